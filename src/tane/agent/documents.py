@@ -1,0 +1,294 @@
+"""The documents a controller hands to a host's duties and gets back.
+
+All are plain msgspec structs so that the same document travels in process or as JSON between machines. Sizes are in the
+unit their name says. Identifiers are the resource ids of the API.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Document(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Base of every document: keyword-only, defaults left out on the wire."""
+
+
+# --------------------------------------------------------------------------------------------------------- network
+
+
+class FixedIp(Document):
+    subnet_id: str
+    ip_address: str
+
+
+class HostRoute(Document):
+    destination: str
+    nexthop: str
+
+
+class Subnet(Document):
+    id: str
+    cidr: str
+    ip_version: int = 4
+    gateway_ip: str | None = None
+    enable_dhcp: bool = True
+    dns_nameservers: tuple[str, ...] = ()
+    host_routes: tuple[HostRoute, ...] = ()
+
+
+class DhcpPort(Document):
+    """The port of a network's ``qdhcp-`` namespace."""
+
+    id: str
+    mac_address: str
+    fixed_ips: tuple[FixedIp, ...]
+
+
+class Network(Document):
+    """One network on this host. ``segment_id`` is its VXLAN id, unique in the cloud."""
+
+    id: str
+    segment_id: int
+    mtu: int = 1500
+    external: bool = False
+    dns_domain: str = ""
+    subnets: tuple[Subnet, ...] = ()
+    dhcp_port: DhcpPort | None = None
+
+
+class AddressPair(Document):
+    ip_address: str
+    mac_address: str
+
+
+class Port(Document):
+    """A port that is bound to this host; ``device`` is the tap's name (``tap`` + first 11 characters of the id)."""
+
+    id: str
+    network_id: str
+    mac_address: str
+    device: str
+    fixed_ips: tuple[FixedIp, ...] = ()
+    admin_state_up: bool = True
+    port_security_enabled: bool = True
+    allowed_address_pairs: tuple[AddressPair, ...] = ()
+    security_group_ids: tuple[str, ...] = ()
+    hostname: str = ""
+
+
+class RemotePort(Document):
+    """A port of one of this host's networks that lives on another host (for FDB and neighbour entries)."""
+
+    network_id: str
+    mac_address: str
+    ip_addresses: tuple[str, ...]
+    host_ip: str
+
+
+class RouterInterface(Document):
+    """A router's leg in a tenant network (``qr-`` + first 11 characters of the port id)."""
+
+    port_id: str
+    network_id: str
+    mac_address: str
+    ip_address: str
+    prefixlen: int
+
+
+class RouterGateway(Document):
+    """A router's leg in the external network (``qg-`` + first 11 characters of the port id)."""
+
+    port_id: str
+    network_id: str
+    mac_address: str
+    ip_address: str
+    prefixlen: int
+    next_hop: str | None
+    enable_snat: bool = True
+
+
+class FloatingIp(Document):
+    id: str
+    floating_ip_address: str
+    fixed_ip_address: str
+    port_id: str
+
+
+class Router(Document):
+    id: str
+    interfaces: tuple[RouterInterface, ...] = ()
+    gateway: RouterGateway | None = None
+    routes: tuple[HostRoute, ...] = ()
+    floating_ips: tuple[FloatingIp, ...] = ()
+    admin_state_up: bool = True
+
+
+class SecurityGroupRule(Document):
+    """One allow rule. ``protocol`` None is any; for ICMP ``port_range_min``/``max`` are type and code."""
+
+    direction: Literal["ingress", "egress"]
+    ethertype: Literal["IPv4", "IPv6"] = "IPv4"
+    protocol: str | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: str | None = None
+    remote_group_id: str | None = None
+
+
+class SecurityGroup(Document):
+    """A group used by a port of this host, or named as ``remote_group_id``; ``members`` are the addresses of all its
+    ports in the cloud."""
+
+    id: str
+    rules: tuple[SecurityGroupRule, ...] = ()
+    members: tuple[str, ...] = ()
+
+
+class ExternalNetwork(Document):
+    """What the host itself contributes to an external network: the address of its own leg (the providers' gateway)."""
+
+    network_id: str
+    cidr: str
+    gateway_ip: str
+
+
+class NetworkState(Document):
+    """The whole desired network state of one host, derived from the database at ``revision``."""
+
+    revision: int
+    networks: tuple[Network, ...] = ()
+    ports: tuple[Port, ...] = ()
+    remote_ports: tuple[RemotePort, ...] = ()
+    routers: tuple[Router, ...] = ()
+    security_groups: tuple[SecurityGroup, ...] = ()
+    external: tuple[ExternalNetwork, ...] = ()
+
+
+class NetworkApplied(Document):
+    """What the kernel now holds. ``failed`` maps a resource id to the reason it could not be applied; everything
+    else of the document is in place. ``summary`` is the one sentence that explains the pass."""
+
+    revision: int
+    failed: dict[str, str] = {}
+    summary: str = ""
+    forwarded: dict[str, str] = {}
+    """In user mode only: floating IP id → "127.0.0.1:port" that reaches the guest's SSH port."""
+
+
+# --------------------------------------------------------------------------------------------------------- volumes
+
+
+class VolumeConnection(Document):
+    """How to reach an exported volume: NBD over TLS with a pre-shared key (``tls_key`` in hex)."""
+
+    host: str
+    port: int
+    export: str
+    tls_username: str
+    tls_key: str
+
+
+class PoolCapacity(Document):
+    total_gb: float
+    free_gb: float
+    driver: str
+
+
+class VolumeUsage(Document):
+    """Bytes a volume takes in its pool and the virtual size its users see."""
+
+    allocated_bytes: int
+    virtual_bytes: int
+
+
+# --------------------------------------------------------------------------------------------------------- compute
+
+
+class ImageRef(Document):
+    """An image a guest or volume is made from. ``digest`` is the hex digest the content-addressed cache is keyed by."""
+
+    id: str
+    digest: str
+    disk_format: str
+    size_bytes: int
+
+
+class Kernel(Document):
+    """Direct kernel boot (image properties ``kernel_id``, ``ramdisk_id``, ``os_command_line``)."""
+
+    kernel: ImageRef
+    ramdisk: ImageRef | None = None
+    command_line: str = ""
+
+
+class RootDisk(Document):
+    """The disk on the host itself: a copy-on-write copy of an image, grown to ``size_gb`` (0 = the image's size)."""
+
+    image: ImageRef
+    size_gb: int = 0
+
+
+class VolumeDisk(Document):
+    """A volume attached over the network. ``device`` is the name shown in the API (``/dev/vdb``)."""
+
+    volume_id: str
+    connection: VolumeConnection
+    device: str = ""
+    boot_index: int | None = None
+    read_only: bool = False
+
+
+class Nic(Document):
+    port_id: str
+    mac_address: str
+    tap: str
+    mtu: int = 1500
+    forwarded_ports: tuple[int, ...] = ()
+
+
+class ConfigDrive(Document):
+    """Files of the ISO 9660 volume ``config-2``: path inside it → content."""
+
+    files: dict[str, bytes]
+
+
+class Guest(Document):
+    """One guest as it should be. Disks and NICs are listed in the order the guest sees them."""
+
+    id: str
+    name: str
+    vcpus: int
+    memory_mb: int
+    root: RootDisk | None = None
+    volumes: tuple[VolumeDisk, ...] = ()
+    nics: tuple[Nic, ...] = ()
+    kernel: Kernel | None = None
+    config_drive: ConfigDrive | None = None
+    ephemeral_gb: int = 0
+    swap_mb: int = 0
+
+
+GuestState = Literal["running", "paused", "suspended", "stopped", "crashed", "absent"]
+
+
+class HostCapabilities(Document):
+    """What a compute host offers. ``hypervisor_version`` as the API gives it: major*1000000 + minor*1000 + micro."""
+
+    hostname: str
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
+    hypervisor_type: str
+    hypervisor_version: int
+    cpu_model: str = ""
+    cpu_arch: str = "x86_64"
+    accelerator: str = "tcg"
+    accelerator_reason: str = ""
+
+
+class VncEndpoint(Document):
+    """Where the guest's VNC server listens: a Unix socket that speaks RFB."""
+
+    socket_path: str

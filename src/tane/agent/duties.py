@@ -1,0 +1,149 @@
+"""The interface of a host: what the controller may ask of it, in process or over the wire.
+
+Every method may be called again with the same arguments, after any crash, and leads to the same state; every failure is
+a :class:`tane.agent.errors.HostError` whose message a user may read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+from tane.agent.documents import (
+    Guest,
+    GuestState,
+    HostCapabilities,
+    ImageRef,
+    NetworkApplied,
+    NetworkState,
+    Nic,
+    PoolCapacity,
+    VncEndpoint,
+    VolumeConnection,
+    VolumeDisk,
+    VolumeUsage,
+)
+
+
+class ImageSource(Protocol):
+    """Where a host gets image content from: the store on this machine, or a stream from the controller."""
+
+    def local_path(self, image: ImageRef) -> Path | None:
+        """The content's file when it lies on this machine, else None."""
+
+    def stream(self, image: ImageRef) -> AsyncIterator[bytes]:
+        """The content in chunks of at most 1 MiB; raises HostError when the image is gone."""
+
+
+MetadataSource = Callable[[str, str, dict[str, str]], Awaitable[tuple[int, str, bytes]]]
+"""(port id, request path, request headers) → (status, content type, body) of the guest's metadata."""
+
+GuestListener = Callable[[str, GuestState], None]
+"""Told when a guest changed state by itself (powered off, crashed); called on the agent's event loop."""
+
+
+class ComputeDuty(Protocol):
+    """Guests of this host. A guest's files live in one folder named by its id; its process outlives the agent."""
+
+    async def start_duty(self, listener: GuestListener) -> None:
+        """Find the guests left by an earlier agent and reconnect to them."""
+
+    async def stop_duty(self) -> None:
+        """Let go of the guests without touching them."""
+
+    async def capabilities(self) -> HostCapabilities: ...
+
+    async def create(self, guest: Guest) -> None:
+        """Fetch the images, make the root disk and config drive; does not start the guest."""
+
+    async def start(self, guest: Guest) -> None:
+        """Start the guest, or resume it from a suspended state; nothing when it runs already."""
+
+    async def stop(self, guest_id: str, *, timeout_seconds: float = 60.0) -> None:
+        """Press the power button, and cut the power when the guest has not gone in time (0: cut at once)."""
+
+    async def pause(self, guest_id: str) -> None: ...
+
+    async def unpause(self, guest_id: str) -> None: ...
+
+    async def suspend(self, guest_id: str) -> None:
+        """Save memory to disk and end the process; ``start`` restores it."""
+
+    async def destroy(self, guest_id: str) -> None:
+        """End the process at once and delete every file of the guest; nothing when it is absent."""
+
+    async def attach_nic(self, guest_id: str, nic: Nic) -> None: ...
+
+    async def detach_nic(self, guest_id: str, port_id: str) -> None: ...
+
+    async def attach_volume(self, guest_id: str, disk: VolumeDisk) -> None: ...
+
+    async def detach_volume(self, guest_id: str, volume_id: str) -> None: ...
+
+    async def resize_volume(self, guest_id: str, volume_id: str, size_bytes: int) -> None: ...
+
+    async def snapshot(self, guest_id: str, target: Path) -> int:
+        """Write the root disk as a standalone qcow2 to ``target`` without stopping the guest; returns its bytes."""
+
+    async def console_log(self, guest_id: str, *, max_bytes: int = 102400) -> bytes:
+        """The last ``max_bytes`` of the serial console."""
+
+    async def vnc(self, guest_id: str) -> VncEndpoint: ...
+
+    async def state(self, guest_id: str) -> GuestState: ...
+
+    async def states(self) -> dict[str, GuestState]:
+        """All guests on this host."""
+
+
+class NetworkDuty(Protocol):
+    """The host's part of the virtual networks."""
+
+    async def apply(self, state: NetworkState) -> NetworkApplied:
+        """Make the kernel hold exactly ``state``: create what is missing, mend what differs, remove the rest."""
+
+    async def teardown(self) -> None:
+        """Remove everything this cloud ever made on the host."""
+
+
+class VolumeDuty(Protocol):
+    """A pool of volumes on this host."""
+
+    async def capacity(self) -> PoolCapacity: ...
+
+    async def create(self, volume_id: str, size_bytes: int) -> None: ...
+
+    async def create_from_image(self, volume_id: str, size_bytes: int, image: ImageRef) -> None: ...
+
+    async def create_from_snapshot(self, volume_id: str, size_bytes: int, source_id: str, snapshot_id: str) -> None: ...
+
+    async def create_from_volume(self, volume_id: str, size_bytes: int, source_id: str) -> None: ...
+
+    async def delete(self, volume_id: str) -> None: ...
+
+    async def snapshot(self, volume_id: str, snapshot_id: str) -> None:
+        """A point-in-time copy, also while the volume is exported and written to."""
+
+    async def delete_snapshot(self, volume_id: str, snapshot_id: str) -> None: ...
+
+    async def revert(self, volume_id: str, snapshot_id: str) -> None:
+        """Set an unexported volume back to its snapshot."""
+
+    async def extend(self, volume_id: str, size_bytes: int) -> None: ...
+
+    async def export(self, volume_id: str, *, read_only: bool = False) -> VolumeConnection:
+        """Make the volume reachable; the same connection when it is exported already."""
+
+    async def unexport(self, volume_id: str) -> None: ...
+
+    async def exports(self) -> set[str]:
+        """Ids of the volumes that are exported now."""
+
+    async def volumes(self) -> set[str]:
+        """Ids of the volumes that lie in the pool."""
+
+    async def usage(self, volume_id: str) -> VolumeUsage: ...
+
+    async def upload(self, volume_id: str, target: Path, disk_format: str) -> int:
+        """Write the volume's content as an image file to ``target``; returns its bytes."""
