@@ -1,0 +1,115 @@
+"""Daemons that outlive the program that started them, known by a pid file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tane.linux import netns as namespaces
+
+# The grandchild writes its own pid file before it becomes the daemon, so that no crash of ours in between leaves a
+# daemon nobody knows. Field 22 of /proc/PID/stat is the start time, which tells a reused pid from the real one.
+_LAUNCH = """
+pidfile=$1 log=$2; shift 2
+(
+  read -r pid _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ start _ </proc/self/stat || exit 1
+  echo "$pid $start" >"$pidfile" || exit 1
+  echo "$pid"
+  exec "$@" </dev/null >>"$log" 2>&1
+) &
+"""
+
+
+class ProcessError(OSError):
+    """A daemon could not be started or would not end."""
+
+
+def spawn(argv: Sequence[str], *, pidfile: Path, log: Path, netns: str | None = None) -> int:
+    """Start ``argv`` as a daemon of its own session and return its pid.
+
+    The daemon must stay in the foreground by its own options. Its output is appended to ``log``; with ``netns`` it runs
+    in that network namespace. Whether it keeps running is for the caller to see (:func:`alive`). Raises ProcessError
+    when the program does not exist or the files cannot be written.
+    """
+    if shutil.which(argv[0]) is None:
+        raise ProcessError(f"the program {argv[0]} is not installed")
+    pidfile.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with namespaces.entered(netns) if netns else contextlib.nullcontext():
+        done = subprocess.run(
+            ["/bin/sh", "-c", _LAUNCH, "sh", str(pidfile), str(log), *argv],
+            capture_output=True,
+            check=False,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+    if not done.stdout.strip():
+        raise ProcessError(f"{argv[0]} could not be started: {done.stderr.strip() or 'no reason given'}")
+    return int(done.stdout)
+
+
+def read_pid(pidfile: Path) -> int | None:
+    """The pid of the daemon that ``pidfile`` tells of, or None when that daemon does not run any more."""
+    try:
+        pid, started = pidfile.read_text().split()
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (OSError, ValueError):
+        return None
+    state, *fields = stat[stat.rindex(")") + 2 :].split()
+    return int(pid) if state not in "ZX" and fields[18] == started else None
+
+
+def alive(pidfile: Path) -> bool:
+    """Whether the daemon of ``pidfile`` runs; a pid reused by another process does not count."""
+    return read_pid(pidfile) is not None
+
+
+def send_signal(pidfile: Path, signum: int) -> bool:
+    """Send a signal to the daemon; False when it does not run."""
+    pid = read_pid(pidfile)
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, signum)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def stop(pidfile: Path, *, timeout_seconds: float = 5.0) -> None:
+    """End the daemon (SIGTERM, after ``timeout_seconds`` SIGKILL), wait for its end and remove the pid file.
+
+    Raises ProcessError when even SIGKILL does not end it.
+    """
+    pid = read_pid(pidfile)
+    if pid is not None:
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            handle = -1
+        # The pid may have been reused between the two look-ups; the handle is only used when it was not.
+        if handle >= 0:
+            try:
+                if read_pid(pidfile) == pid:
+                    _end(handle, pid, timeout_seconds)
+            finally:
+                os.close(handle)
+    pidfile.unlink(missing_ok=True)
+
+
+def _end(handle: int, pid: int, timeout_seconds: float) -> None:
+    gone = select.poll()
+    gone.register(handle, select.POLLIN)
+    for signum, seconds in ((signal.SIGTERM, timeout_seconds), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signum)
+        if gone.poll(seconds * 1000):
+            return
+    raise ProcessError(f"process {pid} does not end, not even by SIGKILL")
