@@ -1,0 +1,89 @@
+"""One typed settings tree, read from ``<state>/tane.toml``, then ``TANE_*`` environment variables, then flags."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+Mode = Literal["auto", "root", "userns", "user", "simulated"]
+
+
+class ConfigError(Exception):
+    """A setting is unknown or has a value that its type does not allow; the message names it."""
+
+
+class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Every setting of a cloud. Times are in seconds, sizes in the unit the name says."""
+
+    state_dir: Path = Path(".tane")
+    host: str = "127.0.0.1"
+    port: int = 8770
+    public_url: str = ""
+    region: str = "RegionOne"
+    database_url: str = ""
+    mode: Mode = "auto"
+    log_level: str = "info"
+
+    handler_threads: int = 8
+    job_slots: int = 64
+    max_body_bytes: int = 1 << 20
+
+    token_ttl: int = 3600
+    bcrypt_rounds: int = 12
+
+    image_size_limit_gb: int = 100
+    external_cidr: str = "auto"
+    external_host_link: bool = True
+    local_ip: str = ""
+    global_mtu: int = 1500
+
+    cpu_allocation_ratio: float = 16.0
+    ram_allocation_ratio: float = 1.5
+    disk_allocation_ratio: float = 1.0
+    reserved_memory_mb: int = 512
+    simulated_hosts: int = 1
+
+    @property
+    def url(self) -> str:
+        """The base under which clients reach every API."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the one database."""
+        return self.database_url or f"sqlite:///{self.state_dir / 'tane.db'}"
+
+
+def load(state_dir: Path, flags: dict[str, Any] | None = None) -> Config:
+    """Read the settings of the cloud in ``state_dir``; later sources win over earlier ones.
+
+    :raises ConfigError: naming the setting and what is wrong with it.
+    """
+    merged: dict[str, Any] = {}
+    file = state_dir / "tane.toml"
+    if file.exists():
+        try:
+            merged.update(tomllib.loads(file.read_text()))
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{file}: {error}") from error
+    known = set(Config.__struct_fields__)
+    for name, value in os.environ.items():
+        setting = name.removeprefix("TANE_").lower()
+        if name.startswith("TANE_") and setting in known:
+            merged[setting] = value
+    merged.update({name: value for name, value in (flags or {}).items() if value is not None})
+    merged["state_dir"] = str(state_dir.absolute())
+    try:
+        return msgspec.convert(merged, Config, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"settings: {error}") from error
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Path:
+        return Path(value)
+    raise NotImplementedError(f"settings of type {kind}")

@@ -1,0 +1,20 @@
+"""Durable sagas: work that takes time, written in the same transaction as what it is about."""
+
+from tane.jobs.operation import Cancelled, Operation, Permanent, Retry, Run, Step
+from tane.jobs.reconcile import Reconciler
+from tane.jobs.runner import Runner
+from tane.jobs.store import cancel, enqueue, pending
+
+__all__ = [
+    "Cancelled",
+    "Operation",
+    "Permanent",
+    "Reconciler",
+    "Retry",
+    "Run",
+    "Runner",
+    "Step",
+    "cancel",
+    "enqueue",
+    "pending",
+]

@@ -1,0 +1,130 @@
+"""How an operation is written: named steps, each with its undo, and what happens when all was undone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+
+import msgspec
+
+from tane.db import Tx
+
+if TYPE_CHECKING:
+    from tane.core import Core
+
+P = TypeVar("P", bound=msgspec.Struct)
+A = ParamSpec("A")
+T = TypeVar("T")
+
+
+class Retry(Exception):
+    """The step cannot succeed yet; run it again after ``seconds`` (with growing pauses when None)."""
+
+    def __init__(self, reason: str, seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+class Permanent(Exception):
+    """The step can never succeed: undo what was done. The message becomes the resource's fault."""
+
+
+class Cancelled(Permanent):
+    """Someone asked for the operation to be turned round."""
+
+
+class LeaseLost(Exception):
+    """Another runner has taken the job over; this one must write nothing more."""
+
+
+@dataclass
+class Run(Generic[P]):
+    """One execution of an operation, as its steps see it.
+
+    ``data`` holds what earlier steps returned; it survives a crash. ``attempt`` counts tries of the present
+    step from 0.
+    """
+
+    core: Core
+    job_id: int
+    params: P
+    data: dict[str, Any]
+    attempt: int
+    guard: Callable[[Tx], None]
+    request_id: str | None = None
+    error: str | None = None
+
+    async def read(self, function: Callable[Concatenate[Tx, A], T], *args: A.args, **kwargs: A.kwargs) -> T:
+        """Run ``function(tx, …)`` in a read transaction in a thread."""
+
+        def work() -> T:
+            with self.core.db.read() as tx:
+                return function(tx, *args, **kwargs)
+
+        return await self.core.in_thread(work)
+
+    async def write(self, function: Callable[Concatenate[Tx, A], T], *args: A.args, **kwargs: A.kwargs) -> T:
+        """Run ``function(tx, …)`` in a write transaction in a thread.
+
+        :raises LeaseLost: when another runner owns the job by now; nothing was written then.
+        """
+
+        def work() -> T:
+            with self.core.db.write() as tx:
+                self.guard(tx)
+                return function(tx, *args, **kwargs)
+
+        return await self.core.in_thread(work)
+
+    async def wait(
+        self, topic: str, ready: Callable[[Tx], bool], *, within: float, poll: float = 1.0, what: str = ""
+    ) -> None:
+        """Wait until ``ready(tx)`` holds, looking again whenever ``topic`` is notified and every ``poll`` seconds.
+
+        :raises Permanent: after ``within`` seconds, or when the job is asked to turn round meanwhile.
+        """
+        deadline = asyncio.get_running_loop().time() + within
+        with self.core.db.signals.subscribe(topic) as subscription:
+            while not await self.read(ready):
+                if await self.read(self._cancelled):
+                    raise Cancelled("cancelled")
+                left = deadline - asyncio.get_running_loop().time()
+                if left <= 0:
+                    raise Permanent(f"timed out after {within:.0f} s waiting for {what or topic}")
+                await subscription.wait(min(poll, left))
+
+    def _cancelled(self, tx: Tx) -> bool:
+        from tane.jobs import store
+
+        return store.cancel_requested(tx, self.job_id)
+
+
+StepFunction = Callable[[Run[P]], Awaitable[dict[str, Any] | None]]
+
+
+@dataclass(frozen=True)
+class Step(Generic[P]):
+    """One step. ``do`` may run twice and must then lead to the same state; what it returns is kept in ``run.data``.
+
+    ``undo`` is run for every step that was started, finished or not, in reverse order.
+    """
+
+    name: str
+    do: StepFunction[P]
+    undo: Callable[[Run[P]], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True)
+class Operation(Generic[P]):
+    """A saga. ``failed(run, reason)`` runs after the last undo and leaves the resource in its error state.
+
+    ``patience``: seconds during which transient errors of one operation are tried again before it unwinds.
+    """
+
+    name: str
+    params: type[P]
+    steps: tuple[Step[P], ...]
+    failed: Callable[[Run[P], str], Awaitable[None]]
+    patience: float = 600.0

@@ -1,0 +1,53 @@
+"""Reconcilers: functions without input that compare the database with the world and mend what differs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from tane.core import Core
+
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    """``run(core)`` is called at the start, whenever ``topic`` is notified, and every ``interval`` seconds.
+
+    It returns one sentence about what it did, or None when there was nothing to do.
+    """
+
+    name: str
+    run: Callable[[Core], Awaitable[str | None]]
+    interval: float
+    topic: str | None = None
+
+
+async def reconcile_forever(core: Core, reconcilers: Iterable[Reconciler]) -> None:
+    """Run every reconciler until cancelled. One that fails is told in the log and tried again at its next turn."""
+    async with asyncio.TaskGroup() as group:
+        for reconciler in reconcilers:
+            group.create_task(_loop(core, reconciler), name=f"reconcile-{reconciler.name}")
+
+
+async def _loop(core: Core, reconciler: Reconciler) -> None:
+    topic = reconciler.topic or f"reconcile:{reconciler.name}"
+    with core.db.signals.subscribe(topic) as wake:
+        while True:
+            try:
+                sentence = await reconciler.run(core)
+                if sentence:
+                    log.info("reconciled", reconciler=reconciler.name, summary=sentence)
+            except Exception:
+                log.error("reconciler failed", reconciler=reconciler.name, error=traceback.format_exc())
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.sleep(1.0)
+            await wake.wait(reconciler.interval)

@@ -1,0 +1,150 @@
+"""SQL of the saga engine. Every function takes an open transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, delete, exists, insert, or_, select, update
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.jobs.tables import job, job_event
+
+TOPIC = "jobs"
+LEASE = timedelta(seconds=60)
+DEFAULT_PATIENCE = timedelta(seconds=600)
+
+
+def enqueue(
+    tx: Tx,
+    operation: str,
+    *,
+    resource: str,
+    request_id: str | None = None,
+    user_id: str | None = None,
+    project_id: str | None = None,
+    **params: Any,
+) -> int:
+    """Write a job in the caller's transaction; it starts when that commits.
+
+    Jobs of the same ``resource`` ("server:<id>") run one after another in the order they were written.
+    """
+    result = tx.execute(
+        insert(job).values(
+            operation=operation,
+            resource=resource,
+            params=params,
+            data={},
+            state="running",
+            active=True,
+            step=0,
+            attempt=0,
+            run_after=tx.now,
+            deadline=tx.now + DEFAULT_PATIENCE,
+            epoch=0,
+            cancel_requested=False,
+            request_id=request_id,
+            user_id=user_id,
+            project_id=project_id,
+            created_at=tx.now,
+        )
+    )
+    tx.notify(TOPIC)
+    assert result.inserted_primary_key is not None
+    return int(result.inserted_primary_key[0])
+
+
+def cancel(tx: Tx, resource: str) -> int:
+    """Ask the unfinished jobs of ``resource`` to turn round before their next step; returns how many there are."""
+    count = tx.count(update(job).where(job.c.resource == resource, job.c.active).values(cancel_requested=True))
+    if count:
+        tx.notify(TOPIC)
+        tx.notify(resource)
+    return count
+
+
+def pending(tx: Tx, resource: str) -> Row[Any] | None:
+    """The first unfinished job of ``resource``, or None."""
+    return tx.first(select(job).where(job.c.resource == resource, job.c.active).order_by(job.c.id).limit(1))
+
+
+def cancel_requested(tx: Tx, job_id: int) -> bool:
+    return bool(tx.scalar(select(job.c.cancel_requested).where(job.c.id == job_id)))
+
+
+def history(tx: Tx, resource: str) -> list[Row[Any]]:
+    """All jobs of ``resource``, newest first: the instance actions of the compute API."""
+    return tx.all(select(job).where(job.c.resource == resource).order_by(job.c.id.desc()))
+
+
+def events(tx: Tx, job_id: int) -> list[Row[Any]]:
+    return tx.all(select(job_event).where(job_event.c.job_id == job_id).order_by(job_event.c.id))
+
+
+def claim(tx: Tx, owner: str, limit: int) -> list[Row[Any]]:
+    """Take up to ``limit`` jobs that are due, have no live lease and no older unfinished job on the same resource."""
+    older = job.alias("older")
+    due = (
+        select(job.c.id)
+        .where(
+            job.c.active,
+            job.c.run_after <= tx.now,
+            or_(job.c.lease_until.is_(None), job.c.lease_until < tx.now),
+            ~exists().where(and_(older.c.resource == job.c.resource, older.c.id < job.c.id, older.c.active)),
+        )
+        .order_by(job.c.id)
+        .limit(limit)
+    )
+    ids: Sequence[int] = [row.id for row in tx.all(due)]
+    if not ids:
+        return []
+    taken = (
+        update(job)
+        .where(job.c.id.in_(ids))
+        .values(lease_owner=owner, lease_until=tx.now + LEASE, epoch=job.c.epoch + 1)
+    )
+    return list(tx.execute(taken.returning(job)).all())
+
+
+def next_due(tx: Tx) -> datetime | None:
+    """When the next waiting job becomes due or its lease ends, or None."""
+    rows = tx.all(select(job.c.run_after, job.c.lease_until).where(job.c.active).order_by(job.c.run_after).limit(100))
+    return min((max(row.run_after, row.lease_until or row.run_after) for row in rows), default=None)
+
+
+def holds(tx: Tx, job_id: int, epoch: int) -> bool:
+    """Whether the claim numbered ``epoch`` still owns the job."""
+    return bool(tx.scalar(select(job.c.epoch).where(job.c.id == job_id, job.c.active)) == epoch)
+
+
+def renew(tx: Tx, owner: str, job_ids: Sequence[int]) -> None:
+    tx.execute(update(job).where(job.c.id.in_(job_ids), job.c.lease_owner == owner).values(lease_until=tx.now + LEASE))
+
+
+def release_all(tx: Tx) -> int:
+    """Drop every lease: for the start of the only process that runs jobs on this database."""
+    return tx.count(update(job).where(job.c.active, job.c.lease_until.is_not(None)).values(lease_until=None))
+
+
+def note(tx: Tx, job_id: int, step: str, event: str, detail: str | None = None) -> None:
+    tx.execute(insert(job_event).values(job_id=job_id, step=step, event=event, detail=detail, created_at=tx.now))
+
+
+def change(tx: Tx, job_id: int, **values: Any) -> None:
+    tx.execute(update(job).where(job.c.id == job_id).values(**values))
+
+
+def finish(tx: Tx, job_id: int, state: str) -> None:
+    tx.execute(
+        update(job)
+        .where(job.c.id == job_id)
+        .values(state=state, active=False, lease_until=None, lease_owner=None, finished_at=tx.now)
+    )
+    tx.notify(TOPIC)
+
+
+def prune(tx: Tx, before: datetime) -> int:
+    """Forget jobs that finished before a moment."""
+    return tx.count(delete(job).where(~job.c.active, job.c.finished_at < before))

@@ -1,0 +1,243 @@
+"""Mounts the services' route tables on Falcon: authentication, policy, versions, decoding, errors."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qsl
+
+import falcon
+import falcon.asgi
+import msgspec
+import structlog
+
+from tane.core import Core
+from tane.web import codec
+from tane.web.context import Context
+from tane.web.errors import ApiError, BadRequest, Forbidden, NotFound, TooLarge, Unauthorized, UnsupportedMedia
+from tane.web.request import Request, Response
+from tane.web.routes import Route, Service
+from tane.web.versions import Version
+
+log = structlog.get_logger()
+
+Authenticate = Callable[[Core, str, str], Context]
+"""(core, token, request id) → the caller. :raises Unauthorized: for a token that is not valid."""
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+NO_VERSION: Version = (0, 0)
+
+
+def build(core: Core, services: Iterable[Service], authenticate: Authenticate) -> falcon.asgi.App[Any, Any]:
+    """The ASGI application of all ``services``."""
+    app: falcon.asgi.App[Any, Any] = falcon.asgi.App()
+    app.req_options.strip_url_path_trailing_slash = True
+    app.req_options.auto_parse_qs_csv = False
+    app.add_error_handler(falcon.HTTPError, _falcon_error)
+    for service in services:
+        paths: dict[str, list[Route]] = {}
+        for route in service.routes:
+            paths.setdefault(route.path, []).append(route)
+        for path, routes in paths.items():
+            endpoint = Endpoint(core, service, routes, authenticate)
+            app.add_route(service.prefix + path, endpoint)
+    return app
+
+
+async def _falcon_error(req: Any, resp: Any, error: falcon.HTTPError, params: Any) -> None:
+    """What Falcon refuses before a route is found (unknown path, unknown method)."""
+    resp.status = error.status
+    code = int(str(error.status).split()[0])
+    resp.data = codec.encode(
+        {"error": {"code": code, "title": error.title, "message": error.description or error.title}}
+    )
+    resp.content_type = "application/json"
+    headers: Any = error.headers or {}
+    for name, value in headers.items() if isinstance(headers, dict) else headers:
+        resp.set_header(name, value)
+
+
+class Endpoint:
+    """All routes of one path: Falcon calls ``on_get`` and so on, which are set for the methods the table has."""
+
+    def __init__(self, core: Core, service: Service, routes: list[Route], authenticate: Authenticate) -> None:
+        self.core = core
+        self.service = service
+        self.authenticate = authenticate
+        self.by_method: dict[str, list[Route]] = {}
+        for route in routes:
+            self.by_method.setdefault(route.method, []).append(route)
+        if "GET" in self.by_method:
+            self.by_method.setdefault("HEAD", self.by_method["GET"])
+        for method in self.by_method:
+            setattr(self, f"on_{method.lower()}", self._responder(method))
+
+    def _responder(self, method: str) -> Callable[..., Awaitable[None]]:
+        async def respond(req: falcon.asgi.Request, resp: falcon.asgi.Response, **path: str) -> None:
+            await self.handle(method, req, resp, path)
+
+        return respond
+
+    async def handle(
+        self, method: str, req: falcon.asgi.Request, resp: falcon.asgi.Response, path: dict[str, str]
+    ) -> None:
+        request_id = f"req-{uuid.uuid4()}"
+        service = self.service
+        resp.set_header(service.request_id_header, request_id)
+        for name in service.extra_request_id_headers:
+            resp.set_header(name, request_id)
+        try:
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                await self._answer(method, req, resp, path, request_id)
+        except ApiError as error:
+            self._error(resp, error)
+        except Exception:
+            log.error(
+                "request failed", method=method, path=req.path, error=traceback.format_exc(), request_id=request_id
+            )
+            self._error(
+                resp,
+                ApiError(f"Unexpected error. The log tells more under the request id {request_id}."),
+            )
+
+    def _error(self, resp: falcon.asgi.Response, error: ApiError) -> None:
+        resp.status = falcon.code_to_http_status(error.status)
+        resp.data = codec.encode(self.service.error_shape(error))
+        resp.content_type = "application/json"
+        resp.stream = None
+        if isinstance(error, Unauthorized):
+            resp.set_header("WWW-Authenticate", f"Keystone uri='{self.core.config.url}/identity'")
+
+    async def _answer(
+        self, method: str, req: falcon.asgi.Request, resp: falcon.asgi.Response, path: dict[str, str], request_id: str
+    ) -> None:
+        core, service = self.core, self.service
+        headers = req.headers_lower
+        spoken = NO_VERSION
+        if service.microversions is not None:
+            spoken = service.microversions.negotiate(headers)
+            for name, value in service.microversions.headers(spoken).items():
+                resp.set_header(name, value)
+        candidates = self.by_method[method]
+        ctx = Context(request_id)
+        token = headers.get("x-auth-token", "")
+        if any(route.policy is not None for route in candidates) and not token:
+            raise Unauthorized("The request you have made requires authentication.")
+        raw, data = b"", None
+        has_body = method in ("POST", "PUT", "PATCH") or bool(req.content_length)
+        if has_body and not candidates[0].stream:
+            raw = await self._read(req)
+        if candidates[0].action is not None:
+            route, data = self._action(candidates, raw, spoken)
+        else:
+            route = next((r for r in candidates if r.speaks(spoken)), None) or _no_route(req.path)
+        base = _base_url(core, req)
+        request = Request(
+            core=core,
+            ctx=ctx,
+            method=method,
+            path=path,
+            url_path=req.path,
+            query=parse_qsl(req.query_string, keep_blank_values=True),
+            headers=headers,
+            version=spoken,
+            base_url=base,
+            service_url=base + service.prefix.format_map(path),
+            raw=raw,
+            stream=req.stream if route.stream else None,
+        )
+        if inspect.iscoroutinefunction(route.handler):
+            await core.in_thread(self._admit, route, request, token, data)
+            answer = await route.handler(request)
+        else:
+            answer = await core.in_thread(self._serve, route, request, token, data)
+        self._send(method, resp, route, answer)
+
+    def _serve(self, route: Route, request: Request, token: str, data: Any) -> Any:
+        self._admit(route, request, token, data)
+        return route.handler(request)
+
+    def _admit(self, route: Route, request: Request, token: str, data: Any) -> None:
+        """Authentication, policy, then the body: a caller who may not call learns nothing of the schema."""
+        if route.policy is not None:
+            request.ctx = self.authenticate(self.core, token, request.ctx.request_id)
+            if not self.core.policy.allows(route.policy, request.ctx):
+                raise _forbidden(self.service, route.policy)
+        if route.body is not None:
+            if data is not None:
+                request.body = codec.convert(route.body, data, request.version)
+            else:
+                if not request.raw:
+                    raise BadRequest("Malformed request body: a JSON object is expected, the body is empty")
+                request.body = codec.decode(route.body, request.raw, request.version)
+
+    def _action(self, candidates: list[Route], raw: bytes, spoken: Version) -> tuple[Route, Any]:
+        try:
+            data = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadRequest(f"Malformed request body: {error}") from None
+        if not isinstance(data, dict) or len(data) != 1:
+            raise BadRequest("Malformed request body: an object with exactly one action is expected")
+        name = next(iter(data))
+        for route in candidates:
+            if route.action == name and route.speaks(spoken):
+                return route, data
+        if any(route.action == name for route in candidates):
+            raise NotFound(f"The action '{name}' does not exist in this microversion.")
+        raise BadRequest(f"There is no such action: {name}")
+
+    async def _read(self, req: falcon.asgi.Request) -> bytes:
+        limit = self.core.config.max_body_bytes
+        if (req.content_length or 0) > limit:
+            raise TooLarge(f"Request is too large: at most {limit} bytes are accepted.")
+        parts, size = [], 0
+        async for part in req.stream:
+            size += len(part)
+            if size > limit:
+                raise TooLarge(f"Request is too large: at most {limit} bytes are accepted.")
+            parts.append(part)
+        raw = b"".join(parts)
+        kind = (req.content_type or "application/json").split(";")[0].strip().lower()
+        if raw and "json" not in kind and kind != "application/x-www-form-urlencoded":
+            raise UnsupportedMedia(f"Unsupported Content-Type {kind}: application/json is expected.")
+        return raw
+
+    def _send(self, method: str, resp: falcon.asgi.Response, route: Route, answer: Any) -> None:
+        if not isinstance(answer, Response):
+            answer = Response(body=answer)
+        resp.status = falcon.code_to_http_status(answer.status or route.status)
+        for name, value in answer.headers.items():
+            resp.set_header(name, value)
+        if answer.stream is not None:
+            resp.content_type = answer.content_type or "application/octet-stream"
+            if answer.length is not None:
+                resp.content_length = answer.length
+            if method != "HEAD":
+                resp.stream = answer.stream
+            return
+        if answer.body is None:
+            if answer.content_type:
+                resp.content_type = answer.content_type
+            return
+        body = answer.body if isinstance(answer.body, bytes) else codec.encode(answer.body)
+        resp.content_type = answer.content_type or "application/json"
+        if method == "HEAD":
+            resp.content_length = len(body)
+        else:
+            resp.data = body
+
+
+def _no_route(path: str) -> Route:
+    raise NotFound(f"The resource {path} does not exist in this microversion.")
+
+
+def _forbidden(service: Service, rule: str) -> ApiError:
+    return Forbidden(service.forbidden.format(rule=rule), type="PolicyNotAuthorized")
+
+
+def _base_url(core: Core, req: falcon.asgi.Request) -> str:
+    """Links follow the address the client used, unless a public one is set."""
+    return core.config.public_url.rstrip("/") or f"{req.forwarded_scheme}://{req.forwarded_host}"

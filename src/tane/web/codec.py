@@ -1,0 +1,130 @@
+"""Bodies and queries: decoded into msgspec structs, errors told with the field's name and the rule it broke."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from tane.web.errors import BadRequest
+from tane.web.versions import Version, version
+
+T = TypeVar("T")
+
+encode = msgspec.json.Encoder().encode
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+"""A resource name: 1 to 255 characters."""
+OptionalName = Annotated[str, msgspec.Meta(max_length=255)]
+"""A name that may be empty."""
+Text255 = Annotated[str, msgspec.Meta(max_length=255)]
+Uuid = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$")]
+"""A UUID with or without dashes."""
+
+
+class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Base of request bodies that refuse unknown fields, as the real services do."""
+
+
+class LooseBody(msgspec.Struct, kw_only=True):
+    """Base of request bodies in which unknown fields are ignored."""
+
+
+def since(text: str) -> msgspec.Meta:
+    """Annotation of a body field that came with a microversion: ``Annotated[str, since("2.19")]``."""
+    return msgspec.Meta(extra={"since": version(text)})
+
+
+def decode(kind: type[T], raw: bytes, spoken: Version | None = None) -> T:
+    """Decode a JSON body.
+
+    :raises BadRequest: not JSON, a wrong type, an unknown or missing field; the message names the field and the rule.
+    """
+    try:
+        data = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"Malformed request body: {error}") from None
+    return convert(kind, data, spoken)
+
+
+def convert(kind: type[T], data: Any, spoken: Version | None = None) -> T:
+    """Like :func:`decode` for data that is parsed already."""
+    try:
+        value = msgspec.convert(data, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadRequest(_explain(str(error))) from None
+    if spoken is not None:
+        _refuse_newer(kind, data, spoken, "")
+    return value
+
+
+def _explain(text: str) -> str:
+    match = re.fullmatch(r"(?s)(.*?)(?: - at `(?:key in )?\$\.?(.*)`)?", text)
+    assert match is not None
+    rule, path = match.group(1), match.group(2)
+    missing = re.match(r"Object missing required field `(.*)`", rule)
+    if missing:
+        return f"Invalid input: '{missing.group(1)}' is a required property" + (f" of '{path}'." if path else ".")
+    unknown = re.match(r"Object contains unknown field `(.*)`", rule)
+    if unknown:
+        field = unknown.group(1)
+        return (
+            f"Invalid input for field/attribute {path or field}. "
+            f"Additional properties are not allowed ('{field}' was unexpected)"
+        )
+    return f"Invalid input for field/attribute {path or 'body'}. {rule}"
+
+
+def _refuse_newer(kind: Any, data: Any, spoken: Version, path: str) -> None:
+    for name, (came, inner) in _versioned(kind).items():
+        if not isinstance(data, dict) or name not in data:
+            continue
+        if came is not None and spoken < came:
+            raise BadRequest(
+                f"Invalid input for field/attribute {path}{name}. Additional properties are not allowed "
+                f"('{name}' was unexpected; it came with version {came[0]}.{came[1]})"
+            )
+        if inner is not None:
+            _refuse_newer(inner, data[name], spoken, f"{path}{name}.")
+
+
+@cache
+def _versioned(kind: Any) -> dict[str, tuple[Version | None, Any]]:
+    """Fields of a struct that carry a version, or hold a struct that has such fields."""
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return {}
+    found: dict[str, tuple[Version | None, Any]] = {}
+    hints = get_type_hints(kind, include_extras=True)
+    for name, encoded in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
+        came, inner = None, None
+        for part in _parts(hints[name]):
+            if isinstance(part, msgspec.Meta) and part.extra and "since" in part.extra:
+                came = part.extra["since"]
+            elif isinstance(part, type) and _versioned(part):
+                inner = part
+        if came is not None or inner is not None:
+            found[encoded] = (came, inner)
+    return found
+
+
+def _parts(hint: Any) -> list[Any]:
+    if get_origin(hint) is Annotated:
+        first, *extras = get_args(hint)
+        return [*_parts(first), *extras]
+    arguments = get_args(hint)
+    if arguments and get_origin(hint) not in (list, dict, tuple):
+        return [part for argument in arguments for part in _parts(argument)]
+    return [hint]
+
+
+def iso(moment: datetime | None) -> str | None:
+    """``2026-01-31T12:00:00Z``: the form of compute and image."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def iso_micro(moment: datetime | None) -> str | None:
+    """``2026-01-31T12:00:00.000000``: the form of block storage and placement."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") if moment else None

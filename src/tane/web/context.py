@@ -1,0 +1,47 @@
+"""Who is asking: the caller of one request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Context:
+    """The caller as the token says, and the id of the request. Without a token every field but the id is empty."""
+
+    request_id: str
+    user_id: str = ""
+    user_name: str = ""
+    user_domain_id: str = ""
+    project_id: str = ""
+    project_name: str = ""
+    project_domain_id: str = ""
+    domain_id: str = ""
+    system_scope: bool = False
+    roles: tuple[str, ...] = ()
+    token: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller may see and change every project's resources."""
+        return "admin" in self.roles
+
+    @property
+    def credentials(self) -> dict[str, Any]:
+        """The caller as policy rules see it (oslo.policy credentials)."""
+        return {
+            "user_id": self.user_id,
+            "user_domain_id": self.user_domain_id,
+            "project_id": self.project_id or None,
+            "project_domain_id": self.project_domain_id,
+            "domain_id": self.domain_id or None,
+            "system_scope": "all" if self.system_scope else None,
+            "roles": list(self.roles),
+            "is_admin": self.is_admin,
+        }
+
+    def sees(self, project_id: str | None) -> bool:
+        """Whether a resource of ``project_id`` is the caller's own or the caller is an administrator."""
+        return self.is_admin or (bool(project_id) and project_id == self.project_id)

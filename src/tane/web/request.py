@@ -1,0 +1,104 @@
+"""What a handler is given and what it may answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlencode
+
+from tane.web.context import Context
+from tane.web.errors import BadRequest
+from tane.web.versions import Version
+
+if TYPE_CHECKING:
+    from tane.core import Core
+
+
+class BodyStream(Protocol):
+    """The raw request body of a streaming route."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+@dataclass
+class Request:
+    """One request. ``body`` is an instance of the route's schema, ``path`` the values of the path's ``{fields}``."""
+
+    core: Core
+    ctx: Context
+    method: str
+    path: dict[str, str]
+    url_path: str
+    query: list[tuple[str, str]]
+    headers: Mapping[str, str]
+    version: Version
+    base_url: str
+    service_url: str
+    body: Any = None
+    raw: bytes = b""
+    stream: BodyStream | None = None
+    _first: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value in reversed(self.query):
+            self._first[name] = value
+
+    def param(self, name: str, default: str | None = None) -> str | None:
+        """The first value of a query parameter."""
+        return self._first.get(name, default)
+
+    def params(self, name: str) -> list[str]:
+        """All values of a query parameter."""
+        return [value for key, value in self.query if key == name]
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A boolean query parameter, given as OpenStack clients give it. :raises BadRequest: for other words."""
+        value = self._first.get(name)
+        if value is None:
+            return default
+        if value.lower() in ("1", "true", "t", "yes", "y", "on"):
+            return True
+        if value.lower() in ("0", "false", "f", "no", "n", "off", ""):
+            return False
+        raise BadRequest(f"Invalid value '{value}' for query parameter '{name}': a boolean is expected.")
+
+    def number(self, name: str, default: int | None = None, *, minimum: int = 0) -> int | None:
+        """An integer query parameter. :raises BadRequest: when it is not one or below ``minimum``."""
+        value = self._first.get(name)
+        if value is None or value == "":
+            return default
+        if not value.lstrip("-").isdigit() or int(value) < minimum:
+            raise BadRequest(
+                f"Invalid value '{value}' for query parameter '{name}': an integer >= {minimum} is expected."
+            )
+        return int(value)
+
+    def allows(self, rule: str, target: Mapping[str, Any] | None = None) -> bool:
+        """Whether the caller passes a policy rule on ``target`` (by default something of its own)."""
+        return self.core.policy.allows(rule, self.ctx, target)
+
+    def link(self, path: str, **query: Any) -> str:
+        """An absolute link inside the service."""
+        text = f"{self.service_url}{path}"
+        return f"{text}?{urlencode(query, doseq=True)}" if query else text
+
+    def next_page(self, path: str, marker: str) -> str:
+        """The link to the page after ``marker`` with all other query parameters kept."""
+        kept = [(name, value) for name, value in self.query if name != "marker"]
+        return f"{self.service_url}{path}?{urlencode([*kept, ('marker', marker)])}"
+
+
+@dataclass
+class Response:
+    """An answer with more than a body: another status, headers, raw bytes or a stream.
+
+    ``body``: bytes are sent as they are, anything else as JSON, None as an empty body.
+    """
+
+    body: Any = None
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str | None = None
+    stream: AsyncIterator[bytes] | None = None
+    length: int | None = None

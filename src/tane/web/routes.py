@@ -1,0 +1,62 @@
+"""Route tables: what a service's ``routes.py`` is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from tane.jobs import Operation, Reconciler
+from tane.web.errors import ApiError
+from tane.web.policy import Rule
+from tane.web.request import Request
+from tane.web.versions import Microversions, version
+
+Handler = Callable[[Request], Any] | Callable[[Request], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One line of the API.
+
+    A handler that is a plain function runs in a thread; a coroutine function runs on the event loop (streams).
+    ``policy`` None means that anyone may call it, with a token or without. ``action`` names the single key of the body
+    where many actions share one path. ``body`` is the schema; without one the body is ignored. ``stream``: the handler
+    reads the body itself. ``since`` / ``until`` bound the microversions in which the route exists.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    policy: str | None
+    body: type[msgspec.Struct] | None = None
+    status: int = 200
+    action: str | None = None
+    since: str | None = None
+    until: str | None = None
+    stream: bool = False
+    summary: str = ""
+
+    def speaks(self, spoken: tuple[int, int]) -> bool:
+        return (self.since is None or version(self.since) <= spoken) and (
+            self.until is None or spoken <= version(self.until)
+        )
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service as ``app.py`` mounts it. ``forbidden`` is the message of a refused caller, with ``{rule}`` in it."""
+
+    name: str
+    prefix: str
+    routes: Sequence[Route]
+    rules: Sequence[Rule]
+    error_shape: Callable[[ApiError], dict[str, object]]
+    microversions: Microversions | None = None
+    operations: Sequence[Operation[Any]] = ()
+    reconcilers: Sequence[Reconciler] = ()
+    forbidden: str = "Policy doesn't allow {rule} to be performed."
+    request_id_header: str = "x-openstack-request-id"
+    extra_request_id_headers: Sequence[str] = field(default=())
