@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from tane.clock import Clock
 from tane.config import Config
@@ -28,6 +28,8 @@ class Core:
     policy: Policy
     clock: Clock
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, thread_name_prefix="tane"))
+    memory: dict[str, Any] = field(default_factory=dict)
+    """What a service keeps in this process to be faster (caches); never the truth."""
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a synchronous function (a transaction, a hash) off the event loop."""

@@ -1,0 +1,78 @@
+"""The composition root: the only module that knows every service.
+
+``build`` makes the core and the ASGI application; :class:`Cloud` also runs jobs and reconcilers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import falcon.asgi
+
+from tane.clock import Clock, SystemClock
+from tane.config import Config
+from tane.core import Core
+from tane.db import Database
+from tane.db.migrate import migrate
+from tane.hosts import Hosts
+from tane.jobs.reconcile import reconcile_forever
+from tane.jobs.runner import Runner
+from tane.services.identity import SERVICE as IDENTITY
+from tane.services.identity import interface as identity
+from tane.web import app as web
+from tane.web.policy import Policy
+from tane.web.routes import Service
+
+SERVICES: tuple[Service, ...] = (IDENTITY,)
+
+CATALOG = (identity.CatalogEntry("identity", "keystone", "/identity"),)
+
+
+def make_core(config: Config, *, clock: Clock | None = None, hosts: Hosts | None = None) -> Core:
+    """Open the database, bring it to this version's schema, load the policy."""
+    clock = clock or SystemClock()
+    database = Database(config.database, clock=clock, readers=config.handler_threads)
+    migrate(database)
+    override = config.state_dir / "policy.yaml"
+    policy = Policy([rule for service in SERVICES for rule in service.rules], override if override.exists() else None)
+    threads = ThreadPoolExecutor(config.handler_threads, thread_name_prefix="tane")
+    return Core(config, database, hosts or Hosts(), policy, clock, threads)
+
+
+class Cloud:
+    """A cloud in this process: the application, its jobs and its reconcilers."""
+
+    def __init__(self, core: Core, services: Sequence[Service] = SERVICES) -> None:
+        self.core = core
+        self.services = services
+        self.runner = Runner(
+            core, [operation for service in services for operation in service.operations], slots=core.config.job_slots
+        )
+        self.app: falcon.asgi.App[Any, Any] = web.build(core, services, identity.authenticate)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def prepare(self, admin_password: str) -> None:
+        """What must stand in the database before the first request: the administrator and the catalogue."""
+        identity.bootstrap(self.core, admin_password)
+        identity.publish(self.core, CATALOG)
+
+    async def start(self) -> None:
+        """Start running jobs and reconcilers."""
+        reconcilers = [reconciler for service in self.services for reconciler in service.reconcilers]
+        self._tasks = [
+            asyncio.create_task(self.runner.serve(), name="jobs"),
+            asyncio.create_task(reconcile_forever(self.core, reconcilers), name="reconcilers"),
+        ]
+
+    async def stop(self) -> None:
+        """Stop at the next safe point; unfinished jobs go on at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []

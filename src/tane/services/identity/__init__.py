@@ -1,0 +1,15 @@
+"""Identity (Keystone v3)."""
+
+from tane.services.identity.policies import RULES
+from tane.services.identity.routes import ROUTES
+from tane.web.errors import identity_shape
+from tane.web.routes import Service
+
+SERVICE = Service(
+    name="identity",
+    prefix="/identity",
+    routes=ROUTES,
+    rules=RULES,
+    error_shape=identity_shape,
+    forbidden="You are not authorized to perform the requested action: {rule}.",
+)

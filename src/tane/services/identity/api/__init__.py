@@ -1,0 +1,1 @@
+"""Handlers of the identity service: parse, call the domain, build the view."""

@@ -1,0 +1,1 @@
+"""Rules of the identity service; the only place that writes its tables."""

@@ -1,0 +1,111 @@
+"""First start: the default domain, the roles, the administrator, the catalogue's own entries.
+
+The administrator's password is generated; there is no default one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import delete
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.identity import tables
+from tane.services.identity.domain.common import new_id
+from tane.services.identity.domain.passwords import hash_password
+from tane.services.identity.domain.projects import DEFAULT_DOMAIN
+from tane.services.identity.domain.tokens import new_key
+from tane.services.identity.store import assignments, rows, tokens
+from tane.web.policy import ROLE_IMPLICATIONS
+
+ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """A service of this cloud as the catalogue shows it; ``path`` follows the cloud's URL."""
+
+    type: str
+    name: str
+    path: str
+
+
+def bootstrap(core: Core, password: str) -> bool:
+    """Make what every cloud needs, once. True when this was the first start."""
+    with core.db.read() as tx:
+        if tokens.keys(tx):
+            return False
+    hashed = hash_password(password, core.config.bcrypt_rounds)
+    with core.db.write() as tx:
+        tokens.add_key(tx, new_key())
+        _add_project(tx, DEFAULT_DOMAIN, "Default", is_domain=True)
+        project_id, user_id = new_id(), new_id()
+        _add_project(tx, project_id, ADMIN, is_domain=False)
+        rows.add(
+            tx,
+            tables.user,
+            {
+                "id": user_id,
+                "name": ADMIN,
+                "domain_id": DEFAULT_DOMAIN,
+                "enabled": True,
+                "password_hash": hashed,
+                "options": {},
+                "extra": {},
+                "created_at": tx.now,
+            },
+        )
+        role_ids = {name: new_id() for name in (*ROLE_IMPLICATIONS, "reader", "service")}
+        for name, role_id in role_ids.items():
+            rows.add(tx, tables.role, {"id": role_id, "name": name, "domain_id": "", "created_at": tx.now})
+        for prior, implied in ROLE_IMPLICATIONS.items():
+            rows.add(tx, tables.implied_role, {"prior_id": role_ids[prior], "implied_id": role_ids[implied[0]]})
+        for target_type, target_id in (("project", project_id), ("domain", DEFAULT_DOMAIN), ("system", "all")):
+            assignments.grant(tx, user_id, target_type, target_id, role_ids[ADMIN])
+    return True
+
+
+def publish(core: Core, entries: Iterable[CatalogEntry]) -> None:
+    """Write the cloud's own services into the catalogue, at the URL it has now; entries of other services are kept."""
+    region, base = core.config.region, core.config.url
+    with core.db.write() as tx:
+        if rows.get(tx, tables.region, region) is None:
+            rows.add(tx, tables.region, {"id": region, "description": "", "created_at": tx.now})
+        for entry in entries:
+            found = rows.find(tx, tables.service, {"type": entry.type, "name": entry.name})
+            service_id = found[0].id if found else new_id()
+            if not found:
+                values = {"id": service_id, "type": entry.type, "name": entry.name, "description": ""}
+                rows.add(tx, tables.service, {**values, "enabled": True, "created_at": tx.now})
+            present = {e.interface: e for e in rows.find(tx, tables.endpoint, {"service_id": service_id})}
+            for interface in ("public", "internal", "admin"):
+                url = base + entry.path
+                if interface not in present:
+                    values = {"id": new_id(), "service_id": service_id, "interface": interface, "url": url}
+                    rows.add(
+                        tx, tables.endpoint, {**values, "region_id": region, "enabled": True, "created_at": tx.now}
+                    )
+                elif present[interface].url != url:
+                    rows.change(tx, tables.endpoint, present[interface].id, {"url": url})
+        tx.execute(delete(tables.revoked_token).where(tables.revoked_token.c.expires_at < tx.now))
+
+
+def _add_project(tx: Tx, project_id: str, name: str, *, is_domain: bool) -> None:
+    rows.add(
+        tx,
+        tables.project,
+        {
+            "id": project_id,
+            "name": name,
+            "domain_id": "" if is_domain else DEFAULT_DOMAIN,
+            "parent_id": None if is_domain else DEFAULT_DOMAIN,
+            "is_domain": is_domain,
+            "description": "",
+            "enabled": True,
+            "tags": [],
+            "extra": {},
+            "created_at": tx.now,
+        },
+    )

@@ -1,0 +1,38 @@
+"""What the rules of every identity resource share."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.services.identity.store import rows
+from tane.web.errors import BadRequest, Conflict, NotFound
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def require(tx: Tx, table: Table, row_id: str, kind: str, **having: Any) -> Row[Any]:
+    """The row, or NotFound in Keystone's words; ``having`` are column values it must have."""
+    row = rows.get(tx, table, row_id)
+    if row is None or any(getattr(row, name) != value for name, value in having.items()):
+        raise NotFound(f"Could not find {kind}: {row_id}.")
+    return row
+
+
+def refuse_duplicate(tx: Tx, table: Table, kind: str, row_id: str | None = None, **unique: Any) -> None:
+    """:raises Conflict: when another row has these values already."""
+    if any(row.id != row_id for row in rows.find(tx, table, unique)):
+        raise Conflict(
+            f"Conflict occurred attempting to store {kind} - Duplicate entry found with name {unique.get('name')}."
+        )
+
+
+def require_field(values: dict[str, Any], name: str) -> None:
+    if name not in values:
+        raise BadRequest(f"'{name}' is a required property.")

@@ -1,0 +1,158 @@
+"""Request bodies of identity (API reference: Identity API v3). Unknown attributes of users and projects are kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from tane.web.codec import LooseBody, Name
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9-]+$")]
+UnsetOr = msgspec.UnsetType
+UNSET = msgspec.UNSET
+
+
+class DomainRef(LooseBody):
+    id: str | None = None
+    name: str | None = None
+
+
+class UserRef(LooseBody):
+    password: str
+    id: str | None = None
+    name: str | None = None
+    domain: DomainRef | None = None
+
+
+class PasswordMethod(LooseBody):
+    user: UserRef
+
+
+class TokenMethod(LooseBody):
+    id: str
+
+
+class IdentityIn(LooseBody):
+    methods: Annotated[list[str], msgspec.Meta(min_length=1)]
+    password: PasswordMethod | None = None
+    token: TokenMethod | None = None
+
+
+class ProjectRef(LooseBody):
+    id: str | None = None
+    name: str | None = None
+    domain: DomainRef | None = None
+
+
+class SystemRef(LooseBody):
+    all: bool
+
+
+class ScopeIn(LooseBody):
+    project: ProjectRef | None = None
+    domain: DomainRef | None = None
+    system: SystemRef | None = None
+    unscoped: dict[str, Any] | None = None
+
+
+class AuthIn(LooseBody):
+    identity: IdentityIn
+    scope: ScopeIn | Literal["unscoped"] | None = None
+
+
+class Authenticate(LooseBody):
+    auth: AuthIn
+
+
+class DomainIn(LooseBody):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetOr = UNSET
+    description: str | UnsetOr | None = UNSET
+    enabled: bool | UnsetOr = UNSET
+
+
+class Domain(LooseBody):
+    domain: DomainIn
+
+
+class ProjectIn(LooseBody):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetOr = UNSET
+    description: str | UnsetOr | None = UNSET
+    enabled: bool | UnsetOr = UNSET
+    domain_id: Id | UnsetOr | None = UNSET
+    parent_id: Id | UnsetOr | None = UNSET
+    is_domain: bool | UnsetOr = UNSET
+    tags: list[Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^,/]*$")]] | UnsetOr = UNSET
+    options: dict[str, Any] | UnsetOr = UNSET
+
+
+class Project(LooseBody):
+    project: ProjectIn
+
+
+class UserIn(LooseBody):
+    name: Name | UnsetOr = UNSET
+    password: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)] | UnsetOr | None = UNSET
+    description: str | UnsetOr | None = UNSET
+    enabled: bool | UnsetOr = UNSET
+    domain_id: Id | UnsetOr | None = UNSET
+    default_project_id: Id | UnsetOr | None = UNSET
+    options: dict[str, Any] | UnsetOr = UNSET
+
+
+class User(LooseBody):
+    user: UserIn
+
+
+class PasswordChangeIn(LooseBody):
+    original_password: str
+    password: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+
+
+class PasswordChange(LooseBody):
+    user: PasswordChangeIn
+
+
+class RoleIn(LooseBody):
+    name: Name | UnsetOr = UNSET
+    description: str | UnsetOr | None = UNSET
+    domain_id: Id | UnsetOr | None = UNSET
+    options: dict[str, Any] | UnsetOr = UNSET
+
+
+class Role(LooseBody):
+    role: RoleIn
+
+
+class RegionIn(LooseBody):
+    id: Annotated[str, msgspec.Meta(max_length=255)] | UnsetOr = UNSET
+    description: str | UnsetOr | None = UNSET
+    parent_region_id: str | UnsetOr | None = UNSET
+
+
+class Region(LooseBody):
+    region: RegionIn
+
+
+class ServiceIn(LooseBody):
+    type: Name | UnsetOr = UNSET
+    name: Annotated[str, msgspec.Meta(max_length=255)] | UnsetOr = UNSET
+    description: str | UnsetOr | None = UNSET
+    enabled: bool | UnsetOr = UNSET
+
+
+class Service(LooseBody):
+    service: ServiceIn
+
+
+class EndpointIn(LooseBody):
+    service_id: Id | UnsetOr = UNSET
+    interface: Literal["public", "internal", "admin"] | UnsetOr = UNSET
+    url: Annotated[str, msgspec.Meta(min_length=1)] | UnsetOr = UNSET
+    region_id: str | UnsetOr | None = UNSET
+    region: str | UnsetOr | None = UNSET
+    enabled: bool | UnsetOr = UNSET
+
+
+class Endpoint(LooseBody):
+    endpoint: EndpointIn

@@ -1,0 +1,57 @@
+"""Fixtures: a migrated database copied per test, a cloud in process, callers with each role."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tane.app import Cloud, make_core
+from tane.clock import ManualClock
+from tane.config import Config
+from tane.core import Core
+from tests.support import ADMIN_PASSWORD, ApiCloud, fake_hosts
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the schema and the first administrator."""
+    folder = tmp_path_factory.mktemp("template")
+    core = make_core(Config(state_dir=folder, bcrypt_rounds=4))
+    Cloud(core).prepare(ADMIN_PASSWORD)
+    core.close()
+    return folder / "tane.db"
+
+
+@pytest.fixture
+def new_core(template: Path, tmp_path: Path) -> Iterator[Callable[[], Core]]:
+    """Makes cores of their own databases, each with one simulated host."""
+    made: list[Core] = []
+
+    def make() -> Core:
+        folder = tmp_path / f"cloud{len(made)}"
+        folder.mkdir()
+        shutil.copy(template, folder / "tane.db")
+        core = make_core(Config(state_dir=folder, bcrypt_rounds=4, handler_threads=2), hosts=fake_hosts())
+        made.append(core)
+        return core
+
+    yield make
+    for core in made:
+        core.close()
+
+
+@pytest.fixture
+def cloud(template: Path, tmp_path: Path) -> Iterator[ApiCloud]:
+    """A whole cloud in process, with simulated hosts; jobs run when the test says so."""
+    shutil.copy(template, tmp_path / "tane.db")
+    config = Config(state_dir=tmp_path, bcrypt_rounds=4, handler_threads=2)
+    core = make_core(config, clock=ManualClock(), hosts=fake_hosts())
+    with asyncio.Runner() as runner:
+        api = ApiCloud(Cloud(core), runner)
+        yield api
+        api.close()
+    core.close()

@@ -1,0 +1,112 @@
+"""What tests of the API share: simulated hosts, and callers that speak HTTP to a cloud in process."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tane.app import Cloud
+from tane.hosts import Hosts
+
+ADMIN_PASSWORD = "correct horse battery"
+
+
+def fake_hosts() -> Hosts:
+    """A registry with one simulated host."""
+    return Hosts()
+
+
+@dataclass
+class Caller:
+    """Someone with a token. Methods take a path below the cloud's root and return the response."""
+
+    api: ApiCloud
+    token: str
+    project_id: str = ""
+    user_id: str = ""
+
+    def request(self, method: str, path: str, *, expect: int | None = None, **kwargs: Any) -> httpx.Response:
+        """``expect``: the status the test relies on; another one fails with the body in the message."""
+        headers = {"X-Auth-Token": self.token, **kwargs.pop("headers", {})}
+        response = self.api.call(method, path, headers=headers, **kwargs)
+        if expect is not None:
+            assert response.status_code == expect, f"{method} {path}: {response.status_code} {response.text}"
+        return response
+
+    def get(self, path: str, expect: int | None = 200, **kwargs: Any) -> httpx.Response:
+        return self.request("GET", path, expect=expect, **kwargs)
+
+    def post(self, path: str, json: Any = None, expect: int | None = None, **kwargs: Any) -> httpx.Response:
+        return self.request("POST", path, json=json, expect=expect, **kwargs)
+
+    def put(self, path: str, json: Any = None, expect: int | None = None, **kwargs: Any) -> httpx.Response:
+        return self.request("PUT", path, json=json, expect=expect, **kwargs)
+
+    def patch(self, path: str, json: Any = None, expect: int | None = None, **kwargs: Any) -> httpx.Response:
+        return self.request("PATCH", path, json=json, expect=expect, **kwargs)
+
+    def delete(self, path: str, expect: int | None = 204, **kwargs: Any) -> httpx.Response:
+        return self.request("DELETE", path, expect=expect, **kwargs)
+
+
+class ApiCloud:
+    """A cloud whose application is called in process."""
+
+    def __init__(self, cloud: Cloud, runner: asyncio.Runner) -> None:
+        self.cloud = cloud
+        self.core = cloud.core
+        self._runner = runner
+        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app=cloud.app), base_url="http://cloud.test")
+
+    def call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        return self._runner.run(self._client.request(method, path, **kwargs))
+
+    def run_jobs(self) -> None:
+        """Run every job that is written, to its end."""
+        self._runner.run(self.cloud.runner.drain())
+
+    def wait(self, work: Any) -> Any:
+        """Run a coroutine on the cloud's loop."""
+        return self._runner.run(work)
+
+    def login(self, user: str, password: str, project: str | None = None, **scope: Any) -> Caller:
+        body: dict[str, Any] = {
+            "auth": {
+                "identity": {
+                    "methods": ["password"],
+                    "password": {"user": {"name": user, "domain": {"id": "default"}, "password": password}},
+                }
+            }
+        }
+        if project is not None:
+            body["auth"]["scope"] = {"project": {"name": project, "domain": {"id": "default"}}}
+        elif scope:
+            body["auth"]["scope"] = scope
+        response = self.call("POST", "/identity/v3/auth/tokens", json=body)
+        assert response.status_code == 201, response.text
+        token = response.json()["token"]
+        return Caller(
+            self, response.headers["x-subject-token"], token.get("project", {}).get("id", ""), token["user"]["id"]
+        )
+
+    @property
+    def admin(self) -> Caller:
+        return self.login("admin", ADMIN_PASSWORD, "admin")
+
+    def new_user(self, name: str, project: str, role: str = "member") -> Caller:
+        """A user with ``role`` on a project, both made when they are not there; logged in."""
+        admin = self.admin
+        found = admin.get(f"/identity/v3/projects?name={project}").json()["projects"]
+        if not found:
+            found = [admin.post("/identity/v3/projects", {"project": {"name": project}}, 201).json()["project"]]
+        body = {"user": {"name": name, "password": f"{name}-secret"}}
+        user = admin.post("/identity/v3/users", body, 201).json()["user"]
+        [wanted] = admin.get(f"/identity/v3/roles?name={role}").json()["roles"]
+        admin.put(f"/identity/v3/projects/{found[0]['id']}/users/{user['id']}/roles/{wanted['id']}", expect=204)
+        return self.login(name, f"{name}-secret", project)
+
+    def close(self) -> None:
+        self._runner.run(self._client.aclose())
