@@ -1,0 +1,117 @@
+"""The images a host has fetched, kept by digest."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+import uuid
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+
+from tane.agent.documents import ImageRef
+from tane.agent.duties import ImageSource
+from tane.agent.errors import HostError
+from tane.agent.translation import host_errors
+from tane.linux import qemu_img
+
+_ALGORITHMS = {64: "sha256", 128: "sha512"}
+
+
+class ImageCache:
+    """Content-addressed image files of one host.
+
+    A disk image is checked against its digest, refused when it refers to other files, and converted once to a flat
+    qcow2 file of our own making, which copy-on-write disks may safely have as their base. One fetch per digest runs at
+    a time; whoever asks meanwhile waits for it.
+    """
+
+    def __init__(self, folder: Path, source: ImageSource) -> None:
+        self._folder = folder
+        self._source = source
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def disk(self, image: ImageRef) -> Path:
+        """The image as a flat qcow2 file; it must not be written to. Raises HostError."""
+
+        async def convert(content: Path, target: Path) -> None:
+            await qemu_img.check_untrusted(content, image.disk_format)
+            await qemu_img.convert(content, qemu_img.FORMATS[image.disk_format], target)
+
+        return await self._get(image, "qcow2", convert)
+
+    async def file(self, image: ImageRef) -> Path:
+        """The image's content as it is (a kernel, a RAM disk); it must not be written to. Raises HostError."""
+
+        async def copy(content: Path, target: Path) -> None:
+            part = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
+            try:
+                await asyncio.to_thread(shutil.copyfile, content, part)
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
+
+        return await self._get(image, "file", copy)
+
+    def prune(self, in_use: Iterable[str]) -> int:
+        """Delete all images except those with the digests ``in_use``; returns the bytes freed.
+
+        A running guest's base stays open in its QEMU, but a stopped one's would be missing: the caller names both.
+        """
+        keep, freed = set(in_use), 0
+        for path in self._folder.glob("*") if self._folder.is_dir() else ():
+            if path.name.split(".")[0] not in keep:
+                freed += path.stat().st_blocks * 512
+                path.unlink()
+        return freed
+
+    async def _get(self, image: ImageRef, form: str, make: Callable[[Path, Path], Awaitable[None]]) -> Path:
+        algorithm = _algorithm(image)
+        target = self._folder / f"{image.digest}.{form}"
+        async with self._locks[image.digest]:
+            if not target.exists():
+                with host_errors(f"image {image.id} cannot be used"):
+                    self._folder.mkdir(parents=True, exist_ok=True)
+                    await self._make(image, algorithm, target, make)
+        return target
+
+    async def _make(
+        self, image: ImageRef, algorithm: str, target: Path, make: Callable[[Path, Path], Awaitable[None]]
+    ) -> None:
+        local = self._source.local_path(image)
+        fetched = self._folder / f"{image.digest}.{uuid.uuid4().hex}.part"
+        try:
+            if local is None:
+                digest = await self._fetch(image, algorithm, fetched)
+            else:
+                digest = await asyncio.to_thread(_hash_file, local, algorithm)
+            if digest != image.digest:
+                raise HostError(f"the content of image {image.id} does not match its {algorithm} digest")
+            await make(local or fetched, target)
+        finally:
+            fetched.unlink(missing_ok=True)
+
+    async def _fetch(self, image: ImageRef, algorithm: str, target: Path) -> str:
+        digest = hashlib.new(algorithm)
+
+        def write(chunk: bytes) -> None:
+            out.write(chunk)
+            digest.update(chunk)
+
+        with target.open("wb") as out:
+            async for chunk in self._source.stream(image):
+                await asyncio.to_thread(write, chunk)
+        return digest.hexdigest()
+
+
+def _algorithm(image: ImageRef) -> str:
+    algorithm = _ALGORITHMS.get(len(image.digest))
+    if algorithm is None or not set(image.digest) <= set("0123456789abcdef"):
+        raise HostError(f"image {image.id} has no usable digest: a SHA-256 or SHA-512 in hex is needed")
+    return algorithm
+
+
+def _hash_file(path: Path, algorithm: str) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, algorithm).hexdigest()

@@ -1,0 +1,60 @@
+"""Turns what tools report into the one error a duty may raise."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from tane.agent.errors import HostError
+from tane.linux.process import ProcessError
+from tane.linux.qemu_img import ImageError
+from tane.linux.qmp import QmpError
+
+SOCKET_PATH_LIMIT = 107
+"""Bytes of a Unix socket's path on Linux (``sun_path`` without its terminator)."""
+
+
+@contextlib.contextmanager
+def host_errors(doing: str) -> Iterator[None]:
+    """Raise the errors of tools and of the file system as a HostError "``doing``: reason"."""
+    try:
+        yield
+    except HostError:
+        raise
+    except (ImageError, QmpError, ProcessError) as error:
+        if "No space left on device" in str(error):
+            raise HostError(f"{doing}: no space is left on the host's disk", transient=True) from error
+        raise HostError(f"{doing}: {error}", transient=isinstance(error, QmpError) and error.lost) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise HostError(f"{doing}: no space is left on the host's disk", transient=True) from error
+        raise HostError(f"{doing}: {error}") from error
+
+
+def checked_id(value: str) -> str:
+    """``value`` when it is a UUID in its usual form, since ids become names of files; else HostError."""
+    with contextlib.suppress(ValueError):
+        if str(uuid.UUID(value)) == value:
+            return value
+    raise HostError(f"{value!r} is not an id: ids are UUIDs in lower case")
+
+
+def checked_socket(path: Path) -> Path:
+    """``path`` when a Unix socket can be made there; else HostError."""
+    if len(bytes(path)) > SOCKET_PATH_LIMIT:
+        raise HostError(f"the state folder's path is too long for Unix sockets ({path}): choose a shorter one")
+    return path
+
+
+def last_words(log: Path) -> str:
+    """The last lines a daemon wrote before it ended, fit for a message."""
+    try:
+        lines = log.read_text(errors="replace").strip().splitlines()
+    except FileNotFoundError:
+        lines = []
+    words = " / ".join(re.sub(r"^\S*qemu[\w-]*: ", "", line) for line in lines[-3:])
+    return words or "it said nothing"

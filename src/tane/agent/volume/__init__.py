@@ -1,0 +1,1 @@
+"""The volume duty of a host: pools of block storage behind drivers."""

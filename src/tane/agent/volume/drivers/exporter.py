@@ -1,0 +1,204 @@
+"""One qemu-storage-daemon per exported volume: NBD over TLS with a pre-shared key.
+
+The daemon outlives the agent. What it was started with is remembered in ``export.json``, so that a daemon that was
+killed is started again with the same port and key and the guests reconnect to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import secrets
+import shutil
+import time
+from pathlib import Path
+
+import msgspec
+
+from tane.agent.documents import VolumeConnection
+from tane.agent.errors import HostError
+from tane.agent.translation import checked_socket, last_words
+from tane.linux import process
+from tane.linux.qmp import QmpError, QmpSession, session
+
+NODE = "volume"
+EXPORT = "export"
+TLS_USERNAME = "tane"
+_START_SECONDS = 15.0
+_PORT_ATTEMPTS = 20
+
+
+class ExportRecord(msgspec.Struct):
+    """What a volume is exported with: ``connection`` for the guests, ``read_only`` for the daemon."""
+
+    connection: VolumeConnection
+    read_only: bool = False
+
+
+class ExportSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where exporters listen. ``netns`` is the namespace of both exporters and guests when they have one."""
+
+    address: str = "127.0.0.1"
+    ports: tuple[int, int] = (20000, 29999)
+    netns: str | None = None
+
+
+class Exporter:
+    """The export of the one volume whose folder is ``folder`` and whose data is ``disk``."""
+
+    def __init__(self, volume_id: str, folder: Path, disk: Path, settings: ExportSettings) -> None:
+        self._volume_id = volume_id
+        self._folder = folder
+        self._disk = disk
+        self._settings = settings
+        self._record = folder / "export.json"
+        self._pidfile = folder / "exporter.pid"
+        self._log = folder / "exporter.log"
+        self._keys = folder / "keys"
+        self._socket = folder / "qmp"
+
+    def record(self) -> ExportRecord | None:
+        """What the volume is exported with, also when its daemon was killed; None when it is not exported."""
+        try:
+            return msgspec.json.decode(self._record.read_bytes(), type=ExportRecord)
+        except FileNotFoundError:
+            return None
+
+    def running(self) -> bool:
+        return process.alive(self._pidfile)
+
+    async def start(self, *, read_only: bool) -> VolumeConnection:
+        """Export the volume, or see that it is exported; the connection stays the same until :meth:`stop`."""
+        checked_socket(self._socket)
+        record = self.record()
+        if record is not None:
+            if record.read_only != read_only:
+                raise HostError(f"volume {self._volume_id} is exported already, not as asked (read_only={read_only})")
+            if not self.running():
+                await self._launch(record)
+            else:
+                await self._mend(record)
+            return record.connection
+        key = secrets.token_hex(32)
+        for attempt in range(_PORT_ATTEMPTS):
+            connection = VolumeConnection(
+                host=self._settings.address,
+                port=random.randint(*self._settings.ports),
+                export=self._volume_id,
+                tls_username=TLS_USERNAME,
+                tls_key=key,
+            )
+            record = ExportRecord(connection, read_only)
+            try:
+                await self._launch(record)
+            except HostError as error:
+                if "Address already in use" in str(error) and attempt < _PORT_ATTEMPTS - 1:
+                    continue
+                await self.stop()
+                raise
+            _write_private(self._record, msgspec.json.encode(record))
+            return connection
+        raise HostError("no free port was found to export the volume at", transient=True)
+
+    async def stop(self) -> None:
+        """End the export and forget its port and key."""
+        await asyncio.to_thread(process.stop, self._pidfile)
+        self._record.unlink(missing_ok=True)
+        self._socket.unlink(missing_ok=True)
+        self._log.unlink(missing_ok=True)
+        shutil.rmtree(self._keys, ignore_errors=True)
+
+    async def snapshot(self, name: str) -> None:
+        """Make an internal snapshot at once, between two writes of the guest."""
+        async with session(self._socket) as qmp:
+            await qmp.execute("blockdev-snapshot-internal-sync", {"device": NODE, "name": name})
+
+    async def delete_snapshot(self, name: str) -> None:
+        async with session(self._socket) as qmp:
+            await qmp.execute("blockdev-snapshot-delete-internal-sync", {"device": NODE, "name": name})
+
+    async def resize(self, size_bytes: int) -> None:
+        """Grow the volume: QEMU refuses this under an export, so the export is gone for some milliseconds.
+
+        Guests hold their requests meanwhile and see the new size once they connect anew.
+        """
+        record = self.record()
+        if record is None:
+            raise HostError(f"volume {self._volume_id} is not exported")
+        async with session(self._socket) as qmp:
+            await qmp.execute("block-export-del", {"id": EXPORT, "mode": "hard"})
+            try:
+                await _wait_for_no_export(qmp)
+                await qmp.execute("block_resize", {"node-name": NODE, "size": size_bytes})
+            finally:
+                await qmp.execute("block-export-add", _export_options(self._volume_id, record.read_only))
+
+    async def _mend(self, record: ExportRecord) -> None:
+        """Add the export again when a resize was broken off between taking it away and putting it back."""
+        async with session(self._socket) as qmp:
+            if not await qmp.execute("query-block-exports"):
+                await qmp.execute("block-export-add", _export_options(self._volume_id, record.read_only))
+
+    async def _launch(self, record: ExportRecord) -> None:
+        self._keys.mkdir(mode=0o700, exist_ok=True)
+        connection = record.connection
+        _write_private(self._keys / "keys.psk", f"{connection.tls_username}:{connection.tls_key}\n".encode())
+        self._socket.unlink(missing_ok=True)
+        self._log.unlink(missing_ok=True)
+        argv = exporter_command(self._volume_id, record, disk=self._disk, socket=self._socket, keys=self._keys)
+        await asyncio.to_thread(process.spawn, argv, pidfile=self._pidfile, log=self._log, netns=self._settings.netns)
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._socket.exists() or not await _answers(self._socket):
+            if not self.running():
+                reason = last_words(self._log)
+                raise HostError(f"volume {self._volume_id} cannot be exported: {reason}")
+            if time.monotonic() > deadline:
+                await asyncio.to_thread(process.stop, self._pidfile)
+                raise HostError(f"the exporter of volume {self._volume_id} did not answer", transient=True)
+            await asyncio.sleep(0.01)
+
+
+def exporter_command(volume_id: str, record: ExportRecord, *, disk: Path, socket: Path, keys: Path) -> list[str]:
+    """The command line of a volume's exporter."""
+    file = {"driver": "file", "filename": str(disk), "discard": "unmap", "aio": "threads"}
+    node = {"node-name": NODE, "driver": "qcow2", "file": file, "discard": "unmap", "read-only": record.read_only}
+    server = {
+        "addr": {"type": "inet", "host": record.connection.host, "port": str(record.connection.port)},
+        "tls-creds": "tls",
+    }
+    return [
+        "qemu-storage-daemon",
+        *("--chardev", f"socket,id=qmp,path={socket},server=on,wait=off"),
+        *("--monitor", "chardev=qmp"),
+        *("--object", f"tls-creds-psk,id=tls,endpoint=server,dir={keys}"),
+        *("--blockdev", json.dumps(node)),
+        *("--nbd-server", json.dumps(server)),
+        *("--export", json.dumps(_export_options(volume_id, record.read_only))),
+    ]
+
+
+def _export_options(volume_id: str, read_only: bool) -> dict[str, object]:
+    return {"id": EXPORT, "type": "nbd", "node-name": NODE, "name": volume_id, "writable": not read_only}
+
+
+async def _answers(socket: Path) -> bool:
+    try:
+        async with session(socket):
+            return True
+    except QmpError:
+        return False
+
+
+async def _wait_for_no_export(qmp: QmpSession) -> None:
+    while await qmp.execute("query-block-exports"):  # noqa: ASYNC110 (the daemon tells, no event of ours)
+        await asyncio.sleep(0.002)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Write a file only its owner may read, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        out.write(content)
+    part.replace(path)

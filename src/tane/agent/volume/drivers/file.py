@@ -1,0 +1,244 @@
+"""Volumes as qcow2 files in a folder of this host."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import uuid
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from tane.agent.documents import ImageRef, PoolCapacity, VolumeConnection, VolumeUsage
+from tane.agent.errors import HostError, NotOnHost
+from tane.agent.images import ImageCache
+from tane.agent.translation import checked_id, host_errors
+from tane.agent.volume.drivers.exporter import Exporter, ExportSettings
+from tane.linux import process, qemu_img
+
+_GB = 1 << 30
+_UPLOAD_FORMATS = ("raw", "qcow2", "vmdk", "vdi", "vhd", "vhdx")
+
+
+class FileVolumes:
+    """A :class:`tane.agent.duties.VolumeDuty` over one folder per volume: its data, and its export when it has one."""
+
+    def __init__(self, state_dir: Path, images: ImageCache, settings: ExportSettings | None = None) -> None:
+        self._pool = pool_folder(state_dir)
+        self._images = images
+        self._settings = settings or ExportSettings()
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def capacity(self) -> PoolCapacity:
+        """Space of the file system the pool lies on."""
+        self._pool.mkdir(parents=True, exist_ok=True)
+        disk = os.statvfs(self._pool)
+        unit = disk.f_frsize / _GB
+        return PoolCapacity(total_gb=disk.f_blocks * unit, free_gb=disk.f_bavail * unit, driver="file")
+
+    async def create(self, volume_id: str, size_bytes: int) -> None:
+        async def make(disk: Path) -> None:
+            await qemu_img.create(disk, size_bytes)
+
+        await self._create(volume_id, make)
+
+    async def create_from_image(self, volume_id: str, size_bytes: int, image: ImageRef) -> None:
+        async def make(disk: Path) -> None:
+            base = await self._images.disk(image)
+            await qemu_img.convert(base, "qcow2", disk)
+            await _grow(disk, size_bytes)
+
+        await self._create(volume_id, make)
+
+    async def create_from_snapshot(self, volume_id: str, size_bytes: int, source_id: str, snapshot_id: str) -> None:
+        async def make(disk: Path) -> None:
+            async with self._locked(source_id) as source:
+                await self._require_snapshot(source_id, snapshot_id)
+                await qemu_img.convert(source, "qcow2", disk, snapshot=snapshot_id, in_use=True)
+            await _grow(disk, size_bytes)
+
+        await self._create(volume_id, make)
+
+    async def create_from_volume(self, volume_id: str, size_bytes: int, source_id: str) -> None:
+        """Copy a volume; one that is exported is copied as it is at one moment."""
+
+        async def make(disk: Path) -> None:
+            async with self._locked(source_id) as source:
+                exporter = self._exporter(source_id)
+                if not exporter.running():
+                    await qemu_img.convert(source, "qcow2", disk)
+                else:
+                    name = str(uuid.uuid4())
+                    await exporter.snapshot(name)
+                    try:
+                        await qemu_img.convert(source, "qcow2", disk, snapshot=name, in_use=True)
+                    finally:
+                        await exporter.delete_snapshot(name)
+            await _grow(disk, size_bytes)
+
+        await self._create(volume_id, make)
+
+    async def delete(self, volume_id: str) -> None:
+        """Delete the volume with its snapshots, ending its export first; nothing when it is absent."""
+        folder = self._folder(volume_id)
+        async with self._locks[volume_id]:
+            if folder.exists():
+                with host_errors(f"volume {volume_id} cannot be deleted"):
+                    await self._exporter(volume_id).stop()
+                    await asyncio.to_thread(shutil.rmtree, folder)
+        self._locks.pop(volume_id, None)
+
+    async def snapshot(self, volume_id: str, snapshot_id: str) -> None:
+        checked_id(snapshot_id)
+        async with self._locked(volume_id) as disk:
+            with host_errors(f"volume {volume_id} cannot be snapshotted"):
+                if snapshot_id in await self._snapshots(disk):
+                    return
+                exporter = self._exporter(volume_id)
+                if exporter.running():
+                    await exporter.snapshot(snapshot_id)
+                else:
+                    await qemu_img.run("snapshot", "-q", "-f", "qcow2", "-c", snapshot_id, disk)
+
+    async def delete_snapshot(self, volume_id: str, snapshot_id: str) -> None:
+        checked_id(snapshot_id)
+        async with self._locked(volume_id) as disk:
+            with host_errors(f"snapshot {snapshot_id} cannot be deleted"):
+                if snapshot_id not in await self._snapshots(disk):
+                    return
+                exporter = self._exporter(volume_id)
+                if exporter.running():
+                    await exporter.delete_snapshot(snapshot_id)
+                else:
+                    await qemu_img.run("snapshot", "-q", "-f", "qcow2", "-d", snapshot_id, disk)
+
+    async def revert(self, volume_id: str, snapshot_id: str) -> None:
+        async with self._locked(volume_id) as disk:
+            if self._exporter(volume_id).record() is not None:
+                raise HostError(f"volume {volume_id} is attached; only a detached volume can be set back to a snapshot")
+            with host_errors(f"volume {volume_id} cannot be set back"):
+                await self._require_snapshot(volume_id, snapshot_id)
+                await qemu_img.run("snapshot", "-q", "-f", "qcow2", "-a", snapshot_id, disk)
+
+    async def extend(self, volume_id: str, size_bytes: int) -> None:
+        async with self._locked(volume_id) as disk:
+            with host_errors(f"volume {volume_id} cannot be extended"):
+                present = (await self._usage(disk)).virtual_bytes
+                if size_bytes < present:
+                    raise HostError(f"volume {volume_id} has {present} bytes and cannot shrink to {size_bytes}")
+                if size_bytes == present:
+                    return
+                exporter = self._exporter(volume_id)
+                if exporter.running():
+                    await exporter.resize(size_bytes)
+                else:
+                    await qemu_img.resize(disk, size_bytes)
+
+    async def export(self, volume_id: str, *, read_only: bool = False) -> VolumeConnection:
+        async with self._locked(volume_id):
+            with host_errors(f"volume {volume_id} cannot be exported"):
+                return await self._exporter(volume_id).start(read_only=read_only)
+
+    async def unexport(self, volume_id: str) -> None:
+        """End the export; nothing when the volume is not exported or absent."""
+        folder = self._folder(volume_id)
+        async with self._locks[volume_id]:
+            if folder.exists():
+                with host_errors(f"the export of volume {volume_id} cannot be ended"):
+                    await self._exporter(volume_id).stop()
+
+    async def exports(self) -> set[str]:
+        """Volumes that have an export, including one whose daemon was killed: :meth:`export` starts it again."""
+        return {volume_id for volume_id in await self.volumes() if self._exporter(volume_id).record() is not None}
+
+    async def volumes(self) -> set[str]:
+        if not self._pool.is_dir():
+            return set()
+        return {entry.parent.name for entry in self._pool.glob("*/disk.qcow2")}
+
+    async def usage(self, volume_id: str) -> VolumeUsage:
+        async with self._locked(volume_id) as disk:
+            with host_errors(f"volume {volume_id} cannot be measured"):
+                return await self._usage(disk)
+
+    async def upload(self, volume_id: str, target: Path, disk_format: str) -> int:
+        if disk_format not in _UPLOAD_FORMATS:
+            raise HostError(f"a volume cannot be written as {disk_format}; use one of {', '.join(_UPLOAD_FORMATS)}")
+        tool_format = qemu_img.FORMATS[disk_format]
+        async with self._locked(volume_id) as disk:
+            with host_errors(f"volume {volume_id} cannot be written as an image"):
+                exporter = self._exporter(volume_id)
+                name = str(uuid.uuid4()) if exporter.running() else ""
+                if name:
+                    await exporter.snapshot(name)
+                try:
+                    await qemu_img.convert(
+                        disk, "qcow2", target, target_format=tool_format, snapshot=name, in_use=bool(name)
+                    )
+                finally:
+                    if name:
+                        await exporter.delete_snapshot(name)
+                return target.stat().st_size
+
+    def _folder(self, volume_id: str) -> Path:
+        return self._pool / checked_id(volume_id)
+
+    def _exporter(self, volume_id: str) -> Exporter:
+        folder = self._folder(volume_id)
+        return Exporter(volume_id, folder, folder / "disk.qcow2", self._settings)
+
+    @contextlib.asynccontextmanager
+    async def _locked(self, volume_id: str) -> AsyncIterator[Path]:
+        """Work on one volume alone; gives its data file. Raises NotOnHost."""
+        disk = self._folder(volume_id) / "disk.qcow2"
+        async with self._locks[volume_id]:
+            if not disk.exists():
+                raise NotOnHost(f"volume {volume_id} is not in this pool")
+            yield disk
+
+    async def _create(self, volume_id: str, make: Callable[[Path], Awaitable[None]]) -> None:
+        folder = self._folder(volume_id)
+        disk = folder / "disk.qcow2"
+        async with self._locks[volume_id]:
+            if disk.exists():
+                return
+            try:
+                with host_errors(f"volume {volume_id} cannot be made"):
+                    folder.mkdir(parents=True, exist_ok=True)
+                    await make(folder / "new.qcow2")
+                    (folder / "new.qcow2").replace(disk)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+
+    async def _snapshots(self, disk: Path) -> set[str]:
+        about = await qemu_img.info(disk, "qcow2", in_use=True)
+        return {entry["name"] for entry in about.get("snapshots", [])}
+
+    async def _require_snapshot(self, volume_id: str, snapshot_id: str) -> None:
+        if snapshot_id not in await self._snapshots(self._folder(volume_id) / "disk.qcow2"):
+            raise NotOnHost(f"volume {volume_id} has no snapshot {snapshot_id}")
+
+    async def _usage(self, disk: Path) -> VolumeUsage:
+        about = await qemu_img.info(disk, "qcow2", in_use=True)
+        return VolumeUsage(allocated_bytes=int(about["actual-size"]), virtual_bytes=int(about["virtual-size"]))
+
+
+async def _grow(disk: Path, size_bytes: int) -> None:
+    present = int((await qemu_img.info(disk, "qcow2"))["virtual-size"])
+    if present > size_bytes:
+        raise HostError(f"the content needs {present} bytes, the volume has only {size_bytes}")
+    if present < size_bytes:
+        await qemu_img.resize(disk, size_bytes)
+
+
+def pool_folder(state_dir: Path) -> Path:
+    return state_dir / "volumes"
+
+
+def teardown(state_dir: Path) -> None:
+    """End all exporters of a state folder, from whatever process, and keep the volumes."""
+    for pidfile in pool_folder(state_dir).glob("*/exporter.pid"):
+        process.stop(pidfile)
