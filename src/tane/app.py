@@ -21,15 +21,26 @@ from tane.db.migrate import migrate
 from tane.hosts import Hosts
 from tane.jobs.reconcile import reconcile_forever
 from tane.jobs.runner import Runner
+from tane.services.compute import SERVICE as COMPUTE
 from tane.services.identity import SERVICE as IDENTITY
 from tane.services.identity import interface as identity
+from tane.services.image import SERVICE as IMAGE
+from tane.services.network import SERVICE as NETWORK
+from tane.services.volume import SERVICE as VOLUME
 from tane.web import app as web
 from tane.web.policy import Policy
 from tane.web.routes import Service
 
-SERVICES: tuple[Service, ...] = (IDENTITY,)
+SERVICES: tuple[Service, ...] = (IDENTITY, IMAGE, NETWORK, VOLUME, COMPUTE)
 
-CATALOG = (identity.CatalogEntry("identity", "keystone", "/identity"),)
+CATALOG = (
+    identity.CatalogEntry("identity", "keystone", "/identity"),
+    identity.CatalogEntry("image", "glance", "/image"),
+    identity.CatalogEntry("network", "neutron", "/network"),
+    identity.CatalogEntry("volumev3", "cinderv3", "/volume/v3/$(project_id)s"),
+    identity.CatalogEntry("block-storage", "cinder", "/volume/v3/$(project_id)s"),
+    identity.CatalogEntry("compute", "nova", "/compute/v2.1"),
+)
 
 
 def make_core(config: Config, *, clock: Clock | None = None, hosts: Hosts | None = None) -> Core:

@@ -8,7 +8,7 @@ from sqlalchemy import inspect, text
 
 from tane.db.database import Database
 
-HEAD = "0001"
+HEAD = "0005"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
