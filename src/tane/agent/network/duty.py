@@ -1,0 +1,86 @@
+"""The network duty on Linux: plans a document, applies it on one worker thread, and serves metadata."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from tane.agent.documents import NetworkApplied, NetworkState
+from tane.agent.duties import MetadataSource
+from tane.agent.network.engine import Engine
+from tane.agent.network.metadata import MetadataServers, open_socket
+from tane.agent.network.plan import MetadataListener, NetworkSettings
+from tane.agent.network.planner import plan
+from tane.agent.network.report import Report
+from tane.linux import netns
+
+_log = structlog.get_logger(__name__)
+
+
+class LinuxNetwork:
+    """:class:`tane.agent.duties.NetworkDuty` with bridges, namespaces, nftables and dnsmasq.
+
+    The network namespace of the thread that makes the object is the outer one: where tunnels travel and, with
+    ``host_link``, where the external networks are reachable.
+    """
+
+    def __init__(self, settings: NetworkSettings, metadata: MetadataSource) -> None:
+        self.settings = settings
+        self._engine = Engine(settings)
+        self._metadata = MetadataServers(metadata, self._open_there)
+        self._turn = asyncio.Lock()
+        outer = netns.open_current()
+
+        def enter_outer() -> None:
+            netns.enter(outer)
+            os.close(outer)
+
+        # Threads keep the namespace they were started in; this one goes into others and always comes back.
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="tane-network", initializer=enter_outer)
+        self._worker.submit(os.getpid).result()
+
+    @property
+    def kernel_writes(self) -> int:
+        """How often the kernel was changed so far: netlink requests and nftables transactions."""
+        return self._engine.writes
+
+    async def apply(self, state: NetworkState) -> NetworkApplied:
+        """Make the kernel hold exactly ``state``. Raises HostError when this host cannot have networks at all."""
+        async with self._turn:
+            loop = asyncio.get_running_loop()
+            report, listeners = await loop.run_in_executor(self._worker, self._pass, state)
+            report.failed |= {
+                owner: reason
+                for owner, reason in (await self._metadata.apply(listeners)).items()
+                if owner not in report.failed
+            }
+            applied = NetworkApplied(
+                revision=state.revision, failed=report.failed, summary=report.sentence(state.revision)
+            )
+        _log.info("network applied", revision=applied.revision, summary=applied.summary)
+        return applied
+
+    def _pass(self, state: NetworkState) -> tuple[Report, list[MetadataListener]]:
+        family = self._engine.prepare()
+        planned = plan(state, self.settings, family)
+        return self._engine.apply(planned), planned.listeners
+
+    async def _open_there(self, listener: MetadataListener) -> socket.socket:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, open_socket, listener)
+
+    async def teardown(self) -> None:
+        """Remove everything this cloud ever made on the host. Raises HostError with what could not be removed."""
+        async with self._turn:
+            await self._metadata.stop()
+            await asyncio.get_running_loop().run_in_executor(self._worker, self._engine.teardown)
+
+    async def close(self) -> None:
+        """Let go of the kernel and leave everything as it is, for the next agent to find."""
+        async with self._turn:
+            await self._metadata.stop()
+            await asyncio.get_running_loop().run_in_executor(self._worker, self._engine.close)
+            self._worker.shutdown()

@@ -1,0 +1,232 @@
+"""Makes the kernel hold a plan: reads what is there, compares, and applies only the difference."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from pyroute2.netlink.exceptions import NetlinkError
+
+from tane.agent.errors import HostError
+from tane.agent.network.dhcp import Dnsmasq
+from tane.agent.network.ledger import Ledger
+from tane.agent.network.links import LinkWorker
+from tane.agent.network.plan import Leg, Link, NetworkSettings, Plan, PortFilter
+from tane.agent.network.report import Report
+from tane.agent.network.security import Family
+from tane.agent.network.spaces import Spaces
+from tane.linux import netns, sysctl
+from tane.linux.conntrack import Connection
+from tane.linux.nft import NftError
+from tane.linux.space import Space
+
+_TCP = 6
+_PROBE = "table bridge tane_probe { chain probe { type filter hook forward priority 0\n ct state new accept\n } }\n"
+_HOST_SYSCTLS = {
+    # Bridges here carry the guests' frames, and must not become interfaces of the host themselves.
+    "net.ipv6.conf.all.accept_ra": "0",
+    "net.ipv6.conf.default.accept_ra": "0",
+    "net.ipv6.conf.default.addr_gen_mode": "1",
+    "net.ipv4.ip_forward": "0",
+}
+_BRIDGE_FILTER_SYSCTLS = {
+    "net.bridge.bridge-nf-call-iptables": "1",
+    "net.bridge.bridge-nf-call-ip6tables": "1",
+    "net.bridge.bridge-nf-call-arptables": "0",
+}
+
+
+class Engine:
+    """All kernel work of one cloud on one host. Everything runs on one thread, which is in the outer namespace."""
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        self._settings = settings
+        self._spaces = Spaces(Ledger(settings.state_dir / "namespaces"))
+        self._family: Family | None = None
+        self._filters: dict[str, PortFilter] | None = None
+        self._floating: dict[str, dict[str, str]] = {}
+
+    @property
+    def writes(self) -> int:
+        """How often this engine changed the kernel: netlink requests and nftables transactions."""
+        return self._spaces.writes
+
+    def prepare(self) -> Family:
+        """Make the host namespace and find out how this kernel filters bridged frames. Raises HostError."""
+        try:
+            host, fresh = self._spaces.ensure(self._settings.host_namespace)
+            if fresh:
+                self._filters = None
+            _set_sysctls(host, _HOST_SYSCTLS)
+            if self._family is None:
+                self._family = _probe(host)
+            if self._family == "inet":
+                _set_sysctls(host, _BRIDGE_FILTER_SYSCTLS)
+        except FileNotFoundError as error:
+            raise HostError(
+                "this kernel tracks bridged connections neither itself (CONFIG_NF_CONNTRACK_BRIDGE) nor through "
+                f"br_netfilter in a namespace; load the module br_netfilter: {error}"
+            ) from error
+        except (OSError, NetlinkError, NftError) as error:
+            raise HostError(f"the host's network namespace cannot be prepared: {error}") from error
+        return self._family
+
+    def apply(self, plan: Plan) -> Report:
+        """One pass; :meth:`prepare` comes before it."""
+        report = Report(plan.failed)
+        host = self._spaces.get(self._settings.host_namespace)
+        self._remove_daemons(plan, report)
+        self._make_spaces(plan, report)
+        worker = LinkWorker(host, self._spaces, self._settings.local_ip, report)
+        # Filters come before the links they filter: what cannot be filtered is not connected.
+        if self._filter(host, plan, report):
+            worker.links(plan)
+            for name, legs in _legs(plan).items():
+                worker.namespace(name, plan.namespaces.get(name), legs)
+            worker.entries(plan)
+        self._translate(plan, report)
+        self._serve_dhcp(plan, report)
+        self._remove_spaces(plan, report)
+        return report
+
+    def teardown(self) -> None:
+        """Remove everything of this cloud, also what an earlier process left. Raises HostError with what remains."""
+        report = Report({})
+        self._remove_daemons(Plan(), report)
+        host_name = self._settings.host_namespace
+        with report.blaming(host_name):
+            if netns.exists(host_name):
+                host, _ = self._spaces.ensure(host_name)
+                LinkWorker(host, self._spaces, None, report).links(Plan())
+        self._remove_spaces(Plan(), report)
+        with report.blaming(host_name):
+            self._spaces.remove(host_name)
+        self.close()
+        self._filters = None
+        self._floating.clear()
+        if report.failed:
+            raise HostError("not everything could be removed: " + "; ".join(report.failed.values()), transient=True)
+        for left in ("dhcp", "namespaces"):
+            path = self._settings.state_dir / left
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the kernel without changing it."""
+        self._spaces.close()
+
+    # ----------------------------------------------------------------------------------------------- namespaces
+
+    def _make_spaces(self, plan: Plan, report: Report) -> None:
+        for name, wanted in plan.namespaces.items():
+            with report.blaming(wanted.owner):
+                space, fresh = self._spaces.ensure(name)
+                if fresh:
+                    self._floating.pop(name, None)
+                    report.done.append(f"opened {name}")
+                _set_sysctls(space, wanted.sysctls)
+
+    def _remove_spaces(self, plan: Plan, report: Report) -> None:
+        for name in self._spaces.names() - plan.namespaces.keys() - {self._settings.host_namespace}:
+            with report.blaming(name):
+                self._floating.pop(name, None)
+                self._spaces.remove(name)
+                report.done.append(f"removed {name}")
+
+    # ------------------------------------------------------------------------------------------------ filtering
+
+    def _filter(self, host: Space, plan: Plan, report: Report) -> bool:
+        """Security groups and anti-spoofing; False when the kernel refuses them, and then nothing may be connected."""
+        try:
+            if host.apply_rules(plan.rules):
+                report.done.append(f"replaced the filter of {len(plan.filters)} ports")
+        except (NftError, OSError) as error:
+            for link in plan.links.values():
+                report.failed.setdefault(link.owner, f"its packet filter was refused: {error}")
+            return False
+        old, new = self._filters, plan.filters
+        changed = {
+            (port.zone, address)
+            for known in (old or {}, new)
+            for port_id, port in known.items()
+            if old is None or old.get(port_id) != new.get(port_id)
+            for address in port.addresses
+        }
+
+        def affected(connection: Connection) -> bool:
+            # TCP needs no help: its packets in the original direction are always judged. Others may have no such
+            # packets any more; forgotten, their next packet counts as a first one.
+            return connection.protocol != _TCP and any((connection.zone, ip) in changed for ip in connection.addresses)
+
+        if changed:
+            with report.blaming(self._settings.host_namespace):
+                host.conntrack.delete(affected)
+                self._filters = new
+        return True
+
+    def _translate(self, plan: Plan, report: Report) -> None:
+        """The routers' address translation, and an end to connections translated as it was before."""
+        for name, wanted in plan.namespaces.items():
+            with report.blaming(wanted.owner):
+                space = self._spaces.get(name)
+                if wanted.rules and space.apply_rules(wanted.rules):
+                    report.done.append(f"replaced the translation of {name}")
+                new = wanted.floating
+                known = {*self._floating.get(name, {}), *new}
+
+                def stale(connection: Connection, new: dict[str, str] = new, known: set[str] = known) -> bool:
+                    return any(new.get(used) not in connection.addresses for used in known & connection.addresses)
+
+                if self._floating.get(name) != new and (known or name not in self._floating):
+                    if known:
+                        space.conntrack.delete(stale)
+                    self._floating[name] = new
+
+    # ----------------------------------------------------------------------------------------------------- DHCP
+
+    def _folder(self, network_id: str) -> Path:
+        return self._settings.state_dir / "dhcp" / network_id
+
+    def _serve_dhcp(self, plan: Plan, report: Report) -> None:
+        for server in plan.dhcp:
+            with report.blaming(server.network_id):
+                self._spaces.get(server.namespace)
+                if did := Dnsmasq(self._folder(server.network_id)).apply(server):
+                    report.done.append(f"{did} DHCP of {server.network_id}")
+
+    def _remove_daemons(self, plan: Plan, report: Report) -> None:
+        """Stop the DHCP servers that are not wanted any more, before their namespaces go."""
+        wanted = {server.network_id for server in plan.dhcp}
+        folder = self._settings.state_dir / "dhcp"
+        for network_id in sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else ():
+            if network_id not in wanted:
+                with report.blaming(network_id):
+                    Dnsmasq(folder / network_id).stop()
+                    shutil.rmtree(folder / network_id)
+                    report.done.append(f"stopped DHCP of {network_id}")
+
+
+def _legs(plan: Plan) -> dict[str, list[tuple[Link, Leg]]]:
+    """The legs of a plan by namespace; a namespace without legs has an empty list."""
+    legs: dict[str, list[tuple[Link, Leg]]] = {name: [] for name in plan.namespaces}
+    for link in plan.links.values():
+        if link.leg is not None:
+            legs.setdefault(link.leg.namespace, []).append((link, link.leg))
+    return legs
+
+
+def _set_sysctls(space: Space, wanted: dict[str, str]) -> None:
+    with netns.entered(space.descriptor):
+        has_ipv6 = Path("/proc/sys/net/ipv6").exists()
+        for name, value in wanted.items():
+            if has_ipv6 or not name.startswith("net.ipv6."):
+                sysctl.write(name, value)
+
+
+def _probe(host: Space) -> Family:
+    """Whether this kernel tracks connections in the bridge family."""
+    try:
+        host.nft.run(_PROBE)
+    except NftError:
+        return "inet"
+    host.nft.run("delete table bridge tane_probe")
+    return "bridge"

@@ -1,0 +1,207 @@
+"""The metadata service's sockets and HTTP: guests ask 169.254.169.254, the source address tells which port it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http
+import socket
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from tane.agent.duties import MetadataSource
+from tane.agent.network.plan import MetadataListener
+from tane.linux import netns
+
+MAX_HEADER_BYTES = 16 * 1024
+MAX_BODY_BYTES = 64 * 1024
+IDLE_SECONDS = 30.0
+
+_log = structlog.get_logger(__name__)
+
+
+class _BadRequest(Exception):
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def open_socket(listener: MetadataListener) -> socket.socket:
+    """A listening socket inside the listener's namespace. Raises OSError."""
+    with netns.entered(listener.namespace):
+        opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((listener.address, listener.port))
+        opened.listen(128)
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+class MetadataServer:
+    """Serves one socket. ``ports`` (source address → port id) may be replaced at any time."""
+
+    def __init__(self, source: MetadataSource, ports: dict[str, str]) -> None:
+        self._source = source
+        self.ports = ports
+        self._server: asyncio.Server | None = None
+        self._busy: set[asyncio.Task[None]] = set()
+
+    async def start(self, listening: socket.socket) -> None:
+        self._server = await asyncio.start_server(self._connected, sock=listening, limit=MAX_HEADER_BYTES)
+
+    async def stop(self) -> None:
+        """Close the socket and every connection, so that nothing of ours holds the namespace."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._busy):
+            task.cancel()
+        await asyncio.gather(*self._busy, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._busy.add(task)
+            task.add_done_callback(self._busy.discard)
+        try:
+            while await self._exchange(reader, writer):
+                pass
+        except (ConnectionError, TimeoutError):
+            _log.debug("metadata connection ended", peer=writer.get_extra_info("peername"))
+        except asyncio.CancelledError:
+            # The server stops; the loop's own callback for stream tasks would report a cancelled one as an error.
+            return
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+                await writer.wait_closed()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; returns whether the connection stays open."""
+        keep = False
+        method = ""
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                request = await _read_request(reader)
+            if request is None:
+                return False
+            method, path, keep, headers = request
+            status, kind, body = await self._answer(writer.get_extra_info("peername")[0], method, path, headers)
+        except _BadRequest as error:
+            status, kind, body, keep = error.status, "text/plain", f"{error}\n".encode(), False
+        head = (
+            f"HTTP/1.1 {status} {_phrase(status)}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+            f"Connection: {'keep-alive' if keep else 'close'}\r\n\r\n"
+        )
+        writer.write(head.encode("latin-1") + (b"" if method == "HEAD" else body))
+        async with asyncio.timeout(IDLE_SECONDS):
+            await writer.drain()
+        return keep
+
+    async def _answer(self, peer: str, method: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
+        port_id = self.ports.get(peer)
+        if port_id is None:
+            return 404, "text/plain", b"No port has this address.\n"
+        try:
+            return await self._source(port_id, path, {**headers, ":method": method})
+        except Exception:
+            # The boundary to a guest: it gets a 500, the operator the traceback.
+            _log.exception("metadata request failed", port_id=port_id, path=path)
+            return 500, "text/plain", b"The metadata could not be read.\n"
+
+
+def _phrase(status: int) -> str:
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+async def _read_request(reader: asyncio.StreamReader) -> tuple[str, str, bool, dict[str, str]] | None:
+    """(method, path, keep-alive, headers by lower-case name) of the next request (RFC 9112); its body is read and left.
+
+    None at the end of the connection. Raises _BadRequest.
+    """
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as error:
+        if error.partial.strip():
+            raise _BadRequest(400, "The request ends in its header.") from error
+        return None
+    except asyncio.LimitOverrunError as error:
+        raise _BadRequest(431, "The request header is too large.") from error
+    line, *fields = head.decode("latin-1").strip("\r\n").split("\r\n")
+    words = line.split(" ")
+    if len(words) != 3 or not words[2].startswith("HTTP/1."):
+        raise _BadRequest(400, "The request line is malformed.")
+    method, path, version = words
+    if method not in ("GET", "HEAD", "PUT", "POST"):
+        raise _BadRequest(405, f"The method {method} is not allowed.")
+    headers = _headers(fields)
+    await _skip_body(reader, headers)
+    wish = headers.get("connection", "").lower()
+    return method, path, wish != "close" if version == "HTTP/1.1" else wish == "keep-alive", headers
+
+
+def _headers(fields: list[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for field in fields:
+        name, colon, value = field.partition(":")
+        if not colon or not name or name != name.strip():
+            raise _BadRequest(400, "A header field is malformed.")
+        headers[name.lower()] = value.strip()
+    return headers
+
+
+async def _skip_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> None:
+    if "transfer-encoding" in headers:
+        raise _BadRequest(411, "The body needs a Content-Length.")
+    length = headers.get("content-length", "0")
+    if not (length.isascii() and length.isdecimal()):
+        raise _BadRequest(400, "The Content-Length is malformed.")
+    if int(length) > MAX_BODY_BYTES:
+        raise _BadRequest(413, "The body is too large.")
+    try:
+        await reader.readexactly(int(length))
+    except asyncio.IncompleteReadError as error:
+        raise _BadRequest(400, "The body is shorter than its Content-Length.") from error
+
+
+class MetadataServers:
+    """The servers of all namespaces of a host. ``open_there`` opens a listener's socket off the event loop."""
+
+    def __init__(
+        self, source: MetadataSource, open_there: Callable[[MetadataListener], Awaitable[socket.socket]]
+    ) -> None:
+        self._source = source
+        self._open_there = open_there
+        self._servers: dict[tuple[str, int], MetadataServer] = {}
+
+    async def apply(self, listeners: list[MetadataListener]) -> dict[str, str]:
+        """Serve exactly these listeners; returns owner → reason for those that cannot be."""
+        failed: dict[str, str] = {}
+        wanted: dict[tuple[str, int], MetadataListener] = {}
+        for listener in listeners:
+            # A namespace made anew under the same name is another one: its number tells.
+            if netns.exists(listener.namespace):
+                wanted[listener.namespace, netns.path(listener.namespace).stat().st_ino] = listener
+        for gone in self._servers.keys() - wanted.keys():
+            await self._servers.pop(gone).stop()
+        for key, listener in wanted.items():
+            if key in self._servers:
+                self._servers[key].ports = listener.ports
+                continue
+            server = MetadataServer(self._source, listener.ports)
+            try:
+                await server.start(await self._open_there(listener))
+            except OSError as error:
+                failed[listener.owner] = f"the metadata service cannot listen in {listener.namespace}: {error}"
+                continue
+            self._servers[key] = server
+        return failed
+
+    async def stop(self) -> None:
+        await self.apply([])

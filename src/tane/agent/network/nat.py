@@ -1,0 +1,66 @@
+"""Address translation of a router as nftables text. Pure: documents in, text out."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from tane.agent.documents import Router
+from tane.agent.network.plan import METADATA_ADDRESS, METADATA_PORT, ROUTER_METADATA_PORT, leg_name
+
+TABLE = "tane"
+
+
+def floating_addresses(router: Router) -> dict[str, str]:
+    """Floating address → fixed address; empty without a gateway. Raises ValueError on a malformed address."""
+    if router.gateway is None:
+        return {}
+    return {
+        str(ipaddress.IPv4Address(floating.floating_ip_address)): str(ipaddress.IPv4Address(floating.fixed_ip_address))
+        for floating in router.floating_ips
+    }
+
+
+def nat_rules(router: Router, floating: dict[str, str]) -> str:
+    """The whole table of one router.
+
+    A connection between two guests of the router by way of a floating address is given the caller's own floating
+    address or, without one, the router's: else the answer would bypass the router and not be recognised.
+    """
+    lines = [
+        f"table ip {TABLE}",
+        f"delete table ip {TABLE}",
+        f"table ip {TABLE} {{",
+        *_map("to_fixed", floating),
+        *_map("to_floating", {fixed: address for address, fixed in floating.items()}),
+        "chain prerouting { type nat hook prerouting priority dstnat; policy accept;",
+        f'iifname "qr-*" ip daddr {METADATA_ADDRESS} tcp dport {METADATA_PORT} redirect to :{ROUTER_METADATA_PORT}',
+        "dnat to ip daddr map @to_fixed",
+        "}",
+        "chain input { type filter hook input priority filter; policy accept;",
+        f'iifname != "qr-*" tcp dport {ROUTER_METADATA_PORT} drop',
+        "}",
+        "chain postrouting { type nat hook postrouting priority srcnat; policy accept;",
+        *_source_rules(router),
+        "}",
+        "}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _map(name: str, pairs: dict[str, str]) -> list[str]:
+    elements = ", ".join(f"{key} : {value}" for key, value in sorted(pairs.items()))
+    return [f"map {name} {{ type ipv4_addr : ipv4_addr;" + (f" elements = {{ {elements} }}" if elements else "") + " }"]
+
+
+def _source_rules(router: Router) -> list[str]:
+    rules = [
+        'iifname "qr-*" oifname "qr-*" ct status dnat snat to ip saddr map @to_floating',
+        'iifname "qr-*" oifname "qr-*" ct status dnat masquerade',
+    ]
+    if router.gateway is not None:
+        leg = leg_name("qg-", router.gateway.port_id)
+        rules.append(f'iifname "qr-*" oifname "{leg}" snat to ip saddr map @to_floating')
+        if router.gateway.enable_snat and ":" not in router.gateway.ip_address:
+            rules.append(f'iifname "qr-*" oifname "{leg}" snat to {router.gateway.ip_address} fully-random')
+    return rules

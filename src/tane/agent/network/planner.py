@@ -1,0 +1,314 @@
+"""From a network document to the kernel objects it stands for. Pure: nothing here touches the machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from tane.agent.documents import (
+    ExternalNetwork,
+    Network,
+    NetworkState,
+    Port,
+    RemotePort,
+    Router,
+    RouterGateway,
+    RouterInterface,
+    SecurityGroup,
+)
+from tane.agent.network.dhcp import plan_dhcp
+from tane.agent.network.nat import floating_addresses, nat_rules
+from tane.agent.network.plan import (
+    METADATA_ADDRESS,
+    METADATA_PORT,
+    ROUTER_METADATA_PORT,
+    Leg,
+    Link,
+    MetadataListener,
+    Namespace,
+    NetworkSettings,
+    Plan,
+    bridge_name,
+    derived_mac,
+    dhcp_namespace,
+    leg_name,
+    router_namespace,
+    vxlan_name,
+)
+from tane.agent.network.security import Family, plan_security, zones
+from tane.linux.netlink import BridgePort, Fdb, Neighbour, Route
+
+_DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
+
+ROUTER_SYSCTLS = {
+    "net.ipv4.ip_forward": "1",
+    "net.ipv4.conf.all.arp_ignore": "1",
+    "net.ipv4.conf.all.arp_announce": "2",
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+    "net.ipv4.conf.all.send_redirects": "0",
+    "net.ipv4.conf.default.send_redirects": "0",
+    "net.ipv6.conf.all.forwarding": "1",
+    "net.ipv6.conf.default.accept_ra": "0",
+}
+DHCP_SYSCTLS = {"net.ipv4.ip_forward": "0", "net.ipv6.conf.default.accept_ra": "0"}
+
+
+def plan(state: NetworkState, settings: NetworkSettings, family: Family) -> Plan:
+    """Everything ``state`` asks of this host. What makes no sense is left out and told in ``failed``."""
+    return _Planner(state, settings).plan(family)
+
+
+class _Nonsense(ValueError):
+    """Something in the document that no host could do."""
+
+
+_Item = TypeVar("_Item")
+
+
+class _Planner:
+    def __init__(self, state: NetworkState, settings: NetworkSettings) -> None:
+        self._state = state
+        self._settings = settings
+        self._plan = Plan()
+        self._networks: dict[str, Network] = {}
+        self._ports: dict[str, Port] = {}
+
+    def plan(self, family: Family) -> Plan:
+        state = self._state
+        self._each(state.networks, self._network, lambda network: network.id)
+        self._each(state.ports, self._port, lambda port: port.id)
+        self._each(state.remote_ports, self._remote_port, lambda remote: remote.network_id)
+        self._each(state.routers, self._router, lambda router: router.id)
+        self._each(state.external, self._external, lambda external: external.network_id)
+        self._each(self._networks.values(), self._dhcp, lambda network: network.id)
+        self._security(family)
+        return self._plan
+
+    def _each(self, items: Iterable[_Item], add: Callable[[_Item], None], owner: Callable[[_Item], str]) -> None:
+        """Plan each item; one that makes no sense does not keep the others out."""
+        for item in items:
+            try:
+                add(item)
+            except ValueError as error:
+                self._plan.failed[owner(item)] = str(error)
+
+    # ------------------------------------------------------------------------------------------------ networks
+
+    def _network(self, network: Network) -> None:
+        _check_id(network.id)
+        for subnet in network.subnets:
+            ipaddress.ip_network(subnet.cidr)
+        mac = derived_mac(network.id)
+        self._add(Link(network.id, bridge_name(network.id), "bridge", network.mtu, mac=mac))
+        self._networks[network.id] = network
+
+    def _bridge(self, network_id: str) -> str:
+        if network_id not in self._networks:
+            raise _Nonsense(f"network {network_id} is not on this host")
+        return bridge_name(network_id)
+
+    def _add(self, link: Link) -> None:
+        if link.name in self._plan.links:
+            other = self._plan.links[link.name].owner
+            raise _Nonsense(f"its interface {link.name} has the same name as that of {other}")
+        self._plan.links[link.name] = link
+
+    def _port(self, port: Port) -> None:
+        _check_id(port.id)
+        _check_mac(port.mac_address)
+        if not _DEVICE.fullmatch(port.device):
+            raise _Nonsense(f"{port.device!r} cannot be the name of an interface")
+        for fixed in port.fixed_ips:
+            ipaddress.ip_address(fixed.ip_address)
+        for pair in port.allowed_address_pairs:
+            ipaddress.ip_network(pair.ip_address, strict=False)
+            _check_mac(pair.mac_address)
+        bridge = self._bridge(port.network_id)
+        macs = {port.mac_address.lower(), *(pair.mac_address.lower() for pair in port.allowed_address_pairs)}
+        # Only a guest that can have no other MAC than its own needs neither learning nor flooding.
+        single = port.port_security_enabled and len(macs) == 1
+        link = Link(
+            port.id,
+            port.device,
+            "tap",
+            self._networks[port.network_id].mtu,
+            up=port.admin_state_up,
+            port=BridgePort(bridge, learning=not single, flood_unknown=not single),
+        )
+        self._add(link)
+        if single:
+            self._plan.fdb[Fdb(port.device, port.mac_address.lower())] = port.id
+        self._ports[port.id] = port
+
+    def _remote_port(self, remote: RemotePort) -> None:
+        _check_mac(remote.mac_address)
+        bridge, local_ip = self._bridge(remote.network_id), self._settings.local_ip
+        if local_ip is None:
+            raise _Nonsense("it has ports on other hosts, and this host has no local_ip for the tunnel to them")
+        network, name = self._networks[remote.network_id], vxlan_name(remote.network_id)
+        if name not in self._plan.links:
+            quiet = BridgePort(bridge, learning=False, flood_unknown=False, flood_broadcast=False, neigh_suppress=True)
+            self._add(Link(network.id, name, "vxlan", network.mtu, port=quiet, vni=network.segment_id))
+        mac = remote.mac_address.lower()
+        self._plan.fdb[Fdb(name, mac, str(ipaddress.ip_address(remote.host_ip)))] = network.id
+        self._plan.fdb[Fdb(name, mac)] = network.id
+        for ip in remote.ip_addresses:
+            self._plan.neighbours[Neighbour(bridge, str(ipaddress.ip_address(ip)), mac)] = network.id
+
+    def _leg(self, owner: str, port_id: str, network_id: str, leg: Leg) -> None:
+        """Connect another namespace to a network by a veth pair."""
+        _check_id(port_id)
+        _check_mac(leg.mac)
+        name, mtu = leg_name("tap", port_id), self._networks[network_id].mtu
+        port = BridgePort(bridge_name(network_id), learning=False, flood_unknown=False)
+        self._add(Link(owner, name, "veth", mtu, port=port, leg=leg))
+        self._plan.fdb[Fdb(name, leg.mac.lower())] = owner
+
+    # ------------------------------------------------------------------------------------------------- routers
+
+    def _router(self, router: Router) -> None:
+        _check_id(router.id)
+        legs: list[RouterInterface | RouterGateway] = [*router.interfaces]
+        if router.gateway is not None:
+            legs.append(router.gateway)
+        for leg in legs:
+            self._bridge(leg.network_id)
+            _check_mac(leg.mac_address)
+        floating = floating_addresses(router)
+        if router.gateway is None:
+            for unreachable in router.floating_ips:
+                self._plan.failed[unreachable.id] = f"router {router.id} has no gateway to an external network"
+        space = Namespace(
+            router_namespace(router.id),
+            router.id,
+            sysctls=dict(ROUTER_SYSCTLS),
+            rules=nat_rules(router, floating),
+            floating=floating,
+        )
+        for route in router.routes:
+            destination = str(ipaddress.ip_network(route.destination, strict=False))
+            space.routes[Route(destination, str(ipaddress.ip_address(route.nexthop)))] = router.id
+        self._router_interfaces(router, space)
+        if router.gateway is not None:
+            self._router_gateway(router.gateway, space)
+        self._plan.namespaces[space.name] = space
+        sources = {
+            fixed.ip_address: port.id
+            for port in self._ports.values()
+            for fixed in port.fixed_ips
+            if any(port.network_id == leg.network_id for leg in router.interfaces)
+        }
+        self._plan.listeners.append(MetadataListener(space.name, router.id, "0.0.0.0", ROUTER_METADATA_PORT, sources))
+
+    def _router_interfaces(self, router: Router, space: Namespace) -> None:
+        by_port: dict[str, list[RouterInterface]] = {}
+        for interface in router.interfaces:
+            by_port.setdefault(interface.port_id, []).append(interface)
+        for port_id, interfaces in by_port.items():
+            name, first = leg_name("qr-", port_id), interfaces[0]
+            addresses = tuple(_with_prefix(interface) for interface in interfaces)
+            self._leg(router.id, port_id, first.network_id, Leg(space.name, name, first.mac_address, addresses))
+            for interface in interfaces:
+                subnet = ipaddress.ip_interface(_with_prefix(interface)).network
+                for ip, mac in self._neighbours(interface.network_id):
+                    if ipaddress.ip_address(ip) in subnet:
+                        space.neighbours[Neighbour(name, ip, mac)] = router.id
+
+    def _neighbours(self, network_id: str) -> list[tuple[str, str]]:
+        """(address, MAC) of every port of the network in the whole cloud: a router need not ask for them."""
+        local = [
+            (fixed.ip_address, port.mac_address.lower())
+            for port in self._ports.values()
+            if port.network_id == network_id
+            for fixed in port.fixed_ips
+        ]
+        remote = [
+            (ip, port.mac_address.lower())
+            for port in self._state.remote_ports
+            if port.network_id == network_id
+            for ip in port.ip_addresses
+        ]
+        return [(str(ipaddress.ip_address(ip)), mac) for ip, mac in local + remote]
+
+    def _router_gateway(self, gateway: RouterGateway, space: Namespace) -> None:
+        name = leg_name("qg-", gateway.port_id)
+        addresses = (_with_prefix(gateway), *(f"{address}/32" for address in space.floating))
+        leg = Leg(space.name, name, gateway.mac_address, tuple(dict.fromkeys(addresses)), announce=True)
+        self._leg(space.owner, gateway.port_id, gateway.network_id, leg)
+        if gateway.next_hop is not None:
+            hop = ipaddress.ip_address(gateway.next_hop)
+            everything = "0.0.0.0/0" if hop.version == 4 else "::/0"
+            space.routes[Route(everything, str(hop), name)] = space.owner
+
+    def _external(self, external: ExternalNetwork) -> None:
+        bridge = self._bridge(external.network_id)
+        address = f"{ipaddress.ip_address(external.gateway_ip)}/{ipaddress.ip_network(external.cidr).prefixlen}"
+        outside = self._settings.outside_namespace
+        name = f"ex{external.network_id[:13]}"
+        leg = Leg(
+            outside,
+            self._settings.outside_leg(external.network_id),
+            derived_mac(f"outside of {external.network_id}"),
+            (address,),
+        )
+        if any(link.leg and link.leg.name == leg.name for link in self._plan.links.values()):
+            raise _Nonsense(f"another external network has the host's interface {leg.name} already")
+        mtu = self._networks[external.network_id].mtu
+        self._add(Link(external.network_id, name, "veth", mtu, port=BridgePort(bridge), leg=leg))
+        if outside:
+            self._plan.namespaces.setdefault(outside, Namespace(outside, external.network_id))
+
+    # ------------------------------------------------------------------------------------- DHCP and filtering
+
+    def _dhcp(self, network: Network) -> None:
+        port = network.dhcp_port
+        if port is None:
+            return
+        _check_mac(port.mac_address)
+        prefixes = {subnet.id: ipaddress.ip_network(subnet.cidr).prefixlen for subnet in network.subnets}
+        addresses = [
+            f"{fixed.ip_address}/{prefixes[fixed.subnet_id]}" for fixed in port.fixed_ips if fixed.subnet_id in prefixes
+        ]
+        space = Namespace(dhcp_namespace(network.id), network.id, sysctls=dict(DHCP_SYSCTLS))
+        leg = Leg(space.name, leg_name("ns-", port.id), port.mac_address, (*addresses, f"{METADATA_ADDRESS}/32"))
+        members = [member for member in self._ports.values() if member.network_id == network.id]
+        server = plan_dhcp(network, port, members)
+        self._leg(network.id, port.id, network.id, leg)
+        self._plan.namespaces[space.name] = space
+        if server is not None:
+            self._plan.dhcp.append(server)
+        sources = {fixed.ip_address: member.id for member in members for fixed in member.fixed_ips}
+        self._plan.listeners.append(MetadataListener(space.name, network.id, METADATA_ADDRESS, METADATA_PORT, sources))
+
+    def _security(self, family: Family) -> None:
+        groups: dict[str, SecurityGroup] = {}
+        for group in self._state.security_groups:
+            try:
+                for member in group.members:
+                    ipaddress.ip_network(member, strict=False)
+                groups[group.id] = group
+            except ValueError as error:
+                self._plan.failed[group.id] = str(error)
+        zone_of = zones((network.id, network.segment_id) for network in self._networks.values())
+        security = plan_security(self._ports.values(), groups, zone_of, family)
+        self._plan.rules, self._plan.filters = security.rules, security.filters
+        self._plan.failed |= security.failed
+
+
+def _check_id(identifier: str) -> None:
+    if not _ID.fullmatch(identifier):
+        raise _Nonsense(f"{identifier!r} is not a resource id")
+
+
+def _check_mac(mac: str) -> None:
+    if not _MAC.fullmatch(mac):
+        raise _Nonsense(f"{mac!r} is not a MAC address")
+
+
+def _with_prefix(leg: RouterInterface | RouterGateway) -> str:
+    return str(ipaddress.ip_interface(f"{leg.ip_address}/{leg.prefixlen}"))

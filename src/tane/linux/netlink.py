@@ -1,0 +1,320 @@
+"""Links, bridge ports, addresses, routes and neighbours of one network namespace, over one netlink socket."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from tane.linux import netns
+
+_PERMANENT = 0x80
+_STATIC = 0x40
+_SELF = 0x02
+_MASTER = 0x04
+_PROTO_STATIC = 4
+_TABLE_MAIN = 254
+_ONLINK = 4
+_SCOPE_LINK = 253
+_IFA_F_NODAD = 0x02
+_SKIP_STATISTICS = 8
+VXLAN_PORT = 4789
+
+
+@dataclass(frozen=True, slots=True)
+class BridgePort:
+    """How a link takes part in a bridge; ``flood_broadcast`` is for multicast too."""
+
+    bridge: str
+    learning: bool = True
+    flood_unknown: bool = True
+    flood_broadcast: bool = True
+    neigh_suppress: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """A link as the kernel has it."""
+
+    index: int
+    name: str
+    kind: str
+    mac: str
+    mtu: int
+    up: bool
+    port: BridgePort | None = None
+    vxlan_id: int | None = None
+    vxlan_local: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    link: str
+    address: str
+    """With prefix length, ``10.0.0.1/24``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    destination: str
+    gateway: str
+    link: str | None = None
+    """None: where the kernel's own routes lead to the gateway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    link: str
+    ip: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fdb:
+    """A bridge's static entry for ``mac`` on ``link``, or with ``remote`` the VXLAN's: which host to send it to."""
+
+    link: str
+    mac: str
+    remote: str | None = None
+
+
+def _family(address: str) -> int:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+class Netlink:
+    """The namespace that ``namespace`` is a descriptor of. Not thread-safe.
+
+    Errors are pyroute2's ``NetlinkError``. ``writes`` counts the requests that change something. Reading methods return
+    what this module's writing methods make; what the kernel adds by itself is left out.
+    """
+
+    def __init__(self, namespace: int) -> None:
+        with netns.entered(namespace):
+            self._ip = IPRoute()
+        self.writes = 0
+        self._indexes: dict[str, int] = {}
+
+    def close(self) -> None:
+        self._ip.close()
+
+    # ------------------------------------------------------------------------------------------------- reading
+
+    def links(self) -> dict[str, LinkState]:
+        """Every link by name."""
+        raw = list(self._ip.get_links(ext_mask=_SKIP_STATISTICS))
+        self._indexes = {link.get("IFLA_IFNAME"): link["index"] for link in raw}
+        names = {index: name for name, index in self._indexes.items()}
+        return {link.get("IFLA_IFNAME"): _link_state(link, names) for link in raw}
+
+    def link(self, name: str) -> LinkState:
+        """One link; raises LookupError."""
+        index = self.index(name)
+        names = {number: known for known, number in self._indexes.items()}
+        return _link_state(next(iter(self._ip.get_links(index))), names)
+
+    def addresses(self) -> set[Address]:
+        """Addresses of global scope, and link-scoped ones that somebody set."""
+        names = self._names()
+        found = set()
+        for entry in self._ip.get_addr():
+            # IFA_ADDRESS is the far end of a point-to-point address; IFA_LOCAL is what was set, where there is one.
+            address = entry.get("IFA_LOCAL") or entry.get("IFA_ADDRESS")
+            if entry["scope"] == _SCOPE_LINK and ":" in address:
+                continue
+            if entry["index"] in names:
+                found.add(Address(names[entry["index"]], f"{address}/{entry['prefixlen']}"))
+        return found
+
+    def routes(self) -> set[Route]:
+        """Routes of the main table that were added by :meth:`add_route`; each with its link's name."""
+        names = self._names()
+        found = set()
+        for entry in self._ip.get_routes(table=_TABLE_MAIN):
+            if entry["proto"] != _PROTO_STATIC or entry.get("RTA_GATEWAY") is None:
+                continue
+            everything = "::/0" if entry["family"] == socket.AF_INET6 else "0.0.0.0/0"
+            destination = entry.get("RTA_DST")
+            found.add(
+                Route(
+                    f"{destination}/{entry['dst_len']}" if destination else everything,
+                    entry.get("RTA_GATEWAY"),
+                    names.get(entry.get("RTA_OIF")),
+                )
+            )
+        return found
+
+    def neighbours(self) -> set[Neighbour]:
+        """Permanent neighbour entries."""
+        names = self._names()
+        return {
+            Neighbour(names[entry["ifindex"]], entry.get("NDA_DST"), entry.get("NDA_LLADDR"))
+            for entry in self._ip.get_neighbours()
+            if entry["state"] == _PERMANENT and entry["ifindex"] in names
+        }
+
+    def fdb(self) -> set[Fdb]:
+        """Static bridge entries and VXLAN destinations."""
+        names = self._names()
+        found = set()
+        for entry in self._ip.fdb("dump"):
+            link, mac, remote = names.get(entry["ifindex"]), entry.get("NDA_LLADDR"), entry.get("NDA_DST")
+            if link is None:
+                continue
+            if remote is not None and entry["state"] == _PERMANENT:
+                found.add(Fdb(link, mac, remote))
+            elif entry.get("NDA_MASTER") and entry["state"] == _STATIC:
+                found.add(Fdb(link, mac))
+        return found
+
+    def _names(self) -> dict[int, str]:
+        return {index: name for name, index in self._indexes.items()}
+
+    def index(self, name: str) -> int:
+        """The interface index; raises LookupError when there is no such link."""
+        if name not in self._indexes:
+            found = self._ip.link_lookup(ifname=name)
+            if not found:
+                raise LookupError(f"there is no interface {name}")
+            self._indexes[name] = found[0]
+        return self._indexes[name]
+
+    # ------------------------------------------------------------------------------------------------- writing
+
+    def add_bridge(self, name: str, mac: str, mtu: int) -> None:
+        """A bridge without STP, forwarding at once. Its MAC is fixed: else the kernel would change it with the ports
+        and flush all permanent neighbours."""
+        options = {"br_stp_state": 0, "br_forward_delay": 0, "br_mcast_snooping": 0}
+        self._link("add", ifname=name, kind="bridge", address=mac, mtu=mtu, **options)
+
+    def add_veth(self, name: str, mtu: int, peer: tuple[int, str, str]) -> None:
+        """A veth pair; ``peer`` is the other end's namespace descriptor, name and MAC."""
+        descriptor, peer_name, mac = peer
+        other = {"ifname": peer_name, "address": mac, "mtu": mtu, "net_ns_fd": descriptor}
+        self._link("add", ifname=name, kind="veth", mtu=mtu, peer=other)
+
+    def add_vxlan(self, name: str, mtu: int, vni: int, local: str, *, into: int) -> None:
+        """A VXLAN end whose packets travel in this namespace and which appears in the namespace ``into``."""
+        key = "vxlan_local6" if ":" in local else "vxlan_local"
+        tunnel = {key: local, "vxlan_id": vni, "vxlan_port": VXLAN_PORT, "vxlan_learning": False, "vxlan_ttl": 64}
+        self._link("add", ifname=name, kind="vxlan", mtu=mtu, net_ns_fd=into, **tunnel)
+
+    def delete_link(self, name: str) -> None:
+        """Delete a link; that it went by itself, as veth ends do, is no error."""
+        try:
+            self._link("del", index=self.index(name))
+        except NetlinkError as error:
+            if error.code != errno.ENODEV:
+                raise
+        self._indexes.pop(name, None)
+
+    def set_link(self, name: str, **changes: Any) -> None:
+        """Change ``mtu``, ``address`` or ``state`` ("up"/"down")."""
+        self._link("set", index=self.index(name), **changes)
+
+    def set_port(self, name: str, port: BridgePort) -> None:
+        """Put the link into its bridge with these flags."""
+        self._link("set", index=self.index(name), master=self.index(port.bridge))
+        self.writes += 1
+        self._ip.brport(
+            "set",
+            index=self.index(name),
+            learning=int(port.learning),
+            unicast_flood=int(port.flood_unknown),
+            mcast_flood=int(port.flood_broadcast),
+            bcast_flood=int(port.flood_broadcast),
+            neigh_suppress=int(port.neigh_suppress),
+        )
+
+    def add_address(self, address: Address) -> None:
+        ip, prefixlen = address.address.split("/")
+        # Duplicate address detection would keep an IPv6 address unusable for a second.
+        flags = _IFA_F_NODAD if ":" in ip else 0
+        self._request("addr", "add", address=ip, prefixlen=int(prefixlen), index=self.index(address.link), flags=flags)
+
+    def delete_address(self, address: Address) -> None:
+        ip, prefixlen = address.address.split("/")
+        self._request("addr", "del", address=ip, prefixlen=int(prefixlen), index=self.index(address.link))
+
+    def add_route(self, route: Route) -> None:
+        """Add or replace the route to a destination; with a link, its gateway need not be in the link's prefix."""
+        where = {"oif": self.index(route.link), "flags": _ONLINK} if route.link else {}
+        self._request("route", "replace", **_route(route), **where)
+
+    def delete_route(self, route: Route) -> None:
+        self._request("route", "del", **_route(route))
+
+    def add_neighbour(self, entry: Neighbour) -> None:
+        self._request("neigh", "replace", **self._neighbour(entry), lladdr=entry.mac, state=_PERMANENT)
+
+    def delete_neighbour(self, entry: Neighbour) -> None:
+        self._request("neigh", "del", **self._neighbour(entry))
+
+    def add_fdb(self, entry: Fdb) -> None:
+        state = _PERMANENT if entry.remote else _STATIC
+        self._request("neigh", "replace", **self._fdb(entry), state=state)
+
+    def delete_fdb(self, entry: Fdb) -> None:
+        self._request("neigh", "del", **self._fdb(entry))
+
+    def _neighbour(self, entry: Neighbour) -> dict[str, Any]:
+        return {"ifindex": self.index(entry.link), "dst": entry.ip, "family": _family(entry.ip)}
+
+    def _fdb(self, entry: Fdb) -> dict[str, Any]:
+        common = {"family": socket.AF_BRIDGE, "ifindex": self.index(entry.link), "lladdr": entry.mac}
+        if entry.remote is None:
+            return {**common, "flags": _MASTER}
+        return {**common, "flags": _SELF, "dst": entry.remote}
+
+    def _link(self, command: str, **arguments: Any) -> None:
+        self._request("link", command, **arguments)
+
+    def _request(self, what: str, command: str, **arguments: Any) -> None:
+        self.writes += 1
+        getattr(self._ip, what)(command, **arguments)
+
+
+def _route(route: Route) -> dict[str, Any]:
+    return {
+        "dst": route.destination,
+        "gateway": route.gateway,
+        "family": _family(route.gateway),
+        "proto": _PROTO_STATIC,
+        "table": _TABLE_MAIN,
+    }
+
+
+def _link_state(link: Any, names: dict[int, str]) -> LinkState:
+    info: Any = link.get("IFLA_LINKINFO")
+    data: Any = info.get("IFLA_INFO_DATA") if info else None
+    kind = (info.get("IFLA_INFO_KIND") if info else None) or ""
+    data = data if kind == "vxlan" else None
+    return LinkState(
+        index=link["index"],
+        name=link.get("IFLA_IFNAME"),
+        kind=kind,
+        mac=link.get("IFLA_ADDRESS") or "",
+        mtu=link.get("IFLA_MTU"),
+        up=bool(link["flags"] & 1),
+        port=_bridge_port(link, info, names),
+        vxlan_id=data.get("IFLA_VXLAN_ID") if data else None,
+        vxlan_local=(data.get("IFLA_VXLAN_LOCAL") or data.get("IFLA_VXLAN_LOCAL6")) if data else None,
+    )
+
+
+def _bridge_port(link: Any, info: Any, names: dict[int, str]) -> BridgePort | None:
+    master = link.get("IFLA_MASTER")
+    if master is None or info is None or info.get("IFLA_INFO_SLAVE_KIND") != "bridge":
+        return None
+    data = info.get("IFLA_INFO_SLAVE_DATA")
+    return BridgePort(
+        bridge=names.get(master, ""),
+        learning=bool(data.get("IFLA_BRPORT_LEARNING")),
+        flood_unknown=bool(data.get("IFLA_BRPORT_UNICAST_FLOOD")),
+        flood_broadcast=bool(data.get("IFLA_BRPORT_BCAST_FLOOD")),
+        neigh_suppress=bool(data.get("IFLA_BRPORT_NEIGH_SUPPRESS")),
+    )

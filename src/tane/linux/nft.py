@@ -1,0 +1,94 @@
+"""nftables inside this process, through libnftables: no fork, one atomic transaction per call."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import socket
+import struct
+
+from tane.linux import netns
+
+_NETLINK_NETFILTER = 12
+_NFT_MSG_GETGEN = (10 << 8) | 16
+_NLM_F_REQUEST = 1
+_NLMSG_ERROR = 2
+_NFTA_GEN_ID = 1
+
+
+class NftError(Exception):
+    """A transaction was refused as a whole; the message is libnftables' own."""
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    try:
+        library = ctypes.CDLL("libnftables.so.1")
+    except OSError as error:
+        raise NftError(f"libnftables is not installed: {error}") from error
+    library.nft_ctx_new.restype = ctypes.c_void_p
+    library.nft_ctx_new.argtypes = [ctypes.c_uint32]
+    library.nft_ctx_free.argtypes = [ctypes.c_void_p]
+    library.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    for name in ("nft_ctx_buffer_output", "nft_ctx_buffer_error"):
+        getattr(library, name).argtypes = [ctypes.c_void_p]
+    for name in ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer"):
+        getattr(library, name).argtypes = [ctypes.c_void_p]
+        getattr(library, name).restype = ctypes.c_char_p
+    return library
+
+
+class Nft:
+    """nftables of one network namespace, given by a descriptor of it that the caller keeps open.
+
+    Not thread-safe. ``transactions`` counts the calls of :meth:`run`.
+    """
+
+    def __init__(self, namespace: int) -> None:
+        self._namespace = namespace
+        self._library = _library()
+        self.transactions = 0
+        with netns.entered(namespace):
+            self._context = self._library.nft_ctx_new(0)
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+        if not self._context:
+            raise NftError("libnftables gave no context")
+        self._library.nft_ctx_buffer_output(self._context)
+        self._library.nft_ctx_buffer_error(self._context)
+
+    def run(self, commands: str) -> str:
+        """Run commands in ``nft -f`` syntax, all or nothing, and return their output. Raises NftError."""
+        self.transactions += 1
+        with netns.entered(self._namespace):
+            result = self._library.nft_run_cmd_from_buffer(self._context, commands.encode())
+        # Both buffers are emptied by reading them.
+        output: bytes = self._library.nft_ctx_get_output_buffer(self._context) or b""
+        errors: bytes = self._library.nft_ctx_get_error_buffer(self._context) or b""
+        if result != 0:
+            raise NftError(errors.decode(errors="replace").strip() or "nftables refused the transaction")
+        return output.decode(errors="replace")
+
+    def generation(self) -> int:
+        """The number the kernel raises with every change of this namespace's rules, whoever made it."""
+        request = struct.pack("=IHHII4s", 20, _NFT_MSG_GETGEN, _NLM_F_REQUEST, 0, 0, b"\0\0\0\0")
+        self._socket.send(request)
+        answer = self._socket.recv(4096)
+        _, kind, _, _, _ = struct.unpack_from("=IHHII", answer)
+        if kind == _NLMSG_ERROR:
+            number = -struct.unpack_from("=i", answer, 16)[0]
+            raise NftError(f"the kernel does not tell its rule generation: {os.strerror(number)}")
+        offset = 20
+        while offset + 4 <= len(answer):
+            length, attribute = struct.unpack_from("=HH", answer, offset)
+            if attribute == _NFTA_GEN_ID:
+                return int(struct.unpack_from(">I", answer, offset + 4)[0])
+            offset += max(4, (length + 3) & ~3)
+        raise NftError("the kernel's rule generation has no number")
+
+    def close(self) -> None:
+        """Free the library's context; the rules stay."""
+        self._socket.close()
+        if self._context:
+            self._library.nft_ctx_free(self._context)
+            self._context = None
