@@ -1,1 +1,90 @@
-"""Tables of the volume service."""
+"""Tables of the block storage service. Sizes are in GiB, as the API has them."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Boolean, Column, DateTime, ForeignKey, Integer, String, Table, Text
+
+from tane.db.schema import created_at, metadata, project_id, updated_at
+
+volume_type = Table(
+    "volume_type",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("description", String(255)),
+    Column("is_public", Boolean, nullable=False),
+    Column("extra_specs", JSON, nullable=False),
+    created_at(),
+    updated_at(),
+)
+
+volume_type_access = Table(
+    "volume_type_access",
+    metadata,
+    Column("volume_type_id", String(36), ForeignKey("volume_type.id", ondelete="CASCADE"), primary_key=True),
+    Column("project_id", String(64), primary_key=True),
+)
+
+volume = Table(
+    "volume",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("user_id", String(64), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("description", String(255)),
+    Column("size", Integer, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("previous_status", String(32)),
+    Column("fault", Text),
+    Column("bootable", Boolean, nullable=False),
+    Column("multiattach", Boolean, nullable=False),
+    Column("read_only", Boolean, nullable=False),
+    Column("volume_type_id", String(36), ForeignKey("volume_type.id"), nullable=False),
+    Column("availability_zone", String(255), nullable=False),
+    Column("host_id", String(36), index=True),
+    Column("snapshot_id", String(36)),
+    Column("source_volid", String(36)),
+    Column("meta", JSON, nullable=False),
+    Column("image_meta", JSON, nullable=False),
+    created_at(),
+    updated_at(),
+)
+"""``previous_status`` is what the status returns to after "uploading" or "extending"; ``image_meta`` is the API's
+``volume_image_metadata``; ``fault`` the reason of an error status."""
+
+volume_snapshot = Table(
+    "volume_snapshot",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("user_id", String(64), nullable=False),
+    Column("volume_id", String(36), ForeignKey("volume.id"), nullable=False, index=True),
+    Column("volume_type_id", String(36), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("description", String(255)),
+    Column("size", Integer, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("fault", Text),
+    Column("meta", JSON, nullable=False),
+    created_at(),
+    updated_at(),
+)
+
+volume_attachment = Table(
+    "volume_attachment",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("volume_id", String(36), ForeignKey("volume.id", ondelete="CASCADE"), nullable=False, index=True),
+    project_id(),
+    Column("server_id", String(36), index=True),
+    Column("status", String(16), nullable=False),
+    Column("device", String(255)),
+    Column("host_name", String(255)),
+    Column("mode", String(4), nullable=False),
+    Column("connector", JSON, nullable=False),
+    Column("attached_at", DateTime),
+    created_at(),
+    updated_at(),
+)
+"""``status`` is the API's attach status: reserved, attaching, attached, detaching."""
