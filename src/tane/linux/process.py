@@ -30,12 +30,14 @@ class ProcessError(OSError):
     """A daemon could not be started or would not end."""
 
 
-def spawn(argv: Sequence[str], *, pidfile: Path, log: Path, netns: str | None = None) -> int:
+def spawn(
+    argv: Sequence[str], *, pidfile: Path, log: Path, netns: str | None = None, pass_fds: Sequence[int] = ()
+) -> int:
     """Start ``argv`` as a daemon of its own session and return its pid.
 
     The daemon must stay in the foreground by its own options. Its output is appended to ``log``; with ``netns`` it runs
-    in that network namespace. Whether it keeps running is for the caller to see (:func:`alive`). Raises ProcessError
-    when the program does not exist or the files cannot be written.
+    in that network namespace, with ``pass_fds`` it inherits these descriptors. Whether it keeps running is for the
+    caller to see (:func:`alive`). Raises ProcessError when the program does not exist or the files cannot be written.
     """
     if shutil.which(argv[0]) is None:
         raise ProcessError(f"the program {argv[0]} is not installed")
@@ -49,10 +51,18 @@ def spawn(argv: Sequence[str], *, pidfile: Path, log: Path, netns: str | None = 
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             text=True,
+            pass_fds=pass_fds,
         )
     if not done.stdout.strip():
         raise ProcessError(f"{argv[0]} could not be started: {done.stderr.strip() or 'no reason given'}")
     return int(done.stdout)
+
+
+def record(pidfile: Path, pid: int) -> None:
+    """Write the pid file of a process that runs already."""
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    pidfile.parent.mkdir(parents=True, exist_ok=True)
+    pidfile.write_text(f"{pid} {stat[stat.rindex(')') + 2 :].split()[19]}\n")
 
 
 def read_pid(pidfile: Path) -> int | None:
