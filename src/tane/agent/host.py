@@ -1,0 +1,109 @@
+"""Puts a host's duties together in the mode the machine allows, and takes everything of a host down again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tane.agent.compute.drivers import qemu
+from tane.agent.compute.drivers.fake import FakeCompute
+from tane.agent.compute.drivers.qemu.accelerator import Accelerator, probe_accelerator
+from tane.agent.duties import ComputeDuty, ImageSource, MetadataSource, NetworkDuty, VolumeDuty
+from tane.agent.images import ImageCache
+from tane.agent.network.duty import LinuxNetwork
+from tane.agent.network.fake import FakeNetwork
+from tane.agent.network.plan import NetworkSettings
+from tane.agent.network.user import UserNetwork
+from tane.agent.volume.drivers import file
+from tane.agent.volume.drivers.fake import FakeVolume
+from tane.agent.volume.drivers.file import FileVolume
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """What a machine is told of the host (when simulated: the hosts) it is. ``hosts`` holds (id, name) pairs."""
+
+    state_dir: Path
+    cloud_id: str
+    mode: str
+    hosts: list[tuple[str, str]]
+    local_ip: str | None = None
+    host_link: bool = True
+
+    @property
+    def network(self) -> NetworkSettings:
+        return NetworkSettings(
+            state_dir=self.state_dir / "network",
+            cloud_id=self.cloud_id,
+            local_ip=self.local_ip,
+            host_link=self.host_link and self.mode == "root",
+        )
+
+
+@dataclass(frozen=True)
+class Duties:
+    """The duties of one host of this machine."""
+
+    host_id: str
+    name: str
+    compute: ComputeDuty
+    network: NetworkDuty
+    volume: VolumeDuty
+
+
+def build(settings: HostSettings, images: ImageSource, metadata: MetadataSource) -> list[Duties]:
+    """The hosts of this machine: one, or any number of simulated ones."""
+    if settings.mode == "simulated":
+        return [
+            Duties(host_id, name, FakeCompute(hostname=name), FakeNetwork(), FakeVolume())
+            for host_id, name in settings.hosts
+        ]
+    [(host_id, name)] = settings.hosts
+    cache = ImageCache(settings.state_dir / "images", images)
+    in_user_mode = settings.mode == "user"
+    compute = qemu.QemuCompute(
+        qemu.QemuSettings(
+            state_dir=settings.state_dir,
+            accelerator=accelerator(settings.state_dir),
+            hostname=name,
+            netns=None if in_user_mode else settings.network.host_namespace,
+            user_network=in_user_mode,
+        ),
+        cache,
+    )
+    network = UserNetwork() if in_user_mode else LinuxNetwork(settings.network, metadata)
+    return [Duties(host_id, name, compute, network, FileVolume(settings.state_dir, cache))]
+
+
+def accelerator(state_dir: Path) -> Accelerator:
+    """Probed once per boot of the machine: the probe takes up to two seconds."""
+    boot = BOOT_ID.read_text().strip()
+    known = state_dir / f"accelerator-{boot}.json"
+    if known.exists():
+        return msgspec.json.decode(known.read_bytes(), type=Accelerator)
+    found = probe_accelerator()
+    state_dir.mkdir(parents=True, exist_ok=True)
+    for old in state_dir.glob("accelerator-*.json"):
+        old.unlink()
+    known.write_bytes(msgspec.json.encode(found))
+    return found
+
+
+async def teardown(settings: HostSettings) -> None:
+    """End every guest, exporter and network object of this host; needs no earlier process to have ended well."""
+    if settings.mode == "simulated":
+        return
+    qemu.teardown(settings.state_dir)
+    file.teardown(settings.state_dir)
+    if settings.mode != "user":
+        network = LinuxNetwork(settings.network, _no_metadata)
+        await network.teardown()
+        await network.close()
+
+
+async def _no_metadata(port_id: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
+    return 503, "text/plain", b"the cloud is going down\n"

@@ -1,0 +1,35 @@
+"""The ``tane`` command: one file per subcommand."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from tane.cli import demo, doctor, down, openrc, openstack, serve, status, test, up
+from tane.config import ConfigError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A complete, OpenStack-API-compatible private cloud in one process.",
+)
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+app.command("up")(up.up)
+app.command("serve")(serve.serve)
+app.command("down")(down.down)
+app.command("status")(status.status)
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.command("openrc")(openrc.openrc)
+app.command("openstack", context_settings=PASS_ON)(openstack.openstack)
+app.command("test", context_settings=PASS_ON)(test.test)
+
+
+def main() -> None:
+    try:
+        app()
+    except ConfigError as error:
+        sys.exit(f"tane: {error}")

@@ -1,0 +1,3 @@
+from tane.cli import main
+
+main()

@@ -1,0 +1,89 @@
+"""What the commands share: the state folder's layout, and whether the cloud in it runs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tane import config
+from tane.config import Config
+from tane.linux import process
+
+StateOption = Annotated[Path, typer.Option("--state", help="The cloud's state folder.", envvar="TANE_STATE")]
+PortOption = Annotated[int | None, typer.Option("--port", help="Port of all APIs.")]
+ModeOption = Annotated[
+    str | None, typer.Option("--mode", help="auto, root, userns, user or simulated; auto probes the machine.")
+]
+DEFAULT_STATE = Path(".tane")
+
+
+@dataclass(frozen=True)
+class State:
+    """The files of one cloud."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, folder: Path) -> State:
+        return cls(folder.absolute())
+
+    @property
+    def pidfile(self) -> Path:
+        return self.folder / "run" / "tane.pid"
+
+    @property
+    def keeper_pidfile(self) -> Path:
+        """Of the process that holds the user namespace of a cloud without root."""
+        return self.folder / "run" / "keeper.pid"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log" / "tane.log"
+
+    @property
+    def settings(self) -> Path:
+        return self.folder / "tane.toml"
+
+    @property
+    def password_file(self) -> Path:
+        return self.folder / "admin-password"
+
+    @property
+    def chosen_mode(self) -> Path:
+        """The mode the running cloud was started in, and why."""
+        return self.folder / "run" / "mode"
+
+    def config(self, **flags: object) -> Config:
+        return config.load(self.folder, flags)
+
+    def running(self) -> bool:
+        return process.alive(self.pidfile)
+
+    def admin_password(self) -> str:
+        """The administrator's password, generated at the first call and readable by the owner only."""
+        if not self.password_file.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_private(self.password_file, secrets.token_urlsafe(18) + "\n")
+        return self.password_file.read_text().strip()
+
+    def remember(self, **flags: object) -> None:
+        """Keep settings given as flags at the first start, so that every later command finds the same cloud."""
+        given = {name: value for name, value in flags.items() if value is not None}
+        if not given or self.settings.exists():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lines = [f"{name} = {value if isinstance(value, int) else repr(str(value))}" for name, value in given.items()]
+        self.settings.write_text("\n".join(lines) + "\n")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file only its owner can read, in one step."""
+    draft = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    draft.rename(path)

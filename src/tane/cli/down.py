@@ -1,0 +1,65 @@
+"""``tane down``: end the cloud and everything it made on the machine; ``--purge`` deletes its state as well."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from tane.cli import userns
+from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.linux import process
+
+
+def down(
+    state: StateOption = DEFAULT_STATE,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete the state too: all servers, volumes, images.")] = False,
+    inner: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """End the cloud: processes, namespaces, interfaces, tables. Servers start again at the next `up`."""
+    files = State.of(state)
+    if not files.folder.is_dir():
+        print(f"tane: there is no cloud in {files.folder}")
+        return
+    if inner:
+        asyncio.run(_clear(files))
+        return
+    process.stop(files.pidfile, timeout_seconds=15)
+    mode = files.chosen_mode.read_text().split("\n")[0] if files.chosen_mode.exists() else "simulated"
+    if mode == "userns":
+        _clear_userns(files)
+    else:
+        asyncio.run(_clear(files))
+    files.chosen_mode.unlink(missing_ok=True)
+    if purge:
+        shutil.rmtree(files.folder)
+        print(f"tane: the cloud in {files.folder} is gone, with all it held")
+    else:
+        print(f"tane: the cloud in {files.folder} is down; ./tane up starts it again")
+
+
+async def _clear(files: State) -> None:
+    from tane.agent.host import teardown
+    from tane.server import host_settings
+
+    config = files.config()
+    mode = files.chosen_mode.read_text().split("\n")[0] if files.chosen_mode.exists() else "simulated"
+    await teardown(host_settings(files.folder, config, mode))
+
+
+def _clear_userns(files: State) -> None:
+    """Ends the guests inside the namespace, then its keeper: the namespaces go with their last process."""
+    if process.alive(files.keeper_pidfile):
+        command = [*userns.prefix(files), sys.executable, "-m", "tane.cli", "down", "--inner", "--state"]
+        environment = {**os.environ, userns.MARK: str(files.folder)}
+        done = subprocess.run([*command, str(files.folder)], env=environment, check=False)
+        if done.returncode != 0:
+            sys.exit("tane: the cloud's namespace could not be cleared; see above")
+    with contextlib.suppress(FileNotFoundError):
+        process.stop(files.keeper_pidfile)

@@ -1,0 +1,95 @@
+"""What this machine lets the cloud do, found out by trying, and said in one sentence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+from tane.config import Config
+
+Chosen = Literal["root", "userns", "user", "simulated"]
+NETWORK_TOOLS = ("ip", "dnsmasq", "nsenter", "unshare")
+GUEST_TOOLS = ("qemu-system-x86_64", "qemu-img", "qemu-storage-daemon")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How the hosts of this cloud are run. ``sentence`` is what the first line of ``tane up`` says."""
+
+    mode: Chosen
+    sentence: str
+
+
+def choose(config: Config) -> Choice:
+    """The most capable mode the machine allows, or the one the settings ask for."""
+    if config.mode != "auto":
+        return Choice(config.mode, f"tane: mode {config.mode}, as the settings ask for.")
+    missing = [tool for tool in GUEST_TOOLS if shutil.which(tool) is None]
+    if missing:
+        return Choice(
+            "simulated",
+            f"tane: SIMULATED HOSTS, no server really runs: {', '.join(missing)} not found on this machine.",
+        )
+    missing = [tool for tool in NETWORK_TOOLS if shutil.which(tool) is None]
+    if missing:
+        return Choice(
+            "user", f"tane: user-mode network, because {', '.join(missing)} not found: real guests, no routers."
+        )
+    if os.geteuid() == 0:
+        problem = _try_unshare("--net")
+        if problem is None:
+            return Choice("root", "tane: root on this machine: real guests, networks in namespaces of their own.")
+    problem = _try_unshare("--user", "--map-root-user", "--net", "--mount")
+    if problem is None:
+        return Choice("userns", "tane: no root: real guests and networks inside an unprivileged user namespace.")
+    return Choice("user", f"tane: user-mode network, because namespaces cannot be made ({problem}): no routers.")
+
+
+def _try_unshare(*flags: str) -> str | None:
+    """None when it works, with a bridge and a tap made inside; else the kernel's reason."""
+    attempt = "ip link add tane0 type bridge && ip tuntap add tane1 mode tap"
+    done = subprocess.run(["unshare", *flags, "sh", "-c", attempt], capture_output=True, text=True, check=False)
+    return None if done.returncode == 0 else (done.stderr.strip() or f"exit status {done.returncode}")
+
+
+def install_missing_packages() -> None:
+    """As root on Debian or Ubuntu, install what is missing; else print the command that would."""
+    packages = {
+        "qemu-system-x86_64": "qemu-system-x86",
+        "qemu-img": "qemu-utils",
+        "dnsmasq": "dnsmasq-base",
+        "ip": "iproute2",
+        "ssh": "openssh-client",
+        "nsenter": "util-linux",
+    }
+    wanted = sorted({package for tool, package in packages.items() if shutil.which(tool) is None})
+    if not _library_found("libnftables.so.1"):
+        wanted.append("libnftables1")
+    if not wanted:
+        return
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *wanted]
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        print(f"tane: not installed on this machine: {', '.join(wanted)}. To have it all:", file=sys.stderr)
+        print(f"    sudo {' '.join(command)}", file=sys.stderr)
+        return
+    print(f"tane: installing {' '.join(wanted)}", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for step in (["apt-get", "update", "-q"], command):
+        done = subprocess.run(step, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            print(f"tane: {' '.join(step)} failed: {done.stderr.strip()[-500:]}", file=sys.stderr)
+            return
+
+
+def _library_found(name: str) -> bool:
+    import ctypes
+
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True

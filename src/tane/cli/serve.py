@@ -1,0 +1,53 @@
+"""``tane serve``: the cloud in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from typing import Annotated
+
+import typer
+
+from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption
+from tane.linux import process
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The listening socket of all APIs. Exits with the reason when the port is taken."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        sys.exit(f"tane: cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port.")
+    listener.listen(1024)
+    listener.set_inheritable(True)
+    return listener
+
+
+def serve(
+    state: StateOption = DEFAULT_STATE,
+    port: PortOption = None,
+    mode: ModeOption = None,
+    fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run the cloud in the foreground until interrupted."""
+    from tane.cli import userns
+    from tane.cli.rights import choose
+    from tane.server import run
+
+    files = State.of(state)
+    files.remember(port=port, mode=mode)
+    config = files.config(port=port, mode=mode)
+    if fd is None and files.running():
+        sys.exit(f"tane: a cloud runs in {files.folder} already (pid {process.read_pid(files.pidfile)})")
+    listener = socket.socket(fileno=fd) if fd is not None else listen(config.host, config.port)
+    choice = choose(config)
+    if choice.mode == "userns" and not userns.inside(files):
+        userns.enter_and_run(files, ["serve", "--state", str(files.folder), "--fd", str(listener.fileno())])
+    if fd is None:
+        process.record(files.pidfile, os.getpid())
+        print(choice.sentence, flush=True)
+    asyncio.run(run(files.folder, config, choice, files.admin_password(), listener))

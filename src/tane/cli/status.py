@@ -1,0 +1,30 @@
+"""``tane status``: whether the cloud runs, how, and what it holds."""
+
+from __future__ import annotations
+
+import sys
+
+from sqlalchemy import text
+
+from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.db import Database
+from tane.linux import process
+
+COUNTED = (("projects", "project"), ("servers", "server"), ("volumes", "volume"), ("images", "image"))
+
+
+def status(state: StateOption = DEFAULT_STATE) -> None:
+    """Say whether the cloud runs. Exit status 0 when it does, 3 when it does not."""
+    files = State.of(state)
+    config = files.config()
+    if not files.running():
+        print(f"tane: no cloud runs in {files.folder}")
+        sys.exit(3)
+    print(f"tane: running at {config.url}, process {process.read_pid(files.pidfile)}")
+    print(files.chosen_mode.read_text().split("\n")[1])
+    database = Database(config.database)
+    with database.read() as tx:
+        jobs = tx.scalar(text("SELECT count(*) FROM job WHERE active"))
+        rows = {name: tx.scalar(text(f'SELECT count(*) FROM "{table}"')) for name, table in COUNTED}
+    database.close()
+    print("tane: " + ", ".join(f"{count} {name}" for name, count in rows.items()) + f", {jobs} unfinished jobs")

@@ -1,0 +1,62 @@
+"""A cloud without root: everything lives in one unprivileged user namespace that a keeper process holds open.
+
+The keeper outlives the controller, so that guests and their network do too; a restarted controller joins it again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from tane.cli.common import State
+from tane.linux import process
+
+MARK = "TANE_INSIDE_USERNS"
+# /run is made private so that /run/netns can be written; everything else of the machine stays visible.
+KEEP = "mount -t tmpfs tmpfs /run && mkdir -p /run/netns && ip link set lo up && exec sleep infinity"
+
+
+def inside(state: State) -> bool:
+    """Whether this process runs in the cloud's user namespace already."""
+    return os.environ.get(MARK) == str(state.folder)
+
+
+def keeper(state: State) -> int:
+    """The pid of the namespace's keeper, started when it does not run."""
+    pid = process.read_pid(state.keeper_pidfile)
+    if pid is None:
+        command = ["unshare", "--user", "--map-root-user", "--net", "--mount", "--propagation", "private"]
+        log = state.folder / "log" / "keeper.log"
+        process.spawn([*command, "sh", "-c", KEEP], pidfile=state.keeper_pidfile, log=log)
+        pid = _wait_ready(state)
+    return pid
+
+
+def _wait_ready(state: State) -> int:
+    """The keeper is ready when its shell has become ``sleep`` inside the namespace."""
+    import time
+
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        pid = process.read_pid(state.keeper_pidfile)
+        if pid is not None and Path(f"/proc/{pid}/comm").read_text().strip() == "sleep":
+            return pid
+        time.sleep(0.01)
+    log = (state.folder / "log" / "keeper.log").read_text()
+    sys.exit(f"tane: the user namespace could not be made: {log.strip() or 'no reason given'}")
+
+
+def prefix(state: State) -> list[str]:
+    """The command that runs another one inside the cloud's namespace, where floating IPs can be reached."""
+    pid = keeper(state)
+    nsenter = shutil.which("nsenter") or "nsenter"
+    return [nsenter, "--target", str(pid), "--user", "--net", "--mount", "--preserve-credentials", "--"]
+
+
+def enter_and_run(state: State, arguments: list[str]) -> NoReturn:
+    """Replace this process by the same command inside the namespace; open file descriptors are kept."""
+    command = [*prefix(state), sys.executable, "-m", "tane.cli", *arguments]
+    os.execve(command[0], command, {**os.environ, MARK: str(state.folder)})
