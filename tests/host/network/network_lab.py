@@ -267,6 +267,35 @@ class Host:
         client.settimeout(1)
         return Talk(client, address, port)
 
+    def udp(self, guest: Guest, port: int) -> socket.socket:
+        """A UDP socket of the guest that waits half a second at most."""
+        with netns.entered(guest.namespace):
+            opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        opened.settimeout(0.5)
+        opened.bind(("", port))
+        return opened
+
+    def pings(self, namespace: str, target: str) -> bool:
+        return pings(namespace, target)
+
+    async def ask(self, namespace: str, request: bytes) -> bytes:
+        """Send bytes to the metadata service from a namespace and read all that comes back."""
+
+        def call() -> bytes:
+            with netns.entered(namespace):
+                connection = socket.create_connection(("169.254.169.254", 80), timeout=3)
+            with connection:
+                connection.sendall(request)
+                return b"".join(iter(lambda: connection.recv(65536), b""))
+
+        return await asyncio.to_thread(call)
+
+    async def curl(self, namespace: str, path: str, *headers: str) -> tuple[int, str]:
+        """(status, body) of a metadata request."""
+        lines = [f"GET {path} HTTP/1.1", "Host: 169.254.169.254", "Connection: close", *headers, "", ""]
+        head, _, body = (await self.ask(namespace, "\r\n".join(lines).encode())).decode().partition("\r\n\r\n")
+        return int(head.split()[1]), body
+
     def remove_guests(self) -> None:
         for opened in self.sockets:
             with contextlib.suppress(OSError):
@@ -279,15 +308,17 @@ class Host:
 
 
 @contextlib.asynccontextmanager
-async def host_of(settings: NetworkSettings) -> AsyncIterator[Host]:
-    """A host with the empty document applied, torn down at the end."""
+async def host_of(settings: NetworkSettings, machine: str | None = None) -> AsyncIterator[Host]:
+    """A host with the empty document applied, torn down at the end; ``machine`` is its outer namespace."""
     asked: list[tuple[str, str, dict[str, str]]] = []
 
     async def metadata(port_id: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
         asked.append((port_id, path, headers))
         return 200, "text/plain", f"{port_id} {path}".encode()
 
-    host = Host(LinuxNetwork(settings, metadata), settings.cloud_id, asked=asked)
+    with netns.entered(machine) if machine else contextlib.nullcontext():
+        network = LinuxNetwork(settings, metadata)
+    host = Host(network, settings.cloud_id, asked=asked)
     try:
         await host.apply(NetworkState(revision=0))
         yield host

@@ -11,7 +11,6 @@ from network_lab import OPEN, Guest, Host, Net, inside, on_host
 from tane.agent.documents import AddressPair, NetworkState, Port, SecurityGroup, SecurityGroupRule
 from tane.agent.network import NetworkSettings
 from tane.agent.network.security import link_local
-from tane.linux import netns
 
 pytestmark = pytest.mark.root
 
@@ -44,14 +43,6 @@ def with_port(state: NetworkState, old: Port, **changes: object) -> NetworkState
     port = msgspec.structs.replace(old, **changes)
     ports = tuple(port if other.id == old.id else other for other in state.ports)
     return msgspec.structs.replace(state, revision=state.revision + 1, ports=ports)
-
-
-def udp(guest: Guest, port: int) -> socket.socket:
-    with netns.entered(guest.namespace):
-        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    opened.settimeout(0.5)
-    opened.bind(("", port))
-    return opened
 
 
 def receives(opened: socket.socket) -> bool:
@@ -113,7 +104,7 @@ def test_replies_without_handshake_stop_too_when_the_rule_is_gone(settings: Netw
         answer = SecurityGroup(id="dns", rules=(ingress("udp", 5000), ingress("icmp")))
         await host.apply(with_groups(state, answer))
         assert client.reaches("10.0.0.12")
-        with udp(client, 4000) as asking, udp(server, 5000) as answering:
+        with host.udp(client, 4000) as asking, host.udp(server, 5000) as answering:
             asking.sendto(b"question", ("10.0.0.12", 5000))
             assert receives(answering)
             answering.sendto(b"answer", ("10.0.0.11", 4000))
