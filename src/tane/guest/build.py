@@ -29,13 +29,25 @@ EXT4_FEATURES = (
     "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,"
     "dir_nlink,extra_isize"
 )
+MKE2FS_CONFIGURATION = """[defaults]
+	base_features = sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr
+	blocksize = 4096
+	inode_size = 256
+[fs_types]
+	ext3 = {
+		features = has_journal
+	}
+	ext4 = {
+		features = has_journal,extent,huge_file,flex_bg,metadata_csum,64bit,dir_nlink,extra_isize
+	}
+"""
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
 GRUB_MODULES = ("biosdisk", "part_msdos", "ext2", "linux", "serial", "terminal", "minicmd")
 DISK_MODULES = ("virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod")
 SYSTEM_MODULES = (
-    "virtio_net virtio-rng virtio_balloon virtio_console sr_mod isofs button evdev vfat nls_iso8859-1 nls_cp437 "
-    "pvpanic-pci"
-).split()
+    *("virtio_net", "virtio-rng", "virtio_balloon", "virtio_console", "sr_mod", "isofs"),
+    *("button", "evdev", "vfat", "nls_iso8859-1", "nls_cp437", "pvpanic-pci"),
+)
 HOST_TOOLS = {
     "busybox": "busybox",
     "dropbear": "dropbear-bin",
@@ -49,6 +61,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SCRIPTS = {
     "inittab": "etc/inittab",
     "rcS": "etc/init.d/rcS",
+    "leased": "usr/share/tane/leased",
     "nics": "usr/share/tane/nics",
     "dhcp": "usr/share/tane/dhcp",
     "metadata": "usr/share/tane/metadata",
@@ -231,7 +244,7 @@ def _write_configuration(root: Path) -> None:
         "etc/hosts": "127.0.0.1 localhost\n",
         "etc/resolv.conf": "",
         "etc/profile": "export PATH=/bin:/sbin:/usr/bin:/usr/sbin\n",
-        "etc/mke2fs.conf": "[defaults]\n\tblocksize = 4096\n\tinode_size = 256\n",
+        "etc/mke2fs.conf": MKE2FS_CONFIGURATION,
         # busybox's acpid runs this at the power button's key event.
         "etc/acpi/PWRF/00000080": "#!/bin/sh\nexec poweroff\n",
     }

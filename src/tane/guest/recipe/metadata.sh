@@ -15,13 +15,6 @@ config_drive() {
   done
   return 1
 }
-leased() {
-  for path in /sys/class/net/e*; do [ -e "/run/net/${path##*/}.lease" ] || return 1; done
-}
-wait_for_network() {
-  tries=0
-  until leased || [ $tries -ge 80 ]; do usleep 100000; tries=$((tries + 1)); done
-}
 json_string() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" $document | head -n 1; }
 
 from_json() {
@@ -35,6 +28,7 @@ from_ec2() {
   get latest/user-data >/run/user_data
 }
 from_network() {
+  /usr/share/tane/leased
   ls /run/net/*.lease >/dev/null 2>&1 || return 1
   tries=0
   while [ $tries -lt 10 ]; do
@@ -47,7 +41,6 @@ from_network() {
   return 1
 }
 
-ls -d /sys/class/net/e* >/dev/null 2>&1 && wait_for_network
 if config_drive; then from_json; source="config drive"
 elif from_network; then source="$URL"
 else echo "TANE-METADATA none" >/dev/console; exit 0; fi

@@ -14,6 +14,7 @@ acpid
 [ -s /etc/hostname ] && hostname -F /etc/hostname
 [ -f /etc/dropbear/host_key ] || dropbearkey -t ed25519 -f /etc/dropbear/host_key >/dev/null 2>&1
 dropbear -r /etc/dropbear/host_key -s
+/usr/share/tane/leased
 addresses=$(ip -4 -o address show scope global | awk '{print $4}' | tr '\n' ' ')
 echo "TANE-READY uptime $(cut -d' ' -f1 /proc/uptime) host $(hostname) ip $addresses" >/dev/console
 if [ -s /run/user_data ] && [ "$(head -c 2 /run/user_data)" = '#!' ]; then

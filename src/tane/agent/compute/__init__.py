@@ -1,0 +1,1 @@
+"""The compute duty of a host: guests behind drivers."""

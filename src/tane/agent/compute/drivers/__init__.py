@@ -1,0 +1,1 @@
+"""Hypervisors behind the compute duty."""

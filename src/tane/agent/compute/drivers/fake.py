@@ -1,0 +1,179 @@
+"""A hypervisor in memory, for API tests and for trying out thousands of servers."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Collection
+from pathlib import Path
+
+import msgspec
+
+from tane.agent.documents import Guest, GuestState, HostCapabilities, Nic, VncEndpoint, VolumeDisk
+from tane.agent.duties import GuestListener
+from tane.agent.errors import HostError, NotOnHost, NotSupported
+
+CAPABILITIES = HostCapabilities(
+    hostname="fake",
+    vcpus=64,
+    memory_mb=262144,
+    disk_gb=10000,
+    hypervisor_type="fake",
+    hypervisor_version=1000000,
+    cpu_model="fake",
+    accelerator="none",
+    accelerator_reason="guests are simulated",
+)
+
+_ANY: tuple[GuestState, ...] = ("running", "paused", "suspended", "stopped", "crashed")
+
+
+class FakeCompute:
+    """A :class:`tane.agent.duties.ComputeDuty` whose guests are instant and exist in memory only.
+
+    It keeps the rules of the real driver (what an absent, stopped or suspended guest refuses), so that operations
+    tested over it meet them. :meth:`fail` makes a step fail; :meth:`power_off` and :meth:`crash` play the guest's part.
+    ``calls`` lists what was asked, as (method, guest id).
+    """
+
+    def __init__(self, capabilities: HostCapabilities = CAPABILITIES) -> None:
+        self._capabilities = capabilities
+        self._guests: dict[str, Guest] = {}
+        self._states: dict[str, GuestState] = {}
+        self._failures: defaultdict[tuple[str, str | None], deque[Exception]] = defaultdict(deque)
+        self._listener: GuestListener = lambda _id, _state: None
+        self.calls: deque[tuple[str, str]] = deque(maxlen=10000)
+
+    def fail(self, step: str, guest_id: str | None, error: Exception, *, times: int = 1) -> None:
+        """Let the method ``step`` raise ``error`` the next ``times`` it is called for ``guest_id`` (None: any)."""
+        if not callable(getattr(FakeCompute, step, None)):
+            raise ValueError(f"the compute duty has no step {step!r}")
+        self._failures[step, guest_id].extend([error] * times)
+
+    def power_off(self, guest_id: str) -> None:
+        """The guest shuts itself down."""
+        self._leave(guest_id, "stopped")
+
+    def crash(self, guest_id: str) -> None:
+        """The guest's process is killed."""
+        self._leave(guest_id, "crashed")
+
+    def guest(self, guest_id: str) -> Guest:
+        """The guest's document with all NICs and volumes attached now."""
+        return self._require("guest", guest_id, _ANY)
+
+    async def start_duty(self, listener: GuestListener) -> None:
+        self._listener = listener
+
+    async def stop_duty(self) -> None:
+        self._listener = lambda _id, _state: None
+
+    async def capabilities(self) -> HostCapabilities:
+        return self._capabilities
+
+    async def create(self, guest: Guest) -> None:
+        self._called("create", guest.id)
+        if guest.id not in self._guests:
+            self._guests[guest.id] = guest
+            self._states[guest.id] = "stopped"
+
+    async def start(self, guest: Guest) -> None:
+        self._called("start", guest.id)
+        self._require("start", guest.id, _ANY)
+        if self._states[guest.id] not in ("running", "paused"):
+            if self._states[guest.id] != "suspended":
+                self._guests[guest.id] = guest
+            self._states[guest.id] = "running"
+
+    async def stop(self, guest_id: str, *, timeout_seconds: float = 60.0) -> None:
+        self._set("stop", guest_id, _ANY, "stopped")
+
+    async def pause(self, guest_id: str) -> None:
+        self._set("pause", guest_id, ("running", "paused"), "paused")
+
+    async def unpause(self, guest_id: str) -> None:
+        self._set("unpause", guest_id, ("running", "paused"), "running")
+
+    async def suspend(self, guest_id: str) -> None:
+        self._set("suspend", guest_id, ("running", "paused", "suspended"), "suspended")
+
+    async def destroy(self, guest_id: str) -> None:
+        self._called("destroy", guest_id)
+        self._guests.pop(guest_id, None)
+        self._states.pop(guest_id, None)
+
+    async def attach_nic(self, guest_id: str, nic: Nic) -> None:
+        guest = self._changeable("attach_nic", guest_id)
+        nics = (*(other for other in guest.nics if other.port_id != nic.port_id), nic)
+        self._guests[guest_id] = msgspec.structs.replace(guest, nics=nics)
+
+    async def detach_nic(self, guest_id: str, port_id: str) -> None:
+        guest = self._changeable("detach_nic", guest_id)
+        nics = tuple(nic for nic in guest.nics if nic.port_id != port_id)
+        self._guests[guest_id] = msgspec.structs.replace(guest, nics=nics)
+
+    async def attach_volume(self, guest_id: str, disk: VolumeDisk) -> None:
+        guest = self._changeable("attach_volume", guest_id)
+        volumes = (*(other for other in guest.volumes if other.volume_id != disk.volume_id), disk)
+        self._guests[guest_id] = msgspec.structs.replace(guest, volumes=volumes)
+
+    async def detach_volume(self, guest_id: str, volume_id: str) -> None:
+        guest = self._changeable("detach_volume", guest_id)
+        volumes = tuple(disk for disk in guest.volumes if disk.volume_id != volume_id)
+        self._guests[guest_id] = msgspec.structs.replace(guest, volumes=volumes)
+
+    async def resize_volume(self, guest_id: str, volume_id: str, size_bytes: int) -> None:
+        self._called("resize_volume", guest_id)
+        guest = self._require("resize_volume", guest_id, _ANY)
+        if volume_id not in {disk.volume_id for disk in guest.volumes}:
+            raise NotOnHost(f"volume {volume_id} is not attached to guest {guest_id}")
+
+    async def snapshot(self, guest_id: str, target: Path) -> int:
+        self._called("snapshot", guest_id)
+        guest = self._require("snapshot", guest_id, _ANY)
+        if guest.root is None:
+            raise NotSupported(f"guest {guest_id} boots from a volume: make a snapshot of the volume")
+        return target.write_bytes(f"snapshot of simulated guest {guest_id}\n".encode())
+
+    async def console_log(self, guest_id: str, *, max_bytes: int = 102400) -> bytes:
+        self._called("console_log", guest_id)
+        guest = self._require("console_log", guest_id, _ANY)
+        return f"simulated console of {guest.name}\n".encode()[-max_bytes:]
+
+    async def vnc(self, guest_id: str) -> VncEndpoint:
+        self._called("vnc", guest_id)
+        self._require("vnc", guest_id, _ANY)
+        raise NotSupported("simulated guests have no screen")
+
+    async def state(self, guest_id: str) -> GuestState:
+        return self._states.get(guest_id, "absent")
+
+    async def states(self) -> dict[str, GuestState]:
+        return dict(self._states)
+
+    def _called(self, step: str, guest_id: str) -> None:
+        self.calls.append((step, guest_id))
+        for key in ((step, guest_id), (step, None)):
+            if self._failures.get(key):
+                raise self._failures[key].popleft()
+
+    def _require(self, step: str, guest_id: str, states: Collection[GuestState]) -> Guest:
+        state = self._states.get(guest_id)
+        if state is None:
+            raise NotOnHost(f"guest {guest_id} is not on this host")
+        if state not in states:
+            raise HostError(f"guest {guest_id} is {state}, which does not allow {step}")
+        return self._guests[guest_id]
+
+    def _set(self, step: str, guest_id: str, states: Collection[GuestState], state: GuestState) -> None:
+        self._called(step, guest_id)
+        self._require(step, guest_id, states)
+        self._states[guest_id] = state
+
+    def _changeable(self, step: str, guest_id: str) -> Guest:
+        self._called(step, guest_id)
+        return self._require(step, guest_id, [state for state in _ANY if state != "suspended"])
+
+    def _leave(self, guest_id: str, state: GuestState) -> None:
+        self._require(state, guest_id, ("running", "paused"))
+        self._states[guest_id] = state
+        self._listener(guest_id, state)

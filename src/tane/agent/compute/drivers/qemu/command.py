@@ -1,0 +1,166 @@
+"""The command line of a guest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from tane.agent.compute.drivers.qemu import devices
+from tane.agent.compute.drivers.qemu.accelerator import QEMU
+from tane.agent.compute.drivers.qemu.record import GuestFolder, Record
+from tane.agent.compute.drivers.qemu.settings import QemuSettings
+from tane.agent.documents import Guest
+
+_FIRST_PORT_SLOT = 2
+_PORTS_PER_SLOT = 8
+_SMALL_GUEST_MB = 512
+_SMALL_TRANSLATION_CACHE_MB = 32
+_TRANSLATION_CACHE_MB = 256
+_SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+
+class BootFiles(msgspec.Struct, frozen=True):
+    """The files of a direct kernel boot on this host."""
+
+    kernel: Path
+    ramdisk: Path | None = None
+
+
+def assign_slots(guest: Guest, settings: QemuSettings) -> tuple[dict[str, int], int]:
+    """Give each device its slot in the order the guest is to see it; returns the slots and the number of slots.
+
+    Disks come as Nova orders them: root, ephemeral, swap, volumes; the config drive is a CD-ROM and takes no disk name.
+    """
+    names = [
+        *(["root"] if guest.root else []),
+        *(["ephemeral"] if guest.ephemeral_gb else []),
+        *(["swap"] if guest.swap_mb else []),
+        *(devices.volume_device(disk.volume_id) for disk in guest.volumes),
+        *(["config"] if guest.config_drive else []),
+        *(devices.nic_device(nic.port_id) for nic in guest.nics),
+    ]
+    slots = {name: index for index, name in enumerate(names)}
+    return slots, max(settings.min_slots, len(slots) + settings.spare_slots)
+
+
+def command_line(
+    record: Record, folder: GuestFolder, settings: QemuSettings, boot: BootFiles | None, *, incoming: bool = False
+) -> list[str]:
+    """QEMU's arguments for the guest of ``record``; ``incoming`` to wait for saved memory at the memory socket."""
+    guest = record.guest
+    return [
+        QEMU,
+        *("-name", f"{guest.id},process=tane-{guest.id[:8]}"),
+        *("-uuid", guest.id),
+        "-nodefaults",
+        "-no-user-config",
+        # A guest that powers itself off stays visible until the agent has seen it, also when that was away.
+        "-no-shutdown",
+        *("-sandbox", _SANDBOX),
+        *_machine(guest, settings),
+        *("-chardev", f"socket,id=qmp,path={folder.qmp},server=on,wait=off"),
+        *("-mon", "chardev=qmp,mode=control"),
+        *("-chardev", f"file,id=console,path={folder.console},append=on"),
+        *("-serial", "chardev:console"),
+        *("-vnc", f"unix:{folder.vnc}"),
+        *("-object", "rng-random,id=rng,filename=/dev/urandom"),
+        *_device({"driver": "VGA", "addr": "0x1"}),
+        *_device({"driver": "virtio-rng-pci", "rng": "rng", "addr": "0x1c"}),
+        *_root_ports(record.ports),
+        *_kernel(guest, boot),
+        *_disks(record, folder, bootable=boot is None),
+        *_nics(record, settings),
+        *(("-incoming", f"unix:{folder.memory_socket}") if incoming else ()),
+    ]
+
+
+def _machine(guest: Guest, settings: QemuSettings) -> Iterator[str]:
+    yield from ("-machine", "q35,usb=off", "-m", str(guest.memory_mb), "-smp", str(guest.vcpus))
+    if settings.accelerator.kind == "kvm":
+        yield from ("-accel", "kvm", "-cpu", "host")
+        return
+    # Under emulation most of a small guest's memory would be the translation cache.
+    cache = _SMALL_TRANSLATION_CACHE_MB if guest.memory_mb <= _SMALL_GUEST_MB else _TRANSLATION_CACHE_MB
+    yield from ("-accel", f"tcg,tb-size={cache}", "-cpu", "max")
+
+
+def _root_ports(count: int) -> Iterator[str]:
+    for index in range(count):
+        slot, function = divmod(index, _PORTS_PER_SLOT)
+        port = {
+            "driver": "pcie-root-port",
+            "id": devices.root_port(index),
+            "bus": "pcie.0",
+            "addr": f"{_FIRST_PORT_SLOT + slot:#x}.{function:#x}",
+            "chassis": index + 1,
+            "port": index,
+            "io-reserve": 0,
+        }
+        if function == 0:
+            port["multifunction"] = True
+        yield from _device(port)
+
+
+def _kernel(guest: Guest, boot: BootFiles | None) -> Iterator[str]:
+    if boot is None:
+        return
+    yield from ("-kernel", str(boot.kernel))
+    if boot.ramdisk:
+        yield from ("-initrd", str(boot.ramdisk))
+    if guest.kernel and guest.kernel.command_line:
+        yield from ("-append", guest.kernel.command_line)
+
+
+def _boot_order(guest: Guest, *, bootable: bool) -> dict[str, int]:
+    """Device id → ``bootindex``; QEMU gives a kernel index 0, and no disk is booted then."""
+    chosen = sorted(
+        (disk for disk in guest.volumes if disk.boot_index is not None and disk.boot_index >= 0),
+        key=lambda disk: disk.boot_index or 0,
+    )
+    names = [*(["root"] if guest.root else []), *(devices.volume_device(disk.volume_id) for disk in chosen)]
+    return {name: index for index, name in enumerate(names)} if bootable else {}
+
+
+def _disks(record: Record, folder: GuestFolder, *, bootable: bool) -> Iterator[str]:
+    order = _boot_order(record.guest, bootable=bootable)
+    guest, slots = record.guest, record.slots
+    if guest.root:
+        yield from _blockdev(devices.disk_node("root", folder.root, record.base))
+        yield from _device(devices.block_device("root", "root", slots["root"], boot_index=order.get("root")))
+    for name, path, wanted in (
+        ("ephemeral", folder.ephemeral, guest.ephemeral_gb),
+        ("swap", folder.swap, guest.swap_mb),
+    ):
+        if wanted:
+            yield from _blockdev(devices.disk_node(name, path))
+            yield from _device(devices.block_device(name, name, slots[name]))
+    for disk in guest.volumes:
+        keys = folder.key_folder(disk.volume_id)
+        yield from ("-object", json.dumps(devices.tls_credentials(disk, keys)))
+        yield from _blockdev(devices.nbd_connection(disk))
+        yield from _blockdev(devices.volume_layer(disk))
+        name = devices.volume_device(disk.volume_id)
+        yield from _device(devices.volume_block_device(disk, slots[name], order.get(name)))
+    if guest.config_drive:
+        file = {"driver": "file", "filename": str(folder.config_drive), "read-only": True}
+        yield from _blockdev({"node-name": "config", "driver": "raw", "read-only": True, "file": file})
+        yield from _device({"driver": "virtio-scsi-pci", "id": "config", "bus": devices.root_port(slots["config"])})
+        yield from _device({"driver": "scsi-cd", "bus": "config.0", "drive": "config"})
+
+
+def _nics(record: Record, settings: QemuSettings) -> Iterator[str]:
+    for nic in record.guest.nics:
+        backend = devices.nic_backend(nic, user_network=settings.user_network)
+        yield from ("-netdev", json.dumps(backend))
+        yield from _device(devices.nic_frontend(nic, record.slots[devices.nic_device(nic.port_id)]))
+
+
+def _blockdev(options: devices.Options) -> tuple[str, str]:
+    return "-blockdev", json.dumps(options)
+
+
+def _device(options: devices.Options) -> tuple[str, str]:
+    return "-device", json.dumps(options)

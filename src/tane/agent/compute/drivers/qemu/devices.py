@@ -1,0 +1,137 @@
+"""QEMU's own description of a guest's devices: the same for the command line and for hot-plugging.
+
+Sources: QEMU's QAPI schema (``BlockdevOptions``, ``NetdevOptions``) and ``-device help``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tane.agent.compute.drivers.qemu.settings import USER_NETWORK_GUEST_PORTS
+from tane.agent.documents import Nic, VolumeDisk
+
+Options = dict[str, Any]
+
+RECONNECT_SECONDS = 3600
+"""How long a guest's requests wait for a volume's exporter to come back before they fail."""
+
+_SERIAL_LENGTH = 20
+
+
+def root_port(index: int) -> str:
+    """The id of a slot's bus."""
+    return f"rp{index}"
+
+
+def volume_device(volume_id: str) -> str:
+    return f"volume-{volume_id}"
+
+
+def nic_device(port_id: str) -> str:
+    return f"nic-{port_id}"
+
+
+def netdev(port_id: str) -> str:
+    return f"net-{port_id}"
+
+
+def volume_node(volume_id: str) -> str:
+    """The block node the guest's device stands on. Node names have at most 31 characters."""
+    return "v" + volume_id.replace("-", "")[:28]
+
+
+def nbd_node(volume_id: str, generation: int) -> str:
+    """The connection below :func:`volume_node`; a resize replaces it by the next generation."""
+    return f"n{volume_id.replace('-', '')[:28]}{generation % 2}"
+
+
+def tls_object(volume_id: str) -> str:
+    return f"tls-{volume_id}"
+
+
+def disk_node(name: str, path: Path, base: str = "") -> Options:
+    """A qcow2 file of this host. Its backing file is named here, whatever its header says."""
+    node: Options = {
+        "node-name": name,
+        "driver": "qcow2",
+        "discard": "unmap",
+        "file": {"driver": "file", "filename": str(path), "discard": "unmap"},
+    }
+    if base:
+        file = {"driver": "file", "filename": base, "read-only": True}
+        node["backing"] = {"driver": "qcow2", "read-only": True, "file": file}
+    return node
+
+
+def tls_credentials(disk: VolumeDisk, keys: Path) -> Options:
+    return {
+        "qom-type": "tls-creds-psk",
+        "id": tls_object(disk.volume_id),
+        "endpoint": "client",
+        "dir": str(keys),
+        "username": disk.connection.tls_username,
+    }
+
+
+def nbd_connection(disk: VolumeDisk, generation: int = 0) -> Options:
+    return {
+        "node-name": nbd_node(disk.volume_id, generation),
+        "driver": "nbd",
+        "server": {"type": "inet", "host": disk.connection.host, "port": str(disk.connection.port)},
+        "export": disk.connection.export,
+        "tls-creds": tls_object(disk.volume_id),
+        "reconnect-delay": RECONNECT_SECONDS,
+        "discard": "unmap",
+        "read-only": disk.read_only,
+    }
+
+
+def volume_layer(disk: VolumeDisk, generation: int = 0) -> Options:
+    """The node between device and connection that lets a resize swap the connection."""
+    return {
+        "node-name": volume_node(disk.volume_id),
+        "driver": "raw",
+        "file": nbd_node(disk.volume_id, generation),
+        "discard": "unmap",
+        "read-only": disk.read_only,
+    }
+
+
+def block_device(device_id: str, node: str, slot: int, *, serial: str = "", boot_index: int | None = None) -> Options:
+    device: Options = {"driver": "virtio-blk-pci", "id": device_id, "drive": node, "bus": root_port(slot)}
+    if serial:
+        device["serial"] = serial[:_SERIAL_LENGTH]
+    if boot_index is not None:
+        device["bootindex"] = boot_index
+    return device
+
+
+def volume_block_device(disk: VolumeDisk, slot: int, boot_index: int | None = None) -> Options:
+    return block_device(
+        volume_device(disk.volume_id),
+        volume_node(disk.volume_id),
+        slot,
+        serial=disk.volume_id,
+        boot_index=boot_index,
+    )
+
+
+def nic_backend(nic: Nic, *, user_network: bool) -> Options:
+    if not user_network:
+        return {"type": "tap", "id": netdev(nic.port_id), "ifname": nic.tap, "script": "no", "downscript": "no"}
+    forwards = zip(nic.forwarded_ports, USER_NETWORK_GUEST_PORTS, strict=False)
+    rules = [{"str": f"tcp:127.0.0.1:{host}-:{guest}"} for host, guest in forwards]
+    return {"type": "user", "id": netdev(nic.port_id), "restrict": False, "hostfwd": rules}
+
+
+def nic_frontend(nic: Nic, slot: int) -> Options:
+    return {
+        "driver": "virtio-net-pci",
+        "id": nic_device(nic.port_id),
+        "netdev": netdev(nic.port_id),
+        "mac": nic.mac_address,
+        "host_mtu": nic.mtu,
+        "bus": root_port(slot),
+        "romfile": "",
+    }

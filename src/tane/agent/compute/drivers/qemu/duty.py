@@ -1,0 +1,199 @@
+"""The compute duty over QEMU."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import platform
+import re
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tane.agent.compute.drivers.qemu.accelerator import QEMU
+from tane.agent.compute.drivers.qemu.command import BootFiles
+from tane.agent.compute.drivers.qemu.machine import Machine
+from tane.agent.compute.drivers.qemu.record import GuestFolder
+from tane.agent.compute.drivers.qemu.settings import QemuSettings, guests_folder
+from tane.agent.documents import Guest, GuestState, HostCapabilities, Nic, VncEndpoint, VolumeDisk
+from tane.agent.duties import GuestListener
+from tane.agent.errors import HostError, NotOnHost
+from tane.agent.images import ImageCache
+from tane.agent.translation import checked_id, host_errors
+from tane.linux import process
+
+_GB = 1 << 30
+
+
+class QemuCompute:
+    """A :class:`tane.agent.duties.ComputeDuty`; see README.md for what it promises beyond the interface."""
+
+    def __init__(self, settings: QemuSettings, images: ImageCache) -> None:
+        self._settings = settings
+        self._images = images
+        self._machines: dict[str, Machine] = {}
+        self._listener: GuestListener = lambda _id, _state: None
+
+    async def start_duty(self, listener: GuestListener) -> None:
+        self._listener = listener
+        self._settings.guests.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in self._settings.guests.iterdir():
+            self._machines[path.name] = self._new_machine(path.name)
+        with host_errors("a guest of this host cannot be reached"):
+            await asyncio.gather(*(machine.reconnect() for machine in self._machines.values()))
+
+    async def stop_duty(self) -> None:
+        await asyncio.gather(*(machine.let_go() for machine in self._machines.values()))
+        self._machines.clear()
+
+    async def capabilities(self) -> HostCapabilities:
+        disk = os.statvfs(self._settings.state_dir)
+        version = await asyncio.to_thread(_qemu_version)
+        return HostCapabilities(
+            hostname=self._settings.hostname,
+            vcpus=os.cpu_count() or 1,
+            memory_mb=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20,
+            disk_gb=disk.f_blocks * disk.f_frsize // _GB,
+            hypervisor_type="QEMU",
+            hypervisor_version=version,
+            cpu_model=_cpu_model(),
+            cpu_arch=platform.machine(),
+            accelerator=self._settings.accelerator.kind,
+            accelerator_reason=self._settings.accelerator.reason,
+        )
+
+    async def create(self, guest: Guest) -> None:
+        async with self._locked(guest.id, create=True) as machine:
+            base = await self._images.disk(guest.root.image) if guest.root else None
+            await self._boot_files(guest)
+            await machine.create(guest, base)
+
+    async def start(self, guest: Guest) -> None:
+        async with self._locked(guest.id) as machine:
+            # Both are there already unless the image cache was emptied meanwhile.
+            if guest.root and not machine.running():
+                await self._images.disk(guest.root.image)
+            await machine.start(guest, await self._boot_files(guest))
+
+    async def stop(self, guest_id: str, *, timeout_seconds: float = 60.0) -> None:
+        async with self._locked(guest_id) as machine:
+            await machine.stop(timeout_seconds)
+
+    async def pause(self, guest_id: str) -> None:
+        async with self._locked(guest_id) as machine:
+            await machine.pause()
+
+    async def unpause(self, guest_id: str) -> None:
+        async with self._locked(guest_id) as machine:
+            await machine.unpause()
+
+    async def suspend(self, guest_id: str) -> None:
+        async with self._locked(guest_id) as machine:
+            await machine.suspend()
+
+    async def destroy(self, guest_id: str) -> None:
+        if machine := self._machines.get(checked_id(guest_id)):
+            machine.cut_short()
+        async with self._locked(guest_id, create=True) as machine:
+            await machine.destroy()
+            del self._machines[guest_id]
+
+    async def attach_nic(self, guest_id: str, nic: Nic) -> None:
+        async with self._locked(guest_id) as machine:
+            await machine.attach_nic(nic)
+
+    async def detach_nic(self, guest_id: str, port_id: str) -> None:
+        async with self._locked(guest_id) as machine:
+            await machine.detach_nic(port_id)
+
+    async def attach_volume(self, guest_id: str, disk: VolumeDisk) -> None:
+        checked_id(disk.volume_id)
+        async with self._locked(guest_id) as machine:
+            await machine.attach_volume(disk)
+
+    async def detach_volume(self, guest_id: str, volume_id: str) -> None:
+        checked_id(volume_id)
+        async with self._locked(guest_id) as machine:
+            await machine.detach_volume(volume_id)
+
+    async def resize_volume(self, guest_id: str, volume_id: str, size_bytes: int) -> None:
+        async with self._locked(guest_id) as machine:
+            await machine.resize_volume(volume_id, size_bytes)
+
+    async def snapshot(self, guest_id: str, target: Path) -> int:
+        async with self._locked(guest_id) as machine:
+            return await machine.snapshot(target)
+
+    async def console_log(self, guest_id: str, *, max_bytes: int = 102400) -> bytes:
+        return await asyncio.to_thread(self._present(guest_id).console_log, max_bytes)
+
+    async def vnc(self, guest_id: str) -> VncEndpoint:
+        machine = self._present(guest_id)
+        machine.require_running()
+        return VncEndpoint(socket_path=str(machine.folder.vnc))
+
+    async def state(self, guest_id: str) -> GuestState:
+        machine = self._machines.get(guest_id)
+        return await machine.state() if machine else "absent"
+
+    async def states(self) -> dict[str, GuestState]:
+        machines = dict(self._machines)
+        found = await asyncio.gather(*(machine.state() for machine in machines.values()))
+        return {guest_id: state for guest_id, state in zip(machines, found, strict=True) if state != "absent"}
+
+    def _new_machine(self, guest_id: str) -> Machine:
+        folder = GuestFolder(self._settings.guests / checked_id(guest_id))
+        return Machine(folder, self._settings, self._listener)
+
+    def _present(self, guest_id: str) -> Machine:
+        machine = self._machines.get(guest_id)
+        if machine is None or machine.absent:
+            raise NotOnHost(f"guest {guest_id} is not on this host")
+        return machine
+
+    @asynccontextmanager
+    async def _locked(self, guest_id: str, *, create: bool = False) -> AsyncIterator[Machine]:
+        """Work on one guest alone. Raises NotOnHost for an absent one, unless it is to be created."""
+        while True:
+            if create and guest_id not in self._machines:
+                self._machines[guest_id] = self._new_machine(guest_id)
+            machine = self._machines[guest_id] if create else self._present(guest_id)
+            async with machine.lock:
+                # Whoever held the lock before may have destroyed the guest.
+                if self._machines.get(guest_id) is machine:
+                    yield machine
+                    return
+
+    async def _boot_files(self, guest: Guest) -> BootFiles | None:
+        if guest.kernel is None:
+            return None
+        kernel = await self._images.file(guest.kernel.kernel)
+        ramdisk = await self._images.file(guest.kernel.ramdisk) if guest.kernel.ramdisk else None
+        return BootFiles(kernel, ramdisk)
+
+
+def teardown(state_dir: Path) -> None:
+    """End all guests of a state folder at once, from whatever process, and keep their files."""
+    for pidfile in guests_folder(state_dir).glob("*/qemu.pid"):
+        process.stop(pidfile)
+
+
+@functools.cache
+def _qemu_version() -> int:
+    """QEMU's version as the API gives it: major*1000000 + minor*1000 + micro."""
+    try:
+        text = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise HostError(f"{QEMU} does not run (Debian package qemu-system-x86): {error}") from error
+    found = re.search(r"version (\d+)\.(\d+)\.(\d+)", text)
+    if found is None:
+        raise HostError(f"{QEMU} tells no version: {text.strip()[:80]}")
+    major, minor, micro = map(int, found.groups())
+    return major * 1000000 + minor * 1000 + micro
+
+
+def _cpu_model() -> str:
+    found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
+    return found[1] if found else ""

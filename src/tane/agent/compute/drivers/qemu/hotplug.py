@@ -1,0 +1,184 @@
+"""Changes to a running guest: NICs and volumes come and go, volumes grow, the root disk is copied.
+
+Each function looks first what is there already, so that it may be called again after any interruption.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tane.agent.compute.drivers.qemu import devices
+from tane.agent.documents import Nic, VolumeDisk
+from tane.agent.errors import HostError
+from tane.linux.qmp import QmpError, QmpSession
+
+UNPLUG_SECONDS = 30.0
+_UNPLUG_AGAIN_SECONDS = 3.0
+_BACKUP_JOB = "snapshot"
+
+
+class Slots:
+    """The root ports of a guest: ``taken`` by device id, ``count`` in all; ``save`` keeps a change."""
+
+    def __init__(self, taken: dict[str, int], count: int, save: Callable[[dict[str, int]], None]) -> None:
+        self._taken = dict(taken)
+        self._count = count
+        self._save = save
+
+    def take(self, device_id: str) -> int:
+        """The slot of a device, the first free one when it has none. Raises HostError when all are taken."""
+        if device_id not in self._taken:
+            free = set(range(self._count)) - set(self._taken.values())
+            if not free:
+                raise HostError(
+                    f"all {self._count} slots of the guest are taken; they become more when it is restarted"
+                )
+            self._taken[device_id] = min(free)
+            self._save(self._taken)
+        return self._taken[device_id]
+
+    def release(self, device_id: str) -> None:
+        if self._taken.pop(device_id, None) is not None:
+            self._save(self._taken)
+
+
+async def attach_nic(qmp: QmpSession, slots: Slots, nic: Nic, *, user_network: bool) -> None:
+    device_id = devices.nic_device(nic.port_id)
+    if device_id in await _peripherals(qmp):
+        return
+    slot = slots.take(device_id)
+    try:
+        await _ignore_absent(qmp, "netdev_del", {"id": devices.netdev(nic.port_id)})
+        await qmp.execute("netdev_add", devices.nic_backend(nic, user_network=user_network))
+        await qmp.execute("device_add", devices.nic_frontend(nic, slot))
+    except BaseException:
+        await _ignore_absent(qmp, "netdev_del", {"id": devices.netdev(nic.port_id)})
+        slots.release(device_id)
+        raise
+
+
+async def detach_nic(qmp: QmpSession, slots: Slots, port_id: str) -> None:
+    device_id = devices.nic_device(port_id)
+    await _unplug(qmp, device_id)
+    await _ignore_absent(qmp, "netdev_del", {"id": devices.netdev(port_id)})
+    slots.release(device_id)
+
+
+async def attach_volume(qmp: QmpSession, slots: Slots, disk: VolumeDisk, keys: Path) -> None:
+    """Plug a volume in; ``keys`` is the folder that holds its pre-shared key."""
+    device_id = devices.volume_device(disk.volume_id)
+    if device_id in await _peripherals(qmp):
+        return
+    slot = slots.take(device_id)
+    try:
+        await _remove_nodes(qmp, disk.volume_id)
+        await qmp.execute("object-add", devices.tls_credentials(disk, keys))
+        await qmp.execute("blockdev-add", devices.nbd_connection(disk))
+        await qmp.execute("blockdev-add", devices.volume_layer(disk))
+        await qmp.execute("device_add", devices.volume_block_device(disk, slot))
+    except BaseException:
+        await _remove_nodes(qmp, disk.volume_id)
+        slots.release(device_id)
+        raise
+
+
+async def detach_volume(qmp: QmpSession, slots: Slots, volume_id: str) -> None:
+    device_id = devices.volume_device(volume_id)
+    await _unplug(qmp, device_id)
+    await _remove_nodes(qmp, volume_id)
+    slots.release(device_id)
+
+
+async def resize_volume(qmp: QmpSession, disk: VolumeDisk, size_bytes: int) -> None:
+    """Connect to the grown export anew and tell the guest; its requests wait meanwhile.
+
+    An NBD connection keeps the size it was opened with, so it is replaced below the guest's device.
+    """
+    nodes = await _nodes(qmp)
+    old = next((number for number in (0, 1) if devices.nbd_node(disk.volume_id, number) in nodes), 0)
+    await qmp.execute("blockdev-add", devices.nbd_connection(disk, old + 1))
+    try:
+        await qmp.execute("blockdev-reopen", {"options": [devices.volume_layer(disk, old + 1)]})
+    except BaseException:
+        await _ignore_absent(qmp, "blockdev-del", {"node-name": devices.nbd_node(disk.volume_id, old + 1)})
+        raise
+    await qmp.execute("blockdev-del", {"node-name": devices.nbd_node(disk.volume_id, old)})
+    await qmp.execute("block_resize", {"node-name": devices.volume_node(disk.volume_id), "size": size_bytes})
+
+
+async def backup_root(qmp: QmpSession, target: Path) -> None:
+    """Copy the root disk as it is at this moment into the empty qcow2 file ``target`` while the guest goes on."""
+    file = {"driver": "file", "filename": str(target)}
+    await _ignore_absent(qmp, "job-dismiss", {"id": _BACKUP_JOB})
+    await _ignore_absent(qmp, "blockdev-del", {"node-name": _BACKUP_JOB})
+    await qmp.execute("blockdev-add", {"node-name": _BACKUP_JOB, "driver": "qcow2", "discard": "unmap", "file": file})
+    try:
+        job = {"job-id": _BACKUP_JOB, "device": "root", "target": _BACKUP_JOB, "sync": "full", "auto-dismiss": False}
+        await qmp.execute("blockdev-backup", job)
+        try:
+            await _wait_for_job(qmp)
+        except asyncio.CancelledError:
+            await qmp.execute("job-cancel", {"id": _BACKUP_JOB})
+            await _wait_for_job(qmp)
+            raise
+        finally:
+            await _ignore_absent(qmp, "job-dismiss", {"id": _BACKUP_JOB})
+    finally:
+        await _ignore_absent(qmp, "blockdev-del", {"node-name": _BACKUP_JOB})
+
+
+async def _wait_for_job(qmp: QmpSession) -> None:
+    while True:
+        job = next(job for job in await qmp.execute("query-jobs") if job["id"] == _BACKUP_JOB)
+        if job["status"] == "concluded":
+            if "error" in job:
+                raise HostError(f"the copy failed: {job['error']}")
+            return
+        await asyncio.sleep(0.1)
+
+
+async def _unplug(qmp: QmpSession, device_id: str) -> None:
+    """Ask the guest to give a device back until it has; a guest that is just booting misses requests."""
+    deadline = time.monotonic() + UNPLUG_SECONDS
+    ask = time.monotonic()
+    while device_id in await _peripherals(qmp):
+        now = time.monotonic()
+        if now > deadline:
+            raise HostError(f"the guest did not give the device back in {UNPLUG_SECONDS:.0f} seconds", transient=True)
+        if now >= ask:
+            try:
+                await qmp.execute("device_del", {"id": device_id})
+            except QmpError as error:
+                if error.lost or not ("unplug" in str(error) or "not found" in str(error)):
+                    raise
+            ask = now + _UNPLUG_AGAIN_SECONDS
+        await asyncio.sleep(0.05)
+
+
+async def _peripherals(qmp: QmpSession) -> set[str]:
+    return {entry["name"] for entry in await qmp.execute("qom-list", {"path": "/machine/peripheral"})}
+
+
+async def _nodes(qmp: QmpSession) -> set[str]:
+    return {node["node-name"] for node in await qmp.execute("query-named-block-nodes", {"flat": True})}
+
+
+async def _remove_nodes(qmp: QmpSession, volume_id: str) -> None:
+    present = await _nodes(qmp)
+    for node in (devices.volume_node(volume_id), devices.nbd_node(volume_id, 0), devices.nbd_node(volume_id, 1)):
+        if node in present:
+            await qmp.execute("blockdev-del", {"node-name": node})
+    objects = {entry["name"] for entry in await qmp.execute("qom-list", {"path": "/objects"})}
+    if devices.tls_object(volume_id) in objects:
+        await qmp.execute("object-del", {"id": devices.tls_object(volume_id)})
+
+
+async def _ignore_absent(qmp: QmpSession, command: str, arguments: dict[str, str]) -> None:
+    try:
+        await qmp.execute(command, arguments)
+    except QmpError as error:
+        if error.lost or not any(word in str(error) for word in ("not found", "Cannot find", "Failed to find")):
+            raise

@@ -1,0 +1,88 @@
+"""Saves a guest's memory to a file and restores it.
+
+The stream goes through a Unix socket and this process: handing QEMU a file descriptor is not possible on every event
+loop, and letting it run a program is not what its sandbox allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import BinaryIO
+
+from tane.agent.compute.drivers.qemu.record import GuestFolder
+from tane.agent.errors import HostError
+from tane.linux.qmp import QmpSession
+
+_CHUNK = 1 << 20
+_UNLIMITED = 1 << 42
+
+
+async def save(qmp: QmpSession, folder: GuestFolder) -> None:
+    """Stop the guest and write its memory and device state; a failure lets the guest go on and leaves no file."""
+    part = folder.memory.with_name(".memory.part")
+    folder.memory_socket.unlink(missing_ok=True)
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await _copy_to_file(reader, out)
+        except OSError as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+        finally:
+            writer.close()
+
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", buffering=0) as out:
+            server = await asyncio.start_unix_server(receive, str(folder.memory_socket), limit=_CHUNK)
+            try:
+                await qmp.execute("stop")
+                await qmp.execute("migrate-set-parameters", {"max-bandwidth": _UNLIMITED})
+                await qmp.execute("migrate", {"uri": f"unix:{folder.memory_socket}"})
+                await _wait_for_migration(qmp)
+                await done
+                await asyncio.to_thread(os.fsync, out.fileno())
+            finally:
+                server.close()
+        part.replace(folder.memory)
+    except BaseException:
+        if qmp.connected:
+            await qmp.execute("cont")
+        if done.done() and not done.cancelled() and (reason := done.exception()):
+            raise reason from None
+        raise
+    finally:
+        part.unlink(missing_ok=True)
+        folder.memory_socket.unlink(missing_ok=True)
+
+
+async def restore(qmp: QmpSession, folder: GuestFolder) -> None:
+    """Feed the saved memory to a QEMU that waits for it, and let the guest go on."""
+    _, writer = await asyncio.open_unix_connection(str(folder.memory_socket))
+    with folder.memory.open("rb") as source:
+        while chunk := await asyncio.to_thread(source.read, _CHUNK):
+            writer.write(chunk)
+            await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    while (await qmp.execute("query-status"))["status"] == "inmigrate":  # noqa: ASYNC110 (QEMU tells, no event of ours)
+        await asyncio.sleep(0.02)
+    await qmp.execute("cont")
+
+
+async def _copy_to_file(reader: asyncio.StreamReader, out: BinaryIO) -> None:
+    while chunk := await reader.read(_CHUNK):
+        await asyncio.to_thread(out.write, chunk)
+
+
+async def _wait_for_migration(qmp: QmpSession) -> None:
+    while True:
+        about = await qmp.execute("query-migrate")
+        match about.get("status"):
+            case "completed":
+                return
+            case "failed" | "cancelled":
+                raise HostError(f"saving the memory failed: {about.get('error-desc', 'QEMU gave no reason')}")
+        await asyncio.sleep(0.05)

@@ -1,0 +1,143 @@
+"""A pool of volumes in memory, for API tests and for trying out thousands of volumes."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from pathlib import Path
+
+import msgspec
+
+from tane.agent.documents import ImageRef, PoolCapacity, VolumeConnection, VolumeUsage
+from tane.agent.errors import HostError, NotOnHost
+from tane.agent.translation import checked_id
+
+_GB = 1 << 30
+
+
+class _Volume(msgspec.Struct):
+    size_bytes: int
+    snapshots: dict[str, int]
+    connection: VolumeConnection | None = None
+
+
+class FakeVolumes:
+    """A :class:`tane.agent.duties.VolumeDuty` whose volumes hold no data; it keeps the rules of the real drivers.
+
+    :meth:`fail` makes a step fail. ``calls`` lists what was asked, as (method, volume id).
+    """
+
+    def __init__(self, total_gb: float = 100000.0) -> None:
+        self._total_gb = total_gb
+        self._volumes: dict[str, _Volume] = {}
+        self._failures: defaultdict[tuple[str, str | None], deque[Exception]] = defaultdict(deque)
+        self._next_port = 20000
+        self.calls: deque[tuple[str, str]] = deque(maxlen=10000)
+
+    def fail(self, step: str, volume_id: str | None, error: Exception, *, times: int = 1) -> None:
+        """Let the method ``step`` raise ``error`` the next ``times`` it is called for ``volume_id`` (None: any)."""
+        if not callable(getattr(FakeVolumes, step, None)):
+            raise ValueError(f"the volume duty has no step {step!r}")
+        self._failures[step, volume_id].extend([error] * times)
+
+    async def capacity(self) -> PoolCapacity:
+        used = sum(volume.size_bytes for volume in self._volumes.values()) / _GB
+        return PoolCapacity(total_gb=self._total_gb, free_gb=self._total_gb - used, driver="fake")
+
+    async def create(self, volume_id: str, size_bytes: int) -> None:
+        self._called("create", volume_id)
+        self._add(volume_id, size_bytes)
+
+    async def create_from_image(self, volume_id: str, size_bytes: int, image: ImageRef) -> None:
+        self._called("create_from_image", volume_id)
+        self._add(volume_id, size_bytes)
+
+    async def create_from_snapshot(self, volume_id: str, size_bytes: int, source_id: str, snapshot_id: str) -> None:
+        self._called("create_from_snapshot", volume_id)
+        needed = self._snapshot(source_id, snapshot_id)
+        self._require_room(needed, size_bytes)
+        self._add(volume_id, size_bytes)
+
+    async def create_from_volume(self, volume_id: str, size_bytes: int, source_id: str) -> None:
+        self._called("create_from_volume", volume_id)
+        self._require_room(self._volume(source_id).size_bytes, size_bytes)
+        self._add(volume_id, size_bytes)
+
+    async def delete(self, volume_id: str) -> None:
+        self._called("delete", volume_id)
+        self._volumes.pop(volume_id, None)
+
+    async def snapshot(self, volume_id: str, snapshot_id: str) -> None:
+        self._called("snapshot", volume_id)
+        volume = self._volume(volume_id)
+        volume.snapshots.setdefault(checked_id(snapshot_id), volume.size_bytes)
+
+    async def delete_snapshot(self, volume_id: str, snapshot_id: str) -> None:
+        self._called("delete_snapshot", volume_id)
+        self._volume(volume_id).snapshots.pop(snapshot_id, None)
+
+    async def revert(self, volume_id: str, snapshot_id: str) -> None:
+        self._called("revert", volume_id)
+        volume = self._volume(volume_id)
+        if volume.connection is not None:
+            raise HostError(f"volume {volume_id} is attached; only a detached volume can be set back to a snapshot")
+        volume.size_bytes = self._snapshot(volume_id, snapshot_id)
+
+    async def extend(self, volume_id: str, size_bytes: int) -> None:
+        self._called("extend", volume_id)
+        volume = self._volume(volume_id)
+        self._require_room(volume.size_bytes, size_bytes)
+        volume.size_bytes = size_bytes
+
+    async def export(self, volume_id: str, *, read_only: bool = False) -> VolumeConnection:
+        self._called("export", volume_id)
+        volume = self._volume(volume_id)
+        if volume.connection is None:
+            self._next_port += 1
+            volume.connection = VolumeConnection(
+                host="127.0.0.1", port=self._next_port, export=volume_id, tls_username="tane", tls_key="00" * 32
+            )
+        return volume.connection
+
+    async def unexport(self, volume_id: str) -> None:
+        self._called("unexport", volume_id)
+        if volume_id in self._volumes:
+            self._volumes[volume_id].connection = None
+
+    async def exports(self) -> set[str]:
+        return {volume_id for volume_id, volume in self._volumes.items() if volume.connection}
+
+    async def volumes(self) -> set[str]:
+        return set(self._volumes)
+
+    async def usage(self, volume_id: str) -> VolumeUsage:
+        self._called("usage", volume_id)
+        return VolumeUsage(allocated_bytes=0, virtual_bytes=self._volume(volume_id).size_bytes)
+
+    async def upload(self, volume_id: str, target: Path, disk_format: str) -> int:
+        self._called("upload", volume_id)
+        self._volume(volume_id)
+        return target.write_bytes(f"content of simulated volume {volume_id}\n".encode())
+
+    def _called(self, step: str, volume_id: str) -> None:
+        self.calls.append((step, volume_id))
+        for key in ((step, volume_id), (step, None)):
+            if self._failures.get(key):
+                raise self._failures[key].popleft()
+
+    def _volume(self, volume_id: str) -> _Volume:
+        if volume_id not in self._volumes:
+            raise NotOnHost(f"volume {volume_id} is not in this pool")
+        return self._volumes[volume_id]
+
+    def _snapshot(self, volume_id: str, snapshot_id: str) -> int:
+        snapshots = self._volume(volume_id).snapshots
+        if snapshot_id not in snapshots:
+            raise NotOnHost(f"volume {volume_id} has no snapshot {snapshot_id}")
+        return snapshots[snapshot_id]
+
+    def _add(self, volume_id: str, size_bytes: int) -> None:
+        self._volumes.setdefault(checked_id(volume_id), _Volume(size_bytes, {}))
+
+    def _require_room(self, needed: int, size_bytes: int) -> None:
+        if needed > size_bytes:
+            raise HostError(f"the content needs {needed} bytes, the volume has only {size_bytes}")
