@@ -189,7 +189,9 @@ class Netlink:
         """A bridge without STP, forwarding at once. Its MAC is fixed: else the kernel would change it with the ports
         and flush all permanent neighbours."""
         options = {"br_stp_state": 0, "br_forward_delay": 0, "br_mcast_snooping": 0}
-        self._link("add", ifname=name, kind="bridge", address=mac, mtu=mtu, **options)
+        self._link("add", ifname=name, kind="bridge", address=mac, **options)
+        # Only an MTU that is set afterwards is kept when ports with others come.
+        self.set_link(name, mtu=mtu)
 
     def add_veth(self, name: str, mtu: int, peer: tuple[int, str, str]) -> None:
         """A veth pair; ``peer`` is the other end's namespace descriptor, name and MAC."""

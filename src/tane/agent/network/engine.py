@@ -21,7 +21,14 @@ from tane.linux.nft import NftError
 from tane.linux.space import Space
 
 _TCP = 6
-_PROBE = "table bridge tane_probe { chain probe { type filter hook forward priority 0\n ct state new accept\n } }\n"
+_PROBE = """table {family} tane_probe {{
+chain probe {{
+type filter hook forward priority 0
+ct state new accept
+}}
+}}
+delete table {family} tane_probe
+"""
 _HOST_SYSCTLS = {
     # Bridges here carry the guests' frames, and must not become interfaces of the host themselves.
     "net.ipv6.conf.all.accept_ra": "0",
@@ -224,9 +231,9 @@ def _set_sysctls(space: Space, wanted: dict[str, str]) -> None:
 
 def _probe(host: Space) -> Family:
     """Whether this kernel tracks connections in the bridge family."""
+    host.nft.run(_PROBE.format(family="inet"))
     try:
-        host.nft.run(_PROBE)
+        host.nft.run(_PROBE.format(family="bridge"))
     except NftError:
         return "inet"
-    host.nft.run("delete table bridge tane_probe")
     return "bridge"

@@ -83,7 +83,8 @@ class _Planner:
         self._each(state.networks, self._network, lambda network: network.id)
         self._each(state.ports, self._port, lambda port: port.id)
         self._each(state.remote_ports, self._remote_port, lambda remote: remote.network_id)
-        self._each(state.routers, self._router, lambda router: router.id)
+        running = [router for router in state.routers if router.admin_state_up]
+        self._each(running, self._router, lambda router: router.id)
         self._each(state.external, self._external, lambda external: external.network_id)
         self._each(self._networks.values(), self._dhcp, lambda network: network.id)
         self._security(family)

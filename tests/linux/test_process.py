@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tane.linux import process
+
+
+def start(tmp_path: Path, *argv: str) -> Path:
+    pidfile = tmp_path / "run" / "pid"
+    process.spawn(argv, pidfile=pidfile, log=tmp_path / "log")
+    return pidfile
+
+
+def test_a_daemon_runs_until_it_is_stopped(tmp_path: Path) -> None:
+    pidfile = start(tmp_path, "sleep", "60")
+    pid = process.read_pid(pidfile)
+    assert pid is not None
+    assert process.alive(pidfile)
+    assert os.getsid(pid) != os.getsid(0)
+    process.stop(pidfile)
+    assert not process.alive(pidfile)
+    assert not pidfile.exists()
+
+
+def test_a_daemon_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    pidfile = start(tmp_path, "sh", "-c", f"trap '' TERM; : >{ready}; while :; do sleep 1; done")
+    while not ready.exists():
+        os.sched_yield()
+    process.stop(pidfile, timeout_seconds=0.05)
+    assert not process.alive(pidfile)
+
+
+def test_a_reused_pid_is_not_taken_for_the_daemon(tmp_path: Path) -> None:
+    pidfile = tmp_path / "pid"
+    pidfile.write_text(f"{os.getpid()} 1\n")
+    assert not process.alive(pidfile)
+    assert not process.send_signal(pidfile, signal.SIGKILL)
+    process.stop(pidfile)
+
+
+def test_a_program_that_is_not_installed_is_told_by_name(tmp_path: Path) -> None:
+    with pytest.raises(process.ProcessError, match="no-such-program"):
+        start(tmp_path, "no-such-program")
+
+
+def test_stopping_what_never_ran_is_fine(tmp_path: Path) -> None:
+    process.stop(tmp_path / "pid")
+
+
+def test_output_goes_to_the_log(tmp_path: Path) -> None:
+    pidfile = start(tmp_path, "sh", "-c", "echo out; echo err >&2")
+    while process.alive(pidfile):
+        os.sched_yield()
+    assert (tmp_path / "log").read_text() == "out\nerr\n"
