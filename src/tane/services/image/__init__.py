@@ -1,12 +1,17 @@
 """Image (Glance v2)."""
 
+from tane.services.image.policies import RULES
+from tane.services.image.reconcilers import RECONCILERS
+from tane.services.image.routes import ROUTES
 from tane.web.errors import image_shape
 from tane.web.routes import Service
 
 SERVICE = Service(
     name="image",
     prefix="/image",
-    routes=(),
-    rules=(),
+    routes=ROUTES,
+    rules=RULES,
     error_shape=image_shape,
+    reconcilers=RECONCILERS,
+    forbidden="You are not authorized to complete {rule} action.",
 )

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
+from sqlalchemy.engine import Row
 
 from tane.agent.documents import ImageRef
+from tane.agent.errors import HostError
 from tane.core import Core
 from tane.db import Tx
+from tane.services.image.domain import content, images, transfers
+from tane.services.image.store import images as store
 from tane.web.context import Context
+
+__all__ = [
+    "ImageInfo",
+    "LocalImages",
+    "create_image",
+    "delete_image",
+    "fail_image",
+    "image_by_id",
+    "scratch_path",
+    "store_file",
+    "visible_image",
+]
 
 
 class ImageInfo(msgspec.Struct, kw_only=True):
@@ -38,12 +55,36 @@ def visible_image(tx: Tx, ctx: Context, image_id: str) -> ImageInfo:
 
     :raises NotFound: for any other.
     """
-    raise NotImplementedError
+    return _info(tx, images.visible(tx, ctx, image_id))
 
 
 def image_by_id(tx: Tx, image_id: str) -> ImageInfo | None:
     """The image whoever owns it, or None: for operations."""
-    raise NotImplementedError
+    row = store.get(tx, image_id)
+    return None if row is None else _info(tx, row)
+
+
+def _info(tx: Tx, row: Row[Any]) -> ImageInfo:
+    [image] = store.complete(tx, [row])
+    ref = None
+    if row.status == "active" and row.os_hash_value:
+        ref = ImageRef(id=row.id, digest=row.os_hash_value, disk_format=row.disk_format, size_bytes=row.size)
+    return ImageInfo(
+        id=row.id,
+        name=row.name or "",
+        owner=row.project_id,
+        status=row.status,
+        visibility=row.visibility,
+        disk_format=row.disk_format or "",
+        container_format=row.container_format or "",
+        min_disk=row.min_disk,
+        min_ram=row.min_ram,
+        size=row.size,
+        virtual_size=row.virtual_size,
+        os_hash_value=row.os_hash_value,
+        properties=image.properties,
+        ref=ref,
+    )
 
 
 def create_image(
@@ -58,8 +99,19 @@ def create_image(
     min_disk: int = 0,
     min_ram: int = 0,
 ) -> str:
-    """A queued image of the caller's project, to be filled by :func:`store_file`; returns its id."""
-    raise NotImplementedError
+    """A queued image of the caller's project, to be filled by :func:`store_file`; returns its id.
+
+    :raises TooLarge: over quota. :raises BadRequest: a property that images cannot have.
+    """
+    values = {
+        "name": name,
+        "disk_format": disk_format,
+        "container_format": container_format,
+        "visibility": visibility,
+        "min_disk": min_disk,
+        "min_ram": min_ram,
+    }
+    return str(images.insert(tx, None, ctx, values, properties).id)
 
 
 async def store_file(core: Core, image_id: str, path: Path) -> None:
@@ -67,22 +119,31 @@ async def store_file(core: Core, image_id: str, path: Path) -> None:
 
     :raises Permanent: the file is no acceptable image, or the image is gone.
     """
-    raise NotImplementedError
+    await transfers.take_file(core, image_id, path)
 
 
 def fail_image(tx: Tx, image_id: str, reason: str) -> None:
-    """The image will never get its data: status "killed". Repeatable."""
-    raise NotImplementedError
+    """The image will never get its data: status "killed". Repeatable; nothing when it is gone or has its data."""
+    row = store.get(tx, image_id)
+    if row is not None and row.os_hash_value is None:
+        store.change(tx, image_id, status="killed", fault=reason, upload_id=None, upload_seen=None)
+        tx.notify(f"image:{image_id}")
+        tx.notify(content.TOPIC)
 
 
 def delete_image(tx: Tx, image_id: str) -> None:
     """Forget the image, protected or not; its content goes when no other image has the same. Repeatable."""
-    raise NotImplementedError
+    if store.remove(tx, image_id):
+        tx.notify(f"image:{image_id}")
+        tx.notify(content.TOPIC)
 
 
 def scratch_path(core: Core, image_id: str) -> Path:
-    """Where an operation may write the file that :func:`store_file` then takes; its folder exists."""
-    raise NotImplementedError
+    """Where an operation may write the file that :func:`store_file` then takes; its folder exists.
+
+    The file is removed when the image is deleted or fails.
+    """
+    return content.incoming(core, f"{image_id}.scratch")
 
 
 class LocalImages:
@@ -92,7 +153,15 @@ class LocalImages:
         self._core = core
 
     def local_path(self, image: ImageRef) -> Path | None:
-        raise NotImplementedError
+        """The file with the content; None when it is not here."""
+        path = content.path_of(self._core, image.digest)
+        return path if path.exists() else None
 
-    def stream(self, image: ImageRef) -> AsyncIterator[bytes]:
-        raise NotImplementedError
+    async def stream(self, image: ImageRef) -> AsyncIterator[bytes]:
+        """The content in chunks of 1 MiB. :raises HostError: it is gone."""
+        try:
+            file = content.path_of(self._core, image.digest).open("rb")
+        except FileNotFoundError:
+            raise HostError(f"the content of image {image.id} is not in the image store") from None
+        async for data in content.stream_file(self._core, file, image.size_bytes):
+            yield data

@@ -1,0 +1,81 @@
+"""JSON patch in Glance's two forms (API reference: "Update image", "HTTP PATCH method")."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from tane.services.image import schemas
+from tane.services.image.domain.images import Change, refuse_reserved
+from tane.web import codec
+from tane.web.errors import BadRequest, UnsupportedMedia
+
+MEDIA_TYPES = {
+    "application/openstack-images-v2.0-json-patch": 4,
+    "application/openstack-images-v2.1-json-patch": 10,
+}
+OPERATIONS = ("add", "remove", "replace")
+
+
+def changes_of(content_type: str, raw: bytes) -> list[Change]:
+    """:raises UnsupportedMedia: another media type. :raises BadRequest: no valid patch.
+    :raises Forbidden: a read-only or reserved attribute."""
+    draft = MEDIA_TYPES.get(content_type.split(";")[0].strip().lower())
+    if draft is None:
+        raise UnsupportedMedia(f"Image PATCH expects Content-Type one of: {', '.join(sorted(MEDIA_TYPES))}")
+    try:
+        body = msgspec.json.decode(raw)
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"Malformed request body: {error}") from None
+    if not isinstance(body, list):
+        raise BadRequest("Request body must be a JSON array of operation objects.")
+    return [_change(item, draft) for item in body]
+
+
+def _change(item: Any, draft: int) -> Change:
+    if not isinstance(item, dict):
+        raise BadRequest("Operations must be JSON objects.")
+    op, pointer = _draft4(item) if draft == 4 else _draft10(item)
+    name = _attribute(pointer)
+    refuse_reserved(name)
+    if op == "remove":
+        return Change("remove", name)
+    if "value" not in item:
+        raise BadRequest(f'Operation "{op}" requires a member named "value".')
+    value = item["value"]
+    if name in schemas.ImageFields.__struct_fields__:
+        value = getattr(codec.convert(schemas.ImageFields, {name: value}), name)
+    return Change("add" if op == "add" else "replace", name, value)
+
+
+def _draft4(item: dict[str, Any]) -> tuple[str, Any]:
+    named = [op for op in OPERATIONS if op in item]
+    if len(named) != 1:
+        raise BadRequest('Operation objects must contain exactly one member named "add", "remove", or "replace".')
+    return named[0], item[named[0]]
+
+
+def _draft10(item: dict[str, Any]) -> tuple[str, Any]:
+    op = item.get("op")
+    available = f"It must be one of the following: {', '.join(OPERATIONS)}."
+    if op is None:
+        raise BadRequest(f"Unable to find `op` in JSON Schema change. {available}")
+    if op not in OPERATIONS:
+        raise BadRequest(f"Invalid operation: `{op}`. {available}")
+    if "path" not in item:
+        raise BadRequest("Unable to find 'path' in JSON Schema change")
+    return op, item["path"]
+
+
+def _attribute(pointer: Any) -> str:
+    """The top-level attribute a JSON pointer names; deeper ones do not exist on images."""
+    if not isinstance(pointer, str) or not pointer.startswith("/"):
+        raise BadRequest(f'Pointer `{pointer}` does not start with "/".')
+    if re.search(r"~[^01]|~$", pointer):
+        raise BadRequest(f'Pointer `{pointer}` contains "~" not part of a recognized escape sequence.')
+    parts = pointer[1:].split("/")
+    if len(parts) != 1 or not parts[0].strip():
+        raise BadRequest(f"Invalid JSON pointer for this resource: '{pointer}'")
+    return parts[0].replace("~1", "/").replace("~0", "~").strip()

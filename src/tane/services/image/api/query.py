@@ -1,0 +1,113 @@
+"""Filters and sorting of the image list (API reference: "List images")."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from tane.services.image.store import images
+from tane.services.image.store.images import Viewer
+from tane.services.image.tables import image
+from tane.web.errors import BadRequest
+from tane.web.request import Request
+
+SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
+NOT_FILTERS = ("limit", "marker", "sort", "sort_key", "sort_dir", "member_status", "visibility", "tag", "os_hidden")
+STRINGS = {
+    "id": "id",
+    "name": "name",
+    "status": "status",
+    "disk_format": "disk_format",
+    "container_format": "container_format",
+    "owner": "project_id",
+    "checksum": "checksum",
+    "os_hash_value": "os_hash_value",
+    "os_hash_algo": "os_hash_algo",
+}
+"""Query parameter → column; all of them also take ``in:a,b``."""
+NUMBERS = ("size", "min_disk", "min_ram")
+TIMES = ("created_at", "updated_at")
+
+
+def viewer_of(request: Request) -> Viewer:
+    visibility = request.param("visibility") or ""
+    if visibility not in ("", "community", "public", "private", "shared", "all"):
+        raise BadRequest(f"Invalid visibility value: {visibility}")
+    status = request.param("member_status") or "accepted"
+    if status not in ("pending", "accepted", "rejected", "all"):
+        raise BadRequest(f"Invalid status: {status}")
+    ctx = request.ctx
+    return Viewer(project_id=ctx.project_id, is_admin=ctx.is_admin, visibility=visibility, member_status=status)
+
+
+def conditions_of(request: Request) -> list[Any]:
+    """SQL conditions of every filter. What is no attribute of images is taken for a custom property."""
+    found: list[Any] = [image.c.os_hidden == request.flag("os_hidden")]
+    found += [images.has_tag(tag.strip()) for tag in request.params("tag")]
+    for name, value in request.query:
+        if name not in NOT_FILTERS:
+            found.append(_condition(request, name, value))
+    return found
+
+
+def _condition(request: Request, name: str, value: str) -> Any:
+    if name in STRINGS:
+        column = image.c[STRINGS[name]]
+        if value.startswith("in:"):
+            return column.in_([part.strip().strip('"') for part in value[3:].split(",")])
+        return column == value
+    if name == "protected":
+        return image.c.protected == request.flag(name)
+    if name in TIMES:
+        return _time(name, value)
+    if name in ("size_min", "size_max"):
+        number = request.number(name)
+        return image.c.size >= number if name == "size_min" else image.c.size <= number
+    if name in NUMBERS:
+        return image.c[name] == request.number(name)
+    if name == "changes-since":
+        raise BadRequest('The "changes-since" filter is no longer available on v2.')
+    return images.has_property(name, value)
+
+
+def _time(name: str, value: str) -> Any:
+    operator, _, text = value.partition(":")
+    if operator not in ("eq", "neq", "gt", "gte", "lt", "lte"):
+        operator, text = "eq", value
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRequest(
+            f"Invalid value '{value}' for query parameter '{name}': an ISO 8601 time is expected."
+        ) from None
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return images.compare(name, operator, moment)
+
+
+def order_of(request: Request) -> list[tuple[str, bool]]:
+    """(column, descending) pairs, the last one unique. Both of Glance's forms, not mixed."""
+    keys, directions = request.params("sort_key"), request.params("sort_dir")
+    if request.param("sort") is not None:
+        if keys or directions:
+            raise BadRequest("Old and new sorting syntax cannot be combined")
+        pairs = [part.partition(":")[::2] for part in (request.param("sort") or "").split(",")]
+        keys = [key.strip() for key, _ in pairs]
+        directions = [direction.strip() or "desc" for _, direction in pairs]
+    keys = [key.strip() for key in keys] or ["created_at"]
+    directions = [direction.strip() for direction in directions] or ["desc"]
+    if len(directions) > 1 and len(directions) != len(keys):
+        raise BadRequest("Number of sort dirs does not match the number of sort keys")
+    if len(directions) == 1:
+        directions *= len(keys)
+    for key in keys:
+        if key not in SORT_KEYS:
+            raise BadRequest(f"Invalid sort key: {key}. It must be one of the following: {', '.join(SORT_KEYS)}.")
+    for direction in directions:
+        if direction not in ("asc", "desc"):
+            raise BadRequest(f"Invalid sort direction: {direction}")
+    order = [(key, direction == "desc") for key, direction in zip(keys, directions, strict=True)]
+    for tie_breaker in ("created_at", "id"):
+        if tie_breaker not in keys:
+            order.append((tie_breaker, order[-1][1]))
+    return order[: [key for key, _ in order].index("id") + 1]

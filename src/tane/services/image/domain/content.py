@@ -1,0 +1,238 @@
+"""The data of images: a store addressed by content, ``<state>/images/<sha512>``.
+
+A file is written under ``incoming/`` first, synced, and renamed to its digest in the very transaction that makes its
+image active; a file goes in a transaction that sees no image with its digest. Transactions that write follow one
+another, so neither can meet the other half-way, and what a crash leaves behind belongs to no image: :func:`sweep`
+removes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.image.domain import inspector
+from tane.services.image.store import images
+
+CHUNK = 1 << 20
+LIFE_SIGN_SECONDS = 20.0
+TOPIC = "reconcile:image-content"
+"""Wakes the reconciler that removes content no image has."""
+
+
+class Fingerprint(msgspec.Struct, kw_only=True):
+    """What is recorded of a file when its image becomes active; ``virtual_size`` in bytes."""
+
+    size: int
+    sha512: str
+    md5: str
+    virtual_size: int
+
+
+class Gone(Exception):
+    """The image was deleted, or taken over, while its data was on the way."""
+
+
+class TooMuch(Exception):
+    """More data than the configuration allows."""
+
+
+def folder(core: Core) -> Path:
+    return core.config.state_dir / "images"
+
+
+def path_of(core: Core, digest: str) -> Path:
+    return folder(core) / digest
+
+
+def incoming_folder(core: Core) -> Path:
+    """Where files are while they are written; it exists."""
+    place = folder(core) / "incoming"
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def incoming(core: Core, name: str) -> Path:
+    """A file that is being written."""
+    return incoming_folder(core) / name
+
+
+def size_limit(core: Core) -> int:
+    """In bytes."""
+    return core.config.image_size_limit_gb << 30
+
+
+class Writer:
+    """Writes and hashes one upload in the same pass; synchronous, for a thread."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self._file: BinaryIO = path.open("wb")
+        self._limit = limit
+        self._sha512 = hashlib.sha512()
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """:raises TooMuch:"""
+        self.size += len(data)
+        if self.size > self._limit:
+            raise TooMuch
+        self._file.write(data)
+        self._sha512.update(data)
+        self._md5.update(data)
+
+    def finish(self) -> tuple[str, str]:
+        """Sync the file to the disk; returns its SHA-512 and MD5."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        return self._sha512.hexdigest(), self._md5.hexdigest()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+async def receive(core: Core, image_id: str, upload_id: str, stream: AsyncIterator[bytes], path: Path) -> Writer:
+    """Write a stream to ``path`` in chunks of 1 MiB, telling now and then that the upload lives.
+
+    :raises Gone, TooMuch:
+    """
+    loop = asyncio.get_running_loop()
+    writer = await core.in_thread(Writer, path, size_limit(core))
+    try:
+        buffer, told = bytearray(), loop.time()
+        async for part in stream:
+            buffer += part
+            if len(buffer) >= CHUNK:
+                await core.in_thread(writer.write, bytes(buffer))
+                buffer.clear()
+            if loop.time() - told > LIFE_SIGN_SECONDS:
+                await core.in_thread(_alive, core, image_id, upload_id)
+                told = loop.time()
+        if buffer:
+            await core.in_thread(writer.write, bytes(buffer))
+    except BaseException:
+        writer.close()
+        raise
+    return writer
+
+
+def _alive(core: Core, image_id: str, upload_id: str) -> None:
+    with core.db.write() as tx:
+        if not images.upload_seen(tx, image_id, upload_id):
+            raise Gone
+
+
+def fingerprint(path: Path, writer: Writer, disk_format: str, container_format: str) -> Fingerprint:
+    """:raises inspector.UnacceptableImage:"""
+    sha512, md5 = writer.finish()
+    virtual_size = inspector.inspect(path, disk_format, container_format).virtual_size
+    return Fingerprint(size=writer.size, sha512=sha512, md5=md5, virtual_size=virtual_size)
+
+
+def fingerprint_file(path: Path, disk_format: str, container_format: str, limit: int) -> Fingerprint:
+    """Of a file that lies there already. :raises inspector.UnacceptableImage: :raises TooMuch:"""
+    if path.stat().st_size > limit:
+        raise TooMuch
+    sha512, md5, size = hashlib.sha512(), hashlib.md5(usedforsecurity=False), 0
+    with path.open("rb") as file:
+        while data := file.read(CHUNK):
+            sha512.update(data)
+            md5.update(data)
+            size += len(data)
+        os.fsync(file.fileno())
+    virtual_size = inspector.inspect(path, disk_format, container_format).virtual_size
+    return Fingerprint(size=size, sha512=sha512.hexdigest(), md5=md5.hexdigest(), virtual_size=virtual_size)
+
+
+def activate(tx: Tx, core: Core, image_id: str, path: Path, found: Fingerprint) -> None:
+    """Put the file in its place and make the image active: one transaction for both."""
+    target = path_of(core, found.sha512)
+    path.replace(target)
+    _sync_folder(target.parent)
+    images.change(
+        tx,
+        image_id,
+        status="active",
+        size=found.size,
+        virtual_size=found.virtual_size,
+        checksum=found.md5,
+        os_hash_algo="sha512",
+        os_hash_value=found.sha512,
+        upload_id=None,
+        upload_seen=None,
+        fault=None,
+    )
+    tx.notify(f"image:{image_id}")
+
+
+def _sync_folder(place: Path) -> None:
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def collect(core: Core, digest: str) -> bool:
+    """Remove content that no image has any more; True when it was there."""
+    with core.db.write() as tx:
+        if images.references(tx, digest):
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            path_of(core, digest).unlink()
+            return True
+    return False
+
+
+def sweep(core: Core) -> tuple[int, int]:
+    """Requeue images whose upload died and remove every file that belongs to no image.
+
+    Returns (images requeued, files removed).
+    """
+    with core.db.write() as tx:
+        requeued = images.requeue_dead_uploads(tx)
+    removed = 0
+    place = folder(core)
+    if not place.is_dir():
+        return requeued, 0
+    files = [entry.name for entry in os.scandir(place) if entry.is_file()]
+    parts = [entry.name for entry in os.scandir(incoming_folder(core))]
+    with core.db.read() as tx:
+        known, awaited = images.digests(tx), images.uploads(tx)
+    for name in files:
+        if name not in known:
+            removed += collect(core, name)
+    for name in parts:
+        # An id is known to the database before its file exists, so that a file without one was left behind.
+        if name.lstrip(".").split(".")[0] not in awaited:
+            incoming(core, name).unlink(missing_ok=True)
+            removed += 1
+    return requeued, removed
+
+
+def new_upload_id() -> str:
+    return str(uuid.uuid4())
+
+
+async def stream_file(core: Core, file: BinaryIO, length: int) -> AsyncIterator[bytes]:
+    """``length`` bytes of an open file from where it stands, in chunks of 1 MiB read off the loop; closes it."""
+    try:
+        while length > 0:
+            data = await core.in_thread(file.read, min(CHUNK, length))
+            if not data:
+                return
+            length -= len(data)
+            yield data
+    finally:
+        file.close()

@@ -1,0 +1,260 @@
+"""Rules of images: who sees and changes which, and their states.
+
+queued → saving → active ⇄ deactivated; a failed upload goes back to queued, a failed operation leaves killed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy.engine import Row
+
+from tane import quota
+from tane.core import Core
+from tane.db import Tx
+from tane.services.image.domain import content
+from tane.services.image.store import images, members
+from tane.services.image.store.images import Image, Viewer
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge
+
+DEFAULT_LIMITS = {"images": quota.UNLIMITED}
+MOST_PROPERTIES = 128
+MOST_TAGS = 128
+COLUMNS = ("name", "visibility", "disk_format", "container_format", "min_disk", "min_ram", "protected", "os_hidden")
+READ_ONLY = (
+    "created_at",
+    "updated_at",
+    "status",
+    "checksum",
+    "size",
+    "virtual_size",
+    "direct_url",
+    "self",
+    "file",
+    "schema",
+    "id",
+    "os_hash_algo",
+    "os_hash_value",
+)
+RESERVED = ("location", "deleted", "deleted_at")
+
+
+class Change(msgspec.Struct):
+    """One operation of a JSON patch, on a top-level attribute."""
+
+    op: Literal["add", "replace", "remove"]
+    name: str
+    value: Any = None
+
+
+def visible(tx: Tx, ctx: Context, image_id: str) -> Row[Any]:
+    """:raises NotFound: no such image, or one the caller may not see."""
+    row = images.get(tx, image_id)
+    if row is None or (
+        not (ctx.sees(row.project_id) or row.visibility in ("public", "community"))
+        and not (row.visibility == "shared" and members.get(tx, image_id, ctx.project_id))
+    ):
+        raise NotFound(f"No image found with ID {image_id}")
+    return row
+
+
+def own(tx: Tx, ctx: Context, image_id: str) -> Row[Any]:
+    """:raises NotFound: not visible. :raises Forbidden: visible, but another project's."""
+    row = visible(tx, ctx, image_id)
+    if not ctx.sees(row.project_id):
+        raise Forbidden("You are not permitted to modify this image.")
+    return row
+
+
+def show(core: Core, ctx: Context, image_id: str) -> Image:
+    with core.db.read() as tx:
+        return images.complete(tx, [visible(tx, ctx, image_id)])[0]
+
+
+def index(
+    core: Core,
+    viewer: Viewer,
+    conditions: Sequence[Any],
+    order: Sequence[tuple[str, bool]],
+    marker: str | None,
+    limit: int,
+) -> list[Image]:
+    """:raises BadRequest: the marker is no image."""
+    with core.db.read() as tx:
+        start = images.get(tx, marker) if marker else None
+        if marker and start is None:
+            raise BadRequest(f"No image found with ID {marker}")
+        return images.complete(tx, images.find(tx, viewer, conditions, order, start, limit))
+
+
+def create(core: Core, ctx: Context, values: Mapping[str, Any], properties: Mapping[str, str]) -> Image:
+    """:raises Conflict: the id is taken. :raises Forbidden: for another owner, or public without the right.
+    :raises TooLarge: over quota."""
+    with core.db.write() as tx:
+        return images.complete(tx, [insert(tx, core, ctx, values, properties)])[0]
+
+
+def insert(
+    tx: Tx, core: Core | None, ctx: Context, values: Mapping[str, Any], properties: Mapping[str, str]
+) -> Row[Any]:
+    """``core`` None: the policy on visibility was asked already."""
+    owner = values.get("owner") or ctx.project_id
+    if owner != ctx.project_id and not ctx.is_admin:
+        raise Forbidden(f"You are not permitted to create images owned by '{owner}'.")
+    visibility = values.get("visibility", "shared")
+    if core is not None:
+        require_visibility(core, ctx, visibility)
+    _check_properties(properties)
+    limit = quota.limits(tx, "image", owner, DEFAULT_LIMITS)["images"]
+    if limit != quota.UNLIMITED and quota.exceeded(limit, images.count_of(tx, owner), 1):
+        raise TooLarge(f"The limit of {limit} images of this project has been reached.")
+    image_id = str(values.get("id") or uuid.uuid4()).lower()
+    if images.get(tx, image_id) is not None:
+        raise Conflict(f"Image ID {image_id} already exists!")
+    row = {
+        "id": image_id,
+        "project_id": owner,
+        "status": "queued",
+        "min_disk": 0,
+        "min_ram": 0,
+        "protected": False,
+        "os_hidden": False,
+        **{name: values[name] for name in COLUMNS if name in values},
+        "visibility": visibility,
+    }
+    images.add(tx, row)
+    images.set_properties(tx, image_id, properties)
+    images.set_tags(tx, image_id, _checked_tags(values.get("tags", [])))
+    found = images.get(tx, image_id)
+    assert found is not None
+    return found
+
+
+def require_visibility(core: Core, ctx: Context, visibility: str) -> None:
+    """:raises Forbidden: the caller may not give an image this visibility."""
+    rule = {"public": "publicize_image", "community": "communitize_image"}.get(visibility)
+    if rule and not core.policy.allows(rule, ctx):
+        raise Forbidden(f"You are not authorized to complete {rule} action.")
+
+
+def update(core: Core, ctx: Context, image_id: str, changes: Sequence[Change]) -> Image:
+    """Apply a JSON patch whole or not at all.
+
+    :raises Forbidden: a read-only or reserved attribute. :raises Conflict: a property that is not there.
+    """
+    with core.db.write() as tx:
+        row = own(tx, ctx, image_id)
+        state = images.complete(tx, [row])[0]
+        values: dict[str, Any] = {}
+        properties, tags = dict(state.properties), list(state.tags)
+        for change in changes:
+            if change.name == "tags":
+                if change.op == "remove":
+                    raise Forbidden("Property tags may not be removed.")
+                tags = _checked_tags(change.value)
+            elif change.name == "owner":
+                if not ctx.is_admin:
+                    raise Forbidden("Owner can't be updated by non admin.")
+                values["project_id"] = change.value
+            elif change.name == "locations":
+                raise Forbidden("It's not allowed to update locations if locations are invisible.")
+            elif change.name in COLUMNS:
+                if change.op == "remove":
+                    raise Forbidden(f"Property {change.name} may not be removed.")
+                if change.name in ("disk_format", "container_format") and row.status != "queued":
+                    raise Forbidden(f"Attribute {change.name} can be only replaced for a queued image.")
+                if change.name == "visibility":
+                    require_visibility(core, ctx, change.value)
+                values[change.name] = change.value
+            elif change.op != "add" and change.name not in properties:
+                raise Conflict(f"Property {change.name} does not exist.")
+            elif change.op == "remove":
+                del properties[change.name]
+            else:
+                properties[change.name] = change.value
+        _check_properties(properties)
+        images.change(tx, image_id, **values)
+        if properties != state.properties:
+            images.set_properties(tx, image_id, properties)
+        if tags != state.tags:
+            images.set_tags(tx, image_id, tags)
+        tx.notify(f"image:{image_id}")
+        changed = images.get(tx, image_id)
+        assert changed is not None
+        return images.complete(tx, [changed])[0]
+
+
+def refuse_reserved(name: str) -> None:
+    """:raises Forbidden: an attribute that clients may not set."""
+    if name in READ_ONLY:
+        raise Forbidden(f"Attribute '{name}' is read-only.")
+    if name in RESERVED or name.startswith("os_glance"):
+        raise Forbidden(f"Attribute '{name}' is reserved.")
+
+
+def delete(core: Core, ctx: Context, image_id: str) -> None:
+    """:raises Forbidden: protected, or another project's."""
+    with core.db.write() as tx:
+        row = own(tx, ctx, image_id)
+        if row.protected:
+            raise Forbidden(f"Image {image_id} is protected and cannot be deleted.")
+        images.remove(tx, image_id)
+        tx.notify(f"image:{image_id}")
+    if row.os_hash_value:
+        content.collect(core, row.os_hash_value)
+
+
+def set_active(core: Core, ctx: Context, image_id: str, *, active: bool) -> None:
+    """Reactivate or deactivate. :raises Forbidden: the status does not allow it."""
+    wanted, other = ("active", "deactivated") if active else ("deactivated", "active")
+    with core.db.write() as tx:
+        row = own(tx, ctx, image_id)
+        if row.status == wanted:
+            return
+        if row.status != other:
+            verb = "reactivate" if active else "deactivate"
+            raise Forbidden(f"Not allowed to {verb} image in status '{row.status}'")
+        images.change(tx, image_id, status=wanted)
+        tx.notify(f"image:{image_id}")
+
+
+def add_tag(core: Core, ctx: Context, image_id: str, tag: str) -> None:
+    if len(tag) > 255:
+        raise BadRequest(f"Invalid image tag: '{tag[:32]}…' is too long, at most 255 characters are allowed.")
+    with core.db.write() as tx:
+        [image] = images.complete(tx, [own(tx, ctx, image_id)])
+        images.set_tags(tx, image_id, _checked_tags([*image.tags, tag]))
+        images.change(tx, image_id)
+
+
+def remove_tag(core: Core, ctx: Context, image_id: str, tag: str) -> None:
+    with core.db.write() as tx:
+        [image] = images.complete(tx, [own(tx, ctx, image_id)])
+        if tag not in image.tags:
+            raise NotFound("The requested tag was not found on the image.")
+        images.set_tags(tx, image_id, [kept for kept in image.tags if kept != tag])
+        images.change(tx, image_id)
+
+
+def _checked_tags(tags: Sequence[str]) -> list[str]:
+    unique = sorted(set(tags))
+    if len(unique) > MOST_TAGS:
+        raise TooLarge(f"The limit has been exceeded on the number of allowed image tags. Maximum: {MOST_TAGS}.")
+    return unique
+
+
+def _check_properties(properties: Mapping[str, Any]) -> None:
+    if len(properties) > MOST_PROPERTIES:
+        raise TooLarge(
+            f"The limit has been exceeded on the number of allowed image properties. Maximum: {MOST_PROPERTIES}."
+        )
+    for name, value in properties.items():
+        if len(name) > 255:
+            raise BadRequest("Custom property should not be greater than 255 characters.")
+        refuse_reserved(name)
+        if not isinstance(value, str):
+            raise BadRequest(f"Invalid image object: {value!r} is not of type 'string' (property '{name}').")

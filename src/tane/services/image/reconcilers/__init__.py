@@ -1,0 +1,5 @@
+"""Reconcilers of the image service."""
+
+from tane.services.image.reconcilers.content import RECONCILER
+
+RECONCILERS = (RECONCILER,)
