@@ -17,6 +17,7 @@ from tane.agent.network.fake import FakeNetwork
 from tane.agent.network.plan import NetworkSettings
 from tane.agent.network.user import UserNetwork
 from tane.agent.volume.drivers import file
+from tane.agent.volume.drivers.exporter import ExportSettings
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.agent.volume.drivers.file import FileVolume
 
@@ -76,7 +77,9 @@ def build(settings: HostSettings, images: ImageSource, metadata: MetadataSource)
         cache,
     )
     network = UserNetwork() if in_user_mode else LinuxNetwork(settings.network, metadata)
-    return [Duties(host_id, name, compute, network, FileVolume(settings.state_dir, cache))]
+    # A guest reaches its volumes on the loopback of the namespace it runs in.
+    exports = ExportSettings(netns=None if in_user_mode else settings.network.host_namespace)
+    return [Duties(host_id, name, compute, network, FileVolume(settings.state_dir, cache, exports))]
 
 
 def accelerator(state_dir: Path) -> Accelerator:

@@ -40,6 +40,8 @@ MKE2FS_CONFIGURATION = """[defaults]
 	ext4 = {
 		features = has_journal,extent,huge_file,flex_bg,metadata_csum,64bit,dir_nlink,extra_isize
 	}
+	small = {
+	}
 """
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
 GRUB_MODULES = ("biosdisk", "part_msdos", "ext2", "linux", "serial", "terminal", "minicmd")

@@ -35,8 +35,8 @@ class FakeCompute:
     ``calls`` lists what was asked, as (method, guest id).
     """
 
-    def __init__(self, capabilities: HostCapabilities = CAPABILITIES) -> None:
-        self._capabilities = capabilities
+    def __init__(self, hostname: str = CAPABILITIES.hostname, capabilities: HostCapabilities = CAPABILITIES) -> None:
+        self._capabilities = msgspec.structs.replace(capabilities, hostname=hostname)
         self._guests: dict[str, Guest] = {}
         self._states: dict[str, GuestState] = {}
         self._failures: defaultdict[tuple[str, str | None], deque[Exception]] = defaultdict(deque)

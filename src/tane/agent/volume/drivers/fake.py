@@ -20,7 +20,7 @@ class _Volume(msgspec.Struct):
     connection: VolumeConnection | None = None
 
 
-class FakeVolumes:
+class FakeVolume:
     """A :class:`tane.agent.duties.VolumeDuty` whose volumes hold no data; it keeps the rules of the real drivers.
 
     :meth:`fail` makes a step fail. ``calls`` lists what was asked, as (method, volume id).
@@ -35,7 +35,7 @@ class FakeVolumes:
 
     def fail(self, step: str, volume_id: str | None, error: Exception, *, times: int = 1) -> None:
         """Let the method ``step`` raise ``error`` the next ``times`` it is called for ``volume_id`` (None: any)."""
-        if not callable(getattr(FakeVolumes, step, None)):
+        if not callable(getattr(FakeVolume, step, None)):
             raise ValueError(f"the volume duty has no step {step!r}")
         self._failures[step, volume_id].extend([error] * times)
 

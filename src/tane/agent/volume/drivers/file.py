@@ -22,7 +22,7 @@ _GB = 1 << 30
 _UPLOAD_FORMATS = ("raw", "qcow2", "vmdk", "vdi", "vhd", "vhdx")
 
 
-class FileVolumes:
+class FileVolume:
     """A :class:`tane.agent.duties.VolumeDuty` over one folder per volume: its data, and its export when it has one."""
 
     def __init__(self, state_dir: Path, images: ImageCache, settings: ExportSettings | None = None) -> None:
