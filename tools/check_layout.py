@@ -44,9 +44,9 @@ def check_service_imports(service: str, file: Path) -> Iterator[str]:
     layer = file.relative_to(SOURCE / "services" / service).parts[0].removesuffix(".py")
     for module in imported(file):
         parts = module.split(".")
-        if parts[:2] == ["tane", "services"] and len(parts) > 2 and parts[2] != service:
-            if len(parts) > 3 and parts[3] != "interface":
-                yield f"{file.relative_to(ROOT)}: imports {module}; another service is reached by its interface only"
+        other = parts[:2] == ["tane", "services"] and len(parts) > 3 and parts[2] != service
+        if other and parts[3] != "interface":
+            yield f"{file.relative_to(ROOT)}: imports {module}; another service is reached by its interface only"
         if layer in SQL_FREE and parts[0] == "sqlalchemy" and parts[:2] != ["sqlalchemy", "engine"]:
             yield f"{file.relative_to(ROOT)}: imports {module}; handlers hold no SQL"
         if layer == "domain" and module.startswith(f"tane.services.{service}.operations"):

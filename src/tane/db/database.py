@@ -79,7 +79,7 @@ class Database:
             database = make_url(url).database
             if database:
                 Path(database).parent.mkdir(parents=True, exist_ok=True)
-            self._reader = _sqlite_engine(url, "BEGIN", readers)
+            self._reader = _sqlite_engine(url, "BEGIN", readers, ("query_only=ON",))
             self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", 1)
         else:
             self._reader = self._writer = create_engine(
@@ -95,6 +95,8 @@ class Database:
     def read(self) -> Iterator[Tx]:
         """A consistent view of the database; nothing may be written in it."""
         with self._reader.connect() as connection, connection.begin() as transaction:
+            if not self._sqlite:
+                connection.execute(text("SET TRANSACTION READ ONLY"))
             yield Tx(connection, self.clock.now(), writable=False)
             transaction.rollback()
 
@@ -141,7 +143,7 @@ def _load(value: str) -> Any:
     return msgspec.json.decode(value)
 
 
-def _sqlite_engine(url: str, begin: str, size: int) -> Engine:
+def _sqlite_engine(url: str, begin: str, size: int, more: tuple[str, ...] = ()) -> Engine:
     engine = create_engine(
         url,
         pool_size=size,
@@ -156,7 +158,7 @@ def _sqlite_engine(url: str, begin: str, size: int) -> Engine:
         # The driver's own implicit BEGIN is switched off so that the event below decides how a transaction starts.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-4096"):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-4096", *more):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

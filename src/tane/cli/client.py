@@ -1,0 +1,74 @@
+"""A small client for the commands' own use of the APIs; users take the standard ones."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class CallError(Exception):
+    """The cloud answered an error; the message holds method, path, status and body."""
+
+
+class Client:
+    """One user's calls, scoped to a project."""
+
+    def __init__(self, base: str, user: str, password: str, project: str) -> None:
+        parts = urlsplit(base)
+        self._address = (parts.hostname or "127.0.0.1", parts.port or 80)
+        self._token = ""
+        identity = {
+            "methods": ["password"],
+            "password": {"user": {"name": user, "domain": {"id": "default"}, "password": password}},
+        }
+        scope = {"project": {"name": project, "domain": {"id": "default"}}}
+        body = {"auth": {"identity": identity, "scope": scope}}
+        headers, answer = self._exchange("POST", "/identity/v3/auth/tokens", json.dumps(body).encode(), {})
+        self._token = headers["x-subject-token"]
+        self.project_id: str = json.loads(answer)["token"]["project"]["id"]
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Send JSON, return the decoded answer (None when it has no body). :raises CallError: for status 400 and up."""
+        raw = None if body is None else json.dumps(body).encode()
+        _, answer = self._exchange(method, path, raw, {"Content-Type": "application/json"})
+        return json.loads(answer) if answer else None
+
+    def upload(self, path: str, file: Path) -> None:
+        """Send a file as the body."""
+        with file.open("rb") as content:
+            size = str(file.stat().st_size)
+            self._exchange("PUT", path, content, {"Content-Type": "application/octet-stream", "Content-Length": size})
+
+    def wait(
+        self, path: str, ready: Callable[[Any], bool], *, seconds: float, failed: Callable[[Any], str | None]
+    ) -> Any:
+        """Ask until ``ready(answer)``. :raises CallError: when ``failed(answer)`` gives a reason, or in time."""
+        until = time.monotonic() + seconds
+        while True:
+            answer = self.call("GET", path)
+            if ready(answer):
+                return answer
+            reason = failed(answer)
+            if reason is not None:
+                raise CallError(f"{path}: {reason}")
+            if time.monotonic() > until:
+                raise CallError(f"{path}: not ready after {seconds:.0f} s: {answer}")
+            time.sleep(0.05)
+
+    def _exchange(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[dict[str, str], bytes]:
+        connection = http.client.HTTPConnection(*self._address, timeout=120)
+        try:
+            sent = {**headers, "Accept": "application/json", **({"X-Auth-Token": self._token} if self._token else {})}
+            connection.request(method, path, body, sent)
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            raise CallError(f"{method} {path}: {answer.status} {content.decode(errors='replace')[:500]}")
+        return {name.lower(): value for name, value in answer.getheaders()}, content

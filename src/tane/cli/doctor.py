@@ -1,0 +1,43 @@
+"""``tane doctor``: what is wrong on this machine or in the cloud, why it matters, and the command that mends it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.db import Database
+from tane.doctor import CLOUD_CHECKS, HOST_CHECKS, Finding, Machine
+
+WORDS = {"problem": "PROBLEM", "warning": "warning", "note": "ok     "}
+
+
+def doctor(state: StateOption = DEFAULT_STATE) -> None:
+    """Look for trouble. Exit status: 0 all well, 1 warnings, 2 problems."""
+    files = State.of(state)
+    found = list(_examine(files))
+    for finding in found:
+        print(f"{WORDS[finding.level]}  {finding.what}")
+        if finding.why:
+            print(f"         why:  {finding.why}")
+        if finding.mend:
+            print(f"         mend: {finding.mend}")
+    problems = sum(finding.level == "problem" for finding in found)
+    warnings = sum(finding.level == "warning" for finding in found)
+    print(f"doctor: {problems} problems, {warnings} warnings")
+    sys.exit(2 if problems else 1 if warnings else 0)
+
+
+def _examine(files: State) -> Iterator[Finding]:
+    config = files.config()
+    machine = Machine()
+    for check in HOST_CHECKS:
+        yield from check(machine, config)
+    if (files.folder / "tane.db").exists() or config.database_url:
+        database = Database(config.database)
+        try:
+            with database.read() as tx:
+                for cloud_check in CLOUD_CHECKS:
+                    yield from cloud_check(tx)
+        finally:
+            database.close()

@@ -1,0 +1,233 @@
+"""Checks of the machine: rights, accelerator, kernel, programs, disk, clock."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tane.agent.host import accelerator
+from tane.cli.rights import GUEST_TOOLS, NETWORK_TOOLS, choose
+from tane.config import Config
+from tane.doctor.finding import Finding
+from tane.doctor.machine import Machine
+
+HostCheck = Callable[[Machine, Config], Iterator[Finding]]
+PACKAGES = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
+    "qemu-storage-daemon": "qemu-utils",
+    "dnsmasq": "dnsmasq-base",
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+    "nsenter": "util-linux",
+    "unshare": "util-linux",
+}
+LOW_DISK = 10 << 30
+NO_DISK = 1 << 30
+ISCSI_TARGETS = {"tgtd": "tgt", "iscsid": "open-iscsi", "ietd": "iscsitarget"}
+
+
+def rights(machine: Machine, config: Config) -> Iterator[Finding]:
+    """What the cloud may do here, and why."""
+    choice = choose(config)
+    sentence = choice.sentence.removeprefix("tane: ")
+    if choice.mode == "simulated" and config.mode == "auto":
+        yield Finding(
+            "problem", sentence, "Servers are only pretended.", "sudo apt-get install qemu-system-x86 qemu-utils"
+        )
+    elif choice.mode == "user" and config.mode == "auto":
+        yield Finding(
+            "warning",
+            sentence,
+            "Networks, routers and security groups need namespaces.",
+            "run as root, or: sudo sysctl -w kernel.unprivileged_userns_clone=1",
+        )
+    else:
+        yield Finding("note", sentence)
+    setting = machine.read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+    if setting == "1" and not machine.is_root():
+        yield Finding(
+            "warning",
+            "AppArmor keeps ordinary users from making user namespaces.",
+            "Without root the cloud falls back to a user-mode network.",
+            "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+        )
+
+
+def programs(machine: Machine, config: Config) -> Iterator[Finding]:
+    for program in (*GUEST_TOOLS, *NETWORK_TOOLS, "ssh"):
+        if machine.which(program) is None:
+            package = PACKAGES[program]
+            yield Finding(
+                "problem",
+                f"The program {program} is not installed.",
+                "Servers or networks cannot be made without it.",
+                f"sudo apt-get install {package}",
+            )
+
+
+def accelerated(machine: Machine, config: Config) -> Iterator[Finding]:
+    """Tried with a guest: a /dev/kvm that exists may still hang every kernel."""
+    if machine.which("qemu-system-x86_64") is None:
+        return
+    found = accelerator(config.state_dir / "host")
+    if found.kind == "kvm":
+        yield Finding("note", f"Guests run on KVM: {found.reason}.")
+        return
+    yield Finding(
+        "warning",
+        f"Guests run under emulation (TCG): {found.reason}.",
+        "Servers start and compute about ten times slower.",
+        "switch virtualisation on in the firmware, or: sudo modprobe kvm-intel || sudo modprobe kvm-amd",
+    )
+
+
+def forwarding(machine: Machine, config: Config) -> Iterator[Finding]:
+    """Each router forwards in its own namespace; the machine itself has to, for guests to reach the world behind it."""
+    if machine.read("/proc/sys/net/ipv4/ip_forward") == "0":
+        yield Finding(
+            "warning",
+            "net.ipv4.ip_forward is 0.",
+            "Servers reach this machine and each other, but nothing behind it.",
+            "sudo sysctl -w net.ipv4.ip_forward=1",
+        )
+
+
+def bridge_filter(machine: Machine, config: Config) -> Iterator[Finding]:
+    """Security groups need bridged frames to pass the firewall: by conntrack in the bridge family, or br_netfilter."""
+    if machine.exists("/proc/sys/net/bridge/bridge-nf-call-iptables"):
+        return
+    modules = machine.read("/proc/modules") or ""
+    if "nf_conntrack_bridge" in modules or "br_netfilter" in modules:
+        return
+    yield Finding(
+        "warning",
+        "Neither br_netfilter nor nf_conntrack_bridge is loaded.",
+        "Security groups cannot follow connections unless the kernel loads one of them on demand.",
+        "sudo modprobe br_netfilter",
+    )
+
+
+def kernel_features(machine: Machine, config: Config) -> Iterator[Finding]:
+    if not machine.exists("/dev/net/tun"):
+        yield Finding(
+            "problem", "/dev/net/tun does not exist.", "Servers have no network without taps.", "sudo modprobe tun"
+        )
+    if machine.is_root():
+        for kind, arguments in (("bridge", ()), ("vxlan", ("id", "1", "dstport", "4789")), ("veth", ())):
+            status, output = machine.run("unshare", "--net", "ip", "link", "add", "tane0", "type", kind, *arguments)
+            if status != 0:
+                yield Finding(
+                    "problem",
+                    f"The kernel makes no {kind} interface: {output.strip()}",
+                    "Networks are built of bridges, veth pairs and VXLAN tunnels.",
+                    f"sudo modprobe {kind}",
+                )
+
+
+def addresses(machine: Machine, config: Config) -> Iterator[Finding]:
+    """The external network must not overlap with one the machine is in already."""
+    from tane.server import cloud_id, external_cidr
+
+    cidr = ipaddress.ip_network(external_cidr(config, cloud_id(config.state_dir)))
+    status, output = machine.run("ip", "-4", "-o", "addr", "show")
+    if status != 0:
+        return
+    own = f"tx-{cloud_id(config.state_dir)}"
+    for line in output.splitlines():
+        words = line.split()
+        if len(words) < 4 or words[1].startswith(own):
+            continue
+        other = ipaddress.ip_interface(words[3]).network
+        if other.overlaps(cidr):
+            yield Finding(
+                "problem",
+                f"The external network {cidr} overlaps with {other} of interface {words[1]}.",
+                "Floating IPs would be looked for on the wrong interface.",
+                f"set external_cidr in {config.state_dir}/tane.toml to a free range",
+            )
+
+
+def iscsi(machine: Machine, config: Config) -> Iterator[Finding]:
+    running = machine.process_names()
+    found = [name for name in ISCSI_TARGETS if name in running]
+    if "tgtd" in found and "ietd" in found:
+        yield Finding(
+            "problem",
+            "Two iSCSI target daemons run: tgtd and ietd.",
+            "They fight for port 3260, and volumes are exported by one or the other.",
+            "sudo systemctl disable --now iscsitarget",
+        )
+    elif found:
+        yield Finding(
+            "note",
+            f"iSCSI daemons of the machine run ({', '.join(found)}); volumes here go over NBD and do not meet them.",
+        )
+
+
+def apparmor(machine: Machine, config: Config) -> Iterator[Finding]:
+    status, output = machine.run("dmesg")
+    denied = (
+        [line for line in output.splitlines() if 'apparmor="DENIED"' in line and "qemu" in line] if status == 0 else []
+    )
+    if denied:
+        yield Finding(
+            "problem",
+            f"AppArmor denied QEMU access {len(denied)} times, last: {denied[-1][-160:]}",
+            "Volumes or images cannot be opened by guests.",
+            "sudo aa-complain /usr/bin/qemu-system-x86_64",
+        )
+
+
+def proxy(machine: Machine, config: Config) -> Iterator[Finding]:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+        value = machine.environment(name)
+        exempt = machine.environment("no_proxy") or machine.environment("NO_PROXY")
+        if value and config.host not in exempt.split(","):
+            yield Finding(
+                "warning",
+                f"{name} is set to {value}, and no_proxy does not name {config.host}.",
+                "Clients would send the cloud's own calls to the proxy.",
+                f"export no_proxy={config.host},{exempt}".rstrip(","),
+            )
+            return
+
+
+def disk(machine: Machine, config: Config) -> Iterator[Finding]:
+    folder = config.state_dir if config.state_dir.exists() else Path(config.state_dir.anchor)
+    free = machine.free_bytes(str(folder))
+    if free < LOW_DISK:
+        yield Finding(
+            "problem" if free < NO_DISK else "warning",
+            f"{free / (1 << 30):.1f} GB are free for {config.state_dir}.",
+            "Images, volumes and servers share this space; when it is full their writes stop.",
+            "free some space, or put the state elsewhere with --state",
+        )
+
+
+def clock(machine: Machine, config: Config) -> Iterator[Finding]:
+    status, output = machine.run("timedatectl", "show", "--property=NTPSynchronized", "--value")
+    if status == 0 and output.strip() == "no":
+        yield Finding(
+            "warning",
+            "The clock is not synchronised.",
+            "Tokens expire and leases end by the clock; several hosts must agree on it.",
+            "sudo timedatectl set-ntp true",
+        )
+
+
+HOST_CHECKS: tuple[HostCheck, ...] = (
+    rights,
+    programs,
+    accelerated,
+    forwarding,
+    bridge_filter,
+    kernel_features,
+    addresses,
+    iscsi,
+    apparmor,
+    proxy,
+    disk,
+    clock,
+)

@@ -1,0 +1,74 @@
+"""Transactions and the schema."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import insert, select
+from sqlalchemy.exc import OperationalError
+
+from tane.core import Core
+from tane.db import Database, metadata
+from tane.db.migrate import migrate
+from tane.quota import quota
+
+ROW = {"project_id": "p", "service": "s", "resource": "r", "hard_limit": 1}
+
+
+def test_the_migrations_lead_to_the_tables_the_services_declare(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/tane.db")
+    assert migrate(database)
+    assert not migrate(database)
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    database.close()
+
+
+def test_a_change_is_seen_only_when_it_is_whole(new_core: Callable[[], Core]) -> None:
+    db = new_core().db
+    with db.write() as tx:
+        tx.execute(insert(quota).values(**ROW))
+        with db.read() as other:
+            assert other.first(select(quota)) is None
+    with db.read() as tx:
+        assert tx.first(select(quota)) is not None
+
+
+def test_nothing_is_signalled_when_a_change_is_rolled_back(new_core: Callable[[], Core]) -> None:
+    db = new_core().db
+    told: list[str] = []
+    with pytest.raises(RuntimeError), db.write() as tx:
+        tx.after_commit(lambda: told.append("committed"))
+        raise RuntimeError
+    assert told == []
+
+
+def test_a_read_cannot_write(new_core: Callable[[], Core]) -> None:
+    with pytest.raises(OperationalError), new_core().db.read() as tx:
+        tx.execute(insert(quota).values(**ROW))
+
+
+def test_writers_follow_one_another(new_core: Callable[[], Core]) -> None:
+    db = new_core().db
+    with db.write() as tx:
+        tx.execute(insert(quota).values(**ROW))
+
+    def add_one() -> None:
+        for _ in range(20):
+            with db.write() as tx:
+                row = tx.first(select(quota))
+                assert row is not None
+                tx.execute(quota.update().values(hard_limit=row.hard_limit + 1))
+
+    threads = [threading.Thread(target=add_one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with db.read() as tx:
+        assert tx.scalar(select(quota.c.hard_limit)) == 81

@@ -1,0 +1,83 @@
+"""Every line of every route table: a policy, a schema, a refused caller, a line in the reference."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tane.app import SERVICES
+from tane.web.routes import Route, Service
+from tests.support import ApiCloud
+
+ROUTES = [(service, route) for service in SERVICES for route in service.routes]
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+OPEN = {
+    ("identity", "POST", "/v3/auth/tokens"),
+    ("identity", "POST", "/v3/users/{user_id}/password"),
+}
+"""Calls without a policy that change something: they carry the password they ask for."""
+
+
+def name(service: Service, route: Route) -> str:
+    return f"{service.name} {route.method} {route.path}" + (f" {route.action}" if route.action else "")
+
+
+def address(service: Service, route: Route) -> str:
+    return re.sub(r"{[^}]*}", "00000000-0000-0000-0000-000000000000", service.prefix + route.path)
+
+
+@pytest.mark.parametrize(("service", "route"), ROUTES, ids=[name(*pair) for pair in ROUTES])
+def test_every_route_has_a_declared_policy(service: Service, route: Route) -> None:
+    declared = {rule.name for rule in service.rules}
+    if route.policy is None:
+        key = (service.name, route.method, route.path)
+        assert route.method == "GET" or key in OPEN, "only version documents may be open"
+    else:
+        assert route.policy in declared
+
+
+@pytest.mark.parametrize(("service", "route"), ROUTES, ids=[name(*pair) for pair in ROUTES])
+def test_every_route_that_takes_a_body_has_a_schema(service: Service, route: Route) -> None:
+    if route.method in ("POST", "PATCH") or route.action is not None:
+        assert route.body is not None or route.stream or not route.path.endswith("s"), name(service, route)
+
+
+def test_no_route_answers_without_a_token(cloud: ApiCloud) -> None:
+    for service, route in ROUTES:
+        if route.policy is not None:
+            response = cloud.call(route.method, address(service, route), json={route.action or "x": {}})
+            assert response.status_code == 401, name(service, route)
+
+
+def test_no_route_answers_to_someone_without_a_role_on_anything(cloud: ApiCloud) -> None:
+    """A token without a scope opens nothing but what every token does."""
+    nobody = cloud.new_user("mia", "garden")
+    body = {
+        "auth": {
+            "identity": {"methods": ["token"], "token": {"id": nobody.token}},
+            "scope": "unscoped",
+        }
+    }
+    token = cloud.call("POST", "/identity/v3/auth/tokens", json=body).headers["x-subject-token"]
+    open_to_all = {rule.name for service in SERVICES for rule in service.rules if rule.check == "@"}
+    for service, route in ROUTES:
+        if route.policy is not None and route.policy not in open_to_all:
+            response = cloud.call(
+                route.method,
+                address(service, route),
+                headers={"X-Auth-Token": token},
+                json={route.action or "x": {}},
+            )
+            assert response.status_code in (403, 404), (name(service, route), response.status_code, response.text)
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=[service.name for service in SERVICES])
+def test_the_reference_has_a_line_for_every_route(service: Service) -> None:
+    text = (REFERENCE / f"{service.name}.md").read_text()
+    for route in service.routes:
+        action = f" `{route.action}`" if route.action else ""
+        assert f"| {route.method} | `{service.prefix}{route.path}`{action} |" in text, (
+            f"{name(service, route)} is missing; run tools/render_reference.py"
+        )
