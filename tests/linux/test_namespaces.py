@@ -111,7 +111,7 @@ def test_links_and_their_entries_read_back_as_written(space: Space) -> None:
 
 def test_a_refused_transaction_changes_nothing_and_says_why(space: Space) -> None:
     with pytest.raises(NftError, match="No such file"):
-        space.nft.run("add table ip fine\nadd chain ip missing c\n")
+        space.nft.run("add table ip fine\nadd chain ip ghost c\n")
     assert space.nft.run("list ruleset") == ""
 
 
