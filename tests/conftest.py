@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +16,40 @@ from tane.clock import ManualClock
 from tane.config import Config
 from tane.core import Core
 from tests.support import ADMIN_PASSWORD, ApiCloud, fake_hosts
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that need more than this machine gives are skipped with the reason, but never where all must run."""
+    if os.environ.get("TANE_REQUIRE_ALL"):
+        return
+    for mark, problem in (("root", missing_for_root()), ("guest", missing_for_guests())):
+        if problem:
+            for item in items:
+                if item.get_closest_marker(mark):
+                    item.add_marker(pytest.mark.skip(reason=problem))
+
+
+def missing_for_root() -> str | None:
+    """Why tests of namespaces cannot run here, or None."""
+    if os.geteuid() != 0:
+        return "needs root: namespaces, bridges, nftables"
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", "ip link add a type bridge && ip tuntap add b mode tap"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    missing = [tool for tool in ("dnsmasq", "ip") if shutil.which(tool) is None]
+    if done.returncode != 0:
+        return f"the kernel does not allow namespaces with bridges and taps: {done.stderr.strip()}"
+    return f"not installed: {', '.join(missing)}" if missing else None
+
+
+def missing_for_guests() -> str | None:
+    """Why tests with real guests cannot run here, or None."""
+    tools = ("qemu-system-x86_64", "qemu-img", "qemu-storage-daemon", "busybox", "dropbear", "mke2fs", "ssh")
+    missing = [tool for tool in tools if shutil.which(tool) is None]
+    return f"not installed: {', '.join(missing)}" if missing else None
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,9 @@ def install_missing_packages() -> None:
         "ip": "iproute2",
         "ssh": "openssh-client",
         "nsenter": "util-linux",
+        "busybox": "busybox",
+        "dropbear": "dropbear-bin",
+        "mke2fs": "e2fsprogs",
     }
     wanted = sorted({package for tool, package in packages.items() if shutil.which(tool) is None})
     if not _library_found("libnftables.so.1"):

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import typer
 
+from tane.cli.rights import install_missing_packages
+
 ROOT = Path(__file__).parents[3]
 
 
 def test(context: typer.Context) -> None:
     """Run the linters, the type checker and every test this machine allows; further arguments go to pytest."""
+    install_missing_packages()
     python = [sys.executable, "-m"]
     steps = [
         [*python, "ruff", "check", "."],
