@@ -100,7 +100,7 @@ class FileVolume:
                 if exporter.running():
                     await exporter.snapshot(snapshot_id)
                 else:
-                    await qemu_img.run("snapshot", "-q", "-f", "qcow2", "-c", snapshot_id, disk)
+                    await qemu_img.snapshot("-c", snapshot_id, disk)
 
     async def delete_snapshot(self, volume_id: str, snapshot_id: str) -> None:
         checked_id(snapshot_id)
@@ -112,7 +112,7 @@ class FileVolume:
                 if exporter.running():
                     await exporter.delete_snapshot(snapshot_id)
                 else:
-                    await qemu_img.run("snapshot", "-q", "-f", "qcow2", "-d", snapshot_id, disk)
+                    await qemu_img.snapshot("-d", snapshot_id, disk)
 
     async def revert(self, volume_id: str, snapshot_id: str) -> None:
         async with self._locked(volume_id) as disk:
@@ -120,7 +120,7 @@ class FileVolume:
                 raise HostError(f"volume {volume_id} is attached; only a detached volume can be set back to a snapshot")
             with host_errors(f"volume {volume_id} cannot be set back"):
                 await self._require_snapshot(volume_id, snapshot_id)
-                await qemu_img.run("snapshot", "-q", "-f", "qcow2", "-a", snapshot_id, disk)
+                await qemu_img.snapshot("-a", snapshot_id, disk)
 
     async def extend(self, volume_id: str, size_bytes: int) -> None:
         async with self._locked(volume_id) as disk:
