@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
-import socket
-import struct
 
 from tane.linux import netns
+from tane.linux.rawnetlink import RawNetlink, attributes
 
 _NETLINK_NETFILTER = 12
 _NFT_MSG_GETGEN = (10 << 8) | 16
-_NLM_F_REQUEST = 1
-_NLMSG_ERROR = 2
 _NFTA_GEN_ID = 1
 
 
@@ -51,7 +47,7 @@ class Nft:
         self.transactions = 0
         with netns.entered(namespace):
             self._context = self._library.nft_ctx_new(0)
-            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+        self._netlink = RawNetlink(namespace, _NETLINK_NETFILTER)
         if not self._context:
             raise NftError("libnftables gave no context")
         self._library.nft_ctx_buffer_output(self._context)
@@ -71,24 +67,15 @@ class Nft:
 
     def generation(self) -> int:
         """The number the kernel raises with every change of this namespace's rules, whoever made it."""
-        request = struct.pack("=IHHII4s", 20, _NFT_MSG_GETGEN, _NLM_F_REQUEST, 0, 0, b"\0\0\0\0")
-        self._socket.send(request)
-        answer = self._socket.recv(4096)
-        _, kind, _, _, _ = struct.unpack_from("=IHHII", answer)
-        if kind == _NLMSG_ERROR:
-            number = -struct.unpack_from("=i", answer, 16)[0]
-            raise NftError(f"the kernel does not tell its rule generation: {os.strerror(number)}")
-        offset = 20
-        while offset + 4 <= len(answer):
-            length, attribute = struct.unpack_from("=HH", answer, offset)
-            if attribute == _NFTA_GEN_ID:
-                return int(struct.unpack_from(">I", answer, offset + 4)[0])
-            offset += max(4, (length + 3) & ~3)
-        raise NftError("the kernel's rule generation has no number")
+        try:
+            answer = self._netlink.get(_NFT_MSG_GETGEN, b"\0\0\0\0")
+        except OSError as error:
+            raise NftError(f"the kernel does not tell its rule generation: {error}") from error
+        return int.from_bytes(attributes(answer[4:])[_NFTA_GEN_ID], "big")
 
     def close(self) -> None:
         """Free the library's context; the rules stay."""
-        self._socket.close()
+        self._netlink.close()
         if self._context:
             self._library.nft_ctx_free(self._context)
             self._context = None
