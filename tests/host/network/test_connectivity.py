@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from network_lab import EXTERNAL_GATEWAY, OPEN, External, Host, Net, eventually, floating, new_id, on_host, pings
+from network_lab import EXTERNAL_GATEWAY, OPEN, External, Host, Net, eventually, floating, new_id, on_host, pings, run
 
 from tane.agent.documents import FloatingIp, HostRoute, NetworkState, Router
 from tane.agent.network import NetworkSettings
@@ -111,6 +111,8 @@ def test_a_floating_ip_moved_to_another_server_works_there_within_a_second(setti
         await host.apply(state(2, (floating(ports[1], address),), ()))
         assert eventually(lambda: who() == "server1", seconds=1)
         await host.apply(state(3, (), (floating(far, address),)))
+        mac = external.gateway(11).mac_address
+        assert eventually(lambda: mac in run("ip", "-n", host.outside, "neigh", "show", address), seconds=1)
         assert eventually(lambda: who() == "server2", seconds=1), "another router has another MAC address"
         await host.apply(state(4, (), ()))
         assert not pings(host.outside, address)
