@@ -1,7 +1,7 @@
 """``python -m bench [QUESTION …]``: measure the cloud that ``OS_*`` names; ``--own`` starts a simulated one for it.
 
 Prints a Markdown table, writes JSON with ``--json FILE``. The CPU column needs ``--pid`` (or ``--own``): the root
-process of the cloud's services on this machine. Compare the CPU of two clouds from one sitting; wall times carry the noise.
+process of the cloud's services on this machine. Compare the CPU of two clouds from one sitting; wall times are noisy.
 """
 
 from __future__ import annotations
