@@ -1,0 +1,136 @@
+"""QEMU's command line, without QEMU."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tane.agent.compute.drivers.qemu.accelerator import Accelerator, probe_accelerator
+from tane.agent.compute.drivers.qemu.command import BootFiles, assign_slots, command_line
+from tane.agent.compute.drivers.qemu.record import GuestFolder, Record
+from tane.agent.compute.drivers.qemu.settings import QemuSettings
+from tane.agent.documents import ConfigDrive, Guest, ImageRef, Kernel, Nic, RootDisk, VolumeConnection, VolumeDisk
+
+GUEST_ID = "0b5d1c6e-3f1f-4d0a-8b1c-5d8a2f9c7e01"
+VOLUME_ID = "5f0c2a4b-9f3e-4a52-b7e0-21f4b0c6d9aa"
+PORT_ID = "c0ffee00-1111-4222-8333-444455556666"
+IMAGE = ImageRef(id="image", digest="0" * 64, disk_format="qcow2", size_bytes=1)
+SECRET = "feed" * 16
+
+
+def volume(boot_index: int | None = None) -> VolumeDisk:
+    connection = VolumeConnection(host="127.0.0.1", port=20001, export=VOLUME_ID, tls_username="tane", tls_key=SECRET)
+    return VolumeDisk(volume_id=VOLUME_ID, connection=connection, boot_index=boot_index)
+
+
+GUEST = Guest(
+    id=GUEST_ID,
+    name="web",
+    vcpus=2,
+    memory_mb=256,
+    root=RootDisk(image=IMAGE, size_gb=1),
+    volumes=(volume(),),
+    nics=(Nic(port_id=PORT_ID, mac_address="fa:16:3e:00:00:01", tap="tapc0ffee00-11", mtu=1450),),
+    config_drive=ConfigDrive(files={"a": b"b"}),
+    ephemeral_gb=1,
+    swap_mb=64,
+)
+
+
+def arguments(guest: Guest = GUEST, boot: BootFiles | None = None, **changes: Any) -> list[str]:
+    settings = QemuSettings(state_dir=Path("/s"), accelerator=Accelerator("tcg", "a test"))
+    settings = msgspec.structs.replace(settings, **changes)
+    slots, ports = assign_slots(guest, settings)
+    record = Record(guest=guest, slots=slots, ports=ports, base="/images/base.qcow2")
+    return command_line(record, GuestFolder(Path("/s/guests") / guest.id), settings, boot)
+
+
+def options(line: list[str], flag: str) -> list[Any]:
+    values = [value for name, value in itertools.pairwise(line) if name == flag]
+    return [json.loads(value) if value.startswith("{") else value for value in values]
+
+
+def device(line: list[str], device_id: str) -> dict[str, Any]:
+    [found] = [entry for entry in options(line, "-device") if entry.get("id") == device_id]
+    return dict(found)
+
+
+def test_disks_come_in_the_order_root_ephemeral_swap_volumes() -> None:
+    disks = [entry for entry in options(arguments(), "-device") if entry["driver"] == "virtio-blk-pci"]
+    assert [entry["id"] for entry in disks] == ["root", "ephemeral", "swap", f"volume-{VOLUME_ID}"]
+    assert [entry["bus"] for entry in disks] == ["rp0", "rp1", "rp2", "rp3"]
+    assert disks[3]["serial"] == VOLUME_ID[:20]
+
+
+def test_every_block_node_names_its_format_and_no_header_is_asked_for_a_backing_file() -> None:
+    nodes = options(arguments(), "-blockdev")
+    assert all("driver" in node and len(node["node-name"]) < 32 for node in nodes)
+    root = next(node for node in nodes if node["node-name"] == "root")
+    assert root["backing"]["driver"] == "qcow2"
+    assert root["backing"]["file"]["filename"] == "/images/base.qcow2"
+    assert "-drive" not in arguments()
+
+
+def test_no_secret_stands_on_the_command_line() -> None:
+    assert SECRET not in " ".join(arguments())
+
+
+def test_a_guest_is_confined_to_the_sandbox() -> None:
+    [sandbox] = options(arguments(), "-sandbox")
+    assert "spawn=deny" in sandbox
+    assert "elevateprivileges=deny" in sandbox
+
+
+def test_there_are_free_slots_for_hot_plugging() -> None:
+    line = arguments(min_slots=0, spare_slots=3)
+    assert len([entry for entry in options(line, "-device") if entry["driver"] == "pcie-root-port"]) == 6 + 3
+
+
+def test_a_nic_is_the_tap_it_is_told() -> None:
+    [backend] = options(arguments(), "-netdev")
+    assert backend["ifname"] == "tapc0ffee00-11"
+    assert backend["script"] == "no"
+    nic = device(arguments(), f"nic-{PORT_ID}")
+    assert (nic["mac"], nic["host_mtu"]) == ("fa:16:3e:00:00:01", 1450)
+
+
+def test_without_namespaces_ports_of_the_host_are_forwarded_with_ssh_first() -> None:
+    nic = msgspec.structs.replace(GUEST.nics[0], forwarded_ports=(2222, 8080))
+    [backend] = options(arguments(msgspec.structs.replace(GUEST, nics=(nic,)), user_network=True), "-netdev")
+    assert backend["type"] == "user"
+    assert [rule["str"] for rule in backend["hostfwd"]] == ["tcp:127.0.0.1:2222-:22", "tcp:127.0.0.1:8080-:80"]
+
+
+def test_a_server_without_a_root_disk_boots_from_its_volume() -> None:
+    line = arguments(msgspec.structs.replace(GUEST, root=None, volumes=(volume(boot_index=0),)))
+    assert device(line, f"volume-{VOLUME_ID}")["bootindex"] == 0
+
+
+def test_a_direct_kernel_boot_gives_no_disk_a_boot_index() -> None:
+    guest = msgspec.structs.replace(GUEST, kernel=Kernel(kernel=IMAGE, command_line="console=ttyS0"))
+    line = arguments(guest, BootFiles(Path("/images/k"), Path("/images/r")))
+    assert options(line, "-kernel") == ["/images/k"]
+    assert options(line, "-append") == ["console=ttyS0"]
+    assert not any("bootindex" in entry for entry in options(line, "-device"))
+
+
+@pytest.mark.parametrize(("memory_mb", "cache"), [(96, "tb-size=32"), (2048, "tb-size=256")])
+def test_small_emulated_guests_get_a_small_translation_cache(memory_mb: int, cache: str) -> None:
+    assert cache in options(arguments(msgspec.structs.replace(GUEST, memory_mb=memory_mb)), "-accel")[0]
+
+
+def test_kvm_guests_see_the_hosts_processor() -> None:
+    line = arguments(accelerator=Accelerator("kvm", "a test"))
+    assert options(line, "-accel") == ["kvm"]
+    assert options(line, "-cpu") == ["host"]
+
+
+def test_without_kvm_the_reason_is_told(tmp_path: Path) -> None:
+    found = probe_accelerator(tmp_path / "kvm")
+    assert found.kind == "tcg"
+    assert "does not exist" in found.reason
