@@ -34,7 +34,7 @@ def missing_for_root() -> str | None:
     if os.geteuid() != 0:
         return "needs root: namespaces, bridges, nftables"
     done = subprocess.run(
-        ["unshare", "--net", "sh", "-c", "ip link add a type bridge && ip tuntap add b mode tap"],
+        ["unshare", "--net", "sh", "-c", "ip link add name tane0 type bridge && ip tuntap add dev tane1 mode tap"],
         capture_output=True,
         text=True,
         check=False,

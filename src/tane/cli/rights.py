@@ -51,7 +51,7 @@ def choose(config: Config) -> Choice:
 
 def _try_unshare(*flags: str) -> str | None:
     """None when it works, with a bridge and a tap made inside; else the kernel's reason."""
-    attempt = "ip link add tane0 type bridge && ip tuntap add tane1 mode tap"
+    attempt = "ip link add name tane0 type bridge && ip tuntap add dev tane1 mode tap"
     done = subprocess.run(["unshare", *flags, "sh", "-c", attempt], capture_output=True, text=True, check=False)
     return None if done.returncode == 0 else (done.stderr.strip() or f"exit status {done.returncode}")
 
