@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from tane.cli import demo, doctor, down, openrc, openstack, serve, status, test, up
+from tane.cli import demo, doctor, down, guest_image, openrc, openstack, serve, status, test, up
 from tane.config import ConfigError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("down")(down.down)
 app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("guest-image")(guest_image.guest_image)
 app.command("openrc")(openrc.openrc)
 app.command("openstack", context_settings=PASS_ON)(openstack.openstack)
 app.command("test", context_settings=PASS_ON)(test.test)
