@@ -1,6 +1,1 @@
-"""Tane's own small guest image, for first steps and tests."""
-
-from tane.guest.build import GuestImage, GuestImageError, build
-from tane.guest.cirros import download_cirros
-
-__all__ = ["GuestImage", "GuestImageError", "build", "download_cirros"]
+"""Tane's own small guest image, for first steps and tests: ``tane.guest.build`` and ``tane.guest.cirros``."""
