@@ -1,0 +1,127 @@
+"""The doctor finds what the mission's users ran into, and says the command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tane.config import Config
+from tane.core import Core
+from tane.doctor import CLOUD_CHECKS, Finding, Machine, host
+from tests.support import ApiCloud
+
+
+class Told(Machine):
+    """A machine that is as the test tells."""
+
+    def __init__(self, **facts: object) -> None:
+        self.files: dict[str, str] = facts.get("files", {})  # type: ignore[assignment]
+        self.programs: set[str] | None = facts.get("programs")  # type: ignore[assignment]
+        self.outputs: dict[str, str] = facts.get("outputs", {})  # type: ignore[assignment]
+        self.processes: set[str] = facts.get("processes", set())  # type: ignore[assignment]
+        self.free = facts.get("free", 1 << 40)
+        self.variables: dict[str, str] = facts.get("variables", {})  # type: ignore[assignment]
+
+    def read(self, path: str) -> str | None:
+        return self.files.get(path)
+
+    def exists(self, path: str) -> bool:
+        return path in self.files
+
+    def which(self, program: str) -> str | None:
+        return program if self.programs is None or program in self.programs else None
+
+    def run(self, *command: str, seconds: float = 10.0) -> tuple[int, str]:
+        return (0, self.outputs[command[0]]) if command[0] in self.outputs else (127, "")
+
+    def free_bytes(self, path: str) -> int:
+        return int(self.free)  # type: ignore[call-overload, no-any-return]
+
+    def is_root(self) -> bool:
+        return False
+
+    def environment(self, name: str) -> str:
+        return self.variables.get(name, "")
+
+    def process_names(self) -> set[str]:
+        return self.processes
+
+
+def one(check: host.HostCheck, machine: Machine, config: Config) -> Finding:
+    [finding] = list(check(machine, config))
+    return finding
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return Config(state_dir=tmp_path)
+
+
+def test_forwarding_switched_off(config: Config) -> None:
+    machine = Told(files={"/proc/sys/net/ipv4/ip_forward": "0"})
+    assert one(host.forwarding, machine, config).mend == "sudo sysctl -w net.ipv4.ip_forward=1"
+    assert not list(host.forwarding(Told(files={"/proc/sys/net/ipv4/ip_forward": "1"}), config))
+
+
+def test_iscsi_daemons_in_conflict(config: Config) -> None:
+    assert one(host.iscsi, Told(processes={"tgtd", "ietd"}), config).level == "problem"
+    assert one(host.iscsi, Told(processes={"tgtd"}), config).level == "note"
+    assert not list(host.iscsi(Told(), config))
+
+
+def test_apparmor_denials(config: Config) -> None:
+    line = 'audit: apparmor="DENIED" operation="open" profile="libvirt" name="/vol" comm="qemu-system-x86"'
+    assert "AppArmor denied QEMU" in one(host.apparmor, Told(outputs={"dmesg": line}), config).what
+    assert not list(host.apparmor(Told(outputs={"dmesg": "all quiet"}), config))
+
+
+def test_a_proxy_that_would_swallow_the_clouds_own_calls(config: Config) -> None:
+    variables = {"http_proxy": "http://proxy.example:3128", "no_proxy": "localhost"}
+    assert "127.0.0.1" in one(host.proxy, Told(variables=variables), config).mend
+    assert not list(host.proxy(Told(variables={**variables, "no_proxy": "127.0.0.1"}), config))
+
+
+def test_a_full_disk(config: Config) -> None:
+    assert one(host.disk, Told(free=100 << 20), config).level == "problem"
+    assert one(host.disk, Told(free=5 << 30), config).level == "warning"
+    assert not list(host.disk(Told(), config))
+
+
+def test_a_missing_program_names_its_package(config: Config) -> None:
+    programs = set(host.PACKAGES) - {"dnsmasq"}
+    finding = one(host.programs, Told(programs=programs), config)
+    assert "dnsmasq" in finding.what
+    assert finding.mend == "sudo apt-get install dnsmasq-base"
+
+
+def test_an_external_network_that_meets_the_machines_own(tmp_path: Path) -> None:
+    config = Config(state_dir=tmp_path, external_cidr="192.0.2.0/24")
+    machine = Told(outputs={"ip": "2: eth0    inet 192.0.2.7/25 brd 192.0.2.127 scope global eth0"})
+    assert "overlaps with 192.0.2.0/25 of interface eth0" in one(host.addresses, machine, config).what
+
+
+def test_a_clock_that_is_not_synchronised(config: Config) -> None:
+    assert "set-ntp" in one(host.clock, Told(outputs={"timedatectl": "no\n"}), config).mend
+
+
+@pytest.mark.guest
+def test_the_accelerator_is_tried_not_assumed(config: Config) -> None:
+    [finding] = list(host.accelerated(Machine(), config))
+    assert finding.what.startswith(("Guests run on KVM", "Guests run under emulation"))
+
+
+def test_a_subnet_without_dns_server_is_told(cloud: ApiCloud) -> None:
+    admin = cloud.admin
+    network = admin.post("/network/v2.0/networks", {"network": {"name": "net"}}, 201).json()["network"]["id"]
+    body = {"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/24", "name": "silent"}
+    admin.post("/network/v2.0/subnets", {"subnet": body}, 201)
+    with cloud.core.db.read() as tx:
+        found = [finding for check in CLOUD_CHECKS for finding in check(tx)]
+    assert [finding.what for finding in found] == ["Subnet silent (10.0.0.0/24) has no DNS server."]
+
+
+def test_a_healthy_cloud_has_no_findings(new_core: Callable[[], Core]) -> None:
+    with new_core().db.read() as tx:
+        assert [finding for check in CLOUD_CHECKS for finding in check(tx)] == []
