@@ -45,6 +45,7 @@ class ImageInfo(msgspec.Struct, kw_only=True):
     min_ram: int
     size: int | None
     virtual_size: int | None
+    checksum: str | None
     os_hash_value: str | None
     properties: dict[str, str]
     ref: ImageRef | None
@@ -81,6 +82,7 @@ def _info(tx: Tx, row: Row[Any]) -> ImageInfo:
         min_ram=row.min_ram,
         size=row.size,
         virtual_size=row.virtual_size,
+        checksum=row.checksum,
         os_hash_value=row.os_hash_value,
         properties=image.properties,
         ref=ref,

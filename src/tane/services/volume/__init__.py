@@ -1,12 +1,18 @@
 """Block storage (Cinder v3)."""
 
+from tane.services.volume.api.infrastructure import VERSIONS
+from tane.services.volume.operations import OPERATIONS
+from tane.services.volume.policies import RULES
+from tane.services.volume.routes import ROUTES
 from tane.web.errors import compute_shape
 from tane.web.routes import Service
 
 SERVICE = Service(
     name="volume",
     prefix="/volume",
-    routes=(),
-    rules=(),
+    routes=ROUTES,
+    rules=RULES,
     error_shape=compute_shape,
+    microversions=VERSIONS,
+    operations=OPERATIONS,
 )

@@ -10,7 +10,11 @@ from sqlalchemy.engine import Row
 from tane.agent.documents import VolumeConnection
 from tane.core import Core
 from tane.db import Tx
-from tane.jobs import Run
+from tane.jobs import Permanent, Run
+from tane.services.volume.domain import attachments, volumes
+from tane.services.volume.domain.common import snapshot_of, volume_of
+from tane.services.volume.store import attachments as attachment_rows
+from tane.services.volume.store import volumes as volume_rows
 from tane.web.context import Context
 
 
@@ -40,12 +44,27 @@ class SnapshotInfo(msgspec.Struct, kw_only=True):
 
 def volume_info(tx: Tx, ctx: Context | None, volume_id: str) -> VolumeInfo:
     """A volume the caller may see; with ``ctx`` None any. :raises NotFound:"""
-    raise NotImplementedError
+    row = volume_of(tx, ctx, volume_id)
+    return VolumeInfo(
+        id=row.id,
+        name=row.name,
+        project_id=row.project_id,
+        status=row.status,
+        size=row.size,
+        bootable=row.bootable,
+        multiattach=row.multiattach,
+        read_only=row.read_only,
+        host_id=row.host_id,
+        snapshot_id=row.snapshot_id,
+        image_metadata=row.image_meta,
+        fault=row.fault,
+    )
 
 
 def snapshot_info(tx: Tx, ctx: Context | None, snapshot_id: str) -> SnapshotInfo:
     """A snapshot the caller may see; with ``ctx`` None any. :raises NotFound:"""
-    raise NotImplementedError
+    row = snapshot_of(tx, ctx, snapshot_id)
+    return SnapshotInfo(id=row.id, volume_id=row.volume_id, size=row.size, status=row.status)
 
 
 def create_volume(
@@ -63,17 +82,25 @@ def create_volume(
 
     :raises BadRequest, NotFound, OverLimit: as the API call.
     """
-    raise NotImplementedError
+    new = volumes.NewVolume(
+        size=size,
+        name=name,
+        image_id=image_id,
+        snapshot_id=snapshot_id,
+        volume_type=volume_type,
+        bootable=bootable,
+    )
+    return str(volumes.insert(tx, ctx, new).id)
 
 
 def reserve(tx: Tx, ctx: Context, volume_id: str) -> None:
     """available → attaching. :raises NotFound: :raises BadRequest: in any other status."""
-    raise NotImplementedError
+    attachments.begin_attach(tx, ctx, volume_id)
 
 
 def unreserve(tx: Tx, volume_id: str) -> None:
     """attaching → available; nothing in any other status, or when the volume is gone."""
-    raise NotImplementedError
+    attachments.give_back(tx, volume_id)
 
 
 async def connect(run_or_core: Run[Any] | Core, volume_id: str, attachment_id: str) -> VolumeConnection:
@@ -81,32 +108,47 @@ async def connect(run_or_core: Run[Any] | Core, volume_id: str, attachment_id: s
 
     :raises HostError: the host cannot. :raises Permanent: the volume is gone or has no host yet.
     """
-    raise NotImplementedError
+    core = run_or_core.core if isinstance(run_or_core, Run) else run_or_core
+    row = await core.in_thread(_row, core, volume_id)
+    if row is None or row.host_id is None:
+        raise Permanent(f"volume {volume_id} is in no pool")
+    return await core.hosts.volume(row.host_id).export(volume_id, read_only=row.read_only)
 
 
 def attach(tx: Tx, *, volume_id: str, server_id: str, attachment_id: str, device: str, host_name: str) -> None:
     """→ in-use, with an attachment row of ``attachment_id``. Repeatable. :raises NotFound:"""
-    raise NotImplementedError
+    attachments.record(
+        tx,
+        volume_id=volume_id,
+        server_id=server_id,
+        attachment_id=attachment_id,
+        device=device,
+        host_name=host_name,
+        connector={"host": host_name},
+    )
 
 
 def begin_detach(tx: Tx, ctx: Context, volume_id: str, server_id: str) -> None:
     """in-use → detaching. :raises BadRequest: not in use, or not attached to the server. :raises NotFound:"""
-    raise NotImplementedError
+    attachments.begin_detach(tx, ctx, volume_id, server_id)
 
 
 def roll_detach_back(tx: Tx, volume_id: str) -> None:
     """detaching → in-use; nothing in any other status."""
-    raise NotImplementedError
+    attachments.roll_back_detach(tx, volume_id)
 
 
 async def disconnect(run_or_core: Run[Any] | Core, volume_id: str, attachment_id: str) -> None:
     """End the export. Repeatable; nothing when the volume is gone. :raises HostError: the host cannot."""
-    raise NotImplementedError
+    core = run_or_core.core if isinstance(run_or_core, Run) else run_or_core
+    row = await core.in_thread(_row, core, volume_id)
+    if row is not None and row.host_id is not None:
+        await core.hosts.volume(row.host_id).unexport(volume_id)
 
 
 def detach(tx: Tx, volume_id: str, attachment_id: str) -> None:
     """Forget the attachment; → available when it was the last. Repeatable."""
-    raise NotImplementedError
+    attachments.forget(tx, volume_id, attachment_id)
 
 
 def delete_volume(tx: Tx, ctx: Context, volume_id: str) -> None:
@@ -114,9 +156,16 @@ def delete_volume(tx: Tx, ctx: Context, volume_id: str) -> None:
 
     Nothing when the volume is gone or being deleted. :raises BadRequest: its status does not allow it.
     """
-    raise NotImplementedError
+    row = volume_rows.get(tx, volume_id)
+    if row is not None and row.status != "deleting":
+        volumes.begin_delete(tx, ctx, row)
 
 
 def attachments_of(tx: Tx, server_id: str) -> list[Row[Any]]:
     """Rows (volume_id, attachment_id, device) of a server, oldest first."""
-    raise NotImplementedError
+    return attachment_rows.of_server(tx, server_id)
+
+
+def _row(core: Core, volume_id: str) -> Row[Any] | None:
+    with core.db.read() as tx:
+        return volume_rows.get(tx, volume_id)

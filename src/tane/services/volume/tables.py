@@ -36,6 +36,7 @@ volume = Table(
     Column("size", Integer, nullable=False),
     Column("status", String(32), nullable=False),
     Column("previous_status", String(32)),
+    Column("extending_to", Integer),
     Column("fault", Text),
     Column("bootable", Boolean, nullable=False),
     Column("multiattach", Boolean, nullable=False),
@@ -50,8 +51,9 @@ volume = Table(
     created_at(),
     updated_at(),
 )
-"""``previous_status`` is what the status returns to after "uploading" or "extending"; ``image_meta`` is the API's
-``volume_image_metadata``; ``fault`` the reason of an error status."""
+"""``previous_status`` is what the status returns to after "uploading"; ``extending_to`` the size a volume being
+extended will have, which quota counts already; ``image_meta`` the API's ``volume_image_metadata``; ``fault`` the reason
+of an error status."""
 
 volume_snapshot = Table(
     "volume_snapshot",

@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(length=32), nullable=False),
         sa.Column("previous_status", sa.String(length=32), nullable=True),
+        sa.Column("extending_to", sa.Integer(), nullable=True),
         sa.Column("fault", sa.Text(), nullable=True),
         sa.Column("bootable", sa.Boolean(), nullable=False),
         sa.Column("multiattach", sa.Boolean(), nullable=False),

@@ -1,0 +1,173 @@
+"""Versions, zones, extensions, services and pools of block storage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tane.hosts import store as hosts
+from tane.services.volume.domain.common import BACKEND, ZONE
+from tane.services.volume.schemas import ServiceChange
+from tane.web import codec
+from tane.web.codec import iso_micro
+from tane.web.errors import BadRequest, NotFound, NotImplementedHere
+from tane.web.request import Request, Response
+from tane.web.versions import Microversions
+
+VERSIONS = Microversions("volume", (3, 0), (3, 60))
+EXTENSIONS = (
+    ("os-extended-snapshot-attributes", "ExtendedSnapshotAttributes", "Extended snapshot attributes support."),
+    ("os-quota-sets", "Quotas", "Quota management support."),
+    ("os-quota-class-sets", "QuotaClasses", "Quota classes management support."),
+    ("os-services", "Services", "Services support."),
+    ("os-types-manage", "TypesManage", "Types manage support."),
+    ("os-types-extra-specs", "TypesExtraSpecs", "Type extra specs support."),
+    ("os-volume-type-access", "VolumeTypeAccess", "Volume type access support."),
+    ("os-volume-actions", "VolumeActions", "Enable volume actions."),
+    ("os-admin-actions", "AdminActions", "Enable admin actions."),
+    ("os-vol-host-attr", "VolumeHostAttribute", "Expose host as an attribute of a volume."),
+    ("os-vol-tenant-attr", "VolumeTenantAttribute", "Expose the internal project_id as an attribute of a volume."),
+    ("os-vol-image-meta", "VolumeImageMetadata", "Show image metadata associated with the volume."),
+    ("os-availability-zone", "AvailabilityZones", "Describe Availability Zones."),
+    ("os-used-limits", "UsedLimits", "Provide data on limited resources that are being used."),
+    ("scheduler-stats", "SchedulerStats", "Scheduler stats support."),
+)
+
+
+def _version(request: Request) -> dict[str, Any]:
+    return {
+        "id": "v3.0",
+        "status": "CURRENT",
+        "version": ".".join(map(str, VERSIONS.maximum)),
+        "min_version": ".".join(map(str, VERSIONS.minimum)),
+        "updated": "2021-01-01T00:00:00Z",
+        "links": [
+            {"rel": "describedby", "type": "text/html", "href": "https://docs.openstack.org/"},
+            {"rel": "self", "href": request.link("/v3/")},
+        ],
+        "media-types": [{"base": "application/json", "type": "application/vnd.openstack.volume+json;version=3"}],
+    }
+
+
+def index(request: Request) -> Response:
+    return Response({"versions": [_version(request)]}, status=300)
+
+
+def show(request: Request) -> dict[str, Any]:
+    return {"versions": [_version(request)]}
+
+
+def zones(request: Request) -> dict[str, Any]:
+    return {"availabilityZoneInfo": [{"zoneName": ZONE, "zoneState": {"available": True}}]}
+
+
+def extensions(request: Request) -> dict[str, Any]:
+    found = [
+        {"alias": alias, "name": name, "description": text, "updated": "2011-01-01T00:00:00+00:00", "links": []}
+        for alias, name, text in EXTENSIONS
+    ]
+    return {"extensions": found}
+
+
+def services(request: Request) -> dict[str, Any]:
+    """One cinder-volume a pool, and the scheduler, which is part of the controller."""
+    with request.core.db.read() as tx:
+        rows = [(row, hosts.is_up(tx, row)) for row in hosts.all_hosts(tx)]
+        now = tx.now
+    found = []
+    pools = [(row, up) for row, up in rows if "volume" in row.roles]
+    if rows:
+        found.append(_service("cinder-scheduler", rows[0][0].name, up=True, enabled=True, reason=None, seen=now))
+    for row, up in pools:
+        name = f"{row.name}@{BACKEND}"
+        entry = _service(
+            "cinder-volume", name, up=up, enabled=row.enabled, reason=row.disabled_reason, seen=row.last_seen
+        )
+        found.append({**entry, "frozen": False, "replication_status": "disabled", "active_backend_id": None})
+    wanted_host, wanted_binary = request.param("host"), request.param("binary")
+    found = [entry for entry in found if wanted_binary in (None, entry["binary"])]
+    return {"services": [entry for entry in found if wanted_host in (None, entry["host"], entry["host"].split("@")[0])]}
+
+
+def _service(binary: str, host: str, *, up: bool, enabled: bool, reason: str | None, seen: Any) -> dict[str, Any]:
+    return {
+        "binary": binary,
+        "host": host,
+        "zone": ZONE,
+        "status": "enabled" if enabled else "disabled",
+        "state": "up" if up else "down",
+        "updated_at": iso_micro(seen),
+        "disabled_reason": reason,
+    }
+
+
+def change_service(request: Request) -> dict[str, Any]:
+    """``enable``, ``disable`` or ``disable-log-reason``: whether new volumes are made on a host."""
+    verb = request.path["verb"]
+    if verb not in ("enable", "disable", "disable-log-reason"):
+        raise NotFound(f"Unknown action: {verb}")
+    body = codec.decode(ServiceChange, request.raw)
+    if verb == "disable-log-reason" and not body.disabled_reason:
+        raise BadRequest("Invalid input for field/attribute disabled_reason. It is required")
+    if body.binary == "cinder-scheduler":
+        raise NotImplementedHere("The scheduler is part of the controller and cannot be disabled.")
+    enabled = verb == "enable"
+    with request.core.db.write() as tx:
+        row = hosts.by_name(tx, body.host.split("@")[0])
+        if row is None or "volume" not in row.roles:
+            raise NotFound(f"Service {body.host} could not be found.")
+        hosts.change(tx, row.id, enabled=enabled, disabled_reason=None if enabled else body.disabled_reason)
+    answer = {
+        "host": body.host,
+        "service": body.binary or "",
+        "binary": body.binary or "cinder-volume",
+        "status": "enabled" if enabled else "disabled",
+        "disabled": not enabled,
+    }
+    return answer if verb == "disable" else {**answer, "disabled_reason": body.disabled_reason}
+
+
+async def pools(request: Request) -> dict[str, Any]:
+    """Pools of the hosts that are up; with ``detail`` the capacity their hosts report."""
+    rows = await request.core.in_thread(_pool_rows, request)
+    found: list[dict[str, Any]] = []
+    for row in rows:
+        entry: dict[str, Any] = {"name": f"{row.name}@{BACKEND}#{BACKEND}"}
+        if request.flag("detail"):
+            capacity = await request.core.hosts.volume(row.id).capacity()
+            entry["capabilities"] = {
+                "pool_name": BACKEND,
+                "volume_backend_name": BACKEND,
+                "vendor_name": "Tane",
+                "driver_version": "1.0",
+                "storage_protocol": "nbd",
+                "total_capacity_gb": round(capacity.total_gb, 2),
+                "free_capacity_gb": round(capacity.free_gb, 2),
+                "reserved_percentage": 0,
+                "QoS_support": False,
+                "multiattach": False,
+                "thin_provisioning_support": True,
+                "timestamp": iso_micro(row.last_seen),
+            }
+        found.append(entry)
+    return {"pools": found}
+
+
+def _pool_rows(request: Request) -> list[Any]:
+    with request.core.db.read() as tx:
+        return [row for row in hosts.all_hosts(tx) if "volume" in row.roles and hosts.is_up(tx, row)]
+
+
+def empty_list(kind: str) -> Any:
+    """A list that has nothing in it because such things cannot be made here."""
+
+    def handler(request: Request) -> dict[str, Any]:
+        return {kind: []}
+
+    return handler
+
+
+def not_done(what: str) -> Any:
+    def handler(request: Request) -> None:
+        raise NotImplementedHere(f"{what} is not possible yet.")
+
+    return handler

@@ -1,0 +1,104 @@
+"""Snapshots (Block Storage API v3: "Volume snapshots")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tane.services.volume.api import query
+from tane.services.volume.api.volumes import changes
+from tane.services.volume.domain import snapshots
+from tane.services.volume.domain.snapshots import NewSnapshot
+from tane.services.volume.tables import volume_snapshot
+from tane.web.codec import iso_micro
+from tane.web.request import Request
+from tane.web.versions import trim
+
+SORT_KEYS = ("id", "name", "status", "volume_id", "size", "created_at", "updated_at")
+SINCE = {"user_id": "3.41", "group_snapshot_id": "3.14"}
+FILTERS = {
+    "name": volume_snapshot.c.name,
+    "display_name": volume_snapshot.c.name,
+    "status": volume_snapshot.c.status,
+    "volume_id": volume_snapshot.c.volume_id,
+    "id": volume_snapshot.c.id,
+}
+
+
+def view(request: Request, row: Any, *, full: bool = True) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "id": row.id,
+        "name": row.name,
+        "description": row.description,
+        "status": row.status,
+        "volume_id": row.volume_id,
+        "size": row.size,
+        "metadata": row.meta,
+        "created_at": iso_micro(row.created_at),
+        "updated_at": iso_micro(row.updated_at),
+        "user_id": row.user_id,
+        "group_snapshot_id": None,
+    }
+    if full:
+        found["os-extended-snapshot-attributes:progress"] = "100%" if row.status == "available" else "0%"
+        found["os-extended-snapshot-attributes:project_id"] = row.project_id
+    else:
+        del found["group_snapshot_id"]
+    return trim(found, SINCE, request.version)
+
+
+def _list(request: Request, path: str, *, full: bool) -> Any:
+    wanted = query.page_of(request, SORT_KEYS)
+    conditions = (
+        query.owner_conditions(request, volume_snapshot)
+        + query.equal(request, FILTERS)
+        + query.times(request, volume_snapshot)
+    )
+    if request.version >= (3, 22):
+        conditions += query.metadata_filter(request, volume_snapshot.c.meta)
+    counted = query.wants_count(request)
+    found, count = snapshots.index(request.core, request.ctx, conditions, wanted, counted=counted)
+    views = [view(request, row, full=full) for row in found]
+    place = f"/v3/{request.path['project_id']}/{path}"
+    return query.answer(request, place, "snapshots", views, query.full(wanted, found), count)
+
+
+def index(request: Request) -> Any:
+    return _list(request, "snapshots", full=False)
+
+
+def detail(request: Request) -> Any:
+    return _list(request, "snapshots/detail", full=True)
+
+
+def show(request: Request) -> dict[str, Any]:
+    return {"snapshot": view(request, snapshots.show(request.core, request.ctx, request.path["snapshot_id"]))}
+
+
+def create(request: Request) -> dict[str, Any]:
+    body = request.body.snapshot
+    new = NewSnapshot(
+        volume_id=body.volume_id,
+        name=body.name or body.display_name or "",
+        description=body.description if body.description is not None else body.display_description,
+        force=body.force in (True, "True", "true", "1"),
+        metadata=body.metadata or {},
+    )
+    return {"snapshot": view(request, snapshots.create(request.core, request.ctx, new), full=False)}
+
+
+def update(request: Request) -> dict[str, Any]:
+    values = changes(request.body.snapshot)
+    row = snapshots.update(request.core, request.ctx, request.path["snapshot_id"], values)
+    return {"snapshot": view(request, row, full=False)}
+
+
+def delete(request: Request) -> None:
+    snapshots.delete(request.core, request.ctx, request.path["snapshot_id"])
+
+
+def force_delete(request: Request) -> None:
+    snapshots.delete(request.core, request.ctx, request.path["snapshot_id"], force=True)
+
+
+def reset_status(request: Request) -> None:
+    snapshots.reset_status(request.core, request.ctx, request.path["snapshot_id"], request.body.reset.status)

@@ -1,0 +1,211 @@
+"""Volumes (Block Storage API v3: "Volumes", "Volumes summary")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tane.services.volume.api import query
+from tane.services.volume.domain import volumes
+from tane.services.volume.domain.common import BACKEND
+from tane.services.volume.domain.volumes import NewVolume, Shown
+from tane.services.volume.store import volumes as rows
+from tane.services.volume.tables import volume
+from tane.web.codec import iso_micro
+from tane.web.errors import BadRequest, Forbidden, NotImplementedHere
+from tane.web.request import Request
+from tane.web.versions import trim
+
+SORT_KEYS = ("id", "name", "status", "size", "created_at", "updated_at", "availability_zone", "host_id", "bootable")
+SINCE = {"group_id": "3.13", "provider_id": "3.21", "service_uuid": "3.48", "shared_targets": "3.48"}
+FILTERS = {
+    "name": volume.c.name,
+    "display_name": volume.c.name,
+    "status": volume.c.status,
+    "id": volume.c.id,
+    "snapshot_id": volume.c.snapshot_id,
+    "source_volid": volume.c.source_volid,
+    "availability_zone": volume.c.availability_zone,
+    "user_id": volume.c.user_id,
+}
+
+
+def links(request: Request, kind: str, resource_id: str) -> list[dict[str, str]]:
+    project = request.path["project_id"]
+    return [
+        {"rel": "self", "href": f"{request.service_url}/v3/{project}/{kind}/{resource_id}"},
+        {"rel": "bookmark", "href": f"{request.service_url}/{project}/{kind}/{resource_id}"},
+    ]
+
+
+def attachment_view(row: Any, *, hosts: bool) -> dict[str, Any]:
+    return {
+        "id": row.volume_id,
+        "volume_id": row.volume_id,
+        "attachment_id": row.id,
+        "server_id": row.server_id,
+        "host_name": row.host_name if hosts else None,
+        "device": row.device,
+        "attached_at": iso_micro(row.attached_at),
+    }
+
+
+def view(request: Request, shown: Shown, *, full: bool = True) -> dict[str, Any]:
+    """``full``: with the attributes that only showing and listing have."""
+    row, admin = shown.row, request.ctx.is_admin
+    found: dict[str, Any] = {
+        "id": row.id,
+        "name": row.name,
+        "description": row.description,
+        "status": row.status,
+        "size": row.size,
+        "volume_type": row.type_name,
+        "availability_zone": row.availability_zone,
+        "bootable": "true" if row.bootable else "false",
+        "encrypted": False,
+        "multiattach": row.multiattach,
+        "snapshot_id": row.snapshot_id,
+        "source_volid": row.source_volid,
+        "consistencygroup_id": None,
+        "group_id": None,
+        "replication_status": None,
+        "migration_status": None,
+        "metadata": {**row.meta, **({"readonly": "True"} if row.read_only else {})},
+        "attachments": [attachment_view(a, hosts=admin) for a in shown.attachments if a.status == "attached"],
+        "user_id": row.user_id,
+        "created_at": iso_micro(row.created_at),
+        "updated_at": iso_micro(row.updated_at),
+        "links": links(request, "volumes", row.id),
+        "service_uuid": row.host_id,
+        "shared_targets": False,
+    }
+    if full:
+        found["os-vol-tenant-attr:tenant_id"] = row.project_id
+        if row.image_meta:
+            found["volume_image_metadata"] = row.image_meta
+        if admin:
+            found["os-vol-host-attr:host"] = host_of(row)
+            found["os-vol-mig-status-attr:migstat"] = None
+            found["os-vol-mig-status-attr:name_id"] = None
+            found["provider_id"] = None
+    return trim(found, SINCE, request.version)
+
+
+def host_of(row: Any) -> str | None:
+    return None if row.host_name is None else f"{row.host_name}@{BACKEND}#{BACKEND}"
+
+
+def _conditions(request: Request) -> list[Any]:
+    found = query.owner_conditions(request, volume) + query.equal(request, FILTERS) + query.times(request, volume)
+    found += query.metadata_filter(request, volume.c.meta)
+    if request.version >= (3, 4):
+        found += query.metadata_filter(request, volume.c.image_meta, "glance_metadata")
+    if request.param("bootable") is not None:
+        found.append(volume.c.bootable == request.flag("bootable"))
+    if request.param("multiattach") is not None:
+        found.append(volume.c.multiattach == request.flag("multiattach"))
+    if request.param("size") is not None:
+        found.append(volume.c.size == request.number("size"))
+    return found
+
+
+def _list(request: Request) -> tuple[list[Shown], bool, int | None]:
+    wanted = query.page_of(request, SORT_KEYS)
+    counted = query.wants_count(request)
+    found, count = volumes.index(request.core, request.ctx, _conditions(request), wanted, counted=counted)
+    return found, query.full(wanted, found), count
+
+
+def index(request: Request) -> Any:
+    found, more, count = _list(request)
+    views = [
+        {"id": shown.row.id, "name": shown.row.name, "links": links(request, "volumes", shown.row.id)}
+        for shown in found
+    ]
+    return query.answer(request, f"/v3/{request.path['project_id']}/volumes", "volumes", views, more, count)
+
+
+def detail(request: Request) -> Any:
+    found, more, count = _list(request)
+    views = [view(request, shown) for shown in found]
+    return query.answer(request, f"/v3/{request.path['project_id']}/volumes/detail", "volumes", views, more, count)
+
+
+def summary(request: Request) -> dict[str, Any]:
+    with request.core.db.read() as tx:
+        count, size, metadata = rows.total(tx, query.owner_conditions(request, volume))
+    found: dict[str, Any] = {"total_size": size, "total_count": count}
+    if request.version >= (3, 36):
+        distinct: dict[str, set[str]] = {}
+        for pairs in metadata:
+            for key, value in pairs.items():
+                distinct.setdefault(key, set()).add(value)
+        found["metadata"] = {key: sorted(values) for key, values in distinct.items()}
+    return {"volume-summary": found}
+
+
+def show(request: Request) -> dict[str, Any]:
+    return {"volume": view(request, volumes.show(request.core, request.ctx, request.path["volume_id"]))}
+
+
+def create(request: Request) -> dict[str, Any]:
+    body = request.body.volume
+    if body.multiattach not in (None, False, "false", "False"):
+        raise NotImplementedHere("Volumes that are attached to several servers are not possible yet.")
+    if body.backup_id or body.group_id or body.consistencygroup_id:
+        raise NotImplementedHere("Backups and groups of volumes are not possible yet.")
+    new = NewVolume(
+        size=_size(body.size),
+        name=body.name or body.display_name or "",
+        description=body.description if body.description is not None else body.display_description,
+        image_id=body.imageRef or body.image_id,
+        snapshot_id=body.snapshot_id,
+        source_volid=body.source_volid,
+        volume_type=body.volume_type,
+        availability_zone=body.availability_zone,
+        metadata=body.metadata or {},
+    )
+    return {"volume": view(request, volumes.create(request.core, request.ctx, new), full=False)}
+
+
+def _size(given: int | str | None) -> int | None:
+    if isinstance(given, str):
+        if not given.strip().isdigit():
+            raise BadRequest(f"Invalid input for field/attribute size. Value: {given}. '{given}' is not an integer")
+        return int(given)
+    return given
+
+
+def changes(body: Any) -> dict[str, Any]:
+    """What an update sets: names under either spelling."""
+    found: dict[str, Any] = {}
+    for field, column in (
+        ("display_name", "name"),
+        ("display_description", "description"),
+        ("name", "name"),
+        ("description", "description"),
+        ("metadata", "meta"),
+    ):
+        value = getattr(body, field)
+        if value is not msgspec.UNSET:
+            found[column] = (value or "") if column == "name" else value
+    if not found:
+        raise BadRequest("Invalid input received: nothing to update is given")
+    return found
+
+
+def update(request: Request) -> dict[str, Any]:
+    values = changes(request.body.volume)
+    shown = volumes.update(request.core, request.ctx, request.path["volume_id"], values)
+    return {"volume": view(request, shown, full=False)}
+
+
+def delete(request: Request) -> None:
+    volume_id, force = request.path["volume_id"], request.version >= (3, 23) and request.flag("force")
+    if force:
+        if not request.allows("volume:force_delete"):
+            raise Forbidden("Policy doesn't allow volume:force_delete to be performed.")
+        volumes.force_delete(request.core, request.ctx, volume_id)
+    else:
+        volumes.delete(request.core, request.ctx, volume_id, cascade=request.flag("cascade"))

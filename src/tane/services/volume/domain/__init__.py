@@ -1,0 +1,1 @@
+"""Rules and state transitions of block storage."""

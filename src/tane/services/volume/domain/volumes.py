@@ -1,0 +1,332 @@
+"""Rules of volumes: create from each source, delete, extend, metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Row
+
+from tane import jobs
+from tane.core import Core
+from tane.db import Tx
+from tane.services.image import interface as images
+from tane.services.volume.domain import quotas, types
+from tane.services.volume.domain.common import (
+    ZONE,
+    checked_metadata,
+    invalid_input,
+    invalid_volume,
+    new_id,
+    snapshot_of,
+    volume_of,
+)
+from tane.services.volume.store import attachments, snapshots, volumes
+from tane.services.volume.store.volumes import Page
+from tane.web.context import Context
+from tane.web.errors import BadRequest, NotFound, NotImplementedHere
+
+DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing")
+GIB = 1 << 30
+
+
+class NewVolume(msgspec.Struct, kw_only=True):
+    """What POST /volumes asks for; at most one of the three sources. ``size`` in GiB, None: the source's."""
+
+    size: int | None = None
+    name: str = ""
+    description: str | None = None
+    image_id: str | None = None
+    snapshot_id: str | None = None
+    source_volid: str | None = None
+    volume_type: str | None = None
+    availability_zone: str | None = None
+    metadata: dict[str, str] = {}
+    bootable: bool | None = None
+
+
+class Origin(msgspec.Struct, kw_only=True):
+    """What a volume inherits from its source."""
+
+    size: int | None = None
+    least: int = 1
+    volume_type: str | None = None
+    bootable: bool = False
+    image_meta: dict[str, str] = {}
+    host_id: str | None = None
+
+
+class Shown(msgspec.Struct):
+    """A volume with its attachments."""
+
+    row: Any
+    attachments: Sequence[Any]
+
+
+def complete(tx: Tx, rows: Sequence[Row[Any]]) -> list[Shown]:
+    attached = attachments.of_volumes(tx, [row.id for row in rows])
+    return [Shown(row, attached.get(row.id, [])) for row in rows]
+
+
+def index(
+    core: Core, ctx: Context, conditions: Sequence[Any], wanted: Page, *, counted: bool
+) -> tuple[list[Shown], int | None]:
+    """A page of volumes, and how many there are in all when asked."""
+    with core.db.read() as tx:
+        marker = volume_of(tx, ctx, wanted.marker) if wanted.marker else None
+        found = complete(tx, volumes.find(tx, conditions, wanted, marker))
+        return found, volumes.count(tx, conditions) if counted else None
+
+
+def show(core: Core, ctx: Context, volume_id: str) -> Shown:
+    with core.db.read() as tx:
+        return complete(tx, [volume_of(tx, ctx, volume_id)])[0]
+
+
+def create(core: Core, ctx: Context, new: NewVolume) -> Shown:
+    with core.db.write() as tx:
+        return complete(tx, [insert(tx, ctx, new)])[0]
+
+
+def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
+    """Row, quota and job of a new volume in the caller's transaction.
+
+    :raises BadRequest: sizes or the source's state do not fit. :raises NotFound: snapshot, volume or type.
+    :raises OverLimit:
+    """
+    origin = _origin(tx, ctx, new)
+    size = new.size if new.size is not None else origin.size
+    if size is None or size < 1:
+        raise invalid_input(f"Volume size '{size}' must be an integer and greater than 0")
+    _check_size(new, origin, size)
+    if new.availability_zone not in (None, "", ZONE):
+        raise invalid_input(f"Availability zone '{new.availability_zone}' is invalid.")
+    kind = types.chosen(tx, ctx, new.volume_type or origin.volume_type)
+    quotas.claim_volume(tx, ctx.project_id, kind.id, kind.name, size)
+    volume_id = new_id()
+    values = {
+        "id": volume_id,
+        "project_id": ctx.project_id,
+        "user_id": ctx.user_id,
+        "name": new.name,
+        "description": new.description,
+        "size": size,
+        "status": "creating",
+        "bootable": origin.bootable if new.bootable is None else new.bootable,
+        "multiattach": False,
+        "read_only": False,
+        "volume_type_id": kind.id,
+        "availability_zone": ZONE,
+        "host_id": origin.host_id,
+        "snapshot_id": new.snapshot_id,
+        "source_volid": new.source_volid,
+        "meta": checked_metadata(new.metadata),
+        "image_meta": origin.image_meta,
+    }
+    volumes.add(tx, values)
+    enqueue(tx, ctx, "create_volume", volume_id, image_id=new.image_id)
+    return volume_of(tx, None, volume_id)
+
+
+def enqueue(tx: Tx, ctx: Context, operation: str, volume_id: str, **params: Any) -> None:
+    """Write a job on a volume; jobs of one volume and its snapshots run in order."""
+    jobs.enqueue(
+        tx,
+        f"volume.{operation}",
+        resource=f"volume:{volume_id}",
+        request_id=ctx.request_id,
+        user_id=ctx.user_id,
+        project_id=ctx.project_id,
+        volume_id=volume_id,
+        **params,
+    )
+
+
+def _origin(tx: Tx, ctx: Context, new: NewVolume) -> Origin:
+    if sum(source is not None for source in (new.image_id, new.snapshot_id, new.source_volid)) > 1:
+        raise invalid_input("only one of snapshot_id, source_volid and imageRef may be given")
+    if new.snapshot_id is not None:
+        return _from_snapshot(tx, ctx, new.snapshot_id)
+    if new.source_volid is not None:
+        row = volume_of(tx, ctx, new.source_volid)
+        if row.status not in ("available", "in-use"):
+            raise invalid_volume("Originating volume status must be one of 'available, in-use' values")
+        return _inherited(row, row.size)
+    if new.image_id is not None:
+        return _from_image(tx, ctx, new.image_id)
+    return Origin()
+
+
+def _from_snapshot(tx: Tx, ctx: Context, snapshot_id: str) -> Origin:
+    snapshot = snapshot_of(tx, ctx, snapshot_id)
+    if snapshot.status != "available":
+        raise BadRequest("Invalid snapshot: Originating snapshot status must be one of 'available' values")
+    return _inherited(volume_of(tx, None, snapshot.volume_id), snapshot.size)
+
+
+def _inherited(source: Row[Any], size: int) -> Origin:
+    return Origin(
+        size=size,
+        least=size,
+        volume_type=source.volume_type_id,
+        bootable=source.bootable,
+        image_meta=source.image_meta,
+        host_id=source.host_id,
+    )
+
+
+def _from_image(tx: Tx, ctx: Context, image_id: str) -> Origin:
+    try:
+        image = images.visible_image(tx, ctx, image_id)
+    except NotFound:
+        raise BadRequest("Invalid image identifier or unable to access requested image.") from None
+    if image.status != "active" or image.ref is None:
+        raise invalid_input(f"Image {image_id} is not active.")
+    needed = max(image.size or 0, image.virtual_size or 0)
+    meta = {
+        **image.properties,
+        "image_id": image.id,
+        "image_name": image.name,
+        "checksum": image.checksum or "",
+        "container_format": image.container_format,
+        "disk_format": image.disk_format,
+        "min_disk": str(image.min_disk),
+        "min_ram": str(image.min_ram),
+        "size": str(image.size),
+    }
+    return Origin(least=max(-(-needed // GIB), image.min_disk, 1), bootable=True, image_meta=meta)
+
+
+def _check_size(new: NewVolume, origin: Origin, size: int) -> None:
+    if size >= origin.least:
+        return
+    if new.snapshot_id is not None:
+        raise invalid_input(
+            f"Volume size '{size}'GB cannot be smaller than the snapshot size {origin.least}GB. "
+            "They must be >= original snapshot size."
+        )
+    if new.source_volid is not None:
+        raise invalid_input(
+            f"Volume size '{size}'GB cannot be smaller than original volume size  {origin.least}GB. "
+            "They must be >= original volume size."
+        )
+    smallest = int(origin.image_meta["min_disk"])
+    if size < smallest:
+        raise invalid_input(f"Volume size {size}GB cannot be smaller than the image minDisk size {smallest}GB.")
+    raise invalid_input(f"Size of specified image {origin.least}GB is larger than volume size {size}GB.")
+
+
+def update(core: Core, ctx: Context, volume_id: str, values: Mapping[str, Any]) -> Shown:
+    with core.db.write() as tx:
+        volume_of(tx, ctx, volume_id)
+        if "meta" in values:
+            checked_metadata(values["meta"])
+        volumes.change(tx, volume_id, **values)
+        return complete(tx, [volume_of(tx, ctx, volume_id)])[0]
+
+
+def delete(core: Core, ctx: Context, volume_id: str, *, cascade: bool = False) -> None:
+    with core.db.write() as tx:
+        begin_delete(tx, ctx, volume_of(tx, ctx, volume_id), cascade=cascade)
+
+
+def begin_delete(tx: Tx, ctx: Context, row: Row[Any], *, cascade: bool = False) -> None:
+    """→ deleting, with the job. :raises BadRequest: the status does not allow it, or something depends on it."""
+    taken = snapshots.of_volume(tx, row.id)
+    busy = [snapshot for snapshot in taken if snapshot.status not in ("available", "error", "deleting")]
+    attached = attachments.of_volumes(tx, [row.id])
+    if row.status not in DELETABLE or attached or (taken and not cascade):
+        raise invalid_volume(
+            f"Volume status must be {' or '.join(DELETABLE)} and must not be migrating, attached, belong to a group, "
+            "have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer."
+        )
+    if busy:
+        raise invalid_volume("Failed to update snapshot.")
+    _refuse_while_copied(tx, row, taken)
+    for snapshot in taken:
+        snapshots.change(tx, snapshot.id, status="deleting")
+    volumes.change(tx, row.id, status="deleting")
+    enqueue(tx, ctx, "delete_volume", row.id)
+
+
+def _refuse_while_copied(tx: Tx, row: Row[Any], taken: Sequence[Row[Any]]) -> None:
+    copied = volumes.being_made_from(tx, source_volid=row.id)
+    if copied or any(volumes.being_made_from(tx, snapshot_id=snapshot.id) for snapshot in taken):
+        raise invalid_volume(f"Volume {row.id} is the source of a volume that is being created.")
+
+
+def force_delete(core: Core, ctx: Context, volume_id: str) -> None:
+    """Delete whatever the status, turning round what is being done with the volume; for administrators."""
+    with core.db.write() as tx:
+        row = volume_of(tx, ctx, volume_id)
+        if snapshots.of_volume(tx, volume_id):
+            raise invalid_volume("Volume must not have snapshots.")
+        if any(attachment.connector for attachment in attachments.of_volumes(tx, [volume_id]).get(volume_id, [])):
+            raise invalid_volume(f"Volume {volume_id} is still attached, detach volume first.")
+        _refuse_while_copied(tx, row, [])
+        jobs.cancel(tx, f"volume:{volume_id}")
+        volumes.change(tx, volume_id, status="deleting")
+        enqueue(tx, ctx, "delete_volume", volume_id)
+
+
+def extend(core: Core, ctx: Context, volume_id: str, size: int, *, attached_too: bool) -> None:
+    """Grow to ``size`` GiB. ``attached_too``: the caller's API version knows of extending attached volumes."""
+    with core.db.write() as tx:
+        row = volume_of(tx, ctx, volume_id)
+        if size <= row.size:
+            raise invalid_input(
+                f"New size for extend must be greater than current size. (current: {row.size}, extended: {size})."
+            )
+        if row.status == "in-use" and attached_too:
+            raise NotImplementedHere(f"Volume {volume_id} is attached: extending it while in use is not possible yet.")
+        if row.status != "available":
+            raise invalid_volume(
+                f"Volume {volume_id} status must be '{{'status': 'available'}}' to extend, currently {row.status}."
+            )
+        quotas.claim_growth(tx, row.project_id, row.volume_type_id, row.type_name, row.size, size)
+        volumes.change(tx, volume_id, status="extending", extending_to=size)
+        enqueue(tx, ctx, "extend_volume", volume_id, size=size)
+
+
+def metadata(core: Core, ctx: Context, volume_id: str) -> dict[str, str]:
+    with core.db.read() as tx:
+        found: dict[str, str] = volume_of(tx, ctx, volume_id).meta
+        return found
+
+
+def set_metadata(
+    core: Core, ctx: Context, volume_id: str, values: Mapping[str, str], *, replace: bool
+) -> dict[str, str]:
+    """Add to the metadata, or replace all of it; returns what it is then."""
+    with core.db.write() as tx:
+        row = volume_of(tx, ctx, volume_id)
+        if row.status == "uploading":
+            raise invalid_volume(f"Updating volume metadata is not allowed for volumes in {row.status} status.")
+        merged = checked_metadata(values if replace else {**row.meta, **values})
+        volumes.change(tx, volume_id, meta=merged)
+        return merged
+
+
+def remove_metadata(core: Core, ctx: Context, volume_id: str, key: str) -> None:
+    with core.db.write() as tx:
+        row = volume_of(tx, ctx, volume_id)
+        kept = dict(row.meta)
+        if kept.pop(key, None) is None:
+            raise NotFound(f"Volume {volume_id} has no metadata with key {key}.")
+        volumes.change(tx, volume_id, meta=kept)
+
+
+def set_image_metadata(core: Core, ctx: Context, volume_id: str, values: Mapping[str, str]) -> dict[str, str]:
+    with core.db.write() as tx:
+        merged = checked_metadata({**volume_of(tx, ctx, volume_id).image_meta, **values})
+        volumes.change(tx, volume_id, image_meta=merged)
+        return merged
+
+
+def unset_image_metadata(core: Core, ctx: Context, volume_id: str, key: str) -> None:
+    with core.db.write() as tx:
+        kept = dict(volume_of(tx, ctx, volume_id).image_meta)
+        if kept.pop(key, None) is None:
+            raise NotFound(f"Volume {volume_id} has no glance metadata with key {key}.")
+        volumes.change(tx, volume_id, image_meta=kept)

@@ -1,0 +1,19 @@
+"""Sagas of block storage."""
+
+from tane.services.volume.operations import (
+    create_snapshot,
+    create_volume,
+    delete_snapshot,
+    delete_volume,
+    extend_volume,
+    upload_volume,
+)
+
+OPERATIONS = (
+    create_volume.OPERATION,
+    delete_volume.OPERATION,
+    create_snapshot.OPERATION,
+    delete_snapshot.OPERATION,
+    extend_volume.OPERATION,
+    upload_volume.OPERATION,
+)

@@ -1,0 +1,43 @@
+"""What the sagas of volumes share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from tane.agent.duties import VolumeDuty
+from tane.db import Tx
+from tane.hosts import store as hosts
+from tane.jobs import Permanent, Run
+from tane.services.volume.store import volumes
+
+GIB = 1 << 30
+
+
+def existing(tx: Tx, volume_id: str) -> Row[Any]:
+    """:raises Permanent: the volume is gone."""
+    row = volumes.get(tx, volume_id)
+    if row is None:
+        raise Permanent(f"volume {volume_id} is gone")
+    return row
+
+
+def pool_host(tx: Tx) -> str | None:
+    """The host new volumes are made on: the first that is up, enabled and has a pool."""
+    usable = (row for row in hosts.all_hosts(tx) if "volume" in row.roles and row.enabled and hosts.is_up(tx, row))
+    return next((row.id for row in usable), None)
+
+
+async def duty_of(run: Run[Any], volume_id: str) -> VolumeDuty | None:
+    """The pool the volume lies in; None when it was never placed or is gone."""
+    row = await run.read(volumes.get, volume_id)
+    return None if row is None or row.host_id is None else run.core.hosts.volume(row.host_id)
+
+
+async def placed_duty(run: Run[Any], volume_id: str) -> VolumeDuty:
+    """The pool the volume lies in. :raises Permanent: it is in none."""
+    duty = await duty_of(run, volume_id)
+    if duty is None:
+        raise Permanent(f"volume {volume_id} is in no pool")
+    return duty

@@ -1,0 +1,40 @@
+"""Take a snapshot, also of a volume in use. creating → available; error when it failed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tane.agent.errors import NotOnHost
+from tane.jobs import Operation, Run, Step
+from tane.services.volume.operations.common import duty_of, placed_duty
+from tane.services.volume.store import snapshots
+
+
+class Params(msgspec.Struct):
+    volume_id: str
+    snapshot_id: str
+
+
+async def take(run: Run[Params]) -> None:
+    duty = await placed_duty(run, run.params.volume_id)
+    await duty.snapshot(run.params.volume_id, run.params.snapshot_id)
+
+
+async def drop(run: Run[Params]) -> None:
+    duty = await duty_of(run, run.params.volume_id)
+    if duty is not None:
+        try:
+            await duty.delete_snapshot(run.params.volume_id, run.params.snapshot_id)
+        except NotOnHost:
+            return  # The volume itself is not there: neither is its snapshot.
+
+
+async def finish(run: Run[Params]) -> None:
+    await run.write(snapshots.change, run.params.snapshot_id, status="available", fault=None)
+
+
+async def failed(run: Run[Params], reason: str) -> None:
+    await run.write(snapshots.change, run.params.snapshot_id, status="error", fault=reason)
+
+
+OPERATION = Operation("volume.create_snapshot", Params, (Step("take", take, drop), Step("finish", finish)), failed)

@@ -1,0 +1,90 @@
+"""Make a volume: empty, or from an image, a snapshot or another volume.
+
+creating → (downloading, from an image) → available; error when it failed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tane.agent.documents import ImageRef
+from tane.db import Tx
+from tane.jobs import Operation, Permanent, Run, Step
+from tane.services.image import interface as images
+from tane.services.volume.operations.common import GIB, existing, pool_host
+from tane.services.volume.store import snapshots, volumes
+
+BUILDING = ("creating", "downloading")
+
+
+class Params(msgspec.Struct):
+    volume_id: str
+    image_id: str | None = None
+
+
+async def choose_host(run: Run[Params]) -> None:
+    """A copy of a volume or snapshot lies where its source does: it has its host already."""
+
+    def choose(tx: Tx) -> None:
+        if existing(tx, run.params.volume_id).host_id is not None:
+            return
+        host_id = pool_host(tx)
+        if host_id is None:
+            raise Permanent("No valid host was found. No host with a volume pool is up.")
+        volumes.change(tx, run.params.volume_id, host_id=host_id)
+
+    await run.write(choose)
+
+
+async def make(run: Run[Params]) -> None:
+    volume_id = run.params.volume_id
+    row = await run.read(existing, volume_id)
+    duty = run.core.hosts.volume(row.host_id)
+    size = row.size * GIB
+    if run.params.image_id is not None:
+        ref = await run.write(_download, volume_id, run.params.image_id)
+        await duty.create_from_image(volume_id, size, ref)
+    elif row.snapshot_id is not None:
+        snapshot = await run.read(snapshots.get, row.snapshot_id)
+        if snapshot is None:
+            raise Permanent(f"snapshot {row.snapshot_id} is gone")
+        await duty.create_from_snapshot(volume_id, size, snapshot.volume_id, snapshot.id)
+    elif row.source_volid is not None:
+        await duty.create_from_volume(volume_id, size, row.source_volid)
+    else:
+        await duty.create(volume_id, size)
+
+
+def _download(tx: Tx, volume_id: str, image_id: str) -> ImageRef:
+    image = images.image_by_id(tx, image_id)
+    if image is None or image.ref is None:
+        raise Permanent(f"image {image_id} is not active any more")
+    volumes.change(tx, volume_id, only_in=("creating",), status="downloading")
+    return image.ref
+
+
+async def unmake(run: Run[Params]) -> None:
+    row: Any = await run.read(volumes.get, run.params.volume_id)
+    if row is not None and row.host_id is not None:
+        await run.core.hosts.volume(row.host_id).delete(row.id)
+
+
+async def finish(run: Run[Params]) -> None:
+    await run.write(volumes.change, run.params.volume_id, only_in=BUILDING, status="available", fault=None)
+
+
+async def failed(run: Run[Params], reason: str) -> None:
+    await run.write(
+        volumes.change, run.params.volume_id, only_in=(*BUILDING, "available"), status="error", fault=reason
+    )
+
+
+OPERATION = Operation(
+    "volume.create_volume",
+    Params,
+    (Step("choose host", choose_host), Step("make", make, unmake), Step("finish", finish)),
+    failed,
+    patience=3600.0,
+)

@@ -1,0 +1,37 @@
+"""Delete a snapshot. deleting → gone; error_deleting when the volume's host cannot."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tane.agent.errors import NotOnHost
+from tane.jobs import Operation, Run, Step
+from tane.services.volume.operations.common import duty_of
+from tane.services.volume.store import snapshots
+
+
+class Params(msgspec.Struct):
+    volume_id: str
+    snapshot_id: str
+
+
+async def delete_data(run: Run[Params]) -> None:
+    duty = await duty_of(run, run.params.volume_id)
+    if duty is not None:
+        try:
+            await duty.delete_snapshot(run.params.volume_id, run.params.snapshot_id)
+        except NotOnHost:
+            return  # The volume's data is not there: neither is its snapshot.
+
+
+async def forget(run: Run[Params]) -> None:
+    await run.write(snapshots.remove, run.params.snapshot_id)
+
+
+async def failed(run: Run[Params], reason: str) -> None:
+    await run.write(snapshots.change, run.params.snapshot_id, status="error_deleting", fault=reason)
+
+
+OPERATION = Operation(
+    "volume.delete_snapshot", Params, (Step("delete data", delete_data), Step("forget", forget)), failed
+)

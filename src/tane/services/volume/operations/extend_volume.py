@@ -1,0 +1,37 @@
+"""Grow a volume. extending → available; error_extending when it failed (a grown disk is not made smaller again)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tane.jobs import Operation, Run, Step
+from tane.services.volume.operations.common import GIB, placed_duty
+from tane.services.volume.store import volumes
+
+
+class Params(msgspec.Struct):
+    volume_id: str
+    size: int
+
+
+async def grow(run: Run[Params]) -> None:
+    duty = await placed_duty(run, run.params.volume_id)
+    await duty.extend(run.params.volume_id, run.params.size * GIB)
+
+
+async def finish(run: Run[Params]) -> None:
+    await run.write(
+        volumes.change,
+        run.params.volume_id,
+        only_in=("extending",),
+        status="available",
+        size=run.params.size,
+        extending_to=None,
+    )
+
+
+async def failed(run: Run[Params], reason: str) -> None:
+    await run.write(volumes.change, run.params.volume_id, status="error_extending", extending_to=None, fault=reason)
+
+
+OPERATION = Operation("volume.extend_volume", Params, (Step("grow", grow), Step("finish", finish)), failed)

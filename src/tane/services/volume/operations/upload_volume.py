@@ -1,0 +1,63 @@
+"""Make an image of a volume's content. uploading → what the status was; the image is deleted when it failed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tane.db import Tx
+from tane.jobs import Operation, Run, Step
+from tane.services.image import interface as images
+from tane.services.volume.operations.common import placed_duty
+from tane.services.volume.store import volumes
+
+
+class Params(msgspec.Struct):
+    volume_id: str
+    image_id: str
+    disk_format: str
+
+
+async def write_file(run: Run[Params]) -> None:
+    if await run.read(_has_data, run.params.image_id):
+        return
+    duty = await placed_duty(run, run.params.volume_id)
+    target = images.scratch_path(run.core, run.params.image_id)
+    target.unlink(missing_ok=True)
+    await duty.upload(run.params.volume_id, target, run.params.disk_format)
+
+
+def _has_data(tx: Tx, image_id: str) -> bool:
+    image = images.image_by_id(tx, image_id)
+    return image is not None and image.os_hash_value is not None
+
+
+async def drop_image(run: Run[Params]) -> None:
+    images.scratch_path(run.core, run.params.image_id).unlink(missing_ok=True)
+    await run.write(images.delete_image, run.params.image_id)
+
+
+async def store(run: Run[Params]) -> None:
+    await images.store_file(run.core, run.params.image_id, images.scratch_path(run.core, run.params.image_id))
+
+
+async def release(run: Run[Params]) -> None:
+    await run.write(_release, run.params.volume_id)
+
+
+def _release(tx: Tx, volume_id: str) -> None:
+    row = volumes.get(tx, volume_id)
+    if row is not None and row.status == "uploading":
+        volumes.change(tx, volume_id, status=row.previous_status or "available", previous_status=None)
+
+
+async def failed(run: Run[Params], reason: str) -> None:
+    await run.write(_release, run.params.volume_id)
+
+
+OPERATION = Operation(
+    "volume.upload_volume",
+    Params,
+    (Step("write file", write_file, drop_image), Step("store", store), Step("release", release)),
+    failed,
+    patience=3600.0,
+)

@@ -1,0 +1,218 @@
+"""The block storage API, line by line. Reference: https://docs.openstack.org/api-ref/block-storage/v3/"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+import msgspec
+
+from tane.services.volume import schemas
+from tane.services.volume.api import actions, attachments, infrastructure, metadata, quotas, snapshots, types, volumes
+from tane.web.errors import BadRequest
+from tane.web.request import Request
+from tane.web.routes import Handler, Route
+
+
+def in_project(
+    method: str,
+    path: str,
+    handler: Handler,
+    policy: str,
+    body: type[msgspec.Struct] | None = None,
+    **more: Any,
+) -> Route:
+    """A route below ``/v3/{project_id}``, where the path's project must be the token's, or the caller's an
+    administrator."""
+    if inspect.iscoroutinefunction(handler):
+
+        @functools.wraps(handler)
+        async def serve_async(request: Request) -> Any:
+            _check_project(request)
+            return await handler(request)
+
+        return Route(method, "/v3/{project_id}" + path, serve_async, policy, body, **more)
+
+    @functools.wraps(handler)
+    def serve(request: Request) -> Any:
+        _check_project(request)
+        return handler(request)
+
+    return Route(method, "/v3/{project_id}" + path, serve, policy, body, **more)
+
+
+def _check_project(request: Request) -> None:
+    if request.path["project_id"] != request.ctx.project_id and not request.ctx.is_admin:
+        raise BadRequest("Malformed request url")
+
+
+def action(
+    path: str, name: str, handler: Handler, policy: str, body: type[msgspec.Struct] | None = None, **more: Any
+) -> Route:
+    return in_project("POST", f"{path}/action", handler, policy, body, action=name, **{"status": 202, **more})
+
+
+VOLUME = "/volumes/{volume_id}"
+SNAPSHOT = "/snapshots/{snapshot_id}"
+ATTACHMENT = "/attachments/{attachment_id}"
+TYPE = "/types/{type_id}"
+DO = "volume_extension:volume_actions:"
+ADMIN_DO = "volume_extension:volume_admin_actions:"
+SPECS = "volume_extension:types_extra_specs:"
+ACCESS = "volume_extension:volume_type_access:"
+IMAGE_META = "volume_extension:volume_image_metadata:"
+GET, CHANGE = "volume:not_done:get", "volume:not_done:change"
+
+
+def _metadata(path: str, calls: metadata.Metadata, kind: str, suffix: str) -> tuple[Route, ...]:
+    show, change, remove = (f"volume:{verb}_{suffix}" for verb in ("get", "update", "delete"))
+    return (
+        in_project("GET", f"{path}/metadata", calls.index, show),
+        in_project("POST", f"{path}/metadata", calls.create, change, schemas.MetadataBody),
+        in_project("PUT", f"{path}/metadata", calls.replace, change, schemas.MetadataBody),
+        in_project("GET", f"{path}/metadata/{{key}}", calls.show, show),
+        in_project("PUT", f"{path}/metadata/{{key}}", calls.update, change, schemas.MetaBody),
+        in_project("DELETE", f"{path}/metadata/{{key}}", calls.delete, remove),
+    )
+
+
+def _not_done(path: str, what: str, kind: str) -> tuple[Route, ...]:
+    """Lists of what cannot be made are empty; making it is answered with 501."""
+    return (
+        in_project("GET", path, infrastructure.empty_list(kind), GET),
+        in_project("GET", f"{path}/detail", infrastructure.empty_list(kind), GET),
+        in_project("POST", path, infrastructure.not_done(what), CHANGE),
+    )
+
+
+ROUTES = (
+    Route("GET", "/", infrastructure.index, None),
+    Route("GET", "/v3", infrastructure.show, None),
+    in_project("GET", "/volumes", volumes.index, "volume:get_all"),
+    in_project("POST", "/volumes", volumes.create, "volume:create", schemas.VolumeCreate, status=202),
+    in_project("GET", "/volumes/detail", volumes.detail, "volume:get_all"),
+    in_project("GET", "/volumes/summary", volumes.summary, "volume:get_all", since="3.12"),
+    in_project("GET", VOLUME, volumes.show, "volume:get"),
+    in_project("PUT", VOLUME, volumes.update, "volume:update", schemas.VolumeUpdate),
+    in_project("DELETE", VOLUME, volumes.delete, "volume:delete", status=202),
+    *_metadata(VOLUME, metadata.VOLUMES, "Volume", "volume_metadata"),
+    action(VOLUME, "os-extend", actions.extend, "volume:extend", schemas.ExtendAction),
+    action(VOLUME, "os-reset_status", actions.reset_status, f"{ADMIN_DO}reset_status", schemas.ResetStatusAction),
+    action(VOLUME, "os-force_delete", actions.force_delete, f"{ADMIN_DO}force_delete"),
+    action(VOLUME, "os-force_detach", actions.detach, f"{ADMIN_DO}force_detach", schemas.ForceDetachAction),
+    action(VOLUME, "os-set_bootable", actions.set_bootable, "volume:update", schemas.BootableAction, status=200),
+    action(VOLUME, "os-update_readonly_flag", actions.set_read_only, "volume:update", schemas.ReadOnlyAction),
+    action(VOLUME, "os-attach", actions.attach, f"{DO}attach", schemas.AttachAction),
+    action(VOLUME, "os-detach", actions.detach, f"{DO}detach", schemas.DetachAction),
+    action(VOLUME, "os-reserve", actions.reserve, f"{DO}reserve"),
+    action(VOLUME, "os-unreserve", actions.unreserve, f"{DO}unreserve"),
+    action(VOLUME, "os-begin_detaching", actions.begin_detaching, f"{DO}begin_detaching"),
+    action(VOLUME, "os-roll_detaching", actions.roll_detaching, f"{DO}roll_detaching"),
+    action(VOLUME, "os-initialize_connection", actions.no_connection, f"{DO}initialize_connection"),
+    action(VOLUME, "os-terminate_connection", actions.no_connection, f"{DO}terminate_connection"),
+    action(VOLUME, "os-volume_upload_image", actions.upload_image, f"{DO}upload_image", schemas.UploadImageAction),
+    action(VOLUME, "os-show_image_metadata", actions.show_image_metadata, f"{IMAGE_META}show", status=200),
+    action(
+        VOLUME,
+        "os-set_image_metadata",
+        actions.set_image_metadata,
+        f"{IMAGE_META}set",
+        schemas.SetImageMetadataAction,
+        status=200,
+    ),
+    action(
+        VOLUME,
+        "os-unset_image_metadata",
+        actions.unset_image_metadata,
+        f"{IMAGE_META}remove",
+        schemas.UnsetImageMetadataAction,
+        status=200,
+    ),
+    *(
+        action(VOLUME, name, infrastructure.not_done(what), CHANGE)
+        for name, what in (
+            ("os-retype", "Changing the type of a volume"),
+            ("os-migrate_volume", "Migrating a volume"),
+            ("revert", "Setting a volume back to its snapshot"),
+            ("os-reimage", "Writing another image to a volume"),
+        )
+    ),
+    in_project("GET", "/snapshots", snapshots.index, "volume:get_all_snapshots"),
+    in_project("POST", "/snapshots", snapshots.create, "volume:create_snapshot", schemas.SnapshotCreate, status=202),
+    in_project("GET", "/snapshots/detail", snapshots.detail, "volume:get_all_snapshots"),
+    in_project("GET", SNAPSHOT, snapshots.show, "volume:get_snapshot"),
+    in_project("PUT", SNAPSHOT, snapshots.update, "volume:update_snapshot", schemas.SnapshotUpdate),
+    in_project("DELETE", SNAPSHOT, snapshots.delete, "volume:delete_snapshot", status=202),
+    *_metadata(SNAPSHOT, metadata.SNAPSHOTS, "Snapshot", "snapshot_metadata"),
+    action(
+        SNAPSHOT,
+        "os-reset_status",
+        snapshots.reset_status,
+        "volume_extension:snapshot_admin_actions:reset_status",
+        schemas.SnapshotStatusAction,
+    ),
+    action(SNAPSHOT, "os-force_delete", snapshots.force_delete, "volume_extension:snapshot_admin_actions:force_delete"),
+    in_project("GET", "/attachments", attachments.index, "volume:attachment_get_all", since="3.27"),
+    in_project("GET", "/attachments/detail", attachments.detail, "volume:attachment_get_all", since="3.27"),
+    in_project(
+        "POST",
+        "/attachments",
+        attachments.create,
+        "volume:attachment_create",
+        schemas.AttachmentCreate,
+        since="3.27",
+    ),
+    in_project("GET", ATTACHMENT, attachments.show, "volume:attachment_get", since="3.27"),
+    in_project(
+        "PUT", ATTACHMENT, attachments.update, "volume:attachment_update", schemas.AttachmentUpdate, since="3.27"
+    ),
+    in_project("DELETE", ATTACHMENT, attachments.delete, "volume:attachment_delete", since="3.27"),
+    action(ATTACHMENT, "os-complete", attachments.complete, "volume:attachment_complete", status=204, since="3.44"),
+    in_project("GET", "/types", types.index, "volume_extension:type_get_all"),
+    in_project("POST", "/types", types.create, "volume_extension:type_create", schemas.TypeCreate),
+    in_project("GET", TYPE, types.show, "volume_extension:type_get"),
+    in_project("PUT", TYPE, types.update, "volume_extension:type_update", schemas.TypeUpdate),
+    in_project("DELETE", TYPE, types.delete, "volume_extension:type_delete", status=202),
+    in_project("GET", f"{TYPE}/extra_specs", types.specs, f"{SPECS}index"),
+    in_project("POST", f"{TYPE}/extra_specs", types.create_specs, f"{SPECS}create", schemas.ExtraSpecs),
+    in_project("GET", f"{TYPE}/extra_specs/{{key}}", types.show_spec, f"{SPECS}show"),
+    in_project("PUT", f"{TYPE}/extra_specs/{{key}}", types.update_spec, f"{SPECS}update"),
+    in_project("DELETE", f"{TYPE}/extra_specs/{{key}}", types.delete_spec, f"{SPECS}delete", status=202),
+    in_project("GET", f"{TYPE}/os-volume-type-access", types.access, f"{ACCESS}get_all_for_type"),
+    action(TYPE, "addProjectAccess", types.grant, f"{ACCESS}add_project_access", schemas.AddAccess),
+    action(TYPE, "removeProjectAccess", types.revoke, f"{ACCESS}remove_project_access", schemas.RemoveAccess),
+    in_project("GET", "/os-quota-sets/{target_id}", quotas.show, "volume_extension:quotas:show"),
+    in_project("GET", "/os-quota-sets/{target_id}/defaults", quotas.defaults, "volume_extension:quotas:show"),
+    in_project(
+        "PUT", "/os-quota-sets/{target_id}", quotas.update, "volume_extension:quotas:update", schemas.QuotaUpdate
+    ),
+    in_project("DELETE", "/os-quota-sets/{target_id}", quotas.delete, "volume_extension:quotas:delete"),
+    in_project("GET", "/os-quota-class-sets/{class_name}", quotas.show_class, "volume_extension:quota_classes:get"),
+    in_project(
+        "PUT",
+        "/os-quota-class-sets/{class_name}",
+        quotas.update_class,
+        "volume_extension:quota_classes:update",
+        schemas.QuotaClassUpdate,
+    ),
+    in_project("GET", "/limits", quotas.limits, "limits_extension:used_limits"),
+    in_project("GET", "/os-services", infrastructure.services, "volume_extension:services:index"),
+    in_project("PUT", "/os-services/{verb}", infrastructure.change_service, "volume_extension:services:update"),
+    in_project(
+        "GET",
+        "/scheduler-stats/get_pools",
+        infrastructure.pools,
+        "scheduler_extension:scheduler_stats:get_pools",
+    ),
+    in_project("GET", "/os-availability-zone", infrastructure.zones, "volume:availability_zone_list"),
+    in_project("GET", "/extensions", infrastructure.extensions, "volume:extensions"),
+    *_not_done("/backups", "Backing volumes up", "backups"),
+    *_not_done("/volume-transfers", "Transferring volumes", "transfers"),
+    *_not_done("/os-volume-transfer", "Transferring volumes", "transfers"),
+    *_not_done("/groups", "Grouping volumes", "groups"),
+    *_not_done("/group_types", "Grouping volumes", "group_types"),
+    *_not_done("/group_snapshots", "Grouping volumes", "group_snapshots"),
+    *_not_done("/qos-specs", "Quality-of-service specs", "qos_specs"),
+    in_project("GET", "/messages", infrastructure.empty_list("messages"), GET, since="3.3"),
+)

@@ -1,0 +1,241 @@
+"""Request bodies of block storage (API reference: Block Storage API v3)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from tane.web.codec import Body, LooseBody, Text255, Uuid, since
+
+UNSET = msgspec.UNSET
+Unset = msgspec.UnsetType
+Metadata = dict[str, str]
+Name = Annotated[str, msgspec.Meta(max_length=255)] | None
+
+
+class VolumeIn(LooseBody):
+    """``source_volid``, ``snapshot_id`` and ``imageRef`` name the source; without one the volume is empty."""
+
+    size: int | str | None = None
+    name: Name = None
+    display_name: Name = None
+    description: Name = None
+    display_description: Name = None
+    volume_type: Name = None
+    imageRef: str | None = None
+    image_id: str | None = None
+    snapshot_id: str | None = None
+    source_volid: str | None = None
+    availability_zone: Name = None
+    metadata: Metadata | None = None
+    multiattach: bool | str | None = None
+    consistencygroup_id: str | None = None
+    group_id: Annotated[str | None, since("3.13")] = None
+    backup_id: Annotated[str | None, since("3.47")] = None
+
+
+class VolumeCreate(LooseBody):
+    volume: VolumeIn
+
+
+class Change(LooseBody):
+    name: Name | Unset = UNSET
+    display_name: Name | Unset = UNSET
+    description: Name | Unset = UNSET
+    display_description: Name | Unset = UNSET
+    metadata: Metadata | Unset = UNSET
+
+
+class VolumeUpdate(Body):
+    volume: Change
+
+
+class SnapshotIn(LooseBody):
+    volume_id: Uuid
+    name: Name = None
+    description: Name = None
+    display_name: Name = None
+    display_description: Name = None
+    force: bool | str | None = False
+    metadata: Metadata | None = None
+
+
+class SnapshotCreate(Body):
+    snapshot: SnapshotIn
+
+
+class SnapshotUpdate(Body):
+    snapshot: Change
+
+
+class MetadataBody(Body):
+    metadata: Metadata
+
+
+class MetaBody(Body):
+    meta: Metadata
+
+
+class TypeIn(LooseBody):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    description: Text255 | None = None
+    is_public: bool | None = msgspec.field(name="os-volume-type-access:is_public", default=None)
+    extra_specs: Metadata | None = None
+
+
+class TypeCreate(Body):
+    volume_type: TypeIn
+
+
+class TypeChange(LooseBody):
+    name: Text255 | Unset | None = UNSET
+    description: Text255 | Unset | None = UNSET
+    is_public: bool | Unset | None = UNSET
+
+
+class TypeUpdate(Body):
+    volume_type: TypeChange
+
+
+class ExtraSpecs(Body):
+    extra_specs: Metadata
+
+
+class ProjectAccess(Body):
+    project: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class AddAccess(Body):
+    addProjectAccess: ProjectAccess
+
+
+class RemoveAccess(Body):
+    removeProjectAccess: ProjectAccess
+
+
+class QuotaUpdate(LooseBody):
+    quota_set: dict[str, Any]
+
+
+class QuotaClassUpdate(LooseBody):
+    quota_class_set: dict[str, Any]
+
+
+class AttachmentIn(LooseBody):
+    volume_uuid: Uuid
+    instance_uuid: Uuid | None = None
+    connector: dict[str, Any] | None = None
+    mode: Annotated[str | None, since("3.54")] = None
+
+
+class AttachmentCreate(LooseBody):
+    attachment: AttachmentIn
+
+
+class AttachmentChange(LooseBody):
+    connector: dict[str, Any]
+
+
+class AttachmentUpdate(LooseBody):
+    attachment: AttachmentChange
+
+
+class Extend(LooseBody):
+    new_size: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class ExtendAction(Body):
+    extend: Extend = msgspec.field(name="os-extend")
+
+
+class ResetStatus(LooseBody):
+    status: str | None = None
+    attach_status: str | None = None
+    migration_status: str | None = None
+
+
+class ResetStatusAction(Body):
+    reset: ResetStatus = msgspec.field(name="os-reset_status")
+
+
+class SnapshotStatus(LooseBody):
+    status: str
+
+
+class SnapshotStatusAction(Body):
+    reset: SnapshotStatus = msgspec.field(name="os-reset_status")
+
+
+class Bootable(LooseBody):
+    bootable: bool
+
+
+class BootableAction(Body):
+    value: Bootable = msgspec.field(name="os-set_bootable")
+
+
+class ReadOnly(LooseBody):
+    readonly: bool
+
+
+class ReadOnlyAction(Body):
+    value: ReadOnly = msgspec.field(name="os-update_readonly_flag")
+
+
+class Attach(LooseBody):
+    mountpoint: Text255
+    instance_uuid: Uuid | None = None
+    host_name: Text255 | None = None
+    mode: str = "rw"
+
+
+class AttachAction(Body):
+    attach: Attach = msgspec.field(name="os-attach")
+
+
+class Detach(LooseBody):
+    attachment_id: Uuid | None = None
+
+
+class DetachAction(Body):
+    detach: Detach | None = msgspec.field(name="os-detach")
+
+
+class ForceDetachAction(Body):
+    detach: Detach | None = msgspec.field(name="os-force_detach")
+
+
+class UploadImage(LooseBody):
+    image_name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    disk_format: str | None = None
+    container_format: str | None = None
+    force: bool = False
+    visibility: Annotated[str | None, since("3.1")] = None
+    protected: Annotated[bool | None, since("3.1")] = None
+
+
+class UploadImageAction(Body):
+    upload: UploadImage = msgspec.field(name="os-volume_upload_image")
+
+
+class SetImageMetadata(LooseBody):
+    metadata: Metadata
+
+
+class SetImageMetadataAction(Body):
+    value: SetImageMetadata = msgspec.field(name="os-set_image_metadata")
+
+
+class UnsetImageMetadata(LooseBody):
+    key: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class UnsetImageMetadataAction(Body):
+    value: UnsetImageMetadata = msgspec.field(name="os-unset_image_metadata")
+
+
+class ServiceChange(LooseBody):
+    host: str
+    binary: str | None = None
+    disabled_reason: Text255 | None = None

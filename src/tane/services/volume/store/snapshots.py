@@ -1,0 +1,63 @@
+"""SQL of snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.db.paging import page
+from tane.services.volume.store.volumes import Page
+from tane.services.volume.tables import volume_snapshot
+
+
+def get(tx: Tx, snapshot_id: str) -> Row[Any] | None:
+    return tx.first(select(volume_snapshot).where(volume_snapshot.c.id == snapshot_id))
+
+
+def of_volume(tx: Tx, volume_id: str) -> list[Row[Any]]:
+    return tx.all(select(volume_snapshot).where(volume_snapshot.c.volume_id == volume_id))
+
+
+def find(tx: Tx, conditions: Sequence[Any], wanted: Page, marker: Row[Any] | None) -> list[Row[Any]]:
+    columns = [(volume_snapshot.c[name], descending) for name, descending in wanted.order]
+    values = None if marker is None else [getattr(marker, name) for name, _ in wanted.order]
+    statement = page(select(volume_snapshot).where(*conditions), columns, values, wanted.limit)
+    return tx.all(statement.offset(wanted.offset) if wanted.offset else statement)
+
+
+def count(tx: Tx, conditions: Sequence[Any]) -> int:
+    return int(tx.scalar(select(func.count()).select_from(volume_snapshot).where(*conditions)))
+
+
+def add(tx: Tx, values: Mapping[str, Any]) -> None:
+    tx.execute(insert(volume_snapshot).values(created_at=tx.now, **values))
+
+
+def change(tx: Tx, snapshot_id: str, /, **values: Any) -> int:
+    changed = tx.count(
+        update(volume_snapshot).where(volume_snapshot.c.id == snapshot_id).values(updated_at=tx.now, **values)
+    )
+    if changed:
+        tx.notify(f"snapshot:{snapshot_id}")
+    return changed
+
+
+def remove(tx: Tx, snapshot_id: str) -> None:
+    tx.execute(delete(volume_snapshot).where(volume_snapshot.c.id == snapshot_id))
+    tx.notify(f"snapshot:{snapshot_id}")
+
+
+def usage(tx: Tx, project_id: str, type_id: str | None = None) -> tuple[int, int]:
+    """Snapshots of a project and their GiB; of volumes of one type when given."""
+    wanted = select(
+        func.count().label("number"), func.coalesce(func.sum(volume_snapshot.c.size), 0).label("size")
+    ).where(volume_snapshot.c.project_id == project_id)
+    if type_id is not None:
+        wanted = wanted.where(volume_snapshot.c.volume_type_id == type_id)
+    row = tx.first(wanted)
+    assert row is not None
+    return int(row.number), int(row.size)

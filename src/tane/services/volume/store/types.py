@@ -1,0 +1,70 @@
+"""SQL of volume types and who may use the private ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, exists, insert, or_, select, update
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.db.paging import page
+from tane.services.volume.store.volumes import Page
+from tane.services.volume.tables import volume_type, volume_type_access
+
+
+def get(tx: Tx, type_id: str) -> Row[Any] | None:
+    return tx.first(select(volume_type).where(volume_type.c.id == type_id))
+
+
+def by_name(tx: Tx, name: str) -> Row[Any] | None:
+    return tx.first(select(volume_type).where(volume_type.c.name == name))
+
+
+def names(tx: Tx) -> list[str]:
+    return [row.name for row in tx.all(select(volume_type.c.name).order_by(volume_type.c.name))]
+
+
+def usable_by(project_id: str) -> Any:
+    """Condition: public, or private with access for the project."""
+    granted = exists(
+        select(volume_type_access.c.project_id).where(
+            volume_type_access.c.volume_type_id == volume_type.c.id, volume_type_access.c.project_id == project_id
+        )
+    )
+    return or_(volume_type.c.is_public, granted)
+
+
+def find(tx: Tx, conditions: Sequence[Any], wanted: Page, marker: Row[Any] | None) -> list[Row[Any]]:
+    columns = [(volume_type.c[name], descending) for name, descending in wanted.order]
+    values = None if marker is None else [getattr(marker, name) for name, _ in wanted.order]
+    statement = page(select(volume_type).where(*conditions), columns, values, wanted.limit)
+    return tx.all(statement.offset(wanted.offset) if wanted.offset else statement)
+
+
+def add(tx: Tx, values: Mapping[str, Any]) -> None:
+    tx.execute(insert(volume_type).values(created_at=tx.now, **values))
+
+
+def change(tx: Tx, type_id: str, **values: Any) -> int:
+    return tx.count(update(volume_type).where(volume_type.c.id == type_id).values(updated_at=tx.now, **values))
+
+
+def remove(tx: Tx, type_id: str) -> int:
+    return tx.count(delete(volume_type).where(volume_type.c.id == type_id))
+
+
+def access(tx: Tx, type_id: str) -> list[str]:
+    """Projects that may use a private type."""
+    wanted = select(volume_type_access.c.project_id).where(volume_type_access.c.volume_type_id == type_id)
+    return [row.project_id for row in tx.all(wanted.order_by(volume_type_access.c.project_id))]
+
+
+def grant(tx: Tx, type_id: str, project_id: str) -> None:
+    tx.execute(insert(volume_type_access).values(volume_type_id=type_id, project_id=project_id))
+
+
+def revoke(tx: Tx, type_id: str, project_id: str) -> int:
+    key = (volume_type_access.c.volume_type_id == type_id, volume_type_access.c.project_id == project_id)
+    return tx.count(delete(volume_type_access).where(*key))
