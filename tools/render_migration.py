@@ -12,7 +12,7 @@ from pathlib import Path
 
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, create_engine
+from sqlalchemy import MetaData, Table, create_engine
 
 CHAIN = ("identity", "image", "network", "volume", "compute")
 MODULES = {"identity": ("tane.jobs.tables", "tane.hosts.tables", "tane.quota", "tane.services.identity.tables")}
@@ -23,14 +23,11 @@ def render(service: str) -> None:
     number = CHAIN.index(service) + 1
     from tane.db.schema import metadata
 
-    for module in MODULES["identity"] if service != "identity" else ():
-        importlib.import_module(module)
-    before = set(metadata.tables)
-    for module in MODULES.get(service, (f"tane.services.{service}.tables",)):
-        importlib.import_module(module)
+    modules = [importlib.import_module(m) for m in MODULES.get(service, (f"tane.services.{service}.tables",))]
+    declared = {id(value) for module in modules for value in vars(module).values() if isinstance(value, Table)}
     mine = MetaData(naming_convention=metadata.naming_convention)
     for table in metadata.sorted_tables:
-        if table.name not in before:
+        if id(table) in declared:
             table.to_metadata(mine)
     with create_engine("sqlite://").connect() as connection:
         context = MigrationContext.configure(connection, opts={"target_metadata": mine})

@@ -1,12 +1,21 @@
 """Compute (Nova v2.1)."""
 
+from tane.services.compute.api.versions import MICROVERSIONS
+from tane.services.compute.operations import OPERATIONS
+from tane.services.compute.policies import RULES
+from tane.services.compute.reconcilers import RECONCILERS
+from tane.services.compute.routes import ROUTES
 from tane.web.errors import compute_shape
 from tane.web.routes import Service
 
 SERVICE = Service(
     name="compute",
     prefix="/compute",
-    routes=(),
-    rules=(),
+    routes=ROUTES,
+    rules=RULES,
     error_shape=compute_shape,
+    microversions=MICROVERSIONS,
+    operations=OPERATIONS,
+    reconcilers=RECONCILERS,
+    extra_request_id_headers=("x-compute-request-id",),
 )

@@ -1,0 +1,261 @@
+"""Limits, quota sets, usage and server groups (Compute API: "Limits", "Quota sets", "Usage reports")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Row
+
+from tane.services.compute.api.common import MAX_LIMIT
+from tane.services.compute.domain import administration, listing, quotas
+from tane.services.compute.domain.states import status_of
+from tane.web.codec import iso_micro
+from tane.web.errors import BadRequest, Forbidden
+from tane.web.request import Request, Response
+
+NETWORK_RESOURCES = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
+INJECTED = ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes")
+
+
+def _set_view(request: Request, limits: Mapping[str, Any], *, network_limit: Any = -1) -> dict[str, Any]:
+    """The resources a microversion knows; the network's limits are the network service's own, here unlimited."""
+    body = dict(limits)
+    if request.version < (2, 36):
+        body.update(dict.fromkeys(NETWORK_RESOURCES, network_limit))
+    if request.version >= (2, 57):
+        for name in INJECTED:
+            del body[name]
+    return body
+
+
+def _refuse_others(request: Request, verb: str) -> str:
+    project_id = request.path["project_id"]
+    rule = f"os_compute_api:os-quota-sets:{verb}"
+    if not request.allows(rule, {"project_id": project_id}):
+        raise Forbidden(f"Policy doesn't allow {rule} to be performed.")
+    return project_id
+
+
+def quota_set(request: Request) -> dict[str, Any]:
+    project_id = _refuse_others(request, "show")
+    limits, _ = quotas.show(request.core, project_id)
+    return {"quota_set": {"id": project_id, **_set_view(request, limits)}}
+
+
+def quota_set_detail(request: Request) -> dict[str, Any]:
+    project_id = _refuse_others(request, "detail")
+    limits, used = quotas.show(request.core, project_id)
+    found = {name: {"limit": value, "in_use": used[name], "reserved": 0} for name, value in limits.items()}
+    nothing = {"limit": -1, "in_use": 0, "reserved": 0}
+    return {"quota_set": {"id": project_id, **_set_view(request, found, network_limit=nothing)}}
+
+
+def default_quota_set(request: Request) -> dict[str, Any]:
+    project_id = request.path["project_id"]
+    return {"quota_set": {"id": project_id, **_set_view(request, quotas.defaults(request.core))}}
+
+
+def _given(part: msgspec.Struct) -> dict[str, int]:
+    found = {name: getattr(part, name) for name in part.__struct_fields__ if name != "force"}
+    return {name: value for name, value in found.items() if value is not msgspec.UNSET}
+
+
+def update_quota_set(request: Request) -> dict[str, Any]:
+    wanted = request.body.quota_set
+    values = _given(wanted)
+    _refuse_newer(request, values)
+    limits = quotas.update(request.core, request.path["project_id"], values, force=wanted.force)
+    return {"quota_set": _set_view(request, limits)}
+
+
+def _refuse_newer(request: Request, values: dict[str, int]) -> None:
+    gone = [
+        *(NETWORK_RESOURCES if request.version >= (2, 36) else ()),
+        *(INJECTED if request.version >= (2, 57) else ()),
+    ]
+    for name in values:
+        if name in gone:
+            raise BadRequest(
+                f"Invalid input for field/attribute quota_set. Additional properties are not allowed "
+                f"('{name}' was unexpected)"
+            )
+
+
+def delete_quota_set(request: Request) -> None:
+    quotas.reset(request.core, request.path["project_id"])
+
+
+def quota_class(request: Request) -> dict[str, Any]:
+    limits = _set_view(request, quotas.defaults(request.core))
+    return {"quota_class_set": {"id": request.path["name"], **limits}}
+
+
+def update_quota_class(request: Request) -> dict[str, Any]:
+    if request.path["name"] != "default":
+        raise BadRequest("The only quota class is 'default'.")
+    values = _given(request.body.quota_class_set)
+    _refuse_newer(request, values)
+    return {"quota_class_set": _set_view(request, quotas.update_class(request.core, values))}
+
+
+def limits(request: Request) -> dict[str, Any]:
+    project_id = request.ctx.project_id
+    asked = request.param("tenant_id")
+    if asked is not None and asked != project_id:
+        if not request.allows("os_compute_api:limits:other_project"):
+            raise Forbidden("Policy doesn't allow os_compute_api:limits:other_project to be performed.")
+        project_id = asked
+    limit, used = quotas.show(request.core, project_id)
+    absolute = {
+        "maxTotalInstances": limit["instances"],
+        "maxTotalCores": limit["cores"],
+        "maxTotalRAMSize": limit["ram"],
+        "maxTotalKeypairs": limit["key_pairs"],
+        "maxServerMeta": limit["metadata_items"],
+        "maxServerGroups": limit["server_groups"],
+        "maxServerGroupMembers": limit["server_group_members"],
+        "totalInstancesUsed": used["instances"],
+        "totalCoresUsed": used["cores"],
+        "totalRAMUsed": used["ram"],
+        "totalServerGroupsUsed": used["server_groups"],
+    }
+    if request.version < (2, 36):
+        absolute.update({"maxSecurityGroups": -1, "maxSecurityGroupRules": -1, "maxTotalFloatingIps": -1})
+        absolute.update({"totalFloatingIpsUsed": 0, "totalSecurityGroupsUsed": 0})
+    if request.version < (2, 39):
+        absolute["maxImageMeta"] = limit["metadata_items"]
+    if request.version < (2, 57):
+        absolute["maxPersonality"] = limit["injected_files"]
+        absolute["maxPersonalitySize"] = limit["injected_file_content_bytes"]
+    return {"limits": {"absolute": absolute, "rate": []}}
+
+
+# ----------------------------------------------------------------------------------------------------------- usage
+
+
+def _usage_view(
+    request: Request, project_id: str, found: list[administration.ServerUsage], detailed: bool
+) -> dict[str, Any]:
+    start, end = _period(request)
+    body: dict[str, Any] = {
+        "tenant_id": project_id,
+        "start": iso_micro(start),
+        "stop": iso_micro(end),
+        "total_hours": sum(used.hours for used in found),
+        "total_vcpus_usage": sum(used.hours * used.row.vcpus for used in found),
+        "total_memory_mb_usage": sum(used.hours * used.row.ram_mb for used in found),
+        "total_local_gb_usage": sum(used.hours * used.row.disk_gb for used in found),
+    }
+    if detailed:
+        body["server_usages"] = [
+            {
+                "instance_id": used.row.id,
+                "name": used.row.name,
+                "tenant_id": used.row.project_id,
+                "hours": used.hours,
+                "vcpus": used.row.vcpus,
+                "memory_mb": used.row.ram_mb,
+                "local_gb": used.row.disk_gb,
+                "flavor": used.row.flavor["original_name"],
+                "started_at": iso_micro(used.row.launched_at or used.row.created_at),
+                "ended_at": iso_micro(used.ended_at),
+                "state": "terminated" if used.ended_at else status_of(used.row.vm_state, None).lower(),
+                "uptime": used.uptime,
+            }
+            for used in found
+        ]
+    return body
+
+
+def _period(request: Request) -> tuple[Any, Any]:
+    """(start, end) of a usage report: by default the last four weeks."""
+    now = request.core.clock.now()
+    start, end = request.param("start"), request.param("end")
+    found_end = listing.moment("end", end) if end else now
+    found_start = listing.moment("start", start) if start else now - timedelta(weeks=4)
+    if found_start >= found_end:
+        raise BadRequest("Invalid start time. The start time cannot occur after the end time.")
+    return found_start, found_end
+
+
+def usages(request: Request) -> dict[str, Any]:
+    start, end = _period(request)
+    detailed = request.param("detailed") == "1"
+    found = administration.usage(request.core, start, end, None)
+    return {"tenant_usages": [_usage_view(request, name, used, detailed) for name, used in sorted(found.items())]}
+
+
+def usage(request: Request) -> dict[str, Any]:
+    project_id = request.path["project_id"]
+    rule = "os_compute_api:os-simple-tenant-usage:show"
+    if not request.allows(rule, {"project_id": project_id}):
+        raise Forbidden(f"Policy doesn't allow {rule} to be performed.")
+    start, end = _period(request)
+    found = administration.usage(request.core, start, end, project_id).get(project_id, [])
+    return {"tenant_usage": _usage_view(request, project_id, found, True) if found else {}}
+
+
+# --------------------------------------------------------------------------------------------------- server groups
+
+
+def _group_view(request: Request, row: Row[Any], members: list[str]) -> dict[str, Any]:
+    body: dict[str, Any] = {"id": row.id, "name": row.name, "members": members}
+    if request.version >= (2, 13):
+        body["project_id"] = row.project_id
+        body["user_id"] = row.user_id
+    if request.version >= (2, 64):
+        body["policy"] = row.policy
+        body["rules"] = row.rules
+    else:
+        body["policies"] = [row.policy]
+        body["metadata"] = {}
+    return body
+
+
+def server_groups(request: Request) -> dict[str, Any]:
+    all_projects = request.param("all_projects") is not None and request.allows(
+        "os_compute_api:os-server-groups:index:all_projects"
+    )
+    limit = request.number("limit", MAX_LIMIT) or MAX_LIMIT
+    rows, members = administration.server_groups(
+        request.core, request.ctx, all_projects=all_projects, limit=limit, offset=request.number("offset", 0) or 0
+    )
+    return {"server_groups": [_group_view(request, row, members.get(row.id, [])) for row in rows]}
+
+
+def server_group(request: Request) -> dict[str, Any]:
+    row, members = administration.server_group(request.core, request.ctx, request.path["group_id"])
+    return {"server_group": _group_view(request, row, members)}
+
+
+def create_server_group(request: Request) -> dict[str, Any]:
+    wanted = request.body.server_group
+    if request.version >= (2, 64):
+        if wanted.policies is not None or wanted.policy is None:
+            raise BadRequest("Invalid input for field/attribute server_group. 'policy' is a required property")
+        policy = wanted.policy
+    else:
+        if not wanted.policies or len(wanted.policies) != 1:
+            raise BadRequest("Invalid input for field/attribute policies. Exactly one policy is expected")
+        [policy] = wanted.policies
+        if policy.startswith("soft-") and request.version < (2, 15):
+            raise BadRequest(f"Invalid input for field/attribute policies. '{policy}' came with version 2.15")
+    row = administration.create_server_group(request.core, request.ctx, wanted.name, policy, dict(wanted.rules or {}))
+    return {"server_group": _group_view(request, row, [])}
+
+
+def delete_server_group(request: Request) -> None:
+    administration.delete_server_group(request.core, request.ctx, request.path["group_id"])
+
+
+def extensions(request: Request) -> dict[str, Any]:
+    """The extension mechanism is history: what it once told is in the microversion."""
+    return {"extensions": []}
+
+
+def extension(request: Request) -> Response:
+    body = {"itemNotFound": {"code": 404, "message": f"Extension {request.path['alias']} does not exist."}}
+    return Response(body, status=404)

@@ -1,0 +1,209 @@
+"""Asking for a change of a server's state; the work is a job (Compute API: "Servers - run an action")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db import Tx
+from tane.jobs import enqueue
+from tane.services.compute.domain import quotas
+from tane.services.compute.domain.common import ip_or_empty, refuse_locked, require, require_state
+from tane.services.compute.domain.create import (
+    check_user_data,
+    new_password,
+    refuse_too_small,
+    require_image,
+)
+from tane.services.compute.domain.servers import Shown, details
+from tane.services.compute.schemas import RebuildIn
+from tane.services.compute.store import flavors, keypairs, servers
+from tane.services.image import interface as image
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict
+
+REBOOTABLE = ("active", "stopped", "paused", "suspended", "error")
+SNAPSHOT_NOT_INHERITED = ("signature", "img_signature", "instance_uuid", "user_id", "image_type", "base_image_ref")
+
+
+def queue(tx: Tx, ctx: Context, server_id: str, operation: str, **params: Any) -> None:
+    """Write the job of an action in the transaction that decided on it."""
+    enqueue(
+        tx,
+        f"compute.{operation}",
+        resource=f"server:{server_id}",
+        request_id=ctx.request_id,
+        user_id=ctx.user_id,
+        project_id=ctx.project_id,
+        server_id=server_id,
+        **params,
+    )
+
+
+def _ask(
+    core: Core, ctx: Context, server_id: str, action: str, allowed: tuple[str, ...], task: str, operation: str
+) -> None:
+    with core.db.write() as tx:
+        row = require(tx, ctx, server_id)
+        refuse_locked(ctx, row)
+        require_state(row, action, allowed)
+        refuse_nowhere(row)
+        servers.change(tx, server_id, task_state=task)
+        queue(tx, ctx, server_id, operation)
+
+
+def refuse_nowhere(row: Row[Any]) -> None:
+    """:raises Conflict: the server never got a host."""
+    if row.host_id is None:
+        raise Conflict(f"Instance {row.id} is not ready")
+
+
+def start(core: Core, ctx: Context, server_id: str) -> None:
+    _ask(core, ctx, server_id, "start", ("stopped",), "powering-on", "start_server")
+
+
+def stop(core: Core, ctx: Context, server_id: str) -> None:
+    _ask(core, ctx, server_id, "stop", ("active", "error"), "powering-off", "stop_server")
+
+
+def pause(core: Core, ctx: Context, server_id: str) -> None:
+    _ask(core, ctx, server_id, "pause", ("active",), "pausing", "pause_server")
+
+
+def unpause(core: Core, ctx: Context, server_id: str) -> None:
+    _ask(core, ctx, server_id, "unpause", ("paused",), "unpausing", "unpause_server")
+
+
+def suspend(core: Core, ctx: Context, server_id: str) -> None:
+    _ask(core, ctx, server_id, "suspend", ("active",), "suspending", "suspend_server")
+
+
+def resume(core: Core, ctx: Context, server_id: str) -> None:
+    _ask(core, ctx, server_id, "resume", ("suspended",), "resuming", "resume_server")
+
+
+def reboot(core: Core, ctx: Context, server_id: str, *, hard: bool) -> None:
+    """A hard reboot is also the way out of ERROR, and out of a soft reboot that does not end."""
+    with core.db.write() as tx:
+        row = require(tx, ctx, server_id)
+        refuse_locked(ctx, row)
+        if hard:
+            require_state(row, "reboot", REBOOTABLE, busy=("rebooting", "reboot_started"))
+        else:
+            require_state(row, "reboot", ("active",))
+        refuse_nowhere(row)
+        servers.change(tx, server_id, task_state="rebooting_hard" if hard else "rebooting")
+        queue(tx, ctx, server_id, "reboot_server", hard=hard)
+
+
+def rebuild(core: Core, ctx: Context, server_id: str, body: RebuildIn) -> tuple[Shown, str]:
+    """Make the root disk anew from an image; returns the server and its new password.
+
+    :raises BadRequest: the image does not fit, or the server boots from a volume and the image is another one.
+    """
+    if body.personality:
+        raise BadRequest("Personality files are not supported; use user_data or a config drive instead.")
+    password = body.adminPass or new_password()
+    values = given(body)
+    check_user_data(values.get("user_data"))
+    with core.db.write() as tx:
+        row = require(tx, ctx, server_id)
+        refuse_locked(ctx, row)
+        require_state(row, "rebuild", ("active", "stopped", "paused", "suspended", "error"))
+        refuse_nowhere(row)
+        info = require_image(tx, ctx, body.imageRef.rstrip("/").rsplit("/", 1)[-1])
+        if row.image_id is None:
+            raise BadRequest("Unable to rebuild with a different image for a volume-backed server.")
+        if "metadata" in values:
+            quotas.refuse_metadata_over_quota(tx, row.project_id, len(values["metadata"]))
+        _refuse_larger_image(tx, row, info)
+        if "key_name" in values:
+            values["public_key"] = _public_key(tx, ctx, values["key_name"])
+        start_after = row.vm_state != "stopped"
+        servers.change(
+            tx,
+            server_id,
+            task_state="rebuilding",
+            image_id=info.id,
+            admin_pass=password if row.config_drive else None,
+            fault=None,
+            **values,
+        )
+        queue(tx, ctx, server_id, "rebuild_server", start_after=start_after)
+        return details(tx, [require(tx, ctx, server_id)]), password
+
+
+def given(body: RebuildIn) -> dict[str, Any]:
+    """The columns a rebuild changes beside the image."""
+    columns: dict[str, Any] = {
+        "name": body.name,
+        "metadata": body.metadata,
+        "disk_config": body.disk_config,
+        "access_ip_v4": body.accessIPv4,
+        "access_ip_v6": body.accessIPv6,
+        "description": body.description,
+        "key_name": body.key_name,
+        "user_data": body.user_data,
+        "hostname": body.hostname,
+    }
+    found = {name: value for name, value in columns.items() if value is not msgspec.UNSET}
+    ip_or_empty(found.get("access_ip_v4", ""), "accessIPv4", 4)
+    ip_or_empty(found.get("access_ip_v6", ""), "accessIPv6", 6)
+    return found
+
+
+def _public_key(tx: Tx, ctx: Context, key_name: str | None) -> str | None:
+    if key_name is None:
+        return None
+    row = keypairs.get(tx, ctx.user_id, key_name)
+    if row is None:
+        raise BadRequest("Invalid key_name provided.")
+    return str(row.public_key)
+
+
+def _refuse_larger_image(tx: Tx, row: Row[Any], info: image.ImageInfo) -> None:
+    flavor = flavors.get(tx, row.flavor_id)
+    if flavor is not None:
+        refuse_too_small(info, flavor)
+
+
+def create_image(core: Core, ctx: Context, server_id: str, name: str, properties: dict[str, str]) -> str:
+    """Order an image of the root disk as it is now; returns the image's id.
+
+    :raises BadRequest: the server boots from a volume: a snapshot of the volume is the way.
+    """
+    with core.db.write() as tx:
+        row = require(tx, ctx, server_id)
+        refuse_locked(ctx, row)
+        require_state(row, "createImage", ("active", "stopped", "paused", "suspended"))
+        refuse_nowhere(row)
+        if row.image_id is None:
+            raise BadRequest(
+                f"Instance {server_id} boots from a volume: create a snapshot of that volume, or upload it as an image."
+            )
+        quotas.refuse_metadata_over_quota(tx, row.project_id, len(properties))
+        base = image.image_by_id(tx, row.image_id)
+        kept = {k: v for k, v in (base.properties if base else {}).items() if k not in SNAPSHOT_NOT_INHERITED}
+        image_id = image.create_image(
+            tx,
+            ctx,
+            name=name,
+            disk_format="qcow2",
+            container_format="bare",
+            min_disk=row.flavor["disk"],
+            min_ram=base.min_ram if base else 0,
+            properties={
+                **kept,
+                **properties,
+                "instance_uuid": server_id,
+                "user_id": ctx.user_id,
+                "image_type": "snapshot",
+                "base_image_ref": row.image_id,
+            },
+        )
+        servers.change(tx, server_id, task_state="image_snapshot")
+        queue(tx, ctx, server_id, "create_image", image_id=image_id)
+        return image_id

@@ -1,0 +1,174 @@
+"""Ports and volumes of a server that exists (Compute API: "Port interfaces", "Servers with volume attachments")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.compute.domain import block_devices as devices
+from tane.services.compute.domain.actions import queue, refuse_nowhere
+from tane.services.compute.domain.common import new_id, refuse_locked, require, require_state
+from tane.services.compute.store import block_devices
+from tane.services.network import interface as network
+from tane.services.volume import interface as volume
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict, NotFound
+
+CHANGEABLE = ("active", "paused", "stopped")
+
+
+def _changeable(tx: Tx, ctx: Context, server_id: str, action: str) -> Row[Any]:
+    row = require(tx, ctx, server_id)
+    refuse_locked(ctx, row)
+    require_state(row, action, CHANGEABLE)
+    refuse_nowhere(row)
+    return row
+
+
+# ----------------------------------------------------------------------------------------------------------- ports
+
+
+def ports(core: Core, ctx: Context, server_id: str) -> tuple[list[Row[Any]], dict[str, list[network.AddressInfo]]]:
+    """The server's ports, and port id → its fixed addresses."""
+    with core.db.read() as tx:
+        require(tx, ctx, server_id)
+        return _ports(tx, server_id)
+
+
+def _ports(tx: Tx, server_id: str) -> tuple[list[Row[Any]], dict[str, list[network.AddressInfo]]]:
+    by_port: dict[str, list[network.AddressInfo]] = {}
+    for info in network.addresses(tx, [server_id]).get(server_id, []):
+        if info.type == "fixed":
+            by_port.setdefault(info.port_id, []).append(info)
+    return network.server_ports(tx, server_id), by_port
+
+
+def attach_port(
+    core: Core, ctx: Context, server_id: str, spec: network.PortSpec
+) -> tuple[Row[Any], list[network.AddressInfo]]:
+    """Give the server another port; it is plugged in by a job."""
+    with core.db.write() as tx:
+        row = _changeable(tx, ctx, server_id, "attach_interface")
+        if spec.network_id is None and spec.port_id is None:
+            usable = network.usable_networks(tx, ctx)
+            if len(usable) != 1:
+                raise (
+                    Conflict("Multiple possible networks found, use a Network ID to be more specific.")
+                    if usable
+                    else (BadRequest("No network is available to attach an interface to."))
+                )
+            spec = network.PortSpec(network_id=usable[0].id, port_id=None, fixed_ip=spec.fixed_ip, tag=spec.tag)
+        assert row.host_id is not None
+        [port_id] = network.claim_ports(
+            tx,
+            ctx,
+            server_id=server_id,
+            host_id=row.host_id,
+            hostname=row.hostname,
+            specs=[spec],
+            security_groups=[],
+        )
+        queue(tx, ctx, server_id, "attach_interface", port_id=port_id)
+        found, addresses = _ports(tx, server_id)
+        return next(port for port in found if port.id == port_id), addresses.get(port_id, [])
+
+
+def detach_port(core: Core, ctx: Context, server_id: str, port_id: str) -> None:
+    """:raises NotFound: the port is not the server's."""
+    with core.db.write() as tx:
+        _changeable(tx, ctx, server_id, "detach_interface")
+        if port_id not in {port.id for port in network.server_ports(tx, server_id)}:
+            raise NotFound(f"Port {port_id} not found on instance {server_id}")
+        queue(tx, ctx, server_id, "detach_interface", port_id=port_id)
+
+
+# --------------------------------------------------------------------------------------------------------- volumes
+
+
+def volumes(core: Core, ctx: Context, server_id: str) -> list[Row[Any]]:
+    with core.db.read() as tx:
+        require(tx, ctx, server_id)
+        return block_devices.of_server(tx, server_id)
+
+
+def volume_attachment(core: Core, ctx: Context, server_id: str, volume_id: str) -> Row[Any]:
+    with core.db.read() as tx:
+        require(tx, ctx, server_id)
+        return _attachment(tx, server_id, volume_id)
+
+
+def _attachment(tx: Tx, server_id: str, volume_id: str) -> Row[Any]:
+    row = block_devices.get(tx, server_id, volume_id)
+    if row is None:
+        raise NotFound(f"Instance {server_id} is not attached to volume {volume_id}")
+    return row
+
+
+def attach_volume(
+    core: Core,
+    ctx: Context,
+    server_id: str,
+    volume_id: str,
+    *,
+    device: str | None,
+    tag: str | None,
+    delete_on_termination: bool,
+) -> Row[Any]:
+    """Reserve the volume; a job connects it. A device name asked for is a wish, as upstream.
+
+    :raises NotFound: no such volume. :raises BadRequest: it is not available, or attached here already.
+    """
+    with core.db.write() as tx:
+        row = _changeable(tx, ctx, server_id, "attach_volume")
+        if block_devices.get(tx, server_id, volume_id) is not None:
+            raise BadRequest(f"Invalid volume: volume {volume_id} is already attached to instance {server_id}")
+        try:
+            volume.reserve(tx, ctx, volume_id)
+        except Conflict as error:
+            raise BadRequest(f"Invalid volume: {error.message}") from None
+        taken = devices.local_devices(row.image_id is not None, row.flavor["ephemeral"], row.flavor["swap"])
+        taken |= {other.device for other in block_devices.of_server(tx, server_id)}
+        wish = device if device is None or device.startswith("/dev/") else f"/dev/{device}"
+        if wish is not None and wish in taken:
+            raise Conflict(f"The supplied device path ({wish}) is in use.")
+        attachment_id = new_id()
+        block_devices.add(
+            tx,
+            attachment_id=attachment_id,
+            server_id=server_id,
+            position=block_devices.next_position(tx, server_id),
+            volume_id=volume_id,
+            device=wish if wish and wish.startswith("/dev/vd") else devices.free_device(taken),
+            boot_index=None,
+            delete_on_termination=delete_on_termination,
+            made_for_server=False,
+            tag=tag,
+        )
+        queue(tx, ctx, server_id, "attach_volume", attachment_id=attachment_id, volume_id=volume_id)
+        return _attachment(tx, server_id, volume_id)
+
+
+def update_volume_attachment(
+    core: Core, ctx: Context, server_id: str, volume_id: str, delete_on_termination: bool
+) -> None:
+    with core.db.write() as tx:
+        require(tx, ctx, server_id)
+        found = _attachment(tx, server_id, volume_id)
+        block_devices.change(tx, found.attachment_id, delete_on_termination=delete_on_termination)
+
+
+def detach_volume(core: Core, ctx: Context, server_id: str, volume_id: str) -> None:
+    """:raises Forbidden: the root volume stays. :raises BadRequest: the volume is not in use."""
+    with core.db.write() as tx:
+        _changeable(tx, ctx, server_id, "detach_volume")
+        found = _attachment(tx, server_id, volume_id)
+        if found.boot_index == 0:
+            raise BadRequest("Cannot detach a root device volume")
+        try:
+            volume.begin_detach(tx, ctx, volume_id, server_id)
+        except Conflict as error:
+            raise BadRequest(error.message) from None
+        queue(tx, ctx, server_id, "detach_volume", attachment_id=found.attachment_id, volume_id=volume_id)

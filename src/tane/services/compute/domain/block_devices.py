@@ -1,0 +1,209 @@
+"""What a new server's disks are made of (Compute API: ``block_device_mapping_v2``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.services.compute.domain.common import new_id
+from tane.services.compute.schemas import BlockDeviceIn
+from tane.services.compute.store import block_devices
+from tane.services.volume import interface as volume
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound, OverLimit
+
+ROOT_DEVICE = "/dev/vda"
+INVALID = "Block Device Mapping is Invalid: "
+
+
+@dataclass(frozen=True)
+class VolumeSpec:
+    """A volume a server is to have: an existing one (``source`` "volume"), or one made for it. ``size`` in GiB."""
+
+    source: str
+    source_id: str | None
+    size: int | None
+    boot_index: int | None
+    delete_on_termination: bool
+    device: str | None
+    tag: str | None
+    volume_type: str | None
+
+
+@dataclass(frozen=True)
+class Disks:
+    """``image_id``: the image of the local root disk, None when the server boots from ``volumes``."""
+
+    image_id: str | None
+    volumes: tuple[VolumeSpec, ...]
+
+    @property
+    def root(self) -> VolumeSpec | None:
+        return next((spec for spec in self.volumes if spec.boot_index == 0), None)
+
+
+def plan(image_ref: str, mapping: Sequence[BlockDeviceIn], flavor: Row[Any]) -> Disks:
+    """Read the mapping. :raises BadRequest: with the rule that it breaks."""
+    image_id: str | None = image_ref or None
+    local_image = None
+    specs: list[VolumeSpec] = []
+    for device in mapping:
+        if device.no_device in (True, "True", "true", "1"):
+            continue
+        source_id = device.uuid or {
+            "volume": device.volume_id,
+            "snapshot": device.snapshot_id,
+            "image": device.image_id,
+        }.get(device.source_type)
+        destination = device.destination_type or ("local" if device.source_type in ("image", "blank") else "volume")
+        if device.source_type != "blank" and not source_id:
+            raise BadRequest("Missing device UUID.")
+        if destination == "local":
+            if device.source_type == "image":
+                if _boot_index(device) != 0:
+                    raise BadRequest("Mapping image to local is not supported.")
+                local_image = source_id
+            elif device.source_type == "blank":
+                _refuse_larger_than_flavor(device, flavor)
+            else:
+                raise BadRequest(f"{INVALID}a {device.source_type} cannot become a local disk.")
+            continue
+        specs.append(_volume_spec(device, source_id))
+    boots = sorted(spec.boot_index for spec in specs if spec.boot_index is not None and spec.boot_index >= 0)
+    if local_image is not None and image_id not in (None, local_image):
+        raise BadRequest(f"{INVALID}imageRef and the image of the root disk differ.")
+    image_id = image_id or local_image
+    if image_id is not None:
+        boots = [0, *boots]
+    elif not specs:
+        raise BadRequest("Invalid imageRef provided.")
+    if boots != list(range(len(boots))) or not boots:
+        raise BadRequest(
+            f"{INVALID}Boot sequence for the instance and image/block device mapping combination is not valid."
+        )
+    return Disks(image_id, tuple(sorted(specs, key=lambda s: (s.boot_index is None, s.boot_index or 0))))
+
+
+def _volume_spec(device: BlockDeviceIn, source_id: str | None) -> VolumeSpec:
+    size = device.volume_size or None
+    if device.source_type == "image" and not size:
+        raise BadRequest(f"{INVALID}Images with destination_type 'volume' need to have a non-zero size specified")
+    if device.source_type == "blank" and not size:
+        raise BadRequest(f"{INVALID}Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size")
+    name = device.device_name
+    return VolumeSpec(
+        source=device.source_type,
+        source_id=source_id,
+        size=size if isinstance(size, int) else None,
+        boot_index=_boot_index(device),
+        delete_on_termination=device.delete_on_termination,
+        device=None if name is None else name if name.startswith("/dev/") else f"/dev/{name}",
+        tag=device.tag,
+        volume_type=device.volume_type,
+    )
+
+
+def _boot_index(device: BlockDeviceIn) -> int | None:
+    value = device.boot_index
+    if value in (None, "None", "none", ""):
+        return None
+    try:
+        number = int(str(value))
+    except ValueError:
+        raise BadRequest(f"Invalid input for field/attribute boot_index. '{value}' is not an integer") from None
+    return number if number >= 0 else None
+
+
+def _refuse_larger_than_flavor(device: BlockDeviceIn, flavor: Row[Any]) -> None:
+    size = device.volume_size if isinstance(device.volume_size, int) else 0
+    if device.guest_format == "swap":
+        if size > flavor.swap:
+            raise BadRequest("Swap drive requested is larger than instance type allows.")
+    elif size > flavor.ephemeral:
+        raise BadRequest("Ephemeral disks requested are larger than the instance type allows.")
+
+
+def claim(tx: Tx, ctx: Context, server_id: str, disks: Disks, flavor: Row[Any]) -> None:
+    """Reserve the volumes a server is given and order those made for it; one row each.
+
+    :raises BadRequest: a source that is missing, not bootable, or not available. :raises Forbidden: over quota.
+    """
+    taken = local_devices(disks.image_id is not None, flavor.ephemeral, flavor.swap)
+    for position, spec in enumerate(disks.volumes):
+        volume_id = _reserve(tx, ctx, spec) if spec.source == "volume" else _order(tx, ctx, spec)
+        device = spec.device if spec.device and spec.device not in taken else free_device(taken)
+        if spec.boot_index == 0:
+            device = ROOT_DEVICE
+        taken.add(device)
+        block_devices.add(
+            tx,
+            attachment_id=new_id(),
+            server_id=server_id,
+            position=position,
+            volume_id=volume_id,
+            device=device,
+            boot_index=spec.boot_index,
+            delete_on_termination=spec.delete_on_termination,
+            made_for_server=spec.source != "volume",
+            tag=spec.tag,
+        )
+
+
+def _reserve(tx: Tx, ctx: Context, spec: VolumeSpec) -> str:
+    assert spec.source_id is not None
+    try:
+        info = volume.volume_info(tx, ctx, spec.source_id)
+    except NotFound:
+        raise BadRequest(f"{INVALID}failed to get volume {spec.source_id}.") from None
+    if spec.boot_index == 0 and not info.bootable:
+        raise BadRequest(f"Block Device {spec.source_id} is not bootable.")
+    try:
+        volume.reserve(tx, ctx, spec.source_id)
+    except Conflict as error:
+        raise BadRequest(f"Invalid volume: {error.message}") from None
+    return spec.source_id
+
+
+def _order(tx: Tx, ctx: Context, spec: VolumeSpec) -> str:
+    size = spec.size
+    try:
+        if spec.source == "snapshot":
+            assert spec.source_id is not None
+            size = size or volume.snapshot_info(tx, ctx, spec.source_id).size
+        return volume.create_volume(
+            tx,
+            ctx,
+            size=size or 0,
+            image_id=spec.source_id if spec.source == "image" else None,
+            snapshot_id=spec.source_id if spec.source == "snapshot" else None,
+            volume_type=spec.volume_type,
+        )
+    except NotFound as error:
+        if spec.source == "blank":
+            raise BadRequest(error.message) from None
+        raise BadRequest(f"{INVALID}failed to get {spec.source} {spec.source_id}.") from None
+    except OverLimit as error:
+        raise Forbidden(error.message) from None
+
+
+def local_devices(local_root: bool, ephemeral_gb: int, swap_mb: int) -> set[str]:
+    """The device names that the disks of the host itself take."""
+    count = int(local_root) + bool(ephemeral_gb) + bool(swap_mb)
+    names: set[str] = set() if local_root else {ROOT_DEVICE}
+    for _ in range(count):
+        names.add(free_device(names))
+    return names
+
+
+def free_device(taken: set[str]) -> str:
+    """The first name of ``/dev/vda`` … that is not taken."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    for first in ("", *letters):
+        for last in letters:
+            if f"/dev/vd{first}{last}" not in taken:
+                return f"/dev/vd{first}{last}"
+    raise Forbidden("The maximum number of disk devices allowed to attach to a single instance is exceeded.")

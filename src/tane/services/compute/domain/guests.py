@@ -1,0 +1,103 @@
+"""The document a host makes a guest from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from tane.agent.documents import ConfigDrive, Guest, ImageRef, Kernel, Nic, RootDisk, VolumeConnection, VolumeDisk
+from tane.db import Tx
+from tane.jobs import Permanent
+from tane.services.compute.domain import metadata
+from tane.services.compute.store import block_devices, servers
+from tane.services.image import interface as image
+from tane.services.network import interface as network
+from tane.services.volume import interface as volume
+
+CONSOLES = "console=tty0 console=ttyS0"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the database knows of a guest: all but the connections of its volumes."""
+
+    server: Row[Any]
+    devices: list[Row[Any]]
+    nics: tuple[Nic, ...]
+    root: RootDisk | None
+    kernel: Kernel | None
+    config_drive: ConfigDrive | None
+
+
+def parts(tx: Tx, server_id: str) -> Parts:
+    """:raises Permanent: the server or the image of its root disk is gone."""
+    row = servers.get(tx, server_id)
+    if row is None:
+        raise Permanent(f"Instance {server_id} could not be found.")
+    devices = block_devices.of_server(tx, server_id)
+    properties = _image_properties(tx, row, devices)
+    root = None
+    if row.image_id is not None:
+        root = RootDisk(image=_content(tx, row.image_id), size_gb=row.flavor["disk"])
+    return Parts(
+        server=row,
+        devices=devices,
+        nics=tuple(network.nics(tx, server_id)),
+        root=root,
+        kernel=_kernel(tx, properties, row.root_device_name),
+        config_drive=ConfigDrive(files=metadata.config_drive(tx, row)) if row.config_drive else None,
+    )
+
+
+def document(parts: Parts, connections: dict[str, VolumeConnection]) -> Guest:
+    """The guest with its volumes reachable by ``connections`` (attachment id → connection)."""
+    row = parts.server
+    return Guest(
+        id=row.id,
+        name=f"instance-{row.number:08x}",
+        vcpus=row.vcpus,
+        memory_mb=row.ram_mb,
+        root=parts.root,
+        volumes=tuple(disk(device, connections[device.attachment_id]) for device in parts.devices),
+        nics=parts.nics,
+        kernel=parts.kernel,
+        config_drive=parts.config_drive,
+        ephemeral_gb=row.flavor["ephemeral"],
+        swap_mb=row.flavor["swap"],
+    )
+
+
+def disk(device: Row[Any], connection: VolumeConnection) -> VolumeDisk:
+    return VolumeDisk(
+        volume_id=device.volume_id, connection=connection, device=device.device, boot_index=device.boot_index
+    )
+
+
+def _image_properties(tx: Tx, row: Row[Any], devices: list[Row[Any]]) -> dict[str, str]:
+    if row.image_id is not None:
+        info = image.image_by_id(tx, row.image_id)
+        return info.properties if info is not None else {}
+    root = next((device for device in devices if device.boot_index == 0), None)
+    return volume.volume_info(tx, None, root.volume_id).image_metadata if root is not None else {}
+
+
+def _content(tx: Tx, image_id: str) -> ImageRef:
+    info = image.image_by_id(tx, image_id)
+    if info is None or info.ref is None:
+        raise Permanent(f"Image {image_id} could not be found or has no data.")
+    return info.ref
+
+
+def _kernel(tx: Tx, properties: dict[str, str], root_device: str) -> Kernel | None:
+    """Direct kernel boot, when the image asks for it."""
+    kernel_id = properties.get("kernel_id")
+    if not kernel_id:
+        return None
+    ramdisk_id = properties.get("ramdisk_id")
+    return Kernel(
+        kernel=_content(tx, kernel_id),
+        ramdisk=_content(tx, ramdisk_id) if ramdisk_id else None,
+        command_line=properties.get("os_command_line") or f"root={root_device} {CONSOLES}",
+    )

@@ -1,0 +1,93 @@
+"""Key pairs of users (Compute API: "Keypairs")."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.services.compute.domain import quotas
+from tane.services.compute.store import keypairs
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict, NotFound, NotImplementedHere
+
+
+def index(core: Core, user_id: str, marker: str | None, limit: int | None) -> list[Row[Any]]:
+    with core.db.read() as tx:
+        if marker is not None and keypairs.get(tx, user_id, marker) is None:
+            raise BadRequest(f"marker [{marker}] not found")
+        return keypairs.find(tx, user_id, marker, limit)
+
+
+def show(core: Core, user_id: str, name: str) -> Row[Any]:
+    with core.db.read() as tx:
+        row = keypairs.get(tx, user_id, name)
+    if row is None:
+        raise NotFound(f"Keypair {name} not found for user {user_id}")
+    return row
+
+
+def delete(core: Core, user_id: str, name: str) -> None:
+    with core.db.write() as tx:
+        if not keypairs.remove(tx, user_id, name):
+            raise NotFound(f"Keypair {name} not found for user {user_id}")
+
+
+def create(
+    core: Core, ctx: Context, *, user_id: str, name: str, kind: str, public_key: str | None, extra_characters: str = ""
+) -> tuple[Row[Any], str | None]:
+    """Keep a public key, or make a pair of keys when there is none; the private key is told once and not kept.
+
+    :raises BadRequest: the name or the key is no good. :raises Conflict: the name is taken.
+    """
+    if not re.fullmatch(rf"[a-zA-Z0-9 _{re.escape(extra_characters)}-]+", name):
+        raise BadRequest("Keypair data is invalid: Keypair name contains unsafe characters")
+    private_key = None
+    if public_key is None:
+        if kind != "ssh":
+            raise NotImplementedHere("Generating an x509 certificate is not implemented; import one instead.")
+        public_key, private_key = generate()
+    public_key = public_key.strip() if kind == "ssh" else public_key
+    shown = fingerprint(public_key, kind)
+    with core.db.write() as tx:
+        quotas.refuse_keypairs_over_quota(tx, ctx, user_id)
+        if keypairs.get(tx, user_id, name) is not None:
+            raise Conflict(f"Key pair '{name}' already exists.")
+        keypairs.add(tx, user_id=user_id, name=name, type=kind, public_key=public_key, fingerprint=shown)
+        row = keypairs.get(tx, user_id, name)
+        assert row is not None
+        return row, private_key
+
+
+def generate() -> tuple[str, str]:
+    """(public, private) of a fresh Ed25519 key pair in OpenSSH's forms."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    return f"{public.decode()} Generated-by-Tane", private.decode()
+
+
+def fingerprint(public_key: str, kind: str) -> str:
+    """MD5 of an SSH key, SHA-1 of a certificate, as upstream shows them. :raises BadRequest: neither can be read."""
+    try:
+        if kind == "x509":
+            digest = x509.load_pem_x509_certificate(public_key.encode()).fingerprint(hashes.SHA1()).hex()
+        else:
+            loaded = serialization.load_ssh_public_key(public_key.encode())
+            if isinstance(loaded, rsa.RSAPublicKey) and loaded.key_size < 1024:
+                raise BadRequest("Keypair data is invalid: the RSA key is shorter than 1024 bits")
+            digest = hashlib.md5(base64.b64decode(public_key.split()[1]), usedforsecurity=False).hexdigest()
+    except BadRequest:
+        raise
+    except Exception:
+        raise BadRequest("Keypair data is invalid: failed to generate fingerprint") from None
+    return ":".join(digest[i : i + 2] for i in range(0, len(digest), 2))

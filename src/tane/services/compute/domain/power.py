@@ -1,0 +1,81 @@
+"""Bringing rows and guests together: what a guest did by itself, and what a host that came back has to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+
+from tane.agent.documents import GuestState
+from tane.core import Core
+from tane.db import Tx
+from tane.jobs import enqueue, pending
+from tane.services.compute.domain.states import POWER_OF_GUEST, RUNNING
+from tane.services.compute.store import servers
+
+log = structlog.get_logger()
+
+GONE: tuple[GuestState, ...] = ("stopped", "crashed")
+
+
+def guest_changed(core: Core, host_id: str, guest_id: str, state: GuestState) -> None:
+    """A host tells that a guest stopped or crashed by itself. Called on the event loop; a thread does the write."""
+    core.threads.submit(_note, core, host_id, guest_id, state)
+
+
+def _note(core: Core, host_id: str, guest_id: str, state: GuestState) -> None:
+    try:
+        with core.db.write() as tx:
+            note_state(tx, host_id, guest_id, state)
+    except Exception as error:
+        log.error("guest state not recorded", server_id=guest_id, state=state, error=str(error))
+
+
+def note_state(tx: Tx, host_id: str, guest_id: str, state: GuestState) -> bool:
+    """Record what a guest did by itself; False when the row says so already, or an action under way explains it."""
+    row = servers.get(tx, guest_id)
+    if row is None or row.host_id != host_id or row.task_state is not None:
+        return False
+    power = POWER_OF_GUEST[state]
+    if state in GONE and row.vm_state == "active":
+        servers.change(tx, guest_id, vm_state="stopped", power_state=power)
+        return True
+    if row.power_state != power and row.vm_state in ("active", "stopped", "paused", "suspended"):
+        servers.change(tx, guest_id, power_state=power)
+        return True
+    return False
+
+
+def compare(
+    tx: Tx, host_id: str, states: Mapping[str, GuestState], *, host_came_back: bool
+) -> tuple[list[str], list[str]]:
+    """Compare the guests of a host with the rows and order what is needed.
+
+    ``host_came_back``: this is the first look since the agent started, so that a server which is not running is one
+    that went down with its host: it is started again.
+
+    :returns: sentences about what was done, and the guests to destroy: those whose server was deleted meanwhile.
+    """
+    told: list[str] = []
+    for row in servers.on_host(tx, host_id):
+        if row.task_state is not None or pending(tx, f"server:{row.id}") is not None:
+            continue
+        state = states.get(row.id, "absent")
+        if row.vm_state == "active" and state in (*GONE, "absent") and (host_came_back or state == "absent"):
+            servers.change(tx, row.id, task_state="rebooting_hard", power_state=POWER_OF_GUEST[state])
+            enqueue(tx, "compute.reboot_server", resource=f"server:{row.id}", server_id=row.id, hard=True)
+            told.append(f"started {row.id} again")
+        elif row.vm_state == "stopped" and state == "running":
+            servers.change(tx, row.id, task_state="powering-off", power_state=RUNNING)
+            enqueue(tx, "compute.stop_server", resource=f"server:{row.id}", server_id=row.id)
+            told.append(f"stopping {row.id}, which runs though it was stopped")
+        elif state != "absent" and note_state(tx, host_id, row.id, state):
+            told.append(f"{row.id} is {state}")
+    known = servers.known(tx, states)
+    here = {row.id for row in servers.on_host(tx, host_id)}
+    leftover = [guest_id for guest_id in states if known.get(guest_id) is True]
+    strangers = [guest_id for guest_id in states if guest_id not in known]
+    moved = [guest_id for guest_id in states if known.get(guest_id) is False and guest_id not in here]
+    told.extend(f"guest {guest_id} has no server" for guest_id in strangers)
+    told.extend(f"guest {guest_id} belongs to a server that is not placed here" for guest_id in moved)
+    return told, leftover

@@ -1,0 +1,148 @@
+"""Which host a new server gets: chosen in the transaction that claims its place there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from tane.config import Config
+from tane.db import Tx
+from tane.hosts import store as hosts
+from tane.services.compute.store import groups, servers
+
+DEFAULT_ZONE = "nova"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a server asks of a host; memory in MB, disk in GB."""
+
+    vcpus: int
+    ram_mb: int
+    disk_gb: int
+    zone: str | None = None
+    host: str | None = None
+    force: bool = False
+    same_host: tuple[str, ...] = ()
+    different_host: tuple[str, ...] = ()
+    group: Row[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a host offers after its allocation ratios, and what its servers claim of it."""
+
+    vcpus: int
+    ram_mb: int
+    disk_gb: int
+    vcpus_used: int
+    ram_mb_used: int
+    disk_gb_used: int
+
+    def missing(self, wanted: Wanted) -> list[str]:
+        """What the host is short of, in words."""
+        parts = (
+            ("vcpus", "", wanted.vcpus, self.vcpus - self.vcpus_used, self.vcpus),
+            ("memory", " MB", wanted.ram_mb, self.ram_mb - self.ram_mb_used, self.ram_mb),
+            ("disk", " GB", wanted.disk_gb, self.disk_gb - self.disk_gb_used, self.disk_gb),
+        )
+        return [
+            f"{name} {amount}{unit} wanted, {max(free, 0)}{unit} of {total}{unit} free"
+            for name, unit, amount, free, total in parts
+            if amount > free
+        ]
+
+
+def room(config: Config, host: Row[Any], claim: Row[Any] | None) -> Room:
+    offered = host.capabilities
+    return Room(
+        vcpus=int(offered.get("vcpus", 0) * config.cpu_allocation_ratio),
+        ram_mb=int(max(offered.get("memory_mb", 0) - config.reserved_memory_mb, 0) * config.ram_allocation_ratio),
+        disk_gb=int(offered.get("disk_gb", 0) * config.disk_allocation_ratio),
+        vcpus_used=claim.vcpus if claim else 0,
+        ram_mb_used=claim.ram_mb if claim else 0,
+        disk_gb_used=claim.disk_gb if claim else 0,
+    )
+
+
+def zones(tx: Tx) -> dict[str, str]:
+    """Host name → availability zone, for the hosts that an aggregate puts into one."""
+    found: dict[str, str] = {}
+    for row in groups.aggregates(tx):
+        zone = row.metadata.get("availability_zone")
+        if zone:
+            found.update(dict.fromkeys(row.hosts, zone))
+    return found
+
+
+def zone_names(tx: Tx) -> set[str]:
+    return {*zones(tx).values(), DEFAULT_ZONE}
+
+
+def choose(tx: Tx, config: Config, wanted: Wanted) -> Row[Any] | str:
+    """The host with the most free memory among those that fit, or the sentence that says why there is none.
+
+    A forced host is not asked whether it is enabled, in the zone or roomy (as upstream), only whether it is up.
+    """
+    claims, zone_of = servers.claims(tx), zones(tx)
+    near, far = _hosts_of(tx, wanted.same_host), _hosts_of(tx, wanted.different_host)
+    peers = servers.hosts_of_group(tx, wanted.group.id) if wanted.group is not None else {}
+    fitting: list[tuple[tuple[int, int], Row[Any]]] = []
+    refusals = []
+    for host in hosts.all_hosts(tx):
+        if "compute" not in host.roles or wanted.host not in (None, host.name):
+            continue
+        space = room(config, host, claims.get(host.id))
+        reason = _refusal(tx, host, space, wanted, zone_of)
+        if reason is None and near and host.id not in near:
+            reason = "not the host of the servers named in same_host"
+        if reason is None and host.id in far:
+            reason = "a server named in different_host is there"
+        if reason is None and wanted.group is not None:
+            reason = _group_refusal(wanted.group, host.id, peers)
+        if reason is None:
+            fitting.append(
+                ((_group_weight(wanted.group, peers.get(host.id, 0)), space.ram_mb - space.ram_mb_used), host)
+            )
+        else:
+            refusals.append(f"{host.name}: {reason}")
+    if fitting:
+        return max(fitting, key=lambda pair: pair[0])[1]
+    told = "; ".join(refusals) or (
+        f"There is no compute host {wanted.host}" if wanted.host else "There is no compute host"
+    )
+    return f"No valid host was found. There are not enough hosts available. {told}."
+
+
+def _refusal(tx: Tx, host: Row[Any], space: Room, wanted: Wanted, zone_of: dict[str, str]) -> str | None:
+    if not hosts.is_up(tx, host):
+        return "down"
+    if wanted.force:
+        return None
+    if not host.enabled:
+        return "disabled" + (f" ({host.disabled_reason})" if host.disabled_reason else "")
+    zone = zone_of.get(host.name, DEFAULT_ZONE)
+    if wanted.zone is not None and wanted.zone != zone:
+        return f"in zone {zone}, not {wanted.zone}"
+    return ", ".join(space.missing(wanted)) or None
+
+
+def _group_refusal(group: Row[Any], host_id: str, peers: dict[str, int]) -> str | None:
+    if group.policy == "affinity" and peers and host_id not in peers:
+        return f"affinity of server group {group.name}"
+    if group.policy == "anti-affinity" and peers.get(host_id, 0) >= group.rules.get("max_server_per_host", 1):
+        return f"anti-affinity of server group {group.name}"
+    return None
+
+
+def _group_weight(group: Row[Any] | None, there: int) -> int:
+    if group is None or not group.policy.startswith("soft-"):
+        return 0
+    return there if group.policy == "soft-affinity" else -there
+
+
+def _hosts_of(tx: Tx, server_ids: tuple[str, ...]) -> set[str]:
+    rows = [servers.get(tx, server_id) for server_id in server_ids]
+    return {row.host_id for row in rows if row is not None and row.host_id}

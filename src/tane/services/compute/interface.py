@@ -1,0 +1,22 @@
+"""What other services, and the composition root, may ask of compute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.compute.domain import metadata as metadata_tree
+from tane.services.compute.domain.power import guest_changed
+from tane.services.compute.store import servers
+
+__all__ = ["guest_changed", "metadata", "server_exists"]
+
+
+async def metadata(core: Core, port_id: str, path: str, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
+    """What a guest gets from 169.254.169.254: (status, content type, body) for a request through its port."""
+    return await metadata_tree.answer(core, port_id, path, headers)
+
+
+def server_exists(tx: Tx, server_id: str) -> bool:
+    return servers.get(tx, server_id) is not None

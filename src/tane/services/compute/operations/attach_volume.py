@@ -1,0 +1,78 @@
+"""A reserved volume is exported and plugged into the guest while it runs."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tane.agent.errors import NotOnHost
+from tane.db import Tx
+from tane.jobs import Operation, Permanent, Run, Step
+from tane.services.compute.domain import guests
+from tane.services.compute.operations import common
+from tane.services.compute.operations.release import let_go
+from tane.services.compute.store import block_devices
+from tane.services.volume import interface as volume
+
+
+class Params(msgspec.Struct):
+    server_id: str
+    volume_id: str
+    attachment_id: str
+
+
+async def connect(run: Run[Params]) -> None:
+    await volume.connect(run, run.params.volume_id, run.params.attachment_id)
+
+
+async def disconnect(run: Run[Params]) -> None:
+    await volume.disconnect(run, run.params.volume_id, run.params.attachment_id)
+
+
+async def plug(run: Run[Params]) -> None:
+    device = await run.read(block_devices.get, run.params.server_id, run.params.volume_id)
+    if device is None:
+        raise Permanent(f"Volume {run.params.volume_id} is no longer being attached.")
+    connection = await volume.connect(run, run.params.volume_id, run.params.attachment_id)
+    await (await common.host_of(run)).attach_volume(run.params.server_id, guests.disk(device, connection))
+
+
+async def unplug(run: Run[Params]) -> None:
+    try:
+        await (await common.host_of(run)).detach_volume(run.params.server_id, run.params.volume_id)
+    except NotOnHost:
+        return
+
+
+async def record(run: Run[Params]) -> None:
+    def write(tx: Tx) -> None:
+        row = common.require(tx, run.params.server_id)
+        device = block_devices.get(tx, row.id, run.params.volume_id)
+        if device is None:
+            raise Permanent(f"Volume {run.params.volume_id} is no longer being attached.")
+        volume.attach(
+            tx,
+            volume_id=device.volume_id,
+            server_id=row.id,
+            attachment_id=device.attachment_id,
+            device=device.device,
+            host_name=row.host_name or "",
+        )
+
+    await run.write(write)
+
+
+async def failed(run: Run[Params], reason: str) -> None:
+    def write(tx: Tx) -> None:
+        device = block_devices.get(tx, run.params.server_id, run.params.volume_id)
+        if device is not None and device.attachment_id == run.params.attachment_id:
+            let_go(tx, device)
+
+    await run.write(write)
+
+
+OPERATION = Operation(
+    "compute.attach_volume",
+    Params,
+    (Step("connect", connect, disconnect), Step("plug", plug, unplug), Step("record", record)),
+    failed,
+)

@@ -1,0 +1,121 @@
+"""Steps and endings that several operations share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Row
+
+from tane.agent.documents import Guest, VolumeConnection
+from tane.agent.duties import ComputeDuty
+from tane.db import Tx
+from tane.jobs import Permanent, Run
+from tane.services.compute.domain import guests
+from tane.services.compute.domain.common import fault
+from tane.services.compute.store import servers
+from tane.services.network import interface as network
+from tane.services.volume import interface as volume
+
+PORT_SECONDS = 120.0
+SHUTDOWN_SECONDS = 60.0
+
+
+class ServerParams(msgspec.Struct):
+    """Parameters of an operation that needs nothing but its server."""
+
+    server_id: str
+
+
+def require(tx: Tx, server_id: str) -> Row[Any]:
+    """:raises Permanent: the server is gone."""
+    row = servers.get(tx, server_id)
+    if row is None:
+        raise Permanent(f"Instance {server_id} could not be found.")
+    return row
+
+
+async def host_of(run: Run[Any]) -> ComputeDuty:
+    """The host the server lives on. :raises HostUnreachable: :raises Permanent: it has none."""
+    row = await run.read(require, run.params.server_id)
+    if row.host_id is None:
+        raise Permanent(f"Instance {row.id} has no host.")
+    return run.core.hosts.compute(row.host_id)
+
+
+async def connections(run: Run[Any], devices: Sequence[Row[Any]]) -> dict[str, VolumeConnection]:
+    """Attachment id → how its volume is reached; makes exports that are missing."""
+    return {
+        device.attachment_id: await volume.connect(run, device.volume_id, device.attachment_id) for device in devices
+    }
+
+
+async def guest_of(run: Run[Any]) -> Guest:
+    """The server's guest as it should be now."""
+    parts = await run.read(guests.parts, run.params.server_id)
+    return guests.document(parts, await connections(run, parts.devices))
+
+
+async def ports_settled(run: Run[Any], only: Sequence[str] | None = None) -> None:
+    """Wait until the server's ports (or those of ``only``) are in place on its host.
+
+    :raises Permanent: one cannot be, with the host's reason.
+    """
+    server_id = run.params.server_id
+
+    def ready(tx: Tx) -> bool:
+        states = network.ports_settled(tx, server_id)
+        chosen = {port_id: state for port_id, state in states.items() if only is None or port_id in only}
+        broken = [f"port {port_id}: {state}" for port_id, state in chosen.items() if state.startswith("ERROR")]
+        if broken:
+            raise Permanent("; ".join(broken))
+        return all(state != "BUILD" for state in chosen.values())
+
+    ports = await run.read(network.ports_settled, server_id)
+    topic = f"port:{next((port for port in ports if only is None or port in only), server_id)}"
+    await run.wait(topic, ready, within=PORT_SECONDS, poll=0.2, what="the host to plug the ports")
+
+
+async def task(run: Run[Any], task_state: str) -> None:
+    """Say what is being done; a deletion asked for meanwhile keeps its word."""
+
+    def write(tx: Tx) -> None:
+        row = require(tx, run.params.server_id)
+        if row.task_state != "deleting" and row.task_state != task_state:
+            servers.change(tx, row.id, task_state=task_state)
+
+    await run.write(write)
+
+
+def settle(tx: Tx, /, server_id: str, **values: Any) -> None:
+    """End an action: no task is left, except a deletion that was asked for meanwhile."""
+    row = servers.get(tx, server_id)
+    if row is not None:
+        task_state = row.task_state if row.task_state == "deleting" else None
+        servers.change(tx, server_id, task_state=task_state, **values)
+
+
+def break_down(tx: Tx, server_id: str, reason: str) -> None:
+    """The server goes to ERROR with ``reason``; not when it is being deleted anyway."""
+    row = servers.get(tx, server_id)
+    if row is not None and row.task_state != "deleting":
+        servers.change(tx, server_id, vm_state="error", task_state=None, fault=fault(reason, 500, tx))
+
+
+def ends_in_error() -> Callable[[Run[Any], str], Awaitable[None]]:
+    """``failed`` of an operation after which the guest is not in the state it was in before."""
+
+    async def failed(run: Run[Any], reason: str) -> None:
+        await run.write(break_down, run.params.server_id, reason)
+
+    return failed
+
+
+def ends_unchanged() -> Callable[[Run[Any], str], Awaitable[None]]:
+    """``failed`` of an operation that leaves the server as it was; the reason is in its action's events."""
+
+    async def failed(run: Run[Any], reason: str) -> None:
+        await run.write(settle, run.params.server_id)
+
+    return failed

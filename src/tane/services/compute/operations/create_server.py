@@ -1,0 +1,144 @@
+"""A server that was accepted becomes a running guest: volumes → ports → guest → start → active."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.jobs import Operation, Permanent, Run, Step
+from tane.services.compute.domain.common import of_project
+from tane.services.compute.domain.states import NOSTATE, RUNNING
+from tane.services.compute.operations import common
+from tane.services.compute.operations.release import disconnect_all, forget_volumes
+from tane.services.compute.store import block_devices, servers
+from tane.services.network import interface as network
+from tane.services.volume import interface as volume
+
+VOLUME_SECONDS = 600.0
+
+
+class Params(msgspec.Struct):
+    """``refused``: why no host was found; empty when one was."""
+
+    server_id: str
+    refused: str = ""
+
+
+async def place(run: Run[Params]) -> None:
+    if run.params.refused:
+        raise Permanent(run.params.refused)
+    await common.task(run, "block_device_mapping")
+
+
+async def volumes(run: Run[Params]) -> None:
+    """Wait for the volumes made for the server, reserve them, export all and write their attachments."""
+    row = await run.read(common.require, run.params.server_id)
+    for device in await run.read(block_devices.of_server, row.id):
+        if device.made_for_server:
+            await _wait_for(run, device.volume_id)
+            await run.write(_reserve, row, device.volume_id, run.request_id)
+        await volume.connect(run, device.volume_id, device.attachment_id)
+        await run.write(_attach, row, device)
+
+
+async def _wait_for(run: Run[Params], volume_id: str) -> None:
+    def made(tx: Tx) -> bool:
+        info = volume.volume_info(tx, None, volume_id)
+        if info.status.startswith("error"):
+            raise Permanent(f"Build of instance aborted: Volume {volume_id} did not finish being created: {info.fault}")
+        return info.status in ("available", "attaching", "in-use")
+
+    await run.wait(f"volume:{volume_id}", made, within=VOLUME_SECONDS, what=f"volume {volume_id}")
+
+
+def _reserve(tx: Tx, row: Row[Any], volume_id: str, request_id: str | None) -> None:
+    if volume.volume_info(tx, None, volume_id).status == "available":
+        volume.reserve(tx, of_project(row, request_id), volume_id)
+
+
+def _attach(tx: Tx, row: Row[Any], device: Row[Any]) -> None:
+    volume.attach(
+        tx,
+        volume_id=device.volume_id,
+        server_id=row.id,
+        attachment_id=device.attachment_id,
+        device=device.device,
+        host_name=row.host_name or "",
+    )
+
+
+async def release_volumes(run: Run[Params]) -> None:
+    await disconnect_all(run)
+
+
+async def ports(run: Run[Params]) -> None:
+    await common.task(run, "networking")
+    await common.ports_settled(run)
+
+
+async def make(run: Run[Params]) -> None:
+    await common.task(run, "spawning")
+    host = await common.host_of(run)
+    await host.create(await common.guest_of(run))
+
+
+async def unmake(run: Run[Params]) -> None:
+    row = await run.read(servers.get, run.params.server_id)
+    if row is not None and row.host_id is not None:
+        await run.core.hosts.compute(row.host_id).destroy(run.params.server_id)
+
+
+async def start(run: Run[Params]) -> None:
+    host = await common.host_of(run)
+    await host.start(await common.guest_of(run))
+
+
+async def activate(run: Run[Params]) -> None:
+    def write(tx: Tx) -> None:
+        row = common.require(tx, run.params.server_id)
+        common.settle(
+            tx,
+            row.id,
+            vm_state="active",
+            power_state=RUNNING,
+            launched_at=row.launched_at or tx.now,
+            progress=100,
+            admin_pass=None,
+        )
+
+    await run.write(write)
+
+
+async def failed(run: Run[Params], reason: str) -> None:
+    """Everything the server claimed is given back; what is left is a row that tells why."""
+
+    def write(tx: Tx) -> None:
+        row = servers.get(tx, run.params.server_id)
+        if row is None:
+            return
+        network.release_ports(tx, row.id)
+        forget_volumes(tx, row, run.request_id)
+        servers.change(
+            tx, row.id, host_id=None, host_name=None, power_state=NOSTATE, launched_at=None, admin_pass=None, progress=0
+        )
+        common.break_down(tx, row.id, reason)
+
+    await run.write(write)
+
+
+OPERATION = Operation(
+    "compute.create_server",
+    Params,
+    (
+        Step("place", place),
+        Step("volumes", volumes, release_volumes),
+        Step("ports", ports),
+        Step("guest", make, unmake),
+        Step("start", start),
+        Step("activate", activate),
+    ),
+    failed,
+)

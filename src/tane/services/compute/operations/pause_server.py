@@ -1,0 +1,28 @@
+"""A server's processors stand still; its memory stays."""
+
+from __future__ import annotations
+
+from tane.jobs import Operation, Run, Step
+from tane.services.compute.domain.states import PAUSED
+from tane.services.compute.operations import common
+from tane.services.compute.operations.common import ServerParams
+
+
+async def pause(run: Run[ServerParams]) -> None:
+    await (await common.host_of(run)).pause(run.params.server_id)
+
+
+async def unpause(run: Run[ServerParams]) -> None:
+    await (await common.host_of(run)).unpause(run.params.server_id)
+
+
+async def settle(run: Run[ServerParams]) -> None:
+    await run.write(common.settle, run.params.server_id, vm_state="paused", power_state=PAUSED)
+
+
+OPERATION = Operation(
+    "compute.pause_server",
+    ServerParams,
+    (Step("pause", pause, unpause), Step("settle", settle)),
+    common.ends_unchanged(),
+)

@@ -1,0 +1,47 @@
+"""A server is stopped and started. Hard: its power is cut, and its guest is made again where it is missing."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tane.agent.errors import NotOnHost
+from tane.jobs import Operation, Run, Step
+from tane.services.compute.domain.states import RUNNING
+from tane.services.compute.operations import common
+
+
+class Params(msgspec.Struct):
+    server_id: str
+    hard: bool
+
+
+async def stop(run: Run[Params]) -> None:
+    hard = run.params.hard
+    await common.task(run, "reboot_started_hard" if hard else "reboot_started")
+    host = await common.host_of(run)
+    try:
+        await host.stop(run.params.server_id, timeout_seconds=0 if hard else common.SHUTDOWN_SECONDS)
+    except NotOnHost:
+        if not hard:
+            raise
+
+
+async def start(run: Run[Params]) -> None:
+    await common.ports_settled(run)
+    host = await common.host_of(run)
+    guest = await common.guest_of(run)
+    if run.params.hard:
+        await host.create(guest)
+    await host.start(guest)
+
+
+async def activate(run: Run[Params]) -> None:
+    await run.write(common.settle, run.params.server_id, vm_state="active", power_state=RUNNING, fault=None)
+
+
+OPERATION = Operation(
+    "compute.reboot_server",
+    Params,
+    (Step("stop", stop), Step("start", start), Step("activate", activate)),
+    common.ends_in_error(),
+)

@@ -1,0 +1,43 @@
+"""Letting go of a server's volumes, whatever state the attachment is in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.jobs import Run
+from tane.services.compute.domain.common import of_project
+from tane.services.compute.store import block_devices
+from tane.services.volume import interface as volume
+from tane.web.errors import ApiError, NotFound
+
+
+async def disconnect_all(run: Run[Any]) -> None:
+    """End the exports of the server's volumes; their rows stay until :func:`forget_volumes`."""
+    for device in await run.read(block_devices.of_server, run.params.server_id):
+        await volume.disconnect(run, device.volume_id, device.attachment_id)
+
+
+def forget_volumes(tx: Tx, row: Row[Any], request_id: str | None) -> None:
+    """Give every volume back, and delete those that end with the server.
+
+    One that cannot be deleted now (it has snapshots) stays, available, as upstream leaves it.
+    """
+    for device in block_devices.of_server(tx, row.id):
+        let_go(tx, device)
+        if device.delete_on_termination:
+            try:
+                volume.delete_volume(tx, of_project(row, request_id), device.volume_id)
+            except NotFound:
+                continue
+            except ApiError:
+                tx.notify(f"volume:{device.volume_id}")
+
+
+def let_go(tx: Tx, device: Row[Any]) -> None:
+    """Forget one attachment and its block device."""
+    volume.detach(tx, device.volume_id, device.attachment_id)
+    volume.unreserve(tx, device.volume_id)
+    block_devices.remove(tx, device.attachment_id)

@@ -1,0 +1,29 @@
+"""A server's memory is saved on the host's disk and its process ends."""
+
+from __future__ import annotations
+
+from tane.jobs import Operation, Run, Step
+from tane.services.compute.domain.states import SHUTDOWN
+from tane.services.compute.operations import common
+from tane.services.compute.operations.common import ServerParams
+
+
+async def suspend(run: Run[ServerParams]) -> None:
+    await (await common.host_of(run)).suspend(run.params.server_id)
+
+
+async def resume(run: Run[ServerParams]) -> None:
+    host = await common.host_of(run)
+    await host.start(await common.guest_of(run))
+
+
+async def settle(run: Run[ServerParams]) -> None:
+    await run.write(common.settle, run.params.server_id, vm_state="suspended", power_state=SHUTDOWN)
+
+
+OPERATION = Operation(
+    "compute.suspend_server",
+    ServerParams,
+    (Step("suspend", suspend, resume), Step("settle", settle)),
+    common.ends_unchanged(),
+)

@@ -1,0 +1,28 @@
+"""A paused server goes on."""
+
+from __future__ import annotations
+
+from tane.jobs import Operation, Run, Step
+from tane.services.compute.domain.states import RUNNING
+from tane.services.compute.operations import common
+from tane.services.compute.operations.common import ServerParams
+
+
+async def unpause(run: Run[ServerParams]) -> None:
+    await (await common.host_of(run)).unpause(run.params.server_id)
+
+
+async def pause(run: Run[ServerParams]) -> None:
+    await (await common.host_of(run)).pause(run.params.server_id)
+
+
+async def settle(run: Run[ServerParams]) -> None:
+    await run.write(common.settle, run.params.server_id, vm_state="active", power_state=RUNNING)
+
+
+OPERATION = Operation(
+    "compute.unpause_server",
+    ServerParams,
+    (Step("unpause", unpause, pause), Step("settle", settle)),
+    common.ends_unchanged(),
+)

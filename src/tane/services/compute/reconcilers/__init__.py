@@ -1,0 +1,5 @@
+"""The reconcilers of compute."""
+
+from tane.services.compute.reconcilers.power import RECONCILER as POWER
+
+RECONCILERS = (POWER,)

@@ -1,0 +1,267 @@
+"""The compute API, line by line. Reference: https://docs.openstack.org/api-ref/compute/"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tane.services.compute import schemas
+from tane.services.compute.api import actions, attachments, flavors, hosts, keypairs, quotas, servers, versions
+from tane.services.compute.policies import PREFIX
+from tane.web.routes import Route
+
+SERVER = "/v2.1/servers/{server_id}"
+FLAVOR = "/v2.1/flavors/{flavor_id}"
+AGGREGATE = "/v2.1/os-aggregates/{aggregate_id}"
+
+
+def route(method: str, path: str, handler: Callable[..., Any], rule: str, body: Any = None, **more: Any) -> Route:
+    """A line whose policy rule is given without its common prefix."""
+    return Route(method, path, handler, f"{PREFIX}:{rule}", body, **more)
+
+
+def action(name: str, handler: Callable[..., Any], rule: str, body: Any = None, **more: Any) -> Route:
+    return route("POST", f"{SERVER}/action", handler, rule, body, **{"status": 202, "action": name, **more})
+
+
+VERSIONS = (
+    Route("GET", "/", versions.index, None),
+    Route("GET", "/v2.1", versions.show, None),
+)
+
+FLAVORS = (
+    route("GET", "/v2.1/flavors", flavors.index, "flavors:index"),
+    route("GET", "/v2.1/flavors/detail", flavors.detail, "flavors:index"),
+    route("POST", "/v2.1/flavors", flavors.create, "os-flavor-manage:create", schemas.Flavor),
+    route("GET", FLAVOR, flavors.show, "flavors:index"),
+    route("PUT", FLAVOR, flavors.update, "os-flavor-manage:update", schemas.FlavorUpdate, since="2.55"),
+    route("DELETE", FLAVOR, flavors.delete, "os-flavor-manage:delete", status=202),
+    route("GET", f"{FLAVOR}/os-extra_specs", flavors.extra_specs, "os-flavor-extra-specs:index"),
+    route(
+        "POST",
+        f"{FLAVOR}/os-extra_specs",
+        flavors.create_extra_specs,
+        "os-flavor-extra-specs:create",
+        schemas.FlavorExtraSpecs,
+    ),
+    route("GET", f"{FLAVOR}/os-extra_specs/{{key}}", flavors.extra_spec, "os-flavor-extra-specs:show"),
+    route("PUT", f"{FLAVOR}/os-extra_specs/{{key}}", flavors.update_extra_spec, "os-flavor-extra-specs:update"),
+    route("DELETE", f"{FLAVOR}/os-extra_specs/{{key}}", flavors.delete_extra_spec, "os-flavor-extra-specs:delete"),
+    route("GET", f"{FLAVOR}/os-flavor-access", flavors.access, "os-flavor-access"),
+    route(
+        "POST",
+        f"{FLAVOR}/action",
+        flavors.add_access,
+        "os-flavor-access:add_tenant_access",
+        schemas.AddTenantAccess,
+        action="addTenantAccess",
+    ),
+    route(
+        "POST",
+        f"{FLAVOR}/action",
+        flavors.remove_access,
+        "os-flavor-access:remove_tenant_access",
+        schemas.RemoveTenantAccess,
+        action="removeTenantAccess",
+    ),
+)
+
+KEYPAIRS = (
+    route("GET", "/v2.1/os-keypairs", keypairs.index, "os-keypairs:index"),
+    route("POST", "/v2.1/os-keypairs", keypairs.create, "os-keypairs:create", schemas.Keypair),
+    route("GET", "/v2.1/os-keypairs/{name}", keypairs.show, "os-keypairs:show"),
+    route("DELETE", "/v2.1/os-keypairs/{name}", keypairs.delete, "os-keypairs:delete"),
+)
+
+SERVERS = (
+    route("GET", "/v2.1/servers", servers.index, "servers:index"),
+    route("GET", "/v2.1/servers/detail", servers.detail, "servers:detail"),
+    route("POST", "/v2.1/servers", servers.create, "servers:create", schemas.ServerCreate, status=202),
+    route("GET", SERVER, servers.show, "servers:show"),
+    route("PUT", SERVER, servers.update, "servers:update", schemas.ServerUpdate),
+    route("DELETE", SERVER, servers.delete, "servers:delete", status=204),
+    route("GET", f"{SERVER}/metadata", servers.metadata, "server-metadata:index"),
+    route("POST", f"{SERVER}/metadata", servers.merge_metadata, "server-metadata:create", schemas.MetadataBody),
+    route("PUT", f"{SERVER}/metadata", servers.replace_metadata, "server-metadata:update_all", schemas.MetadataBody),
+    route("GET", f"{SERVER}/metadata/{{key}}", servers.metadata_item, "server-metadata:show"),
+    route(
+        "PUT", f"{SERVER}/metadata/{{key}}", servers.set_metadata_item, "server-metadata:update", schemas.MetadataItem
+    ),
+    route("DELETE", f"{SERVER}/metadata/{{key}}", servers.delete_metadata_item, "server-metadata:delete", status=204),
+    route("GET", f"{SERVER}/tags", servers.tags, "os-server-tags:index", since="2.26"),
+    route("PUT", f"{SERVER}/tags", servers.replace_tags, "os-server-tags:update_all", schemas.Tags, since="2.26"),
+    route("DELETE", f"{SERVER}/tags", servers.delete_tags, "os-server-tags:delete_all", status=204, since="2.26"),
+    route("GET", f"{SERVER}/tags/{{tag}}", servers.has_tag, "os-server-tags:show", status=204, since="2.26"),
+    route("PUT", f"{SERVER}/tags/{{tag}}", servers.add_tag, "os-server-tags:update", since="2.26"),
+    route("DELETE", f"{SERVER}/tags/{{tag}}", servers.delete_tag, "os-server-tags:delete", status=204, since="2.26"),
+    route("GET", f"{SERVER}/ips", servers.ips, "ips:index"),
+    route("GET", f"{SERVER}/ips/{{network}}", servers.ips_of_network, "ips:show"),
+    route("GET", f"{SERVER}/os-security-groups", servers.security_groups, "os-security-groups:list"),
+    route("GET", f"{SERVER}/topology", servers.topology, "server:topology:index", since="2.78"),
+    route("GET", f"{SERVER}/os-instance-actions", actions.instance_actions, "os-instance-actions:list"),
+    route("GET", f"{SERVER}/os-instance-actions/{{request_id}}", actions.instance_action, "os-instance-actions:show"),
+    route(
+        "POST",
+        f"{SERVER}/remote-consoles",
+        actions.remote_console,
+        "os-remote-consoles",
+        schemas.RemoteConsole,
+        since="2.6",
+    ),
+    route("GET", f"{SERVER}/os-interface", attachments.interfaces, "os-attach-interfaces:list"),
+    route(
+        "POST", f"{SERVER}/os-interface", attachments.create_interface, "os-attach-interfaces:create", schemas.Interface
+    ),
+    route("GET", f"{SERVER}/os-interface/{{port_id}}", attachments.interface, "os-attach-interfaces:show"),
+    route(
+        "DELETE",
+        f"{SERVER}/os-interface/{{port_id}}",
+        attachments.delete_interface,
+        "os-attach-interfaces:delete",
+        status=202,
+    ),
+    route("GET", f"{SERVER}/os-volume_attachments", attachments.volumes, "os-volumes-attachments:index"),
+    route(
+        "POST",
+        f"{SERVER}/os-volume_attachments",
+        attachments.attach_volume,
+        "os-volumes-attachments:create",
+        schemas.AttachVolume,
+    ),
+    route("GET", f"{SERVER}/os-volume_attachments/{{volume_id}}", attachments.volume, "os-volumes-attachments:show"),
+    route(
+        "PUT",
+        f"{SERVER}/os-volume_attachments/{{volume_id}}",
+        attachments.update_volume,
+        "os-volumes-attachments:update",
+        schemas.UpdateAttachment,
+        status=202,
+    ),
+    route(
+        "DELETE",
+        f"{SERVER}/os-volume_attachments/{{volume_id}}",
+        attachments.detach_volume,
+        "os-volumes-attachments:delete",
+        status=202,
+    ),
+)
+
+ACTIONS = (
+    action("os-start", actions.start, "servers:start"),
+    action("os-stop", actions.stop, "servers:stop"),
+    action("reboot", actions.reboot, "servers:reboot", schemas.Reboot),
+    action("pause", actions.pause, "os-pause-server:pause"),
+    action("unpause", actions.unpause, "os-pause-server:unpause"),
+    action("suspend", actions.suspend, "os-suspend-server:suspend"),
+    action("resume", actions.resume, "os-suspend-server:resume"),
+    action("rebuild", actions.rebuild, "servers:rebuild", schemas.Rebuild),
+    action("createImage", actions.create_image, "servers:create_image", schemas.CreateImage),
+    action("lock", actions.lock, "os-lock-server:lock", schemas.Lock),
+    action("unlock", actions.unlock, "os-lock-server:unlock"),
+    action("os-resetState", actions.reset_state, "os-admin-actions:reset_state", schemas.ResetState),
+    action("forceDelete", actions.force_delete, "os-deferred-delete:force"),
+    action("addSecurityGroup", actions.add_security_group, "os-security-groups:add", schemas.AddSecurityGroup),
+    action(
+        "removeSecurityGroup", actions.remove_security_group, "os-security-groups:remove", schemas.RemoveSecurityGroup
+    ),
+    action("os-getConsoleOutput", actions.console_output, "os-console-output", schemas.ConsoleOutput, status=200),
+    action("changePassword", actions.change_password, "os-admin-password"),
+    action("os-getVNCConsole", actions.remote_console, "os-remote-consoles", until="2.5", status=200),
+    action("os-getSPICEConsole", actions.remote_console, "os-remote-consoles", until="2.5", status=200),
+    action("os-getSerialConsole", actions.remote_console, "os-remote-consoles", until="2.5", status=200),
+    action("resize", actions.not_done, "servers:resize", schemas.Resize),
+    action("confirmResize", actions.not_done, "servers:confirm_resize"),
+    action("revertResize", actions.not_done, "servers:revert_resize"),
+    action("migrate", actions.not_done, "os-migrate-server:migrate"),
+    action("os-migrateLive", actions.not_done, "os-migrate-server:migrate_live"),
+    action("evacuate", actions.not_done, "os-evacuate"),
+    action("rescue", actions.not_done, "os-rescue"),
+    action("unrescue", actions.not_done, "os-unrescue"),
+    action("shelve", actions.not_done, "os-shelve:shelve"),
+    action("shelveOffload", actions.not_done, "os-shelve:shelve_offload"),
+    action("unshelve", actions.not_done, "os-shelve:unshelve"),
+    action("restore", actions.not_done, "os-deferred-delete:restore"),
+)
+
+HOSTS = (
+    route("GET", "/v2.1/os-hypervisors", hosts.hypervisors, "os-hypervisors:list"),
+    route("GET", "/v2.1/os-hypervisors/detail", hosts.hypervisors_detail, "os-hypervisors:list-detail"),
+    route("GET", "/v2.1/os-hypervisors/statistics", hosts.statistics, "os-hypervisors:statistics", until="2.87"),
+    route("GET", "/v2.1/os-hypervisors/{hypervisor_id}", hosts.hypervisor, "os-hypervisors:show"),
+    route(
+        "GET",
+        "/v2.1/os-hypervisors/{hypervisor_id}/search",
+        hosts.search_hypervisors,
+        "os-hypervisors:search",
+        until="2.52",
+    ),
+    route(
+        "GET",
+        "/v2.1/os-hypervisors/{hypervisor_id}/servers",
+        hosts.hypervisor_servers,
+        "os-hypervisors:servers",
+        until="2.52",
+    ),
+    route("GET", "/v2.1/os-services", hosts.services, "os-services:list"),
+    route(
+        "PUT",
+        "/v2.1/os-services/{service_id}",
+        hosts.update_service,
+        "os-services:update",
+        schemas.ServiceUpdate,
+        since="2.53",
+    ),
+    *(
+        route("PUT", f"/v2.1/os-services/{name}", handler, "os-services:update", schemas.ServiceByHost, until="2.52")
+        for name, handler in (
+            ("enable", hosts.enable_service),
+            ("disable", hosts.disable_service),
+            ("disable-log-reason", hosts.disable_service_with_reason),
+            ("force-down", hosts.force_down),
+        )
+    ),
+    route("GET", "/v2.1/os-availability-zone", hosts.zones, "os-availability-zone:list"),
+    route("GET", "/v2.1/os-availability-zone/detail", hosts.zones_detail, "os-availability-zone:detail"),
+    route("GET", "/v2.1/os-aggregates", hosts.aggregates, "os-aggregates:index"),
+    route("POST", "/v2.1/os-aggregates", hosts.create_aggregate, "os-aggregates:create", schemas.Aggregate),
+    route("GET", AGGREGATE, hosts.aggregate, "os-aggregates:show"),
+    route("PUT", AGGREGATE, hosts.update_aggregate, "os-aggregates:update", schemas.AggregateUpdate),
+    route("DELETE", AGGREGATE, hosts.delete_aggregate, "os-aggregates:delete"),
+    *(
+        route("POST", f"{AGGREGATE}/action", handler, f"os-aggregates:{name}", body, action=name)
+        for name, handler, body in (
+            ("add_host", hosts.add_aggregate_host, schemas.AddHost),
+            ("remove_host", hosts.remove_aggregate_host, schemas.RemoveHost),
+            ("set_metadata", hosts.set_aggregate_metadata, schemas.SetMetadata),
+        )
+    ),
+)
+
+QUOTAS = (
+    route("GET", "/v2.1/limits", quotas.limits, "limits"),
+    route("GET", "/v2.1/os-quota-sets/{project_id}", quotas.quota_set, "os-quota-sets:defaults"),
+    route("PUT", "/v2.1/os-quota-sets/{project_id}", quotas.update_quota_set, "os-quota-sets:update", schemas.QuotaSet),
+    route("DELETE", "/v2.1/os-quota-sets/{project_id}", quotas.delete_quota_set, "os-quota-sets:delete", status=202),
+    route("GET", "/v2.1/os-quota-sets/{project_id}/defaults", quotas.default_quota_set, "os-quota-sets:defaults"),
+    route("GET", "/v2.1/os-quota-sets/{project_id}/detail", quotas.quota_set_detail, "os-quota-sets:defaults"),
+    route("GET", "/v2.1/os-quota-class-sets/{name}", quotas.quota_class, "os-quota-class-sets:show"),
+    route(
+        "PUT",
+        "/v2.1/os-quota-class-sets/{name}",
+        quotas.update_quota_class,
+        "os-quota-class-sets:update",
+        schemas.QuotaClassSet,
+    ),
+    route("GET", "/v2.1/os-simple-tenant-usage", quotas.usages, "os-simple-tenant-usage:list"),
+    route("GET", "/v2.1/os-simple-tenant-usage/{project_id}", quotas.usage, "os-simple-tenant-usage:show"),
+    route("GET", "/v2.1/os-server-groups", quotas.server_groups, "os-server-groups:index"),
+    route("POST", "/v2.1/os-server-groups", quotas.create_server_group, "os-server-groups:create", schemas.ServerGroup),
+    route("GET", "/v2.1/os-server-groups/{group_id}", quotas.server_group, "os-server-groups:show"),
+    route(
+        "DELETE", "/v2.1/os-server-groups/{group_id}", quotas.delete_server_group, "os-server-groups:delete", status=204
+    ),
+    route("GET", "/v2.1/extensions", quotas.extensions, "extensions"),
+    route("GET", "/v2.1/extensions/{alias}", quotas.extension, "extensions"),
+)
+
+ROUTES = (*VERSIONS, *FLAVORS, *KEYPAIRS, *SERVERS, *ACTIONS, *HOSTS, *QUOTAS)

@@ -1,0 +1,424 @@
+"""Request bodies of compute (API reference: Compute API). ``since`` names the microversion a field came with."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType, field
+
+from tane.web.codec import Body, Text255, since
+
+ServerName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?$")]
+"""1 to 255 characters without white space at either end."""
+Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]+$")]
+Metadata = dict[Key, Text255]
+ServerId = Annotated[str, Meta(min_length=1, max_length=255)]
+Tag = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^,/]*$")]
+DiskConfig = Literal["AUTO", "MANUAL"]
+Hostname = Annotated[str, Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9][a-zA-Z0-9.-]*$"), since("2.90")]
+Positive = Annotated[int, Meta(ge=1, le=0x7FFFFFFF)]
+NotNegative = Annotated[int, Meta(ge=0, le=0x7FFFFFFF)]
+Limit = Annotated[int, Meta(ge=-1, le=0x7FFFFFFF)]
+Uuid = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$")]
+
+
+# --------------------------------------------------------------------------------------------------------- flavors
+
+
+class FlavorIn(Body):
+    name: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?$")]
+    ram: Positive
+    vcpus: Positive
+    disk: NotNegative
+    id: str | int | None = None
+    swap: NotNegative = 0
+    rxtx_factor: Annotated[float, Meta(gt=0)] = 1.0
+    ephemeral: NotNegative = field(name="OS-FLV-EXT-DATA:ephemeral", default=0)
+    is_public: bool = field(name="os-flavor-access:is_public", default=True)
+    description: Annotated[str | None, Meta(max_length=65535), since("2.55")] = None
+
+
+class Flavor(Body):
+    flavor: FlavorIn
+
+
+class FlavorUpdateIn(Body):
+    description: Annotated[str | None, Meta(max_length=65535)]
+
+
+class FlavorUpdate(Body):
+    flavor: FlavorUpdateIn
+
+
+ExtraSpecs = dict[Key, Text255]
+
+
+class FlavorExtraSpecs(Body):
+    extra_specs: ExtraSpecs
+
+
+class TenantIn(Body):
+    tenant: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class AddTenantAccess(Body):
+    addTenantAccess: TenantIn
+
+
+class RemoveTenantAccess(Body):
+    removeTenantAccess: TenantIn
+
+
+# -------------------------------------------------------------------------------------------------------- keypairs
+
+
+class KeypairIn(Body):
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    public_key: str | None = None
+    type: Annotated[Literal["ssh", "x509"], since("2.2")] = "ssh"
+    user_id: Annotated[str | None, since("2.10")] = None
+
+
+class Keypair(Body):
+    keypair: KeypairIn
+
+
+# --------------------------------------------------------------------------------------------------------- servers
+
+
+class NetworkIn(Body):
+    uuid: Uuid | None = None
+    port: Uuid | None = None
+    fixed_ip: str | None = None
+    tag: Annotated[Tag | None, since("2.32")] = None
+
+
+class SecurityGroupIn(Body):
+    name: Annotated[str, Meta(min_length=1, max_length=255)] = "default"
+
+
+class BlockDeviceIn(Body):
+    source_type: Literal["volume", "image", "snapshot", "blank"] = "volume"
+    destination_type: Literal["local", "volume"] | None = None
+    uuid: str | None = None
+    volume_id: str | None = None
+    snapshot_id: str | None = None
+    image_id: str | None = None
+    volume_size: int | Literal[""] | None = None
+    boot_index: int | str | None = None
+    delete_on_termination: bool = False
+    device_name: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9._/-]*$")] | None = None
+    device_type: str | None = None
+    disk_bus: str | None = None
+    guest_format: str | None = None
+    no_device: bool | str | None = None
+    tag: Annotated[Tag | None, since("2.32")] = None
+    volume_type: Annotated[str | None, since("2.67")] = None
+
+
+class ServerCreateIn(Body):
+    name: ServerName
+    flavorRef: str | int
+    imageRef: str = ""
+    adminPass: str | None = None
+    metadata: Metadata = {}
+    networks: list[NetworkIn] | Literal["auto", "none"] | UnsetType = UNSET
+    disk_config: DiskConfig = field(name="OS-DCF:diskConfig", default="AUTO")
+    accessIPv4: str = ""
+    accessIPv6: str = ""
+    availability_zone: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    block_device_mapping_v2: list[BlockDeviceIn] = []
+    config_drive: bool | str | None = None
+    key_name: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    min_count: Positive | None = None
+    max_count: Positive | None = None
+    return_reservation_id: bool = False
+    security_groups: list[SecurityGroupIn] = []
+    user_data: Annotated[str, Meta(max_length=65535)] | None = None
+    personality: list[dict[str, str]] = []
+    description: Annotated[str | None, Meta(max_length=255), since("2.19")] = None
+    tags: Annotated[list[Tag], Meta(max_length=50), since("2.52")] = []
+    trusted_image_certificates: Annotated[list[str] | None, since("2.63")] = None
+    host: Annotated[str | None, since("2.74")] = None
+    hypervisor_hostname: Annotated[str | None, since("2.74")] = None
+    hostname: Hostname | None = None
+
+
+class SchedulerHints(msgspec.Struct, kw_only=True):
+    """Hints that mean something here; others are accepted and ignored, as upstream does."""
+
+    group: str | None = None
+    same_host: str | list[str] = []
+    different_host: str | list[str] = []
+
+
+class ServerCreate(Body):
+    server: ServerCreateIn
+    hints: SchedulerHints | None = field(name="os:scheduler_hints", default=None)
+    old_hints: SchedulerHints | None = field(name="OS-SCH-HNT:scheduler_hints", default=None)
+
+
+class ServerUpdateIn(Body):
+    name: ServerName | UnsetType = UNSET
+    disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
+    accessIPv4: str | UnsetType = UNSET
+    accessIPv6: str | UnsetType = UNSET
+    description: Annotated[str | UnsetType | None, Meta(max_length=255), since("2.19")] = UNSET
+    hostname: Hostname | UnsetType = UNSET
+
+
+class ServerUpdate(Body):
+    server: ServerUpdateIn
+
+
+class MetadataBody(Body):
+    metadata: Metadata
+
+
+class MetadataItem(Body):
+    meta: Annotated[Metadata, Meta(min_length=1, max_length=1)]
+
+
+class Tags(Body):
+    tags: Annotated[list[Tag], Meta(max_length=50)]
+
+
+# --------------------------------------------------------------------------------------------------------- actions
+
+
+class RebootIn(Body):
+    type: Literal["SOFT", "HARD", "Soft", "Hard", "soft", "hard"]
+
+
+class Reboot(Body):
+    reboot: RebootIn
+
+
+class RebuildIn(Body):
+    imageRef: Annotated[str, Meta(min_length=1)]
+    name: ServerName | UnsetType = UNSET
+    adminPass: str | None = None
+    metadata: Metadata | UnsetType = UNSET
+    preserve_ephemeral: bool = False
+    disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
+    accessIPv4: str | UnsetType = UNSET
+    accessIPv6: str | UnsetType = UNSET
+    personality: list[dict[str, str]] = []
+    description: Annotated[str | UnsetType | None, Meta(max_length=255), since("2.19")] = UNSET
+    key_name: Annotated[str | UnsetType | None, since("2.54")] = UNSET
+    user_data: Annotated[str | UnsetType | None, Meta(max_length=65535), since("2.57")] = UNSET
+    trusted_image_certificates: Annotated[list[str] | None, since("2.63")] = None
+    hostname: Hostname | UnsetType = UNSET
+
+
+class Rebuild(Body):
+    rebuild: RebuildIn
+
+
+class CreateImageIn(Body):
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    metadata: Metadata = {}
+
+
+class CreateImage(Body):
+    createImage: CreateImageIn
+
+
+class ConsoleOutputIn(Body):
+    length: int | None = None
+
+
+class ConsoleOutput(Body):
+    output: ConsoleOutputIn = field(name="os-getConsoleOutput")
+
+
+class LockIn(Body):
+    locked_reason: Annotated[str | None, Meta(max_length=255), since("2.73")] = None
+
+
+class Lock(Body):
+    lock: LockIn | None = None
+
+
+class ResetStateIn(Body):
+    state: Literal["active", "error"]
+
+
+class ResetState(Body):
+    reset: ResetStateIn = field(name="os-resetState")
+
+
+class GroupNameIn(Body):
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class AddSecurityGroup(Body):
+    addSecurityGroup: GroupNameIn
+
+
+class RemoveSecurityGroup(Body):
+    removeSecurityGroup: GroupNameIn
+
+
+class ResizeIn(Body):
+    flavorRef: Annotated[str, Meta(min_length=1)] | int
+    disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
+
+
+class Resize(Body):
+    resize: ResizeIn
+
+
+# ----------------------------------------------------------------------------------------------------- attachments
+
+
+class FixedIpIn(Body):
+    ip_address: str
+
+
+class InterfaceIn(Body):
+    net_id: Uuid | None = None
+    port_id: Uuid | None = None
+    fixed_ips: Annotated[list[FixedIpIn], Meta(max_length=1)] = []
+    tag: Annotated[Tag | None, since("2.49")] = None
+
+
+class Interface(Body):
+    interfaceAttachment: InterfaceIn
+
+
+class AttachVolumeIn(Body):
+    volumeId: Uuid
+    device: str | None = None
+    tag: Annotated[Tag | None, since("2.49")] = None
+    delete_on_termination: Annotated[bool, since("2.79")] = False
+
+
+class AttachVolume(Body):
+    volumeAttachment: AttachVolumeIn
+
+
+class UpdateAttachmentIn(Body):
+    volumeId: Uuid
+    delete_on_termination: bool | None = None
+    id: str | None = None
+    device: str | None = None
+    serverId: str | None = None
+    tag: str | None = None
+
+
+class UpdateAttachment(Body):
+    volumeAttachment: UpdateAttachmentIn
+
+
+class RemoteConsoleIn(Body):
+    protocol: Literal["vnc", "spice", "rdp", "serial", "mks"]
+    type: Literal["novnc", "xvpvnc", "spice-html5", "rdp-html5", "serial", "webmks", "spice-direct"]
+
+
+class RemoteConsole(Body):
+    remote_console: RemoteConsoleIn
+
+
+# -------------------------------------------------------------------------------------------------- administration
+
+
+class ServiceUpdate(Body):
+    status: Literal["enabled", "disabled"] | None = None
+    disabled_reason: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    forced_down: bool | None = None
+
+
+class ServiceByHost(Body):
+    host: Annotated[str, Meta(min_length=1, max_length=255)]
+    binary: Annotated[str, Meta(min_length=1, max_length=255)]
+    disabled_reason: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    forced_down: bool | None = None
+
+
+class QuotaSetIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Limits per resource; -1 is unlimited. The network's own limits are accepted and not kept, as upstream does."""
+
+    instances: Limit | UnsetType = UNSET
+    cores: Limit | UnsetType = UNSET
+    ram: Limit | UnsetType = UNSET
+    metadata_items: Limit | UnsetType = UNSET
+    key_pairs: Limit | UnsetType = UNSET
+    server_groups: Limit | UnsetType = UNSET
+    server_group_members: Limit | UnsetType = UNSET
+    injected_files: Limit | UnsetType = UNSET
+    injected_file_content_bytes: Limit | UnsetType = UNSET
+    injected_file_path_bytes: Limit | UnsetType = UNSET
+    fixed_ips: Limit | UnsetType = UNSET
+    floating_ips: Limit | UnsetType = UNSET
+    security_groups: Limit | UnsetType = UNSET
+    security_group_rules: Limit | UnsetType = UNSET
+    networks: Limit | UnsetType = UNSET
+    force: bool = False
+
+
+class QuotaSet(Body):
+    quota_set: QuotaSetIn
+
+
+class QuotaClassSet(Body):
+    quota_class_set: QuotaSetIn
+
+
+class GroupIn(Body):
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    policies: list[Literal["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"]] | None = None
+    policy: Annotated[
+        Literal["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"] | None, since("2.64")
+    ] = None
+    rules: Annotated[dict[Literal["max_server_per_host"], Positive] | None, since("2.64")] = None
+
+
+class ServerGroup(Body):
+    server_group: GroupIn
+
+
+class AggregateIn(Body):
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    availability_zone: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+
+
+class Aggregate(Body):
+    aggregate: AggregateIn
+
+
+class AggregateUpdateIn(Body):
+    name: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType = UNSET
+    availability_zone: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType | None = UNSET
+
+
+class AggregateUpdate(Body):
+    aggregate: AggregateUpdateIn
+
+
+class HostIn(Body):
+    host: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class AddHost(Body):
+    add_host: HostIn
+
+
+class RemoveHost(Body):
+    remove_host: HostIn
+
+
+class SetMetadataIn(Body):
+    metadata: dict[Key, Annotated[str, Meta(max_length=255)] | None]
+
+
+class SetMetadata(Body):
+    set_metadata: SetMetadataIn
+
+
+class Anything(msgspec.Struct):
+    """A body that is not looked at."""
+
+
+JSON = dict[str, Any]

@@ -1,0 +1,129 @@
+"""SQL of servers and their tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.db.paging import page
+from tane.services.compute.tables import server, server_tag
+
+Order = Sequence[tuple[Column[Any], bool]]
+
+
+def get(tx: Tx, server_id: str, *, deleted: bool = False) -> Row[Any] | None:
+    """A server; a deleted one only when ``deleted``."""
+    statement = select(server).where(server.c.id == server_id)
+    return tx.first(statement if deleted else statement.where(~server.c.deleted))
+
+
+def find(
+    tx: Tx, where: Sequence[ColumnElement[bool]], order: Order, marker: Sequence[Any] | None, limit: int | None
+) -> list[Row[Any]]:
+    return tx.all(page(select(server).where(*where), order, marker, limit))
+
+
+def ids(tx: Tx, where: Sequence[ColumnElement[bool]]) -> list[str]:
+    return [row.id for row in tx.all(select(server.c.id).where(*where))]
+
+
+def add(tx: Tx, **values: Any) -> None:
+    tx.execute(insert(server).values(created_at=tx.now, updated_at=tx.now, **values))
+
+
+def change(tx: Tx, server_id: str, **values: Any) -> int:
+    """Set columns; everyone who waits on the server is woken."""
+    tx.notify(f"server:{server_id}")
+    return tx.count(update(server).where(server.c.id == server_id).values(updated_at=tx.now, **values))
+
+
+def on_host(tx: Tx, host_id: str) -> list[Row[Any]]:
+    """The servers that live on a host, the deleted ones left out."""
+    return tx.all(select(server).where(server.c.host_id == host_id, ~server.c.deleted))
+
+
+def known(tx: Tx, server_ids: Iterable[str]) -> dict[str, bool]:
+    """Server id → whether it is deleted, for those of ``server_ids`` that ever existed."""
+    statement = select(server.c.id, server.c.deleted).where(server.c.id.in_(list(server_ids)))
+    return {row.id: row.deleted for row in tx.all(statement)}
+
+
+def usage(tx: Tx, project_id: str) -> Row[Any]:
+    """What a project's servers take of its quota: instances, cores, ram (MB)."""
+    statement = select(
+        func.count().label("instances"),
+        func.coalesce(func.sum(server.c.vcpus), 0).label("cores"),
+        func.coalesce(func.sum(server.c.ram_mb), 0).label("ram"),
+    ).where(server.c.project_id == project_id, ~server.c.deleted)
+    row = tx.first(statement)
+    assert row is not None
+    return row
+
+
+def claims(tx: Tx) -> dict[str, Row[Any]]:
+    """Host id → what its servers claim: vcpus, ram_mb, disk_gb, servers, building."""
+    statement = (
+        select(
+            server.c.host_id,
+            func.sum(server.c.vcpus).label("vcpus"),
+            func.sum(server.c.ram_mb).label("ram_mb"),
+            func.sum(server.c.disk_gb).label("disk_gb"),
+            func.count().label("servers"),
+            func.count().filter(server.c.task_state.is_not(None)).label("busy"),
+        )
+        .where(server.c.host_id.is_not(None), ~server.c.deleted)
+        .group_by(server.c.host_id)
+    )
+    return {row.host_id: row for row in tx.all(statement)}
+
+
+def hosts_of_group(tx: Tx, group_id: str) -> dict[str, int]:
+    """Host id → how many servers of a server group live on it."""
+    statement = (
+        select(server.c.host_id, func.count().label("servers"))
+        .where(server.c.group_id == group_id, server.c.host_id.is_not(None), ~server.c.deleted)
+        .group_by(server.c.host_id)
+    )
+    return {row.host_id: row.servers for row in tx.all(statement)}
+
+
+def of_period(tx: Tx, start: datetime, end: datetime, project_id: str | None) -> list[Row[Any]]:
+    """Servers that existed at any moment between ``start`` and ``end``, the deleted ones too."""
+    statement = select(server).where(
+        server.c.created_at < end, or_(server.c.terminated_at.is_(None), server.c.terminated_at > start)
+    )
+    if project_id is not None:
+        statement = statement.where(server.c.project_id == project_id)
+    return tx.all(statement.order_by(server.c.project_id, server.c.number))
+
+
+# ------------------------------------------------------------------------------------------------------------ tags
+
+
+def tags(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Server id → its tags, for all ``server_ids`` in one query."""
+    found: dict[str, list[str]] = {}
+    for row in tx.all(select(server_tag).where(server_tag.c.server_id.in_(server_ids)).order_by(server_tag.c.tag)):
+        found.setdefault(row.server_id, []).append(row.tag)
+    return found
+
+
+def set_tags(tx: Tx, server_id: str, wanted: Iterable[str]) -> None:
+    tx.execute(delete(server_tag).where(server_tag.c.server_id == server_id))
+    rows = [{"server_id": server_id, "tag": tag} for tag in sorted(set(wanted))]
+    if rows:
+        tx.execute(insert(server_tag), rows)
+
+
+def tagged(tags: Sequence[str], *, every: bool) -> ColumnElement[bool]:
+    """A condition: the server has all (``every``) or any of ``tags``."""
+
+    def has(tag: str) -> ColumnElement[bool]:
+        return exists().where(and_(server_tag.c.server_id == server.c.id, server_tag.c.tag == tag))
+
+    return (and_ if every else or_)(*(has(tag) for tag in tags))
