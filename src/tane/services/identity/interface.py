@@ -14,7 +14,7 @@ from tane.services.identity.store import rows
 from tane.services.identity.tables import project, user
 from tane.web.context import Context
 
-__all__ = ["CatalogEntry", "authenticate", "bootstrap", "project_row", "publish", "user_row"]
+__all__ = ["CatalogEntry", "authenticate", "bootstrap", "project_named", "project_row", "publish", "user_row"]
 
 
 def authenticate(core: Core, token: str, request_id: str) -> Context:
@@ -39,6 +39,13 @@ def authenticate(core: Core, token: str, request_id: str) -> Context:
 
 def project_row(tx: Tx, project_id: str) -> Row[Any] | None:
     return rows.get(tx, project, project_id)
+
+
+def project_named(tx: Tx, name: str, domain_id: str = "default") -> Row[Any]:
+    """The project with a name. :raises LookupError: there is none."""
+    for row in rows.find(tx, project, {"name": name, "domain_id": domain_id, "is_domain": False}):
+        return row
+    raise LookupError(f"no project named {name} in domain {domain_id}")
 
 
 def user_row(tx: Tx, user_id: str) -> Row[Any] | None:

@@ -1,12 +1,17 @@
 """Network (Neutron v2.0)."""
 
+from tane.services.network.policies import RULES
+from tane.services.network.reconcilers import RECONCILERS
+from tane.services.network.routes import ROUTES
 from tane.web.errors import network_shape
 from tane.web.routes import Service
 
 SERVICE = Service(
     name="network",
     prefix="/network",
-    routes=(),
-    rules=(),
+    routes=ROUTES,
+    rules=RULES,
     error_shape=network_shape,
+    reconcilers=RECONCILERS,
+    forbidden="rule:{rule} is disallowed by policy",
 )

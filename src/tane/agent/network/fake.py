@@ -1,0 +1,38 @@
+"""A host's network that only exists in memory: for tests and simulated hosts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tane.agent.documents import NetworkApplied, NetworkState
+from tane.agent.errors import HostError
+from tane.agent.network.plan import NetworkSettings
+from tane.agent.network.planner import plan
+
+
+class FakeNetwork:
+    """:class:`tane.agent.duties.NetworkDuty` that plans a document like a real host and applies nothing.
+
+    ``refuse`` maps resource ids to the reason this host gives for not applying them; ``broken`` is raised by
+    :meth:`apply` when it is set. ``state`` is the last document.
+    """
+
+    def __init__(self, local_ip: str | None = None) -> None:
+        self.state: NetworkState | None = None
+        self.passes = 0
+        self.refuse: dict[str, str] = {}
+        self.broken: HostError | None = None
+        self._settings = NetworkSettings(state_dir=Path("/nonexistent"), cloud_id="fake", local_ip=local_ip)
+
+    async def apply(self, state: NetworkState) -> NetworkApplied:
+        if self.broken is not None:
+            raise self.broken
+        failed = {**plan(state, self._settings, "bridge").failed, **self.refuse}
+        self.state = state
+        self.passes += 1
+        return NetworkApplied(
+            revision=state.revision, failed=failed, summary=f"Revision {state.revision}: kept in memory."
+        )
+
+    async def teardown(self) -> None:
+        self.state = None

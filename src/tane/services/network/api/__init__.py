@@ -1,0 +1,1 @@
+"""Handlers of the network API: parse, domain, view."""

@@ -1,0 +1,101 @@
+"""Subnets (Networking API: "Subnets")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.engine import Row
+
+from tane.services.network.api import common
+from tane.services.network.domain import subnets
+from tane.services.network.domain.common import no_subnet
+from tane.services.network.tables import network, subnet
+from tane.web.context import Context
+from tane.web.errors import NotFound, NotImplementedHere
+from tane.web.request import Request
+
+
+def visible(ctx: Context) -> ColumnElement[bool]:
+    """Its own, those of its networks and of shared ones; an external network's stay its owner's (as upstream)."""
+    networks = select(network.c.id).where(or_(network.c.project_id == ctx.project_id, network.c.shared))
+    return or_(subnet.c.project_id == ctx.project_id, subnet.c.network_id.in_(networks))
+
+
+def view(request: Request, row: Row[Any], related: common.Related) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "network_id": row.network_id,
+        "ip_version": row.ip_version,
+        "cidr": row.cidr,
+        "gateway_ip": row.gateway_ip,
+        "allocation_pools": row.allocation_pools,
+        "dns_nameservers": row.dns_nameservers,
+        "host_routes": row.host_routes,
+        "enable_dhcp": row.enable_dhcp,
+        "ipv6_ra_mode": row.ipv6_ra_mode,
+        "ipv6_address_mode": row.ipv6_address_mode,
+        "service_types": row.service_types,
+        "subnetpool_id": None,
+        **common.standard(row, related),
+    }
+
+
+def _of_shared(values: list[str]) -> ColumnElement[bool]:
+    wanted = [value.lower() in ("true", "1") for value in values]
+    return subnet.c.network_id.in_(select(network.c.id).where(network.c.shared.in_(wanted)))
+
+
+def _of_external(values: list[str]) -> ColumnElement[bool]:
+    wanted = [value.lower() in ("true", "1") for value in values]
+    return subnet.c.network_id.in_(select(network.c.id).where(network.c.external.in_(wanted)))
+
+
+SUBNETS = common.Collection(
+    "subnet",
+    "subnets",
+    subnet,
+    visible,
+    common.nothing_related,
+    view,
+    no_subnet,
+    special={"shared": _of_shared, "router:external": _of_external},
+)
+
+
+def index(request: Request) -> dict[str, Any]:
+    return common.index(request, SUBNETS)
+
+
+def show(request: Request) -> dict[str, Any]:
+    return common.show(request, SUBNETS, request.path["subnet_id"])
+
+
+def create(request: Request) -> dict[str, Any]:
+    asked, bulk = common.bodies(request, SUBNETS, "create")
+    return common.made(request, SUBNETS, subnets.create(request.core, request.ctx, asked), bulk=bulk)
+
+
+def update(request: Request) -> dict[str, Any]:
+    [values], _ = common.bodies(request, SUBNETS, "update")
+    subnets.update(request.core, request.ctx, request.path["subnet_id"], values)
+    return common.made(request, SUBNETS, [request.path["subnet_id"]])
+
+
+def delete(request: Request) -> None:
+    subnets.delete(request.core, request.ctx, request.path["subnet_id"])
+
+
+def pool_index(request: Request) -> dict[str, Any]:
+    """There are no subnet pools."""
+    return {"subnetpools": []}
+
+
+def pool_show(request: Request) -> dict[str, Any]:
+    pool_id = request.path["subnetpool_id"]
+    raise NotFound(f"Subnet pool {pool_id} could not be found.", type="SubnetPoolNotFound")
+
+
+def pool_create(request: Request) -> dict[str, Any]:
+    raise NotImplementedHere("Subnet pools are not implemented: give each subnet a cidr.")

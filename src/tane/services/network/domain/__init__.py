@@ -1,0 +1,1 @@
+"""Rules of the network service; the only code that writes."""

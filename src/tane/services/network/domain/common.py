@@ -1,0 +1,144 @@
+"""What the rules of every network resource share: ids, owners, quotas, refusals in Neutron's words."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Table, func, insert, select, update
+from sqlalchemy.engine import Row
+
+from tane import quota
+from tane.db import Tx
+from tane.services.network.store import rows
+from tane.services.network.tables import floating_ip, network, network_revision, port, router, subnet
+from tane.services.network.tables import security_group as group
+from tane.services.network.tables import security_group_rule as rule
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
+
+TOPIC = "network"
+"""Notified when the desired network state of some host has changed."""
+
+QUOTAS: Mapping[str, tuple[Table, int]] = {
+    "network": (network, 100),
+    "subnet": (subnet, 100),
+    "port": (port, 500),
+    "router": (router, 10),
+    "floatingip": (floating_ip, 50),
+    "security_group": (group, 10),
+    "security_group_rule": (rule, 100),
+}
+"""Resource → its table and the limit of a project that has none of its own."""
+DEFAULT_LIMITS = {name: limit for name, (_, limit) in QUOTAS.items()}
+SERVICE = "network"
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def fresh(tx: Tx, project_id: str, **values: Any) -> dict[str, Any]:
+    """A new row's values: those every resource has, and ``values``."""
+    standard = {"id": new_id(), "project_id": project_id, "description": "", "revision_number": 1}
+    return {**standard, "created_at": tx.now, "updated_at": tx.now, **values}
+
+
+def changed(tx: Tx) -> None:
+    """What hosts should hold has changed: count the revision up and wake the reconciler."""
+    if not tx.count(update(network_revision).values(number=network_revision.c.number + 1)):
+        tx.execute(insert(network_revision).values(id=1, number=1))
+    tx.notify(TOPIC)
+
+
+def owner(ctx: Context, values: dict[str, Any]) -> str:
+    """Takes ``project_id``/``tenant_id`` out of a body: the project that will own the new resource.
+
+    :raises BadRequest: a caller who is no administrator names another project than its own, or has none.
+    """
+    tenant, asked = values.pop("tenant_id", None), values.pop("project_id", None)
+    if tenant and asked and tenant != asked:
+        raise BadRequest("'project_id' and 'tenant_id' do not match", type="HTTPBadRequest")
+    wanted = asked or tenant or ctx.project_id
+    if wanted != ctx.project_id and not ctx.is_admin:
+        raise BadRequest(
+            "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires "
+            "admin privileges",
+            type="HTTPBadRequest",
+        )
+    if not wanted:
+        raise BadRequest("Running without keystone AuthN requires that tenant_id is specified", type="HTTPBadRequest")
+    return str(wanted)
+
+
+def check_quota(tx: Tx, project_id: str, resource: str, wanted: int) -> None:
+    """:raises Conflict: (OverQuota) when ``wanted`` more of ``resource`` pass the project's limit."""
+    table, _ = QUOTAS[resource]
+    limit = quota.limits(tx, SERVICE, project_id, DEFAULT_LIMITS)[resource]
+    if limit != quota.UNLIMITED and quota.exceeded(limit, used(tx, project_id, table), wanted):
+        raise Conflict(f"Quota exceeded for resources: ['{resource}'].", type="OverQuota")
+
+
+def used(tx: Tx, project_id: str, table: Table) -> int:
+    return int(tx.scalar(select(func.count()).select_from(table).where(table.c.project_id == project_id)))
+
+
+def require_writable(ctx: Context, row: Row[Any] | None, missing: NotFound, rule: str) -> Row[Any]:
+    """The row, for a caller who may change it. A row the caller may only see (shared, external) is Forbidden."""
+    if row is None:
+        raise missing
+    if ctx.sees(row.project_id):
+        return row
+    if getattr(row, "shared", False) or getattr(row, "external", False):
+        raise Forbidden(f"rule:{rule} is disallowed by policy", type="PolicyNotAuthorized")
+    raise missing
+
+
+def invalid(text: str, kind: str = "InvalidInput") -> BadRequest:
+    """Bad input in the words of Neutron's InvalidInput."""
+    return BadRequest(f"Invalid input for operation: {text}.", type=kind)
+
+
+def require(ctx: Context, row: Row[Any] | None, missing: NotFound) -> Row[Any]:
+    """The row when it is the caller's own or the caller is an administrator."""
+    if row is None or not ctx.sees(row.project_id):
+        raise missing
+    return row
+
+
+def no_network(network_id: str) -> NotFound:
+    return NotFound(f"Network {network_id} could not be found.", type="NetworkNotFound")
+
+
+def no_subnet(subnet_id: str) -> NotFound:
+    return NotFound(f"Subnet {subnet_id} could not be found.", type="SubnetNotFound")
+
+
+def no_port(port_id: str) -> NotFound:
+    return NotFound(f"Port {port_id} could not be found.", type="PortNotFound")
+
+
+def no_router(router_id: str) -> NotFound:
+    return NotFound(f"Router {router_id} could not be found.", type="RouterNotFound")
+
+
+def no_floating_ip(floating_ip_id: str) -> NotFound:
+    return NotFound(f"Floating IP {floating_ip_id} could not be found.", type="FloatingIPNotFound")
+
+
+def no_group(group_id: str) -> NotFound:
+    return NotFound(f"Security group {group_id} does not exist.", type="SecurityGroupNotFound")
+
+
+def visible_network(tx: Tx, ctx: Context, network_id: str) -> Row[Any]:
+    """A network the caller may see: its own, shared or external. :raises NotFound: otherwise."""
+    row = rows.get(tx, network, network_id)
+    if row is None or not (ctx.sees(row.project_id) or row.shared or row.external):
+        raise no_network(network_id)
+    return row
+
+
+def tap_name(port_id: str) -> str:
+    """The interface of a server's port on its host."""
+    return f"tap{port_id[:11]}"

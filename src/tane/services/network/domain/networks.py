@@ -1,0 +1,191 @@
+"""Networks. Their type is VXLAN unless an administrator asks for ``flat`` (an external network with a leg on the
+gateway host) or ``local``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy import update as sql_update
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.network.domain.common import (
+    changed,
+    check_quota,
+    fresh,
+    invalid,
+    no_network,
+    owner,
+    require_writable,
+)
+from tane.services.network.owners import DHCP
+from tane.services.network.store import rows
+from tane.services.network.tables import floating_ip, network, port, router, subnet
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict
+
+VXLAN_OVERHEAD = 50
+SEGMENTS = (1, 2**24 - 1)
+TYPES = ("vxlan", "flat", "local")
+TAKEN = "TunnelIdInUse"
+
+
+def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
+    """:raises BadRequest: a type this cloud does not have. :raises Conflict: segment taken, or over quota."""
+    with core.db.write() as tx:
+        made = [create_one(tx, ctx, values, core.config.global_mtu) for values in asked]
+        changed(tx)
+    return made
+
+
+def create_one(tx: Tx, ctx: Context, values: dict[str, Any], physical_mtu: int) -> str:
+    project_id = owner(ctx, values)
+    check_quota(tx, project_id, "network", 1)
+    kind, segment = _segment(tx, values)
+    largest = physical_mtu - (VXLAN_OVERHEAD if kind == "vxlan" else 0)
+    mtu = values.pop("mtu", None) or largest
+    _check_mtu(mtu, largest)
+    if values.get("is_default"):
+        _only_default(tx)
+    standard = {
+        "name": "",
+        "admin_state_up": True,
+        "status": "ACTIVE",
+        "shared": False,
+        "external": False,
+        "is_default": False,
+        "port_security_enabled": True,
+        "physical_network": None,
+        "dns_domain": "",
+        "availability_zone_hints": [],
+    }
+    row = {**fresh(tx, project_id, **standard), **values, "network_type": kind, "segment_id": segment, "mtu": mtu}
+    rows.add(tx, network, [row])
+    return str(row["id"])
+
+
+def _segment(tx: Tx, values: dict[str, Any]) -> tuple[str, int]:
+    """Takes the provider attributes out: type and the VXLAN id the network gets."""
+    kind, segment = values.pop("network_type", None), values.pop("segmentation_id", None)
+    if kind is None:
+        if segment is not None or values.get("physical_network") is not None:
+            raise invalid("provider:network_type required when provider attributes are given")
+        kind = "vxlan"
+    if kind not in TYPES:
+        raise invalid(
+            f"provider:network_type '{kind}' is not supported: this cloud has {', '.join(TYPES)}; a VLAN needs a "
+            "physical network, of which no host has one"
+        )
+    if kind == "flat" and not values.get("physical_network"):
+        raise invalid("physical_network required for flat provider network")
+    if kind != "flat" and values.get("physical_network"):
+        raise invalid(f"provider:physical_network specified for {kind} network")
+    if segment is not None:
+        if kind != "vxlan":
+            raise invalid(f"provider:segmentation_id specified for {kind} network")
+        if not SEGMENTS[0] <= segment <= SEGMENTS[1]:
+            raise invalid(f"provider:segmentation_id must be in the range {SEGMENTS[0]} through {SEGMENTS[1]}")
+        if rows.find(tx, network, segment_id=segment):
+            raise Conflict(f"Unable to create the network. The tunnel ID {segment} is in use.", type=TAKEN)
+        return kind, segment
+    return kind, _free_segment(tx)
+
+
+def _free_segment(tx: Tx) -> int:
+    highest = tx.scalar(select(func.max(network.c.segment_id)))
+    if highest is None:
+        return SEGMENTS[0]
+    if highest < SEGMENTS[1]:
+        return int(highest) + 1
+    follower = network.alias("follower")
+    gap = (
+        select(func.min(network.c.segment_id))
+        .outerjoin(follower, follower.c.segment_id == network.c.segment_id + 1)
+        .where(follower.c.id.is_(None), network.c.segment_id < SEGMENTS[1])
+    )
+    lowest = tx.scalar(gap)
+    if lowest is None:
+        raise Conflict(
+            "Unable to create the network. No tenant network is available for allocation.", type="NoNetworkAvailable"
+        )
+    return int(lowest) + 1
+
+
+def _check_mtu(mtu: int, largest: int) -> None:
+    if not 68 <= mtu <= largest:
+        raise invalid(f"mtu: {mtu} is not between 68 and {largest}, the most this network's type can carry")
+
+
+def _only_default(tx: Tx) -> None:
+    if rows.find(tx, network, is_default=True):
+        raise BadRequest("A default external network already exists.", type="DefaultExternalNetworkExists")
+
+
+def update(core: Core, ctx: Context, network_id: str, values: dict[str, Any]) -> None:
+    """:raises Conflict: no longer shared or external while others use it."""
+    with core.db.write() as tx:
+        row = require_writable(ctx, rows.get(tx, network, network_id), no_network(network_id), "update_network")
+        for name in ("network_type", "physical_network", "segmentation_id"):
+            if name in values:
+                raise invalid("Plugin does not support updating provider attributes")
+        if values.get("mtu"):
+            _check_mtu(values["mtu"], core.config.global_mtu - (VXLAN_OVERHEAD if row.network_type == "vxlan" else 0))
+        elif "mtu" in values:
+            raise invalid("mtu: a number is expected")
+        if row.external and values.get("external") is False:
+            _refuse_used_outside(tx, row)
+        if row.shared and values.get("shared") is False:
+            _refuse_used_by_others(tx, row)
+        if values.get("is_default") and not row.is_default:
+            _only_default(tx)
+        rows.change(tx, network, network_id, values)
+        changed(tx)
+
+
+def _refuse_used_outside(tx: Tx, row: Row[Any]) -> None:
+    gateways = select(router.c.id).join(port, port.c.id == router.c.gateway_port_id)
+    if tx.first(gateways.where(port.c.network_id == row.id).limit(1)) is not None:
+        raise Conflict(
+            f"External network {row.id} cannot be updated to be made non-external, since it has existing gateway "
+            "ports.",
+            type="ExternalNetworkInUse",
+        )
+
+
+def _refuse_used_by_others(tx: Tx, row: Row[Any]) -> None:
+    foreign = select(port.c.id).where(
+        port.c.network_id == row.id, port.c.project_id.not_in([row.project_id, ""]), port.c.device_owner != DHCP
+    )
+    if tx.first(foreign.limit(1)) is not None:
+        raise Conflict(
+            f"Unable to reconfigure sharing settings for network {row.name}. Multiple tenants are using it.",
+            type="InvalidSharedSetting",
+        )
+
+
+def delete(core: Core, ctx: Context, network_id: str) -> None:
+    """Deletes its subnets too. :raises Conflict: (NetworkInUse) it has ports other than DHCP's own."""
+    with core.db.write() as tx:
+        require_writable(ctx, rows.get(tx, network, network_id), no_network(network_id), "delete_network")
+        ports = tx.all(select(port.c.id, port.c.device_owner).where(port.c.network_id == network_id))
+        users = [row.id for row in ports if row.device_owner != DHCP]
+        if users or rows.find(tx, floating_ip, floating_network_id=network_id):
+            shown = ", ".join(users[:10])
+            raise Conflict(
+                f"Unable to complete operation on network {network_id}. There are one or more ports still in use on "
+                f"the network, id for these ports is: {shown}.",
+                type="NetworkInUse",
+            )
+        rows.remove(tx, port, [row.id for row in ports])
+        subnets = tx.all(select(subnet.c.id).where(subnet.c.network_id == network_id))
+        rows.remove(tx, subnet, [row.id for row in subnets])
+        rows.remove(tx, network, [network_id])
+        changed(tx)
+
+
+def mark(tx: Tx, network_ids: Sequence[str], status: str, fault: str | None) -> None:
+    """Write back what the hosts report of networks."""
+    tx.execute(sql_update(network).where(network.c.id.in_(network_ids)).values(status=status, fault=fault))

@@ -1,0 +1,249 @@
+"""Ports as the API makes, changes and deletes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import insert, or_, select
+from sqlalchemy import update as sql_update
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db import Tx
+from tane.hosts import store as hosts
+from tane.services.network.domain.addresses import Allocator
+from tane.services.network.domain.common import changed, check_quota, no_port, owner, require, visible_network
+from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
+from tane.services.network.domain.port_rules import (
+    check_dns_name,
+    check_pairs,
+    check_security,
+    parse_mac,
+    refuse_foreign,
+)
+from tane.services.network.domain.security_groups import default_group, resolve
+from tane.services.network.owners import SERVICE_OWNERS
+from tane.services.network.store import addresses, rows
+from tane.services.network.tables import floating_ip, network, port, port_address, port_security_group, subnet
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict
+
+
+def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
+    """:raises NotFound: no such network. :raises Conflict: no address left, an address taken, over quota."""
+    with core.db.write() as tx:
+        maker = PortMaker(tx)
+        networks = {item["network_id"]: visible_network(tx, ctx, item["network_id"]) for item in asked}
+        owners = [owner(ctx, item) for item in asked]
+        for project_id in set(owners):
+            check_quota(tx, project_id, "port", owners.count(project_id))
+        for network_id, row in networks.items():
+            if len(asked) > 1:
+                maker.expect(row, sum(item["network_id"] == network_id for item in asked))
+        made = [
+            maker.add(_new_port(tx, ctx, networks[item.pop("network_id")], project_id, item))
+            for item, project_id in zip(asked, owners, strict=True)
+        ]
+        maker.insert()
+        changed(tx)
+    return made
+
+
+def _new_port(tx: Tx, ctx: Context, holder: Row[Any], project_id: str, values: dict[str, Any]) -> NewPort:
+    refuse_foreign(ctx, holder.project_id, values, "create")
+    values = {name: value for name, value in values.items() if value is not None}
+    secured = values.get("port_security_enabled", holder.port_security_enabled)
+    device_owner = values.get("device_owner", "")
+    asked_groups = values.pop("security_groups", None)
+    if asked_groups is not None:
+        groups = resolve(tx, ctx, project_id, asked_groups)
+    else:
+        groups = [default_group(tx, project_id)] if secured and not device_owner.startswith("network:") else []
+    if groups and not secured:
+        raise BadRequest(
+            "Port security must be enabled and port must have an IP address in order to use security groups.",
+            type="PortSecurityAndIPRequiredForSecurityGroups",
+        )
+    pairs = check_pairs(values.pop("allowed_address_pairs", []))
+    check_security(port_security=secured, group_ids=groups, pairs=pairs)
+    mac = values.pop("mac_address", None)
+    values.update(_binding(tx, values.pop("binding_host", "")))
+    values["port_security_enabled"] = secured
+    values["dns_name"] = check_dns_name(values.get("dns_name", ""))
+    return NewPort(
+        **values,
+        network=holder,
+        project_id=project_id,
+        mac_address=parse_mac(mac) if mac else None,
+        allowed_address_pairs=pairs,
+        security_group_ids=groups,
+    )
+
+
+def _binding(tx: Tx, host_name: str) -> dict[str, Any]:
+    """The columns of a binding to a host, given by name (or id). An unknown host is kept: the binding fails."""
+    if not host_name:
+        return {"host_id": None, "binding_host": ""}
+    known = hosts.by_name(tx, host_name) or hosts.get(tx, host_name)
+    if known is None:
+        return {"host_id": None, "binding_host": host_name}
+    return {"host_id": known.id, "binding_host": known.name}
+
+
+def update(core: Core, ctx: Context, port_id: str, values: dict[str, Any]) -> None:
+    with core.db.write() as tx:
+        row = require(ctx, rows.get(tx, port, port_id), no_port(port_id))
+        holder = rows.get(tx, network, row.network_id)
+        assert holder is not None
+        refuse_foreign(ctx, holder.project_id, values, "update")
+        _change_security(tx, ctx, row, values)
+        if "fixed_ips" in values:
+            _change_addresses(tx, row, values.pop("fixed_ips") or [])
+        if "mac_address" in values:
+            values["mac_address"] = _new_mac(tx, row, values["mac_address"])
+        if "dns_name" in values:
+            values["dns_name"] = check_dns_name(values["dns_name"] or "")
+        if "binding_host" in values:
+            values.update(_binding(tx, values["binding_host"] or ""))
+        for name in ("name", "description", "device_id", "device_owner"):
+            if name in values:
+                values[name] = values[name] or ""
+        rows.change(tx, port, port_id, {**values, **_status_after(row, values)})
+        changed(tx)
+        tx.notify(f"port:{port_id}")
+
+
+def _status_after(row: Row[Any], values: dict[str, Any]) -> dict[str, Any]:
+    """A changed binding or switch starts the port's state anew."""
+    up, host_id = values.get("admin_state_up", row.admin_state_up), values.get("host_id", row.host_id)
+    if (up, host_id) == (row.admin_state_up, row.host_id):
+        return {}
+    return {"status": waiting_status(admin_state_up=up, host_id=host_id), "fault": None}
+
+
+def _change_security(tx: Tx, ctx: Context, row: Row[Any], values: dict[str, Any]) -> None:
+    """Groups, address pairs and port security, which depend on each other."""
+    table = port_security_group
+    groups = [r.security_group_id for r in tx.all(select(table).where(table.c.port_id == row.id))]
+    if "security_groups" in values:
+        groups = resolve(tx, ctx, row.project_id, values.pop("security_groups") or [])
+        set_groups(tx, row.id, groups)
+    pairs = row.allowed_address_pairs
+    if "allowed_address_pairs" in values:
+        mac = row.mac_address
+        pairs = [
+            {**p, "mac_address": p["mac_address"] or mac} for p in check_pairs(values["allowed_address_pairs"] or [])
+        ]
+        values["allowed_address_pairs"] = pairs
+    secured = values.get("port_security_enabled", row.port_security_enabled)
+    check_security(port_security=secured, group_ids=groups, pairs=pairs)
+
+
+def set_groups(tx: Tx, port_id: str, group_ids: Sequence[str]) -> None:
+    table = port_security_group
+    tx.execute(sql_delete(table).where(table.c.port_id == port_id))
+    rows.add(tx, table, [{"port_id": port_id, "security_group_id": group_id} for group_id in group_ids])
+
+
+def _change_addresses(tx: Tx, row: Row[Any], asked: list[dict[str, Any]]) -> None:
+    """Keep the addresses that are asked for again, release the others, add the new ones."""
+    present = addresses.of_ports(tx, [row.id]).get(row.id, [])
+    kept: list[Row[Any]] = []
+    wanted: list[dict[str, Any]] = []
+    for item in asked:
+        same = [
+            held
+            for held in present
+            if held not in kept
+            and item.get("subnet_id") in (None, held.subnet_id)
+            and item.get("ip_address") in (None, held.ip_address)
+        ]
+        if same:
+            kept.append(same[0])
+        else:
+            wanted.append(item)
+    gone = [held for held in present if held not in kept]
+    if gone:
+        disassociate(tx, row.id, [held.ip_address for held in gone])
+        tx.execute(sql_delete(port_address).where(port_address.c.id.in_([held.id for held in gone])))
+    if wanted:
+        subnets = rows.find(tx, subnet, network_id=row.network_id)
+        given = Allocator(tx, row.network_id, subnets).wanted(wanted, row.mac_address, row.device_owner)
+        values = [
+            {"port_id": row.id, "subnet_id": g.subnet_id, "ip_address": g.ip_address, "position": g.position}
+            for g in given
+        ]
+        tx.execute(insert(port_address), values)
+
+
+def _new_mac(tx: Tx, row: Row[Any], text: str) -> str:
+    mac = parse_mac(text)
+    if mac == row.mac_address:
+        return mac
+    if row.host_id is not None:
+        raise Conflict(
+            f"Unable to complete operation on port {row.id}, port is already bound, port type: bridge, old_mac "
+            f"{row.mac_address}, new_mac {mac}.",
+            type="PortBound",
+        )
+    if addresses.macs_taken(tx, row.network_id, [mac]):
+        raise Conflict(
+            f"Unable to complete operation for network {row.network_id}. The mac address {mac} is in use.",
+            type="MacAddressInUse",
+        )
+    return mac
+
+
+def delete(core: Core, ctx: Context, port_id: str) -> None:
+    """:raises Conflict: (ServicePortInUse) it belongs to a router or floating IP."""
+    with core.db.write() as tx:
+        row = rows.get(tx, port, port_id)
+        if row is None or not (ctx.sees(row.project_id) or _owns_network(tx, ctx, row.network_id)):
+            raise no_port(port_id)
+        if row.device_owner in SERVICE_OWNERS:
+            raise Conflict(
+                f"Port {port_id} cannot be deleted directly via the port API: has device owner {row.device_owner}.",
+                type="ServicePortInUse",
+            )
+        remove(tx, [port_id])
+        changed(tx)
+
+
+def _owns_network(tx: Tx, ctx: Context, network_id: str) -> bool:
+    holder = rows.get(tx, network, network_id)
+    return holder is not None and ctx.sees(holder.project_id)
+
+
+def remove(tx: Tx, port_ids: Sequence[str]) -> None:
+    """Delete ports; floating IPs that led to them stay, unassociated."""
+    for port_id in port_ids:
+        disassociate(tx, port_id)
+        tx.notify(f"port:{port_id}")
+    rows.remove(tx, port, port_ids)
+
+
+def disassociate(tx: Tx, port_id: str, fixed_ips: Sequence[str] | None = None) -> None:
+    """Take the floating IPs off a port, or off some of its addresses."""
+    statement = sql_update(floating_ip).where(floating_ip.c.fixed_port_id == port_id)
+    if fixed_ips is not None:
+        statement = statement.where(floating_ip.c.fixed_ip_address.in_(fixed_ips))
+    tx.execute(
+        statement.values(
+            fixed_port_id=None,
+            fixed_ip_address=None,
+            router_id=None,
+            status="DOWN",
+            fault=None,
+            forwarded=None,
+            updated_at=tx.now,
+            revision_number=floating_ip.c.revision_number + 1,
+        )
+    )
+
+
+def readable(ctx: Context) -> Any:
+    """The condition under which a caller sees a port: its own, or on its own network."""
+    own_networks = select(network.c.id).where(network.c.project_id == ctx.project_id)
+    return or_(port.c.project_id == ctx.project_id, port.c.network_id.in_(own_networks))

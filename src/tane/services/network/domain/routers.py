@@ -1,0 +1,179 @@
+"""Routers: their gateway to an external network and their static routes. Interfaces are in ``router_interfaces``."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.network.domain.common import changed, check_quota, fresh, no_router, owner, require, visible_network
+from tane.services.network.domain.new_ports import NewPort, PortMaker
+from tane.services.network.domain.ports import remove as remove_ports
+from tane.services.network.domain.subnet_rules import StaticRoute, check_routes
+from tane.services.network.domain.subnets import external_subnets
+from tane.services.network.owners import ROUTER_GATEWAY, ROUTER_INTERFACE
+from tane.services.network.store import routers as store
+from tane.services.network.store import rows
+from tane.services.network.tables import floating_ip, port, router, subnet
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict
+
+MAX_ROUTES = 30
+
+
+def create(core: Core, ctx: Context, values: dict[str, Any]) -> str:
+    with core.db.write() as tx:
+        project_id = owner(ctx, values)
+        check_quota(tx, project_id, "router", 1)
+        gateway = values.pop("external_gateway_info", None)
+        standard = {
+            "name": "",
+            "admin_state_up": True,
+            "status": "ACTIVE",
+            "enable_snat": True,
+            "routes": [],
+            "availability_zone_hints": [],
+        }
+        row = {**fresh(tx, project_id, **standard), **values}
+        rows.add(tx, router, [row])
+        if gateway:
+            _set_gateway(tx, ctx, row["id"], gateway)
+        changed(tx)
+        return str(row["id"])
+
+
+def update(core: Core, ctx: Context, router_id: str, values: dict[str, Any]) -> None:
+    with core.db.write() as tx:
+        row = require(ctx, rows.get(tx, router, router_id), no_router(router_id))
+        if "external_gateway_info" in values:
+            change_gateway(tx, ctx, row, values.pop("external_gateway_info"))
+        if "routes" in values:
+            values["routes"] = _checked_routes(tx, row, values["routes"] or [])
+        rows.change(tx, router, router_id, values)
+        changed(tx)
+
+
+def change_routes(core: Core, ctx: Context, router_id: str, routes: Sequence[StaticRoute], *, add: bool) -> None:
+    """Add to or take from the static routes (``add_extraroutes``, ``remove_extraroutes``)."""
+    with core.db.write() as tx:
+        row = require(ctx, rows.get(tx, router, router_id), no_router(router_id))
+        named = check_routes(routes, "routes", None, MAX_ROUTES)
+        kept = [route for route in row.routes if route not in named]
+        if add:
+            kept = [*row.routes, *(route for route in named if route not in row.routes)]
+            _check_reachable(tx, row, named)
+        rows.change(tx, router, router_id, {"routes": kept})
+        changed(tx)
+
+
+def _checked_routes(tx: Tx, row: Row[Any], routes: Sequence[StaticRoute]) -> list[dict[str, str]]:
+    checked = check_routes(routes, "routes", None, MAX_ROUTES)
+    _check_reachable(tx, row, checked)
+    return checked
+
+
+def _check_reachable(tx: Tx, row: Row[Any], routes: Sequence[dict[str, str]]) -> None:
+    """Each next hop must be an address of a network the router is in, and not the router's own."""
+    legs = store.legs(tx, row.id)
+    cidrs = [ipaddress.ip_network(leg.cidr) for leg in legs]
+    own = {leg.ip_address for leg in legs}
+    for route in routes:
+        hop = ipaddress.ip_address(route["nexthop"])
+        if not any(hop.version == cidr.version and hop in cidr for cidr in cidrs):
+            raise BadRequest(
+                f"Invalid format for routes: {routes}, the nexthop is not connected with router", type="InvalidRoutes"
+            )
+        if route["nexthop"] in own:
+            raise BadRequest(
+                f"Invalid format for routes: {routes}, the nexthop is used by router", type="InvalidRoutes"
+            )
+
+
+def change_gateway(tx: Tx, ctx: Context, row: Row[Any], info: dict[str, Any] | None) -> None:
+    """Set, replace or clear the gateway. :raises Conflict: floating IPs need the present one."""
+    old = rows.get(tx, port, row.gateway_port_id) if row.gateway_port_id else None
+    info = info or {}
+    if old is not None and info.get("network_id") in (None, old.network_id) and info:
+        rows.change(tx, router, row.id, {"enable_snat": info.get("enable_snat", True)})
+        if info.get("external_fixed_ips") is None:
+            return
+    if old is not None:
+        wanted_network = info.get("network_id", old.network_id if info else None)
+        if wanted_network != old.network_id and rows.find(tx, floating_ip, router_id=row.id):
+            raise Conflict(
+                f"Gateway cannot be updated for router {row.id}, since a gateway to external network "
+                f"{old.network_id} is required by one or more floating IPs.",
+                type="RouterExternalGatewayInUseByFloatingIp",
+            )
+        rows.change(tx, router, row.id, {"gateway_port_id": None})
+        remove_ports(tx, [old.id])
+        info = {"network_id": old.network_id, **info} if info else {}
+    if info:
+        _set_gateway(tx, ctx, row.id, info)
+
+
+def _set_gateway(tx: Tx, ctx: Context, router_id: str, info: dict[str, Any]) -> None:
+    network_id = info.get("network_id")
+    if network_id is None:
+        raise BadRequest(
+            "Invalid input for external_gateway_info. Reason: Validation of dictionary's keys failed. Expected keys: "
+            "{'network_id'}",
+            type="HTTPBadRequest",
+        )
+    network = visible_network(tx, ctx, network_id)
+    if not network.external:
+        raise BadRequest(f"Bad router request: Network {network_id} is not an external network.", type="BadRequest")
+    _refuse_overlap(tx, router_id, network_id)
+    asked = info.get("external_fixed_ips")
+    fixed_ips = asked or [{"subnet_id": row.id} for row in external_subnets(tx, network_id)[:1]]
+    maker = PortMaker(tx)
+    port_id = maker.add(
+        NewPort(
+            network=network,
+            project_id="",
+            device_id=router_id,
+            device_owner=ROUTER_GATEWAY,
+            fixed_ips=fixed_ips,
+            port_security_enabled=False,
+        )
+    )
+    maker.insert()
+    rows.change(tx, router, router_id, {"gateway_port_id": port_id, "enable_snat": info.get("enable_snat", True)})
+
+
+def _refuse_overlap(tx: Tx, router_id: str, network_id: str) -> None:
+    for row in rows.find(tx, subnet, network_id=network_id):
+        refuse_overlap(tx, router_id, row)
+
+
+def refuse_overlap(tx: Tx, router_id: str, added: Row[Any]) -> None:
+    """:raises BadRequest: the subnet's range meets one the router is in already."""
+    new = ipaddress.ip_network(added.cidr)
+    for leg in store.legs(tx, router_id):
+        if leg.subnet_id == added.id:
+            raise BadRequest(f"Bad router request: Router already has a port on subnet {added.id}.", type="BadRequest")
+        other = ipaddress.ip_network(leg.cidr)
+        if other.version == new.version and other.overlaps(new):
+            raise BadRequest(
+                f"Bad router request: Cidr {added.cidr} of subnet {added.id} overlaps with cidr {leg.cidr} of subnet "
+                f"{leg.subnet_id}.",
+                type="BadRequest",
+            )
+
+
+def delete(core: Core, ctx: Context, router_id: str) -> None:
+    """:raises Conflict: (RouterInUse) it still has interfaces."""
+    with core.db.write() as tx:
+        row = require(ctx, rows.get(tx, router, router_id), no_router(router_id))
+        interfaces = select(port.c.id).where(port.c.device_id == router_id, port.c.device_owner == ROUTER_INTERFACE)
+        if tx.first(interfaces.limit(1)) is not None:
+            raise Conflict(f"Router {router_id} still has ports", type="RouterInUse")
+        if row.gateway_port_id is not None:
+            change_gateway(tx, ctx, row, None)
+        rows.remove(tx, router, [router_id])
+        changed(tx)

@@ -1,0 +1,195 @@
+"""Security groups and their rules. Every project has a group ``default``, made when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.network.domain.common import changed, check_quota, fresh, no_group, owner, require
+from tane.services.network.domain.security_rules import normalised, number_of
+from tane.services.network.store import rows
+from tane.services.network.tables import port_security_group as membership
+from tane.services.network.tables import security_group as group
+from tane.services.network.tables import security_group_rule as rule
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict, NotFound
+
+DEFAULT = "default"
+COMPARED = (
+    "direction",
+    "ethertype",
+    "port_range_min",
+    "port_range_max",
+    "remote_ip_prefix",
+    "remote_group_id",
+)
+
+
+def default_group(tx: Tx, project_id: str) -> str:
+    """The id of the project's ``default`` group, which is made when it is not there."""
+    found = tx.scalar(select(group.c.id).where(group.c.project_id == project_id, group.c.is_default))
+    if found is not None:
+        return str(found)
+    values = fresh(tx, project_id, name=DEFAULT, stateful=True, is_default=True)
+    values["description"] = "Default security group"
+    rows.add(tx, group, [values])
+    own = str(values["id"])
+    rules = [_opening(tx, values, "egress", kind, None) for kind in ("IPv4", "IPv6")]
+    rules += [_opening(tx, values, "ingress", kind, own) for kind in ("IPv4", "IPv6")]
+    rows.add(tx, rule, rules)
+    return own
+
+
+def ensure_default(core: Core, project_id: str) -> None:
+    with core.db.read() as tx:
+        found = tx.first(select(group.c.id).where(group.c.project_id == project_id, group.c.is_default))
+    if found is None:
+        with core.db.write() as tx:
+            default_group(tx, project_id)
+
+
+def _opening(tx: Tx, owning: dict[str, Any], direction: str, ethertype: str, remote: str | None) -> dict[str, Any]:
+    return fresh(
+        tx,
+        owning["project_id"],
+        security_group_id=owning["id"],
+        direction=direction,
+        ethertype=ethertype,
+        protocol=None,
+        port_range_min=None,
+        port_range_max=None,
+        remote_ip_prefix=None,
+        remote_group_id=remote,
+    )
+
+
+def resolve(tx: Tx, ctx: Context, project_id: str, asked: Iterable[str]) -> list[str]:
+    """Ids of groups given by id or, among the project's own, by name.
+
+    :raises NotFound: unknown. :raises Conflict: several of the project's groups have the name.
+    """
+    wanted = list(dict.fromkeys(asked))
+    if not wanted:
+        return []
+    if DEFAULT in wanted:
+        default_group(tx, project_id)
+    by_id = {row.id: row for row in rows.among(tx, group, "id", wanted)}
+    named: dict[str, list[str]] = {}
+    for row in rows.find(tx, group, project_id=project_id, name=wanted):
+        named.setdefault(row.name, []).append(row.id)
+    found = []
+    for item in wanted:
+        if item in by_id and (ctx.sees(by_id[item].project_id) or by_id[item].project_id == project_id):
+            found.append(item)
+        elif len(named.get(item, ())) > 1:
+            raise Conflict(
+                f"Multiple security groups named '{item}' were found. Use an ID to be more specific.",
+                type="NoUniqueMatch",
+            )
+        elif item in named:
+            found.append(named[item][0])
+        else:
+            raise no_group(item)
+    return list(dict.fromkeys(found))
+
+
+def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
+    """:raises Conflict: over quota, or the reserved name."""
+    made = []
+    with core.db.write() as tx:
+        for values in asked:
+            project_id = owner(ctx, values)
+            if values.get("name", "") == DEFAULT:
+                raise Conflict("Default security group already exists.", type="SecurityGroupDefaultAlreadyExists")
+            default_group(tx, project_id)
+            check_quota(tx, project_id, "security_group", 1)
+            row = {**fresh(tx, project_id, name="", stateful=True, is_default=False), **values}
+            rows.add(tx, group, [row])
+            rows.add(tx, rule, [_opening(tx, row, "egress", kind, None) for kind in ("IPv4", "IPv6")])
+            made.append(row["id"])
+    return made
+
+
+def update(core: Core, ctx: Context, group_id: str, values: dict[str, Any]) -> None:
+    with core.db.write() as tx:
+        row = require(ctx, rows.get(tx, group, group_id), no_group(group_id))
+        if row.is_default and values.get("name", DEFAULT) != DEFAULT:
+            raise Conflict("Updating default security group not allowed.", type="SecurityGroupCannotUpdateDefault")
+        if not row.is_default and values.get("name") == DEFAULT:
+            raise Conflict("Default security group already exists.", type="SecurityGroupDefaultAlreadyExists")
+        if values.get("stateful") is False and row.stateful and _used(tx, group_id):
+            raise Conflict(f"Security Group {group_id} in use.", type="SecurityGroupInUse")
+        rows.change(tx, group, group_id, values)
+
+
+def delete(core: Core, ctx: Context, group_id: str) -> None:
+    """:raises Conflict: a port uses it, or it is the caller's default group."""
+    with core.db.write() as tx:
+        row = require(ctx, rows.get(tx, group, group_id), no_group(group_id))
+        if row.is_default and not ctx.is_admin:
+            raise Conflict(
+                "Insufficient rights for removing default security group.", type="SecurityGroupCannotRemoveDefault"
+            )
+        if _used(tx, group_id):
+            raise Conflict(f"Security Group {group_id} in use.", type="SecurityGroupInUse")
+        rows.remove(tx, group, [group_id])
+        changed(tx)
+
+
+def _used(tx: Tx, group_id: str) -> bool:
+    return tx.first(select(membership.c.port_id).where(membership.c.security_group_id == group_id).limit(1)) is not None
+
+
+def create_rules(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
+    """:raises BadRequest: a rule that makes no sense. :raises Conflict: the rule exists, or over quota."""
+    made: list[str] = []
+    if len({values["security_group_id"] for values in asked}) > 1:
+        raise BadRequest(
+            "Only allowed to update rules for one security profile at a time", type="SecurityGroupNotSingleGroupRules"
+        )
+    with core.db.write() as tx:
+        for values in asked:
+            description = values.pop("description", None) or ""
+            project_id = owner(ctx, values)
+            holder = require(
+                ctx, rows.get(tx, group, values["security_group_id"]), no_group(values["security_group_id"])
+            )
+            new = normalised(values)
+            if new["remote_group_id"] is not None:
+                remote = rows.get(tx, group, new["remote_group_id"])
+                require(ctx, remote, no_group(new["remote_group_id"]))
+            _refuse_duplicate(tx, holder.id, new, made)
+            check_quota(tx, project_id, "security_group_rule", 1)
+            row = fresh(tx, project_id, security_group_id=holder.id, **new)
+            rows.add(tx, rule, [{**row, "description": description}])
+            made.append(row["id"])
+        rows.change(tx, group, asked[0]["security_group_id"], {})
+        changed(tx)
+    return made
+
+
+def _refuse_duplicate(tx: Tx, group_id: str, new: dict[str, Any], made: Sequence[str]) -> None:
+    for row in rows.find(tx, rule, security_group_id=group_id):
+        same = all(getattr(row, name) == new[name] for name in COMPARED)
+        if same and number_of(row.protocol) == number_of(new["protocol"]):
+            if row.id in made:
+                raise Conflict("Duplicate Security Group Rule in POST.", type="DuplicateSecurityGroupRuleInPost")
+            raise Conflict(f"Security group rule already exists. Rule id is {row.id}.", type="SecurityGroupRuleExists")
+
+
+def delete_rule(core: Core, ctx: Context, rule_id: str) -> None:
+    missing = NotFound(f"Security group rule {rule_id} does not exist.", type="SecurityGroupRuleNotFound")
+    with core.db.write() as tx:
+        row = rows.get(tx, rule, rule_id)
+        if row is None:
+            raise missing
+        holder = rows.get(tx, group, row.security_group_id)
+        if not ctx.sees(row.project_id) and (holder is None or not ctx.sees(holder.project_id)):
+            raise missing
+        rows.remove(tx, rule, [rule_id])
+        rows.change(tx, group, row.security_group_id, {})
+        changed(tx)

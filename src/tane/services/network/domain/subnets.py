@@ -1,0 +1,162 @@
+"""Subnets of a network, and the port from which DHCP serves them."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.network.domain.common import (
+    changed,
+    check_quota,
+    fresh,
+    invalid,
+    no_network,
+    no_subnet,
+    owner,
+    require_writable,
+)
+from tane.services.network.domain.dhcp import serve
+from tane.services.network.domain.subnet_rules import (
+    AddressRange,
+    check_gateway,
+    check_modes,
+    check_nameservers,
+    check_pools,
+    check_routes,
+    default_pools,
+    first_host,
+    parse_cidr,
+)
+from tane.services.network.owners import DHCP, FLOATING_IP
+from tane.services.network.store import rows
+from tane.services.network.tables import network, port, port_address, router, subnet
+from tane.web.context import Context
+from tane.web.errors import Conflict, NotImplementedHere
+
+
+def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
+    """:raises BadRequest: a range that is malformed or overlaps. :raises Conflict: over quota."""
+    with core.db.write() as tx:
+        made = [create_one(tx, ctx, values) for values in asked]
+        changed(tx)
+    return made
+
+
+def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
+    network_id = values["network_id"]
+    holder = require_writable(ctx, rows.get(tx, network, network_id), no_network(network_id), "create_subnet")
+    values.setdefault("project_id", values.pop("tenant_id", None) or holder.project_id)
+    project_id = owner(ctx, values)
+    check_quota(tx, project_id, "subnet", 1)
+    _refuse_pools(values)
+    if values.get("cidr") is None:
+        raise invalid("a subnetpool must be specified in the absence of a cidr")
+    cidr = parse_cidr(values["cidr"], values["ip_version"])
+    _refuse_overlap(tx, network_id, cidr)
+    enable_dhcp = values.get("enable_dhcp", True)
+    check_modes(cidr, values.get("ipv6_ra_mode"), values.get("ipv6_address_mode"), enable_dhcp=enable_dhcp)
+    gateway = check_gateway(cidr, values["gateway_ip"] if "gateway_ip" in values else first_host(cidr))
+    pools = values.get("allocation_pools")
+    row = fresh(
+        tx,
+        project_id,
+        network_id=network_id,
+        name=values.get("name", ""),
+        ip_version=cidr.version,
+        cidr=str(cidr),
+        gateway_ip=gateway,
+        enable_dhcp=enable_dhcp,
+        ipv6_ra_mode=values.get("ipv6_ra_mode"),
+        ipv6_address_mode=values.get("ipv6_address_mode"),
+        dns_nameservers=check_nameservers(values.get("dns_nameservers") or []),
+        host_routes=check_routes(values.get("host_routes") or [], "host_routes", cidr.version),
+        service_types=values.get("service_types") or [],
+        allocation_pools=default_pools(cidr, gateway) if pools is None else check_pools(cidr, pools, gateway),
+    )
+    rows.add(tx, subnet, [{**row, "description": values.get("description") or ""}])
+    serve(tx, holder)
+    return str(row["id"])
+
+
+def _refuse_pools(values: dict[str, Any]) -> None:
+    if values.pop("subnetpool_id", None) or values.pop("use_default_subnetpool", None) or values.pop("prefixlen", None):
+        raise NotImplementedHere("Subnet pools are not implemented: give the subnet a cidr.")
+
+
+def _refuse_overlap(tx: Tx, network_id: str, cidr: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
+    for other in rows.find(tx, subnet, network_id=network_id):
+        if other.ip_version == cidr.version and ipaddress.ip_network(other.cidr).overlaps(cidr):
+            raise invalid(f"Requested subnet with cidr: {cidr} for network: {network_id} overlaps with another subnet")
+
+
+def update(core: Core, ctx: Context, subnet_id: str, values: dict[str, Any]) -> None:
+    with core.db.write() as tx:
+        row = require_writable(ctx, rows.get(tx, subnet, subnet_id), no_subnet(subnet_id), "update_subnet")
+        cidr = ipaddress.ip_network(row.cidr)
+        gateway = row.gateway_ip
+        if "gateway_ip" in values:
+            gateway = values["gateway_ip"] = check_gateway(cidr, values["gateway_ip"])
+            if gateway != row.gateway_ip:
+                _refuse_gateway_in_use(tx, row)
+        if "allocation_pools" in values:
+            values["allocation_pools"] = check_pools(cidr, values["allocation_pools"] or [], gateway)
+        elif "gateway_ip" in values and gateway is not None:
+            check_pools(cidr, [AddressRange(**pool) for pool in row.allocation_pools], gateway)
+        if "dns_nameservers" in values:
+            values["dns_nameservers"] = check_nameservers(values["dns_nameservers"] or [])
+        if "host_routes" in values:
+            values["host_routes"] = check_routes(values["host_routes"] or [], "host_routes", cidr.version)
+        if "enable_dhcp" in values:
+            check_modes(cidr, row.ipv6_ra_mode, row.ipv6_address_mode, enable_dhcp=values["enable_dhcp"])
+        rows.change(tx, subnet, subnet_id, values)
+        serve(tx, rows.get(tx, network, row.network_id))
+        changed(tx)
+
+
+def _refuse_gateway_in_use(tx: Tx, row: Row[Any]) -> None:
+    if row.gateway_ip is None:
+        return
+    statement = (
+        select(port.c.id)
+        .join(port_address, port_address.c.port_id == port.c.id)
+        .join(router, router.c.id == port.c.device_id)
+        .where(port_address.c.subnet_id == row.id, port_address.c.ip_address == row.gateway_ip)
+    )
+    used = tx.scalar(statement.limit(1))
+    if used is not None:
+        raise Conflict(
+            f"Current gateway ip {row.gateway_ip} already in use by port {used}. Unable to update.",
+            type="GatewayIpInUse",
+        )
+
+
+def delete(core: Core, ctx: Context, subnet_id: str) -> None:
+    """:raises Conflict: (SubnetInUse) a port other than DHCP's own has an address of it."""
+    with core.db.write() as tx:
+        row = require_writable(ctx, rows.get(tx, subnet, subnet_id), no_subnet(subnet_id), "delete_subnet")
+        users = (
+            select(port.c.id)
+            .join(port_address, port_address.c.port_id == port.c.id)
+            .where(port_address.c.subnet_id == subnet_id, port.c.device_owner != DHCP)
+        )
+        if tx.first(users.limit(1)) is not None:
+            raise Conflict(
+                f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP allocation from "
+                "this subnet.",
+                type="SubnetInUse",
+            )
+        serve(tx, rows.get(tx, network, row.network_id), without=subnet_id)
+        rows.remove(tx, subnet, [subnet_id])
+        changed(tx)
+
+
+def external_subnets(tx: Tx, network_id: str, version: int = 4) -> list[Row[Any]]:
+    """The subnets of an external network from which floating addresses come."""
+    found = rows.find(tx, subnet, network_id=network_id, ip_version=version)
+    return [row for row in found if not row.service_types or FLOATING_IP in row.service_types]

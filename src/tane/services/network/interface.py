@@ -1,0 +1,41 @@
+"""What other services may ask of network. ``tx`` is an open write transaction where something is changed."""
+
+from __future__ import annotations
+
+from tane.services.network.domain.bootstrap import ensure_external_network
+from tane.services.network.domain.server_ports import (
+    AddressInfo,
+    PortSpec,
+    addresses,
+    claim_ports,
+    network_details,
+    nics,
+    port_by_address,
+    port_owner,
+    ports_settled,
+    rebind_ports,
+    release_ports,
+    security_groups,
+    server_ports,
+    set_security_group,
+    usable_networks,
+)
+
+__all__ = [
+    "AddressInfo",
+    "PortSpec",
+    "addresses",
+    "claim_ports",
+    "ensure_external_network",
+    "network_details",
+    "nics",
+    "port_by_address",
+    "port_owner",
+    "ports_settled",
+    "rebind_ports",
+    "release_ports",
+    "security_groups",
+    "server_ports",
+    "set_security_group",
+    "usable_networks",
+]

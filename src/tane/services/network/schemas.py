@@ -1,0 +1,265 @@
+"""Request bodies of the network API (API reference: Networking API v2.0). Unknown attributes are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType, field
+
+from tane.services.network.domain.subnet_rules import AddressRange, StaticRoute
+from tane.web.codec import Body, LooseBody
+
+Text = Annotated[str, Meta(max_length=255)]
+Id = Annotated[str, Meta(min_length=1, max_length=36)]
+Owner = Annotated[str, Meta(max_length=64)]
+
+
+class Common(Body):
+    """What every resource takes."""
+
+    name: Text | UnsetType = UNSET
+    description: Text | UnsetType | None = UNSET
+    project_id: Owner | UnsetType = UNSET
+    tenant_id: Owner | UnsetType = UNSET
+
+
+class NetworkIn(Common, kw_only=True):
+    admin_state_up: bool | UnsetType = UNSET
+    shared: bool | UnsetType = UNSET
+    external: bool | UnsetType = field(default=UNSET, name="router:external")
+    is_default: bool | UnsetType = UNSET
+    mtu: int | UnsetType | None = UNSET
+    port_security_enabled: bool | UnsetType = UNSET
+    network_type: str | UnsetType | None = field(default=UNSET, name="provider:network_type")
+    physical_network: Text | UnsetType | None = field(default=UNSET, name="provider:physical_network")
+    segmentation_id: int | UnsetType | None = field(default=UNSET, name="provider:segmentation_id")
+    dns_domain: Text | UnsetType = UNSET
+    availability_zone_hints: list[str] | UnsetType = UNSET
+
+
+class Network(Body):
+    network: NetworkIn | UnsetType = UNSET
+    networks: list[NetworkIn] | UnsetType = UNSET
+
+
+class SubnetIn(Common, kw_only=True):
+    network_id: Id
+    ip_version: Literal[4, 6] = 4
+    cidr: str | UnsetType | None = UNSET
+    gateway_ip: str | UnsetType | None = UNSET
+    allocation_pools: list[AddressRange] | UnsetType | None = UNSET
+    dns_nameservers: list[str] | UnsetType | None = UNSET
+    host_routes: list[StaticRoute] | UnsetType | None = UNSET
+    enable_dhcp: bool | UnsetType = UNSET
+    ipv6_ra_mode: Literal["dhcpv6-stateful", "dhcpv6-stateless", "slaac"] | UnsetType | None = UNSET
+    ipv6_address_mode: Literal["dhcpv6-stateful", "dhcpv6-stateless", "slaac"] | UnsetType | None = UNSET
+    service_types: list[Text] | UnsetType = UNSET
+    subnetpool_id: str | UnsetType | None = UNSET
+    use_default_subnetpool: bool | UnsetType = UNSET
+    prefixlen: int | UnsetType | None = UNSET
+
+
+class Subnet(Body):
+    subnet: SubnetIn | UnsetType = UNSET
+    subnets: list[SubnetIn] | UnsetType = UNSET
+
+
+class SubnetChangeIn(Body):
+    name: Text | UnsetType = UNSET
+    description: Text | UnsetType | None = UNSET
+    gateway_ip: str | UnsetType | None = UNSET
+    allocation_pools: list[AddressRange] | UnsetType | None = UNSET
+    dns_nameservers: list[str] | UnsetType | None = UNSET
+    host_routes: list[StaticRoute] | UnsetType | None = UNSET
+    enable_dhcp: bool | UnsetType = UNSET
+    service_types: list[Text] | UnsetType = UNSET
+
+
+class SubnetChange(Body):
+    subnet: SubnetChangeIn
+
+
+class FixedIpIn(Body):
+    subnet_id: Id | UnsetType | None = UNSET
+    ip_address: str | UnsetType | None = UNSET
+
+
+class AddressPairIn(Body, kw_only=True):
+    ip_address: str
+    mac_address: str | None = None
+
+
+class PortChangeIn(Body):
+    name: Text | UnsetType = UNSET
+    description: Text | UnsetType | None = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    mac_address: str | UnsetType | None = UNSET
+    fixed_ips: list[FixedIpIn] | UnsetType | None = UNSET
+    device_id: Text | UnsetType | None = UNSET
+    device_owner: Text | UnsetType | None = UNSET
+    security_groups: list[Id] | UnsetType | None = UNSET
+    allowed_address_pairs: list[AddressPairIn] | UnsetType | None = UNSET
+    port_security_enabled: bool | UnsetType = UNSET
+    dns_name: Text | UnsetType | None = UNSET
+    binding_host: Text | UnsetType | None = field(default=UNSET, name="binding:host_id")
+    binding_profile: dict[str, Any] | UnsetType | None = field(default=UNSET, name="binding:profile")
+    vnic_type: Literal["normal"] | UnsetType = field(default=UNSET, name="binding:vnic_type")
+
+
+class PortIn(PortChangeIn, kw_only=True):
+    network_id: Id
+    project_id: Owner | UnsetType = UNSET
+    tenant_id: Owner | UnsetType = UNSET
+
+
+class Port(Body):
+    port: PortIn | UnsetType = UNSET
+    ports: list[PortIn] | UnsetType = UNSET
+
+
+class PortChange(Body):
+    port: PortChangeIn
+
+
+class GatewayIn(Body):
+    network_id: Id | UnsetType = UNSET
+    enable_snat: bool | UnsetType = UNSET
+    external_fixed_ips: list[FixedIpIn] | UnsetType = UNSET
+
+
+class RouterIn(Common, kw_only=True):
+    admin_state_up: bool | UnsetType = UNSET
+    external_gateway_info: GatewayIn | UnsetType | None = UNSET
+    availability_zone_hints: list[str] | UnsetType = UNSET
+
+
+class Router(Body):
+    router: RouterIn
+
+
+class RouterChangeIn(Body):
+    name: Text | UnsetType = UNSET
+    description: Text | UnsetType | None = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    external_gateway_info: GatewayIn | UnsetType | None = UNSET
+    routes: list[StaticRoute] | UnsetType | None = UNSET
+
+
+class RouterChange(Body):
+    router: RouterChangeIn
+
+
+class RouterInterface(Body):
+    subnet_id: Id | None = None
+    port_id: Id | None = None
+
+
+class ExtraRoutesIn(LooseBody):
+    routes: list[StaticRoute]
+
+
+class ExtraRoutes(Body):
+    router: ExtraRoutesIn
+
+
+class FloatingIpIn(Body, kw_only=True):
+    floating_network_id: Id
+    port_id: Id | UnsetType | None = UNSET
+    fixed_ip_address: str | UnsetType | None = UNSET
+    floating_ip_address: str | UnsetType | None = UNSET
+    subnet_id: Id | UnsetType | None = UNSET
+    description: Text | UnsetType | None = UNSET
+    project_id: Owner | UnsetType = UNSET
+    tenant_id: Owner | UnsetType = UNSET
+
+
+class FloatingIp(Body):
+    floatingip: FloatingIpIn
+
+
+class FloatingIpChangeIn(Body):
+    port_id: Id | UnsetType | None = UNSET
+    fixed_ip_address: str | UnsetType | None = UNSET
+    description: Text | UnsetType | None = UNSET
+
+
+class FloatingIpChange(Body):
+    floatingip: FloatingIpChangeIn
+
+
+class SecurityGroupIn(Common, kw_only=True):
+    stateful: bool | UnsetType = UNSET
+
+
+class SecurityGroup(Body):
+    security_group: SecurityGroupIn | UnsetType = UNSET
+    security_groups: list[SecurityGroupIn] | UnsetType = UNSET
+
+
+class SecurityGroupChangeIn(Body):
+    name: Text | UnsetType = UNSET
+    description: Text | UnsetType | None = UNSET
+    stateful: bool | UnsetType = UNSET
+
+
+class SecurityGroupChange(Body):
+    security_group: SecurityGroupChangeIn
+
+
+class RuleIn(Body, kw_only=True):
+    security_group_id: Id
+    direction: Literal["ingress", "egress"]
+    ethertype: str | UnsetType | None = UNSET
+    protocol: str | int | UnsetType | None = UNSET
+    port_range_min: int | str | UnsetType | None = UNSET
+    port_range_max: int | str | UnsetType | None = UNSET
+    remote_ip_prefix: str | UnsetType | None = UNSET
+    remote_group_id: Id | UnsetType | None = UNSET
+    description: Text | UnsetType | None = UNSET
+    project_id: Owner | UnsetType = UNSET
+    tenant_id: Owner | UnsetType = UNSET
+
+
+class Rule(Body):
+    security_group_rule: RuleIn | UnsetType = UNSET
+    security_group_rules: list[RuleIn] | UnsetType = UNSET
+
+
+Limit = Annotated[int, Meta(ge=-1, le=2**31 - 1)]
+
+
+class QuotaIn(LooseBody):
+    network: Limit | UnsetType = UNSET
+    subnet: Limit | UnsetType = UNSET
+    port: Limit | UnsetType = UNSET
+    router: Limit | UnsetType = UNSET
+    floatingip: Limit | UnsetType = UNSET
+    security_group: Limit | UnsetType = UNSET
+    security_group_rule: Limit | UnsetType = UNSET
+
+
+class Quota(Body):
+    quota: QuotaIn
+
+
+TagText = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^,/]*$")]
+
+
+class Tags(Body):
+    tags: Annotated[list[TagText], Meta(max_length=50)]
+
+
+def given(part: msgspec.Struct) -> dict[str, Any]:
+    """The fields of a body that were present, nested bodies as dicts too."""
+    found = {}
+    for name in part.__struct_fields__:
+        value = getattr(part, name)
+        if value is UNSET:
+            continue
+        if isinstance(value, (GatewayIn, FixedIpIn)):
+            value = given(value)
+        elif isinstance(value, list) and value and isinstance(value[0], FixedIpIn):
+            value = [given(item) for item in value]
+        found[name] = value
+    return found

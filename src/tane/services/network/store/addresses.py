@@ -1,0 +1,89 @@
+"""SQL of addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from sqlalchemy import and_, delete, exists, func, select
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.services.network.store.rows import MANY, among
+from tane.services.network.tables import port, port_address
+
+taken = port_address.alias("taken")
+
+
+def is_taken(tx: Tx, subnet_id: str, ip_address: str) -> bool:
+    statement = select(port_address.c.id).where(
+        port_address.c.subnet_id == subnet_id, port_address.c.ip_address == ip_address
+    )
+    return tx.first(statement) is not None
+
+
+def free_positions(tx: Tx, subnet_id: str, low: int, high: int, count: int) -> list[int]:
+    """Up to ``count`` positions between ``low`` and ``high`` that no address has: after the highest one taken, so that
+    a released address rests, and only then the gaps."""
+    mine = port_address.c.subnet_id == subnet_id
+    highest = tx.scalar(
+        select(func.max(port_address.c.position)).where(mine, port_address.c.position.between(low, high))
+    )
+    if highest is None:
+        return list(range(low, min(high, low + count - 1) + 1))
+    found = list(range(highest + 1, min(high, highest + count) + 1))
+    if len(found) < count:
+        lowest = tx.scalar(
+            select(func.min(port_address.c.position)).where(mine, port_address.c.position.between(low, high))
+        )
+        found += range(low, min(lowest, low + count - len(found)))
+    if len(found) < count:
+        found += _gaps(tx, subnet_id, low, highest, count - len(found))
+    return found
+
+
+def _gaps(tx: Tx, subnet_id: str, low: int, highest: int, count: int) -> list[int]:
+    """Free positions between taken ones."""
+    following = select(func.min(taken.c.position)).where(
+        taken.c.subnet_id == subnet_id, taken.c.position > port_address.c.position
+    )
+    neighbour = exists().where(and_(taken.c.subnet_id == subnet_id, taken.c.position == port_address.c.position + 1))
+    statement = (
+        select(port_address.c.position, following.scalar_subquery().label("following"))
+        .where(
+            port_address.c.subnet_id == subnet_id,
+            port_address.c.position >= low,
+            port_address.c.position < highest,
+            ~neighbour,
+        )
+        .order_by(port_address.c.position)
+        .limit(count)
+    )
+    found: list[int] = []
+    for row in tx.all(statement):
+        found += range(row.position + 1, min(row.following, row.position + 1 + count - len(found)))
+        if len(found) >= count:
+            break
+    return found
+
+
+def macs_taken(tx: Tx, network_id: str, macs: Collection[str]) -> set[str]:
+    wanted, found = list(macs), set()
+    for start in range(0, len(wanted), MANY):
+        statement = select(port.c.mac_address).where(
+            port.c.network_id == network_id, port.c.mac_address.in_(wanted[start : start + MANY])
+        )
+        found |= {row.mac_address for row in tx.all(statement)}
+    return found
+
+
+def of_ports(tx: Tx, port_ids: Iterable[str]) -> dict[str, list[Row[Any]]]:
+    """Addresses by port id, in the order they were given."""
+    found: dict[str, list[Row[Any]]] = {}
+    for row in sorted(among(tx, port_address, "port_id", port_ids), key=lambda row: row.id):
+        found.setdefault(row.port_id, []).append(row)
+    return found
+
+
+def release(tx: Tx, port_id: str) -> None:
+    tx.execute(delete(port_address).where(port_address.c.port_id == port_id))
