@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -29,11 +29,44 @@ Authenticate = Callable[[Core, str, str], Context]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 NO_VERSION: Version = (0, 0)
+BROKEN_OFF = "tane.broken_off"
+
+
+class Application(falcon.asgi.App[Any, Any]):
+    """Falcon's application, which also remembers that a client went away.
+
+    Falcon ends a request body the same way whether it is complete or the client broke off; of a chunked upload only
+    this tells a whole one from a torn one.
+    """
+
+    async def __call__(  # type: ignore[override]  # Falcon's own has another signature than its base, too.
+        self, scope: dict[str, Any], receive: Any, send: Any
+    ) -> None:
+        async def watch() -> Any:
+            event = await receive()
+            if event["type"] == "http.disconnect":
+                scope[BROKEN_OFF] = True
+            return event
+
+        await super().__call__(scope, watch if scope["type"] == "http" else receive, send)
+
+
+class Incoming:
+    """The body of a streaming route. :raises BadRequest: at its end, when the client broke off before."""
+
+    def __init__(self, req: falcon.asgi.Request) -> None:
+        self._req = req
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._req.stream:
+            yield part
+        if self._req.scope.get(BROKEN_OFF):
+            raise BadRequest("The client broke off the request before its body was complete.")
 
 
 def build(core: Core, services: Iterable[Service], authenticate: Authenticate) -> falcon.asgi.App[Any, Any]:
     """The ASGI application of all ``services``."""
-    app: falcon.asgi.App[Any, Any] = falcon.asgi.App()
+    app = Application()
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
     app.add_error_handler(falcon.HTTPError, _falcon_error)
@@ -147,7 +180,7 @@ class Endpoint:
             base_url=base,
             service_url=base + service.prefix.format_map(path),
             raw=raw,
-            stream=req.stream if route.stream else None,
+            stream=Incoming(req) if route.stream else None,
         )
         if inspect.iscoroutinefunction(route.handler):
             await core.in_thread(self._admit, route, request, token, data)

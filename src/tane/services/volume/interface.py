@@ -152,12 +152,17 @@ def detach(tx: Tx, volume_id: str, attachment_id: str) -> None:
 
 
 def delete_volume(tx: Tx, ctx: Context, volume_id: str) -> None:
-    """What DELETE /volumes/{id} does, in the caller's transaction (for ``delete_on_termination``).
+    """Delete a volume in the caller's transaction (for ``delete_on_termination``); one that is still being created is
+    turned round.
 
     Nothing when the volume is gone or being deleted. :raises BadRequest: its status does not allow it.
     """
     row = volume_rows.get(tx, volume_id)
-    if row is not None and row.status != "deleting":
+    if row is None or row.status == "deleting":
+        return
+    if row.status in ("creating", "downloading"):
+        volumes.abort_and_delete(tx, ctx, row)
+    else:
         volumes.begin_delete(tx, ctx, row)
 
 

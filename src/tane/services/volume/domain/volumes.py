@@ -265,9 +265,14 @@ def force_delete(core: Core, ctx: Context, volume_id: str) -> None:
         if any(attachment.connector for attachment in attachments.of_volumes(tx, [volume_id]).get(volume_id, [])):
             raise invalid_volume(f"Volume {volume_id} is still attached, detach volume first.")
         _refuse_while_copied(tx, row, [])
-        jobs.cancel(tx, f"volume:{volume_id}")
-        volumes.change(tx, volume_id, status="deleting")
-        enqueue(tx, ctx, "delete_volume", volume_id)
+        abort_and_delete(tx, ctx, row)
+
+
+def abort_and_delete(tx: Tx, ctx: Context, row: Row[Any]) -> None:
+    """→ deleting; the jobs on the volume turn round before it is deleted."""
+    jobs.cancel(tx, f"volume:{row.id}")
+    volumes.change(tx, row.id, status="deleting")
+    enqueue(tx, ctx, "delete_volume", row.id)
 
 
 def extend(core: Core, ctx: Context, volume_id: str, size: int, *, attached_too: bool) -> None:

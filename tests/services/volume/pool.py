@@ -1,0 +1,18 @@
+"""A simulated host with a pool, for tests of block storage."""
+
+from __future__ import annotations
+
+import uuid
+
+from tane.agent.volume.drivers.fake import FakeVolume
+from tane.core import Core
+from tane.hosts import HostAgent, store
+
+
+def add_pool(core: Core, name: str = "a-pool") -> FakeVolume:
+    """Register a host whose only duty is a pool in memory."""
+    pool, host_id = FakeVolume(), str(uuid.uuid4())
+    core.hosts.add(HostAgent(host_id, name, volume=pool))
+    with core.db.write() as tx:
+        store.register(tx, host_id, name, ["volume"], None, {})
+    return pool
