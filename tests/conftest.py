@@ -15,7 +15,7 @@ from tane.app import Cloud, make_core
 from tane.clock import ManualClock
 from tane.config import Config
 from tane.core import Core
-from tests.support import ADMIN_PASSWORD, ApiCloud, fake_hosts
+from tests.support import ADMIN_PASSWORD, ApiCloud, fake_hosts, register
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -72,6 +72,7 @@ def new_core(template: Path, tmp_path: Path) -> Iterator[Callable[[], Core]]:
         folder.mkdir()
         shutil.copy(template, folder / "tane.db")
         core = make_core(Config(state_dir=folder, bcrypt_rounds=4, handler_threads=2), hosts=fake_hosts())
+        register(core)
         made.append(core)
         return core
 
@@ -86,6 +87,7 @@ def cloud(template: Path, tmp_path: Path) -> Iterator[ApiCloud]:
     shutil.copy(template, tmp_path / "tane.db")
     config = Config(state_dir=tmp_path, bcrypt_rounds=4, handler_threads=2)
     core = make_core(config, clock=ManualClock(), hosts=fake_hosts())
+    register(core)
     with asyncio.Runner() as runner:
         api = ApiCloud(Cloud(core), runner)
         yield api

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import msgspec
 
+from tane.agent.compute.drivers.fake import CAPABILITIES, FakeCompute
+from tane.agent.network.fake import FakeNetwork
+from tane.agent.volume.drivers.fake import FakeVolume
 from tane.app import Cloud
-from tane.hosts import Hosts
+from tane.core import Core
+from tane.hosts import HostAgent, Hosts, store
+from tane.jobs.reconcile import reconcile_forever
+from tane.services.network import SERVICE as NETWORK
 
 ADMIN_PASSWORD = "correct horse battery"
 
 
+HOST_ID = "0f5a1e0c-6a55-4f6b-9a51-000000000001"
+
+
 def fake_hosts() -> Hosts:
-    """A registry with one simulated host."""
-    return Hosts()
+    """A registry with one simulated host, ``host-1``."""
+    hosts = Hosts()
+    hosts.add(HostAgent(HOST_ID, "host-1", FakeCompute("host-1"), FakeNetwork(), FakeVolume()))
+    return hosts
+
+
+def register(core: Core) -> None:
+    """Write the simulated hosts into the registry, as a starting cloud does."""
+    with core.db.write() as tx:
+        for agent in core.hosts.local():
+            store.register(tx, agent.host_id, agent.name, agent.roles, None, msgspec.to_builtins(CAPABILITIES))
 
 
 @dataclass
@@ -65,8 +85,19 @@ class ApiCloud:
         return self._runner.run(self._client.request(method, path, **kwargs))
 
     def run_jobs(self) -> None:
-        """Run every job that is written, to its end."""
-        self._runner.run(self.cloud.runner.drain())
+        """Run every job that is written, to its end; hosts follow the desired network meanwhile."""
+        self._runner.run(self._run_jobs())
+
+    async def _run_jobs(self) -> None:
+        following = asyncio.create_task(reconcile_forever(self.core, NETWORK.reconcilers))
+        try:
+            await self.cloud.runner.drain()
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+        for reconciler in NETWORK.reconcilers:
+            await reconciler.run(self.core)
 
     def wait(self, work: Any) -> Any:
         """Run a coroutine on the cloud's loop."""

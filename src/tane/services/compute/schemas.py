@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
@@ -15,6 +15,7 @@ Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_
 Metadata = dict[Key, Text255]
 ServerId = Annotated[str, Meta(min_length=1, max_length=255)]
 Tag = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^,/]*$")]
+LongText = Annotated[str, Meta(max_length=65535)]
 DiskConfig = Literal["AUTO", "MANUAL"]
 Hostname = Annotated[str, Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9][a-zA-Z0-9.-]*$"), since("2.90")]
 Positive = Annotated[int, Meta(ge=1, le=0x7FFFFFFF)]
@@ -36,7 +37,7 @@ class FlavorIn(Body):
     rxtx_factor: Annotated[float, Meta(gt=0)] = 1.0
     ephemeral: NotNegative = field(name="OS-FLV-EXT-DATA:ephemeral", default=0)
     is_public: bool = field(name="os-flavor-access:is_public", default=True)
-    description: Annotated[str | None, Meta(max_length=65535), since("2.55")] = None
+    description: Annotated[LongText | None, since("2.55")] = None
 
 
 class Flavor(Body):
@@ -44,7 +45,7 @@ class Flavor(Body):
 
 
 class FlavorUpdateIn(Body):
-    description: Annotated[str | None, Meta(max_length=65535)]
+    description: LongText | None
 
 
 class FlavorUpdate(Body):
@@ -135,9 +136,9 @@ class ServerCreateIn(Body):
     max_count: Positive | None = None
     return_reservation_id: bool = False
     security_groups: list[SecurityGroupIn] = []
-    user_data: Annotated[str, Meta(max_length=65535)] | None = None
+    user_data: LongText | None = None
     personality: list[dict[str, str]] = []
-    description: Annotated[str | None, Meta(max_length=255), since("2.19")] = None
+    description: Annotated[Text255 | None, since("2.19")] = None
     tags: Annotated[list[Tag], Meta(max_length=50), since("2.52")] = []
     trusted_image_certificates: Annotated[list[str] | None, since("2.63")] = None
     host: Annotated[str | None, since("2.74")] = None
@@ -164,7 +165,7 @@ class ServerUpdateIn(Body):
     disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
     accessIPv4: str | UnsetType = UNSET
     accessIPv6: str | UnsetType = UNSET
-    description: Annotated[str | UnsetType | None, Meta(max_length=255), since("2.19")] = UNSET
+    description: Annotated[Text255 | UnsetType | None, since("2.19")] = UNSET
     hostname: Hostname | UnsetType = UNSET
 
 
@@ -205,9 +206,9 @@ class RebuildIn(Body):
     accessIPv4: str | UnsetType = UNSET
     accessIPv6: str | UnsetType = UNSET
     personality: list[dict[str, str]] = []
-    description: Annotated[str | UnsetType | None, Meta(max_length=255), since("2.19")] = UNSET
+    description: Annotated[Text255 | UnsetType | None, since("2.19")] = UNSET
     key_name: Annotated[str | UnsetType | None, since("2.54")] = UNSET
-    user_data: Annotated[str | UnsetType | None, Meta(max_length=65535), since("2.57")] = UNSET
+    user_data: Annotated[LongText | UnsetType | None, since("2.57")] = UNSET
     trusted_image_certificates: Annotated[list[str] | None, since("2.63")] = None
     hostname: Hostname | UnsetType = UNSET
 
@@ -234,7 +235,7 @@ class ConsoleOutput(Body):
 
 
 class LockIn(Body):
-    locked_reason: Annotated[str | None, Meta(max_length=255), since("2.73")] = None
+    locked_reason: Annotated[Text255 | None, since("2.73")] = None
 
 
 class Lock(Body):
@@ -415,10 +416,3 @@ class SetMetadataIn(Body):
 
 class SetMetadata(Body):
     set_metadata: SetMetadataIn
-
-
-class Anything(msgspec.Struct):
-    """A body that is not looked at."""
-
-
-JSON = dict[str, Any]
