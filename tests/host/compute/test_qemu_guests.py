@@ -280,7 +280,7 @@ def test_a_volume_grows_while_it_is_written_to(host: Host, guest: Guest, volume:
 def test_input_and_output_go_on_when_an_exporter_was_killed(host: Host, guest: Guest, volume: str, run: Run) -> None:
     async def kill_while_writing() -> None:
         disk = await host.attach(guest, volume)
-        await host.ssh(guest, "head -c 20m /dev/urandom >/run/data")
+        await host.ssh(guest, "head -c 8m /dev/urandom >/run/data")
         pidfile = host.state_dir / "volumes" / volume / "exporter.pid"
         process.send_signal(pidfile, signal.SIGKILL)
         writing = asyncio.create_task(host.ssh(guest, "dd if=/run/data of=/dev/vdb bs=64k conv=fsync"))
@@ -291,7 +291,7 @@ def test_input_and_output_go_on_when_an_exporter_was_killed(host: Host, guest: G
         await until(dead, "the end of the killed exporter")
         assert await host.volumes.export(volume) == disk.connection
         await writing
-        await host.ssh(guest, "echo 3 >/proc/sys/vm/drop_caches; cmp -n 20971520 /run/data /dev/vdb; rm /run/data")
+        await host.ssh(guest, "echo 3 >/proc/sys/vm/drop_caches; cmp -n 8388608 /run/data /dev/vdb; rm /run/data")
 
     run(kill_while_writing())
 

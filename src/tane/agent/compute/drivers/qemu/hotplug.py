@@ -17,6 +17,7 @@ from tane.linux.qmp import QmpError, QmpSession
 
 UNPLUG_SECONDS = 30.0
 _UNPLUG_AGAIN_SECONDS = 3.0
+_RELEASE_SECONDS = 10.0
 _BACKUP_JOB = "snapshot"
 
 
@@ -170,10 +171,23 @@ async def _remove_nodes(qmp: QmpSession, volume_id: str) -> None:
     present = await _nodes(qmp)
     for node in (devices.volume_node(volume_id), devices.nbd_node(volume_id, 0), devices.nbd_node(volume_id, 1)):
         if node in present:
-            await qmp.execute("blockdev-del", {"node-name": node})
+            await _delete_node(qmp, node)
     objects = {entry["name"] for entry in await qmp.execute("qom-list", {"path": "/objects"})}
     if devices.tls_object(volume_id) in objects:
         await qmp.execute("object-del", {"id": devices.tls_object(volume_id)})
+
+
+async def _delete_node(qmp: QmpSession, node: str) -> None:
+    """Delete a block node. QEMU lets go of an unplugged device's node a moment after the device has vanished."""
+    deadline = time.monotonic() + _RELEASE_SECONDS
+    while True:
+        try:
+            await qmp.execute("blockdev-del", {"node-name": node})
+            return
+        except QmpError as error:
+            if "is in use" not in str(error) or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.05)
 
 
 async def _ignore_absent(qmp: QmpSession, command: str, arguments: dict[str, str]) -> None:
