@@ -39,7 +39,8 @@ def _resource(
 
 
 def _tags(collection: str) -> Iterable[Route]:
-    path = f"/v2.0/{collection}/{{resource_id}}/tags"
+    single = collection.removesuffix("s").replace("-", "_")
+    path = f"/v2.0/{collection}/{{{single}_id}}/tags"
     return (
         Route("GET", path, tags.index, "get_tags"),
         Route("PUT", path, tags.replace, "update_tags", schemas.Tags),
@@ -52,7 +53,7 @@ def _tags(collection: str) -> Iterable[Route]:
 
 
 ROUTES = (
-    Route("GET", "/", versions.index, None),
+    Route("GET", "", versions.index, None),
     Route("GET", "/v2.0", versions.show, None),
     Route("GET", "/v2.0/extensions", versions.extensions, "get_extension"),
     Route("GET", "/v2.0/extensions/{alias}", versions.extension, "get_extension"),

@@ -23,6 +23,8 @@ from tane.web.request import Request
 
 Related = dict[str, Any]
 EXTERNAL = "router:external"
+TRUE_UNLESS_SAID = ("enable_snat",)
+"""Attributes whose default is true; the others' is empty or false. Asking for the default is asking for nothing."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def _ready(part: Any) -> dict[str, Any]:
 def check_attributes(request: Request, action: str, item: Mapping[str, Any]) -> None:
     """:raises Forbidden: an attribute that has a rule of its own, which the caller does not pass."""
     for name, value in item.items():
-        default = action.startswith("create_") and not value
+        default = action.startswith("create_") and bool(value) == (name in TRUE_UNLESS_SAID)
         rule = f"{action}:{name}"
         if not default and rule in request.core.policy.rules and not request.allows(rule):
             if name == EXTERNAL:

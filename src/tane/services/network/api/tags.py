@@ -25,7 +25,7 @@ TAGGED: dict[str, tuple[Table, Any]] = {
 def _target(request: Request) -> tuple[Table, str, NotFound]:
     collection = request.url_path.split("/v2.0/")[1].split("/")[0]
     table, missing = TAGGED[collection]
-    row_id = request.path["resource_id"]
+    [row_id] = [value for name, value in request.path.items() if name != "tag"]
     return table, row_id, missing(row_id)
 
 

@@ -59,7 +59,7 @@ def changes(
     return found
 
 
-def _judge(failed: Mapping[str, str], *ids: str | None, up: bool = True) -> State:
+def _judge(failed: Mapping[str, str], *ids: str, up: bool = True) -> State:
     """ERROR with the first reason among ``ids``, else ACTIVE, or DOWN when switched off."""
     for resource_id in ids:
         if resource_id in failed:

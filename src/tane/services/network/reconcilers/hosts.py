@@ -64,7 +64,7 @@ async def _apply(core: Core, host_id: str, state: NetworkState) -> NetworkApplie
     except HostError as error:
         if error.transient:
             return None
-        ids = [item.id for item in (*state.networks, *state.ports, *state.routers)]
+        ids = [network.id for network in state.networks] + [router.id for router in state.routers]
         return NetworkApplied(revision=state.revision, failed=dict.fromkeys(ids, str(error)), summary=str(error))
 
 
