@@ -71,7 +71,7 @@ def _answers(config: Config, path: str) -> bool:
     connection = http.client.HTTPConnection(config.host, config.port, timeout=5)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status < 500
+        return connection.getresponse().status in (200, 300)
     except (TimeoutError, OSError, http.client.HTTPException):
         return False
     finally:

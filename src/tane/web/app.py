@@ -76,7 +76,8 @@ def build(core: Core, services: Iterable[Service], authenticate: Authenticate) -
             paths.setdefault(route.path, []).append(route)
         for path, routes in paths.items():
             endpoint = Endpoint(core, service, routes, authenticate)
-            app.add_route(service.prefix + path, endpoint)
+            # Requests arrive without their trailing slash (see above), so a route must not have one either.
+            app.add_route((service.prefix + path).rstrip("/"), endpoint)
     return app
 
 
