@@ -1,6 +1,6 @@
 """The data of images: a store addressed by content, ``<state>/images/<sha512>``.
 
-A file is written under ``incoming/`` first, synced, and renamed to its digest in the very transaction that makes its
+A file is written under ``incoming/`` first, synced, and linked to its digest in the very transaction that makes its
 image active; a file goes in a transaction that sees no image with its digest. Transactions that write follow one
 another, so neither can meet the other half-way, and what a crash leaves behind belongs to no image: :func:`sweep`
 removes it.
@@ -158,8 +158,11 @@ def fingerprint_file(path: Path, disk_format: str, container_format: str, limit:
 def activate(tx: Tx, core: Core, image_id: str, path: Path, found: Fingerprint) -> None:
     """Put the file in its place and make the image active: one transaction for both."""
     target = path_of(core, found.sha512)
-    path.replace(target)
+    with contextlib.suppress(FileExistsError):
+        # A link, not a rename: should this transaction never commit, the same can be done again with the same file.
+        os.link(path, target)
     _sync_folder(target.parent)
+    tx.after_commit(lambda: path.unlink(missing_ok=True))
     images.change(
         tx,
         image_id,
