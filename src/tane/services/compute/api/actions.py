@@ -49,8 +49,8 @@ def reboot(request: Request) -> None:
 
 def rebuild(request: Request) -> Response:
     shown, password = actions.rebuild(request.core, request.ctx, request.path["server_id"], request.body.rebuild)
-    row, view = shown.rows[0], View(request, shown)
-    body = view.full(row) if request.version >= (2, 75) else view.basic(row)
+    row = shown.rows[0]
+    body = View(request, shown).changed(row)
     if request.version >= (2, 54):
         body["key_name"] = row.key_name
     if request.version >= (2, 57):

@@ -97,7 +97,10 @@ def attach_volume(request: Request) -> dict[str, Any]:
         tag=wanted.tag,
         delete_on_termination=wanted.delete_on_termination,
     )
-    return {"volumeAttachment": _volume_view(request, device)}
+    body = _volume_view(request, device)
+    for name in ("attachment_id", "bdm_uuid"):
+        body.pop(name, None)
+    return {"volumeAttachment": {**body, "id": device.volume_id}}
 
 
 def update_volume(request: Request) -> None:

@@ -15,15 +15,18 @@ from tane.services.compute.domain.states import status_of
 from tane.web.codec import iso_micro
 from tane.web.errors import BadRequest, Forbidden
 from tane.web.request import Request, Response
+from tane.web.versions import version
 
 NETWORK_RESOURCES = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
 INJECTED = ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes")
 
 
-def _set_view(request: Request, limits: Mapping[str, Any], *, network_limit: Any = -1) -> dict[str, Any]:
+def _set_view(
+    request: Request, limits: Mapping[str, Any], *, network_limit: Any = -1, network_until: str = "2.36"
+) -> dict[str, Any]:
     """The resources a microversion knows; the network's limits are the network service's own, here unlimited."""
     body = dict(limits)
-    if request.version < (2, 36):
+    if request.version < version(network_until):
         body.update(dict.fromkeys(NETWORK_RESOURCES, network_limit))
     if request.version >= (2, 57):
         for name in INJECTED:
@@ -89,7 +92,7 @@ def delete_quota_set(request: Request) -> None:
 
 
 def quota_class(request: Request) -> dict[str, Any]:
-    limits = _set_view(request, quotas.defaults(request.core))
+    limits = _set_view(request, quotas.defaults(request.core), network_until="2.50")
     return {"quota_class_set": {"id": request.path["name"], **limits}}
 
 
@@ -98,7 +101,8 @@ def update_quota_class(request: Request) -> dict[str, Any]:
         raise BadRequest("The only quota class is 'default'.")
     values = _given(request.body.quota_class_set)
     _refuse_newer(request, values)
-    return {"quota_class_set": _set_view(request, quotas.update_class(request.core, values))}
+    limits = quotas.update_class(request.core, values)
+    return {"quota_class_set": _set_view(request, limits, network_until="2.50")}
 
 
 def limits(request: Request) -> dict[str, Any]:

@@ -52,8 +52,18 @@ class View:
     def brief(self, row: Row[Any]) -> dict[str, Any]:
         return {"id": row.id, "name": row.name, "links": links(self.request, "servers", row.id)}
 
-    def basic(self, row: Row[Any]) -> dict[str, Any]:
-        """What an update or rebuild answered before 2.75."""
+    def changed(self, row: Row[Any]) -> dict[str, Any]:
+        """The answer to an update or rebuild: everything only since 2.75."""
+        return self.full(row) if self.version >= (2, 75) else self.basic(row, extended=False)
+
+    def listed(self, row: Row[Any]) -> dict[str, Any]:
+        """An entry of a detailed list, which does not tell the server groups."""
+        body = self.full(row)
+        body.pop("server_groups", None)
+        return body
+
+    def basic(self, row: Row[Any], *, extended: bool = True) -> dict[str, Any]:
+        """What every microversion shows of a server; ``extended``: the kind and MAC of its addresses too."""
         shown, version = self.shown, self.version
         status = status_of(row.vm_state, row.task_state)
         body: dict[str, Any] = {
@@ -68,7 +78,7 @@ class View:
             "flavor": self._flavor(row),
             "created": iso(row.created_at),
             "updated": iso(row.updated_at),
-            "addresses": addresses(shown.addresses.get(row.id, ())),
+            "addresses": addresses(shown.addresses.get(row.id, ()), extended=extended),
             "accessIPv4": row.access_ip_v4,
             "accessIPv6": row.access_ip_v6,
             "links": links(self.request, "servers", row.id),

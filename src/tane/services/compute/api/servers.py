@@ -55,7 +55,7 @@ def _list(request: Request, verb: str, path: str) -> dict[str, Any]:
     )
     shown = listing.index(request.core, request.ctx, query)
     view = View(request, shown)
-    one = view.full if verb == "detail" else view.brief
+    one = view.listed if verb == "detail" else view.brief
     body: dict[str, Any] = {"servers": [one(row) for row in shown.rows]}
     if more := next_link(request, path, shown.rows, limit, shown.rows[-1].id if shown.rows else ""):
         body["servers_links"] = more
@@ -127,9 +127,7 @@ def create(request: Request) -> Response:
 def update(request: Request) -> dict[str, Any]:
     values = given(request.body.server, UPDATED)
     shown = servers.update(request.core, request.ctx, request.path["server_id"], values)
-    view = View(request, shown)
-    one = view.full if request.version >= (2, 75) else view.basic
-    return {"server": one(shown.rows[0])}
+    return {"server": View(request, shown).changed(shown.rows[0])}
 
 
 def delete(request: Request) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tane.jobs import Operation, Run, Step
-from tane.services.compute.domain.states import SHUTDOWN
+from tane.services.compute.domain.states import RUNNING, SHUTDOWN
 from tane.services.compute.operations import common
 from tane.services.compute.operations.common import ServerParams
 
@@ -21,9 +21,13 @@ async def settle(run: Run[ServerParams]) -> None:
     await run.write(common.settle, run.params.server_id, vm_state="suspended", power_state=SHUTDOWN)
 
 
+async def unsettle(run: Run[ServerParams]) -> None:
+    await run.write(common.settle, run.params.server_id, vm_state="active", power_state=RUNNING)
+
+
 OPERATION = Operation(
     "compute.suspend_server",
     ServerParams,
-    (Step("suspend", suspend, resume), Step("settle", settle)),
+    (Step("suspend", suspend, resume), Step("settle", settle, unsettle)),
     common.ends_unchanged(),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tane.jobs import Operation, Run, Step
-from tane.services.compute.domain.states import RUNNING
+from tane.services.compute.domain.states import PAUSED, RUNNING
 from tane.services.compute.operations import common
 from tane.services.compute.operations.common import ServerParams
 
@@ -20,9 +20,13 @@ async def settle(run: Run[ServerParams]) -> None:
     await run.write(common.settle, run.params.server_id, vm_state="active", power_state=RUNNING)
 
 
+async def unsettle(run: Run[ServerParams]) -> None:
+    await run.write(common.settle, run.params.server_id, vm_state="paused", power_state=PAUSED)
+
+
 OPERATION = Operation(
     "compute.unpause_server",
     ServerParams,
-    (Step("unpause", unpause, pause), Step("settle", settle)),
+    (Step("unpause", unpause, pause), Step("settle", settle, unsettle)),
     common.ends_unchanged(),
 )

@@ -1,0 +1,417 @@
+"""Every saga of compute under the three harnesses: it fails, repeats and is killed at every point."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from tane.agent.compute.drivers.fake import FakeCompute
+from tane.agent.volume.drivers.fake import FakeVolume
+from tane.core import Core
+from tane.jobs import enqueue, testing
+from tane.jobs.runner import Runner
+from tane.jobs.testing import Scenario
+from tane.services.compute.domain import actions, attachments, create, flavors, servers
+from tane.services.compute.operations import OPERATIONS
+from tane.services.compute.schemas import BlockDeviceIn, NetworkIn, RebuildIn, SchedulerHints, ServerCreateIn
+from tane.services.compute.store import block_devices
+from tane.services.compute.store import servers as server_rows
+from tane.services.image import interface as images
+from tane.services.network import interface as network
+from tane.services.network.domain import networks, subnets
+from tane.services.network.tables import port
+from tane.services.volume import interface as volumes
+from tane.services.volume.operations import OPERATIONS as VOLUME_OPERATIONS
+from tane.web.context import Context
+from tests.support import HOST_ID
+
+ADMIN = Context("req-1", user_id="mia", project_id="garden", roles=("admin", "member", "reader"))
+ALL = (*OPERATIONS, *VOLUME_OPERATIONS)
+BY_NAME = {operation.name: operation for operation in OPERATIONS}
+
+
+@dataclass
+class World:
+    """One core with an image, a flavor and a network; ``server_id`` is what the operation under test works on."""
+
+    core: Core
+    image_id: str = ""
+    network_id: str = ""
+    server_id: str = ""
+    volume_id: str = ""
+    port_id: str = ""
+    made: list[str] = field(default_factory=list)
+
+    @property
+    def host(self) -> FakeCompute:
+        duty = self.core.hosts.compute(HOST_ID)
+        assert isinstance(duty, FakeCompute)
+        return duty
+
+    @property
+    def pool(self) -> FakeVolume:
+        duty = self.core.hosts.volume(HOST_ID)
+        assert isinstance(duty, FakeVolume)
+        return duty
+
+    async def prepare(self) -> None:
+        with self.core.db.write() as tx:
+            self.image_id = images.create_image(
+                tx, ADMIN, name="disk", disk_format="raw", container_format="bare", properties={}
+            )
+        path = images.scratch_path(self.core, self.image_id)
+        path.write_bytes(b"an image")
+        await images.store_file(self.core, self.image_id, path)
+        size = {"ram": 64, "vcpus": 1, "disk": 1, "ephemeral": 0, "swap": 0}
+        rest = {"rxtx_factor": 1.0, "is_public": True, "description": None}
+        flavors.create(self.core, {"id": "tiny", "name": "tiny", **size, **rest})
+        self.network_id = _network(self.core)
+
+    def order(self, **more: Any) -> None:
+        """Write a server and its job; its port is in place at once."""
+        more.setdefault("networks", [NetworkIn(uuid=self.network_id)])
+        body = ServerCreateIn(name="web", flavorRef="tiny", **more)
+        [self.server_id] = create.create(self.core, ADMIN, body, SchedulerHints()).server_ids
+        self.plug()
+
+    def plug(self) -> None:
+        with self.core.db.write() as tx:
+            tx.execute(update(port).where(port.c.device_id == self.server_id).values(status="ACTIVE"))
+
+    async def settle(self) -> None:
+        await Runner(self.core, ALL).drain()
+
+    async def running(self, **more: Any) -> None:
+        self.order(imageRef=self.image_id, **more)
+        await self.settle()
+        assert self.row().vm_state == "active", self.row().fault
+
+    def row(self) -> Any:
+        with self.core.db.read() as tx:
+            return server_rows.get(tx, self.server_id, deleted=True)
+
+    def state(self) -> tuple[str, str | None, str]:
+        """(vm_state, task_state, the guest's own state)."""
+        row = self.row()
+        return row.vm_state, row.task_state, self.host._states.get(self.server_id, "absent")
+
+    def devices(self) -> list[Any]:
+        with self.core.db.read() as tx:
+            return block_devices.of_server(tx, self.server_id)
+
+    def ports(self) -> list[Any]:
+        with self.core.db.read() as tx:
+            return network.server_ports(tx, self.server_id)
+
+    def volume(self) -> Any:
+        with self.core.db.read() as tx:
+            return volumes.volume_info(tx, None, self.volume_id)
+
+    async def new_volume(self) -> str:
+        with self.core.db.write() as tx:
+            self.volume_id = volumes.create_volume(tx, ADMIN, size=1)
+        await self.settle()
+        return self.volume_id
+
+
+def _network(core: Core) -> str:
+    [network_id] = networks.create(core, ADMIN, [{"name": "lan"}])
+    subnets.create(core, ADMIN, [{"network_id": network_id, "cidr": "10.1.0.0/24", "ip_version": 4}])
+    return network_id
+
+
+Prepare = Callable[[World], Awaitable[None]]
+Check = Callable[[World], None]
+
+
+# ---------------------------------------------------------------------------------------------------------- create
+
+
+async def ordered(world: World) -> None:
+    world.order(imageRef=world.image_id)
+
+
+def runs(world: World) -> None:
+    assert world.state() == ("active", None, "running"), world.row().fault
+    assert world.row().launched_at is not None
+
+
+def refused(world: World) -> None:
+    assert world.state() == ("error", None, "absent")
+    row = world.row()
+    assert row.fault["message"] and row.host_id is None
+    assert world.ports() == [] and world.devices() == []
+
+
+async def ordered_from_volume(world: World) -> None:
+    root = {"source_type": "image", "destination_type": "volume", "uuid": world.image_id, "boot_index": 0}
+    device = BlockDeviceIn(**root, volume_size=1, delete_on_termination=True)
+    world.order(block_device_mapping_v2=[device])
+    world.volume_id = world.devices()[0].volume_id
+
+
+def runs_from_volume(world: World) -> None:
+    runs(world)
+    assert world.volume().status == "in-use"
+    guest = world.host.guest(world.server_id)
+    assert guest.root is None and [disk.boot_index for disk in guest.volumes] == [0]
+
+
+async def ordered_with_volume(world: World) -> None:
+    await world.new_volume()
+    device = BlockDeviceIn(source_type="volume", destination_type="volume", uuid=world.volume_id)
+    world.order(imageRef=world.image_id, block_device_mapping_v2=[device])
+
+
+def runs_with_volume(world: World) -> None:
+    runs(world)
+    assert world.volume().status == "in-use"
+
+
+def refused_and_volume_free(world: World) -> None:
+    refused(world)
+    assert world.volume().status == "available"
+    assert not world.pool._volumes[world.volume_id].connection
+
+
+# ---------------------------------------------------------------------------------------------------------- delete
+
+
+async def deleted(world: World) -> None:
+    await world.new_volume()
+    await world.running()
+    await _attach(world)
+    await world.settle()
+    servers.delete(world.core, ADMIN, world.server_id)
+
+
+def gone(world: World) -> None:
+    assert world.state() == ("deleted", None, "absent")
+    assert world.row().deleted and world.ports() == [] and world.devices() == []
+    assert world.volume().status == "available"
+
+
+def not_gone(world: World) -> None:
+    row = world.row()
+    assert row.deleted or (row.vm_state, row.task_state) == ("error", None)
+
+
+# ---------------------------------------------------------------------------------------------------------- states
+
+
+def _asked(action: Callable[..., Any], *before: Callable[..., Any], **more: Any) -> Prepare:
+    """A running server on which ``before`` was done and ``action`` is asked for."""
+
+    async def prepare(world: World) -> None:
+        await world.running()
+        for earlier in before:
+            earlier(world.core, ADMIN, world.server_id)
+            await world.settle()
+        action(world.core, ADMIN, world.server_id, **more)
+
+    return prepare
+
+
+def _is(vm_state: str, guest: str | None = None) -> Check:
+    def check(world: World) -> None:
+        found = world.state()
+        assert found[:2] == (vm_state, None), (found, world.row().fault)
+        assert guest is None or found[2] == guest
+
+    return check
+
+
+def stopped_or_active(world: World) -> None:
+    """A guest that was shut down stays so: the row says it, or the next comparison with the host does."""
+    assert world.state() in (("active", None, "stopped"), ("stopped", None, "stopped"))
+
+
+def broken(world: World) -> None:
+    assert world.state()[:2] == ("error", None)
+    assert world.row().fault["message"]
+
+
+def rebuild(core: Core, ctx: Context, server_id: str) -> None:
+    with core.db.read() as tx:
+        row = server_rows.get(tx, server_id)
+    assert row is not None
+    actions.rebuild(core, ctx, server_id, RebuildIn(imageRef=row.image_id))
+
+
+# ----------------------------------------------------------------------------------------------------------- image
+
+
+async def image_ordered(world: World) -> None:
+    await world.running()
+    world.made.append(actions.create_image(world.core, ADMIN, world.server_id, "copy", {}))
+
+
+def image_made(world: World) -> None:
+    with world.core.db.read() as tx:
+        info = images.image_by_id(tx, world.made[0])
+    assert info is not None and info.status == "active"
+    runs(world)
+
+
+def image_gone(world: World) -> None:
+    with world.core.db.read() as tx:
+        info = images.image_by_id(tx, world.made[0])
+    assert info is None or info.status in ("deleted", "killed")
+    assert not images.scratch_path(world.core, world.made[0]).exists()
+    runs(world)
+
+
+# ----------------------------------------------------------------------------------------------------- attachments
+
+
+async def _attach(world: World) -> None:
+    attachments.attach_volume(
+        world.core, ADMIN, world.server_id, world.volume_id, device=None, tag=None, delete_on_termination=False
+    )
+
+
+async def volume_asked(world: World) -> None:
+    await world.new_volume()
+    await world.running()
+    await _attach(world)
+
+
+def volume_there(world: World) -> None:
+    assert world.volume().status == "in-use"
+    assert [disk.volume_id for disk in world.host.guest(world.server_id).volumes] == [world.volume_id]
+    assert [device.device for device in world.devices()] == ["/dev/vdb"]
+
+
+def volume_free(world: World) -> None:
+    assert world.volume().status == "available" and world.devices() == []
+    assert world.host.guest(world.server_id).volumes == ()
+    assert not world.pool._volumes[world.volume_id].connection
+
+
+async def volume_unasked(world: World) -> None:
+    await volume_asked(world)
+    await world.settle()
+    attachments.detach_volume(world.core, ADMIN, world.server_id, world.volume_id)
+
+
+def volume_there_or_free(world: World) -> None:
+    assert world.volume().status in ("in-use", "available")
+    if world.devices():
+        volume_there(world)
+
+
+async def port_asked(world: World) -> None:
+    await world.running()
+    spec = network.PortSpec(network_id=world.network_id)
+    row, _ = attachments.attach_port(world.core, ADMIN, world.server_id, spec)
+    world.port_id = row.id
+    world.plug()
+
+
+def port_there(world: World) -> None:
+    assert world.port_id in {row.id for row in world.ports()}
+    assert world.port_id in {nic.port_id for nic in world.host.guest(world.server_id).nics}
+
+
+def port_gone(world: World) -> None:
+    assert world.port_id not in {row.id for row in world.ports()}
+    assert world.port_id not in {nic.port_id for nic in world.host.guest(world.server_id).nics}
+
+
+async def port_unasked(world: World) -> None:
+    await port_asked(world)
+    await world.settle()
+    attachments.detach_port(world.core, ADMIN, world.server_id, world.port_id)
+
+
+def any_port(world: World) -> None:
+    assert world.state()[0] == "active"
+
+
+async def resume_by_reconciler(world: World) -> None:
+    """A hard reboot whose guest is gone from the host makes it again."""
+    await world.running()
+    await world.host.destroy(world.server_id)
+    with world.core.db.write() as tx:
+        enqueue(
+            tx,
+            "compute.reboot_server",
+            resource=f"server:{world.server_id}",
+            server_id=world.server_id,
+            hard=True,
+        )
+
+
+CASES: dict[str, tuple[str, Prepare, Check, Check]] = {
+    "create": ("create_server", ordered, runs, refused),
+    "create from a volume": ("create_server", ordered_from_volume, runs_from_volume, refused),
+    "create with a volume": ("create_server", ordered_with_volume, runs_with_volume, refused_and_volume_free),
+    "delete": ("delete_server", deleted, gone, not_gone),
+    "start": ("start_server", _asked(actions.start, actions.stop), _is("active", "running"), broken),
+    "stop": ("stop_server", _asked(actions.stop), _is("stopped", "stopped"), stopped_or_active),
+    "reboot": ("reboot_server", _asked(actions.reboot, hard=False), _is("active", "running"), broken),
+    "hard reboot": ("reboot_server", resume_by_reconciler, _is("active", "running"), broken),
+    "pause": ("pause_server", _asked(actions.pause), _is("paused", "paused"), _is("active", "running")),
+    "unpause": (
+        "unpause_server",
+        _asked(actions.unpause, actions.pause),
+        _is("active", "running"),
+        _is("paused", "paused"),
+    ),
+    "suspend": ("suspend_server", _asked(actions.suspend), _is("suspended", "suspended"), _is("active", "running")),
+    "resume": ("resume_server", _asked(actions.resume, actions.suspend), _is("active", "running"), broken),
+    "rebuild": ("rebuild_server", _asked(rebuild), _is("active", "running"), broken),
+    "rebuild of a stopped server": (
+        "rebuild_server",
+        _asked(rebuild, actions.stop),
+        _is("stopped", "stopped"),
+        broken,
+    ),
+    "image": ("create_image", image_ordered, image_made, image_gone),
+    "attach a volume": ("attach_volume", volume_asked, volume_there, volume_free),
+    "detach a volume": ("detach_volume", volume_unasked, volume_free, volume_there_or_free),
+    "attach a port": ("attach_interface", port_asked, port_there, port_gone),
+    "detach a port": ("detach_interface", port_unasked, port_gone, any_port),
+}
+
+
+@pytest.fixture(params=CASES, ids=lambda name: name.replace(" ", "-"))
+def scenario(request: pytest.FixtureRequest, new_core: Callable[[], Core]) -> Scenario:
+    name, prepare, done, unwound = CASES[request.param]
+    worlds: dict[int, World] = {}
+
+    async def start() -> Core:
+        core = new_core()
+        world = worlds[id(core)] = World(core)
+        await world.prepare()
+        await prepare(world)
+        return core
+
+    return Scenario(
+        BY_NAME[f"compute.{name}"],
+        start,
+        done=lambda core: done(worlds[id(core)]),
+        unwound=lambda core: unwound(worlds[id(core)]),
+        operations=ALL,
+    )
+
+
+def test_it_unwinds_when_a_step_fails(scenario: Scenario) -> None:
+    assert asyncio.run(testing.fails_at_each_step(scenario)) > 0
+
+
+def test_it_may_run_twice(scenario: Scenario) -> None:
+    asyncio.run(testing.repeats_each_step(scenario))
+
+
+def test_it_resumes_after_a_kill(scenario: Scenario) -> None:
+    assert asyncio.run(testing.killed_between_writes(scenario)) > 0
+
+
+def test_every_operation_is_tried() -> None:
+    assert {f"compute.{name}" for name, *_ in CASES.values()} == set(BY_NAME)
