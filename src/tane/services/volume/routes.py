@@ -82,7 +82,7 @@ def _not_done(path: str, what: str, kind: str) -> tuple[Route, ...]:
     return (
         in_project("GET", path, infrastructure.empty_list(kind), GET),
         in_project("GET", f"{path}/detail", infrastructure.empty_list(kind), GET),
-        in_project("POST", path, infrastructure.not_done(what), CHANGE),
+        in_project("POST", path, infrastructure.not_done(what), CHANGE, schemas.NotDone),
     )
 
 

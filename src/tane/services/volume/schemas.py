@@ -14,6 +14,10 @@ Metadata = dict[str, str]
 Name = Annotated[str, msgspec.Meta(max_length=255)] | None
 
 
+class NotDone(LooseBody):
+    """The body of a call that is answered with 501: nothing of it is looked at."""
+
+
 class VolumeIn(LooseBody):
     """``source_volid``, ``snapshot_id`` and ``imageRef`` name the source; without one the volume is empty."""
 
