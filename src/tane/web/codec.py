@@ -122,9 +122,9 @@ def _parts(hint: Any) -> list[Any]:
 
 def iso(moment: datetime | None) -> str | None:
     """``2026-01-31T12:00:00Z``: the form of compute and image."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    return moment.isoformat(timespec="seconds") + "Z" if moment else None
 
 
 def iso_micro(moment: datetime | None) -> str | None:
     """``2026-01-31T12:00:00.000000``: the form of block storage and placement."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") if moment else None
+    return moment.isoformat(timespec="microseconds") if moment else None
