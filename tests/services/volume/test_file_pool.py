@@ -1,0 +1,88 @@
+"""The whole way from an image to a volume and back over the real file pool."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tane.agent.images import ImageCache
+from tane.agent.volume.drivers.file import FileVolume
+from tane.core import Core
+from tane.hosts import HostAgent, store
+from tane.jobs.runner import Runner
+from tane.linux import qemu_img
+from tane.services.image import interface as images
+from tane.services.volume.domain import actions, snapshots, volumes
+from tane.services.volume.domain.volumes import NewVolume
+from tane.services.volume.operations import OPERATIONS
+from tane.services.volume.store import volumes as rows
+from tane.web.context import Context
+
+pytestmark = pytest.mark.guest
+MIA = Context("req-1", user_id="mia", project_id="garden", roles=("member", "reader"))
+CONTENT = b"what the disk holds" * 1000
+
+
+def test_what_an_image_holds_comes_back_through_volume_snapshot_copy_and_upload(
+    new_core: Callable[[], Core], tmp_path: Path
+) -> None:
+    core = new_core()
+    host_id, place = str(uuid.uuid4()), tmp_path / "host"
+    pool = FileVolume(place, ImageCache(place / "cache", images.LocalImages(core)))
+    core.hosts.add(HostAgent(host_id, "a-real-pool", volume=pool))
+    with core.db.write() as tx:
+        store.register(tx, host_id, "a-real-pool", ["volume"], None, {})
+
+    async def settle() -> None:
+        await Runner(core, OPERATIONS).drain()
+
+    def row(volume_id: str) -> Any:
+        with core.db.read() as tx:
+            return rows.get(tx, volume_id)
+
+    async def story() -> Path:
+        with core.db.write() as tx:
+            image_id = images.create_image(
+                tx, MIA, name="disk", disk_format="qcow2", container_format="bare", properties={}
+            )
+        flat, target = tmp_path / "flat", images.scratch_path(core, image_id)
+        flat.write_bytes(CONTENT.ljust(1 << 20, b"\0"))
+        await qemu_img.convert(flat, "raw", target)
+        await images.store_file(core, image_id, target)
+
+        source = volumes.create(core, MIA, NewVolume(size=1, image_id=image_id)).row.id
+        await settle()
+        assert (row(source).status, row(source).fault) == ("available", None)
+        snapshot_id = snapshots.create(core, MIA, snapshots.NewSnapshot(volume_id=source)).id
+        await settle()
+        copy = volumes.create(core, MIA, NewVolume(size=2, snapshot_id=snapshot_id)).row.id
+        await settle()
+        assert (row(copy).status, row(copy).fault) == ("available", None)
+        volumes.extend(core, MIA, copy, 3, attached_too=False)
+        await settle()
+        assert (await pool.usage(copy)).virtual_bytes == 3 << 30
+        wanted = actions.UploadImage(name="back", disk_format="qcow2")
+        made = actions.upload_image(core, MIA, copy, wanted)["image_id"]
+        await settle()
+        with core.db.read() as tx:
+            found = images.image_by_id(tx, made)
+        assert found is not None and found.ref is not None and found.virtual_size == 3 << 30
+        volumes.delete(core, MIA, copy)
+        volumes.delete(core, MIA, source, cascade=True)
+        await settle()
+        assert await pool.volumes() == set()
+        content = images.LocalImages(core).local_path(found.ref)
+        assert content is not None
+        return content
+
+    back = tmp_path / "back"
+    content = asyncio.run(story())
+    subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(content), str(back)], check=True)
+    with back.open("rb") as file:
+        assert file.read(len(CONTENT)) == CONTENT
