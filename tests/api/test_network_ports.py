@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tane.services.network.interface import server_ports
 from tests.api.network_support import V2, Net, first_host, reconcile
 from tests.support import ApiCloud
 
@@ -176,3 +177,22 @@ def test_fifty_ports_at_once_and_a_list_of_five_hundred(cloud: ApiCloud, mia: Ne
     found = mia.list("ports")
     print(f"list of {len(found)} ports: {(time.process_time() - before) * 1000:.0f} ms CPU")
     assert len({port["fixed_ips"][0]["ip_address"] for port in found}) == 501
+
+
+def test_nobody_leads_a_port_into_another_projects_router_or_server(cloud: ApiCloud, mia: Net) -> None:
+    victim = Net(cloud.new_user("tom", "shed")).make("router", name="r")
+    network_id = mia.subnet()["network_id"]
+    leg = {"device_id": victim["id"], "device_owner": "network:router_interface"}
+    assert mia.make("port", 403, network_id=network_id, **leg)["type"] == "PolicyNotAuthorized"
+    port = mia.make("port", network_id=network_id, device_id="server", device_owner="compute:nova")
+    mia.change("port", port["id"], 403, device_owner="network:dhcp")
+    with cloud.core.db.read() as tx:
+        assert server_ports(tx, "server") == []
+
+
+def test_the_port_of_dhcp_comes_back(mia: Net) -> None:
+    subnet = mia.subnet()
+    query = f"?network_id={subnet['network_id']}&device_owner=network:dhcp"
+    [dhcp] = mia.list("ports", query)
+    mia.drop("port", dhcp["id"])
+    assert len(mia.list("ports", query)) == 1

@@ -58,6 +58,7 @@ def test_only_external_networks_are_gateways_and_snat_is_the_administrators(
     network_id = mia.subnet()["network_id"]
     mia.make("router", 400, external_gateway_info={"network_id": network_id})
     mia.make("router", 404, external_gateway_info={"network_id": "nothing"})
+    assert mia.make("router", 404, availability_zone_hints=["mars"])["type"] == "AvailabilityZoneNotFound"
     without = {"network_id": outside, "enable_snat": False}
     assert mia.make("router", 403, external_gateway_info=without)["type"] == "PolicyNotAuthorized"
     made = Net(cloud.admin).make("router", external_gateway_info=without)
@@ -196,3 +197,6 @@ def test_the_host_is_told_of_routers_gateways_and_floating_ips(cloud: ApiCloud, 
     duty.refuse = {}
     reconcile(cloud)
     assert mia.show("router", router["id"])["status"] == "ACTIVE"
+    mia.change("router", router["id"], admin_state_up=False)
+    reconcile(cloud)
+    assert duty.state.routers == () and mia.show("floatingip", floating["id"])["status"] == "DOWN"

@@ -38,6 +38,7 @@ def test_a_new_group_lets_out_and_nothing_in(mia: Net) -> None:
     group = mia.make("security_group", name="web", description="d")
     assert shapes(group) == {("egress", "IPv4", False), ("egress", "IPv6", False)}
     assert mia.change("security_group", group["id"], name="www")["name"] == "www"
+    assert "stateful" in mia.change("security_group", group["id"], 400, stateful=False)["message"]
     assert [g["id"] for g in mia.list("security-groups", "?name=www")] == [group["id"]]
     mia.drop("security_group", group["id"])
     mia.who.get(f"{V2}/security-groups/{group['id']}", 404)

@@ -168,3 +168,9 @@ def test_network_data_names_link_network_and_name_server(world: World) -> None:
     [entry] = world.read(network.network_details, "server-1")["networks"]
     assert (entry["type"], entry["ip_address"], entry["netmask"]) == ("ipv4", "10.0.0.3", "255.255.255.0")
     assert entry["routes"][-1] == {"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": "10.0.0.1"}
+
+
+def test_a_servers_port_changes_hands_through_compute_only(world: World) -> None:
+    [port_id] = world.claim(PortSpec(network_id=world.network_id))
+    assert world.mia.change("port", port_id, 409, device_id="")["type"] == "PortInUse"
+    assert world.mia.change("port", port_id, name="renamed")["name"] == "renamed"

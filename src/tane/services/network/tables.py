@@ -21,6 +21,16 @@ from sqlalchemy import (
 
 from tane.db.schema import created_at, metadata, project_id, updated_at
 
+# What a port belongs to: the values of ``device_owner``.
+ROUTER_INTERFACE = "network:router_interface"
+ROUTER_GATEWAY = "network:router_gateway"
+FLOATING_IP = "network:floatingip"
+DHCP = "network:dhcp"
+COMPUTE = "compute:nova"
+ROUTER_OWNERS = (ROUTER_INTERFACE, ROUTER_GATEWAY)
+SERVICE_OWNERS = (*ROUTER_OWNERS, FLOATING_IP)
+"""Owners of ports that are deleted with what they belong to, never by themselves."""
+
 
 def _common() -> list[Column[Any]]:
     """What every resource of the API has."""
@@ -99,7 +109,8 @@ port = Table(
     UniqueConstraint("network_id", "mac_address"),
 )
 """``host_id`` is the id of the host in the registry, ``binding_host`` the name the API shows; ``device_order`` the
-place among the NICs of a server; ``made_for_server`` ports go when their server goes."""
+place among the NICs of a server, from 1 (0: no server has claimed it); ``made_for_server`` ports go when their server
+goes."""
 
 port_address = Table(
     "port_address",
@@ -119,7 +130,6 @@ security_group = Table(
     "security_group",
     metadata,
     *_common(),
-    Column("stateful", Boolean, nullable=False),
     Column("is_default", Boolean, nullable=False),
 )
 

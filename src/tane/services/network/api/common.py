@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
-from sqlalchemy import Boolean, ColumnElement, Integer, Table, false, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.db.paging import page
 from tane.services.network.schemas import given
+from tane.services.network.store import listing
+from tane.services.network.store.listing import Listing
 from tane.services.network.store.rows import among, tags
-from tane.services.network.tables import resource_tag
 from tane.web.codec import iso
-from tane.web.context import Context
 from tane.web.errors import BadRequest, Forbidden, NotFound
 from tane.web.request import Request
 
@@ -29,28 +27,18 @@ TRUE_UNLESS_SAID = ("enable_snat",)
 
 @dataclass(frozen=True)
 class Collection:
-    """A resource as its lists show it.
+    """A resource as requests and answers name it.
 
-    ``names`` are filters and sort keys whose column has another name; ``special`` are filters that are no column:
-    name → condition of the wanted values. ``visible(ctx)`` is the condition under which a caller who is no
-    administrator sees a row; ``related(tx, rows)`` loads what the views need beside the rows, in a fixed number of
-    queries; ``view(request, row, related)`` makes one view.
+    ``related(tx, rows)`` loads what the views need beside the rows, in a fixed number of queries; ``view(request, row,
+    related)`` makes one view; ``missing(id)`` is said when it is not there.
     """
 
     single: str
     plural: str
-    table: Table
-    visible: Callable[[Context], ColumnElement[bool]]
+    listing: Listing
     related: Callable[[Tx, Sequence[Row[Any]]], Related]
     view: Callable[[Request, Row[Any], Related], dict[str, Any]]
     missing: Callable[[str], NotFound]
-    names: Mapping[str, str] = field(default_factory=dict)
-    special: Mapping[str, Callable[[list[str]], ColumnElement[bool]]] = field(default_factory=dict)
-
-    def column(self, name: str) -> Any:
-        """The column of an API attribute, or None."""
-        known = self.names.get(name, "project_id" if name == "tenant_id" else name)
-        return self.table.c.get(known)
 
 
 def bodies(request: Request, collection: Collection, verb: str) -> tuple[list[dict[str, Any]], bool]:
@@ -102,11 +90,16 @@ def index(request: Request, collection: Collection) -> dict[str, Any]:
     """A list: filters by any attribute, ``fields``, sorting, paging."""
     limit = request.number("limit") or None
     reverse = request.flag("page_reverse")
-    order = _order(request, collection, by_id=limit is not None, reverse=reverse)
+    order = _order(request, collection.listing, by_id=limit is not None, reverse=reverse)
+    filters: dict[str, list[str]] = {}
+    for name, value in request.query:
+        if name not in PAGING:
+            filters.setdefault(name, []).append(value)
     with request.core.db.read() as tx:
-        statement = select(collection.table).where(*_conditions(request, collection))
-        statement = page(statement, order, _marker(request, tx, collection, order), limit)
-        found = tx.all(statement)
+        after, marker = None, request.param("marker")
+        if marker:
+            after = _require(tx, request, collection, marker)
+        found = listing.find(tx, collection.listing, request.ctx, filters, order, after, limit)
         if reverse:
             found.reverse()
         views = _views(request, tx, collection, found)
@@ -118,22 +111,22 @@ def index(request: Request, collection: Collection) -> dict[str, Any]:
 
 def show(request: Request, collection: Collection, row_id: str) -> dict[str, Any]:
     """One resource. :raises NotFound: it is not there, or not for this caller."""
-    table = collection.table
     with request.core.db.read() as tx:
-        statement = select(table).where(table.c.id == row_id)
-        if not request.ctx.is_admin:
-            statement = statement.where(collection.visible(request.ctx))
-        row = tx.first(statement)
-        if row is None:
-            raise collection.missing(row_id)
-        [view] = _views(request, tx, collection, [row])
+        [view] = _views(request, tx, collection, [_require(tx, request, collection, row_id)])
     return {collection.single: _trimmed(request, view)}
+
+
+def _require(tx: Tx, request: Request, collection: Collection, row_id: str) -> Row[Any]:
+    row = listing.one(tx, collection.listing, request.ctx, row_id)
+    if row is None:
+        raise collection.missing(row_id)
+    return row
 
 
 def made(request: Request, collection: Collection, row_ids: Sequence[str], *, bulk: bool = False) -> dict[str, Any]:
     """The answer to a request that made or changed resources: the views in the order of ``row_ids``."""
     with request.core.db.read() as tx:
-        by_id = {row.id: row for row in among(tx, collection.table, "id", row_ids)}
+        by_id = {row.id: row for row in among(tx, collection.listing.table, "id", row_ids)}
         found = [by_id[row_id] for row_id in row_ids if row_id in by_id]
         views = _views(request, tx, collection, found)
     if bulk:
@@ -168,68 +161,15 @@ def _trimmed(request: Request, view: dict[str, Any]) -> dict[str, Any]:
 
 
 PAGING = frozenset(("fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir"))
-TAG_FILTERS = frozenset(("tags", "tags-any", "not-tags", "not-tags-any"))
 
 
-def _conditions(request: Request, collection: Collection) -> list[Any]:
-    conditions: list[Any] = [] if request.ctx.is_admin else [collection.visible(request.ctx)]
-    wanted: dict[str, list[str]] = {}
-    for name, value in request.query:
-        if name not in PAGING:
-            wanted.setdefault(name, []).append(value)
-    for name, values in wanted.items():
-        if name in TAG_FILTERS:
-            conditions.append(_tagged(collection.table, name, values))
-        elif name in collection.special:
-            conditions.append(collection.special[name](values))
-        elif (column := collection.column(name)) is not None:
-            conditions.append(_equal(name, column, values))
-    return conditions
-
-
-def _equal(name: str, column: Any, values: list[str]) -> Any:
-    if isinstance(column.type, Boolean):
-        return column.in_([_boolean(name, value) for value in values])
-    if isinstance(column.type, Integer):
-        numbers = [int(value) for value in values if value.lstrip("-").isdigit()]
-        return column.in_(numbers) if numbers else false()
-    return column.in_(values)
-
-
-def _boolean(name: str, value: str) -> bool:
-    if value.lower() in ("true", "1", "t", "yes", "on"):
-        return True
-    if value.lower() in ("false", "0", "f", "no", "off"):
-        return False
-    raise BadRequest(
-        f"Invalid input for operation: '{value}' cannot be converted to boolean for {name}.", type="InvalidInput"
-    )
-
-
-def _tagged(table: Table, name: str, values: list[str]) -> Any:
-    """``tags``: has all; ``tags-any``: has one; with ``not-`` in front the contrary."""
-    names = [tag for value in values for tag in value.split(",")]
-
-    def has(some: list[str]) -> Any:
-        mine = resource_tag.c.resource_id == table.c.id
-        return select(resource_tag.c.tag).where(mine, resource_tag.c.tag.in_(some)).exists()
-
-    if name.endswith("tags-any"):
-        condition = has(names)
-    else:
-        condition = has(names[:1])
-        for tag in names[1:]:
-            condition = condition & has([tag])
-    return ~condition if name.startswith("not-") else condition
-
-
-def _order(request: Request, collection: Collection, *, by_id: bool, reverse: bool) -> list[tuple[Any, bool]]:
+def _order(request: Request, shown: Listing, *, by_id: bool, reverse: bool) -> list[tuple[Any, bool]]:
     keys, directions = request.params("sort_key"), request.params("sort_dir")
     if directions and len(directions) != len(keys):
         raise BadRequest("The number of sort_keys and sort_dirs must be same", type="HTTPBadRequest")
     order: list[tuple[Any, bool]] = []
     for key, direction in zip(keys, directions or ["asc"] * len(keys), strict=True):
-        column = collection.column(key)
+        column = shown.column(key)
         if column is None:
             raise BadRequest(f"['{key}'] is invalid attribute for sort keys", type="HTTPBadRequest")
         if direction not in ("asc", "desc"):
@@ -238,22 +178,9 @@ def _order(request: Request, collection: Collection, *, by_id: bool, reverse: bo
             )
         order.append((column, direction == "desc"))
     if not order and not by_id:
-        order.append((collection.table.c.created_at, False))
-    order.append((collection.table.c.id, False))
+        order.append((shown.table.c.created_at, False))
+    order.append((shown.table.c.id, False))
     return [(column, descending != reverse) for column, descending in order]
-
-
-def _marker(request: Request, tx: Tx, collection: Collection, order: list[tuple[Any, bool]]) -> list[Any] | None:
-    marker = request.param("marker")
-    if not marker:
-        return None
-    statement = select(collection.table).where(collection.table.c.id == marker)
-    if not request.ctx.is_admin:
-        statement = statement.where(collection.visible(request.ctx))
-    row = tx.first(statement)
-    if row is None:
-        raise collection.missing(marker)
-    return [getattr(row, column.name) for column, _ in order]
 
 
 def _links(request: Request, found: Sequence[Row[Any]], limit: int, *, reverse: bool) -> list[dict[str, str]]:
@@ -268,11 +195,6 @@ def _links(request: Request, found: Sequence[Row[Any]], limit: int, *, reverse: 
         marker = [("marker", found[0].id)] if found else []
         links.append({"rel": "previous", "href": f"{base}?{urlencode([*kept, *marker, ('page_reverse', 'True')])}"})
     return links
-
-
-def own(table: Table) -> Callable[[Context], ColumnElement[bool]]:
-    """Visible to its project only."""
-    return lambda ctx: table.c.project_id == ctx.project_id
 
 
 def nothing_related(tx: Tx, found: Sequence[Row[Any]]) -> Related:

@@ -11,8 +11,9 @@ from tane.db import Tx
 from tane.services.network.api import common
 from tane.services.network.domain import floating_ips
 from tane.services.network.domain.common import no_floating_ip
+from tane.services.network.store import listings
 from tane.services.network.store.rows import among
-from tane.services.network.tables import floating_ip, port
+from tane.services.network.tables import port
 from tane.web.request import Request
 
 
@@ -45,16 +46,7 @@ def view(request: Request, row: Row[Any], related: common.Related) -> dict[str, 
     }
 
 
-FLOATING_IPS = common.Collection(
-    "floatingip",
-    "floatingips",
-    floating_ip,
-    common.own(floating_ip),
-    related,
-    view,
-    no_floating_ip,
-    names={"port_id": "fixed_port_id"},
-)
+FLOATING_IPS = common.Collection("floatingip", "floatingips", listings.FLOATING_IPS, related, view, no_floating_ip)
 
 
 def index(request: Request) -> dict[str, Any]:

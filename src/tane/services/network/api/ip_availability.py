@@ -5,29 +5,16 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from sqlalchemy import func, select
 from sqlalchemy.engine import Row
 
 from tane.services.network.domain.common import no_network
-from tane.services.network.tables import network, port_address, subnet
+from tane.services.network.store import ip_availability
 from tane.web.request import Request
 
 
 def _views(request: Request, network_ids: list[str] | None) -> list[dict[str, Any]]:
     with request.core.db.read() as tx:
-        networks = select(network).order_by(network.c.created_at, network.c.id)
-        if network_ids is not None:
-            networks = networks.where(network.c.id.in_(network_ids))
-        found = tx.all(networks)
-        used = {
-            row.subnet_id: row.used
-            for row in tx.all(
-                select(port_address.c.subnet_id, func.count().label("used")).group_by(port_address.c.subnet_id)
-            )
-        }
-        subnets: dict[str, list[Row[Any]]] = {}
-        for row in tx.all(select(subnet)):
-            subnets.setdefault(row.network_id, []).append(row)
+        found, subnets, used = ip_availability.usage(tx, network_ids)
     return [_view(row, subnets.get(row.id, []), used) for row in found]
 
 

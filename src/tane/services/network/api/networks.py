@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.services.network.api import common
 from tane.services.network.domain import networks
 from tane.services.network.domain.common import no_network
+from tane.services.network.store import listings
 from tane.services.network.store.rows import among
-from tane.services.network.tables import network, subnet
-from tane.web.context import Context
+from tane.services.network.tables import subnet
 from tane.web.request import Request
 
 PROVIDER = "get_network:provider:network_type"
-
-
-def visible(ctx: Context) -> ColumnElement[bool]:
-    return or_(network.c.project_id == ctx.project_id, network.c.shared, network.c.external)
 
 
 def related(tx: Tx, found: Sequence[Row[Any]]) -> common.Related:
@@ -58,21 +53,7 @@ def view(request: Request, row: Row[Any], related: common.Related) -> dict[str, 
     return body
 
 
-NETWORKS = common.Collection(
-    "network",
-    "networks",
-    network,
-    visible,
-    related,
-    view,
-    no_network,
-    names={
-        "router:external": "external",
-        "provider:network_type": "network_type",
-        "provider:physical_network": "physical_network",
-        "provider:segmentation_id": "segment_id",
-    },
-)
+NETWORKS = common.Collection("network", "networks", listings.NETWORKS, related, view, no_network)
 
 
 def index(request: Request) -> dict[str, Any]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.services.network.api import common
 from tane.services.network.domain import ports
 from tane.services.network.domain.common import no_port
-from tane.services.network.store import addresses
+from tane.services.network.store import addresses, listings
 from tane.services.network.store.rows import among
-from tane.services.network.tables import network, port, port_address, port_security_group, security_group
-from tane.web.errors import BadRequest
+from tane.services.network.tables import network, port_security_group
 from tane.web.request import Request
 
 BINDING = "get_port:binding:host_id"
@@ -72,46 +70,7 @@ def _dns(name: str, address: str, domain: str) -> dict[str, str]:
     return {"hostname": hostname, "ip_address": address, "fqdn": fqdn}
 
 
-def _by_fixed_ip(values: list[str]) -> ColumnElement[bool]:
-    """``fixed_ips=ip_address=10.0.0.3``: entries of the same kind are alternatives, of different kinds all hold."""
-    columns = {
-        "ip_address": port_address.c.ip_address,
-        "subnet_id": port_address.c.subnet_id,
-    }
-    wanted: dict[str, list[str]] = {}
-    statement = select(port_address.c.port_id)
-    for value in (part for text in values for part in text.split(",")):
-        name, separator, text = value.partition("=")
-        if not separator:
-            name, separator, text = value.partition(":")
-        if name == "ip_address_substr" and separator:
-            statement = statement.where(port_address.c.ip_address.contains(text, autoescape=True))
-        elif name in columns and separator:
-            wanted.setdefault(name, []).append(text)
-        else:
-            raise BadRequest(f"Invalid value '{value}' for the filter fixed_ips.", type="HTTPBadRequest")
-    for name, texts in wanted.items():
-        statement = statement.where(columns[name].in_(texts))
-    return port.c.id.in_(statement)
-
-
-def _by_group(values: list[str]) -> ColumnElement[bool]:
-    table = port_security_group
-    wanted = select(security_group.c.id).where(security_group.c.id.in_(values))
-    return port.c.id.in_(select(table.c.port_id).where(table.c.security_group_id.in_(wanted)))
-
-
-PORTS = common.Collection(
-    "port",
-    "ports",
-    port,
-    ports.readable,
-    related,
-    view,
-    no_port,
-    names={"binding:host_id": "binding_host", "binding:vnic_type": "vnic_type"},
-    special={"fixed_ips": _by_fixed_ip, "security_groups": _by_group},
-)
+PORTS = common.Collection("port", "ports", listings.PORTS, related, view, no_port)
 
 
 def index(request: Request) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from tane.db import Tx
 from tane.services.network.api import common
 from tane.services.network.domain import router_interfaces, routers
 from tane.services.network.domain.common import no_router
-from tane.services.network.store import addresses
+from tane.services.network.store import addresses, listings
 from tane.services.network.store.routers import gateway_ports
-from tane.services.network.tables import router
 from tane.web.request import Request
 
 
@@ -45,7 +44,7 @@ def view(request: Request, row: Row[Any], related: common.Related) -> dict[str, 
     }
 
 
-ROUTERS = common.Collection("router", "routers", router, common.own(router), related, view, no_router)
+ROUTERS = common.Collection("router", "routers", listings.ROUTERS, related, view, no_router)
 
 
 def index(request: Request) -> dict[str, Any]:

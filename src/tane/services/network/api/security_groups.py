@@ -6,16 +6,15 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.services.network.api import common
 from tane.services.network.domain import security_groups
 from tane.services.network.domain.common import no_group
+from tane.services.network.store import listings
 from tane.services.network.store.rows import among, tags
-from tane.services.network.tables import security_group, security_group_rule
-from tane.web.context import Context
+from tane.services.network.tables import security_group_rule
 from tane.web.errors import NotFound
 from tane.web.request import Request
 
@@ -33,7 +32,7 @@ def view(request: Request, row: Row[Any], related: common.Related) -> dict[str, 
     return {
         "id": row.id,
         "name": row.name,
-        "stateful": row.stateful,
+        "stateful": True,
         "security_group_rules": [rule_view(request, rule, {"tags": related["rule_tags"]}) for rule in rules],
         **common.standard(row, related),
     }
@@ -56,27 +55,13 @@ def rule_view(request: Request, row: Row[Any], related: common.Related) -> dict[
     }
 
 
-def rule_visible(ctx: Context) -> ColumnElement[bool]:
-    """Its own, and those an administrator added to its groups."""
-    groups = select(security_group.c.id).where(security_group.c.project_id == ctx.project_id)
-    return or_(security_group_rule.c.project_id == ctx.project_id, security_group_rule.c.security_group_id.in_(groups))
-
-
 def no_rule(rule_id: str) -> NotFound:
     return NotFound(f"Security group rule {rule_id} does not exist.", type="SecurityGroupRuleNotFound")
 
 
-GROUPS = common.Collection(
-    "security_group", "security_groups", security_group, common.own(security_group), related, view, no_group
-)
+GROUPS = common.Collection("security_group", "security_groups", listings.GROUPS, related, view, no_group)
 RULES = common.Collection(
-    "security_group_rule",
-    "security_group_rules",
-    security_group_rule,
-    rule_visible,
-    common.nothing_related,
-    rule_view,
-    no_rule,
+    "security_group_rule", "security_group_rules", listings.RULES, common.nothing_related, rule_view, no_rule
 )
 
 

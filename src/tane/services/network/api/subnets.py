@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.engine import Row
 
 from tane.services.network.api import common
 from tane.services.network.domain import subnets
 from tane.services.network.domain.common import no_subnet
-from tane.services.network.tables import network, subnet
-from tane.web.context import Context
+from tane.services.network.store import listings
 from tane.web.errors import NotFound, NotImplementedHere
 from tane.web.request import Request
-
-
-def visible(ctx: Context) -> ColumnElement[bool]:
-    """Its own, those of its networks and of shared ones; an external network's stay its owner's (as upstream)."""
-    networks = select(network.c.id).where(or_(network.c.project_id == ctx.project_id, network.c.shared))
-    return or_(subnet.c.project_id == ctx.project_id, subnet.c.network_id.in_(networks))
 
 
 def view(request: Request, row: Row[Any], related: common.Related) -> dict[str, Any]:
@@ -42,26 +34,7 @@ def view(request: Request, row: Row[Any], related: common.Related) -> dict[str, 
     }
 
 
-def _of_shared(values: list[str]) -> ColumnElement[bool]:
-    wanted = [value.lower() in ("true", "1") for value in values]
-    return subnet.c.network_id.in_(select(network.c.id).where(network.c.shared.in_(wanted)))
-
-
-def _of_external(values: list[str]) -> ColumnElement[bool]:
-    wanted = [value.lower() in ("true", "1") for value in values]
-    return subnet.c.network_id.in_(select(network.c.id).where(network.c.external.in_(wanted)))
-
-
-SUBNETS = common.Collection(
-    "subnet",
-    "subnets",
-    subnet,
-    visible,
-    common.nothing_related,
-    view,
-    no_subnet,
-    special={"shared": _of_shared, "router:external": _of_external},
-)
+SUBNETS = common.Collection("subnet", "subnets", listings.SUBNETS, common.nothing_related, view, no_subnet)
 
 
 def index(request: Request) -> dict[str, Any]:

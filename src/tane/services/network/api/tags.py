@@ -4,29 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Table
-
-from tane.services.network.domain import common, tags
-from tane.services.network.tables import floating_ip, network, port, router, security_group, subnet
-from tane.web.errors import BadRequest, NotFound
+from tane.services.network.domain import tags
+from tane.web.errors import BadRequest
 from tane.web.request import Request, Response
 
-TAGGED: dict[str, tuple[Table, Any]] = {
-    "networks": (network, common.no_network),
-    "subnets": (subnet, common.no_subnet),
-    "ports": (port, common.no_port),
-    "routers": (router, common.no_router),
-    "floatingips": (floating_ip, common.no_floating_ip),
-    "security-groups": (security_group, common.no_group),
-}
-"""Collection in the path → its table and what is said when the resource is not there."""
 
-
-def _target(request: Request) -> tuple[Table, str, NotFound]:
-    collection = request.url_path.split("/v2.0/")[1].split("/")[0]
-    table, missing = TAGGED[collection]
+def _target(request: Request) -> tuple[str, str]:
+    """Collection and id, as the path names them."""
     [row_id] = [value for name, value in request.path.items() if name != "tag"]
-    return table, row_id, missing(row_id)
+    return request.url_path.split("/v2.0/")[1].split("/")[0], row_id
 
 
 def index(request: Request) -> dict[str, Any]:

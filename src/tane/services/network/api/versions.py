@@ -40,7 +40,6 @@ EXTENSIONS = {
     "standard-attr-revisions": ("Resource revision numbers", "Exposes the revision_number of each resource."),
     "standard-attr-tag": ("Tag support for resources with standard attribute", "Enables to set tag on resources."),
     "standard-attr-timestamp": ("Resource timestamps", "Adds created_at and updated_at fields to resources."),
-    "stateful-security-group": ("Stateful security group", "Indicates if the security group is stateful or not."),
     "subnet-service-types": ("Subnet service types", "Provides ability to set the subnet service_types field."),
 }
 """Alias → name and description, of what is implemented and nothing else."""

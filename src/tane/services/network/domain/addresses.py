@@ -12,8 +12,8 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.services.network.domain.common import invalid
-from tane.services.network.owners import DHCP, ROUTER_OWNERS
 from tane.services.network.store import addresses as store
+from tane.services.network.tables import DHCP, ROUTER_OWNERS
 from tane.web.errors import BadRequest, Conflict
 
 MAX_POSITION = 2**63 - 1

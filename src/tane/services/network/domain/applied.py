@@ -12,8 +12,7 @@ from sqlalchemy.engine import Row
 from tane.agent.documents import NetworkApplied, NetworkState
 from tane.db import Tx
 from tane.services.network.domain.desired import Snapshot
-from tane.services.network.owners import ROUTER_OWNERS
-from tane.services.network.tables import floating_ip, network, network_host, port, router
+from tane.services.network.tables import ROUTER_OWNERS, floating_ip, network, network_host, port, router
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,8 @@ def _floating_ips(snapshot: Snapshot, applied: NetworkApplied, failed: Mapping[s
     found = []
     for rows in snapshot.floating.values():
         for row in rows:
-            judged = _judge(failed, row.id, row.router_id, row.floating_network_id)
+            up = snapshot.routers[row.router_id].admin_state_up
+            judged = _judge(failed, row.id, row.router_id, row.floating_network_id, up=up)
             wanted = State(judged.status, judged.fault, applied.forwarded.get(row.id))
             if _differs(row, wanted) or row.forwarded != wanted.forwarded:
                 having = (("fixed_port_id", row.fixed_port_id), ("router_id", row.router_id))

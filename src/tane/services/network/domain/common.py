@@ -33,6 +33,8 @@ QUOTAS: Mapping[str, tuple[Table, int]] = {
 """Resource → its table and the limit of a project that has none of its own."""
 DEFAULT_LIMITS = {name: limit for name, (_, limit) in QUOTAS.items()}
 SERVICE = "network"
+ZONE = "nova"
+"""The one availability zone."""
 
 
 def new_id() -> str:
@@ -98,6 +100,13 @@ def require_writable(ctx: Context, row: Row[Any] | None, missing: NotFound, rule
 def invalid(text: str, kind: str = "InvalidInput") -> BadRequest:
     """Bad input in the words of Neutron's InvalidInput."""
     return BadRequest(f"Invalid input for operation: {text}.", type=kind)
+
+
+def check_zones(values: dict[str, Any]) -> None:
+    """:raises NotFound: a hint names an availability zone this cloud does not have."""
+    for zone in values.get("availability_zone_hints") or []:
+        if zone != ZONE:
+            raise NotFound(f"AvailabilityZone {zone} could not be found.", type="AvailabilityZoneNotFound")
 
 
 def require(ctx: Context, row: Row[Any] | None, missing: NotFound) -> Row[Any]:

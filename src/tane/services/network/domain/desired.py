@@ -19,9 +19,12 @@ from tane.agent import documents as doc
 from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.services.network.domain.common import tap_name
-from tane.services.network.owners import DHCP, ROUTER_GATEWAY, ROUTER_INTERFACE, ROUTER_OWNERS
 from tane.services.network.store.routers import all_legs
 from tane.services.network.tables import (
+    DHCP,
+    ROUTER_GATEWAY,
+    ROUTER_INTERFACE,
+    ROUTER_OWNERS,
     floating_ip,
     network,
     network_revision,
@@ -208,6 +211,9 @@ class _Writer:
     # ------------------------------------------------------------------------------------------------- routers
 
     def _has_router(self, row: Row[Any], served: set[str]) -> bool:
+        """A router that is switched off is nowhere."""
+        if not row.admin_state_up:
+            return False
         if self.is_gateway:
             return True
         return row.gateway_port_id is None and any(leg.network_id in served for leg in self.all.legs[row.id])

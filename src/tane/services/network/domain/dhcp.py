@@ -11,9 +11,8 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.services.network.domain.addresses import Allocator, first_free
 from tane.services.network.domain.new_ports import NewPort, PortMaker
-from tane.services.network.owners import DHCP
 from tane.services.network.store import addresses, rows
-from tane.services.network.tables import port, port_address, subnet
+from tane.services.network.tables import DHCP, port, port_address, subnet
 
 
 def serve(tx: Tx, network: Row[Any] | None, without: str | None = None) -> None:

@@ -23,10 +23,9 @@ from tane.services.network.domain.common import (
 from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.domain.ports import remove as remove_ports
 from tane.services.network.domain.subnets import external_subnets
-from tane.services.network.owners import FLOATING_IP
 from tane.services.network.store import addresses, rows
 from tane.services.network.store import routers as router_store
-from tane.services.network.tables import floating_ip, port
+from tane.services.network.tables import FLOATING_IP, floating_ip, port
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound
 

@@ -15,15 +15,15 @@ from tane.db import Tx
 from tane.services.network.domain.common import (
     changed,
     check_quota,
+    check_zones,
     fresh,
     invalid,
     no_network,
     owner,
     require_writable,
 )
-from tane.services.network.owners import DHCP
 from tane.services.network.store import rows
-from tane.services.network.tables import floating_ip, network, port, router, subnet
+from tane.services.network.tables import DHCP, floating_ip, network, port, router, subnet
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict
 
@@ -43,6 +43,7 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
 
 def create_one(tx: Tx, ctx: Context, values: dict[str, Any], physical_mtu: int) -> str:
     project_id = owner(ctx, values)
+    check_zones(values)
     check_quota(tx, project_id, "network", 1)
     kind, segment = _segment(tx, values)
     largest = physical_mtu - (VXLAN_OVERHEAD if kind == "vxlan" else 0)
@@ -83,6 +84,11 @@ def _segment(tx: Tx, values: dict[str, Any]) -> tuple[str, int]:
         raise invalid("physical_network required for flat provider network")
     if kind != "flat" and values.get("physical_network"):
         raise invalid(f"provider:physical_network specified for {kind} network")
+    if kind == "flat" and rows.find(tx, network, physical_network=values["physical_network"]):
+        raise Conflict(
+            f"Unable to create the flat network. Physical network {values['physical_network']} is in use.",
+            type="FlatNetworkInUse",
+        )
     if segment is not None:
         if kind != "vxlan":
             raise invalid(f"provider:segmentation_id specified for {kind} network")

@@ -81,12 +81,14 @@ NETWORK_OWNERS_ONLY = ("mac_address", "port_security_enabled", "allowed_address_
 
 
 def refuse_foreign(ctx: Context, network_owner: str, values: dict[str, Any], verb: str) -> None:
-    """On somebody else's network: no choice of addresses, no way around its filters, no network service."""
-    if ctx.sees(network_owner):
+    """Only an administrator makes a port a network service's own: else anybody could lead a leg of somebody's router
+    into a network. On somebody else's network there is no choice of addresses and no way around its filters.
+    """
+    if ctx.is_admin:
         return
-    refused = [name for name in NETWORK_OWNERS_ONLY if name in values]
-    refused += ["fixed_ips:ip_address" for item in values.get("fixed_ips") or [] if item.get("ip_address")]
-    if str(values.get("device_owner") or "").startswith("network:"):
-        refused.append("device_owner")
+    refused = ["device_owner"] if str(values.get("device_owner") or "").startswith("network:") else []
+    if not ctx.sees(network_owner):
+        refused += [name for name in NETWORK_OWNERS_ONLY if name in values]
+        refused += ["fixed_ips:ip_address" for item in values.get("fixed_ips") or [] if item.get("ip_address")]
     if refused:
         raise Forbidden(f"rule:{verb}_port:{refused[0]} is disallowed by policy", type="PolicyNotAuthorized")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import insert, or_, select
+from sqlalchemy import insert, select
 from sqlalchemy import update as sql_update
 from sqlalchemy.engine import Row
 
@@ -15,6 +15,7 @@ from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.services.network.domain.addresses import Allocator
 from tane.services.network.domain.common import changed, check_quota, no_port, owner, require, visible_network
+from tane.services.network.domain.dhcp import serve
 from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
 from tane.services.network.domain.port_rules import (
     check_dns_name,
@@ -24,9 +25,17 @@ from tane.services.network.domain.port_rules import (
     refuse_foreign,
 )
 from tane.services.network.domain.security_groups import default_group, resolve
-from tane.services.network.owners import SERVICE_OWNERS
 from tane.services.network.store import addresses, rows
-from tane.services.network.tables import floating_ip, network, port, port_address, port_security_group, subnet
+from tane.services.network.tables import (
+    DHCP,
+    SERVICE_OWNERS,
+    floating_ip,
+    network,
+    port,
+    port_address,
+    port_security_group,
+    subnet,
+)
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict
 
@@ -98,6 +107,7 @@ def update(core: Core, ctx: Context, port_id: str, values: dict[str, Any]) -> No
         holder = rows.get(tx, network, row.network_id)
         assert holder is not None
         refuse_foreign(ctx, holder.project_id, values, "update")
+        _refuse_taking(row, values)
         _change_security(tx, ctx, row, values)
         if "fixed_ips" in values:
             _change_addresses(tx, row, values.pop("fixed_ips") or [])
@@ -113,6 +123,17 @@ def update(core: Core, ctx: Context, port_id: str, values: dict[str, Any]) -> No
         rows.change(tx, port, port_id, {**values, **_status_after(row, values)})
         changed(tx)
         tx.notify(f"port:{port_id}")
+
+
+def _refuse_taking(row: Row[Any], values: dict[str, Any]) -> None:
+    """A server's port changes hands through the compute API only, which also changes the server."""
+    taken = any(name in values and (values[name] or "") != getattr(row, name) for name in ("device_id", "device_owner"))
+    if taken and row.device_order:
+        raise Conflict(
+            f"Unable to complete operation on port {row.id} for network {row.network_id}. Port already has an attached "
+            f"device {row.device_id}.",
+            type="PortInUse",
+        )
 
 
 def _status_after(row: Row[Any], values: dict[str, Any]) -> dict[str, Any]:
@@ -208,6 +229,8 @@ def delete(core: Core, ctx: Context, port_id: str) -> None:
                 type="ServicePortInUse",
             )
         remove(tx, [port_id])
+        if row.device_owner == DHCP:
+            serve(tx, rows.get(tx, network, row.network_id))
         changed(tx)
 
 
@@ -241,9 +264,3 @@ def disassociate(tx: Tx, port_id: str, fixed_ips: Sequence[str] | None = None) -
             revision_number=floating_ip.c.revision_number + 1,
         )
     )
-
-
-def readable(ctx: Context) -> Any:
-    """The condition under which a caller sees a port: its own, or on its own network."""
-    own_networks = select(network.c.id).where(network.c.project_id == ctx.project_id)
-    return or_(port.c.project_id == ctx.project_id, port.c.network_id.in_(own_networks))

@@ -15,10 +15,9 @@ from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.domain.ports import remove as remove_ports
 from tane.services.network.domain.ports import set_groups
 from tane.services.network.domain.routers import refuse_overlap
-from tane.services.network.owners import ROUTER_INTERFACE
 from tane.services.network.store import addresses, rows
 from tane.services.network.store import routers as store
-from tane.services.network.tables import floating_ip, port, port_address, router, subnet
+from tane.services.network.tables import ROUTER_INTERFACE, floating_ip, port, port_address, router, subnet
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound
 

@@ -11,15 +11,23 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.network.domain.common import changed, check_quota, fresh, no_router, owner, require, visible_network
+from tane.services.network.domain.common import (
+    changed,
+    check_quota,
+    check_zones,
+    fresh,
+    no_router,
+    owner,
+    require,
+    visible_network,
+)
 from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.domain.ports import remove as remove_ports
 from tane.services.network.domain.subnet_rules import StaticRoute, check_routes
 from tane.services.network.domain.subnets import external_subnets
-from tane.services.network.owners import ROUTER_GATEWAY, ROUTER_INTERFACE
 from tane.services.network.store import routers as store
 from tane.services.network.store import rows
-from tane.services.network.tables import floating_ip, port, router, subnet
+from tane.services.network.tables import ROUTER_GATEWAY, ROUTER_INTERFACE, floating_ip, port, router, subnet
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict
 
@@ -29,6 +37,7 @@ MAX_ROUTES = 30
 def create(core: Core, ctx: Context, values: dict[str, Any]) -> str:
     with core.db.write() as tx:
         project_id = owner(ctx, values)
+        check_zones(values)
         check_quota(tx, project_id, "router", 1)
         gateway = values.pop("external_gateway_info", None)
         standard = {
@@ -130,7 +139,7 @@ def _set_gateway(tx: Tx, ctx: Context, router_id: str, info: dict[str, Any]) -> 
         raise BadRequest(f"Bad router request: Network {network_id} is not an external network.", type="BadRequest")
     _refuse_overlap(tx, router_id, network_id)
     asked = info.get("external_fixed_ips")
-    fixed_ips = asked or [{"subnet_id": row.id} for row in external_subnets(tx, network_id)[:1]]
+    fixed_ips = asked or [{"subnet_id": row.id} for row in external_subnets(tx, network_id)[:1]] or None
     maker = PortMaker(tx)
     port_id = maker.add(
         NewPort(

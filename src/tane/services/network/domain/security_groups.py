@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.network.domain.common import changed, check_quota, fresh, no_group, owner, require
+from tane.services.network.domain.common import changed, check_quota, fresh, invalid, no_group, owner, require
 from tane.services.network.domain.security_rules import normalised, number_of
 from tane.services.network.store import rows
 from tane.services.network.tables import port_security_group as membership
@@ -34,7 +34,7 @@ def default_group(tx: Tx, project_id: str) -> str:
     found = tx.scalar(select(group.c.id).where(group.c.project_id == project_id, group.c.is_default))
     if found is not None:
         return str(found)
-    values = fresh(tx, project_id, name=DEFAULT, stateful=True, is_default=True)
+    values = fresh(tx, project_id, name=DEFAULT, is_default=True)
     values["description"] = "Default security group"
     rows.add(tx, group, [values])
     own = str(values["id"])
@@ -103,15 +103,21 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
     with core.db.write() as tx:
         for values in asked:
             project_id = owner(ctx, values)
+            _refuse_stateless(values)
             if values.get("name", "") == DEFAULT:
                 raise Conflict("Default security group already exists.", type="SecurityGroupDefaultAlreadyExists")
             default_group(tx, project_id)
             check_quota(tx, project_id, "security_group", 1)
-            row = {**fresh(tx, project_id, name="", stateful=True, is_default=False), **values}
+            row = {**fresh(tx, project_id, name="", is_default=False), **values}
             rows.add(tx, group, [row])
             rows.add(tx, rule, [_opening(tx, row, "egress", kind, None) for kind in ("IPv4", "IPv6")])
             made.append(row["id"])
     return made
+
+
+def _refuse_stateless(values: dict[str, Any]) -> None:
+    if values.pop("stateful", True) is False:
+        raise invalid("stateful: this cloud has stateful security groups only")
 
 
 def update(core: Core, ctx: Context, group_id: str, values: dict[str, Any]) -> None:
@@ -121,8 +127,7 @@ def update(core: Core, ctx: Context, group_id: str, values: dict[str, Any]) -> N
             raise Conflict("Updating default security group not allowed.", type="SecurityGroupCannotUpdateDefault")
         if not row.is_default and values.get("name") == DEFAULT:
             raise Conflict("Default security group already exists.", type="SecurityGroupDefaultAlreadyExists")
-        if values.get("stateful") is False and row.stateful and _used(tx, group_id):
-            raise Conflict(f"Security Group {group_id} in use.", type="SecurityGroupInUse")
+        _refuse_stateless(values)
         rows.change(tx, group, group_id, values)
 
 

@@ -17,10 +17,10 @@ from tane.services.network.domain.common import changed, check_quota, no_port, t
 from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
 from tane.services.network.domain.ports import remove, set_groups
 from tane.services.network.domain.security_groups import default_group, resolve
-from tane.services.network.owners import COMPUTE
 from tane.services.network.store import addresses as address_store
 from tane.services.network.store import rows
 from tane.services.network.tables import (
+    COMPUTE,
     floating_ip,
     network,
     port,
@@ -31,6 +31,9 @@ from tane.services.network.tables import (
 )
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
+
+CLAIMED = port.c.device_order > 0
+"""Only :func:`claim_ports` gives a port its place: what users write as ``device_id`` makes it no server's port."""
 
 
 class PortSpec(msgspec.Struct, kw_only=True):
@@ -191,8 +194,7 @@ def rebind_ports(tx: Tx, server_id: str, host_id: str) -> None:
 
 def server_ports(tx: Tx, server_id: str) -> list[Row[Any]]:
     """The server's port rows in the order of its NICs."""
-    owned = and_(port.c.device_id == server_id, port.c.device_owner.startswith("compute:"))
-    return tx.all(select(port).where(owned).order_by(port.c.device_order, port.c.id))
+    return tx.all(select(port).where(port.c.device_id == server_id, CLAIMED).order_by(port.c.device_order, port.c.id))
 
 
 def nics(tx: Tx, server_id: str) -> list[Nic]:
@@ -223,7 +225,7 @@ def addresses(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[AddressInfo]]
 
 
 def _addresses(tx: Tx, server_ids: Sequence[str]) -> list[tuple[str, AddressInfo]]:
-    mine = and_(port.c.device_id.in_(server_ids), port.c.device_owner.startswith("compute:"))
+    mine = and_(port.c.device_id.in_(server_ids), CLAIMED)
     fixed = tx.all(
         select(
             port.c.device_id,
@@ -274,7 +276,7 @@ def security_groups(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[Row[Any
             select(security_group.c.id, security_group.c.name, port.c.device_id)
             .join(port_security_group, port_security_group.c.security_group_id == security_group.c.id)
             .join(port, port.c.id == port_security_group.c.port_id)
-            .where(port.c.device_id.in_(server_ids[start : start + rows.MANY]))
+            .where(port.c.device_id.in_(server_ids[start : start + rows.MANY]), CLAIMED)
             .distinct()
             .order_by(security_group.c.name, security_group.c.id)
         )

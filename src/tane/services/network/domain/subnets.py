@@ -33,9 +33,8 @@ from tane.services.network.domain.subnet_rules import (
     first_host,
     parse_cidr,
 )
-from tane.services.network.owners import DHCP, FLOATING_IP
 from tane.services.network.store import rows
-from tane.services.network.tables import network, port, port_address, router, subnet
+from tane.services.network.tables import DHCP, FLOATING_IP, network, port, port_address, router, subnet
 from tane.web.context import Context
 from tane.web.errors import Conflict, NotImplementedHere
 

@@ -9,9 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.services.network.owners import ROUTER_INTERFACE, ROUTER_OWNERS
 from tane.services.network.store.rows import among
-from tane.services.network.tables import port, port_address, router, subnet
+from tane.services.network.tables import ROUTER_INTERFACE, ROUTER_OWNERS, port, port_address, router, subnet
 
 _LEGS = (
     select(

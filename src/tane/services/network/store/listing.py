@@ -1,0 +1,111 @@
+"""Lists of the network API as SQL: filters by any attribute, visibility, order, paging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, Integer, Table, false, select
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.db.paging import page
+from tane.services.network.tables import resource_tag
+from tane.web.context import Context
+from tane.web.errors import BadRequest
+
+Filters = Mapping[str, list[str]]
+TAG_FILTERS = frozenset(("tags", "tags-any", "not-tags", "not-tags-any"))
+
+
+@dataclass(frozen=True)
+class Listing:
+    """How a table is listed.
+
+    ``visible(ctx)`` is the condition under which a caller who is no administrator sees a row. ``names`` are filters and
+    sort keys whose column has another name; ``special`` are filters that are no column: name → condition of the wanted
+    values.
+    """
+
+    table: Table
+    visible: Callable[[Context], ColumnElement[bool]]
+    names: Mapping[str, str] = field(default_factory=dict)
+    special: Mapping[str, Callable[[list[str]], ColumnElement[bool]]] = field(default_factory=dict)
+
+    def column(self, name: str) -> Any:
+        """The column of an API attribute, or None."""
+        known = self.names.get(name, "project_id" if name == "tenant_id" else name)
+        return self.table.c.get(known)
+
+
+def own(table: Table) -> Callable[[Context], ColumnElement[bool]]:
+    """Visible to its project only."""
+    return lambda ctx: table.c.project_id == ctx.project_id
+
+
+def one(tx: Tx, listing: Listing, ctx: Context, row_id: str) -> Row[Any] | None:
+    """The row, when the caller sees it."""
+    statement = select(listing.table).where(listing.table.c.id == row_id)
+    return tx.first(statement if ctx.is_admin else statement.where(listing.visible(ctx)))
+
+
+def find(
+    tx: Tx,
+    listing: Listing,
+    ctx: Context,
+    filters: Filters,
+    order: Sequence[tuple[Any, bool]],
+    after: Row[Any] | None,
+    limit: int | None,
+) -> list[Row[Any]]:
+    """The rows the caller sees, after the row ``after``. Filters that mean nothing here are ignored, as upstream does.
+
+    :raises BadRequest: a value that its column cannot have.
+    """
+    conditions: list[Any] = [] if ctx.is_admin else [listing.visible(ctx)]
+    for name, values in filters.items():
+        if name in TAG_FILTERS:
+            conditions.append(_tagged(listing.table, name, values))
+        elif name in listing.special:
+            conditions.append(listing.special[name](values))
+        elif (column := listing.column(name)) is not None:
+            conditions.append(_equal(name, column, values))
+    marker = None if after is None else [getattr(after, column.name) for column, _ in order]
+    return tx.all(page(select(listing.table).where(*conditions), order, marker, limit))
+
+
+def _equal(name: str, column: Any, values: list[str]) -> Any:
+    if isinstance(column.type, Boolean):
+        return column.in_([_boolean(name, value) for value in values])
+    if isinstance(column.type, Integer):
+        numbers = [int(value) for value in values if value.lstrip("-").isdigit()]
+        return column.in_(numbers) if numbers else false()
+    return column.in_(values)
+
+
+def _boolean(name: str, value: str) -> bool:
+    if value.lower() in ("true", "1", "t", "yes", "on"):
+        return True
+    if value.lower() in ("false", "0", "f", "no", "off"):
+        return False
+    raise BadRequest(
+        f"Invalid input for operation: '{value}' cannot be converted to boolean for {name}.", type="InvalidInput"
+    )
+
+
+def _tagged(table: Table, name: str, values: list[str]) -> Any:
+    """``tags``: has all; ``tags-any``: has one; with ``not-`` in front the contrary."""
+    names = [tag for value in values for tag in value.split(",")]
+
+    def has(some: list[str]) -> Any:
+        mine = resource_tag.c.resource_id == table.c.id
+        return select(resource_tag.c.tag).where(mine, resource_tag.c.tag.in_(some)).exists()
+
+    if name.endswith("tags-any"):
+        condition = has(names)
+    else:
+        condition = has(names[:1])
+        for tag in names[1:]:
+            condition = condition & has([tag])
+    return ~condition if name.startswith("not-") else condition
