@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Table
-
+from tane.services.volume.store import conditions
 from tane.services.volume.store.volumes import Page
 from tane.web.errors import BadRequest
 from tane.web.request import Request
@@ -51,7 +50,7 @@ def _order(request: Request, sort_keys: Sequence[str], default: str) -> list[tup
     return order[: [key for key, _ in order].index("id") + 1]
 
 
-def owner_conditions(request: Request, table: Table) -> list[Any]:
+def owner_conditions(request: Request, table: Any) -> list[Any]:
     """The caller's project; with ``all_tenants`` an administrator sees every project, or the ``project_id`` asked."""
     if request.ctx.is_admin and request.flag("all_tenants"):
         wanted = request.param("project_id")
@@ -59,7 +58,7 @@ def owner_conditions(request: Request, table: Table) -> list[Any]:
     return [table.c.project_id == request.ctx.project_id]
 
 
-def equal(request: Request, columns: Mapping[str, Column[Any]]) -> list[Any]:
+def equal(request: Request, columns: Mapping[str, Any]) -> list[Any]:
     """Conditions ``column = value`` for the filters given; from 3.34 also ``name~=part``."""
     found = []
     for name, column in columns.items():
@@ -68,11 +67,11 @@ def equal(request: Request, columns: Mapping[str, Column[Any]]) -> list[Any]:
             found.append(column == value)
         part = request.param(f"{name}~")
         if part is not None and request.version >= (3, 34):
-            found.append(column.contains(part, autoescape=True))
+            found.append(conditions.contains(column, part))
     return found
 
 
-def times(request: Request, table: Table) -> list[Any]:
+def times(request: Request, table: Any) -> list[Any]:
     """``created_at=gt:…,lt:…`` and the same of ``updated_at``, from 3.60 on. :raises BadRequest:"""
     found: list[Any] = []
     if request.version < (3, 60):
@@ -84,7 +83,7 @@ def times(request: Request, table: Table) -> list[Any]:
     return found
 
 
-def _time(column: Column[Any], name: str, text: str) -> Any:
+def _time(column: Any, name: str, text: str) -> Any:
     operator, _, value = text.partition(":")
     if operator not in OPERATORS:
         operator, value = "eq", text
@@ -94,17 +93,10 @@ def _time(column: Column[Any], name: str, text: str) -> Any:
         raise BadRequest(f"Invalid input received: {name} filter: '{text}' is no ISO 8601 time") from None
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return {
-        "eq": column == moment,
-        "neq": column != moment,
-        "gt": column > moment,
-        "gte": column >= moment,
-        "lt": column < moment,
-        "lte": column <= moment,
-    }[operator]
+    return conditions.compare(column, operator, moment)
 
 
-def metadata_filter(request: Request, column: Column[Any], name: str = "metadata") -> list[Any]:
+def metadata_filter(request: Request, column: Any, name: str = "metadata") -> list[Any]:
     """``metadata={'key':'value'}``: each pair must be there. :raises BadRequest: no such dictionary."""
     text = request.param(name)
     if not text:
@@ -115,7 +107,7 @@ def metadata_filter(request: Request, column: Column[Any], name: str = "metadata
         pairs = None
     if not isinstance(pairs, dict):
         raise BadRequest(f"Invalid input received: the filter {name} must be a dictionary, it is {text}")
-    return [column[str(key)].as_string() == str(value) for key, value in pairs.items()]
+    return conditions.holds(column, pairs)
 
 
 def answer(request: Request, path: str, kind: str, views: list[dict[str, Any]], more: bool, count: int | None) -> Any:
