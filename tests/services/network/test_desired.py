@@ -134,3 +134,16 @@ def test_changes_are_one_document_whatever_their_number(cloud: ApiCloud, admin: 
         bind(admin, network_id, "host-1")
     reconcile(cloud)
     assert first.passes == before + 1 and first.state is not None and len(first.state.ports) == 5
+
+
+def test_hosts_are_told_protocols_as_numbers(cloud: ApiCloud, admin: Net) -> None:
+    group = admin.make("security_group", name="web")
+    base = {"security_group_id": group["id"], "direction": "ingress"}
+    for protocol in ("tcp", "ip", "vrrp"):
+        admin.make("security_group_rule", **base, protocol=protocol)
+    bind(admin, admin.subnet()["network_id"], "host-1", security_groups=[group["id"]])
+    reconcile(cloud)
+    state = first_host(cloud).state
+    assert state is not None
+    [told] = state.security_groups
+    assert {rule.protocol for rule in told.rules if rule.direction == "ingress"} == {"6", None, "112"}

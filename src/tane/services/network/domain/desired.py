@@ -19,6 +19,7 @@ from tane.agent import documents as doc
 from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.services.network.domain.common import tap_name
+from tane.services.network.domain.security_rules import number_of
 from tane.services.network.store.routers import all_legs
 from tane.services.network.tables import (
     DHCP,
@@ -291,10 +292,12 @@ def _subnet(row: Row[Any]) -> doc.Subnet:
 
 
 def _rule(row: Row[Any]) -> doc.SecurityGroupRule:
+    """Protocols as numbers, so that no host has to know our names; 0 ("ip", "hopopt") is any."""
+    number = number_of(row.protocol)
     return doc.SecurityGroupRule(
         direction=row.direction,
         ethertype=row.ethertype,
-        protocol=row.protocol,
+        protocol=str(number) if number else None,
         port_range_min=row.port_range_min,
         port_range_max=row.port_range_max,
         remote_ip_prefix=row.remote_ip_prefix,
