@@ -35,7 +35,7 @@ class Project:
         return duty
 
     def body(self, name: str = "web", **more: Any) -> dict[str, Any]:
-        server = {"name": name, "flavorRef": self.flavor_id, "imageRef": self.image_id}
+        server: dict[str, Any] = {"name": name, "flavorRef": self.flavor_id, "imageRef": self.image_id}
         server["networks"] = [{"uuid": self.network_id}]
         server.update(more)
         return {"server": {key: value for key, value in server.items() if value is not None}}

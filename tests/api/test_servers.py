@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -114,9 +115,7 @@ def test_over_quota_is_refused_in_novas_words(garden: Project) -> None:
         ({"availability_zone": "nova:host-1"}, 403, "forced_host"),
     ],
 )
-def test_bad_input_is_refused_with_the_reason(
-    garden: Project, more: dict[str, object], status: int, words: str
-) -> None:
+def test_bad_input_is_refused_with_the_reason(garden: Project, more: dict[str, Any], status: int, words: str) -> None:
     answer = garden.user.post(f"{V}/servers", garden.body(**more), status, headers=LATEST)
     [fault] = answer.json().values()
     assert words in fault["message"] and fault["code"] == status

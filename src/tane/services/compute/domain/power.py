@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
+from sqlalchemy.engine import Row
 
 from tane.agent.documents import GuestState
 from tane.core import Core
 from tane.db import Tx
 from tane.jobs import enqueue, pending
+from tane.services.compute.domain.common import new_id
 from tane.services.compute.domain.states import POWER_OF_GUEST, RUNNING
 from tane.services.compute.store import servers
 
 log = structlog.get_logger()
 
 GONE: tuple[GuestState, ...] = ("stopped", "crashed")
+SHOULD_BE_THERE = ("active", "stopped", "paused", "suspended")
 
 
 def guest_changed(core: Core, host_id: str, guest_id: str, state: GuestState) -> None:
@@ -37,10 +41,10 @@ def note_state(tx: Tx, host_id: str, guest_id: str, state: GuestState) -> bool:
     if row is None or row.host_id != host_id or row.task_state is not None:
         return False
     power = POWER_OF_GUEST[state]
-    if state in GONE and row.vm_state == "active":
+    if state in GONE and row.vm_state in ("active", "paused"):
         servers.change(tx, guest_id, vm_state="stopped", power_state=power)
         return True
-    if row.power_state != power and row.vm_state in ("active", "stopped", "paused", "suspended"):
+    if row.power_state != power and row.vm_state in SHOULD_BE_THERE:
         servers.change(tx, guest_id, power_state=power)
         return True
     return False
@@ -61,14 +65,16 @@ def compare(
         if row.task_state is not None or pending(tx, f"server:{row.id}") is not None:
             continue
         state = states.get(row.id, "absent")
-        if row.vm_state == "active" and state in (*GONE, "absent") and (host_came_back or state == "absent"):
+        if row.vm_state == "active" and state in (*GONE, "absent") and host_came_back:
             servers.change(tx, row.id, task_state="rebooting_hard", power_state=POWER_OF_GUEST[state])
-            enqueue(tx, "compute.reboot_server", resource=f"server:{row.id}", server_id=row.id, hard=True)
+            _order(tx, row, "reboot_server", hard=True)
             told.append(f"started {row.id} again")
         elif row.vm_state == "stopped" and state == "running":
             servers.change(tx, row.id, task_state="powering-off", power_state=RUNNING)
-            enqueue(tx, "compute.stop_server", resource=f"server:{row.id}", server_id=row.id)
+            _order(tx, row, "stop_server")
             told.append(f"stopping {row.id}, which runs though it was stopped")
+        elif state == "absent" and row.vm_state in SHOULD_BE_THERE:
+            told.append(f"the guest of {row.id} is missing; a hard reboot makes it anew")
         elif state != "absent" and note_state(tx, host_id, row.id, state):
             told.append(f"{row.id} is {state}")
     known = servers.known(tx, states)
@@ -79,3 +85,17 @@ def compare(
     told.extend(f"guest {guest_id} has no server" for guest_id in strangers)
     told.extend(f"guest {guest_id} belongs to a server that is not placed here" for guest_id in moved)
     return told, leftover
+
+
+def _order(tx: Tx, row: Row[Any], operation: str, **params: Any) -> None:
+    """A job that nobody asked for: it is told as its owner's."""
+    enqueue(
+        tx,
+        f"compute.{operation}",
+        resource=f"server:{row.id}",
+        request_id=f"req-{new_id()}",
+        user_id=row.user_id,
+        project_id=row.project_id,
+        server_id=row.id,
+        **params,
+    )
