@@ -17,9 +17,10 @@ import structlog
 import uvicorn
 
 from tane.agent import host
-from tane.agent.duties import MetadataSource
+from tane.agent.documents import GuestState
+from tane.agent.duties import GuestListener, MetadataSource
+from tane.agent.rights import Choice
 from tane.app import Cloud, make_core
-from tane.cli.rights import Choice
 from tane.config import Config
 from tane.core import Core
 from tane.hosts import HostAgent
@@ -149,8 +150,8 @@ def _metadata_source(core: Core) -> MetadataSource:
     return metadata
 
 
-def _guest_listener(core: Core, host_id: str) -> Any:
-    def changed(guest_id: str, state: str) -> None:
+def _guest_listener(core: Core, host_id: str) -> GuestListener:
+    def changed(guest_id: str, state: GuestState) -> None:
         compute.guest_changed(core, host_id, guest_id, state)
 
     return changed

@@ -10,7 +10,9 @@ from tane.guest.build import GuestImage
 from tests.e2e.real import RealCloud, Tenant, wait_for
 
 Pair = tuple[tuple[str, str], tuple[str, str]]
-NEW_DISK = "for b in /sys/block/vd*; do [ $(cat $b/size) = 2097152 ] && d=/dev/${b##*/}; done; "
+NEW_DISK = (
+    "for b in /sys/block/vd[b-z]; do [ $(cat $b/size 2>/dev/null || echo 0) = 2097152 ] && d=/dev/${b##*/}; done; "
+)
 
 
 def fixed_ip(tenant: Tenant, server_id: str) -> str:
@@ -48,7 +50,7 @@ def test_a_security_group_rule_opens_and_closes_a_port_within_a_second(mia: Tena
     (_, address), (two, _) = two_servers
     target = fixed_ip(mia, two)
     _, other = two_servers[1]
-    mia.ssh(other, "nohup sh -c 'while :; do echo hello | nc -l -p 7777; done' >/dev/null 2>&1 & true")
+    mia.ssh(other, "setsid sh -c 'while :; do echo hello | nc -l -p 7777; done' >/dev/null 2>&1 </dev/null & true")
     ask = f"timeout 1 nc -w 1 {target} 7777 </dev/null | grep -q hello && echo open || echo closed"
     assert mia.ssh(address, ask) == "closed"
     rule = mia.allow("tcp", 7777)

@@ -21,7 +21,7 @@ from tane.guest.build import GuestImage, GuestImageError, build
 SSH_SECONDS = 180.0
 SERVER_SECONDS = 120.0
 VOLUME_SCRIPT = (
-    "set -e; d=$(for b in /sys/block/vd*; do [ $(cat $b/size) = 2097152 ] && echo /dev/${b##*/}; done | tail -1); "
+    "set -e; d=$(for b in /sys/block/vd[b-z]; do [ $(cat $b/size) = 2097152 ] && echo /dev/${b##*/}; done | tail -1); "
     "mke2fs -q $d; mkdir -p /mnt/data; mount $d /mnt/data; echo 'written by the demo' >/mnt/data/hello; sync; "
     "echo disk $d $(cat /mnt/data/hello)"
 )

@@ -34,8 +34,8 @@ def serve(
     fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the cloud in the foreground until interrupted."""
+    from tane.agent.rights import choose
     from tane.cli import userns
-    from tane.cli.rights import choose
     from tane.server import run
 
     files = State.of(state)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from tane.cli.rights import install_missing_packages
+from tane.cli.packages import install_missing_packages
 
 ROOT = Path(__file__).parents[3]
 

@@ -7,10 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+from tane.agent.rights import choose
 from tane.cli import userns
 from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption
 from tane.cli.openrc import write_files
-from tane.cli.rights import choose, install_missing_packages
+from tane.cli.packages import install_missing_packages
 from tane.cli.serve import listen
 from tane.config import Config
 from tane.linux import process

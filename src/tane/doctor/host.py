@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tane.agent.host import accelerator
-from tane.cli.rights import GUEST_TOOLS, NETWORK_TOOLS, choose
+from tane.agent.rights import GUEST_TOOLS, NETWORK_TOOLS, choose
 from tane.config import Config
 from tane.doctor.finding import Finding
 from tane.doctor.machine import Machine

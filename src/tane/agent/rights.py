@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,45 +53,3 @@ def _try_unshare(*flags: str) -> str | None:
     attempt = "ip link add name tane0 type bridge && ip tuntap add dev tane1 mode tap"
     done = subprocess.run(["unshare", *flags, "sh", "-c", attempt], capture_output=True, text=True, check=False)
     return None if done.returncode == 0 else (done.stderr.strip() or f"exit status {done.returncode}")
-
-
-def install_missing_packages() -> None:
-    """As root on Debian or Ubuntu, install what is missing; else print the command that would."""
-    packages = {
-        "qemu-system-x86_64": "qemu-system-x86",
-        "qemu-img": "qemu-utils",
-        "dnsmasq": "dnsmasq-base",
-        "ip": "iproute2",
-        "ssh": "openssh-client",
-        "nsenter": "util-linux",
-        "busybox": "busybox",
-        "dropbear": "dropbear-bin",
-        "mke2fs": "e2fsprogs",
-    }
-    wanted = sorted({package for tool, package in packages.items() if shutil.which(tool) is None})
-    if not _library_found("libnftables.so.1"):
-        wanted.append("libnftables1")
-    if not wanted:
-        return
-    command = ["apt-get", "install", "-y", "--no-install-recommends", *wanted]
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        print(f"tane: not installed on this machine: {', '.join(wanted)}. To have it all:", file=sys.stderr)
-        print(f"    sudo {' '.join(command)}", file=sys.stderr)
-        return
-    print(f"tane: installing {' '.join(wanted)}", flush=True)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for step in (["apt-get", "update", "-q"], command):
-        done = subprocess.run(step, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            print(f"tane: {' '.join(step)} failed: {done.stderr.strip()[-500:]}", file=sys.stderr)
-            return
-
-
-def _library_found(name: str) -> bool:
-    import ctypes
-
-    try:
-        ctypes.CDLL(name)
-    except OSError:
-        return False
-    return True
