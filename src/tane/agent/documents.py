@@ -286,6 +286,8 @@ class HostCapabilities(Document):
     cpu_arch: str = "x86_64"
     accelerator: str = "tcg"
     accelerator_reason: str = ""
+    metadata_service: bool = True
+    """False where guests cannot reach 169.254.169.254 and need a config drive instead (user-mode network)."""
 
 
 class VncEndpoint(Document):

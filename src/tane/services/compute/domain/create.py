@@ -257,6 +257,8 @@ def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int
     host = scheduler.choose(tx, core.config, order.wanted)
     hostname = body.hostname or hostname_of(name, server_id)
     drive = str(body.config_drive or "").lower() in ("true", "1", "t", "yes", "on")
+    # A guest that reaches no metadata address learns its name and keys from a config drive, asked for or not.
+    drive = drive or (not isinstance(host, str) and not host.capabilities.get("metadata_service", True))
     servers.add(
         tx,
         id=server_id,

@@ -10,6 +10,7 @@ from typing import Any
 
 from tane.agent.compute.drivers.qemu.settings import USER_NETWORK_GUEST_PORTS
 from tane.agent.documents import Nic, VolumeDisk
+from tane.agent.network.user import forwarded_ports
 
 Options = dict[str, Any]
 
@@ -120,7 +121,7 @@ def volume_block_device(disk: VolumeDisk, slot: int, boot_index: int | None = No
 def nic_backend(nic: Nic, *, user_network: bool) -> Options:
     if not user_network:
         return {"type": "tap", "id": netdev(nic.port_id), "ifname": nic.tap, "script": "no", "downscript": "no"}
-    forwards = zip(nic.forwarded_ports, USER_NETWORK_GUEST_PORTS, strict=False)
+    forwards = zip(nic.forwarded_ports or forwarded_ports(nic.port_id), USER_NETWORK_GUEST_PORTS, strict=False)
     rules = [{"str": f"tcp:127.0.0.1:{host}-:{guest}"} for host, guest in forwards]
     return {"type": "user", "id": netdev(nic.port_id), "restrict": False, "hostfwd": rules}
 

@@ -62,6 +62,7 @@ class QemuCompute:
             cpu_arch=platform.machine(),
             accelerator=self._settings.accelerator.kind,
             accelerator_reason=self._settings.accelerator.reason,
+            metadata_service=not self._settings.user_network,
         )
 
     async def create(self, guest: Guest) -> None:
