@@ -60,6 +60,18 @@ def taps(cloud: RealCloud) -> set[str]:
     return {name for name in names if name.startswith("tap")}
 
 
+def exporters(cloud: RealCloud) -> set[str]:
+    """Ids of the volumes whose exporter processes run for this cloud, whoever started them."""
+    pool = f"{cloud.folder}/host/volumes/"
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (entry / "cmdline").exists():
+            command = (entry / "cmdline").read_bytes().decode(errors="replace")
+            if command.startswith("qemu-storage-daemon") and pool in command:
+                found.add(command.split(pool)[1].split("/")[0])
+    return found
+
+
 def crash(cloud: RealCloud, tenant: Tenant) -> None:
     cloud.kill()
     cloud.up()
@@ -147,4 +159,5 @@ def test_ten_crashes_at_random_moments_leave_nothing_stuck_or_orphaned(
 
     wait_for("taps of deleted servers gone", only_known_taps, 30)
     pools = Path(real.folder) / "host" / "volumes"
+    assert exporters(real) == set(), "exporters of volumes that are not attached"
     wait_for("files of deleted volumes gone", lambda: not [v for v in volumes if list(pools.rglob(f"{v}*"))], 30)

@@ -81,6 +81,8 @@ class Exporter:
             else:
                 await self._mend(record)
             return record.connection
+        # A daemon without a record is one whose starter died before it could tell anyone its key.
+        await asyncio.to_thread(process.stop, self._pidfile)
         key = secrets.token_hex(32)
         for attempt in range(_PORT_ATTEMPTS):
             connection = VolumeConnection(
@@ -91,6 +93,8 @@ class Exporter:
                 tls_key=key,
             )
             record = ExportRecord(connection, read_only)
+            # Written before the daemon starts, so that no crash leaves a daemon that nobody knows how to reach.
+            _write_private(self._record, msgspec.json.encode(record))
             try:
                 await self._launch(record)
             except HostError as error:
@@ -98,7 +102,6 @@ class Exporter:
                     continue
                 await self.stop()
                 raise
-            _write_private(self._record, msgspec.json.encode(record))
             return connection
         raise HostError("no free port was found to export the volume at", transient=True)
 
