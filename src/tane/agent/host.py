@@ -41,7 +41,7 @@ class HostSettings:
             state_dir=self.state_dir / "network",
             cloud_id=self.cloud_id,
             local_ip=self.local_ip,
-            host_link=self.host_link and self.mode == "root",
+            host_link=self.host_link,
         )
 
 
