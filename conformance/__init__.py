@@ -1,0 +1,1 @@
+"""Runs suites that others wrote against a running cloud."""

@@ -1,0 +1,55 @@
+"""``conformance/run SUITE``: run a stranger's test suite against a cloud and print what came out in one line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from conformance import report, tempest
+from conformance.cloud import Cloud, own_cloud, running_cloud
+
+RESULTS = Path(__file__).parent / "results"
+SUITES = {"tempest": tempest.run}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="conformance/run", description=__doc__)
+    parser.add_argument("suite", choices=sorted(SUITES))
+    parser.add_argument("--list", help="name of a list in conformance/lists, or a file of test ids")
+    parser.add_argument("--regex", help="run the tests whose name matches")
+    parser.add_argument("--state", type=Path, help="state folder of a running cloud; default: start one, and end it")
+    parser.add_argument("--simulated", action="store_true", help="start the cloud with simulated hosts: the API alone")
+    parser.add_argument("--concurrency", type=int, default=2, help="tests at once (default 2)")
+    parser.add_argument("--keep", action="store_true", help="leave the started cloud running")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = arguments()
+    folder = RESULTS / f"{options.suite}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder.mkdir(parents=True)
+    if options.state is not None:
+        return judge(options, running_cloud(options.state), folder)
+    with own_cloud(simulated=options.simulated, keep=options.keep) as cloud:
+        return judge(options, cloud, folder)
+
+
+def judge(options: argparse.Namespace, cloud: Cloud, folder: Path) -> int:
+    """Run the suite and print its report; 0 when nothing failed."""
+    begun = time.monotonic()
+    selection = tempest.Selection(listing=options.list, regex=options.regex, concurrency=options.concurrency)
+    results = SUITES[options.suite](cloud, selection, folder)
+    text = report.markdown(options.suite, cloud.description, results, time.monotonic() - begun)
+    (folder / "report.md").write_text(text)
+    for failure in results:
+        if failure.outcome == "failed":
+            print(f"FAILED {failure.name}\n       {failure.reason}")
+    print(f"report: {folder / 'report.md'}")
+    print(report.last_line(options.suite, results))
+    return 1 if any(result.outcome == "failed" for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

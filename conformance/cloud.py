@@ -1,0 +1,137 @@
+"""The cloud under test: a running one or one of our own, and what a suite needs to find in it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tane.cli.client import Client
+from tane.cli.common import State
+from tane.cli.demo import cache_folder
+from tane.guest.build import GuestImage, build
+
+FLAVORS = (("conformance.1", 96), ("conformance.2", 128))
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A running cloud and its administrator."""
+
+    state: State
+    url: str
+    mode: str
+    description: str
+    admin: Client
+
+    @property
+    def simulated(self) -> bool:
+        return self.mode == "simulated"
+
+
+def running_cloud(folder: Path) -> Cloud:
+    """The cloud that runs in a state folder; ends the program when none does."""
+    state = State.of(folder)
+    if not state.running():
+        sys.exit(f"conformance: no cloud runs in {folder}")
+    url = state.config().url
+    mode, sentence = state.chosen_mode.read_text().strip().split("\n")[:2]
+    return Cloud(state, url, mode, sentence, Client(url, "admin", state.admin_password(), "admin"))
+
+
+@contextmanager
+def own_cloud(*, simulated: bool, keep: bool) -> Iterator[Cloud]:
+    """A cloud of our own in a new folder; it is gone afterwards unless ``keep``."""
+    folder = Path(tempfile.mkdtemp(prefix="tane-conformance-"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    mode = "simulated" if simulated else "auto"
+    try:
+        _tane("up", "--state", str(folder), "--port", str(port), "--mode", mode)
+        yield running_cloud(folder)
+    finally:
+        if keep:
+            print(f"conformance: the cloud is left running; --state {folder}")
+        else:
+            _tane("down", "--state", str(folder), "--purge")
+
+
+def _tane(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "tane.cli", *arguments], check=True)
+
+
+@dataclass(frozen=True)
+class Provisions:
+    """What was made for the suite, and what the cloud offers: the ids that its settings name."""
+
+    images: tuple[str, str]
+    image_file: Path
+    flavors: tuple[str, str]
+    public_network: str
+    network_extensions: list[str]
+
+
+def provision(cloud: Cloud, folder: Path) -> Provisions:
+    """Make two public images and two flavors, unless they are there already. Everything else the suite makes itself."""
+    guest = None if cloud.simulated else build(cache_folder(), print)
+    file = guest.disk if guest else _blank(folder)
+    images = [_image(cloud, f"conformance-{number}", file, guest) for number in (1, 2)]
+    flavors = [_flavor(cloud, name, megabytes) for name, megabytes in FLAVORS]
+    [public] = cloud.admin.call("GET", "/network/v2.0/networks?router:external=true&name=public")["networks"]
+    extensions = cloud.admin.call("GET", "/network/v2.0/extensions")["extensions"]
+    return Provisions(
+        images=(images[0], images[1]),
+        image_file=file,
+        flavors=(flavors[0], flavors[1]),
+        public_network=public["id"],
+        network_extensions=sorted(extension["alias"] for extension in extensions),
+    )
+
+
+def _blank(folder: Path) -> Path:
+    """Simulated hosts run nothing: one MiB of zeros will do as a disk."""
+    file = folder / "blank.raw"
+    file.write_bytes(bytes(1 << 20))
+    return file
+
+
+def _image(cloud: Cloud, name: str, file: Path, guest: GuestImage | None) -> str:
+    properties: dict[str, Any] = {}
+    if guest is not None and guest.kernel is not None and guest.ramdisk is not None:
+        properties = {
+            "kernel_id": _part(cloud, f"{name}-kernel", "aki", guest.kernel, {}),
+            "ramdisk_id": _part(cloud, f"{name}-ramdisk", "ari", guest.ramdisk, {}),
+            "os_command_line": guest.os_command_line,
+        }
+    return _part(cloud, name, "qcow2" if guest else "raw", file, properties)
+
+
+def _part(cloud: Cloud, name: str, disk_format: str, file: Path, properties: dict[str, Any]) -> str:
+    for image in cloud.admin.call("GET", f"/image/v2/images?name={name}")["images"]:
+        return str(image["id"])
+    container = disk_format if disk_format in ("aki", "ari") else "bare"
+    body = {
+        "name": name,
+        "disk_format": disk_format,
+        "container_format": container,
+        "visibility": "public",
+        **properties,
+    }
+    image_id = str(cloud.admin.call("POST", "/image/v2/images", body)["id"])
+    cloud.admin.upload(f"/image/v2/images/{image_id}/file", file)
+    return image_id
+
+
+def _flavor(cloud: Cloud, name: str, megabytes: int) -> str:
+    for flavor in cloud.admin.call("GET", "/compute/v2.1/flavors")["flavors"]:
+        if flavor["name"] == name:
+            return str(flavor["id"])
+    body = {"flavor": {"name": name, "ram": megabytes, "vcpus": 1, "disk": 1}}
+    return str(cloud.admin.call("POST", "/compute/v2.1/flavors", body)["flavor"]["id"])
