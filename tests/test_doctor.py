@@ -65,6 +65,12 @@ def test_forwarding_switched_off(config: Config) -> None:
     assert not list(host.forwarding(Told(files={"/proc/sys/net/ipv4/ip_forward": "1"}), config))
 
 
+def test_consoles_need_novnc(config: Config) -> None:
+    finding = one(host.console_page, Told(), config)
+    assert finding.level == "warning" and finding.mend.endswith("install --no-install-recommends novnc")
+    assert not list(host.console_page(Told(files={"/usr/share/novnc/vnc_lite.html": ""}), config))
+
+
 def test_iscsi_daemons_in_conflict(config: Config) -> None:
     assert one(host.iscsi, Told(processes={"tgtd", "ietd"}), config).level == "problem"
     assert one(host.iscsi, Told(processes={"tgtd"}), config).level == "note"

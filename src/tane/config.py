@@ -41,6 +41,9 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     local_ip: str = ""
     global_mtu: int = 1500
 
+    console_token_ttl: int = 600
+    novnc_dir: Path = Path("/usr/share/novnc")
+
     cpu_allocation_ratio: float = 16.0
     ram_allocation_ratio: float = 1.5
     disk_allocation_ratio: float = 1.0

@@ -134,8 +134,6 @@ def test_the_console_log_ends_with_the_lines_asked_for(garden: Project) -> None:
     answer = garden.act(server_id, "os-getConsoleOutput", {"length": 1}, expect=200)
     assert "simulated console" in answer.json()["output"]
     garden.act(server_id, "os-getConsoleOutput", {"length": -2}, expect=400)
-    body = {"remote_console": {"protocol": "vnc", "type": "novnc"}}
-    garden.user.post(f"{V}/servers/{server_id}/remote-consoles", body, 501, headers=LATEST)
 
 
 def test_what_was_done_is_on_record_with_its_steps(garden: Project) -> None:

@@ -67,6 +67,16 @@ def programs(machine: Machine, config: Config) -> Iterator[Finding]:
             )
 
 
+def console_page(machine: Machine, config: Config) -> Iterator[Finding]:
+    if not machine.exists(str(config.novnc_dir / "vnc_lite.html")):
+        yield Finding(
+            "warning",
+            f"noVNC is not installed in {config.novnc_dir}.",
+            "The consoles of servers cannot be shown in a browser; other VNC clients reach them by WebSocket.",
+            "sudo apt-get install --no-install-recommends novnc",
+        )
+
+
 def accelerated(machine: Machine, config: Config) -> Iterator[Finding]:
     """Tried with a guest: a /dev/kvm that exists may still hang every kernel."""
     if machine.which("qemu-system-x86_64") is None:
@@ -220,6 +230,7 @@ def clock(machine: Machine, config: Config) -> Iterator[Finding]:
 HOST_CHECKS: tuple[HostCheck, ...] = (
     rights,
     programs,
+    console_page,
     accelerated,
     forwarding,
     bridge_filter,

@@ -20,6 +20,7 @@ from tane.web.context import Context
 from tane.web.errors import ApiError, BadRequest, Forbidden, NotFound, TooLarge, Unauthorized, UnsupportedMedia
 from tane.web.request import Request, Response
 from tane.web.routes import Route, Service
+from tane.web.sockets import REFUSED, SocketEndpoint
 from tane.web.versions import Version
 
 log = structlog.get_logger()
@@ -78,13 +79,18 @@ def build(core: Core, services: Iterable[Service], authenticate: Authenticate) -
             endpoint = Endpoint(core, service, routes, authenticate)
             # Requests arrive without their trailing slash (see above), so a route must not have one either.
             app.add_route((service.prefix + path).rstrip("/"), endpoint)
+        for socket in service.web_sockets:
+            app.add_route(service.prefix + socket.path, SocketEndpoint(core, socket))
     return app
 
 
-async def _falcon_error(req: Any, resp: Any, error: falcon.HTTPError, params: Any) -> None:
+async def _falcon_error(req: Any, resp: Any, error: falcon.HTTPError, params: Any, ws: Any = None) -> None:
     """What Falcon refuses before a route is found (unknown path, unknown method)."""
-    resp.status = error.status
     code = int(str(error.status).split()[0])
+    if ws is not None:
+        await ws.close(REFUSED + code)
+        return
+    resp.status = error.status
     resp.data = codec.encode(
         {"error": {"code": code, "title": error.title, "message": error.description or error.title}}
     )

@@ -12,6 +12,7 @@ from tane.jobs import Operation, Reconciler
 from tane.web.errors import ApiError
 from tane.web.policy import Rule
 from tane.web.request import Request
+from tane.web.sockets import WebSocketRoute
 from tane.web.versions import Microversions, version
 
 Handler = Callable[[Request], Any] | Callable[[Request], Awaitable[Any]]
@@ -57,6 +58,7 @@ class Service:
     microversions: Microversions | None = None
     operations: Sequence[Operation[Any]] = ()
     reconcilers: Sequence[Reconciler] = ()
+    web_sockets: Sequence[WebSocketRoute] = ()
     forbidden: str = "Policy doesn't allow {rule} to be performed."
     request_id_header: str = "x-openstack-request-id"
     extra_request_id_headers: Sequence[str] = field(default=())

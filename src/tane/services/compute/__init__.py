@@ -4,7 +4,7 @@ from tane.services.compute.api.versions import MICROVERSIONS
 from tane.services.compute.operations import OPERATIONS
 from tane.services.compute.policies import RULES
 from tane.services.compute.reconcilers import RECONCILERS
-from tane.services.compute.routes import ROUTES
+from tane.services.compute.routes import ROUTES, WEB_SOCKETS
 from tane.web.errors import compute_shape
 from tane.web.routes import Service
 
@@ -17,5 +17,6 @@ SERVICE = Service(
     microversions=MICROVERSIONS,
     operations=OPERATIONS,
     reconcilers=RECONCILERS,
+    web_sockets=WEB_SOCKETS,
     extra_request_id_headers=("x-compute-request-id",),
 )

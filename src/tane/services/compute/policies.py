@@ -132,6 +132,7 @@ ADMINISTRATE = (
     "os-server-groups:index:all_projects",
     "limits:other_project",
     "os-instance-actions:events:details",
+    "os-console-auth-tokens",
 )
 
 EVERYONE_WITH_A_TOKEN = (

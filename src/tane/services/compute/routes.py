@@ -6,9 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 from tane.services.compute import schemas
-from tane.services.compute.api import actions, attachments, flavors, hosts, keypairs, quotas, servers, versions
+from tane.services.compute.api import (
+    actions,
+    attachments,
+    consoles,
+    flavors,
+    hosts,
+    keypairs,
+    quotas,
+    servers,
+    versions,
+)
 from tane.services.compute.policies import PREFIX
 from tane.web.routes import Route
+from tane.web.sockets import WebSocketRoute
 
 SERVER = "/v2.1/servers/{server_id}"
 FLAVOR = "/v2.1/flavors/{flavor_id}"
@@ -103,7 +114,7 @@ SERVERS = (
     route(
         "POST",
         f"{SERVER}/remote-consoles",
-        actions.remote_console,
+        consoles.create,
         "os-remote-consoles",
         schemas.RemoteConsole,
         since="2.6",
@@ -166,9 +177,15 @@ ACTIONS = (
     ),
     action("os-getConsoleOutput", actions.console_output, "os-console-output", schemas.ConsoleOutput, status=200),
     action("changePassword", actions.change_password, "os-admin-password"),
-    action("os-getVNCConsole", actions.remote_console, "os-remote-consoles", until="2.5", status=200),
-    action("os-getSPICEConsole", actions.remote_console, "os-remote-consoles", until="2.5", status=200),
-    action("os-getSerialConsole", actions.remote_console, "os-remote-consoles", until="2.5", status=200),
+    *(
+        action(name, handler, "os-remote-consoles", body, until="2.5", status=200)
+        for name, handler, body in (
+            ("os-getVNCConsole", consoles.vnc, schemas.VncConsole),
+            ("os-getSPICEConsole", consoles.spice, schemas.SpiceConsole),
+            ("os-getRDPConsole", consoles.rdp, schemas.RdpConsole),
+            ("os-getSerialConsole", consoles.serial, schemas.SerialConsole),
+        )
+    ),
     action("resize", actions.not_done, "servers:resize", schemas.Resize),
     action("confirmResize", actions.not_done, "servers:confirm_resize"),
     action("revertResize", actions.not_done, "servers:revert_resize"),
@@ -264,4 +281,11 @@ QUOTAS = (
     route("GET", "/v2.1/extensions/{alias}", quotas.extension, "extensions"),
 )
 
-ROUTES = (*VERSIONS, *FLAVORS, *KEYPAIRS, *SERVERS, *ACTIONS, *HOSTS, *QUOTAS)
+CONSOLES = (
+    route("GET", "/v2.1/os-console-auth-tokens/{token}", consoles.connection, "os-console-auth-tokens"),
+    Route("GET", "/console/{file:path}", consoles.page, None),
+)
+
+WEB_SOCKETS = (WebSocketRoute(consoles.SOCKET, consoles.attach),)
+
+ROUTES = (*VERSIONS, *FLAVORS, *KEYPAIRS, *SERVERS, *ACTIONS, *HOSTS, *QUOTAS, *CONSOLES)

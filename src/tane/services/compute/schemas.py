@@ -315,11 +315,43 @@ class UpdateAttachment(Body):
 
 class RemoteConsoleIn(Body):
     protocol: Literal["vnc", "spice", "rdp", "serial", "mks"]
-    type: Literal["novnc", "xvpvnc", "spice-html5", "rdp-html5", "serial", "webmks", "spice-direct"]
+    type: Literal["novnc", "xvpvnc", "spice-html5", "rdp-html5", "serial", "webmks"]
 
 
 class RemoteConsole(Body):
     remote_console: RemoteConsoleIn
+
+
+class VncConsoleIn(Body):
+    type: Literal["novnc", "xvpvnc"]
+
+
+class VncConsole(Body):
+    console: VncConsoleIn = msgspec.field(name="os-getVNCConsole")
+
+
+class SpiceConsoleIn(Body):
+    type: Literal["spice-html5"]
+
+
+class SpiceConsole(Body):
+    console: SpiceConsoleIn = msgspec.field(name="os-getSPICEConsole")
+
+
+class RdpConsoleIn(Body):
+    type: Literal["rdp-html5"]
+
+
+class RdpConsole(Body):
+    console: RdpConsoleIn = msgspec.field(name="os-getRDPConsole")
+
+
+class SerialConsoleIn(Body):
+    type: Literal["serial"]
+
+
+class SerialConsole(Body):
+    console: SerialConsoleIn = msgspec.field(name="os-getSerialConsole")
 
 
 # -------------------------------------------------------------------------------------------------- administration

@@ -153,3 +153,12 @@ aggregate = Table(
     created_at(),
     updated_at(),
 )
+
+console_token = Table(
+    "console_token",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("server_id", String(36), ForeignKey("server.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("console_type", String(16), nullable=False),
+    Column("expires_at", DateTime, nullable=False, index=True),
+)

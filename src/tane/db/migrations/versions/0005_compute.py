@@ -145,6 +145,19 @@ def upgrade() -> None:
     op.create_index(op.f("ix_block_device_server_id"), "block_device", ["server_id"], unique=False)
     op.create_index(op.f("ix_block_device_volume_id"), "block_device", ["volume_id"], unique=False)
     op.create_table(
+        "console_token",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("server_id", sa.String(length=36), nullable=False),
+        sa.Column("console_type", sa.String(length=16), nullable=False),
+        sa.Column("expires_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["server.id"], name=op.f("fk_console_token_server_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_console_token")),
+    )
+    op.create_index(op.f("ix_console_token_expires_at"), "console_token", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_console_token_server_id"), "console_token", ["server_id"], unique=False)
+    op.create_table(
         "flavor_access",
         sa.Column("flavor_id", sa.String(length=255), nullable=False),
         sa.Column("project_id", sa.String(length=64), nullable=False),
@@ -165,6 +178,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("server_tag")
     op.drop_table("flavor_access")
+    op.drop_index(op.f("ix_console_token_server_id"), table_name="console_token")
+    op.drop_index(op.f("ix_console_token_expires_at"), table_name="console_token")
+    op.drop_table("console_token")
     op.drop_index(op.f("ix_block_device_volume_id"), table_name="block_device")
     op.drop_index(op.f("ix_block_device_server_id"), table_name="block_device")
     op.drop_table("block_device")

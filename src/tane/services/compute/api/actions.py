@@ -132,14 +132,6 @@ async def console_output(request: Request) -> dict[str, Any]:
     return {"output": lines}
 
 
-def remote_console(request: Request) -> dict[str, Any]:
-    """A URL is answered only when something listens behind it."""
-    found = servers.row(request.core, request.ctx, request.path["server_id"])
-    if found.host_id is None:
-        raise Conflict(f"Instance {found.id} is not ready")
-    raise NotImplementedHere("No console proxy runs in this cloud yet; os-getConsoleOutput shows the serial console.")
-
-
 # --------------------------------------------------------------------------------------------------------- history
 
 

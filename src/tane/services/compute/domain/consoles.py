@@ -1,0 +1,82 @@
+"""Consoles: who may see a server's screen, for how long, and where the screen is (Compute API: "Server consoles")."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from tane.agent.documents import VncEndpoint
+from tane.agent.errors import HostError, NotSupported
+from tane.core import Core
+from tane.services.compute.domain.common import require
+from tane.services.compute.store import consoles
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict
+
+VNC = "novnc"
+
+
+async def open_console(core: Core, ctx: Context, server_id: str, protocol: str, console_type: str) -> str:
+    """A new token for the screen of a running server; the host is asked while the caller waits.
+
+    :raises BadRequest: a kind of console this cloud has not. :raises Conflict: the server has no screen now.
+    """
+
+    def row() -> Row[Any]:
+        with core.db.read() as tx:
+            return require(tx, ctx, server_id)
+
+    found = await core.in_thread(row)
+    if protocol != "vnc":
+        raise unavailable(console_type)
+    if console_type != VNC:
+        raise BadRequest(f"Invalid console type {console_type}")
+    await screen(core, server_id, found.host_id)
+    return await core.in_thread(_new_token, core, ctx, server_id, console_type)
+
+
+def unavailable(console_type: str) -> BadRequest:
+    return BadRequest(f"Unavailable console type {console_type}.")
+
+
+async def screen(core: Core, server_id: str, host_id: str | None) -> VncEndpoint:
+    """Where the guest's VNC server listens. :raises Conflict: the guest does not run."""
+    not_ready = Conflict(f"Instance {server_id} is not ready")
+    if host_id is None:
+        raise not_ready
+    try:
+        return await core.hosts.compute(host_id).vnc(server_id)
+    except NotSupported:
+        raise unavailable(VNC) from None
+    except HostError:
+        raise not_ready from None
+
+
+def _new_token(core: Core, ctx: Context, server_id: str, console_type: str) -> str:
+    token = secrets.token_urlsafe(32)
+    with core.db.write() as tx:
+        require(tx, ctx, server_id)
+        consoles.remove_expired(tx)
+        consoles.add(
+            tx,
+            token_hash=_hash(token),
+            server_id=server_id,
+            console_type=console_type,
+            expires_at=tx.now + timedelta(seconds=core.config.console_token_ttl),
+        )
+    return token
+
+
+def of_token(core: Core, token: str) -> Row[Any] | None:
+    """(server_id, console_type, host_id, host_name) a token opens; None when it is unknown or its time is over."""
+    with core.db.read() as tx:
+        return consoles.valid(tx, _hash(token))
+
+
+def _hash(token: str) -> str:
+    """The database holds no token, only what tells one: reading it opens no console."""
+    return hashlib.sha256(token.encode()).hexdigest()
