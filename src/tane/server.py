@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -111,6 +112,10 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
         if agent.compute is not None:
             await agent.compute.start_duty(_guest_listener(core, agent.host_id))
     await cloud.start()
+    # What a start leaves behind stays for good: looking through it at each collection would only cost pauses.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     heartbeat = asyncio.create_task(_heartbeat(core))
     for signum in (signal.SIGTERM, signal.SIGINT):
         # The server gives the signal on to whoever handled it before, once it has stopped: that must not end us here.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from tane.cli.common import DEFAULT_STATE, State, StateOption
-from tane.db import Database
-from tane.doctor import CLOUD_CHECKS, HOST_CHECKS, Finding, Machine
+
+if TYPE_CHECKING:
+    from tane.doctor import Finding
 
 WORDS = {"problem": "PROBLEM", "warning": "warning", "note": "ok     "}
 
@@ -29,6 +31,10 @@ def doctor(state: StateOption = DEFAULT_STATE) -> None:
 
 
 def _examine(files: State) -> Iterator[Finding]:
+    # Here and not above: the other commands start without loading what these checks need.
+    from tane.db import Database
+    from tane.doctor import CLOUD_CHECKS, HOST_CHECKS, Machine
+
     config = files.config()
     machine = Machine()
     for check in HOST_CHECKS:

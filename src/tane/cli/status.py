@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from sqlalchemy import text
-
 from tane.cli.common import DEFAULT_STATE, State, StateOption
-from tane.db import Database
 from tane.linux import process
 
 COUNTED = (("projects", "project"), ("servers", "server"), ("volumes", "volume"), ("images", "image"))
@@ -15,6 +12,10 @@ COUNTED = (("projects", "project"), ("servers", "server"), ("volumes", "volume")
 
 def status(state: StateOption = DEFAULT_STATE) -> None:
     """Say whether the cloud runs. Exit status 0 when it does, 3 when it does not."""
+    from sqlalchemy import text
+
+    from tane.db import Database
+
     files = State.of(state)
     config = files.config()
     if not files.running():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tane.agent.network import NetworkSettings
+from tane.agent.network.plan import NetworkSettings
 
 
 @pytest.fixture

@@ -28,7 +28,8 @@ from tane.agent.documents import (
     SecurityGroupRule,
     Subnet,
 )
-from tane.agent.network import LinuxNetwork, NetworkSettings
+from tane.agent.network.duty import LinuxNetwork
+from tane.agent.network.plan import NetworkSettings
 from tane.agent.network.plan import leg_name
 from tane.linux import netns
 

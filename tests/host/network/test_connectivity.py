@@ -7,7 +7,7 @@ import pytest
 from network_lab import EXTERNAL_GATEWAY, OPEN, External, Host, Net, eventually, floating, new_id, on_host, pings, run
 
 from tane.agent.documents import FloatingIp, HostRoute, NetworkState, Router
-from tane.agent.network import NetworkSettings
+from tane.agent.network.plan import NetworkSettings
 
 pytestmark = pytest.mark.root
 

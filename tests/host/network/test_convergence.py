@@ -10,7 +10,8 @@ import pytest
 from network_lab import EXTERNAL_GATEWAY, OPEN, External, Host, Net, eventually, floating, host_of, new_id, on_host, run
 
 from tane.agent.documents import NetworkState, Port, RemotePort, Router
-from tane.agent.network import LinuxNetwork, NetworkSettings
+from tane.agent.network.duty import LinuxNetwork
+from tane.agent.network.plan import NetworkSettings
 from tane.agent.network.plan import bridge_name
 from tane.linux import netns
 

@@ -11,7 +11,7 @@ import pytest
 from network_lab import OPEN, Guest, Host, Net, eventually, inside, new_id, on_host
 
 from tane.agent.documents import NetworkState, Router
-from tane.agent.network import NetworkSettings
+from tane.agent.network.plan import NetworkSettings
 from tane.linux import process
 
 pytestmark = pytest.mark.root

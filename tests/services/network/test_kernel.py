@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tane.agent.network import LinuxNetwork, NetworkSettings
+from tane.agent.network.duty import LinuxNetwork
+from tane.agent.network.plan import NetworkSettings
 from tests.api.network_support import Net, public, reconcile
 from tests.support import HOST_ID, ApiCloud
 

@@ -16,7 +16,7 @@ from tane.services.identity import tables
 from tane.services.identity.domain.common import new_id
 from tane.services.identity.domain.passwords import hash_password
 from tane.services.identity.domain.projects import DEFAULT_DOMAIN
-from tane.services.identity.domain.tokens import new_key
+from tane.services.identity.domain.tokens import changed, new_key
 from tane.services.identity.store import assignments, rows, tokens
 from tane.web.policy import ROLE_IMPLICATIONS
 
@@ -89,6 +89,7 @@ def publish(core: Core, entries: Iterable[CatalogEntry]) -> None:
                     )
                 elif present[interface].url != url:
                     rows.change(tx, tables.endpoint, present[interface].id, {"url": url})
+        changed(core, tx)
         tx.execute(delete(tables.revoked_token).where(tables.revoked_token.c.expires_at < tx.now))
 
 

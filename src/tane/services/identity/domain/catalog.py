@@ -10,6 +10,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.services.identity.domain.common import new_id, require, require_field
+from tane.services.identity.domain.tokens import changed, memory
 from tane.services.identity.store import catalog as store
 from tane.services.identity.store import rows
 from tane.services.identity.tables import endpoint, region, service
@@ -57,6 +58,7 @@ def create(core: Core, kind: str, values: dict[str, Any]) -> Row[Any]:
             if region_id and rows.get(tx, region, region_id) is None:
                 rows.add(tx, region, {**DEFAULTS["region"], "id": region_id, "created_at": tx.now})
         rows.add(tx, KINDS[kind], {**wanted, "id": row_id, "created_at": tx.now})
+        changed(core, tx)
         return require(tx, KINDS[kind], row_id, kind)
 
 
@@ -69,6 +71,7 @@ def update(core: Core, kind: str, row_id: str, values: dict[str, Any]) -> Row[An
         if "description" in wanted:
             wanted["description"] = wanted["description"] or ""
         rows.change(tx, KINDS[kind], row_id, wanted)
+        changed(core, tx)
         return require(tx, KINDS[kind], row_id, kind)
 
 
@@ -80,10 +83,18 @@ def delete(core: Core, kind: str, row_id: str) -> None:
                 f"Unable to delete region {row_id} because it or its child regions have associated endpoints."
             )
         rows.remove(tx, KINDS[kind], row_id)
+        changed(core, tx)
 
 
 def catalog(core: Core, project_id: str) -> list[dict[str, Any]]:
     """The catalogue of a token: endpoints of a service that need a project are left out when there is none."""
+    known = memory(core).catalogs
+    if project_id not in known:
+        known[project_id] = _catalog(core, project_id)
+    return known[project_id]
+
+
+def _catalog(core: Core, project_id: str) -> list[dict[str, Any]]:
     with core.db.read() as tx:
         entries = store.entries(tx)
     services: dict[str, dict[str, Any]] = {}

@@ -65,12 +65,14 @@ class Token:
 
 
 class TokenMemory:
-    """Process-local: the cipher, and tokens validated a moment ago. Any change of identity data empties it."""
+    """Process-local: the cipher, catalogues, tokens validated a moment ago. A change of identity data empties it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._cipher: MultiFernet | None = None
         self._valid: dict[str, tuple[Token, datetime]] = {}
+        self.catalogs: dict[str, list[dict[str, Any]]] = {}
+        """The catalogue as each project sees it."""
 
     def cipher(self, core: Core) -> MultiFernet:
         if self._cipher is None:
@@ -94,6 +96,7 @@ class TokenMemory:
     def forget(self) -> None:
         with self._lock:
             self._valid.clear()
+            self.catalogs = {}
 
 
 def memory(core: Core) -> TokenMemory:
