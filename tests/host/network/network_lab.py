@@ -29,8 +29,7 @@ from tane.agent.documents import (
     Subnet,
 )
 from tane.agent.network.duty import LinuxNetwork
-from tane.agent.network.plan import NetworkSettings
-from tane.agent.network.plan import leg_name
+from tane.agent.network.plan import NetworkSettings, leg_name
 from tane.linux import netns
 
 EXTERNAL_GATEWAY = "203.0.113.1"

@@ -11,8 +11,7 @@ from network_lab import EXTERNAL_GATEWAY, OPEN, External, Host, Net, eventually,
 
 from tane.agent.documents import NetworkState, Port, RemotePort, Router
 from tane.agent.network.duty import LinuxNetwork
-from tane.agent.network.plan import NetworkSettings
-from tane.agent.network.plan import bridge_name
+from tane.agent.network.plan import NetworkSettings, bridge_name
 from tane.linux import netns
 
 pytestmark = pytest.mark.root

@@ -19,8 +19,7 @@ from tane.agent.documents import (
     SecurityGroup,
     SecurityGroupRule,
 )
-from tane.agent.network.plan import NetworkSettings
-from tane.agent.network.plan import Plan
+from tane.agent.network.plan import NetworkSettings, Plan
 from tane.agent.network.planner import plan
 from tane.agent.network.security import link_local, rule_text, zones
 
