@@ -21,6 +21,9 @@ def render(service: Service) -> str:
         "|---|---|---|---|---|---|",
     ]
     lines += [line(service, route) for route in service.routes]
+    for socket in service.web_sockets:
+        what = (inspect.getdoc(socket.handler) or "").split("\n")[0]
+        lines.append(f"| WebSocket | `{service.prefix}{socket.path}` | {what} | a token in the address |  |  |")
     checks = {rule.name: rule.check for rule in service.rules}
     lines += ["", "## Policies", "", "| Rule | Default check |", "|---|---|"]
     lines += [f"| `{name}` | `{check}` |" for name, check in sorted(checks.items())]
