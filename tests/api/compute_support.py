@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from sqlalchemy import event
 
 from tane.agent.compute.drivers.fake import FakeCompute
 from tests.support import HOST_ID, ApiCloud, Caller
@@ -64,6 +68,22 @@ class Project:
         self.act(server_id, action, value)
         self.cloud.run_jobs()
         return self.show(server_id)
+
+
+@contextmanager
+def queries(cloud: ApiCloud) -> Iterator[list[str]]:
+    """The SQL that was read meanwhile."""
+    statements: list[str] = []
+
+    def note(*args: object) -> None:
+        statements.append(str(args[2]))
+
+    engine = cloud.core.db._reader
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def make_image(user: Caller, name: str = "cirros", data: bytes = b"disk" * 256, **more: Any) -> str:

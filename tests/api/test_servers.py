@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tane.agent.errors import HostError
-from tests.api.compute_support import LATEST, Project, V, at, make_flavor, make_network, project
+from tests.api.compute_support import LATEST, Project, V, at, make_flavor, make_network, project, queries
 from tests.support import HOST_ID, ApiCloud
 
 
@@ -206,21 +206,12 @@ def test_changes_since_shows_deleted_servers(garden: Project) -> None:
 
 
 def test_five_hundred_servers_are_listed_in_a_constant_number_of_queries(garden: Project) -> None:
-    from sqlalchemy import event
-
     counts = []
     for wanted in (1, 6):
         while len(garden.user.get(f"{V}/servers").json()["servers"]) < wanted:
             garden.create(networks=[{"uuid": garden.network_id}])
-        statements: list[str] = []
-
-        def note(*args: object, seen: list[str] = statements) -> None:
-            seen.append(str(args[2]))
-
-        engine = garden.cloud.core.db._reader
-        event.listen(engine, "before_cursor_execute", note)
-        garden.user.get(f"{V}/servers/detail")
-        event.remove(engine, "before_cursor_execute", note)
+        with queries(garden.cloud) as statements:
+            garden.user.get(f"{V}/servers/detail")
         counts.append(len(statements))
     assert counts[0] == counts[1]
 

@@ -10,7 +10,7 @@ import pytest
 from tane.agent.errors import HostError
 from tane.services.compute import interface
 from tane.services.compute.reconcilers.power import RECONCILER
-from tests.api.compute_support import LATEST, Project, V, at, make_image, project
+from tests.api.compute_support import LATEST, Project, V, at, make_image, project, queries
 from tests.support import HOST_ID, ApiCloud
 
 
@@ -225,6 +225,57 @@ def test_a_port_is_plugged_and_unplugged_while_the_server_runs(garden: Project) 
     garden.cloud.run_jobs()
     assert len(garden.host.guest(server_id).nics) == 1
     garden.user.get(f"{path}/{made['port_id']}", 404)
+
+
+def test_the_security_groups_of_a_server_are_told_with_their_rules(garden: Project) -> None:
+    made = garden.user.post(
+        "/network/v2.0/security-groups", {"security_group": {"name": "web", "description": "the shop"}}, 201
+    ).json()["security_group"]
+    rules: list[dict[str, Any]] = [
+        {"protocol": "tcp", "port_range_min": 443, "port_range_max": 443, "remote_ip_prefix": "192.0.2.0/24"},
+        {"protocol": "udp"},
+        {"protocol": "icmp"},
+        {"remote_group_id": made["id"]},
+        {"ethertype": "IPv6"},
+    ]
+    for rule in rules:
+        body = {"security_group_rule": {"security_group_id": made["id"], "direction": "ingress", **rule}}
+        garden.user.post("/network/v2.0/security-group-rules", body, 201)
+    server_id = garden.server(security_groups=[{"name": "web"}])
+    [shown] = garden.user.get(f"{V}/servers/{server_id}/os-security-groups").json()["security_groups"]
+    assert {key: shown[key] for key in ("id", "name", "description", "tenant_id")} == {
+        "id": made["id"],
+        "name": "web",
+        "description": "the shop",
+        "tenant_id": garden.user.project_id,
+    }
+    assert {rule.pop("parent_group_id") for rule in shown["rules"]} == {made["id"]}
+    assert len({rule.pop("id") for rule in shown["rules"]}) == len(rules)
+    itself = {"name": "web", "tenant_id": garden.user.project_id}
+    names = ("ip_protocol", "from_port", "to_port", "group", "ip_range")
+    expected: list[tuple[Any, ...]] = [
+        ("tcp", 443, 443, {}, {"cidr": "192.0.2.0/24"}),
+        ("udp", 1, 65535, {}, {"cidr": "0.0.0.0/0"}),
+        ("icmp", -1, -1, {}, {"cidr": "0.0.0.0/0"}),
+        (None, None, None, itself, {}),
+        (None, None, None, {}, {"cidr": "::/0"}),
+    ]
+    # The test's clock stands still, so the rules have no order.
+    found = [tuple(rule[name] for name in names) for rule in shown["rules"]]
+    assert sorted(map(str, found)) == sorted(map(str, expected))
+
+
+def test_many_security_groups_of_a_server_are_told_in_as_many_queries_as_one(garden: Project) -> None:
+    server_id = garden.server()
+    counts = []
+    for name in (None, "web", "mail"):
+        if name is not None:
+            garden.user.post("/network/v2.0/security-groups", {"security_group": {"name": name}}, 201)
+            garden.act(server_id, "addSecurityGroup", {"name": name})
+        with queries(garden.cloud) as statements:
+            garden.user.get(f"{V}/servers/{server_id}/os-security-groups")
+        counts.append(len(statements))
+    assert counts[0] == counts[1] == counts[2]
 
 
 def test_security_groups_are_added_to_a_server_and_removed(garden: Project) -> None:

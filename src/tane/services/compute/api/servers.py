@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from sqlalchemy.engine import Row
 
 from tane.services.compute.api.common import given, links, next_link, page_limit, sorting
 from tane.services.compute.api.server_view import View, addresses
@@ -233,18 +234,37 @@ def ips_of_network(request: Request) -> dict[str, Any]:
 
 
 def security_groups(request: Request) -> dict[str, Any]:
-    rows = servers.security_groups(request.core, request.ctx, request.path["server_id"])
+    """The security groups of a server, in the form compute had before networks were a service of their own."""
+    groups, rules = servers.security_groups(request.core, request.ctx, request.path["server_id"])
     return {
         "security_groups": [
             {
-                "id": row.id,
-                "name": row.name,
-                "description": getattr(row, "description", "") or "",
-                "tenant_id": getattr(row, "project_id", request.ctx.project_id),
-                "rules": [],
+                "id": group.id,
+                "name": group.name,
+                "description": group.description,
+                "tenant_id": group.project_id,
+                "rules": [_rule_view(rule) for rule in rules[group.id] if rule.direction == "ingress"],
             }
-            for row in rows
+            for group in groups
         ]
+    }
+
+
+def _rule_view(rule: Row[Any]) -> dict[str, Any]:
+    """That form knows no outgoing rules, and writes "all" as the whole range: of ports, or -1 of other protocols."""
+    first, last = rule.port_range_min, rule.port_range_max
+    if rule.protocol is not None and first is None and last is None:
+        first, last = (1, 65535) if rule.protocol in ("tcp", "udp", "6", "17") else (-1, -1)
+    everyone = "::/0" if rule.ethertype == "IPv6" else "0.0.0.0/0"
+    named = rule.remote_group_id is not None
+    return {
+        "id": rule.id,
+        "parent_group_id": rule.security_group_id,
+        "ip_protocol": rule.protocol,
+        "from_port": first,
+        "to_port": last,
+        "group": {"name": rule.remote_name, "tenant_id": rule.remote_project_id} if named else {},
+        "ip_range": {} if named else {"cidr": rule.remote_ip_prefix or everyone},
     }
 
 

@@ -194,10 +194,12 @@ def reset_state(core: Core, ctx: Context, server_id: str, vm_state: str) -> None
 # ------------------------------------------------------------------------------------------------- security groups
 
 
-def security_groups(core: Core, ctx: Context, server_id: str) -> list[Row[Any]]:
+def security_groups(core: Core, ctx: Context, server_id: str) -> tuple[list[Row[Any]], Mapping[str, list[Row[Any]]]]:
+    """The groups of a server's ports, and the rules of each by the group's id."""
     with core.db.read() as tx:
         require(tx, ctx, server_id)
-        return network.security_groups(tx, [server_id]).get(server_id, [])
+        groups = network.security_groups(tx, [server_id])[server_id]
+        return groups, network.security_group_rules(tx, [group.id for group in groups])
 
 
 def set_security_group(core: Core, ctx: Context, server_id: str, name: str, *, add: bool) -> None:

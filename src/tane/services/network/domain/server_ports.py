@@ -27,6 +27,7 @@ from tane.services.network.tables import (
     port_address,
     port_security_group,
     security_group,
+    security_group_rule,
     subnet,
 )
 from tane.web.context import Context
@@ -269,11 +270,17 @@ def _addresses(tx: Tx, server_ids: Sequence[str]) -> list[tuple[str, AddressInfo
 
 
 def security_groups(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
-    """Rows (id, name) of the groups of each server's ports."""
+    """Rows (id, name, description, project_id) of the groups of each server's ports."""
     found: dict[str, list[Row[Any]]] = {server_id: [] for server_id in server_ids}
     for start in range(0, len(server_ids), rows.MANY):
         statement = (
-            select(security_group.c.id, security_group.c.name, port.c.device_id)
+            select(
+                security_group.c.id,
+                security_group.c.name,
+                security_group.c.description,
+                security_group.c.project_id,
+                port.c.device_id,
+            )
             .join(port_security_group, port_security_group.c.security_group_id == security_group.c.id)
             .join(port, port.c.id == port_security_group.c.port_id)
             .where(port.c.device_id.in_(server_ids[start : start + rows.MANY]), CLAIMED)
@@ -282,6 +289,26 @@ def security_groups(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[Row[Any
         )
         for row in tx.all(statement):
             found[row.device_id].append(row)
+    return found
+
+
+def security_group_rules(tx: Tx, group_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
+    """The rules of each group, oldest first, with ``remote_name`` and ``remote_project_id`` of the group they name."""
+    found: dict[str, list[Row[Any]]] = {group_id: [] for group_id in group_ids}
+    remote = security_group.alias("remote")
+    for start in range(0, len(group_ids), rows.MANY):
+        statement = (
+            select(
+                security_group_rule,
+                remote.c.name.label("remote_name"),
+                remote.c.project_id.label("remote_project_id"),
+            )
+            .join(remote, remote.c.id == security_group_rule.c.remote_group_id, isouter=True)
+            .where(security_group_rule.c.security_group_id.in_(group_ids[start : start + rows.MANY]))
+            .order_by(security_group_rule.c.created_at, security_group_rule.c.id)
+        )
+        for row in tx.all(statement):
+            found[row.security_group_id].append(row)
     return found
 
 
