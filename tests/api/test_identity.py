@@ -88,3 +88,51 @@ def test_scopes_of_domain_system_and_none(cloud: ApiCloud) -> None:
     assert cloud.login("admin", ADMIN_PASSWORD, system={"all": True}).project_id == ""
     unscoped = cloud.login("admin", ADMIN_PASSWORD)
     assert [p["name"] for p in unscoped.get("/identity/v3/auth/projects").json()["projects"]] == ["admin"]
+
+
+def test_a_project_has_tags(cloud: ApiCloud) -> None:
+    user, admin = cloud.new_user("mia", "garden"), cloud.admin
+    path = f"/identity/v3/projects/{user.project_id}/tags"
+    admin.request("PUT", f"{path}/green").raise_for_status()
+    admin.get(f"{path}/green", expect=204)
+    tags = admin.request("PUT", path, json={"tags": ["wide", "wide", "old"]}).json()["tags"]
+    assert tags == ["wide", "old"]
+    admin.delete(f"{path}/wide")
+    admin.get(f"{path}/wide", expect=404)
+    assert user.get(path).json()["tags"] == ["old"]
+    assert user.request("DELETE", path).status_code == 403
+    admin.delete(path)
+    assert user.get(path).json()["tags"] == []
+    assert admin.request("PUT", path, json={"tags": ["a,b"]}).status_code == 400
+
+
+def test_a_member_sees_the_domain_of_the_own_project_only(cloud: ApiCloud) -> None:
+    user, admin = cloud.new_user("mia", "garden"), cloud.admin
+    other = admin.post("/identity/v3/domains", {"domain": {"name": "other"}}, 201).json()["domain"]
+    assert user.get("/identity/v3/domains/default").json()["domain"]["id"] == "default"
+    user.get(f"/identity/v3/domains/{other['id']}", expect=403)
+
+
+def test_a_domain_made_as_a_project_is_changed_and_deleted_as_one(cloud: ApiCloud) -> None:
+    admin = cloud.admin
+    body = {"project": {"name": "land", "is_domain": True, "domain_id": None}}
+    path = f"/identity/v3/projects/{admin.post('/identity/v3/projects', body, 201).json()['project']['id']}"
+    assert admin.request("DELETE", path).status_code == 403
+    admin.request("PATCH", path, json={"project": {"enabled": False}}).raise_for_status()
+    admin.delete(path)
+    admin.get(path, expect=404)
+
+
+def test_a_region_is_made_by_its_id_and_by_an_endpoint_that_names_it(cloud: ApiCloud) -> None:
+    admin = cloud.admin
+    body = {"region": {"description": "far"}}
+    assert admin.request("PUT", "/identity/v3/regions/north", json=body).status_code == 201
+    assert admin.request("PUT", "/identity/v3/regions/north", json=body).status_code == 409
+    endpoint = admin.get("/identity/v3/endpoints").json()["endpoints"][0]
+    changed = {"endpoint": {"region": "south"}}
+    admin.request("PATCH", f"/identity/v3/endpoints/{endpoint['id']}", json=changed).raise_for_status()
+    admin.get("/identity/v3/regions/south")
+
+
+def test_a_user_of_an_unknown_domain_is_not_made(cloud: ApiCloud) -> None:
+    cloud.admin.post("/identity/v3/users", {"user": {"name": "mia", "domain_id": "nowhere"}}, 404)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tane.services.identity import schemas
-from tane.services.identity.api import catalog, projects, roles, tokens, users, versions
+from tane.services.identity.api import catalog, projects, roles, tags, tokens, users, versions
 from tane.web.routes import Route
 
 ROUTES = (
@@ -26,6 +26,13 @@ ROUTES = (
     Route("GET", "/v3/projects/{project_id}", projects.show, "identity:get_project"),
     Route("PATCH", "/v3/projects/{project_id}", projects.update, "identity:update_project", schemas.Project),
     Route("DELETE", "/v3/projects/{project_id}", projects.delete, "identity:delete_project", status=204),
+    Route("GET", "/v3/projects/{project_id}/tags", tags.index, "identity:list_project_tags"),
+    Route("PUT", "/v3/projects/{project_id}/tags", tags.replace, "identity:update_project_tags", schemas.ProjectTags),
+    Route("DELETE", "/v3/projects/{project_id}/tags", tags.clear, "identity:delete_project_tags", status=204),
+    Route("GET", "/v3/projects/{project_id}/tags/{tag}", tags.check, "identity:get_project_tag", status=204),
+    Route("HEAD", "/v3/projects/{project_id}/tags/{tag}", tags.check, "identity:get_project_tag", status=204),
+    Route("PUT", "/v3/projects/{project_id}/tags/{tag}", tags.add, "identity:create_project_tag", status=201),
+    Route("DELETE", "/v3/projects/{project_id}/tags/{tag}", tags.remove, "identity:delete_project_tag", status=204),
     Route("GET", "/v3/users", users.index, "identity:list_users"),
     Route("POST", "/v3/users", users.create, "identity:create_user", schemas.User, status=201),
     Route("GET", "/v3/users/{user_id}", users.show, "identity:get_user"),
@@ -91,6 +98,14 @@ ROUTES = (
     Route("GET", "/v3/regions", catalog.region_index, "identity:list_regions"),
     Route("POST", "/v3/regions", catalog.region_create, "identity:create_region", schemas.Region, status=201),
     Route("GET", "/v3/regions/{region_id}", catalog.region_show, "identity:get_region"),
+    Route(
+        "PUT",
+        "/v3/regions/{region_id}",
+        catalog.region_create_named,
+        "identity:create_region",
+        schemas.Region,
+        status=201,
+    ),
     Route("PATCH", "/v3/regions/{region_id}", catalog.region_update, "identity:update_region", schemas.Region),
     Route("DELETE", "/v3/regions/{region_id}", catalog.region_delete, "identity:delete_region", status=204),
     Route("GET", "/v3/services", catalog.service_index, "identity:list_services"),

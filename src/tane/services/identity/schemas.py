@@ -75,6 +75,9 @@ class Domain(LooseBody):
     domain: DomainIn
 
 
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^,/]*$")]
+
+
 class ProjectIn(LooseBody):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetOr = UNSET
     description: str | UnsetOr | None = UNSET
@@ -82,12 +85,16 @@ class ProjectIn(LooseBody):
     domain_id: Id | UnsetOr | None = UNSET
     parent_id: Id | UnsetOr | None = UNSET
     is_domain: bool | UnsetOr = UNSET
-    tags: list[Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^,/]*$")]] | UnsetOr = UNSET
+    tags: list[Tag] | UnsetOr = UNSET
     options: dict[str, Any] | UnsetOr = UNSET
 
 
 class Project(LooseBody):
     project: ProjectIn
+
+
+class ProjectTags(LooseBody):
+    tags: Annotated[list[Tag], msgspec.Meta(max_length=80)]
 
 
 class UserIn(LooseBody):

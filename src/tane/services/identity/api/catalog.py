@@ -53,6 +53,12 @@ def region_create(request: Request) -> dict[str, Any]:
     return {"region": region_view(request, catalog.create(request.core, "region", given(request.body.region)))}
 
 
+def region_create_named(request: Request) -> dict[str, Any]:
+    """PUT of a region id: create it under that id."""
+    values = {**given(request.body.region), "id": request.path["region_id"]}
+    return {"region": region_view(request, catalog.create(request.core, "region", values))}
+
+
 def region_update(request: Request) -> dict[str, Any]:
     row = catalog.update(request.core, "region", request.path["region_id"], given(request.body.region))
     return {"region": region_view(request, row)}

@@ -36,10 +36,15 @@ def index(request: Request) -> dict[str, Any]:
     return listing(request, "projects", (view(request, row) for row in found))
 
 
+def require_visible(request: Request, project_id: str, rule: str) -> None:
+    """:raises Forbidden: unless it is the project of the caller's token, or the caller an administrator."""
+    if not request.ctx.is_admin and request.ctx.project_id != project_id:
+        raise Forbidden(f"You are not authorized to perform the requested action: {rule}.")
+
+
 def show(request: Request) -> dict[str, Any]:
     project_id = request.path["project_id"]
-    if not request.ctx.is_admin and request.ctx.project_id != project_id:
-        raise Forbidden("You are not authorized to perform the requested action: identity:get_project.")
+    require_visible(request, project_id, "identity:get_project")
     return {"project": view(request, projects.show(request.core, project_id))}
 
 
@@ -74,7 +79,11 @@ def domain_index(request: Request) -> dict[str, Any]:
 
 
 def domain_show(request: Request) -> dict[str, Any]:
-    return {"domain": view(request, projects.show(request.core, request.path["domain_id"], is_domain=True))}
+    """Everybody sees the domain of the own project."""
+    domain_id = request.path["domain_id"]
+    if not request.ctx.is_admin and domain_id not in (request.ctx.domain_id, request.ctx.project_domain_id):
+        raise Forbidden("You are not authorized to perform the requested action: identity:get_domain.")
+    return {"domain": view(request, projects.show(request.core, domain_id, is_domain=True))}
 
 
 def domain_create(request: Request) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sqlalchemy import Table
 from sqlalchemy.engine import Row
 
 from tane.core import Core
+from tane.db import Tx
 from tane.services.identity.domain.common import new_id, require, require_field
 from tane.services.identity.domain.tokens import changed, memory
 from tane.services.identity.store import catalog as store
@@ -52,11 +53,7 @@ def create(core: Core, kind: str, values: dict[str, Any]) -> Row[Any]:
         if kind == "region" and rows.get(tx, region, row_id) is not None:
             raise Conflict(f"Conflict occurred attempting to store region - Duplicate ID, {row_id}.")
         if kind == "endpoint":
-            if rows.get(tx, service, wanted["service_id"]) is None:
-                raise BadRequest(f"Invalid service_id: could not find service {wanted['service_id']}.")
-            region_id = wanted["region_id"]
-            if region_id and rows.get(tx, region, region_id) is None:
-                rows.add(tx, region, {**DEFAULTS["region"], "id": region_id, "created_at": tx.now})
+            _check_endpoint(tx, wanted)
         rows.add(tx, KINDS[kind], {**wanted, "id": row_id, "created_at": tx.now})
         changed(core, tx)
         return require(tx, KINDS[kind], row_id, kind)
@@ -66,13 +63,22 @@ def update(core: Core, kind: str, row_id: str, values: dict[str, Any]) -> Row[An
     with core.db.write() as tx:
         require(tx, KINDS[kind], row_id, kind)
         wanted = {n: v for n, v in values.items() if n in FIELDS[kind] and n != "id"}
-        if kind == "endpoint" and "service_id" in wanted and rows.get(tx, service, wanted["service_id"]) is None:
-            raise BadRequest(f"Invalid service_id: could not find service {wanted['service_id']}.")
+        if kind == "endpoint":
+            _check_endpoint(tx, wanted)
         if "description" in wanted:
             wanted["description"] = wanted["description"] or ""
         rows.change(tx, KINDS[kind], row_id, wanted)
         changed(core, tx)
         return require(tx, KINDS[kind], row_id, kind)
+
+
+def _check_endpoint(tx: Tx, values: Mapping[str, Any]) -> None:
+    """Refuse an unknown service; a region that is named for the first time is made, as Keystone does."""
+    if "service_id" in values and rows.get(tx, service, values["service_id"]) is None:
+        raise BadRequest(f"Invalid service_id: could not find service {values['service_id']}.")
+    region_id = values.get("region_id")
+    if region_id and rows.get(tx, region, region_id) is None:
+        rows.add(tx, region, {**DEFAULTS["region"], "id": region_id, "created_at": tx.now})
 
 
 def delete(core: Core, kind: str, row_id: str) -> None:

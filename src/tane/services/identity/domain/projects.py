@@ -24,7 +24,12 @@ def kind_of(is_domain: bool) -> str:
 
 def show(core: Core, project_id: str, *, is_domain: bool = False) -> Row[Any]:
     with core.db.read() as tx:
-        return require(tx, project, project_id, kind_of(is_domain), **({"is_domain": True} if is_domain else {}))
+        return _require(tx, project_id, is_domain)
+
+
+def _require(tx: Tx, project_id: str, is_domain: bool) -> Row[Any]:
+    """The row. A domain is a project too: it is found under both names, another project only under its own."""
+    return require(tx, project, project_id, kind_of(is_domain), **({"is_domain": True} if is_domain else {}))
 
 
 def index(core: Core, filters: Mapping[str, Any]) -> list[Row[Any]]:
@@ -67,14 +72,14 @@ def create(core: Core, values: dict[str, Any], *, is_domain: bool = False) -> Ro
 
 def update(core: Core, project_id: str, values: dict[str, Any], *, is_domain: bool = False) -> Row[Any]:
     with core.db.write() as tx:
-        row = require(tx, project, project_id, kind_of(is_domain), is_domain=is_domain)
+        row = _require(tx, project_id, is_domain)
         if "name" in values:
             refuse_duplicate(tx, project, kind_of(is_domain), project_id, name=values["name"], domain_id=row.domain_id)
         if values.get("domain_id", row.domain_id or project_id) not in (row.domain_id, project_id):
             raise BadRequest("Cannot change the domain_id of a project.")
         if values.get("parent_id", row.parent_id) != row.parent_id:
             raise Forbidden("Update of `parent_id` is not allowed.")
-        if is_domain and project_id == DEFAULT_DOMAIN and values.get("enabled") is False:
+        if project_id == DEFAULT_DOMAIN and values.get("enabled") is False:
             raise Forbidden("The default domain cannot be disabled.")
         extra = {**row.extra, **values.pop("extra", {})}
         allowed: dict[str, Any] = {name: values[name] for name in ("name", "enabled", "tags") if name in values}
@@ -85,10 +90,15 @@ def update(core: Core, project_id: str, values: dict[str, Any], *, is_domain: bo
         return require(tx, project, project_id, kind_of(is_domain))
 
 
+def set_tags(core: Core, project_id: str, tags: list[str]) -> list[str]:
+    """Replace the tags of a project; returns them without repetitions."""
+    return list(update(core, project_id, {"tags": list(dict.fromkeys(tags))}).tags)
+
+
 def delete(core: Core, project_id: str, *, is_domain: bool = False) -> None:
     with core.db.write() as tx:
-        row = require(tx, project, project_id, kind_of(is_domain), is_domain=is_domain)
-        if is_domain:
+        row = _require(tx, project_id, is_domain)
+        if row.is_domain:
             if row.enabled:
                 raise Forbidden("Cannot delete a domain that is enabled, please disable it first.")
             _empty_domain(tx, project_id)

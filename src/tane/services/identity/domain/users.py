@@ -28,14 +28,13 @@ def index(core: Core, filters: Mapping[str, Any]) -> list[Row[Any]]:
 
 
 def create(core: Core, values: dict[str, Any]) -> Row[Any]:
-    """:raises BadRequest: unknown domain. :raises Conflict: the name is taken in the domain."""
+    """:raises NotFound: unknown domain. :raises Conflict: the name is taken in the domain."""
     require_field(values, "name")
     password = values.get("password")
     hashed = hash_password(password, core.config.bcrypt_rounds) if password else None
     domain_id = values.get("domain_id") or DEFAULT_DOMAIN
     with core.db.write() as tx:
-        if not rows.find(tx, project, {"id": domain_id, "is_domain": True}):
-            raise BadRequest(f"Invalid domain_id: {domain_id} is not a domain.")
+        require(tx, project, domain_id, "domain", is_domain=True)
         refuse_duplicate(tx, user, "user", name=values["name"], domain_id=domain_id)
         user_id = values.get("id") or new_id()
         rows.add(
