@@ -201,3 +201,15 @@ def test_usage_is_counted_from_the_servers(garden: Project) -> None:
     usage = garden.user.get(path).json()["tenant_usage"]
     assert usage["total_hours"] == pytest.approx(0.5) and usage["total_memory_mb_usage"] == pytest.approx(32)
     garden.user.get(f"{V}/os-simple-tenant-usage", 403)
+
+
+def test_an_aggregate_id_beyond_every_number_is_not_found(cloud: ApiCloud) -> None:
+    for aggregate_id in ("9" * 40, "²", "-1"):
+        cloud.admin.get(f"/compute/v2.1/os-aggregates/{aggregate_id}", 404)
+
+
+def test_a_tag_of_any_letters_is_told_in_an_address(cloud: ApiCloud) -> None:
+    garden = project(cloud)
+    server_id = garden.server()
+    answer = garden.user.put(f"{V}/servers/{server_id}/tags/%E7%A8%AE%0D%0Ax", headers=LATEST)
+    assert answer.headers["Location"].endswith("/tags/%E7%A8%AE%0D%0Ax")

@@ -309,3 +309,10 @@ def test_schemas_versions_and_import_methods_are_published(cloud: ApiCloud) -> N
     for name in ("image", "images", "member", "members"):
         assert mia.get(f"/image/v2/schemas/{name}").json()["name"] == name
     assert mia.get("/image/v2/info/import").json()["import-methods"]["value"] == []
+
+
+def test_an_image_keeps_an_owner(cloud: ApiCloud) -> None:
+    admin = cloud.admin
+    image_id = admin.post("/image/v2/images", {"name": "x"}, 201).json()["id"]
+    headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+    admin.patch(f"/image/v2/images/{image_id}", [{"op": "remove", "path": "/owner"}], 403, headers=headers)

@@ -275,3 +275,9 @@ def test_the_administrator_sees_how_full_networks_are(cloud: ApiCloud, mia: Net)
     mia.who.get(path, 403)
     shown = cloud.admin.get(path).json()["network_ip_availability"]
     assert (shown["total_ips"], shown["used_ips"]) == (5, 2)
+
+
+def test_one_request_changes_one_network(cloud: ApiCloud) -> None:
+    net = Net(cloud.new_user("mia", "garden"))
+    network = net.make("network", name="lan")
+    net.who.put(f"{V2}/networks/{network['id']}", {"networks": [{"name": "a"}, {"name": "b"}]}, 400)

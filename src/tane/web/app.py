@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl
 
 import falcon
 import falcon.asgi
-import msgspec
 import structlog
 
 from tane.core import Core
@@ -90,6 +89,9 @@ async def _falcon_error(req: Any, resp: Any, error: falcon.HTTPError, params: An
     if ws is not None:
         await ws.close(REFUSED + code)
         return
+    if code == 405 and req.scope["path"].endswith("/"):
+        # DELETE …/volumes/ is no call of the collection but one whose id is missing.
+        error, code = falcon.HTTPNotFound(), 404
     resp.status = error.status
     resp.data = codec.encode(
         {"error": {"code": code, "title": error.title, "message": error.description or error.title}}
@@ -124,6 +126,11 @@ class Endpoint:
     async def handle(
         self, method: str, req: falcon.asgi.Request, resp: falcon.asgi.Response, path: dict[str, str]
     ) -> None:
+        """Answer one request.
+
+        A slash at the end is accepted where clients send one: when a version root or a collection is read. Elsewhere
+        it is an id that is missing (``DELETE …/volumes/``): as with any other empty id nothing is found, which is 404.
+        """
         request_id = f"req-{uuid.uuid4()}"
         service = self.service
         resp.set_header(service.request_id_header, request_id)
@@ -134,6 +141,9 @@ class Endpoint:
                 await self._answer(method, req, resp, path, request_id)
         except ApiError as error:
             self._error(resp, error)
+        except falcon.HTTPError as error:
+            # Falcon's own reading of a header, such as a Content-Length that is no number.
+            self._error(resp, BadRequest(error.description or error.title or "Malformed request"))
         except Exception:
             log.error(
                 "request failed", method=method, path=req.path, error=traceback.format_exc(), request_id=request_id
@@ -162,6 +172,9 @@ class Endpoint:
             for name, value in service.microversions.headers(spoken).items():
                 resp.set_header(name, value)
         candidates = self.by_method[method]
+        reads_many = method in ("GET", "HEAD") and not candidates[0].path.endswith("}")
+        if "" in path.values() or (req.scope["path"].endswith("/") and not reads_many):
+            raise NotFound("The resource could not be found.")
         ctx = Context(request_id)
         token = headers.get("x-auth-token", "")
         if any(route.policy is not None for route in candidates) and not token:
@@ -215,10 +228,7 @@ class Endpoint:
                 request.body = codec.decode(route.body, request.raw, request.version)
 
     def _action(self, candidates: list[Route], raw: bytes, spoken: Version) -> tuple[Route, Any]:
-        try:
-            data = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadRequest(f"Malformed request body: {error}") from None
+        data = codec.parse(raw)
         if not isinstance(data, dict) or len(data) != 1:
             raise BadRequest("Malformed request body: an object with exactly one action is expected")
         name = next(iter(data))

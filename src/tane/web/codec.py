@@ -43,11 +43,15 @@ def decode(kind: type[T], raw: bytes, spoken: Version | None = None) -> T:
 
     :raises BadRequest: not JSON, a wrong type, an unknown or missing field; the message names the field and the rule.
     """
+    return convert(kind, parse(raw), spoken)
+
+
+def parse(raw: bytes) -> Any:
+    """The JSON value of a body. :raises BadRequest: not JSON, not UTF-8, or nested deeper than is read."""
     try:
-        data = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"Malformed request body: {error}") from None
-    return convert(kind, data, spoken)
 
 
 def convert(kind: type[T], data: Any, spoken: Version | None = None) -> T:
@@ -118,6 +122,11 @@ def _parts(hint: Any) -> list[Any]:
     if arguments and get_origin(hint) not in (list, dict, tuple):
         return [part for argument in arguments for part in _parts(argument)]
     return [hint]
+
+
+def whole(text: str) -> int | None:
+    """The integer a text of ASCII digits tells; None for any other text, and for one that no database column holds."""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
 
 
 def iso(moment: datetime | None) -> str | None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
+from tane.web.codec import whole
 from tane.web.context import Context
 from tane.web.errors import BadRequest
 from tane.web.versions import Version
 
 if TYPE_CHECKING:
     from tane.core import Core
+
+IN_PATHS = "/:@!$&'()*+,;=~"
+"""What stands in a path as it is; all else is percent-encoded."""
 
 
 class BodyStream(Protocol):
@@ -68,11 +72,12 @@ class Request:
         value = self._first.get(name)
         if value is None or value == "":
             return default
-        if not value.lstrip("-").isdigit() or int(value) < minimum:
+        number = whole(value)
+        if number is None or number < minimum:
             raise BadRequest(
                 f"Invalid value '{value}' for query parameter '{name}': an integer >= {minimum} is expected."
             )
-        return int(value)
+        return number
 
     def allows(self, rule: str, target: Mapping[str, Any] | None = None) -> bool:
         """Whether the caller passes a policy rule on ``target`` (by default something of its own)."""
@@ -80,7 +85,7 @@ class Request:
 
     def link(self, path: str, **query: Any) -> str:
         """An absolute link inside the service."""
-        text = f"{self.service_url}{path}"
+        text = self.service_url + quote(path, safe=IN_PATHS)
         return f"{text}?{urlencode(query, doseq=True)}" if query else text
 
     def next_page(self, path: str, marker: str) -> str:

@@ -57,7 +57,7 @@ ROUTES = (
     Route("GET", "/v2.0", versions.show, None),
     Route("GET", "/v2.0/extensions", versions.extensions, "get_extension"),
     Route("GET", "/v2.0/extensions/{alias}", versions.extension, "get_extension"),
-    *_resource("/v2.0/networks", "network", networks, schemas.Network, schemas.Network),
+    *_resource("/v2.0/networks", "network", networks, schemas.Network, schemas.NetworkChange),
     *_resource("/v2.0/subnets", "subnet", subnets, schemas.Subnet, schemas.SubnetChange),
     *_resource("/v2.0/ports", "port", ports, schemas.Port, schemas.PortChange),
     *_resource("/v2.0/routers", "router", routers, schemas.Router, schemas.RouterChange),

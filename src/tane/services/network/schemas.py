@@ -43,6 +43,10 @@ class Network(Body):
     networks: list[NetworkIn] | UnsetType = UNSET
 
 
+class NetworkChange(Body):
+    network: NetworkIn
+
+
 class SubnetIn(Common, kw_only=True):
     network_id: Id
     ip_version: Literal[4, 6] = 4

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from sqlalchemy.engine import Row
 
 from tane.services.compute.api.common import links, next_link, page_limit, sorting
 from tane.services.compute.domain import flavors
+from tane.web import codec
 from tane.web.errors import BadRequest
 from tane.web.request import Request
 from tane.web.versions import trim
@@ -116,7 +116,7 @@ def create_extra_specs(request: Request) -> dict[str, Any]:
 
 
 def update_extra_spec(request: Request) -> dict[str, Any]:
-    body = msgspec.json.decode(request.raw)
+    body = codec.parse(request.raw)
     key = request.path["key"]
     if not isinstance(body, dict) or list(body) != [key] or not isinstance(body[key], str):
         raise BadRequest("Request body and URI mismatch")

@@ -18,6 +18,7 @@ from tane.hosts import store as hosts
 from tane.services.compute.domain import quotas, scheduler
 from tane.services.compute.domain.common import new_id
 from tane.services.compute.store import groups, servers
+from tane.web.codec import whole
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
@@ -94,7 +95,8 @@ def aggregates(core: Core) -> list[Row[Any]]:
 
 
 def _require_aggregate(tx: Tx, aggregate_id: str) -> Row[Any]:
-    row = groups.aggregate_by_id(tx, int(aggregate_id)) if aggregate_id.isdigit() else None
+    number = whole(aggregate_id)
+    row = None if number is None else groups.aggregate_by_id(tx, number)
     if row is None:
         raise NotFound(f"Aggregate {aggregate_id} could not be found.")
     return row

@@ -19,6 +19,7 @@ from tane.services.compute.domain.states import states_of_status
 from tane.services.compute.store import servers
 from tane.services.compute.tables import server
 from tane.services.network import interface as network
+from tane.web.codec import whole
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Forbidden
 
@@ -239,7 +240,7 @@ def _status(ctx: Context, wanted: Sequence[str], *, refuse: bool) -> ColumnEleme
 def _metadata(text: str) -> list[ColumnElement[bool]]:
     try:
         wanted = msgspec.json.decode(text, type=dict[str, str])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise BadRequest("Invalid filter 'metadata': a JSON object of strings is expected") from None
     return [server.c.metadata[key].as_string() == value for key, value in wanted.items()]
 
@@ -285,9 +286,10 @@ def _regex(name: str, text: str) -> str:
 
 
 def _number(name: str, text: str) -> int:
-    if not text.isdigit():
+    number = whole(text)
+    if number is None:
         raise BadRequest(f"Invalid filter '{name}': {text} is not an integer")
-    return int(text)
+    return number
 
 
 def _flag(name: str, text: str) -> bool:

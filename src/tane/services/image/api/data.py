@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from tane.services.image.domain import content, transfers
+from tane.web.codec import whole
 from tane.web.errors import BadRequest, RangeNotSatisfiable, UnsupportedMedia
 from tane.web.request import Request, Response
 
@@ -14,7 +15,8 @@ async def upload(request: Request) -> None:
     if kind != "application/octet-stream":
         raise UnsupportedMedia(f"Unsupported Content-Type {kind}: application/octet-stream is expected.")
     announced = request.headers.get("content-length", "")
-    if announced and not announced.isdigit():
+    size = whole(announced)
+    if announced and size is None:
         raise BadRequest("Content-Length must be a number.")
     assert request.stream is not None
     await transfers.upload(
@@ -22,7 +24,7 @@ async def upload(request: Request) -> None:
         request.ctx,
         request.path["image_id"],
         aiter(request.stream),
-        int(announced) if announced else None,
+        size,
     )
 
 

@@ -11,6 +11,7 @@ from tane.services.image.api.patch import changes_of
 from tane.services.image.api.query import conditions_of, order_of, viewer_of
 from tane.services.image.api.views import image_view
 from tane.services.image.domain import images
+from tane.web import codec
 from tane.web.errors import BadRequest, Forbidden
 from tane.web.request import Request, Response
 
@@ -88,8 +89,8 @@ def import_image(request: Request) -> None:
     images.show(request.core, request.ctx, request.path["image_id"])
     name = ""
     try:
-        name = str(msgspec.json.decode(request.raw)["method"]["name"])
-    except (msgspec.DecodeError, KeyError, TypeError):
+        name = str(codec.parse(request.raw)["method"]["name"])
+    except (KeyError, TypeError):
         raise BadRequest("Import request requires a 'method' field.") from None
     raise BadRequest(f"Unknown import method name '{name}'.")
 

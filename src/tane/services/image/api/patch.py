@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import msgspec
-
 from tane.services.image import schemas
 from tane.services.image.domain.images import Change, refuse_reserved
 from tane.web import codec
@@ -25,10 +23,7 @@ def changes_of(content_type: str, raw: bytes) -> list[Change]:
     draft = MEDIA_TYPES.get(content_type.split(";")[0].strip().lower())
     if draft is None:
         raise UnsupportedMedia(f"Image PATCH expects Content-Type one of: {', '.join(sorted(MEDIA_TYPES))}")
-    try:
-        body = msgspec.json.decode(raw)
-    except msgspec.DecodeError as error:
-        raise BadRequest(f"Malformed request body: {error}") from None
+    body = codec.parse(raw)
     if not isinstance(body, list):
         raise BadRequest("Request body must be a JSON array of operation objects.")
     return [_change(item, draft) for item in body]

@@ -159,6 +159,8 @@ def update(core: Core, ctx: Context, image_id: str, changes: Sequence[Change]) -
             elif change.name == "owner":
                 if not ctx.is_admin:
                     raise Forbidden("Owner can't be updated by non admin.")
+                if change.op == "remove":
+                    raise Forbidden("Property owner may not be removed.")
                 values["project_id"] = change.value
             elif change.name == "locations":
                 raise Forbidden("It's not allowed to update locations if locations are invisible.")

@@ -15,9 +15,9 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 
 
-def parse_mac(text: str, field: str = "mac_address") -> str:
+def parse_mac(text: str | None, field: str = "mac_address") -> str:
     """The canonical form of a unicast MAC address."""
-    mac = text.strip().lower().replace("-", ":")
+    mac = (text or "").strip().lower().replace("-", ":")
     if not _MAC.fullmatch(mac) or mac == "00:00:00:00:00:00" or int(mac[:2], 16) & 1:
         raise BadRequest(
             f"Invalid input for {field}. Reason: '{text}' is not a valid MAC address.", type="HTTPBadRequest"

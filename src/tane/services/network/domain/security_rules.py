@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from tane.web.codec import whole
 from tane.web.errors import BadRequest
 
 PROTOCOLS = {
@@ -80,7 +81,7 @@ def _protocol(value: Any) -> str | None:
     if value is None or value == "":
         return None
     text = str(value).lower()
-    if text == "any" or text in PROTOCOLS or (text.isdecimal() and int(text) <= 255):
+    if text == "any" or text in PROTOCOLS or 0 <= (-1 if (number := whole(text)) is None else number) <= 255:
         return None if text == "any" else text
     raise BadRequest(
         f"Security group rule protocol {value} not supported. Only protocol values {sorted(PROTOCOLS)} and "

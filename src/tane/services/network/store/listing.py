@@ -12,6 +12,7 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.db.paging import page
 from tane.services.network.tables import resource_tag
+from tane.web.codec import whole
 from tane.web.context import Context
 from tane.web.errors import BadRequest
 
@@ -79,7 +80,7 @@ def _equal(name: str, column: Any, values: list[str]) -> Any:
     if isinstance(column.type, Boolean):
         return column.in_([_boolean(name, value) for value in values])
     if isinstance(column.type, Integer):
-        numbers = [int(value) for value in values if value.lstrip("-").isdigit()]
+        numbers = [number for value in values if (number := whole(value)) is not None]
         return column.in_(numbers) if numbers else false()
     return column.in_(values)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tane.services.volume.domain import quotas
+from tane.web.codec import whole
 from tane.web.errors import BadRequest, Forbidden
 from tane.web.request import Request
 
@@ -59,10 +60,11 @@ def _numbers(given: dict[str, Any]) -> dict[str, int]:
     values = {name: value for name, value in given.items() if name not in ("tenant_id", "force", "id")}
     if not values:
         raise BadRequest("Invalid input for field/attribute quota_set. {} does not have enough properties")
-    for name, value in values.items():
-        if isinstance(value, bool) or not (isinstance(value, int) or str(value).lstrip("-").isdigit()):
-            raise BadRequest(f"Invalid input for field/attribute {name}. Value: {value}. An integer is expected")
-    return {name: int(value) for name, value in values.items()}
+    numbers = {name: None if isinstance(value, bool) else whole(str(value)) for name, value in values.items()}
+    for name, number in numbers.items():
+        if number is None:
+            raise BadRequest(f"Invalid input for field/attribute {name}. Value: {values[name]}. An integer is expected")
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
 def limits(request: Request) -> dict[str, Any]:

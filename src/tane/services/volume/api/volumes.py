@@ -12,7 +12,7 @@ from tane.services.volume.domain.common import BACKEND
 from tane.services.volume.domain.volumes import NewVolume, Shown
 from tane.services.volume.store import volumes as rows
 from tane.services.volume.tables import volume
-from tane.web.codec import iso_micro
+from tane.web.codec import iso_micro, whole
 from tane.web.errors import BadRequest, Forbidden, NotImplementedHere
 from tane.web.request import Request
 from tane.web.versions import trim
@@ -171,9 +171,10 @@ def create(request: Request) -> dict[str, Any]:
 
 def _size(given: int | str | None) -> int | None:
     if isinstance(given, str):
-        if not given.strip().isdigit():
+        number = whole(given.strip())
+        if number is None:
             raise BadRequest(f"Invalid input for field/attribute size. Value: {given}. '{given}' is not an integer")
-        return int(given)
+        return number
     return given
 
 
