@@ -1,0 +1,216 @@
+"""Sends the questions and judges the answers: server errors, hangs, leaks."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import structlog
+
+from fuzz.questions import Question, ask
+from fuzz.world import Actor, World, template, world
+from tane.app import SERVICES
+
+WORLD_REQUESTS = 2500
+"""How long a cloud is used: what callers make and delete in it goes stale."""
+JOBS_EVERY = 150
+PRIVATE = re.compile(r"zq(?:red|blue)[0-9a-f]+|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+OPEN = ("public", "community")
+
+
+class Hunt:
+    """``defects``: each distinct one, how often it was met, and the first request that showed it."""
+
+    def __init__(self, folder: Path, rng: random.Random, only: str = "") -> None:
+        self.folder, self.rng, self.only = folder, rng, only
+        self.sent = self.errors = self.leaks = 0
+        self.defects: dict[str, tuple[int, str]] = {}
+        self.statuses: Counter[int] = Counter()
+        self._log: list[MutableMapping[str, Any]] = []
+        self._owners: dict[str, str] = {}
+        self._open: set[str] = set()
+        self._told: dict[str, set[str]] = {}
+
+    def run(self, requests: int) -> None:
+        before = structlog.get_config()
+        structlog.configure(processors=[self._note], cache_logger_on_first_use=False)
+        try:
+            database = template(self.folder)
+            while self.sent < requests:
+                with world(database, self.folder / f"cloud{self.sent}", self.rng) as here:
+                    self._explore(here, min(WORLD_REQUESTS, requests - self.sent))
+        finally:
+            structlog.configure(**before)
+
+    def _note(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> Any:
+        if method in ("error", "exception", "critical"):
+            self._log.append(event)
+        raise structlog.DropEvent
+
+    def _explore(self, here: World, requests: int) -> None:
+        routes = [(service, route) for service in SERVICES for route in service.routes]
+        routes = [pair for pair in routes if self.only in f"{pair[1].method} {pair[0].prefix}{pair[1].path}"]
+        # What makes something is asked more often, so that there is something to ask about.
+        weights = [3 if route.method == "POST" and route.action is None else 1 for _, route in routes]
+        self._owners = {
+            resource_id: owner for ids in here.known.values() for resource_id, owner in ids if len(resource_id) > 20
+        }
+        self._open = {resource_id for resource_id, owner in self._owners.items() if not owner}
+        for number in range(requests):
+            service, route = self.rng.choices(routes, weights)[0]
+            self._send(here, ask(here, service, route))
+            if number % JOBS_EVERY == JOBS_EVERY - 1:
+                here.api.run_jobs()
+                self._judge_log("a job", f"after request {self.sent}")
+
+    def _send(self, here: World, question: Question) -> None:
+        self.sent += 1
+        request = {
+            "headers": list(_raw(question.headers)),
+            "content": question.content,
+            "params": question.query or None,
+        }
+        told = f"{question.actor.name}: {question.path[:200]} {question.query} {(question.content or b'')[:300]!r}"
+        try:
+            response = here.send(question.route.method, question.path, **request)
+        except httpx.InvalidURL:
+            return
+        except Exception as error:  # What gets out of the application is the worst of the server's errors.
+            self._found(f"{question.line}: {type(error).__name__}: {str(error)[:200]}", told)
+            self.errors += 1
+            return
+        self.statuses[response.status_code] += 1
+        self._judge_log(question.line, told)
+        if response.status_code >= 500 and not _not_done(response):
+            self.errors += 1
+            if not any(defect.startswith(question.line) for defect in self.defects):
+                self._found(f"{question.line}: {response.status_code} {response.text[:200]}", told)
+        everyone = question.actor.is_admin and question.route.method in ("POST", "PUT", "PATCH")
+        for actor in here.actors if everyone else (question.actor,):
+            # What a body named (as the device of a port), or an administrator put together, is read there again.
+            told_to = self._told.setdefault(actor.caller.project_id, set())
+            told_to.update(PRIVATE.findall(question.text if question.actor.is_admin else str(question.content)))
+        self._learn(here, question, response)
+        if not question.actor.is_admin:
+            self._judge_leaks(question, response, told)
+        if response.status_code == 401 and question.headers["X-Auth-Token"] == question.actor.caller.token:
+            _log_in(here, question.actor)
+
+    def _judge_log(self, where: str, told: str) -> None:
+        for event in self._log:
+            text = str(event.get("error", event.get("event")))
+            lines = [line.strip() for line in text.strip().splitlines()]
+            places = [line for line in lines if "/tane/" in line]
+            if where == "a job":
+                self.errors += 1
+                where = f"job {event.get('operation', event.get('reconciler', ''))}"
+            self._found(f"{where}: {_last(lines)[:300]} [{places[-1].split('/tane/')[-1] if places else ''}]", told)
+        self._log.clear()
+
+    def _found(self, defect: str, example: str) -> None:
+        # Ids differ from one occurrence to the next.
+        defect = re.sub(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}|zq[a-z]+[0-9a-f]+", "…", defect)
+        times, first = self.defects.get(defect, (0, example))
+        self.defects[defect] = (times + 1, first)
+
+    def _learn(self, here: World, question: Question, response: httpx.Response) -> None:
+        """Remember what was made, whose it is, and what is open to others."""
+        found = _json(response)
+        for row in _objects(found):
+            resource_id = row.get("id")
+            if isinstance(resource_id, str) and (_is_open(row) or row.get("network_id") in self._open):
+                self._open.add(resource_id)
+                self._open.add(str(row.get("name")))
+        if question.route.method != "POST" or response.status_code >= 300 or not isinstance(found, dict):
+            return
+        row = next((value for value in found.values() if isinstance(value, dict)), found)
+        if question.collection == "members":
+            self._open.add(str(row.get("image_id")))
+        resource_id = row.get("id") or row.get("port_id") or row.get("name")
+        if isinstance(resource_id, str | int):
+            told = row.get("project_id") or row.get("tenant_id") or row.get("owner")
+            project = str(told or question.actor.caller.project_id)
+            here.remember(question.collection, str(resource_id), project)
+            if told or not question.actor.is_admin:
+                self._owners.setdefault(str(resource_id), project)
+
+    def _judge_leaks(self, question: Question, response: httpx.Response, told: str) -> None:
+        own, sent = question.actor.mark, question.text
+        known = self._open | self._told.get(question.actor.caller.project_id, set())
+        for token in set(PRIVATE.findall(response.text)) - known:
+            if token in sent:
+                continue
+            if token.startswith("zq"):
+                foreign = not token.startswith(own) and own[:4] != "zqfr"
+            else:
+                owner = self._owners.get(token)
+                foreign = owner is not None and owner != question.actor.caller.project_id
+            if foreign and not self._may_tell(response, token, question.actor.caller.project_id):
+                self.leaks += 1
+                rows = [row for row in _objects(_json(response)) if token in str(row.values())]
+                defect = f"{question.line}: leak of another project's {_field(response, token)}"
+                self._found(defect, f"{told}\n    {token} in {str(rows[-1:])[:1000]}")
+
+    def _may_tell(self, response: httpx.Response, token: str, project: str) -> bool:
+        """Whether every object that tells the token is open to all, or (a port) on a network of the reader's."""
+        holders = [row for row in _objects(_json(response)) if "id" in row and token in str(list(row.values()))]
+        own = {resource_id for resource_id, owner in self._owners.items() if owner == project}
+        return bool(holders) and all(row["id"] in self._open or row.get("network_id") in own for row in holders)
+
+
+def _log_in(here: World, actor: Actor) -> None:
+    names = {"admin": ("admin", "admin"), "member of red": ("mia", "red"), "reader of red": ("ron", "red")}
+    name, project = names.get(actor.name, ("bob", "blue"))
+    if actor.name != "unscoped":
+        secret = f"{name}-secret" if name != "admin" else "correct horse battery"
+        actor.caller = here.api.login(name, secret, project)
+
+
+def _raw(headers: dict[str, str]) -> Any:
+    return [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+
+
+def _not_done(response: httpx.Response) -> bool:
+    """The documented answer of what is not done: 501 with a message."""
+    return response.status_code == 501 and any(row.get("message") for row in _objects(_json(response)))
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return msgspec.json.decode(response.content)
+    except msgspec.DecodeError:
+        return None
+
+
+def _objects(value: Any) -> Any:
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _objects(inner)
+
+
+def _is_open(row: dict[str, Any]) -> bool:
+    return bool(
+        row.get("visibility") in OPEN
+        or row.get("shared")
+        or row.get("router:external")
+        or row.get("os-flavor-access:is_public")
+        or row.get("is_public")
+    )
+
+
+def _field(response: httpx.Response, token: str) -> str:
+    names = {name for row in _objects(_json(response)) for name, value in row.items() if value == token}
+    return ", ".join(sorted(names)) or "text"
+
+
+def _last(lines: list[str]) -> str:
+    """The line that names the exception: SQLAlchemy's tell the statement after it."""
+    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Violation|[A-Z]\w+): ", line)]
+    return named[-1] if named else lines[-1] if lines else ""
