@@ -1,0 +1,69 @@
+"""The demo ends well in each of the four ways a machine may allow, and ``down`` leaves nothing of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tane.linux import netns
+from tane.server import cloud_id
+from tests.e2e.real import free_port
+
+LEFT_OUT = {"root": None, "userns": None, "user": "user-mode network", "simulated": "hosts are simulated"}
+
+
+def tane(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tane.cli", arguments[0], "--state", str(folder), *arguments[1:]]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
+
+
+def processes(folder: Path) -> list[str]:
+    """Command lines of running programs that name the cloud's folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if entry.name.isdigit() and f"{folder}/" in command and "pytest" not in command.split(str(folder))[0]:
+            found.append(command)
+    return found
+
+
+@pytest.mark.parametrize("mode", list(LEFT_OUT))
+def test_the_demo_ends_well_and_down_leaves_nothing(mode: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp(mode)
+    try:
+        done = tane(folder, "demo", "--mode", mode, "--port", str(free_port()))
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+        last = done.stdout.strip().splitlines()[-1]
+        assert last.startswith("demo: ok")
+        assert ("login" in last) == (mode != "simulated")
+        told = LEFT_OUT[mode]
+        assert told is None or told in done.stdout
+        ledger = folder / "host" / "network" / "namespaces"
+        made = set(ledger.read_text().split()) if mode == "root" else set()
+        assert (mode != "root") or made & netns.names()
+    finally:
+        ended = tane(folder, "down")
+    assert ended.returncode == 0, f"{ended.stdout}{ended.stderr}"
+    assert not made & netns.names()
+    assert not [name for name in netns.names() if cloud_id(folder) in name]
+    links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
+    assert cloud_id(folder) not in links
+    assert processes(folder) == []
+
+
+def test_servers_start_again_after_the_machine_was_down(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("again")
+    try:
+        assert tane(folder, "demo", "--mode", "simulated", "--port", str(free_port())).returncode == 0
+        assert tane(folder, "down").returncode == 0
+        assert tane(folder, "up").returncode == 0
+        assert "1 servers" in tane(folder, "status").stdout
+    finally:
+        tane(folder, "down", "--purge")
+    assert not folder.exists()
