@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 from tests.api.compute_support import LATEST, Project, V, at, make_flavor, project
 from tests.support import ApiCloud
@@ -15,7 +16,8 @@ def garden(cloud: ApiCloud) -> Project:
 
 
 def test_the_versions_are_discovered_without_a_token(cloud: ApiCloud) -> None:
-    [entry] = cloud.call("GET", "/compute/").json()["versions"]
+    [first, entry] = cloud.call("GET", "/compute/").json()["versions"]
+    assert first["id"] == "v2.0" and cloud.call("GET", "/compute/v2/").status_code == 200
     assert (entry["id"], entry["min_version"], entry["version"]) == ("v2.1", "2.1", "2.96")
     shown = cloud.call("GET", "/compute/v2.1/").json()["version"]
     assert shown["links"][0]["href"] == "http://cloud.test/compute/v2.1/"
@@ -213,3 +215,30 @@ def test_a_tag_of_any_letters_is_told_in_an_address(cloud: ApiCloud) -> None:
     server_id = garden.server()
     answer = garden.user.put(f"{V}/servers/{server_id}/tags/%E7%A8%AE%0D%0Ax", headers=LATEST)
     assert answer.headers["Location"].endswith("/tags/%E7%A8%AE%0D%0Ax")
+
+
+def test_a_certificate_is_made_for_a_user(garden: Project) -> None:
+    body = {"keypair": {"name": "windows", "type": "x509"}}
+    made = garden.user.post(f"{V}/os-keypairs", body, 201, headers=at("2.2")).json()["keypair"]
+    certificate = x509.load_pem_x509_certificate(made["public_key"].encode())
+    key = serialization.load_pem_private_key(made["private_key"].encode(), None)
+    assert certificate.public_key() == key.public_key() and made["type"] == "x509"
+    kept = garden.user.get(f"{V}/os-keypairs/windows", headers=at("2.2")).json()["keypair"]
+    assert kept["fingerprint"] == made["fingerprint"] == certificate.fingerprint(hashes.SHA1()).hex(":")
+
+
+def test_older_clients_ask_compute_for_an_image(garden: Project) -> None:
+    path = f"{V}/images/{garden.image_id}"
+    shown = garden.user.get(path).json()["image"]
+    assert (shown["id"], shown["status"], shown["progress"]) == (garden.image_id, "ACTIVE", 100)
+    garden.user.get(path, 404, headers=at("2.36"))
+    garden.cloud.new_user("eve", "elsewhere").delete(path, 404)
+    garden.user.delete(path, 204)
+    garden.user.get(path, 404)
+
+
+def test_an_access_address_is_told_in_its_canonical_form(garden: Project) -> None:
+    server_id = garden.server()
+    body = {"server": {"accessIPv6": "0000:0000:0000:0000:0000:babe:220.12.22.2"}}
+    shown = garden.user.put(f"{V}/servers/{server_id}", body, 200).json()["server"]
+    assert shown["accessIPv6"] == "::babe:dc0c:1602"

@@ -473,3 +473,16 @@ def test_services_pools_and_zones_tell_the_truth(admin: Volumes, mia: Volumes) -
     assert mia.show(mia.create()["id"])["status"] == "error"
     admin.caller.put(f"{admin.url}/os-services/enable", body, 200)
     assert mia.show(mia.create()["id"])["status"] == "available"
+
+
+def test_a_collection_with_a_slash_at_its_end_is_not_found(cloud: ApiCloud) -> None:
+    admin = cloud.admin
+    base = f"/volume/v3/{admin.project_id}"
+    admin.get(f"{base}/volumes/", 404)
+    admin.delete(f"{base}/volumes/", 404)
+    admin.get("/image/v2/images/", 404)
+
+
+def test_a_snapshot_of_no_volume_is_not_found(cloud: ApiCloud) -> None:
+    admin = cloud.admin
+    admin.post(f"/volume/v3/{admin.project_id}/snapshots", {"snapshot": {"volume_id": None}}, 404)

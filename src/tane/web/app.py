@@ -78,6 +78,9 @@ def build(core: Core, services: Iterable[Service], authenticate: Authenticate) -
             endpoint = Endpoint(core, service, routes, authenticate)
             # Requests arrive without their trailing slash (see above), so a route must not have one either.
             app.add_route((service.prefix + path).rstrip("/"), endpoint)
+            for alias, root in service.aliases:
+                if path.startswith(root):
+                    app.add_route(service.prefix + alias + path.removeprefix(root), endpoint)
         for socket in service.web_sockets:
             app.add_route(service.prefix + socket.path, SocketEndpoint(core, socket))
     return app
@@ -128,8 +131,9 @@ class Endpoint:
     ) -> None:
         """Answer one request.
 
-        A slash at the end is accepted where clients send one: when a version root or a collection is read. Elsewhere
-        it is an id that is missing (``DELETE …/volumes/``): as with any other empty id nothing is found, which is 404.
+        A slash at the end is accepted where clients send one: when a version root is read, or a collection of a service
+        without ``strict_paths``. Elsewhere it is an id that is missing (``DELETE …/volumes/``): as with any other empty
+        id nothing is found, which is 404.
         """
         request_id = f"req-{uuid.uuid4()}"
         service = self.service
@@ -173,6 +177,7 @@ class Endpoint:
                 resp.set_header(name, value)
         candidates = self.by_method[method]
         reads_many = method in ("GET", "HEAD") and not candidates[0].path.endswith("}")
+        reads_many &= candidates[0].policy is None or not service.strict_paths
         if "" in path.values() or (req.scope["path"].endswith("/") and not reads_many):
             raise NotFound("The resource could not be found.")
         ctx = Context(request_id)

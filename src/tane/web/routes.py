@@ -48,7 +48,11 @@ class Route:
 
 @dataclass(frozen=True)
 class Service:
-    """A service as ``app.py`` mounts it. ``forbidden`` is the message of a refused caller, with ``{rule}`` in it."""
+    """A service as ``app.py`` mounts it. ``forbidden`` is the message of a refused caller, with ``{rule}`` in it.
+
+    ``aliases``: (alias, root) pairs; what lies under a root is served under its alias too. ``strict_paths``: a
+    collection with a slash at its end is not found, as in the real service.
+    """
 
     name: str
     prefix: str
@@ -62,3 +66,5 @@ class Service:
     forbidden: str = "Policy doesn't allow {rule} to be performed."
     request_id_header: str = "x-openstack-request-id"
     extra_request_id_headers: Sequence[str] = field(default=())
+    aliases: Sequence[tuple[str, str]] = ()
+    strict_paths: bool = False

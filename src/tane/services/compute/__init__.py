@@ -19,4 +19,5 @@ SERVICE = Service(
     reconcilers=RECONCILERS,
     web_sockets=WEB_SOCKETS,
     extra_request_id_headers=("x-compute-request-id",),
+    aliases=(("/v2", "/v2.1"),),
 )

@@ -12,6 +12,7 @@ from tane.services.compute.api import (
     consoles,
     flavors,
     hosts,
+    images,
     keypairs,
     quotas,
     servers,
@@ -288,4 +289,9 @@ CONSOLES = (
 
 WEB_SOCKETS = (WebSocketRoute(consoles.SOCKET, consoles.attach),)
 
-ROUTES = (*VERSIONS, *FLAVORS, *KEYPAIRS, *SERVERS, *ACTIONS, *HOSTS, *QUOTAS, *CONSOLES)
+IMAGES = (
+    Route("GET", "/v2.1/images/{image_id}", images.show, "os_compute_api:image:show", until="2.35"),
+    Route("DELETE", "/v2.1/images/{image_id}", images.delete, "os_compute_api:image:delete", status=204, until="2.35"),
+)
+
+ROUTES = (*VERSIONS, *IMAGES, *FLAVORS, *KEYPAIRS, *SERVERS, *ACTIONS, *HOSTS, *QUOTAS, *CONSOLES)

@@ -14,4 +14,5 @@ SERVICE = Service(
     error_shape=image_shape,
     reconcilers=RECONCILERS,
     forbidden="You are not authorized to complete {rule} action.",
+    strict_paths=True,
 )

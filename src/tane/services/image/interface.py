@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ __all__ = [
     "delete_image",
     "fail_image",
     "image_by_id",
+    "remove_image",
     "scratch_path",
     "store_file",
     "visible_image",
@@ -48,6 +50,8 @@ class ImageInfo(msgspec.Struct, kw_only=True):
     checksum: str | None
     os_hash_value: str | None
     properties: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
     ref: ImageRef | None
 
 
@@ -63,6 +67,11 @@ def image_by_id(tx: Tx, image_id: str) -> ImageInfo | None:
     """The image whoever owns it, or None: for operations."""
     row = store.get(tx, image_id)
     return None if row is None else _info(tx, row)
+
+
+def remove_image(core: Core, ctx: Context, image_id: str) -> None:
+    """Delete an image for its owner. :raises NotFound: not visible. :raises Forbidden: protected, or another's."""
+    images.delete(core, ctx, image_id)
 
 
 def _info(tx: Tx, row: Row[Any]) -> ImageInfo:
@@ -85,6 +94,8 @@ def _info(tx: Tx, row: Row[Any]) -> ImageInfo:
         checksum=row.checksum,
         os_hash_value=row.os_hash_value,
         properties=image.properties,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
         ref=ref,
     )
 

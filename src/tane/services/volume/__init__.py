@@ -15,4 +15,5 @@ SERVICE = Service(
     error_shape=compute_shape,
     microversions=VERSIONS,
     operations=OPERATIONS,
+    strict_paths=True,
 )

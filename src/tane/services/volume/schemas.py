@@ -56,7 +56,7 @@ class VolumeUpdate(Body):
 
 
 class SnapshotIn(LooseBody):
-    volume_id: Uuid
+    volume_id: Uuid | None
     name: Name = None
     description: Name = None
     display_name: Name = None

@@ -23,7 +23,19 @@ def _entry(request: Request, path: str) -> dict[str, Any]:
 
 
 def index(request: Request) -> dict[str, Any]:
-    return {"versions": [_entry(request, "/v2.1/")]}
+    """The choices; v2.0 stands first as in every Nova, and means v2.1 without microversions."""
+    return {"versions": [_entry_of_2_0(request), _entry(request, "/v2.1/")]}
+
+
+def _entry_of_2_0(request: Request) -> dict[str, Any]:
+    return {
+        "id": "v2.0",
+        "status": "SUPPORTED",
+        "version": "",
+        "min_version": "",
+        "updated": "2011-01-21T11:33:21Z",
+        "links": [{"rel": "self", "href": f"{request.service_url}/v2/"}],
+    }
 
 
 def show(request: Request) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.jobs import enqueue
 from tane.services.compute.domain import quotas
-from tane.services.compute.domain.common import ip_or_empty, refuse_locked, require, require_state
+from tane.services.compute.domain.common import canonical_addresses, refuse_locked, require, require_state
 from tane.services.compute.domain.create import (
     check_user_data,
     new_password,
@@ -150,9 +150,7 @@ def given(body: RebuildIn) -> dict[str, Any]:
         "hostname": body.hostname,
     }
     found = {name: value for name, value in columns.items() if value is not msgspec.UNSET}
-    ip_or_empty(found.get("access_ip_v4", ""), "accessIPv4", 4)
-    ip_or_empty(found.get("access_ip_v6", ""), "accessIPv6", 6)
-    return found
+    return canonical_addresses(found)
 
 
 def _public_key(tx: Tx, ctx: Context, key_name: str | None) -> str | None:

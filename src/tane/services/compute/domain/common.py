@@ -49,16 +49,27 @@ def hostname_of(name: str, server_id: str) -> str:
 
 
 def ip_or_empty(text: str, field: str, version: int) -> str:
-    """:raises BadRequest: ``text`` is neither empty nor an address of that IP version."""
+    """The address in its one canonical form (RFC 5952). :raises BadRequest: neither empty nor of that IP version."""
     if text:
         try:
-            if ipaddress.ip_address(text).version != version:
+            address = ipaddress.ip_address(text)
+            if address.version != version:
                 raise ValueError
+            return str(address)
         except ValueError:
             raise BadRequest(
                 f"Invalid input for field/attribute {field}. Value: {text}. '{text}' is not a 'ipv{version}'"
             ) from None
     return text
+
+
+def canonical_addresses(values: dict[str, Any]) -> dict[str, Any]:
+    """Columns of a server with its access addresses checked. :raises BadRequest: one is no address."""
+    for version in (4, 6):
+        name = f"access_ip_v{version}"
+        if name in values:
+            values = {**values, name: ip_or_empty(values[name], f"accessIPv{version}", version)}
+    return values
 
 
 def of_project(row: Row[Any], request_id: str | None) -> Context:

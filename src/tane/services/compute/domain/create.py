@@ -77,8 +77,8 @@ def create(core: Core, ctx: Context, body: ServerCreateIn, hints: SchedulerHints
 
 
 def _check_values(body: ServerCreateIn, count: int) -> None:
-    ip_or_empty(body.accessIPv4, "accessIPv4", 4)
-    ip_or_empty(body.accessIPv6, "accessIPv6", 6)
+    body.accessIPv4 = ip_or_empty(body.accessIPv4, "accessIPv4", 4)
+    body.accessIPv6 = ip_or_empty(body.accessIPv6, "accessIPv6", 6)
     check_user_data(body.user_data)
     if body.personality:
         raise BadRequest("Personality files are not supported; use user_data or a config drive instead.")

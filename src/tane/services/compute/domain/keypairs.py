@@ -5,18 +5,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.services.compute.domain import quotas
 from tane.services.compute.store import keypairs
 from tane.web.context import Context
-from tane.web.errors import BadRequest, Conflict, NotFound, NotImplementedHere
+from tane.web.errors import BadRequest, Conflict, NotFound
+
+USER_PRINCIPAL_NAME = ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 
 
 def index(core: Core, user_id: str, marker: str | None, limit: int | None) -> list[Row[Any]]:
@@ -51,9 +55,7 @@ def create(
         raise BadRequest("Keypair data is invalid: Keypair name contains unsafe characters")
     private_key = None
     if public_key is None:
-        if kind != "ssh":
-            raise NotImplementedHere("Generating an x509 certificate is not implemented; import one instead.")
-        public_key, private_key = generate()
+        public_key, private_key = generate() if kind == "ssh" else generate_certificate(ctx.user_id)
     public_key = public_key.strip() if kind == "ssh" else public_key
     shown = fingerprint(public_key, kind)
     with core.db.write() as tx:
@@ -74,6 +76,37 @@ def generate() -> tuple[str, str]:
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
     return f"{public.decode()} Generated-by-Tane", private.decode()
+
+
+def generate_certificate(user_id: str) -> tuple[str, str]:
+    """(certificate, private key) in PEM, for WinRM: signed by itself, ten years, for ``<user id>@localhost``."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user_id[:64])])
+    # Windows maps a certificate to an account by this field, the "user principal name".
+    principal = x509.OtherName(USER_PRINCIPAL_NAME, _utf8_string(f"{user_id}@localhost"))
+    begin = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=3650))
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([principal]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
+
+
+def _utf8_string(text: str) -> bytes:
+    """DER of a UTF8String of up to 127 bytes."""
+    content = text.encode()[:127]
+    return bytes((0x0C, len(content))) + content
 
 
 def fingerprint(public_key: str, kind: str) -> str:

@@ -15,7 +15,7 @@ from tane.db import Tx
 from tane.hosts import store as host_store
 from tane.jobs import cancel, enqueue
 from tane.services.compute.domain import quotas, scheduler
-from tane.services.compute.domain.common import ip_or_empty, refuse_locked, require
+from tane.services.compute.domain.common import canonical_addresses, refuse_locked, require
 from tane.services.compute.store import block_devices, servers
 from tane.services.network import interface as network
 from tane.web.context import Context
@@ -85,9 +85,7 @@ def row(core: Core, ctx: Context, server_id: str) -> Row[Any]:
 
 def update(core: Core, ctx: Context, server_id: str, values: dict[str, Any]) -> Shown:
     """:raises BadRequest: an address that is none. :raises Conflict: a locked server is renamed."""
-    for name, version in (("access_ip_v4", 4), ("access_ip_v6", 6)):
-        if name in values:
-            ip_or_empty(values[name], name.replace("access_ip_v", "accessIPv"), version)
+    values = canonical_addresses(values)
     with core.db.write() as tx:
         require(tx, ctx, server_id)
         if values:

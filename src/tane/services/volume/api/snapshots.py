@@ -77,7 +77,7 @@ def show(request: Request) -> dict[str, Any]:
 def create(request: Request) -> dict[str, Any]:
     body = request.body.snapshot
     new = NewSnapshot(
-        volume_id=body.volume_id,
+        volume_id=body.volume_id or "",
         name=body.name or body.display_name or "",
         description=body.description if body.description is not None else body.display_description,
         force=body.force in (True, "True", "true", "1"),
