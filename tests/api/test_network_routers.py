@@ -200,3 +200,11 @@ def test_the_host_is_told_of_routers_gateways_and_floating_ips(cloud: ApiCloud, 
     mia.change("router", router["id"], admin_state_up=False)
     reconcile(cloud)
     assert duty.state.routers == () and mia.show("floatingip", floating["id"])["status"] == "DOWN"
+
+
+def test_an_interface_works_also_while_its_router_is_switched_off(cloud: ApiCloud, mia: Net) -> None:
+    subnet = mia.subnet("10.0.0.0/24")
+    router = mia.make("router", name="r", admin_state_up=False)
+    port_id = mia.attach(router["id"], subnet["id"])["port_id"]
+    reconcile(cloud)
+    assert mia.who.get(f"{V2}/ports/{port_id}").json()["port"]["status"] == "ACTIVE"

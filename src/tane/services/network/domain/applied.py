@@ -99,7 +99,8 @@ def _routers(snapshot: Snapshot, failed: Mapping[str, str]) -> list[Change]:
     for row in snapshot.ports:
         if row.device_owner in ROUTER_OWNERS and row.device_id in snapshot.routers:
             owner = snapshot.routers[row.device_id]
-            state = _judge(failed, row.id, owner.id, row.network_id, up=row.admin_state_up and owner.admin_state_up)
+            # Not whether the router is switched on: that its own admin_state_up tells, and clients wait for the port.
+            state = _judge(failed, row.id, owner.id, row.network_id, up=row.admin_state_up)
             if _differs(row, state):
                 found.append(Change(port, row.id, state))
     return found
