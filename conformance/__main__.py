@@ -10,7 +10,7 @@ from pathlib import Path
 from conformance import report, tempest
 from conformance.cloud import Cloud, own_cloud, running_cloud
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent.absolute() / "results"
 SUITES = {"tempest": tempest.run}
 
 

@@ -32,8 +32,7 @@ class Selection:
 def run(cloud: Cloud, selection: Selection, folder: Path) -> list[report.Result]:
     """Run the selected tests in ``folder``; one result for each of them, also of those this Tempest does not have."""
     programs = install()
-    workspace = folder / "workspace"
-    _run([str(programs / "tempest"), "init", str(workspace)], folder / "init.log", check=True)
+    workspace = prepare(programs, folder)
     provisions = provision(cloud, folder)
     with (workspace / "etc" / "tempest.conf").open("w") as file:
         settings(cloud, provisions, workspace).write(file)
@@ -42,8 +41,11 @@ def run(cloud: Cloud, selection: Selection, folder: Path) -> list[report.Result]
         sys.exit("conformance: no test is selected")
     (folder / "tests.txt").write_text("\n".join(chosen) + "\n")
     print(f"conformance: {len(chosen)} tests of Tempest {VERSION}; log in {folder / 'run.log'}", flush=True)
-    command = [str(programs / "tempest"), "run", "--load-list", str(folder.absolute() / "tests.txt")]
-    _run([*command, "--concurrency", str(selection.concurrency)], folder / "run.log", workspace)
+    command = [str(programs / "stestr"), "run", "--load-list", str(folder / "tests.txt")]
+    with (folder / "run.log").open("wb") as log:
+        # Its return code tells no more than the results do.
+        command += ["--concurrency", str(selection.concurrency)]
+        subprocess.run(command, cwd=workspace, env=_environment(workspace), stdout=log, stderr=log, check=False)
     results = report.from_junit(_junit(programs, workspace, folder))
     missing = [report.Result(name, "failed", f"not in Tempest {VERSION}") for name in absent]
     return report.complete(results, chosen) + missing
@@ -59,6 +61,25 @@ def install() -> Path:
         command = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*command, *PACKAGES], check=True)
     return programs
+
+
+def prepare(programs: Path, folder: Path) -> Path:
+    """A folder for one run, as ``tempest init`` would make it but without an entry in the user's list of them."""
+    workspace = folder / "workspace"
+    for name in ("etc", "logs", "locks"):
+        (workspace / name).mkdir(parents=True)
+    ask = "import os, tempest; print(os.path.dirname(tempest.__file__))"
+    package = subprocess.run([str(programs / "python"), "-c", ask], capture_output=True, text=True, check=True)
+    top = package.stdout.strip()
+    # Tests of a class share what its set-up made: they stay together.
+    lines = ("[DEFAULT]", f"test_path={top}/test_discover", f"top_dir={top}", r"group_regex=([^\.]*\.)*")
+    (workspace / ".stestr.conf").write_text("\n".join(lines) + "\n")
+    subprocess.run([str(programs / "stestr"), "init"], cwd=workspace, check=True)
+    return workspace
+
+
+def _environment(workspace: Path) -> dict[str, str]:
+    return {**os.environ, "TEMPEST_CONFIG_DIR": str(workspace / "etc")}
 
 
 def choose(tests: list[str], selection: Selection) -> tuple[list[str], list[str]]:
@@ -170,7 +191,7 @@ def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configpar
         },
         "volume-feature-enabled": {"backup": False, "extend_attached_volume": False, "manage_volume": False},
         "scenario": {"img_file": provisions.image_file, "img_disk_format": "raw" if cloud.simulated else "qcow2"},
-        "oslo_concurrency": {"lock_path": workspace / "tempest_lock"},
+        "oslo_concurrency": {"lock_path": workspace / "locks"},
     }
     parser = configparser.RawConfigParser()
     parser.read_dict({section: {key: str(value) for key, value in pairs.items()} for section, pairs in values.items()})
@@ -179,7 +200,9 @@ def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configpar
 
 def _all_tests(programs: Path, workspace: Path) -> list[str]:
     command = [str(programs / "stestr"), "list"]
-    done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=workspace, env=_environment(workspace), capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(f"conformance: {' '.join(command)} failed: {done.stderr[-2000:]}{done.stdout[-2000:]}")
     return [line.strip() for line in done.stdout.splitlines() if line.startswith("tempest.")]
@@ -193,9 +216,3 @@ def _junit(programs: Path, workspace: Path, folder: Path) -> Path:
     with (folder / "results.subunit").open("rb") as stream, file.open("wb") as xml:
         subprocess.run([str(programs / "subunit2junitxml")], stdin=stream, stdout=xml, check=False)
     return file
-
-
-def _run(command: list[str], log: Path, cwd: Path | None = None, *, check: bool = False) -> None:
-    """Run a program with its output in a file; a suite's own return code tells only that tests failed."""
-    with log.open("wb") as output:
-        subprocess.run(command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, check=check)
