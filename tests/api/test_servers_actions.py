@@ -115,8 +115,13 @@ def test_a_snapshot_becomes_an_image_that_starts_servers(garden: Project) -> Non
     assert (made["status"], made["disk_format"], made["instance_uuid"]) == ("active", "qcow2", server_id)
     assert made["purpose"] == "test" and made["image_type"] == "snapshot"
     garden.server("second", imageRef=image_id)
-    old = garden.user.post(f"{V}/servers/{server_id}/action", {"createImage": {"name": "old"}}, 202)
-    assert "/images/" in old.headers["location"]
+    body = {"createImage": {"name": "old", "metadata": {"image_type": "golden"}}}
+    old = garden.user.post(f"{V}/servers/{server_id}/action", body, 202)
+    location = old.headers["location"]
+    assert (
+        garden.user.get(f"{V}/images/{location.rpartition('/')[2]}").json()["image"]["metadata"]["image_type"]
+        == "golden"
+    )
 
 
 def test_an_image_that_cannot_be_written_does_not_stay(garden: Project) -> None:

@@ -195,11 +195,11 @@ def create_image(core: Core, ctx: Context, server_id: str, name: str, properties
             min_ram=base.min_ram if base else 0,
             properties={
                 **kept,
-                **properties,
                 "instance_uuid": server_id,
                 "user_id": ctx.user_id,
                 "image_type": "snapshot",
                 "base_image_ref": row.image_id,
+                **properties,
             },
         )
         servers.change(tx, server_id, task_state="image_snapshot")
