@@ -11,6 +11,7 @@ from tane.guest.build import GuestImage, build
 from tests.e2e.real import RealCloud, Tenant
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests share one cloud, so one worker runs them all."""
     for item in items:
