@@ -31,13 +31,16 @@ def main() -> int:
     folder = RESULTS / f"{options.suite}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder.mkdir(parents=True)
     if options.state is not None:
-        return judge(options, running_cloud(options.state), folder)
-    with own_cloud(simulated=options.simulated, keep=options.keep) as cloud:
-        return judge(options, cloud, folder)
+        results = judge(options, running_cloud(options.state), folder)
+    else:
+        with own_cloud(simulated=options.simulated, keep=options.keep) as cloud:
+            results = judge(options, cloud, folder)
+    print(report.last_line(options.suite, results))
+    return 1 if any(result.outcome == "failed" for result in results) else 0
 
 
-def judge(options: argparse.Namespace, cloud: Cloud, folder: Path) -> int:
-    """Run the suite and print its report; 0 when nothing failed."""
+def judge(options: argparse.Namespace, cloud: Cloud, folder: Path) -> list[report.Result]:
+    """Run the suite, write its report, print its failures."""
     begun = time.monotonic()
     selection = tempest.Selection(listing=options.list, regex=options.regex, concurrency=options.concurrency)
     results = SUITES[options.suite](cloud, selection, folder)
@@ -47,8 +50,7 @@ def judge(options: argparse.Namespace, cloud: Cloud, folder: Path) -> int:
         if failure.outcome == "failed":
             print(f"FAILED {failure.name}\n       {failure.reason}")
     print(f"report: {folder / 'report.md'}")
-    print(report.last_line(options.suite, results))
-    return 1 if any(result.outcome == "failed" for result in results) else 0
+    return results
 
 
 if __name__ == "__main__":

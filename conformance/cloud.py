@@ -76,6 +76,7 @@ class Provisions:
     flavors: tuple[str, str]
     public_network: str
     network_extensions: list[str]
+    volume_extensions: list[str]
 
 
 def provision(cloud: Cloud, folder: Path) -> Provisions:
@@ -85,14 +86,18 @@ def provision(cloud: Cloud, folder: Path) -> Provisions:
     images = [_image(cloud, f"conformance-{number}", file, guest) for number in (1, 2)]
     flavors = [_flavor(cloud, name, megabytes) for name, megabytes in FLAVORS]
     [public] = cloud.admin.call("GET", "/network/v2.0/networks?router:external=true&name=public")["networks"]
-    extensions = cloud.admin.call("GET", "/network/v2.0/extensions")["extensions"]
     return Provisions(
         images=(images[0], images[1]),
         image_file=file,
         flavors=(flavors[0], flavors[1]),
         public_network=public["id"],
-        network_extensions=sorted(extension["alias"] for extension in extensions),
+        network_extensions=_extensions(cloud, "/network/v2.0"),
+        volume_extensions=_extensions(cloud, f"/volume/v3/{cloud.admin.project_id}"),
     )
+
+
+def _extensions(cloud: Cloud, root: str) -> list[str]:
+    return sorted(extension["alias"] for extension in cloud.admin.call("GET", f"{root}/extensions")["extensions"])
 
 
 def _blank(folder: Path) -> Path:
