@@ -222,6 +222,8 @@ def test_read_only_and_image_metadata_are_shown(mia: Volumes) -> None:
     made = mia.create()
     mia.do(made["id"], "os-update_readonly_flag", readonly=True)
     assert mia.show(made["id"])["metadata"] == {"readonly": "True"}
+    mia.do(made["id"], "os-update_readonly_flag", readonly=False)
+    assert mia.show(made["id"])["metadata"] == {"readonly": "False"}
     mia.do(made["id"], "os-set_image_metadata", 200, metadata={"os": "x"})
     assert mia.do(made["id"], "os-show_image_metadata", 200).json() == {"metadata": {"os": "x"}}
     mia.do(made["id"], "os-unset_image_metadata", 200, key="os")

@@ -56,6 +56,7 @@ HOST_TOOLS = {
     "dropbearkey": "dropbear-bin",
     "mke2fs": "e2fsprogs",
     "resize2fs": "e2fsprogs",
+    "lsblk": "util-linux",
     "qemu-img": "qemu-utils",
     "ldd": "libc-bin",
 }
@@ -225,7 +226,7 @@ def _make_root(root: Path, packages: Path) -> None:
         if applet != "busybox":
             (root / "bin" / applet).symlink_to("busybox")
     (root / "sbin/init").symlink_to("../bin/busybox")
-    for name in ("dropbear", "dropbearkey", "resize2fs", "mke2fs"):
+    for name in ("dropbear", "dropbearkey", "resize2fs", "mke2fs", "lsblk"):
         _copy_program(_tool(name), root, "usr/sbin")
     for name in ("mke2fs", "dropbear"):
         (root / "bin" / name).unlink(missing_ok=True)

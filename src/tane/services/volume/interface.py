@@ -53,7 +53,7 @@ def volume_info(tx: Tx, ctx: Context | None, volume_id: str) -> VolumeInfo:
         size=row.size,
         bootable=row.bootable,
         multiattach=row.multiattach,
-        read_only=row.read_only,
+        read_only=bool(row.read_only),
         host_id=row.host_id,
         snapshot_id=row.snapshot_id,
         image_metadata=row.image_meta,
@@ -112,7 +112,7 @@ async def connect(run_or_core: Run[Any] | Core, volume_id: str, attachment_id: s
     row = await core.in_thread(_row, core, volume_id)
     if row is None or row.host_id is None:
         raise Permanent(f"volume {volume_id} is in no pool")
-    return await core.hosts.volume(row.host_id).export(volume_id, read_only=row.read_only)
+    return await core.hosts.volume(row.host_id).export(volume_id, read_only=bool(row.read_only))
 
 
 def attach(tx: Tx, *, volume_id: str, server_id: str, attachment_id: str, device: str, host_name: str) -> None:

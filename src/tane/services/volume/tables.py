@@ -40,7 +40,7 @@ volume = Table(
     Column("fault", Text),
     Column("bootable", Boolean, nullable=False),
     Column("multiattach", Boolean, nullable=False),
-    Column("read_only", Boolean, nullable=False),
+    Column("read_only", Boolean),
     Column("volume_type_id", String(36), ForeignKey("volume_type.id"), nullable=False),
     Column("availability_zone", String(255), nullable=False),
     Column("host_id", String(36), index=True),

@@ -39,7 +39,7 @@ def upgrade() -> None:
         sa.Column("fault", sa.Text(), nullable=True),
         sa.Column("bootable", sa.Boolean(), nullable=False),
         sa.Column("multiattach", sa.Boolean(), nullable=False),
-        sa.Column("read_only", sa.Boolean(), nullable=False),
+        sa.Column("read_only", sa.Boolean(), nullable=True),
         sa.Column("volume_type_id", sa.String(length=36), nullable=False),
         sa.Column("availability_zone", sa.String(length=255), nullable=False),
         sa.Column("host_id", sa.String(length=36), nullable=True),

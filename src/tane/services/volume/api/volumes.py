@@ -71,7 +71,7 @@ def view(request: Request, shown: Shown, *, full: bool = True) -> dict[str, Any]
         "group_id": None,
         "replication_status": None,
         "migration_status": None,
-        "metadata": {**row.meta, **({"readonly": "True"} if row.read_only else {})},
+        "metadata": {**row.meta, **({} if row.read_only is None else {"readonly": str(row.read_only)})},
         "attachments": [attachment_view(a, hosts=admin) for a in shown.attachments if a.status == "attached"],
         "user_id": row.user_id,
         "created_at": iso_micro(row.created_at),

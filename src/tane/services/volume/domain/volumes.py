@@ -115,7 +115,6 @@ def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
         "status": "creating",
         "bootable": origin.bootable if new.bootable is None else new.bootable,
         "multiattach": False,
-        "read_only": False,
         "volume_type_id": kind.id,
         "availability_zone": ZONE,
         "host_id": origin.host_id,
