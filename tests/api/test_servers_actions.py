@@ -372,3 +372,17 @@ def test_a_server_deleted_while_its_host_was_down_loses_its_guest_later(garden: 
     assert server_id in garden.cloud.wait(garden.host.states())
     assert "whose server was deleted" in (reconcile(garden) or "")
     assert garden.cloud.wait(garden.host.states()) == {}
+
+
+@pytest.mark.parametrize("action", ["suspend", "pause"])
+def test_an_action_on_a_guest_that_went_away_by_itself_leaves_nothing_pending(garden: Project, action: str) -> None:
+    server_id = garden.server()
+    garden.act(server_id, action)
+    garden.host.power_off(server_id)
+    garden.cloud.run_jobs()
+    shown = garden.show(server_id)
+    assert shown["OS-EXT-STS:task_state"] is None
+    assert garden.host.guest(server_id)
+    garden.user.delete(f"/compute/v2.1/servers/{server_id}")
+    garden.cloud.run_jobs()
+    garden.user.get(f"/compute/v2.1/servers/{server_id}", expect=404)

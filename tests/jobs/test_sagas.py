@@ -212,3 +212,18 @@ def test_a_rolled_back_transaction_leaves_no_job(new_core: Callable[[], Core]) -
         raise RuntimeError("the request failed")
     with core.db.read() as tx:
         assert store.history(tx, "thing:1") == []
+
+
+def test_what_cannot_be_undone_does_not_keep_the_rest_from_being_undone(new_core: Callable[[], Core]) -> None:
+    core = new_core()
+
+    async def never(run: Run[Params]) -> None:
+        raise Permanent("the host is gone")
+
+    operation = Operation("test.stuck", Params, (BOOKING.steps[0], Step("never", never, never)), failed)
+    with core.db.write() as tx:
+        enqueue(tx, "test.stuck", resource="thing:1", name="mia")
+    run_jobs(core, operation)
+    assert ledger(core) == {"booked": set(), "errors": {"the host is gone"}, "order": set()}
+    with core.db.read() as tx:
+        assert "undo given up" in {event.event for event in store.events(tx, 1)}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 UNEXPECTED_TRIES = 3
+UNDO_TRIES = 5
 MAX_PAUSE = 30.0
 RENEW_SECONDS = 20.0
 IDLE_SECONDS = 30.0
@@ -261,15 +262,21 @@ class Execution:
             raise
         except Retry as error:
             return await self._try_again(str(error), error.seconds)
+        except (Permanent, HostError) as error:
+            if self.step < 0 or self.run.attempt + 1 < UNDO_TRIES or getattr(error, "transient", False):
+                return await self._try_again(str(error), None)
+            # What cannot be undone must not keep the rest from being undone; reconcilers look for what is left.
+            log.error("undo given up", operation=self.operation.name, step=self._step_name(), error=str(error))
+            await self._write(functools.partial(self._undone, "undo given up", str(error)))
+            return True
         except Exception as error:
             log.error("undo failed", operation=self.operation.name, step=self.step, error=traceback.format_exc())
             return await self._try_again(f"{type(error).__name__}: {error}", None)
+        await self._write(functools.partial(self._undone, "undone", None))
+        return True
 
-        def undone(tx: Tx) -> None:
-            store.note(tx, self.row.id, step.name, "undone")
-            store.change(tx, self.row.id, step=self.step - 1, attempt=0)
-
-        await self._write(undone)
+    def _undone(self, event: str, detail: str | None, tx: Tx) -> None:
+        store.note(tx, self.row.id, self._step_name(), event, detail)
         self.step -= 1
         self.run.attempt = 0
-        return True
+        store.change(tx, self.row.id, step=self.step, attempt=0)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Row
 
-from tane.agent.documents import Guest, VolumeConnection
+from tane.agent.documents import Guest, GuestState, VolumeConnection
 from tane.agent.duties import ComputeDuty
 from tane.db import Tx
 from tane.jobs import Permanent, Run
@@ -42,6 +42,15 @@ async def host_of(run: Run[Any]) -> ComputeDuty:
     if row.host_id is None:
         raise Permanent(f"Instance {row.id} has no host.")
     return run.core.hosts.compute(row.host_id)
+
+
+async def host_where(run: Run[Any], *states: GuestState) -> ComputeDuty | None:
+    """For undos: the server's host when its guest is there in one of ``states``, else None: nothing to take back."""
+    row = await run.read(servers.get, run.params.server_id)
+    if row is None or row.host_id is None:
+        return None
+    host = run.core.hosts.compute(row.host_id)
+    return host if await host.state(row.id) in states else None
 
 
 async def connections(run: Run[Any], devices: Sequence[Row[Any]]) -> dict[str, VolumeConnection]:

@@ -13,7 +13,8 @@ async def pause(run: Run[ServerParams]) -> None:
 
 
 async def unpause(run: Run[ServerParams]) -> None:
-    await (await common.host_of(run)).unpause(run.params.server_id)
+    if host := await common.host_where(run, "paused"):
+        await host.unpause(run.params.server_id)
 
 
 async def settle(run: Run[ServerParams]) -> None:

@@ -15,7 +15,8 @@ async def start(run: Run[ServerParams]) -> None:
 
 
 async def cut(run: Run[ServerParams]) -> None:
-    await (await common.host_of(run)).stop(run.params.server_id, timeout_seconds=0)
+    if host := await common.host_where(run, "running", "paused"):
+        await host.stop(run.params.server_id, timeout_seconds=0)
 
 
 async def activate(run: Run[ServerParams]) -> None:

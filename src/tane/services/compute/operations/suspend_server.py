@@ -13,8 +13,8 @@ async def suspend(run: Run[ServerParams]) -> None:
 
 
 async def resume(run: Run[ServerParams]) -> None:
-    host = await common.host_of(run)
-    await host.start(await common.guest_of(run))
+    if host := await common.host_where(run, "suspended"):
+        await host.start(await common.guest_of(run))
 
 
 async def settle(run: Run[ServerParams]) -> None:

@@ -13,7 +13,8 @@ async def unpause(run: Run[ServerParams]) -> None:
 
 
 async def pause(run: Run[ServerParams]) -> None:
-    await (await common.host_of(run)).pause(run.params.server_id)
+    if host := await common.host_where(run, "running"):
+        await host.pause(run.params.server_id)
 
 
 async def settle(run: Run[ServerParams]) -> None:
