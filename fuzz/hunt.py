@@ -16,6 +16,7 @@ import structlog
 from fuzz.questions import Question, ask
 from fuzz.world import Actor, World, template, world
 from tane.app import SERVICES
+from tane.web.routes import Route
 
 WORLD_REQUESTS = 2500
 """How long a cloud is used: what callers make and delete in it goes stale."""
@@ -57,7 +58,7 @@ class Hunt:
         routes = [(service, route) for service in SERVICES for route in service.routes]
         routes = [pair for pair in routes if self.only in f"{pair[1].method} {pair[0].prefix}{pair[1].path}"]
         # What makes something is asked more often, so that there is something to ask about.
-        weights = [3 if route.method == "POST" and route.action is None else 1 for _, route in routes]
+        weights = [3 if _makes(route) else 0.4 if route.method == "DELETE" else 1 for _, route in routes]
         self._owners = {
             resource_id: owner for ids in here.known.values() for resource_id, owner in ids if len(resource_id) > 20
         }
@@ -66,8 +67,17 @@ class Hunt:
             service, route = self.rng.choices(routes, weights)[0]
             self._send(here, ask(here, service, route))
             if number % JOBS_EVERY == JOBS_EVERY - 1:
-                here.api.run_jobs()
-                self._judge_log("a job", f"after request {self.sent}")
+                self._run_jobs(here)
+
+    def _run_jobs(self, here: World) -> None:
+        """A job that is tried again without end holds up its resource for good: that is a defect, too."""
+        told = f"after request {self.sent}"
+        try:
+            here.api.run_jobs()
+        except TimeoutError:
+            self.errors += 1
+            self._found("jobs that do not end", told)
+        self._judge_log("a job", told)
 
     def _send(self, here: World, question: Question) -> None:
         self.sent += 1
@@ -127,6 +137,8 @@ class Hunt:
             if isinstance(resource_id, str) and (_is_open(row) or row.get("network_id") in self._open):
                 self._open.add(resource_id)
                 self._open.add(str(row.get("name")))
+        if question.route.method == "DELETE" and response.status_code < 300:
+            here.forget(question.path.split("/")[-1])
         if question.route.method != "POST" or response.status_code >= 300 or not isinstance(found, dict):
             return
         row = next((value for value in found.values() if isinstance(value, dict)), found)
@@ -162,6 +174,10 @@ class Hunt:
         holders = [row for row in _objects(_json(response)) if "id" in row and token in str(list(row.values()))]
         own = {resource_id for resource_id, owner in self._owners.items() if owner == project}
         return bool(holders) and all(row["id"] in self._open or row.get("network_id") in own for row in holders)
+
+
+def _makes(route: Route) -> bool:
+    return route.method == "POST" and route.action is None
 
 
 def _log_in(here: World, actor: Actor) -> None:

@@ -57,6 +57,7 @@ PATHS = (
     "",
 )
 
+ADMIN_ONLY = ("rule:context_is_admin", "rule:admin_required", "role:admin")
 NAMED = ("tags", "metadata", "extra_specs", "ips")
 """What is named, not given an id: another project's would be told back as one's own."""
 
@@ -91,16 +92,18 @@ class Question:
 
 def ask(here: World, service: Service, route: Route) -> Question:
     rng = here.rng
-    actor = rng.choices(here.actors, weights=(3, 4, 1, 2, 0.5))[0]
+    checks = {rule.name: rule.check for rule in service.rules}
+    for_admins = checks.get(route.policy or "") in ADMIN_ONLY
+    actor = rng.choices(here.actors, weights=(9 if for_admins else 2, 4, 1, 2, 0.5))[0]
     wrong = rng.choices(
         ("nothing", "body", "raw", "path", "query", "headers"), weights=(25, 40 if route.body else 2, 4, 10, 12, 5)
     )[0]
-    headers = {"X-Auth-Token": actor.caller.token, **version(service, rng)}
+    headers = {"X-Auth-Token": actor.caller.token, **version(service, route, rng)}
     question = Question(service, route, actor, path(here, service, route, actor, wrong == "path"), headers)
     if route.path == "/v3/auth/tokens" and route.method != "POST":
         headers["X-Subject-Token"] = here.api.login("bob", "bob-secret", "blue").token
     if route.method in ("POST", "PUT", "PATCH"):
-        question.content = body(here, route, actor, wrong)
+        question.content = body(here, question, wrong)
         headers["Content-Type"] = "application/octet-stream" if route.stream else "application/json"
         if service.name == "image" and route.method == "PATCH":
             headers["Content-Type"] = "application/openstack-images-v2.1-json-patch"
@@ -111,11 +114,12 @@ def ask(here: World, service: Service, route: Route) -> Question:
     return question
 
 
-def version(service: Service, rng: random.Random) -> dict[str, str]:
+def version(service: Service, route: Route, rng: random.Random) -> dict[str, str]:
     if service.microversions is None:
         return {}
     low, high = service.microversions.minimum, service.microversions.maximum
-    minor = high[1] if rng.random() < 0.6 else rng.randint(low[1], high[1])
+    newest = int(route.until.split(".")[1]) if route.until else high[1]
+    minor = newest if rng.random() < 0.7 else rng.randint(low[1], high[1])
     return {"OpenStack-API-Version": f"{service.microversions.service_type} {high[0]}.{minor}"}
 
 
@@ -146,8 +150,8 @@ def identifier(here: World, route: Route, kind: str, actor: Actor) -> str:
     return "6f1c5e9e-5bb2-4f33-9c33-7a1c14e8a222"
 
 
-def body(here: World, route: Route, actor: Actor, wrong: str) -> bytes:
-    rng = here.rng
+def body(here: World, question: Question, wrong: str) -> bytes:
+    rng, route, actor = here.rng, question.route, question.actor
     if route.stream:
         return rng.choice((b"", b"disk" * 64, b"QFI\xfb" + bytes(100), rng.randbytes(600)))
     project = actor.caller.project_id
@@ -164,6 +168,9 @@ def body(here: World, route: Route, actor: Actor, wrong: str) -> bytes:
     else:
         value = {route.action: rng.choice((None, {}))} if route.action else {"key": name, name: name}
         [value] = [value] if route.action else [{rng.choice(list(value)): name}]
+    if route.path.endswith("{key}"):
+        pair = {question.path.rstrip("/").split("/")[-1]: name}
+        value = {"meta": pair} if "/metadata/" in route.path else pair
     if wrong == "body":
         value = values.spoil(value, rng)
     content = json.dumps(value, ensure_ascii=rng.random() < 0.5).encode(errors="surrogatepass")

@@ -61,6 +61,10 @@ class World:
         if entry not in ids:
             ids.append(entry)
 
+    def forget(self, resource_id: str) -> None:
+        for kind, ids in self.known.items():
+            self.known[kind] = [entry for entry in ids if entry[0] != resource_id]
+
     def pick(self, kind: str, project: str, *, foreign: float = 0.25, strict: bool = False) -> str | None:
         """Mostly an id of the project or of nobody, at times another project's, at times one that is not there."""
         ids = self.known.get(ALIKE.get(kind, kind), [])

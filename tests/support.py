@@ -20,6 +20,8 @@ from tane.jobs.reconcile import reconcile_forever
 from tane.services.network import SERVICE as NETWORK
 
 ADMIN_PASSWORD = "correct horse battery"
+JOBS_SECONDS = 60.0
+"""Jobs that have not ended by then never do."""
 
 
 HOST_ID = "0f5a1e0c-6a55-4f6b-9a51-000000000001"
@@ -91,7 +93,7 @@ class ApiCloud:
     async def _run_jobs(self) -> None:
         following = asyncio.create_task(reconcile_forever(self.core, NETWORK.reconcilers))
         try:
-            await self.cloud.runner.drain()
+            await asyncio.wait_for(self.cloud.runner.drain(), JOBS_SECONDS)
         finally:
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):

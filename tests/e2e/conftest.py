@@ -11,16 +11,6 @@ from tane.guest.build import GuestImage, build
 from tests.e2e.real import RealCloud, Tenant
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests share one cloud, so one worker runs them all."""
-    for item in items:
-        if "e2e" in item.path.parts:
-            item.add_marker(pytest.mark.root)
-            item.add_marker(pytest.mark.guest)
-            item.add_marker(pytest.mark.xdist_group("e2e"))
-
-
 @pytest.fixture(scope="session")
 def guest() -> GuestImage:
     return build(cache_folder())

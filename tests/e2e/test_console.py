@@ -13,7 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tane.cli.client import CallError
-from tests.e2e.real import RealCloud, Tenant
+from tests.e2e.real import MARKS, RealCloud, Tenant
+
+pytestmark = MARKS
 
 TwoServers = tuple[tuple[str, str], tuple[str, str]]
 BINARY, CLOSE = 2, 8

@@ -7,7 +7,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.e2e.real import RealCloud, Tenant, wait_for
+from tests.e2e.real import MARKS, RealCloud, Tenant, wait_for
+
+pytestmark = MARKS
 
 Pair = tuple[tuple[str, str], tuple[str, str]]
 SETTLED = {"ACTIVE", "ERROR", "SHUTOFF"}

@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.real import SSH_OPTIONS, RealCloud
+from tests.e2e.real import MARKS, SSH_OPTIONS, RealCloud
+
+pytestmark = MARKS
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "tour.md"
 

@@ -10,7 +10,9 @@ import pytest
 
 from tane.linux import netns
 from tane.server import cloud_id
-from tests.e2e.real import free_port
+from tests.e2e.real import MARKS, free_port
+
+pytestmark = MARKS
 
 LEFT_OUT = {"root": None, "userns": None, "user": "user-mode network", "simulated": "hosts are simulated"}
 

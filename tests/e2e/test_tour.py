@@ -7,7 +7,9 @@ import time
 import pytest
 
 from tane.guest.build import GuestImage
-from tests.e2e.real import RealCloud, Tenant, wait_for
+from tests.e2e.real import MARKS, RealCloud, Tenant, wait_for
+
+pytestmark = MARKS
 
 Pair = tuple[tuple[str, str], tuple[str, str]]
 NEW_DISK = (

@@ -266,7 +266,7 @@ class Execution:
             if self.step < 0 or self.run.attempt + 1 < UNDO_TRIES or getattr(error, "transient", False):
                 return await self._try_again(str(error), None)
             # What cannot be undone must not keep the rest from being undone; reconcilers look for what is left.
-            log.error("undo given up", operation=self.operation.name, step=self._step_name(), error=str(error))
+            log.warning("undo given up", operation=self.operation.name, step=self._step_name(), error=str(error))
             await self._write(functools.partial(self._undone, "undo given up", str(error)))
             return True
         except Exception as error:

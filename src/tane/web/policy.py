@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class Policy:
         self.rules = {rule.name: rule for rule in (*BASE_RULES, *rules)}
         checks = {rule.name: rule.check for rule in self.rules.values()}
         checks.update(_overrides(override))
-        self._checks = oslo.Rules.from_dict(checks)
+        self._checks = oslo.Rules({name: _parsed(check) for name, check in checks.items()})
         self._enforcer = _Enforcer(self._checks)
         self._answers: dict[tuple[Any, ...], bool] = {}
 
@@ -84,6 +85,12 @@ class _Enforcer:
     deprecations, option groups)."""
 
     rules: oslo.Rules
+
+
+@cache
+def _parsed(check: str) -> Any:
+    """Many rules share one check, and parsing one costs a quarter of a millisecond."""
+    return oslo.Rules.from_dict({"rule": check})["rule"]
 
 
 def _overrides(file: Path | None) -> dict[str, str]:
