@@ -31,7 +31,7 @@ def down(
         asyncio.run(_clear(files))
         return
     process.stop(files.pidfile, timeout_seconds=15)
-    mode = files.chosen_mode.read_text().split("\n")[0] if files.chosen_mode.exists() else "simulated"
+    mode = _mode(files)
     if mode == "userns":
         _clear_userns(files)
     else:
@@ -44,12 +44,21 @@ def down(
         print(f"tane: the cloud in {files.folder} is down; ./tane up starts it again")
 
 
+def _mode(files: State) -> str:
+    """The mode the cloud was started in; the one that ends most when a broken-off start left none."""
+    if files.chosen_mode.exists():
+        return files.chosen_mode.read_text().split("\n")[0]
+    if process.alive(files.keeper_pidfile):
+        return "userns"
+    return "root" if os.geteuid() == 0 else "user"
+
+
 async def _clear(files: State) -> None:
     from tane.agent.host import teardown
     from tane.server import host_settings
 
     config = files.config()
-    mode = files.chosen_mode.read_text().split("\n")[0] if files.chosen_mode.exists() else "simulated"
+    mode = _mode(files)
     await teardown(host_settings(files.folder, config, mode))
 
 
