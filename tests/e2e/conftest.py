@@ -1,4 +1,4 @@
-"""One real cloud for all tests of this folder, with servers that several tests use."""
+"""One real cloud in each test worker for the tests of this folder, with servers that several tests use."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from tane.cli.client import CallError, Client
 from tane.guest.build import GuestImage
 from tane.server import cloud_id
 
-MARKS = [pytest.mark.root, pytest.mark.guest, pytest.mark.xdist_group("e2e")]
-"""Of every test of this folder: they share one cloud, so one worker runs them all."""
+MARKS = [pytest.mark.root, pytest.mark.guest]
+"""Of every test of this folder."""
 
 SSH_OPTIONS = (
     *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"),

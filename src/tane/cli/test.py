@@ -24,7 +24,7 @@ def test(context: typer.Context) -> None:
         [*python, "mypy"],
         [str(Path(sys.executable).with_name("lint-imports"))],
         [sys.executable, "tools/check_layout.py"],
-        [*python, "pytest", *(context.args or ["-n", str(os.cpu_count() or 1), "--dist", "loadgroup"])],
+        [*python, "pytest", *(context.args or ["-n", str(os.cpu_count() or 1), "--dist", "loadfile"])],
     ]
     if context.args:
         steps = steps[-1:]
