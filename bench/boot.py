@@ -51,7 +51,7 @@ def config_drive(folder: Path, public_key: str) -> Path:
     metadata = {"uuid": "by-hand", "hostname": "by-hand", "public_keys": {"key": public_key}}
     content = json.dumps(metadata).encode()
     iso = pycdlib.PyCdlib()
-    iso.new(joliet=3, rock_ridge="1.09", vol_ident="config-2")
+    iso.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident="config-2")
     for path in ("/OPENSTACK", "/OPENSTACK/LATEST"):
         name = path.rsplit("/", 1)[1].lower()
         iso.add_directory(path, rr_name=name, joliet_path=path.lower())
