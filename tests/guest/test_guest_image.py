@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tane.cli.demo import cache_folder
 from tane.guest import archive
 from tane.guest.build import GuestImage, GuestImageError, build
 from tane.guest.cirros import download_cirros
 
-CACHE = Path(tempfile.gettempdir()) / "tane-test-guest"
+CACHE = cache_folder()
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMN5OCjS0/iM6i1qW3uYbzGls04GZPvuFGnhfj5AZCC me@home"
 
 # Answers one HTTP request on its standard input, as the metadata service would.

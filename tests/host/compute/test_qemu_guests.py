@@ -24,6 +24,7 @@ from tane.agent.errors import HostError, NotOnHost
 from tane.agent.images import ImageCache
 from tane.agent.volume.drivers import file
 from tane.agent.volume.drivers.file import FileVolume
+from tane.cli.demo import cache_folder
 from tane.guest.build import build
 from tane.linux import process
 from tests.host.tools import FileImages, until
@@ -132,7 +133,7 @@ def host(run: Run) -> Iterator[Host]:
     # Short, because Unix sockets below it have 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="tane-"))
     try:
-        made = Host(folder, Path(tempfile.gettempdir()) / "tane-test-guest")
+        made = Host(folder, cache_folder())
         run(made.compute.start_duty(made.tell))
         yield made
         run(made.compute.stop_duty())
