@@ -32,6 +32,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     job_slots: int = 64
     max_body_bytes: int = 1 << 20
 
+    audit_days: int = 90
     token_ttl: int = 3600
     bcrypt_rounds: int = 12
 

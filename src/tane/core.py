@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -32,9 +33,9 @@ class Core:
     """What a service keeps in this process to be faster (caches); never the truth."""
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a synchronous function (a transaction, a hash) off the event loop."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.threads, lambda: function(*args, **kwargs))
+        """Run a synchronous function (a transaction, a hash) off the event loop, in the caller's context."""
+        context, loop = contextvars.copy_context(), asyncio.get_running_loop()
+        return await loop.run_in_executor(self.threads, lambda: context.run(function, *args, **kwargs))
 
     def close(self) -> None:
         self.threads.shutdown(wait=True, cancel_futures=True)

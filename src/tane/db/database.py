@@ -5,6 +5,7 @@ A transaction is synchronous and short; callers on the event loop hop to a threa
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -74,6 +75,8 @@ class Database:
         self.before_write: Callable[[], None] | None = None
         self._writer_lock = threading.Lock()
         self._local = threading.local()
+        self._glancer: sqlite3.Connection | None = None
+        self._glancer_lock = threading.Lock()
         self._sqlite = make_url(url).get_backend_name() == "sqlite"
         if self._sqlite:
             database = make_url(url).database
@@ -125,7 +128,29 @@ class Database:
         for topic in tx._topics:
             self.signals.notify(topic)
 
+    @property
+    def glances_are_cheap(self) -> bool:
+        """Whether :meth:`glance` costs microseconds, so that the event loop may call it."""
+        return self._sqlite
+
+    def glance(self, query: str) -> Any:
+        """The first column of the first row of what is committed now, or None.
+
+        On SQLite by a connection kept for this alone, without a transaction around it: some 5 µs.
+        """
+        if not self._sqlite:
+            with self._reader.connect() as connection:
+                return connection.execute(text(query)).scalar()
+        with self._glancer_lock:
+            if self._glancer is None:
+                database = make_url(self.url).database or ":memory:"
+                self._glancer = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
+            row = self._glancer.execute(query).fetchone()
+        return row[0] if row else None
+
     def close(self) -> None:
+        if self._glancer is not None:
+            self._glancer.close()
         self._reader.dispose()
         self._writer.dispose()
 

@@ -17,7 +17,7 @@ from tane.core import Core
 from tane.web import codec
 from tane.web.context import Context
 from tane.web.errors import ApiError, BadRequest, Forbidden, NotFound, TooLarge, Unauthorized, UnsupportedMedia
-from tane.web.request import Request, Response
+from tane.web.request import CURRENT, Request, Response
 from tane.web.routes import Route, Service
 from tane.web.sockets import REFUSED, SocketEndpoint
 from tane.web.versions import Version
@@ -205,8 +205,10 @@ class Endpoint:
             base_url=base,
             service_url=base + service.prefix.format_map(path),
             raw=raw,
+            remote=req.remote_addr or "",
             stream=Incoming(req) if route.stream else None,
         )
+        CURRENT.set(request)
         if inspect.iscoroutinefunction(route.handler):
             await core.in_thread(self._admit, route, request, token, data)
             answer = await route.handler(request)

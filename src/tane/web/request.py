@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode
@@ -41,6 +42,8 @@ class Request:
     service_url: str
     body: Any = None
     raw: bytes = b""
+    remote: str = ""
+    """The address the request came from."""
     stream: BodyStream | None = None
     _first: dict[str, str] = field(default_factory=dict)
 
@@ -92,6 +95,10 @@ class Request:
         """The link to the page after ``marker`` with all other query parameters kept."""
         kept = [(name, value) for name, value in self.query if name != "marker"]
         return f"{self.service_url}{path}?{urlencode([*kept, ('marker', marker)])}"
+
+
+CURRENT: ContextVar[Request | None] = ContextVar("request", default=None)
+"""The request that is being answered; None in jobs, reconcilers and commands. Its ``ctx`` is the caller."""
 
 
 @dataclass

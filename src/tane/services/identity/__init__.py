@@ -1,6 +1,7 @@
 """Identity (Keystone v3)."""
 
 from tane.services.identity.policies import RULES
+from tane.services.identity.reconcilers import RECONCILERS
 from tane.services.identity.routes import ROUTES
 from tane.web.errors import identity_shape
 from tane.web.routes import Service
@@ -10,6 +11,7 @@ SERVICE = Service(
     prefix="/identity",
     routes=ROUTES,
     rules=RULES,
+    reconcilers=RECONCILERS,
     error_shape=identity_shape,
     forbidden="You are not authorized to perform the requested action: {rule}.",
 )

@@ -96,6 +96,29 @@ revoked_token = Table(
     Column("expires_at", DateTime, nullable=False, index=True),
 )
 
+audit_event = Table(
+    "audit_event",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("event_time", DateTime, nullable=False, index=True),
+    Column("action", String(255), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("initiator", JSON, nullable=False),
+    Column("target", JSON, nullable=False),
+    Column("target_id", String(255), nullable=False, index=True),
+    Column("reason", JSON),
+    Column("request_id", String(64)),
+)
+"""CADF events (DMTF DSP0262), without what is the same in all of them."""
+
+generation = Table(
+    "identity_generation",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+"""One row: how many times identity data has changed. What a process remembers holds for one number only."""
+
 region = Table(
     "region",
     metadata,

@@ -14,6 +14,21 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "audit_event",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("event_time", sa.DateTime(), nullable=False),
+        sa.Column("action", sa.String(length=255), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("initiator", sa.JSON(), nullable=False),
+        sa.Column("target", sa.JSON(), nullable=False),
+        sa.Column("target_id", sa.String(length=255), nullable=False),
+        sa.Column("reason", sa.JSON(), nullable=True),
+        sa.Column("request_id", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_event")),
+    )
+    op.create_index(op.f("ix_audit_event_event_time"), "audit_event", ["event_time"], unique=False)
+    op.create_index(op.f("ix_audit_event_target_id"), "audit_event", ["target_id"], unique=False)
+    op.create_table(
         "fernet_key",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
@@ -35,6 +50,12 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_host")),
         sa.UniqueConstraint("name", name=op.f("uq_host_name")),
+    )
+    op.create_table(
+        "identity_generation",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_generation")),
     )
     op.create_table(
         "job",
@@ -218,5 +239,9 @@ def downgrade() -> None:
     op.drop_index("ix_job_resource", table_name="job")
     op.drop_index("ix_job_active", table_name="job", sqlite_where=sa.text("active"), postgresql_where=sa.text("active"))
     op.drop_table("job")
+    op.drop_table("identity_generation")
     op.drop_table("host")
     op.drop_table("fernet_key")
+    op.drop_index(op.f("ix_audit_event_target_id"), table_name="audit_event")
+    op.drop_index(op.f("ix_audit_event_event_time"), table_name="audit_event")
+    op.drop_table("audit_event")

@@ -13,10 +13,11 @@ from sqlalchemy import delete
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity import tables
+from tane.services.identity.domain import audit
 from tane.services.identity.domain.common import new_id
 from tane.services.identity.domain.passwords import hash_password
 from tane.services.identity.domain.projects import DEFAULT_DOMAIN
-from tane.services.identity.domain.tokens import changed, new_key
+from tane.services.identity.domain.tokens import new_key
 from tane.services.identity.store import assignments, rows, tokens
 from tane.web.policy import ROLE_IMPLICATIONS
 
@@ -64,6 +65,7 @@ def bootstrap(core: Core, password: str) -> bool:
             rows.add(tx, tables.implied_role, {"prior_id": role_ids[prior], "implied_id": role_ids[implied[0]]})
         for target_type, target_id in (("project", project_id), ("domain", DEFAULT_DOMAIN), ("system", "all")):
             assignments.grant(tx, user_id, target_type, target_id, role_ids[ADMIN])
+        audit.record(tx, "created", "user", user_id, name=ADMIN)
     return True
 
 
@@ -89,7 +91,7 @@ def publish(core: Core, entries: Iterable[CatalogEntry]) -> None:
                     )
                 elif present[interface].url != url:
                     rows.change(tx, tables.endpoint, present[interface].id, {"url": url})
-        changed(core, tx)
+        audit.record(tx, "updated", "catalog", region)
         tx.execute(delete(tables.revoked_token).where(tables.revoked_token.c.expires_at < tx.now))
 
 

@@ -10,8 +10,9 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
+from tane.services.identity.domain import audit
 from tane.services.identity.domain.common import new_id, require, require_field
-from tane.services.identity.domain.tokens import changed, memory
+from tane.services.identity.domain.tokens import memory
 from tane.services.identity.store import catalog as store
 from tane.services.identity.store import rows
 from tane.services.identity.tables import endpoint, region, service
@@ -55,7 +56,7 @@ def create(core: Core, kind: str, values: dict[str, Any]) -> Row[Any]:
         if kind == "endpoint":
             _check_endpoint(tx, wanted)
         rows.add(tx, KINDS[kind], {**wanted, "id": row_id, "created_at": tx.now})
-        changed(core, tx)
+        audit.record(tx, "created", kind, row_id)
         return require(tx, KINDS[kind], row_id, kind)
 
 
@@ -68,7 +69,7 @@ def update(core: Core, kind: str, row_id: str, values: dict[str, Any]) -> Row[An
         if "description" in wanted:
             wanted["description"] = wanted["description"] or ""
         rows.change(tx, KINDS[kind], row_id, wanted)
-        changed(core, tx)
+        audit.record(tx, "updated", kind, row_id)
         return require(tx, KINDS[kind], row_id, kind)
 
 
@@ -89,7 +90,7 @@ def delete(core: Core, kind: str, row_id: str) -> None:
                 f"Unable to delete region {row_id} because it or its child regions have associated endpoints."
             )
         rows.remove(tx, KINDS[kind], row_id)
-        changed(core, tx)
+        audit.record(tx, "deleted", kind, row_id)
 
 
 def catalog(core: Core, project_id: str) -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
+from tane.services.identity.domain import audit
 from tane.services.identity.domain.common import new_id, refuse_duplicate, require, require_field
-from tane.services.identity.domain.tokens import changed
 from tane.services.identity.store import assignments, rows
 from tane.services.identity.tables import project, role, user
 from tane.web.errors import BadRequest, Forbidden
@@ -67,6 +67,7 @@ def create(core: Core, values: dict[str, Any], *, is_domain: bool = False) -> Ro
                 "created_at": tx.now,
             },
         )
+        audit.record(tx, "created", kind_of(is_domain), project_id)
         return require(tx, project, project_id, kind_of(is_domain))
 
 
@@ -86,7 +87,7 @@ def update(core: Core, project_id: str, values: dict[str, Any], *, is_domain: bo
         if "description" in values:
             allowed["description"] = values["description"] or ""
         rows.change(tx, project, project_id, {**allowed, "extra": extra})
-        changed(core, tx)
+        audit.record(tx, "updated", kind_of(is_domain), project_id)
         return require(tx, project, project_id, kind_of(is_domain))
 
 
@@ -105,7 +106,7 @@ def delete(core: Core, project_id: str, *, is_domain: bool = False) -> None:
         elif rows.find(tx, project, {"parent_id": project_id}):
             raise Forbidden(f"Cannot delete the project {project_id} since it is not a leaf in the hierarchy.")
         _delete_project(tx, project_id)
-        changed(core, tx)
+        audit.record(tx, "deleted", kind_of(row.is_domain), project_id)
 
 
 def _delete_project(tx: Tx, project_id: str) -> None:

@@ -9,8 +9,8 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
+from tane.services.identity.domain import audit
 from tane.services.identity.domain.common import new_id, refuse_duplicate, require, require_field
-from tane.services.identity.domain.tokens import changed
 from tane.services.identity.store import assignments, rows
 from tane.services.identity.tables import project, role, user
 from tane.web.errors import NotFound
@@ -43,6 +43,7 @@ def create(core: Core, values: dict[str, Any]) -> Row[Any]:
                 "created_at": tx.now,
             },
         )
+        audit.record(tx, "created", "role", role_id)
         return require(tx, role, role_id, "role")
 
 
@@ -52,7 +53,7 @@ def update(core: Core, role_id: str, values: dict[str, Any]) -> Row[Any]:
         if "name" in values:
             refuse_duplicate(tx, role, "role", role_id, name=values["name"], domain_id=row.domain_id)
         rows.change(tx, role, role_id, {n: values[n] for n in ("name", "description") if n in values})
-        changed(core, tx)
+        audit.record(tx, "updated", "role", role_id)
         return require(tx, role, role_id, "role")
 
 
@@ -60,7 +61,7 @@ def delete(core: Core, role_id: str) -> None:
     with core.db.write() as tx:
         require(tx, role, role_id, "role")
         rows.remove(tx, role, role_id)
-        changed(core, tx)
+        audit.record(tx, "deleted", "role", role_id)
 
 
 def assigned(core: Core, user_id: str, target_type: str, target_id: str) -> list[Row[Any]]:
@@ -83,7 +84,7 @@ def grant(core: Core, user_id: str, target_type: str, target_id: str, role_id: s
         _require_parties(tx, user_id, target_type, target_id)
         require(tx, role, role_id, "role")
         assignments.grant(tx, user_id, target_type, target_id, role_id)
-        changed(core, tx)
+        audit.record(tx, "created", "role_assignment", role_id, user=user_id, **{target_type: target_id})
 
 
 def revoke(core: Core, user_id: str, target_type: str, target_id: str, role_id: str) -> None:
@@ -91,7 +92,7 @@ def revoke(core: Core, user_id: str, target_type: str, target_id: str, role_id: 
         require(tx, role, role_id, "role")
         if not assignments.revoke(tx, user_id, target_type, target_id, role_id):
             raise NotFound(f"Could not find role assignment with role: {role_id}, user: {user_id}.")
-        changed(core, tx)
+        audit.record(tx, "deleted", "role_assignment", role_id, user=user_id, **{target_type: target_id})
 
 
 def all_assignments(core: Core, filters: Mapping[str, str], *, effective: bool) -> list[dict[str, Any]]:

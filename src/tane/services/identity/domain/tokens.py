@@ -19,9 +19,11 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity import tables
+from tane.services.identity.domain import audit
 from tane.services.identity.domain.passwords import check_password, hash_password
 from tane.services.identity.schemas import AuthIn, DomainRef, ProjectRef, ScopeIn, UserRef
 from tane.services.identity.store import assignments, rows
+from tane.services.identity.store import audit as audit_store
 from tane.services.identity.store import tokens as store
 from tane.web.errors import BadRequest, Forbidden, NotFound, Unauthorized
 
@@ -71,8 +73,18 @@ class TokenMemory:
         self._lock = threading.Lock()
         self._cipher: MultiFernet | None = None
         self._valid: dict[str, tuple[Token, datetime]] = {}
+        self._number: int | None = None
         self.catalogs: dict[str, list[dict[str, Any]]] = {}
         """The catalogue as each project sees it."""
+
+    def refresh(self, core: Core) -> None:
+        """Forget everything when identity data has changed since, in this process or another one."""
+        number = core.db.glance(audit_store.NUMBER)
+        with self._lock:
+            if number != self._number:
+                self._valid.clear()
+                self.catalogs = {}
+                self._number = number
 
     def cipher(self, core: Core) -> MultiFernet:
         if self._cipher is None:
@@ -93,11 +105,6 @@ class TokenMemory:
                 self._valid.clear()
             self._valid[token] = (valid, now + timedelta(seconds=CACHE_SECONDS))
 
-    def forget(self) -> None:
-        with self._lock:
-            self._valid.clear()
-            self.catalogs = {}
-
 
 def memory(core: Core) -> TokenMemory:
     found = core.memory.get("identity.tokens")
@@ -108,7 +115,7 @@ def memory(core: Core) -> TokenMemory:
 
 def changed(core: Core, tx: Tx) -> None:
     """To be called in every transaction that changes who may do what."""
-    tx.after_commit(memory(core).forget)
+    audit_store.bump(tx)
 
 
 def authenticate(core: Core, auth: AuthIn) -> tuple[str, Token]:
@@ -116,6 +123,16 @@ def authenticate(core: Core, auth: AuthIn) -> tuple[str, Token]:
 
     :raises Unauthorized: wrong credentials, disabled user, no role on the scope. :raises BadRequest: unknown method.
     """
+    try:
+        return _authenticate(core, auth)
+    except Unauthorized as error:
+        given = auth.identity.password.user if auth.identity.password else None
+        with core.db.write() as tx:
+            audit.login_failed(tx, given.id or "" if given else "", given.name or "" if given else "", error.message)
+        raise
+
+
+def _authenticate(core: Core, auth: AuthIn) -> tuple[str, Token]:
     methods = list(dict.fromkeys(auth.identity.methods))
     audit = [_audit_id()]
     expires: datetime | None = None
@@ -158,6 +175,7 @@ def authenticate(core: Core, auth: AuthIn) -> tuple[str, Token]:
 
 def validate(core: Core, text: str, tx: Tx | None = None, *, allow_expired: bool = False) -> Token:
     """What a token stands for now. :raises Unauthorized: not valid (any more)."""
+    memory(core).refresh(core)
     remembered = memory(core).recall(text, core.clock.now())
     if remembered is not None:
         return remembered
@@ -192,7 +210,7 @@ def revoke(core: Core, text: str) -> None:
         raise NotFound("Could not find token.") from None
     with core.db.write() as tx:
         store.revoke(tx, valid.payload.audit_ids[0], valid.expires_at)
-        changed(core, tx)
+        audit.record(tx, "revoked", "token", valid.payload.audit_ids[0])
 
 
 def new_key() -> str:

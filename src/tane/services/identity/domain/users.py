@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from tane.core import Core
+from tane.services.identity.domain import audit
 from tane.services.identity.domain.common import new_id, refuse_duplicate, require, require_field
 from tane.services.identity.domain.passwords import check_password, hash_password
 from tane.services.identity.domain.projects import DEFAULT_DOMAIN
-from tane.services.identity.domain.tokens import changed
 from tane.services.identity.store import assignments, rows
 from tane.services.identity.tables import project, user
 from tane.web.errors import BadRequest, Unauthorized
@@ -53,6 +53,7 @@ def create(core: Core, values: dict[str, Any]) -> Row[Any]:
                 "created_at": tx.now,
             },
         )
+        audit.record(tx, "created", "user", user_id)
         return require(tx, user, user_id, "user")
 
 
@@ -73,7 +74,7 @@ def update(core: Core, user_id: str, values: dict[str, Any]) -> Row[Any]:
         if hashed is not None or wanted.get("enabled") is False:
             wanted["revoke_before"] = tx.now
         rows.change(tx, user, user_id, wanted)
-        changed(core, tx)
+        audit.record(tx, "updated", "user", user_id)
         return require(tx, user, user_id, "user")
 
 
@@ -92,4 +93,4 @@ def delete(core: Core, user_id: str) -> None:
         require(tx, user, user_id, "user")
         assignments.forget_actor(tx, user_id)
         rows.remove(tx, user, user_id)
-        changed(core, tx)
+        audit.record(tx, "deleted", "user", user_id)

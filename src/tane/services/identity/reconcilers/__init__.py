@@ -1,0 +1,5 @@
+"""What identity does on a timer."""
+
+from tane.services.identity.reconcilers.housekeeping import HOUSEKEEPING
+
+RECONCILERS = (HOUSEKEEPING,)

@@ -1,0 +1,36 @@
+"""SQL of the audit trail, and of the number that counts its changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.services.identity.tables import audit_event, generation
+
+NUMBER = "SELECT number FROM identity_generation"
+
+
+def add(tx: Tx, values: Mapping[str, Any]) -> None:
+    tx.execute(insert(audit_event).values(**values))
+
+
+def events(tx: Tx, target_id: str | None = None) -> list[Row[Any]]:
+    """Events in the order of their time, those about one target or all."""
+    statement = select(audit_event).order_by(audit_event.c.event_time)
+    return tx.all(statement if target_id is None else statement.where(audit_event.c.target_id == target_id))
+
+
+def trim(tx: Tx, before: datetime) -> int:
+    """Delete older events; returns how many."""
+    return tx.count(delete(audit_event).where(audit_event.c.event_time < before))
+
+
+def bump(tx: Tx) -> None:
+    """Count one more change."""
+    if not tx.count(update(generation).values(number=generation.c.number + 1)):
+        tx.execute(insert(generation).values(id=1, number=1))
