@@ -30,6 +30,7 @@ from tane.jobs import store as jobs
 from tane.services.compute import interface as compute
 from tane.services.image import interface as image
 from tane.services.network import interface as network
+from tane.web.protocol import Protocol
 
 log = structlog.get_logger()
 HEARTBEAT_SECONDS = 15.0
@@ -97,7 +98,7 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
         uvicorn.Config(
             cloud.app,
             loop="uvloop",
-            http="httptools",
+            http=Protocol,
             ws="wsproto",
             ws_max_size=1 << 20,
             ws_per_message_deflate=False,

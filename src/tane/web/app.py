@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import os
 import traceback
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -17,7 +19,8 @@ from tane.core import Core
 from tane.web import codec
 from tane.web.context import Context
 from tane.web.errors import ApiError, BadRequest, Forbidden, NotFound, TooLarge, Unauthorized, UnsupportedMedia
-from tane.web.request import CURRENT, Request, Response
+from tane.web.protocol import ZERO_COPY
+from tane.web.request import CURRENT, FilePart, Request, Response
 from tane.web.routes import Route, Service
 from tane.web.sockets import REFUSED, SocketEndpoint
 from tane.web.versions import Version
@@ -30,13 +33,15 @@ Authenticate = Callable[[Core, str, str], Context]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 NO_VERSION: Version = (0, 0)
 BROKEN_OFF = "tane.broken_off"
+CHUNK = 1 << 20
 
 
 class Application(falcon.asgi.App[Any, Any]):
-    """Falcon's application, which also remembers that a client went away.
+    """Falcon's application, which also remembers that a client went away, and sends files.
 
     Falcon ends a request body the same way whether it is complete or the client broke off; of a chunked upload only
-    this tells a whole one from a torn one.
+    this tells a whole one from a torn one. Of a response stream it passes on what comes, so that a part of a file
+    reaches the server as such: the kernel sends it where the server can (``tane.web.protocol``).
     """
 
     async def __call__(  # type: ignore[override]  # Falcon's own has another signature than its base, too.
@@ -48,7 +53,46 @@ class Application(falcon.asgi.App[Any, Any]):
                 scope[BROKEN_OFF] = True
             return event
 
-        await super().__call__(scope, watch if scope["type"] == "http" else receive, send)
+        async def send_parts(event: dict[str, Any]) -> None:
+            part = event.get("body")
+            if not isinstance(part, FilePart):
+                await send(event)
+            elif ZERO_COPY in scope.get("extensions", {}):
+                where = {"file": part.file, "offset": part.offset, "count": part.length}
+                await send({"type": ZERO_COPY, **where, "more_body": True})
+            else:
+                async for data in _read(part):
+                    await send({**event, "body": data})
+
+        if scope["type"] == "http":
+            await super().__call__(scope, watch, send_parts)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+async def _read(part: FilePart) -> AsyncIterator[bytes]:
+    """For servers without the extension. A file that is too short ends the body early."""
+    offset, end = part.offset, part.offset + part.length
+    while offset < end:
+        data = await asyncio.to_thread(os.pread, part.file.fileno(), min(CHUNK, end - offset), offset)
+        if not data:
+            return
+        offset += len(data)
+        yield data
+
+
+class Outgoing:
+    """A response body that is a part of a file; the file is closed with it."""
+
+    def __init__(self, part: FilePart) -> None:
+        self._part = part
+
+    async def __aiter__(self) -> AsyncIterator[FilePart]:
+        if self._part.length:
+            yield self._part
+
+    async def close(self) -> None:
+        self._part.file.close()
 
 
 class Incoming:
@@ -268,6 +312,14 @@ class Endpoint:
         resp.status = falcon.code_to_http_status(answer.status or route.status)
         for name, value in answer.headers.items():
             resp.set_header(name, value)
+        if answer.file is not None:
+            resp.content_type = answer.content_type or "application/octet-stream"
+            resp.content_length = answer.file.length
+            if method == "HEAD":
+                answer.file.file.close()
+            else:
+                resp.stream = Outgoing(answer.file)  # type: ignore[assignment]
+            return
         if answer.stream is not None:
             resp.content_type = answer.content_type or "application/octet-stream"
             if answer.length is not None:

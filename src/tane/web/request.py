@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import quote, urlencode
 
 from tane.web.codec import whole
@@ -101,11 +101,21 @@ CURRENT: ContextVar[Request | None] = ContextVar("request", default=None)
 """The request that is being answered; None in jobs, reconcilers and commands. Its ``ctx`` is the caller."""
 
 
+@dataclass(frozen=True)
+class FilePart:
+    """``length`` bytes of an open file from ``offset`` on: what a body is sent from without passing through us."""
+
+    file: BinaryIO
+    offset: int
+    length: int
+
+
 @dataclass
 class Response:
     """An answer with more than a body: another status, headers, raw bytes or a stream.
 
-    ``body``: bytes are sent as they are, anything else as JSON, None as an empty body.
+    ``body``: bytes are sent as they are, anything else as JSON, None as an empty body. ``file`` is closed when it was
+    sent, and also when it was not (``HEAD``).
     """
 
     body: Any = None
@@ -114,3 +124,4 @@ class Response:
     content_type: str | None = None
     stream: AsyncIterator[bytes] | None = None
     length: int | None = None
+    file: FilePart | None = None

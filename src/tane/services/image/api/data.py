@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from tane.services.image.domain import content, transfers
+from tane.services.image.domain import transfers
 from tane.web.codec import whole
 from tane.web.errors import BadRequest, RangeNotSatisfiable, UnsupportedMedia
-from tane.web.request import Request, Response
+from tane.web.request import FilePart, Request, Response
 
 
 async def upload(request: Request) -> None:
@@ -33,8 +33,6 @@ async def download(request: Request) -> Response:
     if found is None:
         return Response(status=204)
     row, file = found
-    if request.method == "HEAD":
-        file.close()
     start, end = 0, row.size
     headers = {"Content-MD5": row.checksum, "Accept-Ranges": "bytes"}
     wanted = request.headers.get("range", "")
@@ -45,15 +43,7 @@ async def download(request: Request) -> Response:
             file.close()
             raise
         headers = {"Content-Range": f"bytes {start}-{end - 1}/{row.size}", "Accept-Ranges": "bytes"}
-        if request.method != "HEAD":
-            file.seek(start)
-    return Response(
-        status=206 if wanted else 200,
-        headers=headers,
-        stream=content.stream_file(request.core, file, end - start),
-        length=end - start,
-        content_type="application/octet-stream",
-    )
+    return Response(status=206 if wanted else 200, headers=headers, file=FilePart(file, start, end - start))
 
 
 def _range(header: str, size: int) -> tuple[int, int]:

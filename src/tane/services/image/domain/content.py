@@ -13,9 +13,9 @@ import contextlib
 import hashlib
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -25,6 +25,8 @@ from tane.services.image.domain import inspector
 from tane.services.image.store import images
 
 CHUNK = 1 << 20
+BATCH = 4 << 20
+SMALL = 16 << 10
 LIFE_SIGN_SECONDS = 20.0
 TOPIC = "reconcile:image-content"
 """Wakes the reconciler that removes content no image has."""
@@ -73,7 +75,11 @@ def size_limit(core: Core) -> int:
 
 
 class Writer:
-    """Writes and hashes one upload in the same pass; synchronous, for a thread."""
+    """Writes and hashes one stream in the same pass; synchronous, for threads.
+
+    The two hashes are taken apart so that two threads can work on the same parts at once: hashing lets go of the
+    interpreter, and is what an upload costs.
+    """
 
     def __init__(self, path: Path, limit: int) -> None:
         self._file: BinaryIO = path.open("wb")
@@ -82,14 +88,20 @@ class Writer:
         self._md5 = hashlib.md5(usedforsecurity=False)
         self.size = 0
 
-    def write(self, data: bytes) -> None:
+    def count(self, size: int) -> None:
         """:raises TooMuch:"""
-        self.size += len(data)
+        self.size += size
         if self.size > self._limit:
             raise TooMuch
-        self._file.write(data)
-        self._sha512.update(data)
-        self._md5.update(data)
+
+    def write(self, parts: Sequence[bytes | bytearray]) -> None:
+        for part in parts:
+            self._file.write(part)
+            self._md5.update(part)
+
+    def hash(self, parts: Sequence[bytes | bytearray]) -> None:
+        for part in parts:
+            self._sha512.update(part)
 
     def finish(self) -> tuple[str, str]:
         """Sync the file to the disk; returns its SHA-512 and MD5."""
@@ -102,32 +114,60 @@ class Writer:
         self._file.close()
 
 
-async def receive(core: Core, image_id: str, upload_id: str, stream: AsyncIterator[bytes], path: Path) -> Writer:
-    """Write a stream to ``path`` in chunks of 1 MiB, telling now and then that the upload lives.
+async def batches(stream: AsyncIterator[bytes]) -> AsyncIterator[list[bytes | bytearray]]:
+    """The parts of a stream in lists of some ``BATCH`` bytes. Small parts are put together, large ones never copied."""
+    parts: list[bytes | bytearray] = []
+    size = 0
+    async for part in stream:
+        size += len(part)
+        if len(part) >= SMALL:
+            parts.append(part)
+        elif parts and isinstance(parts[-1], bytearray):
+            parts[-1] += part
+        else:
+            parts.append(bytearray(part))
+        if size >= BATCH:
+            yield parts
+            parts, size = [], 0
+    if parts:
+        yield parts
 
-    :raises Gone, TooMuch:
+
+async def receive(
+    core: Core, stream: AsyncIterator[bytes], path: Path, limit: int, alive: Callable[[], None]
+) -> Writer:
+    """Write a stream to ``path``; one batch is written and hashed while the next one arrives, so that memory holds two.
+
+    ``alive`` is called in a thread every ``LIFE_SIGN_SECONDS``; what it raises ends the transfer.
+
+    :raises TooMuch: more than ``limit`` bytes.
     """
     loop = asyncio.get_running_loop()
-    writer = await core.in_thread(Writer, path, size_limit(core))
+    writer = await core.in_thread(Writer, path, limit)
+    working: asyncio.Future[Any] | None = None
+    told = loop.time()
     try:
-        buffer, told = bytearray(), loop.time()
-        async for part in stream:
-            buffer += part
-            if len(buffer) >= CHUNK:
-                await core.in_thread(writer.write, bytes(buffer))
-                buffer.clear()
+        async for parts in batches(stream):
+            writer.count(sum(map(len, parts)))
+            if working is not None:
+                await working
+            working = asyncio.gather(core.in_thread(writer.write, parts), core.in_thread(writer.hash, parts))
             if loop.time() - told > LIFE_SIGN_SECONDS:
-                await core.in_thread(_alive, core, image_id, upload_id)
+                await core.in_thread(alive)
                 told = loop.time()
-        if buffer:
-            await core.in_thread(writer.write, bytes(buffer))
+        if working is not None:
+            await working
     except BaseException:
+        if working is not None:
+            # The threads still use the file.
+            await asyncio.shield(asyncio.wait([working]))
         writer.close()
         raise
     return writer
 
 
-def _alive(core: Core, image_id: str, upload_id: str) -> None:
+def sign_of_life(core: Core, image_id: str, upload_id: str) -> None:
+    """:raises Gone: the image does not wait for this upload any more."""
     with core.db.write() as tx:
         if not images.upload_seen(tx, image_id, upload_id):
             raise Gone

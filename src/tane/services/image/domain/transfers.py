@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,7 +33,8 @@ async def upload(core: Core, ctx: Context, image_id: str, stream: AsyncIterator[
     row = await core.in_thread(_begin, core, ctx, image_id, upload_id, length)
     path = content.incoming(core, upload_id)
     try:
-        writer = await content.receive(core, image_id, upload_id, stream, path)
+        alive = functools.partial(content.sign_of_life, core, image_id, upload_id)
+        writer = await content.receive(core, stream, path, content.size_limit(core), alive)
         if length is not None and writer.size != length:
             writer.close()
             raise errors.BadRequest(
