@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+LimitModel = Literal["flat", "strict_two_level"]
 Mode = Literal["auto", "root", "userns", "user", "simulated"]
 
 
@@ -35,6 +36,8 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     audit_days: int = 90
     token_ttl: int = 3600
     bcrypt_rounds: int = 12
+
+    limit_model: LimitModel = "flat"
 
     image_size_limit_gb: int = 100
     external_cidr: str = "auto"

@@ -268,7 +268,8 @@ class Endpoint:
         """Authentication, policy, then the body: a caller who may not call learns nothing of the schema."""
         if route.policy is not None:
             request.ctx = self.authenticate(self.core, token, request.ctx.request_id)
-            if not self.core.policy.allows(route.policy, request.ctx):
+            target = self.service.target(request) if self.service.target else None
+            if not self.core.policy.allows(route.policy, request.ctx, target):
                 raise _forbidden(self.service, route.policy)
         if route.body is not None:
             if data is not None:

@@ -33,6 +33,10 @@ class LooseBody(msgspec.Struct, kw_only=True):
     """Base of request bodies in which unknown fields are ignored."""
 
 
+class StrictBody(LooseBody):
+    """Base of request bodies in which a text is no number and no boolean: ``"False"`` is refused. The others convert."""
+
+
 def since(text: str) -> msgspec.Meta:
     """Annotation of a body field that came with a microversion: ``Annotated[str, since("2.19")]``."""
     return msgspec.Meta(extra={"since": version(text)})
@@ -57,7 +61,7 @@ def parse(raw: bytes) -> Any:
 def convert(kind: type[T], data: Any, spoken: Version | None = None) -> T:
     """Like :func:`decode` for data that is parsed already."""
     try:
-        value = msgspec.convert(data, kind, strict=False)
+        value = msgspec.convert(data, kind, strict=isinstance(kind, type) and issubclass(kind, StrictBody))
     except msgspec.ValidationError as error:
         raise BadRequest(_explain(str(error))) from None
     if spoken is not None:

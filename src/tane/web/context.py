@@ -40,6 +40,10 @@ class Context:
             "system_scope": "all" if self.system_scope else None,
             "roles": list(self.roles),
             "is_admin": self.is_admin,
+            "token": {
+                "domain": {"id": self.domain_id or None},
+                "project": {"domain": {"id": self.project_domain_id or None}},
+            },
         }
 
     def sees(self, project_id: str | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,7 +51,8 @@ class Service:
     """A service as ``app.py`` mounts it. ``forbidden`` is the message of a refused caller, with ``{rule}`` in it.
 
     ``aliases``: (alias, root) pairs; what lies under a root is served under its alias too. ``strict_paths``: a
-    collection with a slash at its end is not found, as in the real service.
+    collection with a slash at its end is not found, as in the real service. ``target``: what the policy rule of a request
+    is checked against; without one it is something of the caller's own.
     """
 
     name: str
@@ -68,3 +69,4 @@ class Service:
     extra_request_id_headers: Sequence[str] = field(default=())
     aliases: Sequence[tuple[str, str]] = ()
     strict_paths: bool = False
+    target: Callable[[Request], Mapping[str, Any]] | None = None

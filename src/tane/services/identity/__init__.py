@@ -1,5 +1,6 @@
 """Identity (Keystone v3)."""
 
+from tane.services.identity.api.targets import target
 from tane.services.identity.policies import RULES
 from tane.services.identity.reconcilers import RECONCILERS
 from tane.services.identity.routes import ROUTES
@@ -12,6 +13,7 @@ SERVICE = Service(
     routes=ROUTES,
     rules=RULES,
     reconcilers=RECONCILERS,
+    target=target,
     error_shape=identity_shape,
     forbidden="You are not authorized to perform the requested action: {rule}.",
 )

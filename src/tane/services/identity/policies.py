@@ -1,50 +1,157 @@
-"""Default policy of identity under upstream's rule names (keystone.common.policies, secure RBAC)."""
+"""Default policy of identity under upstream's rule names (keystone.common.policies, secure RBAC).
+
+What a rule calls ``target`` is described in ``api/targets.py``.
+"""
 
 from __future__ import annotations
 
-from tane.web.policy import ADMIN, ANYONE, Rule
+from collections.abc import Iterator
+
+from tane.web.policy import ANYONE, Rule
+
+ADMIN = "rule:admin_required"
+SYSTEM_READER = "(role:reader and system_scope:all)"
+ADMIN_OR_SYSTEM_READER = f"{ADMIN} or {SYSTEM_READER}"
+MANAGED_ROLE = "rule:domain_managed_target_role"
+
+BASE = (
+    Rule("service_role", "role:service"),
+    Rule("service_or_admin", "rule:admin_required or rule:service_role"),
+    Rule("admin_or_owner", "rule:admin_required or rule:owner"),
+    Rule("token_subject", "user_id:%(target.token.user_id)s"),
+    Rule("admin_or_token_subject", "rule:admin_required or rule:token_subject"),
+    Rule("service_admin_or_token_subject", "rule:service_or_admin or rule:token_subject"),
+    Rule(
+        "domain_managed_target_role",
+        "'manager':%(target.role.name)s or 'member':%(target.role.name)s or 'reader':%(target.role.name)s",
+        "The roles that the manager of a domain may give.",
+    ),
+)
+
+
+def _in_domain(role: str, attribute: str) -> str:
+    """The token is of the domain that the target has under ``attribute``."""
+    return f"(role:{role} and domain_id:%(target.{attribute})s)"
+
+
+def _or(*checks: str) -> str:
+    return " or ".join((ADMIN, *checks))
+
+
+PROJECT_IN_DOMAIN = "domain_id:%(target.project.domain_id)s and not None:%(target.project.domain_id)s"
+PROJECT_READER = _or(SYSTEM_READER, f"(role:reader and {PROJECT_IN_DOMAIN})", "project_id:%(target.project.id)s")
+PROJECT_MANAGER = _or(f"(role:manager and {PROJECT_IN_DOMAIN})")
+DOMAIN_READER = _or(SYSTEM_READER, _in_domain("reader", "domain_id"))
+USER_READER = _or(
+    SYSTEM_READER, "(role:reader and token.domain.id:%(target.user.domain_id)s)", "user_id:%(target.user.id)s"
+)
+USER_MANAGER = _or("(role:manager and token.domain.id:%(target.user.domain_id)s)")
+GROUP_READER = _or(SYSTEM_READER, _in_domain("reader", "group.domain_id"))
+GROUP_MANAGER = _or(_in_domain("manager", "group.domain_id"))
+SAME_DOMAIN = "domain_id:%(target.group.domain_id)s and domain_id:%(target.user.domain_id)s"
+
+ACTORS = ("user.domain_id", "group.domain_id")
+TARGETS = ("project.domain_id", "domain.id")
+OWN_ROLE = "(domain_id:%(target.role.domain_id)s or None:%(target.role.domain_id)s)"
+
+
+def _grants_in_domain(role: str) -> str:
+    """Actor and target are both in the domain of the token."""
+    pairs = (
+        f"(role:{role} and domain_id:%(target.{actor})s and domain_id:%(target.{target})s)"
+        for actor in ACTORS
+        for target in TARGETS
+    )
+    return f"({' or '.join(pairs)})"
+
+
+GRANT_READER_LIST = _or(SYSTEM_READER, _grants_in_domain("reader"))
+GRANT_READER = _or(SYSTEM_READER, f"({_grants_in_domain('reader')} and {OWN_ROLE})")
+GRANT_MANAGER = _or(
+    f"({_grants_in_domain('admin')} and {OWN_ROLE})", f"({_grants_in_domain('manager')} and {MANAGED_ROLE})"
+)
+
+CHECKS: dict[str, str] = {
+    "get_project": PROJECT_READER,
+    "list_projects": DOMAIN_READER,
+    "list_user_projects": _or(SYSTEM_READER, _in_domain("reader", "user.domain_id"), "user_id:%(target.user.id)s"),
+    "create_project": PROJECT_MANAGER,
+    "update_project": PROJECT_MANAGER,
+    "delete_project": PROJECT_MANAGER,
+    "list_project_tags": PROJECT_READER,
+    "get_project_tag": PROJECT_READER,
+    "update_project_tags": PROJECT_MANAGER,
+    "create_project_tag": PROJECT_MANAGER,
+    "delete_project_tags": PROJECT_MANAGER,
+    "delete_project_tag": PROJECT_MANAGER,
+    "get_domain": _or(
+        SYSTEM_READER, "token.domain.id:%(target.domain.id)s", "token.project.domain.id:%(target.domain.id)s"
+    ),
+    "list_domains": _or(SYSTEM_READER, _in_domain("reader", "domain.id")),
+    "get_user": USER_READER,
+    "list_users": DOMAIN_READER,
+    "create_user": USER_MANAGER,
+    "update_user": USER_MANAGER,
+    "delete_user": USER_MANAGER,
+    "get_group": GROUP_READER,
+    "list_groups": GROUP_READER,
+    "list_groups_for_user": _or(SYSTEM_READER, _in_domain("reader", "user.domain_id"), "user_id:%(user_id)s"),
+    "create_group": GROUP_MANAGER,
+    "update_group": GROUP_MANAGER,
+    "delete_group": GROUP_MANAGER,
+    "list_users_in_group": GROUP_READER,
+    "check_user_in_group": _or(SYSTEM_READER, f"(role:reader and {SAME_DOMAIN})"),
+    "add_user_to_group": _or(f"(role:manager and {SAME_DOMAIN})"),
+    "remove_user_from_group": _or(f"(role:manager and {SAME_DOMAIN})"),
+    "list_grants": GRANT_READER_LIST,
+    "check_grant": GRANT_READER,
+    "create_grant": GRANT_MANAGER,
+    "revoke_grant": GRANT_MANAGER,
+    "get_role": _or(SYSTEM_READER, f"(role:manager and {MANAGED_ROLE})"),
+    "list_roles": _or(SYSTEM_READER, "(role:manager and not domain_id:None)"),
+    "list_role_assignments": DOMAIN_READER,
+    "list_role_assignments_for_tree": DOMAIN_READER,
+}
+
+ADMIN_OR_SYSTEM_READER_CALLS = (
+    "list_system_grants_for_user",
+    "check_system_grant_for_user",
+    "list_system_grants_for_group",
+    "check_system_grant_for_group",
+    "get_domain_role",
+    "list_domain_roles",
+    "get_implied_role",
+    "check_implied_role",
+    "list_implied_roles",
+    "list_role_inference_rules",
+    "list_services",
+    "get_service",
+    "list_endpoints",
+    "get_endpoint",
+)
 
 ADMIN_CALLS = (
-    "list_domains",
     "create_domain",
     "update_domain",
     "delete_domain",
-    "list_projects",
-    "create_project",
-    "update_project",
-    "delete_project",
-    "create_project_tag",
-    "update_project_tags",
-    "delete_project_tag",
-    "delete_project_tags",
-    "list_users",
-    "create_user",
-    "update_user",
-    "delete_user",
-    "list_roles",
-    "get_role",
+    "create_system_grant_for_user",
+    "revoke_system_grant_for_user",
+    "create_system_grant_for_group",
+    "revoke_system_grant_for_group",
     "create_role",
     "update_role",
     "delete_role",
-    "list_grants",
-    "check_grant",
-    "create_grant",
-    "revoke_grant",
-    "list_role_assignments",
-    "list_system_grants_for_user",
-    "check_system_grant_for_user",
-    "create_system_grant_for_user",
-    "revoke_system_grant_for_user",
+    "create_domain_role",
+    "update_domain_role",
+    "delete_domain_role",
+    "create_implied_role",
+    "delete_implied_role",
     "create_region",
     "update_region",
     "delete_region",
-    "list_services",
-    "get_service",
     "create_service",
     "update_service",
     "delete_service",
-    "list_endpoints",
-    "get_endpoint",
     "create_endpoint",
     "update_endpoint",
     "delete_endpoint",
@@ -58,18 +165,21 @@ EVERYONE_WITH_A_TOKEN = (
     "get_auth_projects",
     "get_auth_domains",
     "get_auth_system",
-    "get_project",
-    "list_project_tags",
-    "get_project_tag",
-    "get_domain",
-    "get_user",
-    "list_user_projects",
     "change_password",
     "list_regions",
     "get_region",
 )
 
-RULES = (
-    *(Rule(f"identity:{name}", ADMIN) for name in ADMIN_CALLS),
-    *(Rule(f"identity:{name}", ANYONE) for name in EVERYONE_WITH_A_TOKEN),
-)
+
+def _rules() -> Iterator[Rule]:
+    yield from BASE
+    for names, check in (
+        (ADMIN_OR_SYSTEM_READER_CALLS, ADMIN_OR_SYSTEM_READER),
+        (ADMIN_CALLS, ADMIN),
+        (EVERYONE_WITH_A_TOKEN, ANYONE),
+    ):
+        yield from (Rule(f"identity:{name}", check) for name in names)
+    yield from (Rule(f"identity:{name}", check) for name, check in CHECKS.items())
+
+
+RULES = tuple(_rules())

@@ -2,9 +2,131 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from tane.services.identity import schemas
-from tane.services.identity.api import catalog, projects, roles, tags, tokens, users, versions
-from tane.web.routes import Route
+from tane.services.identity.api import (
+    assignments,
+    catalog,
+    groups,
+    implied_roles,
+    projects,
+    roles,
+    tags,
+    tokens,
+    users,
+    versions,
+)
+from tane.web.routes import Handler, Route
+
+STATUS = {"POST": 201, "DELETE": 204}
+
+
+def _route(
+    method: str, path: str, handler: Handler, rule: str, body: type[Struct] | None = None, status: int | None = None
+) -> Route:
+    """A line below ``/v3``. GET answers HEAD, too."""
+    return Route(method, f"/v3{path}", handler, f"identity:{rule}", body, status or STATUS.get(method, 200))
+
+
+def _grants(path: str, rules: str) -> tuple[Route, ...]:
+    """Looking at one assignment, giving it, taking it away."""
+    return (
+        _route("GET", path, assignments.check, f"check_{rules}", status=204),
+        _route("PUT", path, assignments.grant, f"create_{rules}", status=204),
+        _route("DELETE", path, assignments.revoke, f"revoke_{rules}"),
+    )
+
+
+ASSIGNMENTS = (
+    *(
+        route
+        for target in ("/projects/{project_id}", "/domains/{domain_id}")
+        for actor in ("/users/{user_id}", "/groups/{group_id}")
+        for route in (
+            _route("GET", f"{target}{actor}/roles", assignments.assigned, "list_grants"),
+            *_grants(f"{target}{actor}/roles/{{role_id}}", "grant"),
+            *_grants(f"/OS-INHERIT{target}{actor}/roles/{{role_id}}/inherited_to_projects", "grant"),
+        )
+    ),
+    *(
+        _route(
+            "GET",
+            f"/OS-INHERIT/domains/{{domain_id}}{actor}/roles/inherited_to_projects",
+            assignments.assigned,
+            "list_grants",
+        )
+        for actor in ("/users/{user_id}", "/groups/{group_id}")
+    ),
+    *(
+        route
+        for actor in ("user", "group")
+        for route in (
+            _route(
+                "GET",
+                f"/system/{actor}s/{{{actor}_id}}/roles",
+                assignments.assigned,
+                f"list_system_grants_for_{actor}",
+            ),
+            *_grants(f"/system/{actor}s/{{{actor}_id}}/roles/{{role_id}}", f"system_grant_for_{actor}"),
+        )
+    ),
+    _route("GET", "/role_assignments", assignments.index, "list_role_assignments"),
+)
+
+ROLES = (
+    _route("GET", "/roles", roles.index, "list_roles"),
+    _route("POST", "/roles", roles.create, "create_role", schemas.Role),
+    _route("GET", "/roles/{role_id}", roles.show, "get_role"),
+    _route("PATCH", "/roles/{role_id}", roles.update, "update_role", schemas.Role),
+    _route("DELETE", "/roles/{role_id}", roles.delete, "delete_role"),
+    _route("GET", "/role_inferences", implied_roles.rules, "list_role_inference_rules"),
+    _route("GET", "/roles/{prior_role_id}/implies", implied_roles.index, "list_implied_roles"),
+    *(
+        _route(
+            method, "/roles/{prior_role_id}/implies/{implied_role_id}", handler, f"{rule}_implied_role", None, status
+        )
+        for method, handler, rule, status in (
+            ("GET", implied_roles.show, "get", 200),
+            ("HEAD", implied_roles.check, "check", 204),
+            ("PUT", implied_roles.create, "create", 201),
+            ("DELETE", implied_roles.delete, "delete", 204),
+        )
+    ),
+)
+
+PROJECTS = (
+    _route("GET", "/domains", projects.domain_index, "list_domains"),
+    _route("POST", "/domains", projects.domain_create, "create_domain", schemas.Domain),
+    _route("GET", "/domains/{domain_id}", projects.domain_show, "get_domain"),
+    _route("PATCH", "/domains/{domain_id}", projects.domain_update, "update_domain", schemas.Domain),
+    _route("DELETE", "/domains/{domain_id}", projects.domain_delete, "delete_domain"),
+    _route("GET", "/projects", projects.index, "list_projects"),
+    _route("POST", "/projects", projects.create, "create_project", schemas.Project),
+    _route("GET", "/projects/{project_id}", projects.show, "get_project"),
+    _route("PATCH", "/projects/{project_id}", projects.update, "update_project", schemas.Project),
+    _route("DELETE", "/projects/{project_id}", projects.delete, "delete_project"),
+    _route("GET", "/projects/{project_id}/tags", tags.index, "list_project_tags"),
+    _route("PUT", "/projects/{project_id}/tags", tags.replace, "update_project_tags", schemas.ProjectTags),
+    _route("DELETE", "/projects/{project_id}/tags", tags.clear, "delete_project_tags"),
+    _route("GET", "/projects/{project_id}/tags/{tag}", tags.check, "get_project_tag", status=204),
+    _route("PUT", "/projects/{project_id}/tags/{tag}", tags.add, "create_project_tag", status=201),
+    _route("DELETE", "/projects/{project_id}/tags/{tag}", tags.remove, "delete_project_tag"),
+    _route("GET", "/users/{user_id}/projects", projects.of_user, "list_user_projects"),
+)
+
+GROUPS = (
+    _route("GET", "/groups", groups.index, "list_groups"),
+    _route("POST", "/groups", groups.create, "create_group", schemas.Group),
+    _route("GET", "/groups/{group_id}", groups.show, "get_group"),
+    _route("PATCH", "/groups/{group_id}", groups.update, "update_group", schemas.Group),
+    _route("DELETE", "/groups/{group_id}", groups.delete, "delete_group"),
+    _route("GET", "/groups/{group_id}/users", groups.members, "list_users_in_group"),
+    _route("GET", "/groups/{group_id}/users/{user_id}", groups.check_member, "check_user_in_group", status=204),
+    _route("PUT", "/groups/{group_id}/users/{user_id}", groups.add_member, "add_user_to_group", status=204),
+    _route("DELETE", "/groups/{group_id}/users/{user_id}", groups.remove_member, "remove_user_from_group"),
+    _route("GET", "/users/{user_id}/groups", groups.of_user, "list_groups_for_user"),
+)
 
 ROUTES = (
     Route("GET", "/", versions.index, None),
@@ -16,23 +138,10 @@ ROUTES = (
     Route("GET", "/v3/auth/projects", tokens.list_projects, "identity:get_auth_projects"),
     Route("GET", "/v3/auth/domains", tokens.list_domains, "identity:get_auth_domains"),
     Route("GET", "/v3/auth/system", tokens.list_system, "identity:get_auth_system"),
-    Route("GET", "/v3/domains", projects.domain_index, "identity:list_domains"),
-    Route("POST", "/v3/domains", projects.domain_create, "identity:create_domain", schemas.Domain, status=201),
-    Route("GET", "/v3/domains/{domain_id}", projects.domain_show, "identity:get_domain"),
-    Route("PATCH", "/v3/domains/{domain_id}", projects.domain_update, "identity:update_domain", schemas.Domain),
-    Route("DELETE", "/v3/domains/{domain_id}", projects.domain_delete, "identity:delete_domain", status=204),
-    Route("GET", "/v3/projects", projects.index, "identity:list_projects"),
-    Route("POST", "/v3/projects", projects.create, "identity:create_project", schemas.Project, status=201),
-    Route("GET", "/v3/projects/{project_id}", projects.show, "identity:get_project"),
-    Route("PATCH", "/v3/projects/{project_id}", projects.update, "identity:update_project", schemas.Project),
-    Route("DELETE", "/v3/projects/{project_id}", projects.delete, "identity:delete_project", status=204),
-    Route("GET", "/v3/projects/{project_id}/tags", tags.index, "identity:list_project_tags"),
-    Route("PUT", "/v3/projects/{project_id}/tags", tags.replace, "identity:update_project_tags", schemas.ProjectTags),
-    Route("DELETE", "/v3/projects/{project_id}/tags", tags.clear, "identity:delete_project_tags", status=204),
-    Route("GET", "/v3/projects/{project_id}/tags/{tag}", tags.check, "identity:get_project_tag", status=204),
-    Route("HEAD", "/v3/projects/{project_id}/tags/{tag}", tags.check, "identity:get_project_tag", status=204),
-    Route("PUT", "/v3/projects/{project_id}/tags/{tag}", tags.add, "identity:create_project_tag", status=201),
-    Route("DELETE", "/v3/projects/{project_id}/tags/{tag}", tags.remove, "identity:delete_project_tag", status=204),
+    *PROJECTS,
+    *GROUPS,
+    *ROLES,
+    *ASSIGNMENTS,
     Route("GET", "/v3/users", users.index, "identity:list_users"),
     Route("POST", "/v3/users", users.create, "identity:create_user", schemas.User, status=201),
     Route("GET", "/v3/users/{user_id}", users.show, "identity:get_user"),
@@ -44,55 +153,6 @@ ROUTES = (
         users.change_password,
         None,
         schemas.PasswordChange,
-        status=204,
-    ),
-    Route("GET", "/v3/users/{user_id}/projects", projects.of_user, "identity:list_user_projects"),
-    Route("GET", "/v3/roles", roles.index, "identity:list_roles"),
-    Route("POST", "/v3/roles", roles.create, "identity:create_role", schemas.Role, status=201),
-    Route("GET", "/v3/roles/{role_id}", roles.show, "identity:get_role"),
-    Route("PATCH", "/v3/roles/{role_id}", roles.update, "identity:update_role", schemas.Role),
-    Route("DELETE", "/v3/roles/{role_id}", roles.delete, "identity:delete_role", status=204),
-    Route("GET", "/v3/role_assignments", roles.assignment_index, "identity:list_role_assignments"),
-    *(
-        route
-        for target in ("/v3/projects/{project_id}", "/v3/domains/{domain_id}")
-        for route in (
-            Route("GET", f"{target}/users/{{user_id}}/roles", roles.assigned, "identity:list_grants"),
-            Route(
-                "HEAD", f"{target}/users/{{user_id}}/roles/{{role_id}}", roles.check, "identity:check_grant", status=204
-            ),
-            Route(
-                "PUT", f"{target}/users/{{user_id}}/roles/{{role_id}}", roles.grant, "identity:create_grant", status=204
-            ),
-            Route(
-                "DELETE",
-                f"{target}/users/{{user_id}}/roles/{{role_id}}",
-                roles.revoke,
-                "identity:revoke_grant",
-                status=204,
-            ),
-        )
-    ),
-    Route("GET", "/v3/system/users/{user_id}/roles", roles.assigned, "identity:list_system_grants_for_user"),
-    Route(
-        "HEAD",
-        "/v3/system/users/{user_id}/roles/{role_id}",
-        roles.check,
-        "identity:check_system_grant_for_user",
-        status=204,
-    ),
-    Route(
-        "PUT",
-        "/v3/system/users/{user_id}/roles/{role_id}",
-        roles.grant,
-        "identity:create_system_grant_for_user",
-        status=204,
-    ),
-    Route(
-        "DELETE",
-        "/v3/system/users/{user_id}/roles/{role_id}",
-        roles.revoke,
-        "identity:revoke_system_grant_for_user",
         status=204,
     ),
     Route("GET", "/v3/regions", catalog.region_index, "identity:list_regions"),

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from tane.web.codec import LooseBody, Name
+from tane.web.codec import Body, LooseBody, Name, StrictBody
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9-]+$")]
 UnsetOr = msgspec.UnsetType
@@ -65,17 +65,24 @@ class Authenticate(LooseBody):
     auth: AuthIn
 
 
+class OptionsIn(Body):
+    immutable: bool | UnsetOr | None = UNSET
+
+
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^,/]*$")]
+Tags = Annotated[list[Tag], msgspec.Meta(max_length=80)]
+
+
 class DomainIn(LooseBody):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetOr = UNSET
     description: str | UnsetOr | None = UNSET
     enabled: bool | UnsetOr = UNSET
+    tags: Tags | UnsetOr = UNSET
+    options: OptionsIn | UnsetOr = UNSET
 
 
-class Domain(LooseBody):
+class Domain(StrictBody):
     domain: DomainIn
-
-
-Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^,/]*$")]
 
 
 class ProjectIn(LooseBody):
@@ -85,16 +92,16 @@ class ProjectIn(LooseBody):
     domain_id: Id | UnsetOr | None = UNSET
     parent_id: Id | UnsetOr | None = UNSET
     is_domain: bool | UnsetOr = UNSET
-    tags: list[Tag] | UnsetOr = UNSET
-    options: dict[str, Any] | UnsetOr = UNSET
+    tags: Tags | UnsetOr = UNSET
+    options: OptionsIn | UnsetOr = UNSET
 
 
-class Project(LooseBody):
+class Project(StrictBody):
     project: ProjectIn
 
 
 class ProjectTags(LooseBody):
-    tags: Annotated[list[Tag], msgspec.Meta(max_length=80)]
+    tags: Tags
 
 
 class UserIn(LooseBody):
@@ -124,11 +131,21 @@ class RoleIn(LooseBody):
     name: Name | UnsetOr = UNSET
     description: str | UnsetOr | None = UNSET
     domain_id: Id | UnsetOr | None = UNSET
-    options: dict[str, Any] | UnsetOr = UNSET
+    options: OptionsIn | UnsetOr = UNSET
 
 
-class Role(LooseBody):
+class Role(StrictBody):
     role: RoleIn
+
+
+class GroupIn(LooseBody):
+    name: Name | UnsetOr = UNSET
+    description: str | UnsetOr | None = UNSET
+    domain_id: Id | UnsetOr | None = UNSET
+
+
+class Group(StrictBody):
+    group: GroupIn
 
 
 class RegionIn(LooseBody):
@@ -137,7 +154,7 @@ class RegionIn(LooseBody):
     parent_region_id: str | UnsetOr | None = UNSET
 
 
-class Region(LooseBody):
+class Region(StrictBody):
     region: RegionIn
 
 
@@ -148,7 +165,7 @@ class ServiceIn(LooseBody):
     enabled: bool | UnsetOr = UNSET
 
 
-class Service(LooseBody):
+class Service(StrictBody):
     service: ServiceIn
 
 
@@ -161,5 +178,5 @@ class EndpointIn(LooseBody):
     enabled: bool | UnsetOr = UNSET
 
 
-class Endpoint(LooseBody):
+class Endpoint(StrictBody):
     endpoint: EndpointIn

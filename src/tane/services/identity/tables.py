@@ -37,9 +37,11 @@ project = Table(
     Column("description", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("tags", JSON, nullable=False),
+    Column("options", JSON, nullable=False),
     Column("extra", JSON, nullable=False),
     created_at(),
     UniqueConstraint("domain_id", "name"),
+    Index("ix_project_parent_id", "parent_id"),
 )
 """Projects and domains: a domain is a project with ``is_domain`` whose ``domain_id`` is empty."""
 
@@ -68,15 +70,37 @@ role = Table(
     Column("name", String(255), nullable=False),
     Column("domain_id", String(64), nullable=False),
     Column("description", Text),
+    Column("options", JSON, nullable=False),
+    Column("extra", JSON, nullable=False),
     created_at(),
     UniqueConstraint("domain_id", "name"),
 )
+"""Roles; ``domain_id`` is empty for those of the whole cloud."""
 
 implied_role = Table(
     "implied_role",
     metadata,
     Column("prior_id", String(64), ForeignKey("role.id", ondelete="CASCADE"), primary_key=True),
     Column("implied_id", String(64), ForeignKey("role.id", ondelete="CASCADE"), primary_key=True),
+)
+
+group = Table(
+    "user_group",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("domain_id", String(64), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("extra", JSON, nullable=False),
+    created_at(),
+    UniqueConstraint("domain_id", "name"),
+)
+
+group_member = Table(
+    "group_member",
+    metadata,
+    Column("user_id", String(64), ForeignKey("user.id", ondelete="CASCADE"), primary_key=True),
+    Column("group_id", String(64), ForeignKey("user_group.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
 assignment = Table(
@@ -86,8 +110,11 @@ assignment = Table(
     Column("target_type", String(16), primary_key=True),
     Column("target_id", String(64), primary_key=True),
     Column("role_id", String(64), ForeignKey("role.id", ondelete="CASCADE"), primary_key=True),
+    Column("inherited", Boolean, primary_key=True),
+    Column("actor_type", String(8), nullable=False),
     Index("ix_assignment_target", "target_type", "target_id"),
 )
+"""Who has which role where. ``actor_type`` is user or group; an inherited one holds below its target, not on it."""
 
 revoked_token = Table(
     "revoked_token",
@@ -124,7 +151,8 @@ region = Table(
     metadata,
     Column("id", String(255), primary_key=True),
     Column("description", Text, nullable=False),
-    Column("parent_region_id", String(255)),
+    Column("parent_region_id", String(255), index=True),
+    Column("extra", JSON, nullable=False),
     created_at(),
 )
 
@@ -136,6 +164,7 @@ service = Table(
     Column("name", String(255), nullable=False),
     Column("description", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
+    Column("extra", JSON, nullable=False),
     created_at(),
 )
 
@@ -145,8 +174,105 @@ endpoint = Table(
     Column("id", String(64), primary_key=True),
     Column("service_id", String(64), ForeignKey("service.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("interface", String(16), nullable=False),
-    Column("region_id", String(255)),
+    Column("region_id", String(255), index=True),
     Column("url", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
+    Column("extra", JSON, nullable=False),
     created_at(),
 )
+
+endpoint_group = Table(
+    "endpoint_group",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("description", Text),
+    Column("filters", JSON, nullable=False),
+    created_at(),
+)
+
+project_endpoint = Table(
+    "project_endpoint",
+    metadata,
+    Column("project_id", String(64), ForeignKey("project.id", ondelete="CASCADE"), primary_key=True),
+    Column("endpoint_id", String(64), ForeignKey("endpoint.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+project_endpoint_group = Table(
+    "project_endpoint_group",
+    metadata,
+    Column("project_id", String(64), ForeignKey("project.id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "endpoint_group_id",
+        String(64),
+        ForeignKey("endpoint_group.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+)
+
+policy = Table(
+    "policy",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("type", String(255), nullable=False),
+    Column("blob", Text, nullable=False),
+    Column("extra", JSON, nullable=False),
+    created_at(),
+)
+
+policy_association = Table(
+    "policy_association",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("policy_id", String(64), ForeignKey("policy.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("endpoint_id", String(64), ForeignKey("endpoint.id", ondelete="CASCADE")),
+    Column("service_id", String(64), ForeignKey("service.id", ondelete="CASCADE")),
+    Column("region_id", String(255), ForeignKey("region.id", ondelete="CASCADE")),
+)
+"""A policy holds for an endpoint, for a service, or for a service in a region (with those below it)."""
+
+registered_limit = Table(
+    "registered_limit",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("service_id", String(64), ForeignKey("service.id"), nullable=False),
+    Column("region_id", String(255), ForeignKey("region.id")),
+    Column("resource_name", String(255), nullable=False),
+    Column("default_limit", Integer, nullable=False),
+    Column("description", Text),
+    created_at(),
+)
+
+limit = Table(
+    "resource_limit",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("registered_limit_id", String(64), ForeignKey("registered_limit.id"), nullable=False, index=True),
+    Column("project_id", String(64), ForeignKey("project.id", ondelete="CASCADE"), index=True),
+    Column("domain_id", String(64), ForeignKey("project.id", ondelete="CASCADE"), index=True),
+    Column("resource_limit", Integer, nullable=False),
+    Column("description", Text),
+    created_at(),
+)
+"""What one project or one domain may use instead of the registered limit's default."""
+
+domain_option = Table(
+    "domain_option",
+    metadata,
+    Column("domain_id", String(64), ForeignKey("project.id", ondelete="CASCADE"), primary_key=True),
+    Column("group", String(64), primary_key=True),
+    Column("option", String(64), primary_key=True),
+    Column("value", JSON),
+)
+
+consumer = Table(
+    "consumer",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("secret", String(64), nullable=False),
+    Column("description", Text),
+    Column("extra", JSON, nullable=False),
+    created_at(),
+)
+"""OAuth 1.0a consumers."""

@@ -29,6 +29,24 @@ def upgrade() -> None:
     op.create_index(op.f("ix_audit_event_event_time"), "audit_event", ["event_time"], unique=False)
     op.create_index(op.f("ix_audit_event_target_id"), "audit_event", ["target_id"], unique=False)
     op.create_table(
+        "consumer",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("secret", sa.String(length=64), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consumer")),
+    )
+    op.create_table(
+        "endpoint_group",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("filters", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_endpoint_group")),
+    )
+    op.create_table(
         "fernet_key",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
@@ -93,6 +111,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_job_resource", "job", ["resource", "id"], unique=False)
     op.create_table(
+        "policy",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("type", sa.String(length=255), nullable=False),
+        sa.Column("blob", sa.Text(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy")),
+    )
+    op.create_table(
         "project",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
@@ -102,12 +129,14 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("tags", sa.JSON(), nullable=False),
+        sa.Column("options", sa.JSON(), nullable=False),
         sa.Column("extra", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_project")),
         sa.UniqueConstraint("domain_id", "name", name=op.f("uq_project_domain_id_name")),
     )
     op.create_index(op.f("ix_project_domain_id"), "project", ["domain_id"], unique=False)
+    op.create_index("ix_project_parent_id", "project", ["parent_id"], unique=False)
     op.create_table(
         "quota",
         sa.Column("project_id", sa.String(length=64), nullable=False),
@@ -121,9 +150,11 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=255), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("parent_region_id", sa.String(length=255), nullable=True),
+        sa.Column("extra", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_region")),
     )
+    op.create_index(op.f("ix_region_parent_region_id"), "region", ["parent_region_id"], unique=False)
     op.create_table(
         "revoked_token",
         sa.Column("audit_id", sa.String(length=32), nullable=False),
@@ -137,6 +168,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("domain_id", sa.String(length=64), nullable=False),
         sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("options", sa.JSON(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_role")),
         sa.UniqueConstraint("domain_id", "name", name=op.f("uq_role_domain_id_name")),
@@ -148,6 +181,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_service")),
     )
@@ -170,15 +204,41 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_user_domain_id"), "user", ["domain_id"], unique=False)
     op.create_table(
+        "user_group",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("domain_id", sa.String(length=64), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_user_group")),
+        sa.UniqueConstraint("domain_id", "name", name=op.f("uq_user_group_domain_id_name")),
+    )
+    op.create_table(
         "assignment",
         sa.Column("actor_id", sa.String(length=64), nullable=False),
         sa.Column("target_type", sa.String(length=16), nullable=False),
         sa.Column("target_id", sa.String(length=64), nullable=False),
         sa.Column("role_id", sa.String(length=64), nullable=False),
+        sa.Column("inherited", sa.Boolean(), nullable=False),
+        sa.Column("actor_type", sa.String(length=8), nullable=False),
         sa.ForeignKeyConstraint(["role_id"], ["role.id"], name=op.f("fk_assignment_role_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("actor_id", "target_type", "target_id", "role_id", name=op.f("pk_assignment")),
+        sa.PrimaryKeyConstraint(
+            "actor_id", "target_type", "target_id", "role_id", "inherited", name=op.f("pk_assignment")
+        ),
     )
     op.create_index("ix_assignment_target", "assignment", ["target_type", "target_id"], unique=False)
+    op.create_table(
+        "domain_option",
+        sa.Column("domain_id", sa.String(length=64), nullable=False),
+        sa.Column("group", sa.String(length=64), nullable=False),
+        sa.Column("option", sa.String(length=64), nullable=False),
+        sa.Column("value", sa.JSON(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["domain_id"], ["project.id"], name=op.f("fk_domain_option_domain_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("domain_id", "group", "option", name=op.f("pk_domain_option")),
+    )
     op.create_table(
         "endpoint",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -187,13 +247,26 @@ def upgrade() -> None:
         sa.Column("region_id", sa.String(length=255), nullable=True),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["service_id"], ["service.id"], name=op.f("fk_endpoint_service_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_endpoint")),
     )
+    op.create_index(op.f("ix_endpoint_region_id"), "endpoint", ["region_id"], unique=False)
     op.create_index(op.f("ix_endpoint_service_id"), "endpoint", ["service_id"], unique=False)
+    op.create_table(
+        "group_member",
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("group_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["group_id"], ["user_group.id"], name=op.f("fk_group_member_group_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_group_member_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("user_id", "group_id", name=op.f("pk_group_member")),
+    )
+    op.create_index(op.f("ix_group_member_group_id"), "group_member", ["group_id"], unique=False)
     op.create_table(
         "implied_role",
         sa.Column("prior_id", sa.String(length=64), nullable=False),
@@ -216,32 +289,147 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job_event")),
     )
     op.create_index(op.f("ix_job_event_job_id"), "job_event", ["job_id"], unique=False)
+    op.create_table(
+        "project_endpoint_group",
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("endpoint_group_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["endpoint_group_id"],
+            ["endpoint_group.id"],
+            name=op.f("fk_project_endpoint_group_endpoint_group_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_project_endpoint_group_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "endpoint_group_id", name=op.f("pk_project_endpoint_group")),
+    )
+    op.create_index(
+        op.f("ix_project_endpoint_group_endpoint_group_id"),
+        "project_endpoint_group",
+        ["endpoint_group_id"],
+        unique=False,
+    )
+    op.create_table(
+        "registered_limit",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("service_id", sa.String(length=64), nullable=False),
+        sa.Column("region_id", sa.String(length=255), nullable=True),
+        sa.Column("resource_name", sa.String(length=255), nullable=False),
+        sa.Column("default_limit", sa.Integer(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["region_id"], ["region.id"], name=op.f("fk_registered_limit_region_id")),
+        sa.ForeignKeyConstraint(["service_id"], ["service.id"], name=op.f("fk_registered_limit_service_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registered_limit")),
+    )
+    op.create_table(
+        "policy_association",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("policy_id", sa.String(length=64), nullable=False),
+        sa.Column("endpoint_id", sa.String(length=64), nullable=True),
+        sa.Column("service_id", sa.String(length=64), nullable=True),
+        sa.Column("region_id", sa.String(length=255), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["endpoint_id"], ["endpoint.id"], name=op.f("fk_policy_association_endpoint_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["policy_id"], ["policy.id"], name=op.f("fk_policy_association_policy_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["region_id"], ["region.id"], name=op.f("fk_policy_association_region_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["service_id"], ["service.id"], name=op.f("fk_policy_association_service_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_association")),
+    )
+    op.create_index(op.f("ix_policy_association_policy_id"), "policy_association", ["policy_id"], unique=False)
+    op.create_table(
+        "project_endpoint",
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("endpoint_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["endpoint_id"], ["endpoint.id"], name=op.f("fk_project_endpoint_endpoint_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_project_endpoint_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "endpoint_id", name=op.f("pk_project_endpoint")),
+    )
+    op.create_index(op.f("ix_project_endpoint_endpoint_id"), "project_endpoint", ["endpoint_id"], unique=False)
+    op.create_table(
+        "resource_limit",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("registered_limit_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=True),
+        sa.Column("domain_id", sa.String(length=64), nullable=True),
+        sa.Column("resource_limit", sa.Integer(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["domain_id"], ["project.id"], name=op.f("fk_resource_limit_domain_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_resource_limit_project_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["registered_limit_id"], ["registered_limit.id"], name=op.f("fk_resource_limit_registered_limit_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_resource_limit")),
+    )
+    op.create_index(op.f("ix_resource_limit_domain_id"), "resource_limit", ["domain_id"], unique=False)
+    op.create_index(op.f("ix_resource_limit_project_id"), "resource_limit", ["project_id"], unique=False)
+    op.create_index(
+        op.f("ix_resource_limit_registered_limit_id"), "resource_limit", ["registered_limit_id"], unique=False
+    )
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_resource_limit_registered_limit_id"), table_name="resource_limit")
+    op.drop_index(op.f("ix_resource_limit_project_id"), table_name="resource_limit")
+    op.drop_index(op.f("ix_resource_limit_domain_id"), table_name="resource_limit")
+    op.drop_table("resource_limit")
+    op.drop_index(op.f("ix_project_endpoint_endpoint_id"), table_name="project_endpoint")
+    op.drop_table("project_endpoint")
+    op.drop_index(op.f("ix_policy_association_policy_id"), table_name="policy_association")
+    op.drop_table("policy_association")
+    op.drop_table("registered_limit")
+    op.drop_index(op.f("ix_project_endpoint_group_endpoint_group_id"), table_name="project_endpoint_group")
+    op.drop_table("project_endpoint_group")
     op.drop_index(op.f("ix_job_event_job_id"), table_name="job_event")
     op.drop_table("job_event")
     op.drop_table("implied_role")
+    op.drop_index(op.f("ix_group_member_group_id"), table_name="group_member")
+    op.drop_table("group_member")
     op.drop_index(op.f("ix_endpoint_service_id"), table_name="endpoint")
+    op.drop_index(op.f("ix_endpoint_region_id"), table_name="endpoint")
     op.drop_table("endpoint")
+    op.drop_table("domain_option")
     op.drop_index("ix_assignment_target", table_name="assignment")
     op.drop_table("assignment")
+    op.drop_table("user_group")
     op.drop_index(op.f("ix_user_domain_id"), table_name="user")
     op.drop_table("user")
     op.drop_table("service")
     op.drop_table("role")
     op.drop_index(op.f("ix_revoked_token_expires_at"), table_name="revoked_token")
     op.drop_table("revoked_token")
+    op.drop_index(op.f("ix_region_parent_region_id"), table_name="region")
     op.drop_table("region")
     op.drop_table("quota")
+    op.drop_index("ix_project_parent_id", table_name="project")
     op.drop_index(op.f("ix_project_domain_id"), table_name="project")
     op.drop_table("project")
+    op.drop_table("policy")
     op.drop_index("ix_job_resource", table_name="job")
     op.drop_index("ix_job_active", table_name="job", sqlite_where=sa.text("active"), postgresql_where=sa.text("active"))
     op.drop_table("job")
     op.drop_table("identity_generation")
     op.drop_table("host")
     op.drop_table("fernet_key")
+    op.drop_table("endpoint_group")
+    op.drop_table("consumer")
     op.drop_index(op.f("ix_audit_event_target_id"), table_name="audit_event")
     op.drop_index(op.f("ix_audit_event_event_time"), table_name="audit_event")
     op.drop_table("audit_event")

@@ -7,38 +7,68 @@ from typing import Any
 
 import msgspec
 
+from tane.services.identity.store.rows import COMPARISONS
+from tane.web.context import Context
+from tane.web.errors import Forbidden
 from tane.web.request import Request
+
+DEFAULT_DOMAIN = "default"
 
 
 def given(part: msgspec.Struct) -> dict[str, Any]:
     """The fields of a body that were present."""
-    return {name: getattr(part, name) for name in part.__struct_fields__ if getattr(part, name) is not msgspec.UNSET}
+    values = {name: getattr(part, name) for name in part.__struct_fields__}
+    return {name: msgspec.to_builtins(value) for name, value in values.items() if value is not msgspec.UNSET}
 
 
 def given_with_extra(request: Request, name: str, part: msgspec.Struct) -> dict[str, Any]:
     """The same, with the attributes the schema does not know under ``extra`` (Keystone keeps them)."""
     sent: dict[str, Any] = msgspec.json.decode(request.raw)[name]
-    known = set(part.__struct_fields__)
+    known = {*part.__struct_fields__, "id", "links"}
     return {**given(part), "extra": {k: v for k, v in sent.items() if k not in known}}
 
 
 def filters(request: Request, names: Iterable[str], flags: Iterable[str] = ()) -> dict[str, Any]:
-    """Equality filters of a list call; other query parameters are ignored, as Keystone does."""
-    found: dict[str, Any] = {name: request.param(name) for name in names if request.param(name) is not None}
+    """Filters of a list call: equality, or ``name__contains`` and the like; other query parameters are ignored, as
+    Keystone does."""
+    found: dict[str, Any] = {}
+    known = set(names)
+    for name, value in reversed(request.query):
+        field, _, comparison = name.partition("__")
+        if field in known and (name == field or comparison in COMPARISONS):
+            found[name] = value
     found.update({name: request.flag(name) for name in flags if request.param(name) is not None})
     return found
 
 
-def listing(request: Request, kind: str, views: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def home_domain(ctx: Context) -> str:
+    """The domain of what a caller creates without naming one: that of the token."""
+    return ctx.domain_id or ctx.project_domain_id or DEFAULT_DOMAIN
+
+
+def require_allowed(request: Request, rule: str, target: Mapping[str, Any]) -> None:
+    """For what only the handler can tell of its target. :raises Forbidden: the caller does not pass the rule."""
+    if not request.allows(rule, target):
+        raise Forbidden(f"You are not authorized to perform the requested action: {rule}.")
+
+
+def present(request: Request, name: str) -> bool:
+    """Whether a query parameter is switched on: it is there, with a value or without, and not 0 or false."""
+    value = request.param(name)
+    return value is not None and value.lower() not in ("0", "false")
+
+
+def own_link(request: Request) -> dict[str, str]:
     query = f"?{'&'.join(f'{n}={v}' for n, v in request.query)}" if request.query else ""
-    return {
-        kind: list(views),
-        "links": {"self": request.base_url + request.url_path + query, "next": None, "previous": None},
-    }
+    return {"self": request.base_url + request.url_path + query}
+
+
+def listing(request: Request, kind: str, views: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {kind: list(views), "links": {**own_link(request), "next": None, "previous": None}}
 
 
 def with_self(request: Request, collection: str, view: dict[str, Any]) -> dict[str, Any]:
-    view["links"] = {"self": request.link(f"/{collection}/{view['id']}")}
+    view["links"] = {"self": request.link(f"/v3/{collection}/{view['id']}")}
     return view
 
 

@@ -2,62 +2,119 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy.engine import Row
 
-from tane.services.identity.api.common import filters, given_with_extra, listing, with_self
+from tane.services.identity.api.common import filters, given_with_extra, home_domain, listing, present, with_self
 from tane.services.identity.domain import projects
-from tane.services.identity.domain.tokens import require_own_or_admin
 from tane.services.identity.store import assignments
-from tane.web.errors import Forbidden
+from tane.web.errors import BadRequest
 from tane.web.request import Request
 
 
 def view(request: Request, row: Row[Any]) -> dict[str, Any]:
-    common = {
+    """A domain as a domain, any other project as a project."""
+    return domain_view(request, row) if row.is_domain else project_view(request, row)
+
+
+def domain_view(request: Request, row: Row[Any]) -> dict[str, Any]:
+    return with_self(request, "domains", _common(row))
+
+
+def project_view(request: Request, row: Row[Any]) -> dict[str, Any]:
+    """A project; a domain, too, as the project it is."""
+    owner = {"domain_id": row.domain_id or None, "parent_id": row.parent_id, "is_domain": row.is_domain}
+    return with_self(request, "projects", {**_common(row), **owner})
+
+
+def _common(row: Row[Any]) -> dict[str, Any]:
+    return {
         **row.extra,
         "id": row.id,
         "name": row.name,
         "description": row.description,
         "enabled": row.enabled,
         "tags": row.tags,
-        "options": {},
+        "options": row.options,
     }
-    if row.is_domain:
-        return with_self(request, "domains", common)
-    owner = {"domain_id": row.domain_id, "parent_id": row.parent_id, "is_domain": False}
-    return with_self(request, "projects", {**common, **owner})
 
 
 def index(request: Request) -> dict[str, Any]:
     wanted = filters(request, ("name", "domain_id", "parent_id"), ("enabled",))
     found = projects.index(request.core, {**wanted, "is_domain": request.flag("is_domain")})
-    return listing(request, "projects", (view(request, row) for row in found))
+    own = request.ctx.domain_id
+    found = [row for row in found if (not own or row.domain_id == own) and _tagged(request, row.tags)]
+    return listing(request, "projects", (project_view(request, row) for row in found))
 
 
-def require_visible(request: Request, project_id: str, rule: str) -> None:
-    """:raises Forbidden: unless it is the project of the caller's token, or the caller an administrator."""
-    if not request.ctx.is_admin and request.ctx.project_id != project_id:
-        raise Forbidden(f"You are not authorized to perform the requested action: {rule}.")
+def _tagged(request: Request, tags: Iterable[str]) -> bool:
+    """Whether tags pass the four filters of the API working group: all of, any of, not all of, none of."""
+    present_tags = set(tags)
+
+    def asked(name: str) -> set[str] | None:
+        value = request.param(name)
+        return None if value is None else set(value.split(","))
+
+    every, some = asked("tags"), asked("tags-any")
+    not_every, none_of = asked("not-tags"), asked("not-tags-any")
+    return (
+        (every is None or every <= present_tags)
+        and (some is None or bool(some & present_tags))
+        and (not_every is None or not not_every <= present_tags)
+        and (none_of is None or not none_of & present_tags)
+    )
 
 
 def show(request: Request) -> dict[str, Any]:
-    project_id = request.path["project_id"]
-    require_visible(request, project_id, "identity:get_project")
-    return {"project": view(request, projects.show(request.core, project_id))}
+    row = projects.show(request.core, request.path["project_id"])
+    return {"project": {**project_view(request, row), **_relatives(request, row)}}
+
+
+def _relatives(request: Request, row: Row[Any]) -> dict[str, Any]:
+    """What is above and below a project, as far as the query asks. A list holds what the caller has a role on."""
+    for kind in ("parents", "subtree"):
+        if present(request, f"{kind}_as_list") and present(request, f"{kind}_as_ids"):
+            raise BadRequest(f"Cannot use {kind}_as_list and {kind}_as_ids query params at the same time.")
+    found: dict[str, Any] = {}
+    if present(request, "parents_as_list") or present(request, "parents_as_ids"):
+        above = projects.above(request.core, row.id)
+        ids: dict[str, Any] | None = None
+        for parent in reversed(above):
+            ids = {parent.id: ids}
+        found["parents"] = _known(request, above) if present(request, "parents_as_list") else ids
+    if present(request, "subtree_as_list") or present(request, "subtree_as_ids"):
+        below = projects.below(request.core, row.id)
+        tree: dict[str, dict[str, Any]] = {row.id: {}}
+        for child in below:
+            tree[child.id] = tree[child.parent_id][child.id] = {}
+        found["subtree"] = _known(request, below) if present(request, "subtree_as_list") else _leaves(tree[row.id])
+    return found
+
+
+def _known(request: Request, relatives: Iterable[Row[Any]]) -> list[dict[str, Any]]:
+    with request.core.db.read() as tx:
+        mine = {row.id for row in assignments.targets_of(tx, request.ctx.user_id, domains=False)}
+    return [{"project": project_view(request, row)} for row in relatives if row.id in mine]
+
+
+def _leaves(tree: dict[str, Any]) -> dict[str, Any] | None:
+    """Keystone writes null where nothing is below."""
+    return {project_id: _leaves(below) for project_id, below in tree.items()} or None
 
 
 def create(request: Request) -> dict[str, Any]:
     values = given_with_extra(request, "project", request.body.project)
     is_domain = bool(values.pop("is_domain", False))
-    return {"project": view(request, projects.create(request.core, values, is_domain=is_domain))}
+    if not is_domain:
+        values["domain_id"] = values.get("domain_id") or home_domain(request.ctx)
+    return {"project": project_view(request, projects.create(request.core, values, is_domain=is_domain))}
 
 
 def update(request: Request) -> dict[str, Any]:
     values = given_with_extra(request, "project", request.body.project)
-    values.pop("is_domain", None)
-    return {"project": view(request, projects.update(request.core, request.path["project_id"], values))}
+    return {"project": project_view(request, projects.update(request.core, request.path["project_id"], values))}
 
 
 def delete(request: Request) -> None:
@@ -66,34 +123,33 @@ def delete(request: Request) -> None:
 
 def of_user(request: Request) -> dict[str, Any]:
     """Projects on which a user has a role."""
-    user_id = request.path["user_id"]
-    require_own_or_admin(request.ctx.user_id, request.ctx.is_admin, user_id, "identity:list_user_projects")
     with request.core.db.read() as tx:
-        found = assignments.targets_of(tx, user_id, domains=False)
-    return listing(request, "projects", (view(request, row) for row in found))
+        found = assignments.targets_of(tx, request.path["user_id"], domains=False)
+    own = "" if request.path["user_id"] == request.ctx.user_id else request.ctx.domain_id
+    kept = (row for row in found if not own or row.domain_id == own)
+    return listing(request, "projects", (project_view(request, row) for row in kept))
 
 
 def domain_index(request: Request) -> dict[str, Any]:
+    """A caller with a token of a domain sees that one only."""
     found = projects.index(request.core, {**filters(request, ("name",), ("enabled",)), "is_domain": True})
-    return listing(request, "domains", (view(request, row) for row in found))
+    own = request.ctx.domain_id
+    return listing(request, "domains", (domain_view(request, row) for row in found if not own or row.id == own))
 
 
 def domain_show(request: Request) -> dict[str, Any]:
-    """Everybody sees the domain of the own project."""
-    domain_id = request.path["domain_id"]
-    if not request.ctx.is_admin and domain_id not in (request.ctx.domain_id, request.ctx.project_domain_id):
-        raise Forbidden("You are not authorized to perform the requested action: identity:get_domain.")
-    return {"domain": view(request, projects.show(request.core, domain_id, is_domain=True))}
+    return {"domain": domain_view(request, projects.show(request.core, request.path["domain_id"], is_domain=True))}
 
 
 def domain_create(request: Request) -> dict[str, Any]:
     values = given_with_extra(request, "domain", request.body.domain)
-    return {"domain": view(request, projects.create(request.core, values, is_domain=True))}
+    return {"domain": domain_view(request, projects.create(request.core, values, is_domain=True))}
 
 
 def domain_update(request: Request) -> dict[str, Any]:
     values = given_with_extra(request, "domain", request.body.domain)
-    return {"domain": view(request, projects.update(request.core, request.path["domain_id"], values, is_domain=True))}
+    row = projects.update(request.core, request.path["domain_id"], values, is_domain=True)
+    return {"domain": domain_view(request, row)}
 
 
 def domain_delete(request: Request) -> None:

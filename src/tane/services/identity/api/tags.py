@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from tane.services.identity import schemas
-from tane.services.identity.api.projects import require_visible
 from tane.services.identity.domain import projects
 from tane.web import codec
 from tane.web.errors import BadRequest, NotFound
@@ -23,7 +22,6 @@ def view(request: Request, tags: list[str]) -> dict[str, Any]:
 
 
 def index(request: Request) -> dict[str, Any]:
-    require_visible(request, request.path["project_id"], "identity:list_project_tags")
     return view(request, _tags(request))
 
 
@@ -36,7 +34,6 @@ def clear(request: Request) -> None:
 
 
 def check(request: Request) -> None:
-    require_visible(request, request.path["project_id"], "identity:get_project_tag")
     _require(request, _tags(request))
 
 

@@ -19,9 +19,12 @@ from tane.services.identity.domain.passwords import hash_password
 from tane.services.identity.domain.projects import DEFAULT_DOMAIN
 from tane.services.identity.domain.tokens import new_key
 from tane.services.identity.store import assignments, rows, tokens
+from tane.services.identity.store.assignments import Place
 from tane.web.policy import ROLE_IMPLICATIONS
 
 ADMIN = "admin"
+ROLE = {"domain_id": "", "options": {"immutable": True}, "extra": {}}
+"""Of the roles that every cloud has: as Keystone's own first start makes them."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,11 @@ def bootstrap(core: Core, password: str) -> bool:
         )
         role_ids = {name: new_id() for name in (*ROLE_IMPLICATIONS, "reader", "service")}
         for name, role_id in role_ids.items():
-            rows.add(tx, tables.role, {"id": role_id, "name": name, "domain_id": "", "created_at": tx.now})
+            rows.add(tx, tables.role, {**ROLE, "id": role_id, "name": name, "created_at": tx.now})
         for prior, implied in ROLE_IMPLICATIONS.items():
             rows.add(tx, tables.implied_role, {"prior_id": role_ids[prior], "implied_id": role_ids[implied[0]]})
         for target_type, target_id in (("project", project_id), ("domain", DEFAULT_DOMAIN), ("system", "all")):
-            assignments.grant(tx, user_id, target_type, target_id, role_ids[ADMIN])
+            assignments.grant(tx, Place(user_id, target_type, target_id), role_ids[ADMIN])
         audit.record(tx, "created", "user", user_id, name=ADMIN)
     return True
 
@@ -74,20 +77,22 @@ def publish(core: Core, entries: Iterable[CatalogEntry]) -> None:
     region, base = core.config.region, core.config.url
     with core.db.write() as tx:
         if rows.get(tx, tables.region, region) is None:
-            rows.add(tx, tables.region, {"id": region, "description": "", "created_at": tx.now})
+            rows.add(tx, tables.region, {"id": region, "description": "", "extra": {}, "created_at": tx.now})
         for entry in entries:
             found = rows.find(tx, tables.service, {"type": entry.type, "name": entry.name})
             service_id = found[0].id if found else new_id()
             if not found:
                 values = {"id": service_id, "type": entry.type, "name": entry.name, "description": ""}
-                rows.add(tx, tables.service, {**values, "enabled": True, "created_at": tx.now})
+                rows.add(tx, tables.service, {**values, "enabled": True, "extra": {}, "created_at": tx.now})
             present = {e.interface: e for e in rows.find(tx, tables.endpoint, {"service_id": service_id})}
             for interface in ("public", "internal", "admin"):
                 url = base + entry.path
                 if interface not in present:
                     values = {"id": new_id(), "service_id": service_id, "interface": interface, "url": url}
                     rows.add(
-                        tx, tables.endpoint, {**values, "region_id": region, "enabled": True, "created_at": tx.now}
+                        tx,
+                        tables.endpoint,
+                        {**values, "region_id": region, "enabled": True, "extra": {}, "created_at": tx.now},
                     )
                 elif present[interface].url != url:
                     rows.change(tx, tables.endpoint, present[interface].id, {"url": url})
@@ -108,6 +113,7 @@ def _add_project(tx: Tx, project_id: str, name: str, *, is_domain: bool) -> None
             "description": "",
             "enabled": True,
             "tags": [],
+            "options": {},
             "extra": {},
             "created_at": tx.now,
         },

@@ -25,9 +25,9 @@ FIELDS = {
     "endpoint": ("service_id", "interface", "region_id", "url", "enabled"),
 }
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "region": {"description": "", "parent_region_id": None},
-    "service": {"name": "", "description": "", "enabled": True},
-    "endpoint": {"region_id": None, "enabled": True},
+    "region": {"description": "", "parent_region_id": None, "extra": {}},
+    "service": {"name": "", "description": "", "enabled": True, "extra": {}},
+    "endpoint": {"region_id": None, "enabled": True, "extra": {}},
 }
 REQUIRED = {"region": (), "service": ("type",), "endpoint": ("service_id", "interface", "url")}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Table
@@ -10,7 +11,7 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.services.identity.store import rows
-from tane.web.errors import BadRequest, Conflict, NotFound
+from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
 
 def new_id() -> str:
@@ -36,3 +37,20 @@ def refuse_duplicate(tx: Tx, table: Table, kind: str, row_id: str | None = None,
 def require_field(values: dict[str, Any], name: str) -> None:
     if name not in values:
         raise BadRequest(f"'{name}' is a required property.")
+
+
+def merged_options(present: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Resource options after a change; null takes one away."""
+    return {name: value for name, value in {**present, **sent}.items() if value is not None}
+
+
+def refuse_immutable(row: Row[Any], kind: str, action: str, values: Mapping[str, Any] | None = None) -> None:
+    """:raises Forbidden: the resource is immutable and the change is not the one that ends this alone."""
+    if not row.options.get("immutable"):
+        return
+    sent = {name: value for name, value in (values or {}).items() if value or name != "extra"}
+    if values is not None and set(sent) == {"options"} and not sent["options"].get("immutable", True):
+        return
+    raise Forbidden(
+        f'Unable to {action} immutable {kind} resource: `{row.id}. Set resource option "immutable" to false first.'
+    )

@@ -10,12 +10,24 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity.domain import audit
-from tane.services.identity.domain.common import new_id, refuse_duplicate, require, require_field
+from tane.services.identity.domain.common import (
+    merged_options,
+    new_id,
+    refuse_duplicate,
+    refuse_immutable,
+    require,
+    require_field,
+)
 from tane.services.identity.store import assignments, rows
-from tane.services.identity.tables import project, role, user
+from tane.services.identity.store import projects as store
+from tane.services.identity.tables import group, project, role, user
 from tane.web.errors import BadRequest, Forbidden
 
 DEFAULT_DOMAIN = "default"
+DEEPEST = 5
+"""Projects on top of each other, the domain not counted."""
+DEEPEST_LIMITED = 2
+"""The same where limits are enforced on two levels."""
 
 
 def kind_of(is_domain: bool) -> str:
@@ -37,32 +49,44 @@ def index(core: Core, filters: Mapping[str, Any]) -> list[Row[Any]]:
         return rows.find(tx, project, filters)
 
 
+def above(core: Core, project_id: str) -> list[Row[Any]]:
+    """The projects over one, the nearest first; the last one is the domain."""
+    with core.db.read() as tx:
+        return store.above(tx, project_id)
+
+
+def below(core: Core, project_id: str) -> list[Row[Any]]:
+    """The projects under one, parents before their children."""
+    with core.db.read() as tx:
+        return store.below(tx, project_id)
+
+
 def create(core: Core, values: dict[str, Any], *, is_domain: bool = False) -> Row[Any]:
     """:raises BadRequest: unknown domain or parent. :raises Conflict: the name is taken in the domain."""
     require_field(values, "name")
+    name = _stripped(values["name"])
     with core.db.write() as tx:
         domain_id = "" if is_domain else values.get("domain_id") or DEFAULT_DOMAIN
         parent_id = None if is_domain else values.get("parent_id") or domain_id
-        if not is_domain:
-            if not rows.find(tx, project, {"id": domain_id, "is_domain": True}):
-                raise BadRequest(f"Invalid domain_id: {domain_id} is not a domain.")
-            parent = rows.get(tx, project, str(parent_id))
-            if parent is None or (parent.id if parent.is_domain else parent.domain_id) != domain_id:
-                raise BadRequest(f"Invalid parent_id: {parent_id} is not in domain {domain_id}.")
-        refuse_duplicate(tx, project, kind_of(is_domain), name=values["name"], domain_id=domain_id)
+        if is_domain and (values.get("parent_id") or values.get("domain_id")):
+            raise BadRequest("only root projects are allowed to act as domains.")
+        if parent_id is not None:
+            _check_parent(core, tx, domain_id, parent_id)
+        refuse_duplicate(tx, project, kind_of(is_domain), name=name, domain_id=domain_id)
         project_id = values.get("id") or new_id()
         rows.add(
             tx,
             project,
             {
                 "id": project_id,
-                "name": values["name"],
+                "name": name,
                 "domain_id": domain_id,
                 "parent_id": parent_id,
                 "is_domain": is_domain,
                 "description": values.get("description") or "",
                 "enabled": values.get("enabled", True),
-                "tags": values.get("tags", []),
+                "tags": list(dict.fromkeys(values.get("tags", []))),
+                "options": merged_options({}, values.get("options", {})),
                 "extra": values.get("extra", {}),
                 "created_at": tx.now,
             },
@@ -71,24 +95,78 @@ def create(core: Core, values: dict[str, Any], *, is_domain: bool = False) -> Ro
         return require(tx, project, project_id, kind_of(is_domain))
 
 
+def _stripped(name: str) -> str:
+    stripped = name.strip()
+    if not stripped:
+        raise BadRequest("Invalid input for field/attribute name. The name must not be blank.")
+    return stripped
+
+
+def _check_parent(core: Core, tx: Tx, domain_id: str, parent_id: str) -> None:
+    """Refuse a parent of another domain, a disabled branch, a tree that grows too deep."""
+    if not rows.find(tx, project, {"id": domain_id, "is_domain": True}):
+        raise BadRequest(f"Could not find domain: {domain_id}.")
+    parent = rows.get(tx, project, parent_id)
+    if parent is None:
+        raise BadRequest(f"Could not find project: {parent_id}.")
+    if parent.is_domain and parent.id != domain_id:
+        raise BadRequest(
+            f"Cannot create project, the parent ({parent_id}) is acting as a domain, but this project's domain id "
+            f"({domain_id}) does not match the parent's id."
+        )
+    if not parent.is_domain and parent.domain_id != domain_id:
+        raise BadRequest(
+            f"Cannot create project, since it specifies its domain_id {domain_id}, but specifies a parent in a different "
+            f"domain ({parent.domain_id})."
+        )
+    branch = [parent, *store.above(tx, parent_id)]
+    for row in branch:
+        if not row.enabled:
+            raise BadRequest(f"cannot create a project in a branch containing a disabled project: {row.id}")
+    if len(branch) > (DEEPEST_LIMITED if core.config.limit_model == "strict_two_level" else DEEPEST):
+        raise Forbidden(f"Max hierarchy depth reached for {parent_id} branch.")
+
+
 def update(core: Core, project_id: str, values: dict[str, Any], *, is_domain: bool = False) -> Row[Any]:
+    """:raises Forbidden: immutable; another parent; enabled below a disabled parent, or disabled above enabled ones."""
     with core.db.write() as tx:
         row = _require(tx, project_id, is_domain)
+        refuse_immutable(row, kind_of(row.is_domain), "update", values)
+        _check_fixed(row, values)
+        wanted: dict[str, Any] = {name: values[name] for name in ("enabled", "tags") if name in values}
         if "name" in values:
-            refuse_duplicate(tx, project, kind_of(is_domain), project_id, name=values["name"], domain_id=row.domain_id)
-        if values.get("domain_id", row.domain_id or project_id) not in (row.domain_id, project_id):
-            raise BadRequest("Cannot change the domain_id of a project.")
-        if values.get("parent_id", row.parent_id) != row.parent_id:
-            raise Forbidden("Update of `parent_id` is not allowed.")
-        if project_id == DEFAULT_DOMAIN and values.get("enabled") is False:
-            raise Forbidden("The default domain cannot be disabled.")
-        extra = {**row.extra, **values.pop("extra", {})}
-        allowed: dict[str, Any] = {name: values[name] for name in ("name", "enabled", "tags") if name in values}
+            wanted["name"] = _stripped(values["name"])
+            unique = {"name": wanted["name"], "domain_id": row.domain_id}
+            refuse_duplicate(tx, project, kind_of(row.is_domain), project_id, **unique)
         if "description" in values:
-            allowed["description"] = values["description"] or ""
-        rows.change(tx, project, project_id, {**allowed, "extra": extra})
-        audit.record(tx, "updated", kind_of(is_domain), project_id)
+            wanted["description"] = values["description"] or ""
+        if "options" in values:
+            wanted["options"] = merged_options(row.options, values["options"])
+        if wanted.get("enabled", row.enabled) != row.enabled:
+            _check_switch(tx, row, wanted["enabled"])
+        wanted["extra"] = {**row.extra, **values.get("extra", {})}
+        rows.change(tx, project, project_id, wanted)
+        audit.record(tx, "updated", kind_of(row.is_domain), project_id)
         return require(tx, project, project_id, kind_of(is_domain))
+
+
+def _check_fixed(row: Row[Any], values: Mapping[str, Any]) -> None:
+    if (values.get("domain_id", row.domain_id) or "") != row.domain_id:
+        raise BadRequest("Cannot change Domain ID")
+    if values.get("parent_id", row.parent_id) != row.parent_id:
+        raise Forbidden("Update of `parent_id` is not allowed.")
+    if values.get("is_domain", row.is_domain) != row.is_domain:
+        raise BadRequest("Update of `is_domain` is not allowed.")
+
+
+def _check_switch(tx: Tx, row: Row[Any], enabled: bool) -> None:
+    if enabled:
+        if not all(parent.enabled for parent in store.above(tx, row.id)):
+            raise Forbidden(f"Cannot enable project {row.id} since it has disabled parents")
+    elif row.id == DEFAULT_DOMAIN:
+        raise Forbidden("The default domain cannot be disabled.")
+    elif not row.is_domain and any(child.enabled for child in store.below(tx, row.id)):
+        raise Forbidden(f"Cannot disable project {row.id} since its subtree contains enabled projects.")
 
 
 def set_tags(core: Core, project_id: str, tags: list[str]) -> list[str]:
@@ -97,14 +175,19 @@ def set_tags(core: Core, project_id: str, tags: list[str]) -> list[str]:
 
 
 def delete(core: Core, project_id: str, *, is_domain: bool = False) -> None:
+    """:raises Forbidden: a domain that is enabled, a project that has others below it, an immutable one."""
     with core.db.write() as tx:
         row = _require(tx, project_id, is_domain)
+        refuse_immutable(row, kind_of(row.is_domain), "delete")
         if row.is_domain:
             if row.enabled:
                 raise Forbidden("Cannot delete a domain that is enabled, please disable it first.")
             _empty_domain(tx, project_id)
         elif rows.find(tx, project, {"parent_id": project_id}):
-            raise Forbidden(f"Cannot delete the project {project_id} since it is not a leaf in the hierarchy.")
+            raise Forbidden(
+                f"Cannot delete the project {project_id} since it is not a leaf in the hierarchy. Use the cascade option "
+                "if you want to delete a whole subtree."
+            )
         _delete_project(tx, project_id)
         audit.record(tx, "deleted", kind_of(row.is_domain), project_id)
 
@@ -119,8 +202,9 @@ def _delete_project(tx: Tx, project_id: str) -> None:
 def _empty_domain(tx: Tx, domain_id: str) -> None:
     for row in rows.find(tx, project, {"domain_id": domain_id}):
         _delete_project(tx, row.id)
-    for row in rows.find(tx, user, {"domain_id": domain_id}):
-        assignments.forget_actor(tx, row.id)
-        rows.remove(tx, user, row.id)
+    for table in (user, group):
+        for row in rows.find(tx, table, {"domain_id": domain_id}):
+            assignments.forget_actor(tx, row.id)
+            rows.remove(tx, table, row.id)
     for row in rows.find(tx, role, {"domain_id": domain_id}):
         rows.remove(tx, role, row.id)

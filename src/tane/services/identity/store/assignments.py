@@ -1,65 +1,113 @@
-"""SQL of role assignments and implied roles."""
+"""SQL of role assignments: who has which role where, directly, by a group, from above in the tree, by implication."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Select, bindparam, delete, insert, or_, select, true
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.services.identity.tables import assignment, implied_role, project, role
+from tane.services.identity.tables import assignment, group_member, implied_role, project, role
 
 
-def effective_roles(tx: Tx, user_id: str, target_type: str, target_id: str) -> list[Row[Any]]:
-    """The roles (id, name) a user has on a target, implied ones included, in one query."""
+@dataclass(frozen=True)
+class Place:
+    """Where an actor may have roles. ``inherited``: on everything below the target instead of on the target itself."""
+
+    actor_id: str
+    target_type: str
+    target_id: str
+    inherited: bool = False
+    actor_type: str = "user"
+
+    def matches(self) -> Any:
+        """The SQL condition of the assignments that stand exactly here."""
+        return (
+            (assignment.c.actor_id == self.actor_id)
+            & (assignment.c.target_type == self.target_type)
+            & (assignment.c.target_id == self.target_id)
+            & (assignment.c.inherited == self.inherited)
+        )
+
+
+def _of_user(user_id: Any) -> Any:
+    """The SQL condition of the assignments of a user and of the user's groups."""
+    groups = select(group_member.c.group_id).where(group_member.c.user_id == user_id)
+    return or_(assignment.c.actor_id == user_id, assignment.c.actor_id.in_(groups))
+
+
+def _effective() -> Select[Any]:
+    above = (
+        select(project.c.parent_id.label("id"))
+        .where(project.c.id == bindparam("target_id"), project.c.parent_id.is_not(None))
+        .cte("above", recursive=True)
+    )
+    above = above.union(
+        select(project.c.parent_id).join(above, project.c.id == above.c.id).where(project.c.parent_id.is_not(None))
+    )
     held = (
         select(assignment.c.role_id.label("id"))
         .where(
-            assignment.c.actor_id == user_id,
-            assignment.c.target_type == target_type,
-            assignment.c.target_id == target_id,
+            _of_user(bindparam("user_id")),
+            or_(
+                (assignment.c.target_type == bindparam("target_type"))
+                & (assignment.c.target_id == bindparam("target_id"))
+                & ~assignment.c.inherited,
+                assignment.c.inherited & assignment.c.target_id.in_(select(above.c.id)),
+            ),
         )
         .cte("held", recursive=True)
     )
     held = held.union(select(implied_role.c.implied_id).join(held, implied_role.c.prior_id == held.c.id))
-    return tx.all(select(role.c.id, role.c.name).where(role.c.id.in_(select(held.c.id))).order_by(role.c.name))
+    # A role of one domain gives what it implies, and never stands in a token itself.
+    wanted = role.c.id.in_(select(held.c.id)) & (role.c.domain_id == "")
+    return select(role.c.id, role.c.name).where(wanted).order_by(role.c.name)
 
 
-def assigned_roles(tx: Tx, user_id: str, target_type: str, target_id: str) -> list[Row[Any]]:
-    """The roles assigned directly."""
+_EFFECTIVE = _effective()
+
+
+def effective_roles(tx: Tx, user_id: str, target_type: str, target_id: str) -> list[Row[Any]]:
+    """The roles (id, name) a user has on a target, in one query: assigned to the user or to a group of the user, on the
+    target or inherited from above it, with all that they imply."""
+    found = tx.execute(_EFFECTIVE, {"user_id": user_id, "target_type": target_type, "target_id": target_id})
+    return list(found.all())
+
+
+def assigned_roles(tx: Tx, place: Place) -> list[Row[Any]]:
+    """The roles assigned exactly here."""
     return tx.all(
         select(role)
         .join(assignment, assignment.c.role_id == role.c.id)
-        .where(
-            assignment.c.actor_id == user_id,
-            assignment.c.target_type == target_type,
-            assignment.c.target_id == target_id,
-        )
-        .order_by(role.c.name)
+        .where(place.matches())
+        .order_by(role.c.name, role.c.id)
     )
 
 
-def has(tx: Tx, user_id: str, target_type: str, target_id: str, role_id: str) -> bool:
-    return any(row.id == role_id for row in assigned_roles(tx, user_id, target_type, target_id))
+def has(tx: Tx, place: Place, role_id: str) -> bool:
+    return tx.first(select(assignment.c.role_id).where(place.matches(), assignment.c.role_id == role_id)) is not None
 
 
-def grant(tx: Tx, user_id: str, target_type: str, target_id: str, role_id: str) -> None:
-    if not has(tx, user_id, target_type, target_id, role_id):
+def grant(tx: Tx, place: Place, role_id: str) -> None:
+    """Repeatable."""
+    if not has(tx, place, role_id):
         tx.execute(
-            insert(assignment).values(actor_id=user_id, target_type=target_type, target_id=target_id, role_id=role_id)
+            insert(assignment).values(
+                actor_type=place.actor_type,
+                actor_id=place.actor_id,
+                target_type=place.target_type,
+                target_id=place.target_id,
+                inherited=place.inherited,
+                role_id=role_id,
+            )
         )
 
 
-def revoke(tx: Tx, user_id: str, target_type: str, target_id: str, role_id: str) -> int:
-    return tx.count(
-        delete(assignment).where(
-            assignment.c.actor_id == user_id,
-            assignment.c.target_type == target_type,
-            assignment.c.target_id == target_id,
-            assignment.c.role_id == role_id,
-        )
-    )
+def revoke(tx: Tx, place: Place, role_id: str) -> int:
+    return tx.count(delete(assignment).where(place.matches(), assignment.c.role_id == role_id))
 
 
 def forget_actor(tx: Tx, actor_id: str) -> None:
@@ -70,29 +118,44 @@ def forget_target(tx: Tx, target_id: str) -> None:
     tx.execute(delete(assignment).where(assignment.c.target_id == target_id))
 
 
-def all_assignments(tx: Tx, **filters: str) -> list[Row[Any]]:
-    """Assignments whose columns equal ``filters``."""
-    statement = select(assignment).order_by(assignment.c.actor_id, assignment.c.target_id, assignment.c.role_id)
-    for name, value in filters.items():
-        statement = statement.where(assignment.c[name] == value)
-    return tx.all(statement)
+def search(tx: Tx, *, user_id: str = "", group_id: str = "", with_groups: bool = False) -> list[Row[Any]]:
+    """Assignments, of one actor when it is named; ``with_groups``: those of the user's groups too."""
+    wanted: Any = true()
+    if user_id:
+        wanted = _of_user(user_id) if with_groups else assignment.c.actor_id == user_id
+    elif group_id:
+        wanted = assignment.c.actor_id == group_id
+    order = (assignment.c.actor_id, assignment.c.target_id, assignment.c.role_id, assignment.c.inherited)
+    return tx.all(select(assignment).where(wanted).order_by(*order))
 
 
 def implications(tx: Tx) -> list[Row[Any]]:
-    return tx.all(select(implied_role))
+    return tx.all(select(implied_role).order_by(implied_role.c.prior_id, implied_role.c.implied_id))
+
+
+def members(tx: Tx, group_ids: Collection[str]) -> list[Row[Any]]:
+    """(group_id, user_id) of several groups."""
+    wanted = group_member.c.group_id.in_(group_ids)
+    return tx.all(select(group_member).where(wanted).order_by(group_member.c.group_id, group_member.c.user_id))
 
 
 def targets_of(tx: Tx, user_id: str, *, domains: bool) -> list[Row[Any]]:
-    """The enabled projects (or domains) on which a user has a role."""
-    kind = "domain" if domains else "project"
+    """The enabled projects (or domains) on which a user has a role, however it came there."""
+    mine = _of_user(user_id)
+    if domains:
+        reached = select(assignment.c.target_id).where(
+            mine, assignment.c.target_type == "domain", ~assignment.c.inherited
+        )
+    else:
+        roots = select(assignment.c.target_id).where(mine, assignment.c.inherited)
+        below = select(project.c.id).where(project.c.parent_id.in_(roots)).cte("below", recursive=True)
+        below = below.union(select(project.c.id).join(below, project.c.parent_id == below.c.id))
+        direct = select(assignment.c.target_id).where(
+            mine, assignment.c.target_type == "project", ~assignment.c.inherited
+        )
+        reached = direct.union(select(below.c.id))  # type: ignore[assignment]
     return tx.all(
         select(project)
-        .where(
-            project.c.enabled,
-            project.c.is_domain == domains,
-            project.c.id.in_(
-                select(assignment.c.target_id).where(assignment.c.actor_id == user_id, assignment.c.target_type == kind)
-            ),
-        )
-        .order_by(project.c.name)
+        .where(project.c.enabled, project.c.is_domain == domains, project.c.id.in_(reached))
+        .order_by(project.c.name, project.c.id)
     )

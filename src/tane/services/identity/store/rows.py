@@ -1,4 +1,4 @@
-"""What every resource of identity needs of its table: get, list with equality filters, insert, change, delete."""
+"""What every resource of identity needs of its table: get, list with filters, insert, change, delete."""
 
 from __future__ import annotations
 
@@ -10,18 +10,27 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 
+COMPARISONS = ("contains", "startswith", "endswith", "icontains", "istartswith", "iendswith")
+"""What may follow ``__`` in the name of a filter (Keystone's inexact filters)."""
+
 
 def get(tx: Tx, table: Table, row_id: str) -> Row[Any] | None:
     return tx.first(select(table).where(table.c.id == row_id))
 
 
+def condition(table: Table, name: str, value: Any) -> Any:
+    """The SQL of one filter: ``name`` or ``name__contains`` and the like; a list or tuple value means any of its items."""
+    name, _, comparison = name.partition("__")
+    column = table.c[name]
+    if comparison:
+        return getattr(column, comparison)(value, autoescape=True)
+    return column.in_(value) if isinstance(value, list | tuple) else column == value
+
+
 def find(tx: Tx, table: Table, filters: Mapping[str, Any]) -> list[Row[Any]]:
-    """Rows whose columns equal ``filters``, in order of their ids; a list or tuple value means any of its items."""
-    statement = select(table).order_by(table.c.id)
-    for name, value in filters.items():
-        column = table.c[name]
-        statement = statement.where(column.in_(value) if isinstance(value, list | tuple) else column == value)
-    return tx.all(statement)
+    """Rows that pass every one of ``filters``, in order of their ids."""
+    wanted = [condition(table, name, value) for name, value in filters.items()]
+    return tx.all(select(table).where(*wanted).order_by(table.c.id))
 
 
 def add(tx: Tx, table: Table, values: Mapping[str, Any]) -> None:

@@ -1,0 +1,65 @@
+"""What a policy rule of identity is checked against: whom and what a request is about, under Keystone's names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.engine import Row
+
+from tane.services.identity import tables
+from tane.services.identity.api.common import home_domain
+from tane.services.identity.store import rows
+from tane.web import codec
+from tane.web.request import Request
+
+IN_PATHS: dict[str, tuple[str, Table]] = {
+    "user_id": ("user", tables.user),
+    "group_id": ("group", tables.group),
+    "project_id": ("project", tables.project),
+    "role_id": ("role", tables.role),
+}
+CREATED = ("user", "group", "project")
+
+
+def target(request: Request) -> dict[str, Any]:
+    """Attributes of what the path names and the body creates. What does not exist has none: only an administrator, who
+    needs none, learns so.
+
+    A list is about the domain of the token: what the list answers is restricted to it.
+    """
+    found: dict[str, Any] = dict(request.path)
+    if request.ctx.domain_id and request.method in ("GET", "HEAD"):
+        own = request.ctx.domain_id
+        found |= {"target.domain_id": own, "target.group.domain_id": own, "target.domain.id": own}
+    named = [(*IN_PATHS[name], value) for name, value in request.path.items() if name in IN_PATHS]
+    for kind, _, _ in named:
+        found.pop(f"target.{kind}.domain_id", None)
+    if named:
+        with request.core.db.read() as tx:
+            for kind, table, row_id in named:
+                row = rows.get(tx, table, row_id)
+                if row is not None:
+                    found |= _attributes(kind, row)
+    if "domain_id" in request.path:
+        found["target.domain.id"] = request.path["domain_id"]
+    if request.method == "POST":
+        found |= _created(request)
+    return found
+
+
+def _attributes(kind: str, row: Row[Any]) -> dict[str, Any]:
+    # Global roles have no domain, which Keystone's rules call None; a domain as a project is its own.
+    domain_id = row.domain_id or (row.id if kind == "project" else None)
+    return {f"target.{kind}.{name}": value for name, value in (("id", row.id), ("name", row.name))} | {
+        f"target.{kind}.domain_id": domain_id
+    }
+
+
+def _created(request: Request) -> dict[str, Any]:
+    body = codec.parse(request.raw) if request.raw else None
+    for kind in CREATED:
+        part = body.get(kind) if isinstance(body, dict) else None
+        if isinstance(part, dict) and not part.get("is_domain"):
+            return {f"target.{kind}.domain_id": part.get("domain_id") or home_domain(request.ctx)}
+    return {}

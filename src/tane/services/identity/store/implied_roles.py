@@ -1,0 +1,38 @@
+"""SQL of implied roles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.services.identity.tables import implied_role, role
+
+
+def rules(tx: Tx) -> list[Row[Any]]:
+    """(prior_id, implied_id) of every rule."""
+    return tx.all(select(implied_role).order_by(implied_role.c.prior_id, implied_role.c.implied_id))
+
+
+def implied_by(tx: Tx, prior_id: str) -> list[Row[Any]]:
+    """The roles that one implies directly."""
+    joined = select(role).join(implied_role, implied_role.c.implied_id == role.c.id)
+    return tx.all(joined.where(implied_role.c.prior_id == prior_id).order_by(role.c.id))
+
+
+def _rule(prior_id: str, implied_id: str) -> Any:
+    return (implied_role.c.prior_id == prior_id) & (implied_role.c.implied_id == implied_id)
+
+
+def exists(tx: Tx, prior_id: str, implied_id: str) -> bool:
+    return tx.first(select(implied_role).where(_rule(prior_id, implied_id))) is not None
+
+
+def add(tx: Tx, prior_id: str, implied_id: str) -> None:
+    tx.execute(insert(implied_role).values(prior_id=prior_id, implied_id=implied_id))
+
+
+def remove(tx: Tx, prior_id: str, implied_id: str) -> int:
+    return tx.count(delete(implied_role).where(_rule(prior_id, implied_id)))
