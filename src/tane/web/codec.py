@@ -34,7 +34,7 @@ class LooseBody(msgspec.Struct, kw_only=True):
 
 
 class StrictBody(LooseBody):
-    """Base of request bodies in which a text is no number and no boolean: ``"False"`` is refused. The others convert."""
+    """Base of request bodies in which a text is no number and no boolean: ``"False"`` is refused. Others convert."""
 
 
 def since(text: str) -> msgspec.Meta:

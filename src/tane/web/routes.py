@@ -51,8 +51,8 @@ class Service:
     """A service as ``app.py`` mounts it. ``forbidden`` is the message of a refused caller, with ``{rule}`` in it.
 
     ``aliases``: (alias, root) pairs; what lies under a root is served under its alias too. ``strict_paths``: a
-    collection with a slash at its end is not found, as in the real service. ``target``: what the policy rule of a request
-    is checked against; without one it is something of the caller's own.
+    collection with a slash at its end is not found, as in the real service. ``target``: what a request's policy rule is
+    checked against; without one it is something of the caller's own.
     """
 
     name: str

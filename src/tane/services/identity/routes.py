@@ -81,11 +81,9 @@ ROLES = (
     _route("PATCH", "/roles/{role_id}", roles.update, "update_role", schemas.Role),
     _route("DELETE", "/roles/{role_id}", roles.delete, "delete_role"),
     _route("GET", "/role_inferences", implied_roles.rules, "list_role_inference_rules"),
-    _route("GET", "/roles/{prior_role_id}/implies", implied_roles.index, "list_implied_roles"),
+    _route("GET", "/roles/{role_id}/implies", implied_roles.index, "list_implied_roles"),
     *(
-        _route(
-            method, "/roles/{prior_role_id}/implies/{implied_role_id}", handler, f"{rule}_implied_role", None, status
-        )
+        _route(method, "/roles/{role_id}/implies/{implied_role_id}", handler, f"{rule}_implied_role", None, status)
         for method, handler, rule, status in (
             ("GET", implied_roles.show, "get", 200),
             ("HEAD", implied_roles.check, "check", 204),

@@ -28,24 +28,24 @@ def rules(request: Request) -> dict[str, Any]:
 
 
 def index(request: Request) -> dict[str, Any]:
-    prior, implied = implied_roles.of_prior(request.core, request.path["prior_role_id"])
+    prior, implied = implied_roles.of_prior(request.core, request.path["role_id"])
     body = _inference(request, prior, [_role(request, row) for row in implied])
     return {"role_inference": body, "links": own_link(request)}
 
 
 def show(request: Request) -> dict[str, Any]:
-    prior, implied = implied_roles.show(request.core, request.path["prior_role_id"], request.path["implied_role_id"])
+    prior, implied = implied_roles.show(request.core, request.path["role_id"], request.path["implied_role_id"])
     return {"role_inference": _inference(request, prior, _role(request, implied)), "links": own_link(request)}
 
 
 def check(request: Request) -> None:
-    implied_roles.show(request.core, request.path["prior_role_id"], request.path["implied_role_id"])
+    implied_roles.show(request.core, request.path["role_id"], request.path["implied_role_id"])
 
 
 def create(request: Request) -> dict[str, Any]:
-    implied_roles.create(request.core, request.path["prior_role_id"], request.path["implied_role_id"])
+    implied_roles.create(request.core, request.path["role_id"], request.path["implied_role_id"])
     return show(request)
 
 
 def delete(request: Request) -> None:
-    implied_roles.delete(request.core, request.path["prior_role_id"], request.path["implied_role_id"])
+    implied_roles.delete(request.core, request.path["role_id"], request.path["implied_role_id"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Table
 from sqlalchemy.engine import Row
 
 from tane.services.identity import tables
@@ -13,7 +12,7 @@ from tane.services.identity.store import rows
 from tane.web import codec
 from tane.web.request import Request
 
-IN_PATHS: dict[str, tuple[str, Table]] = {
+IN_PATHS: dict[str, tuple[str, Any]] = {
     "user_id": ("user", tables.user),
     "group_id": ("group", tables.group),
     "project_id": ("project", tables.project),

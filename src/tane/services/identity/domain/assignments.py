@@ -42,7 +42,8 @@ def grant(core: Core, place: Place, role_id: str) -> None:
         wanted = require(tx, role, role_id, "role")
         if wanted.domain_id and target is None:
             raise BadRequest(
-                f"Role {role_id} is a domain-specific role. Unable to use a domain-specific role in a system assignment."
+                f"Role {role_id} is a domain-specific role. "
+                "Unable to use a domain-specific role in a system assignment."
             )
         if wanted.domain_id and target is not None and wanted.domain_id != (target.domain_id or target.id):
             raise Forbidden(

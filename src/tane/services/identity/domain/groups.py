@@ -56,7 +56,7 @@ def update(core: Core, group_id: str, values: dict[str, Any]) -> Row[Any]:
             raise BadRequest("Cannot change Domain ID")
         if "name" in values:
             refuse_duplicate(tx, group, "group", group_id, name=values["name"], domain_id=row.domain_id)
-        wanted = {"extra": {**row.extra, **values.get("extra", {})}}
+        wanted: dict[str, Any] = {"extra": {**row.extra, **values.get("extra", {})}}
         if "name" in values:
             wanted["name"] = values["name"]
         if "description" in values:

@@ -56,7 +56,8 @@ def create(core: Core, prior_id: str, implied_id: str) -> None:
             raise Forbidden("Global role cannot imply a domain-specific role")
         if store.exists(tx, prior_id, implied_id):
             raise Conflict(
-                f"Conflict occurred attempting to store implied_role - Duplicate entry: {prior_id} implies {implied_id}."
+                "Conflict occurred attempting to store implied_role - "
+                f"Duplicate entry: {prior_id} implies {implied_id}."
             )
         store.add(tx, prior_id, implied_id)
         audit.record(tx, "created", "implied_role", implied_id, prior_role=prior_id)

@@ -116,8 +116,8 @@ def _check_parent(core: Core, tx: Tx, domain_id: str, parent_id: str) -> None:
         )
     if not parent.is_domain and parent.domain_id != domain_id:
         raise BadRequest(
-            f"Cannot create project, since it specifies its domain_id {domain_id}, but specifies a parent in a different "
-            f"domain ({parent.domain_id})."
+            f"Cannot create project, since it specifies its domain_id {domain_id}, but specifies a parent in a "
+            f"different domain ({parent.domain_id})."
         )
     branch = [parent, *store.above(tx, parent_id)]
     for row in branch:
@@ -185,8 +185,8 @@ def delete(core: Core, project_id: str, *, is_domain: bool = False) -> None:
             _empty_domain(tx, project_id)
         elif rows.find(tx, project, {"parent_id": project_id}):
             raise Forbidden(
-                f"Cannot delete the project {project_id} since it is not a leaf in the hierarchy. Use the cascade option "
-                "if you want to delete a whole subtree."
+                f"Cannot delete the project {project_id} since it is not a leaf in the hierarchy. Use the cascade "
+                "option if you want to delete a whole subtree."
             )
         _delete_project(tx, project_id)
         audit.record(tx, "deleted", kind_of(row.is_domain), project_id)

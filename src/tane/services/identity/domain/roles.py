@@ -67,7 +67,7 @@ def update(core: Core, role_id: str, values: dict[str, Any]) -> Row[Any]:
             raise BadRequest("Update of `domain_id` is not allowed.")
         if "name" in values:
             refuse_duplicate(tx, role, "role", role_id, name=values["name"], domain_id=row.domain_id)
-        wanted = {name: values[name] for name in ("name", "description") if name in values}
+        wanted: dict[str, Any] = {name: values[name] for name in ("name", "description") if name in values}
         if "options" in values:
             wanted["options"] = merged_options(row.options, values["options"])
         wanted["extra"] = {**row.extra, **values.get("extra", {})}

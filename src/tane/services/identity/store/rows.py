@@ -19,7 +19,7 @@ def get(tx: Tx, table: Table, row_id: str) -> Row[Any] | None:
 
 
 def condition(table: Table, name: str, value: Any) -> Any:
-    """The SQL of one filter: ``name`` or ``name__contains`` and the like; a list or tuple value means any of its items."""
+    """The SQL of one filter: ``name`` or ``name__contains`` and the like; a list or tuple means any of its items."""
     name, _, comparison = name.partition("__")
     column = table.c[name]
     if comparison:
