@@ -63,7 +63,7 @@ class Cloud:
         self.runner = Runner(
             core, [operation for service in services for operation in service.operations], slots=core.config.job_slots
         )
-        self.app: falcon.asgi.App[Any, Any] = web.build(core, services, identity.authenticate)
+        self.app: falcon.asgi.App[Any, Any] = web.build(core, services, identity)
         self._tasks: list[asyncio.Task[None]] = []
 
     def prepare(self, admin_password: str) -> None:

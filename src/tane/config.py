@@ -35,7 +35,25 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     audit_days: int = 90
     token_ttl: int = 3600
+    allow_expired_window: int = 172_800
+    receipt_ttl: int = 300
+    token_key_days: int = 30
     bcrypt_rounds: int = 12
+    password_verifier_ttl: int = 300
+    max_redelegation_count: int = 3
+    credential_auth_ttl: int = 900
+    totp_previous_windows: int = 1
+
+    # Keystone's [security_compliance] options, with its defaults: all off.
+    disable_user_account_days_inactive: int = 0
+    lockout_failure_attempts: int = 0
+    lockout_duration: int = 1800
+    password_expires_days: int = 0
+    unique_last_password_count: int = 0
+    minimum_password_age: int = 0
+    password_regex: str = ""
+    password_regex_description: str = ""
+    change_password_upon_first_use: bool = False
 
     limit_model: LimitModel = "flat"
 

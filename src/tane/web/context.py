@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from tane.web.access import AccessRule
+
 
 @dataclass(frozen=True)
 class Context:
@@ -21,6 +23,12 @@ class Context:
     system_scope: bool = False
     roles: tuple[str, ...] = ()
     token: str = ""
+    trust_id: str = ""
+    application_credential_id: str = ""
+    restricted: bool = False
+    """Whether the caller's application credential may not make further delegations."""
+    access_rules: tuple[AccessRule, ...] | None = None
+    """The only calls the caller's application credential is good for; None for all."""
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class ApiError(Exception):
     """An error the client is told. ``type`` names it where the service's error shape has such a field (Neutron)."""
 
     status = 500
     title = "Internal Server Error"
+    headers: Mapping[str, str] = {}
+    body: Mapping[str, object] | None = None
+    """Takes the place of the service's error shape where an error has a document of its own."""
 
     def __init__(self, message: str, *, type: str | None = None) -> None:
         super().__init__(message)

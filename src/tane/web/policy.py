@@ -58,25 +58,29 @@ class Policy:
     def allows(self, rule: str, ctx: Context, target: Mapping[str, Any] | None = None) -> bool:
         """Whether ``ctx`` passes ``rule``; without a target the thing acted on is the caller's own.
 
+        The same question is asked on every request of a caller: the answer is remembered.
+
         :raises KeyError: when no such rule is declared.
         """
         if rule not in self.rules:
             raise KeyError(f"policy rule {rule} is not declared")
-        if target is None:
-            return self._allows_own(rule, ctx)
-        return bool(self._checks[rule](dict(target), ctx.credentials, self._enforcer, rule))
-
-    def _allows_own(self, rule: str, ctx: Context) -> bool:
-        """The same question is asked on every request of a caller: the answer is remembered."""
-        key = (rule, ctx.user_id, ctx.project_id, ctx.domain_id, ctx.system_scope, ctx.roles)
-        known = self._answers.get(key)
+        about = None if target is None else tuple(target.items())
+        key = (rule, ctx.user_id, ctx.project_id, ctx.domain_id, ctx.system_scope, ctx.roles, about)
+        try:
+            known = self._answers.get(key)
+        except TypeError:  # A target with a list or the like in it.
+            return self._check(rule, ctx, target)
         if known is None:
-            target = {"project_id": ctx.project_id or None, "user_id": ctx.user_id, "domain_id": ctx.domain_id or None}
+            known = self._check(rule, ctx, target)
             if len(self._answers) >= MOST_ANSWERS:
                 self._answers.clear()
-            known = bool(self._checks[rule](target, ctx.credentials, self._enforcer, rule))
             self._answers[key] = known
         return known
+
+    def _check(self, rule: str, ctx: Context, target: Mapping[str, Any] | None) -> bool:
+        if target is None:
+            target = {"project_id": ctx.project_id or None, "user_id": ctx.user_id, "domain_id": ctx.domain_id or None}
+        return bool(self._checks[rule](dict(target), ctx.credentials, self._enforcer, rule))
 
 
 @dataclass

@@ -25,7 +25,8 @@ class Route:
     A handler that is a plain function runs in a thread; a coroutine function runs on the event loop (streams).
     ``policy`` None means that anyone may call it, with a token or without. ``action`` names the single key of the body
     where many actions share one path. ``body`` is the schema; without one the body is ignored. ``stream``: the handler
-    reads the body itself. ``since`` / ``until`` bound the microversions in which the route exists.
+    reads the body itself. ``at_once`` answers on the event loop from what is remembered, without any wait; where it
+    returns None, the handler is called as ever. ``since`` / ``until`` bound the microversions that have the route.
     """
 
     method: str
@@ -39,6 +40,7 @@ class Route:
     until: str | None = None
     stream: bool = False
     summary: str = ""
+    at_once: Callable[[Request], Any] | None = None
 
     def speaks(self, spoken: tuple[int, int]) -> bool:
         return (self.since is None or version(self.since) <= spoken) and (
@@ -52,7 +54,8 @@ class Service:
 
     ``aliases``: (alias, root) pairs; what lies under a root is served under its alias too. ``strict_paths``: a
     collection with a slash at its end is not found, as in the real service. ``target``: what a request's policy rule is
-    checked against; without one it is something of the caller's own.
+    checked against; without one it is something of the caller's own. ``types``: its types in the catalogue, where they
+    are not its name.
     """
 
     name: str
@@ -70,3 +73,9 @@ class Service:
     aliases: Sequence[tuple[str, str]] = ()
     strict_paths: bool = False
     target: Callable[[Request], Mapping[str, Any]] | None = None
+    types: Sequence[str] = ()
+
+    @property
+    def known_as(self) -> Sequence[str]:
+        """Its types in the catalogue, as access rules name them."""
+        return self.types or (self.name,)

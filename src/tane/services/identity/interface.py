@@ -12,28 +12,52 @@ from tane.services.identity.domain import tokens
 from tane.services.identity.domain.bootstrap import CatalogEntry, bootstrap, publish
 from tane.services.identity.store import rows
 from tane.services.identity.tables import project, user
+from tane.web.access import AccessRule
 from tane.web.context import Context
 
-__all__ = ["CatalogEntry", "authenticate", "bootstrap", "project_named", "project_row", "publish", "user_row"]
+__all__ = [
+    "CatalogEntry",
+    "authenticate",
+    "bootstrap",
+    "project_named",
+    "project_row",
+    "publish",
+    "recall",
+    "user_row",
+]
 
 
 def authenticate(core: Core, token: str, request_id: str) -> Context:
     """The caller a token stands for. :raises Unauthorized: when it is not valid."""
-    valid = tokens.validate(core, token)
-    target, domain = valid.target, valid.target_domain
-    scope = valid.payload.scope
+    return _context(tokens.validate(core, token), token, request_id)
+
+
+def recall(core: Core, token: str, request_id: str) -> Context | None:
+    """The same from this process's memory; None where the database would have to be asked."""
+    known = tokens.recall(core, token)
+    return None if known is None else _context(known, token, request_id)
+
+
+def _context(valid: tokens.Token, token: str, request_id: str) -> Context:
+    standing, scope = valid.standing, valid.payload.scope
+    target, domain, app = standing.target, standing.target_domain, standing.app_credential
+    rules = standing.access_rules
     return Context(
         request_id=request_id,
-        user_id=valid.user.id,
-        user_name=valid.user.name,
-        user_domain_id=valid.user.domain_id,
+        user_id=standing.user.id,
+        user_name=standing.user.name,
+        user_domain_id=standing.user.domain_id,
         project_id=target.id if scope == "project" and target else "",
         project_name=target.name if scope == "project" and target else "",
         project_domain_id=domain.id if domain else "",
         domain_id=target.id if scope == "domain" and target else "",
         system_scope=scope == "system",
-        roles=tuple(name for _, name in valid.roles),
+        roles=tuple(name for _, name in standing.roles),
         token=token,
+        trust_id=valid.payload.trust_id,
+        application_credential_id=valid.payload.app_credential_id,
+        restricted=app is not None and not app.unrestricted,
+        access_rules=None if rules is None else tuple(AccessRule(r.service, r.method, r.path) for r in rules),
     )
 
 

@@ -158,9 +158,6 @@ ADMIN_CALLS = (
 )
 
 EVERYONE_WITH_A_TOKEN = (
-    "validate_token",
-    "check_token",
-    "revoke_token",
     "get_auth_catalog",
     "get_auth_projects",
     "get_auth_domains",
@@ -171,6 +168,45 @@ EVERYONE_WITH_A_TOKEN = (
 )
 
 
+OWNER = "user_id:%(user_id)s"
+TRUSTOR, TRUSTEE = "user_id:%(target.trust.trustor_user_id)s", "user_id:%(target.trust.trustee_user_id)s"
+CREDENTIAL_OWNER = "user_id:%(target.credential.user_id)s"
+
+OWN: dict[str, str] = {
+    "check_token": _or(SYSTEM_READER, "rule:token_subject"),
+    "validate_token": _or(SYSTEM_READER, "rule:service_role", "rule:token_subject"),
+    "revoke_token": "rule:admin_or_token_subject",
+    "revocation_list": "rule:service_or_admin",
+    "ec2tokens_validate": "rule:service_or_admin",
+    "s3tokens_validate": "rule:service_or_admin",
+    "create_trust": TRUSTOR,
+    "list_trusts": ADMIN_OR_SYSTEM_READER,
+    "list_trusts_for_trustor": _or(SYSTEM_READER, TRUSTOR),
+    "list_trusts_for_trustee": _or(SYSTEM_READER, TRUSTEE),
+    "list_roles_for_trust": _or(SYSTEM_READER, TRUSTOR, TRUSTEE),
+    "get_role_for_trust": _or(SYSTEM_READER, TRUSTOR, TRUSTEE),
+    "delete_trust": _or(TRUSTOR),
+    "get_trust": _or(SYSTEM_READER, TRUSTOR, TRUSTEE),
+    "get_application_credential": _or(SYSTEM_READER, OWNER),
+    "list_application_credentials": _or(SYSTEM_READER, OWNER),
+    "create_application_credential": OWNER,
+    "delete_application_credential": _or(OWNER),
+    "get_access_rule": f"{SYSTEM_READER} or user_id:%(target.user.id)s",
+    "list_access_rules": f"{SYSTEM_READER} or user_id:%(target.user.id)s",
+    "delete_access_rule": "(role:admin and system_scope:all) or user_id:%(target.user.id)s",
+    "get_credential": _or(SYSTEM_READER, CREDENTIAL_OWNER),
+    "list_credentials": _or(SYSTEM_READER, CREDENTIAL_OWNER),
+    "create_credential": _or(CREDENTIAL_OWNER),
+    "update_credential": _or(CREDENTIAL_OWNER),
+    "delete_credential": _or(CREDENTIAL_OWNER),
+    "ec2_get_credential": _or(SYSTEM_READER, CREDENTIAL_OWNER),
+    "ec2_list_credentials": _or(SYSTEM_READER, OWNER),
+    "ec2_create_credential": _or(f"(role:member and {CREDENTIAL_OWNER})"),
+    "ec2_delete_credential": _or(f"(role:member and {CREDENTIAL_OWNER})"),
+}
+"""What users may do with things of their own: tokens, trusts, application credentials, credentials."""
+
+
 def _rules() -> Iterator[Rule]:
     yield from BASE
     for names, check in (
@@ -179,7 +215,7 @@ def _rules() -> Iterator[Rule]:
         (EVERYONE_WITH_A_TOKEN, ANYONE),
     ):
         yield from (Rule(f"identity:{name}", check) for name in names)
-    yield from (Rule(f"identity:{name}", check) for name, check in CHECKS.items())
+    yield from (Rule(f"identity:{name}", check) for name, check in (CHECKS | OWN).items())
 
 
 RULES = tuple(_rules())

@@ -18,11 +18,18 @@ class DomainRef(LooseBody):
     name: str | None = None
 
 
-class UserRef(LooseBody):
-    password: str
+class UserNamed(LooseBody):
     id: str | None = None
     name: str | None = None
     domain: DomainRef | None = None
+
+
+class UserRef(UserNamed, kw_only=True):
+    password: str
+
+
+class UserWithPasscode(UserNamed, kw_only=True):
+    passcode: str
 
 
 class PasswordMethod(LooseBody):
@@ -33,10 +40,23 @@ class TokenMethod(LooseBody):
     id: str
 
 
+class AppCredentialMethod(LooseBody):
+    secret: str
+    id: str | None = None
+    name: str | None = None
+    user: UserNamed | None = None
+
+
+class TotpMethod(LooseBody):
+    user: UserWithPasscode
+
+
 class IdentityIn(LooseBody):
-    methods: Annotated[list[str], msgspec.Meta(min_length=1)]
+    methods: list[str]
     password: PasswordMethod | None = None
     token: TokenMethod | None = None
+    application_credential: AppCredentialMethod | None = None
+    totp: TotpMethod | None = None
 
 
 class ProjectRef(LooseBody):
@@ -49,11 +69,16 @@ class SystemRef(LooseBody):
     all: bool
 
 
+class TrustRef(LooseBody):
+    id: str
+
+
 class ScopeIn(LooseBody):
     project: ProjectRef | None = None
     domain: DomainRef | None = None
     system: SystemRef | None = None
     unscoped: dict[str, Any] | None = None
+    trust: TrustRef | None = msgspec.field(name="OS-TRUST:trust", default=None)
 
 
 class AuthIn(LooseBody):
@@ -61,7 +86,7 @@ class AuthIn(LooseBody):
     scope: ScopeIn | Literal["unscoped"] | None = None
 
 
-class Authenticate(LooseBody):
+class Authenticate(StrictBody):
     auth: AuthIn
 
 
@@ -100,8 +125,23 @@ class Project(StrictBody):
     project: ProjectIn
 
 
-class ProjectTags(LooseBody):
+class ProjectTags(StrictBody):
     tags: Tags
+
+
+Flag = bool | UnsetOr | None
+
+
+class UserOptions(Body):
+    """Keystone's "User Options"; null takes one away."""
+
+    ignore_change_password_upon_first_use: Flag = UNSET
+    ignore_password_expiry: Flag = UNSET
+    ignore_lockout_failure_attempts: Flag = UNSET
+    ignore_user_inactivity: Flag = UNSET
+    lock_password: Flag = UNSET
+    multi_factor_auth_enabled: Flag = UNSET
+    multi_factor_auth_rules: list[Annotated[list[str], msgspec.Meta(min_length=1)]] | UnsetOr | None = UNSET
 
 
 class UserIn(LooseBody):
@@ -111,10 +151,10 @@ class UserIn(LooseBody):
     enabled: bool | UnsetOr = UNSET
     domain_id: Id | UnsetOr | None = UNSET
     default_project_id: Id | UnsetOr | None = UNSET
-    options: dict[str, Any] | UnsetOr = UNSET
+    options: UserOptions | UnsetOr = UNSET
 
 
-class User(LooseBody):
+class User(StrictBody):
     user: UserIn
 
 
@@ -123,7 +163,7 @@ class PasswordChangeIn(LooseBody):
     password: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
-class PasswordChange(LooseBody):
+class PasswordChange(StrictBody):
     user: PasswordChangeIn
 
 

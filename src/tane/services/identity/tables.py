@@ -22,6 +22,7 @@ fernet_key = Table(
     "fernet_key",
     metadata,
     Column("id", Integer, primary_key=True),
+    Column("purpose", String(16), nullable=False),
     Column("key", String(64), nullable=False),
     created_at(),
 )
@@ -55,12 +56,96 @@ user = Table(
     Column("description", Text),
     Column("enabled", Boolean, nullable=False),
     Column("password_hash", String(128)),
+    Column("password_created_at", DateTime),
     Column("password_expires_at", DateTime),
+    Column("password_self_service", Boolean, nullable=False, default=False),
+    Column("failed_auth_count", Integer, nullable=False, default=0),
+    Column("failed_auth_at", DateTime),
+    Column("last_active_at", DateTime),
     Column("options", JSON, nullable=False),
     Column("extra", JSON, nullable=False),
-    Column("revoke_before", DateTime),
+    Column("token_epoch", Integer, nullable=False, default=0),
     created_at(),
     UniqueConstraint("domain_id", "name"),
+)
+"""Users. A token carries the ``token_epoch`` it was issued in: counting it up ends all tokens of the user."""
+
+old_password = Table(
+    "user_old_password",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", String(64), ForeignKey("user.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("password_hash", String(128), nullable=False),
+)
+"""Former passwords, the latest with the highest id; kept only where ``unique_last_password_count`` asks for it."""
+
+trust = Table(
+    "trust",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("trustor_user_id", String(64), ForeignKey("user.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("trustee_user_id", String(64), ForeignKey("user.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("project_id", String(64), ForeignKey("project.id", ondelete="CASCADE"), index=True),
+    Column("impersonation", Boolean, nullable=False),
+    Column("expires_at", DateTime),
+    Column("remaining_uses", Integer),
+    Column("redelegated_trust_id", String(64), ForeignKey("trust.id", ondelete="CASCADE"), index=True),
+    Column("redelegation_count", Integer, nullable=False),
+    Column("role_ids", JSON, nullable=False),
+    Column("extra", JSON, nullable=False),
+    created_at(),
+)
+
+access_rule = Table(
+    "access_rule",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("user_id", String(64), ForeignKey("user.id", ondelete="CASCADE"), nullable=False),
+    Column("service", String(64), nullable=False),
+    Column("path", String(128), nullable=False),
+    Column("method", String(16), nullable=False),
+    UniqueConstraint("user_id", "service", "path", "method"),
+)
+
+application_credential = Table(
+    "application_credential",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("user_id", String(64), ForeignKey("user.id", ondelete="CASCADE"), nullable=False),
+    Column("project_id", String(64), ForeignKey("project.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("secret_hash", String(128), nullable=False),
+    Column("description", Text),
+    Column("expires_at", DateTime),
+    Column("unrestricted", Boolean, nullable=False),
+    Column("role_ids", JSON, nullable=False),
+    Column("has_access_rules", Boolean, nullable=False),
+    created_at(),
+    UniqueConstraint("user_id", "name"),
+)
+
+application_credential_rule = Table(
+    "application_credential_rule",
+    metadata,
+    Column(
+        "application_credential_id",
+        String(64),
+        ForeignKey("application_credential.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("access_rule_id", String(64), ForeignKey("access_rule.id"), primary_key=True, index=True),
+)
+
+credential = Table(
+    "credential",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("user_id", String(64), nullable=False, index=True),
+    Column("project_id", String(64)),
+    Column("type", String(255), nullable=False),
+    Column("encrypted_blob", Text, nullable=False),
+    Column("extra", JSON, nullable=False),
+    created_at(),
 )
 
 role = Table(

@@ -9,6 +9,7 @@ from tane.web.routes import Service
 
 SERVICE = Service(
     name="volume",
+    types=("volumev3", "block-storage", "block-store", "volume"),
     prefix="/volume",
     routes=ROUTES,
     rules=RULES,

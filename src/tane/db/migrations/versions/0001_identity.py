@@ -38,6 +38,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_consumer")),
     )
     op.create_table(
+        "credential",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=True),
+        sa.Column("type", sa.String(length=255), nullable=False),
+        sa.Column("encrypted_blob", sa.Text(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_credential")),
+    )
+    op.create_index(op.f("ix_credential_user_id"), "credential", ["user_id"], unique=False)
+    op.create_table(
         "endpoint_group",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
@@ -49,6 +61,7 @@ def upgrade() -> None:
     op.create_table(
         "fernet_key",
         sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("purpose", sa.String(length=16), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_fernet_key")),
@@ -194,10 +207,15 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), nullable=True),
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("password_hash", sa.String(length=128), nullable=True),
+        sa.Column("password_created_at", sa.DateTime(), nullable=True),
         sa.Column("password_expires_at", sa.DateTime(), nullable=True),
+        sa.Column("password_self_service", sa.Boolean(), nullable=False),
+        sa.Column("failed_auth_count", sa.Integer(), nullable=False),
+        sa.Column("failed_auth_at", sa.DateTime(), nullable=True),
+        sa.Column("last_active_at", sa.DateTime(), nullable=True),
         sa.Column("options", sa.JSON(), nullable=False),
         sa.Column("extra", sa.JSON(), nullable=False),
-        sa.Column("revoke_before", sa.DateTime(), nullable=True),
+        sa.Column("token_epoch", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user")),
         sa.UniqueConstraint("domain_id", "name", name=op.f("uq_user_domain_id_name")),
@@ -213,6 +231,44 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user_group")),
         sa.UniqueConstraint("domain_id", "name", name=op.f("uq_user_group_domain_id_name")),
+    )
+    op.create_table(
+        "access_rule",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("service", sa.String(length=64), nullable=False),
+        sa.Column("path", sa.String(length=128), nullable=False),
+        sa.Column("method", sa.String(length=16), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_access_rule_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_access_rule")),
+        sa.UniqueConstraint(
+            "user_id", "service", "path", "method", name=op.f("uq_access_rule_user_id_service_path_method")
+        ),
+    )
+    op.create_table(
+        "application_credential",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("secret_hash", sa.String(length=128), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(), nullable=True),
+        sa.Column("unrestricted", sa.Boolean(), nullable=False),
+        sa.Column("role_ids", sa.JSON(), nullable=False),
+        sa.Column("has_access_rules", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_application_credential_project_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["user.id"], name=op.f("fk_application_credential_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_application_credential")),
+        sa.UniqueConstraint("user_id", "name", name=op.f("uq_application_credential_user_id_name")),
+    )
+    op.create_index(
+        op.f("ix_application_credential_project_id"), "application_credential", ["project_id"], unique=False
     )
     op.create_table(
         "assignment",
@@ -324,6 +380,70 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registered_limit")),
     )
     op.create_table(
+        "trust",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("trustor_user_id", sa.String(length=64), nullable=False),
+        sa.Column("trustee_user_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=True),
+        sa.Column("impersonation", sa.Boolean(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(), nullable=True),
+        sa.Column("remaining_uses", sa.Integer(), nullable=True),
+        sa.Column("redelegated_trust_id", sa.String(length=64), nullable=True),
+        sa.Column("redelegation_count", sa.Integer(), nullable=False),
+        sa.Column("role_ids", sa.JSON(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_trust_project_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["redelegated_trust_id"], ["trust.id"], name=op.f("fk_trust_redelegated_trust_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["trustee_user_id"], ["user.id"], name=op.f("fk_trust_trustee_user_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["trustor_user_id"], ["user.id"], name=op.f("fk_trust_trustor_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trust")),
+    )
+    op.create_index(op.f("ix_trust_project_id"), "trust", ["project_id"], unique=False)
+    op.create_index(op.f("ix_trust_redelegated_trust_id"), "trust", ["redelegated_trust_id"], unique=False)
+    op.create_index(op.f("ix_trust_trustee_user_id"), "trust", ["trustee_user_id"], unique=False)
+    op.create_index(op.f("ix_trust_trustor_user_id"), "trust", ["trustor_user_id"], unique=False)
+    op.create_table(
+        "user_old_password",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("password_hash", sa.String(length=128), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["user.id"], name=op.f("fk_user_old_password_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_user_old_password")),
+    )
+    op.create_index(op.f("ix_user_old_password_user_id"), "user_old_password", ["user_id"], unique=False)
+    op.create_table(
+        "application_credential_rule",
+        sa.Column("application_credential_id", sa.String(length=64), nullable=False),
+        sa.Column("access_rule_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["access_rule_id"], ["access_rule.id"], name=op.f("fk_application_credential_rule_access_rule_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["application_credential_id"],
+            ["application_credential.id"],
+            name=op.f("fk_application_credential_rule_application_credential_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "application_credential_id", "access_rule_id", name=op.f("pk_application_credential_rule")
+        ),
+    )
+    op.create_index(
+        op.f("ix_application_credential_rule_access_rule_id"),
+        "application_credential_rule",
+        ["access_rule_id"],
+        unique=False,
+    )
+    op.create_table(
         "policy_association",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("policy_id", sa.String(length=64), nullable=False),
@@ -394,6 +514,15 @@ def downgrade() -> None:
     op.drop_table("project_endpoint")
     op.drop_index(op.f("ix_policy_association_policy_id"), table_name="policy_association")
     op.drop_table("policy_association")
+    op.drop_index(op.f("ix_application_credential_rule_access_rule_id"), table_name="application_credential_rule")
+    op.drop_table("application_credential_rule")
+    op.drop_index(op.f("ix_user_old_password_user_id"), table_name="user_old_password")
+    op.drop_table("user_old_password")
+    op.drop_index(op.f("ix_trust_trustor_user_id"), table_name="trust")
+    op.drop_index(op.f("ix_trust_trustee_user_id"), table_name="trust")
+    op.drop_index(op.f("ix_trust_redelegated_trust_id"), table_name="trust")
+    op.drop_index(op.f("ix_trust_project_id"), table_name="trust")
+    op.drop_table("trust")
     op.drop_table("registered_limit")
     op.drop_index(op.f("ix_project_endpoint_group_endpoint_group_id"), table_name="project_endpoint_group")
     op.drop_table("project_endpoint_group")
@@ -408,6 +537,9 @@ def downgrade() -> None:
     op.drop_table("domain_option")
     op.drop_index("ix_assignment_target", table_name="assignment")
     op.drop_table("assignment")
+    op.drop_index(op.f("ix_application_credential_project_id"), table_name="application_credential")
+    op.drop_table("application_credential")
+    op.drop_table("access_rule")
     op.drop_table("user_group")
     op.drop_index(op.f("ix_user_domain_id"), table_name="user")
     op.drop_table("user")
@@ -429,6 +561,8 @@ def downgrade() -> None:
     op.drop_table("host")
     op.drop_table("fernet_key")
     op.drop_table("endpoint_group")
+    op.drop_index(op.f("ix_credential_user_id"), table_name="credential")
+    op.drop_table("credential")
     op.drop_table("consumer")
     op.drop_index(op.f("ix_audit_event_target_id"), table_name="audit_event")
     op.drop_index(op.f("ix_audit_event_event_time"), table_name="audit_event")

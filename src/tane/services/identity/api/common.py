@@ -73,3 +73,8 @@ def with_self(request: Request, collection: str, view: dict[str, Any]) -> dict[s
 
 
 View = Callable[[Request, Any], dict[str, Any]]
+
+
+def require(request: Request, rule: str, kind: str, **attributes: Any) -> None:
+    """The same for a target of a kind with these attributes."""
+    require_allowed(request, rule, {f"target.{kind}.{name}": value for name, value in attributes.items()})

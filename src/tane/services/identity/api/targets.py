@@ -19,6 +19,13 @@ IN_PATHS: dict[str, tuple[str, Any]] = {
     "role_id": ("role", tables.role),
 }
 CREATED = ("user", "group", "project")
+OWNED = (
+    "target.token.user_id",
+    "target.trust.trustor_user_id",
+    "target.trust.trustee_user_id",
+    "target.credential.user_id",
+)
+"""Owners of what no path tells. The caller's own is asked about first; the handler asks again about another's."""
 
 
 def target(request: Request) -> dict[str, Any]:
@@ -28,6 +35,7 @@ def target(request: Request) -> dict[str, Any]:
     A list is about the domain of the token: what the list answers is restricted to it.
     """
     found: dict[str, Any] = dict(request.path)
+    found |= dict.fromkeys(OWNED, request.path.get("user_id", request.ctx.user_id))
     if request.ctx.domain_id and request.method in ("GET", "HEAD"):
         own = request.ctx.domain_id
         found |= {"target.domain_id": own, "target.group.domain_id": own, "target.domain.id": own}

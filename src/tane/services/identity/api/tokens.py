@@ -4,65 +4,143 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from tane.services.identity.api.common import require
 from tane.services.identity.api.projects import view as project_view
-from tane.services.identity.domain import catalog, tokens
+from tane.services.identity.domain import authentication, catalog, tokens
+from tane.services.identity.domain.receipts import HEADER
 from tane.services.identity.store import assignments
-from tane.web.codec import iso_micro
-from tane.web.errors import BadRequest, NotFound, Unauthorized
+from tane.web.codec import encode, iso_micro
+from tane.web.errors import BadRequest, Forbidden, Gone, NotFound, Unauthorized
 from tane.web.request import Request, Response
 
 
-def view(request: Request, valid: tokens.Token) -> dict[str, Any]:
-    payload = valid.payload
-    body: dict[str, Any] = {
-        "methods": payload.methods,
-        "user": {
-            "id": valid.user.id,
-            "name": valid.user.name,
-            "domain": {"id": valid.user_domain.id, "name": valid.user_domain.name},
-            "password_expires_at": iso_micro(valid.user.password_expires_at),
-        },
-        "audit_ids": payload.audit_ids,
-        "issued_at": f"{iso_micro(valid.issued_at)}Z",
-        "expires_at": f"{iso_micro(valid.expires_at)}Z",
-    }
-    if payload.scope == "project" and valid.target is not None and valid.target_domain is not None:
-        body["project"] = {
-            "id": valid.target.id,
-            "name": valid.target.name,
-            "domain": {"id": valid.target_domain.id, "name": valid.target_domain.name},
+def _answer(request: Request, text: str, token: tokens.Token) -> Response:
+    return Response(document(request, token), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"}, status=None)
+
+
+def document(request: Request, token: tokens.Token) -> bytes:
+    """The token's document as JSON. What is long in it (the catalogue) is encoded once for all tokens alike."""
+    with_catalog = request.param("nocatalog") is None
+    known = token.views.get(with_catalog)
+    if known is None:
+        payload = token.payload
+        own = {
+            "methods": payload.methods,
+            "audit_ids": payload.audit_ids,
+            "issued_at": f"{iso_micro(token.issued_at)}Z",
+            "expires_at": f"{iso_micro(token.expires_at)}Z",
         }
-        body["is_domain"] = False
-    elif payload.scope == "domain" and valid.target is not None:
-        body["domain"] = {"id": valid.target.id, "name": valid.target.name}
+        known = token.views[with_catalog] = encode({"token": own | _shared(request, token, with_catalog)})
+    return known
+
+
+def _shared(request: Request, token: tokens.Token, with_catalog: bool) -> dict[str, msgspec.Raw]:
+    """What all tokens of one standing have in common, encoded."""
+    views = token.standing.views
+    if with_catalog not in views:
+        parts = _parts(token)
+        if with_catalog and "roles" in parts:
+            target = token.payload.scope_id if token.payload.scope == "project" else ""
+            parts["catalog"] = catalog.catalog(request.core, target)
+        views[with_catalog] = {name: msgspec.Raw(encode(value)) for name, value in parts.items()}
+    found: dict[str, msgspec.Raw] = views[with_catalog]
+    return found
+
+
+def _parts(token: tokens.Token) -> dict[str, Any]:
+    payload, standing = token.payload, token.standing
+    user, domain, target = standing.user, standing.user_domain, standing.target
+    parts: dict[str, Any] = {
+        "user": {
+            "id": user.id,
+            "name": user.name,
+            "domain": {"id": domain.id, "name": domain.name},
+            "password_expires_at": iso_micro(user.password_expires_at),
+        }
+    }
+    if payload.scope == "project" and target is not None and standing.target_domain is not None:
+        owner = {"id": standing.target_domain.id, "name": standing.target_domain.name}
+        parts["project"] = {"id": target.id, "name": target.name, "domain": owner}
+        if standing.trust is None:
+            parts["is_domain"] = False
+    elif payload.scope == "domain" and target is not None:
+        parts["domain"] = {"id": target.id, "name": target.name}
     elif payload.scope == "system":
-        body["system"] = {"all": True}
+        parts["system"] = {"all": True}
     if payload.scope != "unscoped":
-        body["roles"] = [{"id": role_id, "name": name} for role_id, name in valid.roles]
-        if not _nocatalog(request):
-            body["catalog"] = catalog.catalog(request.core, payload.scope_id if payload.scope == "project" else "")
-    return {"token": body}
+        parts["roles"] = [{"id": role_id, "name": name} for role_id, name in standing.roles]
+    if standing.trust is not None:
+        trust = standing.trust
+        parts["OS-TRUST:trust"] = {
+            "id": trust.id,
+            "impersonation": trust.impersonation,
+            "trustor_user": {"id": trust.trustor_user_id},
+            "trustee_user": {"id": trust.trustee_user_id},
+        }
+    if standing.app_credential is not None:
+        app = standing.app_credential
+        parts["application_credential"] = {"id": app.id, "name": app.name, "restricted": not app.unrestricted}
+        if standing.access_rules:
+            parts["application_credential"]["access_rules"] = [
+                {"id": rule.id, "service": rule.service, "path": rule.path, "method": rule.method}
+                for rule in standing.access_rules
+            ]
+    return parts
 
 
 def create(request: Request) -> Response:
-    text, valid = tokens.authenticate(request.core, request.body.auth)
-    return Response(view(request, valid), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
+    receipt = request.headers.get(HEADER.lower(), "")
+    return _answer(request, *authentication.authenticate(request.core, request.body.auth, receipt))
+
+
+def create_at_once(request: Request) -> Response | None:
+    if HEADER.lower() in request.headers:
+        return None
+    known = authentication.authenticate_from_memory(request.core, request.body.auth)
+    if known is None or request.param("nocatalog") is None not in known[1].standing.views:
+        return None
+    return _answer(request, *known)
 
 
 def show(request: Request) -> Response:
     text = _subject(request)
     try:
-        valid = tokens.validate(request.core, text, allow_expired=request.flag("allow_expired"))
+        token = tokens.validate(request.core, text, allow_expired=request.flag("allow_expired"))
     except Unauthorized as error:
         raise NotFound("Could not find token.") from error
-    return Response(view(request, valid), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
+    _require_own(request, token, "identity:validate_token")
+    return _answer(request, text, token)
+
+
+def show_at_once(request: Request) -> Response | None:
+    text = request.headers.get("x-subject-token", "")
+    token = tokens.recall(request.core, text) if text else None
+    if token is None or request.param("nocatalog") is None not in token.standing.views:
+        return None
+    _require_own(request, token, "identity:validate_token")
+    return _answer(request, text, token)
 
 
 def delete(request: Request) -> None:
-    tokens.revoke(request.core, _subject(request))
+    text = _subject(request)
+    try:
+        token = tokens.validate(request.core, text)
+    except Unauthorized as error:
+        raise NotFound("Could not find token.") from error
+    _require_own(request, token, "identity:revoke_token")
+    tokens.revoke(request.core, text)
+
+
+def list_revoked(request: Request) -> None:
+    """Long gone upstream, too, where tokens are not stored."""
+    raise Gone("The list of revoked tokens is no longer kept: tokens are not stored.")
 
 
 def show_catalog(request: Request) -> dict[str, Any]:
+    if not request.ctx.project_id:
+        raise Forbidden("A project-scoped token is required to produce a service catalog.")
     return {
         "catalog": catalog.catalog(request.core, request.ctx.project_id),
         "links": {"self": request.link("/auth/catalog")},
@@ -101,6 +179,7 @@ def _subject(request: Request) -> str:
     return text
 
 
-def _nocatalog(request: Request) -> bool:
-    value = request.param("nocatalog")
-    return value is not None and value.lower() not in ("0", "false")
+def _require_own(request: Request, token: tokens.Token, rule: str) -> None:
+    """The policy has said what callers may do with tokens of their own; another's is asked for here."""
+    if token.user.id != request.ctx.user_id:
+        require(request, rule, "token", user_id=token.user.id)

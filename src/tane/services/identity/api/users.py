@@ -2,37 +2,59 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy.engine import Row
+import msgspec
 
-from tane.services.identity.api.common import filters, given_with_extra, listing, with_self
+from tane.services.identity.api.common import filters, given, given_with_extra, listing, with_self
 from tane.services.identity.domain import users
 from tane.services.identity.domain.tokens import require_own_or_admin
+from tane.services.identity.drivers import User
 from tane.web.codec import iso_micro
+from tane.web.errors import BadRequest
 from tane.web.request import Request
 
+COMPARISONS = ("lt", "lte", "gt", "gte", "eq", "neq")
 
-def view(request: Request, row: Row[Any]) -> dict[str, Any]:
+
+def view(request: Request, user: User) -> dict[str, Any]:
     body = {
-        **row.extra,
-        "id": row.id,
-        "name": row.name,
-        "domain_id": row.domain_id,
-        "enabled": row.enabled,
-        "options": row.options,
-        "password_expires_at": iso_micro(row.password_expires_at),
+        **user.extra,
+        "id": user.id,
+        "name": user.name,
+        "domain_id": user.domain_id,
+        "enabled": user.enabled,
+        "options": user.options,
+        "federated": [],
+        "password_expires_at": iso_micro(user.password_expires_at),
     }
-    if row.default_project_id is not None:
-        body["default_project_id"] = row.default_project_id
-    if row.description is not None:
-        body["description"] = row.description
+    if user.default_project_id is not None:
+        body["default_project_id"] = user.default_project_id
+    if user.description is not None:
+        body["description"] = user.description
     return with_self(request, "users", body)
 
 
 def index(request: Request) -> dict[str, Any]:
-    found = users.index(request.core, filters(request, ("name", "domain_id"), ("enabled",)))
-    return listing(request, "users", (view(request, row) for row in found))
+    wanted = filters(request, ("name", "domain_id"), ("enabled",))
+    expiry = [_comparison(value) for value in request.params("password_expires_at")]
+    if expiry:
+        wanted["password_expires_at"] = expiry
+    return listing(request, "users", (view(request, user) for user in users.index(request.core, wanted)))
+
+
+def _comparison(text: str) -> tuple[str, datetime]:
+    """``lt:2026-01-31T12:00:00Z`` → the comparison and the moment; without a comparison it is equality."""
+    word, _, rest = text.partition(":")
+    comparison, moment = (word, rest) if word in COMPARISONS else ("eq", text)
+    try:
+        return comparison, datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ")
+    except ValueError:
+        raise BadRequest(
+            f"Invalid value '{text}' for query parameter 'password_expires_at': a comparison "
+            f"({', '.join(COMPARISONS)}), a colon and a time as 2026-01-31T12:00:00Z are expected."
+        ) from None
 
 
 def show(request: Request) -> dict[str, Any]:
@@ -42,12 +64,19 @@ def show(request: Request) -> dict[str, Any]:
 
 
 def create(request: Request) -> dict[str, Any]:
-    return {"user": view(request, users.create(request.core, given_with_extra(request, "user", request.body.user)))}
+    return {"user": view(request, users.create(request.core, _values(request)))}
 
 
 def update(request: Request) -> dict[str, Any]:
+    return {"user": view(request, users.update(request.core, request.path["user_id"], _values(request)))}
+
+
+def _values(request: Request) -> dict[str, Any]:
     values = given_with_extra(request, "user", request.body.user)
-    return {"user": view(request, users.update(request.core, request.path["user_id"], values))}
+    values["extra"].pop("federated", None)
+    if isinstance(values.get("options"), msgspec.Struct):
+        values["options"] = given(values["options"])
+    return values
 
 
 def change_password(request: Request) -> None:

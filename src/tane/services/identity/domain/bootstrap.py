@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import delete
-
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity import tables
-from tane.services.identity.domain import audit
+from tane.services.identity.domain import audit, keys
 from tane.services.identity.domain.common import new_id
 from tane.services.identity.domain.passwords import hash_password
 from tane.services.identity.domain.projects import DEFAULT_DOMAIN
-from tane.services.identity.domain.tokens import new_key
 from tane.services.identity.store import assignments, rows, tokens
 from tane.services.identity.store.assignments import Place
 from tane.web.policy import ROLE_IMPLICATIONS
@@ -39,11 +36,12 @@ class CatalogEntry:
 def bootstrap(core: Core, password: str) -> bool:
     """Make what every cloud needs, once. True when this was the first start."""
     with core.db.read() as tx:
-        if tokens.keys(tx):
+        if tokens.keys(tx, keys.TOKEN):
             return False
     hashed = hash_password(password, core.config.bcrypt_rounds)
     with core.db.write() as tx:
-        tokens.add_key(tx, new_key())
+        for purpose in keys.PURPOSES:
+            keys.add(tx, purpose)
         _add_project(tx, DEFAULT_DOMAIN, "Default", is_domain=True)
         project_id, user_id = new_id(), new_id()
         _add_project(tx, project_id, ADMIN, is_domain=False)
@@ -56,6 +54,7 @@ def bootstrap(core: Core, password: str) -> bool:
                 "domain_id": DEFAULT_DOMAIN,
                 "enabled": True,
                 "password_hash": hashed,
+                "password_created_at": tx.now,
                 "options": {},
                 "extra": {},
                 "created_at": tx.now,
@@ -97,7 +96,6 @@ def publish(core: Core, entries: Iterable[CatalogEntry]) -> None:
                 elif present[interface].url != url:
                     rows.change(tx, tables.endpoint, present[interface].id, {"url": url})
         audit.record(tx, "updated", "catalog", region)
-        tx.execute(delete(tables.revoked_token).where(tables.revoked_token.c.expires_at < tx.now))
 
 
 def _add_project(tx: Tx, project_id: str, name: str, *, is_domain: bool) -> None:

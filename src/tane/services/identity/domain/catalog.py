@@ -12,7 +12,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.identity.domain import audit
 from tane.services.identity.domain.common import new_id, require, require_field
-from tane.services.identity.domain.tokens import memory
+from tane.services.identity.domain.memory import Desk
 from tane.services.identity.store import catalog as store
 from tane.services.identity.store import rows
 from tane.services.identity.tables import endpoint, region, service
@@ -95,15 +95,12 @@ def delete(core: Core, kind: str, row_id: str) -> None:
 
 def catalog(core: Core, project_id: str) -> list[dict[str, Any]]:
     """The catalogue of a token: endpoints of a service that need a project are left out when there is none."""
-    known = memory(core).catalogs
-    if project_id not in known:
-        known[project_id] = _catalog(core, project_id)
-    return known[project_id]
+    with Desk(core) as desk:
+        return desk.known(("catalog", project_id), lambda tx: _catalog(tx, project_id))
 
 
-def _catalog(core: Core, project_id: str) -> list[dict[str, Any]]:
-    with core.db.read() as tx:
-        entries = store.entries(tx)
+def _catalog(tx: Tx, project_id: str) -> list[dict[str, Any]]:
+    entries = store.entries(tx)
     services: dict[str, dict[str, Any]] = {}
     for row in entries:
         if "$(project_id)s" in row.url and not project_id:

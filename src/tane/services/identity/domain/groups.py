@@ -10,6 +10,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.services.identity.domain import audit
 from tane.services.identity.domain.common import new_id, refuse_duplicate, require, require_field
+from tane.services.identity.drivers import User, users_of
 from tane.services.identity.store import assignments, rows
 from tane.services.identity.store import groups as store
 from tane.services.identity.tables import group, project, user
@@ -74,10 +75,10 @@ def delete(core: Core, group_id: str) -> None:
         audit.record(tx, "deleted", "group", group_id)
 
 
-def members(core: Core, group_id: str, filters: Mapping[str, Any]) -> list[Row[Any]]:
+def members(core: Core, group_id: str, filters: Mapping[str, Any]) -> list[User]:
     with core.db.read() as tx:
         require(tx, group, group_id, "group")
-        return store.members(tx, group_id, filters)
+        return users_of(core).index(tx, {"id": [row.id for row in store.members(tx, group_id, filters)]})
 
 
 def of_user(core: Core, user_id: str, filters: Mapping[str, Any]) -> list[Row[Any]]:

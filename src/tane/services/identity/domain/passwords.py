@@ -4,9 +4,14 @@ itself looks at 72 bytes only."""
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
+import re
 
 import bcrypt
+
+from tane.config import Config
+from tane.web.errors import BadRequest
 
 
 def hash_password(password: str, rounds: int) -> str:
@@ -18,6 +23,32 @@ def check_password(password: str, hashed: str | None) -> bool:
     if hashed is None:
         return False
     return bcrypt.checkpw(_reduced(password), hashed.encode())
+
+
+def waste_time(password: str, rounds: int) -> None:
+    """Take as long as the check of a password does."""
+    bcrypt.checkpw(_reduced(password), _dummy(rounds))
+
+
+@functools.cache
+def _dummy(rounds: int) -> bytes:
+    return bcrypt.hashpw(b"", bcrypt.gensalt(rounds))
+
+
+def check_strength(config: Config, password: str) -> None:
+    """:raises BadRequest: the password does not match ``password_regex``."""
+    if config.password_regex and not re.match(config.password_regex, password):
+        detail = config.password_regex_description or config.password_regex
+        raise BadRequest(f"The password does not match the requirements: {detail}.")
+
+
+def refuse_old(config: Config, password: str, hashes: list[str]) -> None:
+    """:raises BadRequest: it is one of these. Slow: each of them is tried."""
+    if any(check_password(password, hashed) for hashed in hashes):
+        raise BadRequest(
+            "The new password cannot be identical to a previous password. The total number which includes the new "
+            f"password must be unique is {config.unique_last_password_count}."
+        )
 
 
 def _reduced(password: str) -> bytes:

@@ -18,7 +18,7 @@ from tane.services.identity.domain.common import (
     require,
     require_field,
 )
-from tane.services.identity.store import assignments, rows
+from tane.services.identity.store import assignments, credentials, rows
 from tane.services.identity.store import projects as store
 from tane.services.identity.tables import group, project, role, user
 from tane.web.errors import BadRequest, Forbidden
@@ -196,6 +196,7 @@ def _delete_project(tx: Tx, project_id: str) -> None:
     assignments.forget_target(tx, project_id)
     for row in rows.find(tx, user, {"default_project_id": project_id}):
         rows.change(tx, user, row.id, {"default_project_id": None})
+    credentials.forget_project(tx, project_id)
     rows.remove(tx, project, project_id)
 
 
@@ -205,6 +206,7 @@ def _empty_domain(tx: Tx, domain_id: str) -> None:
     for table in (user, group):
         for row in rows.find(tx, table, {"domain_id": domain_id}):
             assignments.forget_actor(tx, row.id)
+            credentials.forget_user(tx, row.id)
             rows.remove(tx, table, row.id)
     for row in rows.find(tx, role, {"domain_id": domain_id}):
         rows.remove(tx, role, row.id)

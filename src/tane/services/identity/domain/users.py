@@ -5,92 +5,157 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy.engine import Row
-
 from tane.core import Core
+from tane.db import Tx
 from tane.services.identity.domain import audit
-from tane.services.identity.domain.common import new_id, refuse_duplicate, require, require_field
-from tane.services.identity.domain.passwords import check_password, hash_password
+from tane.services.identity.domain.common import new_id, require, require_field
+from tane.services.identity.domain.memory import Desk
+from tane.services.identity.domain.passwords import check_strength, hash_password, refuse_old
 from tane.services.identity.domain.projects import DEFAULT_DOMAIN
-from tane.services.identity.store import assignments, rows
-from tane.services.identity.tables import project, user
-from tane.web.errors import BadRequest, Unauthorized
+from tane.services.identity.domain.tokens import REFUSED, enabled_user
+from tane.services.identity.drivers import User, users_of
+from tane.services.identity.store import assignments, credentials, rows
+from tane.services.identity.tables import project
+from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthorized
+
+ATTRIBUTES = ("name", "description", "enabled", "default_project_id")
 
 
-def show(core: Core, user_id: str) -> Row[Any]:
+def show(core: Core, user_id: str) -> User:
     with core.db.read() as tx:
-        return require(tx, user, user_id, "user")
+        return _require(core, tx, user_id)
 
 
-def index(core: Core, filters: Mapping[str, Any]) -> list[Row[Any]]:
+def index(core: Core, filters: Mapping[str, Any]) -> list[User]:
     with core.db.read() as tx:
-        return rows.find(tx, user, filters)
+        return users_of(core).index(tx, filters)
 
 
-def create(core: Core, values: dict[str, Any]) -> Row[Any]:
+def create(core: Core, values: dict[str, Any]) -> User:
     """:raises NotFound: unknown domain. :raises Conflict: the name is taken in the domain."""
     require_field(values, "name")
-    password = values.get("password")
-    hashed = hash_password(password, core.config.bcrypt_rounds) if password else None
+    hashed = _hash(core, values.get("password"))
     domain_id = values.get("domain_id") or DEFAULT_DOMAIN
     with core.db.write() as tx:
         require(tx, project, domain_id, "domain", is_domain=True)
-        refuse_duplicate(tx, user, "user", name=values["name"], domain_id=domain_id)
-        user_id = values.get("id") or new_id()
-        rows.add(
+        _refuse_duplicate(core, tx, values["name"], domain_id)
+        _check_default_project(tx, values)
+        user_id = new_id()
+        wanted = {name: values[name] for name in ATTRIBUTES if name in values}
+        users_of(core).create(
             tx,
-            user,
+            user_id,
             {
-                "id": user_id,
-                "name": values["name"],
+                "enabled": True,
+                **wanted,
                 "domain_id": domain_id,
-                "default_project_id": values.get("default_project_id"),
-                "description": values.get("description"),
-                "enabled": values.get("enabled", True),
                 "password_hash": hashed,
-                "options": values.get("options", {}),
+                "options": _options({}, values),
                 "extra": values.get("extra", {}),
-                "created_at": tx.now,
             },
         )
         audit.record(tx, "created", "user", user_id)
-        return require(tx, user, user_id, "user")
+        return _require(core, tx, user_id)
 
 
-def update(core: Core, user_id: str, values: dict[str, Any]) -> Row[Any]:
-    password = values.get("password")
-    hashed = hash_password(password, core.config.bcrypt_rounds) if password else None
+def update(core: Core, user_id: str, values: dict[str, Any]) -> User:
+    """:raises NotFound: no such user. :raises Conflict: the name is taken. :raises BadRequest: another domain."""
+    hashed = _hash(core, values.get("password"))
     with core.db.write() as tx:
-        row = require(tx, user, user_id, "user")
-        if values.get("domain_id", row.domain_id) != row.domain_id:
+        user = _require(core, tx, user_id)
+        if values.get("domain_id", user.domain_id) != user.domain_id:
             raise BadRequest("Cannot change the domain_id of a user.")
-        if "name" in values:
-            refuse_duplicate(tx, user, "user", user_id, name=values["name"], domain_id=row.domain_id)
-        names = ("name", "description", "enabled", "default_project_id", "options")
-        wanted = {name: values[name] for name in names if name in values}
-        wanted["extra"] = {**row.extra, **values.get("extra", {})}
+        if values.get("name", user.name) != user.name:
+            _refuse_duplicate(core, tx, values["name"], user.domain_id)
+        _check_default_project(tx, values)
+        wanted = {name: values[name] for name in ATTRIBUTES if name in values}
+        wanted["options"] = _options(user.options, values)
+        wanted["extra"] = {**user.extra, **values.get("extra", {})}
         if hashed is not None:
             wanted["password_hash"] = hashed
-        if hashed is not None or wanted.get("enabled") is False:
-            wanted["revoke_before"] = tx.now
-        rows.change(tx, user, user_id, wanted)
-        audit.record(tx, "updated", "user", user_id)
-        return require(tx, user, user_id, "user")
+        users_of(core).update(tx, user_id, wanted)
+        ended = hashed is not None or wanted.get("enabled") is False
+        audit.record(tx, "updated", "user", user_id, **({"tokens": "revoked"} if ended else {}))
+        return _require(core, tx, user_id)
 
 
 def change_password(core: Core, user_id: str, original: str, password: str) -> None:
-    """:raises Unauthorized: the original password is wrong. :raises BadRequest: the new one equals it."""
-    row = show(core, user_id)
-    if not check_password(original, row.password_hash):
-        raise Unauthorized("The request you have made requires authentication.")
-    if original == password:
-        raise BadRequest("The new password must differ from the original one.")
-    update(core, user_id, {"password": password})
+    """What users do themselves, also when the password has expired.
+
+    :raises Unauthorized: the original password is wrong, or the account locked. :raises Forbidden: ``lock_password``.
+    :raises BadRequest: the new password breaks a rule.
+    """
+    driver = users_of(core)
+    with Desk(core) as desk:
+        user, _ = enabled_user(desk, user_id)
+        refused = driver.login_refused(desk.tx, user)
+        old = driver.old_passwords(desk.tx, user_id)
+    if refused is None and not driver.check_password(user, original):
+        refused = REFUSED
+        with core.db.write() as tx:
+            driver.login_failed(tx, user)
+    if refused is not None:
+        with core.db.write() as tx:
+            audit.login_failed(tx, user.id, user.name, refused)
+        raise Unauthorized(refused)
+    if user.options.get("lock_password"):
+        raise Forbidden(
+            "You cannot change your password at this time due to password policy disallowing password changes. Please "
+            "contact your administrator to reset your password."
+        )
+    check_strength(core.config, password)
+    refuse_old(core.config, password, old)
+    hashed = hash_password(password, core.config.bcrypt_rounds)
+    with core.db.write() as tx:
+        now = _require(core, tx, user_id)
+        if now.password_hash != user.password_hash:
+            raise Unauthorized(REFUSED)
+        driver.refuse_early_change(tx, user)
+        driver.change_password(tx, user, hashed)
+        audit.record(tx, "updated", "user", user_id, password="changed", tokens="revoked")
 
 
 def delete(core: Core, user_id: str) -> None:
     with core.db.write() as tx:
-        require(tx, user, user_id, "user")
-        assignments.forget_actor(tx, user_id)
-        rows.remove(tx, user, user_id)
+        _require(core, tx, user_id)
+        remove(core, tx, user_id)
         audit.record(tx, "deleted", "user", user_id)
+
+
+def remove(core: Core, tx: Tx, user_id: str) -> None:
+    """Delete a user with all that hangs on it: assignments, credentials, trusts, application credentials."""
+    assignments.forget_actor(tx, user_id)
+    credentials.forget_user(tx, user_id)
+    users_of(core).delete(tx, user_id)
+
+
+def _require(core: Core, tx: Tx, user_id: str) -> User:
+    user = users_of(core).get(tx, user_id)
+    if user is None:
+        raise NotFound(f"Could not find user: {user_id}.")
+    return user
+
+
+def _hash(core: Core, password: str | None) -> str | None:
+    if not password:
+        return None
+    check_strength(core.config, password)
+    return hash_password(password, core.config.bcrypt_rounds)
+
+
+def _options(present: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options after a change; one that is set to null is gone."""
+    merged = {**present, **values.get("options", {})}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _refuse_duplicate(core: Core, tx: Tx, name: str, domain_id: str) -> None:
+    if users_of(core).named(tx, name, domain_id) is not None:
+        raise Conflict(f"Conflict occurred attempting to store user - Duplicate entry found with name {name}.")
+
+
+def _check_default_project(tx: Tx, values: Mapping[str, Any]) -> None:
+    project_id = values.get("default_project_id")
+    found = rows.get(tx, project, project_id) if project_id else None
+    if found is not None and found.is_domain:
+        raise BadRequest(f"User's default project ID cannot be a domain ID: {project_id}")
