@@ -19,7 +19,7 @@ OPEN = {
 }
 """Calls without a policy that change something: they carry the password they ask for."""
 
-OWN = re.compile(r"user_id:%\(|user\.id|rule:token_subject|rule:owner|rule:admin_or_owner")
+OWN = re.compile(r"user_id:%\(|token_subject|rule:owner|rule:admin_or_owner")
 """What a rule says that opens a call to the user it is about."""
 
 WITHOUT_SCHEMA = {
