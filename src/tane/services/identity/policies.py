@@ -72,6 +72,12 @@ GRANT_MANAGER = _or(
 )
 
 CHECKS: dict[str, str] = {
+    "get_limit": _or(
+        SYSTEM_READER,
+        "domain_id:%(target.limit.domain.id)s",
+        "domain_id:%(target.limit.project.domain_id)s",
+        "(project_id:%(target.limit.project_id)s and not None:%(target.limit.project_id)s)",
+    ),
     "get_project": PROJECT_READER,
     "list_projects": DOMAIN_READER,
     "list_user_projects": _or(SYSTEM_READER, _in_domain("reader", "user.domain_id"), "user_id:%(target.user.id)s"),
@@ -128,6 +134,26 @@ ADMIN_OR_SYSTEM_READER_CALLS = (
     "get_service",
     "list_endpoints",
     "get_endpoint",
+    "list_endpoint_groups",
+    "get_endpoint_group",
+    "list_projects_associated_with_endpoint_group",
+    "list_endpoints_associated_with_endpoint_group",
+    "get_endpoint_group_in_project",
+    "list_endpoint_groups_for_project",
+    "list_projects_for_endpoint",
+    "check_endpoint_in_project",
+    "list_endpoints_for_project",
+    "list_policies",
+    "get_policy",
+    "get_policy_for_endpoint",
+    "list_endpoints_for_policy",
+    "check_policy_association_for_endpoint",
+    "check_policy_association_for_service",
+    "check_policy_association_for_region_and_service",
+    "get_domain_config",
+    "get_domain_config_default",
+    "list_consumers",
+    "get_consumer",
 )
 
 ADMIN_CALLS = (
@@ -155,6 +181,34 @@ ADMIN_CALLS = (
     "create_endpoint",
     "update_endpoint",
     "delete_endpoint",
+    "create_endpoint_group",
+    "update_endpoint_group",
+    "delete_endpoint_group",
+    "add_endpoint_group_to_project",
+    "remove_endpoint_group_from_project",
+    "add_endpoint_to_project",
+    "remove_endpoint_from_project",
+    "create_policy",
+    "update_policy",
+    "delete_policy",
+    "create_policy_association_for_endpoint",
+    "delete_policy_association_for_endpoint",
+    "create_policy_association_for_service",
+    "delete_policy_association_for_service",
+    "create_policy_association_for_region_and_service",
+    "delete_policy_association_for_region_and_service",
+    "create_registered_limits",
+    "update_registered_limit",
+    "delete_registered_limit",
+    "create_limits",
+    "update_limit",
+    "delete_limit",
+    "create_domain_config",
+    "update_domain_config",
+    "delete_domain_config",
+    "create_consumer",
+    "update_consumer",
+    "delete_consumer",
 )
 
 EVERYONE_WITH_A_TOKEN = (
@@ -165,6 +219,10 @@ EVERYONE_WITH_A_TOKEN = (
     "change_password",
     "list_regions",
     "get_region",
+    "list_registered_limits",
+    "get_registered_limit",
+    "get_limit_model",
+    "list_limits",
 )
 
 

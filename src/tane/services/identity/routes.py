@@ -8,8 +8,13 @@ from tane.services.identity import schemas
 from tane.services.identity.api import (
     assignments,
     catalog,
+    consumers,
+    domain_config,
+    endpoint_filter,
     groups,
     implied_roles,
+    limits,
+    policies,
     projects,
     roles,
     tags,
@@ -126,6 +131,147 @@ GROUPS = (
     _route("GET", "/users/{user_id}/groups", groups.of_user, "list_groups_for_user"),
 )
 
+CATALOG = (
+    _route("GET", "/regions", catalog.region_index, "list_regions"),
+    _route("POST", "/regions", catalog.region_create, "create_region", schemas.Region),
+    _route("GET", "/regions/{region_id}", catalog.region_show, "get_region"),
+    _route("PUT", "/regions/{region_id}", catalog.region_create_named, "create_region", schemas.Region, 201),
+    _route("PATCH", "/regions/{region_id}", catalog.region_update, "update_region", schemas.Region),
+    _route("DELETE", "/regions/{region_id}", catalog.region_delete, "delete_region"),
+    _route("GET", "/services", catalog.service_index, "list_services"),
+    _route("POST", "/services", catalog.service_create, "create_service", schemas.Service),
+    _route("GET", "/services/{service_id}", catalog.service_show, "get_service"),
+    _route("PATCH", "/services/{service_id}", catalog.service_update, "update_service", schemas.Service),
+    _route("DELETE", "/services/{service_id}", catalog.service_delete, "delete_service"),
+    _route("GET", "/endpoints", catalog.endpoint_index, "list_endpoints"),
+    _route("POST", "/endpoints", catalog.endpoint_create, "create_endpoint", schemas.Endpoint),
+    _route("GET", "/endpoints/{endpoint_id}", catalog.endpoint_show, "get_endpoint"),
+    _route("PATCH", "/endpoints/{endpoint_id}", catalog.endpoint_update, "update_endpoint", schemas.Endpoint),
+    _route("DELETE", "/endpoints/{endpoint_id}", catalog.endpoint_delete, "delete_endpoint"),
+)
+
+GROUP = "/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}"
+OF_PROJECT = "/OS-EP-FILTER/projects/{project_id}"
+ENDPOINT_FILTER = (
+    _route("GET", "/OS-EP-FILTER/endpoint_groups", endpoint_filter.index, "list_endpoint_groups"),
+    _route(
+        "POST",
+        "/OS-EP-FILTER/endpoint_groups",
+        endpoint_filter.create,
+        "create_endpoint_group",
+        schemas.NewEndpointGroup,
+    ),
+    _route("GET", GROUP, endpoint_filter.show, "get_endpoint_group"),
+    _route("PATCH", GROUP, endpoint_filter.update, "update_endpoint_group", schemas.EndpointGroup),
+    _route("DELETE", GROUP, endpoint_filter.delete, "delete_endpoint_group"),
+    _route("GET", f"{GROUP}/projects", endpoint_filter.projects_with, "list_projects_associated_with_endpoint_group"),
+    _route(
+        "GET",
+        f"{GROUP}/endpoints",
+        endpoint_filter.endpoints_in_group,
+        "list_endpoints_associated_with_endpoint_group",
+    ),
+    _route("GET", f"{GROUP}/projects/{{project_id}}", endpoint_filter.check_group, "get_endpoint_group_in_project"),
+    _route(
+        "PUT",
+        f"{GROUP}/projects/{{project_id}}",
+        endpoint_filter.give,
+        "add_endpoint_group_to_project",
+        status=204,
+    ),
+    _route("DELETE", f"{GROUP}/projects/{{project_id}}", endpoint_filter.take, "remove_endpoint_group_from_project"),
+    _route(
+        "GET", f"{OF_PROJECT}/endpoint_groups", endpoint_filter.groups_of_project, "list_endpoint_groups_for_project"
+    ),
+    _route("GET", f"{OF_PROJECT}/endpoints", endpoint_filter.endpoints_of_project, "list_endpoints_for_project"),
+    _route(
+        "GET",
+        f"{OF_PROJECT}/endpoints/{{endpoint_id}}",
+        endpoint_filter.check,
+        "check_endpoint_in_project",
+        status=204,
+    ),
+    _route(
+        "PUT", f"{OF_PROJECT}/endpoints/{{endpoint_id}}", endpoint_filter.give, "add_endpoint_to_project", status=204
+    ),
+    _route("DELETE", f"{OF_PROJECT}/endpoints/{{endpoint_id}}", endpoint_filter.take, "remove_endpoint_from_project"),
+    _route(
+        "GET",
+        "/OS-EP-FILTER/endpoints/{endpoint_id}/projects",
+        endpoint_filter.projects_with,
+        "list_projects_for_endpoint",
+    ),
+)
+
+POLICY = "/policies/{policy_id}"
+POLICIES = (
+    _route("GET", "/policies", policies.index, "list_policies"),
+    _route("POST", "/policies", policies.create, "create_policy", schemas.Policy),
+    _route("GET", POLICY, policies.show, "get_policy"),
+    _route("PATCH", POLICY, policies.update, "update_policy", schemas.Policy),
+    _route("DELETE", POLICY, policies.delete, "delete_policy"),
+    _route("GET", f"{POLICY}/OS-ENDPOINT-POLICY/endpoints", policies.endpoints_of, "list_endpoints_for_policy"),
+    _route(
+        "GET", "/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy", policies.of_endpoint, "get_policy_for_endpoint"
+    ),
+    *(
+        _route(
+            method, f"{POLICY}/OS-ENDPOINT-POLICY{path}", handler, f"{rule}_policy_association_for_{kind}", status=204
+        )
+        for path, kind in (
+            ("/endpoints/{endpoint_id}", "endpoint"),
+            ("/services/{service_id}", "service"),
+            ("/services/{service_id}/regions/{region_id}", "region_and_service"),
+        )
+        for method, handler, rule in (
+            ("GET", policies.check, "check"),
+            ("PUT", policies.associate, "create"),
+            ("DELETE", policies.dissociate, "delete"),
+        )
+    ),
+)
+
+REGISTERED = "/registered_limits/{registered_limit_id}"
+LIMITS = (
+    _route("GET", "/registered_limits", limits.registered_index, "list_registered_limits"),
+    _route(
+        "POST", "/registered_limits", limits.registered_create, "create_registered_limits", schemas.RegisteredLimits
+    ),
+    _route("GET", REGISTERED, limits.registered_show, "get_registered_limit"),
+    _route("PATCH", REGISTERED, limits.registered_update, "update_registered_limit", schemas.RegisteredLimit),
+    _route("DELETE", REGISTERED, limits.registered_delete, "delete_registered_limit"),
+    _route("GET", "/limits", limits.index, "list_limits"),
+    _route("POST", "/limits", limits.create, "create_limits", schemas.Limits),
+    _route("GET", "/limits/model", limits.model, "get_limit_model"),
+    _route("GET", "/limits/{limit_id}", limits.show, "get_limit"),
+    _route("PATCH", "/limits/{limit_id}", limits.update, "update_limit", schemas.Limit),
+    _route("DELETE", "/limits/{limit_id}", limits.delete, "delete_limit"),
+)
+
+CONFIG = "/domains/{domain_id}/config"
+DOMAIN_CONFIG = (
+    _route("PUT", CONFIG, domain_config.replace, "create_domain_config", schemas.DomainConfig, 201),
+    *(
+        route
+        for path in ("", "/{group}", "/{group}/{option}")
+        for route in (
+            _route("GET", f"{CONFIG}{path}", domain_config.show, "get_domain_config"),
+            _route("PATCH", f"{CONFIG}{path}", domain_config.update, "update_domain_config", schemas.DomainConfig),
+            _route("DELETE", f"{CONFIG}{path}", domain_config.delete, "delete_domain_config"),
+            _route("GET", f"/domains/config{path}/default", domain_config.defaults, "get_domain_config_default"),
+        )
+    ),
+)
+
+CONSUMER = "/OS-OAUTH1/consumers/{consumer_id}"
+CONSUMERS = (
+    _route("GET", "/OS-OAUTH1/consumers", consumers.index, "list_consumers"),
+    _route("POST", "/OS-OAUTH1/consumers", consumers.create, "create_consumer", schemas.Consumer),
+    _route("GET", CONSUMER, consumers.show, "get_consumer"),
+    _route("PATCH", CONSUMER, consumers.update, "update_consumer", schemas.Consumer),
+    _route("DELETE", CONSUMER, consumers.delete, "delete_consumer"),
+)
+
 ROUTES = (
     Route("GET", "/", versions.index, None),
     Route("GET", "/v3", versions.show, None),
@@ -150,6 +296,12 @@ ROUTES = (
     *GROUPS,
     *ROLES,
     *ASSIGNMENTS,
+    *CATALOG,
+    *ENDPOINT_FILTER,
+    *POLICIES,
+    *LIMITS,
+    *DOMAIN_CONFIG,
+    *CONSUMERS,
     Route("GET", "/v3/users", users.index, "identity:list_users"),
     Route("POST", "/v3/users", users.create, "identity:create_user", schemas.User, status=201),
     Route("GET", "/v3/users/{user_id}", users.show, "identity:get_user"),
@@ -163,29 +315,4 @@ ROUTES = (
         schemas.PasswordChange,
         status=204,
     ),
-    Route("GET", "/v3/regions", catalog.region_index, "identity:list_regions"),
-    Route("POST", "/v3/regions", catalog.region_create, "identity:create_region", schemas.Region, status=201),
-    Route("GET", "/v3/regions/{region_id}", catalog.region_show, "identity:get_region"),
-    Route(
-        "PUT",
-        "/v3/regions/{region_id}",
-        catalog.region_create_named,
-        "identity:create_region",
-        schemas.Region,
-        status=201,
-    ),
-    Route("PATCH", "/v3/regions/{region_id}", catalog.region_update, "identity:update_region", schemas.Region),
-    Route("DELETE", "/v3/regions/{region_id}", catalog.region_delete, "identity:delete_region", status=204),
-    Route("GET", "/v3/services", catalog.service_index, "identity:list_services"),
-    Route("POST", "/v3/services", catalog.service_create, "identity:create_service", schemas.Service, status=201),
-    Route("GET", "/v3/services/{service_id}", catalog.service_show, "identity:get_service"),
-    Route("PATCH", "/v3/services/{service_id}", catalog.service_update, "identity:update_service", schemas.Service),
-    Route("DELETE", "/v3/services/{service_id}", catalog.service_delete, "identity:delete_service", status=204),
-    Route("GET", "/v3/endpoints", catalog.endpoint_index, "identity:list_endpoints"),
-    Route("POST", "/v3/endpoints", catalog.endpoint_create, "identity:create_endpoint", schemas.Endpoint, status=201),
-    Route("GET", "/v3/endpoints/{endpoint_id}", catalog.endpoint_show, "identity:get_endpoint"),
-    Route(
-        "PATCH", "/v3/endpoints/{endpoint_id}", catalog.endpoint_update, "identity:update_endpoint", schemas.Endpoint
-    ),
-    Route("DELETE", "/v3/endpoints/{endpoint_id}", catalog.endpoint_delete, "identity:delete_endpoint", status=204),
 )

@@ -209,14 +209,116 @@ class Service(StrictBody):
     service: ServiceIn
 
 
+Interface = Literal["public", "internal", "admin"]
+Url = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^[a-zA-Z0-9+.-]+:.+")]
+RegionId = Annotated[str, msgspec.Meta(max_length=255)]
+
+
 class EndpointIn(LooseBody):
     service_id: Id | UnsetOr = UNSET
-    interface: Literal["public", "internal", "admin"] | UnsetOr = UNSET
-    url: Annotated[str, msgspec.Meta(min_length=1)] | UnsetOr = UNSET
-    region_id: str | UnsetOr | None = UNSET
-    region: str | UnsetOr | None = UNSET
+    interface: Interface | UnsetOr = UNSET
+    url: Url | UnsetOr = UNSET
+    region_id: RegionId | UnsetOr | None = UNSET
+    region: RegionId | UnsetOr | None = UNSET
     enabled: bool | UnsetOr = UNSET
 
 
 class Endpoint(StrictBody):
     endpoint: EndpointIn
+
+
+class EndpointFilters(Body):
+    service_id: str | UnsetOr = UNSET
+    region_id: str | UnsetOr = UNSET
+    interface: Interface | UnsetOr = UNSET
+
+
+class EndpointGroupIn(LooseBody):
+    name: Name | UnsetOr = UNSET
+    description: str | UnsetOr | None = UNSET
+    filters: EndpointFilters | UnsetOr = UNSET
+
+
+class EndpointGroup(StrictBody):
+    endpoint_group: EndpointGroupIn
+
+
+class NewEndpointGroupIn(LooseBody):
+    name: Name
+    filters: EndpointFilters
+    description: str | UnsetOr | None = UNSET
+
+
+class NewEndpointGroup(StrictBody):
+    endpoint_group: NewEndpointGroupIn
+
+
+class PolicyIn(LooseBody):
+    type: Name | UnsetOr = UNSET
+    blob: str | UnsetOr = UNSET
+
+
+class Policy(StrictBody):
+    policy: PolicyIn
+
+
+class ConsumerIn(LooseBody):
+    description: str | UnsetOr | None = UNSET
+
+
+class Consumer(StrictBody):
+    consumer: ConsumerIn
+
+
+class DomainConfig(StrictBody):
+    config: dict[str, Any]
+
+
+LimitValue = Annotated[int, msgspec.Meta(ge=-1, le=0x7FFFFFFF)]
+
+
+class RegisteredLimitIn(Body):
+    service_id: Id
+    resource_name: Name
+    default_limit: LimitValue
+    region_id: RegionId | UnsetOr | None = UNSET
+    description: str | UnsetOr | None = UNSET
+
+
+class RegisteredLimits(StrictBody):
+    registered_limits: Annotated[list[RegisteredLimitIn], msgspec.Meta(min_length=1)]
+
+
+class RegisteredLimitChange(Body):
+    service_id: Id | UnsetOr = UNSET
+    resource_name: Name | UnsetOr = UNSET
+    default_limit: LimitValue | UnsetOr = UNSET
+    region_id: RegionId | UnsetOr | None = UNSET
+    description: str | UnsetOr | None = UNSET
+
+
+class RegisteredLimit(StrictBody):
+    registered_limit: RegisteredLimitChange
+
+
+class LimitIn(Body):
+    service_id: Id
+    resource_name: Name
+    resource_limit: LimitValue
+    region_id: RegionId | UnsetOr | None = UNSET
+    project_id: Id | UnsetOr | None = UNSET
+    domain_id: Id | UnsetOr | None = UNSET
+    description: str | UnsetOr | None = UNSET
+
+
+class Limits(StrictBody):
+    limits: Annotated[list[LimitIn], msgspec.Meta(min_length=1)]
+
+
+class LimitChange(Body):
+    resource_limit: LimitValue | UnsetOr = UNSET
+    description: str | UnsetOr | None = UNSET
+
+
+class Limit(StrictBody):
+    limit: LimitChange

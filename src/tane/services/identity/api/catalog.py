@@ -6,18 +6,21 @@ from typing import Any
 
 from sqlalchemy.engine import Row
 
-from tane.services.identity.api.common import filters, given, listing, with_self
-from tane.services.identity.domain import catalog
+from tane.services.identity.api.common import filters, given_with_extra, listing, with_self
+from tane.services.identity.domain import catalog, plain
+from tane.services.identity.domain.catalog import ENDPOINT, REGION, SERVICE
+from tane.web.errors import BadRequest
 from tane.web.request import Request
 
 
 def region_view(request: Request, row: Row[Any]) -> dict[str, Any]:
     body = {"id": row.id, "description": row.description, "parent_region_id": row.parent_region_id}
-    return with_self(request, "regions", body)
+    return with_self(request, "regions", {**row.extra, **body})
 
 
 def service_view(request: Request, row: Row[Any]) -> dict[str, Any]:
     body = {
+        **row.extra,
         "id": row.id,
         "type": row.type,
         "name": row.name,
@@ -29,6 +32,7 @@ def service_view(request: Request, row: Row[Any]) -> dict[str, Any]:
 
 def endpoint_view(request: Request, row: Row[Any]) -> dict[str, Any]:
     body = {
+        **row.extra,
         "id": row.id,
         "service_id": row.service_id,
         "interface": row.interface,
@@ -41,80 +45,83 @@ def endpoint_view(request: Request, row: Row[Any]) -> dict[str, Any]:
 
 
 def region_index(request: Request) -> dict[str, Any]:
-    found = catalog.index(request.core, "region", filters(request, ("parent_region_id",)))
+    found = plain.index(request.core, REGION, filters(request, ("parent_region_id",)))
     return listing(request, "regions", (region_view(request, row) for row in found))
 
 
 def region_show(request: Request) -> dict[str, Any]:
-    return {"region": region_view(request, catalog.show(request.core, "region", request.path["region_id"]))}
+    return {"region": region_view(request, plain.show(request.core, REGION, request.path["region_id"]))}
+
+
+def _region_values(request: Request) -> dict[str, Any]:
+    return given_with_extra(request, "region", request.body.region)
 
 
 def region_create(request: Request) -> dict[str, Any]:
-    return {"region": region_view(request, catalog.create(request.core, "region", given(request.body.region)))}
+    return {"region": region_view(request, catalog.create_region(request.core, _region_values(request)))}
 
 
 def region_create_named(request: Request) -> dict[str, Any]:
     """PUT of a region id: create it under that id."""
-    values = {**given(request.body.region), "id": request.path["region_id"]}
-    return {"region": region_view(request, catalog.create(request.core, "region", values))}
+    values, region_id = _region_values(request), request.path["region_id"]
+    if values.get("id", region_id) != region_id:
+        raise BadRequest(f"The region ID in the body ({values['id']}) is not the one of the URL ({region_id}).")
+    return {"region": region_view(request, catalog.create_region(request.core, {**values, "id": region_id}))}
 
 
 def region_update(request: Request) -> dict[str, Any]:
-    row = catalog.update(request.core, "region", request.path["region_id"], given(request.body.region))
-    return {"region": region_view(request, row)}
+    values, region_id = _region_values(request), request.path["region_id"]
+    if values.get("id", region_id) != region_id:
+        raise BadRequest("Cannot change region ID")
+    return {"region": region_view(request, catalog.update_region(request.core, region_id, values))}
 
 
 def region_delete(request: Request) -> None:
-    catalog.delete(request.core, "region", request.path["region_id"])
+    catalog.delete_region(request.core, request.path["region_id"])
 
 
 def service_index(request: Request) -> dict[str, Any]:
-    found = catalog.index(request.core, "service", filters(request, ("type", "name")))
+    found = plain.index(request.core, SERVICE, filters(request, ("type", "name")))
     return listing(request, "services", (service_view(request, row) for row in found))
 
 
 def service_show(request: Request) -> dict[str, Any]:
-    return {"service": service_view(request, catalog.show(request.core, "service", request.path["service_id"]))}
+    return {"service": service_view(request, plain.show(request.core, SERVICE, request.path["service_id"]))}
 
 
 def service_create(request: Request) -> dict[str, Any]:
-    return {"service": service_view(request, catalog.create(request.core, "service", given(request.body.service)))}
+    values = given_with_extra(request, "service", request.body.service)
+    return {"service": service_view(request, plain.create(request.core, SERVICE, values))}
 
 
 def service_update(request: Request) -> dict[str, Any]:
-    row = catalog.update(request.core, "service", request.path["service_id"], given(request.body.service))
-    return {"service": service_view(request, row)}
+    values = given_with_extra(request, "service", request.body.service)
+    return {"service": service_view(request, plain.update(request.core, SERVICE, request.path["service_id"], values))}
 
 
 def service_delete(request: Request) -> None:
-    catalog.delete(request.core, "service", request.path["service_id"])
-
-
-def _endpoint_values(request: Request) -> dict[str, Any]:
-    values = given(request.body.endpoint)
-    if "region" in values:
-        values.setdefault("region_id", values.pop("region"))
-    return values
+    catalog.delete_service(request.core, request.path["service_id"])
 
 
 def endpoint_index(request: Request) -> dict[str, Any]:
-    wanted = filters(request, ("service_id", "interface", "region_id"))
-    found = catalog.index(request.core, "endpoint", wanted)
+    found = plain.index(request.core, ENDPOINT, filters(request, ("service_id", "interface", "region_id")))
     return listing(request, "endpoints", (endpoint_view(request, row) for row in found))
 
 
 def endpoint_show(request: Request) -> dict[str, Any]:
-    return {"endpoint": endpoint_view(request, catalog.show(request.core, "endpoint", request.path["endpoint_id"]))}
+    return {"endpoint": endpoint_view(request, plain.show(request.core, ENDPOINT, request.path["endpoint_id"]))}
 
 
 def endpoint_create(request: Request) -> dict[str, Any]:
-    return {"endpoint": endpoint_view(request, catalog.create(request.core, "endpoint", _endpoint_values(request)))}
+    values = given_with_extra(request, "endpoint", request.body.endpoint)
+    return {"endpoint": endpoint_view(request, catalog.create_endpoint(request.core, values))}
 
 
 def endpoint_update(request: Request) -> dict[str, Any]:
-    row = catalog.update(request.core, "endpoint", request.path["endpoint_id"], _endpoint_values(request))
+    values = given_with_extra(request, "endpoint", request.body.endpoint)
+    row = catalog.update_endpoint(request.core, request.path["endpoint_id"], values)
     return {"endpoint": endpoint_view(request, row)}
 
 
 def endpoint_delete(request: Request) -> None:
-    catalog.delete(request.core, "endpoint", request.path["endpoint_id"])
+    plain.delete(request.core, ENDPOINT, request.path["endpoint_id"])

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Row
 
 from tane.services.identity import tables
 from tane.services.identity.api.common import home_domain
+from tane.services.identity.domain import limits
 from tane.services.identity.store import rows
 from tane.web import codec
 from tane.web.request import Request
@@ -50,6 +51,8 @@ def target(request: Request) -> dict[str, Any]:
                     found |= _attributes(kind, row)
     if "domain_id" in request.path:
         found["target.domain.id"] = request.path["domain_id"]
+    if "limit_id" in request.path:
+        found |= limits.owner(request.core, request.path["limit_id"])
     if request.method == "POST":
         found |= _created(request)
     return found
