@@ -17,6 +17,43 @@ class ConfigError(Exception):
     """A setting is unknown or has a value that its type does not allow; the message names it."""
 
 
+class ImageStore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A named store of image data. ``path``: the folder of a "file" store; "http": data stays at its URL."""
+
+    type: Literal["file", "http"] = "file"
+    path: Path = Path()
+    description: str = ""
+    weight: int = 0
+
+
+class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """``[image]``. The names are Glance's; limits are defaults per project (-1: none), sizes in MiB.
+
+    Of an allowed and a disallowed list only the allowed one counts when it is not empty. A host in ``allowed_hosts``
+    may be an internal address, any other may not. ``conversion_format``: what imports are converted to.
+    """
+
+    stores: dict[str, ImageStore] = {}
+    default_store: str = "local"
+    import_methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image")
+    allowed_schemes: tuple[str, ...] = ("http", "https")
+    disallowed_schemes: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    disallowed_hosts: tuple[str, ...] = ()
+    allowed_ports: tuple[int, ...] = (80, 443)
+    disallowed_ports: tuple[int, ...] = ()
+    conversion_format: Literal["", "qcow2", "raw", "vmdk"] = ""
+    show_multiple_locations: bool = False
+    show_image_direct_url: bool = False
+    do_secure_hash: bool = True
+    property_protection_file: str = ""
+    property_protection_rule_format: Literal["roles", "policies"] = "roles"
+    image_size_total: int = -1
+    image_stage_total: int = -1
+    image_count_total: int = -1
+    image_count_uploading: int = -1
+
+
 class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Every setting of a cloud. Times are in seconds, sizes in the unit the name says."""
 
@@ -58,6 +95,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     limit_model: LimitModel = "flat"
 
     image_size_limit_gb: int = 100
+    image: ImageSettings = msgspec.field(default_factory=ImageSettings)
     external_cidr: str = "auto"
     external_host_link: bool = True
     local_ip: str = ""

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from tane.core import Core
 from tane.jobs import Permanent
 from tane.services.image import interface
-from tane.services.image.domain import content
+from tane.services.image.domain import content, stores
 from tane.services.image.tables import image
 from tane.web.context import Context
 
@@ -111,4 +111,4 @@ def test_the_sweep_removes_content_no_image_has(new_core: Callable[[], Core]) ->
     with core.db.write() as tx:
         interface.delete_image(tx, image_id)
     assert content.sweep(core) == (0, 1)
-    assert [entry for entry in content.folder(core).iterdir() if entry.is_file()] == []
+    assert [entry for entry in stores.folder(core).iterdir() if entry.is_file()] == []

@@ -1,5 +1,6 @@
 """Image (Glance v2)."""
 
+from tane.services.image.operations import OPERATIONS
 from tane.services.image.policies import RULES
 from tane.services.image.reconcilers import RECONCILERS
 from tane.services.image.routes import ROUTES
@@ -12,6 +13,7 @@ SERVICE = Service(
     routes=ROUTES,
     rules=RULES,
     error_shape=image_shape,
+    operations=OPERATIONS,
     reconcilers=RECONCILERS,
     forbidden="You are not authorized to complete {rule} action.",
     strict_paths=True,

@@ -14,7 +14,8 @@ from tane.agent.documents import ImageRef
 from tane.agent.errors import HostError
 from tane.core import Core
 from tane.db import Tx
-from tane.services.image.domain import content, images, transfers
+from tane.services.image.domain import content, images, stores, transfers
+from tane.services.image.drivers.base import StoreError
 from tane.services.image.store import images as store
 from tane.web.context import Context
 
@@ -167,14 +168,12 @@ class LocalImages:
 
     def local_path(self, image: ImageRef) -> Path | None:
         """The file with the content; None when it is not here."""
-        path = content.path_of(self._core, image.digest)
-        return path if path.exists() else None
+        return stores.local_path(self._core, image.digest)
 
     async def stream(self, image: ImageRef) -> AsyncIterator[bytes]:
         """The content in chunks of 1 MiB. :raises HostError: it is gone."""
         try:
-            file = content.path_of(self._core, image.digest).open("rb")
-        except FileNotFoundError:
-            raise HostError(f"the content of image {image.id} is not in the image store") from None
-        async for data in content.stream_file(self._core, file, image.size_bytes):
-            yield data
+            async for data in transfers.read(self._core, image.id):
+                yield data
+        except StoreError as error:
+            raise HostError(f"the content of image {image.id} cannot be had: {error}") from None

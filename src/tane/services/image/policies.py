@@ -23,6 +23,16 @@ RULES = (
         )
     ),
     Rule("publicize_image", ADMIN),
+    Rule("copy_image", ADMIN),
+    Rule("get_image_location", READER),
+    Rule("set_image_location", MEMBER),
+    Rule("delete_image_location", ADMIN),
+    Rule("service_api", "role:service or role:admin"),
+    Rule("add_image_location", f"rule:service_api or {MEMBER}"),
+    Rule("fetch_image_location", "rule:service_api"),
+    Rule("stores_info_detail", f"{ADMIN} or rule:service_api"),
+    *(Rule(name, ADMIN, "Upstream asks tasks_api_access as well.") for name in ("get_tasks", "get_task", "add_task")),
+    Rule("tasks_api_access", ADMIN),
     Rule("get_image_schema", ANYONE, "Schemas and the list of import methods: upstream asks no rule for them."),
 )
 """Whose images a caller sees beside its own (public, community, shared) is decided in the domain."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from tane.web.codec import LooseBody, Text255
+from tane.web.codec import Body, LooseBody, Text255
 
 UNSET = msgspec.UNSET
 Unset = msgspec.UnsetType
@@ -43,3 +43,18 @@ class MemberCreate(LooseBody):
 
 class MemberUpdate(LooseBody):
     status: str
+
+
+class ValidationData(Body):
+    os_hash_algo: Literal["sha1", "sha256", "sha512", "md5"]
+    os_hash_value: Annotated[str, msgspec.Meta(max_length=128)]
+
+
+class LocationCreate(LooseBody):
+    url: str
+    validation_data: ValidationData | None = None
+
+
+class TaskCreate(LooseBody):
+    type: str
+    input: dict[str, Any]

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, ForeignKey, Integer, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from tane.db.schema import created_at, metadata, project_id
 
@@ -28,10 +40,12 @@ image = Table(
     Column("fault", Text),
     Column("upload_id", String(36)),
     Column("upload_seen", DateTime),
+    Column("staged", JSON),
     created_at(),
     Column("updated_at", DateTime, nullable=False),
 )
-"""``upload_id`` names the upload that owns an image in status "saving"; ``upload_seen`` is its last sign of life."""
+"""``upload_id`` names the upload that owns an image in status "saving" or "uploading"; ``upload_seen`` is its last sign
+of life. ``staged`` is the fingerprint of staged data (size, sha512, md5)."""
 
 image_property = Table(
     "image_property",
@@ -57,3 +71,87 @@ image_member = Table(
     created_at(),
     Column("updated_at", DateTime, nullable=False),
 )
+
+image_location = Table(
+    "image_location",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("image_id", String(36), ForeignKey("image.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("store", String(64), nullable=False),
+    Column("url", Text, nullable=False, index=True),
+    Column("meta", JSON, nullable=False),
+)
+"""Where an image's data lies. Images of equal content share a file of a store, and so its URL."""
+
+image_task = Table(
+    "image_task",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("type", String(30), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("image_id", String(36), index=True),
+    Column("user_id", String(64)),
+    Column("request_id", String(64)),
+    Column("input", JSON, nullable=False),
+    Column("result", JSON),
+    Column("message", Text, nullable=False),
+    Column("expires_at", DateTime),
+    created_at(),
+    Column("updated_at", DateTime, nullable=False),
+)
+
+metadef_namespace = Table(
+    "metadef_namespace",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    project_id(),
+    Column("namespace", String(80), nullable=False, unique=True),
+    Column("display_name", String(80)),
+    Column("description", Text),
+    Column("visibility", String(10), nullable=False),
+    Column("protected", Boolean, nullable=False),
+    created_at(),
+    Column("updated_at", DateTime, nullable=False),
+)
+
+
+def _of_namespace() -> Column[int]:
+    return Column("namespace_id", Integer, ForeignKey("metadef_namespace.id", ondelete="CASCADE"), nullable=False)
+
+
+metadef_item = Table(
+    "metadef_item",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _of_namespace(),
+    Column("kind", String(10), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("body", JSON, nullable=False),
+    created_at(),
+    Column("updated_at", DateTime, nullable=False),
+    UniqueConstraint("namespace_id", "kind", "name"),
+)
+"""Objects, properties and tags of a namespace: ``kind`` says which, ``body`` is all but the name."""
+
+metadef_resource_type = Table(
+    "metadef_resource_type",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("protected", Boolean, nullable=False),
+    created_at(),
+    Column("updated_at", DateTime, nullable=False),
+)
+
+metadef_association = Table(
+    "metadef_association",
+    metadata,
+    Column("namespace_id", Integer, ForeignKey("metadef_namespace.id", ondelete="CASCADE"), primary_key=True),
+    Column("resource_type", String(80), ForeignKey("metadef_resource_type.name"), primary_key=True),
+    Column("prefix", String(80)),
+    Column("properties_target", String(80)),
+    created_at(),
+    Column("updated_at", DateTime, nullable=False),
+)
+"""A resource type to which a namespace applies."""

@@ -1,4 +1,4 @@
-"""Image data (Image API v2: "Upload binary image data", "Download binary image data")."""
+"""Image data (Image API v2: "Upload binary image data", "Download binary image data", "Stage binary image data")."""
 
 from __future__ import annotations
 
@@ -6,35 +6,49 @@ import re
 
 from tane.services.image.domain import transfers
 from tane.web.codec import whole
-from tane.web.errors import BadRequest, RangeNotSatisfiable, UnsupportedMedia
+from tane.web.errors import BadRequest, NotFound, RangeNotSatisfiable, UnsupportedMedia
 from tane.web.request import FilePart, Request, Response
 
 
-async def upload(request: Request) -> None:
+def _announced(request: Request) -> int | None:
+    """The size the client tells. :raises UnsupportedMedia: :raises BadRequest: no number."""
     kind = request.headers.get("content-type", "application/octet-stream").split(";")[0].strip().lower()
     if kind != "application/octet-stream":
         raise UnsupportedMedia(f"Unsupported Content-Type {kind}: application/octet-stream is expected.")
-    announced = request.headers.get("content-length", "")
-    size = whole(announced)
-    if announced and size is None:
-        raise BadRequest("Content-Length must be a number.")
+    told = request.headers.get("x-openstack-image-size") or request.headers.get("content-length", "")
+    size = whole(told)
+    if told and size is None:
+        raise BadRequest("Invalid or missing image size in request headers.")
+    return size
+
+
+async def upload(request: Request) -> None:
+    size = _announced(request)
     assert request.stream is not None
-    await transfers.upload(
-        request.core,
-        request.ctx,
-        request.path["image_id"],
-        aiter(request.stream),
-        size,
-    )
+    store = request.headers.get("x-image-meta-store")
+    await transfers.upload(request.core, request.ctx, request.path["image_id"], aiter(request.stream), size, store)
+
+
+async def stage(request: Request) -> None:
+    if "glance-direct" not in request.core.config.image.import_methods:
+        raise NotFound("'glance-direct' method is not available at this site.")
+    size = _announced(request)
+    assert request.stream is not None
+    await transfers.stage(request.core, request.ctx, request.path["image_id"], aiter(request.stream), size)
 
 
 async def download(request: Request) -> Response:
-    found = await request.core.in_thread(transfers.open_content, request.core, request.ctx, request.path["image_id"])
+    core, image_id = request.core, request.path["image_id"]
+    prefer = [name.strip() for name in (request.param("prefer") or "").split(",") if name.strip()]
+    found = await core.in_thread(transfers.open_content, core, request.ctx, image_id, prefer)
     if found is None:
         return Response(status=204)
     row, file = found
+    headers = {"Content-MD5": row.checksum} if row.checksum else {}
+    if file is None:
+        return Response(headers=headers, stream=transfers.read(core, image_id), length=row.size)
     start, end = 0, row.size
-    headers = {"Content-MD5": row.checksum, "Accept-Ranges": "bytes"}
+    headers["Accept-Ranges"] = "bytes"
     wanted = request.headers.get("range", "")
     if wanted:
         try:

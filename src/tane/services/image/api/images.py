@@ -10,9 +10,9 @@ from tane.services.image import schemas
 from tane.services.image.api.patch import changes_of
 from tane.services.image.api.query import conditions_of, order_of, viewer_of
 from tane.services.image.api.views import image_view
-from tane.services.image.domain import images
-from tane.web import codec
-from tane.web.errors import BadRequest, Forbidden
+from tane.services.image.domain import images, protections, stores, updates
+from tane.services.image.store.images import Image
+from tane.web.errors import Forbidden
 from tane.web.request import Request, Response
 
 DEFAULT_LIMIT, MOST = 25, 1000
@@ -27,13 +27,18 @@ def index(request: Request) -> dict[str, Any]:
     )
     shown = found[:limit]
     answer: dict[str, Any] = {
-        "images": [image_view(image) for image in shown],
+        "images": [_view(request, image) for image in shown],
         "schema": "/v2/schemas/images",
         "first": _relative(request, marker=None),
     }
     if len(found) > limit and shown:
         answer["next"] = _relative(request, marker=shown[-1].row.id)
     return answer
+
+
+def _view(request: Request, image: Image) -> dict[str, Any]:
+    image.properties = protections.readable(request.core, request.ctx, image.properties)
+    return image_view(image, request.core.config.image)
 
 
 def _relative(request: Request, *, marker: str | None) -> str:
@@ -44,7 +49,7 @@ def _relative(request: Request, *, marker: str | None) -> str:
 
 
 def show(request: Request) -> dict[str, Any]:
-    return image_view(images.show(request.core, request.ctx, request.path["image_id"]))
+    return _view(request, images.show(request.core, request.ctx, request.path["image_id"]))
 
 
 def create(request: Request) -> Response:
@@ -55,14 +60,20 @@ def create(request: Request) -> Response:
     known = schemas.ImageCreate.__struct_fields__
     values = {name: getattr(request.body, name) for name in known if getattr(request.body, name) is not msgspec.UNSET}
     properties = {name: value for name, value in sent.items() if name not in known}
+    for name in properties:
+        protections.require(request.core, request.ctx, name, "create")
     image = images.create(request.core, request.ctx, values, properties)
-    headers = {"Location": request.link(f"/v2/images/{image.row.id}"), "OpenStack-image-import-methods": ""}
-    return Response(image_view(image), headers=headers)
+    headers = {
+        "Location": request.link(f"/v2/images/{image.row.id}"),
+        "OpenStack-image-import-methods": ",".join(request.core.config.image.import_methods),
+        "OpenStack-image-store-ids": ",".join(stores.all_stores(request.core)),
+    }
+    return Response(_view(request, image), headers=headers)
 
 
 def update(request: Request) -> dict[str, Any]:
     changes = changes_of(request.headers.get("content-type", ""), request.raw)
-    return image_view(images.update(request.core, request.ctx, request.path["image_id"], changes))
+    return _view(request, updates.update(request.core, request.ctx, request.path["image_id"], changes))
 
 
 def delete(request: Request) -> None:
@@ -83,18 +94,3 @@ def add_tag(request: Request) -> None:
 
 def remove_tag(request: Request) -> None:
     images.remove_tag(request.core, request.ctx, request.path["image_id"], request.path["tag"])
-
-
-def import_image(request: Request) -> None:
-    images.show(request.core, request.ctx, request.path["image_id"])
-    name = ""
-    try:
-        name = str(codec.parse(request.raw)["method"]["name"])
-    except (KeyError, TypeError):
-        raise BadRequest("Import request requires a 'method' field.") from None
-    raise BadRequest(f"Unknown import method name '{name}'.")
-
-
-def import_info(request: Request) -> dict[str, Any]:
-    """No import method is offered: data is uploaded straight to ``/file``."""
-    return {"import-methods": {"description": "Import methods available.", "type": "array", "value": []}}

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from tane.services.image import schemas
-from tane.services.image.domain.images import Change, refuse_reserved
+from tane.services.image.domain.images import refuse_reserved
+from tane.services.image.domain.updates import Change
 from tane.web import codec
 from tane.web.errors import BadRequest, UnsupportedMedia
 
@@ -33,16 +34,16 @@ def _change(item: Any, draft: int) -> Change:
     if not isinstance(item, dict):
         raise BadRequest("Operations must be JSON objects.")
     op, pointer = _draft4(item) if draft == 4 else _draft10(item)
-    name = _attribute(pointer)
+    name, place = _target(op, pointer)
     refuse_reserved(name)
     if op == "remove":
-        return Change("remove", name)
+        return Change("remove", name, place=place, draft=draft)
     if "value" not in item:
         raise BadRequest(f'Operation "{op}" requires a member named "value".')
     value = item["value"]
     if name in schemas.ImageFields.__struct_fields__:
         value = getattr(codec.convert(schemas.ImageFields, {name: value}), name)
-    return Change("add" if op == "add" else "replace", name, value)
+    return Change("add" if op == "add" else "replace", name, value, place, draft)
 
 
 def _draft4(item: dict[str, Any]) -> tuple[str, Any]:
@@ -64,13 +65,18 @@ def _draft10(item: dict[str, Any]) -> tuple[str, Any]:
     return op, item["path"]
 
 
-def _attribute(pointer: Any) -> str:
-    """The top-level attribute a JSON pointer names; deeper ones do not exist on images."""
+def _target(op: str, pointer: Any) -> tuple[str, str]:
+    """The attribute a JSON pointer names, and the place in it: only ``locations`` has places."""
     if not isinstance(pointer, str) or not pointer.startswith("/"):
         raise BadRequest(f'Pointer `{pointer}` does not start with "/".')
+    if re.search(r"/\s*?/", pointer[1:]):
+        raise BadRequest(f'Pointer `{pointer}` contains adjacent "/".')
+    if len(pointer) > 1 and pointer.endswith("/"):
+        raise BadRequest(f'Pointer `{pointer}` end with "/".')
     if re.search(r"~[^01]|~$", pointer):
         raise BadRequest(f'Pointer `{pointer}` contains "~" not part of a recognized escape sequence.')
-    parts = pointer[1:].split("/")
-    if len(parts) != 1 or not parts[0].strip():
-        raise BadRequest(f"Invalid JSON pointer for this resource: '{pointer}'")
-    return parts[0].replace("~1", "/").replace("~0", "~").strip()
+    parts = [part.replace("~1", "/").replace("~0", "~").strip() for part in pointer.lstrip("/").split("/")]
+    wanted = 2 if parts[0] == "locations" and op != "replace" else 1
+    if len(parts) != wanted or not parts[0]:
+        raise BadRequest(f"Invalid JSON pointer for this resource: '/{'/'.join(parts)}'")
+    return parts[0], parts[1] if wanted == 2 else ""

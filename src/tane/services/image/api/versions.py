@@ -6,7 +6,8 @@ from typing import Any
 
 from tane.web.request import Request, Response
 
-NEWEST = 9
+NEWEST = 18
+"""Of a Glance with several stores and a cache."""
 
 
 def _list(request: Request) -> dict[str, Any]:
@@ -15,7 +16,6 @@ def _list(request: Request) -> dict[str, Any]:
         "versions": [
             {"id": f"v2.{minor}", "status": "CURRENT" if minor == NEWEST else "SUPPORTED", "links": links}
             for minor in range(NEWEST, -1, -1)
-            if minor != 8  # v2.8 means several stores, which this cloud does not have.
         ]
     }
 

@@ -6,12 +6,18 @@ from typing import Any
 
 from sqlalchemy.engine import Row
 
+from tane.config import ImageSettings
 from tane.services.image.store.images import Image
 from tane.web.codec import iso
 
 
-def image_view(image: Image) -> dict[str, Any]:
-    row = image.row
+def image_view(image: Image, settings: ImageSettings) -> dict[str, Any]:
+    row, places = image.row, image.locations
+    more: dict[str, Any] = {"stores": ",".join(place.store for place in places)} if places else {}
+    if settings.show_multiple_locations:
+        more["locations"] = [{"url": place.url, "metadata": {**place.meta, "store": place.store}} for place in places]
+    if settings.show_image_direct_url and places:
+        more["direct_url"] = places[0].url
     return {
         **image.properties,
         "id": row.id,
@@ -36,6 +42,7 @@ def image_view(image: Image) -> dict[str, Any]:
         "self": f"/v2/images/{row.id}",
         "file": f"/v2/images/{row.id}/file",
         "schema": "/v2/schemas/image",
+        **more,
     }
 
 

@@ -1,7 +1,7 @@
-"""The data of images: a store addressed by content, ``<state>/images/<sha512>``.
+"""The data of images on its way in and out; where it lies is a matter of stores (``domain/stores.py``).
 
-A file is written under ``incoming/`` first, synced, and linked to its digest in the very transaction that makes its
-image active; a file goes in a transaction that sees no image with its digest. Transactions that write follow one
+A file is written under ``incoming/`` first, synced, and put into a store in the very transaction that makes its
+image active; a file goes in a transaction that sees no image with its URL. Transactions that write follow one
 another, so neither can meet the other half-way, and what a crash leaves behind belongs to no image: :func:`sweep`
 removes it.
 """
@@ -9,7 +9,6 @@ removes it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import os
 import uuid
@@ -21,8 +20,8 @@ import msgspec
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.image.domain import inspector
-from tane.services.image.store import images
+from tane.services.image.domain import inspector, stores
+from tane.services.image.store import images, locations
 
 CHUNK = 1 << 20
 BATCH = 4 << 20
@@ -49,17 +48,14 @@ class TooMuch(Exception):
     """More data than the configuration allows."""
 
 
-def folder(core: Core) -> Path:
-    return core.config.state_dir / "images"
-
-
 def path_of(core: Core, digest: str) -> Path:
-    return folder(core) / digest
+    """The file with this content, or the place it would have in the local store."""
+    return stores.local_path(core, digest) or stores.folder(core) / digest
 
 
 def incoming_folder(core: Core) -> Path:
     """Where files are while they are written; it exists."""
-    place = folder(core) / "incoming"
+    place = stores.folder(core) / "incoming"
     place.mkdir(parents=True, exist_ok=True)
     return place
 
@@ -173,6 +169,11 @@ def sign_of_life(core: Core, image_id: str, upload_id: str) -> None:
             raise Gone
 
 
+def staged(core: Core, image_id: str) -> Path:
+    """Data that waits for its import."""
+    return incoming(core, f"{image_id}.staged")
+
+
 def fingerprint(path: Path, writer: Writer, disk_format: str, container_format: str) -> Fingerprint:
     """:raises inspector.UnacceptableImage:"""
     sha512, md5 = writer.finish()
@@ -195,47 +196,44 @@ def fingerprint_file(path: Path, disk_format: str, container_format: str, limit:
     return Fingerprint(size=size, sha512=sha512.hexdigest(), md5=md5.hexdigest(), virtual_size=virtual_size)
 
 
-def activate(tx: Tx, core: Core, image_id: str, path: Path, found: Fingerprint) -> None:
+def activate(tx: Tx, core: Core, image_id: str, path: Path, found: Fingerprint, store: str = stores.LOCAL) -> None:
     """Put the file in its place and make the image active: one transaction for both."""
-    target = path_of(core, found.sha512)
-    with contextlib.suppress(FileExistsError):
-        # A link, not a rename: should this transaction never commit, the same can be done again with the same file.
-        os.link(path, target)
-    _sync_folder(target.parent)
+    place = stores.all_stores(core)[store]
+    place.put(path, found.sha512)
     tx.after_commit(lambda: path.unlink(missing_ok=True))
+    locations.clear(tx, image_id)
+    locations.add(tx, image_id, store, place.url_of(found.sha512), {})
     images.change(
         tx,
         image_id,
+        **describe(found),
         status="active",
-        size=found.size,
-        virtual_size=found.virtual_size,
-        checksum=found.md5,
-        os_hash_algo="sha512",
-        os_hash_value=found.sha512,
         upload_id=None,
         upload_seen=None,
+        staged=None,
         fault=None,
     )
     tx.notify(f"image:{image_id}")
 
 
-def _sync_folder(place: Path) -> None:
-    descriptor = os.open(place, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def describe(found: Fingerprint) -> dict[str, Any]:
+    """The columns of an image that tell what its data is."""
+    return {
+        "size": found.size,
+        "virtual_size": found.virtual_size,
+        "checksum": found.md5,
+        "os_hash_algo": "sha512",
+        "os_hash_value": found.sha512,
+    }
 
 
-def collect(core: Core, digest: str) -> bool:
-    """Remove content that no image has any more; True when it was there."""
+def collect(core: Core, store: str, url: str) -> bool:
+    """Remove data that no image has any more; True when it was there."""
+    place = stores.all_stores(core).get(store)
+    if place is None or place.read_only:
+        return False
     with core.db.write() as tx:
-        if images.references(tx, digest):
-            return False
-        with contextlib.suppress(FileNotFoundError):
-            path_of(core, digest).unlink()
-            return True
-    return False
+        return not locations.references(tx, url) and place.remove(url)
 
 
 def sweep(core: Core) -> tuple[int, int]:
@@ -246,20 +244,18 @@ def sweep(core: Core) -> tuple[int, int]:
     with core.db.write() as tx:
         requeued = images.requeue_dead_uploads(tx)
     removed = 0
-    place = folder(core)
-    if not place.is_dir():
-        return requeued, 0
-    files = [entry.name for entry in os.scandir(place) if entry.is_file()]
+    kept = {name: store.urls() for name, store in stores.all_stores(core).items() if not store.read_only}
     parts = [entry.name for entry in os.scandir(incoming_folder(core))]
     with core.db.read() as tx:
-        known, awaited = images.digests(tx), images.uploads(tx)
-    for name in files:
-        if name not in known:
-            removed += collect(core, name)
-    for name in parts:
+        known, awaited = locations.urls(tx), images.uploads(tx)
+    for name, urls in kept.items():
+        for url in urls:
+            if url not in known:
+                removed += collect(core, name, url)
+    for part in parts:
         # An id is known to the database before its file exists, so that a file without one was left behind.
-        if name.lstrip(".").split(".")[0] not in awaited:
-            incoming(core, name).unlink(missing_ok=True)
+        if part.lstrip(".").split(".")[0] not in awaited:
+            incoming(core, part).unlink(missing_ok=True)
             removed += 1
     return requeued, removed
 

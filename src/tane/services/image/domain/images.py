@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 from sqlalchemy.engine import Row
 
-from tane import quota
+from tane import jobs
 from tane.core import Core
 from tane.db import Tx
-from tane.services.image.domain import content
-from tane.services.image.store import images, members
+from tane.services.image.domain import content, quotas
+from tane.services.image.store import images, locations, members
 from tane.services.image.store.images import Image, Viewer
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge
 
-DEFAULT_LIMITS = {"images": quota.UNLIMITED}
 MOST_PROPERTIES = 128
 MOST_TAGS = 128
 COLUMNS = ("name", "visibility", "disk_format", "container_format", "min_disk", "min_ram", "protected", "os_hidden")
@@ -41,14 +39,6 @@ READ_ONLY = (
     "os_hash_value",
 )
 RESERVED = ("location", "deleted", "deleted_at")
-
-
-class Change(msgspec.Struct):
-    """One operation of a JSON patch, on a top-level attribute."""
-
-    op: Literal["add", "replace", "remove"]
-    name: str
-    value: Any = None
 
 
 def visible(tx: Tx, ctx: Context, image_id: str) -> Row[Any]:
@@ -108,10 +98,10 @@ def insert(
     visibility = values.get("visibility", "shared")
     if core is not None:
         require_visibility(core, ctx, visibility)
-    _check_properties(properties)
-    limit = quota.limits(tx, "image", owner, DEFAULT_LIMITS)["images"]
-    if limit != quota.UNLIMITED and quota.exceeded(limit, images.count_of(tx, owner), 1):
-        raise TooLarge(f"The limit of {limit} images of this project has been reached.")
+    for name in properties:
+        refuse_reserved(name)
+    check_properties(properties)
+    quotas.require(tx, core, owner, image_count_total=1)
     image_id = str(values.get("id") or uuid.uuid4()).lower()
     if images.get(tx, image_id) is not None:
         raise Conflict(f"Image ID {image_id} already exists!")
@@ -128,7 +118,7 @@ def insert(
     }
     images.add(tx, row)
     images.set_properties(tx, image_id, properties)
-    images.set_tags(tx, image_id, _checked_tags(values.get("tags", [])))
+    images.set_tags(tx, image_id, checked_tags(values.get("tags", [])))
     found = images.get(tx, image_id)
     assert found is not None
     return found
@@ -139,55 +129,6 @@ def require_visibility(core: Core, ctx: Context, visibility: str) -> None:
     rule = {"public": "publicize_image", "community": "communitize_image"}.get(visibility)
     if rule and not core.policy.allows(rule, ctx):
         raise Forbidden(f"You are not authorized to complete {rule} action.")
-
-
-def update(core: Core, ctx: Context, image_id: str, changes: Sequence[Change]) -> Image:
-    """Apply a JSON patch whole or not at all.
-
-    :raises Forbidden: a read-only or reserved attribute. :raises Conflict: a property that is not there.
-    """
-    with core.db.write() as tx:
-        row = own(tx, ctx, image_id)
-        state = images.complete(tx, [row])[0]
-        values: dict[str, Any] = {}
-        properties, tags = dict(state.properties), list(state.tags)
-        for change in changes:
-            if change.name == "tags":
-                if change.op == "remove":
-                    raise Forbidden("Property tags may not be removed.")
-                tags = _checked_tags(change.value)
-            elif change.name == "owner":
-                if not ctx.is_admin:
-                    raise Forbidden("Owner can't be updated by non admin.")
-                if change.op == "remove":
-                    raise Forbidden("Property owner may not be removed.")
-                values["project_id"] = change.value
-            elif change.name == "locations":
-                raise Forbidden("It's not allowed to update locations if locations are invisible.")
-            elif change.name in COLUMNS:
-                if change.op == "remove":
-                    raise Forbidden(f"Property {change.name} may not be removed.")
-                if change.name in ("disk_format", "container_format") and row.status != "queued":
-                    raise Forbidden(f"Attribute {change.name} can be only replaced for a queued image.")
-                if change.name == "visibility":
-                    require_visibility(core, ctx, change.value)
-                values[change.name] = change.value
-            elif change.op != "add" and change.name not in properties:
-                raise Conflict(f"Property {change.name} does not exist.")
-            elif change.op == "remove":
-                del properties[change.name]
-            else:
-                properties[change.name] = change.value
-        _check_properties(properties)
-        images.change(tx, image_id, **values)
-        if properties != state.properties:
-            images.set_properties(tx, image_id, properties)
-        if tags != state.tags:
-            images.set_tags(tx, image_id, tags)
-        tx.notify(f"image:{image_id}")
-        changed = images.get(tx, image_id)
-        assert changed is not None
-        return images.complete(tx, [changed])[0]
 
 
 def refuse_reserved(name: str) -> None:
@@ -204,10 +145,14 @@ def delete(core: Core, ctx: Context, image_id: str) -> None:
         row = own(tx, ctx, image_id)
         if row.protected:
             raise Forbidden(f"Image {image_id} is protected and cannot be deleted.")
+        places = locations.of_image(tx, image_id)
+        jobs.cancel(tx, f"image:{image_id}")
         images.remove(tx, image_id)
         tx.notify(f"image:{image_id}")
-    if row.os_hash_value:
-        content.collect(core, row.os_hash_value)
+        tx.notify(content.TOPIC)
+    content.staged(core, image_id).unlink(missing_ok=True)
+    for place in places:
+        content.collect(core, place.store, place.url)
 
 
 def set_active(core: Core, ctx: Context, image_id: str, *, active: bool) -> None:
@@ -229,7 +174,7 @@ def add_tag(core: Core, ctx: Context, image_id: str, tag: str) -> None:
         raise BadRequest(f"Invalid image tag: '{tag[:32]}…' is too long, at most 255 characters are allowed.")
     with core.db.write() as tx:
         [image] = images.complete(tx, [own(tx, ctx, image_id)])
-        images.set_tags(tx, image_id, _checked_tags([*image.tags, tag]))
+        images.set_tags(tx, image_id, checked_tags([*image.tags, tag]))
         images.change(tx, image_id)
 
 
@@ -242,14 +187,14 @@ def remove_tag(core: Core, ctx: Context, image_id: str, tag: str) -> None:
         images.change(tx, image_id)
 
 
-def _checked_tags(tags: Sequence[str]) -> list[str]:
+def checked_tags(tags: Sequence[str]) -> list[str]:
     unique = sorted(set(tags))
     if len(unique) > MOST_TAGS:
         raise TooLarge(f"The limit has been exceeded on the number of allowed image tags. Maximum: {MOST_TAGS}.")
     return unique
 
 
-def _check_properties(properties: Mapping[str, Any]) -> None:
+def check_properties(properties: Mapping[str, Any]) -> None:
     if len(properties) > MOST_PROPERTIES:
         raise TooLarge(
             f"The limit has been exceeded on the number of allowed image properties. Maximum: {MOST_PROPERTIES}."
@@ -257,6 +202,5 @@ def _check_properties(properties: Mapping[str, Any]) -> None:
     for name, value in properties.items():
         if len(name) > 255:
             raise BadRequest("Custom property should not be greater than 255 characters.")
-        refuse_reserved(name)
         if not isinstance(value, str):
             raise BadRequest(f"Invalid image object: {value!r} is not of type 'string' (property '{name}').")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,25 +14,52 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.jobs import Permanent
-from tane.services.image.domain import content
-from tane.services.image.domain.content import Fingerprint, Gone, TooMuch
+from tane.services.image.domain import content, quotas, stores
+from tane.services.image.domain.content import Fingerprint, Gone, TooMuch, Writer
 from tane.services.image.domain.images import own, visible
 from tane.services.image.domain.inspector import UnacceptableImage
-from tane.services.image.store import images
+from tane.services.image.drivers.base import StoreError
+from tane.services.image.store import images, locations
 from tane.web import errors
 from tane.web.context import Context
 
 
-async def upload(core: Core, ctx: Context, image_id: str, stream: AsyncIterator[bytes], length: int | None) -> None:
+async def upload(
+    core: Core, ctx: Context, image_id: str, stream: AsyncIterator[bytes], length: int | None, store: str | None = None
+) -> None:
     """Take an image's data from the client. Whatever goes wrong, the image is queued again and nothing is left.
 
-    ``length``: the bytes announced, None when unknown.
+    ``length``: the bytes announced, None when unknown. ``store``: where to keep it, None for the default.
 
-    :raises Conflict: the image is not queued. :raises TooLarge: beyond the limit. :raises BadRequest: the stream broke
-        off, or the content is not acceptable. :raises Gone: the image was deleted meanwhile.
+    :raises Conflict: the image is not queued. :raises TooLarge: beyond a limit. :raises BadRequest: the stream broke
+        off, there is no such store, or the content is not acceptable. :raises Gone: the image was deleted meanwhile.
     """
+    name = store or stores.default(core)
+    place = stores.all_stores(core).get(name)
+    if place is None or place.read_only:
+        raise errors.BadRequest(f"Store {name} is not available on this node.")
+    async with _receiving(core, ctx, image_id, "saving", stream, length) as (row, upload_id, path, writer):
+        found = await core.in_thread(content.fingerprint, path, writer, str(row.disk_format), str(row.container_format))
+        # What lies on another file system is copied before the transaction; there it is only looked at.
+        await core.in_thread(place.put, path, found.sha512)
+        await core.in_thread(_finish, core, image_id, upload_id, path, found, name)
+
+
+async def stage(core: Core, ctx: Context, image_id: str, stream: AsyncIterator[bytes], length: int | None) -> None:
+    """Take data that is to be imported later; the image is "uploading" from now on. Raises like :func:`upload`."""
+    async with _receiving(core, ctx, image_id, "uploading", stream, length) as (_, upload_id, path, writer):
+        sha512, md5 = await core.in_thread(writer.finish)
+        staged = {"size": writer.size, "sha512": sha512, "md5": md5}
+        await core.in_thread(_finish_stage, core, image_id, upload_id, path, staged)
+
+
+@contextlib.asynccontextmanager
+async def _receiving(
+    core: Core, ctx: Context, image_id: str, status: str, stream: AsyncIterator[bytes], length: int | None
+) -> AsyncIterator[tuple[Row[Any], str, Path, Writer]]:
+    """Receive a stream while the image has ``status``; what fails in the block or before it is undone."""
     upload_id = content.new_upload_id()
-    row = await core.in_thread(_begin, core, ctx, image_id, upload_id, length)
+    row = await core.in_thread(_begin, core, ctx, image_id, upload_id, length, status)
     path = content.incoming(core, upload_id)
     try:
         alive = functools.partial(content.sign_of_life, core, image_id, upload_id)
@@ -40,14 +69,15 @@ async def upload(core: Core, ctx: Context, image_id: str, stream: AsyncIterator[
             raise errors.BadRequest(
                 f"Error in the upload of image {image_id}: {writer.size} of {length} bytes have arrived."
             )
-        found = await core.in_thread(content.fingerprint, path, writer, str(row.disk_format), str(row.container_format))
-        await core.in_thread(_finish, core, image_id, upload_id, path, found)
+        yield row, upload_id, path, writer
     except BaseException as error:
         await asyncio.shield(core.in_thread(_abandon, core, image_id, upload_id, path))
         if isinstance(error, TooMuch):
             raise _too_large() from None
         if isinstance(error, UnacceptableImage):
             raise errors.BadRequest(str(error)) from None
+        if isinstance(error, StoreError):
+            raise errors.Unavailable(f"The image cannot be stored: {error}") from None
         if isinstance(error, Gone):
             raise errors.Gone(
                 f"Image {image_id} could not be found after upload. The image may have been deleted during the upload."
@@ -59,27 +89,38 @@ def _too_large() -> errors.TooLarge:
     return errors.TooLarge("Denying attempt to upload image because it exceeds the size limit for images.")
 
 
-def _begin(core: Core, ctx: Context, image_id: str, upload_id: str, length: int | None) -> Row[Any]:
+def _begin(core: Core, ctx: Context, image_id: str, upload_id: str, length: int | None, status: str) -> Row[Any]:
     with core.db.write() as tx:
         row = own(tx, ctx, image_id)
         if row.status != "queued":
-            raise errors.Conflict(f"Image status transition from {row.status} to saving is not allowed")
+            raise errors.Conflict(f"Image status transition from {row.status} to {status} is not allowed")
         missing = [name for name in ("disk_format", "container_format") if not getattr(row, name)]
-        if missing:
+        if missing and status == "saving":
             kind = "Properties" if len(missing) > 1 else "Property"
             raise errors.BadRequest(f"{kind} {', '.join(missing)} must be set prior to saving data.")
         if length is not None and length > content.size_limit(core):
             raise _too_large()
-        images.change(tx, image_id, status="saving", upload_id=upload_id, upload_seen=tx.now, fault=None)
+        total = "image_size_total" if status == "saving" else "image_stage_total"
+        quotas.require(tx, core, row.project_id, **{total: (length or 0) >> 20, "image_count_uploading": 1})
+        images.change(tx, image_id, status=status, upload_id=upload_id, upload_seen=tx.now, fault=None)
         tx.notify(f"image:{image_id}")
         return row
 
 
-def _finish(core: Core, image_id: str, upload_id: str, path: Path, found: Fingerprint) -> None:
+def _finish(core: Core, image_id: str, upload_id: str, path: Path, found: Fingerprint, store: str) -> None:
     with core.db.write() as tx:
         if not images.upload_seen(tx, image_id, upload_id):
             raise Gone
-        content.activate(tx, core, image_id, path, found)
+        content.activate(tx, core, image_id, path, found, store)
+
+
+def _finish_stage(core: Core, image_id: str, upload_id: str, path: Path, staged: dict[str, Any]) -> None:
+    with core.db.write() as tx:
+        if not images.upload_seen(tx, image_id, upload_id):
+            raise Gone
+        path.replace(content.staged(core, image_id))
+        images.change(tx, image_id, size=staged["size"], staged=staged, upload_id=None, upload_seen=None)
+        tx.notify(f"image:{image_id}")
 
 
 def _abandon(core: Core, image_id: str, upload_id: str, path: Path) -> None:
@@ -90,21 +131,56 @@ def _abandon(core: Core, image_id: str, upload_id: str, path: Path) -> None:
             tx.notify(f"image:{image_id}")
 
 
-def open_content(core: Core, ctx: Context, image_id: str) -> tuple[Row[Any], BinaryIO] | None:
-    """The image and its open data, or None when it has none yet.
+def open_content(
+    core: Core, ctx: Context, image_id: str, prefer: Sequence[str]
+) -> tuple[Row[Any], BinaryIO | None] | None:
+    """The image and its open data (None when it lies at a URL), or None when it has none yet.
 
-    :raises NotFound: not visible. :raises Forbidden: deactivated.
+    :raises NotFound: not visible. :raises Forbidden: deactivated. :raises BadRequest: no such store.
     """
+    known = stores.all_stores(core)
+    for name in prefer:
+        if name not in known:
+            raise errors.BadRequest(f"Store '{name}' is not configured.")
     with core.db.read() as tx:
         row = visible(tx, ctx, image_id)
+        places = locations.of_image(tx, image_id)
     if row.status == "deactivated" and not ctx.is_admin:
         raise errors.Forbidden("The requested image has been deactivated. Image data download is forbidden.")
-    if row.os_hash_value is None:
+    if not places or row.status not in ("active", "deactivated"):
         return None
-    try:
-        return row, content.path_of(core, row.os_hash_value).open("rb")
-    except FileNotFoundError:
-        raise errors.NotFound(f"The data of image {image_id} is missing from the image store.") from None
+    for place in sorted(places, key=lambda place: (place.store not in prefer, -stores.weight(core, place.store))):
+        store = known.get(place.store)
+        if store is None:
+            continue
+        if store.kind == "http":
+            return row, None
+        if (path := store.local_path(place.url)) is not None:
+            return row, path.open("rb")
+    raise errors.NotFound(f"The data of image {image_id} is missing from the image store.")
+
+
+async def read(core: Core, image_id: str) -> AsyncIterator[bytes]:
+    """The data of an image from the first of its locations that gives any. :raises StoreError: none does."""
+    iterator = await core.in_thread(_first_location, core, image_id)
+    while data := await core.in_thread(next, iterator, b""):
+        yield data
+
+
+def _first_location(core: Core, image_id: str) -> Iterator[bytes]:
+    with core.db.read() as tx:
+        places = locations.of_image(tx, image_id)
+    reason = StoreError(f"image {image_id} has no data")
+    for place in places:
+        store = stores.all_stores(core).get(place.store)
+        if store is None:
+            continue
+        data = store.read(place.url)
+        try:
+            return itertools.chain((next(data, b""),), data)
+        except StoreError as error:
+            reason = error
+    raise reason
 
 
 async def take_file(core: Core, image_id: str, path: Path) -> None:

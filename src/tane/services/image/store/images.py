@@ -12,17 +12,21 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.db.paging import page
-from tane.services.image.tables import image, image_member, image_property, image_tag
+from tane.services.image.store import locations
+from tane.services.image.tables import image, image_location, image_member, image_property, image_tag
 
 UPLOAD_ALIVE = timedelta(seconds=90)
+RECEIVING = ("saving", "uploading")
+"""What an image is while a client sends its data: to be used at once, or to be imported later."""
 
 
 class Image(msgspec.Struct):
-    """A row with its properties and tags."""
+    """A row with its properties, tags and locations."""
 
     row: Any
     properties: dict[str, str]
     tags: list[str]
+    locations: list[Any]
 
 
 class Viewer(msgspec.Struct, kw_only=True):
@@ -39,7 +43,7 @@ def get(tx: Tx, image_id: str) -> Row[Any] | None:
 
 
 def complete(tx: Tx, rows: Sequence[Row[Any]]) -> list[Image]:
-    """The rows with their properties and tags: two queries whatever the length."""
+    """The rows with all that hangs on them: three queries whatever the length."""
     ids = [row.id for row in rows]
     properties: dict[str, dict[str, str]] = {}
     tags: dict[str, list[str]] = {}
@@ -48,7 +52,8 @@ def complete(tx: Tx, rows: Sequence[Row[Any]]) -> list[Image]:
             properties.setdefault(found.image_id, {})[found.name] = found.value
         for found in tx.all(select(image_tag).where(image_tag.c.image_id.in_(ids)).order_by(image_tag.c.value)):
             tags.setdefault(found.image_id, []).append(found.value)
-    return [Image(row, properties.get(row.id, {}), tags.get(row.id, [])) for row in rows]
+    places = locations.of_images(tx, ids) if ids else {}
+    return [Image(row, properties.get(row.id, {}), tags.get(row.id, []), places.get(row.id, [])) for row in rows]
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
@@ -70,6 +75,13 @@ def set_properties(tx: Tx, image_id: str, properties: Mapping[str, str]) -> None
         tx.execute(insert(image_property), rows)
 
 
+def set_property(tx: Tx, image_id: str, name: str, value: str | None) -> None:
+    """Set one property, or remove it (None)."""
+    tx.execute(delete(image_property).where(image_property.c.image_id == image_id, image_property.c.name == name))
+    if value is not None:
+        tx.execute(insert(image_property).values(image_id=image_id, name=name, value=value))
+
+
 def set_tags(tx: Tx, image_id: str, tags: Iterable[str]) -> None:
     tx.execute(delete(image_tag).where(image_tag.c.image_id == image_id))
     rows = [{"image_id": image_id, "value": tag} for tag in sorted(set(tags))]
@@ -77,33 +89,21 @@ def set_tags(tx: Tx, image_id: str, tags: Iterable[str]) -> None:
         tx.execute(insert(image_tag), rows)
 
 
-def references(tx: Tx, digest: str) -> int:
-    """How many images have this content."""
-    return int(tx.scalar(select(func.count()).select_from(image).where(image.c.os_hash_value == digest)))
-
-
-def digests(tx: Tx) -> set[str]:
-    """Every content some image has."""
-    return {
-        row.os_hash_value for row in tx.all(select(image.c.os_hash_value).where(image.c.os_hash_value.is_not(None)))
-    }
-
-
 def uploads(tx: Tx) -> set[str]:
     """The uploads that are under way, and the images that wait for their data."""
-    waiting = select(image.c.id, image.c.upload_id).where(image.c.status.in_(("queued", "saving")))
+    waiting = select(image.c.id, image.c.upload_id).where(image.c.status.in_((*RECEIVING, "queued", "importing")))
     return {name for row in tx.all(waiting) for name in (row.id, row.upload_id) if name}
 
 
 def upload_seen(tx: Tx, image_id: str, upload_id: str) -> bool:
     """Record that the upload lives; False when it does not own the image any more."""
-    mine = and_(image.c.id == image_id, image.c.upload_id == upload_id, image.c.status == "saving")
+    mine = and_(image.c.id == image_id, image.c.upload_id == upload_id, image.c.status.in_(RECEIVING))
     return bool(tx.count(update(image).where(mine).values(upload_seen=tx.now)))
 
 
 def requeue_dead_uploads(tx: Tx) -> int:
     """Images whose upload has shown no life go back to "queued"; returns how many there were."""
-    dead = and_(image.c.status == "saving", image.c.upload_seen < tx.now - UPLOAD_ALIVE)
+    dead = and_(image.c.status.in_(RECEIVING), image.c.upload_seen < tx.now - UPLOAD_ALIVE)
     cleared = {"status": "queued", "upload_id": None, "upload_seen": None, "updated_at": tx.now}
     return tx.count(update(image).where(dead).values(**cleared))
 
@@ -176,3 +176,21 @@ def compare(name: str, operator: str, value: datetime) -> Any:
 
 def count_of(tx: Tx, project_id: str) -> int:
     return int(tx.scalar(select(func.count()).select_from(image).where(image.c.project_id == project_id)))
+
+
+def usage(tx: Tx, project_id: str) -> dict[str, int]:
+    """What a project uses of each limit of images; sizes in bytes."""
+    mine = image.c.project_id == project_id
+    copies = select(func.count()).where(image_location.c.image_id == image.c.id).scalar_subquery()
+    return {
+        "image_size_total": int(tx.scalar(select(func.sum(image.c.size * copies)).where(mine)) or 0),
+        "image_stage_total": int(
+            tx.scalar(select(func.sum(image.c.size)).where(mine, image.c.status.in_(("uploading", "importing")))) or 0
+        ),
+        "image_count_total": count_of(tx, project_id),
+        "image_count_uploading": int(
+            tx.scalar(
+                select(func.count()).select_from(image).where(mine, image.c.status.in_((*RECEIVING, "importing")))
+            )
+        ),
+    }

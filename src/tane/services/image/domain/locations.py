@@ -1,0 +1,120 @@
+"""Where an image's data lies, as its owner and the administrator may change it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.image.domain import content, imports, stores
+from tane.services.image.domain.images import visible
+from tane.services.image.drivers import http
+from tane.services.image.drivers.base import StoreError
+from tane.services.image.store import images, locations
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
+
+INVISIBLE = "It's not allowed to {verb} locations if locations are invisible."
+
+
+def delete_from_store(core: Core, ctx: Context, image_id: str, store: str) -> None:
+    """:raises Conflict: no such store, or not active. :raises Forbidden: it is the only one. :raises NotFound:"""
+    if store not in stores.all_stores(core):
+        raise Conflict(f"The selected store {store} is not available on this node.")
+    with core.db.write() as tx:
+        row = visible(tx, ctx, image_id)
+        if row.status != "active":
+            raise Conflict("It's not allowed to remove image data from store if image status is not 'active'")
+        places = locations.of_image(tx, image_id)
+        if len(places) == 1:
+            raise Forbidden(
+                "Cannot delete image data from the only store containing it. Consider deleting the image instead."
+            )
+        mine = [place for place in places if place.store == store]
+        if not mine:
+            raise NotFound(f"Image {image_id} is not stored in store {store}.")
+        locations.remove(tx, mine[0].id)
+        images.change(tx, image_id)
+        tx.notify(f"image:{image_id}")
+    content.collect(core, store, mine[0].url)
+
+
+def replace(tx: Tx, core: Core, row: Row[Any], value: Any) -> dict[str, Any]:
+    """``replace /locations``; returns the columns of the image that change with it."""
+    _require_visible(core, "update")
+    if not value:
+        raise Forbidden("Cannot set locations to empty list.")
+    if row.status not in ("active", "queued"):
+        raise Conflict(f"It's not allowed to replace locations if image status is {row.status}.")
+    if not isinstance(value, list):
+        raise BadRequest("Invalid locations: a list is expected.")
+    known = {place.url: place.store for place in locations.of_image(tx, row.id)}
+    wanted = [_checked(core, item, known) for item in value]
+    locations.clear(tx, row.id)
+    for url, store, meta in wanted:
+        locations.add(tx, row.id, store, url, meta)
+    tx.notify(content.TOPIC)
+    return _activated(core, row, wanted)
+
+
+def add(tx: Tx, core: Core, row: Row[Any], place: str, value: Any) -> dict[str, Any]:
+    """``add /locations/N``; returns the columns of the image that change with it."""
+    _require_visible(core, "add")
+    if row.status not in ("active", "queued"):
+        raise Conflict(f"It's not allowed to add locations if image status is {row.status}.")
+    present = locations.of_image(tx, row.id)
+    if place != "-" and not (place.isascii() and place.isdigit()):
+        raise BadRequest("Invalid position for adding a location.")
+    url, store, meta = _checked(core, value, {})
+    if any(known.url == url for known in present):
+        raise BadRequest(f"The location {url} already exists")
+    locations.add(tx, row.id, store, url, meta, None if place == "-" else int(place[:9]))
+    return _activated(core, row, [(url, store, meta)])
+
+
+def remove(tx: Tx, core: Core, row: Row[Any], place: str) -> None:
+    """``remove /locations/N``."""
+    _require_visible(core, "remove")
+    if row.status != "active":
+        raise Conflict(f"It's not allowed to remove locations if image status is {row.status}.")
+    present = locations.of_image(tx, row.id)
+    if len(present) == 1:
+        raise Forbidden("Cannot remove last location in the image.")
+    if not re.fullmatch("[0-9]{1,9}", place) or int(place) >= len(present):
+        raise BadRequest("Invalid position for removing a location.")
+    locations.remove(tx, present[int(place)].id)
+    tx.notify(content.TOPIC)
+
+
+def _require_visible(core: Core, verb: str) -> None:
+    if not core.config.image.show_multiple_locations:
+        raise Forbidden(INVISIBLE.format(verb=verb))
+
+
+def _checked(core: Core, item: Any, known: dict[str, str]) -> tuple[str, str, dict[str, Any]]:
+    """(url, store, metadata) of a location in a patch; a new one may only be a URL of the web."""
+    if not isinstance(item, dict) or not isinstance(item.get("url"), str) or not isinstance(item.get("metadata"), dict):
+        raise BadRequest("Invalid location: an object with 'url' and 'metadata' is expected.")
+    url = item["url"]
+    meta = {name: value for name, value in item["metadata"].items() if name != "store"}
+    if url in known:
+        return url, known[url], meta
+    try:
+        http.check_url(url, core.config.image)
+    except StoreError as error:
+        raise BadRequest(f"Invalid location {url}: {error}") from None
+    return url, imports.require_http(core), meta
+
+
+def _activated(core: Core, row: Row[Any], wanted: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
+    """A queued image that is given a location is active at once; nobody hashes it, only its size is asked."""
+    if row.status != "queued":
+        return {}
+    url, store, _ = wanted[0]
+    try:
+        return {"status": "active", "size": stores.all_stores(core)[store].size(url)}
+    except StoreError as error:
+        raise BadRequest(f"Invalid location {url}: {error}") from None

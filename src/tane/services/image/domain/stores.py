@@ -1,0 +1,62 @@
+"""The stores of this cloud, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tane.core import Core
+from tane.services.image.drivers.base import Store
+from tane.services.image.drivers.file import FileStore
+from tane.services.image.drivers.http import HttpStore
+
+LOCAL = "local"
+"""The store that is always there: the folder ``images`` of the state folder."""
+
+
+def folder(core: Core) -> Path:
+    return core.config.state_dir / "images"
+
+
+def all_stores(core: Core) -> dict[str, Store]:
+    """Every store, the local one first."""
+    settings = core.config.image
+    found: dict[str, Store] = {LOCAL: FileStore(folder(core))}
+    for name, store in settings.stores.items():
+        if store.type == "http":
+            found[name] = HttpStore(settings)
+        elif store.path != Path():
+            found[name] = FileStore(store.path)
+    return found
+
+
+def writable(core: Core) -> list[str]:
+    """Names of the stores that take data."""
+    return [name for name, store in all_stores(core).items() if not store.read_only]
+
+
+def default(core: Core) -> str:
+    wanted = core.config.image.default_store
+    return wanted if wanted in writable(core) else LOCAL
+
+
+def weight(core: Core, name: str) -> int:
+    settings = core.config.image.stores.get(name)
+    return settings.weight if settings else 0
+
+
+def description(core: Core, name: str) -> str:
+    settings = core.config.image.stores.get(name)
+    return settings.description if settings else ""
+
+
+def http_store(core: Core) -> str | None:
+    """The name of the store of URLs, when there is one."""
+    return next((name for name, store in all_stores(core).items() if store.kind == "http"), None)
+
+
+def local_path(core: Core, digest: str) -> Path | None:
+    """The content's file in whichever store on this machine has it."""
+    for store in all_stores(core).values():
+        if not store.read_only and (path := store.local_path(store.url_of(digest))) is not None:
+            return path
+    return None

@@ -1,0 +1,105 @@
+"""A folder of files named by their content's SHA-512."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tane.services.image.drivers.base import StoreError
+
+CHUNK = 1 << 20
+
+
+class FileStore:
+    """A store in a folder, which may lie on another file system than the folder uploads are written to."""
+
+    kind = "file"
+    read_only = False
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def url_of(self, digest: str) -> str:
+        return f"file://{self.folder.absolute() / digest}"
+
+    def _path(self, url: str) -> Path:
+        path = Path(url.removeprefix("file://"))
+        if path.parent != self.folder.absolute():
+            raise StoreError(f"{url} does not lie in this store")
+        return path
+
+    def put(self, path: Path, digest: str) -> None:
+        target = self.folder / digest
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if target.exists():
+                return
+            try:
+                # A link, not a rename: should the transaction around it not commit, the same is done again.
+                os.link(path, target)
+            except FileExistsError:
+                return
+            except OSError as error:
+                if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK):
+                    raise
+                self._copy(path, target)
+            _sync(self.folder)
+        except OSError as error:
+            raise StoreError(f"{error.strerror}: {self.folder}") from error
+
+    def _copy(self, path: Path, target: Path) -> None:
+        part = self.folder / f".{uuid.uuid4().hex}.part"
+        try:
+            shutil.copyfile(path, part)
+            with part.open("rb") as copied:
+                os.fsync(copied.fileno())
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def local_path(self, url: str) -> Path | None:
+        path = self._path(url)
+        return path if path.exists() else None
+
+    def size(self, url: str) -> int:
+        path = self.local_path(url)
+        if path is None:
+            raise StoreError(f"{url} is not there")
+        return path.stat().st_size
+
+    def read(self, url: str) -> Iterator[bytes]:
+        try:
+            with self._path(url).open("rb") as file:
+                while data := file.read(CHUNK):
+                    yield data
+        except FileNotFoundError:
+            raise StoreError(f"{url} is not there") from None
+
+    def remove(self, url: str) -> bool:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            self._path(url).unlink()
+            return True
+        return False
+
+    def urls(self) -> list[str]:
+        if not self.folder.is_dir():
+            return []
+        names = [entry.name for entry in os.scandir(self.folder) if entry.is_file()]
+        return [self.url_of(name) for name in names if not name.startswith(".")]
+
+    def properties(self) -> dict[str, Any]:
+        return {"data_dir": str(self.folder.absolute()), "chunk_size": CHUNK, "thin_provisioning": False}
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,183 @@
+"""Data that stays at a URL, and the only way in which this service fetches one.
+
+A name is resolved once, every address is judged, and the connection goes to an address that was judged, so that a name
+which answers differently the next time gains nothing. Each redirect is judged like the first URL. Proxies of the
+environment are not asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from tane.config import ImageSettings
+from tane.services.image.drivers.base import StoreError
+
+CHUNK = 1 << 20
+TIMEOUT_SECONDS = 30.0
+MOST_REDIRECTS = 5
+PORTS = {"http": 80, "https": 443}
+EMBEDDING = (ipaddress.ip_network("64:ff9b::/96"),)
+"""IPv6 networks whose addresses stand for the IPv4 address in their last 32 bits."""
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Refused(StoreError):
+    """The filter does not allow this URL."""
+
+
+def check_url(url: str, settings: ImageSettings) -> SplitResult:
+    """The parts of a URL whose scheme, host and port are allowed. :raises Refused:"""
+    refused = Refused(f"URI for web-download does not pass filtering: {url}")
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS.get(parts.scheme, 0)
+    except ValueError:
+        raise refused from None
+    host = (parts.hostname or "").rstrip(".")
+    if parts.scheme not in PORTS or not host or parts.username is not None:
+        raise refused
+    checks = (
+        (parts.scheme, settings.allowed_schemes, settings.disallowed_schemes),
+        (host, settings.allowed_hosts, settings.disallowed_hosts),
+        (port, settings.allowed_ports, settings.disallowed_ports),
+    )
+    for value, allowed, disallowed in checks:
+        if value not in allowed if allowed else value in disallowed:
+            raise refused
+    with contextlib.suppress(ValueError):
+        if host not in settings.allowed_hosts and not _is_public(ipaddress.ip_address(host)):
+            raise refused
+    return parts
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if any(address in network for network in EMBEDDING):
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return _is_public(inner)
+        if address.teredo is not None or address.is_site_local:
+            return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def resolve(url: str, settings: ImageSettings) -> tuple[SplitResult, list[str]]:
+    """The URL's parts and the addresses a connection may go to. :raises StoreError: none. :raises Refused:"""
+    parts = check_url(url, settings)
+    host = (parts.hostname or "").rstrip(".")
+    try:
+        found = socket.getaddrinfo(host, parts.port or PORTS[parts.scheme], type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise StoreError(f"{host} cannot be resolved: {error}") from None
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    if host not in settings.allowed_hosts:
+        for address in addresses:
+            if not _is_public(ipaddress.ip_address(address.split("%")[0])):
+                raise Refused(f"URI for web-download does not pass filtering: {url} leads to an internal address")
+    return parts, addresses
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection to addresses that were judged before."""
+
+    def __init__(self, parts: SplitResult, addresses: list[str]) -> None:
+        super().__init__(parts.hostname or "", parts.port or PORTS[parts.scheme], timeout=TIMEOUT_SECONDS)
+        self._scheme = parts.scheme
+        self._addresses = addresses
+
+    def connect(self) -> None:
+        error: OSError = OSError("there is no address")
+        for address in self._addresses:
+            try:
+                self.sock = socket.create_connection((address, self.port), TIMEOUT_SECONDS)
+                break
+            except OSError as failed:
+                error = failed
+        else:
+            raise error
+        if self._scheme == "https":
+            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+
+
+@contextlib.contextmanager
+def opened(url: str, settings: ImageSettings, method: str = "GET") -> Iterator[http.client.HTTPResponse]:
+    """The response to a URL after its redirects. :raises StoreError: it cannot be had. :raises Refused:"""
+    for _ in range(MOST_REDIRECTS + 1):
+        parts, addresses = resolve(url, settings)
+        connection = _Connection(parts, addresses)
+        try:
+            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            connection.request(method, path, headers={"User-Agent": "tane", "Accept-Encoding": "identity"})
+            response = connection.getresponse()
+            if response.status in (301, 302, 303, 307, 308) and response.headers.get("location"):
+                url = urljoin(url, response.headers["location"])
+                continue
+            if response.status != 200:
+                raise StoreError(f"{url} answers {response.status} {response.reason}")
+            yield response
+            return
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise StoreError(f"{url} cannot be fetched: {error or type(error).__name__}") from None
+        finally:
+            connection.close()
+    raise StoreError(f"{url}: more than {MOST_REDIRECTS} redirects")
+
+
+def chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """:raises StoreError: the data broke off."""
+    left = response.length
+    while data := response.read(CHUNK):
+        if left is not None:
+            left -= len(data)
+        yield data
+    if left:
+        raise StoreError(f"the data broke off {left} bytes before its end")
+
+
+class HttpStore:
+    """Images whose location is a URL; nothing is kept here."""
+
+    kind = "http"
+    read_only = True
+
+    def __init__(self, settings: ImageSettings) -> None:
+        self._settings = settings
+
+    def url_of(self, digest: str) -> str:
+        raise StoreError("a store of URLs keeps no data")
+
+    def put(self, path: Path, digest: str) -> None:
+        raise StoreError("a store of URLs keeps no data")
+
+    def local_path(self, url: str) -> Path | None:
+        return None
+
+    def size(self, url: str) -> int:
+        with opened(url, self._settings, "HEAD") as response:
+            length = response.headers.get("content-length", "")
+        if not length.isdigit():
+            raise StoreError(f"{url} does not tell its size")
+        return int(length)
+
+    def read(self, url: str) -> Iterator[bytes]:
+        with opened(url, self._settings) as response:
+            yield from chunks(response)
+
+    def remove(self, url: str) -> bool:
+        return False
+
+    def urls(self) -> list[str]:
+        return []
+
+    def properties(self) -> dict[str, Any]:
+        return {}

@@ -1,0 +1,96 @@
+"""Let a URL be an image's data: look whether it is there, hash what it gives, make the image active.
+
+importing → active; queued again when the URL gives nothing or something else than was announced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from tane.core import Core
+from tane.db import Tx
+from tane.jobs import Operation, Permanent, Run, Step
+from tane.services.image.domain import content, imports, stores
+from tane.services.image.drivers.base import StoreError
+from tane.services.image.operations.import_image import existing
+from tane.services.image.store import images, locations
+
+
+class Params(msgspec.Struct):
+    image_id: str
+    task_id: str
+    store: str
+    url: str
+    validation: dict[str, str] = {}
+
+
+async def look(run: Run[Params]) -> dict[str, Any]:
+    """Read the data once (without ``do_secure_hash`` only its size is asked)."""
+    await run.write(imports.processing, run.params.task_id)
+    await run.read(existing, run.params.image_id)
+    try:
+        return await run.core.in_thread(_look, run.core, run.params)
+    except StoreError as error:
+        raise Permanent(str(error)) from None
+
+
+def _look(core: Core, params: Params) -> dict[str, Any]:
+    store = stores.all_stores(core).get(params.store)
+    if store is None:
+        raise StoreError(f"there is no store {params.store}")
+    announced = params.validation
+    if not core.config.image.do_secure_hash:
+        given = {"os_hash_algo": announced.get("os_hash_algo"), "os_hash_value": announced.get("os_hash_value")}
+        return {"size": store.size(params.url), "checksum": None, **given}
+    algorithm = announced.get("os_hash_algo", "sha512")
+    digest, md5, size = hashlib.new(algorithm), hashlib.md5(usedforsecurity=False), 0
+    for data in store.read(params.url):
+        digest.update(data)
+        md5.update(data)
+        size += len(data)
+        if size > content.size_limit(core):
+            raise StoreError("the data exceeds the size limit for images")
+    if announced.get("os_hash_value", digest.hexdigest()).lower() != digest.hexdigest():
+        raise StoreError("Hash of the data does not match the value in validation_data")
+    hashed = {"os_hash_algo": algorithm, "os_hash_value": digest.hexdigest()}
+    return {"size": size, "checksum": md5.hexdigest(), **hashed}
+
+
+async def finish(run: Run[Params]) -> None:
+    await run.write(_finish, run.params, run.data)
+
+
+def _finish(tx: Tx, params: Params, data: dict[str, Any]) -> None:
+    row = existing(tx, params.image_id)
+    if row.status == "importing":
+        locations.clear(tx, row.id)
+        locations.add(tx, row.id, params.store, params.url, {})
+        images.change(tx, row.id, **data, status="active", fault=None)
+    imports.succeed(tx, params.task_id, params.image_id)
+
+
+async def undo(run: Run[Params]) -> None:
+    def back(tx: Tx) -> None:
+        row = images.get(tx, run.params.image_id)
+        if row is not None and row.status == "active":
+            locations.clear(tx, row.id)
+            nothing = {"size": None, "checksum": None, "os_hash_algo": None, "os_hash_value": None}
+            images.change(tx, row.id, **nothing, status="importing")
+
+    await run.write(back)
+
+
+async def failed(run: Run[Params], reason: str) -> None:
+    await run.write(imports.fail, run.params.task_id, run.params.image_id, reason)
+
+
+OPERATION = Operation(
+    "image.add_location",
+    Params,
+    (Step("look", look), Step("finish", finish, undo)),
+    failed,
+    patience=6 * 3600.0,
+)

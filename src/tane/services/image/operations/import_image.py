@@ -1,0 +1,227 @@
+"""Import an image: fetch its data, look at it, convert it where the settings say so, keep it in every store asked for.
+
+importing → active; queued again when it failed, with nothing of it left. A copy between stores leaves the status alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db import Tx
+from tane.jobs import Operation, Permanent, Run, Step
+from tane.linux import qemu_img
+from tane.services.image.domain import content, imports, inspector, quotas, stores
+from tane.services.image.domain.content import Fingerprint
+from tane.services.image.drivers import http
+from tane.services.image.drivers.base import StoreError
+from tane.services.image.store import images, locations
+from tane.web.errors import TooLarge
+
+
+class Params(msgspec.Struct):
+    image_id: str
+    task_id: str
+    method: str
+    stores: list[str]
+    uri: str = ""
+    all_stores_must_succeed: bool = True
+
+
+def existing(tx: Tx, image_id: str) -> Row[Any]:
+    row = images.get(tx, image_id)
+    if row is None:
+        raise Permanent(f"image {image_id} was deleted")
+    return row
+
+
+def fetched(core: Core, image_id: str) -> Path:
+    return content.incoming(core, f"{image_id}.import")
+
+
+def converted(core: Core, image_id: str) -> Path:
+    return content.incoming(core, f"{image_id}.converted")
+
+
+async def fetch(run: Run[Params]) -> dict[str, Any]:
+    """Have the data in a file of our own."""
+    await run.write(imports.processing, run.params.task_id)
+    row = await run.read(existing, run.params.image_id)
+    if run.params.method == "copy-image":
+        return {"size": row.size, "sha512": row.os_hash_value, "md5": row.checksum, "virtual_size": row.virtual_size}
+    if run.params.method == "glance-direct":
+        if row.staged is None or not content.staged(run.core, row.id).exists():
+            raise Permanent("the staged data is gone")
+        return {"file": str(content.staged(run.core, row.id)), **row.staged}
+    try:
+        found = await run.core.in_thread(_download, run.core, run.params.uri, fetched(run.core, row.id))
+    except StoreError as error:
+        raise Permanent(str(error)) from None
+    except content.TooMuch:
+        raise Permanent("the data exceeds the size limit for images") from None
+    return {"file": str(fetched(run.core, row.id)), **found}
+
+
+def _download(core: Core, uri: str, path: Path) -> dict[str, Any]:
+    writer = content.Writer(path, content.size_limit(core))
+    try:
+        with http.opened(uri, core.config.image) as response:
+            for data in http.chunks(response):
+                writer.count(len(data))
+                writer.write((data,))
+                writer.hash((data,))
+        sha512, md5 = writer.finish()
+    finally:
+        writer.close()
+    return {"size": writer.size, "sha512": sha512, "md5": md5}
+
+
+async def forget(run: Run[Params]) -> None:
+    """Staged data goes as well: a failed import leaves a queued image."""
+    image_id = run.params.image_id
+    for path in (fetched(run.core, image_id), converted(run.core, image_id), content.staged(run.core, image_id)):
+        path.unlink(missing_ok=True)
+
+
+async def inspect(run: Run[Params]) -> dict[str, Any] | None:
+    """Refuse what is not what it says, then convert; only what was looked at is ever given to a tool."""
+    if run.params.method == "copy-image":
+        return None
+    row = await run.read(existing, run.params.image_id)
+    path = Path(run.data["file"])
+    try:
+        found = await run.core.in_thread(inspector.inspect, path, row.disk_format, row.container_format)
+    except inspector.UnacceptableImage as error:
+        raise Permanent(str(error)) from None
+    wanted = run.core.config.image.conversion_format
+    if not wanted or wanted == row.disk_format or row.disk_format == "iso" or row.container_format != "bare":
+        return {"virtual_size": found.virtual_size, "sent_format": row.disk_format}
+    target = converted(run.core, row.id)
+    try:
+        await qemu_img.check_untrusted(path, row.disk_format)
+        await qemu_img.convert(path, qemu_img.FORMATS[row.disk_format], target, target_format=qemu_img.FORMATS[wanted])
+    except qemu_img.ImageError as error:
+        raise Permanent(f"Image conversion failed: {error}") from None
+    limit = content.size_limit(run.core)
+    try:
+        made = await run.core.in_thread(content.fingerprint_file, target, wanted, "bare", limit)
+    except content.TooMuch:
+        raise Permanent("the converted image exceeds the size limit for images") from None
+    formats = {"disk_format": wanted, "sent_format": row.disk_format}
+    return {"file": str(target), **formats, **msgspec.to_builtins(made)}
+
+
+async def keep(run: Run[Params]) -> dict[str, Any]:
+    """Put the data into each store; the image tells which are still to come and which failed."""
+    path = await run.core.in_thread(_source, run.core, run.data)
+    left, failed = list(run.params.stores), []
+    for name in run.params.stores:
+        place = stores.all_stores(run.core).get(name)
+        try:
+            if place is None:
+                raise StoreError("there is no such store")
+            await run.core.in_thread(place.put, path, run.data["sha512"])
+        except StoreError as error:
+            if run.params.all_stores_must_succeed:
+                raise Permanent(f"store {name}: {error}") from None
+            failed.append(name)
+        left.remove(name)
+        await run.write(_kept, run, path, name, left, failed)
+    if len(failed) == len(run.params.stores):
+        raise Permanent(f"none of the stores took the data: {', '.join(failed)}")
+    return {"failed_stores": failed}
+
+
+def _source(core: Core, data: dict[str, Any]) -> Path:
+    path = Path(data["file"]) if "file" in data else stores.local_path(core, data["sha512"])
+    if path is None or not path.exists():
+        raise Permanent("the image's data is in no store of this machine")
+    return path
+
+
+def _kept(tx: Tx, run: Run[Params], path: Path, name: str, left: list[str], failed: list[str]) -> None:
+    image_id, digest = run.params.image_id, run.data["sha512"]
+    existing(tx, image_id)
+    if name not in failed:
+        place = stores.all_stores(run.core)[name]
+        # What no image had until now may have been swept away since it was put there.
+        place.put(path, digest)
+        if all(known.store != name for known in locations.of_image(tx, image_id)):
+            locations.add(tx, image_id, name, place.url_of(digest), {})
+    images.set_property(tx, image_id, imports.LEFT, ",".join(left))
+    images.set_property(tx, image_id, imports.FAILED, ",".join(failed))
+    tx.notify(f"image:{image_id}")
+
+
+async def drop(run: Run[Params]) -> None:
+    """Only the stores of this import: a copy leaves where the image was before."""
+
+    def forget_places(tx: Tx) -> None:
+        for name in run.params.stores:
+            locations.remove_from_store(tx, run.params.image_id, name)
+
+    await run.write(forget_places)
+    if digest := run.data.get("sha512"):
+        for name in run.params.stores:
+            place = stores.all_stores(run.core).get(name)
+            if place is not None:
+                await run.core.in_thread(content.collect, run.core, name, place.url_of(digest))
+
+
+async def finish(run: Run[Params]) -> None:
+    await run.write(_finish, run.core, run.params, run.data)
+    await forget(run)
+
+
+def _finish(tx: Tx, core: Core, params: Params, data: dict[str, Any]) -> None:
+    row = existing(tx, params.image_id)
+    if row.status == "importing":
+        found = msgspec.convert(data, Fingerprint)
+        try:
+            quotas.require(tx, core, row.project_id, image_size_total=found.size >> 20)
+        except TooLarge as error:
+            raise Permanent(error.message) from None
+        more = {"disk_format": data["disk_format"]} if "disk_format" in data else {}
+        images.change(tx, row.id, **content.describe(found), **more, status="active", staged=None, fault=None)
+    imports.succeed(tx, params.task_id, params.image_id)
+
+
+async def unfinish(run: Run[Params]) -> None:
+    def back(tx: Tx) -> None:
+        row = images.get(tx, run.params.image_id)
+        if row is not None and row.status == "active" and run.params.method != "copy-image":
+            nothing = {"size": None, "virtual_size": None, "checksum": None, "os_hash_algo": None}
+            images.change(
+                tx, row.id, **nothing, os_hash_value=None, disk_format=run.data["sent_format"], status="importing"
+            )
+
+    await run.write(back)
+
+
+async def failed(run: Run[Params], reason: str) -> None:
+    def fail(tx: Tx) -> None:
+        imports.fail(tx, run.params.task_id, run.params.image_id, reason)
+        if images.get(tx, run.params.image_id) is not None:
+            images.set_property(tx, run.params.image_id, imports.LEFT, "")
+            images.set_property(tx, run.params.image_id, imports.FAILED, ",".join(run.params.stores))
+
+    await run.write(fail)
+    await forget(run)
+
+
+OPERATION = Operation(
+    "image.import_image",
+    Params,
+    (
+        Step("fetch", fetch, forget),
+        Step("inspect", inspect),
+        Step("keep", keep, drop),
+        Step("finish", finish, unfinish),
+    ),
+    failed,
+    patience=6 * 3600.0,
+)

@@ -1,0 +1,39 @@
+"""SQL of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.db.paging import page
+from tane.services.image.tables import image_task
+
+
+def add(tx: Tx, **values: Any) -> None:
+    tx.execute(insert(image_task).values(created_at=tx.now, updated_at=tx.now, message="", **values))
+
+
+def change(tx: Tx, task_id: str, **values: Any) -> None:
+    tx.execute(update(image_task).where(image_task.c.id == task_id).values(updated_at=tx.now, **values))
+
+
+def get(tx: Tx, task_id: str) -> Row[Any] | None:
+    return tx.first(select(image_task).where(image_task.c.id == task_id))
+
+
+def of_image(tx: Tx, image_id: str) -> list[Row[Any]]:
+    return tx.all(select(image_task).where(image_task.c.image_id == image_id).order_by(image_task.c.created_at.desc()))
+
+
+def find(
+    tx: Tx, filters: dict[str, str], order: Sequence[tuple[str, bool]], marker: Row[Any] | None, limit: int
+) -> list[Row[Any]]:
+    """``filters``: column → value; ``order``: (column, descending), the last one "id"."""
+    statement = select(image_task).where(*(image_task.c[name] == value for name, value in filters.items()))
+    columns = [(image_task.c[name], descending) for name, descending in order]
+    values = None if marker is None else [getattr(marker, name) for name, _ in order]
+    return tx.all(page(statement, columns, values, limit))
