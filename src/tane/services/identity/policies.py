@@ -223,6 +223,7 @@ EVERYONE_WITH_A_TOKEN = (
     "get_registered_limit",
     "get_limit_model",
     "list_limits",
+    "get_security_compliance_domain_config",
 )
 
 

@@ -263,6 +263,16 @@ DOMAIN_CONFIG = (
     ),
 )
 
+COMPLIANCE = tuple(
+    _route(
+        "GET",
+        f"{CONFIG}/security_compliance{path}",
+        domain_config.security_compliance,
+        "get_security_compliance_domain_config",
+    )
+    for path in ("", "/{option}")
+)
+
 CONSUMER = "/OS-OAUTH1/consumers/{consumer_id}"
 CONSUMERS = (
     _route("GET", "/OS-OAUTH1/consumers", consumers.index, "list_consumers"),
@@ -272,9 +282,9 @@ CONSUMERS = (
     _route("DELETE", CONSUMER, consumers.delete, "delete_consumer"),
 )
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     Route("GET", "/", versions.index, None),
-    Route("GET", "/v3", versions.show, None),
+    Route("GET", "/v3", versions.document_of(lambda: (route.path for route in ROUTES)), None),
     Route(
         "POST",
         "/v3/auth/tokens",
@@ -301,6 +311,7 @@ ROUTES = (
     *POLICIES,
     *LIMITS,
     *DOMAIN_CONFIG,
+    *COMPLIANCE,
     *CONSUMERS,
     Route("GET", "/v3/users", users.index, "identity:list_users"),
     Route("POST", "/v3/users", users.create, "identity:create_user", schemas.User, status=201),

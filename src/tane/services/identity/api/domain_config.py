@@ -33,3 +33,8 @@ def delete(request: Request) -> None:
 
 def defaults(request: Request) -> dict[str, Any]:
     return {"config": domain_config.defaults(request.path.get("group"), request.path.get("option"))}
+
+
+def security_compliance(request: Request) -> dict[str, Any]:
+    domain_id, option = request.path["domain_id"], request.path.get("option")
+    return {"config": domain_config.security_compliance(request.core, domain_id, option)}

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from tane.services.identity.api.common import filters, given_with_extra, home_domain, listing, present, with_self
-from tane.services.identity.domain import projects
+from tane.services.identity.api.limits import view as limit_view
+from tane.services.identity.domain import limits, projects
 from tane.services.identity.store import assignments
 from tane.web.errors import BadRequest
 from tane.web.request import Request
@@ -96,7 +97,13 @@ def _relatives(request: Request, row: Row[Any]) -> dict[str, Any]:
 def _known(request: Request, relatives: Iterable[Row[Any]]) -> list[dict[str, Any]]:
     with request.core.db.read() as tx:
         mine = {row.id for row in assignments.targets_of(tx, request.ctx.user_id, domains=False)}
-    return [{"project": project_view(request, row)} for row in relatives if row.id in mine]
+    found = [{"project": project_view(request, row)} for row in relatives if row.id in mine]
+    if present(request, "include_limits"):
+        shown = {entry["project"]["id"]: entry["project"].setdefault("limits", []) for entry in found}
+        for row in limits.index(request.core, {}):
+            if row.project_id in shown:
+                shown[row.project_id].append(limit_view(request, row))
+    return found
 
 
 def _leaves(tree: dict[str, Any]) -> dict[str, Any] | None:

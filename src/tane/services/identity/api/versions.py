@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from tane.services.identity.api import json_home
 from tane.web.request import Request, Response
 
 
@@ -21,5 +23,13 @@ def index(request: Request) -> Response:
     return Response({"versions": {"values": [_version(request)]}}, status=300)
 
 
-def show(request: Request) -> dict[str, Any]:
-    return {"version": _version(request)}
+def document_of(paths: Callable[[], Iterable[str]]) -> Callable[[Request], dict[str, Any] | Response]:
+    """The handler of the version document, which is the home document of ``paths`` for who asks for that."""
+
+    def show(request: Request) -> dict[str, Any] | Response:
+        if json_home.CONTENT_TYPE in request.headers.get("accept", ""):
+            home = json_home.document(paths())
+            return Response(home, content_type=json_home.CONTENT_TYPE, headers={"Vary": "Accept"})
+        return {"version": _version(request)}
+
+    return show

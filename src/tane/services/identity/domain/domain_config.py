@@ -15,6 +15,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.identity.domain import audit
 from tane.services.identity.domain.common import require
+from tane.services.identity.domain.projects import DEFAULT_DOMAIN
 from tane.services.identity.store import domain_config as store
 from tane.services.identity.tables import project
 from tane.web.errors import Forbidden, NotFound
@@ -190,3 +191,25 @@ def defaults(group: str | None, option: str | None) -> dict[str, Any]:
     if group and option:
         return {option: DEFAULTS[group][option]}
     return {group: DEFAULTS[group]} if group else DEFAULTS
+
+
+def security_compliance(core: Core, domain_id: str, option: str | None) -> dict[str, Any]:
+    """The rule for passwords, which holds in the whole cloud and is told for the default domain.
+
+    :raises Forbidden: another domain, or an option that is not told.
+    """
+    if domain_id != DEFAULT_DOMAIN:
+        raise _invalid(
+            "Reading security compliance information for any domain other than the default domain is not allowed or "
+            "supported."
+        )
+    config = core.config
+    told = {name: getattr(config, name) or None for name in ("password_regex", "password_regex_description")}
+    if option is None:
+        return {"security_compliance": told}
+    if option not in told:
+        raise _invalid(
+            "Reading security compliance values other than password_regex and password_regex_description is not "
+            "allowed."
+        )
+    return {option: told[option]}
