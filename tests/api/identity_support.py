@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import httpx
+import msgspec
+from sqlalchemy import event
+
+from tane.app import Cloud, make_core
 from tests.support import ADMIN_PASSWORD, ApiCloud, Caller
 
 V3 = "/identity/v3"
@@ -57,3 +64,56 @@ def roles_of(caller: Caller) -> set[str]:
     """The names of the roles in a caller's token."""
     token = caller.get(f"{V3}/auth/tokens", headers={"X-Subject-Token": caller.token}).json()["token"]
     return {role["name"] for role in token.get("roles", ())}
+
+
+@contextmanager
+def process_of(cloud: ApiCloud, **settings: Any) -> Iterator[ApiCloud]:
+    """Another API process on the same database (also what a restart is): it shares nothing else but the clock."""
+    config = msgspec.structs.replace(cloud.core.config, **settings)
+    core = make_core(config, clock=cloud.core.clock)
+    other = ApiCloud(Cloud(core), cloud._runner)
+    try:
+        yield other
+    finally:
+        other.close()
+        core.close()
+
+
+def as_in(cloud: ApiCloud, caller: Caller) -> Caller:
+    """The same caller talking to another process."""
+    return Caller(cloud, caller.token, caller.project_id, caller.user_id)
+
+
+def token_of(caller: Caller) -> dict[str, Any]:
+    """The document of a caller's own token."""
+    shown: dict[str, Any] = caller.get(f"{V3}/auth/tokens", headers={"X-Subject-Token": caller.token}).json()["token"]
+    return shown
+
+
+def authenticate(cloud: ApiCloud, identity: dict[str, Any], scope: Any = None, **headers: str) -> httpx.Response:
+    """``POST /auth/tokens`` with ``{"password": …}`` and the like; the methods are the keys."""
+    auth: dict[str, Any] = {"identity": {"methods": list(identity), **identity}}
+    if scope is not None:
+        auth["scope"] = scope
+    return cloud.call("POST", f"{V3}/auth/tokens", json={"auth": auth}, headers=headers)
+
+
+def by_password(user: str, password: str) -> dict[str, Any]:
+    return {"password": {"user": {"name": user, "domain": {"id": "default"}, "password": password}}}
+
+
+def caller_of(cloud: ApiCloud, response: httpx.Response) -> Caller:
+    """The caller that an answered authentication makes."""
+    assert response.status_code == 201, response.text
+    token = response.json()["token"]
+    return Caller(
+        cloud, response.headers["x-subject-token"], token.get("project", {}).get("id", ""), token["user"]["id"]
+    )
+
+
+def count_queries(cloud: ApiCloud) -> list[str]:
+    """A list that grows by each statement this process sends from now on, the one look at the generation included."""
+    sent: list[str] = []
+    for engine in (cloud.core.db._reader, cloud.core.db._writer):
+        event.listen(engine, "before_cursor_execute", lambda *arguments: sent.append(arguments[2]))
+    return sent

@@ -238,6 +238,7 @@ OWN: dict[str, str] = {
     "revocation_list": "rule:service_or_admin",
     "ec2tokens_validate": "rule:service_or_admin",
     "s3tokens_validate": "rule:service_or_admin",
+    "list_revoke_events": "rule:service_or_admin",
     "create_trust": TRUSTOR,
     "list_trusts": ADMIN_OR_SYSTEM_READER,
     "list_trusts_for_trustor": _or(SYSTEM_READER, TRUSTOR),

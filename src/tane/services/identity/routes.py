@@ -6,9 +6,11 @@ from msgspec import Struct
 
 from tane.services.identity import schemas
 from tane.services.identity.api import (
+    app_credentials,
     assignments,
     catalog,
     consumers,
+    credentials,
     domain_config,
     endpoint_filter,
     groups,
@@ -16,9 +18,11 @@ from tane.services.identity.api import (
     limits,
     policies,
     projects,
+    revocations,
     roles,
     tags,
     tokens,
+    trusts,
     users,
     versions,
 )
@@ -282,6 +286,56 @@ CONSUMERS = (
     _route("DELETE", CONSUMER, consumers.delete, "delete_consumer"),
 )
 
+USERS = (
+    _route("GET", "/users", users.index, "list_users"),
+    _route("POST", "/users", users.create, "create_user", schemas.User),
+    _route("GET", "/users/{user_id}", users.show, "get_user"),
+    _route("PATCH", "/users/{user_id}", users.update, "update_user", schemas.User),
+    _route("DELETE", "/users/{user_id}", users.delete, "delete_user"),
+    Route("POST", "/v3/users/{user_id}/password", users.change_password, None, schemas.PasswordChange, status=204),
+)
+
+APP_CREDENTIAL = "/users/{user_id}/application_credentials"
+ACCESS_RULE = "/users/{user_id}/access_rules"
+TRUST = "/OS-TRUST/trusts"
+EC2 = "/users/{user_id}/credentials/OS-EC2"
+
+DELEGATION = (
+    _route("GET", APP_CREDENTIAL, app_credentials.index, "list_application_credentials"),
+    _route("POST", APP_CREDENTIAL, app_credentials.create, "create_application_credential", schemas.AppCredential),
+    *(
+        _route(method, f"{APP_CREDENTIAL}/{{application_credential_id}}", handler, f"{rule}_application_credential")
+        for method, handler, rule in (
+            ("GET", app_credentials.show, "get"),
+            ("DELETE", app_credentials.delete, "delete"),
+        )
+    ),
+    _route("GET", ACCESS_RULE, app_credentials.rule_index, "list_access_rules"),
+    _route("GET", f"{ACCESS_RULE}/{{access_rule_id}}", app_credentials.rule_show, "get_access_rule"),
+    _route("DELETE", f"{ACCESS_RULE}/{{access_rule_id}}", app_credentials.rule_delete, "delete_access_rule"),
+    _route("GET", TRUST, trusts.index, "list_trusts_for_trustor"),
+    _route("POST", TRUST, trusts.create, "create_trust", schemas.Trust),
+    _route("GET", f"{TRUST}/{{trust_id}}", trusts.show, "get_trust"),
+    _route("DELETE", f"{TRUST}/{{trust_id}}", trusts.delete, "delete_trust"),
+    _route("GET", f"{TRUST}/{{trust_id}}/roles", trusts.role_index, "list_roles_for_trust"),
+    _route("GET", f"{TRUST}/{{trust_id}}/roles/{{role_id}}", trusts.role_show, "get_role_for_trust"),
+)
+
+CREDENTIALS = (
+    _route("GET", "/credentials", credentials.index, "list_credentials"),
+    _route("POST", "/credentials", credentials.create, "create_credential", schemas.Credential),
+    _route("GET", "/credentials/{credential_id}", credentials.show, "get_credential"),
+    _route("PATCH", "/credentials/{credential_id}", credentials.update, "update_credential", schemas.CredentialChange),
+    _route("DELETE", "/credentials/{credential_id}", credentials.delete, "delete_credential"),
+    _route("GET", EC2, credentials.ec2_index, "ec2_list_credentials"),
+    _route("POST", EC2, credentials.ec2_create, "ec2_create_credential", schemas.Ec2Credential),
+    _route("GET", f"{EC2}/{{credential_id}}", credentials.ec2_show, "ec2_get_credential"),
+    _route("DELETE", f"{EC2}/{{credential_id}}", credentials.ec2_delete, "ec2_delete_credential"),
+    _route("POST", "/ec2tokens", credentials.ec2_token, "ec2tokens_validate", schemas.SignedCall, 200),
+    _route("POST", "/s3tokens", credentials.s3_token, "s3tokens_validate", schemas.SignedCall, 200),
+    _route("GET", "/OS-REVOKE/events", revocations.index, "list_revoke_events"),
+)
+
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", versions.index, None),
     Route("GET", "/v3", versions.document_of(lambda: (route.path for route in ROUTES)), None),
@@ -313,17 +367,7 @@ ROUTES: tuple[Route, ...] = (
     *DOMAIN_CONFIG,
     *COMPLIANCE,
     *CONSUMERS,
-    Route("GET", "/v3/users", users.index, "identity:list_users"),
-    Route("POST", "/v3/users", users.create, "identity:create_user", schemas.User, status=201),
-    Route("GET", "/v3/users/{user_id}", users.show, "identity:get_user"),
-    Route("PATCH", "/v3/users/{user_id}", users.update, "identity:update_user", schemas.User),
-    Route("DELETE", "/v3/users/{user_id}", users.delete, "identity:delete_user", status=204),
-    Route(
-        "POST",
-        "/v3/users/{user_id}/password",
-        users.change_password,
-        None,
-        schemas.PasswordChange,
-        status=204,
-    ),
+    *USERS,
+    *DELEGATION,
+    *CREDENTIALS,
 )

@@ -322,3 +322,79 @@ class LimitChange(Body):
 
 class Limit(StrictBody):
     limit: LimitChange
+
+
+class RoleNamed(LooseBody):
+    id: str | UnsetOr = UNSET
+    name: str | UnsetOr = UNSET
+
+
+class TrustIn(LooseBody):
+    trustor_user_id: str
+    trustee_user_id: str
+    impersonation: bool
+    project_id: str | None = None
+    expires_at: str | None = None
+    remaining_uses: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    allow_redelegation: bool | None = None
+    redelegation_count: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    roles: list[RoleNamed] | None = None
+
+
+class Trust(StrictBody):
+    trust: TrustIn
+
+
+class AccessRuleIn(Body):
+    id: str | UnsetOr = UNSET
+    service: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetOr = UNSET
+    path: Annotated[str, msgspec.Meta(max_length=225, pattern="^/")] | UnsetOr = UNSET
+    method: Literal["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"] | UnsetOr = UNSET
+
+
+class AppCredentialIn(LooseBody):
+    name: Name
+    description: str | None = None
+    secret: str | None = None
+    expires_at: str | None = None
+    unrestricted: bool | None = None
+    roles: list[RoleNamed] | None = None
+    access_rules: list[AccessRuleIn] | None = None
+
+
+class AppCredential(StrictBody):
+    application_credential: AppCredentialIn
+
+
+class CredentialIn(LooseBody):
+    blob: str
+    type: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    user_id: str
+    project_id: str | None = None
+
+
+class Credential(StrictBody):
+    credential: CredentialIn
+
+
+class CredentialChangeIn(LooseBody):
+    blob: str | UnsetOr = UNSET
+    type: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | UnsetOr = UNSET
+    user_id: str | UnsetOr = UNSET
+    project_id: str | UnsetOr | None = UNSET
+
+
+class CredentialChange(StrictBody):
+    credential: CredentialChangeIn
+
+
+class Ec2Credential(StrictBody):
+    tenant_id: str
+
+
+class SignedCall(LooseBody):
+    """What a service was sent, to be checked: under one of three names, as Keystone takes it."""
+
+    credentials: dict[str, Any] | None = None
+    credential: dict[str, Any] | None = None
+    ec2Credentials: dict[str, Any] | None = None

@@ -102,7 +102,7 @@ access_rule = Table(
     Column("id", String(64), primary_key=True),
     Column("user_id", String(64), ForeignKey("user.id", ondelete="CASCADE"), nullable=False),
     Column("service", String(64), nullable=False),
-    Column("path", String(128), nullable=False),
+    Column("path", String(255), nullable=False),
     Column("method", String(16), nullable=False),
     UniqueConstraint("user_id", "service", "path", "method"),
 )

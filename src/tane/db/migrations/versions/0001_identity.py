@@ -237,7 +237,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("user_id", sa.String(length=64), nullable=False),
         sa.Column("service", sa.String(length=64), nullable=False),
-        sa.Column("path", sa.String(length=128), nullable=False),
+        sa.Column("path", sa.String(length=255), nullable=False),
         sa.Column("method", sa.String(length=16), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_access_rule_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_access_rule")),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from tane.services.identity.store.rows import COMPARISONS
 from tane.web.context import Context
-from tane.web.errors import Forbidden
+from tane.web.errors import BadRequest, Forbidden
 from tane.web.request import Request
 
 DEFAULT_DOMAIN = "default"
@@ -70,6 +71,17 @@ def listing(request: Request, kind: str, views: Iterable[Mapping[str, Any]]) -> 
 def with_self(request: Request, collection: str, view: dict[str, Any]) -> dict[str, Any]:
     view["links"] = {"self": request.link(f"/v3/{collection}/{view['id']}")}
     return view
+
+
+def moment(name: str, text: str | None) -> datetime | None:
+    """A time in a body, as naive UTC. :raises BadRequest: it is none."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRequest(f"Invalid input for field '{name}': '{text}' is not a time as 2026-01-31T12:00:00Z.") from None
+    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
 
 
 View = Callable[[Request, Any], dict[str, Any]]

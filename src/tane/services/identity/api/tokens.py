@@ -99,7 +99,7 @@ def create_at_once(request: Request) -> Response | None:
     if HEADER.lower() in request.headers:
         return None
     known = authentication.authenticate_from_memory(request.core, request.body.auth)
-    if known is None or request.param("nocatalog") is None not in known[1].standing.views:
+    if known is None or (request.param("nocatalog") is None) not in known[1].standing.views:
         return None
     return _answer(request, *known)
 
@@ -117,7 +117,7 @@ def show(request: Request) -> Response:
 def show_at_once(request: Request) -> Response | None:
     text = request.headers.get("x-subject-token", "")
     token = tokens.recall(request.core, text) if text else None
-    if token is None or request.param("nocatalog") is None not in token.standing.views:
+    if token is None or (request.param("nocatalog") is None) not in token.standing.views:
         return None
     _require_own(request, token, "identity:validate_token")
     return _answer(request, text, token)

@@ -9,7 +9,7 @@ import base64
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -30,6 +30,7 @@ from tane.web.errors import Forbidden, NotFound, Unauthorized
 ScopeKind = Literal["project", "domain", "system", "unscoped"]
 REFUSED = "The request you have made requires authentication."
 EPOCH = datetime(1970, 1, 1)
+MICROSECOND = timedelta(microseconds=1)
 
 
 class Payload(msgspec.Struct, array_like=True):
@@ -138,7 +139,10 @@ def _open(desk: Desk, tx: Tx, text: str) -> Token:
         payload = msgspec.msgpack.decode(plain, type=Payload)
     except (InvalidToken, msgspec.DecodeError, UnicodeEncodeError):
         raise Unauthorized(REFUSED) from None
-    standing = stand(desk, payload)
+    try:
+        standing = stand(desk, payload)
+    except Forbidden:
+        raise Unauthorized(REFUSED) from None
     if payload.epoch != standing.epoch or store.is_revoked(tx, payload.audit_ids[0]):
         raise Unauthorized(REFUSED)
     return Token(payload, standing)
@@ -215,8 +219,10 @@ def _stand(desk: Desk, tx: Tx, payload: Payload) -> Standing:
 def _stand_by_trust(desk: Desk, tx: Tx, payload: Payload, actor: User, places: Sequence[Any]) -> Standing:
     """The trustee with the roles of the trust, as long as the trustor (of every trust in the chain) has them."""
     trust = rows.get(tx, tables.trust, payload.trust_id)
-    if trust is None or trust.trustee_user_id != actor.id or (trust.project_id or "") != payload.scope_id:
+    if trust is None or (trust.project_id or "") != payload.scope_id:
         raise Unauthorized(REFUSED)
+    if trust.trustee_user_id != actor.id:
+        raise Forbidden("User is not a trustee.")
     trustor, trustor_domain = enabled_user(desk, trust.trustor_user_id)
     root = trust
     ends = [trust.expires_at]
@@ -272,4 +278,4 @@ def audit_id() -> str:
 
 def micro(moment: datetime) -> int:
     """Microseconds since 1970 of a naive UTC moment."""
-    return int((moment.replace(tzinfo=UTC) - EPOCH.replace(tzinfo=UTC)) / timedelta(microseconds=1))
+    return (moment - EPOCH) // MICROSECOND

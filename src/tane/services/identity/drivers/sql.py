@@ -95,9 +95,13 @@ class SqlUsers:
 
     def login_refused(self, tx: Tx, user: User) -> str | None:
         most, seconds = self._config.lockout_failure_attempts, self._config.lockout_duration
-        if not most or user.options.get("ignore_lockout_failure_attempts"):
+        if not self.notes_logins:
             return None
         row = self._row(tx, user.id)
+        if self._inactive(row, tx.now):
+            return f"The account is disabled for user: {user.id}."
+        if not most or user.options.get("ignore_lockout_failure_attempts"):
+            return None
         if row.failed_auth_count < most:
             return None
         if seconds and row.failed_auth_at + timedelta(seconds=seconds) <= tx.now:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,12 @@ def events(tx: Tx, target_id: str | None = None) -> list[Row[Any]]:
     """Events in the order of their time, those about one target or all."""
     statement = select(audit_event).order_by(audit_event.c.event_time)
     return tx.all(statement if target_id is None else statement.where(audit_event.c.target_id == target_id))
+
+
+def events_of(tx: Tx, actions: Sequence[str], since: datetime) -> list[Row[Any]]:
+    """Events of these actions from a moment on, oldest first."""
+    wanted = (audit_event.c.action.in_(actions), audit_event.c.event_time >= since)
+    return tx.all(select(audit_event).where(*wanted).order_by(audit_event.c.event_time))
 
 
 def trim(tx: Tx, before: datetime) -> int:

@@ -1,0 +1,186 @@
+"""Application credentials: a user's roles on a project for a program, with a secret of its own; and access rules.
+
+Source: Identity API v3, "Application Credentials". One stops to work when its user loses one of its roles.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.identity.domain import audit, tokens
+from tane.services.identity.domain.common import new_id, require
+from tane.services.identity.domain.passwords import hash_password
+from tane.services.identity.domain.trusts import role_ids
+from tane.services.identity.store import app_credentials as store
+from tane.services.identity.store import implied_roles, rows
+from tane.services.identity.tables import access_rule, application_credential, role
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict, Forbidden
+
+
+@dataclass(frozen=True)
+class AppCredential:
+    """A credential with what it is for."""
+
+    row: Row[Any]
+    roles: list[Row[Any]]
+    access_rules: list[Row[Any]]
+
+
+def show(core: Core, user_id: str, credential_id: str) -> AppCredential:
+    with core.db.read() as tx:
+        return _whole(tx, [_require(tx, user_id, credential_id)])[0]
+
+
+def index(core: Core, user_id: str, filters: Mapping[str, Any]) -> list[AppCredential]:
+    with core.db.read() as tx:
+        return _whole(tx, rows.find(tx, application_credential, {"user_id": user_id, **filters}))
+
+
+def create(core: Core, ctx: Context, user_id: str, values: Mapping[str, Any]) -> tuple[AppCredential, str]:
+    """Returns the credential and its secret, which is kept nowhere.
+
+    :raises Forbidden: a delegated caller, or another user's. :raises BadRequest: a role the caller does not have.
+    :raises Conflict: the user has one of this name.
+    """
+    refuse_delegated(ctx)
+    refuse_restricted(ctx)
+    if ctx.user_id != user_id:
+        raise Forbidden(
+            "You are not authorized to perform the requested action: Cannot create an application credential for "
+            "another user."
+        )
+    if not ctx.project_id:
+        raise BadRequest("A project-scoped token is required to create an application credential.")
+    own = [role_id for role_id, _ in tokens.validate(core, ctx.token).standing.roles]
+    secret = values.get("secret") or base64.urlsafe_b64encode(secrets.token_bytes(64)).decode().rstrip("=")
+    hashed = hash_password(secret, core.config.bcrypt_rounds)
+    with core.db.write() as tx:
+        if values.get("expires_at") is not None and values["expires_at"] <= tx.now:
+            raise BadRequest("The 'expires_at' must not be before now. The server could not comply with the request.")
+        if store.named(tx, user_id, values["name"]) is not None:
+            raise Conflict(
+                "Conflict occurred attempting to store application_credential - Duplicate entry found with name "
+                f"{values['name']}."
+            )
+        wanted = _with_implied(tx, role_ids(tx, values["roles"])) if values.get("roles") else own
+        if not set(wanted) <= set(own):
+            raise BadRequest(
+                "Invalid application credential: Cannot create an application credential with unassigned role"
+            )
+        rules = [_rule(tx, user_id, rule) for rule in values.get("access_rules") or []]
+        credential_id = new_id()
+        rows.add(
+            tx,
+            application_credential,
+            {
+                "id": credential_id,
+                "name": values["name"],
+                "user_id": user_id,
+                "project_id": ctx.project_id,
+                "secret_hash": hashed,
+                "description": values.get("description"),
+                "expires_at": values.get("expires_at"),
+                "unrestricted": bool(values.get("unrestricted")),
+                "role_ids": wanted,
+                "has_access_rules": bool(rules),
+                "created_at": tx.now,
+            },
+        )
+        for rule_id in dict.fromkeys(rules):
+            store.add_rule(tx, credential_id, rule_id)
+        audit.record(tx, "created", "application_credential", credential_id)
+        return _whole(tx, [_require(tx, user_id, credential_id)])[0], secret
+
+
+def delete(core: Core, ctx: Context, user_id: str, credential_id: str) -> None:
+    refuse_delegated(ctx)
+    refuse_restricted(ctx)
+    with core.db.write() as tx:
+        _require(tx, user_id, credential_id)
+        rows.remove(tx, application_credential, credential_id)
+        audit.record(tx, "deleted", "application_credential", credential_id)
+
+
+def show_rule(core: Core, user_id: str, rule_id: str) -> Row[Any]:
+    with core.db.read() as tx:
+        return require(tx, access_rule, rule_id, "Access Rule", user_id=user_id)
+
+
+def index_rules(core: Core, user_id: str, filters: Mapping[str, Any]) -> list[Row[Any]]:
+    with core.db.read() as tx:
+        return rows.find(tx, access_rule, {"user_id": user_id, **filters})
+
+
+def delete_rule(core: Core, user_id: str, rule_id: str) -> None:
+    """:raises Forbidden: a credential uses it."""
+    with core.db.write() as tx:
+        require(tx, access_rule, rule_id, "Access Rule", user_id=user_id)
+        if store.rule_in_use(tx, rule_id):
+            raise Forbidden(f"Access Rule {rule_id} is in use by an application credential and can not be deleted.")
+        rows.remove(tx, access_rule, rule_id)
+        audit.record(tx, "deleted", "access_rule", rule_id)
+
+
+def refuse_delegated(ctx: Context) -> None:
+    """:raises Forbidden: the caller acts by a trust: what it made would outlive it."""
+    if ctx.trust_id:
+        raise Forbidden("Cannot manage application credentials with a token issued via delegation.")
+
+
+def refuse_restricted(ctx: Context) -> None:
+    """:raises Forbidden: the caller is a restricted application credential."""
+    if ctx.restricted:
+        raise Forbidden(
+            "You are not authorized to perform the requested action: Using method 'application_credential' is not "
+            "allowed for managing additional application credentials."
+        )
+
+
+def _require(tx: Tx, user_id: str, credential_id: str) -> Row[Any]:
+    return require(tx, application_credential, credential_id, "Application Credential", user_id=user_id)
+
+
+def _whole(tx: Tx, found: Sequence[Row[Any]]) -> list[AppCredential]:
+    """With roles and access rules, in two queries."""
+    if not found:
+        return []
+    roles = {row.id: row for row in rows.find(tx, role, {"id": list({r for one in found for r in one.role_ids})})}
+    rules: dict[str, list[Row[Any]]] = {}
+    for rule in store.rules_of(tx, [one.id for one in found]):
+        rules.setdefault(rule.application_credential_id, []).append(rule)
+    return [AppCredential(one, [roles[r] for r in one.role_ids if r in roles], rules.get(one.id, [])) for one in found]
+
+
+def _with_implied(tx: Tx, wanted: Iterable[str]) -> list[str]:
+    """The roles and all that they imply: what a token of the user would hold of them."""
+    implied: dict[str, list[str]] = {}
+    for rule in implied_roles.rules(tx):
+        implied.setdefault(rule.prior_id, []).append(rule.implied_id)
+    found = list(wanted)
+    for role_id in found:  # grows while it is walked
+        found += [other for other in implied.get(role_id, ()) if other not in found]
+    return found
+
+
+def _rule(tx: Tx, user_id: str, given: Mapping[str, str]) -> str:
+    """The id of an access rule: one of the user's that is named or is the same, else a new one."""
+    if given.get("id"):
+        return str(require(tx, access_rule, given["id"], "Access Rule", user_id=user_id).id)
+    values = {name: given.get(name, "") for name in ("service", "path", "method")}
+    if not all(values.values()):
+        raise BadRequest("An access rule needs service, path and method, or the id of one there is.")
+    same = rows.find(tx, access_rule, {"user_id": user_id, **values})
+    if same:
+        return str(same[0].id)
+    rule_id = new_id()
+    rows.add(tx, access_rule, {"id": rule_id, "user_id": user_id, **values})
+    return rule_id
