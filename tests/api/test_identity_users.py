@@ -166,6 +166,7 @@ def test_a_user_who_stays_away_is_disabled(cloud: ApiCloud) -> None:
     settings(cloud, disable_user_account_days_inactive=30)
     user = make_user(cloud.admin, "mia")
     options = {"options": {"ignore_user_inactivity": True}}
+    cloud.admin.patch(f"{V3}/users/{cloud.admin.user_id}", {"user": options}, 200)
     cloud.admin.post(f"{V3}/users", {"user": {"name": "tom", "password": "tom-secret", **options}}, 201)
     advance(cloud, 20 * 86400)
     assert status(cloud, "mia", "mia-secret") == 201

@@ -297,7 +297,11 @@ class Endpoint:
         if route.policy is not None:
             request.ctx = caller or self.identity.authenticate(self.core, token, request.ctx.request_id)
             rules, service = request.ctx.access_rules, self.service
-            if rules is not None and not permits(rules, service.known_as, request.method, request.url_path):
+            if (
+                route.ruled
+                and rules is not None
+                and not permits(rules, service.known_as, request.method, request.url_path)
+            ):
                 raise Unauthorized("The request you have made requires authentication.")
             target = service.target(request) if service.target else None
             if not self.core.policy.allows(route.policy, request.ctx, target):

@@ -26,7 +26,7 @@ class Route:
     ``policy`` None means that anyone may call it, with a token or without. ``action`` names the single key of the body
     where many actions share one path. ``body`` is the schema; without one the body is ignored. ``stream``: the handler
     reads the body itself. ``at_once`` answers on the event loop from what is remembered, without any wait; where it
-    returns None, the handler is called as ever. ``since`` / ``until`` bound the microversions that have the route.
+    returns None, the handler is called as ever. ``since`` / ``until`` bound the microversions that have the route. ``ruled`` false: access rules of application credentials do not shut it.
     """
 
     method: str
@@ -41,6 +41,7 @@ class Route:
     stream: bool = False
     summary: str = ""
     at_once: Callable[[Request], Any] | None = None
+    ruled: bool = True
 
     def speaks(self, spoken: tuple[int, int]) -> bool:
         return (self.since is None or version(self.since) <= spoken) and (

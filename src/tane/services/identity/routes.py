@@ -348,7 +348,7 @@ ROUTES: tuple[Route, ...] = (
         status=201,
         at_once=tokens.create_at_once,
     ),
-    Route("GET", "/v3/auth/tokens", tokens.show, "identity:validate_token", at_once=tokens.show_at_once),
+    Route("GET", "/v3/auth/tokens", tokens.show, "identity:validate_token", at_once=tokens.show_at_once, ruled=False),
     Route("HEAD", "/v3/auth/tokens", tokens.show, "identity:check_token", at_once=tokens.show_at_once),
     Route("GET", "/v3/auth/tokens/OS-PKI/revoked", tokens.list_revoked, "identity:revocation_list"),
     Route("DELETE", "/v3/auth/tokens", tokens.delete, "identity:revoke_token", status=204),
