@@ -37,12 +37,10 @@ def target(request: Request) -> dict[str, Any]:
     """
     found: dict[str, Any] = dict(request.path)
     found |= dict.fromkeys(OWNED, request.path.get("user_id", request.ctx.user_id))
-    if request.ctx.domain_id and request.method in ("GET", "HEAD"):
+    if request.ctx.domain_id and not request.path and request.method in ("GET", "HEAD"):
         own = request.ctx.domain_id
         found |= {"target.domain_id": own, "target.group.domain_id": own, "target.domain.id": own}
     named = [(*IN_PATHS[name], value) for name, value in request.path.items() if name in IN_PATHS]
-    for kind, _, _ in named:
-        found.pop(f"target.{kind}.domain_id", None)
     if named:
         with request.core.db.read() as tx:
             for kind, table, row_id in named:

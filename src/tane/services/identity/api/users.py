@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from tane.services.identity.api.common import filters, given, given_with_extra, listing, with_self
+from tane.services.identity.api.common import filters, given, given_with_extra, home_domain, listing, with_self
 from tane.services.identity.domain import users
-from tane.services.identity.domain.tokens import require_own_or_admin
 from tane.services.identity.drivers import User
 from tane.web.codec import iso_micro
 from tane.web.errors import BadRequest
@@ -37,11 +36,13 @@ def view(request: Request, user: User) -> dict[str, Any]:
 
 
 def index(request: Request) -> dict[str, Any]:
+    """A caller with a token of a domain sees the users of that domain only."""
     wanted = filters(request, ("name", "domain_id"), ("enabled",))
     expiry = [_comparison(value) for value in request.params("password_expires_at")]
     if expiry:
         wanted["password_expires_at"] = expiry
-    return listing(request, "users", (view(request, user) for user in users.index(request.core, wanted)))
+    found, own = users.index(request.core, wanted), request.ctx.domain_id
+    return listing(request, "users", (view(request, user) for user in found if not own or user.domain_id == own))
 
 
 def _comparison(text: str) -> tuple[str, datetime]:
@@ -58,13 +59,13 @@ def _comparison(text: str) -> tuple[str, datetime]:
 
 
 def show(request: Request) -> dict[str, Any]:
-    user_id = request.path["user_id"]
-    require_own_or_admin(request.ctx.user_id, request.ctx.is_admin, user_id, "identity:get_user")
-    return {"user": view(request, users.show(request.core, user_id))}
+    return {"user": view(request, users.show(request.core, request.path["user_id"]))}
 
 
 def create(request: Request) -> dict[str, Any]:
-    return {"user": view(request, users.create(request.core, _values(request)))}
+    values = _values(request)
+    values["domain_id"] = values.get("domain_id") or home_domain(request.ctx)
+    return {"user": view(request, users.create(request.core, values))}
 
 
 def update(request: Request) -> dict[str, Any]:

@@ -266,12 +266,6 @@ def _enabled_project(desk: Desk, project_id: str) -> Row[Any]:
     return project
 
 
-def require_own_or_admin(caller_user_id: str, is_admin: bool, user_id: str, rule: str) -> None:
-    """Some calls are open to the user they are about. :raises Forbidden: for everyone else but administrators."""
-    if not is_admin and caller_user_id != user_id:
-        raise Forbidden(f"You are not authorized to perform the requested action: {rule}.")
-
-
 def audit_id() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
 
