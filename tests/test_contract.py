@@ -26,6 +26,9 @@ WITHOUT_SCHEMA = {
     ("image", "/v2/images/{image_id}"),
     ("image", "/v2/images/{image_id}/import"),
     ("image", "/v2/images/{image_id}/actions/deactivate"),
+    ("image", "/v2/cache/clean"),
+    ("image", "/v2/cache/prune"),
+    ("image", "/v2/metadefs/namespaces/{namespace}/tags/{tag_name}"),
     ("image", "/v2/images/{image_id}/actions/reactivate"),
     ("network", "/v2.0/subnetpools"),
 }

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from tane.cli import demo, doctor, down, guest_image, openrc, openstack, serve, status, test, up
+from tane.cli import demo, doctor, down, guest_image, metadefs, openrc, openstack, serve, status, test, up
 from tane.config import ConfigError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("guest-image")(guest_image.guest_image)
+app.add_typer(metadefs.app, name="metadefs")
 app.command("openrc")(openrc.openrc)
 app.command("openstack", context_settings=PASS_ON)(openstack.openstack)
 app.command("test", context_settings=PASS_ON)(test.test)

@@ -58,3 +58,105 @@ class LocationCreate(LooseBody):
 class TaskCreate(LooseBody):
     type: str
     input: dict[str, Any]
+
+
+PropertyKind = Literal["array", "boolean", "integer", "number", "object", "string"]
+Name80 = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+Positive = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class ReadOnly(Body):
+    """What a client must not send: 403, not 400 (see ``api/metadefs.py``)."""
+
+    created_at: Any = UNSET
+    updated_at: Any = UNSET
+
+
+class PropertyItems(LooseBody):
+    type: PropertyKind | None = None
+    enum: list[Any] | Unset = UNSET
+
+
+class PropertyFields(LooseBody):
+    """A property's JSON schema as metadata definitions have it."""
+
+    title: str
+    type: PropertyKind | None
+    description: str | Unset = UNSET
+    operators: list[str] | Unset = UNSET
+    required: list[str] | Unset = UNSET
+    default: Any = UNSET
+    readonly: bool | Unset = UNSET
+    minimum: float | Unset = UNSET
+    maximum: float | Unset = UNSET
+    enum: list[Any] | Unset = UNSET
+    pattern: str | Unset = UNSET
+    minLength: Positive | Unset = UNSET
+    maxLength: Positive | Unset = UNSET
+    confidential: bool | Unset = UNSET
+    items: PropertyItems | Unset = UNSET
+    uniqueItems: bool | Unset = UNSET
+    minItems: Positive | Unset = UNSET
+    maxItems: Positive | Unset = UNSET
+    additionalItems: bool | Unset = UNSET
+
+
+class PropertyBody(PropertyFields, kw_only=True):
+    name: Name80
+    created_at: Any = UNSET
+    updated_at: Any = UNSET
+
+
+class ObjectFields(LooseBody):
+    name: Name80
+    description: str | Unset = UNSET
+    required: list[str] | Unset = UNSET
+    properties: dict[Name80, PropertyFields] | Unset = UNSET
+
+
+class ObjectBody(ReadOnly, kw_only=True, forbid_unknown_fields=True):
+    name: Name80
+    description: str | Unset = UNSET
+    required: list[str] | Unset = UNSET
+    properties: dict[Name80, PropertyFields] | Unset = UNSET
+    self: Any = UNSET
+    schema: Any = UNSET
+
+
+class TagFields(LooseBody):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class TagBody(ReadOnly, kw_only=True, forbid_unknown_fields=True):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class TagsBody(ReadOnly, kw_only=True, forbid_unknown_fields=True):
+    tags: list[TagFields] = []
+
+
+class AssociationFields(LooseBody):
+    name: Name80
+    prefix: Annotated[str, msgspec.Meta(max_length=80)] | Unset = UNSET
+    properties_target: Annotated[str, msgspec.Meta(max_length=80)] | Unset = UNSET
+
+
+class AssociationBody(ReadOnly, kw_only=True, forbid_unknown_fields=True):
+    name: Name80
+    prefix: Annotated[str, msgspec.Meta(max_length=80)] | Unset = UNSET
+    properties_target: Annotated[str, msgspec.Meta(max_length=80)] | Unset = UNSET
+
+
+class NamespaceBody(ReadOnly, kw_only=True, forbid_unknown_fields=True):
+    namespace: Name80
+    display_name: Annotated[str, msgspec.Meta(max_length=80)] | Unset = UNSET
+    description: Annotated[str, msgspec.Meta(max_length=500)] | Unset = UNSET
+    visibility: Literal["public", "private"] | Unset = UNSET
+    protected: bool | Unset = UNSET
+    owner: Text255 | Unset = UNSET
+    resource_type_associations: list[AssociationFields] = []
+    properties: dict[Name80, PropertyFields] = {}
+    objects: list[ObjectFields] = []
+    tags: list[TagFields] = []
+    self: Any = UNSET
+    schema: Any = UNSET

@@ -79,7 +79,6 @@ def upgrade() -> None:
     op.create_table(
         "metadef_resource_type",
         sa.Column("name", sa.String(length=80), nullable=False),
-        sa.Column("protected", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_metadef_resource_type")),
@@ -141,9 +140,6 @@ def upgrade() -> None:
             name=op.f("fk_metadef_association_namespace_id"),
             ondelete="CASCADE",
         ),
-        sa.ForeignKeyConstraint(
-            ["resource_type"], ["metadef_resource_type.name"], name=op.f("fk_metadef_association_resource_type")
-        ),
         sa.PrimaryKeyConstraint("namespace_id", "resource_type", name=op.f("pk_metadef_association")),
     )
     op.create_table(
@@ -151,7 +147,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("namespace_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=False),
-        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=False),

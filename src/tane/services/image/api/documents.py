@@ -66,6 +66,40 @@ IMAGE: dict[str, Any] = {
     "self": _text("An image self url", read_only=True),
     "file": _text("An image file url", read_only=True),
     "schema": _text("An image schema url", read_only=True),
+    "direct_url": _text("URL to access the image file kept in external store", read_only=True),
+    "stores": _text("Stores in which image data resides, separated by commas.", read_only=True),
+    "locations": {
+        "type": "array",
+        "description": "A set of URLs to access the image file kept in external store",
+        "items": {
+            "type": "object",
+            "properties": {
+                "url": {"type": "string", "maxLength": 255},
+                "metadata": {"type": "object"},
+                "validation_data": {"type": "object", "writeOnly": True},
+            },
+            "required": ["url", "metadata"],
+        },
+    },
+}
+TASK: dict[str, Any] = {
+    "id": _text("An identifier for the task", pattern=UUID),
+    "type": _text(
+        "The type of task represented by this content", enum=["import", "api_image_import", "location_import"]
+    ),
+    "status": _text("The current status of this task", enum=["pending", "processing", "success", "failure"]),
+    "input": {"type": ["null", "object"], "description": "The parameters required by task, JSON blob"},
+    "result": {"type": ["null", "object"], "description": "The result of current task, JSON blob"},
+    "owner": _text("An identifier for the owner of this task"),
+    "message": _text("Human-readable informative message only included when appropriate (usually on failure)"),
+    "image_id": _text("Image associated with the task"),
+    "request_id": _text("Human-readable informative request-id"),
+    "user_id": _text("User associated with the task"),
+    "expires_at": _text("Datetime when this resource would be subject to removal", null=True),
+    "created_at": _text("Datetime when this resource was created"),
+    "updated_at": _text("Datetime when this resource was updated"),
+    "self": {"readOnly": True, "type": "string"},
+    "schema": {"readOnly": True, "type": "string"},
 }
 MEMBER: dict[str, Any] = {
     "member_id": _text("An identifier for the image member (tenantId)"),
@@ -77,14 +111,15 @@ MEMBER: dict[str, Any] = {
 }
 
 
-def _collection(name: str, item: dict[str, Any]) -> dict[str, Any]:
+def collection(name: str, item: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a list of ``item``."""
     links = {"first": {"type": "string"}, "next": {"type": "string"}, "schema": {"type": "string"}}
-    found = {
+    relations = (("first", "{first}"), ("next", "{next}"), ("describedby", "{schema}"))
+    return {
         "name": name,
         "properties": {name: {"type": "array", "items": item}, **links},
-        "links": [{"rel": "first", "href": "{first}"}, {"rel": "next", "href": "{next}"}],
+        "links": [{"rel": relation, "href": href} for relation, href in relations],
     }
-    return {**found, "links": [*found["links"], {"rel": "describedby", "href": "{schema}"}]}
 
 
 _IMAGE = {
@@ -100,9 +135,14 @@ _IMAGE = {
 _MEMBER = {"name": "member", "properties": MEMBER, "links": [{"rel": "describedby", "href": "{schema}"}]}
 DOCUMENTS: dict[str, dict[str, Any]] = {
     "image": _IMAGE,
-    "images": _collection("images", _IMAGE),
+    "images": collection("images", _IMAGE),
     "member": _MEMBER,
-    "members": _collection("members", _MEMBER),
+    "members": collection("members", _MEMBER),
+    "task": {"name": "task", "properties": TASK},
+    "tasks": collection(
+        "tasks",
+        {"name": "task", "properties": {k: v for k, v in TASK.items() if k not in ("input", "result", "message")}},
+    ),
 }
 
 
@@ -111,3 +151,120 @@ def show(request: Request) -> dict[str, Any]:
     if name not in DOCUMENTS:
         raise NotFound(f"There is no schema named {name}.")
     return DOCUMENTS[name]
+
+
+def show_metadef(request: Request) -> dict[str, Any]:
+    name = request.path["name"]
+    if name not in METADEFS:
+        raise NotFound(f"There is no schema named metadefs/{name}.")
+    return METADEFS[name]
+
+
+_TYPES = ["array", "boolean", "integer", "number", "object", "string", None]
+_POSITIVE = {"$ref": "#/definitions/positiveInteger"}
+_POSITIVE_0 = {"$ref": "#/definitions/positiveIntegerDefault0"}
+_PROPERTY: dict[str, Any] = {
+    "name": {"type": "string", "maxLength": 80},
+    "title": {"type": "string"},
+    "description": {"type": "string"},
+    "operators": {"type": "array", "items": {"type": "string"}},
+    "type": {"type": "string", "enum": _TYPES},
+    "required": {"$ref": "#/definitions/stringArray"},
+    "minimum": {"type": "number"},
+    "maximum": {"type": "number"},
+    "maxLength": _POSITIVE,
+    "minLength": _POSITIVE_0,
+    "pattern": {"type": "string", "format": "regex"},
+    "enum": {"type": "array"},
+    "readonly": {"type": "boolean"},
+    "default": {},
+    "items": {"type": "object", "properties": {"type": {"type": "string", "enum": _TYPES}, "enum": {"type": "array"}}},
+    "maxItems": _POSITIVE,
+    "minItems": _POSITIVE_0,
+    "uniqueItems": {"type": "boolean", "default": False},
+    "additionalItems": {"type": "boolean"},
+}
+_DEFINITIONS: dict[str, Any] = {
+    "positiveInteger": {"type": "integer", "minimum": 0},
+    "positiveIntegerDefault0": {"allOf": [{"$ref": "#/definitions/positiveInteger"}, {"default": 0}]},
+    "stringArray": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+    "property": {
+        "type": "object",
+        "additionalProperties": {"type": "object", "required": ["title", "type"], "properties": _PROPERTY},
+    },
+}
+_LINKS = {"self": {"readOnly": True, "type": "string"}, "schema": {"readOnly": True, "type": "string"}}
+_DATES: dict[str, Any] = {
+    "created_at": _text("Date and time of creation", read_only=True, format="date-time"),
+    "updated_at": _text("Date and time of the last modification", read_only=True, format="date-time"),
+}
+_NESTED: dict[str, Any] = {
+    "name": {"type": "string"},
+    "description": {"type": "string"},
+    "required": {"$ref": "#/definitions/stringArray"},
+    "properties": {"$ref": "#/definitions/property"},
+}
+_KIND: dict[str, Any] = {
+    "name": _text("The name of the resource type.", maxLength=80),
+    "prefix": _text("What property names begin with on such a resource, with its separator.", maxLength=80),
+    "properties_target": _text("Which of a resource's several sets of key / value pairs is meant.", maxLength=80),
+}
+
+
+def _metadef(name: str, properties: dict[str, Any], required: list[str], *, definitions: bool) -> dict[str, Any]:
+    found = {"name": name, "properties": properties, "additionalProperties": False, "required": required}
+    return {**found, "definitions": _DEFINITIONS} if definitions else found
+
+
+_NAMESPACE = _metadef(
+    "namespace",
+    {
+        "namespace": _text("The unique namespace text.", maxLength=80),
+        "display_name": _text("The user friendly name for the namespace. Used by UI if available.", maxLength=80),
+        "description": _text("Provides a user friendly description of the namespace.", maxLength=500),
+        "visibility": _text("Scope of namespace accessibility.", enum=["public", "private"]),
+        "protected": {"type": "boolean", "description": "If true, namespace will not be deletable."},
+        "owner": _text("Owner of the namespace.", maxLength=255),
+        **_DATES,
+        **_LINKS,
+        "resource_type_associations": {
+            "type": "array",
+            "items": {"type": "object", "properties": {name: {"type": "string"} for name in _KIND}},
+        },
+        "properties": {"$ref": "#/definitions/property"},
+        "objects": {"type": "array", "items": {"type": "object", "properties": _NESTED}},
+        "tags": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}},
+    },
+    ["namespace"],
+    definitions=True,
+)
+_OBJECT = _metadef("object", {**_NESTED, **_DATES, **_LINKS}, ["name"], definitions=True)
+_ONE_PROPERTY = _metadef("property", _PROPERTY, ["type", "title", "name"], definitions=True)
+_TAG = _metadef("tag", {"name": {"type": "string", "maxLength": 255}, **_DATES}, ["name"], definitions=False)
+_ASSOCIATION = _metadef("resource_type_association", {**_KIND, **_DATES}, ["name"], definitions=False)
+
+
+def _many(name: str, item: dict[str, Any]) -> dict[str, Any]:
+    """A list's schema holds the definitions its items refer to."""
+    inner = {key: value for key, value in item.items() if key != "definitions"}
+    found = collection(name, inner)
+    return {**found, "definitions": item["definitions"]} if "definitions" in item else found
+
+
+_PROPERTIES = _many("properties", {**_ONE_PROPERTY, "required": ["type", "title"]})
+_PROPERTIES["properties"]["properties"] = {
+    "type": "object",
+    "additionalProperties": _PROPERTIES["properties"]["properties"]["items"],
+}
+METADEFS: dict[str, dict[str, Any]] = {
+    "namespace": _NAMESPACE,
+    "namespaces": _many("namespaces", _NAMESPACE),
+    "object": _OBJECT,
+    "objects": _many("objects", _OBJECT),
+    "property": _ONE_PROPERTY,
+    "properties": _PROPERTIES,
+    "tag": _TAG,
+    "tags": _many("tags", _TAG),
+    "resource_type": _ASSOCIATION,
+    "resource_types": _many("resource_type_associations", _ASSOCIATION),
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,8 @@ from tane.web.request import Request
 
 SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
 NOT_FILTERS = ("limit", "marker", "sort", "sort_key", "sort_dir", "member_status", "visibility", "tag", "os_hidden")
+MANY = ("id", "name", "status", "disk_format", "container_format")
+"""Filters that take ``in:a,b``; a value with a comma stands in double quotes."""
 STRINGS = {
     "id": "id",
     "name": "name",
@@ -24,7 +27,7 @@ STRINGS = {
     "os_hash_value": "os_hash_value",
     "os_hash_algo": "os_hash_algo",
 }
-"""Query parameter → column; all of them also take ``in:a,b``."""
+"""Query parameter → column."""
 NUMBERS = ("size", "min_disk", "min_ram")
 TIMES = ("created_at", "updated_at")
 
@@ -42,7 +45,7 @@ def viewer_of(request: Request) -> Viewer:
 
 def conditions_of(request: Request) -> list[Any]:
     """SQL conditions of every filter. What is no attribute of images is taken for a custom property."""
-    found: list[Any] = [image.c.os_hidden == request.flag("os_hidden")]
+    found: list[Any] = [image.c.os_hidden == _flag("os_hidden", request.param("os_hidden") or "false")]
     found += [images.has_tag(tag.strip()) for tag in request.params("tag")]
     for name, value in request.query:
         if name not in NOT_FILTERS:
@@ -53,11 +56,11 @@ def conditions_of(request: Request) -> list[Any]:
 def _condition(request: Request, name: str, value: str) -> Any:
     if name in STRINGS:
         column = image.c[STRINGS[name]]
-        if value.startswith("in:"):
-            return column.in_([part.strip().strip('"') for part in value[3:].split(",")])
+        if value.startswith("in:") and name in MANY:
+            return column.in_(_several(name, value[3:]))
         return column == value
     if name == "protected":
-        return image.c.protected == request.flag(name)
+        return image.c.protected == _flag(name, value)
     if name in TIMES:
         return _time(name, value)
     if name in ("size_min", "size_max"):
@@ -68,6 +71,19 @@ def _condition(request: Request, name: str, value: str) -> Any:
     if name == "changes-since":
         raise BadRequest('The "changes-since" filter is no longer available on v2.')
     return images.has_property(name, value)
+
+
+def _flag(name: str, value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise BadRequest(f"Invalid value '{value}' for '{name}' filter. Valid values are 'true' or 'false'.")
+    return value.lower() == "true"
+
+
+def _several(name: str, text: str) -> list[str]:
+    """The values of ``in:``. :raises BadRequest: quotes that do not pair."""
+    if not re.fullmatch(r'("[^"]*"|[^",]*)(,("[^"]*"|[^",]*))*', text):
+        raise BadRequest(f"Invalid filter value {text}. The quote is not closed.")
+    return [part.strip().strip('"') for part in re.findall(r'"[^"]*"|[^",]+', text)]
 
 
 def _time(name: str, value: str) -> Any:
