@@ -51,12 +51,14 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
         for network_id, row in networks.items():
             if len(asked) > 1:
                 maker.expect(row, sum(item["network_id"] == network_id for item in asked))
-        made = [
-            maker.add(_new_port(tx, ctx, networks[item.pop("network_id")], project_id, item))
+        new = [
+            _new_port(tx, ctx, networks[item.pop("network_id")], project_id, item)
             for item, project_id in zip(asked, owners, strict=True)
         ]
+        made = [maker.add(port) for port in new]
         maker.insert()
-        changed(tx)
+        if any(port.host_id or port.device_owner.startswith("network:") for port in new):
+            changed(tx)  # No host is told of a user's port before it is bound to one.
     return made
 
 
