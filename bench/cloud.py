@@ -126,13 +126,13 @@ class Cloud:
             raise Failed(f"{method} {url}: {response.status_code} {response.text[:300]}")
         return response
 
-    async def until(self, url: str, ready: Callable[[Any], bool], seconds: float = 300) -> None:
-        """Ask every 50 ms until ``ready(body)``."""
+    async def until(self, url: str, ready: Callable[[Any], bool], *, seconds: float = 300, every: float = 0.05) -> None:
+        """Ask every ``every`` seconds until ``ready(body)``."""
         deadline = time.monotonic() + seconds
         while not ready((await self.call("GET", url)).json()):
             if time.monotonic() > deadline:
                 raise Failed(f"{url}: not ready after {seconds} s")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(every)
 
     async def measure(
         self, name: str, work: Callable[[int], Awaitable[Any]], *, count: int, at_once: int = 1, warm_up: int = 0

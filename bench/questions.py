@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import Any
 
-from bench.cloud import Cloud, Figure
+from bench.cloud import Cloud, Failed, Figure, pss_mb
 
 Question = Callable[[Cloud], AsyncIterator[Figure]]
 MB = 1 << 20
@@ -120,6 +122,7 @@ async def servers(cloud: Cloud) -> AsyncIterator[Figure]:
     for number in range(4):
         await create(1000 + number, 100)
     await cloud.until(f"{compute}/servers?limit=1000&status=BUILD", lambda body: not body["servers"])
+    await refuse_errors(cloud, compute)
 
     async def detail(_: int) -> None:
         await cloud.call("GET", f"{compute}/servers/detail?limit=500")
@@ -133,6 +136,106 @@ async def servers(cloud: Cloud) -> AsyncIterator[Figure]:
     for server in found:
         await cloud.call("DELETE", f"{compute}/servers/{server['id']}")
     await cloud.until(f"{compute}/servers?limit=1000", lambda body: not body["servers"])
+
+
+async def steps(cloud: Cloud) -> AsyncIterator[Figure]:
+    """Where the time of one server create goes: the answer, then each step as the server's actions tell it."""
+    compute, image = cloud.url("compute"), cloud.url("image", suffix="/v2")
+    await lift_quotas(cloud)
+    image_id, network_id, flavor_id = await server_needs(cloud, compute, image, cloud.url("network", suffix="/v2.0"))
+    times: dict[str, list[float]] = {}
+    made: list[str] = []
+    for number in range(-2, 20):
+        server = {
+            "name": f"s{number}",
+            "imageRef": image_id,
+            "flavorRef": flavor_id,
+            "networks": [{"uuid": network_id}],
+        }
+        begun = time.perf_counter()
+        made.append((await cloud.call("POST", f"{compute}/servers", {"server": server})).json()["server"]["id"])
+        answered = time.perf_counter()
+        path = f"{compute}/servers/{made[-1]}"
+        await cloud.until(path, lambda body: body["server"]["status"] == "ACTIVE", every=0.002)
+        active = time.perf_counter()
+        if number < 0:
+            continue
+        times.setdefault("create, request to answer", []).append(answered - begun)
+        [action] = (await cloud.call("GET", f"{path}/os-instance-actions")).json()["instanceActions"]
+        details = await cloud.call("GET", f"{path}/os-instance-actions/{action['request_id']}")
+        for event in details.json()["instanceAction"]["events"]:
+            times.setdefault(f"create, step {event['event']}", []).append(_seconds(event))
+        times.setdefault("create, request to ACTIVE", []).append(active - begun)
+    for name, taken in times.items():
+        yield Figure(name, taken, sum(taken), None)
+    await delete_servers(cloud, compute, made)
+
+
+def _seconds(event: dict[str, str]) -> float:
+    begun, ended = (datetime.fromisoformat(event[name]) for name in ("start_time", "finish_time"))
+    return (ended - begun).total_seconds()
+
+
+GROWTH = (100, 1000, 10000)
+
+
+async def growth(cloud: Cloud) -> AsyncIterator[Figure]:
+    """Lists, one server and the cloud's memory, as the servers become many. Takes minutes; not asked by default."""
+    compute, image = cloud.url("compute"), cloud.url("image", suffix="/v2")
+    await lift_quotas(cloud)
+    image_id, network_id, flavor_id = await server_needs(cloud, compute, image, cloud.url("network", suffix="/v2.0"))
+    server = {"name": "many", "imageRef": image_id, "flavorRef": flavor_id, "networks": [{"uuid": network_id}]}
+    count = 0
+    for level in GROWTH:
+        while count < level:
+            body = {"server": {**server, "min_count": 100, "return_reservation_id": False}}
+            await cloud.call("POST", f"{compute}/servers", body)
+            building = f"{compute}/servers?limit=1&status=BUILD"
+            await cloud.until(building, lambda body: not body["servers"], every=0.2)
+            count += 100
+        await refuse_errors(cloud, compute)
+        one = (await cloud.call("GET", f"{compute}/servers?limit=1")).json()["servers"][0]["id"]
+        for what, path in (
+            ("GET /servers/detail?limit=100", "servers/detail?limit=100"),
+            ("GET /servers?limit=1000", "servers?limit=1000"),
+            ("GET /servers?name=nobody", "servers?name=nobody"),
+            ("GET one server", f"servers/{one}"),
+        ):
+
+            async def ask(_: int, path: str = path) -> None:
+                await cloud.call("GET", f"{compute}/{path}")
+
+            yield await cloud.measure(f"{what}, of {level} servers", ask, count=20, warm_up=2)
+        if cloud.pid:
+            figure = Figure(f"memory with {level} servers, MB PSS", [], 1.0, None)
+            figure.operations = round(pss_mb([cloud.pid]))
+            yield figure
+    await delete_servers(cloud, compute, await all_servers(cloud, compute))
+
+
+async def refuse_errors(cloud: Cloud, compute: str) -> None:
+    """A figure of servers that failed would be a figure of nothing. :raises Failed: there are some."""
+    failed = (await cloud.call("GET", f"{compute}/servers/detail?status=ERROR&limit=1")).json()["servers"]
+    if failed:
+        raise Failed(f"server {failed[0]['id']}: {failed[0].get('fault')}")
+
+
+async def all_servers(cloud: Cloud, compute: str) -> list[str]:
+    found: list[str] = []
+    while True:
+        after = f"&marker={found[-1]}" if found else ""
+        page = (await cloud.call("GET", f"{compute}/servers?limit=1000{after}")).json()["servers"]
+        if not page:
+            return found
+        found += [server["id"] for server in page if server["name"] == "many"]
+
+
+async def delete_servers(cloud: Cloud, compute: str, server_ids: list[str]) -> None:
+    for server_id in server_ids:
+        await cloud.call("DELETE", f"{compute}/servers/{server_id}")
+    wanted = set(server_ids)
+    gone = f"{compute}/servers?limit=1000"
+    await cloud.until(gone, lambda body: not {s["id"] for s in body["servers"]} & wanted, every=0.5)
 
 
 async def volumes(cloud: Cloud) -> AsyncIterator[Figure]:
@@ -185,5 +288,8 @@ QUESTIONS: dict[str, Question] = {
     "images": images,
     "ports": ports,
     "servers": servers,
+    "steps": steps,
     "volumes": volumes,
 }
+LONG: dict[str, Question] = {"growth": growth}
+"""Asked only by name: they take minutes."""

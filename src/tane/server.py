@@ -87,7 +87,7 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
     cloud.prepare(admin_password)
     settings = host_settings(folder, config, choice.mode)
     agents = [
-        HostAgent(duties.host_id, duties.name, duties.compute, duties.network, duties.volume, settings.local_ip)
+        HostAgent(duties.host_id, duties.name, duties.compute, duties.network, duties.volume, duties.local_ip)
         for duties in host.build(settings, image.LocalImages(core), _metadata_source(core))
     ]
     for agent in agents:

@@ -140,6 +140,12 @@ class VolumeDuty(Protocol):
     async def exports(self) -> set[str]:
         """Ids of the volumes that are exported now."""
 
+    async def revive_exports(self) -> dict[str, str]:
+        """Make every export work again whose exporter died, with the same connection.
+
+        :returns: volume id → "" when it works again, else the reason why it cannot.
+        """
+
     async def volumes(self) -> set[str]:
         """Ids of the volumes that lie in the pool."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from tane.agent.volume.drivers.exporter import ExportSettings
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.agent.volume.drivers.file import FileVolume
 
+SIMULATED_TUNNELS = ipaddress.IPv4Network("100.64.0.0/16")
+"""Simulated hosts have tunnels to each other like real ones, and so an address each; no packet is ever sent."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -51,6 +54,7 @@ class Duties:
 
     host_id: str
     name: str
+    local_ip: str | None
     compute: ComputeDuty
     network: NetworkDuty
     volume: VolumeDuty
@@ -60,8 +64,8 @@ def build(settings: HostSettings, images: ImageSource, metadata: MetadataSource)
     """The hosts of this machine: one, or any number of simulated ones."""
     if settings.mode == "simulated":
         return [
-            Duties(host_id, name, FakeCompute(hostname=name), FakeNetwork(), FakeVolume())
-            for host_id, name in settings.hosts
+            Duties(host_id, name, local_ip, FakeCompute(hostname=name), FakeNetwork(local_ip), FakeVolume())
+            for (host_id, name), local_ip in zip(settings.hosts, map(str, SIMULATED_TUNNELS.hosts()), strict=False)
         ]
     [(host_id, name)] = settings.hosts
     cache = ImageCache(settings.state_dir / "images", images)
@@ -79,7 +83,8 @@ def build(settings: HostSettings, images: ImageSource, metadata: MetadataSource)
     network = UserNetwork() if in_user_mode else LinuxNetwork(settings.network, metadata)
     # A guest reaches its volumes on the loopback of the namespace it runs in.
     exports = ExportSettings(netns=None if in_user_mode else settings.network.host_namespace)
-    return [Duties(host_id, name, compute, network, FileVolume(settings.state_dir, cache, exports))]
+    volume = FileVolume(settings.state_dir, cache, exports)
+    return [Duties(host_id, name, settings.local_ip, compute, network, volume)]
 
 
 def accelerator(state_dir: Path) -> Accelerator:

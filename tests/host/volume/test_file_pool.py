@@ -155,6 +155,27 @@ def test_a_killed_exporter_comes_back_with_the_same_connection(
     assert process.alive(pidfile)
 
 
+def test_dead_exporters_are_revived_and_one_that_cannot_be_is_told(
+    pool: FileVolume, volume: str, run: Run, state_dir: Path
+) -> None:
+    other = str(uuid.uuid4())
+    run(pool.create(other, 1 << 20))
+    connections = {volume_id: run(pool.export(volume_id)) for volume_id in (volume, other)}
+    assert run(pool.revive_exports()) == {}
+    for volume_id in (volume, other):
+        pidfile = state_dir / "volumes" / volume_id / "exporter.pid"
+        process.send_signal(pidfile, signal.SIGKILL)
+        while process.alive(pidfile):
+            os.sched_yield()
+    disk = state_dir / "volumes" / other / "disk.qcow2"
+    disk.write_bytes(b"no qcow2 any more")
+    revived = run(pool.revive_exports())
+    assert revived[volume] == ""
+    assert "cannot be exported" in revived[other]
+    assert process.alive(state_dir / "volumes" / volume / "exporter.pid")
+    assert run(pool.export(volume)) == connections[volume]
+
+
 def test_another_pool_object_finds_the_exports(
     pool: FileVolume, volume: str, run: Run, state_dir: Path, images: FileImages
 ) -> None:

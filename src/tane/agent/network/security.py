@@ -103,7 +103,8 @@ def plan_security(
         raise ValueError("one host cannot filter more than 65535 ports")
     chains, failed = _group_chains(secured, groups)
     sets = _member_sets(chains, groups)
-    filters = {port.id: _port_filter(port, groups, zone_of[port.network_id]) for port in secured}
+    digests = _group_digests(secured, groups)
+    filters = {port.id: _port_filter(port, digests, zone_of[port.network_id]) for port in secured}
     text = "\n".join(
         [
             f"table bridge {TABLE}",
@@ -338,9 +339,18 @@ def _member_sets(chains: Mapping[str, list[str]], groups: Mapping[str, SecurityG
     return lines
 
 
-def _port_filter(port: Port, groups: Mapping[str, SecurityGroup], zone: int) -> PortFilter:
-    own = [groups[group_id] for group_id in port.security_group_ids if group_id in groups]
-    remote = sorted({rule.remote_group_id for group in own for rule in group.rules if rule.remote_group_id})
-    members = [(group_id, sorted(groups[group_id].members)) for group_id in remote if group_id in groups]
+def _group_digests(ports: Iterable[Port], groups: Mapping[str, SecurityGroup]) -> dict[str, str]:
+    """What each group in use lets through, in short. Once a group: its members may be every port of a project."""
+    members = {group.id: sorted(group.members) for group in groups.values()}
+    digests = {}
+    for group_id in {group_id for port in ports for group_id in port.security_group_ids if group_id in groups}:
+        rules = groups[group_id].rules
+        remote = sorted({rule.remote_group_id for rule in rules if rule.remote_group_id in members})
+        digests[group_id] = _short(repr((rules, [(other, members[other]) for other in remote])))
+    return digests
+
+
+def _port_filter(port: Port, digests: Mapping[str, str], zone: int) -> PortFilter:
+    own = [digests[group_id] for group_id in port.security_group_ids if group_id in digests]
     addresses = frozenset(fixed.ip_address for fixed in port.fixed_ips)
-    return PortFilter(zone, addresses, _short(repr(([group.rules for group in own], members, _bindings(port)))))
+    return PortFilter(zone, addresses, _short(repr((own, _bindings(port)))))

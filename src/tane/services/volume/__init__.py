@@ -3,6 +3,7 @@
 from tane.services.volume.api.infrastructure import VERSIONS
 from tane.services.volume.operations import OPERATIONS
 from tane.services.volume.policies import RULES
+from tane.services.volume.reconcilers import RECONCILERS
 from tane.services.volume.routes import ROUTES
 from tane.web.errors import compute_shape
 from tane.web.routes import Service
@@ -16,5 +17,6 @@ SERVICE = Service(
     error_shape=compute_shape,
     microversions=VERSIONS,
     operations=OPERATIONS,
+    reconcilers=RECONCILERS,
     strict_paths=True,
 )

@@ -106,6 +106,9 @@ class FakeVolume:
     async def exports(self) -> set[str]:
         return {volume_id for volume_id, volume in self._volumes.items() if volume.connection}
 
+    async def revive_exports(self) -> dict[str, str]:
+        return {}
+
     async def volumes(self) -> set[str]:
         return set(self._volumes)
 

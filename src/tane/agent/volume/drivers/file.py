@@ -153,6 +153,27 @@ class FileVolume:
         """Volumes that have an export, including one whose daemon was killed: :meth:`export` starts it again."""
         return {volume_id for volume_id in await self.volumes() if self._exporter(volume_id).record() is not None}
 
+    async def revive_exports(self) -> dict[str, str]:
+        """Start the daemons again that died: their guests wait and connect anew."""
+        revived: dict[str, str] = {}
+        for volume_id in await asyncio.to_thread(self._dead_exports):
+            try:
+                async with self._locked(volume_id):
+                    exporter = self._exporter(volume_id)
+                    record = exporter.record()
+                    if record is None or exporter.running():
+                        continue  # Unexported or exported by someone else meanwhile.
+                    with host_errors(f"volume {volume_id} cannot be exported again"):
+                        await exporter.start(read_only=record.read_only)
+                revived[volume_id] = ""
+            except HostError as error:
+                revived[volume_id] = str(error)
+        return revived
+
+    def _dead_exports(self) -> list[str]:
+        exported = [record.parent.name for record in self._pool.glob("*/export.json")]
+        return [volume_id for volume_id in exported if not self._exporter(volume_id).running()]
+
     async def volumes(self) -> set[str]:
         if not self._pool.is_dir():
             return set()

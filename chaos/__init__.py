@@ -1,0 +1,1 @@
+"""Faults at random under load, then every invariant."""

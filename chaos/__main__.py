@@ -1,0 +1,142 @@
+"""``chaos/run --minutes M [--seed S]``: break a real cloud at random under load, then check every invariant.
+
+Prints each fault as it is done, each finding, and last ``chaos: K faults, L lost, O orphaned, S stuck``; exit status 1
+when there is any finding. The same seed chooses the same faults and actions; what they meet depends on timing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from tests.e2e.real import RealCloud
+
+from chaos import faults, invariants
+from chaos.caller import Caller
+from chaos.workload import Load, Writer
+from tane.cli.demo import cache_folder
+from tane.guest.build import build
+
+TENANTS = ("ada", "grace")
+DISK_MB = 2048
+SETTLE_SECONDS = 150.0
+
+
+def prepare(cloud: RealCloud, seed: int) -> tuple[list[Load], list[Writer]]:
+    guest = build(cache_folder())
+    loads = [Load(cloud, name, random.Random(f"{seed} {name}")) for name in TENANTS]
+    for load in loads:
+        load.image = load.tenant.upload_image(guest)
+    writers = [Writer(load) for load in loads]
+    for writer in writers:
+        writer.prepare()
+    return loads, writers
+
+
+def disturb(cloud: RealCloud, dice: random.Random, minutes: float, only: Sequence[str]) -> int:
+    """Faults at random moments; returns how many."""
+    done, until = 0, time.monotonic() + minutes * 60
+    choices, weights = zip(*(faults.FAULTS[name] for name in only), strict=True)
+    while time.monotonic() < until:
+        time.sleep(dice.uniform(1.0, 5.0))
+        [fault] = dice.choices(choices, weights)
+        told = fault(cloud, dice)
+        if told is not None:
+            done += 1
+            print(f"{done}: {told}", flush=True)
+    return done
+
+
+def check(cloud: RealCloud, loads: list[Load], writers: list[Writer]) -> invariants.Findings:
+    admin = Caller(cloud.url, "admin", (cloud.folder / "admin-password").read_text().strip(), "admin")
+    found = invariants.Findings()
+    for writer in writers:
+        print(f"{writer.load.tenant.name}: {writer.acknowledged + 1} writes acknowledged, {writer.load.done} actions")
+        found.lost += writer.missing(SETTLE_SECONDS)
+    rows, found.stuck = invariants.settle(cloud, admin, loads, SETTLE_SECONDS)
+    found.stuck += [f"unexpected error: {text}" for load in loads for text in load.unexpected]
+    found.lost += invariants.acknowledged(loads)
+    found.orphaned += invariants.quotas(admin, loads, rows)
+    until = time.monotonic() + SETTLE_SECONDS
+    while True:  # Reconcilers mend what a crash left; they have their own pace.
+        missing, extra = invariants.kernel(cloud, rows)
+        if not (missing or extra) or time.monotonic() > until:
+            break
+        time.sleep(1.0)
+    found.lost += sorted(missing)
+    found.orphaned += sorted(extra)
+    return found
+
+
+@contextlib.contextmanager
+def own_cloud(*, keep: bool) -> Iterator[RealCloud]:
+    """A cloud on a small disk of its own; gone afterwards unless it is to be kept for a look."""
+    disk = Path(tempfile.mkdtemp(prefix="tane-chaos-"))
+    faults.mount_state_disk(disk, DISK_MB)
+    cloud = RealCloud(disk / "state")
+    cloud.folder.mkdir()
+    try:
+        cloud.up()
+        yield cloud
+    finally:
+        if keep:
+            print(f"kept: tane down --state {cloud.folder} --purge; umount {disk}")
+        else:
+            cloud.tane("down", "--purge")
+            faults.unmount_state_disk(disk)
+            disk.rmdir()
+
+
+def run(
+    minutes: float, seed: int, *, only: Sequence[str] = tuple(faults.FAULTS), keep: bool = False
+) -> invariants.Findings:
+    """One whole run on a cloud of its own."""
+    with own_cloud(keep=keep) as cloud:
+        loads, writers = prepare(cloud, seed)
+        stop = threading.Event()
+        workers: list[Load | Writer] = [*loads, *writers]
+        threads = [threading.Thread(target=one.run, args=(stop,)) for one in workers]
+        for thread in threads:
+            thread.start()
+        try:
+            count = disturb(cloud, random.Random(seed), minutes, only)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        found = check(cloud, loads, writers)
+    _tell("lost", found.lost)
+    _tell("orphaned", found.orphaned)
+    _tell("stuck", found.stuck)
+    print(
+        f"chaos: {count} faults, {len(found.lost)} lost, {len(found.orphaned)} orphaned, {len(found.stuck)} stuck",
+        flush=True,
+    )
+    return found
+
+
+def _tell(kind: str, lines: Iterable[str]) -> None:
+    for line in lines:
+        print(f"{kind}: {line}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="chaos/run", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default=",".join(faults.FAULTS), help="of these faults (default: all)")
+    parser.add_argument("--keep", action="store_true", help="leave the cloud as it is in the end, for a look")
+    given = parser.parse_args()
+    found = run(given.minutes, given.seed, only=given.only.split(","), keep=given.keep)
+    return 1 if found.lost or found.orphaned or found.stuck else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
