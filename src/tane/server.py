@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import logging
 import os
 import signal
 import socket
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from typing import Any
 import structlog
 import uvicorn
 
+from tane import logs
 from tane.agent import host
 from tane.agent.documents import GuestState
 from tane.agent.duties import GuestListener, MetadataSource
@@ -26,6 +25,7 @@ from tane.config import Config
 from tane.core import Core
 from tane.hosts import HostAgent
 from tane.hosts import store as hosts
+from tane.jobs import forever
 from tane.jobs import store as jobs
 from tane.services.compute import interface as compute
 from tane.services.image import interface as image
@@ -35,20 +35,6 @@ from tane.web.protocol import Protocol
 log = structlog.get_logger()
 HEARTBEAT_SECONDS = 15.0
 HOST_NAMESPACE = uuid.UUID("7a6e65ee-8f43-4d43-9b0a-74616e650001")
-
-
-def configure_logging(level: str) -> None:
-    """One line of JSON per event on standard output, or plain text on a terminal."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.dev.ConsoleRenderer() if sys.stdout.isatty() else structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper(), logging.INFO)),
-        logger_factory=structlog.PrintLoggerFactory(),
-    )
 
 
 def host_settings(folder: Path, config: Config, mode: str) -> host.HostSettings:
@@ -78,7 +64,7 @@ def _suffixes(count: int) -> list[str]:
 
 async def run(folder: Path, config: Config, choice: Choice, admin_password: str, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
-    configure_logging(config.log_level)
+    logs.configure(config.log_level)
     core = make_core(config)
     with core.db.write() as tx:
         # Only one process runs jobs on an embedded database: what an earlier one held is free now.
@@ -173,9 +159,11 @@ async def _heartbeat(core: Core) -> None:
         with core.db.write() as tx:
             hosts.seen(tx, [agent.host_id for agent in core.hosts.local()])
 
-    while True:
+    async def once() -> None:
         await asyncio.sleep(HEARTBEAT_SECONDS)
         await core.in_thread(beat)
+
+    await forever("heartbeat", once)
 
 
 def external_cidr(config: Config, cloud: str) -> str:

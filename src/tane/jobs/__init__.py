@@ -1,5 +1,6 @@
 """Durable sagas: work that takes time, written in the same transaction as what it is about."""
 
+from tane.jobs.loops import forever
 from tane.jobs.operation import Cancelled, Operation, Permanent, Retry, Run, Step
 from tane.jobs.reconcile import Reconciler
 from tane.jobs.runner import Runner
@@ -16,5 +17,6 @@ __all__ = [
     "Step",
     "cancel",
     "enqueue",
+    "forever",
     "pending",
 ]

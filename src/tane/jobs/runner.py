@@ -18,8 +18,9 @@ import structlog
 from sqlalchemy.engine import Row
 
 from tane.agent.errors import HostError
-from tane.db import Tx
+from tane.db import Subscription, Tx
 from tane.jobs import store
+from tane.jobs.loops import forever
 from tane.jobs.operation import Cancelled, LeaseLost, Operation, Permanent, Retry, Run
 
 if TYPE_CHECKING:
@@ -47,21 +48,23 @@ class Runner:
 
     async def serve(self) -> None:
         """Run jobs until cancelled."""
-        renewing = asyncio.create_task(self._renew_forever())
+        renewing = asyncio.create_task(forever("job leases", self._renew_later))
         try:
             with self.core.db.signals.subscribe(store.TOPIC) as wake:
-                while True:
-                    started = await self._start_due()
-                    if len(self._tasks) >= self.slots:
-                        self._freed.clear()
-                        await self._freed.wait()
-                    elif not started:
-                        await wake.wait(await self._pause())
+                await forever("jobs", functools.partial(self._start_or_wait, wake))
         finally:
             renewing.cancel()
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(renewing, *self._tasks.values(), return_exceptions=True)
+
+    async def _start_or_wait(self, wake: Subscription) -> None:
+        started = await self._start_due()
+        if len(self._tasks) >= self.slots:
+            self._freed.clear()
+            await self._freed.wait()
+        elif not started:
+            await wake.wait(await self._pause())
 
     async def drain(self) -> None:
         """Run until no job is left that could run now or later; for tests and one-shot commands."""
@@ -108,11 +111,10 @@ class Runner:
             return IDLE_SECONDS
         return float(min(IDLE_SECONDS, max(0.01, (due - self.core.clock.now()).total_seconds())))
 
-    async def _renew_forever(self) -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            if self._tasks:
-                await self.core.in_thread(self._renew, list(self._tasks))
+    async def _renew_later(self) -> None:
+        await asyncio.sleep(RENEW_SECONDS)
+        if self._tasks:
+            await self.core.in_thread(self._renew, list(self._tasks))
 
     def _renew(self, job_ids: list[int]) -> None:
         with self.core.db.write() as tx:

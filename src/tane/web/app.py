@@ -16,10 +16,20 @@ import falcon.asgi
 import structlog
 
 from tane.core import Core
+from tane.db import DatabaseUnavailable
 from tane.web import codec
 from tane.web.access import permits
 from tane.web.context import Context
-from tane.web.errors import ApiError, BadRequest, Forbidden, NotFound, TooLarge, Unauthorized, UnsupportedMedia
+from tane.web.errors import (
+    ApiError,
+    BadRequest,
+    Forbidden,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMedia,
+)
 from tane.web.protocol import ZERO_COPY
 from tane.web.request import CURRENT, FilePart, Request, Response
 from tane.web.routes import Route, Service
@@ -203,6 +213,9 @@ class Endpoint:
         except falcon.HTTPError as error:
             # Falcon's own reading of a header, such as a Content-Length that is no number.
             self._error(resp, BadRequest(error.description or error.title or "Malformed request"))
+        except DatabaseUnavailable as error:
+            log.error("database unavailable", method=method, path=req.path, error=str(error.orig))
+            self._error(resp, Unavailable(f"The cloud's database cannot be used now ({error.orig}); try again later."))
         except Exception:
             log.error(
                 "request failed", method=method, path=req.path, error=traceback.format_exc(), request_id=request_id

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ _RUNSTATES: dict[str, GuestState] = {
 """QEMU's run states; those not named here are stages of running."""
 
 _BUTTON_SECONDS = 10.0
+FULL_DISK_SECONDS = 2.0
 _CONSOLE_LIMIT = 4 << 20
 
 
@@ -339,6 +340,7 @@ class Machine:
         if self.running():
             await self.qmp()
         await self._settle()
+        self._later(self._try_writing_again())
 
     async def let_go(self) -> None:
         """Close the session; the guest goes on."""
@@ -370,11 +372,26 @@ class Machine:
     def _on_event(self, event: Mapping[str, Any]) -> None:
         if event["event"] in ("SHUTDOWN", "GUEST_PANICKED"):
             self._look()
+        elif event["event"] == "BLOCK_IO_ERROR" and event["data"]["action"] == "stop":
+            self._later(self._try_writing_again())
 
     def _look(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._settle())
+        self._later(self._settle())
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _try_writing_again(self) -> None:
+        """QEMU holds a guest whose disk has no room, so that it never sees the error; each try that fails comes back
+        here as another event."""
+        await asyncio.sleep(FULL_DISK_SECONDS)
+        async with self.lock:
+            if self._record is not None and self._record.state == "running" and self.running():
+                with contextlib.suppress(QmpError):  # It ended meanwhile, which is noted elsewhere.
+                    if await self._run_state() == "io-error":
+                        await (await self.qmp()).execute("cont")
 
     async def _settle(self) -> None:
         """Note and tell when the guest stopped by itself. What our own operations did is noted already."""
