@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import random
 import sys
 import tempfile
@@ -81,6 +82,7 @@ def own_cloud(*, keep: bool) -> Iterator[RealCloud]:
     disk = Path(tempfile.mkdtemp(prefix="tane-chaos-"))
     faults.mount_state_disk(disk, DISK_MB)
     cloud = RealCloud(disk / "state")
+    os.environ["TANE_DISK_ALLOCATION_RATIO"] = "16"  # The disk is small so that it can be filled, not for the servers.
     cloud.folder.mkdir()
     try:
         cloud.up()

@@ -229,11 +229,13 @@ class Writer:
                 return
 
     def revive(self) -> None:
+        """What its owner would do: start it when it went down, reboot it hard when a start failed."""
         path = f"{COMPUTE}/servers/{self.server_id}"
+        ways: dict[str, dict[str, Any]] = {"SHUTOFF": {"os-start": None}, "ERROR": {"reboot": {"type": "HARD"}}}
         try:
             server = self.load.caller.call("GET", path)["server"]
-            if server["status"] == "SHUTOFF" and server["OS-EXT-STS:task_state"] is None:
-                self.load.caller.call("POST", f"{path}/action", {"os-start": None})
+            if server["status"] in ways and server["OS-EXT-STS:task_state"] is None:
+                self.load.caller.call("POST", f"{path}/action", ways[server["status"]])
         except (Unknown, Refused):
             return  # The next round tries again.
 

@@ -64,7 +64,9 @@ def build(settings: HostSettings, images: ImageSource, metadata: MetadataSource)
     """The hosts of this machine: one, or any number of simulated ones."""
     if settings.mode == "simulated":
         return [
-            Duties(host_id, name, local_ip, FakeCompute(hostname=name), FakeNetwork(local_ip), FakeVolume())
+            Duties(
+                host_id, name, local_ip, FakeCompute(hostname=name), FakeNetwork(local_ip, plans=False), FakeVolume()
+            )
             for (host_id, name), local_ip in zip(settings.hosts, map(str, SIMULATED_TUNNELS.hosts()), strict=False)
         ]
     [(host_id, name)] = settings.hosts

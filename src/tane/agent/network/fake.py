@@ -14,10 +14,12 @@ class FakeNetwork:
     """:class:`tane.agent.duties.NetworkDuty` that plans a document like a real host and applies nothing.
 
     ``refuse`` maps resource ids to the reason this host gives for not applying them; ``broken`` is raised by
-    :meth:`apply` when it is set. ``state`` is the last document.
+    :meth:`apply` when it is set. ``state`` is the last document. ``plans=False`` takes every document unseen: many
+    simulated hosts in one process would otherwise do there what real hosts do elsewhere.
     """
 
-    def __init__(self, local_ip: str | None = None) -> None:
+    def __init__(self, local_ip: str | None = None, *, plans: bool = True) -> None:
+        self._plans = plans
         self.state: NetworkState | None = None
         self.passes = 0
         self.refuse: dict[str, str] = {}
@@ -27,7 +29,9 @@ class FakeNetwork:
     async def apply(self, state: NetworkState) -> NetworkApplied:
         if self.broken is not None:
             raise self.broken
-        failed = {**plan(state, self._settings, "bridge").failed, **self.refuse}
+        failed = dict(self.refuse)
+        if self._plans:
+            failed = {**plan(state, self._settings, "bridge").failed, **failed}
         self.state = state
         self.passes += 1
         return NetworkApplied(

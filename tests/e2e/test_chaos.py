@@ -1,0 +1,16 @@
+"""The shortest form of chaos: half a minute of faults under load."""
+
+from __future__ import annotations
+
+import pytest
+
+from chaos.__main__ import run
+from tests.e2e.real import MARKS
+
+pytestmark = MARKS
+
+
+def test_faults_under_load_lose_orphan_and_stick_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    found = run(minutes=0.5, seed=1)
+    assert (found.lost, found.orphaned, found.stuck) == ([], [], [])
+    assert "0 lost, 0 orphaned, 0 stuck" in capsys.readouterr().out.splitlines()[-1]
