@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -96,6 +97,8 @@ class OwnCloud:
 
 
 def main() -> None:
+    # Being told to end must not leave a cloud behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split("\n")[0])
     parser.add_argument("questions", nargs="*", help=", ".join(QUESTIONS | LONG))
     parser.add_argument("--pid", type=int)

@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import os
 import random
+import signal
 import sys
 import tempfile
 import threading
@@ -17,13 +18,12 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tests.e2e.real import RealCloud
-
 from chaos import faults, invariants
 from chaos.caller import Caller
 from chaos.workload import Load, Writer
 from tane.cli.demo import cache_folder
 from tane.guest.build import build
+from tests.e2e.real import RealCloud
 
 TENANTS = ("ada", "grace")
 DISK_MB = 2048
@@ -130,6 +130,8 @@ def _tell(kind: str, lines: Iterable[str]) -> None:
 
 
 def main() -> int:
+    # Being told to end must not leave a cloud behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parser = argparse.ArgumentParser(prog="chaos/run", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=1)

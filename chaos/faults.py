@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.e2e.real import RealCloud
 
 FULL_SECONDS = 3.0
+FROZEN_SECONDS = 5.0
 
 
 def processes(cloud: RealCloud, program: str) -> Iterator[tuple[int, str]]:
@@ -61,6 +62,20 @@ def kill_exporter(cloud: RealCloud, dice: random.Random) -> str | None:
     return kill_one(cloud, dice, "qemu-storage-daemon", "/host/volumes/")
 
 
+def freeze(cloud: RealCloud, dice: random.Random) -> str | None:
+    """The cloud or an exporter says nothing for some seconds, like one behind a cut connection, and goes on."""
+    exporters = sorted(pid for pid, _ in processes(cloud, "qemu-storage-daemon"))
+    own = int((cloud.folder / "run" / "tane.pid").read_text().split()[0])
+    pid = dice.choice([own, *exporters])
+    try:
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(dice.uniform(1.0, FROZEN_SECONDS))
+        os.kill(pid, signal.SIGCONT)
+    except ProcessLookupError:
+        return None
+    return f"froze {'the cloud' if pid == own else f'qemu-storage-daemon {pid}'}"
+
+
 def fill_disk(cloud: RealCloud, dice: random.Random) -> str:
     """No byte is free on the state disk for some seconds."""
     ballast = cloud.folder.parent / "ballast"
@@ -81,6 +96,7 @@ FAULTS: dict[str, tuple[Fault, int]] = {
     "guest": (kill_guest, 1),
     "dnsmasq": (kill_dnsmasq, 2),
     "exporter": (kill_exporter, 2),
+    "freeze": (freeze, 2),
     "disk": (fill_disk, 1),
 }
 """With how often each comes, compared with the others."""

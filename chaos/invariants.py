@@ -8,11 +8,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.e2e.real import RealCloud
-
 from chaos.caller import Caller, Refused
 from chaos.faults import processes
 from chaos.workload import COMPUTE, NETWORK, Load
+from tests.e2e.real import RealCloud
 
 SETTLED = {"ACTIVE", "SHUTOFF", "ERROR", "PAUSED", "SUSPENDED"}
 QUIET_VOLUMES = {"available", "in-use", "error", "error_deleting"}

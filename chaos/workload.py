@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.e2e.real import SSH_OPTIONS, RealCloud, Tenant
-
 from chaos.caller import Caller, Refused, Unknown
+from tests.e2e.real import SSH_OPTIONS, RealCloud, Tenant
 
 COMPUTE, NETWORK = "/compute/v2.1", "/network/v2.0"
 MOST = {"server": 1, "volume": 3, "network": 2, "floating_ip": 2}

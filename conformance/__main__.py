@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -27,6 +28,8 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
+    # Being told to end must not leave a cloud behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = arguments()
     folder = RESULTS / f"{options.suite}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder.mkdir(parents=True)

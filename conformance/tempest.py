@@ -178,7 +178,7 @@ def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configpar
             "resize": False,
             "shelve": False,
             "change_password": False,
-            "vnc_console": False,
+            "vnc_console": not cloud.simulated and cloud.state.config().novnc_dir.exists(),
             "console_output": not cloud.simulated,
         },
         "validation": {"run_validation": not cloud.simulated, "image_ssh_user": "root", "image_alt_ssh_user": "root"},

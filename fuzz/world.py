@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.api.compute_support import make_flavor
-from tests.api.network_support import public
-from tests.resources import one_of_each
-from tests.support import ADMIN_PASSWORD, HOST_ID, ApiCloud, Caller, fake_hosts, register
 
 from tane.app import CATALOG, Cloud, make_core
 from tane.clock import SystemClock
 from tane.config import Config
 from tane.services.identity import interface as identity
+from tests.api.compute_support import make_flavor
+from tests.api.network_support import public
+from tests.resources import one_of_each
+from tests.support import ADMIN_PASSWORD, HOST_ID, ApiCloud, Caller, fake_hosts, register
 
 PATIENCE = 10.0
 ALIKE = {

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from fuzz import values
-
 from tane.app import SERVICES
 from tane.web.routes import Route, Service
 from tests.api.compute_support import make_flavor
