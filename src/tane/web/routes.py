@@ -26,7 +26,8 @@ class Route:
     ``policy`` None means that anyone may call it, with a token or without. ``action`` names the single key of the body
     where many actions share one path. ``body`` is the schema; without one the body is ignored. ``stream``: the handler
     reads the body itself. ``at_once`` answers on the event loop from what is remembered, without any wait; where it
-    returns None, the handler is called as ever. ``since`` / ``until`` bound the microversions that have the route. ``ruled`` false: access rules of application credentials do not shut it.
+    returns None, the handler is called as ever. ``since`` / ``until`` bound the microversions that have the route.
+    ``ruled`` false: access rules of application credentials do not shut it.
     """
 
     method: str
