@@ -135,7 +135,7 @@ def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configpar
             "auth_version": "v3",
             "user_unique_last_password_count": 0,
         },
-        "identity-feature-enabled": {"trust": False, "application_credentials": False, "access_rules": False},
+        "identity-feature-enabled": {"trust": True, "application_credentials": True, "access_rules": True},
         "service_available": {
             "cinder": True,
             "glance": True,
