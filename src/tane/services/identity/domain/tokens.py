@@ -23,7 +23,6 @@ from tane.services.identity.domain import audit, keys
 from tane.services.identity.domain.memory import Desk, NotRemembered
 from tane.services.identity.drivers import User, users_of
 from tane.services.identity.store import app_credentials, assignments, rows
-from tane.services.identity.store import audit as audit_store
 from tane.services.identity.store import tokens as store
 from tane.web.errors import Forbidden, NotFound, Unauthorized
 
@@ -89,11 +88,6 @@ class Token:
     @property
     def expires_at(self) -> datetime:
         return EPOCH + timedelta(microseconds=self.payload.expires_at)
-
-
-def changed(core: Core, tx: Tx) -> None:
-    """Make every process forget what it remembers. ``audit.record`` does it too."""
-    audit_store.bump(tx)
 
 
 def seal(desk: Desk, payload: Payload) -> tuple[str, Token]:
