@@ -13,7 +13,7 @@ import secrets
 import threading
 from collections.abc import Callable, Hashable
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from tane.core import Core
@@ -22,7 +22,7 @@ from tane.services.identity.drivers import User
 from tane.services.identity.store import audit as audit_store
 
 T = TypeVar("T")
-MOST_ENTRIES = 20_000
+MOST_ENTRIES = 10_000
 MOST_VERIFIERS = 5_000
 
 
@@ -60,15 +60,18 @@ class Memory:
                     self._entries = {}
                 self._entries[key] = value
 
-    def verifies(self, user: User, password: str, now: datetime) -> bool:
-        """Whether this password of this very state of the user was found right a short while ago."""
-        known = self._verifiers.get(user.id)
+    def verifies(self, user: User, password: str, now: datetime, of: str = "") -> bool:
+        """Whether this password of this very state of the user was found right a short while ago.
+
+        ``of`` tells the application credential whose secret it is.
+        """
+        known = self._verifiers.get(user.id + of)
         return known is not None and now < known[1] and hmac.compare_digest(known[0], self._digest(user, password))
 
-    def remember_password(self, user: User, password: str, now: datetime, seconds: int) -> None:
+    def remember_password(self, user: User, password: str, until: datetime, of: str = "") -> None:
         if len(self._verifiers) >= MOST_VERIFIERS:
             self._verifiers = {}
-        self._verifiers[user.id] = (self._digest(user, password), now + timedelta(seconds=seconds))
+        self._verifiers[user.id + of] = (self._digest(user, password), until)
 
     def _digest(self, user: User, password: str) -> bytes:
         """Binds the password to all there is to know of the user: any change of the user makes it worthless."""

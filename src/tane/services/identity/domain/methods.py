@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.hashes import SHA1
@@ -67,7 +67,7 @@ def by_password(desk: Desk, identity: IdentityIn) -> Proof:
             with desk.core.db.write() as tx:
                 driver.login_failed(tx, user)
             raise Unauthorized(REFUSED)
-        desk.memory.remember_password(user, given.password, desk.now, desk.core.config.password_verifier_ttl)
+        desk.memory.remember_password(user, given.password, _until(desk))
     if password_expired(user, desk.now):
         raise Unauthorized(f"The password is expired and needs to be changed for user: {user.id}.")
     if driver.notes_logins:
@@ -75,6 +75,11 @@ def by_password(desk: Desk, identity: IdentityIn) -> Proof:
         with desk.core.db.write() as tx:
             driver.logged_in(tx, user)
     return Proof(user, ("password",))
+
+
+def _until(desk: Desk) -> datetime:
+    """How long a right password is remembered."""
+    return desk.now + timedelta(seconds=desk.core.config.password_verifier_ttl)
 
 
 def password_expired(user: User, now: datetime) -> bool:
@@ -102,8 +107,11 @@ def by_token(desk: Desk, identity: IdentityIn) -> Proof:
 
 def by_application_credential(desk: Desk, identity: IdentityIn) -> Proof:
     given: AppCredentialMethod = _given(identity.application_credential, "application_credential")
-    if given.id:
-        found = rows.get(desk.tx, tables.application_credential, given.id)
+    app_id = given.id
+    if app_id:
+        found = desk.known(
+            ("application credential", app_id), lambda tx: rows.get(tx, tables.application_credential, app_id)
+        )
     elif given.name and given.user is not None:
         owner = find_user(desk, given.user)
         found = app_credentials.named(desk.tx, owner.id, given.name) if owner else None
@@ -113,16 +121,18 @@ def by_application_credential(desk: Desk, identity: IdentityIn) -> Proof:
         raise BadRequest("Expecting to find id or name in application credential.")
     user = user_at(desk, found.user_id) if found is not None else None
     if found is None or user is None or (found.expires_at is not None and found.expires_at <= desk.now):
+        desk.must_wait()
         desk.close()
         waste_time(given.secret, desk.core.config.bcrypt_rounds)
         raise Unauthorized(REFUSED)
     enabled_user(desk, user.id)
     secret = f"{found.id}:{found.secret_hash}:{given.secret}"
-    if not desk.memory.verifies(user, secret, desk.now):
+    if not desk.memory.verifies(user, secret, desk.now, found.id):
+        desk.must_wait()
         desk.close()
         if not check_password(given.secret, found.secret_hash):
             raise Unauthorized(REFUSED)
-        desk.memory.remember_password(user, secret, desk.now, desk.core.config.password_verifier_ttl)
+        desk.memory.remember_password(user, secret, _until(desk), found.id)
     return Proof(user, ("application_credential",), None, None, found.id, found.project_id)
 
 

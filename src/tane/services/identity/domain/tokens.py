@@ -75,7 +75,6 @@ class Token:
 
     payload: Payload
     standing: Standing
-    views: dict[Any, bytes] = field(default_factory=dict, compare=False)
 
     @property
     def user(self) -> User:
