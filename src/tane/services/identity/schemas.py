@@ -236,7 +236,7 @@ class EndpointFilters(Body):
 class EndpointGroupIn(LooseBody):
     name: Name | UnsetOr = UNSET
     description: str | UnsetOr | None = UNSET
-    filters: EndpointFilters | UnsetOr = UNSET
+    filters: EndpointFilters | UnsetOr | None = UNSET
 
 
 class EndpointGroup(StrictBody):

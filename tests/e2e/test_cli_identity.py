@@ -1,0 +1,246 @@
+"""Every identity command of the ``openstack`` client, as its own list tells them, against a running cloud."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.real import RealCloud
+
+COMMANDS = sorted(entry.name.replace("_", " ") for entry in entry_points(group="openstack.identity.v3"))
+NOT_OFFERED = {
+    "federation": "logins by another identity provider are not offered",
+    "identity provider": "logins by another identity provider are not offered",
+    "mapping": "logins by another identity provider are not offered",
+    "service provider": "logins by another identity provider are not offered",
+    "request token": "delegation by OAuth 1.0a is not offered; trusts and application credentials are",
+    "access token": "delegation by OAuth 1.0a is not offered; trusts and application credentials are",
+}
+"""The first words of commands, with the reason."""
+
+
+class Shell:
+    """The client, logged in as someone."""
+
+    def __init__(self, cloud: RealCloud, user: str, password: str, project: str) -> None:
+        scope = {"OS_USERNAME": user, "OS_PASSWORD": password, "OS_PROJECT_NAME": project}
+        domains = {"OS_USER_DOMAIN_ID": "default", "OS_PROJECT_DOMAIN_ID": "default"}
+        address = {"OS_AUTH_URL": f"{cloud.url}/identity/v3", "OS_IDENTITY_API_VERSION": "3"}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", str(Path(__file__).parent / "openstack_shell.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**kept, **scope, **domains, **address},
+        )
+        self.done: set[str] = set()
+
+    def run(self, *arguments: str) -> str:
+        """Run one command; returns its output."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(arguments), file=self._process.stdin, flush=True)
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        assert answer["code"] == 0, f"openstack {' '.join(arguments)}: {answer['err']}"
+        self.done.add(command_of(arguments))
+        return str(answer["out"]).strip()
+
+    def make(self, *arguments: str, column: str = "id") -> str:
+        """Run a command that creates something; returns its id."""
+        return self.run(*arguments, "-f", "value", "-c", column)
+
+    def close(self) -> None:
+        self._process.communicate(timeout=20)
+
+
+def command_of(arguments: tuple[str, ...]) -> str:
+    """The longest command of the client that these arguments begin with."""
+    words = " ".join(arguments)
+    return max((name for name in COMMANDS if f"{words} ".startswith(f"{name} ")), key=len)
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCloud]:
+    cloud = RealCloud(tmp_path_factory.mktemp("cloud"))
+    cloud.tane("up", "--mode", "simulated", "--port", str(cloud.port))
+    yield cloud
+    cloud.tane("down", "--purge")
+
+
+@pytest.fixture
+def shell(simulated: RealCloud) -> Iterator[Shell]:
+    password = (simulated.folder / "admin-password").read_text().strip()
+    shell = Shell(simulated, "admin", password, "admin")
+    yield shell
+    shell.close()
+
+
+def test_every_identity_command_does_its_work(simulated: RealCloud, shell: Shell, tmp_path: Path) -> None:
+    for part in (people, assignments, services, limits, own_credentials):
+        part(shell, tmp_path)
+    mia = Shell(simulated, "mia", "mia-secret", "garden")
+    mia.run("token", "issue")
+    mia.run("user", "password", "set", "--original-password", "mia-secret", "--password", "another")
+    mia.close()
+    cleanup(shell)
+    done = shell.done | mia.done
+    left = [name for name in COMMANDS if name not in done and not name.startswith(tuple(NOT_OFFERED))]
+    assert not left, "neither run nor said not to be offered"
+
+
+def people(shell: Shell, folder: Path) -> None:
+    run = shell.run
+    run("domain", "create", "land", "--description", "far")
+    run("domain", "set", "land", "--description", "wide", "--disable")
+    assert "land" in run("domain", "list")
+    run("domain", "show", "land")
+    run("project", "create", "garden", "--tag", "green", "--property", "colour=red", "--enable")
+    run("project", "create", "shed", "--parent", "garden")
+    run("project", "set", "garden", "--description", "roses", "--tag", "old")
+    assert "garden" in run("project", "list", "--tags", "green,old")
+    assert "parents" in run("project", "show", "shed", "--parents")
+    run("user", "create", "mia", "--password", "mia-secret", "--project", "garden", "--email", "mia@example.org")
+    run("user", "set", "mia", "--description", "gardener")
+    assert "gardener" in run("user", "show", "mia")
+    run("user", "list", "--long")
+    run("group", "create", "growers")
+    run("group", "set", "growers", "--description", "of roses")
+    run("group", "show", "growers")
+    run("group", "add", "user", "growers", "mia")
+    assert "mia in group growers" in run("group", "contains", "user", "growers", "mia")
+    assert "mia" in run("user", "list", "--group", "growers")
+    assert "growers" in run("group", "list", "--user", "mia")
+
+
+def assignments(shell: Shell, folder: Path) -> None:
+    run = shell.run
+    run("role", "create", "painter", "--description", "of walls")
+    run("role", "set", "painter", "--name", "printer")
+    run("role", "show", "printer")
+    assert "printer" in run("role", "list")
+    run("implied", "role", "create", "printer", "--implied-role", "reader")
+    assert "printer" in run("implied", "role", "list")
+    run("implied", "role", "delete", "printer", "--implied-role", "reader")
+    run("role", "add", "--user", "mia", "--project", "garden", "member")
+    run("role", "add", "--group", "growers", "--project", "garden", "--inherited", "printer")
+    run("role", "add", "--user", "mia", "--system", "all", "reader")
+    listed = run("role", "assignment", "list", "--names", "--project", "garden", "--effective")
+    assert "mia@Default" in listed
+    run("role", "assignment", "list", "--names", "--system", "all")
+    run("role", "remove", "--group", "growers", "--project", "garden", "--inherited", "printer")
+    run("role", "remove", "--user", "mia", "--system", "all", "reader")
+
+
+def services(shell: Shell, folder: Path) -> None:
+    run = shell.run
+    run("region", "create", "north", "--description", "cold")
+    run("region", "set", "north", "--description", "colder")
+    run("region", "show", "north")
+    assert "north" in run("region", "list")
+    run("service", "create", "painting", "--name", "brush")
+    run("service", "set", "brush", "--description", "paints")
+    run("service", "show", "brush")
+    assert "brush" in run("service", "list")
+    endpoint = shell.make("endpoint", "create", "--region", "north", "brush", "public", "http://203.0.113.5/")
+    run("endpoint", "set", endpoint, "--url", "http://203.0.113.6/")
+    assert "203.0.113.6" in run("endpoint", "show", endpoint)
+    run("endpoint", "list", "--service", "brush")
+    run("endpoint", "add", "project", endpoint, "garden")
+    assert endpoint in run("endpoint", "list", "--project", "garden")
+    run("endpoint", "remove", "project", endpoint, "garden")
+    filters = folder / "filters.json"
+    filters.write_text('{"interface": "public"}')
+    group = shell.make("endpoint", "group", "create", "open", str(filters))
+    run("endpoint", "group", "set", group, "--name", "wide")
+    run("endpoint", "group", "show", group)
+    run("endpoint", "group", "list")
+    run("endpoint", "group", "add", "project", group, "garden")
+    run("endpoint", "group", "remove", "project", group, "garden")
+    run("endpoint", "group", "delete", group)
+    run("endpoint", "delete", endpoint)
+    assert "identity" in run("catalog", "list")
+    assert "identity" in run("catalog", "show", "identity")
+    rules = folder / "rules.json"
+    rules.write_text("{}")
+    policy = shell.make("policy", "create", "--type", "text/plain", str(rules))
+    run("policy", "set", policy, "--type", "application/json")
+    run("policy", "show", policy)
+    run("policy", "list")
+    run("policy", "delete", policy)
+    consumer = shell.make("consumer", "create", "--description", "painter")
+    run("consumer", "set", consumer, "--description", "printer")
+    run("consumer", "show", consumer)
+    run("consumer", "list")
+    run("consumer", "delete", consumer)
+
+
+def limits(shell: Shell, folder: Path) -> None:
+    run = shell.run
+    arguments = ("--service", "brush", "--region", "north", "--default-limit", "10", "canvas")
+    registered = shell.make("registered", "limit", "create", *arguments)
+    run("registered", "limit", "set", registered, "--default-limit", "20")
+    run("registered", "limit", "show", registered)
+    run("registered", "limit", "list", "--service", "brush")
+    arguments = ("--service", "brush", "--region", "north", "--project", "garden", "--resource-limit", "5", "canvas")
+    limit = shell.make("limit", "create", *arguments)
+    run("limit", "set", limit, "--resource-limit", "6")
+    run("limit", "show", limit)
+    run("limit", "list", "--project", "garden")
+    run("limit", "delete", limit)
+    run("registered", "limit", "delete", registered)
+
+
+def own_credentials(shell: Shell, folder: Path) -> None:
+    run = shell.run
+    credential = shell.make("credential", "create", "--type", "cert", "mia", "secret")
+    run("credential", "set", credential, "--user", "mia", "--type", "cert", "--data", "another")
+    run("credential", "show", credential)
+    run("credential", "list", "--user", "mia")
+    run("credential", "delete", credential)
+    access = shell.make("ec2", "credentials", "create", column="access")
+    run("ec2", "credentials", "show", access)
+    assert access in run("ec2", "credentials", "list")
+    run("ec2", "credentials", "delete", access)
+    rules = '[{"service": "compute", "method": "GET", "path": "/v2.1/servers"}]'
+    run("application", "credential", "create", "robot", "--role", "member", "--access-rules", rules)
+    run("application", "credential", "show", "robot")
+    assert "robot" in run("application", "credential", "list")
+    run("application", "credential", "delete", "robot")
+    rule = run("access", "rule", "list", "-f", "value", "-c", "ID")
+    run("access", "rule", "show", rule)
+    run("access", "rule", "delete", rule)
+    trust = shell.make("trust", "create", "--project", "admin", "--role", "member", "admin", "mia")
+    run("trust", "show", trust)
+    run("trust", "list")
+    run("trust", "delete", trust)
+    token = shell.make("token", "issue")
+    assert token
+
+
+def cleanup(shell: Shell) -> None:
+    run = shell.run
+    run("group", "remove", "user", "growers", "mia")
+    run("group", "delete", "growers")
+    run("role", "remove", "--user", "mia", "--project", "garden", "member")
+    run("role", "delete", "printer")
+    run("user", "delete", "mia")
+    run("project", "delete", "shed")
+    run("project", "delete", "garden")
+    run("service", "delete", "brush")
+    run("region", "delete", "north")
+    run("domain", "delete", "land")
+    run("token", "revoke", shell.make("token", "issue"))
+
+
+def test_what_is_not_offered_is_a_command_of_the_client() -> None:
+    for words in NOT_OFFERED:
+        assert any(name.startswith(words) for name in COMMANDS), words
