@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,8 @@ class Cloud:
     mode: str
     description: str
     admin: Client
+    web: str = ""
+    """Where image files can be fetched from (``disk.raw``, ``disk.qcow2``); empty for a cloud that ran already."""
 
     @property
     def simulated(self) -> bool:
@@ -54,13 +60,52 @@ def own_cloud(*, simulated: bool, keep: bool) -> Iterator[Cloud]:
         port = probe.getsockname()[1]
     mode = "simulated" if simulated else "auto"
     try:
-        _tane("up", "--state", str(folder), "--port", str(port), "--mode", mode)
-        yield running_cloud(folder)
+        with _web(folder / "web") as web:
+            (folder / "tane.toml").write_text(SETTINGS.format(port=port, mode=mode, web_port=web.rpartition(":")[2]))
+            _tane("up", "--state", str(folder))
+            yield replace(running_cloud(folder), web=web)
     finally:
         if keep:
             print(f"conformance: the cloud is left running; --state {folder}")
         else:
             _tane("down", "--state", str(folder), "--purge")
+
+
+SETTINGS = """
+port = {port}
+mode = "{mode}"
+
+[image]
+allowed_hosts = ["127.0.0.1"]
+allowed_ports = [{web_port}]
+show_multiple_locations = true
+
+[image.stores.web]
+type = "http"
+"""
+
+
+@contextmanager
+def _web(folder: Path) -> Iterator[str]:
+    """A web server on loopback with the files that imports fetch; yields its address."""
+    folder.mkdir()
+    (folder / "disk.raw").write_bytes(bytes(1 << 20))
+    header = b"QFI\xfb" + struct.pack(">IQIIQIIQQIIQ", 2, 0, 0, 16, 1 << 20, 0, 1, 3 << 16, 1 << 16, 1, 0, 0)
+    (folder / "disk.qcow2").write_bytes(header.ljust(4 << 16, b"\0"))
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def _tane(*arguments: str) -> None:

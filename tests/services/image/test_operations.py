@@ -111,11 +111,14 @@ def is_active(*names: str) -> Callable[[World], None]:
     return check
 
 
-def is_queued(world: World) -> None:
-    row = world.row()
-    assert row.status == "queued" and row.size is None and row.os_hash_value is None and row.disk_format == "raw"
-    assert world.stores() == [] and world.files() == []
-    assert world.task().status == "failure" and world.task().message
+def is_queued(*names: str) -> Callable[[World], None]:
+    def check(world: World) -> None:
+        row = world.row()
+        assert row.status == "queued" and row.size is None and row.os_hash_value is None and row.disk_format == "raw"
+        assert world.stores() == list(names) and world.files() == []
+        assert world.task().status == "failure" and world.task().message
+
+    return check
 
 
 def stays_where_it_was(world: World) -> None:
@@ -124,10 +127,10 @@ def stays_where_it_was(world: World) -> None:
 
 
 SAGAS: dict[str, tuple[str, Callable[[World], None], Callable[[World], None], Callable[[World], None]]] = {
-    "glance-direct": ("image.import_image", staged, is_active("local", "second"), is_queued),
-    "web-download": ("image.import_image", downloaded, is_active("second"), is_queued),
+    "glance-direct": ("image.import_image", staged, is_active("local", "second"), is_queued()),
+    "web-download": ("image.import_image", downloaded, is_active("second"), is_queued()),
     "copy-image": ("image.import_image", copied, is_active("local", "second"), stays_where_it_was),
-    "add location": ("image.add_location", located, is_active("web"), is_queued),
+    "add location": ("image.add_location", located, is_active("web"), is_queued("web")),
 }
 
 

@@ -60,13 +60,12 @@ def start(core: Core, ctx: Context, image_id: str, wanted: Import) -> str | None
         _check_uri(core, wanted.method.uri)
     with core.db.write() as tx:
         row = visible(tx, ctx, image_id)
-        quotas.require(tx, core, ctx.project_id, image_size_total=0)
-        _require_state(row, method)
-        if method == "copy-image":
-            if not core.policy.allows("copy_image", ctx):
-                raise Forbidden("You are not authorized to complete copy_image action.")
-        else:
+        if method != "copy-image":
             own(tx, ctx, image_id)
+        elif not core.policy.allows("copy_image", ctx):
+            raise Forbidden("You are not authorized to complete copy_image action.")
+        _require_state(row, method)
+        quotas.require(tx, core, ctx.project_id, image_size_total=0)
         names = _stores_of(core, wanted)
         if method == "copy-image":
             present = {place.store for place in locations.of_image(tx, image_id)}
@@ -134,10 +133,9 @@ def add_location(core: Core, ctx: Context, image_id: str, url: str, validation: 
     :raises Conflict: not queued. :raises Forbidden: no store of URLs, or another's image.
     """
     with core.db.write() as tx:
-        row = visible(tx, ctx, image_id)
+        row = own(tx, ctx, image_id)
         if row.status != "queued":
             raise Conflict(f"It's not allowed to add locations if image status is {row.status}.")
-        own(tx, ctx, image_id)
         store = require_http(core)
         _check_uri(core, url)
         task_id = _lock(tx, image_id)

@@ -115,6 +115,7 @@ def opened(url: str, settings: ImageSettings, method: str = "GET") -> Iterator[h
     for _ in range(MOST_REDIRECTS + 1):
         parts, addresses = resolve(url, settings)
         connection = _Connection(parts, addresses)
+        response: http.client.HTTPResponse | None = None
         try:
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request(method, path, headers={"User-Agent": "tane", "Accept-Encoding": "identity"})
@@ -129,6 +130,9 @@ def opened(url: str, settings: ImageSettings, method: str = "GET") -> Iterator[h
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise StoreError(f"{url} cannot be fetched: {error or type(error).__name__}") from None
         finally:
+            # A response after which the server closes has taken the socket over.
+            if response is not None:
+                response.close()
             connection.close()
     raise StoreError(f"{url}: more than {MOST_REDIRECTS} redirects")
 

@@ -84,7 +84,13 @@ async def undo(run: Run[Params]) -> None:
 
 
 async def failed(run: Run[Params], reason: str) -> None:
-    await run.write(imports.fail, run.params.task_id, run.params.image_id, reason)
+    def fail(tx: Tx) -> None:
+        imports.fail(tx, run.params.task_id, run.params.image_id, reason)
+        # Upstream leaves the location of a queued image to be seen (bug 2076648), and clients look for it.
+        if images.get(tx, run.params.image_id) is not None and not locations.of_image(tx, run.params.image_id):
+            locations.add(tx, run.params.image_id, run.params.store, run.params.url, {})
+
+    await run.write(fail)
 
 
 OPERATION = Operation(
