@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select
-
 from tane.core import Core
 from tane.services.identity import tables
 from tane.services.identity.domain import methods, receipts
@@ -28,7 +26,7 @@ from tane.services.identity.domain.tokens import (
 )
 from tane.services.identity.drivers import User
 from tane.services.identity.schemas import AuthIn, IdentityIn, ProjectRef, ScopeIn, TrustRef
-from tane.services.identity.store import rows, trusts
+from tane.services.identity.store import rows, scopes, trusts
 from tane.web.errors import ApiError, BadRequest, Forbidden, Unauthorized
 
 Scope = tuple[ScopeKind, str, str]
@@ -176,11 +174,8 @@ def _project(desk: Desk, wanted: ProjectRef) -> str:
         raise BadRequest("Expecting to find id or name in project.")
     if wanted.domain is None:
         raise BadRequest("Expecting to find domain in project.")
-    domain_id, project = methods.find_domain(desk, wanted.domain), tables.project
-    query = select(project.c.id).where(
-        project.c.name == wanted.name, project.c.domain_id == domain_id, project.c.is_domain.is_(False)
-    )
-    found_id: str | None = desk.known(("project named", domain_id, wanted.name), lambda tx: tx.scalar(query))
+    domain_id, name = methods.find_domain(desk, wanted.domain), wanted.name
+    found_id = desk.known(("project named", domain_id, name), lambda tx: scopes.project_id(tx, domain_id, name))
     if domain_id is None or found_id is None:
         raise Unauthorized(REFUSED)
     return found_id

@@ -13,7 +13,6 @@ from typing import TypeVar
 
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
-from sqlalchemy import select
 
 from tane.services.identity import tables
 from tane.services.identity.domain import audit, keys
@@ -22,7 +21,7 @@ from tane.services.identity.domain.passwords import check_password, waste_time
 from tane.services.identity.domain.tokens import REFUSED, Token, enabled_user, user_at, validate_at
 from tane.services.identity.drivers import User, users_of
 from tane.services.identity.schemas import AppCredentialMethod, DomainRef, IdentityIn, UserNamed
-from tane.services.identity.store import app_credentials, credentials, rows
+from tane.services.identity.store import app_credentials, credentials, rows, scopes
 from tane.web.errors import BadRequest, Forbidden, Unauthorized
 
 T = TypeVar("T")
@@ -192,11 +191,8 @@ def find_domain(desk: Desk, given: DomainRef) -> str | None:
     """The id of a domain that exists."""
     if not given.id and not given.name:
         raise BadRequest("Expecting to find id or name in domain.")
-    project = tables.project
-    unique = project.c.id == given.id if given.id else project.c.name == given.name
-    query = select(project.c.id).where(project.c.is_domain, unique)
-    found: str | None = desk.known(("domain named", given.id, given.name), lambda tx: tx.scalar(query))
-    return found
+    key = ("domain named", given.id, given.name)
+    return desk.known(key, lambda tx: scopes.domain_id(tx, given.id, given.name))
 
 
 def note_failure(desk: Desk, identity: IdentityIn, reason: str) -> None:
