@@ -120,6 +120,7 @@ def _listed(tests: list[str], listing: list[str]) -> tuple[list[str], list[str]]
 
 def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configparser.RawConfigParser:
     """``tempest.conf``. What is switched off here stands as not yet done in the README of its service."""
+    rules = cloud.state.config()
     values: dict[str, dict[str, object]] = {
         "DEFAULT": {"log_dir": workspace / "logs", "log_file": "tempest.log", "debug": True},
         "auth": {
@@ -131,11 +132,19 @@ def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configpar
         },
         "identity": {
             "uri_v3": f"{cloud.url}/identity/v3",
-            "region": cloud.state.config().region,
+            "region": rules.region,
             "auth_version": "v3",
-            "user_unique_last_password_count": 0,
+            "user_unique_last_password_count": rules.unique_last_password_count,
+            "user_lockout_failure_attempts": rules.lockout_failure_attempts,
+            "user_lockout_duration": rules.lockout_duration,
+            "user_minimum_password_age": rules.minimum_password_age,
         },
-        "identity-feature-enabled": {"trust": True, "application_credentials": True, "access_rules": True},
+        "identity-feature-enabled": {
+            "trust": True,
+            "application_credentials": True,
+            "access_rules": True,
+            "security_compliance": bool(rules.unique_last_password_count and rules.lockout_failure_attempts),
+        },
         "service_available": {
             "cinder": True,
             "glance": True,

@@ -72,3 +72,12 @@ def test_writers_follow_one_another(new_core: Callable[[], Core]) -> None:
         thread.join()
     with db.read() as tx:
         assert tx.scalar(select(quota.c.hard_limit)) == 81
+
+
+def test_a_glance_sees_what_is_committed_and_nothing_else(new_core: Callable[[], Core]) -> None:
+    db = new_core().db
+    query = "SELECT hard_limit FROM quota WHERE project_id = 'p'"
+    with db.write() as tx:
+        tx.execute(insert(quota).values(**ROW))
+        assert db.glance(query) is None
+    assert db.glance(query) == 1

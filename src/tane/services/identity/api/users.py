@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
-from tane.services.identity.api.common import filters, given, given_with_extra, home_domain, listing, with_self
+from tane.services.identity.api.common import filters, given_with_extra, home_domain, listing, with_self
 from tane.services.identity.domain import users
 from tane.services.identity.drivers import User
 from tane.web.codec import iso_micro
@@ -75,8 +73,6 @@ def update(request: Request) -> dict[str, Any]:
 def _values(request: Request) -> dict[str, Any]:
     values = given_with_extra(request, "user", request.body.user)
     values["extra"].pop("federated", None)
-    if isinstance(values.get("options"), msgspec.Struct):
-        values["options"] = given(values["options"])
     return values
 
 
