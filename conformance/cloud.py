@@ -61,7 +61,7 @@ def own_cloud(*, simulated: bool, keep: bool) -> Iterator[Cloud]:
     mode = "simulated" if simulated else "auto"
     try:
         with _web(folder / "web") as web:
-            (folder / "tane.toml").write_text(SETTINGS.format(port=port, mode=mode, web_port=web.rpartition(":")[2]))
+            (folder / "tane.toml").write_text(SETTINGS.format(port=port, mode=mode))
             _tane("up", "--state", str(folder))
             yield replace(running_cloud(folder), web=web)
     finally:
@@ -76,8 +76,8 @@ port = {port}
 mode = "{mode}"
 
 [image]
-allowed_hosts = ["127.0.0.1"]
-allowed_ports = [{web_port}]
+allowed_hosts = ["127.0.0.1", "localhost"]
+allowed_ports = []
 show_multiple_locations = true
 
 [image.stores.web]

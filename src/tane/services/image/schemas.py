@@ -46,8 +46,10 @@ class MemberUpdate(LooseBody):
 
 
 class ValidationData(Body):
-    os_hash_algo: Literal["sha1", "sha256", "sha512", "md5"]
-    os_hash_value: Annotated[str, msgspec.Meta(max_length=128)]
+    """Both or none."""
+
+    os_hash_algo: Literal["sha1", "sha256", "sha512", "md5"] | Unset = UNSET
+    os_hash_value: Annotated[str, msgspec.Meta(max_length=128)] | Unset = UNSET
 
 
 class LocationCreate(LooseBody):

@@ -85,6 +85,8 @@ def show_locations(request: Request) -> list[dict[str, Any]]:
 
 def add_location(request: Request) -> None:
     given = {} if request.body.validation_data is None else msgspec.to_builtins(request.body.validation_data)
+    if len(given) == 1:
+        raise BadRequest("os_hash_algo and os_hash_value are required together in validation_data")
     if given:
         _check_digest(given["os_hash_algo"], given["os_hash_value"])
     imports.add_location(request.core, request.ctx, request.path["image_id"], request.body.url, given)

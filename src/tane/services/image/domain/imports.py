@@ -5,6 +5,7 @@ queued → (staged: uploading) → importing → active; queued again when it fa
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -19,10 +20,12 @@ from tane.db import Tx
 from tane.services.image.domain import content, quotas, stores
 from tane.services.image.domain.images import own, visible
 from tane.services.image.drivers import http
+from tane.services.image.drivers.base import StoreError
 from tane.services.image.store import images, locations, tasks
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden
 
+LOOK_SECONDS = 1.0
 TASK_LIFE = timedelta(hours=48)
 LOCK = "os_glance_import_task"
 LEFT = "os_glance_importing_to_stores"
@@ -74,6 +77,8 @@ def start(core: Core, ctx: Context, image_id: str, wanted: Import) -> str | None
                     raise BadRequest(f"Image is already present at store '{name}'")
             names = [name for name in names if name not in present]
             if not names:
+                images.set_property(tx, image_id, LEFT, "")
+                images.set_property(tx, image_id, FAILED, "")
                 return None
         return enqueue(tx, ctx, row, "api_image_import", wanted, names)
 
@@ -202,6 +207,22 @@ def _stores_of(core: Core, wanted: Import) -> list[str]:
         if name not in known:
             raise Conflict(f"Unknown scheme '{name}' found in URI")
     return list(dict.fromkeys(names))
+
+
+class StillWanted:
+    """Looks now and then whether the image of a long transfer is still there; for threads."""
+
+    def __init__(self, core: Core, image_id: str) -> None:
+        self._core, self._image_id, self._looked = core, image_id, time.monotonic()
+
+    def __call__(self) -> None:
+        """:raises StoreError: it was deleted."""
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        with self._core.db.read() as tx:
+            if images.get(tx, self._image_id) is None:
+                raise StoreError(f"image {self._image_id} was deleted")
+        self._looked = time.monotonic()
 
 
 def processing(tx: Tx, task_id: str) -> None:

@@ -1,6 +1,7 @@
-"""Let a URL be an image's data: look whether it is there, hash what it gives, make the image active.
+"""Let a URL be an image's data: look whether it is there, hash what it gives.
 
-importing → active; queued again when the URL gives nothing or something else than was announced.
+importing → active, at once when no hash was announced that must be compared first; queued again when the URL gives
+nothing or something else than was announced.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.image.domain import content, imports, stores
-from tane.services.image.drivers.base import StoreError
+from tane.services.image.drivers.base import Store, StoreError
 from tane.services.image.operations.import_image import existing
 from tane.services.image.store import images, locations
 
@@ -28,32 +29,60 @@ class Params(msgspec.Struct):
 
 
 async def look(run: Run[Params]) -> dict[str, Any]:
-    """Read the data once (without ``do_secure_hash`` only its size is asked)."""
+    """Ask for the size. An image of which nothing was announced may be used at once, before it is hashed."""
     await run.write(imports.processing, run.params.task_id)
-    await run.read(existing, run.params.image_id)
     try:
-        return await run.core.in_thread(_look, run.core, run.params)
+        size = await run.core.in_thread(_store(run.core, run.params).size, run.params.url)
+    except StoreError as error:
+        raise Permanent(str(error)) from None
+    if size > content.size_limit(run.core):
+        raise Permanent("the data exceeds the size limit for images")
+    await run.write(_point, run.params, size)
+    return {"size": size}
+
+
+def _store(core: Core, params: Params) -> Store:
+    store = stores.all_stores(core).get(params.store)
+    if store is None:
+        raise Permanent(f"there is no store {params.store}")
+    return store
+
+
+def _point(tx: Tx, params: Params, size: int) -> None:
+    row = existing(tx, params.image_id)
+    if row.status != "importing":
+        return
+    locations.clear(tx, row.id)
+    locations.add(tx, row.id, params.store, params.url, {})
+    images.change(tx, row.id, size=size)
+    if "os_hash_value" not in params.validation:
+        images.change(tx, row.id, status="active", os_hash_algo="sha512")
+    tx.notify(f"image:{row.id}")
+
+
+async def hash_data(run: Run[Params]) -> dict[str, Any]:
+    """Read the data once; without ``do_secure_hash`` what was announced is believed."""
+    if not run.core.config.image.do_secure_hash:
+        announced = {name: run.params.validation.get(name) for name in ("os_hash_algo", "os_hash_value")}
+        return {**announced, "checksum": None}
+    try:
+        return await run.core.in_thread(_hash, run.core, run.params)
     except StoreError as error:
         raise Permanent(str(error)) from None
 
 
-def _look(core: Core, params: Params) -> dict[str, Any]:
-    store = stores.all_stores(core).get(params.store)
-    if store is None:
-        raise StoreError(f"there is no store {params.store}")
-    announced = params.validation
-    if not core.config.image.do_secure_hash:
-        given = {"os_hash_algo": announced.get("os_hash_algo"), "os_hash_value": announced.get("os_hash_value")}
-        return {"size": store.size(params.url), "checksum": None, **given}
-    algorithm = announced.get("os_hash_algo", "sha512")
+def _hash(core: Core, params: Params) -> dict[str, Any]:
+    algorithm = params.validation.get("os_hash_algo", "sha512")
     digest, md5, size = hashlib.new(algorithm), hashlib.md5(usedforsecurity=False), 0
-    for data in store.read(params.url):
+    still_wanted = imports.StillWanted(core, params.image_id)
+    for data in _store(core, params).read(params.url):
+        still_wanted()
         digest.update(data)
         md5.update(data)
         size += len(data)
         if size > content.size_limit(core):
             raise StoreError("the data exceeds the size limit for images")
-    if announced.get("os_hash_value", digest.hexdigest()).lower() != digest.hexdigest():
+    if params.validation.get("os_hash_value", digest.hexdigest()).lower() != digest.hexdigest():
         raise StoreError("Hash of the data does not match the value in validation_data")
     hashed = {"os_hash_algo": algorithm, "os_hash_value": digest.hexdigest()}
     return {"size": size, "checksum": md5.hexdigest(), **hashed}
@@ -65,17 +94,14 @@ async def finish(run: Run[Params]) -> None:
 
 def _finish(tx: Tx, params: Params, data: dict[str, Any]) -> None:
     row = existing(tx, params.image_id)
-    if row.status == "importing":
-        locations.clear(tx, row.id)
-        locations.add(tx, row.id, params.store, params.url, {})
-        images.change(tx, row.id, **data, status="active", fault=None)
+    images.change(tx, row.id, **data, status="active", fault=None)
     imports.succeed(tx, params.task_id, params.image_id)
 
 
 async def undo(run: Run[Params]) -> None:
     def back(tx: Tx) -> None:
         row = images.get(tx, run.params.image_id)
-        if row is not None and row.status == "active":
+        if row is not None:
             locations.clear(tx, row.id)
             nothing = {"size": None, "checksum": None, "os_hash_algo": None, "os_hash_value": None}
             images.change(tx, row.id, **nothing, status="importing")
@@ -96,7 +122,7 @@ async def failed(run: Run[Params], reason: str) -> None:
 OPERATION = Operation(
     "image.add_location",
     Params,
-    (Step("look", look), Step("finish", finish, undo)),
+    (Step("look", look, undo), Step("hash", hash_data), Step("finish", finish)),
     failed,
     patience=6 * 3600.0,
 )

@@ -58,7 +58,7 @@ async def fetch(run: Run[Params]) -> dict[str, Any]:
             raise Permanent("the staged data is gone")
         return {"file": str(content.staged(run.core, row.id)), **row.staged}
     try:
-        found = await run.core.in_thread(_download, run.core, run.params.uri, fetched(run.core, row.id))
+        found = await run.core.in_thread(_download, run.core, row.id, run.params.uri)
     except StoreError as error:
         raise Permanent(str(error)) from None
     except content.TooMuch:
@@ -66,11 +66,13 @@ async def fetch(run: Run[Params]) -> dict[str, Any]:
     return {"file": str(fetched(run.core, row.id)), **found}
 
 
-def _download(core: Core, uri: str, path: Path) -> dict[str, Any]:
-    writer = content.Writer(path, content.size_limit(core))
+def _download(core: Core, image_id: str, uri: str) -> dict[str, Any]:
+    writer = content.Writer(fetched(core, image_id), content.size_limit(core))
+    still_wanted = imports.StillWanted(core, image_id)
     try:
         with http.opened(uri, core.config.image) as response:
             for data in http.chunks(response):
+                still_wanted()
                 writer.count(len(data))
                 writer.write((data,))
                 writer.hash((data,))
