@@ -27,12 +27,12 @@ MANY_HOSTS = 12
 COLUMNS = ("measurement", "p50_ms", "per_second", "mb_per_second", "cpu_ms_per_op", "spread", "operations")
 
 
-async def ask(names: list[str], pid: int | None, rounds: int) -> list[dict[str, Any]]:
+async def ask(names: list[str], pid: int | None, rounds: int, *, disposable: bool) -> list[dict[str, Any]]:
     """Every question, ``rounds`` times; the median of each column, and the spread of the CPU figure."""
     collected: dict[str, list[dict[str, Any]]] = {}
     for _ in range(rounds):
         for name in names:
-            cloud = Cloud(pid)
+            cloud = Cloud(pid, disposable=disposable)
             await cloud.login()
             async for figure in (QUESTIONS | LONG)[name](cloud):
                 row = figure.row()
@@ -114,9 +114,9 @@ def main() -> None:
     if arguments.own:
         own = OwnCloud(arguments.port, MANY_HOSTS if set(names) & set(LONG) else 1)
         with own as start:
-            rows = start + asyncio.run(ask(names, own.pid, arguments.rounds))
+            rows = start + asyncio.run(ask(names, own.pid, arguments.rounds, disposable=True))
     else:
-        rows = asyncio.run(ask(names, arguments.pid, arguments.rounds))
+        rows = asyncio.run(ask(names, arguments.pid, arguments.rounds, disposable=False))
     print(table(rows))
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=2) + "\n")

@@ -77,10 +77,14 @@ def pss_mb(pids: Iterable[int]) -> float:
 
 
 class Cloud:
-    """The cloud that ``OS_*`` names. ``pid``: the root process of its services on this machine, for CPU figures."""
+    """The cloud that ``OS_*`` names. ``pid``: the root process of its services on this machine, for CPU figures.
 
-    def __init__(self, pid: int | None = None) -> None:
+    ``disposable``: it is gone after the measurement, so that what was made need not be deleted one by one.
+    """
+
+    def __init__(self, pid: int | None = None, *, disposable: bool = False) -> None:
         self.pid = pid
+        self.disposable = disposable
         self.auth_url = os.environ["OS_AUTH_URL"].rstrip("/")
         if not self.auth_url.endswith("/v3"):
             self.auth_url += "/v3"

@@ -231,6 +231,8 @@ async def all_servers(cloud: Cloud, compute: str) -> list[str]:
 
 
 async def delete_servers(cloud: Cloud, compute: str, server_ids: list[str]) -> None:
+    if cloud.disposable:
+        return
     for server_id in server_ids:
         await cloud.call("DELETE", f"{compute}/servers/{server_id}")
     wanted = set(server_ids)
