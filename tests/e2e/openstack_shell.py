@@ -1,5 +1,5 @@
-"""Runs ``openstack`` commands one after another in one process: each line of the input is a JSON list of arguments, each
-line of the output a JSON object with the code, the output and the errors of that command.
+"""Runs ``openstack`` commands one after another in one process: each line of the input is a JSON list of arguments,
+each line of the output a JSON object with the code, the output and the errors of that command.
 
 The client logs in once and loads its plugins once, which makes a command some hundred times faster than a process does.
 """
