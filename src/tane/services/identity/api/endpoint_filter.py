@@ -39,7 +39,7 @@ def create(request: Request) -> dict[str, Any]:
 
 
 def update(request: Request) -> dict[str, Any]:
-    """The client sends null for what it leaves as it is."""
+    # The client sends null for what it leaves as it is.
     group_id, sent = request.path["endpoint_group_id"], given(request.body.endpoint_group)
     values = {name: value for name, value in sent.items() if value is not None}
     return {"endpoint_group": view(request, plain.update(request.core, ENDPOINT_GROUP, group_id, values))}
