@@ -12,7 +12,7 @@ import pytest
 
 from tane.config import ImageSettings, ImageStore
 from tane.services.image.drivers import http
-from tests.api.test_images import OCTETS, PATCH, URL, create, patch, store, upload
+from tests.api.test_images import OCTETS, URL, create, patch, store, upload
 from tests.services.image.web import web_server
 from tests.support import ApiCloud, Caller
 
@@ -304,7 +304,48 @@ def test_locations_are_patched_only_where_the_cloud_shows_them(cloud: ApiCloud) 
         patch(mia, image["id"], {"op": "replace", "path": "/locations", "value": []}, expect=403)
         local = {"url": "file:///etc/passwd", "metadata": {}}
         patch(mia, image["id"], {"op": "add", "path": "/locations/-", "value": local}, expect=400)
-    assert PATCH
+
+
+def test_locations_are_kept_when_their_list_is_replaced(cloud: ApiCloud) -> None:
+    more_stores(cloud)
+    cloud.core.config.image.show_multiple_locations = True
+    mia = cloud.new_user("mia", "garden")
+    with web_server({"/disk": DATA}) as web:
+        image = create(mia)
+        for number in (1, 2):
+            value = {"url": f"{web}/disk#{number}", "metadata": {}}
+            patch(mia, image["id"], {"op": "add", "path": "/locations/-", "value": value})
+        places = show(mia, image["id"])["locations"]
+        places[0]["metadata"]["date"] = "today"
+        replaced = {"op": "replace", "path": "/locations", "value": places}
+        assert patch(mia, image["id"], replaced).json()["locations"] == places
+        for wrong in (places[:1], [places[0], {**places[1], "url": f"{web}/disk#3"}], [places[0], *places]):
+            patch(mia, image["id"], {**replaced, "value": wrong}, expect=400)
+        assert show(mia, image["id"])["locations"] == places
+
+
+def test_a_location_comes_with_the_hashes_of_its_data(cloud: ApiCloud) -> None:
+    more_stores(cloud)
+    cloud.core.config.image.show_multiple_locations = True
+    mia = cloud.new_user("mia", "garden")
+    hashes = {"checksum": "1" * 32, "os_hash_algo": "sha512", "os_hash_value": "deadbeef" * 16}
+    with web_server({"/disk": DATA}) as web:
+        image = create(mia)
+
+        def add(place: str, expect: int, **other: str) -> Any:
+            value = {"url": f"{web}/disk{place}", "metadata": {}, "validation_data": {**hashes, **other}}
+            return patch(mia, image["id"], {"op": "add", "path": "/locations/-", "value": value}, expect=expect)
+
+        for other in ({"os_hash_algo": "md5"}, {"os_hash_value": "dead"}, {"checksum": "x" * 32}):
+            add("", 409, **other)
+        add("", 400, checksum="short")
+        shown = add("", 200).json()
+        assert shown["status"] == "active" and {name: shown[name] for name in hashes} == hashes
+        assert "validation_data" not in shown["locations"][0]
+        add("#new", 200)
+        for other in ({"os_hash_algo": "sha256"}, {"os_hash_value": "beefdead" * 16}, {"checksum": "2" * 32}):
+            add("#newer", 409, **other)
+        assert len(show(mia, image["id"])["locations"]) == 2
 
 
 def test_tasks_are_the_administrators(cloud: ApiCloud) -> None:

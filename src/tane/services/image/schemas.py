@@ -52,6 +52,14 @@ class ValidationData(Body):
     os_hash_value: Annotated[str, msgspec.Meta(max_length=128)] | Unset = UNSET
 
 
+class LocationHashes(Body):
+    """What a location of a JSON patch may announce of its data."""
+
+    os_hash_algo: Annotated[str, msgspec.Meta(max_length=64)]
+    os_hash_value: Annotated[str, msgspec.Meta(max_length=128)]
+    checksum: Annotated[str, msgspec.Meta(min_length=32, max_length=32)] | Unset = UNSET
+
+
 class LocationCreate(LooseBody):
     url: str
     validation_data: ValidationData | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
 from sqlalchemy.engine import Row
 
 from tane.core import Core
@@ -13,7 +14,9 @@ from tane.services.image.domain import content, imports, stores
 from tane.services.image.domain.images import visible
 from tane.services.image.drivers import http
 from tane.services.image.drivers.base import StoreError
+from tane.services.image.schemas import LocationHashes
 from tane.services.image.store import images, locations
+from tane.web import codec
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
@@ -43,7 +46,7 @@ def delete_from_store(core: Core, ctx: Context, image_id: str, store: str) -> No
 
 
 def replace(tx: Tx, core: Core, row: Row[Any], value: Any) -> dict[str, Any]:
-    """``replace /locations``; returns the columns of the image that change with it."""
+    """``replace /locations``: other metadata, another order, more of them; returns the image's columns that change."""
     _require_visible(core, "update")
     if not value:
         raise Forbidden("Cannot set locations to empty list.")
@@ -53,11 +56,14 @@ def replace(tx: Tx, core: Core, row: Row[Any], value: Any) -> dict[str, Any]:
         raise BadRequest("Invalid locations: a list is expected.")
     known = {place.url: place.store for place in locations.of_image(tx, row.id)}
     wanted = [_checked(core, item, known) for item in value]
+    urls = [url for url, _, _ in wanted]
+    if len(set(urls)) != len(urls) or not set(known) <= set(urls):
+        raise BadRequest("Invalid locations: each may be there once, and none that is there may be left out.")
+    columns = _announced(row, value)
     locations.clear(tx, row.id)
     for url, store, meta in wanted:
         locations.add(tx, row.id, store, url, meta)
-    tx.notify(content.TOPIC)
-    return _activated(core, row, wanted)
+    return {**columns, **_activated(core, row, wanted)}
 
 
 def add(tx: Tx, core: Core, row: Row[Any], place: str, value: Any) -> dict[str, Any]:
@@ -71,8 +77,41 @@ def add(tx: Tx, core: Core, row: Row[Any], place: str, value: Any) -> dict[str, 
     url, store, meta = _checked(core, value, {})
     if any(known.url == url for known in present):
         raise BadRequest(f"The location {url} already exists")
+    columns = _announced(row, [value])
     locations.add(tx, row.id, store, url, meta, None if place == "-" else int(place[:9]))
-    return _activated(core, row, [(url, store, meta)])
+    return {**columns, **_activated(core, row, [(url, store, meta)])}
+
+
+def _announced(row: Row[Any], items: list[Any]) -> dict[str, Any]:
+    """The hashes a client announces with its locations (``validation_data``), as columns of a queued image.
+
+    :raises Conflict: they contradict each other or what is known, or come too late. :raises BadRequest: a wrong shape.
+    """
+    told: dict[str, str] = {}
+    for item in items:
+        if "validation_data" not in item:
+            continue
+        try:
+            data = codec.convert(LocationHashes, item["validation_data"])
+        except BadRequest as error:
+            raise BadRequest(f"Invalid validation_data: {error.message}") from None
+        for name, value in msgspec.to_builtins(data).items():
+            if told.setdefault(name, value) != value:
+                raise Conflict(f"Conflicting values for {name}")
+    new = {}
+    for name, value in told.items():
+        if getattr(row, name) not in (None, value):
+            raise Conflict(f"{name} is already set with a different value")
+        if getattr(row, name) is None:
+            new[name] = value
+    if new and row.status != "queued":
+        raise Conflict(f"New value(s) for {', '.join(new)} may only be provided when image status is 'queued'")
+    if new and new.get("os_hash_algo") != "sha512":
+        raise Conflict(f"os_hash_algo must be sha512, not {new.get('os_hash_algo')}")
+    for name, length in (("checksum", 32), ("os_hash_value", 128)):
+        if name in new and not re.fullmatch(f"[0-9a-fA-F]{{{length}}}", new[name]):
+            raise Conflict(f"{name} ({new[name]}) is not the correct size or not a valid hexadecimal value")
+    return new
 
 
 def remove(tx: Tx, core: Core, row: Row[Any], place: str) -> None:
