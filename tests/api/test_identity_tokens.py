@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tane.services.identity.domain import keys, revocations
+from tane.services.identity.domain import audit, keys, revocations
 from tests.api.identity_support import (
     V3,
     as_in,
@@ -67,6 +67,15 @@ def test_a_chain_of_tokens_keeps_its_end_and_the_id_of_the_first(cloud: ApiCloud
     [own] = tokens[0]["audit_ids"]
     assert [token["audit_ids"][-1] for token in tokens] == [own] * 3
     assert tokens[2]["methods"] == ["token", "password"]
+
+
+def test_an_invalid_token_makes_no_other_one(cloud: ApiCloud) -> None:
+    old = cloud.admin
+    old.delete(f"{V3}/auth/tokens", headers={"X-Subject-Token": old.token})
+    for text in (old.token, "nonsense"):
+        assert authenticate(cloud, {"token": {"id": text}}).status_code == 404
+    event = audit.index(cloud.core)[-1]
+    assert (event["action"], event["outcome"]) == ("authenticate", "failure")
 
 
 def test_head_answers_without_a_body(cloud: ApiCloud) -> None:

@@ -37,7 +37,7 @@ def record(tx: Tx, operation: str, kind: str, target_id: str, **details: Any) ->
     store.bump(tx)
 
 
-def login_failed(tx: Tx, user_id: str, name: str, reason: str) -> None:
+def login_failed(tx: Tx, user_id: str, name: str, reason: str, status: int = 401) -> None:
     """Tell of a refused login. ``user_id`` is empty when there is no such user; ``name`` is what was typed."""
     initiator = {**_initiator(), "id": user_id or "unknown", "typeURI": USER_URI, "name": name}
     _write(
@@ -46,7 +46,7 @@ def login_failed(tx: Tx, user_id: str, name: str, reason: str) -> None:
         "failure",
         initiator,
         {"typeURI": USER_URI, "id": user_id or "unknown"},
-        {"reasonType": reason, "reasonCode": "401"},
+        {"reasonType": reason, "reasonCode": str(status)},
     )
 
 

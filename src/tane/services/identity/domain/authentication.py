@@ -27,7 +27,7 @@ from tane.services.identity.domain.tokens import (
 from tane.services.identity.drivers import User
 from tane.services.identity.schemas import AuthIn, IdentityIn, ProjectRef, ScopeIn, TrustRef
 from tane.services.identity.store import rows, scopes, trusts
-from tane.web.errors import ApiError, BadRequest, Forbidden, Unauthorized
+from tane.web.errors import ApiError, BadRequest, Forbidden, NotFound, Unauthorized
 
 Scope = tuple[ScopeKind, str, str]
 """Kind, id of the target, id of the trust."""
@@ -37,6 +37,7 @@ def authenticate(core: Core, auth: AuthIn, receipt: str = "") -> tuple[str, Toke
     """Check the credentials and scope asked for; returns the token's text and what it stands for.
 
     :raises Unauthorized: wrong credentials, disabled user, no role on the scope; it is in the audit trail then.
+    :raises NotFound: the token shown as a proof is not valid.
     :raises MoreMethodsNeeded: the user's multi-factor rules ask for more; carries a receipt for what was proven.
     :raises BadRequest: a method without its data, an ambiguous scope.
     """
@@ -45,8 +46,8 @@ def authenticate(core: Core, auth: AuthIn, receipt: str = "") -> tuple[str, Toke
             return _authenticate(desk, auth, receipt)
         except receipts.MoreMethodsNeeded:
             raise
-        except Unauthorized as error:
-            methods.note_failure(desk, auth.identity, error.message)
+        except (Unauthorized, NotFound) as error:
+            methods.note_failure(desk, auth.identity, error)
             raise
 
 

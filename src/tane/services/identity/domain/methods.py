@@ -22,7 +22,7 @@ from tane.services.identity.domain.tokens import REFUSED, Token, enabled_user, u
 from tane.services.identity.drivers import User, users_of
 from tane.services.identity.schemas import AppCredentialMethod, DomainRef, IdentityIn, UserNamed
 from tane.services.identity.store import app_credentials, credentials, rows, scopes
-from tane.web.errors import BadRequest, Forbidden, Unauthorized
+from tane.web.errors import ApiError, BadRequest, Forbidden, NotFound, Unauthorized
 
 T = TypeVar("T")
 TOTP_SECONDS = 30
@@ -87,8 +87,14 @@ def password_expired(user: User, now: datetime) -> bool:
 
 
 def by_token(desk: Desk, identity: IdentityIn) -> Proof:
-    """A token of a delegation makes no other one; what a token makes ends when it does."""
-    old: Token = validate_at(desk, _given(identity.token, "token").id)
+    """A token of a trust makes no other one; what a token makes ends when it does.
+
+    :raises NotFound: the token is not valid: Keystone answers 404 here, too.
+    """
+    try:
+        old: Token = validate_at(desk, _given(identity.token, "token").id)
+    except Unauthorized:
+        raise NotFound("Failed to validate token") from None
     if old.payload.trust_id:
         raise Forbidden(
             "You are not authorized to perform the requested action: Using trust-scoped token to create another token. "
@@ -195,14 +201,15 @@ def find_domain(desk: Desk, given: DomainRef) -> str | None:
     return desk.known(key, lambda tx: scopes.domain_id(tx, given.id, given.name))
 
 
-def note_failure(desk: Desk, identity: IdentityIn, reason: str) -> None:
+def note_failure(desk: Desk, identity: IdentityIn, error: ApiError) -> None:
     """Write a refused login into the audit trail."""
     given: UserNamed | None = None
     for method in (identity.password, identity.totp, identity.application_credential):
         given = given or (method.user if method is not None else None)
     desk.close()
     with desk.core.db.write() as tx:
-        audit.login_failed(tx, (given.id or "") if given else "", (given.name or "") if given else "", reason)
+        user_id, name = ((given.id or ""), (given.name or "")) if given else ("", "")
+        audit.login_failed(tx, user_id, name, error.message, error.status)
 
 
 def _given(part: T | None, name: str) -> T:
