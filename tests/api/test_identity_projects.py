@@ -213,3 +213,14 @@ def test_the_manager_of_a_domain_makes_projects_in_it_only(cloud: ApiCloud) -> N
     assert [d["id"] for d in manager.get(f"{V3}/domains").json()["domains"]] == [land["id"]]
     manager.put(f"{V3}/projects/{field['id']}/tags/green", expect=201)
     manager.delete(f"{V3}/projects/{field['id']}")
+
+
+def test_what_the_manager_of_a_domain_makes_without_naming_one_is_in_it(cloud: ApiCloud) -> None:
+    admin = cloud.admin
+    land = make(admin, "domain", name="land")
+    boss = make_user(admin, "boss", land["id"])
+    grant(admin, f"domains/{land['id']}", f"users/{boss['id']}", "manager")
+    manager = login(cloud, boss, domain={"id": land["id"]})
+    for kind in ("user", "group", "project"):
+        assert make(manager, kind, name="new")["domain_id"] == land["id"]
+    assert {user["domain_id"] for user in manager.get(f"{V3}/users").json()["users"]} == {land["id"]}
