@@ -172,7 +172,9 @@ def test_an_import_goes_to_several_stores(cloud: ApiCloud) -> None:
     start(mia, image["id"], "glance-direct", 400, all_stores="yes")
     start(mia, image["id"], "glance-direct", stores=["local", "second"])
     cloud.run_jobs()
-    assert show(mia, image["id"])["stores"] == "local,second"
+    assert show(mia, image["id"])["stores"] == "second,local", "the store of more weight comes first"
+    cloud.core.config.image.show_image_direct_url = True
+    assert "/second/" in show(mia, image["id"])["direct_url"]
     assert mia.get(f"{URL}/{image['id']}/file?prefer=second").content == DATA
     mia.get(f"{URL}/{image['id']}/file?prefer=nowhere", 400)
     mia.delete(f"{URL}/{image['id']}")
@@ -203,7 +205,7 @@ def test_an_administrator_copies_an_image_to_the_other_stores_and_removes_it_fro
     start(admin, image["id"], "copy-image", 400, stores=["local"])
     start(admin, image["id"], "copy-image", stores=["second"])
     cloud.run_jobs()
-    assert show(mia, image["id"])["stores"] == "local,second" and show(mia, image["id"])["status"] == "active"
+    assert show(mia, image["id"])["stores"] == "second,local" and show(mia, image["id"])["status"] == "active"
     mia.delete(f"/image/v2/stores/local/{image['id']}", 403)
     admin.delete(f"/image/v2/stores/nowhere/{image['id']}", 409)
     admin.delete(f"/image/v2/stores/broken/{image['id']}", 404)

@@ -12,10 +12,12 @@ import pytest
 from tane.config import ImageStore
 from tane.core import Core
 from tane.jobs import testing
+from tane.jobs.runner import Runner
 from tane.jobs.testing import Scenario
 from tane.services.image import interface
 from tane.services.image.domain import content, imports, stores
 from tane.services.image.domain.imports import Import, Method
+from tane.services.image.drivers.base import StoreError
 from tane.services.image.operations import OPERATIONS
 from tane.services.image.store import images, locations, tasks
 from tane.web.context import Context
@@ -165,3 +167,33 @@ def test_it_leads_to_the_same_world_when_each_step_and_undo_runs_twice(scenario:
 
 def test_it_resumes_when_it_is_killed_between_any_two_writes(scenario: Scenario) -> None:
     assert asyncio.run(testing.killed_between_writes(scenario)) > 2
+
+
+def test_a_host_gets_the_data_of_an_image_that_lies_at_a_url(new_core: Callable[[], Core], web: str) -> None:
+    world = World(new_core(), web)
+    located(world)
+
+    async def fetch() -> bytes:
+        await Runner(world.core, OPERATIONS).drain()
+        with world.core.db.read() as tx:
+            found = interface.image_by_id(tx, world.image_id)
+        assert found is not None and found.ref is not None
+        images_of_host = interface.LocalImages(world.core)
+        assert images_of_host.local_path(found.ref) is None
+        return b"".join([part async for part in images_of_host.stream(found.ref)])
+
+    assert asyncio.run(fetch()) == DATA
+
+
+def test_an_image_that_is_deleted_while_it_is_fetched_leaves_nothing(
+    new_core: Callable[[], Core], web: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "LOOK_SECONDS", 0.0)
+    world = World(new_core(), web)
+    downloaded(world)
+    with world.core.db.write() as tx:
+        images.remove(tx, world.image_id)
+    with pytest.raises(StoreError, match="was deleted"):
+        imports.StillWanted(world.core, world.image_id)()
+    asyncio.run(Runner(world.core, OPERATIONS).drain())
+    assert world.files() == [] and world.task().status == "failure"

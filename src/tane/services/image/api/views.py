@@ -13,11 +13,16 @@ from tane.web.codec import iso
 
 def image_view(image: Image, settings: ImageSettings) -> dict[str, Any]:
     row, places = image.row, image.locations
-    more: dict[str, Any] = {"stores": ",".join(place.store for place in places)} if places else {}
+
+    def weight(place: Row[Any]) -> int:
+        return settings.stores[place.store].weight if place.store in settings.stores else 0
+
+    best = sorted(places, key=weight, reverse=True)
+    more: dict[str, Any] = {"stores": ",".join(place.store for place in best)} if places else {}
     if settings.show_multiple_locations:
         more["locations"] = [{"url": place.url, "metadata": {**place.meta, "store": place.store}} for place in places]
     if settings.show_image_direct_url and places:
-        more["direct_url"] = places[0].url
+        more["direct_url"] = best[0].url
     return {
         **image.properties,
         "id": row.id,
