@@ -36,6 +36,7 @@ async def ask(names: list[str], pid: int | None, rounds: int, *, disposable: boo
             await cloud.login()
             async for figure in (QUESTIONS | LONG)[name](cloud):
                 row = figure.row()
+                print(f"{row['measurement']}: {row['p50_ms']} ms", file=sys.stderr, flush=True)
                 collected.setdefault(row["measurement"], []).append(row)
             await cloud.http.aclose()
     return [merge(rows) for rows in collected.values()]

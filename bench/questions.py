@@ -221,13 +221,15 @@ async def refuse_errors(cloud: Cloud, compute: str) -> None:
 
 
 async def all_servers(cloud: Cloud, compute: str) -> list[str]:
-    found: list[str] = []
-    while True:
-        after = f"&marker={found[-1]}" if found else ""
-        page = (await cloud.call("GET", f"{compute}/servers?limit=1000{after}")).json()["servers"]
-        if not page:
-            return found
-        found += [server["id"] for server in page if server["name"] == "many"]
+    """The servers of :func:`growth`, page by page."""
+    found: list[dict[str, str]] = []
+    while page := (await cloud.call("GET", f"{compute}/servers?limit=1000{_after(found)}")).json()["servers"]:
+        found += page
+    return [server["id"] for server in found if server["name"].startswith("many")]
+
+
+def _after(found: list[dict[str, str]]) -> str:
+    return f"&marker={found[-1]['id']}" if found else ""
 
 
 async def delete_servers(cloud: Cloud, compute: str, server_ids: list[str]) -> None:
