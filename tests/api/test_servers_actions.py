@@ -232,6 +232,19 @@ def test_a_port_is_plugged_and_unplugged_while_the_server_runs(garden: Project) 
     garden.user.get(f"{path}/{made['port_id']}", 404)
 
 
+def test_a_port_that_is_deleted_under_a_running_server_is_unplugged(garden: Project) -> None:
+    server_id = garden.server()
+    body = {"interfaceAttachment": {"net_id": garden.network_id}}
+    path = f"{V}/servers/{server_id}/os-interface"
+    made = garden.user.post(path, body, 200).json()["interfaceAttachment"]
+    garden.cloud.run_jobs()
+    garden.user.delete(f"/network/v2.0/ports/{made['port_id']}")
+    garden.cloud.run_jobs()
+    assert [nic.port_id for nic in garden.host.guest(server_id).nics if nic.port_id == made["port_id"]] == []
+    assert len(garden.user.get(path).json()["interfaceAttachments"]) == 1
+    assert garden.user.get(f"{V}/servers/{server_id}").json()["server"]["status"] == "ACTIVE"
+
+
 def test_the_security_groups_of_a_server_are_told_with_their_rules(garden: Project) -> None:
     made = garden.user.post(
         "/network/v2.0/security-groups", {"security_group": {"name": "web", "description": "the shop"}}, 201

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.hosts import store as hosts
+from tane.jobs import enqueue
 from tane.services.network.domain.addresses import Allocator
 from tane.services.network.domain.common import changed, check_quota, no_port, owner, require, visible_network
 from tane.services.network.domain.dhcp import serve
@@ -231,9 +232,25 @@ def delete(core: Core, ctx: Context, port_id: str) -> None:
                 type="ServicePortInUse",
             )
         remove(tx, [port_id])
+        if row.device_order:
+            _unplug(tx, ctx, row)
         if row.device_owner == DHCP:
             serve(tx, rows.get(tx, network, row.network_id))
         changed(tx)
+
+
+def _unplug(tx: Tx, ctx: Context, row: Row[Any]) -> None:
+    """Let the guest lose the interface of a port that was deleted under it, as Nova does when Neutron tells it."""
+    enqueue(
+        tx,
+        "compute.detach_interface",
+        resource=f"server:{row.device_id}",
+        request_id=ctx.request_id,
+        user_id=ctx.user_id,
+        project_id=row.project_id,
+        server_id=row.device_id,
+        port_id=row.id,
+    )
 
 
 def _owns_network(tx: Tx, ctx: Context, network_id: str) -> bool:
