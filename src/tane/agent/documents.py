@@ -125,8 +125,39 @@ class Router(Document):
     admin_state_up: bool = True
 
 
+PROTOCOLS = {
+    "ah": 51,
+    "dccp": 33,
+    "egp": 8,
+    "esp": 50,
+    "gre": 47,
+    "hopopt": 0,
+    "icmp": 1,
+    "icmpv6": 58,
+    "igmp": 2,
+    "ip": 0,
+    "ipip": 4,
+    "ipv6-encap": 41,
+    "ipv6-frag": 44,
+    "ipv6-icmp": 58,
+    "ipv6-nonxt": 59,
+    "ipv6-opts": 60,
+    "ipv6-route": 43,
+    "ospf": 89,
+    "pgm": 113,
+    "rsvp": 46,
+    "sctp": 132,
+    "tcp": 6,
+    "udp": 17,
+    "udplite": 136,
+    "vrrp": 112,
+}
+"""The names a rule may use for protocol numbers (Networking API, "Security group rules"); 0 is any protocol."""
+
+
 class SecurityGroupRule(Document):
-    """One allow rule. ``protocol`` None is any; for ICMP ``port_range_min``/``max`` are type and code."""
+    """One allow rule. ``protocol`` is a name of PROTOCOLS, a number, or None for any. For ICMP
+    ``port_range_min``/``max`` are type and code."""
 
     direction: Literal["ingress", "egress"]
     ethertype: Literal["IPv4", "IPv6"] = "IPv4"

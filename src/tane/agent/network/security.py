@@ -17,37 +17,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tane.agent.documents import Port, SecurityGroup, SecurityGroupRule
+from tane.agent.documents import PROTOCOLS, Port, SecurityGroup, SecurityGroupRule
 from tane.agent.network.plan import PortFilter, bridge_name
 
 Family = Literal["bridge", "inet"]
 TABLE = "tane"
 
-_PROTOCOLS = {
-    "ah": 51,
-    "dccp": 33,
-    "egp": 8,
-    "esp": 50,
-    "gre": 47,
-    "icmp": 1,
-    "icmpv6": 58,
-    "igmp": 2,
-    "ipip": 4,
-    "ipv6-encap": 41,
-    "ipv6-frag": 44,
-    "ipv6-icmp": 58,
-    "ipv6-nonxt": 59,
-    "ipv6-opts": 60,
-    "ipv6-route": 43,
-    "ospf": 89,
-    "pgm": 113,
-    "rsvp": 46,
-    "sctp": 132,
-    "tcp": 6,
-    "udp": 17,
-    "udplite": 136,
-    "vrrp": 112,
-}
 _WITH_PORTS = {6, 17, 33, 132, 136}
 _ICMP = {"IPv4": 1, "IPv6": 58}
 
@@ -310,14 +285,16 @@ def _protocol_match(rule: SecurityGroupRule) -> list[str]:
 
 def _protocol_number(rule: SecurityGroupRule) -> int | None:
     name = (rule.protocol or "any").lower()
-    if name in ("any", "0"):
+    if name == "any":
         return None
     if name.isdecimal() and int(name) <= 255:
         number = int(name)
-    elif name in _PROTOCOLS:
-        number = _PROTOCOLS[name]
+    elif name in PROTOCOLS:
+        number = PROTOCOLS[name]
     else:
         raise ValueError(f"the rule's protocol {rule.protocol} is unknown")
+    if number == 0:
+        return None
     # "icmp" in an IPv6 rule means ICMPv6 (Networking API, security group rules).
     return 58 if rule.ethertype == "IPv6" and number == 1 else number
 

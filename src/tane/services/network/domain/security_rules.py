@@ -5,36 +5,10 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from tane.agent.documents import PROTOCOLS
 from tane.web.codec import whole
 from tane.web.errors import BadRequest
 
-PROTOCOLS = {
-    "ah": 51,
-    "dccp": 33,
-    "egp": 8,
-    "esp": 50,
-    "gre": 47,
-    "hopopt": 0,
-    "icmp": 1,
-    "icmpv6": 58,
-    "igmp": 2,
-    "ip": 0,
-    "ipip": 4,
-    "ipv6-encap": 41,
-    "ipv6-frag": 44,
-    "ipv6-icmp": 58,
-    "ipv6-nonxt": 59,
-    "ipv6-opts": 60,
-    "ipv6-route": 43,
-    "ospf": 89,
-    "pgm": 113,
-    "rsvp": 46,
-    "sctp": 132,
-    "tcp": 6,
-    "udp": 17,
-    "udplite": 136,
-    "vrrp": 112,
-}
 WITH_PORTS = {"dccp": 33, "sctp": 132, "tcp": 6, "udp": 17, "udplite": 136}
 ICMP = {"icmp": 1, "ipv6-icmp": 58, "icmpv6": 58}
 IPV6_ONLY = (41, 43, 44, 58, 59, 60)
