@@ -83,7 +83,7 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
     server = uvicorn.Server(
         uvicorn.Config(
             cloud.app,
-            loop="uvloop",
+            loop="none",
             http=Protocol,
             ws="wsproto",
             ws_max_size=1 << 20,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import sys
@@ -34,6 +33,8 @@ def serve(
     fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the cloud in the foreground until interrupted."""
+    import uvloop
+
     from tane.agent.rights import choose
     from tane.cli import userns
     from tane.server import run
@@ -50,4 +51,4 @@ def serve(
     if fd is None:
         process.record(files.pidfile, os.getpid())
         print(choice.sentence, flush=True)
-    asyncio.run(run(files.folder, config, choice, files.admin_password(), listener))
+    uvloop.run(run(files.folder, config, choice, files.admin_password(), listener))
