@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tane import quota
 from tane.config import ConfigError
 from tane.services.image.domain import protections
+from tests.api.identity_support import V3
 from tests.api.test_images import DATA, OCTETS, URL, create, names, patch, upload
 from tests.support import ApiCloud, Caller
 
@@ -27,12 +27,71 @@ def test_a_project_has_no_more_images_than_its_limit(cloud: ApiCloud) -> None:
     refused = mia.post(URL, {"name": "third"}, 413).json()
     assert "image_count_total is over limit of 2 due to current usage 2 and delta 1" in refused["message"]
     create(leo)
-    with cloud.core.db.write() as tx:
-        quota.set_limits(tx, "image", mia.project_id, {"image_count_total": 3})
-    create(mia)
     usage = mia.get("/image/v2/info/usage").json()["usage"]
-    assert usage["image_count_total"] == {"usage": 3, "limit": 3}
+    assert usage["image_count_total"] == {"usage": 2, "limit": 2}
     assert usage["image_size_total"] == {"usage": 0, "limit": -1}
+
+
+def register(admin: Caller, name: str, value: int, **more: Any) -> dict[str, Any]:
+    [service] = admin.get(f"{V3}/services?type=image").json()["services"]
+    values = {"service_id": service["id"], "resource_name": name, "default_limit": value, **more}
+    answer = admin.post(f"{V3}/registered_limits", {"registered_limits": [values]}, 201).json()
+    return dict(answer["registered_limits"][0])
+
+
+def allow(admin: Caller, registered: dict[str, Any], project_id: str, value: int) -> None:
+    values = {name: registered[name] for name in ("service_id", "region_id", "resource_name")}
+    limit = {**values, "project_id": project_id, "resource_limit": value}
+    admin.post(f"{V3}/limits", {"limits": [limit]}, 201)
+
+
+def counted(caller: Caller, name: str) -> dict[str, int]:
+    return dict(caller.get("/image/v2/info/usage").json()["usage"][name])
+
+
+def test_a_registered_limit_stands_before_the_settings_and_a_projects_own_before_both(cloud: ApiCloud) -> None:
+    cloud.core.config.image.image_count_total = 1
+    mia, leo, admin = cloud.new_user("mia", "garden"), cloud.new_user("leo", "forest"), cloud.admin
+    registered = register(admin, "image_count_total", 2)
+    for _ in range(2):
+        create(mia)
+        create(leo)
+    refused = mia.post(URL, {"name": "third"}, 413).json()
+    assert "image_count_total is over limit of 2 due to current usage 2 and delta 1" in refused["message"]
+    assert counted(mia, "image_count_total") == {"usage": 2, "limit": 2}
+    allow(admin, registered, mia.project_id, 3)
+    create(mia)
+    mia.post(URL, {"name": "fourth"}, 413)
+    assert counted(mia, "image_count_total") == {"usage": 3, "limit": 3}
+    leo.post(URL, {"name": "third"}, 413)
+    assert counted(leo, "image_count_total") == {"usage": 2, "limit": 2}
+
+
+def test_a_limit_of_the_region_stands_before_one_of_no_region(cloud: ApiCloud) -> None:
+    mia, admin = cloud.new_user("mia", "garden"), cloud.admin
+    admin.post(f"{V3}/regions", {"region": {"id": "north"}}, 201)
+    register(admin, "image_count_total", 1, region_id="RegionOne")
+    register(admin, "image_count_total", 5)
+    register(admin, "image_count_total", 7, region_id="north")
+    assert counted(mia, "image_count_total") == {"usage": 0, "limit": 1}
+
+
+def test_images_that_other_services_make_count_too(cloud: ApiCloud) -> None:
+    mia, admin = cloud.new_user("mia", "garden"), cloud.admin
+    body = {"volume": {"name": "data", "size": 1}}
+    volume = mia.post(f"/volume/v3/{mia.project_id}/volumes", body, 202).json()["volume"]
+    cloud.run_jobs()
+    registered = register(admin, "image_count_total", 0)
+    upload = {"os-volume_upload_image": {"image_name": "copy", "disk_format": "raw"}}
+    action = f"/volume/v3/{mia.project_id}/volumes/{volume['id']}/action"
+    mia.post(action, upload, 413)
+    assert mia.get(action.removesuffix("/action")).json()["volume"]["status"] == "available"
+    allow(admin, registered, mia.project_id, 1)
+    made = mia.post(action, upload, 202).json()["os-volume_upload_image"]
+    assert counted(mia, "image_count_total") == {"usage": 1, "limit": 1}
+    cloud.run_jobs()
+    assert mia.get(action.removesuffix("/action")).json()["volume"]["status"] == "available"
+    mia.get(f"{URL}/{made['image_id']}")
 
 
 def test_a_project_stores_no_more_than_its_limit(cloud: ApiCloud) -> None:

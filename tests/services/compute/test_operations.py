@@ -62,7 +62,7 @@ class World:
     async def prepare(self) -> None:
         with self.core.db.write() as tx:
             self.image_id = images.create_image(
-                tx, ADMIN, name="disk", disk_format="raw", container_format="bare", properties={}
+                tx, self.core, ADMIN, name="disk", disk_format="raw", container_format="bare", properties={}
             )
         path = images.scratch_path(self.core, self.image_id)
         path.write_bytes(b"an image")

@@ -47,7 +47,7 @@ class World:
         settings.allowed_hosts, settings.allowed_ports = ("127.0.0.1",), ()
         with core.db.write() as tx:
             self.image_id = interface.create_image(
-                tx, MIA, name="disk", disk_format="raw", container_format="bare", properties={}
+                tx, core, MIA, name="disk", disk_format="raw", container_format="bare", properties={}
             )
 
     def row(self) -> Any:

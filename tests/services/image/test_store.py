@@ -23,7 +23,7 @@ DATA = b"a disk, or so it says"
 def queued(core: Core, disk_format: str = "raw") -> str:
     with core.db.write() as tx:
         return interface.create_image(
-            tx, MIA, name="made", disk_format=disk_format, container_format="bare", properties={"os": "x"}
+            tx, core, MIA, name="made", disk_format=disk_format, container_format="bare", properties={"os": "x"}
         )
 
 

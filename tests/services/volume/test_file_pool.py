@@ -49,7 +49,7 @@ def test_what_an_image_holds_comes_back_through_volume_snapshot_copy_and_upload(
     async def story() -> Path:
         with core.db.write() as tx:
             image_id = images.create_image(
-                tx, MIA, name="disk", disk_format="qcow2", container_format="bare", properties={}
+                tx, core, MIA, name="disk", disk_format="qcow2", container_format="bare", properties={}
             )
         flat, target = tmp_path / "flat", images.scratch_path(core, image_id)
         flat.write_bytes(CONTENT.ljust(1 << 20, b"\0"))

@@ -68,7 +68,7 @@ class World:
     async def image(self) -> str:
         with self.core.db.write() as tx:
             image_id = images.create_image(
-                tx, MIA, name="disk", disk_format="raw", container_format="bare", properties={}
+                tx, self.core, MIA, name="disk", disk_format="raw", container_format="bare", properties={}
             )
         path = images.scratch_path(self.core, image_id)
         path.write_bytes(DATA)

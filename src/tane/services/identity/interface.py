@@ -10,7 +10,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.identity.domain import tokens
 from tane.services.identity.domain.bootstrap import CatalogEntry, bootstrap, publish
-from tane.services.identity.store import rows
+from tane.services.identity.store import limits, rows
 from tane.services.identity.tables import project, user
 from tane.web.access import AccessRule
 from tane.web.context import Context
@@ -19,6 +19,7 @@ __all__ = [
     "CatalogEntry",
     "authenticate",
     "bootstrap",
+    "effective_limits",
     "project_named",
     "project_row",
     "publish",
@@ -74,3 +75,10 @@ def project_named(tx: Tx, name: str, domain_id: str = "default") -> Row[Any]:
 
 def user_row(tx: Tx, user_id: str) -> Row[Any] | None:
     return rows.get(tx, user, user_id)
+
+
+def effective_limits(tx: Tx, core: Core, service_type: str, project_id: str) -> dict[str, int]:
+    """Unified limits of a project: resource → limit, for the resources that are registered for the service in this
+    region; -1 is unlimited. As oslo.limit reads them, a domain's limits are not those of its projects.
+    """
+    return limits.effective(tx, service_type, core.config.region, project_id)

@@ -103,6 +103,7 @@ def _info(tx: Tx, row: Row[Any]) -> ImageInfo:
 
 def create_image(
     tx: Tx,
+    core: Core,
     ctx: Context,
     *,
     name: str,
@@ -115,7 +116,8 @@ def create_image(
 ) -> str:
     """A queued image of the caller's project, to be filled by :func:`store_file`; returns its id.
 
-    :raises TooLarge: over quota. :raises BadRequest: a property that images cannot have.
+    :raises TooLarge: over quota. :raises BadRequest: a property that images cannot have. :raises Forbidden: a
+        visibility that the caller may not give.
     """
     values = {
         "name": name,
@@ -125,7 +127,7 @@ def create_image(
         "min_disk": min_disk,
         "min_ram": min_ram,
     }
-    return str(images.insert(tx, None, ctx, values, properties).id)
+    return str(images.insert(tx, core, ctx, values, properties).id)
 
 
 async def store_file(core: Core, image_id: str, path: Path) -> None:

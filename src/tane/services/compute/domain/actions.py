@@ -187,6 +187,7 @@ def create_image(core: Core, ctx: Context, server_id: str, name: str, properties
         kept = {k: v for k, v in (base.properties if base else {}).items() if k not in SNAPSHOT_NOT_INHERITED}
         image_id = image.create_image(
             tx,
+            core,
             ctx,
             name=name,
             disk_format="qcow2",

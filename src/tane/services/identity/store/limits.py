@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.services.identity.tables import limit, registered_limit
+from tane.services.identity.tables import limit, registered_limit, service
 
 OF_REGISTERED = ("service_id", "region_id", "resource_name")
 
@@ -28,6 +28,27 @@ def limits(tx: Tx, filters: Mapping[str, Any]) -> list[Row[Any]]:
     ]
     joined = select(limit, *columns).join(registered_limit, limit.c.registered_limit_id == registered_limit.c.id)
     return tx.all(joined.where(*wanted).order_by(limit.c.id))
+
+
+def effective(tx: Tx, service_type: str, region_id: str, project_id: str) -> dict[str, int]:
+    """What a project may have of each resource that a service registered: its own limit, else the registered default.
+
+    A limit registered for the region hides one that is registered for no region. One query.
+    """
+    own = and_(limit.c.registered_limit_id == registered_limit.c.id, limit.c.project_id == project_id)
+    allowed = func.coalesce(limit.c.resource_limit, registered_limit.c.default_limit).label("allowed")
+    joined = registered_limit.join(service, registered_limit.c.service_id == service.c.id).outerjoin(limit, own)
+    wanted = (
+        service.c.type == service_type,
+        or_(registered_limit.c.region_id == region_id, registered_limit.c.region_id.is_(None)),
+    )
+    rows = tx.all(
+        select(registered_limit.c.resource_name, allowed)
+        .select_from(joined)
+        .where(*wanted)
+        .order_by(registered_limit.c.region_id.is_not(None))
+    )
+    return {row.resource_name: row.allowed for row in rows}
 
 
 def _equal(column: Any, value: Any) -> Any:

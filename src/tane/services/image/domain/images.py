@@ -88,16 +88,13 @@ def create(core: Core, ctx: Context, values: Mapping[str, Any], properties: Mapp
         return images.complete(tx, [insert(tx, core, ctx, values, properties)])[0]
 
 
-def insert(
-    tx: Tx, core: Core | None, ctx: Context, values: Mapping[str, Any], properties: Mapping[str, str]
-) -> Row[Any]:
-    """``core`` None: the policy on visibility was asked already."""
+def insert(tx: Tx, core: Core, ctx: Context, values: Mapping[str, Any], properties: Mapping[str, str]) -> Row[Any]:
+    """Raises like :func:`create`."""
     owner = values.get("owner") or ctx.project_id
     if owner != ctx.project_id and not ctx.is_admin:
         raise Forbidden(f"You are not permitted to create images owned by '{owner}'.")
     visibility = values.get("visibility", "shared")
-    if core is not None:
-        require_visibility(core, ctx, visibility)
+    require_visibility(core, ctx, visibility)
     for name in properties:
         refuse_reserved(name)
     check_properties(properties)

@@ -5,19 +5,17 @@ from __future__ import annotations
 from tane import quota
 from tane.core import Core
 from tane.db import Tx
+from tane.services.identity import interface as identity
 from tane.services.image.store import images
 from tane.web.errors import TooLarge
 
 RESOURCES = ("image_size_total", "image_stage_total", "image_count_total", "image_count_uploading")
 
 
-def limits(tx: Tx, core: Core | None, project_id: str) -> dict[str, int]:
-    """The one place limits are read: a project's own ones, else the settings'. -1 is unlimited.
-
-    Without a core (another service makes the image) only a project's own limits count.
-    """
-    defaults = {name: quota.UNLIMITED if core is None else getattr(core.config.image, name) for name in RESOURCES}
-    return quota.limits(tx, "image", project_id, defaults)
+def limits(tx: Tx, core: Core, project_id: str) -> dict[str, int]:
+    """The one place limits are read: a registered one as identity tells it, else the settings'. -1 is unlimited."""
+    registered = identity.effective_limits(tx, core, "image", project_id)
+    return {name: registered.get(name, getattr(core.config.image, name)) for name in RESOURCES}
 
 
 def usage(tx: Tx, project_id: str) -> dict[str, int]:
@@ -28,7 +26,7 @@ def usage(tx: Tx, project_id: str) -> dict[str, int]:
     }
 
 
-def require(tx: Tx, core: Core | None, project_id: str, **wanted: int) -> None:
+def require(tx: Tx, core: Core, project_id: str, **wanted: int) -> None:
     """:raises TooLarge: what a project has and ``wanted`` (resource → amount) together exceed a limit."""
     allowed = limits(tx, core, project_id)
     asked = {name: amount for name, amount in wanted.items() if allowed[name] != quota.UNLIMITED}

@@ -217,4 +217,8 @@ def _take(core: Core, image_id: str, path: Path, found: Fingerprint) -> None:
         if row is None:
             raise Permanent(f"image {image_id} was deleted")
         if row.status in ("queued", "saving", "killed"):
+            try:
+                quotas.require(tx, core, row.project_id, image_size_total=found.size >> 20)
+            except errors.TooLarge as error:
+                raise Permanent(error.message) from None
             content.activate(tx, core, image_id, path, found)

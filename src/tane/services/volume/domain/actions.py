@@ -119,6 +119,7 @@ def upload_image(core: Core, ctx: Context, volume_id: str, wanted: UploadImage) 
         own = ("image_id", "image_name", "checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
         image_id = images.create_image(
             tx,
+            core,
             ctx,
             name=wanted.name,
             disk_format=wanted.disk_format,
