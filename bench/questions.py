@@ -16,8 +16,12 @@ MB = 1 << 20
 
 
 async def tokens(cloud: Cloud) -> AsyncIterator[Figure]:
-    """Tokens: by password, by token, validation."""
+    """Tokens: by a password seen for the first time and again, by token, validation."""
     url = f"{cloud.auth_url}/auth/tokens"
+    users = [await new_user(cloud) for _ in range(24)]
+
+    async def first_login(number: int) -> None:
+        (await cloud.http.post(url, json={"auth": {"identity": users[number]}})).raise_for_status()
 
     async def by_password(_: int) -> None:
         (await cloud.http.post(url, json=cloud.password_body())).raise_for_status()
@@ -30,10 +34,21 @@ async def tokens(cloud: Cloud) -> AsyncIterator[Figure]:
     async def validate(_: int) -> None:
         await cloud.call("GET", url, headers={"X-Subject-Token": cloud.token})
 
-    yield await cloud.measure("token by password, 8 at once", by_password, count=24, at_once=8, warm_up=2)
+    yield await cloud.measure("token by password, first login, 8 at once", first_login, count=len(users), at_once=8)
+    yield await cloud.measure("token by password, again, 8 at once", by_password, count=400, at_once=8, warm_up=2)
     yield await cloud.measure("token by token, 8 at once", by_token, count=400, at_once=8, warm_up=10)
     yield await cloud.measure("token validate", validate, count=400, warm_up=10)
     yield await cloud.measure("token validate, 8 at once", validate, count=800, at_once=8, warm_up=10)
+    for user in users:
+        await cloud.call("DELETE", f"{cloud.auth_url}/users/{user['password']['user']['id']}")
+
+
+async def new_user(cloud: Cloud) -> dict[str, Any]:
+    """Make a user; returns what it logs in with."""
+    password = secrets.token_urlsafe(12)
+    body = {"user": {"name": f"bench-{secrets.token_hex(4)}", "password": password}}
+    made = (await cloud.call("POST", f"{cloud.auth_url}/users", body)).json()["user"]
+    return {"methods": ["password"], "password": {"user": {"id": made["id"], "password": password}}}
 
 
 async def images(cloud: Cloud) -> AsyncIterator[Figure]:
