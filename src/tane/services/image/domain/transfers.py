@@ -162,8 +162,8 @@ def open_content(
 
 async def read(core: Core, image_id: str) -> AsyncIterator[bytes]:
     """The data of an image from the first of its locations that gives any. :raises StoreError: none does."""
-    iterator = await core.in_thread(_first_location, core, image_id)
-    while data := await core.in_thread(next, iterator, b""):
+    iterator = await core.in_slow_thread(_first_location, core, image_id)
+    while data := await core.in_slow_thread(next, iterator, b""):
         yield data
 
 
