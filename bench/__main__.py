@@ -1,4 +1,4 @@
-"""``python -m bench [QUESTION …]``: measure the cloud that ``OS_*`` names; ``--own`` starts a simulated one for it.
+"""``bench/run [QUESTION …]``: measure the cloud that ``OS_*`` names; ``--own`` starts a simulated one for it.
 
 Prints a Markdown table, writes JSON with ``--json FILE``. The CPU column needs ``--pid`` (or ``--own``): the root
 process of the cloud's services on this machine. Compare the CPU of two clouds from one sitting; wall times are noisy.
@@ -100,7 +100,7 @@ class OwnCloud:
 def main() -> None:
     # Being told to end must not leave a cloud behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="bench/run", description=__doc__.split("\n")[0])
     parser.add_argument("questions", nargs="*", help=", ".join(QUESTIONS | LONG))
     parser.add_argument("--pid", type=int)
     parser.add_argument("--own", action="store_true")

@@ -1,4 +1,4 @@
-"""``python -m bench.boot``: request → SSH-able on a cloud, against QEMU started by hand on the same image.
+"""``bench/run boot``: request → SSH-able on a cloud, against QEMU started by hand on the same image.
 
 Both use a user-mode network, the same kernel, memory and accelerator, and a config drive with the key. Run in turn,
 ``--rounds`` times; what counts is the ratio of the medians.
@@ -99,7 +99,7 @@ def by_hand(guest: GuestImage, kind: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.boot")
+    parser = argparse.ArgumentParser(prog="bench/run boot")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     guest = build(cache_folder())
