@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from tane.services.identity.domain.signatures import ec2_signature
-from tests.api.identity_support import V3, authenticate, by_password, caller_of, token_of
+from tests.api.identity_support import V3, authenticate, by_password, caller_of, grant, token_of
 from tests.support import ApiCloud, Caller
 
 SEED = b"12345678901234567890"
@@ -189,6 +189,51 @@ def test_keys_made_by_an_application_credential_stay_within_it(cloud: ApiCloud, 
     assert [role["name"] for role in token["roles"]] == ["reader"]
     mia.patch(f"{V3}/credentials/{made['id']}", {"credential": {"blob": json.dumps(blob)}}, 400)
     robot.get(f"{V3}/credentials/{add_seed(mia)}", expect=403)
+
+    other = cloud.admin.post(f"{V3}/projects", {"project": {"name": "forest"}}, 201).json()["project"]["id"]
+    grant(cloud.admin, f"projects/{other}", f"users/{mia.user_id}", "member")
+    path = f"{V3}/credentials/{made['id']}"
+    robot.patch(path, {"credential": {"project_id": other}}, 403)
+    for wider in ({"project_id": other}, {"type": "cert"}):
+        mia.patch(path, {"credential": wider}, 400)
+    cloud.admin.patch(path, {"credential": {"user_id": cloud.admin.user_id}}, 400)
+
+
+def test_a_program_does_not_see_the_keys_that_hold_all_of_its_users_roles(cloud: ApiCloud, mia: Caller) -> None:
+    made = keys_of(mia)
+    path = f"{V3}/users/{mia.user_id}/application_credentials"
+    body = {"application_credential": {"name": "robot", "roles": [{"name": "reader"}]}}
+    app = mia.post(path, body, 201).json()["application_credential"]
+    robot = caller_of(cloud, authenticate(cloud, {"application_credential": {n: app[n] for n in ("id", "secret")}}))
+    [found] = mia.get(f"{V3}/credentials").json()["credentials"]
+    for one in (f"{V3}/credentials/{found['id']}", f"{V3}/users/{mia.user_id}/credentials/OS-EC2/{made['access']}"):
+        robot.get(one, expect=403)
+    robot.patch(f"{V3}/credentials/{found['id']}", {"credential": {"blob": found["blob"]}}, 403)
+    robot.delete(f"{V3}/credentials/{found['id']}", expect=403)
+    for many in (f"{V3}/credentials", f"{V3}/users/{mia.user_id}/credentials/OS-EC2"):
+        assert robot.get(many).json()["credentials"] == []
+
+
+def test_keys_without_a_secret_sign_nothing(cloud: ApiCloud, mia: Caller) -> None:
+    given = {"type": "ec2", "user_id": mia.user_id, "project_id": mia.project_id, "blob": '{"access": "a"}'}
+    mia.post(f"{V3}/credentials", {"credential": given}, 201)
+    now = cloud.core.clock.now().isoformat(timespec="seconds") + "Z"
+    cloud.admin.post(f"{V3}/ec2tokens", {"credentials": signed({"access": "a", "secret": ""}, 2, now)}, 401)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"signature": "é"}, 401),
+        ({"params": []}, 400),
+        ({"headers": "x"}, 400),
+        ({"params": {"SignatureVersion": "2", "Timestamp": "0001-01-01T00:00:00+14:00"}}, 401),
+    ],
+)
+def test_a_malformed_call_is_refused(cloud: ApiCloud, mia: Caller, wrong: dict[str, Any], status: int) -> None:
+    call = {"access": keys_of(mia)["access"], "signature": "x", **wrong}
+    cloud.admin.post(f"{V3}/ec2tokens", {"credentials": call}, status)
+    cloud.admin.post(f"{V3}/s3tokens", {"credentials": {**call, "token": "é"}}, status)
 
 
 def test_a_one_time_password_logs_in(cloud: ApiCloud, mia: Caller) -> None:

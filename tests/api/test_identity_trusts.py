@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from tane.services.identity.domain.signatures import ec2_signature
 from tests.api.identity_support import V3, as_in, authenticate, by_password, caller_of, process_of, token_of
 from tests.support import ApiCloud, Caller
 
@@ -115,6 +117,35 @@ def test_a_trust_is_passed_on_as_often_as_it_says_and_never_for_more(cloud: ApiC
     mia.delete(f"{TRUSTS}/{first['id']}")
     as_in(cloud, acting_on).get(f"{V3}/auth/catalog", expect=401)
     assert use(cloud, "eve", second).status_code == 401
+
+
+def test_a_trust_passed_on_ends_with_its_first_trustor(cloud: ApiCloud, mia: Caller, tom: Caller) -> None:
+    eve = cloud.new_user("eve", "meadow")
+    first = give(mia, tom, allow_redelegation=True, redelegation_count=1)
+    acting = caller_of(cloud, use(cloud, "tom", first))
+    body = {"trustor_user_id": tom.user_id, "project_id": mia.project_id}
+    second = give(acting, eve, **body)
+    held = caller_of(cloud, use(cloud, "eve", second))
+    cloud.admin.patch(f"{V3}/users/{mia.user_id}", {"user": {"enabled": False}}, 200)
+    assert use(cloud, "eve", second).status_code == 401
+    cloud.admin.patch(f"{V3}/users/{mia.user_id}", {"user": {"enabled": True}}, 200)
+    assert use(cloud, "eve", second).status_code == 201
+    held.get("/compute/v2.1/servers", expect=401)
+
+
+def test_a_trustor_cannot_sign_as_the_trustee(cloud: ApiCloud, mia: Caller, tom: Caller) -> None:
+    blob = {"access": "a", "secret": "b", "trust_id": give(mia, tom)["id"]}
+    given = {"type": "ec2", "user_id": mia.user_id, "project_id": mia.project_id, "blob": json.dumps(blob)}
+    mia.post(f"{V3}/credentials", {"credential": given}, 201)
+    params = {"SignatureVersion": "2", "Timestamp": f"{cloud.core.clock.now().isoformat()}Z"}
+    call: dict[str, Any] = {"access": "a", "host": "ec2.test", "verb": "GET", "path": "/", "params": params}
+    call["signature"] = ec2_signature("b", call)
+    cloud.admin.post(f"{V3}/ec2tokens", {"credentials": call}, 401)
+
+
+def test_a_time_that_is_none_is_refused(mia: Caller, tom: Caller) -> None:
+    give(mia, tom, 400, expires_at="0001-01-01T00:00:00+14:00")
+    give(mia, tom, 400, remaining_uses=2**31)
 
 
 def test_a_trust_without_redelegation_is_not_passed_on(cloud: ApiCloud, mia: Caller, tom: Caller) -> None:

@@ -335,9 +335,9 @@ class TrustIn(LooseBody):
     impersonation: bool
     project_id: str | None = None
     expires_at: str | None = None
-    remaining_uses: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    remaining_uses: Annotated[int, msgspec.Meta(ge=1, le=0x7FFFFFFF)] | None = None
     allow_redelegation: bool | None = None
-    redelegation_count: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    redelegation_count: Annotated[int, msgspec.Meta(ge=0, le=0x7FFFFFFF)] | None = None
     roles: list[RoleNamed] | None = None
 
 
@@ -369,8 +369,8 @@ class AppCredential(StrictBody):
 class CredentialIn(LooseBody):
     blob: str
     type: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
-    user_id: str
-    project_id: str | None = None
+    user_id: Id
+    project_id: Id | None = None
 
 
 class Credential(StrictBody):
@@ -380,8 +380,8 @@ class Credential(StrictBody):
 class CredentialChangeIn(LooseBody):
     blob: str | UnsetOr = UNSET
     type: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | UnsetOr = UNSET
-    user_id: str | UnsetOr = UNSET
-    project_id: str | UnsetOr | None = UNSET
+    user_id: Id | UnsetOr = UNSET
+    project_id: Id | UnsetOr | None = UNSET
 
 
 class CredentialChange(StrictBody):
@@ -392,9 +392,21 @@ class Ec2Credential(StrictBody):
     tenant_id: str
 
 
+class SignedCallIn(LooseBody):
+    access: str | UnsetOr = UNSET
+    signature: str = ""
+    token: str = ""
+    verb: str = ""
+    host: str = ""
+    path: str = ""
+    body_hash: str = ""
+    params: dict[str, Any] | None = None
+    headers: dict[str, Any] | None = None
+
+
 class SignedCall(LooseBody):
     """What a service was sent, to be checked: under one of three names, as Keystone takes it."""
 
-    credentials: dict[str, Any] | None = None
-    credential: dict[str, Any] | None = None
-    ec2Credentials: dict[str, Any] | None = None
+    credentials: SignedCallIn | None = None
+    credential: SignedCallIn | None = None
+    ec2Credentials: SignedCallIn | None = None

@@ -79,9 +79,9 @@ def moment(name: str, text: str | None) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+    except (ValueError, OverflowError):
         raise BadRequest(f"Invalid input for field '{name}': '{text}' is not a time as 2026-01-31T12:00:00Z.") from None
-    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
 
 
 View = Callable[[Request, Any], dict[str, Any]]

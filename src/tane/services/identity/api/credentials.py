@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tane.services.identity.api.common import filters, given_with_extra, listing, require, with_self
+from tane.services.identity.api.common import filters, given, given_with_extra, listing, require, with_self
 from tane.services.identity.api.tokens import document
 from tane.services.identity.domain import credentials, ec2_tokens
 from tane.services.identity.domain.credentials import EC2, Credential
@@ -111,7 +111,7 @@ def s3_token(request: Request) -> Response:
 
 def _signed(request: Request) -> dict[str, Any]:
     body = request.body
-    found: dict[str, Any] | None = body.credentials or body.credential or body.ec2Credentials
+    found = body.credentials or body.credential or body.ec2Credentials
     if found is None:
         raise BadRequest("request must include a request body with the credentials of the call")
-    return found
+    return given(found)

@@ -52,6 +52,7 @@ def show(core: Core, ctx: Context, credential_id: str) -> Credential:
     with core.db.read() as tx:
         found = get(tx, credential_id)
     _refuse_outside(ctx, found.project_id)
+    _refuse_foreign_keys(ctx, found)
     return found
 
 
@@ -64,7 +65,7 @@ def index(core: Core, ctx: Context, filters: Mapping[str, Any]) -> list[Credenti
     with core.db.read() as tx:
         cipher = keys.cipher_in(tx, keys.CREDENTIAL)
         found = [_plain(cipher, row) for row in rows.find(tx, credential, filters)]
-    return [one for one in found if not _delegated(ctx) or one.project_id == ctx.project_id]
+    return [one for one in found if not _delegated(ctx) or (one.project_id == ctx.project_id and _within(ctx, one))]
 
 
 def create(core: Core, ctx: Context, values: Mapping[str, Any]) -> Credential:
@@ -78,8 +79,8 @@ def create(core: Core, ctx: Context, values: Mapping[str, Any]) -> Credential:
             raise BadRequest("'project_id' is a required property of a credential of type ec2.")
         parsed = _parsed(blob)
         bound = {"trust_id": ctx.trust_id, "app_cred_id": ctx.application_credential_id}
-        if any(bound.values()):
-            blob = msgspec.json.encode({**parsed, **{n: v for n, v in bound.items() if v}}).decode()
+        if _delegated(ctx):
+            blob = msgspec.json.encode({**parsed, **{name: value or None for name, value in bound.items()}}).decode()
         credential_id = id_of(str(parsed["access"]))
     with core.db.write() as tx:
         if rows.get(tx, credential, credential_id) is not None:
@@ -116,18 +117,16 @@ def create_ec2(core: Core, ctx: Context, user_id: str, project_id: str) -> Crede
 
 
 def update(core: Core, ctx: Context, credential_id: str, values: Mapping[str, Any]) -> Credential:
-    """:raises BadRequest: the blob of an EC2 credential would lose what binds it to a delegation."""
+    """:raises BadRequest: EC2 keys would lose what binds them to a delegation, or their access key or project."""
     with core.db.write() as tx:
         old = get(tx, credential_id)
         _refuse_outside(ctx, old.project_id)
+        _refuse_foreign_keys(ctx, old)
         wanted = {name: values[name] for name in ("user_id", "project_id", "type") if name in values}
+        _refuse_outside(ctx, wanted.get("project_id", old.project_id))
+        _check_change(ctx, old, values)
         wanted["extra"] = {**old.extra, **values.get("extra", {})}
         if "blob" in values:
-            if old.type.lower() == EC2:
-                before, after = old.keys, _parsed(values["blob"])
-                for name in BOUND:
-                    if before.get(name) != after.get(name):
-                        raise BadRequest(f"{name} can not be updated for credential")
             cipher = keys.cipher_in(tx, keys.CREDENTIAL)
             wanted["encrypted_blob"] = cipher.encrypt(values["blob"].encode()).decode()
         rows.change(tx, credential, credential_id, wanted)
@@ -135,9 +134,30 @@ def update(core: Core, ctx: Context, credential_id: str, values: Mapping[str, An
         return get(tx, credential_id)
 
 
+def _check_change(ctx: Context, old: Credential, values: Mapping[str, Any]) -> None:
+    """What would make a delegation's keys good for more, by one step or by several, is refused."""
+    kind, blob = values.get("type", old.type), values.get("blob", old.blob)
+    bound = {name: old.keys.get(name) for name in BOUND} if old.type.lower() == EC2 else dict.fromkeys(BOUND)
+    if any(bound.values()):
+        for name in ("type", "user_id", "project_id"):
+            if values.get(name, getattr(old, name)) != getattr(old, name):
+                raise BadRequest(f"{name} can not be updated for a credential that is bound to a delegation")
+    if kind.lower() != EC2:
+        return
+    _refuse_restricted(ctx)
+    if not values.get("project_id", old.project_id):
+        raise BadRequest("'project_id' is a required property of a credential of type ec2.")
+    after = _parsed(blob)
+    for name in BOUND:
+        if bound[name] != after.get(name):
+            raise BadRequest(f"{name} can not be updated for credential")
+
+
 def delete(core: Core, ctx: Context, credential_id: str) -> None:
     with core.db.write() as tx:
-        _refuse_outside(ctx, require(tx, credential, credential_id, "credential").project_id)
+        found = get(tx, credential_id)
+        _refuse_outside(ctx, found.project_id)
+        _refuse_foreign_keys(ctx, found)
         rows.remove(tx, credential, credential_id)
         audit.record(tx, "deleted", "credential", credential_id)
 
@@ -172,6 +192,26 @@ def _refuse_outside(ctx: Context, project_id: str | None) -> None:
         raise Forbidden(
             "You are not authorized to perform the requested action: Credential project does not match the project "
             "scope of the delegated token."
+        )
+
+
+def _within(ctx: Context, found: Credential) -> bool:
+    """Whether these are no EC2 keys, or keys that a delegated caller's own delegation has made.
+
+    Other keys are good for all roles of the user: who can read them has more than was delegated.
+    """
+    if not _delegated(ctx) or found.type.lower() != EC2:
+        return True
+    bound = found.keys
+    own = (ctx.trust_id, ctx.application_credential_id)
+    return (bound.get("trust_id") or "", bound.get("app_cred_id") or "") == own
+
+
+def _refuse_foreign_keys(ctx: Context, found: Credential) -> None:
+    if not _within(ctx, found):
+        raise Forbidden(
+            "You are not authorized to perform the requested action: The credential was not made by the delegation of "
+            "the token."
         )
 
 

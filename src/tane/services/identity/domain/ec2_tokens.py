@@ -11,7 +11,7 @@ from tane.services.identity.domain import credentials, signatures
 from tane.services.identity.domain.authentication import issue
 from tane.services.identity.domain.credentials import EC2, Credential
 from tane.services.identity.domain.memory import Desk
-from tane.services.identity.domain.tokens import Payload, Token, audit_id, micro
+from tane.services.identity.domain.tokens import REFUSED, Payload, Token, audit_id, micro
 from tane.services.identity.store import rows
 from tane.services.identity.tables import trust
 from tane.web.errors import NotFound, Unauthorized
@@ -53,7 +53,9 @@ def _issue(core: Core, found: Credential, call: Mapping[str, Any]) -> tuple[str,
         if bound.get("trust_id"):
             # With impersonation the credential is the trustor's, who could not use the own trust.
             row = rows.get(desk.tx, trust, bound["trust_id"])
-            user_id = row.trustee_user_id if row is not None else user_id
+            if row is None or user_id != (row.trustor_user_id if row.impersonation else row.trustee_user_id):
+                raise Unauthorized(REFUSED)
+            user_id = row.trustee_user_id
         payload = Payload(
             user_id=user_id,
             methods=["ec2credential"],
@@ -78,9 +80,9 @@ def _check_time(desk: Desk, call: Mapping[str, Any]) -> None:
         return
     try:
         moment = datetime.fromisoformat(str(told))
-    except ValueError:
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
         raise Unauthorized(f"Credential timestamp is invalid: {told}") from None
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    if desk.now > moment + timedelta(seconds=desk.core.config.credential_auth_ttl):
+    if desk.now - moment > timedelta(seconds=desk.core.config.credential_auth_ttl):
         raise Unauthorized("Credential is expired")

@@ -7,7 +7,6 @@ Amazon S3 REST API, "Signing and authenticating REST requests" (version 2 of S3)
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -29,10 +28,12 @@ def check_ec2(secret: str, call: Mapping[str, Any]) -> None:
     given = call.get("signature")
     if not given:
         raise Unauthorized("EC2 signature not supplied.")
+    if not secret:
+        raise Unauthorized(INVALID)
     host = str(call.get("host", ""))
     # Some clients sign the host without the port they connect to.
     for candidate in dict.fromkeys((host, host.rpartition(":")[0] or host)):
-        if hmac.compare_digest(str(given), ec2_signature(secret, {**call, "host": candidate})):
+        if _same(str(given), ec2_signature(secret, {**call, "host": candidate})):
             return
     raise Unauthorized(INVALID)
 
@@ -90,7 +91,7 @@ def check_s3(secret: str, token: str, given: str) -> None:
     """
     try:
         text = base64.urlsafe_b64decode(token).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise Unauthorized(INVALID) from None
     if text.startswith("AWS4"):
         lines = text.split("\n")
@@ -99,8 +100,12 @@ def check_s3(secret: str, token: str, given: str) -> None:
         expected = _sign_4(secret, lines[2], text)
     else:
         expected = base64.b64encode(hmac.digest(secret.encode(), text.encode(), hashlib.sha1)).decode()
-    if not hmac.compare_digest(given, expected):
+    if not secret or not _same(given, expected):
         raise Unauthorized("Credential signature mismatch")
+
+
+def _same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode(), expected.encode())
 
 
 def _query(params: Mapping[str, str]) -> str:

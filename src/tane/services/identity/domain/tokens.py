@@ -35,7 +35,7 @@ MICROSECOND = timedelta(microseconds=1)
 class Payload(msgspec.Struct, array_like=True):
     """What a token carries. Times are microseconds since 1970.
 
-    ``epoch`` is that of the user (and, with a trust, of the trustor, added) when it was issued.
+    ``epoch`` is that of the user when it was issued (with a trust those of all whom it goes through, added).
     """
 
     user_id: str
@@ -189,7 +189,9 @@ def _stand(desk: Desk, tx: Tx, payload: Payload) -> Standing:
     app = rules = None
     if payload.app_credential_id:
         app = rows.get(tx, tables.application_credential, payload.app_credential_id)
-        if app is None or not set(app.role_ids) <= {role_id for role_id, _ in roles}:
+        if app is None or (app.user_id, app.project_id) != (actor.id, payload.scope_id):
+            raise Unauthorized(REFUSED)
+        if not set(app.role_ids) <= {role_id for role_id, _ in roles}:
             raise Unauthorized(REFUSED)
         roles = tuple(role for role in roles if role[0] in app.role_ids)
         rules = tuple(app_credentials.rules_of(tx, [app.id])) if app.has_access_rules else None
@@ -218,12 +220,13 @@ def _stand_by_trust(desk: Desk, tx: Tx, payload: Payload, actor: User, places: S
         raise Forbidden("User is not a trustee.")
     trustor, trustor_domain = enabled_user(desk, trust.trustor_user_id)
     root = trust
-    ends = [trust.expires_at]
+    ends, epoch = [trust.expires_at], actor.token_epoch + trustor.token_epoch
     while root.redelegated_trust_id:
         parent = rows.get(tx, tables.trust, root.redelegated_trust_id)
         if parent is None:
             raise Unauthorized(REFUSED)
-        enabled_user(desk, parent.trustee_user_id)
+        for user_id in (parent.trustee_user_id, parent.trustor_user_id):
+            epoch += enabled_user(desk, user_id)[0].token_epoch
         root = parent
         ends.append(root.expires_at)
     held = assignments.effective_roles(tx, root.trustor_user_id, payload.scope, payload.scope_id)
@@ -238,7 +241,7 @@ def _stand_by_trust(desk: Desk, tx: Tx, payload: Payload, actor: User, places: S
         target=target,
         target_domain=target_domain,
         roles=roles,
-        epoch=actor.token_epoch + trustor.token_epoch,
+        epoch=epoch,
         trust=trust,
         ends=min((end for end in ends if end is not None), default=None),
     )
