@@ -25,6 +25,15 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCloud]:
 
 
 @pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCloud]:
+    """A cloud of simulated hosts, for what is about the API alone."""
+    cloud = RealCloud(tmp_path_factory.mktemp("simulated"))
+    cloud.tane("up", "--mode", "simulated", "--port", str(cloud.port))
+    yield cloud
+    cloud.tane("down", "--purge")
+
+
+@pytest.fixture(scope="session")
 def mia(real: RealCloud) -> Tenant:
     return real.tenant("mia")
 

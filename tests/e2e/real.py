@@ -66,8 +66,13 @@ class RealCloud:
         while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1][:3]:
             time.sleep(0.005)
 
+    @property
+    def password(self) -> str:
+        """The administrator's."""
+        return (self.folder / "admin-password").read_text().strip()
+
     def admin(self) -> Client:
-        return Client(self.url, "admin", (self.folder / "admin-password").read_text().strip(), "admin")
+        return Client(self.url, "admin", self.password, "admin")
 
     def tenant(self, name: str) -> Tenant:
         """A new project with its user, its key and a network with a router to the outside."""

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from tests.e2e.real import RealCloud
+from tests.e2e.shell import Shell, commands, left
 
-COMMANDS = sorted(entry.name.replace("_", " ") for entry in entry_points(group="openstack.identity.v3"))
+COMMANDS = commands("openstack.identity.v3")
 NOT_OFFERED = {
     "federation": "logins by another identity provider are not offered",
     "identity provider": "logins by another identity provider are not offered",
@@ -27,64 +19,8 @@ NOT_OFFERED = {
 """The first words of commands, with the reason."""
 
 
-class Shell:
-    """The client, logged in as someone."""
-
-    def __init__(self, cloud: RealCloud, user: str, password: str, project: str) -> None:
-        scope = {"OS_USERNAME": user, "OS_PASSWORD": password, "OS_PROJECT_NAME": project}
-        domains = {"OS_USER_DOMAIN_ID": "default", "OS_PROJECT_DOMAIN_ID": "default"}
-        address = {"OS_AUTH_URL": f"{cloud.url}/identity/v3", "OS_IDENTITY_API_VERSION": "3"}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(Path(__file__).parent / "openstack_shell.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**kept, **scope, **domains, **address},
-        )
-        self.done: set[str] = set()
-
-    def run(self, *arguments: str) -> str:
-        """Run one command; returns its output."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(json.dumps(arguments), file=self._process.stdin, flush=True)
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        assert answer["code"] == 0, f"openstack {' '.join(arguments)}: {answer['err']}"
-        self.done.add(command_of(arguments))
-        return str(answer["out"]).strip()
-
-    def make(self, *arguments: str, column: str = "id") -> str:
-        """Run a command that creates something; returns its id."""
-        return self.run(*arguments, "-f", "value", "-c", column)
-
-    def close(self) -> None:
-        self._process.communicate(timeout=20)
-
-
-def command_of(arguments: tuple[str, ...]) -> str:
-    """The longest command of the client that these arguments begin with."""
-    words = " ".join(arguments)
-    return max((name for name in COMMANDS if f"{words} ".startswith(f"{name} ")), key=len)
-
-
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCloud]:
-    cloud = RealCloud(tmp_path_factory.mktemp("cloud"))
-    cloud.tane("up", "--mode", "simulated", "--port", str(cloud.port))
-    yield cloud
-    cloud.tane("down", "--purge")
-
-
-@pytest.fixture
-def shell(simulated: RealCloud) -> Iterator[Shell]:
-    password = (simulated.folder / "admin-password").read_text().strip()
-    shell = Shell(simulated, "admin", password, "admin")
-    yield shell
-    shell.close()
-
-
-def test_every_identity_command_does_its_work(simulated: RealCloud, shell: Shell, tmp_path: Path) -> None:
+def test_every_identity_command_does_its_work(simulated: RealCloud, tmp_path: Path) -> None:
+    shell = Shell(simulated)
     for part in (people, assignments, services, limits, own_credentials):
         part(shell, tmp_path)
     mia = Shell(simulated, "mia", "mia-secret", "garden")
@@ -92,9 +28,8 @@ def test_every_identity_command_does_its_work(simulated: RealCloud, shell: Shell
     mia.run("user", "password", "set", "--original-password", "mia-secret", "--password", "another")
     mia.close()
     cleanup(shell)
-    done = shell.done | mia.done
-    left = [name for name in COMMANDS if name not in done and not name.startswith(tuple(NOT_OFFERED))]
-    assert not left, "neither run nor said not to be offered"
+    shell.close()
+    assert not left(COMMANDS, shell.done + mia.done, NOT_OFFERED), "neither run nor said not to be offered"
 
 
 def people(shell: Shell, folder: Path) -> None:
