@@ -239,11 +239,35 @@ def test_a_malformed_call_is_refused(cloud: ApiCloud, mia: Caller, wrong: dict[s
 def test_a_one_time_password_logs_in(cloud: ApiCloud, mia: Caller) -> None:
     add_seed(mia)
     scope = {"project": {"id": mia.project_id}}
+    assert authenticate(cloud, by_totp("mia", passcode(cloud, 30)), scope).status_code == 201
     token = authenticate(cloud, by_totp("mia", passcode(cloud)), scope)
     assert token.json()["token"]["methods"] == ["totp"]
-    assert authenticate(cloud, by_totp("mia", passcode(cloud, 30)), scope).status_code == 201
     assert authenticate(cloud, by_totp("mia", passcode(cloud, 90)), scope).status_code == 401
-    assert authenticate(cloud, by_totp("nobody", "000000"), scope).status_code == 401
+    assert authenticate(cloud, by_totp("mia", "é"), scope).status_code == 401
+
+
+def test_a_one_time_password_is_good_for_one_login(cloud: ApiCloud, mia: Caller) -> None:
+    add_seed(mia)
+    assert authenticate(cloud, by_totp("mia", passcode(cloud))).status_code == 201
+    again = authenticate(cloud, by_totp("mia", passcode(cloud)))
+    assert again.status_code == 401
+    assert again.json() == authenticate(cloud, by_totp("nobody", "000000")).json()
+    assert authenticate(cloud, by_totp("mia", passcode(cloud, 30))).status_code == 401
+    cloud.core.clock.advance(30)  # type: ignore[attr-defined]
+    assert authenticate(cloud, by_totp("mia", passcode(cloud))).status_code == 201
+
+
+def test_who_knows_the_password_cannot_guess_the_second_factor_for_ever(cloud: ApiCloud, mia: Caller) -> None:
+    add_seed(mia)
+    rules = {"multi_factor_auth_enabled": True, "multi_factor_auth_rules": [["password", "totp"]]}
+    cloud.admin.patch(f"{V3}/users/{mia.user_id}", {"user": {"options": rules}}, 200)
+    cloud.core.config.lockout_failure_attempts = 2
+    password = by_password("mia", "mia-secret")
+    for _ in range(2):
+        assert authenticate(cloud, password | by_totp("mia", "000000")).status_code == 401
+    assert authenticate(cloud, password | by_totp("mia", passcode(cloud))).status_code == 401
+    cloud.core.clock.advance(cloud.core.config.lockout_duration)  # type: ignore[attr-defined]
+    assert authenticate(cloud, password | by_totp("mia", passcode(cloud))).status_code == 201
 
 
 def test_rules_may_ask_for_two_factors_at_once_or_one_after_the_other(cloud: ApiCloud, mia: Caller) -> None:
@@ -258,10 +282,14 @@ def test_rules_may_ask_for_two_factors_at_once_or_one_after_the_other(cloud: Api
 
     half = authenticate(cloud, password, scope)
     assert half.status_code == 401
+    cloud.core.clock.advance(30)  # type: ignore[attr-defined]
+    totp = by_totp("mia", passcode(cloud))
     assert half.json()["required_auth_methods"] == [["password", "totp"]]
     assert half.json()["receipt"]["methods"] == ["password"]
     receipt = {"Openstack-Auth-Receipt": half.headers["Openstack-Auth-Receipt"]}
     assert authenticate(cloud, totp, scope).status_code == 401
+    cloud.core.clock.advance(30)  # type: ignore[attr-defined]
+    totp = by_totp("mia", passcode(cloud))
     assert authenticate(cloud, totp, scope, **receipt).json()["token"]["methods"] == ["totp", "password"]
     cloud.new_user("tom", "forest")
     forged = {"Openstack-Auth-Receipt": receipt["Openstack-Auth-Receipt"][:-4] + "AAAA"}

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from tane.services.identity.domain import audit, users
+from tane.services.identity.drivers import User
+from tane.services.identity.drivers.sql import SqlUsers
 from tests.api.identity_support import V3, authenticate, by_password, make_user, process_of
 from tests.support import ApiCloud
 
@@ -141,7 +144,9 @@ def test_failed_logins_lock_the_account_for_a_while_in_every_process(cloud: ApiC
         for process in (cloud, other):
             response = authenticate(process, by_password("mia", "mia-secret"))
             assert response.status_code == 401
-            assert response.json()["error"]["message"] == f"The account is locked for user: {user['id']}."
+            assert response.json() == authenticate(process, by_password("nobody", "mia-secret")).json()
+            event = audit.index(cloud.core)[-2]
+            assert event["reason"]["reasonType"] == f"The account is locked for user: {user['id']}."
             assert change(process, user, "mia-secret", "second") == 401
     with process_of(cloud) as restarted:
         assert status(restarted, "mia", "mia-secret") == 401
@@ -150,6 +155,40 @@ def test_failed_logins_lock_the_account_for_a_while_in_every_process(cloud: ApiC
     for _ in range(2):
         assert status(cloud, "mia", "wrong") == 401
     assert status(cloud, "mia", "mia-secret") == 201
+
+
+def test_guesses_at_the_same_time_are_no_way_round_the_lock(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings(cloud, lockout_failure_attempts=1)
+    make_user(cloud.admin, "mia")
+
+    def slow(driver: SqlUsers, user: User, password: str) -> bool:
+        with cloud.core.db.write() as tx:
+            driver.login_failed(tx, user)
+        return True
+
+    monkeypatch.setattr(SqlUsers, "check_password", slow)
+    assert status(cloud, "mia", "mia-secret") == 401
+
+
+def test_a_password_that_is_changed_during_a_login_makes_no_token(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = make_user(cloud.admin, "mia")
+
+    def slow(driver: SqlUsers, found: User, password: str) -> bool:
+        monkeypatch.undo()
+        users.update(cloud.core, user["id"], {"password": "second"})
+        return driver.check_password(found, password)
+
+    monkeypatch.setattr(SqlUsers, "check_password", slow)
+    assert status(cloud, "mia", "mia-secret") == 401
+    assert status(cloud, "mia", "second") == 201
+
+
+def test_what_is_typed_at_a_login_is_not_kept_at_any_length(cloud: ApiCloud) -> None:
+    by_id = {"password": {"user": {"id": "x" * 10_000, "password": "x"}}}
+    assert authenticate(cloud, by_id).status_code == 401
+    assert len(audit.index(cloud.core)[-1]["initiator"]["id"]) == 255
 
 
 def test_an_administrator_unlocks_an_account(cloud: ApiCloud) -> None:

@@ -144,9 +144,11 @@ credential = Table(
     Column("project_id", String(64)),
     Column("type", String(255), nullable=False),
     Column("encrypted_blob", Text, nullable=False),
+    Column("last_step", Integer),
     Column("extra", JSON, nullable=False),
     created_at(),
 )
+"""``last_step``: of a seed of one-time passwords, the step (30 seconds, counted from 1970) of the last one used."""
 
 role = Table(
     "role",

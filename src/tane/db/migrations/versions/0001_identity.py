@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("project_id", sa.String(length=64), nullable=True),
         sa.Column("type", sa.String(length=255), nullable=False),
         sa.Column("encrypted_blob", sa.Text(), nullable=False),
+        sa.Column("last_step", sa.Integer(), nullable=True),
         sa.Column("extra", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_credential")),

@@ -23,6 +23,7 @@ log = structlog.get_logger()
 TYPE_URI = "http://schemas.dmtf.org/cloud/audit/1.0/event"
 USER_URI = "service/security/account/user"
 OBSERVER = {"typeURI": "service/security", "name": "identity"}
+LONGEST = 255
 TARGET_URIS = {"user": "data/security/account/user"}
 
 
@@ -38,7 +39,11 @@ def record(tx: Tx, operation: str, kind: str, target_id: str, **details: Any) ->
 
 
 def login_failed(tx: Tx, user_id: str, name: str, reason: str, status: int = 401) -> None:
-    """Tell of a refused login. ``user_id`` is empty when there is no such user; ``name`` is what was typed."""
+    """Tell of a refused login. ``user_id`` is empty when there is no such user; ``name`` is what was typed.
+
+    Both come from anyone at all: no more of them is kept than a name can be long.
+    """
+    user_id, name = user_id[:LONGEST], name[:LONGEST]
     initiator = {**_initiator(), "id": user_id or "unknown", "typeURI": USER_URI, "name": name}
     _write(
         tx,
@@ -67,7 +72,7 @@ def _initiator() -> dict[str, Any]:
     if request is None:
         return {"typeURI": "service/security", "id": "tane", "name": "the cloud itself"}
     ctx = request.ctx
-    host = {"address": request.remote, "agent": request.headers.get("user-agent", "")}
+    host = {"address": request.remote, "agent": request.headers.get("user-agent", "")[:LONGEST]}
     initiator = {"typeURI": USER_URI, "id": ctx.user_id or "unknown", "name": ctx.user_name, "host": host}
     scope = {"project_id": ctx.project_id, "domain_id": ctx.domain_id, "request_id": ctx.request_id}
     return initiator | {name: value for name, value in scope.items() if value}

@@ -69,6 +69,8 @@ def _authenticate(desk: Desk, auth: AuthIn, receipt: str) -> tuple[str, Token]:
     used = list(dict.fromkeys([*(method for proof in proofs for method in proof.methods), *earlier]))
     if not receipts.satisfies_rules(user, used):
         raise receipts.MoreMethodsNeeded(desk, user, used)
+    if not {"password", "totp"}.isdisjoint(auth.identity.methods):
+        methods.logged_in(desk, user)
     app = next((proof for proof in proofs if proof.app_credential_id), None)
     scope: Scope = ("project", app.project_id, "") if app else _scope(desk, auth.scope, user)
     kind, target_id, trust_id = scope
@@ -86,6 +88,9 @@ def _authenticate(desk: Desk, auth: AuthIn, receipt: str) -> tuple[str, Token]:
         trust_id=trust_id,
         app_credential_id=app.app_credential_id if app else "",
     )
+    if stand(desk, payload).actor.token_epoch != user.token_epoch:
+        # The password was changed, or the user disabled, while this one was still being checked.
+        raise Unauthorized(REFUSED)
     return issue(desk, payload)
 
 

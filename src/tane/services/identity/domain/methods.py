@@ -6,6 +6,7 @@ Each returns a :class:`Proof` or raises Unauthorized. What takes time (a key der
 from __future__ import annotations
 
 import base64
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from tane.services.identity import tables
 from tane.services.identity.domain import audit, keys
 from tane.services.identity.domain.memory import Desk
 from tane.services.identity.domain.passwords import check_password, waste_time
-from tane.services.identity.domain.tokens import REFUSED, Token, enabled_user, user_at, validate_at
+from tane.services.identity.domain.tokens import REFUSED, Token, project_at, user_at, validate_at
 from tane.services.identity.drivers import User, users_of
 from tane.services.identity.schemas import AppCredentialMethod, DomainRef, IdentityIn, UserNamed
 from tane.services.identity.store import app_credentials, credentials, rows, scopes
@@ -43,37 +44,72 @@ class Proof:
 Method = Callable[[Desk, IdentityIn], Proof]
 
 
+class Refused(Unauthorized):
+    """A refused login. The caller is not told why: that would tell which users there are, and which are locked."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(REFUSED)
+        self.reason = reason
+
+
 def by_password(desk: Desk, identity: IdentityIn) -> Proof:
     """A right password is remembered for a while (never stored), a wrong one is counted."""
     given = _given(identity.password, "password").user
     user, driver = find_user(desk, given), users_of(desk.core)
-    if user is None or not user.enabled:
-        desk.must_wait()
-        desk.close()
-        # A missing user costs what a wrong password costs, so that names cannot be found out by the clock.
-        waste_time(given.password, desk.core.config.bcrypt_rounds)
-        raise Unauthorized(REFUSED)
-    if driver.notes_logins:
-        refused = driver.login_refused(desk.tx, user)
-        if refused:
-            raise Unauthorized(refused)
-    enabled_user(desk, user.id)
+    reason = refusal(desk, user)
+    if user is None or reason:
+        _waste_time(desk, given.password)
+        raise Refused(reason)
     if not desk.memory.verifies(user, given.password, desk.now):
         desk.must_wait()
         desk.close()
-        right = driver.check_password(user, given.password)
-        if not right:
+        if not driver.check_password(user, given.password):
             with desk.core.db.write() as tx:
                 driver.login_failed(tx, user)
             raise Unauthorized(REFUSED)
         desk.memory.remember_password(user, given.password, _until(desk))
     if password_expired(user, desk.now):
         raise Unauthorized(f"The password is expired and needs to be changed for user: {user.id}.")
-    if driver.notes_logins:
-        desk.close()
-        with desk.core.db.write() as tx:
-            driver.logged_in(tx, user)
     return Proof(user, ("password",))
+
+
+def _is_enabled(desk: Desk, user: User) -> bool:
+    domain = project_at(desk, user.domain_id)
+    return user.enabled and domain is not None and domain.enabled
+
+
+def refusal(desk: Desk, user: User | None) -> str:
+    """Why nobody may log in as this user now, whatever the proof is; empty when nothing speaks against it."""
+    if user is None:
+        return "There is no such user."
+    if not _is_enabled(desk, user):
+        return f"The account is disabled for user: {user.id}."
+    driver = users_of(desk.core)
+    return (driver.login_refused(desk.tx, user) or "") if driver.notes_logins else ""
+
+
+def _waste_time(desk: Desk, secret: str) -> None:
+    """What is refused unseen costs what a wrong password costs, so that names cannot be found out by the clock."""
+    desk.must_wait()
+    desk.close()
+    waste_time(secret, desk.core.config.bcrypt_rounds)
+
+
+def logged_in(desk: Desk, user: User) -> None:
+    """Take note of a login with all the factors it takes.
+
+    :raises Refused: others have guessed meanwhile and the account is locked: many guesses at a time are no way round.
+    """
+    driver = users_of(desk.core)
+    if not driver.notes_logins:
+        return
+    desk.must_wait()
+    desk.close()
+    with desk.core.db.write() as tx:
+        reason = driver.login_refused(tx, user)
+        if reason:
+            raise Refused(reason)
+        driver.logged_in(tx, user)
 
 
 def _until(desk: Desk) -> datetime:
@@ -125,12 +161,10 @@ def by_application_credential(desk: Desk, identity: IdentityIn) -> Proof:
     else:
         raise BadRequest("Expecting to find id or name in application credential.")
     user = user_at(desk, found.user_id) if found is not None else None
-    if found is None or user is None or (found.expires_at is not None and found.expires_at <= desk.now):
-        desk.must_wait()
-        desk.close()
-        waste_time(given.secret, desk.core.config.bcrypt_rounds)
+    expired = found is not None and found.expires_at is not None and found.expires_at <= desk.now
+    if found is None or user is None or expired or not _is_enabled(desk, user):
+        _waste_time(desk, given.secret)
         raise Unauthorized(REFUSED)
-    enabled_user(desk, user.id)
     secret = f"{found.id}:{found.secret_hash}:{given.secret}"
     if not desk.memory.verifies(user, secret, desk.now, found.id):
         desk.must_wait()
@@ -142,30 +176,43 @@ def by_application_credential(desk: Desk, identity: IdentityIn) -> Proof:
 
 
 def by_totp(desk: Desk, identity: IdentityIn) -> Proof:
-    """A passcode of one of the user's seeds (RFC 6238)."""
+    """A passcode of one of the user's seeds (RFC 6238), good for one login. A wrong one counts as a wrong password."""
     given = _given(identity.totp, "totp").user
-    user = find_user(desk, given)
-    if user is None:
-        raise Unauthorized(REFUSED)
-    enabled_user(desk, user.id)
-    config, cipher = desk.core.config, keys.cipher(desk, keys.CREDENTIAL)
-    moment = (desk.now - datetime(1970, 1, 1)).total_seconds()
+    user, driver = find_user(desk, given), users_of(desk.core)
+    reason = refusal(desk, user)
+    if user is None or reason:
+        raise Refused(reason)
+    matches = _matching_steps(desk, user, given.passcode.encode())
+    desk.close()
+    with desk.core.db.write() as tx:
+        if any(credentials.take_step(tx, credential_id, step) for credential_id, step in matches):
+            return Proof(user, ("totp",))
+        driver.login_failed(tx, user)
+    raise Refused("Invalid TOTP passcode, or one that was used before.")
+
+
+def _matching_steps(desk: Desk, user: User, passcode: bytes) -> list[tuple[str, int]]:
+    """The (credential, step of 30 seconds) pairs which a passcode is right for."""
+    newest = int((desk.now - datetime(1970, 1, 1)).total_seconds()) // TOTP_SECONDS
+    # Read with the rows: a rotation of keys between the two would leave what no remembered key opens.
+    cipher = keys.cipher_in(desk.tx, keys.CREDENTIAL)
+    found = []
     for row in credentials.of_user(desk.tx, user.id, "totp"):
         seed = seed_of(cipher.decrypt(row.encrypted_blob.encode()).decode())
         if seed is None:
             continue
         codes = TOTP(seed, 6, SHA1(), TOTP_SECONDS, enforce_key_length=False)
-        for back in range(config.totp_previous_windows + 1):
-            if codes.generate(int(moment) - back * TOTP_SECONDS).decode() == given.passcode:
-                return Proof(user, ("totp",))
-    raise Unauthorized("Invalid username or TOTP passcode")
+        for step in range(newest - desk.core.config.totp_previous_windows, newest + 1):
+            if hmac.compare_digest(codes.generate(step * TOTP_SECONDS), passcode):
+                found.append((row.id, step))
+    return found
 
 
 def seed_of(blob: str) -> bytes | None:
-    """The secret of a credential of type totp, None when it is not in base 32."""
+    """The secret of a credential of type totp, None when it is not in base 32 or empty."""
     text = blob.strip().upper()
     try:
-        return base64.b32decode(text + "=" * (-len(text) % 8))
+        return base64.b32decode(text + "=" * (-len(text) % 8)) or None
     except ValueError:
         return None
 
@@ -209,7 +256,8 @@ def note_failure(desk: Desk, identity: IdentityIn, error: ApiError) -> None:
     desk.close()
     with desk.core.db.write() as tx:
         user_id, name = ((given.id or ""), (given.name or "")) if given else ("", "")
-        audit.login_failed(tx, user_id, name, error.message, error.status)
+        reason = error.reason if isinstance(error, Refused) else error.message
+        audit.login_failed(tx, user_id, name, reason, error.status)
 
 
 def _given(part: T | None, name: str) -> T:

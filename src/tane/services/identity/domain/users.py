@@ -10,9 +10,10 @@ from tane.db import Tx
 from tane.services.identity.domain import audit
 from tane.services.identity.domain.common import new_id, require, require_field
 from tane.services.identity.domain.memory import Desk
-from tane.services.identity.domain.passwords import check_strength, hash_password, refuse_old
+from tane.services.identity.domain.methods import refusal
+from tane.services.identity.domain.passwords import check_strength, hash_password, refuse_old, waste_time
 from tane.services.identity.domain.projects import DEFAULT_DOMAIN
-from tane.services.identity.domain.tokens import REFUSED, enabled_user
+from tane.services.identity.domain.tokens import REFUSED, user_at
 from tane.services.identity.drivers import User, users_of
 from tane.services.identity.store import assignments, credentials, rows
 from tane.services.identity.tables import project
@@ -87,17 +88,19 @@ def change_password(core: Core, user_id: str, original: str, password: str) -> N
     """
     driver = users_of(core)
     with Desk(core) as desk:
-        user, _ = enabled_user(desk, user_id)
-        refused = driver.login_refused(desk.tx, user)
-        old = driver.old_passwords(desk.tx, user_id)
-    if refused is None and not driver.check_password(user, original):
-        refused = REFUSED
+        user = user_at(desk, user_id)
+        reason = refusal(desk, user)
+        old = driver.old_passwords(desk.tx, user_id) if user is not None and not reason else []
+    if user is None or reason:
+        waste_time(original, core.config.bcrypt_rounds)
+    elif not driver.check_password(user, original):
+        reason = REFUSED
         with core.db.write() as tx:
             driver.login_failed(tx, user)
-    if refused is not None:
+    if user is None or reason:
         with core.db.write() as tx:
-            audit.login_failed(tx, user.id, user.name, refused)
-        raise Unauthorized(refused)
+            audit.login_failed(tx, user_id, user.name if user else "", reason)
+        raise Unauthorized(REFUSED)
     if user.options.get("lock_password"):
         raise Forbidden(
             "You cannot change your password at this time due to password policy disallowing password changes. Please "
@@ -108,7 +111,7 @@ def change_password(core: Core, user_id: str, original: str, password: str) -> N
     hashed = hash_password(password, core.config.bcrypt_rounds)
     with core.db.write() as tx:
         now = _require(core, tx, user_id)
-        if now.password_hash != user.password_hash:
+        if now.password_hash != user.password_hash or driver.login_refused(tx, user):
             raise Unauthorized(REFUSED)
         driver.refuse_early_change(tx, user)
         driver.change_password(tx, user, hashed)

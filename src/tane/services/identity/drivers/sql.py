@@ -97,7 +97,9 @@ class SqlUsers:
         most, seconds = self._config.lockout_failure_attempts, self._config.lockout_duration
         if not self.notes_logins:
             return None
-        row = self._row(tx, user.id)
+        row = self._find(tx, user.id)
+        if row is None:
+            return f"Could not find user: {user.id}."
         if self._inactive(row, tx.now):
             return f"The account is disabled for user: {user.id}."
         if not most or user.options.get("ignore_lockout_failure_attempts"):
@@ -112,7 +114,9 @@ class SqlUsers:
         most, seconds = self._config.lockout_failure_attempts, self._config.lockout_duration
         if not most:
             return
-        row = self._row(tx, user.id)
+        row = self._find(tx, user.id)
+        if row is None:
+            return
         served = row.failed_auth_count >= most and seconds and row.failed_auth_at + timedelta(seconds=seconds) <= tx.now
         count = 1 if served else row.failed_auth_count + 1
         self._change(tx, user.id, {"failed_auth_count": count, "failed_auth_at": tx.now})
@@ -187,8 +191,11 @@ class SqlUsers:
             )
             tx.execute(delete(old_password).where(old_password.c.user_id == user_id, old_password.c.id.not_in(kept)))
 
+    def _find(self, tx: Tx, user_id: str) -> Row[Any] | None:
+        return rows.get(tx, user, user_id)
+
     def _row(self, tx: Tx, user_id: str) -> Row[Any]:
-        row = rows.get(tx, user, user_id)
+        row = self._find(tx, user_id)
         if row is None:
             raise LookupError(user_id)
         return row

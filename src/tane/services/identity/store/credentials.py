@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -31,3 +31,9 @@ def forget_user(tx: Tx, user_id: str) -> None:
 
 def forget_project(tx: Tx, project_id: str) -> None:
     tx.execute(delete(credential).where(credential.c.project_id == project_id))
+
+
+def take_step(tx: Tx, credential_id: str, step: int) -> bool:
+    """Use a one-time password up: True when neither it nor a later one was used before."""
+    unused = or_(credential.c.last_step.is_(None), credential.c.last_step < step)
+    return bool(tx.count(update(credential).where(credential.c.id == credential_id, unused).values(last_step=step)))
