@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -122,6 +123,54 @@ def test_a_snapshot_becomes_an_image_that_starts_servers(garden: Project) -> Non
         garden.user.get(f"{V}/images/{location.rpartition('/')[2]}").json()["image"]["metadata"]["image_type"]
         == "golden"
     )
+
+
+def booted_from_volume(garden: Project) -> str:
+    root = {"source_type": "image", "destination_type": "volume", "uuid": garden.image_id, "boot_index": 0}
+    data = {"source_type": "blank", "destination_type": "volume", "volume_size": 2}
+    return garden.server(imageRef=None, block_device_mapping_v2=[{**root, "volume_size": 1}, data])
+
+
+def test_a_server_booted_from_volumes_becomes_an_image_of_snapshots_that_starts_servers(garden: Project) -> None:
+    server_id = booted_from_volume(garden)
+    body = {"createImage": {"name": "copy", "metadata": {"purpose": "test"}}}
+    answer = garden.user.post(f"{V}/servers/{server_id}/action", body, 202, headers=LATEST)
+    image_id = answer.json()["image_id"]
+    garden.cloud.run_jobs()
+    assert garden.show(server_id)["OS-EXT-STS:task_state"] is None
+    made = garden.user.get(f"/image/v2/images/{image_id}").json()
+    assert (made["status"], made["size"], made["purpose"], made["bdm_v2"]) == ("active", 0, "test", "True")
+    assert made["root_device_name"] == "/dev/vda"
+    root, data = json.loads(made["block_device_mapping"])
+    volumes = f"/volume/v3/{garden.user.project_id}"
+    for entry, size in ((root, 1), (data, 2)):
+        shown = garden.user.get(f"{volumes}/snapshots/{entry['snapshot_id']}").json()["snapshot"]
+        assert (shown["status"], shown["size"], shown["name"]) == ("available", size, "snapshot for copy")
+    # The image the server came from is no longer needed.
+    garden.user.delete(f"/image/v2/images/{garden.image_id}")
+    second = garden.server("second", imageRef=image_id)
+    assert garden.show(second)["image"] == ""
+    attached = garden.show(second)["os-extended-volumes:volumes_attached"]
+    origins = [garden.user.get(f"{volumes}/volumes/{one['id']}").json()["volume"]["snapshot_id"] for one in attached]
+    assert sorted(origins) == sorted([root["snapshot_id"], data["snapshot_id"]])
+    assert garden.host.guest(second).root is None
+    local = garden.server("third", imageRef=make_image(garden.user))
+    garden.act(local, "rebuild", {"imageRef": image_id}, 400)
+
+
+def test_snapshots_over_quota_make_no_image(garden: Project) -> None:
+    server_id = booted_from_volume(garden)
+    path = f"/volume/v3/{garden.admin.project_id}/os-quota-sets/{garden.user.project_id}"
+    garden.admin.put(path, {"quota_set": {"snapshots": 1}}, 200)
+    garden.act(server_id, "createImage", {"name": "copy"}, 403)
+    assert garden.show(server_id)["OS-EXT-STS:task_state"] is None
+    assert garden.user.get("/image/v2/images?name=copy").json()["images"] == []
+    assert garden.user.get(f"/volume/v3/{garden.user.project_id}/snapshots").json()["snapshots"] == []
+
+
+def test_an_image_whose_mapping_is_none_starts_no_server(garden: Project) -> None:
+    image_id = make_image(garden.user, block_device_mapping="[1]")
+    garden.user.post(f"{V}/servers", garden.body(imageRef=image_id), 400)
 
 
 def test_an_image_that_cannot_be_written_does_not_stay(garden: Project) -> None:

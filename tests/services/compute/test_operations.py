@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import update
 
@@ -16,7 +17,7 @@ from tane.core import Core
 from tane.jobs import enqueue, testing
 from tane.jobs.runner import Runner
 from tane.jobs.testing import Scenario
-from tane.services.compute.domain import actions, attachments, create, flavors, servers
+from tane.services.compute.domain import actions, attachments, create, flavors, servers, snapshots
 from tane.services.compute.operations import OPERATIONS
 from tane.services.compute.schemas import BlockDeviceIn, NetworkIn, RebuildIn, SchedulerHints, ServerCreateIn
 from tane.services.compute.store import block_devices
@@ -248,7 +249,7 @@ def rebuild(core: Core, ctx: Context, server_id: str) -> None:
 
 async def image_ordered(world: World) -> None:
     await world.running()
-    world.made.append(actions.create_image(world.core, ADMIN, world.server_id, "copy", {}))
+    world.made.append(snapshots.create_image(world.core, ADMIN, world.server_id, "copy", {}))
 
 
 def image_made(world: World) -> None:
@@ -264,6 +265,31 @@ def image_gone(world: World) -> None:
     assert info is None or info.status in ("deleted", "killed")
     assert not images.scratch_path(world.core, world.made[0]).exists()
     runs(world)
+
+
+async def volume_image_ordered(world: World) -> None:
+    await ordered_from_volume(world)
+    await world.settle()
+    world.made.append(snapshots.create_image(world.core, ADMIN, world.server_id, "copy", {}))
+
+
+def taken(world: World) -> set[str]:
+    """The snapshots that the pool holds of the server's volume."""
+    return set(world.pool._volumes[world.volume_id].snapshots)
+
+
+def volume_image_made(world: World) -> None:
+    with world.core.db.read() as tx:
+        info = images.image_by_id(tx, world.made[0])
+    assert info is not None and (info.status, info.size) == ("active", 0)
+    [entry] = msgspec.json.decode(info.properties["block_device_mapping"])
+    assert taken(world) == {entry["snapshot_id"]}
+    runs_from_volume(world)
+
+
+def volume_image_gone(world: World) -> None:
+    image_gone(world)
+    assert taken(world) == set()
 
 
 # ----------------------------------------------------------------------------------------------------- attachments
@@ -373,6 +399,7 @@ CASES: dict[str, tuple[str, Prepare, Check, Check]] = {
         broken,
     ),
     "image": ("create_image", image_ordered, image_made, image_gone),
+    "image of volumes": ("create_volume_image", volume_image_ordered, volume_image_made, volume_image_gone),
     "attach a volume": ("attach_volume", volume_asked, volume_there, volume_free),
     "detach a volume": ("detach_volume", volume_unasked, volume_free, volume_there_or_free),
     "attach a port": ("attach_interface", port_asked, port_there, port_gone),

@@ -11,9 +11,10 @@ from tane.agent.documents import VolumeConnection
 from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Permanent, Run
-from tane.services.volume.domain import attachments, volumes
+from tane.services.volume.domain import attachments, snapshots, volumes
 from tane.services.volume.domain.common import snapshot_of, volume_of
 from tane.services.volume.store import attachments as attachment_rows
+from tane.services.volume.store import snapshots as snapshot_rows
 from tane.services.volume.store import volumes as volume_rows
 from tane.web.context import Context
 
@@ -40,6 +41,7 @@ class SnapshotInfo(msgspec.Struct, kw_only=True):
     volume_id: str
     size: int
     status: str
+    fault: str | None
 
 
 def volume_info(tx: Tx, ctx: Context | None, volume_id: str) -> VolumeInfo:
@@ -64,7 +66,24 @@ def volume_info(tx: Tx, ctx: Context | None, volume_id: str) -> VolumeInfo:
 def snapshot_info(tx: Tx, ctx: Context | None, snapshot_id: str) -> SnapshotInfo:
     """A snapshot the caller may see; with ``ctx`` None any. :raises NotFound:"""
     row = snapshot_of(tx, ctx, snapshot_id)
-    return SnapshotInfo(id=row.id, volume_id=row.volume_id, size=row.size, status=row.status)
+    return SnapshotInfo(id=row.id, volume_id=row.volume_id, size=row.size, status=row.status, fault=row.fault)
+
+
+def create_snapshot(tx: Tx, ctx: Context, volume_id: str, name: str) -> SnapshotInfo:
+    """Order a snapshot of a volume, also of one in use, in the caller's transaction. The topic "snapshot:<id>" tells
+    its progress.
+
+    :raises NotFound, BadRequest, OverLimit: as the API call.
+    """
+    row = snapshots.insert(tx, ctx, snapshots.NewSnapshot(volume_id=volume_id, name=name, force=True))
+    return snapshot_info(tx, None, row.id)
+
+
+def delete_snapshot(tx: Tx, ctx: Context, snapshot_id: str) -> None:
+    """Delete a snapshot in the caller's transaction; one that is still being taken, too. Nothing when it is gone."""
+    row = snapshot_rows.get(tx, snapshot_id)
+    if row is not None and row.status != "deleting":
+        snapshots.begin_delete(tx, ctx, row)
 
 
 def create_volume(

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Row
 
 from tane.agent.errors import NotOnHost
 from tane.services.compute.api.server_view import View
-from tane.services.compute.domain import actions, history, servers
+from tane.services.compute.domain import actions, history, servers, snapshots
 from tane.web.codec import iso_micro
 from tane.web.errors import BadRequest, Conflict, NotFound, NotImplementedHere
 from tane.web.request import Request, Response
@@ -62,7 +62,9 @@ def rebuild(request: Request) -> Response:
 
 def create_image(request: Request) -> Response:
     wanted = request.body.createImage
-    image_id = actions.create_image(request.core, request.ctx, request.path["server_id"], wanted.name, wanted.metadata)
+    image_id = snapshots.create_image(
+        request.core, request.ctx, request.path["server_id"], wanted.name, wanted.metadata
+    )
     if request.version >= (2, 45):
         return Response({"image_id": image_id}, status=202)
     return Response(status=202, headers={"Location": f"{request.base_url}/image/v2/images/{image_id}"})

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.jobs import enqueue
-from tane.services.compute.domain import quotas
+from tane.services.compute.domain import block_devices, quotas
 from tane.services.compute.domain.common import canonical_addresses, refuse_locked, require, require_state
 from tane.services.compute.domain.create import (
     check_user_data,
@@ -26,7 +26,6 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict
 
 REBOOTABLE = ("active", "stopped", "paused", "suspended", "error")
-SNAPSHOT_NOT_INHERITED = ("signature", "img_signature", "instance_uuid", "user_id", "image_type", "base_image_ref")
 
 
 def queue(tx: Tx, ctx: Context, server_id: str, operation: str, **params: Any) -> None:
@@ -119,6 +118,8 @@ def rebuild(core: Core, ctx: Context, server_id: str, body: RebuildIn) -> tuple[
             raise BadRequest("Unable to rebuild with a different image for a volume-backed server.")
         if "metadata" in values:
             quotas.refuse_metadata_over_quota(tx, row.project_id, len(values["metadata"]))
+        if block_devices.of_image(info.properties):
+            raise BadRequest(f"Image {info.id} has no data but names snapshots of volumes: create a server from it.")
         _refuse_larger_image(tx, row, info)
         if "key_name" in values:
             values["public_key"] = _public_key(tx, ctx, values["key_name"])
@@ -166,43 +167,3 @@ def _refuse_larger_image(tx: Tx, row: Row[Any], info: image.ImageInfo) -> None:
     flavor = flavors.get(tx, row.flavor_id)
     if flavor is not None:
         refuse_too_small(info, flavor)
-
-
-def create_image(core: Core, ctx: Context, server_id: str, name: str, properties: dict[str, str]) -> str:
-    """Order an image of the root disk as it is now; returns the image's id.
-
-    :raises BadRequest: the server boots from a volume: a snapshot of the volume is the way.
-    """
-    with core.db.write() as tx:
-        row = require(tx, ctx, server_id)
-        refuse_locked(ctx, row)
-        require_state(row, "createImage", ("active", "stopped", "paused", "suspended"))
-        refuse_nowhere(row)
-        if row.image_id is None:
-            raise BadRequest(
-                f"Instance {server_id} boots from a volume: create a snapshot of that volume, or upload it as an image."
-            )
-        quotas.refuse_metadata_over_quota(tx, row.project_id, len(properties))
-        base = image.image_by_id(tx, row.image_id)
-        kept = {k: v for k, v in (base.properties if base else {}).items() if k not in SNAPSHOT_NOT_INHERITED}
-        image_id = image.create_image(
-            tx,
-            core,
-            ctx,
-            name=name,
-            disk_format="qcow2",
-            container_format="bare",
-            min_disk=row.flavor["disk"],
-            min_ram=base.min_ram if base else 0,
-            properties={
-                **kept,
-                "instance_uuid": server_id,
-                "user_id": ctx.user_id,
-                "image_type": "snapshot",
-                "base_image_ref": row.image_id,
-                **properties,
-            },
-        )
-        servers.change(tx, server_id, task_state="image_snapshot")
-        queue(tx, ctx, server_id, "create_image", image_id=image_id)
-        return image_id

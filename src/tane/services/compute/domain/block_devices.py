@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -44,6 +45,30 @@ class Disks:
     @property
     def root(self) -> VolumeSpec | None:
         return next((spec for spec in self.volumes if spec.boot_index == 0), None)
+
+
+def of_image(properties: Mapping[str, str]) -> list[BlockDeviceIn]:
+    """The mapping that an image of a server booted from volumes carries. :raises BadRequest: it is none."""
+    try:
+        entries = msgspec.json.decode(properties.get("block_device_mapping", "[]"), type=list[dict[str, Any]])
+        known = BlockDeviceIn.__struct_fields__
+        return [
+            msgspec.convert({name: entry[name] for name in known if name in entry}, BlockDeviceIn) for entry in entries
+        ]
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise BadRequest(f"{INVALID}the image's block_device_mapping: {error}") from None
+
+
+def with_image(
+    image_ref: str, wanted: Sequence[BlockDeviceIn], of_image: Sequence[BlockDeviceIn]
+) -> tuple[str, list[BlockDeviceIn]]:
+    """What is asked for, and what the image adds: all but the devices whose names are taken. The image itself is no
+    disk when its mapping has the root."""
+    taken = {device.device_name for device in wanted if device.device_name}
+    added = [device for device in of_image if device.device_name not in taken]
+    if any(_boot_index(device) == 0 for device in of_image):
+        image_ref = ""
+    return image_ref, [*wanted, *added]
 
 
 def plan(image_ref: str, mapping: Sequence[BlockDeviceIn], flavor: Row[Any]) -> Disks:

@@ -118,7 +118,12 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
     except NotFound as error:
         raise BadRequest(error.message) from None
     quotas.refuse_metadata_over_quota(tx, ctx.project_id, len(body.metadata))
-    disks = block_devices.plan(_image_id(body.imageRef), body.block_device_mapping_v2, flavor)
+    image_id, devices = _image_id(body.imageRef), body.block_device_mapping_v2
+    if image_id:
+        info = require_image(tx, ctx, image_id)
+        _refuse_little_memory(info, flavor)
+        image_id, devices = block_devices.with_image(image_id, devices, block_devices.of_image(info.properties))
+    disks = block_devices.plan(image_id, devices, flavor)
     if disks.image_id is not None:
         info = require_image(tx, ctx, disks.image_id)
         refuse_too_small(info, flavor)
@@ -126,8 +131,7 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
             raise Forbidden("Only volume-backed servers are allowed for flavors with zero disk.")
     elif disks.root is not None and disks.root.source == "image" and disks.root.source_id:
         info = require_image(tx, ctx, disks.root.source_id)
-        if info.min_ram > flavor.ram:
-            raise BadRequest("Flavor's memory is too small for requested image.")
+        _refuse_little_memory(info, flavor)
     public_key = None
     if body.key_name is not None:
         row = keypair_store.get(tx, ctx.user_id, body.key_name)
@@ -163,8 +167,7 @@ def require_image(tx: Tx, ctx: Context, image_id: str) -> image.ImageInfo:
 
 def refuse_too_small(info: image.ImageInfo, flavor: Row[Any]) -> None:
     """:raises BadRequest: the image needs more memory or disk than the flavor has (a disk of 0 fits every image)."""
-    if info.min_ram > flavor.ram:
-        raise BadRequest("Flavor's memory is too small for requested image.")
+    _refuse_little_memory(info, flavor)
     size = info.virtual_size or info.size or 0
     if flavor.disk:
         if size > flavor.disk * GIB:
@@ -177,6 +180,11 @@ def refuse_too_small(info: image.ImageInfo, flavor: Row[Any]) -> None:
                 "Flavor's disk is smaller than the minimum size specified in image metadata. "
                 f"Flavor disk is {flavor.disk * GIB} bytes, minimum size is {info.min_disk * GIB} bytes."
             )
+
+
+def _refuse_little_memory(info: image.ImageInfo, flavor: Row[Any]) -> None:
+    if info.min_ram > flavor.ram:
+        raise BadRequest("Flavor's memory is too small for requested image.")
 
 
 def _networks(tx: Tx, ctx: Context, body: ServerCreateIn) -> list[network.PortSpec]:

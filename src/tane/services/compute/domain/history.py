@@ -28,6 +28,7 @@ NAMES = {
     "resume_server": "resume",
     "rebuild_server": "rebuild",
     "create_image": "createImage",
+    "create_volume_image": "createImage",
 }
 
 

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy.engine import Row
 
 from tane.core import Core
+from tane.db import Tx
 from tane.services.volume.domain import quotas
 from tane.services.volume.domain.common import checked_metadata, invalid_volume, new_id, snapshot_of, volume_of
 from tane.services.volume.domain.volumes import enqueue
@@ -43,37 +44,44 @@ def show(core: Core, ctx: Context, snapshot_id: str) -> Row[Any]:
 
 
 def create(core: Core, ctx: Context, new: NewSnapshot) -> Row[Any]:
-    """:raises BadRequest: the volume's status does not allow it. :raises OverLimit:"""
     with core.db.write() as tx:
-        volume = volume_of(tx, ctx, new.volume_id)
-        allowed = ("available", "in-use") if new.force else ("available",)
-        if volume.status == "error":
-            raise invalid_volume("The snapshot cannot be created when the volume is in error status.")
-        if volume.host_id is None:
-            raise invalid_volume("The snapshot cannot be created because volume has not been scheduled to any host.")
-        if volume.status not in allowed:
-            raise invalid_volume(
-                f"Volume {volume.id} status must be {' or '.join(allowed)}, but current status is: {volume.status}."
-            )
-        quotas.claim_snapshot(tx, volume.project_id, volume.volume_type_id, volume.type_name, volume.size)
-        snapshot_id = new_id()
-        snapshots.add(
-            tx,
-            {
-                "id": snapshot_id,
-                "project_id": volume.project_id,
-                "user_id": ctx.user_id,
-                "volume_id": volume.id,
-                "volume_type_id": volume.volume_type_id,
-                "name": new.name,
-                "description": new.description,
-                "size": volume.size,
-                "status": "creating",
-                "meta": checked_metadata(new.metadata),
-            },
+        return insert(tx, ctx, new)
+
+
+def insert(tx: Tx, ctx: Context, new: NewSnapshot) -> Row[Any]:
+    """Row, quota and job of a new snapshot in the caller's transaction.
+
+    :raises NotFound: :raises BadRequest: the volume's status does not allow it. :raises OverLimit:
+    """
+    volume = volume_of(tx, ctx, new.volume_id)
+    allowed = ("available", "in-use") if new.force else ("available",)
+    if volume.status == "error":
+        raise invalid_volume("The snapshot cannot be created when the volume is in error status.")
+    if volume.host_id is None:
+        raise invalid_volume("The snapshot cannot be created because volume has not been scheduled to any host.")
+    if volume.status not in allowed:
+        raise invalid_volume(
+            f"Volume {volume.id} status must be {' or '.join(allowed)}, but current status is: {volume.status}."
         )
-        enqueue(tx, ctx, "create_snapshot", volume.id, snapshot_id=snapshot_id)
-        return snapshot_of(tx, None, snapshot_id)
+    quotas.claim_snapshot(tx, volume.project_id, volume.volume_type_id, volume.type_name, volume.size)
+    snapshot_id = new_id()
+    snapshots.add(
+        tx,
+        {
+            "id": snapshot_id,
+            "project_id": volume.project_id,
+            "user_id": ctx.user_id,
+            "volume_id": volume.id,
+            "volume_type_id": volume.volume_type_id,
+            "name": new.name,
+            "description": new.description,
+            "size": volume.size,
+            "status": "creating",
+            "meta": checked_metadata(new.metadata),
+        },
+    )
+    enqueue(tx, ctx, "create_snapshot", volume.id, snapshot_id=snapshot_id)
+    return snapshot_of(tx, None, snapshot_id)
 
 
 def update(core: Core, ctx: Context, snapshot_id: str, values: Mapping[str, Any]) -> Row[Any]:
@@ -93,8 +101,13 @@ def delete(core: Core, ctx: Context, snapshot_id: str, *, force: bool = False) -
             )
         if volumes.being_made_from(tx, snapshot_id=snapshot_id):
             raise BadRequest(f"Invalid snapshot: Snapshot {snapshot_id} is in use by a volume that is being created.")
-        snapshots.change(tx, snapshot_id, status="deleting")
-        enqueue(tx, ctx, "delete_snapshot", row.volume_id, snapshot_id=snapshot_id)
+        begin_delete(tx, ctx, row)
+
+
+def begin_delete(tx: Tx, ctx: Context, row: Row[Any]) -> None:
+    """→ deleting, with the job; one that is still being taken is deleted after that."""
+    snapshots.change(tx, row.id, status="deleting")
+    enqueue(tx, ctx, "delete_snapshot", row.volume_id, snapshot_id=row.id)
 
 
 def reset_status(core: Core, ctx: Context, snapshot_id: str, status: str) -> None:
