@@ -94,6 +94,27 @@ def test_relatives_are_shown_as_ids_and_as_what_one_has_a_role_on(cloud: ApiClou
     admin.get(f"{V3}/projects/{top['id']}?subtree_as_list&subtree_as_ids", expect=400)
 
 
+def test_disabled_projects_are_relatives_too_but_no_scopes(cloud: ApiCloud) -> None:
+    admin = cloud.admin
+    top, bottom = _chain(admin, 2)
+    for project in (top, bottom):
+        grant(admin, f"projects/{project['id']}", f"users/{admin.user_id}", "member")
+    admin.patch(f"{V3}/projects/{bottom['id']}", {"project": {"enabled": False}}, 200)
+    below = admin.get(f"{V3}/projects/{top['id']}?subtree_as_list").json()["project"]["subtree"]
+    assert [entry["project"]["id"] for entry in below] == [bottom["id"]]
+    path = f"{V3}/users/{admin.user_id}/projects"
+    assert [one["id"] for one in admin.get(f"{path}?enabled=false").json()["projects"]] == [bottom["id"]]
+    assert [one["id"] for one in admin.get(f"{path}?name={top['name']}").json()["projects"]] == [top["id"]]
+    answer = admin.get(f"{V3}/auth/projects").json()
+    assert {one["id"] for one in answer["projects"]} == {admin.project_id, top["id"]}
+    assert answer["links"] == {"self": "http://cloud.test/identity/v3/auth/projects", "next": None, "previous": None}
+
+
+def test_a_link_to_itself_is_a_url(cloud: ApiCloud) -> None:
+    links = cloud.admin.get(f"{V3}/projects?name=a%26b%20c").json()["links"]
+    assert links["self"].endswith("/v3/projects?name=a%26b+c")
+
+
 def test_only_a_leaf_is_deleted_and_only_the_top_of_disabled_ones_disabled(cloud: ApiCloud) -> None:
     admin = cloud.admin
     top, bottom = (f"{V3}/projects/{project['id']}" for project in _chain(admin, 2))

@@ -235,3 +235,12 @@ def test_changes_of_one_process_hold_at_once_in_the_other(cloud: ApiCloud) -> No
         user.get(f"{V3}/auth/projects", expect=401)
         assert authenticate(cloud, by_password("mia", "mia-secret")).status_code == 401
         assert authenticate(cloud, by_password("mia", "another")).status_code == 201
+
+
+def test_a_service_reads_tokens_and_does_not_just_check_them(cloud: ApiCloud) -> None:
+    """As upstream, where ``check_token`` (HEAD) is not for the service role."""
+    mia, robot = cloud.new_user("mia", "garden"), cloud.new_user("robot", "services", "service")
+    headers = {"X-Subject-Token": mia.token}
+    robot.get(f"{V3}/auth/tokens", headers=headers)
+    robot.request("HEAD", f"{V3}/auth/tokens", headers=headers, expect=403)
+    mia.request("HEAD", f"{V3}/auth/tokens", headers=headers, expect=200)

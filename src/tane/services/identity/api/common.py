@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import msgspec
 
 from tane.services.identity.store.rows import COMPARISONS
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Forbidden
-from tane.web.request import Request
+from tane.web.request import IN_PATHS, Request
 
 DEFAULT_DOMAIN = "default"
+IN_QUERIES = "/:,@"
+"""What stands in a query as it is; all else is percent-encoded."""
 
 
 def given(part: msgspec.Struct) -> dict[str, Any]:
@@ -60,8 +63,8 @@ def present(request: Request, name: str) -> bool:
 
 
 def own_link(request: Request) -> dict[str, str]:
-    query = f"?{'&'.join(f'{n}={v}' for n, v in request.query)}" if request.query else ""
-    return {"self": request.base_url + request.url_path + query}
+    query = f"?{urlencode(request.query, safe=IN_QUERIES)}" if request.query else ""
+    return {"self": request.base_url + quote(request.url_path, safe=IN_PATHS) + query}
 
 
 def listing(request: Request, kind: str, views: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

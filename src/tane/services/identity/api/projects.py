@@ -9,8 +9,7 @@ from sqlalchemy.engine import Row
 
 from tane.services.identity.api.common import filters, given_with_extra, home_domain, listing, present, with_self
 from tane.services.identity.api.limits import view as limit_view
-from tane.services.identity.domain import limits, projects
-from tane.services.identity.store import assignments
+from tane.services.identity.domain import assignments, limits, projects
 from tane.web.errors import BadRequest
 from tane.web.request import Request
 
@@ -95,8 +94,7 @@ def _relatives(request: Request, row: Row[Any]) -> dict[str, Any]:
 
 
 def _known(request: Request, relatives: Iterable[Row[Any]]) -> list[dict[str, Any]]:
-    with request.core.db.read() as tx:
-        mine = {row.id for row in assignments.targets_of(tx, request.ctx.user_id, domains=False)}
+    mine = {row.id for row in assignments.targets_of(request.core, request.ctx.user_id)}
     found = [{"project": project_view(request, row)} for row in relatives if row.id in mine]
     if present(request, "include_limits"):
         shown = {entry["project"]["id"]: entry["project"].setdefault("limits", []) for entry in found}
@@ -129,9 +127,10 @@ def delete(request: Request) -> None:
 
 
 def of_user(request: Request) -> dict[str, Any]:
-    """Projects on which a user has a role."""
-    with request.core.db.read() as tx:
-        found = assignments.targets_of(tx, request.path["user_id"], domains=False)
+    """Projects on which a user has a role. Another's are shown to a domain as far as they are in it."""
+    found = projects.of_user(
+        request.core, request.path["user_id"], filters(request, ("name", "domain_id"), ("enabled",))
+    )
     own = "" if request.path["user_id"] == request.ctx.user_id else request.ctx.domain_id
     kept = (row for row in found if not own or row.domain_id == own)
     return listing(request, "projects", (project_view(request, row) for row in kept))

@@ -6,11 +6,10 @@ from typing import Any
 
 import msgspec
 
-from tane.services.identity.api.common import require
+from tane.services.identity.api.common import listing, own_link, require
 from tane.services.identity.api.projects import view as project_view
-from tane.services.identity.domain import authentication, catalog, tokens
+from tane.services.identity.domain import assignments, authentication, catalog, tokens
 from tane.services.identity.domain.receipts import HEADER
-from tane.services.identity.store import assignments
 from tane.web.codec import encode, iso_micro
 from tane.web.errors import BadRequest, Forbidden, Gone, NotFound, Unauthorized
 from tane.web.request import Request, Response
@@ -107,7 +106,7 @@ def show(request: Request) -> Response:
         token = tokens.validate(request.core, text, allow_expired=request.flag("allow_expired"))
     except Unauthorized as error:
         raise NotFound("Could not find token.") from error
-    _require_own(request, token, "identity:validate_token")
+    _require_own(request, token, f"identity:{'check' if request.method == 'HEAD' else 'validate'}_token")
     return _answer(request, text, token)
 
 
@@ -116,7 +115,7 @@ def show_at_once(request: Request) -> Response | None:
     token = tokens.recall(request.core, text) if text else None
     if token is None or (request.param("nocatalog") is None) not in token.standing.views:
         return None
-    _require_own(request, token, "identity:validate_token")
+    _require_own(request, token, f"identity:{'check' if request.method == 'HEAD' else 'validate'}_token")
     return _answer(request, text, token)
 
 
@@ -138,35 +137,26 @@ def list_revoked(request: Request) -> None:
 def show_catalog(request: Request) -> dict[str, Any]:
     if not request.ctx.project_id:
         raise Forbidden("A project-scoped token is required to produce a service catalog.")
-    return {
-        "catalog": catalog.catalog(request.core, request.ctx.project_id),
-        "links": {"self": request.link("/auth/catalog")},
-    }
+    return {"catalog": catalog.catalog(request.core, request.ctx.project_id), "links": own_link(request)}
+
+
+def _scopes(request: Request, kind: str) -> dict[str, Any]:
+    """What the caller can scope a token to: nothing that is disabled."""
+    found = assignments.targets_of(request.core, request.ctx.user_id, domains=kind == "domains")
+    return listing(request, kind, (project_view(request, row) for row in found if row.enabled))
 
 
 def list_projects(request: Request) -> dict[str, Any]:
-    """Projects the caller can scope a token to."""
-    with request.core.db.read() as tx:
-        found = assignments.targets_of(tx, request.ctx.user_id, domains=False)
-    return {
-        "projects": [project_view(request, row) for row in found],
-        "links": {"self": request.link("/auth/projects"), "next": None, "previous": None},
-    }
+    return _scopes(request, "projects")
 
 
 def list_domains(request: Request) -> dict[str, Any]:
-    with request.core.db.read() as tx:
-        found = assignments.targets_of(tx, request.ctx.user_id, domains=True)
-    return {
-        "domains": [project_view(request, row) for row in found],
-        "links": {"self": request.link("/auth/domains"), "next": None, "previous": None},
-    }
+    return _scopes(request, "domains")
 
 
 def list_system(request: Request) -> dict[str, Any]:
-    with request.core.db.read() as tx:
-        found = assignments.effective_roles(tx, request.ctx.user_id, "system", "all")
-    return {"system": [{"all": True}] if found else [], "links": {"self": request.link("/auth/system")}}
+    found = [{"all": True}] if assignments.is_on_system(request.core, request.ctx.user_id) else []
+    return {"system": found, "links": own_link(request)}
 
 
 def _subject(request: Request) -> str:

@@ -62,6 +62,18 @@ def revoke(core: Core, place: Place, role_id: str) -> None:
         _record(tx, "deleted", place, role_id)
 
 
+def targets_of(core: Core, user_id: str, *, domains: bool = False) -> list[Row[Any]]:
+    """The projects (or domains), disabled ones too, on which a user has a role, however it came there."""
+    with core.db.read() as tx:
+        return store.targets_of(tx, user_id, domains=domains)
+
+
+def is_on_system(core: Core, user_id: str) -> bool:
+    """Whether a user has a role on the system."""
+    with core.db.read() as tx:
+        return bool(store.effective_roles(tx, user_id, "system", "all"))
+
+
 def _record(tx: Tx, operation: str, place: Place, role_id: str) -> None:
     parties = {place.actor_type: place.actor_id, place.target_type: place.target_id}
     audit.record(tx, operation, "role_assignment", role_id, **parties, inherited=place.inherited)

@@ -21,13 +21,14 @@ from tane.services.identity.domain.common import (
 from tane.services.identity.store import assignments, credentials, rows
 from tane.services.identity.store import projects as store
 from tane.services.identity.tables import group, project, role, user
-from tane.web.errors import BadRequest, Forbidden
+from tane.web.errors import BadRequest, Forbidden, NotFound
 
 DEFAULT_DOMAIN = "default"
 DEEPEST = 5
 """Projects on top of each other, the domain not counted."""
 DEEPEST_LIMITED = 2
 """The same where limits are enforced on two levels."""
+MOST_TAGS = 80
 
 
 def kind_of(is_domain: bool) -> str:
@@ -47,6 +48,13 @@ def _require(tx: Tx, project_id: str, is_domain: bool) -> Row[Any]:
 def index(core: Core, filters: Mapping[str, Any]) -> list[Row[Any]]:
     with core.db.read() as tx:
         return rows.find(tx, project, filters)
+
+
+def of_user(core: Core, user_id: str, filters: Mapping[str, Any]) -> list[Row[Any]]:
+    """The projects that pass ``filters`` and on which a user has a role."""
+    with core.db.read() as tx:
+        ids = [row.id for row in assignments.targets_of(tx, user_id, domains=False)]
+        return rows.find(tx, project, {**filters, "id": ids})
 
 
 def above(core: Core, project_id: str) -> list[Row[Any]]:
@@ -130,24 +138,28 @@ def _check_parent(core: Core, tx: Tx, domain_id: str, parent_id: str) -> None:
 def update(core: Core, project_id: str, values: dict[str, Any], *, is_domain: bool = False) -> Row[Any]:
     """:raises Forbidden: immutable; another parent; enabled below a disabled parent, or disabled above enabled ones."""
     with core.db.write() as tx:
-        row = _require(tx, project_id, is_domain)
-        refuse_immutable(row, kind_of(row.is_domain), "update", values)
-        _check_fixed(row, values)
-        wanted: dict[str, Any] = {name: values[name] for name in ("enabled", "tags") if name in values}
-        if "name" in values:
-            wanted["name"] = _stripped(values["name"])
-            unique = {"name": wanted["name"], "domain_id": row.domain_id}
-            refuse_duplicate(tx, project, kind_of(row.is_domain), project_id, **unique)
-        if "description" in values:
-            wanted["description"] = values["description"] or ""
-        if "options" in values:
-            wanted["options"] = merged_options(row.options, values["options"])
-        if wanted.get("enabled", row.enabled) != row.enabled:
-            _check_switch(tx, row, wanted["enabled"])
-        wanted["extra"] = {**row.extra, **values.get("extra", {})}
-        rows.change(tx, project, project_id, wanted)
-        audit.record(tx, "updated", kind_of(row.is_domain), project_id)
-        return require(tx, project, project_id, kind_of(is_domain))
+        return _change(tx, project_id, values, is_domain)
+
+
+def _change(tx: Tx, project_id: str, values: Mapping[str, Any], is_domain: bool) -> Row[Any]:
+    row = _require(tx, project_id, is_domain)
+    refuse_immutable(row, kind_of(row.is_domain), "update", values)
+    _check_fixed(row, values)
+    wanted: dict[str, Any] = {name: values[name] for name in ("enabled", "tags") if name in values}
+    if "name" in values:
+        wanted["name"] = _stripped(values["name"])
+        unique = {"name": wanted["name"], "domain_id": row.domain_id}
+        refuse_duplicate(tx, project, kind_of(row.is_domain), project_id, **unique)
+    if "description" in values:
+        wanted["description"] = values["description"] or ""
+    if "options" in values:
+        wanted["options"] = merged_options(row.options, values["options"])
+    if wanted.get("enabled", row.enabled) != row.enabled:
+        _check_switch(tx, row, wanted["enabled"])
+    wanted["extra"] = {**row.extra, **values.get("extra", {})}
+    rows.change(tx, project, project_id, wanted)
+    audit.record(tx, "updated", kind_of(row.is_domain), project_id)
+    return require(tx, project, project_id, kind_of(is_domain))
 
 
 def _check_fixed(row: Row[Any], values: Mapping[str, Any]) -> None:
@@ -172,6 +184,37 @@ def _check_switch(tx: Tx, row: Row[Any], enabled: bool) -> None:
 def set_tags(core: Core, project_id: str, tags: list[str]) -> list[str]:
     """Replace the tags of a project; returns them without repetitions."""
     return list(update(core, project_id, {"tags": list(dict.fromkeys(tags))}).tags)
+
+
+def add_tag(core: Core, project_id: str, tag: str) -> None:
+    """Repeatable. :raises BadRequest: there are as many as there may be."""
+    with core.db.write() as tx:
+        tags = _require(tx, project_id, is_domain=False).tags
+        if tag in tags:
+            return
+        if len(tags) >= MOST_TAGS:
+            raise BadRequest(f"A project has at most {MOST_TAGS} tags.")
+        _change(tx, project_id, {"tags": [*tags, tag]}, is_domain=False)
+
+
+def require_tag(core: Core, project_id: str, tag: str) -> None:
+    """:raises NotFound: the project has no such tag."""
+    with core.db.read() as tx:
+        _tags_with(tx, project_id, tag)
+
+
+def remove_tag(core: Core, project_id: str, tag: str) -> None:
+    """:raises NotFound: the project has no such tag."""
+    with core.db.write() as tx:
+        kept = [other for other in _tags_with(tx, project_id, tag) if other != tag]
+        _change(tx, project_id, {"tags": kept}, is_domain=False)
+
+
+def _tags_with(tx: Tx, project_id: str, tag: str) -> list[str]:
+    tags: list[str] = _require(tx, project_id, is_domain=False).tags
+    if tag not in tags:
+        raise NotFound(f"Could not find project tag: {tag}.")
+    return tags
 
 
 def delete(core: Core, project_id: str, *, is_domain: bool = False) -> None:

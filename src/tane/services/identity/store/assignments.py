@@ -140,7 +140,7 @@ def members(tx: Tx, group_ids: Collection[str]) -> list[Row[Any]]:
 
 
 def targets_of(tx: Tx, user_id: str, *, domains: bool) -> list[Row[Any]]:
-    """The enabled projects (or domains) on which a user has a role, however it came there."""
+    """The projects (or domains) on which a user has a role, however it came there."""
     mine = _of_user(user_id)
     if domains:
         reached = select(assignment.c.target_id).where(
@@ -156,6 +156,6 @@ def targets_of(tx: Tx, user_id: str, *, domains: bool) -> list[Row[Any]]:
         reached = direct.union(select(below.c.id))  # type: ignore[assignment]
     return tx.all(
         select(project)
-        .where(project.c.enabled, project.c.is_domain == domains, project.c.id.in_(reached))
+        .where(project.c.is_domain == domains, project.c.id.in_(reached))
         .order_by(project.c.name, project.c.id)
     )
