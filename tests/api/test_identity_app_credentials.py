@@ -164,6 +164,14 @@ def test_others_see_nothing_of_a_users_credentials(cloud: ApiCloud, mia: Caller)
     cloud.admin.post(f"{path}/application_credentials", {"application_credential": {"name": "x"}}, 403)
 
 
+def test_a_service_that_knows_no_access_rules_does_not_find_their_token(cloud: ApiCloud, mia: Caller) -> None:
+    robot, service = login(cloud, make(mia, access_rules=[LIST_SERVERS])), cloud.new_user("nova", "services", "service")
+    header = {"X-Subject-Token": robot.token}
+    service.get(f"{V3}/auth/tokens", expect=404, headers=header)
+    service.get(f"{V3}/auth/tokens", headers={**header, "OpenStack-Identity-Access-Rules": "1.0"})
+    token_of(robot)
+
+
 def test_a_locked_out_password_does_not_stop_the_program(cloud: ApiCloud, mia: Caller) -> None:
     made = make(mia)
     cloud.core.config.lockout_failure_attempts = 1

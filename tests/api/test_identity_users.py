@@ -215,3 +215,16 @@ def test_a_user_who_stays_away_is_disabled(cloud: ApiCloud) -> None:
     assert cloud.admin.get(f"{V3}/users/{user['id']}").json()["user"]["enabled"] is False
     cloud.admin.patch(f"{V3}/users/{user['id']}", {"user": {"enabled": True}}, 200)
     assert status(cloud, "mia", "mia-secret") == 201
+
+
+def test_nor_does_the_program_of_a_user_who_stays_away_log_in(cloud: ApiCloud) -> None:
+    settings(cloud, disable_user_account_days_inactive=30)
+    options = {"options": {"ignore_user_inactivity": True}}
+    cloud.admin.patch(f"{V3}/users/{cloud.admin.user_id}", {"user": options}, 200)
+    mia = cloud.new_user("mia", "garden")
+    path = f"{V3}/users/{mia.user_id}/application_credentials"
+    made = mia.post(path, {"application_credential": {"name": "robot"}}, 201).json()["application_credential"]
+    proof = {"application_credential": {"id": made["id"], "secret": made["secret"]}}
+    assert authenticate(cloud, proof).status_code == 201
+    advance(cloud, 31 * 86400)
+    assert authenticate(cloud, proof).status_code == 401
