@@ -133,6 +133,13 @@ def test_a_trust_passed_on_ends_with_its_first_trustor(cloud: ApiCloud, mia: Cal
     held.get("/compute/v2.1/servers", expect=401)
 
 
+def test_a_trustee_deletes_no_other_trust_of_the_trustor(cloud: ApiCloud, mia: Caller, tom: Caller) -> None:
+    own, other = give(mia, tom, impersonation=True), give(mia, cloud.new_user("eve", "meadow"))
+    acting = caller_of(cloud, use(cloud, "tom", own))
+    acting.delete(f"{TRUSTS}/{other['id']}", expect=403)
+    acting.delete(f"{TRUSTS}/{own['id']}")
+
+
 def test_a_trustor_cannot_sign_as_the_trustee(cloud: ApiCloud, mia: Caller, tom: Caller) -> None:
     blob = {"access": "a", "secret": "b", "trust_id": give(mia, tom)["id"]}
     given = {"type": "ec2", "user_id": mia.user_id, "project_id": mia.project_id, "blob": json.dumps(blob)}

@@ -43,6 +43,13 @@ def test_a_user_keeps_what_it_was_given(cloud: ApiCloud) -> None:
     assert user["email"] == "m@garden.test"
 
 
+def test_a_password_sent_along_with_a_change_is_not_shown(cloud: ApiCloud) -> None:
+    user = make_user(cloud.admin, "mia")
+    body = {"user": {"password": "second", "original_password": "mia-secret"}}
+    shown = cloud.admin.patch(f"{V3}/users/{user['id']}", body, 200).json()["user"]
+    assert not {"password", "original_password"} & set(shown)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

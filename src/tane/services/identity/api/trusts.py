@@ -70,7 +70,7 @@ def show(request: Request) -> dict[str, Any]:
 
 
 def delete(request: Request) -> None:
-    trusts.delete(request.core, _of_caller(request, "delete_trust").id)
+    trusts.delete(request.core, request.ctx, _of_caller(request, "delete_trust").id)
 
 
 def role_index(request: Request) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from tane.web.codec import iso_micro
 from tane.web.errors import BadRequest
 from tane.web.request import Request
 
+NOT_KEPT = ("federated", "original_password")
+"""Attributes that clients send with a user and that are none to be shown again."""
 COMPARISONS = ("lt", "lte", "gt", "gte", "eq", "neq")
 
 
@@ -72,7 +74,8 @@ def update(request: Request) -> dict[str, Any]:
 
 def _values(request: Request) -> dict[str, Any]:
     values = given_with_extra(request, "user", request.body.user)
-    values["extra"].pop("federated", None)
+    for name in NOT_KEPT:
+        values["extra"].pop(name, None)
     return values
 
 

@@ -79,9 +79,12 @@ def create(core: Core, ctx: Context, values: Mapping[str, Any]) -> Row[Any]:
         return require(tx, trust, trust_id, "trust")
 
 
-def delete(core: Core, trust_id: str) -> None:
+def delete(core: Core, ctx: Context, trust_id: str) -> None:
+    """:raises Forbidden: by a token of another trust, whose trustee has no say in what else the trustor gave."""
     with core.db.write() as tx:
-        require(tx, trust, trust_id, "trust")
+        row = require(tx, trust, trust_id, "trust")
+        if ctx.trust_id and ctx.trust_id not in [one.id for one in _chain(tx, row)]:
+            raise _forbidden("The trust is not that of the token")
         rows.remove(tx, trust, trust_id)
         audit.record(tx, "deleted", "trust", trust_id)
 
