@@ -114,13 +114,13 @@ def run(
             for thread in threads:
                 thread.join()
         found = check(cloud, loads, writers)
-    _tell("lost", found.lost)
-    _tell("orphaned", found.orphaned)
-    _tell("stuck", found.stuck)
-    print(
-        f"chaos: {count} faults, {len(found.lost)} lost, {len(found.orphaned)} orphaned, {len(found.stuck)} stuck",
-        flush=True,
-    )
+        _tell("lost", found.lost)
+        _tell("orphaned", found.orphaned)
+        _tell("stuck", found.stuck)
+        print(
+            f"chaos: {count} faults, {len(found.lost)} lost, {len(found.orphaned)} orphaned, {len(found.stuck)} stuck",
+            flush=True,
+        )
     return found
 
 

@@ -107,5 +107,11 @@ def mount_state_disk(folder: Path, megabytes: int) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tane-chaos", str(folder)], check=True)
 
 
-def unmount_state_disk(folder: Path) -> None:
+def unmount_state_disk(folder: Path, seconds: float = 10.0) -> None:
+    """What was ended last may hold it a moment longer. :raises CalledProcessError: something still does."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if subprocess.run(["umount", str(folder)], check=False, stderr=subprocess.DEVNULL).returncode == 0:
+            return
+        time.sleep(0.1)
     subprocess.run(["umount", str(folder)], check=True)
