@@ -214,6 +214,7 @@ def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configpar
             "backup": False,
             "extend_attached_volume": False,
             "manage_volume": False,
+            "enable_volume_image_dep_tests": True,
         },
         "scenario": {"img_file": provisions.image_file, "img_disk_format": "raw" if cloud.simulated else "qcow2"},
         "oslo_concurrency": {"lock_path": workspace / "locks"},
