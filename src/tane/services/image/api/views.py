@@ -17,7 +17,7 @@ def image_view(image: Image, settings: ImageSettings) -> dict[str, Any]:
     def weight(place: Row[Any]) -> int:
         return settings.stores[place.store].weight if place.store in settings.stores else 0
 
-    best = sorted(places, key=weight, reverse=True)
+    best = sorted(places, key=lambda place: (-weight(place), place.store))
     more: dict[str, Any] = {"stores": ",".join(place.store for place in best)} if places else {}
     if settings.show_multiple_locations:
         more["locations"] = [{"url": place.url, "metadata": {**place.meta, "store": place.store}} for place in places]
