@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -72,13 +73,16 @@ class State:
         return self.password_file.read_text().strip()
 
     def remember(self, **flags: object) -> None:
-        """Keep settings given as flags at the first start, so that every later command finds the same cloud."""
-        given = {name: value for name, value in flags.items() if value is not None}
-        if not given or self.settings.exists():
+        """Keep settings given as flags, so that every later command finds the same cloud. What the file says stays."""
+        text = self.settings.read_text() if self.settings.exists() else ""
+        known = tomllib.loads(text)
+        given = {name: value for name, value in flags.items() if value is not None and name not in known}
+        if not given:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         lines = [f"{name} = {value if isinstance(value, int) else repr(str(value))}" for name, value in given.items()]
-        self.settings.write_text("\n".join(lines) + "\n")
+        # Before the rest: behind it they would belong to the file's last table.
+        self.settings.write_text("\n".join(lines) + "\n" + text)
 
 
 def write_private(path: Path, text: str) -> None:
