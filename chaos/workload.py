@@ -208,15 +208,13 @@ class Writer:
     def run(self, stop: threading.Event) -> None:
         """Write until told to stop; a session that breaks is begun anew, a server that went down is started."""
         while not stop.is_set():
-            session = subprocess.Popen(
-                self._ssh(WRITE.format(first=self.acknowledged + 1)), stdout=subprocess.PIPE, text=True
-            )
-            assert session.stdout is not None
-            watcher = threading.Thread(target=self._end, args=(session, stop), daemon=True)
-            watcher.start()
-            for line in session.stdout:
-                self.acknowledged = int(line)
-            session.wait()
+            command = self._ssh(WRITE.format(first=self.acknowledged + 1))
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as session:
+                watcher = threading.Thread(target=self._end, args=(session, stop), daemon=True)
+                watcher.start()
+                assert session.stdout is not None
+                for line in session.stdout:
+                    self.acknowledged = int(line)
             if not stop.is_set():
                 self.revive()
                 stop.wait(1.0)
