@@ -266,7 +266,9 @@ def test_the_page_is_novncs_or_says_how_to_install_it(garden: Project, screen: S
     assert answer.status_code == 200 and "javascript" in answer.headers["content-type"]
 
 
-@pytest.mark.parametrize("name", ["%2e%2e/secret", "core/%2e%2e/%2e%2e/secret", "/etc/passwd", "core", ".git/config"])
+@pytest.mark.parametrize(
+    "name", ["%2e%2e/secret", "core/%2e%2e/%2e%2e/secret", "/etc/passwd", "core", ".git/config", "a" * 300]
+)
 def test_the_page_gives_no_other_files(garden: Project, tmp_path: Path, name: str) -> None:
     core = garden.cloud.core
     (tmp_path / "novnc" / "core").mkdir(parents=True)

@@ -24,6 +24,15 @@ def test_a_network_has_every_field_clients_expect(mia: Net) -> None:
     assert mia.change("network", network["id"], name="blue")["revision_number"] == 2
 
 
+def test_a_network_cannot_be_given_to_another_project(cloud: ApiCloud, mia: Net) -> None:
+    network = mia.make("network", name="green")
+    for caller in (mia.who, cloud.admin):
+        for name in ("project_id", "tenant_id"):
+            body = {"network": {name: cloud.admin.project_id}}
+            answer = caller.request("PUT", f"{V2}/networks/{network['id']}", json=body)
+            assert (answer.status_code, name in answer.text) == (400, True)
+
+
 def test_the_administrator_sees_the_segment_of_a_network(cloud: ApiCloud, mia: Net) -> None:
     first, second = mia.make("network", name="a"), mia.make("network", name="b")
     admin = Net(cloud.admin)

@@ -17,6 +17,8 @@ from tane.web.sockets import WebSocket
 PAGE = "vnc_lite.html"
 SOCKET = "/console/websockify"
 CONNECT_SECONDS = 5.0
+LONGEST_PATH = 255
+"""Bytes; noVNC's are shorter, and a longer name than this is none to a file system (NAME_MAX)."""
 PAGE_HEADERS = {"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 NOT_INSTALLED = """<!doctype html>
 <html lang="en"><title>noVNC is not installed</title>
@@ -95,7 +97,8 @@ def page(request: Request) -> Response:
     parts = request.path["file"].split("/")
     folder = request.core.config.novnc_dir
     file = folder.joinpath(*parts)
-    if all(part and not part.startswith(".") for part in parts) and file.is_file():
+    plain = all(part and not part.startswith(".") for part in parts)
+    if plain and len(request.path["file"].encode()) <= LONGEST_PATH and file.is_file():
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         if kind.startswith("text/"):
             kind += "; charset=utf-8"

@@ -134,6 +134,9 @@ def update(core: Core, ctx: Context, network_id: str, values: dict[str, Any]) ->
     """:raises Conflict: no longer shared or external while others use it."""
     with core.db.write() as tx:
         row = require_writable(ctx, rows.get(tx, network, network_id), no_network(network_id), "update_network")
+        for name in ("project_id", "tenant_id"):
+            if name in values:
+                raise BadRequest(f"Cannot update read-only attribute {name}", type="HTTPBadRequest")
         for name in ("network_type", "physical_network", "segmentation_id"):
             if name in values:
                 raise invalid("Plugin does not support updating provider attributes")
