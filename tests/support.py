@@ -14,6 +14,7 @@ from tane.agent.compute.drivers.fake import CAPABILITIES, FakeCompute
 from tane.agent.network.fake import FakeNetwork
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.app import Cloud
+from tane.clock import ManualClock
 from tane.core import Core
 from tane.hosts import HostAgent, Hosts, store
 from tane.jobs.reconcile import reconcile_forever
@@ -85,6 +86,11 @@ class ApiCloud:
 
     def call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
         return self._runner.run(self._client.request(method, path, **kwargs))
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        assert isinstance(self.core.clock, ManualClock)
+        self.core.clock.advance(seconds)
 
     def run_jobs(self) -> None:
         """Run every job that is written, to its end; hosts follow the desired network meanwhile."""

@@ -78,7 +78,7 @@ def test_a_credential_ends_by_time_by_deletion_and_with_a_lost_role(cloud: ApiCl
         there.get(f"{V3}/auth/catalog")
         mia.delete(f"{V3}/users/{mia.user_id}/application_credentials/{deleted['id']}")
         there.get(f"{V3}/auth/catalog", expect=401)
-    cloud.core.clock.advance(61)  # type: ignore[attr-defined]
+    cloud.advance(61)
     robots[0].get(f"{V3}/auth/catalog", expect=401)
     assert authenticate(cloud, proof(short)).status_code == 401
     robots[2].get(f"{V3}/auth/catalog")

@@ -131,7 +131,7 @@ def test_a_service_asks_whose_signed_call_it_was_sent(cloud: ApiCloud, mia: Call
     admin.post(f"{V3}/ec2tokens", {"credentials": {**call, "access": "unknown"}}, 404)
     admin.post(f"{V3}/ec2tokens", {}, 400)
     mia.post(f"{V3}/ec2tokens", {"credentials": call}, 403)
-    cloud.core.clock.advance(901)  # type: ignore[attr-defined]
+    cloud.advance(901)
     admin.post(f"{V3}/ec2tokens", {"credentials": call}, 401)
 
 
@@ -253,7 +253,7 @@ def test_a_one_time_password_is_good_for_one_login(cloud: ApiCloud, mia: Caller)
     assert again.status_code == 401
     assert again.json() == authenticate(cloud, by_totp("nobody", "000000")).json()
     assert authenticate(cloud, by_totp("mia", passcode(cloud, 30))).status_code == 401
-    cloud.core.clock.advance(30)  # type: ignore[attr-defined]
+    cloud.advance(30)
     assert authenticate(cloud, by_totp("mia", passcode(cloud))).status_code == 201
 
 
@@ -266,7 +266,7 @@ def test_who_knows_the_password_cannot_guess_the_second_factor_for_ever(cloud: A
     for _ in range(2):
         assert authenticate(cloud, password | by_totp("mia", "000000")).status_code == 401
     assert authenticate(cloud, password | by_totp("mia", passcode(cloud))).status_code == 401
-    cloud.core.clock.advance(cloud.core.config.lockout_duration)  # type: ignore[attr-defined]
+    cloud.advance(cloud.core.config.lockout_duration)
     assert authenticate(cloud, password | by_totp("mia", passcode(cloud))).status_code == 201
 
 
@@ -282,13 +282,13 @@ def test_rules_may_ask_for_two_factors_at_once_or_one_after_the_other(cloud: Api
 
     half = authenticate(cloud, password, scope)
     assert half.status_code == 401
-    cloud.core.clock.advance(30)  # type: ignore[attr-defined]
+    cloud.advance(30)
     totp = by_totp("mia", passcode(cloud))
     assert half.json()["required_auth_methods"] == [["password", "totp"]]
     assert half.json()["receipt"]["methods"] == ["password"]
     receipt = {"Openstack-Auth-Receipt": half.headers["Openstack-Auth-Receipt"]}
     assert authenticate(cloud, totp, scope).status_code == 401
-    cloud.core.clock.advance(30)  # type: ignore[attr-defined]
+    cloud.advance(30)
     totp = by_totp("mia", passcode(cloud))
     assert authenticate(cloud, totp, scope, **receipt).json()["token"]["methods"] == ["totp", "password"]
     cloud.new_user("tom", "forest")
@@ -297,7 +297,7 @@ def test_rules_may_ask_for_two_factors_at_once_or_one_after_the_other(cloud: Api
 
     caller = caller_of(cloud, both)
     assert authenticate(cloud, {"token": {"id": caller.token}}, scope).status_code == 201
-    cloud.core.clock.advance(301)  # type: ignore[attr-defined]
+    cloud.advance(301)
     fresh = by_totp("mia", passcode(cloud))
     assert authenticate(cloud, fresh, scope, **receipt).status_code == 401
     cloud.admin.patch(path, {"user": {"options": {"multi_factor_auth_enabled": False}}}, 200)

@@ -20,10 +20,6 @@ from tests.support import ADMIN_PASSWORD, ApiCloud, Caller
 ADMIN = by_password("admin", ADMIN_PASSWORD)
 
 
-def advance(cloud: ApiCloud, seconds: float) -> None:
-    cloud.core.clock.advance(seconds)  # type: ignore[attr-defined]
-
-
 def rescope(cloud: ApiCloud, caller: Caller, scope: object) -> Caller:
     return caller_of(cloud, authenticate(cloud, {"token": {"id": caller.token}}, scope))
 
@@ -59,7 +55,7 @@ def test_the_catalogue_is_left_out_on_request(cloud: ApiCloud) -> None:
 
 def test_a_chain_of_tokens_keeps_its_end_and_the_id_of_the_first(cloud: ApiCloud) -> None:
     first = cloud.admin
-    advance(cloud, 100)
+    cloud.advance(100)
     second = rescope(cloud, first, {"project": {"id": first.project_id}})
     third = rescope(cloud, second, "unscoped")
     tokens = [token_of(caller) for caller in (first, second, third)]
@@ -86,12 +82,12 @@ def test_head_answers_without_a_body(cloud: ApiCloud) -> None:
 
 def test_an_expired_token_is_shown_only_on_request_and_for_some_days(cloud: ApiCloud) -> None:
     old = cloud.admin
-    advance(cloud, 3601)
+    cloud.advance(3601)
     admin, header = cloud.admin, {"X-Subject-Token": old.token}
     old.get(f"{V3}/users", expect=401)
     admin.get(f"{V3}/auth/tokens", expect=404, headers=header)
     assert admin.get(f"{V3}/auth/tokens?allow_expired=1", headers=header).json()["token"]["user"]["name"] == "admin"
-    advance(cloud, 172_800)
+    cloud.advance(172_800)
     cloud.admin.get(f"{V3}/auth/tokens?allow_expired=1", expect=404, headers=header)
 
 
@@ -187,7 +183,7 @@ def test_a_remembered_password_is_forgotten_with_any_change_of_the_user_and_afte
     admin.patch(f"{V3}/users/{user.user_id}", {"user": {"description": "new"}}, 200)
     authenticate(cloud, login)
     assert derived == [1]
-    advance(cloud, 301)
+    cloud.advance(301)
     authenticate(cloud, login)
     assert derived == [1, 1]
 
@@ -200,10 +196,10 @@ def test_keys_rotate_and_old_tokens_stay_good(cloud: ApiCloud) -> None:
     admin.get(f"{V3}/users")
     assert admin.get(f"{V3}/credentials/{made['id']}").json()["credential"]["blob"] == "GEZDGNBVGY3TQOJQ"
     assert not keys.keep(cloud.core)
-    advance(cloud, 3600 + 172_800 + 1)
+    cloud.advance(3600 + 172_800 + 1)
     assert keys.keep(cloud.core)
     cloud.admin.get(f"{V3}/users")
-    advance(cloud, 31 * 86400)
+    cloud.advance(31 * 86400)
     assert keys.keep(cloud.core)
     cloud.admin.get(f"{V3}/users")
 

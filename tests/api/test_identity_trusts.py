@@ -75,7 +75,7 @@ def test_a_trust_ends_with_its_deletion_its_time_or_a_lost_role(cloud: ApiCloud,
     mia.delete(f"{TRUSTS}/{deleted['id']}")
     tokens[0].get(f"{V3}/auth/catalog", expect=401)
     mia.get(f"{TRUSTS}/{deleted['id']}", expect=404)
-    cloud.core.clock.advance(61)  # type: ignore[attr-defined]
+    cloud.advance(61)
     tokens[1].get(f"{V3}/auth/catalog", expect=401)
     assert use(cloud, "tom", short).status_code == 401
     tokens[2].get(f"{V3}/auth/catalog")

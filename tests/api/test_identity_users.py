@@ -13,10 +13,6 @@ from tests.api.identity_support import V3, authenticate, by_password, make_user,
 from tests.support import ApiCloud
 
 
-def advance(cloud: ApiCloud, seconds: float) -> None:
-    cloud.core.clock.advance(seconds)  # type: ignore[attr-defined]
-
-
 def settings(cloud: ApiCloud, **values: Any) -> None:
     for name, value in values.items():
         setattr(cloud.core.config, name, value)
@@ -83,7 +79,7 @@ def test_an_expired_password_can_only_be_changed(cloud: ApiCloud) -> None:
         201,
     ).json()["user"]
     assert exempt["password_expires_at"] is None
-    advance(cloud, 11 * 86400)
+    cloud.advance(11 * 86400)
     response = authenticate(cloud, by_password("mia", "mia-secret"))
     assert response.status_code == 401
     assert f"needs to be changed for user: {user['id']}" in response.json()["error"]["message"]
@@ -128,7 +124,7 @@ def test_a_password_must_be_used_for_a_while(cloud: ApiCloud) -> None:
     user = make_user(cloud.admin, "mia")
     assert change(cloud, user, "mia-secret", "second") == 204
     assert change(cloud, user, "second", "third") == 400
-    advance(cloud, 2 * 86400)
+    cloud.advance(2 * 86400)
     assert change(cloud, user, "second", "third") == 204
 
 
@@ -157,7 +153,7 @@ def test_failed_logins_lock_the_account_for_a_while_in_every_process(cloud: ApiC
             assert change(process, user, "mia-secret", "second") == 401
     with process_of(cloud) as restarted:
         assert status(restarted, "mia", "mia-secret") == 401
-    advance(cloud, 61)
+    cloud.advance(61)
     assert status(cloud, "mia", "mia-secret") == 201
     for _ in range(2):
         assert status(cloud, "mia", "wrong") == 401
@@ -202,7 +198,7 @@ def test_an_administrator_unlocks_an_account(cloud: ApiCloud) -> None:
     settings(cloud, lockout_failure_attempts=1, lockout_duration=0)
     user = make_user(cloud.admin, "mia")
     assert status(cloud, "mia", "wrong") == 401
-    advance(cloud, 1e6)
+    cloud.advance(1e6)
     assert status(cloud, "mia", "mia-secret") == 401
     cloud.admin.patch(f"{V3}/users/{user['id']}", {"user": {"enabled": True}}, 200)
     assert status(cloud, "mia", "mia-secret") == 201
@@ -214,9 +210,9 @@ def test_a_user_who_stays_away_is_disabled(cloud: ApiCloud) -> None:
     options = {"options": {"ignore_user_inactivity": True}}
     cloud.admin.patch(f"{V3}/users/{cloud.admin.user_id}", {"user": options}, 200)
     cloud.admin.post(f"{V3}/users", {"user": {"name": "tom", "password": "tom-secret", **options}}, 201)
-    advance(cloud, 20 * 86400)
+    cloud.advance(20 * 86400)
     assert status(cloud, "mia", "mia-secret") == 201
-    advance(cloud, 31 * 86400)
+    cloud.advance(31 * 86400)
     assert status(cloud, "mia", "mia-secret") == 401
     assert status(cloud, "tom", "tom-secret") == 201
     assert cloud.admin.get(f"{V3}/users/{user['id']}").json()["user"]["enabled"] is False
@@ -233,5 +229,5 @@ def test_nor_does_the_program_of_a_user_who_stays_away_log_in(cloud: ApiCloud) -
     made = mia.post(path, {"application_credential": {"name": "robot"}}, 201).json()["application_credential"]
     proof = {"application_credential": {"id": made["id"], "secret": made["secret"]}}
     assert authenticate(cloud, proof).status_code == 201
-    advance(cloud, 31 * 86400)
+    cloud.advance(31 * 86400)
     assert authenticate(cloud, proof).status_code == 401
