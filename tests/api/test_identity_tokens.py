@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import httpx
 import pytest
 
 from tane.services.identity.domain import audit, keys, revocations
@@ -12,6 +15,9 @@ from tests.api.identity_support import (
     by_password,
     caller_of,
     count_queries,
+    grant,
+    make,
+    make_user,
     process_of,
     token_of,
 )
@@ -117,6 +123,77 @@ def test_disabling_any_part_of_a_token_ends_it(cloud: ApiCloud, what: str) -> No
     admin.patch(f"{V3}/{what}s/{ids[what]}", {what: {"enabled": False}}, 200)
     mia.get(f"{V3}/auth/projects", expect=401)
     assert authenticate(cloud, identity, {"project": {"id": project["id"]}}).status_code == 401
+
+
+def inhabitant(cloud: ApiCloud) -> tuple[Caller, dict[str, str], Callable[[], httpx.Response]]:
+    """Mia of a domain with a project of its own, logged in; the ids of the three, and how she logs in again."""
+    admin = cloud.admin
+    domain = make(admin, "domain", name="land")
+    project = make(admin, "project", name="garden", domain_id=domain["id"])
+    user = make_user(admin, "mia", domain["id"])
+    grant(admin, f"projects/{project['id']}", f"users/{user['id']}", "member")
+    identity = {"password": {"user": {"id": user["id"], "password": "mia-secret"}}}
+
+    def enter() -> httpx.Response:
+        return authenticate(cloud, identity, {"project": {"id": project["id"]}})
+
+    return caller_of(cloud, enter()), {"user": user["id"], "project": project["id"], "domain": domain["id"]}, enter
+
+
+def switch(caller: Caller, what: str, ids: dict[str, str], enabled: bool) -> None:
+    caller.patch(f"{V3}/{what}s/{ids[what]}", {what: {"enabled": enabled}}, 200)
+
+
+@pytest.mark.parametrize("what", ["user", "project", "domain"])
+def test_what_was_disabled_ended_its_tokens_for_ever_also_when_it_is_enabled_again(cloud: ApiCloud, what: str) -> None:
+    mia, ids, enter = inhabitant(cloud)
+    unscoped = rescope(cloud, mia, "unscoped")
+    with process_of(cloud) as other:
+        as_in(other, mia).get(f"{V3}/auth/projects")
+        switch(cloud.admin, what, ids, enabled=False)
+        as_in(other, mia).get(f"{V3}/auth/projects", expect=401)
+        switch(as_in(other, cloud.admin), what, ids, enabled=True)
+        for place in (cloud, other):
+            as_in(place, mia).get(f"{V3}/auth/projects", expect=401)
+            # A token that is of no project does not hang on one.
+            as_in(place, unscoped).get(f"{V3}/auth/projects", expect=200 if what == "project" else 401)
+        caller_of(cloud, enter()).get(f"{V3}/auth/projects")
+    with process_of(cloud) as restarted:
+        as_in(restarted, mia).get(f"{V3}/auth/projects", expect=401)
+        caller_of(restarted, enter()).get(f"{V3}/auth/projects")
+
+
+def test_enabling_what_is_enabled_or_changing_its_name_ends_no_token(cloud: ApiCloud) -> None:
+    mia, ids, _ = inhabitant(cloud)
+    for what in ids:
+        switch(cloud.admin, what, ids, enabled=True)
+        cloud.admin.patch(f"{V3}/{what}s/{ids[what]}", {what: {"name": f"new-{what}"}}, 200)
+    mia.get(f"{V3}/auth/projects")
+
+
+def test_tokens_of_a_trust_end_for_ever_when_the_domain_of_who_gave_it_is_disabled(cloud: ApiCloud) -> None:
+    mia, ids, _ = inhabitant(cloud)
+    tom = make_user(cloud.admin, "tom")
+    body = {"trustor_user_id": mia.user_id, "trustee_user_id": tom["id"], "project_id": mia.project_id}
+    trust = make(mia, "trust", "OS-TRUST/trusts", **body, impersonation=False, roles=[{"name": "member"}])
+    scope = {"OS-TRUST:trust": {"id": trust["id"]}}
+    helper = caller_of(cloud, authenticate(cloud, by_password("tom", "tom-secret"), scope))
+    helper.get(f"{V3}/auth/projects")
+    switch(cloud.admin, "domain", ids, enabled=False)
+    switch(cloud.admin, "domain", ids, enabled=True)
+    helper.get(f"{V3}/auth/projects", expect=401)
+    caller_of(cloud, authenticate(cloud, by_password("tom", "tom-secret"), scope)).get(f"{V3}/auth/projects")
+
+
+def test_services_are_told_of_what_was_disabled(cloud: ApiCloud) -> None:
+    _, ids, _ = inhabitant(cloud)
+    for what in ("project", "domain"):
+        switch(cloud.admin, what, ids, enabled=False)
+    events = cloud.admin.get(f"{V3}/OS-REVOKE/events").json()["events"]
+    assert [event | {"issued_before": ""} for event in events] == [
+        {"issued_before": "", "project_id": ids["project"]},
+        {"issued_before": "", "domain_id": ids["domain"]},
+    ]
 
 
 def test_what_ends_tokens_is_told_to_services(cloud: ApiCloud) -> None:

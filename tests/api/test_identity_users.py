@@ -220,6 +220,17 @@ def test_a_user_who_stays_away_is_disabled(cloud: ApiCloud) -> None:
     assert status(cloud, "mia", "mia-secret") == 201
 
 
+def test_who_stayed_away_and_is_enabled_again_has_no_old_token_back(cloud: ApiCloud) -> None:
+    settings(cloud, disable_user_account_days_inactive=30, token_ttl=60 * 86400)
+    mia, options = cloud.new_user("mia", "garden"), {"options": {"ignore_user_inactivity": True}}
+    cloud.admin.patch(f"{V3}/users/{cloud.admin.user_id}", {"user": options}, 200)
+    cloud.advance(31 * 86400)
+    mia.get(f"{V3}/auth/projects", expect=401)
+    cloud.admin.patch(f"{V3}/users/{mia.user_id}", {"user": {"enabled": True}}, 200)
+    mia.get(f"{V3}/auth/projects", expect=401)
+    assert status(cloud, "mia", "mia-secret") == 201
+
+
 def test_nor_does_the_program_of_a_user_who_stays_away_log_in(cloud: ApiCloud) -> None:
     settings(cloud, disable_user_account_days_inactive=30)
     options = {"options": {"ignore_user_inactivity": True}}

@@ -40,11 +40,14 @@ project = Table(
     Column("tags", JSON, nullable=False),
     Column("options", JSON, nullable=False),
     Column("extra", JSON, nullable=False),
+    Column("token_epoch", Integer, nullable=False, default=0),
     created_at(),
     UniqueConstraint("domain_id", "name"),
     Index("ix_project_parent_id", "parent_id"),
 )
-"""Projects and domains: a domain is a project with ``is_domain`` whose ``domain_id`` is empty."""
+"""Projects and domains: a domain is a project with ``is_domain`` whose ``domain_id`` is empty.
+
+``token_epoch``: as that of a user, counted up when it is disabled."""
 
 user = Table(
     "user",

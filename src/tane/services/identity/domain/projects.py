@@ -1,4 +1,7 @@
-"""Projects and domains. A domain must be disabled before it is deleted; deleting it deletes what is in it."""
+"""Projects and domains. A domain must be disabled before it is deleted; deleting it deletes what is in it.
+
+Disabling one ends every token issued before: of itself, and for a domain those of its users and projects.
+"""
 
 from __future__ import annotations
 
@@ -154,11 +157,14 @@ def _change(tx: Tx, project_id: str, values: Mapping[str, Any], is_domain: bool)
         wanted["description"] = values["description"] or ""
     if "options" in values:
         wanted["options"] = merged_options(row.options, values["options"])
+    ended = row.enabled and not wanted.get("enabled", True)
     if wanted.get("enabled", row.enabled) != row.enabled:
         _check_switch(tx, row, wanted["enabled"])
+    if ended:
+        wanted["token_epoch"] = row.token_epoch + 1
     wanted["extra"] = {**row.extra, **values.get("extra", {})}
     rows.change(tx, project, project_id, wanted)
-    audit.record(tx, "updated", kind_of(row.is_domain), project_id)
+    audit.record(tx, "updated", kind_of(row.is_domain), project_id, **({"tokens": "revoked"} if ended else {}))
     return require(tx, project, project_id, kind_of(is_domain))
 
 

@@ -37,7 +37,7 @@ class MoreMethodsNeeded(Unauthorized):
         desk.must_wait()
         domain = project_at(desk, user.domain_id)
         ends = desk.now + timedelta(seconds=desk.core.config.receipt_ttl)
-        receipt = Receipt(user.id, methods, micro(ends), user.token_epoch)
+        receipt = Receipt(user.id, methods, micro(ends), _epoch(desk, user))
         text = keys.cipher(desk, keys.RECEIPT).encrypt(msgspec.msgpack.encode(receipt)).decode().rstrip("=")
         self.headers = {HEADER: text}
         self.body = {
@@ -76,10 +76,16 @@ def methods_of(desk: Desk, text: str, user: User) -> tuple[str, ...]:
         receipt = msgspec.msgpack.decode(keys.cipher(desk, keys.RECEIPT).decrypt(padded.encode()), type=Receipt)
     except (InvalidToken, msgspec.DecodeError, UnicodeEncodeError):
         raise Unauthorized(REFUSED) from None
-    stale = (receipt.user_id, receipt.epoch) != (user.id, user.token_epoch)
+    stale = (receipt.user_id, receipt.epoch) != (user.id, _epoch(desk, user))
     if stale or EPOCH + timedelta(microseconds=receipt.expires_at) <= desk.now:
         raise Unauthorized(REFUSED)
     return tuple(receipt.methods)
+
+
+def _epoch(desk: Desk, user: User) -> int:
+    """Counted up by what ends the user's tokens; both parts only ever grow."""
+    domain = project_at(desk, user.domain_id)
+    return user.token_epoch + (domain.token_epoch if domain is not None else 0)
 
 
 def _iso(moment: datetime) -> str:

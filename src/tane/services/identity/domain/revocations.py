@@ -15,6 +15,8 @@ ATTRIBUTES = {
     "revoked.token": "audit_id",
     "deleted.user": "user_id",
     "updated.user": "user_id",
+    "updated.project": "project_id",
+    "updated.domain": "domain_id",
     "deleted.project": "project_id",
     "deleted.domain": "domain_id",
     "deleted.role": "role_id",
@@ -40,5 +42,5 @@ def index(core: Core, since: datetime | None = None) -> list[Revocation]:
     return [
         Revocation(row.event_time, ATTRIBUTES[row.action], row.target_id)
         for row in found
-        if row.action != "updated.user" or row.target.get("tokens") == "revoked"
+        if not row.action.startswith("updated.") or row.target.get("tokens") == "revoked"
     ]

@@ -35,7 +35,8 @@ MICROSECOND = timedelta(microseconds=1)
 class Payload(msgspec.Struct, array_like=True):
     """What a token carries. Times are microseconds since 1970.
 
-    ``epoch`` is that of the user when it was issued (with a trust those of all whom it goes through, added).
+    ``epoch`` adds up those of all that a token hangs on when it is issued: the users (with a trust all whom it goes
+    through), the scope, and the domains of both. Each only ever grows, so the sum is the same only while all are.
     """
 
     user_id: str
@@ -205,7 +206,7 @@ def _stand(desk: Desk, tx: Tx, payload: Payload) -> Standing:
         target=target,
         target_domain=target_domain,
         roles=roles if payload.scope != "unscoped" else (),
-        epoch=actor.token_epoch,
+        epoch=_epoch(actor, actor_domain, target, target_domain),
         app_credential=app,
         access_rules=rules,
         ends=app.expires_at if app is not None else None,
@@ -221,20 +222,20 @@ def _stand_by_trust(desk: Desk, tx: Tx, payload: Payload, actor: User, places: S
         raise Forbidden("User is not a trustee.")
     trustor, trustor_domain = enabled_user(desk, trust.trustor_user_id)
     root = trust
-    ends, epoch = [trust.expires_at], actor.token_epoch + trustor.token_epoch
+    actor_domain, target, target_domain = places
+    ends, epoch = [trust.expires_at], _epoch(actor, *places, trustor, trustor_domain)
     while root.redelegated_trust_id:
         parent = rows.get(tx, tables.trust, root.redelegated_trust_id)
         if parent is None:
             raise Unauthorized(REFUSED)
         for user_id in (parent.trustee_user_id, parent.trustor_user_id):
-            epoch += enabled_user(desk, user_id)[0].token_epoch
+            epoch += _epoch(*enabled_user(desk, user_id))
         root = parent
         ends.append(root.expires_at)
     held = assignments.effective_roles(tx, root.trustor_user_id, payload.scope, payload.scope_id)
     roles = tuple((row.id, row.name) for row in held if row.id in trust.role_ids)
     if payload.scope != "unscoped" and len(roles) < len(set(trust.role_ids)):
         raise Forbidden("Trustor has no longer all roles of the trust.")
-    actor_domain, target, target_domain = places
     return Standing(
         actor=actor,
         user=trustor if trust.impersonation else actor,
@@ -246,6 +247,10 @@ def _stand_by_trust(desk: Desk, tx: Tx, payload: Payload, actor: User, places: S
         trust=trust,
         ends=min((end for end in ends if end is not None), default=None),
     )
+
+
+def _epoch(*parts: User | Row[Any] | None) -> int:
+    return sum(part.token_epoch for part in parts if part is not None)
 
 
 def enabled_user(desk: Desk, user_id: str) -> tuple[User, Row[Any]]:

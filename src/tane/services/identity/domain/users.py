@@ -75,7 +75,10 @@ def update(core: Core, user_id: str, values: dict[str, Any]) -> User:
         if hashed is not None:
             wanted["password_hash"] = hashed
         users_of(core).update(tx, user_id, wanted)
-        ended = hashed is not None or wanted.get("enabled") is False
+        # Whom inactivity has disabled nobody has told so: the tokens end when an administrator enables the user again.
+        ended = hashed is not None or ("enabled" in wanted and not (wanted["enabled"] and user.enabled))
+        if ended:
+            users_of(core).end_tokens(tx, user_id)
         audit.record(tx, "updated", "user", user_id, **({"tokens": "revoked"} if ended else {}))
         return _require(core, tx, user_id)
 

@@ -77,8 +77,6 @@ class SqlUsers:
             given |= self._password(hashed, given.get("options", row.options), tx.now, own=False)
             self._keep_old(tx, user_id, row.password_hash)
         rows.change(tx, user, user_id, given)
-        if hashed is not None or given.get("enabled") is False:
-            self.end_tokens(tx, user_id)
 
     def delete(self, tx: Tx, user_id: str) -> None:
         rows.remove(tx, user, user_id)
