@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import signal
 import sys
 import time
 from pathlib import Path
 
 from conformance import report, tempest
-from conformance.cloud import Cloud, own_cloud, running_cloud
+from conformance.cloud import own_cloud, running_cloud
 
 RESULTS = Path(__file__).parent.absolute() / "results"
 SUITES = {"tempest": tempest.run}
@@ -33,21 +34,21 @@ def main() -> int:
     options = arguments()
     folder = RESULTS / f"{options.suite}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder.mkdir(parents=True)
-    if options.state is not None:
-        results = judge(options, running_cloud(options.state), folder)
-    else:
-        with own_cloud(simulated=options.simulated, keep=options.keep) as cloud:
-            results = judge(options, cloud, folder)
+    results = judge(options, folder)
     print(report.last_line(options.suite, results))
     return 1 if any(result.outcome == "failed" for result in results) else 0
 
 
-def judge(options: argparse.Namespace, cloud: Cloud, folder: Path) -> list[report.Result]:
+def judge(options: argparse.Namespace, folder: Path) -> list[report.Result]:
     """Run the suite, write its report, print its failures."""
     begun = time.monotonic()
     selection = tempest.Selection(listing=options.list, regex=options.regex, concurrency=options.concurrency)
-    results = SUITES[options.suite](cloud, selection, folder)
-    text = report.markdown(options.suite, cloud.description, results, time.monotonic() - begun)
+    if options.state is not None:
+        results = SUITES[options.suite](running_cloud(options.state), selection, folder)
+    else:
+        clouds = functools.partial(own_cloud, simulated=options.simulated, keep=options.keep)
+        results = SUITES[options.suite](clouds, selection, folder)
+    text = report.markdown(options.suite, results, time.monotonic() - begun)
     (folder / "report.md").write_text(text)
     for failure in results:
         if failure.outcome == "failed":

@@ -52,8 +52,11 @@ def running_cloud(folder: Path) -> Cloud:
 
 
 @contextmanager
-def own_cloud(*, simulated: bool, keep: bool) -> Iterator[Cloud]:
-    """A cloud of our own in a new folder; it is gone afterwards unless ``keep``."""
+def own_cloud(image_settings: str = "", *, simulated: bool, keep: bool) -> Iterator[Cloud]:
+    """A cloud of our own in a new folder; it is gone afterwards unless ``keep``.
+
+    ``image_settings``: more lines of the section ``[image]`` of its settings.
+    """
     folder = Path(tempfile.mkdtemp(prefix="tane-conformance-"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -61,7 +64,7 @@ def own_cloud(*, simulated: bool, keep: bool) -> Iterator[Cloud]:
     mode = "simulated" if simulated else "auto"
     try:
         with _web(folder / "web") as web:
-            (folder / "tane.toml").write_text(SETTINGS.format(port=port, mode=mode))
+            (folder / "tane.toml").write_text(SETTINGS.format(port=port, mode=mode, folder=folder, more=image_settings))
             _tane("up", "--state", str(folder))
             yield replace(running_cloud(folder), web=web)
     finally:
@@ -79,6 +82,12 @@ mode = "{mode}"
 allowed_hosts = ["127.0.0.1", "localhost"]
 allowed_ports = []
 show_multiple_locations = true
+{more}
+
+[image.stores.attic]
+type = "file"
+path = "{folder}/attic"
+weight = 10
 
 [image.stores.web]
 type = "http"

@@ -87,9 +87,9 @@ def last_line(suite: str, results: list[Result]) -> str:
     return f"{suite}: {figures}"
 
 
-def markdown(suite: str, cloud: str, results: list[Result], seconds: float) -> str:
+def markdown(suite: str, results: list[Result], seconds: float) -> str:
     """The report: the figures, then every failure and every skip with its reason."""
-    lines = [f"# {suite}", "", last_line(suite, results), "", cloud, "", f"{seconds / 60:.1f} minutes", ""]
+    lines = [f"# {suite}", "", last_line(suite, results), "", f"{seconds / 60:.1f} minutes", ""]
     for outcome in ("failed", "skipped"):
         chosen = [result for result in results if result.outcome == outcome]
         if chosen:

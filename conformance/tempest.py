@@ -8,10 +8,12 @@ import re
 import subprocess
 import sys
 import venv
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance import report
+from conformance import disk_images, report
 from conformance.cloud import Cloud, Provisions, provision
 
 VERSION = "47.0.0"
@@ -29,26 +31,90 @@ class Selection:
     concurrency: int
 
 
-def run(cloud: Cloud, selection: Selection, folder: Path) -> list[report.Result]:
-    """Run the selected tests in ``folder``; one result for each of them, also of those this Tempest does not have."""
+@dataclass(frozen=True)
+class Group:
+    """Tests that share a cloud and a ``tempest.conf``.
+
+    ``image_settings`` are the cloud's. ``bad_content``: whether its tests upload noise that claims a format, so that
+    Tempest must be told that formats are not enforced.
+    """
+
+    name: str
+    tests: re.Pattern[str]
+    image_settings: str = ""
+    bad_content: bool = True
+
+
+GROUPS = (
+    Group(
+        "formats",
+        re.compile("ImagesFormatTest|do_secure_hash_false"),
+        'do_secure_hash = false\nconversion_format = "raw"',
+        bad_content=False,
+    ),
+    Group("main", re.compile("")),
+)
+"""A test belongs to the first group that it matches: no one cloud can fulfil what all of them ask for."""
+
+
+def run(
+    clouds: Cloud | Callable[[str], AbstractContextManager[Cloud]], selection: Selection, folder: Path
+) -> list[report.Result]:
+    """Run the selected tests in ``folder``; one result for each of them, also of those this Tempest does not have.
+
+    ``clouds``: a running cloud, or what makes one with more settings of images for each group of tests.
+    """
     programs = install()
-    workspace = prepare(programs, folder)
-    provisions = provision(cloud, folder)
-    with (workspace / "etc" / "tempest.conf").open("w") as file:
-        settings(cloud, provisions, workspace).write(file)
-    chosen, absent = choose(_all_tests(programs, workspace), selection)
+    samples = disk_images.make(folder / "disk-images")
+    chosen, absent = choose(_all_tests(programs, prepare(programs, folder / "listing"), samples), selection)
     if not chosen:
         sys.exit("conformance: no test is selected")
-    (folder / "tests.txt").write_text("\n".join(chosen) + "\n")
-    print(f"conformance: {len(chosen)} tests of Tempest {VERSION}; log in {folder / 'run.log'}", flush=True)
-    command = [str(programs / "stestr"), "run", "--load-list", str(folder / "tests.txt")]
-    with (folder / "run.log").open("wb") as log:
-        # Its return code tells no more than the results do.
-        command += ["--concurrency", str(selection.concurrency)]
-        subprocess.run(command, cwd=workspace, env=_environment(workspace), stdout=log, stderr=log, check=False)
-    results = report.from_junit(_junit(programs, workspace, folder))
-    missing = [report.Result(name, "failed", f"not in Tempest {VERSION}") for name in absent]
-    return report.complete(results, chosen) + missing
+    results = []
+    for group in GROUPS:
+        mine = [test for test in chosen if group is _group_of(test)]
+        if isinstance(clouds, Cloud) and group is GROUPS[-1]:
+            results += Session(group, programs, folder, samples).judge(clouds, chosen, selection.concurrency)
+        elif not isinstance(clouds, Cloud) and mine:
+            with clouds(group.image_settings) as cloud:
+                session = Session(group, programs, folder / group.name, samples)
+                results += session.judge(cloud, mine, selection.concurrency)
+    return results + [report.Result(name, "failed", f"not in Tempest {VERSION}") for name in absent]
+
+
+def _group_of(test: str) -> Group:
+    return next(group for group in GROUPS if group.tests.search(test))
+
+
+@dataclass(frozen=True)
+class Session:
+    """One group's run in a folder of its own."""
+
+    group: Group
+    programs: Path
+    folder: Path
+    samples: Path | None
+
+    def judge(self, cloud: Cloud, tests: list[str], concurrency: int) -> list[report.Result]:
+        """Run ``tests`` against ``cloud``; one result for each."""
+        workspace = prepare(self.programs, self.folder)
+        provisions = provision(cloud, self.folder)
+        conf = settings(cloud, provisions, workspace)
+        conf["image-feature-enabled"]["image_format_enforcement"] = str(not self.group.bad_content)
+        if self.samples is not None:
+            conf["image"]["images_manifest_file"] = str(self.samples)
+        with (workspace / "etc" / "tempest.conf").open("w") as file:
+            conf.write(file)
+        listed = self.folder / "tests.txt"
+        listed.write_text("\n".join(tests) + "\n")
+        log = self.folder / "run.log"
+        print(f"conformance: {len(tests)} tests of Tempest {VERSION}; log in {log}", flush=True)
+        command = [str(self.programs / "stestr"), "run", "--load-list", str(listed), "--concurrency", str(concurrency)]
+        with log.open("wb") as output:
+            # Its return code tells no more than the results do.
+            subprocess.run(
+                command, cwd=workspace, env=_environment(workspace), stdout=output, stderr=output, check=False
+            )
+        return report.complete(report.from_junit(_junit(self.programs, workspace, self.folder)), tests)
 
 
 def install() -> Path:
@@ -166,8 +232,9 @@ def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configpar
             "os_glance_reserved": True,
             "manage_locations": bool(cloud.web),
             "http_store_enabled": bool(cloud.web),
-            # Content is enforced, but where the list tests need it nothing is claimed of it (see above).
-            "image_format_enforcement": False,
+            "do_secure_hash": rules.image.do_secure_hash,
+            "image_conversion": bool(rules.image.conversion_format),
+            "store_weight_enabled": any(store.weight for store in rules.image.stores.values()),
         },
         "network": {
             "public_network_id": provisions.public_network,
@@ -224,7 +291,12 @@ def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configpar
     return parser
 
 
-def _all_tests(programs: Path, workspace: Path) -> list[str]:
+def _all_tests(programs: Path, workspace: Path, samples: Path | None) -> list[str]:
+    """Every test by name; those of disk images once for each sample."""
+    conf = configparser.RawConfigParser()
+    conf.read_dict({"image": {"images_manifest_file": str(samples)} if samples else {}})
+    with (workspace / "etc" / "tempest.conf").open("w") as file:
+        conf.write(file)
     command = [str(programs / "stestr"), "list"]
     done = subprocess.run(
         command, cwd=workspace, env=_environment(workspace), capture_output=True, text=True, check=False
