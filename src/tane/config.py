@@ -31,6 +31,8 @@ class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     Of an allowed and a disallowed list only the allowed one counts when it is not empty. A host in ``allowed_hosts``
     may be an internal address, any other may not. ``conversion_format``: what imports are converted to.
+    ``strict_quotas``: data that passes a limit of sizes is refused even when its length was not announced; without it
+    only the next upload is, as with Glance.
     """
 
     stores: dict[str, ImageStore] = {}
@@ -48,6 +50,7 @@ class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     do_secure_hash: bool = True
     property_protection_file: str = ""
     property_protection_rule_format: Literal["roles", "policies"] = "roles"
+    strict_quotas: bool = True
     image_size_total: int = -1
     image_stage_total: int = -1
     image_count_total: int = -1

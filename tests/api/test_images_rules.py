@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tane.config import ConfigError
+from tane.config import ConfigError, ImageStore
 from tane.services.image.domain import protections
 from tests.api.identity_support import V3
-from tests.api.test_images import DATA, OCTETS, URL, create, names, patch, upload
+from tests.api.test_images import DATA, OCTETS, URL, create, names, patch, store, upload
 from tests.support import ApiCloud, Caller
 
 MB = 1 << 20
@@ -102,6 +103,58 @@ def test_a_project_stores_no_more_than_its_limit(cloud: ApiCloud) -> None:
     assert mia.get("/image/v2/info/usage").json()["usage"]["image_size_total"] == {"usage": 2, "limit": 2}
     upload(mia, second["id"], bytes(MB), 413)
     assert mia.get(f"{URL}/{second['id']}").json()["status"] == "queued"
+
+
+def chunked(size: int) -> AsyncIterator[bytes]:
+    """Data whose length nobody announces."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(size // MB):
+            yield bytes(MB)
+        yield bytes(size % MB)
+
+    return parts()
+
+
+def put(caller: Caller, path: str, data: Any, expect: int) -> Any:
+    return caller.request("PUT", f"{URL}/{path}", content=data, headers=OCTETS, expect=expect)
+
+
+def test_an_upload_of_unknown_length_that_passes_the_limit_leaves_nothing(cloud: ApiCloud) -> None:
+    settings = cloud.core.config.image
+    settings.image_size_total, settings.image_stage_total = 2, 2
+    mia = cloud.new_user("mia", "garden")
+    image = create(mia)
+    for what in ("file", "stage"):
+        refused = put(mia, f"{image['id']}/{what}", chunked(2 * MB + 1), 413).json()
+        assert "is over limit of 2 due to current usage 0 and delta 3" in refused["message"]
+        found = mia.get(f"{URL}/{image['id']}").json()
+        assert found["status"] == "queued" and found["size"] is None and store(cloud) == []
+    assert counted(mia, "image_count_uploading")["usage"] == 0
+    put(mia, f"{image['id']}/file", chunked(2 * MB), 204)
+    assert counted(mia, "image_size_total") == {"usage": 2, "limit": 2}
+
+
+def test_without_strict_quotas_only_the_next_upload_is_refused(cloud: ApiCloud) -> None:
+    settings = cloud.core.config.image
+    settings.image_size_total, settings.strict_quotas = 1, False
+    mia = cloud.new_user("mia", "garden")
+    put(mia, f"{create(mia)['id']}/file", chunked(2 * MB), 204)
+    put(mia, f"{create(mia)['id']}/file", chunked(1), 413)
+
+
+def test_each_store_of_an_import_counts_and_the_staged_data_does_not(cloud: ApiCloud) -> None:
+    settings = cloud.core.config.image
+    settings.image_size_total = 3
+    settings.stores = {"second": ImageStore(path=cloud.core.config.state_dir / "second")}
+    mia = cloud.new_user("mia", "garden")
+    for size, status, used in ((2, "queued", 0), (1, "active", 2)):
+        image = create(mia)
+        stage(mia, image["id"], data=bytes(size * MB))
+        mia.post(f"{URL}/{image['id']}/import", {"method": {"name": "glance-direct"}, "all_stores": True}, 202)
+        cloud.run_jobs()
+        assert mia.get(f"{URL}/{image['id']}").json()["status"] == status
+        assert counted(mia, "image_size_total")["usage"] == used
 
 
 def test_a_project_stages_no_more_than_its_limits(cloud: ApiCloud) -> None:

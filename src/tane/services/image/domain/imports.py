@@ -68,7 +68,7 @@ def start(core: Core, ctx: Context, image_id: str, wanted: Import) -> str | None
         elif not core.policy.allows("copy_image", ctx):
             raise Forbidden("You are not authorized to complete copy_image action.")
         _require_state(row, method)
-        quotas.require(tx, core, ctx.project_id, image_size_total=0)
+        quotas.require(tx, core, row.project_id, image_size_total=0)
         names = _stores_of(core, wanted)
         if method == "copy-image":
             present = {place.store for place in locations.of_image(tx, image_id)}

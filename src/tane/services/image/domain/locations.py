@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.image.domain import content, imports, stores
+from tane.services.image.domain import content, imports, quotas, stores
 from tane.services.image.domain.images import visible
 from tane.services.image.drivers import http
 from tane.services.image.drivers.base import StoreError
@@ -63,7 +63,7 @@ def replace(tx: Tx, core: Core, row: Row[Any], value: Any) -> dict[str, Any]:
     locations.clear(tx, row.id)
     for url, store, meta in wanted:
         locations.add(tx, row.id, store, url, meta)
-    return {**columns, **_activated(core, row, wanted)}
+    return {**columns, **_activated(tx, core, row, wanted)}
 
 
 def add(tx: Tx, core: Core, row: Row[Any], place: str, value: Any) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def add(tx: Tx, core: Core, row: Row[Any], place: str, value: Any) -> dict[str, 
         raise BadRequest(f"The location {url} already exists")
     columns = _announced(row, [value])
     locations.add(tx, row.id, store, url, meta, None if place == "-" else int(place[:9]))
-    return {**columns, **_activated(core, row, [(url, store, meta)])}
+    return {**columns, **_activated(tx, core, row, [(url, store, meta)])}
 
 
 def _announced(row: Row[Any], items: list[Any]) -> dict[str, Any]:
@@ -148,12 +148,14 @@ def _checked(core: Core, item: Any, known: dict[str, str]) -> tuple[str, str, di
     return url, imports.require_http(core), meta
 
 
-def _activated(core: Core, row: Row[Any], wanted: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
+def _activated(tx: Tx, core: Core, row: Row[Any], wanted: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
     """A queued image that is given a location is active at once; nobody hashes it, only its size is asked."""
     if row.status != "queued":
         return {}
     url, store, _ = wanted[0]
     try:
-        return {"status": "active", "size": stores.all_stores(core)[store].size(url)}
+        size = stores.all_stores(core)[store].size(url)
     except StoreError as error:
         raise BadRequest(f"Invalid location {url}: {error}") from None
+    quotas.require_room(tx, core, row, "image_size_total", size * len(wanted))
+    return {"status": "active", "size": size}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlalchemy.engine import Row
+
 from tane import quota
 from tane.core import Core
 from tane.db import Tx
@@ -34,9 +38,27 @@ def require(tx: Tx, core: Core, project_id: str, **wanted: int) -> None:
         return
     used = usage(tx, project_id)
     over = [
-        f"Resource {name} is over limit of {allowed[name]} due to current usage {used[name]} and delta {amount}"
+        _over(name, allowed[name], used[name], amount)
         for name, amount in asked.items()
         if quota.exceeded(allowed[name], used[name], amount)
     ]
     if over:
         raise TooLarge(f"Project {project_id} is over a limit for [{', '.join(over)}]")
+
+
+def _over(name: str, limit: int, used: int, wanted: int) -> str:
+    return f"Resource {name} is over limit of {limit} due to current usage {used} and delta {wanted}"
+
+
+def require_room(tx: Tx, core: Core, row: Row[Any], resource: str, size: int) -> None:
+    """Of a limit of sizes: ``size`` bytes of the image ``row`` fit beside the other images of its project.
+
+    :raises TooLarge: they do not, be it by one byte.
+    """
+    limit = limits(tx, core, row.project_id)[resource]
+    if limit == quota.UNLIMITED:
+        return
+    used = images.usage(tx, row.project_id, without=row.id)[resource]
+    if used + size > limit << 20:
+        over = _over(resource, limit, used >> 20, -(-size >> 20))
+        raise TooLarge(f"Project {row.project_id} is over a limit for [{over}]")

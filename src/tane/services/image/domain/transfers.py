@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from sqlalchemy.engine import Row
 
 from tane.core import Core
+from tane.db import Tx
 from tane.jobs import Permanent
 from tane.services.image.domain import content, quotas, stores
 from tane.services.image.domain.content import Fingerprint, Gone, TooMuch, Writer
@@ -42,7 +43,11 @@ async def upload(
         found = await core.in_thread(content.fingerprint, path, writer, str(row.disk_format), str(row.container_format))
         # What lies on another file system is copied before the transaction; there it is only looked at.
         await core.in_thread(place.put, path, found.sha512)
-        await core.in_thread(_finish, core, image_id, upload_id, path, found, name)
+        try:
+            await core.in_thread(_finish, core, image_id, upload_id, path, found, name)
+        except BaseException:
+            await asyncio.shield(core.in_thread(content.collect, core, name, place.url_of(found.sha512)))
+            raise
 
 
 async def stage(core: Core, ctx: Context, image_id: str, stream: AsyncIterator[bytes], length: int | None) -> None:
@@ -101,7 +106,8 @@ def _begin(core: Core, ctx: Context, image_id: str, upload_id: str, length: int 
         if length is not None and length > content.size_limit(core):
             raise _too_large()
         total = "image_size_total" if status == "saving" else "image_stage_total"
-        quotas.require(tx, core, row.project_id, **{total: (length or 0) >> 20, "image_count_uploading": 1})
+        quotas.require(tx, core, row.project_id, **{total: 0, "image_count_uploading": 1})
+        quotas.require_room(tx, core, row, total, length or 0)
         images.change(tx, image_id, status=status, upload_id=upload_id, upload_seen=tx.now, fault=None)
         tx.notify(f"image:{image_id}")
         return row
@@ -111,13 +117,22 @@ def _finish(core: Core, image_id: str, upload_id: str, path: Path, found: Finger
     with core.db.write() as tx:
         if not images.upload_seen(tx, image_id, upload_id):
             raise Gone
+        _require_room(tx, core, image_id, "image_size_total", found.size)
         content.activate(tx, core, image_id, path, found, store)
+
+
+def _require_room(tx: Tx, core: Core, image_id: str, resource: str, size: int) -> None:
+    """What nobody announced, or others used up meanwhile, is counted before it becomes the image's data."""
+    row = images.get(tx, image_id)
+    if row is not None and core.config.image.strict_quotas:
+        quotas.require_room(tx, core, row, resource, size)
 
 
 def _finish_stage(core: Core, image_id: str, upload_id: str, path: Path, staged: dict[str, Any]) -> None:
     with core.db.write() as tx:
         if not images.upload_seen(tx, image_id, upload_id):
             raise Gone
+        _require_room(tx, core, image_id, "image_stage_total", staged["size"])
         path.replace(content.staged(core, image_id))
         images.change(tx, image_id, size=staged["size"], staged=staged, upload_id=None, upload_seen=None)
         tx.notify(f"image:{image_id}")
@@ -218,7 +233,7 @@ def _take(core: Core, image_id: str, path: Path, found: Fingerprint) -> None:
             raise Permanent(f"image {image_id} was deleted")
         if row.status in ("queued", "saving", "killed"):
             try:
-                quotas.require(tx, core, row.project_id, image_size_total=found.size >> 20)
+                quotas.require_room(tx, core, row, "image_size_total", found.size)
             except errors.TooLarge as error:
                 raise Permanent(error.message) from None
             content.activate(tx, core, image_id, path, found)

@@ -14,10 +14,11 @@ import msgspec
 from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
-from tane.services.image.domain import content, imports, stores
+from tane.services.image.domain import content, imports, quotas, stores
 from tane.services.image.drivers.base import Store, StoreError
 from tane.services.image.operations.import_image import existing
 from tane.services.image.store import images, locations
+from tane.web.errors import TooLarge
 
 
 class Params(msgspec.Struct):
@@ -37,7 +38,7 @@ async def look(run: Run[Params]) -> dict[str, Any]:
         raise Permanent(str(error)) from None
     if size > content.size_limit(run.core):
         raise Permanent("the data exceeds the size limit for images")
-    await run.write(_point, run.params, size)
+    await run.write(_point, run.core, run.params, size)
     return {"size": size}
 
 
@@ -48,10 +49,14 @@ def _store(core: Core, params: Params) -> Store:
     return store
 
 
-def _point(tx: Tx, params: Params, size: int) -> None:
+def _point(tx: Tx, core: Core, params: Params, size: int) -> None:
     row = existing(tx, params.image_id)
     if row.status != "importing":
         return
+    try:
+        quotas.require_room(tx, core, row, "image_size_total", size)
+    except TooLarge as error:
+        raise Permanent(error.message) from None
     locations.clear(tx, row.id)
     locations.add(tx, row.id, params.store, params.url, {})
     images.change(tx, row.id, size=size)

@@ -119,6 +119,7 @@ async def inspect(run: Run[Params]) -> dict[str, Any] | None:
 
 async def keep(run: Run[Params]) -> dict[str, Any]:
     """Put the data into each store; the image tells which are still to come and which failed."""
+    await run.write(_require_room, run.core, run.params, run.data["size"])
     path = await run.core.in_thread(_source, run.core, run.data)
     left, failed = list(run.params.stores), []
     for name in run.params.stores:
@@ -136,6 +137,16 @@ async def keep(run: Run[Params]) -> dict[str, Any]:
     if len(failed) == len(run.params.stores):
         raise Permanent(f"none of the stores took the data: {', '.join(failed)}")
     return {"failed_stores": failed}
+
+
+def _require_room(tx: Tx, core: Core, params: Params, size: int) -> None:
+    """Each store's copy counts. :raises Permanent: over quota."""
+    row = existing(tx, params.image_id)
+    places = {place.store for place in locations.of_image(tx, row.id)} | set(params.stores)
+    try:
+        quotas.require_room(tx, core, row, "image_size_total", size * len(places))
+    except TooLarge as error:
+        raise Permanent(error.message) from None
 
 
 def _source(core: Core, data: dict[str, Any]) -> Path:
@@ -183,10 +194,8 @@ def _finish(tx: Tx, core: Core, params: Params, data: dict[str, Any]) -> None:
     row = existing(tx, params.image_id)
     if row.status == "importing":
         found = msgspec.convert(data, Fingerprint)
-        try:
-            quotas.require(tx, core, row.project_id, image_size_total=found.size >> 20)
-        except TooLarge as error:
-            raise Permanent(error.message) from None
+        # Others may have used the room up since it was looked at.
+        _require_room(tx, core, params, found.size)
         more = {"disk_format": data["disk_format"]} if "disk_format" in data else {}
         images.change(tx, row.id, **content.describe(found), **more, status="active", staged=None, fault=None)
     imports.succeed(tx, params.task_id, params.image_id)

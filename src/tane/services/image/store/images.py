@@ -174,20 +174,16 @@ def compare(name: str, operator: str, value: datetime) -> Any:
     }[operator]
 
 
-def count_of(tx: Tx, project_id: str) -> int:
-    return int(tx.scalar(select(func.count()).select_from(image).where(image.c.project_id == project_id)))
-
-
-def usage(tx: Tx, project_id: str) -> dict[str, int]:
-    """What a project uses of each limit of images; sizes in bytes."""
-    mine = image.c.project_id == project_id
+def usage(tx: Tx, project_id: str, without: str = "") -> dict[str, int]:
+    """What a project uses of each limit of images, but for the image ``without``; sizes in bytes."""
+    mine = and_(image.c.project_id == project_id, image.c.id != without)
     copies = select(func.count()).where(image_location.c.image_id == image.c.id).scalar_subquery()
     return {
         "image_size_total": int(tx.scalar(select(func.sum(image.c.size * copies)).where(mine)) or 0),
         "image_stage_total": int(
             tx.scalar(select(func.sum(image.c.size)).where(mine, image.c.status.in_(("uploading", "importing")))) or 0
         ),
-        "image_count_total": count_of(tx, project_id),
+        "image_count_total": int(tx.scalar(select(func.count()).select_from(image).where(mine))),
         "image_count_uploading": int(
             tx.scalar(
                 select(func.count()).select_from(image).where(mine, image.c.status.in_((*RECEIVING, "importing")))
