@@ -16,13 +16,17 @@ REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 OPEN = {
     ("identity", "POST", "/v3/auth/tokens"),
     ("identity", "POST", "/v3/users/{user_id}/password"),
+    ("identity", "POST", "/v3/OS-OAUTH1/request_token"),
+    ("identity", "POST", "/v3/OS-OAUTH1/access_token"),
 }
-"""Calls without a policy that change something: they carry the password they ask for."""
+"""Calls without a policy that change something: they carry the password they ask for, or are signed."""
 
 OWN = re.compile(r"user_id:%\(|token_subject|rule:owner|rule:admin_or_owner")
 """What a rule says that opens a call to the user it is about."""
 
 WITHOUT_SCHEMA = {
+    ("identity", "/v3/OS-OAUTH1/request_token"),
+    ("identity", "/v3/OS-OAUTH1/access_token"),
     ("image", "/v2/images/{image_id}"),
     ("image", "/v2/images/{image_id}/import"),
     ("image", "/v2/images/{image_id}/actions/deactivate"),

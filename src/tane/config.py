@@ -83,6 +83,9 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     max_redelegation_count: int = 3
     credential_auth_ttl: int = 900
     totp_previous_windows: int = 1
+    # Seconds; 0 is for ever, as in Keystone's [oauth1].
+    request_token_duration: int = 28_800
+    access_token_duration: int = 86_400
 
     # Keystone's [security_compliance] options, with its defaults: all off.
     disable_user_account_days_inactive: int = 0

@@ -86,6 +86,11 @@ EXPECTED: tuple[tuple[tuple[frozenset[str], frozenset[str]], str], ...] = (
         PATCH /domains/{domain_id}/config/{group}; DELETE /domains/{domain_id}/config/{group}
         PATCH /domains/{domain_id}/config/{group}/{option}; DELETE /domains/{domain_id}/config/{group}/{option}
         POST /OS-OAUTH1/consumers; PATCH /OS-OAUTH1/consumers/{consumer_id}; DELETE /OS-OAUTH1/consumers/{consumer_id}
+        PUT /OS-OAUTH1/authorize/{request_token_id}
+        GET /users/{user_id}/OS-OAUTH1/access_tokens; GET /users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}
+        DELETE /users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}
+        GET /users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}/roles
+        GET /users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}/roles/{role_id}
         DELETE /users/{user_id}/application_credentials/{application_credential_id}
         """,
     ),

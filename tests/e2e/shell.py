@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,27 @@ def left(names: Sequence[str], done: Iterable[str], not_offered: Iterable[str] =
 
 
 class Shell:
-    """The client, logged in as someone; as the administrator when no one is named."""
+    """The client, logged in as someone; as the administrator when no one is named.
 
-    def __init__(self, cloud: RealCloud, user: str = "admin", password: str = "", project: str = "admin") -> None:
-        scope = {"OS_USERNAME": user, "OS_PASSWORD": password or cloud.password, "OS_PROJECT_NAME": project}
-        domains = {"OS_USER_DOMAIN_ID": "default", "OS_PROJECT_DOMAIN_ID": "default"}
+    ``login``: the variables of another way to log in than by password.
+    """
+
+    def __init__(
+        self,
+        cloud: RealCloud,
+        user: str = "admin",
+        password: str = "",
+        project: str = "admin",
+        login: Mapping[str, str] | None = None,
+    ) -> None:
+        self.cloud = cloud
+        by_password = {
+            "OS_USERNAME": user,
+            "OS_PASSWORD": password or cloud.password,
+            "OS_PROJECT_NAME": project,
+            "OS_USER_DOMAIN_ID": "default",
+            "OS_PROJECT_DOMAIN_ID": "default",
+        }
         address = {"OS_AUTH_URL": f"{cloud.url}/identity/v3", "OS_IDENTITY_API_VERSION": "3"}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
         self._process = subprocess.Popen(
@@ -39,7 +55,7 @@ class Shell:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**kept, **scope, **domains, **address},
+            env={**kept, **(by_password if login is None else login), **address},
         )
         self.done: list[str] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.e2e.real import RealCloud
@@ -13,15 +14,13 @@ NOT_OFFERED = {
     "identity provider": "logins by another identity provider are not offered",
     "mapping": "logins by another identity provider are not offered",
     "service provider": "logins by another identity provider are not offered",
-    "request token": "delegation by OAuth 1.0a is not offered; trusts and application credentials are",
-    "access token": "delegation by OAuth 1.0a is not offered; trusts and application credentials are",
 }
 """The first words of commands, with the reason."""
 
 
 def test_every_identity_command_does_its_work(simulated: RealCloud, tmp_path: Path) -> None:
     shell = Shell(simulated)
-    for part in (people, assignments, services, limits, own_credentials):
+    for part in (people, assignments, services, limits, programs, own_credentials):
         part(shell, tmp_path)
     mia = Shell(simulated, "mia", "mia-secret", "garden")
     mia.run("token", "issue")
@@ -111,11 +110,6 @@ def services(shell: Shell, folder: Path) -> None:
     run("policy", "show", policy)
     run("policy", "list")
     run("policy", "delete", policy)
-    consumer = shell.make("consumer", "create", "--description", "painter")
-    run("consumer", "set", consumer, "--description", "printer")
-    run("consumer", "show", consumer)
-    run("consumer", "list")
-    run("consumer", "delete", consumer)
 
 
 def limits(shell: Shell, folder: Path) -> None:
@@ -132,6 +126,37 @@ def limits(shell: Shell, folder: Path) -> None:
     run("limit", "list", "--project", "garden")
     run("limit", "delete", limit)
     run("registered", "limit", "delete", registered)
+
+
+def programs(shell: Shell, folder: Path) -> None:
+    """A program that the administrator lets act on a project as a member, as the client's own login of OAuth has it."""
+    run = shell.run
+    shown = ("-f", "json")
+    consumer = json.loads(run("consumer", "create", "--description", "painter", *shown))
+    run("consumer", "set", consumer["id"], "--description", "printer")
+    assert "printer" in run("consumer", "show", consumer["id"])
+    assert consumer["id"] in run("consumer", "list")
+    own = ("--consumer-key", consumer["id"], "--consumer-secret", consumer["secret"])
+    asked = json.loads(run("request", "token", "create", *own, "--project", "admin", *shown))
+    authorized = ("request", "token", "authorize", "--request-key", asked["key"], "--role", "member")
+    verifier = shell.make(*authorized, column="oauth_verifier")
+    pair = ("--request-key", asked["key"], "--request-secret", asked["secret"], "--verifier", verifier)
+    access = json.loads(run("access", "token", "create", *own, *pair, *shown))
+    login = {
+        "OS_AUTH_TYPE": "v3oauth1",
+        "OS_CONSUMER_KEY": consumer["id"],
+        "OS_CONSUMER_SECRET": consumer["secret"],
+        "OS_ACCESS_KEY": access["key"],
+        "OS_ACCESS_SECRET": access["secret"],
+    }
+    program = Shell(shell.cloud, login=login)
+    project = program.make("token", "issue", column="project_id")
+    assert project == shell.make("project", "show", "admin")
+    program.run("network", "create", "painted")
+    assert "painted" in program.run("network", "list")
+    program.run("network", "delete", "painted")
+    program.close()
+    run("consumer", "delete", consumer["id"])
 
 
 def own_credentials(shell: Shell, folder: Path) -> None:

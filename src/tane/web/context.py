@@ -25,6 +25,8 @@ class Context:
     token: str = ""
     trust_id: str = ""
     application_credential_id: str = ""
+    access_token_id: str = ""
+    """The OAuth access token by which a consumer acts as the caller."""
     restricted: bool = False
     """Whether the caller's application credential may not make further delegations."""
     access_rules: tuple[AccessRule, ...] | None = None

@@ -209,6 +209,12 @@ ADMIN_CALLS = (
     "create_consumer",
     "update_consumer",
     "delete_consumer",
+    "authorize_request_token",
+    "list_access_tokens",
+    "get_access_token",
+    "delete_access_token",
+    "list_access_token_roles",
+    "get_access_token_role",
 )
 
 EVERYONE_WITH_A_TOKEN = (

@@ -16,6 +16,7 @@ from tane.services.identity.api import (
     groups,
     implied_roles,
     limits,
+    oauth,
     policies,
     projects,
     revocations,
@@ -286,6 +287,26 @@ CONSUMERS = (
     _route("DELETE", CONSUMER, consumers.delete, "delete_consumer"),
 )
 
+ACCESS_TOKENS = "/users/{user_id}/OS-OAUTH1/access_tokens"
+ACCESS_TOKEN = f"{ACCESS_TOKENS}/{{access_token_id}}"
+OAUTH = (
+    # Who calls these two is told by a signature, not by a token.
+    Route("POST", "/v3/OS-OAUTH1/request_token", oauth.create_request_token, None, status=201),
+    Route("POST", "/v3/OS-OAUTH1/access_token", oauth.create_access_token, None, status=201),
+    _route(
+        "PUT",
+        "/OS-OAUTH1/authorize/{request_token_id}",
+        oauth.authorize,
+        "authorize_request_token",
+        schemas.RequestTokenRoles,
+    ),
+    _route("GET", ACCESS_TOKENS, oauth.index, "list_access_tokens"),
+    _route("GET", ACCESS_TOKEN, oauth.show, "get_access_token"),
+    _route("DELETE", ACCESS_TOKEN, oauth.delete, "delete_access_token"),
+    _route("GET", f"{ACCESS_TOKEN}/roles", oauth.role_index, "list_access_token_roles"),
+    _route("GET", f"{ACCESS_TOKEN}/roles/{{role_id}}", oauth.role_show, "get_access_token_role"),
+)
+
 USERS = (
     _route("GET", "/users", users.index, "list_users"),
     _route("POST", "/users", users.create, "create_user", schemas.User),
@@ -367,6 +388,7 @@ ROUTES: tuple[Route, ...] = (
     *DOMAIN_CONFIG,
     *COMPLIANCE,
     *CONSUMERS,
+    *OAUTH,
     *USERS,
     *DELEGATION,
     *CREDENTIALS,

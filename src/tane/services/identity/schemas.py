@@ -345,6 +345,10 @@ class Trust(StrictBody):
     trust: TrustIn
 
 
+class RequestTokenRoles(StrictBody):
+    roles: Annotated[list[RoleNamed], msgspec.Meta(min_length=1)]
+
+
 class AccessRuleIn(Body):
     id: str | UnsetOr = UNSET
     service: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetOr = UNSET

@@ -366,3 +366,40 @@ consumer = Table(
     created_at(),
 )
 """OAuth 1.0a consumers."""
+
+request_token = Table(
+    "request_token",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("secret", String(64), nullable=False),
+    Column("consumer_id", String(64), ForeignKey("consumer.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("project_id", String(64), ForeignKey("project.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("authorizing_user_id", String(64), ForeignKey("user.id", ondelete="CASCADE"), index=True),
+    Column("role_ids", JSON),
+    Column("verifier", String(8)),
+    Column("expires_at", DateTime, index=True),
+    created_at(),
+)
+"""What OAuth consumers have asked for. The last columns but the times are empty until a user authorizes it."""
+
+access_token = Table(
+    "access_token",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("secret", String(64), nullable=False),
+    Column("consumer_id", String(64), ForeignKey("consumer.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("project_id", String(64), ForeignKey("project.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("authorizing_user_id", String(64), ForeignKey("user.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("role_ids", JSON, nullable=False),
+    Column("expires_at", DateTime, index=True),
+    created_at(),
+)
+"""What OAuth consumers may do as a user."""
+
+oauth_nonce = Table(
+    "oauth_nonce",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("expires_at", DateTime, nullable=False, index=True),
+)
+"""Signed requests of OAuth that were used: none is good twice. Kept as long as their time would pass."""

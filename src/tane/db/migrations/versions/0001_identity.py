@@ -125,6 +125,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_job_resource", "job", ["resource", "id"], unique=False)
     op.create_table(
+        "oauth_nonce",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_oauth_nonce")),
+    )
+    op.create_index(op.f("ix_oauth_nonce_expires_at"), "oauth_nonce", ["expires_at"], unique=False)
+    op.create_table(
         "policy",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("type", sa.String(length=255), nullable=False),
@@ -247,6 +254,31 @@ def upgrade() -> None:
             "user_id", "service", "path", "method", name=op.f("uq_access_rule_user_id_service_path_method")
         ),
     )
+    op.create_table(
+        "access_token",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("secret", sa.String(length=64), nullable=False),
+        sa.Column("consumer_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("authorizing_user_id", sa.String(length=64), nullable=False),
+        sa.Column("role_ids", sa.JSON(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["authorizing_user_id"], ["user.id"], name=op.f("fk_access_token_authorizing_user_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["consumer_id"], ["consumer.id"], name=op.f("fk_access_token_consumer_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_access_token_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_access_token")),
+    )
+    op.create_index(op.f("ix_access_token_authorizing_user_id"), "access_token", ["authorizing_user_id"], unique=False)
+    op.create_index(op.f("ix_access_token_consumer_id"), "access_token", ["consumer_id"], unique=False)
+    op.create_index(op.f("ix_access_token_expires_at"), "access_token", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_access_token_project_id"), "access_token", ["project_id"], unique=False)
     op.create_table(
         "application_credential",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -381,6 +413,34 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["service_id"], ["service.id"], name=op.f("fk_registered_limit_service_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registered_limit")),
     )
+    op.create_table(
+        "request_token",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("secret", sa.String(length=64), nullable=False),
+        sa.Column("consumer_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("authorizing_user_id", sa.String(length=64), nullable=True),
+        sa.Column("role_ids", sa.JSON(), nullable=True),
+        sa.Column("verifier", sa.String(length=8), nullable=True),
+        sa.Column("expires_at", sa.DateTime(), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["authorizing_user_id"], ["user.id"], name=op.f("fk_request_token_authorizing_user_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["consumer_id"], ["consumer.id"], name=op.f("fk_request_token_consumer_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_request_token_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_request_token")),
+    )
+    op.create_index(
+        op.f("ix_request_token_authorizing_user_id"), "request_token", ["authorizing_user_id"], unique=False
+    )
+    op.create_index(op.f("ix_request_token_consumer_id"), "request_token", ["consumer_id"], unique=False)
+    op.create_index(op.f("ix_request_token_expires_at"), "request_token", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_request_token_project_id"), "request_token", ["project_id"], unique=False)
     op.create_table(
         "trust",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -525,6 +585,11 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_trust_redelegated_trust_id"), table_name="trust")
     op.drop_index(op.f("ix_trust_project_id"), table_name="trust")
     op.drop_table("trust")
+    op.drop_index(op.f("ix_request_token_project_id"), table_name="request_token")
+    op.drop_index(op.f("ix_request_token_expires_at"), table_name="request_token")
+    op.drop_index(op.f("ix_request_token_consumer_id"), table_name="request_token")
+    op.drop_index(op.f("ix_request_token_authorizing_user_id"), table_name="request_token")
+    op.drop_table("request_token")
     op.drop_table("registered_limit")
     op.drop_index(op.f("ix_project_endpoint_group_endpoint_group_id"), table_name="project_endpoint_group")
     op.drop_table("project_endpoint_group")
@@ -541,6 +606,11 @@ def downgrade() -> None:
     op.drop_table("assignment")
     op.drop_index(op.f("ix_application_credential_project_id"), table_name="application_credential")
     op.drop_table("application_credential")
+    op.drop_index(op.f("ix_access_token_project_id"), table_name="access_token")
+    op.drop_index(op.f("ix_access_token_expires_at"), table_name="access_token")
+    op.drop_index(op.f("ix_access_token_consumer_id"), table_name="access_token")
+    op.drop_index(op.f("ix_access_token_authorizing_user_id"), table_name="access_token")
+    op.drop_table("access_token")
     op.drop_table("access_rule")
     op.drop_table("user_group")
     op.drop_index(op.f("ix_user_domain_id"), table_name="user")
@@ -556,6 +626,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_project_domain_id"), table_name="project")
     op.drop_table("project")
     op.drop_table("policy")
+    op.drop_index(op.f("ix_oauth_nonce_expires_at"), table_name="oauth_nonce")
+    op.drop_table("oauth_nonce")
     op.drop_index("ix_job_resource", table_name="job")
     op.drop_index("ix_job_active", table_name="job", sqlite_where=sa.text("active"), postgresql_where=sa.text("active"))
     op.drop_table("job")

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from tane.services.identity.api.common import listing, own_link, require
+from tane.services.identity.api.oauth import signed_post
 from tane.services.identity.api.projects import view as project_view
 from tane.services.identity.domain import assignments, authentication, catalog, tokens
 from tane.services.identity.domain.receipts import HEADER
@@ -77,6 +78,9 @@ def _parts(token: tokens.Token) -> dict[str, Any]:
             "trustor_user": {"id": trust.trustor_user_id},
             "trustee_user": {"id": trust.trustee_user_id},
         }
+    if standing.access_token is not None:
+        access = standing.access_token
+        parts["OS-OAUTH1"] = {"access_token_id": access.id, "consumer_id": access.consumer_id}
     if standing.app_credential is not None:
         app = standing.app_credential
         parts["application_credential"] = {"id": app.id, "name": app.name, "restricted": not app.unrestricted}
@@ -90,7 +94,9 @@ def _parts(token: tokens.Token) -> dict[str, Any]:
 
 def create(request: Request) -> Response:
     receipt = request.headers.get(HEADER.lower(), "")
-    return _answer(request, *authentication.authenticate(request.core, request.body.auth, receipt))
+    return _answer(
+        request, *authentication.authenticate(request.core, request.body.auth, receipt, signed_post(request))
+    )
 
 
 def create_at_once(request: Request) -> Response | None:

@@ -43,7 +43,7 @@ def view(request: Request, row: Row[Any]) -> dict[str, Any]:
 
 def index(request: Request) -> dict[str, Any]:
     """All for administrators; with a trustor or a trustee named, those of the caller."""
-    _refuse_application_credential(request)
+    _refuse_delegated(request)
     wanted = {}
     for side in ("trustor", "trustee"):
         user_id = request.param(f"{side}_user_id")
@@ -60,7 +60,7 @@ def index(request: Request) -> dict[str, Any]:
 def create(request: Request) -> dict[str, Any]:
     values = given_with_extra(request, "trust", request.body.trust)
     require(request, "identity:create_trust", "trust", trustor_user_id=values["trustor_user_id"])
-    _refuse_application_credential(request)
+    _refuse_delegated(request)
     values["expires_at"] = moment("expires_at", values.get("expires_at"))
     return {"trust": view(request, trusts.create(request.core, request.ctx, values))}
 
@@ -91,14 +91,19 @@ def _of_caller(request: Request, action: str) -> Row[Any]:
     row = trusts.show(request.core, request.path["trust_id"])
     parties = {"trustor_user_id": row.trustor_user_id, "trustee_user_id": row.trustee_user_id}
     require(request, f"identity:{action}", "trust", **parties)
-    _refuse_application_credential(request)
+    _refuse_delegated(request)
     return row
 
 
-def _refuse_application_credential(request: Request) -> None:
+def _refuse_delegated(request: Request) -> None:
     """A delegation of one kind makes none of another: the trail of who gave what to whom would break."""
     if request.ctx.application_credential_id:
         raise Forbidden(
             "You are not authorized to perform the requested action: Using method 'application_credential' is not "
             "allowed for managing trusts."
+        )
+    if request.ctx.access_token_id:
+        raise Forbidden(
+            "You are not authorized to perform the requested action: Using method 'oauth1' is not allowed for managing "
+            "trusts."
         )

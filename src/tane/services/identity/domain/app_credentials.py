@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ def create(core: Core, ctx: Context, user_id: str, values: Mapping[str, Any]) ->
                 "Conflict occurred attempting to store application_credential - Duplicate entry found with name "
                 f"{values['name']}."
             )
-        wanted = _with_implied(tx, role_ids(tx, values["roles"])) if values.get("roles") else own
+        wanted = implied_roles.closure(tx, role_ids(tx, values["roles"])) if values.get("roles") else own
         if not set(wanted) <= set(own):
             raise BadRequest(
                 "Invalid application credential: Cannot create an application credential with unassigned role"
@@ -131,8 +131,8 @@ def delete_rule(core: Core, user_id: str, rule_id: str) -> None:
 
 
 def refuse_delegated(ctx: Context) -> None:
-    """:raises Forbidden: the caller acts by a trust: what it made would outlive it."""
-    if ctx.trust_id:
+    """:raises Forbidden: the caller acts by a trust or as a consumer of OAuth: what it made would outlive that."""
+    if ctx.trust_id or ctx.access_token_id:
         raise Forbidden("Cannot manage application credentials with a token issued via delegation.")
 
 
@@ -158,17 +158,6 @@ def _whole(tx: Tx, found: Sequence[Row[Any]]) -> list[AppCredential]:
     for rule in store.rules_of(tx, [one.id for one in found]):
         rules.setdefault(rule.application_credential_id, []).append(rule)
     return [AppCredential(one, [roles[r] for r in one.role_ids if r in roles], rules.get(one.id, [])) for one in found]
-
-
-def _with_implied(tx: Tx, wanted: Iterable[str]) -> list[str]:
-    """The roles and all that they imply: what a token of the user would hold of them."""
-    implied: dict[str, list[str]] = {}
-    for rule in implied_roles.rules(tx):
-        implied.setdefault(rule.prior_id, []).append(rule.implied_id)
-    found = list(wanted)
-    for role_id in found:  # grows while it is walked
-        found += [other for other in implied.get(role_id, ()) if other not in found]
-    return found
 
 
 def _rule(tx: Tx, user_id: str, given: Mapping[str, str]) -> str:

@@ -6,13 +6,15 @@ Source: Identity API v3, "Authentication and token management"; multi-factor rul
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from tane.core import Core
 from tane.services.identity import tables
-from tane.services.identity.domain import methods, receipts
+from tane.services.identity.domain import methods, oauth, receipts
 from tane.services.identity.domain.memory import Desk, NotRemembered
-from tane.services.identity.domain.methods import METHODS, Proof
+from tane.services.identity.domain.methods import METHODS, NAMES, OAUTH1, Proof
+from tane.services.identity.domain.oauth_signatures import SignedPost
 from tane.services.identity.domain.tokens import (
     REFUSED,
     Payload,
@@ -33,8 +35,10 @@ Scope = tuple[ScopeKind, str, str]
 """Kind, id of the target, id of the trust."""
 
 
-def authenticate(core: Core, auth: AuthIn, receipt: str = "") -> tuple[str, Token]:
+def authenticate(core: Core, auth: AuthIn, receipt: str = "", signed: SignedPost | None = None) -> tuple[str, Token]:
     """Check the credentials and scope asked for; returns the token's text and what it stands for.
+
+    ``receipt`` is of factors proven before; ``signed`` is the call itself, which a consumer of OAuth has signed.
 
     :raises Unauthorized: wrong credentials, disabled user, no role on the scope; it is in the audit trail then.
     :raises NotFound: the token shown as a proof is not valid.
@@ -43,7 +47,7 @@ def authenticate(core: Core, auth: AuthIn, receipt: str = "") -> tuple[str, Toke
     """
     with Desk(core) as desk:
         try:
-            return _authenticate(desk, auth, receipt)
+            return _authenticate(desk, auth, receipt, signed)
         except receipts.MoreMethodsNeeded:
             raise
         except (Unauthorized, NotFound) as error:
@@ -55,13 +59,13 @@ def authenticate_from_memory(core: Core, auth: AuthIn) -> tuple[str, Token] | No
     """The same where all it takes is remembered; None when it is not, or when the login is refused."""
     try:
         with Desk(core, may_wait=False) as desk:
-            return _authenticate(desk, auth, "")
+            return _authenticate(desk, auth, "", None)
     except (NotRemembered, ApiError):
         return None
 
 
-def _authenticate(desk: Desk, auth: AuthIn, receipt: str) -> tuple[str, Token]:
-    proofs = _prove(desk, auth.identity, has_scope=auth.scope is not None)
+def _authenticate(desk: Desk, auth: AuthIn, receipt: str, signed: SignedPost | None) -> tuple[str, Token]:
+    proofs = _prove(desk, auth.identity, signed, has_scope=auth.scope is not None)
     user = proofs[0].user
     if any(proof.user.id != user.id for proof in proofs):
         raise Unauthorized(REFUSED)
@@ -71,8 +75,8 @@ def _authenticate(desk: Desk, auth: AuthIn, receipt: str) -> tuple[str, Token]:
         raise receipts.MoreMethodsNeeded(desk, user, used)
     if not {"password", "totp"}.isdisjoint(auth.identity.methods):
         methods.logged_in(desk, user)
-    app = next((proof for proof in proofs if proof.app_credential_id), None)
-    scope: Scope = ("project", app.project_id, "") if app else _scope(desk, auth.scope, user)
+    delegation = _delegation(proofs)
+    scope = _delegated_scope(desk, auth, delegation) if delegation else _scope(desk, auth.scope, user)
     kind, target_id, trust_id = scope
     ends = [proof.expires_at for proof in proofs if proof.expires_at is not None]
     parents = [proof.audit_id for proof in proofs if proof.audit_id is not None]
@@ -86,7 +90,8 @@ def _authenticate(desk: Desk, auth: AuthIn, receipt: str) -> tuple[str, Token]:
         audit_ids=[audit_id(), *parents[:1]],
         epoch=0,
         trust_id=trust_id,
-        app_credential_id=app.app_credential_id if app else "",
+        app_credential_id=delegation.app_credential_id if delegation else "",
+        access_token_id=delegation.access_token_id if delegation else "",
     )
     if stand(desk, payload).actor.token_epoch != user.token_epoch:
         # The password was changed, or the user disabled, while this one was still being checked.
@@ -110,10 +115,10 @@ def issue(desk: Desk, payload: Payload) -> tuple[str, Token]:
     return seal(desk, payload)
 
 
-def _prove(desk: Desk, identity: IdentityIn, *, has_scope: bool) -> list[Proof]:
+def _prove(desk: Desk, identity: IdentityIn, signed: SignedPost | None, *, has_scope: bool) -> list[Proof]:
     wanted = list(dict.fromkeys(identity.methods))
     for name in wanted:
-        if name not in METHODS:
+        if name not in NAMES:
             raise Unauthorized("Attempted to authenticate with an unsupported method.")
     if not wanted:
         raise Unauthorized(REFUSED)
@@ -121,13 +126,29 @@ def _prove(desk: Desk, identity: IdentityIn, *, has_scope: bool) -> list[Proof]:
         raise Unauthorized(
             "Error authenticating with application credential: Application credentials cannot request a scope."
         )
-    proofs = [METHODS[name](desk, identity) for name in wanted]
+    proofs = [oauth.prove(desk, signed) if name == OAUTH1 else METHODS[name](desk, identity) for name in wanted]
     if has_scope and any(proof.app_credential_id for proof in proofs):
         raise Forbidden(
             "You are not authorized to perform the requested action: Using an application credential token to create "
             "a scoped token is not allowed."
         )
     return proofs
+
+
+def _delegation(proofs: Sequence[Proof]) -> Proof | None:
+    """The proof by which another acts for the user. :raises Unauthorized: there are two, of which none would bind."""
+    found = [proof for proof in proofs if proof.project_id]
+    if len({(proof.app_credential_id, proof.access_token_id) for proof in found}) > 1:
+        raise Unauthorized(REFUSED)
+    return found[0] if found else None
+
+
+def _delegated_scope(desk: Desk, auth: AuthIn, proof: Proof) -> Scope:
+    """:raises Unauthorized: a scope is asked for that is not the delegation's."""
+    own: Scope = ("project", proof.project_id, "")
+    if auth.scope is not None and _scope(desk, auth.scope, proof.user) != own:
+        raise Unauthorized(REFUSED)
+    return own
 
 
 def _scope(desk: Desk, scope: ScopeIn | str | None, user: User) -> Scope:

@@ -26,7 +26,7 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
 EC2 = "ec2"
-BOUND = ("trust_id", "app_cred_id")
+BOUND = ("trust_id", "app_cred_id", "access_token_id")
 """What an EC2 credential made by a delegation carries for ever: tokens made of it are of the same delegation."""
 
 
@@ -78,9 +78,8 @@ def create(core: Core, ctx: Context, values: Mapping[str, Any]) -> Credential:
         if not values.get("project_id"):
             raise BadRequest("'project_id' is a required property of a credential of type ec2.")
         parsed = _parsed(blob)
-        bound = {"trust_id": ctx.trust_id, "app_cred_id": ctx.application_credential_id}
         if _delegated(ctx):
-            blob = msgspec.json.encode({**parsed, **{name: value or None for name, value in bound.items()}}).decode()
+            blob = msgspec.json.encode({**parsed, **{name: value or None for name, value in _binding(ctx)}}).decode()
         credential_id = id_of(str(parsed["access"]))
     with core.db.write() as tx:
         if rows.get(tx, credential, credential_id) is not None:
@@ -182,8 +181,13 @@ def _parsed(blob: str) -> dict[str, Any]:
     return found
 
 
+def _binding(ctx: Context) -> list[tuple[str, str]]:
+    """The delegation by which a caller acts, as ``BOUND`` names it."""
+    return list(zip(BOUND, (ctx.trust_id, ctx.application_credential_id, ctx.access_token_id), strict=True))
+
+
 def _delegated(ctx: Context) -> bool:
-    return bool(ctx.trust_id or ctx.application_credential_id)
+    return any(value for _, value in _binding(ctx))
 
 
 def _refuse_outside(ctx: Context, project_id: str | None) -> None:
@@ -203,8 +207,7 @@ def _within(ctx: Context, found: Credential) -> bool:
     if not _delegated(ctx) or found.type.lower() != EC2:
         return True
     bound = found.keys
-    own = (ctx.trust_id, ctx.application_credential_id)
-    return (bound.get("trust_id") or "", bound.get("app_cred_id") or "") == own
+    return all((bound.get(name) or "") == value for name, value in _binding(ctx))
 
 
 def _refuse_foreign_keys(ctx: Context, found: Credential) -> None:

@@ -67,6 +67,7 @@ def _issue(core: Core, found: Credential, call: Mapping[str, Any]) -> tuple[str,
             epoch=0,
             trust_id=bound.get("trust_id") or "",
             app_credential_id=bound.get("app_cred_id") or "",
+            access_token_id=bound.get("access_token_id") or "",
         )
         return issue(desk, payload)
 

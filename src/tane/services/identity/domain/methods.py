@@ -38,7 +38,9 @@ class Proof:
     expires_at: datetime | None = None
     audit_id: str | None = None
     app_credential_id: str = ""
+    access_token_id: str = ""
     project_id: str = ""
+    """That of a delegation, which no other can be asked for with."""
 
 
 Method = Callable[[Desk, IdentityIn], Proof]
@@ -73,7 +75,8 @@ def by_password(desk: Desk, identity: IdentityIn) -> Proof:
     return Proof(user, ("password",))
 
 
-def _is_enabled(desk: Desk, user: User) -> bool:
+def is_enabled(desk: Desk, user: User) -> bool:
+    """Whether neither the user nor the user's domain is disabled."""
     domain = project_at(desk, user.domain_id)
     return user.enabled and domain is not None and domain.enabled
 
@@ -82,7 +85,7 @@ def refusal(desk: Desk, user: User | None) -> str:
     """Why nobody may log in as this user now, whatever the proof is; empty when nothing speaks against it."""
     if user is None:
         return "There is no such user."
-    if not _is_enabled(desk, user):
+    if not is_enabled(desk, user):
         return f"The account is disabled for user: {user.id}."
     driver = users_of(desk.core)
     return (driver.login_refused(desk.tx, user) or "") if driver.notes_logins else ""
@@ -131,6 +134,11 @@ def by_token(desk: Desk, identity: IdentityIn) -> Proof:
         old: Token = validate_at(desk, _given(identity.token, "token").id)
     except Unauthorized:
         raise NotFound("Failed to validate token") from None
+    if old.payload.access_token_id:
+        raise Forbidden(
+            "You are not authorized to perform the requested action: Using OAuth-scoped token to create another token. "
+            "Create a new OAuth-scoped token instead."
+        )
     if old.payload.trust_id:
         raise Forbidden(
             "You are not authorized to perform the requested action: Using trust-scoped token to create another token. "
@@ -141,8 +149,8 @@ def by_token(desk: Desk, identity: IdentityIn) -> Proof:
         ("token", *old.payload.methods),
         old.expires_at,
         old.payload.audit_ids[-1],
-        old.payload.app_credential_id,
-        old.payload.scope_id if old.payload.app_credential_id else "",
+        app_credential_id=old.payload.app_credential_id,
+        project_id=old.payload.scope_id if old.payload.app_credential_id else "",
     )
 
 
@@ -162,7 +170,7 @@ def by_application_credential(desk: Desk, identity: IdentityIn) -> Proof:
         raise BadRequest("Expecting to find id or name in application credential.")
     user = user_at(desk, found.user_id) if found is not None else None
     expired = found is not None and found.expires_at is not None and found.expires_at <= desk.now
-    if found is None or user is None or expired or not _is_enabled(desk, user):
+    if found is None or user is None or expired or not is_enabled(desk, user):
         _waste_time(desk, given.secret)
         raise Unauthorized(REFUSED)
     secret = f"{found.id}:{found.secret_hash}:{given.secret}"
@@ -172,7 +180,7 @@ def by_application_credential(desk: Desk, identity: IdentityIn) -> Proof:
         if not check_password(given.secret, found.secret_hash):
             raise Unauthorized(REFUSED)
         desk.memory.remember_password(user, secret, _until(desk), found.id)
-    return Proof(user, ("application_credential",), None, None, found.id, found.project_id)
+    return Proof(user, ("application_credential",), app_credential_id=found.id, project_id=found.project_id)
 
 
 def by_totp(desk: Desk, identity: IdentityIn) -> Proof:
@@ -223,6 +231,9 @@ METHODS: dict[str, Method] = {
     "application_credential": by_application_credential,
     "totp": by_totp,
 }
+OAUTH1 = "oauth1"
+"""The method whose proof is not in the body but in the header Authorization; it is checked in ``domain/oauth.py``."""
+NAMES = (*METHODS, OAUTH1)
 
 
 def find_user(desk: Desk, given: UserNamed) -> User | None:

@@ -13,7 +13,7 @@ from cryptography.fernet import InvalidToken
 
 from tane.services.identity.domain import keys
 from tane.services.identity.domain.memory import Desk
-from tane.services.identity.domain.methods import METHODS
+from tane.services.identity.domain.methods import NAMES
 from tane.services.identity.domain.tokens import EPOCH, REFUSED, micro, project_at
 from tane.services.identity.drivers import User
 from tane.web.codec import iso_micro
@@ -60,7 +60,7 @@ def rules_of(user: User) -> list[list[str]]:
     if not user.options.get("multi_factor_auth_enabled", True):
         return []
     rules = user.options.get("multi_factor_auth_rules") or []
-    known = [[method for method in dict.fromkeys(rule) if method in METHODS] for rule in rules]
+    known = [[method for method in dict.fromkeys(rule) if method in NAMES] for rule in rules]
     return [rule for rule in known if rule]
 
 

@@ -21,6 +21,8 @@ ATTRIBUTES = {
     "deleted.domain": "domain_id",
     "deleted.role": "role_id",
     "deleted.trust": "OS-TRUST:trust_id",
+    "deleted.access_token": "OS-OAUTH1:access_token_id",
+    "deleted.consumer": "OS-OAUTH1:consumer_id",
     "deleted.application_credential": "application_credential_id",
 }
 

@@ -22,11 +22,13 @@ from tane.services.identity import tables
 from tane.services.identity.domain import audit, keys
 from tane.services.identity.domain.memory import Desk, NotRemembered
 from tane.services.identity.drivers import User, users_of
-from tane.services.identity.store import app_credentials, assignments, rows
+from tane.services.identity.store import app_credentials, assignments, implied_roles, rows
 from tane.services.identity.store import tokens as store
 from tane.web.errors import Forbidden, NotFound, Unauthorized
 
 ScopeKind = Literal["project", "domain", "system", "unscoped"]
+Role = tuple[str, str]
+"""Id and name."""
 REFUSED = "The request you have made requires authentication."
 EPOCH = datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
@@ -49,6 +51,7 @@ class Payload(msgspec.Struct, array_like=True):
     epoch: int
     trust_id: str = ""
     app_credential_id: str = ""
+    access_token_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,11 @@ class Standing:
     user_domain: Row[Any]
     target: Row[Any] | None
     target_domain: Row[Any] | None
-    roles: tuple[tuple[str, str], ...]
+    roles: tuple[Role, ...]
     epoch: int
     trust: Row[Any] | None = None
     app_credential: Row[Any] | None = None
+    access_token: Row[Any] | None = None
     access_rules: tuple[Row[Any], ...] | None = None
     ends: datetime | None = None
     views: dict[Any, Any] = field(default_factory=dict, compare=False)
@@ -172,7 +176,8 @@ def project_at(desk: Desk, project_id: str) -> Row[Any] | None:
 
 def stand(desk: Desk, payload: Payload) -> Standing:
     """What the user of a payload is on its scope. :raises Unauthorized: nothing (any more)."""
-    key = ("standing", payload.user_id, payload.scope, payload.scope_id, payload.trust_id, payload.app_credential_id)
+    delegation = (payload.trust_id, payload.app_credential_id, payload.access_token_id)
+    key = ("standing", payload.user_id, payload.scope, payload.scope_id, *delegation)
     return desk.known(key, lambda tx: _stand(desk, tx, payload))
 
 
@@ -188,14 +193,17 @@ def _stand(desk: Desk, tx: Tx, payload: Payload) -> Standing:
     roles = tuple(
         (row.id, row.name) for row in assignments.effective_roles(tx, actor.id, payload.scope, payload.scope_id)
     )
-    app = rules = None
+    app = rules = access = None
+    if payload.access_token_id:
+        access = rows.get(tx, tables.access_token, payload.access_token_id)
+        if access is None or (access.authorizing_user_id, access.project_id) != (actor.id, payload.scope_id):
+            raise Unauthorized(REFUSED)
+        roles = delegated_roles(tx, roles, access.role_ids)
     if payload.app_credential_id:
         app = rows.get(tx, tables.application_credential, payload.app_credential_id)
         if app is None or (app.user_id, app.project_id) != (actor.id, payload.scope_id):
             raise Unauthorized(REFUSED)
-        if not set(app.role_ids) <= {role_id for role_id, _ in roles}:
-            raise Unauthorized(REFUSED)
-        roles = tuple(role for role in roles if role[0] in app.role_ids)
+        roles = delegated_roles(tx, roles, app.role_ids)
         rules = tuple(app_credentials.rules_of(tx, [app.id])) if app.has_access_rules else None
     if payload.scope != "unscoped" and not roles:
         raise Unauthorized(f"User {actor.id} has no access to {payload.scope} {payload.scope_id}")
@@ -208,9 +216,21 @@ def _stand(desk: Desk, tx: Tx, payload: Payload) -> Standing:
         roles=roles if payload.scope != "unscoped" else (),
         epoch=_epoch(actor, actor_domain, target, target_domain),
         app_credential=app,
+        access_token=access,
         access_rules=rules,
-        ends=app.expires_at if app is not None else None,
+        ends=next((one.expires_at for one in (app, access) if one is not None), None),
     )
+
+
+def delegated_roles(tx: Tx, held: Sequence[Role], wanted: Sequence[str]) -> tuple[Role, ...]:
+    """Of the roles that a user holds those that were delegated, with all that they imply.
+
+    :raises Unauthorized: the user does not hold one of them (any more).
+    """
+    if not set(wanted) <= {role_id for role_id, _ in held}:
+        raise Unauthorized(REFUSED)
+    closed = implied_roles.closure(tx, wanted)
+    return tuple(role for role in held if role[0] in closed)
 
 
 def _stand_by_trust(desk: Desk, tx: Tx, payload: Payload, actor: User, places: Sequence[Any]) -> Standing:
@@ -233,9 +253,10 @@ def _stand_by_trust(desk: Desk, tx: Tx, payload: Payload, actor: User, places: S
         root = parent
         ends.append(root.expires_at)
     held = assignments.effective_roles(tx, root.trustor_user_id, payload.scope, payload.scope_id)
-    roles = tuple((row.id, row.name) for row in held if row.id in trust.role_ids)
-    if payload.scope != "unscoped" and len(roles) < len(set(trust.role_ids)):
-        raise Forbidden("Trustor has no longer all roles of the trust.")
+    try:
+        roles = delegated_roles(tx, [(row.id, row.name) for row in held], trust.role_ids)
+    except Unauthorized:
+        raise Forbidden("Trustor has no longer all roles of the trust.") from None
     return Standing(
         actor=actor,
         user=trustor if trust.impersonation else actor,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import delete, insert, select
@@ -14,6 +15,17 @@ from tane.services.identity.tables import implied_role, role
 def rules(tx: Tx) -> list[Row[Any]]:
     """(prior_id, implied_id) of every rule."""
     return tx.all(select(implied_role).order_by(implied_role.c.prior_id, implied_role.c.implied_id))
+
+
+def closure(tx: Tx, role_ids: Iterable[str]) -> list[str]:
+    """The roles and all that they imply, each once."""
+    implied: dict[str, list[str]] = {}
+    for rule in rules(tx):
+        implied.setdefault(rule.prior_id, []).append(rule.implied_id)
+    found = list(dict.fromkeys(role_ids))
+    for role_id in found:  # grows while it is walked
+        found += [other for other in implied.get(role_id, ()) if other not in found]
+    return found
 
 
 def implied_by(tx: Tx, prior_id: str) -> list[Row[Any]]:
