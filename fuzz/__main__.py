@@ -10,9 +10,11 @@ import argparse
 import random
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from fuzz.hunt import Hunt
+from tests.databases import Databases, PostgreSQLDatabases, SQLiteDatabases
 
 
 def main() -> int:
@@ -20,9 +22,19 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="only routes whose line contains this text")
+    parser.add_argument("--database", default="", help="a PostgreSQL server on which to make databases; else SQLite")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tane-fuzz-") as folder:
-        hunt = Hunt(Path(folder), random.Random(given.seed), given.only)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tane-fuzz-")))
+        template = folder / "template"
+        template.mkdir()
+        databases: Databases
+        if given.database:
+            databases = PostgreSQLDatabases(given.database, template)
+            stack.callback(databases.close)
+        else:
+            databases = SQLiteDatabases(template)
+        hunt = Hunt(databases, folder, random.Random(given.seed), given.only)
         hunt.run(given.requests)
     for defect, (times, example) in hunt.defects.items():
         print(f"{times}x {defect}\n    {example}")

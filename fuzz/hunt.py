@@ -14,9 +14,10 @@ import msgspec
 import structlog
 
 from fuzz.questions import Question, ask
-from fuzz.world import Actor, World, template, world
+from fuzz.world import Actor, World, world
 from tane.app import SERVICES
 from tane.web.routes import Route
+from tests.databases import Databases
 
 WORLD_REQUESTS = 2500
 """How long a cloud is used: what callers make and delete in it goes stale."""
@@ -28,8 +29,8 @@ OPEN = ("public", "community")
 class Hunt:
     """``defects``: each distinct one, how often it was met, and the first request that showed it."""
 
-    def __init__(self, folder: Path, rng: random.Random, only: str = "") -> None:
-        self.folder, self.rng, self.only = folder, rng, only
+    def __init__(self, databases: Databases, folder: Path, rng: random.Random, only: str = "") -> None:
+        self.databases, self.folder, self.rng, self.only = databases, folder, rng, only
         self.sent = self.errors = self.leaks = 0
         self.defects: dict[str, tuple[int, str]] = {}
         self.statuses: Counter[int] = Counter()
@@ -42,9 +43,8 @@ class Hunt:
         before = structlog.get_config()
         structlog.configure(processors=[self._note], cache_logger_on_first_use=False)
         try:
-            database = template(self.folder)
             while self.sent < requests:
-                with world(database, self.folder / f"cloud{self.sent}", self.rng) as here:
+                with world(self.databases, self.folder / f"cloud{self.sent}", self.rng) as here:
                     self._explore(here, min(WORLD_REQUESTS, requests - self.sent))
         finally:
             structlog.configure(**before)

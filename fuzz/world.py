@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,14 +12,14 @@ from typing import Any
 
 import httpx
 
-from tane.app import CATALOG, Cloud, make_core
+from tane.app import Cloud, make_core
 from tane.clock import SystemClock
 from tane.config import Config
-from tane.services.identity import interface as identity
 from tests.api.compute_support import make_flavor
 from tests.api.network_support import public
+from tests.databases import Databases
 from tests.resources import one_of_each
-from tests.support import ADMIN_PASSWORD, HOST_ID, ApiCloud, Caller, fake_hosts, register
+from tests.support import HOST_ID, ApiCloud, Caller, fake_hosts, register
 
 PATIENCE = 10.0
 ALIKE = {
@@ -80,21 +79,12 @@ class World:
         return self.api.wait(asyncio.wait_for(client.request(method, path, **request), PATIENCE))  # type: ignore[no-any-return]
 
 
-def template(folder: Path) -> Path:
-    """A database with the schema and the first administrator."""
-    core = make_core(Config(state_dir=folder, bcrypt_rounds=4))
-    Cloud(core).prepare(ADMIN_PASSWORD)
-    identity.publish(core, CATALOG)
-    core.close()
-    return folder / "tane.db"
-
-
 @contextmanager
-def world(database: Path, folder: Path, rng: random.Random) -> Iterator[World]:
+def world(databases: Databases, folder: Path, rng: random.Random) -> Iterator[World]:
     """A cloud of its own with two projects that have one resource of every kind each."""
     folder.mkdir()
-    shutil.copy(database, folder / "tane.db")
-    config = Config(state_dir=folder, bcrypt_rounds=4, handler_threads=2)
+    database = databases.new(folder)
+    config = Config(state_dir=folder, bcrypt_rounds=4, handler_threads=2, database_url=database)
     core = make_core(config, clock=SystemClock(), hosts=fake_hosts())
     register(core)
     with asyncio.Runner() as runner:
@@ -104,6 +94,7 @@ def world(database: Path, folder: Path, rng: random.Random) -> Iterator[World]:
         finally:
             api.close()
             core.close()
+            databases.drop(database)
 
 
 def populate(here: World) -> World:

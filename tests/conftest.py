@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -15,14 +17,30 @@ from tane.app import Cloud, make_core
 from tane.clock import ManualClock
 from tane.config import Config
 from tane.core import Core
-from tests.support import ADMIN_PASSWORD, ApiCloud, fake_hosts, register
+from tests import databases
+from tests.databases import Databases, PostgreSQLDatabases, SQLiteDatabases
+from tests.support import ApiCloud, fake_hosts, register
+
+SERVER = "TANE_TEST_DATABASE"
+"""Names a PostgreSQL server whose role may make databases: postgresql://tane@/postgres?host=/run/postgresql"""
+
+ON_BOTH = ("db.", "jobs.")
+"""Modules whose tests run on both kinds of database wherever PostgreSQL is installed."""
+
+
+class NewDatabase(Protocol):
+    def __call__(self, folder: Path, *, empty: bool = False) -> str: ...
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests that need more than this machine gives are skipped with the reason, but never where all must run."""
     if os.environ.get("TANE_REQUIRE_ALL"):
         return
-    for mark, problem in (("root", missing_for_root()), ("guest", missing_for_guests())):
+    for mark, problem in (
+        ("root", missing_for_root()),
+        ("guest", missing_for_guests()),
+        ("postgresql", missing_for_postgresql()),
+    ):
         if problem:
             for item in items:
                 if item.get_closest_marker(mark):
@@ -52,26 +70,74 @@ def missing_for_guests() -> str | None:
     return f"not installed: {', '.join(missing)}" if missing else None
 
 
+def missing_for_postgresql() -> str | None:
+    """Why tests on PostgreSQL cannot run here, or None."""
+    if os.environ.get(SERVER) or databases.programs() is not None:
+        return None
+    return f"PostgreSQL is not installed (Debian: postgresql), and {SERVER} names no server"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests of an in-process cloud run on SQLite, those in ``ON_BOTH`` also on PostgreSQL; with ``TANE_TEST_DATABASE``
+    all run on the server it names."""
+    if "kind" not in metafunc.fixturenames:
+        return
+    postgresql = pytest.param("postgresql", marks=pytest.mark.postgresql)
+    if os.environ.get(SERVER):
+        kinds = [postgresql]
+    elif metafunc.module.__name__.removeprefix("tests.").startswith(ON_BOTH):
+        kinds = ["sqlite", postgresql]
+    else:
+        kinds = ["sqlite"]
+    metafunc.parametrize("kind", kinds, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the schema and the first administrator."""
-    folder = tmp_path_factory.mktemp("template")
-    core = make_core(Config(state_dir=folder, bcrypt_rounds=4))
-    Cloud(core).prepare(ADMIN_PASSWORD)
-    core.close()
-    return folder / "tane.db"
+def kind(request: pytest.FixtureRequest) -> str:
+    """The kind of database the test runs on."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQLDatabases]:
+    """Databases of the server that is named, else of one that is started for this."""
+    with ExitStack() as stack:
+        url = os.environ.get(SERVER) or stack.enter_context(databases.private_server()).url()
+        made = PostgreSQLDatabases(url, tmp_path_factory.mktemp("template"))
+        stack.callback(made.close)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> SQLiteDatabases:
+    return SQLiteDatabases(tmp_path_factory.mktemp("template"))
 
 
 @pytest.fixture
-def new_core(template: Path, tmp_path: Path) -> Iterator[Callable[[], Core]]:
+def new_database(kind: str, request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
+    """Makes databases for a cloud in a folder: ``new_database(folder)``, or ``new_database(folder, empty=True)``."""
+    source: Databases = request.getfixturevalue(kind)
+    made: list[str] = []
+
+    def make(folder: Path, *, empty: bool = False) -> str:
+        made.append(source.empty(folder) if empty else source.new(folder))
+        return made[-1]
+
+    yield make
+    for url in made:
+        source.drop(url)
+
+
+@pytest.fixture
+def new_core(new_database: NewDatabase, tmp_path: Path) -> Iterator[Callable[[], Core]]:
     """Makes cores of their own databases, each with one simulated host."""
     made: list[Core] = []
 
     def make() -> Core:
         folder = tmp_path / f"cloud{len(made)}"
         folder.mkdir()
-        shutil.copy(template, folder / "tane.db")
-        core = make_core(Config(state_dir=folder, bcrypt_rounds=4, handler_threads=2), hosts=fake_hosts())
+        config = Config(state_dir=folder, bcrypt_rounds=4, handler_threads=2, database_url=new_database(folder))
+        core = make_core(config, hosts=fake_hosts())
         register(core)
         made.append(core)
         return core
@@ -82,10 +148,9 @@ def new_core(template: Path, tmp_path: Path) -> Iterator[Callable[[], Core]]:
 
 
 @pytest.fixture
-def cloud(template: Path, tmp_path: Path) -> Iterator[ApiCloud]:
+def cloud(new_database: NewDatabase, tmp_path: Path) -> Iterator[ApiCloud]:
     """A whole cloud in process, with simulated hosts; jobs run when the test says so."""
-    shutil.copy(template, tmp_path / "tane.db")
-    config = Config(state_dir=tmp_path, bcrypt_rounds=4, handler_threads=2)
+    config = Config(state_dir=tmp_path, bcrypt_rounds=4, handler_threads=2, database_url=new_database(tmp_path))
     core = make_core(config, clock=ManualClock(), hosts=fake_hosts())
     register(core)
     with asyncio.Runner() as runner:

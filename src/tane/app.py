@@ -19,6 +19,7 @@ from tane.core import Core
 from tane.db import Database
 from tane.db.migrate import migrate
 from tane.hosts import Hosts
+from tane.jobs import forever
 from tane.jobs.reconcile import reconcile_forever
 from tane.jobs.runner import Runner
 from tane.services.compute import SERVICE as COMPUTE
@@ -77,6 +78,7 @@ class Cloud:
         self._tasks = [
             asyncio.create_task(self.runner.serve(), name="jobs"),
             asyncio.create_task(reconcile_forever(self.core, reconcilers), name="reconcilers"),
+            asyncio.create_task(forever("signals of other processes", self.core.db.listen), name="signals"),
         ]
 
     async def stop(self) -> None:

@@ -26,7 +26,6 @@ from tane.core import Core
 from tane.hosts import HostAgent
 from tane.hosts import store as hosts
 from tane.jobs import forever
-from tane.jobs import store as jobs
 from tane.services.compute import interface as compute
 from tane.services.image import interface as image
 from tane.services.network import interface as network
@@ -66,10 +65,8 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
     """Serve until SIGTERM or SIGINT."""
     logs.configure(config.log_level)
     core = make_core(config)
-    with core.db.write() as tx:
-        # Only one process runs jobs on an embedded database: what an earlier one held is free now.
-        released = jobs.release_all(tx)
     cloud = Cloud(core)
+    released = cloud.runner.take_back()
     cloud.prepare(admin_password)
     settings = host_settings(folder, config, choice.mode)
     agents = [

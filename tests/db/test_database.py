@@ -10,22 +10,23 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from tane.core import Core
 from tane.db import Database, metadata
 from tane.db.migrate import migrate
 from tane.quota import quota
+from tests.conftest import NewDatabase
 
 ROW = {"project_id": "p", "service": "s", "resource": "r", "hard_limit": 1}
 
 
-def test_the_migrations_lead_to_the_tables_the_services_declare(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/tane.db")
+def test_the_migrations_lead_to_the_tables_the_services_declare(new_database: NewDatabase, tmp_path: Path) -> None:
+    database = Database(new_database(tmp_path, empty=True))
     assert migrate(database)
     assert not migrate(database)
-    with database.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    with database.read() as tx:
+        assert compare_metadata(MigrationContext.configure(tx.connection), metadata) == []
     database.close()
 
 
@@ -49,7 +50,7 @@ def test_nothing_is_signalled_when_a_change_is_rolled_back(new_core: Callable[[]
 
 
 def test_a_read_cannot_write(new_core: Callable[[], Core]) -> None:
-    with pytest.raises(OperationalError), new_core().db.read() as tx:
+    with pytest.raises(DBAPIError), new_core().db.read() as tx:
         tx.execute(insert(quota).values(**ROW))
 
 

@@ -184,7 +184,7 @@ def test_a_runner_that_lost_its_lease_writes_nothing_more(new_core: Callable[[],
     async def slow(run: Run[Params]) -> None:
         def steal() -> None:
             with core.db.write() as tx:
-                store.release_all(tx)
+                store.release(tx)
                 assert store.claim(tx, "another runner", 1)
 
         if not ledger(core)["order"]:

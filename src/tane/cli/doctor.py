@@ -33,7 +33,7 @@ def doctor(state: StateOption = DEFAULT_STATE) -> None:
 def _examine(files: State) -> Iterator[Finding]:
     # Here and not above: the other commands start without loading what these checks need.
     from tane.db import Database
-    from tane.doctor import CLOUD_CHECKS, HOST_CHECKS, Machine
+    from tane.doctor import CLOUD_CHECKS, HOST_CHECKS, Machine, database_answers
 
     config = files.config()
     machine = Machine()
@@ -42,8 +42,11 @@ def _examine(files: State) -> Iterator[Finding]:
     if (files.folder / "tane.db").exists() or config.database_url:
         database = Database(config.database)
         try:
-            with database.read() as tx:
-                for cloud_check in CLOUD_CHECKS:
-                    yield from cloud_check(tx)
+            found = database_answers(database)
+            yield found
+            if found.level == "note":
+                with database.read() as tx:
+                    for cloud_check in CLOUD_CHECKS:
+                        yield from cloud_check(tx)
         finally:
             database.close()

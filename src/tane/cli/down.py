@@ -38,8 +38,12 @@ def down(
         asyncio.run(_clear(files))
     files.chosen_mode.unlink(missing_ok=True)
     if purge:
+        database = files.config().database_url
         shutil.rmtree(files.folder)
         print(f"tane: the cloud in {files.folder} is gone, with all it held")
+        if database:
+            # Another cloud may use it, and it is not ours to drop.
+            print("tane: but for the database that database_url names: drop it before another cloud begins in it")
     else:
         print(f"tane: the cloud in {files.folder} is down; ./tane up starts it again")
 

@@ -7,10 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 
-def install_missing_packages() -> None:
-    """As root on Debian or Ubuntu, install what is missing; else print the command that would."""
+def install_missing_packages(*, tests: bool = False) -> None:
+    """As root on Debian or Ubuntu, install what is missing, with ``tests`` also what only these need; else print the
+    command that would."""
     packages = {
         "qemu-system-x86_64": "qemu-system-x86",
         "qemu-img": "qemu-utils",
@@ -25,6 +27,9 @@ def install_missing_packages() -> None:
     wanted = sorted({package for tool, package in packages.items() if shutil.which(tool) is None})
     if not _library_found("libnftables.so.1"):
         wanted.append("libnftables1")
+    # Debian keeps PostgreSQL's programs off the path.
+    if tests and not shutil.which("initdb") and not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        wanted.append("postgresql")
     if not wanted:
         return
     command = ["apt-get", "install", "-y", "--no-install-recommends", *wanted]

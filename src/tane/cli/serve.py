@@ -37,6 +37,7 @@ def serve(
 
     from tane.agent.rights import choose
     from tane.cli import userns
+    from tane.db import DatabaseUnavailable
     from tane.server import run
 
     files = State.of(state)
@@ -51,4 +52,7 @@ def serve(
     if fd is None:
         process.record(files.pidfile, os.getpid())
         print(choice.sentence, flush=True)
-    uvloop.run(run(files.folder, config, choice, files.admin_password(), listener))
+    try:
+        uvloop.run(run(files.folder, config, choice, files.admin_password(), listener))
+    except DatabaseUnavailable as error:
+        sys.exit(f"tane: the cloud's database cannot be used: {error.orig}")

@@ -14,7 +14,7 @@ def status(state: StateOption = DEFAULT_STATE) -> None:
     """Say whether the cloud runs. Exit status 0 when it does, 3 when it does not."""
     from sqlalchemy import text
 
-    from tane.db import Database
+    from tane.db import Database, DatabaseUnavailable
 
     files = State.of(state)
     config = files.config()
@@ -24,8 +24,12 @@ def status(state: StateOption = DEFAULT_STATE) -> None:
     print(f"tane: running at {config.url}, process {process.read_pid(files.pidfile)}")
     print(files.chosen_mode.read_text().split("\n")[1])
     database = Database(config.database)
-    with database.read() as tx:
-        jobs = tx.scalar(text("SELECT count(*) FROM job WHERE active"))
-        rows = {name: tx.scalar(text(f'SELECT count(*) FROM "{table}"')) for name, table in COUNTED}
-    database.close()
+    try:
+        with database.read() as tx:
+            jobs = tx.scalar(text("SELECT count(*) FROM job WHERE active"))
+            rows = {name: tx.scalar(text(f'SELECT count(*) FROM "{table}"')) for name, table in COUNTED}
+    except DatabaseUnavailable as error:
+        sys.exit(f"tane: its database {database.name} does not answer: {error.orig}")
+    finally:
+        database.close()
     print("tane: " + ", ".join(f"{count} {name}" for name, count in rows.items()) + f", {jobs} unfinished jobs")

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 
 def test(context: typer.Context) -> None:
     """Run the linters, the type checker and every test this machine allows; further arguments go to pytest."""
-    install_missing_packages()
+    install_missing_packages(tests=True)
     python = [sys.executable, "-m"]
     steps = [
         [*python, "ruff", "check", "."],

@@ -1,9 +1,10 @@
 """The one database: short synchronous transactions, migrations, and the signals a commit sends."""
 
+from sqlalchemy.exc import DataError as DoesNotFit
 from sqlalchemy.exc import OperationalError as DatabaseUnavailable
 
 from tane.db.database import Database, Tx
 from tane.db.schema import metadata
 from tane.db.signals import Signals, Subscription
 
-__all__ = ["Database", "DatabaseUnavailable", "Signals", "Subscription", "Tx", "metadata"]
+__all__ = ["Database", "DatabaseUnavailable", "DoesNotFit", "Signals", "Subscription", "Tx", "metadata"]

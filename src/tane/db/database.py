@@ -1,26 +1,47 @@
-"""Transactions. On SQLite one writer at a time and any number of readers (WAL); on PostgreSQL a pool.
+"""Transactions: one writer at a time and any number of readers, on SQLite (``sqlite.py``) or PostgreSQL.
 
 A transaction is synchronous and short; callers on the event loop hop to a thread for the whole of it.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-import msgspec
-from sqlalchemy import Connection, CursorResult, Engine, Executable, Row, create_engine, event, text
+from sqlalchemy import URL, Connection, CursorResult, Engine, Executable, Row
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from tane.clock import Clock, SystemClock
+from tane.config import ConfigError
 from tane.db.signals import Signals
 
-WRITER_LOCK_ID = 0x74616E65
+T = TypeVar("T")
+
+
+class Engines(Protocol):
+    """What each kind of database does in its own way.
+
+    ``embedded``: only one process has the database. ``glances_are_cheap``: a glance costs microseconds.
+    """
+
+    embedded: bool
+    glances_are_cheap: bool
+    reader: Engine
+    writer: Engine
+
+    def glance(self, query: str) -> Any: ...
+
+    def tell(self, connection: Connection, topics: Iterable[str]) -> None:
+        """In a transaction: signal other processes once it commits."""
+
+    async def listen(self, signals: Signals) -> None:
+        """Pass on what other processes signal, until cancelled."""
+
+    def close(self) -> None: ...
 
 
 class Tx:
@@ -63,45 +84,35 @@ class Tx:
 
 
 class Database:
-    """The engine(s) of one database.
+    """One database.
 
     ``before_write``, when set, is called just before each commit: the saga harness uses it to stop the world there.
     """
 
     def __init__(self, url: str, *, clock: Clock | None = None, readers: int = 8) -> None:
-        self.url = url
+        """:raises ConfigError: for a URL of a database that is not known here."""
         self.clock = clock or SystemClock()
         self.signals = Signals()
         self.before_write: Callable[[], None] | None = None
         self._writer_lock = threading.Lock()
         self._local = threading.local()
-        self._glancer: sqlite3.Connection | None = None
-        self._glancer_lock = threading.Lock()
-        self._sqlite = make_url(url).get_backend_name() == "sqlite"
-        if self._sqlite:
-            database = make_url(url).database
-            if database:
-                Path(database).parent.mkdir(parents=True, exist_ok=True)
-            self._reader = _sqlite_engine(url, "BEGIN", readers, ("query_only=ON",))
-            self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", 1)
-        else:
-            self._reader = self._writer = create_engine(
-                url, pool_size=readers, max_overflow=readers, json_serializer=_dump, json_deserializer=_load
-            )
+        self._engines = _engines(url, readers)
 
     @property
-    def engine(self) -> Engine:
-        """The engine migrations run on."""
-        return self._writer
+    def name(self) -> str:
+        """The URL as it may be shown: without its password."""
+        return self._engines.writer.url.set(drivername=self._engines.writer.dialect.name).render_as_string()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether only one process can have the database."""
+        return self._engines.embedded
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A consistent view of the database; nothing may be written in it."""
-        with self._reader.connect() as connection, connection.begin() as transaction:
-            if not self._sqlite:
-                connection.execute(text("SET TRANSACTION READ ONLY"))
+        with _again(lambda: _begun(self._engines.reader)) as connection:
             yield Tx(connection, self.clock.now(), writable=False)
-            transaction.rollback()
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
@@ -111,16 +122,17 @@ class Database:
         """
         if getattr(self._local, "writing", False):
             raise RuntimeError("a write transaction is open in this thread already")
-        with self._writer_lock if self._sqlite else _nothing():
+        with self._writer_lock:
             self._local.writing = True
             try:
-                with self._writer.begin() as connection:
-                    if not self._sqlite:
-                        connection.execute(text(f"SELECT pg_advisory_xact_lock({WRITER_LOCK_ID})"))
+                with _again(lambda: _begun(self._engines.writer)) as connection:
                     tx = Tx(connection, self.clock.now(), writable=True)
                     yield tx
                     if self.before_write is not None:
                         self.before_write()
+                    if tx._topics:
+                        self._engines.tell(connection, tx._topics)
+                    connection.commit()
             finally:
                 self._local.writing = False
         for action in tx._after_commit:
@@ -131,64 +143,58 @@ class Database:
     @property
     def glances_are_cheap(self) -> bool:
         """Whether :meth:`glance` costs microseconds, so that the event loop may call it."""
-        return self._sqlite
+        return self._engines.glances_are_cheap
 
     def glance(self, query: str) -> Any:
-        """The first column of the first row of what is committed now, or None.
+        """The first column of the first row of what is committed now, or None."""
+        return _again(lambda: self._engines.glance(query))
 
-        On SQLite by a connection kept for this alone, without a transaction around it: some 5 µs.
+    async def listen(self) -> None:
+        """Pass the signals of other processes on, until cancelled.
+
+        Raises the driver's error when the connection is lost: to be called again.
         """
-        if not self._sqlite:
-            with self._reader.connect() as connection:
-                return connection.execute(text(query)).scalar()
-        with self._glancer_lock:
-            if self._glancer is None:
-                database = make_url(self.url).database or ":memory:"
-                self._glancer = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
-            row = self._glancer.execute(query).fetchone()
-        return row[0] if row else None
+        await self._engines.listen(self.signals)
 
     def close(self) -> None:
-        if self._glancer is not None:
-            self._glancer.close()
-        self._reader.dispose()
-        self._writer.dispose()
+        self._engines.close()
 
 
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+def _engines(url: str, readers: int) -> Engines:
+    try:
+        parsed: URL = make_url(url)
+    except ArgumentError:
+        raise ConfigError(f"database_url: {url!r} is none: sqlite:///FILE or postgresql://USER@HOST/NAME") from None
+    backend = parsed.get_backend_name()
+    # Each is loaded only when it is used: neither's driver costs the other's start.
+    if backend == "sqlite":
+        from tane.db.sqlite import SQLite
+
+        return SQLite(parsed, readers)
+    if backend in ("postgresql", "postgres"):
+        from tane.db.postgresql import PostgreSQL
+
+        return PostgreSQL(parsed, readers)
+    raise ConfigError(f"database_url: databases of the kind {backend!r} are not known: sqlite or postgresql")
 
 
-def _dump(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+def _begun(engine: Engine) -> Connection:
+    """A connection in a transaction, which ends with the connection's block: rolled back unless it was committed."""
+    connection = engine.connect()
+    try:
+        connection.begin()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
-def _load(value: str) -> Any:
-    return msgspec.json.decode(value)
-
-
-def _sqlite_engine(url: str, begin: str, size: int, more: tuple[str, ...] = ()) -> Engine:
-    engine = create_engine(
-        url,
-        pool_size=size,
-        max_overflow=0 if size == 1 else size,
-        json_serializer=_dump,
-        json_deserializer=_load,
-        connect_args={"check_same_thread": False, "timeout": 30.0},
-    )
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, record: Any) -> None:
-        # The driver's own implicit BEGIN is switched off so that the event below decides how a transaction starts.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-4096", *more):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
+def _again(attempt: Callable[[], T]) -> T:
+    """A kept connection may have been closed by the server, which was restarted. Nothing was done in it then: all kept
+    ones are dropped, and a second attempt gets a new one."""
+    try:
+        return attempt()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+    return attempt()

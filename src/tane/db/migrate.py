@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import inspect, text
 
-from tane.db.database import Database
+from tane.db.database import Database, Tx
 
 HEAD = "0005"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -17,21 +17,24 @@ def migrate(database: Database) -> bool:
 
     Alembic is loaded only when there is work, which keeps an ordinary start short.
     """
-    if _revision(database) == HEAD:
-        return False
+    with database.read() as tx:
+        if _revision(tx) == HEAD:
+            return False
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with database.engine.begin() as connection:
-        config.attributes["connection"] = connection
+    with database.write() as tx:
+        # Another process may have been here while this one waited for its turn.
+        if _revision(tx) == HEAD:
+            return False
+        config.attributes["connection"] = tx.connection
         command.upgrade(config, "head")
     return True
 
 
-def _revision(database: Database) -> str | None:
-    with database.engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+def _revision(tx: Tx) -> str | None:
+    if not inspect(tx.connection).has_table("alembic_version"):
+        return None
+    return str(tx.scalar(text("SELECT version_num FROM alembic_version")))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterable
+
+Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Event]
 
 
 class Signals:
@@ -11,31 +14,41 @@ class Signals:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiters: dict[str, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
+        self._waiters: dict[str, set[Waiter]] = {}
 
     def notify(self, topic: str) -> None:
         """Wake everyone who waits on ``topic``; safe from any thread."""
         with self._lock:
             waiters = list(self._waiters.get(topic, ()))
-        for loop, event in waiters:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(event.set)
+        _wake(waiters)
+
+    def notify_all(self) -> None:
+        """Wake everyone: signals may have been lost."""
+        with self._lock:
+            waiters = [waiter for waiters in self._waiters.values() for waiter in waiters]
+        _wake(waiters)
 
     def subscribe(self, topic: str) -> Subscription:
         """Listen to ``topic`` from now on: a notification between two waits is not lost."""
         return Subscription(self, topic)
 
-    def _add(self, topic: str, waiter: tuple[asyncio.AbstractEventLoop, asyncio.Event]) -> None:
+    def _add(self, topic: str, waiter: Waiter) -> None:
         with self._lock:
             self._waiters.setdefault(topic, set()).add(waiter)
 
-    def _remove(self, topic: str, waiter: tuple[asyncio.AbstractEventLoop, asyncio.Event]) -> None:
+    def _remove(self, topic: str, waiter: Waiter) -> None:
         with self._lock:
             waiters = self._waiters.get(topic)
             if waiters is not None:
                 waiters.discard(waiter)
                 if not waiters:
                     del self._waiters[topic]
+
+
+def _wake(waiters: Iterable[Waiter]) -> None:
+    for loop, event in waiters:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(event.set)
 
 
 class Subscription:

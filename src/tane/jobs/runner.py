@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import hashlib
 import os
 import socket
 import traceback
@@ -35,16 +36,30 @@ RENEW_SECONDS = 20.0
 IDLE_SECONDS = 30.0
 
 
+def place(core: Core) -> str:
+    """What the names of all runners of this machine and state folder begin with; one at a time runs there."""
+    folder = hashlib.sha256(str(core.config.state_dir).encode()).hexdigest()[:8]
+    return f"{socket.gethostname()[:20]}:{folder}:"
+
+
 class Runner:
     """Runs the jobs of one database with at most ``slots`` at a time."""
 
     def __init__(self, core: Core, operations: Iterable[Operation[Any]], *, slots: int = 64) -> None:
         self.core = core
         self.operations = {operation.name: operation for operation in operations}
-        self.owner = f"{socket.gethostname()[:20]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.owner = f"{place(core)}{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.slots = slots
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._freed = asyncio.Event()
+
+    def take_back(self) -> int:
+        """At the start: end the leases of the runner that was here before, so that its jobs go on at once.
+
+        Those of runners elsewhere on the same database stay; when they are gone their leases run out.
+        """
+        with self.core.db.write() as tx:
+            return store.release(tx, None if self.core.db.embedded else place(self.core))
 
     async def serve(self) -> None:
         """Run jobs until cancelled."""

@@ -123,9 +123,12 @@ def renew(tx: Tx, owner: str, job_ids: Sequence[int]) -> None:
     tx.execute(update(job).where(job.c.id.in_(job_ids), job.c.lease_owner == owner).values(lease_until=tx.now + LEASE))
 
 
-def release_all(tx: Tx) -> int:
-    """Drop every lease: for the start of the only process that runs jobs on this database."""
-    return tx.count(update(job).where(job.c.active, job.c.lease_until.is_not(None)).values(lease_until=None))
+def release(tx: Tx, owners: str | None = None) -> int:
+    """Drop the leases of owners whose name begins so, by default all; returns how many jobs that frees."""
+    held = update(job).where(job.c.active, job.c.lease_until.is_not(None))
+    if owners is not None:
+        held = held.where(job.c.lease_owner.startswith(owners, autoescape=True))
+    return tx.count(held.values(lease_until=None))
 
 
 def note(tx: Tx, job_id: int, step: str, event: str, detail: str | None = None) -> None:

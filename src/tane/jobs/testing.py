@@ -88,7 +88,7 @@ async def killed_between_writes(scenario: Scenario, *, most: int = 200) -> int:
                 scenario.done(core)
                 return number
             with core.db.write() as tx:
-                store.release_all(tx)
+                store.release(tx)
             await asyncio.wait_for(scenario.runner(core).drain(), 60)
             _nothing_pending(core)
             scenario.done(core)

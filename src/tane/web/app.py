@@ -16,7 +16,7 @@ import falcon.asgi
 import structlog
 
 from tane.core import Core
-from tane.db import DatabaseUnavailable
+from tane.db import DatabaseUnavailable, DoesNotFit
 from tane.web import codec
 from tane.web.access import permits
 from tane.web.context import Context
@@ -216,6 +216,9 @@ class Endpoint:
         except DatabaseUnavailable as error:
             log.error("database unavailable", method=method, path=req.path, error=str(error.orig))
             self._error(resp, Unavailable(f"The cloud's database cannot be used now ({error.orig}); try again later."))
+        except DoesNotFit as error:
+            log.error("a value does not fit its column", method=method, path=req.path, error=str(error.orig))
+            self._error(resp, BadRequest(f"A value of the request does not fit: {str(error.orig).splitlines()[0]}"))
         except Exception:
             log.error(
                 "request failed", method=method, path=req.path, error=traceback.format_exc(), request_id=request_id
@@ -248,7 +251,7 @@ class Endpoint:
         candidates = self.by_method[method]
         reads_many = method in ("GET", "HEAD") and not candidates[0].path.endswith("}")
         reads_many &= candidates[0].policy is None or not service.strict_paths
-        if "" in path.values() or (req.scope["path"].endswith("/") and not reads_many):
+        if "" in path.values() or (req.scope["path"].endswith("/") and not reads_many) or "\0" in req.scope["path"]:
             raise NotFound("The resource could not be found.")
         ctx = Context(request_id)
         token = headers.get("x-auth-token", "")
@@ -269,7 +272,7 @@ class Endpoint:
             method=method,
             path=path,
             url_path=req.path,
-            query=parse_qsl(req.query_string, keep_blank_values=True),
+            query=_query(req.query_string),
             headers=headers,
             version=spoken,
             base_url=base,
@@ -386,6 +389,14 @@ class Endpoint:
             resp.content_length = len(body)
         else:
             resp.data = body
+
+
+def _query(text: str) -> list[tuple[str, str]]:
+    query = parse_qsl(text, keep_blank_values=True)
+    if "%00" in text:
+        for name, value in query:
+            codec.refuse_nul(name, name + value)
+    return query
 
 
 def _no_route(path: str) -> Route:

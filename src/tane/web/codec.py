@@ -51,11 +51,37 @@ def decode(kind: type[T], raw: bytes, spoken: Version | None = None) -> T:
 
 
 def parse(raw: bytes) -> Any:
-    """The JSON value of a body. :raises BadRequest: not JSON, not UTF-8, or nested deeper than is read."""
+    """The JSON value of a body.
+
+    :raises BadRequest: not JSON, not UTF-8, nested deeper than is read, or with a character NUL in a text.
+    """
     try:
-        return msgspec.json.decode(raw)
+        data = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"Malformed request body: {error}") from None
+    if b"\\u0000" in raw:
+        _refuse_nul(data, "")
+    return data
+
+
+def refuse_nul(field: str, text: str) -> None:
+    """NUL stands in no text of a cloud: PostgreSQL cannot keep it. :raises BadRequest: naming the field."""
+    if "\0" in text:
+        shown = field.replace("\0", "\\u0000")
+        raise BadRequest(f"Invalid input for field/attribute {shown}. The character NUL is not allowed.")
+
+
+def _refuse_nul(data: Any, path: str) -> None:
+    if isinstance(data, str):
+        refuse_nul(path or "body", data)
+    elif isinstance(data, dict):
+        for name, value in data.items():
+            inner = f"{path}.{name}" if path else name
+            refuse_nul(inner, name)
+            _refuse_nul(value, inner)
+    elif isinstance(data, list):
+        for value in data:
+            _refuse_nul(value, f"{path}[...]")
 
 
 def convert(kind: type[T], data: Any, spoken: Version | None = None) -> T:

@@ -40,6 +40,9 @@ def bootstrap(core: Core, password: str) -> bool:
             return False
     hashed = hash_password(password, core.config.bcrypt_rounds)
     with core.db.write() as tx:
+        if tokens.keys(tx, keys.TOKEN):
+            # Another process on the same database was faster.
+            return False
         for purpose in keys.PURPOSES:
             keys.add(tx, purpose)
         _add_project(tx, DEFAULT_DOMAIN, "Default", is_domain=True)

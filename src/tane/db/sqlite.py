@@ -1,0 +1,78 @@
+"""SQLite: one writer at a time and any number of readers (WAL), in the file of the state folder."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+from tane.db.documents import dump, load
+from tane.db.signals import Signals
+
+
+class SQLite:
+    """The engines of one SQLite file."""
+
+    embedded = True
+    glances_are_cheap = True
+
+    def __init__(self, url: URL, readers: int) -> None:
+        self._file = url.database or ":memory:"
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        self.reader = _engine(url, "BEGIN", readers, ("query_only=ON",))
+        self.writer = _engine(url, "BEGIN IMMEDIATE", 1)
+        self._glancer: sqlite3.Connection | None = None
+        self._glancer_lock = threading.Lock()
+
+    def glance(self, query: str) -> Any:
+        """By a connection kept for this alone, without a transaction around it: some 5 µs."""
+        with self._glancer_lock:
+            if self._glancer is None:
+                self._glancer = sqlite3.connect(self._file, check_same_thread=False, isolation_level=None)
+            row = self._glancer.execute(query).fetchone()
+        return row[0] if row else None
+
+    def tell(self, connection: Connection, topics: Iterable[str]) -> None:
+        """Nobody else to tell: one process has the file."""
+
+    async def listen(self, signals: Signals) -> None:
+        """Nobody else to hear."""
+        await asyncio.Event().wait()
+
+    def close(self) -> None:
+        if self._glancer is not None:
+            self._glancer.close()
+        self.reader.dispose()
+        self.writer.dispose()
+
+
+def _engine(url: URL, begin: str, size: int, more: tuple[str, ...] = ()) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=size,
+        max_overflow=0 if size == 1 else size,
+        json_serializer=dump,
+        json_deserializer=load,
+        connect_args={"check_same_thread": False, "timeout": 30.0},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, record: Any) -> None:
+        # The driver's own implicit BEGIN is switched off so that the event below decides how a transaction starts.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-4096", *more):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
