@@ -136,22 +136,7 @@ class PrivateServer:
         command = ["setpriv", "--pdeathsig", "INT", *self._as_user, str(self._programs / "postgres"), "-D", "data"]
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                # It ends with us, however we end.
-                [
-                    "setpriv",
-                    "--pdeathsig",
-                    "INT",
-                    *self._as_user,
-                    str(self._programs / "postgres"),
-                    "-D",
-                    "data",
-                    *words,
-                ],
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-            )
+            self.process = subprocess.Popen([*command, *words], cwd=self.folder, stdout=log, stderr=log)
         until = time.monotonic() + START_SECONDS
         while True:
             try:
