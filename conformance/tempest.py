@@ -224,6 +224,7 @@ def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configpar
             "http_image": f"{cloud.web}/disk.raw" if cloud.web else "",
             "http_qcow2_image": f"{cloud.web}/disk.qcow2",
             # The list tests upload noise as the first six pairs: an ova's content is not looked into.
+            "image_caching_enabled": bool(rules.image.image_cache_dir),
             "container_formats": "ova,bare,ami,ari,aki,ovf",
             "disk_formats": "raw,qcow2,vmdk,vdi,vhd,vhdx,iso,ami,ari,aki,ploop",
         },

@@ -18,12 +18,16 @@ class ConfigError(Exception):
 
 
 class ImageStore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A named store of image data. ``path``: the folder of a "file" store; "http": data stays at its URL."""
+    """A named store of image data. ``path``: the folder of a "file" store; "http": data stays at its URL.
+
+    ``slow``: what is used of it is cached; of a store of URLs it always is.
+    """
 
     type: Literal["file", "http"] = "file"
     path: Path = Path()
     description: str = ""
     weight: int = 0
+    slow: bool = False
 
 
 class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +35,7 @@ class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     Of an allowed and a disallowed list only the allowed one counts when it is not empty. A host in ``allowed_hosts``
     may be an internal address, any other may not. ``conversion_format``: what imports are converted to.
+    ``image_cache_dir`` lies in the state folder unless it is absolute, "" is no cache; ``image_cache_max_size``: bytes.
     ``strict_quotas``: data that passes a limit of sizes is refused even when its length was not announced; without it
     only the next upload is, as with Glance.
     """
@@ -45,6 +50,8 @@ class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     allowed_ports: tuple[int, ...] = (80, 443)
     disallowed_ports: tuple[int, ...] = ()
     conversion_format: Literal["", "qcow2", "raw", "vmdk"] = ""
+    image_cache_dir: str = "image-cache"
+    image_cache_max_size: int = 10 << 30
     show_multiple_locations: bool = False
     show_image_direct_url: bool = False
     do_secure_hash: bool = True

@@ -1,4 +1,4 @@
-"""Limits, property protections, the cache, and what a JSON patch and a filter may say."""
+"""Limits, property protections, and what a JSON patch and a filter may say."""
 
 from __future__ import annotations
 
@@ -233,24 +233,6 @@ def test_a_file_of_protections_that_says_nothing_clear_is_refused(text: str, tmp
     file.write_text(text)
     with pytest.raises(ConfigError):
         protections.load(file, "roles")
-
-
-def test_nothing_is_cached_because_all_is_local(cloud: ApiCloud) -> None:
-    mia, admin = cloud.new_user("mia", "garden"), cloud.admin
-    image = create(mia)
-    cache = "/image/v2/cache"
-    assert admin.get(cache).json() == {"cached_images": [], "queued_images": []}
-    admin.put(f"{cache}/{image['id']}", None, 400)
-    upload(mia, image["id"])
-    admin.put(f"{cache}/{image['id']}", None, 202)
-    admin.delete(f"{cache}/{image['id']}")
-    admin.delete(cache)
-    admin.delete(cache, 400, headers={"x-image-cache-clear-target": "all"})
-    admin.put(f"{cache}/absent", None, 404)
-    assert admin.post(f"{cache}/prune", None, 200).json() == {"total_files_pruned": 0, "total_bytes_pruned": 0}
-    admin.post(f"{cache}/clean", None, 202)
-    for method, path in (("GET", ""), ("DELETE", ""), ("PUT", f"/{image['id']}"), ("DELETE", f"/{image['id']}")):
-        mia.request(method, cache + path, expect=403)
 
 
 def test_a_json_patch_is_told_what_is_wrong_with_it(cloud: ApiCloud) -> None:

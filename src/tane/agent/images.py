@@ -79,7 +79,7 @@ class ImageCache:
     async def _make(
         self, image: ImageRef, algorithm: str, target: Path, make: Callable[[Path, Path], Awaitable[None]]
     ) -> None:
-        local = self._source.local_path(image)
+        local = await asyncio.to_thread(self._source.local_path, image)
         fetched = self._folder / f"{image.digest}.{uuid.uuid4().hex}.part"
         try:
             if local is None:

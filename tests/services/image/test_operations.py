@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from tane.jobs import testing
 from tane.jobs.runner import Runner
 from tane.jobs.testing import Scenario
 from tane.services.image import interface
-from tane.services.image.domain import content, imports, stores
+from tane.services.image.domain import cache, content, imports, stores
 from tane.services.image.domain.imports import Import, Method
 from tane.services.image.drivers.base import StoreError
 from tane.services.image.operations import OPERATIONS
@@ -100,6 +101,27 @@ def located(world: World) -> None:
     imports.add_location(world.core, MIA, world.image_id, f"{world.web}/disk", {})
 
 
+def cached(world: World) -> None:
+    with world.core.db.write() as tx:
+        images.change(tx, world.image_id, status="active", size=len(DATA))
+        locations.add(tx, world.image_id, "web", f"{world.web}/disk", {})
+    cache.want(world.core, world.row())
+
+
+def is_at_hand(world: World) -> None:
+    [entry] = cache.entries(world.core)
+    assert entry.status == "cached" and entry.size == len(DATA)
+    assert cache.path_of(world.core, world.image_id).read_bytes() == DATA and len(at_hand(world)) == 1
+
+
+def is_not_at_hand(world: World) -> None:
+    assert cache.entries(world.core) == [] and at_hand(world) == [] and world.row().status == "active"
+
+
+def at_hand(world: World) -> list[Path]:
+    return [path for path in cache.folder(world.core).rglob("*") if path.is_file()]
+
+
 def is_active(*names: str) -> Callable[[World], None]:
     def check(world: World) -> None:
         row = world.row()
@@ -132,6 +154,7 @@ SAGAS: dict[str, tuple[str, Callable[[World], None], Callable[[World], None], Ca
     "glance-direct": ("image.import_image", staged, is_active("local", "second"), is_queued()),
     "web-download": ("image.import_image", downloaded, is_active("second"), is_queued()),
     "copy-image": ("image.import_image", copied, is_active("local", "second"), stays_where_it_was),
+    "cache": ("image.cache_image", cached, is_at_hand, is_not_at_hand),
     "add location": ("image.add_location", located, is_active("web"), is_queued("web")),
 }
 
@@ -197,3 +220,29 @@ def test_an_image_that_is_deleted_while_it_is_fetched_leaves_nothing(
         imports.StillWanted(world.core, world.image_id)()
     asyncio.run(Runner(world.core, OPERATIONS).drain())
     assert world.files() == [] and world.task().status == "failure"
+
+
+def test_a_host_gets_a_slow_image_from_the_cache_the_next_time(new_core: Callable[[], Core], web: str) -> None:
+    world = World(new_core(), web)
+    located(world)
+    asyncio.run(Runner(world.core, OPERATIONS).drain())
+    with world.core.db.read() as tx:
+        found = interface.image_by_id(tx, world.image_id)
+    assert found is not None and found.ref is not None
+    images_of_host = interface.LocalImages(world.core)
+    assert images_of_host.local_path(found.ref) is None
+    asyncio.run(Runner(world.core, OPERATIONS).drain())
+    local = images_of_host.local_path(found.ref)
+    assert local == cache.path_of(world.core, world.image_id) and local.read_bytes() == DATA
+
+
+def test_a_hash_that_was_only_announced_leads_no_host_to_anothers_data(new_core: Callable[[], Core], web: str) -> None:
+    world = World(new_core(), web)
+    world.core.config.image.do_secure_hash = False
+    secret = hashlib.sha512(b"another project's image").hexdigest()
+    hashes = {"os_hash_algo": "sha512", "os_hash_value": secret}
+    imports.add_location(world.core, MIA, world.image_id, f"{world.web}/disk", hashes)
+    asyncio.run(Runner(world.core, OPERATIONS).drain())
+    with world.core.db.read() as tx:
+        found = interface.image_by_id(tx, world.image_id)
+    assert found is not None and found.status == "active" and found.os_hash_value == secret and found.ref is None

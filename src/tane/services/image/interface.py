@@ -14,7 +14,7 @@ from tane.agent.documents import ImageRef
 from tane.agent.errors import HostError
 from tane.core import Core
 from tane.db import Tx
-from tane.services.image.domain import content, images, stores, transfers
+from tane.services.image.domain import cache, content, images, stores, transfers
 from tane.services.image.drivers.base import StoreError
 from tane.services.image.store import images as store
 from tane.web.context import Context
@@ -35,7 +35,7 @@ __all__ = [
 
 class ImageInfo(msgspec.Struct, kw_only=True):
     """An image as other services see it: ``min_disk`` in GB, ``min_ram`` in MB, sizes in bytes. ``ref`` is None until
-    the image has content a host may use (status "active")."""
+    the image has content a host may use: status "active", and its hash was taken here."""
 
     id: str
     name: str
@@ -78,7 +78,8 @@ def remove_image(core: Core, ctx: Context, image_id: str) -> None:
 def _info(tx: Tx, row: Row[Any]) -> ImageInfo:
     [image] = store.complete(tx, [row])
     ref = None
-    if row.status == "active" and row.os_hash_value:
+    # A host finds content by its hash: one that a client only announced may be that of another project's image.
+    if row.status == "active" and row.os_hash_value and row.verified:
         ref = ImageRef(id=row.id, digest=row.os_hash_value, disk_format=row.disk_format, size_bytes=row.size)
     return ImageInfo(
         id=row.id,
@@ -169,8 +170,20 @@ class LocalImages:
         self._core = core
 
     def local_path(self, image: ImageRef) -> Path | None:
-        """The file with the content; None when it is not here."""
+        """The file with the content, in the cache where its store is slow; None when it is not here."""
+        if (path := stores.local_path(self._core, image.digest, slow=False)) is not None:
+            return path
+        if (file := cache.opened(self._core, image.id)) is not None:
+            file.close()
+            return cache.path_of(self._core, image.id)
+        self._want(image.id)
         return stores.local_path(self._core, image.digest)
+
+    def _want(self, image_id: str) -> None:
+        with self._core.db.read() as tx:
+            row = store.get(tx, image_id)
+        if row is not None:
+            cache.want(self._core, row)
 
     async def stream(self, image: ImageRef) -> AsyncIterator[bytes]:
         """The content in chunks of 1 MiB. :raises HostError: it is gone."""

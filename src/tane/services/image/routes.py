@@ -106,7 +106,7 @@ ROUTES = (
     Route("DELETE", "/v2/cache", cache.clear, "cache_delete", status=204),
     Route("PUT", "/v2/cache/{image_id}", cache.queue, "cache_image", status=202),
     Route("DELETE", "/v2/cache/{image_id}", cache.remove, "cache_delete", status=204),
-    Route("POST", "/v2/cache/clean", cache.clean, "cache_clean", status=202),
+    Route("POST", "/v2/cache/clean", cache.clean, "cache_clean", status=200),
     Route("POST", "/v2/cache/prune", cache.prune, "cache_prune", status=200),
     *METADEFS,
 )

@@ -37,6 +37,7 @@ image = Table(
     Column("checksum", String(32)),
     Column("os_hash_algo", String(16)),
     Column("os_hash_value", String(128), index=True),
+    Column("verified", Boolean, nullable=False),
     Column("fault", Text),
     Column("upload_id", String(36)),
     Column("upload_seen", DateTime),
@@ -45,7 +46,8 @@ image = Table(
     Column("updated_at", DateTime, nullable=False),
 )
 """``upload_id`` names the upload that owns an image in status "saving" or "uploading"; ``upload_seen`` is its last sign
-of life. ``staged`` is the fingerprint of staged data (size, sha512, md5)."""
+of life. ``staged`` is the fingerprint of staged data (size, sha512, md5). ``verified``: the hash was taken here from
+the data, not announced by a client."""
 
 image_property = Table(
     "image_property",
@@ -83,6 +85,19 @@ image_location = Table(
     Column("meta", JSON, nullable=False),
 )
 """Where an image's data lies. Images of equal content share a file of a store, and so its URL."""
+
+image_cache = Table(
+    "image_cache",
+    metadata,
+    Column("image_id", String(36), ForeignKey("image.id", ondelete="CASCADE"), primary_key=True),
+    Column("status", String(8), nullable=False),
+    Column("ticket", String(36), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("hits", Integer, nullable=False),
+    Column("last_accessed", DateTime),
+    Column("last_modified", DateTime),
+)
+"""``ticket`` names the job that fills it, and the file it writes to; ``size`` is 0 until then."""
 
 image_task = Table(
     "image_task",

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("checksum", sa.String(length=32), nullable=True),
         sa.Column("os_hash_algo", sa.String(length=16), nullable=True),
         sa.Column("os_hash_value", sa.String(length=128), nullable=True),
+        sa.Column("verified", sa.Boolean(), nullable=False),
         sa.Column("fault", sa.Text(), nullable=True),
         sa.Column("upload_id", sa.String(length=36), nullable=True),
         sa.Column("upload_seen", sa.DateTime(), nullable=True),
@@ -82,6 +83,18 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_metadef_resource_type")),
+    )
+    op.create_table(
+        "image_cache",
+        sa.Column("image_id", sa.String(length=36), nullable=False),
+        sa.Column("status", sa.String(length=8), nullable=False),
+        sa.Column("ticket", sa.String(length=36), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("hits", sa.Integer(), nullable=False),
+        sa.Column("last_accessed", sa.DateTime(), nullable=True),
+        sa.Column("last_modified", sa.DateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["image_id"], ["image.id"], name=op.f("fk_image_cache_image_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("image_id", name=op.f("pk_image_cache")),
     )
     op.create_table(
         "image_location",
@@ -169,6 +182,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_image_location_url"), table_name="image_location")
     op.drop_index(op.f("ix_image_location_image_id"), table_name="image_location")
     op.drop_table("image_location")
+    op.drop_table("image_cache")
     op.drop_table("metadef_resource_type")
     op.drop_index(op.f("ix_metadef_namespace_project_id"), table_name="metadef_namespace")
     op.drop_table("metadef_namespace")

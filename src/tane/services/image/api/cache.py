@@ -1,45 +1,56 @@
-"""The cache and the limits of images (Image API v2: "Cache Manage", "Quota usage").
-
-Every image's data lies in a store on this machine, or is a URL by its owner's wish: there is nothing to fetch ahead, so
-the cache is always empty, and what is asked of it is done at once.
-"""
+"""The cache and the limits of images (Image API v2: "Cache Manage", "Quota usage")."""
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
-from tane.services.image.domain import images, quotas
-from tane.web.errors import BadRequest
-from tane.web.request import Request
+from sqlalchemy.engine import Row
+
+from tane.services.image.domain import cache, images, quotas
+from tane.web.request import Request, Response
 
 
 def index(request: Request) -> dict[str, Any]:
-    return {"cached_images": [], "queued_images": []}
+    found = cache.entries(request.core)
+    return {
+        "cached_images": [_view(entry) for entry in found if entry.status == "cached"],
+        "queued_images": [entry.image_id for entry in found if entry.status == "queued"],
+    }
+
+
+def _view(entry: Row[Any]) -> dict[str, Any]:
+    """Times are seconds of Unix, as Glance tells them."""
+    return {
+        "image_id": entry.image_id,
+        "hits": entry.hits,
+        "last_accessed": entry.last_accessed.replace(tzinfo=UTC).timestamp(),
+        "last_modified": entry.last_modified.replace(tzinfo=UTC).timestamp(),
+        "size": entry.size,
+    }
 
 
 def queue(request: Request) -> None:
-    """:raises BadRequest: only what has data can be cached."""
-    image = images.show(request.core, request.ctx, request.path["image_id"])
-    if image.row.status != "active":
-        raise BadRequest("Only images with status active can be targeted for queueing")
+    cache.queue(request.core, images.show(request.core, request.ctx, request.path["image_id"]).row.id)
 
 
 def remove(request: Request) -> None:
-    images.show(request.core, request.ctx, request.path["image_id"])
+    cache.remove(request.core, images.show(request.core, request.ctx, request.path["image_id"]).row.id)
 
 
 def clear(request: Request) -> None:
-    target = request.headers.get("x-image-cache-clear-target", "").lower()
-    if target not in ("", "cache", "queue"):
-        raise BadRequest("If provided 'x-image-cache-clear-target' must be 'cache', 'queue' or empty string.")
+    cache.clear(request.core, request.headers.get("x-image-cache-clear-target", "").lower())
 
 
-def clean(request: Request) -> None:
-    return
+def clean(request: Request) -> Response:
+    cache.entries(request.core)
+    cache.sweep(request.core)
+    return Response(status=200)
 
 
 def prune(request: Request) -> dict[str, Any]:
-    return {"total_files_pruned": 0, "total_bytes_pruned": 0}
+    files, size = cache.prune(request.core)
+    return {"total_files_pruned": files, "total_bytes_pruned": size}
 
 
 def usage(request: Request) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import msgspec
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.image.domain import inspector, stores
+from tane.services.image.domain import cache, inspector, stores
 from tane.services.image.store import images, locations
 
 CHUNK = 1 << 20
@@ -224,6 +224,7 @@ def describe(found: Fingerprint) -> dict[str, Any]:
         "checksum": found.md5,
         "os_hash_algo": "sha512",
         "os_hash_value": found.sha512,
+        "verified": True,
     }
 
 
@@ -257,7 +258,7 @@ def sweep(core: Core) -> tuple[int, int]:
         if part.lstrip(".").split(".")[0] not in awaited:
             incoming(core, part).unlink(missing_ok=True)
             removed += 1
-    return requeued, removed
+    return requeued, removed + cache.sweep(core)
 
 
 def new_upload_id() -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
-from tane.services.image.domain import content, quotas
+from tane.services.image.domain import cache, content, quotas
 from tane.services.image.store import images, locations, members
 from tane.services.image.store.images import Image, Viewer
 from tane.web.context import Context
@@ -110,6 +110,7 @@ def insert(tx: Tx, core: Core, ctx: Context, values: Mapping[str, Any], properti
         "min_ram": 0,
         "protected": False,
         "os_hidden": False,
+        "verified": False,
         **{name: values[name] for name in COLUMNS if name in values},
         "visibility": visibility,
     }
@@ -144,6 +145,7 @@ def delete(core: Core, ctx: Context, image_id: str) -> None:
             raise Forbidden(f"Image {image_id} is protected and cannot be deleted.")
         places = locations.of_image(tx, image_id)
         jobs.cancel(tx, f"image:{image_id}")
+        cache.forget(tx, core, image_id)
         images.remove(tx, image_id)
         tx.notify(f"image:{image_id}")
         tx.notify(content.TOPIC)

@@ -111,7 +111,7 @@ def _announced(row: Row[Any], items: list[Any]) -> dict[str, Any]:
     for name, length in (("checksum", 32), ("os_hash_value", 128)):
         if name in new and not re.fullmatch(f"[0-9a-fA-F]{{{length}}}", new[name]):
             raise Conflict(f"{name} ({new[name]}) is not the correct size or not a valid hexadecimal value")
-    return new
+    return {**new, "verified": False} if new else {}
 
 
 def remove(tx: Tx, core: Core, row: Row[Any], place: str) -> None:

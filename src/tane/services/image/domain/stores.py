@@ -54,9 +54,17 @@ def http_store(core: Core) -> str | None:
     return next((name for name, store in all_stores(core).items() if store.kind == "http"), None)
 
 
-def local_path(core: Core, digest: str) -> Path | None:
-    """The content's file in whichever store on this machine has it."""
-    for store in all_stores(core).values():
+def is_slow(core: Core, name: str) -> bool:
+    """Whether a store's data is worth a place in the cache: it comes from the web, or the settings say so."""
+    settings = core.config.image.stores.get(name)
+    return settings is not None and (settings.slow or settings.type == "http")
+
+
+def local_path(core: Core, digest: str, *, slow: bool = True) -> Path | None:
+    """The content's file in whichever store on this machine has it; ``slow``: also in a slow one."""
+    for name, store in all_stores(core).items():
+        if is_slow(core, name) and not slow:
+            continue
         if not store.read_only and (path := store.local_path(store.url_of(digest))) is not None:
             return path
     return None

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Permanent
-from tane.services.image.domain import content, quotas, stores
+from tane.services.image.domain import cache, content, quotas, stores
 from tane.services.image.domain.content import Fingerprint, Gone, TooMuch, Writer
 from tane.services.image.domain.images import own, visible
 from tane.services.image.domain.inspector import UnacceptableImage
@@ -164,10 +164,14 @@ def open_content(
         raise errors.Forbidden("The requested image has been deactivated. Image data download is forbidden.")
     if not places or row.status not in ("active", "deactivated"):
         return None
+    if (cached := cache.opened(core, image_id)) is not None:
+        return row, cached
     for place in sorted(places, key=lambda place: (place.store not in prefer, -stores.weight(core, place.store))):
         store = known.get(place.store)
         if store is None:
             continue
+        if stores.is_slow(core, place.store):
+            cache.want(core, row)
         if store.kind == "http":
             return row, None
         if (path := store.local_path(place.url)) is not None:

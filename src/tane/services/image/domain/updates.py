@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.image.domain import locations, protections
+from tane.services.image.domain import cache, locations, protections
 from tane.services.image.domain.images import COLUMNS, check_properties, checked_tags, own, require_visibility
 from tane.services.image.store import images
 from tane.services.image.store.images import Image
@@ -48,6 +48,7 @@ def update(core: Core, ctx: Context, image_id: str, changes: Sequence[Change]) -
         state = _State(before)
         for change in changes:
             if change.name == "locations":
+                cache.forget(tx, core, image_id)
                 state.values.update(_locations(tx, core, ctx, row, change))
             elif change.name == "owner" or change.name in COLUMNS or change.name == "tags":
                 _attribute(core, ctx, row, change, state)

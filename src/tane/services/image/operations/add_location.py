@@ -69,7 +69,7 @@ async def hash_data(run: Run[Params]) -> dict[str, Any]:
     """Read the data once; without ``do_secure_hash`` what was announced is believed."""
     if not run.core.config.image.do_secure_hash:
         announced = {name: run.params.validation.get(name) for name in ("os_hash_algo", "os_hash_value")}
-        return {**announced, "checksum": None}
+        return {**announced, "checksum": None, "verified": False}
     try:
         return await run.core.in_slow_thread(_hash, run.core, run.params)
     except StoreError as error:
@@ -90,7 +90,7 @@ def _hash(core: Core, params: Params) -> dict[str, Any]:
     if params.validation.get("os_hash_value", digest.hexdigest()).lower() != digest.hexdigest():
         raise StoreError("Hash of the data does not match the value in validation_data")
     hashed = {"os_hash_algo": algorithm, "os_hash_value": digest.hexdigest()}
-    return {"size": size, "checksum": md5.hexdigest(), **hashed}
+    return {"size": size, "checksum": md5.hexdigest(), "verified": True, **hashed}
 
 
 async def finish(run: Run[Params]) -> None:
