@@ -80,7 +80,7 @@ def missing_for_postgresql() -> str | None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests of an in-process cloud run on SQLite, those in ``ON_BOTH`` also on PostgreSQL; with ``TANE_TEST_DATABASE``
     all run on the server it names."""
-    if "kind" not in metafunc.fixturenames:
+    if "database_kind" not in metafunc.fixturenames:
         return
     postgresql = pytest.param("postgresql", marks=pytest.mark.postgresql)
     if os.environ.get(SERVER):
@@ -89,11 +89,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = ["sqlite", postgresql]
     else:
         kinds = ["sqlite"]
-    metafunc.parametrize("kind", kinds, indirect=True, scope="session")
+    metafunc.parametrize("database_kind", kinds, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-def kind(request: pytest.FixtureRequest) -> str:
+def database_kind(request: pytest.FixtureRequest) -> str:
     """The kind of database the test runs on."""
     return str(request.param)
 
@@ -114,9 +114,9 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> SQLiteDatabases:
 
 
 @pytest.fixture
-def new_database(kind: str, request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
+def new_database(database_kind: str, request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
     """Makes databases for a cloud in a folder: ``new_database(folder)``, or ``new_database(folder, empty=True)``."""
-    source: Databases = request.getfixturevalue(kind)
+    source: Databases = request.getfixturevalue(database_kind)
     made: list[str] = []
 
     def make(folder: Path, *, empty: bool = False) -> str:

@@ -60,30 +60,36 @@ class PostgreSQLDatabases:
 
     def __init__(self, server: str, folder: Path) -> None:
         self._server = make_url(server).set(drivername="postgresql")
+        with self._connect() as connection:
+            recent = connection.info.server_version >= 150_000
+        # Not the columns' order of characters, so that the tests see it when a column does not have its own.
+        self._empty = "TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
+        self._empty += " LOCALE_PROVIDER icu ICU_LOCALE 'en-US'" if recent else ""
         self._template = self.empty(folder)
+        self._copy = f'TEMPLATE "{make_url(self._template).database}"' + (" STRATEGY FILE_COPY" if recent else "")
         prepare(Config(state_dir=folder, bcrypt_rounds=4, database_url=self._template))
 
     def new(self, folder: Path) -> str:
-        return self._make(f'TEMPLATE "{make_url(self._template).database}"')
+        return self._make(self._copy)
 
     def empty(self, folder: Path) -> str:
-        # Another order of characters than the columns', so that the tests see it when a column does not have its own.
-        return self._make("TEMPLATE template0 LOCALE 'C.UTF-8' ENCODING 'UTF8'")
+        return self._make(self._empty)
 
     def drop(self, url: str) -> None:
-        self._execute(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)')
+        with self._connect() as connection:
+            connection.execute(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)')
 
     def close(self) -> None:
         self.drop(self._template)
 
     def _make(self, how: str) -> str:
         name = f"tane_test_{uuid.uuid4().hex[:12]}"
-        self._execute(f'CREATE DATABASE "{name}" {how}')
+        with self._connect() as connection:
+            connection.execute(f'CREATE DATABASE "{name}" {how}')
         return self._server.set(database=name).render_as_string(hide_password=False)
 
-    def _execute(self, statement: str) -> None:
-        with psycopg.connect(self._server.render_as_string(hide_password=False), autocommit=True) as connection:
-            connection.execute(statement)
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(self._server.render_as_string(hide_password=False), autocommit=True)
 
 
 def prepare(config: Config) -> None:

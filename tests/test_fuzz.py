@@ -11,9 +11,9 @@ from fuzz.hunt import Hunt
 
 
 def test_no_request_breaks_the_cloud_or_tells_of_another_project(
-    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+    database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    hunt = Hunt(request.getfixturevalue(kind), tmp_path, random.Random(1))
+    hunt = Hunt(request.getfixturevalue(database_kind), tmp_path, random.Random(1))
     hunt.run(3000)
     assert not hunt.defects
     assert sum(times for status, times in hunt.statuses.items() if status < 300) > 500, "the valid requests are wrong"

@@ -78,7 +78,7 @@ def queries(cloud: ApiCloud) -> Iterator[list[str]]:
     def note(*args: object) -> None:
         statements.append(str(args[2]))
 
-    engine = cloud.core.db._reader
+    engine = cloud.core.db.engines.reader
     event.listen(engine, "before_cursor_execute", note)
     try:
         yield statements

@@ -190,7 +190,7 @@ def test_a_list_of_many_assignments_costs_no_more_queries_than_one_of_few(cloud:
         def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
             count.append(statement)
 
-        engine = cloud.core.db._reader
+        engine = cloud.core.db.engines.reader
         event.listen(engine, "before_cursor_execute", note)
         _listed(admin, "effective&include_names")
         event.remove(engine, "before_cursor_execute", note)

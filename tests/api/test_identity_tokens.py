@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import httpx
 import pytest
+from sqlalchemy import insert
 
 from tane.services.identity.domain import audit, keys, revocations
+from tane.services.identity.tables import revoked_token
 from tests.api.identity_support import (
     V3,
     as_in,
@@ -22,6 +25,8 @@ from tests.api.identity_support import (
     token_of,
 )
 from tests.support import ADMIN_PASSWORD, ApiCloud, Caller
+
+FAR = datetime(2999, 1, 1)
 
 ADMIN = by_password("admin", ADMIN_PASSWORD)
 
@@ -216,8 +221,8 @@ def test_a_known_token_costs_no_query_however_many_are_revoked(cloud: ApiCloud) 
     header = {"X-Subject-Token": admin.token}
     admin.get(f"{V3}/auth/tokens", headers=header)
     with cloud.core.db.write() as tx:
-        rows = [(f"audit-{number}", "2999-01-01 00:00:00") for number in range(10_000)]
-        tx.connection.exec_driver_sql("INSERT INTO revoked_token (audit_id, expires_at) VALUES (?, ?)", rows)
+        rows = [{"audit_id": f"audit-{number}", "expires_at": FAR} for number in range(10_000)]
+        tx.execute(insert(revoked_token), rows)
     sent = count_queries(cloud)
     admin.get(f"{V3}/auth/tokens", headers=header)
     authenticate(cloud, {"token": {"id": admin.token}}, {"project": {"id": admin.project_id}})
@@ -233,8 +238,8 @@ def test_a_token_not_known_yet_costs_the_same_few_queries_however_many_are_revok
             as_in(other, admin).get(f"{V3}/auth/tokens", headers={"X-Subject-Token": admin.token})
             costs.append(len(sent))
         with cloud.core.db.write() as tx:
-            rows = [(f"audit-{round_}-{number}", "2999-01-01 00:00:00") for number in range(10_000)]
-            tx.connection.exec_driver_sql("INSERT INTO revoked_token (audit_id, expires_at) VALUES (?, ?)", rows)
+            rows = [{"audit_id": f"audit-{round_}-{number}", "expires_at": FAR} for number in range(10_000)]
+            tx.execute(insert(revoked_token), rows)
     assert costs[0] == costs[1] <= 20
 
 

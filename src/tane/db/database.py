@@ -96,22 +96,22 @@ class Database:
         self.before_write: Callable[[], None] | None = None
         self._writer_lock = threading.Lock()
         self._local = threading.local()
-        self._engines = _engines(url, readers)
+        self.engines = _engines(url, readers)
 
     @property
     def name(self) -> str:
         """The URL as it may be shown: without its password."""
-        return self._engines.writer.url.set(drivername=self._engines.writer.dialect.name).render_as_string()
+        return self.engines.writer.url.set(drivername=self.engines.writer.dialect.name).render_as_string()
 
     @property
     def embedded(self) -> bool:
         """Whether only one process can have the database."""
-        return self._engines.embedded
+        return self.engines.embedded
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A consistent view of the database; nothing may be written in it."""
-        with _again(lambda: _begun(self._engines.reader)) as connection:
+        with _again(lambda: _begun(self.engines.reader)) as connection:
             yield Tx(connection, self.clock.now(), writable=False)
 
     @contextmanager
@@ -125,13 +125,13 @@ class Database:
         with self._writer_lock:
             self._local.writing = True
             try:
-                with _again(lambda: _begun(self._engines.writer)) as connection:
+                with _again(lambda: _begun(self.engines.writer)) as connection:
                     tx = Tx(connection, self.clock.now(), writable=True)
                     yield tx
                     if self.before_write is not None:
                         self.before_write()
                     if tx._topics:
-                        self._engines.tell(connection, tx._topics)
+                        self.engines.tell(connection, tx._topics)
                     connection.commit()
             finally:
                 self._local.writing = False
@@ -143,21 +143,21 @@ class Database:
     @property
     def glances_are_cheap(self) -> bool:
         """Whether :meth:`glance` costs microseconds, so that the event loop may call it."""
-        return self._engines.glances_are_cheap
+        return self.engines.glances_are_cheap
 
     def glance(self, query: str) -> Any:
         """The first column of the first row of what is committed now, or None."""
-        return _again(lambda: self._engines.glance(query))
+        return _again(lambda: self.engines.glance(query))
 
     async def listen(self) -> None:
         """Pass the signals of other processes on, until cancelled.
 
         Raises the driver's error when the connection is lost: to be called again.
         """
-        await self._engines.listen(self.signals)
+        await self.engines.listen(self.signals)
 
     def close(self) -> None:
-        self._engines.close()
+        self.engines.close()
 
 
 def _engines(url: str, readers: int) -> Engines:
