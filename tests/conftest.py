@@ -84,18 +84,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     postgresql = pytest.param("postgresql", marks=pytest.mark.postgresql)
     if os.environ.get(SERVER):
-        kinds = [postgresql]
+        metafunc.parametrize("database_kind", [postgresql], indirect=True, scope="session")
     elif metafunc.module.__name__.removeprefix("tests.").startswith(ON_BOTH):
-        kinds = ["sqlite", postgresql]
-    else:
-        kinds = ["sqlite"]
-    metafunc.parametrize("database_kind", kinds, indirect=True, scope="session")
+        metafunc.parametrize("database_kind", ["sqlite", postgresql], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
 def database_kind(request: pytest.FixtureRequest) -> str:
     """The kind of database the test runs on."""
-    return str(request.param)
+    return str(getattr(request, "param", "sqlite"))
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ def test_who_listens_learns_that_the_connection_was_lost(url: str) -> None:
         task = await listening(db)
         with db.write() as tx:
             tx.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"))
-        with pytest.raises(Exception, match="terminat|closed|lost"):
+        with pytest.raises(Exception, match=r"terminat|closed|lost"):
             await asyncio.wait_for(task, SECONDS)
 
     asyncio.run(main())
