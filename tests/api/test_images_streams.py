@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import resource
 import socket
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
+import msgspec
 import uvicorn
 
 from tane.web.protocol import Protocol
@@ -115,5 +117,100 @@ def test_an_upload_in_tiny_pieces_arrives_whole(cloud: ApiCloud) -> None:
     async def work(client: httpx.AsyncClient) -> Any:
         assert (await client.put(f"/{image_id}/file", content=content(), headers=OCTETS)).status_code == 204
         assert (await client.get(f"/{image_id}/file")).content == b"".join(pieces)
+
+    served(cloud, mia, work)
+
+
+def test_a_connection_serves_on_after_an_upload(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    first, second, data = new_image(mia), new_image(mia), bytes(range(251)) * 40_000
+
+    async def content() -> AsyncIterator[bytes]:
+        for start in range(0, len(data), 70_001):
+            yield data[start : start + 70_001]
+
+    async def work(client: httpx.AsyncClient) -> None:
+        for image_id in (first, second):
+            headers = {**OCTETS, "Content-Length": str(len(data))}
+            assert (await client.put(f"/{image_id}/file", content=content(), headers=headers)).status_code == 204
+            assert (await client.get(f"/{image_id}/file")).content == data
+
+    served(cloud, mia, work)
+
+
+def test_what_follows_a_refused_upload_is_not_taken_for_a_request(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    image_id, data = new_image(mia), b"GET /image/v2/images HTTP/1.1\r\n\r\n" * 300_000
+
+    async def work(client: httpx.AsyncClient) -> None:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        head = f"Host: x\r\nX-Auth-Token: {mia.token}\r\nContent-Type: application/octet-stream\r\n"
+        path = f"/image/v2/images/{image_id}/file"
+        put = f"PUT {path}?x HTTP/1.1\r\n{head}X-Image-Meta-Store: nowhere\r\nContent-Length: {len(data)}\r\n\r\n"
+        get = f"GET {path.removesuffix('/file')} HTTP/1.1\r\n{head}\r\n"
+        writer.write(put.encode() + data + get.encode())
+        assert (await reader.readuntil(b"\r\n")).split()[1] == b"400"
+        rest = await reader.readuntil(b"queued")
+        assert rest.count(b"HTTP/1.1 200") == 1
+        writer.close()
+
+    served(cloud, mia, work)
+
+
+def test_an_upload_that_grows_too_large_ends_and_the_connection_lives(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    image_id, size = new_image(mia), 24 * MB
+    cloud.core.config = msgspec.structs.replace(cloud.core.config, image_size_limit_gb=0)
+
+    async def content() -> AsyncIterator[bytes]:
+        for _ in range(size // MB):
+            yield bytes(MB)
+
+    async def work(client: httpx.AsyncClient) -> None:
+        for headers in (OCTETS, {**OCTETS, "Content-Length": str(size)}):
+            with contextlib.suppress(httpx.WriteError):  # The connection may end before all was sent.
+                done = await client.put(f"/{image_id}/file", content=content(), headers=headers)
+                assert done.status_code == 413
+            assert (await client.get(f"/{image_id}")).json()["status"] == "queued"
+
+    served(cloud, mia, work)
+
+
+def test_a_client_that_waits_to_be_told_to_go_on_is_told(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    image_id = new_image(mia)
+
+    async def work(client: httpx.AsyncClient) -> None:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        head = f"Host: x\r\nX-Auth-Token: {mia.token}\r\nContent-Type: application/octet-stream\r\n"
+        more = f"Expect: 100-continue\r\nContent-Length: {6 * MB}\r\n\r\n"
+        writer.write(f"PUT /image/v2/images/{image_id}/file HTTP/1.1\r\n{head}{more}".encode())
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+        writer.write(bytes(6 * MB))
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 204")
+        writer.close()
+
+    served(cloud, mia, work)
+
+
+def test_a_client_that_breaks_off_leaves_a_queued_image(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    image_id = new_image(mia)
+
+    async def work(client: httpx.AsyncClient) -> None:
+        _, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        head = f"Host: x\r\nX-Auth-Token: {mia.token}\r\nContent-Type: application/octet-stream\r\n"
+        writer.write(
+            f"PUT /image/v2/images/{image_id}/file HTTP/1.1\r\n{head}Content-Length: {20 * MB}\r\n\r\n".encode()
+        )
+        writer.write(bytes(9 * MB))
+        await writer.drain()
+        async with asyncio.timeout(30):
+            while (await client.get(f"/{image_id}")).json()["status"] != "saving":
+                pass
+            writer.close()
+            while (await client.get(f"/{image_id}")).json()["status"] != "queued":
+                pass
+        assert not list((cloud.core.config.state_dir / "images" / "incoming").iterdir())
 
     served(cloud, mia, work)

@@ -30,7 +30,7 @@ from tane.web.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from tane.web.protocol import ZERO_COPY
+from tane.web.protocol import READ_INTO, ZERO_COPY
 from tane.web.request import CURRENT, FilePart, Request, Response
 from tane.web.routes import Route, Service
 from tane.web.sockets import REFUSED, SocketEndpoint
@@ -53,27 +53,22 @@ class Authenticator(Protocol):
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 NO_VERSION: Version = (0, 0)
-BROKEN_OFF = "tane.broken_off"
+INCOMING = "tane.incoming"
+TORN = "The client broke off the request before its body was complete."
 CHUNK = 1 << 20
 
 
 class Application(falcon.asgi.App[Any, Any]):
-    """Falcon's application, which also remembers that a client went away, and sends files.
+    """Falcon's application, with bodies that handlers read into their buffers, and files that are sent.
 
-    Falcon ends a request body the same way whether it is complete or the client broke off; of a chunked upload only
-    this tells a whole one from a torn one. Of a response stream it passes on what comes, so that a part of a file
-    reaches the server as such: the kernel sends it where the server can (``tane.web.protocol``).
+    Falcon takes the first event of a request's body; the rest of a streamed one is read past it. Of a response stream
+    it passes on what comes, so that a part of a file reaches the server as such: the kernel sends it where the server
+    can (``tane.web.protocol``).
     """
 
     async def __call__(  # type: ignore[override]  # Falcon's own has another signature than its base, too.
         self, scope: dict[str, Any], receive: Any, send: Any
     ) -> None:
-        async def watch() -> Any:
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                scope[BROKEN_OFF] = True
-            return event
-
         async def send_parts(event: dict[str, Any]) -> None:
             part = event.get("body")
             if not isinstance(part, FilePart):
@@ -86,7 +81,8 @@ class Application(falcon.asgi.App[Any, Any]):
                     await send({**event, "body": data})
 
         if scope["type"] == "http":
-            await super().__call__(scope, watch, send_parts)
+            incoming = scope[INCOMING] = Incoming(scope, receive)
+            await super().__call__(scope, incoming.event, send_parts)
         else:
             await super().__call__(scope, receive, send)
 
@@ -117,16 +113,43 @@ class Outgoing:
 
 
 class Incoming:
-    """The body of a streaming route. :raises BadRequest: at its end, when the client broke off before."""
+    """The body of a request: for Falcon as events, for a streaming route as what fills its buffers."""
 
-    def __init__(self, req: falcon.asgi.Request) -> None:
-        self._req = req
+    def __init__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]]) -> None:
+        self._receive = receive
+        self._direct = scope.get("extensions", {}).get(READ_INTO, {}).get("readinto")
+        self._part = memoryview(b"")
+        self._more = True
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._req.stream:
-            yield part
-        if self._req.scope.get(BROKEN_OFF):
-            raise BadRequest("The client broke off the request before its body was complete.")
+    async def event(self) -> Any:
+        event = await self._receive()
+        if event["type"] == "http.request":
+            self._part, self._more = memoryview(event.get("body", b"")), event.get("more_body", False)
+        return event
+
+    async def readinto(self, buffer: memoryview) -> int:
+        """Fill ``buffer``; returns how much of it, less than all only when the body ends.
+
+        :raises BadRequest: the client broke off before.
+        """
+        free = buffer
+        while free:
+            if self._part:
+                size = min(len(free), len(self._part))
+                free[:size] = self._part[:size]
+                free, self._part = free[size:], self._part[size:]
+            elif not self._more:
+                break
+            elif self._direct is not None:
+                try:
+                    size = await self._direct(free)
+                except ConnectionError:
+                    raise BadRequest(TORN) from None
+                self._more = size == len(free)
+                free = free[size:]
+            elif (await self.event())["type"] != "http.request":
+                raise BadRequest(TORN)
+        return len(buffer) - len(free)
 
 
 def build(core: Core, services: Iterable[Service], identity: Authenticator) -> falcon.asgi.App[Any, Any]:
@@ -279,7 +302,7 @@ class Endpoint:
             service_url=base + service.prefix.format_map(path),
             raw=raw,
             remote=req.remote_addr or "",
-            stream=Incoming(req) if route.stream else None,
+            stream=req.scope[INCOMING] if route.stream else None,
         )
         CURRENT.set(request)
         answer = self._at_once(route, request, token, data) if route.at_once is not None else None

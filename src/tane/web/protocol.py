@@ -1,19 +1,24 @@
-"""The HTTP connection: uvicorn's, with request bodies that are not copied and files that the kernel sends.
+"""The HTTP connection: uvicorn's, with bodies that are not copied on their way in and files that the kernel sends.
 
 ``http.response.zerocopysend`` is ASGI's extension of that name (asgi.readthedocs.io, "Zero Copy Send"): the body event
-names an open file, an offset and a count instead of carrying bytes.
+names an open file, an offset and a count instead of carrying bytes. ``tane.request.readinto`` is our own, for a request
+whose length was announced: ``scope["extensions"][READ_INTO]["readinto"]`` is a coroutine function that fills a buffer
+with what follows the first ``http.request`` event, and the kernel puts it there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 ZERO_COPY = "http.response.zerocopysend"
+READ_INTO = "tane.request.readinto"
 MOST_AT_ONCE = 8 << 20
 LOOK_AGAIN_SECONDS = 5.0
 
@@ -22,16 +27,47 @@ _incoming = memoryview(bytearray(512 << 10))
 """What every connection is read into: the parser takes its copy before the loop reads the next one."""
 
 
-class Protocol(HttpToolsProtocol, asyncio.BufferedProtocol):  # type: ignore[misc]  # uvicorn is untyped to mypy.
-    """One connection of a client."""
+class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped to mypy.
+    """One connection of a client.
+
+    Past its first parts, a body that is read into buffers bypasses the parser: ``_unparsed`` bytes of it are still to
+    come, and ``_target`` is where they go. The parser does not learn of them, so a new one reads the next request.
+    """
+
+    _unparsed = 0
+    _target: memoryview = _incoming[:0]
+    _parsed = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        transport.set_protocol(_Reader(self))
 
     def get_buffer(self, sizehint: int) -> memoryview:
+        if self._unparsed:
+            # What nobody wants (an upload was refused half-way) is read and dropped.
+            return self._target or _incoming[: self._unparsed]
         return _incoming
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(_incoming[:nbytes])
+        if not self._unparsed:
+            self.data_received(_incoming[:nbytes])
+            return
+        self._unset_keepalive_if_required()
+        self._unparsed -= nbytes
+        self._target = self._target[nbytes:]
+        if not self._unparsed:
+            self.parser = _parser(self)
+            self.on_message_complete()
+        elif not self._target and not self.cycle.response_complete:
+            self.flow.pause_reading()
+            self.cycle.message_event.set()
+
+    def on_message_begin(self) -> None:
+        self._parsed = 0
+        super().on_message_begin()
 
     def on_body(self, body: bytes) -> None:
+        self._parsed += len(body)
         # What is alone in the buffer is handed on as it came; uvicorn's own buffer would copy it in and out.
         if self.cycle is not None and not self.cycle.body:
             self.cycle.body = body
@@ -41,7 +77,61 @@ class Protocol(HttpToolsProtocol, asyncio.BufferedProtocol):  # type: ignore[mis
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self.scheme == "http":
             cycle.scope["extensions"] = {ZERO_COPY: {}}
+        length = next((value for name, value in cycle.scope["headers"] if name == b"content-length"), None)
+        if length is not None:
+            extensions = cycle.scope.setdefault("extensions", {})
+            extensions[READ_INTO] = {"readinto": functools.partial(self._readinto, cycle, int(length))}
         super()._start_asgi_task(cycle, _Sender(cycle, app))
+
+    async def _readinto(self, cycle: RequestResponseCycle, length: int, buffer: memoryview) -> int:
+        """Fill ``buffer``; returns how much of it, less than all only when the body ends.
+
+        :raises ConnectionError: the client broke off.
+        """
+        free = buffer
+        while free:
+            if cycle.body:
+                size = min(len(free), len(cycle.body))
+                free[:size] = cycle.body[:size]
+                free, cycle.body = free[size:], cycle.body[size:]
+                continue
+            if not cycle.more_body:
+                break
+            if cycle.disconnected:
+                raise ConnectionError("the client broke off")
+            if cycle.waiting_for_100_continue:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                cycle.waiting_for_100_continue = False
+            self._unparsed = self._unparsed or length - self._parsed
+            self._target = free[: self._unparsed]
+            expected = len(self._target)
+            cycle.message_event.clear()
+            self.flow.resume_reading()
+            try:
+                await cycle.message_event.wait()
+            finally:
+                arrived, self._target = expected - len(self._target), self._target[:0]
+            free = free[arrived:]
+        return len(buffer) - len(free)
+
+
+def _parser(protocol: Protocol) -> httptools.HttpRequestParser:
+    """Set as uvicorn sets its own."""
+    parser = httptools.HttpRequestParser(protocol)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
+
+
+class _Reader(asyncio.BufferedProtocol):
+    """Stands between the transport and the connection: loops read into buffers only for what is no ``Protocol``."""
+
+    def __init__(self, connection: Protocol) -> None:
+        self.get_buffer = connection.get_buffer  # type: ignore[method-assign]
+        self.buffer_updated = connection.buffer_updated  # type: ignore[method-assign]
+        self.eof_received = connection.eof_received  # type: ignore[method-assign]
+        self.connection_lost = connection.connection_lost  # type: ignore[method-assign]
+        self.pause_writing = connection.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = connection.resume_writing  # type: ignore[method-assign]
 
 
 class _Sender:

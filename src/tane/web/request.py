@@ -23,7 +23,12 @@ IN_PATHS = "/:@!$&'()*+,;=~"
 class BodyStream(Protocol):
     """The raw request body of a streaming route."""
 
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
+    async def readinto(self, buffer: memoryview) -> int:
+        """Fill ``buffer``; returns how much of it, less than all only when the body ends.
+
+        :raises BadRequest: the client broke off before.
+        """
+        ...
 
 
 @dataclass

@@ -26,7 +26,7 @@ async def upload(request: Request) -> None:
     size = _announced(request)
     assert request.stream is not None
     store = request.headers.get("x-image-meta-store")
-    await transfers.upload(request.core, request.ctx, request.path["image_id"], aiter(request.stream), size, store)
+    await transfers.upload(request.core, request.ctx, request.path["image_id"], request.stream, size, store)
 
 
 async def stage(request: Request) -> None:
@@ -34,7 +34,7 @@ async def stage(request: Request) -> None:
         raise NotFound("'glance-direct' method is not available at this site.")
     size = _announced(request)
     assert request.stream is not None
-    await transfers.stage(request.core, request.ctx, request.path["image_id"], aiter(request.stream), size)
+    await transfers.stage(request.core, request.ctx, request.path["image_id"], request.stream, size)
 
 
 async def download(request: Request) -> Response:

@@ -8,11 +8,10 @@ removes it.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,12 +20,10 @@ import msgspec
 from tane.core import Core
 from tane.db import Tx
 from tane.services.image.domain import cache, inspector, stores
+from tane.services.image.domain.receiving import TooMuch, Writer
 from tane.services.image.store import images, locations
 
 CHUNK = 1 << 20
-BATCH = 4 << 20
-SMALL = 16 << 10
-LIFE_SIGN_SECONDS = 20.0
 TOPIC = "reconcile:image-content"
 """Wakes the reconciler that removes content no image has."""
 
@@ -42,10 +39,6 @@ class Fingerprint(msgspec.Struct, kw_only=True):
 
 class Gone(Exception):
     """The image was deleted, or taken over, while its data was on the way."""
-
-
-class TooMuch(Exception):
-    """More data than the configuration allows."""
 
 
 def path_of(core: Core, digest: str) -> Path:
@@ -68,98 +61,6 @@ def incoming(core: Core, name: str) -> Path:
 def size_limit(core: Core) -> int:
     """In bytes."""
     return core.config.image_size_limit_gb << 30
-
-
-class Writer:
-    """Writes and hashes one stream in the same pass; synchronous, for threads.
-
-    The two hashes are taken apart so that two threads can work on the same parts at once: hashing lets go of the
-    interpreter, and is what an upload costs.
-    """
-
-    def __init__(self, path: Path, limit: int) -> None:
-        self._file: BinaryIO = path.open("wb")
-        self._limit = limit
-        self._sha512 = hashlib.sha512()
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        self.size = 0
-
-    def count(self, size: int) -> None:
-        """:raises TooMuch:"""
-        self.size += size
-        if self.size > self._limit:
-            raise TooMuch
-
-    def write(self, parts: Sequence[bytes | bytearray]) -> None:
-        for part in parts:
-            self._file.write(part)
-            self._md5.update(part)
-
-    def hash(self, parts: Sequence[bytes | bytearray]) -> None:
-        for part in parts:
-            self._sha512.update(part)
-
-    def finish(self) -> tuple[str, str]:
-        """Sync the file to the disk; returns its SHA-512 and MD5."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        return self._sha512.hexdigest(), self._md5.hexdigest()
-
-    def close(self) -> None:
-        self._file.close()
-
-
-async def batches(stream: AsyncIterator[bytes]) -> AsyncIterator[list[bytes | bytearray]]:
-    """The parts of a stream in lists of some ``BATCH`` bytes. Small parts are put together, large ones never copied."""
-    parts: list[bytes | bytearray] = []
-    size = 0
-    async for part in stream:
-        size += len(part)
-        if len(part) >= SMALL:
-            parts.append(part)
-        elif parts and isinstance(parts[-1], bytearray):
-            parts[-1] += part
-        else:
-            parts.append(bytearray(part))
-        if size >= BATCH:
-            yield parts
-            parts, size = [], 0
-    if parts:
-        yield parts
-
-
-async def receive(
-    core: Core, stream: AsyncIterator[bytes], path: Path, limit: int, alive: Callable[[], None]
-) -> Writer:
-    """Write a stream to ``path``; one batch is written and hashed while the next one arrives, so that memory holds two.
-
-    ``alive`` is called in a thread every ``LIFE_SIGN_SECONDS``; what it raises ends the transfer.
-
-    :raises TooMuch: more than ``limit`` bytes.
-    """
-    loop = asyncio.get_running_loop()
-    writer = await core.in_thread(Writer, path, limit)
-    working: asyncio.Future[Any] | None = None
-    told = loop.time()
-    try:
-        async for parts in batches(stream):
-            writer.count(sum(map(len, parts)))
-            if working is not None:
-                await working
-            working = asyncio.gather(core.in_thread(writer.write, parts), core.in_thread(writer.hash, parts))
-            if loop.time() - told > LIFE_SIGN_SECONDS:
-                await core.in_thread(alive)
-                told = loop.time()
-        if working is not None:
-            await working
-    except BaseException:
-        if working is not None:
-            # The threads still use the file.
-            await asyncio.shield(asyncio.wait([working]))
-        writer.close()
-        raise
-    return writer
 
 
 def sign_of_life(core: Core, image_id: str, upload_id: str) -> None:

@@ -15,18 +15,20 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Permanent
-from tane.services.image.domain import cache, content, quotas, stores
-from tane.services.image.domain.content import Fingerprint, Gone, TooMuch, Writer
+from tane.services.image.domain import cache, content, quotas, receiving, stores
+from tane.services.image.domain.content import Fingerprint, Gone
 from tane.services.image.domain.images import own, visible
 from tane.services.image.domain.inspector import UnacceptableImage
+from tane.services.image.domain.receiving import TooMuch, Writer
 from tane.services.image.drivers.base import StoreError
 from tane.services.image.store import images, locations
 from tane.web import errors
 from tane.web.context import Context
+from tane.web.request import BodyStream
 
 
 async def upload(
-    core: Core, ctx: Context, image_id: str, stream: AsyncIterator[bytes], length: int | None, store: str | None = None
+    core: Core, ctx: Context, image_id: str, stream: BodyStream, length: int | None, store: str | None = None
 ) -> None:
     """Take an image's data from the client. Whatever goes wrong, the image is queued again and nothing is left.
 
@@ -50,7 +52,7 @@ async def upload(
             raise
 
 
-async def stage(core: Core, ctx: Context, image_id: str, stream: AsyncIterator[bytes], length: int | None) -> None:
+async def stage(core: Core, ctx: Context, image_id: str, stream: BodyStream, length: int | None) -> None:
     """Take data that is to be imported later; the image is "uploading" from now on. Raises like :func:`upload`."""
     async with _receiving(core, ctx, image_id, "uploading", stream, length) as (_, upload_id, path, writer):
         sha512, md5 = await core.in_thread(writer.finish)
@@ -60,7 +62,7 @@ async def stage(core: Core, ctx: Context, image_id: str, stream: AsyncIterator[b
 
 @contextlib.asynccontextmanager
 async def _receiving(
-    core: Core, ctx: Context, image_id: str, status: str, stream: AsyncIterator[bytes], length: int | None
+    core: Core, ctx: Context, image_id: str, status: str, stream: BodyStream, length: int | None
 ) -> AsyncIterator[tuple[Row[Any], str, Path, Writer]]:
     """Receive a stream while the image has ``status``; what fails in the block or before it is undone."""
     upload_id = content.new_upload_id()
@@ -68,7 +70,7 @@ async def _receiving(
     path = content.incoming(core, upload_id)
     try:
         alive = functools.partial(content.sign_of_life, core, image_id, upload_id)
-        writer = await content.receive(core, stream, path, content.size_limit(core), alive)
+        writer = await receiving.receive(stream, path, content.size_limit(core), alive)
         if length is not None and writer.size != length:
             writer.close()
             raise errors.BadRequest(

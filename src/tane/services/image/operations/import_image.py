@@ -15,7 +15,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.linux import qemu_img
-from tane.services.image.domain import content, imports, inspector, quotas, stores
+from tane.services.image.domain import content, imports, inspector, quotas, receiving, stores
 from tane.services.image.domain.content import Fingerprint
 from tane.services.image.drivers import http
 from tane.services.image.drivers.base import StoreError
@@ -61,21 +61,19 @@ async def fetch(run: Run[Params]) -> dict[str, Any]:
         found = await run.core.in_slow_thread(_download, run.core, row.id, run.params.uri)
     except StoreError as error:
         raise Permanent(str(error)) from None
-    except content.TooMuch:
+    except receiving.TooMuch:
         raise Permanent("the data exceeds the size limit for images") from None
     return {"file": str(fetched(run.core, row.id)), **found}
 
 
 def _download(core: Core, image_id: str, uri: str) -> dict[str, Any]:
-    writer = content.Writer(fetched(core, image_id), content.size_limit(core))
+    writer = receiving.Writer(fetched(core, image_id), content.size_limit(core))
     still_wanted = imports.StillWanted(core, image_id)
     try:
         with http.opened(uri, core.config.image) as response:
             for data in http.chunks(response):
                 still_wanted()
-                writer.count(len(data))
-                writer.write((data,))
-                writer.hash((data,))
+                writer.take(data)
         sha512, md5 = writer.finish()
     finally:
         writer.close()
@@ -111,7 +109,7 @@ async def inspect(run: Run[Params]) -> dict[str, Any] | None:
     limit = content.size_limit(run.core)
     try:
         made = await run.core.in_thread(content.fingerprint_file, target, wanted, "bare", limit)
-    except content.TooMuch:
+    except receiving.TooMuch:
         raise Permanent("the converted image exceeds the size limit for images") from None
     formats = {"disk_format": wanted, "sent_format": row.disk_format}
     return {"file": str(target), **formats, **msgspec.to_builtins(made)}
