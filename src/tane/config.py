@@ -35,6 +35,7 @@ class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     Of an allowed and a disallowed list only the allowed one counts when it is not empty. A host in ``allowed_hosts``
     may be an internal address, any other may not. ``conversion_format``: what imports are converted to.
+    ``glance_download_properties``: how the properties begin that are taken over from another region's image.
     ``image_cache_dir`` lies in the state folder unless it is absolute, "" is no cache; ``image_cache_max_size``: bytes.
     ``strict_quotas``: data that passes a limit of sizes is refused even when its length was not announced; without it
     only the next upload is, as with Glance.
@@ -42,7 +43,8 @@ class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     stores: dict[str, ImageStore] = {}
     default_store: str = "local"
-    import_methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image")
+    import_methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image", "glance-download")
+    glance_download_properties: tuple[str, ...] = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")
     allowed_schemes: tuple[str, ...] = ("http", "https")
     disallowed_schemes: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()

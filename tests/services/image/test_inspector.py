@@ -61,9 +61,9 @@ def test_an_external_data_file_is_refused(tmp_path: Path) -> None:
         inspect(disk, "qcow2", "bare")
 
 
-@pytest.mark.parametrize("kind", ["monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat"])
-def test_vmdk_files_whose_data_lies_elsewhere_are_refused(tmp_path: Path, kind: str) -> None:
-    disk = make(tmp_path / "disk.vmdk", "vmdk", "-o", f"subformat={kind}")
+@pytest.mark.parametrize("subformat", ["monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat"])
+def test_vmdk_files_whose_data_lies_elsewhere_are_refused(tmp_path: Path, subformat: str) -> None:
+    disk = make(tmp_path / "disk.vmdk", "vmdk", "-o", f"subformat={subformat}")
     with pytest.raises(UnacceptableImage, match="failed safety checks"):
         inspect(disk, "vmdk", "bare")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from tane.core import Core
 from tane.jobs import testing
 from tane.jobs.runner import Runner
 from tane.jobs.testing import Scenario
+from tane.services.identity.domain import catalog as identity_catalog
+from tane.services.identity.domain import plain
 from tane.services.image import interface
 from tane.services.image.domain import cache, content, imports, stores
 from tane.services.image.domain.imports import Import, Method
@@ -26,12 +29,16 @@ from tests.services.image.web import web_server
 
 MIA = Context("req-1", user_id="mia", project_id="garden", roles=("member", "reader"))
 ADMIN = Context("req-2", user_id="root", project_id="garden", roles=("admin", "member", "reader"))
+REMOTE = "6f1f7f0e-6f2a-4c5b-9a51-0000000000aa"
 DATA = b"a disk, or so it says" * 50
 
 
 @pytest.fixture(scope="module")
 def web() -> Iterator[str]:
-    with web_server({"/disk": DATA}) as address:
+    about = {"status": "active", "disk_format": "ari", "container_format": "ari", "size": len(DATA)}
+    about |= {"os_distro": "debian", "hw_disk_bus": "virtio", "speed": "88mph"}
+    there = f"/v2/images/{REMOTE}"
+    with web_server({"/disk": DATA, there: json.dumps(about).encode(), f"{there}/file": DATA}) as address:
         yield address
 
 
@@ -54,6 +61,11 @@ class World:
     def row(self) -> Any:
         with self.core.db.read() as tx:
             return images.get(tx, self.image_id)
+
+    def properties(self) -> dict[str, str]:
+        with self.core.db.read() as tx:
+            found = images.complete(tx, [self.row()])[0].properties
+        return {name: value for name, value in found.items() if not name.startswith("os_glance")}
 
     def stores(self) -> list[str]:
         with self.core.db.read() as tx:
@@ -99,6 +111,29 @@ def copied(world: World) -> None:
 
 def located(world: World) -> None:
     imports.add_location(world.core, MIA, world.image_id, f"{world.web}/disk", {})
+
+
+def from_another_region(world: World) -> None:
+    core = world.core
+    identity_catalog.create_region(core, {"id": "north"})
+    service = plain.create(core, identity_catalog.SERVICE, {"type": "image", "name": "glance"})
+    endpoint = {"service_id": service.id, "interface": "public", "url": world.web, "region_id": "north"}
+    identity_catalog.create_endpoint(core, endpoint)
+    how = Method(name="glance-download", region="North", image_id=REMOTE)
+    with core.db.write() as tx:
+        images.set_property(tx, world.image_id, "os_distro", "windows")
+    imports.start(core, MIA, world.image_id, Import(method=how))
+
+
+def is_as_there(world: World) -> None:
+    is_active("local")(world)
+    assert world.properties() == {"os_distro": "debian", "hw_disk_bus": "virtio"}
+    assert world.row().disk_format == "ari" and world.row().container_format == "ari"
+
+
+def is_as_before(world: World) -> None:
+    is_queued()(world)
+    assert world.properties() == {"os_distro": "windows"} and world.row().container_format == "bare"
 
 
 def cached(world: World) -> None:
@@ -154,6 +189,7 @@ SAGAS: dict[str, tuple[str, Callable[[World], None], Callable[[World], None], Ca
     "glance-direct": ("image.import_image", staged, is_active("local", "second"), is_queued()),
     "web-download": ("image.import_image", downloaded, is_active("second"), is_queued()),
     "copy-image": ("image.import_image", copied, is_active("local", "second"), stays_where_it_was),
+    "glance-download": ("image.import_image", from_another_region, is_as_there, is_as_before),
     "cache": ("image.cache_image", cached, is_at_hand, is_not_at_hand),
     "add location": ("image.add_location", located, is_active("web"), is_queued("web")),
 }

@@ -10,8 +10,13 @@ from typing import Any
 
 
 @contextmanager
-def web_server(files: dict[str, bytes], redirects: dict[str, str] | None = None) -> Iterator[str]:
-    """Serve ``files`` by path; yields the base URL. A file under ``/torn`` breaks off half-way."""
+def web_server(
+    files: dict[str, bytes], redirects: dict[str, str] | None = None, tokens: list[str | None] | None = None
+) -> Iterator[str]:
+    """Serve ``files`` by path; yields the base URL. A file under ``/torn`` breaks off half-way.
+
+    ``tokens`` gets the ``X-Auth-Token`` of each request.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
@@ -21,6 +26,8 @@ def web_server(files: dict[str, bytes], redirects: dict[str, str] | None = None)
             self.answer(body=True)
 
         def answer(self, *, body: bool) -> None:
+            if tokens is not None:
+                tokens.append(self.headers["X-Auth-Token"])
             if redirects and self.path in redirects:
                 self.send_response(302)
                 self.send_header("Location", redirects[self.path])

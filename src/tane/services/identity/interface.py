@@ -8,7 +8,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.identity.domain import tokens
+from tane.services.identity.domain import catalog, tokens
 from tane.services.identity.domain.bootstrap import CatalogEntry, bootstrap, publish
 from tane.services.identity.store import limits, rows
 from tane.services.identity.tables import project, user
@@ -20,6 +20,7 @@ __all__ = [
     "authenticate",
     "bootstrap",
     "effective_limits",
+    "endpoint_url",
     "project_named",
     "project_row",
     "publish",
@@ -61,6 +62,17 @@ def _context(valid: tokens.Token, token: str, request_id: str) -> Context:
         restricted=app is not None and not app.unrestricted,
         access_rules=None if rules is None else tuple(AccessRule(r.service, r.method, r.path) for r in rules),
     )
+
+
+def endpoint_url(core: Core, project_id: str, service_type: str, region: str, interface: str) -> str | None:
+    """Where the catalogue of a project says that a service of a region is, or None. Regions are told apart by their
+    letters, not by their case."""
+    for service in catalog.catalog(core, project_id):
+        for endpoint in service["endpoints"]:
+            same = (endpoint["region_id"] or "").lower() == region.lower() and endpoint["interface"] == interface
+            if service["type"] == service_type and same:
+                return str(endpoint["url"])
+    return None
 
 
 def project_row(tx: Tx, project_id: str) -> Row[Any] | None:

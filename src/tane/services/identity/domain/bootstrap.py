@@ -86,7 +86,9 @@ def publish(core: Core, entries: Iterable[CatalogEntry]) -> None:
             if not found:
                 values = {"id": service_id, "type": entry.type, "name": entry.name, "description": ""}
                 rows.add(tx, tables.service, {**values, "enabled": True, "extra": {}, "created_at": tx.now})
-            present = {e.interface: e for e in rows.find(tx, tables.endpoint, {"service_id": service_id})}
+            present = {
+                e.interface: e for e in rows.find(tx, tables.endpoint, {"service_id": service_id, "region_id": region})
+            }
             for interface in ("public", "internal", "admin"):
                 url = base + entry.path
                 if interface not in present:

@@ -35,14 +35,26 @@ def _wanted(methods: Sequence[str], body: Any) -> Import:
     wanted = body.get("stores")
     if wanted is not None and not (isinstance(wanted, list) and all(isinstance(name, str) for name in wanted)):
         raise BadRequest("'stores' must be a list of store names")
-    uri = method.get("uri", "")
     return Import(
-        method=Method(name=method["name"], uri=uri if isinstance(uri, str) else ""),
+        method=Method(
+            name=method["name"],
+            uri=_text(method, "uri"),
+            region=_text(method, "glance_region"),
+            image_id=_text(method, "glance_image_id"),
+            interface=_text(method, "glance_service_interface", "public"),
+        ),
         stores=wanted,
         all_stores=body.get("all_stores", False),
         all_stores_must_succeed=body.get("all_stores_must_succeed", True),
         sent=body,
     )
+
+
+def _text(method: dict[str, Any], name: str, default: str = "") -> str:
+    value = method.get(name, default)
+    if not isinstance(value, str):
+        raise BadRequest(f"'{name}' must be a text")
+    return value
 
 
 def import_info(request: Request) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
-from tane.services.image.domain import content, quotas, stores
+from tane.services.image.domain import content, quotas, remote, stores
 from tane.services.image.domain.images import own, visible
 from tane.services.image.drivers import http
 from tane.services.image.drivers.base import StoreError
@@ -33,10 +33,13 @@ FAILED = "os_glance_failed_import"
 
 
 class Method(msgspec.Struct, kw_only=True):
-    """How data comes: ``uri`` for web-download."""
+    """How data comes: ``uri`` for web-download; the other region, image and kind of endpoint for glance-download."""
 
     name: str
     uri: str = ""
+    region: str = ""
+    image_id: str = ""
+    interface: str = "public"
 
 
 class Import(msgspec.Struct, kw_only=True):
@@ -61,6 +64,8 @@ def start(core: Core, ctx: Context, image_id: str, wanted: Import) -> str | None
         raise BadRequest(f"Unknown import method name '{method}'.")
     if method == "web-download":
         _check_uri(core, wanted.method.uri)
+    elif method == "glance-download":
+        _check_remote(wanted.method)
     with core.db.write() as tx:
         row = visible(tx, ctx, image_id)
         if method != "copy-image":
@@ -80,7 +85,10 @@ def start(core: Core, ctx: Context, image_id: str, wanted: Import) -> str | None
                 images.set_property(tx, image_id, LEFT, "")
                 images.set_property(tx, image_id, FAILED, "")
                 return None
-        return enqueue(tx, ctx, row, "api_image_import", wanted, names)
+        task_id = enqueue(tx, ctx, row, "api_image_import", wanted, names)
+        if method == "glance-download":
+            remote.remember(core, task_id, ctx)
+        return task_id
 
 
 def enqueue(tx: Tx, ctx: Context, row: Row[Any], kind: str, wanted: Import, names: Sequence[str]) -> str:
@@ -103,6 +111,11 @@ def enqueue(tx: Tx, ctx: Context, row: Row[Any], kind: str, wanted: Import, name
         task_id=task_id,
         method=wanted.method.name,
         uri=wanted.method.uri,
+        remote={
+            "region": wanted.method.region,
+            "image_id": wanted.method.image_id,
+            "interface": wanted.method.interface,
+        },
         stores=list(names),
         all_stores_must_succeed=wanted.all_stores_must_succeed,
     )
@@ -178,14 +191,24 @@ def _check_uri(core: Core, uri: str) -> None:
         raise BadRequest(str(error)) from None
 
 
+def _check_remote(method: Method) -> None:
+    for name, value in (("glance_region", method.region), ("glance_image_id", method.image_id)):
+        if not value:
+            raise BadRequest(f"'{name}' needs to be set for glance-download import method")
+    try:
+        uuid.UUID(method.image_id)
+    except ValueError:
+        raise BadRequest(f"Remote image id does not look like a UUID: {method.image_id}") from None
+
+
 def _require_state(row: Row[Any], method: str) -> None:
     copying = method == "copy-image"
     if row.status == "active" and not copying:
         raise Conflict("Image with status active cannot be target for import")
     if row.status != "active" and copying:
         raise Conflict("Only images with status active can be targeted for copying")
-    if row.status != "queued" and method == "web-download":
-        raise Conflict("Image needs to be in 'queued' state to use 'web-download' method")
+    if row.status != "queued" and method in ("web-download", "glance-download"):
+        raise Conflict(f"Image needs to be in 'queued' state to use '{method}' method")
     if (row.status != "uploading" or row.staged is None) and method == "glance-direct":
         raise Conflict("Image needs to be staged before 'glance-direct' method can be used")
     for name in ("container_format", "disk_format"):

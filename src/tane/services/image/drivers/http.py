@@ -12,6 +12,8 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,14 @@ from tane.services.image.drivers.base import StoreError
 
 CHUNK = 1 << 20
 TIMEOUT_SECONDS = 30.0
+HEAD_SECONDS = 60.0
+"""Within which an answer must begin."""
+
+PATIENCE_SECONDS, SLOWEST = 60.0, 8 << 10
+"""After how many seconds data must have come with how many bytes a second: few threads wait for all strangers."""
+
 MOST_REDIRECTS = 5
+REDIRECTS = (301, 302, 303, 307, 308)
 PORTS = {"http": 80, "https": 443}
 EMBEDDING = (ipaddress.ip_network("64:ff9b::/96"),)
 """IPv6 networks whose addresses stand for the IPv4 address in their last 32 bits."""
@@ -114,33 +123,97 @@ def opened(url: str, settings: ImageSettings, method: str = "GET") -> Iterator[h
     """The response to a URL after its redirects. :raises StoreError: it cannot be had. :raises Refused:"""
     for _ in range(MOST_REDIRECTS + 1):
         parts, addresses = resolve(url, settings)
-        connection = _Connection(parts, addresses)
-        response: http.client.HTTPResponse | None = None
-        try:
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request(method, path, headers={"User-Agent": "tane", "Accept-Encoding": "identity"})
-            response = connection.getresponse()
-            if response.status in (301, 302, 303, 307, 308) and response.headers.get("location"):
-                url = urljoin(url, response.headers["location"])
+        with _response(url, _Connection(parts, addresses), method, {}) as response:
+            if response.status in REDIRECTS and response.headers.get("location"):
+                url = _next(url, response.headers["location"])
                 continue
-            if response.status != 200:
-                raise StoreError(f"{url} answers {response.status} {response.reason}")
+            _require_success(url, response)
             yield response
             return
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise StoreError(f"{url} cannot be fetched: {error or type(error).__name__}") from None
-        finally:
-            # A response after which the server closes has taken the socket over.
-            if response is not None:
-                response.close()
-            connection.close()
     raise StoreError(f"{url}: more than {MOST_REDIRECTS} redirects")
 
 
-def chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """:raises StoreError: the data broke off."""
+@contextlib.contextmanager
+def trusted(url: str, headers: dict[str, str]) -> Iterator[http.client.HTTPResponse]:
+    """The response of an address that an administrator wrote: it is not judged, and no redirect is followed.
+
+    :raises StoreError: it cannot be had.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS.get(parts.scheme)
+    except ValueError:
+        port = None
+    if port is None or not parts.hostname:
+        raise StoreError(f"{url} is no address of the web")
+    with _response(url, _Connection(parts, [parts.hostname]), "GET", headers) as response:
+        _require_success(url, response)
+        yield response
+
+
+@contextlib.contextmanager
+def _response(
+    url: str, connection: _Connection, method: str, headers: dict[str, str]
+) -> Iterator[http.client.HTTPResponse]:
+    response: http.client.HTTPResponse | None = None
+    parts = urlsplit(url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        with _within(HEAD_SECONDS, connection):
+            connection.request(method, path, headers={"User-Agent": "tane", "Accept-Encoding": "identity", **headers})
+            response = connection.getresponse()
+        yield response
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise StoreError(f"{url} cannot be fetched: {error or type(error).__name__}") from None
+    finally:
+        # A response after which the server closes has taken the socket over.
+        if response is not None:
+            response.close()
+        connection.close()
+
+
+@contextlib.contextmanager
+def _within(seconds: float, connection: _Connection) -> Iterator[None]:
+    """Break the connection off when the block takes longer: a server may send one byte before each timeout."""
+
+    def end() -> None:
+        with contextlib.suppress(OSError):
+            if connection.sock is not None:
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _require_success(url: str, response: http.client.HTTPResponse) -> None:
+    if response.status != 200:
+        raise StoreError(f"{url} answers {response.status} {response.reason}")
+
+
+def _next(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise StoreError(f"{url} leads to no address") from None
+
+
+def chunks(response: http.client.HTTPResponse, most: int | None = None) -> Iterator[bytes]:
+    """At most ``most`` bytes when given. :raises StoreError: the data broke off, is too much, or comes too slowly."""
     left = response.length
-    while data := response.read(CHUNK):
+    begun, size = time.monotonic(), 0
+    # What is there is taken: waiting for a whole chunk, a server that trickles would hold this thread for ever.
+    while data := response.read1(CHUNK):
+        size += len(data)
+        if most is not None and size > most:
+            raise StoreError("the answer is too large")
+        seconds = time.monotonic() - begun
+        if seconds > PATIENCE_SECONDS and size < seconds * SLOWEST:
+            raise StoreError(f"the data comes too slowly: {size} bytes in {seconds:.0f} s")
         if left is not None:
             left -= len(data)
         yield data

@@ -5,6 +5,7 @@ importing → active; queued again when it failed, with nothing of it left. A co
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.linux import qemu_img
-from tane.services.image.domain import content, imports, inspector, quotas, receiving, stores
+from tane.services.image.domain import content, imports, inspector, quotas, receiving, remote, stores
 from tane.services.image.domain.content import Fingerprint
 from tane.services.image.drivers import http
 from tane.services.image.drivers.base import StoreError
@@ -29,6 +30,7 @@ class Params(msgspec.Struct):
     method: str
     stores: list[str]
     uri: str = ""
+    remote: dict[str, str] = {}
     all_stores_must_succeed: bool = True
 
 
@@ -58,7 +60,7 @@ async def fetch(run: Run[Params]) -> dict[str, Any]:
             raise Permanent("the staged data is gone")
         return {"file": str(content.staged(run.core, row.id)), **row.staged}
     try:
-        found = await run.core.in_slow_thread(_download, run.core, row.id, run.params.uri)
+        found = await run.core.in_slow_thread(_download, run.core, row, run.params)
     except StoreError as error:
         raise Permanent(str(error)) from None
     except receiving.TooMuch:
@@ -66,14 +68,33 @@ async def fetch(run: Run[Params]) -> dict[str, Any]:
     return {"file": str(fetched(run.core, row.id)), **found}
 
 
-def _download(core: Core, image_id: str, uri: str) -> dict[str, Any]:
+def _download(core: Core, row: Row[Any], params: Params) -> dict[str, Any]:
+    if params.method == "web-download":
+        return _write(core, row.id, http.HttpStore(core.config.image).read(params.uri))
+    caller = remote.caller(core, params.task_id)
+    there, wanted = remote.service(core, caller, params.remote["region"], params.remote["interface"]), params.remote
+    about = remote.describe(core, caller, there.show(wanted["image_id"]))
+    found = _write(core, row.id, there.read(wanted["image_id"]))
+    remote.check(about, found["size"], found["sha512"])
+    formats = {"disk_format": about["disk_format"], "container_format": about["container_format"]}
+    return {**found, **formats, "properties": about["properties"], "before": _before(core, row)}
+
+
+def _before(core: Core, row: Row[Any]) -> dict[str, Any]:
+    """What a download from another region changes, as it is now."""
+    with core.db.read() as tx:
+        [image] = images.complete(tx, [row])
+    properties = {name: value for name, value in image.properties.items() if not name.startswith("os_glance")}
+    return {"disk_format": row.disk_format, "container_format": row.container_format, "properties": properties}
+
+
+def _write(core: Core, image_id: str, chunks: Iterator[bytes]) -> dict[str, Any]:
     writer = receiving.Writer(fetched(core, image_id), content.size_limit(core))
     still_wanted = imports.StillWanted(core, image_id)
     try:
-        with http.opened(uri, core.config.image) as response:
-            for data in http.chunks(response):
-                still_wanted()
-                writer.take(data)
+        for data in chunks:
+            still_wanted()
+            writer.take(data)
         sha512, md5 = writer.finish()
     finally:
         writer.close()
@@ -93,17 +114,19 @@ async def inspect(run: Run[Params]) -> dict[str, Any] | None:
         return None
     row = await run.read(existing, run.params.image_id)
     path = Path(run.data["file"])
+    sent: str = run.data.get("disk_format", row.disk_format)
+    container = run.data.get("container_format", row.container_format)
     try:
-        found = await run.core.in_thread(inspector.inspect, path, row.disk_format, row.container_format)
+        found = await run.core.in_thread(inspector.inspect, path, sent, container)
     except inspector.UnacceptableImage as error:
         raise Permanent(str(error)) from None
     wanted = run.core.config.image.conversion_format
-    if not wanted or wanted == row.disk_format or row.disk_format == "iso" or row.container_format != "bare":
-        return {"virtual_size": found.virtual_size, "sent_format": row.disk_format}
+    if not wanted or wanted == sent or sent == "iso" or container != "bare":
+        return {"virtual_size": found.virtual_size, "sent_format": sent}
     target = converted(run.core, row.id)
     try:
-        await qemu_img.check_untrusted(path, row.disk_format)
-        await qemu_img.convert(path, qemu_img.FORMATS[row.disk_format], target, target_format=qemu_img.FORMATS[wanted])
+        await qemu_img.check_untrusted(path, sent)
+        await qemu_img.convert(path, qemu_img.FORMATS[sent], target, target_format=qemu_img.FORMATS[wanted])
     except qemu_img.ImageError as error:
         raise Permanent(f"Image conversion failed: {error}") from None
     limit = content.size_limit(run.core)
@@ -111,7 +134,7 @@ async def inspect(run: Run[Params]) -> dict[str, Any] | None:
         made = await run.core.in_thread(content.fingerprint_file, target, wanted, "bare", limit)
     except receiving.TooMuch:
         raise Permanent("the converted image exceeds the size limit for images") from None
-    formats = {"disk_format": wanted, "sent_format": row.disk_format}
+    formats = {"disk_format": wanted, "sent_format": sent}
     return {"file": str(target), **formats, **msgspec.to_builtins(made)}
 
 
@@ -186,6 +209,7 @@ async def drop(run: Run[Params]) -> None:
 async def finish(run: Run[Params]) -> None:
     await run.write(_finish, run.core, run.params, run.data)
     await forget(run)
+    remote.forget(run.core, run.params.task_id)
 
 
 def _finish(tx: Tx, core: Core, params: Params, data: dict[str, Any]) -> None:
@@ -194,8 +218,10 @@ def _finish(tx: Tx, core: Core, params: Params, data: dict[str, Any]) -> None:
         found = msgspec.convert(data, Fingerprint)
         # Others may have used the room up since it was looked at.
         _require_room(tx, core, params, found.size)
-        more = {"disk_format": data["disk_format"]} if "disk_format" in data else {}
-        images.change(tx, row.id, **content.describe(found), **more, status="active", staged=None, fault=None)
+        formats = {name: data[name] for name in ("disk_format", "container_format") if name in data}
+        images.change(tx, row.id, **content.describe(found), **formats, status="active", staged=None, fault=None)
+        for name, value in data.get("properties", {}).items():
+            images.set_property(tx, row.id, name, value)
     imports.succeed(tx, params.task_id, params.image_id)
 
 
@@ -204,9 +230,11 @@ async def unfinish(run: Run[Params]) -> None:
         row = images.get(tx, run.params.image_id)
         if row is not None and row.status == "active" and run.params.method != "copy-image":
             nothing = {"size": None, "virtual_size": None, "checksum": None, "os_hash_algo": None}
-            images.change(
-                tx, row.id, **nothing, os_hash_value=None, disk_format=run.data["sent_format"], status="importing"
-            )
+            before = run.data.get("before", {"disk_format": run.data["sent_format"], "properties": {}})
+            formats = {name: before[name] for name in ("disk_format", "container_format") if name in before}
+            images.change(tx, row.id, **nothing, **formats, os_hash_value=None, status="importing")
+            for name in run.data.get("properties", {}):
+                images.set_property(tx, row.id, name, before["properties"].get(name))
 
     await run.write(back)
 
@@ -220,6 +248,7 @@ async def failed(run: Run[Params], reason: str) -> None:
 
     await run.write(fail)
     await forget(run)
+    remote.forget(run.core, run.params.task_id)
 
 
 OPERATION = Operation(
