@@ -26,6 +26,7 @@ __all__ = [
     "delete_image",
     "fail_image",
     "image_by_id",
+    "image_of_project",
     "remove_image",
     "scratch_path",
     "store_file",
@@ -67,6 +68,13 @@ def visible_image(tx: Tx, ctx: Context, image_id: str) -> ImageInfo:
 def image_by_id(tx: Tx, image_id: str) -> ImageInfo | None:
     """The image whoever owns it, or None: for operations."""
     row = store.get(tx, image_id)
+    return None if row is None else _info(tx, row)
+
+
+def image_of_project(tx: Tx, project_id: str, image_id: str) -> ImageInfo | None:
+    """The image when a project may use it, as :func:`visible_image` for a caller, or None: for what properties name."""
+    viewer = store.Viewer(project_id=project_id, is_admin=False)
+    row = store.seen_by(tx, viewer, image_id)
     return None if row is None else _info(tx, row)
 
 

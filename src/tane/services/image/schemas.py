@@ -34,7 +34,7 @@ class ImageFields(LooseBody):
 
 
 class ImageCreate(ImageFields):
-    id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")] | Unset = UNSET
+    id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")] | Unset = UNSET
 
 
 class MemberCreate(LooseBody):

@@ -40,13 +40,13 @@ def parts(tx: Tx, server_id: str) -> Parts:
     properties = _image_properties(tx, row, devices)
     root = None
     if row.image_id is not None:
-        root = RootDisk(image=_content(tx, row.image_id), size_gb=row.flavor["disk"])
+        root = RootDisk(image=_content(image.image_by_id(tx, row.image_id), row.image_id), size_gb=row.flavor["disk"])
     return Parts(
         server=row,
         devices=devices,
         nics=tuple(network.nics(tx, server_id)),
         root=root,
-        kernel=_kernel(tx, properties, row.root_device_name),
+        kernel=_kernel(tx, row, properties),
         config_drive=ConfigDrive(files=metadata.config_drive(tx, row)) if row.config_drive else None,
     )
 
@@ -83,21 +83,20 @@ def _image_properties(tx: Tx, row: Row[Any], devices: list[Row[Any]]) -> dict[st
     return volume.volume_info(tx, None, root.volume_id).image_metadata if root is not None else {}
 
 
-def _content(tx: Tx, image_id: str) -> ImageRef:
-    info = image.image_by_id(tx, image_id)
+def _content(info: image.ImageInfo | None, image_id: str) -> ImageRef:
     if info is None or info.ref is None:
         raise Permanent(f"Image {image_id} could not be found or has no data.")
     return info.ref
 
 
-def _kernel(tx: Tx, properties: dict[str, str], root_device: str) -> Kernel | None:
-    """Direct kernel boot, when the image asks for it."""
+def _kernel(tx: Tx, row: Row[Any], properties: dict[str, str]) -> Kernel | None:
+    """Direct kernel boot, when the image asks for it: of images that the server's project may use."""
     kernel_id = properties.get("kernel_id")
     if not kernel_id:
         return None
     ramdisk_id = properties.get("ramdisk_id")
     return Kernel(
-        kernel=_content(tx, kernel_id),
-        ramdisk=_content(tx, ramdisk_id) if ramdisk_id else None,
-        command_line=properties.get("os_command_line") or f"root={root_device} {CONSOLES}",
+        kernel=_content(image.image_of_project(tx, row.project_id, kernel_id), kernel_id),
+        ramdisk=_content(image.image_of_project(tx, row.project_id, ramdisk_id), ramdisk_id) if ramdisk_id else None,
+        command_line=properties.get("os_command_line") or f"root={row.root_device_name} {CONSOLES}",
     )

@@ -71,9 +71,12 @@ def create(request: Request) -> Response:
     return Response(_view(request, image), headers=headers)
 
 
-def update(request: Request) -> dict[str, Any]:
+async def update(request: Request) -> dict[str, Any]:
+    core, ctx, image_id = request.core, request.ctx, request.path["image_id"]
     changes = changes_of(request.headers.get("content-type", ""), request.raw)
-    return _view(request, updates.update(request.core, request.ctx, request.path["image_id"], changes))
+    if any(change.name == "locations" for change in changes):
+        await core.in_slow_thread(updates.measure, core, ctx, image_id, changes)
+    return _view(request, await core.in_thread(updates.update, core, ctx, image_id, changes))
 
 
 def delete(request: Request) -> None:

@@ -73,9 +73,9 @@ def index(
     marker: str | None,
     limit: int,
 ) -> list[Image]:
-    """:raises BadRequest: the marker is no image."""
+    """:raises BadRequest: the marker is no image that ``viewer`` sees."""
     with core.db.read() as tx:
-        start = images.get(tx, marker) if marker else None
+        start = images.seen_by(tx, viewer, marker) if marker else None
         if marker and start is None:
             raise BadRequest(f"No image found with ID {marker}")
         return images.complete(tx, images.find(tx, viewer, conditions, order, start, limit))
@@ -100,7 +100,8 @@ def insert(tx: Tx, core: Core, ctx: Context, values: Mapping[str, Any], properti
     check_properties(properties)
     quotas.require(tx, core, owner, image_count_total=1)
     image_id = str(values.get("id") or uuid.uuid4()).lower()
-    if images.get(tx, image_id) is not None:
+    # A job of an image that was deleted would meet the new one.
+    if images.get(tx, image_id) is not None or jobs.pending(tx, f"image:{image_id}") is not None:
         raise Conflict(f"Image ID {image_id} already exists!")
     row = {
         "id": image_id,

@@ -104,8 +104,10 @@ def _vmdk(file: BinaryIO, size: int) -> int:
     if not header.startswith(b"KDMV"):
         raise _refuse("only VMDK files that hold their own data (monolithicSparse, streamOptimized) are accepted")
     capacity, _, offset, length = struct.unpack_from("<QQQQ", header, 12)
-    if not offset or not 0 < length <= 2048:
-        raise _refuse("the VMDK file has no descriptor of its own")
+    # QEMU looks for a parent in the second sector, wherever the header says that the descriptor is, and opens the
+    # extents that the descriptor names when the capacity is 0.
+    if offset != 1 or not capacity or not 0 < length <= 2048:
+        raise _refuse("the VMDK file has no descriptor of its own where it is looked for")
     text = _at(file, offset * SECTOR, length * SECTOR).split(b"\0")[0].decode("utf-8", "replace")
     kind = re.search(r'^\s*createType\s*=\s*"([^"]*)"', text, re.MULTILINE)
     if kind is None or kind.group(1) not in ("monolithicSparse", "streamOptimized"):

@@ -45,8 +45,11 @@ def delete_from_store(core: Core, ctx: Context, image_id: str, store: str) -> No
     content.collect(core, store, mine[0].url)
 
 
-def replace(tx: Tx, core: Core, row: Row[Any], value: Any) -> dict[str, Any]:
-    """``replace /locations``: other metadata, another order, more of them; returns the image's columns that change."""
+def replace(tx: Tx, core: Core, row: Row[Any], value: Any, told: int | None) -> dict[str, Any]:
+    """``replace /locations``: other metadata, another order, more of them; returns the image's columns that change.
+
+    ``told``: see :func:`size`.
+    """
     _require_visible(core, "update")
     if not value:
         raise Forbidden("Cannot set locations to empty list.")
@@ -63,11 +66,11 @@ def replace(tx: Tx, core: Core, row: Row[Any], value: Any) -> dict[str, Any]:
     locations.clear(tx, row.id)
     for url, store, meta in wanted:
         locations.add(tx, row.id, store, url, meta)
-    return {**columns, **_activated(tx, core, row, wanted)}
+    return {**columns, **_activated(tx, core, row, len(wanted), told)}
 
 
-def add(tx: Tx, core: Core, row: Row[Any], place: str, value: Any) -> dict[str, Any]:
-    """``add /locations/N``; returns the columns of the image that change with it."""
+def add(tx: Tx, core: Core, row: Row[Any], place: str, value: Any, told: int | None) -> dict[str, Any]:
+    """``add /locations/N``; returns the columns of the image that change with it. ``told``: see :func:`size`."""
     _require_visible(core, "add")
     if row.status not in ("active", "queued"):
         raise Conflict(f"It's not allowed to add locations if image status is {row.status}.")
@@ -79,7 +82,7 @@ def add(tx: Tx, core: Core, row: Row[Any], place: str, value: Any) -> dict[str, 
         raise BadRequest(f"The location {url} already exists")
     columns = _announced(row, [value])
     locations.add(tx, row.id, store, url, meta, None if place == "-" else int(place[:9]))
-    return {**columns, **_activated(tx, core, row, [(url, store, meta)])}
+    return {**columns, **_activated(tx, core, row, len(present) + 1, told)}
 
 
 def _announced(row: Row[Any], items: list[Any]) -> dict[str, Any]:
@@ -148,14 +151,24 @@ def _checked(core: Core, item: Any, known: dict[str, str]) -> tuple[str, str, di
     return url, imports.require_http(core), meta
 
 
-def _activated(tx: Tx, core: Core, row: Row[Any], wanted: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
+def size(core: Core, value: Any) -> int | None:
+    """In bytes, of the data at the first location a patch names. :raises BadRequest: it cannot be had."""
+    _require_visible(core, "add")
+    item = value[0] if isinstance(value, list) and value else value
+    if not item:
+        return None
+    url, store, _ = _checked(core, item, {})
+    try:
+        return stores.all_stores(core)[store].size(url)
+    except StoreError as error:
+        raise BadRequest(f"Invalid location {url}: {error}") from None
+
+
+def _activated(tx: Tx, core: Core, row: Row[Any], copies: int, told: int | None) -> dict[str, Any]:
     """A queued image that is given a location is active at once; nobody hashes it, only its size is asked."""
     if row.status != "queued":
         return {}
-    url, store, _ = wanted[0]
-    try:
-        size = stores.all_stores(core)[store].size(url)
-    except StoreError as error:
-        raise BadRequest(f"Invalid location {url}: {error}") from None
-    quotas.require_room(tx, core, row, "image_size_total", size * len(wanted))
-    return {"status": "active", "size": size}
+    if told is None:
+        raise Conflict("The image has changed meanwhile: ask again.")
+    quotas.require_room(tx, core, row, "image_size_total", told * copies)
+    return {"status": "active", "size": told}

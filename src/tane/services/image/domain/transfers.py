@@ -190,18 +190,28 @@ async def read(core: Core, image_id: str) -> AsyncIterator[bytes]:
 
 def _first_location(core: Core, image_id: str) -> Iterator[bytes]:
     with core.db.read() as tx:
-        places = locations.of_image(tx, image_id)
+        places, row = locations.of_image(tx, image_id), images.get(tx, image_id)
+    size = (row.size or 0) if row is not None else 0
     reason = StoreError(f"image {image_id} has no data")
     for place in places:
         store = stores.all_stores(core).get(place.store)
         if store is None:
             continue
-        data = store.read(place.url)
+        data = _at_most(store.read(place.url), size)
         try:
             return itertools.chain((next(data, b""),), data)
         except StoreError as error:
             reason = error
     raise reason
+
+
+def _at_most(data: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """What lies at a URL may have grown; an image never does."""
+    for part in data:
+        yield part[:size]
+        size -= len(part)
+        if size <= 0:
+            return
 
 
 async def take_file(core: Core, image_id: str, path: Path) -> None:

@@ -19,13 +19,15 @@ from tane.web.errors import Conflict, Forbidden
 
 
 class Change(msgspec.Struct):
-    """One operation of a JSON patch. ``place`` is what follows in the path (``/locations/0``)."""
+    """One operation of a JSON patch. ``place`` is what follows in the path (``/locations/0``); ``size`` that of a
+    location's data, where it was asked for."""
 
     op: Literal["add", "replace", "remove"]
     name: str
     value: Any = None
     place: str = ""
     draft: int = 10
+    size: int | None = None
 
 
 class _State:
@@ -35,6 +37,19 @@ class _State:
         self.values: dict[str, Any] = {}
         self.properties = dict(image.properties)
         self.tags = list(image.tags)
+
+
+def measure(core: Core, ctx: Context, image_id: str, changes: Sequence[Change]) -> None:
+    """Ask the web for the size of what is to become the data of a queued image.
+
+    Before :func:`update` and on a thread of its own: whoever answers slowly holds neither a transaction nor the API.
+    """
+    with core.db.read() as tx:
+        row = own(tx, ctx, image_id)
+    for change in changes:
+        if row.status == "queued" and change.name == "locations" and change.op != "remove":
+            _require_rule(core, ctx, change)
+            change.size = locations.size(core, change.value)
 
 
 def update(core: Core, ctx: Context, image_id: str, changes: Sequence[Change]) -> Image:
@@ -67,15 +82,19 @@ def update(core: Core, ctx: Context, image_id: str, changes: Sequence[Change]) -
 
 
 def _locations(tx: Tx, core: Core, ctx: Context, row: Row[Any], change: Change) -> dict[str, Any]:
-    rule = "delete_image_location" if change.op == "remove" else "set_image_location"
-    if not core.policy.allows(rule, ctx):
-        raise Forbidden(f"You are not authorized to complete {rule} action.")
+    _require_rule(core, ctx, change)
     if change.op == "remove":
         locations.remove(tx, core, row, change.place)
         return {}
     if change.op == "add":
-        return locations.add(tx, core, row, change.place, change.value)
-    return locations.replace(tx, core, row, change.value)
+        return locations.add(tx, core, row, change.place, change.value, change.size)
+    return locations.replace(tx, core, row, change.value, change.size)
+
+
+def _require_rule(core: Core, ctx: Context, change: Change) -> None:
+    rule = "delete_image_location" if change.op == "remove" else "set_image_location"
+    if not core.policy.allows(rule, ctx):
+        raise Forbidden(f"You are not authorized to complete {rule} action.")
 
 
 def _attribute(core: Core, ctx: Context, row: Row[Any], change: Change, state: _State) -> None:

@@ -123,13 +123,15 @@ async def inspect(run: Run[Params]) -> dict[str, Any] | None:
     wanted = run.core.config.image.conversion_format
     if not wanted or wanted == sent or sent == "iso" or container != "bare":
         return {"virtual_size": found.virtual_size, "sent_format": sent}
-    target = converted(run.core, row.id)
+    target, limit = converted(run.core, row.id), content.size_limit(run.core)
+    if found.virtual_size > limit:
+        # What unpacks to more than there may be is not unpacked to see.
+        raise Permanent("the converted image exceeds the size limit for images")
     try:
         await qemu_img.check_untrusted(path, sent)
         await qemu_img.convert(path, qemu_img.FORMATS[sent], target, target_format=qemu_img.FORMATS[wanted])
     except qemu_img.ImageError as error:
         raise Permanent(f"Image conversion failed: {error}") from None
-    limit = content.size_limit(run.core)
     try:
         made = await run.core.in_thread(content.fingerprint_file, target, wanted, "bare", limit)
     except receiving.TooMuch:

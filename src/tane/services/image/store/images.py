@@ -123,6 +123,12 @@ def find(
     return tx.all(page(statement, columns, values, limit))
 
 
+def seen_by(tx: Tx, viewer: Viewer, image_id: str) -> Row[Any] | None:
+    """The image when ``viewer`` may see it at all, whatever its list asks for."""
+    anything = Viewer(project_id=viewer.project_id, is_admin=viewer.is_admin, visibility="all", member_status="all")
+    return tx.first(select(image).where(image.c.id == image_id, *_visible(anything)))
+
+
 def _visible(viewer: Viewer) -> list[Any]:
     own = image.c.project_id == viewer.project_id
     wanted: list[Any] = []
