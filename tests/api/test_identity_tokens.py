@@ -7,10 +7,14 @@ from datetime import datetime
 
 import httpx
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from tane.services.identity.domain import audit, keys, revocations
+from tane.services.identity.domain.memory import Desk
+from tane.services.identity.domain.tokens import user_at
+from tane.services.identity.store.audit import NUMBER
 from tane.services.identity.tables import revoked_token
+from tane.services.identity.tables import user as user_table
 from tests.api.identity_support import (
     V3,
     as_in,
@@ -313,6 +317,24 @@ def test_changes_of_one_process_hold_at_once_in_the_other(cloud: ApiCloud) -> No
         user.get(f"{V3}/auth/projects", expect=401)
         assert authenticate(cloud, by_password("mia", "mia-secret")).status_code == 401
         assert authenticate(cloud, by_password("mia", "another")).status_code == 201
+
+
+def test_what_was_read_before_a_change_reaches_nobody_who_came_after_it(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three requests at a time: one reads slowly, one comes after the change, one has looked before it and lags."""
+    user = make_user(cloud.admin, "mia")
+    before = cloud.core.db.glance(NUMBER)
+    with Desk(cloud.core) as slow:
+        assert slow.tx.first(select(user_table)), "what it sees of the database is fixed now"
+        cloud.admin.patch(f"{V3}/users/{user['id']}", {"user": {"enabled": False}}, 200)
+        with Desk(cloud.core) as late:
+            monkeypatch.setattr(cloud.core.db, "glance", lambda query: before)
+            Desk(cloud.core)
+            read = user_at(slow, user["id"])
+            assert read is not None and read.enabled
+            found = user_at(late, user["id"])
+            assert found is not None and not found.enabled
 
 
 def test_a_service_reads_tokens_and_does_not_just_check_them(cloud: ApiCloud) -> None:

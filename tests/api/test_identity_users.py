@@ -224,6 +224,7 @@ def test_who_stayed_away_and_is_enabled_again_has_no_old_token_back(cloud: ApiCl
     settings(cloud, disable_user_account_days_inactive=30, token_ttl=60 * 86400)
     mia, options = cloud.new_user("mia", "garden"), {"options": {"ignore_user_inactivity": True}}
     cloud.admin.patch(f"{V3}/users/{cloud.admin.user_id}", {"user": options}, 200)
+    mia.get(f"{V3}/auth/projects")
     cloud.advance(31 * 86400)
     mia.get(f"{V3}/auth/projects", expect=401)
     cloud.admin.patch(f"{V3}/users/{mia.user_id}", {"user": {"enabled": True}}, 200)

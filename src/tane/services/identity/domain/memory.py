@@ -1,8 +1,9 @@
 """What this process remembers of identity data, so that a known token costs no query. Never the truth.
 
 All of it holds for one number of the database's ``identity_generation``, which every change of identity data counts up
-in its own transaction. The number is looked at before anything remembered is used, so that a change holds at once in
-every process (docs/decisions/0005-what-a-process-remembers.md).
+in its own transaction, and for one day: inactivity disables users from one day to the next without a change. The number
+is looked at before anything remembered is used, so that a change holds at once in every process
+(docs/decisions/0005-what-a-process-remembers.md).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import secrets
 import threading
 from collections.abc import Callable, Hashable
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from tane.core import Core
@@ -35,30 +36,21 @@ class Memory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._number: int | None = None
-        self._entries: dict[Hashable, Any] = {}
+        self._of: tuple[int, date] | None = None
+        self._page: dict[Hashable, Any] = {}
         self._verifiers: dict[str, tuple[bytes, datetime]] = {}
         self._secret = secrets.token_bytes(32)
 
-    def refresh(self, core: Core) -> int:
-        """Forget what no longer holds; returns the number that does."""
-        number = int(core.db.glance(audit_store.NUMBER) or 0)
-        if number != self._number:
-            with self._lock:
-                self._entries = {}
-                self._number = number
-        return number
+    def page(self, core: Core) -> dict[Hashable, Any]:
+        """What is remembered of the database as it is now; another number, or another day, begins an empty page.
 
-    def get(self, key: Hashable) -> Any:
-        return self._entries.get(key)
-
-    def put(self, number: int, key: Hashable, value: Any) -> None:
-        """Remember what was read after ``number`` was seen; not when something has changed meanwhile."""
+        Who holds a page goes on with it alone: what was read before a change never reaches those who come after it.
+        """
+        key = (int(core.db.glance(audit_store.NUMBER) or 0), core.clock.now().date())
         with self._lock:
-            if number == self._number:
-                if len(self._entries) >= MOST_ENTRIES:
-                    self._entries = {}
-                self._entries[key] = value
+            if key != self._of:
+                self._of, self._page = key, {}
+            return self._page
 
     def verifies(self, user: User, password: str, now: datetime, of: str = "") -> bool:
         """Whether this password of this very state of the user was found right a short while ago.
@@ -96,7 +88,7 @@ class Desk:
         self.memory = memory(core)
         self.may_wait = may_wait
         self.now = core.clock.now()
-        self._number = self.memory.refresh(core)
+        self._page = self.memory.page(core)
         self._stack = ExitStack()
         self._tx: Tx | None = None
 
@@ -126,12 +118,14 @@ class Desk:
 
     def known(self, key: Hashable, load: Callable[[Tx], T]) -> T:
         """What is remembered under ``key``, else what ``load`` reads, which is remembered then (except None)."""
-        value = self.memory.get(key)
+        value = self._page.get(key)
         if value is None:
             value = load(self.tx)
             if value is not None:
                 self.remember(key, value)
-        return value  # type: ignore[no-any-return]
+        return value
 
     def remember(self, key: Hashable, value: Any) -> None:
-        self.memory.put(self._number, key, value)
+        if len(self._page) >= MOST_ENTRIES:
+            self._page.clear()
+        self._page[key] = value

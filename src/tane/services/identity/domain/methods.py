@@ -247,8 +247,8 @@ def find_user(desk: Desk, given: UserNamed) -> User | None:
     domain_id = find_domain(desk, given.domain)
     if domain_id is None:
         return None
-    name, key = given.name, ("user named", domain_id, given.name, desk.now.date())
-    return desk.known(key, lambda tx: users_of(desk.core).named(tx, name, domain_id))
+    name = given.name
+    return desk.known(("user named", domain_id, name), lambda tx: users_of(desk.core).named(tx, name, domain_id))
 
 
 def find_domain(desk: Desk, given: DomainRef) -> str | None:

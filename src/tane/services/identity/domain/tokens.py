@@ -165,8 +165,7 @@ def forget_revocations(core: Core) -> int:
 
 
 def user_at(desk: Desk, user_id: str) -> User | None:
-    # Inactivity disables from one day to the next, with no change that the generation would count.
-    return desk.known(("user", user_id, desk.now.date()), lambda tx: users_of(desk.core).get(tx, user_id))
+    return desk.known(("user", user_id), lambda tx: users_of(desk.core).get(tx, user_id))
 
 
 def project_at(desk: Desk, project_id: str) -> Row[Any] | None:
