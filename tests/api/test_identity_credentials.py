@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from tane.services.identity.domain.signatures import ec2_signature
-from tests.api.identity_support import V3, authenticate, by_password, caller_of, grant, token_of
+from tests.api.identity_support import V3, authenticate, by_password, caller_of, grant
 from tests.support import ApiCloud, Caller
 
 SEED = b"12345678901234567890"
@@ -125,7 +125,13 @@ def test_a_service_asks_whose_signed_call_it_was_sent(cloud: ApiCloud, mia: Call
     answer = admin.post(f"{V3}/ec2tokens", {"credentials": call}, 200)
     token = answer.json()["token"]
     assert (token["user"]["id"], token["project"]["id"]) == (mia.user_id, mia.project_id)
-    assert token_of(Caller(cloud, answer.headers["x-subject-token"]))["methods"] == ["ec2credential"]
+    served = Caller(cloud, answer.headers["x-subject-token"])
+    shown = admin.get(f"{V3}/auth/tokens", headers={"X-Subject-Token": served.token}).json()["token"]
+    assert shown["methods"] == ["ec2credential"]
+    served.get("/network/v2.0/networks")
+    served.get(f"{V3}/auth/projects", expect=403)
+    path = f"{V3}/users/{mia.user_id}/application_credentials"
+    served.post(path, {"application_credential": {"name": "for ever"}}, 403)
     admin.post(f"{V3}/ec2tokens", {"credentials": {**call, "signature": "wrong"}}, 401)
     admin.post(f"{V3}/ec2tokens", {"credentials": {**call, "verb": "POST"}}, 401)
     admin.post(f"{V3}/ec2tokens", {"credentials": {**call, "access": "unknown"}}, 404)
@@ -133,6 +139,13 @@ def test_a_service_asks_whose_signed_call_it_was_sent(cloud: ApiCloud, mia: Call
     mia.post(f"{V3}/ec2tokens", {"credentials": call}, 403)
     cloud.advance(901)
     admin.post(f"{V3}/ec2tokens", {"credentials": call}, 401)
+
+
+def test_a_call_that_is_dated_ahead_is_refused_as_an_old_one_is(cloud: ApiCloud, mia: Caller) -> None:
+    made, now = keys_of(mia), cloud.core.clock.now()
+    for seconds, status in ((600, 200), (1200, 401)):
+        moment = (now + timedelta(seconds=seconds)).isoformat(timespec="seconds") + "Z"
+        cloud.admin.post(f"{V3}/ec2tokens", {"credentials": signed(made, 4, moment)}, status)
 
 
 def test_version_4_signs_as_in_the_examples_of_aws() -> None:
@@ -212,6 +225,25 @@ def test_a_program_does_not_see_the_keys_that_hold_all_of_its_users_roles(cloud:
     robot.delete(f"{V3}/credentials/{found['id']}", expect=403)
     for many in (f"{V3}/credentials", f"{V3}/users/{mia.user_id}/credentials/OS-EC2"):
         assert robot.get(many).json()["credentials"] == []
+
+
+def test_a_delegation_makes_no_seed_to_log_in_by_and_reads_none(cloud: ApiCloud, mia: Caller) -> None:
+    """With a seed of one's user one is that user, with all roles and for ever."""
+    path = f"{V3}/users/{mia.user_id}/application_credentials"
+    body = {"application_credential": {"name": "robot", "roles": [{"name": "reader"}], "unrestricted": True}}
+    app = mia.post(path, body, 201).json()["application_credential"]
+    robot = caller_of(cloud, authenticate(cloud, {"application_credential": {n: app[n] for n in ("id", "secret")}}))
+    seed = {"blob": base64.b32encode(SEED).decode(), "user_id": mia.user_id, "project_id": mia.project_id}
+    for kind in ("totp", "TOTP"):
+        robot.post(f"{V3}/credentials", {"credential": seed | {"type": kind}}, 403)
+    note = robot.post(f"{V3}/credentials", {"credential": seed | {"type": "note"}}, 201).json()["credential"]
+    robot.patch(f"{V3}/credentials/{note['id']}", {"credential": {"type": "totp"}}, 403)
+    assert authenticate(cloud, by_totp("mia", passcode(cloud))).status_code == 401
+    own = mia.post(f"{V3}/credentials", {"credential": seed | {"type": "totp"}}, 201).json()["credential"]
+    robot.get(f"{V3}/credentials/{own['id']}", expect=403)
+    robot.delete(f"{V3}/credentials/{own['id']}", expect=403)
+    assert [one["id"] for one in robot.get(f"{V3}/credentials").json()["credentials"]] == [note["id"]]
+    assert authenticate(cloud, by_totp("mia", passcode(cloud))).status_code == 201
 
 
 def test_keys_without_a_secret_sign_nothing(cloud: ApiCloud, mia: Caller) -> None:

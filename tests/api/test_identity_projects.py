@@ -236,6 +236,22 @@ def test_the_manager_of_a_domain_makes_projects_in_it_only(cloud: ApiCloud) -> N
     manager.delete(f"{V3}/projects/{field['id']}")
 
 
+def test_the_manager_of_a_domain_does_not_change_the_domain_by_its_other_name(cloud: ApiCloud) -> None:
+    """A domain is a project, too: what only administrators may do with the one, nobody else does with the other."""
+    admin = cloud.admin
+    land = make(admin, "domain", name="land")
+    boss = make_user(admin, "boss", land["id"])
+    grant(admin, f"domains/{land['id']}", f"users/{boss['id']}", "manager")
+    manager = login(cloud, boss, domain={"id": land["id"]})
+    path = f"{V3}/projects/{land['id']}"
+    for change in ({"name": "mine"}, {"enabled": False}, {"options": {"immutable": True}}):
+        manager.patch(path, {"project": change}, 403)
+    manager.put(f"{path}/tags/mine", expect=403)
+    manager.put(f"{path}/users/{boss['id']}/roles/{role_id(admin, 'member')}", expect=403)
+    manager.delete(path, expect=403)
+    assert admin.get(f"{V3}/domains/{land['id']}").json()["domain"] == land
+
+
 def test_what_the_manager_of_a_domain_makes_without_naming_one_is_in_it(cloud: ApiCloud) -> None:
     admin = cloud.admin
     land = make(admin, "domain", name="land")

@@ -80,6 +80,15 @@ def test_a_chain_of_tokens_keeps_its_end_and_the_id_of_the_first(cloud: ApiCloud
     assert tokens[2]["methods"] == ["token", "password"]
 
 
+def test_a_token_of_the_system_makes_none_of_a_project_or_a_domain(cloud: ApiCloud) -> None:
+    system = caller_of(cloud, authenticate(cloud, ADMIN, {"system": {"all": True}}))
+    identity = {"token": {"id": system.token}}
+    for scope in ({"project": {"id": cloud.admin.project_id}}, {"domain": {"id": "default"}}):
+        assert authenticate(cloud, identity, scope).status_code == 403
+    rescope(cloud, system, "unscoped")
+    rescope(cloud, system, {"system": {"all": True}})
+
+
 def test_an_invalid_token_makes_no_other_one(cloud: ApiCloud) -> None:
     old = cloud.admin
     old.delete(f"{V3}/auth/tokens", headers={"X-Subject-Token": old.token})

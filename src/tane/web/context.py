@@ -27,6 +27,8 @@ class Context:
     application_credential_id: str = ""
     access_token_id: str = ""
     """The OAuth access token by which a consumer acts as the caller."""
+    methods: tuple[str, ...] = ()
+    """How the caller proved who it is."""
     restricted: bool = False
     """Whether the caller's application credential may not make further delegations."""
     access_rules: tuple[AccessRule, ...] | None = None

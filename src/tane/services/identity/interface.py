@@ -59,6 +59,7 @@ def _context(valid: tokens.Token, token: str, request_id: str) -> Context:
         trust_id=valid.payload.trust_id,
         application_credential_id=valid.payload.app_credential_id,
         access_token_id=valid.payload.access_token_id,
+        methods=tuple(valid.payload.methods),
         restricted=app is not None and not app.unrestricted,
         access_rules=None if rules is None else tuple(AccessRule(r.service, r.method, r.path) for r in rules),
     )

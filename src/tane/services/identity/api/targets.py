@@ -9,8 +9,10 @@ from sqlalchemy.engine import Row
 from tane.services.identity import tables
 from tane.services.identity.api.common import home_domain
 from tane.services.identity.domain import limits
+from tane.services.identity.domain.ec2_tokens import EC2_METHOD
 from tane.services.identity.store import rows
 from tane.web import codec
+from tane.web.errors import Forbidden
 from tane.web.request import Request
 
 IN_PATHS: dict[str, tuple[str, Any]] = {
@@ -34,7 +36,12 @@ def target(request: Request) -> dict[str, Any]:
     needs none, learns so.
 
     A list is about the domain of the token: what the list answers is restricted to it.
+
+    :raises Forbidden: the caller's token was made of EC2 keys, which are for calls of other services: whoever is handed
+        it to serve one could else make itself credentials that last.
     """
+    if EC2_METHOD in request.ctx.methods:
+        raise Forbidden("EC2 credential tokens cannot be used for authorization.")
     found: dict[str, Any] = dict(request.path)
     found |= dict.fromkeys(OWNED, request.path.get("user_id", request.ctx.user_id))
     if request.ctx.domain_id and not request.path and request.method in ("GET", "HEAD"):
@@ -57,8 +64,9 @@ def target(request: Request) -> dict[str, Any]:
 
 
 def _attributes(kind: str, row: Row[Any]) -> dict[str, Any]:
-    # Global roles have no domain, which Keystone's rules call None; a domain as a project is its own.
-    domain_id = row.domain_id or (row.id if kind == "project" else None)
+    # Global roles have no domain, which Keystone's rules call None. Nor has a domain as a project: who manages what is
+    # in a domain may not change the domain itself under this other name.
+    domain_id = row.domain_id or None
     return {f"target.{kind}.{name}": value for name, value in (("id", row.id), ("name", row.name))} | {
         f"target.{kind}.domain_id": domain_id
     }

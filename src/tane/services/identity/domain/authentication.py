@@ -78,6 +78,11 @@ def _authenticate(desk: Desk, auth: AuthIn, receipt: str, signed: SignedPost | N
     delegation = _delegation(proofs)
     scope = _delegated_scope(desk, auth, delegation) if delegation else _scope(desk, auth.scope, user)
     kind, target_id, trust_id = scope
+    if auth.scope is not None and kind in ("project", "domain") and any(proof.of_system for proof in proofs):
+        raise Forbidden(
+            "You are not authorized to perform the requested action: Using a system-scoped token to create a "
+            "project-scoped or domain-scoped token is not allowed."
+        )
     ends = [proof.expires_at for proof in proofs if proof.expires_at is not None]
     parents = [proof.audit_id for proof in proofs if proof.audit_id is not None]
     payload = Payload(

@@ -25,7 +25,7 @@ from tane.services.identity.tables import credential, project
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
-EC2 = "ec2"
+EC2, TOTP = "ec2", "totp"
 BOUND = ("trust_id", "app_cred_id", "access_token_id")
 """What an EC2 credential made by a delegation carries for ever: tokens made of it are of the same delegation."""
 
@@ -69,9 +69,12 @@ def index(core: Core, ctx: Context, filters: Mapping[str, Any]) -> list[Credenti
 
 
 def create(core: Core, ctx: Context, values: Mapping[str, Any]) -> Credential:
-    """:raises BadRequest: an EC2 blob without keys or project. :raises Conflict: the access key is taken."""
+    """:raises BadRequest: an EC2 blob without keys or project. :raises Conflict: the access key is taken.
+    :raises Forbidden: out of a delegated caller's reach.
+    """
     kind, blob = values["type"], values["blob"]
     _refuse_outside(ctx, values.get("project_id"))
+    _refuse_seeds(ctx, kind)
     credential_id = new_id()
     if kind.lower() == EC2:
         _refuse_restricted(ctx)
@@ -123,6 +126,7 @@ def update(core: Core, ctx: Context, credential_id: str, values: Mapping[str, An
         _refuse_foreign_keys(ctx, old)
         wanted = {name: values[name] for name in ("user_id", "project_id", "type") if name in values}
         _refuse_outside(ctx, wanted.get("project_id", old.project_id))
+        _refuse_seeds(ctx, wanted.get("type", old.type))
         _check_change(ctx, old, values)
         wanted["extra"] = {**old.extra, **values.get("extra", {})}
         if "blob" in values:
@@ -200,14 +204,25 @@ def _refuse_outside(ctx: Context, project_id: str | None) -> None:
 
 
 def _within(ctx: Context, found: Credential) -> bool:
-    """Whether these are no EC2 keys, or keys that a delegated caller's own delegation has made.
+    """Whether a delegated caller may reach this: neither seeds of one-time passwords nor EC2 keys, but for keys that
+    the own delegation has made.
 
-    Other keys are good for all roles of the user: who can read them has more than was delegated.
+    Both are good for all roles of the user: who can read them has more than was delegated.
     """
-    if not _delegated(ctx) or found.type.lower() != EC2:
+    if not _delegated(ctx):
         return True
+    if found.type.lower() != EC2:
+        return found.type.lower() != TOTP
     bound = found.keys
     return all((bound.get(name) or "") == value for name, value in _binding(ctx))
+
+
+def _refuse_seeds(ctx: Context, kind: str) -> None:
+    if _delegated(ctx) and kind.lower() == TOTP:
+        raise Forbidden(
+            "You are not authorized to perform the requested action: A delegated token cannot make what its user logs "
+            "in by."
+        )
 
 
 def _refuse_foreign_keys(ctx: Context, found: Credential) -> None:

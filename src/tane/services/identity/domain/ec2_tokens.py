@@ -16,6 +16,8 @@ from tane.services.identity.store import rows
 from tane.services.identity.tables import trust
 from tane.web.errors import NotFound, Unauthorized
 
+EC2_METHOD = "ec2credential"
+
 
 def authenticate_ec2(core: Core, call: Mapping[str, Any]) -> tuple[str, Token]:
     """:raises NotFound: unknown access key. :raises Unauthorized: wrong signature, too old, nothing to act on."""
@@ -58,7 +60,7 @@ def _issue(core: Core, found: Credential, call: Mapping[str, Any]) -> tuple[str,
             user_id = row.trustee_user_id
         payload = Payload(
             user_id=user_id,
-            methods=["ec2credential"],
+            methods=[EC2_METHOD],
             scope="project",
             scope_id=found.project_id or "",
             issued_at=micro(desk.now),
@@ -73,7 +75,8 @@ def _issue(core: Core, found: Credential, call: Mapping[str, Any]) -> tuple[str,
 
 
 def _check_time(desk: Desk, call: Mapping[str, Any]) -> None:
-    """A signed call may be some minutes old; one that signs no time is as old as it likes, as upstream."""
+    """A signed call may be some minutes old, or as much ahead by a clock that is wrong: one dated next year could be
+    used again until then. One that signs no time is as old as it likes, as upstream."""
     params = call.get("params") or {}
     headers = {str(name).lower(): value for name, value in (call.get("headers") or {}).items()}
     told = params.get("Timestamp") or headers.get("x-amz-date") or params.get("X-Amz-Date")
@@ -85,5 +88,5 @@ def _check_time(desk: Desk, call: Mapping[str, Any]) -> None:
             moment = moment.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         raise Unauthorized(f"Credential timestamp is invalid: {told}") from None
-    if desk.now - moment > timedelta(seconds=desk.core.config.credential_auth_ttl):
-        raise Unauthorized("Credential is expired")
+    if abs(desk.now - moment) > timedelta(seconds=desk.core.config.credential_auth_ttl):
+        raise Unauthorized("Credential is expired" if moment < desk.now else "Credential is not valid yet")

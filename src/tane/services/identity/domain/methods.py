@@ -41,6 +41,8 @@ class Proof:
     access_token_id: str = ""
     project_id: str = ""
     """That of a delegation, which no other can be asked for with."""
+    of_system: bool = False
+    """Whether it is a token of the system."""
 
 
 Method = Callable[[Desk, IdentityIn], Proof]
@@ -151,6 +153,7 @@ def by_token(desk: Desk, identity: IdentityIn) -> Proof:
         old.payload.audit_ids[-1],
         app_credential_id=old.payload.app_credential_id,
         project_id=old.payload.scope_id if old.payload.app_credential_id else "",
+        of_system=old.payload.scope == "system",
     )
 
 
