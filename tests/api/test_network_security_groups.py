@@ -112,6 +112,14 @@ def test_prefix_and_remote_group_exclude_each_other(mia: Net) -> None:
     assert mia.make("security_group_rule", 409, **values)["type"] == "SecurityGroupRuleExists"
 
 
+def test_a_rule_that_an_administrator_adds_belongs_to_the_groups_project(cloud: ApiCloud, mia: Net) -> None:
+    group, admin = mia.make("security_group", name="web"), Net(cloud.admin())
+    rule = admin.make("security_group_rule", security_group_id=group["id"], direction="ingress", protocol="tcp")
+    assert rule["project_id"] == mia.who.project_id
+    assert [found["id"] for found in mia.list("security-group-rules", "?protocol=tcp")] == [rule["id"]]
+    mia.drop("security_group_rule", rule["id"])
+
+
 def test_rules_in_bulk_are_all_made_or_none(mia: Net) -> None:
     group = mia.list("security-groups")[0]
     rules = [

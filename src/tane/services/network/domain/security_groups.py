@@ -150,7 +150,10 @@ def _used(tx: Tx, group_id: str) -> bool:
 
 
 def create_rules(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
-    """:raises BadRequest: a rule that makes no sense. :raises Conflict: the rule exists, or over quota."""
+    """A rule belongs to its group's project, whoever makes it: so does its quota, and nobody else's id shows in it.
+
+    :raises BadRequest: a rule that makes no sense. :raises Conflict: the rule exists, or over quota.
+    """
     made: list[str] = []
     if len({values["security_group_id"] for values in asked}) > 1:
         raise BadRequest(
@@ -159,7 +162,7 @@ def create_rules(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> l
     with core.db.write() as tx:
         for values in asked:
             description = values.pop("description", None) or ""
-            project_id = owner(ctx, values)
+            owner(ctx, values)
             holder = require(
                 ctx, rows.get(tx, group, values["security_group_id"]), no_group(values["security_group_id"])
             )
@@ -168,8 +171,8 @@ def create_rules(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> l
                 remote = rows.get(tx, group, new["remote_group_id"])
                 require(ctx, remote, no_group(new["remote_group_id"]))
             _refuse_duplicate(tx, holder.id, new, made)
-            check_quota(tx, project_id, "security_group_rule", 1)
-            row = fresh(tx, project_id, security_group_id=holder.id, **new)
+            check_quota(tx, holder.project_id, "security_group_rule", 1)
+            row = fresh(tx, holder.project_id, security_group_id=holder.id, **new)
             rows.add(tx, rule, [{**row, "description": description}])
             made.append(row["id"])
         rows.change(tx, group, asked[0]["security_group_id"], {})
@@ -192,8 +195,7 @@ def delete_rule(core: Core, ctx: Context, rule_id: str) -> None:
         row = rows.get(tx, rule, rule_id)
         if row is None:
             raise missing
-        holder = rows.get(tx, group, row.security_group_id)
-        if not ctx.sees(row.project_id) and (holder is None or not ctx.sees(holder.project_id)):
+        if not ctx.sees(row.project_id):
             raise missing
         rows.remove(tx, rule, [rule_id])
         rows.change(tx, group, row.security_group_id, {})

@@ -75,12 +75,6 @@ def _by_group(values: list[str]) -> ColumnElement[bool]:
     return port.c.id.in_(select(table.c.port_id).where(table.c.security_group_id.in_(wanted)))
 
 
-def _rule_visible(ctx: Context) -> ColumnElement[bool]:
-    """Its own, and those an administrator added to its groups."""
-    groups = select(security_group.c.id).where(security_group.c.project_id == ctx.project_id)
-    return or_(security_group_rule.c.project_id == ctx.project_id, security_group_rule.c.security_group_id.in_(groups))
-
-
 NETWORKS = Listing(
     network,
     _network_visible,
@@ -101,4 +95,4 @@ PORTS = Listing(
 ROUTERS = Listing(router, own(router))
 FLOATING_IPS = Listing(floating_ip, own(floating_ip), names={"port_id": "fixed_port_id"})
 GROUPS = Listing(security_group, own(security_group))
-RULES = Listing(security_group_rule, _rule_visible)
+RULES = Listing(security_group_rule, own(security_group_rule))
