@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from tane.config import ConfigError, ImageStore
@@ -66,6 +67,24 @@ def test_a_registered_limit_stands_before_the_settings_and_a_projects_own_before
     assert counted(mia, "image_count_total") == {"usage": 3, "limit": 3}
     leo.post(URL, {"name": "third"}, 413)
     assert counted(leo, "image_count_total") == {"usage": 2, "limit": 2}
+
+
+def test_a_domains_limit_is_for_all_its_projects_under_the_model_of_two_levels(cloud: ApiCloud) -> None:
+    mia, leo, admin = cloud.new_user("mia", "garden"), cloud.new_user("leo", "forest"), cloud.admin
+    for name in ("image_count_total", "image_size_total"):
+        registered = register(admin, name, 2)
+        values = {key: registered[key] for key in ("service_id", "region_id", "resource_name")}
+        limit = {**values, "domain_id": "default", "resource_limit": 3}
+        admin.post(f"{V3}/limits", {"limits": [limit]}, 201)
+    images = [create(caller) for caller in (mia, mia, leo)]
+    cloud.core.config = msgspec.structs.replace(cloud.core.config, limit_model="strict_two_level")
+    refused = leo.post(URL, {"name": "fourth"}, 413).json()
+    assert "The domain of project" in refused["message"] and "current usage 3 and delta 1" in refused["message"]
+    upload(mia, images[0]["id"], bytes(2 * MB))
+    upload(leo, images[2]["id"], bytes(MB + 1), 413)
+    upload(leo, images[2]["id"], bytes(MB))
+    cloud.core.config = msgspec.structs.replace(cloud.core.config, limit_model="flat")
+    create(leo)
 
 
 def test_a_limit_of_the_region_stands_before_one_of_no_region(cloud: ApiCloud) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "CatalogEntry",
     "authenticate",
     "bootstrap",
+    "domain_limits",
     "effective_limits",
     "endpoint_url",
     "project_named",
@@ -63,6 +64,18 @@ def _context(valid: tokens.Token, token: str, request_id: str) -> Context:
         restricted=app is not None and not app.unrestricted,
         access_rules=None if rules is None else tuple(AccessRule(r.service, r.method, r.path) for r in rules),
     )
+
+
+def domain_limits(tx: Tx, core: Core, service_type: str, project_id: str) -> tuple[dict[str, int], list[str]]:
+    """What the projects of a project's domain may have together, and which these are.
+
+    Only the limit model ``strict_two_level`` knows such limits; under ``flat`` there are none.
+    """
+    row = project_row(tx, project_id)
+    if core.config.limit_model != "strict_two_level" or row is None:
+        return {}, []
+    found = limits.of_domain(tx, service_type, core.config.region, row.domain_id)
+    return found, [other.id for other in rows.find(tx, project, {"domain_id": row.domain_id})] if found else []
 
 
 def endpoint_url(core: Core, project_id: str, service_type: str, region: str, interface: str) -> str | None:

@@ -51,5 +51,19 @@ def effective(tx: Tx, service_type: str, region_id: str, project_id: str) -> dic
     return {row.resource_name: row.allowed for row in rows}
 
 
+def of_domain(tx: Tx, service_type: str, region_id: str, domain_id: str) -> dict[str, int]:
+    """The limits that a domain has of its own; see :func:`effective` for those of regions."""
+    joined = limit.join(registered_limit, limit.c.registered_limit_id == registered_limit.c.id)
+    joined = joined.join(service, registered_limit.c.service_id == service.c.id)
+    wanted = (
+        limit.c.domain_id == domain_id,
+        service.c.type == service_type,
+        or_(registered_limit.c.region_id == region_id, registered_limit.c.region_id.is_(None)),
+    )
+    columns = select(registered_limit.c.resource_name, limit.c.resource_limit).select_from(joined).where(*wanted)
+    rows = tx.all(columns.order_by(registered_limit.c.region_id.is_not(None)))
+    return {row.resource_name: row.resource_limit for row in rows}
+
+
 def _equal(column: Any, value: Any) -> Any:
     return column.is_(None) if value is None else column == value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Row
 
@@ -24,26 +25,45 @@ def limits(tx: Tx, core: Core, project_id: str) -> dict[str, int]:
 
 def usage(tx: Tx, project_id: str) -> dict[str, int]:
     """In the limits' units."""
-    used = images.usage(tx, project_id)
-    return {
-        name: value >> 20 if name.endswith(("size_total", "stage_total")) else value for name, value in used.items()
-    }
+    return {name: _in_units(name, value) for name, value in images.usage(tx, [project_id]).items()}
+
+
+def _in_units(name: str, value: int) -> int:
+    return value >> 20 if name.endswith(("size_total", "stage_total")) else value
+
+
+class _Bound(NamedTuple):
+    """What some projects may have together."""
+
+    whose: str
+    limits: dict[str, int]
+    projects: list[str]
+
+    def of(self, resource: str) -> int:
+        return self.limits.get(resource, quota.UNLIMITED)
+
+
+def _bounds(tx: Tx, core: Core, project_id: str) -> Iterator[_Bound]:
+    """A project's own limits, then those of its domain where the limit model is one of two levels."""
+    yield _Bound(f"Project {project_id}", limits(tx, core, project_id), [project_id])
+    shared, projects = identity.domain_limits(tx, core, "image", project_id)
+    if shared:
+        yield _Bound(f"The domain of project {project_id}", shared, projects)
 
 
 def require(tx: Tx, core: Core, project_id: str, **wanted: int) -> None:
     """:raises TooLarge: what a project has and ``wanted`` (resource → amount) together exceed a limit."""
-    allowed = limits(tx, core, project_id)
-    asked = {name: amount for name, amount in wanted.items() if allowed[name] != quota.UNLIMITED}
-    if not asked:
-        return
-    used = usage(tx, project_id)
-    over = [
-        _over(name, allowed[name], used[name], amount)
-        for name, amount in asked.items()
-        if quota.exceeded(allowed[name], used[name], amount)
-    ]
-    if over:
-        raise TooLarge(f"Project {project_id} is over a limit for [{', '.join(over)}]")
+    for bound in _bounds(tx, core, project_id):
+        if all(bound.of(name) == quota.UNLIMITED for name in wanted):
+            continue
+        used = {name: _in_units(name, value) for name, value in images.usage(tx, bound.projects).items()}
+        over = [
+            _over(name, bound.of(name), used[name], amount)
+            for name, amount in wanted.items()
+            if quota.exceeded(bound.of(name), used[name], amount)
+        ]
+        if over:
+            raise TooLarge(f"{bound.whose} is over a limit for [{', '.join(over)}]")
 
 
 def _over(name: str, limit: int, used: int, wanted: int) -> str:
@@ -51,14 +71,15 @@ def _over(name: str, limit: int, used: int, wanted: int) -> str:
 
 
 def require_room(tx: Tx, core: Core, row: Row[Any], resource: str, size: int) -> None:
-    """Of a limit of sizes: ``size`` bytes of the image ``row`` fit beside the other images of its project.
+    """Of a limit of sizes: ``size`` bytes of the image ``row`` fit beside the other images that the limit is for.
 
     :raises TooLarge: they do not, be it by one byte.
     """
-    limit = limits(tx, core, row.project_id)[resource]
-    if limit == quota.UNLIMITED:
-        return
-    used = images.usage(tx, row.project_id, without=row.id)[resource]
-    if used + size > limit << 20:
-        over = _over(resource, limit, used >> 20, -(-size >> 20))
-        raise TooLarge(f"Project {row.project_id} is over a limit for [{over}]")
+    for bound in _bounds(tx, core, row.project_id):
+        limit = bound.of(resource)
+        if limit == quota.UNLIMITED:
+            continue
+        used = images.usage(tx, bound.projects, without=row.id)[resource]
+        if used + size > limit << 20:
+            over = _over(resource, limit, used >> 20, -(-size >> 20))
+            raise TooLarge(f"{bound.whose} is over a limit for [{over}]")

@@ -180,9 +180,9 @@ def compare(name: str, operator: str, value: datetime) -> Any:
     }[operator]
 
 
-def usage(tx: Tx, project_id: str, without: str = "") -> dict[str, int]:
-    """What a project uses of each limit of images, but for the image ``without``; sizes in bytes."""
-    mine = and_(image.c.project_id == project_id, image.c.id != without)
+def usage(tx: Tx, project_ids: Sequence[str], without: str = "") -> dict[str, int]:
+    """What projects use of each limit of images, but for the image ``without``; sizes in bytes."""
+    mine = and_(image.c.project_id.in_(project_ids), image.c.id != without)
     copies = select(func.count()).where(image_location.c.image_id == image.c.id).scalar_subquery()
     return {
         "image_size_total": int(tx.scalar(select(func.sum(image.c.size * copies)).where(mine)) or 0),
