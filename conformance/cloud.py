@@ -150,6 +150,17 @@ def provision(cloud: Cloud, folder: Path) -> Provisions:
     )
 
 
+def register_image_limits(cloud: Cloud) -> None:
+    """Register the limits of images, none of which limits anything yet: suites set them for projects of their own."""
+    [service] = cloud.admin.call("GET", "/identity/v3/services?type=image")["services"]
+    region = cloud.state.config().region
+    limits = [
+        {"service_id": service["id"], "region_id": region, "resource_name": name, "default_limit": -1}
+        for name in ("image_size_total", "image_stage_total", "image_count_total", "image_count_uploading")
+    ]
+    cloud.admin.call("POST", "/identity/v3/registered_limits", {"registered_limits": limits})
+
+
 def _extensions(cloud: Cloud, root: str) -> list[str]:
     return sorted(extension["alias"] for extension in cloud.admin.call("GET", f"{root}/extensions")["extensions"])
 
