@@ -12,7 +12,7 @@ from tane.services.image.domain import remote
 from tests.api.identity_support import V3
 from tests.api.test_images import URL, create, patch, store
 from tests.services.image.web import web_server
-from tests.support import ApiCloud, Caller
+from tests.support import ADMIN_PASSWORD, ApiCloud, Caller
 
 DATA = b"not much of a disk " * 100
 THERE = "6f1f7f0e-6f2a-4c5b-9a51-0000000000aa"
@@ -152,3 +152,13 @@ def test_a_token_is_not_kept_over_a_restart(cloud: ApiCloud, north: Region) -> N
     ask(mia, image["id"])
     cloud.core.memory.clear()
     assert "does not keep tokens" in failure(cloud, mia, image["id"])
+
+
+def test_a_start_of_the_cloud_leaves_another_regions_endpoint_alone(cloud: ApiCloud, north: Region) -> None:
+    def endpoints() -> list[str]:
+        found = cloud.admin.get(f"{V3}/endpoints?region_id=north").json()["endpoints"]
+        return [endpoint["url"] for endpoint in found]
+
+    before = endpoints()
+    cloud.cloud.prepare(ADMIN_PASSWORD)
+    assert endpoints() == before and len(before) == 1
