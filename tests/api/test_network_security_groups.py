@@ -113,7 +113,7 @@ def test_prefix_and_remote_group_exclude_each_other(mia: Net) -> None:
 
 
 def test_a_rule_that_an_administrator_adds_belongs_to_the_groups_project(cloud: ApiCloud, mia: Net) -> None:
-    group, admin = mia.make("security_group", name="web"), Net(cloud.admin())
+    group, admin = mia.make("security_group", name="web"), Net(cloud.admin)
     rule = admin.make("security_group_rule", security_group_id=group["id"], direction="ingress", protocol="tcp")
     assert rule["project_id"] == mia.who.project_id
     assert [found["id"] for found in mia.list("security-group-rules", "?protocol=tcp")] == [rule["id"]]
