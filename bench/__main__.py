@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,12 @@ MANY_HOSTS = 12
 COLUMNS = ("measurement", "p50_ms", "per_second", "mb_per_second", "cpu_ms_per_op", "spread", "operations")
 
 
-async def ask(names: list[str], pid: int | None, rounds: int, *, disposable: bool) -> list[dict[str, Any]]:
+async def ask(names: list[str], pids: Sequence[int], rounds: int, *, disposable: bool) -> list[dict[str, Any]]:
     """Every question, ``rounds`` times; the median of each column, and the spread of the CPU figure."""
     collected: dict[str, list[dict[str, Any]]] = {}
     for _ in range(rounds):
         for name in names:
-            cloud = Cloud(pid, disposable=disposable)
+            cloud = Cloud(*pids[:1], helpers=pids[1:], disposable=disposable)
             await cloud.login()
             async for figure in (QUESTIONS | LONG)[name](cloud):
                 row = figure.row()
@@ -102,7 +103,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__.split("\n")[0])
     parser.add_argument("questions", nargs="*", help=", ".join(QUESTIONS | LONG))
-    parser.add_argument("--pid", type=int)
+    parser.add_argument(
+        "--pid", type=int, action="append", default=[], help="of the cloud, then of its database server"
+    )
     parser.add_argument("--own", action="store_true")
     parser.add_argument("--port", type=int, default=8771)
     parser.add_argument("--rounds", type=int, default=3)
@@ -115,7 +118,7 @@ def main() -> None:
     if arguments.own:
         own = OwnCloud(arguments.port, MANY_HOSTS if set(names) & set(LONG) else 1)
         with own as start:
-            rows = start + asyncio.run(ask(names, own.pid, arguments.rounds, disposable=True))
+            rows = start + asyncio.run(ask(names, [own.pid, *arguments.pid], arguments.rounds, disposable=True))
     else:
         rows = asyncio.run(ask(names, arguments.pid, arguments.rounds, disposable=False))
     print(table(rows))

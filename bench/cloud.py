@@ -6,7 +6,7 @@ import asyncio
 import os
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,13 +77,15 @@ def pss_mb(pids: Iterable[int]) -> float:
 
 
 class Cloud:
-    """The cloud that ``OS_*`` names. ``pid``: the root process of its services on this machine, for CPU figures.
+    """The cloud that ``OS_*`` names. ``pid``: the root process of its services on this machine, for CPU figures;
+    ``helpers``: those of what works for it (a database server).
 
     ``disposable``: it is gone after the measurement, so that what was made need not be deleted one by one.
     """
 
-    def __init__(self, pid: int | None = None, *, disposable: bool = False) -> None:
+    def __init__(self, pid: int | None = None, helpers: Sequence[int] = (), *, disposable: bool = False) -> None:
         self.pid = pid
+        self.helpers = helpers
         self.disposable = disposable
         self.auth_url = os.environ["OS_AUTH_URL"].rstrip("/")
         if not self.auth_url.endswith("/v3"):
@@ -153,8 +155,11 @@ class Cloud:
                 await work(number)
                 latencies.append(time.perf_counter() - begun)
 
-        cpu = tree_cpu(self.pid) if self.pid else 0.0
+        cpu = self._cpu()
         begun = time.perf_counter()
         await asyncio.gather(*(worker() for _ in range(at_once)))
         seconds = time.perf_counter() - begun
-        return Figure(name, latencies, seconds, tree_cpu(self.pid) - cpu if self.pid else None)
+        return Figure(name, latencies, seconds, self._cpu() - cpu if self.pid else None)
+
+    def _cpu(self) -> float:
+        return sum(tree_cpu(pid) for pid in (self.pid, *self.helpers) if pid)

@@ -24,7 +24,17 @@ from tests.support import ApiCloud, fake_hosts, register
 SERVER = "TANE_TEST_DATABASE"
 """Names a PostgreSQL server whose role may make databases: postgresql://tane@/postgres?host=/run/postgresql"""
 
-ON_BOTH = ("db.", "jobs.")
+ON_BOTH = {
+    *("db.test_database", "jobs.test_loops", "jobs.test_sagas", "test_fuzz"),
+    *(
+        "api.test_values",
+        "api.test_identity_tokens",
+        "api.test_images",
+        "api.test_networks",
+        "api.test_servers",
+        "api.test_volumes",
+    ),
+}
 """Modules whose tests run on both kinds of database wherever PostgreSQL is installed."""
 
 
@@ -85,7 +95,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     postgresql = pytest.param("postgresql", marks=pytest.mark.postgresql)
     if os.environ.get(SERVER):
         metafunc.parametrize("database_kind", [postgresql], indirect=True, scope="session")
-    elif metafunc.module.__name__.removeprefix("tests.").startswith(ON_BOTH):
+    elif metafunc.module.__name__.removeprefix("tests.") in ON_BOTH:
         metafunc.parametrize("database_kind", ["sqlite", postgresql], indirect=True, scope="session")
 
 

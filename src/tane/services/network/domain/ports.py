@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import delete as sql_delete
@@ -45,7 +46,9 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
     """:raises NotFound: no such network. :raises Conflict: no address left, an address taken, over quota."""
     with core.db.write() as tx:
         maker = PortMaker(tx)
-        networks = {item["network_id"]: visible_network(tx, ctx, item["network_id"]) for item in asked}
+        wanted = dict.fromkeys(item["network_id"] for item in asked)
+        networks = {network_id: visible_network(tx, ctx, network_id) for network_id in wanted}
+        default_of = functools.cache(functools.partial(default_group, tx))
         owners = [owner(ctx, item) for item in asked]
         for project_id in set(owners):
             check_quota(tx, project_id, "port", owners.count(project_id))
@@ -53,7 +56,7 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
             if len(asked) > 1:
                 maker.expect(row, sum(item["network_id"] == network_id for item in asked))
         new = [
-            _new_port(tx, ctx, networks[item.pop("network_id")], project_id, item)
+            _new_port(tx, ctx, networks[item.pop("network_id")], project_id, item, default_of)
             for item, project_id in zip(asked, owners, strict=True)
         ]
         made = [maker.add(port) for port in new]
@@ -63,7 +66,15 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
     return made
 
 
-def _new_port(tx: Tx, ctx: Context, holder: Row[Any], project_id: str, values: dict[str, Any]) -> NewPort:
+def _new_port(
+    tx: Tx,
+    ctx: Context,
+    holder: Row[Any],
+    project_id: str,
+    values: dict[str, Any],
+    default_of: Callable[[str], str],
+) -> NewPort:
+    """``default_of`` tells a project's default security group."""
     refuse_foreign(ctx, holder.project_id, values, "create")
     values = {name: value for name, value in values.items() if value is not None}
     secured = values.get("port_security_enabled", holder.port_security_enabled)
@@ -72,7 +83,7 @@ def _new_port(tx: Tx, ctx: Context, holder: Row[Any], project_id: str, values: d
     if asked_groups is not None:
         groups = resolve(tx, ctx, project_id, asked_groups)
     else:
-        groups = [default_group(tx, project_id)] if secured and not device_owner.startswith("network:") else []
+        groups = [default_of(project_id)] if secured and not device_owner.startswith("network:") else []
     if groups and not secured:
         raise BadRequest(
             "Port security must be enabled and port must have an IP address in order to use security groups.",
