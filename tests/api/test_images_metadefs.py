@@ -204,3 +204,9 @@ def test_the_catalogue_is_loaded_from_a_folder_once(cloud: ApiCloud, tmp_path: P
     with pytest.raises(CallError, match=r"zz\.json"):
         metadefs.load_files(client, [file, broken])
     assert admin.get(f"{URL}/OS::X").json()["properties"]["a"]["title"] == "A"
+
+
+def test_a_namespace_may_have_a_name_in_any_script(cloud: ApiCloud) -> None:
+    answer = cloud.admin.post("/image/v2/metadefs/namespaces", {"namespace": "種 1"}, 201)
+    assert answer.headers["location"].endswith("/%E7%A8%AE%201")
+    assert cloud.admin.get(answer.headers["location"].replace("/v2", "/image/v2", 1)).json()["namespace"] == "種 1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 from sqlalchemy.engine import Row
@@ -104,7 +104,7 @@ def show(request: Request) -> dict[str, Any]:
 
 def create(request: Request) -> Response:
     made = metadefs.create(request.core, request.ctx, _writable(request))
-    return Response(_namespace(made), headers={"Location": f"{ROOT}/{made.row.namespace}"})
+    return Response(_namespace(made), headers={"Location": quote(f"{ROOT}/{made.row.namespace}")})
 
 
 def update(request: Request) -> dict[str, Any]:
