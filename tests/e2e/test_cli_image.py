@@ -73,8 +73,11 @@ def members(shell: Shell, folder: Path) -> None:
 def cache(shell: Shell, folder: Path) -> None:
     run = shell.run
     run("cached", "image", "queue", "root-disk")
-    assert run("cached", "image", "list", "-f", "value") == ""
+    deadline = time.monotonic() + 60
+    while " cached " not in run("cached", "image", "list", "-f", "value"):
+        assert time.monotonic() < deadline, "the image is not cached"
     run("cached", "image", "delete", "root-disk")
+    assert run("cached", "image", "list", "-f", "value") == ""
     run("cached", "image", "clear", "--queue")
 
 
