@@ -212,8 +212,8 @@ class ForceDetachAction(Body):
 
 class UploadImage(LooseBody):
     image_name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
-    disk_format: str | None = None
-    container_format: str | None = None
+    disk_format: Annotated[str, msgspec.Meta(max_length=20)] | None = None
+    container_format: Annotated[str, msgspec.Meta(max_length=20)] | None = None
     force: bool = False
     visibility: Annotated[str | None, since("3.1")] = None
     protected: Annotated[bool | None, since("3.1")] = None
