@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import re
@@ -64,13 +65,18 @@ NAMED = ("tags", "metadata", "extra_specs", "ips")
 
 @dataclass
 class Question:
-    """What is sent. ``collection`` is the path segment whose resources the answer to a POST tells."""
+    """What is sent. ``collection`` is the path segment whose resources the answer to a POST tells.
+
+    ``project`` is the one whose resources it is about: the caller's, at times with another's among them. An
+    administrator's is any, and always one: what he puts together across projects tells each of the other, rightly.
+    """
 
     service: Service
     route: Route
     actor: Actor
-    path: str
+    project: str
     headers: dict[str, str]
+    path: str = ""
     content: bytes | None = None
     query: list[tuple[str, str]] = field(default_factory=list)
 
@@ -99,7 +105,10 @@ def ask(here: World, service: Service, route: Route) -> Question:
         ("nothing", "body", "raw", "path", "query", "headers"), weights=(25, 40 if route.body else 2, 4, 10, 12, 5)
     )[0]
     headers = {"X-Auth-Token": actor.caller.token, **version(service, route, rng)}
-    question = Question(service, route, actor, path(here, service, route, actor, wrong == "path"), headers)
+    projects = [other.caller.project_id for other in here.actors if other.caller.project_id and not other.is_admin]
+    project = rng.choice(projects) if actor.is_admin else actor.caller.project_id
+    question = Question(service, route, actor, project, headers)
+    question.path = path(here, question, wrong == "path")
     if route.path == "/v3/auth/tokens" and route.method != "POST":
         headers["X-Subject-Token"] = here.api.login("bob", "bob-secret", "blue").token
     if route.method in ("POST", "PUT", "PATCH"):
@@ -123,7 +132,8 @@ def version(service: Service, route: Route, rng: random.Random) -> dict[str, str
     return {"OpenStack-API-Version": f"{service.microversions.service_type} {high[0]}.{minor}"}
 
 
-def path(here: World, service: Service, route: Route, actor: Actor, wrong: bool) -> str:
+def path(here: World, question: Question, wrong: bool) -> str:
+    service, route = question.service, question.route
     rng, parts = here.rng, (service.prefix + route.path).split("/")
     names = [i for i, part in enumerate(parts) if part.startswith("{")]
     spoilt = rng.choice(names) if names and wrong else None
@@ -132,19 +142,20 @@ def path(here: World, service: Service, route: Route, actor: Actor, wrong: bool)
             odd = rng.choice(PATHS)
             parts[i] = rng.choice((quote(odd, safe="%"), "6f1c5e9e-5bb2-4f33-9c33-7a1c14e8a111"))
         elif service.name == "volume" and parts[i - 1] == "v3":
-            parts[i] = actor.caller.project_id or "none"
+            parts[i] = question.actor.caller.project_id or "none"
         else:
-            parts[i] = quote(identifier(here, route, parts[i - 1], actor), safe="")
+            parts[i] = quote(identifier(here, question, parts[i - 1]), safe="")
     return "/".join(parts) + ("/" if rng.random() < 0.01 else "")
 
 
-def identifier(here: World, route: Route, kind: str, actor: Actor) -> str:
+def identifier(here: World, question: Question, kind: str) -> str:
+    route, actor = question.route, question.actor
     if kind in NAMED:
-        return here.pick(kind, actor.caller.project_id, foreign=0, strict=True) or actor.mark
+        return here.pick(kind, question.project, foreign=0, strict=True) or actor.mark
     # A role may be granted and taken away, but stays; so does everything else the callers need.
     lasting = route.method != "GET" and not (kind == "roles" and "/users/" in route.path)
     for _ in range(8):
-        found = here.pick(kind, actor.caller.project_id)
+        found = here.pick(kind, question.project, strict=actor.is_admin)
         if found is not None and not (lasting and found in here.fixed):
             return found
     return "6f1c5e9e-5bb2-4f33-9c33-7a1c14e8a222"
@@ -154,12 +165,10 @@ def body(here: World, question: Question, wrong: str) -> bytes:
     rng, route, actor = here.rng, question.route, question.actor
     if route.stream:
         return rng.choice((b"", b"disk" * 64, b"QFI\xfb" + bytes(100), rng.randbytes(600)))
-    project = actor.caller.project_id
     name = f"{actor.mark}{rng.randrange(16**6):06x}"
     if route.body is not None:
-        value = values.valid(
-            route.body, rng, lambda kind: here.pick(kind, project), name, required_only=rng.random() < 0.3
-        )
+        pick = functools.partial(here.pick, project=question.project, strict=actor.is_admin)
+        value = values.valid(route.body, rng, pick, name, required_only=rng.random() < 0.3)
     elif route.method == "PATCH":
         fields = ("name", "tags", "visibility", "min_disk", "custom", "owner", "os_hidden", "protected", "status", "id")
         places = [f"/{name}" for name in fields]

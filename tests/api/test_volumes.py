@@ -215,6 +215,8 @@ def test_a_volume_becomes_an_image(mia: Volumes) -> None:
     assert image["status"] == "active" and image["name"] == "copy" and image["visibility"] == "private"
     assert mia.show(made["id"])["status"] == "available"
     mia.do(made["id"], "os-volume_upload_image", 400, image_name="copy", disk_format="floppy")
+    for wrong in ({"visibility": "everyone"}, {"container_format": "box"}):
+        mia.do(made["id"], "os-volume_upload_image", 400, image_name="copy", version="3.1", **wrong)
     mia.do(made["id"], "os-volume_upload_image", 403, image_name="c", version="3.1", visibility="public")
 
 

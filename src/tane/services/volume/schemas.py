@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -210,12 +210,16 @@ class ForceDetachAction(Body):
     detach: Detach | None = msgspec.field(name="os-force_detach")
 
 
+ContainerFormat = Literal["aki", "ami", "ari", "bare", "compressed", "docker", "ova", "ovf"]
+Visibility = Literal["community", "private", "public", "shared"]
+
+
 class UploadImage(LooseBody):
     image_name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
     disk_format: Annotated[str, msgspec.Meta(max_length=20)] | None = None
-    container_format: Annotated[str, msgspec.Meta(max_length=20)] | None = None
+    container_format: ContainerFormat | None = None
     force: bool = False
-    visibility: Annotated[str | None, since("3.1")] = None
+    visibility: Annotated[Visibility | None, since("3.1")] = None
     protected: Annotated[bool | None, since("3.1")] = None
 
 
