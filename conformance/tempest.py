@@ -53,8 +53,7 @@ GROUPS = (
         'do_secure_hash = false\nconversion_format = "raw"',
         bad_content=False,
     ),
-    # As Glance: what nobody announced may pass a limit once.
-    Group("limits", re.compile("ImageQuotaTest"), "strict_quotas = false", limited=True),
+    Group("limits", re.compile("ImageQuotaTest"), limited=True),
     Group("main", re.compile("")),
 )
 """A test belongs to the first group that it matches: no one cloud can fulfil what all of them ask for."""

@@ -139,9 +139,9 @@ def put(caller: Caller, path: str, data: Any, expect: int) -> Any:
     return caller.request("PUT", f"{URL}/{path}", content=data, headers=OCTETS, expect=expect)
 
 
-def test_an_upload_of_unknown_length_that_passes_the_limit_leaves_nothing(cloud: ApiCloud) -> None:
+def test_with_strict_quotas_an_upload_of_unknown_length_that_passes_the_limit_leaves_nothing(cloud: ApiCloud) -> None:
     settings = cloud.core.config.image
-    settings.image_size_total, settings.image_stage_total = 2, 2
+    settings.image_size_total, settings.image_stage_total, settings.strict_quotas = 2, 2, True
     mia = cloud.new_user("mia", "garden")
     image = create(mia)
     for what in ("file", "stage"):
@@ -156,7 +156,7 @@ def test_an_upload_of_unknown_length_that_passes_the_limit_leaves_nothing(cloud:
 
 def test_without_strict_quotas_only_the_next_upload_is_refused(cloud: ApiCloud) -> None:
     settings = cloud.core.config.image
-    settings.image_size_total, settings.strict_quotas = 1, False
+    settings.image_size_total = 1
     mia = cloud.new_user("mia", "garden")
     put(mia, f"{create(mia)['id']}/file", chunked(2 * MB), 204)
     put(mia, f"{create(mia)['id']}/file", chunked(1), 413)
