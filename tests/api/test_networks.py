@@ -129,6 +129,16 @@ def test_lists_are_filtered_sorted_trimmed_and_paged(mia: Net) -> None:
     mia.who.get(f"{V2}/networks?marker={ids['a'][:-1]}x&limit=1", 404)
 
 
+def test_a_list_is_filtered_by_the_time_that_is_shown(mia: Net) -> None:
+    subnet = mia.subnet()
+    for path in ("networks", "subnets"):
+        [found] = mia.list(path)
+        assert mia.list(path, f"?created_at={found['created_at']}") == [found]
+        for other in ("2001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00%2B23:00", "asc", ""):
+            assert mia.list(path, f"?created_at={other}") == []
+    assert mia.list("subnets", "?allocation_pools=x") == [mia.show("subnet", subnet["id"])]
+
+
 def test_a_project_makes_no_more_networks_than_its_quota(cloud: ApiCloud, mia: Net) -> None:
     path = f"{V2}/quotas/{mia.who.project_id}"
     assert mia.who.get(path).json()["quota"]["network"] == 100

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Integer, Table, false, select
+from sqlalchemy import Boolean, ColumnElement, DateTime, Integer, String, Table, false, or_, select, true
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -17,6 +18,7 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest
 
 Filters = Mapping[str, list[str]]
+ALMOST_A_SECOND = timedelta(microseconds=999_999)
 TAG_FILTERS = frozenset(("tags", "tags-any", "not-tags", "not-tags-any"))
 
 
@@ -82,7 +84,22 @@ def _equal(name: str, column: Any, values: list[str]) -> Any:
     if isinstance(column.type, Integer):
         numbers = [number for value in values if (number := whole(value)) is not None]
         return column.in_(numbers) if numbers else false()
-    return column.in_(values)
+    if isinstance(column.type, DateTime):
+        return or_(
+            false(), *(column.between(moment, moment + ALMOST_A_SECOND) for moment in map(_moment, values) if moment)
+        )
+    if isinstance(column.type, String):
+        return column.in_(values)
+    return true()
+
+
+def _moment(value: str) -> datetime | None:
+    """What a resource shows: whole seconds, of UTC."""
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment.astimezone(UTC) if moment.tzinfo else moment).replace(tzinfo=None, microsecond=0)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _boolean(name: str, value: str) -> bool:
