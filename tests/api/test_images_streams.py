@@ -47,6 +47,12 @@ def new_image(caller: Caller) -> str:
     return str(caller.post("/image/v2/images", body, 201).json()["id"])
 
 
+def head_of_upload(caller: Caller, image_id: str, *more: str) -> bytes:
+    """The head of a PUT of an image's data, for clients that write to the socket themselves."""
+    own = ("Host: x", f"X-Auth-Token: {caller.token}", "Content-Type: application/octet-stream", *more)
+    return "\r\n".join((f"PUT /image/v2/images/{image_id}/file HTTP/1.1", *own, "", "")).encode()
+
+
 def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -144,11 +150,9 @@ def test_what_follows_a_refused_upload_is_not_taken_for_a_request(cloud: ApiClou
 
     async def work(client: httpx.AsyncClient) -> None:
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
-        head = f"Host: x\r\nX-Auth-Token: {mia.token}\r\nContent-Type: application/octet-stream\r\n"
-        path = f"/image/v2/images/{image_id}/file"
-        put = f"PUT {path}?x HTTP/1.1\r\n{head}X-Image-Meta-Store: nowhere\r\nContent-Length: {len(data)}\r\n\r\n"
-        get = f"GET {path.removesuffix('/file')} HTTP/1.1\r\n{head}\r\n"
-        writer.write(put.encode() + data + get.encode())
+        put = head_of_upload(mia, image_id, "X-Image-Meta-Store: nowhere", f"Content-Length: {len(data)}")
+        get = f"GET /image/v2/images/{image_id} HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {mia.token}\r\n\r\n"
+        writer.write(put + data + get.encode())
         assert (await reader.readuntil(b"\r\n")).split()[1] == b"400"
         rest = await reader.readuntil(b"queued")
         assert rest.count(b"HTTP/1.1 200") == 1
@@ -182,9 +186,7 @@ def test_a_client_that_waits_to_be_told_to_go_on_is_told(cloud: ApiCloud) -> Non
 
     async def work(client: httpx.AsyncClient) -> None:
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
-        head = f"Host: x\r\nX-Auth-Token: {mia.token}\r\nContent-Type: application/octet-stream\r\n"
-        more = f"Expect: 100-continue\r\nContent-Length: {6 * MB}\r\n\r\n"
-        writer.write(f"PUT /image/v2/images/{image_id}/file HTTP/1.1\r\n{head}{more}".encode())
+        writer.write(head_of_upload(mia, image_id, "Expect: 100-continue", f"Content-Length: {6 * MB}"))
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
         writer.write(bytes(6 * MB))
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 204")
@@ -199,10 +201,7 @@ def test_a_client_that_breaks_off_leaves_a_queued_image(cloud: ApiCloud) -> None
 
     async def work(client: httpx.AsyncClient) -> None:
         _, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
-        head = f"Host: x\r\nX-Auth-Token: {mia.token}\r\nContent-Type: application/octet-stream\r\n"
-        writer.write(
-            f"PUT /image/v2/images/{image_id}/file HTTP/1.1\r\n{head}Content-Length: {20 * MB}\r\n\r\n".encode()
-        )
+        writer.write(head_of_upload(mia, image_id, f"Content-Length: {20 * MB}"))
         writer.write(bytes(9 * MB))
         await writer.drain()
         async with asyncio.timeout(30):

@@ -30,7 +30,7 @@ from tane.web.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from tane.web.protocol import READ_INTO, ZERO_COPY
+from tane.web.protocol import READ_INTO, ZERO_COPY, pour
 from tane.web.request import CURRENT, FilePart, Request, Response
 from tane.web.routes import Route, Service
 from tane.web.sockets import REFUSED, SocketEndpoint
@@ -135,9 +135,7 @@ class Incoming:
         free = buffer
         while free:
             if self._part:
-                size = min(len(free), len(self._part))
-                free[:size] = self._part[:size]
-                free, self._part = free[size:], self._part[size:]
+                self._part, free = pour(self._part, free)
             elif not self._more:
                 break
             elif self._direct is not None:

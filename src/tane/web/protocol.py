@@ -12,7 +12,7 @@ import asyncio
 import functools
 import os
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -21,10 +21,17 @@ ZERO_COPY = "http.response.zerocopysend"
 READ_INTO = "tane.request.readinto"
 MOST_AT_ONCE = 8 << 20
 LOOK_AGAIN_SECONDS = 5.0
-
+Buffer = TypeVar("Buffer", bytes, bytearray, memoryview)
 
 _incoming = memoryview(bytearray(512 << 10))
 """What every connection is read into: the parser takes its copy before the loop reads the next one."""
+
+
+def pour(part: Buffer, free: memoryview) -> tuple[Buffer, memoryview]:
+    """Copy as much of ``part`` as there is room for; returns what is left of both."""
+    size = min(len(free), len(part))
+    free[:size] = part[:size]
+    return part[size:], free[size:]
 
 
 class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped to mypy.
@@ -91,9 +98,7 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
         free = buffer
         while free:
             if cycle.body:
-                size = min(len(free), len(cycle.body))
-                free[:size] = cycle.body[:size]
-                free, cycle.body = free[size:], cycle.body[size:]
+                cycle.body, free = pour(cycle.body, free)
                 continue
             if not cycle.more_body:
                 break
@@ -126,12 +131,25 @@ class _Reader(asyncio.BufferedProtocol):
     """Stands between the transport and the connection: loops read into buffers only for what is no ``Protocol``."""
 
     def __init__(self, connection: Protocol) -> None:
-        self.get_buffer = connection.get_buffer  # type: ignore[method-assign]
-        self.buffer_updated = connection.buffer_updated  # type: ignore[method-assign]
-        self.eof_received = connection.eof_received  # type: ignore[method-assign]
-        self.connection_lost = connection.connection_lost  # type: ignore[method-assign]
-        self.pause_writing = connection.pause_writing  # type: ignore[method-assign]
-        self.resume_writing = connection.resume_writing  # type: ignore[method-assign]
+        self._connection = connection
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._connection.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._connection.buffer_updated(nbytes)
+
+    def eof_received(self) -> None:
+        self._connection.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
 
 
 class _Sender:
