@@ -1,7 +1,8 @@
 """The documents a controller hands to a host's duties and gets back.
 
 All are plain msgspec structs so that the same document travels in process or as JSON between machines. Sizes are in the
-unit their name says. Identifiers are the resource ids of the API.
+unit their name says. Identifiers are the resource ids of the API. The fields' types carry the grammar
+(:mod:`tane.wire.grammar`); a duty uses no document it has not checked.
 """
 
 from __future__ import annotations
@@ -9,6 +10,22 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+
+from tane.wire.grammar import (
+    BlockDevice,
+    Cidr,
+    DeviceName,
+    Digest,
+    DomainName,
+    HostName,
+    Id,
+    IpAddress,
+    Key,
+    Line,
+    MacAddress,
+    Word,
+)
+from tane.wire.grammar import Port as PortNumber
 
 
 class Document(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -19,105 +36,105 @@ class Document(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class FixedIp(Document):
-    subnet_id: str
-    ip_address: str
+    subnet_id: Id
+    ip_address: IpAddress
 
 
 class HostRoute(Document):
-    destination: str
-    nexthop: str
+    destination: Cidr
+    nexthop: IpAddress
 
 
 class Subnet(Document):
-    id: str
-    cidr: str
-    ip_version: int = 4
-    gateway_ip: str | None = None
+    id: Id
+    cidr: Cidr
+    ip_version: Literal[4, 6] = 4
+    gateway_ip: IpAddress | None = None
     enable_dhcp: bool = True
-    dns_nameservers: tuple[str, ...] = ()
+    dns_nameservers: tuple[IpAddress, ...] = ()
     host_routes: tuple[HostRoute, ...] = ()
 
 
 class DhcpPort(Document):
     """The port of a network's ``qdhcp-`` namespace."""
 
-    id: str
-    mac_address: str
+    id: Id
+    mac_address: MacAddress
     fixed_ips: tuple[FixedIp, ...]
 
 
 class Network(Document):
     """One network on this host. ``segment_id`` is its VXLAN id, unique in the cloud."""
 
-    id: str
+    id: Id
     segment_id: int
     mtu: int = 1500
     external: bool = False
-    dns_domain: str = ""
+    dns_domain: DomainName = ""
     subnets: tuple[Subnet, ...] = ()
     dhcp_port: DhcpPort | None = None
 
 
 class AddressPair(Document):
-    ip_address: str
-    mac_address: str
+    ip_address: Cidr
+    mac_address: MacAddress
 
 
 class Port(Document):
     """A port that is bound to this host; ``device`` is the tap's name (``tap`` + first 11 characters of the id)."""
 
-    id: str
-    network_id: str
-    mac_address: str
-    device: str
+    id: Id
+    network_id: Id
+    mac_address: MacAddress
+    device: DeviceName
     fixed_ips: tuple[FixedIp, ...] = ()
     admin_state_up: bool = True
     port_security_enabled: bool = True
     allowed_address_pairs: tuple[AddressPair, ...] = ()
-    security_group_ids: tuple[str, ...] = ()
-    hostname: str = ""
+    security_group_ids: tuple[Id, ...] = ()
+    hostname: HostName = ""
 
 
 class RemotePort(Document):
     """A port of one of this host's networks that lives on another host (for FDB and neighbour entries)."""
 
-    network_id: str
-    mac_address: str
-    ip_addresses: tuple[str, ...]
-    host_ip: str
+    network_id: Id
+    mac_address: MacAddress
+    ip_addresses: tuple[IpAddress, ...]
+    host_ip: IpAddress
 
 
 class RouterInterface(Document):
     """A router's leg in a tenant network (``qr-`` + first 11 characters of the port id)."""
 
-    port_id: str
-    network_id: str
-    mac_address: str
-    ip_address: str
+    port_id: Id
+    network_id: Id
+    mac_address: MacAddress
+    ip_address: IpAddress
     prefixlen: int
 
 
 class RouterGateway(Document):
     """A router's leg in the external network (``qg-`` + first 11 characters of the port id)."""
 
-    port_id: str
-    network_id: str
-    mac_address: str
-    ip_address: str
+    port_id: Id
+    network_id: Id
+    mac_address: MacAddress
+    ip_address: IpAddress
     prefixlen: int
-    next_hop: str | None
+    next_hop: IpAddress | None
     enable_snat: bool = True
 
 
 class FloatingIp(Document):
-    id: str
-    floating_ip_address: str
-    fixed_ip_address: str
-    port_id: str
+    id: Id
+    floating_ip_address: IpAddress
+    fixed_ip_address: IpAddress
+    port_id: Id
 
 
 class Router(Document):
-    id: str
+    id: Id
     interfaces: tuple[RouterInterface, ...] = ()
     gateway: RouterGateway | None = None
     routes: tuple[HostRoute, ...] = ()
@@ -161,28 +178,28 @@ class SecurityGroupRule(Document):
 
     direction: Literal["ingress", "egress"]
     ethertype: Literal["IPv4", "IPv6"] = "IPv4"
-    protocol: str | None = None
+    protocol: Word | None = None
     port_range_min: int | None = None
     port_range_max: int | None = None
-    remote_ip_prefix: str | None = None
-    remote_group_id: str | None = None
+    remote_ip_prefix: Cidr | None = None
+    remote_group_id: Id | None = None
 
 
 class SecurityGroup(Document):
     """A group used by a port of this host, or named as ``remote_group_id``; ``members`` are the addresses of all its
     ports in the cloud."""
 
-    id: str
+    id: Id
     rules: tuple[SecurityGroupRule, ...] = ()
-    members: tuple[str, ...] = ()
+    members: tuple[Cidr, ...] = ()
 
 
 class ExternalNetwork(Document):
     """What the host itself contributes to an external network: the address of its own leg (the providers' gateway)."""
 
-    network_id: str
-    cidr: str
-    gateway_ip: str
+    network_id: Id
+    cidr: Cidr
+    gateway_ip: IpAddress
 
 
 class NetworkState(Document):
@@ -214,11 +231,11 @@ class NetworkApplied(Document):
 class VolumeConnection(Document):
     """How to reach an exported volume: NBD over TLS with a pre-shared key (``tls_key`` in hex)."""
 
-    host: str
-    port: int
-    export: str
-    tls_username: str
-    tls_key: str
+    host: IpAddress
+    port: PortNumber
+    export: Id
+    tls_username: Word
+    tls_key: Key
 
 
 class PoolCapacity(Document):
@@ -240,9 +257,9 @@ class VolumeUsage(Document):
 class ImageRef(Document):
     """An image a guest or volume is made from. ``digest`` is the hex digest the content-addressed cache is keyed by."""
 
-    id: str
-    digest: str
-    disk_format: str
+    id: Id
+    digest: Digest
+    disk_format: Word
     size_bytes: int
 
 
@@ -251,7 +268,7 @@ class Kernel(Document):
 
     kernel: ImageRef
     ramdisk: ImageRef | None = None
-    command_line: str = ""
+    command_line: Line = ""
 
 
 class RootDisk(Document):
@@ -264,19 +281,19 @@ class RootDisk(Document):
 class VolumeDisk(Document):
     """A volume attached over the network. ``device`` is the name shown in the API (``/dev/vdb``)."""
 
-    volume_id: str
+    volume_id: Id
     connection: VolumeConnection
-    device: str = ""
+    device: BlockDevice = ""
     boot_index: int | None = None
     read_only: bool = False
 
 
 class Nic(Document):
-    port_id: str
-    mac_address: str
-    tap: str
+    port_id: Id
+    mac_address: MacAddress
+    tap: DeviceName
     mtu: int = 1500
-    forwarded_ports: tuple[int, ...] = ()
+    forwarded_ports: tuple[PortNumber, ...] = ()
 
 
 class ConfigDrive(Document):
@@ -288,8 +305,8 @@ class ConfigDrive(Document):
 class Guest(Document):
     """One guest as it should be. Disks and NICs are listed in the order the guest sees them."""
 
-    id: str
-    name: str
+    id: Id
+    name: Line
     vcpus: int
     memory_mb: int
     root: RootDisk | None = None
