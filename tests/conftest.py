@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +17,8 @@ from tane.app import Cloud, make_core
 from tane.clock import ManualClock
 from tane.config import Config
 from tane.core import Core
-from tests import databases
+from tane.linux import programs
+from tests import databases, watched
 from tests.databases import Databases, PostgreSQLDatabases, SQLiteDatabases
 from tests.support import ApiCloud, fake_hosts, register
 
@@ -40,6 +41,11 @@ ON_BOTH = {
 
 class NewDatabase(Protocol):
     def __call__(self, folder: Path, *, empty: bool = False) -> str: ...
+
+
+# Tests may be run without the launcher, which does the same.
+programs.complete_path()
+sys.addaudithook(watched.refuse_unknown_programs)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -67,7 +73,7 @@ def missing_for_root() -> str | None:
         text=True,
         check=False,
     )
-    missing = [tool for tool in ("dnsmasq", "ip") if shutil.which(tool) is None]
+    missing = programs.missing([*programs.NETWORKS, "nft", "ping"])
     if done.returncode != 0:
         return f"the kernel does not allow namespaces with bridges and taps: {done.stderr.strip()}"
     return f"not installed: {', '.join(missing)}" if missing else None
@@ -75,8 +81,7 @@ def missing_for_root() -> str | None:
 
 def missing_for_guests() -> str | None:
     """Why tests with real guests cannot run here, or None."""
-    tools = ("qemu-system-x86_64", "qemu-img", "qemu-storage-daemon", "busybox", "dropbear", "mke2fs", "ssh")
-    missing = [tool for tool in tools if shutil.which(tool) is None]
+    missing = programs.missing([*programs.GUESTS, *programs.GUEST_IMAGE, *programs.TOUR])
     return f"not installed: {', '.join(missing)}" if missing else None
 
 

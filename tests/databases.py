@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 
 from tane.app import Cloud, make_core
 from tane.config import Config
+from tane.linux.programs import find
 from tests.support import ADMIN_PASSWORD
 
 START_SECONDS = 60.0
@@ -100,11 +101,8 @@ def prepare(config: Config) -> None:
 
 def programs() -> Path | None:
     """The folder of PostgreSQL's programs (Debian keeps them off the path), or None where it is not installed."""
-    found = shutil.which("initdb")
-    if found is not None:
-        return Path(found).parent
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    return debian[-1].parent if debian else None
+    found = find("initdb")
+    return Path(found).parent if found else None
 
 
 class PrivateServer:

@@ -96,7 +96,7 @@ def test_a_full_disk(config: Config) -> None:
 
 
 def test_a_missing_program_names_its_package(config: Config) -> None:
-    programs = set(host.PACKAGES) - {"dnsmasq"}
+    programs = set(host.CLOUD) - {"dnsmasq"}
     finding = one(host.programs, Told(programs=programs), config)
     assert "dnsmasq" in finding.what
     assert finding.mend == "sudo apt-get install dnsmasq-base"

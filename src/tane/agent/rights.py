@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import Literal
 
 from tane.config import Config
+from tane.linux import programs
 
 Chosen = Literal["root", "userns", "user", "simulated"]
-NETWORK_TOOLS = ("ip", "dnsmasq", "nsenter", "unshare")
-GUEST_TOOLS = ("qemu-system-x86_64", "qemu-img", "qemu-storage-daemon")
 
 
 @dataclass(frozen=True)
@@ -27,13 +25,13 @@ def choose(config: Config) -> Choice:
     """The most capable mode the machine allows, or the one the settings ask for."""
     if config.mode != "auto":
         return Choice(config.mode, f"tane: mode {config.mode}, as the settings ask for.")
-    missing = [tool for tool in GUEST_TOOLS if shutil.which(tool) is None]
+    missing = programs.missing(programs.GUESTS)
     if missing:
         return Choice(
             "simulated",
             f"tane: SIMULATED HOSTS, no server really runs: {', '.join(missing)} not found on this machine.",
         )
-    missing = [tool for tool in NETWORK_TOOLS if shutil.which(tool) is None]
+    missing = programs.missing(programs.NETWORKS)
     if missing:
         return Choice(
             "user", f"tane: user-mode network, because {', '.join(missing)} not found: real guests, no routers."

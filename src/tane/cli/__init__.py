@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
 from tane.cli import demo, doctor, down, guest_image, metadefs, openrc, openstack, serve, status, test, up
 from tane.config import ConfigError
+from tane.linux.programs import complete_path
 
 app = typer.Typer(
     add_completion=False,
@@ -31,6 +33,9 @@ app.command("test", context_settings=PASS_ON)(test.test)
 
 
 def main() -> None:
+    # Before anything is written: every file of a cloud is its owner's alone.
+    os.umask(0o077)
+    complete_path()
     try:
         app()
     except ConfigError as error:

@@ -7,22 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tane.agent.host import accelerator
-from tane.agent.rights import GUEST_TOOLS, NETWORK_TOOLS, choose
+from tane.agent.rights import choose
 from tane.config import Config
 from tane.doctor.finding import Finding
 from tane.doctor.machine import Machine
+from tane.linux.programs import CLOUD
 
 HostCheck = Callable[[Machine, Config], Iterator[Finding]]
-PACKAGES = {
-    "qemu-system-x86_64": "qemu-system-x86",
-    "qemu-img": "qemu-utils",
-    "qemu-storage-daemon": "qemu-utils",
-    "dnsmasq": "dnsmasq-base",
-    "ip": "iproute2",
-    "ssh": "openssh-client",
-    "nsenter": "util-linux",
-    "unshare": "util-linux",
-}
 LOW_DISK = 10 << 30
 NO_DISK = 1 << 30
 ISCSI_TARGETS = {"tgtd": "tgt", "iscsid": "open-iscsi", "ietd": "iscsitarget"}
@@ -56,9 +47,8 @@ def rights(machine: Machine, config: Config) -> Iterator[Finding]:
 
 
 def programs(machine: Machine, config: Config) -> Iterator[Finding]:
-    for program in (*GUEST_TOOLS, *NETWORK_TOOLS, "ssh"):
+    for program, package in CLOUD.items():
         if machine.which(program) is None:
-            package = PACKAGES[program]
             yield Finding(
                 "problem",
                 f"The program {program} is not installed.",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
+
+from tane.linux import programs
 
 
 class Machine:
@@ -22,7 +23,7 @@ class Machine:
         return Path(path).exists()
 
     def which(self, program: str) -> str | None:
-        return shutil.which(program)
+        return programs.find(program)
 
     def run(self, *command: str, seconds: float = 10.0) -> tuple[int, str]:
         """Exit status and output of a harmless command; 127 when it is not there."""

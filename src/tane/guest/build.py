@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 from tane.guest import archive
+from tane.linux.programs import GUEST_IMAGE, SYSTEM_PATH
 
 COMMAND_LINE = "root=/dev/vda1 rw console=tty0 console=ttyS0 quiet tsc=reliable no_timer_check mitigations=off"
 FILE_SYSTEM_MB = 64
@@ -50,17 +51,6 @@ SYSTEM_MODULES = (
     *("virtio_net", "virtio-rng", "virtio_balloon", "virtio_console", "sr_mod", "isofs"),
     *("button", "evdev", "vfat", "nls_iso8859-1", "nls_cp437", "pvpanic-pci"),
 )
-HOST_TOOLS = {
-    "busybox": "busybox",
-    "dropbear": "dropbear-bin",
-    "dropbearkey": "dropbear-bin",
-    "mke2fs": "e2fsprogs",
-    "resize2fs": "e2fsprogs",
-    "lsblk": "util-linux",
-    "qemu-img": "qemu-utils",
-    "ldd": "libc-bin",
-}
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SCRIPTS = {
     "inittab": "etc/inittab",
     "rcS": "etc/init.d/rcS",
@@ -146,7 +136,7 @@ def recipe_hash() -> str:
 
 def missing_packages() -> list[str]:
     """The Debian packages that must be installed before :func:`build` can work."""
-    return sorted({package for tool, package in HOST_TOOLS.items() if not shutil.which(tool, path=SYSTEM_PATH)})
+    return sorted({package for tool, package in GUEST_IMAGE.items() if not shutil.which(tool, path=SYSTEM_PATH)})
 
 
 def _require_tools() -> None:
@@ -159,7 +149,7 @@ def _require_tools() -> None:
 def _tool(name: str) -> Path:
     found = shutil.which(name, path=SYSTEM_PATH)
     if found is None:
-        raise GuestImageError(f"{name} is missing: apt-get install {HOST_TOOLS.get(name, name)}")
+        raise GuestImageError(f"{name} is missing: apt-get install {GUEST_IMAGE.get(name, name)}")
     return Path(found)
 
 

@@ -1,0 +1,89 @@
+"""The programs of the system that this project calls, and the Debian packages they come from.
+
+A program stands in one of these lists or is not called: the tests watch every process they start.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where programs are looked for besides PATH: that of an ordinary user often lacks the folders of administration."""
+
+GUESTS = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
+    "qemu-storage-daemon": "qemu-system-common",
+}
+NETWORKS = {"ip": "iproute2", "dnsmasq": "dnsmasq-base", "nsenter": "util-linux", "unshare": "util-linux"}
+CONFINEMENT = {"setpriv": "util-linux", "prlimit": "util-linux"}
+GUEST_IMAGE = {
+    "busybox": "busybox",
+    "dropbear": "dropbear-bin",
+    "dropbearkey": "dropbear-bin",
+    "mke2fs": "e2fsprogs",
+    "resize2fs": "e2fsprogs",
+    "lsblk": "util-linux",
+    "qemu-img": "qemu-utils",
+    "ldd": "libc-bin",
+}
+TOUR = {"ssh": "openssh-client"}
+CLOUD = {**GUESTS, **NETWORKS, **CONFINEMENT, **GUEST_IMAGE, **TOUR}
+"""Everything a whole cloud and its tour need."""
+TESTS = {
+    "cpio": "cpio",
+    "debugfs": "e2fsprogs",
+    "mount": "mount",
+    "umount": "mount",
+    "nft": "nftables",
+    "ping": "iputils-ping",
+    "ps": "procps",
+    "qemu-io": "qemu-utils",
+    "ssh-keygen": "openssh-client",
+    "initdb": "postgresql",
+}
+"""What only the tests need."""
+EVERYWHERE = {"sh", "env", "cat", "sleep", "true", "zcat", "apt-get", "apt-cache", "dpkg-deb"}
+"""What the essential packages of every Debian bring."""
+
+
+def find(program: str) -> str | None:
+    """The path of an installed program, or None."""
+    found = shutil.which(program) or shutil.which(program, path=SYSTEM_PATH)
+    if found is None and program == "initdb":
+        # Debian keeps PostgreSQL's programs off the path.
+        return max(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None)
+    return found
+
+
+def complete_path() -> None:
+    """Let this process and its children find programs in every folder of the system."""
+    folders = os.environ.get("PATH", "").split(":")
+    os.environ["PATH"] = ":".join([*filter(None, folders), *(f for f in SYSTEM_PATH.split(":") if f not in folders)])
+
+
+def missing(wanted: Iterable[str]) -> list[str]:
+    """Those of ``wanted`` that are not installed."""
+    return [program for program in wanted if find(program) is None]
+
+
+def missing_packages(wanted: dict[str, str], libraries: Iterable[str] = ()) -> list[str]:
+    """The Debian packages that bring what of ``wanted`` (program → package) and of ``libraries`` is not installed."""
+    packages = {wanted[program] for program in missing(wanted)}
+    packages.update(LIBRARIES[library] for library in libraries if not _loads(library))
+    return sorted(packages)
+
+
+LIBRARIES = {"libnftables.so.1": "libnftables1"}
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
