@@ -12,7 +12,6 @@ from typing import Any
 from tane.linux import programs
 
 KNOWN = {*programs.CLOUD, *programs.TESTS, *programs.EVERYWHERE, "postgres"}
-ENVIRONMENT = Path(sys.prefix)
 
 
 class UnknownProgram(AssertionError):
@@ -31,14 +30,10 @@ def refuse_unknown_programs(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def ours(program: str) -> bool:
-    """Whether a program comes with this project or its Python environment, or was made by the test itself."""
+    """Whether a program comes with this project or its Python environment, or was fetched or made on the way."""
     path = Path(program)
-    return path.is_absolute() and (
-        path.is_relative_to(ENVIRONMENT)
-        or path.resolve() == Path(sys.executable).resolve()
-        or path.is_relative_to(Path(__file__).parents[1])
-        or path.is_relative_to("/tmp")
-    )
+    interpreter = path.resolve() == Path(sys.executable).resolve()
+    return path.is_absolute() and (interpreter or str(path.parent) not in programs.SYSTEM_PATH.split(":"))
 
 
 def started(argv: Sequence[Any]) -> Iterator[str]:
