@@ -11,6 +11,8 @@ from typing import Any
 
 from tane.linux import programs
 
+BUILT_IN = {"trap", "exec", "echo", "cd", "exit", "while", "do", "done", "if", "then", "fi", "wait", "kill", "read"}
+"""What a shell does itself."""
 KNOWN = {*programs.CLOUD, *programs.TESTS, *programs.EVERYWHERE, "postgres"}
 
 
@@ -65,4 +67,6 @@ def in_shell(text: str) -> Iterator[str]:
     if "\n" in text:
         return
     words = list(shlex.shlex(text, posix=True, punctuation_chars=True))
-    yield from (word for before, word in zip([";", *words], words, strict=False) if before in (";", "|", "&&", "||"))
+    for before, word in zip([";", *words], words, strict=False):
+        if before in (";", "|", "&", "&&", "||") and word not in BUILT_IN:
+            yield word

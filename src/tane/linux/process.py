@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tane.linux import netns as namespaces
+from tane.linux.confine import Confinement
 
 # The grandchild writes its own pid file before it becomes the daemon, so that no crash of ours in between leaves a
 # daemon nobody knows. Field 22 of /proc/PID/stat is the start time, which tells a reused pid from the real one.
@@ -31,27 +32,37 @@ class ProcessError(OSError):
 
 
 def spawn(
-    argv: Sequence[str], *, pidfile: Path, log: Path, netns: str | None = None, pass_fds: Sequence[int] = ()
+    argv: Sequence[str],
+    *,
+    pidfile: Path,
+    log: Path,
+    netns: str | None = None,
+    pass_fds: Sequence[int] = (),
+    confinement: Confinement | None = None,
+    folder: Path | None = None,
 ) -> int:
     """Start ``argv`` as a daemon of its own session and return its pid.
 
     The daemon must stay in the foreground by its own options. Its output is appended to ``log``; with ``netns`` it runs
-    in that network namespace, with ``pass_fds`` it inherits these descriptors. Whether it keeps running is for the
-    caller to see (:func:`alive`). Raises ProcessError when the program does not exist or the files cannot be written.
+    in that network namespace, with ``pass_fds`` it inherits these descriptors, with ``confinement`` it has no more
+    rights than that; ``folder`` is its working folder. Whether it keeps running is for the caller to see
+    (:func:`alive`). Raises ProcessError when the program does not exist or the files cannot be written.
     """
     if shutil.which(argv[0]) is None:
         raise ProcessError(f"the program {argv[0]} is not installed")
+    command = confinement.command(argv) if confinement is not None else argv
     pidfile.parent.mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     with namespaces.entered(netns) if netns else contextlib.nullcontext():
         done = subprocess.run(
-            ["/bin/sh", "-c", _LAUNCH, "sh", str(pidfile), str(log), *argv],
+            ["/bin/sh", "-c", _LAUNCH, "sh", str(pidfile.absolute()), str(log.absolute()), *command],
             capture_output=True,
             check=False,
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             text=True,
             pass_fds=pass_fds,
+            cwd=folder,
         )
     if not done.stdout.strip():
         raise ProcessError(f"{argv[0]} could not be started: {done.stderr.strip() or 'no reason given'}")
