@@ -11,7 +11,23 @@ from typing import Any
 
 from tane.linux import programs
 
-BUILT_IN = {"trap", "exec", "echo", "cd", "exit", "while", "do", "done", "if", "then", "fi", "wait", "kill", "read"}
+BUILT_IN = {
+    ":",
+    "trap",
+    "exec",
+    "echo",
+    "cd",
+    "exit",
+    "while",
+    "do",
+    "done",
+    "if",
+    "then",
+    "fi",
+    "wait",
+    "kill",
+    "read",
+}
 """What a shell does itself."""
 KNOWN = {*programs.CLOUD, *programs.TESTS, *programs.EVERYWHERE, "postgres"}
 
