@@ -12,26 +12,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.e2e.real import RealCloud
+from tests.running import running_below
 
 FULL_SECONDS = 3.0
 FROZEN_SECONDS = 5.0
 
 
 def processes(cloud: RealCloud, program: str) -> Iterator[tuple[int, str]]:
-    """(pid, command line) of the cloud's own processes of a kind: their command names its folder."""
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if Path(command.split(" ")[0]).name.startswith(program) and f"{cloud.folder}/" in command:
-            yield int(entry.name), command
+    """(pid, working folder) of the cloud's own processes of a kind: each runs in a folder of the cloud's."""
+    return ((pid, folder) for pid, name, folder in running_below(cloud.folder) if name.startswith(program))
 
 
 def kill_one(cloud: RealCloud, dice: random.Random, program: str, pattern: str) -> str | None:
-    found = sorted(pid for pid, command in processes(cloud, program) if pattern in command)
+    found = sorted(pid for pid, folder in processes(cloud, program) if pattern in folder)
     if not found:
         return None
     pid = dice.choice(found)

@@ -135,7 +135,7 @@ def kernel(cloud: RealCloud, found: Rows) -> tuple[set[str], set[str]]:
     extra.update(f"namespace {name}" for name in noted & _namespaces() - spaces if name.startswith("q"))
 
     served = {name.removeprefix("qdhcp-") for name in spaces if name.startswith("qdhcp-")}
-    compare("dnsmasq", served, _ids(cloud, "dnsmasq", "/host/"))
+    compare("dnsmasq", served, _ids(cloud, "dnsmasq", "/host/network/dhcp/"))
     taps = {f"tap{key[:11]}" for key in found.ports}
     live = {f"tap{key[:11]}" for key, row in found.ports.items() if row["device_id"] in running}
     compare("tap", live, _taps(cloud), taps)
@@ -176,11 +176,8 @@ def _external(found: Rows, network_id: str) -> bool:
 
 
 def _ids(cloud: RealCloud, program: str, pattern: str) -> set[str]:
-    """The ids of the folders below ``pattern`` that processes of a program were started with."""
-    commands = [command for _, command in processes(cloud, program) if pattern in command]
-    if program == "dnsmasq":
-        return {command.split("/dhcp/")[1].split("/")[0] for command in commands}
-    return {command.split(pattern)[1].split("/")[0] for command in commands}
+    """The ids of the folders below ``pattern`` that processes of a program run in."""
+    return {folder.split(pattern)[1].split("/")[0] for _, folder in processes(cloud, program) if pattern in folder}
 
 
 def _namespaces() -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def screen(garden: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     async def vnc(guest_id: str) -> VncEndpoint:
         if await garden.host.state(guest_id) not in ("running", "paused"):
             raise HostError(f"guest {guest_id} is not running")
-        return VncEndpoint(socket_path=str(screen.path))
+        return VncEndpoint(socket_path=str(screen.path), uid=os.geteuid())
 
     monkeypatch.setattr(garden.host, "vnc", vnc)
     yield screen

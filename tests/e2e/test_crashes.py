@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from tests.e2e.real import MARKS, RealCloud, Tenant, wait_for
+from tests.running import running_below
 
 pytestmark = MARKS
 
@@ -64,14 +65,8 @@ def taps(cloud: RealCloud) -> set[str]:
 
 def exporters(cloud: RealCloud) -> set[str]:
     """Ids of the volumes whose exporter processes run for this cloud, whoever started them."""
-    pool = f"{cloud.folder}/host/volumes/"
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (entry / "cmdline").exists():
-            command = (entry / "cmdline").read_bytes().decode(errors="replace")
-            if command.startswith("qemu-storage-daemon") and pool in command:
-                found.add(command.split(pool)[1].split("/")[0])
-    return found
+    pool = cloud.folder / "host/volumes"
+    return {Path(folder).name for _, name, folder in running_below(pool) if name == "qemu-storage-daemon"}
 
 
 def crash(cloud: RealCloud, tenant: Tenant) -> None:

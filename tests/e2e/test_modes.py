@@ -11,6 +11,7 @@ import pytest
 from tane.linux import netns
 from tane.server import cloud_id
 from tests.e2e.real import MARKS, free_port
+from tests.running import running_below
 
 pytestmark = MARKS
 
@@ -23,8 +24,8 @@ def tane(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def processes(folder: Path) -> list[str]:
-    """Command lines of running programs that name the cloud's folder."""
-    found = []
+    """Command lines of running programs that name the cloud's folder, and programs that run in it."""
+    found = [name for _, name, _ in running_below(folder)]
     for entry in Path("/proc").iterdir():
         try:
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")

@@ -25,8 +25,9 @@ class FileImages:
 
     def add(self, path: Path, disk_format: str) -> ImageRef:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        self.paths[path.name] = path
-        return ImageRef(id=path.name, digest=digest, disk_format=disk_format, size_bytes=path.stat().st_size)
+        image_id = path.name.replace(".", "-")
+        self.paths[image_id] = path
+        return ImageRef(id=image_id, digest=digest, disk_format=disk_format, size_bytes=path.stat().st_size)
 
     def local_path(self, image: ImageRef) -> Path | None:
         return self.paths[image.id] if self.local else None

@@ -339,6 +339,7 @@ class HostCapabilities(Document):
 
 
 class VncEndpoint(Document):
-    """Where the guest's VNC server listens: a Unix socket that speaks RFB."""
+    """Where the guest's VNC server listens: a Unix socket that speaks RFB, and the number of the user that answers."""
 
     socket_path: str
+    uid: int

@@ -13,7 +13,7 @@ from pathlib import Path
 from tane.agent.documents import ImageRef
 from tane.agent.duties import ImageSource
 from tane.agent.errors import HostError
-from tane.agent.translation import host_errors
+from tane.agent.translation import host_errors, vetted
 from tane.linux import qemu_img
 
 _ALGORITHMS = {64: "sha256", 128: "sha512"}
@@ -37,7 +37,7 @@ class ImageCache:
 
         async def convert(content: Path, target: Path) -> None:
             await qemu_img.check_untrusted(content, image.disk_format)
-            await qemu_img.convert(content, qemu_img.FORMATS[image.disk_format], target)
+            await qemu_img.convert(qemu_img.Disk(content, qemu_img.FORMATS[image.disk_format]), target)
 
         return await self._get(image, "qcow2", convert)
 
@@ -68,6 +68,7 @@ class ImageCache:
 
     async def _get(self, image: ImageRef, form: str, make: Callable[[Path, Path], Awaitable[None]]) -> Path:
         algorithm = _algorithm(image)
+        image = vetted(image)
         target = self._folder / f"{image.digest}.{form}"
         async with self._locks[image.digest]:
             if not target.exists():

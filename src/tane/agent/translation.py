@@ -8,11 +8,17 @@ import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from tane.agent.errors import HostError
 from tane.linux.process import ProcessError
 from tane.linux.qemu_img import ImageError
 from tane.linux.qmp import QmpError
+from tane.wire.grammar import checked
+
+D = TypeVar("D", bound=msgspec.Struct)
 
 SOCKET_PATH_LIMIT = 107
 """Bytes of a Unix socket's path on Linux (``sun_path`` without its terminator)."""
@@ -26,13 +32,14 @@ def host_errors(doing: str) -> Iterator[None]:
     except HostError:
         raise
     except (ImageError, QmpError, ProcessError) as error:
+        lost = isinstance(error, QmpError) and error.lost
         if "No space left on device" in str(error):
             raise HostError(f"{doing}: no space is left on the host's disk", transient=True) from error
-        raise HostError(f"{doing}: {error}", transient=isinstance(error, QmpError) and error.lost) from error
+        raise HostError(f"{doing}: {without_paths(str(error))}", transient=lost) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise HostError(f"{doing}: no space is left on the host's disk", transient=True) from error
-        raise HostError(f"{doing}: {error}") from error
+        raise HostError(f"{doing}: {error.strerror or error}") from error
 
 
 def checked_id(value: str) -> str:
@@ -41,6 +48,14 @@ def checked_id(value: str) -> str:
         if str(uuid.UUID(value)) == value:
             return value
     raise HostError(f"{value!r} is not an id: ids are UUIDs in lower case")
+
+
+def vetted(document: D) -> D:
+    """The document when all of it has the form its types say; else HostError. Nothing else of it may be used."""
+    try:
+        return checked(document)
+    except ValueError as error:
+        raise HostError(f"the host was told nonsense: {error}") from error
 
 
 def checked_socket(path: Path) -> Path:
@@ -57,4 +72,9 @@ def last_words(log: Path) -> str:
     except FileNotFoundError:
         lines = []
     words = " / ".join(re.sub(r"^\S*qemu[\w-]*: ", "", line) for line in lines[-3:])
-    return words or "it said nothing"
+    return without_paths(words) or "it said nothing"
+
+
+def without_paths(text: str) -> str:
+    """A tool's message without the paths of this host, which are nobody's business."""
+    return re.sub(r"'?(?<![\w.])(?:/[\w.@:+,=~-]+){2,}'?", "a file", text)

@@ -75,6 +75,11 @@ def identity(name: str) -> Identity | None:
     return Identity(FIRST_UID + int.from_bytes(digest[:8], "big") % UIDS)
 
 
+def uid(owner: Identity | None) -> int:
+    """The number of a user; that of this process for None."""
+    return os.geteuid() if owner is None else owner.uid
+
+
 @functools.cache
 def _changes_users() -> bool:
     """Whether this process is root of a user namespace that holds the whole range (user_namespaces(7))."""
@@ -105,6 +110,13 @@ def lend(path: Path, reader: Identity | None) -> None:
             return
         os.fchown(descriptor, os.geteuid(), reader.gid)
         os.fchmod(descriptor, 0o710 if path.is_dir() else 0o640)
+
+
+def take_back(path: Path) -> None:
+    """Make a file this process's own, and nobody else's."""
+    with _opened(path) as descriptor:
+        os.fchown(descriptor, os.geteuid(), os.getegid())
+        os.fchmod(descriptor, 0o600)
 
 
 def make_file(path: Path, owner: Identity | None) -> None:

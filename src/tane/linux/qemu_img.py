@@ -1,139 +1,216 @@
-"""qemu-img with explicit formats: no header is believed about what a file is or where its data lies."""
+"""qemu-img with explicit formats: no header is believed about what a file is or where its data lies.
+
+It runs confined (:mod:`tane.linux.confine`) as the ``worker`` that owns what it writes, and reaches only the files of
+the call. Its messages name those by descriptors, so that no path of the host comes back in an error.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import re
 import signal
+import uuid
 from pathlib import Path
 from typing import Any, Literal
+
+import msgspec
+
+from tane.linux import confine, image_header
+from tane.linux.confine import Confinement, Handed, Identity
 
 FORMATS = {"qcow2": "qcow2", "raw": "raw", "iso": "raw", "vhd": "vpc", "vhdx": "vhdx", "vmdk": "vmdk", "vdi": "vdi"}
 """Image formats by their API names, and what qemu-img calls them."""
 
-_QCOW2_MAGIC = b"QFI\xfb"
-_SELF_CONTAINED_VMDK = ("monolithicSparse", "streamOptimized")
+_MEMORY_BYTES = 1 << 30
+_LOOK_SECONDS = 30
+_WORK_SECONDS = 3 * 3600
 
 
 class ImageError(Exception):
-    """An image file cannot be read, written or trusted; the message says why."""
+    """An image file cannot be read, written or trusted; the message says why and holds no path."""
 
 
-async def run(*arguments: str | Path) -> str:
-    """Run qemu-img and return what it prints; raises ImageError with its message."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            "qemu-img",
-            *map(str, arguments),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
+class Disk(msgspec.Struct, frozen=True):
+    """A disk image to read. ``owner``: whose file it is, None when it is this process's own; ``format`` in qemu-img's
+    words; ``base``: the file a copy-on-write copy stands on, which is a qcow2 file of this process's own."""
+
+    path: Path
+    format: str
+    owner: Identity | None = None
+    base: Path | None = None
+
+
+def content_readers() -> Identity | None:
+    """The group of programs that read images: each reaches those it was handed, and no other."""
+    return confine.identity("image-content")
+
+
+def new_worker() -> Identity | None:
+    """A user for one call, so that two calls cannot meet."""
+    return confine.identity(f"qemu-img-{uuid.uuid4()}")
+
+
+class _Call:
+    """One run of qemu-img: collects its arguments and what it may touch."""
+
+    def __init__(self, handed: Handed, worker: Identity | None) -> None:
+        self._handed = handed
+        self._worker = worker
+        self._groups: set[int] = set()
+
+    def read(self, disk: Disk, *, backing: bool = True) -> str:
+        """The name of an image to open; what a header says of other files does not count."""
+        options: dict[str, Any] = {"driver": disk.format, "file": self._file(disk.path, disk.owner)}
+        if disk.base is not None and backing:
+            options["backing"] = {"driver": "qcow2", "file": self._file(disk.base, None)}
+        elif disk.format == "qcow2" and backing:
+            options["backing"] = None
+        return f"json:{json.dumps(options)}"
+
+    def write(self, path: Path) -> str:
+        """The name of an existing file of the worker's to write to."""
+        return self._handed.name(path)
+
+    def _file(self, path: Path, owner: Identity | None) -> dict[str, str]:
+        if owner is None:
+            owner = content_readers()
+            if self._worker is not None:
+                confine.lend(path, owner)
+        if owner is not None:
+            self._groups.add(owner.gid)
+        return {"driver": "file", "filename": self._handed.name(path)}
+
+    async def run(self, *arguments: str, seconds: int = _WORK_SECONDS) -> str:
+        """What it prints. Raises ImageError with its message, and when it takes longer than ``seconds``."""
+        confinement = Confinement(
+            self._worker, groups=tuple(sorted(self._groups)), memory_bytes=_MEMORY_BYTES, cpu_seconds=seconds
         )
-    except FileNotFoundError as error:
-        raise ImageError("the program qemu-img is not installed (Debian package qemu-utils)") from error
-    try:
-        out, err = await process.communicate()
-    except asyncio.CancelledError:
-        process.send_signal(signal.SIGKILL)
-        await process.wait()
-        raise
-    if process.returncode:
-        reason = err.decode(errors="replace").strip().removeprefix("qemu-img: ")
-        raise ImageError(reason or f"qemu-img {arguments[0]} ended with {process.returncode}")
-    return out.decode()
+        command = confinement.command(["qemu-img", *arguments])
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+                pass_fds=self._handed.descriptors,
+            )
+        except FileNotFoundError as error:
+            raise ImageError(f"the program {error.filename} is not installed") from error
+        try:
+            out, err = await asyncio.wait_for(process.communicate(), seconds)
+        except (asyncio.CancelledError, TimeoutError) as error:
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+            if isinstance(error, TimeoutError):
+                raise ImageError(f"qemu-img {arguments[0]} took longer than {seconds} seconds") from error
+            raise
+        if process.returncode:
+            raise ImageError(_reason(err.decode(errors="replace")) or f"qemu-img {arguments[0]} failed")
+        return out.decode()
 
 
-async def info(path: Path, image_format: str, *, in_use: bool = False) -> dict[str, Any]:
-    """What qemu-img says of ``path`` read as ``image_format``; ``in_use`` while a daemon writes to it."""
+def _reason(text: str) -> str:
+    """qemu-img's message without the names it knows its files by."""
+    lines = [line.removeprefix("qemu-img: ") for line in text.strip().splitlines()]
+    words = re.sub(r"'?json:\{.*?\}+'?|'?/proc/self/fd/\d+'?", "the file", " / ".join(lines))
+    return words.removeprefix("setpriv: ")[:500]
+
+
+async def info(disk: Disk, *, in_use: bool = False) -> dict[str, Any]:
+    """What qemu-img says of an image; ``in_use`` while a daemon writes to it."""
+    worker = disk.owner or new_worker()
     share = ["-U"] if in_use else []
-    parsed: dict[str, Any] = json.loads(await run("info", *share, "--output=json", "-f", image_format, path))
+    with Handed() as handed:
+        call = _Call(handed, worker)
+        name = call.read(disk, backing=False)
+        parsed: dict[str, Any] = json.loads(
+            await call.run("info", *share, "--output=json", name, seconds=_LOOK_SECONDS)
+        )
     return parsed
 
 
-async def create(path: Path, size_bytes: int) -> None:
-    """Make an empty qcow2 file; it takes space as it is written."""
-    await run("create", "-q", "-f", "qcow2", path, str(size_bytes))
+async def create(path: Path, size_bytes: int, owner: Identity | None) -> None:
+    """Make an empty qcow2 file of the ``owner``'s; it takes space as it is written."""
+    await _create(path, owner, (), size_bytes)
 
 
-async def create_overlay(path: Path, base: Path, size_bytes: int) -> None:
+async def create_overlay(path: Path, base: Path, size_bytes: int, owner: Identity | None) -> None:
     """Make a copy-on-write copy of the qcow2 file ``base``."""
-    await run("create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", path, str(size_bytes))
+    # The name of the base is only told to people: whoever opens the copy says what it stands on.
+    await _create(path, owner, ("-u", "-b", str(base), "-F", "qcow2"), size_bytes)
 
 
-async def resize(path: Path, size_bytes: int) -> None:
+async def _create(path: Path, owner: Identity | None, options: tuple[str, ...], size_bytes: int) -> None:
+    confine.make_file(path, owner)
+    with Handed() as handed:
+        call = _Call(handed, owner)
+        await call.run("create", "-q", "-f", "qcow2", *options, call.write(path), str(size_bytes))
+
+
+async def resize(disk: Disk, size_bytes: int) -> None:
     """Set the virtual size of a qcow2 file that no one has open."""
-    await run("resize", "-q", "-f", "qcow2", path, str(size_bytes))
+    with Handed() as handed:
+        call = _Call(handed, disk.owner)
+        await call.run("resize", "-q", call.read(disk), str(size_bytes))
 
 
-async def snapshot(action: Literal["-c", "-d", "-a"], name: str, path: Path) -> None:
+async def snapshot(action: Literal["-c", "-d", "-a"], name: str, disk: Disk) -> None:
     """Make, delete or go back to an internal snapshot of a qcow2 file that no one has open."""
-    # This command takes the format only as part of image options, where a comma is written twice.
-    options = f"driver=qcow2,file.driver=file,file.filename={str(path).replace(',', ',,')}"
-    await run("snapshot", "-q", action, name, "--image-opts", options)
+    with Handed() as handed:
+        call = _Call(handed, disk.owner)
+        await call.run("snapshot", "-q", action, name, call.read(disk))
 
 
 async def check_untrusted(path: Path, image_format: str) -> int:
-    """Refuse an image that refers to other files; returns its virtual size in bytes.
+    """Refuse an image that is not what it is said to be or refers to other files; returns its virtual size in bytes.
 
-    The qcow2 header is read here, before any tool opens the file: opening a data file is already the harm
-    (CVE-2024-32498). Raises ImageError.
+    The headers are read here, before any tool opens the file: opening a file that they name is already the harm
+    (CVE-2024-32498, CVE-2024-40767). Raises ImageError.
     """
     if image_format not in FORMATS:
         raise ImageError(
             f"images of format {image_format} cannot be used for disks here; use one of {', '.join(FORMATS)}"
         )
-    if FORMATS[image_format] == "qcow2":
-        await asyncio.to_thread(_check_qcow2_header, path)
     try:
-        about = await info(path, FORMATS[image_format])
-    except ImageError as error:
+        await asyncio.to_thread(image_header.inspect, path, image_format)
+        about = await info(Disk(path, FORMATS[image_format]))
+    except (ImageError, image_header.UnacceptableImage) as error:
         raise ImageError(f"the image is no valid {image_format} image: {error}") from error
     if "backing-filename" in about or "full-backing-filename" in about:
         raise ImageError("the image refers to a backing file; only self-contained images are accepted")
-    if image_format == "vmdk":
-        kind = about.get("format-specific", {}).get("data", {}).get("create-type")
-        if kind not in _SELF_CONTAINED_VMDK:
-            raise ImageError(
-                f"VMDK images of type {kind} refer to other files; use {' or '.join(_SELF_CONTAINED_VMDK)}"
-            )
     return int(about["virtual-size"])
 
 
-def _check_qcow2_header(path: Path) -> None:
-    """Source: docs/interop/qcow2.txt of QEMU."""
-    with path.open("rb") as image:
-        header = image.read(80)
-    if len(header) < 72 or header[:4] != _QCOW2_MAGIC:
-        raise ImageError("the image is no qcow2 image, whatever its disk_format says")
-    version = int.from_bytes(header[4:8], "big")
-    if int.from_bytes(header[8:16], "big"):
-        raise ImageError("the image refers to a backing file; only self-contained images are accepted")
-    if version >= 3 and int.from_bytes(header[72:80], "big") & 4:
-        raise ImageError("the image refers to an external data file; only self-contained images are accepted")
-
-
 async def convert(
-    source: Path,
-    source_format: str,
+    source: Disk,
     target: Path,
     *,
+    owner: Identity | None = None,
     target_format: str = "qcow2",
     snapshot: str = "",
     in_use: bool = False,
 ) -> None:
     """Copy an image without its holes; formats are qemu-img's names.
 
-    ``snapshot`` names the internal snapshot to copy instead of the present content; it may be read while the file is in
-    use, because a snapshot's clusters never change. The target appears whole or not at all.
+    ``owner``: who the copy is for; when None it is this process's own, and nobody else's. ``snapshot`` names the
+    internal snapshot to copy instead of the present content; it may be read while the file is in use, because a
+    snapshot's clusters never change. The target appears whole or not at all.
     """
+    worker = owner or new_worker()
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    source_options = ["-U"] if in_use else []
+    options = ["-U"] if in_use else []
     if snapshot:
-        source_options += ["-l", f"snapshot.name={snapshot}"]
+        options += ["-l", f"snapshot.name={snapshot}"]
     try:
-        await run("convert", "-q", *source_options, "-f", source_format, "-O", target_format, source, part)
+        confine.make_file(part, worker)
+        with Handed() as handed:
+            call = _Call(handed, worker)
+            await call.run("convert", "-q", *options, "-O", target_format, call.read(source), call.write(part))
+        if owner is None:
+            confine.take_back(part)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

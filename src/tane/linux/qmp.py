@@ -7,11 +7,16 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
+from socket import send_fds
+from socket import socket as Socket
 from typing import Any
 
 from qemu.qmp import QMPClient, QMPError
 from qemu.qmp.protocol import Runstate
 from qemu.qmp.qmp_client import ExecuteError
+
+from tane.linux import confine, sockets
+from tane.linux.confine import Identity
 
 # The library logs every lost connection as an error of its own; the sessions here report it by exception.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
@@ -28,16 +33,22 @@ class QmpError(Exception):
 
 
 class QmpSession:
-    """One connection. ``on_event`` is called with each event, ``on_lost`` once when the other side ends it."""
+    """One connection to the program of the user ``peer``, or to one of this process's own.
+
+    ``on_event`` is called with each event, ``on_lost`` once when the other side ends it.
+    """
 
     def __init__(
         self,
         socket: Path,
+        peer: Identity | None = None,
         *,
         on_event: Callable[[Mapping[str, Any]], None] = lambda _: None,
         on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.socket = socket
+        self._peer = peer
+        self._connection: Socket | None = None
         self._client = QMPClient(str(socket), readbuflen=_READ_BUFFER_BYTES)
         self._on_event = on_event
         self._on_lost = on_lost
@@ -46,9 +57,13 @@ class QmpSession:
     async def connect(self) -> None:
         """Connect and negotiate; raises QmpError when nothing answers at the socket."""
         try:
-            await asyncio.wait_for(self._client.connect(str(self.socket)), 10)
+            connection = await sockets.connected(self.socket, confine.uid(self._peer))
+            # The library takes the socket over; this one only sends descriptors.
+            self._connection = connection.dup()
+            await asyncio.wait_for(self._client.connect(connection), 10)
         except (QMPError, OSError, TimeoutError) as error:
-            raise QmpError(f"no answer at {self.socket}: {error}", lost=True) from error
+            self._forget()
+            raise QmpError(f"no answer at {self.socket.name}: {error}", lost=True) from error
         self._tasks = [asyncio.create_task(self._read_events()), asyncio.create_task(self._watch())]
 
     @property
@@ -62,7 +77,20 @@ class QmpSession:
         except ExecuteError as error:
             raise QmpError(str(error)) from error
         except (QMPError, OSError) as error:
-            raise QmpError(f"the connection to {self.socket} was lost during {command}", lost=True) from error
+            raise QmpError(f"the connection to {self.socket.name} was lost during {command}", lost=True) from error
+
+    async def send_descriptor(self, name: str, descriptor: int) -> None:
+        """Give QEMU an open descriptor (QMP ``getfd``), which commands then know by ``name``. Raises QmpError."""
+        if self._connection is None:
+            raise QmpError(f"there is no connection to {self.socket.name}", lost=True)
+        # White space between two commands carries it: QEMU keeps the descriptor for the next command.
+        send_fds(self._connection, [b" "], [descriptor])
+        await self.execute("getfd", {"fdname": name})
+
+    def _forget(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     async def close(self) -> None:
         """Let go of the connection; the other side goes on."""
@@ -70,6 +98,7 @@ class QmpSession:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        self._forget()
         await self._disconnect()
 
     async def _disconnect(self) -> None:
@@ -92,9 +121,9 @@ class QmpSession:
 
 
 @contextlib.asynccontextmanager
-async def session(socket: Path) -> AsyncIterator[QmpSession]:
+async def session(socket: Path, peer: Identity | None = None) -> AsyncIterator[QmpSession]:
     """A connection for a few commands."""
-    opened = QmpSession(socket)
+    opened = QmpSession(socket, peer)
     await opened.connect()
     try:
         yield opened

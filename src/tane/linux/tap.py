@@ -12,6 +12,7 @@ _TUNSETIFF = 0x400454CA
 _TUNSETPERSIST = 0x400454CB
 _IFF_TAP = 0x0002
 _IFF_NO_PI = 0x1000
+_IFF_VNET_HDR = 0x4000
 _ETH_P_ARP = 0x0806
 
 
@@ -23,6 +24,22 @@ def create(name: str) -> None:
         fcntl.ioctl(descriptor, _TUNSETPERSIST, 1)
     finally:
         os.close(descriptor)
+
+
+def opened(name: str) -> int:
+    """A descriptor of an existing TAP device, for a program that may not open it itself. The caller closes it.
+
+    Raises OSError when it is in use already, or is missing.
+    """
+    socket.if_nametoindex(name)
+    descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        flags = _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR
+        fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def announce(interface: str, mac_address: str, ip_address: str) -> None:

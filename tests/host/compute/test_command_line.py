@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from tane.agent.compute.drivers.qemu.accelerator import Accelerator, probe_accelerator
-from tane.agent.compute.drivers.qemu.command import BootFiles, assign_slots, command_line
-from tane.agent.compute.drivers.qemu.record import GuestFolder, Record
+from tane.agent.compute.drivers.qemu.command import Openings, assign_slots, command_line
+from tane.agent.compute.drivers.qemu.record import Record
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
 from tane.agent.documents import ConfigDrive, Guest, ImageRef, Kernel, Nic, RootDisk, VolumeConnection, VolumeDisk
 
@@ -42,12 +42,12 @@ GUEST = Guest(
 )
 
 
-def arguments(guest: Guest = GUEST, boot: BootFiles | None = None, **changes: Any) -> list[str]:
+def arguments(guest: Guest = GUEST, openings: Openings | None = None, **changes: Any) -> list[str]:
     settings = QemuSettings(state_dir=Path("/s"), accelerator=Accelerator("tcg", "a test"))
     settings = msgspec.structs.replace(settings, **changes)
     slots, ports = assign_slots(guest, settings)
     record = Record(guest=guest, slots=slots, ports=ports, base="/images/base.qcow2")
-    return command_line(record, GuestFolder(Path("/s/guests") / guest.id), settings, boot)
+    return command_line(record, settings, openings or Openings(base="/proc/self/fd/7", taps={PORT_ID: 8}))
 
 
 def options(line: list[str], flag: str) -> list[Any]:
@@ -72,7 +72,7 @@ def test_every_block_node_names_its_format_and_no_header_is_asked_for_a_backing_
     assert all("driver" in node and len(node["node-name"]) < 32 for node in nodes)
     root = next(node for node in nodes if node["node-name"] == "root")
     assert root["backing"]["driver"] == "qcow2"
-    assert root["backing"]["file"]["filename"] == "/images/base.qcow2"
+    assert root["backing"]["file"]["filename"] == "/proc/self/fd/7"
     assert "-drive" not in arguments()
 
 
@@ -86,15 +86,24 @@ def test_a_guest_is_confined_to_the_sandbox() -> None:
     assert "elevateprivileges=deny" in sandbox
 
 
+def test_no_path_of_the_host_stands_on_the_command_line() -> None:
+    words = [word for word in arguments() if "/" in word]
+    assert not [word for word in words if "/s/" in word or "/images" in word]
+
+
+def test_the_serial_console_fills_no_disk() -> None:
+    [console] = [entry for entry in options(arguments(), "-chardev") if "id=console" in entry]
+    assert console == "ringbuf,id=console,size=262144"
+
+
 def test_there_are_free_slots_for_hot_plugging() -> None:
     line = arguments(min_slots=0, spare_slots=3)
     assert len([entry for entry in options(line, "-device") if entry["driver"] == "pcie-root-port"]) == 6 + 3
 
 
-def test_a_nic_is_the_tap_it_is_told() -> None:
+def test_a_nic_is_the_open_tap_it_is_handed() -> None:
     [backend] = options(arguments(), "-netdev")
-    assert backend["ifname"] == "tapc0ffee00-11"
-    assert backend["script"] == "no"
+    assert backend == {"type": "tap", "id": f"net-{PORT_ID}", "fd": "8"}
     nic = device(arguments(), f"nic-{PORT_ID}")
     assert (nic["mac"], nic["host_mtu"]) == ("fa:16:3e:00:00:01", 1450)
 
@@ -113,8 +122,8 @@ def test_a_server_without_a_root_disk_boots_from_its_volume() -> None:
 
 def test_a_direct_kernel_boot_gives_no_disk_a_boot_index() -> None:
     guest = msgspec.structs.replace(GUEST, kernel=Kernel(kernel=IMAGE, command_line="console=ttyS0"))
-    line = arguments(guest, BootFiles(Path("/images/k"), Path("/images/r")))
-    assert options(line, "-kernel") == ["/images/k"]
+    line = arguments(guest, Openings(base="b", kernel="/proc/self/fd/5", ramdisk="/proc/self/fd/6", taps={PORT_ID: 8}))
+    assert options(line, "-kernel") == ["/proc/self/fd/5"]
     assert options(line, "-append") == ["console=ttyS0"]
     assert not any("bootindex" in entry for entry in options(line, "-device"))
 

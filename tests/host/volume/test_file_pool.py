@@ -20,7 +20,7 @@ from tane.agent.errors import HostError, NotOnHost
 from tane.agent.images import ImageCache
 from tane.agent.volume.drivers import file
 from tane.agent.volume.drivers.file import FileVolume
-from tane.linux import process
+from tane.linux import confine, process
 from tests.host.tools import FileImages
 
 pytestmark = pytest.mark.skipif(not shutil.which("qemu-storage-daemon"), reason="qemu-utils is not installed")
@@ -130,10 +130,16 @@ def test_an_export_needs_its_key(pool: FileVolume, volume: str, run: Run, tmp_pa
     assert over_network(connection, write_key(wrong, tmp_path / "wrong"), "read 0 64k").returncode
 
 
-def test_keys_are_readable_by_their_owner_only(pool: FileVolume, volume: str, run: Run, state_dir: Path) -> None:
+def test_keys_are_read_by_the_agent_and_the_exporter_only(
+    pool: FileVolume, volume: str, run: Run, state_dir: Path
+) -> None:
     run(pool.export(volume))
     folder = state_dir / "volumes" / volume
-    assert {(folder / name).stat().st_mode & 0o777 for name in ("keys/keys.psk", "export.json")} == {0o600}
+    assert (folder / "export.json").stat().st_mode & 0o777 == 0o600
+    keys = (folder / "keys/keys.psk").stat()
+    exporter = confine.identity(f"volume-{volume}")
+    assert keys.st_mode & 0o777 == (0o600 if exporter is None else 0o640)
+    assert (keys.st_uid, keys.st_gid) == (os.geteuid(), os.getegid() if exporter is None else exporter.gid)
 
 
 def test_a_read_only_export_refuses_writing(pool: FileVolume, volume: str, run: Run, tmp_path: Path) -> None:

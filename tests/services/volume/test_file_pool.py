@@ -53,7 +53,7 @@ def test_what_an_image_holds_comes_back_through_volume_snapshot_copy_and_upload(
             )
         flat, target = tmp_path / "flat", images.scratch_path(core, image_id)
         flat.write_bytes(CONTENT.ljust(1 << 20, b"\0"))
-        await qemu_img.convert(flat, "raw", target)
+        await qemu_img.convert(qemu_img.Disk(flat, "raw"), target)
         await images.store_file(core, image_id, target)
 
         source = volumes.create(core, MIA, NewVolume(size=1, image_id=image_id)).row.id

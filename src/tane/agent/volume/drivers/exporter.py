@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import secrets
 import shutil
@@ -20,12 +19,15 @@ import msgspec
 from tane.agent.documents import VolumeConnection
 from tane.agent.errors import HostError
 from tane.agent.translation import checked_socket, last_words
-from tane.linux import process
+from tane.linux import confine, process
+from tane.linux.confine import Confinement, Identity
+from tane.linux.files import write_private
 from tane.linux.qmp import QmpError, QmpSession, session
 
 NODE = "volume"
 EXPORT = "export"
 TLS_USERNAME = "tane"
+MEMORY_BYTES = 2 << 30
 _START_SECONDS = 15.0
 _PORT_ATTEMPTS = 20
 
@@ -57,7 +59,9 @@ class Exporter:
         self._pidfile = folder / "exporter.pid"
         self._log = folder / "exporter.log"
         self._keys = folder / "keys"
-        self._socket = folder / "qmp"
+        self._owner = owner_of(volume_id)
+        self._sockets = folder / "run"
+        self._socket = self._sockets / "qmp"
 
     def record(self) -> ExportRecord | None:
         """What the volume is exported with, also when its daemon was killed; None when it is not exported."""
@@ -94,7 +98,7 @@ class Exporter:
             )
             record = ExportRecord(connection, read_only)
             # Written before the daemon starts, so that no crash leaves a daemon that nobody knows how to reach.
-            _write_private(self._record, msgspec.json.encode(record))
+            write_private(self._record, msgspec.json.encode(record))
             try:
                 await self._launch(record)
             except HostError as error:
@@ -109,17 +113,17 @@ class Exporter:
         """End the export and forget its port and key."""
         await asyncio.to_thread(process.stop, self._pidfile)
         self._record.unlink(missing_ok=True)
-        self._socket.unlink(missing_ok=True)
+        shutil.rmtree(self._sockets, ignore_errors=True)
         self._log.unlink(missing_ok=True)
         shutil.rmtree(self._keys, ignore_errors=True)
 
     async def snapshot(self, name: str) -> None:
         """Make an internal snapshot at once, between two writes of the guest."""
-        async with session(self._socket) as qmp:
+        async with session(self._socket, self._owner) as qmp:
             await qmp.execute("blockdev-snapshot-internal-sync", {"device": NODE, "name": name})
 
     async def delete_snapshot(self, name: str) -> None:
-        async with session(self._socket) as qmp:
+        async with session(self._socket, self._owner) as qmp:
             await qmp.execute("blockdev-snapshot-delete-internal-sync", {"device": NODE, "name": name})
 
     async def resize(self, size_bytes: int) -> None:
@@ -130,7 +134,7 @@ class Exporter:
         record = self.record()
         if record is None:
             raise HostError(f"volume {self._volume_id} is not exported")
-        async with session(self._socket) as qmp:
+        async with session(self._socket, self._owner) as qmp:
             await qmp.execute("block-export-del", {"id": EXPORT, "mode": "hard"})
             try:
                 await _wait_for_no_export(qmp)
@@ -140,20 +144,24 @@ class Exporter:
 
     async def _mend(self, record: ExportRecord) -> None:
         """Add the export again when a resize was broken off between taking it away and putting it back."""
-        async with session(self._socket) as qmp:
+        async with session(self._socket, self._owner) as qmp:
             if not await qmp.execute("query-block-exports"):
                 await qmp.execute("block-export-add", _export_options(self._volume_id, record.read_only))
 
     async def _launch(self, record: ExportRecord) -> None:
-        self._keys.mkdir(mode=0o700, exist_ok=True)
-        connection = record.connection
-        _write_private(self._keys / "keys.psk", f"{connection.tls_username}:{connection.tls_key}\n".encode())
-        self._socket.unlink(missing_ok=True)
+        self._hand_over(record)
         self._log.unlink(missing_ok=True)
-        argv = exporter_command(self._volume_id, record, disk=self._disk, socket=self._socket, keys=self._keys)
-        await asyncio.to_thread(process.spawn, argv, pidfile=self._pidfile, log=self._log, netns=self._settings.netns)
+        await asyncio.to_thread(
+            process.spawn,
+            exporter_command(self._volume_id, record),
+            pidfile=self._pidfile,
+            log=self._log,
+            netns=self._settings.netns,
+            confinement=Confinement(self._owner, memory_bytes=MEMORY_BYTES),
+            folder=self._folder,
+        )
         deadline = time.monotonic() + _START_SECONDS
-        while not self._socket.exists() or not await _answers(self._socket):
+        while not self._socket.exists() or not await self._answers():
             if not self.running():
                 reason = last_words(self._log)
                 raise HostError(f"volume {self._volume_id} cannot be exported: {reason}")
@@ -162,10 +170,34 @@ class Exporter:
                 raise HostError(f"the exporter of volume {self._volume_id} did not answer", transient=True)
             await asyncio.sleep(0.01)
 
+    def _hand_over(self, record: ExportRecord) -> None:
+        """Let the daemon pass this folder, write the data and make its sockets; everything else stays the agent's."""
+        connection = record.connection
+        self._keys.mkdir(mode=0o700, exist_ok=True)
+        keys = self._keys / "keys.psk"
+        write_private(keys, f"{connection.tls_username}:{connection.tls_key}\n".encode())
+        for path in (self._folder, self._keys, keys):
+            confine.lend(path, self._owner)
+        confine.give(self._disk, self._owner, 0o640)
+        shutil.rmtree(self._sockets, ignore_errors=True)
+        confine.make_folder(self._sockets, self._owner)
 
-def exporter_command(volume_id: str, record: ExportRecord, *, disk: Path, socket: Path, keys: Path) -> list[str]:
-    """The command line of a volume's exporter."""
-    file = {"driver": "file", "filename": str(disk), "discard": "unmap", "aio": "threads"}
+    async def _answers(self) -> bool:
+        try:
+            async with session(self._socket, self._owner):
+                return True
+        except QmpError:
+            return False
+
+
+def owner_of(volume_id: str) -> Identity | None:
+    """The user a volume's data belongs to, and who works on it."""
+    return confine.identity(f"volume-{volume_id}")
+
+
+def exporter_command(volume_id: str, record: ExportRecord) -> list[str]:
+    """The command line of a volume's exporter, which runs in the volume's folder."""
+    file = {"driver": "file", "filename": "disk.qcow2", "discard": "unmap", "aio": "threads"}
     node = {"node-name": NODE, "driver": "qcow2", "file": file, "discard": "unmap", "read-only": record.read_only}
     server = {
         "addr": {"type": "inet", "host": record.connection.host, "port": str(record.connection.port)},
@@ -173,9 +205,9 @@ def exporter_command(volume_id: str, record: ExportRecord, *, disk: Path, socket
     }
     return [
         "qemu-storage-daemon",
-        *("--chardev", f"socket,id=qmp,path={socket},server=on,wait=off"),
+        *("--chardev", "socket,id=qmp,path=run/qmp,server=on,wait=off"),
         *("--monitor", "chardev=qmp"),
-        *("--object", f"tls-creds-psk,id=tls,endpoint=server,dir={keys}"),
+        *("--object", "tls-creds-psk,id=tls,endpoint=server,dir=keys"),
         *("--blockdev", json.dumps(node)),
         *("--nbd-server", json.dumps(server)),
         *("--export", json.dumps(_export_options(volume_id, record.read_only))),
@@ -186,22 +218,6 @@ def _export_options(volume_id: str, read_only: bool) -> dict[str, object]:
     return {"id": EXPORT, "type": "nbd", "node-name": NODE, "name": volume_id, "writable": not read_only}
 
 
-async def _answers(socket: Path) -> bool:
-    try:
-        async with session(socket):
-            return True
-    except QmpError:
-        return False
-
-
 async def _wait_for_no_export(qmp: QmpSession) -> None:
     while await qmp.execute("query-block-exports"):  # noqa: ASYNC110 (the daemon tells, no event of ours)
         await asyncio.sleep(0.002)
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Write a file only its owner may read, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        out.write(content)
-    part.replace(path)

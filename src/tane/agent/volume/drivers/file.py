@@ -15,8 +15,9 @@ from tane.agent.documents import ImageRef, PoolCapacity, VolumeConnection, Volum
 from tane.agent.errors import HostError, NotOnHost
 from tane.agent.images import ImageCache
 from tane.agent.translation import checked_id, host_errors
-from tane.agent.volume.drivers.exporter import Exporter, ExportSettings
+from tane.agent.volume.drivers.exporter import Exporter, ExportSettings, owner_of
 from tane.linux import process, qemu_img
+from tane.linux.qemu_img import Disk
 
 _GB = 1 << 30
 _UPLOAD_FORMATS = ("raw", "qcow2", "vmdk", "vdi", "vhd", "vhdx")
@@ -33,22 +34,22 @@ class FileVolume:
 
     async def capacity(self) -> PoolCapacity:
         """Space of the file system the pool lies on."""
-        self._pool.mkdir(parents=True, exist_ok=True)
+        self._pool.mkdir(parents=True, exist_ok=True, mode=0o700)
         disk = os.statvfs(self._pool)
         unit = disk.f_frsize / _GB
         return PoolCapacity(total_gb=disk.f_blocks * unit, free_gb=disk.f_bavail * unit, driver="file")
 
     async def create(self, volume_id: str, size_bytes: int) -> None:
         async def make(disk: Path) -> None:
-            await qemu_img.create(disk, size_bytes)
+            await qemu_img.create(disk, size_bytes, owner_of(volume_id))
 
         await self._create(volume_id, make)
 
     async def create_from_image(self, volume_id: str, size_bytes: int, image: ImageRef) -> None:
         async def make(disk: Path) -> None:
             base = await self._images.disk(image)
-            await qemu_img.convert(base, "qcow2", disk)
-            await _grow(disk, size_bytes)
+            await qemu_img.convert(Disk(base, "qcow2"), disk, owner=owner_of(volume_id))
+            await _grow(_disk(volume_id, disk), size_bytes)
 
         await self._create(volume_id, make)
 
@@ -56,8 +57,8 @@ class FileVolume:
         async def make(disk: Path) -> None:
             async with self._locked(source_id) as source:
                 await self._require_snapshot(source_id, snapshot_id)
-                await qemu_img.convert(source, "qcow2", disk, snapshot=snapshot_id, in_use=True)
-            await _grow(disk, size_bytes)
+                await qemu_img.convert(source, disk, owner=owner_of(volume_id), snapshot=snapshot_id, in_use=True)
+            await _grow(_disk(volume_id, disk), size_bytes)
 
         await self._create(volume_id, make)
 
@@ -68,15 +69,15 @@ class FileVolume:
             async with self._locked(source_id) as source:
                 exporter = self._exporter(source_id)
                 if not exporter.running():
-                    await qemu_img.convert(source, "qcow2", disk)
+                    await qemu_img.convert(source, disk, owner=owner_of(volume_id))
                 else:
                     name = str(uuid.uuid4())
                     await exporter.snapshot(name)
                     try:
-                        await qemu_img.convert(source, "qcow2", disk, snapshot=name, in_use=True)
+                        await qemu_img.convert(source, disk, owner=owner_of(volume_id), snapshot=name, in_use=True)
                     finally:
                         await exporter.delete_snapshot(name)
-            await _grow(disk, size_bytes)
+            await _grow(_disk(volume_id, disk), size_bytes)
 
         await self._create(volume_id, make)
 
@@ -195,9 +196,7 @@ class FileVolume:
                 if name:
                     await exporter.snapshot(name)
                 try:
-                    await qemu_img.convert(
-                        disk, "qcow2", target, target_format=tool_format, snapshot=name, in_use=bool(name)
-                    )
+                    await qemu_img.convert(disk, target, target_format=tool_format, snapshot=name, in_use=bool(name))
                 finally:
                     if name:
                         await exporter.delete_snapshot(name)
@@ -211,13 +210,16 @@ class FileVolume:
         return Exporter(volume_id, folder, folder / "disk.qcow2", self._settings)
 
     @contextlib.asynccontextmanager
-    async def _locked(self, volume_id: str) -> AsyncIterator[Path]:
-        """Work on one volume alone; gives its data file. Raises NotOnHost."""
-        disk = self._folder(volume_id) / "disk.qcow2"
+    async def _locked(self, volume_id: str) -> AsyncIterator[Disk]:
+        """Work on one volume alone; gives its data. Raises NotOnHost."""
+        disk = self._disk(volume_id)
         async with self._locks[volume_id]:
-            if not disk.exists():
+            if not disk.path.exists():
                 raise NotOnHost(f"volume {volume_id} is not in this pool")
             yield disk
+
+    def _disk(self, volume_id: str) -> Disk:
+        return _disk(volume_id, self._folder(volume_id) / "disk.qcow2")
 
     async def _create(self, volume_id: str, make: Callable[[Path], Awaitable[None]]) -> None:
         folder = self._folder(volume_id)
@@ -227,28 +229,32 @@ class FileVolume:
                 return
             try:
                 with host_errors(f"volume {volume_id} cannot be made"):
-                    folder.mkdir(parents=True, exist_ok=True)
+                    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                     await make(folder / "new.qcow2")
                     (folder / "new.qcow2").replace(disk)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
 
-    async def _snapshots(self, disk: Path) -> set[str]:
-        about = await qemu_img.info(disk, "qcow2", in_use=True)
+    async def _snapshots(self, disk: Disk) -> set[str]:
+        about = await qemu_img.info(disk, in_use=True)
         return {entry["name"] for entry in about.get("snapshots", [])}
 
     async def _require_snapshot(self, volume_id: str, snapshot_id: str) -> None:
-        if snapshot_id not in await self._snapshots(self._folder(volume_id) / "disk.qcow2"):
+        if snapshot_id not in await self._snapshots(self._disk(volume_id)):
             raise NotOnHost(f"volume {volume_id} has no snapshot {snapshot_id}")
 
-    async def _usage(self, disk: Path) -> VolumeUsage:
-        about = await qemu_img.info(disk, "qcow2", in_use=True)
+    async def _usage(self, disk: Disk) -> VolumeUsage:
+        about = await qemu_img.info(disk, in_use=True)
         return VolumeUsage(allocated_bytes=int(about["actual-size"]), virtual_bytes=int(about["virtual-size"]))
 
 
-async def _grow(disk: Path, size_bytes: int) -> None:
-    present = int((await qemu_img.info(disk, "qcow2"))["virtual-size"])
+def _disk(volume_id: str, path: Path) -> Disk:
+    return Disk(path, "qcow2", owner_of(volume_id))
+
+
+async def _grow(disk: Disk, size_bytes: int) -> None:
+    present = int((await qemu_img.info(disk))["virtual-size"])
     if present > size_bytes:
         raise HostError(f"the content needs {present} bytes, the volume has only {size_bytes}")
     if present < size_bytes:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import mimetypes
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from tane.core import Core
+from tane.linux import sockets
 from tane.services.compute.domain import consoles
 from tane.web.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from tane.web.request import Request, Response
@@ -116,7 +118,8 @@ async def attach(core: Core, socket: WebSocket) -> None:
     endpoint = await consoles.screen(core, found.server_id, found.host_id)
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            reader, writer = await asyncio.open_unix_connection(endpoint.socket_path)
+            connection = await sockets.connected(Path(endpoint.socket_path), endpoint.uid)
+            reader, writer = await asyncio.open_unix_connection(sock=connection)
     except (OSError, TimeoutError) as error:
         raise Unavailable(f"The screen of instance {found.server_id} does not answer: {error}") from None
     try:

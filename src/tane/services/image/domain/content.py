@@ -19,13 +19,18 @@ import msgspec
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.image.domain import cache, inspector, stores
+from tane.linux import image_header
+from tane.services.image.domain import cache, stores
 from tane.services.image.domain.receiving import TooMuch, Writer
 from tane.services.image.store import images, locations
 
 CHUNK = 1 << 20
 TOPIC = "reconcile:image-content"
 """Wakes the reconciler that removes content no image has."""
+
+
+UNPACKED_CONTAINERS = ("bare", "ami", "ari", "aki", "ovf")
+"""Containers in which the file is the disk itself; in others (ova, docker, compressed) the disk lies inside."""
 
 
 class Fingerprint(msgspec.Struct, kw_only=True):
@@ -75,15 +80,27 @@ def staged(core: Core, image_id: str) -> Path:
     return incoming(core, f"{image_id}.staged")
 
 
+def virtual_size_of(path: Path, disk_format: str, container_format: str) -> int:
+    """Bytes of the disk in an image file.
+
+    Where the disk lies inside a container nothing is looked at here: a host inspects whatever it is to use as a disk.
+
+    :raises image_header.UnacceptableImage: it is not what it is said to be, or refers to other files.
+    """
+    if container_format not in UNPACKED_CONTAINERS:
+        return path.stat().st_size
+    return image_header.inspect(path, disk_format).virtual_size
+
+
 def fingerprint(path: Path, writer: Writer, disk_format: str, container_format: str) -> Fingerprint:
-    """:raises inspector.UnacceptableImage:"""
+    """:raises image_header.UnacceptableImage:"""
     sha512, md5 = writer.finish()
-    virtual_size = inspector.inspect(path, disk_format, container_format).virtual_size
+    virtual_size = virtual_size_of(path, disk_format, container_format)
     return Fingerprint(size=writer.size, sha512=sha512, md5=md5, virtual_size=virtual_size)
 
 
 def fingerprint_file(path: Path, disk_format: str, container_format: str, limit: int) -> Fingerprint:
-    """Of a file that lies there already. :raises inspector.UnacceptableImage: :raises TooMuch:"""
+    """Of a file that lies there already. :raises image_header.UnacceptableImage: :raises TooMuch:"""
     if path.stat().st_size > limit:
         raise TooMuch
     sha512, md5, size = hashlib.sha512(), hashlib.md5(usedforsecurity=False), 0
@@ -93,7 +110,7 @@ def fingerprint_file(path: Path, disk_format: str, container_format: str, limit:
             md5.update(data)
             size += len(data)
         os.fsync(file.fileno())
-    virtual_size = inspector.inspect(path, disk_format, container_format).virtual_size
+    virtual_size = virtual_size_of(path, disk_format, container_format)
     return Fingerprint(size=size, sha512=sha512.hexdigest(), md5=md5.hexdigest(), virtual_size=virtual_size)
 
 

@@ -15,10 +15,10 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Permanent
+from tane.linux.image_header import UnacceptableImage
 from tane.services.image.domain import cache, content, quotas, receiving, stores
 from tane.services.image.domain.content import Fingerprint, Gone
 from tane.services.image.domain.images import own, visible
-from tane.services.image.domain.inspector import UnacceptableImage
 from tane.services.image.domain.receiving import TooMuch, Writer
 from tane.services.image.drivers.base import StoreError
 from tane.services.image.store import images, locations

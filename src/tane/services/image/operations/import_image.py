@@ -15,8 +15,8 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
-from tane.linux import qemu_img
-from tane.services.image.domain import content, imports, inspector, quotas, receiving, remote, stores
+from tane.linux import image_header, qemu_img
+from tane.services.image.domain import content, imports, quotas, receiving, remote, stores
 from tane.services.image.domain.content import Fingerprint
 from tane.services.image.drivers import http
 from tane.services.image.drivers.base import StoreError
@@ -117,19 +117,21 @@ async def inspect(run: Run[Params]) -> dict[str, Any] | None:
     sent: str = run.data.get("disk_format", row.disk_format)
     container = run.data.get("container_format", row.container_format)
     try:
-        found = await run.core.in_thread(inspector.inspect, path, sent, container)
-    except inspector.UnacceptableImage as error:
+        virtual_size = await run.core.in_thread(content.virtual_size_of, path, sent, container)
+    except image_header.UnacceptableImage as error:
         raise Permanent(str(error)) from None
     wanted = run.core.config.image.conversion_format
     if not wanted or wanted == sent or sent == "iso" or container != "bare":
-        return {"virtual_size": found.virtual_size, "sent_format": sent}
+        return {"virtual_size": virtual_size, "sent_format": sent}
     target, limit = converted(run.core, row.id), content.size_limit(run.core)
-    if found.virtual_size > limit:
+    if virtual_size > limit:
         # What unpacks to more than there may be is not unpacked to see.
         raise Permanent("the converted image exceeds the size limit for images")
     try:
         await qemu_img.check_untrusted(path, sent)
-        await qemu_img.convert(path, qemu_img.FORMATS[sent], target, target_format=qemu_img.FORMATS[wanted])
+        await qemu_img.convert(
+            qemu_img.Disk(path, qemu_img.FORMATS[sent]), target, target_format=qemu_img.FORMATS[wanted]
+        )
     except qemu_img.ImageError as error:
         raise Permanent(f"Image conversion failed: {error}") from None
     try:

@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from tane.linux import confine
+
 QEMU = "qemu-system-x86_64"
 
 # sti; again: mov dx,0x3f8; mov al,'T'; out dx,al; hlt; jmp again
@@ -23,6 +25,8 @@ class Accelerator(msgspec.Struct, frozen=True):
 
     kind: Literal["kvm", "tcg"]
     reason: str
+    groups: tuple[int, ...] = ()
+    """Numbers of the groups whose members may use it."""
 
 
 def probe_accelerator(device: Path = Path("/dev/kvm")) -> Accelerator:
@@ -35,10 +39,21 @@ def probe_accelerator(device: Path = Path("/dev/kvm")) -> Accelerator:
         return Accelerator("tcg", f"{device} does not exist")
     if not os.access(device, os.R_OK | os.W_OK):
         return Accelerator("tcg", f"{device} may not be opened by this user (is it in the group kvm?)")
+    groups = _groups(device)
+    if groups is None:
+        return Accelerator("tcg", f"{device} may be opened by root only, and guests do not run as root")
     ticks, said = _run_probe_guest()
     if ticks >= _TICKS_WANTED:
-        return Accelerator("kvm", f"a probe guest ran on {device}")
+        return Accelerator("kvm", f"a probe guest ran on {device}", groups)
     return Accelerator("tcg", f"{device} exists, but a probe guest made no progress on it{said}")
+
+
+def _groups(device: Path) -> tuple[int, ...] | None:
+    """The groups a guest's user has to be in to open the device; None when no group will do."""
+    about = device.stat()
+    if confine.identity("guest") is None or about.st_mode & 0o006 == 0o006:
+        return ()
+    return (about.st_gid,) if about.st_gid and about.st_mode & 0o060 == 0o060 else None
 
 
 def _run_probe_guest() -> tuple[int, str]:

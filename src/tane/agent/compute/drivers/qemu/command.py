@@ -14,6 +14,11 @@ from tane.agent.compute.drivers.qemu.record import GuestFolder, Record
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
 from tane.agent.documents import Guest
 
+INSIDE = GuestFolder(Path())
+"""The guest's folder as QEMU sees it, which runs in it."""
+CONSOLE_BYTES = 256 << 10
+"""What is kept of the serial console until it is read; a power of two."""
+
 _FIRST_PORT_SLOT = 2
 _PORTS_PER_SLOT = 8
 _SMALL_GUEST_MB = 512
@@ -22,11 +27,21 @@ _TRANSLATION_CACHE_MB = 256
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
-class BootFiles(msgspec.Struct, frozen=True):
-    """The files of a direct kernel boot on this host."""
+class ImageFiles(msgspec.Struct, frozen=True):
+    """The files of this host's image cache that a guest stands on; ``kernel`` for a direct kernel boot."""
 
-    kernel: Path
+    base: Path | None = None
+    kernel: Path | None = None
     ramdisk: Path | None = None
+
+
+class Openings(msgspec.Struct, frozen=True):
+    """By what names QEMU opens what it was handed: the image files, and the taps' descriptors by port id."""
+
+    base: str = ""
+    kernel: str = ""
+    ramdisk: str = ""
+    taps: dict[str, int] = {}
 
 
 def assign_slots(guest: Guest, settings: QemuSettings) -> tuple[dict[str, int], int]:
@@ -46,11 +61,10 @@ def assign_slots(guest: Guest, settings: QemuSettings) -> tuple[dict[str, int], 
     return slots, max(settings.min_slots, len(slots) + settings.spare_slots)
 
 
-def command_line(
-    record: Record, folder: GuestFolder, settings: QemuSettings, boot: BootFiles | None, *, incoming: bool = False
-) -> list[str]:
-    """QEMU's arguments for the guest of ``record``; ``incoming`` to wait for saved memory at the memory socket."""
-    guest = record.guest
+def command_line(record: Record, settings: QemuSettings, openings: Openings, *, incoming: bool = False) -> list[str]:
+    """QEMU's arguments for the guest of ``record``, to be run in its folder; ``incoming`` to wait for saved memory at
+    the memory socket."""
+    guest, folder = record.guest, INSIDE
     return [
         QEMU,
         *("-name", f"{guest.id},process=tane-{guest.id[:8]}"),
@@ -63,16 +77,17 @@ def command_line(
         *_machine(guest, settings),
         *("-chardev", f"socket,id=qmp,path={folder.qmp},server=on,wait=off"),
         *("-mon", "chardev=qmp,mode=control"),
-        *("-chardev", f"file,id=console,path={folder.console},append=on"),
+        # In QEMU's memory and of one size: a guest that writes without end fills no disk.
+        *("-chardev", f"ringbuf,id=console,size={CONSOLE_BYTES}"),
         *("-serial", "chardev:console"),
         *("-vnc", f"unix:{folder.vnc}"),
         *("-object", "rng-random,id=rng,filename=/dev/urandom"),
         *_device({"driver": "VGA", "addr": "0x1"}),
         *_device({"driver": "virtio-rng-pci", "rng": "rng", "addr": "0x1c"}),
         *_root_ports(record.ports),
-        *_kernel(guest, boot),
-        *_disks(record, folder, bootable=boot is None),
-        *_nics(record, settings),
+        *_kernel(guest, openings),
+        *_disks(record, openings),
+        *_nics(record, settings, openings),
         *(("-incoming", f"unix:{folder.memory_socket}") if incoming else ()),
     ]
 
@@ -105,12 +120,12 @@ def _root_ports(count: int) -> Iterator[str]:
         yield from _device(port)
 
 
-def _kernel(guest: Guest, boot: BootFiles | None) -> Iterator[str]:
-    if boot is None:
+def _kernel(guest: Guest, openings: Openings) -> Iterator[str]:
+    if not openings.kernel:
         return
-    yield from ("-kernel", str(boot.kernel))
-    if boot.ramdisk:
-        yield from ("-initrd", str(boot.ramdisk))
+    yield from ("-kernel", openings.kernel)
+    if openings.ramdisk:
+        yield from ("-initrd", openings.ramdisk)
     if guest.kernel and guest.kernel.command_line:
         yield from ("-append", guest.kernel.command_line)
 
@@ -125,11 +140,11 @@ def _boot_order(guest: Guest, *, bootable: bool) -> dict[str, int]:
     return {name: index for index, name in enumerate(names)} if bootable else {}
 
 
-def _disks(record: Record, folder: GuestFolder, *, bootable: bool) -> Iterator[str]:
-    order = _boot_order(record.guest, bootable=bootable)
-    guest, slots = record.guest, record.slots
+def _disks(record: Record, openings: Openings) -> Iterator[str]:
+    order = _boot_order(record.guest, bootable=not openings.kernel)
+    guest, slots, folder = record.guest, record.slots, INSIDE
     if guest.root:
-        yield from _blockdev(devices.disk_node("root", folder.root, record.base))
+        yield from _blockdev(devices.disk_node("root", folder.root, openings.base))
         yield from _device(devices.block_device("root", "root", slots["root"], boot_index=order.get("root")))
     for name, path, wanted in (
         ("ephemeral", folder.ephemeral, guest.ephemeral_gb),
@@ -152,9 +167,10 @@ def _disks(record: Record, folder: GuestFolder, *, bootable: bool) -> Iterator[s
         yield from _device({"driver": "scsi-cd", "bus": "config.0", "drive": "config"})
 
 
-def _nics(record: Record, settings: QemuSettings) -> Iterator[str]:
+def _nics(record: Record, settings: QemuSettings, openings: Openings) -> Iterator[str]:
     for nic in record.guest.nics:
-        backend = devices.nic_backend(nic, user_network=settings.user_network)
+        tap = "" if settings.user_network else str(openings.taps[nic.port_id])
+        backend = devices.nic_backend(nic, tap)
         yield from ("-netdev", json.dumps(backend))
         yield from _device(devices.nic_frontend(nic, record.slots[devices.nic_device(nic.port_id)]))
 

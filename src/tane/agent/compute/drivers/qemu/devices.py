@@ -118,9 +118,10 @@ def volume_block_device(disk: VolumeDisk, slot: int, boot_index: int | None = No
     )
 
 
-def nic_backend(nic: Nic, *, user_network: bool) -> Options:
-    if not user_network:
-        return {"type": "tap", "id": netdev(nic.port_id), "ifname": nic.tap, "script": "no", "downscript": "no"}
+def nic_backend(nic: Nic, tap: str) -> Options:
+    """``tap``: number or name of the open tap's descriptor; "" in user network mode."""
+    if tap:
+        return {"type": "tap", "id": netdev(nic.port_id), "fd": tap}
     forwards = zip(nic.forwarded_ports or forwarded_ports(nic.port_id), USER_NETWORK_GUEST_PORTS, strict=False)
     rules = [{"str": f"tcp:127.0.0.1:{host}-:{guest}"} for host, guest in forwards]
     return {"type": "user", "id": netdev(nic.port_id), "restrict": False, "hostfwd": rules}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import shutil
 from pathlib import Path
 
 import pycdlib
@@ -11,7 +12,8 @@ import pycdlib
 from tane.agent.compute.drivers.qemu.record import GuestFolder
 from tane.agent.documents import ConfigDrive, Guest
 from tane.agent.errors import HostError
-from tane.linux import qemu_img
+from tane.linux import confine, qemu_img
+from tane.linux.qemu_img import Disk
 
 _GB = 1 << 30
 _MB = 1 << 20
@@ -21,11 +23,11 @@ async def make_disks(guest: Guest, folder: GuestFolder, base: Path | None) -> No
     """Make the disks of ``guest`` in its folder; ``base`` is the image of its root disk."""
     if guest.root and base:
         size = await _root_size(guest, base)
-        await qemu_img.create_overlay(folder.root, base, size)
+        await qemu_img.create_overlay(folder.root, base, size, folder.owner)
     if guest.ephemeral_gb:
-        await qemu_img.create(folder.ephemeral, guest.ephemeral_gb * _GB)
+        await qemu_img.create(folder.ephemeral, guest.ephemeral_gb * _GB, folder.owner)
     if guest.swap_mb:
-        await qemu_img.create(folder.swap, guest.swap_mb * _MB)
+        await qemu_img.create(folder.swap, guest.swap_mb * _MB, folder.owner)
     await write_config_drive(guest, folder)
 
 
@@ -37,21 +39,38 @@ async def write_config_drive(guest: Guest, folder: GuestFolder) -> None:
         folder.config_drive.unlink(missing_ok=True)
 
 
-async def grow_root(guest: Guest, folder: GuestFolder) -> None:
+def root_disk(folder: GuestFolder, base: Path) -> Disk:
+    return Disk(folder.root, "qcow2", folder.owner, base)
+
+
+async def grow_root(guest: Guest, folder: GuestFolder, base: Path) -> None:
     """Grow the root disk of a stopped guest to the document's size; a smaller size is refused."""
     if not guest.root or not guest.root.size_gb:
         return
     wanted = guest.root.size_gb * _GB
-    present = int((await qemu_img.info(folder.root, "qcow2"))["virtual-size"])
+    disk = root_disk(folder, base)
+    present = int((await qemu_img.info(disk))["virtual-size"])
     if wanted > present:
-        await qemu_img.resize(folder.root, wanted)
+        await qemu_img.resize(disk, wanted)
     elif wanted < present:
         raise HostError(f"the root disk has {present} bytes and cannot shrink to {guest.root.size_gb} GB")
 
 
+def hand_over(guest: Guest, folder: GuestFolder) -> None:
+    """Let the guest's QEMU pass its folder, write its disks and make its sockets; all else stays the agent's."""
+    confine.lend(folder.path, folder.owner)
+    wanted = ((guest.root, folder.root), (guest.ephemeral_gb, folder.ephemeral), (guest.swap_mb, folder.swap))
+    for _, path in (pair for pair in wanted if pair[0]):
+        confine.give(path, folder.owner)
+    if guest.config_drive:
+        confine.lend(folder.config_drive, folder.owner)
+    shutil.rmtree(folder.sockets, ignore_errors=True)
+    confine.make_folder(folder.sockets, folder.owner)
+
+
 async def _root_size(guest: Guest, base: Path) -> int:
     assert guest.root is not None
-    needed = int((await qemu_img.info(base, "qcow2"))["virtual-size"])
+    needed = int((await qemu_img.info(Disk(base, "qcow2")))["virtual-size"])
     size = guest.root.size_gb * _GB or needed
     if size < needed:
         raise HostError(f"image {guest.root.image.id} needs {needed} bytes, the disk has only {guest.root.size_gb} GB")

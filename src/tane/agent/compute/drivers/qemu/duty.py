@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tane.agent.compute.drivers.qemu.accelerator import QEMU
-from tane.agent.compute.drivers.qemu.command import BootFiles
+from tane.agent.compute.drivers.qemu.command import ImageFiles
 from tane.agent.compute.drivers.qemu.machine import Machine
 from tane.agent.compute.drivers.qemu.record import GuestFolder
 from tane.agent.compute.drivers.qemu.settings import QemuSettings, guests_folder
@@ -21,8 +21,8 @@ from tane.agent.documents import Guest, GuestState, HostCapabilities, Nic, VncEn
 from tane.agent.duties import GuestListener
 from tane.agent.errors import HostError, NotOnHost
 from tane.agent.images import ImageCache
-from tane.agent.translation import checked_id, host_errors
-from tane.linux import process
+from tane.agent.translation import checked_id, host_errors, vetted
+from tane.linux import confine, process
 
 _GB = 1 << 30
 
@@ -66,17 +66,15 @@ class QemuCompute:
         )
 
     async def create(self, guest: Guest) -> None:
+        guest = vetted(guest)
         async with self._locked(guest.id, create=True) as machine:
-            base = await self._images.disk(guest.root.image) if guest.root else None
-            await self._boot_files(guest)
-            await machine.create(guest, base)
+            await machine.create(guest, (await self._image_files(guest)).base)
 
     async def start(self, guest: Guest) -> None:
+        guest = vetted(guest)
         async with self._locked(guest.id) as machine:
-            # Both are there already unless the image cache was emptied meanwhile.
-            if guest.root and not machine.running():
-                await self._images.disk(guest.root.image)
-            await machine.start(guest, await self._boot_files(guest))
+            # They are there already unless the image cache was emptied meanwhile.
+            await machine.start(guest, await self._image_files(guest))
 
     async def stop(self, guest_id: str, *, timeout_seconds: float = 60.0) -> None:
         async with self._locked(guest_id) as machine:
@@ -102,6 +100,7 @@ class QemuCompute:
             del self._machines[guest_id]
 
     async def attach_nic(self, guest_id: str, nic: Nic) -> None:
+        nic = vetted(nic)
         async with self._locked(guest_id) as machine:
             await machine.attach_nic(nic)
 
@@ -110,6 +109,7 @@ class QemuCompute:
             await machine.detach_nic(port_id)
 
     async def attach_volume(self, guest_id: str, disk: VolumeDisk) -> None:
+        disk = vetted(disk)
         checked_id(disk.volume_id)
         async with self._locked(guest_id) as machine:
             await machine.attach_volume(disk)
@@ -128,12 +128,12 @@ class QemuCompute:
             return await machine.snapshot(target)
 
     async def console_log(self, guest_id: str, *, max_bytes: int = 102400) -> bytes:
-        return await asyncio.to_thread(self._present(guest_id).console_log, max_bytes)
+        return await self._present(guest_id).console_log(max_bytes)
 
     async def vnc(self, guest_id: str) -> VncEndpoint:
         machine = self._present(guest_id)
         machine.require_running()
-        return VncEndpoint(socket_path=str(machine.folder.vnc))
+        return VncEndpoint(socket_path=str(machine.folder.vnc), uid=confine.uid(machine.folder.owner))
 
     async def state(self, guest_id: str) -> GuestState:
         machine = self._machines.get(guest_id)
@@ -167,12 +167,13 @@ class QemuCompute:
                     yield machine
                     return
 
-    async def _boot_files(self, guest: Guest) -> BootFiles | None:
-        if guest.kernel is None:
-            return None
-        kernel = await self._images.file(guest.kernel.kernel)
-        ramdisk = await self._images.file(guest.kernel.ramdisk) if guest.kernel.ramdisk else None
-        return BootFiles(kernel, ramdisk)
+    async def _image_files(self, guest: Guest) -> ImageFiles:
+        boot = guest.kernel
+        return ImageFiles(
+            base=await self._images.disk(guest.root.image) if guest.root else None,
+            kernel=await self._images.file(boot.kernel) if boot else None,
+            ramdisk=await self._images.file(boot.ramdisk) if boot and boot.ramdisk else None,
+        )
 
 
 def teardown(state_dir: Path) -> None:

@@ -46,14 +46,18 @@ class Slots:
             self._save(self._taken)
 
 
-async def attach_nic(qmp: QmpSession, slots: Slots, nic: Nic, *, user_network: bool) -> None:
+async def attach_nic(qmp: QmpSession, slots: Slots, nic: Nic, tap: int | None) -> None:
+    """Plug a NIC in; ``tap`` is its open tap, None in user network mode."""
     device_id = devices.nic_device(nic.port_id)
     if device_id in await _peripherals(qmp):
         return
     slot = slots.take(device_id)
     try:
         await _ignore_absent(qmp, "netdev_del", {"id": devices.netdev(nic.port_id)})
-        await qmp.execute("netdev_add", devices.nic_backend(nic, user_network=user_network))
+        name = devices.netdev(nic.port_id) if tap is not None else ""
+        if tap is not None:
+            await qmp.send_descriptor(name, tap)
+        await qmp.execute("netdev_add", devices.nic_backend(nic, name))
         await qmp.execute("device_add", devices.nic_frontend(nic, slot))
     except BaseException:
         await _ignore_absent(qmp, "netdev_del", {"id": devices.netdev(nic.port_id)})
@@ -69,7 +73,7 @@ async def detach_nic(qmp: QmpSession, slots: Slots, port_id: str) -> None:
 
 
 async def attach_volume(qmp: QmpSession, slots: Slots, disk: VolumeDisk, keys: Path) -> None:
-    """Plug a volume in; ``keys`` is the folder that holds its pre-shared key."""
+    """Plug a volume in; ``keys`` is the folder, as QEMU sees it, that holds its pre-shared key."""
     device_id = devices.volume_device(disk.volume_id)
     if device_id in await _peripherals(qmp):
         return
@@ -111,7 +115,8 @@ async def resize_volume(qmp: QmpSession, disk: VolumeDisk, size_bytes: int) -> N
 
 
 async def backup_root(qmp: QmpSession, target: Path) -> None:
-    """Copy the root disk as it is at this moment into the empty qcow2 file ``target`` while the guest goes on."""
+    """Copy the root disk as it is at this moment into the empty qcow2 file ``target``, named as QEMU sees it, while the
+    guest goes on."""
     file = {"driver": "file", "filename": str(target)}
     await _ignore_absent(qmp, "job-dismiss", {"id": _BACKUP_JOB})
     await _ignore_absent(qmp, "blockdev-del", {"node-name": _BACKUP_JOB})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -13,13 +15,22 @@ from typing import Any
 import msgspec
 
 from tane.agent.compute.drivers.qemu import disks, hotplug, memory
-from tane.agent.compute.drivers.qemu.command import BootFiles, assign_slots, command_line
-from tane.agent.compute.drivers.qemu.record import GuestFolder, Record, write_private
+from tane.agent.compute.drivers.qemu.command import (
+    CONSOLE_BYTES,
+    INSIDE,
+    ImageFiles,
+    Openings,
+    assign_slots,
+    command_line,
+)
+from tane.agent.compute.drivers.qemu.record import GuestFolder, Record
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
 from tane.agent.documents import Guest, GuestState, Nic, VolumeDisk
 from tane.agent.errors import HostError, NotOnHost, NotSupported
 from tane.agent.translation import checked_socket, host_errors, last_words
-from tane.linux import process, qemu_img
+from tane.linux import confine, netns, process, qemu_img, tap
+from tane.linux.confine import Confinement, Handed
+from tane.linux.files import write_private
 from tane.linux.qmp import QmpError, QmpSession
 
 _RUNSTATES: dict[str, GuestState] = {
@@ -35,7 +46,10 @@ _RUNSTATES: dict[str, GuestState] = {
 
 _BUTTON_SECONDS = 10.0
 FULL_DISK_SECONDS = 2.0
-_CONSOLE_LIMIT = 4 << 20
+_CONSOLE_LIMIT = 1 << 20
+_MEMORY_BESIDE_GUEST = 4 << 30
+"""Address space QEMU needs besides the guest's memory: translation cache, video memory, threads' stacks, libraries."""
+_OPEN_FILES = 4096
 
 
 class Machine:
@@ -50,6 +64,7 @@ class Machine:
         self._listener = listener
         self._session: QmpSession | None = None
         self._connecting = asyncio.Lock()
+        self._draining = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._cut = False
         self._record = folder.load()
@@ -84,7 +99,7 @@ class Machine:
             raise
         self._record = record
 
-    async def start(self, guest: Guest, boot: BootFiles | None) -> None:
+    async def start(self, guest: Guest, files: ImageFiles) -> None:
         """Start or resume the guest; nothing when it runs already."""
         record = self.record
         with host_errors(f"guest {guest.id} cannot be started"):
@@ -93,21 +108,22 @@ class Machine:
                     return
                 await self._end()
             if record.state == "suspended" and self.folder.memory.exists():
-                await self._resume(guest, boot)
+                await self._resume(guest, files)
             else:
-                await self._boot(guest, boot)
+                await self._boot(guest, files)
 
-    async def _boot(self, guest: Guest, boot: BootFiles | None) -> None:
-        await disks.grow_root(guest, self.folder)
+    async def _boot(self, guest: Guest, files: ImageFiles) -> None:
+        if files.base is not None:
+            await disks.grow_root(guest, self.folder, files.base)
         await disks.write_config_drive(guest, self.folder)
         slots, ports = assign_slots(guest, self._settings)
-        record = msgspec.structs.replace(self.record, guest=guest, slots=slots, ports=ports)
+        record = msgspec.structs.replace(self.record, guest=guest, slots=slots, ports=ports, base=str(files.base or ""))
         self.folder.console.unlink(missing_ok=True)
         self.folder.memory.unlink(missing_ok=True)
-        await self._launch(record, boot)
+        await self._launch(record, files)
         self._note(record, "running")
 
-    async def _resume(self, guest: Guest, boot: BootFiles | None) -> None:
+    async def _resume(self, guest: Guest, files: ImageFiles) -> None:
         """Bring back the machine as it was saved; only the way to its volumes may have changed meanwhile."""
         ways = {disk.volume_id: disk.connection for disk in guest.volumes}
         volumes = tuple(
@@ -116,19 +132,12 @@ class Machine:
         )
         saved = msgspec.structs.replace(self.record.guest, volumes=volumes)
         record = msgspec.structs.replace(self.record, guest=saved)
-        await self._launch(record, boot, incoming=True)
+        await self._launch(record, files, incoming=True)
         self._note(record, "running")
         self.folder.memory.unlink(missing_ok=True)
 
-    async def _launch(self, record: Record, boot: BootFiles | None, *, incoming: bool = False) -> None:
-        for disk in record.guest.volumes:
-            self.write_keys(disk)
-        for socket in (self.folder.qmp, self.folder.vnc, self.folder.memory_socket, self.folder.log):
-            socket.unlink(missing_ok=True)
-        argv = command_line(record, self.folder, self._settings, boot, incoming=incoming)
-        await asyncio.to_thread(
-            process.spawn, argv, pidfile=self.folder.pidfile, log=self.folder.log, netns=self._settings.netns
-        )
+    async def _launch(self, record: Record, files: ImageFiles, *, incoming: bool = False) -> None:
+        await asyncio.to_thread(self._spawn, record, files, incoming)
         try:
             await self._wait_for_qmp()
             if incoming:
@@ -139,6 +148,47 @@ class Machine:
             if crashed and isinstance(error, HostError | QmpError):
                 raise HostError(f"QEMU ended: {last_words(self.folder.log)}") from error
             raise
+
+    def _spawn(self, record: Record, files: ImageFiles, incoming: bool) -> None:
+        disks.hand_over(record.guest, self.folder)
+        for disk in record.guest.volumes:
+            self.write_keys(disk)
+        self.folder.log.unlink(missing_ok=True)
+        with Handed() as handed:
+            openings = self._openings(record.guest, files, handed)
+            process.spawn(
+                command_line(record, self._settings, openings, incoming=incoming),
+                pidfile=self.folder.pidfile,
+                log=self.folder.log,
+                netns=self._settings.netns,
+                pass_fds=handed.descriptors,
+                confinement=self._confinement(record.guest),
+                folder=self.folder.path,
+            )
+
+    def _confinement(self, guest: Guest) -> Confinement:
+        owner, readers = self.folder.owner, qemu_img.content_readers()
+        groups = [readers.gid] if readers is not None else []
+        groups += self._settings.accelerator.groups
+        memory = (guest.memory_mb << 20) + _MEMORY_BESIDE_GUEST
+        return Confinement(owner, groups=tuple(groups), memory_bytes=memory, open_files=_OPEN_FILES)
+
+    def _openings(self, guest: Guest, files: ImageFiles, handed: Handed) -> Openings:
+        """Lend QEMU the images and open the taps: it may do neither itself."""
+        names: dict[str, str] = {}
+        for field in ("base", "kernel", "ramdisk"):
+            if (path := getattr(files, field)) is not None:
+                confine.lend(path, qemu_img.content_readers())
+                names[field] = handed.name(path)
+        taps: dict[str, int] = {}
+        if not self._settings.user_network:
+            taps = {nic.port_id: handed.add(self._open_tap(nic)) for nic in guest.nics}
+        return Openings(**names, taps=taps)
+
+    def _open_tap(self, nic: Nic) -> int:
+        """The caller closes it. Raises OSError."""
+        with netns.entered(self._settings.netns) if self._settings.netns else contextlib.nullcontext():
+            return tap.opened(nic.tap)
 
     async def _wait_for_qmp(self) -> None:
         deadline = time.monotonic() + self._settings.start_seconds
@@ -201,12 +251,12 @@ class Machine:
             if session.connected:
                 # A QEMU that does not listen is ended by signals below.
                 with contextlib.suppress(QmpError, TimeoutError):
+                    await asyncio.wait_for(self._drain_console(session), 5)
                     await asyncio.wait_for(session.execute("quit"), 5)
             await session.close()
         await asyncio.to_thread(process.stop, self.folder.pidfile)
-        for socket in (self.folder.qmp, self.folder.vnc, self.folder.memory_socket):
-            socket.unlink(missing_ok=True)
-        shutil.rmtree(self.folder.keys, ignore_errors=True)
+        for folder in (self.folder.sockets, self.folder.keys):
+            shutil.rmtree(folder, ignore_errors=True)
 
     # ------------------------------------------------------------------------------------------- while it runs
 
@@ -238,9 +288,19 @@ class Machine:
         guest = self._changeable()
         if self.running():
             with host_errors(f"port {nic.port_id} cannot be attached"):
-                await hotplug.attach_nic(await self.qmp(), self._slots(), nic, user_network=self._settings.user_network)
+                await self._plug_in(nic)
         nics = (*(other for other in guest.nics if other.port_id != nic.port_id), nic)
         self._change(msgspec.structs.replace(guest, nics=nics))
+
+    async def _plug_in(self, nic: Nic) -> None:
+        if self._settings.user_network:
+            await hotplug.attach_nic(await self.qmp(), self._slots(), nic, None)
+            return
+        descriptor = await asyncio.to_thread(self._open_tap, nic)
+        try:
+            await hotplug.attach_nic(await self.qmp(), self._slots(), nic, descriptor)
+        finally:
+            os.close(descriptor)
 
     async def detach_nic(self, port_id: str) -> None:
         guest = self._changeable()
@@ -254,7 +314,7 @@ class Machine:
         if self.running():
             with host_errors(f"volume {disk.volume_id} cannot be attached"):
                 self.write_keys(disk)
-                keys = self.folder.key_folder(disk.volume_id)
+                keys = INSIDE.key_folder(disk.volume_id)
                 await hotplug.attach_volume(await self.qmp(), self._slots(), disk, keys)
         volumes = (*(other for other in guest.volumes if other.volume_id != disk.volume_id), disk)
         self._change(msgspec.structs.replace(guest, volumes=volumes))
@@ -283,33 +343,44 @@ class Machine:
         if record.guest.root is None:
             raise NotSupported(f"guest {record.guest.id} boots from a volume: make a snapshot of the volume")
         with host_errors(f"guest {record.guest.id} cannot be snapshotted"):
+            disk = disks.root_disk(self.folder, Path(record.base))
             if self.running():
-                size = int((await qemu_img.info(self.folder.root, "qcow2", in_use=True))["virtual-size"])
-                await qemu_img.create(target, size)
-                try:
-                    await hotplug.backup_root(await self.qmp(), target)
-                except BaseException:
-                    target.unlink(missing_ok=True)
-                    raise
+                await self._copy_running(disk, target)
             else:
-                await qemu_img.convert(self.folder.root, "qcow2", target)
+                await qemu_img.convert(disk, target)
             return target.stat().st_size
 
-    def console_log(self, max_bytes: int) -> bytes:
-        """The end of the console's log; a log that grew beyond a limit is cut down on the way."""
+    async def _copy_running(self, disk: qemu_img.Disk, target: Path) -> None:
+        """QEMU writes into the guest's own folder, where else it may not; the copy is moved from there."""
+        copy = self.folder.copy
         try:
-            with self.folder.console.open("r+b") as log:
-                size = log.seek(0, 2)
-                log.seek(max(0, size - max_bytes))
-                tail = log.read(max_bytes)
-                if size > _CONSOLE_LIMIT:
-                    # QEMU appends, so what it writes next lands behind the new end.
-                    log.seek(0)
-                    log.truncate(0)
-                    log.write(tail)
-                return tail
+            size = int((await qemu_img.info(disk, in_use=True))["virtual-size"])
+            await qemu_img.create(copy, size, self.folder.owner)
+            await hotplug.backup_root(await self.qmp(), INSIDE.copy)
+            confine.take_back(copy)
+            await asyncio.to_thread(shutil.move, copy, target)
+        finally:
+            copy.unlink(missing_ok=True)
+
+    async def console_log(self, max_bytes: int) -> bytes:
+        """The end of what the guest wrote to its serial console since it was started."""
+        if self.running():
+            # What was read before is still there when QEMU does not answer now.
+            with contextlib.suppress(QmpError, TimeoutError):
+                await asyncio.wait_for(self._drain_console(await self.qmp()), 5)
+        try:
+            return self.folder.console.read_bytes()[-max_bytes:]
         except FileNotFoundError:
             return b""
+
+    async def _drain_console(self, session: QmpSession) -> None:
+        """Move what QEMU holds of the console to the log, which keeps its last megabyte."""
+        async with self._draining:
+            wanted = {"device": "console", "size": CONSOLE_BYTES, "format": "base64"}
+            fresh = base64.b64decode(await session.execute("ringbuf-read", wanted))
+            if fresh:
+                kept = self.folder.console.read_bytes() if self.folder.console.exists() else b""
+                write_private(self.folder.console, (kept + fresh)[-_CONSOLE_LIMIT:])
 
     # ------------------------------------------------------------------------------------------- seeing it
 
@@ -357,14 +428,17 @@ class Machine:
             if self._session is None or not self._session.connected:
                 if self._session is not None:
                     await self._session.close()
-                session = QmpSession(self.folder.qmp, on_event=self._on_event, on_lost=self._look)
+                session = QmpSession(self.folder.qmp, self.folder.owner, on_event=self._on_event, on_lost=self._look)
                 await session.connect()
                 self._session = session
             return self._session
 
     def write_keys(self, disk: VolumeDisk) -> None:
         line = f"{disk.connection.tls_username}:{disk.connection.tls_key}\n"
-        write_private(self.folder.key_folder(disk.volume_id) / "keys.psk", line.encode())
+        keys = self.folder.key_folder(disk.volume_id)
+        write_private(keys / "keys.psk", line.encode())
+        for path in (self.folder.keys, keys, keys / "keys.psk"):
+            confine.lend(path, self.folder.owner)
 
     async def _run_state(self) -> str:
         return str((await (await self.qmp()).execute("query-status"))["status"])

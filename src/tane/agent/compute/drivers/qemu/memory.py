@@ -10,8 +10,10 @@ import asyncio
 import os
 from typing import BinaryIO
 
+from tane.agent.compute.drivers.qemu.command import INSIDE
 from tane.agent.compute.drivers.qemu.record import GuestFolder
 from tane.agent.errors import HostError
+from tane.linux import confine, sockets
 from tane.linux.qmp import QmpSession
 
 _CHUNK = 1 << 20
@@ -37,10 +39,12 @@ async def save(qmp: QmpSession, folder: GuestFolder) -> None:
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", buffering=0) as out:
             server = await asyncio.start_unix_server(receive, str(folder.memory_socket), limit=_CHUNK)
+            if folder.owner is not None:
+                os.lchown(folder.memory_socket, folder.owner.uid, folder.owner.gid)
             try:
                 await qmp.execute("stop")
                 await qmp.execute("migrate-set-parameters", {"max-bandwidth": _UNLIMITED})
-                await qmp.execute("migrate", {"uri": f"unix:{folder.memory_socket}"})
+                await qmp.execute("migrate", {"uri": f"unix:{INSIDE.memory_socket}"})
                 await _wait_for_migration(qmp)
                 await done
                 await asyncio.to_thread(os.fsync, out.fileno())
@@ -60,7 +64,8 @@ async def save(qmp: QmpSession, folder: GuestFolder) -> None:
 
 async def restore(qmp: QmpSession, folder: GuestFolder) -> None:
     """Feed the saved memory to a QEMU that waits for it, and let the guest go on."""
-    _, writer = await asyncio.open_unix_connection(str(folder.memory_socket))
+    connection = await sockets.connected(folder.memory_socket, confine.uid(folder.owner))
+    _, writer = await asyncio.open_unix_connection(sock=connection)
     with folder.memory.open("rb") as source:
         while chunk := await asyncio.to_thread(source.read, _CHUNK):
             writer.write(chunk)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
 from tane.agent.documents import Guest, GuestState
+from tane.linux import confine
+from tane.linux.confine import Identity
+from tane.linux.files import write_private
 
 
 class Record(msgspec.Struct, kw_only=True):
@@ -35,13 +37,20 @@ class GuestFolder:
         self.swap = path / "swap.qcow2"
         self.config_drive = path / "config.iso"
         self.memory = path / "memory"
-        self.memory_socket = path / "mem"
-        self.qmp = path / "qmp"
-        self.vnc = path / "vnc"
+        self.sockets = path / "run"
+        self.memory_socket = self.sockets / "mem"
+        self.qmp = self.sockets / "qmp"
+        self.vnc = self.sockets / "vnc"
         self.console = path / "console.log"
         self.log = path / "qemu.log"
         self.pidfile = path / "qemu.pid"
         self.keys = path / "keys"
+        self.copy = path / "copy.qcow2"
+
+    @property
+    def owner(self) -> Identity | None:
+        """The user the guest's QEMU runs as, and whose its disks are."""
+        return confine.identity(f"guest-{self.path.name}")
 
     def load(self) -> Record | None:
         """The guest's record, None when the guest is not here."""
@@ -55,12 +64,3 @@ class GuestFolder:
 
     def key_folder(self, volume_id: str) -> Path:
         return self.keys / volume_id
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file only its owner may read, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_name(f".{path.name}.part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        out.write(content)
-    part.replace(path)

@@ -18,10 +18,9 @@ from typing import BinaryIO
 import msgspec
 
 SECTOR = 512
+DESCRIPTOR_BYTES = 1 << 20
 RAW_LIKE = ("raw", "ami", "ari", "aki", "ploop")
 """Formats whose bytes mean nothing to a disk driver."""
-UNPACKED_CONTAINERS = ("bare", "ami", "ari", "aki", "ovf")
-"""Containers in which the file is the disk itself; in others (ova, docker, compressed) the disk lies inside."""
 
 
 class UnacceptableImage(Exception):
@@ -35,13 +34,14 @@ class Inspection(msgspec.Struct, frozen=True):
     virtual_size: int
 
 
-def inspect(path: Path, disk_format: str, container_format: str) -> Inspection:
-    """Look at a file that claims to be ``disk_format``. :raises UnacceptableImage:"""
+def inspect(path: Path, disk_format: str) -> Inspection:
+    """Look at a file that claims to be a disk of ``disk_format``.
+
+    :raises UnacceptableImage: it is something else, or refers to other files.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         found = detect(file, size)
-        if container_format not in UNPACKED_CONTAINERS:
-            return Inspection(disk_format, size)
         if disk_format in RAW_LIKE:
             # An ISO file written to a disk as it is boots there too, and nobody interprets it on the way.
             if found not in ("raw", "iso"):
@@ -108,7 +108,11 @@ def _vmdk(file: BinaryIO, size: int) -> int:
     # extents that the descriptor names when the capacity is 0.
     if offset != 1 or not capacity or not 0 < length <= 2048:
         raise _refuse("the VMDK file has no descriptor of its own where it is looked for")
-    text = _at(file, offset * SECTOR, length * SECTOR).split(b"\0")[0].decode("utf-8", "replace")
+    # QEMU reads on to the first NUL, however long the header says that the descriptor is.
+    descriptor, end, _ = _at(file, SECTOR, DESCRIPTOR_BYTES).partition(b"\0")
+    if not end or len(descriptor) > length * SECTOR:
+        raise _refuse("the VMDK file's descriptor is longer than its header says")
+    text = descriptor.decode("utf-8", "replace")
     kind = re.search(r'^\s*createType\s*=\s*"([^"]*)"', text, re.MULTILINE)
     if kind is None or kind.group(1) not in ("monolithicSparse", "streamOptimized"):
         raise _refuse(f"VMDK createType {kind.group(1) if kind else 'none'} is not allowed")
