@@ -21,6 +21,7 @@ class Told(Machine):
         self.programs: set[str] | None = facts.get("programs")  # type: ignore[assignment]
         self.outputs: dict[str, str] = facts.get("outputs", {})  # type: ignore[assignment]
         self.processes: set[str] = facts.get("processes", set())  # type: ignore[assignment]
+        self.modes: dict[str, int] = facts.get("modes", {})  # type: ignore[assignment]
         self.free = facts.get("free", 1 << 40)
         self.variables: dict[str, str] = facts.get("variables", {})  # type: ignore[assignment]
 
@@ -29,6 +30,9 @@ class Told(Machine):
 
     def exists(self, path: str) -> bool:
         return path in self.files
+
+    def mode(self, path: str) -> int | None:
+        return self.modes.get(path)
 
     def which(self, program: str) -> str | None:
         return program if self.programs is None or program in self.programs else None
@@ -131,3 +135,9 @@ def test_a_subnet_without_dns_server_is_told(cloud: ApiCloud) -> None:
 def test_a_healthy_cloud_has_no_findings(new_core: Callable[[], Core]) -> None:
     with new_core().db.read() as tx:
         assert [finding for check in CLOUD_CHECKS for finding in check(tx)] == []
+
+
+def test_a_state_folder_that_others_may_enter_is_a_problem(config: Config) -> None:
+    [found] = host.open_files(Told(modes={str(config.state_dir): 0o755}), config)
+    assert (found.level, found.mend) == ("problem", f"chmod 700 {config.state_dir}")
+    assert list(host.open_files(Told(modes={str(config.state_dir): 0o700}), config)) == []

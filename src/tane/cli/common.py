@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer
 from tane import config
 from tane.config import Config
 from tane.linux import process
+from tane.linux.files import write_private
 
 StateOption = Annotated[Path, typer.Option("--state", help="The cloud's state folder.", envvar="TANE_STATE")]
 PortOption = Annotated[int | None, typer.Option("--port", help="Port of all APIs.")]
@@ -62,14 +64,20 @@ class State:
     def config(self, **flags: object) -> Config:
         return config.load(self.folder, flags)
 
+    def prepare(self) -> None:
+        """Make the folder, or close it to everybody else. Exits when it is somebody else's."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.folder.stat().st_uid != os.geteuid():
+            sys.exit(f"tane: the state folder {self.folder} belongs to another user")
+        self.folder.chmod(0o700)
+
     def running(self) -> bool:
         return process.alive(self.pidfile)
 
     def admin_password(self) -> str:
         """The administrator's password, generated at the first call and readable by the owner only."""
         if not self.password_file.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_private(self.password_file, secrets.token_urlsafe(18) + "\n")
+            write_private(self.password_file, f"{secrets.token_urlsafe(18)}\n".encode())
         return self.password_file.read_text().strip()
 
     def remember(self, **flags: object) -> None:
@@ -79,15 +87,6 @@ class State:
         given = {name: value for name, value in flags.items() if value is not None and name not in known}
         if not given:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         lines = [f"{name} = {value if isinstance(value, int) else repr(str(value))}" for name, value in given.items()]
         # Before the rest: behind it they would belong to the file's last table.
         self.settings.write_text("\n".join(lines) + "\n" + text)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file only its owner can read, in one step."""
-    draft = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    draft.rename(path)

@@ -15,8 +15,9 @@ from typing import Any
 from tane.agent.network.user import forwarded_ports
 from tane.cli import up, userns
 from tane.cli.client import CallError, Client
-from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption, write_private
+from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption
 from tane.guest.build import GuestImage, GuestImageError, build
+from tane.linux.files import write_private
 
 SSH_SECONDS = 180.0
 SERVER_SECONDS = 120.0
@@ -153,7 +154,7 @@ class Tour:
 
     def _key_pair(self) -> None:
         keypair = self._generate_key()
-        write_private(self.key, keypair[0])
+        write_private(self.key, keypair[0].encode())
         self.user.call("POST", "/compute/v2.1/os-keypairs", {"keypair": {"name": "demo", "public_key": keypair[1]}})
 
     def _generate_key(self) -> tuple[str, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import yaml
 
-from tane.cli.common import DEFAULT_STATE, State, StateOption, write_private
+from tane.cli.common import DEFAULT_STATE, State, StateOption
 from tane.config import Config
+from tane.linux.files import write_private
 
 
 def environment(state: State, config: Config) -> dict[str, str]:
@@ -26,7 +27,9 @@ def environment(state: State, config: Config) -> dict[str, str]:
 def write_files(state: State, config: Config) -> None:
     """Write ``openrc`` (to be sourced) and ``clouds.yaml`` (cloud name ``tane``) into the state folder."""
     values = environment(state, config)
-    write_private(state.folder / "openrc", "".join(f"export {name}='{value}'\n" for name, value in values.items()))
+    write_private(
+        state.folder / "openrc", "".join(f"export {name}='{value}'\n" for name, value in values.items()).encode()
+    )
     auth = {
         "auth_url": values["OS_AUTH_URL"],
         "username": values["OS_USERNAME"],
@@ -36,7 +39,7 @@ def write_files(state: State, config: Config) -> None:
         "project_domain_id": "default",
     }
     cloud = {"auth": auth, "region_name": config.region, "identity_api_version": 3, "interface": "public"}
-    write_private(state.folder / "clouds.yaml", yaml.safe_dump({"clouds": {"tane": cloud}}))
+    write_private(state.folder / "clouds.yaml", yaml.safe_dump({"clouds": {"tane": cloud}}).encode())
 
 
 def openrc(state: StateOption = DEFAULT_STATE) -> None:

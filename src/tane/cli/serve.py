@@ -41,6 +41,7 @@ def serve(
     from tane.server import run
 
     files = State.of(state)
+    files.prepare()
     files.remember(port=port, mode=mode)
     config = files.config(port=port, mode=mode)
     if fd is None and files.running():

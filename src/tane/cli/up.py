@@ -32,6 +32,7 @@ def start(state: State, port: int | None = None, mode: str | None = None) -> Con
         print(f"tane: the cloud in {state.folder} runs already at {config.url}")
         return config
     install_missing_packages()
+    state.prepare()
     state.remember(port=port, mode=mode)
     config = state.config(port=port, mode=mode)
     choice = choose(config)

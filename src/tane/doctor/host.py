@@ -194,6 +194,21 @@ def proxy(machine: Machine, config: Config) -> Iterator[Finding]:
             return
 
 
+def open_files(machine: Machine, config: Config) -> Iterator[Finding]:
+    """The state holds keys that tokens are made with, every tenant's disks and their user data."""
+    places = {config.state_dir: "The state folder"}
+    places |= {store.path: f"The image store {name}" for name, store in config.image.stores.items() if store.path}
+    for folder, what in places.items():
+        mode = machine.mode(str(folder))
+        if mode is not None and mode & 0o077:
+            yield Finding(
+                "problem",
+                f"{what}, {folder}, is open to other users of this machine (mode {mode:03o}).",
+                "They read every tenant's disks, and make tokens of an administrator with the keys in the database.",
+                f"chmod 700 {folder}",
+            )
+
+
 def disk(machine: Machine, config: Config) -> Iterator[Finding]:
     folder = config.state_dir if config.state_dir.exists() else Path(config.state_dir.anchor)
     free = machine.free_bytes(str(folder))
@@ -229,6 +244,7 @@ HOST_CHECKS: tuple[HostCheck, ...] = (
     iscsi,
     apparmor,
     proxy,
+    open_files,
     disk,
     clock,
 )

@@ -22,6 +22,13 @@ class Machine:
     def exists(self, path: str) -> bool:
         return Path(path).exists()
 
+    def mode(self, path: str) -> int | None:
+        """Permission bits, or None when there is nothing."""
+        try:
+            return Path(path).stat().st_mode & 0o7777
+        except OSError:
+            return None
+
     def which(self, program: str) -> str | None:
         return programs.find(program)
 

@@ -98,18 +98,19 @@ async def task(run: Run[Any], task_state: str) -> None:
 
 
 def settle(tx: Tx, /, server_id: str, **values: Any) -> None:
-    """End an action: no task is left, except a deletion that was asked for meanwhile."""
+    """End an action: no task is left, except a deletion that was asked for meanwhile, and no password."""
     row = servers.get(tx, server_id)
     if row is not None:
         task_state = row.task_state if row.task_state == "deleting" else None
-        servers.change(tx, server_id, task_state=task_state, **values)
+        servers.change(tx, server_id, task_state=task_state, admin_pass=None, **values)
 
 
 def break_down(tx: Tx, server_id: str, reason: str) -> None:
-    """The server goes to ERROR with ``reason``; not when it is being deleted anyway."""
+    """The server goes to ERROR with ``reason``, and keeps no password; not when it is being deleted anyway."""
     row = servers.get(tx, server_id)
     if row is not None and row.task_state != "deleting":
-        servers.change(tx, server_id, vm_state="error", task_state=None, fault=fault(reason, 500, tx))
+        broken = fault(reason, 500, tx)
+        servers.change(tx, server_id, vm_state="error", task_state=None, admin_pass=None, fault=broken)
 
 
 def ends_in_error() -> Callable[[Run[Any], str], Awaitable[None]]:

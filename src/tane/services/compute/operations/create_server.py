@@ -106,7 +106,6 @@ async def activate(run: Run[Params]) -> None:
             power_state=RUNNING,
             launched_at=row.launched_at or tx.now,
             progress=100,
-            admin_pass=None,
         )
 
     await run.write(write)

@@ -48,7 +48,6 @@ async def settle(run: Run[Params]) -> None:
             power_state=RUNNING if running else SHUTDOWN,
             launched_at=tx.now,
             progress=100,
-            admin_pass=None,
             fault=None,
         )
 

@@ -25,7 +25,7 @@ from tane.agent.compute.drivers.qemu.command import (
 )
 from tane.agent.compute.drivers.qemu.record import GuestFolder, Record
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
-from tane.agent.documents import Guest, GuestState, Nic, VolumeDisk
+from tane.agent.documents import ConfigDrive, Guest, GuestState, Nic, VolumeDisk
 from tane.agent.errors import HostError, NotOnHost, NotSupported
 from tane.agent.translation import checked_socket, host_errors, last_words
 from tane.linux import confine, netns, process, qemu_img, tap
@@ -92,7 +92,7 @@ class Machine:
                 shutil.rmtree(self.folder.path, ignore_errors=True)
                 self.folder.path.mkdir(parents=True, mode=0o700)
                 await disks.make_disks(guest, self.folder, base)
-                record = Record(guest=guest, base=str(base or ""))
+                record = Record(guest=_remembered(guest), base=str(base or ""))
                 self.folder.save(record)
         except BaseException:
             shutil.rmtree(self.folder.path, ignore_errors=True)
@@ -117,7 +117,9 @@ class Machine:
             await disks.grow_root(guest, self.folder, files.base)
         await disks.write_config_drive(guest, self.folder)
         slots, ports = assign_slots(guest, self._settings)
-        record = msgspec.structs.replace(self.record, guest=guest, slots=slots, ports=ports, base=str(files.base or ""))
+        record = msgspec.structs.replace(
+            self.record, guest=_remembered(guest), slots=slots, ports=ports, base=str(files.base or "")
+        )
         self.folder.console.unlink(missing_ok=True)
         self.folder.memory.unlink(missing_ok=True)
         await self._launch(record, files)
@@ -504,3 +506,8 @@ class Machine:
             self.folder.save(self._record)
 
         return hotplug.Slots(self.record.slots, self.record.ports, save)
+
+
+def _remembered(guest: Guest) -> Guest:
+    """What the record keeps: that there is a config drive, not what is on it, which may be a password."""
+    return msgspec.structs.replace(guest, config_drive=ConfigDrive(files={}) if guest.config_drive else None)
