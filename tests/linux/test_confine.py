@@ -41,6 +41,12 @@ def test_a_capability_that_is_named_is_the_only_one() -> None:
     assert {int(found[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {1 << 13}
 
 
+def test_what_this_process_knows_by_its_environment_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TANE_DATABASE_URL", "postgresql://tane:secret@db/tane")
+    command = Confinement(None).command(["cat", "/proc/self/environ"])
+    assert "secret" not in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def test_memory_is_limited() -> None:
     command = Confinement(None, memory_bytes=1 << 20).command(["cat", "/dev/null"])
     assert subprocess.run(command, capture_output=True, check=False).returncode != 0

@@ -27,9 +27,8 @@ def environment(state: State, config: Config) -> dict[str, str]:
 def write_files(state: State, config: Config) -> None:
     """Write ``openrc`` (to be sourced) and ``clouds.yaml`` (cloud name ``tane``) into the state folder."""
     values = environment(state, config)
-    write_private(
-        state.folder / "openrc", "".join(f"export {name}='{value}'\n" for name, value in values.items()).encode()
-    )
+    lines = "".join(f"export {name}='{value}'\n" for name, value in values.items())
+    write_private(state.folder / "openrc", lines.encode())
     auth = {
         "auth_url": values["OS_AUTH_URL"],
         "username": values["OS_USERNAME"],

@@ -17,9 +17,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tane.linux.programs import SYSTEM_PATH
+
 FIRST_UID = 1_879_048_192
 """The first number of the range (systemd's UIDS-GIDS: unused by any of its pools); it has 2^27 numbers."""
 UIDS = 1 << 27
+
+
+# What this process was started with may hold secrets. Each malloc arena would take 64 MiB of the address space allowed.
+ENVIRONMENT = ("env", "-i", f"PATH={SYSTEM_PATH}", "LC_ALL=C", "MALLOC_ARENA_MAX=4")
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Confinement:
 
     def command(self, argv: Sequence[str]) -> list[str]:
         """``argv`` behind the programs that confine it; these become it, so that no process is added."""
-        return [*self._limits(), *self._rights(), *argv]
+        return [*ENVIRONMENT, *self._limits(), *self._rights(), *argv]
 
     def _limits(self) -> list[str]:
         limits = [f"--nofile={self.open_files}", "--core=0"]

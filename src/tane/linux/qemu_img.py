@@ -23,7 +23,8 @@ from tane.linux.confine import Confinement, Handed, Identity
 FORMATS = {"qcow2": "qcow2", "raw": "raw", "iso": "raw", "vhd": "vpc", "vhdx": "vhdx", "vmdk": "vmdk", "vdi": "vdi"}
 """Image formats by their API names, and what qemu-img calls them."""
 
-_MEMORY_BYTES = 1 << 30
+_LOOK_BYTES = 1 << 30
+_WORK_BYTES = 4 << 30
 _LOOK_SECONDS = 30
 _WORK_SECONDS = 3 * 3600
 
@@ -82,10 +83,12 @@ class _Call:
             self._groups.add(owner.gid)
         return {"driver": "file", "filename": self._handed.name(path)}
 
-    async def run(self, *arguments: str, seconds: int = _WORK_SECONDS) -> str:
-        """What it prints. Raises ImageError with its message, and when it takes longer than ``seconds``."""
+    async def run(self, *arguments: str) -> str:
+        """What it prints. Raises ImageError with its message, and when it takes too long."""
+        look = arguments[0] == "info"
+        seconds, memory = (_LOOK_SECONDS, _LOOK_BYTES) if look else (_WORK_SECONDS, _WORK_BYTES)
         confinement = Confinement(
-            self._worker, groups=tuple(sorted(self._groups)), memory_bytes=_MEMORY_BYTES, cpu_seconds=seconds
+            self._worker, groups=tuple(sorted(self._groups)), memory_bytes=memory, cpu_seconds=seconds
         )
         command = confinement.command(["qemu-img", *arguments])
         try:
@@ -126,9 +129,7 @@ async def info(disk: Disk, *, in_use: bool = False) -> dict[str, Any]:
     with Handed() as handed:
         call = _Call(handed, worker)
         name = call.read(disk, backing=False)
-        parsed: dict[str, Any] = json.loads(
-            await call.run("info", *share, "--output=json", name, seconds=_LOOK_SECONDS)
-        )
+        parsed: dict[str, Any] = json.loads(await call.run("info", *share, "--output=json", name))
     return parsed
 
 

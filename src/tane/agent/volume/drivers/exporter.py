@@ -27,7 +27,7 @@ from tane.linux.qmp import QmpError, QmpSession, session
 NODE = "volume"
 EXPORT = "export"
 TLS_USERNAME = "tane"
-MEMORY_BYTES = 2 << 30
+MEMORY_BYTES = 4 << 30
 _START_SECONDS = 15.0
 _PORT_ATTEMPTS = 20
 

@@ -49,6 +49,7 @@ FULL_DISK_SECONDS = 2.0
 _CONSOLE_LIMIT = 1 << 20
 _MEMORY_BESIDE_GUEST = 4 << 30
 """Address space QEMU needs besides the guest's memory: translation cache, video memory, threads' stacks, libraries."""
+_MEMORY_PER_VCPU = 64 << 20
 _OPEN_FILES = 4096
 
 
@@ -117,9 +118,9 @@ class Machine:
             await disks.grow_root(guest, self.folder, files.base)
         await disks.write_config_drive(guest, self.folder)
         slots, ports = assign_slots(guest, self._settings)
-        record = msgspec.structs.replace(
-            self.record, guest=_remembered(guest), slots=slots, ports=ports, base=str(files.base or "")
-        )
+        base = str(files.base or "")
+        kept = _remembered(guest)
+        record = msgspec.structs.replace(self.record, guest=kept, slots=slots, ports=ports, base=base)
         self.folder.console.unlink(missing_ok=True)
         self.folder.memory.unlink(missing_ok=True)
         await self._launch(record, files)
@@ -172,7 +173,7 @@ class Machine:
         owner, readers = self.folder.owner, qemu_img.content_readers()
         groups = [readers.gid] if readers is not None else []
         groups += self._settings.accelerator.groups
-        memory = (guest.memory_mb << 20) + _MEMORY_BESIDE_GUEST
+        memory = (guest.memory_mb << 20) + _MEMORY_BESIDE_GUEST + guest.vcpus * _MEMORY_PER_VCPU
         return Confinement(owner, groups=tuple(groups), memory_bytes=memory, open_files=_OPEN_FILES)
 
     def _openings(self, guest: Guest, files: ImageFiles, handed: Handed) -> Openings:
