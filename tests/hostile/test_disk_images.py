@@ -1,0 +1,105 @@
+"""Disk images made to read the host: refused by their headers, whatever container and format they claim."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tane.agent.errors import HostError
+from tane.agent.images import ImageCache
+from tane.linux import image_header, qemu_img
+from tane.linux.image_header import UnacceptableImage
+from tests.host.tools import FileImages
+
+SIZE = 1 << 20
+SECTOR = 512
+
+
+def make(path: Path, form: str, *options: str) -> Path:
+    command = ["qemu-img", "create", "-q", "-f", form, *options, str(path), str(SIZE)]
+    subprocess.run(command, check=True, capture_output=True)
+    return path
+
+
+def descriptor(path: Path, extent: str, *, kind: str = "monolithicFlat", parent: str = "ffffffff") -> Path:
+    head = f'# Disk DescriptorFile\nversion=1\nCID=1\nparentCID={parent}\ncreateType="{kind}"\n'
+    path.write_text(f'{head}{extent}\nddb.adapterType = "ide"\n')
+    return path
+
+
+def embedded(path: Path, text: bytes, *, length: int = 20, capacity: int = SIZE // SECTOR, offset: int = 1) -> Path:
+    """A VMDK file with this descriptor inside, and a header that says what it likes of it."""
+    header = struct.pack("<4sIIQQQQ", b"KDMV", 1, 3, capacity, 128, offset, length)
+    path.write_bytes((header.ljust(SECTOR, b"\0") + text).ljust(SIZE, b"\0"))
+    return path
+
+
+FLAT = 'RW 2048 FLAT "/etc/shadow" 0'
+TEXT = b'# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\ncreateType="monolithicSparse"\n'
+OWN = b'RW 2048 SPARSE "disk.vmdk"\n'
+
+ATTACKS: dict[str, tuple[str, Callable[[Path], Path]]] = {
+    "qcow2 with a backing file": ("qcow2", lambda p: make(p, "qcow2", "-b", "/etc/hostname", "-F", "raw")),
+    "qcow2 with a data file": ("qcow2", lambda p: make(p, "qcow2", "-o", f"data_file={p}.data")),
+    "vmdk descriptor of a host file": ("vmdk", lambda p: descriptor(p, FLAT)),
+    "vmdk descriptor of a device": ("vmdk", lambda p: descriptor(p, 'RW 2048 VMFSRDM "/dev/vda"', kind="vmfsRDM")),
+    "vmdk descriptor of a FIFO": ("vmdk", lambda p: descriptor(p, f'RW 2048 FLAT "{p}.fifo" 0')),
+    "vmdk with a parent": ("vmdk", lambda p: descriptor(p, FLAT, parent="12345678")),
+    "embedded flat extent": ("vmdk", lambda p: embedded(p, TEXT + FLAT.encode())),
+    "embedded second extent": ("vmdk", lambda p: embedded(p, TEXT + OWN + FLAT.encode())),
+    "embedded, no capacity": ("vmdk", lambda p: embedded(p, TEXT + OWN, capacity=0)),
+    "embedded, elsewhere": ("vmdk", lambda p: embedded(p, TEXT + OWN, offset=9)),
+    "embedded parent hint": ("vmdk", lambda p: embedded(p, TEXT + OWN + b'parentFileNameHint="/etc/shadow"')),
+    "embedded, longer than its header says": (
+        "vmdk",
+        lambda p: embedded(p, (TEXT + OWN).ljust(SECTOR, b"\n") + FLAT.encode(), length=1),
+    ),
+    "embedded, never ending": ("vmdk", lambda p: embedded(p, (TEXT + OWN).ljust(2 << 20, b"\n"), length=1)),
+    "vdi that is a difference": ("vdi", lambda p: patched(make(p, "vdi"), 0x4C, struct.pack("<I", 4))),
+    "vhd that is a difference": ("vhd", lambda p: patched(make(p, "vpc"), 60, struct.pack(">I", 4))),
+}
+
+
+def patched(path: Path, offset: int, content: bytes) -> Path:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(content)
+    return path
+
+
+@pytest.mark.parametrize("attack", list(ATTACKS))
+def test_an_image_that_names_other_files_is_refused_by_its_header(attack: str, tmp_path: Path) -> None:
+    disk_format, craft = ATTACKS[attack]
+    os.mkfifo(tmp_path / "disk.fifo")
+    image = craft(tmp_path / "disk")
+    with pytest.raises(UnacceptableImage):
+        image_header.inspect(image, disk_format)
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("attack", list(ATTACKS))
+@pytest.mark.parametrize("claimed", [*qemu_img.FORMATS])
+def test_a_host_makes_no_disk_of_it_whatever_format_is_claimed(attack: str, claimed: str, tmp_path: Path) -> None:
+    _, craft = ATTACKS[attack]
+    os.mkfifo(tmp_path / "disk.fifo")
+    images = FileImages()
+    image = images.add(craft(tmp_path / "disk"), claimed)
+    cache = ImageCache(tmp_path / "cache", images)
+    with pytest.raises(HostError) as told:
+        asyncio.run(asyncio.wait_for(cache.disk(image), 20))
+    assert str(tmp_path) not in str(told.value), "a path of the host came back"
+    assert not list((tmp_path / "cache").iterdir())
+
+
+@pytest.mark.guest
+def test_a_tool_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qemu_img, "_LOOK_SECONDS", 0)
+    disk = make(tmp_path / "disk", "qcow2")
+    with pytest.raises(qemu_img.ImageError, match="took longer"):
+        asyncio.run(qemu_img.info(qemu_img.Disk(disk, "qcow2")))
