@@ -6,6 +6,7 @@ the libraries they need.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -14,7 +15,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -89,11 +90,21 @@ def build(cache: Path, progress: Callable[[str], None] = lambda _: None) -> Gues
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "manifest.json").exists():
             _require_tools()
-            with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as work:
+            with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as work, _open_modes():
                 _build(Path(work), progress)
                 shutil.rmtree(folder, ignore_errors=True)
                 (Path(work) / "result").rename(folder)
     return load(folder)
+
+
+@contextlib.contextmanager
+def _open_modes() -> Iterator[None]:
+    """What is built here is a system with users of its own: its folders are not private to the one who builds it."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def load(folder: Path) -> GuestImage:

@@ -120,7 +120,10 @@ def remove(name: str) -> None:
 
 def _share_run_dir() -> None:
     """Make ``/run/netns`` a shared mount as ``ip netns add`` does, so that removal reaches every mount namespace."""
-    RUN_DIR.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if not RUN_DIR.exists():
+        RUN_DIR.mkdir(parents=True)
+        # Everybody's, as `ip netns add` makes it, whatever this process keeps private.
+        RUN_DIR.chmod(0o755)
     try:
         _mount("", RUN_DIR, _MS_SHARED | _MS_REC)
     except OSError:
