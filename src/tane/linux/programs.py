@@ -47,6 +47,8 @@ TESTS = {
     "initdb": "postgresql",
 }
 """What only the tests need."""
+LIBRARIES = {"libnftables.so.1": "libnftables1", "libdevmapper.so.1.02.1": "libdevmapper1.02.1"}
+"""Libraries that are loaded in process, or by a program that is unpacked and run without being installed (GRUB's)."""
 EVERYWHERE = {"sh", "env", "cat", "sleep", "true", "zcat", "apt-get", "apt-cache", "dpkg-deb"}
 """What the essential packages of every Debian bring."""
 
@@ -76,9 +78,6 @@ def missing_packages(wanted: dict[str, str], libraries: Iterable[str] = ()) -> l
     packages = {wanted[program] for program in missing(wanted)}
     packages.update(LIBRARIES[library] for library in libraries if not _loads(library))
     return sorted(packages)
-
-
-LIBRARIES = {"libnftables.so.1": "libnftables1"}
 
 
 def _loads(library: str) -> bool:
