@@ -12,6 +12,7 @@ import typer
 from tane.cli.packages import install_missing_packages
 
 ROOT = Path(__file__).parents[3]
+SLOWEST = "--durations=20"
 
 
 def test(context: typer.Context) -> None:
@@ -24,7 +25,7 @@ def test(context: typer.Context) -> None:
         [*python, "mypy"],
         [str(Path(sys.executable).with_name("lint-imports"))],
         [sys.executable, "tools/check_layout.py"],
-        [*python, "pytest", *(context.args or ["-n", str(os.cpu_count() or 1), "--dist", "loadfile"])],
+        [*python, "pytest", *(context.args or ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", SLOWEST])],
     ]
     if context.args:
         steps = steps[-1:]

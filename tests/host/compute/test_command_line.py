@@ -91,6 +91,12 @@ def test_no_path_of_the_host_stands_on_the_command_line() -> None:
     assert not [word for word in words if "/s/" in word or "/images" in word]
 
 
+def test_a_guest_is_told_by_its_firmware_what_cloud_it_is_in() -> None:
+    [system] = options(arguments(), "-smbios")
+    assert "product=OpenStack Nova" in system.split(",")
+    assert f"uuid={GUEST_ID}" in system.split(",")
+
+
 def test_the_serial_console_fills_no_disk() -> None:
     [console] = [entry for entry in options(arguments(), "-chardev") if "id=console" in entry]
     assert console == "ringbuf,id=console,size=262144"

@@ -16,6 +16,8 @@ from tane.agent.documents import Guest
 
 INSIDE = GuestFolder(Path())
 """The guest's folder as QEMU sees it, which runs in it."""
+SYSTEM = "manufacturer=OpenStack Foundation,product=OpenStack Nova,family=Virtual Machine"
+"""By these words cloud-init (ds-identify) knows that a metadata service answers on 169.254.169.254."""
 CONSOLE_BYTES = 256 << 10
 """What is kept of the serial console until it is read; a power of two."""
 
@@ -69,6 +71,7 @@ def command_line(record: Record, settings: QemuSettings, openings: Openings, *, 
         QEMU,
         *("-name", f"{guest.id},process=tane-{guest.id[:8]}"),
         *("-uuid", guest.id),
+        *("-smbios", f"type=1,{SYSTEM},serial={guest.id},uuid={guest.id}"),
         "-nodefaults",
         "-no-user-config",
         # A guest that powers itself off stays visible until the agent has seen it, also when that was away.
