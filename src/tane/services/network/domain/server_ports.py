@@ -15,8 +15,10 @@ from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.services.network.domain.common import changed, check_quota, no_port, tap_name, visible_network
 from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
+from tane.services.network.domain.port_rules import refuse_foreign
 from tane.services.network.domain.ports import remove, set_groups
 from tane.services.network.domain.security_groups import default_group, resolve
+from tane.services.network.domain.service_ports import is_kept
 from tane.services.network.store import addresses as address_store
 from tane.services.network.store import rows
 from tane.services.network.tables import (
@@ -111,7 +113,7 @@ def claim_ports(
             made_for_server=True,
             port_security_enabled=secured,
             security_group_ids=groups if secured else [],
-            fixed_ips=None if spec.fixed_ip is None else [{"ip_address": spec.fixed_ip}],
+            fixed_ips=_fixed_ips(ctx, holder, spec),
             **owned,
         )
         claimed.append(maker.add(new))
@@ -147,11 +149,25 @@ def _groups(tx: Tx, ctx: Context, asked: Sequence[str]) -> list[str]:
 
 def _network(tx: Tx, ctx: Context, network_id: str) -> Row[Any]:
     found = visible_network(tx, ctx, network_id)
-    if found.external and not found.shared and not ctx.sees(found.project_id):
-        raise Forbidden(f"It is not allowed to create an interface on external network {network_id}")
+    _refuse_outside(ctx, found)
     if not rows.find(tx, subnet, network_id=network_id):
         raise BadRequest(f"Network {network_id} requires a subnet in order to boot instances on.")
     return found
+
+
+def _refuse_outside(ctx: Context, found: Row[Any]) -> None:
+    """A server reaches an external network through a router, unless it is shared (network:attach_external_network)."""
+    if found.external and not found.shared and not ctx.is_admin:
+        raise Forbidden(f"It is not allowed to create an interface on external network {found.id}")
+
+
+def _fixed_ips(ctx: Context, holder: Row[Any], spec: PortSpec) -> list[dict[str, Any]] | None:
+    """:raises Forbidden: an address is asked for on somebody else's network, where there is no choice."""
+    if spec.fixed_ip is None:
+        return None
+    asked = [{"ip_address": spec.fixed_ip}]
+    refuse_foreign(ctx, holder.project_id, {"fixed_ips": asked}, "create")
+    return asked
 
 
 def _take_over(tx: Tx, ctx: Context, spec: PortSpec, owned: dict[str, Any]) -> str:
@@ -159,8 +175,11 @@ def _take_over(tx: Tx, ctx: Context, spec: PortSpec, owned: dict[str, Any]) -> s
     row = rows.get(tx, port, port_id)
     if row is None or not ctx.sees(row.project_id):
         raise no_port(port_id)
-    if row.device_id:
+    if row.device_id or is_kept(row):
         raise Conflict(f"Port {port_id} is still in use.")
+    holder = rows.get(tx, network, row.network_id)
+    assert holder is not None
+    _refuse_outside(ctx, holder)
     if not address_store.of_ports(tx, [port_id]):
         raise BadRequest(f"Port {port_id} requires a FixedIP in order to be used.")
     values = {**owned, "dns_name": row.dns_name or owned["dns_name"]}
@@ -345,8 +364,9 @@ def port_by_address(tx: Tx, network_id: str, ip: str) -> str | None:
 
 
 def port_owner(tx: Tx, port_id: str) -> tuple[str, str, str] | None:
-    """(device_id, device_owner, project_id) of a port."""
-    row = tx.first(select(port.c.device_id, port.c.device_owner, port.c.project_id).where(port.c.id == port_id))
+    """(device_id, device_owner, project_id) of a server's port: what users write into a port leads to no server."""
+    statement = select(port.c.device_id, port.c.device_owner, port.c.project_id)
+    row = tx.first(statement.where(port.c.id == port_id, CLAIMED))
     return None if row is None else (row.device_id, row.device_owner, row.project_id)
 
 
