@@ -35,8 +35,8 @@ def refuse_used_ranges(tx: Tx, holder: Row[Any] | None, cidr: str, gateway: str 
     for row in hosts.all_hosts(tx):
         if "network" in row.roles and (clash := meeting(cidr, row.capabilities)):
             raise Conflict(
-                f"The range {cidr} of external network {holder.id} overlaps with {clash} of host {row.name}, which would "
-                "hold an address of a range that is somebody else's. Choose another range.",
+                f"The range {cidr} of external network {holder.id} overlaps with {clash} of host {row.name}, "
+                "which would hold an address there that may be somebody else's. Choose another range.",
                 type=USED,
             )
     outside = {row.id for row in rows.find(tx, network, external=True, network_type="flat")} - {holder.id}
