@@ -9,7 +9,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.network.domain.common import changed, no_port, no_router, no_subnet, require, visible_network
+from tane.services.network.domain.common import changed, no_port, no_router, no_subnet, require
 from tane.services.network.domain.legs import refuse_needed, refuse_overlap
 from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.domain.ports import disassociate, set_groups
@@ -43,10 +43,9 @@ def _new_port(tx: Tx, ctx: Context, row: Row[Any], subnet_id: str) -> tuple[str,
     found = rows.get(tx, subnet, subnet_id)
     if found is None:
         raise no_subnet(subnet_id)
-    try:
-        network = visible_network(tx, ctx, found.network_id)
-    except NotFound:
-        raise no_subnet(subnet_id) from None
+    network = rows.get(tx, network_table, found.network_id)
+    if network is None or not (network.shared or ctx.sees(network.project_id) or ctx.sees(found.project_id)):
+        raise no_subnet(subnet_id)  # An external network's subnets are its owner's to see.
     if found.gateway_ip is None:
         raise BadRequest("Bad router request: Subnet for router interface must have a gateway IP.", type="BadRequest")
     _refuse_foreign(ctx, network, f"subnet {subnet_id}")
