@@ -38,7 +38,7 @@ from tane.services.network.domain.subnet_rules import (
 from tane.services.network.store import rows
 from tane.services.network.tables import FLOATING_IP, FOLLOWING, network, port, port_address, router, subnet
 from tane.web.context import Context
-from tane.web.errors import Conflict, NotImplementedHere
+from tane.web.errors import Conflict, Forbidden, NotImplementedHere
 
 
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
@@ -101,7 +101,7 @@ def _refuse_overlap(tx: Tx, network_id: str, cidr: ipaddress.IPv4Network | ipadd
 
 def update(core: Core, ctx: Context, subnet_id: str, values: dict[str, Any]) -> None:
     with core.db.write() as tx:
-        row = require_writable(ctx, rows.get(tx, subnet, subnet_id), no_subnet(subnet_id), "update_subnet")
+        row = _writable(tx, ctx, subnet_id, "update_subnet")
         holder = rows.get(tx, network, row.network_id)
         assert holder is not None
         cidr = ipaddress.ip_network(row.cidr)
@@ -128,6 +128,15 @@ def update(core: Core, ctx: Context, subnet_id: str, values: dict[str, Any]) -> 
         changed(tx)
 
 
+def _writable(tx: Tx, ctx: Context, subnet_id: str, rule: str) -> Row[Any]:
+    """:raises Forbidden: the subnet is one the caller may see, of a shared network. :raises NotFound: it may not."""
+    row = rows.get(tx, subnet, subnet_id)
+    holder = None if row is None else rows.get(tx, network, row.network_id)
+    if row is not None and holder is not None and holder.shared and not ctx.sees(row.project_id):
+        raise Forbidden(f"rule:{rule} is disallowed by policy", type="PolicyNotAuthorized")
+    return require_writable(ctx, row, no_subnet(subnet_id), rule)
+
+
 def _refuse_gateway_in_use(tx: Tx, row: Row[Any]) -> None:
     if row.gateway_ip is None:
         return
@@ -148,7 +157,7 @@ def _refuse_gateway_in_use(tx: Tx, row: Row[Any]) -> None:
 def delete(core: Core, ctx: Context, subnet_id: str) -> None:
     """:raises Conflict: (SubnetInUse) a port other than DHCP's own and the gateway has an address of it."""
     with core.db.write() as tx:
-        row = require_writable(ctx, rows.get(tx, subnet, subnet_id), no_subnet(subnet_id), "delete_subnet")
+        row = _writable(tx, ctx, subnet_id, "delete_subnet")
         users = (
             select(port.c.id)
             .join(port_address, port_address.c.port_id == port.c.id)
