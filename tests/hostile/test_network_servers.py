@@ -131,6 +131,18 @@ def test_another_projects_port_goes_to_no_server(cloud: ApiCloud, garden: Projec
     boot(garden, 400, port=foreign["id"])
 
 
+def test_a_servers_ports_are_its_projects_whoever_asks(cloud: ApiCloud, garden: Project, plaza: Any) -> None:
+    server, admin, tom = garden.server(), Net(cloud.admin), Net(cloud.new_user("tom", "shed"))
+    path = f"{V}/servers/{server}/os-interface"
+    answer = admin.who.post(path, {"interfaceAttachment": {"net_id": plaza["network_id"]}}, 200)
+    made = admin.show("port", answer.json()["interfaceAttachment"]["port_id"])
+    assert made["project_id"] == garden.user.project_id
+    assert made["security_groups"] == [group["id"] for group in Net(garden.user).list("security-groups")]
+    foreign = tom.make("port", network_id=plaza["network_id"])
+    refused = admin.who.post(path, {"interfaceAttachment": {"port_id": foreign["id"]}}, 400)
+    assert "not usable for instance" in refused.text
+
+
 def test_a_servers_port_keeps_its_device_and_mac(cloud: ApiCloud, garden: Project) -> None:
     server, mia = garden.server(), Net(garden.user)
     [own] = mia.list("ports", f"?device_id={server}")

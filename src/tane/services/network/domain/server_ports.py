@@ -61,10 +61,10 @@ class AddressInfo(msgspec.Struct, kw_only=True):
     subnet_id: str = ""
 
 
-def usable_networks(tx: Tx, ctx: Context) -> list[Row[Any]]:
-    """(id, name) of the networks a server of the caller's project can be put on when it names none."""
+def usable_networks(tx: Tx, project_id: str) -> list[Row[Any]]:
+    """(id, name) of the networks a server of the project can be put on when it names none."""
     with_subnet = select(subnet.c.id).where(subnet.c.network_id == network.c.id).exists()
-    mine = or_(network.c.project_id == ctx.project_id, network.c.shared)
+    mine = or_(network.c.project_id == project_id, network.c.shared)
     statement = select(network.c.id, network.c.name).where(mine, ~network.c.external, with_subnet)
     return tx.all(statement.order_by(network.c.created_at, network.c.id))
 
@@ -74,6 +74,7 @@ def claim_ports(
     ctx: Context,
     *,
     server_id: str,
+    project_id: str,
     host_id: str | None,
     hostname: str,
     specs: Sequence[PortSpec],
@@ -81,8 +82,9 @@ def claim_ports(
 ) -> list[str]:
     """Make or take over a port for each spec and bind it to the server's host; returns their ids in order.
 
-    ``host_id`` None leaves them unbound until :func:`rebind_ports`. The groups (names or ids) are for the ports made
-    here; without any it is the project's default group.
+    ``project_id`` is the server's, and so its ports': an administrator may ask for another's server. ``host_id`` None
+    leaves them unbound until :func:`rebind_ports`. The groups (names or ids) are for the ports made here; without any it
+    is the project's default group.
 
     :raises NotFound: no such network or port. :raises Conflict: the port or address is in use. :raises Forbidden: over
         quota, or an external network. :raises BadRequest: a network without subnet, an unknown group.
@@ -90,8 +92,8 @@ def claim_ports(
     order = int(tx.scalar(select(func.max(port.c.device_order)).where(port.c.device_id == server_id)) or 0)
     binding = _binding(tx, host_id)
     wanted = [spec for spec in specs if spec.port_id is None]
-    _check_port_quota(tx, ctx.project_id, len(wanted))
-    groups = _groups(tx, ctx, security_groups) if wanted else []
+    _check_port_quota(tx, project_id, len(wanted))
+    groups = _groups(tx, ctx, project_id, security_groups) if wanted else []
     maker = PortMaker(tx)
     claimed = []
     for number, spec in enumerate(specs, start=order + 1):
@@ -103,13 +105,13 @@ def claim_ports(
             **binding,
         }
         if spec.port_id is not None:
-            claimed.append(_take_over(tx, ctx, spec, owned))
+            claimed.append(_take_over(tx, ctx, project_id, spec, owned))
             continue
         holder = _network(tx, ctx, spec.network_id or "")
         secured = holder.port_security_enabled
         new = NewPort(
             network=holder,
-            project_id=ctx.project_id,
+            project_id=project_id,
             made_for_server=True,
             port_security_enabled=secured,
             security_group_ids=groups if secured else [],
@@ -138,11 +140,11 @@ def _check_port_quota(tx: Tx, project_id: str, count: int) -> None:
         raise Forbidden("Maximum number of ports exceeded") from None
 
 
-def _groups(tx: Tx, ctx: Context, asked: Sequence[str]) -> list[str]:
+def _groups(tx: Tx, ctx: Context, project_id: str, asked: Sequence[str]) -> list[str]:
     if not asked:
-        return [default_group(tx, ctx.project_id)]
+        return [default_group(tx, project_id)]
     try:
-        return resolve(tx, ctx, ctx.project_id, asked)
+        return resolve(tx, ctx, project_id, asked)
     except NotFound as error:
         raise BadRequest(error.message) from None
 
@@ -170,11 +172,13 @@ def _fixed_ips(ctx: Context, holder: Row[Any], spec: PortSpec) -> list[dict[str,
     return asked
 
 
-def _take_over(tx: Tx, ctx: Context, spec: PortSpec, owned: dict[str, Any]) -> str:
+def _take_over(tx: Tx, ctx: Context, project_id: str, spec: PortSpec, owned: dict[str, Any]) -> str:
     port_id = spec.port_id or ""
     row = rows.get(tx, port, port_id)
     if row is None or not ctx.sees(row.project_id):
         raise no_port(port_id)
+    if row.project_id != project_id:
+        raise BadRequest(f"Port {port_id} not usable for instance {owned['device_id']}.")
     if row.device_id or is_kept(row):
         raise Conflict(f"Port {port_id} is still in use.")
     holder = rows.get(tx, network, row.network_id)
