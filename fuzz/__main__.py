@@ -40,6 +40,7 @@ def main() -> int:
         print(f"{times}x {defect}\n    {example}")
     answers = ", ".join(f"{times}x {status}" for status, times in sorted(hunt.statuses.items()))
     print(f"answers: {answers}")
+    print(f"chains of two tenants: {hunt.chained} steps")
     print(f"fuzz: {hunt.sent} requests, {hunt.errors} server errors, {hunt.leaks} leaks")
     return 1 if hunt.errors or hunt.leaks else 0
 

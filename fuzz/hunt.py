@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections import Counter
@@ -13,15 +14,22 @@ import httpx
 import msgspec
 import structlog
 
+from fuzz import chains, values
 from fuzz.questions import Question, ask
 from fuzz.world import Actor, World, world
+from tane.agent.network.fake import FakeNetwork
 from tane.app import SERVICES
 from tane.web.routes import Route
+from tane.wire.grammar import checked
 from tests.databases import Databases
+from tests.support import HOST_ID
 
 WORLD_REQUESTS = 2500
 """How long a cloud is used: what callers make and delete in it goes stale."""
 JOBS_EVERY = 150
+CHAIN_EVERY = 25
+SPOILT = 0.1
+"""How often a step of a chain that may succeed has something wrong in its body."""
 PRIVATE = re.compile(r"zq(?:red|blue)[0-9a-f]+|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 OPEN = ("public", "community")
 
@@ -31,7 +39,7 @@ class Hunt:
 
     def __init__(self, databases: Databases, folder: Path, rng: random.Random, only: str = "") -> None:
         self.databases, self.folder, self.rng, self.only = databases, folder, rng, only
-        self.sent = self.errors = self.leaks = 0
+        self.sent = self.chained = self.errors = self.leaks = 0
         self.defects: dict[str, tuple[int, str]] = {}
         self.statuses: Counter[int] = Counter()
         self._log: list[MutableMapping[str, Any]] = []
@@ -63,11 +71,42 @@ class Hunt:
             resource_id: owner for ids in here.known.values() for resource_id, owner in ids if len(resource_id) > 20
         }
         self._open = {resource_id for resource_id, owner in self._owners.items() if not owner}
+        ground = chains.prepare(here)
         for number in range(requests):
             service, route = self.rng.choices(routes, weights)[0]
             self._send(here, ask(here, service, route))
+            if not self.only and number % CHAIN_EVERY == CHAIN_EVERY - 1:
+                self._chain(here, ground)
             if number % JOBS_EVERY == JOBS_EVERY - 1:
                 self._run_jobs(here)
+
+    def _chain(self, here: World, ground: dict[str, str]) -> None:
+        """A chain of calls by two tenants, at times with a step repeated or spoilt on the way."""
+        name = self.rng.choice(list(chains.CHAINS))
+        this = chains.pair(here, ground)
+        for step in chains.CHAINS[name]:
+            response = self._step(this, step, name)
+            if response is None or (step.must and not step.refused and response.status_code >= 300):
+                break
+            if step.keep and (found := chains.kept(step, response)) is not None:
+                this.names[step.keep] = found
+        with here.api.core.db.read() as tx:
+            for wrong in chains.wrongs(tx, ground["plaza"], ground["external"]):
+                self.errors += 1
+                self._found(f"{wrong}", f"after the chain '{name}'")
+
+    def _step(self, this: chains.Pair, step: chains.Step, name: str) -> httpx.Response | None:
+        body = chains.body_of(this, step)
+        if body is not None and not step.refused and self.rng.random() < SPOILT:
+            body = values.spoil(body, self.rng)
+        content = None if body is None else json.dumps(body).encode(errors="surrogatepass")
+        asked = chains.question(this, step, content)
+        self.chained += 1
+        response = self._send(this.here, asked, remember=False)
+        if response is not None and step.refused and response.status_code < 300:
+            self.errors += 1
+            self._found(f"{asked.line}: a tenant may what is another's ({name})", f"{asked.path} {content!r}")
+        return response
 
     def _run_jobs(self, here: World) -> None:
         """A job that is tried again without end holds up its resource for good: that is a defect, too."""
@@ -78,9 +117,23 @@ class Hunt:
             self.errors += 1
             self._found("jobs that do not end", told)
         self._judge_log("a job", told)
+        self._judge_document(here, told)
 
-    def _send(self, here: World, question: Question) -> None:
-        self.sent += 1
+    def _judge_document(self, here: World, told: str) -> None:
+        """What the host was told must have the form its types say: it becomes files, arguments and rules there."""
+        duty = here.api.core.hosts.network(HOST_ID)
+        assert isinstance(duty, FakeNetwork)
+        if duty.state is None:
+            return
+        try:
+            checked(duty.state)
+        except ValueError as error:
+            self.errors += 1
+            self._found(f"a host's document: {error}", told)
+
+    def _send(self, here: World, question: Question, *, remember: bool = True) -> httpx.Response | None:
+        """The answer; None when there was none."""
+        self.sent += remember
         request = {
             "headers": list(_raw(question.headers)),
             "content": question.content,
@@ -90,11 +143,11 @@ class Hunt:
         try:
             response = here.send(question.route.method, question.path, **request)
         except httpx.InvalidURL:
-            return
+            return None
         except Exception as error:  # What gets out of the application is the worst of the server's errors.
             self._found(f"{question.line}: {type(error).__name__}: {str(error)[:200]}", told)
             self.errors += 1
-            return
+            return None
         self.statuses[response.status_code] += 1
         self._judge_log(question.line, told)
         if response.status_code >= 500 and not _not_done(response):
@@ -106,11 +159,12 @@ class Hunt:
             # What a body named (as the device of a port), or an administrator put together, is read there again.
             told_to = self._told.setdefault(actor.caller.project_id, set())
             told_to.update(PRIVATE.findall(question.text if question.actor.is_admin else str(question.content)))
-        self._learn(here, question, response)
+        self._learn(here, question, response, remember=remember)
         if not question.actor.is_admin:
             self._judge_leaks(question, response, told)
         if response.status_code == 401 and question.headers["X-Auth-Token"] == question.actor.caller.token:
             _log_in(here, question.actor)
+        return response
 
     def _judge_log(self, where: str, told: str) -> None:
         for event in self._log:
@@ -129,8 +183,8 @@ class Hunt:
         times, first = self.defects.get(defect, (0, example))
         self.defects[defect] = (times + 1, first)
 
-    def _learn(self, here: World, question: Question, response: httpx.Response) -> None:
-        """Remember what was made, whose it is, and what is open to others."""
+    def _learn(self, here: World, question: Question, response: httpx.Response, *, remember: bool) -> None:
+        """Remember what was made (for other questions to name it), whose it is, and what is open to others."""
         found = _json(response)
         for row in _objects(found):
             resource_id = row.get("id")
@@ -148,7 +202,8 @@ class Hunt:
         if isinstance(resource_id, str | int):
             told = row.get("project_id") or row.get("tenant_id") or row.get("owner")
             project = str(told or question.actor.caller.project_id)
-            here.remember(question.collection, str(resource_id), project)
+            if remember:
+                here.remember(question.collection, str(resource_id), project)
             if told or not question.actor.is_admin:
                 self._owners.setdefault(str(resource_id), project)
 

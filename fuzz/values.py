@@ -195,7 +195,56 @@ TEXTS = (
     "2026-99-99T00:00:00Z",
     "default",
     "all",
+    "a\nconf-script=/tmp/x",
+    "a\r\nb",
+    "a\n",
+    "\x0b",
+    "a\x85b\u2028c",
+    "fe80::1%\n/64",
+    "fe80::1%0/64",
+    "fe80::%eth0/64",
+    " 10.1.0.9",
+    "10.1.0.9 ",
+    "10.1.0.9\n",
+    "10.1.0.0/24\n",
+    "fd00::1,fd00::2",
+    "a,b=c",
+    "a,,b",
+    "file=/etc/shadow",
+    "json:{}",
+    "a#b",
+    "a;b",
+    'a" } flush ruleset',
+    "set:x,tag:y",
+    "..",
+    "-a",
+    "--help",
+    "$(id)",
 )
+AROUND = (
+    "{}\n",
+    "\n{}",
+    " {}",
+    "{} ",
+    "{}\t",
+    "{}\r\nx",
+    "{}%0",
+    "{}%eth0",
+    "{}%\n",
+    "{},x=y",
+    "{},,x",
+    "{};x",
+    "{}#x",
+    '{}" {{',
+    "{{{}}}",
+    "[{}]",
+    "{}/24",
+    "{}\x00",
+    "{}\x7f",
+    "-{}",
+    "../{}",
+)
+"""What turns a valid text into more than its type: for dnsmasq, nftables, QEMU's options, ``ipaddress``."""
 NUMBERS = (-1, 0, 1, 4096, 65536, 2**31 - 1, 2**31, 2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**40, 0.5, -1.5, 1e308)
 ODD: tuple[Any, ...] = (None, True, False, [], {}, [[]], [None], {"": None}, {"id": []}, float("nan"), float("inf"))
 
@@ -225,6 +274,8 @@ def spoil(body: Any, rng: random.Random) -> Any:
         holder[rng.choice(("unknown", "id", "é\x00", "a" * 300))] = junk(rng)
     elif change < 0.25 and isinstance(holder, list):
         holder.extend([holder[key]] * rng.choice((1, 40)))
+    elif change < 0.6 and isinstance(holder[key], str):
+        holder[key] = rng.choice(AROUND).format(holder[key])
     else:
         holder[key] = junk(rng)
     return body

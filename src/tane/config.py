@@ -113,6 +113,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     image: ImageSettings = msgspec.field(default_factory=ImageSettings)
     external_cidr: str = "auto"
     external_host_link: bool = True
+    physical_networks: tuple[str, ...] = ("external",)
     local_ip: str = ""
     global_mtu: int = 1500
 

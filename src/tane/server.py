@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tane.core import Core
 from tane.hosts import HostAgent
 from tane.hosts import store as hosts
 from tane.jobs import forever
+from tane.linux import ranges
 from tane.services.compute import interface as compute
 from tane.services.image import interface as image
 from tane.services.network import interface as network
@@ -33,6 +35,10 @@ from tane.web.protocol import Protocol
 
 log = structlog.get_logger()
 HEARTBEAT_SECONDS = 15.0
+WITH_LEGS = ("root", "userns")
+"""Modes in which external networks end in a kernel's namespace."""
+BENCHMARKING = 512
+"""How many /24 networks 198.18.0.0/15 has."""
 HOST_NAMESPACE = uuid.UUID("7a6e65ee-8f43-4d43-9b0a-74616e650001")
 
 
@@ -75,8 +81,8 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
     ]
     for agent in agents:
         core.hosts.add(agent)
-        await _register(core, agent)
-    network.ensure_external_network(core, external_cidr(config, settings.cloud_id))
+        await _register(core, agent, settings)
+    network.ensure_external_network(core, external_cidr(config, settings.cloud_id, machine_ranges(settings)))
     server = uvicorn.Server(
         uvicorn.Config(
             cloud.app,
@@ -100,7 +106,7 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    heartbeat = asyncio.create_task(_heartbeat(core))
+    heartbeat = asyncio.create_task(_heartbeat(core, settings))
     for signum in (signal.SIGTERM, signal.SIGINT):
         # The server gives the signal on to whoever handled it before, once it has stopped: that must not end us here.
         signal.signal(signum, lambda *_: None)
@@ -118,13 +124,21 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
         log.info("stopped")
 
 
-async def _register(core: Core, agent: HostAgent) -> None:
+def machine_ranges(settings: host.HostSettings) -> list[dict[str, str]]:
+    """The ranges of this machine that an external network of the cloud must not have: where its legs are."""
+    if settings.mode not in WITH_LEGS or not settings.host_link:
+        return []
+    return [{"cidr": found.cidr, "interface": found.interface} for found in ranges.reached(f"tx-{settings.cloud_id}-")]
+
+
+async def _register(core: Core, agent: HostAgent, settings: host.HostSettings) -> None:
     """Write the host with what it offers into the registry."""
     capabilities: dict[str, Any] = {}
     if agent.compute is not None:
         capabilities = _plain(await agent.compute.capabilities())
 
     def write() -> None:
+        capabilities["ranges"] = machine_ranges(settings)
         with core.db.write() as tx:
             hosts.register(tx, agent.host_id, agent.name, agent.roles, agent.local_ip, capabilities)
 
@@ -149,12 +163,17 @@ def _guest_listener(core: Core, host_id: str) -> GuestListener:
     return changed
 
 
-async def _heartbeat(core: Core) -> None:
-    """The local hosts are up as long as this process is."""
+async def _heartbeat(core: Core, settings: host.HostSettings) -> None:
+    """The local hosts are up as long as this process is, and say when their machine's ranges change."""
 
     def beat() -> None:
+        found = machine_ranges(settings)
         with core.db.write() as tx:
             hosts.seen(tx, [agent.host_id for agent in core.hosts.local()])
+            for agent in core.hosts.local():
+                row = hosts.get(tx, agent.host_id)
+                if row is not None and row.capabilities.get("ranges", []) != found:
+                    hosts.change(tx, agent.host_id, capabilities={**row.capabilities, "ranges": found})
 
     async def once() -> None:
         await asyncio.sleep(HEARTBEAT_SECONDS)
@@ -163,10 +182,15 @@ async def _heartbeat(core: Core) -> None:
     await forever("heartbeat", once)
 
 
-def external_cidr(config: Config, cloud: str) -> str:
+def external_cidr(config: Config, cloud: str, taken: Sequence[Mapping[str, str]] = ()) -> str:
     """The range of the first external network: the one that is set, or one of the benchmarking range (RFC 2544) that
-    follows from the cloud's id, so that two clouds on a machine do not meet."""
+    follows from the cloud's id, so that two clouds on a machine do not meet. Of those it is the first that meets none
+    of ``taken``; when each does, the network is refused with the reason."""
     if config.external_cidr != "auto":
         return config.external_cidr
-    number = int(cloud, 16) % 512
-    return f"198.{18 + number // 256}.{number % 256}.0/24"
+    start = int(cloud, 16) % BENCHMARKING
+    for number in (*range(start, BENCHMARKING), *range(start)):
+        cidr = f"198.{18 + number // 256}.{number % 256}.0/24"
+        if network.meeting(cidr, {"ranges": taken}) is None:
+            return cidr
+    return f"198.{18 + start // 256}.{start % 256}.0/24"

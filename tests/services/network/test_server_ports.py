@@ -34,6 +34,7 @@ class World:
                 tx,
                 self.ctx,
                 server_id=server_id,
+                project_id=self.ctx.project_id,
                 host_id=HOST_ID,
                 hostname="web",
                 specs=list(specs),
@@ -130,7 +131,7 @@ def test_usable_networks_are_the_projects_own_and_shared_ones_with_a_subnet(worl
     public(world.cloud)
     world.mia.make("network", name="bare")
     Net(world.cloud.new_user("tom", "shed")).subnet()
-    assert [row.id for row in world.read(network.usable_networks, world.ctx)] == [world.network_id]
+    assert [row.id for row in world.read(network.usable_networks, world.ctx.project_id)] == [world.network_id]
 
 
 def test_groups_are_given_by_name_and_changed_on_the_server(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tane.services.network.domain.bootstrap import ensure_external_network
+from tane.services.network.domain.outside import meeting
 from tane.services.network.domain.server_ports import (
     AddressInfo,
     PortSpec,
@@ -28,6 +29,7 @@ __all__ = [
     "addresses",
     "claim_ports",
     "ensure_external_network",
+    "meeting",
     "network_details",
     "nics",
     "port_by_address",

@@ -26,10 +26,16 @@ ROUTER_INTERFACE = "network:router_interface"
 ROUTER_GATEWAY = "network:router_gateway"
 FLOATING_IP = "network:floatingip"
 DHCP = "network:dhcp"
+GATEWAY = "network:external_gateway"
+"""Holds the gateway addresses of an external network, which are the provider's (or the gateway host's own leg)."""
 COMPUTE = "compute:nova"
 ROUTER_OWNERS = (ROUTER_INTERFACE, ROUTER_GATEWAY)
-SERVICE_OWNERS = (*ROUTER_OWNERS, FLOATING_IP)
+SERVICE_OWNERS = (*ROUTER_OWNERS, FLOATING_IP, GATEWAY)
 """Owners of ports that are deleted with what they belong to, never by themselves."""
+KEPT_OWNERS = (*SERVICE_OWNERS, DHCP)
+"""Owners that only this service writes: nobody gives a port one of these or takes it away."""
+FOLLOWING = (DHCP, GATEWAY)
+"""Owners of ports that go with their network or subnet and keep nobody from deleting it."""
 
 
 def _common() -> list[Column[Any]]:

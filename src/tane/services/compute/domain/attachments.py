@@ -53,7 +53,7 @@ def attach_port(
     with core.db.write() as tx:
         row = _changeable(tx, ctx, server_id, "attach_interface")
         if spec.network_id is None and spec.port_id is None:
-            usable = network.usable_networks(tx, ctx)
+            usable = network.usable_networks(tx, row.project_id)
             if len(usable) != 1:
                 raise (
                     Conflict("Multiple possible networks found, use a Network ID to be more specific.")
@@ -66,6 +66,7 @@ def attach_port(
             tx,
             ctx,
             server_id=server_id,
+            project_id=row.project_id,
             host_id=row.host_id,
             hostname=row.hostname,
             specs=[spec],

@@ -192,7 +192,7 @@ def _networks(tx: Tx, ctx: Context, body: ServerCreateIn) -> list[network.PortSp
         return []
     if isinstance(body.networks, list) and body.networks:
         return [_port_spec(entry) for entry in body.networks]
-    usable = network.usable_networks(tx, ctx)
+    usable = network.usable_networks(tx, ctx.project_id)
     if len(usable) > 1:
         raise Conflict("Multiple possible networks found, use a Network ID to be more specific.")
     if not usable and body.networks == "auto":
@@ -328,6 +328,7 @@ def _claim_ports(tx: Tx, ctx: Context, order: Order, server_id: str, host_id: st
             tx,
             ctx,
             server_id=server_id,
+            project_id=ctx.project_id,
             host_id=host_id,
             hostname=hostname,
             specs=order.networks,

@@ -11,6 +11,7 @@ from tane.db import Tx
 from tane.services.network.api import common
 from tane.services.network.domain import ports
 from tane.services.network.domain.common import no_port
+from tane.services.network.domain.service_ports import is_filtered
 from tane.services.network.store import addresses, listings
 from tane.services.network.store.rows import among
 from tane.services.network.tables import network, port_security_group
@@ -42,7 +43,7 @@ def view(request: Request, row: Row[Any], related: common.Related) -> dict[str, 
         "fixed_ips": [{"subnet_id": address.subnet_id, "ip_address": address.ip_address} for address in held],
         "allowed_address_pairs": row.allowed_address_pairs,
         "security_groups": related["groups"].get(row.id, []),
-        "port_security_enabled": row.port_security_enabled,
+        "port_security_enabled": is_filtered(row),
         "dns_name": row.dns_name,
         "dns_assignment": [
             _dns(row.dns_name, address.ip_address, related["domains"][row.network_id]) for address in held

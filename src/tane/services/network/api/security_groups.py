@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from tane.db import Tx
 from tane.services.network.api import common
 from tane.services.network.domain import security_groups
 from tane.services.network.domain.common import no_group
+from tane.services.network.domain.security_rules import range_of
 from tane.services.network.store import listings
 from tane.services.network.store.rows import among, tags
 from tane.services.network.tables import security_group_rule
@@ -49,7 +49,7 @@ def rule_view(request: Request, row: Row[Any], related: common.Related) -> dict[
         "port_range_min": row.port_range_min,
         "port_range_max": row.port_range_max,
         "remote_ip_prefix": prefix,
-        "normalized_cidr": None if prefix is None else str(ipaddress.ip_network(prefix, strict=False)),
+        "normalized_cidr": range_of(prefix),
         "remote_group_id": row.remote_group_id,
         **common.standard(row, related),
     }

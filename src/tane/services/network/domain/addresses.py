@@ -13,12 +13,12 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.services.network.domain.common import invalid
 from tane.services.network.store import addresses as store
-from tane.services.network.tables import DHCP, ROUTER_OWNERS
+from tane.services.network.tables import DHCP, GATEWAY, ROUTER_OWNERS
 from tane.web.errors import BadRequest, Conflict
+from tane.wire import grammar
 
 MAX_POSITION = 2**63 - 1
 SELF_ADDRESSING = ("slaac", "dhcpv6-stateless")
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,10 @@ class Allocator:
 
     def _exactly(self, subnet_id: str | None, text: str, device_owner: str) -> Given:
         try:
-            address = ipaddress.ip_address(text)
+            address = grammar.address(text)
         except ValueError:
             raise invalid(f"'{text}' is not a valid IP address") from None
+        text = str(address)
         if subnet_id is not None:
             row = self._subnet(subnet_id)
             if not usable(row, address):
@@ -126,7 +127,7 @@ class Allocator:
                     type="InvalidIpForNetwork",
                 )
             row = holding[0]
-        if _self_addressing(row) and device_owner not in (*ROUTER_OWNERS, DHCP):
+        if _self_addressing(row) and device_owner not in (*ROUTER_OWNERS, DHCP, GATEWAY):
             raise invalid(
                 f"IPv6 address {text} can not be directly assigned to a port on subnet {row.id} as the subnet is "
                 "configured for automatic addresses"
@@ -139,7 +140,7 @@ class Allocator:
         suffix = int.from_bytes(bytes(octets[:3]) + b"\xff\xfe" + bytes(octets[3:]), "big")
         return self._claim(row, ipaddress.ip_network(row.cidr).network_address + suffix)
 
-    def _claim(self, row: Row[Any], address: IPAddress) -> Given:
+    def _claim(self, row: Row[Any], address: grammar.Address) -> Given:
         taken = self._given.setdefault(row.id, set())
         text = str(address)
         if text in taken or store.is_taken(self._tx, row.id, text):
@@ -148,13 +149,13 @@ class Allocator:
         return Given(row.id, text, position_of(row.cidr, address))
 
 
-def position_of(cidr: str, address: IPAddress) -> int | None:
+def position_of(cidr: str, address: grammar.Address) -> int | None:
     """Distance from the subnet's first address; None when 63 bits do not hold it."""
     position = int(address) - int(ipaddress.ip_network(cidr).network_address)
     return position if position <= MAX_POSITION else None
 
 
-def usable(row: Row[Any], address: IPAddress) -> bool:
+def usable(row: Row[Any], address: grammar.Address) -> bool:
     """Whether a port of the subnet can have the address: inside, and neither the network's nor the broadcast one."""
     cidr = ipaddress.ip_network(row.cidr)
     if address.version != cidr.version or address not in cidr:

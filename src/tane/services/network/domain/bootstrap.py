@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from tane.core import Core
 from tane.services.identity import interface as identity
 from tane.services.network.domain.common import changed, invalid
+from tane.services.network.domain.gateways import hold_all
 from tane.services.network.domain.networks import create_one as create_network
 from tane.services.network.domain.subnet_rules import AddressRange
 from tane.services.network.domain.subnets import create_one as create_subnet
 from tane.services.network.store import rows
 from tane.services.network.tables import network
 from tane.web.context import Context
+from tane.wire import grammar
 
 NAME = "public"
 PHYSICAL_NETWORK = "external"
@@ -26,10 +26,9 @@ def ensure_external_network(core: Core, cidr: str) -> None:
     """
     with core.db.write() as tx:
         if rows.find(tx, network, external=True):
+            hold_all(tx)
             return
-        outside = ipaddress.ip_network(cidr)
-        if outside.version != 4 or outside.prefixlen > 24:
-            raise invalid(f"the external range {cidr} is not an IPv4 range of at least 256 addresses")
+        outside = _range(cidr)
         project = identity.project_named(tx, "admin")
         ctx = Context(request_id="bootstrap", project_id=project.id, roles=("admin",))
         settings = {
@@ -39,7 +38,7 @@ def ensure_external_network(core: Core, cidr: str) -> None:
             "network_type": "flat",
             "physical_network": PHYSICAL_NETWORK,
         }
-        network_id = create_network(tx, ctx, settings, core.config.global_mtu)
+        network_id = create_network(tx, ctx, settings, core.config)
         first = outside.network_address
         create_subnet(
             tx,
@@ -48,10 +47,20 @@ def ensure_external_network(core: Core, cidr: str) -> None:
                 "network_id": network_id,
                 "name": f"{NAME}-subnet",
                 "ip_version": 4,
-                "cidr": cidr,
+                "cidr": str(outside),
                 "gateway_ip": str(first + 1),
                 "allocation_pools": [AddressRange(start=str(first + 10), end=str(first + 250))],
                 "enable_dhcp": False,
             },
         )
         changed(tx)
+
+
+def _range(cidr: str) -> grammar.Network:
+    try:
+        outside = grammar.network(cidr)
+    except ValueError:
+        raise invalid(f"the external range {cidr} is not an IP network") from None
+    if outside.version != 4 or outside.prefixlen > 24:
+        raise invalid(f"the external range {cidr} is not an IPv4 range of at least 256 addresses")
+    return outside

@@ -19,10 +19,13 @@ from tane.agent import documents as doc
 from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.services.network.domain.common import tap_name
+from tane.services.network.domain.port_rules import host_label
 from tane.services.network.domain.security_rules import number_of
+from tane.services.network.domain.service_ports import is_filtered
 from tane.services.network.store.routers import all_legs
 from tane.services.network.tables import (
     DHCP,
+    KEPT_OWNERS,
     ROUTER_GATEWAY,
     ROUTER_INTERFACE,
     ROUTER_OWNERS,
@@ -87,7 +90,7 @@ def load(tx: Tx) -> Snapshot:
     )
     snapshot.dhcp = {row.network_id: row for row in snapshot.ports if row.device_owner == DHCP}
     for row in snapshot.ports:
-        if row.host_id is not None and row.device_owner not in (DHCP, *ROUTER_OWNERS):
+        if row.host_id is not None and row.device_owner not in KEPT_OWNERS:
             snapshot.on_host.setdefault(row.host_id, []).append(row)
     return snapshot
 
@@ -176,13 +179,13 @@ class _Writer:
             device=tap_name(row.id),
             fixed_ips=self._fixed_ips(row.id),
             admin_state_up=row.admin_state_up and self.all.networks[row.network_id].admin_state_up,
-            port_security_enabled=row.port_security_enabled,
+            port_security_enabled=is_filtered(row),
             allowed_address_pairs=tuple(
                 doc.AddressPair(ip_address=pair["ip_address"], mac_address=pair["mac_address"])
                 for pair in row.allowed_address_pairs
             ),
             security_group_ids=tuple(self.all.groups[row.id]),
-            hostname=row.dns_name.split(".")[0],
+            hostname=host_label(row.dns_name),
         )
 
     def _remote_ports(self, network_ids: set[str], router_ids: set[str]) -> Iterable[doc.RemotePort]:

@@ -59,7 +59,6 @@ def _create(tx: Tx, network: Row[Any], subnets: list[Row[Any]]) -> None:
             device_owner=DHCP,
             device_id=f"dhcp-{network.id}",
             fixed_ips=[{"subnet_id": row.id} for row in subnets],
-            port_security_enabled=False,
         )
     )
     maker.insert()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from sqlalchemy.engine import Row
@@ -22,12 +21,14 @@ from tane.services.network.domain.common import (
 )
 from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.domain.ports import remove as remove_ports
+from tane.services.network.domain.service_ports import refuse_use
 from tane.services.network.domain.subnets import external_subnets
 from tane.services.network.store import addresses, rows
 from tane.services.network.store import routers as router_store
 from tane.services.network.tables import FLOATING_IP, floating_ip, port
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound
+from tane.wire import grammar
 
 UNBOUND = {"fixed_port_id": None, "fixed_ip_address": None, "router_id": None, "status": "DOWN", "fault": None}
 
@@ -81,7 +82,6 @@ def _outside_port(tx: Tx, network: Row[Any], floating_ip_id: str, values: dict[s
         device_id=floating_ip_id,
         device_owner=FLOATING_IP,
         fixed_ips=wanted or None,
-        port_security_enabled=False,
     )
     try:
         port_id = maker.add(new)
@@ -125,6 +125,7 @@ def _associate(tx: Tx, ctx: Context, row: Row[Any], port_id: str, fixed_ip: str 
         raise no_port(port_id)
     if not ctx.is_admin and target.project_id != row.project_id:
         raise no_port(port_id)
+    refuse_use(target, "floatingip")
     held = _fixed_address(tx, port_id, fixed_ip)
     for other in rows.find(tx, floating_ip, fixed_port_id=port_id, floating_network_id=row.floating_network_id):
         if other.id != row.id and other.fixed_ip_address == held.ip_address:
@@ -156,9 +157,12 @@ def _fixed_address(tx: Tx, port_id: str, wanted: str | None) -> Row[Any]:
     held = [row for row in addresses.of_ports(tx, [port_id]).get(port_id, []) if ":" not in row.ip_address]
     if wanted is not None:
         try:
-            canonical = str(ipaddress.IPv4Address(wanted))
+            canonical = str(grammar.address(wanted))
         except ValueError:
-            canonical = wanted
+            raise BadRequest(
+                f"Invalid input for fixed_ip_address. Reason: '{wanted}' is not a valid IP address.",
+                type="HTTPBadRequest",
+            ) from None
         for row in held:
             if row.ip_address == canonical:
                 return row

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy import update as sql_update
 from sqlalchemy.engine import Row
 
+from tane.config import Config
 from tane.core import Core
 from tane.db import Tx
 from tane.services.network.domain.common import (
@@ -22,8 +23,11 @@ from tane.services.network.domain.common import (
     owner,
     require_writable,
 )
+from tane.services.network.domain.gateways import hold
+from tane.services.network.domain.outside import refuse_used_ranges
+from tane.services.network.domain.port_rules import check_dns_name
 from tane.services.network.store import rows
-from tane.services.network.tables import DHCP, floating_ip, network, port, router, subnet
+from tane.services.network.tables import DHCP, FOLLOWING, ROUTER_INTERFACE, floating_ip, network, port, router, subnet
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict
 
@@ -36,21 +40,22 @@ TAKEN = "TunnelIdInUse"
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
     """:raises BadRequest: a type this cloud does not have. :raises Conflict: segment taken, or over quota."""
     with core.db.write() as tx:
-        made = [create_one(tx, ctx, values, core.config.global_mtu) for values in asked]
+        made = [create_one(tx, ctx, values, core.config) for values in asked]
         changed(tx)
     return made
 
 
-def create_one(tx: Tx, ctx: Context, values: dict[str, Any], physical_mtu: int) -> str:
+def create_one(tx: Tx, ctx: Context, values: dict[str, Any], config: Config) -> str:
     project_id = owner(ctx, values)
     check_zones(values)
     check_quota(tx, project_id, "network", 1)
-    kind, segment = _segment(tx, values)
-    largest = physical_mtu - (VXLAN_OVERHEAD if kind == "vxlan" else 0)
+    kind, segment = _segment(tx, values, config.physical_networks)
+    largest = config.global_mtu - (VXLAN_OVERHEAD if kind == "vxlan" else 0)
     mtu = values.pop("mtu", None) or largest
     _check_mtu(mtu, largest)
     if values.get("is_default"):
         _only_default(tx)
+    check_dns_name(values.get("dns_domain", ""), "dns_domain")
     standard = {
         "name": "",
         "admin_state_up": True,
@@ -68,13 +73,15 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any], physical_mtu: int) 
     return str(row["id"])
 
 
-def _segment(tx: Tx, values: dict[str, Any]) -> tuple[str, int]:
+def _segment(tx: Tx, values: dict[str, Any], physical_networks: Sequence[str]) -> tuple[str, int]:
     """Takes the provider attributes out: type and the VXLAN id the network gets."""
     kind, segment = values.pop("network_type", None), values.pop("segmentation_id", None)
     if kind is None:
         if segment is not None or values.get("physical_network") is not None:
             raise invalid("provider:network_type required when provider attributes are given")
         kind = "vxlan"
+    if kind == "vlan" and values.get("physical_network"):
+        raise invalid(f"physical_network '{values['physical_network']}' unknown for VLAN provider network")
     if kind not in TYPES:
         raise invalid(
             f"provider:network_type '{kind}' is not supported: this cloud has {', '.join(TYPES)}; a VLAN needs a "
@@ -84,6 +91,8 @@ def _segment(tx: Tx, values: dict[str, Any]) -> tuple[str, int]:
         raise invalid("physical_network required for flat provider network")
     if kind != "flat" and values.get("physical_network"):
         raise invalid(f"provider:physical_network specified for {kind} network")
+    if kind == "flat" and values["physical_network"] not in physical_networks:
+        raise invalid(f"physical_network '{values['physical_network']}' unknown for flat provider network")
     if kind == "flat" and rows.find(tx, network, physical_network=values["physical_network"]):
         raise Conflict(
             f"Unable to create the flat network. Physical network {values['physical_network']} is in use.",
@@ -150,8 +159,27 @@ def update(core: Core, ctx: Context, network_id: str, values: dict[str, Any]) ->
             _refuse_used_by_others(tx, row)
         if values.get("is_default") and not row.is_default:
             _only_default(tx)
+        if values.get("external") and not row.external:
+            _refuse_used_inside(tx, row)
+        if "dns_domain" in values:
+            check_dns_name(values["dns_domain"], "dns_domain")
         rows.change(tx, network, network_id, values)
+        if values.get("external", row.external) != row.external:
+            for found in rows.find(tx, subnet, network_id=network_id):
+                refuse_used_ranges(tx, rows.get(tx, network, network_id), found.cidr, found.gateway_ip)
+            hold(tx, network_id)
         changed(tx)
+
+
+def _refuse_used_inside(tx: Tx, row: Row[Any]) -> None:
+    """Routers reach an external network by their gateways only; an interface in it would be another way."""
+    inside = select(port.c.id).where(port.c.network_id == row.id, port.c.device_owner == ROUTER_INTERFACE)
+    found = tx.scalar(inside.limit(1))
+    if found is not None:
+        raise Conflict(
+            f"Network {row.id} cannot be made external, since port {found} on it is the interface of a router.",
+            type="NetworkInUse",
+        )
 
 
 def _refuse_used_outside(tx: Tx, row: Row[Any]) -> None:
@@ -176,11 +204,11 @@ def _refuse_used_by_others(tx: Tx, row: Row[Any]) -> None:
 
 
 def delete(core: Core, ctx: Context, network_id: str) -> None:
-    """Deletes its subnets too. :raises Conflict: (NetworkInUse) it has ports other than DHCP's own."""
+    """Deletes its subnets too. :raises Conflict: (NetworkInUse) it has ports other than DHCP's own and its gateway."""
     with core.db.write() as tx:
         require_writable(ctx, rows.get(tx, network, network_id), no_network(network_id), "delete_network")
         ports = tx.all(select(port.c.id, port.c.device_owner).where(port.c.network_id == network_id))
-        users = [row.id for row in ports if row.device_owner != DHCP]
+        users = [row.id for row in ports if row.device_owner not in FOLLOWING]
         if users or rows.find(tx, floating_ip, floating_network_id=network_id):
             shown = ", ".join(users[:10])
             raise Conflict(

@@ -2,61 +2,72 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden
+from tane.wire import grammar
 
 MAX_PAIRS = 10
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 
 
 def parse_mac(text: str | None, field: str = "mac_address") -> str:
     """The canonical form of a unicast MAC address."""
-    mac = (text or "").strip().lower().replace("-", ":")
-    if not _MAC.fullmatch(mac) or mac == "00:00:00:00:00:00" or int(mac[:2], 16) & 1:
+    try:
+        return grammar.mac(text or "")
+    except ValueError:
         raise BadRequest(
             f"Invalid input for {field}. Reason: '{text}' is not a valid MAC address.", type="HTTPBadRequest"
-        )
-    return mac
+        ) from None
 
 
-def check_dns_name(name: str) -> str:
-    if name and not all(_LABEL.fullmatch(label) for label in name.rstrip(".").split(".")):
+def check_dns_name(name: str, field: str = "dns_name") -> str:
+    """A host's or a domain's name of RFC 1123, relative or not; it reaches the configuration of DHCP servers."""
+    labels = name.removesuffix(".").split(".")
+    numbered = len(labels) > 1 and labels[-1].isdecimal()
+    if name and (len(name) > 255 or numbered or not all(_LABEL.fullmatch(label) for label in labels)):
         raise BadRequest(
-            f"Invalid input for dns_name. Reason: '{name}' not a valid PQDN or FQDN.", type="HTTPBadRequest"
+            f"Invalid input for {field}. Reason: '{name}' not a valid PQDN or FQDN.", type="HTTPBadRequest"
         )
     return name
 
 
-def check_pairs(pairs: Sequence[Any]) -> list[dict[str, Any]]:
-    """Canonical allowed address pairs; a pair without MAC is the port's own."""
+def host_label(name: str) -> str:
+    """What DHCP tells a guest of its name: the first label, or nothing when that is no host name."""
+    label = name.split(".")[0]
+    return label if re.fullmatch(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", label) else ""
+
+
+def check_pairs(pairs: Sequence[Any], own_mac: str | None = None) -> list[dict[str, Any]]:
+    """Canonical allowed address pairs; a pair without MAC is the port's own (``own_mac``, where it is known)."""
     if len(pairs) > MAX_PAIRS:
         raise BadRequest(
             f"The number of allowed address pair exceeds the maximum {MAX_PAIRS}.", type="AllowedAddressPairExhausted"
         )
     found: list[dict[str, Any]] = []
+    known: set[tuple[grammar.Network, str | None]] = set()
     for pair in pairs:
         try:
-            ipaddress.ip_network(pair.ip_address, strict=False)
+            network, shown = grammar.network(pair.ip_address), str(grammar.interface(pair.ip_address))
         except ValueError:
             raise BadRequest(
                 f"Invalid input for allowed_address_pairs. Reason: '{pair.ip_address}' is not a valid IP address or "
                 "subnet.",
                 type="HTTPBadRequest",
             ) from None
-        mac = parse_mac(pair.mac_address, "allowed_address_pairs") if pair.mac_address else None
-        entry = {"ip_address": pair.ip_address, "mac_address": mac}
-        if entry in found:
+        if "/" not in pair.ip_address:
+            shown = str(network.network_address)
+        mac = parse_mac(pair.mac_address, "allowed_address_pairs") if pair.mac_address else own_mac
+        if (network, mac) in known:
             raise BadRequest(
-                f"Request contains duplicate address pair: mac_address {mac} ip_address {pair.ip_address}.",
+                f"Request contains duplicate address pair: mac_address {mac} ip_address {shown}.",
                 type="DuplicateAddressPairInRequest",
             )
-        found.append(entry)
+        known.add((network, mac))
+        found.append({"ip_address": shown, "mac_address": mac})
     return found
 
 
@@ -86,7 +97,8 @@ def refuse_foreign(ctx: Context, network_owner: str, values: dict[str, Any], ver
     """
     if ctx.is_admin:
         return
-    refused = ["device_owner"] if str(values.get("device_owner") or "").startswith("network:") else []
+    owned = str(values.get("device_owner") or "").strip().lower()
+    refused = ["device_owner"] if owned.startswith("network:") else []
     if not ctx.sees(network_owner):
         refused += [name for name in NETWORK_OWNERS_ONLY if name in values]
         refused += ["fixed_ips:ip_address" for item in values.get("fixed_ips") or [] if item.get("ip_address")]

@@ -27,9 +27,12 @@ from tane.services.network.domain.port_rules import (
     refuse_foreign,
 )
 from tane.services.network.domain.security_groups import default_group, resolve
+from tane.services.network.domain.service_ports import LABELS, check_change, check_leg, is_kept, refuse_owner
+from tane.services.network.domain.subnet_rules import parse_address
 from tane.services.network.store import addresses, rows
 from tane.services.network.tables import (
     DHCP,
+    ROUTER_INTERFACE,
     SERVICE_OWNERS,
     floating_ip,
     network,
@@ -39,7 +42,9 @@ from tane.services.network.tables import (
     subnet,
 )
 from tane.web.context import Context
-from tane.web.errors import BadRequest, Conflict
+from tane.web.errors import BadRequest, Conflict, Forbidden
+
+CHANGEABLE_OF_KEPT = LABELS | {"fixed_ips", "admin_state_up"}
 
 
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
@@ -75,7 +80,9 @@ def _new_port(
     default_of: Callable[[str], str],
 ) -> NewPort:
     """``default_of`` tells a project's default security group."""
+    _refuse_outside(ctx, holder)
     refuse_foreign(ctx, holder.project_id, values, "create")
+    refuse_owner(values)
     values = {name: value for name, value in values.items() if value is not None}
     secured = values.get("port_security_enabled", holder.port_security_enabled)
     device_owner = values.get("device_owner", "")
@@ -89,9 +96,10 @@ def _new_port(
             "Port security must be enabled and port must have an IP address in order to use security groups.",
             type="PortSecurityAndIPRequiredForSecurityGroups",
         )
-    pairs = check_pairs(values.pop("allowed_address_pairs", []))
+    asked_mac = values.pop("mac_address", None)
+    mac = parse_mac(asked_mac) if asked_mac else None
+    pairs = check_pairs(values.pop("allowed_address_pairs", []), mac)
     check_security(port_security=secured, group_ids=groups, pairs=pairs)
-    mac = values.pop("mac_address", None)
     values.update(_binding(tx, values.pop("binding_host", "")))
     values["port_security_enabled"] = secured
     values["dns_name"] = check_dns_name(values.get("dns_name", ""))
@@ -99,10 +107,20 @@ def _new_port(
         **values,
         network=holder,
         project_id=project_id,
-        mac_address=parse_mac(mac) if mac else None,
+        mac_address=mac,
         allowed_address_pairs=pairs,
         security_group_ids=groups,
     )
+
+
+def _refuse_outside(ctx: Context, holder: Row[Any]) -> None:
+    """An external network is there for gateways and floating IPs, which have quotas of their own. Other ports on it are
+    its owner's to make, or everybody's when it is shared, too.
+
+    :raises Forbidden: the caller may not.
+    """
+    if holder.external and not holder.shared and not ctx.sees(holder.project_id):
+        raise Forbidden("rule:create_port is disallowed by policy", type="PolicyNotAuthorized")
 
 
 def _binding(tx: Tx, host_name: str) -> dict[str, Any]:
@@ -120,7 +138,12 @@ def update(core: Core, ctx: Context, port_id: str, values: dict[str, Any]) -> No
         row = require(ctx, rows.get(tx, port, port_id), no_port(port_id))
         holder = rows.get(tx, network, row.network_id)
         assert holder is not None
+        if is_kept(row):
+            check_change(ctx, row, holder.project_id, values)
+            # What is left of them says what is so already.
+            values = {name: value for name, value in values.items() if name in CHANGEABLE_OF_KEPT}
         refuse_foreign(ctx, holder.project_id, values, "update")
+        refuse_owner(values, row.device_owner)
         _refuse_taking(row, values)
         _change_security(tx, ctx, row, values)
         if "fixed_ips" in values:
@@ -169,7 +192,8 @@ def _change_security(tx: Tx, ctx: Context, row: Row[Any], values: dict[str, Any]
     if "allowed_address_pairs" in values:
         mac = row.mac_address
         pairs = [
-            {**p, "mac_address": p["mac_address"] or mac} for p in check_pairs(values["allowed_address_pairs"] or [])
+            {**p, "mac_address": p["mac_address"] or mac}
+            for p in check_pairs(values["allowed_address_pairs"] or [], mac)
         ]
         values["allowed_address_pairs"] = pairs
     secured = values.get("port_security_enabled", row.port_security_enabled)
@@ -185,6 +209,7 @@ def set_groups(tx: Tx, port_id: str, group_ids: Sequence[str]) -> None:
 def _change_addresses(tx: Tx, row: Row[Any], asked: list[dict[str, Any]]) -> None:
     """Keep the addresses that are asked for again, release the others, add the new ones."""
     present = addresses.of_ports(tx, [row.id]).get(row.id, [])
+    asked = [_canonical(item) for item in asked]
     kept: list[Row[Any]] = []
     wanted: list[dict[str, Any]] = []
     for item in asked:
@@ -211,13 +236,22 @@ def _change_addresses(tx: Tx, row: Row[Any], asked: list[dict[str, Any]]) -> Non
             for g in given
         ]
         tx.execute(insert(port_address), values)
+    if row.device_owner == ROUTER_INTERFACE:
+        check_leg(tx, row, {held.subnet_id for held in present})
+
+
+def _canonical(item: dict[str, Any]) -> dict[str, Any]:
+    """An entry of ``fixed_ips`` with its address as it is kept. :raises BadRequest: it is none."""
+    if item.get("ip_address") is None:
+        return item
+    return {**item, "ip_address": str(parse_address("fixed_ips", item["ip_address"]))}
 
 
 def _new_mac(tx: Tx, row: Row[Any], text: str) -> str:
     mac = parse_mac(text)
     if mac == row.mac_address:
         return mac
-    if row.host_id is not None:
+    if row.host_id is not None or row.device_order:
         raise Conflict(
             f"Unable to complete operation on port {row.id}, port is already bound, port type: bridge, old_mac "
             f"{row.mac_address}, new_mac {mac}.",

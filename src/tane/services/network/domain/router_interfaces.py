@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from sqlalchemy import select
@@ -10,14 +9,15 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.network.domain.common import changed, no_port, no_router, no_subnet, require, visible_network
+from tane.services.network.domain.common import changed, no_port, no_router, no_subnet, require
+from tane.services.network.domain.legs import refuse_needed, refuse_overlap
 from tane.services.network.domain.new_ports import NewPort, PortMaker
+from tane.services.network.domain.ports import disassociate, set_groups
 from tane.services.network.domain.ports import remove as remove_ports
-from tane.services.network.domain.ports import set_groups
-from tane.services.network.domain.routers import refuse_overlap
+from tane.services.network.domain.service_ports import is_kept
 from tane.services.network.store import addresses, rows
-from tane.services.network.store import routers as store
-from tane.services.network.tables import ROUTER_INTERFACE, floating_ip, port, port_address, router, subnet
+from tane.services.network.tables import ROUTER_INTERFACE, port, port_address, router, subnet
+from tane.services.network.tables import network as network_table
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound
 
@@ -43,12 +43,12 @@ def _new_port(tx: Tx, ctx: Context, row: Row[Any], subnet_id: str) -> tuple[str,
     found = rows.get(tx, subnet, subnet_id)
     if found is None:
         raise no_subnet(subnet_id)
-    try:
-        network = visible_network(tx, ctx, found.network_id)
-    except NotFound:
-        raise no_subnet(subnet_id) from None
+    network = rows.get(tx, network_table, found.network_id)
+    if network is None or not (network.shared or ctx.sees(network.project_id) or ctx.sees(found.project_id)):
+        raise no_subnet(subnet_id)  # An external network's subnets are its owner's to see.
     if found.gateway_ip is None:
         raise BadRequest("Bad router request: Subnet for router interface must have a gateway IP.", type="BadRequest")
+    _refuse_foreign(ctx, network, f"subnet {subnet_id}")
     refuse_overlap(tx, row.id, found)
     maker = PortMaker(tx)
     made = maker.add(
@@ -58,30 +58,57 @@ def _new_port(tx: Tx, ctx: Context, row: Row[Any], subnet_id: str) -> tuple[str,
             device_id=row.id,
             device_owner=ROUTER_INTERFACE,
             fixed_ips=[{"subnet_id": subnet_id, "ip_address": found.gateway_ip}],
-            port_security_enabled=False,
         )
     )
     maker.insert()
     return made, found.network_id, [subnet_id]
 
 
+def _refuse_foreign(ctx: Context, network: Row[Any], what: str) -> None:
+    """A router reaches unfiltered into the networks it is in: only a network's owner (or an administrator) leads one
+    there. That a network is shared gives no such right, and an external one is reached through a gateway only.
+
+    :raises BadRequest: in upstream's words.
+    """
+    if network.external:
+        raise BadRequest(
+            f"Bad router request: Cannot add interface to router because {what} is on external network {network.id}, "
+            "which is reached through the router's gateway.",
+            type="BadRequest",
+        )
+    if not ctx.sees(network.project_id):
+        raise BadRequest(
+            f"Bad router request: Cannot add interface to router because {what} is not owned by project making the "
+            "request.",
+            type="BadRequest",
+        )
+
+
 def _take_port(tx: Tx, ctx: Context, row: Row[Any], port_id: str) -> tuple[str, str, list[str]]:
+    """Make a port of the router's project, which nothing uses, the router's. What its owner said of its filter stays
+    written: that it is not filtered now follows from what it has become."""
     taken = require(ctx, rows.get(tx, port, port_id), no_port(port_id))
-    if taken.device_id:
+    if taken.project_id != row.project_id and not ctx.is_admin:
+        raise no_port(port_id)
+    if taken.device_id or taken.host_id is not None or is_kept(taken):
         raise Conflict(
             f"Unable to complete operation on port {port_id} for network {taken.network_id}. Port already has an "
-            f"attached device {taken.device_id}.",
+            f"attached device {taken.device_id or taken.device_owner or taken.binding_host}.",
             type="PortInUse",
         )
+    holder = rows.get(tx, network_table, taken.network_id)
+    assert holder is not None
+    _refuse_foreign(ctx, holder, f"port {port_id}")
     held = addresses.of_ports(tx, [port_id]).get(port_id, [])
     if not held:
         raise BadRequest("Bad router request: Router port must have at least one fixed IP.", type="BadRequest")
     subnet_ids = [address.subnet_id for address in held]
     for found in rows.among(tx, subnet, "id", subnet_ids):
         refuse_overlap(tx, row.id, found)
+    disassociate(tx, port_id)
     set_groups(tx, port_id, [])
-    values = {"device_id": row.id, "device_owner": ROUTER_INTERFACE, "port_security_enabled": False}
-    rows.change(tx, port, port_id, {**values, "allowed_address_pairs": []})
+    values = {"device_id": row.id, "device_owner": ROUTER_INTERFACE, "allowed_address_pairs": []}
+    rows.change(tx, port, port_id, values)
     return port_id, taken.network_id, subnet_ids
 
 
@@ -93,8 +120,8 @@ def remove(core: Core, ctx: Context, router_id: str, subnet_id: str | None, port
             raise BadRequest("Bad router request: Either subnet_id or port_id must be specified.", type="BadRequest")
         found = _interface(tx, row.id, subnet_id, port_id)
         subnet_ids = [address.subnet_id for address in addresses.of_ports(tx, [found.id]).get(found.id, [])]
-        for attached in subnet_ids:
-            _refuse_needed(tx, row, attached)
+        for attached in rows.among(tx, subnet, "id", subnet_ids):
+            refuse_needed(tx, row, attached)
         remove_ports(tx, [found.id])
         rows.change(tx, router, router_id, {})
         changed(tx)
@@ -130,25 +157,6 @@ def _interface(tx: Tx, router_id: str, subnet_id: str | None, port_id: str | Non
             f"Router {router_id} has no interface on subnet {subnet_id}", type="RouterInterfaceNotFoundForSubnet"
         )
     return found
-
-
-def _refuse_needed(tx: Tx, row: Row[Any], subnet_id: str) -> None:
-    floating = (
-        select(floating_ip.c.id)
-        .join(port_address, port_address.c.port_id == floating_ip.c.fixed_port_id)
-        .where(floating_ip.c.router_id == row.id, port_address.c.subnet_id == subnet_id)
-    )
-    text = f"Router interface for subnet {subnet_id} on router {row.id} cannot be deleted, as it is required by one or"
-    if tx.first(floating.limit(1)) is not None:
-        raise Conflict(f"{text} more floating IPs.", type="RouterInterfaceInUseByFloatingIP")
-    cidr = next(leg.cidr for leg in store.legs(tx, row.id) if leg.subnet_id == subnet_id)
-    if any(_inside(route["nexthop"], cidr) for route in row.routes):
-        raise Conflict(f"{text} more routes.", type="RouterInterfaceInUseByRoute")
-
-
-def _inside(address: str, cidr: str) -> bool:
-    found, network = ipaddress.ip_address(address), ipaddress.ip_network(cidr)
-    return found.version == network.version and found in network
 
 
 def _answer(row: Row[Any], port_id: str, network_id: str, subnet_ids: list[str]) -> dict[str, Any]:

@@ -21,12 +21,14 @@ from tane.services.network.domain.common import (
     require,
     visible_network,
 )
+from tane.services.network.domain.legs import refuse_overlap
 from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.domain.ports import remove as remove_ports
-from tane.services.network.domain.subnet_rules import StaticRoute, check_routes
+from tane.services.network.domain.subnet_rules import StaticRoute, check_routes, in_pools
 from tane.services.network.domain.subnets import external_subnets
 from tane.services.network.store import routers as store
 from tane.services.network.store import rows
+from tane.services.network.store.addresses import is_taken
 from tane.services.network.tables import ROUTER_GATEWAY, ROUTER_INTERFACE, floating_ip, port, router, subnet
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict
@@ -62,7 +64,7 @@ def update(core: Core, ctx: Context, router_id: str, values: dict[str, Any]) -> 
         if "external_gateway_info" in values:
             change_gateway(tx, ctx, row, values.pop("external_gateway_info"))
         if "routes" in values:
-            values["routes"] = _checked_routes(tx, row, values["routes"] or [])
+            values["routes"] = _checked_routes(tx, ctx, row, values["routes"] or [])
         rows.change(tx, router, router_id, values)
         changed(tx)
 
@@ -75,23 +77,32 @@ def change_routes(core: Core, ctx: Context, router_id: str, routes: Sequence[Sta
         kept = [route for route in row.routes if route not in named]
         if add:
             kept = [*row.routes, *(route for route in named if route not in row.routes)]
-            _check_reachable(tx, row, named)
+            _check_reachable(tx, ctx, row, named)
         rows.change(tx, router, router_id, {"routes": kept})
         changed(tx)
 
 
-def _checked_routes(tx: Tx, row: Row[Any], routes: Sequence[StaticRoute]) -> list[dict[str, str]]:
+def _checked_routes(tx: Tx, ctx: Context, row: Row[Any], routes: Sequence[StaticRoute]) -> list[dict[str, str]]:
     checked = check_routes(routes, "routes", None, MAX_ROUTES)
-    _check_reachable(tx, row, checked)
+    _check_reachable(tx, ctx, row, checked)
     return checked
 
 
-def _check_reachable(tx: Tx, row: Row[Any], routes: Sequence[dict[str, str]]) -> None:
-    """Each next hop must be an address of a network the router is in, and not the router's own."""
+def _check_reachable(tx: Tx, ctx: Context, row: Row[Any], routes: Sequence[dict[str, str]]) -> None:
+    """Each next hop must be an address of a network the router is in, and not the router's own.
+
+    In an external network a user's next hop is outside the cloud or the network's gateway: by another router of the
+    cloud he would be led into somebody's network past its floating IPs.
+    """
     legs = store.legs(tx, row.id)
     cidrs = [ipaddress.ip_network(leg.cidr) for leg in legs]
     own = {leg.ip_address for leg in legs}
     for route in routes:
+        if not ctx.is_admin and any(_is_inside_cloud(tx, leg, route["nexthop"]) for leg in legs):
+            raise BadRequest(
+                f"Invalid format for routes: {routes}, the nexthop is an address that the external network gives away",
+                type="InvalidRoutes",
+            )
         hop = ipaddress.ip_address(route["nexthop"])
         if not any(hop.version == cidr.version and hop in cidr for cidr in cidrs):
             raise BadRequest(
@@ -101,6 +112,14 @@ def _check_reachable(tx: Tx, row: Row[Any], routes: Sequence[dict[str, str]]) ->
             raise BadRequest(
                 f"Invalid format for routes: {routes}, the nexthop is used by router", type="InvalidRoutes"
             )
+
+
+def _is_inside_cloud(tx: Tx, leg: Row[Any], hop: str) -> bool:
+    """Whether ``hop`` is an address of an external network that a port of the cloud has or may be given."""
+    if leg.device_owner != ROUTER_GATEWAY or hop == leg.gateway_ip:
+        return False
+    found = rows.get(tx, subnet, leg.subnet_id)
+    return found is not None and (in_pools(found.allocation_pools, hop) or is_taken(tx, found.id, hop))
 
 
 def change_gateway(tx: Tx, ctx: Context, row: Row[Any], info: dict[str, Any] | None) -> None:
@@ -148,7 +167,6 @@ def _set_gateway(tx: Tx, ctx: Context, router_id: str, info: dict[str, Any]) -> 
             device_id=router_id,
             device_owner=ROUTER_GATEWAY,
             fixed_ips=fixed_ips,
-            port_security_enabled=False,
         )
     )
     maker.insert()
@@ -158,21 +176,6 @@ def _set_gateway(tx: Tx, ctx: Context, router_id: str, info: dict[str, Any]) -> 
 def _refuse_overlap(tx: Tx, router_id: str, network_id: str) -> None:
     for row in rows.find(tx, subnet, network_id=network_id):
         refuse_overlap(tx, router_id, row)
-
-
-def refuse_overlap(tx: Tx, router_id: str, added: Row[Any]) -> None:
-    """:raises BadRequest: the subnet's range meets one the router is in already."""
-    new = ipaddress.ip_network(added.cidr)
-    for leg in store.legs(tx, router_id):
-        if leg.subnet_id == added.id:
-            raise BadRequest(f"Bad router request: Router already has a port on subnet {added.id}.", type="BadRequest")
-        other = ipaddress.ip_network(leg.cidr)
-        if other.version == new.version and other.overlaps(new):
-            raise BadRequest(
-                f"Bad router request: Cidr {added.cidr} of subnet {added.id} overlaps with cidr {leg.cidr} of subnet "
-                f"{leg.subnet_id}.",
-                type="BadRequest",
-            )
 
 
 def delete(core: Core, ctx: Context, router_id: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from tane.core import Core
 from tane.db import Tx
 from tane.services.network.domain.common import changed, check_quota, fresh, invalid, no_group, owner, require
-from tane.services.network.domain.security_rules import normalised, number_of
+from tane.services.network.domain.security_rules import normalised, number_of, range_of
 from tane.services.network.store import rows
 from tane.services.network.tables import port_security_group as membership
 from tane.services.network.tables import security_group as group
@@ -24,7 +24,6 @@ COMPARED = (
     "ethertype",
     "port_range_min",
     "port_range_max",
-    "remote_ip_prefix",
     "remote_group_id",
 )
 
@@ -183,6 +182,7 @@ def create_rules(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> l
 def _refuse_duplicate(tx: Tx, group_id: str, new: dict[str, Any], made: Sequence[str]) -> None:
     for row in rows.find(tx, rule, security_group_id=group_id):
         same = all(getattr(row, name) == new[name] for name in COMPARED)
+        same = same and range_of(row.remote_ip_prefix) == range_of(new["remote_ip_prefix"])
         if same and number_of(row.protocol) == number_of(new["protocol"]):
             if row.id in made:
                 raise Conflict("Duplicate Security Group Rule in POST.", type="DuplicateSecurityGroupRuleInPost")

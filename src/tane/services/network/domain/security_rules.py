@@ -8,6 +8,7 @@ from typing import Any
 from tane.agent.documents import PROTOCOLS
 from tane.web.codec import whole
 from tane.web.errors import BadRequest
+from tane.wire import grammar
 
 WITH_PORTS = {"dccp": 33, "sctp": 132, "tcp": 6, "udp": 17, "udplite": 136}
 ICMP = {"icmp": 1, "ipv6-icmp": 58, "icmpv6": 58}
@@ -42,6 +43,11 @@ def number_of(protocol: str | None) -> int | None:
     return int(protocol) if protocol.isdecimal() else PROTOCOLS[protocol]
 
 
+def range_of(prefix: str | None) -> str | None:
+    """The addresses a stored prefix stands for, in one form: host bits count for nothing."""
+    return None if prefix is None else str(ipaddress.ip_network(prefix, strict=False))
+
+
 def _ethertype(value: Any) -> str:
     for known in ("IPv4", "IPv6"):
         if str(value or "IPv4").lower() == known.lower():
@@ -67,11 +73,8 @@ def _protocol(value: Any) -> str | None:
 def _port(value: Any) -> int | None:
     if value is None or value == "":
         return None
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = -1
-    if not 0 <= number <= 65535:
+    number = whole(str(value))
+    if number is None or not 0 <= number <= 65535:
         raise BadRequest(f"Invalid value for port {value}", type="SecurityGroupInvalidPortValue")
     return number
 
@@ -80,15 +83,14 @@ def _prefix(value: Any) -> str | None:
     if value is None or value == "":
         return None
     try:
-        ipaddress.ip_network(value, strict=False)
+        return str(grammar.interface(value))
     except ValueError:
         raise BadRequest(f"Invalid CIDR {value} given as IP prefix.", type="InvalidCIDR") from None
-    return str(ipaddress.ip_interface(value))
 
 
 def _check_family(rule: dict[str, Any]) -> None:
     prefix, ethertype, protocol = rule["remote_ip_prefix"], rule["ethertype"], rule["protocol"]
-    if prefix is not None and f"IPv{ipaddress.ip_interface(prefix).version}" != ethertype:
+    if prefix is not None and f"IPv{grammar.interface(prefix).version}" != ethertype:
         raise BadRequest(
             f"Conflicting value ethertype {ethertype} for CIDR {prefix}", type="SecurityGroupRuleParameterConflict"
         )

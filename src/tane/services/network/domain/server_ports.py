@@ -15,8 +15,10 @@ from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.services.network.domain.common import changed, check_quota, no_port, tap_name, visible_network
 from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
+from tane.services.network.domain.port_rules import refuse_foreign
 from tane.services.network.domain.ports import remove, set_groups
 from tane.services.network.domain.security_groups import default_group, resolve
+from tane.services.network.domain.service_ports import is_kept
 from tane.services.network.store import addresses as address_store
 from tane.services.network.store import rows
 from tane.services.network.tables import (
@@ -59,10 +61,10 @@ class AddressInfo(msgspec.Struct, kw_only=True):
     subnet_id: str = ""
 
 
-def usable_networks(tx: Tx, ctx: Context) -> list[Row[Any]]:
-    """(id, name) of the networks a server of the caller's project can be put on when it names none."""
+def usable_networks(tx: Tx, project_id: str) -> list[Row[Any]]:
+    """(id, name) of the networks a server of the project can be put on when it names none."""
     with_subnet = select(subnet.c.id).where(subnet.c.network_id == network.c.id).exists()
-    mine = or_(network.c.project_id == ctx.project_id, network.c.shared)
+    mine = or_(network.c.project_id == project_id, network.c.shared)
     statement = select(network.c.id, network.c.name).where(mine, ~network.c.external, with_subnet)
     return tx.all(statement.order_by(network.c.created_at, network.c.id))
 
@@ -72,6 +74,7 @@ def claim_ports(
     ctx: Context,
     *,
     server_id: str,
+    project_id: str,
     host_id: str | None,
     hostname: str,
     specs: Sequence[PortSpec],
@@ -79,8 +82,9 @@ def claim_ports(
 ) -> list[str]:
     """Make or take over a port for each spec and bind it to the server's host; returns their ids in order.
 
-    ``host_id`` None leaves them unbound until :func:`rebind_ports`. The groups (names or ids) are for the ports made
-    here; without any it is the project's default group.
+    ``project_id`` is the server's, and so its ports': an administrator may ask for another's server. ``host_id`` None
+    leaves them unbound until :func:`rebind_ports`. The groups (names or ids) are for the ports made here; without any it
+    is the project's default group.
 
     :raises NotFound: no such network or port. :raises Conflict: the port or address is in use. :raises Forbidden: over
         quota, or an external network. :raises BadRequest: a network without subnet, an unknown group.
@@ -88,8 +92,8 @@ def claim_ports(
     order = int(tx.scalar(select(func.max(port.c.device_order)).where(port.c.device_id == server_id)) or 0)
     binding = _binding(tx, host_id)
     wanted = [spec for spec in specs if spec.port_id is None]
-    _check_port_quota(tx, ctx.project_id, len(wanted))
-    groups = _groups(tx, ctx, security_groups) if wanted else []
+    _check_port_quota(tx, project_id, len(wanted))
+    groups = _groups(tx, ctx, project_id, security_groups) if wanted else []
     maker = PortMaker(tx)
     claimed = []
     for number, spec in enumerate(specs, start=order + 1):
@@ -101,17 +105,17 @@ def claim_ports(
             **binding,
         }
         if spec.port_id is not None:
-            claimed.append(_take_over(tx, ctx, spec, owned))
+            claimed.append(_take_over(tx, ctx, project_id, spec, owned))
             continue
         holder = _network(tx, ctx, spec.network_id or "")
         secured = holder.port_security_enabled
         new = NewPort(
             network=holder,
-            project_id=ctx.project_id,
+            project_id=project_id,
             made_for_server=True,
             port_security_enabled=secured,
             security_group_ids=groups if secured else [],
-            fixed_ips=None if spec.fixed_ip is None else [{"ip_address": spec.fixed_ip}],
+            fixed_ips=_fixed_ips(ctx, holder, spec),
             **owned,
         )
         claimed.append(maker.add(new))
@@ -136,31 +140,50 @@ def _check_port_quota(tx: Tx, project_id: str, count: int) -> None:
         raise Forbidden("Maximum number of ports exceeded") from None
 
 
-def _groups(tx: Tx, ctx: Context, asked: Sequence[str]) -> list[str]:
+def _groups(tx: Tx, ctx: Context, project_id: str, asked: Sequence[str]) -> list[str]:
     if not asked:
-        return [default_group(tx, ctx.project_id)]
+        return [default_group(tx, project_id)]
     try:
-        return resolve(tx, ctx, ctx.project_id, asked)
+        return resolve(tx, ctx, project_id, asked)
     except NotFound as error:
         raise BadRequest(error.message) from None
 
 
 def _network(tx: Tx, ctx: Context, network_id: str) -> Row[Any]:
     found = visible_network(tx, ctx, network_id)
-    if found.external and not found.shared and not ctx.sees(found.project_id):
-        raise Forbidden(f"It is not allowed to create an interface on external network {network_id}")
+    _refuse_outside(ctx, found)
     if not rows.find(tx, subnet, network_id=network_id):
         raise BadRequest(f"Network {network_id} requires a subnet in order to boot instances on.")
     return found
 
 
-def _take_over(tx: Tx, ctx: Context, spec: PortSpec, owned: dict[str, Any]) -> str:
+def _refuse_outside(ctx: Context, found: Row[Any]) -> None:
+    """A server reaches an external network through a router, unless it is shared (network:attach_external_network)."""
+    if found.external and not found.shared and not ctx.is_admin:
+        raise Forbidden(f"It is not allowed to create an interface on external network {found.id}")
+
+
+def _fixed_ips(ctx: Context, holder: Row[Any], spec: PortSpec) -> list[dict[str, Any]] | None:
+    """:raises Forbidden: an address is asked for on somebody else's network, where there is no choice."""
+    if spec.fixed_ip is None:
+        return None
+    asked = [{"ip_address": spec.fixed_ip}]
+    refuse_foreign(ctx, holder.project_id, {"fixed_ips": asked}, "create")
+    return asked
+
+
+def _take_over(tx: Tx, ctx: Context, project_id: str, spec: PortSpec, owned: dict[str, Any]) -> str:
     port_id = spec.port_id or ""
     row = rows.get(tx, port, port_id)
     if row is None or not ctx.sees(row.project_id):
         raise no_port(port_id)
-    if row.device_id:
+    if row.project_id != project_id:
+        raise BadRequest(f"Port {port_id} not usable for instance {owned['device_id']}.")
+    if row.device_id or is_kept(row):
         raise Conflict(f"Port {port_id} is still in use.")
+    holder = rows.get(tx, network, row.network_id)
+    assert holder is not None
+    _refuse_outside(ctx, holder)
     if not address_store.of_ports(tx, [port_id]):
         raise BadRequest(f"Port {port_id} requires a FixedIP in order to be used.")
     values = {**owned, "dns_name": row.dns_name or owned["dns_name"]}
@@ -345,8 +368,9 @@ def port_by_address(tx: Tx, network_id: str, ip: str) -> str | None:
 
 
 def port_owner(tx: Tx, port_id: str) -> tuple[str, str, str] | None:
-    """(device_id, device_owner, project_id) of a port."""
-    row = tx.first(select(port.c.device_id, port.c.device_owner, port.c.project_id).where(port.c.id == port_id))
+    """(device_id, device_owner, project_id) of a server's port: what users write into a port leads to no server."""
+    statement = select(port.c.device_id, port.c.device_owner, port.c.project_id)
+    row = tx.first(statement.where(port.c.id == port_id, CLAIMED))
     return None if row is None else (row.device_id, row.device_owner, row.project_id)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from tane.services.network.domain.common import invalid
 from tane.web.errors import BadRequest, Conflict
+from tane.wire.grammar import Address, Network
+from tane.wire.grammar import address as read_address
+from tane.wire.grammar import network as read_network
 
 MAX_NAMESERVERS = 5
+IPV4_BROADCAST = read_address("255.255.255.255")
 MAX_ROUTES = 20
 _BAD_POOL = "InvalidAllocationPool"
 
@@ -30,13 +33,9 @@ class StaticRoute(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     nexthop: str
 
 
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-def parse_cidr(text: str, version: int) -> IPNetwork:
+def parse_cidr(text: str, version: int) -> Network:
     try:
-        cidr = ipaddress.ip_network(text, strict=False)
+        cidr = read_network(text)
     except ValueError:
         raise BadRequest(
             f"Invalid input for cidr. Reason: '{text}' is not a valid IP subnet.", type="HTTPBadRequest"
@@ -48,9 +47,9 @@ def parse_cidr(text: str, version: int) -> IPNetwork:
     return cidr
 
 
-def parse_address(field: str, text: str, version: int | None = None) -> IPAddress:
+def parse_address(field: str, text: str, version: int | None = None) -> Address:
     try:
-        address = ipaddress.ip_address(text)
+        address = read_address(text)
     except ValueError:
         raise BadRequest(
             f"Invalid input for {field}. Reason: '{text}' is not a valid IP address.", type="HTTPBadRequest"
@@ -60,22 +59,24 @@ def parse_address(field: str, text: str, version: int | None = None) -> IPAddres
     return address
 
 
-def check_gateway(cidr: IPNetwork, text: str | None) -> str | None:
+def check_gateway(cidr: Network, text: str | None) -> str | None:
     """The canonical gateway. It may lie outside the subnet; inside, it must be an address a host can have."""
     if text is None:
         return None
     gateway = parse_address("gateway_ip", text, cidr.version)
+    if gateway.is_multicast or gateway.is_loopback or gateway.is_unspecified or gateway == IPV4_BROADCAST:
+        raise invalid("Gateway is not valid on subnet")
     edge = cidr.version == 4 and cidr.num_addresses > 2 and gateway in (cidr.network_address, cidr.broadcast_address)
     if edge or (cidr.version == 6 and cidr.prefixlen < 127 and gateway == cidr.network_address):
         raise invalid("Gateway is not valid on subnet")
     return str(gateway)
 
 
-def first_host(cidr: IPNetwork) -> str:
+def first_host(cidr: Network) -> str:
     return str(cidr.network_address + (1 if cidr.num_addresses > 1 else 0))
 
 
-def default_pools(cidr: IPNetwork, gateway: str | None) -> list[dict[str, str]]:
+def default_pools(cidr: Network, gateway: str | None) -> list[dict[str, str]]:
     """Every address but the network's, the broadcast one and the gateway."""
     first, last = int(cidr.network_address), int(cidr.network_address) + cidr.num_addresses - 1
     if cidr.num_addresses > 2:
@@ -90,12 +91,12 @@ def default_pools(cidr: IPNetwork, gateway: str | None) -> list[dict[str, str]]:
     return [{"start": str(kind(low)), "end": str(kind(high))} for low, high in ranges if low <= high]
 
 
-def check_pools(cidr: IPNetwork, pools: Sequence[AddressRange], gateway: str | None) -> list[dict[str, str]]:
+def check_pools(cidr: Network, pools: Sequence[AddressRange], gateway: str | None) -> list[dict[str, str]]:
     """Canonical allocation pools. :raises BadRequest, Conflict: outside, reversed, overlapping, with the gateway in."""
     ranges = []
     for pool in pools:
         try:
-            start, end = (ipaddress.ip_address(text) for text in (pool.start, pool.end))
+            start, end = (read_address(text) for text in (pool.start, pool.end))
         except ValueError:
             raise BadRequest(f"The allocation pool {pool.start}-{pool.end} is not valid.", type=_BAD_POOL) from None
         shown = f"{pool.start}-{pool.end}"
@@ -106,7 +107,7 @@ def check_pools(cidr: IPNetwork, pools: Sequence[AddressRange], gateway: str | N
             raise BadRequest(
                 f"The allocation pool {shown} spans beyond the subnet cidr {cidr}.", type="OutOfBoundsAllocationPool"
             )
-        if gateway is not None and int(start) <= int(ipaddress.ip_address(gateway)) <= int(end):
+        if gateway is not None and int(start) <= int(read_address(gateway)) <= int(end):
             raise Conflict(
                 f"Gateway ip {gateway} conflicts with allocation pool {shown}.",
                 type="GatewayConflictWithAllocationPools",
@@ -120,6 +121,13 @@ def check_pools(cidr: IPNetwork, pools: Sequence[AddressRange], gateway: str | N
                 type="OverlappingAllocationPools",
             )
     return [{"start": str(start), "end": str(end)} for _, _, start, end in ranges]
+
+
+def in_pools(pools: Iterable[Mapping[str, str]], text: str) -> bool:
+    """Whether an address lies in one of the allocation pools."""
+    found = read_address(text)
+    ranges = ((read_address(pool["start"]), read_address(pool["end"])) for pool in pools)
+    return any(low.version == found.version and int(low) <= int(found) <= int(high) for low, high in ranges)
 
 
 def check_nameservers(servers: Sequence[str]) -> list[str]:
@@ -141,7 +149,7 @@ def check_routes(
     found = []
     for route in routes:
         try:
-            destination = ipaddress.ip_network(route.destination, strict=False)
+            destination = read_network(route.destination)
         except ValueError:
             raise BadRequest(
                 f"Invalid input for {field}. Reason: '{route.destination}' is not a valid CIDR.", type="HTTPBadRequest"
@@ -160,7 +168,7 @@ def check_routes(
     return found
 
 
-def check_modes(cidr: IPNetwork, ra: str | None, address: str | None, *, enable_dhcp: bool) -> None:
+def check_modes(cidr: Network, ra: str | None, address: str | None, *, enable_dhcp: bool) -> None:
     """The IPv6 modes of a subnet, as upstream allows them."""
     if cidr.version == 4:
         if ra is not None or address is not None:

@@ -22,6 +22,8 @@ from tane.services.network.domain.common import (
     require_writable,
 )
 from tane.services.network.domain.dhcp import serve
+from tane.services.network.domain.gateways import hold
+from tane.services.network.domain.outside import refuse_used_ranges
 from tane.services.network.domain.subnet_rules import (
     AddressRange,
     check_gateway,
@@ -34,9 +36,9 @@ from tane.services.network.domain.subnet_rules import (
     parse_cidr,
 )
 from tane.services.network.store import rows
-from tane.services.network.tables import DHCP, FLOATING_IP, network, port, port_address, router, subnet
+from tane.services.network.tables import FLOATING_IP, FOLLOWING, network, port, port_address, router, subnet
 from tane.web.context import Context
-from tane.web.errors import Conflict, NotImplementedHere
+from tane.web.errors import Conflict, Forbidden, NotImplementedHere
 
 
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
@@ -78,8 +80,11 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
         service_types=values.get("service_types") or [],
         allocation_pools=default_pools(cidr, gateway) if pools is None else check_pools(cidr, pools, gateway),
     )
+    refuse_used_ranges(tx, holder, row["cidr"], gateway)
     rows.add(tx, subnet, [{**row, "description": values.get("description") or ""}])
     serve(tx, holder)
+    if holder.external:
+        hold(tx, network_id)
     return str(row["id"])
 
 
@@ -96,13 +101,16 @@ def _refuse_overlap(tx: Tx, network_id: str, cidr: ipaddress.IPv4Network | ipadd
 
 def update(core: Core, ctx: Context, subnet_id: str, values: dict[str, Any]) -> None:
     with core.db.write() as tx:
-        row = require_writable(ctx, rows.get(tx, subnet, subnet_id), no_subnet(subnet_id), "update_subnet")
+        row = _writable(tx, ctx, subnet_id, "update_subnet")
+        holder = rows.get(tx, network, row.network_id)
+        assert holder is not None
         cidr = ipaddress.ip_network(row.cidr)
         gateway = row.gateway_ip
         if "gateway_ip" in values:
             gateway = values["gateway_ip"] = check_gateway(cidr, values["gateway_ip"])
             if gateway != row.gateway_ip:
                 _refuse_gateway_in_use(tx, row)
+                refuse_used_ranges(tx, holder, row.cidr, gateway)
         if "allocation_pools" in values:
             values["allocation_pools"] = check_pools(cidr, values["allocation_pools"] or [], gateway)
         elif "gateway_ip" in values and gateway is not None:
@@ -114,8 +122,19 @@ def update(core: Core, ctx: Context, subnet_id: str, values: dict[str, Any]) -> 
         if "enable_dhcp" in values:
             check_modes(cidr, row.ipv6_ra_mode, row.ipv6_address_mode, enable_dhcp=values["enable_dhcp"])
         rows.change(tx, subnet, subnet_id, values)
-        serve(tx, rows.get(tx, network, row.network_id))
+        serve(tx, holder)
+        if holder.external:
+            hold(tx, holder.id)
         changed(tx)
+
+
+def _writable(tx: Tx, ctx: Context, subnet_id: str, rule: str) -> Row[Any]:
+    """:raises Forbidden: the subnet is one the caller may see, of a shared network. :raises NotFound: it may not."""
+    row = rows.get(tx, subnet, subnet_id)
+    holder = None if row is None else rows.get(tx, network, row.network_id)
+    if row is not None and holder is not None and holder.shared and not ctx.sees(row.project_id):
+        raise Forbidden(f"rule:{rule} is disallowed by policy", type="PolicyNotAuthorized")
+    return require_writable(ctx, row, no_subnet(subnet_id), rule)
 
 
 def _refuse_gateway_in_use(tx: Tx, row: Row[Any]) -> None:
@@ -136,13 +155,13 @@ def _refuse_gateway_in_use(tx: Tx, row: Row[Any]) -> None:
 
 
 def delete(core: Core, ctx: Context, subnet_id: str) -> None:
-    """:raises Conflict: (SubnetInUse) a port other than DHCP's own has an address of it."""
+    """:raises Conflict: (SubnetInUse) a port other than DHCP's own and the gateway has an address of it."""
     with core.db.write() as tx:
-        row = require_writable(ctx, rows.get(tx, subnet, subnet_id), no_subnet(subnet_id), "delete_subnet")
+        row = _writable(tx, ctx, subnet_id, "delete_subnet")
         users = (
             select(port.c.id)
             .join(port_address, port_address.c.port_id == port.c.id)
-            .where(port_address.c.subnet_id == subnet_id, port.c.device_owner != DHCP)
+            .where(port_address.c.subnet_id == subnet_id, port.c.device_owner.not_in(FOLLOWING))
         )
         if tx.first(users.limit(1)) is not None:
             raise Conflict(
@@ -151,6 +170,7 @@ def delete(core: Core, ctx: Context, subnet_id: str) -> None:
                 type="SubnetInUse",
             )
         serve(tx, rows.get(tx, network, row.network_id), without=subnet_id)
+        hold(tx, row.network_id, without=subnet_id)
         rows.remove(tx, subnet, [subnet_id])
         changed(tx)
 

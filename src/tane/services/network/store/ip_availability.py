@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.services.network.tables import network, port_address, subnet
+from tane.services.network.tables import GATEWAY, network, port, port_address, subnet
 
 
 def usage(
@@ -20,7 +20,12 @@ def usage(
     if network_ids is not None:
         networks = networks.where(network.c.id.in_(network_ids))
     found = tx.all(networks)
-    counted = select(port_address.c.subnet_id, func.count().label("used")).group_by(port_address.c.subnet_id)
+    counted = (
+        select(port_address.c.subnet_id, func.count().label("used"))
+        .join(port, port.c.id == port_address.c.port_id)
+        .where(port.c.device_owner != GATEWAY)  # It is no address that was given away.
+        .group_by(port_address.c.subnet_id)
+    )
     used = {row.subnet_id: int(row.used) for row in tx.all(counted)}
     subnets: dict[str, list[Row[Any]]] = {}
     for row in tx.all(select(subnet).order_by(subnet.c.created_at, subnet.c.id)):

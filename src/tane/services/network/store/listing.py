@@ -16,8 +16,17 @@ from tane.services.network.tables import resource_tag
 from tane.web.codec import whole
 from tane.web.context import Context
 from tane.web.errors import BadRequest
+from tane.wire import grammar
 
 Filters = Mapping[str, list[str]]
+_FORMS: Mapping[str, Callable[[str], str]] = {
+    "mac_address": grammar.mac,
+    "cidr": lambda text: str(grammar.network(text)),
+    "remote_ip_prefix": lambda text: str(grammar.interface(text)),
+    **dict.fromkeys(
+        ("ip_address", "gateway_ip", "floating_ip_address", "fixed_ip_address"), lambda text: str(grammar.address(text))
+    ),
+}
 ALMOST_A_SECOND = timedelta(microseconds=999_999)
 TAG_FILTERS = frozenset(("tags", "tags-any", "not-tags", "not-tags-any"))
 
@@ -44,7 +53,12 @@ class Listing:
 
 def own(table: Table) -> Callable[[Context], ColumnElement[bool]]:
     """Visible to its project only."""
-    return lambda ctx: table.c.project_id == ctx.project_id
+    return lambda ctx: mine(table, ctx)
+
+
+def mine(table: Table, ctx: Context) -> ColumnElement[bool]:
+    """What belongs to no project (the ports of gateways) is not the own of a caller without one."""
+    return table.c.project_id == ctx.project_id if ctx.project_id else false()
 
 
 def one(tx: Tx, listing: Listing, ctx: Context, row_id: str) -> Row[Any] | None:
@@ -89,8 +103,16 @@ def _equal(name: str, column: Any, values: list[str]) -> Any:
             false(), *(column.between(moment, moment + ALMOST_A_SECOND) for moment in map(_moment, values) if moment)
         )
     if isinstance(column.type, String):
-        return column.in_(values)
+        return column.in_([canonical(column.name, value) for value in values])
     return true()
+
+
+def canonical(name: str, value: str) -> str:
+    """A filter's value in the form the column keeps: the same address may be written in many ways."""
+    try:
+        return _FORMS[name](value) if name in _FORMS else value
+    except ValueError:
+        return value
 
 
 def _moment(value: str) -> datetime | None:

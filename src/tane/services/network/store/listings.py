@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, or_, select
 
-from tane.services.network.store.listing import Listing, own
+from tane.services.network.store.listing import Listing, canonical, mine, own
 from tane.services.network.tables import (
     floating_ip,
     network,
@@ -21,13 +21,13 @@ from tane.web.errors import BadRequest
 
 
 def _network_visible(ctx: Context) -> ColumnElement[bool]:
-    return or_(network.c.project_id == ctx.project_id, network.c.shared, network.c.external)
+    return or_(mine(network, ctx), network.c.shared, network.c.external)
 
 
 def _subnet_visible(ctx: Context) -> ColumnElement[bool]:
     """Its own, those of its networks and of shared ones; an external network's stay its owner's (as upstream)."""
-    networks = select(network.c.id).where(or_(network.c.project_id == ctx.project_id, network.c.shared))
-    return or_(subnet.c.project_id == ctx.project_id, subnet.c.network_id.in_(networks))
+    networks = select(network.c.id).where(or_(mine(network, ctx), network.c.shared))
+    return or_(mine(subnet, ctx), subnet.c.network_id.in_(networks))
 
 
 def _of_shared(values: list[str]) -> ColumnElement[bool]:
@@ -42,8 +42,8 @@ def _of_external(values: list[str]) -> ColumnElement[bool]:
 
 def _port_visible(ctx: Context) -> ColumnElement[bool]:
     """The condition under which a caller sees a port: its own, or on its own network."""
-    own_networks = select(network.c.id).where(network.c.project_id == ctx.project_id)
-    return or_(port.c.project_id == ctx.project_id, port.c.network_id.in_(own_networks))
+    own_networks = select(network.c.id).where(mine(network, ctx))
+    return or_(mine(port, ctx), port.c.network_id.in_(own_networks))
 
 
 def _by_fixed_ip(values: list[str]) -> ColumnElement[bool]:
@@ -61,7 +61,7 @@ def _by_fixed_ip(values: list[str]) -> ColumnElement[bool]:
         if name == "ip_address_substr" and separator:
             statement = statement.where(port_address.c.ip_address.contains(text, autoescape=True))
         elif name in columns and separator:
-            wanted.setdefault(name, []).append(text)
+            wanted.setdefault(name, []).append(canonical(name, text))
         else:
             raise BadRequest(f"Invalid value '{value}' for the filter fixed_ips.", type="HTTPBadRequest")
     for name, texts in wanted.items():
