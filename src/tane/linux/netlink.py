@@ -20,6 +20,7 @@ _PERMANENT = 0x80
 _STATIC = 0x40
 _SELF = 0x02
 _MASTER = 0x04
+_STICKY = 0x40
 _PROTO_STATIC = 4
 _TABLE_MAIN = 254
 _ONLINK = 4
@@ -91,7 +92,8 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Fdb:
-    """A bridge's static entry for ``mac`` on ``link``, or with ``remote`` the VXLAN's: which host to send it to."""
+    """A bridge's static entry for ``mac`` on ``link``, which no frame from elsewhere moves, or with ``remote`` the
+    VXLAN's: which host to send it to."""
 
     link: str
     mac: str
@@ -170,7 +172,7 @@ class Netlink:
         names = self._names()
         return {
             Neighbour(names[index], text_address(parts[_NDA_DST]), _mac(parts[_NDA_LLADDR]))
-            for index, state, parts in self._neighbour_table(socket.AF_UNSPEC)
+            for index, state, _, parts in self._neighbour_table(socket.AF_UNSPEC)
             if state == _PERMANENT and index in names and _NDA_LLADDR in parts
         }
 
@@ -178,20 +180,21 @@ class Netlink:
         """Static bridge entries and VXLAN destinations."""
         names = self._names()
         found = set()
-        for index, state, parts in self._neighbour_table(socket.AF_BRIDGE):
+        for index, state, flags, parts in self._neighbour_table(socket.AF_BRIDGE):
             if index not in names:
                 continue
             link, mac = names[index], _mac(parts[_NDA_LLADDR])
             if _NDA_DST in parts and state == _PERMANENT:
                 found.add(Fdb(link, mac, text_address(parts[_NDA_DST])))
-            elif _NDA_MASTER in parts and state == _STATIC:
+            elif _NDA_MASTER in parts and state == _STATIC and flags & _STICKY:
                 found.add(Fdb(link, mac))
         return found
 
-    def _neighbour_table(self, family: int) -> Iterator[tuple[int, int, dict[int, bytes]]]:
+    def _neighbour_table(self, family: int) -> Iterator[tuple[int, int, int, dict[int, bytes]]]:
+        """(interface index, state, flags, attributes) of each entry."""
         for body in self._raw.dump(_GETNEIGH, _NEIGH.pack(family, 0, 0, 0, 0)):
-            _, index, state, _, _ = _NEIGH.unpack_from(body)
-            yield index, state, attributes(body[_NEIGH.size :])
+            _, index, state, flags, _ = _NEIGH.unpack_from(body)
+            yield index, state, flags, attributes(body[_NEIGH.size :])
 
     def _names(self) -> dict[int, str]:
         return {index: name for name, index in self._indexes.items()}
@@ -291,7 +294,8 @@ class Netlink:
     def _fdb(self, entry: Fdb) -> dict[str, Any]:
         common = {"family": socket.AF_BRIDGE, "ifindex": self.index(entry.link), "lladdr": entry.mac}
         if entry.remote is None:
-            return {**common, "flags": _MASTER}
+            # A static entry moves to the port its MAC is seen on; a sticky one stays (bridge(8)).
+            return {**common, "flags": _MASTER | _STICKY}
         return {**common, "flags": _SELF, "dst": entry.remote}
 
     def _link(self, command: str, **arguments: Any) -> None:

@@ -27,6 +27,7 @@ def _library() -> ctypes.CDLL:
     library.nft_ctx_new.argtypes = [ctypes.c_uint32]
     library.nft_ctx_free.argtypes = [ctypes.c_void_p]
     library.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    library.nft_ctx_set_dry_run.argtypes = [ctypes.c_void_p, ctypes.c_bool]
     for name in ("nft_ctx_buffer_output", "nft_ctx_buffer_error"):
         getattr(library, name).argtypes = [ctypes.c_void_p]
     for name in ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer"):
@@ -56,6 +57,20 @@ class Nft:
     def run(self, commands: str) -> str:
         """Run commands in ``nft -f`` syntax, all or nothing, and return their output. Raises NftError."""
         self.transactions += 1
+        return self._run(commands)
+
+    def accepts(self, commands: str) -> bool:
+        """Whether :meth:`run` would succeed; nothing is changed."""
+        self._library.nft_ctx_set_dry_run(self._context, True)
+        try:
+            self._run(commands)
+        except NftError:
+            return False
+        finally:
+            self._library.nft_ctx_set_dry_run(self._context, False)
+        return True
+
+    def _run(self, commands: str) -> str:
         with netns.entered(self._namespace):
             result = self._library.nft_run_cmd_from_buffer(self._context, commands.encode())
         # Both buffers are emptied by reading them.

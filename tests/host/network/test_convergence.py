@@ -42,11 +42,12 @@ def traces() -> tuple[list[str], str, str]:
     return run("ip", "netns").split("\n"), " ".join(links), run("nft", "list", "ruleset")
 
 
-def processes_with(text: str) -> list[str]:
+def processes_in(folder: Path) -> list[str]:
+    """Programs that run in a folder of the state's."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdecimal() and text in (entry / "cmdline").read_text():
+            if entry.name.isdecimal() and (entry / "cwd").readlink().is_relative_to(folder):
                 found.append(entry.name)
         except OSError:
             continue
@@ -58,7 +59,7 @@ def ours(settings: NetworkSettings, state: NetworkState) -> list[str]:
     ids = (settings.cloud_id, *(network.id for network in state.networks), *(router.id for router in state.routers))
     namespaces, links, rules = traces()
     found = [name for name in (*namespaces, *links.split()) if any(part in name for part in ids)]
-    return found + processes_with(str(settings.state_dir)) + [part for part in ids if part in rules]
+    return found + processes_in(settings.state_dir) + [part for part in ids if part in rules]
 
 
 async def nobody(port_id: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:

@@ -21,7 +21,8 @@ from tane.agent.documents import (
 )
 from tane.agent.network.plan import NetworkSettings, Plan
 from tane.agent.network.planner import plan
-from tane.agent.network.security import link_local, rule_text, zones
+from tane.agent.network.security import rule_text, zones
+from tane.agent.network.spoofing import link_local
 
 SETTINGS = NetworkSettings(state_dir=Path("/nowhere"), cloud_id="test", local_ip="192.0.2.1")
 

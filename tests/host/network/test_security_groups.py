@@ -10,7 +10,7 @@ from network_lab import OPEN, Guest, Host, Net, inside, on_host
 
 from tane.agent.documents import AddressPair, NetworkState, Port, SecurityGroup, SecurityGroupRule
 from tane.agent.network.plan import NetworkSettings
-from tane.agent.network.security import link_local
+from tane.agent.network.spoofing import link_local
 
 pytestmark = pytest.mark.root
 

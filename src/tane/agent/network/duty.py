@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
+from msgspec import structs
 
-from tane.agent.documents import NetworkApplied, NetworkState
+from tane.agent.documents import NetworkApplied, NetworkState, Port
 from tane.agent.duties import MetadataSource
 from tane.agent.network.engine import Engine
-from tane.agent.network.metadata import MetadataServers, open_socket
-from tane.agent.network.plan import MetadataListener, NetworkSettings
+from tane.agent.network.metadata import Key, MetadataServers, open_socket
+from tane.agent.network.plan import MetadataListener, NetworkSettings, Plan
 from tane.agent.network.planner import plan
 from tane.agent.network.report import Report
+from tane.agent.network.security import Family
 from tane.linux import netns
 
 _log = structlog.get_logger(__name__)
@@ -64,10 +67,25 @@ class LinuxNetwork:
         _log.info("network applied", revision=applied.revision, summary=applied.summary)
         return applied
 
-    def _pass(self, state: NetworkState) -> tuple[Report, list[MetadataListener]]:
+    def _pass(self, state: NetworkState) -> tuple[Report, dict[Key, MetadataListener]]:
         family = self._engine.prepare()
         planned = plan(state, self.settings, family)
-        return self._engine.apply(planned), planned.listeners
+        report = self._engine.apply(planned)
+        if (reason := self._engine.refused) is not None:
+            planned, report = self._without_offenders(state, family, reason)
+        return report, self._engine.places(planned.listeners)
+
+    def _without_offenders(self, state: NetworkState, family: Family, reason: str) -> tuple[Plan, Report]:
+        """Another pass, without the ports whose own rules the kernel refuses: the others' go on working."""
+
+        def accepted(ports: tuple[Port, ...]) -> bool:
+            return self._engine.accepts(plan(structs.replace(state, ports=ports), self.settings, family).rules)
+
+        bad = offenders(state.ports, accepted)
+        rest = tuple(port for port in state.ports if port not in bad)
+        planned = plan(structs.replace(state, ports=rest), self.settings, family)
+        planned.failed |= {port.id: f"its packet filter was refused: {reason}" for port in bad}
+        return planned, self._engine.apply(planned)
 
     async def _open_there(self, listener: MetadataListener) -> socket.socket:
         return await asyncio.get_running_loop().run_in_executor(self._worker, open_socket, listener)
@@ -84,3 +102,13 @@ class LinuxNetwork:
             await self._metadata.stop()
             await asyncio.get_running_loop().run_in_executor(self._worker, self._engine.close)
             self._worker.shutdown()
+
+
+def offenders(ports: tuple[Port, ...], accepted: Callable[[tuple[Port, ...]], bool]) -> list[Port]:
+    """The ports without which ``accepted`` says yes, by halving."""
+    if not ports or accepted(ports):
+        return []
+    if len(ports) == 1:
+        return list(ports)
+    middle = len(ports) // 2
+    return offenders(ports[:middle], accepted) + offenders(ports[middle:], accepted)

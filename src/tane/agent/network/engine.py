@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from pathlib import Path
 
@@ -9,9 +11,11 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from tane.agent.errors import HostError
 from tane.agent.network.dhcp import Dnsmasq
+from tane.agent.network.guard import no_outside_rules
 from tane.agent.network.ledger import Ledger
 from tane.agent.network.links import LinkWorker
-from tane.agent.network.plan import Leg, Link, NetworkSettings, Plan, PortFilter
+from tane.agent.network.metadata import Key
+from tane.agent.network.plan import OUTER, Leg, Link, MetadataListener, Namespace, NetworkSettings, Plan, PortFilter
 from tane.agent.network.report import Report
 from tane.agent.network.security import Family
 from tane.agent.network.spaces import Spaces
@@ -52,6 +56,10 @@ class Engine:
         self._family: Family | None = None
         self._filters: dict[str, PortFilter] | None = None
         self._floating: dict[str, dict[str, str]] = {}
+        self.refused: str | None = None
+        """Why the kernel refused the last plan's packet filter."""
+        # True until it is known that an earlier process left none.
+        self._outside_guarded = True
 
     @property
     def writes(self) -> int:
@@ -86,15 +94,31 @@ class Engine:
         self._make_spaces(plan, report)
         worker = LinkWorker(host, self._spaces, self._settings.local_ip, report)
         # Filters come before the links they filter: what cannot be filtered is not connected.
+        self._disconnect(plan, self._translate(plan, report) | self._guard_outside(plan, report))
         if self._filter(host, plan, report):
             worker.links(plan)
             for name, legs in _legs(plan).items():
                 worker.namespace(name, plan.namespaces.get(name), legs)
             worker.entries(plan)
-        self._translate(plan, report)
         self._serve_dhcp(plan, report)
         self._remove_spaces(plan, report)
         return report
+
+    def accepts(self, rules: str) -> bool:
+        """Whether the kernel would take these rules in the host namespace; it keeps what it has."""
+        return self._spaces.get(self._settings.host_namespace).nft.accepts(rules)
+
+    def places(self, listeners: list[MetadataListener]) -> dict[Key, MetadataListener]:
+        """The listeners whose interface is there, by what tells it from another of its name."""
+        found: dict[Key, MetadataListener] = {}
+        for listener in listeners:
+            # What is missing was told when it could not be made.
+            with contextlib.suppress(LookupError):
+                space = self._spaces.get(listener.namespace)
+                number = os.fstat(space.descriptor).st_ino
+                index = space.netlink.index(listener.device)
+                found[listener.namespace, number, listener.device, index] = listener
+        return found
 
     def teardown(self) -> None:
         """Remove everything of this cloud, also what an earlier process left. Raises HostError with what remains."""
@@ -108,6 +132,8 @@ class Engine:
         self._remove_spaces(Plan(), report)
         with report.blaming(host_name):
             self._spaces.remove(host_name)
+        with report.blaming("outside"):
+            self._unguard_outside()
         self.close()
         self._filters = None
         self._floating.clear()
@@ -143,10 +169,12 @@ class Engine:
 
     def _filter(self, host: Space, plan: Plan, report: Report) -> bool:
         """Security groups and anti-spoofing; False when the kernel refuses them, and then nothing may be connected."""
+        self.refused = None
         try:
             if host.apply_rules(plan.rules):
                 report.done.append(f"replaced the filter of {len(plan.filters)} ports")
         except (NftError, OSError) as error:
+            self.refused = str(error)
             for link in plan.links.values():
                 report.failed.setdefault(link.owner, f"its packet filter was refused: {error}")
             return False
@@ -170,23 +198,63 @@ class Engine:
                 self._filters = new
         return True
 
-    def _translate(self, plan: Plan, report: Report) -> None:
-        """The routers' address translation, and an end to connections translated as it was before."""
+    def _translate(self, plan: Plan, report: Report) -> set[str]:
+        """The rules of the other namespaces, and an end to connections translated as it was before; returns those
+        whose rules the kernel refuses."""
+        refused = set()
         for name, wanted in plan.namespaces.items():
+            refused.add(name)
             with report.blaming(wanted.owner):
                 space = self._spaces.get(name)
                 if wanted.rules and space.apply_rules(wanted.rules):
-                    report.done.append(f"replaced the translation of {name}")
-                new = wanted.floating
-                known = {*self._floating.get(name, {}), *new}
+                    report.done.append(f"replaced the rules of {name}")
+                refused.discard(name)
+                self._forget_translated(space, wanted)
+        return refused
 
-                def stale(connection: Connection, new: dict[str, str] = new, known: set[str] = known) -> bool:
-                    return any(new.get(used) not in connection.addresses for used in known & connection.addresses)
+    def _forget_translated(self, space: Space, wanted: Namespace) -> None:
+        name, new = wanted.name, wanted.floating
+        known = {*self._floating.get(name, {}), *new}
 
-                if self._floating.get(name) != new and (known or name not in self._floating):
-                    if known:
-                        space.conntrack.delete(stale)
-                    self._floating[name] = new
+        def stale(connection: Connection) -> bool:
+            return any(new.get(used) not in connection.addresses for used in known & connection.addresses)
+
+        if self._floating.get(name) != new and (known or name not in self._floating):
+            if known:
+                space.conntrack.delete(stale)
+            self._floating[name] = new
+
+    def _guard_outside(self, plan: Plan, report: Report) -> set[str]:
+        """What the machine refuses from the external networks; like :meth:`_translate`."""
+        name = self._settings.outside_namespace
+        if not plan.outside_rules:
+            with report.blaming("outside"):
+                self._unguard_outside()
+            return set()
+        owners = {link.owner for link in plan.links.values() if link.leg is not None and link.leg.namespace == name}
+        try:
+            self._outside_guarded = True
+            if self._spaces.get(name).apply_rules(plan.outside_rules):
+                report.done.append("replaced the rules for what the external networks reach here")
+        except (NftError, OSError, LookupError) as error:
+            for owner in owners:
+                report.failed.setdefault(owner, f"the machine cannot be guarded from it: {error}")
+            return {name}
+        return set()
+
+    def _unguard_outside(self) -> None:
+        """In a namespace of ours the rules go with it."""
+        if self._outside_guarded and self._settings.outside_namespace == OUTER:
+            self._spaces.get(OUTER).apply_rules(no_outside_rules(self._settings.cloud_id))
+        self._outside_guarded = False
+
+    def _disconnect(self, plan: Plan, refused: set[str]) -> None:
+        """Leave out what leads into namespaces without their rules."""
+        if refused:
+            kept = {n: link for n, link in plan.links.items() if not (link.leg and link.leg.namespace in refused)}
+            plan.links = kept
+            plan.fdb = {entry: owner for entry, owner in plan.fdb.items() if entry.link in kept}
+            plan.dhcp = [server for server in plan.dhcp if server.namespace not in refused]
 
     # ----------------------------------------------------------------------------------------------------- DHCP
 

@@ -1,11 +1,19 @@
-"""The metadata service's sockets and HTTP: guests ask 169.254.169.254, the source address tells which port it is."""
+"""The metadata service's sockets and HTTP: guests ask 169.254.169.254, and get what is theirs.
+
+Which port asks is told by three things a guest cannot choose: the leg the connection came in on (each leg has a socket
+of its own, bound to the interface, so that answers leave by it too), the source address, and the bridge, which lets a
+port ask from its own fixed address and MAC only (:mod:`tane.agent.network.spoofing`). What a router forwarded came in
+on another leg, and no header says who asks.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import http
+import re
 import socket
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -15,8 +23,22 @@ from tane.agent.network.plan import MetadataListener
 from tane.linux import netns
 
 MAX_HEADER_BYTES = 16 * 1024
+MAX_HEADERS = 64
 MAX_BODY_BYTES = 64 * 1024
 IDLE_SECONDS = 30.0
+"""How long a whole request, its answer's way out, or the next request may take."""
+MAX_PER_GUEST = 16
+MAX_CONNECTIONS = 1024
+"""Connections of one leg. One guest has MAX_PER_GUEST of them, and one answer at a time is made for it."""
+
+Key = tuple[str, int, str, int]
+"""Namespace and interface, each by name and number: one made anew under the same name is another one."""
+
+# By these a proxy would tell on whose behalf it asks; there is no proxy before us, so only a guest can have sent them.
+_FORWARDED = re.compile(
+    r"(forwarded|via|x-forwarded.*|x-real-ip|x-instance-.*|x-tenant-.*|x-project-.*|x-network-.*|x-router-.*|x-subnet-.*"
+    r"|x-port-.*|x-ovn-.*|x-metadata-.*|x-user-.*|x-role.*|x-auth-.*|x-service-.*|x-openstack-.*)\Z"
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -28,16 +50,17 @@ class _BadRequest(Exception):
 
 
 def open_socket(listener: MetadataListener) -> socket.socket:
-    """A listening socket inside the listener's namespace. Raises OSError."""
+    """A listening socket of the listener's interface, inside its namespace. Raises OSError."""
     with netns.entered(listener.namespace):
         opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind((listener.address, listener.port))
-        opened.listen(128)
-    except OSError:
-        opened.close()
-        raise
+        try:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, listener.device.encode() + b"\0")
+            opened.bind((listener.address, listener.port))
+            opened.listen(128)
+        except OSError:
+            opened.close()
+            raise
     return opened
 
 
@@ -49,6 +72,8 @@ class MetadataServer:
         self.ports = ports
         self._server: asyncio.Server | None = None
         self._busy: set[asyncio.Task[None]] = set()
+        self._open: Counter[str] = Counter()
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def start(self, listening: socket.socket) -> None:
         self._server = await asyncio.start_server(self._connected, sock=listening, limit=MAX_HEADER_BYTES)
@@ -62,24 +87,39 @@ class MetadataServer:
         await asyncio.gather(*self._busy, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The other side may be gone already.
+        peer = (writer.get_extra_info("peername") or ("",))[0]
+        if self._open[peer] >= MAX_PER_GUEST or self._open.total() >= MAX_CONNECTIONS:
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         if task is not None:
             self._busy.add(task)
             task.add_done_callback(self._busy.discard)
+        self._open[peer] += 1
         try:
-            while await self._exchange(reader, writer):
+            while await self._exchange(peer, reader, writer):
                 pass
         except (ConnectionError, TimeoutError):
-            _log.debug("metadata connection ended", peer=writer.get_extra_info("peername"))
+            _log.debug("metadata connection ended", peer=peer)
+            writer.transport.abort()
         except asyncio.CancelledError:
             # The server stops; the loop's own callback for stream tasks would report a cancelled one as an error.
+            writer.transport.abort()
             return
         finally:
+            self._closed(peer)
             writer.close()
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await writer.wait_closed()
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    def _closed(self, peer: str) -> None:
+        self._open[peer] -= 1
+        if not self._open[peer]:
+            del self._open[peer]
+            self._turns.pop(peer, None)
+
+    async def _exchange(self, peer: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; returns whether the connection stays open."""
         keep = False
         method = ""
@@ -89,7 +129,8 @@ class MetadataServer:
             if request is None:
                 return False
             method, path, keep, headers = request
-            status, kind, body = await self._answer(writer.get_extra_info("peername")[0], method, path, headers)
+            async with self._turns[peer]:
+                status, kind, body = await self._answer(peer, method, path, headers)
         except _BadRequest as error:
             status, kind, body, keep = error.status, "text/plain", f"{error}\n".encode(), False
         head = (
@@ -147,12 +188,16 @@ async def _read_request(reader: asyncio.StreamReader) -> tuple[str, str, bool, d
 
 
 def _headers(fields: list[str]) -> dict[str, str]:
+    """By lower-case name, without those that say on whose behalf the request is."""
+    if len(fields) > MAX_HEADERS:
+        raise _BadRequest(431, "The request has too many header fields.")
     headers: dict[str, str] = {}
     for field in fields:
         name, colon, value = field.partition(":")
         if not colon or not name or name != name.strip():
             raise _BadRequest(400, "A header field is malformed.")
-        headers[name.lower()] = value.strip()
+        if not _FORWARDED.match(name.lower().replace("_", "-")):
+            headers[name.lower()] = value.strip()
     return headers
 
 
@@ -178,16 +223,11 @@ class MetadataServers:
     ) -> None:
         self._source = source
         self._open_there = open_there
-        self._servers: dict[tuple[str, int], MetadataServer] = {}
+        self._servers: dict[Key, MetadataServer] = {}
 
-    async def apply(self, listeners: list[MetadataListener]) -> dict[str, str]:
+    async def apply(self, wanted: dict[Key, MetadataListener]) -> dict[str, str]:
         """Serve exactly these listeners; returns owner → reason for those that cannot be."""
         failed: dict[str, str] = {}
-        wanted: dict[tuple[str, int], MetadataListener] = {}
-        for listener in listeners:
-            # A namespace made anew under the same name is another one: its number tells.
-            if netns.exists(listener.namespace):
-                wanted[listener.namespace, netns.path(listener.namespace).stat().st_ino] = listener
         for gone in self._servers.keys() - wanted.keys():
             await self._servers.pop(gone).stop()
         for key, listener in wanted.items():
@@ -198,10 +238,12 @@ class MetadataServers:
             try:
                 await server.start(await self._open_there(listener))
             except OSError as error:
-                failed[listener.owner] = f"the metadata service cannot listen in {listener.namespace}: {error}"
+                failed[listener.owner] = (
+                    f"the metadata service cannot listen on {listener.device} in {listener.namespace}: {error}"
+                )
                 continue
             self._servers[key] = server
         return failed
 
     async def stop(self) -> None:
-        await self.apply([])
+        await self.apply({})

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from tane.agent.documents import Router
+from tane.agent.network.guard import LINK_LOCAL
 from tane.agent.network.plan import METADATA_ADDRESS, METADATA_PORT, ROUTER_METADATA_PORT, leg_name
 
 TABLE = "tane"
 
 
 def floating_addresses(router: Router) -> dict[str, str]:
-    """Floating address → fixed address; empty without a gateway. Raises ValueError on a malformed address."""
+    """Floating address → fixed address; empty without a gateway."""
     if router.gateway is None:
         return {}
-    return {
-        str(ipaddress.IPv4Address(floating.floating_ip_address)): str(ipaddress.IPv4Address(floating.fixed_ip_address))
-        for floating in router.floating_ips
-    }
+    return {floating.floating_ip_address: floating.fixed_ip_address for floating in router.floating_ips}
 
 
 def nat_rules(router: Router, floating: dict[str, str]) -> str:
@@ -34,10 +30,9 @@ def nat_rules(router: Router, floating: dict[str, str]) -> str:
         *_map("to_floating", {fixed: address for address, fixed in floating.items()}),
         "chain prerouting { type nat hook prerouting priority dstnat; policy accept;",
         f'iifname "qr-*" ip daddr {METADATA_ADDRESS} tcp dport {METADATA_PORT} redirect to :{ROUTER_METADATA_PORT}',
+        # The first packet of each connection comes by here: the next one is a first one again.
+        f"ip daddr {LINK_LOCAL} drop",
         "dnat to ip daddr map @to_fixed",
-        "}",
-        "chain input { type filter hook input priority filter; policy accept;",
-        f'iifname != "qr-*" tcp dport {ROUTER_METADATA_PORT} drop',
         "}",
         "chain postrouting { type nat hook postrouting priority srcnat; policy accept;",
         *_source_rules(router),

@@ -20,13 +20,14 @@ OUTER = ""
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
     """What a host's network is told once: its folder, the cloud's short name (at most 6 characters, unique among the
-    clouds of the machine), the address its tunnels start from (None: no tunnels), and whether the external networks are
-    reachable from the machine itself or end in a namespace."""
+    clouds of the machine), the address its tunnels start from (None: no tunnels), whether the external networks are
+    reachable from the machine itself or end in a namespace, and the machine's TCP ports that the cloud offers there."""
 
     state_dir: Path
     cloud_id: str
     local_ip: str | None = None
     host_link: bool = True
+    offered_ports: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.cloud_id.isalnum() and self.cloud_id.isascii() and len(self.cloud_id) <= 6):
@@ -131,10 +132,12 @@ class DhcpServer:
 
 @dataclass(frozen=True, slots=True)
 class MetadataListener:
-    """Where guests of some networks reach the metadata service; ``ports``: source address → port id."""
+    """Where guests of one network reach the metadata service: requests that come in on ``device``, and nothing else,
+    are of the network's ports on this host. ``ports``: source address → port id."""
 
     namespace: str
     owner: str
+    device: str
     address: str
     port: int
     ports: dict[str, str]
@@ -161,4 +164,6 @@ class Plan:
     namespaces: dict[str, Namespace] = field(default_factory=dict)
     dhcp: list[DhcpServer] = field(default_factory=list)
     listeners: list[MetadataListener] = field(default_factory=list)
+    outside_rules: str = ""
+    """What the machine refuses from the external networks; empty when none ends here."""
     failed: dict[str, str] = field(default_factory=dict)

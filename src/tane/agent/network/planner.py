@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -18,7 +17,9 @@ from tane.agent.documents import (
     RouterInterface,
     SecurityGroup,
 )
+from tane.agent.network import intake
 from tane.agent.network.dhcp import plan_dhcp
+from tane.agent.network.guard import dhcp_rules, outside_rules, router_rules
 from tane.agent.network.nat import floating_addresses, nat_rules
 from tane.agent.network.plan import (
     METADATA_ADDRESS,
@@ -39,10 +40,7 @@ from tane.agent.network.plan import (
 )
 from tane.agent.network.security import Family, plan_security, zones
 from tane.linux.netlink import BridgePort, Fdb, Neighbour, Route
-
-_DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
-_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-_MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
+from tane.wire import grammar
 
 ROUTER_SYSCTLS = {
     "net.ipv4.ip_forward": "1",
@@ -52,10 +50,19 @@ ROUTER_SYSCTLS = {
     "net.ipv4.conf.default.rp_filter": "0",
     "net.ipv4.conf.all.send_redirects": "0",
     "net.ipv4.conf.default.send_redirects": "0",
+    "net.ipv4.conf.all.accept_redirects": "0",
+    "net.ipv4.conf.default.accept_redirects": "0",
+    "net.ipv4.conf.all.accept_source_route": "0",
+    "net.ipv4.conf.default.accept_source_route": "0",
     "net.ipv6.conf.all.forwarding": "1",
     "net.ipv6.conf.default.accept_ra": "0",
 }
-DHCP_SYSCTLS = {"net.ipv4.ip_forward": "0", "net.ipv6.conf.default.accept_ra": "0"}
+DHCP_SYSCTLS = {
+    "net.ipv4.ip_forward": "0",
+    "net.ipv6.conf.default.accept_ra": "0",
+    "net.ipv4.conf.all.accept_redirects": "0",
+    "net.ipv4.conf.default.accept_redirects": "0",
+}
 
 
 def plan(state: NetworkState, settings: NetworkSettings, family: Family) -> Plan:
@@ -77,11 +84,15 @@ class _Planner:
         self._plan = Plan()
         self._networks: dict[str, Network] = {}
         self._ports: dict[str, Port] = {}
+        self._members: dict[str, list[Port]] = {}
+        self._remotes: dict[str, list[RemotePort]] = {}
+        self._sources: dict[str, dict[str, str]] = {}
 
     def plan(self, family: Family) -> Plan:
         state = self._state
         self._each(state.networks, self._network, lambda network: network.id)
         self._each(state.ports, self._port, lambda port: port.id)
+        self._own_macs()
         self._each(state.remote_ports, self._remote_port, lambda remote: remote.network_id)
         running = [router for router in state.routers if router.admin_state_up]
         self._each(running, self._router, lambda router: router.id)
@@ -98,12 +109,14 @@ class _Planner:
             except ValueError as error:
                 self._plan.failed[owner(item)] = str(error)
 
+    def _tell(self, owner: str, reason: str) -> None:
+        """A part of something is left out."""
+        self._plan.failed.setdefault(owner, reason)
+
     # ------------------------------------------------------------------------------------------------ networks
 
-    def _network(self, network: Network) -> None:
-        _check_id(network.id)
-        for subnet in network.subnets:
-            ipaddress.ip_network(subnet.cidr)
+    def _network(self, document: Network) -> None:
+        network = intake.network(document, self._tell)
         mac = derived_mac(network.id)
         self._add(Link(network.id, bridge_name(network.id), "bridge", network.mtu, mac=mac))
         self._networks[network.id] = network
@@ -119,18 +132,10 @@ class _Planner:
             raise _Nonsense(f"its interface {link.name} has the same name as that of {other}")
         self._plan.links[link.name] = link
 
-    def _port(self, port: Port) -> None:
-        _check_id(port.id)
-        _check_mac(port.mac_address)
-        if not _DEVICE.fullmatch(port.device):
-            raise _Nonsense(f"{port.device!r} cannot be the name of an interface")
-        for fixed in port.fixed_ips:
-            ipaddress.ip_address(fixed.ip_address)
-        for pair in port.allowed_address_pairs:
-            ipaddress.ip_network(pair.ip_address, strict=False)
-            _check_mac(pair.mac_address)
+    def _port(self, document: Port) -> None:
+        port = intake.port(document)
         bridge = self._bridge(port.network_id)
-        macs = {port.mac_address.lower(), *(pair.mac_address.lower() for pair in port.allowed_address_pairs)}
+        macs = {port.mac_address, *(pair.mac_address for pair in port.allowed_address_pairs)}
         # Only a guest that can have no other MAC than its own needs neither learning nor flooding.
         single = port.port_security_enabled and len(macs) == 1
         link = Link(
@@ -142,12 +147,21 @@ class _Planner:
             port=BridgePort(bridge, learning=not single, flood_unknown=not single),
         )
         self._add(link)
-        if single:
-            self._plan.fdb[Fdb(port.device, port.mac_address.lower())] = port.id
         self._ports[port.id] = port
+        self._members.setdefault(port.network_id, []).append(port)
 
-    def _remote_port(self, remote: RemotePort) -> None:
-        _check_mac(remote.mac_address)
+    def _own_macs(self) -> None:
+        """Entries that no port which learns can take away, for MACs that one port alone may send as."""
+        claims: Counter[tuple[str, str]] = Counter()
+        for port in self._ports.values():
+            macs = {port.mac_address, *(pair.mac_address for pair in port.allowed_address_pairs)}
+            claims.update((port.network_id, mac) for mac in macs)
+        for port in self._ports.values():
+            if claims[port.network_id, port.mac_address] == 1:
+                self._plan.fdb[Fdb(port.device, port.mac_address)] = port.id
+
+    def _remote_port(self, document: RemotePort) -> None:
+        remote = intake.remote_port(document)
         bridge, local_ip = self._bridge(remote.network_id), self._settings.local_ip
         if local_ip is None:
             raise _Nonsense("it has ports on other hosts, and this host has no local_ip for the tunnel to them")
@@ -155,31 +169,40 @@ class _Planner:
         if name not in self._plan.links:
             quiet = BridgePort(bridge, learning=False, flood_unknown=False, flood_broadcast=False, neigh_suppress=True)
             self._add(Link(network.id, name, "vxlan", network.mtu, port=quiet, vni=network.segment_id))
-        mac = remote.mac_address.lower()
-        self._plan.fdb[Fdb(name, mac, str(ipaddress.ip_address(remote.host_ip)))] = network.id
+        mac = remote.mac_address
+        self._plan.fdb[Fdb(name, mac, remote.host_ip)] = network.id
         self._plan.fdb[Fdb(name, mac)] = network.id
         for ip in remote.ip_addresses:
-            self._plan.neighbours[Neighbour(bridge, str(ipaddress.ip_address(ip)), mac)] = network.id
+            self._plan.neighbours[Neighbour(bridge, ip, mac)] = network.id
+        self._remotes.setdefault(network.id, []).append(remote)
 
     def _leg(self, owner: str, port_id: str, network_id: str, leg: Leg) -> None:
         """Connect another namespace to a network by a veth pair."""
-        _check_id(port_id)
-        _check_mac(leg.mac)
         name, mtu = leg_name("tap", port_id), self._networks[network_id].mtu
         port = BridgePort(bridge_name(network_id), learning=False, flood_unknown=False)
         self._add(Link(owner, name, "veth", mtu, port=port, leg=leg))
-        self._plan.fdb[Fdb(name, leg.mac.lower())] = owner
+        self._plan.fdb[Fdb(name, leg.mac)] = owner
+
+    def _listen(self, space: Namespace, network_id: str, device: str, address: str, port: int) -> None:
+        """Serve metadata on a leg, to the ports of its network on this host and nobody else."""
+        if network_id not in self._sources:
+            members = self._members.get(network_id, ())
+            pairs = [(fixed.ip_address, member.id) for member in members for fixed in member.fixed_ips]
+            times = Counter(ip for ip, _ in pairs)
+            # An address of two ports would tell the one's secrets to the other.
+            self._sources[network_id] = {ip: port_id for ip, port_id in pairs if times[ip] == 1}
+        sources = self._sources[network_id]
+        self._plan.listeners.append(MetadataListener(space.name, space.owner, device, address, port, sources))
 
     # ------------------------------------------------------------------------------------------------- routers
 
-    def _router(self, router: Router) -> None:
-        _check_id(router.id)
+    def _router(self, document: Router) -> None:
+        router = intake.router(document, self._tell)
         legs: list[RouterInterface | RouterGateway] = [*router.interfaces]
         if router.gateway is not None:
             legs.append(router.gateway)
         for leg in legs:
             self._bridge(leg.network_id)
-            _check_mac(leg.mac_address)
         floating = floating_addresses(router)
         if router.gateway is None:
             for unreachable in router.floating_ips:
@@ -188,23 +211,15 @@ class _Planner:
             router_namespace(router.id),
             router.id,
             sysctls=dict(ROUTER_SYSCTLS),
-            rules=nat_rules(router, floating),
+            rules=nat_rules(router, floating) + router_rules(),
             floating=floating,
         )
         for route in router.routes:
-            destination = str(ipaddress.ip_network(route.destination, strict=False))
-            space.routes[Route(destination, str(ipaddress.ip_address(route.nexthop)))] = router.id
+            space.routes[Route(route.destination, route.nexthop)] = router.id
         self._router_interfaces(router, space)
         if router.gateway is not None:
             self._router_gateway(router.gateway, space)
         self._plan.namespaces[space.name] = space
-        sources = {
-            fixed.ip_address: port.id
-            for port in self._ports.values()
-            for fixed in port.fixed_ips
-            if any(port.network_id == leg.network_id for leg in router.interfaces)
-        }
-        self._plan.listeners.append(MetadataListener(space.name, router.id, "0.0.0.0", ROUTER_METADATA_PORT, sources))
 
     def _router_interfaces(self, router: Router, space: Namespace) -> None:
         by_port: dict[str, list[RouterInterface]] = {}
@@ -214,27 +229,22 @@ class _Planner:
             name, first = leg_name("qr-", port_id), interfaces[0]
             addresses = tuple(_with_prefix(interface) for interface in interfaces)
             self._leg(router.id, port_id, first.network_id, Leg(space.name, name, first.mac_address, addresses))
+            self._listen(space, first.network_id, name, "0.0.0.0", ROUTER_METADATA_PORT)
             for interface in interfaces:
-                subnet = ipaddress.ip_interface(_with_prefix(interface)).network
+                subnet = grammar.interface(_with_prefix(interface)).network
                 for ip, mac in self._neighbours(interface.network_id):
-                    if ipaddress.ip_address(ip) in subnet:
+                    if grammar.address(ip) in subnet:
                         space.neighbours[Neighbour(name, ip, mac)] = router.id
 
     def _neighbours(self, network_id: str) -> list[tuple[str, str]]:
         """(address, MAC) of every port of the network in the whole cloud: a router need not ask for them."""
         local = [
-            (fixed.ip_address, port.mac_address.lower())
-            for port in self._ports.values()
-            if port.network_id == network_id
+            (fixed.ip_address, port.mac_address)
+            for port in self._members.get(network_id, ())
             for fixed in port.fixed_ips
         ]
-        remote = [
-            (ip, port.mac_address.lower())
-            for port in self._state.remote_ports
-            if port.network_id == network_id
-            for ip in port.ip_addresses
-        ]
-        return [(str(ipaddress.ip_address(ip)), mac) for ip, mac in local + remote]
+        remote = [(ip, port.mac_address) for port in self._remotes.get(network_id, ()) for ip in port.ip_addresses]
+        return local + remote
 
     def _router_gateway(self, gateway: RouterGateway, space: Namespace) -> None:
         name = leg_name("qg-", gateway.port_id)
@@ -242,25 +252,22 @@ class _Planner:
         leg = Leg(space.name, name, gateway.mac_address, tuple(dict.fromkeys(addresses)), announce=True)
         self._leg(space.owner, gateway.port_id, gateway.network_id, leg)
         if gateway.next_hop is not None:
-            hop = ipaddress.ip_address(gateway.next_hop)
-            everything = "0.0.0.0/0" if hop.version == 4 else "::/0"
-            space.routes[Route(everything, str(hop), name)] = space.owner
+            everything = "::/0" if ":" in gateway.next_hop else "0.0.0.0/0"
+            space.routes[Route(everything, gateway.next_hop, name)] = space.owner
 
-    def _external(self, external: ExternalNetwork) -> None:
+    def _external(self, document: ExternalNetwork) -> None:
+        external = intake.external(document)
         bridge = self._bridge(external.network_id)
-        address = f"{ipaddress.ip_address(external.gateway_ip)}/{ipaddress.ip_network(external.cidr).prefixlen}"
+        address = f"{external.gateway_ip}/{grammar.network(external.cidr).prefixlen}"
         outside = self._settings.outside_namespace
-        name = f"ex{external.network_id[:13]}"
-        leg = Leg(
-            outside,
-            self._settings.outside_leg(external.network_id),
-            derived_mac(f"outside of {external.network_id}"),
-            (address,),
-        )
+        name, mac = f"ex{external.network_id[:13]}", derived_mac(f"outside of {external.network_id}")
+        leg = Leg(outside, self._settings.outside_leg(external.network_id), mac, (address,))
         if any(link.leg and link.leg.name == leg.name for link in self._plan.links.values()):
             raise _Nonsense(f"another external network has the host's interface {leg.name} already")
         mtu = self._networks[external.network_id].mtu
         self._add(Link(external.network_id, name, "veth", mtu, port=BridgePort(bridge), leg=leg))
+        self._plan.fdb[Fdb(name, mac)] = external.network_id
+        self._plan.outside_rules = outside_rules(self._settings.cloud_id, self._settings.offered_ports)
         if outside:
             self._plan.namespaces.setdefault(outside, Namespace(outside, external.network_id))
 
@@ -270,46 +277,39 @@ class _Planner:
         port = network.dhcp_port
         if port is None:
             return
-        _check_mac(port.mac_address)
-        prefixes = {subnet.id: ipaddress.ip_network(subnet.cidr).prefixlen for subnet in network.subnets}
+        prefixes = {subnet.id: grammar.network(subnet.cidr).prefixlen for subnet in network.subnets}
         addresses = [
             f"{fixed.ip_address}/{prefixes[fixed.subnet_id]}" for fixed in port.fixed_ips if fixed.subnet_id in prefixes
         ]
-        space = Namespace(dhcp_namespace(network.id), network.id, sysctls=dict(DHCP_SYSCTLS))
+        space = Namespace(dhcp_namespace(network.id), network.id, sysctls=dict(DHCP_SYSCTLS), rules=dhcp_rules(network))
         leg = Leg(space.name, leg_name("ns-", port.id), port.mac_address, (*addresses, f"{METADATA_ADDRESS}/32"))
-        members = [member for member in self._ports.values() if member.network_id == network.id]
-        server = plan_dhcp(network, port, members)
+        server = plan_dhcp(network, port, self._members.get(network.id, ()))
         self._leg(network.id, port.id, network.id, leg)
         self._plan.namespaces[space.name] = space
         if server is not None:
             self._plan.dhcp.append(server)
-        sources = {fixed.ip_address: member.id for member in members for fixed in member.fixed_ips}
-        self._plan.listeners.append(MetadataListener(space.name, network.id, METADATA_ADDRESS, METADATA_PORT, sources))
+        self._listen(space, network.id, leg.name, METADATA_ADDRESS, METADATA_PORT)
 
     def _security(self, family: Family) -> None:
         groups: dict[str, SecurityGroup] = {}
-        for group in self._state.security_groups:
+        for document in self._state.security_groups:
             try:
-                for member in group.members:
-                    ipaddress.ip_network(member, strict=False)
-                groups[group.id] = group
+                group = intake.group(document, self._tell)
             except ValueError as error:
-                self._plan.failed[group.id] = str(error)
+                self._plan.failed[document.id] = str(error)
+            else:
+                groups[group.id] = group
         zone_of = zones((network.id, network.segment_id) for network in self._networks.values())
-        security = plan_security(self._ports.values(), groups, zone_of, family)
+        servers = [
+            leg_name("tap", network.dhcp_port.id)
+            for network in self._networks.values()
+            if network.dhcp_port is not None and dhcp_namespace(network.id) in self._plan.namespaces
+        ]
+        security = plan_security(self._ports.values(), groups, zone_of, family, servers)
         self._plan.rules, self._plan.filters = security.rules, security.filters
-        self._plan.failed |= security.failed
-
-
-def _check_id(identifier: str) -> None:
-    if not _ID.fullmatch(identifier):
-        raise _Nonsense(f"{identifier!r} is not a resource id")
-
-
-def _check_mac(mac: str) -> None:
-    if not _MAC.fullmatch(mac):
-        raise _Nonsense(f"{mac!r} is not a MAC address")
+        for owner, reason in security.failed.items():
+            self._tell(owner, reason)
 
 
 def _with_prefix(leg: RouterInterface | RouterGateway) -> str:
-    return str(ipaddress.ip_interface(f"{leg.ip_address}/{leg.prefixlen}"))
+    return str(grammar.interface(f"{leg.ip_address}/{leg.prefixlen}"))

@@ -1,9 +1,10 @@
-"""Security groups and anti-spoofing as nftables text. Pure: documents in, text out.
+"""Security groups as nftables text. Pure: documents in, text out.
 
-The bridge table checks what a port may send as, and marks a frame with the port it came from (upper half) and the port
-it goes to (lower half). The filter table tracks connections, in a zone of its own per network so that tenants may use
-the same addresses, and lets the marked ports' groups decide. Where the kernel tracks connections in the bridge family
-the filter table is of that family; else it is of the inet family, which sees bridged frames through br_netfilter.
+The bridge table checks what a port may send (:mod:`tane.agent.network.spoofing`), and marks a frame with the port it
+came from (upper half) and the port it goes to (lower half). The filter table tracks connections, in a zone of its own
+per network so that tenants may use the same addresses, and lets the marked ports' groups decide. Where the kernel
+tracks connections in the bridge family the filter table is of that family; else it is of the inet family, which sees
+bridged frames through br_netfilter.
 
 Packets of a connection's original direction are judged by the groups every time, also when the connection is
 established; only replies pass by its state. So a rule that is gone stops its connections at once.
@@ -12,13 +13,14 @@ established; only replies pass by its state. So a rule that is gone stops its co
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from tane.agent.documents import PROTOCOLS, Port, SecurityGroup, SecurityGroupRule
 from tane.agent.network.plan import PortFilter, bridge_name
+from tane.agent.network.spoofing import SERVER, bindings, marking_rules, spoof_rules
+from tane.wire import grammar
 
 Family = Literal["bridge", "inet"]
 TABLE = "tane"
@@ -26,17 +28,20 @@ TABLE = "tane"
 _WITH_PORTS = {6, 17, 33, 132, 136}
 _ICMP = {"IPv4": 1, "IPv6": 58}
 
-# What a guest cannot live without, whatever its groups say: DHCP, and IPv6 neighbour and router discovery.
+_TO_SERVER = f"meta mark & 0x0000ffff == {SERVER:#x}"
+_FROM_SERVER = f"meta mark & 0xffff0000 == {SERVER << 16:#x}"
+# What a guest cannot live without, whatever its groups say: DHCP with its network's own server, and IPv6 neighbour and
+# router discovery.
 _BASE = {
     "egress": (
-        "udp sport 68 udp dport 67 accept",
-        "udp sport 546 udp dport 547 accept",
-        "icmpv6 type { 131, 132, 133, 135, 136, 143 } accept",
+        f"udp sport 68 udp dport 67 {_TO_SERVER} accept",
+        f"udp sport 546 udp dport 547 {_TO_SERVER} accept",
+        "icmpv6 type { 133, 135, 136 } accept",
     ),
     "ingress": (
-        "udp sport 67 udp dport 68 accept",
-        "udp sport 547 udp dport 546 accept",
-        "icmpv6 type { 130, 134, 135, 136 } accept",
+        f"udp sport 67 udp dport 68 {_FROM_SERVER} accept",
+        f"udp sport 547 udp dport 546 {_FROM_SERVER} accept",
+        "icmpv6 type { 134, 135, 136 } accept",
     ),
 }
 
@@ -61,21 +66,20 @@ def zones(network_ids: Iterable[tuple[str, int]]) -> dict[str, int]:
     return {network_id: zone for zone, network_id in taken.items()}
 
 
-def link_local(mac: str) -> str:
-    """The IPv6 link-local address a guest makes of its MAC address (RFC 4291, appendix A)."""
-    octets = bytearray.fromhex(mac.replace(":", ""))
-    octets[0] ^= 2
-    return str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + bytes(octets[:3]) + b"\xff\xfe" + bytes(octets[3:])))
-
-
 def plan_security(
-    ports: Iterable[Port], groups: Mapping[str, SecurityGroup], zone_of: Mapping[str, int], family: Family
+    ports: Iterable[Port],
+    groups: Mapping[str, SecurityGroup],
+    zone_of: Mapping[str, int],
+    family: Family,
+    servers: Iterable[str] = (),
 ) -> SecurityPlan:
-    """The rules of all ``ports`` of the host; ``zone_of`` has every network of the host."""
-    secured = sorted((port for port in ports if port.port_security_enabled), key=lambda port: port.id)
+    """The rules of all ``ports`` of the host; ``zone_of`` has every network of the host, ``servers`` are the devices of
+    the networks' DHCP servers."""
+    every = sorted(ports, key=lambda port: port.id)
+    secured = [port for port in every if port.port_security_enabled]
     marks = {port.id: number for number, port in enumerate(secured, start=1)}
-    if len(marks) > 0xFFFF:
-        raise ValueError("one host cannot filter more than 65535 ports")
+    if len(marks) >= SERVER:
+        raise ValueError(f"one host cannot filter more than {SERVER - 1} ports")
     chains, failed = _group_chains(secured, groups)
     sets = _member_sets(chains, groups)
     digests = _group_digests(secured, groups)
@@ -85,8 +89,8 @@ def plan_security(
             f"table bridge {TABLE}",
             f"delete table bridge {TABLE}",
             f"table bridge {TABLE} {{",
-            *_spoof_rules(secured),
-            *_marking_rules(secured, marks),
+            *spoof_rules(every, secured),
+            *marking_rules(secured, marks, servers),
             *(() if family == "bridge" else ("}", f"table inet {TABLE}", f"delete table inet {TABLE}")),
             *(() if family == "bridge" else (f"table inet {TABLE} {{",)),
             *_filter_rules(secured, marks, zone_of, family),
@@ -97,85 +101,6 @@ def plan_security(
         ]
     )
     return SecurityPlan(text, filters, failed)
-
-
-# --------------------------------------------------------------------------------------------------- anti-spoofing
-
-
-def _bindings(port: Port) -> list[tuple[str, str]]:
-    """(MAC, address or prefix) pairs the port may send as."""
-    pairs = [(port.mac_address, fixed.ip_address) for fixed in port.fixed_ips]
-    pairs += [(pair.mac_address, pair.ip_address) for pair in port.allowed_address_pairs]
-    pairs += [(mac, link_local(mac)) for mac in sorted({port.mac_address, *(mac for mac, _ in pairs)})]
-    return list(
-        dict.fromkeys((mac.lower(), str(ipaddress.ip_network(address, strict=False))) for mac, address in pairs)
-    )
-
-
-def _set(name: str, kind: str, elements: Iterable[str], flags: str = "") -> list[str]:
-    listed = ", ".join(elements)
-    return [f"set {name} {{ type {kind};{flags}" + (f" elements = {{ {listed} }}" if listed else "") + " }"]
-
-
-def _spoof_rules(secured: list[Port]) -> list[str]:
-    bindings = [(port.device, mac, address) for port in secured for mac, address in _bindings(port)]
-    macs = dict.fromkeys((device, mac) for device, mac, _ in bindings)
-    v4 = [f'"{device}" . {mac} . {address}' for device, mac, address in bindings if ":" not in address]
-    v6 = [f'"{device}" . {mac} . {address}' for device, mac, address in bindings if ":" in address]
-    return [
-        *_set("secured", "ifname", (f'"{port.device}"' for port in secured)),
-        *_set("macs", "ifname . ether_addr", (f'"{device}" . {mac}' for device, mac in macs)),
-        *_set("ipv4", "ifname . ether_addr . ipv4_addr", v4, " flags interval;"),
-        *_set("ipv6", "ifname . ether_addr . ipv6_addr", v6, " flags interval;"),
-        "counter spoofed { }",
-        "chain refuse { counter name spoofed drop; }",
-        "chain spoof {",
-        "iifname . ether saddr != @macs goto refuse",
-        "ether type arp goto spoof_arp",
-        "ether type ip goto spoof_ipv4",
-        "ether type ip6 goto spoof_ipv6",
-        "goto refuse",
-        "}",
-        "chain spoof_arp {",
-        "iifname . arp saddr ether . arp saddr ip @ipv4 return",
-        "arp saddr ip 0.0.0.0 iifname . arp saddr ether @macs return",
-        "goto refuse",
-        "}",
-        "chain spoof_ipv4 {",
-        "udp sport 67 udp dport 68 goto refuse",
-        "iifname . ether saddr . ip saddr @ipv4 return",
-        "ip saddr 0.0.0.0 udp sport 68 udp dport 67 return",
-        "goto refuse",
-        "}",
-        "chain spoof_ipv6 {",
-        "icmpv6 type nd-router-advert goto refuse",
-        "udp sport 547 udp dport 546 goto refuse",
-        "iifname . ether saddr . ip6 saddr @ipv6 return",
-        "ip6 saddr :: icmpv6 type { 131, 132, 135, 143 } return",
-        "goto refuse",
-        "}",
-    ]
-
-
-def _marking_rules(secured: list[Port], marks: Mapping[str, int]) -> list[str]:
-    arriving = ", ".join(f'"{port.device}" : goto in_{marks[port.id]}' for port in secured)
-    leaving = ", ".join(f'"{port.device}" : goto out_{marks[port.id]}' for port in secured)
-    lines = []
-    for number in marks.values():
-        lines.append(f"chain in_{number} {{ meta mark set {number << 16:#x}; }}")
-        lines.append(f"chain out_{number} {{ meta mark set meta mark | {number:#x}; }}")
-    lines += [
-        "chain prerouting { type filter hook prerouting priority -300; policy accept;",
-        "meta mark set 0",
-        "iifname @secured jump spoof",
-        *([f"iifname vmap {{ {arriving} }}"] if arriving else []),
-        "}",
-        "chain forward_mark { type filter hook forward priority -200; policy accept;",
-        "meta mark set meta mark & 0xffff0000",
-        *([f"oifname vmap {{ {leaving} }}"] if leaving else []),
-        "}",
-    ]
-    return lines
 
 
 # --------------------------------------------------------------------------------------------------------- groups
@@ -196,9 +121,11 @@ def _filter_rules(
         verdicts = ", ".join(f"{marks[port.id] << shift:#x} : goto {prefix}_{marks[port.id]}" for port in secured)
         lines += [
             f"chain {direction} {{ type filter hook forward priority {priority}; policy accept;",
+            # ARP has no connections, and is judged as it comes in.
+            *(["ether type arp accept"] if family == "bridge" else []),
             # A frame between ports that are not filtered here, such as a distributed router's, may be half of a
             # connection whose other half this host never sees: not its business.
-            f"meta mark & {mask:#010x} == 0 accept",
+            f"meta mark & {mask:#010x} {{ 0, {SERVER << shift:#x} }} accept",
             "ct state established ct direction reply accept",
             "ct state related accept",
             "ct state invalid drop",
@@ -252,7 +179,7 @@ def rule_text(rule: SecurityGroupRule, groups: Mapping[str, SecurityGroup]) -> s
     side = "saddr" if rule.direction == "ingress" else "daddr"
     network = "ip" if rule.ethertype == "IPv4" else "ip6"
     if rule.remote_ip_prefix is not None:
-        prefix = ipaddress.ip_network(rule.remote_ip_prefix, strict=False)
+        prefix = grammar.network(rule.remote_ip_prefix)
         if f"IPv{prefix.version}" != rule.ethertype:
             raise ValueError(f"the rule's prefix {rule.remote_ip_prefix} is not {rule.ethertype}")
         if prefix.prefixlen:
@@ -270,6 +197,10 @@ def _protocol_match(rule: SecurityGroupRule) -> list[str]:
         return []
     parts = [f"meta l4proto {number}"]
     low, high = rule.port_range_min, rule.port_range_max
+    highest = 0xFF if number == _ICMP[rule.ethertype] else 0xFFFF
+    for bound in (low, high):
+        if bound is not None and not 0 <= bound <= highest:
+            raise ValueError(f"the rule's bound {bound} is not between 0 and {highest}")
     if number == _ICMP[rule.ethertype]:
         name = "icmp" if number == 1 else "icmpv6"
         parts += [f"{name} type {low}"] if low is not None else []
@@ -300,7 +231,7 @@ def _protocol_number(rule: SecurityGroupRule) -> int | None:
 
 
 def _members(group: SecurityGroup, ethertype: str) -> list[str]:
-    networks = {ipaddress.ip_network(member, strict=False) for member in group.members}
+    networks = {grammar.network(member) for member in group.members}
     return sorted(str(network) for network in networks if f"IPv{network.version}" == ethertype)
 
 
@@ -312,7 +243,9 @@ def _member_sets(chains: Mapping[str, list[str]], groups: Mapping[str, SecurityG
         for ethertype, kind in (("IPv4", "ipv4_addr"), ("IPv6", "ipv6_addr")):
             name = _member_set(group.id, ethertype)
             if name in used:
-                lines += _set(name, kind, _members(group, ethertype), " flags interval; auto-merge;")
+                listed = ", ".join(_members(group, ethertype))
+                elements = f" elements = {{ {listed} }}" if listed else ""
+                lines.append(f"set {name} {{ type {kind}; flags interval; auto-merge;{elements} }}")
     return lines
 
 
@@ -330,4 +263,4 @@ def _group_digests(ports: Iterable[Port], groups: Mapping[str, SecurityGroup]) -
 def _port_filter(port: Port, digests: Mapping[str, str], zone: int) -> PortFilter:
     own = [digests[group_id] for group_id in port.security_group_ids if group_id in digests]
     addresses = frozenset(fixed.ip_address for fixed in port.fixed_ips)
-    return PortFilter(zone, addresses, _short(repr((own, _bindings(port)))))
+    return PortFilter(zone, addresses, _short(repr((own, bindings(port)))))

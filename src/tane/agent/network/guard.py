@@ -1,0 +1,102 @@
+"""What may reach a host's own network stacks, as nftables text: the namespaces of routers and DHCP servers, and the
+machine itself by its legs in the external networks. Pure: documents in, text out.
+
+Everything that is not named here is refused, so that a listener on a wildcard address, ours or the machine's, is no way
+in. Frames between guests do not come by here (:mod:`tane.agent.network.spoofing`), nor does what is forwarded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tane.agent.documents import Network
+from tane.agent.network.plan import METADATA_ADDRESS, METADATA_PORT, ROUTER_METADATA_PORT
+
+TABLE = "tane_guard"
+LINK_LOCAL = "169.254.0.0/16"
+"""Never forwarded (RFC 3927, section 2.7): behind the machine's gateway may be another cloud's metadata service."""
+
+# What keeps IP itself working: errors of connections we have, and neighbours of IPv6.
+_ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem } accept"
+_ERRORS_6 = "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept"
+_ECHO = "icmp type echo-request accept"
+_ECHO_6 = "icmpv6 type { echo-request, nd-neighbor-solicit, nd-neighbor-advert } accept"
+
+
+def _table(name: str, *lines: str) -> str:
+    return "\n".join([f"table inet {name}", f"delete table inet {name}", f"table inet {name} {{", *lines, "}", ""])
+
+
+def router_rules() -> str:
+    """A router answers pings and, on its legs in tenants' networks, requests that it redirected to the metadata
+    service itself. What it refuses it says so, as a router without any listener would."""
+    return _table(
+        TABLE,
+        "chain input { type filter hook input priority filter; policy drop;",
+        'iifname "lo" accept',
+        "ct state established,related accept",
+        _ECHO,
+        _ECHO_6,
+        f'iifname "qr-*" tcp dport {ROUTER_METADATA_PORT} ct status dnat accept',
+        "meta l4proto { tcp, udp } reject",
+        "}",
+    )
+
+
+def dhcp_rules(network: Network) -> str:
+    """A DHCP server's namespace answers pings, its clients, requests for metadata, and the names of the network for
+    whoever is in it."""
+    return _table(
+        TABLE,
+        "chain input { type filter hook input priority filter; policy drop;",
+        'iifname "lo" accept',
+        "udp sport 68 udp dport 67 accept",
+        f"ip daddr {METADATA_ADDRESS} tcp dport {METADATA_PORT} accept",
+        *_names(network),
+        _ECHO,
+        _ECHO_6,
+        _ERRORS,
+        _ERRORS_6,
+        "}",
+    )
+
+
+def _names(network: Network) -> Iterable[str]:
+    for version, protocol in ((4, "ip"), (6, "ip6")):
+        listed = sorted({subnet.cidr for subnet in network.subnets if subnet.ip_version == version})
+        if listed:
+            # Not TCP: dnsmasq serves such a client alone, for as long as it likes, and its answers are short.
+            yield f"{protocol} saddr {{ {', '.join(listed)} }} udp dport 53 accept"
+
+
+def outside_table(cloud_id: str) -> str:
+    """The name of the table in the namespace where the external networks end, which may be the machine's own."""
+    return f"tane_{cloud_id}"
+
+
+def outside_rules(cloud_id: str, offered_ports: Iterable[int]) -> str:
+    """From the external networks the machine answers pings and what it asked for itself, and offers the cloud's own
+    ports. What it forwards for them is left to the machine's own rules."""
+    legs = f'iifname "tx-{cloud_id}-*"'
+    offered = ", ".join(str(port) for port in sorted(set(offered_ports)))
+    return _table(
+        outside_table(cloud_id),
+        "chain input { type filter hook input priority filter; policy accept;",
+        f"{legs} jump guests",
+        "}",
+        "chain guests {",
+        "ct state established,related accept",
+        _ECHO,
+        *([f"tcp dport {{ {offered} }} accept"] if offered else []),
+        "drop",
+        "}",
+        "chain forward { type filter hook forward priority filter; policy accept;",
+        f"{legs} ip daddr {LINK_LOCAL} drop",
+        "}",
+    )
+
+
+def no_outside_rules(cloud_id: str) -> str:
+    """Takes that table away."""
+    name = outside_table(cloud_id)
+    return f"table inet {name}\ndelete table inet {name}\n"
