@@ -30,6 +30,11 @@ BASE = (
         "The roles that the manager of a domain may give.",
     ),
     Rule(
+        "cloud_target",
+        "'cloud':%(target.user.reach)s or 'cloud':%(target.group.reach)s",
+        "A user or a group that looks after more than its domain. Who manages the domain alone does not take it over.",
+    ),
+    Rule(
         "domain_admin_target_role",
         "not ('admin':%(target.role.name)s or 'service':%(target.role.name)s) or "
         "('admin':%(target.role.name)s and 'domain':%(target.grant.on)s)",
@@ -55,9 +60,9 @@ DOMAIN_READER = _or(SYSTEM_READER, _in_domain("reader", "domain_id"))
 USER_READER = _or(
     SYSTEM_READER, "(role:reader and token.domain.id:%(target.user.domain_id)s)", "user_id:%(target.user.id)s"
 )
-USER_MANAGER = _or("(role:manager and token.domain.id:%(target.user.domain_id)s)")
+USER_MANAGER = _or("(role:manager and token.domain.id:%(target.user.domain_id)s and not rule:cloud_target)")
 GROUP_READER = _or(SYSTEM_READER, _in_domain("reader", "group.domain_id"))
-GROUP_MANAGER = _or(_in_domain("manager", "group.domain_id"))
+GROUP_MANAGER = _or(f"({_in_domain('manager', 'group.domain_id')} and not rule:cloud_target)")
 SAME_DOMAIN = "domain_id:%(target.group.domain_id)s and domain_id:%(target.user.domain_id)s"
 
 ACTORS = ("user.domain_id", "group.domain_id")
@@ -118,8 +123,8 @@ CHECKS: dict[str, str] = {
     "delete_group": GROUP_MANAGER,
     "list_users_in_group": GROUP_READER,
     "check_user_in_group": _or(SYSTEM_READER, f"(role:reader and {SAME_DOMAIN})"),
-    "add_user_to_group": _or(f"(role:manager and {SAME_DOMAIN})"),
-    "remove_user_from_group": _or(f"(role:manager and {SAME_DOMAIN})"),
+    "add_user_to_group": _or(f"(role:manager and {SAME_DOMAIN} and not rule:cloud_target)"),
+    "remove_user_from_group": _or(f"(role:manager and {SAME_DOMAIN} and not rule:cloud_target)"),
     "list_grants": GRANT_READER_LIST,
     "check_grant": GRANT_READER,
     "create_grant": GRANT_MANAGER,

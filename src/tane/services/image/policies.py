@@ -67,11 +67,21 @@ RULES = (
             Rule("add_image_location", f"rule:service_api or {MEMBER}"),
             Rule("fetch_image_location", "rule:service_api"),
             Rule("stores_info_detail", f"{ADMIN} or rule:service_api"),
-            *(Rule(name, ADMIN, "Upstream asks tasks_api_access as well.") for name in ("get_tasks", "get_task", "add_task")),
+            *(
+                Rule(name, ADMIN, "Upstream asks tasks_api_access as well.")
+                for name in ("get_tasks", "get_task", "add_task")
+            ),
             Rule("tasks_api_access", ADMIN),
             *(
                 Rule(name, ADMIN)
-                for name in ("cache_list", "cache_image", "cache_delete", "cache_clean", "cache_prune", "manage_image_cache")
+                for name in (
+                    "cache_list",
+                    "cache_image",
+                    "cache_delete",
+                    "cache_clean",
+                    "cache_prune",
+                    "manage_image_cache",
+                )
             ),
             Rule("download_from_store", MEMBER),
             Rule("modify_task", ADMIN, "No call asks it: upstream keeps the name."),

@@ -10,7 +10,7 @@ from tane.services.identity import tables
 from tane.db import Tx
 from tane.services.identity.domain import credentials, limits
 from tane.services.identity.domain.ec2_tokens import EC2_METHOD
-from tane.services.identity.store import rows
+from tane.services.identity.store import assignments, rows
 from tane.web import codec
 from tane.web.errors import Forbidden, NotFound
 from tane.web.request import Request
@@ -22,6 +22,7 @@ IN_PATHS: dict[str, tuple[str, Any]] = {
     "role_id": ("role", tables.role),
 }
 CREATED = ("user", "group", "project")
+ACTORS = ("user", "group")
 ROLES_OF_ROLES = ("role_id", "implied_role_id")
 LOOKED_UP = {*IN_PATHS, "application_credential_id", "credential_id"}
 NOBODY = " "
@@ -76,6 +77,9 @@ def _named(tx: Tx, request: Request) -> dict[str, Any]:
             row = rows.get(tx, table, value)
             if row is not None:
                 found |= _attributes(kind, row)
+                if kind in ACTORS and request.ctx.domain_id and request.method not in ("GET", "HEAD"):
+                    beyond = assignments.reaches_beyond(tx, value, request.ctx.domain_id)
+                    found[f"target.{kind}.reach"] = "cloud" if beyond else "domain"
         if of_roles and name in ROLES_OF_ROLES and rows.get(tx, tables.role, value) is None:
             raise NotFound(f"Could not find role: {value}.")
     return found
