@@ -29,7 +29,7 @@ ROLE_IMPLICATIONS = {"admin": ("manager", "member", "reader"), "manager": ("memb
 
 CLOUD_ADMIN = "role:admin and domain_id:None"
 """Whose token is of one domain administrates that domain and not the cloud. Upstream's check is ``role:admin`` alone:
-with it the administrator of any domain could set the password of the cloud's, or give himself a role on its projects."""
+with it the administrator of any domain could set the password of the cloud's, or give himself roles on its projects."""
 
 
 @dataclass(frozen=True)

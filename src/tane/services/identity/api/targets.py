@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy.engine import Row
 
-from tane.services.identity import tables
 from tane.db import Tx
+from tane.services.identity import tables
 from tane.services.identity.domain import credentials, limits
 from tane.services.identity.domain.ec2_tokens import EC2_METHOD
 from tane.services.identity.store import assignments, rows

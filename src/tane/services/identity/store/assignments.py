@@ -12,7 +12,6 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.services.identity.tables import assignment, group_member, implied_role, project, role
 
-
 POWERFUL = ("admin", "service")
 """Roles that are good for more than the project they are held on."""
 
