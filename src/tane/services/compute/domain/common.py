@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import uuid
 from typing import Any
@@ -13,6 +12,7 @@ from tane.db import Tx
 from tane.services.compute.store import servers
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound
+from tane.wire import grammar
 
 
 def new_id() -> str:
@@ -52,7 +52,7 @@ def ip_or_empty(text: str, field: str, version: int) -> str:
     """The address in its one canonical form (RFC 5952). :raises BadRequest: neither empty nor of that IP version."""
     if text:
         try:
-            address = ipaddress.ip_address(text)
+            address = grammar.address(text)
             if address.version != version:
                 raise ValueError
             return str(address)
