@@ -82,6 +82,23 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     job_slots: int = 64
     max_body_bytes: int = 1 << 20
 
+    # What one client may ask before anybody knows who it is (tane.web.limits); sizes in bytes.
+    max_request_line: int = 16 << 10
+    max_header_bytes: int = 64 << 10
+    max_headers: int = 100
+    max_query_parameters: int = 1000
+    header_timeout: float = 30.0
+    body_timeout: float = 30.0
+    body_least_rate: int = 1024
+    send_timeout: float = 120.0
+    max_pipelined_requests: int = 16
+    max_connections: int = 4096
+    max_connections_per_address: int = 1024
+    # Names and addresses (with a port, where it is not ours) under which clients may find links; others than these,
+    # the configured address and the one a request really came in on do not count. Networks whose X-Forwarded-* counts.
+    server_names: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+
     audit_days: int = 90
     token_ttl: int = 3600
     allow_expired_window: int = 172_800

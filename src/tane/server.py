@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import socket
 import uuid
@@ -31,7 +32,8 @@ from tane.linux import ranges
 from tane.services.compute import interface as compute
 from tane.services.image import interface as image
 from tane.services.network import interface as network
-from tane.web.protocol import Protocol
+from tane.web import limits
+from tane.web.protocol import serving
 
 log = structlog.get_logger()
 HEARTBEAT_SECONDS = 15.0
@@ -39,6 +41,7 @@ WITH_LEGS = ("root", "userns")
 """Modes in which external networks end in a kernel's namespace."""
 BENCHMARKING = 512
 """How many /24 networks 198.18.0.0/15 has."""
+MOST_DESCRIPTORS = 65_536
 HOST_NAMESPACE = uuid.UUID("7a6e65ee-8f43-4d43-9b0a-74616e650001")
 
 
@@ -83,17 +86,19 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
         core.hosts.add(agent)
         await _register(core, agent, settings)
     network.ensure_external_network(core, external_cidr(config, settings.cloud_id, machine_ranges(settings)))
+    http, ws = serving(limits.of(config, _raise_descriptors()))
     server = uvicorn.Server(
         uvicorn.Config(
             cloud.app,
             loop="none",
-            http=Protocol,
-            ws="wsproto",
+            http=http,
+            ws=ws,
             ws_max_size=1 << 20,
             ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=5,
         )
     )
@@ -129,6 +134,15 @@ def machine_ranges(settings: host.HostSettings) -> list[dict[str, str]]:
     if settings.mode not in WITH_LEGS or not settings.host_link:
         return []
     return [{"cidr": found.cidr, "interface": found.interface} for found in ranges.reached(f"tx-{settings.cloud_id}-")]
+
+
+def _raise_descriptors() -> int:
+    """Allow this process as many open files as it may have, within reason; returns how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, wanted)
 
 
 async def _register(core: Core, agent: HostAgent, settings: host.HostSettings) -> None:

@@ -160,7 +160,11 @@ def test_others_see_nothing_of_a_users_credentials(cloud: ApiCloud, mia: Caller)
     for rest in ("application_credentials", f"application_credentials/{made['id']}", "access_rules"):
         tom.get(f"{path}/{rest}", expect=403)
     tom.delete(f"{path}/application_credentials/{made['id']}", expect=403)
-    tom.get(f"{V3}/users/{tom.user_id}/application_credentials/{made['id']}", expect=404)
+    # Whose it is, it says itself, whatever the path says; and of others' nobody learns whether there is one.
+    tom.get(f"{V3}/users/{tom.user_id}/application_credentials/{made['id']}", expect=403)
+    tom.delete(f"{V3}/users/{tom.user_id}/application_credentials/{made['id']}", expect=403)
+    tom.get(f"{path}/application_credentials/{'0' * 32}", expect=403)
+    tom.get(f"{V3}/users/{tom.user_id}/application_credentials/{'0' * 32}", expect=404)
     cloud.admin.post(f"{path}/application_credentials", {"application_credential": {"name": "x"}}, 403)
 
 

@@ -57,7 +57,7 @@ def test_a_credential_of_any_kind_is_kept_encrypted(cloud: ApiCloud, mia: Caller
     assert [one["id"] for one in mia.get(f"{V3}/credentials?type=cert").json()["credentials"]] == [made["id"]]
     assert "changed" not in str(cloud.core.db.glance("SELECT encrypted_blob FROM credential"))
     mia.delete(path)
-    mia.get(path, expect=404)
+    mia.get(path, expect=403)
 
 
 def test_credentials_of_others_are_out_of_reach(cloud: ApiCloud, mia: Caller) -> None:

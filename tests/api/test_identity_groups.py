@@ -108,8 +108,7 @@ def test_the_manager_of_a_domain_manages_its_groups_only(cloud: ApiCloud) -> Non
     boss = make_user(admin, "boss", land["id"])
     grant(admin, f"domains/{land['id']}", f"users/{boss['id']}", "manager")
     manager = login(cloud, boss, domain={"id": land["id"]})
-    own = make(manager, "group", name="own")
-    assert own["domain_id"] == land["id"]
+    own = make(manager, "group", name="own", domain_id=land["id"])
     foreign = make(admin, "group", name="foreign", domain_id=other["id"])
     assert [g["name"] for g in manager.get(f"{V3}/groups").json()["groups"]] == ["own"]
     assert manager.get(f"{V3}/groups?domain_id={other['id']}").json()["groups"] == []

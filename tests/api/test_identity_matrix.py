@@ -27,7 +27,8 @@ def at(scope: str, *roles: str) -> frozenset[str]:
 
 
 NOBODY: frozenset[str] = frozenset()
-ADMINS = at("project", "admin") | at("domain", "admin") | at("system", "admin")
+ADMINS = at("project", "admin") | at("system", "admin")
+"""Of the cloud. Who is administrator with a token of a domain looks after that domain only."""
 SYSTEM = at("system", "admin", "manager", "member", "reader")
 DOMAIN_READERS = at("domain", "admin", "manager", "member", "reader")
 DOMAIN_MANAGERS = at("domain", "admin", "manager")
@@ -86,12 +87,18 @@ EXPECTED: tuple[tuple[tuple[frozenset[str], frozenset[str]], str], ...] = (
         PATCH /domains/{domain_id}/config/{group}; DELETE /domains/{domain_id}/config/{group}
         PATCH /domains/{domain_id}/config/{group}/{option}; DELETE /domains/{domain_id}/config/{group}/{option}
         POST /OS-OAUTH1/consumers; PATCH /OS-OAUTH1/consumers/{consumer_id}; DELETE /OS-OAUTH1/consumers/{consumer_id}
+        DELETE /users/{user_id}/application_credentials/{application_credential_id}
+        """,
+    ),
+    # Delegations are about projects.
+    (
+        (at("project", "admin"), at("project", "admin")),
+        """
         PUT /OS-OAUTH1/authorize/{request_token_id}
         GET /users/{user_id}/OS-OAUTH1/access_tokens; GET /users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}
         DELETE /users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}
         GET /users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}/roles
         GET /users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}/roles/{role_id}
-        DELETE /users/{user_id}/application_credentials/{application_credential_id}
         """,
     ),
     (
@@ -129,9 +136,12 @@ EXPECTED: tuple[tuple[tuple[frozenset[str], frozenset[str]], str], ...] = (
         "GET /projects; GET /users; GET /groups; GET /domains; GET /role_assignments",
     ),
     # The roles of the cloud, and those of another domain.
-    ((ADMINS | SYSTEM | at("domain", "manager"), ADMINS | SYSTEM), "GET /roles"),
+    ((ADMINS | SYSTEM | DOMAIN_MANAGERS, ADMINS | SYSTEM), "GET /roles"),
     # A role that managers may give, and one that they may not.
-    ((ADMINS | SYSTEM | MANAGERS, ADMINS | SYSTEM), "GET /roles/{role_id}"),
+    (
+        (ADMINS | SYSTEM | MANAGERS | at("domain", "admin"), ADMINS | SYSTEM | at("domain", "admin")),
+        "GET /roles/{role_id}",
+    ),
     ((ADMINS | SYSTEM | IN_DOMAIN | IN_PROJECT, ADMINS | SYSTEM), "GET /domains/{domain_id}; GET /limits/{limit_id}"),
     (
         (ADMINS | SYSTEM | DOMAIN_READERS | IN_PROJECT, ADMINS | SYSTEM),
@@ -203,10 +213,10 @@ OWN_USER = (
     "GET /users/{user_id}",
     "GET /users/{user_id}/projects",
     "GET /users/{user_id}/groups",
-    "GET /users/{user_id}/application_credentials",
-    "GET /users/{user_id}/access_rules",
 )
 """What everyone may see of oneself."""
+OWN_DELEGATIONS = ("GET /users/{user_id}/application_credentials", "GET /users/{user_id}/access_rules")
+"""The same, but not with a token of a domain: delegations are about projects."""
 
 
 def _calls(text: str) -> list[str]:
@@ -253,7 +263,7 @@ class Matrix:
     def __init__(self, cloud: ApiCloud, scope: str) -> None:
         self.cloud = cloud
         admin = self.admin = cloud.admin
-        make(admin, "role", name="guest")
+        guest = make(admin, "role", name="guest")
         service_id = make(admin, "service", type="painting")["id"]
         endpoint = {"service_id": service_id, "interface": "public", "url": "http://203.0.113.5/"}
         entry = {"service_id": service_id, "resource_name": "canvas", "default_limit": 5}
@@ -272,7 +282,7 @@ class Matrix:
             "tag": "green",
             "group": "ldap",
             "option": "url",
-            "implied_role_id": "none",
+            "implied_role_id": guest["id"],
         }
         self.own, self.other = (Place.make(admin, name, shared) for name in ("land", "sea"))
         roles = {role["name"]: role["id"] for role in admin.get(f"{V3}/roles").json()["roles"]}
@@ -348,6 +358,8 @@ def test_everyone_sees_oneself_and_what_hangs_on_an_owner_neither_breaks_nor_lea
     for name, caller in matrix.callers.items():
         for call in OWN_USER:
             assert matrix.allowed(name, call, matrix.own, user_id=caller.user_id), (name, call)
+        for call in OWN_DELEGATIONS:
+            assert matrix.allowed(name, call, matrix.own, user_id=caller.user_id) != (scope == "domain"), (name, call)
         for call in _calls(OF_AN_OWNER):
             for place in (matrix.own, matrix.other):
                 matrix.allowed(name, call, place)

@@ -220,8 +220,7 @@ def test_the_manager_of_a_domain_makes_projects_in_it_only(cloud: ApiCloud) -> N
     boss = make_user(admin, "boss", land["id"])
     grant(admin, f"domains/{land['id']}", f"users/{boss['id']}", "manager")
     manager = login(cloud, boss, domain={"id": land["id"]})
-    field = make(manager, "project", name="field")
-    assert field["domain_id"] == land["id"]
+    field = make(manager, "project", name="field", domain_id=land["id"])
     assert [p["id"] for p in manager.get(f"{V3}/projects").json()["projects"]] == [field["id"]]
     manager.post(f"{V3}/projects", {"project": {"name": "x", "domain_id": "default"}}, 403)
     manager.post(f"{V3}/projects", {"project": {"name": "x", "is_domain": True}}, 403)
@@ -252,12 +251,14 @@ def test_the_manager_of_a_domain_does_not_change_the_domain_by_its_other_name(cl
     assert admin.get(f"{V3}/domains/{land['id']}").json()["domain"] == land
 
 
-def test_what_the_manager_of_a_domain_makes_without_naming_one_is_in_it(cloud: ApiCloud) -> None:
+def test_the_manager_of_a_domain_names_it_when_something_is_made_in_it(cloud: ApiCloud) -> None:
+    """Keystone asks its policy about what was sent, before it fills the domain in."""
     admin = cloud.admin
     land = make(admin, "domain", name="land")
     boss = make_user(admin, "boss", land["id"])
     grant(admin, f"domains/{land['id']}", f"users/{boss['id']}", "manager")
     manager = login(cloud, boss, domain={"id": land["id"]})
     for kind in ("user", "group", "project"):
-        assert make(manager, kind, name="new")["domain_id"] == land["id"]
+        manager.post(f"{V3}/{kind}s", {kind: {"name": "new"}}, 403)
+        assert make(manager, kind, name="new", domain_id=land["id"])["domain_id"] == land["id"]
     assert {user["domain_id"] for user in manager.get(f"{V3}/users").json()["users"]} == {land["id"]}

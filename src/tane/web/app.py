@@ -19,6 +19,7 @@ from tane.core import Core
 from tane.db import DatabaseUnavailable, DoesNotFit
 from tane.web import codec
 from tane.web.access import permits
+from tane.web.addresses import Addresses
 from tane.web.context import Context
 from tane.web.errors import (
     ApiError,
@@ -152,7 +153,7 @@ class Incoming:
 
 def build(core: Core, services: Iterable[Service], identity: Authenticator) -> falcon.asgi.App[Any, Any]:
     """The ASGI application of all ``services``."""
-    app = Application()
+    app, addresses = Application(), Addresses(core.config)
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
     app.add_error_handler(falcon.HTTPError, _falcon_error)
@@ -161,7 +162,7 @@ def build(core: Core, services: Iterable[Service], identity: Authenticator) -> f
         for route in service.routes:
             paths.setdefault(route.path, []).append(route)
         for path, routes in paths.items():
-            endpoint = Endpoint(core, service, routes, identity)
+            endpoint = Endpoint(core, service, routes, identity, addresses)
             # Requests arrive without their trailing slash (see above), so a route must not have one either.
             app.add_route((service.prefix + path).rstrip("/"), endpoint)
             for alias, root in service.aliases:
@@ -194,10 +195,13 @@ async def _falcon_error(req: Any, resp: Any, error: falcon.HTTPError, params: An
 class Endpoint:
     """All routes of one path: Falcon calls ``on_get`` and so on, which are set for the methods the table has."""
 
-    def __init__(self, core: Core, service: Service, routes: list[Route], identity: Authenticator) -> None:
+    def __init__(
+        self, core: Core, service: Service, routes: list[Route], identity: Authenticator, addresses: Addresses
+    ) -> None:
         self.core = core
         self.service = service
         self.identity = identity
+        self.addresses = addresses
         self.by_method: dict[str, list[Route]] = {}
         for route in routes:
             self.by_method.setdefault(route.method, []).append(route)
@@ -286,7 +290,7 @@ class Endpoint:
             route, data = self._action(candidates, raw, spoken)
         else:
             route = next((r for r in candidates if r.speaks(spoken)), None) or _no_route(req.path)
-        base = _base_url(core, req)
+        base = self.addresses.base(req.scope, headers)
         request = Request(
             core=core,
             ctx=ctx,
@@ -299,7 +303,7 @@ class Endpoint:
             base_url=base,
             service_url=base + service.prefix.format_map(path),
             raw=raw,
-            remote=req.remote_addr or "",
+            remote=self.addresses.client(req.scope, headers),
             stream=req.scope[INCOMING] if route.stream else None,
         )
         CURRENT.set(request)
@@ -426,8 +430,3 @@ def _no_route(path: str) -> Route:
 
 def _forbidden(service: Service, rule: str) -> ApiError:
     return Forbidden(service.forbidden.format(rule=rule), type="PolicyNotAuthorized")
-
-
-def _base_url(core: Core, req: falcon.asgi.Request) -> str:
-    """Links follow the address the client used, unless a public one is set."""
-    return core.config.public_url.rstrip("/") or f"{req.forwarded_scheme}://{req.forwarded_host}"

@@ -21,7 +21,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 OptionalName = Annotated[str, msgspec.Meta(max_length=255)]
 """A name that may be empty."""
 Text255 = Annotated[str, msgspec.Meta(max_length=255)]
-Uuid = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$")]
+Uuid = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\Z")]
 """A UUID with or without dashes."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from tane.web.access import AccessRule
 
@@ -38,7 +38,14 @@ class Context:
     @property
     def is_admin(self) -> bool:
         """Whether the caller may see and change every project's resources."""
-        return "admin" in self.roles
+        return "admin" in self.roles and not self.domain_id
+
+    @property
+    def scope(self) -> Literal["system", "domain", "project"]:
+        """What the token is for. One for nothing at all counts as one for a project, as in oslo.policy."""
+        if self.system_scope:
+            return "system"
+        return "domain" if self.domain_id else "project"
 
     @property
     def credentials(self) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from oslo_policy import policy as oslo
@@ -21,26 +21,45 @@ MANAGER = "rule:project_manager_or_admin"
 ANYONE = "@"
 MOST_ANSWERS = 20_000
 
+Scope = Literal["system", "domain", "project"]
+PROJECT: tuple[Scope, ...] = ("project",)
+
 ROLE_IMPLICATIONS = {"admin": ("manager", "member", "reader"), "manager": ("member", "reader"), "member": ("reader",)}
+
+
+CLOUD_ADMIN = "role:admin and domain_id:None"
+"""Whose token is of one domain administrates that domain and not the cloud. Upstream's check is ``role:admin`` alone:
+with it the administrator of any domain could set the password of the cloud's, or give himself roles on its projects."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A policy rule under its upstream name, with its default check."""
+    """A policy rule under its upstream name, with its default check.
+
+    ``scopes``: what kinds of token may be used for it at all (upstream's ``scope_types``), whatever the check says and
+    a site's ``policy.yaml`` overrides; empty means any. A token without a scope counts as one of a project, as
+    upstream.
+    """
 
     name: str
     check: str
     description: str = ""
+    scopes: tuple[Scope, ...] = ()
 
 
 BASE_RULES = (
-    Rule("context_is_admin", "role:admin", "An administrator of the whole cloud."),
-    Rule("admin_required", "role:admin", "Upstream's other name for it."),
+    Rule("context_is_admin", CLOUD_ADMIN, "An administrator of the whole cloud."),
+    Rule("admin_required", CLOUD_ADMIN, "Upstream's other name for it."),
     Rule("owner", "user_id:%(user_id)s", "The user a resource belongs to."),
     Rule("project_reader_or_admin", "rule:context_is_admin or (role:reader and project_id:%(project_id)s)"),
     Rule("project_member_or_admin", "rule:context_is_admin or (role:member and project_id:%(project_id)s)"),
     Rule("project_manager_or_admin", "rule:context_is_admin or (role:manager and project_id:%(project_id)s)"),
 )
+
+
+def scoped(scopes: tuple[Scope, ...], rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """These rules for tokens of these scopes only."""
+    return tuple(replace(rule, scopes=scopes) for rule in rules)
 
 
 class Policy:
@@ -78,6 +97,9 @@ class Policy:
         return known
 
     def _check(self, rule: str, ctx: Context, target: Mapping[str, Any] | None) -> bool:
+        scopes = self.rules[rule].scopes
+        if scopes and ctx.scope not in scopes:
+            return False
         if target is None:
             target = {"project_id": ctx.project_id or None, "user_id": ctx.user_id, "domain_id": ctx.domain_id or None}
         return bool(self._checks[rule](dict(target), ctx.credentials, self._enforcer, rule))

@@ -12,15 +12,22 @@ import asyncio
 import functools
 import os
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+
+from tane.web import codec
+from tane.web.limits import Door, Limits
 
 ZERO_COPY = "http.response.zerocopysend"
 READ_INTO = "tane.request.readinto"
 MOST_AT_ONCE = 8 << 20
 LOOK_AGAIN_SECONDS = 5.0
+LINGER_SECONDS = 2.0
+MOST_UNREAD = 4 << 20
 Buffer = TypeVar("Buffer", bytes, bytearray, memoryview)
 
 _incoming = memoryview(bytearray(512 << 10))
@@ -39,15 +46,105 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
 
     Past its first parts, a body that is read into buffers bypasses the parser: ``_unparsed`` bytes of it are still to
     come, and ``_target`` is where they go. The parser does not learn of them, so a new one reads the next request.
+
+    Until a request's head is complete nothing of it is known: ``limits`` bound what it may take of memory and time.
+    ``_silent`` bytes have come since the last that led to anything: the parser keeps a header until it is whole.
     """
 
+    limits = Limits()
+    door = Door(limits)
+
+    origin = ""
     _unparsed = 0
     _target: memoryview = _incoming[:0]
     _parsed = 0
+    _silent = 0
+    _head_bytes = 0
+    _received = 0
+    _refused = False
+    _reason: tuple[int, str] | None = None
+    _head_since = 0.0
+    _in_body = False
+    _body_mark = (0.0, 0)
+    _unsent = (0.0, 0)
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         transport.set_protocol(_Reader(self))
+        self._head_since = self.loop.time()
+        if not self.door.enter(self, self.client[0] if self.client else ""):
+            self._refuse(503, "There are too many connections.")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.door.leave(self)
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        self.door.leave(self)
+        super().handle_websocket_upgrade()
+
+    @property
+    def idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def look(self, now: float) -> None:
+        """End what takes too long: a head, a body, a client that does not take its answer."""
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent != self._unsent[1]:
+            self._unsent = (now, unsent)
+        elif now - self._unsent[0] > self.limits.send_seconds:
+            self.transport.abort()
+        if self._refused:
+            return
+        if self.flow.read_paused or not (self.idle or self._in_body):
+            # It is us who do not read on.
+            self._head_since = self._head_since and now
+            self._body_mark = (now, self._received)
+        elif self._in_body:
+            self._look_at_body(now)
+        elif self._head_since and now - self._head_since > self.limits.header_seconds:
+            self._refuse(408, "The request did not come in time.")
+
+    def _look_at_body(self, now: float) -> None:
+        since, received = self._body_mark
+        if self.cycle is not None and self.cycle.waiting_for_100_continue:
+            self._body_mark = (now, self._received)
+        elif now - since > self.limits.body_seconds:
+            if self._received - received < self.limits.body_rate * self.limits.body_seconds:
+                self._refuse(408, "The body of the request came too slowly.")
+            self._body_mark = (now, self._received)
+
+    def _give_up(self, status: int, message: str) -> None:
+        """Called back by the parser, which the exception ends; :meth:`send_400_response` tells the client why."""
+        self._reason = status, message
+        raise ValueError(message)
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(*(self._reason or (400, msg)))
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Say why, and read nothing more. What the client still sends is dropped for a while: the kernel would take
+        back our answer if we did not."""
+        if self._refused or self.transport.is_closing():
+            return
+        self._refused = True
+        if self._in_body and self.idle:
+            # It is answered already, before its body was there.
+            self.transport.abort()
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.abort()
+                return
+        body = codec.encode({"error": {"code": status, "title": HTTPStatus(status).phrase, "message": message}})
+        head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[status] + head.encode() + body)
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         if self._unparsed:
@@ -56,8 +153,15 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
         return _incoming
 
     def buffer_updated(self, nbytes: int) -> None:
+        self._received += nbytes
+        if self._refused:
+            return
         if not self._unparsed:
+            self._silent += nbytes
+            self._head_since = self._head_since or self.loop.time()
             self.data_received(_incoming[:nbytes])
+            if self._silent > self.limits.header_bytes + self.limits.request_line:
+                self._refuse(431, "The headers of the request are too large.")
             return
         self._unset_keepalive_if_required()
         self._unparsed -= nbytes
@@ -70,11 +174,36 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
             self.cycle.message_event.set()
 
     def on_message_begin(self) -> None:
-        self._parsed = 0
+        self._parsed = self._head_bytes = 0
+        self._head_since = self._head_since or self.loop.time()
         super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > self.limits.request_line:
+            self._give_up(414, "The address of the request is too long.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Also called for what follows a body in chunks."""
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > self.limits.header_bytes or len(self.headers) >= self.limits.headers:
+            self._give_up(431, "The headers of the request are too large or too many.")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if len(self.pipeline) >= self.limits.pipelined:
+            self._give_up(400, "There are too many requests in one go.")
+        self._silent, self._head_since, self._in_body = 0, 0.0, True
+        self._body_mark = (self.loop.time(), self._received)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._silent, self._head_since, self._in_body = 0, 0.0, False
+        super().on_message_complete()
 
     def on_body(self, body: bytes) -> None:
         self._parsed += len(body)
+        self._silent = 0
         # What is alone in the buffer is handed on as it came; uvicorn's own buffer would copy it in and out.
         if self.cycle is not None and not self.cycle.body:
             self.cycle.body = body
@@ -88,7 +217,7 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
         if length is not None:
             extensions = cycle.scope.setdefault("extensions", {})
             extensions[READ_INTO] = {"readinto": functools.partial(self._readinto, cycle, int(length))}
-        super()._start_asgi_task(cycle, _Sender(cycle, app))
+        super()._start_asgi_task(cycle, _Sender(cycle, app, self.limits.send_seconds))
 
     async def _readinto(self, cycle: RequestResponseCycle, length: int, buffer: memoryview) -> int:
         """Fill ``buffer``; returns how much of it, less than all only when the body ends.
@@ -118,6 +247,39 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
                 arrived, self._target = expected - len(self._target), self._target[:0]
             free = free[arrived:]
         return len(buffer) - len(free)
+
+
+class Socket(WSProtocol):  # type: ignore[misc]  # uvicorn is untyped to mypy.
+    """A connection that has become a WebSocket."""
+
+    door = Protocol.door
+    origin = ""
+    idle = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        if not self.door.enter(self, self.client[0] if self.client else ""):
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.door.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        # Pings are answered at once: who sends them and reads nothing would fill the memory.
+        if self.transport.get_write_buffer_size() > MOST_UNREAD:
+            self.transport.abort()
+            return
+        super().data_received(data)
+
+    def look(self, now: float) -> None:
+        """uvicorn's own pings tell who is gone."""
+
+
+def serving(limits: Limits) -> tuple[type[Protocol], type[Socket]]:
+    """The classes of a server with these limits, for the ``http`` and ``ws`` of uvicorn."""
+    own = {"limits": limits, "door": Door(limits)}
+    return type("Protocol", (Protocol,), own), type("Socket", (Socket,), {"door": own["door"]})
 
 
 def _parser(protocol: Protocol) -> httptools.HttpRequestParser:
@@ -155,8 +317,9 @@ class _Reader(asyncio.BufferedProtocol):
 class _Sender:
     """An application whose ``send`` also takes the event of the extension."""
 
-    def __init__(self, cycle: RequestResponseCycle, app: Any) -> None:
+    def __init__(self, cycle: RequestResponseCycle, app: Any, send_seconds: float) -> None:
         self._cycle = cycle
+        self._send_seconds = send_seconds
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
@@ -164,19 +327,27 @@ class _Sender:
             if event["type"] != ZERO_COPY:
                 await send(event)
                 return
-            await send_file(self._cycle, event["file"].fileno(), event["offset"], event["count"])
+            where = event["file"].fileno(), event["offset"], event["count"]
+            await send_file(self._cycle, *where, self._send_seconds)
             if not event.get("more_body", False):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
         await self._app(scope, receive, send_also_files)
 
 
-async def send_file(cycle: RequestResponseCycle, descriptor: int, offset: int, count: int) -> None:
+async def send_file(
+    cycle: RequestResponseCycle,
+    descriptor: int,
+    offset: int,
+    count: int,
+    send_seconds: float = Limits().send_seconds,
+) -> None:
     """Let the kernel send ``count`` bytes of a file after the head of the response.
 
     Returns early when the client goes away, as ``send`` does. :raises RuntimeError: the file is shorter.
     """
     transport, end = cycle.transport, offset + count
+    patience = send_seconds
     cycle.expected_content_length -= count
     # All that was written before must have left the transport's own buffer.
     transport.set_write_buffer_limits(0)
@@ -193,7 +364,11 @@ async def send_file(cycle: RequestResponseCycle, descriptor: int, offset: int, c
                         os.sendfile, socket, descriptor, offset, min(MOST_AT_ONCE, end - offset)
                     )
                 except BlockingIOError:
-                    await _writable(socket)
+                    if not await _writable(socket):
+                        patience -= LOOK_AGAIN_SECONDS
+                        if patience <= 0:
+                            transport.abort()
+                            return
                     continue
                 except (BrokenPipeError, ConnectionError):
                     transport.abort()
@@ -201,7 +376,7 @@ async def send_file(cycle: RequestResponseCycle, descriptor: int, offset: int, c
                 if not sent:
                     transport.abort()
                     raise RuntimeError(f"a file ended {end - offset} bytes before the response that is made of it")
-                offset += sent
+                offset, patience = offset + sent, send_seconds
         finally:
             os.close(socket)
     finally:
@@ -209,15 +384,16 @@ async def send_file(cycle: RequestResponseCycle, descriptor: int, offset: int, c
             transport.set_write_buffer_limits()
 
 
-async def _writable(socket: int) -> None:
-    """Wait until the socket takes more, or until it is worth looking whether its client is still there."""
+async def _writable(socket: int) -> bool:
+    """Wait until the socket takes more; False when it is worth looking whether its client is still there."""
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     loop.add_writer(socket, ready.set)
     try:
         async with asyncio.timeout(LOOK_AGAIN_SECONDS):
             await ready.wait()
+            return True
     except TimeoutError:
-        return
+        return False
     finally:
         loop.remove_writer(socket)

@@ -21,6 +21,7 @@ from tane.services.volume import interface
 from tane.services.volume.domain import actions, snapshots, volumes
 from tane.services.volume.domain.volumes import NewVolume
 from tane.services.volume.operations import OPERATIONS
+from tane.services.volume.store import services
 from tane.services.volume.store import snapshots as snapshot_rows
 from tane.services.volume.store import volumes as volume_rows
 from tane.web.context import Context
@@ -313,7 +314,7 @@ def test_without_a_pool_a_volume_ends_in_error_with_the_reason(new_core: Callabl
         core = new_core()
         with core.db.write() as tx:
             for host in hosts.all_hosts(tx):
-                hosts.change(tx, host.id, enabled=False)
+                services.switch_off(tx, host.id, "cinder-volume", None)
         volume_id = volumes.create(core, MIA, NewVolume(size=1)).row.id
         await Runner(core, OPERATIONS).drain()
         with core.db.read() as tx:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tane.web.policy import ADMIN, ANYONE, MEMBER, READER, Rule
+from tane.web.policy import ADMIN, ANYONE, MEMBER, PROJECT, READER, Rule, scoped
 
 PREFIX = "os_compute_api"
 
@@ -140,7 +140,6 @@ ADMINISTRATE = (
 EVERYONE_WITH_A_TOKEN = (
     "os-flavor-extra-specs:index",
     "os-flavor-extra-specs:show",
-    "flavors:index",
     "extensions",
     "limits",
     "os-availability-zone:list",
@@ -150,9 +149,15 @@ EVERYONE_WITH_A_TOKEN = (
 OWN_KEYPAIRS = "(rule:context_is_admin) or user_id:%(user_id)s"
 
 RULES = (
-    *(Rule(f"{PREFIX}:{name}", READER) for name in READ),
-    *(Rule(f"{PREFIX}:{name}", MEMBER) for name in WRITE),
-    *(Rule(name if name.startswith("compute:") else f"{PREFIX}:{name}", ADMIN) for name in ADMINISTRATE),
-    *(Rule(f"{PREFIX}:{name}", ANYONE) for name in EVERYONE_WITH_A_TOKEN),
-    *(Rule(f"{PREFIX}:os-keypairs:{verb}", OWN_KEYPAIRS) for verb in ("index", "show", "create", "delete")),
+    *scoped(
+        PROJECT,
+        (
+            *(Rule(f"{PREFIX}:{name}", READER) for name in READ),
+            *(Rule(f"{PREFIX}:{name}", MEMBER) for name in WRITE),
+            *(Rule(name if name.startswith("compute:") else f"{PREFIX}:{name}", ADMIN) for name in ADMINISTRATE),
+            *(Rule(f"{PREFIX}:{name}", ANYONE) for name in EVERYONE_WITH_A_TOKEN),
+            *(Rule(f"{PREFIX}:os-keypairs:{verb}", OWN_KEYPAIRS) for verb in ("index", "show", "create", "delete")),
+        ),
+    ),
+    Rule(f"{PREFIX}:flavors:index", ANYONE, "Upstream asks no rule for it, so tokens of every scope may."),
 )

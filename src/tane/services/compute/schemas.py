@@ -9,26 +9,29 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from tane.web.codec import Body, Text255, since
 
-ServerName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?$")]
+ServerName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?\Z")]
 """1 to 255 characters without white space at either end."""
-Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]+$")]
+Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]+\Z")]
 Metadata = dict[Key, Text255]
 ServerId = Annotated[str, Meta(min_length=1, max_length=255)]
-Tag = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^,/]*$")]
+Device = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9._/-]*\Z")]
+"""The path under which a guest may know a disk."""
+Word = Annotated[str, Meta(max_length=255, pattern=r"^[a-zA-Z0-9_.-]*\Z")]
+Tag = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^,/\x00-\x1f\x7f]*\Z")]
 LongText = Annotated[str, Meta(max_length=65535)]
 DiskConfig = Literal["AUTO", "MANUAL"]
 Hostname = Annotated[str, Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9][a-zA-Z0-9.-]*\Z"), since("2.90")]
 Positive = Annotated[int, Meta(ge=1, le=0x7FFFFFFF)]
 NotNegative = Annotated[int, Meta(ge=0, le=0x7FFFFFFF)]
 Limit = Annotated[int, Meta(ge=-1, le=0x7FFFFFFF)]
-Uuid = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$")]
+Uuid = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\Z")]
 
 
 # --------------------------------------------------------------------------------------------------------- flavors
 
 
 class FlavorIn(Body):
-    name: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?$")]
+    name: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?\Z")]
     ram: Positive
     vcpus: Positive
     disk: NotNegative
@@ -109,10 +112,10 @@ class BlockDeviceIn(Body):
     volume_size: int | Literal[""] | None = None
     boot_index: int | str | None = None
     delete_on_termination: bool = False
-    device_name: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9._/-]*$")] | None = None
-    device_type: str | None = None
-    disk_bus: str | None = None
-    guest_format: str | None = None
+    device_name: Device | None = None
+    device_type: Word | None = None
+    disk_bus: Word | None = None
+    guest_format: Word | None = None
     no_device: bool | str | None = None
     tag: Annotated[Tag | None, since("2.32")] = None
     volume_type: Annotated[str | None, since("2.67")] = None
@@ -291,7 +294,7 @@ class Interface(Body):
 
 class AttachVolumeIn(Body):
     volumeId: Uuid
-    device: str | None = None
+    device: Device | None = None
     tag: Annotated[Tag | None, since("2.49")] = None
     delete_on_termination: Annotated[bool, since("2.79")] = False
 
@@ -304,7 +307,7 @@ class UpdateAttachmentIn(Body):
     volumeId: Uuid
     delete_on_termination: bool | None = None
     id: str | None = None
-    device: str | None = None
+    device: Device | None = None
     serverId: str | None = None
     tag: str | None = None
 

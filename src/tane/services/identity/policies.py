@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tane.web.policy import ANYONE, Rule
+from tane.web.policy import ANYONE, PROJECT, Rule, Scope
 
 ADMIN = "rule:admin_required"
 SYSTEM_READER = "(role:reader and system_scope:all)"
 ADMIN_OR_SYSTEM_READER = f"{ADMIN} or {SYSTEM_READER}"
 MANAGED_ROLE = "rule:domain_managed_target_role"
+
+ANY_SCOPE: tuple[Scope, ...] = ("system", "domain", "project")
+NOT_DOMAIN: tuple[Scope, ...] = ("system", "project")
 
 BASE = (
     Rule("service_role", "role:service"),
@@ -25,6 +28,18 @@ BASE = (
         "domain_managed_target_role",
         "'manager':%(target.role.name)s or 'member':%(target.role.name)s or 'reader':%(target.role.name)s",
         "The roles that the manager of a domain may give.",
+    ),
+    Rule(
+        "cloud_target",
+        "'cloud':%(target.user.reach)s or 'cloud':%(target.group.reach)s",
+        "A user or a group that looks after more than its domain. Who manages the domain alone does not take it over.",
+    ),
+    Rule(
+        "domain_admin_target_role",
+        "not ('admin':%(target.role.name)s or 'service':%(target.role.name)s) or "
+        "('admin':%(target.role.name)s and 'domain':%(target.grant.on)s)",
+        "The roles that the administrator of a domain may give. Who has one of the others on a project looks after the "
+        "whole cloud, so that none of them is given there, nor inherited.",
     ),
 )
 
@@ -45,9 +60,9 @@ DOMAIN_READER = _or(SYSTEM_READER, _in_domain("reader", "domain_id"))
 USER_READER = _or(
     SYSTEM_READER, "(role:reader and token.domain.id:%(target.user.domain_id)s)", "user_id:%(target.user.id)s"
 )
-USER_MANAGER = _or("(role:manager and token.domain.id:%(target.user.domain_id)s)")
+USER_MANAGER = _or("(role:manager and token.domain.id:%(target.user.domain_id)s and not rule:cloud_target)")
 GROUP_READER = _or(SYSTEM_READER, _in_domain("reader", "group.domain_id"))
-GROUP_MANAGER = _or(_in_domain("manager", "group.domain_id"))
+GROUP_MANAGER = _or(f"({_in_domain('manager', 'group.domain_id')} and not rule:cloud_target)")
 SAME_DOMAIN = "domain_id:%(target.group.domain_id)s and domain_id:%(target.user.domain_id)s"
 
 ACTORS = ("user.domain_id", "group.domain_id")
@@ -68,7 +83,8 @@ def _grants_in_domain(role: str) -> str:
 GRANT_READER_LIST = _or(SYSTEM_READER, _grants_in_domain("reader"))
 GRANT_READER = _or(SYSTEM_READER, f"({_grants_in_domain('reader')} and {OWN_ROLE})")
 GRANT_MANAGER = _or(
-    f"({_grants_in_domain('admin')} and {OWN_ROLE})", f"({_grants_in_domain('manager')} and {MANAGED_ROLE})"
+    f"({_grants_in_domain('admin')} and {OWN_ROLE} and rule:domain_admin_target_role)",
+    f"({_grants_in_domain('manager')} and {MANAGED_ROLE})",
 )
 
 CHECKS: dict[str, str] = {
@@ -107,13 +123,17 @@ CHECKS: dict[str, str] = {
     "delete_group": GROUP_MANAGER,
     "list_users_in_group": GROUP_READER,
     "check_user_in_group": _or(SYSTEM_READER, f"(role:reader and {SAME_DOMAIN})"),
-    "add_user_to_group": _or(f"(role:manager and {SAME_DOMAIN})"),
-    "remove_user_from_group": _or(f"(role:manager and {SAME_DOMAIN})"),
+    "add_user_to_group": _or(f"(role:manager and {SAME_DOMAIN} and not rule:cloud_target)"),
+    "remove_user_from_group": _or(f"(role:manager and {SAME_DOMAIN} and not rule:cloud_target)"),
     "list_grants": GRANT_READER_LIST,
     "check_grant": GRANT_READER,
     "create_grant": GRANT_MANAGER,
     "revoke_grant": GRANT_MANAGER,
-    "get_role": _or(SYSTEM_READER, f"(role:manager and {MANAGED_ROLE})"),
+    "get_role": _or(
+        SYSTEM_READER,
+        f"(role:manager and {MANAGED_ROLE})",
+        "(role:admin and not domain_id:None and None:%(target.role.domain_id)s)",
+    ),
     "list_roles": _or(SYSTEM_READER, "(role:manager and not domain_id:None)"),
     "list_role_assignments": DOMAIN_READER,
     "list_role_assignments_for_tree": DOMAIN_READER,
@@ -273,15 +293,49 @@ OWN: dict[str, str] = {
 """What users may do with things of their own: tokens, trusts, application credentials, credentials."""
 
 
+SCOPES: dict[str, tuple[Scope, ...]] = {
+    **dict.fromkeys((*ADMIN_OR_SYSTEM_READER_CALLS, *ADMIN_CALLS), NOT_DOMAIN),
+    **dict.fromkeys((*EVERYONE_WITH_A_TOKEN, *CHECKS), ANY_SCOPE),
+    **dict.fromkeys(OWN, NOT_DOMAIN),
+    **dict.fromkeys(
+        (
+            "check_token",
+            "validate_token",
+            "revoke_token",
+            "ec2tokens_validate",
+            "s3tokens_validate",
+            *(f"{verb}_credential" for verb in ("get", "create", "update", "delete")),
+            "list_credentials",
+        ),
+        ANY_SCOPE,
+    ),
+    **dict.fromkeys(
+        (
+            "create_trust",
+            "create_application_credential",
+            "authorize_request_token",
+            "list_access_tokens",
+            "get_access_token",
+            "delete_access_token",
+            "list_access_token_roles",
+            "get_access_token_role",
+        ),
+        PROJECT,
+    ),
+}
+"""Kinds of token by call, later lines over earlier ones: Keystone's ``scope_types``."""
+
+
 def _rules() -> Iterator[Rule]:
     yield from BASE
-    for names, check in (
-        (ADMIN_OR_SYSTEM_READER_CALLS, ADMIN_OR_SYSTEM_READER),
-        (ADMIN_CALLS, ADMIN),
-        (EVERYONE_WITH_A_TOKEN, ANYONE),
-    ):
-        yield from (Rule(f"identity:{name}", check) for name in names)
-    yield from (Rule(f"identity:{name}", check) for name, check in (CHECKS | OWN).items())
+    checks = {
+        **dict.fromkeys(ADMIN_OR_SYSTEM_READER_CALLS, ADMIN_OR_SYSTEM_READER),
+        **dict.fromkeys(ADMIN_CALLS, ADMIN),
+        **dict.fromkeys(EVERYONE_WITH_A_TOKEN, ANYONE),
+        **CHECKS,
+        **OWN,
+    }
+    yield from (Rule(f"identity:{name}", check, scopes=SCOPES[name]) for name, check in checks.items())
 
 
 RULES = tuple(_rules())

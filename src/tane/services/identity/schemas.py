@@ -8,7 +8,7 @@ import msgspec
 
 from tane.web.codec import Body, LooseBody, Name, StrictBody
 
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9-]+$")]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9-]+\Z")]
 UnsetOr = msgspec.UnsetType
 UNSET = msgspec.UNSET
 
@@ -94,7 +94,7 @@ class OptionsIn(Body):
     immutable: bool | UnsetOr | None = UNSET
 
 
-Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^,/]*$")]
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^,/\x00-\x1f\x7f]*\Z")]
 Tags = Annotated[list[Tag], msgspec.Meta(max_length=80)]
 
 
@@ -210,7 +210,7 @@ class Service(StrictBody):
 
 
 Interface = Literal["public", "internal", "admin"]
-Url = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^[a-zA-Z0-9+.-]+:.+")]
+Url = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^[a-zA-Z0-9+.-]+:[^\x00-\x20\x7f]+\Z")]
 RegionId = Annotated[str, msgspec.Meta(max_length=255)]
 
 
@@ -352,7 +352,7 @@ class RequestTokenRoles(StrictBody):
 class AccessRuleIn(Body):
     id: str | UnsetOr = UNSET
     service: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetOr = UNSET
-    path: Annotated[str, msgspec.Meta(max_length=225, pattern="^/")] | UnsetOr = UNSET
+    path: Annotated[str, msgspec.Meta(max_length=225, pattern=r"^/[^\x00-\x1f\x7f]*\Z")] | UnsetOr = UNSET
     method: Literal["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"] | UnsetOr = UNSET
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tane.web.policy import ADMIN, ANYONE, MEMBER, READER, Rule
+from tane.web.policy import ADMIN, ANYONE, MEMBER, PROJECT, READER, Rule, scoped
 
 METADEF_READ = (
     "get_metadef_namespace",
@@ -35,44 +35,59 @@ METADEF_WRITE = (
     "delete_metadef_tags",
 )
 RULES = (
-    *(Rule(name, READER) for name in ("get_image", "get_images", "get_member", "get_members")),
-    *(
-        Rule(name, MEMBER)
-        for name in (
-            "add_image",
-            "modify_image",
-            "delete_image",
-            "upload_image",
-            "download_image",
-            "communitize_image",
-            "add_member",
-            "modify_member",
-            "delete_member",
-            "deactivate",
-            "reactivate",
-        )
-    ),
-    Rule("publicize_image", ADMIN),
-    Rule("copy_image", ADMIN),
-    Rule("get_image_location", READER),
-    Rule("set_image_location", MEMBER),
-    Rule("delete_image_location", ADMIN),
     Rule("service_api", "role:service or role:admin"),
-    Rule("add_image_location", f"rule:service_api or {MEMBER}"),
-    Rule("fetch_image_location", "rule:service_api"),
-    Rule("stores_info_detail", f"{ADMIN} or rule:service_api"),
-    *(Rule(name, ADMIN, "Upstream asks tasks_api_access as well.") for name in ("get_tasks", "get_task", "add_task")),
-    Rule("tasks_api_access", ADMIN),
-    *(
-        Rule(name, ADMIN)
-        for name in ("cache_list", "cache_image", "cache_delete", "cache_clean", "cache_prune", "manage_image_cache")
-    ),
-    Rule("download_from_store", MEMBER),
-    Rule("modify_task", ADMIN, "No call asks it: upstream keeps the name."),
     Rule("metadef_default", ""),
     Rule("metadef_admin", ADMIN),
-    *(Rule(name, READER, "Of a namespace that is public or the caller's own.") for name in METADEF_READ),
-    *(Rule(name, "rule:metadef_admin") for name in METADEF_WRITE),
     Rule("get_image_schema", ANYONE, "Schemas, import methods, stores, usage: upstream asks no rule for them."),
+    *scoped(
+        PROJECT,
+        (
+            *(Rule(name, READER) for name in ("get_image", "get_images", "get_member", "get_members")),
+            *(
+                Rule(name, MEMBER)
+                for name in (
+                    "add_image",
+                    "modify_image",
+                    "delete_image",
+                    "upload_image",
+                    "download_image",
+                    "communitize_image",
+                    "add_member",
+                    "modify_member",
+                    "delete_member",
+                    "deactivate",
+                    "reactivate",
+                )
+            ),
+            Rule("publicize_image", ADMIN),
+            Rule("copy_image", ADMIN),
+            Rule("get_image_location", READER),
+            Rule("set_image_location", MEMBER),
+            Rule("delete_image_location", ADMIN),
+            Rule("add_image_location", f"rule:service_api or {MEMBER}"),
+            Rule("fetch_image_location", "rule:service_api"),
+            Rule("stores_info_detail", f"{ADMIN} or rule:service_api"),
+            *(
+                Rule(name, ADMIN, "Upstream asks tasks_api_access as well.")
+                for name in ("get_tasks", "get_task", "add_task")
+            ),
+            Rule("tasks_api_access", ADMIN),
+            *(
+                Rule(name, ADMIN)
+                for name in (
+                    "cache_list",
+                    "cache_image",
+                    "cache_delete",
+                    "cache_clean",
+                    "cache_prune",
+                    "manage_image_cache",
+                )
+            ),
+            Rule("download_from_store", MEMBER),
+            Rule("modify_task", ADMIN, "No call asks it: upstream keeps the name."),
+            *(Rule(name, READER, "Of a namespace that is public or the caller's own.") for name in METADEF_READ),
+            *(Rule(name, "rule:metadef_admin") for name in METADEF_WRITE),
+        ),
+    ),
 )
 """Whose images a caller sees beside its own (public, community, shared) is decided in the domain."""

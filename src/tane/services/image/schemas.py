@@ -61,7 +61,7 @@ class LocationHashes(Body):
 
 
 class LocationCreate(LooseBody):
-    url: str
+    url: Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^[a-zA-Z0-9+.-]+:[^\x00-\x20\x7f]+\Z")]
     validation_data: ValidationData | None = None
 
 

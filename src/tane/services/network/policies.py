@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tane.web.policy import ADMIN, ANYONE, MEMBER, READER, Rule
+from tane.web.policy import ADMIN, ANYONE, MEMBER, PROJECT, READER, Rule, scoped
 
 RESOURCES = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")
 
@@ -33,22 +33,27 @@ ADMIN_ATTRIBUTES = (
 )
 
 RULES = (
-    *(Rule(f"get_{name}", READER) for name in RESOURCES),
-    *(Rule(f"{verb}_{name}", MEMBER) for name in RESOURCES for verb in ("create", "update", "delete")),
-    *(Rule(f"{verb}_router_interface", MEMBER) for verb in ("add", "remove")),
-    *(Rule(f"{verb}_extraroutes", MEMBER) for verb in ("add", "remove")),
-    Rule("get_tags", READER),
-    Rule("update_tags", MEMBER),
-    Rule("delete_tags", MEMBER),
-    *(Rule(name, ADMIN) for name in ADMIN_ATTRIBUTES),
-    Rule("get_quota", READER),
-    Rule("get_quotas", ADMIN),
-    Rule("update_quota", ADMIN),
-    Rule("delete_quota", ADMIN),
-    Rule("get_agent", ADMIN),
-    Rule("get_network_ip_availability", ADMIN),
-    Rule("get_availability_zone", ANYONE),
-    Rule("get_extension", ANYONE),
-    Rule("get_subnetpool", READER),
-    Rule("create_subnetpool", MEMBER),
+    *scoped(
+        PROJECT,
+        (
+            *(Rule(f"get_{name}", READER) for name in RESOURCES),
+            *(Rule(f"{verb}_{name}", MEMBER) for name in RESOURCES for verb in ("create", "update", "delete")),
+            *(Rule(f"{verb}_router_interface", MEMBER) for verb in ("add", "remove")),
+            *(Rule(f"{verb}_extraroutes", MEMBER) for verb in ("add", "remove")),
+            Rule("get_tags", READER),
+            Rule("update_tags", MEMBER),
+            Rule("delete_tags", MEMBER),
+            *(Rule(name, ADMIN) for name in ADMIN_ATTRIBUTES),
+            Rule("get_quota", READER),
+            Rule("get_quotas", ADMIN),
+            Rule("update_quota", ADMIN),
+            Rule("delete_quota", ADMIN),
+            Rule("get_agent", ADMIN),
+            Rule("get_network_ip_availability", ADMIN),
+            Rule("get_availability_zone", ANYONE),
+            Rule("get_subnetpool", READER),
+            Rule("create_subnetpool", MEMBER),
+        ),
+    ),
+    Rule("get_extension", ANYONE, "Upstream asks no rule for it, so tokens of every scope may."),
 )

@@ -247,7 +247,7 @@ class Quota(Body):
     quota: QuotaIn
 
 
-TagText = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^,/]*\Z")]
+TagText = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^,/\x00-\x1f\x7f]*\Z")]
 
 
 class Tags(Body):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tane.web.policy import ADMIN, ANYONE, MEMBER, READER, Rule
+from tane.web.policy import ADMIN, ANYONE, MEMBER, PROJECT, READER, Rule, scoped
 
 READERS = (
     "volume:get",
@@ -79,12 +79,16 @@ ADMINS = (
     "scheduler_extension:scheduler_stats:get_pools",
 )
 
-RULES = (
-    *(Rule(name, READER) for name in READERS),
-    *(Rule(name, MEMBER) for name in MEMBERS),
-    *(Rule(name, ADMIN) for name in ADMINS),
-    Rule("volume:availability_zone_list", ANYONE),
-    Rule("volume:extensions", ANYONE),
+RULES = scoped(
+    PROJECT,
+    (
+        *(Rule(name, READER) for name in READERS),
+        *(Rule(name, MEMBER) for name in MEMBERS),
+        *(Rule(name, ADMIN) for name in ADMINS),
+        Rule("volume:availability_zone_list", ANYONE),
+        Rule("volume:extensions", ANYONE),
+    ),
 )
-"""Upstream lets members set ``bootable`` and ``readonly`` under ``volume:update``'s default; so do the routes here.
+"""Upstream has no ``scope_types`` here but a project in every path, which tokens of another scope cannot have.
+Upstream lets members set ``bootable`` and ``readonly`` under ``volume:update``'s default; so do the routes here.
 ``volume:not_done:…`` guards what is answered with 501."""

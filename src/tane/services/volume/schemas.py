@@ -12,6 +12,7 @@ UNSET = msgspec.UNSET
 Unset = msgspec.UnsetType
 Metadata = dict[str, str]
 Name = Annotated[str, msgspec.Meta(max_length=255)] | None
+ServiceName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
 class NotDone(LooseBody):
@@ -243,7 +244,11 @@ class UnsetImageMetadataAction(Body):
     value: UnsetImageMetadata = msgspec.field(name="os-unset_image_metadata")
 
 
-class ServiceChange(LooseBody):
-    host: str
-    binary: str | None = None
+class ServiceChange(Body):
+    """``service`` is the older name of ``binary``, which wins."""
+
+    host: ServiceName
+    binary: ServiceName | Unset = UNSET
+    service: ServiceName | Unset = UNSET
+    cluster: str | None = None
     disabled_reason: Text255 | None = None

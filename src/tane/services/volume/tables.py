@@ -25,6 +25,16 @@ volume_type_access = Table(
     Column("project_id", String(64), primary_key=True),
 )
 
+volume_service = Table(
+    "volume_service",
+    metadata,
+    Column("host_id", String(36), primary_key=True),
+    Column("binary", String(64), primary_key=True),
+    Column("reason", String(255)),
+    created_at(),
+)
+"""Services that are switched off."""
+
 volume = Table(
     "volume",
     metadata,

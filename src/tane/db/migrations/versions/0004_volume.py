@@ -14,6 +14,14 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "volume_service",
+        sa.Column("host_id", sa.String(length=36), nullable=False),
+        sa.Column("binary", sa.String(length=64), nullable=False),
+        sa.Column("reason", sa.String(length=255), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("host_id", "binary", name=op.f("pk_volume_service")),
+    )
+    op.create_table(
         "volume_type",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
@@ -123,3 +131,4 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_volume_host_id"), table_name="volume")
     op.drop_table("volume")
     op.drop_table("volume_type")
+    op.drop_table("volume_service")

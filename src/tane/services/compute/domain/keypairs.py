@@ -109,12 +109,18 @@ def _utf8_string(text: str) -> bytes:
     return bytes((0x0C, len(content))) + content
 
 
+SSH_KEY = re.compile(r"[a-z0-9@.-]+[ \t]+[A-Za-z0-9+/=]+(?:[ \t][^\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]*)?")
+"""Its line goes into a guest's ``authorized_keys``: another line in it would be another key."""
+
+
 def fingerprint(public_key: str, kind: str) -> str:
     """MD5 of an SSH key, SHA-1 of a certificate, as upstream shows them. :raises BadRequest: neither can be read."""
     try:
         if kind == "x509":
             digest = x509.load_pem_x509_certificate(public_key.encode()).fingerprint(hashes.SHA1()).hex()
         else:
+            if not SSH_KEY.fullmatch(public_key):
+                raise ValueError("not one line of a kind, a key and a comment")
             loaded = serialization.load_ssh_public_key(public_key.encode())
             if isinstance(loaded, rsa.RSAPublicKey) and loaded.key_size < 1024:
                 raise BadRequest("Keypair data is invalid: the RSA key is shorter than 1024 bits")

@@ -60,13 +60,12 @@ def create(request: Request) -> dict[str, Any]:
 
 def show(request: Request) -> dict[str, Any]:
     app_credentials.refuse_delegated(request.ctx)
-    found = app_credentials.show(request.core, request.path["user_id"], request.path["application_credential_id"])
+    found = app_credentials.show(request.core, request.path["application_credential_id"])
     return {"application_credential": view(request, found)}
 
 
 def delete(request: Request) -> None:
-    path = request.path
-    app_credentials.delete(request.core, request.ctx, path["user_id"], path["application_credential_id"])
+    app_credentials.delete(request.core, request.ctx, request.path["application_credential_id"])
 
 
 def _rule_view(request: Request, row: Row[Any]) -> dict[str, Any]:

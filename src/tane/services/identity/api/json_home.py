@@ -99,7 +99,7 @@ def _relation(path: str) -> str:
     names, kind = [], "rel"
     parts = path.strip("/").split("/")
     for part, before, after in zip(parts, ["", *parts], [*parts[1:], ""], strict=False):
-        if re.match(r"OS-[A-Z0-9-]+$", part):
+        if re.fullmatch(r"OS-[A-Z0-9-]+", part):
             kind = f"ext/{part}/1.0/rel"
         elif not part.startswith("{"):
             names.append(_singular(part) if after.startswith("{") else part)

@@ -35,9 +35,10 @@ class AppCredential:
     access_rules: list[Row[Any]]
 
 
-def show(core: Core, user_id: str, credential_id: str) -> AppCredential:
+def show(core: Core, credential_id: str) -> AppCredential:
+    """Whether the caller may is decided by whose it is, not by the user in the path."""
     with core.db.read() as tx:
-        return _whole(tx, [_require(tx, user_id, credential_id)])[0]
+        return _whole(tx, [_require(tx, credential_id)])[0]
 
 
 def index(core: Core, user_id: str, filters: Mapping[str, Any]) -> list[AppCredential]:
@@ -98,14 +99,14 @@ def create(core: Core, ctx: Context, user_id: str, values: Mapping[str, Any]) ->
         for rule_id in dict.fromkeys(rules):
             store.add_rule(tx, credential_id, rule_id)
         audit.record(tx, "created", "application_credential", credential_id)
-        return _whole(tx, [_require(tx, user_id, credential_id)])[0], secret
+        return _whole(tx, [_require(tx, credential_id)])[0], secret
 
 
-def delete(core: Core, ctx: Context, user_id: str, credential_id: str) -> None:
+def delete(core: Core, ctx: Context, credential_id: str) -> None:
     refuse_delegated(ctx)
     refuse_restricted(ctx)
     with core.db.write() as tx:
-        _require(tx, user_id, credential_id)
+        _require(tx, credential_id)
         rows.remove(tx, application_credential, credential_id)
         audit.record(tx, "deleted", "application_credential", credential_id)
 
@@ -145,8 +146,8 @@ def refuse_restricted(ctx: Context) -> None:
         )
 
 
-def _require(tx: Tx, user_id: str, credential_id: str) -> Row[Any]:
-    return require(tx, application_credential, credential_id, "Application Credential", user_id=user_id)
+def _require(tx: Tx, credential_id: str) -> Row[Any]:
+    return require(tx, application_credential, credential_id, "Application Credential")
 
 
 def _whole(tx: Tx, found: Sequence[Row[Any]]) -> list[AppCredential]:

@@ -12,6 +12,9 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.services.identity.tables import assignment, group_member, implied_role, project, role
 
+POWERFUL = ("admin", "service")
+"""Roles that are good for more than the project they are held on."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -127,6 +130,15 @@ def search(tx: Tx, *, user_id: str = "", group_id: str = "", with_groups: bool =
         wanted = assignment.c.actor_id == group_id
     order = (assignment.c.actor_id, assignment.c.target_id, assignment.c.role_id, assignment.c.inherited)
     return tx.all(select(assignment).where(wanted).order_by(*order))
+
+
+def reaches_beyond(tx: Tx, actor_id: str, domain_id: str) -> bool:
+    """Whether a user or a group looks after more than a domain: by any role on the system, or by a role of
+    ``POWERFUL`` that is not on exactly this domain."""
+    here = (assignment.c.target_id == domain_id) & ~assignment.c.inherited
+    wanted = or_(assignment.c.target_type == "system", role.c.name.in_(POWERFUL) & ~here)
+    query = select(role.c.id).join(assignment, assignment.c.role_id == role.c.id).where(_of_user(actor_id), wanted)
+    return tx.first(query.limit(1)) is not None
 
 
 def implications(tx: Tx) -> list[Row[Any]]:

@@ -83,8 +83,8 @@ def claim_ports(
     """Make or take over a port for each spec and bind it to the server's host; returns their ids in order.
 
     ``project_id`` is the server's, and so its ports': an administrator may ask for another's server. ``host_id`` None
-    leaves them unbound until :func:`rebind_ports`. The groups (names or ids) are for the ports made here; without any it
-    is the project's default group.
+    leaves them unbound until :func:`rebind_ports`. The groups (names or ids) are for the ports made here; without any
+    it is the project's default group.
 
     :raises NotFound: no such network or port. :raises Conflict: the port or address is in use. :raises Forbidden: over
         quota, or an external network. :raises BadRequest: a network without subnet, an unknown group.

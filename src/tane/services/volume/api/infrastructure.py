@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tane.hosts import store as hosts
+from tane.services.volume.domain import services as domain
 from tane.services.volume.domain.common import BACKEND, ZONE
 from tane.services.volume.schemas import ServiceChange
 from tane.web import codec
@@ -70,34 +71,28 @@ def extensions(request: Request) -> dict[str, Any]:
 
 def services(request: Request) -> dict[str, Any]:
     """One cinder-volume a pool, and the scheduler, which is part of the controller."""
-    with request.core.db.read() as tx:
-        rows = [(row, hosts.is_up(tx, row)) for row in hosts.all_hosts(tx)]
-        now = tx.now
-    found = []
-    pools = [(row, up) for row, up in rows if "volume" in row.roles]
-    if rows:
-        found.append(_service("cinder-scheduler", rows[0][0].name, up=True, enabled=True, reason=None, seen=now))
-    for row, up in pools:
-        name = f"{row.name}@{BACKEND}"
-        entry = _service(
-            "cinder-volume", name, up=up, enabled=row.enabled, reason=row.disabled_reason, seen=row.last_seen
-        )
-        found.append({**entry, "frozen": False, "replication_status": "disabled", "active_backend_id": None})
-    wanted_host, wanted_binary = request.param("host"), request.param("binary")
-    found = [entry for entry in found if wanted_binary in (None, entry["binary"])]
-    return {"services": [entry for entry in found if wanted_host in (None, entry["host"], entry["host"].split("@")[0])]}
+    host, binary = request.param("host"), request.param("binary")
+    found = [
+        _service(one)
+        for one in domain.index(request.core)
+        if binary in (None, one.binary) and host in (None, one.host, one.host.split("@")[0])
+    ]
+    return {"services": found}
 
 
-def _service(binary: str, host: str, *, up: bool, enabled: bool, reason: str | None, seen: Any) -> dict[str, Any]:
-    return {
-        "binary": binary,
-        "host": host,
+def _service(one: domain.Service) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "binary": one.binary,
+        "host": one.host,
         "zone": ZONE,
-        "status": "enabled" if enabled else "disabled",
-        "state": "up" if up else "down",
-        "updated_at": iso_micro(seen),
-        "disabled_reason": reason,
+        "status": "enabled" if one.enabled else "disabled",
+        "state": "up" if one.up else "down",
+        "updated_at": iso_micro(one.seen),
+        "disabled_reason": one.reason,
     }
+    if one.binary == domain.VOLUME:
+        body |= {"frozen": False, "replication_status": "disabled", "active_backend_id": None}
+    return body
 
 
 def change_service(request: Request) -> dict[str, Any]:
@@ -108,22 +103,19 @@ def change_service(request: Request) -> dict[str, Any]:
     body = codec.decode(ServiceChange, request.raw)
     if verb == "disable-log-reason" and not body.disabled_reason:
         raise BadRequest("Invalid input for field/attribute disabled_reason. It is required")
-    if body.binary == "cinder-scheduler":
-        raise NotImplementedHere("The scheduler is part of the controller and cannot be disabled.")
+    binary, service = (given if isinstance(given, str) else "" for given in (body.binary, body.service))
+    if not (binary or service):
+        raise BadRequest("Invalid input: 'binary' is a required property.")
     enabled = verb == "enable"
-    with request.core.db.write() as tx:
-        row = hosts.by_name(tx, body.host.split("@")[0])
-        if row is None or "volume" not in row.roles:
-            raise NotFound(f"Service {body.host} could not be found.")
-        hosts.change(tx, row.id, enabled=enabled, disabled_reason=None if enabled else body.disabled_reason)
+    domain.switch(request.core, binary or service, body.host, enabled=enabled, reason=body.disabled_reason)
     answer = {
         "host": body.host,
-        "service": body.binary or "",
-        "binary": body.binary or "cinder-volume",
+        "service": service,
+        "binary": binary,
         "status": "enabled" if enabled else "disabled",
         "disabled": not enabled,
     }
-    return answer if verb == "disable" else {**answer, "disabled_reason": body.disabled_reason}
+    return answer if verb == "disable" else {**answer, "disabled_reason": None if enabled else body.disabled_reason}
 
 
 async def pools(request: Request) -> dict[str, Any]:

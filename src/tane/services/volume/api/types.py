@@ -89,8 +89,11 @@ def create_specs(request: Request) -> dict[str, Any]:
 
 
 def show_spec(request: Request) -> dict[str, Any]:
-    key = request.path["key"]
-    return {key: types.extra_spec(request.core, request.ctx, request.path["type_id"], key)}
+    key, type_id = request.path["key"], request.path["type_id"]
+    shown = view(request, types.show(request.core, request.ctx, type_id))["extra_specs"]
+    if key not in shown:
+        raise types.no_spec(type_id, key)
+    return {key: shown[key]}
 
 
 def update_spec(request: Request) -> dict[str, Any]:

@@ -131,19 +131,11 @@ def set_extra_specs(core: Core, type_id: str, specs: Mapping[str, str]) -> dict[
         return merged
 
 
-def extra_spec(core: Core, ctx: Context, type_id: str, key: str) -> str:
-    with core.db.read() as tx:
-        specs: dict[str, str] = visible(tx, ctx, type_id).extra_specs
-    if key not in specs:
-        raise _no_spec(type_id, key)
-    return specs[key]
-
-
 def remove_extra_spec(core: Core, type_id: str, key: str) -> None:
     with core.db.write() as tx:
         specs = dict(_get(tx, type_id).extra_specs)
         if specs.pop(key, None) is None:
-            raise _no_spec(type_id, key)
+            raise no_spec(type_id, key)
         types.change(tx, type_id, extra_specs=specs)
 
 
@@ -179,5 +171,5 @@ def _get(tx: Tx, type_id: str) -> Row[Any]:
     return row
 
 
-def _no_spec(type_id: str, key: str) -> NotFound:
+def no_spec(type_id: str, key: str) -> NotFound:
     return NotFound(f"Volume Type {type_id} has no extra specs with key {key}.")

@@ -10,7 +10,7 @@ from tane.agent.duties import VolumeDuty
 from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.jobs import Permanent, Run
-from tane.services.volume.store import volumes
+from tane.services.volume.store import services, volumes
 
 GIB = 1 << 30
 
@@ -24,8 +24,11 @@ def existing(tx: Tx, volume_id: str) -> Row[Any]:
 
 
 def pool_host(tx: Tx) -> str | None:
-    """The host new volumes are made on: the first that is up, enabled and has a pool."""
-    usable = (row for row in hosts.all_hosts(tx) if "volume" in row.roles and row.enabled and hosts.is_up(tx, row))
+    """The host new volumes are made on: the first that is up and has a pool that is not switched off."""
+    off = services.off(tx, "cinder-volume")
+    usable = (
+        row for row in hosts.all_hosts(tx) if "volume" in row.roles and row.id not in off and hosts.is_up(tx, row)
+    )
     return next((row.id for row in usable), None)
 
 

@@ -1,0 +1,65 @@
+"""The services of block storage: a ``cinder-volume`` for each pool, and the scheduler, which is part of the controller.
+
+Each is switched alone: that no new volumes are made in a host's pool says nothing of what else the host does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tane.core import Core
+from tane.db import Tx
+from tane.hosts import store as hosts
+from tane.services.volume.domain.common import BACKEND
+from tane.services.volume.store import services as store
+from tane.web.errors import NotFound, NotImplementedHere
+
+VOLUME, SCHEDULER = "cinder-volume", "cinder-scheduler"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service as it is listed. ``host``: as block storage names it, for a pool with the pool's name."""
+
+    binary: str
+    host: str
+    host_id: str
+    up: bool
+    enabled: bool
+    reason: str | None
+    seen: datetime
+
+
+def index(core: Core) -> list[Service]:
+    with core.db.read() as tx:
+        return _all(tx)
+
+
+def switch(core: Core, binary: str, host: str, *, enabled: bool, reason: str | None = None) -> None:
+    """Whether new volumes are made in a pool.
+
+    :raises NotFound: there is no such service on such a host. :raises NotImplementedHere: it is the scheduler.
+    """
+    with core.db.write() as tx:
+        found = next((one for one in _all(tx) if (one.binary, one.host) == (binary, host)), None)
+        if found is None:
+            raise NotFound(f"Service {binary} could not be found on host {host}.")
+        if binary == SCHEDULER:
+            raise NotImplementedHere("The scheduler is part of the controller and cannot be disabled.")
+        if enabled:
+            store.switch_on(tx, found.host_id, binary)
+        else:
+            store.switch_off(tx, found.host_id, binary, reason)
+
+
+def _all(tx: Tx) -> list[Service]:
+    rows = hosts.all_hosts(tx)
+    off = store.off(tx, VOLUME)
+    found = [Service(SCHEDULER, rows[0].name, rows[0].id, True, True, None, tx.now)] if rows else []
+    for row in rows:
+        if "volume" in row.roles:
+            reason = off[row.id].reason if row.id in off else None
+            name, up = f"{row.name}@{BACKEND}", hosts.is_up(tx, row)
+            found.append(Service(VOLUME, name, row.id, up, row.id not in off, reason, row.last_seen))
+    return found

@@ -1,0 +1,159 @@
+"""What one client may ask of the server before anybody knows who it is: sizes, times, connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from tane.config import Config
+from tane.wire import grammar
+
+LOOK_SECONDS = 1.0
+"""How often the open connections are looked through; a timer for each request would cost more than all of it."""
+
+
+class Limits(msgspec.Struct, kw_only=True, frozen=True):
+    """Bytes, counts and seconds. ``pipelined``: requests that wait behind the one that is answered.
+
+    ``body_rate``: bytes a second that a body brings at least, told every ``body_seconds``. ``send_seconds``: how long a
+    client may take none of its answer. ``proxies``: networks whose addresses stand for many clients.
+    """
+
+    request_line: int = 16 << 10
+    header_bytes: int = 64 << 10
+    headers: int = 100
+    header_seconds: float = 30.0
+    body_seconds: float = 30.0
+    body_rate: int = 1024
+    send_seconds: float = 120.0
+    pipelined: int = 16
+    connections: int = 4096
+    connections_per_address: int = 1024
+    proxies: tuple[grammar.Network, ...] = ()
+
+
+def of(config: Config, descriptors: int) -> Limits:
+    """The limits that are set; connections leave the other half of the process's file descriptors to other things."""
+    return Limits(
+        request_line=config.max_request_line,
+        header_bytes=config.max_header_bytes,
+        headers=config.max_headers,
+        header_seconds=config.header_timeout,
+        body_seconds=config.body_timeout,
+        body_rate=config.body_least_rate,
+        send_seconds=config.send_timeout,
+        pipelined=config.max_pipelined_requests,
+        connections=min(config.max_connections, descriptors // 2),
+        connections_per_address=config.max_connections_per_address,
+        proxies=networks(config.trusted_proxies),
+    )
+
+
+def networks(texts: Sequence[str]) -> tuple[grammar.Network, ...]:
+    """:raises ValueError: one is no network."""
+    return tuple(grammar.network(text) for text in texts)
+
+
+def is_address(text: str) -> bool:
+    try:
+        grammar.address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def within(address: str, wanted: Sequence[grammar.Network]) -> bool:
+    """Whether an address is in one of the networks; text that is no address is in none."""
+    if not wanted:
+        return False
+    try:
+        found = grammar.address(address)
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None) or found
+    return any(mapped.version == network.version and mapped in network for network in wanted)
+
+
+class Guest(Protocol):
+    """A connection, as the door knows it."""
+
+    origin: str
+    transport: asyncio.Transport
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request of it is being answered."""
+        ...
+
+    def look(self, now: float) -> None:
+        """Called every second: end what has taken too long."""
+        ...
+
+
+class Door:
+    """Counts the connections of each address. When the house is full, who has most of them gives an idle one up."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._open: dict[str, set[Guest]] = {}
+        self._count = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def enter(self, guest: Guest, address: str) -> bool:
+        """Whether there is room; a connection that is let in must :meth:`leave`."""
+        origin = self._origin(address)
+        own = self._open.get(origin, set())
+        if origin != PROXIES and len(own) >= self._limits.connections_per_address:
+            return False
+        if self._count >= self._limits.connections and not self._make_room(len(own)):
+            return False
+        guest.origin = origin
+        self._open.setdefault(origin, own).add(guest)
+        self._count += 1
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+        return True
+
+    def leave(self, guest: Guest) -> None:
+        """Repeatable."""
+        own = self._open.get(guest.origin, set())
+        if guest in own:
+            own.remove(guest)
+            self._count -= 1
+            if not own:
+                del self._open[guest.origin]
+
+    def _origin(self, address: str) -> str:
+        """Whom an address counts for: who has one of IPv6 has 2⁶⁴ of them."""
+        if within(address, self._limits.proxies):
+            return PROXIES
+        if ":" not in address:
+            return address
+        try:
+            return str(ipaddress.ip_network(f"{grammar.address(address)}/64", strict=False))
+        except ValueError:
+            return address
+
+    def _make_room(self, own: int) -> bool:
+        most = max(self._open.values(), key=len)
+        idle = next((guest for guest in most if guest.idle), None) if len(most) > own + 1 else None
+        if idle is None:
+            return False
+        idle.transport.abort()
+        self.leave(idle)
+        return True
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for guests in list(self._open.values()):
+            for guest in list(guests):
+                guest.look(now)
+        self._timer = loop.call_later(LOOK_SECONDS, self._look) if self._count else None
+
+
+PROXIES = "proxies"

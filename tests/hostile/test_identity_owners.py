@@ -1,0 +1,111 @@
+"""What does not exist and what is somebody else's look alike, and whose it is does not follow from the path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.identity_support import V3, grant, login, make, make_user, role_id
+from tests.support import ApiCloud, Caller
+
+NO_ID = "0" * 32
+NEW = {
+    "application_credential": {"name": "robot", "access_rules": [{"service": "image", "method": "GET", "path": "/"}]}
+}
+
+
+def _owned(mia: Caller) -> dict[str, str]:
+    """One of each thing that is a user's own: its path below the user."""
+    robot = mia.post(f"{V3}/users/{mia.user_id}/application_credentials", NEW, 201).json()["application_credential"]
+    keys = mia.post(f"{V3}/users/{mia.user_id}/credentials/OS-EC2", {"tenant_id": mia.project_id}, 201).json()
+    return {
+        "application_credentials": robot["id"],
+        "access_rules": robot["access_rules"][0]["id"],
+        "credentials/OS-EC2": keys["credential"]["access"],
+    }
+
+
+@pytest.fixture
+def mia(cloud: ApiCloud) -> Caller:
+    return cloud.new_user("mia", "garden")
+
+
+@pytest.fixture
+def tom(cloud: ApiCloud) -> Caller:
+    return cloud.new_user("tom", "forest")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("kind", ["application_credentials", "access_rules", "credentials/OS-EC2"])
+def test_what_is_a_users_own_opens_to_nobody_by_any_path(mia: Caller, tom: Caller, kind: str, method: str) -> None:
+    own = _owned(mia)[kind]
+    tom.request(method, f"{V3}/users/{mia.user_id}/{kind}/{own}", expect=403)
+    # By the stranger's own name in the path: Keystone looks at whose it is. An access rule is not found there.
+    below_own_name = 404 if kind == "access_rules" else 403
+    tom.request(method, f"{V3}/users/{tom.user_id}/{kind}/{own}", expect=below_own_name)
+    # That there are no such EC2 keys Keystone tells everyone; of the others' the rest nobody learns.
+    nothing = 404 if kind == "credentials/OS-EC2" else 403
+    tom.request(method, f"{V3}/users/{mia.user_id}/{kind}/{NO_ID}", expect=nothing)
+    tom.request(method, f"{V3}/users/{tom.user_id}/{kind}/{NO_ID}", expect=404)
+    mia.get(f"{V3}/users/{mia.user_id}/{kind}/{own}")
+
+
+def test_an_administrator_reaches_them_and_learns_what_does_not_exist(cloud: ApiCloud, mia: Caller) -> None:
+    own, path = _owned(mia), f"{V3}/users/{mia.user_id}"
+    for kind in ("application_credentials", "credentials/OS-EC2"):
+        cloud.admin.get(f"{path}/{kind}/{NO_ID}", expect=404)
+        cloud.admin.get(f"{path}/{kind}/{own[kind]}")
+        cloud.admin.delete(f"{path}/{kind}/{own[kind]}")
+
+
+@pytest.mark.parametrize(("method", "body"), [("GET", None), ("PATCH", {"blob": "x"}), ("DELETE", None)])
+def test_credentials_of_others_and_none_at_all_are_refused_alike(
+    cloud: ApiCloud, mia: Caller, tom: Caller, method: str, body: dict[str, Any] | None
+) -> None:
+    made = make(mia, "credential", user_id=mia.user_id, type="cert", blob="secret")
+    answers = {
+        tom.request(method, f"{V3}/credentials/{one}", json=body and {"credential": body}, expect=403).text
+        for one in (made["id"], NO_ID)
+    }
+    assert len(answers) == 1
+    cloud.admin.request(method, f"{V3}/credentials/{NO_ID}", json=body and {"credential": body}, expect=404)
+
+
+@pytest.mark.parametrize("scope", ["project", "domain"])
+@pytest.mark.parametrize("role", ["reader", "member", "manager"])
+def test_roles_of_a_domain_are_the_clouds_administrators(cloud: ApiCloud, role: str, scope: str) -> None:
+    """Neither read, listed, changed nor implied by others, not by those of the domain either; one that does not exist
+    is not found, by anyone."""
+    admin = cloud.admin
+    land = make(admin, "domain", name="land")["id"]
+    field = make(admin, "project", name="field", domain_id=land)["id"]
+    special = make(admin, "role", name="special", domain_id=land)["id"]
+    place = field if scope == "project" else land
+    user = make_user(admin, "boss", land)
+    grant(admin, f"{scope}s/{place}", f"users/{user['id']}", role)
+    boss = login(cloud, user, **{scope: {"id": place}})
+    boss.get(f"{V3}/roles?domain_id={land}", expect=403)
+    for method in ("GET", "PATCH", "DELETE"):
+        boss.request(method, f"{V3}/roles/{special}", json={"role": {"name": "x"}}, expect=403)
+        boss.request(method, f"{V3}/roles/{NO_ID}", json={"role": {"name": "x"}}, expect=404)
+    reader = role_id(admin, "reader")
+    for prior, implied in ((special, reader), (reader, special)):
+        for method in ("GET", "PUT", "DELETE", "HEAD"):
+            boss.request(method, f"{V3}/roles/{prior}/implies/{implied}", expect=403)
+    boss.put(f"{V3}/projects/{field}/users/{user['id']}/roles/{special}", expect=403)
+
+
+def test_the_manager_of_a_domain_names_the_domain(cloud: ApiCloud) -> None:
+    """Nothing is made in a domain that was not named, be it the own one or, by null or nothing, the default one."""
+    admin = cloud.admin
+    land = make(admin, "domain", name="land")["id"]
+    user = make_user(admin, "boss", land)
+    grant(admin, f"domains/{land}", f"users/{user['id']}", "manager")
+    boss = login(cloud, user, domain={"id": land})
+    for kind in ("user", "group", "project"):
+        for named in ({}, {"domain_id": None}, {"domain_id": "default"}, {"domain_id": ""}, {"domain_id": [land]}):
+            answer = boss.post(f"{V3}/{kind}s", {kind: {"name": "new", **named}})
+            assert answer.status_code in (400, 403), (kind, named, answer.text)
+        boss.post(f"{V3}/{kind}s", {kind: {"name": "new", "domain_id": land}}, 201)
+    assert [u["name"] for u in admin.get(f"{V3}/users?domain_id=default").json()["users"]] == ["admin"]
