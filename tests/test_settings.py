@@ -16,7 +16,8 @@ def test_flags_of_a_start_are_kept_beside_what_the_file_says(tmp_path: Path) -> 
     assert list(kept.image.stores) == ["attic"]
 
 
-def test_a_setting_of_the_file_is_not_overwritten_by_a_flag(tmp_path: Path) -> None:
+def test_the_last_flag_counts_in_every_later_command(tmp_path: Path) -> None:
     (tmp_path / "tane.toml").write_text("port = 8000\n")
     State.of(tmp_path).remember(port=8123)
-    assert load(tmp_path).port == 8000
+    State.of(tmp_path).remember(port=8124, mode=None)
+    assert load(tmp_path).port == 8124

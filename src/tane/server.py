@@ -9,7 +9,6 @@ import os
 import resource
 import signal
 import socket
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import structlog
 import uvicorn
 
-from tane import logs
+from tane import ids, logs
 from tane.agent import host
 from tane.agent.documents import GuestState
 from tane.agent.duties import GuestListener, MetadataSource
@@ -42,32 +41,20 @@ WITH_LEGS = ("root", "userns")
 BENCHMARKING = 512
 """How many /24 networks 198.18.0.0/15 has."""
 MOST_DESCRIPTORS = 65_536
-HOST_NAMESPACE = uuid.UUID("7a6e65ee-8f43-4d43-9b0a-74616e650001")
 
 
 def host_settings(folder: Path, config: Config, mode: str) -> host.HostSettings:
     """The settings of the host this process is."""
     name = socket.gethostname()
+    own = ids.of(folder, name)
     return host.HostSettings(
         state_dir=folder / "host",
-        cloud_id=cloud_id(folder),
+        cloud_id=own.cloud_id,
         mode=mode,
         local_ip=config.local_ip or None,
         host_link=config.external_host_link,
-        hosts=[
-            (str(uuid.uuid5(HOST_NAMESPACE, f"{folder}/{name}{suffix}")), f"{name}{suffix}")
-            for suffix in _suffixes(config.simulated_hosts if mode == "simulated" else 1)
-        ],
+        hosts=own.hosts(name, config.simulated_hosts if mode == "simulated" else 1),
     )
-
-
-def cloud_id(folder: Path) -> str:
-    """Six characters that tell this cloud's kernel objects from those of another on the same machine."""
-    return uuid.uuid5(HOST_NAMESPACE, str(folder)).hex[:6]
-
-
-def _suffixes(count: int) -> list[str]:
-    return [""] + [f"-{number}" for number in range(2, count + 1)]
 
 
 async def run(folder: Path, config: Config, choice: Choice, admin_password: str, listener: socket.socket) -> None:

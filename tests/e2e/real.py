@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from tane import ids
 from tane.cli.client import CallError, Client
 from tane.guest.build import GuestImage
-from tane.server import cloud_id
 
 MARKS = [pytest.mark.root, pytest.mark.guest]
 """Of every test of this folder."""
@@ -47,7 +47,7 @@ class RealCloud:
 
     @property
     def outside(self) -> str:
-        return f"tane-{cloud_id(self.folder)}-ext"
+        return f"tane-{ids.of(self.folder, socket.gethostname()).cloud_id}-ext"
 
     def tane(self, *arguments: str, check: bool = True) -> str:
         command = [sys.executable, "-m", "tane.cli", arguments[0], "--state", str(self.folder), *arguments[1:]]

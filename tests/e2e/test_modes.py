@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tane import ids
 from tane.linux import netns
-from tane.server import cloud_id
 from tests.e2e.real import MARKS, free_port
 from tests.running import running_below
 
@@ -54,9 +54,11 @@ def test_the_demo_ends_well_and_down_leaves_nothing(mode: str, tmp_path_factory:
         ended = tane(folder, "down")
     assert ended.returncode == 0, f"{ended.stdout}{ended.stderr}"
     assert not made & netns.names()
-    assert not [name for name in netns.names() if cloud_id(folder) in name]
+    known = ids.read(folder)
+    assert known is not None
+    assert not [name for name in netns.names() if known.cloud_id in name]
     links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
-    assert cloud_id(folder) not in links
+    assert known.cloud_id not in links
     assert processes(folder) == []
 
 

@@ -6,11 +6,9 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from tane.agent.compute.drivers import qemu
 from tane.agent.compute.drivers.fake import FakeCompute
-from tane.agent.compute.drivers.qemu.accelerator import Accelerator, probe_accelerator
+from tane.agent.compute.drivers.qemu.accelerator import accelerator
 from tane.agent.duties import ComputeDuty, ImageSource, MetadataSource, NetworkDuty, VolumeDuty
 from tane.agent.images import ImageCache
 from tane.agent.network.duty import LinuxNetwork
@@ -24,7 +22,6 @@ from tane.agent.volume.drivers.file import FileVolume
 
 SIMULATED_TUNNELS = ipaddress.IPv4Network("100.64.0.0/16")
 """Simulated hosts have tunnels to each other like real ones, and so an address each; no packet is ever sent."""
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def build(settings: HostSettings, images: ImageSource, metadata: MetadataSource)
     compute = qemu.QemuCompute(
         qemu.QemuSettings(
             state_dir=settings.state_dir,
-            accelerator=accelerator(settings.state_dir),
+            accelerator=accelerator(),
             hostname=name,
             netns=None if in_user_mode else settings.network.host_namespace,
             user_network=in_user_mode,
@@ -87,20 +84,6 @@ def build(settings: HostSettings, images: ImageSource, metadata: MetadataSource)
     exports = ExportSettings(netns=None if in_user_mode else settings.network.host_namespace)
     volume = FileVolume(settings.state_dir, cache, exports)
     return [Duties(host_id, name, settings.local_ip, compute, network, volume)]
-
-
-def accelerator(state_dir: Path) -> Accelerator:
-    """Probed once per boot of the machine: the probe takes up to two seconds."""
-    boot = BOOT_ID.read_text().strip()
-    known = state_dir / f"accelerator-{boot}.json"
-    if known.exists():
-        return msgspec.json.decode(known.read_bytes(), type=Accelerator)
-    found = probe_accelerator()
-    state_dir.mkdir(parents=True, exist_ok=True)
-    for old in state_dir.glob("accelerator-*.json"):
-        old.unlink()
-    known.write_bytes(msgspec.json.encode(found))
-    return found
 
 
 async def teardown(settings: HostSettings) -> None:

@@ -15,10 +15,12 @@ Chosen = Literal["root", "userns", "user", "simulated"]
 
 @dataclass(frozen=True)
 class Choice:
-    """How the hosts of this cloud are run. ``sentence`` is what the first line of ``tane up`` says."""
+    """How the hosts of this cloud are run. ``sentence`` is what the first line of ``tane up`` says, ``mend`` the
+    command after which the machine allows more."""
 
     mode: Chosen
     sentence: str
+    mend: str = ""
 
 
 def choose(config: Config) -> Choice:
@@ -34,7 +36,9 @@ def choose(config: Config) -> Choice:
     missing = programs.missing(programs.NETWORKS)
     if missing:
         return Choice(
-            "user", f"tane: user-mode network, because {', '.join(missing)} not found: real guests, no routers."
+            "user",
+            f"tane: user-mode network, because {', '.join(missing)} not found: real guests, no routers.",
+            f"sudo apt-get install {' '.join(programs.missing_packages(programs.NETWORKS))}",
         )
     if os.geteuid() == 0:
         problem = _try_unshare("--net")
@@ -43,11 +47,24 @@ def choose(config: Config) -> Choice:
     problem = _try_unshare("--user", "--map-root-user", "--net", "--mount")
     if problem is None:
         return Choice("userns", "tane: no root: real guests and networks inside an unprivileged user namespace.")
-    return Choice("user", f"tane: user-mode network, because namespaces cannot be made ({problem}): no routers.")
+    return Choice("user", f"tane: user-mode network, because {problem.what}: real guests, no routers.", problem.mend)
 
 
-def _try_unshare(*flags: str) -> str | None:
-    """None when it works, with a bridge and a tap made inside; else the kernel's reason."""
-    attempt = "ip link add name tane0 type bridge && ip tuntap add dev tane1 mode tap"
-    done = subprocess.run(["unshare", *flags, "sh", "-c", attempt], capture_output=True, text=True, check=False)
-    return None if done.returncode == 0 else (done.stderr.strip() or f"exit status {done.returncode}")
+@dataclass(frozen=True)
+class _Problem:
+    what: str
+    mend: str
+
+
+def _try_unshare(*flags: str) -> _Problem | None:
+    """None when a bridge and a tap can be made in namespaces of one's own; else the kernel's reason."""
+    for attempt, what, mend in (
+        ("true", "namespaces cannot be made", "run as root, or: sudo sysctl -w kernel.unprivileged_userns_clone=1"),
+        ("ip link add name tane0 type bridge", "bridges cannot be made", "sudo modprobe bridge"),
+        ("ip tuntap add dev tane1 mode tap", "/dev/net/tun cannot be used", "sudo chmod 666 /dev/net/tun"),
+    ):
+        command = ["unshare", *flags, "sh", "-c", attempt]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            return _Problem(f"{what} ({done.stderr.strip() or f'exit status {done.returncode}'})", mend)
+    return None

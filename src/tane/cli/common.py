@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 import tomllib
@@ -81,12 +82,14 @@ class State:
         return self.password_file.read_text().strip()
 
     def remember(self, **flags: object) -> None:
-        """Keep settings given as flags, so that every later command finds the same cloud. What the file says stays."""
+        """Keep settings given as flags, so that every later command finds the same cloud; the last one given counts."""
         text = self.settings.read_text() if self.settings.exists() else ""
         known = tomllib.loads(text)
-        given = {name: value for name, value in flags.items() if value is not None and name not in known}
+        given = {name: value for name, value in flags.items() if value is not None and known.get(name) != value}
         if not given:
             return
-        lines = [f"{name} = {value if isinstance(value, int) else repr(str(value))}" for name, value in given.items()]
-        # Before the rest: behind it they would belong to the file's last table.
-        self.settings.write_text("\n".join(lines) + "\n" + text)
+        for name, value in given.items():
+            line = f"{name} = {value if isinstance(value, int) else repr(str(value))}\n"
+            # Before the rest: behind it they would belong to the file's last table.
+            text = line + re.sub(rf"(?m)^{name}\s*=.*\n?", "", text, count=1)
+        write_private(self.settings, text.encode())

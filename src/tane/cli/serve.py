@@ -43,7 +43,9 @@ def serve(
 
     files = State.of(state)
     files.prepare()
-    files.remember(port=port, mode=mode)
+    if fd is None:
+        # `up` has done it already, and hands over what it found, which is not what anybody asked for.
+        files.remember(port=port, mode=mode)
     config = files.config(port=port, mode=mode)
     if fd is None and files.running():
         sys.exit(f"tane: a cloud runs in {files.folder} already (pid {process.read_pid(files.pidfile)})")

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tane.agent.host import accelerator
+from tane.agent.compute.drivers.qemu.accelerator import accelerator
 from tane.agent.rights import choose
 from tane.config import Config
 from tane.doctor.finding import Finding
@@ -31,8 +31,8 @@ def rights(machine: Machine, config: Config) -> Iterator[Finding]:
         yield Finding(
             "warning",
             sentence,
-            "Networks, routers and security groups need namespaces.",
-            "run as root, or: sudo sysctl -w kernel.unprivileged_userns_clone=1",
+            "Networks, routers and security groups need namespaces, bridges and taps.",
+            choice.mend,
         )
     else:
         yield Finding("note", sentence)
@@ -71,7 +71,7 @@ def accelerated(machine: Machine, config: Config) -> Iterator[Finding]:
     """Tried with a guest: a /dev/kvm that exists may still hang every kernel."""
     if machine.which("qemu-system-x86_64") is None:
         return
-    found = accelerator(config.state_dir / "host")
+    found = accelerator()
     if found.kind == "kvm":
         yield Finding("note", f"Guests run on KVM: {found.reason}.")
         return
@@ -79,7 +79,7 @@ def accelerated(machine: Machine, config: Config) -> Iterator[Finding]:
         "warning",
         f"Guests run under emulation (TCG): {found.reason}.",
         "Servers start and compute about ten times slower.",
-        "switch virtualisation on in the firmware, or: sudo modprobe kvm-intel || sudo modprobe kvm-amd",
+        found.mend,
     )
 
 
@@ -128,13 +128,17 @@ def kernel_features(machine: Machine, config: Config) -> Iterator[Finding]:
 
 def addresses(machine: Machine, config: Config) -> Iterator[Finding]:
     """The external network must not overlap with one the machine is in already."""
-    from tane.server import cloud_id, external_cidr
+    from tane import ids
+    from tane.server import external_cidr
 
-    cidr = ipaddress.ip_network(external_cidr(config, cloud_id(config.state_dir)))
+    known = ids.read(config.state_dir)
+    if known is None and config.external_cidr == "auto":
+        return
+    cidr = ipaddress.ip_network(external_cidr(config, known.cloud_id if known else ""))
     status, output = machine.run("ip", "-4", "-o", "addr", "show")
     if status != 0:
         return
-    own = f"tx-{cloud_id(config.state_dir)}"
+    own = f"tx-{known.cloud_id}" if known else "tx-"
     for line in output.splitlines():
         words = line.split()
         if len(words) < 4 or words[1].startswith(own):
