@@ -67,6 +67,7 @@ def build(settings: HostSettings, images: ImageSource, metadata: MetadataSource)
             for (host_id, name), local_ip in zip(settings.hosts, map(str, SIMULATED_TUNNELS.hosts()), strict=False)
         ]
     [(host_id, name)] = settings.hosts
+    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     cache = ImageCache(settings.state_dir / "images", images)
     in_user_mode = settings.mode == "user"
     compute = qemu.QemuCompute(
