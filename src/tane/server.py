@@ -69,10 +69,11 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
         HostAgent(duties.host_id, duties.name, duties.compute, duties.network, duties.volume, duties.local_ip)
         for duties in host.build(settings, image.LocalImages(core), _metadata_source(core))
     ]
+    taken = await core.in_thread(machine_ranges, settings)
     for agent in agents:
         core.hosts.add(agent)
-        await _register(core, agent, settings)
-    network.ensure_external_network(core, external_cidr(config, settings.cloud_id, machine_ranges(settings)))
+        await _register(core, agent, taken)
+    network.ensure_external_network(core, external_cidr(config, settings.cloud_id, taken))
     http, ws = serving(limits.of(config, _raise_descriptors()))
     server = uvicorn.Server(
         uvicorn.Config(
@@ -132,14 +133,15 @@ def _raise_descriptors() -> int:
     return max(soft, wanted)
 
 
-async def _register(core: Core, agent: HostAgent, settings: host.HostSettings) -> None:
-    """Write the host with what it offers into the registry."""
+async def _register(core: Core, agent: HostAgent, taken: list[dict[str, str]]) -> None:
+    """Write the host with what it offers, and the ranges that are ``taken`` on it, into the registry."""
     capabilities: dict[str, Any] = {}
     if agent.compute is not None:
         capabilities = _plain(await agent.compute.capabilities())
 
+    capabilities["ranges"] = taken
+
     def write() -> None:
-        capabilities["ranges"] = machine_ranges(settings)
         with core.db.write() as tx:
             hosts.register(tx, agent.host_id, agent.name, agent.roles, agent.local_ip, capabilities)
 
