@@ -47,6 +47,8 @@ def test_the_demo_ends_well_and_down_leaves_nothing(mode: str, tmp_path_factory:
         assert ("login" in last) == (mode != "simulated")
         told = LEFT_OUT[mode]
         assert told is None or told in done.stdout
+        if mode == "userns":
+            assert "tx-" in tane(folder, "shell", "--", "ip", "-brief", "link").stdout
         ledger = folder / "host" / "network" / "namespaces"
         made = set(ledger.read_text().split()) if mode == "root" else set()
         assert (mode != "root") or made & netns.names()

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from tane.cli import demo, doctor, down, guest_image, metadefs, openrc, openstack, serve, status, test, up
+from tane.cli import demo, doctor, down, guest_image, metadefs, openrc, openstack, serve, shell, status, test, up
 from tane.config import ConfigError
 from tane.linux.programs import complete_path
 
@@ -22,6 +22,7 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_optio
 app.command("up")(up.up)
 app.command("serve")(serve.serve)
 app.command("down")(down.down)
+app.command("shell", context_settings={"allow_extra_args": True})(shell.shell)
 app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)

@@ -49,7 +49,7 @@ TESTS = {
 """What only the tests need."""
 LIBRARIES = {"libnftables.so.1": "libnftables1", "libdevmapper.so.1.02.1": "libdevmapper1.02.1"}
 """Libraries that are loaded in process, or by a program that is unpacked and run without being installed (GRUB's)."""
-EVERYWHERE = {"sh", "env", "cat", "sleep", "true", "zcat", "apt-get", "apt-cache", "dpkg-deb"}
+EVERYWHERE = {"sh", "bash", "env", "cat", "sleep", "true", "zcat", "apt-get", "apt-cache", "dpkg-deb"}
 """What the essential packages of every Debian bring."""
 
 
