@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from tane.agent.errors import HostError
+from tane.linux.mkfs import MkfsError
 from tane.linux.process import ProcessError
 from tane.linux.qemu_img import ImageError
 from tane.linux.qmp import QmpError
@@ -31,7 +32,7 @@ def host_errors(doing: str) -> Iterator[None]:
         yield
     except HostError:
         raise
-    except (ImageError, QmpError, ProcessError) as error:
+    except (ImageError, MkfsError, QmpError, ProcessError) as error:
         lost = isinstance(error, QmpError) and error.lost
         if "No space left on device" in str(error):
             raise HostError(f"{doing}: no space is left on the host's disk", transient=True) from error

@@ -20,6 +20,7 @@ GUESTS = {
     "qemu-storage-daemon": "qemu-system-common",
 }
 NETWORKS = {"ip": "iproute2", "dnsmasq": "dnsmasq-base", "nsenter": "util-linux", "unshare": "util-linux"}
+FILE_SYSTEMS = {"mke2fs": "e2fsprogs", "mkswap": "util-linux"}
 CONFINEMENT = {"setpriv": "util-linux", "prlimit": "util-linux"}
 GUEST_IMAGE = {
     "busybox": "busybox",
@@ -32,7 +33,7 @@ GUEST_IMAGE = {
     "ldd": "libc-bin",
 }
 TOUR = {"ssh": "openssh-client"}
-CLOUD = {**GUESTS, **NETWORKS, **CONFINEMENT, **GUEST_IMAGE, **TOUR}
+CLOUD = {**GUESTS, **NETWORKS, **FILE_SYSTEMS, **CONFINEMENT, **GUEST_IMAGE, **TOUR}
 """Everything a whole cloud and its tour need."""
 TESTS = {
     "cpio": "cpio",

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tane.agent.compute.drivers import qemu
@@ -230,6 +231,17 @@ def test_a_suspended_server_comes_back_with_its_memory_and_disks(
     assert uptime < float(run(host.ssh(guest, "cut -d' ' -f1 /proc/uptime"))) < uptime + 60
     run(host.detach(guest, volume))
     assert not run(host.has_disk(guest, "vdb"))
+
+
+def test_swap_and_ephemeral_disk_come_ready_for_use(host: Host, run: Run) -> None:
+    guest = msgspec.structs.replace(host.guest(), ephemeral_gb=1, swap_mb=32)
+    run(host.compute.create(guest))
+    try:
+        run(host.ready(guest))
+        run(host.ssh(guest, "mount -t ext4 /dev/vdb /mnt && echo kept >/mnt/file && umount /mnt"))
+        assert "vdc" in run(host.ssh(guest, "swapon /dev/vdc && cat /proc/swaps"))
+    finally:
+        run(host.compute.destroy(guest.id))
 
 
 def test_a_volume_moves_with_its_data_to_another_server(

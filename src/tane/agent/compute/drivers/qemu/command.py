@@ -154,7 +154,7 @@ def _disks(record: Record, openings: Openings) -> Iterator[str]:
         ("swap", folder.swap, guest.swap_mb),
     ):
         if wanted:
-            yield from _blockdev(devices.disk_node(name, path))
+            yield from _blockdev(devices.raw_node(name, path))
             yield from _device(devices.block_device(name, name, slots[name]))
     for disk in guest.volumes:
         keys = folder.key_folder(disk.volume_id)

@@ -51,6 +51,12 @@ def tls_object(volume_id: str) -> str:
     return f"tls-{volume_id}"
 
 
+def raw_node(name: str, path: Path) -> Options:
+    """A raw file of this host."""
+    file = {"driver": "file", "filename": str(path), "discard": "unmap"}
+    return {"node-name": name, "driver": "raw", "discard": "unmap", "file": file}
+
+
 def disk_node(name: str, path: Path, base: str = "") -> Options:
     """A qcow2 file of this host. Its backing file is named here, whatever its header says."""
     node: Options = {

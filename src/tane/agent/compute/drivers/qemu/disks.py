@@ -12,11 +12,13 @@ import pycdlib
 from tane.agent.compute.drivers.qemu.record import GuestFolder
 from tane.agent.documents import ConfigDrive, Guest
 from tane.agent.errors import HostError
-from tane.linux import confine, qemu_img
+from tane.linux import confine, mkfs, qemu_img
 from tane.linux.qemu_img import Disk
 
 _GB = 1 << 30
 _MB = 1 << 20
+EPHEMERAL_LABEL = "ephemeral0"
+"""As Nova labels it: cloud-init mounts it by this name."""
 
 
 async def make_disks(guest: Guest, folder: GuestFolder, base: Path | None) -> None:
@@ -25,9 +27,9 @@ async def make_disks(guest: Guest, folder: GuestFolder, base: Path | None) -> No
         size = await _root_size(guest, base)
         await qemu_img.create_overlay(folder.root, base, size, folder.owner)
     if guest.ephemeral_gb:
-        await qemu_img.create(folder.ephemeral, guest.ephemeral_gb * _GB, folder.owner)
+        await mkfs.ext4(folder.ephemeral, guest.ephemeral_gb * _GB, EPHEMERAL_LABEL, folder.owner)
     if guest.swap_mb:
-        await qemu_img.create(folder.swap, guest.swap_mb * _MB, folder.owner)
+        await mkfs.swap(folder.swap, guest.swap_mb * _MB, folder.owner)
     await write_config_drive(guest, folder)
 
 

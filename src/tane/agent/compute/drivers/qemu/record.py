@@ -33,8 +33,8 @@ class GuestFolder:
         self.path = path
         self.record = path / "guest.json"
         self.root = path / "root.qcow2"
-        self.ephemeral = path / "ephemeral.qcow2"
-        self.swap = path / "swap.qcow2"
+        self.ephemeral = path / "ephemeral.raw"
+        self.swap = path / "swap.raw"
         self.config_drive = path / "config.iso"
         self.memory = path / "memory"
         self.sockets = path / "run"
