@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from tane.linux import programs
@@ -32,19 +33,36 @@ BUILT_IN = {
 KNOWN = {*programs.CLOUD, *programs.TESTS, *programs.EVERYWHERE, "postgres"}
 
 
+PROJECT = Path(__file__).parents[1]
+STANDARD_LIBRARY = str(Path(os.__file__).parent)
+
+
 class UnknownProgram(AssertionError):
     """A test started a program that a fresh machine need not have."""
 
 
 def refuse_unknown_programs(event: str, arguments: tuple[Any, ...]) -> None:
     """An audit hook (PEP 578). :raises UnknownProgram: no list of :mod:`tane.linux.programs` names the program."""
-    if event != "subprocess.Popen":
+    if event != "subprocess.Popen" or not asked_by_this_project():
         return
     _, argv, _, _ = arguments
     for program in started([argv] if isinstance(argv, str | bytes) else argv):
         name = Path(program).name
         if name not in KNOWN and not ours(program):
             raise UnknownProgram(f"{name} stands in no list of tane.linux.programs, so nobody installs it: {argv}")
+
+
+def asked_by_this_project() -> bool:
+    """Whether it is code of this project that starts the program, by the standard library's means or directly; what
+    other libraries run for themselves, they look for themselves."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and not is_installed(frame) and frame.f_code.co_filename.startswith(STANDARD_LIBRARY):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith(f"{PROJECT}/") and not is_installed(frame)
+
+
+def is_installed(frame: FrameType) -> bool:
+    return "site-packages" in frame.f_code.co_filename
 
 
 def ours(program: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import string
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -166,6 +167,11 @@ def _ec2_meta(found: Facts) -> Tree:
     floating = [info for info in found.addresses if info.type == "floating"]
     hostname = full_hostname(row)
     devices: Tree = {"ami": row.root_device_name.removeprefix("/dev/").encode(), "root": row.root_device_name.encode()}
+    # In the order the guest sees them: behind the root disk, when that one is local, and before the volumes.
+    local = iter(string.ascii_lowercase[int(row.image_id is not None) :])
+    for name, wanted in (("ephemeral0", row.flavor["ephemeral"]), ("swap", row.flavor["swap"])):
+        if wanted:
+            devices[name] = f"/dev/vd{next(local)}".encode()
     devices.update({f"ebs{i}": device.device.encode() for i, device in enumerate(found.devices)})
     meta: Tree = {
         "ami-id": _ec2_id("ami", zlib.crc32((row.image_id or "").encode())),
