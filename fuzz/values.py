@@ -78,6 +78,7 @@ WORDS = {
     "hypervisor_hostname": ("host-1",),
     "binary": ("nova-compute", "cinder-volume"),
     "methods": ("password", "token"),
+    "url": ("nowhere:disk",),  # Of no store: nothing is fetched from anywhere.
     "size": (1, 2, "1"),
     "new_size": (2, 3),
     "volume_size": (1, 2),

@@ -134,20 +134,20 @@ def addresses(machine: Machine, config: Config) -> Iterator[Finding]:
     known = ids.read(config.state_dir)
     if known is None and config.external_cidr == "auto":
         return
-    cidr = ipaddress.ip_network(external_cidr(config, known.cloud_id if known else ""))
     status, output = machine.run("ip", "-4", "-o", "addr", "show")
     if status != 0:
         return
     own = f"tx-{known.cloud_id}" if known else "tx-"
-    for line in output.splitlines():
-        words = line.split()
-        if len(words) < 4 or words[1].startswith(own):
-            continue
-        other = ipaddress.ip_interface(words[3]).network
+    words = [line.split() for line in output.splitlines()]
+    found = [(ipaddress.ip_interface(w[3]).network, w[1]) for w in words if len(w) > 3]
+    others = [(other, name) for other, name in found if not name.startswith(own)]
+    taken = [{"cidr": str(other), "interface": name} for other, name in others]
+    cidr = ipaddress.ip_network(external_cidr(config, known.cloud_id if known else "", taken))
+    for other, name in others:
         if other.overlaps(cidr):
             yield Finding(
                 "problem",
-                f"The external network {cidr} overlaps with {other} of interface {words[1]}.",
+                f"The external network {cidr} overlaps with {other} of interface {name}.",
                 "Floating IPs would be looked for on the wrong interface.",
                 f"set external_cidr in {config.state_dir}/tane.toml to a free range",
             )

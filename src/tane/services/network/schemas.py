@@ -35,7 +35,7 @@ class NetworkIn(Common, kw_only=True):
     physical_network: Text | UnsetType | None = field(default=UNSET, name="provider:physical_network")
     segmentation_id: int | UnsetType | None = field(default=UNSET, name="provider:segmentation_id")
     dns_domain: Text | UnsetType = UNSET
-    availability_zone_hints: list[str] | UnsetType = UNSET
+    availability_zone_hints: Annotated[list[str], Meta(max_length=10)] | UnsetType = UNSET
 
 
 class Network(Body):
@@ -135,7 +135,7 @@ class GatewayIn(Body):
 class RouterIn(Common, kw_only=True):
     admin_state_up: bool | UnsetType = UNSET
     external_gateway_info: GatewayIn | UnsetType | None = UNSET
-    availability_zone_hints: list[str] | UnsetType = UNSET
+    availability_zone_hints: Annotated[list[str], Meta(max_length=10)] | UnsetType = UNSET
 
 
 class Router(Body):

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.services.network.schemas import given
 from tane.services.network.store import listing
-from tane.services.network.store.listing import Listing
+from tane.services.network.store.listing import MOST_VALUES, Listing
 from tane.services.network.store.rows import among, tags
 from tane.web.codec import iso
 from tane.web.errors import BadRequest, Forbidden, NotFound
@@ -168,7 +168,9 @@ def _order(request: Request, shown: Listing, *, by_id: bool, reverse: bool) -> l
     if directions and len(directions) != len(keys):
         raise BadRequest("The number of sort_keys and sort_dirs must be same", type="HTTPBadRequest")
     order: list[tuple[Any, bool]] = []
-    for key, direction in zip(keys, directions or ["asc"] * len(keys), strict=True):
+    if len(keys) > MOST_VALUES:
+        raise BadRequest(f"Invalid input for sort_key. Reason: more than {MOST_VALUES} values.", type="HTTPBadRequest")
+    for number, (key, direction) in enumerate(zip(keys, directions or ["asc"] * len(keys), strict=True)):
         column = shown.column(key)
         if column is None:
             raise BadRequest(f"['{key}'] is invalid attribute for sort keys", type="HTTPBadRequest")
@@ -176,7 +178,8 @@ def _order(request: Request, shown: Listing, *, by_id: bool, reverse: bool) -> l
             raise BadRequest(
                 f"{direction} is invalid value for sort_dirs, valid value is 'asc' and 'desc'", type="HTTPBadRequest"
             )
-        order.append((column, direction == "desc"))
+        if key not in keys[:number]:  # Said again it changes nothing, and each makes paging dearer.
+            order.append((column, direction == "desc"))
     if not order and not by_id:
         order.append((shown.table.c.created_at, False))
     order.append((shown.table.c.id, False))

@@ -18,6 +18,8 @@ from tane.web.errors import BadRequest, Conflict
 from tane.wire import grammar
 
 MAX_POSITION = 2**63 - 1
+MOST = 20
+"""Addresses of one port: its quota is one port's, however many it holds."""
 SELF_ADDRESSING = ("slaac", "dhcpv6-stateless")
 
 
@@ -62,6 +64,8 @@ class Allocator:
 
     def wanted(self, asked: Iterable[Mapping[str, Any]], mac: str, device_owner: str) -> list[Given]:
         """The addresses a request lists as ``fixed_ips``; an empty list asks for none."""
+        asked = list(asked)
+        refuse_many(len(asked))
         given = []
         for item in asked:
             subnet_id, address = item.get("subnet_id"), item.get("ip_address")
@@ -147,6 +151,12 @@ class Allocator:
             raise Conflict(f"IP address {text} already allocated in subnet {row.id}", type="IpAddressAlreadyAllocated")
         taken.add(text)
         return Given(row.id, text, position_of(row.cidr, address))
+
+
+def refuse_many(count: int) -> None:
+    """:raises BadRequest: more addresses than a port may have."""
+    if count > MOST:
+        raise invalid(f"Exceeded maximum amount of fixed ips per port: {MOST}")
 
 
 def position_of(cidr: str, address: grammar.Address) -> int | None:

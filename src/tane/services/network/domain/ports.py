@@ -15,7 +15,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.jobs import enqueue
-from tane.services.network.domain.addresses import Allocator
+from tane.services.network.domain.addresses import Allocator, refuse_many
 from tane.services.network.domain.common import changed, check_quota, no_port, owner, require, visible_network
 from tane.services.network.domain.dhcp import serve
 from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
@@ -209,6 +209,7 @@ def set_groups(tx: Tx, port_id: str, group_ids: Sequence[str]) -> None:
 def _change_addresses(tx: Tx, row: Row[Any], asked: list[dict[str, Any]]) -> None:
     """Keep the addresses that are asked for again, release the others, add the new ones."""
     present = addresses.of_ports(tx, [row.id]).get(row.id, [])
+    refuse_many(len(asked))
     asked = [_canonical(item) for item in asked]
     kept: list[Row[Any]] = []
     wanted: list[dict[str, Any]] = []

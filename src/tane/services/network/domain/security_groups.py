@@ -78,8 +78,9 @@ def resolve(tx: Tx, ctx: Context, project_id: str, asked: Iterable[str]) -> list
         default_group(tx, project_id)
     by_id = {row.id: row for row in rows.among(tx, group, "id", wanted)}
     named: dict[str, list[str]] = {}
-    for row in rows.find(tx, group, project_id=project_id, name=wanted):
-        named.setdefault(row.name, []).append(row.id)
+    for start in range(0, len(wanted), rows.MANY):
+        for row in rows.find(tx, group, project_id=project_id, name=wanted[start : start + rows.MANY]):
+            named.setdefault(row.name, []).append(row.id)
     found = []
     for item in wanted:
         if item in by_id and (ctx.sees(by_id[item].project_id) or by_id[item].project_id == project_id):

@@ -16,6 +16,7 @@ from tane.wire.grammar import network as read_network
 MAX_NAMESERVERS = 5
 IPV4_BROADCAST = read_address("255.255.255.255")
 MAX_ROUTES = 20
+MAX_POOLS = 100
 _BAD_POOL = "InvalidAllocationPool"
 
 
@@ -93,6 +94,8 @@ def default_pools(cidr: Network, gateway: str | None) -> list[dict[str, str]]:
 
 def check_pools(cidr: Network, pools: Sequence[AddressRange], gateway: str | None) -> list[dict[str, str]]:
     """Canonical allocation pools. :raises BadRequest, Conflict: outside, reversed, overlapping, with the gateway in."""
+    if len(pools) > MAX_POOLS:
+        raise BadRequest(f"The number of allocation pools exceeds the limit {MAX_POOLS}.", type=_BAD_POOL)
     ranges = []
     for pool in pools:
         try:

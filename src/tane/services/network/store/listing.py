@@ -28,6 +28,8 @@ _FORMS: Mapping[str, Callable[[str], str]] = {
     ),
 }
 ALMOST_A_SECOND = timedelta(microseconds=999_999)
+MOST_VALUES = 500
+"""Of one filter: each may be a term of its own in the statement, of which a database has at most a thousand."""
 TAG_FILTERS = frozenset(("tags", "tags-any", "not-tags", "not-tags-any"))
 
 
@@ -82,6 +84,10 @@ def find(
     """
     conditions: list[Any] = [] if ctx.is_admin else [listing.visible(ctx)]
     for name, values in filters.items():
+        if len(values) > MOST_VALUES:
+            raise BadRequest(
+                f"Invalid input for {name}. Reason: more than {MOST_VALUES} values.", type="HTTPBadRequest"
+            )
         if name in TAG_FILTERS:
             conditions.append(_tagged(listing.table, name, values))
         elif name in listing.special:
@@ -136,7 +142,9 @@ def _boolean(name: str, value: str) -> bool:
 
 def _tagged(table: Table, name: str, values: list[str]) -> Any:
     """``tags``: has all; ``tags-any``: has one; with ``not-`` in front the contrary."""
-    names = [tag for value in values for tag in value.split(",")]
+    names = list(dict.fromkeys(tag for value in values for tag in value.split(",")))
+    if len(names) > MOST_VALUES:
+        raise BadRequest(f"Invalid input for {name}. Reason: more than {MOST_VALUES} tags.", type="HTTPBadRequest")
 
     def has(some: list[str]) -> Any:
         mine = resource_tag.c.resource_id == table.c.id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, or_, select
 
-from tane.services.network.store.listing import Listing, canonical, mine, own
+from tane.services.network.store.listing import MOST_VALUES, Listing, canonical, mine, own
 from tane.services.network.tables import (
     floating_ip,
     network,
@@ -54,7 +54,10 @@ def _by_fixed_ip(values: list[str]) -> ColumnElement[bool]:
     }
     wanted: dict[str, list[str]] = {}
     statement = select(port_address.c.port_id)
-    for value in (part for text in values for part in text.split(",")):
+    parts = list(dict.fromkeys(part for text in values for part in text.split(",")))
+    if len(parts) > MOST_VALUES:
+        raise BadRequest(f"Invalid input for fixed_ips. Reason: more than {MOST_VALUES} values.", type="HTTPBadRequest")
+    for value in parts:
         name, separator, text = value.partition("=")
         if not separator:
             name, separator, text = value.partition(":")
