@@ -45,6 +45,8 @@ def host_settings(folder: Path, config: Config, mode: str) -> host.HostSettings:
         mode=mode,
         local_ip=config.local_ip or None,
         host_link=config.external_host_link,
+        # An API that others than this machine are to reach is there for guests too.
+        offered_ports=() if config.host in ("localhost", "127.0.0.1", "::1") else (config.port,),
         hosts=[
             (str(uuid.uuid5(HOST_NAMESPACE, f"{folder}/{name}{suffix}")), f"{name}{suffix}")
             for suffix in _suffixes(config.simulated_hosts if mode == "simulated" else 1)
