@@ -54,6 +54,8 @@ def host_settings(folder: Path, config: Config, mode: str) -> host.HostSettings:
         local_ip=config.local_ip or None,
         host_link=config.external_host_link,
         hosts=own.hosts(name, config.simulated_hosts if mode == "simulated" else 1),
+        # An API that others than this machine are to reach is there for guests too.
+        offered_ports=() if config.host in ("localhost", "127.0.0.1", "::1") else (config.port,),
     )
 
 

@@ -34,6 +34,8 @@ class HostSettings:
     hosts: list[tuple[str, str]]
     local_ip: str | None = None
     host_link: bool = True
+    offered_ports: tuple[int, ...] = ()
+    """TCP ports of the machine that guests may reach by the external networks."""
 
     @property
     def network(self) -> NetworkSettings:
@@ -42,6 +44,7 @@ class HostSettings:
             cloud_id=self.cloud_id,
             local_ip=self.local_ip,
             host_link=self.host_link,
+            offered_ports=self.offered_ports,
         )
 
 

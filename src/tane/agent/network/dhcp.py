@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import stat
 from collections.abc import Iterable
@@ -182,6 +183,8 @@ class Dnsmasq:
         confine.lend(self.folder, self._user)
         for name in ("config", "hosts", "options", "names"):
             confine.lend(self.folder / name, self._user)
+        if self._leases.parent.is_dir():
+            shutil.rmtree(self._leases.parent)
         confine.make_folder(self._leases.parent, self._user)
         fresh = self.folder / "leases.new"
         confine.make_file(fresh, self._user)
@@ -193,9 +196,10 @@ class Dnsmasq:
             descriptor = os.open(self._leases, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return []  # there are none yet, or what is there is no file
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return []
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return []
             return file.read(_MAX_LEASES_BYTES).decode(errors="replace").splitlines()
 
     def _bound_log(self) -> None:

@@ -40,6 +40,9 @@ _FORWARDED = re.compile(
     r"|x-port-.*|x-ovn-.*|x-metadata-.*|x-user-.*|x-role.*|x-auth-.*|x-service-.*|x-openstack-.*)\Z"
 )
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+"""A header's name (RFC 9110, section 5.6.2)."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -194,7 +197,7 @@ def _headers(fields: list[str]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for field in fields:
         name, colon, value = field.partition(":")
-        if not colon or not name or name != name.strip():
+        if not colon or not _TOKEN.match(name):
             raise _BadRequest(400, "A header field is malformed.")
         if not _FORWARDED.match(name.lower().replace("_", "-")):
             headers[name.lower()] = value.strip()

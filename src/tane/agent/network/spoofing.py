@@ -14,6 +14,7 @@ request for the port's own MAC, and not one of too many: others could be decline
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Mapping
 
@@ -43,18 +44,23 @@ def link_local(mac: str) -> str:
     return str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + bytes(octets[:3]) + b"\xff\xfe" + bytes(octets[3:])))
 
 
-def bindings(port: Port) -> list[tuple[str, grammar.Network]]:
+def bindings(port: Port) -> tuple[tuple[str, grammar.Network], ...]:
     """(MAC, network) pairs the port may send as. Those of one MAC do not overlap: the kernel refuses a whole
     transaction for a set whose intervals do."""
-    by_mac: dict[str, list[grammar.Network]] = {}
     pairs = [(port.mac_address, fixed.ip_address) for fixed in port.fixed_ips]
     pairs += [(pair.mac_address, pair.ip_address) for pair in port.allowed_address_pairs]
+    return _bindings(port.mac_address, tuple(pairs))
+
+
+# The same from pass to pass for almost every port, and dear for what it is.
+@functools.lru_cache(maxsize=8192)
+def _bindings(own: str, pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, grammar.Network], ...]:
+    by_mac: dict[str, list[grammar.Network]] = {own.lower(): []}
     for mac, address in pairs:
         by_mac.setdefault(mac.lower(), []).append(grammar.network(address))
-    by_mac.setdefault(port.mac_address.lower(), [])
     for mac, networks in by_mac.items():
         networks.append(grammar.network(link_local(mac)))
-    return [(mac, network) for mac, networks in by_mac.items() for network in _apart(networks)]
+    return tuple((mac, network) for mac, networks in by_mac.items() for network in _apart(networks))
 
 
 def _apart(networks: Iterable[grammar.Network]) -> list[grammar.Network]:

@@ -1,0 +1,318 @@
+"""Metadata is told to the port that asks, whoever asks in whose name, by whatever way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import socket
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from tane.agent.documents import AddressPair, HostRoute, NetworkState, Port, Router
+from tane.agent.network import metadata
+from tane.agent.network.metadata import MetadataServer
+from tane.agent.network.plan import NetworkSettings
+from tane.linux import netns
+from tests.host.network.network_lab import OPEN, Guest, Host, Net, derived_id, new_id, on_host, run
+
+METADATA = ("169.254.169.254", 80)
+REQUEST = b"GET /openstack HTTP/1.1\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> NetworkSettings:
+    return NetworkSettings(state_dir=tmp_path / "network", cloud_id=uuid4().hex[:6], host_link=False)
+
+
+def told(namespace: str, source: str = "", target: tuple[str, int] = METADATA) -> bytes:
+    """What a request from an address of the namespace is answered within a second; empty without an answer."""
+    with netns.entered(namespace):
+        asking = socket.socket()
+    with asking, contextlib.suppress(OSError):
+        asking.settimeout(1)
+        asking.bind((source, 0))
+        asking.connect(target)
+        asking.sendall(REQUEST)
+        return b"".join(iter(lambda: asking.recv(65536), b""))
+    return b""
+
+
+class Scene:
+    """A shared network with a victim, an attacker's own network with a guest, and the attacker's router on both."""
+
+    def __init__(self, host: Host, attacker: dict[str, object]) -> None:
+        self.shared, self.own = Net(1001), Net(1002, "10.0.1")
+        self.victim = host.port(self.shared, "10.0.0.11", "open")
+        self.attacker = host.port(self.own, "10.0.1.66", "open", **attacker)
+        self.visitor = host.port(self.shared, "10.0.0.66", "open")
+        leg = msgspec.structs.replace(
+            self.shared.leg(),
+            port_id=derived_id(self.shared.id, "attacker"),
+            mac_address="fa:16:3c:ff:00:01",
+            ip_address="10.0.0.99",
+        )
+        self.router = Router(id=new_id(), interfaces=(self.own.leg(), leg))
+        self.guests = {
+            "victim": host.plug(self.victim, gateway="10.0.0.99"),
+            "attacker": host.plug(self.attacker, gateway="10.0.1.1"),
+            "visitor": host.plug(self.visitor, gateway="10.0.0.99"),
+        }
+
+    def state(self, *routes: HostRoute, dhcp: bool = True) -> NetworkState:
+        return NetworkState(
+            revision=1,
+            networks=(self.shared.document(dhcp=dhcp), self.own.document(dhcp=dhcp)),
+            ports=(self.victim, self.attacker, self.visitor),
+            routers=(msgspec.structs.replace(self.router, routes=routes),),
+            security_groups=(OPEN,),
+        )
+
+
+def pair_of(ip: str, mac: str) -> dict[str, object]:
+    return {"allowed_address_pairs": (AddressPair(ip_address=ip, mac_address=mac),)}
+
+
+ATTACKERS: dict[str, dict[str, object]] = {
+    "filtered": {},
+    "unfiltered": {"port_security_enabled": False},
+    "with everybody's addresses": pair_of("0.0.0.0/0", "fa:16:3e:00:00:66"),
+}
+BACK = HostRoute(destination="10.0.0.11/32", nexthop="10.0.1.66")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("attacker", ATTACKERS)
+@pytest.mark.parametrize("routes", [(), (BACK,)], ids=["no route", "a route back"])
+def test_a_router_of_ones_own_tells_nothing_of_a_shared_network(
+    attacker: str, routes: tuple[HostRoute, ...], settings: NetworkSettings
+) -> None:
+    async def body(host: Host) -> None:
+        scene = Scene(host, ATTACKERS[attacker])
+        guest = scene.guests["attacker"]
+        await host.apply(scene.state(*routes))
+        assert guest.reaches("10.0.1.1")
+        guest.ip("addr", "add", "10.0.0.11/32", "dev", "lo")
+        answer = await asyncio.to_thread(told, guest.namespace, "10.0.1.66")
+        assert scene.attacker.id.encode() in answer, "its own is told"
+        for target in (METADATA, ("10.0.0.2", 80), ("10.0.0.99", 9697), ("10.0.1.1", 9697)):
+            answer = await asyncio.to_thread(told, guest.namespace, "10.0.0.11", target)
+            assert scene.victim.id.encode() not in answer
+        assert scene.victim.id not in {port_id for port_id, _, _ in host.asked}
+
+    on_host(settings, body)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("options", ["pair with own MAC", "pair with the victim's MAC", "unfiltered"])
+def test_nobody_on_the_same_network_imitates_a_port(options: str, settings: NetworkSettings) -> None:
+    """Neither with address pairs nor without any filter, over the DHCP server's leg or the router's."""
+
+    async def body(host: Host) -> None:
+        scene = Scene(host, {})
+        guest = scene.guests["visitor"]
+        await host.apply(scene.state())
+        assert guest.reaches("10.0.0.99")
+        changes = {
+            "pair with own MAC": pair_of("10.0.0.0/24", scene.visitor.mac_address),
+            "pair with the victim's MAC": pair_of("10.0.0.0/24", scene.victim.mac_address),
+            "unfiltered": {"port_security_enabled": False},
+        }[options]
+        scene.visitor = msgspec.structs.replace(scene.visitor, **changes)
+        await host.apply(scene.state())
+        scene.guests["victim"].ip("link", "set", "eth0", "down")
+        guest.ip("addr", "add", "10.0.0.11/24", "dev", "eth0")
+        for by, mac in itertools.product(
+            ("10.0.0.2", "10.0.0.99"), (scene.visitor.mac_address, scene.victim.mac_address)
+        ):
+            _become(guest, mac)
+            run("ip", "-n", guest.namespace, "route", "replace", "169.254.169.254", "via", by, "src", "10.0.0.11")
+            await asyncio.to_thread(told, guest.namespace, "10.0.0.11")
+        assert scene.victim.id not in {port_id for port_id, _, _ in host.asked}
+
+    on_host(settings, body)
+
+
+def _become(guest: Guest, mac: str) -> None:
+    for words in (("down",), ("address", mac), ("up",)):
+        guest.ip("link", "set", "eth0", *words)
+    guest.ip("route", "replace", "default", "via", "10.0.0.99")
+
+
+@pytest.mark.root
+def test_a_guest_reads_its_own_through_anybodys_router_and_through_its_dhcp_server(settings: NetworkSettings) -> None:
+    async def body(host: Host) -> None:
+        scene = Scene(host, {})
+        await host.apply(scene.state())
+        guest = scene.guests["victim"]
+        assert guest.reaches("10.0.0.99")
+        assert scene.victim.id.encode() in await asyncio.to_thread(told, guest.namespace)
+        guest.ip("route", "add", "169.254.169.254", "via", "10.0.0.2")
+        assert scene.victim.id.encode() in await asyncio.to_thread(told, guest.namespace)
+        for target in (("10.0.0.99", 9697), ("10.0.0.2", 80), ("10.0.0.99", 80)):
+            assert await asyncio.to_thread(told, guest.namespace, "", target) == b"", "by its own address only"
+
+    on_host(settings, body)
+
+
+@pytest.mark.root
+def test_a_leg_made_anew_is_listened_on_anew(settings: NetworkSettings) -> None:
+    async def body(host: Host) -> None:
+        scene = Scene(host, {})
+        await host.apply(scene.state(dhcp=False))
+        guest = scene.guests["attacker"]
+        assert guest.reaches("10.0.1.1")
+        assert scene.attacker.id.encode() in await asyncio.to_thread(told, guest.namespace)
+        run("ip", "-n", host.namespace, "link", "del", f"tap{scene.own.leg().port_id[:11]}")
+        await host.apply(scene.state(dhcp=False))
+        assert guest.reaches("10.0.1.1")
+        assert scene.attacker.id.encode() in await asyncio.to_thread(told, guest.namespace)
+
+    on_host(settings, body)
+
+
+# ----------------------------------------------------------------------------------------------------- the requests
+
+
+class Asked:
+    """The metadata service on a loopback socket, whose only port has the address 127.0.0.1."""
+
+    def __init__(self) -> None:
+        self.headers: list[dict[str, str]] = []
+        self.at_once = self.most = 0
+
+    async def source(self, port_id: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
+        self.headers.append(headers)
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        await asyncio.sleep(0)
+        self.at_once -= 1
+        return 200, "text/plain", port_id.encode()
+
+    @contextlib.asynccontextmanager
+    async def served(self):  # type: ignore[no-untyped-def]
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = MetadataServer(self.source, {"127.0.0.1": "mine"})
+        await server.start(listening)
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            await server.stop()
+
+
+async def exchange(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        return await asyncio.wait_for(reader.read(), 5)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+FORWARDED = (
+    *(
+        "Forwarded",
+        "Via",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Real-IP",
+        "X-Instance-ID",
+        "X-Instance-ID-Signature",
+    ),
+    *("X-Tenant-ID", "X-Project-ID", "X-Router-ID", "X-Network-ID", "X-OVN-Network-ID", "X-Metadata-Provider"),
+    *("X-Metadata-Provider-Signature", "X-User-ID", "X-Roles", "X-Auth-Token", "X-Service-Token", "X-Subnet-ID"),
+)
+
+
+@pytest.mark.parametrize("spelling", [str, str.lower, str.upper, lambda name: name.replace("-", "_")])
+def test_no_header_says_for_whom_a_request_is(spelling) -> None:  # type: ignore[no-untyped-def]
+    async def main() -> None:
+        asked = Asked()
+        async with asked.served() as port:
+            fields = "".join(f"{spelling(name)}: 10.0.0.11\r\n" for name in FORWARDED)
+            request = f"GET / HTTP/1.1\r\n{fields}X-Tag: kept\r\nConnection: close\r\n\r\n"
+            assert b" 200 OK" in await exchange(port, request.encode())
+        assert asked.headers == [{"x-tag": "kept", "connection": "close", ":method": "GET"}]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("field", [":method: PUT", " X-Tag: folded", "X Tag: 1", "no colon", ": nothing"])
+def test_a_header_that_is_none_is_refused(field: str) -> None:
+    async def main() -> None:
+        asked = Asked()
+        async with asked.served() as port:
+            assert b" 400 " in await exchange(port, f"GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n".encode())
+        assert asked.headers == []
+
+    asyncio.run(main())
+
+
+def test_a_request_has_so_many_headers_and_no_more() -> None:
+    async def main() -> None:
+        asked = Asked()
+        async with asked.served() as port:
+            many = "".join(f"X-{number}: 1\r\n" for number in range(metadata.MAX_HEADERS))
+            assert b" 431 " in await exchange(port, f"GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n".encode())
+            assert b" 431 " in await exchange(port, b"GET / HTTP/1.1\r\nHost: " + b"a" * metadata.MAX_HEADER_BYTES)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("begin", [b"", b"GET / HT", b"PUT / HTTP/1.1\r\nContent-Length: 10\r\n\r\n123"])
+def test_a_slow_request_ends(begin: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "IDLE_SECONDS", 0.2)
+
+    async def main() -> None:
+        asked = Asked()
+        async with asked.served() as port:
+            assert await exchange(port, begin) == b""
+
+    asyncio.run(main())
+
+
+def test_a_guest_has_so_many_connections_and_one_answer_at_a_time() -> None:
+    async def main() -> None:
+        asked = Asked()
+        async with asked.served() as port:
+            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(metadata.MAX_PER_GUEST)]
+            assert await exchange(port, REQUEST) == b"", "one more is not taken"
+            for _, writer in held:
+                writer.write(REQUEST)
+            answers = await asyncio.gather(*(reader.read() for reader, _ in held))
+            assert all(b" 200 OK" in answer for answer in answers)
+            assert asked.most == 1
+            for _, writer in held:
+                writer.close()
+            assert b" 200 OK" in await exchange(port, REQUEST), "what ended makes room"
+
+    asyncio.run(main())
+
+
+def test_an_address_of_two_ports_is_nobodys() -> None:
+    """Which of them asks cannot be told."""
+    from tane.agent.network.planner import plan
+
+    net = Net(5)
+
+    def port(number: int, address: str) -> Port:
+        identifier = new_id()
+        document = Port(
+            id=identifier,
+            network_id=net.id,
+            mac_address=f"fa:16:3e:00:00:{number:02x}",
+            device=f"tap{number}",
+        )
+        fixed = msgspec.convert([{"subnet_id": net.subnet_id, "ip_address": address}], list)
+        return msgspec.convert({**msgspec.to_builtins(document), "fixed_ips": fixed}, Port)
+
+    ports = (port(1, "10.0.0.11"), port(2, "10.0.0.11"), port(3, "10.0.0.13"))
+    state = NetworkState(revision=1, networks=(net.document(dhcp=True),), ports=ports)
+    settings = NetworkSettings(state_dir=Path("/nowhere"), cloud_id="test")
+    (listener,) = plan(state, settings, "inet").listeners
+    assert listener.ports == {"10.0.0.13": ports[2].id}
