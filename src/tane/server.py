@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import resource
 import signal
 import socket
 import uuid
@@ -35,7 +34,6 @@ from tane.web.protocol import serving
 
 log = structlog.get_logger()
 HEARTBEAT_SECONDS = 15.0
-MOST_DESCRIPTORS = 65_536
 HOST_NAMESPACE = uuid.UUID("7a6e65ee-8f43-4d43-9b0a-74616e650001")
 
 
@@ -68,6 +66,7 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
     """Serve until SIGTERM or SIGINT."""
     logs.configure(config.log_level)
     core = make_core(config)
+    http, ws = serving(limits.of(config))
     cloud = Cloud(core)
     released = cloud.runner.take_back()
     cloud.prepare(admin_password)
@@ -80,7 +79,6 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
         core.hosts.add(agent)
         await _register(core, agent)
     network.ensure_external_network(core, external_cidr(config, settings.cloud_id))
-    http, ws = serving(limits.of(config, _raise_descriptors()))
     server = uvicorn.Server(
         uvicorn.Config(
             cloud.app,
@@ -121,15 +119,6 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
                 await agent.compute.stop_duty()
         core.close()
         log.info("stopped")
-
-
-def _raise_descriptors() -> int:
-    """Allow this process as many open files as it may have, within reason; returns how many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(soft, wanted)
 
 
 async def _register(core: Core, agent: HostAgent) -> None:
