@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from tane.config import Config
+from tane.config import Config, ConfigError
 from tane.wire import grammar
 
 MOST_DESCRIPTORS = 65_536
@@ -65,8 +65,11 @@ def _raise_descriptors() -> int:
 
 
 def networks(texts: Sequence[str]) -> tuple[grammar.Network, ...]:
-    """:raises ValueError: one is no network."""
-    return tuple(grammar.network(text) for text in texts)
+    """:raises ConfigError: one is no network."""
+    try:
+        return tuple(grammar.network(text) for text in texts)
+    except ValueError as error:
+        raise ConfigError(f"trusted_proxies: {error}") from None
 
 
 def is_address(text: str) -> bool:
