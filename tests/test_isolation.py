@@ -37,6 +37,7 @@ NEEDED = {"images": {"Content-Type": "application/openstack-images-v2.1-json-pat
 
 SPECIAL: dict[str, Callable[[dict[str, str]], Any]] = {
     "{image_id}/import": lambda ids: {"method": {"name": "web-download", "uri": "http://mirror.example.org/disk"}},
+    "{image_id}/locations": lambda ids: {"url": "http://mirror.example.org/disk"},
     "members/{member_id}": lambda ids: {"status": "accepted"},
     "metadata/{key}": lambda ids: {"meta": {ids["metadata"]: "stolen"}},
     "os-attach": lambda ids: {"os-attach": {"mountpoint": "/dev/vdb", "instance_uuid": ids["servers"]}},

@@ -24,9 +24,12 @@ def render(service: Service) -> str:
     for socket in service.web_sockets:
         what = (inspect.getdoc(socket.handler) or "").split("\n")[0]
         lines.append(f"| WebSocket | `{service.prefix}{socket.path}` | {what} | a token in the address |  |  |")
-    checks = {rule.name: rule.check for rule in service.rules}
-    lines += ["", "## Policies", "", "| Rule | Default check |", "|---|---|"]
-    lines += [f"| `{name}` | `{check}` |" for name, check in sorted(checks.items())]
+    rules = {rule.name: rule for rule in service.rules}
+    lines += ["", "## Policies", "", "| Rule | Default check | Tokens of |", "|---|---|---|"]
+    lines += [
+        f"| `{name}` | `{rule.check}` | {', '.join(rule.scopes) or 'any scope'} |"
+        for name, rule in sorted(rules.items())
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -86,7 +86,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     max_request_line: int = 16 << 10
     max_header_bytes: int = 64 << 10
     max_headers: int = 100
-    max_query_parameters: int = 1000
+    max_query_parameters: int = 500
     header_timeout: float = 30.0
     body_timeout: float = 30.0
     body_least_rate: int = 1024

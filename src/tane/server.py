@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import resource
 import signal
 import socket
 from collections.abc import Mapping, Sequence
@@ -40,7 +39,6 @@ WITH_LEGS = ("root", "userns")
 """Modes in which external networks end in a kernel's namespace."""
 BENCHMARKING = 512
 """How many /24 networks 198.18.0.0/15 has."""
-MOST_DESCRIPTORS = 65_536
 
 
 def host_settings(folder: Path, config: Config, mode: str) -> host.HostSettings:
@@ -63,6 +61,7 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
     """Serve until SIGTERM or SIGINT."""
     logs.configure(config.log_level)
     core = make_core(config)
+    http, ws = serving(limits.of(config))
     cloud = Cloud(core)
     released = cloud.runner.take_back()
     cloud.prepare(admin_password)
@@ -76,7 +75,6 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
         core.hosts.add(agent)
         await _register(core, agent, taken)
     network.ensure_external_network(core, external_cidr(config, settings.cloud_id, taken))
-    http, ws = serving(limits.of(config, _raise_descriptors()))
     server = uvicorn.Server(
         uvicorn.Config(
             cloud.app,
@@ -124,15 +122,6 @@ def machine_ranges(settings: host.HostSettings) -> list[dict[str, str]]:
     if settings.mode not in WITH_LEGS or not settings.host_link:
         return []
     return [{"cidr": found.cidr, "interface": found.interface} for found in ranges.reached(f"tx-{settings.cloud_id}-")]
-
-
-def _raise_descriptors() -> int:
-    """Allow this process as many open files as it may have, within reason; returns how many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(soft, wanted)
 
 
 async def _register(core: Core, agent: HostAgent, taken: list[dict[str, str]]) -> None:

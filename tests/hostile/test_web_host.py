@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tane.config import Config
+from tane.config import Config, ConfigError
 from tane.web.addresses import Addresses
 from tests.support import ApiCloud
 
@@ -132,6 +132,12 @@ def test_only_a_proxy_that_is_trusted_says_what_the_client_asked_for() -> None:
     for host in ("user@evil.test", "evil.test/x", "evil.test\r\nX: y", "evil test"):
         assert trusting.base(scope(), {**said, "x-forwarded-host": host}) == "https://127.0.0.1:8770"
     assert trusting.base(scope(), {**said, "x-forwarded-proto": "javascript"}) == "http://cloud.example.org"
+
+
+@pytest.mark.parametrize("network", ["fe80::1%eth0", "192.0.2.0/24\n", "proxy.example.org", "192.0.2.0/255.255.255.0"])
+def test_a_proxy_is_named_by_its_network(network: str) -> None:
+    with pytest.raises(ConfigError, match="trusted_proxies"):
+        addresses(trusted_proxies=(network,))
 
 
 @pytest.mark.parametrize(

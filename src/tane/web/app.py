@@ -57,6 +57,8 @@ NO_VERSION: Version = (0, 0)
 INCOMING = "tane.incoming"
 TORN = "The client broke off the request before its body was complete."
 CHUNK = 1 << 20
+TOO_COMPLEX = ("Expression tree is too large", "too many SQL variables", "parser stack overflow", "stack depth limit")
+"""What a database says of a query that a client's many filters made too large."""
 
 
 class Application(falcon.asgi.App[Any, Any]):
@@ -239,6 +241,9 @@ class Endpoint:
             # Falcon's own reading of a header, such as a Content-Length that is no number.
             self._error(resp, BadRequest(error.description or error.title or "Malformed request"))
         except DatabaseUnavailable as error:
+            if any(words in str(error.orig) for words in TOO_COMPLEX):
+                self._error(resp, BadRequest("There are too many or too complex conditions in the request."))
+                return
             log.error("database unavailable", method=method, path=req.path, error=str(error.orig))
             self._error(resp, Unavailable(f"The cloud's database cannot be used now ({error.orig}); try again later."))
         except DoesNotFit as error:
@@ -297,7 +302,7 @@ class Endpoint:
             method=method,
             path=path,
             url_path=req.path,
-            query=_query(req.query_string),
+            query=_query(req.query_string, core.config.max_query_parameters),
             headers=headers,
             version=spoken,
             base_url=base,
@@ -416,8 +421,12 @@ class Endpoint:
             resp.data = body
 
 
-def _query(text: str) -> list[tuple[str, str]]:
-    query = parse_qsl(text, keep_blank_values=True)
+def _query(text: str, most: int) -> list[tuple[str, str]]:
+    """:raises BadRequest: too many parameters, or one with a NUL."""
+    try:
+        query = parse_qsl(text, keep_blank_values=True, max_num_fields=most)
+    except ValueError:
+        raise BadRequest(f"There are more than {most} query parameters.") from None
     if "%00" in text:
         for name, value in query:
             codec.refuse_nul(name, name + value)

@@ -13,6 +13,7 @@ from tane.web.errors import BadRequest
 from tane.web.versions import Version, version
 
 T = TypeVar("T")
+DEEPEST = 64
 
 encode = msgspec.json.Encoder().encode
 
@@ -59,9 +60,27 @@ def parse(raw: bytes) -> Any:
         data = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"Malformed request body: {error}") from None
+    if raw.count(b"[") + raw.count(b"{") > DEEPEST and _is_deep(data):
+        raise BadRequest(f"Malformed request body: it is nested deeper than {DEEPEST} levels")
     if b"\\u0000" in raw:
         _refuse_nul(data, "")
     return data
+
+
+def _is_deep(data: Any) -> bool:
+    """Whether a value is nested deeper than what handles it may be, which calls itself for each level."""
+    level = [data]
+    for _ in range(DEEPEST):
+        inner: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                inner += value.values()
+            elif isinstance(value, list):
+                inner += value
+        if not inner:
+            return False
+        level = inner
+    return True
 
 
 def refuse_nul(field: str, text: str) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import resource
 from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
-from tane.config import Config
+from tane.config import Config, ConfigError
 from tane.wire import grammar
 
+MOST_DESCRIPTORS = 65_536
 LOOK_SECONDS = 1.0
 """How often the open connections are looked through; a timer for each request would cost more than all of it."""
 
@@ -36,7 +38,7 @@ class Limits(msgspec.Struct, kw_only=True, frozen=True):
     proxies: tuple[grammar.Network, ...] = ()
 
 
-def of(config: Config, descriptors: int) -> Limits:
+def of(config: Config) -> Limits:
     """The limits that are set; connections leave the other half of the process's file descriptors to other things."""
     return Limits(
         request_line=config.max_request_line,
@@ -47,15 +49,27 @@ def of(config: Config, descriptors: int) -> Limits:
         body_rate=config.body_least_rate,
         send_seconds=config.send_timeout,
         pipelined=config.max_pipelined_requests,
-        connections=min(config.max_connections, descriptors // 2),
+        connections=min(config.max_connections, _raise_descriptors() // 2),
         connections_per_address=config.max_connections_per_address,
         proxies=networks(config.trusted_proxies),
     )
 
 
+def _raise_descriptors() -> int:
+    """Allow this process as many open files as it may have, within reason; returns how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, wanted)
+
+
 def networks(texts: Sequence[str]) -> tuple[grammar.Network, ...]:
-    """:raises ValueError: one is no network."""
-    return tuple(grammar.network(text) for text in texts)
+    """:raises ConfigError: one is no network."""
+    try:
+        return tuple(grammar.network(text) for text in texts)
+    except ValueError as error:
+        raise ConfigError(f"trusted_proxies: {error}") from None
 
 
 def is_address(text: str) -> bool:

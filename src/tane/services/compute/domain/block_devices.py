@@ -55,7 +55,7 @@ def of_image(properties: Mapping[str, str]) -> list[BlockDeviceIn]:
         return [
             msgspec.convert({name: entry[name] for name in known if name in entry}, BlockDeviceIn) for entry in entries
         ]
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
         raise BadRequest(f"{INVALID}the image's block_device_mapping: {error}") from None
 
 

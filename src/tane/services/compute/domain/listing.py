@@ -19,6 +19,7 @@ from tane.services.compute.domain.states import states_of_status
 from tane.services.compute.store import servers
 from tane.services.compute.tables import server
 from tane.services.network import interface as network
+from tane.web import patterns
 from tane.web.codec import whole
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Forbidden
@@ -187,7 +188,7 @@ def _conditions(tx: Tx, ctx: Context, query: Query) -> list[ColumnElement[bool]]
     for name, column in MOMENTS.items():
         for value in filters.get(name, ()):
             where.append(column == moment(name, value))
-    for value in filters.get("name", ()):
+    for value in filters.get("name", ())[-1:]:
         where.append(server.c.name.regexp_match(_regex("name", value)))
     if filters.get("status"):
         where.append(_status(ctx, filters["status"], refuse=query.refuse_bad_status))
@@ -257,21 +258,19 @@ def _tags(filters: Mapping[str, Sequence[str]]) -> list[ColumnElement[bool]]:
 
 def _by_address(tx: Tx, query: Query, where: Sequence[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
     """``ip`` and ``ip6`` are regular expressions on the addresses, which the network service knows."""
-    patterns = [
+    wanted = [
         (_regex(name, value), version)
         for name, version in (("ip", 4), ("ip6", 6))
         for value in query.filters.get(name, ())[:1]
     ]
-    if not patterns:
+    if not wanted:
         return []
     found = network.addresses(tx, servers.ids(tx, where))
     matching = [
         server_id
         for server_id, addresses in found.items()
         if any(
-            info.version == version and re.search(text, info.address)
-            for info in addresses
-            for text, version in patterns
+            info.version == version and re.search(text, info.address) for info in addresses for text, version in wanted
         )
     ]
     return [server.c.id.in_(matching) if matching else false()]
@@ -279,10 +278,9 @@ def _by_address(tx: Tx, query: Query, where: Sequence[ColumnElement[bool]]) -> l
 
 def _regex(name: str, text: str) -> str:
     try:
-        re.compile(text)
-    except re.error:
-        raise BadRequest(f"Invalid regular expression in filter '{name}': {text}") from None
-    return text
+        return patterns.checked(text)
+    except patterns.Dear as error:
+        raise BadRequest(f"Invalid regular expression in filter '{name}': {text} ({error})") from None
 
 
 def _number(name: str, text: str) -> int:

@@ -178,7 +178,7 @@ def _plain(cipher: MultiFernet, row: Row[Any]) -> Credential:
 def _parsed(blob: str) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(blob)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise BadRequest("Invalid blob in credential") from None
     if not isinstance(found, dict) or not found.get("access"):
         raise BadRequest("Invalid input for field 'blob': 'access' is a required property of a credential of type ec2.")

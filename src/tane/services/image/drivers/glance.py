@@ -30,7 +30,7 @@ class Remote:
             told = b"".join(http.chunks(response, MOST_METADATA))
         try:
             found = json.loads(told)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise StoreError(f"{url} tells of no image")

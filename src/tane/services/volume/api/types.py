@@ -8,6 +8,7 @@ import msgspec
 
 from tane.services.volume.api import query
 from tane.services.volume.domain import types
+from tane.web import codec
 from tane.web.errors import BadRequest
 from tane.web.request import Request
 
@@ -98,10 +99,7 @@ def show_spec(request: Request) -> dict[str, Any]:
 
 def update_spec(request: Request) -> dict[str, Any]:
     key = request.path["key"]
-    try:
-        given = msgspec.json.decode(request.raw, type=dict[str, str])
-    except msgspec.DecodeError as error:
-        raise BadRequest(f"Invalid request body: {error}") from None
+    given = codec.decode(dict[str, str], request.raw)
     if set(given) != {key}:
         raise BadRequest(
             "Request body and URI mismatch" if key not in given else "Request body contains too many items"
