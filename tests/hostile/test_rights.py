@@ -19,8 +19,8 @@ pytestmark = MARKS
 Pair = tuple[tuple[str, str], tuple[str, str]]
 
 ENGINES = {"qemu-system-x86_64", "qemu-storage-daemon", "dnsmasq"}
-CAPABILITIES = {"dnsmasq": {10, 12, 13}}
-"""Those of docs/security.md: CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW."""
+CAPABILITIES = {"dnsmasq": {10, 12}}
+"""Those of docs/security.md: CAP_NET_BIND_SERVICE, CAP_NET_ADMIN."""
 NO_SECCOMP = {"qemu-storage-daemon", "dnsmasq"}
 """Neither brings a filter of its own."""
 
