@@ -112,7 +112,7 @@ def test_an_external_network_that_meets_the_machines_own(tmp_path: Path) -> None
     config = Config(state_dir=tmp_path, external_cidr="192.0.2.0/24")
     machine = Told(outputs={"ip": "2: eth0    inet 192.0.2.7/25 brd 192.0.2.127 scope global eth0"})
     assert "overlaps with 192.0.2.0/25 of interface eth0" in one(host.addresses, machine, config).what
-    chosen = external_cidr(Config(state_dir=tmp_path), ids.of(tmp_path, "vm").cloud_id)
+    chosen = external_cidr(Config(state_dir=tmp_path), ids.of(tmp_path).cloud_id)
     machine = Told(outputs={"ip": f"2: tx-other-1    inet {chosen} scope global tx-other-1"})
     assert not list(host.addresses(machine, Config(state_dir=tmp_path))), "a cloud chooses a range that is free"
 

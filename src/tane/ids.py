@@ -11,7 +11,6 @@ import msgspec
 from tane.linux.files import write_private
 
 FILE = "ids.json"
-_DERIVED = uuid.UUID("7a6e65ee-8f43-4d43-9b0a-74616e650001")
 
 
 class Ids(msgspec.Struct, frozen=True):
@@ -35,19 +34,10 @@ def read(folder: Path) -> Ids | None:
         return None
 
 
-def of(folder: Path, host_name: str) -> Ids:
+def of(folder: Path) -> Ids:
     """The ids of the cloud in a state folder, drawn at the first call."""
     found = read(folder)
     if found is None:
-        found = _of_before(folder, host_name) if (folder / "host").is_dir() else _drawn()
+        found = Ids(secrets.token_hex(3), str(uuid.uuid4()))
         write_private(folder / FILE, msgspec.json.encode(found))
     return found
-
-
-def _drawn() -> Ids:
-    return Ids(secrets.token_hex(3), str(uuid.uuid4()))
-
-
-def _of_before(folder: Path, host_name: str) -> Ids:
-    """A folder of before they were kept: they followed from its path then, and the database knows them so."""
-    return Ids(uuid.uuid5(_DERIVED, str(folder)).hex[:6], str(uuid.uuid5(_DERIVED, f"{folder}/{host_name}")))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import os
 import signal
@@ -21,7 +20,7 @@ from tane.agent.documents import GuestState
 from tane.agent.duties import GuestListener, MetadataSource
 from tane.agent.rights import Choice
 from tane.app import Cloud, make_core
-from tane.config import Config
+from tane.config import Config, ConfigError
 from tane.core import Core
 from tane.hosts import HostAgent
 from tane.hosts import store as hosts
@@ -31,10 +30,12 @@ from tane.services.compute import interface as compute
 from tane.services.image import interface as image
 from tane.services.network import interface as network
 from tane.web import limits
+from tane.web.errors import ApiError
 from tane.web.protocol import serving
 
 log = structlog.get_logger()
 HEARTBEAT_SECONDS = 15.0
+RANGES_SECONDS = 300.0
 WITH_LEGS = ("root", "userns")
 """Modes in which external networks end in a kernel's namespace."""
 BENCHMARKING = 512
@@ -44,7 +45,7 @@ BENCHMARKING = 512
 def host_settings(folder: Path, config: Config, mode: str) -> host.HostSettings:
     """The settings of the host this process is."""
     name = socket.gethostname()
-    own = ids.of(folder, name)
+    own = ids.of(folder)
     return host.HostSettings(
         state_dir=folder / "host",
         cloud_id=own.cloud_id,
@@ -74,7 +75,11 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
     for agent in agents:
         core.hosts.add(agent)
         await _register(core, agent, taken)
-    network.ensure_external_network(core, external_cidr(config, settings.cloud_id, taken))
+    try:
+        network.ensure_external_network(core, external_cidr(config, settings.cloud_id, taken))
+    except ApiError as error:
+        reason = f"the first external network is refused (external_cidr in tane.toml): {error.message}"
+        raise ConfigError(reason) from None
     server = uvicorn.Server(
         uvicorn.Config(
             cloud.app,
@@ -99,16 +104,16 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    heartbeat = asyncio.create_task(_heartbeat(core, settings))
+    tasks = [asyncio.create_task(_heartbeat(core)), asyncio.create_task(_watch_ranges(core, settings))]
     for signum in (signal.SIGTERM, signal.SIGINT):
         # The server gives the signal on to whoever handled it before, once it has stopped: that must not end us here.
         signal.signal(signum, lambda *_: None)
     try:
         await server.serve(sockets=[listener])
     finally:
-        heartbeat.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await heartbeat
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await cloud.stop()
         for agent in agents:
             if agent.compute is not None:
@@ -157,23 +162,36 @@ def _guest_listener(core: Core, host_id: str) -> GuestListener:
     return changed
 
 
-async def _heartbeat(core: Core, settings: host.HostSettings) -> None:
-    """The local hosts are up as long as this process is, and say when their machine's ranges change."""
+async def _heartbeat(core: Core) -> None:
+    """The local hosts are up as long as this process is."""
 
     def beat() -> None:
-        found = machine_ranges(settings)
         with core.db.write() as tx:
             hosts.seen(tx, [agent.host_id for agent in core.hosts.local()])
-            for agent in core.hosts.local():
-                row = hosts.get(tx, agent.host_id)
-                if row is not None and row.capabilities.get("ranges", []) != found:
-                    hosts.change(tx, agent.host_id, capabilities={**row.capabilities, "ranges": found})
 
     async def once() -> None:
         await asyncio.sleep(HEARTBEAT_SECONDS)
         await core.in_thread(beat)
 
     await forever("heartbeat", once)
+
+
+async def _watch_ranges(core: Core, settings: host.HostSettings) -> None:
+    """The local hosts say when their machine's ranges change."""
+
+    def look() -> None:
+        found = machine_ranges(settings)
+        with core.db.write() as tx:
+            for agent in core.hosts.local():
+                row = hosts.get(tx, agent.host_id)
+                if row is not None and row.capabilities.get("ranges", []) != found:
+                    hosts.change(tx, agent.host_id, capabilities={**row.capabilities, "ranges": found})
+
+    async def once() -> None:
+        await asyncio.sleep(RANGES_SECONDS)
+        await core.in_thread(look)
+
+    await forever("machine ranges", once)
 
 
 def external_cidr(config: Config, cloud: str, taken: Sequence[Mapping[str, str]] = ()) -> str:

@@ -47,7 +47,7 @@ class RealCloud:
 
     @property
     def outside(self) -> str:
-        return f"tane-{ids.of(self.folder, socket.gethostname()).cloud_id}-ext"
+        return f"tane-{ids.of(self.folder).cloud_id}-ext"
 
     def tane(self, *arguments: str, check: bool = True) -> str:
         command = [sys.executable, "-m", "tane.cli", arguments[0], "--state", str(self.folder), *arguments[1:]]

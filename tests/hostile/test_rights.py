@@ -51,11 +51,12 @@ def test_no_engine_runs_as_root_or_with_rights_it_does_not_need(engines: list[tu
         assert all(int(uid) >= confine.FIRST_UID for uid in (found["Uid"] + found["Gid"]).split()), (name, found)
         assert "0" not in found["Groups"].split()
         for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
-            assert bits(found[kind]) <= CAPABILITIES.get(name, set()), (name, kind)
+            assert bits(found[kind]) == CAPABILITIES.get(name, set()), (name, kind)
         assert found["NoNewPrivs"] == "1"
         assert name in NO_SECCOMP or found["Seccomp"] == "2"
         limits = Path(f"/proc/{pid}/limits").read_text()
         assert not re.search(r"Max address space\s+unlimited", limits), name
+        assert not re.search(r"Max processes\s+unlimited", limits), name
         assert re.search(r"Max core file size\s+0\s+0", limits), name
 
 

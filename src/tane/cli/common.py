@@ -62,6 +62,10 @@ class State:
         """The mode the running cloud was started in, and why."""
         return self.folder / "run" / "mode"
 
+    def mode(self) -> str | None:
+        """The mode the cloud was started in, None when a broken-off start left none."""
+        return self.chosen_mode.read_text().split("\n")[0] if self.chosen_mode.exists() else None
+
     def config(self, **flags: object) -> Config:
         return config.load(self.folder, flags)
 
@@ -91,5 +95,5 @@ class State:
         for name, value in given.items():
             line = f"{name} = {value if isinstance(value, int) else repr(str(value))}\n"
             # Before the rest: behind it they would belong to the file's last table.
-            text = line + re.sub(rf"(?m)^{name}\s*=.*\n?", "", text, count=1)
+            text = line + (re.sub(rf"(?m)^{name}\s*=.*\n?", "", text, count=1) if name in known else text)
         write_private(self.settings, text.encode())

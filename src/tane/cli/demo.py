@@ -41,7 +41,8 @@ def demo(state: StateOption = DEFAULT_STATE, port: PortOption = None, mode: Mode
     """Start a cloud and tour it: network, server, floating IP, volume, SSH. Leaves the cloud running."""
     files = State.of(state)
     config = up.start(files, port, mode)
-    chosen = files.chosen_mode.read_text().split("\n")[0]
+    chosen = files.mode()
+    assert chosen is not None, "a cloud that was just started has a mode"
     tour = Tour(files, Client(config.url, "admin", files.admin_password(), "admin"), chosen, config.url)
     try:
         seconds = tour.walk()

@@ -50,8 +50,8 @@ def down(
 
 def _mode(files: State) -> str:
     """The mode the cloud was started in; the one that ends most when a broken-off start left none."""
-    if files.chosen_mode.exists():
-        return files.chosen_mode.read_text().split("\n")[0]
+    if (known := files.mode()) is not None:
+        return known
     if process.alive(files.keeper_pidfile):
         return "userns"
     return "root" if os.geteuid() == 0 else "user"

@@ -39,7 +39,6 @@ def serve(
     from tane.cli import userns
     from tane.db import DatabaseUnavailable
     from tane.server import run
-    from tane.web.errors import ApiError
 
     files = State.of(state)
     files.prepare()
@@ -60,5 +59,3 @@ def serve(
         uvloop.run(run(files.folder, config, choice, files.admin_password(), listener))
     except DatabaseUnavailable as error:
         sys.exit(f"tane: the cloud's database cannot be used: {error.orig}")
-    except ApiError as error:
-        sys.exit(f"tane: the first external network is refused (external_cidr in tane.toml): {error.message}")

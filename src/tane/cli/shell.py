@@ -16,7 +16,6 @@ def shell(context: typer.Context, state: StateOption = DEFAULT_STATE) -> None:
     files = State.of(state)
     if not files.running():
         sys.exit(f"tane: no cloud runs in {files.folder}; start it with ./tane up")
-    mode = files.chosen_mode.read_text().split("\n")[0]
-    inside = userns.prefix(files) if mode == "userns" else []
+    inside = userns.prefix(files) if files.mode() == "userns" else []
     command = [*inside, *(context.args or [os.environ.get("SHELL", "/bin/sh")])]
     os.execvp(command[0], command)

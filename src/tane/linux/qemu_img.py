@@ -7,6 +7,7 @@ the call. Its messages name those by descriptors, so that no path of the host co
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tane.linux import confine, image_header
+from tane.linux import confine, image_header, programs
 from tane.linux.confine import Confinement, Handed, Identity
 
 FORMATS = {"qcow2": "qcow2", "raw": "raw", "iso": "raw", "vhd": "vpc", "vhdx": "vhdx", "vmdk": "vmdk", "vdi": "vdi"}
@@ -90,22 +91,22 @@ class _Call:
         confinement = Confinement(
             self._worker, groups=tuple(sorted(self._groups)), memory_bytes=memory, cpu_seconds=seconds
         )
-        command = confinement.command(["qemu-img", *arguments])
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                pass_fds=self._handed.descriptors,
-            )
-        except FileNotFoundError as error:
-            raise ImageError(f"the program {error.filename} is not installed") from error
+        if programs.find("qemu-img") is None:
+            raise ImageError("the program qemu-img is not installed (Debian package qemu-utils)")
+        process = await asyncio.create_subprocess_exec(
+            *confinement.command(["qemu-img", *arguments]),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=self._handed.descriptors,
+        )
         try:
             out, err = await asyncio.wait_for(process.communicate(), seconds)
         except (asyncio.CancelledError, TimeoutError) as error:
-            process.send_signal(signal.SIGKILL)
+            # All of its session: should it have been taken over, a child of it would still have the files.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
             if isinstance(error, TimeoutError):
                 raise ImageError(f"qemu-img {arguments[0]} took longer than {seconds} seconds") from error

@@ -61,6 +61,9 @@ class QmpSession:
             # The library takes the socket over; this one only sends descriptors.
             self._connection = connection.dup()
             await asyncio.wait_for(self._client.connect(connection), 10)
+        except asyncio.CancelledError:
+            self._forget()
+            raise
         except (QMPError, OSError, TimeoutError) as error:
             self._forget()
             raise QmpError(f"no answer at {self.socket.name}: {error}", lost=True) from error
@@ -84,7 +87,10 @@ class QmpSession:
         if self._connection is None:
             raise QmpError(f"there is no connection to {self.socket.name}", lost=True)
         # White space between two commands carries it: QEMU keeps the descriptor for the next command.
-        send_fds(self._connection, [b" "], [descriptor])
+        try:
+            send_fds(self._connection, [b" "], [descriptor])
+        except OSError as error:
+            raise QmpError(f"the connection to {self.socket.name} took no descriptor: {error.strerror}") from error
         await self.execute("getfd", {"fdname": name})
 
     def _forget(self) -> None:

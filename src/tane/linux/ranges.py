@@ -36,7 +36,10 @@ def reached(without: str) -> list[Range]:
 
 
 def _range(text: str, interface: str) -> set[Range]:
-    cidr = ipaddress.ip_interface(text).network
+    try:
+        cidr = ipaddress.ip_interface(text).network
+    except ValueError:
+        return set()  # An address of another family, which no network here has.
     if cidr.is_loopback or cidr.is_link_local or cidr.is_multicast:
         return set()
     return {Range(str(cidr), interface)}

@@ -73,7 +73,8 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
         transport.set_protocol(_Reader(self))
         self._head_since = self.loop.time()
         if not self.door.enter(self, self.client[0] if self.client else ""):
-            self._refuse(503, "There are too many connections.")
+            # Without a word: an answer would keep what is one too many for longer.
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.door.leave(self)

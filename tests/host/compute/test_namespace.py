@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from tane.agent.compute.drivers import qemu
-from tane.agent.compute.drivers.qemu import Accelerator, QemuCompute, QemuSettings
+from tane.agent.compute.drivers.qemu import Accelerator, QemuCompute, QemuSettings, devices, hotplug
 from tane.agent.documents import Guest, Nic, VolumeDisk
+from tane.agent.errors import HostError
 from tane.agent.images import ImageCache
 from tane.agent.volume.drivers import file
 from tane.agent.volume.drivers.exporter import ExportSettings
@@ -50,7 +51,13 @@ def namespace() -> Iterator[str]:
     subprocess.run(["ip", "netns", "delete", name], check=True)
 
 
-def test_a_guest_uses_taps_and_volumes_of_its_hosts_namespace(state_dir: Path, namespace: str) -> None:
+async def nothing(*_: object) -> None:
+    """What an agent does that was killed."""
+
+
+def test_a_guest_uses_taps_and_volumes_of_its_hosts_namespace(
+    state_dir: Path, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def carrier(tap: str) -> bool:
         command = ["ip", "-n", namespace, "-j", "link", "show", "dev", tap]
         listed = await asyncio.to_thread(subprocess.check_output, command)
@@ -75,7 +82,14 @@ def test_a_guest_uses_taps_and_volumes_of_its_hosts_namespace(state_dir: Path, n
         await compute.start(guest)
         await until(lambda: carrier("tap-one"), "the first tap's carrier", 10)
         assert not await carrier("tap-two")
-        await compute.attach_nic(guest.id, nics[1])
+        with monkeypatch.context() as broken_off:
+            # As when the agent is killed between two commands: QEMU has the tap, and no NIC has it.
+            broken_off.setattr(devices, "nic_frontend", lambda nic, slot: {"driver": "no such device"})
+            broken_off.setattr(hotplug, "_forget_backend", nothing)
+            with pytest.raises(HostError):
+                await compute.attach_nic(guest.id, nics[1])
+        for _ in range(2):
+            await compute.attach_nic(guest.id, nics[1])
         await until(lambda: carrier("tap-two"), "the second tap's carrier", 10)
         await compute.attach_volume(guest.id, VolumeDisk(volume_id=hot, connection=await volumes.export(hot)))
         assert await compute.state(guest.id) == "running"

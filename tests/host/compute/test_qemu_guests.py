@@ -233,6 +233,21 @@ def test_a_suspended_server_comes_back_with_its_memory_and_disks(
     assert not run(host.has_disk(guest, "vdb"))
 
 
+def test_a_stopped_server_is_snapshotted_after_it_ran(host: Host, run: Run, tmp_path: Path) -> None:
+    guest = host.guest()
+    run(host.compute.create(guest))
+    try:
+        run(host.ready(guest))
+        run(host.ssh(guest, "echo kept >/root/note; sync"))
+        run(host.compute.stop(guest.id, timeout_seconds=0))
+        size = run(host.compute.snapshot(guest.id, tmp_path / "copy.qcow2"))
+        assert size == (tmp_path / "copy.qcow2").stat().st_size
+        assert (tmp_path / "copy.qcow2").stat().st_mode & 0o777 == 0o600
+        subprocess.run(["qemu-img", "check", "-q", tmp_path / "copy.qcow2"], check=True)
+    finally:
+        run(host.compute.destroy(guest.id))
+
+
 def test_swap_and_ephemeral_disk_come_ready_for_use(host: Host, run: Run) -> None:
     guest = msgspec.structs.replace(host.guest(), ephemeral_gb=1, swap_mb=32)
     run(host.compute.create(guest))

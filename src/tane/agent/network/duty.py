@@ -21,6 +21,9 @@ from tane.agent.network.report import Report
 from tane.agent.network.security import Family
 from tane.linux import netns
 
+TRIES = 200
+"""How often a pass asks the kernel whether it would take a part of the filter."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -72,17 +75,23 @@ class LinuxNetwork:
         planned = plan(state, self.settings, family)
         report = self._engine.apply(planned)
         if (reason := self._engine.refused) is not None:
-            planned, report = self._without_offenders(state, family, reason)
+            planned, report = self._without_offenders(state, family, reason) or (planned, report)
         return report, self._engine.places(planned.listeners)
 
-    def _without_offenders(self, state: NetworkState, family: Family, reason: str) -> tuple[Plan, Report]:
-        """Another pass, without the ports whose own rules the kernel refuses: the others' go on working."""
+    def _without_offenders(self, state: NetworkState, family: Family, reason: str) -> tuple[Plan, Report] | None:
+        """Another pass, without the ports whose own rules the kernel refuses: the others' go on working. None when no
+        port is to blame."""
 
         def accepted(ports: tuple[Port, ...]) -> bool:
             return self._engine.accepts(plan(structs.replace(state, ports=ports), self.settings, family).rules)
 
-        bad = offenders(state.ports, accepted)
+        if not accepted(()):
+            return None  # It takes no filter at all: no port is to blame.
+        bad = offenders(state.ports, accepted, TRIES)
         rest = tuple(port for port in state.ports if port not in bad)
+        if not accepted(rest):
+            # They clash with one another: none of them is let onto the network.
+            bad, rest = list(state.ports), ()
         planned = plan(structs.replace(state, ports=rest), self.settings, family)
         planned.failed |= {port.id: f"its packet filter was refused: {reason}" for port in bad}
         return planned, self._engine.apply(planned)
@@ -104,11 +113,19 @@ class LinuxNetwork:
             self._worker.shutdown()
 
 
-def offenders(ports: tuple[Port, ...], accepted: Callable[[tuple[Port, ...]], bool]) -> list[Port]:
-    """The ports without which ``accepted`` says yes, by halving."""
-    if not ports or accepted(ports):
-        return []
-    if len(ports) == 1:
-        return list(ports)
-    middle = len(ports) // 2
-    return offenders(ports[:middle], accepted) + offenders(ports[middle:], accepted)
+def offenders(ports: tuple[Port, ...], accepted: Callable[[tuple[Port, ...]], bool], tries: int) -> list[Port]:
+    """Ports without which ``accepted`` says yes, found by halving. After ``tries`` questions a part that is refused
+    counts as a whole."""
+    found: list[Port] = []
+    parts = [ports]
+    while parts:
+        part = parts.pop()
+        tries -= 1
+        if not part or accepted(part):
+            continue
+        if len(part) == 1 or tries <= 0:
+            found += part
+            continue
+        middle = len(part) // 2
+        parts += [part[middle:], part[:middle]]
+    return found

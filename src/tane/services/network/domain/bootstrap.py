@@ -5,7 +5,6 @@ from __future__ import annotations
 from tane.core import Core
 from tane.services.identity import interface as identity
 from tane.services.network.domain.common import changed, invalid
-from tane.services.network.domain.gateways import hold_all
 from tane.services.network.domain.networks import create_one as create_network
 from tane.services.network.domain.subnet_rules import AddressRange
 from tane.services.network.domain.subnets import create_one as create_subnet
@@ -26,7 +25,6 @@ def ensure_external_network(core: Core, cidr: str) -> None:
     """
     with core.db.write() as tx:
         if rows.find(tx, network, external=True):
-            hold_all(tx)
             return
         outside = _range(cidr)
         project = identity.project_named(tx, "admin")

@@ -18,7 +18,6 @@ from tane.services.network.domain.addresses import Allocator, usable
 from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.store import addresses, rows
 from tane.services.network.tables import GATEWAY, network, port, port_address, subnet
-from tane.web.errors import Conflict
 
 _log = structlog.get_logger(__name__)
 
@@ -72,13 +71,3 @@ def _create(tx: Tx, holder: Row[Any], wanted: dict[str, str]) -> None:
         )
     )
     maker.insert()
-
-
-def hold_all(tx: Tx) -> None:
-    """Once at the start: networks of a cloud that did not hold its gateways yet. One whose gateway somebody has is left
-    and told of: only its administrator can say whose the address is."""
-    for row in rows.find(tx, network, external=True):
-        try:
-            hold(tx, row.id)
-        except Conflict as error:
-            _log.warning("the gateway of an external network is taken", network_id=row.id, error=error.message)

@@ -82,6 +82,8 @@ def _remembered(device: Path) -> _Tried:
         return msgspec.json.decode(known.read_bytes(), type=_Tried)
     found = _try(device)
     if known is not None:
+        for old in known.parent.glob("kvm-*.json"):
+            old.unlink()
         write_private(known, msgspec.json.encode(found))
     return found
 

@@ -63,7 +63,8 @@ def hand_over(guest: Guest, folder: GuestFolder) -> None:
     confine.lend(folder.path, folder.owner)
     wanted = ((guest.root, folder.root), (guest.ephemeral_gb, folder.ephemeral), (guest.swap_mb, folder.swap))
     for _, path in (pair for pair in wanted if pair[0]):
-        confine.give(path, folder.owner)
+        # A copy of a stopped guest's disk is made by a program that is only in the owner's group.
+        confine.give(path, folder.owner, 0o640)
     if guest.config_drive:
         confine.lend(folder.config_drive, folder.owner)
     shutil.rmtree(folder.sockets, ignore_errors=True)

@@ -74,7 +74,7 @@ class QemuCompute:
         guest = vetted(guest)
         async with self._locked(guest.id) as machine:
             # They are there already unless the image cache was emptied meanwhile.
-            await machine.start(guest, await self._image_files(guest))
+            await machine.start(guest, functools.partial(self._image_files, guest))
 
     async def stop(self, guest_id: str, *, timeout_seconds: float = 60.0) -> None:
         async with self._locked(guest_id) as machine:

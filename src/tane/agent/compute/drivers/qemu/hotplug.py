@@ -6,6 +6,7 @@ Each function looks first what is there already, so that it may be called again 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -46,23 +47,34 @@ class Slots:
             self._save(self._taken)
 
 
-async def attach_nic(qmp: QmpSession, slots: Slots, nic: Nic, tap: int | None) -> None:
-    """Plug a NIC in; ``tap`` is its open tap, None in user network mode."""
+async def attach_nic(qmp: QmpSession, slots: Slots, nic: Nic, open_tap: Callable[[], int] | None) -> None:
+    """Plug a NIC in; ``open_tap`` opens its tap, which only one program may have; None in user network mode."""
     device_id = devices.nic_device(nic.port_id)
     if device_id in await _peripherals(qmp):
         return
     slot = slots.take(device_id)
     try:
-        await _ignore_absent(qmp, "netdev_del", {"id": devices.netdev(nic.port_id)})
-        name = devices.netdev(nic.port_id) if tap is not None else ""
-        if tap is not None:
-            await qmp.send_descriptor(name, tap)
+        await _forget_backend(qmp, nic.port_id)
+        name = ""
+        if open_tap is not None:
+            name = devices.netdev(nic.port_id)
+            descriptor = await asyncio.to_thread(open_tap)
+            try:
+                await qmp.send_descriptor(name, descriptor)
+            finally:
+                os.close(descriptor)
         await qmp.execute("netdev_add", devices.nic_backend(nic, name))
         await qmp.execute("device_add", devices.nic_frontend(nic, slot))
     except BaseException:
-        await _ignore_absent(qmp, "netdev_del", {"id": devices.netdev(nic.port_id)})
+        await _forget_backend(qmp, nic.port_id)
         slots.release(device_id)
         raise
+
+
+async def _forget_backend(qmp: QmpSession, port_id: str) -> None:
+    """Let QEMU close the tap of an attachment that was broken off, wherever that was."""
+    await _ignore_absent(qmp, "netdev_del", {"id": devices.netdev(port_id)})
+    await _ignore_absent(qmp, "closefd", {"fdname": devices.netdev(port_id)})
 
 
 async def detach_nic(qmp: QmpSession, slots: Slots, port_id: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import os
+import functools
 import shutil
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ _MEMORY_BESIDE_GUEST = 4 << 30
 """Address space QEMU needs besides the guest's memory: translation cache, video memory, threads' stacks, libraries."""
 _MEMORY_PER_VCPU = 64 << 20
 _OPEN_FILES = 4096
+_THREADS = 256
 
 
 class Machine:
@@ -87,7 +88,7 @@ class Machine:
         """Make the guest's files; leaves none when that fails, and nothing to do when they are there."""
         if self._record is not None:
             return
-        checked_socket(self.folder.memory_socket)
+        checked_socket(self.folder.memory_listener)
         try:
             with host_errors(f"guest {guest.id} cannot be made"):
                 shutil.rmtree(self.folder.path, ignore_errors=True)
@@ -100,14 +101,15 @@ class Machine:
             raise
         self._record = record
 
-    async def start(self, guest: Guest, files: ImageFiles) -> None:
-        """Start or resume the guest; nothing when it runs already."""
+    async def start(self, guest: Guest, fetch: Callable[[], Awaitable[ImageFiles]]) -> None:
+        """Start or resume the guest, on the image files that ``fetch`` gives; nothing when it runs already."""
         record = self.record
         with host_errors(f"guest {guest.id} cannot be started"):
             if self.running():
                 if await self._run_state() not in ("shutdown", "guest-panicked", "internal-error"):
                     return
                 await self._end()
+            files = await fetch()
             if record.state == "suspended" and self.folder.memory.exists():
                 await self._resume(guest, files)
             else:
@@ -174,7 +176,13 @@ class Machine:
         groups = [readers.gid] if readers is not None else []
         groups += self._settings.accelerator.groups
         memory = (guest.memory_mb << 20) + _MEMORY_BESIDE_GUEST + guest.vcpus * _MEMORY_PER_VCPU
-        return Confinement(owner, groups=tuple(groups), memory_bytes=memory, open_files=_OPEN_FILES)
+        return Confinement(
+            owner,
+            groups=tuple(groups),
+            threads=_THREADS + guest.vcpus,
+            memory_bytes=memory,
+            open_files=_OPEN_FILES,
+        )
 
     def _openings(self, guest: Guest, files: ImageFiles, handed: Handed) -> Openings:
         """Lend QEMU the images and open the taps: it may do neither itself."""
@@ -291,19 +299,10 @@ class Machine:
         guest = self._changeable()
         if self.running():
             with host_errors(f"port {nic.port_id} cannot be attached"):
-                await self._plug_in(nic)
+                open_tap = None if self._settings.user_network else functools.partial(self._open_tap, nic)
+                await hotplug.attach_nic(await self.qmp(), self._slots(), nic, open_tap)
         nics = (*(other for other in guest.nics if other.port_id != nic.port_id), nic)
         self._change(msgspec.structs.replace(guest, nics=nics))
-
-    async def _plug_in(self, nic: Nic) -> None:
-        if self._settings.user_network:
-            await hotplug.attach_nic(await self.qmp(), self._slots(), nic, None)
-            return
-        descriptor = await asyncio.to_thread(self._open_tap, nic)
-        try:
-            await hotplug.attach_nic(await self.qmp(), self._slots(), nic, descriptor)
-        finally:
-            os.close(descriptor)
 
     async def detach_nic(self, port_id: str) -> None:
         guest = self._changeable()
@@ -372,18 +371,22 @@ class Machine:
             with contextlib.suppress(QmpError, TimeoutError):
                 await asyncio.wait_for(self._drain_console(await self.qmp()), 5)
         try:
-            return self.folder.console.read_bytes()[-max_bytes:]
+            return (await asyncio.to_thread(self.folder.console.read_bytes))[-max_bytes:]
         except FileNotFoundError:
             return b""
 
     async def _drain_console(self, session: QmpSession) -> None:
-        """Move what QEMU holds of the console to the log, which keeps its last megabyte."""
+        """Move what QEMU holds of the console to the log, which keeps its last megabyte. A crash in between loses what
+        was moved."""
         async with self._draining:
             wanted = {"device": "console", "size": CONSOLE_BYTES, "format": "base64"}
             fresh = base64.b64decode(await session.execute("ringbuf-read", wanted))
             if fresh:
-                kept = self.folder.console.read_bytes() if self.folder.console.exists() else b""
-                write_private(self.folder.console, (kept + fresh)[-_CONSOLE_LIMIT:])
+                await asyncio.to_thread(self._keep_console, fresh)
+
+    def _keep_console(self, fresh: bytes) -> None:
+        kept = self.folder.console.read_bytes() if self.folder.console.exists() else b""
+        write_private(self.folder.console, (kept + fresh)[-_CONSOLE_LIMIT:])
 
     # ------------------------------------------------------------------------------------------- seeing it
 

@@ -23,7 +23,7 @@ _UNLIMITED = 1 << 42
 async def save(qmp: QmpSession, folder: GuestFolder) -> None:
     """Stop the guest and write its memory and device state; a failure lets the guest go on and leaves no file."""
     part = folder.memory.with_name(".memory.part")
-    folder.memory_socket.unlink(missing_ok=True)
+    folder.memory_listener.unlink(missing_ok=True)
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -38,13 +38,14 @@ async def save(qmp: QmpSession, folder: GuestFolder) -> None:
 
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", buffering=0) as out:
-            server = await asyncio.start_unix_server(receive, str(folder.memory_socket), limit=_CHUNK)
+            # In the agent's own folder, where QEMU can put nothing else in its place.
+            server = await asyncio.start_unix_server(receive, str(folder.memory_listener), limit=_CHUNK)
             if folder.owner is not None:
-                os.lchown(folder.memory_socket, folder.owner.uid, folder.owner.gid)
+                os.chown(folder.memory_listener, folder.owner.uid, folder.owner.gid, follow_symlinks=False)
             try:
                 await qmp.execute("stop")
                 await qmp.execute("migrate-set-parameters", {"max-bandwidth": _UNLIMITED})
-                await qmp.execute("migrate", {"uri": f"unix:{INSIDE.memory_socket}"})
+                await qmp.execute("migrate", {"uri": f"unix:{INSIDE.memory_listener}"})
                 await _wait_for_migration(qmp)
                 await done
                 await asyncio.to_thread(os.fsync, out.fileno())
@@ -59,7 +60,7 @@ async def save(qmp: QmpSession, folder: GuestFolder) -> None:
         raise
     finally:
         part.unlink(missing_ok=True)
-        folder.memory_socket.unlink(missing_ok=True)
+        folder.memory_listener.unlink(missing_ok=True)
 
 
 async def restore(qmp: QmpSession, folder: GuestFolder) -> None:

@@ -39,6 +39,7 @@ class GuestFolder:
         self.memory = path / "memory"
         self.sockets = path / "run"
         self.memory_socket = self.sockets / "mem"
+        self.memory_listener = path / "save"
         self.qmp = self.sockets / "qmp"
         self.vnc = self.sockets / "vnc"
         self.console = path / "console.log"
