@@ -10,7 +10,7 @@ import pytest
 
 from tane import ids
 from tane.linux import netns
-from tests.e2e.real import MARKS, free_port
+from tests.e2e.real import MARKS, free_port, wait_for
 from tests.running import running_below
 
 pytestmark = MARKS
@@ -36,6 +36,12 @@ def processes(folder: Path) -> list[str]:
     return found
 
 
+def assert_server_comes_back(folder: Path) -> None:
+    """The demo's server runs again by itself, as `down` says."""
+    ask = ("openstack", "server", "list", "--all-projects", "-f", "value", "-c", "Status")
+    wait_for("the server is started again", lambda: tane(folder, *ask).stdout.split() == ["ACTIVE"], 90)
+
+
 @pytest.mark.parametrize("mode", list(LEFT_OUT))
 def test_the_demo_ends_well_and_down_leaves_nothing(mode: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp(mode)
@@ -52,6 +58,11 @@ def test_the_demo_ends_well_and_down_leaves_nothing(mode: str, tmp_path_factory:
         ledger = folder / "host" / "network" / "namespaces"
         made = set(ledger.read_text().split()) if mode == "root" else set()
         assert (mode != "root") or made & netns.names()
+        if mode == "root":
+            assert tane(folder, "down").returncode == 0
+            assert tane(folder, "up").returncode == 0
+            assert_server_comes_back(folder)
+            made = set(ledger.read_text().split())
     finally:
         ended = tane(folder, "down")
     assert ended.returncode == 0, f"{ended.stdout}{ended.stderr}"

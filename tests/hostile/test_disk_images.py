@@ -61,9 +61,18 @@ ATTACKS: dict[str, tuple[str, Callable[[Path], Path]]] = {
         lambda p: embedded(p, (TEXT + OWN).ljust(SECTOR, b"\n") + FLAT.encode(), length=1),
     ),
     "embedded, never ending": ("vmdk", lambda p: embedded(p, (TEXT + OWN).ljust(2 << 20, b"\n"), length=1)),
+    "qcow2 with very many snapshots": ("qcow2", lambda p: patched(make(p, "qcow2"), 60, struct.pack(">I", 65536))),
+    "vhdx whose metadata is nowhere": ("vhdx", lambda p: shifted(make(p, "vhdx"))),
     "vdi that is a difference": ("vdi", lambda p: patched(make(p, "vdi"), 0x4C, struct.pack("<I", 4))),
     "vhd that is a difference": ("vhd", lambda p: patched(make(p, "vpc"), 60, struct.pack(">I", 4))),
 }
+
+
+def shifted(path: Path) -> Path:
+    """The region table's entries, each with an offset beyond any file."""
+    for entry in range(2):
+        patched(path, (192 << 10) + 16 + 32 * entry + 16, b"\xff" * 8)
+    return path
 
 
 def patched(path: Path, offset: int, content: bytes) -> Path:

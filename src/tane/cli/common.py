@@ -76,6 +76,11 @@ class State:
             sys.exit(f"tane: the state folder {self.folder} belongs to another user")
         self.folder.chmod(0o700)
 
+    def require(self) -> None:
+        """Exits when no cloud was ever started in the folder."""
+        if not self.password_file.exists():
+            sys.exit(f"tane: there is no cloud in {self.folder}; start one with ./tane up")
+
     def running(self) -> bool:
         return process.alive(self.pidfile)
 

@@ -44,5 +44,6 @@ def write_files(state: State, config: Config) -> None:
 def openrc(state: StateOption = DEFAULT_STATE) -> None:
     """Print the administrator's credentials as shell exports: eval "$(./tane openrc)"."""
     files = State.of(state)
+    files.require()
     for name, value in environment(files, files.config()).items():
         print(f"export {name}='{value}'")

@@ -15,6 +15,7 @@ from tane.cli.openrc import environment
 def openstack(context: typer.Context, state: StateOption = DEFAULT_STATE) -> None:
     """Run the standard openstack client as the administrator of this cloud."""
     files = State.of(state)
+    files.require()
     client = Path(sys.executable).with_name("openstack")
     if not client.exists():
         sys.exit("tane: python-openstackclient is not installed; run this as ./tane openstack")

@@ -19,6 +19,8 @@ import msgspec
 
 SECTOR = 512
 DESCRIPTOR_BYTES = 1 << 20
+MOST_SNAPSHOTS = 64
+"""In a qcow2 file that is uploaded: each is listed by every tool that opens the file."""
 RAW_LIKE = ("raw", "ami", "ari", "aki", "ploop")
 """Formats whose bytes mean nothing to a disk driver."""
 
@@ -51,7 +53,8 @@ def inspect(path: Path, disk_format: str) -> Inspection:
             raise UnacceptableImage(f"Image disk_format {disk_format} does not match stream data {found}")
         try:
             return Inspection(found, _READERS[found](file, size))
-        except struct.error:
+        except (struct.error, ValueError, OverflowError, OSError):
+            # An offset beyond the file, or beyond any file.
             raise UnacceptableImage(f"Image failed safety checks: its {found} header is cut short") from None
 
 
@@ -95,6 +98,9 @@ def _qcow2(file: BinaryIO, size: int) -> int:
             raise _refuse("it has an external data file")
         if features & ~0x1F:
             raise _refuse("it uses unknown features")
+    (snapshots,) = struct.unpack_from(">I", header, 60)
+    if snapshots > MOST_SNAPSHOTS:
+        raise _refuse(f"it holds {snapshots} snapshots; {MOST_SNAPSHOTS} are the most")
     (virtual_size,) = struct.unpack_from(">Q", header, 24)
     return int(virtual_size)
 

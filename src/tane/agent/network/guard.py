@@ -40,6 +40,10 @@ def router_rules() -> str:
         f'iifname "qr-*" tcp dport {ROUTER_METADATA_PORT} ct status dnat accept',
         "meta l4proto { tcp, udp } reject",
         "}",
+        "chain forward { type filter hook forward priority filter; policy accept;",
+        # Address translation passes over what belongs to no connection: it would leave with the sender's own words.
+        'oifname "qg-*" ct state invalid drop',
+        "}",
     )
 
 

@@ -411,12 +411,16 @@ class Machine:
             return self._record.state if self.running() else "crashed"
 
     async def reconnect(self) -> None:
-        """Find the guest an earlier agent left, and tell what became of it meanwhile."""
+        """Find the guest an earlier agent left, and tell when it powered itself off meanwhile.
+
+        One whose process is gone went down with its host, as far as anybody knows: :meth:`state` says so, and nobody is
+        told that it crashed.
+        """
         if self._record is None or self._record.state not in ("running", "paused"):
             return
         if self.running():
             await self.qmp()
-        await self._settle()
+        await self._settle(tell_crash=False)
         self._later(self._try_writing_again())
 
     async def let_go(self) -> None:
@@ -473,7 +477,7 @@ class Machine:
                     if await self._run_state() == "io-error":
                         await (await self.qmp()).execute("cont")
 
-    async def _settle(self) -> None:
+    async def _settle(self, *, tell_crash: bool = True) -> None:
         """Note and tell when the guest stopped by itself. What our own operations did is noted already."""
         async with self.lock:
             if self._record is None or self._record.state not in ("running", "paused"):
@@ -488,6 +492,8 @@ class Machine:
             if found in ("running", "paused"):
                 return
             await self._end()
+            if found == "crashed" and not tell_crash:
+                return
             self._note(self._record, found)
             self._listener(self._record.guest.id, found)
 
