@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+import pytest
+
 from tane.cli.common import State
-from tane.config import load
+from tane.config import Config, ConfigError, LimitSettings, load
+from tane.web import limits
 
 
 def test_flags_of_a_start_are_kept_beside_what_the_file_says(tmp_path: Path) -> None:
@@ -21,3 +25,16 @@ def test_the_last_flag_counts_in_every_later_command(tmp_path: Path) -> None:
     State.of(tmp_path).remember(port=8123)
     State.of(tmp_path).remember(port=8124, mode=None)
     assert load(tmp_path).port == 8124
+
+
+def test_the_limits_of_the_file_are_those_of_the_server(tmp_path: Path) -> None:
+    (tmp_path / "tane.toml").write_text("[limits]\nheaders = 7\nbody_seconds = 2\nconnections = 1_000_000_000\n")
+    found = limits.of(load(tmp_path))
+    assert (found.headers, found.body_seconds) == (7, 2.0)
+    assert 0 < found.connections <= limits.MOST_DESCRIPTORS, "no more than the process may have files"
+    unset = msgspec.structs.asdict(limits.of(Config()))
+    expected = msgspec.structs.asdict(LimitSettings())
+    assert {name for name in expected if unset[name] != expected[name]} <= {"connections"}
+    (tmp_path / "tane.toml").write_text("[limits]\nheader = 7\n")
+    with pytest.raises(ConfigError, match="header"):
+        load(tmp_path)

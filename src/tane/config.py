@@ -66,6 +66,26 @@ class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     image_count_uploading: int = -1
 
 
+class LimitSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """``[limits]``: what one client may ask before anybody knows who it is, in bytes, counts and seconds.
+
+    ``pipelined``: requests that wait behind the one that is answered. ``body_rate``: bytes a second that a body brings
+    at least, told every ``body_seconds``. ``send_seconds``: how long a client may take none of its answer.
+    """
+
+    request_line: int = 16 << 10
+    header_bytes: int = 64 << 10
+    headers: int = 100
+    query_parameters: int = 500
+    header_seconds: float = 30.0
+    body_seconds: float = 30.0
+    body_rate: int = 1024
+    send_seconds: float = 120.0
+    pipelined: int = 16
+    connections: int = 4096
+    connections_per_address: int = 1024
+
+
 class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Every setting of a cloud. Times are in seconds, sizes in the unit the name says."""
 
@@ -82,18 +102,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     job_slots: int = 64
     max_body_bytes: int = 1 << 20
 
-    # What one client may ask before anybody knows who it is (tane.web.limits); sizes in bytes.
-    max_request_line: int = 16 << 10
-    max_header_bytes: int = 64 << 10
-    max_headers: int = 100
-    max_query_parameters: int = 500
-    header_timeout: float = 30.0
-    body_timeout: float = 30.0
-    body_least_rate: int = 1024
-    send_timeout: float = 120.0
-    max_pipelined_requests: int = 16
-    max_connections: int = 4096
-    max_connections_per_address: int = 1024
+    limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
     # Names and addresses (with a port, where it is not ours) under which clients may find links; others than these,
     # the configured address and the one a request really came in on do not count. Networks whose X-Forwarded-* counts.
     server_names: tuple[str, ...] = ()

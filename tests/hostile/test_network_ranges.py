@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tane.config import Config
@@ -70,14 +71,13 @@ def test_the_host_takes_no_gateway_outside_the_subnet(admin: Net, gateway: str) 
 
 
 def test_two_external_networks_do_not_meet(cloud: ApiCloud, admin: Net) -> None:
-    public(cloud)
-    settings = {"router:external": False}
-    error = admin.make(
-        "network",
-        409,
-        **{**settings, "provider:network_type": "flat", "provider:physical_network": "external"},
-    )
-    assert error["type"] == "FlatNetworkInUse"
+    first = public(cloud)
+    [held] = admin.list("subnets", f"?network_id={first}")
+    cloud.core.config = msgspec.structs.replace(cloud.core.config, physical_networks=("external", "second"))
+    second = external(admin, **{"provider:physical_network": "second"})
+    error = admin.make("subnet", 409, network_id=second, ip_version=4, cidr=held["cidr"], enable_dhcp=False)
+    assert error["type"] == "ExternalNetworkRangeInUse" and first in error["message"]
+    admin.make("subnet", network_id=second, ip_version=4, cidr="192.0.2.0/24", enable_dhcp=False)
 
 
 @pytest.mark.parametrize("name", ["lan", "external2", "External", "*", "../external", "external\n", " external"])

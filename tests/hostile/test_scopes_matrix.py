@@ -3,6 +3,7 @@ open, whatever role stands in it."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -206,6 +207,42 @@ def test_who_looks_after_a_domain_does_not_get_the_cloud(cloud: ApiCloud, role: 
         assert answer.status_code == 403, (method, path, answer.status_code, answer.text)
     found = admin.get(f"/identity/v3/role_assignments?user.id={caller.user_id}").json()["role_assignments"]
     assert [entry["scope"] for entry in found] == [{"domain": {"id": place.land}}]
+
+
+@pytest.mark.parametrize("domain_role", [False, True], ids=["global", "of-the-domain"])
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_role_that_implies_power_is_power(cloud: ApiCloud, steps: int, domain_role: bool) -> None:
+    """Whatever it is called, and by however many steps: it is not given, and who has it is not taken over.
+
+    "admin" itself no role may imply, as in Keystone."""
+    place = Place(cloud)
+    admin, boss, manager = place.admin, place.caller("admin@domain"), place.caller("manager@domain")
+    chain = [make(admin, "role", name=f"step-{number}")["id"] for number in range(steps - 1)]
+    # Under this name a manager may give a role, too.
+    own = {"name": "reader", "domain_id": place.land} if domain_role else {"name": "operator"}
+    chain = [make(admin, "role", **own)["id"], *chain, role_id(admin, "service")]
+    for prior, implied in itertools.pairwise(chain):
+        admin.put(f"/identity/v3/roles/{prior}/implies/{implied}", expect=201)
+    for caller in (boss, manager):
+        for where in (f"projects/{place.project}", f"domains/{place.land}"):
+            caller.put(f"/identity/v3/{where}/users/{caller.user_id}/roles/{chain[0]}", expect=403)
+        inherited = f"OS-INHERIT/domains/{place.land}/users/{caller.user_id}/roles/{chain[0]}/inherited_to_projects"
+        caller.put(f"/identity/v3/{inherited}", expect=403)
+    holder = make_user(admin, "holder", place.land)
+    team = make(admin, "group", name="team", domain_id=place.land)["id"]
+    for whom in (f"users/{holder['id']}", f"groups/{team}"):
+        admin.put(f"/identity/v3/projects/{place.project}/{whom}/roles/{chain[0]}", expect=204)
+    for caller in (boss, manager):
+        caller.patch(f"/identity/v3/users/{holder['id']}", {"user": {"password": "mine now"}}, expect=403)
+        caller.put(f"/identity/v3/groups/{team}/users/{caller.user_id}", expect=403)
+
+
+def test_a_role_that_implies_none_is_given_by_the_administrator_of_a_domain(cloud: ApiCloud) -> None:
+    place = Place(cloud)
+    boss = place.caller("admin@domain")
+    own = make(place.admin, "role", name="gardener")["id"]
+    place.admin.put(f"/identity/v3/roles/{own}/implies/{role_id(place.admin, 'member')}", expect=201)
+    boss.put(f"/identity/v3/projects/{place.project}/users/{boss.user_id}/roles/{own}", expect=204)
 
 
 def test_the_administrator_of_a_domain_looks_after_it(cloud: ApiCloud) -> None:

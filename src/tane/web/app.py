@@ -302,7 +302,7 @@ class Endpoint:
             method=method,
             path=path,
             url_path=req.path,
-            query=_query(req.query_string, core.config.max_query_parameters),
+            query=_query(req.query_string, core.config.limits.query_parameters),
             headers=headers,
             version=spoken,
             base_url=base,

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from tane.config import Config, ConfigError
+from tane.config import Config, ConfigError, LimitSettings
 from tane.wire import grammar
 
 MOST_DESCRIPTORS = 65_536
@@ -18,41 +18,17 @@ LOOK_SECONDS = 1.0
 """How often the open connections are looked through; a timer for each request would cost more than all of it."""
 
 
-class Limits(msgspec.Struct, kw_only=True, frozen=True):
-    """Bytes, counts and seconds. ``pipelined``: requests that wait behind the one that is answered.
+class Limits(LimitSettings, kw_only=True, frozen=True):
+    """The settings as they hold on this machine. ``proxies``: networks whose addresses stand for many clients."""
 
-    ``body_rate``: bytes a second that a body brings at least, told every ``body_seconds``. ``send_seconds``: how long a
-    client may take none of its answer. ``proxies``: networks whose addresses stand for many clients.
-    """
-
-    request_line: int = 16 << 10
-    header_bytes: int = 64 << 10
-    headers: int = 100
-    header_seconds: float = 30.0
-    body_seconds: float = 30.0
-    body_rate: int = 1024
-    send_seconds: float = 120.0
-    pipelined: int = 16
-    connections: int = 4096
-    connections_per_address: int = 1024
     proxies: tuple[grammar.Network, ...] = ()
 
 
 def of(config: Config) -> Limits:
     """The limits that are set; connections leave the other half of the process's file descriptors to other things."""
-    return Limits(
-        request_line=config.max_request_line,
-        header_bytes=config.max_header_bytes,
-        headers=config.max_headers,
-        header_seconds=config.header_timeout,
-        body_seconds=config.body_timeout,
-        body_rate=config.body_least_rate,
-        send_seconds=config.send_timeout,
-        pipelined=config.max_pipelined_requests,
-        connections=min(config.max_connections, _raise_descriptors() // 2),
-        connections_per_address=config.max_connections_per_address,
-        proxies=networks(config.trusted_proxies),
-    )
+    values = msgspec.structs.asdict(config.limits)
+    values["connections"] = min(config.limits.connections, _raise_descriptors() // 2)
+    return Limits(**values, proxies=networks(config.trusted_proxies))
 
 
 def _raise_descriptors() -> int:

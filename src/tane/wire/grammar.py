@@ -105,6 +105,6 @@ def mac(text: str) -> str:
     return canonical
 
 
-def is_domain_name(text: str) -> bool:
-    """Whether ``text`` is a DNS domain of one or more labels; a dot may end it."""
-    return bool(re.fullmatch(rf"{_LABEL}(\.{_LABEL})*\.?", text)) and len(text) <= 254
+def is_label(text: str) -> bool:
+    """Whether ``text`` is one label of a host's or a domain's name."""
+    return re.fullmatch(_LABEL, text) is not None

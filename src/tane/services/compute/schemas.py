@@ -7,15 +7,16 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
-from tane.web.codec import Body, Text255, since
+from tane.web.codec import Body, Text255, Uuid, since
 
 ServerName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?\Z")]
 """1 to 255 characters without white space at either end."""
 Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]+\Z")]
 Metadata = dict[Key, Text255]
 ServerId = Annotated[str, Meta(min_length=1, max_length=255)]
-Device = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9._/-]*\Z")]
-"""The path under which a guest may know a disk."""
+Device = Annotated[str, Meta(pattern=r"^(?!/dev/\Z)(/dev/)?[A-Za-z0-9/_-]{1,27}\Z")]
+"""The path under which a guest may know a disk, also without ``/dev/``; with it, it is a ``grammar.BlockDevice``, of at
+most the 32 characters that are kept."""
 Word = Annotated[str, Meta(max_length=255, pattern=r"^[a-zA-Z0-9_.-]*\Z")]
 Tag = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^,/\x00-\x1f\x7f]*\Z")]
 LongText = Annotated[str, Meta(max_length=65535)]
@@ -24,7 +25,6 @@ Hostname = Annotated[str, Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0
 Positive = Annotated[int, Meta(ge=1, le=0x7FFFFFFF)]
 NotNegative = Annotated[int, Meta(ge=0, le=0x7FFFFFFF)]
 Limit = Annotated[int, Meta(ge=-1, le=0x7FFFFFFF)]
-Uuid = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\Z")]
 
 
 # --------------------------------------------------------------------------------------------------------- flavors

@@ -35,9 +35,14 @@ BASE = (
         "A user or a group that looks after more than its domain. Who manages the domain alone does not take it over.",
     ),
     Rule(
+        "ordinary_target_role",
+        "'ordinary':%(target.role.reach)s",
+        "A role that neither is nor implies 'admin' or 'service'; the others have the reach 'powerful'.",
+    ),
+    Rule(
         "domain_admin_target_role",
-        "not ('admin':%(target.role.name)s or 'service':%(target.role.name)s) or "
-        "('admin':%(target.role.name)s and 'domain':%(target.grant.on)s)",
+        "rule:ordinary_target_role or ('admin':%(target.role.name)s and None:%(target.role.domain_id)s and "
+        "'domain':%(target.grant.on)s)",
         "The roles that the administrator of a domain may give. Who has one of the others on a project looks after the "
         "whole cloud, so that none of them is given there, nor inherited.",
     ),
@@ -84,7 +89,7 @@ GRANT_READER_LIST = _or(SYSTEM_READER, _grants_in_domain("reader"))
 GRANT_READER = _or(SYSTEM_READER, f"({_grants_in_domain('reader')} and {OWN_ROLE})")
 GRANT_MANAGER = _or(
     f"({_grants_in_domain('admin')} and {OWN_ROLE} and rule:domain_admin_target_role)",
-    f"({_grants_in_domain('manager')} and {MANAGED_ROLE})",
+    f"({_grants_in_domain('manager')} and {MANAGED_ROLE} and rule:ordinary_target_role)",
 )
 
 CHECKS: dict[str, str] = {

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.services.compute.domain.common import new_id
+from tane.services.compute.domain.guests import refuse_command_line
 from tane.services.compute.schemas import BlockDeviceIn
 from tane.services.compute.store import block_devices
 from tane.services.volume import interface as volume
@@ -160,6 +161,8 @@ def claim(tx: Tx, ctx: Context, server_id: str, disks: Disks, flavor: Row[Any]) 
     taken = local_devices(disks.image_id is not None, flavor.ephemeral, flavor.swap)
     for position, spec in enumerate(disks.volumes):
         volume_id = _reserve(tx, ctx, spec) if spec.source == "volume" else _order(tx, ctx, spec)
+        if spec.boot_index == 0 and spec.source == "snapshot":
+            refuse_command_line(volume.volume_info(tx, ctx, volume_id).image_metadata)
         device = spec.device if spec.device and spec.device not in taken else free_device(taken)
         if spec.boot_index == 0:
             device = ROOT_DEVICE
@@ -186,6 +189,8 @@ def _reserve(tx: Tx, ctx: Context, spec: VolumeSpec) -> str:
         raise BadRequest(f"{INVALID}failed to get volume {spec.source_id}.") from None
     if spec.boot_index == 0 and not info.bootable:
         raise BadRequest(f"Block Device {spec.source_id} is not bootable.")
+    if spec.boot_index == 0:
+        refuse_command_line(info.image_metadata)
     try:
         volume.reserve(tx, ctx, spec.source_id)
     except Conflict as error:

@@ -17,6 +17,7 @@ from tane.hosts import store as hosts
 from tane.jobs import enqueue
 from tane.services.compute.domain import block_devices, flavors, quotas, scheduler
 from tane.services.compute.domain.common import hostname_of, ip_or_empty, new_id
+from tane.services.compute.domain.guests import refuse_command_line
 from tane.services.compute.domain.states import NOSTATE
 from tane.services.compute.schemas import NetworkIn, SchedulerHints, ServerCreateIn
 from tane.services.compute.store import groups, servers
@@ -155,13 +156,14 @@ def _image_id(reference: str) -> str:
 
 
 def require_image(tx: Tx, ctx: Context, image_id: str) -> image.ImageInfo:
-    """:raises BadRequest: the caller may not use it, or it has no data yet."""
+    """:raises BadRequest: the caller may not use it, or it has no data yet, or its command line is none."""
     try:
         info = image.visible_image(tx, ctx, image_id)
     except NotFound:
         raise BadRequest(f"Image {image_id} could not be found.") from None
     if info.status != "active" or info.ref is None:
         raise BadRequest(f"Image {image_id} is not active.")
+    refuse_command_line(info.properties)
     return info
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy.engine import Row
 
 from tane.agent.documents import ConfigDrive, Guest, ImageRef, Kernel, Nic, RootDisk, VolumeConnection, VolumeDisk
@@ -15,6 +17,8 @@ from tane.services.compute.store import block_devices, servers
 from tane.services.image import interface as image
 from tane.services.network import interface as network
 from tane.services.volume import interface as volume
+from tane.web.errors import BadRequest
+from tane.wire import grammar
 
 CONSOLES = "console=tty0 console=ttyS0"
 
@@ -87,6 +91,15 @@ def _content(info: image.ImageInfo | None, image_id: str) -> ImageRef:
     if info is None or info.ref is None:
         raise Permanent(f"Image {image_id} could not be found or has no data.")
     return info.ref
+
+
+def refuse_command_line(properties: Mapping[str, str]) -> None:
+    """:raises BadRequest: the command line of a kernel is none that the document of a guest takes."""
+    if properties.get("kernel_id"):
+        try:
+            msgspec.convert(properties.get("os_command_line") or "", grammar.Line)
+        except msgspec.ValidationError as error:
+            raise BadRequest(f"Invalid image property os_command_line: {error}") from None
 
 
 def _kernel(tx: Tx, row: Row[Any], properties: dict[str, str]) -> Kernel | None:

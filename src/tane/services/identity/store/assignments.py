@@ -13,7 +13,21 @@ from tane.db import Tx
 from tane.services.identity.tables import assignment, group_member, implied_role, project, role
 
 POWERFUL = ("admin", "service")
-"""Roles that are good for more than the project they are held on."""
+"""Roles that are good for more than the project they are held on; so is every role that implies one of them."""
+
+
+def _powerful() -> Select[Any]:
+    found = select(role.c.id).where(role.c.name.in_(POWERFUL)).cte("powerful", recursive=True)
+    found = found.union(select(implied_role.c.prior_id).join(found, implied_role.c.implied_id == found.c.id))
+    return select(found.c.id)
+
+
+_POWERFUL = _powerful()
+
+
+def is_powerful(tx: Tx, role_id: str) -> bool:
+    """Whether a role is one of ``POWERFUL``, or implies one, by however many steps."""
+    return tx.first(select(role.c.id).where(role.c.id == role_id, role.c.id.in_(_POWERFUL))) is not None
 
 
 @dataclass(frozen=True)
@@ -133,10 +147,10 @@ def search(tx: Tx, *, user_id: str = "", group_id: str = "", with_groups: bool =
 
 
 def reaches_beyond(tx: Tx, actor_id: str, domain_id: str) -> bool:
-    """Whether a user or a group looks after more than a domain: by any role on the system, or by a role of
-    ``POWERFUL`` that is not on exactly this domain."""
+    """Whether a user or a group looks after more than a domain: by any role on the system, or by a powerful role
+    that is not on exactly this domain."""
     here = (assignment.c.target_id == domain_id) & ~assignment.c.inherited
-    wanted = or_(assignment.c.target_type == "system", role.c.name.in_(POWERFUL) & ~here)
+    wanted = or_(assignment.c.target_type == "system", role.c.id.in_(_POWERFUL) & ~here)
     query = select(role.c.id).join(assignment, assignment.c.role_id == role.c.id).where(_of_user(actor_id), wanted)
     return tx.first(query.limit(1)) is not None
 

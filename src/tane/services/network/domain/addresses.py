@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.engine import Row
@@ -13,6 +12,7 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.services.network.domain.common import invalid
 from tane.services.network.store import addresses as store
+from tane.services.network.store.addresses import Given
 from tane.services.network.tables import DHCP, GATEWAY, ROUTER_OWNERS
 from tane.web.errors import BadRequest, Conflict
 from tane.wire import grammar
@@ -21,15 +21,6 @@ MAX_POSITION = 2**63 - 1
 MOST = 20
 """Addresses of one port: its quota is one port's, however many it holds."""
 SELF_ADDRESSING = ("slaac", "dhcpv6-stateless")
-
-
-@dataclass(frozen=True)
-class Given:
-    """An address a port gets."""
-
-    subnet_id: str
-    ip_address: str
-    position: int | None
 
 
 class Allocator:

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, insert
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.services.network.domain.addresses import Allocator, first_free
 from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.store import addresses, rows
-from tane.services.network.tables import DHCP, port, port_address, subnet
+from tane.services.network.tables import DHCP, port, subnet
 
 
 def serve(tx: Tx, network: Row[Any] | None, without: str | None = None) -> None:
@@ -21,11 +20,8 @@ def serve(tx: Tx, network: Row[Any] | None, without: str | None = None) -> None:
     found = rows.find(tx, subnet, network_id=network.id)
     wanted = [row for row in found if row.enable_dhcp and row.ip_version == 4 and row.id != without]
     present = rows.find(tx, port, network_id=network.id, device_owner=DHCP)
-    held = (
-        {row.subnet_id for row in addresses.of_ports(tx, [p.id for p in present]).get(present[0].id, [])}
-        if present
-        else set()
-    )
+    own = addresses.of_ports(tx, [present[0].id]).get(present[0].id, []) if present else []
+    held = {row.subnet_id for row in own}
     missing = [row for row in wanted if row.id not in held and first_free(tx, row)]
     if not wanted:
         rows.remove(tx, port, [row.id for row in present])
@@ -36,18 +32,10 @@ def serve(tx: Tx, network: Row[Any] | None, without: str | None = None) -> None:
         return
     gone = held - {row.id for row in wanted}
     if gone:
-        tx.execute(
-            delete(port_address).where(port_address.c.port_id == present[0].id, port_address.c.subnet_id.in_(gone))
-        )
+        addresses.release(tx, [row for row in own if row.subnet_id in gone])
     if missing:
         given = Allocator(tx, network.id, found).wanted([{"subnet_id": row.id} for row in missing], "", DHCP)
-        tx.execute(
-            insert(port_address),
-            [
-                {"port_id": present[0].id, "subnet_id": g.subnet_id, "ip_address": g.ip_address, "position": g.position}
-                for g in given
-            ],
-        )
+        addresses.add(tx, present[0].id, given)
 
 
 def _create(tx: Tx, network: Row[Any], subnets: list[Row[Any]]) -> None:

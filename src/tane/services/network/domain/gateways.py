@@ -9,17 +9,13 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-import structlog
-from sqlalchemy import delete, insert
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.services.network.domain.addresses import Allocator, usable
 from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.store import addresses, rows
-from tane.services.network.tables import GATEWAY, network, port, port_address, subnet
-
-_log = structlog.get_logger(__name__)
+from tane.services.network.tables import GATEWAY, network, port, subnet
 
 
 def hold(tx: Tx, network_id: str, without: str | None = None) -> None:
@@ -39,8 +35,7 @@ def hold(tx: Tx, network_id: str, without: str | None = None) -> None:
         _create(tx, holder, wanted)
         return
     held = {row.subnet_id: row for row in addresses.of_ports(tx, [present[0].id]).get(present[0].id, [])}
-    gone = [row.id for row in held.values() if wanted.get(row.subnet_id) != row.ip_address]
-    tx.execute(delete(port_address).where(port_address.c.id.in_(gone)))
+    addresses.release(tx, [row for row in held.values() if wanted.get(row.subnet_id) != row.ip_address])
     missing = [
         {"subnet_id": subnet_id, "ip_address": address}
         for subnet_id, address in wanted.items()
@@ -48,11 +43,7 @@ def hold(tx: Tx, network_id: str, without: str | None = None) -> None:
     ]
     if missing:
         given = Allocator(tx, network_id, subnets).wanted(missing, present[0].mac_address, GATEWAY)
-        values = [
-            {"port_id": present[0].id, "subnet_id": g.subnet_id, "ip_address": g.ip_address, "position": g.position}
-            for g in given
-        ]
-        tx.execute(insert(port_address), values)
+        addresses.add(tx, present[0].id, given)
 
 
 def _has_gateway(row: Row[Any]) -> bool:

@@ -165,8 +165,9 @@ def update(core: Core, ctx: Context, network_id: str, values: dict[str, Any]) ->
             check_dns_name(values["dns_domain"], "dns_domain")
         rows.change(tx, network, network_id, values)
         if values.get("external", row.external) != row.external:
+            now = rows.get(tx, network, network_id)
             for found in rows.find(tx, subnet, network_id=network_id):
-                refuse_used_ranges(tx, rows.get(tx, network, network_id), found.cidr, found.gateway_ip)
+                refuse_used_ranges(tx, now, found.cidr, found.gateway_ip)
             hold(tx, network_id)
         changed(tx)
 

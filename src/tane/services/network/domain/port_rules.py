@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,6 @@ from tane.web.errors import BadRequest, Conflict, Forbidden
 from tane.wire import grammar
 
 MAX_PAIRS = 10
-_LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 
 
 def parse_mac(text: str | None, field: str = "mac_address") -> str:
@@ -28,7 +26,7 @@ def check_dns_name(name: str, field: str = "dns_name") -> str:
     """A host's or a domain's name of RFC 1123, relative or not; it reaches the configuration of DHCP servers."""
     labels = name.removesuffix(".").split(".")
     numbered = len(labels) > 1 and labels[-1].isdecimal()
-    if name and (len(name) > 255 or numbered or not all(_LABEL.fullmatch(label) for label in labels)):
+    if name and (len(name) > 255 or numbered or "_" in name or not all(map(grammar.is_label, labels))):
         raise BadRequest(
             f"Invalid input for {field}. Reason: '{name}' not a valid PQDN or FQDN.", type="HTTPBadRequest"
         )
@@ -38,7 +36,7 @@ def check_dns_name(name: str, field: str = "dns_name") -> str:
 def host_label(name: str) -> str:
     """What DHCP tells a guest of its name: the first label, or nothing when that is no host name."""
     label = name.split(".")[0]
-    return label if re.fullmatch(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", label) else ""
+    return label if grammar.is_label(label) else ""
 
 
 def check_pairs(pairs: Sequence[Any], own_mac: str | None = None) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy import update as sql_update
 from sqlalchemy.engine import Row
 
@@ -37,7 +37,6 @@ from tane.services.network.tables import (
     floating_ip,
     network,
     port,
-    port_address,
     port_security_group,
     subnet,
 )
@@ -228,15 +227,11 @@ def _change_addresses(tx: Tx, row: Row[Any], asked: list[dict[str, Any]]) -> Non
     gone = [held for held in present if held not in kept]
     if gone:
         disassociate(tx, row.id, [held.ip_address for held in gone])
-        tx.execute(sql_delete(port_address).where(port_address.c.id.in_([held.id for held in gone])))
+        addresses.release(tx, gone)
     if wanted:
         subnets = rows.find(tx, subnet, network_id=row.network_id)
         given = Allocator(tx, row.network_id, subnets).wanted(wanted, row.mac_address, row.device_owner)
-        values = [
-            {"port_id": row.id, "subnet_id": g.subnet_id, "ip_address": g.ip_address, "position": g.position}
-            for g in given
-        ]
-        tx.execute(insert(port_address), values)
+        addresses.add(tx, row.id, given)
     if row.device_owner == ROUTER_INTERFACE:
         check_leg(tx, row, {held.subnet_id for held in present})
 

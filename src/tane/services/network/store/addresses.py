@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import and_, delete, exists, func, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.services.network.store import rows
 from tane.services.network.store.rows import MANY, among
 from tane.services.network.tables import port, port_address
 
 taken = port_address.alias("taken")
+
+
+@dataclass(frozen=True)
+class Given:
+    """An address a port gets."""
+
+    subnet_id: str
+    ip_address: str
+    position: int | None
 
 
 def is_taken(tx: Tx, subnet_id: str, ip_address: str) -> bool:
@@ -85,5 +96,18 @@ def of_ports(tx: Tx, port_ids: Iterable[str]) -> dict[str, list[Row[Any]]]:
     return found
 
 
-def release(tx: Tx, port_id: str) -> None:
-    tx.execute(delete(port_address).where(port_address.c.port_id == port_id))
+def add(tx: Tx, port_id: str, given: Iterable[Given]) -> None:
+    """Give a port that exists already more addresses, after those it has."""
+    rows.add(
+        tx,
+        port_address,
+        [
+            {"port_id": port_id, "subnet_id": g.subnet_id, "ip_address": g.ip_address, "position": g.position}
+            for g in given
+        ],
+    )
+
+
+def release(tx: Tx, held: Iterable[Row[Any]]) -> None:
+    """Take addresses, as :func:`of_ports` returns them, from their ports."""
+    tx.execute(delete(port_address).where(port_address.c.id.in_([row.id for row in held])))
