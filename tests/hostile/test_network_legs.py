@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from tane.db import Tx
-from tane.services.network.domain.bootstrap import ensure_external_network
-from tane.services.network.tables import GATEWAY, port, port_address
+from tane.services.network.tables import GATEWAY
 from tests.api.network_support import V2, Net, first_host, public, reconcile
 from tests.support import ApiCloud
 
@@ -282,26 +280,6 @@ def test_the_gateways_port_comes_and_goes_with_the_network_being_external(admin:
     assert gateway_addresses(admin, subnet["network_id"]) == ["10.6.0.1"]
     admin.change("network", subnet["network_id"], **{"router:external": False})
     assert gateway_addresses(admin, subnet["network_id"]) == []
-
-
-def test_a_cloud_from_before_gets_the_ports_of_its_gateways(cloud: ApiCloud, admin: Net, outside: str) -> None:
-    def forget(tx: Tx) -> None:
-        [held] = tx.all(port.select().where(port.c.device_owner == GATEWAY))
-        tx.execute(port_address.delete().where(port_address.c.port_id == held.id))
-        tx.execute(port.delete().where(port.c.id == held.id))
-
-    with cloud.core.db.write() as tx:
-        forget(tx)
-    assert gateway_addresses(admin, outside) == []
-    for _ in range(2):
-        ensure_external_network(cloud.core, "203.0.113.0/24")
-        assert gateway_addresses(admin, outside) == ["203.0.113.1"]
-    with cloud.core.db.write() as tx:
-        forget(tx)
-    thief = admin.make("port", network_id=outside, fixed_ips=[{"ip_address": "203.0.113.1"}])
-    ensure_external_network(cloud.core, "203.0.113.0/24")
-    assert gateway_addresses(admin, outside) == []
-    assert admin.show("port", thief["id"])["fixed_ips"][0]["ip_address"] == "203.0.113.1"
 
 
 def test_the_addresses_of_an_external_network_go_by_floating_ips_and_gateways_only(

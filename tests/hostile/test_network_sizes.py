@@ -103,7 +103,7 @@ def test_rules_in_bulk_stop_at_the_quota(mia: Net) -> None:
 
 def test_a_sort_key_said_again_and_again_pages_like_one(mia: Net) -> None:
     made = sorted((mia.make("network", name=name) for name in ("a", "b", "c")), key=lambda row: row["name"])
-    again = "&".join(["sort_key=name&sort_dir=asc"] * 400)
+    again = "&".join(["sort_key=name&sort_dir=asc"] * 200)
     found = mia.list("networks", f"?{again}&limit=2&marker={made[0]['id']}")
     assert [row["name"] for row in found] == ["b", "c"]
     assert mia.who.get(f"{V2}/networks?" + "&".join(["sort_key=name"] * 1200), 400)
