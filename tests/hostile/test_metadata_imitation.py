@@ -178,7 +178,7 @@ def test_a_leg_made_anew_is_listened_on_anew(settings: NetworkSettings) -> None:
 
 
 class Asked:
-    """The metadata service on a loopback socket, whose only port has the address 127.0.0.1."""
+    """The metadata service on a loopback socket; its ports have addresses of the loopback network."""
 
     def __init__(self) -> None:
         self.headers: list[dict[str, str]] = []
@@ -193,9 +193,9 @@ class Asked:
         return 200, "text/plain", port_id.encode()
 
     @contextlib.asynccontextmanager
-    async def served(self):  # type: ignore[no-untyped-def]
+    async def served(self, *more: tuple[str, str]):  # type: ignore[no-untyped-def]
         listening = socket.create_server(("127.0.0.1", 0))
-        server = MetadataServer(self.source, {"127.0.0.1": "mine"})
+        server = MetadataServer(self.source, {"127.0.0.1": "mine", **dict(more)})
         await server.start(listening)
         try:
             yield listening.getsockname()[1]
@@ -280,7 +280,7 @@ def test_a_guest_has_so_many_connections_and_one_answer_at_a_time() -> None:
     async def main() -> None:
         asked = Asked()
         async with asked.served() as port:
-            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(metadata.MAX_PER_GUEST)]
+            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(metadata.MAX_PER_PORT)]
             assert await exchange(port, REQUEST) == b"", "one more is not taken"
             for _, writer in held:
                 writer.write(REQUEST)
@@ -290,6 +290,34 @@ def test_a_guest_has_so_many_connections_and_one_answer_at_a_time() -> None:
             for _, writer in held:
                 writer.close()
             assert b" 200 OK" in await exchange(port, REQUEST), "what ended makes room"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("owners", [("mine", "mine", "other"), ("", "", "mine")], ids=["one-port's", "nobody's"])
+def test_many_addresses_are_no_more_connections(owners: tuple[str, str, str]) -> None:
+    """Neither those of one port nor those that no port has; another port is not held up by them."""
+    first, second, other = (f"127.0.0.{number}" for number in (2, 3, 4))
+    ports = [(address, owner) for address, owner in zip((first, second, other), owners, strict=True) if owner]
+
+    async def connect(port: int, source: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
+
+    async def main() -> None:
+        asked = Asked()
+        async with asked.served(*ports) as port:
+            sources = [first, second] * (metadata.MAX_PER_PORT // 2)
+            held = [await connect(port, source) for source in sources]
+            reader, writer = await connect(port, second)
+            with contextlib.suppress(ConnectionError):
+                writer.write(REQUEST)
+                assert await reader.read() == b"", "one more is not taken"
+            writer.close()
+            reader, writer = await connect(port, other)
+            writer.write(REQUEST)
+            assert b" 200 OK" in await reader.read()
+            for _, open_writer in [*held, (reader, writer)]:
+                open_writer.close()
 
     asyncio.run(main())
 

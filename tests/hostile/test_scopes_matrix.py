@@ -237,6 +237,22 @@ def test_a_role_that_implies_power_is_power(cloud: ApiCloud, steps: int, domain_
         caller.put(f"/identity/v3/groups/{team}/users/{caller.user_id}", expect=403)
 
 
+def test_whoever_was_lent_power_is_not_taken_over(cloud: ApiCloud) -> None:
+    """A trust gives the trustee what the trustor has elsewhere: the trustee's password is worth as much."""
+    place = Place(cloud)
+    admin = place.admin
+    callers = [place.caller("admin@domain"), place.caller("manager@domain")]
+    lent = {"trustor_user_id": admin.user_id, "project_id": admin.project_id, "impersonation": False}
+    for role, status in (("admin", 403), ("member", 200)):
+        robot = make_user(admin, f"robot-{role}", place.land)
+        if role == "member":
+            grant(admin, f"projects/{admin.project_id}", f"users/{admin.user_id}", role)
+        make_trust = {**lent, "trustee_user_id": robot["id"], "roles": [{"name": role}]}
+        admin.post("/identity/v3/OS-TRUST/trusts", {"trust": make_trust}, 201)
+        for caller in callers:
+            caller.patch(f"/identity/v3/users/{robot['id']}", {"user": {"password": "mine now"}}, expect=status)
+
+
 def test_a_role_that_implies_none_is_given_by_the_administrator_of_a_domain(cloud: ApiCloud) -> None:
     place = Place(cloud)
     boss = place.caller("admin@domain")

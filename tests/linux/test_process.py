@@ -57,3 +57,18 @@ def test_output_goes_to_the_log(tmp_path: Path) -> None:
     while process.alive(pidfile):
         os.sched_yield()
     assert (tmp_path / "log").read_text() == "out\nerr\n"
+
+
+def test_a_log_that_guests_can_fill_stays_short(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    pidfile = start(tmp_path, "sh", "-c", f"echo before; read -r _ <{tmp_path}/go; echo after")
+    with (tmp_path / "log").open("ab") as log:
+        log.write(b"." * process.MAX_LOG_BYTES)
+    process.bound_log(tmp_path / "log")
+    (tmp_path / "go").write_text("\n")
+    while process.alive(pidfile):
+        os.sched_yield()
+    assert (tmp_path / "log").read_text() == "after\n", "what comes after is kept, at the start of the file"
+    process.bound_log(tmp_path / "log")
+    assert (tmp_path / "log").read_text() == "after\n"
+    process.bound_log(tmp_path / "no-log")

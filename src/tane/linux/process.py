@@ -14,6 +14,8 @@ from pathlib import Path
 from tane.linux import netns as namespaces
 from tane.linux.confine import Confinement
 
+MAX_LOG_BYTES = 1 << 20
+
 # The grandchild writes its own pid file before it becomes the daemon, so that no crash of ours in between leaves a
 # daemon nobody knows. Field 22 of /proc/PID/stat is the start time, which tells a reused pid from the real one.
 _LAUNCH = """
@@ -123,6 +125,14 @@ def stop(pidfile: Path, *, timeout_seconds: float = 5.0) -> None:
             finally:
                 os.close(handle)
     pidfile.unlink(missing_ok=True)
+
+
+def bound_log(log: Path) -> None:
+    """Empty a daemon's log that grew beyond MAX_LOG_BYTES: guests can make a daemon say things. It appends, so its log
+    may be cut at any time."""
+    with contextlib.suppress(FileNotFoundError):
+        if log.stat().st_size > MAX_LOG_BYTES:
+            os.truncate(log, 0)
 
 
 def _end(handle: int, pid: int, timeout_seconds: float) -> None:

@@ -25,7 +25,6 @@ from tane.wire import grammar
 LEASE_SECONDS = 86400
 CAPABILITIES = ("net_admin", "net_bind_service")
 MEMORY_BYTES = 256 << 20
-MAX_LOG_BYTES = 1 << 20
 _MAX_LEASES_BYTES = 16 << 20
 
 # What dnsmasq takes for a name where it could also be an address, a time or a key word (dnsmasq(8), --dhcp-host).
@@ -137,7 +136,7 @@ class Dnsmasq:
         )
         leases = self._read_leases()
         stale = _stale(leases, server.addresses)
-        self._bound_log()
+        process.bound_log(self._log)
         if restart or stale:
             self.stop()
             self._prepare([line for line in leases if line not in stale])
@@ -201,11 +200,6 @@ class Dnsmasq:
             return []
         with os.fdopen(descriptor, "rb") as file:
             return file.read(_MAX_LEASES_BYTES).decode(errors="replace").splitlines()
-
-    def _bound_log(self) -> None:
-        """Guests can make it say things: it is kept short. The daemon appends, so it may be cut at any time."""
-        if self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES:
-            os.truncate(self._log, 0)
 
 
 def _stale(leases: list[str], addresses: dict[str, str]) -> set[str]:

@@ -27,9 +27,10 @@ MAX_HEADERS = 64
 MAX_BODY_BYTES = 64 * 1024
 IDLE_SECONDS = 30.0
 """How long a whole request, its answer's way out, or the next request may take."""
-MAX_PER_GUEST = 16
+MAX_PER_PORT = 16
 MAX_CONNECTIONS = 1024
-"""Connections of one leg. One guest has MAX_PER_GUEST of them, and one answer at a time is made for it."""
+"""Connections of one leg. One port has MAX_PER_PORT of them by all its addresses together, as have all addresses of no
+port, and one answer at a time is made for it."""
 
 Key = tuple[str, int, str, int]
 """Namespace and interface, each by name and number: one made anew under the same name is another one."""
@@ -92,16 +93,17 @@ class MetadataServer:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # The other side may be gone already.
         peer = (writer.get_extra_info("peername") or ("",))[0]
-        if self._open[peer] >= MAX_PER_GUEST or self._open.total() >= MAX_CONNECTIONS:
+        asks = self.ports.get(peer, "")
+        if self._open[asks] >= MAX_PER_PORT or self._open.total() >= MAX_CONNECTIONS:
             writer.transport.abort()
             return
         task = asyncio.current_task()
         if task is not None:
             self._busy.add(task)
             task.add_done_callback(self._busy.discard)
-        self._open[peer] += 1
+        self._open[asks] += 1
         try:
-            while await self._exchange(peer, reader, writer):
+            while await self._exchange(peer, self._turns[asks], reader, writer):
                 pass
         except (ConnectionError, TimeoutError):
             _log.debug("metadata connection ended", peer=peer)
@@ -111,18 +113,20 @@ class MetadataServer:
             writer.transport.abort()
             return
         finally:
-            self._closed(peer)
+            self._closed(asks)
             writer.close()
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await writer.wait_closed()
 
-    def _closed(self, peer: str) -> None:
-        self._open[peer] -= 1
-        if not self._open[peer]:
-            del self._open[peer]
-            self._turns.pop(peer, None)
+    def _closed(self, asks: str) -> None:
+        self._open[asks] -= 1
+        if not self._open[asks]:
+            del self._open[asks]
+            self._turns.pop(asks, None)
 
-    async def _exchange(self, peer: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _exchange(
+        self, peer: str, turn: asyncio.Lock, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         """Answer one request; returns whether the connection stays open."""
         keep = False
         method = ""
@@ -132,7 +136,7 @@ class MetadataServer:
             if request is None:
                 return False
             method, path, keep, headers = request
-            async with self._turns[peer]:
+            async with turn:
                 status, kind, body = await self._answer(peer, method, path, headers)
         except _BadRequest as error:
             status, kind, body, keep = error.status, "text/plain", f"{error}\n".encode(), False

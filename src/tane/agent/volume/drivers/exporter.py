@@ -30,6 +30,7 @@ TLS_USERNAME = "tane"
 MEMORY_BYTES = 4 << 30
 _START_SECONDS = 15.0
 _PORT_ATTEMPTS = 20
+_PORT_TAKEN = "Address already in use"
 
 
 class ExportRecord(msgspec.Struct):
@@ -57,7 +58,7 @@ class Exporter:
         self._settings = settings
         self._record = folder / "export.json"
         self._pidfile = folder / "exporter.pid"
-        self._log = folder / "exporter.log"
+        self.log = folder / "exporter.log"
         self._keys = folder / "keys"
         self._owner = owner_of(volume_id)
         self._sockets = folder / "run"
@@ -102,7 +103,7 @@ class Exporter:
             try:
                 await self._launch(record)
             except HostError as error:
-                if "Address already in use" in str(error) and attempt < _PORT_ATTEMPTS - 1:
+                if _PORT_TAKEN in str(error) and attempt < _PORT_ATTEMPTS - 1:
                     continue
                 await self.stop()
                 raise
@@ -114,7 +115,7 @@ class Exporter:
         await asyncio.to_thread(process.stop, self._pidfile)
         self._record.unlink(missing_ok=True)
         shutil.rmtree(self._sockets, ignore_errors=True)
-        self._log.unlink(missing_ok=True)
+        self.log.unlink(missing_ok=True)
         shutil.rmtree(self._keys, ignore_errors=True)
 
     async def snapshot(self, name: str) -> None:
@@ -150,12 +151,12 @@ class Exporter:
 
     async def _launch(self, record: ExportRecord) -> None:
         self._hand_over(record)
-        self._log.unlink(missing_ok=True)
+        self.log.unlink(missing_ok=True)
         await asyncio.to_thread(
             process.spawn,
             exporter_command(self._volume_id, record),
             pidfile=self._pidfile,
-            log=self._log,
+            log=self.log,
             netns=self._settings.netns,
             confinement=Confinement(self._owner, memory_bytes=MEMORY_BYTES),
             folder=self._folder,
@@ -163,8 +164,10 @@ class Exporter:
         deadline = time.monotonic() + _START_SECONDS
         while not self._socket.exists() or not await self._answers():
             if not self.running():
-                reason = last_words(self._log)
-                raise HostError(f"volume {self._volume_id} cannot be exported: {reason}")
+                reason = last_words(self.log)
+                # Whoever took the port of a daemon that died will not have it for ever; the guests know no other one.
+                taken = _PORT_TAKEN in reason
+                raise HostError(f"volume {self._volume_id} cannot be exported: {reason}", transient=taken)
             if time.monotonic() > deadline:
                 await asyncio.to_thread(process.stop, self._pidfile)
                 raise HostError(f"the exporter of volume {self._volume_id} did not answer", transient=True)

@@ -172,8 +172,10 @@ class FileVolume:
         return revived
 
     def _dead_exports(self) -> list[str]:
-        exported = [record.parent.name for record in self._pool.glob("*/export.json")]
-        return [volume_id for volume_id in exported if not self._exporter(volume_id).running()]
+        exporters = {path.parent.name: self._exporter(path.parent.name) for path in self._pool.glob("*/export.json")}
+        for exporter in exporters.values():
+            process.bound_log(exporter.log)
+        return [volume_id for volume_id, exporter in exporters.items() if not exporter.running()]
 
     async def volumes(self) -> set[str]:
         if not self._pool.is_dir():

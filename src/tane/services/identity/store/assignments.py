@@ -10,7 +10,7 @@ from sqlalchemy import Select, bindparam, delete, insert, or_, select, true
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.services.identity.tables import assignment, group_member, implied_role, project, role
+from tane.services.identity.tables import assignment, group_member, implied_role, project, role, trust
 
 POWERFUL = ("admin", "service")
 """Roles that are good for more than the project they are held on; so is every role that implies one of them."""
@@ -148,11 +148,16 @@ def search(tx: Tx, *, user_id: str = "", group_id: str = "", with_groups: bool =
 
 def reaches_beyond(tx: Tx, actor_id: str, domain_id: str) -> bool:
     """Whether a user or a group looks after more than a domain: by any role on the system, or by a powerful role
-    that is not on exactly this domain."""
+    that is not on exactly this domain, held or lent by a trust."""
     here = (assignment.c.target_id == domain_id) & ~assignment.c.inherited
     wanted = or_(assignment.c.target_type == "system", role.c.id.in_(_POWERFUL) & ~here)
     query = select(role.c.id).join(assignment, assignment.c.role_id == role.c.id).where(_of_user(actor_id), wanted)
-    return tx.first(query.limit(1)) is not None
+    if tx.first(query.limit(1)) is not None:
+        return True
+    lent = tx.all(select(trust.c.role_ids).where(trust.c.trustee_user_id == actor_id))
+    role_ids = {role_id for row in lent for role_id in row.role_ids}
+    powerful = select(role.c.id).where(role.c.id.in_(role_ids), role.c.id.in_(_POWERFUL))
+    return bool(role_ids) and tx.first(powerful.limit(1)) is not None
 
 
 def implications(tx: Tx) -> list[Row[Any]]:

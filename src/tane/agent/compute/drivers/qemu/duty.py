@@ -141,6 +141,8 @@ class QemuCompute:
 
     async def states(self) -> dict[str, GuestState]:
         machines = dict(self._machines)
+        for machine in machines.values():
+            process.bound_log(machine.folder.log)
         found = await asyncio.gather(*(machine.state() for machine in machines.values()))
         return {guest_id: state for guest_id, state in zip(machines, found, strict=True) if state != "absent"}
 
