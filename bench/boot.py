@@ -22,7 +22,6 @@ from pathlib import Path
 import pycdlib
 
 from tane.agent.host import accelerator
-from tane.cli.client import Client
 from tane.cli.common import State
 from tane.cli.demo import Tour, cache_folder
 from tane.guest.build import GuestImage, build
@@ -109,13 +108,11 @@ def main() -> None:
     subprocess.run([*tane, "up", *state, "--mode", "user", "--port", str(free_port())], check=True)
     try:
         files = State.of(folder)
-        config = files.config()
         kind = accelerator(folder / "host").kind
         hand, cloud = [], []
         for _ in range(arguments.rounds):
             hand.append(by_hand(guest, f"{kind},tb-size=32" if kind == "tcg" else kind))
-            admin = Client(config.url, "admin", files.admin_password(), "admin")
-            tour = Tour(files, admin, "user", config.url)
+            tour = Tour(files, files.admin(), "user")
             with contextlib.redirect_stdout(io.StringIO()):
                 seconds = tour.walk()
             assert seconds is not None

@@ -48,7 +48,7 @@ def running_cloud(folder: Path) -> Cloud:
         sys.exit(f"conformance: no cloud runs in {folder}")
     url = state.config().url
     mode, sentence = state.chosen_mode.read_text().strip().split("\n")[:2]
-    return Cloud(state, url, mode, sentence, Client(url, "admin", state.admin_password(), "admin"))
+    return Cloud(state, url, mode, sentence, state.admin())
 
 
 @contextmanager

@@ -9,8 +9,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from tane.linux import addresses
+
 LimitModel = Literal["flat", "strict_two_level"]
 Mode = Literal["auto", "root", "userns", "user", "simulated"]
+Tls = Literal["", "auto", "files", "off"]
+WILDCARDS = ("", "0.0.0.0", "::", "*")
+"""Values of ``host`` for all addresses of the machine."""
 
 
 class ConfigError(Exception):
@@ -92,7 +97,14 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     state_dir: Path = Path(".tane")
     host: str = "127.0.0.1"
     port: int = 8770
+    # What clients find the cloud under where that is not host and port: a name, or a proxy before it.
     public_url: str = ""
+    # "": with the files when they are given, else with a certificate of the cloud's own authority ("auto") unless only
+    # this machine is listened to ("off"). tls_ca: what clients need to trust given files, when their system does not.
+    tls: Tls = ""
+    tls_certificate: Path = Path()
+    tls_key: Path = Path()
+    tls_ca: Path = Path()
     region: str = "RegionOne"
     database_url: str = ""
     mode: Mode = "auto"
@@ -153,9 +165,32 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     simulated_hosts: int = 1
 
     @property
+    def on_loopback(self) -> bool:
+        """Whether this machine alone reaches the APIs."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the APIs speak TLS."""
+        if self.tls:
+            return self.tls != "off"
+        return self.tls_certificate != Path() or not self.on_loopback
+
+    @property
     def url(self) -> str:
         """The base under which clients reach every API."""
-        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        return self._at(addresses.primary() if self.host in WILDCARDS else self.host)
+
+    @property
+    def local_url(self) -> str:
+        """The base under which this machine itself reaches them."""
+        return self._at("127.0.0.1" if self.host in WILDCARDS else self.host)
+
+    def _at(self, host: str) -> str:
+        bracketed = f"[{host}]" if ":" in host else host
+        return f"{'https' if self.encrypted else 'http'}://{bracketed}:{self.port}"
 
     @property
     def database(self) -> str:
@@ -183,9 +218,21 @@ def load(state_dir: Path, flags: dict[str, Any] | None = None) -> Config:
     merged.update({name: value for name, value in (flags or {}).items() if value is not None})
     merged["state_dir"] = str(state_dir.absolute())
     try:
-        return msgspec.convert(merged, Config, strict=False, dec_hook=_decode)
+        found = msgspec.convert(merged, Config, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise ConfigError(f"settings: {error}") from error
+    _check_tls(found)
+    return found
+
+
+def _check_tls(config: Config) -> None:
+    given = (config.tls_certificate != Path(), config.tls_key != Path())
+    if any(given) != all(given):
+        raise ConfigError("settings: tls_certificate and tls_key go together")
+    if config.tls == "files" and not all(given):
+        raise ConfigError('settings: tls = "files" needs tls_certificate and tls_key')
+    if config.tls in ("auto", "off") and any(given):
+        raise ConfigError(f'settings: tls = "{config.tls}" makes no use of tls_certificate and tls_key')
 
 
 def _decode(kind: type, value: Any) -> Any:

@@ -29,7 +29,7 @@ from tane.linux import ranges
 from tane.services.compute import interface as compute
 from tane.services.image import interface as image
 from tane.services.network import interface as network
-from tane.web import limits
+from tane.web import limits, tls
 from tane.web.errors import ApiError
 from tane.web.protocol import serving
 
@@ -54,7 +54,7 @@ def host_settings(folder: Path, config: Config, mode: str) -> host.HostSettings:
         host_link=config.external_host_link,
         hosts=own.hosts(name, config.simulated_hosts if mode == "simulated" else 1),
         # An API that others than this machine are to reach is there for guests too.
-        offered_ports=() if config.host in ("localhost", "127.0.0.1", "::1") else (config.port,),
+        offered_ports=() if config.on_loopback else (config.port,),
     )
 
 
@@ -80,6 +80,7 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
     except ApiError as error:
         reason = f"the first external network is refused (external_cidr in tane.toml): {error.message}"
         raise ConfigError(reason) from None
+    shown = tls.files(config)
     server = uvicorn.Server(
         uvicorn.Config(
             cloud.app,
@@ -93,6 +94,8 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
             access_log=False,
             proxy_headers=False,
             timeout_graceful_shutdown=5,
+            ssl_certfile=shown.certificate if shown else None,
+            ssl_keyfile=shown.key if shown else None,
         )
     )
     log.info("starting", mode=choice.mode, url=config.url, pid=os.getpid(), unfinished_jobs=released)

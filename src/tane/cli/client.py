@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +16,22 @@ class CallError(Exception):
     """The cloud answered an error; the message holds method, path, status and body."""
 
 
+def connect(base: str, context: ssl.SSLContext | None, timeout: float) -> http.client.HTTPConnection:
+    """A connection to a cloud, not open yet."""
+    parts = urlsplit(base)
+    if parts.scheme == "https":
+        return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=timeout, context=context)
+    return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
+
+
 class Client:
     """One user's calls, scoped to a project."""
 
-    def __init__(self, base: str, user: str, password: str, project: str) -> None:
-        parts = urlsplit(base)
-        self._address = (parts.hostname or "127.0.0.1", parts.port or 80)
+    def __init__(
+        self, base: str, user: str, password: str, project: str, context: ssl.SSLContext | None = None
+    ) -> None:
+        """``context``: how to trust the server of an ``https`` address (:func:`tane.web.tls.client_context`)."""
+        self._base, self._context = base, context
         self._token = ""
         identity = {
             "methods": ["password"],
@@ -61,7 +72,7 @@ class Client:
             time.sleep(0.05)
 
     def _exchange(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(*self._address, timeout=120)
+        connection = connect(self._base, self._context, timeout=120)
         try:
             sent = {**headers, "Accept": "application/json", **({"X-Auth-Token": self._token} if self._token else {})}
             connection.request(method, path, body, sent)

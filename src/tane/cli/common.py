@@ -14,9 +14,11 @@ from typing import Annotated
 import typer
 
 from tane import config
+from tane.cli.client import Client
 from tane.config import Config
 from tane.linux import process
 from tane.linux.files import write_private
+from tane.web import tls
 
 StateOption = Annotated[Path, typer.Option("--state", help="The cloud's state folder.", envvar="TANE_STATE")]
 PortOption = Annotated[int | None, typer.Option("--port", help="Port of all APIs.")]
@@ -89,6 +91,14 @@ class State:
         if not self.password_file.exists():
             write_private(self.password_file, f"{secrets.token_urlsafe(18)}\n".encode())
         return self.password_file.read_text().strip()
+
+    def client(self, user: str, password: str, project: str) -> Client:
+        """The APIs of the running cloud, as this machine reaches them. :raises CallError: the user is not let in."""
+        config = self.config()
+        return Client(config.local_url, user, password, project, tls.client_context(tls.files(config)))
+
+    def admin(self) -> Client:
+        return self.client("admin", self.admin_password(), "admin")
 
     def remember(self, **flags: object) -> None:
         """Keep settings given as flags, so that every later command finds the same cloud; the last one given counts."""

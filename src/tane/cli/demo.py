@@ -40,10 +40,10 @@ def cache_folder() -> Path:
 def demo(state: StateOption = DEFAULT_STATE, port: PortOption = None, mode: ModeOption = None) -> None:
     """Start a cloud and tour it: network, server, floating IP, volume, SSH. Leaves the cloud running."""
     files = State.of(state)
-    config = up.start(files, port, mode)
+    up.start(files, port, mode)
     chosen = files.mode()
     assert chosen is not None, "a cloud that was just started has a mode"
-    tour = Tour(files, Client(config.url, "admin", files.admin_password(), "admin"), chosen, config.url)
+    tour = Tour(files, files.admin(), chosen)
     try:
         seconds = tour.walk()
     except (CallError, GuestImageError) as error:
@@ -68,11 +68,10 @@ def step(title: str) -> Iterator[None]:
 class Tour:
     """The steps a user would take, with what they made."""
 
-    def __init__(self, state: State, admin: Client, mode: str, url: str) -> None:
+    def __init__(self, state: State, admin: Client, mode: str) -> None:
         self.state = state
         self.admin = admin
         self.mode = mode
-        self.url = url
         self.name = f"demo-{secrets.token_hex(2)}"
         self.password = secrets.token_urlsafe(12)
         self.key = state.folder / f"{self.name}.pem"
@@ -126,7 +125,7 @@ class Tour:
         [role] = self.admin.call("GET", "/identity/v3/roles?name=member")["roles"]
         path = f"/identity/v3/projects/{project['id']}/users/{user['id']}/roles/{role['id']}"
         self.admin.call("PUT", path)
-        self.user = Client(self.url, self.name, self.password, self.name)
+        self.user = self.state.client(self.name, self.password, self.name)
 
     def _image(self, name: str, disk_format: str, file: Path | None, **properties: str) -> str:
         container = disk_format if disk_format in ("aki", "ari") else "bare"

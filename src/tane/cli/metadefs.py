@@ -27,7 +27,7 @@ def load(
 ) -> None:
     """Load every JSON file of a folder; namespaces that are there already stay as they are."""
     files = State.of(state)
-    client = Client(files.config().url, "admin", files.admin_password(), "admin")
+    client = files.admin()
     found = sorted(folder.glob("*.json"))
     if not found:
         sys.exit(f"tane: no JSON file lies in {folder}")

@@ -7,10 +7,13 @@ import yaml
 from tane.cli.common import DEFAULT_STATE, State, StateOption
 from tane.config import Config
 from tane.linux.files import write_private
+from tane.web import tls
 
 
 def environment(state: State, config: Config) -> dict[str, str]:
     """The ``OS_*`` variables of the administrator."""
+    shown = tls.files(config)
+    trust = {"OS_CACERT": str(shown.ca)} if shown and shown.ca else {}
     return {
         "OS_AUTH_URL": f"{config.url}/identity/v3",
         "OS_USERNAME": "admin",
@@ -21,6 +24,7 @@ def environment(state: State, config: Config) -> dict[str, str]:
         "OS_REGION_NAME": config.region,
         "OS_IDENTITY_API_VERSION": "3",
         "OS_INTERFACE": "public",
+        **trust,
     }
 
 
@@ -38,6 +42,7 @@ def write_files(state: State, config: Config) -> None:
         "project_domain_id": "default",
     }
     cloud = {"auth": auth, "region_name": config.region, "identity_api_version": 3, "interface": "public"}
+    cloud |= {"cacert": values["OS_CACERT"]} if "OS_CACERT" in values else {}
     write_private(state.folder / "clouds.yaml", yaml.safe_dump({"clouds": {"tane": cloud}}).encode())
 
 

@@ -39,6 +39,7 @@ def serve(
     from tane.cli import userns
     from tane.db import DatabaseUnavailable
     from tane.server import run
+    from tane.web import tls
 
     files = State.of(state)
     files.prepare()
@@ -53,6 +54,7 @@ def serve(
     if choice.mode == "userns" and not userns.inside(files):
         userns.enter_and_run(files, ["serve", "--state", str(files.folder), "--fd", str(listener.fileno())])
     if fd is None:
+        tls.prepare(config)
         process.record(files.pidfile, os.getpid())
         print(choice.sentence, flush=True)
     try:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import sys
 import time
 from pathlib import Path
 
 from tane.agent.rights import choose
 from tane.cli import userns
+from tane.cli.client import connect
 from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption
 from tane.cli.openrc import write_files
 from tane.cli.packages import install_missing_packages
 from tane.cli.serve import listen
 from tane.config import Config
 from tane.linux import process
+from tane.web import tls
 
 DEADLINE = 60.0
 ROOTS = ("/identity/v3", "/image/", "/network/", "/volume/", "/compute/")
@@ -29,6 +32,10 @@ def start(state: State, port: int | None = None, mode: str | None = None) -> Con
     """Start the cloud of a state folder unless it runs, and wait for it. Exits with the log's end when it dies."""
     if state.running():
         config = state.config()
+        if port not in (None, config.port) or mode not in (None, "auto", state.mode()):
+            sys.exit(
+                f"tane: the cloud in {state.folder} runs already at {config.url}; ./tane down first to change that"
+            )
         print(f"tane: the cloud in {state.folder} runs already at {config.url}")
         return config
     install_missing_packages()
@@ -37,6 +44,9 @@ def start(state: State, port: int | None = None, mode: str | None = None) -> Con
     config = state.config(port=port, mode=mode)
     choice = choose(config)
     print(choice.sentence, flush=True)
+    shown = tls.prepare(config)
+    for line in _on_the_wire(config, shown):
+        print(line, flush=True)
     begun = time.monotonic()
     state.admin_password()
     write_files(state, config)
@@ -49,13 +59,25 @@ def start(state: State, port: int | None = None, mode: str | None = None) -> Con
     spawn = [*outside, *before, *command, "--fd", str(listener.fileno())]
     process.spawn(spawn, pidfile=state.pidfile, log=state.log, pass_fds=(listener.fileno(),))
     listener.close()
-    _wait(state, config)
+    _wait(state, config, tls.client_context(shown))
     print(f"tane: every API answers at {config.url} after {time.monotonic() - begun:.1f} s")
     print(f"tane: credentials in {_short(state.folder / 'openrc')} and {_short(state.folder / 'clouds.yaml')}")
     return config
 
 
-def _wait(state: State, config: Config) -> None:
+def _on_the_wire(config: Config, shown: tls.Files | None) -> list[str]:
+    """What to say of the way to the APIs; nothing when it does not leave this machine."""
+    from tane.web import certificates
+
+    lines = []
+    if shown and shown.ca:
+        lines.append(f"tane: clients trust the APIs by {shown.ca}, SHA-256 {certificates.fingerprint(shown.ca)}")
+    elif not shown and not config.on_loopback:
+        lines.append('tane: WARNING: passwords and tokens cross the network readable by anybody on it (tls = "off")')
+    return lines
+
+
+def _wait(state: State, config: Config, context: ssl.SSLContext | None) -> None:
     until = time.monotonic() + DEADLINE
     waiting = list(ROOTS)
     while waiting:
@@ -63,14 +85,14 @@ def _wait(state: State, config: Config) -> None:
             sys.exit(f"tane: the cloud ended while starting. The end of {state.log}:\n{tail(state.log)}")
         if time.monotonic() > until:
             sys.exit(f"tane: {waiting[0]} does not answer after {DEADLINE:.0f} s; see {state.log}")
-        if _answers(config, waiting[0]):
+        if _answers(config, context, waiting[0]):
             waiting.pop(0)
         else:
             time.sleep(0.02)
 
 
-def _answers(config: Config, path: str) -> bool:
-    connection = http.client.HTTPConnection(config.host, config.port, timeout=5)
+def _answers(config: Config, context: ssl.SSLContext | None, path: str) -> bool:
+    connection = connect(config.local_url, context, timeout=5)
     try:
         connection.request("GET", path)
         return connection.getresponse().status in (200, 300)

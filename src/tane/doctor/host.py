@@ -12,10 +12,13 @@ from tane.config import Config
 from tane.doctor.finding import Finding
 from tane.doctor.machine import Machine
 from tane.linux.programs import CLOUD
+from tane.web import certificates, tls
 
 HostCheck = Callable[[Machine, Config], Iterator[Finding]]
 LOW_DISK = 10 << 30
 NO_DISK = 1 << 30
+ENDS_SOON = 30
+"""Days."""
 ISCSI_TARGETS = {"tgtd": "tgt", "iscsid": "open-iscsi", "ietd": "iscsitarget"}
 
 
@@ -236,7 +239,24 @@ def clock(machine: Machine, config: Config) -> Iterator[Finding]:
         )
 
 
+def certificate(machine: Machine, config: Config) -> Iterator[Finding]:
+    """Clients turn away from a certificate whose time is over."""
+    shown = tls.files(config)
+    if shown is None:
+        return
+    try:
+        days = certificates.days_left(shown.certificate)
+    except (OSError, ValueError):
+        # A cloud that was never started has none yet; a start says what is wrong with one that was given.
+        return
+    if days < ENDS_SOON:
+        own = config.tls_certificate == Path()
+        mend = "./tane down && ./tane up" if own else f"renew {shown.certificate}, then ./tane down && ./tane up"
+        yield Finding("warning", f"The certificate of the APIs ends in {days} days.", "Clients will refuse it.", mend)
+
+
 HOST_CHECKS: tuple[HostCheck, ...] = (
+    certificate,
     rights,
     programs,
     console_page,

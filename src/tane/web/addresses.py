@@ -10,11 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tane.config import Config
+from tane.config import WILDCARDS, Config
 from tane.web import limits
 
 HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}))(?::(?P<port>[0-9]{1,5}))?\Z")
-WILDCARDS = ("", "0.0.0.0", "::", "*")
 LOOPBACK = ("127.", "::1")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MOST_KNOWN = 1000

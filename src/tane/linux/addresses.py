@@ -1,0 +1,31 @@
+"""The addresses of this machine, as the calling thread's namespace has them."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+# Addresses of documentation (RFC 5737, RFC 3849): the way to them is the default route, and no packet is sent.
+_ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+
+
+def primary() -> str:
+    """The address under which others most likely reach this machine: that of its default route; else loopback's."""
+    for family, elsewhere in _ELSEWHERE.items():
+        with socket.socket(family, socket.SOCK_DGRAM) as asking:
+            try:
+                asking.connect((elsewhere, 9))
+            except OSError:
+                continue
+            return str(asking.getsockname()[0])
+    return "127.0.0.1"
+
+
+def every() -> list[str]:
+    """All addresses of all interfaces, loopback's too, but link-local ones, which name no machine. Raises OSError."""
+    # Here and not above: every command loads this module, and few ask this.
+    from pyroute2 import IPRoute
+
+    with IPRoute() as kernel:
+        found = {str(entry.get("IFA_LOCAL") or entry.get("IFA_ADDRESS")) for entry in kernel.get_addr()}
+    return sorted(address for address in found if not ipaddress.ip_address(address).is_link_local)
