@@ -20,12 +20,12 @@ def folder(core: Core) -> Path:
 def all_stores(core: Core) -> dict[str, Store]:
     """Every store, the local one first."""
     settings = core.config.image
-    found: dict[str, Store] = {LOCAL: FileStore(folder(core))}
+    found: dict[str, Store] = {LOCAL: FileStore(LOCAL, folder(core))}
     for name, store in settings.stores.items():
         if store.type == "http":
             found[name] = HttpStore(settings)
         elif store.path != Path():
-            found[name] = FileStore(store.path)
+            found[name] = FileStore(name, store.path)
     return found
 
 

@@ -1,4 +1,8 @@
-"""A folder of files named by their content's SHA-512."""
+"""A folder of files named by their content's SHA-512.
+
+Their URLs, ``file:///STORE/NAME``, say nothing of where the folder lies: it may be moved, and nobody learns a path of
+the machine.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +26,18 @@ class FileStore:
     kind = "file"
     read_only = False
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
+        self._prefix = f"file:///{name}/"
         self.folder = folder
 
     def url_of(self, digest: str) -> str:
-        return f"file://{self.folder.absolute() / digest}"
+        return self._prefix + digest
 
     def _path(self, url: str) -> Path:
-        path = Path(url.removeprefix("file://"))
-        if path.parent != self.folder.absolute():
+        digest = url.removeprefix(self._prefix)
+        if digest == url or "/" in digest or digest.startswith("."):
             raise StoreError(f"{url} does not lie in this store")
-        return path
+        return self.folder / digest
 
     def put(self, path: Path, digest: str) -> None:
         target = self.folder / digest
