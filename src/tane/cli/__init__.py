@@ -7,7 +7,21 @@ import sys
 
 import typer
 
-from tane.cli import demo, doctor, down, guest_image, metadefs, openrc, openstack, serve, shell, status, test, up
+from tane.cli import (
+    backup,
+    demo,
+    doctor,
+    down,
+    guest_image,
+    metadefs,
+    openrc,
+    openstack,
+    serve,
+    shell,
+    status,
+    test,
+    up,
+)
 from tane.config import ConfigError
 from tane.linux.programs import complete_path
 
@@ -23,6 +37,8 @@ app.command("up")(up.up)
 app.command("serve")(serve.serve)
 app.command("down")(down.down)
 app.command("shell", context_settings={"allow_extra_args": True})(shell.shell)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)

@@ -1,0 +1,193 @@
+"""``tane backup`` and ``tane restore``: what a cloud knows, in one file.
+
+The file is a tar archive that begins with its manifest: the database, settings, ids, keys, the administrator's password
+and the images of the state folder. What servers and volumes hold is not in it: that lies on the hosts.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sqlite3
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import IO, Annotated, Any
+
+import typer
+
+from tane.cli.common import DEFAULT_STATE, State, StateOption
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+DATABASE = "tane.db"
+FILES = ("tane.toml", "ids.json", "admin-password")
+FOLDERS = ("tls", "images")
+NOT_YET = "incoming"
+"""The folder of uploads that are under way."""
+
+BackupFile = Annotated[str, typer.Argument(metavar="FILE", help="The backup's file; - for standard input or output.")]
+
+
+def backup(file: BackupFile, state: StateOption = DEFAULT_STATE) -> None:
+    """Write what the cloud knows into one file, while it runs or not. It holds secrets: keep it like them."""
+    from tane.db.migrate import HEAD
+
+    files = State.of(state)
+    files.require()
+    if files.config().database_url:
+        sys.exit("tane: database_url names a PostgreSQL database: back it up with pg_dump, and the folder beside it")
+    if file == "-" and sys.stdout.isatty():
+        sys.exit("tane: a backup is no text for a terminal; name a file")
+    target = Path(file)
+    if file != "-" and target.exists():
+        sys.exit(f"tane: {target} is there already")
+    manifest = {"format": FORMAT, "schema": HEAD, "made_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    with tempfile.TemporaryDirectory(prefix=".backup-", dir=files.folder) as copies:
+        _copy(files.folder, Path(copies))
+        if file == "-":
+            _write(manifest, Path(copies), sys.stdout.buffer)
+            return
+        part = target.with_name(f".{target.name}.part")
+        try:
+            with part.open("wb") as out:
+                _write(manifest, Path(copies), out)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    print(f"tane: {target} holds the cloud in {files.folder}; what servers and volumes hold is not in it")
+
+
+def restore(
+    file: BackupFile,
+    state: StateOption = DEFAULT_STATE,
+    replace: Annotated[bool, typer.Option("--replace", help="Put it in place of the cloud that is there.")] = False,
+) -> None:
+    """Put a backup into a state folder, whose cloud does not run. What its host holds is left as it is."""
+    files = State.of(state)
+    files.prepare()
+    if files.running():
+        sys.exit(f"tane: the cloud in {files.folder} runs: ./tane down first")
+    if not replace and (files.folder / DATABASE).exists():
+        sys.exit(f"tane: there is a cloud in {files.folder}: name another folder, or give --replace")
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=files.folder) as unpacked:
+        try:
+            with _source(file) as source, tarfile.open(fileobj=source, mode="r|") as archive:
+                manifest = _unpack(archive, Path(unpacked))
+        except (OSError, EOFError, tarfile.TarError, ValueError) as error:
+            sys.exit(f"tane: {file} is no whole backup: {error}")
+        _put(Path(unpacked), files.folder)
+    print(f"tane: the cloud of {manifest['made_at']} is in {files.folder}; ./tane up starts it")
+
+
+# ------------------------------------------------------------------------------------------------------ writing one
+
+
+def _copy(folder: Path, copies: Path) -> None:
+    """Copies that no longer change. Images before the database, and those that came meanwhile after it: each image the
+    database knows is there."""
+    _link_folders(folder, copies)
+    for name in FILES:
+        if (folder / name).exists():
+            shutil.copyfile(folder / name, copies / name)
+    with closing(sqlite3.connect(f"file:{folder / DATABASE}?mode=ro", uri=True, timeout=60)) as database:
+        database.execute("VACUUM INTO ?", (str(copies / DATABASE),))
+    _link_folders(folder, copies)
+
+
+def _link_folders(folder: Path, copies: Path) -> None:
+    """Links suffice, since no file in these folders is ever written a second time."""
+    for name in FOLDERS:
+        for path in (folder / name).rglob("*"):
+            place = path.relative_to(folder)
+            if not path.is_file() or NOT_YET in place.parts or path.name.startswith(".") or (copies / place).exists():
+                continue
+            (copies / place).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                (copies / place).hardlink_to(path)
+            except FileNotFoundError:
+                continue  # It was deleted meanwhile.
+
+
+def _write(manifest: dict[str, Any], copies: Path, out: IO[bytes]) -> None:
+    with tarfile.open(fileobj=out, mode="w|") as archive:
+        text = json.dumps(manifest).encode()
+        head = tarfile.TarInfo(MANIFEST)
+        head.size = len(text)
+        archive.addfile(head, io.BytesIO(text))
+        for path in sorted(copies.rglob("*")):
+            if path.is_file():
+                archive.add(path, str(path.relative_to(copies)), recursive=False, filter=_plain)
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Nothing of this machine's users; a file that has other names is written as one of its own."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
+
+
+# ---------------------------------------------------------------------------------------------------- reading one
+
+
+def _source(file: str) -> IO[bytes]:
+    return sys.stdin.buffer if file == "-" else Path(file).open("rb")
+
+
+def _unpack(archive: tarfile.TarFile, unpacked: Path) -> dict[str, Any]:
+    """:raises ValueError: it is another thing than a backup, or one of another release."""
+    members = iter(archive)
+    manifest = _manifest(archive, next(members, None))
+    for member in members:
+        content = archive.extractfile(member)
+        if content is None or not _is_ours(member.name):
+            raise ValueError(f"{member.name!r} does not belong in one")
+        target = unpacked / member.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as out:
+            shutil.copyfileobj(content, out, 1 << 20)
+    missing = [name for name in (DATABASE, "ids.json", "admin-password") if not (unpacked / name).exists()]
+    if missing:
+        raise ValueError(f"{missing[0]} is not in it")
+    return manifest
+
+
+def _manifest(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> dict[str, Any]:
+    from tane.db.migrate import HEAD
+
+    content = archive.extractfile(member) if member is not None and member.name == MANIFEST else None
+    if content is None:
+        raise ValueError("it does not begin with a manifest")
+    manifest = json.loads(content.read(1 << 16))
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ValueError("its format is not of this release")
+    if manifest.get("schema") != HEAD:
+        raise ValueError(f"its database is of schema {manifest.get('schema')}, this release has {HEAD}")
+    return manifest
+
+
+def _is_ours(name: str) -> bool:
+    path = PurePosixPath(name)
+    if name in (DATABASE, *FILES):
+        return True
+    return len(path.parts) > 1 and path.parts[0] in FOLDERS and ".." not in path.parts and str(path) == name
+
+
+def _put(unpacked: Path, folder: Path) -> None:
+    """The database last: before it there is no cloud, and a restore that was broken off is done again."""
+    for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"):
+        (folder / name).unlink(missing_ok=True)
+    for path in _files(unpacked):
+        target = folder / path.relative_to(unpacked)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+    (unpacked / DATABASE).replace(folder / DATABASE)
+
+
+def _files(unpacked: Path) -> Iterator[Path]:
+    return (path for path in sorted(unpacked.rglob("*")) if path.is_file() and path.name != DATABASE)
