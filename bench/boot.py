@@ -22,8 +22,8 @@ from pathlib import Path
 import pycdlib
 
 from tane.agent.host import accelerator
-from tane.cli.common import State
-from tane.cli.demo import Tour, cache_folder
+from tane.cli.common import State, cache_folder
+from tane.cli.demo import Tour
 from tane.guest.build import GuestImage, build
 
 SSH = (

@@ -21,7 +21,7 @@ from pathlib import Path
 from chaos import faults, invariants
 from chaos.caller import Caller
 from chaos.workload import Load, Writer
-from tane.cli.demo import cache_folder
+from tane.cli.common import cache_folder
 from tane.guest.build import build
 from tests.e2e.real import RealCloud
 

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tane.cli.client import Client
-from tane.cli.common import State
-from tane.cli.demo import cache_folder
+from tane.cli.common import State, cache_folder
 from tane.guest.build import GuestImage, build
 
 FLAVORS = (("conformance.1", 96), ("conformance.2", 128))

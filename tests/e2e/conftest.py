@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tane.cli.demo import cache_folder
+from tane.cli.common import cache_folder
 from tane.guest.build import GuestImage, build
 from tests.e2e.real import RealCloud, Tenant
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tane.cli.demo import cache_folder
+from tane.cli.common import cache_folder
 from tane.guest import archive
 from tane.guest.build import GuestImage, GuestImageError, build
 from tane.guest.cirros import download_cirros

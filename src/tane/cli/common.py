@@ -28,6 +28,11 @@ ModeOption = Annotated[
 DEFAULT_STATE = Path(".tane")
 
 
+def cache_folder() -> Path:
+    """Where the guest image is kept between clouds."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tane" / "guest"
+
+
 @dataclass(frozen=True)
 class State:
     """The files of one cloud."""

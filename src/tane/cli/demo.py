@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import Any
 from tane.agent.network.user import forwarded_ports
 from tane.cli import up, userns
 from tane.cli.client import CallError, Client
-from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption
+from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption, cache_folder
 from tane.guest.build import GuestImage, GuestImageError, build
 from tane.linux.files import write_private
 
@@ -30,11 +29,6 @@ METADATA_SCRIPT = (
     "m=http://169.254.169.254/latest/meta-data; "
     "echo host name $(timeout 3 wget -q -O - $m/local-hostname), floating IP $(timeout 3 wget -q -O - $m/public-ipv4)"
 )
-
-
-def cache_folder() -> Path:
-    """Where the guest image is kept between clouds."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tane" / "guest"
 
 
 def demo(state: StateOption = DEFAULT_STATE, port: PortOption = None, mode: ModeOption = None) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from tane.cli import userns
-from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.cli.common import DEFAULT_STATE, State, StateOption, cache_folder
 from tane.linux import process
 
 
@@ -41,6 +41,7 @@ def down(
         database = files.config().database_url
         shutil.rmtree(files.folder)
         print(f"tane: the cloud in {files.folder} is gone, with all it held")
+        print(f"tane: the guest image, which other clouds may use, stays in {cache_folder()}")
         if database:
             # Another cloud may use it, and it is not ours to drop.
             print("tane: but for the database that database_url names: drop it before another cloud begins in it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tane.cli.demo import cache_folder
+from tane.cli.common import cache_folder
 from tane.guest.build import GuestImageError, build
 
 

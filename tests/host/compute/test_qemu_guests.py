@@ -25,7 +25,7 @@ from tane.agent.errors import HostError, NotOnHost
 from tane.agent.images import ImageCache
 from tane.agent.volume.drivers import file
 from tane.agent.volume.drivers.file import FileVolume
-from tane.cli.demo import cache_folder
+from tane.cli.common import cache_folder
 from tane.guest.build import build
 from tane.linux import process
 from tests.host.tools import FileImages, until
