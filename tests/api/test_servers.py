@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tane.agent.documents import Hardware
 from tane.agent.errors import HostError
-from tests.api.compute_support import LATEST, Project, V, at, make_flavor, make_network, project, queries
+from tests.api.compute_support import LATEST, Project, V, at, make_flavor, make_image, make_network, project, queries
 from tests.support import HOST_ID, ApiCloud
 
 
@@ -273,3 +274,31 @@ def test_administrators_choose_the_host_and_hear_of_an_unknown_one(garden: Proje
     assert shown["OS-EXT-SRV-ATTR:host"] == "host-1" and shown["host_status"] == "UP"
     assert shown["pinned_availability_zone"] == "nova"
     assert garden.cloud.core.hosts.agent(HOST_ID).name == "host-1"
+
+
+def test_a_server_has_the_machine_its_image_and_flavor_ask_for(garden: Project) -> None:
+    properties = {"hw_disk_bus": "scsi", "hw_firmware_type": "uefi", "os_secure_boot": "disabled"}
+    image = make_image(garden.user, "firm", **properties)
+    server_id = garden.server(imageRef=image)
+    shown = garden.admin.get(f"{V}/servers/{server_id}", headers=LATEST).json()["server"]
+    assert shown["OS-EXT-SRV-ATTR:root_device_name"] == "/dev/sda"
+    wanted = Hardware(disk_bus="scsi", firmware="uefi")
+    assert garden.host.guest(server_id).hardware == wanted
+    change = [{"op": "replace", "path": "/hw_firmware_type", "value": "bios"}]
+    kind = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+    garden.user.request("PATCH", f"/image/v2/images/{image}", json=change, headers=kind)
+    garden.done(server_id, "os-stop")
+    garden.done(server_id, "os-start")
+    assert garden.host.guest(server_id).hardware == wanted, "who changes an image changes no server made of it"
+
+
+def test_a_machine_that_cannot_be_had_is_refused_by_name(garden: Project) -> None:
+    image = make_image(garden.user, "odd", hw_tpm_version="2.0")
+    answer = garden.user.post(f"{V}/servers", garden.body(imageRef=image), 400, headers=LATEST)
+    assert "hw_tpm_version" in answer.text
+    flavor = make_flavor(garden.admin, "throttled")
+    specs = {"extra_specs": {"quota:disk_read_iops_sec": "100"}}
+    garden.admin.post(f"{V}/flavors/{flavor}/os-extra_specs", specs, 200)
+    answer = garden.user.post(f"{V}/servers", garden.body(flavorRef=flavor), 400, headers=LATEST)
+    assert "quota:disk_read_iops_sec" in answer.text
+    assert garden.user.get(f"{V}/servers").json()["servers"] == []

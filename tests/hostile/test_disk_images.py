@@ -107,6 +107,35 @@ def test_a_host_makes_no_disk_of_it_whatever_format_is_claimed(attack: str, clai
 
 
 @pytest.mark.guest
+def test_an_image_that_says_two_things_of_its_size_fills_no_disk(tmp_path: Path) -> None:
+    """VHD has its size twice: in bytes, which limits are held against, and in cylinders, which QEMU goes by."""
+    path = tmp_path / "disk.vhd"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "vpc", str(path), "4G"], check=True)
+    content = bytearray(path.read_bytes())
+    for footer in (0, len(content) - 512):
+        struct.pack_into(">QQ", content, footer + 0x28, 1 << 20, 1 << 20)
+        struct.pack_into(">I", content, footer + 0x40, 0)
+        struct.pack_into(">I", content, footer + 0x40, ~sum(content[footer : footer + 512]) & 0xFFFFFFFF)
+    path.write_bytes(content)
+    assert image_header.inspect(path, "vhd").virtual_size == 1 << 20
+    images = FileImages()
+    with pytest.raises(HostError, match="two things of its size"):
+        asyncio.run(ImageCache(tmp_path / "cache", images).disk(images.add(path, "vhd")))
+    assert not list((tmp_path / "cache").iterdir())
+
+
+@pytest.mark.guest
+def test_a_copy_that_grows_past_its_limit_is_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qemu_img, "_METADATA_BYTES", 1 << 20)
+    (tmp_path / "disk.raw").write_bytes(os.urandom(8 << 20))
+    with pytest.raises(qemu_img.ImageError):
+        asyncio.run(
+            qemu_img.convert(qemu_img.Disk(tmp_path / "disk.raw", "raw"), tmp_path / "copy", most_bytes=4 << 20)
+        )
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["disk.raw"]
+
+
+@pytest.mark.guest
 def test_a_tool_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qemu_img, "_LOOK_SECONDS", 0)
     disk = make(tmp_path / "disk", "qcow2")

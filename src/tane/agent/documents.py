@@ -7,7 +7,7 @@ unit their name says. Identifiers are the resource ids of the API. The fields' t
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -302,6 +302,36 @@ class ConfigDrive(Document):
     files: dict[str, bytes]
 
 
+MachineType = Annotated[str, msgspec.Meta(pattern=r"\A(q35|pc-q35-[0-9]{1,2}\.[0-9]{1,2})\Z")]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1024)]
+
+
+class Hardware(Document):
+    """What the guest's machine is made of beside memory, disks and NICs.
+
+    ``watchdog``: what it does to a guest that hangs; "" is no watchdog. ``sockets``, ``cores`` and ``threads`` multiply
+    to the guest's VCPUs, or are all 0. ``local_time``: the clock is not in UTC, as Windows has it. ``disk_bus``: with
+    "sata", which has no hot plugging, volumes but the one it boots from are virtio.
+    """
+
+    machine: MachineType = "q35"
+    firmware: Literal["bios", "uefi"] = "bios"
+    secure_boot: bool = False
+    disk_bus: Literal["virtio", "scsi", "sata"] = "virtio"
+    cdrom_bus: Literal["scsi", "sata"] = "scsi"
+    vif_model: Literal["virtio", "e1000", "e1000e", "rtl8139", "vmxnet3"] = "virtio"
+    video_model: Literal["vga", "virtio", "cirrus", "qxl", "bochs", "none"] = "vga"
+    watchdog: Literal["", "reset", "poweroff", "pause", "none"] = ""
+    tablet: bool = False
+    serial_ports: Annotated[int, msgspec.Meta(ge=1, le=4)] = 1
+    boot_menu: bool = False
+    guest_agent: bool = False
+    local_time: bool = False
+    sockets: Count = 0
+    cores: Count = 0
+    threads: Count = 0
+
+
 class Guest(Document):
     """One guest as it should be. Disks and NICs are listed in the order the guest sees them."""
 
@@ -316,6 +346,7 @@ class Guest(Document):
     config_drive: ConfigDrive | None = None
     ephemeral_gb: int = 0
     swap_mb: int = 0
+    hardware: Hardware = msgspec.field(default_factory=Hardware)
 
 
 GuestState = Literal["running", "paused", "suspended", "stopped", "crashed", "absent"]

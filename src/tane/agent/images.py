@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import os
 import shutil
 import uuid
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 
 from tane.agent.documents import ImageRef
@@ -15,6 +17,9 @@ from tane.agent.duties import ImageSource
 from tane.agent.errors import HostError
 from tane.agent.translation import host_errors, vetted
 from tane.linux import qemu_img
+
+UNUSED_BYTES = 10 << 30
+"""What the images that nobody uses may take of the disk; the next server of one of them starts sooner."""
 
 _ALGORITHMS = {64: "sha256", 128: "sha512"}
 
@@ -31,13 +36,32 @@ class ImageCache:
         self._folder = folder
         self._source = source
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._held: Counter[str] = Counter()
+        self._in_use: list[Callable[[], Iterable[str]]] = []
+
+    def used_by(self, digests: Callable[[], Iterable[str]]) -> None:
+        """``digests`` tells at any time which images must stay."""
+        self._in_use.append(digests)
+
+    @contextlib.asynccontextmanager
+    async def holding(self, image: ImageRef | None) -> AsyncIterator[Path | None]:
+        """The image as :meth:`disk` gives it, which stays at least until the end; None for none. Raises HostError."""
+        if image is None:
+            yield None
+            return
+        self._held[image.digest] += 1
+        try:
+            yield await self.disk(image)
+        finally:
+            self._held[image.digest] -= 1
 
     async def disk(self, image: ImageRef) -> Path:
         """The image as a flat qcow2 file; it must not be written to. Raises HostError."""
 
         async def convert(content: Path, target: Path) -> None:
-            await qemu_img.check_untrusted(content, image.disk_format)
-            await qemu_img.convert(qemu_img.Disk(content, qemu_img.FORMATS[image.disk_format]), target)
+            size = await qemu_img.check_untrusted(content, image.disk_format)
+            source = qemu_img.Disk(content, qemu_img.FORMATS[image.disk_format])
+            await qemu_img.convert(source, target, most_bytes=size)
 
         return await self._get(image, "qcow2", convert)
 
@@ -54,16 +78,22 @@ class ImageCache:
 
         return await self._get(image, "file", copy)
 
-    def prune(self, in_use: Iterable[str]) -> int:
-        """Delete all images except those with the digests ``in_use``; returns the bytes freed.
-
-        A running guest's base stays open in its QEMU, but a stopped one's would be missing: the caller names both.
-        """
-        keep, freed = set(in_use), 0
-        for path in self._folder.glob("*") if self._folder.is_dir() else ():
-            if path.name.split(".")[0] not in keep:
-                freed += path.stat().st_blocks * 512
-                path.unlink()
+    def prune(self, unused_bytes: int = UNUSED_BYTES) -> int:
+        """Delete images that nobody uses, those first that were not used for longest, until what is left of them takes
+        no more than ``unused_bytes``; returns the bytes freed. What is being made is left alone."""
+        keep = {digest for digests in self._in_use for digest in digests()} | {d for d, n in self._held.items() if n}
+        unused = [
+            (path.stat(), path)
+            for path in self._folder.glob("*.*")
+            if path.suffix != ".part" and path.name.split(".")[0] not in keep
+        ]
+        taken = sum(about.st_blocks * 512 for about, _ in unused)
+        freed = 0
+        for about, path in sorted(unused, key=lambda item: item[0].st_mtime):
+            if taken - freed <= unused_bytes:
+                break
+            path.unlink()
+            freed += about.st_blocks * 512
         return freed
 
     async def _get(self, image: ImageRef, form: str, make: Callable[[Path, Path], Awaitable[None]]) -> Path:
@@ -71,10 +101,12 @@ class ImageCache:
         image = vetted(image)
         target = self._folder / f"{image.digest}.{form}"
         async with self._locks[image.digest]:
-            if not target.exists():
-                with host_errors(f"image {image.id} cannot be used"):
-                    self._folder.mkdir(parents=True, exist_ok=True)
-                    await self._make(image, algorithm, target, make)
+            if target.exists():
+                os.utime(target)
+                return target
+            with host_errors(f"image {image.id} cannot be used"):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                await self._make(image, algorithm, target, make)
         return target
 
     async def _make(

@@ -14,7 +14,7 @@ def install_missing_packages(*, tests: bool = False) -> None:
     """As root on Debian or Ubuntu, install what is missing, with ``tests`` also what only these need; else print the
     command that would."""
     wanted = programs.missing_packages(
-        {**programs.CLOUD, **(programs.TESTS if tests else {})}, libraries=programs.LIBRARIES
+        {**programs.CLOUD, **(programs.TESTS if tests else {})}, libraries=programs.LIBRARIES, files=programs.FILES
     )
     if not wanted:
         return

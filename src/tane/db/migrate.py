@@ -8,7 +8,7 @@ from sqlalchemy import inspect, text
 
 from tane.db.database import Database, Tx
 
-HEAD = "0005"
+HEAD = "0006"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

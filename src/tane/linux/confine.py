@@ -44,7 +44,7 @@ class Identity:
 class Confinement:
     """What a program may do. ``groups``: numbers of more groups it is in; ``capabilities``: names as in
     capabilities(7) without ``CAP_``; limits as in setrlimit(2): threads and processes of its user together, address
-    space, CPU time, open files."""
+    space, CPU time, size of a file it writes, open files."""
 
     identity: Identity | None
     groups: tuple[int, ...] = ()
@@ -52,6 +52,7 @@ class Confinement:
     threads: int = 256
     memory_bytes: int | None = None
     cpu_seconds: int | None = None
+    file_bytes: int | None = None
     open_files: int = 1024
 
     def command(self, argv: Sequence[str]) -> list[str]:
@@ -63,6 +64,7 @@ class Confinement:
         # Counted over all processes of a user: that of this process has others.
         limits += [f"--nproc={self.threads}"] if self.identity is not None else []
         limits += [f"--as={self.memory_bytes}"] if self.memory_bytes is not None else []
+        limits += [f"--fsize={self.file_bytes}"] if self.file_bytes is not None else []
         limits += [f"--cpu={self.cpu_seconds}"] if self.cpu_seconds is not None else []
         return ["prlimit", *limits, "--"]
 

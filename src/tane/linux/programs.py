@@ -8,8 +8,9 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs are looked for besides PATH: that of an ordinary user often lacks the folders of administration."""
@@ -50,6 +51,8 @@ TESTS = {
 """What only the tests need."""
 LIBRARIES = {"libnftables.so.1": "libnftables1", "libdevmapper.so.1.02.1": "libdevmapper1.02.1"}
 """Libraries that are loaded in process, or by a program that is unpacked and run without being installed (GRUB's)."""
+FILES = {"/usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf"}
+"""Files of data: the firmware of servers that boot by UEFI."""
 EVERYWHERE = {"sh", "bash", "env", "cat", "sleep", "true", "zcat", "apt-get", "apt-cache", "dpkg-deb"}
 """What the essential packages of every Debian bring."""
 
@@ -74,10 +77,14 @@ def missing(wanted: Iterable[str]) -> list[str]:
     return [program for program in wanted if find(program) is None]
 
 
-def missing_packages(wanted: dict[str, str], libraries: Iterable[str] = ()) -> list[str]:
-    """The Debian packages that bring what of ``wanted`` (program → package) and of ``libraries`` is not installed."""
+def missing_packages(
+    wanted: dict[str, str], libraries: Iterable[str] = (), files: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
+    """The Debian packages that bring what of ``wanted`` (program → package), of ``libraries`` and of ``files`` (path →
+    package) is not installed."""
     packages = {wanted[program] for program in missing(wanted)}
     packages.update(LIBRARIES[library] for library in libraries if not _loads(library))
+    packages.update(package for file, package in files.items() if not Path(file).exists())
     return sorted(packages)
 
 

@@ -28,6 +28,10 @@ _LOOK_BYTES = 1 << 30
 _WORK_BYTES = 4 << 30
 _LOOK_SECONDS = 30
 _WORK_SECONDS = 3 * 3600
+_SECTOR = 512
+_CYLINDER = 16 * 255 * 512
+"""VHD files have their size in sectors and in cylinders of at most this, rounded."""
+_METADATA_BYTES = 64 << 20
 
 
 class ImageError(Exception):
@@ -84,12 +88,17 @@ class _Call:
             self._groups.add(owner.gid)
         return {"driver": "file", "filename": self._handed.name(path)}
 
-    async def run(self, *arguments: str) -> str:
-        """What it prints. Raises ImageError with its message, and when it takes too long."""
+    async def run(self, *arguments: str, file_bytes: int | None = None) -> str:
+        """What it prints; it makes no file larger than ``file_bytes``. Raises ImageError with its message, and when it
+        takes too long."""
         look = arguments[0] == "info"
         seconds, memory = (_LOOK_SECONDS, _LOOK_BYTES) if look else (_WORK_SECONDS, _WORK_BYTES)
         confinement = Confinement(
-            self._worker, groups=tuple(sorted(self._groups)), memory_bytes=memory, cpu_seconds=seconds
+            self._worker,
+            groups=tuple(sorted(self._groups)),
+            memory_bytes=memory,
+            cpu_seconds=seconds,
+            file_bytes=file_bytes,
         )
         if programs.find("qemu-img") is None:
             raise ImageError("the program qemu-img is not installed (Debian package qemu-utils)")
@@ -177,13 +186,17 @@ async def check_untrusted(path: Path, image_format: str) -> int:
             f"images of format {image_format} cannot be used for disks here; use one of {', '.join(FORMATS)}"
         )
     try:
-        await asyncio.to_thread(image_header.inspect, path, image_format)
+        looked = await asyncio.to_thread(image_header.inspect, path, image_format)
         about = await info(Disk(path, FORMATS[image_format]))
     except (ImageError, image_header.UnacceptableImage) as error:
         raise ImageError(f"the image is no valid {image_format} image: {error}") from error
     if "backing-filename" in about or "full-backing-filename" in about:
         raise ImageError("the image refers to a backing file; only self-contained images are accepted")
-    return int(about["virtual-size"])
+    size = int(about["virtual-size"])
+    # Limits were held against the one size, and the other is what would be written.
+    if abs(size - looked.virtual_size) > (_CYLINDER if image_format == "vhd" else _SECTOR):
+        raise ImageError(f"the image says two things of its size: {looked.virtual_size} and {size} bytes")
+    return size
 
 
 async def convert(
@@ -194,12 +207,13 @@ async def convert(
     target_format: str = "qcow2",
     snapshot: str = "",
     in_use: bool = False,
+    most_bytes: int | None = None,
 ) -> None:
     """Copy an image without its holes; formats are qemu-img's names.
 
     ``owner``: who the copy is for; when None it is this process's own, and nobody else's. ``snapshot`` names the
     internal snapshot to copy instead of the present content; it may be read while the file is in use, because a
-    snapshot's clusters never change. The target appears whole or not at all.
+    snapshot's clusters never change. ``most_bytes``: what the content may take. The target appears whole or not at all.
     """
     worker = owner or new_worker()
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
@@ -210,7 +224,16 @@ async def convert(
         confine.make_file(part, worker)
         with Handed() as handed:
             call = _Call(handed, worker)
-            await call.run("convert", "-q", *options, "-O", target_format, call.read(source), call.write(part))
+            await call.run(
+                "convert",
+                "-q",
+                *options,
+                "-O",
+                target_format,
+                call.read(source),
+                call.write(part),
+                file_bytes=most_bytes and most_bytes + most_bytes // 8 + _METADATA_BYTES,
+            )
         if owner is None:
             confine.take_back(part)
         part.replace(target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -94,12 +95,24 @@ def test_an_image_without_a_usable_digest_or_format_is_refused(tmp_path: Path) -
         asyncio.run(cache.disk(msgspec.structs.replace(image, disk_format="ploop")))
 
 
-def test_images_no_one_uses_are_pruned(tmp_path: Path) -> None:
+def test_images_no_one_uses_make_room_the_longest_unused_first(tmp_path: Path) -> None:
     images = FileImages()
-    kept = images.add(make(tmp_path / "a.raw", "raw"), "raw")
-    gone = images.add(make(tmp_path / "b.raw", "raw", size="2M"), "raw")
+    base, held, old, new = (
+        images.add(make(tmp_path / f"{number}.raw", "raw", size=f"{number}M"), "raw") for number in range(1, 5)
+    )
     cache = ImageCache(tmp_path / "cache", images)
-    asyncio.run(cache.disk(kept))
-    asyncio.run(cache.file(gone))
-    cache.prune({kept.digest})
-    assert leftovers(tmp_path / "cache") == [f"{kept.digest}.qcow2"]
+    cache.used_by(lambda: [base.digest])
+
+    async def fill() -> None:
+        for number, image in enumerate((base, held, old, new)):
+            path = await cache.disk(image)
+            os.utime(path, (number, number))
+        async with cache.holding(held):
+            size = (tmp_path / "cache" / f"{old.digest}.qcow2").stat().st_blocks * 512
+            assert cache.prune(size) == size, "what is left of the unused may stay"
+            assert cache.prune(0) > 0
+        assert set(leftovers(tmp_path / "cache")) == {f"{image.digest}.qcow2" for image in (base, held)}
+        cache.prune(0)
+        assert leftovers(tmp_path / "cache") == [f"{base.digest}.qcow2"]
+
+    asyncio.run(fill())

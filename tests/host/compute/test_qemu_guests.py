@@ -109,10 +109,10 @@ class Host:
         assert ssh.returncode == 0, f"{command}: {out.decode()}"
         return out.decode().strip()
 
-    async def attach(self, guest: Guest, volume_id: str) -> VolumeDisk:
+    async def attach(self, guest: Guest, volume_id: str, name: str = "vdb") -> VolumeDisk:
         disk = VolumeDisk(volume_id=volume_id, connection=await self.volumes.export(volume_id), device="/dev/vdb")
         await self.compute.attach_volume(guest.id, disk)
-        await until(lambda: self.has_disk(guest, "vdb"), "the volume in the guest", 20)
+        await until(lambda: self.has_disk(guest, name), "the volume in the guest", 20)
         return disk
 
     async def detach(self, guest: Guest, volume_id: str) -> None:

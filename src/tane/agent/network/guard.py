@@ -27,9 +27,10 @@ def _table(name: str, *lines: str) -> str:
     return "\n".join([f"table inet {name}", f"delete table inet {name}", f"table inet {name} {{", *lines, "}", ""])
 
 
-def router_rules() -> str:
+def router_rules(*, translates: bool) -> str:
     """A router answers pings and, on its legs in tenants' networks, requests that it redirected to the metadata
-    service itself. What it refuses it says so, as a router without any listener would."""
+    service itself. What it refuses it says so, as a router without any listener would. ``translates``: addresses behind
+    it are reached from outside by floating IPs only; a router that does not is an ordinary one."""
     return _table(
         TABLE,
         "chain input { type filter hook input priority filter; policy drop;",
@@ -43,6 +44,7 @@ def router_rules() -> str:
         "chain forward { type filter hook forward priority filter; policy accept;",
         # Address translation passes over what belongs to no connection: it would leave with the sender's own words.
         'oifname "qg-*" ct state invalid drop',
+        *(['iifname "qg-*" ct state new ct status and dnat != dnat drop'] if translates else []),
         "}",
     )
 

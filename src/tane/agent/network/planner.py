@@ -207,11 +207,12 @@ class _Planner:
         if router.gateway is None:
             for unreachable in router.floating_ips:
                 self._plan.failed[unreachable.id] = f"router {router.id} has no gateway to an external network"
+        translates = router.gateway is not None and router.gateway.enable_snat
         space = Namespace(
             router_namespace(router.id),
             router.id,
             sysctls=dict(ROUTER_SYSCTLS),
-            rules=nat_rules(router, floating) + router_rules(),
+            rules=nat_rules(router, floating) + router_rules(translates=translates),
             floating=floating,
         )
         for route in router.routes:

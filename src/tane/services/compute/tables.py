@@ -74,6 +74,7 @@ server = Table(
     Column("ram_mb", Integer, nullable=False),
     Column("disk_gb", Integer, nullable=False),
     Column("image_id", String(36)),
+    Column("image_properties", JSON, nullable=False),
     Column("key_name", String(255)),
     Column("public_key", Text),
     Column("metadata", JSON, nullable=False),

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.jobs import enqueue
-from tane.services.compute.domain import block_devices, quotas
+from tane.services.compute.domain import block_devices, hardware, quotas
 from tane.services.compute.domain.common import canonical_addresses, refuse_locked, require, require_state
 from tane.services.compute.domain.create import (
     check_user_data,
@@ -121,6 +121,7 @@ def rebuild(core: Core, ctx: Context, server_id: str, body: RebuildIn) -> tuple[
         if block_devices.of_image(info.properties):
             raise BadRequest(f"Image {info.id} has no data but names snapshots of volumes: create a server from it.")
         _refuse_larger_image(tx, row, info)
+        hardware.of(info.properties, row.flavor["extra_specs"], row.vcpus)
         if "key_name" in values:
             values["public_key"] = _public_key(tx, ctx, values["key_name"])
         start_after = row.vm_state != "stopped"
@@ -129,6 +130,7 @@ def rebuild(core: Core, ctx: Context, server_id: str, body: RebuildIn) -> tuple[
             server_id,
             task_state="rebuilding",
             image_id=info.id,
+            image_properties=hardware.recorded(info.properties),
             admin_pass=password if row.config_drive else None,
             fault=None,
             **values,

@@ -130,7 +130,9 @@ def attach_volume(
             volume.reserve(tx, ctx, volume_id)
         except Conflict as error:
             raise BadRequest(f"Invalid volume: {error.message}") from None
-        taken = devices.local_devices(row.image_id is not None, row.flavor["ephemeral"], row.flavor["swap"])
+        taken = devices.local_devices(
+            row.image_id is not None, row.flavor["ephemeral"], row.flavor["swap"], row.root_device_name
+        )
         taken |= {other.device for other in block_devices.of_server(tx, server_id)}
         wish = device if device is None or device.startswith("/dev/") else f"/dev/{device}"
         if wish is not None and wish in taken:
@@ -142,7 +144,9 @@ def attach_volume(
             server_id=server_id,
             position=block_devices.next_position(tx, server_id),
             volume_id=volume_id,
-            device=wish if wish and wish.startswith("/dev/vd") else devices.free_device(taken),
+            device=wish
+            if wish and wish.startswith(row.root_device_name[:-1])
+            else devices.free_device(taken, row.root_device_name),
             boot_index=None,
             delete_on_termination=delete_on_termination,
             made_for_server=False,

@@ -10,15 +10,14 @@ import msgspec
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.services.compute.domain import hardware
 from tane.services.compute.domain.common import new_id
-from tane.services.compute.domain.guests import refuse_command_line
 from tane.services.compute.schemas import BlockDeviceIn
 from tane.services.compute.store import block_devices
 from tane.services.volume import interface as volume
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound, OverLimit
 
-ROOT_DEVICE = "/dev/vda"
 INVALID = "Block Device Mapping is Invalid: "
 
 
@@ -153,19 +152,20 @@ def _refuse_larger_than_flavor(device: BlockDeviceIn, flavor: Row[Any]) -> None:
         raise BadRequest("Ephemeral disks requested are larger than the instance type allows.")
 
 
-def claim(tx: Tx, ctx: Context, server_id: str, disks: Disks, flavor: Row[Any]) -> None:
+def claim(tx: Tx, ctx: Context, server_id: str, disks: Disks, flavor: Row[Any], root_device: str) -> None:
     """Reserve the volumes a server is given and order those made for it; one row each.
 
     :raises BadRequest: a source that is missing, not bootable, or not available. :raises Forbidden: over quota.
     """
-    taken = local_devices(disks.image_id is not None, flavor.ephemeral, flavor.swap)
+    taken = local_devices(disks.image_id is not None, flavor.ephemeral, flavor.swap, root_device)
     for position, spec in enumerate(disks.volumes):
         volume_id = _reserve(tx, ctx, spec) if spec.source == "volume" else _order(tx, ctx, spec)
-        if spec.boot_index == 0 and spec.source == "snapshot":
-            refuse_command_line(volume.volume_info(tx, ctx, volume_id).image_metadata)
-        device = spec.device if spec.device and spec.device not in taken else free_device(taken)
+        if spec.boot_index == 0 and spec.source != "image":
+            properties = volume.volume_info(tx, ctx, volume_id).image_metadata
+            hardware.of(properties, flavor.extra_specs, flavor.vcpus)
+        device = spec.device if spec.device and spec.device not in taken else free_device(taken, root_device)
         if spec.boot_index == 0:
-            device = ROOT_DEVICE
+            device = root_device
         taken.add(device)
         block_devices.add(
             tx,
@@ -189,8 +189,6 @@ def _reserve(tx: Tx, ctx: Context, spec: VolumeSpec) -> str:
         raise BadRequest(f"{INVALID}failed to get volume {spec.source_id}.") from None
     if spec.boot_index == 0 and not info.bootable:
         raise BadRequest(f"Block Device {spec.source_id} is not bootable.")
-    if spec.boot_index == 0:
-        refuse_command_line(info.image_metadata)
     try:
         volume.reserve(tx, ctx, spec.source_id)
     except Conflict as error:
@@ -220,20 +218,21 @@ def _order(tx: Tx, ctx: Context, spec: VolumeSpec) -> str:
         raise Forbidden(error.message) from None
 
 
-def local_devices(local_root: bool, ephemeral_gb: int, swap_mb: int) -> set[str]:
-    """The device names that the disks of the host itself take."""
+def local_devices(local_root: bool, ephemeral_gb: int, swap_mb: int, root_device: str) -> set[str]:
+    """The device names that the disks of the host itself take, behind that of the root disk."""
     count = int(local_root) + bool(ephemeral_gb) + bool(swap_mb)
-    names: set[str] = set() if local_root else {ROOT_DEVICE}
+    names: set[str] = set() if local_root else {root_device}
     for _ in range(count):
-        names.add(free_device(names))
+        names.add(free_device(names, root_device))
     return names
 
 
-def free_device(taken: set[str]) -> str:
-    """The first name of ``/dev/vda`` … that is not taken."""
+def free_device(taken: set[str], root_device: str) -> str:
+    """The first name of ``/dev/vda`` (or ``/dev/sda``: as ``root_device`` is called) … that is not taken."""
+    prefix = root_device[:-1]
     letters = "abcdefghijklmnopqrstuvwxyz"
     for first in ("", *letters):
         for last in letters:
-            if f"/dev/vd{first}{last}" not in taken:
-                return f"/dev/vd{first}{last}"
+            if f"{prefix}{first}{last}" not in taken:
+                return f"{prefix}{first}{last}"
     raise Forbidden("The maximum number of disk devices allowed to attach to a single instance is exceeded.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import secrets
 import string
 from dataclasses import dataclass
@@ -15,15 +16,15 @@ from tane.core import Core
 from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.jobs import enqueue
-from tane.services.compute.domain import block_devices, flavors, quotas, scheduler
+from tane.services.compute.domain import block_devices, flavors, hardware, quotas, scheduler
 from tane.services.compute.domain.common import hostname_of, ip_or_empty, new_id
-from tane.services.compute.domain.guests import refuse_command_line
 from tane.services.compute.domain.states import NOSTATE
 from tane.services.compute.schemas import NetworkIn, SchedulerHints, ServerCreateIn
 from tane.services.compute.store import groups, servers
 from tane.services.compute.store import keypairs as keypair_store
 from tane.services.image import interface as image
 from tane.services.network import interface as network
+from tane.services.volume import interface as volume
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
@@ -46,6 +47,8 @@ class Order:
     body: ServerCreateIn
     flavor: Row[Any]
     disks: block_devices.Disks
+    image_properties: dict[str, str]
+    root_device: str
     networks: list[network.PortSpec]
     wanted: scheduler.Wanted
     public_key: str | None
@@ -119,7 +122,7 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
     except NotFound as error:
         raise BadRequest(error.message) from None
     quotas.refuse_metadata_over_quota(tx, ctx.project_id, len(body.metadata))
-    image_id, devices = _image_id(body.imageRef), body.block_device_mapping_v2
+    image_id, devices, properties = _image_id(body.imageRef), body.block_device_mapping_v2, {}
     if image_id:
         info = require_image(tx, ctx, image_id)
         _refuse_little_memory(info, flavor)
@@ -127,12 +130,18 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
     disks = block_devices.plan(image_id, devices, flavor)
     if disks.image_id is not None:
         info = require_image(tx, ctx, disks.image_id)
+        properties = info.properties
         refuse_too_small(info, flavor)
         if flavor.disk == 0 and not core.policy.allows("os_compute_api:servers:create:zero_disk_flavor", ctx):
             raise Forbidden("Only volume-backed servers are allowed for flavors with zero disk.")
     elif disks.root is not None and disks.root.source == "image" and disks.root.source_id:
         info = require_image(tx, ctx, disks.root.source_id)
+        properties = info.properties
         _refuse_little_memory(info, flavor)
+    elif disks.root is not None and disks.root.source == "volume" and disks.root.source_id:
+        with contextlib.suppress(NotFound):  # Told when it is claimed.
+            properties = volume.volume_info(tx, ctx, disks.root.source_id).image_metadata
+    machine = hardware.of(properties, flavor.extra_specs, flavor.vcpus)
     public_key = None
     if body.key_name is not None:
         row = keypair_store.get(tx, ctx.user_id, body.key_name)
@@ -143,6 +152,8 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
         body=body,
         flavor=flavor,
         disks=disks,
+        image_properties=hardware.recorded(properties) if disks.image_id is not None else {},
+        root_device=hardware.root_device(machine),
         networks=_networks(tx, ctx, body),
         wanted=_wanted(tx, core, ctx, body, hints, flavor, disks, count),
         public_key=public_key,
@@ -156,14 +167,13 @@ def _image_id(reference: str) -> str:
 
 
 def require_image(tx: Tx, ctx: Context, image_id: str) -> image.ImageInfo:
-    """:raises BadRequest: the caller may not use it, or it has no data yet, or its command line is none."""
+    """:raises BadRequest: the caller may not use it, or it has no data yet."""
     try:
         info = image.visible_image(tx, ctx, image_id)
     except NotFound:
         raise BadRequest(f"Image {image_id} could not be found.") from None
     if info.status != "active" or info.ref is None:
         raise BadRequest(f"Image {image_id} is not active.")
-    refuse_command_line(info.properties)
     return info
 
 
@@ -283,6 +293,7 @@ def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int
         ram_mb=order.wanted.ram_mb,
         disk_gb=order.wanted.disk_gb,
         image_id=order.disks.image_id,
+        image_properties=order.image_properties,
         key_name=body.key_name,
         public_key=order.public_key,
         metadata=body.metadata,
@@ -298,7 +309,7 @@ def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int
         access_ip_v4=body.accessIPv4,
         access_ip_v6=body.accessIPv6,
         disk_config=body.disk_config,
-        root_device_name=block_devices.ROOT_DEVICE,
+        root_device_name=order.root_device,
         reservation_id=reservation_id,
         launch_index=index,
         group_id=order.wanted.group.id if order.wanted.group is not None else None,
@@ -309,7 +320,7 @@ def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int
         servers.set_tags(tx, server_id, body.tags)
     if not isinstance(host, str):
         _claim_ports(tx, ctx, order, server_id, host.id, hostname)
-        block_devices.claim(tx, ctx, server_id, order.disks, order.flavor)
+        block_devices.claim(tx, ctx, server_id, order.disks, order.flavor, order.root_device)
     enqueue(
         tx,
         "compute.create_server",

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from sqlalchemy.engine import Row
 
-from tane.agent.documents import ConfigDrive, Guest, ImageRef, Kernel, Nic, RootDisk, VolumeConnection, VolumeDisk
+from tane.agent.documents import (
+    ConfigDrive,
+    Guest,
+    Hardware,
+    ImageRef,
+    Kernel,
+    Nic,
+    RootDisk,
+    VolumeConnection,
+    VolumeDisk,
+)
 from tane.db import Tx
 from tane.jobs import Permanent
-from tane.services.compute.domain import metadata
+from tane.services.compute.domain import hardware, metadata
 from tane.services.compute.store import block_devices, servers
 from tane.services.image import interface as image
 from tane.services.network import interface as network
 from tane.services.volume import interface as volume
 from tane.web.errors import BadRequest
-from tane.wire import grammar
 
 CONSOLES = "console=tty0 console=ttyS0"
 
@@ -33,6 +40,7 @@ class Parts:
     root: RootDisk | None
     kernel: Kernel | None
     config_drive: ConfigDrive | None
+    hardware: Hardware
 
 
 def parts(tx: Tx, server_id: str) -> Parts:
@@ -52,6 +60,7 @@ def parts(tx: Tx, server_id: str) -> Parts:
         root=root,
         kernel=_kernel(tx, row, properties),
         config_drive=ConfigDrive(files=metadata.config_drive(tx, row)) if row.config_drive else None,
+        hardware=_hardware(row, properties),
     )
 
 
@@ -70,6 +79,7 @@ def document(parts: Parts, connections: dict[str, VolumeConnection]) -> Guest:
         config_drive=parts.config_drive,
         ephemeral_gb=row.flavor["ephemeral"],
         swap_mb=row.flavor["swap"],
+        hardware=parts.hardware,
     )
 
 
@@ -81,25 +91,23 @@ def disk(device: Row[Any], connection: VolumeConnection) -> VolumeDisk:
 
 def _image_properties(tx: Tx, row: Row[Any], devices: list[Row[Any]]) -> dict[str, str]:
     if row.image_id is not None:
-        info = image.image_by_id(tx, row.image_id)
-        return info.properties if info is not None else {}
+        return dict(row.image_properties)
     root = next((device for device in devices if device.boot_index == 0), None)
     return volume.volume_info(tx, None, root.volume_id).image_metadata if root is not None else {}
+
+
+def _hardware(row: Row[Any], properties: dict[str, str]) -> Hardware:
+    try:
+        return hardware.of(properties, row.flavor["extra_specs"], row.vcpus)
+    except BadRequest as error:
+        # The properties of a volume may have been changed since they were looked at.
+        raise Permanent(error.message) from None
 
 
 def _content(info: image.ImageInfo | None, image_id: str) -> ImageRef:
     if info is None or info.ref is None:
         raise Permanent(f"Image {image_id} could not be found or has no data.")
     return info.ref
-
-
-def refuse_command_line(properties: Mapping[str, str]) -> None:
-    """:raises BadRequest: the command line of a kernel is none that the document of a guest takes."""
-    if properties.get("kernel_id"):
-        try:
-            msgspec.convert(properties.get("os_command_line") or "", grammar.Line)
-        except msgspec.ValidationError as error:
-            raise BadRequest(f"Invalid image property os_command_line: {error}") from None
 
 
 def _kernel(tx: Tx, row: Row[Any], properties: dict[str, str]) -> Kernel | None:

@@ -171,7 +171,7 @@ def _ec2_meta(found: Facts) -> Tree:
     local = iter(string.ascii_lowercase[int(row.image_id is not None) :])
     for name, wanted in (("ephemeral0", row.flavor["ephemeral"]), ("swap", row.flavor["swap"])):
         if wanted:
-            devices[name] = f"/dev/vd{next(local)}".encode()
+            devices[name] = f"{row.root_device_name[:-1]}{next(local)}".encode()
     devices.update({f"ebs{i}": device.device.encode() for i, device in enumerate(found.devices)})
     meta: Tree = {
         "ami-id": _ec2_id("ami", zlib.crc32((row.image_id or "").encode())),

@@ -128,10 +128,9 @@ async def inspect(run: Run[Params]) -> dict[str, Any] | None:
         # What unpacks to more than there may be is not unpacked to see.
         raise Permanent("the converted image exceeds the size limit for images")
     try:
-        await qemu_img.check_untrusted(path, sent)
-        await qemu_img.convert(
-            qemu_img.Disk(path, qemu_img.FORMATS[sent]), target, target_format=qemu_img.FORMATS[wanted]
-        )
+        size = await qemu_img.check_untrusted(path, sent)
+        source = qemu_img.Disk(path, qemu_img.FORMATS[sent])
+        await qemu_img.convert(source, target, target_format=qemu_img.FORMATS[wanted], most_bytes=size)
     except qemu_img.ImageError as error:
         raise Permanent(f"Image conversion failed: {error}") from None
     try:

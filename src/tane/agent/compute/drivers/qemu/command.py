@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from tane.agent.compute.drivers.qemu import devices
+from tane.agent.compute.drivers.qemu import devices, hardware
 from tane.agent.compute.drivers.qemu.accelerator import QEMU
 from tane.agent.compute.drivers.qemu.record import GuestFolder, Record
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
@@ -85,8 +86,8 @@ def command_line(record: Record, settings: QemuSettings, openings: Openings, *, 
         *("-serial", "chardev:console"),
         *("-vnc", f"unix:{folder.vnc}"),
         *("-object", "rng-random,id=rng,filename=/dev/urandom"),
-        *_device({"driver": "VGA", "addr": "0x1"}),
         *_device({"driver": "virtio-rng-pci", "rng": "rng", "addr": "0x1c"}),
+        *hardware.arguments(guest.hardware, folder),
         *_root_ports(record.ports),
         *_kernel(guest, openings),
         *_disks(record, openings),
@@ -96,7 +97,14 @@ def command_line(record: Record, settings: QemuSettings, openings: Openings, *, 
 
 
 def _machine(guest: Guest, settings: QemuSettings) -> Iterator[str]:
-    yield from ("-machine", "q35,usb=off", "-m", str(guest.memory_mb), "-smp", str(guest.vcpus))
+    yield from (
+        "-machine",
+        hardware.machine(guest.hardware),
+        "-m",
+        str(guest.memory_mb),
+        "-smp",
+        hardware.processors(guest),
+    )
     if settings.accelerator.kind == "kvm":
         yield from ("-accel", "kvm", "-cpu", "host")
         return
@@ -146,36 +154,47 @@ def _boot_order(guest: Guest, *, bootable: bool) -> dict[str, int]:
 def _disks(record: Record, openings: Openings) -> Iterator[str]:
     order = _boot_order(record.guest, bootable=not openings.kernel)
     guest, slots, folder = record.guest, record.slots, INSIDE
+    channel = itertools.count()
+    bus = guest.hardware.disk_bus
+
+    def local(name: str) -> Iterator[str]:
+        place = devices.Place(bus, slots[name], next(channel) if bus == "sata" else 0)
+        for options in devices.block_devices(name, name, place, boot_index=order.get(name)):
+            yield from _device(options)
+
     if guest.root:
         yield from _blockdev(devices.disk_node("root", folder.root, openings.base))
-        yield from _device(devices.block_device("root", "root", slots["root"], boot_index=order.get("root")))
+        yield from local("root")
     for name, path, wanted in (
         ("ephemeral", folder.ephemeral, guest.ephemeral_gb),
         ("swap", folder.swap, guest.swap_mb),
     ):
         if wanted:
             yield from _blockdev(devices.raw_node(name, path))
-            yield from _device(devices.block_device(name, name, slots[name]))
+            yield from local(name)
     for disk in guest.volumes:
         keys = folder.key_folder(disk.volume_id)
         yield from ("-object", json.dumps(devices.tls_credentials(disk, keys)))
         yield from _blockdev(devices.nbd_connection(disk))
         yield from _blockdev(devices.volume_layer(disk))
         name = devices.volume_device(disk.volume_id)
-        yield from _device(devices.volume_block_device(disk, slots[name], order.get(name)))
+        for options in devices.volume_block_devices(disk, bus, slots[name], order.get(name)):
+            yield from _device(options)
     if guest.config_drive:
         file = {"driver": "file", "filename": str(folder.config_drive), "read-only": True}
         yield from _blockdev({"node-name": "config", "driver": "raw", "read-only": True, "file": file})
-        yield from _device({"driver": "virtio-scsi-pci", "id": "config", "bus": devices.root_port(slots["config"])})
-        yield from _device({"driver": "scsi-cd", "bus": "config.0", "drive": "config"})
+        place = devices.Place(guest.hardware.cdrom_bus, slots["config"], next(channel))
+        for options in devices.block_devices("config", "config", place, kind="cd"):
+            yield from _device(options)
 
 
 def _nics(record: Record, settings: QemuSettings, openings: Openings) -> Iterator[str]:
+    guest_model = record.guest.hardware.vif_model
     for nic in record.guest.nics:
         tap = "" if settings.user_network else str(openings.taps[nic.port_id])
         backend = devices.nic_backend(nic, tap)
         yield from ("-netdev", json.dumps(backend))
-        yield from _device(devices.nic_frontend(nic, record.slots[devices.nic_device(nic.port_id)]))
+        yield from _device(devices.nic_frontend(nic, record.slots[devices.nic_device(nic.port_id)], guest_model))
 
 
 def _blockdev(options: devices.Options) -> tuple[str, str]:

@@ -6,7 +6,7 @@ Sources: QEMU's QAPI schema (``BlockdevOptions``, ``NetdevOptions``) and ``-devi
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tane.agent.compute.drivers.qemu.settings import USER_NETWORK_GUEST_PORTS
 from tane.agent.documents import Nic, VolumeDisk
@@ -105,23 +105,35 @@ def volume_layer(disk: VolumeDisk, generation: int = 0) -> Options:
     }
 
 
-def block_device(device_id: str, node: str, slot: int, *, serial: str = "", boot_index: int | None = None) -> Options:
-    device: Options = {"driver": "virtio-blk-pci", "id": device_id, "drive": node, "bus": root_port(slot)}
-    if serial:
-        device["serial"] = serial[:_SERIAL_LENGTH]
-    if boot_index is not None:
-        device["bootindex"] = boot_index
-    return device
+class Place(NamedTuple):
+    """Where a disk sits: its bus and the slot of its controller, on "sata" the channel of the machine's own."""
+
+    bus: str
+    slot: int
+    channel: int = 0
 
 
-def volume_block_device(disk: VolumeDisk, slot: int, boot_index: int | None = None) -> Options:
-    return block_device(
-        volume_device(disk.volume_id),
-        volume_node(disk.volume_id),
-        slot,
-        serial=disk.volume_id,
-        boot_index=boot_index,
-    )
+def block_devices(
+    device_id: str, node: str, place: Place, *, kind: str = "hd", serial: str = "", boot_index: int | None = None
+) -> list[Options]:
+    """The devices of a disk (``kind`` "hd") or CD-ROM ("cd") in the order they are added; taking the first one away
+    takes all."""
+    port = root_port(place.slot)
+    extra: Options = {"serial": serial[:_SERIAL_LENGTH]} if serial else {}
+    extra |= {"bootindex": boot_index} if boot_index is not None else {}
+    if place.bus == "virtio":
+        return [{"driver": "virtio-blk-pci", "id": device_id, "drive": node, "bus": port, **extra}]
+    if place.bus == "sata":
+        return [{"driver": f"ide-{kind}", "id": device_id, "drive": node, "bus": f"ide.{place.channel}", **extra}]
+    disk = {"driver": f"scsi-{kind}", "id": f"{device_id}-disk", "drive": node, "bus": f"{device_id}.0", **extra}
+    return [{"driver": "virtio-scsi-pci", "id": device_id, "bus": port}, disk]
+
+
+def volume_block_devices(disk: VolumeDisk, bus: str, slot: int, boot_index: int | None = None) -> list[Options]:
+    """``bus``: that of the guest's disks. One without hot plugging is not for volumes, which come and go."""
+    place = Place("scsi" if bus == "scsi" else "virtio", slot)
+    name, node = volume_device(disk.volume_id), volume_node(disk.volume_id)
+    return block_devices(name, node, place, serial=disk.volume_id, boot_index=boot_index)
 
 
 def nic_backend(nic: Nic, tap: str) -> Options:
@@ -133,13 +145,15 @@ def nic_backend(nic: Nic, tap: str) -> Options:
     return {"type": "user", "id": netdev(nic.port_id), "restrict": False, "hostfwd": rules}
 
 
-def nic_frontend(nic: Nic, slot: int) -> Options:
-    return {
-        "driver": "virtio-net-pci",
+def nic_frontend(nic: Nic, slot: int, model: str) -> Options:
+    device: Options = {
+        "driver": "virtio-net-pci" if model == "virtio" else model,
         "id": nic_device(nic.port_id),
         "netdev": netdev(nic.port_id),
         "mac": nic.mac_address,
-        "host_mtu": nic.mtu,
         "bus": root_port(slot),
         "romfile": "",
     }
+    if model == "virtio":
+        device["host_mtu"] = nic.mtu
+    return device

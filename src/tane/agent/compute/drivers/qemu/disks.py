@@ -61,7 +61,12 @@ async def grow_root(guest: Guest, folder: GuestFolder, base: Path) -> None:
 def hand_over(guest: Guest, folder: GuestFolder) -> None:
     """Let the guest's QEMU pass its folder, write its disks and make its sockets; all else stays the agent's."""
     confine.lend(folder.path, folder.owner)
-    wanted = ((guest.root, folder.root), (guest.ephemeral_gb, folder.ephemeral), (guest.swap_mb, folder.swap))
+    wanted = (
+        (guest.root, folder.root),
+        (guest.ephemeral_gb, folder.ephemeral),
+        (guest.swap_mb, folder.swap),
+        (guest.hardware.firmware == "uefi", folder.variables),
+    )
     for _, path in (pair for pair in wanted if pair[0]):
         # A copy of a stopped guest's disk is made by a program that is only in the owner's group.
         confine.give(path, folder.owner, 0o640)

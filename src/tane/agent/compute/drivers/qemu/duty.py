@@ -8,7 +8,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class QemuCompute:
     def __init__(self, settings: QemuSettings, images: ImageCache) -> None:
         self._settings = settings
         self._images = images
+        images.used_by(self._digests)
         self._machines: dict[str, Machine] = {}
         self._listener: GuestListener = lambda _id, _state: None
 
@@ -67,8 +68,9 @@ class QemuCompute:
 
     async def create(self, guest: Guest) -> None:
         guest = vetted(guest)
-        async with self._locked(guest.id, create=True) as machine:
-            await machine.create(guest, (await self._image_files(guest)).base)
+        image = guest.root.image if guest.root else None
+        async with self._locked(guest.id, create=True) as machine, self._images.holding(image) as base:
+            await machine.create(guest, base)
 
     async def start(self, guest: Guest) -> None:
         guest = vetted(guest)
@@ -98,6 +100,7 @@ class QemuCompute:
         async with self._locked(guest_id, create=True) as machine:
             await machine.destroy()
             del self._machines[guest_id]
+        await asyncio.to_thread(self._images.prune)
 
     async def attach_nic(self, guest_id: str, nic: Nic) -> None:
         nic = vetted(nic)
@@ -145,6 +148,12 @@ class QemuCompute:
             process.bound_log(machine.folder.log)
         found = await asyncio.gather(*(machine.state() for machine in machines.values()))
         return {guest_id: state for guest_id, state in zip(machines, found, strict=True) if state != "absent"}
+
+    def _digests(self) -> Iterator[str]:
+        """Of the images that the guests of this host stand on or boot from."""
+        for machine in list(self._machines.values()):
+            if not machine.absent:
+                yield from machine.image_digests()
 
     def _new_machine(self, guest_id: str) -> Machine:
         folder = GuestFolder(self._settings.guests / checked_id(guest_id))

@@ -47,7 +47,7 @@ class Slots:
             self._save(self._taken)
 
 
-async def attach_nic(qmp: QmpSession, slots: Slots, nic: Nic, open_tap: Callable[[], int] | None) -> None:
+async def attach_nic(qmp: QmpSession, slots: Slots, nic: Nic, model: str, open_tap: Callable[[], int] | None) -> None:
     """Plug a NIC in; ``open_tap`` opens its tap, which only one program may have; None in user network mode."""
     device_id = devices.nic_device(nic.port_id)
     if device_id in await _peripherals(qmp):
@@ -64,7 +64,7 @@ async def attach_nic(qmp: QmpSession, slots: Slots, nic: Nic, open_tap: Callable
             finally:
                 os.close(descriptor)
         await qmp.execute("netdev_add", devices.nic_backend(nic, name))
-        await qmp.execute("device_add", devices.nic_frontend(nic, slot))
+        await qmp.execute("device_add", devices.nic_frontend(nic, slot, model))
     except BaseException:
         await _forget_backend(qmp, nic.port_id)
         slots.release(device_id)
@@ -84,21 +84,27 @@ async def detach_nic(qmp: QmpSession, slots: Slots, port_id: str) -> None:
     slots.release(device_id)
 
 
-async def attach_volume(qmp: QmpSession, slots: Slots, disk: VolumeDisk, keys: Path) -> None:
+async def attach_volume(qmp: QmpSession, slots: Slots, disk: VolumeDisk, bus: str, keys: Path) -> None:
     """Plug a volume in; ``keys`` is the folder, as QEMU sees it, that holds its pre-shared key."""
     device_id = devices.volume_device(disk.volume_id)
-    if device_id in await _peripherals(qmp):
-        return
     slot = slots.take(device_id)
+    wanted, present = devices.volume_block_devices(disk, bus, slot), await _peripherals(qmp)
+    plugged = device_id in present
+    if wanted[-1]["id"] in present:
+        return
     try:
         await _remove_nodes(qmp, disk.volume_id)
         await qmp.execute("object-add", devices.tls_credentials(disk, keys))
         await qmp.execute("blockdev-add", devices.nbd_connection(disk))
         await qmp.execute("blockdev-add", devices.volume_layer(disk))
-        await qmp.execute("device_add", devices.volume_block_device(disk, slot))
+        for options in wanted:
+            if options["id"] not in present:
+                await qmp.execute("device_add", options)
+                plugged = True
     except BaseException:
         await _remove_nodes(qmp, disk.volume_id)
-        slots.release(device_id)
+        if not plugged:
+            slots.release(device_id)
         raise
 
 

@@ -8,13 +8,13 @@ import contextlib
 import functools
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tane.agent.compute.drivers.qemu import disks, hotplug, memory
+from tane.agent.compute.drivers.qemu import disks, hardware, hotplug, memory
 from tane.agent.compute.drivers.qemu.command import (
     CONSOLE_BYTES,
     INSIDE,
@@ -82,6 +82,14 @@ class Machine:
             raise NotOnHost(f"guest {self.folder.path.name} is not on this host")
         return self._record
 
+    def image_digests(self) -> Iterator[str]:
+        """Of the images its root disk stands on and it boots from."""
+        guest = self.record.guest
+        if guest.root:
+            yield guest.root.image.digest
+        if guest.kernel:
+            yield from (image.digest for image in (guest.kernel.kernel, guest.kernel.ramdisk) if image is not None)
+
     # ------------------------------------------------------------------------------------------- life and death
 
     async def create(self, guest: Guest, base: Path | None) -> None:
@@ -119,6 +127,7 @@ class Machine:
         if files.base is not None:
             await disks.grow_root(guest, self.folder, files.base)
         await disks.write_config_drive(guest, self.folder)
+        await asyncio.to_thread(hardware.make_firmware, guest, self.folder)
         slots, ports = assign_slots(guest, self._settings)
         base = str(files.base or "")
         kept = _remembered(guest)
@@ -300,7 +309,7 @@ class Machine:
         if self.running():
             with host_errors(f"port {nic.port_id} cannot be attached"):
                 open_tap = None if self._settings.user_network else functools.partial(self._open_tap, nic)
-                await hotplug.attach_nic(await self.qmp(), self._slots(), nic, open_tap)
+                await hotplug.attach_nic(await self.qmp(), self._slots(), nic, guest.hardware.vif_model, open_tap)
         nics = (*(other for other in guest.nics if other.port_id != nic.port_id), nic)
         self._change(msgspec.structs.replace(guest, nics=nics))
 
@@ -317,7 +326,8 @@ class Machine:
             with host_errors(f"volume {disk.volume_id} cannot be attached"):
                 self.write_keys(disk)
                 keys = INSIDE.key_folder(disk.volume_id)
-                await hotplug.attach_volume(await self.qmp(), self._slots(), disk, keys)
+                bus = guest.hardware.disk_bus
+                await hotplug.attach_volume(await self.qmp(), self._slots(), disk, bus, keys)
         volumes = (*(other for other in guest.volumes if other.volume_id != disk.volume_id), disk)
         self._change(msgspec.structs.replace(guest, volumes=volumes))
 
