@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from tane.agent.documents import FixedIp, NetworkState, Router
@@ -29,6 +30,7 @@ from tests.host.network.network_lab import (
     host_of,
     inside,
     new_id,
+    on_host,
     pings,
     run,
 )
@@ -256,3 +258,36 @@ def test_names_are_told_inside_the_network_only(tmp_path: Path) -> None:
             assert "REFUSED" in inside(cloud.guests[0].namespace, *outside, check=False), "it asks nobody else"
 
     asyncio.run(main())
+
+
+def test_from_outside_only_floating_ips_are_reached_behind_a_router_that_translates(tmp_path: Path) -> None:
+    """Whoever is in the external network may set a route to any router's tenants."""
+
+    async def body(host: Host) -> None:
+        net, external = Net(1001), External()
+        port = host.port(net, "10.0.0.11", "open")
+        guest = host.plug(port, gateway="10.0.0.1")
+        router = Router(
+            id=new_id(),
+            interfaces=(net.leg(),),
+            gateway=external.gateway(10),
+            floating_ips=(floating(port, "203.0.113.51"),),
+        )
+        state = NetworkState(
+            revision=1,
+            networks=(net.document(), external.document()),
+            ports=(port,),
+            routers=(router,),
+            security_groups=(OPEN,),
+            external=(external.leg(),),
+        )
+        await host.apply(state)
+        run("ip", "-n", host.outside, "route", "add", "10.0.0.0/24", "via", "203.0.113.10")
+        assert eventually(lambda: pings(host.outside, "203.0.113.51"))
+        assert guest.reaches(EXTERNAL_GATEWAY)
+        assert not pings(host.outside, "10.0.0.11")
+        bare = msgspec.structs.replace(router, gateway=external.gateway(10, enable_snat=False))
+        await host.apply(msgspec.structs.replace(state, revision=2, routers=(bare,)))
+        assert eventually(lambda: pings(host.outside, "10.0.0.11")), "an ordinary router does not translate"
+
+    on_host(NetworkSettings(state_dir=tmp_path, cloud_id=uuid4().hex[:6], host_link=False), body)
