@@ -10,6 +10,7 @@ import pytest
 
 from tane.agent.errors import HostError
 from tane.services.compute import interface
+from tane.services.compute.domain import metadata
 from tane.services.compute.reconcilers.power import RECONCILER
 from tests.api.compute_support import LATEST, Project, V, at, make_image, project, queries
 from tests.support import HOST_ID, ApiCloud
@@ -378,6 +379,14 @@ def test_a_guest_learns_its_name_addresses_keys_and_user_data(garden: Project) -
     assert '"role":"web"' in ask("/openstack/latest/meta_data.json")[1]
     assert '"links"' in ask("/openstack/latest/network_data.json")[1]
     assert ask("/latest/meta-data/nothing")[0] == 404
+    assert ask("/")[1].split("\n")[-2:] == ["2009-04-04", "latest"]
+    assert ask("/openstack/")[1].split("\n") == [*metadata.OPENSTACK_VERSIONS, "latest"]
+    assert ask("/openstack/latest/vendor_data2.json") == (200, '{"static":{}}')
+    assert ask("/openstack/2016-06-30/vendor_data2.json")[0] == 404, "an old version is as it was"
+    old, new = (ask(f"/openstack/{version}/meta_data.json")[1] for version in ("2012-08-10", "latest"))
+    assert '"devices"' in new and '"devices"' not in old
+    assert "public-keys" not in ask("/1.0/meta-data/")[1]
+    assert ask("/latest/meta-data/ami-manifest-path")[0] == 200
     status, _, _ = garden.cloud.wait(interface.metadata(garden.cloud.core, "no-port", "/", {}))
     assert status == 404
 

@@ -45,6 +45,34 @@ OPENSTACK_VERSIONS = (
     "2020-10-14",
 )
 DOMAIN = "novalocal"
+FILES_SINCE = {
+    "password": "2013-04-04",
+    "vendor_data.json": "2013-10-17",
+    "network_data.json": "2015-10-15",
+    "vendor_data2.json": "2016-10-06",
+}
+KEYS_SINCE = {
+    "random_seed": "2013-04-04",
+    "project_id": "2015-10-15",
+    "devices": "2016-06-30",
+    "dedicated_cpus": "2020-10-14",
+}
+"""Of the OpenStack tree's ``meta_data.json``; what stands in neither table is in every version."""
+EC2_KEYS_SINCE = {
+    "public-keys": "2007-01-19",
+    "reservation-id": "2007-01-19",
+    "security-groups": "2007-01-19",
+    "public-hostname": "2007-01-19",
+    "public-ipv4": "2007-01-19",
+    "local-hostname": "2007-01-19",
+    "local-ipv4": "2007-01-19",
+    "instance-type": "2007-08-29",
+    "block-device-mapping": "2007-12-15",
+    "kernel-id": "2008-02-01",
+    "ramdisk-id": "2008-02-01",
+    "placement": "2008-02-01",
+    "instance-action": "2008-09-01",
+}
 
 Tree = dict[str, "Tree | bytes"]
 """A folder: names → contents or folders. A name ``0=key`` lists so and is looked up as ``0``."""
@@ -102,6 +130,9 @@ def lookup(root: Tree, path: str) -> tuple[int, str, bytes]:
             return 404, "text/plain", b"Not Found\n"
         node = node[named]
     if isinstance(node, dict):
+        if path.split("?")[0].strip("/") in ("", "openstack"):
+            # The versions, and of the other tree not a word, as Nova has it.
+            return 200, "text/plain", "\n".join(name for name in node if name != "openstack").encode()
         names = [f"{name}/" if isinstance(child, dict) and "=" not in name else name for name, child in node.items()]
         return 200, "text/plain", "\n".join(names).encode()
     return 200, "application/json" if path.rstrip("/").endswith(".json") else "text/plain", node
@@ -110,26 +141,25 @@ def lookup(root: Tree, path: str) -> tuple[int, str, bytes]:
 def tree(found: Facts) -> Tree:
     """Every path a guest may ask for."""
     ec2 = _ec2(found)
-    openstack = _openstack(found)
     return {
-        **dict.fromkeys(EC2_VERSIONS, ec2),
+        **{version: _ec2_of(version, ec2) for version in EC2_VERSIONS},
         "latest": ec2,
-        "openstack": {**dict.fromkeys(OPENSTACK_VERSIONS, openstack), "latest": openstack},
+        "openstack": _openstack_versions(found),
     }
 
 
 def config_drive(tx: Tx, row: Row[Any]) -> dict[str, bytes]:
     """Path on the drive → content. The password is told here and nowhere else, as upstream does."""
     found = facts(tx, row)
-    openstack = _openstack(found, admin_pass=row.admin_pass)
     files = {
         f"openstack/{version}/{name}": content
-        for version in (*OPENSTACK_VERSIONS, "latest")
-        for name, content in openstack.items()
+        for version, folder in _openstack_versions(found, admin_pass=row.admin_pass).items()
+        if isinstance(folder, dict)
+        for name, content in folder.items()
         if isinstance(content, bytes) and name != "password"
     }
     user_data = _user_data(row)
-    meta = {name: content.decode() for name, content in _flat(_ec2_meta(found)).items()}
+    meta = _plain(_ec2_meta(found))
     for version in ("2009-04-04", "latest"):
         files[f"ec2/{version}/meta-data.json"] = msgspec.json.encode(meta)
         if user_data is not None:
@@ -137,12 +167,11 @@ def config_drive(tx: Tx, row: Row[Any]) -> dict[str, bytes]:
     return files
 
 
-def _flat(node: Tree, prefix: str = "") -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for name, child in node.items():
-        path = f"{prefix}{name.split('=')[0]}"
-        found.update(_flat(child, f"{path}/") if isinstance(child, dict) else {path: child})
-    return found
+def _plain(node: Tree) -> dict[str, Any]:
+    """For JSON."""
+    return {
+        name.split("=")[0]: _plain(child) if isinstance(child, dict) else child.decode() for name, child in node.items()
+    }
 
 
 def _user_data(row: Row[Any]) -> bytes | None:
@@ -161,6 +190,13 @@ def _ec2(found: Facts) -> Tree:
     return {"meta-data": _ec2_meta(found), **({"user-data": user_data} if user_data is not None else {})}
 
 
+def _ec2_of(version: str, whole: Tree) -> Tree:
+    meta = whole["meta-data"]
+    assert isinstance(meta, dict)
+    known: Tree = {name: node for name, node in meta.items() if EC2_KEYS_SINCE.get(name, "") <= version}
+    return {**whole, "meta-data": known}
+
+
 def _ec2_meta(found: Facts) -> Tree:
     row = found.server
     fixed = [info for info in found.addresses if info.type == "fixed" and info.version == 4]
@@ -176,6 +212,8 @@ def _ec2_meta(found: Facts) -> Tree:
     meta: Tree = {
         "ami-id": _ec2_id("ami", zlib.crc32((row.image_id or "").encode())),
         "ami-launch-index": str(row.launch_index).encode(),
+        # Nova's own word: there are no manifests.
+        "ami-manifest-path": b"FIXME",
         "block-device-mapping": devices,
         "hostname": hostname.encode(),
         "instance-action": b"none",
@@ -189,6 +227,9 @@ def _ec2_meta(found: Facts) -> Tree:
         "reservation-id": row.reservation_id.encode(),
         "security-groups": "\n".join(found.security_groups).encode(),
     }
+    for name, kind, image_id in (("kernel-id", "aki", "kernel_id"), ("ramdisk-id", "ari", "ramdisk_id")):
+        if image_id in row.image_properties:
+            meta[name] = _ec2_id(kind, zlib.crc32(row.image_properties[image_id].encode()))
     if row.public_key:
         meta["public-keys"] = {f"0={row.key_name}": {"openssh-key": row.public_key.encode()}}
     return meta
@@ -201,7 +242,20 @@ def _ec2_id(kind: str, number: int) -> bytes:
 # -------------------------------------------------------------------------------------------------- OpenStack tree
 
 
-def _openstack(found: Facts, *, admin_pass: str | None = None) -> Tree:
+def _openstack_versions(found: Facts, *, admin_pass: str | None = None) -> Tree:
+    meta, files = _openstack(found, admin_pass)
+
+    def of(version: str) -> Tree:
+        known = {name: value for name, value in meta.items() if KEYS_SINCE.get(name, "") <= version}
+        rest = {name: content for name, content in files.items() if FILES_SINCE.get(name, "") <= version}
+        return {"meta_data.json": msgspec.json.encode(known), **rest}
+
+    versions: Tree = {version: of(version) for version in OPENSTACK_VERSIONS}
+    return {**versions, "latest": versions[OPENSTACK_VERSIONS[-1]]}
+
+
+def _openstack(found: Facts, admin_pass: str | None) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """``meta_data.json``, and the other files, of the newest version."""
     row = found.server
     meta: dict[str, Any] = {
         "uuid": row.id,
@@ -221,16 +275,20 @@ def _openstack(found: Facts, *, admin_pass: str | None = None) -> Tree:
         meta["public_keys"] = {row.key_name: row.public_key}
         meta["keys"] = [{"name": row.key_name, "type": "ssh", "data": row.public_key}]
     meta["devices"] = [
-        {"type": "disk", "bus": "virtio", "serial": device.volume_id, "path": device.device, "tags": [device.tag]}
+        {"type": "disk", "bus": _bus(row), "serial": device.volume_id, "path": device.device, "tags": [device.tag]}
         for device in found.devices
         if device.tag
     ]
-    files: Tree = {"meta_data.json": msgspec.json.encode(meta)}
+    files: dict[str, bytes] = {}
     user_data = _user_data(row)
     if user_data is not None:
         files["user_data"] = user_data
     files["password"] = b""
     files["vendor_data.json"] = b"{}"
     files["network_data.json"] = msgspec.json.encode(found.network)
-    files["vendor_data2.json"] = b"{}"
-    return files
+    files["vendor_data2.json"] = b'{"static":{}}'
+    return meta, files
+
+
+def _bus(row: Row[Any]) -> str:
+    return "virtio" if row.root_device_name.startswith("/dev/vd") else "scsi"
