@@ -320,7 +320,7 @@ def test_without_a_pool_a_volume_ends_in_error_with_the_reason(new_core: Callabl
         with core.db.read() as tx:
             return str(interface.volume_info(tx, MIA, volume_id).fault)
 
-    assert asyncio.run(story()).startswith("No valid host was found.")
+    assert asyncio.run(story()).startswith("No valid backend was found.")
 
 
 def test_what_a_pool_cannot_do_is_told_as_the_fault(new_core: Callable[[], Core]) -> None:

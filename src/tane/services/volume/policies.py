@@ -19,6 +19,8 @@ READERS = (
     "volume_extension:types_extra_specs:show",
     "volume_extension:quotas:show",
     "limits_extension:used_limits",
+    "message:get",
+    "message:get_all",
     "volume:not_done:get",
 )
 MEMBERS = (
@@ -50,6 +52,7 @@ MEMBERS = (
     "volume_extension:volume_image_metadata:show",
     "volume_extension:volume_image_metadata:set",
     "volume_extension:volume_image_metadata:remove",
+    "message:delete",
     "volume:not_done:change",
 )
 ADMINS = (
@@ -77,6 +80,7 @@ ADMINS = (
     "volume_extension:services:index",
     "volume_extension:services:update",
     "scheduler_extension:scheduler_stats:get_pools",
+    "volume_extension:capabilities",
 )
 
 RULES = scoped(
@@ -87,6 +91,7 @@ RULES = scoped(
         *(Rule(name, ADMIN) for name in ADMINS),
         Rule("volume:availability_zone_list", ANYONE),
         Rule("volume:extensions", ANYONE),
+        Rule("volume:resource_filters", ANYONE),
     ),
 )
 """Upstream has no ``scope_types`` here but a project in every path, which tokens of another scope cannot have.

@@ -9,7 +9,17 @@ from typing import Any
 import msgspec
 
 from tane.services.volume import schemas
-from tane.services.volume.api import actions, attachments, infrastructure, metadata, quotas, snapshots, types, volumes
+from tane.services.volume.api import (
+    actions,
+    attachments,
+    infrastructure,
+    messages,
+    metadata,
+    quotas,
+    snapshots,
+    types,
+    volumes,
+)
 from tane.web.errors import BadRequest
 from tane.web.request import Request
 from tane.web.routes import Handler, Route
@@ -77,11 +87,12 @@ def _metadata(path: str, calls: metadata.Metadata, kind: str, suffix: str) -> tu
     )
 
 
-def _not_done(path: str, what: str, kind: str) -> tuple[Route, ...]:
+def _not_done(path: str, what: str, kind: str, resource: str | None = None) -> tuple[Route, ...]:
     """Lists of what cannot be made are empty; making it is answered with 501."""
+    empty = infrastructure.empty_list(kind, resource)
     return (
-        in_project("GET", path, infrastructure.empty_list(kind), GET),
-        in_project("GET", f"{path}/detail", infrastructure.empty_list(kind), GET),
+        in_project("GET", path, empty, GET),
+        in_project("GET", f"{path}/detail", empty, GET),
         in_project("POST", path, infrastructure.not_done(what), CHANGE, schemas.NotDone),
     )
 
@@ -202,17 +213,21 @@ ROUTES = (
     in_project(
         "GET",
         "/scheduler-stats/get_pools",
-        infrastructure.pools,
+        infrastructure.list_pools,
         "scheduler_extension:scheduler_stats:get_pools",
     ),
+    in_project("GET", "/resource_filters", infrastructure.resource_filters, "volume:resource_filters", since="3.33"),
+    in_project("GET", "/capabilities/{host}", infrastructure.capabilities, "volume_extension:capabilities"),
     in_project("GET", "/os-availability-zone", infrastructure.zones, "volume:availability_zone_list"),
     in_project("GET", "/extensions", infrastructure.extensions, "volume:extensions"),
-    *_not_done("/backups", "Backing volumes up", "backups"),
+    *_not_done("/backups", "Backing volumes up", "backups", "backup"),
     *_not_done("/volume-transfers", "Transferring volumes", "transfers"),
     *_not_done("/os-volume-transfer", "Transferring volumes", "transfers"),
-    *_not_done("/groups", "Grouping volumes", "groups"),
+    *_not_done("/groups", "Grouping volumes", "groups", "group"),
     *_not_done("/group_types", "Grouping volumes", "group_types"),
-    *_not_done("/group_snapshots", "Grouping volumes", "group_snapshots"),
+    *_not_done("/group_snapshots", "Grouping volumes", "group_snapshots", "group_snapshot"),
     *_not_done("/qos-specs", "Quality-of-service specs", "qos_specs"),
-    in_project("GET", "/messages", infrastructure.empty_list("messages"), GET, since="3.3"),
+    in_project("GET", "/messages", messages.index, "message:get_all", since="3.3"),
+    in_project("GET", "/messages/{message_id}", messages.show, "message:get", since="3.3"),
+    in_project("DELETE", "/messages/{message_id}", messages.delete, "message:delete", since="3.3"),
 )

@@ -100,3 +100,33 @@ volume_attachment = Table(
     updated_at(),
 )
 """``status`` is the API's attach status: reserved, attaching, attached, detaching."""
+
+volume_message = Table(
+    "volume_message",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("request_id", String(64)),
+    Column("resource_type", String(32), nullable=False),
+    Column("resource_uuid", String(36), nullable=False),
+    Column("event_id", String(64), nullable=False),
+    Column("user_message", String(255), nullable=False),
+    Column("message_level", String(16), nullable=False),
+    Column("expires_at", DateTime, nullable=False, index=True),
+    created_at(),
+)
+"""What went wrong after the answer was sent, for the project's members to read."""
+
+volume_type_encryption = Table(
+    "volume_type_encryption",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("volume_type_id", String(36), ForeignKey("volume_type.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("provider", String(255), nullable=False),
+    Column("control_location", String(36), nullable=False),
+    Column("cipher", String(255)),
+    Column("key_size", Integer),
+    created_at(),
+    updated_at(),
+)
+"""What an administrator has written down of the encryption of a type."""

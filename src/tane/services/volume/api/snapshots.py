@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tane.services.volume.api import query
+from tane.services.volume.api import filters, query
+from tane.services.volume.api.filters import Filters
 from tane.services.volume.api.volumes import changes
 from tane.services.volume.domain import snapshots
 from tane.services.volume.domain.snapshots import NewSnapshot
+from tane.services.volume.store import conditions
 from tane.services.volume.tables import volume_snapshot
 from tane.web.codec import iso_micro
 from tane.web.request import Request
@@ -15,13 +17,29 @@ from tane.web.versions import trim
 
 SORT_KEYS = ("id", "name", "status", "volume_id", "size", "created_at", "updated_at")
 SINCE = {"user_id": "3.41", "group_snapshot_id": "3.14"}
-FILTERS = {
-    "name": volume_snapshot.c.name,
-    "display_name": volume_snapshot.c.name,
-    "status": volume_snapshot.c.status,
-    "volume_id": volume_snapshot.c.volume_id,
-    "id": volume_snapshot.c.id,
-}
+FILTERS = Filters(
+    "snapshot",
+    {
+        "name": filters.equal(volume_snapshot.c.name),
+        "name~": filters.like(volume_snapshot.c.name),
+        "display_name": filters.equal(volume_snapshot.c.name),
+        "display_description": filters.equal(volume_snapshot.c.description),
+        "description~": filters.like(volume_snapshot.c.description),
+        "status": filters.equal(volume_snapshot.c.status),
+        "volume_id": filters.equal(volume_snapshot.c.volume_id),
+        "metadata": filters.pairs("metadata", volume_snapshot.c.meta),
+        "availability_zone": lambda request, value: [conditions.of_zone(value)],
+        "id": filters.equal(volume_snapshot.c.id),
+        "project_id": filters.equal(volume_snapshot.c.project_id),
+        "user_id": filters.equal(volume_snapshot.c.user_id),
+        "volume_type_id": filters.equal(volume_snapshot.c.volume_type_id),
+        "volume_size": filters.number(volume_snapshot.c.size),
+        "created_at": filters.times(volume_snapshot.c.created_at),
+        "updated_at": filters.times(volume_snapshot.c.updated_at),
+    },
+    before=("name", "status", "volume_id", "metadata"),
+    since={"metadata": (3, 22), "created_at": (3, 60), "updated_at": (3, 60)},
+)
 
 
 def view(request: Request, row: Any, *, full: bool = True) -> dict[str, Any]:
@@ -48,15 +66,9 @@ def view(request: Request, row: Any, *, full: bool = True) -> dict[str, Any]:
 
 def _list(request: Request, path: str, *, full: bool) -> Any:
     wanted = query.page_of(request, SORT_KEYS)
-    conditions = (
-        query.owner_conditions(request, volume_snapshot)
-        + query.equal(request, FILTERS)
-        + query.times(request, volume_snapshot)
-    )
-    if request.version >= (3, 22):
-        conditions += query.metadata_filter(request, volume_snapshot.c.meta)
+    wanted_rows = query.owner_conditions(request, volume_snapshot) + filters.of(request, FILTERS)
     counted = query.wants_count(request)
-    found, count = snapshots.index(request.core, request.ctx, conditions, wanted, counted=counted)
+    found, count = snapshots.index(request.core, request.ctx, wanted_rows, wanted, counted=counted)
     views = [view(request, row, full=full) for row in found]
     place = f"/v3/{request.path['project_id']}/{path}"
     return query.answer(request, place, "snapshots", views, query.full(wanted, found), count)

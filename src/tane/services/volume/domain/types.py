@@ -58,16 +58,19 @@ def chosen(tx: Tx, ctx: Context, name_or_id: str | None) -> Row[Any]:
     return visible(tx, ctx, named.id if named is not None else name_or_id)
 
 
-def index(core: Core, ctx: Context, wanted: Page, is_public: bool | None, name: str | None) -> list[Row[Any]]:
-    """``is_public`` filters, for administrators, on that; None is no filter."""
+def named(tx: Tx, name_or_id: str) -> Row[Any] | None:
+    """A type by its name or its id, whoever asks."""
+    return types.by_name(tx, name_or_id) or types.get(tx, name_or_id)
+
+
+def index(core: Core, ctx: Context, wanted: Page, is_public: bool | None, filters: Sequence[Any]) -> list[Row[Any]]:
+    """``is_public`` filters, for administrators, on that; None is no filter. ``filters``: conditions besides."""
     ready(core)
-    conditions: list[Any] = []
+    conditions: list[Any] = list(filters)
     if not ctx.is_admin:
         conditions.append(types.usable_by(ctx.project_id))
     elif is_public is not None:
         conditions.append(volume_type.c.is_public == is_public)
-    if name is not None:
-        conditions.append(volume_type.c.name == name)
     with core.db.read() as tx:
         marker = visible(tx, ctx, wanted.marker) if wanted.marker else None
         return types.find(tx, conditions, wanted, marker)
