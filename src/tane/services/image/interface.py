@@ -120,6 +120,7 @@ def create_image(
     container_format: str,
     properties: Mapping[str, str],
     visibility: str = "private",
+    protected: bool = False,
     min_disk: int = 0,
     min_ram: int = 0,
 ) -> str:
@@ -133,10 +134,17 @@ def create_image(
         "disk_format": disk_format,
         "container_format": container_format,
         "visibility": visibility,
+        "protected": protected,
         "min_disk": min_disk,
         "min_ram": min_ram,
     }
     return str(images.insert(tx, core, ctx, values, properties).id)
+
+
+def heritable(properties: Mapping[str, str]) -> dict[str, str]:
+    """What of an image's properties a copy of it, or a volume made from it, passes on: not what the image service alone
+    may set."""
+    return {name: value for name, value in properties.items() if images.is_custom(name)}
 
 
 async def store_file(core: Core, image_id: str, path: Path) -> None:

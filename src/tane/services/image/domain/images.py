@@ -138,6 +138,12 @@ def refuse_reserved(name: str) -> None:
         raise Forbidden(f"Attribute '{name}' is reserved.")
 
 
+def is_custom(name: str) -> bool:
+    """Whether an image may have a property of this name that a client gave."""
+    shown = (*READ_ONLY, *RESERVED, *COLUMNS, "owner", "tags", "stores", "locations")
+    return bool(name) and not name.startswith("os_glance") and name not in shown
+
+
 def delete(core: Core, ctx: Context, image_id: str) -> None:
     """:raises Forbidden: protected, or another project's."""
     with core.db.write() as tx:

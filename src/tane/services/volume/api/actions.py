@@ -95,6 +95,7 @@ def upload_image(request: Request) -> dict[str, Any]:
         container_format=body.container_format or "bare",
         force=body.force,
         visibility=body.visibility or "private",
+        protected=bool(body.protected),
     )
     made = actions.upload_image(request.core, request.ctx, request.path["volume_id"], wanted)
     row = made["row"]
@@ -111,7 +112,7 @@ def upload_image(request: Request) -> dict[str, Any]:
         "image_name": wanted.name,
     }
     if request.version >= (3, 1):
-        view.update(visibility=wanted.visibility, protected=False)
+        view.update(visibility=wanted.visibility, protected=wanted.protected)
     return {"os-volume_upload_image": view}
 
 

@@ -184,7 +184,7 @@ def _from_image(tx: Tx, ctx: Context, image_id: str) -> Origin:
         raise invalid_input(f"Image {image_id} is not active.")
     needed = max(image.size or 0, image.virtual_size or 0)
     meta = {
-        **image.properties,
+        **images.heritable(image.properties),
         "image_id": image.id,
         "image_name": image.name,
         "checksum": image.checksum or "",
