@@ -229,5 +229,5 @@ ROUTES = (
     *_not_done("/qos-specs", "Quality-of-service specs", "qos_specs"),
     in_project("GET", "/messages", messages.index, "message:get_all", since="3.3"),
     in_project("GET", "/messages/{message_id}", messages.show, "message:get", since="3.3"),
-    in_project("DELETE", "/messages/{message_id}", messages.delete, "message:delete", since="3.3"),
+    in_project("DELETE", "/messages/{message_id}", messages.delete, "message:delete", status=204, since="3.3"),
 )
