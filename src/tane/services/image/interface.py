@@ -65,6 +65,13 @@ def visible_image(tx: Tx, ctx: Context, image_id: str) -> ImageInfo:
     return _info(tx, images.visible(tx, ctx, image_id))
 
 
+def images_named(tx: Tx, ctx: Context, name: str) -> list[ImageInfo]:
+    """The images of a name in the caller's list of images."""
+    viewer = store.Viewer(project_id=ctx.project_id, is_admin=ctx.is_admin)
+    found = store.find(tx, viewer, store.of_name(name), [("created_at", True), ("id", True)], None, 2)
+    return [_info(tx, row) for row in found]
+
+
 def image_by_id(tx: Tx, image_id: str) -> ImageInfo | None:
     """The image whoever owns it, or None: for operations."""
     row = store.get(tx, image_id)

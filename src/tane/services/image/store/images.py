@@ -123,6 +123,11 @@ def find(
     return tx.all(page(statement, columns, values, limit))
 
 
+def of_name(name: str) -> list[Any]:
+    """Conditions of the images that have a name and are not hidden, for :func:`find`."""
+    return [image.c.name == name, image.c.os_hidden.is_(False)]
+
+
 def seen_by(tx: Tx, viewer: Viewer, image_id: str) -> Row[Any] | None:
     """The image when ``viewer`` may see it at all, whatever its list asks for."""
     anything = Viewer(project_id=viewer.project_id, is_admin=viewer.is_admin, visibility="all", member_status="all")

@@ -193,6 +193,7 @@ def create(request: Request) -> dict[str, Any]:
         volume_type=body.volume_type,
         availability_zone=body.availability_zone,
         metadata=body.metadata or {},
+        by_mapping=request.version >= (3, 46),
     )
     return {"volume": view(request, volumes.create(request.core, request.ctx, new), full=False)}
 

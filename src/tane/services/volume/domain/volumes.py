@@ -25,14 +25,17 @@ from tane.services.volume.domain.common import (
 from tane.services.volume.store import attachments, snapshots, volumes
 from tane.services.volume.store.volumes import Page
 from tane.web.context import Context
-from tane.web.errors import BadRequest, NotFound, NotImplementedHere
+from tane.web.errors import BadRequest, Conflict, NotFound, NotImplementedHere
 
 DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing")
 GIB = 1 << 30
+IMAGE_TYPE = "cinder_img_volume_type"
+"""The property of an image that names the type of volumes made from it."""
 
 
 class NewVolume(msgspec.Struct, kw_only=True):
-    """What POST /volumes asks for; at most one of the three sources. ``size`` in GiB, None: the source's."""
+    """What POST /volumes asks for; at most one of the three sources. ``size`` in GiB, None: the source's. ``image_id``
+    may be the image's name."""
 
     size: int | None = None
     name: str = ""
@@ -44,6 +47,8 @@ class NewVolume(msgspec.Struct, kw_only=True):
     availability_zone: str | None = None
     metadata: dict[str, str] = {}
     bootable: bool | None = None
+    by_mapping: bool = True
+    """Whether an image that maps its root to a snapshot stands for that snapshot (from 3.46)."""
 
 
 class Origin(msgspec.Struct, kw_only=True):
@@ -93,8 +98,9 @@ def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
     """Row, quota and job of a new volume in the caller's transaction.
 
     :raises BadRequest: sizes or the source's state do not fit. :raises NotFound: snapshot, volume or type.
-    :raises OverLimit:
+    :raises OverLimit: :raises Conflict: several images have the name.
     """
+    new = _found(tx, ctx, new)
     origin = _origin(tx, ctx, new)
     size = new.size if new.size is not None else origin.size
     if size is None or size < 1:
@@ -142,9 +148,54 @@ def enqueue(tx: Tx, ctx: Context, operation: str, volume_id: str, **params: Any)
     )
 
 
-def _origin(tx: Tx, ctx: Context, new: NewVolume) -> Origin:
+def _found(tx: Tx, ctx: Context, new: NewVolume) -> NewVolume:
+    """With the id of an image that was told by its name; the image of a server that booted from volumes has no data of
+    its own and stands for the snapshot of that server's root.
+
+    :raises BadRequest: :raises NotFound: :raises Conflict:
+    """
     if sum(source is not None for source in (new.image_id, new.snapshot_id, new.source_volid)) > 1:
         raise invalid_input("only one of snapshot_id, source_volid and imageRef may be given")
+    if new.image_id is None:
+        return new
+    image = _image(tx, ctx, new.image_id)
+    root = boot_snapshot(image.properties) if new.by_mapping else None
+    if root is None:
+        return msgspec.structs.replace(new, image_id=image.id)
+    try:
+        snapshot_of(tx, ctx, root)
+    except NotFound:
+        raise NotFound(f"Nova specific image is found, but boot volume snapshot id:{root} not found.") from None
+    return msgspec.structs.replace(new, image_id=None, snapshot_id=root)
+
+
+def _image(tx: Tx, ctx: Context, ref: str) -> images.ImageInfo:
+    """The image of an id, which may stand at the end of a URL, or else of a name."""
+    try:
+        return images.visible_image(tx, ctx, ref.rsplit("/", 1)[-1])
+    except NotFound:
+        named = images.images_named(tx, ctx, ref)
+    if len(named) > 1:
+        raise Conflict(f"Multiple matches found for '{ref}', use an ID to be more specific.")
+    if not named:
+        raise BadRequest("Invalid image identifier or unable to access requested image.")
+    return named[0]
+
+
+def boot_snapshot(properties: Mapping[str, str]) -> str | None:
+    """The snapshot that the mapping of a server's image names for the root; None of any other image."""
+    try:
+        mapping = msgspec.json.decode(properties.get("block_device_mapping", "[]"), type=list[dict[str, Any]])
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    for device in mapping:
+        root = device.get("source_type") == "snapshot" and device.get("boot_index") == 0
+        if root and isinstance(device.get("snapshot_id"), str):
+            return str(device["snapshot_id"])
+    return None
+
+
+def _origin(tx: Tx, ctx: Context, new: NewVolume) -> Origin:
     if new.snapshot_id is not None:
         return _from_snapshot(tx, ctx, new.snapshot_id)
     if new.source_volid is not None:
@@ -153,7 +204,7 @@ def _origin(tx: Tx, ctx: Context, new: NewVolume) -> Origin:
             raise invalid_volume("Originating volume status must be one of 'available, in-use' values")
         return _inherited(row, row.size)
     if new.image_id is not None:
-        return _from_image(tx, ctx, new.image_id)
+        return _from_image(images.visible_image(tx, ctx, new.image_id))
     return Origin()
 
 
@@ -175,13 +226,9 @@ def _inherited(source: Row[Any], size: int) -> Origin:
     )
 
 
-def _from_image(tx: Tx, ctx: Context, image_id: str) -> Origin:
-    try:
-        image = images.visible_image(tx, ctx, image_id)
-    except NotFound:
-        raise BadRequest("Invalid image identifier or unable to access requested image.") from None
+def _from_image(image: images.ImageInfo) -> Origin:
     if image.status != "active" or image.ref is None:
-        raise invalid_input(f"Image {image_id} is not active.")
+        raise invalid_input(f"Image {image.id} is not active.")
     needed = max(image.size or 0, image.virtual_size or 0)
     meta = {
         **images.heritable(image.properties),
@@ -194,7 +241,8 @@ def _from_image(tx: Tx, ctx: Context, image_id: str) -> Origin:
         "min_ram": str(image.min_ram),
         "size": str(image.size),
     }
-    return Origin(least=max(-(-needed // GIB), image.min_disk, 1), bootable=True, image_meta=meta)
+    least = max(-(-needed // GIB), image.min_disk, 1)
+    return Origin(least=least, volume_type=image.properties.get(IMAGE_TYPE), bootable=True, image_meta=meta)
 
 
 def _check_size(new: NewVolume, origin: Origin, size: int) -> None:
