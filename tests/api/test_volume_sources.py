@@ -102,3 +102,22 @@ def test_an_image_names_the_type_of_volumes_made_from_it(cloud: ApiCloud, mia: V
     assert create(mia, size=1, imageRef=image_id, volume_type="silver")["volume_type"] == "silver"
     wrong = active_image(cloud, mia.caller, cinder_img_volume_type="lead")
     assert "lead" in create(mia, 404, size=1, imageRef=wrong)["itemNotFound"]["message"]
+
+
+@pytest.mark.parametrize("disk_format", ["raw", "qcow2", "vmdk", "vdi", "vhd", "vhdx"])
+def test_a_simulated_volume_is_uploaded_in_every_format(cloud: ApiCloud, mia: Volumes, disk_format: str) -> None:
+    made = mia.create(size=3)
+    form = {"image_name": "copy", "disk_format": disk_format}
+    found = mia.do(made["id"], "os-volume_upload_image", **form).json()["os-volume_upload_image"]
+    image = mia.caller.get(f"/image/v2/images/{found['image_id']}").json()
+    assert (image["status"], image["disk_format"]) == ("active", disk_format)
+    assert disk_format == "raw" or image["virtual_size"] == 3 << 30
+    assert mia.show(made["id"])["status"] == "available"
+    back = mia.create(size=3, imageRef=image["id"])
+    assert mia.show(back["id"])["status"] == "available"
+
+
+@pytest.mark.parametrize("disk_format", ["ploop", "iso", "ami", "x"])
+def test_a_format_no_volume_is_written_as_is_refused(mia: Volumes, disk_format: str) -> None:
+    made = mia.create()
+    mia.do(made["id"], "os-volume_upload_image", 400, image_name="copy", disk_format=disk_format)

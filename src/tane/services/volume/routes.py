@@ -111,7 +111,7 @@ ROUTES = (
     action(VOLUME, "os-extend", actions.extend, "volume:extend", schemas.ExtendAction),
     action(VOLUME, "os-reset_status", actions.reset_status, f"{ADMIN_DO}reset_status", schemas.ResetStatusAction),
     action(VOLUME, "os-force_delete", actions.force_delete, f"{ADMIN_DO}force_delete"),
-    action(VOLUME, "os-force_detach", actions.detach, f"{ADMIN_DO}force_detach", schemas.ForceDetachAction),
+    action(VOLUME, "os-force_detach", actions.force_detach, f"{ADMIN_DO}force_detach", schemas.ForceDetachAction),
     action(VOLUME, "os-set_bootable", actions.set_bootable, "volume:update", schemas.BootableAction, status=200),
     action(VOLUME, "os-update_readonly_flag", actions.set_read_only, "volume:update", schemas.ReadOnlyAction),
     action(VOLUME, "os-attach", actions.attach, f"{DO}attach", schemas.AttachAction),

@@ -66,6 +66,13 @@ def detach(request: Request) -> None:
     )
 
 
+def force_detach(request: Request) -> None:
+    asked = request.body.detach
+    attachments.force_detach(
+        request.core, request.ctx, request.path["volume_id"], asked.attachment_id if asked else None
+    )
+
+
 def reserve(request: Request) -> None:
     actions.reserve(request.core, request.ctx, request.path["volume_id"])
 

@@ -6,6 +6,7 @@ from tane.services.volume.operations import (
     delete_snapshot,
     delete_volume,
     extend_volume,
+    force_detach,
     upload_volume,
 )
 
@@ -15,5 +16,6 @@ OPERATIONS = (
     create_snapshot.OPERATION,
     delete_snapshot.OPERATION,
     extend_volume.OPERATION,
+    force_detach.OPERATION,
     upload_volume.OPERATION,
 )
