@@ -16,7 +16,7 @@ TABLES = 192 << 10
 
 
 def empty(disk_format: str, size: int, content: bytes) -> bytes | None:
-    """The file of a disk of ``size`` bytes, with ``content`` where it has a place for it; None of a format that none is known of."""
+    """The file of a disk of ``size`` bytes, with ``content`` where it has a place for it; None of an unknown format."""
     build = _FORMATS.get(disk_format)
     return None if build is None else build(size, content)
 
