@@ -361,7 +361,7 @@ def test_what_is_not_done_says_so(mia: Volumes) -> None:
 
 def test_versions_are_published_and_negotiated(cloud: ApiCloud, mia: Volumes) -> None:
     document = cloud.call("GET", "/volume").json()["versions"][0]
-    assert (document["id"], document["min_version"], document["version"]) == ("v3.0", "3.0", "3.60")
+    assert (document["id"], document["min_version"], document["version"]) == ("v3.0", "3.0", "3.71")
     assert cloud.call("GET", "/volume/v3/").json()["versions"][0]["status"] == "CURRENT"
     answer = mia.caller.get(f"{mia.url}/volumes", **at("3.45"))
     assert answer.headers["openstack-api-version"] == "volume 3.45"

@@ -182,6 +182,15 @@ async def upload(world: World) -> None:
     ]
 
 
+async def reimage(world: World) -> None:
+    world.volume_id = await world.existing(2)
+    volumes.reimage(world.core, MIA, world.volume_id, await world.image(), reserved_too=False)
+
+
+def not_written(world: World) -> None:
+    assert world.row().status == "error" and world.row().fault
+
+
 async def force_detach(world: World) -> None:
     world.volume_id = await world.existing()
     with world.core.db.write() as tx:
@@ -238,6 +247,7 @@ CASES: dict[str, tuple[str, Prepare, Check, Check]] = {
     "delete snapshot": ("volume.delete_snapshot", delete_snapshot, dropped, not_dropped),
     "extend": ("volume.extend_volume", extend, made, not_grown),
     "force detach": ("volume.force_detach", force_detach, taken_away, not_taken_away),
+    "reimage": ("volume.reimage_volume", reimage, made, not_written),
     "upload": ("volume.upload_volume", upload, uploaded, not_uploaded),
 }
 

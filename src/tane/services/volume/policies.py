@@ -53,6 +53,9 @@ MEMBERS = (
     "volume_extension:volume_image_metadata:set",
     "volume_extension:volume_image_metadata:remove",
     "message:delete",
+    "volume:reimage",
+    "volume:reimage_reserved",
+    "snapshot_extension:snapshot_actions:update_snapshot_status",
     "volume:not_done:change",
 )
 ADMINS = (
@@ -81,6 +84,17 @@ ADMINS = (
     "volume_extension:services:update",
     "scheduler_extension:scheduler_stats:get_pools",
     "volume_extension:capabilities",
+    "volume_extension:volume_type_encryption:get",
+    "volume_extension:volume_type_encryption:create",
+    "volume_extension:volume_type_encryption:update",
+    "volume_extension:volume_type_encryption:delete",
+    "volume_extension:default_get",
+    "volume_extension:default_get_all",
+    "volume_extension:default_set_or_update",
+    "volume_extension:default_unset",
+    "volume_extension:volume_unmanage",
+    "snapshot_extension:snapshot_unmanage",
+    "volume_extension:volume_admin_actions:extend_volume_completion",
 )
 
 RULES = scoped(

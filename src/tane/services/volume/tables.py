@@ -14,9 +14,19 @@ volume_type = Table(
     Column("description", String(255)),
     Column("is_public", Boolean, nullable=False),
     Column("extra_specs", JSON, nullable=False),
+    Column("encryption", JSON),
     created_at(),
     updated_at(),
 )
+"""``encryption``: what an administrator has written down of it, as the API shows it; NULL when there is none."""
+
+volume_default_type = Table(
+    "volume_default_type",
+    metadata,
+    Column("project_id", String(64), primary_key=True),
+    Column("volume_type_id", String(36), ForeignKey("volume_type.id"), nullable=False, index=True),
+)
+"""The type of new volumes of a project that names none, where it is not the cloud's."""
 
 volume_type_access = Table(
     "volume_type_access",
@@ -77,6 +87,7 @@ volume_snapshot = Table(
     Column("description", String(255)),
     Column("size", Integer, nullable=False),
     Column("status", String(32), nullable=False),
+    Column("progress", String(8)),
     Column("fault", Text),
     Column("meta", JSON, nullable=False),
     created_at(),
@@ -116,17 +127,3 @@ volume_message = Table(
     created_at(),
 )
 """What went wrong after the answer was sent, for the project's members to read."""
-
-volume_type_encryption = Table(
-    "volume_type_encryption",
-    metadata,
-    Column("id", String(36), primary_key=True),
-    Column("volume_type_id", String(36), ForeignKey("volume_type.id", ondelete="CASCADE"), nullable=False, unique=True),
-    Column("provider", String(255), nullable=False),
-    Column("control_location", String(36), nullable=False),
-    Column("cipher", String(255)),
-    Column("key_size", Integer),
-    created_at(),
-    updated_at(),
-)
-"""What an administrator has written down of the encryption of a type."""

@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("description", sa.String(length=255), nullable=True),
         sa.Column("is_public", sa.Boolean(), nullable=False),
         sa.Column("extra_specs", sa.JSON(), nullable=False),
+        sa.Column("encryption", sa.JSON(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_volume_type")),
@@ -79,6 +80,18 @@ def upgrade() -> None:
     op.create_index(op.f("ix_volume_host_id"), "volume", ["host_id"], unique=False)
     op.create_index(op.f("ix_volume_project_id"), "volume", ["project_id"], unique=False)
     op.create_table(
+        "volume_default_type",
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("volume_type_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["volume_type_id"], ["volume_type.id"], name=op.f("fk_volume_default_type_volume_type_id")
+        ),
+        sa.PrimaryKeyConstraint("project_id", name=op.f("pk_volume_default_type")),
+    )
+    op.create_index(
+        op.f("ix_volume_default_type_volume_type_id"), "volume_default_type", ["volume_type_id"], unique=False
+    )
+    op.create_table(
         "volume_type_access",
         sa.Column("volume_type_id", sa.String(length=36), nullable=False),
         sa.Column("project_id", sa.String(length=64), nullable=False),
@@ -89,25 +102,6 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("volume_type_id", "project_id", name=op.f("pk_volume_type_access")),
-    )
-    op.create_table(
-        "volume_type_encryption",
-        sa.Column("id", sa.String(length=36), nullable=False),
-        sa.Column("volume_type_id", sa.String(length=36), nullable=False),
-        sa.Column("provider", sa.String(length=255), nullable=False),
-        sa.Column("control_location", sa.String(length=36), nullable=False),
-        sa.Column("cipher", sa.String(length=255), nullable=True),
-        sa.Column("key_size", sa.Integer(), nullable=True),
-        sa.Column("created_at", sa.DateTime(), nullable=False),
-        sa.Column("updated_at", sa.DateTime(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["volume_type_id"],
-            ["volume_type.id"],
-            name=op.f("fk_volume_type_encryption_volume_type_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_volume_type_encryption")),
-        sa.UniqueConstraint("volume_type_id", name=op.f("uq_volume_type_encryption_volume_type_id")),
     )
     op.create_table(
         "volume_attachment",
@@ -142,6 +136,7 @@ def upgrade() -> None:
         sa.Column("description", sa.String(length=255), nullable=True),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(length=32), nullable=False),
+        sa.Column("progress", sa.String(length=8), nullable=True),
         sa.Column("fault", sa.Text(), nullable=True),
         sa.Column("meta", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
@@ -161,8 +156,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_volume_attachment_server_id"), table_name="volume_attachment")
     op.drop_index(op.f("ix_volume_attachment_project_id"), table_name="volume_attachment")
     op.drop_table("volume_attachment")
-    op.drop_table("volume_type_encryption")
     op.drop_table("volume_type_access")
+    op.drop_index(op.f("ix_volume_default_type_volume_type_id"), table_name="volume_default_type")
+    op.drop_table("volume_default_type")
     op.drop_index(op.f("ix_volume_project_id"), table_name="volume")
     op.drop_index(op.f("ix_volume_host_id"), table_name="volume")
     op.drop_table("volume")

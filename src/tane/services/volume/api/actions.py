@@ -6,7 +6,7 @@ from typing import Any
 
 from tane.services.volume.domain import actions, attachments, volumes
 from tane.web.codec import iso_micro
-from tane.web.errors import BadRequest, NotImplementedHere
+from tane.web.errors import BadRequest, Forbidden, NotImplementedHere
 from tane.web.request import Request
 
 
@@ -36,6 +36,29 @@ def set_bootable(request: Request) -> None:
 
 def set_read_only(request: Request) -> None:
     actions.set_read_only(request.core, request.ctx, request.path["volume_id"], request.body.value.readonly)
+
+
+def reimage(request: Request) -> None:
+    asked = request.body.reimage
+    if asked.reimage_reserved and not request.allows("volume:reimage_reserved"):
+        raise Forbidden("Policy doesn't allow volume:reimage_reserved to be performed.")
+    volumes.reimage(
+        request.core,
+        request.ctx,
+        request.path["volume_id"],
+        asked.image_id,
+        reserved_too=asked.reimage_reserved,
+    )
+
+
+def extend_completion(request: Request) -> None:
+    """A volume here grows by itself: none ever waits for compute to say that it has."""
+    row = volumes.show(request.core, request.ctx, request.path["volume_id"]).row
+    raise BadRequest(f"Invalid volume: Volume {row.id} does not wait for compute, its status is {row.status}.")
+
+
+def unmanage(request: Request) -> None:
+    volumes.unmanage(request.core, request.ctx, request.path["volume_id"])
 
 
 def force_delete(request: Request) -> None:

@@ -34,9 +34,10 @@ RESOURCES: dict[str, tuple[str, ...]] = {
         "size",
         "created_at",
         "updated_at",
+        "consumes_quota",
     ),
     "backup": ("name", "status", "volume_id"),
-    "snapshot": ("name", "name~", "status", "volume_id", "metadata", "availability_zone"),
+    "snapshot": ("name", "name~", "status", "volume_id", "metadata", "availability_zone", "consumes_quota"),
     "group": ("name",),
     "group_snapshot": ("name", "status", "group_id"),
     "attachment": ("volume_id", "status", "instance_id", "attach_status"),
@@ -124,6 +125,15 @@ def flag(name: str, column: Any) -> Condition:
         if value.lower() not in ("t", "true", "1", "f", "false", "0"):
             raise BadRequest(f"Invalid input received: {name}={value}")
         return [column == (value.lower() in ("t", "true", "1"))]
+
+    return condition
+
+
+def all_true(name: str) -> Condition:
+    """Of a boolean attribute that is true in every row. :raises BadRequest: the value is no boolean."""
+
+    def condition(request: Request, value: str) -> list[Any]:
+        return [] if request.flag(name) else [conditions.nothing()]
 
     return condition
 

@@ -16,7 +16,7 @@ from tane.web.errors import BadRequest, NotFound, NotImplementedHere
 from tane.web.request import Request, Response
 from tane.web.versions import Microversions
 
-VERSIONS = Microversions("volume", (3, 0), (3, 60))
+VERSIONS = Microversions("volume", (3, 0), (3, 71))
 EXTENSIONS = (
     ("os-extended-snapshot-attributes", "ExtendedSnapshotAttributes", "Extended snapshot attributes support."),
     ("os-quota-sets", "Quotas", "Quota management support."),

@@ -20,7 +20,15 @@ from tane.web.request import Request
 from tane.web.versions import trim
 
 SORT_KEYS = ("id", "name", "status", "size", "created_at", "updated_at", "availability_zone", "host_id", "bootable")
-SINCE = {"group_id": "3.13", "provider_id": "3.21", "service_uuid": "3.48", "shared_targets": "3.48"}
+SINCE = {
+    "group_id": "3.13",
+    "provider_id": "3.21",
+    "service_uuid": "3.48",
+    "shared_targets": "3.48",
+    "cluster_name": "3.61",
+    "volume_type_id": "3.63",
+    "consumes_quota": "3.65",
+}
 ATTACH_STATUSES = {"attached": True, "detached": False}
 
 
@@ -56,9 +64,16 @@ FILTERS = Filters(
         "volume_type_id": filters.equal(volume.c.volume_type_id),
         "host": lambda request, value: [conditions.of_host(value)],
         "attach_status": _attach_status,
+        "consumes_quota": filters.all_true("consumes_quota"),
     },
     before=("name", "status", "metadata", "availability_zone", "bootable", "group_id", "glance_metadata"),
-    since={"glance_metadata": (3, 4), "group_id": (3, 10), "created_at": (3, 60), "updated_at": (3, 60)},
+    since={
+        "glance_metadata": (3, 4),
+        "group_id": (3, 10),
+        "created_at": (3, 60),
+        "updated_at": (3, 60),
+        "consumes_quota": (3, 65),
+    },
 )
 
 
@@ -113,6 +128,8 @@ def view(request: Request, shown: Shown, *, full: bool = True) -> dict[str, Any]
     }
     if full:
         found["os-vol-tenant-attr:tenant_id"] = row.project_id
+        found["volume_type_id"] = row.volume_type_id
+        found["consumes_quota"] = True
         if row.image_meta:
             found["volume_image_metadata"] = row.image_meta
         if admin:
@@ -120,6 +137,7 @@ def view(request: Request, shown: Shown, *, full: bool = True) -> dict[str, Any]
             found["os-vol-mig-status-attr:migstat"] = None
             found["os-vol-mig-status-attr:name_id"] = None
             found["provider_id"] = None
+            found["cluster_name"] = None
     return trim(found, SINCE, request.version)
 
 

@@ -51,7 +51,7 @@ def chosen(tx: Tx, ctx: Context, name_or_id: str | None) -> Row[Any]:
     """The type a new volume gets. :raises NotFound:"""
     default = ensure_default(tx)
     if not name_or_id:
-        return default
+        return types.default_of(tx, ctx.project_id) or default
     named = types.by_name(tx, name_or_id)
     if named is None and types.get(tx, name_or_id) is None:
         raise NotFound(f"Volume type with name {name_or_id} could not be found.")
@@ -81,7 +81,7 @@ def show(core: Core, ctx: Context, type_id: str) -> Row[Any]:
     ready(core)
     with core.db.read() as tx:
         if type_id == "default":
-            row = types.by_name(tx, DEFAULT)
+            row = types.default_of(tx, ctx.project_id) or types.by_name(tx, DEFAULT)
             assert row is not None
             return row
         return visible(tx, ctx, type_id)
@@ -119,7 +119,7 @@ def delete(core: Core, type_id: str) -> None:
     """:raises BadRequest: volumes of the type are left. :raises Forbidden: it is the default."""
     with core.db.write() as tx:
         row = _get(tx, type_id)
-        if row.name == DEFAULT:
+        if row.name == DEFAULT or types.is_default(tx, type_id):
             raise Forbidden(f"The volume type {type_id} is a default volume type and cannot be deleted.")
         if volumes.of_type(tx, type_id):
             raise BadRequest(f"Volume Type {type_id} deletion is not allowed with volumes present with the type.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import structlog
 from sqlalchemy.engine import Row
 
 from tane import jobs
@@ -27,6 +28,7 @@ from tane.services.volume.store.volumes import Page
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound, NotImplementedHere
 
+log = structlog.get_logger()
 DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing")
 GIB = 1 << 30
 IMAGE_TYPE = "cinder_img_volume_type"
@@ -109,6 +111,8 @@ def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
     if new.availability_zone not in (None, "", ZONE):
         raise invalid_input(f"Availability zone '{new.availability_zone}' is invalid.")
     kind = types.chosen(tx, ctx, new.volume_type or origin.volume_type)
+    if kind.encryption:
+        raise NotImplementedHere(f"Encrypted volumes, as the type {kind.name} asks for, are not possible yet.")
     quotas.claim_volume(tx, ctx.project_id, kind.id, kind.name, size)
     volume_id = new_id()
     values = {
@@ -271,6 +275,49 @@ def update(core: Core, ctx: Context, volume_id: str, values: Mapping[str, Any]) 
             checked_metadata(values["meta"])
         volumes.change(tx, volume_id, **values)
         return complete(tx, [volume_of(tx, ctx, volume_id)])[0]
+
+
+def reimage(core: Core, ctx: Context, volume_id: str, image_id: str, *, reserved_too: bool) -> None:
+    """→ downloading: an image takes the place of what is in the volume.
+
+    :raises BadRequest: the status does not allow it, the volume has snapshots, or the image does not fit.
+    """
+    with core.db.write() as tx:
+        row = volume_of(tx, ctx, volume_id)
+        allowed = ("available", "error", "reserved") if reserved_too else ("available", "error")
+        if row.status not in allowed:
+            raise invalid_volume(
+                f"volume {volume_id} status must be {' or '.join(allowed)}, but current status is: {row.status}."
+            )
+        if row.host_id is None:
+            raise invalid_volume(f"volume {volume_id} is in no pool.")
+        taken = snapshots.of_volume(tx, volume_id)
+        if taken:
+            raise invalid_volume("a volume that has snapshots keeps its content.")
+        _refuse_while_copied(tx, row, taken)
+        new = NewVolume(size=row.size, image_id=image_id)
+        origin = _from_image(_image(tx, ctx, image_id))
+        _check_size(new, origin, row.size)
+        before = "reserved" if row.status == "reserved" else "available"
+        volumes.change(
+            tx, volume_id, status="downloading", previous_status=before, bootable=True, image_meta=origin.image_meta
+        )
+        enqueue(tx, ctx, "reimage_volume", volume_id, image_id=origin.image_meta["image_id"])
+
+
+def unmanage(core: Core, ctx: Context, volume_id: str) -> None:
+    """Forget a volume; its disk stays in the pool's folder, under the volume's id. :raises BadRequest: it is used."""
+    with core.db.write() as tx:
+        row = volume_of(tx, ctx, volume_id)
+        taken = snapshots.of_volume(tx, volume_id)
+        if row.status not in DELETABLE or attachments.of_volumes(tx, [volume_id]) or taken:
+            raise invalid_volume(
+                f"Volume status must be {' or '.join(DELETABLE)} and must not be migrating, attached, belong to a "
+                "group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer."
+            )
+        _refuse_while_copied(tx, row, taken)
+        volumes.remove(tx, volume_id)
+    log.info("volume unmanaged", volume_id=volume_id, host_id=row.host_id, by=ctx.user_id)
 
 
 def delete(core: Core, ctx: Context, volume_id: str, *, cascade: bool = False) -> None:

@@ -7,6 +7,7 @@ from tane.services.volume.operations import (
     delete_volume,
     extend_volume,
     force_detach,
+    reimage_volume,
     upload_volume,
 )
 
@@ -17,5 +18,6 @@ OPERATIONS = (
     delete_snapshot.OPERATION,
     extend_volume.OPERATION,
     force_detach.OPERATION,
+    reimage_volume.OPERATION,
     upload_volume.OPERATION,
 )
