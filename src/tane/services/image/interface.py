@@ -26,7 +26,7 @@ __all__ = [
     "delete_image",
     "fail_image",
     "image_by_id",
-    "image_of_project",
+    "image_of_disk",
     "remove_image",
     "scratch_path",
     "store_file",
@@ -78,11 +78,42 @@ def image_by_id(tx: Tx, image_id: str) -> ImageInfo | None:
     return None if row is None else _info(tx, row)
 
 
-def image_of_project(tx: Tx, project_id: str, image_id: str) -> ImageInfo | None:
-    """The image when a project may use it, as :func:`visible_image` for a caller, or None: for what properties name."""
-    viewer = store.Viewer(project_id=project_id, is_admin=False)
+def image_of_disk(tx: Tx, image_id: str, project_id: str | None = None) -> ImageInfo | None:
+    """The image that a disk on a host stands on: also one that was deactivated or deleted since, as the host keeps its
+    copy. With ``project_id`` only one that the project may, or might, use."""
+    viewer = store.Viewer(project_id=project_id or "", is_admin=project_id is None)
     row = store.seen_by(tx, viewer, image_id)
-    return None if row is None else _info(tx, row)
+    if row is not None:
+        info = _info(tx, row)
+        if row.status == "deactivated" and row.os_hash_value and row.verified:
+            info.ref = _ref(row)
+        return info
+    gone = store.former(tx, image_id)
+    if gone is None or not (project_id in (None, gone.project_id) or gone.visibility in ("public", "community")):
+        return None
+    return ImageInfo(
+        id=gone.id,
+        name="",
+        owner=gone.project_id,
+        status="deleted",
+        visibility=gone.visibility,
+        disk_format=gone.disk_format,
+        container_format=gone.container_format,
+        min_disk=gone.min_disk,
+        min_ram=gone.min_ram,
+        size=gone.size,
+        virtual_size=None,
+        checksum=None,
+        os_hash_value=gone.os_hash_value,
+        properties=gone.properties,
+        created_at=gone.created_at,
+        updated_at=gone.created_at,
+        ref=_ref(gone),
+    )
+
+
+def _ref(row: Row[Any]) -> ImageRef:
+    return ImageRef(id=row.id, digest=row.os_hash_value, disk_format=row.disk_format, size_bytes=row.size)
 
 
 def remove_image(core: Core, ctx: Context, image_id: str) -> None:
@@ -95,7 +126,7 @@ def _info(tx: Tx, row: Row[Any]) -> ImageInfo:
     ref = None
     # A host finds content by its hash: one that a client only announced may be that of another project's image.
     if row.status == "active" and row.os_hash_value and row.verified:
-        ref = ImageRef(id=row.id, digest=row.os_hash_value, disk_format=row.disk_format, size_bytes=row.size)
+        ref = _ref(row)
     return ImageInfo(
         id=row.id,
         name=row.name or "",

@@ -44,7 +44,7 @@ def parts(tx: Tx, server_id: str) -> Parts:
     properties = _image_properties(tx, row, devices)
     root = None
     if row.image_id is not None:
-        root = RootDisk(image=_content(image.image_by_id(tx, row.image_id), row.image_id), size_gb=row.flavor["disk"])
+        root = RootDisk(image=_content(image.image_of_disk(tx, row.image_id), row.image_id), size_gb=row.flavor["disk"])
     return Parts(
         server=row,
         devices=devices,
@@ -81,7 +81,7 @@ def disk(device: Row[Any], connection: VolumeConnection) -> VolumeDisk:
 
 def _image_properties(tx: Tx, row: Row[Any], devices: list[Row[Any]]) -> dict[str, str]:
     if row.image_id is not None:
-        info = image.image_by_id(tx, row.image_id)
+        info = image.image_of_disk(tx, row.image_id)
         return info.properties if info is not None else {}
     root = next((device for device in devices if device.boot_index == 0), None)
     return volume.volume_info(tx, None, root.volume_id).image_metadata if root is not None else {}
@@ -109,7 +109,7 @@ def _kernel(tx: Tx, row: Row[Any], properties: dict[str, str]) -> Kernel | None:
         return None
     ramdisk_id = properties.get("ramdisk_id")
     return Kernel(
-        kernel=_content(image.image_of_project(tx, row.project_id, kernel_id), kernel_id),
-        ramdisk=_content(image.image_of_project(tx, row.project_id, ramdisk_id), ramdisk_id) if ramdisk_id else None,
+        kernel=_content(image.image_of_disk(tx, kernel_id, row.project_id), kernel_id),
+        ramdisk=_content(image.image_of_disk(tx, ramdisk_id, row.project_id), ramdisk_id) if ramdisk_id else None,
         command_line=properties.get("os_command_line") or f"root={row.root_device_name} {CONSOLES}",
     )

@@ -101,7 +101,8 @@ def insert(tx: Tx, core: Core, ctx: Context, values: Mapping[str, Any], properti
     quotas.require(tx, core, owner, image_count_total=1)
     image_id = str(values.get("id") or uuid.uuid4()).lower()
     # A job of an image that was deleted would meet the new one.
-    if images.get(tx, image_id) is not None or jobs.pending(tx, f"image:{image_id}") is not None:
+    taken = images.get(tx, image_id) or images.former(tx, image_id) or jobs.pending(tx, f"image:{image_id}")
+    if taken is not None:
         raise Conflict(f"Image ID {image_id} already exists!")
     row = {
         "id": image_id,
