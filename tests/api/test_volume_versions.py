@@ -234,3 +234,46 @@ def test_who_works_on_a_snapshot_tells_its_progress(mia: Volumes, admin: Volumes
     assert "Provided snapshot status" in tell(400, status="deleting").json()["badRequest"]["message"]
     tell(202, status="available")
     assert progress() == "100%"
+
+
+def test_a_volume_changes_its_type_where_it_lies(mia: Volumes, admin: Volumes) -> None:
+    gold, project = make_type(admin, "gold"), mia.caller.project_id
+    rare = {"volume_type": {"name": "rare", "extra_specs": {"volume_backend_name": "ceph"}}}
+    admin.caller.post(f"{admin.url}/types", rare, 200)
+    made = mia.create()
+    mia.snapshot(made["id"])
+    for wrong, expect in (("file", 400), ("rare", 400), ("lead", 404)):
+        mia.do(made["id"], "os-retype", expect, new_type=wrong)
+    mia.do(made["id"], "os-retype", 400, new_type="gold", migration_policy="perhaps")
+    quota = f"{admin.url}/os-quota-sets/{project}"
+    admin.caller.put(quota, {"quota_set": {"volumes_gold": 0}}, 200)
+    mia.do(made["id"], "os-retype", 413, new_type="gold")
+    admin.caller.put(quota, {"quota_set": {"volumes_gold": -1}}, 200)
+    mia.do(made["id"], "os-retype", new_type=gold, migration_policy="never")
+    found = mia.show(made["id"])
+    assert (found["status"], found["volume_type"]) == ("available", "gold")
+    used = admin.caller.get(f"{quota}?usage=true").json()["quota_set"]
+    assert [used[f"{name}_gold"]["in_use"] for name in ("volumes", "snapshots", "gigabytes")] == [1, 1, 2]
+    assert [used[f"{name}_file"]["in_use"] for name in ("volumes", "snapshots", "gigabytes")] == [0, 0, 0]
+
+
+def test_hosts_tell_what_lies_on_them(cloud: ApiCloud, mia: Volumes, admin: Volumes) -> None:
+    mia.snapshot(mia.create(size=2)["id"])
+    admin.create(size=3)
+    listed = admin.caller.get(f"{admin.url}/os-hosts").json()["hosts"]
+    [pool] = [host for host in listed if host["host_name"] == "a-pool@file"]
+    assert (pool["service"], pool["service-status"], pool["service-state"]) == ("cinder-volume", "available", "enabled")
+    assert admin.caller.get(f"{admin.url}/os-hosts?zone=other").json() == {"hosts": []}
+    total, *projects = [
+        found["resource"] for found in admin.caller.get(f"{admin.url}/os-hosts/a-pool@file").json()["host"]
+    ]
+    assert total["project"] == "(total)"
+    assert [total[name] for name in ("volume_count", "total_volume_gb", "snapshot_count")] == ["2", "5", "1"]
+    shown = {found["project"]: found["total_volume_gb"] for found in projects}
+    assert shown == {mia.caller.project_id: "2", admin.caller.project_id: "3"}
+    admin.caller.get(f"{admin.url}/os-hosts/other@file", 404)
+    for path in ("os-hosts", "os-hosts/a-pool@file"):
+        mia.caller.get(f"{mia.url}/{path}", 403)
+    for verb in ("freeze", "thaw"):
+        admin.caller.put(f"{admin.url}/os-services/{verb}", {"host": "nowhere"}, 400)
+        admin.caller.put(f"{admin.url}/os-services/{verb}", {"host": "a-pool@file"}, 501)

@@ -355,7 +355,7 @@ def test_what_is_not_done_says_so(mia: Volumes) -> None:
         assert mia.caller.post(f"{mia.url}{path}", {"x": {}}).status_code == 501
     made = mia.create()
     mia.do(made["id"], "os-initialize_connection", 501, connector={})
-    mia.do(made["id"], "os-retype", 501, new_type="x")
+    mia.do(made["id"], "revert", 501, snapshot_id="x")
     mia.do(made["id"], "os-nonsense", 400)
 
 

@@ -14,6 +14,7 @@ from tane.services.volume.api import (
     attachments,
     default_types,
     encryption,
+    hosts,
     infrastructure,
     messages,
     metadata,
@@ -130,6 +131,7 @@ ROUTES = (
         f"{ADMIN_DO}extend_volume_completion",
         since="3.71",
     ),
+    action(VOLUME, "os-retype", actions.retype, "volume:retype", schemas.RetypeAction),
     action(VOLUME, "os-unmanage", actions.unmanage, "volume_extension:volume_unmanage"),
     action(VOLUME, "os-force_delete", actions.force_delete, f"{ADMIN_DO}force_delete"),
     action(VOLUME, "os-force_detach", actions.force_detach, f"{ADMIN_DO}force_detach", schemas.ForceDetachAction),
@@ -164,7 +166,6 @@ ROUTES = (
     *(
         action(VOLUME, name, infrastructure.not_done(what), CHANGE)
         for name, what in (
-            ("os-retype", "Changing the type of a volume"),
             ("os-migrate_volume", "Migrating a volume"),
             ("revert", "Setting a volume back to its snapshot"),
         )
@@ -263,6 +264,8 @@ ROUTES = (
         "scheduler_extension:scheduler_stats:get_pools",
     ),
     in_project("GET", "/resource_filters", infrastructure.resource_filters, "volume:resource_filters", since="3.33"),
+    in_project("GET", "/os-hosts", hosts.index, "volume_extension:hosts"),
+    in_project("GET", "/os-hosts/{host}", hosts.show, "volume_extension:hosts"),
     in_project("GET", "/capabilities/{host}", infrastructure.capabilities, "volume_extension:capabilities"),
     in_project("GET", "/os-availability-zone", infrastructure.zones, "volume:availability_zone_list"),
     in_project("GET", "/extensions", infrastructure.extensions, "volume:extensions"),

@@ -226,6 +226,15 @@ class ReimageAction(Body):
     reimage: Reimage = msgspec.field(name="os-reimage")
 
 
+class Retype(LooseBody):
+    new_type: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    migration_policy: Literal["never", "on-demand"] | None = None
+
+
+class RetypeAction(Body):
+    retype: Retype = msgspec.field(name="os-retype")
+
+
 class Bootable(LooseBody):
     bootable: bool
 

@@ -51,6 +51,10 @@ def reimage(request: Request) -> None:
     )
 
 
+def retype(request: Request) -> None:
+    volumes.retype(request.core, request.ctx, request.path["volume_id"], request.body.retype.new_type)
+
+
 def extend_completion(request: Request) -> None:
     """A volume here grows by itself: none ever waits for compute to say that it has."""
     row = volumes.show(request.core, request.ctx, request.path["volume_id"]).row

@@ -113,6 +113,8 @@ def _service(one: domain.Service) -> dict[str, Any]:
 def change_service(request: Request) -> dict[str, Any]:
     """``enable``, ``disable`` or ``disable-log-reason``: whether new volumes are made on a host."""
     verb = request.path["verb"]
+    if verb in ("freeze", "thaw"):
+        domain.freeze(request.core, codec.decode(ServiceChange, request.raw).host)
     if verb not in ("enable", "disable", "disable-log-reason"):
         raise NotFound(f"Unknown action: {verb}")
     body = codec.decode(ServiceChange, request.raw)

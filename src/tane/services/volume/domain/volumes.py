@@ -13,7 +13,7 @@ from tane import jobs
 from tane.core import Core
 from tane.db import Tx
 from tane.services.image import interface as images
-from tane.services.volume.domain import quotas, types
+from tane.services.volume.domain import pools, quotas, types
 from tane.services.volume.domain.common import (
     ZONE,
     checked_metadata,
@@ -303,6 +303,27 @@ def reimage(core: Core, ctx: Context, volume_id: str, image_id: str, *, reserved
             tx, volume_id, status="downloading", previous_status=before, bootable=True, image_meta=origin.image_meta
         )
         enqueue(tx, ctx, "reimage_volume", volume_id, image_id=origin.image_meta["image_id"])
+
+
+def retype(core: Core, ctx: Context, volume_id: str, name_or_id: str) -> None:
+    """Give a volume another type that its pool meets; nothing moves, as every pool has the same driver.
+
+    :raises NotFound: no such type. :raises BadRequest: the status, or the type, does not allow it. :raises OverLimit:
+    """
+    with core.db.write() as tx:
+        row = volume_of(tx, ctx, volume_id)
+        kind = types.chosen(tx, ctx, name_or_id)
+        if row.status not in ("available", "in-use"):
+            raise invalid_volume(f"Volume status must be available or in-use to retype, but it is {row.status}.")
+        if kind.id == row.volume_type_id:
+            raise invalid_input(f"New volume_type same as original: {name_or_id}.")
+        if kind.encryption:
+            raise NotImplementedHere(f"Encrypted volumes, as the type {kind.name} asks for, are not possible yet.")
+        if not pools.meets(kind.extra_specs):
+            raise invalid_input(f"No pool has what the volume type {kind.name} asks for.")
+        quotas.claim_type(tx, row.project_id, kind.id, kind.name, row.size)
+        volumes.change(tx, volume_id, volume_type_id=kind.id)
+        snapshots.set_type(tx, volume_id, kind.id)
 
 
 def unmanage(core: Core, ctx: Context, volume_id: str) -> None:
