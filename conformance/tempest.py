@@ -276,7 +276,7 @@ def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configpar
         "volume": {
             "catalog_type": "volumev3",
             "min_microversion": "3.0",
-            "max_microversion": "3.60",
+            "max_microversion": "3.71",
             "vendor_name": "Tane",
             "storage_protocol": "nbd",
         },

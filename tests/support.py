@@ -82,7 +82,11 @@ class ApiCloud:
         self.cloud = cloud
         self.core = cloud.core
         self._runner = runner
-        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app=cloud.app), base_url="http://cloud.test")
+        self._client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=cloud.app),
+            base_url="http://cloud.test",
+            headers={"Accept": "application/json"},
+        )
 
     def call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
         return self._runner.run(self._client.request(method, path, **kwargs))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.identity_support import V3, make
+from tests.api.identity_support import V3, make, system_admin
 from tests.support import ApiCloud, Caller
 
 FILTER = f"{V3}/OS-EP-FILTER"
@@ -173,3 +173,37 @@ def test_an_endpoint_has_its_own_policy_or_that_of_its_region_or_service(cloud: 
     admin.delete(f"{V3}/policies/{made[2]['id']}/OS-ENDPOINT-POLICY/{places[2]}")
     assert admin.get(of_endpoint).json()["policy"]["id"] == made[1]["id"]
     admin.put(f"{V3}/policies/{made[0]['id']}/OS-ENDPOINT-POLICY/endpoints/none", expect=404)
+
+
+def test_a_service_without_endpoints_is_in_the_catalogue(cloud: ApiCloud) -> None:
+    admin = cloud.admin
+    made = make(admin, "service", type="dns", name="designate")
+
+    def entry(caller: Caller) -> list[dict[str, Any]]:
+        found = caller.get(f"{V3}/auth/tokens", headers={"X-Subject-Token": caller.token}).json()["token"]["catalog"]
+        return [service for service in found if service["type"] == "dns"]
+
+    expected = {"id": made["id"], "type": "dns", "name": "designate", "endpoints": []}
+    assert entry(cloud.admin) == [expected]
+    endpoint = make(admin, "endpoint", service_id=made["id"], interface="public", url="http://x/$(project_id)s")
+    assert [found["id"] for found in entry(cloud.admin)[0]["endpoints"]] == [endpoint["id"]]
+    # Without a project its URL cannot be told; disabled, neither the endpoint nor the service is shown.
+    assert entry(system_admin(cloud)) == [expected]
+    admin.patch(f"{V3}/endpoints/{endpoint['id']}", {"endpoint": {"enabled": False}}, 200)
+    assert entry(cloud.admin) == [expected]
+    admin.patch(f"{V3}/services/{made['id']}", {"service": {"enabled": False}}, 200)
+    assert entry(cloud.admin) == []
+
+
+def test_what_a_registered_limit_names_is_not_deleted(cloud: ApiCloud) -> None:
+    admin = cloud.admin
+    service, region = make(admin, "service", type="dns", name="designate"), make(admin, "region", id="Far")
+    values = {"service_id": service["id"], "region_id": "Far", "resource_name": "zones", "default_limit": 1}
+    answer = admin.post(f"{V3}/registered_limits", {"registered_limits": [values]}, 201)
+    limit = answer.json()["registered_limits"][0]["id"]
+    for path in (f"services/{service['id']}", f"regions/{region['id']}"):
+        message = admin.delete(f"{V3}/{path}", 403).json()["error"]["message"]
+        assert f"because limit {limit} is registered for it" in message
+    admin.delete(f"{V3}/registered_limits/{limit}", 204)
+    for path in (f"services/{service['id']}", f"regions/{region['id']}"):
+        admin.delete(f"{V3}/{path}", 204)

@@ -245,7 +245,7 @@ def test_a_sweep_removes_what_crashes_left(cloud: ApiCloud, mia: Caller) -> None
     assert state(cloud) == ([second], []) and kept(cloud) == [cache.path_of(cloud.core, second)]
     cache.path_of(cloud.core, second).unlink()
     assert download(mia, second) == DATA * 2
-    assert content.sweep(cloud.core) == (0, 1)
+    assert content.sweep(cloud.core) == content.Swept(cached=1)
 
 
 def test_a_cloud_without_a_cache_says_so(cloud: ApiCloud, mia: Caller) -> None:

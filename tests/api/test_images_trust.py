@@ -173,7 +173,7 @@ def test_a_projects_kernel_is_not_anothers_to_name(cloud: ApiCloud) -> None:
     leo.post(f"{URL}/{kernels['shared']}/members", {"member": mia.project_id}, 200)
     for name, image_id in kernels.items():
         with cloud.core.db.read() as tx:
-            found = interface.image_of_project(tx, mia.project_id, image_id)
+            found = interface.image_of_disk(tx, image_id, mia.project_id)
         assert (found is not None) is (name != "private")
 
 

@@ -355,13 +355,13 @@ def test_what_is_not_done_says_so(mia: Volumes) -> None:
         assert mia.caller.post(f"{mia.url}{path}", {"x": {}}).status_code == 501
     made = mia.create()
     mia.do(made["id"], "os-initialize_connection", 501, connector={})
-    mia.do(made["id"], "os-retype", 501, new_type="x")
+    mia.do(made["id"], "revert", 501, snapshot_id="x")
     mia.do(made["id"], "os-nonsense", 400)
 
 
 def test_versions_are_published_and_negotiated(cloud: ApiCloud, mia: Volumes) -> None:
     document = cloud.call("GET", "/volume").json()["versions"][0]
-    assert (document["id"], document["min_version"], document["version"]) == ("v3.0", "3.0", "3.60")
+    assert (document["id"], document["min_version"], document["version"]) == ("v3.0", "3.0", "3.71")
     assert cloud.call("GET", "/volume/v3/").json()["versions"][0]["status"] == "CURRENT"
     answer = mia.caller.get(f"{mia.url}/volumes", **at("3.45"))
     assert answer.headers["openstack-api-version"] == "volume 3.45"

@@ -100,11 +100,12 @@ REASONS: dict[str, dict[str, tuple[str, ...]]] = {
                 "meta[]",
             ),
             *("extra_specs{}", "extra_specs[]", "disabled_reason", "image_name", "host_name", "connector{}"),
-            *("connector[]", "mountpoint", "key", "project"),
+            *("connector[]", "mountpoint", "key", "project", "provider", "cipher"),
         ),
         KEY_OF_ROW: (
             *(
                 "availability_zone",
+                "new_type",
                 "backup_id",
                 "consistencygroup_id",
                 "group_id",
@@ -115,7 +116,7 @@ REASONS: dict[str, dict[str, tuple[str, ...]]] = {
             *("source_volid", "volume_type", "host", "binary", "service", "cluster"),
         ),
         WORD: (
-            *("size", "multiattach", "mode", "status", "attach_status", "migration_status", "force"),
+            *("size", "multiattach", "mode", "status", "attach_status", "migration_status", "force", "progress"),
             *("quota_set{}", "quota_set[]", "quota_class_set{}", "quota_class_set[]"),
         ),
     },

@@ -38,6 +38,7 @@ def serve(
     from tane.agent.rights import choose
     from tane.cli import userns
     from tane.db import DatabaseUnavailable
+    from tane.db.migrate import OtherSchema
     from tane.server import run
     from tane.web import tls
 
@@ -61,3 +62,5 @@ def serve(
         uvloop.run(run(files.folder, config, choice, files.admin_password(), listener))
     except DatabaseUnavailable as error:
         sys.exit(f"tane: the cloud's database cannot be used: {error.orig}")
+    except OtherSchema as error:
+        sys.exit(f"tane: {error}")

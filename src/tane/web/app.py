@@ -17,7 +17,7 @@ import structlog
 
 from tane.core import Core
 from tane.db import DatabaseUnavailable, DoesNotFit
-from tane.web import codec
+from tane.web import codec, pages
 from tane.web.access import permits
 from tane.web.addresses import Addresses
 from tane.web.context import Context
@@ -236,34 +236,44 @@ class Endpoint:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
                 await self._answer(method, req, resp, path, request_id)
         except ApiError as error:
-            self._error(resp, error)
+            self._error(req, resp, error)
         except falcon.HTTPError as error:
             # Falcon's own reading of a header, such as a Content-Length that is no number.
-            self._error(resp, BadRequest(error.description or error.title or "Malformed request"))
+            self._error(req, resp, BadRequest(error.description or error.title or "Malformed request"))
         except DatabaseUnavailable as error:
             if any(words in str(error.orig) for words in TOO_COMPLEX):
-                self._error(resp, BadRequest("There are too many or too complex conditions in the request."))
+                self._error(req, resp, BadRequest("There are too many or too complex conditions in the request."))
                 return
             log.error("database unavailable", method=method, path=req.path, error=str(error.orig))
-            self._error(resp, Unavailable(f"The cloud's database cannot be used now ({error.orig}); try again later."))
+            self._error(
+                req, resp, Unavailable(f"The cloud's database cannot be used now ({error.orig}); try again later.")
+            )
         except DoesNotFit as error:
             log.error("a value does not fit its column", method=method, path=req.path, error=str(error.orig))
-            self._error(resp, BadRequest(f"A value of the request does not fit: {str(error.orig).splitlines()[0]}"))
+            self._error(
+                req, resp, BadRequest(f"A value of the request does not fit: {str(error.orig).splitlines()[0]}")
+            )
         except Exception:
             log.error(
                 "request failed", method=method, path=req.path, error=traceback.format_exc(), request_id=request_id
             )
             self._error(
+                req,
                 resp,
                 ApiError(f"Unexpected error. The log tells more under the request id {request_id}."),
             )
 
-    def _error(self, resp: falcon.asgi.Response, error: ApiError) -> None:
+    def _error(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, error: ApiError) -> None:
         resp.status = falcon.code_to_http_status(error.status)
-        resp.data = codec.encode(error.body or self.service.error_shape(error))
         for name, value in error.headers.items():
             resp.set_header(name, value)
-        resp.content_type = "application/json"
+        kind = pages.wanted(req.get_header("accept")) if self.service.error_pages else pages.JSON
+        if kind == pages.JSON:
+            resp.data = codec.encode(error.body or self.service.error_shape(error))
+            resp.content_type = kind
+        else:
+            resp.data = pages.page(error) if kind == pages.HTML else pages.text(error)
+            resp.content_type = f"{kind}; charset=UTF-8"
         resp.stream = None
         if isinstance(error, Unauthorized):
             resp.set_header("WWW-Authenticate", f"Keystone uri='{self.core.config.url}/identity'")

@@ -71,10 +71,11 @@ class TooLarge(ApiError):
 
 
 class OverLimit(ApiError):
-    """Over quota where the service answers 413 (block storage)."""
+    """Over quota where the service answers 413 (block storage), and that trying again may do at once."""
 
     status = 413
     title = "Over Limit"
+    headers = {"Retry-After": "0"}
 
 
 class UnsupportedMedia(ApiError):
@@ -114,7 +115,10 @@ def compute_shape(error: ApiError) -> dict[str, object]:
         501: "notImplemented",
         503: "serviceUnavailable",
     }.get(error.status, "computeFault")
-    return {name: {"code": error.status, "message": error.message}}
+    fault: dict[str, object] = {"code": error.status, "message": error.message}
+    if "Retry-After" in error.headers:
+        fault["retryAfter"] = error.headers["Retry-After"]
+    return {name: fault}
 
 
 def identity_shape(error: ApiError) -> dict[str, object]:

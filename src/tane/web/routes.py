@@ -57,7 +57,7 @@ class Service:
     ``aliases``: (alias, root) pairs; what lies under a root is served under its alias too. ``strict_paths``: a
     collection with a slash at its end is not found, as in the real service. ``target``: what a request's policy rule is
     checked against; without one it is something of the caller's own. ``types``: its types in the catalogue, where they
-    are not its name.
+    are not its name. ``error_pages``: errors are HTML unless JSON is asked for, as in services built on webob alone.
     """
 
     name: str
@@ -76,6 +76,7 @@ class Service:
     strict_paths: bool = False
     target: Callable[[Request], Mapping[str, Any]] | None = None
     types: Sequence[str] = ()
+    error_pages: bool = False
 
     @property
     def known_as(self) -> Sequence[str]:

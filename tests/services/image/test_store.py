@@ -13,6 +13,8 @@ from tane.core import Core
 from tane.jobs import Permanent
 from tane.services.image import interface
 from tane.services.image.domain import content, stores
+from tane.services.image.domain.content import Swept
+from tane.services.image.reconcilers.content import RECONCILER
 from tane.services.image.tables import image
 from tane.web.context import Context
 
@@ -66,7 +68,7 @@ def test_a_file_that_is_no_acceptable_image_is_refused_for_good(new_core: Callab
         interface.fail_image(tx, image_id, "no image")
         interface.fail_image(tx, image_id, "no image")
     assert status(core, image_id) == "killed"
-    assert content.sweep(core) == (0, 1)
+    assert content.sweep(core) == Swept(parts=1)
     assert not path.exists()
 
 
@@ -91,11 +93,11 @@ def test_the_sweep_requeues_an_image_whose_upload_died_and_removes_its_rest(new_
         values = {"status": "saving", "upload_id": "dead", "upload_seen": tx.now - timedelta(seconds=30)}
         tx.execute(update(image).where(image.c.id == image_id).values(**values))
     content.incoming(core, "dead").write_bytes(DATA)
-    assert content.sweep(core) == (0, 0)
+    assert content.sweep(core) == Swept()
     with core.db.write() as tx:
         values = {"upload_seen": tx.now - timedelta(seconds=300)}
         tx.execute(update(image).where(image.c.id == image_id).values(**values))
-    assert content.sweep(core) == (1, 1)
+    assert content.sweep(core) == Swept(requeued=1, parts=1)
     assert status(core, image_id) == "queued"
     assert not content.incoming(core, "dead").exists()
 
@@ -107,8 +109,12 @@ def test_the_sweep_removes_content_no_image_has(new_core: Callable[[], Core]) ->
     path.write_bytes(DATA)
     asyncio.run(interface.store_file(core, image_id, path))
     content.path_of(core, "0" * 128).write_bytes(b"left behind")
-    assert content.sweep(core) == (0, 1)
+    told = asyncio.run(RECONCILER.run(core))
+    assert told == "1 files removed whose images were deleted"
+    assert asyncio.run(RECONCILER.run(core)) is None
+    content.path_of(core, "0" * 128).write_bytes(b"left behind")
+    assert content.sweep(core) == Swept(data=1)
     with core.db.write() as tx:
         interface.delete_image(tx, image_id)
-    assert content.sweep(core) == (0, 1)
+    assert content.sweep(core) == Swept(data=1)
     assert [entry for entry in stores.folder(core).iterdir() if entry.is_file()] == []

@@ -12,15 +12,17 @@ from tane.agent.documents import ImageRef
 from tane.agent.errors import HostError
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.core import Core
+from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.jobs import testing
 from tane.jobs.runner import Runner
 from tane.jobs.testing import Scenario
 from tane.services.image import interface as images
 from tane.services.volume import interface
-from tane.services.volume.domain import actions, snapshots, volumes
+from tane.services.volume.domain import actions, attachments, snapshots, volumes
 from tane.services.volume.domain.volumes import NewVolume
 from tane.services.volume.operations import OPERATIONS
+from tane.services.volume.store import attachments as attachment_rows
 from tane.services.volume.store import services
 from tane.services.volume.store import snapshots as snapshot_rows
 from tane.services.volume.store import volumes as volume_rows
@@ -180,6 +182,44 @@ async def upload(world: World) -> None:
     ]
 
 
+async def reimage(world: World) -> None:
+    world.volume_id = await world.existing(2)
+    volumes.reimage(world.core, MIA, world.volume_id, await world.image(), reserved_too=False)
+
+
+def not_written(world: World) -> None:
+    assert world.row().status == "error" and world.row().fault
+
+
+async def force_detach(world: World) -> None:
+    world.volume_id = await world.existing()
+    with world.core.db.write() as tx:
+        interface.reserve(tx, MIA, world.volume_id)
+        attach(tx, world.volume_id, "server-1", "attachment-1")
+    await interface.connect(world.core, world.volume_id, "attachment-1")
+    attachments.force_detach(world.core, MIA, world.volume_id, None)
+
+
+def attach(tx: Tx, volume_id: str, server_id: str, attachment_id: str) -> None:
+    more = {"device": "/dev/vdb", "host_name": "h"}
+    interface.attach(tx, volume_id=volume_id, server_id=server_id, attachment_id=attachment_id, **more)
+
+
+def attached(world: World) -> list[Any]:
+    with world.core.db.read() as tx:
+        return attachment_rows.of_volumes(tx, [world.volume_id]).get(world.volume_id, [])
+
+
+def taken_away(world: World) -> None:
+    assert world.row().status == "available" and attached(world) == []
+    assert world.pool._volumes[world.volume_id].connection is None
+
+
+def not_taken_away(world: World) -> None:
+    row = world.row()
+    assert (row.status == "error" and row.fault) or (row.status == "available" and attached(world) == [])
+
+
 def image_of(world: World) -> Any:
     with world.core.db.read() as tx:
         return images.image_by_id(tx, world.image_id)
@@ -206,6 +246,8 @@ CASES: dict[str, tuple[str, Prepare, Check, Check]] = {
     "create snapshot": ("volume.create_snapshot", snapshot, taken, not_taken),
     "delete snapshot": ("volume.delete_snapshot", delete_snapshot, dropped, not_dropped),
     "extend": ("volume.extend_volume", extend, made, not_grown),
+    "force detach": ("volume.force_detach", force_detach, taken_away, not_taken_away),
+    "reimage": ("volume.reimage_volume", reimage, made, not_written),
     "upload": ("volume.upload_volume", upload, uploaded, not_uploaded),
 }
 
@@ -279,6 +321,27 @@ def test_a_volume_is_reserved_connected_attached_and_detached(new_core: Callable
     asyncio.run(story())
 
 
+def test_a_server_that_lost_a_volume_takes_it_from_no_other(new_core: Callable[[], Core]) -> None:
+    async def story() -> None:
+        world = World(new_core())
+        await force_detach(world)
+        await world.settle()
+        core, volume_id = world.core, world.volume_id
+        with core.db.write() as tx:
+            interface.reserve(tx, MIA, volume_id)
+            attach(tx, volume_id, "server-2", "attachment-2")
+        await interface.connect(core, volume_id, "attachment-2")
+        with core.db.write() as tx:
+            interface.begin_detach(tx, MIA, volume_id, "server-2")
+        # The first server is deleted now.
+        await interface.disconnect(core, volume_id, "attachment-1")
+        with core.db.write() as tx:
+            interface.detach(tx, volume_id, "attachment-1")
+        assert world.row().status == "detaching" and await world.pool.exports() == {volume_id}
+
+    asyncio.run(story())
+
+
 def test_a_reservation_given_back_leaves_the_volume_available(new_core: Callable[[], Core]) -> None:
     async def story() -> None:
         world = World(new_core())
@@ -320,7 +383,7 @@ def test_without_a_pool_a_volume_ends_in_error_with_the_reason(new_core: Callabl
         with core.db.read() as tx:
             return str(interface.volume_info(tx, MIA, volume_id).fault)
 
-    assert asyncio.run(story()).startswith("No valid host was found.")
+    assert asyncio.run(story()).startswith("No valid backend was found.")
 
 
 def test_what_a_pool_cannot_do_is_told_as_the_fault(new_core: Callable[[], Core]) -> None:

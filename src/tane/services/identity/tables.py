@@ -6,6 +6,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Computed,
     DateTime,
     ForeignKey,
     Index,
@@ -17,6 +18,14 @@ from sqlalchemy import (
 )
 
 from tane.db.schema import created_at, metadata
+
+
+def _names() -> tuple[Column[str], Column[str]]:
+    """A name, and what it is compared by: as MySQL compares Keystone's names, without case. The database folds it, and
+    SQLite folds the letters of ASCII alone."""
+    folded = Column("folded_name", String(255), Computed("lower(name)", persisted=True), nullable=False)
+    return Column("name", String(255), nullable=False), folded
+
 
 fernet_key = Table(
     "fernet_key",
@@ -31,7 +40,7 @@ project = Table(
     "project",
     metadata,
     Column("id", String(64), primary_key=True),
-    Column("name", String(255), nullable=False),
+    *_names(),
     Column("domain_id", String(64), nullable=False, index=True),
     Column("parent_id", String(64)),
     Column("is_domain", Boolean, nullable=False),
@@ -42,7 +51,7 @@ project = Table(
     Column("extra", JSON, nullable=False),
     Column("token_epoch", Integer, nullable=False, default=0),
     created_at(),
-    UniqueConstraint("domain_id", "name"),
+    UniqueConstraint("domain_id", "folded_name"),
     Index("ix_project_parent_id", "parent_id"),
 )
 """Projects and domains: a domain is a project with ``is_domain`` whose ``domain_id`` is empty.
@@ -53,7 +62,7 @@ user = Table(
     "user",
     metadata,
     Column("id", String(64), primary_key=True),
-    Column("name", String(255), nullable=False),
+    *_names(),
     Column("domain_id", String(64), nullable=False, index=True),
     Column("default_project_id", String(64)),
     Column("description", Text),
@@ -69,7 +78,7 @@ user = Table(
     Column("extra", JSON, nullable=False),
     Column("token_epoch", Integer, nullable=False, default=0),
     created_at(),
-    UniqueConstraint("domain_id", "name"),
+    UniqueConstraint("domain_id", "folded_name"),
 )
 """Users. A token carries the ``token_epoch`` it was issued in: counting it up ends all tokens of the user."""
 
@@ -157,13 +166,13 @@ role = Table(
     "role",
     metadata,
     Column("id", String(64), primary_key=True),
-    Column("name", String(255), nullable=False),
+    *_names(),
     Column("domain_id", String(64), nullable=False),
     Column("description", Text),
     Column("options", JSON, nullable=False),
     Column("extra", JSON, nullable=False),
     created_at(),
-    UniqueConstraint("domain_id", "name"),
+    UniqueConstraint("domain_id", "folded_name"),
 )
 """Roles; ``domain_id`` is empty for those of the whole cloud."""
 
@@ -178,12 +187,12 @@ group = Table(
     "user_group",
     metadata,
     Column("id", String(64), primary_key=True),
-    Column("name", String(255), nullable=False),
+    *_names(),
     Column("domain_id", String(64), nullable=False),
     Column("description", Text, nullable=False),
     Column("extra", JSON, nullable=False),
     created_at(),
-    UniqueConstraint("domain_id", "name"),
+    UniqueConstraint("domain_id", "folded_name"),
 )
 
 group_member = Table(

@@ -17,4 +17,5 @@ SERVICE = Service(
     reconcilers=RECONCILERS,
     forbidden="You are not authorized to complete {rule} action.",
     strict_paths=True,
+    error_pages=True,
 )

@@ -26,7 +26,7 @@ __all__ = [
     "delete_image",
     "fail_image",
     "image_by_id",
-    "image_of_project",
+    "image_of_disk",
     "remove_image",
     "scratch_path",
     "store_file",
@@ -65,17 +65,55 @@ def visible_image(tx: Tx, ctx: Context, image_id: str) -> ImageInfo:
     return _info(tx, images.visible(tx, ctx, image_id))
 
 
+def images_named(tx: Tx, ctx: Context, name: str) -> list[ImageInfo]:
+    """The images of a name in the caller's list of images."""
+    viewer = store.Viewer(project_id=ctx.project_id, is_admin=ctx.is_admin)
+    found = store.find(tx, viewer, store.of_name(name), [("created_at", True), ("id", True)], None, 2)
+    return [_info(tx, row) for row in found]
+
+
 def image_by_id(tx: Tx, image_id: str) -> ImageInfo | None:
     """The image whoever owns it, or None: for operations."""
     row = store.get(tx, image_id)
     return None if row is None else _info(tx, row)
 
 
-def image_of_project(tx: Tx, project_id: str, image_id: str) -> ImageInfo | None:
-    """The image when a project may use it, as :func:`visible_image` for a caller, or None: for what properties name."""
-    viewer = store.Viewer(project_id=project_id, is_admin=False)
+def image_of_disk(tx: Tx, image_id: str, project_id: str | None = None) -> ImageInfo | None:
+    """The image that a disk on a host stands on: also one that was deactivated or deleted since, as the host keeps its
+    copy. With ``project_id`` only one that the project may, or might, use."""
+    viewer = store.Viewer(project_id=project_id or "", is_admin=project_id is None)
     row = store.seen_by(tx, viewer, image_id)
-    return None if row is None else _info(tx, row)
+    if row is not None:
+        info = _info(tx, row)
+        if row.status == "deactivated" and row.os_hash_value and row.verified:
+            info.ref = _ref(row)
+        return info
+    gone = store.former(tx, image_id)
+    if gone is None or not (project_id in (None, gone.project_id) or gone.visibility in ("public", "community")):
+        return None
+    return ImageInfo(
+        id=gone.id,
+        name="",
+        owner=gone.project_id,
+        status="deleted",
+        visibility=gone.visibility,
+        disk_format=gone.disk_format,
+        container_format=gone.container_format,
+        min_disk=gone.min_disk,
+        min_ram=gone.min_ram,
+        size=gone.size,
+        virtual_size=None,
+        checksum=None,
+        os_hash_value=gone.os_hash_value,
+        properties=gone.properties,
+        created_at=gone.created_at,
+        updated_at=gone.created_at,
+        ref=_ref(gone),
+    )
+
+
+def _ref(row: Row[Any]) -> ImageRef:
+    return ImageRef(id=row.id, digest=row.os_hash_value, disk_format=row.disk_format, size_bytes=row.size)
 
 
 def remove_image(core: Core, ctx: Context, image_id: str) -> None:
@@ -88,7 +126,7 @@ def _info(tx: Tx, row: Row[Any]) -> ImageInfo:
     ref = None
     # A host finds content by its hash: one that a client only announced may be that of another project's image.
     if row.status == "active" and row.os_hash_value and row.verified:
-        ref = ImageRef(id=row.id, digest=row.os_hash_value, disk_format=row.disk_format, size_bytes=row.size)
+        ref = _ref(row)
     return ImageInfo(
         id=row.id,
         name=row.name or "",
@@ -120,6 +158,7 @@ def create_image(
     container_format: str,
     properties: Mapping[str, str],
     visibility: str = "private",
+    protected: bool = False,
     min_disk: int = 0,
     min_ram: int = 0,
 ) -> str:
@@ -133,10 +172,17 @@ def create_image(
         "disk_format": disk_format,
         "container_format": container_format,
         "visibility": visibility,
+        "protected": protected,
         "min_disk": min_disk,
         "min_ram": min_ram,
     }
     return str(images.insert(tx, core, ctx, values, properties).id)
+
+
+def heritable(properties: Mapping[str, str]) -> dict[str, str]:
+    """What of an image's properties a copy of it, or a volume made from it, passes on: not what the image service alone
+    may set."""
+    return {name: value for name, value in properties.items() if images.is_custom(name)}
 
 
 async def store_file(core: Core, image_id: str, path: Path) -> None:

@@ -49,6 +49,24 @@ image = Table(
 of life. ``staged`` is the fingerprint of staged data (size, sha512, md5). ``verified``: the hash was taken here from
 the data, not announced by a client."""
 
+image_former = Table(
+    "image_former",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("visibility", String(16), nullable=False),
+    Column("disk_format", String(20), nullable=False),
+    Column("container_format", String(20), nullable=False),
+    Column("min_disk", Integer, nullable=False),
+    Column("min_ram", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("os_hash_value", String(128), nullable=False),
+    Column("properties", JSON, nullable=False),
+    created_at(),
+)
+"""What images that were deleted were: disks on hosts stand on copies of them, and their ids are not given again.
+``created_at`` is when they were deleted."""
+
 image_property = Table(
     "image_property",
     metadata,

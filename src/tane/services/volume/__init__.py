@@ -19,4 +19,5 @@ SERVICE = Service(
     operations=OPERATIONS,
     reconcilers=RECONCILERS,
     strict_paths=True,
+    aliases=(("/v3", "/v3/{project_id}"),),
 )

@@ -158,9 +158,12 @@ def roll_detach_back(tx: Tx, volume_id: str) -> None:
 
 
 async def disconnect(run_or_core: Run[Any] | Core, volume_id: str, attachment_id: str) -> None:
-    """End the export. Repeatable; nothing when the volume is gone. :raises HostError: the host cannot."""
+    """End the export. Repeatable; nothing when the volume is gone, or was taken away by force and given to another.
+
+    :raises HostError: the host cannot.
+    """
     core = run_or_core.core if isinstance(run_or_core, Run) else run_or_core
-    row = await core.in_thread(_row, core, volume_id)
+    row = await core.in_thread(_row, core, volume_id, attachment_id)
     if row is not None and row.host_id is not None:
         await core.hosts.volume(row.host_id).unexport(volume_id)
 
@@ -190,6 +193,8 @@ def attachments_of(tx: Tx, server_id: str) -> list[Row[Any]]:
     return attachment_rows.of_server(tx, server_id)
 
 
-def _row(core: Core, volume_id: str) -> Row[Any] | None:
+def _row(core: Core, volume_id: str, without: str | None = None) -> Row[Any] | None:
+    """The volume; with ``without`` only when it has no other attachment than that one."""
     with core.db.read() as tx:
-        return volume_rows.get(tx, volume_id)
+        others = attachment_rows.of_volumes(tx, [volume_id]).get(volume_id, []) if without else []
+        return None if any(other.id != without for other in others) else volume_rows.get(tx, volume_id)

@@ -19,6 +19,8 @@ READERS = (
     "volume_extension:types_extra_specs:show",
     "volume_extension:quotas:show",
     "limits_extension:used_limits",
+    "message:get",
+    "message:get_all",
     "volume:not_done:get",
 )
 MEMBERS = (
@@ -50,6 +52,11 @@ MEMBERS = (
     "volume_extension:volume_image_metadata:show",
     "volume_extension:volume_image_metadata:set",
     "volume_extension:volume_image_metadata:remove",
+    "message:delete",
+    "volume:reimage",
+    "volume:retype",
+    "volume:reimage_reserved",
+    "snapshot_extension:snapshot_actions:update_snapshot_status",
     "volume:not_done:change",
 )
 ADMINS = (
@@ -77,6 +84,19 @@ ADMINS = (
     "volume_extension:services:index",
     "volume_extension:services:update",
     "scheduler_extension:scheduler_stats:get_pools",
+    "volume_extension:capabilities",
+    "volume_extension:hosts",
+    "volume_extension:volume_type_encryption:get",
+    "volume_extension:volume_type_encryption:create",
+    "volume_extension:volume_type_encryption:update",
+    "volume_extension:volume_type_encryption:delete",
+    "volume_extension:default_get",
+    "volume_extension:default_get_all",
+    "volume_extension:default_set_or_update",
+    "volume_extension:default_unset",
+    "volume_extension:volume_unmanage",
+    "snapshot_extension:snapshot_unmanage",
+    "volume_extension:volume_admin_actions:extend_volume_completion",
 )
 
 RULES = scoped(
@@ -87,6 +107,7 @@ RULES = scoped(
         *(Rule(name, ADMIN) for name in ADMINS),
         Rule("volume:availability_zone_list", ANYONE),
         Rule("volume:extensions", ANYONE),
+        Rule("volume:resource_filters", ANYONE),
     ),
 )
 """Upstream has no ``scope_types`` here but a project in every path, which tokens of another scope cannot have.

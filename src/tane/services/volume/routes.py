@@ -9,7 +9,20 @@ from typing import Any
 import msgspec
 
 from tane.services.volume import schemas
-from tane.services.volume.api import actions, attachments, infrastructure, metadata, quotas, snapshots, types, volumes
+from tane.services.volume.api import (
+    actions,
+    attachments,
+    default_types,
+    encryption,
+    hosts,
+    infrastructure,
+    messages,
+    metadata,
+    quotas,
+    snapshots,
+    types,
+    volumes,
+)
 from tane.web.errors import BadRequest
 from tane.web.request import Request
 from tane.web.routes import Handler, Route
@@ -24,7 +37,7 @@ def in_project(
     **more: Any,
 ) -> Route:
     """A route below ``/v3/{project_id}``, where the path's project must be the token's, or the caller's an
-    administrator."""
+    administrator. It is served below ``/v3`` too, for the project of the token (3.67)."""
     if inspect.iscoroutinefunction(handler):
 
         @functools.wraps(handler)
@@ -43,6 +56,7 @@ def in_project(
 
 
 def _check_project(request: Request) -> None:
+    request.path.setdefault("project_id", request.ctx.project_id)
     if request.path["project_id"] != request.ctx.project_id and not request.ctx.is_admin:
         raise BadRequest("Malformed request url")
 
@@ -60,6 +74,8 @@ TYPE = "/types/{type_id}"
 DO = "volume_extension:volume_actions:"
 ADMIN_DO = "volume_extension:volume_admin_actions:"
 SPECS = "volume_extension:types_extra_specs:"
+ENCRYPTION = "volume_extension:volume_type_encryption:"
+DEFAULT_TYPE = "/default-types/{target_id}"
 ACCESS = "volume_extension:volume_type_access:"
 IMAGE_META = "volume_extension:volume_image_metadata:"
 GET, CHANGE = "volume:not_done:get", "volume:not_done:change"
@@ -77,11 +93,12 @@ def _metadata(path: str, calls: metadata.Metadata, kind: str, suffix: str) -> tu
     )
 
 
-def _not_done(path: str, what: str, kind: str) -> tuple[Route, ...]:
+def _not_done(path: str, what: str, kind: str, resource: str | None = None) -> tuple[Route, ...]:
     """Lists of what cannot be made are empty; making it is answered with 501."""
+    empty = infrastructure.empty_list(kind, resource)
     return (
-        in_project("GET", path, infrastructure.empty_list(kind), GET),
-        in_project("GET", f"{path}/detail", infrastructure.empty_list(kind), GET),
+        in_project("GET", path, empty, GET),
+        in_project("GET", f"{path}/detail", empty, GET),
         in_project("POST", path, infrastructure.not_done(what), CHANGE, schemas.NotDone),
     )
 
@@ -99,8 +116,25 @@ ROUTES = (
     *_metadata(VOLUME, metadata.VOLUMES, "Volume", "volume_metadata"),
     action(VOLUME, "os-extend", actions.extend, "volume:extend", schemas.ExtendAction),
     action(VOLUME, "os-reset_status", actions.reset_status, f"{ADMIN_DO}reset_status", schemas.ResetStatusAction),
+    action(
+        VOLUME,
+        "os-reimage",
+        actions.reimage,
+        "volume:reimage",
+        schemas.ReimageAction,
+        since="3.68",
+    ),
+    action(
+        VOLUME,
+        "os-extend_volume_completion",
+        actions.extend_completion,
+        f"{ADMIN_DO}extend_volume_completion",
+        since="3.71",
+    ),
+    action(VOLUME, "os-retype", actions.retype, "volume:retype", schemas.RetypeAction),
+    action(VOLUME, "os-unmanage", actions.unmanage, "volume_extension:volume_unmanage"),
     action(VOLUME, "os-force_delete", actions.force_delete, f"{ADMIN_DO}force_delete"),
-    action(VOLUME, "os-force_detach", actions.detach, f"{ADMIN_DO}force_detach", schemas.ForceDetachAction),
+    action(VOLUME, "os-force_detach", actions.force_detach, f"{ADMIN_DO}force_detach", schemas.ForceDetachAction),
     action(VOLUME, "os-set_bootable", actions.set_bootable, "volume:update", schemas.BootableAction, status=200),
     action(VOLUME, "os-update_readonly_flag", actions.set_read_only, "volume:update", schemas.ReadOnlyAction),
     action(VOLUME, "os-attach", actions.attach, f"{DO}attach", schemas.AttachAction),
@@ -132,10 +166,8 @@ ROUTES = (
     *(
         action(VOLUME, name, infrastructure.not_done(what), CHANGE)
         for name, what in (
-            ("os-retype", "Changing the type of a volume"),
             ("os-migrate_volume", "Migrating a volume"),
             ("revert", "Setting a volume back to its snapshot"),
-            ("os-reimage", "Writing another image to a volume"),
         )
     ),
     in_project("GET", "/snapshots", snapshots.index, "volume:get_all_snapshots"),
@@ -152,6 +184,14 @@ ROUTES = (
         "volume_extension:snapshot_admin_actions:reset_status",
         schemas.SnapshotStatusAction,
     ),
+    action(
+        SNAPSHOT,
+        "os-update_snapshot_status",
+        snapshots.update_status,
+        "snapshot_extension:snapshot_actions:update_snapshot_status",
+        schemas.SnapshotProgressAction,
+    ),
+    action(SNAPSHOT, "os-unmanage", snapshots.unmanage, "snapshot_extension:snapshot_unmanage"),
     action(SNAPSHOT, "os-force_delete", snapshots.force_delete, "volume_extension:snapshot_admin_actions:force_delete"),
     in_project("GET", "/attachments", attachments.index, "volume:attachment_get_all", since="3.27"),
     in_project("GET", "/attachments/detail", attachments.detail, "volume:attachment_get_all", since="3.27"),
@@ -179,9 +219,27 @@ ROUTES = (
     in_project("GET", f"{TYPE}/extra_specs/{{key}}", types.show_spec, f"{SPECS}show"),
     in_project("PUT", f"{TYPE}/extra_specs/{{key}}", types.update_spec, f"{SPECS}update"),
     in_project("DELETE", f"{TYPE}/extra_specs/{{key}}", types.delete_spec, f"{SPECS}delete", status=202),
+    in_project("GET", f"{TYPE}/encryption", encryption.show, f"{ENCRYPTION}get"),
+    in_project("POST", f"{TYPE}/encryption", encryption.create, f"{ENCRYPTION}create", schemas.EncryptionCreate),
+    in_project("GET", f"{TYPE}/encryption/{{key}}", encryption.show_key, f"{ENCRYPTION}get"),
+    in_project("PUT", f"{TYPE}/encryption/{{key}}", encryption.update, f"{ENCRYPTION}update", schemas.EncryptionUpdate),
+    in_project("DELETE", f"{TYPE}/encryption/{{key}}", encryption.delete, f"{ENCRYPTION}delete", status=202),
     in_project("GET", f"{TYPE}/os-volume-type-access", types.access, f"{ACCESS}get_all_for_type"),
     action(TYPE, "addProjectAccess", types.grant, f"{ACCESS}add_project_access", schemas.AddAccess),
     action(TYPE, "removeProjectAccess", types.revoke, f"{ACCESS}remove_project_access", schemas.RemoveAccess),
+    in_project("GET", "/default-types", default_types.index, "volume_extension:default_get_all", since="3.62"),
+    in_project("GET", DEFAULT_TYPE, default_types.show, "volume_extension:default_get", since="3.62"),
+    in_project(
+        "PUT",
+        DEFAULT_TYPE,
+        default_types.update,
+        "volume_extension:default_set_or_update",
+        schemas.DefaultTypeUpdate,
+        since="3.62",
+    ),
+    in_project(
+        "DELETE", DEFAULT_TYPE, default_types.delete, "volume_extension:default_unset", status=204, since="3.62"
+    ),
     in_project("GET", "/os-quota-sets/{target_id}", quotas.show, "volume_extension:quotas:show"),
     in_project("GET", "/os-quota-sets/{target_id}/defaults", quotas.defaults, "volume_extension:quotas:show"),
     in_project(
@@ -202,17 +260,23 @@ ROUTES = (
     in_project(
         "GET",
         "/scheduler-stats/get_pools",
-        infrastructure.pools,
+        infrastructure.list_pools,
         "scheduler_extension:scheduler_stats:get_pools",
     ),
+    in_project("GET", "/resource_filters", infrastructure.resource_filters, "volume:resource_filters", since="3.33"),
+    in_project("GET", "/os-hosts", hosts.index, "volume_extension:hosts"),
+    in_project("GET", "/os-hosts/{host}", hosts.show, "volume_extension:hosts"),
+    in_project("GET", "/capabilities/{host}", infrastructure.capabilities, "volume_extension:capabilities"),
     in_project("GET", "/os-availability-zone", infrastructure.zones, "volume:availability_zone_list"),
     in_project("GET", "/extensions", infrastructure.extensions, "volume:extensions"),
-    *_not_done("/backups", "Backing volumes up", "backups"),
+    *_not_done("/backups", "Backing volumes up", "backups", "backup"),
     *_not_done("/volume-transfers", "Transferring volumes", "transfers"),
     *_not_done("/os-volume-transfer", "Transferring volumes", "transfers"),
-    *_not_done("/groups", "Grouping volumes", "groups"),
+    *_not_done("/groups", "Grouping volumes", "groups", "group"),
     *_not_done("/group_types", "Grouping volumes", "group_types"),
-    *_not_done("/group_snapshots", "Grouping volumes", "group_snapshots"),
+    *_not_done("/group_snapshots", "Grouping volumes", "group_snapshots", "group_snapshot"),
     *_not_done("/qos-specs", "Quality-of-service specs", "qos_specs"),
-    in_project("GET", "/messages", infrastructure.empty_list("messages"), GET, since="3.3"),
+    in_project("GET", "/messages", messages.index, "message:get_all", since="3.3"),
+    in_project("GET", "/messages/{message_id}", messages.show, "message:get", since="3.3"),
+    in_project("DELETE", "/messages/{message_id}", messages.delete, "message:delete", status=204, since="3.3"),
 )

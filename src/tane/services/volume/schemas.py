@@ -62,7 +62,7 @@ class SnapshotIn(LooseBody):
     description: Name = None
     display_name: Name = None
     display_description: Name = None
-    force: bool | str | None = False
+    force: bool | str | None = None
     metadata: Metadata | None = None
 
 
@@ -101,6 +101,40 @@ class TypeChange(LooseBody):
 
 class TypeUpdate(Body):
     volume_type: TypeChange
+
+
+ControlLocation = Literal["front-end", "back-end"]
+KeySize = Annotated[int, msgspec.Meta(ge=0, le=0x7FFFFFFF)] | None
+
+
+class EncryptionIn(Body):
+    provider: Text255
+    control_location: ControlLocation
+    cipher: Text255 | None = None
+    key_size: KeySize = None
+
+
+class EncryptionCreate(Body):
+    encryption: EncryptionIn
+
+
+class EncryptionChange(Body):
+    provider: Text255 | Unset = UNSET
+    control_location: ControlLocation | Unset = UNSET
+    cipher: Text255 | Unset | None = UNSET
+    key_size: KeySize | Unset = UNSET
+
+
+class EncryptionUpdate(Body):
+    encryption: EncryptionChange
+
+
+class DefaultTypeIn(Body):
+    volume_type: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class DefaultTypeUpdate(Body):
+    default_type: DefaultTypeIn
 
 
 class ExtraSpecs(Body):
@@ -170,6 +204,35 @@ class SnapshotStatus(LooseBody):
 
 class SnapshotStatusAction(Body):
     reset: SnapshotStatus = msgspec.field(name="os-reset_status")
+
+
+class SnapshotProgress(LooseBody):
+    """``progress``: "80%"."""
+
+    status: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    progress: Annotated[str, msgspec.Meta(max_length=255)] | None = None
+
+
+class SnapshotProgressAction(Body):
+    update: SnapshotProgress = msgspec.field(name="os-update_snapshot_status")
+
+
+class Reimage(LooseBody):
+    image_id: Uuid
+    reimage_reserved: bool = False
+
+
+class ReimageAction(Body):
+    reimage: Reimage = msgspec.field(name="os-reimage")
+
+
+class Retype(LooseBody):
+    new_type: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    migration_policy: Literal["never", "on-demand"] | None = None
+
+
+class RetypeAction(Body):
+    retype: Retype = msgspec.field(name="os-retype")
 
 
 class Bootable(LooseBody):

@@ -14,9 +14,19 @@ volume_type = Table(
     Column("description", String(255)),
     Column("is_public", Boolean, nullable=False),
     Column("extra_specs", JSON, nullable=False),
+    Column("encryption", JSON),
     created_at(),
     updated_at(),
 )
+"""``encryption``: what an administrator has written down of it, as the API shows it; NULL when there is none."""
+
+volume_default_type = Table(
+    "volume_default_type",
+    metadata,
+    Column("project_id", String(64), primary_key=True),
+    Column("volume_type_id", String(36), ForeignKey("volume_type.id"), nullable=False, index=True),
+)
+"""The type of new volumes of a project that names none, where it is not the cloud's."""
 
 volume_type_access = Table(
     "volume_type_access",
@@ -77,6 +87,7 @@ volume_snapshot = Table(
     Column("description", String(255)),
     Column("size", Integer, nullable=False),
     Column("status", String(32), nullable=False),
+    Column("progress", String(8)),
     Column("fault", Text),
     Column("meta", JSON, nullable=False),
     created_at(),
@@ -100,3 +111,19 @@ volume_attachment = Table(
     updated_at(),
 )
 """``status`` is the API's attach status: reserved, attaching, attached, detaching."""
+
+volume_message = Table(
+    "volume_message",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("request_id", String(64)),
+    Column("resource_type", String(32), nullable=False),
+    Column("resource_uuid", String(36), nullable=False),
+    Column("event_id", String(64), nullable=False),
+    Column("user_message", String(255), nullable=False),
+    Column("message_level", String(16), nullable=False),
+    Column("expires_at", DateTime, nullable=False, index=True),
+    created_at(),
+)
+"""What went wrong after the answer was sent, for the project's members to read."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from collections import defaultdict, deque
 from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
 
+from tane.agent import fake_disks
 from tane.agent.documents import Guest, GuestState, HostCapabilities, Nic, VncEndpoint, VolumeDisk
 from tane.agent.duties import GuestListener
 from tane.agent.errors import HostError, NotOnHost, NotSupported
@@ -26,16 +26,6 @@ CAPABILITIES = HostCapabilities(
 )
 
 _ANY: tuple[GuestState, ...] = ("running", "paused", "suspended", "stopped", "crashed")
-
-
-def _empty_disk(size: int) -> bytes:
-    """A qcow2 file (docs/interop/qcow2.txt) without data: header, refcount table and block, L1 table."""
-    cluster = 1 << 16
-    entries = -(-size // (cluster * cluster // 8))
-    fields = (b"QFI\xfb", 2, 0, 0, 16, size, 0, entries, 3 * cluster, cluster, 1, 0, 0)
-    header = struct.pack(">4sIQIIQIIQQIIQ", *fields)
-    parts = (header, struct.pack(">Q", 2 * cluster), struct.pack(">4H", 1, 1, 1, 1), bytes(8 * entries))
-    return b"".join(part.ljust(cluster, b"\0") for part in parts)
 
 
 class FakeCompute:
@@ -143,7 +133,7 @@ class FakeCompute:
         guest = self._require("snapshot", guest_id, _ANY)
         if guest.root is None:
             raise NotSupported(f"guest {guest_id} boots from a volume: make a snapshot of the volume")
-        return target.write_bytes(_empty_disk(max(guest.root.size_gb, 1) << 30))
+        return target.write_bytes(fake_disks.qcow2(max(guest.root.size_gb, 1) << 30))
 
     async def console_log(self, guest_id: str, *, max_bytes: int = 102400) -> bytes:
         self._called("console_log", guest_id)

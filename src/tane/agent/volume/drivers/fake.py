@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from tane.agent import fake_disks
 from tane.agent.documents import ImageRef, PoolCapacity, VolumeConnection, VolumeUsage
 from tane.agent.errors import HostError, NotOnHost
 from tane.agent.translation import checked_id
@@ -118,8 +119,11 @@ class FakeVolume:
 
     async def upload(self, volume_id: str, target: Path, disk_format: str) -> int:
         self._called("upload", volume_id)
-        self._volume(volume_id)
-        return target.write_bytes(f"content of simulated volume {volume_id}\n".encode())
+        size, content = self._volume(volume_id).size_bytes, f"content of simulated volume {volume_id}\n".encode()
+        data = fake_disks.empty(disk_format, size, content)
+        if data is None:
+            raise HostError(f"a volume cannot be written as {disk_format}")
+        return target.write_bytes(data)
 
     def _called(self, step: str, volume_id: str) -> None:
         self.calls.append((step, volume_id))

@@ -144,6 +144,7 @@ def upgrade() -> None:
         "project",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("folded_name", sa.String(length=255), sa.Computed("lower(name)", persisted=True), nullable=False),
         sa.Column("domain_id", sa.String(length=64), nullable=False),
         sa.Column("parent_id", sa.String(length=64), nullable=True),
         sa.Column("is_domain", sa.Boolean(), nullable=False),
@@ -155,7 +156,7 @@ def upgrade() -> None:
         sa.Column("token_epoch", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_project")),
-        sa.UniqueConstraint("domain_id", "name", name=op.f("uq_project_domain_id_name")),
+        sa.UniqueConstraint("domain_id", "folded_name", name=op.f("uq_project_domain_id_folded_name")),
     )
     op.create_index(op.f("ix_project_domain_id"), "project", ["domain_id"], unique=False)
     op.create_index("ix_project_parent_id", "project", ["parent_id"], unique=False)
@@ -188,13 +189,14 @@ def upgrade() -> None:
         "role",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("folded_name", sa.String(length=255), sa.Computed("lower(name)", persisted=True), nullable=False),
         sa.Column("domain_id", sa.String(length=64), nullable=False),
         sa.Column("description", sa.Text(), nullable=True),
         sa.Column("options", sa.JSON(), nullable=False),
         sa.Column("extra", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_role")),
-        sa.UniqueConstraint("domain_id", "name", name=op.f("uq_role_domain_id_name")),
+        sa.UniqueConstraint("domain_id", "folded_name", name=op.f("uq_role_domain_id_folded_name")),
     )
     op.create_table(
         "service",
@@ -211,6 +213,7 @@ def upgrade() -> None:
         "user",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("folded_name", sa.String(length=255), sa.Computed("lower(name)", persisted=True), nullable=False),
         sa.Column("domain_id", sa.String(length=64), nullable=False),
         sa.Column("default_project_id", sa.String(length=64), nullable=True),
         sa.Column("description", sa.Text(), nullable=True),
@@ -227,19 +230,20 @@ def upgrade() -> None:
         sa.Column("token_epoch", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user")),
-        sa.UniqueConstraint("domain_id", "name", name=op.f("uq_user_domain_id_name")),
+        sa.UniqueConstraint("domain_id", "folded_name", name=op.f("uq_user_domain_id_folded_name")),
     )
     op.create_index(op.f("ix_user_domain_id"), "user", ["domain_id"], unique=False)
     op.create_table(
         "user_group",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("folded_name", sa.String(length=255), sa.Computed("lower(name)", persisted=True), nullable=False),
         sa.Column("domain_id", sa.String(length=64), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("extra", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user_group")),
-        sa.UniqueConstraint("domain_id", "name", name=op.f("uq_user_group_domain_id_name")),
+        sa.UniqueConstraint("domain_id", "folded_name", name=op.f("uq_user_group_domain_id_folded_name")),
     )
     op.create_table(
         "access_rule",

@@ -44,6 +44,22 @@ def upgrade() -> None:
     op.create_index(op.f("ix_image_os_hash_value"), "image", ["os_hash_value"], unique=False)
     op.create_index(op.f("ix_image_project_id"), "image", ["project_id"], unique=False)
     op.create_table(
+        "image_former",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("visibility", sa.String(length=16), nullable=False),
+        sa.Column("disk_format", sa.String(length=20), nullable=False),
+        sa.Column("container_format", sa.String(length=20), nullable=False),
+        sa.Column("min_disk", sa.Integer(), nullable=False),
+        sa.Column("min_ram", sa.Integer(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("os_hash_value", sa.String(length=128), nullable=False),
+        sa.Column("properties", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_image_former")),
+    )
+    op.create_index(op.f("ix_image_former_project_id"), "image_former", ["project_id"], unique=False)
+    op.create_table(
         "image_task",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("project_id", sa.String(length=64), nullable=False),
@@ -189,6 +205,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_image_task_project_id"), table_name="image_task")
     op.drop_index(op.f("ix_image_task_image_id"), table_name="image_task")
     op.drop_table("image_task")
+    op.drop_index(op.f("ix_image_former_project_id"), table_name="image_former")
+    op.drop_table("image_former")
     op.drop_index(op.f("ix_image_project_id"), table_name="image")
     op.drop_index(op.f("ix_image_os_hash_value"), table_name="image")
     op.drop_index(op.f("ix_image_name"), table_name="image")

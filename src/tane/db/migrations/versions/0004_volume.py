@@ -14,6 +14,22 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "volume_message",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("request_id", sa.String(length=64), nullable=True),
+        sa.Column("resource_type", sa.String(length=32), nullable=False),
+        sa.Column("resource_uuid", sa.String(length=36), nullable=False),
+        sa.Column("event_id", sa.String(length=64), nullable=False),
+        sa.Column("user_message", sa.String(length=255), nullable=False),
+        sa.Column("message_level", sa.String(length=16), nullable=False),
+        sa.Column("expires_at", sa.DateTime(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_volume_message")),
+    )
+    op.create_index(op.f("ix_volume_message_expires_at"), "volume_message", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_volume_message_project_id"), "volume_message", ["project_id"], unique=False)
+    op.create_table(
         "volume_service",
         sa.Column("host_id", sa.String(length=36), nullable=False),
         sa.Column("binary", sa.String(length=64), nullable=False),
@@ -28,6 +44,7 @@ def upgrade() -> None:
         sa.Column("description", sa.String(length=255), nullable=True),
         sa.Column("is_public", sa.Boolean(), nullable=False),
         sa.Column("extra_specs", sa.JSON(), nullable=False),
+        sa.Column("encryption", sa.JSON(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_volume_type")),
@@ -62,6 +79,18 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_volume_host_id"), "volume", ["host_id"], unique=False)
     op.create_index(op.f("ix_volume_project_id"), "volume", ["project_id"], unique=False)
+    op.create_table(
+        "volume_default_type",
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("volume_type_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["volume_type_id"], ["volume_type.id"], name=op.f("fk_volume_default_type_volume_type_id")
+        ),
+        sa.PrimaryKeyConstraint("project_id", name=op.f("pk_volume_default_type")),
+    )
+    op.create_index(
+        op.f("ix_volume_default_type_volume_type_id"), "volume_default_type", ["volume_type_id"], unique=False
+    )
     op.create_table(
         "volume_type_access",
         sa.Column("volume_type_id", sa.String(length=36), nullable=False),
@@ -107,6 +136,7 @@ def upgrade() -> None:
         sa.Column("description", sa.String(length=255), nullable=True),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(length=32), nullable=False),
+        sa.Column("progress", sa.String(length=8), nullable=True),
         sa.Column("fault", sa.Text(), nullable=True),
         sa.Column("meta", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
@@ -127,8 +157,13 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_volume_attachment_project_id"), table_name="volume_attachment")
     op.drop_table("volume_attachment")
     op.drop_table("volume_type_access")
+    op.drop_index(op.f("ix_volume_default_type_volume_type_id"), table_name="volume_default_type")
+    op.drop_table("volume_default_type")
     op.drop_index(op.f("ix_volume_project_id"), table_name="volume")
     op.drop_index(op.f("ix_volume_host_id"), table_name="volume")
     op.drop_table("volume")
     op.drop_table("volume_type")
     op.drop_table("volume_service")
+    op.drop_index(op.f("ix_volume_message_project_id"), table_name="volume_message")
+    op.drop_index(op.f("ix_volume_message_expires_at"), table_name="volume_message")
+    op.drop_table("volume_message")

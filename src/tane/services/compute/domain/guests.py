@@ -52,7 +52,7 @@ def parts(tx: Tx, server_id: str) -> Parts:
     properties = _image_properties(tx, row, devices)
     root = None
     if row.image_id is not None:
-        root = RootDisk(image=_content(image.image_by_id(tx, row.image_id), row.image_id), size_gb=row.flavor["disk"])
+        root = RootDisk(image=_content(image.image_of_disk(tx, row.image_id), row.image_id), size_gb=row.flavor["disk"])
     return Parts(
         server=row,
         devices=devices,
@@ -117,7 +117,7 @@ def _kernel(tx: Tx, row: Row[Any], properties: dict[str, str]) -> Kernel | None:
         return None
     ramdisk_id = properties.get("ramdisk_id")
     return Kernel(
-        kernel=_content(image.image_of_project(tx, row.project_id, kernel_id), kernel_id),
-        ramdisk=_content(image.image_of_project(tx, row.project_id, ramdisk_id), ramdisk_id) if ramdisk_id else None,
+        kernel=_content(image.image_of_disk(tx, kernel_id, row.project_id), kernel_id),
+        ramdisk=_content(image.image_of_disk(tx, ramdisk_id, row.project_id), ramdisk_id) if ramdisk_id else None,
         command_line=properties.get("os_command_line") or f"root={row.root_device_name} {CONSOLES}",
     )

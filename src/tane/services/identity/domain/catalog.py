@@ -30,6 +30,9 @@ IN_URLS = {"project_id", "tenant_id"}
 """What a URL may leave open: ``$(project_id)s``, which the catalogue of a project fills in."""
 
 
+NEEDS_PROJECT = re.compile(r"[$%]\((project|tenant)_id\)s")
+
+
 def create_region(core: Core, values: dict[str, Any]) -> Row[Any]:
     """:raises NotFound: unknown parent. :raises Conflict: the region exists."""
     with core.db.write() as tx:
@@ -122,7 +125,8 @@ def _filled(url: str, project_id: str) -> str:
 
 
 def catalog(core: Core, project_id: str) -> list[dict[str, Any]]:
-    """The catalogue of a token: endpoints of a service that need a project are left out when there is none.
+    """The catalogue of a token: endpoints of a service that need a project are left out when there is none; a service
+    without endpoints is in it all the same.
 
     A project to which endpoints were given (OS-EP-FILTER) sees these alone.
     """
@@ -135,12 +139,13 @@ def _catalog(tx: Tx, project_id: str) -> list[dict[str, Any]]:
     given = {row.id for row in endpoints_of_project(tx, project_id)} if project_id else set()
     services: dict[str, dict[str, Any]] = {}
     for row in entries:
-        needs_project = re.search(r"[$%]\((project|tenant)_id\)s", row.url) is not None
-        if (needs_project and not project_id) or (given and row.id not in given):
+        if given and row.id not in given:
             continue
         found = services.setdefault(
             row.service_id, {"id": row.service_id, "type": row.type, "name": row.name, "endpoints": []}
         )
+        if row.id is None or (not project_id and NEEDS_PROJECT.search(row.url)):
+            continue
         found["endpoints"].append(
             {
                 "id": row.id,

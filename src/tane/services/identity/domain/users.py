@@ -67,7 +67,7 @@ def update(core: Core, user_id: str, values: dict[str, Any]) -> User:
         if values.get("domain_id", user.domain_id) != user.domain_id:
             raise BadRequest("Cannot change the domain_id of a user.")
         if values.get("name", user.name) != user.name:
-            _refuse_duplicate(core, tx, values["name"], user.domain_id)
+            _refuse_duplicate(core, tx, values["name"], user.domain_id, user_id)
         _check_default_project(tx, values)
         wanted = {name: values[name] for name in ATTRIBUTES if name in values}
         wanted["options"] = _options(user.options, values)
@@ -155,8 +155,9 @@ def _options(present: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str,
     return {name: value for name, value in merged.items() if value is not None}
 
 
-def _refuse_duplicate(core: Core, tx: Tx, name: str, domain_id: str) -> None:
-    if users_of(core).named(tx, name, domain_id) is not None:
+def _refuse_duplicate(core: Core, tx: Tx, name: str, domain_id: str, own_id: str | None = None) -> None:
+    found = users_of(core).named(tx, name, domain_id)
+    if found is not None and found.id != own_id:
         raise Conflict(f"Conflict occurred attempting to store user - Duplicate entry found with name {name}.")
 
 

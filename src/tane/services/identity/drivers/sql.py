@@ -39,7 +39,7 @@ class SqlUsers:
         return None if row is None else self._user(row, tx.now)
 
     def named(self, tx: Tx, name: str, domain_id: str) -> User | None:
-        row = tx.first(select(user).where(user.c.name == name, user.c.domain_id == domain_id))
+        row = tx.first(select(user).where(rows.equal(user.c.name, name), user.c.domain_id == domain_id))
         return None if row is None else self._user(row, tx.now)
 
     def index(self, tx: Tx, filters: Mapping[str, Any]) -> list[User]:

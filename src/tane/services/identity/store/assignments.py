@@ -17,7 +17,7 @@ POWERFUL = ("admin", "service")
 
 
 def _powerful() -> Select[Any]:
-    found = select(role.c.id).where(role.c.name.in_(POWERFUL)).cte("powerful", recursive=True)
+    found = select(role.c.id).where(role.c.folded_name.in_(POWERFUL)).cte("powerful", recursive=True)
     found = found.union(select(implied_role.c.prior_id).join(found, implied_role.c.implied_id == found.c.id))
     return select(found.c.id)
 

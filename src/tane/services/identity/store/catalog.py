@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Table, delete, insert, select
+from sqlalchemy import Table, and_, delete, insert, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -20,7 +20,8 @@ from tane.services.identity.tables import (
 
 
 def entries(tx: Tx) -> list[Row[Any]]:
-    """Every enabled endpoint with its service's id, type and name, in one query."""
+    """Every enabled endpoint with its service's id, type and name, in one query; a service that has none stands alone,
+    with ``id`` None."""
     return tx.all(
         select(
             endpoint.c.id,
@@ -31,8 +32,8 @@ def entries(tx: Tx) -> list[Row[Any]]:
             service.c.type,
             service.c.name,
         )
-        .join(service, service.c.id == endpoint.c.service_id)
-        .where(endpoint.c.enabled, service.c.enabled)
+        .outerjoin_from(service, endpoint, and_(service.c.id == endpoint.c.service_id, endpoint.c.enabled))
+        .where(service.c.enabled)
         .order_by(service.c.type, service.c.id, endpoint.c.interface)
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Column, Table, delete, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -24,7 +24,14 @@ def condition(table: Table, name: str, value: Any) -> Any:
     column = table.c[name]
     if comparison:
         return getattr(column, comparison)(value, autoescape=True)
-    return column.in_(value) if isinstance(value, list | tuple) else column == value
+    return column.in_(value) if isinstance(value, list | tuple) else equal(column, value)
+
+
+def equal(column: Column[Any], value: Any) -> Any:
+    """The SQL of equality; names that have a folded form are compared without case."""
+    if column.name == "name" and "folded_name" in column.table.c:
+        return column.table.c.folded_name == func.lower(value)
+    return column == value
 
 
 def find(tx: Tx, table: Table, filters: Mapping[str, Any]) -> list[Row[Any]]:

@@ -155,14 +155,21 @@ def collect(core: Core, store: str, url: str) -> bool:
         return not locations.references(tx, url) and place.remove(url)
 
 
-def sweep(core: Core) -> tuple[int, int]:
-    """Requeue images whose upload died and remove every file that belongs to no image.
+class Swept(msgspec.Struct):
+    """What a sweep did: uploads that had died, whose images wait for data again; files of data that no image has any
+    more; unfinished files that nobody writes; copies in the cache that are not, or no longer, those of an image."""
 
-    Returns (images requeued, files removed).
-    """
+    requeued: int = 0
+    data: int = 0
+    parts: int = 0
+    cached: int = 0
+
+
+def sweep(core: Core) -> Swept:
+    """Requeue images whose upload died and remove every file that belongs to no image."""
+    swept = Swept()
     with core.db.write() as tx:
-        requeued = images.requeue_dead_uploads(tx)
-    removed = 0
+        swept.requeued = images.requeue_dead_uploads(tx)
     kept = {name: store.urls() for name, store in stores.all_stores(core).items() if not store.read_only}
     parts = [entry.name for entry in os.scandir(incoming_folder(core))]
     with core.db.read() as tx:
@@ -170,13 +177,14 @@ def sweep(core: Core) -> tuple[int, int]:
     for name, urls in kept.items():
         for url in urls:
             if url not in known:
-                removed += collect(core, name, url)
+                swept.data += collect(core, name, url)
     for part in parts:
         # An id is known to the database before its file exists, so that a file without one was left behind.
         if part.lstrip(".").split(".")[0] not in awaited:
             incoming(core, part).unlink(missing_ok=True)
-            removed += 1
-    return requeued, removed + cache.sweep(core)
+            swept.parts += 1
+    swept.cached = cache.sweep(core)
+    return swept
 
 
 def new_upload_id() -> str:

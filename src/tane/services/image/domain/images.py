@@ -101,7 +101,8 @@ def insert(tx: Tx, core: Core, ctx: Context, values: Mapping[str, Any], properti
     quotas.require(tx, core, owner, image_count_total=1)
     image_id = str(values.get("id") or uuid.uuid4()).lower()
     # A job of an image that was deleted would meet the new one.
-    if images.get(tx, image_id) is not None or jobs.pending(tx, f"image:{image_id}") is not None:
+    taken = images.get(tx, image_id) or images.former(tx, image_id) or jobs.pending(tx, f"image:{image_id}")
+    if taken is not None:
         raise Conflict(f"Image ID {image_id} already exists!")
     row = {
         "id": image_id,
@@ -136,6 +137,12 @@ def refuse_reserved(name: str) -> None:
         raise Forbidden(f"Attribute '{name}' is read-only.")
     if name in RESERVED or name.startswith("os_glance"):
         raise Forbidden(f"Attribute '{name}' is reserved.")
+
+
+def is_custom(name: str) -> bool:
+    """Whether an image may have a property of this name that a client gave."""
+    shown = (*READ_ONLY, *RESERVED, *COLUMNS, "owner", "tags", "stores", "locations")
+    return bool(name) and not name.startswith("os_glance") and name not in shown
 
 
 def delete(core: Core, ctx: Context, image_id: str) -> None:

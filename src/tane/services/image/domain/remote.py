@@ -7,15 +7,13 @@ from typing import Any
 from tane.core import Core
 from tane.services.identity import interface as identity
 from tane.services.image.domain import protections
-from tane.services.image.domain.images import COLUMNS, READ_ONLY, RESERVED
+from tane.services.image.domain.images import is_custom
 from tane.services.image.drivers.base import StoreError
 from tane.services.image.drivers.glance import Remote
 from tane.services.image.schemas import CONTAINER_FORMATS, DISK_FORMATS
 from tane.web.context import Context
 
 CALLERS = "image.import_callers"
-ATTRIBUTES = (*READ_ONLY, *RESERVED, *COLUMNS, "owner", "tags", "stores", "locations")
-"""What of an image as it is shown is no custom property."""
 
 
 def remember(core: Core, task_id: str, ctx: Context) -> None:
@@ -55,11 +53,7 @@ def describe(core: Core, ctx: Context, found: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(found.get("size"), int):
         raise StoreError("Size attribute of remote image could not be determined.")
     prefixes = core.config.image.glance_download_properties
-    properties = {
-        name: value
-        for name, value in found.items()
-        if name.startswith(prefixes) and not name.startswith("os_glance") and name not in ATTRIBUTES
-    }
+    properties = {name: value for name, value in found.items() if name.startswith(prefixes) and is_custom(name)}
     for name in properties:
         if not protections.allows(core, ctx, name, "create"):
             raise StoreError(f"Property '{name}' is protected")

@@ -8,10 +8,15 @@ from tane.services.image.domain import content
 
 
 async def sweep(core: Core) -> str | None:
-    requeued, removed = await core.in_thread(content.sweep, core)
-    if not requeued and not removed:
-        return None
-    return f"requeued {requeued} images whose upload had died, removed {removed} files of no image"
+    """One pass; a sentence that says what was removed, and why nobody misses it."""
+    swept = await core.in_thread(content.sweep, core)
+    told = {
+        "images wait for their data again, since their uploads broke off": swept.requeued,
+        "files removed whose images were deleted": swept.data,
+        "unfinished files removed that nobody writes any more": swept.parts,
+        "copies removed from the cache that are of no image": swept.cached,
+    }
+    return "; ".join(f"{count} {what}" for what, count in told.items() if count) or None
 
 
 RECONCILER = Reconciler("image-content", sweep, interval=60.0, topic=content.TOPIC)

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.db.paging import page
 from tane.services.image.store import locations
-from tane.services.image.tables import image, image_location, image_member, image_property, image_tag
+from tane.services.image.tables import image, image_former, image_location, image_member, image_property, image_tag
 
 UPLOAD_ALIVE = timedelta(seconds=90)
 RECEIVING = ("saving", "uploading")
@@ -65,7 +65,20 @@ def change(tx: Tx, image_id: str, **values: Any) -> int:
 
 
 def remove(tx: Tx, image_id: str) -> int:
+    """Delete an image. What it was is kept when hosts may have made disks of it."""
+    row = get(tx, image_id)
+    if row is not None and row.os_hash_value and row.verified:
+        [found] = complete(tx, [row])
+        kept = ("id", "project_id", "visibility", "min_disk", "min_ram", "size", "os_hash_value")
+        values = {name: getattr(row, name) for name in kept}
+        formats = {name: getattr(row, name) or "" for name in ("disk_format", "container_format")}
+        tx.execute(insert(image_former).values(**values, **formats, properties=found.properties, created_at=tx.now))
     return tx.count(delete(image).where(image.c.id == image_id))
+
+
+def former(tx: Tx, image_id: str) -> Row[Any] | None:
+    """What a deleted image was."""
+    return tx.first(select(image_former).where(image_former.c.id == image_id))
 
 
 def set_properties(tx: Tx, image_id: str, properties: Mapping[str, str]) -> None:
@@ -121,6 +134,11 @@ def find(
     columns = [(image.c[name], descending) for name, descending in order]
     values = None if marker is None else [getattr(marker, name) for name, _ in order]
     return tx.all(page(statement, columns, values, limit))
+
+
+def of_name(name: str) -> list[Any]:
+    """Conditions of the images that have a name and are not hidden, for :func:`find`."""
+    return [image.c.name == name, image.c.os_hidden.is_(False)]
 
 
 def seen_by(tx: Tx, viewer: Viewer, image_id: str) -> Row[Any] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tane.services.volume.domain import actions, attachments, volumes
 from tane.web.codec import iso_micro
-from tane.web.errors import BadRequest, NotImplementedHere
+from tane.web.errors import BadRequest, Forbidden, NotImplementedHere
 from tane.web.request import Request
 
 
@@ -38,6 +38,33 @@ def set_read_only(request: Request) -> None:
     actions.set_read_only(request.core, request.ctx, request.path["volume_id"], request.body.value.readonly)
 
 
+def reimage(request: Request) -> None:
+    asked = request.body.reimage
+    if asked.reimage_reserved and not request.allows("volume:reimage_reserved"):
+        raise Forbidden("Policy doesn't allow volume:reimage_reserved to be performed.")
+    volumes.reimage(
+        request.core,
+        request.ctx,
+        request.path["volume_id"],
+        asked.image_id,
+        reserved_too=asked.reimage_reserved,
+    )
+
+
+def retype(request: Request) -> None:
+    volumes.retype(request.core, request.ctx, request.path["volume_id"], request.body.retype.new_type)
+
+
+def extend_completion(request: Request) -> None:
+    """A volume here grows by itself: none ever waits for compute to say that it has."""
+    row = volumes.show(request.core, request.ctx, request.path["volume_id"]).row
+    raise BadRequest(f"Invalid volume: Volume {row.id} does not wait for compute, its status is {row.status}.")
+
+
+def unmanage(request: Request) -> None:
+    volumes.unmanage(request.core, request.ctx, request.path["volume_id"])
+
+
 def force_delete(request: Request) -> None:
     volumes.force_delete(request.core, request.ctx, request.path["volume_id"])
 
@@ -62,6 +89,13 @@ def attach(request: Request) -> None:
 def detach(request: Request) -> None:
     asked = request.body.detach
     attachments.detach_by_action(
+        request.core, request.ctx, request.path["volume_id"], asked.attachment_id if asked else None
+    )
+
+
+def force_detach(request: Request) -> None:
+    asked = request.body.detach
+    attachments.force_detach(
         request.core, request.ctx, request.path["volume_id"], asked.attachment_id if asked else None
     )
 
@@ -95,6 +129,7 @@ def upload_image(request: Request) -> dict[str, Any]:
         container_format=body.container_format or "bare",
         force=body.force,
         visibility=body.visibility or "private",
+        protected=bool(body.protected),
     )
     made = actions.upload_image(request.core, request.ctx, request.path["volume_id"], wanted)
     row = made["row"]
@@ -111,7 +146,7 @@ def upload_image(request: Request) -> dict[str, Any]:
         "image_name": wanted.name,
     }
     if request.version >= (3, 1):
-        view.update(visibility=wanted.visibility, protected=False)
+        view.update(visibility=wanted.visibility, protected=wanted.protected)
     return {"os-volume_upload_image": view}
 
 

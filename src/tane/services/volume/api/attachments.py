@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tane.services.volume.api import query
+from tane.services.volume.api import filters, query
+from tane.services.volume.api.filters import Filters
 from tane.services.volume.domain import attachments
 from tane.services.volume.tables import volume_attachment
 from tane.web.codec import iso_micro
@@ -12,12 +13,22 @@ from tane.web.errors import BadRequest
 from tane.web.request import Request
 
 SORT_KEYS = ("id", "status", "volume_id", "server_id", "created_at", "updated_at")
-FILTERS = {
-    "volume_id": volume_attachment.c.volume_id,
-    "instance_id": volume_attachment.c.server_id,
-    "status": volume_attachment.c.status,
-    "attach_status": volume_attachment.c.status,
-}
+FILTERS = Filters(
+    "attachment",
+    {
+        "volume_id": filters.equal(volume_attachment.c.volume_id),
+        "instance_id": filters.equal(volume_attachment.c.server_id),
+        "instance_uuid": filters.equal(volume_attachment.c.server_id),
+        "status": filters.equal(volume_attachment.c.status),
+        "attach_status": filters.equal(volume_attachment.c.status),
+        "attached_host": filters.equal(volume_attachment.c.host_name),
+        "attach_mode": filters.equal(volume_attachment.c.mode),
+        "mountpoint": filters.equal(volume_attachment.c.device),
+        "id": filters.equal(volume_attachment.c.id),
+        "project_id": filters.equal(volume_attachment.c.project_id),
+    },
+    before=("volume_id", "instance_id", "status", "attach_status"),
+)
 
 
 def summary(row: Any) -> dict[str, Any]:
@@ -37,7 +48,7 @@ def view(row: Any) -> dict[str, Any]:
 
 def _list(request: Request, path: str, shape: Any) -> Any:
     wanted = query.page_of(request, SORT_KEYS)
-    conditions = query.owner_conditions(request, volume_attachment) + query.equal(request, FILTERS)
+    conditions = query.owner_conditions(request, volume_attachment) + filters.of(request, FILTERS)
     found = attachments.index(request.core, request.ctx, conditions, wanted)
     place = f"/v3/{request.path['project_id']}/{path}"
     return query.answer(request, place, "attachments", [shape(row) for row in found], query.full(wanted, found), None)

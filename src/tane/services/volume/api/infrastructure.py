@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tane.hosts import store as hosts
+from tane.services.volume.api import filters
+from tane.services.volume.domain import pools, types
 from tane.services.volume.domain import services as domain
 from tane.services.volume.domain.common import BACKEND, ZONE
 from tane.services.volume.schemas import ServiceChange
@@ -14,7 +16,7 @@ from tane.web.errors import BadRequest, NotFound, NotImplementedHere
 from tane.web.request import Request, Response
 from tane.web.versions import Microversions
 
-VERSIONS = Microversions("volume", (3, 0), (3, 60))
+VERSIONS = Microversions("volume", (3, 0), (3, 71))
 EXTENSIONS = (
     ("os-extended-snapshot-attributes", "ExtendedSnapshotAttributes", "Extended snapshot attributes support."),
     ("os-quota-sets", "Quotas", "Quota management support."),
@@ -32,6 +34,19 @@ EXTENSIONS = (
     ("os-used-limits", "UsedLimits", "Provide data on limited resources that are being used."),
     ("scheduler-stats", "SchedulerStats", "Scheduler stats support."),
 )
+
+
+PROPERTIES = {
+    "thin_provisioning": {
+        "title": "Thin Provisioning",
+        "description": "Sets thin provisioning.",
+        "type": "boolean",
+    },
+    "compression": {"title": "Compression", "description": "Enables compression.", "type": "boolean"},
+    "qos": {"title": "QoS", "description": "Enables QoS.", "type": "boolean"},
+    "replication_enabled": {"title": "Replication", "description": "Enables replication.", "type": "boolean"},
+}
+"""Extra specs of types that drivers know, as Cinder's common properties name them; none of them is switched on here."""
 
 
 def _version(request: Request) -> dict[str, Any]:
@@ -98,6 +113,8 @@ def _service(one: domain.Service) -> dict[str, Any]:
 def change_service(request: Request) -> dict[str, Any]:
     """``enable``, ``disable`` or ``disable-log-reason``: whether new volumes are made on a host."""
     verb = request.path["verb"]
+    if verb in ("freeze", "thaw"):
+        domain.freeze(request.core, codec.decode(ServiceChange, request.raw).host)
     if verb not in ("enable", "disable", "disable-log-reason"):
         raise NotFound(f"Unknown action: {verb}")
     body = codec.decode(ServiceChange, request.raw)
@@ -118,41 +135,74 @@ def change_service(request: Request) -> dict[str, Any]:
     return answer if verb == "disable" else {**answer, "disabled_reason": None if enabled else body.disabled_reason}
 
 
-async def pools(request: Request) -> dict[str, Any]:
+POOL_FILTERS = filters.Filters(
+    "pool", {}, before=("name", "volume_type"), since={"name": (3, 28), "volume_type": (3, 35)}, besides=("detail",)
+)
+
+
+async def list_pools(request: Request) -> dict[str, Any]:
     """Pools of the hosts that are up; with ``detail`` the capacity their hosts report."""
     rows = await request.core.in_thread(_pool_rows, request)
     found: list[dict[str, Any]] = []
     for row in rows:
-        entry: dict[str, Any] = {"name": f"{row.name}@{BACKEND}#{BACKEND}"}
+        entry: dict[str, Any] = {"name": pool_name(row)}
         if request.flag("detail"):
             capacity = await request.core.hosts.volume(row.id).capacity()
             entry["capabilities"] = {
-                "pool_name": BACKEND,
-                "volume_backend_name": BACKEND,
-                "vendor_name": "Tane",
-                "driver_version": "1.0",
-                "storage_protocol": "nbd",
+                **pools.CAPABILITIES,
                 "total_capacity_gb": round(capacity.total_gb, 2),
                 "free_capacity_gb": round(capacity.free_gb, 2),
-                "reserved_percentage": 0,
-                "QoS_support": False,
-                "multiattach": False,
-                "thin_provisioning_support": True,
                 "timestamp": iso_micro(row.last_seen),
             }
         found.append(entry)
     return {"pools": found}
 
 
+def pool_name(row: Any) -> str:
+    return f"{row.name}@{BACKEND}#{BACKEND}"
+
+
 def _pool_rows(request: Request) -> list[Any]:
+    wanted = filters.given(request, POOL_FILTERS)
     with request.core.db.read() as tx:
-        return [row for row in hosts.all_hosts(tx) if "volume" in row.roles and hosts.is_up(tx, row)]
+        found = [row for row in hosts.all_hosts(tx) if "volume" in row.roles and hosts.is_up(tx, row)]
+        kind = types.named(tx, wanted["volume_type"]) if "volume_type" in wanted else None
+    if kind is not None and not pools.meets(kind.extra_specs):
+        return []
+    return [row for row in found if wanted.get("name") in (None, pool_name(row))]
 
 
-def empty_list(kind: str) -> Any:
-    """A list that has nothing in it because such things cannot be made here."""
+def capabilities(request: Request) -> dict[str, Any]:
+    """What a back end can. :raises NotFound: there is none of this name."""
+    name = request.path["host"]
+    host = name.partition("#")[0]
+    if all((one.binary, one.host) != (domain.VOLUME, host) for one in domain.index(request.core)):
+        raise NotFound(f"Can't find service: {name}")
+    shown = ("vendor_name", "volume_backend_name", "pool_name", "driver_version", "storage_protocol")
+    return {
+        "namespace": f"OS::Storage::Capabilities::{name}",
+        **{key: pools.CAPABILITIES[key] for key in shown},
+        "display_name": None,
+        "description": None,
+        "visibility": None,
+        "replication_targets": [],
+        "properties": PROPERTIES,
+    }
+
+
+def resource_filters(request: Request) -> dict[str, Any]:
+    """What members may filter each list by."""
+    found = filters.listed(request.param("resource"))
+    return {"resource_filters": [{"resource": name, "filters": list(names)} for name, names in found.items()]}
+
+
+def empty_list(kind: str, resource: str | None = None) -> Any:
+    """A list that has nothing in it because such things cannot be made here; wrong filters are refused all the same."""
+    taken = None if resource is None else filters.Filters(resource, {})
 
     def handler(request: Request) -> dict[str, Any]:
+        if taken is not None:
+            filters.given(request, taken)
         return {kind: []}
 
     return handler

@@ -1,19 +1,15 @@
-"""Filters, sorting and paging that the lists share (API reference: "Filters", "Pagination")."""
+"""Sorting and paging that the lists share (API reference: "Pagination")."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
-from tane.services.volume.store import conditions
 from tane.services.volume.store.volumes import Page
 from tane.web.errors import BadRequest
 from tane.web.request import Request
 
 MOST = 1000
-OPERATORS = ("eq", "neq", "gt", "gte", "lt", "lte")
 
 
 def page_of(request: Request, sort_keys: Sequence[str], default: str = "created_at") -> Page:
@@ -51,63 +47,10 @@ def _order(request: Request, sort_keys: Sequence[str], default: str) -> list[tup
 
 
 def owner_conditions(request: Request, table: Any) -> list[Any]:
-    """The caller's project; with ``all_tenants`` an administrator sees every project, or the ``project_id`` asked."""
+    """The caller's project; with ``all_tenants`` an administrator sees every project."""
     if request.ctx.is_admin and request.flag("all_tenants"):
-        wanted = request.param("project_id")
-        return [table.c.project_id == wanted] if wanted else []
-    return [table.c.project_id == request.ctx.project_id]
-
-
-def equal(request: Request, columns: Mapping[str, Any]) -> list[Any]:
-    """Conditions ``column = value`` for the filters given; from 3.34 also ``name~=part``."""
-    found = []
-    for name, column in columns.items():
-        value = request.param(name)
-        if value is not None:
-            found.append(column == value)
-        part = request.param(f"{name}~")
-        if part is not None and request.version >= (3, 34):
-            found.append(conditions.contains(column, part))
-    return found
-
-
-def times(request: Request, table: Any) -> list[Any]:
-    """``created_at=gt:…,lt:…`` and the same of ``updated_at``, from 3.60 on. :raises BadRequest:"""
-    found: list[Any] = []
-    if request.version < (3, 60):
-        return found
-    for name in ("created_at", "updated_at"):
-        for text in (request.param(name) or "").split(","):
-            if text:
-                found.append(_time(table.c[name], name, text))
-    return found
-
-
-def _time(column: Any, name: str, text: str) -> Any:
-    operator, _, value = text.partition(":")
-    if operator not in OPERATORS:
-        operator, value = "eq", text
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise BadRequest(f"Invalid input received: {name} filter: '{text}' is no ISO 8601 time") from None
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return conditions.compare(column, operator, moment)
-
-
-def metadata_filter(request: Request, column: Any, name: str = "metadata") -> list[Any]:
-    """``metadata={'key':'value'}``: each pair must be there. :raises BadRequest: no such dictionary."""
-    text = request.param(name)
-    if not text:
         return []
-    try:
-        pairs = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        pairs = None
-    if not isinstance(pairs, dict):
-        raise BadRequest(f"Invalid input received: the filter {name} must be a dictionary, it is {text}")
-    return conditions.holds(column, pairs)
+    return [table.c.project_id == request.ctx.project_id]
 
 
 def answer(request: Request, path: str, kind: str, views: list[dict[str, Any]], more: bool, count: int | None) -> Any:

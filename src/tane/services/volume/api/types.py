@@ -6,8 +6,11 @@ from typing import Any
 
 import msgspec
 
-from tane.services.volume.api import query
+from tane.services.volume.api import filters, query
+from tane.services.volume.api.filters import Filters
 from tane.services.volume.domain import types
+from tane.services.volume.store import conditions
+from tane.services.volume.tables import volume_type
 from tane.web import codec
 from tane.web.errors import BadRequest
 from tane.web.request import Request
@@ -15,6 +18,34 @@ from tane.web.request import Request
 SORT_KEYS = ("id", "name", "created_at", "updated_at")
 VISIBLE_SPECS = ("RESKEY:availability_zones", "multiattach", "replication_enabled")
 """Extra specs that users see too; the others are the administrators'."""
+
+
+ZONES = "RESKEY:availability_zones"
+
+
+def _specs(request: Request, value: str) -> list[Any]:
+    """Of the specs the caller sees; by the others nothing is found. A zone is one of those that its spec lists."""
+    wanted = filters.dictionary("extra_specs", value)
+    if not request.ctx.is_admin and any(name not in VISIBLE_SPECS for name in wanted):
+        return [conditions.nothing()]
+    zone = wanted.pop(ZONES, None)
+    found = conditions.holds(volume_type.c.extra_specs, wanted)
+    return found if zone is None else [*found, conditions.contains_in(volume_type.c.extra_specs, ZONES, zone)]
+
+
+FILTERS = Filters(
+    "volume_type",
+    {
+        "is_public": filters.always,
+        "extra_specs": _specs,
+        "name": filters.equal(volume_type.c.name),
+        "description": filters.equal(volume_type.c.description),
+        "id": filters.equal(volume_type.c.id),
+    },
+    before=("is_public", "name"),
+    since={"extra_specs": (3, 52)},
+    general=(3, 52),
+)
 
 
 def view(request: Request, row: Any) -> dict[str, Any]:
@@ -38,7 +69,7 @@ def index(request: Request) -> Any:
     is_public: bool | None = True
     if given is not None:
         is_public = None if given.lower() == "none" else request.flag("is_public")
-    found = types.index(request.core, request.ctx, wanted, is_public, request.param("name"))
+    found = types.index(request.core, request.ctx, wanted, is_public, filters.of(request, FILTERS))
     views = [view(request, row) for row in found]
     place = f"/v3/{request.path['project_id']}/types"
     return query.answer(request, place, "volume_types", views, query.full(wanted, found), None)

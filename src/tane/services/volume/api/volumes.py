@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
-from tane.services.volume.api import query
+from tane.services.volume.api import filters, query
+from tane.services.volume.api.filters import Filters
 from tane.services.volume.domain import volumes
 from tane.services.volume.domain.common import BACKEND
 from tane.services.volume.domain.volumes import NewVolume, Shown
+from tane.services.volume.store import conditions
 from tane.services.volume.store import volumes as rows
 from tane.services.volume.tables import volume
 from tane.web.codec import iso_micro, whole
@@ -18,17 +20,61 @@ from tane.web.request import Request
 from tane.web.versions import trim
 
 SORT_KEYS = ("id", "name", "status", "size", "created_at", "updated_at", "availability_zone", "host_id", "bootable")
-SINCE = {"group_id": "3.13", "provider_id": "3.21", "service_uuid": "3.48", "shared_targets": "3.48"}
-FILTERS = {
-    "name": volume.c.name,
-    "display_name": volume.c.name,
-    "status": volume.c.status,
-    "id": volume.c.id,
-    "snapshot_id": volume.c.snapshot_id,
-    "source_volid": volume.c.source_volid,
-    "availability_zone": volume.c.availability_zone,
-    "user_id": volume.c.user_id,
+SINCE = {
+    "group_id": "3.13",
+    "provider_id": "3.21",
+    "service_uuid": "3.48",
+    "shared_targets": "3.48",
+    "cluster_name": "3.61",
+    "volume_type_id": "3.63",
+    "consumes_quota": "3.65",
 }
+ATTACH_STATUSES = {"attached": True, "detached": False}
+
+
+def _attach_status(request: Request, value: str) -> list[Any]:
+    yes = ATTACH_STATUSES.get(value)
+    return [conditions.nothing() if yes is None else conditions.attached(yes)]
+
+
+FILTERS = Filters(
+    "volume",
+    {
+        "name": filters.equal(volume.c.name),
+        "name~": filters.like(volume.c.name),
+        "display_name": filters.equal(volume.c.name),
+        "display_description": filters.equal(volume.c.description),
+        "description~": filters.like(volume.c.description),
+        "status": filters.equal(volume.c.status),
+        "metadata": filters.pairs("metadata", volume.c.meta),
+        "glance_metadata": filters.pairs("glance_metadata", volume.c.image_meta),
+        "bootable": filters.flag("bootable", volume.c.bootable),
+        "multiattach": filters.flag("multiattach", volume.c.multiattach),
+        "migration_status": filters.never,
+        "group_id": filters.never,
+        "availability_zone": filters.equal(volume.c.availability_zone),
+        "size": filters.number(volume.c.size),
+        "created_at": filters.times(volume.c.created_at),
+        "updated_at": filters.times(volume.c.updated_at),
+        "id": filters.equal(volume.c.id),
+        "project_id": filters.equal(volume.c.project_id),
+        "user_id": filters.equal(volume.c.user_id),
+        "snapshot_id": filters.equal(volume.c.snapshot_id),
+        "source_volid": filters.equal(volume.c.source_volid),
+        "volume_type_id": filters.equal(volume.c.volume_type_id),
+        "host": lambda request, value: [conditions.of_host(value)],
+        "attach_status": _attach_status,
+        "consumes_quota": filters.all_true("consumes_quota"),
+    },
+    before=("name", "status", "metadata", "availability_zone", "bootable", "group_id", "glance_metadata"),
+    since={
+        "glance_metadata": (3, 4),
+        "group_id": (3, 10),
+        "created_at": (3, 60),
+        "updated_at": (3, 60),
+        "consumes_quota": (3, 65),
+    },
+)
 
 
 def links(request: Request, kind: str, resource_id: str) -> list[dict[str, str]]:
@@ -82,6 +128,8 @@ def view(request: Request, shown: Shown, *, full: bool = True) -> dict[str, Any]
     }
     if full:
         found["os-vol-tenant-attr:tenant_id"] = row.project_id
+        found["volume_type_id"] = row.volume_type_id
+        found["consumes_quota"] = True
         if row.image_meta:
             found["volume_image_metadata"] = row.image_meta
         if admin:
@@ -89,6 +137,7 @@ def view(request: Request, shown: Shown, *, full: bool = True) -> dict[str, Any]
             found["os-vol-mig-status-attr:migstat"] = None
             found["os-vol-mig-status-attr:name_id"] = None
             found["provider_id"] = None
+            found["cluster_name"] = None
     return trim(found, SINCE, request.version)
 
 
@@ -97,17 +146,7 @@ def host_of(row: Any) -> str | None:
 
 
 def _conditions(request: Request) -> list[Any]:
-    found = query.owner_conditions(request, volume) + query.equal(request, FILTERS) + query.times(request, volume)
-    found += query.metadata_filter(request, volume.c.meta)
-    if request.version >= (3, 4):
-        found += query.metadata_filter(request, volume.c.image_meta, "glance_metadata")
-    if request.param("bootable") is not None:
-        found.append(volume.c.bootable == request.flag("bootable"))
-    if request.param("multiattach") is not None:
-        found.append(volume.c.multiattach == request.flag("multiattach"))
-    if request.param("size") is not None:
-        found.append(volume.c.size == request.number("size"))
-    return found
+    return query.owner_conditions(request, volume) + filters.of(request, FILTERS)
 
 
 def _list(request: Request) -> tuple[list[Shown], bool, int | None]:
@@ -134,7 +173,7 @@ def detail(request: Request) -> Any:
 
 def summary(request: Request) -> dict[str, Any]:
     with request.core.db.read() as tx:
-        count, size, metadata = rows.total(tx, query.owner_conditions(request, volume))
+        count, size, metadata = rows.total(tx, _summed(request))
     found: dict[str, Any] = {"total_size": size, "total_count": count}
     if request.version >= (3, 36):
         distinct: dict[str, set[str]] = {}
@@ -143,6 +182,13 @@ def summary(request: Request) -> dict[str, Any]:
                 distinct.setdefault(key, set()).add(value)
         found["metadata"] = {key: sorted(values) for key, values in distinct.items()}
     return {"volume-summary": found}
+
+
+def _summed(request: Request) -> list[Any]:
+    """The summary takes no other filter than an administrator's ``project_id``."""
+    found = query.owner_conditions(request, volume)
+    wanted = request.param("project_id")
+    return [*found, volume.c.project_id == wanted] if wanted and request.ctx.is_admin else found
 
 
 def show(request: Request) -> dict[str, Any]:
@@ -165,6 +211,7 @@ def create(request: Request) -> dict[str, Any]:
         volume_type=body.volume_type,
         availability_zone=body.availability_zone,
         metadata=body.metadata or {},
+        by_mapping=request.version >= (3, 46),
     )
     return {"volume": view(request, volumes.create(request.core, request.ctx, new), full=False)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.services.image import interface as images
@@ -12,6 +13,7 @@ from tane.services.volume.domain import attachments
 from tane.services.volume.domain.common import invalid_volume, volume_of
 from tane.services.volume.domain.volumes import enqueue
 from tane.services.volume.store import volumes
+from tane.web.codec import whole
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Forbidden
 
@@ -32,6 +34,9 @@ STATUSES = (
 IMAGE_FORMATS = ("raw", "vmdk", "vdi", "qcow2", "vhd", "vhdx", "ploop")
 MADE_FORMATS = ("raw", "vmdk", "vdi", "qcow2", "vhd", "vhdx")
 
+CORE = ("image_id", "image_name", "checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
+"""Of a volume's image metadata what is no property of the image (Cinder's ``glance_core_properties``)."""
+
 
 class UploadImage(msgspec.Struct, kw_only=True):
     """What os-volume_upload_image asks for."""
@@ -41,6 +46,7 @@ class UploadImage(msgspec.Struct, kw_only=True):
     container_format: str = "bare"
     force: bool = False
     visibility: str = "private"
+    protected: bool = False
 
 
 def reset_status(core: Core, ctx: Context, volume_id: str, status: str | None, attach_status: str | None) -> None:
@@ -116,7 +122,6 @@ def upload_image(core: Core, ctx: Context, volume_id: str, wanted: UploadImage) 
         allowed = ("available", "in-use") if wanted.force else ("available",)
         if row.status not in allowed:
             raise invalid_volume(f"Volume {volume_id} status must be {' or '.join(allowed)}")
-        own = ("image_id", "image_name", "checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
         image_id = images.create_image(
             tx,
             core,
@@ -124,12 +129,18 @@ def upload_image(core: Core, ctx: Context, volume_id: str, wanted: UploadImage) 
             name=wanted.name,
             disk_format=wanted.disk_format,
             container_format=wanted.container_format,
-            properties={name: value for name, value in row.image_meta.items() if name not in own},
+            properties=images.heritable({name: row.image_meta[name] for name in row.image_meta if name not in CORE}),
             visibility=wanted.visibility,
-            min_disk=int(row.image_meta.get("min_disk", 0)),
-            min_ram=int(row.image_meta.get("min_ram", 0)),
+            protected=wanted.protected,
+            min_disk=_number(row, "min_disk"),
+            min_ram=_number(row, "min_ram"),
         )
         volumes.change(tx, volume_id, status="uploading", previous_status=row.status)
         enqueue(tx, ctx, "upload_volume", volume_id, image_id=image_id, disk_format=wanted.disk_format)
         row = volume_of(tx, ctx, volume_id)
         return {"row": row, "image_id": image_id}
+
+
+def _number(row: Row[Any], name: str) -> int:
+    """Of the image the volume was made from; whoever changed it to a word has none."""
+    return max(whole(row.image_meta.get(name, "0")) or 0, 0)

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.volume.domain.common import attachment_of, invalid_volume, new_id, volume_of
+from tane.services.volume.domain.volumes import enqueue
 from tane.services.volume.store import attachments, volumes
 from tane.services.volume.store.volumes import Page
 from tane.web.context import Context
@@ -90,6 +91,9 @@ def forget(tx: Tx, volume_id: str, attachment_id: str) -> None:
     """Remove the attachment; → available when it was the last. Repeatable."""
     removed = attachments.remove(tx, attachment_id)
     if attachments.of_volumes(tx, [volume_id]):
+        if not removed:
+            # Taken away by force before; what is attached now is another server's affair.
+            return
         volumes.change(tx, volume_id, only_in=("detaching",), status="in-use")
     else:
         states = ("in-use", "detaching", "reserved") if removed else ("detaching",)
@@ -183,15 +187,29 @@ def attach_by_action(
 
 
 def detach_by_action(core: Core, ctx: Context, volume_id: str, attachment_id: str | None) -> None:
-    """os-detach and os-force_detach."""
+    """os-detach."""
     with core.db.write() as tx:
         volume_of(tx, ctx, volume_id)
         attached = attachments.of_volumes(tx, [volume_id]).get(volume_id, [])
-        chosen = [row for row in attached if attachment_id in (None, row.id)]
-        if attachment_id is not None and not chosen:
-            raise NotFound(f"Volume attachment could not be found with filter: attachment_id = {attachment_id} .")
-        for row in chosen:
+        for row in _chosen(attached, attachment_id):
             _refuse_computes(row)
             forget(tx, volume_id, row.id)
         if not attached:
             volumes.change(tx, volume_id, only_in=("detaching",), status="available")
+
+
+def _chosen(attached: Sequence[Row[Any]], attachment_id: str | None) -> list[Row[Any]]:
+    """:raises NotFound: the volume has no such attachment."""
+    chosen = [row for row in attached if attachment_id in (None, row.id)]
+    if attachment_id is not None and not chosen:
+        raise NotFound(f"Volume attachment could not be found with filter: attachment_id = {attachment_id} .")
+    return chosen
+
+
+def force_detach(core: Core, ctx: Context, volume_id: str, attachment_id: str | None) -> None:
+    """os-force_detach: also what compute has attached, in whatever status the volume is. → detaching, with the job."""
+    with core.db.write() as tx:
+        volume_of(tx, ctx, volume_id)
+        chosen = _chosen(attachments.of_volumes(tx, [volume_id]).get(volume_id, []), attachment_id)
+        volumes.change(tx, volume_id, status="detaching")
+        enqueue(tx, ctx, "force_detach", volume_id, attachment_ids=[row.id for row in chosen])

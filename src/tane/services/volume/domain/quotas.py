@@ -76,12 +76,20 @@ def claim_volume(tx: Tx, project_id: str, type_id: str, type_name: str, size: in
     """:raises OverLimit: another volume of ``size`` GiB is more than the project may have."""
     allowed = limits(tx, project_id)
     check_volume_size(allowed, size)
-    for suffix, kind in (("", None), (f"_{type_name}", type_id)):
-        used = _used(tx, project_id, kind)
-        name = f"volumes{suffix}"
-        if quota.exceeded(allowed[name], used["volumes"], 1):
-            raise OverLimit(f"Maximum number of volumes allowed ({allowed[name]}) exceeded for quota '{name}'.")
-        _check_gigabytes(allowed, f"gigabytes{suffix}", used["gigabytes"], size)
+    _check_volume(allowed, "", _used(tx, project_id, None), size)
+    _check_volume(allowed, f"_{type_name}", _used(tx, project_id, type_id), size)
+
+
+def claim_type(tx: Tx, project_id: str, type_id: str, type_name: str, size: int) -> None:
+    """:raises OverLimit: a volume of ``size`` GiB that changes to a type is more than the project may have of it."""
+    _check_volume(limits(tx, project_id), f"_{type_name}", _used(tx, project_id, type_id), size)
+
+
+def _check_volume(allowed: Mapping[str, int], suffix: str, used: Mapping[str, int], size: int) -> None:
+    name = f"volumes{suffix}"
+    if quota.exceeded(allowed[name], used["volumes"], 1):
+        raise OverLimit(f"Maximum number of volumes allowed ({allowed[name]}) exceeded for quota '{name}'.")
+    _check_gigabytes(allowed, f"gigabytes{suffix}", used["gigabytes"], size)
 
 
 def claim_snapshot(tx: Tx, project_id: str, type_id: str, type_name: str, size: int) -> None:

@@ -13,7 +13,9 @@ from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.services.volume.domain.common import BACKEND
 from tane.services.volume.store import services as store
-from tane.web.errors import NotFound, NotImplementedHere
+from tane.services.volume.store import snapshots as snapshot_rows
+from tane.services.volume.store import volumes as volume_rows
+from tane.web.errors import BadRequest, NotFound, NotImplementedHere
 
 VOLUME, SCHEDULER = "cinder-volume", "cinder-scheduler"
 
@@ -29,6 +31,39 @@ class Service:
     enabled: bool
     reason: str | None
     seen: datetime
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a project has in a pool."""
+
+    project_id: str
+    volumes: int
+    volume_gb: int
+    snapshots: int
+    snapshot_gb: int
+
+
+COUNTED = ("volumes", "volume_gb", "snapshots", "snapshot_gb")
+
+
+def contents(core: Core, host: str) -> list[Contents]:
+    """:raises NotFound: no pool has this name."""
+    with core.db.read() as tx:
+        found = next((one for one in _all(tx) if (one.binary, one.host) == (VOLUME, host)), None)
+        if found is None:
+            raise NotFound(f"Host '{host}' could not be found.")
+        volumes, snapshots = volume_rows.on_host(tx, found.host_id), snapshot_rows.on_host(tx, found.host_id)
+    projects = sorted({*volumes, *snapshots})
+    return [Contents(project, *volumes.get(project, (0, 0)), *snapshots.get(project, (0, 0))) for project in projects]
+
+
+def freeze(core: Core, host: str) -> None:
+    """:raises BadRequest: no pool has this name. :raises NotImplementedHere: one has."""
+    with core.db.read() as tx:
+        if all((one.binary, one.host) != (VOLUME, host) for one in _all(tx)):
+            raise BadRequest(f"Invalid host: No valid host is named {host}.")
+    raise NotImplementedHere("Freezing a pool is not possible yet; disable its service to make no new volumes in it.")
 
 
 def index(core: Core) -> list[Service]:

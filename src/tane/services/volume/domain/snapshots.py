@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -142,3 +143,31 @@ def remove_metadata(core: Core, ctx: Context, snapshot_id: str, key: str) -> Non
         if kept.pop(key, None) is None:
             raise NotFound(f"Snapshot {snapshot_id} has no metadata with key {key}.")
         snapshots.change(tx, snapshot_id, meta=kept)
+
+
+NEXT = {"creating": ("creating", "available", "error"), "deleting": ("deleting", "error_deleting")}
+"""What a status may be set to by who works on the snapshot (a driver that lets compute take it)."""
+
+
+def update_status(core: Core, ctx: Context, snapshot_id: str, status: str, progress: str | None) -> None:
+    """:raises BadRequest: the status does not follow, or the progress is no percentage."""
+    if progress and not re.fullmatch(r"(100|[0-9]{1,2})%", progress):
+        raise BadRequest("progress must be an integer percentage")
+    with core.db.write() as tx:
+        row = snapshot_of(tx, ctx, snapshot_id)
+        if row.status not in NEXT:
+            raise BadRequest(f"Snapshot status {row.status} not allowed for update_snapshot_status")
+        if status not in NEXT[row.status]:
+            raise BadRequest(f"Provided snapshot status {status} not allowed for snapshot with status {row.status}.")
+        snapshots.change(tx, snapshot_id, status=status, **({"progress": progress} if progress else {}))
+
+
+def unmanage(core: Core, ctx: Context, snapshot_id: str) -> None:
+    """Forget a snapshot; its data stays in its volume and goes with it. :raises BadRequest: it is worked on."""
+    with core.db.write() as tx:
+        row = snapshot_of(tx, ctx, snapshot_id)
+        if row.status not in ("available", "error") or volumes.being_made_from(tx, snapshot_id=snapshot_id):
+            raise BadRequest(
+                "Invalid snapshot: Snapshot status must be available or error and must not be part of a group."
+            )
+        snapshots.remove(tx, snapshot_id)

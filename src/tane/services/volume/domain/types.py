@@ -51,23 +51,26 @@ def chosen(tx: Tx, ctx: Context, name_or_id: str | None) -> Row[Any]:
     """The type a new volume gets. :raises NotFound:"""
     default = ensure_default(tx)
     if not name_or_id:
-        return default
+        return types.default_of(tx, ctx.project_id) or default
     named = types.by_name(tx, name_or_id)
     if named is None and types.get(tx, name_or_id) is None:
         raise NotFound(f"Volume type with name {name_or_id} could not be found.")
     return visible(tx, ctx, named.id if named is not None else name_or_id)
 
 
-def index(core: Core, ctx: Context, wanted: Page, is_public: bool | None, name: str | None) -> list[Row[Any]]:
-    """``is_public`` filters, for administrators, on that; None is no filter."""
+def named(tx: Tx, name_or_id: str) -> Row[Any] | None:
+    """A type by its name or its id, whoever asks."""
+    return types.by_name(tx, name_or_id) or types.get(tx, name_or_id)
+
+
+def index(core: Core, ctx: Context, wanted: Page, is_public: bool | None, filters: Sequence[Any]) -> list[Row[Any]]:
+    """``is_public`` filters, for administrators, on that; None is no filter. ``filters``: conditions besides."""
     ready(core)
-    conditions: list[Any] = []
+    conditions: list[Any] = list(filters)
     if not ctx.is_admin:
         conditions.append(types.usable_by(ctx.project_id))
     elif is_public is not None:
         conditions.append(volume_type.c.is_public == is_public)
-    if name is not None:
-        conditions.append(volume_type.c.name == name)
     with core.db.read() as tx:
         marker = visible(tx, ctx, wanted.marker) if wanted.marker else None
         return types.find(tx, conditions, wanted, marker)
@@ -78,7 +81,7 @@ def show(core: Core, ctx: Context, type_id: str) -> Row[Any]:
     ready(core)
     with core.db.read() as tx:
         if type_id == "default":
-            row = types.by_name(tx, DEFAULT)
+            row = types.default_of(tx, ctx.project_id) or types.by_name(tx, DEFAULT)
             assert row is not None
             return row
         return visible(tx, ctx, type_id)
@@ -116,7 +119,7 @@ def delete(core: Core, type_id: str) -> None:
     """:raises BadRequest: volumes of the type are left. :raises Forbidden: it is the default."""
     with core.db.write() as tx:
         row = _get(tx, type_id)
-        if row.name == DEFAULT:
+        if row.name == DEFAULT or types.is_default(tx, type_id):
             raise Forbidden(f"The volume type {type_id} is a default volume type and cannot be deleted.")
         if volumes.of_type(tx, type_id):
             raise BadRequest(f"Volume Type {type_id} deletion is not allowed with volumes present with the type.")

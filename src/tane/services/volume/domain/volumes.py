@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import structlog
 from sqlalchemy.engine import Row
 
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
 from tane.services.image import interface as images
-from tane.services.volume.domain import quotas, types
+from tane.services.volume.domain import pools, quotas, types
 from tane.services.volume.domain.common import (
     ZONE,
     checked_metadata,
@@ -25,14 +26,18 @@ from tane.services.volume.domain.common import (
 from tane.services.volume.store import attachments, snapshots, volumes
 from tane.services.volume.store.volumes import Page
 from tane.web.context import Context
-from tane.web.errors import BadRequest, NotFound, NotImplementedHere
+from tane.web.errors import BadRequest, Conflict, NotFound, NotImplementedHere
 
+log = structlog.get_logger()
 DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing")
 GIB = 1 << 30
+IMAGE_TYPE = "cinder_img_volume_type"
+"""The property of an image that names the type of volumes made from it."""
 
 
 class NewVolume(msgspec.Struct, kw_only=True):
-    """What POST /volumes asks for; at most one of the three sources. ``size`` in GiB, None: the source's."""
+    """What POST /volumes asks for; at most one of the three sources. ``size`` in GiB, None: the source's. ``image_id``
+    may be the image's name."""
 
     size: int | None = None
     name: str = ""
@@ -44,6 +49,8 @@ class NewVolume(msgspec.Struct, kw_only=True):
     availability_zone: str | None = None
     metadata: dict[str, str] = {}
     bootable: bool | None = None
+    by_mapping: bool = True
+    """Whether an image that maps its root to a snapshot stands for that snapshot (from 3.46)."""
 
 
 class Origin(msgspec.Struct, kw_only=True):
@@ -93,8 +100,9 @@ def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
     """Row, quota and job of a new volume in the caller's transaction.
 
     :raises BadRequest: sizes or the source's state do not fit. :raises NotFound: snapshot, volume or type.
-    :raises OverLimit:
+    :raises OverLimit: :raises Conflict: several images have the name.
     """
+    new = _found(tx, ctx, new)
     origin = _origin(tx, ctx, new)
     size = new.size if new.size is not None else origin.size
     if size is None or size < 1:
@@ -103,6 +111,8 @@ def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
     if new.availability_zone not in (None, "", ZONE):
         raise invalid_input(f"Availability zone '{new.availability_zone}' is invalid.")
     kind = types.chosen(tx, ctx, new.volume_type or origin.volume_type)
+    if kind.encryption:
+        raise NotImplementedHere(f"Encrypted volumes, as the type {kind.name} asks for, are not possible yet.")
     quotas.claim_volume(tx, ctx.project_id, kind.id, kind.name, size)
     volume_id = new_id()
     values = {
@@ -142,9 +152,54 @@ def enqueue(tx: Tx, ctx: Context, operation: str, volume_id: str, **params: Any)
     )
 
 
-def _origin(tx: Tx, ctx: Context, new: NewVolume) -> Origin:
+def _found(tx: Tx, ctx: Context, new: NewVolume) -> NewVolume:
+    """With the id of an image that was told by its name; the image of a server that booted from volumes has no data of
+    its own and stands for the snapshot of that server's root.
+
+    :raises BadRequest: :raises NotFound: :raises Conflict:
+    """
     if sum(source is not None for source in (new.image_id, new.snapshot_id, new.source_volid)) > 1:
         raise invalid_input("only one of snapshot_id, source_volid and imageRef may be given")
+    if new.image_id is None:
+        return new
+    image = _image(tx, ctx, new.image_id)
+    root = boot_snapshot(image.properties) if new.by_mapping else None
+    if root is None:
+        return msgspec.structs.replace(new, image_id=image.id)
+    try:
+        snapshot_of(tx, ctx, root)
+    except NotFound:
+        raise NotFound(f"Nova specific image is found, but boot volume snapshot id:{root} not found.") from None
+    return msgspec.structs.replace(new, image_id=None, snapshot_id=root)
+
+
+def _image(tx: Tx, ctx: Context, ref: str) -> images.ImageInfo:
+    """The image of an id, which may stand at the end of a URL, or else of a name."""
+    try:
+        return images.visible_image(tx, ctx, ref.rsplit("/", 1)[-1])
+    except NotFound:
+        named = images.images_named(tx, ctx, ref)
+    if len(named) > 1:
+        raise Conflict(f"Multiple matches found for '{ref}', use an ID to be more specific.")
+    if not named:
+        raise BadRequest("Invalid image identifier or unable to access requested image.")
+    return named[0]
+
+
+def boot_snapshot(properties: Mapping[str, str]) -> str | None:
+    """The snapshot that the mapping of a server's image names for the root; None of any other image."""
+    try:
+        mapping = msgspec.json.decode(properties.get("block_device_mapping", "[]"), type=list[dict[str, Any]])
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    for device in mapping:
+        root = device.get("source_type") == "snapshot" and device.get("boot_index") == 0
+        if root and isinstance(device.get("snapshot_id"), str):
+            return str(device["snapshot_id"])
+    return None
+
+
+def _origin(tx: Tx, ctx: Context, new: NewVolume) -> Origin:
     if new.snapshot_id is not None:
         return _from_snapshot(tx, ctx, new.snapshot_id)
     if new.source_volid is not None:
@@ -153,7 +208,7 @@ def _origin(tx: Tx, ctx: Context, new: NewVolume) -> Origin:
             raise invalid_volume("Originating volume status must be one of 'available, in-use' values")
         return _inherited(row, row.size)
     if new.image_id is not None:
-        return _from_image(tx, ctx, new.image_id)
+        return _from_image(images.visible_image(tx, ctx, new.image_id))
     return Origin()
 
 
@@ -175,16 +230,12 @@ def _inherited(source: Row[Any], size: int) -> Origin:
     )
 
 
-def _from_image(tx: Tx, ctx: Context, image_id: str) -> Origin:
-    try:
-        image = images.visible_image(tx, ctx, image_id)
-    except NotFound:
-        raise BadRequest("Invalid image identifier or unable to access requested image.") from None
+def _from_image(image: images.ImageInfo) -> Origin:
     if image.status != "active" or image.ref is None:
-        raise invalid_input(f"Image {image_id} is not active.")
+        raise invalid_input(f"Image {image.id} is not active.")
     needed = max(image.size or 0, image.virtual_size or 0)
     meta = {
-        **image.properties,
+        **images.heritable(image.properties),
         "image_id": image.id,
         "image_name": image.name,
         "checksum": image.checksum or "",
@@ -194,7 +245,8 @@ def _from_image(tx: Tx, ctx: Context, image_id: str) -> Origin:
         "min_ram": str(image.min_ram),
         "size": str(image.size),
     }
-    return Origin(least=max(-(-needed // GIB), image.min_disk, 1), bootable=True, image_meta=meta)
+    least = max(-(-needed // GIB), image.min_disk, 1)
+    return Origin(least=least, volume_type=image.properties.get(IMAGE_TYPE), bootable=True, image_meta=meta)
 
 
 def _check_size(new: NewVolume, origin: Origin, size: int) -> None:
@@ -223,6 +275,70 @@ def update(core: Core, ctx: Context, volume_id: str, values: Mapping[str, Any]) 
             checked_metadata(values["meta"])
         volumes.change(tx, volume_id, **values)
         return complete(tx, [volume_of(tx, ctx, volume_id)])[0]
+
+
+def reimage(core: Core, ctx: Context, volume_id: str, image_id: str, *, reserved_too: bool) -> None:
+    """→ downloading: an image takes the place of what is in the volume.
+
+    :raises BadRequest: the status does not allow it, the volume has snapshots, or the image does not fit.
+    """
+    with core.db.write() as tx:
+        row = volume_of(tx, ctx, volume_id)
+        allowed = ("available", "error", "reserved") if reserved_too else ("available", "error")
+        if row.status not in allowed:
+            raise invalid_volume(
+                f"volume {volume_id} status must be {' or '.join(allowed)}, but current status is: {row.status}."
+            )
+        if row.host_id is None:
+            raise invalid_volume(f"volume {volume_id} is in no pool.")
+        taken = snapshots.of_volume(tx, volume_id)
+        if taken:
+            raise invalid_volume("a volume that has snapshots keeps its content.")
+        _refuse_while_copied(tx, row, taken)
+        new = NewVolume(size=row.size, image_id=image_id)
+        origin = _from_image(_image(tx, ctx, image_id))
+        _check_size(new, origin, row.size)
+        before = "reserved" if row.status == "reserved" else "available"
+        volumes.change(
+            tx, volume_id, status="downloading", previous_status=before, bootable=True, image_meta=origin.image_meta
+        )
+        enqueue(tx, ctx, "reimage_volume", volume_id, image_id=origin.image_meta["image_id"])
+
+
+def retype(core: Core, ctx: Context, volume_id: str, name_or_id: str) -> None:
+    """Give a volume another type that its pool meets; nothing moves, as every pool has the same driver.
+
+    :raises NotFound: no such type. :raises BadRequest: the status, or the type, does not allow it. :raises OverLimit:
+    """
+    with core.db.write() as tx:
+        row = volume_of(tx, ctx, volume_id)
+        kind = types.chosen(tx, ctx, name_or_id)
+        if row.status not in ("available", "in-use"):
+            raise invalid_volume(f"Volume status must be available or in-use to retype, but it is {row.status}.")
+        if kind.id == row.volume_type_id:
+            raise invalid_input(f"New volume_type same as original: {name_or_id}.")
+        if kind.encryption:
+            raise NotImplementedHere(f"Encrypted volumes, as the type {kind.name} asks for, are not possible yet.")
+        if not pools.meets(kind.extra_specs):
+            raise invalid_input(f"No pool has what the volume type {kind.name} asks for.")
+        quotas.claim_type(tx, row.project_id, kind.id, kind.name, row.size)
+        volumes.change(tx, volume_id, volume_type_id=kind.id)
+        snapshots.set_type(tx, volume_id, kind.id)
+
+
+def unmanage(core: Core, ctx: Context, volume_id: str) -> None:
+    """Forget a volume; its disk stays in the pool's folder, under the volume's id. :raises BadRequest: it is used."""
+    with core.db.write() as tx:
+        row = volume_of(tx, ctx, volume_id)
+        taken = snapshots.of_volume(tx, volume_id)
+        if row.status not in DELETABLE or attachments.of_volumes(tx, [volume_id]) or taken:
+            raise invalid_volume(
+                f"Volume status must be {' or '.join(DELETABLE)} and must not be migrating, attached, belong to a "
+                "group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer."
+            )
+        _refuse_while_copied(tx, row, taken)
+        volumes.remove(tx, volume_id)
+    log.info("volume unmanaged", volume_id=volume_id, host_id=row.host_id, by=ctx.user_id)
 
 
 def delete(core: Core, ctx: Context, volume_id: str, *, cascade: bool = False) -> None:

@@ -6,6 +6,8 @@ from tane.services.volume.operations import (
     delete_snapshot,
     delete_volume,
     extend_volume,
+    force_detach,
+    reimage_volume,
     upload_volume,
 )
 
@@ -15,5 +17,7 @@ OPERATIONS = (
     create_snapshot.OPERATION,
     delete_snapshot.OPERATION,
     extend_volume.OPERATION,
+    force_detach.OPERATION,
+    reimage_volume.OPERATION,
     upload_volume.OPERATION,
 )

@@ -10,7 +10,8 @@ from tane.agent.duties import VolumeDuty
 from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.jobs import Permanent, Run
-from tane.services.volume.store import services, volumes
+from tane.services.volume.domain import messages, pools
+from tane.services.volume.store import services, types, volumes
 
 GIB = 1 << 30
 
@@ -23,8 +24,12 @@ def existing(tx: Tx, volume_id: str) -> Row[Any]:
     return row
 
 
-def pool_host(tx: Tx) -> str | None:
-    """The host new volumes are made on: the first that is up and has a pool that is not switched off."""
+def pool_host(tx: Tx, type_id: str) -> str | None:
+    """The host new volumes of a type are made on: the first that is up and has a pool that is not switched off and
+    meets the type's extra specs."""
+    kind = types.get(tx, type_id)
+    if kind is not None and not pools.meets(kind.extra_specs):
+        return None
     off = services.off(tx, "cinder-volume")
     usable = (
         row for row in hosts.all_hosts(tx) if "volume" in row.roles and row.id not in off and hosts.is_up(tx, row)
@@ -44,3 +49,17 @@ async def placed_duty(run: Run[Any], volume_id: str) -> VolumeDuty:
     if duty is None:
         raise Permanent(f"volume {volume_id} is in no pool")
     return duty
+
+
+def tell(tx: Tx, run: Run[Any], volume_id: str, action: str, detail: str) -> None:
+    """Write the message of a volume's failure, when the volume is still there."""
+    row = volumes.get(tx, volume_id)
+    if row is not None:
+        messages.record(
+            tx,
+            project_id=row.project_id,
+            request_id=run.request_id,
+            resource_id=volume_id,
+            action=action,
+            detail=detail,
+        )

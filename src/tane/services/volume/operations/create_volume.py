@@ -13,7 +13,8 @@ from tane.agent.documents import ImageRef
 from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.image import interface as images
-from tane.services.volume.operations.common import GIB, existing, pool_host
+from tane.services.volume.domain import messages
+from tane.services.volume.operations.common import GIB, existing, pool_host, tell
 from tane.services.volume.store import snapshots, volumes
 
 BUILDING = ("creating", "downloading")
@@ -28,11 +29,12 @@ async def choose_host(run: Run[Params]) -> None:
     """A copy of a volume or snapshot lies where its source does: it has its host already."""
 
     def choose(tx: Tx) -> None:
-        if existing(tx, run.params.volume_id).host_id is not None:
+        row = existing(tx, run.params.volume_id)
+        if row.host_id is not None:
             return
-        host_id = pool_host(tx)
+        host_id = pool_host(tx, row.volume_type_id)
         if host_id is None:
-            raise Permanent("No valid host was found. No host with a volume pool is up.")
+            raise Permanent("No valid backend was found. No weighed backends available")
         volumes.change(tx, run.params.volume_id, host_id=host_id)
 
     await run.write(choose)
@@ -76,9 +78,20 @@ async def finish(run: Run[Params]) -> None:
 
 
 async def failed(run: Run[Params], reason: str) -> None:
-    await run.write(
-        volumes.change, run.params.volume_id, only_in=(*BUILDING, "available"), status="error", fault=reason
-    )
+    await run.write(_fail, run, reason)
+
+
+def _fail(tx: Tx, run: Run[Params], reason: str) -> None:
+    volume_id = run.params.volume_id
+    changed = volumes.change(tx, volume_id, only_in=(*BUILDING, "available"), status="error", fault=reason)
+    if not changed:
+        return
+    if existing(tx, volume_id).host_id is None:
+        tell(tx, run, volume_id, messages.SCHEDULE, messages.NO_POOL)
+    elif run.params.image_id is not None:
+        tell(tx, run, volume_id, messages.FROM_IMAGE, messages.UNKNOWN)
+    else:
+        tell(tx, run, volume_id, messages.CREATE, messages.NOT_MADE)
 
 
 OPERATION = Operation(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from tane.agent.errors import NotOnHost
+from tane.db import Tx
 from tane.jobs import Operation, Run, Step
+from tane.services.volume.domain import messages
 from tane.services.volume.operations.common import duty_of
 from tane.services.volume.store import snapshots
 
@@ -29,7 +31,21 @@ async def forget(run: Run[Params]) -> None:
 
 
 async def failed(run: Run[Params], reason: str) -> None:
-    await run.write(snapshots.change, run.params.snapshot_id, status="error_deleting", fault=reason)
+    def fail(tx: Tx) -> None:
+        snapshots.change(tx, run.params.snapshot_id, status="error_deleting", fault=reason)
+        row = snapshots.get(tx, run.params.snapshot_id)
+        if row is not None:
+            messages.record(
+                tx,
+                project_id=row.project_id,
+                request_id=run.request_id,
+                resource_id=row.id,
+                action=messages.DROP,
+                detail=messages.NOT_DROPPED,
+                kind=messages.SNAPSHOT,
+            )
+
+    await run.write(fail)
 
 
 OPERATION = Operation(

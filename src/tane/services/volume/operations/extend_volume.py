@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from tane.db import Tx
 from tane.jobs import Operation, Run, Step
-from tane.services.volume.operations.common import GIB, placed_duty
+from tane.services.volume.domain import messages
+from tane.services.volume.operations.common import GIB, placed_duty, tell
 from tane.services.volume.store import volumes
 
 
@@ -31,7 +33,11 @@ async def finish(run: Run[Params]) -> None:
 
 
 async def failed(run: Run[Params], reason: str) -> None:
-    await run.write(volumes.change, run.params.volume_id, status="error_extending", extending_to=None, fault=reason)
+    def fail(tx: Tx) -> None:
+        volumes.change(tx, run.params.volume_id, status="error_extending", extending_to=None, fault=reason)
+        tell(tx, run, run.params.volume_id, messages.EXTEND, messages.NOT_EXTENDED)
+
+    await run.write(fail)
 
 
 OPERATION = Operation("volume.extend_volume", Params, (Step("grow", grow), Step("finish", finish)), failed)

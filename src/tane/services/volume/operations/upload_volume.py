@@ -7,7 +7,8 @@ import msgspec
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
 from tane.services.image import interface as images
-from tane.services.volume.operations.common import placed_duty
+from tane.services.volume.domain import messages
+from tane.services.volume.operations.common import placed_duty, tell
 from tane.services.volume.store import volumes
 
 
@@ -51,7 +52,11 @@ def _release(tx: Tx, volume_id: str) -> None:
 
 
 async def failed(run: Run[Params], reason: str) -> None:
-    await run.write(_release, run.params.volume_id)
+    def fail(tx: Tx) -> None:
+        _release(tx, run.params.volume_id)
+        tell(tx, run, run.params.volume_id, messages.TO_IMAGE, messages.NO_UPLOAD)
+
+    await run.write(fail)
 
 
 OPERATION = Operation(

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column
+from sqlalchemy import Column, exists, false, select
+
+from tane.hosts.tables import host
+from tane.services.volume.tables import volume, volume_attachment, volume_snapshot
 
 
 def contains(column: Column[Any], part: str) -> Any:
@@ -28,3 +31,29 @@ def compare(column: Column[Any], operator: str, moment: datetime) -> Any:
 def holds(column: Column[Any], pairs: Mapping[Any, Any]) -> list[Any]:
     """Each pair is in the JSON object of ``column``."""
     return [column[str(key)].as_string() == str(value) for key, value in pairs.items()]
+
+
+def contains_in(column: Column[Any], key: str, part: str) -> Any:
+    """What stands under a key of the JSON object of ``column`` has the part in it."""
+    return column[key].as_string().contains(part, autoescape=True)
+
+
+def nothing() -> Any:
+    """No row has it."""
+    return false()
+
+
+def of_host(text: str) -> Any:
+    """Volumes of the pool of a host that is told as ``name@backend#pool``, ``name@backend`` or ``name``."""
+    return volume.c.host_id.in_(select(host.c.id).where(host.c.name == text.partition("@")[0]))
+
+
+def attached(yes: bool) -> Any:
+    """Whether a volume has an attachment."""
+    found = exists(select(volume_attachment.c.id).where(volume_attachment.c.volume_id == volume.c.id))
+    return found if yes else ~found
+
+
+def of_zone(zone: str) -> Any:
+    """Snapshots of the volumes of a zone."""
+    return volume_snapshot.c.volume_id.in_(select(volume.c.id).where(volume.c.availability_zone == zone))

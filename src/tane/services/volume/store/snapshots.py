@@ -11,7 +11,7 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.db.paging import page
 from tane.services.volume.store.volumes import Page
-from tane.services.volume.tables import volume_snapshot
+from tane.services.volume.tables import volume, volume_snapshot
 
 
 def get(tx: Tx, snapshot_id: str) -> Row[Any] | None:
@@ -61,3 +61,19 @@ def usage(tx: Tx, project_id: str, type_id: str | None = None) -> tuple[int, int
     row = tx.first(wanted)
     assert row is not None
     return int(row.number), int(row.size)
+
+
+def on_host(tx: Tx, host_id: str) -> dict[str, tuple[int, int]]:
+    """Project → how many snapshots it has of volumes in the pool of a host, and their GiB."""
+    number, size = func.count().label("number"), func.sum(volume_snapshot.c.size).label("size")
+    counted = select(volume_snapshot.c.project_id, number, size).join(
+        volume, volume.c.id == volume_snapshot.c.volume_id
+    )
+    rows = tx.all(counted.where(volume.c.host_id == host_id).group_by(volume_snapshot.c.project_id))
+    return {row.project_id: (int(row.number), int(row.size)) for row in rows}
+
+
+def set_type(tx: Tx, volume_id: str, type_id: str) -> None:
+    """Of all snapshots of a volume: they are counted with its type."""
+    mine = volume_snapshot.c.volume_id == volume_id
+    tx.execute(update(volume_snapshot).where(mine).values(volume_type_id=type_id))

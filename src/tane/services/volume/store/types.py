@@ -11,7 +11,7 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.db.paging import page
 from tane.services.volume.store.volumes import Page
-from tane.services.volume.tables import volume_type, volume_type_access
+from tane.services.volume.tables import volume_default_type, volume_type, volume_type_access
 
 
 def get(tx: Tx, type_id: str) -> Row[Any] | None:
@@ -68,3 +68,28 @@ def grant(tx: Tx, type_id: str, project_id: str) -> None:
 def revoke(tx: Tx, type_id: str, project_id: str) -> int:
     key = (volume_type_access.c.volume_type_id == type_id, volume_type_access.c.project_id == project_id)
     return tx.count(delete(volume_type_access).where(*key))
+
+
+def default_of(tx: Tx, project_id: str) -> Row[Any] | None:
+    """The type that is a project's own default."""
+    chosen = select(volume_default_type.c.volume_type_id).where(volume_default_type.c.project_id == project_id)
+    return tx.first(select(volume_type).where(volume_type.c.id == chosen.scalar_subquery()))
+
+
+def defaults(tx: Tx) -> list[Row[Any]]:
+    """Rows (project_id, volume_type_id)."""
+    return tx.all(select(volume_default_type).order_by(volume_default_type.c.project_id))
+
+
+def is_default(tx: Tx, type_id: str) -> bool:
+    """Whether a project has the type as its default."""
+    return bool(tx.scalar(select(exists().where(volume_default_type.c.volume_type_id == type_id))))
+
+
+def set_default(tx: Tx, project_id: str, type_id: str) -> None:
+    unset_default(tx, project_id)
+    tx.execute(insert(volume_default_type).values(project_id=project_id, volume_type_id=type_id))
+
+
+def unset_default(tx: Tx, project_id: str) -> int:
+    return tx.count(delete(volume_default_type).where(volume_default_type.c.project_id == project_id))

@@ -98,3 +98,10 @@ def usage(tx: Tx, project_id: str, type_id: str | None = None) -> tuple[int, int
 
 def of_type(tx: Tx, type_id: str) -> bool:
     return bool(tx.scalar(select(exists().where(volume.c.volume_type_id == type_id))))
+
+
+def on_host(tx: Tx, host_id: str) -> dict[str, tuple[int, int]]:
+    """Project → how many volumes it has in the pool of a host, and their GiB."""
+    counted = select(volume.c.project_id, func.count().label("number"), func.sum(volume.c.size).label("size"))
+    rows = tx.all(counted.where(volume.c.host_id == host_id).group_by(volume.c.project_id))
+    return {row.project_id: (int(row.number), int(row.size)) for row in rows}

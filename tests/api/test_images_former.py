@@ -1,0 +1,65 @@
+"""An image may go while servers stand on it: they keep what they were made from, and its id is not given again."""
+
+from __future__ import annotations
+
+import pytest
+
+from tane.services.image import interface
+from tests.api.compute_support import Project, make_image, project
+from tests.support import ApiCloud
+
+IMAGES = "/image/v2/images"
+
+
+@pytest.fixture
+def garden(cloud: ApiCloud) -> Project:
+    return project(cloud)
+
+
+def take_away(garden: Project, how: str) -> None:
+    if how == "delete":
+        garden.user.delete(f"{IMAGES}/{garden.image_id}")
+    else:
+        garden.admin.post(f"{IMAGES}/{garden.image_id}/actions/{how}", expect=204)
+    garden.cloud.run_jobs()
+
+
+@pytest.mark.parametrize("how", ["delete", "deactivate"])
+@pytest.mark.parametrize(
+    ("down", "up"), [("suspend", "resume"), ("os-stop", "os-start"), ("pause", "unpause"), ("os-stop", "reboot")]
+)
+def test_a_server_goes_on_after_its_image_went(garden: Project, how: str, down: str, up: str) -> None:
+    server_id = garden.server()
+    garden.done(server_id, down)
+    take_away(garden, how)
+    value = {"type": "HARD"} if up == "reboot" else None
+    assert garden.done(server_id, up, value)["status"] == "ACTIVE"
+
+
+def test_a_server_keeps_the_kernel_it_was_started_with(garden: Project) -> None:
+    kernel = make_image(garden.user, "kernel", b"kernel")
+    garden.image_id = make_image(garden.user, "direct", b"direct", kernel_id=kernel, os_command_line="quiet")
+    server_id = garden.server()
+    garden.done(server_id, "suspend")
+    for image_id in (kernel, garden.image_id):
+        garden.user.delete(f"{IMAGES}/{image_id}")
+    assert garden.done(server_id, "resume")["status"] == "ACTIVE"
+    with garden.cloud.core.db.read() as tx:
+        found = interface.image_of_disk(tx, kernel, garden.user.project_id)
+        assert found is not None and found.ref is not None and found.status == "deleted"
+        assert interface.image_of_disk(tx, kernel, "another-project") is None
+
+
+def test_a_deleted_image_makes_nothing_new_and_its_id_is_taken(garden: Project) -> None:
+    garden.user.delete(f"{IMAGES}/{garden.image_id}")
+    garden.user.get(f"{IMAGES}/{garden.image_id}", 404)
+    garden.user.post("/compute/v2.1/servers", garden.body(), 400)
+    body = {"id": garden.image_id, "name": "again", "disk_format": "raw", "container_format": "bare"}
+    garden.user.post(IMAGES, body, 409)
+
+
+def test_an_image_that_never_had_data_leaves_nothing(garden: Project) -> None:
+    body = {"name": "empty", "disk_format": "raw", "container_format": "bare"}
+    image_id = garden.user.post(IMAGES, body, 201).json()["id"]
+    garden.user.delete(f"{IMAGES}/{image_id}")
+    garden.user.post(IMAGES, {"id": image_id, **body}, 201)
