@@ -31,6 +31,7 @@ EXTENSIONS = {
     "provider": ("Provider Network", "Expose mapping of virtual networks to physical networks."),
     "quota_details": ("Quota details management support", "Expose functions for quotas usage statistics."),
     "quotas": ("Quota management support", "Expose functions for quotas management per project."),
+    "revision-if-match": ("If-Match constraints based on revision_number", "Constrains changes by revision numbers."),
     "router": ("Neutron L3 Router", "Router abstraction for basic L3 forwarding between L2 Neutron networks."),
     "router_availability_zone": ("Router Availability Zone", "Availability zone support for router."),
     "security-group": ("security-group", "The security groups extension."),

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Row
 
 from tane import quota
 from tane.db import Tx
+from tane.services.network.domain import revisions
 from tane.services.network.store import rows
 from tane.services.network.tables import floating_ip, network, network_revision, port, router, subnet
 from tane.services.network.tables import security_group as group
@@ -91,6 +92,7 @@ def require_writable(ctx: Context, row: Row[Any] | None, missing: NotFound, rule
     if row is None:
         raise missing
     if ctx.sees(row.project_id):
+        revisions.check(row)
         return row
     if getattr(row, "shared", False) or getattr(row, "external", False):
         raise Forbidden(f"rule:{rule} is disallowed by policy", type="PolicyNotAuthorized")
@@ -113,6 +115,7 @@ def require(ctx: Context, row: Row[Any] | None, missing: NotFound) -> Row[Any]:
     """The row when it is the caller's own or the caller is an administrator."""
     if row is None or not ctx.sees(row.project_id):
         raise missing
+    revisions.check(row)
     return row
 
 

@@ -15,6 +15,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.jobs import enqueue
+from tane.services.network.domain import revisions
 from tane.services.network.domain.addresses import Allocator, refuse_many
 from tane.services.network.domain.common import changed, check_quota, no_port, owner, require, visible_network
 from tane.services.network.domain.dhcp import serve
@@ -267,6 +268,7 @@ def delete(core: Core, ctx: Context, port_id: str) -> None:
         row = rows.get(tx, port, port_id)
         if row is None or not (ctx.sees(row.project_id) or _owns_network(tx, ctx, row.network_id)):
             raise no_port(port_id)
+        revisions.check(row)
         if row.device_owner in SERVICE_OWNERS:
             raise Conflict(
                 f"Port {port_id} cannot be deleted directly via the port API: has device owner {row.device_owner}.",

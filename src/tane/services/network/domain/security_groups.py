@@ -193,11 +193,7 @@ def _refuse_duplicate(tx: Tx, group_id: str, new: dict[str, Any], made: Sequence
 def delete_rule(core: Core, ctx: Context, rule_id: str) -> None:
     missing = NotFound(f"Security group rule {rule_id} does not exist.", type="SecurityGroupRuleNotFound")
     with core.db.write() as tx:
-        row = rows.get(tx, rule, rule_id)
-        if row is None:
-            raise missing
-        if not ctx.sees(row.project_id):
-            raise missing
+        row = require(ctx, rows.get(tx, rule, rule_id), missing)
         rows.remove(tx, rule, [rule_id])
         rows.change(tx, group, row.security_group_id, {})
         changed(tx)

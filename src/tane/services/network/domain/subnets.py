@@ -82,6 +82,7 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
     )
     refuse_used_ranges(tx, holder, row["cidr"], gateway)
     rows.add(tx, subnet, [{**row, "description": values.get("description") or ""}])
+    rows.change(tx, network, network_id, {})  # A network's revision counts the changes of its subnets, as upstream's.
     serve(tx, holder)
     if holder.external:
         hold(tx, network_id)
@@ -122,6 +123,7 @@ def update(core: Core, ctx: Context, subnet_id: str, values: dict[str, Any]) -> 
         if "enable_dhcp" in values:
             check_modes(cidr, row.ipv6_ra_mode, row.ipv6_address_mode, enable_dhcp=values["enable_dhcp"])
         rows.change(tx, subnet, subnet_id, values)
+        rows.change(tx, network, holder.id, {})
         serve(tx, holder)
         if holder.external:
             hold(tx, holder.id)
@@ -172,6 +174,7 @@ def delete(core: Core, ctx: Context, subnet_id: str) -> None:
         serve(tx, rows.get(tx, network, row.network_id), without=subnet_id)
         hold(tx, row.network_id, without=subnet_id)
         rows.remove(tx, subnet, [subnet_id])
+        rows.change(tx, network, row.network_id, {})
         changed(tx)
 
 
