@@ -74,7 +74,9 @@ def test_other_entity_tags_say_nothing(mia: Net, header: str) -> None:
     mia.who.put(at("network", network), {"network": {"name": "b"}}, 200, headers={"If-Match": header})
 
 
-@pytest.mark.parametrize("header", ["revision_number=", "revision_number=x", '"revision_number=1", "revision_number=1"'])
+@pytest.mark.parametrize(
+    "header", ["revision_number=", "revision_number=x", '"revision_number=1", "revision_number=1"']
+)
 def test_a_malformed_revision_is_refused(mia: Net, header: str) -> None:
     network = mia.make("network")
     mia.who.put(at("network", network), {"network": {"name": "b"}}, 400, headers={"If-Match": header})

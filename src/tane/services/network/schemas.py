@@ -106,6 +106,7 @@ class PortChangeIn(Body):
     allowed_address_pairs: list[AddressPairIn] | UnsetType | None = UNSET
     port_security_enabled: bool | UnsetType = UNSET
     dns_name: Text | UnsetType | None = UNSET
+    dns_domain: Text | UnsetType | None = UNSET
     binding_host: Text | UnsetType | None = field(default=UNSET, name="binding:host_id")
     binding_profile: dict[str, Any] | UnsetType | None = field(default=UNSET, name="binding:profile")
     vnic_type: Literal["normal"] | UnsetType = field(default=UNSET, name="binding:vnic_type")
@@ -173,6 +174,8 @@ class FloatingIpIn(Body, kw_only=True):
     fixed_ip_address: str | UnsetType | None = UNSET
     floating_ip_address: str | UnsetType | None = UNSET
     subnet_id: Id | UnsetType | None = UNSET
+    dns_name: Text | UnsetType = UNSET
+    dns_domain: Text | UnsetType = UNSET
     description: Text | UnsetType | None = UNSET
     project_id: Owner | UnsetType = UNSET
     tenant_id: Owner | UnsetType = UNSET

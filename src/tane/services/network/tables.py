@@ -112,6 +112,7 @@ port = Table(
     Column("port_security_enabled", Boolean, nullable=False),
     Column("allowed_address_pairs", JSON, nullable=False),
     Column("dns_name", String(255), nullable=False),
+    Column("dns_domain", String(255), nullable=False),
     UniqueConstraint("network_id", "mac_address"),
 )
 """``host_id`` is the id of the host in the registry, ``binding_host`` the name the API shows; ``device_order`` the
@@ -196,6 +197,8 @@ floating_ip = Table(
     Column("status", String(16), nullable=False),
     Column("fault", Text),
     Column("forwarded", String(64)),
+    Column("dns_name", String(255), nullable=False),
+    Column("dns_domain", String(255), nullable=False),
     UniqueConstraint("floating_network_id", "fixed_port_id", "fixed_ip_address", name="uq_floating_ip_fixed"),
 )
 

@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.Column("port_security_enabled", sa.Boolean(), nullable=False),
         sa.Column("allowed_address_pairs", sa.JSON(), nullable=False),
         sa.Column("dns_name", sa.String(length=255), nullable=False),
+        sa.Column("dns_domain", sa.String(length=255), nullable=False),
         sa.ForeignKeyConstraint(["network_id"], ["network.id"], name=op.f("fk_port_network_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_port")),
         sa.UniqueConstraint("network_id", "mac_address", name=op.f("uq_port_network_id_mac_address")),
@@ -235,6 +236,8 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("fault", sa.Text(), nullable=True),
         sa.Column("forwarded", sa.String(length=64), nullable=True),
+        sa.Column("dns_name", sa.String(length=255), nullable=False),
+        sa.Column("dns_domain", sa.String(length=255), nullable=False),
         sa.ForeignKeyConstraint(["fixed_port_id"], ["port.id"], name=op.f("fk_floating_ip_fixed_port_id")),
         sa.ForeignKeyConstraint(
             ["floating_network_id"], ["network.id"], name=op.f("fk_floating_ip_floating_network_id")

@@ -42,6 +42,8 @@ def view(request: Request, row: Row[Any], related: common.Related) -> dict[str, 
         "router_id": row.router_id,
         "status": row.status,
         "port_details": details,
+        "dns_name": row.dns_name,
+        "dns_domain": row.dns_domain,
         **common.standard(row, related),
     }
 

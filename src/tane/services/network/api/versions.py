@@ -14,6 +14,7 @@ EXTENSIONS = {
     "allowed-address-pairs": ("Allowed Address Pairs", "Provides allowed address pairs."),
     "availability_zone": ("Availability Zone", "The availability zone extension."),
     "binding": ("Port Binding", "Expose port bindings of a virtual port to external application."),
+    "dns-domain-ports": ("dns_domain for ports", "Allows the DNS domain to be specified for a network port."),
     "dns-integration": ("DNS Integration", "Provides integration with DNS."),
     "external-net": ("Neutron external network", "Adds external network attribute to network resource."),
     "ext-gw-mode": ("Neutron L3 Configurable external gateway mode", "Extension of the router abstraction for SNAT."),

@@ -19,7 +19,7 @@ from tane.agent import documents as doc
 from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.services.network.domain.common import tap_name
-from tane.services.network.domain.port_rules import host_label
+from tane.services.network.domain.dns_names import host_label
 from tane.services.network.domain.security_rules import number_of
 from tane.services.network.domain.service_ports import is_filtered
 from tane.services.network.store.routers import all_legs

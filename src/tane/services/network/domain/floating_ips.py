@@ -19,6 +19,7 @@ from tane.services.network.domain.common import (
     require,
     visible_network,
 )
+from tane.services.network.domain.dns_names import check_floating
 from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.domain.ports import remove as remove_ports
 from tane.services.network.domain.service_ports import refuse_use
@@ -47,6 +48,7 @@ def create(core: Core, ctx: Context, values: dict[str, Any]) -> str:
         check_quota(tx, project_id, "floatingip", 1)
         row = fresh(tx, project_id, floating_network_id=network_id, forwarded=None, **UNBOUND)
         row["description"] = values.get("description") or ""
+        row.update(check_floating(values.get("dns_name", ""), values.get("dns_domain", "")))
         row["floating_port_id"], row["floating_ip_address"] = _outside_port(tx, network, row["id"], values)
         rows.add(tx, floating_ip, [row])
         if values.get("port_id"):

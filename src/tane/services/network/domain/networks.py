@@ -23,9 +23,9 @@ from tane.services.network.domain.common import (
     owner,
     require_writable,
 )
+from tane.services.network.domain.dns_names import check_dns_domain
 from tane.services.network.domain.gateways import hold
 from tane.services.network.domain.outside import refuse_used_ranges
-from tane.services.network.domain.port_rules import check_dns_name
 from tane.services.network.store import rows
 from tane.services.network.tables import DHCP, FOLLOWING, ROUTER_INTERFACE, floating_ip, network, port, router, subnet
 from tane.web.context import Context
@@ -55,7 +55,7 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any], config: Config) -> 
     _check_mtu(mtu, largest)
     if values.get("is_default"):
         _only_default(tx)
-    check_dns_name(values.get("dns_domain", ""), "dns_domain")
+    values["dns_domain"] = check_dns_domain(values.get("dns_domain", ""))
     standard = {
         "name": "",
         "admin_state_up": True,
@@ -65,7 +65,6 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any], config: Config) -> 
         "is_default": False,
         "port_security_enabled": True,
         "physical_network": None,
-        "dns_domain": "",
         "availability_zone_hints": [],
     }
     row = {**fresh(tx, project_id, **standard), **values, "network_type": kind, "segment_id": segment, "mtu": mtu}
@@ -162,7 +161,7 @@ def update(core: Core, ctx: Context, network_id: str, values: dict[str, Any]) ->
         if values.get("external") and not row.external:
             _refuse_used_inside(tx, row)
         if "dns_domain" in values:
-            check_dns_name(values["dns_domain"], "dns_domain")
+            values["dns_domain"] = check_dns_domain(values["dns_domain"])
         rows.change(tx, network, network_id, values)
         if values.get("external", row.external) != row.external:
             now = rows.get(tx, network, network_id)

@@ -22,23 +22,6 @@ def parse_mac(text: str | None, field: str = "mac_address") -> str:
         ) from None
 
 
-def check_dns_name(name: str, field: str = "dns_name") -> str:
-    """A host's or a domain's name of RFC 1123, relative or not; it reaches the configuration of DHCP servers."""
-    labels = name.removesuffix(".").split(".")
-    numbered = len(labels) > 1 and labels[-1].isdecimal()
-    if name and (len(name) > 255 or numbered or "_" in name or not all(map(grammar.is_label, labels))):
-        raise BadRequest(
-            f"Invalid input for {field}. Reason: '{name}' not a valid PQDN or FQDN.", type="HTTPBadRequest"
-        )
-    return name
-
-
-def host_label(name: str) -> str:
-    """What DHCP tells a guest of its name: the first label, or nothing when that is no host name."""
-    label = name.split(".")[0]
-    return label if grammar.is_label(label) else ""
-
-
 def check_pairs(pairs: Sequence[Any], own_mac: str | None = None) -> list[dict[str, Any]]:
     """Canonical allowed address pairs; a pair without MAC is the port's own (``own_mac``, where it is known)."""
     if len(pairs) > MAX_PAIRS:

@@ -19,9 +19,9 @@ from tane.services.network.domain import revisions
 from tane.services.network.domain.addresses import Allocator, refuse_many
 from tane.services.network.domain.common import changed, check_quota, no_port, owner, require, visible_network
 from tane.services.network.domain.dhcp import serve
+from tane.services.network.domain.dns_names import check_dns_domain, check_dns_name
 from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
 from tane.services.network.domain.port_rules import (
-    check_dns_name,
     check_pairs,
     check_security,
     parse_mac,
@@ -103,6 +103,7 @@ def _new_port(
     values.update(_binding(tx, values.pop("binding_host", "")))
     values["port_security_enabled"] = secured
     values["dns_name"] = check_dns_name(values.get("dns_name", ""))
+    values["dns_domain"] = check_dns_domain(values.get("dns_domain", ""))
     return NewPort(
         **values,
         network=holder,
@@ -152,6 +153,8 @@ def update(core: Core, ctx: Context, port_id: str, values: dict[str, Any]) -> No
             values["mac_address"] = _new_mac(tx, row, values["mac_address"])
         if "dns_name" in values:
             values["dns_name"] = check_dns_name(values["dns_name"] or "")
+        if "dns_domain" in values:
+            values["dns_domain"] = check_dns_domain(values["dns_domain"] or "")
         if "binding_host" in values:
             values.update(_binding(tx, values["binding_host"] or ""))
         for name in ("name", "description", "device_id", "device_owner"):

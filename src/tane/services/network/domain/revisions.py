@@ -42,9 +42,7 @@ def _expected(header: str) -> int | None:
     if not found:
         return None
     if len(found) > 1:
-        raise BadRequest(
-            "Bad if-match request: Multiple revision_number etags are not supported.", type="BadRequest"
-        )
+        raise BadRequest("Bad if-match request: Multiple revision_number etags are not supported.", type="BadRequest")
     number = whole(found[0])
     if number is None:
         raise BadRequest(
