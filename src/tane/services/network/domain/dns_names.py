@@ -42,8 +42,8 @@ def check_floating(name: str, domain: str) -> dict[str, str]:
     if len(name) > LONGEST - 3:
         raise _invalid(
             "dns_name",
-            f"'{name}' contains {len(name)} characters. Adding a domain name will cause it to exceed the maximum length "
-            f"of a FQDN of '{LONGEST}'.",
+            f"'{name}' contains {len(name)} characters. Adding a domain name will cause it to exceed the maximum "
+            f"length of a FQDN of '{LONGEST}'.",
         )
     checked = {"dns_name": check_dns_name(name), "dns_domain": check_dns_domain(domain)}
     for given, missing in (("dns_domain", "dns_name"), ("dns_name", "dns_domain")):

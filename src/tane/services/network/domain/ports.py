@@ -43,6 +43,7 @@ from tane.services.network.tables import (
 )
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden
+from tane.web.policy import Policy
 
 CHANGEABLE_OF_KEPT = LABELS | {"fixed_ips", "admin_state_up"}
 
@@ -61,7 +62,7 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
             if len(asked) > 1:
                 maker.expect(row, sum(item["network_id"] == network_id for item in asked))
         new = [
-            _new_port(tx, ctx, networks[item.pop("network_id")], project_id, item, default_of)
+            _new_port(tx, core.policy, ctx, networks[item.pop("network_id")], project_id, item, default_of)
             for item, project_id in zip(asked, owners, strict=True)
         ]
         made = [maker.add(port) for port in new]
@@ -73,6 +74,7 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
 
 def _new_port(
     tx: Tx,
+    policy: Policy,
     ctx: Context,
     holder: Row[Any],
     project_id: str,
@@ -81,7 +83,7 @@ def _new_port(
 ) -> NewPort:
     """``default_of`` tells a project's default security group."""
     _refuse_outside(ctx, holder)
-    refuse_foreign(ctx, holder.project_id, values, "create")
+    refuse_foreign(policy, ctx, holder, values, "create")
     refuse_owner(values)
     values = {name: value for name, value in values.items() if value is not None}
     secured = values.get("port_security_enabled", holder.port_security_enabled)
@@ -143,7 +145,7 @@ def update(core: Core, ctx: Context, port_id: str, values: dict[str, Any]) -> No
             check_change(ctx, row, holder.project_id, values)
             # What is left of them says what is so already.
             values = {name: value for name, value in values.items() if name in CHANGEABLE_OF_KEPT}
-        refuse_foreign(ctx, holder.project_id, values, "update")
+        refuse_foreign(core.policy, ctx, holder, values, "update")
         refuse_owner(values, row.device_owner)
         _refuse_taking(row, values)
         _change_security(tx, ctx, row, values)
