@@ -24,6 +24,21 @@ class Common(Body):
     tenant_id: Owner | UnsetType = UNSET
 
 
+class Bulk(Body):
+    """One resource, or many under the plural; each of the many may stand in its singular once more, as upstream."""
+
+    @classmethod
+    def plain(cls, data: Any) -> Any:
+        single, plural = cls.__struct_fields__
+        if not isinstance(data, dict) or not isinstance(data.get(plural), list):
+            return data
+        return {**data, plural: [item[single] if _is_wrapped(item, single) else item for item in data[plural]]}
+
+
+def _is_wrapped(item: Any, single: str) -> bool:
+    return isinstance(item, dict) and list(item) == [single] and isinstance(item[single], dict)
+
+
 class NetworkIn(Common, kw_only=True):
     admin_state_up: bool | UnsetType = UNSET
     shared: bool | UnsetType = UNSET
@@ -38,7 +53,7 @@ class NetworkIn(Common, kw_only=True):
     availability_zone_hints: Annotated[list[str], Meta(max_length=10)] | UnsetType = UNSET
 
 
-class Network(Body):
+class Network(Bulk):
     network: NetworkIn | UnsetType = UNSET
     networks: list[NetworkIn] | UnsetType = UNSET
 
@@ -64,7 +79,7 @@ class SubnetIn(Common, kw_only=True):
     prefixlen: int | UnsetType | None = UNSET
 
 
-class Subnet(Body):
+class Subnet(Bulk):
     subnet: SubnetIn | UnsetType = UNSET
     subnets: list[SubnetIn] | UnsetType = UNSET
 
@@ -118,7 +133,7 @@ class PortIn(PortChangeIn, kw_only=True):
     tenant_id: Owner | UnsetType = UNSET
 
 
-class Port(Body):
+class Port(Bulk):
     port: PortIn | UnsetType = UNSET
     ports: list[PortIn] | UnsetType = UNSET
 
@@ -139,8 +154,9 @@ class RouterIn(Common, kw_only=True):
     availability_zone_hints: Annotated[list[str], Meta(max_length=10)] | UnsetType = UNSET
 
 
-class Router(Body):
-    router: RouterIn
+class Router(Bulk):
+    router: RouterIn | UnsetType = UNSET
+    routers: list[RouterIn] | UnsetType = UNSET
 
 
 class RouterChangeIn(Body):
@@ -181,8 +197,9 @@ class FloatingIpIn(Body, kw_only=True):
     tenant_id: Owner | UnsetType = UNSET
 
 
-class FloatingIp(Body):
-    floatingip: FloatingIpIn
+class FloatingIp(Bulk):
+    floatingip: FloatingIpIn | UnsetType = UNSET
+    floatingips: list[FloatingIpIn] | UnsetType = UNSET
 
 
 class FloatingIpChangeIn(Body):
@@ -199,7 +216,7 @@ class SecurityGroupIn(Common, kw_only=True):
     stateful: bool | UnsetType = UNSET
 
 
-class SecurityGroup(Body):
+class SecurityGroup(Bulk):
     security_group: SecurityGroupIn | UnsetType = UNSET
     security_groups: list[SecurityGroupIn] | UnsetType = UNSET
 
@@ -228,9 +245,18 @@ class RuleIn(Body, kw_only=True):
     tenant_id: Owner | UnsetType = UNSET
 
 
-class Rule(Body):
+class Rule(Bulk):
     security_group_rule: RuleIn | UnsetType = UNSET
     security_group_rules: list[RuleIn] | UnsetType = UNSET
+
+
+class AgentChangeIn(Body):
+    admin_state_up: bool | UnsetType = UNSET
+    description: Text | UnsetType | None = UNSET
+
+
+class AgentChange(Body):
+    agent: AgentChangeIn
 
 
 Limit = Annotated[int, Meta(ge=-1, le=2**31 - 1)]
@@ -244,6 +270,8 @@ class QuotaIn(LooseBody):
     floatingip: Limit | UnsetType = UNSET
     security_group: Limit | UnsetType = UNSET
     security_group_rule: Limit | UnsetType = UNSET
+    force: bool = False
+    check_limit: bool = False
 
 
 class Quota(Body):

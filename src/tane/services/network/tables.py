@@ -226,3 +226,13 @@ network_host = Table(
     Column("applied_at", DateTime, nullable=False),
 )
 """What each host last reported as applied."""
+
+network_agent = Table(
+    "network_agent",
+    metadata,
+    Column("host_id", String(36), primary_key=True),
+    Column("admin_state_up", Boolean, nullable=False),
+    Column("description", String(255)),
+    Column("deleted_at", DateTime),
+)
+"""What administrators said of an agent; ``deleted_at``: until its host is seen after that, it is not there."""

@@ -40,6 +40,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_network_project_id"), "network", ["project_id"], unique=False)
     op.create_table(
+        "network_agent",
+        sa.Column("host_id", sa.String(length=36), nullable=False),
+        sa.Column("admin_state_up", sa.Boolean(), nullable=False),
+        sa.Column("description", sa.String(length=255), nullable=True),
+        sa.Column("deleted_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("host_id", name=op.f("pk_network_agent")),
+    )
+    op.create_table(
         "network_host",
         sa.Column("host_id", sa.String(length=36), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
@@ -285,5 +293,6 @@ def downgrade() -> None:
     op.drop_table("resource_tag")
     op.drop_table("network_revision")
     op.drop_table("network_host")
+    op.drop_table("network_agent")
     op.drop_index(op.f("ix_network_project_id"), table_name="network")
     op.drop_table("network")

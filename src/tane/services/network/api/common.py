@@ -47,7 +47,7 @@ def bodies(request: Request, collection: Collection, verb: str) -> tuple[list[di
 
     :raises BadRequest: neither form. :raises Forbidden: an attribute the caller may not set.
     """
-    sent = msgspec.json.decode(request.raw)
+    sent = request.body.plain(msgspec.json.decode(request.raw))
     one, many = getattr(request.body, collection.single, None), getattr(request.body, collection.plural, None)
     bulk = isinstance(many, list)
     if bulk == isinstance(one, msgspec.Struct) or many == []:

@@ -60,8 +60,8 @@ def show(request: Request) -> dict[str, Any]:
 
 
 def create(request: Request) -> dict[str, Any]:
-    [values], _ = common.bodies(request, FLOATING_IPS, "create")
-    return common.made(request, FLOATING_IPS, [floating_ips.create(request.core, request.ctx, values)])
+    asked, bulk = common.bodies(request, FLOATING_IPS, "create")
+    return common.made(request, FLOATING_IPS, floating_ips.create(request.core, request.ctx, asked), bulk=bulk)
 
 
 def update(request: Request) -> dict[str, Any]:

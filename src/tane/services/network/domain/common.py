@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table, func, insert, select, update
@@ -117,6 +117,20 @@ def require(ctx: Context, row: Row[Any] | None, missing: NotFound) -> Row[Any]:
         raise missing
     revisions.check(row)
     return row
+
+
+SHOWN = 10
+"""Of the resources that keep another from being deleted."""
+
+
+def seen_of(ctx: Context, users: Sequence[Row[Any]]) -> str:
+    """What keeps something from going, for a message: ids of what is the caller's own, and how many others there are.
+    The owner of a shared network is not told what other projects have there."""
+    own = [row.id for row in users if ctx.sees(row.project_id)][:SHOWN]
+    others = len(users) - len(own)
+    if not others:
+        return ", ".join(own)
+    return f"{', '.join(own)} and {others} more" if own else f"{others} that you may not see"
 
 
 def no_network(network_id: str) -> NotFound:

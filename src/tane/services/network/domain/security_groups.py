@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from tane.core import Core
 from tane.db import Tx
+from tane.services.identity import interface as identity
 from tane.services.network.domain.common import changed, check_quota, fresh, invalid, no_group, owner, require
 from tane.services.network.domain.security_rules import normalised, number_of, reach_of
 from tane.services.network.store import rows
@@ -45,12 +46,20 @@ def default_group(tx: Tx, project_id: str) -> str:
     return own
 
 
-def ensure_default(core: Core, project_id: str) -> None:
+def ensure_default(core: Core, ctx: Context, project_ids: Sequence[str]) -> None:
+    """Before groups are listed: the default group of each of the projects that the caller may see and that exist."""
+    wanted = [project_id for project_id in dict.fromkeys(project_ids) if project_id and ctx.sees(project_id)]
     with core.db.read() as tx:
-        found = tx.first(select(group.c.id).where(group.c.project_id == project_id, group.c.is_default))
-    if found is None:
+        there = {row.project_id for row in rows.among(tx, group, "project_id", wanted) if row.is_default}
+        missing = [
+            project_id
+            for project_id in wanted
+            if project_id not in there and (project_id == ctx.project_id or identity.project_row(tx, project_id))
+        ]
+    if missing:
         with core.db.write() as tx:
-            default_group(tx, project_id)
+            for project_id in missing:
+                default_group(tx, project_id)
 
 
 def _opening(tx: Tx, owning: dict[str, Any], direction: str, ethertype: str, remote: str | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
+from tane.services.network.domain.addresses import is_self_addressing
 from tane.services.network.domain.common import (
     changed,
     check_quota,
@@ -23,6 +24,7 @@ from tane.services.network.domain.common import (
 )
 from tane.services.network.domain.dhcp import serve
 from tane.services.network.domain.gateways import hold
+from tane.services.network.domain.mtu import check_carries
 from tane.services.network.domain.outside import refuse_used_ranges
 from tane.services.network.domain.subnet_rules import (
     AddressRange,
@@ -35,8 +37,17 @@ from tane.services.network.domain.subnet_rules import (
     first_host,
     parse_cidr,
 )
-from tane.services.network.store import rows
-from tane.services.network.tables import FLOATING_IP, FOLLOWING, network, port, port_address, router, subnet
+from tane.services.network.store import addresses, rows
+from tane.services.network.tables import (
+    FLOATING_IP,
+    FOLLOWING,
+    ROUTER_INTERFACE,
+    network,
+    port,
+    port_address,
+    router,
+    subnet,
+)
 from tane.web.context import Context
 from tane.web.errors import Conflict, Forbidden, NotImplementedHere
 
@@ -59,6 +70,7 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
     if values.get("cidr") is None:
         raise invalid("a subnetpool must be specified in the absence of a cidr")
     cidr = parse_cidr(values["cidr"], values["ip_version"])
+    check_carries(network_id, holder.mtu, cidr.version)
     _refuse_overlap(tx, network_id, cidr)
     enable_dhcp = values.get("enable_dhcp", True)
     check_modes(cidr, values.get("ipv6_ra_mode"), values.get("ipv6_address_mode"), enable_dhcp=enable_dhcp)
@@ -157,20 +169,30 @@ def _refuse_gateway_in_use(tx: Tx, row: Row[Any]) -> None:
 
 
 def delete(core: Core, ctx: Context, subnet_id: str) -> None:
-    """:raises Conflict: (SubnetInUse) a port other than DHCP's own and the gateway has an address of it."""
+    """Where guests make their addresses themselves (SLAAC), the ports lose them with the subnet, as upstream.
+
+    :raises Conflict: (SubnetInUse) a port other than DHCP's own and the gateway has an address of it; of one where
+        addresses make themselves, a router's interface.
+    """
     with core.db.write() as tx:
         row = _writable(tx, ctx, subnet_id, "delete_subnet")
-        users = (
+        holding = (
             select(port.c.id)
             .join(port_address, port_address.c.port_id == port.c.id)
             .where(port_address.c.subnet_id == subnet_id, port.c.device_owner.not_in(FOLLOWING))
         )
+        users = holding.where(port.c.device_owner == ROUTER_INTERFACE) if is_self_addressing(row) else holding
         if tx.first(users.limit(1)) is not None:
             raise Conflict(
                 f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP allocation from "
                 "this subnet.",
                 type="SubnetInUse",
             )
+        losing = [found.id for found in tx.all(holding.distinct())]
+        addresses.release_subnet(tx, subnet_id)
+        for port_id in losing:
+            rows.change(tx, port, port_id, {})
+            tx.notify(f"port:{port_id}")
         serve(tx, rows.get(tx, network, row.network_id), without=subnet_id)
         hold(tx, row.network_id, without=subnet_id)
         rows.remove(tx, subnet, [subnet_id])
