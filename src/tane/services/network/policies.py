@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tane.web.policy import ADMIN, ANYONE, MANAGER, MEMBER, PROJECT, READER, Rule, scoped
 
-RESOURCES = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")
+RESOURCES = ("network", "subnet", "subnetpool", "port", "router", "floatingip", "security_group", "security_group_rule")
 
 ADMIN_ATTRIBUTES = (
     *(
@@ -27,6 +27,9 @@ ADMIN_ATTRIBUTES = (
         for verb in ("create", "update")
         for name in ("enable_snat", "external_fixed_ips")
     ),
+    "create_subnetpool:shared",
+    "create_subnetpool:is_default",
+    "update_subnetpool:is_default",
     "create_subnet:service_types",
     "update_subnet:service_types",
 )
@@ -82,8 +85,6 @@ RULES = (
             Rule("get_service_provider", READER),
             Rule("get_network_ip_availability", ADMIN),
             Rule("get_availability_zone", ANYONE),
-            Rule("get_subnetpool", READER),
-            Rule("create_subnetpool", MEMBER),
         ),
     ),
     Rule("get_extension", ANYONE, "Upstream asks no rule for it, so tokens of every scope may."),

@@ -62,9 +62,42 @@ class NetworkChange(Body):
     network: NetworkIn
 
 
+PrefixLength = Annotated[int, Meta(ge=0, le=128)]
+PoolName = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class SubnetPoolChangeIn(Body):
+    name: PoolName | UnsetType = UNSET
+    description: Text | UnsetType | None = UNSET
+    prefixes: list[str] | UnsetType = UNSET
+    min_prefixlen: PrefixLength | UnsetType = UNSET
+    max_prefixlen: PrefixLength | UnsetType = UNSET
+    default_prefixlen: PrefixLength | UnsetType = UNSET
+    default_quota: Annotated[int, Meta(ge=0, le=2**31 - 1)] | UnsetType | None = UNSET
+    is_default: bool | UnsetType = UNSET
+    address_scope_id: Id | UnsetType | None = UNSET
+
+
+class SubnetPoolIn(SubnetPoolChangeIn, kw_only=True):
+    name: PoolName
+    prefixes: list[str]
+    shared: bool | UnsetType = UNSET
+    project_id: Owner | UnsetType = UNSET
+    tenant_id: Owner | UnsetType = UNSET
+
+
+class SubnetPool(Bulk):
+    subnetpool: SubnetPoolIn | UnsetType = UNSET
+    subnetpools: list[SubnetPoolIn] | UnsetType = UNSET
+
+
+class SubnetPoolChange(Body):
+    subnetpool: SubnetPoolChangeIn
+
+
 class SubnetIn(Common, kw_only=True):
     network_id: Id
-    ip_version: Literal[4, 6] = 4
+    ip_version: Literal[4, 6] | UnsetType = UNSET
     cidr: str | UnsetType | None = UNSET
     gateway_ip: str | UnsetType | None = UNSET
     allocation_pools: list[AddressRange] | UnsetType | None = UNSET
@@ -74,9 +107,9 @@ class SubnetIn(Common, kw_only=True):
     ipv6_ra_mode: Literal["dhcpv6-stateful", "dhcpv6-stateless", "slaac"] | UnsetType | None = UNSET
     ipv6_address_mode: Literal["dhcpv6-stateful", "dhcpv6-stateless", "slaac"] | UnsetType | None = UNSET
     service_types: list[Text] | UnsetType = UNSET
-    subnetpool_id: str | UnsetType | None = UNSET
+    subnetpool_id: Id | UnsetType | None = UNSET
     use_default_subnetpool: bool | UnsetType = UNSET
-    prefixlen: int | UnsetType | None = UNSET
+    prefixlen: PrefixLength | UnsetType | None = UNSET
 
 
 class Subnet(Bulk):
@@ -268,6 +301,7 @@ class QuotaIn(LooseBody):
     port: Limit | UnsetType = UNSET
     router: Limit | UnsetType = UNSET
     floatingip: Limit | UnsetType = UNSET
+    subnetpool: Limit | UnsetType = UNSET
     security_group: Limit | UnsetType = UNSET
     security_group_rule: Limit | UnsetType = UNSET
     force: bool = False

@@ -75,11 +75,26 @@ network = Table(
 )
 """``segment_id`` is the VXLAN id and unique in the cloud, also for networks of other types."""
 
+subnet_pool = Table(
+    "subnet_pool",
+    metadata,
+    *_common(),
+    Column("prefixes", JSON, nullable=False),
+    Column("ip_version", Integer, nullable=False),
+    Column("min_prefixlen", Integer, nullable=False),
+    Column("max_prefixlen", Integer, nullable=False),
+    Column("default_prefixlen", Integer, nullable=False),
+    Column("default_quota", Integer),
+    Column("shared", Boolean, nullable=False),
+    Column("is_default", Boolean, nullable=False),
+)
+
 subnet = Table(
     "subnet",
     metadata,
     *_common(),
     Column("network_id", String(36), ForeignKey("network.id"), nullable=False, index=True),
+    Column("subnetpool_id", String(36), ForeignKey("subnet_pool.id"), index=True),
     Column("ip_version", Integer, nullable=False),
     Column("cidr", String(64), nullable=False),
     Column("gateway_ip", String(64)),

@@ -7,7 +7,7 @@ from typing import Any
 from tane.web.errors import NotFound
 from tane.web.request import Request
 
-RESOURCES = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")
+RESOURCES = ("network", "subnet", "subnetpool", "port", "router", "floatingip", "security_group", "security_group_rule")
 
 EXTENSIONS = {
     "agent": ("agent", "The agent management extension."),
@@ -16,6 +16,7 @@ EXTENSIONS = {
     "binding": ("Port Binding", "Expose port bindings of a virtual port to external application."),
     "dns-domain-ports": ("dns_domain for ports", "Allows the DNS domain to be specified for a network port."),
     "dns-integration": ("DNS Integration", "Provides integration with DNS."),
+    "default-subnetpools": ("Default Subnetpools", "Provides ability to mark and use a subnetpool as the default."),
     "external-net": ("Neutron external network", "Adds external network attribute to network resource."),
     "ext-gw-mode": ("Neutron L3 Configurable external gateway mode", "Extension of the router abstraction for SNAT."),
     "extraroute": ("Neutron Extra Route", "Extra routes configuration for L3 router."),
@@ -45,6 +46,7 @@ EXTENSIONS = {
     "standard-attr-revisions": ("Resource revision numbers", "Exposes the revision_number of each resource."),
     "standard-attr-tag": ("Tag support for resources with standard attribute", "Enables to set tag on resources."),
     "standard-attr-timestamp": ("Resource timestamps", "Adds created_at and updated_at fields to resources."),
+    "subnet_allocation": ("Subnet Allocation", "Enables allocation of subnets from a subnet pool."),
     "subnet-service-types": ("Subnet service types", "Provides ability to set the subnet service_types field."),
 }
 """Alias → name and description, of what is implemented and nothing else."""

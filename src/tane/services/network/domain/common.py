@@ -13,7 +13,7 @@ from tane import quota
 from tane.db import Tx
 from tane.services.network.domain import revisions
 from tane.services.network.store import rows
-from tane.services.network.tables import floating_ip, network, network_revision, port, router, subnet
+from tane.services.network.tables import floating_ip, network, network_revision, port, router, subnet, subnet_pool
 from tane.services.network.tables import security_group as group
 from tane.services.network.tables import security_group_rule as rule
 from tane.web.context import Context
@@ -28,6 +28,7 @@ QUOTAS: Mapping[str, tuple[Table, int]] = {
     "port": (port, 500),
     "router": (router, 10),
     "floatingip": (floating_ip, 50),
+    "subnetpool": (subnet_pool, 100),
     "security_group": (group, 10),
     "security_group_rule": (rule, 100),
 }
@@ -139,6 +140,10 @@ def no_network(network_id: str) -> NotFound:
 
 def no_subnet(subnet_id: str) -> NotFound:
     return NotFound(f"Subnet {subnet_id} could not be found.", type="SubnetNotFound")
+
+
+def no_subnet_pool(pool_id: str) -> NotFound:
+    return NotFound(f"Subnet pool {pool_id} could not be found.", type="SubnetPoolNotFound")
 
 
 def no_port(port_id: str) -> NotFound:

@@ -26,6 +26,7 @@ from tane.services.network.domain.dhcp import serve
 from tane.services.network.domain.gateways import hold
 from tane.services.network.domain.mtu import check_carries
 from tane.services.network.domain.outside import refuse_used_ranges
+from tane.services.network.domain.subnet_pools import range_for
 from tane.services.network.domain.subnet_rules import (
     AddressRange,
     check_gateway,
@@ -49,7 +50,7 @@ from tane.services.network.tables import (
     subnet,
 )
 from tane.web.context import Context
-from tane.web.errors import Conflict, Forbidden, NotImplementedHere
+from tane.web.errors import Conflict, Forbidden
 
 
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
@@ -66,10 +67,8 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
     values.setdefault("project_id", values.pop("tenant_id", None) or holder.project_id)
     project_id = owner(ctx, values)
     check_quota(tx, project_id, "subnet", 1)
-    _refuse_pools(values)
-    if values.get("cidr") is None:
-        raise invalid("a subnetpool must be specified in the absence of a cidr")
-    cidr = parse_cidr(values["cidr"], values["ip_version"])
+    pool_id, text, version = range_for(tx, ctx, project_id, values)
+    cidr = parse_cidr(text, version)
     check_carries(network_id, holder.mtu, cidr.version)
     _refuse_overlap(tx, network_id, cidr)
     enable_dhcp = values.get("enable_dhcp", True)
@@ -81,6 +80,7 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
         project_id,
         network_id=network_id,
         name=values.get("name", ""),
+        subnetpool_id=pool_id,
         ip_version=cidr.version,
         cidr=str(cidr),
         gateway_ip=gateway,
@@ -99,11 +99,6 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
     if holder.external:
         hold(tx, network_id)
     return str(row["id"])
-
-
-def _refuse_pools(values: dict[str, Any]) -> None:
-    if values.pop("subnetpool_id", None) or values.pop("use_default_subnetpool", None) or values.pop("prefixlen", None):
-        raise NotImplementedHere("Subnet pools are not implemented: give the subnet a cidr.")
 
 
 def _refuse_overlap(tx: Tx, network_id: str, cidr: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
