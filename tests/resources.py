@@ -29,12 +29,13 @@ def one_of_each(cloud: ApiCloud, user: Caller, *, name: str, flavor_id: str, ext
     network = make("networks", f"{N}/networks", {"network": {"name": name}}, 201)
     subnet_body = {"network_id": network, "name": name, "ip_version": 4, "cidr": "10.1.0.0/24"}
     subnet = make("subnets", f"{N}/subnets", {"subnet": subnet_body}, 201)
+    make("subnetpools", f"{N}/subnetpools", {"subnetpool": {"name": name, "prefixes": ["10.3.0.0/16"]}}, 201)
     gateway = {"network_id": external_id}
     router = make("routers", f"{N}/routers", {"router": {"name": name, "external_gateway_info": gateway}}, 201)
     user.put(f"{N}/routers/{router}/add_router_interface", {"subnet_id": subnet}, 200)
     address = {"floating_network_id": external_id, "description": name}
     make("floatingips", f"{N}/floatingips", {"floatingip": address}, 201)
-    for collection in ("networks", "subnets", "routers", "security-groups", "floatingips"):
+    for collection in ("networks", "subnets", "subnetpools", "routers", "security-groups", "floatingips"):
         user.put(f"{N}/{collection}/{made[collection]}/tags", {"tags": [name]}, 200)
 
     made["images"] = make_image(user, name, visibility="shared")

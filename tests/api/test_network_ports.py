@@ -199,6 +199,6 @@ def test_the_port_of_dhcp_comes_back(mia: Net) -> None:
 
 
 def test_a_port_cannot_lose_its_mac_address(cloud: ApiCloud) -> None:
-    net = Net(cloud.new_user("mia", "garden"))
+    net = Net(cloud.new_user("mia", "garden", "manager"))
     port = net.make("port", network_id=net.make("network", name="lan")["id"])
     assert "not a valid MAC address" in net.change("port", port["id"], 400, mac_address=None)["message"]

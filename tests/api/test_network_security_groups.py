@@ -153,3 +153,39 @@ def test_another_projects_group_is_not_there(cloud: ApiCloud, mia: Net) -> None:
     reader = Net(cloud.new_user("rob", "garden", "reader"))
     reader.make("security_group", 403, name="x")
     reader.make("security_group_rule", 403, security_group_id=group["id"], direction="ingress")
+
+
+@pytest.mark.parametrize(
+    ("ethertype", "everybody", "one"),
+    [("IPv4", ["0.0.0.0/0", "10.0.0.0/0"], "10.0.0.0/8"), ("IPv6", ["::/0", "fd00::/0"], "fd00::/8")],
+)
+def test_a_rule_for_every_address_is_the_rule_without_a_prefix(
+    mia: Net, ethertype: str, everybody: list[str], one: str
+) -> None:
+    base = {"direction": "ingress", "ethertype": ethertype, "protocol": "tcp"}
+    ports = {"port_range_min": 22, "port_range_max": 22}
+    for first in (None, *everybody):
+        group = mia.make("security_group", name="web")["id"]
+        rule = mia.make("security_group_rule", security_group_id=group, **base, **ports, remote_ip_prefix=first)
+        for again in (None, *everybody):
+            error = mia.make(
+                "security_group_rule", 409, security_group_id=group, **base, **ports, remote_ip_prefix=again
+            )
+            assert (error["type"], rule["id"] in error["message"]) == ("SecurityGroupRuleExists", True)
+        mia.make("security_group_rule", security_group_id=group, **base, **ports, remote_ip_prefix=one)
+        two = [{"security_group_id": group, **base, "remote_ip_prefix": prefix} for prefix in (None, everybody[0])]
+        answer = mia.who.post(f"{V2}/security-group-rules", {"security_group_rules": two}, 409).json()
+        assert answer["NeutronError"]["type"] == "DuplicateSecurityGroupRuleInPost"
+        mia.drop("security_group", group)
+
+
+def test_the_rules_a_new_group_comes_with_count(cloud: ApiCloud, mia: Net) -> None:
+    mia.list("security-groups")
+    quota = f"{V2}/quotas/{mia.who.project_id}"
+    cloud.admin.put(quota, {"quota": {"security_group_rule": 7}}, 200)
+    group = mia.make("security_group", name="a")
+    error = mia.make("security_group", 409, name="b")
+    assert error["type"] == "OverQuota" and "security_group_rule" in error["message"]
+    assert {row["name"] for row in mia.list("security-groups")} == {"default", "a"}
+    mia.drop("security_group", group["id"])
+    mia.make("security_group", name="b")

@@ -144,7 +144,7 @@ REASONS: dict[str, dict[str, tuple[str, ...]]] = {
         PARSED: (
             *("cidr", "gateway_ip", "start", "end", "destination", "nexthop", "dns_nameservers[]", "dns_domain"),
             *("dns_name", "ip_address", "mac_address", "remote_ip_prefix", "fixed_ip_address", "floating_ip_address"),
-            "protocol",
+            *("protocol", "prefixes[]"),
         ),
     },
 }
@@ -360,6 +360,12 @@ ATTACKS = (
     Attack("network", "dns_nameservers[]", "POST", f"{NETWORK}/subnets", _subnet(dns_nameservers=["$"]), "192.0.2.53"),
     Attack("network", "dns_domain", "POST", f"{NETWORK}/networks", {"network": {"dns_domain": "$"}}, "example.org."),
     Attack("network", "dns_name", "POST", f"{NETWORK}/ports", _port(dns_name="$"), "web"),
+    Attack("network", "dns_domain", "POST", f"{NETWORK}/ports", _port(dns_domain="$"), "example.org."),
+    Attack(
+        *("network", "prefixes[]", "POST", f"{NETWORK}/subnetpools"),
+        {"subnetpool": {"name": "p", "prefixes": ["$"]}},
+        "10.8.0.0/16",
+    ),
     Attack("network", "ip_address", "POST", f"{NETWORK}/ports", _port(fixed_ips=[{"ip_address": "$"}]), "10.9.0.50"),
     Attack("network", "mac_address", "POST", f"{NETWORK}/ports", _port(mac_address="$"), "fa:16:3e:00:00:77"),
     Attack(

@@ -244,7 +244,7 @@ def test_a_domain_that_is_none_is_refused_in_neutrons_words(cloud: ApiCloud, tex
 
 def test_domains_are_still_taken(cloud: ApiCloud) -> None:
     mia = Net(cloud.new_user("mia", "garden"))
-    for domain in ("", "example.org.", "example.org", "my-cloud.local."):
+    for domain in ("", "example.org.", "my-cloud.local."):
         assert mia.make("network", name="x", dns_domain=domain)["dns_domain"] == domain
 
 

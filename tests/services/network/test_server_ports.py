@@ -175,3 +175,18 @@ def test_a_servers_port_changes_hands_through_compute_only(world: World) -> None
     [port_id] = world.claim(PortSpec(network_id=world.network_id))
     assert world.mia.change("port", port_id, 409, device_id="")["type"] == "PortInUse"
     assert world.mia.change("port", port_id, name="renamed")["name"] == "renamed"
+
+
+def test_groups_are_not_dropped_silently_on_a_network_that_filters_nothing(world: World) -> None:
+    world.mia.make("security_group", name="web")
+    network_id = world.mia.make("network", port_security_enabled=False)["id"]
+    world.mia.make("subnet", network_id=network_id, ip_version=4, cidr="10.9.0.0/24")
+    filtered, open_to_all = PortSpec(network_id=world.network_id), PortSpec(network_id=network_id)
+    with pytest.raises(BadRequest, match="port_security_enabled"):
+        world.claim(open_to_all, groups=("web",))
+    with pytest.raises(BadRequest, match="port_security_enabled"):
+        world.claim(filtered, open_to_all, groups=("default", "web"))
+    assert world.read(network.server_ports, "server-1") == []
+    world.claim(open_to_all, groups=("default",))
+    world.claim(open_to_all)
+    assert len(world.read(network.server_ports, "server-1")) == 2

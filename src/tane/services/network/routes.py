@@ -17,6 +17,7 @@ from tane.services.network.api import (
     quotas,
     routers,
     security_groups,
+    subnet_pools,
     subnets,
     tags,
     versions,
@@ -59,6 +60,7 @@ ROUTES = (
     Route("GET", "/v2.0/extensions/{alias}", versions.extension, "get_extension"),
     *_resource("/v2.0/networks", "network", networks, schemas.Network, schemas.NetworkChange),
     *_resource("/v2.0/subnets", "subnet", subnets, schemas.Subnet, schemas.SubnetChange),
+    *_resource("/v2.0/subnetpools", "subnetpool", subnet_pools, schemas.SubnetPool, schemas.SubnetPoolChange),
     *_resource("/v2.0/ports", "port", ports, schemas.Port, schemas.PortChange),
     *_resource("/v2.0/routers", "router", routers, schemas.Router, schemas.RouterChange),
     Route(
@@ -121,7 +123,7 @@ ROUTES = (
     ),
     *(
         route
-        for collection in ("networks", "subnets", "ports", "routers", "floatingips", "security-groups")
+        for collection in ("networks", "subnets", "subnetpools", "ports", "routers", "floatingips", "security-groups")
         for route in _tags(collection)
     ),
     Route("GET", "/v2.0/quotas", quotas.index, "get_quotas"),
@@ -133,12 +135,12 @@ ROUTES = (
     Route("GET", "/v2.0/quotas/{project_id}/default", quotas.default, "get_quota"),
     Route("GET", "/v2.0/quotas/{project_id}/details", quotas.details, "get_quota"),
     Route("GET", "/v2.0/quotas/{project_id}/details.json", quotas.details, "get_quota"),
-    Route("GET", "/v2.0/agents", agents.index, "get_agent"),
-    Route("GET", "/v2.0/agents/{agent_id}", agents.show, "get_agent"),
+    Route("GET", "/v2.0/agents", agents.index, "regular_user"),
+    Route("GET", "/v2.0/agents/{agent_id}", agents.show, "regular_user"),
+    Route("PUT", "/v2.0/agents/{agent_id}", agents.update, "update_agent", schemas.AgentChange),
+    Route("DELETE", "/v2.0/agents/{agent_id}", agents.delete, "delete_agent", status=204),
+    Route("GET", "/v2.0/service-providers", agents.providers, "get_service_provider"),
     Route("GET", "/v2.0/availability_zones", agents.zones, "get_availability_zone"),
-    Route("GET", "/v2.0/network-ip-availabilities", ip_availability.index, "get_network_ip_availability"),
-    Route("GET", "/v2.0/network-ip-availabilities/{network_id}", ip_availability.show, "get_network_ip_availability"),
-    Route("GET", "/v2.0/subnetpools", subnets.pool_index, "get_subnetpool"),
-    Route("GET", "/v2.0/subnetpools/{subnetpool_id}", subnets.pool_show, "get_subnetpool"),
-    Route("POST", "/v2.0/subnetpools", subnets.pool_create, "create_subnetpool"),
+    Route("GET", "/v2.0/network-ip-availabilities", ip_availability.index, "regular_user"),
+    Route("GET", "/v2.0/network-ip-availabilities/{network_id}", ip_availability.show, "regular_user"),
 )

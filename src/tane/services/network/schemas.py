@@ -24,6 +24,21 @@ class Common(Body):
     tenant_id: Owner | UnsetType = UNSET
 
 
+class Bulk(Body):
+    """One resource, or many under the plural; each of the many may stand in its singular once more, as upstream."""
+
+    @classmethod
+    def plain(cls, data: Any) -> Any:
+        single, plural = cls.__struct_fields__
+        if not isinstance(data, dict) or not isinstance(data.get(plural), list):
+            return data
+        return {**data, plural: [item[single] if _is_wrapped(item, single) else item for item in data[plural]]}
+
+
+def _is_wrapped(item: Any, single: str) -> bool:
+    return isinstance(item, dict) and list(item) == [single] and isinstance(item[single], dict)
+
+
 class NetworkIn(Common, kw_only=True):
     admin_state_up: bool | UnsetType = UNSET
     shared: bool | UnsetType = UNSET
@@ -38,7 +53,7 @@ class NetworkIn(Common, kw_only=True):
     availability_zone_hints: Annotated[list[str], Meta(max_length=10)] | UnsetType = UNSET
 
 
-class Network(Body):
+class Network(Bulk):
     network: NetworkIn | UnsetType = UNSET
     networks: list[NetworkIn] | UnsetType = UNSET
 
@@ -47,9 +62,42 @@ class NetworkChange(Body):
     network: NetworkIn
 
 
+PrefixLength = Annotated[int, Meta(ge=0, le=128)]
+PoolName = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class SubnetPoolChangeIn(Body):
+    name: PoolName | UnsetType = UNSET
+    description: Text | UnsetType | None = UNSET
+    prefixes: list[str] | UnsetType = UNSET
+    min_prefixlen: PrefixLength | UnsetType = UNSET
+    max_prefixlen: PrefixLength | UnsetType = UNSET
+    default_prefixlen: PrefixLength | UnsetType = UNSET
+    default_quota: Annotated[int, Meta(ge=0, le=2**31 - 1)] | UnsetType | None = UNSET
+    is_default: bool | UnsetType = UNSET
+    address_scope_id: Id | UnsetType | None = UNSET
+
+
+class SubnetPoolIn(SubnetPoolChangeIn, kw_only=True):
+    name: PoolName
+    prefixes: list[str]
+    shared: bool | UnsetType = UNSET
+    project_id: Owner | UnsetType = UNSET
+    tenant_id: Owner | UnsetType = UNSET
+
+
+class SubnetPool(Bulk):
+    subnetpool: SubnetPoolIn | UnsetType = UNSET
+    subnetpools: list[SubnetPoolIn] | UnsetType = UNSET
+
+
+class SubnetPoolChange(Body):
+    subnetpool: SubnetPoolChangeIn
+
+
 class SubnetIn(Common, kw_only=True):
     network_id: Id
-    ip_version: Literal[4, 6] = 4
+    ip_version: Literal[4, 6] | UnsetType = UNSET
     cidr: str | UnsetType | None = UNSET
     gateway_ip: str | UnsetType | None = UNSET
     allocation_pools: list[AddressRange] | UnsetType | None = UNSET
@@ -59,12 +107,12 @@ class SubnetIn(Common, kw_only=True):
     ipv6_ra_mode: Literal["dhcpv6-stateful", "dhcpv6-stateless", "slaac"] | UnsetType | None = UNSET
     ipv6_address_mode: Literal["dhcpv6-stateful", "dhcpv6-stateless", "slaac"] | UnsetType | None = UNSET
     service_types: list[Text] | UnsetType = UNSET
-    subnetpool_id: str | UnsetType | None = UNSET
+    subnetpool_id: Id | UnsetType | None = UNSET
     use_default_subnetpool: bool | UnsetType = UNSET
-    prefixlen: int | UnsetType | None = UNSET
+    prefixlen: PrefixLength | UnsetType | None = UNSET
 
 
-class Subnet(Body):
+class Subnet(Bulk):
     subnet: SubnetIn | UnsetType = UNSET
     subnets: list[SubnetIn] | UnsetType = UNSET
 
@@ -106,6 +154,7 @@ class PortChangeIn(Body):
     allowed_address_pairs: list[AddressPairIn] | UnsetType | None = UNSET
     port_security_enabled: bool | UnsetType = UNSET
     dns_name: Text | UnsetType | None = UNSET
+    dns_domain: Text | UnsetType | None = UNSET
     binding_host: Text | UnsetType | None = field(default=UNSET, name="binding:host_id")
     binding_profile: dict[str, Any] | UnsetType | None = field(default=UNSET, name="binding:profile")
     vnic_type: Literal["normal"] | UnsetType = field(default=UNSET, name="binding:vnic_type")
@@ -117,7 +166,7 @@ class PortIn(PortChangeIn, kw_only=True):
     tenant_id: Owner | UnsetType = UNSET
 
 
-class Port(Body):
+class Port(Bulk):
     port: PortIn | UnsetType = UNSET
     ports: list[PortIn] | UnsetType = UNSET
 
@@ -138,8 +187,9 @@ class RouterIn(Common, kw_only=True):
     availability_zone_hints: Annotated[list[str], Meta(max_length=10)] | UnsetType = UNSET
 
 
-class Router(Body):
-    router: RouterIn
+class Router(Bulk):
+    router: RouterIn | UnsetType = UNSET
+    routers: list[RouterIn] | UnsetType = UNSET
 
 
 class RouterChangeIn(Body):
@@ -173,13 +223,16 @@ class FloatingIpIn(Body, kw_only=True):
     fixed_ip_address: str | UnsetType | None = UNSET
     floating_ip_address: str | UnsetType | None = UNSET
     subnet_id: Id | UnsetType | None = UNSET
+    dns_name: Text | UnsetType = UNSET
+    dns_domain: Text | UnsetType = UNSET
     description: Text | UnsetType | None = UNSET
     project_id: Owner | UnsetType = UNSET
     tenant_id: Owner | UnsetType = UNSET
 
 
-class FloatingIp(Body):
-    floatingip: FloatingIpIn
+class FloatingIp(Bulk):
+    floatingip: FloatingIpIn | UnsetType = UNSET
+    floatingips: list[FloatingIpIn] | UnsetType = UNSET
 
 
 class FloatingIpChangeIn(Body):
@@ -196,7 +249,7 @@ class SecurityGroupIn(Common, kw_only=True):
     stateful: bool | UnsetType = UNSET
 
 
-class SecurityGroup(Body):
+class SecurityGroup(Bulk):
     security_group: SecurityGroupIn | UnsetType = UNSET
     security_groups: list[SecurityGroupIn] | UnsetType = UNSET
 
@@ -225,9 +278,18 @@ class RuleIn(Body, kw_only=True):
     tenant_id: Owner | UnsetType = UNSET
 
 
-class Rule(Body):
+class Rule(Bulk):
     security_group_rule: RuleIn | UnsetType = UNSET
     security_group_rules: list[RuleIn] | UnsetType = UNSET
+
+
+class AgentChangeIn(Body):
+    admin_state_up: bool | UnsetType = UNSET
+    description: Text | UnsetType | None = UNSET
+
+
+class AgentChange(Body):
+    agent: AgentChangeIn
 
 
 Limit = Annotated[int, Meta(ge=-1, le=2**31 - 1)]
@@ -239,8 +301,11 @@ class QuotaIn(LooseBody):
     port: Limit | UnsetType = UNSET
     router: Limit | UnsetType = UNSET
     floatingip: Limit | UnsetType = UNSET
+    subnetpool: Limit | UnsetType = UNSET
     security_group: Limit | UnsetType = UNSET
     security_group_rule: Limit | UnsetType = UNSET
+    force: bool = False
+    check_limit: bool = False
 
 
 class Quota(Body):

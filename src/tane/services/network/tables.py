@@ -75,11 +75,26 @@ network = Table(
 )
 """``segment_id`` is the VXLAN id and unique in the cloud, also for networks of other types."""
 
+subnet_pool = Table(
+    "subnet_pool",
+    metadata,
+    *_common(),
+    Column("prefixes", JSON, nullable=False),
+    Column("ip_version", Integer, nullable=False),
+    Column("min_prefixlen", Integer, nullable=False),
+    Column("max_prefixlen", Integer, nullable=False),
+    Column("default_prefixlen", Integer, nullable=False),
+    Column("default_quota", Integer),
+    Column("shared", Boolean, nullable=False),
+    Column("is_default", Boolean, nullable=False),
+)
+
 subnet = Table(
     "subnet",
     metadata,
     *_common(),
     Column("network_id", String(36), ForeignKey("network.id"), nullable=False, index=True),
+    Column("subnetpool_id", String(36), ForeignKey("subnet_pool.id"), index=True),
     Column("ip_version", Integer, nullable=False),
     Column("cidr", String(64), nullable=False),
     Column("gateway_ip", String(64)),
@@ -112,6 +127,7 @@ port = Table(
     Column("port_security_enabled", Boolean, nullable=False),
     Column("allowed_address_pairs", JSON, nullable=False),
     Column("dns_name", String(255), nullable=False),
+    Column("dns_domain", String(255), nullable=False),
     UniqueConstraint("network_id", "mac_address"),
 )
 """``host_id`` is the id of the host in the registry, ``binding_host`` the name the API shows; ``device_order`` the
@@ -196,6 +212,8 @@ floating_ip = Table(
     Column("status", String(16), nullable=False),
     Column("fault", Text),
     Column("forwarded", String(64)),
+    Column("dns_name", String(255), nullable=False),
+    Column("dns_domain", String(255), nullable=False),
     UniqueConstraint("floating_network_id", "fixed_port_id", "fixed_ip_address", name="uq_floating_ip_fixed"),
 )
 
@@ -223,3 +241,13 @@ network_host = Table(
     Column("applied_at", DateTime, nullable=False),
 )
 """What each host last reported as applied."""
+
+network_agent = Table(
+    "network_agent",
+    metadata,
+    Column("host_id", String(36), primary_key=True),
+    Column("admin_state_up", Boolean, nullable=False),
+    Column("description", String(255)),
+    Column("deleted_at", DateTime),
+)
+"""What administrators said of an agent; ``deleted_at``: until its host is seen after that, it is not there."""

@@ -40,6 +40,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_network_project_id"), "network", ["project_id"], unique=False)
     op.create_table(
+        "network_agent",
+        sa.Column("host_id", sa.String(length=36), nullable=False),
+        sa.Column("admin_state_up", sa.Boolean(), nullable=False),
+        sa.Column("description", sa.String(length=255), nullable=True),
+        sa.Column("deleted_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("host_id", name=op.f("pk_network_agent")),
+    )
+    op.create_table(
         "network_host",
         sa.Column("host_id", sa.String(length=36), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
@@ -73,6 +81,26 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_security_group_project_id"), "security_group", ["project_id"], unique=False)
     op.create_table(
+        "subnet_pool",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.String(length=255), nullable=False),
+        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(), nullable=True),
+        sa.Column("prefixes", sa.JSON(), nullable=False),
+        sa.Column("ip_version", sa.Integer(), nullable=False),
+        sa.Column("min_prefixlen", sa.Integer(), nullable=False),
+        sa.Column("max_prefixlen", sa.Integer(), nullable=False),
+        sa.Column("default_prefixlen", sa.Integer(), nullable=False),
+        sa.Column("default_quota", sa.Integer(), nullable=True),
+        sa.Column("shared", sa.Boolean(), nullable=False),
+        sa.Column("is_default", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subnet_pool")),
+    )
+    op.create_index(op.f("ix_subnet_pool_project_id"), "subnet_pool", ["project_id"], unique=False)
+    op.create_table(
         "port",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("project_id", sa.String(length=64), nullable=False),
@@ -97,6 +125,7 @@ def upgrade() -> None:
         sa.Column("port_security_enabled", sa.Boolean(), nullable=False),
         sa.Column("allowed_address_pairs", sa.JSON(), nullable=False),
         sa.Column("dns_name", sa.String(length=255), nullable=False),
+        sa.Column("dns_domain", sa.String(length=255), nullable=False),
         sa.ForeignKeyConstraint(["network_id"], ["network.id"], name=op.f("fk_port_network_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_port")),
         sa.UniqueConstraint("network_id", "mac_address", name=op.f("uq_port_network_id_mac_address")),
@@ -152,6 +181,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=True),
         sa.Column("network_id", sa.String(length=36), nullable=False),
+        sa.Column("subnetpool_id", sa.String(length=36), nullable=True),
         sa.Column("ip_version", sa.Integer(), nullable=False),
         sa.Column("cidr", sa.String(length=64), nullable=False),
         sa.Column("gateway_ip", sa.String(length=64), nullable=True),
@@ -163,10 +193,12 @@ def upgrade() -> None:
         sa.Column("service_types", sa.JSON(), nullable=False),
         sa.Column("allocation_pools", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["network_id"], ["network.id"], name=op.f("fk_subnet_network_id")),
+        sa.ForeignKeyConstraint(["subnetpool_id"], ["subnet_pool.id"], name=op.f("fk_subnet_subnetpool_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subnet")),
     )
     op.create_index(op.f("ix_subnet_network_id"), "subnet", ["network_id"], unique=False)
     op.create_index(op.f("ix_subnet_project_id"), "subnet", ["project_id"], unique=False)
+    op.create_index(op.f("ix_subnet_subnetpool_id"), "subnet", ["subnetpool_id"], unique=False)
     op.create_table(
         "port_address",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -235,6 +267,8 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("fault", sa.Text(), nullable=True),
         sa.Column("forwarded", sa.String(length=64), nullable=True),
+        sa.Column("dns_name", sa.String(length=255), nullable=False),
+        sa.Column("dns_domain", sa.String(length=255), nullable=False),
         sa.ForeignKeyConstraint(["fixed_port_id"], ["port.id"], name=op.f("fk_floating_ip_fixed_port_id")),
         sa.ForeignKeyConstraint(
             ["floating_network_id"], ["network.id"], name=op.f("fk_floating_ip_floating_network_id")
@@ -265,6 +299,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_port_address_port_id"), table_name="port_address")
     op.drop_index("ix_port_address_ip", table_name="port_address")
     op.drop_table("port_address")
+    op.drop_index(op.f("ix_subnet_subnetpool_id"), table_name="subnet")
     op.drop_index(op.f("ix_subnet_project_id"), table_name="subnet")
     op.drop_index(op.f("ix_subnet_network_id"), table_name="subnet")
     op.drop_table("subnet")
@@ -277,10 +312,13 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_port_host_id"), table_name="port")
     op.drop_index(op.f("ix_port_device_id"), table_name="port")
     op.drop_table("port")
+    op.drop_index(op.f("ix_subnet_pool_project_id"), table_name="subnet_pool")
+    op.drop_table("subnet_pool")
     op.drop_index(op.f("ix_security_group_project_id"), table_name="security_group")
     op.drop_table("security_group")
     op.drop_table("resource_tag")
     op.drop_table("network_revision")
     op.drop_table("network_host")
+    op.drop_table("network_agent")
     op.drop_index(op.f("ix_network_project_id"), table_name="network")
     op.drop_table("network")

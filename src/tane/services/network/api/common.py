@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.services.network.policies import PORT_ATTRIBUTES
 from tane.services.network.schemas import given
 from tane.services.network.store import listing
 from tane.services.network.store.listing import MOST_VALUES, Listing
@@ -46,7 +47,7 @@ def bodies(request: Request, collection: Collection, verb: str) -> tuple[list[di
 
     :raises BadRequest: neither form. :raises Forbidden: an attribute the caller may not set.
     """
-    sent = msgspec.json.decode(request.raw)
+    sent = request.body.plain(msgspec.json.decode(request.raw))
     one, many = getattr(request.body, collection.single, None), getattr(request.body, collection.plural, None)
     bulk = isinstance(many, list)
     if bulk == isinstance(one, msgspec.Struct) or many == []:
@@ -71,7 +72,9 @@ def check_attributes(request: Request, action: str, item: Mapping[str, Any]) -> 
     for name, value in item.items():
         default = action.startswith("create_") and bool(value) == (name in TRUE_UNLESS_SAID)
         rule = f"{action}:{name}"
-        if not default and rule in request.core.policy.rules and not request.allows(rule):
+        # The rules of a port's attributes wait until its network is known.
+        decided = rule in request.core.policy.rules and rule not in PORT_ATTRIBUTES
+        if not default and decided and not request.allows(rule):
             if name == EXTERNAL:
                 raise Forbidden(
                     "Only an administrator may make a network external. Ask your administrator, or use an external "

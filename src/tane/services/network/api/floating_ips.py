@@ -42,6 +42,8 @@ def view(request: Request, row: Row[Any], related: common.Related) -> dict[str, 
         "router_id": row.router_id,
         "status": row.status,
         "port_details": details,
+        "dns_name": row.dns_name,
+        "dns_domain": row.dns_domain,
         **common.standard(row, related),
     }
 
@@ -58,8 +60,8 @@ def show(request: Request) -> dict[str, Any]:
 
 
 def create(request: Request) -> dict[str, Any]:
-    [values], _ = common.bodies(request, FLOATING_IPS, "create")
-    return common.made(request, FLOATING_IPS, [floating_ips.create(request.core, request.ctx, values)])
+    asked, bulk = common.bodies(request, FLOATING_IPS, "create")
+    return common.made(request, FLOATING_IPS, floating_ips.create(request.core, request.ctx, asked), bulk=bulk)
 
 
 def update(request: Request) -> dict[str, Any]:

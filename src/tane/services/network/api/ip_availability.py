@@ -11,6 +11,8 @@ from tane.services.network.domain.common import no_network
 from tane.services.network.store import ip_availability
 from tane.web.request import Request
 
+RULE = "get_network_ip_availability"
+
 
 def _views(request: Request, network_ids: list[str] | None) -> list[dict[str, Any]]:
     with request.core.db.read() as tx:
@@ -46,6 +48,8 @@ def _size(pool: dict[str, str]) -> int:
 
 
 def index(request: Request) -> dict[str, Any]:
+    if not request.allows(RULE):
+        return {"network_ip_availabilities": []}
     found = _views(request, request.params("network_id") or None)
     for name in ("network_name", "project_id", "tenant_id"):
         if wanted := request.params(name):
@@ -62,7 +66,7 @@ def index(request: Request) -> dict[str, Any]:
 
 def show(request: Request) -> dict[str, Any]:
     network_id = request.path["network_id"]
-    found = _views(request, [network_id])
+    found = _views(request, [network_id]) if request.allows(RULE) else []
     if not found:
         raise no_network(network_id)
     return {"network_ip_availability": found[0]}

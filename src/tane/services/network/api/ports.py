@@ -45,8 +45,10 @@ def view(request: Request, row: Row[Any], related: common.Related) -> dict[str, 
         "security_groups": related["groups"].get(row.id, []),
         "port_security_enabled": is_filtered(row),
         "dns_name": row.dns_name,
+        "dns_domain": row.dns_domain,
         "dns_assignment": [
-            _dns(row.dns_name, address.ip_address, related["domains"][row.network_id]) for address in held
+            _dns(row.dns_name, address.ip_address, row.dns_domain or related["domains"][row.network_id])
+            for address in held
         ],
         "binding:vnic_type": row.vnic_type,
         **common.standard(row, related),
@@ -67,7 +69,8 @@ def _vif_type(row: Row[Any]) -> str:
 
 def _dns(name: str, address: str, domain: str) -> dict[str, str]:
     hostname = name or "host-" + address.replace(".", "-").replace(":", "-")
-    fqdn = f"{hostname}.{domain.rstrip('.')}." if domain else f"{hostname}."
+    relative = f"{hostname}.{domain}" if domain else hostname
+    fqdn = hostname if hostname.endswith(".") else relative.rstrip(".") + "."
     return {"hostname": hostname, "ip_address": address, "fqdn": fqdn}
 
 

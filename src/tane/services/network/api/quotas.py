@@ -32,11 +32,13 @@ def details(request: Request) -> dict[str, Any]:
 
 def update(request: Request) -> dict[str, Any]:
     values = given(request.body.quota)
+    force = values.pop("force")
+    del values["check_limit"]  # What it asks for is done unless ``force`` is said.
     if not values:
         raise BadRequest(
             "Invalid input for quota. Reason: no limit of a known resource is given.", type="HTTPBadRequest"
         )
-    return {"quota": quotas.change(request.core, request.path["project_id"], values)}
+    return {"quota": quotas.change(request.core, request.path["project_id"], values, force=force)}
 
 
 def delete(request: Request) -> None:

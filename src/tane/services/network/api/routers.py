@@ -56,8 +56,8 @@ def show(request: Request) -> dict[str, Any]:
 
 
 def create(request: Request) -> dict[str, Any]:
-    [values], _ = common.bodies(request, ROUTERS, "create")
-    return common.made(request, ROUTERS, [routers.create(request.core, request.ctx, values)])
+    asked, bulk = common.bodies(request, ROUTERS, "create")
+    return common.made(request, ROUTERS, routers.create(request.core, request.ctx, asked), bulk=bulk)
 
 
 def update(request: Request) -> dict[str, Any]:

@@ -66,8 +66,8 @@ RULES = common.Collection(
 
 
 def index(request: Request) -> dict[str, Any]:
-    if request.ctx.project_id:
-        security_groups.ensure_default(request.core, request.ctx.project_id)
+    asked = [*request.params("project_id"), *request.params("tenant_id")] or [request.ctx.project_id]
+    security_groups.ensure_default(request.core, request.ctx, asked)
     return common.index(request, GROUPS)
 
 

@@ -10,7 +10,6 @@ from tane.services.network.api import common
 from tane.services.network.domain import subnets
 from tane.services.network.domain.common import no_subnet
 from tane.services.network.store import listings
-from tane.web.errors import NotFound, NotImplementedHere
 from tane.web.request import Request
 
 
@@ -29,7 +28,7 @@ def view(request: Request, row: Row[Any], related: common.Related) -> dict[str, 
         "ipv6_ra_mode": row.ipv6_ra_mode,
         "ipv6_address_mode": row.ipv6_address_mode,
         "service_types": row.service_types,
-        "subnetpool_id": None,
+        "subnetpool_id": row.subnetpool_id,
         **common.standard(row, related),
     }
 
@@ -58,17 +57,3 @@ def update(request: Request) -> dict[str, Any]:
 
 def delete(request: Request) -> None:
     subnets.delete(request.core, request.ctx, request.path["subnet_id"])
-
-
-def pool_index(request: Request) -> dict[str, Any]:
-    """There are no subnet pools."""
-    return {"subnetpools": []}
-
-
-def pool_show(request: Request) -> dict[str, Any]:
-    pool_id = request.path["subnetpool_id"]
-    raise NotFound(f"Subnet pool {pool_id} could not be found.", type="SubnetPoolNotFound")
-
-
-def pool_create(request: Request) -> dict[str, Any]:
-    raise NotImplementedHere("Subnet pools are not implemented: give each subnet a cidr.")

@@ -7,14 +7,16 @@ from typing import Any
 from tane.web.errors import NotFound
 from tane.web.request import Request
 
-RESOURCES = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")
+RESOURCES = ("network", "subnet", "subnetpool", "port", "router", "floatingip", "security_group", "security_group_rule")
 
 EXTENSIONS = {
     "agent": ("agent", "The agent management extension."),
     "allowed-address-pairs": ("Allowed Address Pairs", "Provides allowed address pairs."),
     "availability_zone": ("Availability Zone", "The availability zone extension."),
     "binding": ("Port Binding", "Expose port bindings of a virtual port to external application."),
+    "dns-domain-ports": ("dns_domain for ports", "Allows the DNS domain to be specified for a network port."),
     "dns-integration": ("DNS Integration", "Provides integration with DNS."),
+    "default-subnetpools": ("Default Subnetpools", "Provides ability to mark and use a subnetpool as the default."),
     "external-net": ("Neutron external network", "Adds external network attribute to network resource."),
     "ext-gw-mode": ("Neutron L3 Configurable external gateway mode", "Extension of the router abstraction for SNAT."),
     "extraroute": ("Neutron Extra Route", "Extra routes configuration for L3 router."),
@@ -29,17 +31,22 @@ EXTENSIONS = {
     "port-security": ("Port Security", "Provides port security."),
     "project-id": ("project_id field enabled", "Extension that indicates that project_id field is enabled."),
     "provider": ("Provider Network", "Expose mapping of virtual networks to physical networks."),
+    "quota-check-limit": ("Quota engine limit check", "Checks the usage before a new limit is applied."),
+    "quota-check-limit-default": ("Quota engine limit check by default", "Checks the usage by default."),
     "quota_details": ("Quota details management support", "Expose functions for quotas usage statistics."),
     "quotas": ("Quota management support", "Expose functions for quotas management per project."),
+    "revision-if-match": ("If-Match constraints based on revision_number", "Constrains changes by revision numbers."),
     "router": ("Neutron L3 Router", "Router abstraction for basic L3 forwarding between L2 Neutron networks."),
     "router_availability_zone": ("Router Availability Zone", "Availability zone support for router."),
     "security-group": ("security-group", "The security groups extension."),
     "security-groups-normalized-cidr": ("Normalized CIDR field", "Add normalized_cidr field to rules."),
+    "service-type": ("Neutron Service Type Management", "API for retrieving service providers."),
     "sorting": ("Sorting support", "Extension that indicates that sorting is enabled."),
     "standard-attr-description": ("standard-attr-description", "Extension to add descriptions to resources."),
     "standard-attr-revisions": ("Resource revision numbers", "Exposes the revision_number of each resource."),
     "standard-attr-tag": ("Tag support for resources with standard attribute", "Enables to set tag on resources."),
     "standard-attr-timestamp": ("Resource timestamps", "Adds created_at and updated_at fields to resources."),
+    "subnet_allocation": ("Subnet Allocation", "Enables allocation of subnets from a subnet pool."),
     "subnet-service-types": ("Subnet service types", "Provides ability to set the subnet service_types field."),
 }
 """Alias → name and description, of what is implemented and nothing else."""

@@ -50,7 +50,7 @@ class Allocator:
             if choices:
                 given.append(self._next(choices))
         if device_owner not in ROUTER_OWNERS:
-            given += [self._made_of_mac(row, mac) for row in self._subnets.values() if _self_addressing(row)]
+            given += [self._made_of_mac(row, mac) for row in self._subnets.values() if is_self_addressing(row)]
         return given
 
     def wanted(self, asked: Iterable[Mapping[str, Any]], mac: str, device_owner: str) -> list[Given]:
@@ -64,7 +64,7 @@ class Allocator:
                 given.append(self._exactly(subnet_id, address, device_owner))
             elif subnet_id is not None:
                 row = self._subnet(subnet_id)
-                special = _self_addressing(row) and device_owner not in ROUTER_OWNERS
+                special = is_self_addressing(row) and device_owner not in ROUTER_OWNERS
                 given.append(self._made_of_mac(row, mac) if special else self._next([row]))
             else:
                 raise invalid("fixed_ips: an entry needs a subnet_id or an ip_address")
@@ -81,7 +81,7 @@ class Allocator:
         return row
 
     def _choices(self, version: int) -> list[Row[Any]]:
-        return [row for row in self._subnets.values() if row.ip_version == version and not _self_addressing(row)]
+        return [row for row in self._subnets.values() if row.ip_version == version and not is_self_addressing(row)]
 
     def _next(self, choices: Sequence[Row[Any]]) -> Given:
         for row in choices:
@@ -122,7 +122,7 @@ class Allocator:
                     type="InvalidIpForNetwork",
                 )
             row = holding[0]
-        if _self_addressing(row) and device_owner not in (*ROUTER_OWNERS, DHCP, GATEWAY):
+        if is_self_addressing(row) and device_owner not in (*ROUTER_OWNERS, DHCP, GATEWAY):
             raise invalid(
                 f"IPv6 address {text} can not be directly assigned to a port on subnet {row.id} as the subnet is "
                 "configured for automatic addresses"
@@ -168,7 +168,8 @@ def usable(row: Row[Any], address: grammar.Address) -> bool:
     return address != cidr.network_address
 
 
-def _self_addressing(row: Row[Any]) -> bool:
+def is_self_addressing(row: Row[Any]) -> bool:
+    """Whether guests make their addresses in the subnet themselves, of their MAC."""
     return row.ipv6_address_mode in SELF_ADDRESSING
 
 

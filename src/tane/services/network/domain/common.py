@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table, func, insert, select, update
@@ -11,8 +11,9 @@ from sqlalchemy.engine import Row
 
 from tane import quota
 from tane.db import Tx
+from tane.services.network.domain import revisions
 from tane.services.network.store import rows
-from tane.services.network.tables import floating_ip, network, network_revision, port, router, subnet
+from tane.services.network.tables import floating_ip, network, network_revision, port, router, subnet, subnet_pool
 from tane.services.network.tables import security_group as group
 from tane.services.network.tables import security_group_rule as rule
 from tane.web.context import Context
@@ -27,6 +28,7 @@ QUOTAS: Mapping[str, tuple[Table, int]] = {
     "port": (port, 500),
     "router": (router, 10),
     "floatingip": (floating_ip, 50),
+    "subnetpool": (subnet_pool, 100),
     "security_group": (group, 10),
     "security_group_rule": (rule, 100),
 }
@@ -91,6 +93,7 @@ def require_writable(ctx: Context, row: Row[Any] | None, missing: NotFound, rule
     if row is None:
         raise missing
     if ctx.sees(row.project_id):
+        revisions.check(row)
         return row
     if getattr(row, "shared", False) or getattr(row, "external", False):
         raise Forbidden(f"rule:{rule} is disallowed by policy", type="PolicyNotAuthorized")
@@ -113,7 +116,22 @@ def require(ctx: Context, row: Row[Any] | None, missing: NotFound) -> Row[Any]:
     """The row when it is the caller's own or the caller is an administrator."""
     if row is None or not ctx.sees(row.project_id):
         raise missing
+    revisions.check(row)
     return row
+
+
+SHOWN = 10
+"""Of the resources that keep another from being deleted."""
+
+
+def seen_of(ctx: Context, users: Sequence[Row[Any]]) -> str:
+    """What keeps something from going, for a message: ids of what is the caller's own, and how many others there are.
+    The owner of a shared network is not told what other projects have there."""
+    own = [row.id for row in users if ctx.sees(row.project_id)][:SHOWN]
+    others = len(users) - len(own)
+    if not others:
+        return ", ".join(own)
+    return f"{', '.join(own)} and {others} more" if own else f"{others} that you may not see"
 
 
 def no_network(network_id: str) -> NotFound:
@@ -122,6 +140,10 @@ def no_network(network_id: str) -> NotFound:
 
 def no_subnet(subnet_id: str) -> NotFound:
     return NotFound(f"Subnet {subnet_id} could not be found.", type="SubnetNotFound")
+
+
+def no_subnet_pool(pool_id: str) -> NotFound:
+    return NotFound(f"Subnet pool {pool_id} could not be found.", type="SubnetPoolNotFound")
 
 
 def no_port(port_id: str) -> NotFound:

@@ -18,8 +18,9 @@ from sqlalchemy.engine import Row
 from tane.agent import documents as doc
 from tane.db import Tx
 from tane.hosts import store as hosts
+from tane.services.network.domain.agents import switched_off
 from tane.services.network.domain.common import tap_name
-from tane.services.network.domain.port_rules import host_label
+from tane.services.network.domain.dns_names import host_label
 from tane.services.network.domain.security_rules import number_of
 from tane.services.network.domain.service_ports import is_filtered
 from tane.services.network.store.routers import all_legs
@@ -74,7 +75,7 @@ def load(tx: Tx) -> Snapshot:
         groups[row.port_id].append(row.security_group_id)
     snapshot = Snapshot(
         revision=tx.scalar(select(network_revision.c.number)) or 0,
-        hosts=[row for row in sorted(hosts.all_hosts(tx), key=_age) if "network" in row.roles],
+        hosts=_by_rank(tx),
         networks={row.id: row for row in tx.all(select(network))},
         subnets=_by(tx.all(select(subnet).order_by(subnet.c.created_at, subnet.c.id)), "network_id"),
         ports=tx.all(placed.order_by(port.c.id)),
@@ -95,8 +96,11 @@ def load(tx: Tx) -> Snapshot:
     return snapshot
 
 
-def _age(row: Row[Any]) -> tuple[Any, str]:
-    return row.created_at, row.id
+def _by_rank(tx: Tx) -> list[Row[Any]]:
+    """The hosts with networks, the oldest first; those whose agents are switched off come last."""
+    off = switched_off(tx)
+    found = [row for row in hosts.all_hosts(tx) if "network" in row.roles]
+    return sorted(found, key=lambda row: (row.id in off, row.created_at, row.id))
 
 
 def _by(found: Iterable[Row[Any]], column: str) -> Grouped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.engine import Row
@@ -19,6 +20,7 @@ from tane.services.network.domain.common import (
     require,
     visible_network,
 )
+from tane.services.network.domain.dns_names import check_floating
 from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.domain.ports import remove as remove_ports
 from tane.services.network.domain.service_ports import refuse_use
@@ -33,30 +35,36 @@ from tane.wire import grammar
 UNBOUND = {"fixed_port_id": None, "fixed_ip_address": None, "router_id": None, "status": "DOWN", "fault": None}
 
 
-def create(core: Core, ctx: Context, values: dict[str, Any]) -> str:
+def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
     """:raises BadRequest: the network is not external or has no address left. :raises NotFound: no router leads from
     the port's subnet to it. :raises Conflict: over quota, or the port's address has one."""
     with core.db.write() as tx:
-        project_id = owner(ctx, values)
-        network_id = values["floating_network_id"]
-        network = visible_network(tx, ctx, network_id)
-        if not network.external:
-            raise BadRequest(
-                f"Bad floatingip request: Network {network_id} is not a valid external network.", type="BadRequest"
-            )
-        check_quota(tx, project_id, "floatingip", 1)
-        row = fresh(tx, project_id, floating_network_id=network_id, forwarded=None, **UNBOUND)
-        row["description"] = values.get("description") or ""
-        row["floating_port_id"], row["floating_ip_address"] = _outside_port(tx, network, row["id"], values)
-        rows.add(tx, floating_ip, [row])
-        if values.get("port_id"):
-            found = rows.get(tx, floating_ip, row["id"])
-            assert found is not None
-            _associate(tx, ctx, found, values["port_id"], values.get("fixed_ip_address"))
-        elif values.get("fixed_ip_address"):
-            raise _fixed_without_port()
+        made = [_create_one(tx, ctx, values) for values in asked]
         changed(tx)
-        return str(row["id"])
+    return made
+
+
+def _create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
+    project_id = owner(ctx, values)
+    network_id = values["floating_network_id"]
+    network = visible_network(tx, ctx, network_id)
+    if not network.external:
+        raise BadRequest(
+            f"Bad floatingip request: Network {network_id} is not a valid external network.", type="BadRequest"
+        )
+    check_quota(tx, project_id, "floatingip", 1)
+    row = fresh(tx, project_id, floating_network_id=network_id, forwarded=None, **UNBOUND)
+    row["description"] = values.get("description") or ""
+    row.update(check_floating(values.get("dns_name", ""), values.get("dns_domain", "")))
+    row["floating_port_id"], row["floating_ip_address"] = _outside_port(tx, network, row["id"], values)
+    rows.add(tx, floating_ip, [row])
+    if values.get("port_id"):
+        found = rows.get(tx, floating_ip, row["id"])
+        assert found is not None
+        _associate(tx, ctx, found, values["port_id"], values.get("fixed_ip_address"))
+    elif values.get("fixed_ip_address"):
+        raise _fixed_without_port()
+    return str(row["id"])
 
 
 def _outside_port(tx: Tx, network: Row[Any], floating_ip_id: str, values: dict[str, Any]) -> tuple[str, str]:
@@ -97,19 +105,18 @@ def _outside_port(tx: Tx, network: Row[Any], floating_ip_id: str, values: dict[s
 
 
 def update(core: Core, ctx: Context, floating_ip_id: str, values: dict[str, Any]) -> None:
-    """``port_id`` associates, its null value disassociates; without it only the description changes."""
+    """``port_id`` associates, its null value disassociates, and so does an empty body, as upstream; other bodies
+    without it leave the association. :raises BadRequest: ``fixed_ip_address`` without ``port_id``."""
     with core.db.write() as tx:
         row = require(ctx, rows.get(tx, floating_ip, floating_ip_id), no_floating_ip(floating_ip_id))
         if "description" in values:
             rows.change(tx, floating_ip, floating_ip_id, {"description": values["description"] or ""})
         if values.get("port_id"):
             _associate(tx, ctx, row, values["port_id"], values.get("fixed_ip_address"))
-        elif "port_id" in values:
-            rows.change(tx, floating_ip, floating_ip_id, {**UNBOUND, "forwarded": None})
         elif values.get("fixed_ip_address"):
-            if row.fixed_port_id is None:
-                raise _fixed_without_port()
-            _associate(tx, ctx, row, row.fixed_port_id, values["fixed_ip_address"])
+            raise _fixed_without_port()
+        elif "port_id" in values or not values:
+            rows.change(tx, floating_ip, floating_ip_id, {**UNBOUND, "forwarded": None})
         changed(tx)
 
 

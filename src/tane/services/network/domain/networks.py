@@ -22,10 +22,12 @@ from tane.services.network.domain.common import (
     no_network,
     owner,
     require_writable,
+    seen_of,
 )
+from tane.services.network.domain.dns_names import check_dns_domain
 from tane.services.network.domain.gateways import hold
+from tane.services.network.domain.mtu import check_carries, check_mtu
 from tane.services.network.domain.outside import refuse_used_ranges
-from tane.services.network.domain.port_rules import check_dns_name
 from tane.services.network.store import rows
 from tane.services.network.tables import DHCP, FOLLOWING, ROUTER_INTERFACE, floating_ip, network, port, router, subnet
 from tane.web.context import Context
@@ -52,10 +54,10 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any], config: Config) -> 
     kind, segment = _segment(tx, values, config.physical_networks)
     largest = config.global_mtu - (VXLAN_OVERHEAD if kind == "vxlan" else 0)
     mtu = values.pop("mtu", None) or largest
-    _check_mtu(mtu, largest)
+    check_mtu(mtu, largest)
     if values.get("is_default"):
         _only_default(tx)
-    check_dns_name(values.get("dns_domain", ""), "dns_domain")
+    values["dns_domain"] = check_dns_domain(values.get("dns_domain", ""))
     standard = {
         "name": "",
         "admin_state_up": True,
@@ -65,7 +67,6 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any], config: Config) -> 
         "is_default": False,
         "port_security_enabled": True,
         "physical_network": None,
-        "dns_domain": "",
         "availability_zone_hints": [],
     }
     row = {**fresh(tx, project_id, **standard), **values, "network_type": kind, "segment_id": segment, "mtu": mtu}
@@ -129,11 +130,6 @@ def _free_segment(tx: Tx) -> int:
     return int(lowest) + 1
 
 
-def _check_mtu(mtu: int, largest: int) -> None:
-    if not 68 <= mtu <= largest:
-        raise invalid(f"mtu: {mtu} is not between 68 and {largest}, the most this network's type can carry")
-
-
 def _only_default(tx: Tx) -> None:
     if rows.find(tx, network, is_default=True):
         raise BadRequest("A default external network already exists.", type="DefaultExternalNetworkExists")
@@ -149,10 +145,8 @@ def update(core: Core, ctx: Context, network_id: str, values: dict[str, Any]) ->
         for name in ("network_type", "physical_network", "segmentation_id"):
             if name in values:
                 raise invalid("Plugin does not support updating provider attributes")
-        if values.get("mtu"):
-            _check_mtu(values["mtu"], core.config.global_mtu - (VXLAN_OVERHEAD if row.network_type == "vxlan" else 0))
-        elif "mtu" in values:
-            raise invalid("mtu: a number is expected")
+        if "mtu" in values:
+            values["mtu"] = _new_mtu(tx, row, values["mtu"], core.config.global_mtu)
         if row.external and values.get("external") is False:
             _refuse_used_outside(tx, row)
         if row.shared and values.get("shared") is False:
@@ -162,7 +156,7 @@ def update(core: Core, ctx: Context, network_id: str, values: dict[str, Any]) ->
         if values.get("external") and not row.external:
             _refuse_used_inside(tx, row)
         if "dns_domain" in values:
-            check_dns_name(values["dns_domain"], "dns_domain")
+            values["dns_domain"] = check_dns_domain(values["dns_domain"])
         rows.change(tx, network, network_id, values)
         if values.get("external", row.external) != row.external:
             now = rows.get(tx, network, network_id)
@@ -170,6 +164,18 @@ def update(core: Core, ctx: Context, network_id: str, values: dict[str, Any]) ->
                 refuse_used_ranges(tx, now, found.cidr, found.gateway_ip)
             hold(tx, network_id)
         changed(tx)
+
+
+def _new_mtu(tx: Tx, row: Row[Any], asked: int | None, global_mtu: int) -> int:
+    """0 is the most the network's type can carry. :raises Conflict: its subnets need more."""
+    if asked is None:
+        raise invalid("mtu: a number is expected")
+    largest = global_mtu - (VXLAN_OVERHEAD if row.network_type == "vxlan" else 0)
+    mtu = asked or largest
+    check_mtu(mtu, largest)
+    for found in rows.find(tx, subnet, network_id=row.id):
+        check_carries(row.id, mtu, found.ip_version)
+    return mtu
 
 
 def _refuse_used_inside(tx: Tx, row: Row[Any]) -> None:
@@ -205,18 +211,24 @@ def _refuse_used_by_others(tx: Tx, row: Row[Any]) -> None:
 
 
 def delete(core: Core, ctx: Context, network_id: str) -> None:
-    """Deletes its subnets too. :raises Conflict: (NetworkInUse) it has ports other than DHCP's own and its gateway."""
+    """Deletes its subnets too, and the floating IPs of an external one that lead nowhere, as upstream does.
+
+    :raises Conflict: (NetworkInUse) it has ports other than DHCP's own, its gateway and those floating IPs'.
+    """
     with core.db.write() as tx:
         require_writable(ctx, rows.get(tx, network, network_id), no_network(network_id), "delete_network")
-        ports = tx.all(select(port.c.id, port.c.device_owner).where(port.c.network_id == network_id))
-        users = [row.id for row in ports if row.device_owner not in FOLLOWING]
-        if users or rows.find(tx, floating_ip, floating_network_id=network_id):
-            shown = ", ".join(users[:10])
+        floating = rows.find(tx, floating_ip, floating_network_id=network_id)
+        unused = [row for row in floating if row.fixed_port_id is None]
+        spare = {row.floating_port_id for row in unused}
+        ports = tx.all(select(port.c.id, port.c.device_owner, port.c.project_id).where(port.c.network_id == network_id))
+        users = [row for row in ports if row.device_owner not in FOLLOWING and row.id not in spare]
+        if users or len(unused) < len(floating):
             raise Conflict(
                 f"Unable to complete operation on network {network_id}. There are one or more ports still in use on "
-                f"the network, id for these ports is: {shown}.",
+                f"the network, id for these ports is: {seen_of(ctx, users)}.",
                 type="NetworkInUse",
             )
+        rows.remove(tx, floating_ip, [row.id for row in unused])
         rows.remove(tx, port, [row.id for row in ports])
         subnets = tx.all(select(subnet.c.id).where(subnet.c.network_id == network_id))
         rows.remove(tx, subnet, [row.id for row in subnets])

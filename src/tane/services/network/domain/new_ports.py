@@ -37,6 +37,7 @@ class NewPort:
     port_security_enabled: bool = True
     allowed_address_pairs: list[dict[str, Any]] = field(default_factory=list)
     dns_name: str = ""
+    dns_domain: str = ""
     security_group_ids: list[str] = field(default_factory=list)
 
 
@@ -54,6 +55,7 @@ COPIED = (
     "vnic_type",
     "port_security_enabled",
     "dns_name",
+    "dns_domain",
 )
 
 

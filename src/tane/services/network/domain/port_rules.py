@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+from sqlalchemy.engine import Row
 
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden
+from tane.web.policy import Policy
 from tane.wire import grammar
 
 MAX_PAIRS = 10
@@ -20,23 +23,6 @@ def parse_mac(text: str | None, field: str = "mac_address") -> str:
         raise BadRequest(
             f"Invalid input for {field}. Reason: '{text}' is not a valid MAC address.", type="HTTPBadRequest"
         ) from None
-
-
-def check_dns_name(name: str, field: str = "dns_name") -> str:
-    """A host's or a domain's name of RFC 1123, relative or not; it reaches the configuration of DHCP servers."""
-    labels = name.removesuffix(".").split(".")
-    numbered = len(labels) > 1 and labels[-1].isdecimal()
-    if name and (len(name) > 255 or numbered or "_" in name or not all(map(grammar.is_label, labels))):
-        raise BadRequest(
-            f"Invalid input for {field}. Reason: '{name}' not a valid PQDN or FQDN.", type="HTTPBadRequest"
-        )
-    return name
-
-
-def host_label(name: str) -> str:
-    """What DHCP tells a guest of its name: the first label, or nothing when that is no host name."""
-    label = name.split(".")[0]
-    return label if grammar.is_label(label) else ""
 
 
 def check_pairs(pairs: Sequence[Any], own_mac: str | None = None) -> list[dict[str, Any]]:
@@ -86,19 +72,38 @@ def check_security(*, port_security: bool, group_ids: Sequence[str], pairs: Sequ
         )
 
 
-NETWORK_OWNERS_ONLY = ("mac_address", "port_security_enabled", "allowed_address_pairs")
+def refuse_foreign(policy: Policy, ctx: Context, network: Row[Any], values: dict[str, Any], verb: str) -> None:
+    """On somebody else's network there is no choice of addresses and no way around its filters; a port that is a
+    network service's own is no member's to make anywhere (else anybody could lead a leg of somebody's router into a
+    network); and the MAC address of a port changes by a manager of its network. All as the policy says.
 
-
-def refuse_foreign(ctx: Context, network_owner: str, values: dict[str, Any], verb: str) -> None:
-    """Only an administrator makes a port a network service's own: else anybody could lead a leg of somebody's router
-    into a network. On somebody else's network there is no choice of addresses and no way around its filters.
+    :raises Forbidden: an attribute the caller may not give or change.
     """
-    if ctx.is_admin:
-        return
-    owned = str(values.get("device_owner") or "").strip().lower()
-    refused = ["device_owner"] if owned.startswith("network:") else []
-    if not ctx.sees(network_owner):
-        refused += [name for name in NETWORK_OWNERS_ONLY if name in values]
-        refused += ["fixed_ips:ip_address" for item in values.get("fixed_ips") or [] if item.get("ip_address")]
-    if refused:
-        raise Forbidden(f"rule:{verb}_port:{refused[0]} is disallowed by policy", type="PolicyNotAuthorized")
+    target = {
+        "project_id": ctx.project_id or None,
+        "network:project_id": network.project_id,
+        "network:shared": network.shared,
+    }
+    for name in _asked(values):
+        rule = f"{verb}_port:{name}"
+        if not policy.allows(rule, ctx, target):
+            raise Forbidden(f"rule:{rule} is disallowed by policy", type="PolicyNotAuthorized")
+
+
+def _asked(values: dict[str, Any]) -> Iterator[str]:
+    """The attributes of a body that have rules of :data:`PORT_ATTRIBUTES`."""
+    if str(values.get("device_owner") or "").strip().lower().startswith("network:"):
+        yield "device_owner"
+    for name in ("mac_address", "port_security_enabled"):
+        if name in values:
+            yield name
+    if "fixed_ips" in values:
+        yield "fixed_ips"
+        for part in ("ip_address", "subnet_id"):
+            if any(item.get(part) for item in values["fixed_ips"] or []):
+                yield f"fixed_ips:{part}"
+    if "allowed_address_pairs" in values:
+        yield "allowed_address_pairs"
+        for part in ("mac_address", "ip_address"):
+            if any(getattr(pair, part) for pair in values["allowed_address_pairs"] or []):
+                yield f"allowed_address_pairs:{part}"

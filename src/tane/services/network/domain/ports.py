@@ -15,12 +15,13 @@ from tane.core import Core
 from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.jobs import enqueue
+from tane.services.network.domain import revisions
 from tane.services.network.domain.addresses import Allocator, refuse_many
 from tane.services.network.domain.common import changed, check_quota, no_port, owner, require, visible_network
 from tane.services.network.domain.dhcp import serve
+from tane.services.network.domain.dns_names import check_dns_domain, check_dns_name
 from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
 from tane.services.network.domain.port_rules import (
-    check_dns_name,
     check_pairs,
     check_security,
     parse_mac,
@@ -42,6 +43,7 @@ from tane.services.network.tables import (
 )
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden
+from tane.web.policy import Policy
 
 CHANGEABLE_OF_KEPT = LABELS | {"fixed_ips", "admin_state_up"}
 
@@ -60,7 +62,7 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
             if len(asked) > 1:
                 maker.expect(row, sum(item["network_id"] == network_id for item in asked))
         new = [
-            _new_port(tx, ctx, networks[item.pop("network_id")], project_id, item, default_of)
+            _new_port(tx, core.policy, ctx, networks[item.pop("network_id")], project_id, item, default_of)
             for item, project_id in zip(asked, owners, strict=True)
         ]
         made = [maker.add(port) for port in new]
@@ -72,6 +74,7 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
 
 def _new_port(
     tx: Tx,
+    policy: Policy,
     ctx: Context,
     holder: Row[Any],
     project_id: str,
@@ -80,7 +83,7 @@ def _new_port(
 ) -> NewPort:
     """``default_of`` tells a project's default security group."""
     _refuse_outside(ctx, holder)
-    refuse_foreign(ctx, holder.project_id, values, "create")
+    refuse_foreign(policy, ctx, holder, values, "create")
     refuse_owner(values)
     values = {name: value for name, value in values.items() if value is not None}
     secured = values.get("port_security_enabled", holder.port_security_enabled)
@@ -102,6 +105,7 @@ def _new_port(
     values.update(_binding(tx, values.pop("binding_host", "")))
     values["port_security_enabled"] = secured
     values["dns_name"] = check_dns_name(values.get("dns_name", ""))
+    values["dns_domain"] = check_dns_domain(values.get("dns_domain", ""))
     return NewPort(
         **values,
         network=holder,
@@ -141,7 +145,7 @@ def update(core: Core, ctx: Context, port_id: str, values: dict[str, Any]) -> No
             check_change(ctx, row, holder.project_id, values)
             # What is left of them says what is so already.
             values = {name: value for name, value in values.items() if name in CHANGEABLE_OF_KEPT}
-        refuse_foreign(ctx, holder.project_id, values, "update")
+        refuse_foreign(core.policy, ctx, holder, values, "update")
         refuse_owner(values, row.device_owner)
         _refuse_taking(row, values)
         _change_security(tx, ctx, row, values)
@@ -151,6 +155,8 @@ def update(core: Core, ctx: Context, port_id: str, values: dict[str, Any]) -> No
             values["mac_address"] = _new_mac(tx, row, values["mac_address"])
         if "dns_name" in values:
             values["dns_name"] = check_dns_name(values["dns_name"] or "")
+        if "dns_domain" in values:
+            values["dns_domain"] = check_dns_domain(values["dns_domain"] or "")
         if "binding_host" in values:
             values.update(_binding(tx, values["binding_host"] or ""))
         for name in ("name", "description", "device_id", "device_owner"):
@@ -267,6 +273,7 @@ def delete(core: Core, ctx: Context, port_id: str) -> None:
         row = rows.get(tx, port, port_id)
         if row is None or not (ctx.sees(row.project_id) or _owns_network(tx, ctx, row.network_id)):
             raise no_port(port_id)
+        revisions.check(row)
         if row.device_owner in SERVICE_OWNERS:
             raise Conflict(
                 f"Port {port_id} cannot be deleted directly via the port API: has device owner {row.device_owner}.",

@@ -10,7 +10,7 @@ from tane import quota
 from tane.core import Core
 from tane.services.network.domain.common import DEFAULT_LIMITS, QUOTAS, SERVICE, used
 from tane.web.context import Context
-from tane.web.errors import NotFound
+from tane.web.errors import BadRequest, NotFound
 
 
 def limits(core: Core, project_id: str) -> dict[str, int]:
@@ -39,8 +39,16 @@ def all_set(core: Core) -> list[dict[str, Any]]:
         ]
 
 
-def change(core: Core, project_id: str, values: dict[str, int]) -> dict[str, int]:
+def change(core: Core, project_id: str, values: dict[str, int], *, force: bool = False) -> dict[str, int]:
+    """:raises BadRequest: a limit below what the project uses, unless ``force``."""
     with core.db.write() as tx:
+        for name, limit in ({} if force else values).items():
+            present = used(tx, project_id, QUOTAS[name][0])
+            if quota.exceeded(limit, present, 0):
+                raise BadRequest(
+                    f"Quota limit {limit} for {name} must be greater than or equal to already used {present}",
+                    type="HTTPBadRequest",
+                )
         quota.set_limits(tx, SERVICE, project_id, values)
         return quota.limits(tx, SERVICE, project_id, DEFAULT_LIMITS)
 

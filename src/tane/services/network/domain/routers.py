@@ -36,26 +36,32 @@ from tane.web.errors import BadRequest, Conflict
 MAX_ROUTES = 30
 
 
-def create(core: Core, ctx: Context, values: dict[str, Any]) -> str:
+def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
+    """:raises Conflict: over quota. :raises BadRequest, NotFound: a gateway that cannot be one."""
     with core.db.write() as tx:
-        project_id = owner(ctx, values)
-        check_zones(values)
-        check_quota(tx, project_id, "router", 1)
-        gateway = values.pop("external_gateway_info", None)
-        standard = {
-            "name": "",
-            "admin_state_up": True,
-            "status": "ACTIVE",
-            "enable_snat": True,
-            "routes": [],
-            "availability_zone_hints": [],
-        }
-        row = {**fresh(tx, project_id, **standard), **values}
-        rows.add(tx, router, [row])
-        if gateway:
-            _set_gateway(tx, ctx, row["id"], gateway)
+        made = [_create_one(tx, ctx, values) for values in asked]
         changed(tx)
-        return str(row["id"])
+    return made
+
+
+def _create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
+    project_id = owner(ctx, values)
+    check_zones(values)
+    check_quota(tx, project_id, "router", 1)
+    gateway = values.pop("external_gateway_info", None)
+    standard = {
+        "name": "",
+        "admin_state_up": True,
+        "status": "ACTIVE",
+        "enable_snat": True,
+        "routes": [],
+        "availability_zone_hints": [],
+    }
+    row = {**fresh(tx, project_id, **standard), **values}
+    rows.add(tx, router, [row])
+    if gateway:
+        _set_gateway(tx, ctx, row["id"], gateway)
+    return str(row["id"])
 
 
 def update(core: Core, ctx: Context, router_id: str, values: dict[str, Any]) -> None:

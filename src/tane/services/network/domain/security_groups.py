@@ -9,8 +9,9 @@ from sqlalchemy import select
 
 from tane.core import Core
 from tane.db import Tx
+from tane.services.identity import interface as identity
 from tane.services.network.domain.common import changed, check_quota, fresh, invalid, no_group, owner, require
-from tane.services.network.domain.security_rules import normalised, number_of, range_of
+from tane.services.network.domain.security_rules import normalised, number_of, reach_of
 from tane.services.network.store import rows
 from tane.services.network.tables import port_security_group as membership
 from tane.services.network.tables import security_group as group
@@ -19,6 +20,8 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound
 
 DEFAULT = "default"
+OPEN_TO = ("IPv4", "IPv6")
+"""A new group lets everything out, by a rule for each."""
 COMPARED = (
     "direction",
     "ethertype",
@@ -37,18 +40,26 @@ def default_group(tx: Tx, project_id: str) -> str:
     values["description"] = "Default security group"
     rows.add(tx, group, [values])
     own = str(values["id"])
-    rules = [_opening(tx, values, "egress", kind, None) for kind in ("IPv4", "IPv6")]
-    rules += [_opening(tx, values, "ingress", kind, own) for kind in ("IPv4", "IPv6")]
+    rules = [_opening(tx, values, "egress", kind, None) for kind in OPEN_TO]
+    rules += [_opening(tx, values, "ingress", kind, own) for kind in OPEN_TO]
     rows.add(tx, rule, rules)
     return own
 
 
-def ensure_default(core: Core, project_id: str) -> None:
+def ensure_default(core: Core, ctx: Context, project_ids: Sequence[str]) -> None:
+    """Before groups are listed: the default group of each of the projects that the caller may see and that exist."""
+    wanted = [project_id for project_id in dict.fromkeys(project_ids) if project_id and ctx.sees(project_id)]
     with core.db.read() as tx:
-        found = tx.first(select(group.c.id).where(group.c.project_id == project_id, group.c.is_default))
-    if found is None:
+        there = {row.project_id for row in rows.among(tx, group, "project_id", wanted) if row.is_default}
+        missing = [
+            project_id
+            for project_id in wanted
+            if project_id not in there and (project_id == ctx.project_id or identity.project_row(tx, project_id))
+        ]
+    if missing:
         with core.db.write() as tx:
-            default_group(tx, project_id)
+            for project_id in missing:
+                default_group(tx, project_id)
 
 
 def _opening(tx: Tx, owning: dict[str, Any], direction: str, ethertype: str, remote: str | None) -> dict[str, Any]:
@@ -108,9 +119,10 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
                 raise Conflict("Default security group already exists.", type="SecurityGroupDefaultAlreadyExists")
             default_group(tx, project_id)
             check_quota(tx, project_id, "security_group", 1)
+            check_quota(tx, project_id, "security_group_rule", len(OPEN_TO))
             row = {**fresh(tx, project_id, name="", is_default=False), **values}
             rows.add(tx, group, [row])
-            rows.add(tx, rule, [_opening(tx, row, "egress", kind, None) for kind in ("IPv4", "IPv6")])
+            rows.add(tx, rule, [_opening(tx, row, "egress", kind, None) for kind in OPEN_TO])
             made.append(row["id"])
     return made
 
@@ -183,7 +195,7 @@ def create_rules(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> l
 def _refuse_duplicate(tx: Tx, group_id: str, new: dict[str, Any], made: Sequence[str]) -> None:
     for row in rows.find(tx, rule, security_group_id=group_id):
         same = all(getattr(row, name) == new[name] for name in COMPARED)
-        same = same and range_of(row.remote_ip_prefix) == range_of(new["remote_ip_prefix"])
+        same = same and reach_of(row.remote_ip_prefix) == reach_of(new["remote_ip_prefix"])
         if same and number_of(row.protocol) == number_of(new["protocol"]):
             if row.id in made:
                 raise Conflict("Duplicate Security Group Rule in POST.", type="DuplicateSecurityGroupRuleInPost")
@@ -193,11 +205,7 @@ def _refuse_duplicate(tx: Tx, group_id: str, new: dict[str, Any], made: Sequence
 def delete_rule(core: Core, ctx: Context, rule_id: str) -> None:
     missing = NotFound(f"Security group rule {rule_id} does not exist.", type="SecurityGroupRuleNotFound")
     with core.db.write() as tx:
-        row = rows.get(tx, rule, rule_id)
-        if row is None:
-            raise missing
-        if not ctx.sees(row.project_id):
-            raise missing
+        row = require(ctx, rows.get(tx, rule, rule_id), missing)
         rows.remove(tx, rule, [rule_id])
         rows.change(tx, group, row.security_group_id, {})
         changed(tx)

@@ -12,6 +12,7 @@ from tane.wire import grammar
 
 WITH_PORTS = {"dccp": 33, "sctp": 132, "tcp": 6, "udp": 17, "udplite": 136}
 ICMP = {"icmp": 1, "ipv6-icmp": 58, "icmpv6": 58}
+EVERYBODY = ("0.0.0.0/0", "::/0")
 IPV6_ONLY = (41, 43, 44, 58, 59, 60)
 
 
@@ -46,6 +47,12 @@ def number_of(protocol: str | None) -> int | None:
 def range_of(prefix: str | None) -> str | None:
     """The addresses a stored prefix stands for, in one form: host bits count for nothing."""
     return None if prefix is None else str(ipaddress.ip_network(prefix, strict=False))
+
+
+def reach_of(prefix: str | None) -> str | None:
+    """The addresses a rule is about, for comparing two: every address and no prefix are the same."""
+    found = range_of(prefix)
+    return None if found in EVERYBODY else found
 
 
 def _ethertype(value: Any) -> str:

@@ -15,9 +15,8 @@ from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.services.network.domain.common import changed, check_quota, no_port, tap_name, visible_network
 from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
-from tane.services.network.domain.port_rules import refuse_foreign
 from tane.services.network.domain.ports import remove, set_groups
-from tane.services.network.domain.security_groups import default_group, resolve
+from tane.services.network.domain.security_groups import DEFAULT, default_group, resolve
 from tane.services.network.domain.service_ports import is_kept
 from tane.services.network.store import addresses as address_store
 from tane.services.network.store import rows
@@ -109,6 +108,8 @@ def claim_ports(
             continue
         holder = _network(tx, ctx, spec.network_id or "")
         secured = holder.port_security_enabled
+        if not secured:
+            _refuse_groups(security_groups)
         new = NewPort(
             network=holder,
             project_id=project_id,
@@ -149,6 +150,18 @@ def _groups(tx: Tx, ctx: Context, project_id: str, asked: Sequence[str]) -> list
         raise BadRequest(error.message) from None
 
 
+def _refuse_groups(asked: Sequence[str]) -> None:
+    """On a network without port security nothing is filtered: a server that was to be must not run there as if it were.
+    ``default`` is what a server gets that asks for nothing.
+
+    :raises BadRequest: in the words of Nova, which says them of a server in ERROR.
+    """
+    if any(name != DEFAULT for name in asked):
+        raise BadRequest(
+            "Network requires port_security_enabled and subnet associated in order to apply security groups."
+        )
+
+
 def _network(tx: Tx, ctx: Context, network_id: str) -> Row[Any]:
     found = visible_network(tx, ctx, network_id)
     _refuse_outside(ctx, found)
@@ -167,9 +180,9 @@ def _fixed_ips(ctx: Context, holder: Row[Any], spec: PortSpec) -> list[dict[str,
     """:raises Forbidden: an address is asked for on somebody else's network, where there is no choice."""
     if spec.fixed_ip is None:
         return None
-    asked = [{"ip_address": spec.fixed_ip}]
-    refuse_foreign(ctx, holder.project_id, {"fixed_ips": asked}, "create")
-    return asked
+    if not ctx.sees(holder.project_id):
+        raise Forbidden("rule:create_port:fixed_ips:ip_address is disallowed by policy", type="PolicyNotAuthorized")
+    return [{"ip_address": spec.fixed_ip}]
 
 
 def _take_over(tx: Tx, ctx: Context, project_id: str, spec: PortSpec, owned: dict[str, Any]) -> str:

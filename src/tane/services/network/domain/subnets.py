@@ -11,6 +11,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
+from tane.services.network.domain.addresses import is_self_addressing
 from tane.services.network.domain.common import (
     changed,
     check_quota,
@@ -23,7 +24,9 @@ from tane.services.network.domain.common import (
 )
 from tane.services.network.domain.dhcp import serve
 from tane.services.network.domain.gateways import hold
+from tane.services.network.domain.mtu import check_carries
 from tane.services.network.domain.outside import refuse_used_ranges
+from tane.services.network.domain.subnet_pools import range_for
 from tane.services.network.domain.subnet_rules import (
     AddressRange,
     check_gateway,
@@ -35,10 +38,19 @@ from tane.services.network.domain.subnet_rules import (
     first_host,
     parse_cidr,
 )
-from tane.services.network.store import rows
-from tane.services.network.tables import FLOATING_IP, FOLLOWING, network, port, port_address, router, subnet
+from tane.services.network.store import addresses, rows
+from tane.services.network.tables import (
+    FLOATING_IP,
+    FOLLOWING,
+    ROUTER_INTERFACE,
+    network,
+    port,
+    port_address,
+    router,
+    subnet,
+)
 from tane.web.context import Context
-from tane.web.errors import Conflict, Forbidden, NotImplementedHere
+from tane.web.errors import Conflict, Forbidden
 
 
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
@@ -55,10 +67,9 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
     values.setdefault("project_id", values.pop("tenant_id", None) or holder.project_id)
     project_id = owner(ctx, values)
     check_quota(tx, project_id, "subnet", 1)
-    _refuse_pools(values)
-    if values.get("cidr") is None:
-        raise invalid("a subnetpool must be specified in the absence of a cidr")
-    cidr = parse_cidr(values["cidr"], values["ip_version"])
+    pool_id, text, version = range_for(tx, ctx, project_id, values)
+    cidr = parse_cidr(text, version)
+    check_carries(network_id, holder.mtu, cidr.version)
     _refuse_overlap(tx, network_id, cidr)
     enable_dhcp = values.get("enable_dhcp", True)
     check_modes(cidr, values.get("ipv6_ra_mode"), values.get("ipv6_address_mode"), enable_dhcp=enable_dhcp)
@@ -69,6 +80,7 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
         project_id,
         network_id=network_id,
         name=values.get("name", ""),
+        subnetpool_id=pool_id,
         ip_version=cidr.version,
         cidr=str(cidr),
         gateway_ip=gateway,
@@ -82,15 +94,11 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
     )
     refuse_used_ranges(tx, holder, row["cidr"], gateway)
     rows.add(tx, subnet, [{**row, "description": values.get("description") or ""}])
+    rows.change(tx, network, network_id, {})  # A network's revision counts the changes of its subnets, as upstream's.
     serve(tx, holder)
     if holder.external:
         hold(tx, network_id)
     return str(row["id"])
-
-
-def _refuse_pools(values: dict[str, Any]) -> None:
-    if values.pop("subnetpool_id", None) or values.pop("use_default_subnetpool", None) or values.pop("prefixlen", None):
-        raise NotImplementedHere("Subnet pools are not implemented: give the subnet a cidr.")
 
 
 def _refuse_overlap(tx: Tx, network_id: str, cidr: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
@@ -122,6 +130,7 @@ def update(core: Core, ctx: Context, subnet_id: str, values: dict[str, Any]) -> 
         if "enable_dhcp" in values:
             check_modes(cidr, row.ipv6_ra_mode, row.ipv6_address_mode, enable_dhcp=values["enable_dhcp"])
         rows.change(tx, subnet, subnet_id, values)
+        rows.change(tx, network, holder.id, {})
         serve(tx, holder)
         if holder.external:
             hold(tx, holder.id)
@@ -155,23 +164,34 @@ def _refuse_gateway_in_use(tx: Tx, row: Row[Any]) -> None:
 
 
 def delete(core: Core, ctx: Context, subnet_id: str) -> None:
-    """:raises Conflict: (SubnetInUse) a port other than DHCP's own and the gateway has an address of it."""
+    """Where guests make their addresses themselves (SLAAC), the ports lose them with the subnet, as upstream.
+
+    :raises Conflict: (SubnetInUse) a port other than DHCP's own and the gateway has an address of it; of one where
+        addresses make themselves, a router's interface.
+    """
     with core.db.write() as tx:
         row = _writable(tx, ctx, subnet_id, "delete_subnet")
-        users = (
+        holding = (
             select(port.c.id)
             .join(port_address, port_address.c.port_id == port.c.id)
             .where(port_address.c.subnet_id == subnet_id, port.c.device_owner.not_in(FOLLOWING))
         )
+        users = holding.where(port.c.device_owner == ROUTER_INTERFACE) if is_self_addressing(row) else holding
         if tx.first(users.limit(1)) is not None:
             raise Conflict(
                 f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP allocation from "
                 "this subnet.",
                 type="SubnetInUse",
             )
+        losing = [found.id for found in tx.all(holding.distinct())]
+        addresses.release_subnet(tx, subnet_id)
+        for port_id in losing:
+            rows.change(tx, port, port_id, {})
+            tx.notify(f"port:{port_id}")
         serve(tx, rows.get(tx, network, row.network_id), without=subnet_id)
         hold(tx, row.network_id, without=subnet_id)
         rows.remove(tx, subnet, [subnet_id])
+        rows.change(tx, network, row.network_id, {})
         changed(tx)
 
 

@@ -15,6 +15,7 @@ from tane.services.network.domain.common import (
     no_port,
     no_router,
     no_subnet,
+    no_subnet_pool,
     require_writable,
 )
 from tane.services.network.store import rows
@@ -26,6 +27,7 @@ from tane.services.network.tables import (
     router,
     security_group,
     subnet,
+    subnet_pool,
 )
 from tane.web.context import Context
 from tane.web.errors import BadRequest, NotFound
@@ -34,6 +36,7 @@ MOST = 50
 TAGGED: dict[str, tuple[Table, Callable[[str], NotFound]]] = {
     "networks": (network, no_network),
     "subnets": (subnet, no_subnet),
+    "subnetpools": (subnet_pool, no_subnet_pool),
     "ports": (port, no_port),
     "routers": (router, no_router),
     "floatingips": (floating_ip, no_floating_ip),

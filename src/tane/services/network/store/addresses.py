@@ -111,3 +111,8 @@ def add(tx: Tx, port_id: str, given: Iterable[Given]) -> None:
 def release(tx: Tx, held: Iterable[Row[Any]]) -> None:
     """Take addresses, as :func:`of_ports` returns them, from their ports."""
     tx.execute(delete(port_address).where(port_address.c.id.in_([row.id for row in held])))
+
+
+def release_subnet(tx: Tx, subnet_id: str) -> None:
+    """Take every address of a subnet from the ports that have one."""
+    tx.execute(delete(port_address).where(port_address.c.subnet_id == subnet_id))

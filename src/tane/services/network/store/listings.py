@@ -15,6 +15,7 @@ from tane.services.network.tables import (
     security_group,
     security_group_rule,
     subnet,
+    subnet_pool,
 )
 from tane.web.context import Context
 from tane.web.errors import BadRequest
@@ -89,6 +90,7 @@ NETWORKS = Listing(
     },
 )
 SUBNETS = Listing(subnet, _subnet_visible, special={"shared": _of_shared, "router:external": _of_external})
+SUBNET_POOLS = Listing(subnet_pool, lambda ctx: or_(mine(subnet_pool, ctx), subnet_pool.c.shared))
 PORTS = Listing(
     port,
     _port_visible,
