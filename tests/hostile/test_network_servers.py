@@ -148,7 +148,9 @@ def test_a_servers_port_keeps_its_device_and_mac(cloud: ApiCloud, garden: Projec
     [own] = mia.list("ports", f"?device_id={server}")
     for change in ({"device_id": ""}, {"device_owner": ""}, {"device_id": "x"}, {"device_owner": "x"}):
         assert mia.change("port", own["id"], 409, **change)["type"] == "PortInUse"
-    assert mia.change("port", own["id"], 409, mac_address="fa:16:3e:00:00:01")["type"] == "PortBound"
+    mac = {"mac_address": "fa:16:3e:00:00:01"}
+    mia.change("port", own["id"], 403, **mac)
+    assert Net(cloud.admin).change("port", own["id"], 409, **mac)["type"] == "PortBound"
 
 
 @pytest.mark.parametrize("name", ["web\n", "web..x", "a-.b", "x" * 70 + ".y", "web\nconf-script=/tmp/x"])

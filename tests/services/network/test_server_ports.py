@@ -121,7 +121,7 @@ def test_what_cannot_be_claimed_is_refused(world: World) -> None:
             world.claim(spec, server_id="server-2")
     with pytest.raises(BadRequest):
         world.claim(PortSpec(network_id=world.network_id), groups=("nothing",))
-    world.cloud.admin.put(f"{V2}/quotas/{world.ctx.project_id}", {"quota": {"port": 1}}, 200)
+    world.cloud.admin.put(f"{V2}/quotas/{world.ctx.project_id}", {"quota": {"port": 1, "force": True}}, 200)
     with pytest.raises(Forbidden):
         world.claim(PortSpec(network_id=world.network_id))
     assert len(world.read(network.server_ports, "server-2")) == 0
