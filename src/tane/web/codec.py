@@ -14,6 +14,8 @@ from tane.web.versions import Version, version
 
 T = TypeVar("T")
 DEEPEST = 64
+Spans = tuple[tuple[Version, Version | None], ...]
+"""The microversions that have something: (first, last) pairs, None for one that has no last."""
 
 encode = msgspec.json.Encoder().encode
 
@@ -45,7 +47,14 @@ class StrictBody(LooseBody):
 
 def since(text: str) -> msgspec.Meta:
     """Annotation of a body field that came with a microversion: ``Annotated[str, since("2.19")]``."""
-    return msgspec.Meta(extra={"since": version(text)})
+    return during((text, None))
+
+
+def during(*spans: tuple[str | None, str | None]) -> msgspec.Meta:
+    """Annotation of a body field that only some microversions have: (first, last) pairs; None leaves an end open."""
+    return msgspec.Meta(
+        extra={"during": tuple((version(first or "0.0"), version(last) if last else None) for first, last in spans)}
+    )
 
 
 def decode(kind: type[T], raw: bytes, spoken: Version | None = None) -> T:
@@ -140,34 +149,48 @@ def _explain(text: str) -> str:
 
 
 def _refuse_newer(kind: Any, data: Any, spoken: Version, path: str) -> None:
-    for name, (came, inner) in _versioned(kind).items():
+    for name, (spans, inner) in _versioned(kind).items():
         if not isinstance(data, dict) or name not in data:
             continue
-        if came is not None and spoken < came:
+        if spans is not None and not any(first <= spoken and (last is None or spoken <= last) for first, last in spans):
             raise BadRequest(
                 f"Invalid input for field/attribute {path}{name}. Additional properties are not allowed "
-                f"('{name}' was unexpected; it came with version {came[0]}.{came[1]})"
+                f"('{name}' was unexpected; {_told(spans)})"
             )
-        if inner is not None:
-            _refuse_newer(inner, data[name], spoken, f"{path}{name}.")
+        if inner is None:
+            continue
+        value = data[name]
+        if isinstance(value, list):
+            for place, item in enumerate(value):
+                _refuse_newer(inner, item, spoken, f"{path}{name}[{place}].")
+        else:
+            _refuse_newer(inner, value, spoken, f"{path}{name}.")
+
+
+def _told(spans: Spans) -> str:
+    """``it came with version 2.19``, or the ranges that have a field."""
+    text = [(".".join(map(str, first)), last and ".".join(map(str, last))) for first, last in spans]
+    if len(text) == 1 and text[0][1] is None:
+        return f"it came with version {text[0][0]}"
+    return "it exists in versions " + ", ".join(f"{first} to {last or 'the newest'}" for first, last in text)
 
 
 @cache
-def _versioned(kind: Any) -> dict[str, tuple[Version | None, Any]]:
-    """Fields of a struct that carry a version, or hold a struct that has such fields."""
+def _versioned(kind: Any) -> dict[str, tuple[Spans | None, Any]]:
+    """Fields of a struct that carry versions, or hold a struct, or a list of structs, that has such fields."""
     if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
         return {}
-    found: dict[str, tuple[Version | None, Any]] = {}
+    found: dict[str, tuple[Spans | None, Any]] = {}
     hints = get_type_hints(kind, include_extras=True)
     for name, encoded in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
-        came, inner = None, None
+        spans, inner = None, None
         for part in _parts(hints[name]):
-            if isinstance(part, msgspec.Meta) and part.extra and "since" in part.extra:
-                came = part.extra["since"]
+            if isinstance(part, msgspec.Meta) and part.extra and "during" in part.extra:
+                spans = part.extra["during"]
             elif isinstance(part, type) and _versioned(part):
                 inner = part
-        if came is not None or inner is not None:
-            found[encoded] = (came, inner)
+        if spans is not None or inner is not None:
+            found[encoded] = (spans, inner)
     return found
 
 
@@ -176,7 +199,7 @@ def _parts(hint: Any) -> list[Any]:
         first, *extras = get_args(hint)
         return [*_parts(first), *extras]
     arguments = get_args(hint)
-    if arguments and get_origin(hint) not in (list, dict, tuple):
+    if arguments and get_origin(hint) not in (dict, tuple):
         return [part for argument in arguments for part in _parts(argument)]
     return [hint]
 

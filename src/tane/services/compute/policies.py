@@ -64,6 +64,8 @@ WRITE = (
     "os-shelve:unshelve",
     "os-deferred-delete:force",
     "os-deferred-delete:restore",
+    "os-floating-ips:add",
+    "os-floating-ips:remove",
     "os-security-groups:add",
     "os-security-groups:remove",
     "server-metadata:create",

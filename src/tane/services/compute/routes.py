@@ -10,7 +10,9 @@ from tane.services.compute.api import (
     actions,
     attachments,
     consoles,
+    extensions,
     flavors,
+    floating_ips,
     hosts,
     images,
     keypairs,
@@ -158,6 +160,16 @@ SERVERS = (
     ),
 )
 
+VOLUMES_BOOT = (
+    route("GET", "/v2.1/os-volumes_boot", servers.index, "servers:index"),
+    route("GET", "/v2.1/os-volumes_boot/detail", servers.detail, "servers:detail"),
+    route("POST", "/v2.1/os-volumes_boot", servers.create, "servers:create", schemas.ServerCreate, status=202),
+    route("GET", "/v2.1/os-volumes_boot/{server_id}", servers.show, "servers:show"),
+    route("PUT", "/v2.1/os-volumes_boot/{server_id}", servers.update, "servers:update", schemas.ServerUpdate),
+    route("DELETE", "/v2.1/os-volumes_boot/{server_id}", servers.delete, "servers:delete", status=204),
+)
+"""An older name of the servers' own collection, which old clients use for servers that boot from volumes."""
+
 ACTIONS = (
     action("os-start", actions.start, "servers:start"),
     action("os-stop", actions.stop, "servers:stop"),
@@ -176,6 +188,8 @@ ACTIONS = (
     action(
         "removeSecurityGroup", actions.remove_security_group, "os-security-groups:remove", schemas.RemoveSecurityGroup
     ),
+    action("addFloatingIp", floating_ips.add, "os-floating-ips:add", schemas.AddFloatingIp, until="2.43"),
+    action("removeFloatingIp", floating_ips.remove, "os-floating-ips:remove", schemas.RemoveFloatingIp, until="2.43"),
     action("os-getConsoleOutput", actions.console_output, "os-console-output", schemas.ConsoleOutput, status=200),
     action("changePassword", actions.change_password, "os-admin-password"),
     *(
@@ -278,8 +292,8 @@ QUOTAS = (
     route(
         "DELETE", "/v2.1/os-server-groups/{group_id}", quotas.delete_server_group, "os-server-groups:delete", status=204
     ),
-    route("GET", "/v2.1/extensions", quotas.extensions, "extensions"),
-    route("GET", "/v2.1/extensions/{alias}", quotas.extension, "extensions"),
+    route("GET", "/v2.1/extensions", extensions.index, "extensions"),
+    route("GET", "/v2.1/extensions/{alias}", extensions.show, "extensions"),
 )
 
 CONSOLES = (
@@ -294,4 +308,4 @@ IMAGES = (
     Route("DELETE", "/v2.1/images/{image_id}", images.delete, "os_compute_api:image:delete", status=204, until="2.35"),
 )
 
-ROUTES = (*VERSIONS, *IMAGES, *FLAVORS, *KEYPAIRS, *SERVERS, *ACTIONS, *HOSTS, *QUOTAS, *CONSOLES)
+ROUTES = (*VERSIONS, *IMAGES, *FLAVORS, *KEYPAIRS, *SERVERS, *VOLUMES_BOOT, *ACTIONS, *HOSTS, *QUOTAS, *CONSOLES)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
-from tane.web.codec import Body, Text255, Uuid, since
+from tane.web.codec import Body, Text255, Uuid, during, since
 
 ServerName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?\Z")]
 """1 to 255 characters without white space at either end."""
@@ -17,6 +17,8 @@ ServerId = Annotated[str, Meta(min_length=1, max_length=255)]
 Device = Annotated[str, Meta(pattern=r"^(?!/dev/\Z)(/dev/)?[A-Za-z0-9/_-]{1,27}\Z")]
 """The path under which a guest may know a disk, also without ``/dev/``; with it, it is a ``grammar.BlockDevice``, of at
 most the 32 characters that are kept."""
+AttachDevice = Annotated[str, Meta(max_length=32, pattern=r"^/dev/x?[a-z]?d?[a-z]+[0-9]*\Z")]
+"""The path of a volume that a server is given later: upstream's grammar (nova.block_device.match_device)."""
 Word = Annotated[str, Meta(max_length=255, pattern=r"^[a-zA-Z0-9_.-]*\Z")]
 Tag = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^,/\x00-\x1f\x7f]*\Z")]
 LongText = Annotated[str, Meta(max_length=65535)]
@@ -25,6 +27,20 @@ Hostname = Annotated[str, Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0
 Positive = Annotated[int, Meta(ge=1, le=0x7FFFFFFF)]
 NotNegative = Annotated[int, Meta(ge=0, le=0x7FFFFFFF)]
 Limit = Annotated[int, Meta(ge=-1, le=0x7FFFFFFF)]
+TRUE = ("True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes", "y", "t")
+Boolean = (
+    bool
+    | Literal["True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes", "y", "t"]
+    | Literal["False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no", "n", "f"]
+)
+"""A boolean, also in the words that upstream takes for one (nova.api.validation.parameter_types.boolean)."""
+
+
+def settle(body: msgspec.Struct, *names: str) -> None:
+    """Make booleans of those fields that came as words."""
+    for name in names:
+        if isinstance(value := getattr(body, name), str):
+            setattr(body, name, value in TRUE)
 
 
 # --------------------------------------------------------------------------------------------------------- flavors
@@ -39,8 +55,11 @@ class FlavorIn(Body):
     swap: NotNegative = 0
     rxtx_factor: Annotated[float, Meta(gt=0)] = 1.0
     ephemeral: NotNegative = field(name="OS-FLV-EXT-DATA:ephemeral", default=0)
-    is_public: bool = field(name="os-flavor-access:is_public", default=True)
+    is_public: Boolean = field(name="os-flavor-access:is_public", default=True)
     description: Annotated[LongText | None, since("2.55")] = None
+
+    def __post_init__(self) -> None:
+        settle(self, "is_public")
 
 
 class Flavor(Body):
@@ -95,7 +114,7 @@ class NetworkIn(Body):
     uuid: Uuid | None = None
     port: Uuid | None = None
     fixed_ip: str | None = None
-    tag: Annotated[Tag | None, since("2.32")] = None
+    tag: Annotated[Tag | None, during(("2.32", "2.36"), ("2.42", None))] = None
 
 
 class SecurityGroupIn(Body):
@@ -111,14 +130,17 @@ class BlockDeviceIn(Body):
     image_id: str | None = None
     volume_size: int | Literal[""] | None = None
     boot_index: int | str | None = None
-    delete_on_termination: bool = False
+    delete_on_termination: Boolean = False
     device_name: Device | None = None
     device_type: Word | None = None
     disk_bus: Word | None = None
     guest_format: Word | None = None
     no_device: bool | str | None = None
-    tag: Annotated[Tag | None, since("2.32")] = None
+    tag: Annotated[Tag | None, during(("2.32", "2.32"), ("2.42", None))] = None
     volume_type: Annotated[str | None, since("2.67")] = None
+
+    def __post_init__(self) -> None:
+        settle(self, "delete_on_termination")
 
 
 class ServerCreateIn(Body):
@@ -133,20 +155,23 @@ class ServerCreateIn(Body):
     accessIPv6: str = ""
     availability_zone: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     block_device_mapping_v2: list[BlockDeviceIn] = []
-    config_drive: bool | str | None = None
+    config_drive: Boolean | None = None
     key_name: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     min_count: Positive | None = None
     max_count: Positive | None = None
-    return_reservation_id: bool = False
+    return_reservation_id: Boolean = False
     security_groups: list[SecurityGroupIn] = []
     user_data: LongText | None = None
-    personality: list[dict[str, str]] = []
+    personality: Annotated[list[dict[str, str]], during((None, "2.56"))] = []
     description: Annotated[Text255 | None, since("2.19")] = None
     tags: Annotated[list[Tag], Meta(max_length=50), since("2.52")] = []
     trusted_image_certificates: Annotated[list[str] | None, since("2.63")] = None
     host: Annotated[str | None, since("2.74")] = None
     hypervisor_hostname: Annotated[str | None, since("2.74")] = None
     hostname: Hostname | None = None
+
+    def __post_init__(self) -> None:
+        settle(self, "config_drive", "return_reservation_id")
 
 
 class SchedulerHints(msgspec.Struct, kw_only=True):
@@ -204,16 +229,19 @@ class RebuildIn(Body):
     name: ServerName | UnsetType = UNSET
     adminPass: str | None = None
     metadata: Metadata | UnsetType = UNSET
-    preserve_ephemeral: bool = False
+    preserve_ephemeral: Boolean = False
     disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
     accessIPv4: str | UnsetType = UNSET
     accessIPv6: str | UnsetType = UNSET
-    personality: list[dict[str, str]] = []
+    personality: Annotated[list[dict[str, str]], during((None, "2.56"))] = []
     description: Annotated[Text255 | UnsetType | None, since("2.19")] = UNSET
     key_name: Annotated[str | UnsetType | None, since("2.54")] = UNSET
     user_data: Annotated[LongText | UnsetType | None, since("2.57")] = UNSET
     trusted_image_certificates: Annotated[list[str] | None, since("2.63")] = None
     hostname: Hostname | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        settle(self, "preserve_ephemeral")
 
 
 class Rebuild(Body):
@@ -265,6 +293,23 @@ class RemoveSecurityGroup(Body):
     removeSecurityGroup: GroupNameIn
 
 
+class AddFloatingIpIn(Body):
+    address: Annotated[str, Meta(max_length=64)]
+    fixed_address: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class AddFloatingIp(Body):
+    addFloatingIp: AddFloatingIpIn
+
+
+class RemoveFloatingIpIn(Body):
+    address: Annotated[str, Meta(max_length=64)]
+
+
+class RemoveFloatingIp(Body):
+    removeFloatingIp: RemoveFloatingIpIn
+
+
 class ResizeIn(Body):
     flavorRef: Annotated[str, Meta(min_length=1)] | int
     disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
@@ -294,9 +339,12 @@ class Interface(Body):
 
 class AttachVolumeIn(Body):
     volumeId: Uuid
-    device: Device | None = None
+    device: AttachDevice | None = None
     tag: Annotated[Tag | None, since("2.49")] = None
-    delete_on_termination: Annotated[bool, since("2.79")] = False
+    delete_on_termination: Annotated[Boolean, since("2.79")] = False
+
+    def __post_init__(self) -> None:
+        settle(self, "delete_on_termination")
 
 
 class AttachVolume(Body):
@@ -305,11 +353,14 @@ class AttachVolume(Body):
 
 class UpdateAttachmentIn(Body):
     volumeId: Uuid
-    delete_on_termination: bool | None = None
-    id: str | None = None
-    device: Device | None = None
-    serverId: str | None = None
-    tag: str | None = None
+    delete_on_termination: Annotated[Boolean | None, since("2.85")] = None
+    id: Annotated[str | None, since("2.85")] = None
+    device: Annotated[AttachDevice | None, since("2.85")] = None
+    serverId: Annotated[str | None, since("2.85")] = None
+    tag: Annotated[str | None, since("2.85")] = None
+
+    def __post_init__(self) -> None:
+        settle(self, "delete_on_termination")
 
 
 class UpdateAttachment(Body):
@@ -363,14 +414,20 @@ class SerialConsole(Body):
 class ServiceUpdate(Body):
     status: Literal["enabled", "disabled"] | None = None
     disabled_reason: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
-    forced_down: bool | None = None
+    forced_down: Boolean | None = None
+
+    def __post_init__(self) -> None:
+        settle(self, "forced_down")
 
 
 class ServiceByHost(Body):
     host: Annotated[str, Meta(min_length=1, max_length=255)]
     binary: Annotated[str, Meta(min_length=1, max_length=255)]
     disabled_reason: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
-    forced_down: bool | None = None
+    forced_down: Annotated[Boolean | None, since("2.11")] = None
+
+    def __post_init__(self) -> None:
+        settle(self, "forced_down")
 
 
 class QuotaSetIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -391,7 +448,10 @@ class QuotaSetIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     security_groups: Limit | UnsetType = UNSET
     security_group_rules: Limit | UnsetType = UNSET
     networks: Limit | UnsetType = UNSET
-    force: bool = False
+    force: Boolean = False
+
+    def __post_init__(self) -> None:
+        settle(self, "force")
 
 
 class QuotaSet(Body):

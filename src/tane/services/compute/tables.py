@@ -131,6 +131,14 @@ block_device = Table(
     created_at(),
 )
 
+nic_tag = Table(
+    "nic_tag",
+    metadata,
+    Column("server_id", String(36), ForeignKey("server.id", ondelete="CASCADE"), primary_key=True),
+    Column("port_id", String(36), primary_key=True),
+    Column("tag", String(60), nullable=False),
+)
+
 server_group = Table(
     "server_group",
     metadata,

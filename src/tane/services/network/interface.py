@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tane.services.network.domain.bootstrap import ensure_external_network
 from tane.services.network.domain.outside import meeting
+from tane.services.network.domain.server_floating_ips import floating_ip_by_address, lead_floating_ip
 from tane.services.network.domain.server_ports import (
     AddressInfo,
     PortSpec,
@@ -29,6 +30,8 @@ __all__ = [
     "addresses",
     "claim_ports",
     "ensure_external_network",
+    "floating_ip_by_address",
+    "lead_floating_ip",
     "meeting",
     "network_details",
     "nics",

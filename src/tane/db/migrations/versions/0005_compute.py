@@ -146,6 +146,14 @@ def upgrade() -> None:
     op.create_index(op.f("ix_block_device_server_id"), "block_device", ["server_id"], unique=False)
     op.create_index(op.f("ix_block_device_volume_id"), "block_device", ["volume_id"], unique=False)
     op.create_table(
+        "nic_tag",
+        sa.Column("server_id", sa.String(length=36), nullable=False),
+        sa.Column("port_id", sa.String(length=36), nullable=False),
+        sa.Column("tag", sa.String(length=60), nullable=False),
+        sa.ForeignKeyConstraint(["server_id"], ["server.id"], name=op.f("fk_nic_tag_server_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("server_id", "port_id", name=op.f("pk_nic_tag")),
+    )
+    op.create_table(
         "console_token",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column("server_id", sa.String(length=36), nullable=False),
@@ -182,6 +190,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_console_token_server_id"), table_name="console_token")
     op.drop_index(op.f("ix_console_token_expires_at"), table_name="console_token")
     op.drop_table("console_token")
+    op.drop_table("nic_tag")
     op.drop_index(op.f("ix_block_device_volume_id"), table_name="block_device")
     op.drop_index(op.f("ix_block_device_server_id"), table_name="block_device")
     op.drop_table("block_device")

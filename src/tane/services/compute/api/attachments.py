@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.engine import Row
 
 from tane.services.compute.domain import attachments
-from tane.services.network.interface import AddressInfo, PortSpec
+from tane.services.network.interface import PortSpec
 from tane.web.errors import BadRequest, NotFound
 from tane.web.request import Request
 
 
-def _interface_view(request: Request, port: Row[Any], addresses: Sequence[AddressInfo]) -> dict[str, Any]:
+def _interface_view(request: Request, nic: attachments.Nic) -> dict[str, Any]:
+    port = nic.port
     body: dict[str, Any] = {
         "port_id": port.id,
         "net_id": port.network_id,
         "mac_addr": port.mac_address,
         "port_state": port.status,
-        "fixed_ips": [{"subnet_id": info.subnet_id, "ip_address": info.address} for info in addresses],
+        "fixed_ips": [{"subnet_id": info.subnet_id, "ip_address": info.address} for info in nic.addresses],
     }
     if request.version >= (2, 70):
-        body["tag"] = getattr(port, "tag", None)
+        body["tag"] = nic.tag
     return body
 
 
 def interfaces(request: Request) -> dict[str, Any]:
-    ports, addresses = attachments.ports(request.core, request.ctx, request.path["server_id"])
-    return {"interfaceAttachments": [_interface_view(request, port, addresses.get(port.id, [])) for port in ports]}
+    nics = attachments.ports(request.core, request.ctx, request.path["server_id"])
+    return {"interfaceAttachments": [_interface_view(request, nic) for nic in nics]}
 
 
 def interface(request: Request) -> dict[str, Any]:
-    ports, addresses = attachments.ports(request.core, request.ctx, request.path["server_id"])
+    nics = attachments.ports(request.core, request.ctx, request.path["server_id"])
     port_id = request.path["port_id"]
-    for port in ports:
-        if port.id == port_id:
-            return {"interfaceAttachment": _interface_view(request, port, addresses.get(port.id, []))}
+    for nic in nics:
+        if nic.port.id == port_id:
+            return {"interfaceAttachment": _interface_view(request, nic)}
     raise NotFound(f"Instance {request.path['server_id']} does not have port {port_id}")
 
 
@@ -48,8 +48,8 @@ def create_interface(request: Request) -> dict[str, Any]:
     if fixed_ip and not wanted.net_id:
         raise BadRequest("Must input network_id when request IP address")
     spec = PortSpec(network_id=wanted.net_id, port_id=wanted.port_id, fixed_ip=fixed_ip, tag=wanted.tag)
-    port, addresses = attachments.attach_port(request.core, request.ctx, request.path["server_id"], spec)
-    return {"interfaceAttachment": _interface_view(request, port, addresses)}
+    nic = attachments.attach_port(request.core, request.ctx, request.path["server_id"], spec)
+    return {"interfaceAttachment": _interface_view(request, nic)}
 
 
 def delete_interface(request: Request) -> None:
@@ -106,6 +106,7 @@ def attach_volume(request: Request) -> dict[str, Any]:
 def update_volume(request: Request) -> None:
     """Only ``delete_on_termination`` changes; swapping volumes is not done here."""
     wanted, volume_id = request.body.volumeAttachment, request.path["volume_id"]
+    attachments.volume_attachment(request.core, request.ctx, request.path["server_id"], volume_id)
     if wanted.volumeId != volume_id or request.version < (2, 85):
         raise BadRequest("Swapping volumes is not supported; only 'delete_on_termination' can be updated (2.85).")
     if wanted.delete_on_termination is None:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from tane.services.compute.api.common import links, next_link, page_limit, sorting
+from tane.services.compute.domain import extra_specs as known_specs
 from tane.services.compute.domain import flavors
 from tane.web import codec
 from tane.web.errors import BadRequest
@@ -110,8 +111,15 @@ def extra_spec(request: Request) -> dict[str, Any]:
     return {key: flavors.require_extra_spec(row, key)}
 
 
+def _check_specs(request: Request, values: dict[str, str]) -> None:
+    """Before 2.86 upstream keeps whatever it is told."""
+    if request.version >= (2, 86):
+        known_specs.check(values)
+
+
 def create_extra_specs(request: Request) -> dict[str, Any]:
     values = request.body.extra_specs
+    _check_specs(request, values)
     return {"extra_specs": flavors.set_extra_specs(request.core, request.ctx, request.path["flavor_id"], values)}
 
 
@@ -120,6 +128,7 @@ def update_extra_spec(request: Request) -> dict[str, Any]:
     key = request.path["key"]
     if not isinstance(body, dict) or list(body) != [key] or not isinstance(body[key], str):
         raise BadRequest("Request body and URI mismatch")
+    _check_specs(request, body)
     return flavors.set_extra_specs(request.core, request.ctx, request.path["flavor_id"], body)
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Row
 
-from tane.services.compute.api.common import MAX_LIMIT
+from tane.services.compute.api.common import MAX_LIMIT, next_link, page_limit
 from tane.services.compute.domain import administration, listing, quotas
 from tane.services.compute.domain.states import status_of
 from tane.web.codec import iso_micro
 from tane.web.errors import BadRequest, Forbidden
-from tane.web.request import Request, Response
+from tane.web.request import Request
 from tane.web.versions import version
 
 NETWORK_RESOURCES = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
@@ -188,8 +188,32 @@ def _period(request: Request) -> tuple[Any, Any]:
 def usages(request: Request) -> dict[str, Any]:
     start, end = _period(request)
     detailed = request.param("detailed") == "1"
-    found = administration.usage(request.core, start, end, None)
-    return {"tenant_usages": [_usage_view(request, name, used, detailed) for name, used in sorted(found.items())]}
+    chosen, more = _usage_page(request, administration.usage(request.core, start, end, None))
+    views = [_usage_view(request, name, used, detailed) for name, used in sorted(chosen.items())]
+    return {"tenant_usages": views, **({"tenant_usages_links": more} if more else {})}
+
+
+def _usage_page(
+    request: Request, found: dict[str, list[administration.ServerUsage]], project_id: str = ""
+) -> tuple[dict[str, list[administration.ServerUsage]], list[dict[str, str]]]:
+    """Since 2.40: the page's servers by project, and the link to the next page, which a page without servers has not.
+
+    :raises BadRequest: the marker is no server of the report.
+    """
+    if request.version < (2, 40):
+        return found, []
+    limit, marker = page_limit(request), request.param("marker")
+    servers = sorted((used for group in found.values() for used in group), key=lambda used: used.row.id)
+    if marker is not None:
+        if marker not in {used.row.id for used in servers}:
+            raise BadRequest(f"marker [{marker}] not found")
+        servers = [used for used in servers if used.row.id > marker]
+    servers = servers[:limit]
+    page: dict[str, list[administration.ServerUsage]] = {}
+    for used in servers:
+        page.setdefault(used.row.project_id, []).append(used)
+    path = "/os-simple-tenant-usage" + (f"/{project_id}" if project_id else "")
+    return page, next_link(request, path, servers, limit, servers[-1].row.id if servers else "")
 
 
 def usage(request: Request) -> dict[str, Any]:
@@ -198,8 +222,10 @@ def usage(request: Request) -> dict[str, Any]:
     if not request.allows(rule, {"project_id": project_id}):
         raise Forbidden(f"Policy doesn't allow {rule} to be performed.")
     start, end = _period(request)
-    found = administration.usage(request.core, start, end, project_id).get(project_id, [])
-    return {"tenant_usage": _usage_view(request, project_id, found, True) if found else {}}
+    page, more = _usage_page(request, administration.usage(request.core, start, end, project_id), project_id)
+    found = page.get(project_id, [])
+    view = _usage_view(request, project_id, found, True) if found else {}
+    return {"tenant_usage": view, **({"tenant_usage_links": more} if more else {})}
 
 
 # --------------------------------------------------------------------------------------------------- server groups
@@ -253,13 +279,3 @@ def create_server_group(request: Request) -> dict[str, Any]:
 
 def delete_server_group(request: Request) -> None:
     administration.delete_server_group(request.core, request.ctx, request.path["group_id"])
-
-
-def extensions(request: Request) -> dict[str, Any]:
-    """The extension mechanism is history: what it once told is in the microversion."""
-    return {"extensions": []}
-
-
-def extension(request: Request) -> Response:
-    body = {"itemNotFound": {"code": 404, "message": f"Extension {request.path['alias']} does not exist."}}
-    return Response(body, status=404)

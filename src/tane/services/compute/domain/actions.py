@@ -18,6 +18,7 @@ from tane.services.compute.domain.create import (
     refuse_too_small,
     require_image,
 )
+from tane.services.compute.domain.keypairs import line_of
 from tane.services.compute.domain.servers import Shown, details
 from tane.services.compute.schemas import RebuildIn
 from tane.services.compute.store import flavors, keypairs, servers
@@ -162,7 +163,7 @@ def _public_key(tx: Tx, ctx: Context, key_name: str | None) -> str | None:
     row = keypairs.get(tx, ctx.user_id, key_name)
     if row is None:
         raise BadRequest("Invalid key_name provided.")
-    return str(row.public_key)
+    return line_of(row)
 
 
 def _refuse_larger_image(tx: Tx, row: Row[Any], info: image.ImageInfo) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.engine import Row
@@ -11,7 +12,7 @@ from tane.db import Tx
 from tane.services.compute.domain import block_devices as devices
 from tane.services.compute.domain.actions import queue, refuse_nowhere
 from tane.services.compute.domain.common import new_id, refuse_locked, require, require_state
-from tane.services.compute.store import block_devices
+from tane.services.compute.store import block_devices, nic_tags
 from tane.services.network import interface as network
 from tane.services.volume import interface as volume
 from tane.web.context import Context
@@ -31,24 +32,32 @@ def _changeable(tx: Tx, ctx: Context, server_id: str, action: str) -> Row[Any]:
 # ----------------------------------------------------------------------------------------------------------- ports
 
 
-def ports(core: Core, ctx: Context, server_id: str) -> tuple[list[Row[Any]], dict[str, list[network.AddressInfo]]]:
-    """The server's ports, and port id → its fixed addresses."""
+@dataclass(frozen=True)
+class Nic:
+    """A port of a server with its fixed addresses and the tag it was given there."""
+
+    port: Row[Any]
+    addresses: list[network.AddressInfo]
+    tag: str | None
+
+
+def ports(core: Core, ctx: Context, server_id: str) -> list[Nic]:
+    """The server's ports in the order of its NICs."""
     with core.db.read() as tx:
         require(tx, ctx, server_id)
         return _ports(tx, server_id)
 
 
-def _ports(tx: Tx, server_id: str) -> tuple[list[Row[Any]], dict[str, list[network.AddressInfo]]]:
+def _ports(tx: Tx, server_id: str) -> list[Nic]:
     by_port: dict[str, list[network.AddressInfo]] = {}
     for info in network.addresses(tx, [server_id]).get(server_id, []):
         if info.type == "fixed":
             by_port.setdefault(info.port_id, []).append(info)
-    return network.server_ports(tx, server_id), by_port
+    tags = nic_tags.of_server(tx, server_id)
+    return [Nic(port, by_port.get(port.id, []), tags.get(port.id)) for port in network.server_ports(tx, server_id)]
 
 
-def attach_port(
-    core: Core, ctx: Context, server_id: str, spec: network.PortSpec
-) -> tuple[Row[Any], list[network.AddressInfo]]:
+def attach_port(core: Core, ctx: Context, server_id: str, spec: network.PortSpec) -> Nic:
     """Give the server another port; it is plugged in by a job."""
     with core.db.write() as tx:
         row = _changeable(tx, ctx, server_id, "attach_interface")
@@ -72,9 +81,9 @@ def attach_port(
             specs=[spec],
             security_groups=[],
         )
+        nic_tags.put(tx, server_id, port_id, spec.tag)
         queue(tx, ctx, server_id, "attach_interface", port_id=port_id)
-        found, addresses = _ports(tx, server_id)
-        return next(port for port in found if port.id == port_id), addresses.get(port_id, [])
+        return next(nic for nic in _ports(tx, server_id) if nic.port.id == port_id)
 
 
 def detach_port(core: Core, ctx: Context, server_id: str, port_id: str) -> None:

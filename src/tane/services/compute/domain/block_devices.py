@@ -125,7 +125,7 @@ def _volume_spec(device: BlockDeviceIn, source_id: str | None) -> VolumeSpec:
         source_id=source_id,
         size=size if isinstance(size, int) else None,
         boot_index=_boot_index(device),
-        delete_on_termination=device.delete_on_termination,
+        delete_on_termination=device.delete_on_termination is True,
         device=None if name is None else name if name.startswith("/dev/") else f"/dev/{name}",
         tag=device.tag,
         volume_type=device.volume_type,
@@ -211,7 +211,7 @@ def _order(tx: Tx, ctx: Context, spec: VolumeSpec) -> str:
             volume_type=spec.volume_type,
         )
     except NotFound as error:
-        if spec.source == "blank":
+        if spec.source == "blank" or (spec.volume_type and spec.volume_type in error.message):
             raise BadRequest(error.message) from None
         raise BadRequest(f"{INVALID}failed to get {spec.source} {spec.source_id}.") from None
     except OverLimit as error:

@@ -16,11 +16,11 @@ from tane.core import Core
 from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.jobs import enqueue
-from tane.services.compute.domain import block_devices, flavors, hardware, quotas, scheduler
+from tane.services.compute.domain import block_devices, flavors, hardware, keypairs, quotas, scheduler
 from tane.services.compute.domain.common import hostname_of, ip_or_empty, new_id
 from tane.services.compute.domain.states import NOSTATE
 from tane.services.compute.schemas import NetworkIn, SchedulerHints, ServerCreateIn
-from tane.services.compute.store import groups, servers
+from tane.services.compute.store import groups, nic_tags, servers
 from tane.services.compute.store import keypairs as keypair_store
 from tane.services.image import interface as image
 from tane.services.network import interface as network
@@ -106,10 +106,10 @@ def _check_values(body: ServerCreateIn, count: int) -> None:
 
 
 def check_user_data(user_data: str | None) -> None:
-    """:raises BadRequest: it is not base64."""
+    """Base64 may be broken into lines, as ``base64`` and many libraries write it. :raises BadRequest: it is none."""
     if user_data is not None:
         try:
-            base64.b64decode(user_data, validate=True)
+            base64.b64decode("".join(user_data.split()), validate=True)
         except (binascii.Error, ValueError):
             raise BadRequest(
                 "Invalid input for field/attribute user_data. The value is not a 'base64' string."
@@ -118,11 +118,11 @@ def check_user_data(user_data: str | None) -> None:
 
 def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: SchedulerHints, count: int) -> Order:
     try:
-        flavor = flavors.require(tx, ctx, str(body.flavorRef))
+        flavor = flavors.require(tx, ctx, id_of(str(body.flavorRef)))
     except NotFound as error:
         raise BadRequest(error.message) from None
     quotas.refuse_metadata_over_quota(tx, ctx.project_id, len(body.metadata))
-    image_id, devices, properties = _image_id(body.imageRef), body.block_device_mapping_v2, {}
+    image_id, devices, properties = id_of(body.imageRef), body.block_device_mapping_v2, {}
     if image_id:
         info = require_image(tx, ctx, image_id)
         _refuse_little_memory(info, flavor)
@@ -147,7 +147,7 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
         row = keypair_store.get(tx, ctx.user_id, body.key_name)
         if row is None:
             raise BadRequest("Invalid key_name provided.")
-        public_key = row.public_key
+        public_key = keypairs.line_of(row)
     return Order(
         body=body,
         flavor=flavor,
@@ -161,8 +161,8 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
     )
 
 
-def _image_id(reference: str) -> str:
-    """The id in an ``imageRef``, which may also be a link."""
+def id_of(reference: str) -> str:
+    """The id in an ``imageRef`` or ``flavorRef``, which may also be a link."""
     return reference.rstrip("/").rsplit("/", 1)[-1]
 
 
@@ -276,7 +276,7 @@ def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int
     body, server_id = order.body, new_id()
     host = scheduler.choose(tx, core.config, order.wanted)
     hostname = body.hostname or hostname_of(name, server_id)
-    drive = str(body.config_drive or "").lower() in ("true", "1", "t", "yes", "on")
+    drive = body.config_drive is True
     # A guest that reaches no metadata address learns its name and keys from a config drive, asked for or not.
     drive = drive or (not isinstance(host, str) and not host.capabilities.get("metadata_service", True))
     servers.add(
@@ -337,7 +337,7 @@ def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int
 def _claim_ports(tx: Tx, ctx: Context, order: Order, server_id: str, host_id: str, hostname: str) -> None:
     """:raises BadRequest: a network, port or security group does not exist (upstream answers 400 here, not 404)."""
     try:
-        network.claim_ports(
+        port_ids = network.claim_ports(
             tx,
             ctx,
             server_id=server_id,
@@ -349,3 +349,6 @@ def _claim_ports(tx: Tx, ctx: Context, order: Order, server_id: str, host_id: st
         )
     except NotFound as error:
         raise BadRequest(error.message) from None
+    for port_id, spec in zip(port_ids, order.networks, strict=True):
+        if spec.tag is not None:
+            nic_tags.put(tx, server_id, port_id, spec.tag)

@@ -56,8 +56,8 @@ def create(
     private_key = None
     if public_key is None:
         public_key, private_key = generate() if kind == "ssh" else generate_certificate(ctx.user_id)
-    public_key = public_key.strip() if kind == "ssh" else public_key
-    shown = fingerprint(public_key, kind)
+    # Kept as it came: whoever compares it with a file sees the same bytes. Guests are given the line in it.
+    shown = fingerprint(public_key.strip() if kind == "ssh" else public_key, kind)
     with core.db.write() as tx:
         quotas.refuse_keypairs_over_quota(tx, ctx, user_id)
         if keypairs.get(tx, user_id, name) is not None:
@@ -107,6 +107,11 @@ def _utf8_string(text: str) -> bytes:
     """DER of a UTF8String of up to 127 bytes."""
     content = text.encode()[:127]
     return bytes((0x0C, len(content))) + content
+
+
+def line_of(row: Row[Any]) -> str:
+    """What a guest is given of a key pair: an SSH key is one line of ``authorized_keys``."""
+    return str(row.public_key.strip() if row.type == "ssh" else row.public_key)
 
 
 SSH_KEY = re.compile(r"[a-z0-9@.-]+[ \t]+[A-Za-z0-9+/=]+(?:[ \t][^\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]*)?")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -195,7 +195,8 @@ def _conditions(tx: Tx, ctx: Context, query: Query) -> list[ColumnElement[bool]]
     for value in filters.get("changes-since", ())[:1]:
         where.append(server.c.updated_at >= moment("changes-since", value))
     for value in filters.get("changes-before", ())[:1]:
-        where.append(server.c.updated_at <= moment("changes-before", value))
+        # Moments are shown in whole seconds: a server is found by the second that it shows.
+        where.append(server.c.updated_at < moment("changes-before", value) + timedelta(seconds=1))
     for value in filters.get("config_drive", ())[:1]:
         where.append(server.c.config_drive if _flag("config_drive", value) else ~server.c.config_drive)
     for value in filters.get("locked", ())[:1]:

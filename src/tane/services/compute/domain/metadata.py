@@ -19,7 +19,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.compute.domain import scheduler
-from tane.services.compute.store import block_devices, servers
+from tane.services.compute.store import block_devices, nic_tags, servers
 from tane.services.network import interface as network
 
 EC2_VERSIONS = (
@@ -88,6 +88,8 @@ class Facts:
     devices: list[Row[Any]]
     network: dict[str, Any]
     zone: str
+    tagged_nics: list[tuple[str, str]]
+    """(MAC, tag) of the NICs that were given one."""
 
 
 def facts(tx: Tx, row: Row[Any]) -> Facts:
@@ -99,7 +101,15 @@ def facts(tx: Tx, row: Row[Any]) -> Facts:
         devices=block_devices.of_server(tx, row.id),
         network=network.network_details(tx, row.id),
         zone=zone,
+        tagged_nics=_tagged_nics(tx, row.id),
     )
+
+
+def _tagged_nics(tx: Tx, server_id: str) -> list[tuple[str, str]]:
+    tags = nic_tags.of_server(tx, server_id)
+    if not tags:
+        return []
+    return [(port.mac_address, tags[port.id]) for port in network.server_ports(tx, server_id) if port.id in tags]
 
 
 async def answer(core: Core, port_id: str, path: str, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
@@ -275,6 +285,9 @@ def _openstack(found: Facts, admin_pass: str | None) -> tuple[dict[str, Any], di
         meta["public_keys"] = {row.key_name: row.public_key}
         meta["keys"] = [{"name": row.key_name, "type": "ssh", "data": row.public_key}]
     meta["devices"] = [
+        {"type": "nic", "bus": "none", "address": "none", "mac": mac, "tags": [tag]} for mac, tag in found.tagged_nics
+    ]
+    meta["devices"] += [
         {"type": "disk", "bus": _bus(row), "serial": device.volume_id, "path": device.device, "tags": [device.tag]}
         for device in found.devices
         if device.tag
