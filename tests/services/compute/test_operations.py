@@ -334,8 +334,8 @@ def volume_there_or_free(world: World) -> None:
 async def port_asked(world: World) -> None:
     await world.running()
     spec = network.PortSpec(network_id=world.network_id)
-    row, _ = attachments.attach_port(world.core, ADMIN, world.server_id, spec)
-    world.port_id = row.id
+    nic = attachments.attach_port(world.core, ADMIN, world.server_id, spec)
+    world.port_id = nic.port.id
     world.plug()
 
 

@@ -220,6 +220,7 @@ HOSTS = (
     route("GET", "/v2.1/os-hypervisors/detail", hosts.hypervisors_detail, "os-hypervisors:list-detail"),
     route("GET", "/v2.1/os-hypervisors/statistics", hosts.statistics, "os-hypervisors:statistics", until="2.87"),
     route("GET", "/v2.1/os-hypervisors/{hypervisor_id}", hosts.hypervisor, "os-hypervisors:show"),
+    route("GET", "/v2.1/os-hypervisors/{hypervisor_id}/uptime", hosts.uptime, "os-hypervisors:uptime", until="2.87"),
     route(
         "GET",
         "/v2.1/os-hypervisors/{hypervisor_id}/search",

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 from tane.services.compute.domain import administration as hosts
 from tane.services.compute.domain.scheduler import DEFAULT_ZONE
 from tane.web.codec import iso_micro
-from tane.web.errors import BadRequest, NotFound
+from tane.web.errors import BadRequest, NotFound, NotImplementedHere
 from tane.web.request import Request
 
 
@@ -111,6 +111,12 @@ def _hypervisor(request: Request) -> hosts.HostView:
 def hypervisor(request: Request) -> dict[str, Any]:
     with_servers = request.version >= (2, 53) and request.flag("with_servers")
     return {"hypervisor": _full(request, _hypervisor(request), with_servers=with_servers)}
+
+
+def uptime(request: Request) -> None:
+    """Hosts do not tell since when they run: upstream's answer for a driver that does not."""
+    _hypervisor(request)
+    raise NotImplementedHere("Requested functionality is not supported: hosts do not tell their uptime.")
 
 
 def search_hypervisors(request: Request) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from tane.agent.documents import VncEndpoint
-from tane.agent.errors import HostError, NotSupported
+from tane.agent.errors import NotSupported
 from tane.core import Core
 from tane.services.compute.domain.common import require
+from tane.services.compute.domain.host_errors import told_to_the_caller
 from tane.services.compute.store import consoles
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict
@@ -44,16 +45,17 @@ def unavailable(console_type: str) -> BadRequest:
 
 
 async def screen(core: Core, server_id: str, host_id: str | None) -> VncEndpoint:
-    """Where the guest's VNC server listens. :raises Conflict: the guest does not run."""
-    not_ready = Conflict(f"Instance {server_id} is not ready")
+    """Where the guest's VNC server listens. :raises Conflict: the guest does not run.
+
+    :raises Unavailable: its host does not answer.
+    """
     if host_id is None:
-        raise not_ready
-    try:
-        return await core.hosts.compute(host_id).vnc(server_id)
-    except NotSupported:
-        raise unavailable(VNC) from None
-    except HostError:
-        raise not_ready from None
+        raise Conflict(f"Instance {server_id} is not ready")
+    with told_to_the_caller(server_id):
+        try:
+            return await core.hosts.compute(host_id).vnc(server_id)
+        except NotSupported:
+            raise unavailable(VNC) from None
 
 
 def _new_token(core: Core, ctx: Context, server_id: str, console_type: str) -> str:

@@ -1,0 +1,23 @@
+"""What a caller is told when the host of a server refuses or does not answer, while the caller waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tane.agent.errors import HostError
+from tane.hosts import HostUnreachable
+from tane.web.errors import Conflict, Unavailable
+
+
+@contextmanager
+def told_to_the_caller(server_id: str) -> Iterator[None]:
+    """:raises Unavailable: the host does not answer, or may answer later. :raises Conflict: it refuses."""
+    try:
+        yield
+    except HostUnreachable:
+        raise Unavailable(f"The host of instance {server_id} does not answer.") from None
+    except HostError as error:
+        if error.transient:
+            raise Unavailable(f"The host of instance {server_id} cannot do this now.") from None
+        raise Conflict(f"Instance {server_id} is not ready") from None

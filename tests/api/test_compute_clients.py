@@ -1,0 +1,138 @@
+"""What real clients send to compute: taken as upstream takes it, refused as upstream refuses it."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from tane.agent.errors import HostError
+from tests.api.compute_support import Project, V, at, project
+from tests.support import ApiCloud
+
+BDM = {"boot_index": 0, "source_type": "image", "destination_type": "volume", "volume_size": 1}
+
+
+@pytest.fixture
+def garden(cloud: ApiCloud) -> Project:
+    return project(cloud)
+
+
+def _post(garden: Project, version: str, expect: int, **more: Any) -> Any:
+    return garden.user.post(f"{V}/servers", garden.body(**more), expect, headers=at(version)).json()
+
+
+@pytest.mark.parametrize(
+    ("version", "expect"), [("2.1", 400), ("2.31", 400), ("2.32", 202), ("2.33", 400), ("2.41", 400), ("2.42", 202)]
+)
+def test_a_disk_has_a_tag_in_the_versions_that_have_it(garden: Project, version: str, expect: int) -> None:
+    disk = {**BDM, "uuid": garden.image_id, "tag": "data"}
+    _post(garden, version, expect, imageRef="", block_device_mapping_v2=[disk])
+
+
+@pytest.mark.parametrize(
+    ("version", "expect"), [("2.31", 400), ("2.32", 202), ("2.36", 202), ("2.37", 400), ("2.41", 400), ("2.42", 202)]
+)
+def test_a_nic_has_a_tag_in_the_versions_that_have_it(garden: Project, version: str, expect: int) -> None:
+    _post(garden, version, expect, networks=[{"uuid": garden.network_id, "tag": "nic1"}])
+
+
+@pytest.mark.parametrize(("version", "expect"), [("2.66", 400), ("2.67", 400)])
+def test_an_unknown_volume_type_is_named(garden: Project, version: str, expect: int) -> None:
+    disk = {**BDM, "uuid": garden.image_id, "volume_type": "no-such-type"}
+    answer = _post(garden, version, expect, imageRef="", block_device_mapping_v2=[disk])
+    named = "no-such-type" in answer["badRequest"]["message"]
+    assert named == (version == "2.67")
+
+
+def test_the_tag_of_a_nic_is_shown(garden: Project) -> None:
+    server_id = garden.server(networks=[{"uuid": garden.network_id, "tag": "nic1"}])
+    for version, tag in (("2.70", {"nic1"}), ("2.69", {None})):
+        shown = garden.user.get(f"{V}/servers/{server_id}/os-interface", headers=at(version)).json()
+        assert {nic.get("tag") for nic in shown["interfaceAttachments"]} == tag
+
+
+@pytest.mark.parametrize("field", ["config_drive", "return_reservation_id"])
+@pytest.mark.parametrize(("value", "expect"), [("foo", 400), ("", 400), (2, 400), ("yes", 202), ("Off", 202)])
+def test_booleans_are_upstreams_words(garden: Project, field: str, value: Any, expect: int) -> None:
+    _post(garden, "2.1", expect, **{field: value})
+
+
+def test_a_config_drive_is_made_for_every_word_of_yes(garden: Project) -> None:
+    for word, shown in (("on", "True"), ("t", "True"), ("off", "")):
+        server_id = garden.create(config_drive=word)
+        assert garden.show(server_id)["config_drive"] == shown
+
+
+def test_user_data_may_be_broken_into_lines(garden: Project) -> None:
+    data = base64.encodebytes(b"#!/bin/sh\n" + b"x" * 200).decode()
+    assert garden.show(garden.create(user_data=data))["id"]
+
+
+@pytest.mark.parametrize("root", ["http://cloud/compute/v2.1", "http://cloud/compute"])
+def test_a_flavor_may_be_a_link(garden: Project, root: str) -> None:
+    _post(garden, "2.1", 202, flavorRef=f"{root}/flavors/{garden.flavor_id}")
+
+
+@pytest.mark.parametrize(
+    ("spec", "expect"),
+    [
+        ({"hw:cpu_policy": "dedicated"}, 200),
+        ({"hw:cpu_policy": "bogus"}, 400),
+        ({"hw:foo": "bar"}, 400),
+        ({"hw:numa_mem.0": "512"}, 200),
+        ({"hw:mem_page_size": "2MB"}, 200),
+        ({"quota:disk_read_iops_sec": "10"}, 200),
+        ({"quota:disk_read_iops_sec": "ten"}, 400),
+        ({"trait:HW_CPU_X86_AVX2": "required"}, 200),
+        ({"trait:HW_CPU_X86_AVX2": "perhaps"}, 400),
+        ({"resources2:VCPU": "2"}, 200),
+        ({"hw_rng:allowed": "true"}, 200),
+        ({"mine:foo": "bar"}, 200),
+        ({"foo": "bar"}, 200),
+    ],
+)
+def test_extra_specs_are_looked_at_since_2_86(garden: Project, spec: dict[str, str], expect: int) -> None:
+    url = f"{V}/flavors/{garden.flavor_id}/os-extra_specs"
+    garden.admin.post(url, {"extra_specs": spec}, expect, headers=at("2.86"))
+    garden.admin.post(url, {"extra_specs": spec}, 200, headers=at("2.85"))
+
+
+def test_usage_comes_in_pages_that_end(garden: Project) -> None:
+    made = {garden.server(f"s{i}") for i in range(3)}
+    garden.cloud.core.clock.advance(1800)  # type: ignore[attr-defined]
+    url, seen, marker = f"{V}/os-simple-tenant-usage/{garden.user.project_id}", [], ""
+    for _ in range(5):
+        more = f"&marker={marker}" if marker else ""
+        page = garden.user.get(f"{url}?limit=2{more}", headers=at("2.40")).json()
+        found = [used["instance_id"] for used in page["tenant_usage"].get("server_usages", ())]
+        seen += found
+        if not found:
+            assert page == {"tenant_usage": {}}
+            break
+        marker = found[-1]
+    assert sorted(seen) == sorted(made)
+    garden.user.get(f"{url}?marker=nobody", expect=400, headers=at("2.40"))
+
+
+def test_the_second_that_changes_before_names_counts(garden: Project) -> None:
+    server_id = garden.server()
+    moment = garden.show(server_id)["updated"]
+    found = garden.user.get(f"{V}/servers?changes-before={moment}", headers=at("2.66")).json()["servers"]
+    assert [row["id"] for row in found] == [server_id]
+
+
+@pytest.mark.parametrize(("transient", "expect"), [(True, 503), (False, 409)])
+def test_a_host_that_refuses_is_told_as_such(garden: Project, transient: bool, expect: int) -> None:
+    server_id = garden.server()
+    garden.host.fail("console_log", None, HostError("no", transient=transient))
+    garden.act(server_id, "os-getConsoleOutput", {}, expect)
+
+
+def test_the_list_of_extensions_is_upstreams(garden: Project) -> None:
+    found = {entry["alias"] for entry in garden.user.get(f"{V}/extensions").json()["extensions"]}
+    for alias in found:
+        assert garden.user.get(f"{V}/extensions/{alias}").json()["extension"]["alias"] == alias
+    assert {"os-keypairs", "os-volumes", "os-quota-sets"} <= found
+    garden.user.get(f"{V}/extensions/none", expect=404)
