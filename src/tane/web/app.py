@@ -17,6 +17,7 @@ import structlog
 
 from tane.core import Core
 from tane.db import DatabaseUnavailable, DoesNotFit
+from tane.shares import Full
 from tane.web import codec
 from tane.web.access import permits
 from tane.web.addresses import Addresses
@@ -24,6 +25,7 @@ from tane.web.context import Context
 from tane.web.errors import (
     ApiError,
     BadRequest,
+    Busy,
     Forbidden,
     NotFound,
     TooLarge,
@@ -237,6 +239,8 @@ class Endpoint:
                 await self._answer(method, req, resp, path, request_id)
         except ApiError as error:
             self._error(resp, error)
+        except Full as error:
+            self._error(resp, Busy(f"Too much of this runs already: {error}; try again later."))
         except falcon.HTTPError as error:
             # Falcon's own reading of a header, such as a Content-Length that is no number.
             self._error(resp, BadRequest(error.description or error.title or "Malformed request"))

@@ -75,7 +75,7 @@ async def update(request: Request) -> dict[str, Any]:
     core, ctx, image_id = request.core, request.ctx, request.path["image_id"]
     changes = changes_of(request.headers.get("content-type", ""), request.raw)
     if any(change.name == "locations" for change in changes):
-        await core.in_slow_thread(updates.measure, core, ctx, image_id, changes)
+        await core.in_slow_thread(ctx.project_id, updates.measure, core, ctx, image_id, changes)
     return _view(request, await core.in_thread(updates.update, core, ctx, image_id, changes))
 
 
