@@ -15,7 +15,7 @@ from tane.clock import Clock
 from tane.config import Config
 from tane.db import Database
 from tane.hosts import Hosts
-from tane.shares import Shares
+from tane.shares import Shares, Turns
 from tane.web.policy import Policy
 
 P = ParamSpec("P")
@@ -38,8 +38,16 @@ class Core:
     )
     slow: Shares = field(default_factory=lambda: Shares(SLOW_THREADS, SLOW_THREADS // 4))
     """Who holds the slow threads: of one project's strangers at most a quarter wait at a time."""
+    hashing_threads: ThreadPoolExecutor = field(init=False)
+    hashing: Turns = field(init=False)
+    """Who may hash a password now; addresses take turns."""
     memory: dict[str, Any] = field(default_factory=dict)
     """What a service keeps in this process to be faster (caches); never the truth."""
+
+    def __post_init__(self) -> None:
+        limits, places = self.config.limits, max(1, self.config.password_threads)
+        self.hashing_threads = ThreadPoolExecutor(places, thread_name_prefix="tane-hash")
+        self.hashing = Turns(places, limits.logins, limits.logins_per_address)
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a synchronous function (a transaction, a hash) off the event loop, in the caller's context."""
@@ -62,6 +70,15 @@ class Core:
             future.add_done_callback(lambda _: held.close())
         return await asyncio.wrap_future(future)
 
+    async def in_hashing_thread(self, address: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what hashes a password, which takes a core for a quarter of a second: guesses of strangers must
+        keep neither requests from their threads nor others' logins from their turn.
+
+        :raises Full: too many wait, in all or of this address.
+        """
+        async with self.hashing.turn(address):
+            return await self._run(self.hashing_threads, functools.partial(function, *args, **kwargs))
+
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         context = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(threads, context.run, work)
@@ -69,4 +86,5 @@ class Core:
     def close(self) -> None:
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.slow_threads.shutdown(wait=True, cancel_futures=True)
+        self.hashing_threads.shutdown(wait=True, cancel_futures=True)
         self.db.close()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
-from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Hashable, Iterator
 
 
 class Full(Exception):
@@ -48,3 +49,75 @@ class Shares:
                 for owner in counted:
                     if not self._of[owner]:
                         del self._of[owner]
+
+
+class Turns:
+    """``places`` that are waited for: owners take turns, so that who asks for much waits for the own things only.
+
+    At most ``queue`` wait in all, ``share`` of one owner. When all is full, the longest queue gives its last place up
+    to an owner with a shorter one. For one event loop.
+    """
+
+    def __init__(self, places: int, queue: int, share: int) -> None:
+        self._free, self._queue, self._share = places, queue, share
+        self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
+        """In the order in which the owners' turns come."""
+        self._count = 0
+
+    @contextlib.asynccontextmanager
+    async def turn(self, owner: Hashable) -> AsyncIterator[None]:
+        """Hold a place once it is this owner's turn. :raises Full: too many wait already."""
+        if self._free:
+            self._free -= 1
+        else:
+            await self._wait(owner)
+        try:
+            yield
+        finally:
+            self._next()
+
+    async def _wait(self, owner: Hashable) -> None:
+        own = self._waiting.get(owner, ())
+        if len(own) >= self._share:
+            raise Full(everybody=False)
+        if self._count >= self._queue:
+            self._make_room(len(own))
+        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(owner, deque()).append(called)
+        self._count += 1
+        try:
+            await called
+        except asyncio.CancelledError:
+            if not called.cancelled():
+                # It was called, or sent away, in the same moment in which it gave up.
+                if called.exception() is None:
+                    self._next()
+            elif called in self._waiting.get(owner, ()):
+                self._waiting[owner].remove(called)
+                self._left(owner)
+            raise
+
+    def _make_room(self, own: int) -> None:
+        longest = max(self._waiting, key=lambda owner: len(self._waiting[owner]))
+        if len(self._waiting[longest]) <= own + 1:
+            raise Full(everybody=True)
+        self._waiting[longest].pop().set_exception(Full(everybody=True))
+        self._left(longest)
+
+    def _left(self, owner: Hashable) -> None:
+        self._count -= 1
+        if not self._waiting[owner]:
+            del self._waiting[owner]
+
+    def _next(self) -> None:
+        """Give a place that has become free to the owner whose turn it is, who then comes last."""
+        while self._waiting:
+            owner = next(iter(self._waiting))
+            queue = self._waiting.pop(owner)
+            called = queue.popleft()
+            self._waiting[owner] = queue
+            self._left(owner)
+            if not called.done():
+                called.set_result(None)
+                return
+        self._free += 1
