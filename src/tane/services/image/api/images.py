@@ -22,16 +22,15 @@ NEVER_GIVEN = ("direct_url", "self", "file", "schema", "stores")
 def index(request: Request) -> dict[str, Any]:
     limit = min(request.number("limit", DEFAULT_LIMIT) or 0, MOST)
     viewer = viewer_of(request)
-    found = images.index(
-        request.core, viewer, conditions_of(request), order_of(request), request.param("marker"), limit + 1
+    shown, more = images.index(
+        request.core, viewer, conditions_of(request), order_of(request), request.param("marker"), limit
     )
-    shown = found[:limit]
     answer: dict[str, Any] = {
         "images": [_view(request, image) for image in shown],
         "schema": "/v2/schemas/images",
         "first": _relative(request, marker=None),
     }
-    if len(found) > limit and shown:
+    if more and shown:
         answer["next"] = _relative(request, marker=shown[-1].row.id)
     return answer
 
