@@ -43,7 +43,8 @@ class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ``glance_download_properties``: how the properties begin that are taken over from another region's image.
     ``image_cache_dir`` lies in the state folder unless it is absolute, "" is no cache; ``image_cache_max_size``: bytes.
     ``strict_quotas``: data that passes a limit of sizes is refused even when its length was not announced; without it
-    only the next upload is, as Glance does it and Tempest expects it.
+    only the next upload is, as Glance does it and Tempest expects it. ``download_seconds``: within which all the data
+    of a URL must have come, whatever it is fetched for.
     """
 
     stores: dict[str, ImageStore] = {}
@@ -65,6 +66,7 @@ class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     property_protection_file: str = ""
     property_protection_rule_format: Literal["roles", "policies"] = "roles"
     strict_quotas: bool = False
+    download_seconds: float = 6 * 3600.0
     image_size_total: int = -1
     image_stage_total: int = -1
     image_count_total: int = -1
@@ -75,7 +77,8 @@ class LimitSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
     """``[limits]``: what one client may ask before anybody knows who it is, in bytes, counts and seconds.
 
     ``pipelined``: requests that wait behind the one that is answered. ``body_rate``: bytes a second that a body brings
-    at least, told every ``body_seconds``. ``send_seconds``: how long a client may take none of its answer.
+    at least, told every ``body_seconds``. ``send_seconds``: how long a client may take none of its answer. ``logins``:
+    requests that wait for their turn to hash a password; beyond them the answer is 503.
     """
 
     request_line: int = 16 << 10
@@ -89,6 +92,14 @@ class LimitSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
     pipelined: int = 16
     connections: int = 4096
     connections_per_address: int = 1024
+    logins: int = 256
+    logins_per_address: int = 32
+
+
+class PerUser(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """How many of something one user may have (-1: any number). Keystone's option, without limit there by default."""
+
+    user_limit: int = 100
 
 
 class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -109,8 +120,13 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     database_url: str = ""
     mode: Mode = "auto"
     log_level: str = "info"
+    # log/tane.log begins anew at so many bytes; as many older ones are kept beside it.
+    log_bytes: int = 64 << 20
+    log_files: int = 4
 
     handler_threads: int = 8
+    # Of their own for what hashes passwords: logins, new passwords and application credentials.
+    password_threads: int = 2
     job_slots: int = 64
     max_body_bytes: int = 1 << 20
 
@@ -144,6 +160,12 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     password_regex: str = ""
     password_regex_description: str = ""
     change_password_upon_first_use: bool = False
+
+    # [credential], [application_credential], [trust] (by trustor), [access_rule].
+    credential: PerUser = PerUser()
+    application_credential: PerUser = PerUser()
+    trust: PerUser = PerUser()
+    access_rule: PerUser = PerUser(user_limit=1000)
 
     limit_model: LimitModel = "flat"
 

@@ -7,6 +7,7 @@ import contextvars
 import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
@@ -14,10 +15,12 @@ from tane.clock import Clock
 from tane.config import Config
 from tane.db import Database
 from tane.hosts import Hosts
+from tane.shares import Shares, Turns
 from tane.web.policy import Policy
 
 P = ParamSpec("P")
 T = TypeVar("T")
+SLOW_THREADS = 16
 
 
 @dataclass
@@ -31,18 +34,50 @@ class Core:
     clock: Clock
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, thread_name_prefix="tane"))
     slow_threads: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(8, thread_name_prefix="tane-slow")
+        default_factory=lambda: ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="tane-slow")
     )
+    slow: Shares = field(default_factory=lambda: Shares(SLOW_THREADS, SLOW_THREADS // 4))
+    """Who holds the slow threads: of one project's strangers at most a quarter wait at a time."""
+    hashing_threads: ThreadPoolExecutor = field(init=False)
+    hashing: Turns = field(init=False)
+    """Who may hash a password now; addresses take turns."""
     memory: dict[str, Any] = field(default_factory=dict)
     """What a service keeps in this process to be faster (caches); never the truth."""
+
+    def __post_init__(self) -> None:
+        limits, places = self.config.limits, max(1, self.config.password_threads)
+        self.hashing_threads = ThreadPoolExecutor(places, thread_name_prefix="tane-hash")
+        self.hashing = Turns(places, limits.logins, limits.logins_per_address)
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a synchronous function (a transaction, a hash) off the event loop, in the caller's context."""
         return await self._run(self.threads, functools.partial(function, *args, **kwargs))
 
-    async def in_slow_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same for what waits for strangers (a download): it must not keep requests from their threads."""
-        return await self._run(self.slow_threads, functools.partial(function, *args, **kwargs))
+    async def in_slow_thread(
+        self, project_id: str | None, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """The same for what waits for strangers (a download): it must not keep requests from their threads.
+
+        :raises Full: at once, when no thread is free or ``project_id`` holds its share of them. A job pauses by it, a
+            request is answered 503.
+        """
+        context, work = contextvars.copy_context(), functools.partial(function, *args, **kwargs)
+        with ExitStack() as place:
+            place.enter_context(self.slow.taken(project_id))
+            future = self.slow_threads.submit(context.run, work)
+            # A thread goes on when nobody waits for it any more: the place is given up with its end.
+            held = place.pop_all()
+            future.add_done_callback(lambda _: held.close())
+        return await asyncio.wrap_future(future)
+
+    async def in_hashing_thread(self, address: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what hashes a password, which takes a core for a quarter of a second: guesses of strangers must
+        keep neither requests from their threads nor others' logins from their turn.
+
+        :raises Full: too many wait, in all or of this address.
+        """
+        async with self.hashing.turn(address):
+            return await self._run(self.hashing_threads, functools.partial(function, *args, **kwargs))
 
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         context = contextvars.copy_context()
@@ -51,4 +86,5 @@ class Core:
     def close(self) -> None:
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.slow_threads.shutdown(wait=True, cancel_futures=True)
+        self.hashing_threads.shutdown(wait=True, cancel_futures=True)
         self.db.close()

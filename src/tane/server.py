@@ -60,7 +60,7 @@ def host_settings(folder: Path, config: Config, mode: str) -> host.HostSettings:
 
 async def run(folder: Path, config: Config, choice: Choice, admin_password: str, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
-    logs.configure(config.log_level)
+    logs.configure(config.log_level, logs.LogFile(folder / "log" / "tane.log", config.log_bytes, config.log_files))
     core = make_core(config)
     http, ws = serving(limits.of(config))
     cloud = Cloud(core)

@@ -11,7 +11,7 @@ import socket
 import traceback
 import uuid
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +23,7 @@ from tane.db import Subscription, Tx
 from tane.jobs import store
 from tane.jobs.loops import forever
 from tane.jobs.operation import Cancelled, LeaseLost, Operation, Permanent, Retry, Run
+from tane.shares import Full
 
 if TYPE_CHECKING:
     from tane.core import Core
@@ -34,6 +35,8 @@ UNDO_TRIES = 5
 MAX_PAUSE = 30.0
 RENEW_SECONDS = 20.0
 IDLE_SECONDS = 30.0
+LEAST_SHARE = 4
+"""Jobs of one project that run at a time however few slots there are."""
 
 
 def place(core: Core) -> str:
@@ -43,13 +46,15 @@ def place(core: Core) -> str:
 
 
 class Runner:
-    """Runs the jobs of one database with at most ``slots`` at a time."""
+    """Runs the jobs of one database with at most ``slots`` at a time, of one project at most a quarter of them."""
 
     def __init__(self, core: Core, operations: Iterable[Operation[Any]], *, slots: int = 64) -> None:
         self.core = core
         self.operations = {operation.name: operation for operation in operations}
         self.owner = f"{place(core)}{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.slots = slots
+        self.share = max(LEAST_SHARE, slots // 4)
+        self._looked = datetime.min
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._freed = asyncio.Event()
 
@@ -110,15 +115,17 @@ class Runner:
 
     def _claim(self, limit: int) -> list[Row[Any]]:
         with self.core.db.read() as tx:
-            due = store.next_due(tx)
-            if due is None or due > tx.now:
+            self._looked = tx.now
+            if not store.is_due(tx):
                 return []
         with self.core.db.write() as tx:
-            return store.claim(tx, self.owner, limit)
+            self._looked = tx.now
+            return store.claim(tx, self.owner, limit, self.share)
 
-    def _next_due(self) -> Any:
+    def _next_due(self) -> datetime | None:
+        """The next moment worth a look, after that of the last one."""
         with self.core.db.read() as tx:
-            return store.next_due(tx)
+            return store.next_due(tx, self._looked)
 
     async def _pause(self) -> float:
         due = await self.core.in_thread(self._next_due)
@@ -199,6 +206,9 @@ class Execution:
             result = await step.do(self.run)
         except Retry as error:
             return await self._try_again(str(error), error.seconds)
+        except Full as error:
+            # Waiting in a slot would keep it from others.
+            return await self._try_again(str(error), None)
         except HostError as error:
             if error.transient:
                 return await self._try_again(str(error), None)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, insert, or_, select, update
+from sqlalchemy import and_, case, delete, exists, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -83,21 +83,34 @@ def events(tx: Tx, job_id: int) -> list[Row[Any]]:
     return tx.all(select(job_event).where(job_event.c.job_id == job_id).order_by(job_event.c.id))
 
 
-def claim(tx: Tx, owner: str, limit: int) -> list[Row[Any]]:
-    """Take up to ``limit`` jobs that are due, have no live lease and no older unfinished job on the same resource."""
-    older = job.alias("older")
+def claim(tx: Tx, owner: str, limit: int, share: int | None = None) -> list[Row[Any]]:
+    """Take up to ``limit`` jobs that are due, have no live lease and no older unfinished job on the same resource.
+
+    No project holds more than ``share`` of this owner's leases at a time, and who holds fewest comes first: one
+    project's many or long jobs never keep another's waiting. Jobs of no project are the cloud's own, without a share.
+    """
+    older, held = job.alias("older"), _held(tx, owner)
     due = (
-        select(job.c.id)
+        select(
+            job.c.id,
+            job.c.project_id,
+            func.row_number().over(partition_by=job.c.project_id, order_by=job.c.id).label("place"),
+        )
         .where(
             job.c.active,
             job.c.run_after <= tx.now,
             or_(job.c.lease_until.is_(None), job.c.lease_until < tx.now),
             ~exists().where(and_(older.c.resource == job.c.resource, older.c.id < job.c.id, older.c.active)),
         )
-        .order_by(job.c.id)
-        .limit(limit)
+        .subquery()
     )
-    ids: Sequence[int] = [row.id for row in tx.all(due)]
+    place = case((due.c.project_id.is_(None), 0), else_=due.c.place + func.coalesce(held.c.count, 0))
+    chosen = (
+        select(due.c.id).outerjoin(held, held.c.project_id == due.c.project_id).order_by(place, due.c.id).limit(limit)
+    )
+    if share is not None:
+        chosen = chosen.where(place <= share)
+    ids: Sequence[int] = [row.id for row in tx.all(chosen)]
     if not ids:
         return []
     taken = (
@@ -108,10 +121,32 @@ def claim(tx: Tx, owner: str, limit: int) -> list[Row[Any]]:
     return list(tx.execute(taken.returning(job)).all())
 
 
-def next_due(tx: Tx) -> datetime | None:
-    """When the next waiting job becomes due or its lease ends, or None."""
-    rows = tx.all(select(job.c.run_after, job.c.lease_until).where(job.c.active).order_by(job.c.run_after).limit(100))
-    return min((max(row.run_after, row.lease_until or row.run_after) for row in rows), default=None)
+def _held(tx: Tx, owner: str) -> Any:
+    """How many jobs of each project ``owner`` runs now."""
+    return (
+        select(job.c.project_id, func.count().label("count"))
+        .where(job.c.active, job.c.lease_owner == owner, job.c.lease_until >= tx.now)
+        .group_by(job.c.project_id)
+        .subquery()
+    )
+
+
+def is_due(tx: Tx) -> bool:
+    """Whether a job without a live lease has reached its time; it may still wait for another one."""
+    free = or_(job.c.lease_until.is_(None), job.c.lease_until < tx.now)
+    return tx.first(select(job.c.id).where(job.c.active, job.c.run_after <= tx.now, free).limit(1)) is not None
+
+
+def next_due(tx: Tx, after: datetime = datetime.min) -> datetime | None:
+    """The first moment after ``after`` at which a job becomes due or its lease ends, or None.
+
+    What was due by then and was not taken waits for another job, whose end or pause is told on ``TOPIC``.
+    """
+    moments = (
+        tx.scalar(select(func.min(column)).where(job.c.active, column > after))
+        for column in (job.c.run_after, job.c.lease_until)
+    )
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def holds(tx: Tx, job_id: int, epoch: int) -> bool:

@@ -53,6 +53,7 @@ class QmpSession:
         self._on_event = on_event
         self._on_lost = on_lost
         self._tasks: list[asyncio.Task[None]] = []
+        self._ending: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         """Connect and negotiate; raises QmpError when nothing answers at the socket."""
@@ -108,6 +109,12 @@ class QmpSession:
         await self._disconnect()
 
     async def _disconnect(self) -> None:
+        # To its end even when who waits here is cancelled: else nobody would take the library's own exception.
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end())
+        await asyncio.shield(self._ending)
+
+    async def _end(self) -> None:
         # disconnect() raises the reason of a connection that was lost before; that is known already.
         with contextlib.suppress(QMPError, OSError, EOFError):
             await self._client.disconnect()

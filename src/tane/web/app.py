@@ -17,6 +17,7 @@ import structlog
 
 from tane.core import Core
 from tane.db import DatabaseUnavailable, DoesNotFit
+from tane.shares import Full
 from tane.web import codec, pages
 from tane.web.access import permits
 from tane.web.addresses import Addresses
@@ -24,6 +25,7 @@ from tane.web.context import Context
 from tane.web.errors import (
     ApiError,
     BadRequest,
+    Busy,
     Forbidden,
     NotFound,
     TooLarge,
@@ -31,8 +33,9 @@ from tane.web.errors import (
     Unavailable,
     UnsupportedMedia,
 )
+from tane.web.limits import origin
 from tane.web.protocol import READ_INTO, ZERO_COPY, pour
-from tane.web.request import CURRENT, FilePart, Request, Response
+from tane.web.request import CURRENT, FilePart, NeedsHashing, Request, Response
 from tane.web.routes import Route, Service
 from tane.web.sockets import REFUSED, SocketEndpoint
 from tane.web.versions import Version
@@ -237,6 +240,8 @@ class Endpoint:
                 await self._answer(method, req, resp, path, request_id)
         except ApiError as error:
             self._error(req, resp, error)
+        except Full as error:
+            self._error(req, resp, Busy(f"Too much of this runs already: {error}; try again later."))
         except falcon.HTTPError as error:
             # Falcon's own reading of a header, such as a Content-Length that is no number.
             self._error(req, resp, BadRequest(error.description or error.title or "Malformed request"))
@@ -329,12 +334,22 @@ class Endpoint:
             await core.in_thread(self._admit, route, request, token, data)
             answer = await route.handler(request)
         else:
-            answer = await core.in_thread(self._serve, route, request, token, data)
+            try:
+                answer = await core.in_thread(self._serve, route, request, token, data)
+            except NeedsHashing:
+                request.may_hash = True
+                answer = await core.in_hashing_thread(origin(request.remote), self._serve, route, request, token, data)
         self._send(method, resp, route, answer)
 
     def _serve(self, route: Route, request: Request, token: str, data: Any) -> Any:
         self._admit(route, request, token, data)
-        return route.handler(request)
+        answer = route.handler(request)
+        if not isinstance(answer, Response):
+            answer = Response(answer)
+        if answer.body is not None and not isinstance(answer.body, bytes):
+            # A long list takes its time: not that of the event loop.
+            answer.body = codec.encode(answer.body)
+        return answer
 
     def _at_once(self, route: Route, request: Request, token: str, data: Any) -> Any:
         """The answer from memory, or None: then a thread is needed."""

@@ -16,6 +16,8 @@ T = TypeVar("T")
 DEEPEST = 64
 Spans = tuple[tuple[Version, Version | None], ...]
 """The microversions that have something: (first, last) pairs, None for one that has no last."""
+LONGEST = 64 << 10
+"""Bytes of what one field of a resource holds at most, as JSON."""
 
 encode = msgspec.json.Encoder().encode
 
@@ -202,6 +204,16 @@ def _parts(hint: Any) -> list[Any]:
     if arguments and get_origin(hint) not in (dict, tuple):
         return [part for argument in arguments for part in _parts(argument)]
     return [hint]
+
+
+def bounded(field: str, value: Any, most: int = LONGEST) -> Any:
+    """The value of a field that several calls can fill, when its JSON is not longer than that many bytes.
+
+    :raises BadRequest: it is.
+    """
+    if len(encode(value)) > most:
+        raise BadRequest(f"Invalid input for field/attribute {field}. It is too long: at most {most} bytes are kept.")
+    return value
 
 
 def whole(text: str) -> int | None:

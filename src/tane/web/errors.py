@@ -100,6 +100,12 @@ class Unavailable(ApiError):
     title = "Service Unavailable"
 
 
+class Busy(Unavailable):
+    """What is asked for has no place now, since too much of it runs: the caller is told to come back."""
+
+    headers: Mapping[str, str] = {"Retry-After": "2"}
+
+
 def compute_shape(error: ApiError) -> dict[str, object]:
     """The error envelope of compute and block storage: ``{"badRequest": {"code": 400, "message": …}}``."""
     name = {

@@ -68,6 +68,16 @@ def within(address: str, wanted: Sequence[grammar.Network]) -> bool:
     return any(mapped.version == network.version and mapped in network for network in wanted)
 
 
+def origin(address: str) -> str:
+    """Whom an address counts for: who has one of IPv6 has 2⁶⁴ of them."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network(f"{grammar.address(address)}/64", strict=False))
+    except ValueError:
+        return address
+
+
 class Guest(Protocol):
     """A connection, as the door knows it."""
 
@@ -118,15 +128,7 @@ class Door:
                 del self._open[guest.origin]
 
     def _origin(self, address: str) -> str:
-        """Whom an address counts for: who has one of IPv6 has 2⁶⁴ of them."""
-        if within(address, self._limits.proxies):
-            return PROXIES
-        if ":" not in address:
-            return address
-        try:
-            return str(ipaddress.ip_network(f"{grammar.address(address)}/64", strict=False))
-        except ValueError:
-            return address
+        return PROXIES if within(address, self._limits.proxies) else origin(address)
 
     def _make_room(self, own: int) -> bool:
         most = max(self._open.values(), key=len)

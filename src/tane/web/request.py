@@ -49,6 +49,8 @@ class Request:
     raw: bytes = b""
     remote: str = ""
     """The address the request came from."""
+    may_hash: bool = False
+    """Whether the handler runs where passwords are hashed; see :class:`NeedsHashing`."""
     stream: BodyStream | None = None
     _first: dict[str, str] = field(default_factory=dict)
 
@@ -100,6 +102,11 @@ class Request:
         """The link to the page after ``marker`` with all other query parameters kept."""
         kept = [(name, value) for name, value in self.query if name != "marker"]
         return f"{self.service_url}{path}?{urlencode([*kept, ('marker', marker)])}"
+
+
+class NeedsHashing(Exception):
+    """Raised by a handler that is about to hash a password where it must not, before it has changed anything: it is
+    called once more when it is the caller's turn, in a thread for that."""
 
 
 CURRENT: ContextVar[Request | None] = ContextVar("request", default=None)

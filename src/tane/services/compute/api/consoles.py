@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from sqlalchemy.engine import Row
+
 from tane.core import Core
 from tane.linux import sockets
 from tane.services.compute.domain import consoles
@@ -112,9 +114,15 @@ def page(request: Request) -> Response:
 
 async def attach(core: Core, socket: WebSocket) -> None:
     """The screen of the server that the token in the address is for, until either side ends."""
-    found = await core.in_thread(consoles.of_token, core, socket.query.get("token", ""))
+    token = socket.query.get("token", "")
+    found = await core.in_thread(consoles.of_token, core, token)
     if found is None:
         raise Forbidden("The token is unknown or its time is over.")
+    with consoles.viewing(core, found, token):
+        await _show(core, socket, found)
+
+
+async def _show(core: Core, socket: WebSocket, found: Row[Any]) -> None:
     endpoint = await consoles.screen(core, found.server_id, found.host_id)
     try:
         async with asyncio.timeout(CONNECT_SECONDS):

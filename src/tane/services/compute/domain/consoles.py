@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,10 +17,14 @@ from tane.core import Core
 from tane.services.compute.domain.common import require
 from tane.services.compute.domain.host_errors import told_to_the_caller
 from tane.services.compute.store import consoles
+from tane.shares import Full, Shares
 from tane.web.context import Context
-from tane.web.errors import BadRequest, Conflict
+from tane.web.errors import BadRequest, Conflict, Unavailable
 
 VNC = "novnc"
+SCREENS = "compute.screens"
+MOST, OF_PROJECT, OF_TOKEN = 256, 64, 8
+"""Screens that are looked at at a time: in all, of one project's servers, by one token."""
 
 
 async def open_console(core: Core, ctx: Context, server_id: str, protocol: str, console_type: str) -> str:
@@ -74,9 +80,24 @@ def _new_token(core: Core, ctx: Context, server_id: str, console_type: str) -> s
 
 
 def of_token(core: Core, token: str) -> Row[Any] | None:
-    """(server_id, console_type, host_id, host_name) a token opens; None when it is unknown or its time is over."""
+    """(server_id, console_type, host_id, host_name, project_id) a token opens; None when it is unknown or over."""
     with core.db.read() as tx:
         return consoles.valid(tx, _hash(token))
+
+
+@contextlib.contextmanager
+def viewing(core: Core, found: Row[Any], token: str) -> Iterator[None]:
+    """Hold one of the places there are for screens that are looked at.
+
+    :raises Unavailable: the token, the project or the cloud has no more of them.
+    """
+    screens: tuple[Shares, Shares] = core.memory.setdefault(SCREENS, (Shares(MOST, OF_PROJECT), Shares(MOST, OF_TOKEN)))
+    of_project, of_token = screens
+    try:
+        with of_project.taken(found.project_id), of_token.taken(_hash(token)):
+            yield
+    except Full:
+        raise Unavailable("Too many consoles are open.") from None
 
 
 def _hash(token: str) -> str:

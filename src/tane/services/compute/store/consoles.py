@@ -20,9 +20,15 @@ def remove_expired(tx: Tx) -> None:
 
 
 def valid(tx: Tx, token_hash: str) -> Row[Any] | None:
-    """(server_id, console_type, host_id, host_name) of a token in its time whose server is not deleted."""
+    """(server_id, console_type, host_id, host_name, project_id) of a token in its time whose server is not deleted."""
     statement = (
-        select(console_token.c.server_id, console_token.c.console_type, server.c.host_id, server.c.host_name)
+        select(
+            console_token.c.server_id,
+            console_token.c.console_type,
+            server.c.host_id,
+            server.c.host_name,
+            server.c.project_id,
+        )
         .join(server, server.c.id == console_token.c.server_id)
         .where(console_token.c.token_hash == token_hash, console_token.c.expires_at > tx.now, ~server.c.deleted)
     )

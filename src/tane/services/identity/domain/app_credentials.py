@@ -16,7 +16,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity.domain import audit, tokens
-from tane.services.identity.domain.common import new_id, require
+from tane.services.identity.domain.common import new_id, require, require_room
 from tane.services.identity.domain.passwords import hash_password
 from tane.services.identity.domain.trusts import role_ids
 from tane.services.identity.store import app_credentials as store
@@ -72,12 +72,20 @@ def create(core: Core, ctx: Context, user_id: str, values: Mapping[str, Any]) ->
                 "Conflict occurred attempting to store application_credential - Duplicate entry found with name "
                 f"{values['name']}."
             )
+        require_room(
+            tx,
+            application_credential,
+            core.config.application_credential,
+            "application credentials",
+            user_id=user_id,
+        )
         wanted = implied_roles.closure(tx, role_ids(tx, values["roles"])) if values.get("roles") else own
         if not set(wanted) <= set(own):
             raise BadRequest(
                 "Invalid application credential: Cannot create an application credential with unassigned role"
             )
         rules = [_rule(tx, user_id, rule) for rule in values.get("access_rules") or []]
+        require_room(tx, access_rule, core.config.access_rule, "access rules", more=0, user_id=user_id)
         credential_id = new_id()
         rows.add(
             tx,

@@ -13,7 +13,7 @@ from tane.core import Core
 from tane.services.identity import tables
 from tane.services.identity.domain import methods, oauth, receipts
 from tane.services.identity.domain.memory import Desk, NotRemembered
-from tane.services.identity.domain.methods import METHODS, NAMES, OAUTH1, Proof
+from tane.services.identity.domain.methods import HASHING, METHODS, NAMES, OAUTH1, Proof
 from tane.services.identity.domain.oauth_signatures import SignedPost
 from tane.services.identity.domain.tokens import (
     REFUSED,
@@ -131,7 +131,12 @@ def _prove(desk: Desk, identity: IdentityIn, signed: SignedPost | None, *, has_s
         raise Unauthorized(
             "Error authenticating with application credential: Application credentials cannot request a scope."
         )
-    proofs = [oauth.prove(desk, signed) if name == OAUTH1 else METHODS[name](desk, identity) for name in wanted]
+    # What hashes comes first: a handler may be called twice for it, but a one-time password is good for once only.
+    found = {
+        name: oauth.prove(desk, signed) if name == OAUTH1 else METHODS[name](desk, identity)
+        for name in sorted(wanted, key=lambda name: name not in HASHING)
+    }
+    proofs = [found[name] for name in wanted]
     if has_scope and any(proof.app_credential_id for proof in proofs):
         raise Forbidden(
             "You are not authorized to perform the requested action: Using an application credential token to create "

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.engine import Row
 
+from tane.config import PerUser
 from tane.db import Tx
 from tane.services.identity.store import rows
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
@@ -16,6 +17,13 @@ from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
 def new_id() -> str:
     return uuid.uuid4().hex
+
+
+def require_room(tx: Tx, table: Table, limit: PerUser, what: str, more: int = 1, **owner: str) -> None:
+    """:raises Forbidden: with ``more`` of them the user would have too many, in Keystone's words."""
+    most = limit.user_limit
+    if most >= 0 and rows.count(tx, table, owner) + more > most:
+        raise Forbidden(f"Unable to create additional {what}, maximum of {most} already exceeded for user.")
 
 
 def require(tx: Tx, table: Table, row_id: str, kind: str, **having: Any) -> Row[Any]:

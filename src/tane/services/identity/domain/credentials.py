@@ -18,10 +18,11 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity.domain import audit, keys
-from tane.services.identity.domain.common import new_id, require
+from tane.services.identity.domain.common import new_id, require, require_room
 from tane.services.identity.drivers import users_of
 from tane.services.identity.store import rows
 from tane.services.identity.tables import credential, project
+from tane.web import codec
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
@@ -89,6 +90,8 @@ def create(core: Core, ctx: Context, values: Mapping[str, Any]) -> Credential:
             raise Conflict(
                 f"Conflict occurred attempting to store credential - Duplicate entry found with ID {credential_id}."
             )
+        require_room(tx, credential, core.config.credential, "credentials", user_id=values["user_id"])
+        codec.bounded("blob", blob)
         cipher = keys.cipher_in(tx, keys.CREDENTIAL)
         rows.add(
             tx,
@@ -128,9 +131,12 @@ def update(core: Core, ctx: Context, credential_id: str, values: Mapping[str, An
         _refuse_outside(ctx, wanted.get("project_id", old.project_id))
         _refuse_seeds(ctx, wanted.get("type", old.type))
         _check_change(ctx, old, values)
+        if wanted.get("user_id", old.user_id) != old.user_id:
+            require_room(tx, credential, core.config.credential, "credentials", user_id=wanted["user_id"])
         wanted["extra"] = {**old.extra, **values.get("extra", {})}
         if "blob" in values:
             cipher = keys.cipher_in(tx, keys.CREDENTIAL)
+            codec.bounded("blob", values["blob"])
             wanted["encrypted_blob"] = cipher.encrypt(values["blob"].encode()).decode()
         rows.change(tx, credential, credential_id, wanted)
         audit.record(tx, "updated", "credential", credential_id)

@@ -234,6 +234,7 @@ METHODS: dict[str, Method] = {
     "application_credential": by_application_credential,
     "totp": by_totp,
 }
+HASHING = ("password", "application_credential")
 OAUTH1 = "oauth1"
 """The method whose proof is not in the body but in the header Authorization; it is checked in ``domain/oauth.py``."""
 NAMES = (*METHODS, OAUTH1)

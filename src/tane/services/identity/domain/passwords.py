@@ -12,9 +12,11 @@ import bcrypt
 
 from tane.config import Config
 from tane.web.errors import BadRequest
+from tane.web.request import CURRENT, NeedsHashing
 
 
 def hash_password(password: str, rounds: int) -> str:
+    _take_turn()
     return bcrypt.hashpw(_reduced(password), bcrypt.gensalt(rounds)).decode()
 
 
@@ -22,12 +24,22 @@ def check_password(password: str, hashed: str | None) -> bool:
     """Whether the password is right; never for a user who has none."""
     if hashed is None:
         return False
+    _take_turn()
     return bcrypt.checkpw(_reduced(password), hashed.encode())
 
 
 def waste_time(password: str, rounds: int) -> None:
     """Take as long as the check of a password does."""
+    _take_turn()
     bcrypt.checkpw(_reduced(password), _dummy(rounds))
+
+
+def _take_turn() -> None:
+    """:raises NeedsHashing: this is a request that is not answered where passwords are hashed. Whoever calls must have
+    changed nothing before: the handler is called once more."""
+    request = CURRENT.get()
+    if request is not None and not request.may_hash:
+        raise NeedsHashing
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity.domain import audit
-from tane.services.identity.domain.common import new_id, require
+from tane.services.identity.domain.common import new_id, require, require_room
 from tane.services.identity.drivers import users_of
 from tane.services.identity.store import assignments, rows
 from tane.services.identity.store import trusts as store
@@ -73,6 +73,7 @@ def create(core: Core, ctx: Context, values: Mapping[str, Any]) -> Row[Any]:
                 wanted["expires_at"] = ends if wanted["expires_at"] is None else wanted["expires_at"]
         trustor_id = chain[-1].trustor_user_id if chain else ctx.user_id
         _require_held(tx, trustor_id, wanted["project_id"], wanted["role_ids"])
+        require_room(tx, trust, core.config.trust, "trusts", trustor_user_id=wanted["trustor_user_id"])
         trust_id = new_id()
         rows.add(tx, trust, {**wanted, "id": trust_id, "extra": values.get("extra", {}), "created_at": tx.now})
         audit.record(tx, "created", "trust", trust_id, trustee=values["trustee_user_id"])

@@ -9,6 +9,7 @@ from sqlalchemy import Column, Table, delete, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.web.codec import bounded
 
 COMPARISONS = ("contains", "startswith", "endswith", "icontains", "istartswith", "iendswith")
 """What may follow ``__`` in the name of a filter (Keystone's inexact filters)."""
@@ -40,12 +41,28 @@ def find(tx: Tx, table: Table, filters: Mapping[str, Any]) -> list[Row[Any]]:
     return tx.all(select(table).where(*wanted).order_by(table.c.id))
 
 
+def count(tx: Tx, table: Table, filters: Mapping[str, Any]) -> int:
+    wanted = [condition(table, name, value) for name, value in filters.items()]
+    return int(tx.scalar(select(func.count()).select_from(table).where(*wanted)))
+
+
 def add(tx: Tx, table: Table, values: Mapping[str, Any]) -> None:
+    """:raises BadRequest: a value is longer than one may be."""
+    _require_bounded(values)
     tx.execute(insert(table).values(**values))
 
 
 def change(tx: Tx, table: Table, row_id: str, values: Mapping[str, Any]) -> int:
+    """:raises BadRequest: a value is longer than one may be, by this change or by those before it."""
+    _require_bounded(values)
     return tx.count(update(table).where(table.c.id == row_id).values(**values)) if values else 1
+
+
+def _require_bounded(values: Mapping[str, Any]) -> None:
+    """Texts and documents are as long as their writers like: here is where all of them are written."""
+    for name, value in values.items():
+        if isinstance(value, str | list | dict) and not name.startswith("encrypted"):
+            bounded(name, value)
 
 
 def remove(tx: Tx, table: Table, row_id: str) -> int:

@@ -22,16 +22,15 @@ NEVER_GIVEN = ("direct_url", "self", "file", "schema", "stores")
 def index(request: Request) -> dict[str, Any]:
     limit = min(request.number("limit", DEFAULT_LIMIT) or 0, MOST)
     viewer = viewer_of(request)
-    found = images.index(
-        request.core, viewer, conditions_of(request), order_of(request), request.param("marker"), limit + 1
+    shown, more = images.index(
+        request.core, viewer, conditions_of(request), order_of(request), request.param("marker"), limit
     )
-    shown = found[:limit]
     answer: dict[str, Any] = {
         "images": [_view(request, image) for image in shown],
         "schema": "/v2/schemas/images",
         "first": _relative(request, marker=None),
     }
-    if len(found) > limit and shown:
+    if more and shown:
         answer["next"] = _relative(request, marker=shown[-1].row.id)
     return answer
 
@@ -75,7 +74,7 @@ async def update(request: Request) -> dict[str, Any]:
     core, ctx, image_id = request.core, request.ctx, request.path["image_id"]
     changes = changes_of(request.headers.get("content-type", ""), request.raw)
     if any(change.name == "locations" for change in changes):
-        await core.in_slow_thread(updates.measure, core, ctx, image_id, changes)
+        await core.in_slow_thread(ctx.project_id, updates.measure, core, ctx, image_id, changes)
     return _view(request, await core.in_thread(updates.update, core, ctx, image_id, changes))
 
 

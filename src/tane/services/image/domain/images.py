@@ -22,6 +22,10 @@ from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge
 
 MOST_PROPERTIES = 128
 MOST_TAGS = 128
+SURE_TO_FIT, MOST_LISTED_BYTES = 50, 4 << 20
+"""Images of a list whose size need not be asked, and the bytes of properties that one answer has."""
+MOST_PROPERTY_BYTES = 64 << 10
+"""Of the names and values of one image's properties together."""
 COLUMNS = ("name", "visibility", "disk_format", "container_format", "min_disk", "min_ram", "protected", "os_hidden")
 READ_ONLY = (
     "created_at",
@@ -72,13 +76,30 @@ def index(
     order: Sequence[tuple[str, bool]],
     marker: str | None,
     limit: int,
-) -> list[Image]:
-    """:raises BadRequest: the marker is no image that ``viewer`` sees."""
+) -> tuple[list[Image], bool]:
+    """A page of images, and whether there are more: one of large images ends before its ``limit``.
+
+    :raises BadRequest: the marker is no image that ``viewer`` sees.
+    """
     with core.db.read() as tx:
         start = images.seen_by(tx, viewer, marker) if marker else None
         if marker and start is None:
             raise BadRequest(f"No image found with ID {marker}")
-        return images.complete(tx, images.find(tx, viewer, conditions, order, start, limit))
+        rows = images.find(tx, viewer, conditions, order, start, limit + 1)
+        fitting = _fitting(tx, rows[:limit])
+        return images.complete(tx, rows[:fitting]), len(rows) > fitting
+
+
+def _fitting(tx: Tx, rows: Sequence[Row[Any]]) -> int:
+    """How many of a list's images one answer holds. Few always fit; of many it is asked first, in one query."""
+    if len(rows) <= SURE_TO_FIT:
+        return len(rows)
+    sizes, total = images.property_sizes(tx, [row.id for row in rows]), 0
+    for number, row in enumerate(rows):
+        total += sizes.get(row.id, 0)
+        if total > MOST_LISTED_BYTES and number:
+            return number
+    return len(rows)
 
 
 def create(core: Core, ctx: Context, values: Mapping[str, Any], properties: Mapping[str, str]) -> Image:
@@ -206,8 +227,14 @@ def check_properties(properties: Mapping[str, Any]) -> None:
         raise TooLarge(
             f"The limit has been exceeded on the number of allowed image properties. Maximum: {MOST_PROPERTIES}."
         )
+    size = 0
     for name, value in properties.items():
         if len(name) > 255:
             raise BadRequest("Custom property should not be greater than 255 characters.")
         if not isinstance(value, str):
             raise BadRequest(f"Invalid image object: {value!r} is not of type 'string' (property '{name}').")
+        size += len(name.encode()) + len(value.encode())
+    if size > MOST_PROPERTY_BYTES:
+        raise TooLarge(
+            f"The limit has been exceeded on the size of image properties. Maximum: {MOST_PROPERTY_BYTES} bytes."
+        )

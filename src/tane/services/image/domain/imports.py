@@ -233,13 +233,17 @@ def _stores_of(core: Core, wanted: Import) -> list[str]:
 
 
 class StillWanted:
-    """Looks now and then whether the image of a long transfer is still there; for threads."""
+    """Looks now and then whether the image of a long transfer is still there; ends what takes too long. For threads."""
 
     def __init__(self, core: Core, image_id: str) -> None:
         self._core, self._image_id, self._looked = core, image_id, time.monotonic()
+        self._most = core.config.image.download_seconds
+        self._until = self._looked + self._most
 
     def __call__(self) -> None:
-        """:raises StoreError: it was deleted."""
+        """:raises StoreError: it was deleted, or the time of a transfer is over."""
+        if time.monotonic() > self._until:
+            raise StoreError(f"the data did not come within {self._most:g} s")
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return
         with self._core.db.read() as tx:

@@ -18,7 +18,10 @@ from tane.services.image.schemas import LocationHashes
 from tane.services.image.store import images, locations
 from tane.web import codec
 from tane.web.context import Context
-from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
+from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge
+
+MOST_LOCATIONS = 10
+"""Glance's image_location_quota."""
 
 INVISIBLE = "It's not allowed to {verb} locations if locations are invisible."
 
@@ -58,6 +61,7 @@ def replace(tx: Tx, core: Core, row: Row[Any], value: Any, told: int | None) -> 
     if not isinstance(value, list):
         raise BadRequest("Invalid locations: a list is expected.")
     known = {place.url: place.store for place in locations.of_image(tx, row.id)}
+    _require_few(len(value))
     wanted = [_checked(core, item, known) for item in value]
     urls = [url for url, _, _ in wanted]
     if len(set(urls)) != len(urls) or not set(known) <= set(urls):
@@ -75,6 +79,7 @@ def add(tx: Tx, core: Core, row: Row[Any], place: str, value: Any, told: int | N
     if row.status not in ("active", "queued"):
         raise Conflict(f"It's not allowed to add locations if image status is {row.status}.")
     present = locations.of_image(tx, row.id)
+    _require_few(len(present) + 1)
     if place != "-" and not (place.isascii() and place.isdigit()):
         raise BadRequest("Invalid position for adding a location.")
     url, store, meta = _checked(core, value, {})
@@ -136,12 +141,21 @@ def _require_visible(core: Core, verb: str) -> None:
         raise Forbidden(INVISIBLE.format(verb=verb))
 
 
+def _require_few(count: int) -> None:
+    if count > MOST_LOCATIONS:
+        raise TooLarge(
+            "The limit has been exceeded on the number of allowed image locations. "
+            f"Attempted: {count}, Maximum: {MOST_LOCATIONS}"
+        )
+
+
 def _checked(core: Core, item: Any, known: dict[str, str]) -> tuple[str, str, dict[str, Any]]:
     """(url, store, metadata) of a location in a patch; a new one may only be a URL of the web."""
     if not isinstance(item, dict) or not isinstance(item.get("url"), str) or not isinstance(item.get("metadata"), dict):
         raise BadRequest("Invalid location: an object with 'url' and 'metadata' is expected.")
     url = item["url"]
     meta = {name: value for name, value in item["metadata"].items() if name != "store"}
+    codec.bounded("metadata", meta)
     if url in known:
         return url, known[url], meta
     try:

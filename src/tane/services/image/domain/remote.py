@@ -7,11 +7,12 @@ from typing import Any
 from tane.core import Core
 from tane.services.identity import interface as identity
 from tane.services.image.domain import protections
-from tane.services.image.domain.images import is_custom
+from tane.services.image.domain.images import check_properties, is_custom
 from tane.services.image.drivers.base import StoreError
 from tane.services.image.drivers.glance import Remote
 from tane.services.image.schemas import CONTAINER_FORMATS, DISK_FORMATS
 from tane.web.context import Context
+from tane.web.errors import BadRequest, TooLarge
 
 CALLERS = "image.import_callers"
 
@@ -57,6 +58,10 @@ def describe(core: Core, ctx: Context, found: dict[str, Any]) -> dict[str, Any]:
     for name in properties:
         if not protections.allows(core, ctx, name, "create"):
             raise StoreError(f"Property '{name}' is protected")
+    try:
+        check_properties(properties)
+    except (BadRequest, TooLarge) as error:
+        raise StoreError(error.message) from None
     kept = ("disk_format", "container_format", "size", "os_hash_algo", "os_hash_value")
     return {"properties": properties, **{name: found.get(name) for name in kept}}
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,9 +22,13 @@ from tane.services.image.domain.images import own, visible
 from tane.services.image.domain.receiving import TooMuch, Writer
 from tane.services.image.drivers.base import StoreError
 from tane.services.image.store import images, locations
+from tane.shares import Full
 from tane.web import errors
 from tane.web.context import Context
 from tane.web.request import BodyStream
+
+FULL_SECONDS = 0.2
+"""How long to wait before asking for a thread again."""
 
 
 async def upload(
@@ -183,9 +187,25 @@ def open_content(
 
 async def read(core: Core, image_id: str) -> AsyncIterator[bytes]:
     """The data of an image from the first of its locations that gives any. :raises StoreError: none does."""
-    iterator = await core.in_slow_thread(_first_location, core, image_id)
-    while data := await core.in_slow_thread(next, iterator, b""):
+    owner = await core.in_thread(_owner, core, image_id)
+    iterator = await _patiently(core, owner, _first_location, core, image_id)
+    while data := await _patiently(core, owner, next, iterator, b""):
         yield data
+
+
+def _owner(core: Core, image_id: str) -> str | None:
+    with core.db.read() as tx:
+        row = images.get(tx, image_id)
+    return row.project_id if row is not None else None
+
+
+async def _patiently(core: Core, owner: str | None, function: Callable[..., Any], *args: Any) -> Any:
+    """A part that has no thread yet waits: breaking off what has begun would be worse."""
+    while True:
+        try:
+            return await core.in_slow_thread(owner, function, *args)
+        except Full:
+            await asyncio.sleep(FULL_SECONDS)
 
 
 def _first_location(core: Core, image_id: str) -> Iterator[bytes]:

@@ -33,7 +33,8 @@ async def look(run: Run[Params]) -> dict[str, Any]:
     """Ask for the size. An image of which nothing was announced may be used at once, before it is hashed."""
     await run.write(imports.processing, run.params.task_id)
     try:
-        size = await run.core.in_slow_thread(_store(run.core, run.params).size, run.params.url)
+        row = await run.read(existing, run.params.image_id)
+        size = await run.core.in_slow_thread(row.project_id, _store(run.core, run.params).size, run.params.url)
     except StoreError as error:
         raise Permanent(str(error)) from None
     if size > content.size_limit(run.core):
@@ -71,7 +72,8 @@ async def hash_data(run: Run[Params]) -> dict[str, Any]:
         announced = {name: run.params.validation.get(name) for name in ("os_hash_algo", "os_hash_value")}
         return {**announced, "checksum": None, "verified": False}
     try:
-        return await run.core.in_slow_thread(_hash, run.core, run.params)
+        row = await run.read(existing, run.params.image_id)
+        return await run.core.in_slow_thread(row.project_id, _hash, run.core, run.params)
     except StoreError as error:
         raise Permanent(str(error)) from None
 

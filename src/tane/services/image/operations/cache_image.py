@@ -34,7 +34,7 @@ async def fetch(run: Run[Params]) -> dict[str, Any]:
         raise Permanent("the image is larger than the cache may be")
     part = cache.part_of(run.core, run.params.ticket)
     try:
-        await run.core.in_slow_thread(_fetch, run.core, row, places, part)
+        await run.core.in_slow_thread(row.project_id, _fetch, run.core, row, places, part)
     except StoreError as error:
         raise Permanent(str(error)) from None
     return {"size": row.size}

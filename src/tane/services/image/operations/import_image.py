@@ -60,7 +60,7 @@ async def fetch(run: Run[Params]) -> dict[str, Any]:
             raise Permanent("the staged data is gone")
         return {"file": str(content.staged(run.core, row.id)), **row.staged}
     try:
-        found = await run.core.in_slow_thread(_download, run.core, row, run.params)
+        found = await run.core.in_slow_thread(row.project_id, _download, run.core, row, run.params)
     except StoreError as error:
         raise Permanent(str(error)) from None
     except receiving.TooMuch:

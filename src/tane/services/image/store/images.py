@@ -56,6 +56,15 @@ def complete(tx: Tx, rows: Sequence[Row[Any]]) -> list[Image]:
     return [Image(row, properties.get(row.id, {}), tags.get(row.id, []), places.get(row.id, [])) for row in rows]
 
 
+def property_sizes(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
+    """The characters of each image's properties together."""
+    size = func.sum(func.length(image_property.c.name) + func.length(image_property.c.value))
+    of = image_property.c.image_id
+    return {
+        row.image_id: int(row.size) for row in tx.all(select(of, size.label("size")).where(of.in_(ids)).group_by(of))
+    }
+
+
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
     tx.execute(insert(image).values(created_at=tx.now, updated_at=tx.now, **values))
 

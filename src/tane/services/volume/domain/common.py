@@ -10,6 +10,7 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.services.volume.store import attachments, snapshots, volumes
+from tane.web.codec import bounded
 from tane.web.context import Context
 from tane.web.errors import BadRequest, NotFound
 
@@ -54,7 +55,7 @@ def invalid_input(reason: str) -> BadRequest:
 
 
 def checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
-    """:raises BadRequest: an empty key, or a key or value longer than 255 characters."""
+    """:raises BadRequest: an empty key, a key or value longer than 255 characters, or too much of all."""
     for key, value in metadata.items():
         if not key:
             raise BadRequest("Invalid metadata: Metadata property key blank.")
@@ -62,4 +63,4 @@ def checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
             raise BadRequest("Invalid metadata: Metadata property key greater than 255 characters.")
         if len(value) > 255:
             raise BadRequest("Invalid metadata: Metadata property value greater than 255 characters.")
-    return dict(metadata)
+    return dict(bounded("metadata", metadata))

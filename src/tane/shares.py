@@ -1,0 +1,123 @@
+"""Places that callers hold for a while, of which nobody gets all: what keeps one tenant from stopping the others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Hashable, Iterator
+
+
+class Full(Exception):
+    """There is no place now: all are taken (``everybody``), or those of this owner are."""
+
+    def __init__(self, *, everybody: bool) -> None:
+        super().__init__("all places are taken" if everybody else "all places of this owner are taken")
+        self.everybody = everybody
+
+
+class Shares:
+    """``places`` in all, at most ``share`` of them for one owner. Safe from threads.
+
+    An owner is whatever the caller counts by: a project, an address, a token. None is nobody's share: the cloud's own.
+    """
+
+    def __init__(self, places: int, share: int) -> None:
+        self.places, self.share = places, share
+        self._lock = threading.Lock()
+        self._taken = 0
+        self._of: Counter[Hashable] = Counter()
+
+    @contextlib.contextmanager
+    def taken(self, *owners: Hashable) -> Iterator[None]:
+        """Hold one place, which counts for each of ``owners``. :raises Full: at once; nobody waits here."""
+        counted = [owner for owner in owners if owner is not None]
+        with self._lock:
+            if self._taken >= self.places:
+                raise Full(everybody=True)
+            if any(self._of[owner] >= self.share for owner in counted):
+                raise Full(everybody=False)
+            self._taken += 1
+            self._of.update(counted)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken -= 1
+                self._of.subtract(counted)
+                for owner in counted:
+                    if not self._of[owner]:
+                        del self._of[owner]
+
+
+class Turns:
+    """``places`` that are waited for: owners take turns, so that who asks for much waits for the own things only.
+
+    At most ``queue`` wait in all, ``share`` of one owner. When all is full, the longest queue gives its last place up
+    to an owner with a shorter one. For one event loop.
+    """
+
+    def __init__(self, places: int, queue: int, share: int) -> None:
+        self._free, self._queue, self._share = places, queue, share
+        self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
+        """In the order in which the owners' turns come."""
+        self._count = 0
+
+    @contextlib.asynccontextmanager
+    async def turn(self, owner: Hashable) -> AsyncIterator[None]:
+        """Hold a place once it is this owner's turn. :raises Full: too many wait already."""
+        if self._free:
+            self._free -= 1
+        else:
+            await self._wait(owner)
+        try:
+            yield
+        finally:
+            self._next()
+
+    async def _wait(self, owner: Hashable) -> None:
+        own = self._waiting.get(owner, ())
+        if len(own) >= self._share:
+            raise Full(everybody=False)
+        if self._count >= self._queue:
+            self._make_room(len(own))
+        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(owner, deque()).append(called)
+        self._count += 1
+        try:
+            await called
+        except asyncio.CancelledError:
+            if not called.cancelled():
+                # It was called, or sent away, in the same moment in which it gave up.
+                if called.exception() is None:
+                    self._next()
+            elif called in self._waiting.get(owner, ()):
+                self._waiting[owner].remove(called)
+                self._left(owner)
+            raise
+
+    def _make_room(self, own: int) -> None:
+        longest = max(self._waiting, key=lambda owner: len(self._waiting[owner]))
+        if len(self._waiting[longest]) <= own + 1:
+            raise Full(everybody=True)
+        self._waiting[longest].pop().set_exception(Full(everybody=True))
+        self._left(longest)
+
+    def _left(self, owner: Hashable) -> None:
+        self._count -= 1
+        if not self._waiting[owner]:
+            del self._waiting[owner]
+
+    def _next(self) -> None:
+        """Give a place that has become free to the owner whose turn it is, who then comes last."""
+        while self._waiting:
+            owner = next(iter(self._waiting))
+            queue = self._waiting.pop(owner)
+            called = queue.popleft()
+            self._waiting[owner] = queue
+            self._left(owner)
+            if not called.done():
+                called.set_result(None)
+                return
+        self._free += 1
