@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from sqlalchemy import event
 
 from tane.core import Core
 from tane.jobs import Operation, Run, Runner, Step, enqueue, store
@@ -122,15 +123,14 @@ def test_jobs_that_must_wait_do_not_keep_the_runner_busy(new_core: Callable[[], 
     assert asyncio.run(scene()) <= 3
 
 
-def test_claiming_is_one_query_however_many_jobs_wait(
-    new_core: Callable[[], Core], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_claiming_is_one_query_however_many_jobs_wait(new_core: Callable[[], Core]) -> None:
     core = new_core()
     for project in range(20):
         order(core, f"p{project}", 20)
     with core.db.write() as tx:
-        queries = []
-        ask = type(tx).all
-        monkeypatch.setattr(type(tx), "all", lambda self, statement: queries.append(1) or ask(self, statement))
+        seen: list[str] = []
+        listening = (tx.connection, "before_cursor_execute", lambda *told: seen.append(told[2]))
+        event.listen(*listening)
         assert len(store.claim(tx, "one", 64, 16)) == 64
-    assert len(queries) == 1
+        event.remove(*listening)
+    assert len(seen) == 2, "one to choose, one to take"

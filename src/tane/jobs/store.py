@@ -6,7 +6,21 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    DateTime,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -14,6 +28,8 @@ from tane.jobs.tables import job, job_event
 
 TOPIC = "jobs"
 LEASE = timedelta(seconds=60)
+MANY = 1 << 30
+"""A share that is none."""
 DEFAULT_PATIENCE = timedelta(seconds=600)
 
 
@@ -89,28 +105,9 @@ def claim(tx: Tx, owner: str, limit: int, share: int | None = None) -> list[Row[
     No project holds more than ``share`` of this owner's leases at a time, and who holds fewest comes first: one
     project's many or long jobs never keep another's waiting. Jobs of no project are the cloud's own, without a share.
     """
-    older, held = job.alias("older"), _held(tx, owner)
-    due = (
-        select(
-            job.c.id,
-            job.c.project_id,
-            func.row_number().over(partition_by=job.c.project_id, order_by=job.c.id).label("place"),
-        )
-        .where(
-            job.c.active,
-            job.c.run_after <= tx.now,
-            or_(job.c.lease_until.is_(None), job.c.lease_until < tx.now),
-            ~exists().where(and_(older.c.resource == job.c.resource, older.c.id < job.c.id, older.c.active)),
-        )
-        .subquery()
-    )
-    place = case((due.c.project_id.is_(None), 0), else_=due.c.place + func.coalesce(held.c.count, 0))
-    chosen = (
-        select(due.c.id).outerjoin(held, held.c.project_id == due.c.project_id).order_by(place, due.c.id).limit(limit)
-    )
-    if share is not None:
-        chosen = chosen.where(place <= share)
-    ids: Sequence[int] = [row.id for row in tx.all(chosen)]
+    most = MANY if share is None else share
+    wanted = {"now": tx.now, "owner": owner, "share": most, "most": limit}
+    ids: Sequence[int] = [row.id for row in tx.connection.execute(CLAIMABLE, wanted)]
     if not ids:
         return []
     taken = (
@@ -121,14 +118,40 @@ def claim(tx: Tx, owner: str, limit: int, share: int | None = None) -> list[Row[
     return list(tx.execute(taken.returning(job)).all())
 
 
-def _held(tx: Tx, owner: str) -> Any:
-    """How many jobs of each project ``owner`` runs now."""
-    return (
+def _claimable() -> Select[Any]:
+    """The query of :func:`claim`, made once: of ``now``, ``owner``, ``share`` and ``most``."""
+    older, now = job.alias("older"), bindparam("now", type_=DateTime)
+    held = (
         select(job.c.project_id, func.count().label("count"))
-        .where(job.c.active, job.c.lease_owner == owner, job.c.lease_until >= tx.now)
+        .where(job.c.active, job.c.lease_owner == bindparam("owner"), job.c.lease_until >= now)
         .group_by(job.c.project_id)
         .subquery()
     )
+    due = (
+        select(
+            job.c.id,
+            job.c.project_id,
+            func.row_number().over(partition_by=job.c.project_id, order_by=job.c.id).label("place"),
+        )
+        .where(
+            job.c.active,
+            job.c.run_after <= now,
+            or_(job.c.lease_until.is_(None), job.c.lease_until < now),
+            ~exists().where(and_(older.c.resource == job.c.resource, older.c.id < job.c.id, older.c.active)),
+        )
+        .subquery()
+    )
+    place = case((due.c.project_id.is_(None), 0), else_=due.c.place + func.coalesce(held.c.count, 0))
+    return (
+        select(due.c.id)
+        .outerjoin(held, held.c.project_id == due.c.project_id)
+        .where(place <= bindparam("share", type_=Integer))
+        .order_by(place, due.c.id)
+        .limit(bindparam("most", type_=Integer))
+    )
+
+
+CLAIMABLE = _claimable()
 
 
 def is_due(tx: Tx) -> bool:
