@@ -30,6 +30,7 @@ OWNED = (
     "volumes",
     "snapshots",
     "attachments",
+    "os-volumes_boot",
 )
 """Collections whose resources are a project's (a key pair: a user's); all others are everybody's or the cloud's."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from tane.services.compute import schemas
@@ -201,6 +202,15 @@ ACTIONS = (
     action("restore", actions.not_done, "os-deferred-delete:restore"),
 )
 
+BOOT = "/v2.1/os-volumes_boot"
+
+VOLUMES_BOOT = tuple(
+    replace(line, path=line.path.replace("/v2.1/servers", BOOT, 1))
+    for line in (*SERVERS, *ACTIONS)
+    if line.path in ("/v2.1/servers", "/v2.1/servers/detail", SERVER, f"{SERVER}/action")
+)
+"""Servers under the name that old clients use for those that boot from volumes: the same calls."""
+
 HOSTS = (
     route("GET", "/v2.1/os-hypervisors", hosts.hypervisors, "os-hypervisors:list"),
     route("GET", "/v2.1/os-hypervisors/detail", hosts.hypervisors_detail, "os-hypervisors:list-detail"),
@@ -294,4 +304,4 @@ IMAGES = (
     Route("DELETE", "/v2.1/images/{image_id}", images.delete, "os_compute_api:image:delete", status=204, until="2.35"),
 )
 
-ROUTES = (*VERSIONS, *IMAGES, *FLAVORS, *KEYPAIRS, *SERVERS, *ACTIONS, *HOSTS, *QUOTAS, *CONSOLES)
+ROUTES = (*VERSIONS, *IMAGES, *FLAVORS, *KEYPAIRS, *SERVERS, *ACTIONS, *VOLUMES_BOOT, *HOSTS, *QUOTAS, *CONSOLES)
