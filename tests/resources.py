@@ -8,7 +8,14 @@ from tests.api.compute_support import V, at, make_image
 from tests.support import ApiCloud, Caller
 
 N = "/network/v2.0"
-OLD_NAMES = {"os-volumes_boot": "servers"}
+OLD_NAMES = {
+    "os-volumes_boot": "servers",
+    "os-floating-ips": "floatingips",
+    "os-security-groups": "security-groups",
+    "os-security-group-rules": "security-group-rules",
+    "os-networks": "networks",
+    "os-tenant-networks": "networks",
+}
 """Collections of the compute API that show what another collection holds."""
 
 

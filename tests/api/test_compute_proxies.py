@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.compute_support import Project, V, at, project
+from tests.api.network_support import public
 from tests.support import ApiCloud
 
 
@@ -40,3 +41,78 @@ def test_a_server_is_made_acted_on_and_deleted_under_its_old_name(garden: Projec
     [listed] = garden.user.get(f"{V}/os-volumes_boot/detail").json()["servers"]
     assert listed["id"] == made["id"]
     garden.user.delete(old, expect=204)
+
+
+PROXIES = ("os-floating-ips", "os-floating-ip-pools", "os-security-groups", "os-networks", "os-tenant-networks")
+
+
+@pytest.mark.parametrize("path", PROXIES)
+def test_proxies_of_the_network_service_end_with_2_35(garden: Project, path: str) -> None:
+    for version, status in (("2.1", 200), ("2.35", 200), ("2.36", 404), ("2.96", 404)):
+        garden.user.get(f"{V}/{path}", headers=at(version), expect=status)
+
+
+def test_a_floating_ip_is_taken_shown_and_given_back(garden: Project) -> None:
+    outside = public(garden.cloud)
+    [pool] = garden.user.get(f"{V}/os-floating-ip-pools").json()["floating_ip_pools"]
+    for body in ({}, {"pool": None}, {"pool": pool["name"]}, {"pool": outside}):
+        made = garden.user.post(f"{V}/os-floating-ips", body, 200).json()["floating_ip"]
+        assert made == {**made, "pool": pool["name"], "fixed_ip": None, "instance_id": None}
+        one = f"{V}/os-floating-ips/{made['id']}"
+        assert garden.user.get(one).json() == {"floating_ip": made}
+        assert garden.user.get(f"{V}/os-floating-ips").json() == {"floating_ips": [made]}
+        garden.user.delete(one, expect=202)
+        garden.user.delete(one, expect=404)
+    garden.user.post(f"{V}/os-floating-ips", {"pool": "nowhere"}, 404)
+
+
+def test_a_security_group_and_its_rules_are_kept_in_the_old_form(garden: Project) -> None:
+    asked = {"security_group": {"name": "web", "description": "from outside"}}
+    group = garden.user.post(f"{V}/os-security-groups", asked, 200).json()["security_group"]
+    assert (group["name"], group["description"], group["rules"]) == ("web", "from outside", [])
+    one = f"{V}/os-security-groups/{group['id']}"
+    rule = {"parent_group_id": group["id"], "ip_protocol": "TCP", "from_port": "22", "to_port": 22, "cidr": "::/0"}
+    made = garden.user.post(f"{V}/os-security-group-rules", {"security_group_rule": rule}, 200).json()
+    assert made["security_group_rule"] == {
+        "id": made["security_group_rule"]["id"],
+        "parent_group_id": group["id"],
+        "ip_protocol": "tcp",
+        "from_port": 22,
+        "to_port": 22,
+        "group": {},
+        "ip_range": {"cidr": "::/0"},
+    }
+    assert garden.user.get(one).json()["security_group"]["rules"] == [made["security_group_rule"]]
+    named = {"parent_group_id": group["id"], "group_id": group["id"], "cidr": None}
+    second = garden.user.post(f"{V}/os-security-group-rules", {"security_group_rule": named}, 200).json()
+    assert second["security_group_rule"]["group"]["name"] == "web"
+    changed = garden.user.put(one, {"security_group": {"name": "web2", "description": None}}, 200).json()
+    assert changed["security_group"]["name"] == "web2"
+    garden.user.delete(f"{V}/os-security-group-rules/{made['security_group_rule']['id']}", expect=202)
+    garden.user.delete(one, expect=202)
+    assert [row["name"] for row in garden.user.get(f"{V}/os-security-groups").json()["security_groups"]] == ["default"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"ip_protocol": None},
+        {"from_port": None},
+        {"from_port": 30},
+        {"cidr": "nonsense"},
+        {"ip_protocol": "nonsense"},
+        {"from_port": "65536", "to_port": "65536"},
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused(garden: Project, part: dict[str, Any]) -> None:
+    [group] = garden.user.get(f"{V}/os-security-groups").json()["security_groups"]
+    rule = {"parent_group_id": group["id"], "ip_protocol": "tcp", "from_port": 22, "to_port": 22, **part}
+    garden.user.post(f"{V}/os-security-group-rules", {"security_group_rule": rule}, 400)
+
+
+def test_networks_are_shown_by_id_and_label(garden: Project) -> None:
+    for path in ("os-networks", "os-tenant-networks"):
+        [found] = garden.user.get(f"{V}/{path}").json()["networks"]
+        assert (found["id"], found["label"]) == (garden.network_id, "lan")
+        shown = garden.user.get(f"{V}/{path}/{garden.network_id}").json()["network"]
+        assert (shown["id"], shown["label"], shown["cidr"]) == (garden.network_id, "lan", None)

@@ -15,6 +15,8 @@ from tane.services.compute.api import (
     hosts,
     images,
     keypairs,
+    proxies_bodies,
+    proxies_network,
     quotas,
     servers,
     versions,
@@ -304,4 +306,102 @@ IMAGES = (
     Route("DELETE", "/v2.1/images/{image_id}", images.delete, "os_compute_api:image:delete", status=204, until="2.35"),
 )
 
-ROUTES = (*VERSIONS, *IMAGES, *FLAVORS, *KEYPAIRS, *SERVERS, *ACTIONS, *VOLUMES_BOOT, *HOSTS, *QUOTAS, *CONSOLES)
+PROXIES = tuple(
+    route(method, f"/v2.1/{path}", handler, rule, body, status=status, until="2.35")
+    for method, path, handler, rule, body, status in (
+        ("GET", "os-floating-ips", proxies_network.floating_ips, "os-floating-ips:list", None, 200),
+        (
+            "POST",
+            "os-floating-ips",
+            proxies_network.create_floating_ip,
+            "os-floating-ips:create",
+            proxies_bodies.FloatingIp,
+            200,
+        ),
+        ("GET", "os-floating-ips/{floating_ip_id}", proxies_network.floating_ip, "os-floating-ips:show", None, 200),
+        (
+            "DELETE",
+            "os-floating-ips/{floating_ip_id}",
+            proxies_network.delete_floating_ip,
+            "os-floating-ips:delete",
+            None,
+            202,
+        ),
+        ("GET", "os-floating-ip-pools", proxies_network.floating_ip_pools, "os-floating-ip-pools", None, 200),
+        ("GET", "os-security-groups", proxies_network.security_groups, "os-security-groups:get", None, 200),
+        (
+            "POST",
+            "os-security-groups",
+            proxies_network.create_security_group,
+            "os-security-groups:create",
+            proxies_bodies.SecurityGroup,
+            200,
+        ),
+        (
+            "GET",
+            "os-security-groups/{security_group_id}",
+            proxies_network.security_group,
+            "os-security-groups:show",
+            None,
+            200,
+        ),
+        (
+            "PUT",
+            "os-security-groups/{security_group_id}",
+            proxies_network.update_security_group,
+            "os-security-groups:update",
+            proxies_bodies.SecurityGroup,
+            200,
+        ),
+        (
+            "DELETE",
+            "os-security-groups/{security_group_id}",
+            proxies_network.delete_security_group,
+            "os-security-groups:delete",
+            None,
+            202,
+        ),
+        (
+            "POST",
+            "os-security-group-rules",
+            proxies_network.create_security_group_rule,
+            "os-security-groups:rule:create",
+            proxies_bodies.SecurityGroupRule,
+            200,
+        ),
+        (
+            "DELETE",
+            "os-security-group-rules/{security_group_rule_id}",
+            proxies_network.delete_security_group_rule,
+            "os-security-groups:rule:delete",
+            None,
+            202,
+        ),
+        ("GET", "os-networks", proxies_network.networks, "os-networks:list", None, 200),
+        ("GET", "os-networks/{network_id}", proxies_network.show_network, "os-networks:show", None, 200),
+        ("GET", "os-tenant-networks", proxies_network.tenant_networks, "os-tenant-networks:list", None, 200),
+        (
+            "GET",
+            "os-tenant-networks/{network_id}",
+            proxies_network.tenant_network,
+            "os-tenant-networks:show",
+            None,
+            200,
+        ),
+    )
+)
+"""What older clients ask of compute and other services do."""
+
+ROUTES = (
+    *VERSIONS,
+    *IMAGES,
+    *FLAVORS,
+    *KEYPAIRS,
+    *SERVERS,
+    *ACTIONS,
+    *VOLUMES_BOOT,
+    *HOSTS,
+    *QUOTAS,
+    *CONSOLES,
+    *PROXIES,
+)
