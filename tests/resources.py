@@ -15,6 +15,8 @@ OLD_NAMES = {
     "os-security-group-rules": "security-group-rules",
     "os-networks": "networks",
     "os-tenant-networks": "networks",
+    "os-volumes": "volumes",
+    "os-snapshots": "snapshots",
 }
 """Collections of the compute API that show what another collection holds."""
 

@@ -36,6 +36,8 @@ OWNED = (
     "os-security-group-rules",
     "os-networks",
     "os-tenant-networks",
+    "os-volumes",
+    "os-snapshots",
 )
 """Collections whose resources are a project's (a key pair: a user's); all others are everybody's or the cloud's."""
 

@@ -43,11 +43,21 @@ def test_a_server_is_made_acted_on_and_deleted_under_its_old_name(garden: Projec
     garden.user.delete(old, expect=204)
 
 
-PROXIES = ("os-floating-ips", "os-floating-ip-pools", "os-security-groups", "os-networks", "os-tenant-networks")
+PROXIES = (
+    "os-volumes",
+    "os-volumes/detail",
+    "os-snapshots",
+    "os-snapshots/detail",
+    "os-floating-ips",
+    "os-floating-ip-pools",
+    "os-security-groups",
+    "os-networks",
+    "os-tenant-networks",
+)
 
 
 @pytest.mark.parametrize("path", PROXIES)
-def test_proxies_of_the_network_service_end_with_2_35(garden: Project, path: str) -> None:
+def test_proxies_of_other_services_end_with_2_35(garden: Project, path: str) -> None:
     for version, status in (("2.1", 200), ("2.35", 200), ("2.36", 404), ("2.96", 404)):
         garden.user.get(f"{V}/{path}", headers=at(version), expect=status)
 
@@ -116,3 +126,65 @@ def test_networks_are_shown_by_id_and_label(garden: Project) -> None:
         assert (found["id"], found["label"]) == (garden.network_id, "lan")
         shown = garden.user.get(f"{V}/{path}/{garden.network_id}").json()["network"]
         assert (shown["id"], shown["label"], shown["cidr"]) == (garden.network_id, "lan", None)
+
+
+@pytest.mark.parametrize("size", [1, "1"])
+def test_a_volume_and_its_snapshot_are_made_shown_and_deleted_in_the_old_form(garden: Project, size: object) -> None:
+    asked = {"size": size, "display_name": "data", "display_description": "of the shop", "metadata": {"a": "b"}}
+    made = garden.user.post(f"{V}/os-volumes", {"volume": asked}, 200).json()["volume"]
+    garden.cloud.run_jobs()
+    one = f"{V}/os-volumes/{made['id']}"
+    shown = garden.user.get(one).json()["volume"]
+    assert shown == {
+        **made,
+        "status": "available",
+        "size": 1,
+        "displayName": "data",
+        "displayDescription": "of the shop",
+        "metadata": {"a": "b"},
+        "attachments": [{}],
+    }
+    for path in ("os-volumes", "os-volumes/detail"):
+        assert garden.user.get(f"{V}/{path}").json() == {"volumes": [shown]}
+        assert garden.user.get(f"{V}/{path}?offset=1").json() == {"volumes": []}
+    taking = {"snapshot": {"volume_id": made["id"], "display_name": "before", "force": "True"}}
+    taken = garden.user.post(f"{V}/os-snapshots", taking, 200).json()["snapshot"]
+    garden.cloud.run_jobs()
+    snapshot = garden.user.get(f"{V}/os-snapshots/{taken['id']}").json()["snapshot"]
+    assert (snapshot["volumeId"], snapshot["displayName"], snapshot["status"]) == (made["id"], "before", "available")
+    assert garden.user.get(f"{V}/os-snapshots").json() == {"snapshots": [snapshot]}
+    garden.user.delete(f"{V}/os-snapshots/{taken['id']}", expect=202)
+    garden.cloud.run_jobs()
+    garden.user.delete(one, expect=202)
+    garden.cloud.run_jobs()
+    garden.user.get(one, expect=404)
+
+
+def test_an_attached_volume_names_its_server(garden: Project) -> None:
+    server_id = garden.server()
+    made = garden.user.post(f"{V}/os-volumes", {"volume": {"size": 1}}, 200).json()["volume"]
+    garden.cloud.run_jobs()
+    body = {"volumeAttachment": {"volumeId": made["id"]}}
+    garden.user.post(f"{V}/servers/{server_id}/os-volume_attachments", body, 200)
+    garden.cloud.run_jobs()
+    [link] = garden.user.get(f"{V}/os-volumes/{made['id']}").json()["volume"]["attachments"]
+    assert link == {"id": made["id"], "volumeId": made["id"], "serverId": server_id, "device": link["device"]}
+    garden.user.delete(f"{V}/os-volumes/{made['id']}", expect=400)
+
+
+def test_quotas_of_other_services_refuse_with_403(garden: Project) -> None:
+    project_id = garden.user.project_id
+    none = {"quota": {"security_group": 0, "floatingip": 0, "security_group_rule": 0}}
+    garden.admin.put(f"/network/v2.0/quotas/{project_id}", none)
+    volumes = f"/volume/v3/{garden.admin.project_id}/os-quota-sets/{project_id}"
+    garden.admin.put(volumes, {"quota_set": {"volumes": 0}})
+    public(garden.cloud)
+    [group] = garden.user.get(f"{V}/os-security-groups").json()["security_groups"]
+    rule = {"parent_group_id": group["id"], "ip_protocol": "tcp", "from_port": 22, "to_port": 22}
+    for path, body in (
+        ("os-floating-ips", {}),
+        ("os-security-groups", {"security_group": {"name": "web"}}),
+        ("os-security-group-rules", {"security_group_rule": rule}),
+        ("os-volumes", {"volume": {"size": 1}}),
+    ):
+        assert "uota" in garden.user.post(f"{V}/{path}", body, 403).text

@@ -39,6 +39,12 @@ READ = (
     "os-networks:show",
     "os-tenant-networks:list",
     "os-tenant-networks:show",
+    "os-volumes:list",
+    "os-volumes:detail",
+    "os-volumes:show",
+    "os-volumes:snapshots:list",
+    "os-volumes:snapshots:detail",
+    "os-volumes:snapshots:show",
 )
 
 WRITE = (
@@ -96,6 +102,10 @@ WRITE = (
     "os-security-groups:delete",
     "os-security-groups:rule:create",
     "os-security-groups:rule:delete",
+    "os-volumes:create",
+    "os-volumes:delete",
+    "os-volumes:snapshots:create",
+    "os-volumes:snapshots:delete",
 )
 
 ADMINISTRATE = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -38,3 +38,30 @@ class SecurityGroupRuleIn(Body):
 
 class SecurityGroupRule(Body):
     security_group_rule: SecurityGroupRuleIn
+
+
+class VolumeIn(Body):
+    """``size`` in GiB."""
+
+    size: Annotated[int, Meta(ge=1, le=0x7FFFFFFF)] | Annotated[str, Meta(pattern=r"^0*[1-9][0-9]{0,8}\Z")]
+    display_name: Text255 | None = None
+    display_description: Text255 | None = None
+    snapshot_id: Uuid | None = None
+    volume_type: Text255 | None = None
+    availability_zone: Text255 | None = None
+    metadata: dict[Text255, Text255] | None = None
+
+
+class Volume(Body):
+    volume: VolumeIn
+
+
+class SnapshotIn(Body):
+    volume_id: Uuid
+    display_name: Text255 | None = None
+    display_description: Text255 | None = None
+    force: bool | Literal["True", "true", "1", "False", "false", "0"] = False
+
+
+class Snapshot(Body):
+    snapshot: SnapshotIn
