@@ -8,6 +8,17 @@ from tests.api.compute_support import V, at, make_image
 from tests.support import ApiCloud, Caller
 
 N = "/network/v2.0"
+OLD_NAMES = {
+    "os-volumes_boot": "servers",
+    "os-floating-ips": "floatingips",
+    "os-security-groups": "security-groups",
+    "os-security-group-rules": "security-group-rules",
+    "os-networks": "networks",
+    "os-tenant-networks": "networks",
+    "os-volumes": "volumes",
+    "os-snapshots": "snapshots",
+}
+"""Collections of the compute API that show what another collection holds."""
 
 
 def one_of_each(cloud: ApiCloud, user: Caller, *, name: str, flavor_id: str, external_id: str) -> dict[str, str]:
@@ -69,6 +80,7 @@ def one_of_each(cloud: ApiCloud, user: Caller, *, name: str, flavor_id: str, ext
     made["attachments"] = link["id"]
     [event] = user.get(f"{V}/servers/{server}/os-instance-actions").json()["instanceActions"][-1:]
     made |= {"os-instance-actions": event["request_id"], "metadata": name, "tags": name, "ips": name}
+    made |= {old: made[kind] for old, kind in OLD_NAMES.items()}
     cloud.run_jobs()
     return made
 

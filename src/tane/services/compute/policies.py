@@ -31,6 +31,20 @@ READ = (
     "os-server-groups:index",
     "os-server-groups:show",
     "server:topology:index",
+    "os-floating-ips:list",
+    "os-floating-ips:show",
+    "os-security-groups:get",
+    "os-security-groups:show",
+    "os-networks:list",
+    "os-networks:show",
+    "os-tenant-networks:list",
+    "os-tenant-networks:show",
+    "os-volumes:list",
+    "os-volumes:detail",
+    "os-volumes:show",
+    "os-volumes:snapshots:list",
+    "os-volumes:snapshots:detail",
+    "os-volumes:snapshots:show",
 )
 
 WRITE = (
@@ -83,6 +97,17 @@ WRITE = (
     "os-volumes-attachments:delete",
     "os-server-groups:create",
     "os-server-groups:delete",
+    "os-floating-ips:create",
+    "os-floating-ips:delete",
+    "os-security-groups:create",
+    "os-security-groups:update",
+    "os-security-groups:delete",
+    "os-security-groups:rule:create",
+    "os-security-groups:rule:delete",
+    "os-volumes:create",
+    "os-volumes:delete",
+    "os-volumes:snapshots:create",
+    "os-volumes:snapshots:delete",
 )
 
 ADMINISTRATE = (
@@ -146,6 +171,7 @@ EVERYONE_WITH_A_TOKEN = (
     "limits",
     "os-availability-zone:list",
     "os-quota-sets:defaults",
+    "os-floating-ip-pools",
 )
 
 OWN_KEYPAIRS = "(rule:context_is_admin) or user_id:%(user_id)s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from tane.services.compute import schemas
@@ -16,6 +17,9 @@ from tane.services.compute.api import (
     hosts,
     images,
     keypairs,
+    proxies_bodies,
+    proxies_network,
+    proxies_volume,
     quotas,
     servers,
     versions,
@@ -160,16 +164,6 @@ SERVERS = (
     ),
 )
 
-VOLUMES_BOOT = (
-    route("GET", "/v2.1/os-volumes_boot", servers.index, "servers:index"),
-    route("GET", "/v2.1/os-volumes_boot/detail", servers.detail, "servers:detail"),
-    route("POST", "/v2.1/os-volumes_boot", servers.create, "servers:create", schemas.ServerCreate, status=202),
-    route("GET", "/v2.1/os-volumes_boot/{server_id}", servers.show, "servers:show"),
-    route("PUT", "/v2.1/os-volumes_boot/{server_id}", servers.update, "servers:update", schemas.ServerUpdate),
-    route("DELETE", "/v2.1/os-volumes_boot/{server_id}", servers.delete, "servers:delete", status=204),
-)
-"""An older name of the servers' own collection, which old clients use for servers that boot from volumes."""
-
 ACTIONS = (
     action("os-start", actions.start, "servers:start"),
     action("os-stop", actions.stop, "servers:stop"),
@@ -214,6 +208,15 @@ ACTIONS = (
     action("unshelve", actions.not_done, "os-shelve:unshelve"),
     action("restore", actions.not_done, "os-deferred-delete:restore"),
 )
+
+BOOT = "/v2.1/os-volumes_boot"
+
+VOLUMES_BOOT = tuple(
+    replace(line, path=line.path.replace("/v2.1/servers", BOOT, 1))
+    for line in (*SERVERS, *ACTIONS)
+    if line.path in ("/v2.1/servers", "/v2.1/servers/detail", SERVER, f"{SERVER}/action")
+)
+"""Servers under the name that old clients use for those that boot from volumes: the same calls."""
 
 HOSTS = (
     route("GET", "/v2.1/os-hypervisors", hosts.hypervisors, "os-hypervisors:list"),
@@ -309,4 +312,126 @@ IMAGES = (
     Route("DELETE", "/v2.1/images/{image_id}", images.delete, "os_compute_api:image:delete", status=204, until="2.35"),
 )
 
-ROUTES = (*VERSIONS, *IMAGES, *FLAVORS, *KEYPAIRS, *SERVERS, *VOLUMES_BOOT, *ACTIONS, *HOSTS, *QUOTAS, *CONSOLES)
+PROXIES = tuple(
+    route(method, f"/v2.1/{path}", handler, rule, body, status=status, until="2.35")
+    for method, path, handler, rule, body, status in (
+        ("GET", "os-floating-ips", proxies_network.floating_ips, "os-floating-ips:list", None, 200),
+        (
+            "POST",
+            "os-floating-ips",
+            proxies_network.create_floating_ip,
+            "os-floating-ips:create",
+            proxies_bodies.FloatingIp,
+            200,
+        ),
+        ("GET", "os-floating-ips/{floating_ip_id}", proxies_network.floating_ip, "os-floating-ips:show", None, 200),
+        (
+            "DELETE",
+            "os-floating-ips/{floating_ip_id}",
+            proxies_network.delete_floating_ip,
+            "os-floating-ips:delete",
+            None,
+            202,
+        ),
+        ("GET", "os-floating-ip-pools", proxies_network.floating_ip_pools, "os-floating-ip-pools", None, 200),
+        ("GET", "os-security-groups", proxies_network.security_groups, "os-security-groups:get", None, 200),
+        (
+            "POST",
+            "os-security-groups",
+            proxies_network.create_security_group,
+            "os-security-groups:create",
+            proxies_bodies.SecurityGroup,
+            200,
+        ),
+        (
+            "GET",
+            "os-security-groups/{security_group_id}",
+            proxies_network.security_group,
+            "os-security-groups:show",
+            None,
+            200,
+        ),
+        (
+            "PUT",
+            "os-security-groups/{security_group_id}",
+            proxies_network.update_security_group,
+            "os-security-groups:update",
+            proxies_bodies.SecurityGroup,
+            200,
+        ),
+        (
+            "DELETE",
+            "os-security-groups/{security_group_id}",
+            proxies_network.delete_security_group,
+            "os-security-groups:delete",
+            None,
+            202,
+        ),
+        (
+            "POST",
+            "os-security-group-rules",
+            proxies_network.create_security_group_rule,
+            "os-security-groups:rule:create",
+            proxies_bodies.SecurityGroupRule,
+            200,
+        ),
+        (
+            "DELETE",
+            "os-security-group-rules/{security_group_rule_id}",
+            proxies_network.delete_security_group_rule,
+            "os-security-groups:rule:delete",
+            None,
+            202,
+        ),
+        ("GET", "os-networks", proxies_network.networks, "os-networks:list", None, 200),
+        ("GET", "os-networks/{network_id}", proxies_network.show_network, "os-networks:show", None, 200),
+        ("GET", "os-tenant-networks", proxies_network.tenant_networks, "os-tenant-networks:list", None, 200),
+        (
+            "GET",
+            "os-tenant-networks/{network_id}",
+            proxies_network.tenant_network,
+            "os-tenant-networks:show",
+            None,
+            200,
+        ),
+        ("GET", "os-volumes", proxies_volume.volumes, "os-volumes:list", None, 200),
+        ("GET", "os-volumes/detail", proxies_volume.volumes, "os-volumes:detail", None, 200),
+        ("POST", "os-volumes", proxies_volume.create_volume, "os-volumes:create", proxies_bodies.Volume, 200),
+        ("GET", "os-volumes/{volume_id}", proxies_volume.show_volume, "os-volumes:show", None, 200),
+        ("DELETE", "os-volumes/{volume_id}", proxies_volume.delete_volume, "os-volumes:delete", None, 202),
+        ("GET", "os-snapshots", proxies_volume.snapshots, "os-volumes:snapshots:list", None, 200),
+        ("GET", "os-snapshots/detail", proxies_volume.snapshots, "os-volumes:snapshots:detail", None, 200),
+        (
+            "POST",
+            "os-snapshots",
+            proxies_volume.create_snapshot,
+            "os-volumes:snapshots:create",
+            proxies_bodies.Snapshot,
+            200,
+        ),
+        ("GET", "os-snapshots/{snapshot_id}", proxies_volume.show_snapshot, "os-volumes:snapshots:show", None, 200),
+        (
+            "DELETE",
+            "os-snapshots/{snapshot_id}",
+            proxies_volume.delete_snapshot,
+            "os-volumes:snapshots:delete",
+            None,
+            202,
+        ),
+    )
+)
+"""What older clients ask of compute and other services do."""
+
+ROUTES = (
+    *VERSIONS,
+    *IMAGES,
+    *FLAVORS,
+    *KEYPAIRS,
+    *SERVERS,
+    *ACTIONS,
+    *VOLUMES_BOOT,
+    *HOSTS,
+    *QUOTAS,
+    *CONSOLES,
+    *PROXIES,
+)

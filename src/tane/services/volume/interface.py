@@ -13,10 +13,50 @@ from tane.db import Tx
 from tane.jobs import Permanent, Run
 from tane.services.volume.domain import attachments, snapshots, volumes
 from tane.services.volume.domain.common import snapshot_of, volume_of
+from tane.services.volume.domain.proxied import project_snapshots, project_volumes
+from tane.services.volume.domain.snapshots import NewSnapshot
+from tane.services.volume.domain.snapshots import create as new_snapshot
+from tane.services.volume.domain.snapshots import delete as remove_snapshot
+from tane.services.volume.domain.snapshots import show as show_snapshot
+from tane.services.volume.domain.volumes import NewVolume, Shown
+from tane.services.volume.domain.volumes import create as new_volume
+from tane.services.volume.domain.volumes import delete as remove_volume
+from tane.services.volume.domain.volumes import show as show_volume
 from tane.services.volume.store import attachments as attachment_rows
 from tane.services.volume.store import snapshots as snapshot_rows
 from tane.services.volume.store import volumes as volume_rows
 from tane.web.context import Context
+
+__all__ = [
+    "NewSnapshot",
+    "NewVolume",
+    "Shown",
+    "SnapshotInfo",
+    "VolumeInfo",
+    "attach",
+    "attachments_of",
+    "begin_detach",
+    "connect",
+    "create_snapshot",
+    "create_volume",
+    "delete_snapshot",
+    "delete_volume",
+    "detach",
+    "disconnect",
+    "new_snapshot",
+    "new_volume",
+    "project_snapshots",
+    "project_volumes",
+    "remove_snapshot",
+    "remove_volume",
+    "reserve",
+    "roll_detach_back",
+    "show_snapshot",
+    "show_volume",
+    "snapshot_info",
+    "unreserve",
+    "volume_info",
+]
 
 
 class VolumeInfo(msgspec.Struct, kw_only=True):

@@ -243,14 +243,14 @@ def security_groups(request: Request) -> dict[str, Any]:
                 "name": group.name,
                 "description": group.description,
                 "tenant_id": group.project_id,
-                "rules": [_rule_view(rule) for rule in rules[group.id] if rule.direction == "ingress"],
+                "rules": [rule_view(rule) for rule in rules[group.id] if rule.direction == "ingress"],
             }
             for group in groups
         ]
     }
 
 
-def _rule_view(rule: Row[Any]) -> dict[str, Any]:
+def rule_view(rule: Row[Any]) -> dict[str, Any]:
     """That form knows no outgoing rules, and writes "all" as the whole range: of ports, or -1 of other protocols."""
     first, last = rule.port_range_min, rule.port_range_max
     if rule.protocol is not None and first is None and last is None:

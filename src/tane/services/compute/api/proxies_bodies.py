@@ -1,0 +1,67 @@
+"""Request bodies of the proxies that old clients call (Compute API: "Compute API Proxies", deprecated)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from tane.web.codec import Body, Text255, Uuid
+
+GroupName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?\Z")]
+Number = int | Annotated[str, Meta(max_length=6, pattern=r"^-?[0-9]+\Z")] | None
+
+
+class FloatingIp(Body):
+    """``pool`` None: the cloud's default one."""
+
+    pool: Text255 | None = None
+
+
+class SecurityGroupIn(Body):
+    name: GroupName
+    description: Text255 | None = None
+
+
+class SecurityGroup(Body):
+    security_group: SecurityGroupIn
+
+
+class SecurityGroupRuleIn(Body):
+    parent_group_id: Uuid
+    ip_protocol: Text255 | None = None
+    from_port: Number = None
+    to_port: Number = None
+    cidr: Text255 | None = None
+    group_id: Uuid | None = None
+
+
+class SecurityGroupRule(Body):
+    security_group_rule: SecurityGroupRuleIn
+
+
+class VolumeIn(Body):
+    """``size`` in GiB."""
+
+    size: Annotated[int, Meta(ge=1, le=0x7FFFFFFF)] | Annotated[str, Meta(pattern=r"^0*[1-9][0-9]{0,8}\Z")]
+    display_name: Text255 | None = None
+    display_description: Text255 | None = None
+    snapshot_id: Uuid | None = None
+    volume_type: Text255 | None = None
+    availability_zone: Text255 | None = None
+    metadata: dict[Text255, Text255] | None = None
+
+
+class Volume(Body):
+    volume: VolumeIn
+
+
+class SnapshotIn(Body):
+    volume_id: Uuid
+    display_name: Text255 | None = None
+    display_description: Text255 | None = None
+    force: bool | Literal["True", "true", "1", "False", "false", "0"] = False
+
+
+class Snapshot(Body):
+    snapshot: SnapshotIn

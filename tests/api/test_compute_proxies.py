@@ -1,0 +1,190 @@
+"""What old clients call in the compute API: other names of servers, and the proxies of other services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.compute_support import Project, V, at, project
+from tests.api.network_support import public
+from tests.support import ApiCloud
+
+
+@pytest.fixture
+def garden(cloud: ApiCloud) -> Project:
+    return project(cloud)
+
+
+def disk(garden: Project) -> dict[str, Any]:
+    return {
+        "boot_index": 0,
+        "uuid": garden.image_id,
+        "source_type": "image",
+        "destination_type": "volume",
+        "volume_size": 1,
+        "delete_on_termination": True,
+    }
+
+
+@pytest.mark.parametrize("version", ["2.1", "2.96"])
+def test_a_server_is_made_acted_on_and_deleted_under_its_old_name(garden: Project, version: str) -> None:
+    body = garden.body("web", imageRef=None, block_device_mapping_v2=[disk(garden)])
+    made = garden.user.post(f"{V}/os-volumes_boot", body, 202, headers=at(version)).json()["server"]
+    garden.cloud.run_jobs()
+    assert garden.show(made["id"])["status"] == "ACTIVE"
+    old = f"{V}/os-volumes_boot/{made['id']}"
+    assert garden.user.get(old).json() == garden.user.get(f"{V}/servers/{made['id']}").json()
+    garden.user.post(f"{old}/action", {"os-stop": None}, 202)
+    garden.cloud.run_jobs()
+    assert garden.show(made["id"])["status"] == "SHUTOFF"
+    [listed] = garden.user.get(f"{V}/os-volumes_boot/detail").json()["servers"]
+    assert listed["id"] == made["id"]
+    garden.user.delete(old, expect=204)
+
+
+PROXIES = (
+    "os-volumes",
+    "os-volumes/detail",
+    "os-snapshots",
+    "os-snapshots/detail",
+    "os-floating-ips",
+    "os-floating-ip-pools",
+    "os-security-groups",
+    "os-networks",
+    "os-tenant-networks",
+)
+
+
+@pytest.mark.parametrize("path", PROXIES)
+def test_proxies_of_other_services_end_with_2_35(garden: Project, path: str) -> None:
+    for version, status in (("2.1", 200), ("2.35", 200), ("2.36", 404), ("2.96", 404)):
+        garden.user.get(f"{V}/{path}", headers=at(version), expect=status)
+
+
+def test_a_floating_ip_is_taken_shown_and_given_back(garden: Project) -> None:
+    outside = public(garden.cloud)
+    [pool] = garden.user.get(f"{V}/os-floating-ip-pools").json()["floating_ip_pools"]
+    for body in ({}, {"pool": None}, {"pool": pool["name"]}, {"pool": outside}):
+        made = garden.user.post(f"{V}/os-floating-ips", body, 200).json()["floating_ip"]
+        assert made == {**made, "pool": pool["name"], "fixed_ip": None, "instance_id": None}
+        one = f"{V}/os-floating-ips/{made['id']}"
+        assert garden.user.get(one).json() == {"floating_ip": made}
+        assert garden.user.get(f"{V}/os-floating-ips").json() == {"floating_ips": [made]}
+        garden.user.delete(one, expect=202)
+        garden.user.delete(one, expect=404)
+    garden.user.post(f"{V}/os-floating-ips", {"pool": "nowhere"}, 404)
+
+
+def test_a_security_group_and_its_rules_are_kept_in_the_old_form(garden: Project) -> None:
+    asked = {"security_group": {"name": "web", "description": "from outside"}}
+    group = garden.user.post(f"{V}/os-security-groups", asked, 200).json()["security_group"]
+    assert (group["name"], group["description"], group["rules"]) == ("web", "from outside", [])
+    one = f"{V}/os-security-groups/{group['id']}"
+    rule = {"parent_group_id": group["id"], "ip_protocol": "TCP", "from_port": "22", "to_port": 22, "cidr": "::/0"}
+    made = garden.user.post(f"{V}/os-security-group-rules", {"security_group_rule": rule}, 200).json()
+    assert made["security_group_rule"] == {
+        "id": made["security_group_rule"]["id"],
+        "parent_group_id": group["id"],
+        "ip_protocol": "tcp",
+        "from_port": 22,
+        "to_port": 22,
+        "group": {},
+        "ip_range": {"cidr": "::/0"},
+    }
+    assert garden.user.get(one).json()["security_group"]["rules"] == [made["security_group_rule"]]
+    named = {"parent_group_id": group["id"], "group_id": group["id"], "cidr": None}
+    second = garden.user.post(f"{V}/os-security-group-rules", {"security_group_rule": named}, 200).json()
+    assert second["security_group_rule"]["group"]["name"] == "web"
+    changed = garden.user.put(one, {"security_group": {"name": "web2", "description": None}}, 200).json()
+    assert changed["security_group"]["name"] == "web2"
+    garden.user.delete(f"{V}/os-security-group-rules/{made['security_group_rule']['id']}", expect=202)
+    garden.user.delete(one, expect=202)
+    assert [row["name"] for row in garden.user.get(f"{V}/os-security-groups").json()["security_groups"]] == ["default"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"ip_protocol": None},
+        {"from_port": None},
+        {"from_port": 30},
+        {"cidr": "nonsense"},
+        {"ip_protocol": "nonsense"},
+        {"from_port": "65536", "to_port": "65536"},
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused(garden: Project, part: dict[str, Any]) -> None:
+    [group] = garden.user.get(f"{V}/os-security-groups").json()["security_groups"]
+    rule = {"parent_group_id": group["id"], "ip_protocol": "tcp", "from_port": 22, "to_port": 22, **part}
+    garden.user.post(f"{V}/os-security-group-rules", {"security_group_rule": rule}, 400)
+
+
+def test_networks_are_shown_by_id_and_label(garden: Project) -> None:
+    for path in ("os-networks", "os-tenant-networks"):
+        [found] = garden.user.get(f"{V}/{path}").json()["networks"]
+        assert (found["id"], found["label"]) == (garden.network_id, "lan")
+        shown = garden.user.get(f"{V}/{path}/{garden.network_id}").json()["network"]
+        assert (shown["id"], shown["label"], shown["cidr"]) == (garden.network_id, "lan", None)
+
+
+@pytest.mark.parametrize("size", [1, "1"])
+def test_a_volume_and_its_snapshot_are_made_shown_and_deleted_in_the_old_form(garden: Project, size: object) -> None:
+    asked = {"size": size, "display_name": "data", "display_description": "of the shop", "metadata": {"a": "b"}}
+    made = garden.user.post(f"{V}/os-volumes", {"volume": asked}, 200).json()["volume"]
+    garden.cloud.run_jobs()
+    one = f"{V}/os-volumes/{made['id']}"
+    shown = garden.user.get(one).json()["volume"]
+    assert shown == {
+        **made,
+        "status": "available",
+        "size": 1,
+        "displayName": "data",
+        "displayDescription": "of the shop",
+        "metadata": {"a": "b"},
+        "attachments": [{}],
+    }
+    for path in ("os-volumes", "os-volumes/detail"):
+        assert garden.user.get(f"{V}/{path}").json() == {"volumes": [shown]}
+        assert garden.user.get(f"{V}/{path}?offset=1").json() == {"volumes": []}
+    taking = {"snapshot": {"volume_id": made["id"], "display_name": "before", "force": "True"}}
+    taken = garden.user.post(f"{V}/os-snapshots", taking, 200).json()["snapshot"]
+    garden.cloud.run_jobs()
+    snapshot = garden.user.get(f"{V}/os-snapshots/{taken['id']}").json()["snapshot"]
+    assert (snapshot["volumeId"], snapshot["displayName"], snapshot["status"]) == (made["id"], "before", "available")
+    assert garden.user.get(f"{V}/os-snapshots").json() == {"snapshots": [snapshot]}
+    garden.user.delete(f"{V}/os-snapshots/{taken['id']}", expect=202)
+    garden.cloud.run_jobs()
+    garden.user.delete(one, expect=202)
+    garden.cloud.run_jobs()
+    garden.user.get(one, expect=404)
+
+
+def test_an_attached_volume_names_its_server(garden: Project) -> None:
+    server_id = garden.server()
+    made = garden.user.post(f"{V}/os-volumes", {"volume": {"size": 1}}, 200).json()["volume"]
+    garden.cloud.run_jobs()
+    body = {"volumeAttachment": {"volumeId": made["id"]}}
+    garden.user.post(f"{V}/servers/{server_id}/os-volume_attachments", body, 200)
+    garden.cloud.run_jobs()
+    [link] = garden.user.get(f"{V}/os-volumes/{made['id']}").json()["volume"]["attachments"]
+    assert link == {"id": made["id"], "volumeId": made["id"], "serverId": server_id, "device": link["device"]}
+    garden.user.delete(f"{V}/os-volumes/{made['id']}", expect=400)
+
+
+def test_quotas_of_other_services_refuse_with_403(garden: Project) -> None:
+    project_id = garden.user.project_id
+    none = {"quota": {"security_group": 0, "floatingip": 0, "security_group_rule": 0}}
+    garden.admin.put(f"/network/v2.0/quotas/{project_id}", none)
+    volumes = f"/volume/v3/{garden.admin.project_id}/os-quota-sets/{project_id}"
+    garden.admin.put(volumes, {"quota_set": {"volumes": 0}})
+    public(garden.cloud)
+    [group] = garden.user.get(f"{V}/os-security-groups").json()["security_groups"]
+    rule = {"parent_group_id": group["id"], "ip_protocol": "tcp", "from_port": 22, "to_port": 22}
+    for path, body in (
+        ("os-floating-ips", {}),
+        ("os-security-groups", {"security_group": {"name": "web"}}),
+        ("os-security-group-rules", {"security_group_rule": rule}),
+        ("os-volumes", {"volume": {"size": 1}}),
+    ):
+        assert "uota" in garden.user.post(f"{V}/{path}", body, 403).text
