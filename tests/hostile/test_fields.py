@@ -6,7 +6,6 @@ takes such text, and stands nowhere, fails.
 
 from __future__ import annotations
 
-import base64
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -124,15 +123,21 @@ REASONS: dict[str, dict[str, tuple[str, ...]]] = {
         TEXT: (
             *("name", "description", "metadata{}", "metadata[]", "meta{}", "meta[]", "extra_specs{}", "extra_specs[]"),
             *("disabled_reason", "locked_reason", "availability_zone", "id", "adminPass", "tag"),
+            *("display_name", "display_description"),
+            # Base64 of what the guest is given, broken into lines or not.
+            "user_data",
         ),
         KEY_OF_ROW: (
             *("binary", "host", "hypervisor_hostname", "flavorRef", "imageRef", "image_id", "key_name", "group"),
             *("same_host", "same_host[]", "different_host", "different_host[]", "serverId", "snapshot_id", "uuid"),
-            *("volume_id", "volume_type", "tenant", "user_id"),
+            *("volume_id", "volume_type", "tenant", "user_id", "pool", "address", "fixed_address"),
         ),
-        WORD: ("boot_index", "config_drive", "no_device", "personality[]{}", "personality[][]"),
+        WORD: ("boot_index", "no_device", "personality[]{}", "personality[][]"),
         IGNORED: ("trusted_image_certificates[]",),
-        PARSED: (*("accessIPv4", "accessIPv6", "fixed_ip", "ip_address", "public_key", "user_data"),),
+        PARSED: (
+            *("accessIPv4", "accessIPv6", "fixed_ip", "ip_address", "public_key", "ip_protocol"),
+            "cidr",
+        ),
     },
     "network": {
         TEXT: ("name", "description", "device_id", "device_owner", "binding:profile{}", "binding:profile[]"),
@@ -279,6 +284,7 @@ def _server(**more: Any) -> dict[str, Any]:
 
 
 DISK = {"uuid": "@image", "source_type": "image", "destination_type": "local", "boot_index": 0}
+OLD_RULES = "/compute/v2.1/os-security-group-rules"
 SERVERS, NETWORK = "/compute/v2.1/servers", "/network/v2.0"
 
 
@@ -298,6 +304,11 @@ def _disk(**more: Any) -> dict[str, Any]:
     return _server(block_device_mapping_v2=[{**DISK, **more}])
 
 
+def _old_rule(**more: Any) -> dict[str, Any]:
+    whole = {"parent_group_id": "@group", "ip_protocol": "udp", "from_port": 1, "to_port": 2, **more}
+    return {"security_group_rule": whole}
+
+
 def _floating(**more: Any) -> dict[str, Any]:
     return {"floatingip": {"floating_network_id": "@outside", **more}}
 
@@ -306,7 +317,6 @@ ATTACKS = (
     Attack("compute", "accessIPv4", "POST", SERVERS, _server(accessIPv4="$"), "192.0.2.1"),
     Attack("compute", "accessIPv6", "POST", SERVERS, _server(accessIPv6="$"), "2001:db8::1"),
     Attack("compute", "fixed_ip", "POST", SERVERS, _server(networks=[{"uuid": "@net", "fixed_ip": "$"}]), "10.9.0.40"),
-    Attack("compute", "user_data", "POST", SERVERS, _server(user_data="$"), base64.b64encode(b"#!/bin/sh x").decode()),
     Attack("compute", "disk_bus", "POST", SERVERS, _disk(disk_bus="$"), "virtio"),
     Attack("compute", "device_type", "POST", SERVERS, _disk(device_type="$"), "disk"),
     Attack("compute", "device_name", "POST", SERVERS, _disk(device_name="$"), "/dev/vda"),
@@ -324,6 +334,8 @@ ATTACKS = (
         {"volumeAttachment": {"volumeId": "@volume", "device": "$"}},
         "/dev/vdc",
     ),
+    Attack("compute", "ip_protocol", "POST", OLD_RULES, _old_rule(ip_protocol="$"), "tcp"),
+    Attack("compute", "cidr", "POST", OLD_RULES, _old_rule(cidr="$"), "10.0.0.0/8"),
     Attack(
         *("network", "fixed_ip_address", "POST", f"{NETWORK}/floatingips"),
         _floating(port_id="@port", fixed_ip_address="$"),

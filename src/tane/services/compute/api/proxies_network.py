@@ -111,8 +111,8 @@ def create_floating_ip(request: Request) -> dict[str, Any]:
     pool = pools[0]
     values = {"floating_network_id": pool.id}
     try:
-        made = _quota(
-            lambda: network.create_floating_ip(request.core, request.ctx, values),
+        [made] = _quota(
+            lambda: network.create_floating_ip(request.core, request.ctx, [values]),
             f"IP allocation over quota in pool {pool.name}.",
         )
     except BadRequest as error:
@@ -159,7 +159,7 @@ def _group(request: Request, group_id: str) -> dict[str, Any]:
 
 def security_groups(request: Request) -> dict[str, Any]:
     if request.ctx.project_id:
-        network.ensure_default_group(request.core, request.ctx.project_id)
+        network.ensure_default_group(request.core, request.ctx, [request.ctx.project_id])
     all_projects = request.ctx.is_admin and request.flag("all_tenants")
     with request.core.db.read() as tx:
         found = network.project_groups(tx, request.ctx, all_projects=all_projects)
