@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.compute_support import Project, V, at, project
+from tests.api.compute_support import Project, V, at, make_image, project
 from tests.api.network_support import public
 from tests.support import ApiCloud
 
@@ -44,6 +44,8 @@ def test_a_server_is_made_acted_on_and_deleted_under_its_old_name(garden: Projec
 
 
 PROXIES = (
+    "images",
+    "images/detail",
     "os-volumes",
     "os-volumes/detail",
     "os-snapshots",
@@ -188,3 +190,53 @@ def test_quotas_of_other_services_refuse_with_403(garden: Project) -> None:
         ("os-volumes", {"volume": {"size": 1}}),
     ):
         assert "uota" in garden.user.post(f"{V}/{path}", body, 403).text
+
+
+def test_images_are_listed_and_filtered_in_the_old_form(garden: Project) -> None:
+    other = make_image(garden.user, "other", min_disk=1, min_ram=64)
+    server_id = garden.server()
+    garden.act(server_id, "createImage", {"name": "taken"})
+    garden.cloud.run_jobs()
+    for query, names in (
+        ("", ["cirros", "other", "taken"]),
+        ("?name=other", ["other"]),
+        ("?status=ACTIVE", ["cirros", "other", "taken"]),
+        ("?status=SAVING", []),
+        (f"?server={server_id}", ["taken"]),
+        (f"?server=http://cloud/servers/{server_id}", ["taken"]),
+        ("?type=snapshot", ["taken"]),
+        ("?property-image_type=snapshot", ["taken"]),
+        ("?minRam=64&name=other", ["other"]),
+        ("?minDisk=2", []),
+        ("?changes-since=2999-01-01T00:00:00Z", []),
+    ):
+        for path in ("images", "images/detail"):
+            found = garden.user.get(f"{V}/{path}{query}").json()["images"]
+            assert sorted(image["name"] for image in found) == names, (path, query)
+    detailed = garden.user.get(f"{V}/images/detail?name=other").json()["images"]
+    assert detailed == [garden.user.get(f"{V}/images/{other}").json()["image"]]
+    first, *rest = garden.user.get(f"{V}/images").json()["images"]
+    page = garden.user.get(f"{V}/images?limit=1").json()
+    assert (page["images"], page["images_links"][0]["rel"]) == ([first], "next")
+    assert garden.user.get(f"{V}/images?marker={first['id']}").json()["images"] == rest
+    for wrong in ("minRam=much", "changes-since=yesterday", "limit=x", "marker=nowhere"):
+        garden.user.get(f"{V}/images?{wrong}", expect=400)
+
+
+def test_properties_of_an_image_are_its_metadata_until_2_38(garden: Project) -> None:
+    every = f"{V}/images/{garden.image_id}/metadata"
+    old = at("2.38")
+    ask = garden.user.request
+    assert ask("POST", every, json={"metadata": {"a": "1", "b": "2"}}, headers=old, expect=200).json() == {
+        "metadata": {"a": "1", "b": "2"}
+    }
+    assert ask("PUT", f"{every}/a", json={"meta": {"a": "3"}}, headers=old, expect=200).json() == {"meta": {"a": "3"}}
+    ask("PUT", f"{every}/a", json={"meta": {"c": "3"}}, headers=old, expect=400)
+    assert ask("GET", f"{every}/a", headers=old, expect=200).json() == {"meta": {"a": "3"}}
+    ask("DELETE", f"{every}/a", headers=old, expect=204)
+    ask("DELETE", f"{every}/a", headers=old, expect=404)
+    ask("GET", f"{every}/a", headers=old, expect=404)
+    assert ask("GET", every, headers=old, expect=200).json() == {"metadata": {"b": "2"}}
+    assert ask("PUT", every, json={"metadata": {"c": "4"}}, headers=old, expect=200).json() == {"metadata": {"c": "4"}}
+    assert garden.user.get(f"/image/v2/images/{garden.image_id}").json()["c"] == "4"
+    ask("GET", every, headers=at("2.39"), expect=404)

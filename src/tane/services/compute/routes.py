@@ -16,6 +16,7 @@ from tane.services.compute.api import (
     images,
     keypairs,
     proxies_bodies,
+    proxies_image,
     proxies_network,
     proxies_volume,
     quotas,
@@ -302,7 +303,22 @@ CONSOLES = (
 
 WEB_SOCKETS = (WebSocketRoute(consoles.SOCKET, consoles.attach),)
 
+IMAGE_METADATA = "/v2.1/images/{image_id}/metadata"
+
 IMAGES = (
+    route("GET", "/v2.1/images", proxies_image.index, "image:index", until="2.35"),
+    route("GET", "/v2.1/images/detail", proxies_image.detail, "image:detail", until="2.35"),
+    *(
+        route(method, path, handler, f"image:{verb}", body, until="2.38", status=status)
+        for method, path, handler, verb, body, status in (
+            ("GET", IMAGE_METADATA, proxies_image.metadata, "show", None, 200),
+            ("POST", IMAGE_METADATA, proxies_image.merge_metadata, "update", schemas.MetadataBody, 200),
+            ("PUT", IMAGE_METADATA, proxies_image.replace_metadata, "update", schemas.MetadataBody, 200),
+            ("GET", f"{IMAGE_METADATA}/{{key}}", proxies_image.metadata_item, "show", None, 200),
+            ("PUT", f"{IMAGE_METADATA}/{{key}}", proxies_image.set_metadata_item, "update", schemas.MetadataItem, 200),
+            ("DELETE", f"{IMAGE_METADATA}/{{key}}", proxies_image.delete_metadata_item, "update", None, 204),
+        )
+    ),
     Route("GET", "/v2.1/images/{image_id}", images.show, "os_compute_api:image:show", until="2.35"),
     Route("DELETE", "/v2.1/images/{image_id}", images.delete, "os_compute_api:image:delete", status=204, until="2.35"),
 )
