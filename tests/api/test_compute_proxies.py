@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tane.agent.errors import HostError
 from tests.api.compute_support import Project, V, at, make_image, project
 from tests.api.network_support import public
 from tests.support import ApiCloud
@@ -240,3 +241,65 @@ def test_properties_of_an_image_are_its_metadata_until_2_38(garden: Project) -> 
     assert ask("PUT", every, json={"metadata": {"c": "4"}}, headers=old, expect=200).json() == {"metadata": {"c": "4"}}
     assert garden.user.get(f"/image/v2/images/{garden.image_id}").json()["c"] == "4"
     ask("GET", every, headers=at("2.39"), expect=404)
+
+
+def backup(garden: Project, server_id: str, name: str, rotation: object, kind: str = "daily") -> Any:
+    garden.cloud.advance(1)
+    value = {"name": name, "backup_type": kind, "rotation": rotation, "metadata": {"note": name}}
+    answer = garden.act(server_id, "createBackup", value, headers=at("2.45"))
+    assert garden.show(server_id)["OS-EXT-STS:task_state"] == "image_backup"
+    garden.cloud.run_jobs()
+    assert garden.show(server_id)["OS-EXT-STS:task_state"] is None
+    return answer
+
+
+def images(garden: Project) -> list[str]:
+    found = garden.user.get("/image/v2/images").json()["images"]
+    return sorted(image["name"] for image in found if image["name"] != "cirros")
+
+
+def test_only_the_latest_backups_of_a_type_are_kept(garden: Project) -> None:
+    server_id, other = garden.server("web"), garden.server("db")
+    backup(garden, other, "other-1", 1)
+    backup(garden, server_id, "weekly-1", 1, "weekly")
+    for number in range(4):
+        made = backup(garden, server_id, f"daily-{number}", "2").json()["image_id"]
+        assert f"daily-{number}" in images(garden)
+    assert images(garden) == ["daily-2", "daily-3", "other-1", "weekly-1"]
+    shown = garden.user.get(f"/image/v2/images/{made}").json()
+    assert (shown["image_type"], shown["backup_type"], shown["instance_uuid"]) == ("backup", "daily", server_id)
+    assert (shown["note"], shown["status"]) == ("daily-3", "active")
+    assert backup(garden, server_id, "daily-4", 0).content == b""
+    assert images(garden) == ["other-1", "weekly-1"]
+
+
+def test_a_protected_backup_outlives_the_rotation(garden: Project) -> None:
+    server_id = garden.server()
+    made = backup(garden, server_id, "daily-0", 1).json()["image_id"]
+    patch = [{"op": "replace", "path": "/protected", "value": True}]
+    kind = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+    garden.user.patch(f"/image/v2/images/{made}", patch, 200, headers=kind)
+    backup(garden, server_id, "daily-1", 1)
+    assert images(garden) == ["daily-0", "daily-1"]
+
+
+def test_a_backup_that_fails_costs_no_older_one(garden: Project) -> None:
+    server_id = garden.server()
+    backup(garden, server_id, "daily-0", 1)
+    garden.host.fail("snapshot", server_id, HostError("no space left on device"))
+    backup(garden, server_id, "daily-1", 1)
+    assert images(garden) == ["daily-0"]
+
+
+def test_a_server_that_boots_from_a_volume_has_no_backups(garden: Project) -> None:
+    server_id = garden.server(imageRef=None, block_device_mapping_v2=[disk(garden)])
+    value = {"name": "daily", "backup_type": "daily", "rotation": 1}
+    answer = garden.act(server_id, "createBackup", value, 400)
+    assert "Backup is not supported for volume-backed instances" in answer.text
+
+
+@pytest.mark.parametrize("action", ["addFixedIp", "removeFixedIp"])
+def test_fixed_ips_of_servers_are_refused_with_the_reason_until_2_43(garden: Project, action: str) -> None:
+    server_id = garden.server()
+    assert action in garden.act(server_id, action, {"networkId": garden.network_id}, 501, headers=at("2.43")).text
+    garden.act(server_id, action, {"networkId": garden.network_id}, 404, headers=at("2.44"))

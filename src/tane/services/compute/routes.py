@@ -10,6 +10,7 @@ from tane.services.compute import schemas
 from tane.services.compute.api import (
     actions,
     attachments,
+    backups,
     consoles,
     flavors,
     hosts,
@@ -173,6 +174,7 @@ ACTIONS = (
     action("resume", actions.resume, "os-suspend-server:resume"),
     action("rebuild", actions.rebuild, "servers:rebuild", schemas.Rebuild),
     action("createImage", actions.create_image, "servers:create_image", schemas.CreateImage),
+    action("createBackup", backups.create, "os-create-backup", proxies_bodies.CreateBackup),
     action("lock", actions.lock, "os-lock-server:lock", schemas.Lock),
     action("unlock", actions.unlock, "os-lock-server:unlock"),
     action("os-resetState", actions.reset_state, "os-admin-actions:reset_state", schemas.ResetState),
@@ -204,6 +206,8 @@ ACTIONS = (
     action("shelveOffload", actions.not_done, "os-shelve:shelve_offload"),
     action("unshelve", actions.not_done, "os-shelve:unshelve"),
     action("restore", actions.not_done, "os-deferred-delete:restore"),
+    action("addFixedIp", actions.not_done, "os-multinic:add", until="2.43"),
+    action("removeFixedIp", actions.not_done, "os-multinic:remove", until="2.43"),
 )
 
 BOOT = "/v2.1/os-volumes_boot"

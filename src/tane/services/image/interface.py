@@ -15,7 +15,7 @@ from tane.agent.errors import HostError
 from tane.core import Core
 from tane.db import Tx
 from tane.services.image.domain import cache, content, images, proxied, stores, transfers
-from tane.services.image.domain.proxied import Wanted, set_properties
+from tane.services.image.domain.proxied import Wanted, rotate_backups, set_properties
 from tane.services.image.drivers.base import StoreError
 from tane.services.image.store import images as store
 from tane.web.context import Context
@@ -31,6 +31,7 @@ __all__ = [
     "image_by_id",
     "image_of_project",
     "remove_image",
+    "rotate_backups",
     "scratch_path",
     "set_properties",
     "store_file",

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
+from sqlalchemy import select
 
 from tane.core import Core
-from tane.services.image.domain import images
+from tane.db import Tx
+from tane.services.image.domain import content, images
 from tane.services.image.domain.updates import Change, update
 from tane.services.image.store import images as store
 from tane.services.image.store.images import Image
@@ -54,3 +56,23 @@ def set_properties(core: Core, ctx: Context, image_id: str, given: Mapping[str, 
     changes = [Change("remove", name) for name in gone]
     changes += [Change("add", name, value) for name, value in given.items()]
     update(core, ctx, image_id, changes)
+
+
+def rotate_backups(tx: Tx, image_id: str, kept: int) -> None:
+    """Delete the oldest backups of the kind of ``image_id`` (same project, server and type) until ``kept`` are left.
+
+    Protected ones stay. Repeatable; nothing when the image is gone.
+    """
+    row = store.get(tx, image_id)
+    if row is None:
+        return
+    kind = store.complete(tx, [row])[0].properties
+    alike = [store.has_property(name, kind.get(name, "")) for name in ("image_type", "backup_type", "instance_uuid")]
+    owned = image.c.project_id == row.project_id
+    # The new one first: others may be of the same second.
+    statement = select(image.c.id, image.c.protected).where(owned, *alike)
+    found = tx.all(statement.order_by(image.c.id != image_id, image.c.created_at.desc(), image.c.id.desc()))
+    for old in found[kept:]:
+        if not old.protected and store.remove(tx, old.id):
+            tx.notify(f"image:{old.id}")
+            tx.notify(content.TOPIC)
