@@ -303,3 +303,52 @@ def test_fixed_ips_of_servers_are_refused_with_the_reason_until_2_43(garden: Pro
     server_id = garden.server()
     assert action in garden.act(server_id, action, {"networkId": garden.network_id}, 501, headers=at("2.43")).text
     garden.act(server_id, action, {"networkId": garden.network_id}, 404, headers=at("2.44"))
+
+
+def test_hosts_tell_what_they_have_and_who_uses_it_until_2_42(garden: Project) -> None:
+    garden.server()
+    [host] = garden.admin.get(f"{V}/os-hosts?service=compute").json()["hosts"]
+    assert (host["service"], host["zone"]) == ("compute", "nova")
+    assert garden.admin.get(f"{V}/os-hosts?service=conductor").json() == {"hosts": []}
+    assert garden.admin.get(f"{V}/os-hosts?zone=elsewhere").json() == {"hosts": []}
+    one = f"{V}/os-hosts/{host['host_name']}"
+    parts = {part["resource"]["project"]: part["resource"] for part in garden.admin.get(one).json()["host"]}
+    mine = {"host": host["host_name"], "cpu": 1, "memory_mb": 64, "disk_gb": 1}
+    for name in ("(used_now)", "(used_max)", garden.user.project_id):
+        assert parts[name] == {**mine, "project": name}
+    assert parts["(total)"]["cpu"] > 0
+    for verb in ("startup", "shutdown", "reboot"):
+        garden.admin.get(f"{one}/{verb}", expect=501)
+    garden.admin.get(f"{V}/os-hosts/nowhere", expect=404)
+    garden.admin.get(one, headers=at("2.43"), expect=404)
+    garden.user.get(one, expect=403)
+
+
+def test_the_audit_of_usage_covers_the_last_whole_month(garden: Project) -> None:
+    audit = f"{V}/os-instance_usage_audit_log"
+    for before, beginning, ending in (
+        ("2026-11-26 02:00:00.000000", "2026-10-01 00:00:00", "2026-11-01 00:00:00"),
+        ("2026-01-01 00:00:00.000000", "2025-11-01 00:00:00", "2025-12-01 00:00:00"),
+    ):
+        log = garden.admin.get(f"{audit}/{before}").json()["instance_usage_audit_log"]
+        assert (log["period_beginning"], log["period_ending"]) == (beginning, ending)
+    assert garden.admin.get(audit).json()["instance_usage_audit_logs"]["num_hosts_done"] == 0
+    for wrong in ("yesterday", "0001-01-01 00:00:00.000000"):
+        garden.admin.get(f"{audit}/{wrong}", expect=400)
+
+
+def test_what_nova_removed_is_gone(garden: Project) -> None:
+    garden.user.get(f"{V}/os-fping", headers=at("2.35"), expect=410)
+    garden.user.get(f"{V}/os-fping/{garden.image_id}", expect=410)
+    garden.user.get(f"{V}/os-fping", headers=at("2.36"), expect=404)
+    garden.user.get(f"{V}/os-cells", headers=at("2.96"), expect=410)
+
+
+def test_uptime_and_diagnostics_are_refused_with_the_reason(garden: Project) -> None:
+    server_id = garden.server()
+    assert "iagnostics" in garden.admin.get(f"{V}/servers/{server_id}/diagnostics", expect=501).text
+    garden.user.get(f"{V}/servers/{server_id}/diagnostics", expect=403)
+    [found] = garden.admin.get(f"{V}/os-hypervisors", headers=at("2.87")).json()["hypervisors"]
+    uptime = f"{V}/os-hypervisors/{found['id']}/uptime"
+    assert "uptime" in garden.admin.get(uptime, headers=at("2.87"), expect=501).text
+    garden.admin.get(uptime, headers=at("2.88"), expect=404)

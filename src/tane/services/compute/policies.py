@@ -166,6 +166,15 @@ ADMINISTRATE = (
     "limits:other_project",
     "os-instance-actions:events:details",
     "os-console-auth-tokens",
+    "os-hosts:list",
+    "os-hosts:show",
+    "os-hosts:update",
+    "os-hosts:start",
+    "os-hosts:shutdown",
+    "os-hosts:reboot",
+    "os-server-diagnostics",
+    "os-instance-usage-audit-log:list",
+    "os-instance-usage-audit-log:show",
 )
 
 EVERYONE_WITH_A_TOKEN = (
@@ -176,6 +185,7 @@ EVERYONE_WITH_A_TOKEN = (
     "os-availability-zone:list",
     "os-quota-sets:defaults",
     "os-floating-ip-pools",
+    "removed",
 )
 
 OWN_KEYPAIRS = "(rule:context_is_admin) or user_id:%(user_id)s"

@@ -17,6 +17,7 @@ from tane.services.compute.api import (
     images,
     keypairs,
     proxies_bodies,
+    proxies_hosts,
     proxies_image,
     proxies_network,
     proxies_volume,
@@ -437,6 +438,45 @@ PROXIES = tuple(
 )
 """What older clients ask of compute and other services do."""
 
+OLD_HOST = "/v2.1/os-hosts/{host_name}"
+AUDIT = "/v2.1/os-instance_usage_audit_log"
+
+OLD_HOSTS = (
+    route("GET", "/v2.1/os-hosts", proxies_hosts.index, "os-hosts:list", until="2.42"),
+    route("GET", OLD_HOST, proxies_hosts.show, "os-hosts:show", until="2.42"),
+    route("PUT", OLD_HOST, proxies_hosts.power, "os-hosts:update", until="2.42"),
+    *(
+        route("GET", f"{OLD_HOST}/{path}", proxies_hosts.power, f"os-hosts:{rule}", until="2.42")
+        for path, rule in (("startup", "start"), ("shutdown", "shutdown"), ("reboot", "reboot"))
+    ),
+    route(
+        "GET",
+        "/v2.1/os-hypervisors/{hypervisor_id}/uptime",
+        proxies_hosts.uptime,
+        "os-hypervisors:uptime",
+        until="2.87",
+    ),
+    route("GET", f"{SERVER}/diagnostics", proxies_hosts.diagnostics, "os-server-diagnostics"),
+    route("GET", AUDIT, proxies_hosts.audit, "os-instance-usage-audit-log:list"),
+    route("GET", f"{AUDIT}/{{before}}", proxies_hosts.audit_before, "os-instance-usage-audit-log:show"),
+)
+
+REMOVED = tuple(
+    route("GET", f"/v2.1/{path}", proxies_hosts.removed, "removed", until=until)
+    for name, until in (
+        ("os-fping", "2.35"),
+        ("os-fixed-ips", "2.35"),
+        ("os-floating-ip-dns", "2.35"),
+        ("os-floating-ips-bulk", "2.35"),
+        ("os-security-group-default-rules", "2.35"),
+        ("os-cells", None),
+        ("os-certificates", None),
+        ("os-cloudpipe", None),
+    )
+    for path in (name, f"{name}/{{id}}")
+)
+"""What needed nova-network or cells: 410, and 404 where upstream has bounded the microversion too."""
+
 ROUTES = (
     *VERSIONS,
     *IMAGES,
@@ -449,4 +489,6 @@ ROUTES = (
     *QUOTAS,
     *CONSOLES,
     *PROXIES,
+    *OLD_HOSTS,
+    *REMOVED,
 )
