@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.compute_support import Project, V, at, project
+from tane.agent.errors import HostError
+from tests.api.compute_support import Project, V, at, make_image, project
 from tests.api.network_support import public
 from tests.support import ApiCloud
 
@@ -44,6 +45,8 @@ def test_a_server_is_made_acted_on_and_deleted_under_its_old_name(garden: Projec
 
 
 PROXIES = (
+    "images",
+    "images/detail",
     "os-volumes",
     "os-volumes/detail",
     "os-snapshots",
@@ -188,3 +191,164 @@ def test_quotas_of_other_services_refuse_with_403(garden: Project) -> None:
         ("os-volumes", {"volume": {"size": 1}}),
     ):
         assert "uota" in garden.user.post(f"{V}/{path}", body, 403).text
+
+
+def test_images_are_listed_and_filtered_in_the_old_form(garden: Project) -> None:
+    other = make_image(garden.user, "other", min_disk=1, min_ram=64)
+    server_id = garden.server()
+    garden.act(server_id, "createImage", {"name": "taken"})
+    garden.cloud.run_jobs()
+    for query, names in (
+        ("", ["cirros", "other", "taken"]),
+        ("?name=other", ["other"]),
+        ("?status=ACTIVE", ["cirros", "other", "taken"]),
+        ("?status=SAVING", []),
+        (f"?server={server_id}", ["taken"]),
+        (f"?server=http://cloud/servers/{server_id}", ["taken"]),
+        ("?type=snapshot", ["taken"]),
+        ("?property-image_type=snapshot", ["taken"]),
+        ("?minRam=64&name=other", ["other"]),
+        ("?minDisk=2", []),
+        ("?changes-since=2999-01-01T00:00:00Z", []),
+    ):
+        for path in ("images", "images/detail"):
+            found = garden.user.get(f"{V}/{path}{query}").json()["images"]
+            assert sorted(image["name"] for image in found) == names, (path, query)
+    detailed = garden.user.get(f"{V}/images/detail?name=other").json()["images"]
+    assert detailed == [garden.user.get(f"{V}/images/{other}").json()["image"]]
+    first, *rest = garden.user.get(f"{V}/images").json()["images"]
+    page = garden.user.get(f"{V}/images?limit=1").json()
+    assert (page["images"], page["images_links"][0]["rel"]) == ([first], "next")
+    assert garden.user.get(f"{V}/images?marker={first['id']}").json()["images"] == rest
+    for wrong in ("minRam=much", "changes-since=yesterday", "limit=x", "marker=nowhere"):
+        garden.user.get(f"{V}/images?{wrong}", expect=400)
+
+
+def test_properties_of_an_image_are_its_metadata_until_2_38(garden: Project) -> None:
+    every = f"{V}/images/{garden.image_id}/metadata"
+    old = at("2.38")
+    ask = garden.user.request
+    assert ask("POST", every, json={"metadata": {"a": "1", "b": "2"}}, headers=old, expect=200).json() == {
+        "metadata": {"a": "1", "b": "2"}
+    }
+    assert ask("PUT", f"{every}/a", json={"meta": {"a": "3"}}, headers=old, expect=200).json() == {"meta": {"a": "3"}}
+    ask("PUT", f"{every}/a", json={"meta": {"c": "3"}}, headers=old, expect=400)
+    assert ask("GET", f"{every}/a", headers=old, expect=200).json() == {"meta": {"a": "3"}}
+    ask("DELETE", f"{every}/a", headers=old, expect=204)
+    ask("DELETE", f"{every}/a", headers=old, expect=404)
+    ask("GET", f"{every}/a", headers=old, expect=404)
+    assert ask("GET", every, headers=old, expect=200).json() == {"metadata": {"b": "2"}}
+    assert ask("PUT", every, json={"metadata": {"c": "4"}}, headers=old, expect=200).json() == {"metadata": {"c": "4"}}
+    assert garden.user.get(f"/image/v2/images/{garden.image_id}").json()["c"] == "4"
+    ask("GET", every, headers=at("2.39"), expect=404)
+
+
+def backup(garden: Project, server_id: str, name: str, rotation: object, kind: str = "daily") -> Any:
+    garden.cloud.advance(1)
+    value = {"name": name, "backup_type": kind, "rotation": rotation, "metadata": {"note": name}}
+    answer = garden.act(server_id, "createBackup", value, headers=at("2.45"))
+    assert garden.show(server_id)["OS-EXT-STS:task_state"] == "image_backup"
+    garden.cloud.run_jobs()
+    assert garden.show(server_id)["OS-EXT-STS:task_state"] is None
+    return answer
+
+
+def images(garden: Project) -> list[str]:
+    found = garden.user.get("/image/v2/images").json()["images"]
+    return sorted(image["name"] for image in found if image["name"] != "cirros")
+
+
+def test_only_the_latest_backups_of_a_type_are_kept(garden: Project) -> None:
+    server_id, other = garden.server("web"), garden.server("db")
+    backup(garden, other, "other-1", 1)
+    backup(garden, server_id, "weekly-1", 1, "weekly")
+    for number in range(4):
+        made = backup(garden, server_id, f"daily-{number}", "2").json()["image_id"]
+        assert f"daily-{number}" in images(garden)
+    assert images(garden) == ["daily-2", "daily-3", "other-1", "weekly-1"]
+    shown = garden.user.get(f"/image/v2/images/{made}").json()
+    assert (shown["image_type"], shown["backup_type"], shown["instance_uuid"]) == ("backup", "daily", server_id)
+    assert (shown["note"], shown["status"]) == ("daily-3", "active")
+    assert backup(garden, server_id, "daily-4", 0).content == b""
+    assert images(garden) == ["other-1", "weekly-1"]
+
+
+def test_a_protected_backup_outlives_the_rotation(garden: Project) -> None:
+    server_id = garden.server()
+    made = backup(garden, server_id, "daily-0", 1).json()["image_id"]
+    patch = [{"op": "replace", "path": "/protected", "value": True}]
+    kind = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+    garden.user.patch(f"/image/v2/images/{made}", patch, 200, headers=kind)
+    backup(garden, server_id, "daily-1", 1)
+    assert images(garden) == ["daily-0", "daily-1"]
+
+
+def test_a_backup_that_fails_costs_no_older_one(garden: Project) -> None:
+    server_id = garden.server()
+    backup(garden, server_id, "daily-0", 1)
+    garden.host.fail("snapshot", server_id, HostError("no space left on device"))
+    backup(garden, server_id, "daily-1", 1)
+    assert images(garden) == ["daily-0"]
+
+
+def test_a_server_that_boots_from_a_volume_has_no_backups(garden: Project) -> None:
+    server_id = garden.server(imageRef=None, block_device_mapping_v2=[disk(garden)])
+    value = {"name": "daily", "backup_type": "daily", "rotation": 1}
+    answer = garden.act(server_id, "createBackup", value, 400)
+    assert "Backup is not supported for volume-backed instances" in answer.text
+
+
+@pytest.mark.parametrize("action", ["addFixedIp", "removeFixedIp"])
+def test_fixed_ips_of_servers_are_refused_with_the_reason_until_2_43(garden: Project, action: str) -> None:
+    server_id = garden.server()
+    assert action in garden.act(server_id, action, {"networkId": garden.network_id}, 501, headers=at("2.43")).text
+    garden.act(server_id, action, {"networkId": garden.network_id}, 404, headers=at("2.44"))
+
+
+def test_hosts_tell_what_they_have_and_who_uses_it_until_2_42(garden: Project) -> None:
+    garden.server()
+    [host] = garden.admin.get(f"{V}/os-hosts?service=compute").json()["hosts"]
+    assert (host["service"], host["zone"]) == ("compute", "nova")
+    assert garden.admin.get(f"{V}/os-hosts?service=conductor").json() == {"hosts": []}
+    assert garden.admin.get(f"{V}/os-hosts?zone=elsewhere").json() == {"hosts": []}
+    one = f"{V}/os-hosts/{host['host_name']}"
+    parts = {part["resource"]["project"]: part["resource"] for part in garden.admin.get(one).json()["host"]}
+    mine = {"host": host["host_name"], "cpu": 1, "memory_mb": 64, "disk_gb": 1}
+    for name in ("(used_now)", "(used_max)", garden.user.project_id):
+        assert parts[name] == {**mine, "project": name}
+    assert parts["(total)"]["cpu"] > 0
+    for verb in ("startup", "shutdown", "reboot"):
+        garden.admin.get(f"{one}/{verb}", expect=501)
+    garden.admin.get(f"{V}/os-hosts/nowhere", expect=404)
+    garden.admin.get(one, headers=at("2.43"), expect=404)
+    garden.user.get(one, expect=403)
+
+
+def test_the_audit_of_usage_covers_the_last_whole_month(garden: Project) -> None:
+    audit = f"{V}/os-instance_usage_audit_log"
+    for before, beginning, ending in (
+        ("2026-11-26 02:00:00.000000", "2026-10-01 00:00:00", "2026-11-01 00:00:00"),
+        ("2026-01-01 00:00:00.000000", "2025-11-01 00:00:00", "2025-12-01 00:00:00"),
+    ):
+        log = garden.admin.get(f"{audit}/{before}").json()["instance_usage_audit_log"]
+        assert (log["period_beginning"], log["period_ending"]) == (beginning, ending)
+    assert garden.admin.get(audit).json()["instance_usage_audit_logs"]["num_hosts_done"] == 0
+    for wrong in ("yesterday", "0001-01-01 00:00:00.000000"):
+        garden.admin.get(f"{audit}/{wrong}", expect=400)
+
+
+def test_what_nova_removed_is_gone(garden: Project) -> None:
+    garden.user.get(f"{V}/os-fping", headers=at("2.35"), expect=410)
+    garden.user.get(f"{V}/os-fping/{garden.image_id}", expect=410)
+    garden.user.get(f"{V}/os-fping", headers=at("2.36"), expect=404)
+    garden.user.get(f"{V}/os-cells", headers=at("2.96"), expect=410)
+
+
+def test_uptime_and_diagnostics_are_refused_with_the_reason(garden: Project) -> None:
+    server_id = garden.server()
+    assert "iagnostics" in garden.admin.get(f"{V}/servers/{server_id}/diagnostics", expect=501).text
+    garden.user.get(f"{V}/servers/{server_id}/diagnostics", expect=403)
+    [found] = garden.admin.get(f"{V}/os-hypervisors", headers=at("2.87")).json()["hypervisors"]
+    uptime = f"{V}/os-hypervisors/{found['id']}/uptime"
+    assert "uptime" in garden.admin.get(uptime, headers=at("2.87"), expect=501).text
+    garden.admin.get(uptime, headers=at("2.88"), expect=404)

@@ -10,6 +10,8 @@ READ = (
     "servers:index",
     "servers:detail",
     "servers:show",
+    "image:index",
+    "image:detail",
     "image:show",
     "server-metadata:index",
     "server-metadata:show",
@@ -57,6 +59,10 @@ WRITE = (
     "servers:reboot",
     "servers:rebuild",
     "servers:create_image",
+    "os-create-backup",
+    "os-multinic:add",
+    "os-multinic:remove",
+    "image:update",
     "image:delete",
     "servers:start",
     "servers:stop",
@@ -162,6 +168,15 @@ ADMINISTRATE = (
     "limits:other_project",
     "os-instance-actions:events:details",
     "os-console-auth-tokens",
+    "os-hosts:list",
+    "os-hosts:show",
+    "os-hosts:update",
+    "os-hosts:start",
+    "os-hosts:shutdown",
+    "os-hosts:reboot",
+    "os-server-diagnostics",
+    "os-instance-usage-audit-log:list",
+    "os-instance-usage-audit-log:show",
 )
 
 EVERYONE_WITH_A_TOKEN = (
@@ -172,6 +187,7 @@ EVERYONE_WITH_A_TOKEN = (
     "os-availability-zone:list",
     "os-quota-sets:defaults",
     "os-floating-ip-pools",
+    "removed",
 )
 
 OWN_KEYPAIRS = "(rule:context_is_admin) or user_id:%(user_id)s"

@@ -10,6 +10,7 @@ from tane.services.compute import schemas
 from tane.services.compute.api import (
     actions,
     attachments,
+    backups,
     consoles,
     extensions,
     flavors,
@@ -18,6 +19,8 @@ from tane.services.compute.api import (
     images,
     keypairs,
     proxies_bodies,
+    proxies_hosts,
+    proxies_image,
     proxies_network,
     proxies_volume,
     quotas,
@@ -174,6 +177,7 @@ ACTIONS = (
     action("resume", actions.resume, "os-suspend-server:resume"),
     action("rebuild", actions.rebuild, "servers:rebuild", schemas.Rebuild),
     action("createImage", actions.create_image, "servers:create_image", schemas.CreateImage),
+    action("createBackup", backups.create, "os-create-backup", proxies_bodies.CreateBackup),
     action("lock", actions.lock, "os-lock-server:lock", schemas.Lock),
     action("unlock", actions.unlock, "os-lock-server:unlock"),
     action("os-resetState", actions.reset_state, "os-admin-actions:reset_state", schemas.ResetState),
@@ -207,6 +211,8 @@ ACTIONS = (
     action("shelveOffload", actions.not_done, "os-shelve:shelve_offload"),
     action("unshelve", actions.not_done, "os-shelve:unshelve"),
     action("restore", actions.not_done, "os-deferred-delete:restore"),
+    action("addFixedIp", actions.not_done, "os-multinic:add", until="2.43"),
+    action("removeFixedIp", actions.not_done, "os-multinic:remove", until="2.43"),
 )
 
 BOOT = "/v2.1/os-volumes_boot"
@@ -307,7 +313,22 @@ CONSOLES = (
 
 WEB_SOCKETS = (WebSocketRoute(consoles.SOCKET, consoles.attach),)
 
+IMAGE_METADATA = "/v2.1/images/{image_id}/metadata"
+
 IMAGES = (
+    route("GET", "/v2.1/images", proxies_image.index, "image:index", until="2.35"),
+    route("GET", "/v2.1/images/detail", proxies_image.detail, "image:detail", until="2.35"),
+    *(
+        route(method, path, handler, f"image:{verb}", body, until="2.38", status=status)
+        for method, path, handler, verb, body, status in (
+            ("GET", IMAGE_METADATA, proxies_image.metadata, "show", None, 200),
+            ("POST", IMAGE_METADATA, proxies_image.merge_metadata, "update", schemas.MetadataBody, 200),
+            ("PUT", IMAGE_METADATA, proxies_image.replace_metadata, "update", schemas.MetadataBody, 200),
+            ("GET", f"{IMAGE_METADATA}/{{key}}", proxies_image.metadata_item, "show", None, 200),
+            ("PUT", f"{IMAGE_METADATA}/{{key}}", proxies_image.set_metadata_item, "update", schemas.MetadataItem, 200),
+            ("DELETE", f"{IMAGE_METADATA}/{{key}}", proxies_image.delete_metadata_item, "update", None, 204),
+        )
+    ),
     Route("GET", "/v2.1/images/{image_id}", images.show, "os_compute_api:image:show", until="2.35"),
     Route("DELETE", "/v2.1/images/{image_id}", images.delete, "os_compute_api:image:delete", status=204, until="2.35"),
 )
@@ -422,6 +443,45 @@ PROXIES = tuple(
 )
 """What older clients ask of compute and other services do."""
 
+OLD_HOST = "/v2.1/os-hosts/{host_name}"
+AUDIT = "/v2.1/os-instance_usage_audit_log"
+
+OLD_HOSTS = (
+    route("GET", "/v2.1/os-hosts", proxies_hosts.index, "os-hosts:list", until="2.42"),
+    route("GET", OLD_HOST, proxies_hosts.show, "os-hosts:show", until="2.42"),
+    route("PUT", OLD_HOST, proxies_hosts.power, "os-hosts:update", until="2.42"),
+    *(
+        route("GET", f"{OLD_HOST}/{path}", proxies_hosts.power, f"os-hosts:{rule}", until="2.42")
+        for path, rule in (("startup", "start"), ("shutdown", "shutdown"), ("reboot", "reboot"))
+    ),
+    route(
+        "GET",
+        "/v2.1/os-hypervisors/{hypervisor_id}/uptime",
+        proxies_hosts.uptime,
+        "os-hypervisors:uptime",
+        until="2.87",
+    ),
+    route("GET", f"{SERVER}/diagnostics", proxies_hosts.diagnostics, "os-server-diagnostics"),
+    route("GET", AUDIT, proxies_hosts.audit, "os-instance-usage-audit-log:list"),
+    route("GET", f"{AUDIT}/{{before}}", proxies_hosts.audit_before, "os-instance-usage-audit-log:show"),
+)
+
+REMOVED = tuple(
+    route("GET", f"/v2.1/{path}", proxies_hosts.removed, "removed", until=until)
+    for name, until in (
+        ("os-fping", "2.35"),
+        ("os-fixed-ips", "2.35"),
+        ("os-floating-ip-dns", "2.35"),
+        ("os-floating-ips-bulk", "2.35"),
+        ("os-security-group-default-rules", "2.35"),
+        ("os-cells", None),
+        ("os-certificates", None),
+        ("os-cloudpipe", None),
+    )
+    for path in (name, f"{name}/{{id}}")
+)
+"""What needed nova-network or cells: 410, and 404 where upstream has bounded the microversion too."""
+
 ROUTES = (
     *VERSIONS,
     *IMAGES,
@@ -434,4 +494,6 @@ ROUTES = (
     *QUOTAS,
     *CONSOLES,
     *PROXIES,
+    *OLD_HOSTS,
+    *REMOVED,
 )

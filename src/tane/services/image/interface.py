@@ -14,7 +14,8 @@ from tane.agent.documents import ImageRef
 from tane.agent.errors import HostError
 from tane.core import Core
 from tane.db import Tx
-from tane.services.image.domain import cache, content, images, stores, transfers
+from tane.services.image.domain import cache, content, images, proxied, stores, transfers
+from tane.services.image.domain.proxied import Wanted, rotate_backups, set_properties
 from tane.services.image.drivers.base import StoreError
 from tane.services.image.store import images as store
 from tane.web.context import Context
@@ -22,13 +23,17 @@ from tane.web.context import Context
 __all__ = [
     "ImageInfo",
     "LocalImages",
+    "Wanted",
     "create_image",
     "delete_image",
     "fail_image",
+    "find_images",
     "image_by_id",
     "image_of_disk",
     "remove_image",
+    "rotate_backups",
     "scratch_path",
+    "set_properties",
     "store_file",
     "visible_image",
 ]
@@ -121,9 +126,17 @@ def remove_image(core: Core, ctx: Context, image_id: str) -> None:
     images.delete(core, ctx, image_id)
 
 
+def find_images(core: Core, ctx: Context, wanted: Wanted) -> list[ImageInfo]:
+    """The images the caller sees, the newest first. :raises BadRequest: the marker is none of them."""
+    return [_told(image) for image in proxied.find(core, ctx, wanted)]
+
+
 def _info(tx: Tx, row: Row[Any]) -> ImageInfo:
-    [image] = store.complete(tx, [row])
-    ref = None
+    return _told(store.complete(tx, [row])[0])
+
+
+def _told(image: store.Image) -> ImageInfo:
+    row, ref = image.row, None
     # A host finds content by its hash: one that a client only announced may be that of another project's image.
     if row.status == "active" and row.os_hash_value and row.verified:
         ref = _ref(row)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from tane.services.compute.schemas import Metadata
 from tane.web.codec import Body, Text255, Uuid
 
 GroupName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?\Z")]
@@ -65,3 +66,16 @@ class SnapshotIn(Body):
 
 class Snapshot(Body):
     snapshot: SnapshotIn
+
+
+class CreateBackupIn(Body):
+    """``backup_type``: "daily", "weekly" or any other word; ``rotation``: how many of it are kept."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    backup_type: Annotated[str, Meta(min_length=1, max_length=255)]
+    rotation: Annotated[int, Meta(ge=0, le=0x7FFFFFFF)] | Annotated[str, Meta(pattern=r"^[0-9]{1,9}\Z")]
+    metadata: Metadata = {}
+
+
+class CreateBackup(Body):
+    createBackup: CreateBackupIn

@@ -39,12 +39,22 @@ def create_image(core: Core, ctx: Context, server_id: str, name: str, properties
         require_state(row, "createImage", ("active", "stopped", "paused", "suspended"))
         refuse_nowhere(row)
         quotas.refuse_metadata_over_quota(tx, row.project_id, len(properties))
-        order = _of_volumes if row.image_id is None else _of_disk
+        order = _of_volumes if row.image_id is None else of_disk
         servers.change(tx, server_id, task_state="image_snapshot")
         return order(tx, core, ctx, row, name, properties)
 
 
-def _of_disk(tx: Tx, core: Core, ctx: Context, row: Row[Any], name: str, properties: Mapping[str, str]) -> str:
+def of_disk(
+    tx: Tx,
+    core: Core,
+    ctx: Context,
+    row: Row[Any],
+    name: str,
+    properties: Mapping[str, str],
+    *,
+    rotation: int | None = None,
+) -> str:
+    """Order an image of the local root disk. ``rotation``: how many backups of its type are kept, if it is one."""
     base = image.image_by_id(tx, row.image_id)
     kept = {k: v for k, v in (base.properties if base else {}).items() if k not in NOT_INHERITED}
     image_id = image.create_image(
@@ -65,7 +75,7 @@ def _of_disk(tx: Tx, core: Core, ctx: Context, row: Row[Any], name: str, propert
             **properties,
         },
     )
-    queue(tx, ctx, row.id, "create_image", image_id=image_id)
+    queue(tx, ctx, row.id, "create_image", image_id=image_id, rotation=rotation)
     return image_id
 
 

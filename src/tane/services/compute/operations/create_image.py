@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import msgspec
 
+from tane.db import Tx
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.operations import common
 from tane.services.image import interface as image
 
 
 class Params(msgspec.Struct):
+    """``rotation``: the image is a backup, of which so many are kept."""
+
     server_id: str
     image_id: str
+    rotation: int | None = None
 
 
 async def snapshot(run: Run[Params]) -> None:
@@ -31,7 +35,13 @@ async def store(run: Run[Params]) -> None:
 
 
 async def settle(run: Run[Params]) -> None:
-    await run.write(common.settle, run.params.server_id)
+    await run.write(_finish, run.params)
+
+
+def _finish(tx: Tx, params: Params) -> None:
+    if params.rotation is not None:
+        image.rotate_backups(tx, params.image_id, params.rotation)
+    common.settle(tx, params.server_id)
 
 
 async def failed(run: Run[Params], reason: str) -> None:

@@ -1,0 +1,115 @@
+"""What older clients ask of hosts, the audit of usage, and calls that Nova has removed ("Obsolete APIs")."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from tane.services.compute.domain import administration as hosts
+from tane.services.compute.domain import servers
+from tane.web.errors import BadRequest, Gone, NotFound, NotImplementedHere
+from tane.web.request import Request
+
+USED = ("(used_now)", "(used_max)")
+AUDIT_TIME = "%Y-%m-%d %H:%M:%S.%f"
+
+
+def index(request: Request) -> dict[str, Any]:
+    """Compute hosts, by ``zone`` and ``service``."""
+    zone, service = request.param("zone"), request.param("service")
+    found = [host for host in hosts.compute_hosts(request.core) if zone in (None, host.zone)]
+    if service not in (None, "compute"):
+        found = []
+    return {"hosts": [{"host_name": host.row.name, "service": "compute", "zone": host.zone} for host in found]}
+
+
+def _host(request: Request) -> hosts.HostView:
+    name = request.path["host_name"]
+    for host in hosts.compute_hosts(request.core, with_servers=True):
+        if host.row.name == name:
+            return host
+    raise NotFound(f"Compute host {name} could not be found.")
+
+
+def show(request: Request) -> dict[str, Any]:
+    """What the host has, what its servers were promised, and each project's part of it."""
+    host = _host(request)
+    offered = host.row.capabilities
+    total = {name: offered.get(key, 0) for name, key in (("cpu", "vcpus"), ("memory_mb",) * 2, ("disk_gb",) * 2)}
+    used: dict[str, dict[str, int]] = {name: dict.fromkeys(total, 0) for name in USED}
+    for row in host.servers:
+        flavor = row.flavor
+        for name in (*USED, row.project_id):
+            part = used.setdefault(name, dict.fromkeys(total, 0))
+            part["cpu"] += flavor["vcpus"]
+            part["memory_mb"] += flavor["ram"]
+            part["disk_gb"] += flavor["disk"]
+    every = {"(total)": total, **used}
+    return {"host": [{"resource": {"host": host.row.name, "project": name, **part}} for name, part in every.items()]}
+
+
+def power(request: Request) -> None:
+    """501 as with upstream's libvirt driver: hosts are not switched by the cloud."""
+    _host(request)
+    raise NotImplementedHere("Virt driver does not implement host power actions or maintenance mode.")
+
+
+def uptime(request: Request) -> None:
+    """501: hosts do not report how long they have been up."""
+    host = hosts.compute_host(request.core, request.path["hypervisor_id"])
+    shown = host.row.id if request.version >= (2, 53) else str(host.number)
+    if request.path["hypervisor_id"] != shown:
+        raise NotFound(f"Hypervisor with ID '{request.path['hypervisor_id']}' could not be found.")
+    raise NotImplementedHere("Virt driver does not implement uptime function.")
+
+
+def diagnostics(request: Request) -> None:
+    """501: what guests use is not asked of their hosts."""
+    servers.row(request.core, request.ctx, request.path["server_id"])
+    raise NotImplementedHere("Diagnostics of servers are not implemented.")
+
+
+def removed(request: Request) -> None:
+    """410: Nova removed it."""
+    raise Gone("This API has been removed from Nova.")
+
+
+# ------------------------------------------------------------------------------------------------------------ audit
+
+
+def audit(request: Request) -> dict[str, Any]:
+    with request.core.db.read() as tx:
+        return {"instance_usage_audit_logs": _audit(request, tx.now)}
+
+
+def audit_before(request: Request) -> dict[str, Any]:
+    """The last whole month before a moment, written as "2026-11-01 00:00:00.000000"."""
+    text = request.path["before"]
+    try:
+        before = datetime.strptime(text, AUDIT_TIME)
+        return {"instance_usage_audit_log": _audit(request, before)}
+    except (ValueError, OverflowError):
+        raise BadRequest(f"Invalid timestamp for date {text}") from None
+
+
+def _audit(request: Request, before: datetime) -> dict[str, Any]:
+    """No host writes such audits here: usage is read from the servers themselves (os-simple-tenant-usage)."""
+    names = [host.row.name for host in hosts.compute_hosts(request.core)]
+    end = _month(before if _month(before) < before else before - timedelta(days=1))
+    return {
+        "hosts_not_run": names,
+        "log": {},
+        "num_hosts": len(names),
+        "num_hosts_done": 0,
+        "num_hosts_not_run": len(names),
+        "num_hosts_running": 0,
+        "overall_status": f"0 of {len(names)} hosts done. 0 errors.",
+        "period_beginning": str(_month(end - timedelta(days=1))),
+        "period_ending": str(end),
+        "total_errors": 0,
+        "total_instances": 0,
+    }
+
+
+def _month(moment: datetime) -> datetime:
+    return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
