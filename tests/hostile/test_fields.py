@@ -123,7 +123,7 @@ REASONS: dict[str, dict[str, tuple[str, ...]]] = {
         TEXT: (
             *("name", "description", "metadata{}", "metadata[]", "meta{}", "meta[]", "extra_specs{}", "extra_specs[]"),
             *("disabled_reason", "locked_reason", "availability_zone", "id", "adminPass", "tag"),
-            *("display_name", "display_description"),
+            *("display_name", "display_description", "backup_type"),
             # Base64 of what the guest is given, broken into lines or not.
             "user_data",
         ),

@@ -126,9 +126,10 @@ def remove_image(core: Core, ctx: Context, image_id: str) -> None:
     images.delete(core, ctx, image_id)
 
 
-def find_images(core: Core, ctx: Context, wanted: Wanted) -> list[ImageInfo]:
+def find_images(core: Core, ctx: Context, wanted: Wanted) -> tuple[list[ImageInfo], bool]:
     """The images the caller sees, the newest first. :raises BadRequest: the marker is none of them."""
-    return [_told(image) for image in proxied.find(core, ctx, wanted)]
+    found, more = proxied.find(core, ctx, wanted)
+    return [_told(image) for image in found], more
 
 
 def _info(tx: Tx, row: Row[Any]) -> ImageInfo:

@@ -30,11 +30,12 @@ def detail(request: Request) -> dict[str, Any]:
 
 def _list(request: Request, path: str, names: tuple[str, ...] | None) -> dict[str, Any]:
     limit = page_limit(request)
-    found = image.find_images(request.core, request.ctx, _wanted(request, limit))
+    found, more = image.find_images(request.core, request.ctx, _wanted(request, limit))
     views = [view(request, info) for info in found]
     body: dict[str, Any] = {"images": [{name: one[name] for name in names or one} for one in views]}
-    if more := next_link(request, path, found, limit, found[-1].id if found else ""):
-        body["images_links"] = more
+    # A page of large images ends before its limit.
+    if links := next_link(request, path, found, len(found) if more else limit, found[-1].id if found else ""):
+        body["images_links"] = links
     return body
 
 

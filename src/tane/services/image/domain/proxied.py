@@ -31,8 +31,11 @@ class Wanted(msgspec.Struct, kw_only=True):
     limit: int = 1000
 
 
-def find(core: Core, ctx: Context, wanted: Wanted) -> list[Image]:
-    """The images the caller sees, the newest first. :raises BadRequest: the marker is none of them."""
+def find(core: Core, ctx: Context, wanted: Wanted) -> tuple[list[Image], bool]:
+    """The images the caller sees, the newest first, and whether there are more.
+
+    :raises BadRequest: the marker is none of them.
+    """
     conditions = [store.has_property(name, value) for name, value in wanted.properties.items()]
     for column in ("name", "min_disk", "min_ram"):
         value = getattr(wanted, column)
