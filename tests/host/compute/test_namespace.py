@@ -84,7 +84,7 @@ def test_a_guest_uses_taps_and_volumes_of_its_hosts_namespace(
         assert not await carrier("tap-two")
         with monkeypatch.context() as broken_off:
             # As when the agent is killed between two commands: QEMU has the tap, and no NIC has it.
-            broken_off.setattr(devices, "nic_frontend", lambda nic, slot: {"driver": "no such device"})
+            broken_off.setattr(devices, "nic_frontend", lambda *_: {"driver": "no such device"})
             broken_off.setattr(hotplug, "_forget_backend", nothing)
             with pytest.raises(HostError):
                 await compute.attach_nic(guest.id, nics[1])
