@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -122,7 +122,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     log_level: str = "info"
     # log/tane.log begins anew at so many bytes; as many older ones are kept beside it.
     log_bytes: int = 64 << 20
-    log_files: int = 4
+    log_files: Annotated[int, msgspec.Meta(ge=1)] = 4
 
     handler_threads: int = 8
     # Of their own for what hashes passwords: logins, new passwords and application credentials.
@@ -175,6 +175,8 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     external_host_link: bool = True
     physical_networks: tuple[str, ...] = ("external",)
     local_ip: str = ""
+    # The machine's address that others use, where ``host`` is all of them; found at the start unless it is set.
+    primary_address: str = ""
     global_mtu: int = 1500
 
     console_token_ttl: int = 600
@@ -203,7 +205,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """The base under which clients reach every API."""
         if self.public_url:
             return self.public_url.rstrip("/")
-        return self._at(addresses.primary() if self.host in WILDCARDS else self.host)
+        return self._at((self.primary_address or addresses.primary()) if self.host in WILDCARDS else self.host)
 
     @property
     def local_url(self) -> str:
@@ -244,6 +246,10 @@ def load(state_dir: Path, flags: dict[str, Any] | None = None) -> Config:
     except msgspec.ValidationError as error:
         raise ConfigError(f"settings: {error}") from error
     _check_tls(found)
+    if found.host in WILDCARDS and not found.primary_address:
+        found.primary_address = addresses.primary()
+        # Also for the process in the cloud's own namespace, whose addresses are others.
+        os.environ["TANE_PRIMARY_ADDRESS"] = found.primary_address
     return found
 
 
@@ -253,6 +259,8 @@ def _check_tls(config: Config) -> None:
         raise ConfigError("settings: tls_certificate and tls_key go together")
     if config.tls == "files" and not all(given):
         raise ConfigError('settings: tls = "files" needs tls_certificate and tls_key')
+    if config.tls_ca != Path() and not any(given):
+        raise ConfigError("settings: tls_ca belongs to tls_certificate and tls_key")
     if config.tls in ("auto", "off") and any(given):
         raise ConfigError(f'settings: tls = "{config.tls}" makes no use of tls_certificate and tls_key')
 

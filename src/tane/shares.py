@@ -101,8 +101,10 @@ class Turns:
         longest = max(self._waiting, key=lambda owner: len(self._waiting[owner]))
         if len(self._waiting[longest]) <= own + 1:
             raise Full(everybody=True)
-        self._waiting[longest].pop().set_exception(Full(everybody=True))
+        sent_away = self._waiting[longest].pop()
         self._left(longest)
+        if not sent_away.done():
+            sent_away.set_exception(Full(everybody=True))
 
     def _left(self, owner: Hashable) -> None:
         self._count -= 1

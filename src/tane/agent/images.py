@@ -12,6 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 
+import structlog
+
 from tane.agent.documents import ImageRef
 from tane.agent.duties import ImageSource
 from tane.agent.errors import HostError
@@ -21,7 +23,10 @@ from tane.linux import qemu_img
 UNUSED_BYTES = 10 << 30
 """What the images that nobody uses may take of the disk; the next server of one of them starts sooner."""
 
+PART = ".part"
 _ALGORITHMS = {64: "sha256", 128: "sha512"}
+
+_log = structlog.get_logger(__name__)
 
 
 class ImageCache:
@@ -35,6 +40,8 @@ class ImageCache:
     def __init__(self, folder: Path, source: ImageSource) -> None:
         self._folder = folder
         self._source = source
+        # Of a process that was killed while it made or deleted them: each may be as large as an image.
+        _unlink(list(folder.glob(f"*{PART}")))
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._held: Counter[str] = Counter()
         self._in_use: list[Callable[[], Iterable[str]]] = []
@@ -78,23 +85,38 @@ class ImageCache:
 
         return await self._get(image, "file", copy)
 
-    def prune(self, unused_bytes: int = UNUSED_BYTES) -> int:
+    async def prune(self, unused_bytes: int = UNUSED_BYTES) -> int:
         """Delete images that nobody uses, those first that were not used for longest, until what is left of them takes
-        no more than ``unused_bytes``; returns the bytes freed. What is being made is left alone."""
-        keep = {digest for digests in self._in_use for digest in digests()} | {d for d, n in self._held.items() if n}
+        no more than ``unused_bytes``; returns the bytes freed. What is being made is left alone.
+
+        They are chosen and set aside in one go on the event loop, where everybody takes images, and deleted off it. It
+        is housekeeping: what does not work is logged and tried again at the next time.
+        """
+        try:
+            aside, freed = self._set_aside(unused_bytes)
+            await asyncio.to_thread(_unlink, aside)
+        except OSError as error:
+            _log.warning("unused images could not be deleted", error=str(error))
+            return 0
+        return freed
+
+    def _set_aside(self, unused_bytes: int) -> tuple[list[Path], int]:
+        keep = {digest for digests in self._in_use for digest in digests()}
+        keep |= {digest for digest, count in self._held.items() if count}
+        keep |= {digest for digest, lock in self._locks.items() if lock.locked()}
         unused = [
             (path.stat(), path)
             for path in self._folder.glob("*.*")
-            if path.suffix != ".part" and path.name.split(".")[0] not in keep
+            if path.suffix != PART and path.name.split(".")[0] not in keep
         ]
         taken = sum(about.st_blocks * 512 for about, _ in unused)
-        freed = 0
+        aside, freed = [], 0
         for about, path in sorted(unused, key=lambda item: item[0].st_mtime):
             if taken - freed <= unused_bytes:
                 break
-            path.unlink()
+            aside.append(path.rename(path.with_name(f"{path.name}.{uuid.uuid4().hex}{PART}")))
             freed += about.st_blocks * 512
-        return freed
+        return aside, freed
 
     async def _get(self, image: ImageRef, form: str, make: Callable[[Path, Path], Awaitable[None]]) -> Path:
         algorithm = _algorithm(image)
@@ -136,6 +158,11 @@ class ImageCache:
             async for chunk in self._source.stream(image):
                 await asyncio.to_thread(write, chunk)
         return digest.hexdigest()
+
+
+def _unlink(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _algorithm(image: ImageRef) -> str:

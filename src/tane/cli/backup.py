@@ -26,7 +26,7 @@ from tane.cli.common import DEFAULT_STATE, State, StateOption
 FORMAT = 1
 MANIFEST = "manifest.json"
 DATABASE = "tane.db"
-FILES = ("tane.toml", "ids.json", "admin-password")
+FILES = ("tane.toml", "policy.yaml", "ids.json", "admin-password")
 FOLDERS = ("tls", "images")
 NOT_YET = "incoming"
 """The folder of uploads that are under way."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import yaml
 
 from tane.cli.common import DEFAULT_STATE, State, StateOption
@@ -13,7 +15,9 @@ from tane.web import tls
 def environment(state: State, config: Config) -> dict[str, str]:
     """The ``OS_*`` variables of the administrator."""
     shown = tls.files(config)
-    trust = {"OS_CACERT": str(shown.ca)} if shown and shown.ca else {}
+    # Before a proxy it is the proxy that shows a certificate.
+    own = shown is not None and (not config.public_url or config.tls_ca != Path())
+    trust = {"OS_CACERT": str(shown.ca)} if own and shown and shown.ca else {}
     return {
         "OS_AUTH_URL": f"{config.url}/identity/v3",
         "OS_USERNAME": "admin",

@@ -56,12 +56,8 @@ image_former = Table(
     project_id(),
     Column("visibility", String(16), nullable=False),
     Column("disk_format", String(20), nullable=False),
-    Column("container_format", String(20), nullable=False),
-    Column("min_disk", Integer, nullable=False),
-    Column("min_ram", Integer, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("os_hash_value", String(128), nullable=False),
-    Column("properties", JSON, nullable=False),
     created_at(),
 )
 """What images that were deleted were: disks on hosts stand on copies of them, and their ids are not given again.

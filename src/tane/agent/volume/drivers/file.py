@@ -50,10 +50,10 @@ class FileVolume:
             async with self._images.holding(image) as base:
                 assert base is not None
                 await qemu_img.convert(Disk(base, "qcow2"), disk, owner=owner_of(volume_id))
-            await asyncio.to_thread(self._images.prune)
             await _grow(_disk(volume_id, disk), size_bytes)
 
         await self._create(volume_id, make)
+        await self._images.prune()
 
     async def create_from_snapshot(self, volume_id: str, size_bytes: int, source_id: str, snapshot_id: str) -> None:
         async def make(disk: Path) -> None:

@@ -49,12 +49,8 @@ def upgrade() -> None:
         sa.Column("project_id", sa.String(length=64), nullable=False),
         sa.Column("visibility", sa.String(length=16), nullable=False),
         sa.Column("disk_format", sa.String(length=20), nullable=False),
-        sa.Column("container_format", sa.String(length=20), nullable=False),
-        sa.Column("min_disk", sa.Integer(), nullable=False),
-        sa.Column("min_ram", sa.Integer(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("os_hash_value", sa.String(length=128), nullable=False),
-        sa.Column("properties", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_image_former")),
     )

@@ -1,12 +1,12 @@
 """Tables of compute.
 
-Revision ID: 0005.3
+Revision ID: 0005.4
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005.3"
+revision = "0005.4"
 down_revision = "0004"
 branch_labels = None
 depends_on = None

@@ -122,7 +122,7 @@ def rebuild(core: Core, ctx: Context, server_id: str, body: RebuildIn) -> tuple[
         if block_devices.of_image(info.properties):
             raise BadRequest(f"Image {info.id} has no data but names snapshots of volumes: create a server from it.")
         _refuse_larger_image(tx, row, info)
-        hardware.of(info.properties, row.flavor["extra_specs"], row.vcpus)
+        machine = hardware.of(info.properties, row.flavor["extra_specs"], row.vcpus)
         if "key_name" in values:
             values["public_key"] = _public_key(tx, ctx, values["key_name"])
         start_after = row.vm_state != "stopped"
@@ -132,6 +132,7 @@ def rebuild(core: Core, ctx: Context, server_id: str, body: RebuildIn) -> tuple[
             task_state="rebuilding",
             image_id=info.id,
             image_properties=hardware.recorded(info.properties),
+            root_device_name=hardware.root_device(machine),
             admin_pass=password if row.config_drive else None,
             fault=None,
             **values,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,6 @@ import msgspec
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.services.compute.domain import hardware
 from tane.services.compute.domain.common import new_id
 from tane.services.compute.schemas import BlockDeviceIn
 from tane.services.compute.store import block_devices
@@ -160,9 +160,6 @@ def claim(tx: Tx, ctx: Context, server_id: str, disks: Disks, flavor: Row[Any], 
     taken = local_devices(disks.image_id is not None, flavor.ephemeral, flavor.swap, root_device)
     for position, spec in enumerate(disks.volumes):
         volume_id = _reserve(tx, ctx, spec) if spec.source == "volume" else _order(tx, ctx, spec)
-        if spec.boot_index == 0 and spec.source != "image":
-            properties = volume.volume_info(tx, ctx, volume_id).image_metadata
-            hardware.of(properties, flavor.extra_specs, flavor.vcpus)
         device = spec.device if spec.device and spec.device not in taken else free_device(taken, root_device)
         if spec.boot_index == 0:
             device = root_device
@@ -179,6 +176,18 @@ def claim(tx: Tx, ctx: Context, server_id: str, disks: Disks, flavor: Row[Any], 
             made_for_server=spec.source != "volume",
             tag=spec.tag,
         )
+
+
+def image_metadata(tx: Tx, ctx: Context, root: VolumeSpec) -> dict[str, str]:
+    """The properties of the image that the volume a server boots from was made of; none where it is not there, which is
+    told when it is claimed."""
+    with contextlib.suppress(NotFound):
+        if root.source == "volume" and root.source_id:
+            return volume.volume_info(tx, ctx, root.source_id).image_metadata
+        if root.source == "snapshot" and root.source_id:
+            of = volume.snapshot_info(tx, ctx, root.source_id).volume_id
+            return volume.volume_info(tx, ctx, of).image_metadata
+    return {}
 
 
 def _reserve(tx: Tx, ctx: Context, spec: VolumeSpec) -> str:

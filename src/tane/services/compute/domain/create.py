@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import secrets
 import string
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ from tane.services.compute.store import groups, nic_tags, servers
 from tane.services.compute.store import keypairs as keypair_store
 from tane.services.image import interface as image
 from tane.services.network import interface as network
-from tane.services.volume import interface as volume
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
@@ -138,9 +136,11 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
         info = require_image(tx, ctx, disks.root.source_id)
         properties = info.properties
         _refuse_little_memory(info, flavor)
-    elif disks.root is not None and disks.root.source == "volume" and disks.root.source_id:
-        with contextlib.suppress(NotFound):  # Told when it is claimed.
-            properties = volume.volume_info(tx, ctx, disks.root.source_id).image_metadata
+    elif disks.root is not None:
+        properties = block_devices.image_metadata(tx, ctx, disks.root)
+    for kernel in ("kernel_id", "ramdisk_id"):
+        if properties.get(kernel):
+            require_image(tx, ctx, properties[kernel])
     machine = hardware.of(properties, flavor.extra_specs, flavor.vcpus)
     public_key = None
     if body.key_name is not None:
@@ -152,7 +152,7 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
         body=body,
         flavor=flavor,
         disks=disks,
-        image_properties=hardware.recorded(properties) if disks.image_id is not None else {},
+        image_properties=hardware.recorded(properties),
         root_device=hardware.root_device(machine),
         networks=_networks(tx, ctx, body),
         wanted=_wanted(tx, core, ctx, body, hints, flavor, disks, count),

@@ -24,7 +24,6 @@ from tane.services.compute.domain import hardware, metadata
 from tane.services.compute.store import block_devices, servers
 from tane.services.image import interface as image
 from tane.services.network import interface as network
-from tane.services.volume import interface as volume
 from tane.web.errors import BadRequest
 
 CONSOLES = "console=tty0 console=ttyS0"
@@ -49,7 +48,7 @@ def parts(tx: Tx, server_id: str) -> Parts:
     if row is None:
         raise Permanent(f"Instance {server_id} could not be found.")
     devices = block_devices.of_server(tx, server_id)
-    properties = _image_properties(tx, row, devices)
+    properties = row.image_properties
     root = None
     if row.image_id is not None:
         root = RootDisk(image=_content(image.image_of_disk(tx, row.image_id), row.image_id), size_gb=row.flavor["disk"])
@@ -89,18 +88,11 @@ def disk(device: Row[Any], connection: VolumeConnection) -> VolumeDisk:
     )
 
 
-def _image_properties(tx: Tx, row: Row[Any], devices: list[Row[Any]]) -> dict[str, str]:
-    if row.image_id is not None:
-        return dict(row.image_properties)
-    root = next((device for device in devices if device.boot_index == 0), None)
-    return volume.volume_info(tx, None, root.volume_id).image_metadata if root is not None else {}
-
-
 def _hardware(row: Row[Any], properties: dict[str, str]) -> Hardware:
     try:
         return hardware.of(properties, row.flavor["extra_specs"], row.vcpus)
     except BadRequest as error:
-        # The properties of a volume may have been changed since they were looked at.
+        # A release may know other properties than the one that made the server.
         raise Permanent(error.message) from None
 
 

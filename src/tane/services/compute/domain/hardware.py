@@ -118,7 +118,18 @@ NOT_DONE = (
 """Image properties that Nova acts on and Tane does not yet; one that ends in a mark stands for all that begin so."""
 
 FAMILIES = (
-    *("hw:", "hw_rng:", "hw_video:", "quota:", "os:", "trait:", "resources", "group_policy", "accel:", "capabilities:"),
+    *(
+        "hw:",
+        "hw_rng:",
+        "hw_video:",
+        "quota:",
+        "os:",
+        "trait:",
+        "resources:",
+        "group_policy",
+        "accel:",
+        "capabilities:",
+    ),
     *("pci_passthrough:", "aggregate_instance_extra_specs:", "hide_hypervisor_id"),
 )
 """Extra specs that Nova acts on begin so; those of other beginnings are notes."""
@@ -161,6 +172,8 @@ def root_device(machine: Hardware) -> str:
 
 
 def _named(name: str, listed: tuple[str, ...]) -> bool:
+    # Those of a request group carry its name: ``resources2:VCPU``, ``trait_NIC:HW_NIC_OFFLOAD_TSO``.
+    name = re.sub(r"^(resources|trait)[\w-]*:", r"\1:", name)
     return any(name == entry or (not entry[-1].isalnum() and name.startswith(entry)) for entry in listed)
 
 

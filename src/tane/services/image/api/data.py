@@ -46,7 +46,7 @@ async def download(request: Request) -> Response:
     row, file = found
     headers = {"Content-MD5": row.checksum} if row.checksum else {}
     if file is None:
-        return Response(headers=headers, stream=transfers.read(core, image_id), length=row.size)
+        return Response(headers=headers, stream=transfers.read(core, image_id, request.ctx.project_id), length=row.size)
     start, end = 0, row.size
     headers["Accept-Ranges"] = "bytes"
     wanted = request.headers.get("range", "")

@@ -185,9 +185,10 @@ def open_content(
     raise errors.NotFound(f"The data of image {image_id} is missing from the image store.")
 
 
-async def read(core: Core, image_id: str) -> AsyncIterator[bytes]:
-    """The data of an image from the first of its locations that gives any. :raises StoreError: none does."""
-    owner = await core.in_thread(_owner, core, image_id)
+async def read(core: Core, image_id: str, project_id: str | None = None) -> AsyncIterator[bytes]:
+    """The data of an image from the first of its locations that gives any. ``project_id``: whose share of the waiting
+    threads it takes; the owner's when None. :raises StoreError: none does."""
+    owner = project_id or await core.in_thread(_owner, core, image_id)
     iterator = await _patiently(core, owner, _first_location, core, image_id)
     while data := await _patiently(core, owner, next, iterator, b""):
         yield data

@@ -77,11 +77,8 @@ def remove(tx: Tx, image_id: str) -> int:
     """Delete an image. What it was is kept when hosts may have made disks of it."""
     row = get(tx, image_id)
     if row is not None and row.os_hash_value and row.verified:
-        [found] = complete(tx, [row])
-        kept = ("id", "project_id", "visibility", "min_disk", "min_ram", "size", "os_hash_value")
-        values = {name: getattr(row, name) for name in kept}
-        formats = {name: getattr(row, name) or "" for name in ("disk_format", "container_format")}
-        tx.execute(insert(image_former).values(**values, **formats, properties=found.properties, created_at=tx.now))
+        values = {name: getattr(row, name) for name in ("id", "project_id", "visibility", "size", "os_hash_value")}
+        tx.execute(insert(image_former).values(**values, disk_format=row.disk_format or "", created_at=tx.now))
     return tx.count(delete(image).where(image.c.id == image_id))
 
 

@@ -209,7 +209,10 @@ def _chosen(attached: Sequence[Row[Any]], attachment_id: str | None) -> list[Row
 def force_detach(core: Core, ctx: Context, volume_id: str, attachment_id: str | None) -> None:
     """os-force_detach: also what compute has attached, in whatever status the volume is. → detaching, with the job."""
     with core.db.write() as tx:
-        volume_of(tx, ctx, volume_id)
-        chosen = _chosen(attachments.of_volumes(tx, [volume_id]).get(volume_id, []), attachment_id)
+        row = volume_of(tx, ctx, volume_id)
+        attached = attachments.of_volumes(tx, [volume_id]).get(volume_id, [])
+        chosen = _chosen(attached, attachment_id)
+        if not attached and row.status not in ("in-use", "attaching", "detaching", "reserved"):
+            raise invalid_volume(f"volume {volume_id} is attached to nothing, and its status is {row.status}.")
         volumes.change(tx, volume_id, status="detaching")
         enqueue(tx, ctx, "force_detach", volume_id, attachment_ids=[row.id for row in chosen])

@@ -291,6 +291,8 @@ def reimage(core: Core, ctx: Context, volume_id: str, image_id: str, *, reserved
             )
         if row.host_id is None:
             raise invalid_volume(f"volume {volume_id} is in no pool.")
+        if row.status != "reserved" and attachments.of_volumes(tx, [volume_id]):
+            raise invalid_volume(f"volume {volume_id} is still attached.")
         taken = snapshots.of_volume(tx, volume_id)
         if taken:
             raise invalid_volume("a volume that has snapshots keeps its content.")

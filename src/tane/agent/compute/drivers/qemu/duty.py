@@ -100,7 +100,7 @@ class QemuCompute:
         async with self._locked(guest_id, create=True) as machine:
             await machine.destroy()
             del self._machines[guest_id]
-        await asyncio.to_thread(self._images.prune)
+        await self._images.prune()
 
     async def attach_nic(self, guest_id: str, nic: Nic) -> None:
         nic = vetted(nic)

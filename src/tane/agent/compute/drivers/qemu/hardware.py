@@ -37,8 +37,10 @@ def make_firmware(guest: Guest, folder: GuestFolder) -> None:
     if not source.exists() or not (OVMF / _CODE[hardware.secure_boot]).exists():
         raise NotSupported("this host has no UEFI firmware: install the package ovmf")
     if not folder.variables.exists():
-        confine.make_file(folder.variables, folder.owner)
-        shutil.copyfile(source, folder.variables)
+        part = folder.variables.with_suffix(".part")
+        confine.make_file(part, folder.owner)
+        shutil.copyfile(source, part)
+        part.replace(folder.variables)
 
 
 def machine(hardware: Hardware) -> str:
