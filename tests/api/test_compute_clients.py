@@ -136,3 +136,35 @@ def test_the_list_of_extensions_is_upstreams(garden: Project) -> None:
         assert garden.user.get(f"{V}/extensions/{alias}").json()["extension"]["alias"] == alias
     assert {"os-keypairs", "os-volumes", "os-quota-sets"} <= found
     garden.user.get(f"{V}/extensions/none", expect=404)
+
+
+NETWORK_LIMITS = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
+
+
+@pytest.mark.parametrize(("path", "key", "last"), [("sets", "quota_set", 35), ("class-sets", "quota_class_set", 49)])
+def test_limits_of_the_network_are_kept_up_to_their_last_version(
+    garden: Project, path: str, key: str, last: int
+) -> None:
+    name = "default" if path == "class-sets" else garden.user.project_id
+    url = f"{V}/os-quota-{path}/{name}"
+    wanted = {limit: 7 + i for i, limit in enumerate(NETWORK_LIMITS)}
+    old, new = at(f"2.{last}"), at(f"2.{last + 1}")
+    for headers in (at("2.1"), old):
+        answer = garden.admin.put(url, {key: {**wanted, "networks": 3}}, 200, headers=headers).json()[key]
+        shown = garden.admin.get(url, headers=headers).json()[key]
+        assert wanted.items() <= answer.items()
+        assert wanted.items() <= shown.items()
+        assert "networks" not in shown
+    assert not wanted.keys() & garden.admin.get(url, headers=new).json()[key].keys()
+    for limit in (*NETWORK_LIMITS, "networks"):
+        refused = garden.admin.put(url, {key: {limit: 1}}, 400, headers=new).json()
+        assert key in refused["badRequest"]["message"]
+        assert f"'{limit}'" in refused["badRequest"]["message"]
+
+
+def test_quota_classes_show_server_groups_since_2_50_and_take_no_force(garden: Project) -> None:
+    url = f"{V}/os-quota-class-sets/default"
+    for version, shown in (("2.49", False), ("2.50", True)):
+        found = garden.admin.get(url, headers=at(version)).json()["quota_class_set"]
+        assert ("server_groups" in found, "server_group_members" in found) == (shown, shown)
+    garden.admin.put(url, {"quota_class_set": {"cores": 9, "force": True}}, 400)
