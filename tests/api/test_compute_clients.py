@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tane.agent.errors import HostError
-from tests.api.compute_support import Project, V, at, project
+from tests.api.compute_support import Project, V, at, make_image, project
 from tests.support import ApiCloud
 
 BDM = {"boot_index": 0, "source_type": "image", "destination_type": "volume", "volume_size": 1}
@@ -123,6 +123,17 @@ def test_the_second_that_changes_before_names_counts(garden: Project) -> None:
     assert [row["id"] for row in found] == [server_id]
 
 
+@pytest.mark.parametrize("name", ["changes-since", "changes-before"])
+def test_changes_of_deleted_servers_are_told(garden: Project, name: str) -> None:
+    server_id = garden.server()
+    before = garden.show(server_id)["updated"]
+    garden.user.delete(f"{V}/servers/{server_id}", 204)
+    garden.cloud.run_jobs()
+    moment = before if name == "changes-since" else "2100-01-01T00:00:00Z"
+    found = garden.user.get(f"{V}/servers/detail?{name}={moment}", headers=at("2.66")).json()["servers"]
+    assert [(row["id"], row["status"]) for row in found] == [(server_id, "DELETED")]
+
+
 @pytest.mark.parametrize(("transient", "expect"), [(True, 503), (False, 409)])
 def test_a_host_that_refuses_is_told_as_such(garden: Project, transient: bool, expect: int) -> None:
     server_id = garden.server()
@@ -168,3 +179,33 @@ def test_quota_classes_show_server_groups_since_2_50_and_take_no_force(garden: P
         found = garden.admin.get(url, headers=at(version)).json()["quota_class_set"]
         assert ("server_groups" in found, "server_group_members" in found) == (shown, shown)
     garden.admin.put(url, {"quota_class_set": {"cores": 9, "force": True}}, 400)
+
+
+def _bootable(garden: Project) -> str:
+    body = {"volume": {"size": 1, "imageRef": garden.image_id}}
+    made = garden.user.post("/volume/v3/volumes", body, 202).json()["volume"]["id"]
+    garden.cloud.run_jobs()
+    return str(made)
+
+
+@pytest.mark.parametrize("source", ["volume", "image"])
+def test_who_names_an_image_and_a_volume_to_boot_from_boots_from_the_volume(garden: Project, source: str) -> None:
+    root = {**BDM, "uuid": garden.image_id} if source == "image" else {**BDM, "uuid": _bootable(garden)}
+    server_id = garden.server(block_device_mapping_v2=[{**root, "source_type": source}])
+    guest = garden.host.guest(server_id)
+    assert guest.root is None
+    assert [disk.boot_index for disk in guest.volumes] == [0]
+    shown = garden.show(server_id)
+    assert shown["image"]["id"] == garden.image_id
+    assert len(shown["os-extended-volumes:volumes_attached"]) == 1
+    other = make_image(garden.user, "other")
+    for image_id, found in ((garden.image_id, [server_id]), (other, [])):
+        rows = garden.user.get(f"{V}/servers?image={image_id}").json()["servers"]
+        assert [row["id"] for row in rows] == found
+
+
+def test_an_image_as_root_disk_and_a_volume_to_boot_from_exclude_each_other(garden: Project) -> None:
+    local = {"boot_index": 0, "source_type": "image", "destination_type": "local", "uuid": garden.image_id}
+    volume = {**BDM, "source_type": "volume", "uuid": _bootable(garden)}
+    answer = _post(garden, "2.1", 400, block_device_mapping_v2=[local, volume])
+    assert "Boot sequence" in answer["badRequest"]["message"]
