@@ -209,3 +209,37 @@ def test_an_image_as_root_disk_and_a_volume_to_boot_from_exclude_each_other(gard
     volume = {**BDM, "source_type": "volume", "uuid": _bootable(garden)}
     answer = _post(garden, "2.1", 400, block_device_mapping_v2=[local, volume])
     assert "Boot sequence" in answer["badRequest"]["message"]
+
+
+def test_zones_are_those_of_hosts_and_the_controllers_own_for_administrators(garden: Project) -> None:
+    def zones(path: str = "") -> dict[str, Any]:
+        found = garden.admin.get(f"{V}/os-availability-zone{path}").json()["availabilityZoneInfo"]
+        return {zone["zoneName"]: (zone["zoneState"]["available"], zone["hosts"]) for zone in found}
+
+    assert zones() == {"nova": (True, None)}
+    detailed = zones("/detail")
+    assert detailed.keys() == {"internal", "nova"}
+    assert detailed["nova"][1]["host-1"]["nova-compute"]["available"]
+    [inside] = detailed["internal"][1].values()
+    assert inside.keys() == {"nova-conductor", "nova-scheduler"}
+    garden.admin.put(f"{V}/os-services/disable", {"host": "host-1", "binary": "nova-compute"}, 200)
+    assert zones() == {"nova": (False, None)}
+    assert zones("/detail")["nova"] == (False, None)
+
+
+def test_links_stay_under_the_version_that_is_called(garden: Project) -> None:
+    garden.server("a")
+    garden.server("b")
+    old = "/compute/v2"
+    version = garden.user.get(f"{old}/").json()["version"]
+    assert (version["id"], version["version"]) == ("v2.0", "")
+    assert version["links"][0]["href"].endswith("/compute/v2/")
+    assert garden.user.get(f"{V}/").json()["version"]["id"] == "v2.1"
+    for root in (old, V):
+        page = garden.user.get(f"{root}/servers?limit=1").json()
+        made = garden.user.post(f"{root}/servers", garden.body(), 202)
+        hrefs = [page["servers"][0]["links"][0]["href"], page["servers_links"][0]["href"]]
+        hrefs += [made.json()["server"]["links"][0]["href"], made.headers["location"]]
+        for href in hrefs:
+            assert f"{root}/servers" in href
+            garden.user.get(href)
