@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tane.agent.errors import HostError
-from tests.api.compute_support import Project, V, at, project
+from tests.api.compute_support import Project, V, at, make_image, project
 from tests.support import ApiCloud
 
 BDM = {"boot_index": 0, "source_type": "image", "destination_type": "volume", "volume_size": 1}
@@ -123,6 +123,17 @@ def test_the_second_that_changes_before_names_counts(garden: Project) -> None:
     assert [row["id"] for row in found] == [server_id]
 
 
+@pytest.mark.parametrize("name", ["changes-since", "changes-before"])
+def test_changes_of_deleted_servers_are_told(garden: Project, name: str) -> None:
+    server_id = garden.server()
+    before = garden.show(server_id)["updated"]
+    garden.user.delete(f"{V}/servers/{server_id}", 204)
+    garden.cloud.run_jobs()
+    moment = before if name == "changes-since" else "2100-01-01T00:00:00Z"
+    found = garden.user.get(f"{V}/servers/detail?{name}={moment}", headers=at("2.66")).json()["servers"]
+    assert [(row["id"], row["status"]) for row in found] == [(server_id, "DELETED")]
+
+
 @pytest.mark.parametrize(("transient", "expect"), [(True, 503), (False, 409)])
 def test_a_host_that_refuses_is_told_as_such(garden: Project, transient: bool, expect: int) -> None:
     server_id = garden.server()
@@ -136,3 +147,99 @@ def test_the_list_of_extensions_is_upstreams(garden: Project) -> None:
         assert garden.user.get(f"{V}/extensions/{alias}").json()["extension"]["alias"] == alias
     assert {"os-keypairs", "os-volumes", "os-quota-sets"} <= found
     garden.user.get(f"{V}/extensions/none", expect=404)
+
+
+NETWORK_LIMITS = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
+
+
+@pytest.mark.parametrize(("path", "key", "last"), [("sets", "quota_set", 35), ("class-sets", "quota_class_set", 49)])
+def test_limits_of_the_network_are_kept_up_to_their_last_version(
+    garden: Project, path: str, key: str, last: int
+) -> None:
+    name = "default" if path == "class-sets" else garden.user.project_id
+    url = f"{V}/os-quota-{path}/{name}"
+    wanted = {limit: 7 + i for i, limit in enumerate(NETWORK_LIMITS)}
+    old, new = at(f"2.{last}"), at(f"2.{last + 1}")
+    for headers in (at("2.1"), old):
+        answer = garden.admin.put(url, {key: {**wanted, "networks": 3}}, 200, headers=headers).json()[key]
+        shown = garden.admin.get(url, headers=headers).json()[key]
+        assert wanted.items() <= answer.items()
+        assert wanted.items() <= shown.items()
+        assert "networks" not in shown
+    assert not wanted.keys() & garden.admin.get(url, headers=new).json()[key].keys()
+    for limit in (*NETWORK_LIMITS, "networks"):
+        refused = garden.admin.put(url, {key: {limit: 1}}, 400, headers=new).json()
+        assert key in refused["badRequest"]["message"]
+        assert f"'{limit}'" in refused["badRequest"]["message"]
+
+
+def test_quota_classes_show_server_groups_since_2_50_and_take_no_force(garden: Project) -> None:
+    url = f"{V}/os-quota-class-sets/default"
+    for version, shown in (("2.49", False), ("2.50", True)):
+        found = garden.admin.get(url, headers=at(version)).json()["quota_class_set"]
+        assert ("server_groups" in found, "server_group_members" in found) == (shown, shown)
+    garden.admin.put(url, {"quota_class_set": {"cores": 9, "force": True}}, 400)
+
+
+def _bootable(garden: Project) -> str:
+    body = {"volume": {"size": 1, "imageRef": garden.image_id}}
+    made = garden.user.post("/volume/v3/volumes", body, 202).json()["volume"]["id"]
+    garden.cloud.run_jobs()
+    return str(made)
+
+
+@pytest.mark.parametrize("source", ["volume", "image"])
+def test_who_names_an_image_and_a_volume_to_boot_from_boots_from_the_volume(garden: Project, source: str) -> None:
+    root = {**BDM, "uuid": garden.image_id} if source == "image" else {**BDM, "uuid": _bootable(garden)}
+    server_id = garden.server(block_device_mapping_v2=[{**root, "source_type": source}])
+    guest = garden.host.guest(server_id)
+    assert guest.root is None
+    assert [disk.boot_index for disk in guest.volumes] == [0]
+    shown = garden.show(server_id)
+    assert shown["image"]["id"] == garden.image_id
+    assert len(shown["os-extended-volumes:volumes_attached"]) == 1
+    other = make_image(garden.user, "other")
+    for image_id, found in ((garden.image_id, [server_id]), (other, [])):
+        rows = garden.user.get(f"{V}/servers?image={image_id}").json()["servers"]
+        assert [row["id"] for row in rows] == found
+
+
+def test_an_image_as_root_disk_and_a_volume_to_boot_from_exclude_each_other(garden: Project) -> None:
+    local = {"boot_index": 0, "source_type": "image", "destination_type": "local", "uuid": garden.image_id}
+    volume = {**BDM, "source_type": "volume", "uuid": _bootable(garden)}
+    answer = _post(garden, "2.1", 400, block_device_mapping_v2=[local, volume])
+    assert "Boot sequence" in answer["badRequest"]["message"]
+
+
+def test_zones_are_those_of_hosts_and_the_controllers_own_for_administrators(garden: Project) -> None:
+    def zones(path: str = "") -> dict[str, Any]:
+        found = garden.admin.get(f"{V}/os-availability-zone{path}").json()["availabilityZoneInfo"]
+        return {zone["zoneName"]: (zone["zoneState"]["available"], zone["hosts"]) for zone in found}
+
+    assert zones() == {"nova": (True, None)}
+    detailed = zones("/detail")
+    assert detailed.keys() == {"internal", "nova"}
+    assert detailed["nova"][1]["host-1"]["nova-compute"]["available"]
+    [inside] = detailed["internal"][1].values()
+    assert inside.keys() == {"nova-conductor", "nova-scheduler"}
+    garden.admin.put(f"{V}/os-services/disable", {"host": "host-1", "binary": "nova-compute"}, 200)
+    assert zones() == {"nova": (False, None)}
+    assert zones("/detail")["nova"] == (False, None)
+
+
+def test_links_stay_under_the_version_that_is_called(garden: Project) -> None:
+    garden.server("a")
+    garden.server("b")
+    old = "/compute/v2"
+    version = garden.user.get(f"{old}/").json()["version"]
+    assert (version["id"], version["version"]) == ("v2.0", "")
+    assert version["links"][0]["href"].endswith("/compute/v2/")
+    assert garden.user.get(f"{V}/").json()["version"]["id"] == "v2.1"
+    for root in (old, V):
+        page = garden.user.get(f"{root}/servers?limit=1").json()
+        made = garden.user.post(f"{root}/servers", garden.body(), 202)
+        hrefs = [page["servers"][0]["links"][0]["href"], page["servers_links"][0]["href"]]
+        hrefs += [made.json()["server"]["links"][0]["href"], made.headers["location"]]
+        for href in hrefs:
+            assert f"{root}/servers" in href
+            garden.user.get(href)

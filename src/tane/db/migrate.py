@@ -8,7 +8,7 @@ from sqlalchemy import inspect, text
 
 from tane.db.database import Database, Tx
 
-HEAD = "0005.4"
+HEAD = "0005.5"
 """Changes whenever tables do. Before the first release a database of another one is not upgraded."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -430,8 +430,9 @@ class ServiceByHost(Body):
         settle(self, "forced_down")
 
 
-class QuotaSetIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Limits per resource; -1 is unlimited. The network's own limits are accepted and not kept, as upstream does."""
+class QuotaClassSetIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Limits per resource; -1 is unlimited. Those of the network are kept and shown, and limit nothing, as upstream's;
+    ``networks`` is taken and never shown."""
 
     instances: Limit | UnsetType = UNSET
     cores: Limit | UnsetType = UNSET
@@ -448,6 +449,9 @@ class QuotaSetIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     security_groups: Limit | UnsetType = UNSET
     security_group_rules: Limit | UnsetType = UNSET
     networks: Limit | UnsetType = UNSET
+
+
+class QuotaSetIn(QuotaClassSetIn, kw_only=True, forbid_unknown_fields=True):
     force: Boolean = False
 
     def __post_init__(self) -> None:
@@ -459,7 +463,7 @@ class QuotaSet(Body):
 
 
 class QuotaClassSet(Body):
-    quota_class_set: QuotaSetIn
+    quota_class_set: QuotaClassSetIn
 
 
 class GroupIn(Body):

@@ -73,7 +73,9 @@ server = Table(
     Column("vcpus", Integer, nullable=False),
     Column("ram_mb", Integer, nullable=False),
     Column("disk_gb", Integer, nullable=False),
+    # Of the local root disk; image_ref is the image that was named for a server which boots from a volume all the same.
     Column("image_id", String(36)),
+    Column("image_ref", String(36)),
     Column("image_properties", JSON, nullable=False),
     Column("key_name", String(255)),
     Column("public_key", Text),

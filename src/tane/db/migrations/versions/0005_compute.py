@@ -1,12 +1,12 @@
 """Tables of compute.
 
-Revision ID: 0005.4
+Revision ID: 0005.5
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005.4"
+revision = "0005.5"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
@@ -70,6 +70,7 @@ def upgrade() -> None:
         sa.Column("ram_mb", sa.Integer(), nullable=False),
         sa.Column("disk_gb", sa.Integer(), nullable=False),
         sa.Column("image_id", sa.String(length=36), nullable=True),
+        sa.Column("image_ref", sa.String(length=36), nullable=True),
         sa.Column("image_properties", sa.JSON(), nullable=False),
         sa.Column("key_name", sa.String(length=255), nullable=True),
         sa.Column("public_key", sa.Text(), nullable=True),

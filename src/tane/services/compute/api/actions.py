@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Row
 
+from tane.services.compute.api.common import root
 from tane.services.compute.api.server_view import View
 from tane.services.compute.domain import actions, history, servers, snapshots
 from tane.services.compute.domain.host_errors import told_to_the_caller
@@ -56,7 +57,7 @@ def rebuild(request: Request) -> Response:
     if request.version >= (2, 57):
         body["user_data"] = row.user_data
     body["adminPass"] = password
-    location = request.link(f"/v2.1/servers/{row.id}")
+    location = request.link(f"{root(request)}/servers/{row.id}")
     return Response({"server": body}, status=202, headers={"Location": location})
 
 

@@ -13,10 +13,15 @@ from tane.web.request import Request
 MAX_LIMIT = 1000
 
 
+def root(request: Request) -> str:
+    """The version root that the caller uses: links stay under it, also under ``/v2`` (see ``aliases``)."""
+    return "/v2" if request.url_path.split("/", 3)[2:3] == ["v2"] else "/v2.1"
+
+
 def links(request: Request, collection: str, resource_id: str) -> list[dict[str, str]]:
     """The ``self`` link and the version-free ``bookmark``."""
     return [
-        {"rel": "self", "href": f"{request.service_url}/v2.1/{collection}/{resource_id}"},
+        {"rel": "self", "href": f"{request.service_url}{root(request)}/{collection}/{resource_id}"},
         {"rel": "bookmark", "href": f"{request.service_url}/{collection}/{resource_id}"},
     ]
 
@@ -31,7 +36,7 @@ def next_link(request: Request, path: str, items: Sequence[Any], limit: int, mar
     """The ``<things>_links`` of a list: empty when the page is the last one."""
     if not limit or len(items) < limit:
         return []
-    return [{"rel": "next", "href": request.next_page(f"/v2.1{path}", marker)}]
+    return [{"rel": "next", "href": request.next_page(root(request) + path, marker)}]
 
 
 def given(part: msgspec.Struct, columns: dict[str, str]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ import msgspec
 from sqlalchemy.engine import Row
 
 from tane.services.compute.domain import administration as hosts
-from tane.services.compute.domain.scheduler import DEFAULT_ZONE
 from tane.web.codec import iso_micro
 from tane.web.errors import BadRequest, NotFound, NotImplementedHere
 from tane.web.request import Request
+
+INTERNAL_ZONE = "internal"
 
 
 def _hypervisor_id(request: Request, host: hosts.HostView) -> Any:
@@ -233,25 +234,39 @@ def force_down(request: Request) -> dict[str, Any]:
 # ----------------------------------------------------------------------------------------------------------- zones
 
 
+def _zone(name: str, *, available: bool, within: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"zoneName": name, "zoneState": {"available": available}, "hosts": within}
+
+
+def _zones(found: list[hosts.HostView]) -> tuple[list[str], list[str]]:
+    """The names of the zones that have an enabled host, and of the others."""
+    available = {host.zone for host in found if host.row.enabled}
+    return sorted(available), sorted({host.zone for host in found} - available)
+
+
 def zones(request: Request) -> dict[str, Any]:
-    found = {DEFAULT_ZONE, *(host.zone for host in hosts.compute_hosts(request.core) if host.row.enabled)}
-    return {
-        "availabilityZoneInfo": [
-            {"zoneName": name, "zoneState": {"available": True}, "hosts": None} for name in sorted(found)
-        ]
-    }
+    available, others = _zones(hosts.compute_hosts(request.core))
+    listed = [_zone(name, available=True) for name in available] + [_zone(name, available=False) for name in others]
+    return {"availabilityZoneInfo": listed}
 
 
 def zones_detail(request: Request) -> dict[str, Any]:
-    by_zone: dict[str, dict[str, Any]] = {}
-    for host in hosts.compute_hosts(request.core):
-        service = {"available": host.up, "active": host.row.enabled, "updated_at": iso_micro(host.row.last_seen)}
-        by_zone.setdefault(host.zone, {})[host.row.name] = {"nova-compute": service}
-    return {
-        "availabilityZoneInfo": [
-            {"zoneName": name, "zoneState": {"available": True}, "hosts": by_zone[name]} for name in sorted(by_zone)
-        ]
-    }
+    """Hosts that are switched off are not shown, as upstream; scheduler and conductor are part of the controller and
+    have the zone of their own that administrators' tools know."""
+    found = hosts.compute_hosts(request.core)
+    available, others = _zones(found)
+    within: dict[str, dict[str, Any]] = {}
+    for host in found:
+        if host.row.enabled:
+            service = {"available": host.up, "active": True, "updated_at": iso_micro(host.row.last_seen)}
+            within.setdefault(host.zone, {})[host.row.name] = {"nova-compute": service}
+    listed = [_zone(name, available=True, within=within[name]) for name in available]
+    listed += [_zone(name, available=False) for name in others]
+    if found:
+        here = {"available": True, "active": True, "updated_at": iso_micro(request.core.clock.now())}
+        services = dict.fromkeys(("nova-conductor", "nova-scheduler"), here)
+        listed.insert(0, _zone(INTERNAL_ZONE, available=True, within={found[0].row.name: services}))
+    return {"availabilityZoneInfo": listed}
 
 
 # ------------------------------------------------------------------------------------------------------ aggregates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -15,23 +16,40 @@ from tane.services.compute.domain.states import status_of
 from tane.web.codec import iso_micro
 from tane.web.errors import BadRequest, Forbidden
 from tane.web.request import Request
-from tane.web.versions import version
+from tane.web.versions import Version
 
-NETWORK_RESOURCES = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
 INJECTED = ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes")
+GROUPS = ("server_groups", "server_group_members")
 
 
-def _set_view(
-    request: Request, limits: Mapping[str, Any], *, network_limit: Any = -1, network_until: str = "2.36"
-) -> dict[str, Any]:
-    """The resources a microversion knows; the network's limits are the network service's own, here unlimited."""
-    body = dict(limits)
-    if request.version < version(network_until):
-        body.update(dict.fromkeys(NETWORK_RESOURCES, network_limit))
-    if request.version >= (2, 57):
-        for name in INJECTED:
-            del body[name]
-    return body
+@dataclass(frozen=True)
+class Kind:
+    """A kind of quota set: its name in bodies, and what its microversions know: of networks, and of server groups."""
+
+    name: str
+    network_until: Version
+    groups_since: Version = (2, 1)
+
+    def hidden(self, spoken: Version) -> set[str]:
+        return {
+            *(() if spoken <= self.network_until else (*quotas.NETWORK, "networks")),
+            *(() if spoken <= (2, 56) else INJECTED),
+            *(() if spoken >= self.groups_since else GROUPS),
+        }
+
+    def refused(self, spoken: Version) -> set[str]:
+        """Where groups are not shown yet they may be set all the same, as upstream."""
+        return self.hidden(spoken) - set(GROUPS)
+
+
+SETS = Kind("quota_set", (2, 35))
+CLASSES = Kind("quota_class_set", (2, 49), groups_since=(2, 50))
+
+
+def _set_view(request: Request, kind: Kind, limits: Mapping[str, Any]) -> dict[str, Any]:
+    """The resources a microversion knows."""
+    hidden = kind.hidden(request.version)
+    return {name: value for name, value in limits.items() if name not in hidden}
 
 
 def _refuse_others(request: Request, verb: str) -> str:
@@ -45,46 +63,38 @@ def _refuse_others(request: Request, verb: str) -> str:
 def quota_set(request: Request) -> dict[str, Any]:
     project_id = _refuse_others(request, "show")
     limits, _ = quotas.show(request.core, project_id)
-    return {"quota_set": {"id": project_id, **_set_view(request, limits)}}
+    return {"quota_set": {"id": project_id, **_set_view(request, SETS, limits)}}
 
 
 def quota_set_detail(request: Request) -> dict[str, Any]:
     project_id = _refuse_others(request, "detail")
     limits, used = quotas.show(request.core, project_id)
     found = {name: {"limit": value, "in_use": used[name], "reserved": 0} for name, value in limits.items()}
-    nothing = {"limit": -1, "in_use": 0, "reserved": 0}
-    return {"quota_set": {"id": project_id, **_set_view(request, found, network_limit=nothing)}}
+    return {"quota_set": {"id": project_id, **_set_view(request, SETS, found)}}
 
 
 def default_quota_set(request: Request) -> dict[str, Any]:
     project_id = request.path["project_id"]
-    return {"quota_set": {"id": project_id, **_set_view(request, quotas.defaults(request.core))}}
+    return {"quota_set": {"id": project_id, **_set_view(request, SETS, quotas.defaults(request.core))}}
 
 
-def _given(part: msgspec.Struct) -> dict[str, int]:
+def _given(request: Request, kind: Kind, part: msgspec.Struct) -> dict[str, int]:
+    """:raises BadRequest: a resource that the microversion does not know any more."""
     found = {name: getattr(part, name) for name in part.__struct_fields__ if name != "force"}
-    return {name: value for name, value in found.items() if value is not msgspec.UNSET}
+    values = {name: value for name, value in found.items() if value is not msgspec.UNSET}
+    for name in sorted(kind.refused(request.version) & set(values)):
+        raise BadRequest(
+            f"Invalid input for field/attribute {kind.name}. Additional properties are not allowed "
+            f"('{name}' was unexpected)"
+        )
+    return values
 
 
 def update_quota_set(request: Request) -> dict[str, Any]:
     wanted = request.body.quota_set
-    values = _given(wanted)
-    _refuse_newer(request, values)
+    values = _given(request, SETS, wanted)
     limits = quotas.update(request.core, request.path["project_id"], values, force=wanted.force)
-    return {"quota_set": _set_view(request, limits)}
-
-
-def _refuse_newer(request: Request, values: dict[str, int]) -> None:
-    gone = [
-        *(NETWORK_RESOURCES if request.version >= (2, 36) else ()),
-        *(INJECTED if request.version >= (2, 57) else ()),
-    ]
-    for name in values:
-        if name in gone:
-            raise BadRequest(
-                f"Invalid input for field/attribute quota_set. Additional properties are not allowed "
-                f"('{name}' was unexpected)"
-            )
+    return {"quota_set": _set_view(request, SETS, limits)}
 
 
 def delete_quota_set(request: Request) -> None:
@@ -92,17 +102,15 @@ def delete_quota_set(request: Request) -> None:
 
 
 def quota_class(request: Request) -> dict[str, Any]:
-    limits = _set_view(request, quotas.defaults(request.core), network_until="2.50")
+    limits = _set_view(request, CLASSES, quotas.defaults(request.core))
     return {"quota_class_set": {"id": request.path["name"], **limits}}
 
 
 def update_quota_class(request: Request) -> dict[str, Any]:
     if request.path["name"] != "default":
         raise BadRequest("The only quota class is 'default'.")
-    values = _given(request.body.quota_class_set)
-    _refuse_newer(request, values)
-    limits = quotas.update_class(request.core, values)
-    return {"quota_class_set": _set_view(request, limits, network_until="2.50")}
+    values = _given(request, CLASSES, request.body.quota_class_set)
+    return {"quota_class_set": _set_view(request, CLASSES, quotas.update_class(request.core, values))}
 
 
 def limits(request: Request) -> dict[str, Any]:
@@ -127,7 +135,9 @@ def limits(request: Request) -> dict[str, Any]:
         "totalServerGroupsUsed": used["server_groups"],
     }
     if request.version < (2, 36):
-        absolute.update({"maxSecurityGroups": -1, "maxSecurityGroupRules": -1, "maxTotalFloatingIps": -1})
+        absolute["maxSecurityGroups"] = limit["security_groups"]
+        absolute["maxSecurityGroupRules"] = limit["security_group_rules"]
+        absolute["maxTotalFloatingIps"] = limit["floating_ips"]
         absolute.update({"totalFloatingIpsUsed": 0, "totalSecurityGroupsUsed": 0})
     if request.version < (2, 39):
         absolute["maxImageMeta"] = limit["metadata_items"]

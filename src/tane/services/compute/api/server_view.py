@@ -138,10 +138,11 @@ class View:
         return body
 
     def _image(self, row: Row[Any]) -> Any:
-        if row.image_id is None:
+        image_id = row.image_id or row.image_ref
+        if image_id is None:
             return ""
-        href = f"{self.request.service_url}/images/{row.image_id}"
-        return {"id": row.image_id, "links": [{"rel": "bookmark", "href": href}]}
+        href = f"{self.request.service_url}/images/{image_id}"
+        return {"id": image_id, "links": [{"rel": "bookmark", "href": href}]}
 
     def _flavor(self, row: Row[Any]) -> dict[str, Any]:
         if self.version >= (2, 47):

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Row
 
-from tane.services.compute.api.common import given, links, next_link, page_limit, sorting
+from tane.services.compute.api.common import given, links, next_link, page_limit, root, sorting
 from tane.services.compute.api.server_view import View, addresses
 from tane.services.compute.domain import create as creating
 from tane.services.compute.domain import listing, servers
@@ -121,7 +121,7 @@ def create(request: Request) -> Response:
         "security_groups": [{"name": group.name} for group in body.security_groups] or [{"name": "default"}],
         "adminPass": made.admin_pass,
     }
-    location = request.link(f"/v2.1/servers/{server_id}")
+    location = request.link(f"{root(request)}/servers/{server_id}")
     return Response({"server": found}, status=202, headers={"Location": location})
 
 
@@ -203,7 +203,7 @@ def add_tag(request: Request) -> Response:
     before, _ = servers.change_tags(request.core, request.ctx, server_id, lambda old: [*old, tag])
     if tag in before:
         return Response(status=204)
-    return Response(status=201, headers={"Location": request.link(f"/v2.1/servers/{server_id}/tags/{tag}")})
+    return Response(status=201, headers={"Location": request.link(f"{root(request)}/servers/{server_id}/tags/{tag}")})
 
 
 def delete_tag(request: Request) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tane.services.compute.api.common import root
 from tane.web.request import Request
 from tane.web.versions import Microversions
 
@@ -20,6 +21,12 @@ def _entry(request: Request, path: str) -> dict[str, Any]:
         "updated": "2013-07-23T11:33:21Z",
         "links": [{"rel": "self", "href": f"{request.service_url}{path}"}],
     }
+
+
+def _detailed(entry: dict[str, Any], kind: str) -> dict[str, Any]:
+    described = {"rel": "describedby", "type": "text/html", "href": "http://docs.openstack.org/"}
+    media = {"base": "application/json", "type": f"application/vnd.openstack.compute+json;version={kind}"}
+    return {**entry, "links": [*entry["links"], described], "media-types": [media]}
 
 
 def index(request: Request) -> dict[str, Any]:
@@ -39,7 +46,6 @@ def _entry_of_2_0(request: Request) -> dict[str, Any]:
 
 
 def show(request: Request) -> dict[str, Any]:
-    entry = _entry(request, "/v2.1/")
-    entry["links"].append({"rel": "describedby", "type": "text/html", "href": "http://docs.openstack.org/"})
-    entry["media-types"] = [{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}]
-    return {"version": entry}
+    if root(request) == "/v2":
+        return {"version": _detailed(_entry_of_2_0(request), "2")}
+    return {"version": _detailed(_entry(request, "/v2.1/"), "2.1")}

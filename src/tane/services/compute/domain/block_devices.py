@@ -63,11 +63,12 @@ def with_image(
     image_ref: str, wanted: Sequence[BlockDeviceIn], of_image: Sequence[BlockDeviceIn]
 ) -> tuple[str, list[BlockDeviceIn]]:
     """What is asked for, and what the image adds: all but the devices whose names are taken. The image itself is no
-    disk when its mapping has the root."""
+    disk when its mapping has the root; clients name it as the root disk then too."""
     taken = {device.device_name for device in wanted if device.device_name}
     added = [device for device in of_image if device.device_name not in taken]
     if any(_boot_index(device) == 0 for device in of_image):
         image_ref = ""
+        wanted = [device for device in wanted if (device.source_type, _boot_index(device)) != ("image", 0)]
     return image_ref, [*wanted, *added]
 
 
@@ -101,6 +102,9 @@ def plan(image_ref: str, mapping: Sequence[BlockDeviceIn], flavor: Row[Any]) -> 
     boots = sorted(spec.boot_index for spec in specs if spec.boot_index is not None and spec.boot_index >= 0)
     if local_image is not None and image_id not in (None, local_image):
         raise BadRequest(f"{INVALID}imageRef and the image of the root disk differ.")
+    if local_image is None and 0 in boots:
+        # Whoever names an image and a volume to boot from boots from the volume (Nova).
+        image_id = None
     image_id = image_id or local_image
     if image_id is not None:
         boots = [0, *boots]

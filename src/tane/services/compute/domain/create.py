@@ -45,6 +45,7 @@ class Order:
     body: ServerCreateIn
     flavor: Row[Any]
     disks: block_devices.Disks
+    image_ref: str | None
     image_properties: dict[str, str]
     root_device: str
     networks: list[network.PortSpec]
@@ -152,6 +153,7 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
         body=body,
         flavor=flavor,
         disks=disks,
+        image_ref=(id_of(body.imageRef) or None) if disks.image_id is None else None,
         image_properties=hardware.recorded(properties),
         root_device=hardware.root_device(machine),
         networks=_networks(tx, ctx, body),
@@ -293,6 +295,7 @@ def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int
         ram_mb=order.wanted.ram_mb,
         disk_gb=order.wanted.disk_gb,
         image_id=order.disks.image_id,
+        image_ref=order.image_ref,
         image_properties=order.image_properties,
         key_name=body.key_name,
         public_key=order.public_key,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, and_, false, or_
+from sqlalchemy import Column, ColumnElement, and_, false, func, or_
 
 from tane.core import Core
 from tane.db import Tx
@@ -54,8 +54,8 @@ SORT_KEYS: dict[str, Column[Any]] = {
     "vm_state": server.c.vm_state,
 }
 
-EXACT = {
-    "image": server.c.image_id,
+EXACT: dict[str, ColumnElement[Any]] = {
+    "image": func.coalesce(server.c.image_id, server.c.image_ref),
     "flavor": server.c.flavor_id,
     "reservation_id": server.c.reservation_id,
     "uuid": server.c.id,
@@ -215,8 +215,13 @@ def _conditions(tx: Tx, ctx: Context, query: Query) -> list[ColumnElement[bool]]
     return where
 
 
+def _changes(filters: Mapping[str, Sequence[str]]) -> bool:
+    return bool(filters.get("changes-since") or filters.get("changes-before"))
+
+
 def _deleted(ctx: Context, filters: Mapping[str, Sequence[str]]) -> ColumnElement[bool]:
-    """Deleted servers are shown to administrators who ask for them, and to whoever asks for changes since a moment."""
+    """Deleted servers are shown to administrators who ask for them, and to whoever asks for changes since or before a
+    moment."""
     if filters.get("deleted"):
         if not ctx.is_admin:
             raise Forbidden("Only administrators may list deleted instances")
@@ -225,7 +230,7 @@ def _deleted(ctx: Context, filters: Mapping[str, Sequence[str]]) -> ColumnElemen
         if not ctx.is_admin:
             raise Forbidden("Only administrators may list deleted instances")
         return server.c.deleted
-    return or_(server.c.deleted, ~server.c.deleted) if filters.get("changes-since") else ~server.c.deleted
+    return or_(server.c.deleted, ~server.c.deleted) if _changes(filters) else ~server.c.deleted
 
 
 def _status(ctx: Context, wanted: Sequence[str], *, refuse: bool) -> ColumnElement[bool]:

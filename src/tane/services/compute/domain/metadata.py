@@ -220,7 +220,7 @@ def _ec2_meta(found: Facts) -> Tree:
             devices[name] = f"{row.root_device_name[:-1]}{next(local)}".encode()
     devices.update({f"ebs{i}": device.device.encode() for i, device in enumerate(found.devices)})
     meta: Tree = {
-        "ami-id": _ec2_id("ami", zlib.crc32((row.image_id or "").encode())),
+        "ami-id": _ec2_id("ami", zlib.crc32((row.image_id or row.image_ref or "").encode())),
         "ami-launch-index": str(row.launch_index).encode(),
         # Nova's own word: there are no manifests.
         "ami-manifest-path": b"FIXME",

@@ -14,6 +14,7 @@ from tane.web.errors import BadRequest, Forbidden
 
 SERVICE = "compute"
 CLASS = "class:default"
+NETWORK = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
 DEFAULTS = {
     "instances": 10,
     "cores": 20,
@@ -25,6 +26,8 @@ DEFAULTS = {
     "injected_files": 5,
     "injected_file_content_bytes": 10240,
     "injected_file_path_bytes": 255,
+    # The network service's own matter: told to and kept for old clients, and of no effect.
+    **dict.fromkeys(NETWORK, -1),
 }
 
 
