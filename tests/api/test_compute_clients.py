@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
 
 from tane.agent.errors import HostError
+from tane.agent.volume.drivers.fake import FakeVolume
+from tane.hosts import HostUnreachable
 from tests.api.compute_support import Project, V, at, make_image, project
 from tests.support import ApiCloud
 
@@ -53,6 +56,22 @@ def test_the_tag_of_a_nic_is_shown(garden: Project) -> None:
         assert {nic.get("tag") for nic in shown["interfaceAttachments"]} == tag
 
 
+def test_the_tags_of_nics_and_disks_reach_the_guest(garden: Project) -> None:
+    disk = {**BDM, "boot_index": -1, "source_type": "blank", "tag": "data"}
+    nics = [{"uuid": garden.network_id, "tag": "nic1"}, {"uuid": garden.network_id}]
+    server_id = garden.server(networks=nics, block_device_mapping_v2=[disk], config_drive=True)
+    drive = garden.host.guest(server_id).config_drive
+    assert drive is not None
+    devices = json.loads(drive.files["openstack/latest/meta_data.json"])["devices"]
+    shown = garden.user.get(f"{V}/servers/{server_id}/os-interface", headers=at("2.70")).json()
+    [mac] = [nic["mac_addr"] for nic in shown["interfaceAttachments"] if nic["tag"] == "nic1"]
+    [volume] = garden.show(server_id)["os-extended-volumes:volumes_attached"]
+    assert [(one["type"], one["tags"], one.get("mac"), one.get("serial")) for one in devices] == [
+        ("nic", ["nic1"], mac, None),
+        ("disk", ["data"], None, volume["id"]),
+    ]
+
+
 @pytest.mark.parametrize("field", ["config_drive", "return_reservation_id"])
 @pytest.mark.parametrize(("value", "expect"), [("foo", 400), ("", 400), (2, 400), ("yes", 202), ("Off", 202)])
 def test_booleans_are_upstreams_words(garden: Project, field: str, value: Any, expect: int) -> None:
@@ -66,13 +85,23 @@ def test_a_config_drive_is_made_for_every_word_of_yes(garden: Project) -> None:
 
 
 def test_user_data_may_be_broken_into_lines(garden: Project) -> None:
-    data = base64.encodebytes(b"#!/bin/sh\n" + b"x" * 200).decode()
-    assert garden.show(garden.create(user_data=data))["id"]
+    text = b"#!/bin/sh\n" + b"x" * 200
+    data = base64.encodebytes(text).decode()
+    server_id = garden.server(user_data=data, config_drive=True)
+    shown = garden.admin.get(f"{V}/servers/{server_id}", headers=at("2.3")).json()["server"]
+    assert base64.b64decode(shown["OS-EXT-SRV-ATTR:user_data"]) == text
+    drive = garden.host.guest(server_id).config_drive
+    assert drive is not None
+    assert drive.files["openstack/latest/user_data"] == text
+    _post(garden, "2.1", 400, user_data="not base64!")
 
 
 @pytest.mark.parametrize("root", ["http://cloud/compute/v2.1", "http://cloud/compute"])
-def test_a_flavor_may_be_a_link(garden: Project, root: str) -> None:
-    _post(garden, "2.1", 202, flavorRef=f"{root}/flavors/{garden.flavor_id}")
+def test_a_flavor_and_an_image_may_be_links(garden: Project, root: str) -> None:
+    links = {"flavorRef": f"{root}/flavors/{garden.flavor_id}", "imageRef": f"{root}/images/{garden.image_id}"}
+    server_id = _post(garden, "2.1", 202, **links)["server"]["id"]
+    shown = garden.show(server_id, "2.1")
+    assert (shown["flavor"]["id"], shown["image"]["id"]) == (garden.flavor_id, garden.image_id)
 
 
 @pytest.mark.parametrize(
@@ -134,11 +163,35 @@ def test_changes_of_deleted_servers_are_told(garden: Project, name: str) -> None
     assert [(row["id"], row["status"]) for row in found] == [(server_id, "DELETED")]
 
 
-@pytest.mark.parametrize(("transient", "expect"), [(True, 503), (False, 409)])
-def test_a_host_that_refuses_is_told_as_such(garden: Project, transient: bool, expect: int) -> None:
+HOST_ERRORS = [(HostError("no", transient=True), 503), (HostUnreachable("h"), 503), (HostError("no"), 409)]
+
+
+@pytest.mark.parametrize(("error", "expect"), HOST_ERRORS)
+@pytest.mark.parametrize("call", ["console_log", "vnc"])
+def test_a_host_that_refuses_a_console_is_told_as_such(
+    garden: Project, call: str, error: HostError, expect: int
+) -> None:
     server_id = garden.server()
-    garden.host.fail("console_log", None, HostError("no", transient=transient))
-    garden.act(server_id, "os-getConsoleOutput", {}, expect)
+    garden.host.fail(call, None, error)
+    name, value = {
+        "console_log": ("os-getConsoleOutput", {}),
+        "vnc": ("os-getVNCConsole", {"type": "novnc"}),
+    }[call]
+    answer = garden.act(server_id, name, value, expect)
+    assert server_id in answer.text
+
+
+@pytest.mark.parametrize(("error", "expect"), HOST_ERRORS)
+def test_a_host_that_refuses_to_tell_its_capacity_is_told_as_such(
+    garden: Project, monkeypatch: pytest.MonkeyPatch, error: HostError, expect: int
+) -> None:
+    async def refuse(self: FakeVolume) -> None:
+        raise error
+
+    monkeypatch.setattr(FakeVolume, "capacity", refuse)
+    url = f"/volume/v3/{garden.admin.project_id}/scheduler-stats/get_pools"
+    assert garden.admin.get(url).json()["pools"]
+    assert "host-1@file#file" in garden.admin.get(f"{url}?detail=true", expect).text
 
 
 def test_the_list_of_extensions_is_upstreams(garden: Project) -> None:
@@ -243,3 +296,53 @@ def test_links_stay_under_the_version_that_is_called(garden: Project) -> None:
         for href in hrefs:
             assert f"{root}/servers" in href
             garden.user.get(href)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "  me@home\n", " \n"])
+def test_a_public_key_is_kept_byte_for_byte(garden: Project, end: str) -> None:
+    made = garden.user.post(f"{V}/os-keypairs", {"keypair": {"name": "made"}}, 200).json()["keypair"]
+    key = " ".join(made["public_key"].split()[:2]) + end
+    body = {"keypair": {"name": "mine", "public_key": key}}
+    assert garden.user.post(f"{V}/os-keypairs", body, 200).json()["keypair"]["public_key"] == key
+    assert garden.user.get(f"{V}/os-keypairs/mine").json()["keypair"]["public_key"] == key
+    drive = garden.host.guest(garden.server(key_name="mine", config_drive=True)).config_drive
+    assert drive is not None
+    told = json.loads(drive.files["openstack/latest/meta_data.json"])["public_keys"]["mine"]
+    assert told == key.strip()
+
+
+@pytest.mark.parametrize(("version", "shown"), [("2.53", set()), ("2.57", {"user_data"}), ("2.75", {"user_data"})])
+def test_a_rebuild_shows_user_data_in_the_versions_that_change_it(
+    garden: Project, version: str, shown: set[str]
+) -> None:
+    data = base64.b64encode(b"hello").decode()
+    server_id = garden.server(user_data=data)
+    action = {"imageRef": garden.image_id}
+    found = garden.act(server_id, "rebuild", action, 202, headers=at(version)).json()["server"]
+    assert {name for name in found if name == "user_data"} == shown
+    assert {found[name] for name in shown} == ({data} if shown else set())
+
+
+def test_changing_an_attachment_that_is_not_there_is_not_found(garden: Project) -> None:
+    server_id = garden.server()
+    for volume_id in ("0b0c7a52-0000-0000-0000-000000000000", _bootable(garden)):
+        body = {"volumeAttachment": {"volumeId": volume_id, "delete_on_termination": True}}
+        url = f"{V}/servers/{server_id}/os-volume_attachments/{volume_id}"
+        garden.user.put(url, body, 404, headers=at("2.85"))
+
+
+@pytest.mark.parametrize("device", ["foo", "vdb", "/dev/", "/dev/vdb/x", "/dev/../etc", "/dev/vdb\n", "/dev/VDB", ""])
+def test_a_device_of_no_known_form_is_refused(garden: Project, device: str) -> None:
+    server_id, volume_id = garden.server(), _bootable(garden)
+    body = {"volumeAttachment": {"volumeId": volume_id, "device": device}}
+    garden.user.post(f"{V}/servers/{server_id}/os-volume_attachments", body, 400)
+    kept = garden.user.get(f"/volume/v3/{garden.user.project_id}/volumes/{volume_id}").json()["volume"]
+    assert kept["status"] == "available"
+
+
+def test_groups_of_a_new_server_are_shown_by_name(garden: Project) -> None:
+    body = {"security_group": {"name": "web"}}
+    group = garden.user.post("/network/v2.0/security-groups", body, 201).json()["security_group"]
+    for reference in (group["id"], "web"):
+        server_id = garden.create(security_groups=[{"name": reference}])
+        assert garden.show(server_id)["security_groups"] == [{"name": "web"}]

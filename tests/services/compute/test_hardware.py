@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tane.agent.documents import Hardware
-from tane.services.compute.domain import hardware
+from tane.services.compute.domain import extra_specs, hardware
 from tane.web.errors import BadRequest
 from tane.wire.grammar import checked
 
@@ -50,11 +50,53 @@ def test_what_is_not_done_is_refused_by_its_name(name: str) -> None:
         hardware.of({full: "required"}, {}, 1)
 
 
-@pytest.mark.parametrize("name", [*hardware.FAMILIES, "resources1:", "trait_NIC:"])
+ACTED_ON = sorted(extra_specs.NAMESPACES.keys() - set(extra_specs.OTHERS))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"{namespace}:something" for namespace in ACTED_ON),
+        *(
+            "resources:VCPU",
+            "resources2:VCPU",
+            "resources_NIC:CUSTOM_NIC",
+            "trait:HW_CPU_X86_AVX2",
+            "trait1:HW_CPU_X86_AVX2",
+        ),
+        *("group_policy", "hide_hypervisor_id"),
+    ],
+)
 def test_extra_specs_that_mean_something_elsewhere_are_refused(name: str) -> None:
-    full = name if name[-1].isalnum() else f"{name}something"
-    with pytest.raises(BadRequest, match=f"Flavor extra spec {full} is not supported"):
-        hardware.of({}, {full: "1"}, 1)
+    with pytest.raises(BadRequest, match=f"Flavor extra spec {name} is not supported"):
+        hardware.of({}, {name: "1"}, 1)
+
+
+@pytest.mark.parametrize("name", ["mine:something", "note", "vmware:hw_version", "powervm:uncapped", "resource:VCPU"])
+def test_extra_specs_that_mean_nothing_here_are_notes(name: str) -> None:
+    assert hardware.of({}, {name: "1"}, 1) == hardware.of({}, {}, 1)
+
+
+WORDS = {
+    "hw:boot_menu": ["true", "false", "1", "0", "yes", "no", "on", "off", "t", "f", "y", "n"],
+    "hw:watchdog_action": ["disabled", "reset", "poweroff", "pause", "none"],
+    "hw:cpu_policy": ["shared"],
+    "hw:mem_page_size": ["small", "any", "4", "4kb"],
+    "hw_rng:allowed": ["true", "yes", "on", "1", "y", "t", "True"],
+}
+"""All others are numbers."""
+
+
+@pytest.mark.parametrize("name", sorted(hardware.EXTRA_SPECS))
+def test_an_extra_spec_that_is_honoured_may_be_set_since_2_86(name: str) -> None:
+    for value in WORDS.get(name, ["1", "4"]):
+        hardware.of({}, {name: value}, 4)
+        extra_specs.check({name: value})
+    for value in ("bogus", "-1", "1\n"):
+        with pytest.raises(BadRequest, match=name):
+            hardware.of({}, {name: value}, 4)
+        with pytest.raises(BadRequest, match=name):
+            extra_specs.check({name: value})
 
 
 @pytest.mark.parametrize("name", sorted(hardware.PROPERTIES.keys() - {"os_type"}))

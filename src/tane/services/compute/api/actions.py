@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Row
 
+from tane.hosts.told import told_to_the_caller
 from tane.services.compute.api.common import root
 from tane.services.compute.api.server_view import View
 from tane.services.compute.domain import actions, history, servers, snapshots
-from tane.services.compute.domain.host_errors import told_to_the_caller
 from tane.web.codec import iso_micro
 from tane.web.errors import BadRequest, Conflict, NotFound, NotImplementedHere
 from tane.web.request import Request, Response
@@ -125,7 +125,7 @@ async def console_output(request: Request) -> dict[str, Any]:
     if row.host_id is None:
         raise Conflict(f"Instance {row.id} is not ready")
     size = LONGEST_CONSOLE if length in (None, -1) else min(LONGEST_CONSOLE, int(length or 0) * BYTES_PER_LINE)
-    with told_to_the_caller(row.id):
+    with told_to_the_caller(f"instance {row.id}"):
         text = await request.core.hosts.compute(row.host_id).console_log(row.id, max_bytes=max(size, 1))
     lines = text.decode(errors="replace")
     if length is not None and length >= 0:

@@ -14,8 +14,8 @@ from sqlalchemy.engine import Row
 from tane.agent.documents import VncEndpoint
 from tane.agent.errors import NotSupported
 from tane.core import Core
+from tane.hosts.told import told_to_the_caller
 from tane.services.compute.domain.common import require
-from tane.services.compute.domain.host_errors import told_to_the_caller
 from tane.services.compute.store import consoles
 from tane.shares import Full, Shares
 from tane.web.context import Context
@@ -57,7 +57,7 @@ async def screen(core: Core, server_id: str, host_id: str | None) -> VncEndpoint
     """
     if host_id is None:
         raise Conflict(f"Instance {server_id} is not ready")
-    with told_to_the_caller(server_id):
+    with told_to_the_caller(f"instance {server_id}"):
         try:
             return await core.hosts.compute(host_id).vnc(server_id)
         except NotSupported:

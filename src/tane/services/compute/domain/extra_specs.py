@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from tane.web.errors import BadRequest
 
 BOOLEAN = r"(?i:true|false|1|0|t|f|yes|no|y|n|on|off)"
-POSITIVE = r"[1-9][0-9]{0,17}"
+POSITIVE = r"0*[1-9][0-9]{0,17}"
 NUMBER = r"[0-9]{1,18}"
 SIZE = r"large|small|any|[0-9]+([kKMGT]i?)?(b|bit|B)?"
 CPUS = r"\^?[0-9]+(-[0-9]+)?(,\^?[0-9]+(-[0-9]+)?)*"
@@ -78,10 +78,7 @@ NAMESPACES: Mapping[str, Mapping[str, str]] = {
     "hw": HW,
     "hw_rng": {"allowed": BOOLEAN, "rate_bytes": NUMBER, "rate_period": NUMBER},
     "hw_video": {"ram_max_mb": NUMBER},
-    "os": {
-        "secure_boot": r"disabled|optional|required",
-        "require_quiesce": BOOLEAN,
-    },
+    "os": {"secure_boot": r"disabled|required"},
     "pci_passthrough": {"alias": r"[^:,]+:[0-9]+(\s*,\s*[^:,]+:[0-9]+)*"},
     "powervm": {
         "min_mem|max_mem|min_vcpu|max_vcpu": POSITIVE,
@@ -90,7 +87,8 @@ NAMESPACES: Mapping[str, Mapping[str, str]] = {
         "dedicated_sharing_mode|shared_proc_pool_name": TEXT,
     },
     "quota": {
-        **dict.fromkeys((*QUOTA_CPU, *QUOTA_DISK, *QUOTA_VIF, *QUOTA_VMWARE), r"-?[0-9]{1,18}"),
+        **dict.fromkeys((*QUOTA_CPU, *QUOTA_DISK, *QUOTA_VIF), NUMBER),
+        **dict.fromkeys(QUOTA_VMWARE, r"-?[0-9]{1,18}"),
         r"(cpu|memory|disk_io|vif)_shares_level": r"custom|high|normal|low",
     },
     "vmware": {TEXT: TEXT},
@@ -102,6 +100,18 @@ GROUPED = {
 }
 """Namespaces that may carry the name of a request group: ``resources2:VCPU``, ``trait_NIC:HW_NIC_OFFLOAD_TSO``."""
 GROUP = r"([a-zA-Z0-9_-]{0,64})"
+
+
+OTHERS = ("powervm", "vmware")
+"""Namespaces of other hypervisors: they mean nothing to guests here, as they mean nothing to Nova with QEMU."""
+
+
+def acted_on(key: str) -> bool:
+    """Whether Nova with QEMU does something because of an extra spec of this name, or of another in its namespace."""
+    namespace, colon, _ = key.partition(":")
+    if not colon:
+        return key in ("hide_hypervisor_id", "group_policy")
+    return _grouped(namespace) is not None or (namespace in NAMESPACES and namespace not in OTHERS)
 
 
 def check(specs: Mapping[str, str]) -> None:
@@ -134,9 +144,18 @@ def _check_name(key: str, name: str, value: str, known: Mapping[str, str]) -> No
 
 
 def _check_value(key: str, value: str, rule: str) -> None:
-    if not re.fullmatch(rule, value, re.DOTALL):
-        raise BadRequest(f"Validation failed; the value '{value}' of extra spec '{key}' is not one it may have.")
+    if re.fullmatch(rule, value, re.DOTALL):
+        return
+    if rule == BOOLEAN:
+        wrong = "is not a valid boolean-like value"
+    elif rule in (POSITIVE, NUMBER):
+        wrong = f"is not a valid integer value of at least {int(rule == POSITIVE)}"
+    elif re.fullmatch(r"[a-z-]+(\|[a-z-]+)+", rule):
+        wrong = f"is not one of: {rule.replace('|', ', ')}"
+    else:
+        wrong = f"is not of the format '{rule}'"
+    raise BadRequest(f"Validation failed; '{value}' {wrong} (extra spec '{key}').")
 
 
 def _unknown(key: str) -> BadRequest:
-    return BadRequest(f"Validation failed; extra spec '{key}' does not appear in any of the known namespaces' lists.")
+    return BadRequest(f"Validation failed; extra spec '{key}' does not appear to be a valid extra spec.")

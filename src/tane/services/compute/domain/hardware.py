@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from tane.agent.documents import Hardware
+from tane.services.compute.domain import extra_specs as known_specs
 from tane.web.errors import BadRequest
 from tane.wire import grammar
 
@@ -117,23 +118,6 @@ NOT_DONE = (
 )
 """Image properties that Nova acts on and Tane does not yet; one that ends in a mark stands for all that begin so."""
 
-FAMILIES = (
-    *(
-        "hw:",
-        "hw_rng:",
-        "hw_video:",
-        "quota:",
-        "os:",
-        "trait:",
-        "resources:",
-        "group_policy",
-        "accel:",
-        "capabilities:",
-    ),
-    *("pci_passthrough:", "aggregate_instance_extra_specs:", "hide_hypervisor_id"),
-)
-"""Extra specs that Nova acts on begin so; those of other beginnings are notes."""
-
 RECORDED = ("kernel_id", "ramdisk_id", "os_command_line", *PROPERTIES)
 
 
@@ -158,7 +142,7 @@ def of(properties: Mapping[str, str], extra_specs: Mapping[str, str], vcpus: int
     for name, value in extra_specs.items():
         if name in EXTRA_SPECS:
             fields |= _read("Flavor extra spec", name, value, EXTRA_SPECS[name])
-        elif _named(name, FAMILIES):
+        elif known_specs.acted_on(name):
             raise BadRequest(f"Flavor extra spec {name} is not supported by this cloud.")
     fields |= watchdog
     _refuse_contradictions(fields)

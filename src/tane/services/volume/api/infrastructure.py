@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tane.hosts import store as hosts
+from tane.hosts.told import told_to_the_caller
 from tane.services.volume.api import filters
 from tane.services.volume.domain import pools, types
 from tane.services.volume.domain import services as domain
@@ -147,7 +148,8 @@ async def list_pools(request: Request) -> dict[str, Any]:
     for row in rows:
         entry: dict[str, Any] = {"name": pool_name(row)}
         if request.flag("detail"):
-            capacity = await request.core.hosts.volume(row.id).capacity()
+            with told_to_the_caller(f"pool {entry['name']}"):
+                capacity = await request.core.hosts.volume(row.id).capacity()
             entry["capabilities"] = {
                 **pools.CAPABILITIES,
                 "total_capacity_gb": round(capacity.total_gb, 2),
