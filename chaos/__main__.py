@@ -56,7 +56,12 @@ def disturb(cloud: RealCloud, dice: random.Random, minutes: float, only: Sequenc
 
 
 def check(cloud: RealCloud, loads: list[Load], writers: list[Writer]) -> invariants.Findings:
-    admin = Caller(cloud.url, "admin", (cloud.folder / "admin-password").read_text().strip(), "admin")
+    password = (cloud.folder / "admin-password").read_text().strip()
+    with contextlib.closing(Caller(cloud.url, "admin", password, "admin")) as admin:
+        return _examine(cloud, admin, loads, writers)
+
+
+def _examine(cloud: RealCloud, admin: Caller, loads: list[Load], writers: list[Writer]) -> invariants.Findings:
     found = invariants.Findings()
     for writer in writers:
         print(f"{writer.load.tenant.name}: {writer.acknowledged + 1} writes acknowledged, {writer.load.done} actions")
@@ -114,6 +119,8 @@ def run(
             for thread in threads:
                 thread.join()
         found = check(cloud, loads, writers)
+        for load in loads:
+            load.caller.close()
         _tell("lost", found.lost)
         _tell("orphaned", found.orphaned)
         _tell("stuck", found.stuck)

@@ -29,6 +29,9 @@ class Caller:
         self._token = ""
         self.project_id = ""
 
+    def close(self) -> None:
+        self._http.close()
+
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The decoded answer. :raises Refused: :raises Unknown:"""
         try:
