@@ -251,8 +251,10 @@ def zones(request: Request) -> dict[str, Any]:
 
 
 def zones_detail(request: Request) -> dict[str, Any]:
-    """Hosts that are switched off are not shown, as upstream; scheduler and conductor are part of the controller and
-    have the zone of their own that administrators' tools know."""
+    """Zones with the hosts that are switched on.
+
+    Scheduler and conductor are part of the controller and have the zone of their own that administrators' tools know.
+    """
     found = hosts.compute_hosts(request.core)
     available, others = _zones(found)
     within: dict[str, dict[str, Any]] = {}
