@@ -139,10 +139,10 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
         _refuse_little_memory(info, flavor)
     elif disks.root is not None:
         properties = block_devices.image_metadata(tx, ctx, disks.root)
+    machine = hardware.of(properties, flavor.extra_specs, flavor.vcpus)
     for kernel in ("kernel_id", "ramdisk_id"):
         if properties.get(kernel):
             require_image(tx, ctx, properties[kernel])
-    machine = hardware.of(properties, flavor.extra_specs, flavor.vcpus)
     public_key = None
     if body.key_name is not None:
         row = keypair_store.get(tx, ctx.user_id, body.key_name)
