@@ -11,7 +11,7 @@ from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.jobs import Permanent, Run
 from tane.services.volume.domain import messages, pools
-from tane.services.volume.store import services, types, volumes
+from tane.services.volume.store import services, snapshots, types, volumes
 
 GIB = 1 << 30
 
@@ -51,15 +51,16 @@ async def placed_duty(run: Run[Any], volume_id: str) -> VolumeDuty:
     return duty
 
 
-def tell(tx: Tx, run: Run[Any], volume_id: str, action: str, detail: str) -> None:
-    """Write the message of a volume's failure, when the volume is still there."""
-    row = volumes.get(tx, volume_id)
+def tell(tx: Tx, run: Run[Any], resource_id: str, action: str, detail: str, kind: str = messages.VOLUME) -> None:
+    """Write the message of the failure of a volume, or of another ``kind``, when it is still there."""
+    row = (volumes if kind == messages.VOLUME else snapshots).get(tx, resource_id)
     if row is not None:
         messages.record(
             tx,
             project_id=row.project_id,
             request_id=run.request_id,
-            resource_id=volume_id,
+            resource_id=resource_id,
             action=action,
             detail=detail,
+            kind=kind,
         )

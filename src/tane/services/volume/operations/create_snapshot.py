@@ -8,7 +8,7 @@ from tane.agent.errors import NotOnHost
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
 from tane.services.volume.domain import messages
-from tane.services.volume.operations.common import duty_of, placed_duty
+from tane.services.volume.operations.common import duty_of, placed_duty, tell
 from tane.services.volume.store import snapshots
 
 
@@ -38,17 +38,7 @@ async def finish(run: Run[Params]) -> None:
 async def failed(run: Run[Params], reason: str) -> None:
     def fail(tx: Tx) -> None:
         snapshots.change(tx, run.params.snapshot_id, status="error", fault=reason)
-        row = snapshots.get(tx, run.params.snapshot_id)
-        if row is not None:
-            messages.record(
-                tx,
-                project_id=row.project_id,
-                request_id=run.request_id,
-                resource_id=row.id,
-                action=messages.TAKE,
-                detail=messages.NOT_TAKEN,
-                kind=messages.SNAPSHOT,
-            )
+        tell(tx, run, run.params.snapshot_id, messages.TAKE, messages.NOT_TAKEN, messages.SNAPSHOT)
 
     await run.write(fail)
 

@@ -86,7 +86,7 @@ def command_line(record: Record, settings: QemuSettings, openings: Openings, *, 
         *("-serial", "chardev:console"),
         *("-vnc", f"unix:{folder.vnc}"),
         *("-object", "rng-random,id=rng,filename=/dev/urandom"),
-        *_device({"driver": "virtio-rng-pci", "rng": "rng", "addr": "0x1c"}),
+        *devices.device_argument({"driver": "virtio-rng-pci", "rng": "rng", "addr": "0x1c"}),
         *hardware.arguments(guest.hardware, folder),
         *_root_ports(record.ports),
         *_kernel(guest, openings),
@@ -128,7 +128,7 @@ def _root_ports(count: int) -> Iterator[str]:
         }
         if function == 0:
             port["multifunction"] = True
-        yield from _device(port)
+        yield from devices.device_argument(port)
 
 
 def _kernel(guest: Guest, openings: Openings) -> Iterator[str]:
@@ -160,32 +160,32 @@ def _disks(record: Record, openings: Openings) -> Iterator[str]:
     def local(name: str) -> Iterator[str]:
         place = devices.Place(bus, slots[name], next(channel) if bus == "sata" else 0)
         for options in devices.block_devices(name, name, place, boot_index=order.get(name)):
-            yield from _device(options)
+            yield from devices.device_argument(options)
 
     if guest.root:
-        yield from _blockdev(devices.disk_node("root", folder.root, openings.base))
+        yield from devices.blockdev_argument(devices.disk_node("root", folder.root, openings.base))
         yield from local("root")
     for name, path, wanted in (
         ("ephemeral", folder.ephemeral, guest.ephemeral_gb),
         ("swap", folder.swap, guest.swap_mb),
     ):
         if wanted:
-            yield from _blockdev(devices.raw_node(name, path))
+            yield from devices.blockdev_argument(devices.raw_node(name, path))
             yield from local(name)
     for disk in guest.volumes:
         keys = folder.key_folder(disk.volume_id)
         yield from ("-object", json.dumps(devices.tls_credentials(disk, keys)))
-        yield from _blockdev(devices.nbd_connection(disk))
-        yield from _blockdev(devices.volume_layer(disk))
+        yield from devices.blockdev_argument(devices.nbd_connection(disk))
+        yield from devices.blockdev_argument(devices.volume_layer(disk))
         name = devices.volume_device(disk.volume_id)
         for options in devices.volume_block_devices(disk, bus, slots[name], order.get(name)):
-            yield from _device(options)
+            yield from devices.device_argument(options)
     if guest.config_drive:
         file = {"driver": "file", "filename": str(folder.config_drive), "read-only": True}
-        yield from _blockdev({"node-name": "config", "driver": "raw", "read-only": True, "file": file})
+        yield from devices.blockdev_argument({"node-name": "config", "driver": "raw", "read-only": True, "file": file})
         place = devices.Place(guest.hardware.cdrom_bus, slots["config"], next(channel))
         for options in devices.block_devices("config", "config", place, kind="cd"):
-            yield from _device(options)
+            yield from devices.device_argument(options)
 
 
 def _nics(record: Record, settings: QemuSettings, openings: Openings) -> Iterator[str]:
@@ -194,12 +194,6 @@ def _nics(record: Record, settings: QemuSettings, openings: Openings) -> Iterato
         tap = "" if settings.user_network else str(openings.taps[nic.port_id])
         backend = devices.nic_backend(nic, tap)
         yield from ("-netdev", json.dumps(backend))
-        yield from _device(devices.nic_frontend(nic, record.slots[devices.nic_device(nic.port_id)], guest_model))
-
-
-def _blockdev(options: devices.Options) -> tuple[str, str]:
-    return "-blockdev", json.dumps(options)
-
-
-def _device(options: devices.Options) -> tuple[str, str]:
-    return "-device", json.dumps(options)
+        yield from devices.device_argument(
+            devices.nic_frontend(nic, record.slots[devices.nic_device(nic.port_id)], guest_model)
+        )

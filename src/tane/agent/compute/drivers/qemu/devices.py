@@ -5,6 +5,7 @@ Sources: QEMU's QAPI schema (``BlockdevOptions``, ``NetdevOptions``) and ``-devi
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,16 @@ RECONNECT_SECONDS = 3600
 """How long a guest's requests wait for a volume's exporter to come back before they fail."""
 
 _SERIAL_LENGTH = 20
+
+
+def device_argument(options: Options) -> tuple[str, str]:
+    """A device on QEMU's command line."""
+    return "-device", json.dumps(options)
+
+
+def blockdev_argument(options: Options) -> tuple[str, str]:
+    """A block node on QEMU's command line."""
+    return "-blockdev", json.dumps(options)
 
 
 def root_port(index: int) -> str:

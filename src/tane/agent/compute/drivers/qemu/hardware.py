@@ -5,11 +5,11 @@ Sources: QEMU's manual ("Invocation", "i440fx PC"/"q35"), edk2's OvmfPkg/README 
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from tane.agent.compute.drivers.qemu import devices
 from tane.agent.compute.drivers.qemu.record import GuestFolder
 from tane.agent.documents import Guest, Hardware
 from tane.agent.errors import NotSupported
@@ -67,17 +67,19 @@ def arguments(hardware: Hardware, folder: GuestFolder) -> Iterator[str]:
     if hardware.firmware == "uefi":
         yield from _firmware(hardware, folder)
     if hardware.video_model != "none":
-        yield from _device({"driver": _VIDEO[hardware.video_model], "addr": "0x1"})
+        yield from devices.device_argument({"driver": _VIDEO[hardware.video_model], "addr": "0x1"})
     if hardware.watchdog:
         yield from ("-action", f"watchdog={hardware.watchdog}")
-        yield from _device({"driver": "i6300esb", "addr": "0x1b"})
+        yield from devices.device_argument({"driver": "i6300esb", "addr": "0x1b"})
     if hardware.tablet:
-        yield from _device({"driver": "qemu-xhci", "id": "usb", "addr": "0x1d"})
-        yield from _device({"driver": "usb-tablet", "bus": "usb.0"})
+        yield from devices.device_argument({"driver": "qemu-xhci", "id": "usb", "addr": "0x1d"})
+        yield from devices.device_argument({"driver": "usb-tablet", "bus": "usb.0"})
     if hardware.guest_agent:
         yield from ("-chardev", f"socket,id=agent,path={folder.agent},server=on,wait=off")
-        yield from _device({"driver": "virtio-serial-pci", "id": "serial", "addr": "0x1e"})
-        yield from _device({"driver": "virtserialport", "bus": "serial.0", "chardev": "agent", "name": _AGENT})
+        yield from devices.device_argument({"driver": "virtio-serial-pci", "id": "serial", "addr": "0x1e"})
+        yield from devices.device_argument(
+            {"driver": "virtserialport", "bus": "serial.0", "chardev": "agent", "name": _AGENT}
+        )
     for _ in range(hardware.serial_ports - 1):
         yield from ("-serial", "null")
     if hardware.boot_menu:
@@ -88,17 +90,9 @@ def arguments(hardware: Hardware, folder: GuestFolder) -> Iterator[str]:
 
 def _firmware(hardware: Hardware, folder: GuestFolder) -> Iterator[str]:
     code = {"driver": "file", "filename": str(OVMF / _CODE[hardware.secure_boot]), "read-only": True}
-    yield from _blockdev({"node-name": "firmware", "driver": "raw", "read-only": True, "file": code})
+    yield from devices.blockdev_argument({"node-name": "firmware", "driver": "raw", "read-only": True, "file": code})
     kept = {"driver": "file", "filename": str(folder.variables)}
-    yield from _blockdev({"node-name": "variables", "driver": "raw", "file": kept})
+    yield from devices.blockdev_argument({"node-name": "variables", "driver": "raw", "file": kept})
     if hardware.secure_boot:
         # Only the firmware itself may then write to the variables (OvmfPkg/README, "SMM support").
         yield from ("-global", "driver=cfi.pflash01,property=secure,value=on")
-
-
-def _device(options: dict[str, object]) -> tuple[str, str]:
-    return "-device", json.dumps(options)
-
-
-def _blockdev(options: dict[str, object]) -> tuple[str, str]:
-    return "-blockdev", json.dumps(options)
