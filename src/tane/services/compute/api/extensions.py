@@ -30,8 +30,6 @@ NAMES = {
     "os-config-drive": "ConfigDrive",
     "os-console-auth-tokens": "ConsoleAuthTokens",
     "os-console-output": "ConsoleOutput",
-    "os-consoles": "Consoles",
-    "os-create-server-ext": "Createserverext",
     "os-deferred-delete": "DeferredDelete",
     "os-extended-quotas": "ExtendedQuotas",
     "os-extended-server-attributes": "ExtendedServerAttributes",

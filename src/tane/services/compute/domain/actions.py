@@ -14,6 +14,7 @@ from tane.services.compute.domain import block_devices, hardware, quotas
 from tane.services.compute.domain.common import canonical_addresses, refuse_locked, require, require_state
 from tane.services.compute.domain.create import (
     check_user_data,
+    id_of,
     new_password,
     refuse_too_small,
     require_image,
@@ -114,7 +115,7 @@ def rebuild(core: Core, ctx: Context, server_id: str, body: RebuildIn) -> tuple[
         refuse_locked(ctx, row)
         require_state(row, "rebuild", ("active", "stopped", "paused", "suspended", "error"))
         refuse_nowhere(row)
-        info = require_image(tx, ctx, body.imageRef.rstrip("/").rsplit("/", 1)[-1])
+        info = require_image(tx, ctx, id_of(body.imageRef))
         if row.image_id is None:
             raise BadRequest("Unable to rebuild with a different image for a volume-backed server.")
         if "metadata" in values:
