@@ -196,34 +196,29 @@ def _period(request: Request) -> tuple[Any, Any]:
 
 
 def usages(request: Request) -> dict[str, Any]:
-    start, end = _period(request)
     detailed = request.param("detailed") == "1"
-    chosen, more = _usage_page(request, administration.usage(request.core, start, end, None))
-    views = [_usage_view(request, name, used, detailed) for name, used in sorted(chosen.items())]
+    found, more = _usage_page(request, None)
+    by_project: dict[str, list[administration.ServerUsage]] = {}
+    for used in found:
+        by_project.setdefault(used.row.project_id, []).append(used)
+    views = [_usage_view(request, name, by_project[name], detailed) for name in sorted(by_project)]
     return {"tenant_usages": views, **({"tenant_usages_links": more} if more else {})}
 
 
 def _usage_page(
-    request: Request, found: dict[str, list[administration.ServerUsage]], project_id: str = ""
-) -> tuple[dict[str, list[administration.ServerUsage]], list[dict[str, str]]]:
-    """Since 2.40: the page's servers by project, and the link to the next page, which a page without servers has not.
+    request: Request, project_id: str | None
+) -> tuple[list[administration.ServerUsage], list[dict[str, str]]]:
+    """The servers' use; since 2.40 a page of it, and the link to the next one, which a page without servers has not.
 
     :raises BadRequest: the marker is no server of the report.
     """
+    start, end = _period(request)
     if request.version < (2, 40):
-        return found, []
-    limit, marker = page_limit(request), request.param("marker")
-    servers = sorted((used for group in found.values() for used in group), key=lambda used: used.row.id)
-    if marker is not None:
-        if marker not in {used.row.id for used in servers}:
-            raise BadRequest(f"marker [{marker}] not found")
-        servers = [used for used in servers if used.row.id > marker]
-    servers = servers[:limit]
-    page: dict[str, list[administration.ServerUsage]] = {}
-    for used in servers:
-        page.setdefault(used.row.project_id, []).append(used)
+        return administration.usage(request.core, start, end, project_id), []
+    limit = page_limit(request)
+    found = administration.usage(request.core, start, end, project_id, limit=limit, marker=request.param("marker"))
     path = "/os-simple-tenant-usage" + (f"/{project_id}" if project_id else "")
-    return page, next_link(request, path, servers, limit, servers[-1].row.id if servers else "")
+    return found, next_link(request, path, found, limit, found[-1].row.id if found else "")
 
 
 def usage(request: Request) -> dict[str, Any]:
@@ -231,9 +226,7 @@ def usage(request: Request) -> dict[str, Any]:
     rule = "os_compute_api:os-simple-tenant-usage:show"
     if not request.allows(rule, {"project_id": project_id}):
         raise Forbidden(f"Policy doesn't allow {rule} to be performed.")
-    start, end = _period(request)
-    page, more = _usage_page(request, administration.usage(request.core, start, end, project_id), project_id)
-    found = page.get(project_id, [])
+    found, more = _usage_page(request, project_id)
     view = _usage_view(request, project_id, found, True) if found else {}
     return {"tenant_usage": view, **({"tenant_usage_links": more} if more else {})}
 

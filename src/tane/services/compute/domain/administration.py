@@ -226,16 +226,30 @@ class ServerUsage:
     uptime: int
 
 
-def usage(core: Core, start: datetime, end: datetime, project_id: str | None) -> dict[str, list[ServerUsage]]:
-    """Project id → the use of each of its servers between two moments, from the servers' own rows."""
+def usage(
+    core: Core,
+    start: datetime,
+    end: datetime,
+    project_id: str | None,
+    *,
+    limit: int | None = None,
+    marker: str | None = None,
+) -> list[ServerUsage]:
+    """What each server used between two moments, from the servers' own rows, in the order of their ids.
+
+    :param marker: the id of a server of the report; only what comes after it.
+    :raises BadRequest: the marker is none.
+    """
     with core.db.read() as tx:
-        found: dict[str, list[ServerUsage]] = {}
-        for row in servers.of_period(tx, start, end, project_id):
-            begun = max(row.launched_at or row.created_at, start)
-            ended = min(row.terminated_at or end, end)
-            if row.launched_at is None and row.terminated_at is None and row.vm_state == "error":
-                continue
-            hours = max((ended - begun) / timedelta(hours=1), 0.0)
-            up = int(((row.terminated_at or tx.now) - (row.launched_at or row.created_at)).total_seconds())
-            found.setdefault(row.project_id, []).append(ServerUsage(row, hours, row.terminated_at, up))
-        return found
+        if marker is not None and not servers.existed(tx, start, end, project_id, marker):
+            raise BadRequest(f"marker [{marker}] not found")
+        return [
+            _used(tx, row, start, end)
+            for row in servers.of_period(tx, start, end, project_id, limit=limit, marker=marker)
+        ]
+
+
+def _used(tx: Tx, row: Row[Any], start: datetime, end: datetime) -> ServerUsage:
+    begun, ended = row.launched_at or row.created_at, row.terminated_at
+    hours = max((min(ended or end, end) - max(begun, start)) / timedelta(hours=1), 0.0)
+    return ServerUsage(row, hours, ended, int(((ended or tx.now) - begun).total_seconds()))

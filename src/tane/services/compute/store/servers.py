@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Select, and_, delete, exists, func, insert, not_, or_, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -92,14 +92,36 @@ def hosts_of_group(tx: Tx, group_id: str) -> dict[str, int]:
     return {row.host_id: row.servers for row in tx.all(statement)}
 
 
-def of_period(tx: Tx, start: datetime, end: datetime, project_id: str | None) -> list[Row[Any]]:
-    """Servers that existed at any moment between ``start`` and ``end``, the deleted ones too."""
+def of_period(
+    tx: Tx,
+    start: datetime,
+    end: datetime,
+    project_id: str | None,
+    *,
+    limit: int | None = None,
+    marker: str | None = None,
+) -> list[Row[Any]]:
+    """Servers that existed at any moment between ``start`` and ``end``, the deleted ones too, in the order of ids.
+
+    Those that failed before they ran have used nothing. :param marker: only what comes after this id.
+    """
+    statement = _existed(start, end, project_id)
+    if marker is not None:
+        statement = statement.where(server.c.id > marker)
+    return tx.all(statement.order_by(server.c.id).limit(limit))
+
+
+def existed(tx: Tx, start: datetime, end: datetime, project_id: str | None, server_id: str) -> bool:
+    """Whether a server is among those of :func:`of_period`."""
+    return tx.first(_existed(start, end, project_id).where(server.c.id == server_id)) is not None
+
+
+def _existed(start: datetime, end: datetime, project_id: str | None) -> Select[Any]:
+    failed = and_(server.c.launched_at.is_(None), server.c.terminated_at.is_(None), server.c.vm_state == "error")
     statement = select(server).where(
-        server.c.created_at < end, or_(server.c.terminated_at.is_(None), server.c.terminated_at > start)
+        server.c.created_at < end, or_(server.c.terminated_at.is_(None), server.c.terminated_at > start), not_(failed)
     )
-    if project_id is not None:
-        statement = statement.where(server.c.project_id == project_id)
-    return tx.all(statement.order_by(server.c.project_id, server.c.number))
+    return statement if project_id is None else statement.where(server.c.project_id == project_id)
 
 
 # ------------------------------------------------------------------------------------------------------------ tags

@@ -50,7 +50,7 @@ def ensure_default(core: Core, ctx: Context, project_ids: Sequence[str]) -> None
     """Before groups are listed: the default group of each of the projects that the caller may see and that exist."""
     wanted = [project_id for project_id in dict.fromkeys(project_ids) if project_id and ctx.sees(project_id)]
     with core.db.read() as tx:
-        there = {row.project_id for row in rows.among(tx, group, "project_id", wanted) if row.is_default}
+        there = _having_default(tx, wanted)
         missing = [
             project_id
             for project_id in wanted
@@ -60,6 +60,15 @@ def ensure_default(core: Core, ctx: Context, project_ids: Sequence[str]) -> None
         with core.db.write() as tx:
             for project_id in missing:
                 default_group(tx, project_id)
+
+
+def _having_default(tx: Tx, project_ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for start in range(0, len(project_ids), rows.MANY):
+        some = project_ids[start : start + rows.MANY]
+        having = select(group.c.project_id).where(group.c.is_default, group.c.project_id.in_(some))
+        found.update(row.project_id for row in tx.all(having))
+    return found
 
 
 def _opening(tx: Tx, owning: dict[str, Any], direction: str, ethertype: str, remote: str | None) -> dict[str, Any]:

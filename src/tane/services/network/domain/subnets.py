@@ -185,8 +185,8 @@ def delete(core: Core, ctx: Context, subnet_id: str) -> None:
             )
         losing = [found.id for found in tx.all(holding.distinct())]
         addresses.release_subnet(tx, subnet_id)
+        rows.touch(tx, port, losing)
         for port_id in losing:
-            rows.change(tx, port, port_id, {})
             tx.notify(f"port:{port_id}")
         serve(tx, rows.get(tx, network, row.network_id), without=subnet_id)
         hold(tx, row.network_id, without=subnet_id)

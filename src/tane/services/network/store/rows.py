@@ -50,6 +50,16 @@ def change(tx: Tx, table: Table, row_id: str, values: Mapping[str, Any]) -> None
     )
 
 
+def touch(tx: Tx, table: Table, row_ids: Sequence[str]) -> None:
+    """Count the revisions of rows up whose parts changed, however many they are."""
+    for start in range(0, len(row_ids), MANY):
+        tx.execute(
+            update(table)
+            .where(table.c.id.in_(row_ids[start : start + MANY]))
+            .values(updated_at=tx.now, revision_number=table.c.revision_number + 1)
+        )
+
+
 def remove(tx: Tx, table: Table, row_ids: Sequence[str]) -> None:
     """Delete rows and their tags."""
     for start in range(0, len(row_ids), MANY):
