@@ -26,7 +26,7 @@ SERVER = "TANE_TEST_DATABASE"
 """Names a PostgreSQL server whose role may make databases: postgresql://tane@/postgres?host=/run/postgresql"""
 
 ON_BOTH = {
-    *("db.test_database", "jobs.test_loops", "jobs.test_sagas", "test_fuzz"),
+    *("db.test_database", "db.test_migrations", "jobs.test_loops", "jobs.test_sagas", "test_fuzz"),
     *(
         "api.test_values",
         "api.test_identity_tokens",

@@ -1,6 +1,7 @@
-"""Write the first migration of a service from its tables: ``python tools/render_migration.py compute``.
+"""Write the next migration from what the declared tables have more than the migrations make:
+``python tools/render_migration.py jobs "What the queue keeps"``.
 
-For services whose schema has never been released; later changes get migrations of their own.
+Read it before it is kept: a renamed column looks like one dropped and one added, and rows of before need values.
 """
 
 from __future__ import annotations
@@ -10,41 +11,40 @@ import re
 import sys
 from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, Table, create_engine
+from sqlalchemy import create_engine
 
-CHAIN = ("identity", "image", "network", "volume", "compute")
-MODULES = {"identity": ("tane.jobs.tables", "tane.hosts.tables", "tane.quota", "tane.services.identity.tables")}
-VERSIONS = Path(__file__).parent.parent / "src/tane/db/migrations/versions"
+from tane.db.migrate import HEAD, MIGRATIONS, config
+from tane.db.schema import metadata
 
 
-def render(service: str) -> None:
-    number = CHAIN.index(service) + 1
-    from tane.db.schema import metadata
-
-    modules = [importlib.import_module(m) for m in MODULES.get(service, (f"tane.services.{service}.tables",))]
-    declared = {id(value) for module in modules for value in vars(module).values() if isinstance(value, Table)}
-    mine = MetaData(naming_convention=metadata.naming_convention)
-    for table in metadata.sorted_tables:
-        if id(table) in declared:
-            table.to_metadata(mine)
+def render(name: str, title: str) -> Path:
+    """The file of the new migration; its number follows that of :data:`tane.db.migrate.HEAD`, which is the next to be
+    changed."""
+    importlib.import_module("tane.app")  # Declares every service's tables.
+    number = f"{int(HEAD[:4]) + 1:04}"
+    settings = config()
     with create_engine("sqlite://").connect() as connection:
-        context = MigrationContext.configure(connection, opts={"target_metadata": mine})
-        script = produce_migrations(context, mine)
-        up = render_python_code(script.upgrade_ops)
-        down = render_python_code(script.downgrade_ops)
-    previous = f'"{number - 1:04}"' if number > 1 else "None"
-    body = f'''"""Tables of {service}.
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
+        options = {"target_metadata": metadata, "render_as_batch": True}
+        context = MigrationContext.configure(connection, opts=options)
+        script = produce_migrations(context, metadata)
+        assert script.upgrade_ops is not None and script.downgrade_ops is not None
+        up = render_python_code(script.upgrade_ops, render_as_batch=True)
+        down = render_python_code(script.downgrade_ops, render_as_batch=True)
+    body = f'''"""{title}.
 
-Revision ID: {number:04}
+Revision ID: {number}
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "{number:04}"
-down_revision = {previous}
+revision = "{number}"
+down_revision = "{HEAD}"
 branch_labels = None
 depends_on = None
 
@@ -56,11 +56,10 @@ def upgrade() -> None:
 def downgrade() -> None:
     {down.strip()}
 '''
-    body = re.sub(r"\n    # ### .*", "", body).replace(
-        "postgresql_where=sa.text('active')", "postgresql_where=sa.text('active')"
-    )
-    (VERSIONS / f"{number:04}_{service}.py").write_text(body)
+    path = MIGRATIONS / "versions" / f"{number}_{name}.py"
+    path.write_text(re.sub(r"\n +# ### .*", "", body))
+    return path
 
 
 if __name__ == "__main__":
-    render(sys.argv[1])
+    print(render(*sys.argv[1:3]))

@@ -4,43 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select
 from sqlalchemy.exc import DBAPIError
 
 from tane.core import Core
-from tane.db import Database, metadata
-from tane.db.migrate import OtherSchema, migrate
 from tane.quota import quota
-from tests.conftest import NewDatabase
 
 ROW = {"project_id": "p", "service": "s", "resource": "r", "hard_limit": 1}
-
-
-@pytest.mark.parametrize("revision", ["0004", "9999"])
-def test_a_database_of_another_release_is_refused_with_a_sentence(
-    new_database: NewDatabase, tmp_path: Path, revision: str
-) -> None:
-    database = Database(new_database(tmp_path, empty=True))
-    migrate(database)
-    with database.write() as tx:
-        tx.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
-    with pytest.raises(OtherSchema, match=f"schema {revision}, this one has"):
-        migrate(database)
-    database.close()
-
-
-def test_the_migrations_lead_to_the_tables_the_services_declare(new_database: NewDatabase, tmp_path: Path) -> None:
-    database = Database(new_database(tmp_path, empty=True))
-    assert migrate(database)
-    assert not migrate(database)
-    with database.read() as tx:
-        assert compare_metadata(MigrationContext.configure(tx.connection), metadata) == []
-    database.close()
 
 
 def test_a_change_is_seen_only_when_it_is_whole(new_core: Callable[[], Core]) -> None:

@@ -158,7 +158,7 @@ def _unpack(archive: tarfile.TarFile, unpacked: Path) -> dict[str, Any]:
 
 
 def _manifest(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> dict[str, Any]:
-    from tane.db.migrate import HEAD
+    from tane.db.migrate import HEAD, upgradable
 
     content = archive.extractfile(member) if member is not None and member.name == MANIFEST else None
     if content is None:
@@ -166,7 +166,7 @@ def _manifest(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> dict[
     manifest = json.loads(content.read(1 << 16))
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ValueError("its format is not of this release")
-    if manifest.get("schema") != HEAD:
+    if manifest.get("schema") not in upgradable():
         raise ValueError(f"its database is of schema {manifest.get('schema')}, this release has {HEAD}")
     return manifest
 

@@ -3,52 +3,70 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
 from tane.db.database import Database, Tx
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+FIRST = "0005.5"
+"""The oldest schema that is upgraded. From it on, tables change by new migrations only, which keep what is there."""
 HEAD = "0005.5"
-"""Changes whenever tables do. Before the first release a database of another one is not upgraded."""
+"""The newest migration, written down so that an ordinary start need not load Alembic."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class OtherSchema(Exception):
-    """The database is of another release, older or newer; the message may be shown."""
+    """The database is of another release that this one cannot upgrade; the message may be shown."""
 
 
 def migrate(database: Database) -> bool:
-    """Make the tables in an empty database; True when it was.
+    """Make the tables in an empty database, or upgrade those of an older release, in one transaction.
 
-    :raises OtherSchema: the database has others.
+    :returns: whether there was something to do.
+    :raises OtherSchema: the database is newer than this release, or older than :data:`FIRST`.
 
     Alembic is loaded only when there is work, which keeps an ordinary start short.
     """
     with database.read() as tx:
-        if _is_there(tx):
+        if _revision(tx) == HEAD:
             return False
     from alembic import command
-    from alembic.config import Config
 
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
     with database.write() as tx:
         # Another process may have been here while this one waited for its turn.
-        if _is_there(tx):
+        found = _revision(tx)
+        if found == HEAD:
             return False
-        config.attributes["connection"] = tx.connection
-        command.upgrade(config, "head")
+        if found is not None and found not in upgradable():
+            raise OtherSchema(
+                f"the database is of another release (schema {found}, this one has {HEAD}), and this one cannot "
+                "upgrade it: start it with the release it was made by, or another state folder"
+            )
+        settings = config()
+        settings.attributes["connection"] = tx.connection
+        command.upgrade(settings, "head")
     return True
 
 
-def _is_there(tx: Tx) -> bool:
-    found = _revision(tx)
-    if found not in (None, HEAD):
-        raise OtherSchema(
-            f"the database is of another release (schema {found}, this one has {HEAD}), and nothing upgrades it yet: "
-            "start it with the release it was made by, or another state folder"
-        )
-    return found is not None
+def config() -> Config:
+    """Alembic's settings for our migrations."""
+    from alembic.config import Config
+
+    settings = Config()
+    settings.set_main_option("script_location", str(MIGRATIONS))
+    return settings
+
+
+def upgradable() -> set[str]:
+    """The schemas that this release can start from: its own, and every older one down to :data:`FIRST`."""
+    from alembic.script import ScriptDirectory
+
+    newer = ScriptDirectory.from_config(config()).iterate_revisions("head", FIRST)
+    return {FIRST, *(script.revision for script in newer)}
 
 
 def _revision(tx: Tx) -> str | None:

@@ -1,0 +1,79 @@
+"""The schema: made at the first start, upgraded from every landed one, refused when it is another's."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from tane.db import Database, metadata
+from tane.db.migrate import FIRST, HEAD, MIGRATIONS, OtherSchema, config, migrate
+from tests.conftest import NewDatabase
+
+LANDED = {
+    "0001_identity.py": "3ed848b951469af95c2302630e113752e08ab30e151858fbb6bd624ebec167f1",
+    "0002_image.py": "58b49531b55baf661930185d68ec4063859a5df34f99fc36c6735b2f4aad50ad",
+    "0003_network.py": "d016f38290a787e9cbb4133924787f78b4a1058c101b996d123ddc6046512e77",
+    "0004_volume.py": "3a6a173e2f7a6cff1ed4e457a00eda8960e5692e8aa7f0156587e899db68ccb4",
+    "0005_compute.py": "f7dde2995f0816a4f0bef55fa7d4ce31820469a2f4a53dd2dc5c1393ba6d0780",
+}
+"""Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
+
+
+def test_landed_migrations_are_never_edited() -> None:
+    versions = MIGRATIONS / "versions"
+    assert {name: hashlib.sha256((versions / name).read_bytes()).hexdigest() for name in LANDED} == LANDED
+
+
+def test_the_newest_migration_is_the_one_written_down() -> None:
+    assert ScriptDirectory.from_config(config()).get_current_head() == HEAD
+
+
+def test_the_migrations_lead_to_the_tables_the_services_declare(new_database: NewDatabase, tmp_path: Path) -> None:
+    database = Database(new_database(tmp_path, empty=True))
+    assert migrate(database)
+    assert not migrate(database)
+    _fits(database)
+    database.close()
+
+
+def test_a_database_of_an_older_release_is_upgraded_and_keeps_what_it_holds(
+    new_database: NewDatabase, tmp_path: Path
+) -> None:
+    database = Database(new_database(tmp_path, empty=True))
+    settings = config()
+    with database.write() as tx:
+        settings.attributes["connection"] = tx.connection
+        command.upgrade(settings, FIRST)
+        tx.execute(
+            text("INSERT INTO quota (project_id, service, resource, hard_limit) VALUES ('p', 'compute', 'cores', 7)")
+        )
+    migrate(database)
+    _fits(database)
+    with database.read() as tx:
+        assert tx.scalar(text("SELECT hard_limit FROM quota WHERE project_id = 'p'")) == 7
+    database.close()
+
+
+@pytest.mark.parametrize("revision", ["0004", "9999"])
+def test_a_database_that_cannot_be_upgraded_is_refused_with_a_sentence(
+    new_database: NewDatabase, tmp_path: Path, revision: str
+) -> None:
+    database = Database(new_database(tmp_path, empty=True))
+    migrate(database)
+    with database.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+    with pytest.raises(OtherSchema, match=f"schema {revision}, this one has"):
+        migrate(database)
+    database.close()
+
+
+def _fits(database: Database) -> None:
+    with database.read() as tx:
+        assert compare_metadata(MigrationContext.configure(tx.connection), metadata) == []
