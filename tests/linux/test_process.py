@@ -62,6 +62,8 @@ def test_output_goes_to_the_log(tmp_path: Path) -> None:
 def test_a_log_that_guests_can_fill_stays_short(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
     pidfile = start(tmp_path, "sh", "-c", f"echo before; read -r _ <{tmp_path}/go; echo after")
+    while (tmp_path / "log").read_text() != "before\n":
+        os.sched_yield()
     with (tmp_path / "log").open("ab") as log:
         log.write(b"." * process.MAX_LOG_BYTES)
     process.bound_log(tmp_path / "log")
