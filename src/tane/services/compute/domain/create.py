@@ -14,10 +14,10 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.hosts import store as hosts
-from tane.jobs import enqueue
 from tane.services.compute.domain import block_devices, flavors, hardware, keypairs, quotas, scheduler
-from tane.services.compute.domain.common import hostname_of, ip_or_empty, new_id
+from tane.services.compute.domain.common import hostname_of, ip_or_empty, new_id, queue
 from tane.services.compute.domain.states import NOSTATE
+from tane.services.compute.orders import CREATE_SERVER, CreateServer
 from tane.services.compute.schemas import NetworkIn, SchedulerHints, ServerCreateIn
 from tane.services.compute.store import groups, nic_tags, servers
 from tane.services.compute.store import keypairs as keypair_store
@@ -324,16 +324,8 @@ def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int
     if not isinstance(host, str):
         _claim_ports(tx, ctx, order, server_id, host.id, hostname)
         block_devices.claim(tx, ctx, server_id, order.disks, order.flavor, order.root_device)
-    enqueue(
-        tx,
-        "compute.create_server",
-        resource=f"server:{server_id}",
-        request_id=ctx.request_id,
-        user_id=ctx.user_id,
-        project_id=ctx.project_id,
-        server_id=server_id,
-        refused=host if isinstance(host, str) else "",
-    )
+    refused = host if isinstance(host, str) else ""
+    queue(tx, ctx, CREATE_SERVER, CreateServer(server_id, refused=refused))
     return server_id
 
 
