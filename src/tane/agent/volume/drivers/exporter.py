@@ -25,6 +25,7 @@ from tane.linux.files import write_private
 from tane.linux.qmp import QmpError, QmpSession, session
 
 NODE = "volume"
+SNAPSHOT_SECONDS = 600.0
 EXPORT = "export"
 TLS_USERNAME = "tane"
 MEMORY_BYTES = 4 << 30
@@ -120,12 +121,14 @@ class Exporter:
 
     async def snapshot(self, name: str) -> None:
         """Make an internal snapshot at once, between two writes of the guest."""
+        wanted = {"device": NODE, "name": name}
         async with session(self._socket, self._owner) as qmp:
-            await qmp.execute("blockdev-snapshot-internal-sync", {"device": NODE, "name": name})
+            await qmp.execute("blockdev-snapshot-internal-sync", wanted, seconds=SNAPSHOT_SECONDS)
 
     async def delete_snapshot(self, name: str) -> None:
+        wanted = {"device": NODE, "name": name}
         async with session(self._socket, self._owner) as qmp:
-            await qmp.execute("blockdev-snapshot-delete-internal-sync", {"device": NODE, "name": name})
+            await qmp.execute("blockdev-snapshot-delete-internal-sync", wanted, seconds=SNAPSHOT_SECONDS)
 
     async def resize(self, size_bytes: int) -> None:
         """Grow the volume: QEMU refuses this under an export, so the export is gone for some milliseconds.

@@ -47,7 +47,7 @@ class FileVolume:
 
     async def create_from_image(self, volume_id: str, size_bytes: int, image: ImageRef) -> None:
         async def make(disk: Path) -> None:
-            async with self._images.holding(image) as base:
+            async with self._images.holding(image, size_bytes) as base:
                 assert base is not None
                 await qemu_img.convert(Disk(base, "qcow2"), disk, owner=owner_of(volume_id))
             await _grow(_disk(volume_id, disk), size_bytes)

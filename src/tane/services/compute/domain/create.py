@@ -176,6 +176,11 @@ def require_image(tx: Tx, ctx: Context, image_id: str) -> image.ImageInfo:
         raise BadRequest(f"Image {image_id} could not be found.") from None
     if info.status != "active" or info.ref is None:
         raise BadRequest(f"Image {image_id} is not active.")
+    if info.container_format not in image.DISK_CONTAINERS:
+        raise BadRequest(
+            f"Image {image_id} has container_format {info.container_format}, of which no disk is made; "
+            f"it must be one of: {', '.join(image.DISK_CONTAINERS)}."
+        )
     return info
 
 

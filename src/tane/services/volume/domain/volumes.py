@@ -236,6 +236,11 @@ def _inherited(source: Row[Any], size: int) -> Origin:
 def _from_image(image: images.ImageInfo) -> Origin:
     if image.status != "active" or image.ref is None:
         raise invalid_input(f"Image {image.id} is not active.")
+    if image.container_format not in images.DISK_CONTAINERS:
+        raise invalid_input(
+            f"Image {image.id} has container_format {image.container_format}, of which no volume is made; "
+            f"it must be one of: {', '.join(images.DISK_CONTAINERS)}."
+        )
     needed = max(image.size or 0, image.virtual_size or 0)
     meta = {
         **images.heritable(image.properties),
