@@ -10,7 +10,6 @@ import asyncio
 import json
 import random
 import secrets
-import shutil
 import time
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from tane.agent.errors import HostError
 from tane.agent.translation import checked_socket, last_words
 from tane.linux import confine, process
 from tane.linux.confine import Confinement, Identity
-from tane.linux.files import write_private
+from tane.linux.files import remove_tree, write_private
 from tane.linux.qmp import QmpError, QmpSession, session
 
 NODE = "volume"
@@ -115,9 +114,9 @@ class Exporter:
         """End the export and forget its port and key."""
         await asyncio.to_thread(process.stop, self._pidfile)
         self._record.unlink(missing_ok=True)
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        await asyncio.to_thread(remove_tree, self._sockets)
         self.log.unlink(missing_ok=True)
-        shutil.rmtree(self._keys, ignore_errors=True)
+        remove_tree(self._keys)
 
     async def snapshot(self, name: str) -> None:
         """Make an internal snapshot at once, between two writes of the guest."""
@@ -153,7 +152,7 @@ class Exporter:
                 await qmp.execute("block-export-add", _export_options(self._volume_id, record.read_only))
 
     async def _launch(self, record: ExportRecord) -> None:
-        self._hand_over(record)
+        await asyncio.to_thread(self._hand_over, record)
         self.log.unlink(missing_ok=True)
         await asyncio.to_thread(
             process.spawn,
@@ -185,7 +184,7 @@ class Exporter:
         for path in (self._folder, self._keys, keys):
             confine.lend(path, self._owner)
         confine.give(self._disk, self._owner, 0o640)
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        remove_tree(self._sockets)
         confine.make_folder(self._sockets, self._owner)
 
     async def _answers(self) -> bool:

@@ -31,7 +31,7 @@ from tane.agent.errors import HostError, NotOnHost, NotSupported
 from tane.agent.translation import checked_socket, host_errors, last_words
 from tane.linux import confine, netns, process, qemu_img, tap
 from tane.linux.confine import Confinement, Handed
-from tane.linux.files import write_private
+from tane.linux.files import remove_tree, write_private
 from tane.linux.qmp import QmpError, QmpSession
 
 log = structlog.get_logger()
@@ -107,13 +107,13 @@ class Machine:
         checked_socket(self.folder.memory_listener)
         try:
             with host_errors(f"guest {guest.id} cannot be made"):
-                shutil.rmtree(self.folder.path, ignore_errors=True)
+                await asyncio.to_thread(remove_tree, self.folder.path)
                 self.folder.path.mkdir(parents=True, mode=0o700)
                 await disks.make_disks(guest, self.folder, base)
                 record = Record(guest=_remembered(guest), base=str(base or ""))
                 self.folder.save(record)
         except BaseException:
-            shutil.rmtree(self.folder.path, ignore_errors=True)
+            await asyncio.to_thread(remove_tree, self.folder.path)
             raise
         self._record = record
 
@@ -268,8 +268,7 @@ class Machine:
         """End the process and delete the files; ``cut_short`` before it ends a stop that waits for the guest."""
         with host_errors(f"guest {self.folder.path.name} cannot be deleted"):
             await self._end()
-            if self.folder.path.exists():
-                await asyncio.to_thread(shutil.rmtree, self.folder.path)
+            await asyncio.to_thread(remove_tree, self.folder.path)
         self._record = None
 
     def cut_short(self) -> None:
@@ -287,7 +286,7 @@ class Machine:
             await session.close()
         await asyncio.to_thread(process.stop, self.folder.pidfile)
         for folder in (self.folder.sockets, self.folder.keys):
-            shutil.rmtree(folder, ignore_errors=True)
+            await asyncio.to_thread(remove_tree, folder)
 
     # ------------------------------------------------------------------------------------------- while it runs
 
@@ -311,7 +310,7 @@ class Machine:
             return
         self.require_running()
         with host_errors(f"guest {record.guest.id} cannot be suspended"):
-            await memory.save(await self.qmp(), self.folder)
+            await memory.save(await self.qmp(), self.folder, record.guest.memory_mb)
             self._note(record, "suspended")
             await self._end()
 
