@@ -14,7 +14,8 @@ class Full(Exception):
     """There is no place now: all are taken (``everybody``), or those of this owner are."""
 
     def __init__(self, *, everybody: bool) -> None:
-        super().__init__("all places are taken" if everybody else "all places of this owner are taken")
+        what = "too many wait for this" if everybody else "you have too much of this under way"
+        super().__init__(f"{what}: try again in a while")
         self.everybody = everybody
 
 

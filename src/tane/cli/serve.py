@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption, refuse_beside_its_copy
+from tane.config import WILDCARDS
 from tane.linux import process
 
 
@@ -63,8 +64,12 @@ def serve(
         tls.prepare(config)
         process.record(files.pidfile, os.getpid())
         print(choice.sentence, flush=True)
+    listeners = [listener]
+    if userns.inside(files) and (config.on_loopback or config.host in WILDCARDS):
+        # The first one was made outside: here the namespace's own loopback, where `tane shell` leads.
+        listeners.append(listen(config.host, config.port))
     try:
-        uvloop.run(run(files.folder, config, choice, files.admin_password(), listener))
+        uvloop.run(run(files.folder, config, choice, files.admin_password(), listeners))
     except DatabaseUnavailable as error:
         sys.exit(f"tane: the cloud's database cannot be used: {error.orig}")
     except OtherSchema as error:

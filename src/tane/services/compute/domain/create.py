@@ -142,7 +142,10 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
     machine = hardware.of(properties, flavor.extra_specs, flavor.vcpus)
     for kernel in ("kernel_id", "ramdisk_id"):
         if properties.get(kernel):
-            require_image(tx, ctx, properties[kernel])
+            try:
+                require_image(tx, ctx, properties[kernel])
+            except BadRequest as error:
+                raise BadRequest(f"The image's {kernel}: {error.message}") from None
     public_key = None
     if body.key_name is not None:
         row = keypair_store.get(tx, ctx.user_id, body.key_name)
@@ -188,6 +191,8 @@ def refuse_too_small(info: image.ImageInfo, flavor: Row[Any]) -> None:
     """:raises BadRequest: the image needs more memory or disk than the flavor has (a disk of 0 fits every image)."""
     _refuse_little_memory(info, flavor)
     size = info.virtual_size or info.size or 0
+    if not size:
+        raise BadRequest(f"Image {info.id} is empty.")
     if flavor.disk:
         if size > flavor.disk * GIB:
             raise BadRequest(
