@@ -76,7 +76,7 @@ def under_way(cloud: RealCloud, found: Rows, loads: list[Load]) -> list[str]:
 
 def jobs_under_way(cloud: RealCloud) -> list[str]:
     with sqlite3.connect(f"file:{cloud.folder}/tane.db?mode=ro", uri=True) as database:
-        found = database.execute("SELECT operation, resource, step, error FROM job WHERE active").fetchall()
+        found = database.execute("SELECT operation, resource, step, error FROM job").fetchall()
     return [f"job {operation} of {resource} at step {step}: {error}" for operation, resource, step, error in found]
 
 

@@ -15,7 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from tane import ids
+from tane.app import make_core
 from tane.cli.common import State
+from tane.config import Config
 from tane.db.migrate import HEAD
 from tests.e2e.real import free_port
 
@@ -108,6 +111,22 @@ def archive(path: Path, entries: dict[str, bytes], manifest: object = MANIFEST, 
             out.addfile(member, io.BytesIO(content))
 
 
+def test_a_backup_goes_through_nothing_that_others_laid_in_its_way(tmp_path: Path) -> None:
+    """Its folder may be one that everybody writes to."""
+    state = tmp_path / "state"
+    state.mkdir()
+    make_core(Config(state_dir=state, bcrypt_rounds=4)).close()
+    (state / "admin-password").write_text("secret")
+    ids.of(state)
+    (tmp_path / "victim").write_text("untouched")
+    for name in (".b.tar.part", "b.tar.part"):
+        (tmp_path / name).symlink_to(tmp_path / "victim")
+    assert tane("backup", tmp_path / "b.tar", "--state", state).returncode == 0
+    made = tmp_path / "b.tar"
+    assert (tmp_path / "victim").read_text() == "untouched"
+    assert not made.is_symlink() and made.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     "name", ["../evil", "/tmp/evil", "images/../../evil", "host/guests/x", "run/tane.pid", "images"]
 )
@@ -116,7 +135,7 @@ def test_a_file_puts_nothing_elsewhere(tmp_path: Path, name: str) -> None:
     done = tane("restore", tmp_path / "b.tar", "--state", tmp_path / "state")
     assert "does not belong in one" in done.stderr
     assert not (tmp_path / "evil").exists()
-    assert list((tmp_path / "state").iterdir()) == []
+    assert not (tmp_path / "state").exists()
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
@@ -125,7 +144,7 @@ def test_a_file_holds_nothing_but_files(tmp_path: Path, kind: bytes) -> None:
     done = tane("restore", tmp_path / "b.tar", "--state", tmp_path / "state")
     assert done.returncode == 1
     assert "is no whole backup" in done.stderr
-    assert list((tmp_path / "state").iterdir()) == []
+    assert not (tmp_path / "state").exists()
 
 
 @pytest.mark.parametrize(

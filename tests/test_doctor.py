@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
 from tane import ids
 from tane.config import Config
 from tane.core import Core
 from tane.doctor import CLOUD_CHECKS, Finding, Machine, host
+from tane.jobs import enqueue
+from tane.jobs.tables import job
 from tane.server import external_cidr
+from tane.services.compute.orders import DELETE_SERVER, ServerParams
 from tests.support import ApiCloud
 
 
@@ -146,3 +151,19 @@ def test_a_state_folder_that_others_may_enter_is_a_problem(config: Config) -> No
     [found] = host.open_files(Told(modes={str(config.state_dir): 0o755}), config)
     assert (found.level, found.mend) == ("problem", f"chmod 700 {config.state_dir}")
     assert list(host.open_files(Told(modes={str(config.state_dir): 0o700}), config)) == []
+
+
+def test_late_jobs_and_hosts_that_owe_are_told(new_core: Callable[[], Core]) -> None:
+    core = new_core()
+    with core.db.write() as tx:
+        for resource in ("server:1", "server:2"):
+            enqueue(tx, DELETE_SERVER, ServerParams(resource[-1]), resource=resource)
+        late, owed = tx.all(select(job).order_by(job.c.id))
+        tx.execute(update(job).where(job.c.id == late.id).values(deadline=tx.now - timedelta(hours=1)))
+        tx.execute(update(job).where(job.c.id == owed.id).values(host_away="h1"))
+    with core.db.read() as tx:
+        found = [finding.what for check in CLOUD_CHECKS for finding in check(tx)]
+    assert found == [
+        "Job 1 (compute.delete_server of server:1) is past its deadline, at attempt 0.",
+        "Host h1 is away and owes steps of operations that went on without it.",
+    ]

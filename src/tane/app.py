@@ -19,7 +19,7 @@ from tane.core import Core
 from tane.db import Database
 from tane.db.migrate import migrate
 from tane.hosts import Hosts
-from tane.jobs import forever
+from tane.jobs import forever, upkeep
 from tane.jobs.reconcile import reconcile_forever
 from tane.jobs.runner import Runner
 from tane.services.compute import SERVICE as COMPUTE
@@ -74,7 +74,7 @@ class Cloud:
 
     async def start(self) -> None:
         """Start running jobs and reconcilers."""
-        reconcilers = [reconciler for service in self.services for reconciler in service.reconcilers]
+        reconcilers = [*upkeep.RECONCILERS, *(found for service in self.services for found in service.reconcilers)]
         self._tasks = [
             asyncio.create_task(self.runner.serve(), name="jobs"),
             asyncio.create_task(reconcile_forever(self.core, reconcilers), name="reconcilers"),

@@ -128,6 +128,8 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     # Of their own for what hashes passwords: logins, new passwords and application credentials.
     password_threads: int = 2
     job_slots: int = 64
+    # Days for which deleted servers are kept, for usage reports, and finished jobs, for the instance actions.
+    history_days: int = 90
     max_body_bytes: int = 1 << 20
 
     limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
@@ -136,7 +138,9 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     server_names: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
 
+    # The audit trail: events of so many days, and so many in all (of some 700 bytes each).
     audit_days: int = 90
+    audit_events: int = 2_000_000
     token_ttl: int = 3600
     allow_expired_window: int = 172_800
     receipt_ttl: int = 300

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import secrets
 import uuid
 from pathlib import Path
@@ -11,6 +13,7 @@ import msgspec
 from tane.linux.files import write_private
 
 FILE = "ids.json"
+LOCKS = Path("/run/tane")
 
 
 class Ids(msgspec.Struct, frozen=True):
@@ -41,3 +44,41 @@ def of(folder: Path) -> Ids:
         found = Ids(secrets.token_hex(3), str(uuid.uuid4()))
         write_private(folder / FILE, msgspec.json.encode(found))
     return found
+
+
+def hold(folder: Path) -> Path | None:
+    """Let no copy of the cloud in ``folder`` run on this machine, as long as this process lives: both would take each
+    other's kernel objects for their own.
+
+    :returns: the folder of the copy that runs already; None when the cloud is held now. Clouds of ordinary users are
+        not held: each has namespaces of its own.
+    """
+    if os.geteuid() != 0:
+        return None
+    LOCKS.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(LOCKS / of(folder).cloud_id, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with os.fdopen(descriptor) as lock:
+            return Path(lock.read())
+    os.truncate(descriptor, 0)
+    os.write(descriptor, os.fsencode(folder))
+    return None
+
+
+def copy_running(folder: Path) -> Path | None:
+    """The folder of a copy of the cloud in ``folder`` that runs on this machine."""
+    own = read(folder)
+    if own is None or os.geteuid() != 0:
+        return None
+    try:
+        with (LOCKS / own.cloud_id).open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = Path(lock.read())
+                return holder if holder != folder else None
+    except FileNotFoundError:
+        pass
+    return None

@@ -58,7 +58,9 @@ def host_settings(folder: Path, config: Config, mode: str) -> host.HostSettings:
     )
 
 
-async def run(folder: Path, config: Config, choice: Choice, admin_password: str, listener: socket.socket) -> None:
+async def run(
+    folder: Path, config: Config, choice: Choice, admin_password: str, listeners: list[socket.socket]
+) -> None:
     """Serve until SIGTERM or SIGINT."""
     logs.configure(config.log_level, logs.LogFile(folder / "log" / "tane.log", config.log_bytes, config.log_files))
     core = make_core(config)
@@ -112,7 +114,7 @@ async def run(folder: Path, config: Config, choice: Choice, admin_password: str,
         # The server gives the signal on to whoever handled it before, once it has stopped: that must not end us here.
         signal.signal(signum, lambda *_: None)
     try:
-        await server.serve(sockets=[listener])
+        await server.serve(sockets=listeners)
     finally:
         for task in tasks:
             task.cancel()

@@ -7,13 +7,15 @@ import contextlib
 import threading
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Hashable, Iterator
+from datetime import datetime, timedelta
 
 
 class Full(Exception):
     """There is no place now: all are taken (``everybody``), or those of this owner are."""
 
     def __init__(self, *, everybody: bool) -> None:
-        super().__init__("all places are taken" if everybody else "all places of this owner are taken")
+        what = "too many wait for this" if everybody else "you have too much of this under way"
+        super().__init__(f"{what}: try again in a while")
         self.everybody = everybody
 
 
@@ -49,6 +51,30 @@ class Shares:
                 for owner in counted:
                     if not self._of[owner]:
                         del self._of[owner]
+
+
+class Allowance:
+    """So many things in a span of time: ``of_one`` of one owner, ``of_all`` of all together. Safe from threads."""
+
+    def __init__(self, of_one: int, of_all: int, span: timedelta) -> None:
+        self.of_one, self.of_all, self.span = of_one, of_all, span
+        self._lock = threading.Lock()
+        self._begun = datetime.min
+        self._of: Counter[Hashable] = Counter()
+        self._left_out = 0
+
+    def take(self, owner: Hashable, now: datetime) -> int | None:
+        """None when the allowance is used up, else how many were left out since the last one that was not."""
+        with self._lock:
+            if now - self._begun >= self.span:
+                self._begun = now
+                self._of.clear()
+            if self._of[owner] >= self.of_one or self._of.total() >= self.of_all:
+                self._left_out += 1
+                return None
+            self._of[owner] += 1
+            left_out, self._left_out = self._left_out, 0
+            return left_out
 
 
 class Turns:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from tane.services.identity.domain import audit
 from tests.support import ApiCloud
 
@@ -29,6 +33,28 @@ def test_a_failed_login_tells_the_name_the_reason_and_the_address(cloud: ApiClou
     assert event["initiator"]["host"]["address"] == "127.0.0.1"
     assert event["reason"]["reasonCode"] == "401"
     assert "guess" not in str(event)
+
+
+def test_refused_logins_of_a_stranger_do_not_fill_the_trail(cloud: ApiCloud) -> None:
+    def kept() -> list[dict[str, Any]]:
+        return [event for event in audit.index(cloud.core) if event["outcome"] == "failure"]
+
+    body = {"auth": {"identity": {"methods": ["token"], "token": {"id": "guess"}}}}
+    for _ in range(30):
+        assert cloud.call("POST", "/identity/v3/auth/tokens", json=body).status_code == 404
+    assert len(kept()) == audit.KEPT_OF_ONE
+    cloud.advance(60)
+    cloud.call("POST", "/identity/v3/auth/tokens", json=body)
+    assert kept()[-1]["reason"]["leftOut"] == "20"
+
+
+def test_no_more_than_so_many_events_are_kept(cloud: ApiCloud) -> None:
+    for name in ("garden", "house", "shed"):
+        cloud.admin.post("/identity/v3/projects", {"project": {"name": name}}, 201)
+        cloud.advance(1)
+    cloud.core.config = msgspec.structs.replace(cloud.core.config, audit_events=2)
+    assert audit.trim(cloud.core) > 0
+    assert [event["action"] for event in audit.index(cloud.core)] == ["created.project"] * 2
 
 
 def test_a_refused_change_leaves_no_event(cloud: ApiCloud) -> None:

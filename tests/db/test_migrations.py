@@ -10,10 +10,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import column, insert, select, table, text
 
 from tane.db import Database, metadata
 from tane.db.migrate import FIRST, HEAD, MIGRATIONS, OtherSchema, config, migrate
+from tane.jobs.tables import job, job_history
 from tests.conftest import NewDatabase
 
 LANDED = {
@@ -58,6 +59,44 @@ def test_a_database_of_an_older_release_is_upgraded_and_keeps_what_it_holds(
     _fits(database)
     with database.read() as tx:
         assert tx.scalar(text("SELECT hard_limit FROM quota WHERE project_id = 'p'")) == 7
+    database.close()
+
+
+def test_jobs_of_an_older_release_go_on_at_their_step_by_its_name(new_database: NewDatabase, tmp_path: Path) -> None:
+    database = Database(new_database(tmp_path, empty=True))
+    settings = config()
+    names = ("operation", "resource", "params", "data", "state", "active", "step", "attempt", "run_after", "deadline")
+    names += ("epoch", "cancel_requested", "created_at", "finished_at")
+    old = table("job", *(column(name) for name in names))
+    with database.write() as tx:
+        settings.attributes["connection"] = tx.connection
+        command.upgrade(settings, FIRST)
+        rest = {
+            "resource": "server:1",
+            "params": "{}",
+            "data": "{}",
+            "attempt": 0,
+            "epoch": 0,
+            "cancel_requested": False,
+        }
+        rest |= dict.fromkeys(("run_after", "deadline", "created_at", "finished_at"), tx.now)
+        for operation, state, active, step in (
+            ("compute.create_server", "running", True, 2),
+            ("volume.create_volume", "unwinding", True, 1),
+            ("compute.delete_server", "done", False, 3),
+            ("compute.stop_server", "unwinding", True, -1),
+        ):
+            values = {"operation": operation, "state": state, "active": active, "step": step}
+            tx.execute(insert(old).values(**values, **rest))
+    migrate(database)
+    with database.read() as tx:
+        queue = tx.all(select(job.c.operation, job.c.step, job.c.begun).order_by(job.c.id))
+        assert [tuple(row) for row in queue] == [
+            ("compute.create_server", "ports", ["place", "volumes", "ports"]),
+            ("volume.create_volume", "make", ["choose host", "make"]),
+            ("compute.stop_server", "", []),
+        ]
+        assert [(row.id, row.operation) for row in tx.all(select(job_history))] == [(3, "compute.delete_server")]
     database.close()
 
 

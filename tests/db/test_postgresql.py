@@ -17,7 +17,7 @@ from tane.config import Config, ConfigError
 from tane.core import Core
 from tane.db import Database, DatabaseUnavailable, Signals
 from tane.doctor import database_answers
-from tane.jobs import Operation, Run, Step, enqueue, store
+from tane.jobs import Operation, Order, Run, Step, enqueue, store
 from tane.jobs.runner import Runner
 from tane.quota import quota
 from tests.databases import PostgreSQLDatabases, PrivateServer, private_server
@@ -176,6 +176,9 @@ class Params(msgspec.Struct):
     pass
 
 
+WORK = Order("test.work", Params)
+
+
 def test_a_start_takes_back_its_own_jobs_and_not_those_of_another_process(url: str, tmp_path: Path) -> None:
     one, other = core_at(url, tmp_path / "one"), core_at(url, tmp_path / "other")
     done: list[str] = []
@@ -186,9 +189,9 @@ def test_a_start_takes_back_its_own_jobs_and_not_those_of_another_process(url: s
     async def failed(run: Run[Params], reason: str) -> None:
         done.append(reason)
 
-    operations = [Operation("test.work", Params, (Step("work", work),), failed)]
+    operations = [Operation(WORK, (Step("work", work),), failed)]
     with one.db.write() as tx:
-        enqueue(tx, "test.work", resource="thing:1")
+        enqueue(tx, WORK, Params(), resource="thing:1")
     crashed = Runner(one, operations)
     with one.db.write() as tx:
         assert store.claim(tx, crashed.owner, 1)
@@ -214,12 +217,12 @@ def test_jobs_start_in_a_process_that_was_told_of_them_by_another(url: str, tmp_
         async def failed(run: Run[Params], reason: str) -> None:
             raise AssertionError(reason)
 
-        runner = Runner(other, [Operation("test.work", Params, (Step("work", work),), failed)])
+        runner = Runner(other, [Operation(WORK, (Step("work", work),), failed)])
         tasks = [asyncio.create_task(runner.serve()), await listening(other.db)]
 
         def write() -> None:
             with one.db.write() as tx:
-                enqueue(tx, "test.work", resource="thing:1")
+                enqueue(tx, WORK, Params(), resource="thing:1")
 
         await asyncio.to_thread(write)
         await asyncio.wait_for(ran.wait(), SECONDS)

@@ -141,3 +141,20 @@ def test_a_tool_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest
     disk = make(tmp_path / "disk", "qcow2")
     with pytest.raises(qemu_img.ImageError, match="took longer"):
         asyncio.run(qemu_img.info(qemu_img.Disk(disk, "qcow2")))
+
+
+def test_a_small_file_that_holds_a_large_disk_is_refused_before_a_byte_is_written(tmp_path: Path) -> None:
+    images = FileImages()
+    path = make(tmp_path / "bomb.qcow2", "qcow2")
+    subprocess.run(["qemu-img", "resize", "-q", str(path), "6G"], check=True)
+    cache = ImageCache(tmp_path / "cache", images)
+    with pytest.raises(HostError, match="holds a disk of 6442450944 bytes, and there is room for 1073741824"):
+        asyncio.run(cache.disk(images.add(path, "qcow2"), 1 << 30))
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_an_empty_image_is_no_disk(tmp_path: Path) -> None:
+    images = FileImages()
+    (tmp_path / "empty").touch()
+    with pytest.raises(HostError, match="is empty"):
+        asyncio.run(ImageCache(tmp_path / "cache", images).disk(images.add(tmp_path / "empty", "raw")))

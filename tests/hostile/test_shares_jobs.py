@@ -10,13 +10,17 @@ import pytest
 from sqlalchemy import event
 
 from tane.core import Core
-from tane.jobs import Operation, Run, Runner, Step, enqueue, store
+from tane.jobs import Operation, Order, Run, Runner, Step, enqueue, store
+from tane.web.context import Context
 
 SLOTS = 16
 
 
 class Params(msgspec.Struct):
     name: str = ""
+
+
+ENDLESS = Order("test.endless", Params)
 
 
 async def failed(run: Run[Params], reason: str) -> None:
@@ -30,7 +34,7 @@ def endless(started: list[str], let_go: asyncio.Event) -> Operation[Params]:
         started.append(run.params.name)
         await let_go.wait()
 
-    return Operation("test.endless", Params, (Step("hold", hold),), failed)
+    return Operation(ENDLESS, (Step("hold", hold),), failed)
 
 
 def order(core: Core, project_id: str | None, count: int) -> None:
@@ -38,10 +42,10 @@ def order(core: Core, project_id: str | None, count: int) -> None:
         for number in range(count):
             enqueue(
                 tx,
-                "test.endless",
+                ENDLESS,
+                Params(project_id or "cloud"),
                 resource=f"thing:{project_id}:{number}",
-                project_id=project_id,
-                name=project_id or "cloud",
+                by=Context("req-1", project_id=project_id) if project_id else None,
             )
 
 

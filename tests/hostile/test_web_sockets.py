@@ -115,6 +115,20 @@ def test_who_sends_pings_and_reads_no_answer_does_not_stay(monkeypatch: pytest.M
     visit(work)
 
 
+@pytest.mark.parametrize("operation", [1, 2, 9], ids=["text", "bytes", "ping"])
+def test_who_sends_more_frames_than_anybody_types_does_not_stay(operation: int) -> None:
+    async def work(port: int, http: type[Protocol]) -> None:
+        reader, writer = await greet(port)
+        reading = asyncio.create_task(reader.read())
+        writer.write(frame(operation, b"") * 50_000)
+        await until(lambda: http.door._count == 0)
+        with contextlib.suppress(ConnectionError):
+            await reading
+        writer.close()
+
+    visit(work)
+
+
 @pytest.mark.parametrize("size", [1 << 17, 1 << 40, (1 << 63) - 1])
 def test_a_message_that_is_too_large_ends_the_connection(size: int) -> None:
     """Whatever its length says: no memory is kept for what is announced."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import socket
+import struct
 import threading
 import uuid
 from collections.abc import Iterator
@@ -143,3 +147,27 @@ def test_a_namespace_made_anew_under_the_same_name_is_another_one(space: Space, 
     assert not space.is_current()
     netns.create(name)
     assert not space.is_current()
+
+
+def test_nobody_but_root_takes_over_a_tap_that_no_guest_has_open(space: Space) -> None:
+    """Its port's filter lets the guest's addresses through: who holds the tap is the guest."""
+    with netns.entered(space.descriptor):
+        tap.create("tap0")
+        tun = os.open("/dev/net/tun", os.O_RDWR)  # As whoever may open it: everybody, on most machines.
+        code = _attached_by(2_000_000_001, tun)
+        os.close(tun)
+        assert code == errno.EPERM
+        os.close(tap.opened("tap0"))
+
+
+def _attached_by(uid: int, tun: int) -> int:
+    """What the kernel answers another user who attaches to tap0: 0, or an error's number."""
+    child = os.fork()
+    if not child:
+        try:
+            os.setresuid(uid, uid, uid)  # With it go all capabilities.
+            fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH22x", b"tap0", 0x1002))
+        except OSError as error:
+            os._exit(error.errno or 255)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
+import tempfile
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tane.linux.qmp import QmpSession
+from tane.agent.compute.drivers.qemu import QemuSettings, duty, machine, probe_accelerator
+from tane.agent.compute.drivers.qemu.record import GuestFolder, Record
+from tane.agent.documents import Guest
+from tane.agent.images import ImageCache
+from tane.linux import process
+from tane.linux.qmp import EVENTS_A_SECOND, QmpError, QmpSession
+from tests.host.tools import FileImages
 
 GREETING = b'{"QMP": {"version": {"qemu": {"major": 9, "minor": 0, "micro": 0}, "package": ""}, "capabilities": []}}\n'
 
@@ -51,3 +61,101 @@ def test_a_session_closed_while_it_is_lost_leaves_no_exception_behind(tmp_path: 
     asyncio.run(scene())
     gc.collect()
     assert lost == []
+
+
+class Hostile:
+    """What answers at a guest's socket once its QEMU is in other hands: polite at first, then ``goes_on``."""
+
+    def __init__(self, path: Path, goes_on: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> None:
+        self.path = path
+        self.goes_on = goes_on
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(GREETING)
+        asked = json.loads(await reader.read(4096))
+        writer.write(json.dumps({"return": {}, "id": asked.get("id")}).encode() + b"\n")
+        with contextlib.suppress(OSError):
+            await self.goes_on(writer)
+        await reader.read()
+        writer.close()
+
+    def meet(self, scene: Callable[[], Awaitable[None]]) -> None:
+        async def run() -> None:
+            async with await asyncio.start_unix_server(self.serve, str(self.path)):
+                await asyncio.wait_for(scene(), 30)
+
+        asyncio.run(run())
+
+
+async def silent(writer: asyncio.StreamWriter) -> None:
+    """Says nothing more."""
+
+
+async def flooding(writer: asyncio.StreamWriter) -> None:
+    event = b'{"event": "SHUTDOWN", "data": {}, "timestamp": {"seconds": 1, "microseconds": 1}}\n'
+    for _ in range(1000):
+        writer.write(event * 100)
+        await writer.drain()
+
+
+def test_a_command_without_an_answer_ends_and_so_does_its_connection(tmp_path: Path) -> None:
+    async def scene() -> None:
+        session = QmpSession(tmp_path / "qmp")
+        await session.connect()
+        with pytest.raises(QmpError, match=r"gave no answer to query-status in 0 s") as caught:
+            await session.execute("query-status", seconds=0.05)
+        assert caught.value.lost
+        await session.close()
+        assert not session.connected
+
+    Hostile(tmp_path / "qmp", silent).meet(scene)
+
+
+def test_who_floods_a_session_with_events_is_not_listened_to(tmp_path: Path) -> None:
+    heard: list[str] = []
+    ended = asyncio.Event()
+
+    async def scene() -> None:
+        session = QmpSession(tmp_path / "qmp", on_event=lambda event: heard.append(event["event"]), on_lost=ended.set)
+        await session.connect()
+        await ended.wait()
+        assert session.flooded and not session.connected
+        assert len(heard) <= EVENTS_A_SECOND
+        await session.close()
+
+    Hostile(tmp_path / "qmp", flooding).meet(scene)
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """The path of a socket has at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="tane-") as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("hostile", [silent, flooding])
+def test_one_guest_in_other_hands_keeps_no_host_from_starting(
+    short_path: Path, hostile: Callable[[asyncio.StreamWriter], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duty, "RECONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(machine, "_GLANCE_SECONDS", 0.2)
+    guest_id = str(uuid.uuid4())
+    folder = GuestFolder(short_path / "guests" / guest_id)
+    folder.qmp.parent.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(GuestFolder, "owner", None)
+    folder.save(Record(guest=Guest(id=guest_id, name="g", vcpus=1, memory_mb=64), base="", state="running"))
+    process.spawn(["sleep", "60"], pidfile=folder.pidfile, log=folder.log)
+    told: list[object] = []
+
+    async def scene() -> None:
+        settings = QemuSettings(state_dir=short_path, accelerator=probe_accelerator(), user_network=True)
+        host = duty.QemuCompute(settings, ImageCache(short_path / "images", FileImages()))
+        await host.start_duty(lambda guest, state: told.append((guest, state)))
+        assert await host.states() == {guest_id: "running"}
+        await host.stop_duty()
+
+    try:
+        Hostile(folder.qmp, hostile).meet(scene)
+    finally:
+        process.stop(folder.pidfile)
+    assert told == []

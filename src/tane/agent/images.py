@@ -51,22 +51,30 @@ class ImageCache:
         self._in_use.append(digests)
 
     @contextlib.asynccontextmanager
-    async def holding(self, image: ImageRef | None) -> AsyncIterator[Path | None]:
+    async def holding(self, image: ImageRef | None, most_bytes: int | None = None) -> AsyncIterator[Path | None]:
         """The image as :meth:`disk` gives it, which stays at least until the end; None for none. Raises HostError."""
         if image is None:
             yield None
             return
         self._held[image.digest] += 1
         try:
-            yield await self.disk(image)
+            yield await self.disk(image, most_bytes)
         finally:
             self._held[image.digest] -= 1
 
-    async def disk(self, image: ImageRef) -> Path:
-        """The image as a flat qcow2 file; it must not be written to. Raises HostError."""
+    async def disk(self, image: ImageRef, most_bytes: int | None = None) -> Path:
+        """The image as a flat qcow2 file; it must not be written to.
+
+        ``most_bytes``: what the disk made of it may hold. Raises HostError, also for a larger image that is not here
+        yet, before anything is written of it: a small file may hold a large disk.
+        """
 
         async def convert(content: Path, target: Path) -> None:
             size = await qemu_img.check_untrusted(content, image.disk_format)
+            if not size:
+                raise HostError(f"image {image.id} is empty")
+            if most_bytes is not None and size > most_bytes:
+                raise HostError(f"image {image.id} holds a disk of {size} bytes, and there is room for {most_bytes}")
             source = qemu_img.Disk(content, qemu_img.FORMATS[image.disk_format])
             await qemu_img.convert(source, target, most_bytes=size)
 

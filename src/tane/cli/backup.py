@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import secrets
 import shutil
 import sqlite3
 import sys
@@ -53,11 +55,14 @@ def backup(file: BackupFile, state: StateOption = DEFAULT_STATE) -> None:
         if file == "-":
             _write(manifest, Path(copies), sys.stdout.buffer)
             return
-        part = target.with_name(f".{target.name}.part")
+        part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
         try:
-            with part.open("wb") as out:
+            # In a folder that others may write to, what is there already under a name is theirs.
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as out:
                 _write(manifest, Path(copies), out)
             part.replace(target)
+        except OSError as error:
+            sys.exit(f"tane: {target} cannot be written: {error.strerror}")
         finally:
             part.unlink(missing_ok=True)
     print(f"tane: {target} holds the cloud in {files.folder}; what servers and volumes hold is not in it")
@@ -70,18 +75,23 @@ def restore(
 ) -> None:
     """Put a backup into a state folder, whose cloud does not run. What its host holds is left as it is."""
     files = State.of(state)
+    if file != "-" and not Path(file).is_file():
+        sys.exit(f"tane: there is no file {file}")
+    new = not files.folder.exists()
     files.prepare()
     if files.running():
         sys.exit(f"tane: the cloud in {files.folder} runs: ./tane down first")
     if not replace and (files.folder / DATABASE).exists():
         sys.exit(f"tane: there is a cloud in {files.folder}: name another folder, or give --replace")
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=files.folder) as unpacked:
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix=".restore-", dir=files.folder) as unpacked:
             with _source(file) as source, tarfile.open(fileobj=source, mode="r|") as archive:
                 manifest = _unpack(archive, Path(unpacked))
-        except (OSError, EOFError, tarfile.TarError, ValueError) as error:
-            sys.exit(f"tane: {file} is no whole backup: {error}")
-        _put(Path(unpacked), files.folder)
+            _put(Path(unpacked), files.folder)
+    except (OSError, EOFError, tarfile.TarError, ValueError) as error:
+        if new:
+            shutil.rmtree(files.folder)
+        sys.exit(f"tane: {file} is no whole backup: {error}")
     print(f"tane: the cloud of {manifest['made_at']} is in {files.folder}; ./tane up starts it")
 
 

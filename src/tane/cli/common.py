@@ -78,7 +78,10 @@ class State:
 
     def prepare(self) -> None:
         """Make the folder, or close it to everybody else. Exits when it is somebody else's."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            sys.exit(f"tane: the state folder {self.folder} cannot be made: {error.strerror}")
         if self.folder.stat().st_uid != os.geteuid():
             sys.exit(f"tane: the state folder {self.folder} belongs to another user")
         self.folder.chmod(0o700)
@@ -108,7 +111,10 @@ class State:
     def remember(self, **flags: object) -> None:
         """Keep settings given as flags, so that every later command finds the same cloud; the last one given counts."""
         text = self.settings.read_text() if self.settings.exists() else ""
-        known = tomllib.loads(text)
+        try:
+            known = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            sys.exit(f"tane: {self.settings} is no TOML: {error}")
         given = {name: value for name, value in flags.items() if value is not None and known.get(name) != value}
         if not given:
             return
@@ -117,3 +123,9 @@ class State:
             # Before the rest: behind it they would belong to the file's last table.
             text = line + (re.sub(rf"(?m)^{name}\s*=.*\n?", "", text, count=1) if name in known else text)
         write_private(self.settings, text.encode())
+
+
+def refuse_beside_its_copy(copy: Path | None) -> None:
+    """Exits when a copy of a cloud runs, in the folder ``copy``: see :func:`tane.ids.hold`."""
+    if copy is not None:
+        sys.exit(f"tane: the same cloud runs already in {copy}: of a cloud and its copy one may run on a machine")

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 from typing import Annotated
 
 import typer
 
+from tane import ids
 from tane.cli import userns
 from tane.cli.common import DEFAULT_STATE, State, StateOption, cache_folder
 from tane.linux import process
+from tane.linux.files import remove_tree
 
 
 def down(
@@ -32,14 +33,17 @@ def down(
         return
     process.stop(files.pidfile, timeout_seconds=15)
     mode = _mode(files)
-    if mode == "userns":
+    copy = ids.copy_running(files.folder)
+    if copy is not None:
+        print(f"tane: the same cloud runs in {copy}: what it has in the kernel is left alone")
+    elif mode == "userns":
         _clear_userns(files)
     else:
         asyncio.run(_clear(files))
     files.chosen_mode.unlink(missing_ok=True)
     if purge:
         database = files.config().database_url
-        shutil.rmtree(files.folder)
+        remove_tree(files.folder)
         print(f"tane: the cloud in {files.folder} is gone, with all it held")
         print(f"tane: the guest image, which other clouds may use, stays in {cache_folder()}")
         if database:

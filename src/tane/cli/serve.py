@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -9,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption
+from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption, refuse_beside_its_copy
+from tane.config import WILDCARDS
 from tane.linux import process
 
 
@@ -20,7 +22,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
     except OSError as error:
-        sys.exit(f"tane: cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port.")
+        busy = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        remedy = "Choose another port with --port." if busy else "Set host in tane.toml to an address of this machine."
+        sys.exit(f"tane: cannot listen on {host}:{port}: {error.strerror}. {remedy}")
     listener.listen(1024)
     listener.set_inheritable(True)
     return listener
@@ -35,6 +39,7 @@ def serve(
     """Run the cloud in the foreground until interrupted."""
     import uvloop
 
+    from tane import ids
     from tane.agent.rights import choose
     from tane.cli import userns
     from tane.db import DatabaseUnavailable
@@ -50,6 +55,7 @@ def serve(
     config = files.config(port=port, mode=mode)
     if fd is None and files.running():
         sys.exit(f"tane: a cloud runs in {files.folder} already (pid {process.read_pid(files.pidfile)})")
+    refuse_beside_its_copy(ids.hold(files.folder))
     listener = socket.socket(fileno=fd) if fd is not None else listen(config.host, config.port)
     choice = choose(config)
     if choice.mode == "userns" and not userns.inside(files):
@@ -58,8 +64,12 @@ def serve(
         tls.prepare(config)
         process.record(files.pidfile, os.getpid())
         print(choice.sentence, flush=True)
+    listeners = [listener]
+    if userns.inside(files) and (config.on_loopback or config.host in WILDCARDS):
+        # The first one was made outside: here the namespace's own loopback, where `tane shell` leads.
+        listeners.append(listen(config.host, config.port))
     try:
-        uvloop.run(run(files.folder, config, choice, files.admin_password(), listener))
+        uvloop.run(run(files.folder, config, choice, files.admin_password(), listeners))
     except DatabaseUnavailable as error:
         sys.exit(f"tane: the cloud's database cannot be used: {error.orig}")
     except OtherSchema as error:

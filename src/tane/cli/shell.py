@@ -16,6 +16,8 @@ def shell(context: typer.Context, state: StateOption = DEFAULT_STATE) -> None:
     files = State.of(state)
     if not files.running():
         sys.exit(f"tane: no cloud runs in {files.folder}; start it with ./tane up")
+    if files.mode() == "user":
+        print("tane: a user-mode network has no floating IPs: servers are reached by the ports told in the README")
     inside = userns.prefix(files) if files.mode() == "userns" else []
     command = [*inside, *(context.args or [os.environ.get("SHELL", "/bin/sh")])]
     os.execvp(command[0], command)

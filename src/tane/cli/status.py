@@ -26,10 +26,16 @@ def status(state: StateOption = DEFAULT_STATE) -> None:
     database = Database(config.database)
     try:
         with database.read() as tx:
-            jobs = tx.scalar(text("SELECT count(*) FROM job WHERE active"))
+            jobs = tx.scalar(text("SELECT count(*) FROM job WHERE host_away IS NULL"))
+            owed = tx.scalar(text("SELECT count(*) FROM job WHERE host_away IS NOT NULL"))
+            late = tx.scalar(text("SELECT count(*) FROM job WHERE deadline < :now").bindparams(now=tx.now))
             rows = {name: tx.scalar(text(f'SELECT count(*) FROM "{table}"')) for name, table in COUNTED}
     except DatabaseUnavailable as error:
         sys.exit(f"tane: its database {database.name} does not answer: {error.orig}")
     finally:
         database.close()
     print("tane: " + ", ".join(f"{count} {name}" for name, count in rows.items()) + f", {jobs} unfinished jobs")
+    if late:
+        print(f"tane: {late} jobs are past their deadline: the log names them")
+    if owed:
+        print(f"tane: {owed} steps are owed by hosts that are away")

@@ -8,10 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+from tane import ids
 from tane.agent.rights import choose
 from tane.cli import userns
 from tane.cli.client import connect
-from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption
+from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption, refuse_beside_its_copy
 from tane.cli.openrc import write_files
 from tane.cli.packages import install_missing_packages
 from tane.cli.serve import listen
@@ -38,6 +39,7 @@ def start(state: State, port: int | None = None, mode: str | None = None) -> Con
             )
         print(f"tane: the cloud in {state.folder} runs already at {config.url}")
         return config
+    refuse_beside_its_copy(ids.copy_running(state.folder))
     install_missing_packages()
     state.prepare()
     state.remember(port=port, mode=mode)

@@ -53,7 +53,7 @@ def prefix(state: State) -> list[str]:
     """The command that runs another one inside the cloud's namespace, where floating IPs can be reached."""
     pid = keeper(state)
     nsenter = shutil.which("nsenter") or "nsenter"
-    return [nsenter, "--target", str(pid), "--user", "--net", "--mount", "--preserve-credentials", "--"]
+    return [nsenter, "--target", str(pid), "--user", "--net", "--mount", "--wd=.", "--preserve-credentials", "--"]
 
 
 def enter_and_run(state: State, arguments: list[str]) -> NoReturn:

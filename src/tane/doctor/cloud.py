@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 
 from sqlalchemy import text
 
 from tane.db import Tx
 from tane.doctor.finding import Finding
+from tane.jobs import store as jobs
 
 CloudCheck = Callable[[Tx], Iterator[Finding]]
-STUCK = timedelta(minutes=30)
 
 
 def subnets_without_dns(tx: Tx) -> Iterator[Finding]:
@@ -31,20 +30,21 @@ def subnets_without_dns(tx: Tx) -> Iterator[Finding]:
         )
 
 
-def stuck_jobs(tx: Tx) -> Iterator[Finding]:
-    rows = tx.execute(
-        text(
-            "SELECT id, operation, resource, attempt, error FROM job "
-            "WHERE active AND (attempt > 5 OR created_at < :before)"
-        ),
-        {"before": tx.now - STUCK},
-    )
-    for row in rows:
+def late_jobs(tx: Tx) -> Iterator[Finding]:
+    """Jobs past their deadline, and what hosts owe that are away."""
+    for row in jobs.overdue(tx):
         yield Finding(
             "warning",
-            f"Job {row.id} ({row.operation} of {row.resource}) is at attempt {row.attempt}.",
-            f"It is tried again until it works. Last reason: {row.error or 'see the log'}.",
+            f"Job {row.id} ({row.operation} of {row.resource}) is past its deadline, at attempt {row.attempt}.",
+            f"Its resource is not what was asked for. Last reason: {row.error or 'see the log'}.",
             f"grep '\"job_id\": {row.id}' log/tane.log",
+        )
+    for host_id in jobs.hosts_owing(tx):
+        yield Finding(
+            "warning",
+            f"Host {host_id} is away and owes steps of operations that went on without it.",
+            "What they would delete still takes its disk.",
+            "bring the host back: they are settled then",
         )
 
 
@@ -52,9 +52,9 @@ def resources_in_error(tx: Tx) -> Iterator[Finding]:
     for table, column, words in (("server", "vm_state", "server"), ("volume", "status", "volume")):
         count = tx.scalar(text(f"SELECT count(*) FROM {table} WHERE {column} LIKE 'error%'"))
         if count:
-            yield Finding(
-                "warning", f"{count} {words}(s) are in error.", "Their fault field says why.", f"openstack {words} list"
-            )
+            status = "error" if words == "volume" else "ERROR"
+            mend = f"openstack {words} list --all-projects --status {status}, then show"
+            yield Finding("warning", f"{count} {words}(s) are in error.", "Their fault field says why.", mend)
 
 
-CLOUD_CHECKS: tuple[CloudCheck, ...] = (subnets_without_dns, stuck_jobs, resources_in_error)
+CLOUD_CHECKS: tuple[CloudCheck, ...] = (subnets_without_dns, late_jobs, resources_in_error)

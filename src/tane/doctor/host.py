@@ -88,6 +88,8 @@ def accelerated(machine: Machine, config: Config) -> Iterator[Finding]:
 
 def forwarding(machine: Machine, config: Config) -> Iterator[Finding]:
     """Each router forwards in its own namespace; the machine itself has to, for guests to reach the world behind it."""
+    if choose(config).mode == "user":
+        return
     if machine.read("/proc/sys/net/ipv4/ip_forward") == "0":
         yield Finding(
             "warning",
@@ -239,6 +241,17 @@ def clock(machine: Machine, config: Config) -> Iterator[Finding]:
         )
 
 
+def open_wire(machine: Machine, config: Config) -> Iterator[Finding]:
+    """Passwords and tokens go in each request."""
+    if not config.on_loopback and not config.encrypted:
+        yield Finding(
+            "warning",
+            f'The APIs listen on {config.host} without TLS (tls = "off").',
+            "Whoever is on the way reads passwords and tokens.",
+            'set tls = "auto" in tane.toml, or put a proxy that encrypts before the cloud',
+        )
+
+
 def certificate(machine: Machine, config: Config) -> Iterator[Finding]:
     """Clients turn away from a certificate whose time is over."""
     shown = tls.files(config)
@@ -256,6 +269,7 @@ def certificate(machine: Machine, config: Config) -> Iterator[Finding]:
 
 
 HOST_CHECKS: tuple[HostCheck, ...] = (
+    open_wire,
     certificate,
     rights,
     programs,

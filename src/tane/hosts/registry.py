@@ -13,6 +13,7 @@ class HostUnreachable(HostError):
 
     def __init__(self, host_id: str) -> None:
         super().__init__(f"host {host_id} is not reachable", transient=True)
+        self.host_id = host_id
 
 
 @dataclass
@@ -40,6 +41,10 @@ class Hosts:
 
     def add(self, agent: HostAgent) -> None:
         self._agents[agent.host_id] = agent
+
+    def remove(self, host_id: str) -> None:
+        """Call the host no more."""
+        self._agents.pop(host_id, None)
 
     def local(self) -> list[HostAgent]:
         """The hosts whose agent is in this process."""

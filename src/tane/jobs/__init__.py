@@ -2,6 +2,7 @@
 
 from tane.jobs.loops import forever
 from tane.jobs.operation import Cancelled, Operation, Permanent, Retry, Run, Step
+from tane.jobs.order import Order
 from tane.jobs.reconcile import Reconciler
 from tane.jobs.runner import Runner
 from tane.jobs.store import cancel, enqueue, pending
@@ -9,6 +10,7 @@ from tane.jobs.store import cancel, enqueue, pending
 __all__ = [
     "Cancelled",
     "Operation",
+    "Order",
     "Permanent",
     "Reconciler",
     "Retry",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 import msgspec
 
 from tane.db import Tx
+from tane.jobs.order import Order
 
 if TYPE_CHECKING:
     from tane.core import Core
@@ -44,7 +45,7 @@ class Run(Generic[P]):
     """One execution of an operation, as its steps see it.
 
     ``data`` holds what earlier steps returned; it survives a crash. ``attempt`` counts tries of the present
-    step from 0.
+    step from 0. ``owed``: the step is a debt, done long after the operation went on: the rows tell of later times.
     """
 
     core: Core
@@ -55,6 +56,7 @@ class Run(Generic[P]):
     guard: Callable[[Tx], None]
     request_id: str | None = None
     error: str | None = None
+    owed: bool = False
 
     async def read(self, function: Callable[Concatenate[Tx, A], T], *args: A.args, **kwargs: A.kwargs) -> T:
         """Run ``function(tx, …)`` in a read transaction in a thread."""
@@ -109,22 +111,35 @@ class Step(Generic[P]):
     """One step. ``do`` may run twice and must then lead to the same state; what it returns is kept in ``run.data``.
 
     ``undo`` is run for every step that was started, finished or not, in reverse order.
+
+    ``owed``: when a host does not answer, the operation goes on without the step, which is done when the host is back.
+    An ``undo`` is always owed in this way. What may be owed finds all it needs in ``run.params`` and ``run.data``: the
+    rows may be gone by then.
     """
 
     name: str
     do: StepFunction[P]
     undo: Callable[[Run[P]], Awaitable[None]] | None = None
+    owed: bool = False
 
 
 @dataclass(frozen=True)
 class Operation(Generic[P]):
-    """A saga. ``failed(run, reason)`` runs after the last undo and leaves the resource in its error state.
+    """A saga: how an order is carried out. ``failed(run, reason)`` runs after the last undo and leaves the resource in
+    its error state."""
 
-    ``patience``: seconds during which transient errors of one operation are tried again before it unwinds.
-    """
-
-    name: str
-    params: type[P]
+    order: Order[P]
     steps: tuple[Step[P], ...]
     failed: Callable[[Run[P], str], Awaitable[None]]
-    patience: float = 600.0
+
+    @property
+    def name(self) -> str:
+        return self.order.name
+
+    def step(self, name: str) -> Step[P] | None:
+        return next((step for step in self.steps if step.name == name), None)
+
+    def after(self, name: str) -> str | None:
+        """The name of the step that follows; None after the last one."""
+        names = [step.name for step in self.steps]
+        return next(iter(names[names.index(name) + 1 :]), None)

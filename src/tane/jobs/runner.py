@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import hashlib
 import os
 import socket
 import traceback
 import uuid
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import structlog
 from sqlalchemy.engine import Row
 
-from tane.agent.errors import HostError
-from tane.db import Subscription, Tx
+from tane.db import Subscription
 from tane.jobs import store
+from tane.jobs.execution import Execution, Unknown
 from tane.jobs.loops import forever
-from tane.jobs.operation import Cancelled, LeaseLost, Operation, Permanent, Retry, Run
-from tane.shares import Full
+from tane.jobs.operation import LeaseLost, Operation
 
 if TYPE_CHECKING:
     from tane.core import Core
 
 log = structlog.get_logger()
 
-UNEXPECTED_TRIES = 3
-UNDO_TRIES = 5
-MAX_PAUSE = 30.0
 RENEW_SECONDS = 20.0
 IDLE_SECONDS = 30.0
 LEAST_SHARE = 4
@@ -144,166 +138,19 @@ class Runner:
 
     async def _run(self, row: Row[Any]) -> None:
         with structlog.contextvars.bound_contextvars(job_id=row.id, request_id=row.request_id):
-            operation = self.operations.get(row.operation)
-            if operation is None:
-                log.error("no such operation", operation=row.operation)
-                return
-            with contextlib.suppress(LeaseLost):
+            try:
+                operation = self.operations.get(row.operation)
+                if operation is None:
+                    raise Unknown("this release does not know the operation")
                 await Execution(self.core, operation, row).carry_on()
+            except Unknown as error:
+                log.error("job given up", operation=row.operation, resource=row.resource, error=str(error))
+                await self.core.in_thread(self._give_up, row, str(error))
+            except LeaseLost:
+                log.info("another runner has the job")
 
-
-class Execution:
-    """One claimed job, from the step its row names to its end or its next pause."""
-
-    def __init__(self, core: Core, operation: Operation[Any], row: Row[Any]) -> None:
-        self.core = core
-        self.operation = operation
-        self.row = row
-        self.step: int = row.step
-        self.state: str = row.state
-        self.error: str | None = row.error
-        self.run: Run[Any] = Run(
-            core=core,
-            job_id=row.id,
-            params=msgspec.convert(row.params, operation.params),
-            data=dict(row.data),
-            attempt=row.attempt,
-            guard=self._guard,
-            request_id=row.request_id,
-            error=row.error,
-        )
-
-    def _guard(self, tx: Tx) -> None:
-        if not store.holds(tx, self.row.id, self.row.epoch):
-            raise LeaseLost
-
-    async def _write(self, work: Callable[[Tx], None]) -> None:
-        await self.run.write(work)
-
-    async def carry_on(self) -> None:
-        while self.state == "running":
-            if self.step >= len(self.operation.steps):
-                await self._write(lambda tx: store.finish(tx, self.row.id, "done"))
-                return
-            if not await self._forward():
-                return
-        while self.state == "unwinding":
-            if not await self._backward():
-                return
-
-    async def _forward(self) -> bool:
-        """Run one step; False when the job pauses."""
-        step = self.operation.steps[self.step]
-        if self.run.attempt == 0:
-            cancelled = await self.run.write(self._started, step.name)
-            if cancelled:
-                await self._turn_round("cancelled")
-                return True
-        elif await self.run.read(store.cancel_requested, self.row.id):
-            await self._turn_round("cancelled")
-            return True
-        try:
-            result = await step.do(self.run)
-        except Retry as error:
-            return await self._try_again(str(error), error.seconds)
-        except Full as error:
-            # Waiting in a slot would keep it from others.
-            return await self._try_again(str(error), None)
-        except HostError as error:
-            if error.transient:
-                return await self._try_again(str(error), None)
-            await self._turn_round(str(error))
-        except Cancelled:
-            await self._turn_round("cancelled")
-        except Permanent as error:
-            await self._turn_round(str(error))
-        except LeaseLost:
-            raise
-        except Exception as error:
-            log.error("step failed", operation=self.operation.name, step=step.name, error=traceback.format_exc())
-            if self.run.attempt + 1 < UNEXPECTED_TRIES:
-                return await self._try_again(f"{type(error).__name__}: {error}", None)
-            await self._turn_round(f"unexpected error in step '{step.name}': {type(error).__name__}")
-        else:
-            self.run.data.update(result or {})
-            await self._write(self._done)
-            self.step += 1
-            self.run.attempt = 0
-        return True
-
-    def _started(self, tx: Tx, name: str) -> bool:
-        store.note(tx, self.row.id, name, "started")
-        return store.cancel_requested(tx, self.row.id)
-
-    def _done(self, tx: Tx) -> None:
-        store.note(tx, self.row.id, self.operation.steps[self.step].name, "done")
-        store.change(tx, self.row.id, step=self.step + 1, attempt=0, data=self.run.data)
-
-    async def _try_again(self, reason: str, seconds: float | None) -> bool:
-        """Pause, or turn round when patience is over; False when paused."""
-        waited = (self.core.clock.now() - self.row.created_at).total_seconds()
-        if self.state == "running" and waited > self.operation.patience:
-            await self._turn_round(reason)
-            return True
-        pause = seconds if seconds is not None else min(MAX_PAUSE, 0.2 * 2 ** min(self.run.attempt, 10))
-
-        def sleep(tx: Tx) -> None:
-            store.change(
-                tx,
-                self.row.id,
-                attempt=self.run.attempt + 1,
-                run_after=tx.now + timedelta(seconds=pause),
-                lease_until=None,
-                lease_owner=None,
-                data=self.run.data,
-            )
-            if self.run.attempt < 3:
-                store.note(tx, self.row.id, self._step_name(), "retry", reason)
-            tx.notify(store.TOPIC)
-
-        await self._write(sleep)
-        return False
-
-    def _step_name(self) -> str:
-        return self.operation.steps[self.step].name if self.step < len(self.operation.steps) else ""
-
-    async def _turn_round(self, reason: str) -> None:
-        def turn(tx: Tx) -> None:
-            store.note(tx, self.row.id, self._step_name(), "failed", reason)
-            store.change(tx, self.row.id, state="unwinding", error=reason, attempt=0, data=self.run.data)
-
-        await self._write(turn)
-        self.state, self.error, self.run.error, self.run.attempt = "unwinding", reason, reason, 0
-
-    async def _backward(self) -> bool:
-        """Undo one step, or finish after the last; False when the job pauses or has ended."""
-        try:
-            if self.step < 0:
-                await self.operation.failed(self.run, self.error or "")
-                await self._write(lambda tx: store.finish(tx, self.row.id, "failed"))
-                return False
-            step = self.operation.steps[self.step]
-            if step.undo is not None:
-                await step.undo(self.run)
-        except LeaseLost:
-            raise
-        except Retry as error:
-            return await self._try_again(str(error), error.seconds)
-        except (Permanent, HostError) as error:
-            if self.step < 0 or self.run.attempt + 1 < UNDO_TRIES or getattr(error, "transient", False):
-                return await self._try_again(str(error), None)
-            # What cannot be undone must not keep the rest from being undone; reconcilers look for what is left.
-            log.warning("undo given up", operation=self.operation.name, step=self._step_name(), error=str(error))
-            await self._write(functools.partial(self._undone, "undo given up", str(error)))
-            return True
-        except Exception as error:
-            log.error("undo failed", operation=self.operation.name, step=self.step, error=traceback.format_exc())
-            return await self._try_again(f"{type(error).__name__}: {error}", None)
-        await self._write(functools.partial(self._undone, "undone", None))
-        return True
-
-    def _undone(self, event: str, detail: str | None, tx: Tx) -> None:
-        store.note(tx, self.row.id, self._step_name(), event, detail)
-        self.step -= 1
-        self.run.attempt = 0
-        store.change(tx, self.row.id, step=self.step, attempt=0)
+    def _give_up(self, row: Row[Any], reason: str) -> None:
+        with self.core.db.write() as tx:
+            if store.holds(tx, row.id, row.epoch):
+                store.note(tx, row.id, row.step, "failed", reason)
+                store.finish(tx, row.id, "failed", reason)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+import msgspec
 from sqlalchemy import (
     DateTime,
     Integer,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal,
     or_,
     select,
     update,
@@ -24,46 +26,59 @@ from sqlalchemy import (
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.jobs.tables import job, job_event
+from tane.jobs.order import Order
+from tane.jobs.tables import job, job_event, job_history
 
 TOPIC = "jobs"
 LEASE = timedelta(seconds=60)
+NEVER = datetime(9999, 1, 1)
+SOON = timedelta(seconds=30)
 MANY = 1 << 30
 """A share that is none."""
-DEFAULT_PATIENCE = timedelta(seconds=600)
+OWES_STEP, OWES_UNDO = "owes step", "owes undo"
+"""States of debts: what a host that was away has still to do, or to take back, of one step of an operation."""
+DEBTS = (OWES_STEP, OWES_UNDO)
+
+P = TypeVar("P", bound=msgspec.Struct)
 
 
-def enqueue(
-    tx: Tx,
-    operation: str,
-    *,
-    resource: str,
-    request_id: str | None = None,
-    user_id: str | None = None,
-    project_id: str | None = None,
-    **params: Any,
-) -> int:
-    """Write a job in the caller's transaction; it starts when that commits.
+KEPT = tuple(column.name for column in job_history.c if column.name != "finished_at")
 
-    Jobs of the same ``resource`` ("server:<id>") run one after another in the order they were written.
+
+class AskedBy(Protocol):
+    """For whom a job is done, as the context of a request says."""
+
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def project_id(self) -> str: ...
+
+
+def enqueue(tx: Tx, order: Order[P], params: P, *, resource: str, by: AskedBy | None = None) -> int:
+    """Write a job in the caller's transaction; it starts when that commits. Returns its number.
+
+    Jobs of the same ``resource`` ("server:<id>") run one after another in the order they were written. ``by`` is None
+    for the cloud's own work.
     """
     result = tx.execute(
         insert(job).values(
-            operation=operation,
+            operation=order.name,
             resource=resource,
-            params=params,
+            params=msgspec.to_builtins(params),
             data={},
             state="running",
-            active=True,
-            step=0,
+            step="",
+            begun=[],
             attempt=0,
             run_after=tx.now,
-            deadline=tx.now + DEFAULT_PATIENCE,
+            deadline=tx.now + timedelta(seconds=order.patience),
             epoch=0,
             cancel_requested=False,
-            request_id=request_id,
-            user_id=user_id,
-            project_id=project_id,
+            request_id=by and by.request_id,
+            user_id=by and by.user_id,
+            project_id=by and by.project_id,
             created_at=tx.now,
         )
     )
@@ -73,17 +88,21 @@ def enqueue(
 
 
 def cancel(tx: Tx, resource: str) -> int:
-    """Ask the unfinished jobs of ``resource`` to turn round before their next step; returns how many there are."""
-    count = tx.count(update(job).where(job.c.resource == resource, job.c.active).values(cancel_requested=True))
+    """Ask the unfinished jobs of ``resource`` to turn round before their next step, those that pause at once; returns
+    how many there are. Debts stay."""
+    wanted = update(job).where(job.c.resource == resource, job.c.state.not_in(DEBTS))
+    count = tx.count(wanted.values(cancel_requested=True))
     if count:
+        tx.execute(wanted.where(job.c.lease_until.is_(None)).values(run_after=tx.now))
         tx.notify(TOPIC)
         tx.notify(resource)
     return count
 
 
 def pending(tx: Tx, resource: str) -> Row[Any] | None:
-    """The first unfinished job of ``resource``, or None."""
-    return tx.first(select(job).where(job.c.resource == resource, job.c.active).order_by(job.c.id).limit(1))
+    """The first unfinished job of ``resource``, or None; debts are none."""
+    unfinished = select(job).where(job.c.resource == resource, job.c.state.not_in(DEBTS))
+    return tx.first(unfinished.order_by(job.c.id).limit(1))
 
 
 def cancel_requested(tx: Tx, job_id: int) -> bool:
@@ -91,8 +110,14 @@ def cancel_requested(tx: Tx, job_id: int) -> bool:
 
 
 def history(tx: Tx, resource: str) -> list[Row[Any]]:
-    """All jobs of ``resource``, newest first: the instance actions of the compute API."""
-    return tx.all(select(job).where(job.c.resource == resource).order_by(job.c.id.desc()))
+    """All jobs of ``resource``, newest first, as rows of ``job_history``: the instance actions of the compute API.
+
+    ``finished_at`` is None for those that still run. Debts are left out.
+    """
+    ended = select(*(job_history.c[name] for name in (*KEPT, "finished_at"))).where(job_history.c.resource == resource)
+    running = select(*(job.c[name] for name in KEPT), literal(None, DateTime).label("finished_at"))
+    both = running.where(job.c.resource == resource, job.c.state.not_in(DEBTS)).union_all(ended).subquery()
+    return tx.all(select(both).order_by(both.c.id.desc()))
 
 
 def events(tx: Tx, job_id: int) -> list[Row[Any]]:
@@ -120,10 +145,12 @@ def claim(tx: Tx, owner: str, limit: int, share: int | None = None) -> list[Row[
 
 def _claimable() -> Select[Any]:
     """The query of :func:`claim`, made once: of ``now``, ``owner``, ``share`` and ``most``."""
-    older, now = job.alias("older"), bindparam("now", type_=DateTime)
+    other, now = job.alias("other"), bindparam("now", type_=DateTime)
+    # A debt waits for whatever runs, and a job for what was ordered before it, but for debts of hosts that are away.
+    before = or_(and_(other.c.id < job.c.id, other.c.host_away.is_(None)), other.c.lease_until >= now)
     held = (
         select(job.c.project_id, func.count().label("count"))
-        .where(job.c.active, job.c.lease_owner == bindparam("owner"), job.c.lease_until >= now)
+        .where(job.c.lease_owner == bindparam("owner"), job.c.lease_until >= now)
         .group_by(job.c.project_id)
         .subquery()
     )
@@ -134,10 +161,9 @@ def _claimable() -> Select[Any]:
             func.row_number().over(partition_by=job.c.project_id, order_by=job.c.id).label("place"),
         )
         .where(
-            job.c.active,
             job.c.run_after <= now,
             or_(job.c.lease_until.is_(None), job.c.lease_until < now),
-            ~exists().where(and_(older.c.resource == job.c.resource, older.c.id < job.c.id, older.c.active)),
+            ~exists().where(other.c.resource == job.c.resource, other.c.id != job.c.id, before),
         )
         .subquery()
     )
@@ -157,7 +183,7 @@ CLAIMABLE = _claimable()
 def is_due(tx: Tx) -> bool:
     """Whether a job without a live lease has reached its time; it may still wait for another one."""
     free = or_(job.c.lease_until.is_(None), job.c.lease_until < tx.now)
-    return tx.first(select(job.c.id).where(job.c.active, job.c.run_after <= tx.now, free).limit(1)) is not None
+    return tx.first(select(job.c.id).where(job.c.run_after <= tx.now, free).limit(1)) is not None
 
 
 def next_due(tx: Tx, after: datetime = datetime.min) -> datetime | None:
@@ -166,7 +192,7 @@ def next_due(tx: Tx, after: datetime = datetime.min) -> datetime | None:
     What was due by then and was not taken waits for another job, whose end or pause is told on ``TOPIC``.
     """
     moments = (
-        tx.scalar(select(func.min(column)).where(job.c.active, column > after))
+        tx.scalar(select(func.min(column)).where(column > after, column < NEVER))
         for column in (job.c.run_after, job.c.lease_until)
     )
     return min((moment for moment in moments if moment is not None), default=None)
@@ -174,7 +200,7 @@ def next_due(tx: Tx, after: datetime = datetime.min) -> datetime | None:
 
 def holds(tx: Tx, job_id: int, epoch: int) -> bool:
     """Whether the claim numbered ``epoch`` still owns the job."""
-    return bool(tx.scalar(select(job.c.epoch).where(job.c.id == job_id, job.c.active)) == epoch)
+    return bool(tx.scalar(select(job.c.epoch).where(job.c.id == job_id)) == epoch)
 
 
 def renew(tx: Tx, owner: str, job_ids: Sequence[int]) -> None:
@@ -183,7 +209,7 @@ def renew(tx: Tx, owner: str, job_ids: Sequence[int]) -> None:
 
 def release(tx: Tx, owners: str | None = None) -> int:
     """Drop the leases of owners whose name begins so, by default all; returns how many jobs that frees."""
-    held = update(job).where(job.c.active, job.c.lease_until.is_not(None))
+    held = update(job).where(job.c.lease_until.is_not(None))
     if owners is not None:
         held = held.where(job.c.lease_owner.startswith(owners, autoescape=True))
     return tx.count(held.values(lease_until=None))
@@ -197,15 +223,83 @@ def change(tx: Tx, job_id: int, **values: Any) -> None:
     tx.execute(update(job).where(job.c.id == job_id).values(**values))
 
 
-def finish(tx: Tx, job_id: int, state: str) -> None:
-    tx.execute(
-        update(job)
-        .where(job.c.id == job_id)
-        .values(state=state, active=False, lease_until=None, lease_owner=None, finished_at=tx.now)
-    )
+def finish(tx: Tx, job_id: int, state: str, error: str | None = None) -> None:
+    """Move a job from the queue to the history. ``error``: the reason, where the job's row has not got it."""
+    kept = [job.c[name] for name in KEPT if name not in ("state", "error")]
+    ended = [literal(state).label("state"), func.coalesce(literal(error), job.c.error), literal(tx.now, DateTime)]
+    names = [*(column.name for column in kept), "state", "error", "finished_at"]
+    tx.execute(insert(job_history).from_select(names, select(*kept, *ended).where(job.c.id == job_id)))
+    forget(tx, job_id)
+
+
+def forget(tx: Tx, job_id: int) -> None:
+    """Take a job from the queue without a trace: a debt that was settled."""
+    tx.execute(delete(job).where(job.c.id == job_id))
     tx.notify(TOPIC)
 
 
+# ----------------------------------------------------------------------------------------------------------- debts
+
+
+def owe(tx: Tx, row: Row[Any], step: str, state: str, data: dict[str, Any], host_id: str) -> int:
+    """Leave a step, or its undo, to be done when its host is back: a job of its own, which holds up no other until
+    then. Returns its number. An empty ``host_id`` is a host that answers but cannot do it: that is tried now and then.
+    """
+    result = tx.execute(
+        insert(job).values(
+            operation=row.operation,
+            resource=row.resource,
+            params=row.params,
+            data=data,
+            state=state,
+            step=step,
+            begun=[],
+            attempt=0,
+            run_after=NEVER if host_id else tx.now + SOON,
+            deadline=NEVER,
+            host_away=host_id,
+            epoch=0,
+            cancel_requested=False,
+            request_id=row.request_id,
+            user_id=row.user_id,
+            project_id=row.project_id,
+            created_at=tx.now,
+        )
+    )
+    assert result.inserted_primary_key is not None
+    return int(result.inserted_primary_key[0])
+
+
+def hosts_owing(tx: Tx) -> list[str]:
+    """Ids of the hosts that are waited for by debts."""
+    waited_for = select(job.c.host_away).where(job.c.host_away.is_not(None), job.c.host_away != "").distinct()
+    return [str(row.host_away) for row in tx.all(waited_for)]
+
+
+def call_in(tx: Tx, host_ids: Sequence[str]) -> int:
+    """Let the debts of hosts that are back run now, before what was ordered later for the same resources; returns how
+    many they are."""
+    count = tx.count(update(job).where(job.c.host_away.in_(host_ids)).values(host_away=None, run_after=tx.now))
+    if count:
+        tx.notify(TOPIC)
+    return count
+
+
+def remit(tx: Tx, host_ids: Sequence[str]) -> int:
+    """Forget the debts of hosts that are gone for good; returns how many they were."""
+    return tx.count(delete(job).where(job.c.host_away.in_(host_ids)))
+
+
+# --------------------------------------------------------------------------------------------------------- keeping
+
+
+def overdue(tx: Tx) -> list[Row[Any]]:
+    """Jobs that have not ended by their deadline, oldest first."""
+    return tx.all(select(job).where(job.c.deadline < tx.now).order_by(job.c.id))
+
+
 def prune(tx: Tx, before: datetime) -> int:
-    """Forget jobs that finished before a moment."""
-    return tx.count(delete(job).where(~job.c.active, job.c.finished_at < before))
+    """Forget jobs that finished before a moment, with their events; returns how many."""
+    old = select(job_history.c.id).where(job_history.c.finished_at < before)
+    tx.execute(delete(job_event).where(job_event.c.job_id.in_(old)))
+    return tx.count(delete(job_history).where(job_history.c.finished_at < before))

@@ -1,11 +1,16 @@
-"""The three saga harnesses every operation is parametrised over.
+"""The four saga harnesses every operation is parametrised over.
 
 A :class:`Scenario` makes a fresh world with the operation's job written, and knows what the world must look like when
 the operation has succeeded and when it was unwound. The harnesses then prove that the operation
 
 - unwinds to a clean slate when any of its steps fails (:func:`fails_at_each_step`),
 - leads to the same world when each step and each undo runs twice (:func:`repeats_each_step`),
-- resumes when the process is killed between any two writes (:func:`killed_between_writes`).
+- resumes when the process is killed between any two writes (:func:`killed_between_writes`), also while it unwinds
+  (:func:`killed_while_unwinding`),
+- ends when its host is lost at any step, lets its resource be deleted meanwhile, and leaves nothing on the host once
+  it is back (:func:`loses_its_host`).
+
+An undo that was given up fails them all.
 """
 
 from __future__ import annotations
@@ -16,31 +21,54 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
+
 from tane.core import Core
-from tane.jobs import store
+from tane.hosts import HostUnreachable
+from tane.hosts import store as hosts
+from tane.jobs import store, upkeep
 from tane.jobs.operation import Operation, Permanent, Run, Step
 from tane.jobs.runner import Runner
+from tane.jobs.tables import job, job_event, job_history
 
 
 class Killed(BaseException):
     """Stands for kill -9: passes every ``except Exception``."""
 
 
+Check = Callable[[Core], None]
+
+
 @dataclass
 class Scenario:
     """``start()`` gives a fresh core in which one job of ``operation`` is written. ``operations`` are all those
-    that may run in it (an operation may start others). ``done(core)`` and ``unwound(core)`` assert the final world."""
+    that may run in it (an operation may start others). ``done(core)`` and ``unwound(core)`` assert the final world.
+
+    ``delete(core)`` deletes the resource in whatever state it is, and ``deleted(core)`` asserts that
+    it is gone from the cloud; ``clean(core)`` that no host holds anything of it.
+    """
 
     operation: Operation[Any]
     start: Callable[[], Awaitable[Core]]
-    done: Callable[[Core], None]
-    unwound: Callable[[Core], None]
+    done: Check
+    unwound: Check
     operations: Sequence[Operation[Any]] = ()
+    delete: Callable[[Core], Awaitable[None]] | None = None
+    deleted: Check | None = None
+    clean: Check | None = None
 
     def runner(self, core: Core, replaced: Operation[Any] | None = None) -> Runner:
         mine = replaced or self.operation
         others = [operation for operation in self.operations if operation.name != mine.name]
         return Runner(core, [mine, *others])
+
+    async def run(self, core: Core, replaced: Operation[Any] | None = None) -> None:
+        """Run all jobs to their end, and see that no undo was given up."""
+        await asyncio.wait_for(self.runner(core, replaced).drain(), 60)
+        with core.db.read() as tx:
+            assert store.next_due(tx) is None, "jobs are left"
+            given_up = tx.all(select(job_event).where(job_event.c.event == "undo given up"))
+            assert not given_up, f"undo given up: {[(event.step, event.detail) for event in given_up]}"
 
 
 async def fails_at_each_step(scenario: Scenario) -> int:
@@ -49,9 +77,7 @@ async def fails_at_each_step(scenario: Scenario) -> int:
     for index in range(len(steps)):
         core = await scenario.start()
         try:
-            broken = _replace(scenario.operation, index, _then_fail(steps[index]))
-            await asyncio.wait_for(scenario.runner(core, broken).drain(), 60)
-            _nothing_pending(core)
+            await scenario.run(core, _replace(scenario.operation, index, _then_fail(steps[index])))
             scenario.unwound(core)
         finally:
             core.close()
@@ -59,45 +85,129 @@ async def fails_at_each_step(scenario: Scenario) -> int:
 
 
 async def repeats_each_step(scenario: Scenario) -> int:
-    """Run every step twice, then, in other worlds, every undo twice; returns how many worlds were tried."""
+    """Run every step twice; then, in a world for each step, all undos twice; returns how many worlds were tried."""
     twice = dataclasses.replace(scenario.operation, steps=tuple(_twice(step) for step in scenario.operation.steps))
     core = await scenario.start()
     try:
-        await asyncio.wait_for(scenario.runner(core, twice).drain(), 60)
-        _nothing_pending(core)
+        await scenario.run(core, twice)
         scenario.done(core)
     finally:
         core.close()
-    last = len(twice.steps) - 1
-    core = await scenario.start()
-    try:
-        await asyncio.wait_for(scenario.runner(core, _replace(twice, last, _then_fail(twice.steps[last]))).drain(), 60)
-        _nothing_pending(core)
-        scenario.unwound(core)
-    finally:
-        core.close()
-    return 2
+    for index, step in enumerate(twice.steps):
+        core = await scenario.start()
+        try:
+            await scenario.run(core, _replace(twice, index, _then_fail(step)))
+            scenario.unwound(core)
+        finally:
+            core.close()
+    return 1 + len(twice.steps)
 
 
 async def killed_between_writes(scenario: Scenario, *, most: int = 200) -> int:
     """Kill the runner before its 1st, 2nd, … write and let another carry on; returns how many worlds were tried."""
+    return await _killed(scenario, scenario.operation, scenario.done, most)
+
+
+async def killed_while_unwinding(scenario: Scenario, *, most: int = 200) -> int:
+    """The same with an operation whose last step fails; returns how many worlds were tried."""
+    steps = scenario.operation.steps
+    failing = _replace(scenario.operation, len(steps) - 1, _then_fail(steps[-1]))
+    return await _killed(scenario, failing, scenario.unwound, most)
+
+
+async def _killed(scenario: Scenario, operation: Operation[Any], ended: Check, most: int) -> int:
     for number in range(1, most):
         core = await scenario.start()
         try:
-            if not await _run_until_write(scenario, core, number):
-                scenario.done(core)
+            if not await _run_until_write(scenario.runner(core, operation), core, number):
+                ended(core)
                 return number
             with core.db.write() as tx:
                 store.release(tx)
-            await asyncio.wait_for(scenario.runner(core).drain(), 60)
-            _nothing_pending(core)
-            scenario.done(core)
+            await scenario.run(core, operation)
+            ended(core)
         finally:
             core.close()
     raise AssertionError(f"the operation had not ended after {most} writes")
 
 
-async def _run_until_write(scenario: Scenario, core: Core, number: int) -> bool:
+async def loses_its_host(scenario: Scenario) -> int:
+    """Lose every host as each step begins, and as its answer is awaited; returns how many worlds were tried.
+
+    The operation ends all the same. In half of the worlds the resource is deleted then. When the hosts are back, what
+    they owe is settled, and the world is as if they had never been away.
+    """
+    worlds = 0
+    for index, step in enumerate(scenario.operation.steps):
+        for lost in (_lost_before, _lost_after):
+            for delete in (False, True) if scenario.delete is not None else (False,):
+                core = await scenario.start()
+                try:
+                    await _lose_and_find(scenario, core, _replace(scenario.operation, index, lost(step)), delete)
+                finally:
+                    core.close()
+                worlds += 1
+    return worlds
+
+
+async def _lose_and_find(scenario: Scenario, core: Core, operation: Operation[Any], delete: bool) -> None:
+    agents = core.hosts.local()
+    await scenario.run(core, operation)
+    if delete:
+        assert scenario.delete is not None and scenario.deleted is not None
+        await scenario.delete(core)
+        await scenario.run(core)
+        scenario.deleted(core)
+    for agent in agents:
+        core.hosts.add(agent)
+    with core.db.write() as tx:
+        for agent in agents:
+            hosts.change(tx, agent.host_id, forced_down=False)
+    await upkeep.call_in_debts(core)
+    await scenario.run(core)
+    with core.db.read() as tx:
+        assert not tx.all(select(job)), "a debt was not settled"
+        ended = select(job_history.c.state).where(job_history.c.operation == operation.name)
+        state = tx.scalar(ended.order_by(job_history.c.id.desc()).limit(1))
+    if delete:
+        assert scenario.clean is not None
+        scenario.clean(core)
+    elif state == "done":
+        scenario.done(core)
+    else:
+        scenario.unwound(core)
+
+
+def _lost_before(step: Step[Any]) -> Step[Any]:
+    async def do(run: Run[Any]) -> dict[str, Any] | None:
+        await run.core.in_thread(_lose, run.core)
+        return await step.do(run)
+
+    return dataclasses.replace(step, do=do)
+
+
+def _lost_after(step: Step[Any]) -> Step[Any]:
+    """The host has done the work, and nobody will hear of it."""
+
+    async def do(run: Run[Any]) -> dict[str, Any] | None:
+        host = next(iter(run.core.hosts.local()), None)
+        if host is not None:
+            await step.do(run)
+            await run.core.in_thread(_lose, run.core)
+            raise HostUnreachable(host.host_id)
+        return await step.do(run)
+
+    return dataclasses.replace(step, do=do)
+
+
+def _lose(core: Core) -> None:
+    with core.db.write() as tx:
+        for agent in core.hosts.local():
+            hosts.change(tx, agent.host_id, forced_down=True)
+            core.hosts.remove(agent.host_id)
+
+
+async def _run_until_write(runner: Runner, core: Core, number: int) -> bool:
     """Run until write ``number`` is about to commit, and die there; False when the operation ended before."""
     writes = 0
     died = asyncio.Event()
@@ -111,7 +221,7 @@ async def _run_until_write(scenario: Scenario, core: Core, number: int) -> bool:
             raise Killed
 
     core.db.before_write = count
-    running = asyncio.create_task(_survive(scenario.runner(core).drain()))
+    running = asyncio.create_task(_survive(runner.drain()))
     waiting = asyncio.create_task(died.wait())
     await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
     for task in (running, waiting):
@@ -157,8 +267,3 @@ def _replace(operation: Operation[Any], index: int, step: Step[Any]) -> Operatio
     steps = list(operation.steps)
     steps[index] = step
     return dataclasses.replace(operation, steps=tuple(steps))
-
-
-def _nothing_pending(core: Core) -> None:
-    with core.db.read() as tx:
-        assert store.next_due(tx) is None, "jobs are left"

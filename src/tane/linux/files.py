@@ -1,8 +1,10 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and folders that go whatever is in them."""
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
 from pathlib import Path
 
 
@@ -15,3 +17,17 @@ def write_private(path: Path, content: bytes) -> None:
     with os.fdopen(os.open(part, flags, 0o600), "wb") as out:
         out.write(content)
     part.replace(path)
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a folder and all in it; nothing when it is not there. It takes as long as there are files: not on an event
+    loop.
+
+    An engine in other hands may have filled it, nested deeper than Python goes and with links in the way: rm(1) copes.
+
+    :raises OSError: something is still there.
+    """
+    if os.path.lexists(path):
+        done = subprocess.run(["rm", "-rf", "--", str(path)], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise OSError(errno.ENOTEMPTY, f"not all of it could be deleted: {done.stderr.strip()[-200:]}")

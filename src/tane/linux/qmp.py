@@ -22,6 +22,10 @@ from tane.linux.confine import Identity
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 
 _READ_BUFFER_BYTES = 1 << 20
+COMMAND_SECONDS = 60.0
+EVENTS_A_SECOND = 1000
+"""More than any guest makes QEMU tell: who sends more is no QEMU any more, and is not listened to."""
+_END_SECONDS = 5.0
 
 
 class QmpError(Exception):
@@ -35,7 +39,8 @@ class QmpError(Exception):
 class QmpSession:
     """One connection to the program of the user ``peer``, or to one of this process's own.
 
-    ``on_event`` is called with each event, ``on_lost`` once when the other side ends it.
+    ``on_event`` is called with each event, ``on_lost`` once when the other side ends it, or floods it with events
+    (``flooded`` then). The other side may be in a guest's hands: nothing is waited for without end.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class QmpSession:
         self._on_lost = on_lost
         self._tasks: list[asyncio.Task[None]] = []
         self._ending: asyncio.Task[None] | None = None
+        self.flooded = False
 
     async def connect(self) -> None:
         """Connect and negotiate; raises QmpError when nothing answers at the socket."""
@@ -74,10 +80,16 @@ class QmpSession:
     def connected(self) -> bool:
         return bool(self._client.runstate == Runstate.RUNNING)
 
-    async def execute(self, command: str, arguments: Mapping[str, Any] | None = None) -> Any:
-        """Run one command and return its reply; raises QmpError."""
+    async def execute(
+        self, command: str, arguments: Mapping[str, Any] | None = None, *, seconds: float = COMMAND_SECONDS
+    ) -> Any:
+        """Run one command and return its reply; raises QmpError, also when there is none within ``seconds``: the
+        connection is given up then."""
         try:
-            return await self._client.execute(command, arguments)
+            return await asyncio.wait_for(self._client.execute(command, arguments), seconds)
+        except TimeoutError:
+            self._give_up()
+            raise QmpError(f"{self.socket.name} gave no answer to {command} in {seconds:.0f} s", lost=True) from None
         except ExecuteError as error:
             raise QmpError(str(error)) from error
         except (QMPError, OSError) as error:
@@ -108,19 +120,31 @@ class QmpSession:
         self._forget()
         await self._disconnect()
 
-    async def _disconnect(self) -> None:
-        # To its end even when who waits here is cancelled: else nobody would take the library's own exception.
+    def _give_up(self) -> asyncio.Task[None]:
         if self._ending is None:
             self._ending = asyncio.create_task(self._end())
-        await asyncio.shield(self._ending)
+        return self._ending
+
+    async def _disconnect(self) -> None:
+        # To its end even when who waits here is cancelled: else nobody would take the library's own exception.
+        await asyncio.shield(self._give_up())
 
     async def _end(self) -> None:
         # disconnect() raises the reason of a connection that was lost before; that is known already.
-        with contextlib.suppress(QMPError, OSError, EOFError):
-            await self._client.disconnect()
+        with contextlib.suppress(QMPError, OSError, EOFError, TimeoutError):
+            await asyncio.wait_for(self._client.disconnect(), _END_SECONDS)
 
     async def _read_events(self) -> None:
+        loop = asyncio.get_running_loop()
+        begun, count = loop.time(), 0
         async for event in self._client.events:
+            if loop.time() - begun > 1.0:
+                begun, count = loop.time(), 0
+            count += 1
+            if count > EVENTS_A_SECOND:
+                self.flooded = True
+                self._give_up()
+                return
             self._on_event(event)
 
     async def _watch(self) -> None:
@@ -128,7 +152,7 @@ class QmpSession:
             await self._client.runstate_changed()
         await self._disconnect()
         self._tasks[0].cancel()
-        while not self._client.events.empty():
+        while not self.flooded and not self._client.events.empty():
             self._on_event(await self._client.events.get())
         self._on_lost()
 

@@ -10,6 +10,7 @@ import struct
 
 _TUNSETIFF = 0x400454CA
 _TUNSETPERSIST = 0x400454CB
+_TUNSETOWNER = 0x400454CC
 _IFF_TAP = 0x0002
 _IFF_NO_PI = 0x1000
 _IFF_VNET_HDR = 0x4000
@@ -17,10 +18,14 @@ _ETH_P_ARP = 0x0806
 
 
 def create(name: str) -> None:
-    """Make a single-queue TAP device that stays when nobody has it open; raises OSError when the name is taken."""
+    """Make a single-queue TAP device that stays when nobody has it open; raises OSError when the name is taken.
+
+    It is root's: a device without an owner may be attached to by whoever may open ``/dev/net/tun``, which is everybody.
+    """
     descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI))
+        fcntl.ioctl(descriptor, _TUNSETOWNER, 0)
         fcntl.ioctl(descriptor, _TUNSETPERSIST, 1)
     finally:
         os.close(descriptor)

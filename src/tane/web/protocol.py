@@ -28,6 +28,13 @@ MOST_AT_ONCE = 8 << 20
 LOOK_AGAIN_SECONDS = 5.0
 LINGER_SECONDS = 2.0
 MOST_UNREAD = 4 << 20
+FREE_PIECES = 1000
+LEAST_PIECE = 64
+"""A body may come in so many pieces of any size, and in more when so many bytes each are the average. Each piece costs
+a turn of Python, and those of one read have it all to themselves."""
+FRAMES_A_SECOND = 500
+"""Of one WebSocket; nobody types or moves a mouse faster."""
+_SLICE = 4096
 Buffer = TypeVar("Buffer", bytes, bytearray, memoryview)
 
 _incoming = memoryview(bytearray(512 << 10))
@@ -59,6 +66,7 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
     _target: memoryview = _incoming[:0]
     _parsed = 0
     _silent = 0
+    _pieces = 0
     _head_bytes = 0
     _received = 0
     _refused = False
@@ -175,7 +183,7 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
             self.cycle.message_event.set()
 
     def on_message_begin(self) -> None:
-        self._parsed = self._head_bytes = 0
+        self._parsed = self._pieces = self._head_bytes = 0
         self._head_since = self._head_since or self.loop.time()
         super().on_message_begin()
 
@@ -205,6 +213,9 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
     def on_body(self, body: bytes) -> None:
         self._parsed += len(body)
         self._silent = 0
+        self._pieces += 1
+        if self._pieces > FREE_PIECES + self._parsed // LEAST_PIECE:
+            self._give_up(400, "The body of the request comes in too many small pieces.")
         # What is alone in the buffer is handed on as it came; uvicorn's own buffer would copy it in and out.
         if self.cycle is not None and not self.cycle.body:
             self.cycle.body = body
@@ -256,6 +267,7 @@ class Socket(WSProtocol):  # type: ignore[misc]  # uvicorn is untyped to mypy.
     door = Protocol.door
     origin = ""
     idle = False
+    _second = (0.0, 0)
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
@@ -268,10 +280,28 @@ class Socket(WSProtocol):  # type: ignore[misc]  # uvicorn is untyped to mypy.
 
     def data_received(self, data: bytes) -> None:
         # Pings are answered at once: who sends them and reads nothing would fill the memory.
-        if self.transport.get_write_buffer_size() > MOST_UNREAD:
+        for start in range(0, len(data), _SLICE):
+            if self.transport.get_write_buffer_size() > MOST_UNREAD:
+                self.transport.abort()
+            if self.transport.is_closing():
+                return
+            super().data_received(data[start : start + _SLICE])
+
+    def handle_ping(self, event: Any) -> None:
+        self._count()
+        super().handle_ping(event)
+
+    def handle_message(self, event: Any) -> None:
+        self._count()
+        super().handle_message(event)
+
+    def _count(self) -> None:
+        """End a connection whose frames keep the loop from everybody else's."""
+        since, frames = self._second
+        now = self.loop.time()
+        self._second = (now, 1) if now - since > 1.0 else (since, frames + 1)
+        if frames > FRAMES_A_SECOND:
             self.transport.abort()
-            return
-        super().data_received(data)
 
     def look(self, now: float) -> None:
         """uvicorn's own pings tell who is gone."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -19,6 +20,8 @@ from tane.jobs.runner import Runner
 from tane.jobs.testing import Scenario
 from tane.services.compute.domain import actions, attachments, create, flavors, servers, snapshots
 from tane.services.compute.operations import OPERATIONS
+from tane.services.compute.orders import REBOOT_SERVER, RebootServer
+from tane.services.compute.reconcilers import deleted as forget_deleted
 from tane.services.compute.schemas import BlockDeviceIn, NetworkIn, RebuildIn, SchedulerHints, ServerCreateIn
 from tane.services.compute.store import block_devices
 from tane.services.compute.store import servers as server_rows
@@ -28,6 +31,7 @@ from tane.services.network.domain import networks, subnets
 from tane.services.network.tables import port
 from tane.services.volume import interface as volumes
 from tane.services.volume.operations import OPERATIONS as VOLUME_OPERATIONS
+from tane.services.volume.store import volumes as volume_rows
 from tane.web.context import Context
 from tests.support import HOST_ID
 
@@ -202,6 +206,30 @@ def not_gone(world: World) -> None:
     assert row.deleted or (row.vm_state, row.task_state) == ("error", None)
 
 
+async def delete_server(world: World) -> None:
+    if not world.row().deleted:
+        servers.delete(world.core, ADMIN, world.server_id)
+
+
+def row_gone(world: World) -> None:
+    """What a tenant sees of a deleted server, its host lost or not."""
+    row = world.row()
+    assert row.deleted and row.task_state is None, row.fault
+    assert world.ports() == [] and world.devices() == []
+    if world.volume_id:
+        with world.core.db.read() as tx:
+            volume = volume_rows.get(tx, world.volume_id)
+        assert volume is None or volume.status in ("available", "error")
+
+
+def nothing_left(world: World) -> None:
+    """What the operator finds on the host of a deleted server."""
+    row_gone(world)
+    assert world.server_id not in world.host._states
+    exported = [volume_id for volume_id, volume in world.pool._volumes.items() if volume.connection]
+    assert exported == []
+
+
 # ---------------------------------------------------------------------------------------------------------- states
 
 
@@ -229,7 +257,7 @@ def _is(vm_state: str, guest: str | None = None) -> Check:
 
 def stopped_or_active(world: World) -> None:
     """A guest that was shut down stays so: the row says it, or the next comparison with the host does."""
-    assert world.state() in (("active", None, "stopped"), ("stopped", None, "stopped"))
+    assert world.state() in (("active", None, "stopped"), ("stopped", None, "stopped"), ("active", None, "running"))
 
 
 def broken(world: World) -> None:
@@ -364,13 +392,7 @@ async def resume_by_reconciler(world: World) -> None:
     await world.running()
     await world.host.destroy(world.server_id)
     with world.core.db.write() as tx:
-        enqueue(
-            tx,
-            "compute.reboot_server",
-            resource=f"server:{world.server_id}",
-            server_id=world.server_id,
-            hard=True,
-        )
+        enqueue(tx, REBOOT_SERVER, RebootServer(world.server_id, hard=True), resource=f"server:{world.server_id}")
 
 
 CASES: dict[str, tuple[str, Prepare, Check, Check]] = {
@@ -425,6 +447,9 @@ def scenario(request: pytest.FixtureRequest, new_core: Callable[[], Core]) -> Sc
         done=lambda core: done(worlds[id(core)]),
         unwound=lambda core: unwound(worlds[id(core)]),
         operations=ALL,
+        delete=lambda core: delete_server(worlds[id(core)]),
+        deleted=lambda core: row_gone(worlds[id(core)]),
+        clean=lambda core: nothing_left(worlds[id(core)]),
     )
 
 
@@ -436,9 +461,32 @@ def test_it_may_run_twice(scenario: Scenario) -> None:
     asyncio.run(testing.repeats_each_step(scenario))
 
 
+def test_it_resumes_after_a_kill_while_it_unwinds(scenario: Scenario) -> None:
+    assert asyncio.run(testing.killed_while_unwinding(scenario)) > 0
+
+
+def test_a_lost_host_holds_nothing_up_and_gives_all_back(scenario: Scenario) -> None:
+    assert asyncio.run(testing.loses_its_host(scenario)) > 0
+
+
 def test_it_resumes_after_a_kill(scenario: Scenario) -> None:
     assert asyncio.run(testing.killed_between_writes(scenario)) > 0
 
 
 def test_every_operation_is_tried() -> None:
     assert {f"compute.{name}" for name, *_ in CASES.values()} == set(BY_NAME)
+
+
+def test_a_server_that_was_deleted_long_ago_is_forgotten(new_core: Callable[[], Core]) -> None:
+    async def story() -> World:
+        world = World(new_core())
+        await world.prepare()
+        await deleted(world)
+        await world.settle()
+        assert await forget_deleted.run(world.core) is None
+        with world.core.db.write() as tx:
+            server_rows.change(tx, world.server_id, terminated_at=tx.now - timedelta(days=91))
+        assert await forget_deleted.run(world.core) == "forgot 1 servers that were deleted long ago"
+        return world
+
+    assert asyncio.run(story()).row() is None

@@ -228,6 +228,10 @@ def test_it_resumes_when_it_is_killed_between_any_two_writes(scenario: Scenario)
     assert asyncio.run(testing.killed_between_writes(scenario)) > 2
 
 
+def test_it_resumes_when_it_is_killed_while_it_unwinds(scenario: Scenario) -> None:
+    assert asyncio.run(testing.killed_while_unwinding(scenario)) > 2
+
+
 def test_a_host_gets_the_data_of_an_image_that_lies_at_a_url(new_core: Callable[[], Core], web: str) -> None:
     world = World(new_core(), web)
     located(world)

@@ -135,6 +135,25 @@ def not_gone(world: World) -> None:
     assert row is None or row.status == "error_deleting"
 
 
+async def delete_all(world: World) -> None:
+    """As an administrator may, in whatever state it is."""
+    if world.row() is None:
+        return
+    with world.core.db.write() as tx:
+        status = "error" if not attached(world) else "in-use"
+        volume_rows.change(tx, world.volume_id, status=status)
+        if world.snapshot() is not None:
+            snapshot_rows.change(tx, world.snapshot_id, status="error")
+    if attached(world):
+        attachments.force_detach(world.core, MIA, world.volume_id, None)
+        await world.settle()
+    volumes.delete(world.core, MIA, world.volume_id, cascade=True)
+
+
+def row_gone(world: World) -> None:
+    assert world.row() is None and world.snapshot() is None
+
+
 async def snapshot(world: World) -> None:
     world.volume_id = await world.existing()
     world.snapshot_id = snapshots.create(world.core, MIA, snapshots.NewSnapshot(volume_id=world.volume_id)).id
@@ -269,6 +288,9 @@ def scenario(name: str, new_core: Callable[[], Core]) -> Scenario:
         lambda core: done(worlds[id(core)]),
         lambda core: unwound(worlds[id(core)]),
         OPERATIONS,
+        delete=lambda core: delete_all(worlds[id(core)]),
+        deleted=lambda core: row_gone(worlds[id(core)]),
+        clean=lambda core: gone(worlds[id(core)]),
     )
 
 
@@ -285,6 +307,16 @@ def test_a_step_that_runs_twice_changes_nothing(name: str, new_core: Callable[[]
 @pytest.mark.parametrize("name", CASES)
 def test_a_killed_process_is_carried_on_by_the_next(name: str, new_core: Callable[[], Core]) -> None:
     asyncio.run(testing.killed_between_writes(scenario(name, new_core)))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_process_killed_while_it_unwinds_is_carried_on(name: str, new_core: Callable[[], Core]) -> None:
+    asyncio.run(testing.killed_while_unwinding(scenario(name, new_core)))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_lost_host_holds_nothing_up_and_gives_all_back(name: str, new_core: Callable[[], Core]) -> None:
+    asyncio.run(testing.loses_its_host(scenario(name, new_core)))
 
 
 def test_a_volume_is_reserved_connected_attached_and_detached(new_core: Callable[[], Core]) -> None:

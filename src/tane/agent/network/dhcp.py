@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import stat
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from tane.agent.documents import DhcpPort, Network, Port, Subnet
 from tane.agent.network.plan import METADATA_ADDRESS, DhcpServer, dhcp_namespace, leg_name
 from tane.linux import confine, process
 from tane.linux.confine import Confinement
+from tane.linux.files import remove_tree
 from tane.wire import grammar
 
 LEASE_SECONDS = 86400
@@ -182,8 +182,7 @@ class Dnsmasq:
         confine.lend(self.folder, self._user)
         for name in ("config", "hosts", "options", "names"):
             confine.lend(self.folder / name, self._user)
-        if self._leases.parent.is_dir():
-            shutil.rmtree(self._leases.parent)
+        remove_tree(self._leases.parent)
         confine.make_folder(self._leases.parent, self._user)
         fresh = self.folder / "leases.new"
         confine.make_file(fresh, self._user)

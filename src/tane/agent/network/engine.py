@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 
 from pyroute2.netlink.exceptions import NetlinkError
@@ -21,6 +20,7 @@ from tane.agent.network.security import Family
 from tane.agent.network.spaces import Spaces
 from tane.linux import netns, sysctl
 from tane.linux.conntrack import Connection
+from tane.linux.files import remove_tree
 from tane.linux.nft import NftError
 from tane.linux.space import Space
 
@@ -141,7 +141,7 @@ class Engine:
             raise HostError("not everything could be removed: " + "; ".join(report.failed.values()), transient=True)
         for left in ("dhcp", "namespaces"):
             path = self._settings.state_dir / left
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            remove_tree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of the kernel without changing it."""
@@ -276,7 +276,7 @@ class Engine:
             if network_id not in wanted:
                 with report.blaming(network_id):
                     Dnsmasq(folder / network_id).stop()
-                    shutil.rmtree(folder / network_id)
+                    remove_tree(folder / network_id)
                     report.done.append(f"stopped DHCP of {network_id}")
 
 

@@ -174,6 +174,8 @@ ADMINISTRATE = (
     "os-hosts:start",
     "os-hosts:shutdown",
     "os-hosts:reboot",
+    "os-migrations:index",
+    "servers:migrations:index",
     "os-server-diagnostics",
     "os-instance-usage-audit-log:list",
     "os-instance-usage-audit-log:show",

@@ -461,6 +461,8 @@ OLD_HOSTS = (
         "os-hypervisors:uptime",
         until="2.87",
     ),
+    route("GET", "/v2.1/os-migrations", proxies_hosts.migrations, "os-migrations:index"),
+    route("GET", f"{SERVER}/migrations", proxies_hosts.migrations, "servers:migrations:index", since="2.23"),
     route("GET", f"{SERVER}/diagnostics", proxies_hosts.diagnostics, "os-server-diagnostics"),
     route("GET", AUDIT, proxies_hosts.audit, "os-instance-usage-audit-log:list"),
     route("GET", f"{AUDIT}/{{before}}", proxies_hosts.audit_before, "os-instance-usage-audit-log:show"),

@@ -21,6 +21,7 @@ from tane.services.image.store import images as store
 from tane.web.context import Context
 
 __all__ = [
+    "DISK_CONTAINERS",
     "ImageInfo",
     "LocalImages",
     "Wanted",
@@ -37,6 +38,10 @@ __all__ = [
     "store_file",
     "visible_image",
 ]
+
+
+DISK_CONTAINERS = content.UNPACKED_CONTAINERS
+"""Container formats of images that a disk can be made of; in others nobody has looked at what the disk is."""
 
 
 class ImageInfo(msgspec.Struct, kw_only=True):

@@ -7,6 +7,7 @@ from tane.services.network.domain.common import visible_network
 from tane.services.network.domain.floating_ips import create as create_floating_ip
 from tane.services.network.domain.floating_ips import delete as delete_floating_ip
 from tane.services.network.domain.outside import meeting
+from tane.services.network.domain.ports import order_detach
 from tane.services.network.domain.proxied import (
     FloatingIpInfo,
     external_networks,
@@ -22,7 +23,7 @@ from tane.services.network.domain.security_groups import delete as delete_securi
 from tane.services.network.domain.security_groups import delete_rule as delete_security_group_rule
 from tane.services.network.domain.security_groups import ensure_default as ensure_default_group
 from tane.services.network.domain.security_groups import update as update_security_group
-from tane.services.network.domain.server_floating_ips import floating_ip_by_address, lead_floating_ip
+from tane.services.network.domain.server_floating_ips import associate_floating_ip, floating_ip_by_address
 from tane.services.network.domain.server_ports import (
     AddressInfo,
     PortSpec,
@@ -41,12 +42,16 @@ from tane.services.network.domain.server_ports import (
     set_security_group,
     usable_networks,
 )
+from tane.services.network.orders import DETACH_INTERFACE, DetachInterface
 
 __all__ = [
+    "DETACH_INTERFACE",
     "AddressInfo",
+    "DetachInterface",
     "FloatingIpInfo",
     "PortSpec",
     "addresses",
+    "associate_floating_ip",
     "claim_ports",
     "create_floating_ip",
     "create_security_group_rules",
@@ -61,10 +66,10 @@ __all__ = [
     "floating_ip_info",
     "floating_ips",
     "group_row",
-    "lead_floating_ip",
     "meeting",
     "network_details",
     "nics",
+    "order_detach",
     "port_by_address",
     "port_owner",
     "ports_settled",

@@ -59,6 +59,9 @@ __all__ = [
 ]
 
 
+GIVEN_AGAIN = ("attaching", "reserved", "in-use", "detaching")
+
+
 class VolumeInfo(msgspec.Struct, kw_only=True):
     """A volume as other services see it; ``size`` in GiB."""
 
@@ -198,12 +201,14 @@ def roll_detach_back(tx: Tx, volume_id: str) -> None:
 
 
 async def disconnect(run_or_core: Run[Any] | Core, volume_id: str, attachment_id: str) -> None:
-    """End the export. Repeatable; nothing when the volume is gone, or was taken away by force and given to another.
+    """End the export. Repeatable; nothing when the volume is gone, or given to another meanwhile.
 
     :raises HostError: the host cannot.
     """
     core = run_or_core.core if isinstance(run_or_core, Run) else run_or_core
     row = await core.in_thread(_row, core, volume_id, attachment_id)
+    if isinstance(run_or_core, Run) and run_or_core.owed and row is not None and row.status in GIVEN_AGAIN:
+        return
     if row is not None and row.host_id is not None:
         await core.hosts.volume(row.host_id).unexport(volume_id)
 

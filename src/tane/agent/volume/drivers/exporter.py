@@ -10,7 +10,6 @@ import asyncio
 import json
 import random
 import secrets
-import shutil
 import time
 from pathlib import Path
 
@@ -21,10 +20,11 @@ from tane.agent.errors import HostError
 from tane.agent.translation import checked_socket, last_words
 from tane.linux import confine, process
 from tane.linux.confine import Confinement, Identity
-from tane.linux.files import write_private
+from tane.linux.files import remove_tree, write_private
 from tane.linux.qmp import QmpError, QmpSession, session
 
 NODE = "volume"
+SNAPSHOT_SECONDS = 600.0
 EXPORT = "export"
 TLS_USERNAME = "tane"
 MEMORY_BYTES = 4 << 30
@@ -114,18 +114,20 @@ class Exporter:
         """End the export and forget its port and key."""
         await asyncio.to_thread(process.stop, self._pidfile)
         self._record.unlink(missing_ok=True)
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        await asyncio.to_thread(remove_tree, self._sockets)
         self.log.unlink(missing_ok=True)
-        shutil.rmtree(self._keys, ignore_errors=True)
+        remove_tree(self._keys)
 
     async def snapshot(self, name: str) -> None:
         """Make an internal snapshot at once, between two writes of the guest."""
+        wanted = {"device": NODE, "name": name}
         async with session(self._socket, self._owner) as qmp:
-            await qmp.execute("blockdev-snapshot-internal-sync", {"device": NODE, "name": name})
+            await qmp.execute("blockdev-snapshot-internal-sync", wanted, seconds=SNAPSHOT_SECONDS)
 
     async def delete_snapshot(self, name: str) -> None:
+        wanted = {"device": NODE, "name": name}
         async with session(self._socket, self._owner) as qmp:
-            await qmp.execute("blockdev-snapshot-delete-internal-sync", {"device": NODE, "name": name})
+            await qmp.execute("blockdev-snapshot-delete-internal-sync", wanted, seconds=SNAPSHOT_SECONDS)
 
     async def resize(self, size_bytes: int) -> None:
         """Grow the volume: QEMU refuses this under an export, so the export is gone for some milliseconds.
@@ -150,7 +152,7 @@ class Exporter:
                 await qmp.execute("block-export-add", _export_options(self._volume_id, record.read_only))
 
     async def _launch(self, record: ExportRecord) -> None:
-        self._hand_over(record)
+        await asyncio.to_thread(self._hand_over, record)
         self.log.unlink(missing_ok=True)
         await asyncio.to_thread(
             process.spawn,
@@ -182,7 +184,7 @@ class Exporter:
         for path in (self._folder, self._keys, keys):
             confine.lend(path, self._owner)
         confine.give(self._disk, self._owner, 0o640)
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        remove_tree(self._sockets)
         confine.make_folder(self._sockets, self._owner)
 
     async def _answers(self) -> bool:

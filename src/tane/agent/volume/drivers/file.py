@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +16,7 @@ from tane.agent.images import ImageCache
 from tane.agent.translation import checked_id, host_errors
 from tane.agent.volume.drivers.exporter import Exporter, ExportSettings, owner_of
 from tane.linux import process, qemu_img
+from tane.linux.files import remove_tree
 from tane.linux.qemu_img import Disk
 
 _GB = 1 << 30
@@ -47,7 +47,7 @@ class FileVolume:
 
     async def create_from_image(self, volume_id: str, size_bytes: int, image: ImageRef) -> None:
         async def make(disk: Path) -> None:
-            async with self._images.holding(image) as base:
+            async with self._images.holding(image, size_bytes) as base:
                 assert base is not None
                 await qemu_img.convert(Disk(base, "qcow2"), disk, owner=owner_of(volume_id))
             await _grow(_disk(volume_id, disk), size_bytes)
@@ -90,7 +90,7 @@ class FileVolume:
             if folder.exists():
                 with host_errors(f"volume {volume_id} cannot be deleted"):
                     await self._exporter(volume_id).stop()
-                    await asyncio.to_thread(shutil.rmtree, folder)
+                    await asyncio.to_thread(remove_tree, folder)
         self._locks.pop(volume_id, None)
 
     async def snapshot(self, volume_id: str, snapshot_id: str) -> None:
@@ -237,7 +237,7 @@ class FileVolume:
                     await make(folder / "new.qcow2")
                     (folder / "new.qcow2").replace(disk)
             except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
+                await asyncio.to_thread(remove_tree, folder)
                 raise
 
     async def _snapshots(self, disk: Disk) -> set[str]:

@@ -69,10 +69,10 @@ class Snapshot(Body):
 
 
 class CreateBackupIn(Body):
-    """``backup_type``: "daily", "weekly" or any other word; ``rotation``: how many of it are kept."""
+    """``backup_type``: "daily", "weekly", any other word or none; ``rotation``: how many of it are kept."""
 
     name: Annotated[str, Meta(min_length=1, max_length=255)]
-    backup_type: Annotated[str, Meta(min_length=1, max_length=255)]
+    backup_type: Annotated[str, Meta(max_length=255)]
     rotation: Annotated[int, Meta(ge=0, le=0x7FFFFFFF)] | Annotated[str, Meta(pattern=r"^[0-9]{1,9}\Z")]
     metadata: Metadata = {}
 

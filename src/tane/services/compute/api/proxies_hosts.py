@@ -69,6 +69,11 @@ def diagnostics(request: Request) -> None:
     raise NotImplementedHere("Diagnostics of servers are not implemented.")
 
 
+def migrations(request: Request) -> None:
+    """501: servers stay on their host."""
+    raise NotImplementedHere("Migrations of servers are not implemented.")
+
+
 def removed(request: Request) -> None:
     """410: Nova removed it."""
     raise Gone("This API has been removed from Nova.")

@@ -9,9 +9,9 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.jobs import enqueue
+from tane.jobs import Order
 from tane.services.compute.domain import block_devices, hardware, quotas
-from tane.services.compute.domain.common import canonical_addresses, refuse_locked, require, require_state
+from tane.services.compute.domain.common import canonical_addresses, queue, refuse_locked, require, require_state
 from tane.services.compute.domain.create import (
     check_user_data,
     id_of,
@@ -21,6 +21,19 @@ from tane.services.compute.domain.create import (
 )
 from tane.services.compute.domain.keypairs import line_of
 from tane.services.compute.domain.servers import Shown, details
+from tane.services.compute.orders import (
+    PAUSE_SERVER,
+    REBOOT_SERVER,
+    REBUILD_SERVER,
+    RESUME_SERVER,
+    START_SERVER,
+    STOP_SERVER,
+    SUSPEND_SERVER,
+    UNPAUSE_SERVER,
+    RebootServer,
+    RebuildServer,
+    ServerParams,
+)
 from tane.services.compute.schemas import RebuildIn
 from tane.services.compute.store import flavors, keypairs, servers
 from tane.services.image import interface as image
@@ -30,22 +43,14 @@ from tane.web.errors import BadRequest, Conflict
 REBOOTABLE = ("active", "stopped", "paused", "suspended", "error")
 
 
-def queue(tx: Tx, ctx: Context, server_id: str, operation: str, **params: Any) -> None:
-    """Write the job of an action in the transaction that decided on it."""
-    enqueue(
-        tx,
-        f"compute.{operation}",
-        resource=f"server:{server_id}",
-        request_id=ctx.request_id,
-        user_id=ctx.user_id,
-        project_id=ctx.project_id,
-        server_id=server_id,
-        **params,
-    )
-
-
 def _ask(
-    core: Core, ctx: Context, server_id: str, action: str, allowed: tuple[str, ...], task: str, operation: str
+    core: Core,
+    ctx: Context,
+    server_id: str,
+    action: str,
+    allowed: tuple[str, ...],
+    task: str,
+    order: Order[ServerParams],
 ) -> None:
     with core.db.write() as tx:
         row = require(tx, ctx, server_id)
@@ -53,7 +58,7 @@ def _ask(
         require_state(row, action, allowed)
         refuse_nowhere(row)
         servers.change(tx, server_id, task_state=task)
-        queue(tx, ctx, server_id, operation)
+        queue(tx, ctx, order, ServerParams(server_id))
 
 
 def refuse_nowhere(row: Row[Any]) -> None:
@@ -63,27 +68,27 @@ def refuse_nowhere(row: Row[Any]) -> None:
 
 
 def start(core: Core, ctx: Context, server_id: str) -> None:
-    _ask(core, ctx, server_id, "start", ("stopped",), "powering-on", "start_server")
+    _ask(core, ctx, server_id, "start", ("stopped",), "powering-on", START_SERVER)
 
 
 def stop(core: Core, ctx: Context, server_id: str) -> None:
-    _ask(core, ctx, server_id, "stop", ("active", "error"), "powering-off", "stop_server")
+    _ask(core, ctx, server_id, "stop", ("active", "error"), "powering-off", STOP_SERVER)
 
 
 def pause(core: Core, ctx: Context, server_id: str) -> None:
-    _ask(core, ctx, server_id, "pause", ("active",), "pausing", "pause_server")
+    _ask(core, ctx, server_id, "pause", ("active",), "pausing", PAUSE_SERVER)
 
 
 def unpause(core: Core, ctx: Context, server_id: str) -> None:
-    _ask(core, ctx, server_id, "unpause", ("paused",), "unpausing", "unpause_server")
+    _ask(core, ctx, server_id, "unpause", ("paused",), "unpausing", UNPAUSE_SERVER)
 
 
 def suspend(core: Core, ctx: Context, server_id: str) -> None:
-    _ask(core, ctx, server_id, "suspend", ("active",), "suspending", "suspend_server")
+    _ask(core, ctx, server_id, "suspend", ("active",), "suspending", SUSPEND_SERVER)
 
 
 def resume(core: Core, ctx: Context, server_id: str) -> None:
-    _ask(core, ctx, server_id, "resume", ("suspended",), "resuming", "resume_server")
+    _ask(core, ctx, server_id, "resume", ("suspended",), "resuming", RESUME_SERVER)
 
 
 def reboot(core: Core, ctx: Context, server_id: str, *, hard: bool) -> None:
@@ -97,7 +102,7 @@ def reboot(core: Core, ctx: Context, server_id: str, *, hard: bool) -> None:
             require_state(row, "reboot", ("active",))
         refuse_nowhere(row)
         servers.change(tx, server_id, task_state="rebooting_hard" if hard else "rebooting")
-        queue(tx, ctx, server_id, "reboot_server", hard=hard)
+        queue(tx, ctx, REBOOT_SERVER, RebootServer(server_id, hard=hard))
 
 
 def rebuild(core: Core, ctx: Context, server_id: str, body: RebuildIn) -> tuple[Shown, str]:
@@ -138,7 +143,7 @@ def rebuild(core: Core, ctx: Context, server_id: str, body: RebuildIn) -> tuple[
             fault=None,
             **values,
         )
-        queue(tx, ctx, server_id, "rebuild_server", start_after=start_after)
+        queue(tx, ctx, REBUILD_SERVER, RebuildServer(server_id, start_after=start_after))
         return details(tx, [require(tx, ctx, server_id)]), password
 
 

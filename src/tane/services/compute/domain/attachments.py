@@ -10,8 +10,16 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.compute.domain import block_devices as devices
-from tane.services.compute.domain.actions import queue, refuse_nowhere
-from tane.services.compute.domain.common import new_id, refuse_locked, require, require_state
+from tane.services.compute.domain.actions import refuse_nowhere
+from tane.services.compute.domain.common import new_id, queue, refuse_locked, require, require_state
+from tane.services.compute.orders import (
+    ATTACH_INTERFACE,
+    ATTACH_VOLUME,
+    DETACH_VOLUME,
+    AttachInterface,
+    AttachVolume,
+    DetachVolume,
+)
 from tane.services.compute.store import block_devices, nic_tags
 from tane.services.network import interface as network
 from tane.services.volume import interface as volume
@@ -82,7 +90,7 @@ def attach_port(core: Core, ctx: Context, server_id: str, spec: network.PortSpec
             security_groups=[],
         )
         nic_tags.put(tx, server_id, port_id, spec.tag)
-        queue(tx, ctx, server_id, "attach_interface", port_id=port_id)
+        queue(tx, ctx, ATTACH_INTERFACE, AttachInterface(server_id, port_id=port_id))
         return next(nic for nic in _ports(tx, server_id) if nic.port.id == port_id)
 
 
@@ -92,7 +100,7 @@ def detach_port(core: Core, ctx: Context, server_id: str, port_id: str) -> None:
         _changeable(tx, ctx, server_id, "detach_interface")
         if port_id not in {port.id for port in network.server_ports(tx, server_id)}:
             raise NotFound(f"Port {port_id} not found on instance {server_id}")
-        queue(tx, ctx, server_id, "detach_interface", port_id=port_id)
+        network.order_detach(tx, ctx, server_id, port_id)
 
 
 # --------------------------------------------------------------------------------------------------------- volumes
@@ -161,7 +169,7 @@ def attach_volume(
             made_for_server=False,
             tag=tag,
         )
-        queue(tx, ctx, server_id, "attach_volume", attachment_id=attachment_id, volume_id=volume_id)
+        queue(tx, ctx, ATTACH_VOLUME, AttachVolume(server_id, volume_id=volume_id, attachment_id=attachment_id))
         return _attachment(tx, server_id, volume_id)
 
 
@@ -185,4 +193,4 @@ def detach_volume(core: Core, ctx: Context, server_id: str, volume_id: str) -> N
             volume.begin_detach(tx, ctx, volume_id, server_id)
         except Conflict as error:
             raise BadRequest(error.message) from None
-        queue(tx, ctx, server_id, "detach_volume", attachment_id=found.attachment_id, volume_id=volume_id)
+        queue(tx, ctx, DETACH_VOLUME, DetachVolume(server_id, volume_id=volume_id, attachment_id=found.attachment_id))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.jobs import Order, enqueue
+from tane.services.compute.orders import ServerParams
 from tane.services.compute.store import servers
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound
 from tane.wire import grammar
+
+S = TypeVar("S", bound=ServerParams)
 
 
 def new_id() -> str:
@@ -25,6 +29,11 @@ def require(tx: Tx, ctx: Context, server_id: str) -> Row[Any]:
     if row is None or not ctx.sees(row.project_id):
         raise NotFound(f"Instance {server_id} could not be found.")
     return row
+
+
+def queue(tx: Tx, by: Context, order: Order[S], params: S) -> None:
+    """Write the job of an action on a server in the transaction that decided on it; a server's jobs run in order."""
+    enqueue(tx, order, params, resource=f"server:{params.server_id}", by=by)
 
 
 def refuse_locked(ctx: Context, row: Row[Any]) -> None:

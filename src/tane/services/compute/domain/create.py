@@ -14,10 +14,10 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.hosts import store as hosts
-from tane.jobs import enqueue
 from tane.services.compute.domain import block_devices, flavors, hardware, keypairs, quotas, scheduler
-from tane.services.compute.domain.common import hostname_of, ip_or_empty, new_id
+from tane.services.compute.domain.common import hostname_of, ip_or_empty, new_id, queue
 from tane.services.compute.domain.states import NOSTATE
+from tane.services.compute.orders import CREATE_SERVER, CreateServer
 from tane.services.compute.schemas import NetworkIn, SchedulerHints, ServerCreateIn
 from tane.services.compute.store import groups, nic_tags, servers
 from tane.services.compute.store import keypairs as keypair_store
@@ -142,7 +142,10 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
     machine = hardware.of(properties, flavor.extra_specs, flavor.vcpus)
     for kernel in ("kernel_id", "ramdisk_id"):
         if properties.get(kernel):
-            require_image(tx, ctx, properties[kernel])
+            try:
+                require_image(tx, ctx, properties[kernel])
+            except BadRequest as error:
+                raise BadRequest(f"The image's {kernel}: {error.message}") from None
     public_key = None
     if body.key_name is not None:
         row = keypair_store.get(tx, ctx.user_id, body.key_name)
@@ -176,6 +179,11 @@ def require_image(tx: Tx, ctx: Context, image_id: str) -> image.ImageInfo:
         raise BadRequest(f"Image {image_id} could not be found.") from None
     if info.status != "active" or info.ref is None:
         raise BadRequest(f"Image {image_id} is not active.")
+    if info.container_format not in image.DISK_CONTAINERS:
+        raise BadRequest(
+            f"Image {image_id} has container_format {info.container_format}, of which no disk is made; "
+            f"it must be one of: {', '.join(image.DISK_CONTAINERS)}."
+        )
     return info
 
 
@@ -183,6 +191,8 @@ def refuse_too_small(info: image.ImageInfo, flavor: Row[Any]) -> None:
     """:raises BadRequest: the image needs more memory or disk than the flavor has (a disk of 0 fits every image)."""
     _refuse_little_memory(info, flavor)
     size = info.virtual_size or info.size or 0
+    if not size:
+        raise BadRequest(f"Image {info.id} is empty.")
     if flavor.disk:
         if size > flavor.disk * GIB:
             raise BadRequest(
@@ -324,16 +334,8 @@ def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int
     if not isinstance(host, str):
         _claim_ports(tx, ctx, order, server_id, host.id, hostname)
         block_devices.claim(tx, ctx, server_id, order.disks, order.flavor, order.root_device)
-    enqueue(
-        tx,
-        "compute.create_server",
-        resource=f"server:{server_id}",
-        request_id=ctx.request_id,
-        user_id=ctx.user_id,
-        project_id=ctx.project_id,
-        server_id=server_id,
-        refused=host if isinstance(host, str) else "",
-    )
+    refused = host if isinstance(host, str) else ""
+    queue(tx, ctx, CREATE_SERVER, CreateServer(server_id, refused=refused))
     return server_id
 
 

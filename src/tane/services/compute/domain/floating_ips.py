@@ -30,7 +30,7 @@ def add(core: Core, ctx: Context, server_id: str, address: str, fixed_address: s
     if chosen is None:
         raise BadRequest("Specified fixed address not assigned to instance")
     try:
-        network.lead_floating_ip(core, ctx, found.id, chosen.port_id, chosen.address)
+        network.associate_floating_ip(core, ctx, found.id, chosen.port_id, chosen.address)
     except (NotFound, Conflict) as error:
         raise BadRequest(
             f"Unable to associate floating IP {address} to fixed IP {chosen.address} for instance {server_id}. "
@@ -46,7 +46,7 @@ def remove(core: Core, ctx: Context, server_id: str, address: str) -> None:
         ports = {port.id for port in network.server_ports(tx, server_id)}
     if found.fixed_port_id not in ports:
         raise Conflict(f"Floating IP {address} is not associated with instance {server_id}.")
-    network.lead_floating_ip(core, ctx, found.id, None, None)
+    network.associate_floating_ip(core, ctx, found.id, None, None)
 
 
 def _require(found: Row[Any] | None) -> Row[Any]:

@@ -11,9 +11,10 @@ from sqlalchemy.engine import Row
 from tane.agent.documents import GuestState
 from tane.core import Core
 from tane.db import Tx
-from tane.jobs import enqueue, pending
-from tane.services.compute.domain.common import new_id
+from tane.jobs import Order, pending
+from tane.services.compute.domain.common import S, new_id, of_project, queue
 from tane.services.compute.domain.states import POWER_OF_GUEST, RUNNING
+from tane.services.compute.orders import REBOOT_SERVER, STOP_SERVER, RebootServer, ServerParams
 from tane.services.compute.store import servers
 
 log = structlog.get_logger()
@@ -67,11 +68,11 @@ def compare(
         state = states.get(row.id, "absent")
         if row.vm_state == "active" and state in (*GONE, "absent") and host_came_back:
             servers.change(tx, row.id, task_state="rebooting_hard", power_state=POWER_OF_GUEST[state])
-            _order(tx, row, "reboot_server", hard=True)
+            _order(tx, row, REBOOT_SERVER, RebootServer(row.id, hard=True))
             told.append(f"started {row.id} again")
         elif row.vm_state == "stopped" and state == "running":
             servers.change(tx, row.id, task_state="powering-off", power_state=RUNNING)
-            _order(tx, row, "stop_server")
+            _order(tx, row, STOP_SERVER, ServerParams(row.id))
             told.append(f"stopping {row.id}, which runs though it was stopped")
         elif state == "absent" and row.vm_state in SHOULD_BE_THERE:
             told.append(f"the guest of {row.id} is missing; a hard reboot makes it anew")
@@ -87,15 +88,6 @@ def compare(
     return told, leftover
 
 
-def _order(tx: Tx, row: Row[Any], operation: str, **params: Any) -> None:
+def _order(tx: Tx, row: Row[Any], order: Order[S], params: S) -> None:
     """A job that nobody asked for: it is told as its owner's."""
-    enqueue(
-        tx,
-        f"compute.{operation}",
-        resource=f"server:{row.id}",
-        request_id=f"req-{new_id()}",
-        user_id=row.user_id,
-        project_id=row.project_id,
-        server_id=row.id,
-        **params,
-    )
+    queue(tx, of_project(row, f"req-{new_id()}"), order, params)

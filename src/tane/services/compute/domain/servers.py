@@ -13,9 +13,10 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.hosts import store as host_store
-from tane.jobs import cancel, enqueue
+from tane.jobs import cancel
 from tane.services.compute.domain import quotas, scheduler
-from tane.services.compute.domain.common import canonical_addresses, refuse_locked, require
+from tane.services.compute.domain.common import canonical_addresses, queue, refuse_locked, require
+from tane.services.compute.orders import DELETE_SERVER, ServerParams
 from tane.services.compute.store import block_devices, servers
 from tane.services.network import interface as network
 from tane.web.context import Context
@@ -104,17 +105,8 @@ def delete(core: Core, ctx: Context, server_id: str) -> None:
         if found.task_state == "deleting":
             return
         servers.change(tx, server_id, task_state="deleting")
-        resource = f"server:{server_id}"
-        cancel(tx, resource)
-        enqueue(
-            tx,
-            "compute.delete_server",
-            resource=resource,
-            request_id=ctx.request_id,
-            user_id=ctx.user_id,
-            project_id=ctx.project_id,
-            server_id=server_id,
-        )
+        cancel(tx, f"server:{server_id}")
+        queue(tx, ctx, DELETE_SERVER, ServerParams(server_id))
 
 
 # ------------------------------------------------------------------------------------------- metadata, tags, locks

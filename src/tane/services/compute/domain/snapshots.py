@@ -11,8 +11,9 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.compute.domain import quotas
-from tane.services.compute.domain.actions import queue, refuse_nowhere
-from tane.services.compute.domain.common import refuse_locked, require, require_state
+from tane.services.compute.domain.actions import refuse_nowhere
+from tane.services.compute.domain.common import queue, refuse_locked, require, require_state
+from tane.services.compute.orders import CREATE_IMAGE, CREATE_VOLUME_IMAGE, CreateImage, CreateVolumeImage
 from tane.services.compute.store import block_devices, servers
 from tane.services.image import interface as image
 from tane.services.volume import interface as volume
@@ -75,7 +76,7 @@ def of_disk(
             **properties,
         },
     )
-    queue(tx, ctx, row.id, "create_image", image_id=image_id, rotation=rotation)
+    queue(tx, ctx, CREATE_IMAGE, CreateImage(row.id, image_id=image_id, rotation=rotation))
     return image_id
 
 
@@ -103,7 +104,7 @@ def _of_volumes(tx: Tx, core: Core, ctx: Context, row: Row[Any], name: str, prop
         },
     )
     snapshot_ids = [entry["snapshot_id"] for entry in mapping]
-    queue(tx, ctx, row.id, "create_volume_image", image_id=image_id, snapshot_ids=snapshot_ids)
+    queue(tx, ctx, CREATE_VOLUME_IMAGE, CreateVolumeImage(row.id, image_id=image_id, snapshot_ids=snapshot_ids))
     return image_id
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
+import contextlib
+from typing import Any
 
 from tane.agent.errors import NotOnHost
 from tane.db import Tx
@@ -10,25 +11,21 @@ from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.compute.domain import guests
 from tane.services.compute.operations import common
 from tane.services.compute.operations.release import let_go
+from tane.services.compute.orders import ATTACH_VOLUME, AttachVolume
 from tane.services.compute.store import block_devices
 from tane.services.volume import interface as volume
 
 
-class Params(msgspec.Struct):
-    server_id: str
-    volume_id: str
-    attachment_id: str
-
-
-async def connect(run: Run[Params]) -> None:
+async def connect(run: Run[AttachVolume]) -> dict[str, Any]:
     await volume.connect(run, run.params.volume_id, run.params.attachment_id)
+    return await common.locate(run)
 
 
-async def disconnect(run: Run[Params]) -> None:
+async def disconnect(run: Run[AttachVolume]) -> None:
     await volume.disconnect(run, run.params.volume_id, run.params.attachment_id)
 
 
-async def plug(run: Run[Params]) -> None:
+async def plug(run: Run[AttachVolume]) -> None:
     device = await run.read(block_devices.get, run.params.server_id, run.params.volume_id)
     if device is None:
         raise Permanent(f"Volume {run.params.volume_id} is no longer being attached.")
@@ -36,14 +33,17 @@ async def plug(run: Run[Params]) -> None:
     await (await common.host_of(run)).attach_volume(run.params.server_id, guests.disk(device, connection))
 
 
-async def unplug(run: Run[Params]) -> None:
-    try:
-        await (await common.host_of(run)).detach_volume(run.params.server_id, run.params.volume_id)
-    except NotOnHost:
+async def unplug(run: Run[AttachVolume]) -> None:
+    """Not where the server was given the volume anew since."""
+    device = await run.read(block_devices.get, run.params.server_id, run.params.volume_id)
+    if device is not None and device.attachment_id != run.params.attachment_id:
         return
+    if host := await common.located_host(run):
+        with contextlib.suppress(NotOnHost):
+            await host.detach_volume(run.params.server_id, run.params.volume_id)
 
 
-async def record(run: Run[Params]) -> None:
+async def record(run: Run[AttachVolume]) -> None:
     def write(tx: Tx) -> None:
         row = common.require(tx, run.params.server_id)
         device = block_devices.get(tx, row.id, run.params.volume_id)
@@ -61,7 +61,7 @@ async def record(run: Run[Params]) -> None:
     await run.write(write)
 
 
-async def failed(run: Run[Params], reason: str) -> None:
+async def failed(run: Run[AttachVolume], reason: str) -> None:
     def write(tx: Tx) -> None:
         device = block_devices.get(tx, run.params.server_id, run.params.volume_id)
         if device is not None and device.attachment_id == run.params.attachment_id:
@@ -71,8 +71,7 @@ async def failed(run: Run[Params], reason: str) -> None:
 
 
 OPERATION = Operation(
-    "compute.attach_volume",
-    Params,
+    ATTACH_VOLUME,
     (Step("connect", connect, disconnect), Step("plug", plug, unplug), Step("record", record)),
     failed,
 )

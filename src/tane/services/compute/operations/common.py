@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy.engine import Row
 
 from tane.agent.documents import Guest, GuestState, VolumeConnection
 from tane.agent.duties import ComputeDuty
 from tane.db import Tx
+from tane.hosts import HostUnreachable
+from tane.hosts import store as hosts
 from tane.jobs import Permanent, Run
 from tane.services.compute.domain import guests
 from tane.services.compute.domain.common import fault
-from tane.services.compute.store import servers
+from tane.services.compute.store import block_devices, servers
 from tane.services.network import interface as network
 from tane.services.volume import interface as volume
 
+HOST, ATTACHED = "host_id", "attached"
+"""What :func:`locate` leaves in a run's data: a host's id, and pairs of a volume and its attachment."""
 PORT_SECONDS = 120.0
 SHUTDOWN_SECONDS = 60.0
-
-
-class ServerParams(msgspec.Struct):
-    """Parameters of an operation that needs nothing but its server."""
-
-    server_id: str
 
 
 def require(tx: Tx, server_id: str) -> Row[Any]:
@@ -44,10 +41,39 @@ async def host_of(run: Run[Any]) -> ComputeDuty:
     return run.core.hosts.compute(row.host_id)
 
 
-async def host_where(run: Run[Any], *states: GuestState) -> ComputeDuty | None:
-    """For undos: the server's host when its guest is there in one of ``states``, else None: nothing to take back."""
+async def locate(run: Run[Any]) -> dict[str, Any]:
+    """A step that others need whose work may be owed: where the server and its volumes were when it began."""
+
+    def look(tx: Tx) -> dict[str, Any]:
+        row = servers.get(tx, run.params.server_id)
+        devices = block_devices.of_server(tx, run.params.server_id)
+        attached = [[device.volume_id, device.attachment_id] for device in devices]
+        return {HOST: row.host_id if row is not None else None, ATTACHED: attached}
+
+    return await run.read(look)
+
+
+async def located_host(run: Run[Any]) -> ComputeDuty | None:
+    """The host that :func:`locate` found; None when there was none.
+
+    :raises HostUnreachable: it does not answer, or is taken for down: what it is asked then comes too late or never.
+    """
+    host_id = run.data[HOST] if HOST in run.data else (await locate(run))[HOST]
+    if host_id is None:
+        return None
+    row = await run.read(hosts.get, host_id)
+    if row is None or not await run.read(hosts.is_up, row):
+        raise HostUnreachable(host_id)
+    return run.core.hosts.compute(host_id)
+
+
+async def host_where(run: Run[Any], *states: GuestState, still: tuple[str, ...]) -> ComputeDuty | None:
+    """For undos: the server's host when its guest is there in one of ``states``, else None: nothing to take back.
+
+    ``still``: when the undo is owed, the states that the server must be in; in any other it was used since.
+    """
     row = await run.read(servers.get, run.params.server_id)
-    if row is None or row.host_id is None:
+    if row is None or row.host_id is None or (run.owed and row.vm_state not in still):
         return None
     host = run.core.hosts.compute(row.host_id)
     return host if await host.state(row.id) in states else None

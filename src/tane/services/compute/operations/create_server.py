@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -13,6 +12,7 @@ from tane.services.compute.domain.common import of_project
 from tane.services.compute.domain.states import NOSTATE, RUNNING
 from tane.services.compute.operations import common
 from tane.services.compute.operations.release import disconnect_all, forget_volumes
+from tane.services.compute.orders import CREATE_SERVER, CreateServer
 from tane.services.compute.store import block_devices, servers
 from tane.services.network import interface as network
 from tane.services.volume import interface as volume
@@ -20,20 +20,14 @@ from tane.services.volume import interface as volume
 VOLUME_SECONDS = 600.0
 
 
-class Params(msgspec.Struct):
-    """``refused``: why no host was found; empty when one was."""
-
-    server_id: str
-    refused: str = ""
-
-
-async def place(run: Run[Params]) -> None:
+async def place(run: Run[CreateServer]) -> dict[str, Any]:
     if run.params.refused:
         raise Permanent(run.params.refused)
     await common.task(run, "block_device_mapping")
+    return await common.locate(run)
 
 
-async def volumes(run: Run[Params]) -> None:
+async def volumes(run: Run[CreateServer]) -> None:
     """Wait for the volumes made for the server, reserve them, export all and write their attachments."""
     row = await run.read(common.require, run.params.server_id)
     for device in await run.read(block_devices.of_server, row.id):
@@ -44,7 +38,7 @@ async def volumes(run: Run[Params]) -> None:
         await run.write(_attach, row, device)
 
 
-async def _wait_for(run: Run[Params], volume_id: str) -> None:
+async def _wait_for(run: Run[CreateServer], volume_id: str) -> None:
     def made(tx: Tx) -> bool:
         info = volume.volume_info(tx, None, volume_id)
         if info.status.startswith("error"):
@@ -70,33 +64,32 @@ def _attach(tx: Tx, row: Row[Any], device: Row[Any]) -> None:
     )
 
 
-async def release_volumes(run: Run[Params]) -> None:
+async def release_volumes(run: Run[CreateServer]) -> None:
     await disconnect_all(run)
 
 
-async def ports(run: Run[Params]) -> None:
+async def ports(run: Run[CreateServer]) -> None:
     await common.task(run, "networking")
     await common.ports_settled(run)
 
 
-async def make(run: Run[Params]) -> None:
+async def make(run: Run[CreateServer]) -> None:
     await common.task(run, "spawning")
     host = await common.host_of(run)
     await host.create(await common.guest_of(run))
 
 
-async def unmake(run: Run[Params]) -> None:
-    row = await run.read(servers.get, run.params.server_id)
-    if row is not None and row.host_id is not None:
-        await run.core.hosts.compute(row.host_id).destroy(run.params.server_id)
+async def unmake(run: Run[CreateServer]) -> None:
+    if host := await common.located_host(run):
+        await host.destroy(run.params.server_id)
 
 
-async def start(run: Run[Params]) -> None:
+async def start(run: Run[CreateServer]) -> None:
     host = await common.host_of(run)
     await host.start(await common.guest_of(run))
 
 
-async def activate(run: Run[Params]) -> None:
+async def activate(run: Run[CreateServer]) -> None:
     def write(tx: Tx) -> None:
         row = common.require(tx, run.params.server_id)
         common.settle(
@@ -111,7 +104,7 @@ async def activate(run: Run[Params]) -> None:
     await run.write(write)
 
 
-async def failed(run: Run[Params], reason: str) -> None:
+async def failed(run: Run[CreateServer], reason: str) -> None:
     """Everything the server claimed is given back; what is left is a row that tells why."""
 
     def write(tx: Tx) -> None:
@@ -129,8 +122,7 @@ async def failed(run: Run[Params], reason: str) -> None:
 
 
 OPERATION = Operation(
-    "compute.create_server",
-    Params,
+    CREATE_SERVER,
     (
         Step("place", place),
         Step("volumes", volumes, release_volumes),

@@ -1,32 +1,25 @@
 """A server ends: its guest, its volumes' attachments, its ports, its row.
 
-Nothing is undone: a deletion that failed can be asked for again.
+Nothing is undone: a deletion that failed can be asked for again. A host that does not answer does not hold it up: what
+lies there is owed, and ends when the host is back.
 """
 
 from __future__ import annotations
 
 from tane.db import Tx
-from tane.hosts import store as hosts
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain.common import fault
 from tane.services.compute.domain.states import NOSTATE
-from tane.services.compute.operations.common import ServerParams
+from tane.services.compute.operations import common
 from tane.services.compute.operations.release import disconnect_all, forget_volumes
+from tane.services.compute.orders import DELETE_SERVER, ServerParams
 from tane.services.compute.store import servers
 from tane.services.network import interface as network
 
 
 async def destroy(run: Run[ServerParams]) -> None:
-    """A host that is down keeps its guest until it is back; then the reconciler ends it."""
-
-    def reachable(tx: Tx) -> str | None:
-        row = servers.get(tx, run.params.server_id)
-        host = hosts.get(tx, row.host_id) if row is not None and row.host_id is not None else None
-        return host.id if host is not None and hosts.is_up(tx, host) else None
-
-    host_id = await run.read(reachable)
-    if host_id is not None:
-        await run.core.hosts.compute(host_id).destroy(run.params.server_id)
+    if host := await common.located_host(run):
+        await host.destroy(run.params.server_id)
 
 
 async def forget(run: Run[ServerParams]) -> None:
@@ -59,8 +52,12 @@ async def failed(run: Run[ServerParams], reason: str) -> None:
 
 
 OPERATION = Operation(
-    "compute.delete_server",
-    ServerParams,
-    (Step("destroy", destroy), Step("disconnect", disconnect_all), Step("forget", forget)),
+    DELETE_SERVER,
+    (
+        Step("locate", common.locate),
+        Step("destroy", destroy, owed=True),
+        Step("disconnect", disconnect_all, owed=True),
+        Step("forget", forget),
+    ),
     failed,
 )

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain import guests
 from tane.services.compute.operations import common
 from tane.services.compute.operations.release import let_go
+from tane.services.compute.orders import DETACH_VOLUME, DetachVolume
 from tane.services.compute.store import block_devices
 from tane.services.volume import interface as volume
 
 
-class Params(msgspec.Struct):
-    server_id: str
-    volume_id: str
-    attachment_id: str
-
-
-async def unplug(run: Run[Params]) -> None:
+async def unplug(run: Run[DetachVolume]) -> None:
     await (await common.host_of(run)).detach_volume(run.params.server_id, run.params.volume_id)
 
 
-async def plug_back(run: Run[Params]) -> None:
+async def plug_back(run: Run[DetachVolume]) -> None:
     """The volume is still the server's: show it to the guest again."""
     device = await run.read(block_devices.get, run.params.server_id, run.params.volume_id)
     if device is not None:
@@ -31,7 +24,7 @@ async def plug_back(run: Run[Params]) -> None:
         await (await common.host_of(run)).attach_volume(run.params.server_id, guests.disk(device, connection))
 
 
-async def release(run: Run[Params]) -> None:
+async def release(run: Run[DetachVolume]) -> None:
     """The last step: once the row is gone there is nothing to go back to."""
     await volume.disconnect(run, run.params.volume_id, run.params.attachment_id)
 
@@ -43,13 +36,12 @@ async def release(run: Run[Params]) -> None:
     await run.write(write)
 
 
-async def failed(run: Run[Params], reason: str) -> None:
+async def failed(run: Run[DetachVolume], reason: str) -> None:
     await run.write(volume.roll_detach_back, run.params.volume_id)
 
 
 OPERATION = Operation(
-    "compute.detach_volume",
-    Params,
+    DETACH_VOLUME,
     (Step("unplug", unplug, plug_back), Step("release", release)),
     failed,
 )

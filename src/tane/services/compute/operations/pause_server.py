@@ -5,7 +5,7 @@ from __future__ import annotations
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain.states import PAUSED, RUNNING
 from tane.services.compute.operations import common
-from tane.services.compute.operations.common import ServerParams
+from tane.services.compute.orders import PAUSE_SERVER, ServerParams
 
 
 async def pause(run: Run[ServerParams]) -> None:
@@ -13,7 +13,7 @@ async def pause(run: Run[ServerParams]) -> None:
 
 
 async def unpause(run: Run[ServerParams]) -> None:
-    if host := await common.host_where(run, "paused"):
+    if host := await common.host_where(run, "paused", still=("active",)):
         await host.unpause(run.params.server_id)
 
 
@@ -26,8 +26,7 @@ async def unsettle(run: Run[ServerParams]) -> None:
 
 
 OPERATION = Operation(
-    "compute.pause_server",
-    ServerParams,
+    PAUSE_SERVER,
     (Step("pause", pause, unpause), Step("settle", settle, unsettle)),
     common.ends_unchanged(),
 )

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from tane.agent.errors import NotOnHost
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain.states import RUNNING
 from tane.services.compute.operations import common
+from tane.services.compute.orders import REBOOT_SERVER, RebootServer
 
 
-class Params(msgspec.Struct):
-    server_id: str
-    hard: bool
-
-
-async def stop(run: Run[Params]) -> None:
+async def stop(run: Run[RebootServer]) -> None:
     hard = run.params.hard
     await common.task(run, "reboot_started_hard" if hard else "reboot_started")
     host = await common.host_of(run)
@@ -26,7 +20,7 @@ async def stop(run: Run[Params]) -> None:
             raise
 
 
-async def start(run: Run[Params]) -> None:
+async def start(run: Run[RebootServer]) -> None:
     await common.ports_settled(run)
     host = await common.host_of(run)
     guest = await common.guest_of(run)
@@ -35,13 +29,12 @@ async def start(run: Run[Params]) -> None:
     await host.start(guest)
 
 
-async def activate(run: Run[Params]) -> None:
+async def activate(run: Run[RebootServer]) -> None:
     await run.write(common.settle, run.params.server_id, vm_state="active", power_state=RUNNING, fault=None)
 
 
 OPERATION = Operation(
-    "compute.reboot_server",
-    Params,
+    REBOOT_SERVER,
     (Step("stop", stop), Step("start", start), Step("activate", activate)),
     common.ends_in_error(),
 )

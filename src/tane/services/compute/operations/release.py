@@ -7,17 +7,29 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.hosts import HostUnreachable
 from tane.jobs import Run
 from tane.services.compute.domain.common import of_project
+from tane.services.compute.operations.common import ATTACHED, locate
 from tane.services.compute.store import block_devices
 from tane.services.volume import interface as volume
 from tane.web.errors import ApiError, NotFound
 
 
 async def disconnect_all(run: Run[Any]) -> None:
-    """End the exports of the server's volumes; their rows stay until :func:`forget_volumes`."""
-    for device in await run.read(block_devices.of_server, run.params.server_id):
-        await volume.disconnect(run, device.volume_id, device.attachment_id)
+    """End the exports of the server's volumes; their rows stay until :func:`forget_volumes`.
+
+    :raises HostUnreachable: a volume's host does not answer; those of the others are ended.
+    """
+    attached = run.data[ATTACHED] if ATTACHED in run.data else (await locate(run))[ATTACHED]
+    away: HostUnreachable | None = None
+    for volume_id, attachment_id in attached:
+        try:
+            await volume.disconnect(run, volume_id, attachment_id)
+        except HostUnreachable as error:
+            away = error
+    if away is not None:
+        raise away
 
 
 def forget_volumes(tx: Tx, row: Row[Any], request_id: str | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain.states import RUNNING
 from tane.services.compute.operations import common
-from tane.services.compute.operations.common import ServerParams
+from tane.services.compute.orders import RESUME_SERVER, ServerParams
 
 
 async def resume(run: Run[ServerParams]) -> None:
@@ -19,8 +19,7 @@ async def settle(run: Run[ServerParams]) -> None:
 
 
 OPERATION = Operation(
-    "compute.resume_server",
-    ServerParams,
+    RESUME_SERVER,
     (Step("resume", resume), Step("settle", settle)),
     common.ends_in_error(),
 )

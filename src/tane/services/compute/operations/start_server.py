@@ -5,7 +5,7 @@ from __future__ import annotations
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain.states import RUNNING
 from tane.services.compute.operations import common
-from tane.services.compute.operations.common import ServerParams
+from tane.services.compute.orders import START_SERVER, ServerParams
 
 
 async def start(run: Run[ServerParams]) -> None:
@@ -15,7 +15,7 @@ async def start(run: Run[ServerParams]) -> None:
 
 
 async def cut(run: Run[ServerParams]) -> None:
-    if host := await common.host_where(run, "running", "paused"):
+    if host := await common.host_where(run, "running", "paused", still=("stopped", "error")):
         await host.stop(run.params.server_id, timeout_seconds=0)
 
 
@@ -24,8 +24,7 @@ async def activate(run: Run[ServerParams]) -> None:
 
 
 OPERATION = Operation(
-    "compute.start_server",
-    ServerParams,
+    START_SERVER,
     (Step("start", start, cut), Step("activate", activate)),
     common.ends_in_error(),
 )

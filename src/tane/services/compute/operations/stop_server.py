@@ -5,7 +5,8 @@ from __future__ import annotations
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain.states import SHUTDOWN
 from tane.services.compute.operations import common
-from tane.services.compute.operations.common import SHUTDOWN_SECONDS, ServerParams
+from tane.services.compute.operations.common import SHUTDOWN_SECONDS
+from tane.services.compute.orders import STOP_SERVER, ServerParams
 
 
 async def stop(run: Run[ServerParams]) -> None:
@@ -17,8 +18,7 @@ async def settle(run: Run[ServerParams]) -> None:
 
 
 OPERATION = Operation(
-    "compute.stop_server",
-    ServerParams,
+    STOP_SERVER,
     (Step("stop", stop), Step("settle", settle)),
     common.ends_unchanged(),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain.states import RUNNING, SHUTDOWN
 from tane.services.compute.operations import common
-from tane.services.compute.operations.common import ServerParams
+from tane.services.compute.orders import SUSPEND_SERVER, ServerParams
 
 
 async def suspend(run: Run[ServerParams]) -> None:
@@ -13,7 +13,7 @@ async def suspend(run: Run[ServerParams]) -> None:
 
 
 async def resume(run: Run[ServerParams]) -> None:
-    if host := await common.host_where(run, "suspended"):
+    if host := await common.host_where(run, "suspended", still=("active",)):
         await host.start(await common.guest_of(run))
 
 
@@ -26,8 +26,7 @@ async def unsettle(run: Run[ServerParams]) -> None:
 
 
 OPERATION = Operation(
-    "compute.suspend_server",
-    ServerParams,
+    SUSPEND_SERVER,
     (Step("suspend", suspend, resume), Step("settle", settle, unsettle)),
     common.ends_unchanged(),
 )

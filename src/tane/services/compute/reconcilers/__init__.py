@@ -1,5 +1,6 @@
 """The reconcilers of compute."""
 
+from tane.services.compute.reconcilers.deleted import RECONCILER as DELETED
 from tane.services.compute.reconcilers.power import RECONCILER as POWER
 
-RECONCILERS = (POWER,)
+RECONCILERS = (POWER, DELETED)

@@ -124,6 +124,11 @@ def _existed(start: datetime, end: datetime, project_id: str | None) -> Select[A
     return statement if project_id is None else statement.where(server.c.project_id == project_id)
 
 
+def forget_deleted(tx: Tx, before: datetime) -> int:
+    """Delete the rows of servers that were deleted before a moment; returns how many."""
+    return tx.count(delete(server).where(server.c.deleted, server.c.terminated_at < before))
+
+
 # ------------------------------------------------------------------------------------------------------------ tags
 
 

@@ -1,7 +1,8 @@
 """The audit trail: every change of identity data and every failed login, as CADF events (DMTF DSP0262).
 
 An event is written in the transaction of the change it tells of: neither exists without the other. Names and shapes are
-those of Keystone's notifications. Events older than ``audit_days`` are deleted.
+those of Keystone's notifications. Events older than ``audit_days`` are deleted, and the oldest of more than
+``audit_events``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity.store import audit as store
+from tane.shares import Allowance
+from tane.web.limits import origin
 from tane.web.request import CURRENT
 
 log = structlog.get_logger()
@@ -24,6 +27,7 @@ TYPE_URI = "http://schemas.dmtf.org/cloud/audit/1.0/event"
 USER_URI = "service/security/account/user"
 OBSERVER = {"typeURI": "service/security", "name": "identity"}
 LONGEST = 255
+KEPT_OF_ONE, KEPT_OF_ALL = 10, 100
 TARGET_URIS = {"user": "data/security/account/user"}
 
 
@@ -38,21 +42,22 @@ def record(tx: Tx, operation: str, kind: str, target_id: str, **details: Any) ->
     store.bump(tx)
 
 
-def login_failed(tx: Tx, user_id: str, name: str, reason: str, status: int = 401) -> None:
+def login_failed(core: Core, user_id: str, name: str, reason: str, status: int = 401) -> None:
     """Tell of a refused login. ``user_id`` is empty when there is no such user; ``name`` is what was typed.
 
-    Both come from anyone at all: no more of them is kept than a name can be long.
+    Both come from anyone at all: no more of them is kept than a name can be long, and no more events a minute than
+    :data:`KEPT_OF_ONE` of an address and :data:`KEPT_OF_ALL`. The next one says how many were left out.
     """
+    request = CURRENT.get()
+    kept = core.memory.setdefault("identity.refusals", Allowance(KEPT_OF_ONE, KEPT_OF_ALL, timedelta(minutes=1)))
+    left_out = kept.take(origin(request.remote) if request is not None else None, core.clock.now())
+    if left_out is None:
+        return
     user_id, name = user_id[:LONGEST], name[:LONGEST]
     initiator = {**_initiator(), "id": user_id or "unknown", "typeURI": USER_URI, "name": name}
-    _write(
-        tx,
-        "authenticate",
-        "failure",
-        initiator,
-        {"typeURI": USER_URI, "id": user_id or "unknown"},
-        {"reasonType": reason, "reasonCode": str(status)},
-    )
+    why = {"reasonType": reason, "reasonCode": str(status), **({"leftOut": str(left_out)} if left_out else {})}
+    with core.db.write() as tx:
+        _write(tx, "authenticate", "failure", initiator, {"typeURI": USER_URI, "id": user_id or "unknown"}, why)
 
 
 def index(core: Core, target_id: str | None = None) -> list[dict[str, Any]]:
@@ -62,9 +67,10 @@ def index(core: Core, target_id: str | None = None) -> list[dict[str, Any]]:
 
 
 def trim(core: Core) -> int:
-    """Delete events that are older than ``audit_days``; returns how many."""
+    """Delete events older than ``audit_days``, and the oldest of more than ``audit_events``; returns how many."""
     with core.db.write() as tx:
-        return store.trim(tx, tx.now - timedelta(days=core.config.audit_days))
+        old = store.trim(tx, tx.now - timedelta(days=core.config.audit_days))
+        return old + store.trim_to(tx, core.config.audit_events)
 
 
 def _initiator() -> dict[str, Any]:

@@ -269,10 +269,9 @@ def note_failure(desk: Desk, identity: IdentityIn, error: ApiError) -> None:
     for method in (identity.password, identity.totp, identity.application_credential):
         given = given or (method.user if method is not None else None)
     desk.close()
-    with desk.core.db.write() as tx:
-        user_id, name = ((given.id or ""), (given.name or "")) if given else ("", "")
-        reason = error.reason if isinstance(error, Refused) else error.message
-        audit.login_failed(tx, user_id, name, reason, error.status)
+    user_id, name = ((given.id or ""), (given.name or "")) if given else ("", "")
+    reason = error.reason if isinstance(error, Refused) else error.message
+    audit.login_failed(desk.core, user_id, name, reason, error.status)
 
 
 def _given(part: T | None, name: str) -> T:

@@ -101,8 +101,7 @@ def change_password(core: Core, user_id: str, original: str, password: str) -> N
         with core.db.write() as tx:
             driver.login_failed(tx, user)
     if user is None or reason:
-        with core.db.write() as tx:
-            audit.login_failed(tx, user_id, user.name if user else "", reason)
+        audit.login_failed(core, user_id, user.name if user else "", reason)
         raise Unauthorized(REFUSED)
     if user.options.get("lock_password"):
         raise Forbidden(

@@ -36,6 +36,13 @@ def trim(tx: Tx, before: datetime) -> int:
     return tx.count(delete(audit_event).where(audit_event.c.event_time < before))
 
 
+def trim_to(tx: Tx, most: int) -> int:
+    """Delete the oldest events of more than ``most``; returns how many."""
+    newest = select(audit_event.c.event_time).order_by(audit_event.c.event_time.desc())
+    last = tx.scalar(newest.offset(most).limit(1))
+    return 0 if last is None else tx.count(delete(audit_event).where(audit_event.c.event_time <= last))
+
+
 def bump(tx: Tx) -> None:
     """Count one more change."""
     if not tx.count(update(generation).values(number=generation.c.number + 1)):

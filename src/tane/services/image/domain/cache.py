@@ -17,6 +17,7 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
+from tane.services.image.orders import CACHE_IMAGE, CacheImage
 from tane.services.image.store import cache as store
 from tane.services.image.store import images
 from tane.web.errors import BadRequest, NotFound
@@ -83,7 +84,7 @@ def _enqueue(tx: Tx, image_id: str) -> None:
         return
     ticket = str(uuid.uuid4())
     store.add(tx, image_id, ticket)
-    jobs.enqueue(tx, "image.cache_image", resource=resource(image_id), image_id=image_id, ticket=ticket)
+    jobs.enqueue(tx, CACHE_IMAGE, CacheImage(image_id, ticket), resource=resource(image_id))
 
 
 def opened(core: Core, image_id: str) -> BinaryIO | None:

@@ -21,6 +21,7 @@ from tane.services.image.domain import content, quotas, remote, stores
 from tane.services.image.domain.images import own, visible
 from tane.services.image.drivers import http
 from tane.services.image.drivers.base import StoreError
+from tane.services.image.orders import ADD_LOCATION, IMPORT_IMAGE, AddLocation, ImportImage
 from tane.services.image.store import images, locations, tasks
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden
@@ -100,25 +101,17 @@ def enqueue(tx: Tx, ctx: Context, row: Row[Any], kind: str, wanted: Import, name
     images.set_property(tx, row.id, FAILED, "")
     if wanted.method.name != "copy-image":
         images.change(tx, row.id, status="importing", fault=None)
-    jobs.enqueue(
-        tx,
-        "image.import_image",
-        resource=f"image:{row.id}",
-        request_id=ctx.request_id,
-        user_id=ctx.user_id,
-        project_id=ctx.project_id,
-        image_id=row.id,
-        task_id=task_id,
-        method=wanted.method.name,
-        uri=wanted.method.uri,
-        remote={
-            "region": wanted.method.region,
-            "image_id": wanted.method.image_id,
-            "interface": wanted.method.interface,
-        },
+    there = wanted.method
+    params = ImportImage(
+        row.id,
+        task_id,
+        method=there.name,
+        uri=there.uri,
+        remote={"region": there.region, "image_id": there.image_id, "interface": there.interface},
         stores=list(names),
         all_stores_must_succeed=wanted.all_stores_must_succeed,
     )
+    jobs.enqueue(tx, IMPORT_IMAGE, params, resource=f"image:{row.id}", by=ctx)
     tx.notify(f"image:{row.id}")
     return task_id
 
@@ -160,19 +153,8 @@ def add_location(core: Core, ctx: Context, image_id: str, url: str, validation: 
         given = {"image_id": image_id, "loc_url": url, "validation_data": dict(validation)}
         add_task(tx, ctx, task_id, "location_import", image_id, given)
         images.change(tx, image_id, status="importing", fault=None)
-        jobs.enqueue(
-            tx,
-            "image.add_location",
-            resource=f"image:{image_id}",
-            request_id=ctx.request_id,
-            user_id=ctx.user_id,
-            project_id=ctx.project_id,
-            image_id=image_id,
-            task_id=task_id,
-            store=store,
-            url=url,
-            validation=dict(validation),
-        )
+        params = AddLocation(image_id, task_id, store=store, url=url, validation=dict(validation))
+        jobs.enqueue(tx, ADD_LOCATION, params, resource=f"image:{image_id}", by=ctx)
         tx.notify(f"image:{image_id}")
 
 

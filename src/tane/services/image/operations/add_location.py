@@ -9,27 +9,18 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-import msgspec
-
 from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.image.domain import content, imports, quotas, stores
 from tane.services.image.drivers.base import Store, StoreError
 from tane.services.image.operations.import_image import existing
+from tane.services.image.orders import ADD_LOCATION, AddLocation
 from tane.services.image.store import images, locations
 from tane.web.errors import TooLarge
 
 
-class Params(msgspec.Struct):
-    image_id: str
-    task_id: str
-    store: str
-    url: str
-    validation: dict[str, str] = {}
-
-
-async def look(run: Run[Params]) -> dict[str, Any]:
+async def look(run: Run[AddLocation]) -> dict[str, Any]:
     """Ask for the size. An image of which nothing was announced may be used at once, before it is hashed."""
     await run.write(imports.processing, run.params.task_id)
     try:
@@ -43,14 +34,14 @@ async def look(run: Run[Params]) -> dict[str, Any]:
     return {"size": size}
 
 
-def _store(core: Core, params: Params) -> Store:
+def _store(core: Core, params: AddLocation) -> Store:
     store = stores.all_stores(core).get(params.store)
     if store is None:
         raise Permanent(f"there is no store {params.store}")
     return store
 
 
-def _point(tx: Tx, core: Core, params: Params, size: int) -> None:
+def _point(tx: Tx, core: Core, params: AddLocation, size: int) -> None:
     row = existing(tx, params.image_id)
     if row.status != "importing":
         return
@@ -66,7 +57,7 @@ def _point(tx: Tx, core: Core, params: Params, size: int) -> None:
     tx.notify(f"image:{row.id}")
 
 
-async def hash_data(run: Run[Params]) -> dict[str, Any]:
+async def hash_data(run: Run[AddLocation]) -> dict[str, Any]:
     """Read the data once; without ``do_secure_hash`` what was announced is believed."""
     if not run.core.config.image.do_secure_hash:
         announced = {name: run.params.validation.get(name) for name in ("os_hash_algo", "os_hash_value")}
@@ -78,7 +69,7 @@ async def hash_data(run: Run[Params]) -> dict[str, Any]:
         raise Permanent(str(error)) from None
 
 
-def _hash(core: Core, params: Params) -> dict[str, Any]:
+def _hash(core: Core, params: AddLocation) -> dict[str, Any]:
     algorithm = params.validation.get("os_hash_algo", "sha512")
     digest, md5, size = hashlib.new(algorithm), hashlib.md5(usedforsecurity=False), 0
     still_wanted = imports.StillWanted(core, params.image_id)
@@ -95,17 +86,17 @@ def _hash(core: Core, params: Params) -> dict[str, Any]:
     return {"size": size, "checksum": md5.hexdigest(), "verified": True, **hashed}
 
 
-async def finish(run: Run[Params]) -> None:
+async def finish(run: Run[AddLocation]) -> None:
     await run.write(_finish, run.params, run.data)
 
 
-def _finish(tx: Tx, params: Params, data: dict[str, Any]) -> None:
+def _finish(tx: Tx, params: AddLocation, data: dict[str, Any]) -> None:
     row = existing(tx, params.image_id)
     images.change(tx, row.id, **data, status="active", fault=None)
     imports.succeed(tx, params.task_id, params.image_id)
 
 
-async def undo(run: Run[Params]) -> None:
+async def undo(run: Run[AddLocation]) -> None:
     def back(tx: Tx) -> None:
         row = images.get(tx, run.params.image_id)
         if row is not None:
@@ -116,7 +107,7 @@ async def undo(run: Run[Params]) -> None:
     await run.write(back)
 
 
-async def failed(run: Run[Params], reason: str) -> None:
+async def failed(run: Run[AddLocation], reason: str) -> None:
     def fail(tx: Tx) -> None:
         imports.fail(tx, run.params.task_id, run.params.image_id, reason)
         # Upstream leaves the location of a queued image to be seen (bug 2076648), and clients look for it.
@@ -127,9 +118,7 @@ async def failed(run: Run[Params], reason: str) -> None:
 
 
 OPERATION = Operation(
-    "image.add_location",
-    Params,
+    ADD_LOCATION,
     (Step("look", look, undo), Step("hash", hash_data), Step("finish", finish)),
     failed,
-    patience=6 * 3600.0,
 )

@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from sqlalchemy.engine import Row
 
 from tane.core import Core
@@ -18,16 +17,12 @@ from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.image.domain import cache, imports, stores
 from tane.services.image.drivers.base import StoreError
+from tane.services.image.orders import CACHE_IMAGE, CacheImage
 from tane.services.image.store import cache as store
 from tane.services.image.store import images, locations
 
 
-class Params(msgspec.Struct):
-    image_id: str
-    ticket: str
-
-
-async def fetch(run: Run[Params]) -> dict[str, Any]:
+async def fetch(run: Run[CacheImage]) -> dict[str, Any]:
     """A file of our own: a link to what lies on the same file system, else a copy."""
     row, places = await run.read(_image, run.params.image_id)
     if row.size > run.core.config.image.image_cache_max_size:
@@ -93,16 +88,16 @@ def _copy(core: Core, row: Row[Any], chunks: Any, part: Path) -> None:
         raise StoreError(f"what its location gives is not the data of image {row.id}")
 
 
-async def drop_part(run: Run[Params]) -> None:
+async def drop_part(run: Run[CacheImage]) -> None:
     cache.part_of(run.core, run.params.ticket).unlink(missing_ok=True)
 
 
-async def keep(run: Run[Params]) -> None:
+async def keep(run: Run[CacheImage]) -> None:
     if not await run.write(cache.put, run.core, run.params.image_id, run.params.ticket, run.data["size"]):
         raise Permanent("the image is not wanted in the cache any more")
 
 
-async def let_go(run: Run[Params]) -> None:
+async def let_go(run: Run[CacheImage]) -> None:
     """Of what this job put there alone: the image may have been queued again."""
 
     def remove(tx: Tx) -> None:
@@ -114,15 +109,13 @@ async def let_go(run: Run[Params]) -> None:
     await run.write(remove)
 
 
-async def failed(run: Run[Params], reason: str) -> None:
+async def failed(run: Run[CacheImage], reason: str) -> None:
     await let_go(run)
     await drop_part(run)
 
 
 OPERATION = Operation(
-    "image.cache_image",
-    Params,
+    CACHE_IMAGE,
     (Step("fetch", fetch, drop_part), Step("keep", keep, let_go)),
     failed,
-    patience=3600.0,
 )

@@ -20,18 +20,9 @@ from tane.services.image.domain import content, imports, quotas, receiving, remo
 from tane.services.image.domain.content import Fingerprint
 from tane.services.image.drivers import http
 from tane.services.image.drivers.base import StoreError
+from tane.services.image.orders import IMPORT_IMAGE, ImportImage
 from tane.services.image.store import images, locations
 from tane.web.errors import TooLarge
-
-
-class Params(msgspec.Struct):
-    image_id: str
-    task_id: str
-    method: str
-    stores: list[str]
-    uri: str = ""
-    remote: dict[str, str] = {}
-    all_stores_must_succeed: bool = True
 
 
 def existing(tx: Tx, image_id: str) -> Row[Any]:
@@ -49,7 +40,7 @@ def converted(core: Core, image_id: str) -> Path:
     return content.incoming(core, f"{image_id}.converted")
 
 
-async def fetch(run: Run[Params]) -> dict[str, Any]:
+async def fetch(run: Run[ImportImage]) -> dict[str, Any]:
     """Have the data in a file of our own."""
     await run.write(imports.processing, run.params.task_id)
     row = await run.read(existing, run.params.image_id)
@@ -68,7 +59,7 @@ async def fetch(run: Run[Params]) -> dict[str, Any]:
     return {"file": str(fetched(run.core, row.id)), **found}
 
 
-def _download(core: Core, row: Row[Any], params: Params) -> dict[str, Any]:
+def _download(core: Core, row: Row[Any], params: ImportImage) -> dict[str, Any]:
     if params.method == "web-download":
         return _write(core, row.id, http.HttpStore(core.config.image).read(params.uri))
     caller = remote.caller(core, params.task_id)
@@ -101,14 +92,14 @@ def _write(core: Core, image_id: str, chunks: Iterator[bytes]) -> dict[str, Any]
     return {"size": writer.size, "sha512": sha512, "md5": md5}
 
 
-async def forget(run: Run[Params]) -> None:
+async def forget(run: Run[ImportImage]) -> None:
     """Staged data goes as well: a failed import leaves a queued image."""
     image_id = run.params.image_id
     for path in (fetched(run.core, image_id), converted(run.core, image_id), content.staged(run.core, image_id)):
         path.unlink(missing_ok=True)
 
 
-async def inspect(run: Run[Params]) -> dict[str, Any] | None:
+async def inspect(run: Run[ImportImage]) -> dict[str, Any] | None:
     """Refuse what is not what it says, then convert; only what was looked at is ever given to a tool."""
     if run.params.method == "copy-image":
         return None
@@ -141,7 +132,7 @@ async def inspect(run: Run[Params]) -> dict[str, Any] | None:
     return {"file": str(target), **formats, **msgspec.to_builtins(made)}
 
 
-async def keep(run: Run[Params]) -> dict[str, Any]:
+async def keep(run: Run[ImportImage]) -> dict[str, Any]:
     """Put the data into each store; the image tells which are still to come and which failed."""
     await run.write(_require_room, run.core, run.params, run.data["size"])
     path = await run.core.in_thread(_source, run.core, run.data)
@@ -163,7 +154,7 @@ async def keep(run: Run[Params]) -> dict[str, Any]:
     return {"failed_stores": failed}
 
 
-def _require_room(tx: Tx, core: Core, params: Params, size: int) -> None:
+def _require_room(tx: Tx, core: Core, params: ImportImage, size: int) -> None:
     """Each store's copy counts. :raises Permanent: over quota."""
     row = existing(tx, params.image_id)
     places = {place.store for place in locations.of_image(tx, row.id)} | set(params.stores)
@@ -180,7 +171,7 @@ def _source(core: Core, data: dict[str, Any]) -> Path:
     return path
 
 
-def _kept(tx: Tx, run: Run[Params], path: Path, name: str, left: list[str], failed: list[str]) -> None:
+def _kept(tx: Tx, run: Run[ImportImage], path: Path, name: str, left: list[str], failed: list[str]) -> None:
     image_id, digest = run.params.image_id, run.data["sha512"]
     existing(tx, image_id)
     if name not in failed:
@@ -194,7 +185,7 @@ def _kept(tx: Tx, run: Run[Params], path: Path, name: str, left: list[str], fail
     tx.notify(f"image:{image_id}")
 
 
-async def drop(run: Run[Params]) -> None:
+async def drop(run: Run[ImportImage]) -> None:
     """Only the stores of this import: a copy leaves where the image was before."""
 
     def forget_places(tx: Tx) -> None:
@@ -209,13 +200,13 @@ async def drop(run: Run[Params]) -> None:
                 await run.core.in_thread(content.collect, run.core, name, place.url_of(digest))
 
 
-async def finish(run: Run[Params]) -> None:
+async def finish(run: Run[ImportImage]) -> None:
     await run.write(_finish, run.core, run.params, run.data)
     await forget(run)
     remote.forget(run.core, run.params.task_id)
 
 
-def _finish(tx: Tx, core: Core, params: Params, data: dict[str, Any]) -> None:
+def _finish(tx: Tx, core: Core, params: ImportImage, data: dict[str, Any]) -> None:
     row = existing(tx, params.image_id)
     if row.status == "importing":
         found = msgspec.convert(data, Fingerprint)
@@ -228,7 +219,7 @@ def _finish(tx: Tx, core: Core, params: Params, data: dict[str, Any]) -> None:
     imports.succeed(tx, params.task_id, params.image_id)
 
 
-async def unfinish(run: Run[Params]) -> None:
+async def unfinish(run: Run[ImportImage]) -> None:
     def back(tx: Tx) -> None:
         row = images.get(tx, run.params.image_id)
         if row is not None and row.status == "active" and run.params.method != "copy-image":
@@ -242,7 +233,7 @@ async def unfinish(run: Run[Params]) -> None:
     await run.write(back)
 
 
-async def failed(run: Run[Params], reason: str) -> None:
+async def failed(run: Run[ImportImage], reason: str) -> None:
     def fail(tx: Tx) -> None:
         imports.fail(tx, run.params.task_id, run.params.image_id, reason)
         if images.get(tx, run.params.image_id) is not None:
@@ -255,8 +246,7 @@ async def failed(run: Run[Params], reason: str) -> None:
 
 
 OPERATION = Operation(
-    "image.import_image",
-    Params,
+    IMPORT_IMAGE,
     (
         Step("fetch", fetch, forget),
         Step("inspect", inspect),
@@ -264,5 +254,4 @@ OPERATION = Operation(
         Step("finish", finish, unfinish),
     ),
     failed,
-    patience=6 * 3600.0,
 )

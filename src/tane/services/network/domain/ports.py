@@ -30,6 +30,7 @@ from tane.services.network.domain.port_rules import (
 from tane.services.network.domain.security_groups import default_group, resolve
 from tane.services.network.domain.service_ports import LABELS, check_change, check_leg, is_kept, refuse_owner
 from tane.services.network.domain.subnet_rules import parse_address
+from tane.services.network.orders import DETACH_INTERFACE, DetachInterface
 from tane.services.network.store import addresses, rows
 from tane.services.network.tables import (
     DHCP,
@@ -281,24 +282,16 @@ def delete(core: Core, ctx: Context, port_id: str) -> None:
             )
         remove(tx, [port_id])
         if row.device_order:
-            _unplug(tx, ctx, row)
+            # As Nova does when Neutron tells it.
+            order_detach(tx, ctx, row.device_id, row.id)
         if row.device_owner == DHCP:
             serve(tx, rows.get(tx, network, row.network_id))
         changed(tx)
 
 
-def _unplug(tx: Tx, ctx: Context, row: Row[Any]) -> None:
-    """Let the guest lose the interface of a port that was deleted under it, as Nova does when Neutron tells it."""
-    enqueue(
-        tx,
-        "compute.detach_interface",
-        resource=f"server:{row.device_id}",
-        request_id=ctx.request_id,
-        user_id=ctx.user_id,
-        project_id=row.project_id,
-        server_id=row.device_id,
-        port_id=row.id,
-    )
+def order_detach(tx: Tx, ctx: Context, server_id: str, port_id: str) -> None:
+    """Let a server's guest lose the interface of a port, which may be deleted already."""
+    enqueue(tx, DETACH_INTERFACE, DetachInterface(server_id, port_id), resource=f"server:{server_id}", by=ctx)
 
 
 def _owns_network(tx: Tx, ctx: Context, network_id: str) -> bool:

@@ -20,7 +20,7 @@ def floating_ip_by_address(tx: Tx, ctx: Context, address: str) -> Row[Any] | Non
     return next((row for row in found if ctx.sees(row.project_id)), None)
 
 
-def lead_floating_ip(
+def associate_floating_ip(
     core: Core, ctx: Context, floating_ip_id: str, port_id: str | None, fixed_address: str | None
 ) -> None:
     """To a port's address, or nowhere; raises what network's own API does."""

@@ -29,6 +29,9 @@ def _order(request: Request, sort_keys: Sequence[str], default: str) -> list[tup
         if request.param("sort_key") is not None or request.param("sort_dir") is not None:
             raise BadRequest("The 'sort_key' and 'sort_dir' parameters are deprecated and cannot be used with 'sort'.")
         pairs = [part.strip().partition(":")[::2] for part in sort.split(",")]
+        keys = [key for key, _ in pairs]
+        if len(set(keys)) < len(keys):
+            raise BadRequest("Invalid input received: a sort key is given twice.")
     else:
         pairs = [(request.param("sort_key") or default, request.param("sort_dir") or "")]
     order: list[tuple[str, bool]] = []

@@ -12,6 +12,7 @@ from tane.services.image import interface as images
 from tane.services.volume.domain import attachments
 from tane.services.volume.domain.common import invalid_volume, volume_of
 from tane.services.volume.domain.volumes import enqueue
+from tane.services.volume.orders import UPLOAD_VOLUME, UploadVolume
 from tane.services.volume.store import volumes
 from tane.web.codec import whole
 from tane.web.context import Context
@@ -136,7 +137,7 @@ def upload_image(core: Core, ctx: Context, volume_id: str, wanted: UploadImage) 
             min_ram=_number(row, "min_ram"),
         )
         volumes.change(tx, volume_id, status="uploading", previous_status=row.status)
-        enqueue(tx, ctx, "upload_volume", volume_id, image_id=image_id, disk_format=wanted.disk_format)
+        enqueue(tx, ctx, UPLOAD_VOLUME, UploadVolume(volume_id, image_id=image_id, disk_format=wanted.disk_format))
         row = volume_of(tx, ctx, volume_id)
         return {"row": row, "image_id": image_id}
 

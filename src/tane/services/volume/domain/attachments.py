@@ -15,6 +15,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.volume.domain.common import attachment_of, invalid_volume, new_id, volume_of
 from tane.services.volume.domain.volumes import enqueue
+from tane.services.volume.orders import FORCE_DETACH, ForceDetach
 from tane.services.volume.store import attachments, volumes
 from tane.services.volume.store.volumes import Page
 from tane.web.context import Context
@@ -215,4 +216,4 @@ def force_detach(core: Core, ctx: Context, volume_id: str, attachment_id: str | 
         if not attached and row.status not in ("in-use", "attaching", "detaching", "reserved"):
             raise invalid_volume(f"volume {volume_id} is attached to nothing, and its status is {row.status}.")
         volumes.change(tx, volume_id, status="detaching")
-        enqueue(tx, ctx, "force_detach", volume_id, attachment_ids=[row.id for row in chosen])
+        enqueue(tx, ctx, FORCE_DETACH, ForceDetach(volume_id, attachment_ids=[row.id for row in chosen]))

@@ -14,6 +14,7 @@ from tane.db import Tx
 from tane.services.volume.domain import quotas
 from tane.services.volume.domain.common import checked_metadata, invalid_volume, new_id, snapshot_of, volume_of
 from tane.services.volume.domain.volumes import enqueue
+from tane.services.volume.orders import CREATE_SNAPSHOT, DELETE_SNAPSHOT, SnapshotParams
 from tane.services.volume.store import snapshots, volumes
 from tane.services.volume.store.volumes import Page
 from tane.web.context import Context
@@ -81,7 +82,7 @@ def insert(tx: Tx, ctx: Context, new: NewSnapshot) -> Row[Any]:
             "meta": checked_metadata(new.metadata),
         },
     )
-    enqueue(tx, ctx, "create_snapshot", volume.id, snapshot_id=snapshot_id)
+    enqueue(tx, ctx, CREATE_SNAPSHOT, SnapshotParams(volume.id, snapshot_id))
     return snapshot_of(tx, None, snapshot_id)
 
 
@@ -108,7 +109,7 @@ def delete(core: Core, ctx: Context, snapshot_id: str, *, force: bool = False) -
 def begin_delete(tx: Tx, ctx: Context, row: Row[Any]) -> None:
     """→ deleting, with the job; one that is still being taken is deleted after that."""
     snapshots.change(tx, row.id, status="deleting")
-    enqueue(tx, ctx, "delete_snapshot", row.volume_id, snapshot_id=row.id)
+    enqueue(tx, ctx, DELETE_SNAPSHOT, SnapshotParams(row.volume_id, row.id))
 
 
 def reset_status(core: Core, ctx: Context, snapshot_id: str, status: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -23,10 +23,22 @@ from tane.services.volume.domain.common import (
     snapshot_of,
     volume_of,
 )
+from tane.services.volume.orders import (
+    CREATE_VOLUME,
+    DELETE_VOLUME,
+    EXTEND_VOLUME,
+    REIMAGE_VOLUME,
+    CreateVolume,
+    ExtendVolume,
+    ReimageVolume,
+    VolumeParams,
+)
 from tane.services.volume.store import attachments, snapshots, volumes
 from tane.services.volume.store.volumes import Page
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound, NotImplementedHere
+
+V = TypeVar("V", bound=VolumeParams)
 
 log = structlog.get_logger()
 DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing")
@@ -134,22 +146,13 @@ def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
         "image_meta": origin.image_meta,
     }
     volumes.add(tx, values)
-    enqueue(tx, ctx, "create_volume", volume_id, image_id=new.image_id)
+    enqueue(tx, ctx, CREATE_VOLUME, CreateVolume(volume_id, image_id=new.image_id))
     return volume_of(tx, None, volume_id)
 
 
-def enqueue(tx: Tx, ctx: Context, operation: str, volume_id: str, **params: Any) -> None:
+def enqueue(tx: Tx, ctx: Context, order: jobs.Order[V], params: V) -> None:
     """Write a job on a volume; jobs of one volume and its snapshots run in order."""
-    jobs.enqueue(
-        tx,
-        f"volume.{operation}",
-        resource=f"volume:{volume_id}",
-        request_id=ctx.request_id,
-        user_id=ctx.user_id,
-        project_id=ctx.project_id,
-        volume_id=volume_id,
-        **params,
-    )
+    jobs.enqueue(tx, order, params, resource=f"volume:{params.volume_id}", by=ctx)
 
 
 def _found(tx: Tx, ctx: Context, new: NewVolume) -> NewVolume:
@@ -233,7 +236,14 @@ def _inherited(source: Row[Any], size: int) -> Origin:
 def _from_image(image: images.ImageInfo) -> Origin:
     if image.status != "active" or image.ref is None:
         raise invalid_input(f"Image {image.id} is not active.")
+    if image.container_format not in images.DISK_CONTAINERS:
+        raise invalid_input(
+            f"Image {image.id} has container_format {image.container_format}, of which no volume is made; "
+            f"it must be one of: {', '.join(images.DISK_CONTAINERS)}."
+        )
     needed = max(image.size or 0, image.virtual_size or 0)
+    if not needed:
+        raise invalid_input(f"Image {image.id} is empty.")
     meta = {
         **images.heritable(image.properties),
         "image_id": image.id,
@@ -304,7 +314,7 @@ def reimage(core: Core, ctx: Context, volume_id: str, image_id: str, *, reserved
         volumes.change(
             tx, volume_id, status="downloading", previous_status=before, bootable=True, image_meta=origin.image_meta
         )
-        enqueue(tx, ctx, "reimage_volume", volume_id, image_id=origin.image_meta["image_id"])
+        enqueue(tx, ctx, REIMAGE_VOLUME, ReimageVolume(volume_id, image_id=origin.image_meta["image_id"]))
 
 
 def retype(core: Core, ctx: Context, volume_id: str, name_or_id: str) -> None:
@@ -364,7 +374,7 @@ def begin_delete(tx: Tx, ctx: Context, row: Row[Any], *, cascade: bool = False) 
     for snapshot in taken:
         snapshots.change(tx, snapshot.id, status="deleting")
     volumes.change(tx, row.id, status="deleting")
-    enqueue(tx, ctx, "delete_volume", row.id)
+    enqueue(tx, ctx, DELETE_VOLUME, VolumeParams(row.id))
 
 
 def _refuse_while_copied(tx: Tx, row: Row[Any], taken: Sequence[Row[Any]]) -> None:
@@ -389,7 +399,7 @@ def abort_and_delete(tx: Tx, ctx: Context, row: Row[Any]) -> None:
     """→ deleting; the jobs on the volume turn round before it is deleted."""
     jobs.cancel(tx, f"volume:{row.id}")
     volumes.change(tx, row.id, status="deleting")
-    enqueue(tx, ctx, "delete_volume", row.id)
+    enqueue(tx, ctx, DELETE_VOLUME, VolumeParams(row.id))
 
 
 def extend(core: Core, ctx: Context, volume_id: str, size: int, *, attached_too: bool) -> None:
@@ -408,7 +418,7 @@ def extend(core: Core, ctx: Context, volume_id: str, size: int, *, attached_too:
             )
         quotas.claim_growth(tx, row.project_id, row.volume_type_id, row.type_name, row.size, size)
         volumes.change(tx, volume_id, status="extending", extending_to=size)
-        enqueue(tx, ctx, "extend_volume", volume_id, size=size)
+        enqueue(tx, ctx, EXTEND_VOLUME, ExtendVolume(volume_id, size=size))
 
 
 def metadata(core: Core, ctx: Context, volume_id: str) -> dict[str, str]:

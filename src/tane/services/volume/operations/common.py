@@ -14,6 +14,7 @@ from tane.services.volume.domain import messages, pools
 from tane.services.volume.store import services, snapshots, types, volumes
 
 GIB = 1 << 30
+HOST = "host_id"
 
 
 def existing(tx: Tx, volume_id: str) -> Row[Any]:
@@ -41,6 +42,18 @@ async def duty_of(run: Run[Any], volume_id: str) -> VolumeDuty | None:
     """The pool the volume lies in; None when it was never placed or is gone."""
     row = await run.read(volumes.get, volume_id)
     return None if row is None or row.host_id is None else run.core.hosts.volume(row.host_id)
+
+
+async def locate(run: Run[Any]) -> dict[str, Any]:
+    """A step before others that may be owed: the host of the volume when it began, which they read in ``run.data``."""
+    row = await run.read(volumes.get, run.params.volume_id)
+    return {HOST: None if row is None else row.host_id}
+
+
+async def located_duty(run: Run[Any]) -> VolumeDuty | None:
+    """The pool that :func:`locate` found; None when the volume was in none."""
+    host_id = run.data[HOST] if HOST in run.data else (await locate(run))[HOST]
+    return None if host_id is None else run.core.hosts.volume(host_id)
 
 
 async def placed_duty(run: Run[Any], volume_id: str) -> VolumeDuty:

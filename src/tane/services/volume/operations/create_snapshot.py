@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from tane.agent.errors import NotOnHost
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
 from tane.services.volume.domain import messages
 from tane.services.volume.operations.common import duty_of, placed_duty, tell
+from tane.services.volume.orders import CREATE_SNAPSHOT, SnapshotParams
 from tane.services.volume.store import snapshots
 
 
-class Params(msgspec.Struct):
-    volume_id: str
-    snapshot_id: str
-
-
-async def take(run: Run[Params]) -> None:
+async def take(run: Run[SnapshotParams]) -> None:
     duty = await placed_duty(run, run.params.volume_id)
     await duty.snapshot(run.params.volume_id, run.params.snapshot_id)
 
 
-async def drop(run: Run[Params]) -> None:
+async def drop(run: Run[SnapshotParams]) -> None:
     duty = await duty_of(run, run.params.volume_id)
     if duty is not None:
         try:
@@ -31,11 +25,11 @@ async def drop(run: Run[Params]) -> None:
             return  # The volume itself is not there: neither is its snapshot.
 
 
-async def finish(run: Run[Params]) -> None:
+async def finish(run: Run[SnapshotParams]) -> None:
     await run.write(snapshots.change, run.params.snapshot_id, status="available", fault=None)
 
 
-async def failed(run: Run[Params], reason: str) -> None:
+async def failed(run: Run[SnapshotParams], reason: str) -> None:
     def fail(tx: Tx) -> None:
         snapshots.change(tx, run.params.snapshot_id, status="error", fault=reason)
         tell(tx, run, run.params.snapshot_id, messages.TAKE, messages.NOT_TAKEN, messages.SNAPSHOT)
@@ -43,4 +37,4 @@ async def failed(run: Run[Params], reason: str) -> None:
     await run.write(fail)
 
 
-OPERATION = Operation("volume.create_snapshot", Params, (Step("take", take, drop), Step("finish", finish)), failed)
+OPERATION = Operation(CREATE_SNAPSHOT, (Step("take", take, drop), Step("finish", finish)), failed)

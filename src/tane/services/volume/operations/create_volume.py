@@ -7,25 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from tane.agent.documents import ImageRef
 from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.image import interface as images
 from tane.services.volume.domain import messages
 from tane.services.volume.operations.common import GIB, existing, pool_host, tell
+from tane.services.volume.orders import CREATE_VOLUME, CreateVolume
 from tane.services.volume.store import snapshots, volumes
 
 BUILDING = ("creating", "downloading")
 
 
-class Params(msgspec.Struct):
-    volume_id: str
-    image_id: str | None = None
-
-
-async def choose_host(run: Run[Params]) -> None:
+async def choose_host(run: Run[CreateVolume]) -> None:
     """A copy of a volume or snapshot lies where its source does: it has its host already."""
 
     def choose(tx: Tx) -> None:
@@ -40,7 +34,7 @@ async def choose_host(run: Run[Params]) -> None:
     await run.write(choose)
 
 
-async def make(run: Run[Params]) -> None:
+async def make(run: Run[CreateVolume]) -> None:
     volume_id = run.params.volume_id
     row = await run.read(existing, volume_id)
     duty = run.core.hosts.volume(row.host_id)
@@ -67,21 +61,21 @@ def _download(tx: Tx, volume_id: str, image_id: str) -> ImageRef:
     return image.ref
 
 
-async def unmake(run: Run[Params]) -> None:
+async def unmake(run: Run[CreateVolume]) -> None:
     row: Any = await run.read(volumes.get, run.params.volume_id)
-    if row is not None and row.host_id is not None:
+    if row is not None and row.host_id is not None and not (run.owed and row.status != "error"):
         await run.core.hosts.volume(row.host_id).delete(row.id)
 
 
-async def finish(run: Run[Params]) -> None:
+async def finish(run: Run[CreateVolume]) -> None:
     await run.write(volumes.change, run.params.volume_id, only_in=BUILDING, status="available", fault=None)
 
 
-async def failed(run: Run[Params], reason: str) -> None:
+async def failed(run: Run[CreateVolume], reason: str) -> None:
     await run.write(_fail, run, reason)
 
 
-def _fail(tx: Tx, run: Run[Params], reason: str) -> None:
+def _fail(tx: Tx, run: Run[CreateVolume], reason: str) -> None:
     volume_id = run.params.volume_id
     changed = volumes.change(tx, volume_id, only_in=(*BUILDING, "available"), status="error", fault=reason)
     if not changed:
@@ -95,9 +89,7 @@ def _fail(tx: Tx, run: Run[Params], reason: str) -> None:
 
 
 OPERATION = Operation(
-    "volume.create_volume",
-    Params,
+    CREATE_VOLUME,
     (Step("choose host", choose_host), Step("make", make, unmake), Step("finish", finish)),
     failed,
-    patience=3600.0,
 )

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from tane.jobs import Operation, Run, Step
-from tane.services.volume.operations.common import duty_of
+from tane.services.volume.operations.common import locate, located_duty
+from tane.services.volume.orders import DELETE_VOLUME, VolumeParams
 from tane.services.volume.store import volumes
 
 
-class Params(msgspec.Struct):
-    volume_id: str
-
-
-async def delete_data(run: Run[Params]) -> None:
-    duty = await duty_of(run, run.params.volume_id)
-    if duty is not None:
+async def delete_data(run: Run[VolumeParams]) -> None:
+    if duty := await located_duty(run):
         await duty.delete(run.params.volume_id)
 
 
-async def forget(run: Run[Params]) -> None:
+async def forget(run: Run[VolumeParams]) -> None:
     await run.write(volumes.remove, run.params.volume_id)
 
 
-async def failed(run: Run[Params], reason: str) -> None:
+async def failed(run: Run[VolumeParams], reason: str) -> None:
     await run.write(volumes.change, run.params.volume_id, status="error_deleting", fault=reason)
 
 
 OPERATION = Operation(
-    "volume.delete_volume", Params, (Step("delete data", delete_data), Step("forget", forget)), failed
+    DELETE_VOLUME, (Step("locate", locate), Step("delete data", delete_data, owed=True), Step("forget", forget)), failed
 )

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
 from tane.services.volume.domain import messages
 from tane.services.volume.operations.common import GIB, placed_duty, tell
+from tane.services.volume.orders import EXTEND_VOLUME, ExtendVolume
 from tane.services.volume.store import volumes
 
 
-class Params(msgspec.Struct):
-    volume_id: str
-    size: int
-
-
-async def grow(run: Run[Params]) -> None:
+async def grow(run: Run[ExtendVolume]) -> None:
     duty = await placed_duty(run, run.params.volume_id)
     await duty.extend(run.params.volume_id, run.params.size * GIB)
 
 
-async def finish(run: Run[Params]) -> None:
+async def finish(run: Run[ExtendVolume]) -> None:
     await run.write(
         volumes.change,
         run.params.volume_id,
@@ -32,7 +26,7 @@ async def finish(run: Run[Params]) -> None:
     )
 
 
-async def failed(run: Run[Params], reason: str) -> None:
+async def failed(run: Run[ExtendVolume], reason: str) -> None:
     def fail(tx: Tx) -> None:
         volumes.change(tx, run.params.volume_id, status="error_extending", extending_to=None, fault=reason)
         tell(tx, run, run.params.volume_id, messages.EXTEND, messages.NOT_EXTENDED)
@@ -40,4 +34,4 @@ async def failed(run: Run[Params], reason: str) -> None:
     await run.write(fail)
 
 
-OPERATION = Operation("volume.extend_volume", Params, (Step("grow", grow), Step("finish", finish)), failed)
+OPERATION = Operation(EXTEND_VOLUME, (Step("grow", grow), Step("finish", finish)), failed)

@@ -5,26 +5,23 @@ detaching → available; the status is error when the volume's host cannot end t
 
 from __future__ import annotations
 
-import msgspec
-
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
-from tane.services.volume.operations.common import duty_of
+from tane.services.volume.operations.common import locate, located_duty
+from tane.services.volume.orders import FORCE_DETACH, ForceDetach
 from tane.services.volume.store import attachments, volumes
 
 
-class Params(msgspec.Struct):
-    volume_id: str
-    attachment_ids: list[str]
-
-
-async def disconnect(run: Run[Params]) -> None:
-    duty = await duty_of(run, run.params.volume_id)
-    if duty is not None:
+async def disconnect(run: Run[ForceDetach]) -> None:
+    """Not where the volume was attached anew since."""
+    attached = await run.read(attachments.of_volumes, [run.params.volume_id]) if run.owed else {}
+    if attached:
+        return
+    if duty := await located_duty(run):
         await duty.unexport(run.params.volume_id)
 
 
-async def forget(run: Run[Params]) -> None:
+async def forget(run: Run[ForceDetach]) -> None:
     def write(tx: Tx) -> None:
         for attachment_id in run.params.attachment_ids:
             attachments.remove(tx, attachment_id)
@@ -35,8 +32,10 @@ async def forget(run: Run[Params]) -> None:
     await run.write(write)
 
 
-async def failed(run: Run[Params], reason: str) -> None:
+async def failed(run: Run[ForceDetach], reason: str) -> None:
     await run.write(volumes.change, run.params.volume_id, only_in=("detaching",), status="error", fault=reason)
 
 
-OPERATION = Operation("volume.force_detach", Params, (Step("disconnect", disconnect), Step("forget", forget)), failed)
+OPERATION = Operation(
+    FORCE_DETACH, (Step("locate", locate), Step("disconnect", disconnect, owed=True), Step("forget", forget)), failed
+)

@@ -5,27 +5,21 @@ downloading → what the status was; error when it failed, as the content is gon
 
 from __future__ import annotations
 
-import msgspec
-
 from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.image import interface as images
 from tane.services.volume.domain import messages
 from tane.services.volume.operations.common import GIB, existing, placed_duty, tell
+from tane.services.volume.orders import REIMAGE_VOLUME, ReimageVolume
 from tane.services.volume.store import volumes
 
 
-class Params(msgspec.Struct):
-    volume_id: str
-    image_id: str
-
-
-async def clear(run: Run[Params]) -> None:
+async def clear(run: Run[ReimageVolume]) -> None:
     duty = await placed_duty(run, run.params.volume_id)
     await duty.delete(run.params.volume_id)
 
 
-async def write(run: Run[Params]) -> None:
+async def write(run: Run[ReimageVolume]) -> None:
     row = await run.read(existing, run.params.volume_id)
     image = await run.read(images.image_by_id, run.params.image_id)
     if image is None or image.ref is None:
@@ -34,7 +28,7 @@ async def write(run: Run[Params]) -> None:
     await duty.create_from_image(run.params.volume_id, row.size * GIB, image.ref)
 
 
-async def finish(run: Run[Params]) -> None:
+async def finish(run: Run[ReimageVolume]) -> None:
     def release(tx: Tx) -> None:
         row = existing(tx, run.params.volume_id)
         status = row.previous_status or "available"
@@ -43,7 +37,7 @@ async def finish(run: Run[Params]) -> None:
     await run.write(release)
 
 
-async def failed(run: Run[Params], reason: str) -> None:
+async def failed(run: Run[ReimageVolume], reason: str) -> None:
     def fail(tx: Tx) -> None:
         states = ("downloading", "available", "reserved")
         volumes.change(tx, run.params.volume_id, only_in=states, status="error", previous_status=None, fault=reason)
@@ -53,9 +47,7 @@ async def failed(run: Run[Params], reason: str) -> None:
 
 
 OPERATION = Operation(
-    "volume.reimage_volume",
-    Params,
+    REIMAGE_VOLUME,
     (Step("clear", clear), Step("write", write), Step("finish", finish)),
     failed,
-    patience=3600.0,
 )

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
 from tane.services.image import interface as images
 from tane.services.volume.domain import messages
 from tane.services.volume.operations.common import placed_duty, tell
+from tane.services.volume.orders import UPLOAD_VOLUME, UploadVolume
 from tane.services.volume.store import volumes
 
 
-class Params(msgspec.Struct):
-    volume_id: str
-    image_id: str
-    disk_format: str
-
-
-async def write_file(run: Run[Params]) -> None:
+async def write_file(run: Run[UploadVolume]) -> None:
     if await run.read(_has_data, run.params.image_id):
         return
     duty = await placed_duty(run, run.params.volume_id)
@@ -32,16 +25,16 @@ def _has_data(tx: Tx, image_id: str) -> bool:
     return image is not None and image.os_hash_value is not None
 
 
-async def drop_image(run: Run[Params]) -> None:
+async def drop_image(run: Run[UploadVolume]) -> None:
     images.scratch_path(run.core, run.params.image_id).unlink(missing_ok=True)
     await run.write(images.delete_image, run.params.image_id)
 
 
-async def store(run: Run[Params]) -> None:
+async def store(run: Run[UploadVolume]) -> None:
     await images.store_file(run.core, run.params.image_id, images.scratch_path(run.core, run.params.image_id))
 
 
-async def release(run: Run[Params]) -> None:
+async def release(run: Run[UploadVolume]) -> None:
     await run.write(_release, run.params.volume_id)
 
 
@@ -51,7 +44,7 @@ def _release(tx: Tx, volume_id: str) -> None:
         volumes.change(tx, volume_id, status=row.previous_status or "available", previous_status=None)
 
 
-async def failed(run: Run[Params], reason: str) -> None:
+async def failed(run: Run[UploadVolume], reason: str) -> None:
     def fail(tx: Tx) -> None:
         _release(tx, run.params.volume_id)
         tell(tx, run, run.params.volume_id, messages.TO_IMAGE, messages.NO_UPLOAD)
@@ -60,9 +53,7 @@ async def failed(run: Run[Params], reason: str) -> None:
 
 
 OPERATION = Operation(
-    "volume.upload_volume",
-    Params,
+    UPLOAD_VOLUME,
     (Step("write file", write_file, drop_image), Step("store", store), Step("release", release)),
     failed,
-    patience=3600.0,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import shutil
 from pathlib import Path
 
 import pycdlib
@@ -13,6 +12,7 @@ from tane.agent.compute.drivers.qemu.record import GuestFolder
 from tane.agent.documents import ConfigDrive, Guest
 from tane.agent.errors import HostError
 from tane.linux import confine, mkfs, qemu_img
+from tane.linux.files import remove_tree
 from tane.linux.qemu_img import Disk
 
 _GB = 1 << 30
@@ -72,7 +72,7 @@ def hand_over(guest: Guest, folder: GuestFolder) -> None:
         confine.give(path, folder.owner, 0o640)
     if guest.config_drive:
         confine.lend(folder.config_drive, folder.owner)
-    shutil.rmtree(folder.sockets, ignore_errors=True)
+    remove_tree(folder.sockets)
     confine.make_folder(folder.sockets, folder.owner)
 
 

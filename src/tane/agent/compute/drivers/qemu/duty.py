@@ -21,10 +21,11 @@ from tane.agent.documents import Guest, GuestState, HostCapabilities, Nic, VncEn
 from tane.agent.duties import GuestListener
 from tane.agent.errors import HostError, NotOnHost
 from tane.agent.images import ImageCache
-from tane.agent.translation import checked_id, host_errors, vetted
+from tane.agent.translation import checked_id, vetted
 from tane.linux import confine, process
 
 _GB = 1 << 30
+RECONNECT_SECONDS = 5.0
 
 
 class QemuCompute:
@@ -42,8 +43,10 @@ class QemuCompute:
         self._settings.guests.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in self._settings.guests.iterdir():
             self._machines[path.name] = self._new_machine(path.name)
-        with host_errors("a guest of this host cannot be reached"):
-            await asyncio.gather(*(machine.reconnect() for machine in self._machines.values()))
+        looking = [machine.reconnect() for machine in self._machines.values()]
+        if looking:
+            # A guest whose process does not answer keeps nobody else's from being looked after.
+            await asyncio.wait(looking, timeout=RECONNECT_SECONDS)
 
     async def stop_duty(self) -> None:
         await asyncio.gather(*(machine.let_go() for machine in self._machines.values()))
@@ -69,7 +72,8 @@ class QemuCompute:
     async def create(self, guest: Guest) -> None:
         guest = vetted(guest)
         image = guest.root.image if guest.root else None
-        async with self._locked(guest.id, create=True) as machine, self._images.holding(image) as base:
+        most = guest.root.size_gb * _GB if guest.root and guest.root.size_gb else None
+        async with self._locked(guest.id, create=True) as machine, self._images.holding(image, most) as base:
             await machine.create(guest, base)
 
     async def start(self, guest: Guest) -> None:
@@ -180,8 +184,9 @@ class QemuCompute:
 
     async def _image_files(self, guest: Guest) -> ImageFiles:
         boot = guest.kernel
+        most = guest.root.size_gb * _GB if guest.root and guest.root.size_gb else None
         return ImageFiles(
-            base=await self._images.disk(guest.root.image) if guest.root else None,
+            base=await self._images.disk(guest.root.image, most) if guest.root else None,
             kernel=await self._images.file(boot.kernel) if boot else None,
             ramdisk=await self._images.file(boot.ramdisk) if boot and boot.ramdisk else None,
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 
 from tane.agent.compute.drivers.qemu import disks, hardware, hotplug, memory
 from tane.agent.compute.drivers.qemu.command import (
@@ -30,8 +31,10 @@ from tane.agent.errors import HostError, NotOnHost, NotSupported
 from tane.agent.translation import checked_socket, host_errors, last_words
 from tane.linux import confine, netns, process, qemu_img, tap
 from tane.linux.confine import Confinement, Handed
-from tane.linux.files import write_private
+from tane.linux.files import remove_tree, write_private
 from tane.linux.qmp import QmpError, QmpSession
+
+log = structlog.get_logger()
 
 _RUNSTATES: dict[str, GuestState] = {
     "paused": "paused",
@@ -45,6 +48,10 @@ _RUNSTATES: dict[str, GuestState] = {
 """QEMU's run states; those not named here are stages of running."""
 
 _BUTTON_SECONDS = 10.0
+_STATUS_SECONDS = 10.0
+_GLANCE_SECONDS = 5.0
+"""How long whoever asks for the states of all guests waits for one of them."""
+_FLOOD_REST_SECONDS = 30.0
 FULL_DISK_SECONDS = 2.0
 _CONSOLE_LIMIT = 1 << 20
 _MEMORY_BESIDE_GUEST = 4 << 30
@@ -69,6 +76,7 @@ class Machine:
         self._draining = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._cut = False
+        self._awaited: set[str] = set()
         self._record = folder.load()
 
     @property
@@ -99,13 +107,13 @@ class Machine:
         checked_socket(self.folder.memory_listener)
         try:
             with host_errors(f"guest {guest.id} cannot be made"):
-                shutil.rmtree(self.folder.path, ignore_errors=True)
+                await asyncio.to_thread(remove_tree, self.folder.path)
                 self.folder.path.mkdir(parents=True, mode=0o700)
                 await disks.make_disks(guest, self.folder, base)
                 record = Record(guest=_remembered(guest), base=str(base or ""))
                 self.folder.save(record)
         except BaseException:
-            shutil.rmtree(self.folder.path, ignore_errors=True)
+            await asyncio.to_thread(remove_tree, self.folder.path)
             raise
         self._record = record
 
@@ -206,9 +214,12 @@ class Machine:
         return Openings(**names, taps=taps)
 
     def _open_tap(self, nic: Nic) -> int:
-        """The caller closes it. Raises OSError."""
-        with netns.entered(self._settings.netns) if self._settings.netns else contextlib.nullcontext():
-            return tap.opened(nic.tap)
+        """The caller closes it. Raises HostError for now while the host's network has not been made."""
+        try:
+            with netns.entered(self._settings.netns) if self._settings.netns else contextlib.nullcontext():
+                return tap.opened(nic.tap)
+        except OSError as error:
+            raise HostError(f"interface {nic.tap} is not there yet: {error.strerror}", transient=True) from error
 
     async def _wait_for_qmp(self) -> None:
         deadline = time.monotonic() + self._settings.start_seconds
@@ -257,8 +268,7 @@ class Machine:
         """End the process and delete the files; ``cut_short`` before it ends a stop that waits for the guest."""
         with host_errors(f"guest {self.folder.path.name} cannot be deleted"):
             await self._end()
-            if self.folder.path.exists():
-                await asyncio.to_thread(shutil.rmtree, self.folder.path)
+            await asyncio.to_thread(remove_tree, self.folder.path)
         self._record = None
 
     def cut_short(self) -> None:
@@ -276,7 +286,7 @@ class Machine:
             await session.close()
         await asyncio.to_thread(process.stop, self.folder.pidfile)
         for folder in (self.folder.sockets, self.folder.keys):
-            shutil.rmtree(folder, ignore_errors=True)
+            await asyncio.to_thread(remove_tree, folder)
 
     # ------------------------------------------------------------------------------------------- while it runs
 
@@ -300,7 +310,7 @@ class Machine:
             return
         self.require_running()
         with host_errors(f"guest {record.guest.id} cannot be suspended"):
-            await memory.save(await self.qmp(), self.folder)
+            await memory.save(await self.qmp(), self.folder, record.guest.memory_mb)
             self._note(record, "suspended")
             await self._end()
 
@@ -416,22 +426,29 @@ class Machine:
         if not self.running():
             return "crashed"
         try:
-            return _RUNSTATES.get(await self._run_state(), "running")
-        except QmpError:
+            async with asyncio.timeout(_GLANCE_SECONDS):
+                return _RUNSTATES.get(await self._run_state(), "running")
+        except (QmpError, TimeoutError):
             return self._record.state if self.running() else "crashed"
 
-    async def reconnect(self) -> None:
+    def reconnect(self) -> asyncio.Task[None]:
         """Find the guest an earlier agent left, and tell when it powered itself off meanwhile.
 
         One whose process is gone went down with its host, as far as anybody knows: :meth:`state` says so, and nobody is
-        told that it crashed.
+        told that it crashed. One that does not answer is asked again whenever somebody wants to know its state.
         """
+        return self._later(self._reconnect())
+
+    async def _reconnect(self) -> None:
         if self._record is None or self._record.state not in ("running", "paused"):
             return
-        if self.running():
-            await self.qmp()
-        await self._settle(tell_crash=False)
-        self._later(self._try_writing_again())
+        try:
+            if self.running():
+                await self.qmp()
+            await self._settle(tell_crash=False)
+            self._once("writing", self._try_writing_again())
+        except (QmpError, OSError) as error:
+            log.warning("a guest does not answer", guest_id=self._record.guest.id, error=str(error))
 
     async def let_go(self) -> None:
         """Close the session; the guest goes on."""
@@ -448,7 +465,7 @@ class Machine:
             if self._session is None or not self._session.connected:
                 if self._session is not None:
                     await self._session.close()
-                session = QmpSession(self.folder.qmp, self.folder.owner, on_event=self._on_event, on_lost=self._look)
+                session = QmpSession(self.folder.qmp, self.folder.owner, on_event=self._on_event, on_lost=self._lost)
                 await session.connect()
                 self._session = session
             return self._session
@@ -461,27 +478,52 @@ class Machine:
             confine.lend(path, self.folder.owner)
 
     async def _run_state(self) -> str:
-        return str((await (await self.qmp()).execute("query-status"))["status"])
+        session = await self.qmp()
+        return str((await session.execute("query-status", seconds=_STATUS_SECONDS))["status"])
 
     def _on_event(self, event: Mapping[str, Any]) -> None:
         if event["event"] in ("SHUTDOWN", "GUEST_PANICKED"):
             self._look()
         elif event["event"] == "BLOCK_IO_ERROR" and event["data"]["action"] == "stop":
-            self._later(self._try_writing_again())
+            self._once("writing", self._try_writing_again())
 
     def _look(self) -> None:
-        self._later(self._settle())
+        self._once("state", self._settle())
 
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+    def _lost(self) -> None:
+        """The session ended. One that was flooded is left alone for a while: the next one may be, too."""
+        if self._session is not None and self._session.flooded:
+            log.warning("a guest's process floods its connection", guest_id=self.folder.path.name)
+            self._once("flood", self._look_later())
+        else:
+            self._look()
+
+    async def _look_later(self) -> None:
+        await asyncio.sleep(_FLOOD_REST_SECONDS)
+        self._awaited.discard("flood")
+        self._look()
+
+    def _once(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do ``work`` later, unless it waits for its turn already: events come as often as a guest likes. It takes
+        ``what`` out of ``_awaited`` before it looks, so that what comes later is not overlooked."""
+        if what in self._awaited:
+            work.close()
+            return
+        self._awaited.add(what)
+        self._later(work)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _try_writing_again(self) -> None:
         """QEMU holds a guest whose disk has no room, so that it never sees the error; each try that fails comes back
         here as another event."""
         await asyncio.sleep(FULL_DISK_SECONDS)
         async with self.lock:
+            self._awaited.discard("writing")
             if self._record is not None and self._record.state == "running" and self.running():
                 with contextlib.suppress(QmpError):  # It ended meanwhile, which is noted elsewhere.
                     if await self._run_state() == "io-error":
@@ -490,6 +532,7 @@ class Machine:
     async def _settle(self, *, tell_crash: bool = True) -> None:
         """Note and tell when the guest stopped by itself. What our own operations did is noted already."""
         async with self.lock:
+            self._awaited.discard("state")
             if self._record is None or self._record.state not in ("running", "paused"):
                 return
             found: GuestState = "crashed"

@@ -7,6 +7,7 @@ loop, and letting it run a program is not what its sandbox allows.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from typing import BinaryIO
 
@@ -18,17 +19,21 @@ from tane.linux.qmp import QmpSession
 
 _CHUNK = 1 << 20
 _UNLIMITED = 1 << 42
+_BESIDE_MEMORY = 512 << 20
+"""The state of devices, video memory, and the stream's own words."""
 
 
-async def save(qmp: QmpSession, folder: GuestFolder) -> None:
-    """Stop the guest and write its memory and device state; a failure lets the guest go on and leaves no file."""
+async def save(qmp: QmpSession, folder: GuestFolder, memory_mb: int) -> None:
+    """Stop the guest, which has ``memory_mb``, and write its memory and device state; a failure lets the guest go on
+    and leaves no file."""
+    most_bytes = (memory_mb << 20) * 5 // 4 + _BESIDE_MEMORY
     part = folder.memory.with_name(".memory.part")
     folder.memory_listener.unlink(missing_ok=True)
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await _copy_to_file(reader, out)
+            await _copy_to_file(reader, out, most_bytes)
         except OSError as error:
             done.set_exception(error)
         else:
@@ -78,8 +83,12 @@ async def restore(qmp: QmpSession, folder: GuestFolder) -> None:
     await qmp.execute("cont")
 
 
-async def _copy_to_file(reader: asyncio.StreamReader, out: BinaryIO) -> None:
+async def _copy_to_file(reader: asyncio.StreamReader, out: BinaryIO, most_bytes: int) -> None:
+    size = 0
     while chunk := await reader.read(_CHUNK):
+        size += len(chunk)
+        if size > most_bytes:
+            raise OSError(errno.EFBIG, "QEMU sends more than the guest's memory can hold")
         await asyncio.to_thread(out.write, chunk)
 
 

@@ -1,0 +1,311 @@
+"""One claimed job, from the step its row names to its end or its next pause."""
+
+from __future__ import annotations
+
+import functools
+import traceback
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+from sqlalchemy.engine import Row
+
+from tane.agent.errors import HostError
+from tane.db import Tx
+from tane.hosts import HostUnreachable
+from tane.hosts import store as hosts
+from tane.jobs import store
+from tane.jobs.operation import Cancelled, LeaseLost, Operation, Permanent, Retry, Run, Step
+from tane.shares import Full
+
+if TYPE_CHECKING:
+    from tane.core import Core
+
+log = structlog.get_logger()
+
+UNEXPECTED_TRIES = 3
+UNDO_TRIES = 5
+MAX_PAUSE = 30.0
+UNWIND_SECONDS = 120.0
+"""How long a job that turned round tries again what may yet be undone, before it leaves it as a debt."""
+
+
+class Unknown(Exception):
+    """A job that this release does not understand; the message says what."""
+
+
+class Execution:
+    """Carries one job on. :raises Unknown: its parameters are not those of this release's operation."""
+
+    def __init__(self, core: Core, operation: Operation[Any], row: Row[Any]) -> None:
+        self.core = core
+        self.operation = operation
+        self.row = row
+        self.state: str = row.state
+        self.step: str = row.step
+        self.begun: list[str] = list(row.begun)
+        self.error: str | None = row.error
+        self.deadline = row.deadline
+        try:
+            params = msgspec.convert(row.params, operation.order.params)
+        except msgspec.ValidationError as error:
+            raise Unknown(f"this release does not know its parameters: {error}") from None
+        self.run: Run[Any] = Run(
+            core=core,
+            job_id=row.id,
+            params=params,
+            data=dict(row.data),
+            attempt=row.attempt,
+            guard=self._guard,
+            request_id=row.request_id,
+            error=row.error,
+            owed=row.state in store.DEBTS,
+        )
+
+    def _guard(self, tx: Tx) -> None:
+        if not store.holds(tx, self.row.id, self.row.epoch):
+            raise LeaseLost
+
+    async def _write(self, work: Callable[[Tx], None]) -> None:
+        await self.run.write(work)
+
+    async def carry_on(self) -> None:
+        if self.state in store.DEBTS:
+            await self._settle()
+            return
+        while self.state == "running":
+            if not await self._forward():
+                return
+        while self.state == "unwinding":
+            if not await self._backward():
+                return
+
+    # ------------------------------------------------------------------------------------------------- forward
+
+    async def _forward(self) -> bool:
+        """Run one step; False when the job pauses or has ended."""
+        name = self.step or self.operation.steps[0].name
+        step = self.operation.step(name)
+        if step is None:
+            await self._turn_round(f"this release knows no step '{name}' of {self.operation.name}")
+            return True
+        if self.run.attempt == 0:
+            cancelled = await self.run.write(self._started, name)
+        else:
+            cancelled = await self.run.read(store.cancel_requested, self.row.id)
+        if cancelled:
+            await self._turn_round("cancelled")
+            return True
+        try:
+            result = await step.do(self.run)
+        except Retry as error:
+            return await self._try_again(str(error), error.seconds)
+        except Full as error:
+            # Waiting in a slot would keep it from others.
+            return await self._try_again(str(error), None)
+        except HostUnreachable as error:
+            return await self._without_host(step, error)
+        except HostError as error:
+            if error.transient:
+                return await self._try_again(str(error), None)
+            await self._turn_round(str(error))
+        except Cancelled:
+            await self._turn_round("cancelled")
+        except Permanent as error:
+            await self._turn_round(str(error))
+        except LeaseLost:
+            raise
+        except Exception as error:
+            log.error("step failed", operation=self.operation.name, step=name, error=traceback.format_exc())
+            if self.run.attempt + 1 < UNEXPECTED_TRIES:
+                return await self._try_again(f"{type(error).__name__}: {error}", None)
+            await self._turn_round(f"unexpected error in step '{name}': {type(error).__name__}")
+        else:
+            return await self._go_on(result or {})
+        return True
+
+    def _started(self, tx: Tx, name: str) -> bool:
+        self.step = name
+        if name not in self.begun:
+            self.begun.append(name)
+        store.note(tx, self.row.id, name, "started")
+        store.change(tx, self.row.id, step=name, begun=self.begun)
+        return store.cancel_requested(tx, self.row.id)
+
+    async def _go_on(self, result: dict[str, Any], owed_by: str | None = None) -> bool:
+        """The step is done, or left to the host that owes it; False after the last one, when the job has ended."""
+        self.run.data.update(result)
+        done, following = self.step, self.operation.after(self.step)
+
+        def write(tx: Tx) -> None:
+            if owed_by is not None:
+                store.owe(tx, self.row, done, store.OWES_STEP, self.run.data, owed_by)
+            store.note(tx, self.row.id, done, "done", owed_by and f"left to host {owed_by}, which does not answer")
+            if following is None:
+                store.finish(tx, self.row.id, "done")
+            else:
+                store.change(tx, self.row.id, step=following, attempt=0, data=self.run.data)
+
+        await self._write(write)
+        if following is None:
+            return False
+        self.step, self.run.attempt = following, 0
+        return True
+
+    async def _without_host(self, step: Step[Any], error: HostUnreachable) -> bool:
+        """A host does not answer: go on without it where that may be, wait for it while it may only be busy."""
+        if step.owed:
+            return await self._go_on({}, owed_by=error.host_id)
+        if await self.run.read(_is_down, error.host_id):
+            await self._turn_round(str(error))
+            return True
+        return await self._try_again(str(error), None)
+
+    async def _try_again(self, reason: str, seconds: float | None) -> bool:
+        """Pause, or turn round when patience is over; False when paused."""
+        if self.state == "running" and self.core.clock.now() > self.deadline:
+            await self._turn_round(reason)
+            return True
+        pause = seconds if seconds is not None else min(MAX_PAUSE, 0.2 * 2 ** min(self.run.attempt, 10))
+
+        def sleep(tx: Tx) -> None:
+            store.change(
+                tx,
+                self.row.id,
+                attempt=self.run.attempt + 1,
+                run_after=tx.now + timedelta(seconds=pause),
+                lease_until=None,
+                lease_owner=None,
+                data=self.run.data,
+            )
+            if self.run.attempt < 3:
+                store.note(tx, self.row.id, self.step, "retry", reason)
+            tx.notify(store.TOPIC)
+
+        await self._write(sleep)
+        return False
+
+    # ------------------------------------------------------------------------------------------------ backward
+
+    async def _turn_round(self, reason: str) -> None:
+        def turn(tx: Tx) -> None:
+            self.deadline = tx.now + timedelta(seconds=UNWIND_SECONDS)
+            store.note(tx, self.row.id, self.step, "failed", reason)
+            store.change(
+                tx,
+                self.row.id,
+                state="unwinding",
+                error=reason,
+                attempt=0,
+                data=self.run.data,
+                deadline=self.deadline,
+            )
+
+        await self._write(turn)
+        self.state, self.error, self.run.error, self.run.attempt = "unwinding", reason, reason, 0
+
+    async def _backward(self) -> bool:
+        """Undo the step that was begun last, or finish after the first; False when the job pauses or has ended."""
+        if not self.begun:
+            return await self._fail()
+        self.step = self.begun[-1]
+        step = self.operation.step(self.step)
+        if step is None:
+            await self._give_up("this release knows no such step")
+            return True
+        try:
+            if step.undo is not None:
+                await step.undo(self.run)
+        except LeaseLost:
+            raise
+        except HostUnreachable as error:
+            await self._write(functools.partial(self._undone, "owed", str(error), host_id=error.host_id))
+        except Retry as error:
+            return await self._undo_again(str(error), error.seconds)
+        except HostError as error:
+            if error.transient:
+                return await self._undo_again(str(error), None)
+            return await self._undo_unless_hopeless(str(error))
+        except Permanent as error:
+            return await self._undo_unless_hopeless(str(error))
+        except Exception as error:
+            log.error("undo failed", operation=self.operation.name, step=self.step, error=traceback.format_exc())
+            return await self._undo_unless_hopeless(f"{type(error).__name__}: {error}")
+        else:
+            await self._write(functools.partial(self._undone, "undone", None))
+        return True
+
+    async def _fail(self) -> bool:
+        try:
+            await self.operation.failed(self.run, self.error or "")
+        except LeaseLost:
+            raise
+        except Exception as error:
+            log.error("failure not recorded", operation=self.operation.name, error=traceback.format_exc())
+            if self.run.attempt + 1 < UNDO_TRIES:
+                return await self._try_again(f"{type(error).__name__}: {error}", None)
+        await self._write(lambda tx: store.finish(tx, self.row.id, "failed"))
+        return False
+
+    async def _undo_again(self, reason: str, seconds: float | None) -> bool:
+        """Pause, or leave the undo as a debt when the time for it is over; False when paused."""
+        if self.core.clock.now() <= self.deadline:
+            return await self._try_again(reason, seconds)
+        await self._write(functools.partial(self._undone, "owed", reason, host_id=""))
+        return True
+
+    async def _undo_unless_hopeless(self, reason: str) -> bool:
+        if self.run.attempt + 1 < UNDO_TRIES:
+            return await self._try_again(reason, None)
+        await self._give_up(reason)
+        return True
+
+    async def _give_up(self, reason: str) -> None:
+        """What cannot be undone must not keep the rest from being undone; reconcilers look for what is left."""
+        log.warning("undo given up", operation=self.operation.name, step=self.step, error=reason)
+        await self._write(functools.partial(self._undone, "undo given up", reason))
+
+    def _undone(self, event: str, detail: str | None, tx: Tx, host_id: str | None = None) -> None:
+        """The step at hand is undone, given up, or owed (by ``host_id``; empty: by one that answers)."""
+        if host_id is not None:
+            store.owe(tx, self.row, self.step, store.OWES_UNDO, self.run.data, host_id)
+        store.note(tx, self.row.id, self.step, event, detail)
+        self.begun = [name for name in self.begun if name != self.step]
+        self.run.attempt = 0
+        store.change(tx, self.row.id, begun=self.begun, attempt=0)
+
+    # --------------------------------------------------------------------------------------------------- debts
+
+    async def _settle(self) -> None:
+        """Do, or undo, the one step that is owed; it waits again when its host has gone again."""
+        step = self.operation.step(self.step)
+        if step is None:
+            raise Unknown(f"this release knows no step '{self.step}' of {self.operation.name}")
+        try:
+            if self.state == store.OWES_STEP:
+                await step.do(self.run)
+            elif step.undo is not None:
+                await step.undo(self.run)
+        except LeaseLost:
+            raise
+        except HostUnreachable as error:
+            away = {"host_away": error.host_id, "run_after": store.NEVER, "lease_until": None, "lease_owner": None}
+            await self._write(lambda tx: store.change(tx, self.row.id, **away))
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            transient = isinstance(error, Retry | Full) or getattr(error, "transient", False)
+            if not transient and self.run.attempt + 1 >= UNDO_TRIES:
+                log.error("debt given up", operation=self.operation.name, step=self.step, error=traceback.format_exc())
+                await self._write(lambda tx: store.finish(tx, self.row.id, "failed", reason))
+                return
+            await self._try_again(reason, None)
+        else:
+            log.info("debt settled", operation=self.operation.name, step=self.step, resource=self.row.resource)
+            await self._write(lambda tx: store.forget(tx, self.row.id))
+
+
+def _is_down(tx: Tx, host_id: str) -> bool:
+    row = hosts.get(tx, host_id)
+    return row is None or not hosts.is_up(tx, row)

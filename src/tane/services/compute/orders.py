@@ -1,0 +1,74 @@
+"""What may be asked of the job runner about servers; ``operations/`` carries it out."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tane.jobs import Order
+
+
+class ServerParams(msgspec.Struct):
+    """What every order about a server tells."""
+
+    server_id: str
+
+
+class AttachInterface(ServerParams):
+    port_id: str
+
+
+class AttachVolume(ServerParams):
+    volume_id: str
+    attachment_id: str
+
+
+class CreateImage(ServerParams):
+    """``rotation``: the image is a backup, of which so many are kept."""
+
+    image_id: str
+    rotation: int | None = None
+
+
+class CreateServer(ServerParams):
+    """``refused``: why no host was found; empty when one was."""
+
+    refused: str = ""
+
+
+class CreateVolumeImage(ServerParams):
+    """``snapshot_ids``: ordered with the image."""
+
+    image_id: str
+    snapshot_ids: list[str]
+
+
+class DetachVolume(ServerParams):
+    volume_id: str
+    attachment_id: str
+
+
+class RebootServer(ServerParams):
+    hard: bool
+
+
+class RebuildServer(ServerParams):
+    """``start_after``: False for a server that was stopped and shall stay so."""
+
+    start_after: bool
+
+
+ATTACH_INTERFACE = Order("compute.attach_interface", AttachInterface)
+ATTACH_VOLUME = Order("compute.attach_volume", AttachVolume)
+CREATE_IMAGE = Order("compute.create_image", CreateImage)
+CREATE_SERVER = Order("compute.create_server", CreateServer)
+CREATE_VOLUME_IMAGE = Order("compute.create_volume_image", CreateVolumeImage)
+DELETE_SERVER = Order("compute.delete_server", ServerParams)
+DETACH_VOLUME = Order("compute.detach_volume", DetachVolume)
+PAUSE_SERVER = Order("compute.pause_server", ServerParams)
+REBOOT_SERVER = Order("compute.reboot_server", RebootServer)
+REBUILD_SERVER = Order("compute.rebuild_server", RebuildServer)
+RESUME_SERVER = Order("compute.resume_server", ServerParams)
+START_SERVER = Order("compute.start_server", ServerParams)
+STOP_SERVER = Order("compute.stop_server", ServerParams)
+SUSPEND_SERVER = Order("compute.suspend_server", ServerParams)
+UNPAUSE_SERVER = Order("compute.unpause_server", ServerParams)

@@ -1,0 +1,23 @@
+"""Forgets servers that were deleted long ago: until then usage reports and the lists of administrators show them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tane.core import Core
+from tane.jobs import Reconciler
+from tane.services.compute.store import servers
+
+
+async def run(core: Core) -> str | None:
+    """One pass; a sentence when rows went."""
+
+    def forget() -> int:
+        with core.db.write() as tx:
+            return servers.forget_deleted(tx, tx.now - timedelta(days=core.config.history_days))
+
+    forgotten = await core.in_thread(forget)
+    return f"forgot {forgotten} servers that were deleted long ago" if forgotten else None
+
+
+RECONCILER = Reconciler("compute.deleted", run, interval=3600.0)

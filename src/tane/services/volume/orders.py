@@ -1,0 +1,50 @@
+"""What may be asked of the job runner about volumes; ``operations/`` carries it out."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tane.jobs import Order
+
+
+class VolumeParams(msgspec.Struct):
+    """What every order about a volume tells."""
+
+    volume_id: str
+
+
+class CreateVolume(VolumeParams):
+    image_id: str | None = None
+
+
+class ExtendVolume(VolumeParams):
+    """``size`` in GiB."""
+
+    size: int
+
+
+class ForceDetach(VolumeParams):
+    attachment_ids: list[str]
+
+
+class ReimageVolume(VolumeParams):
+    image_id: str
+
+
+class UploadVolume(VolumeParams):
+    image_id: str
+    disk_format: str
+
+
+class SnapshotParams(VolumeParams):
+    snapshot_id: str
+
+
+CREATE_VOLUME = Order("volume.create_volume", CreateVolume, patience=3600.0)
+DELETE_VOLUME = Order("volume.delete_volume", VolumeParams)
+EXTEND_VOLUME = Order("volume.extend_volume", ExtendVolume)
+FORCE_DETACH = Order("volume.force_detach", ForceDetach)
+REIMAGE_VOLUME = Order("volume.reimage_volume", ReimageVolume, patience=3600.0)
+UPLOAD_VOLUME = Order("volume.upload_volume", UploadVolume, patience=3600.0)
+CREATE_SNAPSHOT = Order("volume.create_snapshot", SnapshotParams)
+DELETE_SNAPSHOT = Order("volume.delete_snapshot", SnapshotParams)
