@@ -6,7 +6,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from fuzz.questions import Question, ask
 from fuzz.world import Actor, World, world
 from tane.agent.network.fake import FakeNetwork
 from tane.app import SERVICES
-from tane.web.routes import Route
+from tane.core import Core
+from tane.web.routes import Route, Service
 from tane.wire.grammar import checked
 from tests.databases import Databases
 from tests.support import HOST_ID
@@ -35,10 +36,22 @@ OPEN = ("public", "community")
 
 
 class Hunt:
-    """``defects``: each distinct one, how often it was met, and the first request that showed it."""
+    """``services`` are asked, in clouds that ``prepare`` was called for.
 
-    def __init__(self, databases: Databases, folder: Path, rng: random.Random, only: str = "") -> None:
+    ``defects``: each distinct one, how often it was met, and the first request that showed it.
+    """
+
+    def __init__(
+        self,
+        databases: Databases,
+        folder: Path,
+        rng: random.Random,
+        only: str = "",
+        services: Sequence[Service] = SERVICES,
+        prepare: Callable[[Core], None] = lambda core: None,
+    ) -> None:
         self.databases, self.folder, self.rng, self.only = databases, folder, rng, only
+        self.services, self.prepare = services, prepare
         self.sent = self.chained = self.errors = self.leaks = 0
         self.defects: dict[str, tuple[int, str]] = {}
         self.statuses: Counter[int] = Counter()
@@ -52,7 +65,9 @@ class Hunt:
         structlog.configure(processors=[self._note], cache_logger_on_first_use=False)
         try:
             while self.sent < requests:
-                with world(self.databases, self.folder / f"cloud{self.sent}", self.rng) as here:
+                with world(
+                    self.databases, self.folder / f"cloud{self.sent}", self.rng, self.services, self.prepare
+                ) as here:
                     self._explore(here, min(WORLD_REQUESTS, requests - self.sent))
         finally:
             structlog.configure(**before)
@@ -63,7 +78,7 @@ class Hunt:
         raise structlog.DropEvent
 
     def _explore(self, here: World, requests: int) -> None:
-        routes = [(service, route) for service in SERVICES for route in service.routes]
+        routes = [(service, route) for service in self.services for route in service.routes]
         routes = [pair for pair in routes if self.only in f"{pair[1].method} {pair[0].prefix}{pair[1].path}"]
         # What makes something is asked more often, so that there is something to ask about.
         weights = [3 if _makes(route) else 0.4 if route.method == "DELETE" else 1 for _, route in routes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +12,11 @@ from typing import Any
 
 import httpx
 
-from tane.app import Cloud, make_core
+from tane.app import SERVICES, Cloud, make_core
 from tane.clock import SystemClock
 from tane.config import Config
+from tane.core import Core
+from tane.web.routes import Service
 from tests.api.compute_support import make_flavor
 from tests.api.network_support import public
 from tests.databases import Databases
@@ -80,15 +82,22 @@ class World:
 
 
 @contextmanager
-def world(databases: Databases, folder: Path, rng: random.Random) -> Iterator[World]:
+def world(
+    databases: Databases,
+    folder: Path,
+    rng: random.Random,
+    services: Sequence[Service] = SERVICES,
+    prepare: Callable[[Core], None] = lambda core: None,
+) -> Iterator[World]:
     """A cloud of its own with two projects that have one resource of every kind each."""
     folder.mkdir()
     database = databases.new(folder)
     config = Config(state_dir=folder, bcrypt_rounds=4, handler_threads=2, database_url=database)
-    core = make_core(config, clock=SystemClock(), hosts=fake_hosts())
+    core = make_core(config, clock=SystemClock(), hosts=fake_hosts(), services=services)
+    prepare(core)
     register(core)
     with asyncio.Runner() as runner:
-        api = ApiCloud(Cloud(core), runner)
+        api = ApiCloud(Cloud(core, services), runner)
         try:
             yield populate(World(api, rng))
         finally:

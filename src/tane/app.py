@@ -34,23 +34,16 @@ from tane.web.routes import Service
 
 SERVICES: tuple[Service, ...] = (IDENTITY, IMAGE, NETWORK, VOLUME, COMPUTE)
 
-CATALOG = (
-    identity.CatalogEntry("identity", "keystone", "/identity"),
-    identity.CatalogEntry("image", "glance", "/image"),
-    identity.CatalogEntry("network", "neutron", "/network"),
-    identity.CatalogEntry("volumev3", "cinderv3", "/volume/v3/$(project_id)s"),
-    identity.CatalogEntry("block-storage", "cinder", "/volume/v3/$(project_id)s"),
-    identity.CatalogEntry("compute", "nova", "/compute/v2.1"),
-)
 
-
-def make_core(config: Config, *, clock: Clock | None = None, hosts: Hosts | None = None) -> Core:
+def make_core(
+    config: Config, *, clock: Clock | None = None, hosts: Hosts | None = None, services: Sequence[Service] = SERVICES
+) -> Core:
     """Open the database, bring it to this version's schema, load the policy."""
     clock = clock or SystemClock()
     database = Database(config.database, clock=clock, readers=config.handler_threads)
     migrate(database)
     override = config.state_dir / "policy.yaml"
-    policy = Policy([rule for service in SERVICES for rule in service.rules], override if override.exists() else None)
+    policy = Policy([rule for service in services for rule in service.rules], override if override.exists() else None)
     threads = ThreadPoolExecutor(config.handler_threads, thread_name_prefix="tane")
     return Core(config, database, hosts or Hosts(), policy, clock, threads)
 
@@ -70,7 +63,7 @@ class Cloud:
     def prepare(self, admin_password: str) -> None:
         """What must stand in the database before the first request: the administrator and the catalogue."""
         identity.bootstrap(self.core, admin_password)
-        identity.publish(self.core, CATALOG)
+        identity.publish(self.core, [entry for service in self.services for entry in service.catalog])
 
     async def start(self) -> None:
         """Start running jobs and reconcilers."""

@@ -7,13 +7,12 @@ import sys
 from tane.cli.common import DEFAULT_STATE, State, StateOption
 from tane.linux import process
 
-COUNTED = (("projects", "project"), ("servers", "server"), ("volumes", "volume"), ("images", "image"))
-
 
 def status(state: StateOption = DEFAULT_STATE) -> None:
     """Say whether the cloud runs. Exit status 0 when it does, 3 when it does not."""
     from sqlalchemy import text
 
+    from tane.app import SERVICES
     from tane.db import Database, DatabaseUnavailable
 
     files = State.of(state)
@@ -29,7 +28,8 @@ def status(state: StateOption = DEFAULT_STATE) -> None:
             jobs = tx.scalar(text("SELECT count(*) FROM job WHERE host_away IS NULL"))
             owed = tx.scalar(text("SELECT count(*) FROM job WHERE host_away IS NOT NULL"))
             late = tx.scalar(text("SELECT count(*) FROM job WHERE deadline < :now").bindparams(now=tx.now))
-            rows = {name: tx.scalar(text(f'SELECT count(*) FROM "{table}"')) for name, table in COUNTED}
+            counted = [pair for service in SERVICES for pair in service.counted]
+            rows = {name: tx.scalar(text(f'SELECT count(*) FROM "{table}"')) for name, table in counted}
     except DatabaseUnavailable as error:
         sys.exit(f"tane: its database {database.name} does not answer: {error.orig}")
     finally:

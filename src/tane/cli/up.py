@@ -21,7 +21,8 @@ from tane.linux import process
 from tane.web import tls
 
 DEADLINE = 60.0
-ROOTS = ("/identity/v3", "/image/", "/network/", "/volume/", "/compute/")
+ROOT = "/identity/v3"
+"""The APIs are one application on one socket: where one answers, all do."""
 
 
 def up(state: StateOption = DEFAULT_STATE, port: PortOption = None, mode: ModeOption = None) -> None:
@@ -81,22 +82,18 @@ def _on_the_wire(config: Config, shown: tls.Files | None) -> list[str]:
 
 def _wait(state: State, config: Config, context: ssl.SSLContext | None) -> None:
     until = time.monotonic() + DEADLINE
-    waiting = list(ROOTS)
-    while waiting:
+    while not _answers(config, context):
         if not state.running():
             sys.exit(f"tane: the cloud ended while starting. The end of {state.log}:\n{tail(state.log)}")
         if time.monotonic() > until:
-            sys.exit(f"tane: {waiting[0]} does not answer after {DEADLINE:.0f} s; see {state.log}")
-        if _answers(config, context, waiting[0]):
-            waiting.pop(0)
-        else:
-            time.sleep(0.02)
+            sys.exit(f"tane: {ROOT} does not answer after {DEADLINE:.0f} s; see {state.log}")
+        time.sleep(0.02)
 
 
-def _answers(config: Config, context: ssl.SSLContext | None, path: str) -> bool:
+def _answers(config: Config, context: ssl.SSLContext | None) -> bool:
     connection = connect(config.local_url, context, timeout=5)
     try:
-        connection.request("GET", path)
+        connection.request("GET", ROOT)
         return connection.getresponse().status in (200, 300)
     except (TimeoutError, OSError, http.client.HTTPException):
         return False

@@ -1,33 +1,14 @@
-"""Checks of a cloud's own state."""
+"""Checks of a cloud's own state that no service alone answers for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from sqlalchemy import text
-
+from tane.app import SERVICES
 from tane.db import Tx
-from tane.doctor.finding import Finding
+from tane.finding import Finding
 from tane.jobs import store as jobs
-
-CloudCheck = Callable[[Tx], Iterator[Finding]]
-
-
-def subnets_without_dns(tx: Tx) -> Iterator[Finding]:
-    """Names do not resolve in servers whose subnet hands out no DNS server."""
-    rows = tx.execute(
-        text(
-            "SELECT s.id, s.name, s.cidr FROM subnet s JOIN network n ON n.id = s.network_id "
-            "WHERE s.enable_dhcp AND NOT n.external AND CAST(s.dns_nameservers AS TEXT) = '[]'"
-        )
-    )
-    for row in rows:
-        yield Finding(
-            "warning",
-            f"Subnet {row.name or row.id} ({row.cidr}) has no DNS server.",
-            "Its servers resolve each other's names only.",
-            f"openstack subnet set --dns-nameserver 9.9.9.9 {row.id}",
-        )
+from tane.web.routes import Check
 
 
 def late_jobs(tx: Tx) -> Iterator[Finding]:
@@ -48,13 +29,4 @@ def late_jobs(tx: Tx) -> Iterator[Finding]:
         )
 
 
-def resources_in_error(tx: Tx) -> Iterator[Finding]:
-    for table, column, words in (("server", "vm_state", "server"), ("volume", "status", "volume")):
-        count = tx.scalar(text(f"SELECT count(*) FROM {table} WHERE {column} LIKE 'error%'"))
-        if count:
-            status = "error" if words == "volume" else "ERROR"
-            mend = f"openstack {words} list --all-projects --status {status}, then show"
-            yield Finding("warning", f"{count} {words}(s) are in error.", "Their fault field says why.", mend)
-
-
-CLOUD_CHECKS: tuple[CloudCheck, ...] = (subnets_without_dns, late_jobs, resources_in_error)
+CLOUD_CHECKS: tuple[Check, ...] = (*(check for service in SERVICES for check in service.checks), late_jobs)

@@ -7,7 +7,7 @@ import time
 from sqlalchemy import inspect, text
 
 from tane.db import Database, DatabaseUnavailable, Tx
-from tane.doctor.finding import Finding
+from tane.finding import Finding
 
 
 def database_answers(database: Database) -> Finding:

@@ -9,8 +9,8 @@ from pathlib import Path
 from tane.agent.compute.drivers.qemu.accelerator import accelerator
 from tane.agent.rights import choose
 from tane.config import Config
-from tane.doctor.finding import Finding
 from tane.doctor.machine import Machine
+from tane.finding import Finding
 from tane.linux.programs import CLOUD
 from tane.web import certificates, tls
 

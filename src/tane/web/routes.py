@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from tane.db import Tx
+from tane.finding import Finding
 from tane.jobs import Operation, Reconciler
 from tane.web.errors import ApiError
 from tane.web.policy import Rule
@@ -51,13 +53,28 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Service:
-    """A service as ``app.py`` mounts it. ``forbidden`` is the message of a refused caller, with ``{rule}`` in it.
+class CatalogEntry:
+    """A service of this cloud as the catalogue shows it; ``path`` follows the cloud's URL."""
 
-    ``aliases``: (alias, root) pairs; what lies under a root is served under its alias too. ``strict_paths``: a
-    collection with a slash at its end is not found, as in the real service. ``target``: what a request's policy rule is
-    checked against; without one it is something of the caller's own. ``types``: its types in the catalogue, where they
-    are not its name. ``error_pages``: errors are HTML unless JSON is asked for, as in services built on webob alone.
+    type: str
+    name: str
+    path: str
+
+
+Check = Callable[[Tx], Iterator[Finding]]
+"""A check of a cloud's own rows by the doctor."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service, and all that the house asks of it: ``app.py`` names it, and nothing else has to know it.
+
+    ``forbidden`` is the message of a refused caller, with ``{rule}`` in it. ``aliases``: (alias, root) pairs; what lies
+    under a root is served under its alias too. ``strict_paths``: a collection with a slash at its end is not found, as
+    in the real service. ``target``: what a request's policy rule is checked against; without one it is something of the
+    caller's own. ``types``: its types in the catalogue, where they are not its name; ``catalog``: its entries there.
+    ``error_pages``: errors are HTML unless JSON is asked for, as in services built on webob alone. ``counted``: what
+    `tane status` counts, in words and by table. ``checks``: the doctor's, of its rows.
     """
 
     name: str
@@ -77,6 +94,9 @@ class Service:
     target: Callable[[Request], Mapping[str, Any]] | None = None
     types: Sequence[str] = ()
     error_pages: bool = False
+    catalog: Sequence[CatalogEntry] = ()
+    counted: Sequence[tuple[str, str]] = ()
+    checks: Sequence[Check] = ()
 
     @property
     def known_as(self) -> Sequence[str]:

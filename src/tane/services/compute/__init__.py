@@ -1,12 +1,13 @@
 """Compute (Nova v2.1)."""
 
 from tane.services.compute.api.versions import MICROVERSIONS
+from tane.services.compute.checks import CHECKS
 from tane.services.compute.operations import OPERATIONS
 from tane.services.compute.policies import RULES
 from tane.services.compute.reconcilers import RECONCILERS
 from tane.services.compute.routes import ROUTES, WEB_SOCKETS
 from tane.web.errors import compute_shape
-from tane.web.routes import Service
+from tane.web.routes import CatalogEntry, Service
 
 SERVICE = Service(
     name="compute",
@@ -20,4 +21,7 @@ SERVICE = Service(
     web_sockets=WEB_SOCKETS,
     extra_request_id_headers=("x-compute-request-id",),
     aliases=(("/v2", "/v2.1"),),
+    catalog=(CatalogEntry("compute", "nova", "/compute/v2.1"),),
+    counted=(("servers", "server"),),
+    checks=CHECKS,
 )

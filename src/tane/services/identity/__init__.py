@@ -5,7 +5,7 @@ from tane.services.identity.policies import RULES
 from tane.services.identity.reconcilers import RECONCILERS
 from tane.services.identity.routes import ROUTES
 from tane.web.errors import identity_shape
-from tane.web.routes import Service
+from tane.web.routes import CatalogEntry, Service
 
 SERVICE = Service(
     name="identity",
@@ -16,4 +16,6 @@ SERVICE = Service(
     target=target,
     error_shape=identity_shape,
     forbidden="You are not authorized to perform the requested action: {rule}.",
+    catalog=(CatalogEntry("identity", "keystone", "/identity"),),
+    counted=(("projects", "project"),),
 )

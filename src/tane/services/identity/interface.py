@@ -9,14 +9,13 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity.domain import catalog, tokens
-from tane.services.identity.domain.bootstrap import CatalogEntry, bootstrap, publish
+from tane.services.identity.domain.bootstrap import bootstrap, publish
 from tane.services.identity.store import limits, rows
 from tane.services.identity.tables import project, user
 from tane.web.access import AccessRule
 from tane.web.context import Context
 
 __all__ = [
-    "CatalogEntry",
     "authenticate",
     "bootstrap",
     "domain_limits",

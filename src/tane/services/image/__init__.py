@@ -5,7 +5,7 @@ from tane.services.image.policies import RULES
 from tane.services.image.reconcilers import RECONCILERS
 from tane.services.image.routes import ROUTES
 from tane.web.errors import image_shape
-from tane.web.routes import Service
+from tane.web.routes import CatalogEntry, Service
 
 SERVICE = Service(
     name="image",
@@ -18,4 +18,6 @@ SERVICE = Service(
     forbidden="You are not authorized to complete {rule} action.",
     strict_paths=True,
     error_pages=True,
+    catalog=(CatalogEntry("image", "glance", "/image"),),
+    counted=(("images", "image"),),
 )

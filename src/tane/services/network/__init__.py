@@ -1,10 +1,11 @@
 """Network (Neutron v2.0)."""
 
+from tane.services.network.checks import CHECKS
 from tane.services.network.policies import RULES
 from tane.services.network.reconcilers import RECONCILERS
 from tane.services.network.routes import ROUTES
 from tane.web.errors import network_shape
-from tane.web.routes import Service
+from tane.web.routes import CatalogEntry, Service
 
 SERVICE = Service(
     name="network",
@@ -14,4 +15,7 @@ SERVICE = Service(
     error_shape=network_shape,
     reconcilers=RECONCILERS,
     forbidden="rule:{rule} is disallowed by policy",
+    catalog=(CatalogEntry("network", "neutron", "/network"),),
+    counted=(("networks", "network"),),
+    checks=CHECKS,
 )

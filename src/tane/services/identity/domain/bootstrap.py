@@ -6,7 +6,6 @@ The administrator's password is generated; there is no default one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from tane.core import Core
 from tane.db import Tx
@@ -18,19 +17,11 @@ from tane.services.identity.domain.projects import DEFAULT_DOMAIN
 from tane.services.identity.store import assignments, rows, tokens
 from tane.services.identity.store.assignments import Place
 from tane.web.policy import ROLE_IMPLICATIONS
+from tane.web.routes import CatalogEntry
 
 ADMIN = "admin"
 ROLE = {"domain_id": "", "options": {"immutable": True}, "extra": {}}
 """Of the roles that every cloud has: as Keystone's own first start makes them."""
-
-
-@dataclass(frozen=True)
-class CatalogEntry:
-    """A service of this cloud as the catalogue shows it; ``path`` follows the cloud's URL."""
-
-    type: str
-    name: str
-    path: str
 
 
 def bootstrap(core: Core, password: str) -> bool:
