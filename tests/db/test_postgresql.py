@@ -6,19 +6,21 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select, text, update
 
 from tane.app import Cloud, make_core
 from tane.config import Config, ConfigError
 from tane.core import Core
 from tane.db import Database, DatabaseUnavailable, Signals
 from tane.doctor import database_answers
-from tane.jobs import Operation, Order, Run, Step, enqueue, store
+from tane.jobs import Operation, Order, Run, Step, enqueue, leases, store
 from tane.jobs.runner import Runner
+from tane.jobs.tables import lease
 from tane.quota import quota
 from tests.databases import PostgreSQLDatabases, PrivateServer, private_server
 from tests.support import ADMIN_PASSWORD, ApiCloud, fake_hosts, register
@@ -310,3 +312,23 @@ def test_a_database_that_is_not_there_is_told_without_its_password() -> None:
 def test_a_url_of_no_known_database_is_refused_by_name(url: str) -> None:
     with pytest.raises(ConfigError, match="database_url"):
         Database(url)
+
+
+def test_of_two_processes_one_does_the_clouds_own_work_and_the_other_takes_over(url: str, tmp_path: Path) -> None:
+    one, other = core_at(url, tmp_path / "one"), core_at(url, tmp_path / "other")
+
+    async def work() -> str:
+        return "worked"
+
+    async def main() -> None:
+        assert await leases.alone(one, "sweep", "one", work) == "worked"
+        assert await leases.alone(other, "sweep", "other", work) is None
+        assert await leases.alone(other, "another", "other", work) == "worked"
+        with other.db.write() as tx:
+            tx.execute(update(lease).values(held_until=tx.now - timedelta(seconds=1)))
+        assert await leases.alone(other, "sweep", "other", work) == "worked"
+        assert await leases.alone(one, "sweep", "one", work) is None
+
+    asyncio.run(main())
+    one.close()
+    other.close()

@@ -134,7 +134,7 @@ SERVICE = Service(
     ),
     error_shape=compute_shape,
     operations=(Operation(GROW, (Step("grow", grow, shrink),), wither),),
-    reconcilers=(Reconciler("toy.weed", weed, interval=60.0),),
+    reconcilers=(Reconciler("toy.weed", weed, interval=60.0, scope="cloud"),),
     catalog=(CatalogEntry("toy", "toy", "/toy/v1"),),
     counted=(("seeds", "toy_seed"),),
     checks=(withered,),

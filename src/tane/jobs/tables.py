@@ -1,4 +1,4 @@
-"""Tables of the saga engine: the queue, which holds what is not finished, and the history of what is."""
+"""Tables of the saga engine: the queue, which holds what is not finished, the history of what is, and leases."""
 
 from __future__ import annotations
 
@@ -61,4 +61,12 @@ job_event = Table(
     Column("event", String(16), nullable=False),
     Column("detail", Text),
     created_at(),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("held_until", DateTime, nullable=False),
 )

@@ -72,7 +72,7 @@ async def prune(core: Core) -> str | None:
 
 
 RECONCILERS = (
-    Reconciler("jobs.debts", call_in_debts, interval=10.0),
-    Reconciler("jobs.overdue", tell_overdue, interval=60.0),
-    Reconciler("jobs.history", prune, interval=3600.0),
+    Reconciler("jobs.debts", call_in_debts, interval=10.0, scope="host"),
+    Reconciler("jobs.overdue", tell_overdue, interval=60.0, scope="cloud"),
+    Reconciler("jobs.history", prune, interval=3600.0, scope="cloud"),
 )

@@ -80,6 +80,13 @@ def upgrade() -> None:
         batch.alter_column("step", server_default=None, existing_type=sa.String(length=64), existing_nullable=False)
         batch.alter_column("begun", server_default=None, existing_type=sa.JSON(), existing_nullable=False)
     op.create_index(op.f("ix_job_run_after"), "job", ["run_after"], unique=False)
+    op.create_table(
+        "lease",
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("owner", sa.String(length=64), nullable=False),
+        sa.Column("held_until", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
+    )
 
 
 def _name_steps() -> None:

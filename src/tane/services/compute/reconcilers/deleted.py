@@ -20,4 +20,4 @@ async def run(core: Core) -> str | None:
     return f"forgot {forgotten} servers that were deleted long ago" if forgotten else None
 
 
-RECONCILER = Reconciler("compute.deleted", run, interval=3600.0)
+RECONCILER = Reconciler("compute.deleted", run, interval=3600.0, scope="cloud")

@@ -34,4 +34,4 @@ def _compare(
         return power.compare(tx, host_id, states, host_came_back=host_came_back)
 
 
-RECONCILER = Reconciler("compute.power", run, interval=60.0)
+RECONCILER = Reconciler("compute.power", run, interval=60.0, scope="host")

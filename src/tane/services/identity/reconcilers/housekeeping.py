@@ -20,4 +20,4 @@ async def run(core: Core) -> str:
     return f"{deleted}{', changed keys' if rotated else ''}"
 
 
-HOUSEKEEPING = Reconciler("identity-housekeeping", run, interval=3600.0)
+HOUSEKEEPING = Reconciler("identity-housekeeping", run, interval=3600.0, scope="cloud")

@@ -19,4 +19,4 @@ async def sweep(core: Core) -> str | None:
     return "; ".join(f"{count} {what}" for what, count in told.items() if count) or None
 
 
-RECONCILER = Reconciler("image-content", sweep, interval=60.0, topic=content.TOPIC)
+RECONCILER = Reconciler("image-content", sweep, interval=60.0, topic=content.TOPIC, scope="host")

@@ -80,4 +80,4 @@ def _write(core: Core, found: list[results.Change], answers: dict[str, NetworkAp
     return True
 
 
-HOSTS = Reconciler("network.hosts", converge, interval=30.0, topic=TOPIC)
+HOSTS = Reconciler("network.hosts", converge, interval=30.0, topic=TOPIC, scope="host")

@@ -17,4 +17,4 @@ async def run(core: Core) -> str | None:
     return "; ".join(told) or None
 
 
-RECONCILER = Reconciler("volume.exports", run, interval=5.0)
+RECONCILER = Reconciler("volume.exports", run, interval=5.0, scope="host")

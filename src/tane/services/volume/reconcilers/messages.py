@@ -13,4 +13,4 @@ async def run(core: Core) -> str:
     return f"deleted {forgotten} expired messages" if forgotten else ""
 
 
-RECONCILER = Reconciler("volume.messages", run, interval=3600.0)
+RECONCILER = Reconciler("volume.messages", run, interval=3600.0, scope="cloud")
