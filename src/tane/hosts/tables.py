@@ -1,8 +1,8 @@
-"""Table of the hosts."""
+"""Tables of the hosts and of what is claimed of them."""
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, String, Table
+from sqlalchemy import JSON, Boolean, Column, DateTime, Index, Integer, String, Table
 
 from tane.db.schema import created_at, metadata, updated_at
 
@@ -21,3 +21,13 @@ host = Table(
     created_at(),
     updated_at(),
 )
+
+allocation = Table(
+    "allocation",
+    metadata,
+    Column("consumer_id", String(36), primary_key=True),
+    Column("host_id", String(36), primary_key=True),
+    Column("resource_class", String(255), primary_key=True),
+    Column("amount", Integer, nullable=False),
+)
+Index("ix_allocation_host", allocation.c.host_id, allocation.c.resource_class, allocation.c.amount)

@@ -15,6 +15,7 @@ from sqlalchemy import update
 from tane.agent.compute.drivers.fake import FakeCompute
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.core import Core
+from tane.hosts import allocations
 from tane.jobs import enqueue, testing
 from tane.jobs.runner import Runner
 from tane.jobs.testing import Scenario
@@ -113,6 +114,10 @@ class World:
         with self.core.db.read() as tx:
             return network.server_ports(tx, self.server_id)
 
+    def claimed(self) -> dict[str, dict[str, int]]:
+        with self.core.db.read() as tx:
+            return allocations.of_consumer(tx, self.server_id)
+
     def volume(self) -> Any:
         with self.core.db.read() as tx:
             return volumes.volume_info(tx, None, self.volume_id)
@@ -144,12 +149,14 @@ async def ordered(world: World) -> None:
 def runs(world: World) -> None:
     assert world.state() == ("active", None, "running"), world.row().fault
     assert world.row().launched_at is not None
+    assert world.claimed() == {HOST_ID: {"VCPU": 1, "MEMORY_MB": 64, **({"DISK_GB": 1} if world.row().disk_gb else {})}}
 
 
 def refused(world: World) -> None:
     assert world.state() == ("error", None, "absent")
     row = world.row()
     assert row.fault["message"] and row.host_id is None
+    assert world.claimed() == {}
     assert world.ports() == [] and world.devices() == []
 
 
@@ -198,6 +205,7 @@ async def deleted(world: World) -> None:
 def gone(world: World) -> None:
     assert world.state() == ("deleted", None, "absent")
     assert world.row().deleted and world.ports() == [] and world.devices() == []
+    assert world.claimed() == {}
     assert world.volume().status == "available"
 
 
@@ -215,6 +223,7 @@ def row_gone(world: World) -> None:
     """What a tenant sees of a deleted server, its host lost or not."""
     row = world.row()
     assert row.deleted and row.task_state is None, row.fault
+    assert world.claimed() == {}
     assert world.ports() == [] and world.devices() == []
     if world.volume_id:
         with world.core.db.read() as tx:

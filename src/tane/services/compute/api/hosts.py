@@ -34,7 +34,7 @@ def _brief(request: Request, host: hosts.HostView, *, with_servers: bool = False
 
 
 def _full(request: Request, host: hosts.HostView, *, with_servers: bool) -> dict[str, Any]:
-    offered, claim, version = host.row.capabilities, host.claim, request.version
+    offered, version = host.row.capabilities, request.version
     body = _brief(request, host, with_servers=with_servers)
     service_id: Any = host.service_id if version >= (2, 53) else host.number
     body.update(
@@ -48,7 +48,7 @@ def _full(request: Request, host: hosts.HostView, *, with_servers: bool) -> dict
     if version >= (2, 88):
         body["uptime"] = None
         return body
-    used = {name: getattr(claim, name) if claim else 0 for name in ("vcpus", "ram_mb", "disk_gb", "servers", "busy")}
+    vcpus, ram_mb, disk_gb = (host.claimed.get(name, 0) for name in ("VCPU", "MEMORY_MB", "DISK_GB"))
     memory, disk = offered.get("memory_mb", 0), offered.get("disk_gb", 0)
     cpu: Any = {
         "arch": offered.get("cpu_arch", "x86_64"),
@@ -60,17 +60,17 @@ def _full(request: Request, host: hosts.HostView, *, with_servers: bool) -> dict
     body.update(
         {
             "cpu_info": cpu if version >= (2, 28) else msgspec.json.encode(cpu).decode(),
-            "current_workload": used["busy"],
-            "disk_available_least": disk - used["disk_gb"],
-            "free_disk_gb": disk - used["disk_gb"],
-            "free_ram_mb": memory - used["ram_mb"],
+            "current_workload": host.count.busy if host.count else 0,
+            "disk_available_least": disk - disk_gb,
+            "free_disk_gb": disk - disk_gb,
+            "free_ram_mb": memory - ram_mb,
             "local_gb": disk,
-            "local_gb_used": used["disk_gb"],
+            "local_gb_used": disk_gb,
             "memory_mb": memory,
-            "memory_mb_used": used["ram_mb"],
-            "running_vms": used["servers"],
+            "memory_mb_used": ram_mb,
+            "running_vms": host.count.servers if host.count else 0,
             "vcpus": offered.get("vcpus", 0),
-            "vcpus_used": used["vcpus"],
+            "vcpus_used": vcpus,
         }
     )
     return body

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Row
 from tane import quota
 from tane.core import Core
 from tane.db import Tx
+from tane.hosts import allocations
 from tane.hosts import store as hosts
 from tane.services.compute.domain import quotas, scheduler
 from tane.services.compute.domain.common import new_id
@@ -28,13 +29,14 @@ SERVICES = uuid.UUID("6d0b8a2e-6a7b-5b0b-9f0e-3f2f6f5d2c11")
 
 @dataclass(frozen=True)
 class HostView:
-    """A compute host with what its servers take of it."""
+    """A compute host with what is claimed of it, by resource class, and how many servers it has."""
 
     row: Row[Any]
     up: bool
     zone: str
     servers: list[Row[Any]]
-    claim: Row[Any] | None
+    claimed: Mapping[str, int]
+    count: Row[Any] | None
 
     @property
     def number(self) -> int:
@@ -52,14 +54,15 @@ def compute_hosts(core: Core, *, with_servers: bool = False) -> list[HostView]:
 
 
 def _compute_hosts(tx: Tx, *, with_servers: bool = False) -> list[HostView]:
-    claims, zones = servers.claims(tx), scheduler.zones(tx)
+    claimed, counts, zones = allocations.used(tx), servers.counts(tx), scheduler.zones(tx)
     return [
         HostView(
             row=row,
             up=hosts.is_up(tx, row),
             zone=zones.get(row.name, scheduler.DEFAULT_ZONE),
             servers=servers.on_host(tx, row.id) if with_servers else [],
-            claim=claims.get(row.id),
+            claimed=claimed.get(row.id, {}),
+            count=counts.get(row.id),
         )
         for row in hosts.all_hosts(tx)
         if "compute" in row.roles

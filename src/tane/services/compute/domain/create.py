@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
+from tane.hosts import allocations
 from tane.hosts import store as hosts
 from tane.services.compute.domain import block_devices, flavors, hardware, keypairs, quotas, scheduler
 from tane.services.compute.domain.common import hostname_of, ip_or_empty, new_id, queue
@@ -332,6 +333,7 @@ def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int
     if body.tags:
         servers.set_tags(tx, server_id, body.tags)
     if not isinstance(host, str):
+        allocations.claim(tx, server_id, host.id, order.wanted.amounts)
         _claim_ports(tx, ctx, order, server_id, host.id, hostname)
         block_devices.claim(tx, ctx, server_id, order.disks, order.flavor, order.root_device)
     refused = host if isinstance(host, str) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy.engine import Row
 
 from tane.config import Config
 from tane.db import Tx
+from tane.hosts import allocations
 from tane.hosts import store as hosts
 from tane.services.compute.store import groups, servers
 
@@ -29,10 +31,15 @@ class Wanted:
     different_host: tuple[str, ...] = ()
     group: Row[Any] | None = None
 
+    @property
+    def amounts(self) -> dict[str, int]:
+        """Resource class → amount."""
+        return {allocations.VCPU: self.vcpus, allocations.MEMORY_MB: self.ram_mb, allocations.DISK_GB: self.disk_gb}
+
 
 @dataclass(frozen=True)
 class Room:
-    """What a host offers after its allocation ratios, and what its servers claim of it."""
+    """What a host offers after its allocation ratios, and what is claimed of it."""
 
     vcpus: int
     ram_mb: int
@@ -55,15 +62,15 @@ class Room:
         ]
 
 
-def room(config: Config, host: Row[Any], claim: Row[Any] | None) -> Room:
+def room(config: Config, host: Row[Any], claimed: Mapping[str, int]) -> Room:
     offered = host.capabilities
     return Room(
         vcpus=int(offered.get("vcpus", 0) * config.cpu_allocation_ratio),
         ram_mb=int(max(offered.get("memory_mb", 0) - config.reserved_memory_mb, 0) * config.ram_allocation_ratio),
         disk_gb=int(offered.get("disk_gb", 0) * config.disk_allocation_ratio),
-        vcpus_used=claim.vcpus if claim else 0,
-        ram_mb_used=claim.ram_mb if claim else 0,
-        disk_gb_used=claim.disk_gb if claim else 0,
+        vcpus_used=claimed.get(allocations.VCPU, 0),
+        ram_mb_used=claimed.get(allocations.MEMORY_MB, 0),
+        disk_gb_used=claimed.get(allocations.DISK_GB, 0),
     )
 
 
@@ -86,7 +93,7 @@ def choose(tx: Tx, config: Config, wanted: Wanted) -> Row[Any] | str:
 
     A forced host is not asked whether it is enabled, in the zone or roomy (as upstream), only whether it is up.
     """
-    claims, zone_of = servers.claims(tx), zones(tx)
+    claimed, zone_of = allocations.used(tx), zones(tx)
     near, far = _hosts_of(tx, wanted.same_host), _hosts_of(tx, wanted.different_host)
     peers = servers.hosts_of_group(tx, wanted.group.id) if wanted.group is not None else {}
     fitting: list[tuple[tuple[int, int], Row[Any]]] = []
@@ -94,7 +101,7 @@ def choose(tx: Tx, config: Config, wanted: Wanted) -> Row[Any] | str:
     for host in hosts.all_hosts(tx):
         if "compute" not in host.roles or wanted.host not in (None, host.name):
             continue
-        space = room(config, host, claims.get(host.id))
+        space = room(config, host, claimed.get(host.id, {}))
         reason = _refusal(tx, host, space, wanted, zone_of)
         if reason is None and near and host.id not in near:
             reason = "not the host of the servers named in same_host"

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.hosts import allocations
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.compute.domain.common import of_project
 from tane.services.compute.domain.states import NOSTATE, RUNNING
@@ -113,6 +114,7 @@ async def failed(run: Run[CreateServer], reason: str) -> None:
             return
         network.release_ports(tx, row.id)
         forget_volumes(tx, row, run.request_id)
+        allocations.release(tx, row.id)
         servers.change(
             tx, row.id, host_id=None, host_name=None, power_state=NOSTATE, launched_at=None, admin_pass=None, progress=0
         )

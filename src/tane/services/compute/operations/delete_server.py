@@ -7,6 +7,7 @@ lies there is owed, and ends when the host is back.
 from __future__ import annotations
 
 from tane.db import Tx
+from tane.hosts import allocations
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain.common import fault
 from tane.services.compute.domain.states import NOSTATE
@@ -29,6 +30,7 @@ async def forget(run: Run[ServerParams]) -> None:
             return
         network.release_ports(tx, row.id)
         forget_volumes(tx, row, run.request_id)
+        allocations.release(tx, row.id)
         servers.change(
             tx,
             row.id,

@@ -65,14 +65,11 @@ def usage(tx: Tx, project_id: str) -> Row[Any]:
     return row
 
 
-def claims(tx: Tx) -> dict[str, Row[Any]]:
-    """Host id → what its servers claim: vcpus, ram_mb, disk_gb, servers, building."""
+def counts(tx: Tx) -> dict[str, Row[Any]]:
+    """Host id → how many servers it has, and how many of them are ``busy`` with a task."""
     statement = (
         select(
             server.c.host_id,
-            func.sum(server.c.vcpus).label("vcpus"),
-            func.sum(server.c.ram_mb).label("ram_mb"),
-            func.sum(server.c.disk_gb).label("disk_gb"),
             func.count().label("servers"),
             func.count().filter(server.c.task_state.is_not(None)).label("busy"),
         )
