@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import msgspec
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -14,6 +15,7 @@ from sqlalchemy import column, insert, select, table, text
 
 from tane.db import Database, metadata
 from tane.db.migrate import FIRST, HEAD, MIGRATIONS, OtherSchema, config, migrate
+from tane.jobs import Order, enqueue
 from tane.jobs.tables import job, job_history
 from tests.conftest import NewDatabase
 
@@ -62,6 +64,10 @@ def test_a_database_of_an_older_release_is_upgraded_and_keeps_what_it_holds(
     database.close()
 
 
+class Nothing(msgspec.Struct):
+    """An order's parameters."""
+
+
 def test_jobs_of_an_older_release_go_on_at_their_step_by_its_name(new_database: NewDatabase, tmp_path: Path) -> None:
     database = Database(new_database(tmp_path, empty=True))
     settings = config()
@@ -83,8 +89,8 @@ def test_jobs_of_an_older_release_go_on_at_their_step_by_its_name(new_database: 
         for operation, state, active, step in (
             ("compute.create_server", "running", True, 2),
             ("volume.create_volume", "unwinding", True, 1),
-            ("compute.delete_server", "done", False, 3),
             ("compute.stop_server", "unwinding", True, -1),
+            ("compute.delete_server", "done", False, 3),
         ):
             values = {"operation": operation, "state": state, "active": active, "step": step}
             tx.execute(insert(old).values(**values, **rest))
@@ -96,7 +102,9 @@ def test_jobs_of_an_older_release_go_on_at_their_step_by_its_name(new_database: 
             ("volume.create_volume", "make", ["choose host", "make"]),
             ("compute.stop_server", "", []),
         ]
-        assert [(row.id, row.operation) for row in tx.all(select(job_history))] == [(3, "compute.delete_server")]
+        assert [(row.id, row.operation) for row in tx.all(select(job_history))] == [(4, "compute.delete_server")]
+    with database.write() as tx:
+        assert enqueue(tx, Order("test.new", Nothing), Nothing(), resource="thing:1") == 5
     database.close()
 
 

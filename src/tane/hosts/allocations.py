@@ -1,5 +1,7 @@
-"""What of a host is claimed, and by whom (Placement API: "Allocations"). A consumer may hold claims on two hosts at once,
-as a server does that moves."""
+"""What of a host is claimed, and by whom (Placement API: "Allocations").
+
+A consumer may hold claims on two hosts at once, as a server does that moves.
+"""
 
 from __future__ import annotations
 

@@ -80,6 +80,7 @@ def upgrade() -> None:
         batch.alter_column("step", server_default=None, existing_type=sa.String(length=64), existing_nullable=False)
         batch.alter_column("begun", server_default=None, existing_type=sa.JSON(), existing_nullable=False)
     op.create_index(op.f("ix_job_run_after"), "job", ["run_after"], unique=False)
+    _go_on_counting()
     op.create_table(
         "lease",
         sa.Column("name", sa.String(length=128), nullable=False),
@@ -87,6 +88,15 @@ def upgrade() -> None:
         sa.Column("held_until", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
+
+
+def _go_on_counting() -> None:
+    """SQLite made the table anew, and would give new jobs the numbers of those in the history."""
+    connection = op.get_bind()
+    if connection.dialect.name == "sqlite":
+        connection.execute(sa.text("DELETE FROM sqlite_sequence WHERE name = 'job'"))
+        last = "(SELECT max(id) FROM (SELECT id FROM job UNION ALL SELECT id FROM job_history))"
+        connection.execute(sa.text(f"INSERT INTO sqlite_sequence (name, seq) SELECT 'job', coalesce({last}, 0)"))
 
 
 def _name_steps() -> None:
