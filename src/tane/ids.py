@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import time
 import uuid
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tane.linux.files import write_private
 
 FILE = "ids.json"
 LOCKS = Path("/run/tane")
+LOOKS, LOOK_SECONDS = 10, 0.05
 
 
 class Ids(msgspec.Struct, frozen=True):
@@ -57,9 +59,14 @@ def hold(folder: Path) -> Path | None:
         return None
     LOCKS.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(LOCKS / of(folder).cloud_id, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    for _ in range(LOOKS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            # Who only looks (below) is gone in a moment.
+            time.sleep(LOOK_SECONDS)
+    else:
         with os.fdopen(descriptor) as lock:
             return Path(lock.read())
     os.truncate(descriptor, 0)
@@ -75,7 +82,7 @@ def copy_running(folder: Path) -> Path | None:
     try:
         with (LOCKS / own.cloud_id).open() as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = Path(lock.read())
                 return holder if holder != folder else None

@@ -115,7 +115,7 @@ def test_who_sends_pings_and_reads_no_answer_does_not_stay(monkeypatch: pytest.M
     visit(work)
 
 
-@pytest.mark.parametrize("operation", [1, 2, 9], ids=["text", "bytes", "ping"])
+@pytest.mark.parametrize("operation", [1, 2, 9, 10], ids=["text", "bytes", "ping", "pong"])
 def test_who_sends_more_frames_than_anybody_types_does_not_stay(operation: int) -> None:
     async def work(port: int, http: type[Protocol]) -> None:
         reader, writer = await greet(port)

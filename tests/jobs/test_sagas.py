@@ -407,3 +407,51 @@ def test_history_is_forgotten_when_it_is_old(new_core: Callable[[], Core]) -> No
     assert asyncio.run(upkeep.prune(core)) == "forgot 1 jobs that ended long ago"
     with core.db.read() as tx:
         assert store.history(tx, "thing:1") == [] and store.events(tx, 1) == []
+
+
+def test_a_debt_that_is_put_off_holds_nothing_up(new_core: Callable[[], Core]) -> None:
+    core = new_core()
+    seen: list[str] = []
+    away = [True]
+
+    async def never_yet(run: Run[Params]) -> None:
+        if away[0]:
+            raise unreachable(core)
+        seen.append("tried")
+        raise HostError("the guest does not give it back", transient=True)
+
+    async def refuse(run: Run[Params]) -> None:
+        raise Permanent("no")
+
+    async def later(run: Run[Params]) -> None:
+        seen.append(run.params.name)
+
+    first = Operation(order("test.first"), (Step("do", refuse, never_yet),), failed)
+    second = Operation(order("test.second"), (Step("do", later),), failed)
+    with core.db.write() as tx:
+        enqueue(tx, first.order, Params("a"), resource="thing:1")
+    run_jobs(core, first, second)
+    away[0] = False
+    asyncio.run(upkeep.call_in_debts(core))
+
+    async def scene() -> None:
+        runner = Runner(core, [first, second])
+        await runner._start_due()
+        await asyncio.wait(runner._tasks.values())
+        with core.db.write() as tx:
+            enqueue(tx, second.order, Params("deleted"), resource="thing:1")
+        await runner._start_due()
+        await asyncio.wait(runner._tasks.values())
+
+    asyncio.run(scene())
+    assert seen == ["tried", "deleted"]
+
+
+def test_what_is_due_at_once_for_one_resource_runs_one_after_another(new_core: Callable[[], Core]) -> None:
+    core = new_core()
+    with core.db.write() as tx:
+        for name in ("a", "b", "c"):
+            enqueue(tx, BOOKING.order, Params(name), resource="thing:1")
+        tx.execute(update(job).where(job.c.id < 3).values(host_away="", state=store.OWES_UNDO, step="first"))
+        assert [row.id for row in store.claim(tx, "me", 10)] == [1]
+        assert [row.id for row in store.claim(tx, "me", 10)] == []

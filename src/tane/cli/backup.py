@@ -83,15 +83,17 @@ def restore(
         sys.exit(f"tane: the cloud in {files.folder} runs: ./tane down first")
     if not replace and (files.folder / DATABASE).exists():
         sys.exit(f"tane: there is a cloud in {files.folder}: name another folder, or give --replace")
+    doing = f"{file} is no whole backup"
     try:
         with tempfile.TemporaryDirectory(prefix=".restore-", dir=files.folder) as unpacked:
             with _source(file) as source, tarfile.open(fileobj=source, mode="r|") as archive:
                 manifest = _unpack(archive, Path(unpacked))
+            doing = f"the backup could not be put into {files.folder}, and is to be restored again"
             _put(Path(unpacked), files.folder)
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         if new:
             shutil.rmtree(files.folder)
-        sys.exit(f"tane: {file} is no whole backup: {error}")
+        sys.exit(f"tane: {doing}: {error}")
     print(f"tane: the cloud of {manifest['made_at']} is in {files.folder}; ./tane up starts it")
 
 

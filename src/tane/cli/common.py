@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from tane import config
+from tane import config, ids
 from tane.cli.client import Client
 from tane.config import Config
 from tane.linux import process
@@ -92,7 +92,8 @@ class State:
             sys.exit(f"tane: there is no cloud in {self.folder}; start one with ./tane up")
 
     def running(self) -> bool:
-        return process.alive(self.pidfile)
+        """Whether this cloud runs: not another one whose folder was copied with its pid file."""
+        return process.alive(self.pidfile) and ids.copy_running(self.folder) is None
 
     def admin_password(self) -> str:
         """The administrator's password, generated at the first call and readable by the owner only."""

@@ -33,7 +33,8 @@ def doctor(state: StateOption = DEFAULT_STATE) -> None:
 def _examine(files: State) -> Iterator[Finding]:
     # Here and not above: the other commands start without loading what these checks need.
     from tane.db import Database
-    from tane.doctor import CLOUD_CHECKS, HOST_CHECKS, Machine, database_answers
+    from tane.db.migrate import HEAD, revision
+    from tane.doctor import CLOUD_CHECKS, HOST_CHECKS, Finding, Machine, database_answers
 
     config = files.config()
     machine = Machine()
@@ -46,6 +47,15 @@ def _examine(files: State) -> Iterator[Finding]:
             yield found
             if found.level == "note":
                 with database.read() as tx:
+                    schema = revision(tx)
+                    if schema != HEAD:
+                        yield Finding(
+                            "warning",
+                            f"The database has schema {schema}, this release has {HEAD}.",
+                            "What is in it cannot be looked at yet.",
+                            "./tane up, which upgrades it",
+                        )
+                        return
                     for cloud_check in CLOUD_CHECKS:
                         yield from cloud_check(tx)
         finally:

@@ -31,15 +31,17 @@ def down(
     if inner:
         asyncio.run(_clear(files))
         return
-    process.stop(files.pidfile, timeout_seconds=15)
     mode = _mode(files)
     copy = ids.copy_running(files.folder)
     if copy is not None:
-        print(f"tane: the same cloud runs in {copy}: what it has in the kernel is left alone")
-    elif mode == "userns":
-        _clear_userns(files)
+        # A copied folder names the other one's process, too.
+        print(f"tane: the same cloud runs in {copy}: its process and what it has in the kernel are left alone")
     else:
-        asyncio.run(_clear(files))
+        process.stop(files.pidfile, timeout_seconds=15)
+        if mode == "userns":
+            _clear_userns(files)
+        else:
+            asyncio.run(_clear(files))
     files.chosen_mode.unlink(missing_ok=True)
     if purge:
         database = files.config().database_url

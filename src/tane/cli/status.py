@@ -14,6 +14,8 @@ def status(state: StateOption = DEFAULT_STATE) -> None:
 
     from tane.app import SERVICES
     from tane.db import Database, DatabaseUnavailable
+    from tane.db.migrate import HEAD, revision
+    from tane.jobs import store as jobs
 
     files = State.of(state)
     config = files.config()
@@ -25,17 +27,18 @@ def status(state: StateOption = DEFAULT_STATE) -> None:
     database = Database(config.database)
     try:
         with database.read() as tx:
-            jobs = tx.scalar(text("SELECT count(*) FROM job WHERE host_away IS NULL"))
-            owed = tx.scalar(text("SELECT count(*) FROM job WHERE host_away IS NOT NULL"))
-            late = tx.scalar(text("SELECT count(*) FROM job WHERE deadline < :now").bindparams(now=tx.now))
+            if revision(tx) != HEAD:
+                print("tane: its database is of another release than these files: what it holds is not counted")
+                return
+            unfinished, late, owed = jobs.numbers(tx)
             counted = [pair for service in SERVICES for pair in service.counted]
             rows = {name: tx.scalar(text(f'SELECT count(*) FROM "{table}"')) for name, table in counted}
     except DatabaseUnavailable as error:
         sys.exit(f"tane: its database {database.name} does not answer: {error.orig}")
     finally:
         database.close()
-    print("tane: " + ", ".join(f"{count} {name}" for name, count in rows.items()) + f", {jobs} unfinished jobs")
+    print("tane: " + ", ".join(f"{count} {name}" for name, count in rows.items()) + f", {unfinished} unfinished jobs")
     if late:
         print(f"tane: {late} jobs are past their deadline: the log names them")
     if owed:
-        print(f"tane: {owed} steps are owed by hosts that are away")
+        print(f"tane: {owed} steps are owed by hosts that were away")

@@ -32,13 +32,13 @@ def migrate(database: Database) -> bool:
     Alembic is loaded only when there is work, which keeps an ordinary start short.
     """
     with database.read() as tx:
-        if _revision(tx) == HEAD:
+        if revision(tx) == HEAD:
             return False
     from alembic import command
 
     with database.write() as tx:
         # Another process may have been here while this one waited for its turn.
-        found = _revision(tx)
+        found = revision(tx)
         if found == HEAD:
             return False
         if found is not None and found not in upgradable():
@@ -69,7 +69,8 @@ def upgradable() -> set[str]:
     return {FIRST, *(script.revision for script in newer)}
 
 
-def _revision(tx: Tx) -> str | None:
+def revision(tx: Tx) -> str | None:
+    """The schema of a database; None when it is empty."""
     if not inspect(tx.connection).has_table("alembic_version"):
         return None
     return str(tx.scalar(text("SELECT version_num FROM alembic_version")))

@@ -52,5 +52,11 @@ def is_up(tx: Tx, row: Row[Any]) -> bool:
     return bool(not row.forced_down and tx.now - row.last_seen < ALIVE)
 
 
+def is_there(tx: Tx, host_id: str) -> bool:
+    """Whether there is such a host and it is up."""
+    row = get(tx, host_id)
+    return row is not None and is_up(tx, row)
+
+
 def change(tx: Tx, host_id: str, **values: Any) -> int:
     return tx.count(update(host).where(host.c.id == host_id).values(updated_at=tx.now, **values))

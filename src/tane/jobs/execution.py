@@ -28,6 +28,7 @@ log = structlog.get_logger()
 UNEXPECTED_TRIES = 3
 UNDO_TRIES = 5
 MAX_PAUSE = 30.0
+DEBT_TRIES = 20
 UNWIND_SECONDS = 120.0
 """How long a job that turned round tries again what may yet be undone, before it leaves it as a debt."""
 
@@ -48,6 +49,9 @@ class Execution:
         self.begun: list[str] = list(row.begun)
         self.error: str | None = row.error
         self.deadline = row.deadline
+        self._told: str | None = None
+        """The step whose start is written already, and whether the job was ``_cancelled`` then."""
+        self._cancelled = False
         try:
             params = msgspec.convert(row.params, operation.order.params)
         except msgspec.ValidationError as error:
@@ -91,7 +95,9 @@ class Execution:
         if step is None:
             await self._turn_round(f"this release knows no step '{name}' of {self.operation.name}")
             return True
-        if self.run.attempt == 0:
+        if self._told == name:
+            cancelled = self._cancelled
+        elif self.run.attempt == 0:
             cancelled = await self.run.write(self._started, name)
         else:
             cancelled = await self.run.read(store.cancel_requested, self.row.id)
@@ -131,7 +137,7 @@ class Execution:
         if name not in self.begun:
             self.begun.append(name)
         store.note(tx, self.row.id, name, "started")
-        store.change(tx, self.row.id, step=name, begun=self.begun)
+        store.change(tx, self.row.id, step=name, begun=self.begun, attempt=0, data=self.run.data)
         return store.cancel_requested(tx, self.row.id)
 
     async def _go_on(self, result: dict[str, Any], owed_by: str | None = None) -> bool:
@@ -146,19 +152,17 @@ class Execution:
             if following is None:
                 store.finish(tx, self.row.id, "done")
             else:
-                store.change(tx, self.row.id, step=following, attempt=0, data=self.run.data)
+                self._cancelled = self._started(tx, following)
 
         await self._write(write)
-        if following is None:
-            return False
-        self.step, self.run.attempt = following, 0
-        return True
+        self._told, self.run.attempt = following, 0
+        return following is not None
 
     async def _without_host(self, step: Step[Any], error: HostUnreachable) -> bool:
         """A host does not answer: go on without it where that may be, wait for it while it may only be busy."""
         if step.owed:
             return await self._go_on({}, owed_by=error.host_id)
-        if await self.run.read(_is_down, error.host_id):
+        if not await self.run.read(hosts.is_there, error.host_id):
             await self._turn_round(str(error))
             return True
         return await self._try_again(str(error), None)
@@ -232,7 +236,11 @@ class Execution:
             return await self._undo_unless_hopeless(str(error))
         except Exception as error:
             log.error("undo failed", operation=self.operation.name, step=self.step, error=traceback.format_exc())
-            return await self._undo_unless_hopeless(f"{type(error).__name__}: {error}")
+            reason = f"{type(error).__name__}: {error}"
+            if self.run.attempt + 1 < UNDO_TRIES:
+                return await self._try_again(reason, None)
+            # Whatever it is, it may pass: a full disk, a bug that a release mends.
+            await self._write(functools.partial(self._undone, "owed", reason, host_id=""))
         else:
             await self._write(functools.partial(self._undone, "undone", None))
         return True
@@ -296,16 +304,29 @@ class Execution:
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             transient = isinstance(error, Retry | Full) or getattr(error, "transient", False)
-            if not transient and self.run.attempt + 1 >= UNDO_TRIES:
+            tries = UNDO_TRIES if isinstance(error, Permanent | HostError) else DEBT_TRIES
+            if not transient and self.run.attempt + 1 >= tries:
                 log.error("debt given up", operation=self.operation.name, step=self.step, error=traceback.format_exc())
-                await self._write(lambda tx: store.finish(tx, self.row.id, "failed", reason))
+                await self._write(lambda tx: store.forget_debt(tx, self.row.id))
                 return
-            await self._try_again(reason, None)
+            await self._put_off(reason)
         else:
             log.info("debt settled", operation=self.operation.name, step=self.step, resource=self.row.resource)
-            await self._write(lambda tx: store.forget(tx, self.row.id))
+            await self._write(lambda tx: store.forget_debt(tx, self.row.id))
 
+    async def _put_off(self, reason: str) -> None:
+        """Try the debt again in a while; it holds nothing up until then."""
 
-def _is_down(tx: Tx, host_id: str) -> bool:
-    row = hosts.get(tx, host_id)
-    return row is None or not hosts.is_up(tx, row)
+        def write(tx: Tx) -> None:
+            store.note(tx, self.row.id, self.step, "retry", reason)
+            store.change(
+                tx,
+                self.row.id,
+                attempt=self.run.attempt + 1,
+                run_after=tx.now + store.SOON,
+                host_away="",
+                lease_until=None,
+                lease_owner=None,
+            )
+
+        await self._write(write)

@@ -146,8 +146,9 @@ def claim(tx: Tx, owner: str, limit: int, share: int | None = None) -> list[Row[
 def _claimable() -> Select[Any]:
     """The query of :func:`claim`, made once: of ``now``, ``owner``, ``share`` and ``most``."""
     other, now = job.alias("other"), bindparam("now", type_=DateTime)
-    # A debt waits for whatever runs, and a job for what was ordered before it, but for debts of hosts that are away.
-    before = or_(and_(other.c.id < job.c.id, other.c.host_away.is_(None)), other.c.lease_until >= now)
+    # One at a time, in the order of their numbers; but a debt comes first only when it is due.
+    in_the_way = or_(other.c.host_away.is_(None), other.c.run_after <= now)
+    before = or_(and_(other.c.id < job.c.id, in_the_way), other.c.lease_until >= now)
     held = (
         select(job.c.project_id, func.count().label("count"))
         .where(job.c.lease_owner == bindparam("owner"), job.c.lease_until >= now)
@@ -229,11 +230,10 @@ def finish(tx: Tx, job_id: int, state: str, error: str | None = None) -> None:
     ended = [literal(state).label("state"), func.coalesce(literal(error), job.c.error), literal(tx.now, DateTime)]
     names = [*(column.name for column in kept), "state", "error", "finished_at"]
     tx.execute(insert(job_history).from_select(names, select(*kept, *ended).where(job.c.id == job_id)))
-    forget(tx, job_id)
+    _leave(tx, job_id)
 
 
-def forget(tx: Tx, job_id: int) -> None:
-    """Take a job from the queue without a trace: a debt that was settled."""
+def _leave(tx: Tx, job_id: int) -> None:
     tx.execute(delete(job).where(job.c.id == job_id))
     tx.notify(TOPIC)
 
@@ -285,9 +285,24 @@ def call_in(tx: Tx, host_ids: Sequence[str]) -> int:
     return count
 
 
-def remit(tx: Tx, host_ids: Sequence[str]) -> int:
+def forget_debt(tx: Tx, job_id: int) -> None:
+    """Take a debt from the queue, with its events: it was settled, or nobody can."""
+    tx.execute(delete(job_event).where(job_event.c.job_id == job_id))
+    _leave(tx, job_id)
+
+
+def forget_debts(tx: Tx, host_ids: Sequence[str]) -> int:
     """Forget the debts of hosts that are gone for good; returns how many they were."""
+    owed = select(job.c.id).where(job.c.host_away.in_(host_ids))
+    tx.execute(delete(job_event).where(job_event.c.job_id.in_(owed)))
     return tx.count(delete(job).where(job.c.host_away.in_(host_ids)))
+
+
+def numbers(tx: Tx) -> tuple[int, int, int]:
+    """(unfinished jobs, those of them past their deadline, debts)."""
+    kinds = (job.c.state.not_in(DEBTS), job.c.deadline < tx.now, job.c.state.in_(DEBTS))
+    unfinished, late, debts = (tx.scalar(select(func.count()).select_from(job).where(kind)) for kind in kinds)
+    return unfinished, late, debts
 
 
 # --------------------------------------------------------------------------------------------------------- keeping

@@ -1,4 +1,4 @@
-"""The four saga harnesses every operation is parametrised over.
+"""The saga harnesses every operation is parametrised over.
 
 A :class:`Scenario` makes a fresh world with the operation's job written, and knows what the world must look like when
 the operation has succeeded and when it was unwound. The harnesses then prove that the operation
@@ -69,6 +69,8 @@ class Scenario:
             assert store.next_due(tx) is None, "jobs are left"
             given_up = tx.all(select(job_event).where(job_event.c.event == "undo given up"))
             assert not given_up, f"undo given up: {[(event.step, event.detail) for event in given_up]}"
+            put_off = tx.all(select(job).where(job.c.state.in_(store.DEBTS), job.c.host_away == ""))
+            assert not put_off, f"cannot be settled: {[(debt.operation, debt.step) for debt in put_off]}"
 
 
 async def fails_at_each_step(scenario: Scenario) -> int:

@@ -26,14 +26,13 @@ def _call_in(core: Core) -> str | None:
         owing = store.hosts_owing(tx)
         if not owing:
             return None
-        rows = {host_id: hosts.get(tx, host_id) for host_id in owing}
-        back = [host_id for host_id, row in rows.items() if row is not None and hosts.is_up(tx, row)]
+        gone = [host_id for host_id in owing if hosts.get(tx, host_id) is None]
+        back = [host_id for host_id in owing if hosts.is_there(tx, host_id)]
     back = [host_id for host_id in back if _answers(core, host_id)]
-    gone = [host_id for host_id, row in rows.items() if row is None]
     if not back and not gone:
         return None
     with core.db.write() as tx:
-        called, remitted = store.call_in(tx, back), store.remit(tx, gone)
+        called, remitted = store.call_in(tx, back), store.forget_debts(tx, gone)
     return f"called in {called} debts of hosts that are back, forgot {remitted} of hosts that are gone"
 
 

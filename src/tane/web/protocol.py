@@ -28,7 +28,7 @@ MOST_AT_ONCE = 8 << 20
 LOOK_AGAIN_SECONDS = 5.0
 LINGER_SECONDS = 2.0
 MOST_UNREAD = 4 << 20
-FREE_PIECES = 1000
+FREE_PIECES = 10_000
 LEAST_PIECE = 64
 """A body may come in so many pieces of any size, and in more when so many bytes each are the average. Each piece costs
 a turn of Python, and those of one read have it all to themselves."""
@@ -291,8 +291,14 @@ class Socket(WSProtocol):  # type: ignore[misc]  # uvicorn is untyped to mypy.
         self._count()
         super().handle_ping(event)
 
-    def handle_message(self, event: Any) -> None:
+    def handle_pong(self, event: Any) -> None:
         self._count()
+        super().handle_pong(event)
+
+    def handle_message(self, event: Any) -> None:
+        # A large message comes in parts, which are ours; small ones are the sender's.
+        if event.message_finished or len(event.data) < LEAST_PIECE:
+            self._count()
         super().handle_message(event)
 
     def _count(self) -> None:

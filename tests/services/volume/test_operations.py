@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from tane.agent.documents import ImageRef
 from tane.agent.errors import HostError
@@ -14,20 +15,23 @@ from tane.agent.volume.drivers.fake import FakeVolume
 from tane.core import Core
 from tane.db import Tx
 from tane.hosts import store as hosts
-from tane.jobs import testing
+from tane.jobs import enqueue, store, testing
 from tane.jobs.runner import Runner
+from tane.jobs.tables import job
 from tane.jobs.testing import Scenario
 from tane.services.image import interface as images
 from tane.services.volume import interface
 from tane.services.volume.domain import actions, attachments, snapshots, volumes
 from tane.services.volume.domain.volumes import NewVolume
 from tane.services.volume.operations import OPERATIONS
+from tane.services.volume.orders import FORCE_DETACH, ForceDetach
 from tane.services.volume.store import attachments as attachment_rows
 from tane.services.volume.store import services
 from tane.services.volume.store import snapshots as snapshot_rows
 from tane.services.volume.store import volumes as volume_rows
 from tane.web.context import Context
 from tests.services.volume.pool import add_pool
+from tests.support import HOST_ID
 
 GIB = 1 << 30
 MIA = Context("req-1", user_id="mia", project_id="garden", roles=("member", "reader"))
@@ -448,3 +452,26 @@ def test_an_image_reference_reaches_the_pool_with_its_digest(new_core: Callable[
 
     asyncio.run(story())
     assert len(seen[0].digest) == 128 and seen[0].size_bytes == len(DATA)
+
+
+def test_an_owed_detachment_leaves_the_disk_of_the_next_server_alone(new_core: Callable[[], Core]) -> None:
+    """Who attaches it reserves it, exports it, and writes its attachment last."""
+
+    async def story() -> None:
+        world = World(new_core())
+        await force_detach(world)
+        await world.settle()
+        with world.core.db.write() as tx:
+            interface.reserve(tx, MIA, world.volume_id)
+        await interface.connect(world.core, world.volume_id, "attachment-2")
+        with world.core.db.write() as tx:
+            asked = ForceDetach(world.volume_id, ["attachment-1"])
+            enqueue(tx, FORCE_DETACH, asked, resource=f"volume:{world.volume_id}")
+            [ordered] = tx.all(select(job))
+            tx.execute(job.delete())
+            store.owe(tx, ordered, "disconnect", store.OWES_STEP, {"host_id": HOST_ID}, HOST_ID)
+            store.call_in(tx, [HOST_ID])
+        await world.settle()
+        assert await world.pool.exports() == {world.volume_id}
+
+    asyncio.run(story())

@@ -12,7 +12,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Permanent, Run
 from tane.services.volume.domain import attachments, snapshots, volumes
-from tane.services.volume.domain.common import snapshot_of, volume_of
+from tane.services.volume.domain.common import GIVEN_AGAIN, snapshot_of, volume_of
 from tane.services.volume.domain.proxied import project_snapshots, project_volumes
 from tane.services.volume.domain.snapshots import NewSnapshot
 from tane.services.volume.domain.snapshots import create as new_snapshot
@@ -57,9 +57,6 @@ __all__ = [
     "unreserve",
     "volume_info",
 ]
-
-
-GIVEN_AGAIN = ("attaching", "reserved", "in-use", "detaching")
 
 
 class VolumeInfo(msgspec.Struct, kw_only=True):

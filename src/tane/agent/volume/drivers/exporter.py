@@ -116,7 +116,7 @@ class Exporter:
         self._record.unlink(missing_ok=True)
         await asyncio.to_thread(remove_tree, self._sockets)
         self.log.unlink(missing_ok=True)
-        remove_tree(self._keys)
+        await asyncio.to_thread(remove_tree, self._keys)
 
     async def snapshot(self, name: str) -> None:
         """Make an internal snapshot at once, between two writes of the guest."""

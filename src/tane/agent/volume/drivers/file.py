@@ -46,6 +46,11 @@ class FileVolume:
         await self._create(volume_id, make)
 
     async def create_from_image(self, volume_id: str, size_bytes: int, image: ImageRef) -> None:
+        """Of an image without data, an empty volume, as upstream."""
+        if not image.size_bytes:
+            await self.create(volume_id, size_bytes)
+            return
+
         async def make(disk: Path) -> None:
             async with self._images.holding(image, size_bytes) as base:
                 assert base is not None
@@ -237,7 +242,8 @@ class FileVolume:
                     await make(folder / "new.qcow2")
                     (folder / "new.qcow2").replace(disk)
             except BaseException:
-                await asyncio.to_thread(remove_tree, folder)
+                with contextlib.suppress(OSError):  # The reason counts more than what is left of it.
+                    await asyncio.to_thread(remove_tree, folder)
                 raise
 
     async def _snapshots(self, disk: Disk) -> set[str]:

@@ -3,6 +3,8 @@
 Revision ID: 0006
 """
 
+from datetime import UTC, datetime, timedelta
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -100,13 +102,15 @@ def _go_on_counting() -> None:
 
 
 def _name_steps() -> None:
-    job = sa.table(
-        "job", *(sa.column(name) for name in ("id", "operation", "number", "step")), sa.column("begun", sa.JSON)
-    )
+    names = ("id", "operation", "number", "step")
+    others = (sa.column("begun", sa.JSON), sa.column("deadline", sa.DateTime))
+    job = sa.table("job", *(sa.column(name) for name in names), *others)
+    # Deadlines were not kept to before.
+    patient = datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=6)
     connection = op.get_bind()
     for row in connection.execute(sa.select(job.c.id, job.c.operation, job.c.number)).all():
         begun = list(STEPS.get(row.operation, ())[: row.number + 1])
-        values = {"step": begun[-1] if begun else "", "begun": begun}
+        values = {"step": begun[-1] if begun else "", "begun": begun, "deadline": patient}
         connection.execute(sa.update(job).where(job.c.id == row.id).values(**values))
 
 

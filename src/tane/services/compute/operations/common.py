@@ -53,16 +53,22 @@ async def locate(run: Run[Any]) -> dict[str, Any]:
     return await run.read(look)
 
 
+async def located(run: Run[Any]) -> None:
+    """Have in ``run.data`` what :func:`locate` finds, for a job that an older release began without that step."""
+    if HOST not in run.data:
+        run.data.update(await locate(run))
+
+
 async def located_host(run: Run[Any]) -> ComputeDuty | None:
     """The host that :func:`locate` found; None when there was none.
 
     :raises HostUnreachable: it does not answer, or is taken for down: what it is asked then comes too late or never.
     """
-    host_id = run.data[HOST] if HOST in run.data else (await locate(run))[HOST]
+    await located(run)
+    host_id = run.data[HOST]
     if host_id is None:
         return None
-    row = await run.read(hosts.get, host_id)
-    if row is None or not await run.read(hosts.is_up, row):
+    if not await run.read(hosts.is_there, host_id):
         raise HostUnreachable(host_id)
     return run.core.hosts.compute(host_id)
 

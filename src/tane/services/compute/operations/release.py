@@ -10,7 +10,7 @@ from tane.db import Tx
 from tane.hosts import HostUnreachable
 from tane.jobs import Run
 from tane.services.compute.domain.common import of_project
-from tane.services.compute.operations.common import ATTACHED, locate
+from tane.services.compute.operations.common import ATTACHED, located
 from tane.services.compute.store import block_devices
 from tane.services.volume import interface as volume
 from tane.web.errors import ApiError, NotFound
@@ -21,9 +21,9 @@ async def disconnect_all(run: Run[Any]) -> None:
 
     :raises HostUnreachable: a volume's host does not answer; those of the others are ended.
     """
-    attached = run.data[ATTACHED] if ATTACHED in run.data else (await locate(run))[ATTACHED]
+    await located(run)
     away: HostUnreachable | None = None
-    for volume_id, attachment_id in attached:
+    for volume_id, attachment_id in run.data[ATTACHED]:
         try:
             await volume.disconnect(run, volume_id, attachment_id)
         except HostUnreachable as error:

@@ -242,8 +242,6 @@ def _from_image(image: images.ImageInfo) -> Origin:
             f"it must be one of: {', '.join(images.DISK_CONTAINERS)}."
         )
     needed = max(image.size or 0, image.virtual_size or 0)
-    if not needed:
-        raise invalid_input(f"Image {image.id} is empty.")
     meta = {
         **images.heritable(image.properties),
         "image_id": image.id,

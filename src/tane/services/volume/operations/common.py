@@ -8,6 +8,7 @@ from sqlalchemy.engine import Row
 
 from tane.agent.duties import VolumeDuty
 from tane.db import Tx
+from tane.hosts import HostUnreachable
 from tane.hosts import store as hosts
 from tane.jobs import Permanent, Run
 from tane.services.volume.domain import messages, pools
@@ -51,9 +52,19 @@ async def locate(run: Run[Any]) -> dict[str, Any]:
 
 
 async def located_duty(run: Run[Any]) -> VolumeDuty | None:
-    """The pool that :func:`locate` found; None when the volume was in none."""
-    host_id = run.data[HOST] if HOST in run.data else (await locate(run))[HOST]
-    return None if host_id is None else run.core.hosts.volume(host_id)
+    """The pool that :func:`locate` found; None when the volume was in none.
+
+    :raises HostUnreachable: its host is taken for down.
+    """
+    if HOST not in run.data:
+        # An older release began the job without that step.
+        run.data.update(await locate(run))
+    host_id = run.data[HOST]
+    if host_id is None:
+        return None
+    if not await run.read(hosts.is_there, host_id):
+        raise HostUnreachable(host_id)
+    return run.core.hosts.volume(host_id)
 
 
 async def placed_duty(run: Run[Any], volume_id: str) -> VolumeDuty:

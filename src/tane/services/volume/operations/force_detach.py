@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
+from tane.services.volume.domain.common import GIVEN_AGAIN
 from tane.services.volume.operations.common import locate, located_duty
 from tane.services.volume.orders import FORCE_DETACH, ForceDetach
 from tane.services.volume.store import attachments, volumes
@@ -14,8 +15,8 @@ from tane.services.volume.store import attachments, volumes
 
 async def disconnect(run: Run[ForceDetach]) -> None:
     """Not where the volume was attached anew since."""
-    attached = await run.read(attachments.of_volumes, [run.params.volume_id]) if run.owed else {}
-    if attached:
+    row = await run.read(volumes.get, run.params.volume_id)
+    if run.owed and row is not None and row.status in GIVEN_AGAIN:
         return
     if duty := await located_duty(run):
         await duty.unexport(run.params.volume_id)

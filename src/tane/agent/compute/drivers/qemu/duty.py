@@ -100,7 +100,7 @@ class QemuCompute:
 
     async def destroy(self, guest_id: str) -> None:
         if machine := self._machines.get(checked_id(guest_id)):
-            machine.cut_short()
+            await machine.cut_short()
         async with self._locked(guest_id, create=True) as machine:
             await machine.destroy()
             del self._machines[guest_id]

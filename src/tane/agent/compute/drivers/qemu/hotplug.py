@@ -17,6 +17,7 @@ from tane.agent.errors import HostError
 from tane.linux.qmp import QmpError, QmpSession
 
 UNPLUG_SECONDS = 30.0
+COPY_SECONDS = 3 * 3600
 _UNPLUG_AGAIN_SECONDS = 3.0
 _RELEASE_SECONDS = 10.0
 _BACKUP_JOB = "snapshot"
@@ -155,7 +156,10 @@ async def backup_root(qmp: QmpSession, target: Path) -> None:
 
 
 async def _wait_for_job(qmp: QmpSession) -> None:
+    until = time.monotonic() + COPY_SECONDS
     while True:
+        if time.monotonic() > until:
+            raise HostError(f"the copy did not end in {COPY_SECONDS // 3600} hours")
         job = next(job for job in await qmp.execute("query-jobs") if job["id"] == _BACKUP_JOB)
         if job["status"] == "concluded":
             if "error" in job:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
 import functools
 import shutil
 import time
@@ -52,6 +53,8 @@ _STATUS_SECONDS = 10.0
 _GLANCE_SECONDS = 5.0
 """How long whoever asks for the states of all guests waits for one of them."""
 _FLOOD_REST_SECONDS = 30.0
+MISSING = (None, errno.ENODEV, errno.ENXIO)
+"""Errors that say there is no such interface; Python's own has no number."""
 FULL_DISK_SECONDS = 2.0
 _CONSOLE_LIMIT = 1 << 20
 _MEMORY_BESIDE_GUEST = 4 << 30
@@ -77,6 +80,7 @@ class Machine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._cut = False
         self._awaited: set[str] = set()
+        self._quiet_until = 0.0
         self._record = folder.load()
 
     @property
@@ -113,7 +117,8 @@ class Machine:
                 record = Record(guest=_remembered(guest), base=str(base or ""))
                 self.folder.save(record)
         except BaseException:
-            await asyncio.to_thread(remove_tree, self.folder.path)
+            with contextlib.suppress(OSError):  # The reason counts more than what is left of it.
+                await asyncio.to_thread(remove_tree, self.folder.path)
             raise
         self._record = record
 
@@ -219,7 +224,9 @@ class Machine:
             with netns.entered(self._settings.netns) if self._settings.netns else contextlib.nullcontext():
                 return tap.opened(nic.tap)
         except OSError as error:
-            raise HostError(f"interface {nic.tap} is not there yet: {error.strerror}", transient=True) from error
+            if error.errno not in MISSING:
+                raise
+            raise HostError(f"interface {nic.tap} is not there yet", transient=True) from error
 
     async def _wait_for_qmp(self) -> None:
         deadline = time.monotonic() + self._settings.start_seconds
@@ -271,9 +278,11 @@ class Machine:
             await asyncio.to_thread(remove_tree, self.folder.path)
         self._record = None
 
-    def cut_short(self) -> None:
-        """Let a :meth:`stop` that waits for the guest cut the power now."""
+    async def cut_short(self) -> None:
+        """End whatever waits for the guest's process, before the guest is destroyed."""
         self._cut = True
+        if self.lock.locked():
+            await asyncio.to_thread(process.stop, self.folder.pidfile)
 
     async def _end(self) -> None:
         session, self._session = self._session, None
@@ -463,6 +472,8 @@ class Machine:
         """The guest's session, connected when it was not. Raises QmpError."""
         async with self._connecting:
             if self._session is None or not self._session.connected:
+                if time.monotonic() < self._quiet_until:
+                    raise QmpError("its process floods the connection, which rests", lost=True)
                 if self._session is not None:
                     await self._session.close()
                 session = QmpSession(self.folder.qmp, self.folder.owner, on_event=self._on_event, on_lost=self._lost)
@@ -494,14 +505,9 @@ class Machine:
         """The session ended. One that was flooded is left alone for a while: the next one may be, too."""
         if self._session is not None and self._session.flooded:
             log.warning("a guest's process floods its connection", guest_id=self.folder.path.name)
-            self._once("flood", self._look_later())
+            self._quiet_until = time.monotonic() + _FLOOD_REST_SECONDS
         else:
             self._look()
-
-    async def _look_later(self) -> None:
-        await asyncio.sleep(_FLOOD_REST_SECONDS)
-        self._awaited.discard("flood")
-        self._look()
 
     def _once(self, what: str, work: Coroutine[Any, Any, None]) -> None:
         """Do ``work`` later, unless it waits for its turn already: events come as often as a guest likes. It takes

@@ -7,6 +7,7 @@ loop, and letting it run a program is not what its sandbox allows.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 from typing import BinaryIO
@@ -15,10 +16,11 @@ from tane.agent.compute.drivers.qemu.command import INSIDE
 from tane.agent.compute.drivers.qemu.record import GuestFolder
 from tane.agent.errors import HostError
 from tane.linux import confine, sockets
-from tane.linux.qmp import QmpSession
+from tane.linux.qmp import QmpError, QmpSession
 
 _CHUNK = 1 << 20
 _UNLIMITED = 1 << 42
+_SECONDS_BESIDE, _LEAST_MB_A_SECOND = 60, 10
 _BESIDE_MEMORY = 512 << 20
 """The state of devices, video memory, and the stream's own words."""
 
@@ -51,15 +53,17 @@ async def save(qmp: QmpSession, folder: GuestFolder, memory_mb: int) -> None:
                 await qmp.execute("stop")
                 await qmp.execute("migrate-set-parameters", {"max-bandwidth": _UNLIMITED})
                 await qmp.execute("migrate", {"uri": f"unix:{INSIDE.memory_listener}"})
-                await _wait_for_migration(qmp)
-                await done
+                async with asyncio.timeout(_SECONDS_BESIDE + memory_mb / _LEAST_MB_A_SECOND):
+                    await _wait_for_migration(qmp)
+                    await done
                 await asyncio.to_thread(os.fsync, out.fileno())
             finally:
                 server.close()
         part.replace(folder.memory)
     except BaseException:
         if qmp.connected:
-            await qmp.execute("cont")
+            with contextlib.suppress(QmpError):  # The reason counts more.
+                await qmp.execute("cont")
         if done.done() and not done.cancelled() and (reason := done.exception()):
             raise reason from None
         raise
@@ -72,10 +76,12 @@ async def restore(qmp: QmpSession, folder: GuestFolder) -> None:
     """Feed the saved memory to a QEMU that waits for it, and let the guest go on."""
     connection = await sockets.connected(folder.memory_socket, confine.uid(folder.owner))
     _, writer = await asyncio.open_unix_connection(sock=connection)
-    with folder.memory.open("rb") as source:
-        while chunk := await asyncio.to_thread(source.read, _CHUNK):
-            writer.write(chunk)
-            await writer.drain()
+    seconds = _SECONDS_BESIDE + (folder.memory.stat().st_size >> 20) / _LEAST_MB_A_SECOND
+    async with asyncio.timeout(seconds):
+        with folder.memory.open("rb") as source:
+            while chunk := await asyncio.to_thread(source.read, _CHUNK):
+                writer.write(chunk)
+                await writer.drain()
     writer.close()
     await writer.wait_closed()
     while (await qmp.execute("query-status"))["status"] == "inmigrate":  # noqa: ASYNC110 (QEMU tells, no event of ours)
