@@ -218,7 +218,10 @@ def test_guests_of_two_hosts_meet_over_the_tunnel(tmp_path: Path, settings: Netw
 
     def remote(port: Port, host_ip: str) -> RemotePort:
         ips = tuple(fixed.ip_address for fixed in port.fixed_ips)
-        return RemotePort(network_id=port.network_id, mac_address=port.mac_address, ip_addresses=ips, host_ip=host_ip)
+        mac = port.mac_address
+        return RemotePort(
+            port_id=port.id, network_id=port.network_id, mac_address=mac, ip_addresses=ips, host_ip=host_ip
+        )
 
     async def main() -> None:
         net = Net(70001)
