@@ -171,7 +171,7 @@ def table(rows: Sequence[Row]) -> str:
     names = [field.name for field in fields(Row)]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(str(getattr(row, name)) for name in names) + " |" for row in rows]
-    worst = {name: 0.0 for name in ("active_ms", "boots_per_second", "cpu_boot_ms", "cpu_changed_port_ms")}
+    worst = dict.fromkeys(("active_ms", "boots_per_second", "cpu_boot_ms", "cpu_changed_port_ms"), 0.0)
     first: dict[str, Row] = {}
     for row in rows:
         empty = first.setdefault(row.networks, row)

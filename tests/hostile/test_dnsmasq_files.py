@@ -87,7 +87,9 @@ def whole() -> NetworkState:
             RemotePort(
                 port_id="far",
                 network_id=net.id,
-                mac_address="fa:16:3e:00:00:13", ip_addresses=("10.0.0.13",), host_ip="192.0.2.2"
+                mac_address="fa:16:3e:00:00:13",
+                ip_addresses=("10.0.0.13",),
+                host_ip="192.0.2.2",
             ),
         ),
         routers=(

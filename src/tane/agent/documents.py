@@ -206,9 +206,9 @@ class ExternalNetwork(Document):
 class NetworkState(Document):
     """The desired network state of one host; ``revision`` is the host's own, and grows with what it should hold.
 
-    Whole, or with ``since`` a part: all is as in revision ``since``, but of the ports in ``gone`` nothing is left except
-    what is said here in ``ports``, ``remote_ports`` and the ``members`` of ``security_groups``; the other fields of a part
-    mean nothing.
+    Whole, or with ``since`` a part: all is as in revision ``since``, but of the ports in ``gone`` nothing is left
+    except what is said here in ``ports``, ``remote_ports`` and the ``members`` of ``security_groups``; the other fields
+    of a part mean nothing.
     """
 
     revision: int

@@ -15,8 +15,8 @@ class FakeNetwork:
     """:class:`tane.agent.duties.NetworkDuty` that plans a document like a real host and applies nothing.
 
     ``refuse`` maps resource ids to the reason this host gives for not applying them; ``broken`` is raised by
-    :meth:`apply` when it is set. ``state`` is the whole of the last document. ``plans=False`` takes every document unseen: many
-    simulated hosts in one process would otherwise do there what real hosts do elsewhere.
+    :meth:`apply` when it is set. ``state`` is the whole of the last document. ``plans=False`` takes every document
+    unseen: many simulated hosts in one process would otherwise do there what real hosts do elsewhere.
     """
 
     def __init__(self, local_ip: str | None = None, *, plans: bool = True) -> None:

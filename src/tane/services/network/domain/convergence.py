@@ -1,7 +1,7 @@
 """Telling hosts that what they should hold has changed: those concerned, and no other.
 
-A host is concerned by what its document is made of (``network_interest``, written when the document is derived) and by the
-ports that are bound to it or were.
+A host is concerned by what its document is made of (``network_interest``, written when the document is derived) and by
+the ports that are bound to it or were.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def topic(host_id: str) -> str:
 
 @dataclass(frozen=True)
 class PortChange:
-    """A port that came, went or changed. ``hosts``: where it is bound or was. ``groups``: those whose members' addresses
-    it changes. ``spreads``: the other hosts of its network have to know, too."""
+    """A port that came, went or changed. ``hosts``: where it is bound or was. ``groups``: those whose members'
+    addresses it changes. ``spreads``: the other hosts of its network have to know, too."""
 
     id: str
     network_id: str

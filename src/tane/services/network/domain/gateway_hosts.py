@@ -37,8 +37,18 @@ class _Choice:
         return self._best
 
 
+def pending(tx: Tx) -> bool:
+    """Whether :func:`assign` has something to do."""
+    wanted, current = _wanted(tx)
+    return bool(_moves(wanted, current))
+
+
 def assign(tx: Tx) -> dict[str, str]:
     """Give every external network and router its host; returns what moved or was new: id → host."""
+    return _write(tx, *_wanted(tx))
+
+
+def _wanted(tx: Tx) -> tuple[dict[str, str | None], dict[str, str]]:
     choice, current = _Choice(tx), store.every(tx)
     wanted: dict[str, str | None] = {}
     for network_id in store.external_networks(tx):
@@ -46,7 +56,7 @@ def assign(tx: Tx) -> dict[str, str]:
     for row in store.routers(tx):
         here = current.get(row.id)
         wanted[row.id] = wanted.get(row.network_id) if row.network_id is not None else choice.keep(here)
-    return _write(tx, wanted, current)
+    return wanted, current
 
 
 def place_router(tx: Tx, router_id: str) -> None:
@@ -70,15 +80,16 @@ def place_network(tx: Tx, network_id: str, *, external: bool) -> None:
         changed(tx, hosts=set(current.values()))
 
 
+def _moves(wanted: dict[str, str | None], current: dict[str, str]) -> dict[str, str]:
+    return {key: host for key, host in wanted.items() if host is not None and host != current.get(key)}
+
+
 def _write(tx: Tx, wanted: dict[str, str | None], current: dict[str, str]) -> dict[str, str]:
-    moved = {key: host for key, host in wanted.items() if host is not None and host != current.get(key)}
+    """Write what moves, and tell the hosts before and after, and those that have to know where a router's legs are."""
+    moved = _moves(wanted, current)
     for key, host_id in moved.items():
         store.put(tx, key, host_id)
-    before = {current[key] for key in moved if key in current}
-    # Where a router was its legs were known to be: others on its networks have to learn where they are now.
-    changed(tx, hosts=before | set(moved.values()), routers=[], networks=_networks_of(tx, moved))
+    if moved:
+        before = {current[key] for key in moved if key in current}
+        changed(tx, hosts=before | set(moved.values()), networks=store.networks_of_routers(tx, moved))
     return moved
-
-
-def _networks_of(tx: Tx, moved: dict[str, str]) -> set[str]:
-    return {*moved, *store.networks_of_routers(tx, moved)} if moved else set()

@@ -1,8 +1,8 @@
 """SQL of what each host should hold: revisions, who is concerned by what, and the changes of the last minutes.
 
-A resource is written as one text: ``network:ID`` and ``router:ID`` (it is on the host), ``dhcp:ID`` (the network has ports
-there), ``group:ID`` (its rules are there), ``members:ID`` (the addresses of the group's ports are there), ``host:ID`` (the
-host itself).
+A resource is written as one text: ``network:ID`` and ``router:ID`` (it is on the host), ``dhcp:ID`` (the network has
+ports there), ``group:ID`` (its rules are there), ``members:ID`` (the addresses of the group's ports are there),
+``host:ID`` (the host itself).
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.services.network.store.rows import MANY
 from tane.services.network.tables import network_change, network_host, network_interest, network_revision
+
+
+NOTHING = -1
+"""The revision of a host that has reported nothing yet."""
 
 
 def network(network_id: str) -> str:
@@ -46,7 +50,9 @@ def host(host_id: str) -> str:
 
 _COUNT_UP = update(network_revision).values(number=network_revision.c.number + 1)
 _NUMBER = select(network_revision.c.number, network_revision.c.forgotten)
-_WANT = update(network_host).values(wanted=bindparam("to_revision")).where(network_host.c.wanted < bindparam("to_revision"))
+_WANT = (
+    update(network_host).values(wanted=bindparam("to_revision")).where(network_host.c.wanted < bindparam("to_revision"))
+)
 
 
 def number(tx: Tx) -> tuple[int, int]:
@@ -76,7 +82,9 @@ def want(tx: Tx, revision: int, host_ids: Collection[str], resources: Collection
     """``revision`` concerns these hosts and those that hold one of ``resources``."""
     listed = sorted(resources)
     for start in range(0, max(len(listed), 1), MANY):
-        holding = select(network_interest.c.host_id).where(network_interest.c.resource.in_(listed[start : start + MANY]))
+        holding = select(network_interest.c.host_id).where(
+            network_interest.c.resource.in_(listed[start : start + MANY])
+        )
         concerned = or_(network_host.c.host_id.in_(host_ids), network_host.c.host_id.in_(holding))
         tx.execute(_WANT.where(concerned), {"to_revision": revision})
 
@@ -114,12 +122,15 @@ def hosts(tx: Tx) -> list[Row[Any]]:
 def enter(tx: Tx, host_id: str) -> None:
     """The host's row, when it is not there."""
     if tx.first(select(network_host.c.host_id).where(network_host.c.host_id == host_id)) is None:
-        values = {"wanted": number(tx)[0], "revision": 0, "summary": "", "applied_at": None}
+        values = {"wanted": number(tx)[0], "revision": NOTHING, "summary": "", "applied_at": None}
         tx.execute(insert(network_host).values(host_id=host_id, **values))
 
 
-def wanted(tx: Tx, host_id: str) -> int:
-    return tx.scalar(select(network_host.c.wanted).where(network_host.c.host_id == host_id)) or 0
+def wanted(tx: Tx, host_id: str) -> tuple[int, int]:
+    """The host's wanted revision and the one it last reported."""
+    columns = (network_host.c.wanted, network_host.c.revision)
+    row = tx.first(select(*columns).where(network_host.c.host_id == host_id))
+    return (0, 0) if row is None else (row.wanted, row.revision)
 
 
 _APPLIED = (
