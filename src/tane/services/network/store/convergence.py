@@ -17,7 +17,6 @@ from tane.db import Tx
 from tane.services.network.store.rows import MANY
 from tane.services.network.tables import network_change, network_host, network_interest, network_revision
 
-
 NOTHING = -1
 """The revision of a host that has reported nothing yet."""
 
