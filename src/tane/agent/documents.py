@@ -103,6 +103,7 @@ class RemotePort(Document):
     mac_address: MacAddress
     ip_addresses: tuple[IpAddress, ...]
     host_ip: IpAddress
+    of_router: bool = False
 
 
 class RouterInterface(Document):
@@ -209,10 +210,14 @@ class NetworkState(Document):
     Whole, or with ``since`` a part: all is as in revision ``since``, but of the ports in ``gone`` nothing is left
     except what is said here in ``ports``, ``remote_ports`` and the ``members`` of ``security_groups``; the other fields
     of a part mean nothing.
+
+    A part with ``frame`` says everything else anew: only of the remote ports that are no router's, and of the members
+    of groups, those that were there stay, as far as their networks and groups do.
     """
 
     revision: int
     since: int | None = None
+    frame: bool = False
     gone: tuple[Id, ...] = ()
     networks: tuple[Network, ...] = ()
     ports: tuple[Port, ...] = ()

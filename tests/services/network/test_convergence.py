@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -21,6 +23,7 @@ from tane.services.network.store import convergence
 from tests.api.network_support import Net, add_host, first_host, public, reconcile
 from tests.support import HOST_ID, ApiCloud
 
+NAMES = ("host-1", "alpha", "beta")
 SECONDS = 10.0
 """What is not so by then is never so."""
 
@@ -243,66 +246,141 @@ def test_hosts_learn_of_the_members_of_groups_their_rules_name(cloud: ApiCloud, 
 
 
 def _same(duty: FakeNetwork) -> tuple[Any, ...]:
-    """The document without its order."""
+    """The document without its order, and without groups that nothing filters by: these may stay for a while."""
     state = duty.state
     assert state is not None
+    used = {group_id for port in state.ports for group_id in port.security_group_ids}
+    rules = [rule for group in state.security_groups if group.id in used for rule in group.rules]
+    named = {rule.remote_group_id for rule in rules}
+    groups = [
+        (group.id, group.rules if group.id in used else (), group.members if group.id in named else {})
+        for group in sorted(state.security_groups, key=lambda item: item.id)
+        if group.id in used | named
+    ]
     return (
         sorted(state.networks, key=lambda item: item.id),
         sorted(state.ports, key=lambda item: item.id),
         sorted(state.remote_ports, key=lambda item: item.port_id),
         sorted(state.routers, key=lambda item: item.id),
-        sorted(state.security_groups, key=lambda item: item.id),
+        groups,
         state.external,
     )
 
 
-def test_parts_come_to_the_same_as_whole_documents(cloud: ApiCloud, admin: Net) -> None:
-    """Many changes of every kind, followed as they come; then each host's document is derived anew."""
-    outside = public(cloud)
-    names = ("host-1", "alpha", "beta")
-    duties = [
-        with_tunnels(cloud),
-        add_host(cloud.core, "alpha", "192.0.2.1"),
-        add_host(cloud.core, "beta", "192.0.2.2"),
-    ]
-    subnets = [admin.subnet(f"10.{number}.0.0/24") for number in range(3)]
-    router = admin.make("router", name="r", external_gateway_info={"network_id": outside})
-    plain = admin.make("router", name="plain")
-    other = admin.make("security_group", name="other")
+class Recording(FakeNetwork):
+    """Remembers how it was told: by whole documents, parts, or parts with a frame."""
+
+    def __init__(self, local_ip: str) -> None:
+        super().__init__(local_ip)
+        self.told: Counter[str] = Counter()
+
+    async def apply(self, state: NetworkState) -> NetworkApplied:
+        self.told["whole" if state.since is None else "frame" if state.frame else "part"] += 1
+        return await super().apply(state)
+
+
+class Changes:
+    """A caller who changes at random what hosts are told of."""
+
+    def __init__(self, cloud: ApiCloud, admin: Net, seed: int) -> None:
+        self.cloud, self.admin = cloud, admin
+        self.random = random.Random(seed)
+        self.outside = public(cloud)
+        self.subnets = [admin.subnet(f"10.{number}.0.0/24") for number in range(4)]
+        self.routers = [
+            admin.make("router", name="out", external_gateway_info={"network_id": self.outside})["id"],
+            admin.make("router", name="plain")["id"],
+        ]
+        self.groups = [admin.make("security_group", name=f"g{number}")["id"] for number in range(3)]
+        self.ports: list[str] = []
+        self.legs: set[tuple[str, str]] = set()
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        return await make(self.cloud, self.admin, method, path, body)
+
+    async def one(self) -> None:
+        kinds = [self.new_port] * 6 + [self.drop_port, self.move_port, self.change_port] * 2
+        kinds += [self.leg, self.rule, self.setting, self.router_switch]
+        await self.random.choice(kinds)()
+
+    async def new_port(self) -> None:
+        body = {
+            "network_id": self.random.choice(self.subnets)["network_id"],
+            "binding:host_id": self.random.choice(NAMES),
+            "security_groups": self.random.sample(self.groups, 2),
+        }
+        self.ports.append((await self.call("POST", "ports", {"port": body}))["id"])
+
+    async def drop_port(self) -> None:
+        if self.ports:
+            await self.call("DELETE", f"ports/{self.ports.pop(self.random.randrange(len(self.ports)))}")
+
+    async def move_port(self) -> None:
+        if self.ports:
+            body = {"port": {"binding:host_id": self.random.choice((*NAMES, ""))}}
+            await self.call("PUT", f"ports/{self.random.choice(self.ports)}", body)
+
+    async def change_port(self) -> None:
+        pairs = [{"ip_address": f"10.99.0.{self.random.randrange(9)}"}]
+        some = ({"security_groups": self.random.sample(self.groups, 1)}, {"allowed_address_pairs": pairs})
+        if self.ports:
+            await self.call("PUT", f"ports/{self.random.choice(self.ports)}", {"port": self.random.choice(some)})
+
+    async def leg(self) -> None:
+        leg = (self.random.choice(self.routers), self.random.choice(self.subnets)["id"])
+        # No two routers in one network: they would both want its gateway's address.
+        if leg not in self.legs and leg[1] in {subnet_id for _, subnet_id in self.legs}:
+            return
+        verb = "remove" if leg in self.legs else "add"
+        await self.call("PUT", f"routers/{leg[0]}/{verb}_router_interface", {"subnet_id": leg[1]})
+        self.legs ^= {leg}
+
+    async def rule(self) -> None:
+        low = self.random.randrange(1, 60000)
+        body = {
+            "security_group_id": self.random.choice(self.groups),
+            "remote_group_id": self.random.choice(self.groups),
+            "direction": "ingress",
+            "protocol": "tcp",
+            "port_range_min": low,
+            "port_range_max": low,
+        }
+        await self.call("POST", "security-group-rules", {"security_group_rule": body})
+
+    async def setting(self) -> None:
+        network_id = self.random.choice(self.subnets)["network_id"]
+        await self.call("PUT", f"networks/{network_id}", {"network": {"mtu": self.random.randrange(1300, 1450)}})
+
+    async def router_switch(self) -> None:
+        up = {"router": {"admin_state_up": self.random.random() < 0.5}}
+        await self.call("PUT", f"routers/{self.random.choice(self.routers)}", up)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_parts_come_to_the_same_as_whole_documents(cloud: ApiCloud, admin: Net, seed: int) -> None:
+    """Changes of every kind, followed as they come; then each host's document is derived anew."""
+    duties = [Recording(f"192.0.2.{number}") for number in range(1, 4)]
+    with_tunnels(cloud)
+    for name, duty in zip(NAMES, duties, strict=True):
+        if name != "host-1":
+            add_host(cloud.core, name, f"192.0.2.{NAMES.index(name) + 1}")
+        cloud.core.hosts.agent(HOST_ID if name == "host-1" else f"id-{name}").network = duty
+    changes = Changes(cloud, admin, seed)
 
     async def work() -> None:
-        made: list[Any] = []
-        for number in range(18):
-            body = {"network_id": subnets[number % 3]["network_id"], "binding:host_id": names[number * 7 % 5 % 3]}
-            made.append(await make(cloud, admin, "POST", "ports", {"port": body}))
-            if number == 5:
-                for leg, subnet in ((router, subnets[0]), (plain, subnets[1])):
-                    path = f"routers/{leg['id']}/add_router_interface"
-                    await make(cloud, admin, "PUT", path, {"subnet_id": subnet["id"]})
-            if number == 8:
-                floating = {"floating_network_id": outside, "port_id": made[0]["id"]}
-                await make(cloud, admin, "POST", "floatingips", {"floatingip": floating})
-            if number % 4 == 3:
-                await make(cloud, admin, "DELETE", f"ports/{made.pop(number // 3)['id']}")
-            if number % 5 == 2:
-                moved = {"port": {"binding:host_id": names[number % 3]}}
-                await make(cloud, admin, "PUT", f"ports/{made[-2]['id']}", moved)
-            if number == 12:
-                groups = {
-                    "port": {"security_groups": [other["id"]], "allowed_address_pairs": [{"ip_address": "9.9.9.9"}]}
-                }
-                await make(cloud, admin, "PUT", f"ports/{made[3]['id']}", groups)
-            await asyncio.sleep(0.03)
+        for number in range(60):
+            await changes.one()
+            await asyncio.sleep(0.02 if number % 10 else 0.3)
         await settled(*duties)
 
     while_following(cloud, work)
     followed = [_same(duty) for duty in duties]
+    told = duties[0].told + duties[1].told + duties[2].told
     reconcile(cloud)
-    derived = [_same(duty) for duty in duties]
-    for name, part, whole in zip(names, followed, derived, strict=True):
-        assert part == whole, name
-    statuses = {port["status"] for port in admin.list("ports") if port["binding:host_id"]}
-    assert statuses == {"ACTIVE"}
+    for name, duty, part in zip(NAMES, duties, followed, strict=True):
+        assert part == _same(duty), name
+    assert min(told["part"], told["frame"]) > 10 and told["whole"] == 3, told
+    assert {port["status"] for port in admin.list("ports") if port["binding:host_id"]} == {"ACTIVE"}
 
 
 def test_older_revisions_and_parts_that_do_not_follow_are_refused() -> None:

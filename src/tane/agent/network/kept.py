@@ -6,6 +6,8 @@ down, a cloud brought back from a backup would be refused for ever.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import structs
 
 from tane.agent.documents import NetworkState, Port, RemotePort
@@ -35,15 +37,34 @@ class Kept:
         elif state.since != self.revision:
             raise WholeNeeded(state.since, self.revision)
         else:
+            self._forget(state.gone)
+            if state.frame:
+                self._put_frame(state)
             self._add(state)
         self.revision = state.revision
 
-    def _add(self, part: NetworkState) -> None:
-        for port_id in part.gone:
+    def _forget(self, port_ids: Iterable[str]) -> None:
+        for port_id in port_ids:
             self._ports.pop(port_id, None)
             self._remote.pop(port_id, None)
             for members in self._members.values():
                 members.pop(port_id, None)
+
+    def _put_frame(self, part: NetworkState) -> None:
+        """All is new but remote ports and members, of which stays what has a place in the frame."""
+        networks = {network.id for network in part.networks}
+        named = {rule.remote_group_id for group in part.security_groups for rule in group.rules}
+        self._frame, self._ports = part, {}
+        self._remote = {
+            port_id: port
+            for port_id, port in self._remote.items()
+            if port.network_id in networks and not port.of_router
+        }
+        self._members = {
+            group.id: self._members.get(group.id, {}) if group.id in named else {} for group in part.security_groups
+        }
+
+    def _add(self, part: NetworkState) -> None:
         self._ports |= {port.id: port for port in part.ports}
         self._remote |= {port.port_id: port for port in part.remote_ports}
         for group in part.security_groups:
@@ -55,6 +76,9 @@ class Kept:
         return structs.replace(
             self._frame,
             revision=self.revision or 0,
+            since=None,
+            frame=False,
+            gone=(),
             ports=tuple(self._ports.values()),
             remote_ports=tuple(self._remote.values()),
             security_groups=tuple(

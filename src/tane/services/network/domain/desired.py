@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +28,22 @@ Grouped = dict[str, list[Row[Any]]]
 Members = dict[str, dict[str, tuple[str, ...]]]
 
 
+@dataclass(frozen=True)
+class Held:
+    """What a host is known to have: a revision, and the interests its document was made of."""
+
+    revision: int
+    resources: frozenset[str]
+
+
 @dataclass
 class Snapshot:
     """What the document of ``host_id`` is made of, as it was in one transaction.
 
     ``revision`` is the host's, ``reported`` what it last said it holds, ``number`` the cloud's revision. ``routers``
     are also those that are switched off; ``gateway_of`` the routers and external networks whose gateway host this is;
-    ``speaks_for`` the networks whose state it reports (as resources: it is the first that holds them).
+    ``speaks_for`` the networks whose state it reports (as resources: it is the first that holds them). With ``since``
+    the far ports and members are only those that a host with that revision lacks, where ``gone`` are forgotten.
     """
 
     host_id: str
@@ -56,6 +65,9 @@ class Snapshot:
     speaks_for: set[str]
     floating: Grouped
     far: list[Row[Any]]
+    far_legs: list[Row[Any]]
+    since: int | None
+    gone: set[str]
     known: set[str]
     """The interests that are written."""
 
@@ -77,9 +89,14 @@ class Snapshot:
         }
 
 
-def load(tx: Tx, host_id: str) -> Snapshot:
-    """Read what the host's document is made of."""
-    number, _ = convergence.number(tx)
+def load(tx: Tx, host_id: str, held: Held | None = None) -> Snapshot:
+    """Read what the host's document is made of; of ports elsewhere and members only what is not ``held``."""
+    number, forgotten = convergence.number(tx)
+    tunnels = host_state.tunnels(tx)
+    if held is not None and (held.revision < forgotten or tunnels.get(host_id) is None):
+        held = None
+    resources = held.resources if held is not None else frozenset()
+    gone = _gone(tx, held) if held is not None else set()
     revision, reported = convergence.wanted(tx, host_id)
     ports = host_state.ports(tx, host_id)
     served = {row.network_id for row in ports}
@@ -94,8 +111,10 @@ def load(tx: Tx, host_id: str) -> Snapshot:
     addresses.update(_by(host_state.addresses_of(tx, [row.id for row in dhcp]), "port_id"))
     groups = _groups(host_state.groups(tx, host_id))
     rules = _by(host_state.rules(tx, {group_id for held in groups.values() for group_id in held}), "security_group_id")
-    far = host_state.far_ports(tx, network_ids, host_id)
-    far += [row for row in host_state.far_legs(tx, network_ids, host_id) if row.device_id not in routers]
+    new = {network_id for network_id in network_ids if convergence.network(network_id) not in resources}
+    far = host_state.far_ports(tx, new, host_id)
+    far += host_state.far_ports_of(tx, gone, network_ids - new, host_id)
+    far_legs = [row for row in host_state.far_legs(tx, network_ids, host_id) if row.device_id not in routers]
     shared = {*map(convergence.network, network_ids), *map(convergence.dhcp, served)}
     first = convergence.first_holders(tx, shared)
     gateway_of = {row.id for row in at_home} | set(external)
@@ -104,14 +123,14 @@ def load(tx: Tx, host_id: str) -> Snapshot:
         revision=revision,
         reported=reported,
         number=number,
-        tunnels=host_state.tunnels(tx),
+        tunnels=tunnels,
         networks={row.id: row for row in host_state.networks(tx, network_ids)},
         subnets=_by(host_state.subnets(tx, network_ids), "network_id"),
         ports=ports,
         addresses=addresses,
         groups=groups,
         rules=rules,
-        members=_members(tx, rules),
+        members=_members(tx, rules, resources, gone),
         dhcp={row.network_id: row for row in dhcp},
         routers=dict(sorted(routers.items())),
         legs=legs,
@@ -119,8 +138,17 @@ def load(tx: Tx, host_id: str) -> Snapshot:
         speaks_for={resource for resource in shared if first.get(resource, host_id) >= host_id},
         floating=_by(host_state.floating_ips(tx, routers), "router_id"),
         far=far,
+        far_legs=far_legs,
+        since=held.revision if held is not None else None,
+        gone=gone,
         known=convergence.interests(tx, host_id),
     )
+
+
+def _gone(tx: Tx, held: Held) -> set[str]:
+    """The ports of which the host has to learn anew."""
+    changes = convergence.since(tx, held.revision)
+    return {row.port_id for row in changes if row.port_id is not None and row.resource in held.resources}
 
 
 def _by(found: Iterable[Row[Any]], column: str) -> Grouped:
@@ -137,16 +165,18 @@ def _groups(found: Iterable[Row[Any]]) -> dict[str, tuple[str, ...]]:
     return {port_id: tuple(group_ids) for port_id, group_ids in grouped.items()}
 
 
-def _members(tx: Tx, rules: Grouped) -> Members:
-    """The addresses of the ports of each group that a rule names."""
+def _members(tx: Tx, rules: Grouped, resources: Set[str], gone: Set[str]) -> Members:
+    """The addresses of the ports of each group that a rule names; of a group that is held already, of those in ``gone``
+    only."""
     remote = {rule.remote_group_id for found in rules.values() for rule in found if rule.remote_group_id is not None}
     members: Members = {group_id: {} for group_id in remote}
     row: Any
-    for row in host_state.members(tx, remote):
+    new = {group_id for group_id in remote if convergence.members(group_id) not in resources}
+    for row in host_state.members(tx, new) + host_state.members_of(tx, gone, remote - new):
         group_id, port_id, address = row
         found = members[group_id]
         found[port_id] = (*found[port_id], address) if port_id in found else (address,)
-    for row in host_state.member_pairs(tx, remote):
+    for row in host_state.member_pairs(tx, new) + host_state.member_pairs_of(tx, gone, remote - new):
         group_id, port_id, pairs = row
         found = members[group_id]
         found[port_id] = (*found.get(port_id, ()), *(pair["ip_address"] for pair in pairs))
@@ -168,9 +198,15 @@ class _Writer:
         external = [row for row in self.all.networks.values() if row.id in self.all.gateway_of and self._has_leg(row)]
         state = doc.NetworkState(
             revision=self.all.revision,
+            since=self.all.since,
+            frame=self.all.since is not None,
+            gone=tuple(sorted(self.all.gone)),
             networks=tuple(self._network(row) for _, row in sorted(self.all.networks.items())),
             ports=tuple(self._port(row) for row in self.all.ports),
-            remote_ports=remote_ports(self.all.far, self.all.tunnels),
+            remote_ports=(
+                *remote_ports(self.all.far, self.all.tunnels),
+                *remote_ports(self.all.far_legs, self.all.tunnels, of_router=True),
+            ),
             routers=tuple(self._router(row) for row in routers),
             security_groups=tuple(self._groups()),
             external=tuple(self._external(row) for row in external),
@@ -182,7 +218,7 @@ class _Writer:
         """A host without an address for tunnels cannot have ports of a network that is elsewhere, too."""
         if self.all.tunnels.get(self.all.host_id) is not None:
             return
-        elsewhere = {row.network_id for row in self.all.far}
+        elsewhere = {row.network_id for row in [*self.all.far, *self.all.far_legs]}
         for row in self.all.ports:
             if row.network_id in elsewhere:
                 self.problems[row.id] = "its host has no local_ip: no tunnel leads to it"
@@ -290,7 +326,9 @@ def port_document(
     )
 
 
-def remote_ports(far: Iterable[Any], tunnels: dict[str, str | None]) -> tuple[doc.RemotePort, ...]:
+def remote_ports(
+    far: Iterable[Any], tunnels: dict[str, str | None], *, of_router: bool = False
+) -> tuple[doc.RemotePort, ...]:
     """Ports elsewhere, from a row for each of their addresses; those to which no tunnel leads are left out."""
     found: dict[str, doc.RemotePort] = {}
     for row in far:
@@ -303,7 +341,12 @@ def remote_ports(far: Iterable[Any], tunnels: dict[str, str | None]) -> tuple[do
             found[port_id].ip_addresses += ips
             continue
         found[port_id] = doc.RemotePort(
-            port_id=port_id, network_id=network_id, mac_address=mac, ip_addresses=ips, host_ip=host_ip
+            port_id=port_id,
+            network_id=network_id,
+            mac_address=mac,
+            ip_addresses=ips,
+            host_ip=host_ip,
+            of_router=of_router,
         )
     return tuple(found.values())
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from tane.agent.documents import NetworkApplied, NetworkState
-from tane.agent.errors import HostError, OlderRevision
+from tane.agent.errors import HostError, OlderRevision, WholeNeeded
 from tane.core import Core
 from tane.hosts import HostUnreachable
 from tane.services.network.domain import applied as results
 from tane.services.network.domain.convergence import changed
-from tane.services.network.domain.desired import Snapshot, document, load
-from tane.services.network.domain.parts import Part
+from tane.services.network.domain.desired import Held, Snapshot, document, load
 from tane.services.network.store import convergence as store
 
 APPLY_SECONDS = 60.0
@@ -35,15 +34,19 @@ async def enter(core: Core, host_id: str) -> None:
     await core.in_thread(write)
 
 
-async def apply_whole(core: Core, host_id: str) -> tuple[NetworkApplied, int]:
-    """Derive the host's document, apply it, write back what it reports.
+async def apply_all(core: Core, host_id: str, held: Held | None = None) -> tuple[NetworkApplied, Held, int]:
+    """Derive the host's document (all of it, or all that one which has ``held`` lacks), apply it, write back what it
+    reports.
 
-    :returns: its answer, and how many resources changed state. :raises Silent: there is no answer.
+    :returns: its answer, what it holds now, and how many resources changed state. :raises Silent: there is no answer.
+    :raises WholeNeeded: it does not have what it was thought to hold.
     """
     reachable(core, host_id)
-    snapshot, state, problems = await core.in_thread(_derive, core, host_id)
+    snapshot, state, problems = await core.in_thread(_derive, core, host_id, held)
     try:
         answer = await apply(core, host_id, state)
+    except WholeNeeded:
+        raise
     except OlderRevision as error:
         await core.in_thread(_catch_up, core, host_id, error.held)
         raise Silent(str(error)) from error
@@ -52,22 +55,12 @@ async def apply_whole(core: Core, host_id: str) -> tuple[NetworkApplied, int]:
             raise Silent(str(error)) from error
         ids = [network.id for network in state.networks] + [router.id for router in state.routers]
         answer = NetworkApplied(revision=state.revision, failed=dict.fromkeys(ids, str(error)), summary=str(error))
-    return answer, await core.in_thread(_report, core, snapshot, answer, problems)
+    count = await core.in_thread(_report, core, snapshot, answer, problems)
+    return answer, Held(answer.revision, frozenset(snapshot.interests())), count
 
 
-async def apply_part(core: Core, host_id: str, part: Part) -> tuple[NetworkApplied, list[results.Change]]:
-    """Tell the host of what changed.
-
-    :returns: its answer, and what has to be written. :raises HostError, Silent: it needs the whole document.
-    """
-    assert part.state is not None
-    answer = await apply(core, host_id, part.state)
-    return answer, results.ports(host_id, part.ports, answer.failed, part.networks_up)
-
-
-def nothing_new(revision: int | None) -> NetworkState:
-    """Of a host that has this revision: apply it again, against drift."""
-    assert revision is not None, "a host of which nothing is known has news"
+def nothing_new(revision: int) -> NetworkState:
+    """For a host that has this revision: apply it again, against drift."""
     return NetworkState(revision=revision, since=revision)
 
 
@@ -90,11 +83,11 @@ def reachable(core: Core, host_id: str) -> None:
     raise Silent("its agent has no networks")
 
 
-def _derive(core: Core, host_id: str) -> tuple[Snapshot, NetworkState, dict[str, str]]:
+def _derive(core: Core, host_id: str, held: Held | None) -> tuple[Snapshot, NetworkState, dict[str, str]]:
     """The host's document, once it is written what it is made of: no later change passes the host by."""
     while True:
         with core.db.read() as tx:
-            snapshot = load(tx, host_id)
+            snapshot = load(tx, host_id, held)
         new = snapshot.interests() - snapshot.known
         if not new:
             break

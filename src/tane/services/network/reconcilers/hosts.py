@@ -15,12 +15,14 @@ from collections import deque
 
 import structlog
 
-from tane.agent.errors import HostError
+from tane.agent.documents import NetworkState
+from tane.agent.errors import HostError, WholeNeeded
 from tane.core import Core
 from tane.jobs import Reconciler
 from tane.services.network.domain import applied as results
 from tane.services.network.domain import parts
 from tane.services.network.domain.convergence import LATER, topic
+from tane.services.network.domain.desired import Held
 from tane.services.network.domain.parts import Part
 from tane.services.network.reconcilers import gateways, host
 from tane.services.network.store import convergence as store
@@ -49,7 +51,7 @@ class Fleet:
         self.core = core
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._followers: dict[str, Follower] = {}
-        self._asked: dict[str, tuple[int | None, asyncio.Future[Part | None]]] = {}
+        self._asked: dict[str, tuple[Held, asyncio.Future[Part | None]]] = {}
         self._reports: dict[str, tuple[str, int, str]] = {}
         self._past: deque[tuple[float, int]] = deque()
 
@@ -74,7 +76,7 @@ class Fleet:
             self._tasks.pop(host_id).cancel()
             del self._followers[host_id]
         for host_id, follower in self._followers.items():
-            if follower.base is None or follower.base < wanted.get(host_id, 0):
+            if follower.held is None or follower.held.revision < wanted.get(host_id, 0):
                 self.core.db.signals.notify(topic(host_id))
 
     def _read_hosts(self, reports: list[tuple[str, int, str]]) -> tuple[set[str], dict[str, int]]:
@@ -104,23 +106,23 @@ class Fleet:
         """What the host has applied, to be written with the next look: nobody waits for it."""
         self._reports[host_id] = (host_id, revision, summary)
 
-    async def news(self, host_id: str, base: int | None) -> Part | None:
-        """What the host has to learn since ``base``; None when that is nothing."""
+    async def news(self, host_id: str, held: Held) -> Part | None:
+        """What the host has to learn that has ``held``; None when that is nothing."""
         loop = asyncio.get_running_loop()
         if not self._asked:
             loop.call_soon(self._answer)
         future: asyncio.Future[Part | None] = loop.create_future()
-        self._asked[host_id] = (base, future)
+        self._asked[host_id] = (held, future)
         return await future
 
     def _answer(self) -> None:
         asked, self._asked = self._asked, {}
         self._group.create_task(self._read_news(asked))
 
-    async def _read_news(self, asked: dict[str, tuple[int | None, asyncio.Future[Part | None]]]) -> None:
+    async def _read_news(self, asked: dict[str, tuple[Held, asyncio.Future[Part | None]]]) -> None:
         def read() -> dict[str, Part]:
             with self.core.db.read() as tx:
-                return parts.load(tx, {host_id: base for host_id, (base, _) in asked.items()})
+                return parts.load(tx, {host_id: held for host_id, (held, _) in asked.items()})
 
         try:
             found = await self.core.in_thread(read)
@@ -135,13 +137,13 @@ class Fleet:
 
 
 class Follower:
-    """One host. ``base`` is the revision it is known to have: None at the start, and when that is not certain."""
+    """One host. ``held`` is what it is known to have: None at the start, and when that is not certain."""
 
     def __init__(self, fleet: Fleet, host_id: str) -> None:
         self.fleet = fleet
         self.core = fleet.core
         self.host_id = host_id
-        self.base: int | None = None
+        self.held: Held | None = None
         self._failing = False
         self._pause = 0.0
         now = time.monotonic()
@@ -166,36 +168,40 @@ class Follower:
 
     async def _turn(self) -> None:
         """Bring the host to what is wanted now."""
-        if self.base is None:
-            await host.enter(self.core, self.host_id)
         now = time.monotonic()
         if now >= self._whole_at:
             self._whole_at = now + WHOLE_SECONDS
-            self.base = None
-        part = await self.fleet.news(self.host_id, self.base)
+            self.held = None
+        if self.held is None:
+            await host.enter(self.core, self.host_id)
+            await self._tell_all()
+            return
+        part = await self.fleet.news(self.host_id, self.held)
         if part is None:
             if now < self._again_at:
                 return
-            part = Part(host.nothing_new(self.base))
-        self._again_at = time.monotonic() + AGAIN_SECONDS
-        if part.state is None or self._failing or not await self._tell(part):
+            part = Part(host.nothing_new(self.held.revision))
+        if part.state is None or self._failing or not await self._tell(part.state, part):
             await self._tell_all()
 
-    async def _tell(self, part: Part) -> bool:
-        """False when the host needs the whole document."""
+    async def _tell(self, state: NetworkState, part: Part) -> bool:
+        """False when that is not enough."""
         host.reachable(self.core, self.host_id)
-        self.base = None
+        held, self.held = self.held, None
+        assert held is not None
         try:
-            answer, found = await host.apply_part(self.core, self.host_id, part)
+            answer = await host.apply(self.core, self.host_id, state)
         except HostError:
             return False
         if answer.failed:
             return False
+        found = results.ports(self.host_id, part.ports, {}, part.networks_up)
         if found:
             await self.core.in_thread(self._write, found, answer.revision, answer.summary)
         else:
             self.fleet.report(self.host_id, answer.revision, answer.summary)
-        self.base = answer.revision
+        self.held = Held(answer.revision, held.resources)
+        self._again_at = time.monotonic() + AGAIN_SECONDS
         return True
 
     def _write(self, found: list[results.Change], revision: int, summary: str) -> None:
@@ -204,10 +210,14 @@ class Follower:
             store.applied(tx, [(self.host_id, revision, summary)])
 
     async def _tell_all(self) -> None:
-        self.base = None
-        answer, count = await host.apply_whole(self.core, self.host_id)
+        held, self.held = self.held, None
+        try:
+            answer, held, count = await host.apply_all(self.core, self.host_id, held)
+        except WholeNeeded:
+            answer, held, count = await host.apply_all(self.core, self.host_id)
+        self.held = held
         self._failing = bool(answer.failed)
-        self.base = answer.revision
+        self._again_at = time.monotonic() + AGAIN_SECONDS
         if count:
             log.info("network of a host", host=self.host_id, revision=answer.revision, resources_changed=count)
 
@@ -217,7 +227,7 @@ class Follower:
         self._pause = 0.0
 
     async def _rest(self, reason: str) -> None:
-        self.base = None
+        self.held = None
         if not self._pause:
             log.warning("network of a host waits", host=self.host_id, reason=reason)
         self._pause = min(2 * self._pause or 1.0, LONGEST_PAUSE)
@@ -252,7 +262,7 @@ async def _once(core: Core, host_id: str) -> int | None:
     """How many resources changed state; None when the host does not answer."""
     await host.enter(core, host_id)
     try:
-        return (await host.apply_whole(core, host_id))[1]
+        return (await host.apply_all(core, host_id))[2]
     except host.Silent:
         return None
 

@@ -157,18 +157,6 @@ def interests(tx: Tx, host_id: str) -> set[str]:
     return {row.resource for row in found}
 
 
-def interests_among(tx: Tx, host_ids: Collection[str], resources: Collection[str]) -> dict[str, set[str]]:
-    """Host → those of ``resources`` that it holds."""
-    found: dict[str, set[str]] = {host_id: set() for host_id in host_ids}
-    listed = sorted(resources)
-    for start in range(0, len(listed), MANY):
-        some = network_interest.c.resource.in_(listed[start : start + MANY])
-        for row in tx.all(select(network_interest.c.host_id, network_interest.c.resource).where(some)):
-            if row.host_id in found:
-                found[row.host_id].add(row.resource)
-    return found
-
-
 def add_interests(tx: Tx, host_id: str, resources: Iterable[str]) -> None:
     rows = [{"host_id": host_id, "resource": resource} for resource in sorted(resources)]
     if rows:

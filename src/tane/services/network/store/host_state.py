@@ -147,11 +147,19 @@ def subnets(tx: Tx, network_ids: Collection[str]) -> list[Row[Any]]:
     return sorted(found, key=lambda row: (row.created_at, row.id))
 
 
+def _far(host_id: str) -> Select[Any]:
+    statement = select(*FAR).outerjoin(port_address, port_address.c.port_id == port.c.id)
+    return statement.where(port.c.host_id.is_not(None), port.c.host_id != host_id, _OTHERS)
+
+
 def far_ports(tx: Tx, network_ids: Collection[str], host_id: str) -> list[Row[Any]]:
     """Ports of the networks that are bound to other hosts, a row for each address (or one without any)."""
-    statement = select(*FAR).outerjoin(port_address, port_address.c.port_id == port.c.id)
-    elsewhere = statement.where(port.c.host_id.is_not(None), port.c.host_id != host_id, _OTHERS)
-    return _each(tx, elsewhere, port.c.network_id, network_ids)
+    return _each(tx, _far(host_id), port.c.network_id, network_ids)
+
+
+def far_ports_of(tx: Tx, port_ids: Collection[str], network_ids: Collection[str], host_id: str) -> list[Row[Any]]:
+    """Those of the ports of which :func:`far_ports` would tell."""
+    return [row for row in _each(tx, _far(host_id), port.c.id, port_ids) if row.network_id in network_ids]
 
 
 def far_legs(tx: Tx, network_ids: Collection[str], host_id: str) -> list[Row[Any]]:
@@ -172,27 +180,39 @@ def rules(tx: Tx, group_ids: Collection[str]) -> list[Row[Any]]:
     return sorted(found, key=lambda row: row.id)
 
 
+_MEMBERS = (
+    select(port_security_group.c.security_group_id, port_security_group.c.port_id, port_address.c.ip_address)
+    .join(port, port.c.id == port_security_group.c.port_id)
+    .join(port_address, port_address.c.port_id == port.c.id)
+    .where(port.c.host_id.is_not(None))
+)
+_MEMBER_PAIRS = (
+    select(port_security_group.c.security_group_id, port_security_group.c.port_id, port.c.allowed_address_pairs)
+    .join(port, port.c.id == port_security_group.c.port_id)
+    .where(port.c.host_id.is_not(None), cast(port.c.allowed_address_pairs, Text) != "[]")
+)
+
+
 def members(tx: Tx, group_ids: Collection[str]) -> list[Row[Any]]:
     """(security_group_id, port_id, ip_address) of the groups' ports that are bound to a host."""
-    table = port_security_group
-    statement = (
-        select(table.c.security_group_id, table.c.port_id, port_address.c.ip_address)
-        .join(port, port.c.id == table.c.port_id)
-        .join(port_address, port_address.c.port_id == port.c.id)
-        .where(port.c.host_id.is_not(None))
-    )
-    return _each(tx, statement, table.c.security_group_id, group_ids)
+    return _each(tx, _MEMBERS, port_security_group.c.security_group_id, group_ids)
+
+
+def members_of(tx: Tx, port_ids: Collection[str], group_ids: Collection[str]) -> list[Row[Any]]:
+    """The same of some ports only."""
+    found = _each(tx, _MEMBERS, port_security_group.c.port_id, port_ids)
+    return [row for row in found if row.security_group_id in group_ids]
 
 
 def member_pairs(tx: Tx, group_ids: Collection[str]) -> list[Row[Any]]:
     """(security_group_id, port_id, allowed_address_pairs) of those of them that have pairs."""
-    table = port_security_group
-    statement = (
-        select(table.c.security_group_id, table.c.port_id, port.c.allowed_address_pairs)
-        .join(port, port.c.id == table.c.port_id)
-        .where(port.c.host_id.is_not(None), cast(port.c.allowed_address_pairs, Text) != "[]")
-    )
-    return _each(tx, statement, table.c.security_group_id, group_ids)
+    return _each(tx, _MEMBER_PAIRS, port_security_group.c.security_group_id, group_ids)
+
+
+def member_pairs_of(tx: Tx, port_ids: Collection[str], group_ids: Collection[str]) -> list[Row[Any]]:
+    """The same of some ports only."""
+    found = _each(tx, _MEMBER_PAIRS, port_security_group.c.port_id, port_ids)
+    return [row for row in found if row.security_group_id in group_ids]
 
 
 def floating_ips(tx: Tx, router_ids: Collection[str]) -> list[Row[Any]]:
