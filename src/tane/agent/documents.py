@@ -95,7 +95,7 @@ class Port(Document):
     hostname: HostName = ""
 
 
-class RemotePort(Document):
+class RemotePort(Document, gc=False):
     """A port of one of this host's networks that lives on another host (for FDB and neighbour entries)."""
 
     port_id: Id

@@ -111,7 +111,7 @@ port = Table(
     "port",
     metadata,
     *_common(),
-    Column("network_id", String(36), ForeignKey("network.id"), nullable=False, index=True),
+    Column("network_id", String(36), ForeignKey("network.id"), nullable=False),
     Column("mac_address", String(32), nullable=False),
     Column("admin_state_up", Boolean, nullable=False),
     Column("status", String(16), nullable=False),
@@ -130,6 +130,7 @@ port = Table(
     Column("dns_domain", String(255), nullable=False),
     UniqueConstraint("network_id", "mac_address"),
     Index("ix_port_network_id_host_id", "network_id", "host_id"),
+    Index("ix_port_network_id_device_owner", "network_id", "device_owner"),
 )
 """``host_id`` is the id of the host in the registry, ``binding_host`` the name the API shows; ``device_order`` the
 place among the NICs of a server, from 1 (0: no server has claimed it); ``made_for_server`` ports go when their server

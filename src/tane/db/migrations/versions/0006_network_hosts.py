@@ -51,7 +51,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("forgotten", sa.Integer(), nullable=False, server_default="0"))
 
     with op.batch_alter_table("port", schema=None) as batch_op:
+        batch_op.drop_index("ix_port_network_id")
         batch_op.create_index("ix_port_network_id_host_id", ["network_id", "host_id"], unique=False)
+        batch_op.create_index("ix_port_network_id_device_owner", ["network_id", "device_owner"], unique=False)
 
     # What was applied was all that was wanted; of the changes before now none is kept. Gateway hosts are chosen by the
     # first pass.
@@ -62,7 +64,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DELETE FROM network_host WHERE applied_at IS NULL")
     with op.batch_alter_table("port", schema=None) as batch_op:
+        batch_op.drop_index("ix_port_network_id_device_owner")
         batch_op.drop_index("ix_port_network_id_host_id")
+        batch_op.create_index("ix_port_network_id", ["network_id"], unique=False)
 
     with op.batch_alter_table("network_revision", schema=None) as batch_op:
         batch_op.drop_column("forgotten")
