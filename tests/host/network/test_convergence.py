@@ -208,9 +208,10 @@ def test_a_part_adds_to_what_is_there_and_an_older_document_is_refused(settings:
     async def body(host: Host) -> None:
         net = Net(1001)
         first, second = host.port(net, "10.0.0.11", "open"), host.port(net, "10.0.0.12", "open")
-        one, two = host.plug(first), host.plug(second)
+        one = host.plug(first)
         state = NetworkState(revision=1, networks=(net.document(),), ports=(first,), security_groups=(OPEN,))
         await host.apply(state)
+        two = host.plug(second)
         assert one.is_cut_off_from("10.0.0.12")
         await host.apply(NetworkState(revision=2, since=1, gone=(second.id,), ports=(second,)))
         assert one.reaches("10.0.0.12") and two.reaches("10.0.0.11")
