@@ -183,7 +183,7 @@ def test_only_the_hosts_a_change_concerns_apply(cloud: ApiCloud, admin: Net) -> 
     """Three hosts with a network each but the third, which shares that of the second."""
     duties = [add_host(cloud.core, name, f"192.0.2.{n}") for n, name in enumerate(("alpha", "beta", "gamma"), 1)]
     one, two = admin.subnet("10.1.0.0/24"), admin.subnet("10.2.0.0/24")
-    lone = admin.make("security_group", name="lone")
+    lone, other = (admin.make("security_group", name=name) for name in ("lone", "other"))
     bound = {
         name: bind(admin, network["network_id"], name, security_groups=[lone["id"]])
         for name, network in (("alpha", one), ("beta", two), ("gamma", two))
@@ -213,6 +213,12 @@ def test_only_the_hosts_a_change_concerns_apply(cloud: ApiCloud, admin: Net) -> 
         assert (await concerned("PUT", f"networks/{two['network_id']}", mtu))[0] == [False, True, True]
         unbound = {"port": {"network_id": two["network_id"]}}
         assert (await concerned("POST", "ports", unbound))[0] == [False, False, False]
+        rule = {"security_group_id": lone["id"], "direction": "ingress", "remote_group_id": lone["id"]}
+        found, _ = await concerned("POST", "security-group-rules", {"security_group_rule": rule})
+        assert found == [True, True, True], "each has a port in the group"
+        more = {"port": {"security_groups": [*group, other["id"]]}}
+        assert (await concerned("PUT", f"ports/{bound['beta']['id']}", more))[0] == [False, True, False]
+        assert (await concerned("POST", "ports", port(one, "alpha")))[0] == [True, True, True], "a new member"
 
     while_following(cloud, work)
 

@@ -47,11 +47,11 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden
 from tane.web.policy import Policy
 
-IN_GROUPS = {"fixed_ips", "allowed_address_pairs", "security_groups", "binding_host"}
+IN_GROUPS = {"fixed_ips", "allowed_address_pairs", "binding_host"}
 """A change of these is one of the addresses that the port's groups have, for all who let them in."""
 ELSEWHERE = {"fixed_ips", "mac_address", "binding_host"}
 """A change of these is one for the other hosts of the network."""
-TOLD = IN_GROUPS | ELSEWHERE | {"admin_state_up", "port_security_enabled", "dns_name"}
+TOLD = IN_GROUPS | ELSEWHERE | {"admin_state_up", "port_security_enabled", "dns_name", "security_groups"}
 """What the port's own host is told of it."""
 CHANGEABLE_OF_KEPT = LABELS | {"fixed_ips", "admin_state_up"}
 
@@ -183,7 +183,8 @@ def _tell(tx: Tx, row: Row[Any], values: dict[str, Any], told: Set[str], groups:
     if is_kept(row):
         return
     at = [row.host_id, values.get("host_id", row.host_id)]
-    held = {*groups, *groups_of(tx, [row.id]).get(row.id, ())} if told & IN_GROUPS else set()
+    before, now = set(groups), set(groups_of(tx, [row.id]).get(row.id, ()))
+    held = before | now if told & IN_GROUPS else before ^ now
     hosts_of = tuple(dict.fromkeys(host_id for host_id in at if host_id is not None))
     changed(tx, ports=[PortChange(row.id, row.network_id, hosts_of, tuple(sorted(held)), bool(told & ELSEWHERE))])
 
