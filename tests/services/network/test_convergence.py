@@ -15,11 +15,15 @@ import pytest
 from tane.agent.documents import NetworkApplied, NetworkState
 from tane.agent.errors import HostError, OlderRevision, WholeNeeded
 from tane.agent.network.fake import FakeNetwork
+from tane.db import Tx
 from tane.hosts import store as host_store
+from tane.services.network.domain import desired, ports
+from tane.services.network.domain.desired import Held, Snapshot
 from tane.services.network.reconcilers import host as one_host
 from tane.services.network.reconcilers import hosts as all_hosts
 from tane.services.network.reconcilers.hosts import follow
 from tane.services.network.store import convergence
+from tane.web.context import Context
 from tests.api.network_support import Net, add_host, first_host, public, reconcile
 from tests.support import HOST_ID, ApiCloud
 
@@ -441,6 +445,28 @@ def test_a_crash_between_applying_and_writing_back_heals(cloud: ApiCloud, admin:
             await asyncio.sleep(0.02)
 
     while_following(cloud, work)
+
+
+def test_a_change_between_looking_and_writing_down_what_concerns_the_host_is_not_missed(
+    cloud: ApiCloud, admin: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port comes elsewhere while a host's first document of the network is derived."""
+    alpha = add_host(cloud.core, "alpha", "192.0.2.1")
+    add_host(cloud.core, "beta", "192.0.2.2")
+    network_id = admin.subnet()["network_id"]
+    bind(admin, network_id, "alpha")
+    ctx = Context(request_id="test", project_id=admin.who.project_id, roles=("admin",))
+    made: list[str] = []
+
+    def load(tx: Tx, host_id: str, held: Held | None = None) -> Snapshot:
+        found = desired.load(tx, host_id, held)
+        if host_id == "id-alpha" and not made:
+            made.extend(ports.create(cloud.core, ctx, [{"network_id": network_id, "binding_host": "beta"}]))
+        return found
+
+    monkeypatch.setattr(one_host, "load", load)
+    reconcile(cloud)
+    assert alpha.state is not None and [far.port_id for far in alpha.state.remote_ports] == made
 
 
 def test_a_host_is_followed_from_when_it_joins(cloud: ApiCloud, admin: Net, monkeypatch: pytest.MonkeyPatch) -> None:

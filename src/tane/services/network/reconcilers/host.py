@@ -34,15 +34,18 @@ async def enter(core: Core, host_id: str) -> None:
     await core.in_thread(write)
 
 
-async def apply_all(core: Core, host_id: str, held: Held | None = None) -> tuple[NetworkApplied, Held, int]:
+async def apply_all(
+    core: Core, host_id: str, turns: asyncio.Semaphore, held: Held | None = None
+) -> tuple[NetworkApplied, Held, int]:
     """Derive the host's document (all of it, or all that one which has ``held`` lacks), apply it, write back what it
-    reports.
+    reports. ``turns`` bounds how many hosts' documents are derived at a time: requests need the threads, too.
 
     :returns: its answer, what it holds now, and how many resources changed state. :raises Silent: there is no answer.
     :raises WholeNeeded: it does not have what it was thought to hold.
     """
     reachable(core, host_id)
-    snapshot, state, problems = await core.in_thread(_derive, core, host_id, held)
+    async with turns:
+        snapshot, state, problems = await core.in_thread(_derive, core, host_id, held)
     try:
         answer = await apply(core, host_id, state)
     except WholeNeeded:

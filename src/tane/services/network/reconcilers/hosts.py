@@ -32,6 +32,8 @@ AGAIN_SECONDS = 30.0
 """How often a host applies what it has again, against drift."""
 WHOLE_SECONDS = 300.0
 """How often its document is derived anew, against whatever may have been missed."""
+AT_ONCE = 2
+"""How many hosts' documents are derived at a time."""
 LATER_SECONDS = 0.2
 """How long news of ports elsewhere wait for more."""
 LOOK_SECONDS = 5.0
@@ -56,6 +58,7 @@ class Fleet:
         self._asked: dict[str, tuple[Held, asyncio.Future[Part | None]]] = {}
         self._reports: dict[str, tuple[str, int, str]] = {}
         self._past: deque[tuple[float, int]] = deque()
+        self.turns = asyncio.Semaphore(AT_ONCE)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -222,9 +225,9 @@ class Follower:
     async def _tell_all(self) -> None:
         held, self.held = self.held, None
         try:
-            answer, held, count = await host.apply_all(self.core, self.host_id, held)
+            answer, held, count = await host.apply_all(self.core, self.host_id, self.fleet.turns, held)
         except WholeNeeded:
-            answer, held, count = await host.apply_all(self.core, self.host_id)
+            answer, held, count = await host.apply_all(self.core, self.host_id, self.fleet.turns)
         self.held = held
         self._failing = bool(answer.failed)
         self._again_at = time.monotonic() + AGAIN_SECONDS
@@ -254,7 +257,8 @@ async def converge(core: Core) -> str | None:
     """Bring every host to what is wanted now, once, by whole documents."""
     await gateways.assign(core)
     known = sorted(await core.in_thread(_network_hosts, core))
-    outcomes = await asyncio.gather(*(_once(core, host_id) for host_id in known))
+    turns = asyncio.Semaphore(AT_ONCE)
+    outcomes = await asyncio.gather(*(_once(core, host_id, turns) for host_id in known))
     silent = [host_id for host_id, count in zip(known, outcomes, strict=True) if count is None]
     count = sum(count or 0 for count in outcomes)
     if not count and not silent:
@@ -268,11 +272,11 @@ def _network_hosts(core: Core) -> list[str]:
         return [row.id for row in gateway_hosts.hosts(tx) if "network" in row.roles]
 
 
-async def _once(core: Core, host_id: str) -> int | None:
+async def _once(core: Core, host_id: str, turns: asyncio.Semaphore) -> int | None:
     """How many resources changed state; None when the host does not answer."""
     await host.enter(core, host_id)
     try:
-        return (await host.apply_all(core, host_id))[2]
+        return (await host.apply_all(core, host_id, turns))[2]
     except host.Silent:
         return None
 
