@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import hosts
 from bench.cloud import Cloud, pss_mb
 from bench.questions import LONG, QUESTIONS
 
@@ -102,7 +104,7 @@ def main() -> None:
     # Being told to end must not leave a cloud behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__.split("\n")[0])
-    parser.add_argument("questions", nargs="*", help=", ".join(QUESTIONS | LONG))
+    parser.add_argument("questions", nargs="*", help=", ".join([*(QUESTIONS | LONG), "hosts"]))
     parser.add_argument(
         "--pid", type=int, action="append", default=[], help="of the cloud, then of its database server"
     )
@@ -110,7 +112,17 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8771)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--sizes", default="0,1000,3000,10000", help="of hosts: with how many servers there")
+    parser.add_argument("--fill", choices=("servers", "ports"), default="servers", help="of hosts: what is made")
+    parser.add_argument("--layout", default="", help="of hosts: one or hundred; both when it is not given")
     arguments = parser.parse_args()
+    if arguments.questions == ["hosts"]:
+        if not arguments.own:
+            parser.error("hosts is asked of a cloud of its own: --own")
+        sizes = [int(size) for size in arguments.sizes.split(",")]
+        own = functools.partial(OwnCloud, arguments.port)
+        print(hosts.table(hosts.run(own, sizes, arguments.fill, arguments.layout)))
+        return
     unknown = set(arguments.questions) - set(QUESTIONS | LONG)
     if unknown:
         parser.error(f"no such question: {', '.join(sorted(unknown))}")

@@ -19,6 +19,7 @@ from tane.core import Core
 from tane.hosts import HostAgent, Hosts, store
 from tane.jobs.reconcile import reconcile_forever
 from tane.services.network import SERVICE as NETWORK
+from tane.services.network.reconcilers import converge
 
 ADMIN_PASSWORD = "correct horse battery"
 JOBS_SECONDS = 60.0
@@ -108,8 +109,7 @@ class ApiCloud:
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await following
-        for reconciler in NETWORK.reconcilers:
-            await reconciler.run(self.core)
+        await converge(self.core)
 
     def wait(self, work: Any) -> Any:
         """Run a coroutine on the cloud's loop."""

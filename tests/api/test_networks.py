@@ -276,7 +276,7 @@ def test_the_administrator_sees_the_hosts_as_agents(cloud: ApiCloud) -> None:
     admin.make("network", name="n")
     reconcile(cloud)
     [agent] = admin.list("agents", "?alive=true")
-    assert agent["host"] == "host-1" and agent["alive"] is True and agent["configurations"]["revision"] == 1
+    assert agent["host"] == "host-1" and agent["alive"] is True and agent["configurations"]["revision"] == 0
     assert admin.who.get(f"{V2}/agents/{agent['id']}").json()["agent"] == agent
     admin.who.get(f"{V2}/agents/none", 404)
 

@@ -108,6 +108,24 @@ def test_jobs_of_an_older_release_go_on_at_their_step_by_its_name(new_database: 
     database.close()
 
 
+def test_what_hosts_had_applied_is_what_was_wanted(new_database: NewDatabase, tmp_path: Path) -> None:
+    """Hosts have revisions of their own, and no change of before is kept."""
+    database = Database(new_database(tmp_path, empty=True))
+    settings = config()
+    with database.write() as tx:
+        settings.attributes["connection"] = tx.connection
+        command.upgrade(settings, FIRST)
+        tx.execute(text("INSERT INTO network_revision (id, number) VALUES (1, 12)"))
+        columns = "(host_id, revision, summary, applied_at)"
+        tx.execute(text(f"INSERT INTO network_host {columns} VALUES ('h', 11, 'done', '2026-01-01 00:00:00')"))
+    migrate(database)
+    with database.read() as tx:
+        row = tx.first(text("SELECT wanted, revision, summary FROM network_host"))
+        assert row is not None and tuple(row) == (11, 11, "done")
+        assert tuple(tx.all(text("SELECT number, forgotten FROM network_revision"))[0]) == (12, 12)
+    database.close()
+
+
 @pytest.mark.parametrize("revision", ["0004", "9999"])
 def test_a_database_that_cannot_be_upgraded_is_refused_with_a_sentence(
     new_database: NewDatabase, tmp_path: Path, revision: str

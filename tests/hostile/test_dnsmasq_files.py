@@ -85,7 +85,11 @@ def whole() -> NetworkState:
         ports=ports,
         remote_ports=(
             RemotePort(
-                network_id=net.id, mac_address="fa:16:3e:00:00:13", ip_addresses=("10.0.0.13",), host_ip="192.0.2.2"
+                port_id="far",
+                network_id=net.id,
+                mac_address="fa:16:3e:00:00:13",
+                ip_addresses=("10.0.0.13",),
+                host_ip="192.0.2.2",
             ),
         ),
         routers=(
@@ -97,7 +101,7 @@ def whole() -> NetworkState:
                 floating_ips=(floating(ports[0], "203.0.113.51"),),
             ),
         ),
-        security_groups=(OPEN, SecurityGroup(id="group", rules=rules, members=("10.0.0.99", "fd00::/64"))),
+        security_groups=(OPEN, SecurityGroup(id="group", rules=rules, members={"far": ("10.0.0.99", "fd00::/64")})),
         external=(external.leg(),),
     )
 
@@ -243,7 +247,7 @@ def test_a_broken_item_is_left_out_alone(text: str) -> None:
     made = changed(security_groups=(OPEN, msgspec.structs.replace(group, rules=(bad, group.rules[1]))))
     assert list(made.failed) == ["group"]
     assert made.links.keys() == whole_plan.links.keys()
-    made = changed(security_groups=(OPEN, msgspec.structs.replace(group, members=("10.0.0.99", text))))
+    made = changed(security_groups=(OPEN, msgspec.structs.replace(group, members={"far": ("10.0.0.99", text)})))
     assert list(made.failed) == ["group"]
     subnet = msgspec.structs.replace(state.networks[0].subnets[1], gateway_ip=text)
     network = msgspec.structs.replace(state.networks[0], subnets=(state.networks[0].subnets[0], subnet))

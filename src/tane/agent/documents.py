@@ -95,13 +95,15 @@ class Port(Document):
     hostname: HostName = ""
 
 
-class RemotePort(Document):
+class RemotePort(Document, gc=False):
     """A port of one of this host's networks that lives on another host (for FDB and neighbour entries)."""
 
+    port_id: Id
     network_id: Id
     mac_address: MacAddress
     ip_addresses: tuple[IpAddress, ...]
     host_ip: IpAddress
+    of_router: bool = False
 
 
 class RouterInterface(Document):
@@ -186,12 +188,12 @@ class SecurityGroupRule(Document):
 
 
 class SecurityGroup(Document):
-    """A group used by a port of this host, or named as ``remote_group_id``; ``members`` are the addresses of all its
-    ports in the cloud."""
+    """A group used by a port of this host, or named as ``remote_group_id``; ``members`` are then the addresses of all
+    its ports in the cloud, by port id."""
 
     id: Id
     rules: tuple[SecurityGroupRule, ...] = ()
-    members: tuple[Cidr, ...] = ()
+    members: dict[Id, tuple[Cidr, ...]] = {}
 
 
 class ExternalNetwork(Document):
@@ -203,9 +205,20 @@ class ExternalNetwork(Document):
 
 
 class NetworkState(Document):
-    """The whole desired network state of one host, derived from the database at ``revision``."""
+    """The desired network state of one host; ``revision`` is the host's own, and grows with what it should hold.
+
+    Whole, or with ``since`` a part: all is as in revision ``since``, but of the ports in ``gone`` nothing is left
+    except what is said here in ``ports``, ``remote_ports`` and the ``members`` of ``security_groups``; the other fields
+    of a part mean nothing.
+
+    A part with ``frame`` says everything else anew: only of the remote ports that are no router's, and of the members
+    of groups, those that were there stay, as far as their networks and groups do.
+    """
 
     revision: int
+    since: int | None = None
+    frame: bool = False
+    gone: tuple[Id, ...] = ()
     networks: tuple[Network, ...] = ()
     ports: tuple[Port, ...] = ()
     remote_ports: tuple[RemotePort, ...] = ()

@@ -101,7 +101,11 @@ class NetworkDuty(Protocol):
     """The host's part of the virtual networks."""
 
     async def apply(self, state: NetworkState) -> NetworkApplied:
-        """Make the kernel hold exactly ``state``: create what is missing, mend what differs, remove the rest."""
+        """Make the kernel hold exactly ``state``: create what is missing, mend what differs, remove the rest.
+
+        :raises OlderRevision: it has seen a later document. :raises WholeNeeded: the document is a part that does not
+            follow the last one.
+        """
 
     async def teardown(self) -> None:
         """Remove everything this cloud ever made on the host."""

@@ -13,6 +13,22 @@ class HostError(Exception):
         self.transient = transient
 
 
+class OlderRevision(HostError):
+    """The document is older than one that the host has seen: of revision ``held``."""
+
+    def __init__(self, revision: int, held: int) -> None:
+        super().__init__(f"revision {revision} is older than {held}, which this host has", transient=True)
+        self.held = held
+
+
+class WholeNeeded(HostError):
+    """The document says what changed since a revision that is not the one the host has."""
+
+    def __init__(self, since: int, held: int | None) -> None:
+        has = "nothing" if held is None else f"revision {held}"
+        super().__init__(f"this host has {has}, not revision {since}: it needs the whole document", transient=True)
+
+
 class NotOnHost(HostError):
     """The guest, volume or port named is not on this host."""
 

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from tane.agent.documents import (
     DhcpPort,
     ExternalNetwork,
@@ -206,6 +208,7 @@ class Host:
     guests: list[Guest] = field(default_factory=list)
     sockets: list[socket.socket] = field(default_factory=list)
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    revision: int = 0
 
     @property
     def namespace(self) -> str:
@@ -216,7 +219,9 @@ class Host:
         return self.network.settings.outside_namespace
 
     async def apply(self, state: NetworkState) -> NetworkApplied:
-        applied = await self.network.apply(state)
+        """A document of before is ordered anew: as one that is older it would be refused."""
+        self.revision = max(self.revision, state.revision)
+        applied = await self.network.apply(msgspec.structs.replace(state, revision=self.revision))
         assert applied.failed == {}
         return applied
 

@@ -10,6 +10,7 @@ import pytest
 from network_lab import EXTERNAL_GATEWAY, OPEN, External, Host, Net, eventually, floating, host_of, new_id, on_host, run
 
 from tane.agent.documents import NetworkState, Port, RemotePort, Router
+from tane.agent.errors import OlderRevision, WholeNeeded
 from tane.agent.network.duty import LinuxNetwork
 from tane.agent.network.plan import NetworkSettings, bridge_name
 from tane.linux import netns
@@ -203,6 +204,30 @@ def test_the_caller_stays_in_its_own_namespace(settings: NetworkSettings) -> Non
     on_host(settings, body)
 
 
+def test_a_part_adds_to_what_is_there_and_an_older_document_is_refused(settings: NetworkSettings) -> None:
+    async def body(host: Host) -> None:
+        net = Net(1001)
+        first, second = host.port(net, "10.0.0.11", "open"), host.port(net, "10.0.0.12", "open")
+        one = host.plug(first)
+        state = NetworkState(revision=1, networks=(net.document(),), ports=(first,), security_groups=(OPEN,))
+        await host.apply(state)
+        two = host.plug(second)
+        assert one.is_cut_off_from("10.0.0.12")
+        await host.apply(NetworkState(revision=2, since=1, gone=(second.id,), ports=(second,)))
+        assert one.reaches("10.0.0.12") and two.reaches("10.0.0.11")
+        writes = host.network.kernel_writes
+        await host.apply(NetworkState(revision=2, since=2))
+        assert host.network.kernel_writes == writes, "the same again changes nothing"
+        with pytest.raises(OlderRevision):
+            await host.network.apply(state)
+        with pytest.raises(WholeNeeded):
+            await host.network.apply(NetworkState(revision=3, since=1))
+        await host.apply(NetworkState(revision=3, since=2, gone=(second.id,)))
+        assert one.is_cut_off_from("10.0.0.12")
+
+    on_host(settings, body)
+
+
 def test_guests_of_two_hosts_meet_over_the_tunnel(tmp_path: Path, settings: NetworkSettings) -> None:
     machines = [f"t{settings.cloud_id}-{number}" for number in (1, 2)]
     addresses = ("192.0.2.1", "192.0.2.2")
@@ -218,7 +243,10 @@ def test_guests_of_two_hosts_meet_over_the_tunnel(tmp_path: Path, settings: Netw
 
     def remote(port: Port, host_ip: str) -> RemotePort:
         ips = tuple(fixed.ip_address for fixed in port.fixed_ips)
-        return RemotePort(network_id=port.network_id, mac_address=port.mac_address, ip_addresses=ips, host_ip=host_ip)
+        mac = port.mac_address
+        return RemotePort(
+            port_id=port.id, network_id=port.network_id, mac_address=mac, ip_addresses=ips, host_ip=host_ip
+        )
 
     async def main() -> None:
         net = Net(70001)

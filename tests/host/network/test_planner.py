@@ -77,7 +77,9 @@ def test_two_interfaces_of_one_name_are_refused() -> None:
 
 def test_remote_ports_without_a_local_ip_are_told() -> None:
     net = Net(5)
-    remote = RemotePort(network_id=net.id, mac_address="fa:16:3e:00:00:12", ip_addresses=(), host_ip="192.0.2.2")
+    remote = RemotePort(
+        port_id="far", network_id=net.id, mac_address="fa:16:3e:00:00:12", ip_addresses=(), host_ip="192.0.2.2"
+    )
     settings = NetworkSettings(state_dir=Path("/nowhere"), cloud_id="test")
     made = planned(settings, networks=(net.document(),), remote_ports=(remote,))
     assert "local_ip" in made.failed[net.id]

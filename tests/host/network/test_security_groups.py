@@ -24,7 +24,7 @@ def ingress(protocol: str | None = None, port: int | None = None, **options: str
 
 
 def group(name: str, *rules: SecurityGroupRule, members: tuple[str, ...] = ()) -> SecurityGroup:
-    return SecurityGroup(id=name, rules=(EGRESS, *rules), members=members)
+    return SecurityGroup(id=name, rules=(EGRESS, *rules), members={"far": members})
 
 
 def pair_of(host: Host, *groups: str, **options: object) -> tuple[NetworkState, Guest, Guest]:

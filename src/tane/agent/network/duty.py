@@ -14,6 +14,7 @@ from msgspec import structs
 from tane.agent.documents import NetworkApplied, NetworkState, Port
 from tane.agent.duties import MetadataSource
 from tane.agent.network.engine import Engine
+from tane.agent.network.kept import Kept
 from tane.agent.network.metadata import Key, MetadataServers, open_socket
 from tane.agent.network.plan import MetadataListener, NetworkSettings, Plan
 from tane.agent.network.planner import plan
@@ -39,6 +40,7 @@ class LinuxNetwork:
         self._engine = Engine(settings)
         self._metadata = MetadataServers(metadata, self._open_there)
         self._turn = asyncio.Lock()
+        self._kept = Kept()
         outer = netns.open_current()
 
         def enter_outer() -> None:
@@ -55,8 +57,11 @@ class LinuxNetwork:
         return self._engine.writes
 
     async def apply(self, state: NetworkState) -> NetworkApplied:
-        """Make the kernel hold exactly ``state``. Raises HostError when this host cannot have networks at all."""
+        """Make the kernel hold exactly ``state``. Raises HostError when this host cannot have networks at all, or has
+        seen a later document."""
         async with self._turn:
+            self._kept.take(state)
+            state = self._kept.whole()
             loop = asyncio.get_running_loop()
             report, listeners = await loop.run_in_executor(self._worker, self._pass, state)
             report.failed |= {

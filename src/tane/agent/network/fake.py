@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tane.agent.documents import NetworkApplied, NetworkState
 from tane.agent.errors import HostError
+from tane.agent.network.kept import Kept
 from tane.agent.network.plan import NetworkSettings
 from tane.agent.network.planner import plan
 
@@ -14,13 +15,13 @@ class FakeNetwork:
     """:class:`tane.agent.duties.NetworkDuty` that plans a document like a real host and applies nothing.
 
     ``refuse`` maps resource ids to the reason this host gives for not applying them; ``broken`` is raised by
-    :meth:`apply` when it is set. ``state`` is the last document. ``plans=False`` takes every document unseen: many
-    simulated hosts in one process would otherwise do there what real hosts do elsewhere.
+    :meth:`apply` when it is set. ``state`` is the whole of the last document. ``plans=False`` takes every document
+    unseen: many simulated hosts in one process would otherwise do there what real hosts do elsewhere.
     """
 
     def __init__(self, local_ip: str | None = None, *, plans: bool = True) -> None:
         self._plans = plans
-        self.state: NetworkState | None = None
+        self._kept = Kept()
         self.passes = 0
         self.refuse: dict[str, str] = {}
         self.broken: HostError | None = None
@@ -29,14 +30,18 @@ class FakeNetwork:
     async def apply(self, state: NetworkState) -> NetworkApplied:
         if self.broken is not None:
             raise self.broken
+        self._kept.take(state)
         failed = dict(self.refuse)
         if self._plans:
-            failed = {**plan(state, self._settings, "bridge").failed, **failed}
-        self.state = state
+            failed = {**plan(self._kept.whole(), self._settings, "bridge").failed, **failed}
         self.passes += 1
         return NetworkApplied(
             revision=state.revision, failed=failed, summary=f"Revision {state.revision}: kept in memory."
         )
 
+    @property
+    def state(self) -> NetworkState | None:
+        return None if self._kept.revision is None else self._kept.whole()
+
     async def teardown(self) -> None:
-        self.state = None
+        self._kept = Kept()

@@ -156,14 +156,17 @@ def remote_port(document: RemotePort) -> RemotePort:
 
 def group(document: SecurityGroup, tell: Tell) -> SecurityGroup:
     """Without the rules and members that make no sense: what a group allows is only made less. Raises ValueError."""
-    bare = checked(structs.replace(document, rules=(), members=()))
+    bare = checked(structs.replace(document, rules=(), members={}))
 
     def said(_: object, why: str) -> None:
         tell(bare.id, why)
 
     rules = _kept(document.rules, checked, said)
-    members = _kept(document.members, lambda member: str(grammar.network(member)), said)
-    return structs.replace(bare, rules=tuple(rules), members=tuple(members))
+    members = {
+        port_id: tuple(_kept(addresses, lambda address: str(grammar.network(address)), said))
+        for port_id, addresses in document.members.items()
+    }
+    return structs.replace(bare, rules=tuple(rules), members=members)
 
 
 # --------------------------------------------------------------------------------------------------------- routers

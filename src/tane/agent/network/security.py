@@ -230,8 +230,12 @@ def _protocol_number(rule: SecurityGroupRule) -> int | None:
     return 58 if rule.ethertype == "IPv6" and number == 1 else number
 
 
+def _addresses(group: SecurityGroup) -> set[str]:
+    return {address for addresses in group.members.values() for address in addresses}
+
+
 def _members(group: SecurityGroup, ethertype: str) -> list[str]:
-    networks = {grammar.network(member) for member in group.members}
+    networks = {grammar.network(address) for address in _addresses(group)}
     return sorted(str(network) for network in networks if f"IPv{network.version}" == ethertype)
 
 
@@ -251,7 +255,7 @@ def _member_sets(chains: Mapping[str, list[str]], groups: Mapping[str, SecurityG
 
 def _group_digests(ports: Iterable[Port], groups: Mapping[str, SecurityGroup]) -> dict[str, str]:
     """What each group in use lets through, in short. Once a group: its members may be every port of a project."""
-    members = {group.id: sorted(group.members) for group in groups.values()}
+    members = {group.id: sorted(_addresses(group)) for group in groups.values()}
     digests = {}
     for group_id in {group_id for port in ports for group_id in port.security_group_ids if group_id in groups}:
         rules = groups[group_id].rules

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 
 from tane.agent.documents import NetworkApplied, NetworkState
+from tane.agent.network.kept import Kept
 
 FIRST_PORT = 20_000
 PORTS = 10_000
@@ -27,7 +28,12 @@ def forwarded_ports(port_id: str) -> tuple[int, ...]:
 class UserNetwork:
     """:class:`tane.agent.duties.NetworkDuty`: there is nothing to apply, and what cannot be had is told."""
 
+    def __init__(self) -> None:
+        self._kept = Kept()
+
     async def apply(self, state: NetworkState) -> NetworkApplied:
+        self._kept.take(state)
+        state = self._kept.whole()
         failed = {router.id: "this host has no network namespaces, so it has no routers" for router in state.routers}
         forwarded = {
             floating_ip.id: f"127.0.0.1:{forwarded_ports(floating_ip.port_id)[0]}"

@@ -111,7 +111,7 @@ port = Table(
     "port",
     metadata,
     *_common(),
-    Column("network_id", String(36), ForeignKey("network.id"), nullable=False, index=True),
+    Column("network_id", String(36), ForeignKey("network.id"), nullable=False),
     Column("mac_address", String(32), nullable=False),
     Column("admin_state_up", Boolean, nullable=False),
     Column("status", String(16), nullable=False),
@@ -129,6 +129,8 @@ port = Table(
     Column("dns_name", String(255), nullable=False),
     Column("dns_domain", String(255), nullable=False),
     UniqueConstraint("network_id", "mac_address"),
+    Index("ix_port_network_id_host_id", "network_id", "host_id"),
+    Index("ix_port_network_id_device_owner", "network_id", "device_owner"),
 )
 """``host_id`` is the id of the host in the registry, ``binding_host`` the name the API shows; ``device_order`` the
 place among the NICs of a server, from 1 (0: no server has claimed it); ``made_for_server`` ports go when their server
@@ -229,18 +231,52 @@ network_revision = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("number", Integer, nullable=False),
+    Column("forgotten", Integer, nullable=False),
 )
-"""One row: the number grows with every change of what any host should hold."""
+"""One row: ``number`` grows with every change of what any host should hold; of those up to ``forgotten`` no
+``network_change`` is kept."""
 
 network_host = Table(
     "network_host",
     metadata,
     Column("host_id", String(36), primary_key=True),
+    Column("wanted", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("summary", Text, nullable=False),
-    Column("applied_at", DateTime, nullable=False),
+    Column("applied_at", DateTime),
 )
-"""What each host last reported as applied."""
+"""``wanted``: the revision of the last change that concerns the host. The others are what it last reported as applied;
+``applied_at`` is NULL while it has reported nothing."""
+
+network_interest = Table(
+    "network_interest",
+    metadata,
+    Column("host_id", String(36), primary_key=True),
+    Column("resource", String(64), primary_key=True),
+)
+"""What the document of each host is made of (``store/convergence.py`` says how a resource is written): a change of one
+of these concerns the host."""
+Index("ix_network_interest_resource", network_interest.c.resource, network_interest.c.host_id)
+
+network_change = Table(
+    "network_change",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("revision", Integer, nullable=False, index=True),
+    Column("resource", String(64), nullable=False),
+    Column("port_id", String(36)),
+    Column("network_id", String(36)),
+)
+"""The changes of the last minutes. With a ``port_id`` only that port (of ``network_id``) came, went or changed within
+the resource; without, everything of the resource may have."""
+
+network_gateway = Table(
+    "network_gateway",
+    metadata,
+    Column("resource_id", String(36), primary_key=True),
+    Column("host_id", String(36), nullable=False, index=True),
+)
+"""The gateway host of each external network and of each router."""
 
 network_agent = Table(
     "network_agent",

@@ -20,6 +20,8 @@ RULE = "get_agent"
 
 def _view(agent: Agent) -> dict[str, Any]:
     host, applied = agent.host, agent.applied
+    if applied is not None and applied.applied_at is None:
+        applied = None
     return {
         "id": host.id,
         "agent_type": TYPE,

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.hosts import store as hosts
-from tane.services.network.domain.common import changed
+from tane.services.network.domain import gateway_hosts
 from tane.services.network.store import rows
 from tane.services.network.tables import network_agent, network_host
 from tane.web.errors import Conflict, NotFound
@@ -25,7 +25,7 @@ from tane.web.errors import Conflict, NotFound
 
 @dataclass(frozen=True)
 class Agent:
-    """``applied``: what the host last reported, None while it has reported nothing."""
+    """``applied``: the host's row, None when it is not there yet; its ``applied_at`` is None until the host reports."""
 
     host: Row[Any]
     alive: bool
@@ -51,12 +51,6 @@ def _agents(tx: Tx) -> Iterator[Agent]:
         yield Agent(host, hosts.is_up(tx, host), up, description, applied.get(host.id))
 
 
-def switched_off(tx: Tx) -> set[str]:
-    """Ids of the hosts whose agents are switched off."""
-    found = tx.all(select(network_agent.c.host_id).where(network_agent.c.admin_state_up.is_(False)))
-    return {row.host_id for row in found}
-
-
 def find(core: Core, agent_id: str) -> Agent:
     """:raises NotFound: there is none."""
     return _one(all_agents(core), agent_id)
@@ -79,7 +73,7 @@ def update(core: Core, agent_id: str, values: dict[str, Any]) -> None:
         agent = _one(list(_agents(tx)), agent_id)
         said = {"admin_state_up": agent.admin_state_up, "description": agent.description, **values}
         _say(tx, agent_id, deleted_at=None, **said)
-        changed(tx)
+        gateway_hosts.assign(tx)
 
 
 def delete(core: Core, agent_id: str) -> None:
@@ -96,7 +90,7 @@ def delete(core: Core, agent_id: str) -> None:
                 type="AgentInUse",
             )
         _say(tx, agent_id, admin_state_up=True, description=None, deleted_at=agent.host.last_seen)
-        changed(tx)
+        gateway_hosts.assign(tx)
 
 
 def _say(tx: Tx, agent_id: str, **values: Any) -> None:

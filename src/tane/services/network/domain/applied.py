@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, insert, update
+from sqlalchemy import Table, update
 from sqlalchemy.engine import Row
 
-from tane.agent.documents import NetworkApplied, NetworkState
+from tane.agent.documents import NetworkApplied
 from tane.db import Tx
 from tane.services.network.domain.desired import Snapshot
-from tane.services.network.tables import ROUTER_OWNERS, floating_ip, network, network_host, port, router
+from tane.services.network.store import convergence as store
+from tane.services.network.store import host_state
+from tane.services.network.tables import DHCP, floating_ip, network, port, router
 
 
 @dataclass(frozen=True)
@@ -35,27 +37,16 @@ class Change:
     having: tuple[tuple[str, Any], ...] = ()
 
 
-def changes(
-    snapshot: Snapshot, reports: Mapping[str, tuple[NetworkState, NetworkApplied]], problems: Mapping[str, str]
-) -> list[Change]:
-    """What has to be written for the reports of some hosts (host id → its document and its answer)."""
-    found: list[Change] = []
-    dhcp_states: dict[str, State] = {}
-    for host_id, (state, applied) in reports.items():
-        failed = {**problems, **applied.failed}
-        found += _ports(snapshot, host_id, failed)
-        for document in state.networks:
-            if document.dhcp_port is not None:
-                dhcp_states[document.dhcp_port.id] = _judge(failed, document.dhcp_port.id, document.id)
-        if host_id == snapshot.gateway_host:
-            found += _networks(snapshot, state, failed)
-            found += _routers(snapshot, failed)
-            found += _floating_ips(snapshot, applied, failed)
-    for row in snapshot.dhcp.values():
-        wanted = dhcp_states.get(row.id, State("DOWN"))
-        if (row.status, row.fault) != (wanted.status, wanted.fault):
-            found.append(Change(port, row.id, wanted))
-    return found
+def changes(snapshot: Snapshot, applied: NetworkApplied, problems: Mapping[str, str]) -> list[Change]:
+    """What has to be written for a host's answer to its whole document."""
+    failed = {**problems, **applied.failed}
+    up = {row.id: row.admin_state_up for row in snapshot.networks.values()}
+    return [
+        *ports(snapshot.host_id, snapshot.ports, failed, up),
+        *_networks(snapshot, failed),
+        *_routers(snapshot, failed),
+        *_floating_ips(snapshot, applied, failed),
+    ]
 
 
 def _judge(failed: Mapping[str, str], *ids: str, up: bool = True) -> State:
@@ -70,57 +61,68 @@ def _differs(row: Row[Any], state: State) -> bool:
     return (row.status, row.fault) != (state.status, state.fault)
 
 
-def _ports(snapshot: Snapshot, host_id: str, failed: Mapping[str, str]) -> list[Change]:
+def ports(
+    host_id: str, rows: Iterable[Row[Any]], failed: Mapping[str, str], networks_up: Mapping[str, bool]
+) -> list[Change]:
+    """For ports that are bound to the host."""
     found = []
-    for row in snapshot.on_host.get(host_id, ()):
-        up = row.admin_state_up and snapshot.networks[row.network_id].admin_state_up
-        state = _judge(failed, row.id, row.network_id, up=up)
+    for row in rows:
+        state = _judge(failed, row.id, row.network_id, up=row.admin_state_up and networks_up[row.network_id])
         if _differs(row, state):
             found.append(Change(port, row.id, state, (("host_id", host_id), ("admin_state_up", row.admin_state_up))))
     return found
 
 
-def _networks(snapshot: Snapshot, state: NetworkState, failed: Mapping[str, str]) -> list[Change]:
+def _networks(snapshot: Snapshot, failed: Mapping[str, str]) -> list[Change]:
+    """Of a network on many hosts one speaks: the gateway host of an external one, else the first that has it."""
     found = []
-    for document in state.networks:
-        row, wanted = snapshot.networks[document.id], _judge(failed, document.id)
-        if _differs(row, wanted):
+    for row in snapshot.networks.values():
+        speaks = row.id in snapshot.gateway_of if row.external else store.network(row.id) in snapshot.speaks_for
+        wanted = _judge(failed, row.id)
+        if speaks and _differs(row, wanted):
             found.append(Change(network, row.id, wanted))
+        dhcp = snapshot.dhcp.get(row.id)
+        if dhcp is not None and store.dhcp(row.id) in snapshot.speaks_for:
+            wanted = _judge(failed, dhcp.id, row.id)
+            if _differs(dhcp, wanted):
+                found.append(Change(port, dhcp.id, wanted))
     return found
 
 
 def _routers(snapshot: Snapshot, failed: Mapping[str, str]) -> list[Change]:
+    """Of a router its gateway host speaks."""
     found = []
     for row in snapshot.routers.values():
-        reached = [leg.network_id for leg in snapshot.legs[row.id]]
-        state = _judge(failed, row.id, *reached)
+        if row.id not in snapshot.gateway_of:
+            continue
+        legs = snapshot.legs[row.id]
+        state = _judge(failed, row.id, *(leg.network_id for leg in legs))
         if _differs(row, state):
             found.append(Change(router, row.id, state))
-    for row in snapshot.ports:
-        if row.device_owner in ROUTER_OWNERS and row.device_id in snapshot.routers:
-            owner = snapshot.routers[row.device_id]
+        for leg in {leg.port_id: leg for leg in legs}.values():
             # Not whether the router is switched on: that its own admin_state_up tells, and clients wait for the port.
-            state = _judge(failed, row.id, owner.id, row.network_id, up=row.admin_state_up)
-            if _differs(row, state):
-                found.append(Change(port, row.id, state))
+            state = _judge(failed, leg.port_id, row.id, leg.network_id, up=leg.admin_state_up)
+            if _differs(leg, state):
+                found.append(Change(port, leg.port_id, state))
     return found
 
 
 def _floating_ips(snapshot: Snapshot, applied: NetworkApplied, failed: Mapping[str, str]) -> list[Change]:
     found = []
-    for rows in snapshot.floating.values():
-        for row in rows:
-            up = snapshot.routers[row.router_id].admin_state_up
-            judged = _judge(failed, row.id, row.router_id, row.floating_network_id, up=up)
-            wanted = State(judged.status, judged.fault, applied.forwarded.get(row.id))
-            if _differs(row, wanted) or row.forwarded != wanted.forwarded:
-                having = (("fixed_port_id", row.fixed_port_id), ("router_id", row.router_id))
-                found.append(Change(floating_ip, row.id, wanted, having))
+    for row in (row for rows in snapshot.floating.values() for row in rows):
+        if row.router_id not in snapshot.gateway_of:
+            continue
+        up = snapshot.routers[row.router_id].admin_state_up
+        judged = _judge(failed, row.id, row.router_id, row.floating_network_id, up=up)
+        wanted = State(judged.status, judged.fault, applied.forwarded.get(row.id))
+        if _differs(row, wanted) or row.forwarded != wanted.forwarded:
+            having = (("fixed_port_id", row.fixed_port_id), ("router_id", row.router_id))
+            found.append(Change(floating_ip, row.id, wanted, having))
     return found
 
 
-def write(tx: Tx, found: list[Change], summaries: Mapping[str, NetworkApplied]) -> None:
-    """Write the changes, wake those who wait for a port, and note what each host holds."""
+def write(tx: Tx, found: Iterable[Change]) -> None:
+    """Write the changes, and wake those who wait for a port."""
     grouped: dict[tuple[Table, State, tuple[tuple[str, Any], ...]], list[str]] = {}
     for change in found:
         grouped.setdefault((change.table, change.state, change.having), []).append(change.row_id)
@@ -134,7 +136,19 @@ def write(tx: Tx, found: list[Change], summaries: Mapping[str, NetworkApplied]) 
         if table is port:
             for row_id in row_ids:
                 tx.notify(f"port:{row_id}")
-    for host_id, applied in summaries.items():
-        values = {"revision": applied.revision, "summary": applied.summary, "applied_at": tx.now}
-        if not tx.count(update(network_host).where(network_host.c.host_id == host_id).values(**values)):
-            tx.execute(insert(network_host).values(host_id=host_id, **values))
+
+
+def let_go(tx: Tx, snapshot: Snapshot) -> set[str]:
+    """Forget what the host no longer has, unless something concerned it meanwhile; DHCP ports that no host has any more
+    are DOWN. Returns what was forgotten."""
+    gone = snapshot.known - snapshot.interests()
+    if not gone or store.wanted(tx, snapshot.host_id)[0] != snapshot.revision:
+        return set()
+    store.drop_interests(tx, snapshot.host_id, gone)
+    served = {resource for resource in gone if resource.startswith(store.dhcp(""))}
+    unserved = served - set(store.first_holders(tx, served))
+    if unserved:
+        network_ids = [resource.removeprefix(store.dhcp("")) for resource in unserved]
+        idle = [row for row in host_state.dhcp_ports(tx, network_ids) if row.status != "DOWN"]
+        write(tx, [Change(port, row.id, State("DOWN"), (("device_owner", DHCP),)) for row in idle])
+    return gone

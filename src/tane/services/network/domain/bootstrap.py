@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tane.core import Core
 from tane.services.identity import interface as identity
-from tane.services.network.domain.common import changed, invalid
+from tane.services.network.domain.common import invalid
+from tane.services.network.domain.convergence import changed
 from tane.services.network.domain.networks import create_one as create_network
 from tane.services.network.domain.subnet_rules import AddressRange
 from tane.services.network.domain.subnets import create_one as create_subnet
@@ -51,7 +52,7 @@ def ensure_external_network(core: Core, cidr: str) -> None:
                 "enable_dhcp": False,
             },
         )
-        changed(tx)
+        changed(tx, networks=[network_id])
 
 
 def _range(cidr: str) -> grammar.Network:

@@ -6,21 +6,18 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, func, insert, select, update
+from sqlalchemy import Table, func, select
 from sqlalchemy.engine import Row
 
 from tane import quota
 from tane.db import Tx
 from tane.services.network.domain import revisions
 from tane.services.network.store import rows
-from tane.services.network.tables import floating_ip, network, network_revision, port, router, subnet, subnet_pool
+from tane.services.network.tables import floating_ip, network, port, router, subnet, subnet_pool
 from tane.services.network.tables import security_group as group
 from tane.services.network.tables import security_group_rule as rule
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
-
-TOPIC = "network"
-"""Notified when the desired network state of some host has changed."""
 
 QUOTAS: Mapping[str, tuple[Table, int]] = {
     "network": (network, 100),
@@ -47,13 +44,6 @@ def fresh(tx: Tx, project_id: str, **values: Any) -> dict[str, Any]:
     """A new row's values: those every resource has, and ``values``."""
     standard = {"id": new_id(), "project_id": project_id, "description": "", "revision_number": 1}
     return {**standard, "created_at": tx.now, "updated_at": tx.now, **values}
-
-
-def changed(tx: Tx) -> None:
-    """What hosts should hold has changed: count the revision up and wake the reconciler."""
-    if not tx.count(update(network_revision).values(number=network_revision.c.number + 1)):
-        tx.execute(insert(network_revision).values(id=1, number=1))
-    tx.notify(TOPIC)
 
 
 def owner(ctx: Context, values: dict[str, Any]) -> str:

@@ -1,106 +1,154 @@
-"""The desired network state of each host, derived from the database in a constant number of queries.
+"""The desired network state of one host, derived from the database in a constant number of queries.
 
-The gateway host is the first host with the network role: external networks and routers that have a gateway are there.
-A router without gateway is on every host that has ports of its networks, with the same addresses (distributed).
+All of them go by an index to what the host has: its ports, their networks and groups, its routers. The cost follows
+the size of the host's networks, never the cloud's. External networks and routers are on their gateway hosts; a router
+without gateway is also on every host that has ports of its networks, with the same addresses (distributed).
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.engine import Row
 
 from tane.agent import documents as doc
 from tane.db import Tx
-from tane.hosts import store as hosts
-from tane.services.network.domain.agents import switched_off
 from tane.services.network.domain.common import tap_name
 from tane.services.network.domain.dns_names import host_label
 from tane.services.network.domain.security_rules import number_of
 from tane.services.network.domain.service_ports import is_filtered
-from tane.services.network.store.routers import all_legs
-from tane.services.network.tables import (
-    DHCP,
-    KEPT_OWNERS,
-    ROUTER_GATEWAY,
-    ROUTER_INTERFACE,
-    ROUTER_OWNERS,
-    floating_ip,
-    network,
-    network_revision,
-    port,
-    port_address,
-    port_security_group,
-    router,
-    security_group_rule,
-    subnet,
-)
+from tane.services.network.store import convergence, host_state
+from tane.services.network.tables import ROUTER_GATEWAY, ROUTER_INTERFACE
 
 Grouped = dict[str, list[Row[Any]]]
+Members = dict[str, dict[str, tuple[str, ...]]]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a host is known to have: a revision, and the interests its document was made of."""
+
+    revision: int
+    resources: frozenset[str]
 
 
 @dataclass
 class Snapshot:
-    """Everything the documents are made of, as it was in one transaction."""
+    """What the document of ``host_id`` is made of, as it was in one transaction.
 
+    ``revision`` is the host's, ``reported`` what it last said it holds, ``number`` the cloud's revision. ``routers``
+    are also those that are switched off; ``gateway_of`` the routers and external networks whose gateway host this is;
+    ``speaks_for`` the networks whose state it reports (as resources: it is the first that holds them). With ``since``
+    the far ports and members are only those that a host with that revision lacks, where ``gone`` are forgotten.
+    """
+
+    host_id: str
     revision: int
-    hosts: list[Row[Any]]
+    reported: int
+    number: int
+    tunnels: dict[str, str | None]
     networks: dict[str, Row[Any]]
     subnets: Grouped
     ports: list[Row[Any]]
     addresses: Grouped
-    groups: dict[str, list[str]]
+    groups: dict[str, tuple[str, ...]]
     rules: Grouped
+    members: Members
+    dhcp: dict[str, Row[Any]]
     routers: dict[str, Row[Any]]
     legs: Grouped
+    gateway_of: set[str]
+    speaks_for: set[str]
     floating: Grouped
-    on_host: dict[str, list[Row[Any]]] = field(default_factory=dict)
-    dhcp: dict[str, Row[Any]] = field(default_factory=dict)
+    far: list[Row[Any]]
+    far_legs: list[Row[Any]]
+    since: int | None
+    gone: set[str]
+    known: set[str]
+    """The interests that are written."""
 
     @property
-    def gateway_host(self) -> str | None:
-        return self.hosts[0].id if self.hosts else None
+    def served(self) -> set[str]:
+        """The networks of the host's own ports."""
+        return {row.network_id for row in self.ports}
+
+    def interests(self) -> set[str]:
+        """What a change must touch to concern this host, as ``store/convergence.py`` spells it."""
+        own = {group_id for row in self.ports for group_id in self.groups.get(row.id, ())}
+        return {
+            convergence.host(self.host_id),
+            *map(convergence.network, self.networks),
+            *map(convergence.dhcp, self.served),
+            *map(convergence.router, self.routers),
+            *map(convergence.group, own),
+            *map(convergence.members, self.members),
+        }
 
 
-def load(tx: Tx) -> Snapshot:
-    """Read the whole network state of the cloud."""
-    placed = select(port).where(port.c.host_id.is_not(None) | port.c.device_owner.in_((DHCP, *ROUTER_OWNERS)))
-    groups: dict[str, list[str]] = defaultdict(list)
-    for row in tx.all(select(port_security_group).order_by(port_security_group.c.security_group_id)):
-        groups[row.port_id].append(row.security_group_id)
-    snapshot = Snapshot(
-        revision=tx.scalar(select(network_revision.c.number)) or 0,
-        hosts=_by_rank(tx),
-        networks={row.id: row for row in tx.all(select(network))},
-        subnets=_by(tx.all(select(subnet).order_by(subnet.c.created_at, subnet.c.id)), "network_id"),
-        ports=tx.all(placed.order_by(port.c.id)),
-        addresses=_by(tx.all(select(port_address).order_by(port_address.c.id)), "port_id"),
+def load(tx: Tx, host_id: str, held: Held | None = None) -> Snapshot:
+    """Read what the host's document is made of; of ports elsewhere and members only what is not ``held``."""
+    number, forgotten = convergence.number(tx)
+    tunnels = host_state.tunnels(tx)
+    if held is not None and (held.revision < forgotten or tunnels.get(host_id) is None):
+        held = None
+    resources = held.resources if held is not None else frozenset()
+    gone = _gone(tx, held) if held is not None else set()
+    revision, reported = convergence.wanted(tx, host_id)
+    ports = host_state.ports(tx, host_id)
+    served = {row.network_id for row in ports}
+    external = host_state.external_networks(tx, host_id)
+    at_home = host_state.routers_of_gateway(tx, host_id)
+    routers = {row.id: row for row in [*at_home, *host_state.distributed_routers(tx, served)]}
+    legs = _by(host_state.legs(tx, routers), "router_id")
+    running = [leg for row in routers.values() if row.admin_state_up for leg in legs[row.id]]
+    network_ids = {*served, *external, *(leg.network_id for leg in running)}
+    dhcp = host_state.dhcp_ports(tx, served)
+    addresses = _by(host_state.addresses(tx, host_id), "port_id")
+    addresses.update(_by(host_state.addresses_of(tx, [row.id for row in dhcp]), "port_id"))
+    groups = _groups(host_state.groups(tx, host_id))
+    rules = _by(host_state.rules(tx, {group_id for held in groups.values() for group_id in held}), "security_group_id")
+    new = {network_id for network_id in network_ids if convergence.network(network_id) not in resources}
+    far = host_state.far_ports(tx, new, host_id)
+    far += host_state.far_ports_of(tx, gone, network_ids - new, host_id)
+    far_legs = [row for row in host_state.far_legs(tx, network_ids, host_id) if row.device_id not in routers]
+    shared = {*map(convergence.network, network_ids), *map(convergence.dhcp, served)}
+    first = convergence.first_holders(tx, shared)
+    gateway_of = {row.id for row in at_home} | set(external)
+    return Snapshot(
+        host_id=host_id,
+        revision=revision,
+        reported=reported,
+        number=number,
+        tunnels=tunnels,
+        networks={row.id: row for row in host_state.networks(tx, network_ids)},
+        subnets=_by(host_state.subnets(tx, network_ids), "network_id"),
+        ports=ports,
+        addresses=addresses,
         groups=groups,
-        rules=_by(tx.all(select(security_group_rule).order_by(security_group_rule.c.id)), "security_group_id"),
-        routers={row.id: row for row in tx.all(select(router).order_by(router.c.id))},
-        legs=_by(all_legs(tx), "router_id"),
-        floating=_by(
-            tx.all(select(floating_ip).where(floating_ip.c.router_id.is_not(None)).order_by(floating_ip.c.id)),
-            "router_id",
-        ),
+        rules=rules,
+        members=_members(tx, rules, resources, gone),
+        dhcp={row.network_id: row for row in dhcp},
+        routers=dict(sorted(routers.items())),
+        legs=legs,
+        gateway_of=gateway_of,
+        speaks_for={resource for resource in shared if first.get(resource, host_id) >= host_id},
+        floating=_by(host_state.floating_ips(tx, routers), "router_id"),
+        far=far,
+        far_legs=far_legs,
+        since=held.revision if held is not None else None,
+        gone=gone,
+        known=convergence.interests(tx, host_id),
     )
-    snapshot.dhcp = {row.network_id: row for row in snapshot.ports if row.device_owner == DHCP}
-    for row in snapshot.ports:
-        if row.host_id is not None and row.device_owner not in KEPT_OWNERS:
-            snapshot.on_host.setdefault(row.host_id, []).append(row)
-    return snapshot
 
 
-def _by_rank(tx: Tx) -> list[Row[Any]]:
-    """The hosts with networks, the oldest first; those whose agents are switched off come last."""
-    off = switched_off(tx)
-    found = [row for row in hosts.all_hosts(tx) if "network" in row.roles]
-    return sorted(found, key=lambda row: (row.id in off, row.created_at, row.id))
+def _gone(tx: Tx, held: Held) -> set[str]:
+    """The ports of which the host has to learn anew."""
+    changes = convergence.since(tx, held.revision)
+    return {row.port_id for row in changes if row.port_id is not None and row.resource in held.resources}
 
 
 def _by(found: Iterable[Row[Any]], column: str) -> Grouped:
@@ -110,35 +158,70 @@ def _by(found: Iterable[Row[Any]], column: str) -> Grouped:
     return grouped
 
 
-def document(snapshot: Snapshot, host: Row[Any]) -> tuple[doc.NetworkState, dict[str, str]]:
+def _groups(found: Iterable[Row[Any]]) -> dict[str, tuple[str, ...]]:
+    grouped: dict[str, list[str]] = defaultdict(list)
+    for row in found:
+        grouped[row.port_id].append(row.security_group_id)
+    return {port_id: tuple(group_ids) for port_id, group_ids in grouped.items()}
+
+
+def _members(tx: Tx, rules: Grouped, resources: Set[str], gone: Set[str]) -> Members:
+    """The addresses of the ports of each group that a rule names; of a group that is held already, of those in ``gone``
+    only."""
+    remote = {rule.remote_group_id for found in rules.values() for rule in found if rule.remote_group_id is not None}
+    members: Members = {group_id: {} for group_id in remote}
+    row: Any
+    new = {group_id for group_id in remote if convergence.members(group_id) not in resources}
+    for row in host_state.members(tx, new) + host_state.members_of(tx, gone, remote - new):
+        group_id, port_id, address = row
+        found = members[group_id]
+        found[port_id] = (*found[port_id], address) if port_id in found else (address,)
+    for row in host_state.member_pairs(tx, new) + host_state.member_pairs_of(tx, gone, remote - new):
+        group_id, port_id, pairs = row
+        found = members[group_id]
+        found[port_id] = (*found.get(port_id, ()), *(pair["ip_address"] for pair in pairs))
+    return members
+
+
+def document(snapshot: Snapshot) -> tuple[doc.NetworkState, dict[str, str]]:
     """What the host should hold, and the resources it cannot be told about: id → reason."""
-    return _Writer(snapshot, host).write()
+    return _Writer(snapshot).write()
 
 
 class _Writer:
-    def __init__(self, snapshot: Snapshot, host: Row[Any]) -> None:
+    def __init__(self, snapshot: Snapshot) -> None:
         self.all = snapshot
-        self.host = host
-        self.is_gateway = host.id == snapshot.gateway_host
-        self.local = snapshot.on_host.get(host.id, [])
         self.problems: dict[str, str] = {}
 
     def write(self) -> tuple[doc.NetworkState, dict[str, str]]:
-        served = {row.network_id for row in self.local}
-        routers = [row for row in self.all.routers.values() if self._has_router(row, served)]
-        reached = {leg.network_id for row in routers for leg in self.all.legs[row.id]}
-        external = [row for row in self.all.networks.values() if self.is_gateway and self._has_leg(row)]
-        network_ids = sorted(served | reached | {row.id for row in external})
+        routers = [row for row in self.all.routers.values() if row.admin_state_up]
+        external = [row for row in self.all.networks.values() if row.id in self.all.gateway_of and self._has_leg(row)]
         state = doc.NetworkState(
             revision=self.all.revision,
-            networks=tuple(self._network(self.all.networks[i], served=i in served) for i in network_ids),
-            ports=tuple(self._port(row) for row in self.local),
-            remote_ports=tuple(self._remote_ports(set(network_ids), {row.id for row in routers})),
+            since=self.all.since,
+            frame=self.all.since is not None,
+            gone=tuple(sorted(self.all.gone)),
+            networks=tuple(self._network(row) for _, row in sorted(self.all.networks.items())),
+            ports=tuple(self._port(row) for row in self.all.ports),
+            remote_ports=(
+                *remote_ports(self.all.far, self.all.tunnels),
+                *remote_ports(self.all.far_legs, self.all.tunnels, of_router=True),
+            ),
             routers=tuple(self._router(row) for row in routers),
             security_groups=tuple(self._groups()),
             external=tuple(self._external(row) for row in external),
         )
+        self._tell_of_tunnels()
         return state, self.problems
+
+    def _tell_of_tunnels(self) -> None:
+        """A host without an address for tunnels cannot have ports of a network that is elsewhere, too."""
+        if self.all.tunnels.get(self.all.host_id) is not None:
+            return
+        elsewhere = {row.network_id for row in [*self.all.far, *self.all.far_legs]}
+        for row in self.all.ports:
+            if row.network_id in elsewhere:
+                self.problems[row.id] = "its host has no local_ip: no tunnel leads to it"
 
     # ------------------------------------------------------------------------------------------------ networks
 
@@ -155,8 +238,8 @@ class _Writer:
         assert outside is not None and outside.gateway_ip is not None
         return doc.ExternalNetwork(network_id=row.id, cidr=outside.cidr, gateway_ip=outside.gateway_ip)
 
-    def _network(self, row: Row[Any], *, served: bool) -> doc.Network:
-        dhcp = self.all.dhcp.get(row.id) if served else None
+    def _network(self, row: Row[Any]) -> doc.Network:
+        dhcp = self.all.dhcp.get(row.id)
         return doc.Network(
             id=row.id,
             segment_id=row.segment_id,
@@ -176,55 +259,10 @@ class _Writer:
         )
 
     def _port(self, row: Row[Any]) -> doc.Port:
-        return doc.Port(
-            id=row.id,
-            network_id=row.network_id,
-            mac_address=row.mac_address,
-            device=tap_name(row.id),
-            fixed_ips=self._fixed_ips(row.id),
-            admin_state_up=row.admin_state_up and self.all.networks[row.network_id].admin_state_up,
-            port_security_enabled=is_filtered(row),
-            allowed_address_pairs=tuple(
-                doc.AddressPair(ip_address=pair["ip_address"], mac_address=pair["mac_address"])
-                for pair in row.allowed_address_pairs
-            ),
-            security_group_ids=tuple(self.all.groups[row.id]),
-            hostname=host_label(row.dns_name),
-        )
-
-    def _remote_ports(self, network_ids: set[str], router_ids: set[str]) -> Iterable[doc.RemotePort]:
-        """Ports of this host's networks elsewhere: bound to another host, or of a router that only the gateway host
-        has."""
-        known = {row.id: row for row in self.all.hosts}
-        for row in self.all.ports:
-            if row.network_id not in network_ids or row.device_owner == DHCP:
-                continue
-            there = row.host_id
-            if row.device_owner in ROUTER_OWNERS:
-                if row.device_id in router_ids:
-                    continue
-                there = self.all.gateway_host
-            if there is None or there == self.host.id:
-                continue
-            if there not in known or known[there].local_ip is None:
-                self.problems[row.id] = "its host has no local_ip: no tunnel leads to it"
-                continue
-            yield doc.RemotePort(
-                network_id=row.network_id,
-                mac_address=row.mac_address,
-                ip_addresses=tuple(address.ip_address for address in self.all.addresses[row.id]),
-                host_ip=known[there].local_ip,
-            )
+        up = self.all.networks[row.network_id].admin_state_up
+        return port_document(row, self.all.addresses[row.id], self.all.groups.get(row.id, ()), network_up=up)
 
     # ------------------------------------------------------------------------------------------------- routers
-
-    def _has_router(self, row: Row[Any], served: set[str]) -> bool:
-        """A router that is switched off is nowhere."""
-        if not row.admin_state_up:
-            return False
-        if self.is_gateway:
-            return True
-        return row.gateway_port_id is None and any(leg.network_id in served for leg in self.all.legs[row.id])
 
     def _router(self, row: Row[Any]) -> doc.Router:
         legs = self.all.legs[row.id]
@@ -260,18 +298,57 @@ class _Writer:
     # ------------------------------------------------------------------------------------------ security groups
 
     def _groups(self) -> Iterable[doc.SecurityGroup]:
-        """The groups of this host's ports and those their rules name, with the addresses of all their ports."""
-        own = {group_id for row in self.local for group_id in self.all.groups[row.id]}
-        remote = {rule.remote_group_id for group_id in own for rule in self.all.rules[group_id]} - {None}
-        members: dict[str, list[str]] = defaultdict(list)
-        for row in self.all.ports:
-            for group_id in self.all.groups.get(row.id, ()):
-                if group_id in remote:
-                    members[group_id] += [address.ip_address for address in self.all.addresses[row.id]]
-                    members[group_id] += [pair["ip_address"] for pair in row.allowed_address_pairs]
-        for group_id in sorted(own | remote):
+        """The groups of this host's ports and those their rules name, these with the addresses of all their ports."""
+        own = {group_id for row in self.all.ports for group_id in self.all.groups.get(row.id, ())}
+        for group_id in sorted(own | set(self.all.members)):
             rules = tuple(_rule(rule) for rule in self.all.rules[group_id]) if group_id in own else ()
-            yield doc.SecurityGroup(id=group_id, rules=rules, members=tuple(dict.fromkeys(members[group_id])))
+            yield doc.SecurityGroup(id=group_id, rules=rules, members=self.all.members.get(group_id, {}))
+
+
+def port_document(
+    row: Row[Any], addresses: Iterable[Row[Any]], groups: tuple[str, ...], *, network_up: bool
+) -> doc.Port:
+    """A port as its own host is told of it."""
+    return doc.Port(
+        id=row.id,
+        network_id=row.network_id,
+        mac_address=row.mac_address,
+        device=tap_name(row.id),
+        fixed_ips=tuple(doc.FixedIp(subnet_id=held.subnet_id, ip_address=held.ip_address) for held in addresses),
+        admin_state_up=row.admin_state_up and network_up,
+        port_security_enabled=is_filtered(row),
+        allowed_address_pairs=tuple(
+            doc.AddressPair(ip_address=pair["ip_address"], mac_address=pair["mac_address"])
+            for pair in row.allowed_address_pairs
+        ),
+        security_group_ids=groups,
+        hostname=host_label(row.dns_name),
+    )
+
+
+def remote_ports(
+    far: Iterable[Any], tunnels: dict[str, str | None], *, of_router: bool = False
+) -> tuple[doc.RemotePort, ...]:
+    """Ports elsewhere, from a row for each of their addresses; those to which no tunnel leads are left out."""
+    found: dict[str, doc.RemotePort] = {}
+    for row in far:
+        port_id, network_id, mac, there, address, *_ = row
+        host_ip = tunnels.get(there)
+        if host_ip is None:
+            continue
+        ips = () if address is None else (address,)
+        if port_id in found:
+            found[port_id].ip_addresses += ips
+            continue
+        found[port_id] = doc.RemotePort(
+            port_id=port_id,
+            network_id=network_id,
+            mac_address=mac,
+            ip_addresses=ips,
+            host_ip=host_ip,
+            of_router=of_router,
+        )
+    return tuple(found.values())
 
 
 def _gateway(row: Row[Any], leg: Row[Any]) -> doc.RouterGateway:

@@ -10,7 +10,6 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.network.domain.common import (
-    changed,
     check_quota,
     fresh,
     no_floating_ip,
@@ -20,6 +19,7 @@ from tane.services.network.domain.common import (
     require,
     visible_network,
 )
+from tane.services.network.domain.convergence import changed
 from tane.services.network.domain.dns_names import check_floating
 from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.domain.ports import remove as remove_ports
@@ -39,9 +39,7 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
     """:raises BadRequest: the network is not external or has no address left. :raises NotFound: no router leads from
     the port's subnet to it. :raises Conflict: over quota, or the port's address has one."""
     with core.db.write() as tx:
-        made = [_create_one(tx, ctx, values) for values in asked]
-        changed(tx)
-    return made
+        return [_create_one(tx, ctx, values) for values in asked]
 
 
 def _create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
@@ -117,7 +115,7 @@ def update(core: Core, ctx: Context, floating_ip_id: str, values: dict[str, Any]
             raise _fixed_without_port()
         elif "port_id" in values or not values:
             rows.change(tx, floating_ip, floating_ip_id, {**UNBOUND, "forwarded": None})
-        changed(tx)
+            changed(tx, routers=[row.router_id] if row.router_id else [])
 
 
 def _fixed_without_port() -> BadRequest:
@@ -158,6 +156,7 @@ def _associate(tx: Tx, ctx: Context, row: Row[Any], port_id: str, fixed_ip: str 
         "forwarded": None,
     }
     rows.change(tx, floating_ip, row.id, values)
+    changed(tx, routers={routers[0].id, row.router_id} - {None})
 
 
 def _fixed_address(tx: Tx, port_id: str, wanted: str | None) -> Row[Any]:
@@ -193,4 +192,4 @@ def delete(core: Core, ctx: Context, floating_ip_id: str) -> None:
         row = require(ctx, rows.get(tx, floating_ip, floating_ip_id), no_floating_ip(floating_ip_id))
         rows.remove(tx, floating_ip, [floating_ip_id])
         remove_ports(tx, [row.floating_port_id])
-        changed(tx)
+        changed(tx, routers=[row.router_id] if row.router_id else [])

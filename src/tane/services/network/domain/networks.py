@@ -13,8 +13,8 @@ from sqlalchemy.engine import Row
 from tane.config import Config
 from tane.core import Core
 from tane.db import Tx
+from tane.services.network.domain import gateway_hosts
 from tane.services.network.domain.common import (
-    changed,
     check_quota,
     check_zones,
     fresh,
@@ -24,6 +24,7 @@ from tane.services.network.domain.common import (
     require_writable,
     seen_of,
 )
+from tane.services.network.domain.convergence import changed
 from tane.services.network.domain.dns_names import check_dns_domain
 from tane.services.network.domain.gateways import hold
 from tane.services.network.domain.mtu import check_carries, check_mtu
@@ -37,14 +38,14 @@ VXLAN_OVERHEAD = 50
 SEGMENTS = (1, 2**24 - 1)
 TYPES = ("vxlan", "flat", "local")
 TAKEN = "TunnelIdInUse"
+TOLD = ("admin_state_up", "mtu", "dns_domain", "external")
+"""What hosts are told of a network that has them."""
 
 
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
     """:raises BadRequest: a type this cloud does not have. :raises Conflict: segment taken, or over quota."""
     with core.db.write() as tx:
-        made = [create_one(tx, ctx, values, core.config) for values in asked]
-        changed(tx)
-    return made
+        return [create_one(tx, ctx, values, core.config) for values in asked]
 
 
 def create_one(tx: Tx, ctx: Context, values: dict[str, Any], config: Config) -> str:
@@ -71,6 +72,8 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any], config: Config) -> 
     }
     row = {**fresh(tx, project_id, **standard), **values, "network_type": kind, "segment_id": segment, "mtu": mtu}
     rows.add(tx, network, [row])
+    if row["external"]:
+        gateway_hosts.place_network(tx, row["id"], external=True)
     return str(row["id"])
 
 
@@ -160,10 +163,13 @@ def update(core: Core, ctx: Context, network_id: str, values: dict[str, Any]) ->
         rows.change(tx, network, network_id, values)
         if values.get("external", row.external) != row.external:
             now = rows.get(tx, network, network_id)
+            assert now is not None
             for found in rows.find(tx, subnet, network_id=network_id):
                 refuse_used_ranges(tx, now, found.cidr, found.gateway_ip)
             hold(tx, network_id)
-        changed(tx)
+            gateway_hosts.place_network(tx, network_id, external=now.external)
+        if any(name in values and values[name] != getattr(row, name) for name in TOLD):
+            changed(tx, networks=[network_id])
 
 
 def _new_mtu(tx: Tx, row: Row[Any], asked: int | None, global_mtu: int) -> int:
@@ -233,7 +239,8 @@ def delete(core: Core, ctx: Context, network_id: str) -> None:
         subnets = tx.all(select(subnet.c.id).where(subnet.c.network_id == network_id))
         rows.remove(tx, subnet, [row.id for row in subnets])
         rows.remove(tx, network, [network_id])
-        changed(tx)
+        changed(tx, networks=[network_id])
+        gateway_hosts.place_network(tx, network_id, external=False)
 
 
 def mark(tx: Tx, network_ids: Sequence[str], status: str, fault: str | None) -> None:

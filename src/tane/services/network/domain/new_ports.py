@@ -10,8 +10,9 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.services.network.domain.addresses import Allocator, new_macs
 from tane.services.network.domain.common import fresh
+from tane.services.network.domain.convergence import PortChange, changed
 from tane.services.network.store import addresses, rows
-from tane.services.network.tables import port, port_address, port_security_group, subnet
+from tane.services.network.tables import KEPT_OWNERS, port, port_address, port_security_group, subnet
 from tane.web.errors import Conflict
 
 
@@ -109,9 +110,17 @@ class PortMaker:
         return str(row["id"])
 
     def insert(self) -> None:
+        """Write them, and tell the hosts that have to know of those that are bound. A service's own are told of with
+        what they belong to."""
         rows.add(self._tx, port, self._ports)
         rows.add(self._tx, port_address, self._addresses)
         rows.add(self._tx, port_security_group, self._groups)
+        held: dict[str, tuple[str, ...]] = {}
+        for row in self._groups:
+            held[row["port_id"]] = (*held.get(row["port_id"], ()), row["security_group_id"])
+        bound = [row for row in self._ports if row["host_id"] is not None and row["device_owner"] not in KEPT_OWNERS]
+        news = [PortChange(r["id"], r["network_id"], (r["host_id"],), held.get(r["id"], ())) for r in bound]
+        changed(self._tx, ports=news)
         self._ports, self._addresses, self._groups = [], [], []
 
     def _allocator(self, network_id: str) -> Allocator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from sqlalchemy import delete as sql_delete
@@ -17,7 +17,8 @@ from tane.hosts import store as hosts
 from tane.jobs import enqueue
 from tane.services.network.domain import revisions
 from tane.services.network.domain.addresses import Allocator, refuse_many
-from tane.services.network.domain.common import changed, check_quota, no_port, owner, require, visible_network
+from tane.services.network.domain.common import check_quota, no_port, owner, require, visible_network
+from tane.services.network.domain.convergence import PortChange, changed, groups_of, ports_gone
 from tane.services.network.domain.dhcp import serve
 from tane.services.network.domain.dns_names import check_dns_domain, check_dns_name
 from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
@@ -35,6 +36,7 @@ from tane.services.network.store import addresses, rows
 from tane.services.network.tables import (
     DHCP,
     ROUTER_INTERFACE,
+    ROUTER_OWNERS,
     SERVICE_OWNERS,
     floating_ip,
     network,
@@ -46,6 +48,12 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden
 from tane.web.policy import Policy
 
+IN_GROUPS = {"fixed_ips", "allowed_address_pairs", "binding_host"}
+"""A change of these is one of the addresses that the port's groups have, for all who let them in."""
+ELSEWHERE = {"fixed_ips", "mac_address", "binding_host"}
+"""A change of these is one for the other hosts of the network."""
+TOLD = IN_GROUPS | ELSEWHERE | {"admin_state_up", "port_security_enabled", "dns_name", "security_groups"}
+"""What the port's own host is told of it."""
 CHANGEABLE_OF_KEPT = LABELS | {"fixed_ips", "admin_state_up"}
 
 
@@ -68,8 +76,6 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
         ]
         made = [maker.add(port) for port in new]
         maker.insert()
-        if any(port.host_id or port.device_owner.startswith("network:") for port in new):
-            changed(tx)  # No host is told of a user's port before it is bound to one.
     return made
 
 
@@ -149,6 +155,7 @@ def update(core: Core, ctx: Context, port_id: str, values: dict[str, Any]) -> No
         refuse_foreign(core.policy, ctx, holder, values, "update")
         refuse_owner(values, row.device_owner)
         _refuse_taking(row, values)
+        told, groups = TOLD & values.keys(), groups_of(tx, [port_id]).get(port_id, ())
         _change_security(tx, ctx, row, values)
         if "fixed_ips" in values:
             _change_addresses(tx, row, values.pop("fixed_ips") or [])
@@ -164,8 +171,23 @@ def update(core: Core, ctx: Context, port_id: str, values: dict[str, Any]) -> No
             if name in values:
                 values[name] = values[name] or ""
         rows.change(tx, port, port_id, {**values, **_status_after(row, values)})
-        changed(tx)
+        if told:
+            _tell(tx, row, values, told, groups)
         tx.notify(f"port:{port_id}")
+
+
+def _tell(tx: Tx, row: Row[Any], values: dict[str, Any], told: Set[str], groups: Sequence[str]) -> None:
+    """Who has to know of a changed port. ``groups`` are those it was in."""
+    if row.device_owner in ROUTER_OWNERS:
+        changed(tx, routers=[row.device_id], networks=[row.network_id])
+        return
+    if is_kept(row):
+        return
+    at = [row.host_id, values.get("host_id", row.host_id)]
+    before, now = set(groups), set(groups_of(tx, [row.id]).get(row.id, ()))
+    held = before | now if told & IN_GROUPS else before ^ now
+    hosts_of = tuple(dict.fromkeys(host_id for host_id in at if host_id is not None))
+    changed(tx, ports=[PortChange(row.id, row.network_id, hosts_of, tuple(sorted(held)), bool(told & ELSEWHERE))])
 
 
 def _refuse_taking(row: Row[Any], values: dict[str, Any]) -> None:
@@ -286,7 +308,7 @@ def delete(core: Core, ctx: Context, port_id: str) -> None:
             order_detach(tx, ctx, row.device_id, row.id)
         if row.device_owner == DHCP:
             serve(tx, rows.get(tx, network, row.network_id))
-        changed(tx)
+            changed(tx, networks=[row.network_id])
 
 
 def order_detach(tx: Tx, ctx: Context, server_id: str, port_id: str) -> None:
@@ -300,7 +322,8 @@ def _owns_network(tx: Tx, ctx: Context, network_id: str) -> bool:
 
 
 def remove(tx: Tx, port_ids: Sequence[str]) -> None:
-    """Delete ports; floating IPs that led to them stay, unassociated."""
+    """Delete ports, and tell their hosts; floating IPs that led to them stay, unassociated."""
+    ports_gone(tx, rows.among(tx, port, "id", port_ids))
     for port_id in port_ids:
         disassociate(tx, port_id)
         tx.notify(f"port:{port_id}")
@@ -309,7 +332,12 @@ def remove(tx: Tx, port_ids: Sequence[str]) -> None:
 
 def disassociate(tx: Tx, port_id: str, fixed_ips: Sequence[str] | None = None) -> None:
     """Take the floating IPs off a port, or off some of its addresses."""
-    statement = sql_update(floating_ip).where(floating_ip.c.fixed_port_id == port_id)
+    theirs = floating_ip.c.fixed_port_id == port_id
+    routers = {row.router_id for row in tx.all(select(floating_ip.c.router_id).where(theirs).distinct())}
+    if not routers:
+        return
+    changed(tx, routers=routers - {None})
+    statement = sql_update(floating_ip).where(theirs)
     if fixed_ips is not None:
         statement = statement.where(floating_ip.c.fixed_ip_address.in_(fixed_ips))
     tx.execute(

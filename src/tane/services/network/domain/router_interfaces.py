@@ -9,7 +9,8 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.network.domain.common import changed, no_port, no_router, no_subnet, require
+from tane.services.network.domain.common import no_port, no_router, no_subnet, require
+from tane.services.network.domain.convergence import changed
 from tane.services.network.domain.legs import refuse_needed, refuse_overlap
 from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.domain.ports import disassociate, set_groups
@@ -35,7 +36,7 @@ def add(core: Core, ctx: Context, router_id: str, subnet_id: str | None, port_id
             )
         added = _take_port(tx, ctx, row, port_id) if port_id else _new_port(tx, ctx, row, str(subnet_id))
         rows.change(tx, router, router_id, {})
-        changed(tx)
+        changed(tx, routers=[router_id], networks=[added[1]])
         return _answer(row, *added)
 
 
@@ -124,7 +125,6 @@ def remove(core: Core, ctx: Context, router_id: str, subnet_id: str | None, port
             refuse_needed(tx, row, attached)
         remove_ports(tx, [found.id])
         rows.change(tx, router, router_id, {})
-        changed(tx)
         return _answer(row, found.id, found.network_id, subnet_ids)
 
 

@@ -11,8 +11,8 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
+from tane.services.network.domain import gateway_hosts
 from tane.services.network.domain.common import (
-    changed,
     check_quota,
     check_zones,
     fresh,
@@ -21,11 +21,13 @@ from tane.services.network.domain.common import (
     require,
     visible_network,
 )
+from tane.services.network.domain.convergence import changed
 from tane.services.network.domain.legs import refuse_overlap
 from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.domain.ports import remove as remove_ports
 from tane.services.network.domain.subnet_rules import StaticRoute, check_routes, in_pools
 from tane.services.network.domain.subnets import external_subnets
+from tane.services.network.store import gateway_hosts as gateway_host_store
 from tane.services.network.store import routers as store
 from tane.services.network.store import rows
 from tane.services.network.store.addresses import is_taken
@@ -39,9 +41,7 @@ MAX_ROUTES = 30
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
     """:raises Conflict: over quota. :raises BadRequest, NotFound: a gateway that cannot be one."""
     with core.db.write() as tx:
-        made = [_create_one(tx, ctx, values) for values in asked]
-        changed(tx)
-    return made
+        return [_create_one(tx, ctx, values) for values in asked]
 
 
 def _create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
@@ -61,6 +61,7 @@ def _create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
     rows.add(tx, router, [row])
     if gateway:
         _set_gateway(tx, ctx, row["id"], gateway)
+    gateway_hosts.place_router(tx, row["id"])
     return str(row["id"])
 
 
@@ -69,10 +70,20 @@ def update(core: Core, ctx: Context, router_id: str, values: dict[str, Any]) -> 
         row = require(ctx, rows.get(tx, router, router_id), no_router(router_id))
         if "external_gateway_info" in values:
             change_gateway(tx, ctx, row, values.pop("external_gateway_info"))
+            gateway_hosts.place_router(tx, router_id)
+            _tell_networks(tx, router_id)
         if "routes" in values:
             values["routes"] = _checked_routes(tx, ctx, row, values["routes"] or [])
         rows.change(tx, router, router_id, values)
-        changed(tx)
+        if {"routes", "admin_state_up"} & values.keys():
+            changed(tx, routers=[router_id])
+            if values.get("admin_state_up", row.admin_state_up) != row.admin_state_up:
+                _tell_networks(tx, router_id)
+
+
+def _tell_networks(tx: Tx, router_id: str) -> None:
+    """Which hosts have the router is different now: all that are on its networks look."""
+    changed(tx, routers=[router_id], networks={leg.network_id for leg in store.legs(tx, router_id)})
 
 
 def change_routes(core: Core, ctx: Context, router_id: str, routes: Sequence[StaticRoute], *, add: bool) -> None:
@@ -85,7 +96,7 @@ def change_routes(core: Core, ctx: Context, router_id: str, routes: Sequence[Sta
             kept = [*row.routes, *(route for route in named if route not in row.routes)]
             _check_reachable(tx, ctx, row, named)
         rows.change(tx, router, router_id, {"routes": kept})
-        changed(tx)
+        changed(tx, routers=[router_id])
 
 
 def _checked_routes(tx: Tx, ctx: Context, row: Row[Any], routes: Sequence[StaticRoute]) -> list[dict[str, str]]:
@@ -193,5 +204,6 @@ def delete(core: Core, ctx: Context, router_id: str) -> None:
             raise Conflict(f"Router {router_id} still has ports", type="RouterInUse")
         if row.gateway_port_id is not None:
             change_gateway(tx, ctx, row, None)
+        changed(tx, routers=[router_id])
         rows.remove(tx, router, [router_id])
-        changed(tx)
+        gateway_host_store.remove(tx, [router_id])

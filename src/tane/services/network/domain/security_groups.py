@@ -10,7 +10,8 @@ from sqlalchemy import select
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity import interface as identity
-from tane.services.network.domain.common import changed, check_quota, fresh, invalid, no_group, owner, require
+from tane.services.network.domain.common import check_quota, fresh, invalid, no_group, owner, require
+from tane.services.network.domain.convergence import changed
 from tane.services.network.domain.security_rules import normalised, number_of, reach_of
 from tane.services.network.store import rows
 from tane.services.network.tables import port_security_group as membership
@@ -162,8 +163,10 @@ def delete(core: Core, ctx: Context, group_id: str) -> None:
             )
         if _used(tx, group_id):
             raise Conflict(f"Security Group {group_id} in use.", type="SecurityGroupInUse")
+        naming = {row.security_group_id for row in rows.find(tx, rule, remote_group_id=group_id)}
         rows.remove(tx, group, [group_id])
-        changed(tx)
+        # The rules of other groups that name it go with it.
+        changed(tx, groups=naming - {group_id})
 
 
 def _used(tx: Tx, group_id: str) -> bool:
@@ -197,7 +200,7 @@ def create_rules(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> l
             rows.add(tx, rule, [{**row, "description": description}])
             made.append(row["id"])
         rows.change(tx, group, asked[0]["security_group_id"], {})
-        changed(tx)
+        changed(tx, groups=[asked[0]["security_group_id"]])
     return made
 
 
@@ -217,4 +220,4 @@ def delete_rule(core: Core, ctx: Context, rule_id: str) -> None:
         row = require(ctx, rows.get(tx, rule, rule_id), missing)
         rows.remove(tx, rule, [rule_id])
         rows.change(tx, group, row.security_group_id, {})
-        changed(tx)
+        changed(tx, groups=[row.security_group_id])

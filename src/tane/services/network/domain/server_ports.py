@@ -13,7 +13,8 @@ from sqlalchemy.engine import Row
 from tane.agent.documents import Nic
 from tane.db import Tx
 from tane.hosts import store as hosts
-from tane.services.network.domain.common import changed, check_quota, no_port, tap_name, visible_network
+from tane.services.network.domain.common import check_quota, no_port, tap_name, visible_network
+from tane.services.network.domain.convergence import PortChange, changed, groups_of, ports_gone
 from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
 from tane.services.network.domain.ports import remove, set_groups
 from tane.services.network.domain.security_groups import DEFAULT, default_group, resolve
@@ -121,7 +122,6 @@ def claim_ports(
         )
         claimed.append(maker.add(new))
     maker.insert()
-    changed(tx)
     return claimed
 
 
@@ -202,7 +202,18 @@ def _take_over(tx: Tx, ctx: Context, project_id: str, spec: PortSpec, owned: dic
     values = {**owned, "dns_name": row.dns_name or owned["dns_name"]}
     status = waiting_status(admin_state_up=row.admin_state_up, host_id=owned["host_id"])
     rows.change(tx, port, port_id, {**values, "status": status, "fault": None})
+    _moved(tx, [row], owned["host_id"])
     return port_id
+
+
+def _moved(tx: Tx, found: Sequence[Row[Any]], host_id: str | None) -> None:
+    """Ports are bound to another host than their rows say."""
+    groups = groups_of(tx, [row.id for row in found])
+    news = []
+    for row in found:
+        at = tuple(place for place in (row.host_id, host_id) if place is not None)
+        news.append(PortChange(row.id, row.network_id, at, groups.get(row.id, ())))
+    changed(tx, ports=news)
 
 
 def release_ports(tx: Tx, server_id: str, port_ids: Sequence[str] | None = None) -> None:
@@ -211,22 +222,22 @@ def release_ports(tx: Tx, server_id: str, port_ids: Sequence[str] | None = None)
     if not mine:
         return
     remove(tx, [row.id for row in mine if row.made_for_server])
-    for row in mine:
-        if not row.made_for_server:
-            unbound = {"device_id": "", "device_owner": "", "device_order": 0, "host_id": None, "binding_host": ""}
-            rows.change(tx, port, row.id, {**unbound, "dns_name": "", "status": "DOWN", "fault": None})
-            tx.notify(f"port:{row.id}")
-    changed(tx)
+    kept = [row for row in mine if not row.made_for_server]
+    ports_gone(tx, kept)
+    for row in kept:
+        unbound = {"device_id": "", "device_owner": "", "device_order": 0, "host_id": None, "binding_host": ""}
+        rows.change(tx, port, row.id, {**unbound, "dns_name": "", "status": "DOWN", "fault": None})
+        tx.notify(f"port:{row.id}")
 
 
 def rebind_ports(tx: Tx, server_id: str, host_id: str) -> None:
     """Move the server's ports to another host; nothing when they are there."""
-    for row in server_ports(tx, server_id):
-        if row.host_id != host_id:
-            status = waiting_status(admin_state_up=row.admin_state_up, host_id=host_id)
-            rows.change(tx, port, row.id, {**_binding(tx, host_id), "status": status, "fault": None})
-            tx.notify(f"port:{row.id}")
-    changed(tx)
+    moving = [row for row in server_ports(tx, server_id) if row.host_id != host_id]
+    _moved(tx, moving, host_id)
+    for row in moving:
+        status = waiting_status(admin_state_up=row.admin_state_up, host_id=host_id)
+        rows.change(tx, port, row.id, {**_binding(tx, host_id), "status": status, "fault": None})
+        tx.notify(f"port:{row.id}")
 
 
 def server_ports(tx: Tx, server_id: str) -> list[Row[Any]]:
@@ -357,16 +368,19 @@ def set_security_group(tx: Tx, ctx: Context, server_id: str, name: str, *, add: 
     if not found:
         raise BadRequest(f"Instance {server_id} has no port that security groups can be used on.")
     [group_id] = resolve(tx, ctx, found[0].project_id, [name])
-    table, touched = port_security_group, False
+    table, touched = port_security_group, list[Row[Any]]()
     for row in found:
         present = [r.security_group_id for r in tx.all(select(table).where(table.c.port_id == row.id))]
         if add != (group_id in present):
-            touched = True
+            touched.append(row)
             set_groups(tx, row.id, [*present, group_id] if add else [g for g in present if g != group_id])
             rows.change(tx, port, row.id, {})
     if not touched and not add:
         raise NotFound(f"Security group {name} not associated with the instance {server_id}")
-    changed(tx)
+    placed = [row for row in touched if row.host_id is not None]
+    changed(
+        tx, ports=[PortChange(row.id, row.network_id, (row.host_id,), (group_id,), spreads=False) for row in placed]
+    )
 
 
 def port_by_address(tx: Tx, network_id: str, ip: str) -> str | None:

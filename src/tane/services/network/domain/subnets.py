@@ -13,7 +13,6 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.network.domain.addresses import is_self_addressing
 from tane.services.network.domain.common import (
-    changed,
     check_quota,
     fresh,
     invalid,
@@ -22,6 +21,7 @@ from tane.services.network.domain.common import (
     owner,
     require_writable,
 )
+from tane.services.network.domain.convergence import PortChange, changed, groups_of
 from tane.services.network.domain.dhcp import serve
 from tane.services.network.domain.gateways import hold
 from tane.services.network.domain.mtu import check_carries
@@ -52,12 +52,15 @@ from tane.services.network.tables import (
 from tane.web.context import Context
 from tane.web.errors import Conflict, Forbidden
 
+TOLD = ("gateway_ip", "dns_nameservers", "host_routes", "enable_dhcp")
+"""What hosts are told of a subnet that may change."""
+
 
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
     """:raises BadRequest: a range that is malformed or overlaps. :raises Conflict: over quota."""
     with core.db.write() as tx:
         made = [create_one(tx, ctx, values) for values in asked]
-        changed(tx)
+        changed(tx, networks={values["network_id"] for values in asked})
     return made
 
 
@@ -134,7 +137,8 @@ def update(core: Core, ctx: Context, subnet_id: str, values: dict[str, Any]) -> 
         serve(tx, holder)
         if holder.external:
             hold(tx, holder.id)
-        changed(tx)
+        if any(name in values and values[name] != getattr(row, name) for name in TOLD):
+            changed(tx, networks=[holder.id])
 
 
 def _writable(tx: Tx, ctx: Context, subnet_id: str, rule: str) -> Row[Any]:
@@ -184,6 +188,7 @@ def delete(core: Core, ctx: Context, subnet_id: str) -> None:
                 type="SubnetInUse",
             )
         losing = [found.id for found in tx.all(holding.distinct())]
+        _tell_of_losses(tx, losing)
         addresses.release_subnet(tx, subnet_id)
         rows.touch(tx, port, losing)
         for port_id in losing:
@@ -192,7 +197,14 @@ def delete(core: Core, ctx: Context, subnet_id: str) -> None:
         hold(tx, row.network_id, without=subnet_id)
         rows.remove(tx, subnet, [subnet_id])
         rows.change(tx, network, row.network_id, {})
-        changed(tx)
+        changed(tx, networks=[row.network_id])
+
+
+def _tell_of_losses(tx: Tx, port_ids: Sequence[str]) -> None:
+    """Addresses of ports go: also out of what other hosts let in by their groups."""
+    groups = groups_of(tx, port_ids)
+    placed = [row for row in rows.among(tx, port, "id", port_ids) if row.host_id is not None]
+    changed(tx, ports=[PortChange(row.id, row.network_id, (row.host_id,), groups.get(row.id, ())) for row in placed])
 
 
 def external_subnets(tx: Tx, network_id: str, version: int = 4) -> list[Row[Any]]:
