@@ -572,3 +572,24 @@ def test_gateways_stay_when_no_host_answers(cloud: ApiCloud, routed: tuple[FakeN
     cloud.advance(61)
     reconcile(cloud)
     assert gateways(*routed) == [True, False]
+
+
+def test_a_leg_of_a_router_that_is_switched_off_leads_nowhere(cloud: ApiCloud, admin: Net) -> None:
+    network = admin.make("network")
+    subnet = admin.make("subnet", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
+    router = admin.make("router")
+    leg = admin.who.put(
+        f"/network/v2.0/routers/{router['id']}/add_router_interface", {"subnet_id": subnet["id"]}, 200
+    ).json()["port_id"]
+
+    def interfaces() -> list[str]:
+        reconcile(cloud)
+        state = first_host(cloud).state
+        assert state is not None
+        [found] = [told for told in state.routers if told.id == router["id"]]
+        return [interface.port_id for interface in found.interfaces]
+
+    assert interfaces() == [leg]
+    for up in (False, True):
+        admin.who.put(f"/network/v2.0/ports/{leg}", {"port": {"admin_state_up": up}}, 200)
+        assert interfaces() == ([leg] if up else [])

@@ -265,7 +265,7 @@ class _Writer:
     # ------------------------------------------------------------------------------------------------- routers
 
     def _router(self, row: Row[Any]) -> doc.Router:
-        legs = self.all.legs[row.id]
+        legs = [leg for leg in self.all.legs[row.id] if leg.admin_state_up]
         outside = [leg for leg in legs if leg.device_owner == ROUTER_GATEWAY]
         outside.sort(key=lambda leg: leg.ip_version != 4)
         return doc.Router(
