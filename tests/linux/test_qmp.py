@@ -71,13 +71,15 @@ class Hostile:
         self.goes_on = goes_on
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(GREETING)
-        asked = json.loads(await reader.read(4096))
-        writer.write(json.dumps({"return": {}, "id": asked.get("id")}).encode() + b"\n")
-        with contextlib.suppress(OSError):
-            await self.goes_on(writer)
-        await reader.read()
-        writer.close()
+        try:
+            writer.write(GREETING)
+            asked = json.loads(await reader.read(4096))
+            writer.write(json.dumps({"return": {}, "id": asked.get("id")}).encode() + b"\n")
+            with contextlib.suppress(OSError):
+                await self.goes_on(writer)
+            await reader.read()
+        finally:
+            writer.close()
 
     def meet(self, scene: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:
@@ -126,6 +128,35 @@ def test_who_floods_a_session_with_events_is_not_listened_to(tmp_path: Path) -> 
     Hostile(tmp_path / "qmp", flooding).meet(scene)
 
 
+async def endless(writer: asyncio.StreamWriter) -> None:
+    for _ in range(48):
+        writer.write(b"x" * (1 << 16))
+        await writer.drain()
+
+
+async def nested(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"[" * 100_000 + b"\n")
+    await writer.drain()
+
+
+@pytest.mark.parametrize("hostile", [endless, nested])
+def test_what_is_no_qmp_ends_the_session_and_keeps_nobody_from_the_next(
+    tmp_path: Path, hostile: Callable[[asyncio.StreamWriter], Awaitable[None]]
+) -> None:
+    async def scene() -> None:
+        for _ in range(2):
+            ended = asyncio.Event()
+            session = QmpSession(tmp_path / "qmp", on_lost=ended.set)
+            with contextlib.suppress(QmpError):  # The nonsense may come before the connection is made.
+                await session.connect()
+                await ended.wait()
+            await session.close()
+            await session.close()
+            assert not session.connected
+
+    Hostile(tmp_path / "qmp", hostile).meet(scene)
+
+
 @pytest.fixture
 def short_path() -> Iterator[Path]:
     """The path of a socket has at most 107 bytes."""
@@ -133,7 +164,7 @@ def short_path() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.parametrize("hostile", [silent, flooding])
+@pytest.mark.parametrize("hostile", [silent, flooding, endless, nested])
 def test_one_guest_in_other_hands_keeps_no_host_from_starting(
     short_path: Path, hostile: Callable[[asyncio.StreamWriter], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

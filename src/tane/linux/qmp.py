@@ -11,7 +11,8 @@ from socket import send_fds
 from socket import socket as Socket
 from typing import Any
 
-from qemu.qmp import QMPClient, QMPError
+import structlog
+from qemu.qmp import QMPClient
 from qemu.qmp.protocol import Runstate
 from qemu.qmp.qmp_client import ExecuteError
 
@@ -21,6 +22,7 @@ from tane.linux.confine import Identity
 # The library logs every lost connection as an error of its own; the sessions here report it by exception.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 
+log = structlog.get_logger()
 _READ_BUFFER_BYTES = 1 << 20
 COMMAND_SECONDS = 60.0
 EVENTS_A_SECOND = 1000
@@ -71,8 +73,9 @@ class QmpSession:
         except asyncio.CancelledError:
             self._forget()
             raise
-        except (QMPError, OSError, TimeoutError) as error:
-            self._forget()
+        except Exception as error:
+            # The library raises what comes to it by what the other side sends: asserts of its own, too.
+            await self.close()
             raise QmpError(f"no answer at {self.socket.name}: {error}", lost=True) from error
         self._tasks = [asyncio.create_task(self._read_events()), asyncio.create_task(self._watch())]
 
@@ -92,7 +95,8 @@ class QmpSession:
             raise QmpError(f"{self.socket.name} gave no answer to {command} in {seconds:.0f} s", lost=True) from None
         except ExecuteError as error:
             raise QmpError(str(error)) from error
-        except (QMPError, OSError) as error:
+        except Exception as error:
+            self._give_up()
             raise QmpError(f"the connection to {self.socket.name} was lost during {command}", lost=True) from error
 
     async def send_descriptor(self, name: str, descriptor: int) -> None:
@@ -130,9 +134,12 @@ class QmpSession:
         await asyncio.shield(self._give_up())
 
     async def _end(self) -> None:
-        # disconnect() raises the reason of a connection that was lost before; that is known already.
-        with contextlib.suppress(QMPError, OSError, EOFError, TimeoutError):
+        # disconnect() raises the reason of a connection that was lost before: whatever the other side made of the
+        # library's reader. It must keep nobody from connecting anew.
+        try:
             await asyncio.wait_for(self._client.disconnect(), _END_SECONDS)
+        except Exception as error:
+            log.debug("a QMP connection was lost", socket=str(self.socket), error=f"{type(error).__name__}: {error}")
 
     async def _read_events(self) -> None:
         loop = asyncio.get_running_loop()

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, select
 
 from tane.agent.documents import NetworkApplied, NetworkState
 from tane.agent.errors import HostError, OlderRevision, WholeNeeded
@@ -23,6 +24,7 @@ from tane.services.network.reconcilers import host as one_host
 from tane.services.network.reconcilers import hosts as all_hosts
 from tane.services.network.reconcilers.hosts import follow
 from tane.services.network.store import convergence
+from tane.services.network.tables import network_gateway
 from tane.web.context import Context
 from tests.api.network_support import Net, add_host, first_host, public, reconcile
 from tests.support import HOST_ID, ApiCloud
@@ -593,3 +595,14 @@ def test_a_leg_of_a_router_that_is_switched_off_leads_nowhere(cloud: ApiCloud, a
     for up in (False, True):
         admin.who.put(f"/network/v2.0/ports/{leg}", {"port": {"admin_state_up": up}}, 200)
         assert interfaces() == ([leg] if up else [])
+
+
+def test_a_database_of_before_gets_its_gateway_hosts_with_the_first_pass(
+    cloud: ApiCloud, routed: tuple[FakeNetwork, FakeNetwork]
+) -> None:
+    with cloud.core.db.write() as tx:
+        tx.execute(delete(network_gateway))
+    reconcile(cloud)
+    assert gateways(*routed) == [True, False]
+    with cloud.core.db.read() as tx:
+        assert {row.host_id for row in tx.all(select(network_gateway))} == {HOST_ID}

@@ -474,8 +474,9 @@ class Machine:
             if self._session is None or not self._session.connected:
                 if time.monotonic() < self._quiet_until:
                     raise QmpError("its process floods the connection, which rests", lost=True)
-                if self._session is not None:
-                    await self._session.close()
+                old, self._session = self._session, None
+                if old is not None:
+                    await old.close()
                 session = QmpSession(self.folder.qmp, self.folder.owner, on_event=self._on_event, on_lost=self._lost)
                 await session.connect()
                 self._session = session
