@@ -25,6 +25,9 @@ LANDED = {
     "0003_network.py": "d016f38290a787e9cbb4133924787f78b4a1058c101b996d123ddc6046512e77",
     "0004_volume.py": "3a6a173e2f7a6cff1ed4e457a00eda8960e5692e8aa7f0156587e899db68ccb4",
     "0005_compute.py": "f7dde2995f0816a4f0bef55fa7d4ce31820469a2f4a53dd2dc5c1393ba6d0780",
+    "0006_jobs.py": "11a1855d635ea900e302d9e9eef83013743294b20bb07ebbb8c5b57044c3385c",
+    "0007_allocations.py": "87255a00cc06ad823d192e933f838fd28137321b92f149f01c9cf00851796475",
+    "0008_network_hosts.py": "b40ee3f082610f2912d1d9e88665da34dcbc7ef9ac021c5219f472769e440a8f",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 
