@@ -23,7 +23,8 @@ from tane.db.migrate import HEAD
 from tests.e2e.real import free_port
 
 MANIFEST = {"format": 1, "schema": HEAD, "made_at": "2026-01-01T00:00:00+00:00"}
-WHOLE = {"tane.db": b"d", "ids.json": b"{}", "admin-password": b"p"}
+IDS = {"cloud_id": "0a1b2c", "host_id": "f4e3a6a0-0000-4000-8000-000000000000"}
+WHOLE = {"tane.db": b"d", "ids.json": json.dumps(IDS).encode(), "admin-password": b"p"}
 
 
 def tane(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -135,6 +136,14 @@ def test_a_file_puts_nothing_elsewhere(tmp_path: Path, name: str) -> None:
     done = tane("restore", tmp_path / "b.tar", "--state", tmp_path / "state")
     assert "does not belong in one" in done.stderr
     assert not (tmp_path / "evil").exists()
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("name", ["../../etc/x", "0a1b2c\n", "", "0a1b2g"])
+def test_a_file_names_nothing_of_the_machine(tmp_path: Path, name: str) -> None:
+    archive(tmp_path / "b.tar", {**WHOLE, "ids.json": json.dumps({**IDS, "cloud_id": name}).encode()})
+    done = tane("restore", tmp_path / "b.tar", "--state", tmp_path / "state")
+    assert "its ids.json is none of ours" in done.stderr
     assert not (tmp_path / "state").exists()
 
 

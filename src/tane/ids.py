@@ -8,9 +8,11 @@ import secrets
 import time
 import uuid
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
+from tane.config import ConfigError
 from tane.linux.files import write_private
 
 FILE = "ids.json"
@@ -22,8 +24,8 @@ class Ids(msgspec.Struct, frozen=True):
     """``cloud_id``: six characters that tell its kernel objects from those of another cloud on the same machine.
     ``host_id``: a UUID; those of more simulated hosts follow from it."""
 
-    cloud_id: str
-    host_id: str
+    cloud_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{6}\Z")]
+    host_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
 
     def hosts(self, name: str, count: int) -> list[tuple[str, str]]:
         """(id, name) of the hosts of this machine: one, or any number of simulated ones."""
@@ -32,11 +34,16 @@ class Ids(msgspec.Struct, frozen=True):
 
 
 def read(folder: Path) -> Ids | None:
-    """The ids of the cloud in a state folder, None before its first start."""
+    """The ids of the cloud in a state folder, None before its first start.
+
+    :raises ConfigError: the file holds others than :func:`of` draws: they name files and namespaces, as root.
+    """
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=Ids)
     except FileNotFoundError:
         return None
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{folder / FILE}: {error}") from None
 
 
 def of(folder: Path) -> Ids:

@@ -23,7 +23,9 @@ from typing import IO, Annotated, Any
 
 import typer
 
+from tane import ids
 from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.config import ConfigError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -166,6 +168,10 @@ def _unpack(archive: tarfile.TarFile, unpacked: Path) -> dict[str, Any]:
     missing = [name for name in (DATABASE, "ids.json", "admin-password") if not (unpacked / name).exists()]
     if missing:
         raise ValueError(f"{missing[0]} is not in it")
+    try:
+        ids.read(unpacked)
+    except ConfigError:
+        raise ValueError("its ids.json is none of ours") from None
     return manifest
 
 

@@ -3,102 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select
 
 from tane.agent.documents import NetworkApplied, NetworkState
 from tane.agent.errors import HostError, OlderRevision, WholeNeeded
 from tane.agent.network.fake import FakeNetwork
 from tane.db import Tx
-from tane.hosts import store as host_store
 from tane.services.network.domain import desired, ports
 from tane.services.network.domain.desired import Held, Snapshot
 from tane.services.network.reconcilers import host as one_host
 from tane.services.network.reconcilers import hosts as all_hosts
-from tane.services.network.reconcilers.hosts import follow
 from tane.services.network.store import convergence
-from tane.services.network.tables import network_gateway
 from tane.web.context import Context
 from tests.api.network_support import Net, add_host, first_host, public, reconcile
+from tests.services.network.following import (
+    SECONDS,
+    bind,
+    make,
+    settled,
+    until,
+    while_following,
+    with_tunnels,
+)
 from tests.support import HOST_ID, ApiCloud
 
 NAMES = ("host-1", "alpha", "beta")
-SECONDS = 10.0
-"""What is not so by then is never so."""
 
 
 @pytest.fixture
 def admin(cloud: ApiCloud) -> Net:
     return Net(cloud.admin)
-
-
-def bind(admin: Net, network_id: str, host: str, **values: Any) -> Any:
-    return admin.make("port", network_id=network_id, **{"binding:host_id": host}, **values)
-
-
-@contextlib.asynccontextmanager
-async def following(cloud: ApiCloud) -> AsyncIterator[None]:
-    """Hosts follow the database while the block runs."""
-    task = asyncio.create_task(follow(cloud.core))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def until(true: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < end, what
-        await asyncio.sleep(0.01)
-
-
-def with_tunnels(cloud: ApiCloud) -> FakeNetwork:
-    """The first host, with an address for tunnels."""
-    duty = FakeNetwork("192.0.2.9")
-    cloud.core.hosts.agent(HOST_ID).network = duty
-    with cloud.core.db.write() as tx:
-        host_store.change(tx, HOST_ID, local_ip="192.0.2.9")
-    return duty
-
-
-def while_following(cloud: ApiCloud, work: Callable[[], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with following(cloud):
-            await work()
-
-    cloud.wait(run())
-
-
-async def make(cloud: ApiCloud, who: Net, method: str, path: str, body: Any = None) -> Any:
-    """A call of the API on the loop on which hosts are followed."""
-    headers = {"X-Auth-Token": who.who.token}
-    answer = await cloud._client.request(method, f"/network/v2.0/{path}", headers=headers, json=body)
-    assert answer.status_code < 300, answer.text
-    return next(iter(answer.json().values())) if answer.content else None
-
-
-def passes(*duties: FakeNetwork) -> list[int]:
-    return [duty.passes for duty in duties]
-
-
-async def settled(*duties: FakeNetwork) -> list[int]:
-    """How often each has applied, once none applies any more."""
-    counts = passes(*duties)
-    while True:
-        await asyncio.sleep(3 * all_hosts.LATER_SECONDS)
-        if passes(*duties) == counts:
-            return counts
-        counts = passes(*duties)
 
 
 class Hanging(FakeNetwork):
@@ -511,98 +450,3 @@ def test_old_changes_are_forgotten_and_a_host_behind_them_gets_all(
         await until(lambda: first.state is not None and len(first.state.ports) == 3, "it gets the whole document")
 
     while_following(cloud, work)
-
-
-# ------------------------------------------------------------------------------------------------- gateway hosts
-
-
-def gateways(*duties: FakeNetwork) -> list[bool]:
-    """Which hosts have the external network's leg and the router."""
-    states = [duty.state for duty in duties]
-    return [bool(state and state.external and state.routers) for state in states]
-
-
-@pytest.fixture
-def routed(cloud: ApiCloud, admin: Net) -> tuple[FakeNetwork, FakeNetwork]:
-    """Two hosts, and a router with a gateway on the first."""
-    second = add_host(cloud.core, "beta", "192.0.2.2")
-    subnet = admin.subnet()
-    router = admin.make("router", name="r", external_gateway_info={"network_id": public(cloud)})
-    admin.attach(router["id"], subnet["id"])
-    bind(admin, subnet["network_id"], "beta")
-    first = with_tunnels(cloud)
-    reconcile(cloud)
-    assert gateways(first, second) == [True, False]
-    return first, second
-
-
-def test_gateways_move_when_their_host_is_switched_off_and_stay_there(
-    cloud: ApiCloud, admin: Net, routed: tuple[FakeNetwork, FakeNetwork]
-) -> None:
-    first, second = routed
-
-    async def work() -> None:
-        await settled(first, second)
-        await make(cloud, admin, "PUT", f"agents/{HOST_ID}", {"agent": {"admin_state_up": False}})
-        await until(lambda: gateways(first, second) == [False, True], "both hosts follow")
-        await until(lambda: not second.state.remote_ports, "the router's legs are here now")
-        await make(cloud, admin, "PUT", f"agents/{HOST_ID}", {"agent": {"admin_state_up": True}})
-        await settled(first, second)
-        assert gateways(first, second) == [False, True], "what works is not moved back"
-
-    while_following(cloud, work)
-
-
-@pytest.mark.parametrize("how", ["forced down", "lost"])
-def test_gateways_move_from_a_host_that_is_forced_down_or_lost(
-    cloud: ApiCloud, admin: Net, routed: tuple[FakeNetwork, FakeNetwork], how: str
-) -> None:
-    with cloud.core.db.write() as tx:
-        if how == "forced down":
-            host_store.change(tx, HOST_ID, forced_down=True)
-    if how == "lost":
-        cloud.advance(61)
-        with cloud.core.db.write() as tx:
-            host_store.seen(tx, ["id-beta"])
-    reconcile(cloud)
-    assert gateways(*routed) == [False, True]
-    assert {router["status"] for router in Net(cloud.admin).list("routers")} == {"ACTIVE"}
-
-
-def test_gateways_stay_when_no_host_answers(cloud: ApiCloud, routed: tuple[FakeNetwork, FakeNetwork]) -> None:
-    """Not the hosts are lost then: the controller has slept."""
-    cloud.advance(61)
-    reconcile(cloud)
-    assert gateways(*routed) == [True, False]
-
-
-def test_a_leg_of_a_router_that_is_switched_off_leads_nowhere(cloud: ApiCloud, admin: Net) -> None:
-    network = admin.make("network")
-    subnet = admin.make("subnet", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
-    router = admin.make("router")
-    leg = admin.who.put(
-        f"/network/v2.0/routers/{router['id']}/add_router_interface", {"subnet_id": subnet["id"]}, 200
-    ).json()["port_id"]
-
-    def interfaces() -> list[str]:
-        reconcile(cloud)
-        state = first_host(cloud).state
-        assert state is not None
-        [found] = [told for told in state.routers if told.id == router["id"]]
-        return [interface.port_id for interface in found.interfaces]
-
-    assert interfaces() == [leg]
-    for up in (False, True):
-        admin.who.put(f"/network/v2.0/ports/{leg}", {"port": {"admin_state_up": up}}, 200)
-        assert interfaces() == ([leg] if up else [])
-
-
-def test_a_database_of_before_gets_its_gateway_hosts_with_the_first_pass(
-    cloud: ApiCloud, routed: tuple[FakeNetwork, FakeNetwork]
-) -> None:
-    with cloud.core.db.write() as tx:
-        tx.execute(delete(network_gateway))
-    reconcile(cloud)
-    assert gateways(*routed) == [True, False]
-    with cloud.core.db.read() as tx:
-        assert {row.host_id for row in tx.all(select(network_gateway))} == {HOST_ID}
