@@ -11,7 +11,6 @@ import contextlib
 import io
 import json
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from tane.agent.host import accelerator
 from tane.cli.common import State, cache_folder
 from tane.cli.demo import Tour
 from tane.guest.build import GuestImage, build
+from tests.ports import free_port
 
 SSH = (
     "-o",
@@ -37,12 +37,6 @@ SSH = (
     "ConnectTimeout=3",
 )
 MEMORY_MB = 128
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def config_drive(folder: Path, public_key: str) -> Path:

@@ -20,7 +20,7 @@ from tane.app import make_core
 from tane.cli.common import State
 from tane.config import Config
 from tane.db.migrate import HEAD
-from tests.e2e.real import free_port
+from tests.ports import free_port
 
 MANIFEST = {"format": 1, "schema": HEAD, "made_at": "2026-01-01T00:00:00+00:00"}
 IDS = {"cloud_id": "0a1b2c", "host_id": "f4e3a6a0-0000-4000-8000-000000000000"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 from tane import ids
 from tane.cli.client import CallError, Client
 from tane.guest.build import GuestImage
+from tests.ports import free_port
 
 MARKS = [pytest.mark.root, pytest.mark.guest]
 """Of every test of this folder."""
@@ -26,12 +26,6 @@ SSH_OPTIONS = (
     *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"),
     *("-o", "ConnectTimeout=3", "-o", "BatchMode=yes"),
 )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

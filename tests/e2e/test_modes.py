@@ -10,7 +10,8 @@ import pytest
 
 from tane import ids
 from tane.linux import netns
-from tests.e2e.real import MARKS, free_port, wait_for
+from tests.e2e.real import MARKS, wait_for
+from tests.ports import free_port
 from tests.running import running_below
 
 pytestmark = MARKS

@@ -16,7 +16,7 @@ from tane.config import ConfigError, load
 from tane.doctor.host import certificate
 from tane.doctor.machine import Machine
 from tane.web import certificates, tls
-from tests.e2e.real import free_port
+from tests.ports import free_port
 
 
 def settings(folder: Path, text: str) -> None:

@@ -306,7 +306,6 @@ class Nic(Document):
     mac_address: MacAddress
     tap: DeviceName
     mtu: int = 1500
-    forwarded_ports: tuple[PortNumber, ...] = ()
 
 
 class ConfigDrive(Document):

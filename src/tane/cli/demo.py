@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tane.agent.network.user import forwarded_ports
+from tane.agent.network.user import FORWARDED_PORTS, forwarded_address
 from tane.cli import up, userns
 from tane.cli.client import CallError, Client
 from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption, cache_folder
@@ -253,7 +253,7 @@ class Tour:
         options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
         options += ["-o", "ConnectTimeout=3", "-o", "BatchMode=yes", "-i", str(self.key)]
         if self.mode == "user":
-            return ["ssh", *options, "-p", str(forwarded_ports(self.port_id)[0]), "root@127.0.0.1"]
+            return ["ssh", *options, "-p", str(FORWARDED_PORTS[22]), f"root@{forwarded_address(self.port_id)}"]
         inside = userns.prefix(self.state) if self.mode == "userns" else []
         return [*inside, "ssh", *options, f"root@{self.address}"]
 

@@ -15,6 +15,7 @@ from tane.agent.compute.drivers.qemu.command import Openings, assign_slots, comm
 from tane.agent.compute.drivers.qemu.record import Record
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
 from tane.agent.documents import ConfigDrive, Guest, ImageRef, Kernel, Nic, RootDisk, VolumeConnection, VolumeDisk
+from tane.agent.network.user import forwarded_address
 
 GUEST_ID = "0b5d1c6e-3f1f-4d0a-8b1c-5d8a2f9c7e01"
 VOLUME_ID = "5f0c2a4b-9f3e-4a52-b7e0-21f4b0c6d9aa"
@@ -114,11 +115,13 @@ def test_a_nic_is_the_open_tap_it_is_handed() -> None:
     assert (nic["mac"], nic["host_mtu"]) == ("fa:16:3e:00:00:01", 1450)
 
 
-def test_without_namespaces_ports_of_the_host_are_forwarded_with_ssh_first() -> None:
-    nic = msgspec.structs.replace(GUEST.nics[0], forwarded_ports=(2222, 8080))
-    [backend] = options(arguments(msgspec.structs.replace(GUEST, nics=(nic,)), user_network=True), "-netdev")
+def test_without_namespaces_a_loopback_address_of_its_own_reaches_the_guest() -> None:
+    [backend] = options(arguments(user_network=True), "-netdev")
     assert backend["type"] == "user"
-    assert [rule["str"] for rule in backend["hostfwd"]] == ["tcp:127.0.0.1:2222-:22", "tcp:127.0.0.1:8080-:80"]
+    assert [rule["str"] for rule in backend["hostfwd"]] == [
+        f"tcp:{forwarded_address(PORT_ID)}:{host}-:{guest}"
+        for guest, host in ((22, 10022), (80, 10080), (443, 10443), (8080, 18080))
+    ]
 
 
 def test_a_server_without_a_root_disk_boots_from_its_volume() -> None:

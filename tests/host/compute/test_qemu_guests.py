@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -23,6 +22,7 @@ from tane.agent.compute.drivers.qemu import QemuCompute, QemuSettings, probe_acc
 from tane.agent.documents import ConfigDrive, Guest, GuestState, Kernel, Nic, RootDisk, VolumeDisk
 from tane.agent.errors import HostError, NotOnHost
 from tane.agent.images import ImageCache
+from tane.agent.network.user import FORWARDED_PORTS, forwarded_address
 from tane.agent.volume.drivers import file
 from tane.agent.volume.drivers.file import FileVolume
 from tane.cli.common import cache_folder
@@ -73,9 +73,6 @@ class Host:
         assert self.image.ramdisk
         kernel = self.images.add(self.image.kernel, "raw")
         ramdisk = self.images.add(self.image.ramdisk, "raw")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
         mac = f"fa:16:3e:00:{guest_id[:2]}:{guest_id[2:4]}"
         return Guest(
             id=guest_id,
@@ -84,7 +81,7 @@ class Host:
             memory_mb=96,
             root=RootDisk(image=self.images.add(self.image.disk, "qcow2"), size_gb=1),
             kernel=Kernel(kernel=kernel, ramdisk=ramdisk, command_line=self.image.os_command_line),
-            nics=(Nic(port_id=new_id(), mac_address=mac, tap=f"tap{guest_id[:11]}", forwarded_ports=(port,)),),
+            nics=(Nic(port_id=new_id(), mac_address=mac, tap=f"tap{guest_id[:11]}"),),
             config_drive=ConfigDrive(files=files),
         )
 
@@ -99,9 +96,9 @@ class Host:
 
     async def ssh(self, guest: Guest, command: str, *, seconds: float = 60) -> str:
         options = ["-q", "-i", str(self.key), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
-        port = str(guest.nics[0].forwarded_ports[0])
+        address = forwarded_address(guest.nics[0].port_id)
         ssh = await asyncio.create_subprocess_exec(
-            *("ssh", *options, "-p", port, "root@127.0.0.1", command),
+            *("ssh", *options, "-p", str(FORWARDED_PORTS[22]), f"root@{address}", command),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )

@@ -1,28 +1,32 @@
 """The network duty of a machine without namespaces: every guest sits alone behind QEMU's own NAT.
 
-There are no routers, no security groups and no traffic between guests. What stands for a floating IP is a port of
-127.0.0.1 that reaches the guest's SSH port (:func:`forwarded_ports`).
+There are no routers, no security groups and no traffic between guests. What stands for a floating IP is an address of
+the host's loopback network that reaches the guest (:func:`forwarded_address`).
 """
 
 from __future__ import annotations
 
-import zlib
+import hashlib
+import ipaddress
 
 from tane.agent.documents import NetworkApplied, NetworkState
 from tane.agent.network.kept import Kept
 
-FIRST_PORT = 20_000
-PORTS = 10_000
-PER_NIC = 4
+FORWARDED_PORTS = {22: 10022, 80: 10080, 443: 10443, 8080: 18080}
+"""A guest's port → the port of its forwarded address that reaches it. Anybody may open them, and the kernel gives none
+of them to an outgoing connection."""
+_FIRST_ADDRESS = int(ipaddress.IPv4Address("127.64.0.0"))
+_ADDRESSES = 1 << 22
 
 
-def forwarded_ports(port_id: str) -> tuple[int, ...]:
-    """The ports of 127.0.0.1 that reach a NIC's guest, for its ports 22, 80, 443 and 8080.
+def forwarded_address(port_id: str) -> str:
+    """The loopback address that reaches a NIC's guest, at the ports of :data:`FORWARDED_PORTS`.
 
-    They follow from the port's id, so that the same NIC always has the same ones.
+    It follows from the port's id: the same NIC always has the same one, and among a thousand NICs two share one in
+    one case of nine.
     """
-    first = FIRST_PORT + zlib.crc32(port_id.encode()) % PORTS * PER_NIC
-    return tuple(range(first, first + PER_NIC))
+    number = int.from_bytes(hashlib.blake2b(port_id.encode(), digest_size=4).digest())
+    return str(ipaddress.IPv4Address(_FIRST_ADDRESS + number % _ADDRESSES))
 
 
 class UserNetwork:
@@ -36,7 +40,7 @@ class UserNetwork:
         state = self._kept.whole()
         failed = {router.id: "this host has no network namespaces, so it has no routers" for router in state.routers}
         forwarded = {
-            floating_ip.id: f"127.0.0.1:{forwarded_ports(floating_ip.port_id)[0]}"
+            floating_ip.id: f"{forwarded_address(floating_ip.port_id)}:{FORWARDED_PORTS[22]}"
             for router in state.routers
             for floating_ip in router.floating_ips
         }

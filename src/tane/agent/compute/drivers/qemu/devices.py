@@ -9,9 +9,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tane.agent.compute.drivers.qemu.settings import USER_NETWORK_GUEST_PORTS
 from tane.agent.documents import Nic, VolumeDisk
-from tane.agent.network.user import forwarded_ports
+from tane.agent.network.user import FORWARDED_PORTS, forwarded_address
 
 Options = dict[str, Any]
 
@@ -151,8 +150,8 @@ def nic_backend(nic: Nic, tap: str) -> Options:
     """``tap``: number or name of the open tap's descriptor; "" in user network mode."""
     if tap:
         return {"type": "tap", "id": netdev(nic.port_id), "fd": tap}
-    forwards = zip(nic.forwarded_ports or forwarded_ports(nic.port_id), USER_NETWORK_GUEST_PORTS, strict=False)
-    rules = [{"str": f"tcp:127.0.0.1:{host}-:{guest}"} for host, guest in forwards]
+    address = forwarded_address(nic.port_id)
+    rules = [{"str": f"tcp:{address}:{host}-:{guest}"} for guest, host in FORWARDED_PORTS.items()]
     return {"type": "user", "id": netdev(nic.port_id), "restrict": False, "hostfwd": rules}
 
 

@@ -9,9 +9,6 @@ import msgspec
 
 from tane.agent.compute.drivers.qemu.accelerator import Accelerator
 
-USER_NETWORK_GUEST_PORTS = (22, 80, 443, 8080)
-"""In user network mode: the n-th entry of ``Nic.forwarded_ports`` is the port of 127.0.0.1 that reaches this one."""
-
 
 class QemuSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``netns`` is the namespace that holds the taps. With ``user_network`` no taps are used: each NIC gets QEMU's own
