@@ -27,6 +27,7 @@ _READ_BUFFER_BYTES = 1 << 20
 COMMAND_SECONDS = 60.0
 EVENTS_A_SECOND = 1000
 """More than any guest makes QEMU tell: who sends more is no QEMU any more, and is not listened to."""
+EVENT_BYTES_A_SECOND = 1 << 20
 _END_SECONDS = 5.0
 
 
@@ -143,12 +144,13 @@ class QmpSession:
 
     async def _read_events(self) -> None:
         loop = asyncio.get_running_loop()
-        begun, count = loop.time(), 0
+        begun, count, size = loop.time(), 0, 0
         async for event in self._client.events:
             if loop.time() - begun > 1.0:
-                begun, count = loop.time(), 0
+                begun, count, size = loop.time(), 0, 0
             count += 1
-            if count > EVENTS_A_SECOND:
+            size += len(bytes(event))
+            if count > EVENTS_A_SECOND or size > EVENT_BYTES_A_SECOND:
                 self.flooded = True
                 self._give_up()
                 return

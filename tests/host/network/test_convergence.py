@@ -169,6 +169,30 @@ def test_another_process_tears_down_what_a_killed_one_left(settings: NetworkSett
     asyncio.run(main())
 
 
+def test_a_machine_keeps_no_rules_of_a_host_link_that_was_switched_off(settings: NetworkSettings) -> None:
+    machine = f"t{settings.cloud_id}-m"
+    linked = NetworkSettings(state_dir=settings.state_dir, cloud_id=settings.cloud_id, host_link=True)
+
+    async def main() -> None:
+        async with host_of(linked, machine) as host:
+            net = Net(1001)
+            state = whole(host, net, host.port(net, "10.0.0.11", "open"))
+            await host.apply(state)
+            assert settings.cloud_id in run("ip", "netns", "exec", machine, "nft", "list", "tables")
+            await host.network.close()
+            with netns.entered(machine):
+                host.network = LinuxNetwork(settings, nobody)
+            await host.apply(state)
+            await host.network.teardown()
+            assert run("ip", "netns", "exec", machine, "nft", "list", "tables") == ""
+
+    netns.create(machine)
+    try:
+        asyncio.run(main())
+    finally:
+        netns.remove(machine)
+
+
 def test_with_a_host_link_the_machine_reaches_floating_ips(settings: NetworkSettings) -> None:
     machine = f"t{settings.cloud_id}-m"
     linked = NetworkSettings(state_dir=settings.state_dir, cloud_id=settings.cloud_id, host_link=True)

@@ -243,8 +243,9 @@ class Engine:
         return set()
 
     def _unguard_outside(self) -> None:
-        """In a namespace of ours the rules go with it."""
-        if self._outside_guarded and self._settings.outside_namespace == OUTER:
+        """In a namespace of ours the rules go with it; the machine's own may hold some from when its external networks
+        ended there."""
+        if self._outside_guarded:
             self._spaces.get(OUTER).apply_rules(no_outside_rules(self._settings.cloud_id))
         self._outside_guarded = False
 
