@@ -130,7 +130,12 @@ def _refuse_outside(ctx: Context, holder: Row[Any]) -> None:
     :raises Forbidden: the caller may not.
     """
     if holder.external and not holder.shared and not ctx.sees(holder.project_id):
-        raise Forbidden("rule:create_port is disallowed by policy", type="PolicyNotAuthorized")
+        raise Forbidden(
+            "A project's own ports are not on an external network: put the port on a network of the project, lead a "
+            "router of it to the external one, and give the port a floating IP. (rule:create_port is disallowed by "
+            "policy)",
+            type="PolicyNotAuthorized",
+        )
 
 
 def _binding(tx: Tx, host_name: str) -> dict[str, Any]:
