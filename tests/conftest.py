@@ -28,6 +28,7 @@ SERVER = "TANE_TEST_DATABASE"
 ON_BOTH = {
     *("db.test_database", "db.test_migrations", "jobs.test_loops", "jobs.test_sagas", "test_fuzz"),
     *(
+        "api.test_events",
         "api.test_values",
         "api.test_identity_tokens",
         "api.test_images",

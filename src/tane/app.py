@@ -23,6 +23,7 @@ from tane.jobs import forever, upkeep
 from tane.jobs.reconcile import reconcile_forever
 from tane.jobs.runner import Runner
 from tane.services.compute import SERVICE as COMPUTE
+from tane.services.event import SERVICE as EVENT
 from tane.services.identity import SERVICE as IDENTITY
 from tane.services.identity import interface as identity
 from tane.services.image import SERVICE as IMAGE
@@ -32,7 +33,7 @@ from tane.web import app as web
 from tane.web.policy import Policy
 from tane.web.routes import Service
 
-SERVICES: tuple[Service, ...] = (IDENTITY, IMAGE, NETWORK, VOLUME, COMPUTE)
+SERVICES: tuple[Service, ...] = (IDENTITY, IMAGE, NETWORK, VOLUME, COMPUTE, EVENT)
 
 
 def make_core(
@@ -54,6 +55,7 @@ class Cloud:
     def __init__(self, core: Core, services: Sequence[Service] = SERVICES) -> None:
         self.core = core
         self.services = services
+        core.db.record([recorded for service in services for recorded in service.events])
         self.runner = Runner(
             core, [operation for service in services for operation in service.operations], slots=core.config.job_slots
         )

@@ -130,6 +130,8 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     job_slots: int = 64
     # Days for which deleted servers are kept, for usage reports, and finished jobs, for the instance actions.
     history_days: int = 90
+    # Days for which events are kept, at most a million of them: who follows them from a cursor may be away so long.
+    event_days: int = 7
     max_body_bytes: int = 1 << 20
 
     limits: LimitSettings = msgspec.field(default_factory=LimitSettings)

@@ -1,4 +1,5 @@
-"""The toy: table, routes, rules, schema, order, operation, reconciler, quota, catalogue entry, check, status line."""
+"""The toy: table, routes, rules, schema, order, operation, reconciler, quota, catalogue entry, check, status line,
+events."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from sqlalchemy import Column, MetaData, String, Table, delete, func, insert, se
 from tane import quota
 from tane.core import Core
 from tane.db import Tx
+from tane.db.recording import Source
 from tane.finding import Finding
 from tane.jobs import Operation, Order, Reconciler, Run, Step, enqueue
 from tane.web.errors import Forbidden, NotFound, compute_shape
@@ -138,4 +140,5 @@ SERVICE = Service(
     catalog=(CatalogEntry("toy", "toy", "/toy/v1"),),
     counted=(("seeds", "toy_seed"),),
     checks=(withered,),
+    events=(Source(seed, "toy.seed"),),
 )

@@ -56,6 +56,19 @@ def test_what_is_asked_for_is_done_by_a_job(garden: ApiCloud) -> None:
     assert mia.get(f"{SEEDS}/{made['id']}").json()["seed"]["status"] == "grown"
 
 
+def test_its_changes_are_told(garden: ApiCloud) -> None:
+    mia = garden.new_user("mia", "garden")
+    seed_id = mia.post(SEEDS, {"seed": {"name": "rose"}}, 202).json()["seed"]["id"]
+    garden.run_jobs()
+    mia.delete(f"{SEEDS}/{seed_id}")
+    told = mia.get("/events?type=toy.seed").json()["events"]
+    assert [(event["type"], event["data"]["status"]) for event in told] == [
+        ("toy.seed.create", "seed"),
+        ("toy.seed.update", "grown"),
+        ("toy.seed.delete", "grown"),
+    ]
+
+
 def test_it_stands_in_the_catalogue_and_its_policy_holds(garden: ApiCloud) -> None:
     ron = garden.new_user("ron", "garden", "reader")
     catalog = ron.get("/identity/v3/auth/catalog").json()["catalog"]

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from tane.clock import Clock, SystemClock
 from tane.config import ConfigError
+from tane.db.recording import TOPIC, Recorded
 from tane.db.signals import Signals
 
 T = TypeVar("T")
@@ -34,6 +35,12 @@ class Engines(Protocol):
     writer: Engine
 
     def glance(self, query: str) -> Any: ...
+
+    def record(self, recorded: Sequence[Recorded]) -> None:
+        """From now on, record these changes as events."""
+
+    def recorded(self) -> bool:
+        """Whether the last write recorded events of which this process has to be told."""
 
     def tell(self, connection: Connection, topics: Iterable[str]) -> None:
         """In a transaction: signal other processes once it commits."""
@@ -96,7 +103,7 @@ class Database:
         self.before_write: Callable[[], None] | None = None
         self._writer_lock = threading.Lock()
         self._local = threading.local()
-        self.engines = _engines(url, readers)
+        self.engines = _engines(url, readers, self.clock)
 
     @property
     def name(self) -> str:
@@ -133,12 +140,18 @@ class Database:
                     if tx._topics:
                         self.engines.tell(connection, tx._topics)
                     connection.commit()
+                    if self.engines.recorded():
+                        tx._topics.add(TOPIC)
             finally:
                 self._local.writing = False
         for action in tx._after_commit:
             action()
         for topic in tx._topics:
             self.signals.notify(topic)
+
+    def record(self, recorded: Sequence[Recorded]) -> None:
+        """From now on, each change of what is declared is an event, written with it. The tables exist."""
+        self.engines.record(recorded)
 
     @property
     def glances_are_cheap(self) -> bool:
@@ -160,7 +173,7 @@ class Database:
         self.engines.close()
 
 
-def _engines(url: str, readers: int) -> Engines:
+def _engines(url: str, readers: int, clock: Clock) -> Engines:
     try:
         parsed: URL = make_url(url)
     except ArgumentError:
@@ -170,7 +183,7 @@ def _engines(url: str, readers: int) -> Engines:
     if backend == "sqlite":
         from tane.db.sqlite import SQLite
 
-        return SQLite(parsed, readers)
+        return SQLite(parsed, readers, clock)
     if backend in ("postgresql", "postgres"):
         from tane.db.postgresql import PostgreSQL
 

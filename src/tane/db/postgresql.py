@@ -7,16 +7,19 @@ whatever the locale of the server.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.adapt import Buffer, Loader
 from sqlalchemy import URL, BigInteger, Connection, Engine, Integer, String, Text, create_engine, event, text
 from sqlalchemy.ext.compiler import compiles
 
 from tane.db.documents import dump, load
+from tane.db.recording import EVENT_TABLE, TOPIC, PostgreSQLWords, Recorded, asker, triggers
 from tane.db.signals import Signals
 
 WRITER_LOCK_ID = 0x74616E65
@@ -26,7 +29,19 @@ SILENCE_SECONDS = 20.0
 
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # The lock in the same round trip. READ COMMITTED, so that what is read once it is held is what the last writer left.
-WRITE = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({WRITER_LOCK_ID})"
+WRITE = sql.SQL(
+    f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({WRITER_LOCK_ID})"
+    ", set_config('tane.user', {}, true), set_config('tane.request', {}, true)"
+)
+RECORDING = """
+CREATE OR REPLACE FUNCTION tane_at() RETURNS timestamp STABLE LANGUAGE sql AS
+$tane$ SELECT now() AT TIME ZONE 'UTC' $tane$;
+CREATE OR REPLACE FUNCTION tane_asker(what text) RETURNS text STABLE LANGUAGE sql AS
+$tane$ SELECT NULLIF(current_setting('tane.' || what, true), '') $tane$
+"""
+FORGOTTEN = text(
+    "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE starts_with(tgname, 'tane_event_') ORDER BY tgname"
+)
 
 SESSION = {
     # A writer that was frozen must not hold up the others for good; its transaction is gone when it wakes.
@@ -85,6 +100,26 @@ class PostgreSQL:
         with self.reader.connect().execution_options(glance=True) as connection:
             return connection.execute(text(query)).scalar()
 
+    def record(self, recorded: Sequence[Recorded]) -> None:
+        """The comment of the table tells which declarations stand in the database."""
+        wanted = [RECORDING, *_recording(recorded)]
+        digest = hashlib.sha256("\n".join(wanted).encode()).hexdigest()
+        stands = text(f"SELECT obj_description('{EVENT_TABLE}'::regclass, 'pg_class')")
+        with self.reader.connect() as connection:
+            if connection.execute(stands).scalar() == digest:
+                return
+        with self.writer.connect() as connection, connection.begin():
+            for name, table in connection.execute(FORGOTTEN).all():
+                connection.exec_driver_sql(f"DROP TRIGGER {name} ON {table}")
+                connection.exec_driver_sql(f"DROP FUNCTION {name}()")
+            for statement in wanted:
+                connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(f"COMMENT ON TABLE {EVENT_TABLE} IS '{digest}'")
+
+    def recorded(self) -> bool:
+        """The triggers signal themselves."""
+        return False
+
     def tell(self, connection: Connection, topics: Iterable[str]) -> None:
         """Signal every other process once this transaction commits."""
         connection.execute(
@@ -111,7 +146,7 @@ class PostgreSQL:
         self.writer.dispose()
 
 
-def _engine(url: URL, begin: str, size: int, overflow: int) -> Engine:
+def _engine(url: URL, begin: str | sql.SQL, size: int, overflow: int) -> Engine:
     wanted = {name: value for name, value in CONNECTION.items() if name not in url.query}
     engine = create_engine(
         url,
@@ -133,7 +168,26 @@ def _engine(url: URL, begin: str, size: int, overflow: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        if not connection.get_execution_options().get("glance"):
+        if connection.get_execution_options().get("glance"):
+            return
+        if isinstance(begin, str):
             connection.exec_driver_sql(begin)
+        else:
+            by = (sql.Literal(asker("user") or ""), sql.Literal(asker("request") or ""))
+            connection.exec_driver_sql(begin.format(*by).as_string(connection.connection.driver_connection))
 
     return engine
+
+
+def _recording(recorded: Sequence[Recorded]) -> Iterator[str]:
+    """A function and a trigger for each. A signal of the database itself is everybody's: see :meth:`listen`."""
+    for number, trigger in enumerate(triggers(recorded, PostgreSQLWords())):
+        name, when = f"tane_event_{number:03}", f"WHEN ({trigger.when})" if trigger.when else ""
+        yield (
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $tane$ BEGIN {trigger.statement}; "
+            f"PERFORM pg_notify('{CHANNEL}', 'database {TOPIC}'); RETURN NULL; END $tane$"
+        )
+        yield (
+            f'CREATE TRIGGER {name} AFTER {trigger.after} ON "{trigger.table}" FOR EACH ROW {when} '
+            f"EXECUTE FUNCTION {name}()"
+        )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+from tane.clock import Clock
 from tane.db.documents import dump, load
+from tane.db.recording import Recorded, SQLiteWords, asker, triggers
 from tane.db.signals import Signals
 
 
@@ -21,12 +24,19 @@ class SQLite:
     embedded = True
     glances_are_cheap = True
 
-    def __init__(self, url: URL, readers: int) -> None:
+    def __init__(self, url: URL, readers: int, clock: Clock) -> None:
+        self._clock = clock
+        self._triggers: list[str] = []
+        self._last = datetime.min
+        self._now: str | None = None
+        """The moment of the transaction that writes, once it recorded an event."""
         self._file = url.database or ":memory:"
         if url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         self.reader = _engine(url, "BEGIN", readers, ("query_only=ON",))
         self.writer = _engine(url, "BEGIN IMMEDIATE", 1)
+        event.listen(self.writer, "connect", self._recording)
+        event.listen(self.writer, "begin", self._begun)
         self._glancer: sqlite3.Connection | None = None
         self._glancer_lock = threading.Lock()
 
@@ -37,6 +47,34 @@ class SQLite:
                 self._glancer = sqlite3.connect(self._file, check_same_thread=False, isolation_level=None)
             row = self._glancer.execute(query).fetchone()
         return row[0] if row else None
+
+    def record(self, recorded: Sequence[Recorded]) -> None:
+        self._triggers = [
+            f'CREATE TEMP TRIGGER "event_{number}" AFTER {trigger.after} ON main."{trigger.table}" '
+            f"{f'WHEN {trigger.when}' if trigger.when else ''} BEGIN {trigger.statement}; END"
+            for number, trigger in enumerate(triggers(recorded, SQLiteWords()))
+        ]
+        # The next connection has them.
+        self.writer.dispose()
+
+    def _recording(self, connection: sqlite3.Connection, record: Any) -> None:
+        connection.create_function("tane_at", 0, self._at)
+        connection.create_function("tane_asker", 1, asker)
+        for statement in self._triggers:
+            connection.execute(statement)
+
+    def _begun(self, connection: Connection) -> None:
+        self._now = None
+
+    def _at(self) -> str:
+        if self._now is None:
+            # No two transactions have the same one: an event tells by it that it is of this one.
+            self._last = max(self._clock.now(), self._last + timedelta(microseconds=1))
+            self._now = self._last.isoformat(" ", "microseconds")
+        return self._now
+
+    def recorded(self) -> bool:
+        return self._now is not None
 
     def tell(self, connection: Connection, topics: Iterable[str]) -> None:
         """Nobody else to tell: one process has the file."""

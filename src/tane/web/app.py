@@ -17,6 +17,7 @@ import structlog
 
 from tane.core import Core
 from tane.db import DatabaseUnavailable, DoesNotFit
+from tane.db.recording import ASKER
 from tane.shares import Full
 from tane.web import codec, pages
 from tane.web.access import permits
@@ -327,6 +328,7 @@ class Endpoint:
             stream=req.scope[INCOMING] if route.stream else None,
         )
         CURRENT.set(request)
+        ASKER.set(lambda: request.ctx)
         answer = self._at_once(route, request, token, data) if route.at_once is not None else None
         if answer is not None:
             pass

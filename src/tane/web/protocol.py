@@ -9,6 +9,7 @@ with what follows the first ``http.request`` event, and the kernel puts it there
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 from collections.abc import Awaitable, Callable
@@ -351,8 +352,13 @@ class _Reader(asyncio.BufferedProtocol):
         self._connection.resume_writing()
 
 
+class ClientGone(ConnectionError):
+    """Nobody takes the answer any more."""
+
+
 class _Sender:
-    """An application whose ``send`` also takes the event of the extension."""
+    """An application whose ``send`` also takes the event of the extension, and raises ClientGone in the middle of an
+    answer that nobody takes: what makes it would go on for good."""
 
     def __init__(self, cycle: RequestResponseCycle, app: Any, send_seconds: float) -> None:
         self._cycle = cycle
@@ -363,13 +369,16 @@ class _Sender:
         async def send_also_files(event: dict[str, Any]) -> None:
             if event["type"] != ZERO_COPY:
                 await send(event)
+                if self._cycle.disconnected and event.get("more_body"):
+                    raise ClientGone
                 return
             where = event["file"].fileno(), event["offset"], event["count"]
             await send_file(self._cycle, *where, self._send_seconds)
             if not event.get("more_body", False):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-        await self._app(scope, receive, send_also_files)
+        with contextlib.suppress(ClientGone):
+            await self._app(scope, receive, send_also_files)
 
 
 async def send_file(

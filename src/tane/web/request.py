@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -127,13 +127,13 @@ class Response:
     """An answer with more than a body: another status, headers, raw bytes or a stream.
 
     ``body``: bytes are sent as they are, anything else as JSON, None as an empty body. ``file`` is closed when it was
-    sent, and also when it was not (``HEAD``).
+    sent, and also when it was not (``HEAD``); so is a ``stream`` that has a coroutine method ``close``.
     """
 
     body: Any = None
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str | None = None
-    stream: AsyncIterator[bytes] | None = None
+    stream: AsyncIterable[bytes] | None = None
     length: int | None = None
     file: FilePart | None = None

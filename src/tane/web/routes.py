@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from tane.db import Tx
+from tane.db.recording import Recorded
 from tane.finding import Finding
 from tane.jobs import Operation, Reconciler
 from tane.web.errors import ApiError
@@ -74,7 +75,8 @@ class Service:
     in the real service. ``target``: what a request's policy rule is checked against; without one it is something of the
     caller's own. ``types``: its types in the catalogue, where they are not its name; ``catalog``: its entries there.
     ``error_pages``: errors are HTML unless JSON is asked for, as in services built on webob alone. ``counted``: what
-    `tane status` counts, in words and by table. ``checks``: the doctor's, of its rows.
+    `tane status` counts, in words and by table. ``checks``: the doctor's, of its rows. ``events``: whose changes are
+    told.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Service:
     catalog: Sequence[CatalogEntry] = ()
     counted: Sequence[tuple[str, str]] = ()
     checks: Sequence[Check] = ()
+    events: Sequence[Recorded] = ()
 
     @property
     def known_as(self) -> Sequence[str]:

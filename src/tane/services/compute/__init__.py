@@ -2,6 +2,7 @@
 
 from tane.services.compute.api.versions import MICROVERSIONS
 from tane.services.compute.checks import CHECKS
+from tane.services.compute.events import EVENTS
 from tane.services.compute.operations import OPERATIONS
 from tane.services.compute.policies import RULES
 from tane.services.compute.reconcilers import RECONCILERS
@@ -24,4 +25,5 @@ SERVICE = Service(
     catalog=(CatalogEntry("compute", "nova", "/compute/v2.1"),),
     counted=(("servers", "server"),),
     checks=CHECKS,
+    events=EVENTS,
 )

@@ -1,6 +1,7 @@
 """Identity (Keystone v3)."""
 
 from tane.services.identity.api.targets import target
+from tane.services.identity.events import EVENTS
 from tane.services.identity.policies import RULES
 from tane.services.identity.reconcilers import RECONCILERS
 from tane.services.identity.routes import ROUTES
@@ -18,4 +19,5 @@ SERVICE = Service(
     forbidden="You are not authorized to perform the requested action: {rule}.",
     catalog=(CatalogEntry("identity", "keystone", "/identity"),),
     counted=(("projects", "project"),),
+    events=EVENTS,
 )

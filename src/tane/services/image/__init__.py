@@ -1,5 +1,6 @@
 """Image (Glance v2)."""
 
+from tane.services.image.events import EVENTS
 from tane.services.image.operations import OPERATIONS
 from tane.services.image.policies import RULES
 from tane.services.image.reconcilers import RECONCILERS
@@ -20,4 +21,5 @@ SERVICE = Service(
     error_pages=True,
     catalog=(CatalogEntry("image", "glance", "/image"),),
     counted=(("images", "image"),),
+    events=EVENTS,
 )

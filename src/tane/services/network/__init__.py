@@ -1,6 +1,7 @@
 """Network (Neutron v2.0)."""
 
 from tane.services.network.checks import CHECKS
+from tane.services.network.events import EVENTS
 from tane.services.network.policies import RULES
 from tane.services.network.reconcilers import RECONCILERS
 from tane.services.network.routes import ROUTES
@@ -18,4 +19,5 @@ SERVICE = Service(
     catalog=(CatalogEntry("network", "neutron", "/network"),),
     counted=(("networks", "network"),),
     checks=CHECKS,
+    events=EVENTS,
 )

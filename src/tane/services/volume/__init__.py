@@ -2,6 +2,7 @@
 
 from tane.services.volume.api.infrastructure import VERSIONS
 from tane.services.volume.checks import CHECKS
+from tane.services.volume.events import EVENTS
 from tane.services.volume.operations import OPERATIONS
 from tane.services.volume.policies import RULES
 from tane.services.volume.reconcilers import RECONCILERS
@@ -27,4 +28,5 @@ SERVICE = Service(
     ),
     counted=(("volumes", "volume"),),
     checks=CHECKS,
+    events=EVENTS,
 )

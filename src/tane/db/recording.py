@@ -1,0 +1,197 @@
+"""What becomes an event: each change of a declared table's rows, recorded by the database in the same transaction.
+
+Triggers do it, so that no statement can change a resource and forget to tell. SQLite's are temporary ones of the
+writer's connection: the file itself holds no program. PostgreSQL's stand in the database and follow the declarations at
+the start of a release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from sqlalchemy import JSON, Column, Table
+
+EVENT_TABLE = "event"
+TOPIC = "events"
+"""Signalled when a transaction with events is durable."""
+_COLUMNS = "at, type, action, resource_id, project_id, owner_id, user_id, request_id, data"
+_UNIMPORTANT = ("created_at", "updated_at")
+
+
+class AskedBy(Protocol):
+    """On whose behalf something is changed, as a request's context and a job's row say."""
+
+    @property
+    def user_id(self) -> str | None: ...
+    @property
+    def request_id(self) -> str | None: ...
+
+
+ASKER: ContextVar[Callable[[], AskedBy] | None] = ContextVar("asker", default=None)
+"""Tells who asks for what is done now; None for the cloud's own work."""
+
+
+def asker(what: Literal["user", "request"]) -> str | None:
+    """The user's or the request's id of who asks now."""
+    ask = ASKER.get()
+    if ask is None:
+        return None
+    by = ask()
+    return (by.user_id if what == "user" else by.request_id) or None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table whose rows are resources: a row that comes, changes or goes is an event of ``type``.
+
+    ``project`` and ``owner`` are the columns of the project or user that may see it besides administrators; a row with
+    neither is told to these alone. ``shows`` are columns whose new values an event carries: never a secret. A change of
+    nothing but ``ignores`` is none. ``gone``: a row counts as deleted from when this column is true.
+    """
+
+    table: Table
+    type: str
+    id: tuple[str, ...] = ("id",)
+    project: str | None = "project_id"
+    owner: str | None = None
+    shows: tuple[str, ...] = ("name", "status")
+    ignores: tuple[str, ...] = ()
+    gone: str | None = None
+
+    def __post_init__(self) -> None:
+        named = (*self.id, *self.ignores, *(name for name in (self.owner, self.gone) if name))
+        for name in named:
+            if name not in self.table.c:
+                raise ValueError(f"{self.type}: table {self.table.name} has no column {name}")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A table whose rows belong to one resource of ``whole``, which ``column`` names: a change of theirs is an
+    update of the resource. What changes in one transaction is one event as long as it shows the
+    same."""
+
+    table: Table
+    column: str
+    whole: Source
+
+
+Recorded = Source | Part
+
+
+class Words(Protocol):
+    """What the two databases say differently."""
+
+    json_object: str
+
+    def differ(self, column: Column[object]) -> str:
+        """Whether a column's old and new values differ; NULL is a value."""
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """``after``: INSERT, UPDATE or DELETE; ``when`` is a condition or empty, ``statement`` an INSERT."""
+
+    table: str
+    after: str
+    when: str
+    statement: str
+
+
+def triggers(recorded: Sequence[Recorded], words: Words) -> Iterator[Trigger]:
+    """The triggers of these declarations."""
+    for one in recorded:
+        yield from _of_source(one, words) if isinstance(one, Source) else _of_part(one, words)
+
+
+def _of_source(source: Source, words: Words) -> Iterator[Trigger]:
+    table, gone = source.table.name, source.gone and _quoted(source.gone)
+    yield Trigger(table, "INSERT", "", _told(source, "'create'", "NEW", words))
+    changed = _changed(source.table, (*_UNIMPORTANT, *source.ignores), words)
+    if changed:
+        still = f" AND NOT OLD.{gone}" if gone else ""
+        action = f"CASE WHEN NEW.{gone} THEN 'delete' ELSE 'update' END" if gone else "'update'"
+        statement = f"{_told(source, action, 'NEW', words)} WHERE {_is_news(source, 'NEW', words)}"
+        yield Trigger(table, "UPDATE", f"({changed}){still}", statement)
+    yield Trigger(table, "DELETE", f"NOT OLD.{gone}" if gone else "", _told(source, "'delete'", "OLD", words))
+
+
+def _of_part(part: Part, words: Words) -> Iterator[Trigger]:
+    whole = part.whole
+    changed = _changed(part.table, _UNIMPORTANT, words)
+    for after, row, when in (("INSERT", "NEW", ""), ("UPDATE", "NEW", changed), ("DELETE", "OLD", "")):
+        if after == "UPDATE" and not when:
+            continue
+        told = _told(whole, "'update'", "w", words)
+        statement = (
+            f"{told} FROM {_quoted(whole.table.name)} AS w "
+            f"WHERE w.{_quoted(whole.id[0])} = {row}.{_quoted(part.column)} AND {_is_news(whole, 'w', words)}"
+        )
+        yield Trigger(part.table.name, after, when, statement)
+
+
+def _told(source: Source, action: str, row: str, words: Words) -> str:
+    return f"INSERT INTO {EVENT_TABLE} ({_COLUMNS}) SELECT {', '.join(_values(source, action, row, words))}"
+
+
+def _is_news(source: Source, row: str, words: Words) -> str:
+    """Whether the last event of this transaction and resource, if there is one, tells something else."""
+    return (
+        f"COALESCE((SELECT CAST(told.data AS TEXT) FROM {EVENT_TABLE} AS told WHERE told.resource_id = "
+        f"{_resource_id(source, row)} AND told.at = tane_at() ORDER BY told.id DESC LIMIT 1), '') "
+        f"<> CAST({_data(source, row, words)} AS TEXT)"
+    )
+
+
+def _values(source: Source, action: str, row: str, words: Words) -> Iterator[str]:
+    columns = source.table.c
+    project = source.project if source.project and source.project in columns else None
+    yield "tane_at()"
+    yield f"'{source.type}'"
+    yield action
+    yield _resource_id(source, row)
+    yield f"{row}.{_quoted(project)}" if project else "NULL"
+    yield f"{row}.{_quoted(source.owner)}" if source.owner else "NULL"
+    yield "tane_asker('user')"
+    yield "tane_asker('request')"
+    yield _data(source, row, words)
+
+
+def _data(source: Source, row: str, words: Words) -> str:
+    shown = (f"'{name}', {row}.{_quoted(name)}" for name in source.shows if name in source.table.c)
+    return f"{words.json_object}({', '.join(shown)})"
+
+
+def _resource_id(source: Source, row: str) -> str:
+    # Of a key of several columns NULLs are empty: the id is there all the same.
+    if len(source.id) == 1:
+        return f"{row}.{_quoted(source.id[0])}"
+    return " || '/' || ".join(f"COALESCE(CAST({row}.{_quoted(name)} AS VARCHAR(255)), '')" for name in source.id)
+
+
+def _changed(table: Table, but: Sequence[str], words: Words) -> str:
+    return " OR ".join(words.differ(column) for column in table.c if column.name not in but)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+class SQLiteWords:
+    json_object = "json_object"
+
+    def differ(self, column: Column[object]) -> str:
+        return f"OLD.{_quoted(column.name)} IS NOT NEW.{_quoted(column.name)}"
+
+
+class PostgreSQLWords:
+    json_object = "json_build_object"
+
+    def differ(self, column: Column[object]) -> str:
+        # The type JSON has no equality.
+        cast = "::text" if isinstance(column.type, JSON) else ""
+        name = _quoted(column.name)
+        return f"OLD.{name}{cast} IS DISTINCT FROM NEW.{name}{cast}"

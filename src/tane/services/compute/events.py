@@ -1,0 +1,31 @@
+"""What compute tells of: every change of these rows is an event."""
+
+from tane.db.recording import Part, Source
+from tane.services.compute.tables import (
+    aggregate,
+    block_device,
+    flavor,
+    flavor_access,
+    keypair,
+    nic_tag,
+    server,
+    server_group,
+    server_tag,
+)
+
+SERVER = Source(
+    server, "compute.server", shows=("name", "vm_state", "task_state", "flavor_id", "image_id"), gone="deleted"
+)
+FLAVOR = Source(flavor, "compute.flavor")
+
+EVENTS = (
+    SERVER,
+    Part(server_tag, "server_id", SERVER),
+    Part(nic_tag, "server_id", SERVER),
+    Part(block_device, "server_id", SERVER),
+    Source(server_group, "compute.server_group"),
+    Source(keypair, "compute.keypair", id=("name",), owner="user_id", shows=("fingerprint",)),
+    FLAVOR,
+    Part(flavor_access, "flavor_id", FLAVOR),
+    Source(aggregate, "compute.aggregate"),
+)

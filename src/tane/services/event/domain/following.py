@@ -1,0 +1,92 @@
+"""Reading events in pages, and following them as they happen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db.recording import TOPIC
+from tane.services.event.store import events
+from tane.services.identity import interface as identity
+from tane.shares import Shares
+from tane.web.context import Context
+from tane.web.errors import Unauthorized
+
+MOST = 1000
+"""Events a page."""
+KEPT = 1_000_000
+"""Events that are kept at most: some 300 MB."""
+STREAMS, STREAMS_OF_ONE = 128, 16
+"""Streams at a time: in all, and of one project or user."""
+SILENCE_SECONDS = 15.0
+"""After so long a stream says that it is alive, and looks whether its token still is."""
+REST_SECONDS = 0.2
+"""Between two looks of a stream: many commits a second are one look."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a caller wants to be told of. ``everything``: of all projects."""
+
+    everything: bool
+    types: tuple[str, ...]
+    resource_id: str
+
+
+def page(core: Core, ctx: Context, wish: Wish, cursor: int, limit: int) -> list[Row[Any]]:
+    """Events after ``cursor`` that ``ctx`` may see, oldest first."""
+    with core.db.read() as tx:
+        return events.after(
+            tx, cursor, limit, audience=_audience(ctx, wish), types=wish.types, resource_id=wish.resource_id
+        )
+
+
+def newest(core: Core) -> int:
+    """The cursor of now."""
+    with core.db.read() as tx:
+        return events.newest(tx)
+
+
+def _audience(ctx: Context, wish: Wish) -> Sequence[tuple[str, str]] | None:
+    if wish.everything:
+        return None
+    pairs = (("project_id", ctx.project_id), ("owner_id", ctx.user_id))
+    return [(column, value) for column, value in pairs if value]
+
+
+async def follow(core: Core, ctx: Context, wish: Wish, cursor: int) -> AsyncGenerator[list[Row[Any]]]:
+    """Events after ``cursor`` as they become durable; an empty list from time to time when there are none. Ends when
+    the caller's token does. :raises Full: too many are followed at a time."""
+    streams: Shares = core.memory.setdefault("event.streams", Shares(STREAMS, STREAMS_OF_ONE))
+    with streams.taken(ctx.project_id or ctx.user_id), core.db.signals.subscribe(TOPIC) as told:
+        # What a client sees first tells that it is listened to from the cursor on.
+        yield []
+        while await _still_valid(core, ctx):
+            rows = await core.in_thread(page, core, ctx, wish, cursor, MOST)
+            if rows:
+                cursor = rows[-1].id
+                yield rows
+            if len(rows) < MOST:
+                await asyncio.sleep(REST_SECONDS)
+                if not await told.wait(SILENCE_SECONDS):
+                    yield []
+
+
+async def _still_valid(core: Core, ctx: Context) -> bool:
+    try:
+        await core.in_thread(identity.authenticate, core, ctx.token, ctx.request_id)
+    except Unauthorized:
+        return False
+    return True
+
+
+def forget_old(core: Core) -> int:
+    """Delete what was kept long enough; returns how many."""
+    with core.db.write() as tx:
+        return events.forget(tx, tx.now - timedelta(days=core.config.event_days), KEPT)

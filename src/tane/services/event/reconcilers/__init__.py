@@ -1,0 +1,5 @@
+"""The reconcilers of events."""
+
+from tane.services.event.reconcilers.retention import RECONCILER as RETENTION
+
+RECONCILERS = (RETENTION,)

@@ -1,0 +1,29 @@
+"""The table of events; what writes it are the triggers of ``tane.db.recording``."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, DateTime, Index, Integer, String, Table
+
+from tane.db.recording import EVENT_TABLE
+from tane.db.schema import metadata
+
+event = Table(
+    EVENT_TABLE,
+    metadata,
+    # Never given twice, so that a cursor holds when old events are gone. Writers follow one another: so do the numbers.
+    Column("id", Integer, primary_key=True),
+    Column("at", DateTime, nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("resource_id", String(255), nullable=False),
+    Column("project_id", String(64)),
+    Column("owner_id", String(64)),
+    Column("user_id", String(64)),
+    Column("request_id", String(64)),
+    Column("data", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("ix_event_project_id", event.c.project_id, event.c.id)
+Index("ix_event_resource_id", event.c.resource_id, event.c.at)
+_OWNED = event.c.owner_id.is_not(None)
+Index("ix_event_owner_id", event.c.owner_id, event.c.id, sqlite_where=_OWNED, postgresql_where=_OWNED)
