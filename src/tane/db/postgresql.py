@@ -37,8 +37,18 @@ RECORDING = """
 CREATE OR REPLACE FUNCTION tane_at() RETURNS timestamp STABLE LANGUAGE sql AS
 $tane$ SELECT now() AT TIME ZONE 'UTC' $tane$;
 CREATE OR REPLACE FUNCTION tane_asker(what text) RETURNS text STABLE LANGUAGE sql AS
-$tane$ SELECT NULLIF(current_setting('tane.' || what, true), '') $tane$
+$tane$ SELECT NULLIF(current_setting('tane.' || what, true), '') $tane$;
+CREATE OR REPLACE FUNCTION tane_is_news(kind text, id text, action text, data json) RETURNS boolean LANGUAGE plpgsql AS
+$tane$ BEGIN
+  -- Not one of our writers: whatever somebody changes by hand is news.
+  IF to_regclass('pg_temp.tane_told') IS NULL THEN RETURN true; END IF;
+  INSERT INTO pg_temp.tane_told VALUES (kind, id, data::text)
+    ON CONFLICT ON CONSTRAINT tane_told_pkey DO UPDATE SET data = excluded.data WHERE tane_told.data <> excluded.data;
+  RETURN FOUND OR action <> 'update';
+END $tane$
 """
+TOLD = "CREATE TEMP TABLE tane_told (kind text, id text, data text, PRIMARY KEY (kind, id)) ON COMMIT DELETE ROWS"
+"""Of the writer's connection: what the transaction has told."""
 FORGOTTEN = text(
     "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE starts_with(tgname, 'tane_event_') ORDER BY tgname"
 )
@@ -165,6 +175,8 @@ def _engine(url: URL, begin: str | sql.SQL, size: int, overflow: int) -> Engine:
         connection.autocommit = True
         connection.adapters.register_loader("numeric", _Number)
         connection.execute("; ".join(f"SET {name} = '{value}'" for name, value in SESSION.items()))
+        if not isinstance(begin, str):
+            connection.execute(TOLD)
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:

@@ -3,6 +3,10 @@
 Triggers do it, so that no statement can change a resource and forget to tell. SQLite's are temporary ones of the
 writer's connection: the file itself holds no program. PostgreSQL's stand in the database and follow the declarations at
 the start of a release.
+
+Both give the triggers three functions: ``tane_at()``, the moment of the transaction; ``tane_asker('user')`` and
+``('request')``, who asks; ``tane_is_news(type, id, action, data)``, whether an event tells more than the last one of
+the same transaction and resource, since what changes several rows is one event.
 """
 
 from __future__ import annotations
@@ -114,8 +118,7 @@ def _of_source(source: Source, words: Words) -> Iterator[Trigger]:
     if changed:
         still = f" AND NOT OLD.{gone}" if gone else ""
         action = f"CASE WHEN NEW.{gone} THEN 'delete' ELSE 'update' END" if gone else "'update'"
-        statement = f"{_told(source, action, 'NEW', words)} WHERE {_is_news(source, 'NEW', words)}"
-        yield Trigger(table, "UPDATE", f"({changed}){still}", statement)
+        yield Trigger(table, "UPDATE", f"({changed}){still}", _told(source, action, "NEW", words))
     yield Trigger(table, "DELETE", f"NOT OLD.{gone}" if gone else "", _told(source, "'delete'", "OLD", words))
 
 
@@ -123,26 +126,17 @@ def _of_part(part: Part, words: Words) -> Iterator[Trigger]:
     whole = part.whole
     changed = _changed(part.table, _UNIMPORTANT, words)
     for after, row, when in (("INSERT", "NEW", ""), ("UPDATE", "NEW", changed), ("DELETE", "OLD", "")):
-        if after == "UPDATE" and not when:
-            continue
-        told = _told(whole, "'update'", "w", words)
-        statement = (
-            f"{told} FROM {_quoted(whole.table.name)} AS w "
-            f"WHERE w.{_quoted(whole.id[0])} = {row}.{_quoted(part.column)} AND {_is_news(whole, 'w', words)}"
-        )
-        yield Trigger(part.table.name, after, when, statement)
+        if after != "UPDATE" or when:
+            named = f"w.{_quoted(whole.id[0])} = {row}.{_quoted(part.column)}"
+            yield Trigger(part.table.name, after, when, _told(whole, "'update'", "w", words, named))
 
 
-def _told(source: Source, action: str, row: str, words: Words) -> str:
-    return f"INSERT INTO {EVENT_TABLE} ({_COLUMNS}) SELECT {', '.join(_values(source, action, row, words))}"
-
-
-def _is_news(source: Source, row: str, words: Words) -> str:
-    """Whether the last event of this transaction and resource, if there is one, tells something else."""
+def _told(source: Source, action: str, row: str, words: Words, named: str = "") -> str:
+    """``named``: how the row is found, where it is not the trigger's own."""
+    found = f"FROM {_quoted(source.table.name)} AS {row} WHERE {named} AND" if named else "WHERE"
+    news = f"tane_is_news('{source.type}', {_resource_id(source, row)}, {action}, {_data(source, row, words)})"
     return (
-        f"COALESCE((SELECT CAST(told.data AS TEXT) FROM {EVENT_TABLE} AS told WHERE told.resource_id = "
-        f"{_resource_id(source, row)} AND told.at = tane_at() ORDER BY told.id DESC LIMIT 1), '') "
-        f"<> CAST({_data(source, row, words)} AS TEXT)"
+        f"INSERT INTO {EVENT_TABLE} ({_COLUMNS}) SELECT {', '.join(_values(source, action, row, words))} {found} {news}"
     )
 
 

@@ -6,7 +6,6 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,10 @@ class SQLite:
     def __init__(self, url: URL, readers: int, clock: Clock) -> None:
         self._clock = clock
         self._triggers: list[str] = []
-        self._last = datetime.min
         self._now: str | None = None
         """The moment of the transaction that writes, once it recorded an event."""
+        self._told: dict[tuple[str, Any], str] = {}
+        """What it has told: type and id → data."""
         self._file = url.database or ":memory:"
         if url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -60,17 +60,22 @@ class SQLite:
     def _recording(self, connection: sqlite3.Connection, record: Any) -> None:
         connection.create_function("tane_at", 0, self._at)
         connection.create_function("tane_asker", 1, asker)
+        connection.create_function("tane_is_news", 4, self._is_news)
         for statement in self._triggers:
             connection.execute(statement)
 
     def _begun(self, connection: Connection) -> None:
         self._now = None
+        self._told.clear()
+
+    def _is_news(self, kind: str, resource_id: Any, action: str, data: str) -> bool:
+        told = self._told.get((kind, resource_id))
+        self._told[kind, resource_id] = data
+        return action != "update" or data != told
 
     def _at(self) -> str:
         if self._now is None:
-            # No two transactions have the same one: an event tells by it that it is of this one.
-            self._last = max(self._clock.now(), self._last + timedelta(microseconds=1))
-            self._now = self._last.isoformat(" ", "microseconds")
+            self._now = self._clock.now().isoformat(" ", "microseconds")
         return self._now
 
     def recorded(self) -> bool:

@@ -1,4 +1,7 @@
-"""The table of events; what writes it are the triggers of ``tane.db.recording``."""
+"""The table of events; what writes it are the triggers of ``tane.db.recording``.
+
+It has few indexes: every change of the cloud pays for each, and most for one by ids, which come in no order.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from tane.db.schema import metadata
 event = Table(
     EVENT_TABLE,
     metadata,
-    # Never given twice, so that a cursor holds when old events are gone. Writers follow one another: so do the numbers.
+    # Writers follow one another: so do the numbers. The newest event is never deleted, so none is given twice.
     Column("id", Integer, primary_key=True),
     Column("at", DateTime, nullable=False),
     Column("type", String(64), nullable=False),
@@ -21,9 +24,7 @@ event = Table(
     Column("user_id", String(64)),
     Column("request_id", String(64)),
     Column("data", JSON, nullable=False),
-    sqlite_autoincrement=True,
 )
 Index("ix_event_project_id", event.c.project_id, event.c.id)
-Index("ix_event_resource_id", event.c.resource_id, event.c.at)
 _OWNED = event.c.owner_id.is_not(None)
 Index("ix_event_owner_id", event.c.owner_id, event.c.id, sqlite_where=_OWNED, postgresql_where=_OWNED)

@@ -11,6 +11,8 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
+OWNED = sa.text("owner_id IS NOT NULL")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -26,28 +28,17 @@ def upgrade() -> None:
         sa.Column("request_id", sa.String(length=64), nullable=True),
         sa.Column("data", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
-        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("event", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_event_owner_id",
-            ["owner_id", "id"],
-            unique=False,
-            sqlite_where=sa.text("owner_id IS NOT NULL"),
-            postgresql_where=sa.text("owner_id IS NOT NULL"),
+            "ix_event_owner_id", ["owner_id", "id"], unique=False, sqlite_where=OWNED, postgresql_where=OWNED
         )
         batch_op.create_index("ix_event_project_id", ["project_id", "id"], unique=False)
-        batch_op.create_index("ix_event_resource_id", ["resource_id", "at"], unique=False)
 
 
 def downgrade() -> None:
     with op.batch_alter_table("event", schema=None) as batch_op:
-        batch_op.drop_index("ix_event_resource_id")
         batch_op.drop_index("ix_event_project_id")
-        batch_op.drop_index(
-            "ix_event_owner_id",
-            sqlite_where=sa.text("owner_id IS NOT NULL"),
-            postgresql_where=sa.text("owner_id IS NOT NULL"),
-        )
+        batch_op.drop_index("ix_event_owner_id", sqlite_where=OWNED, postgresql_where=OWNED)
 
     op.drop_table("event")

@@ -55,5 +55,7 @@ def newest(tx: Tx) -> int:
 def forget(tx: Tx, before: datetime, most: int) -> int:
     """Delete events of before a moment, and the oldest beyond the newest ``most``; returns how many."""
     kept_from = tx.scalar(select(event.c.id).where(event.c.at >= before).order_by(event.c.id).limit(1))
-    first_kept = newest(tx) + 1 if kept_from is None else max(int(kept_from), newest(tx) - most + 1)
+    last = newest(tx)
+    # The newest stays: its number must not be given twice.
+    first_kept = last if kept_from is None else max(int(kept_from), last - most + 1)
     return tx.count(delete(event).where(event.c.id < first_kept))
