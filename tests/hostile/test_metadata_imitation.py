@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from tane.agent.network.metadata import MetadataServer
 from tane.agent.network.plan import NetworkSettings
 from tane.linux import netns
 from tests.host.network.network_lab import OPEN, Guest, Host, Net, derived_id, new_id, on_host, run
+from tests.hostile import frames
 
 METADATA = ("169.254.169.254", 80)
 REQUEST = b"GET /openstack HTTP/1.1\r\nConnection: close\r\n\r\n"
@@ -134,6 +136,56 @@ def test_nobody_on_the_same_network_imitates_a_port(options: str, settings: Netw
         assert scene.victim.id not in {port_id for port_id, _, _ in host.asked}
 
     on_host(settings, body)
+
+
+TAGS = [
+    tags
+    for length in (1, 2, 3)
+    for tags in itertools.product(itertools.product((0x8100, 0x88A8), (0, 5)), repeat=length)
+]
+
+
+@pytest.mark.root
+def test_no_port_sends_tagged_frames_not_even_an_unfiltered_one(settings: NetworkSettings) -> None:
+    """Receivers take off tags of VLAN 0: what is in them would be seen by them, and by no rule that looks for it."""
+
+    async def body(host: Host) -> None:
+        scene = Scene(host, {})
+        scene.visitor = msgspec.structs.replace(scene.visitor, port_security_enabled=False)
+        await host.apply(scene.state())
+        visitor, victim = scene.guests["visitor"], scene.guests["victim"]
+        assert visitor.reaches("10.0.0.99")
+        with raw(victim) as ear, raw(visitor) as mouth:
+            for number, tags in enumerate([*TAGS, ()]):
+                packet = frames.ipv4("10.0.0.11", "169.254.169.254", 17, frames.udp(1, 80, b"marker%03d" % number))
+                frame = frames.ethernet(scene.visitor.mac_address, scene.victim.mac_address, 0x0800, packet)
+                for kind, vlan in reversed(tags):
+                    frame = frames.tagged(frame, vlan, kind)
+                mouth.send(frame)
+            tell = frames.ipv4("10.0.0.66", "10.0.0.11", 17, frames.udp(1, 80, b"the last one"))
+            mouth.send(frames.ethernet(scene.visitor.mac_address, scene.victim.mac_address, 0x0800, tell))
+            heard = await asyncio.to_thread(until, ear, b"the last one")
+        assert not [frame for frame in heard if b"marker" in frame]
+
+    on_host(settings, body)
+
+
+@contextlib.contextmanager
+def raw(guest: Guest) -> Iterator[socket.socket]:
+    with netns.entered(guest.namespace):
+        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    with opened:
+        opened.bind(("eth0", 0))
+        opened.settimeout(5)
+        yield opened
+
+
+def until(ear: socket.socket, last: bytes) -> list[bytes]:
+    """What is heard until a frame that holds ``last``."""
+    heard = [ear.recv(65536)]
+    while last not in heard[-1]:
+        heard.append(ear.recv(65536))
+    return heard
 
 
 def _become(guest: Guest, mac: str) -> None:

@@ -8,8 +8,9 @@ behind extension headers or in fragments is refused, as receivers must (RFC 6980
 hides what it is a fragment of (RFC 7112). Reports of multicast listeners are ordinary traffic that the groups decide
 over: our bridges do not snoop, so nobody else needs them.
 
-Every port, filtered or not, asks for metadata from its own fixed address only, and every frame to a DHCP server is a
-request for the port's own MAC, and not one of too many: others could be declined or released in their owner's name.
+Every port, filtered or not, sends untagged frames, asks for metadata from its own fixed address only, and every frame
+to a DHCP server is a request for the port's own MAC, and not one of too many: others could be declined or released in
+their owner's name.
 """
 
 from __future__ import annotations
@@ -221,11 +222,12 @@ def marking_rules(secured: list[Port], marks: Mapping[str, int], servers: Iterab
         "}",
         "chain prerouting { type filter hook prerouting priority -300; policy accept;",
         "meta mark set 0",
+        # The networks carry no tags. Receivers take off those of VLAN 0, of both kinds and one behind the other, and
+        # would see what is told apart by its type here.
+        "ether type { 8021q, 8021ad } goto refuse",
         f"ip daddr {METADATA_ADDRESS} jump metadata",
         "iifname @secured jump spoof",
         *([f"iifname vmap {{ {', '.join(arriving)} }}"] if arriving else []),
-        # Receivers take a frame of VLAN 0 for one without tag, and would see what is told apart by its type above.
-        "vlan id 0 goto refuse",
         "}",
         "chain forward_mark { type filter hook forward priority -200; policy accept;",
         "meta mark set meta mark & 0xffff0000",
