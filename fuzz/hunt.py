@@ -136,7 +136,7 @@ class Hunt:
 
     def _judge_document(self, here: World, told: str) -> None:
         """What the host was told must have the form its types say: it becomes files, arguments and rules there."""
-        duty = here.api.core.hosts.network(HOST_ID)
+        duty = here.api.core.hosts.agent(HOST_ID).network
         assert isinstance(duty, FakeNetwork)
         if duty.state is None:
             return

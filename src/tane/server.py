@@ -16,8 +16,6 @@ import uvicorn
 
 from tane import ids, logs
 from tane.agent import host
-from tane.agent.documents import GuestState
-from tane.agent.duties import GuestListener, MetadataSource
 from tane.agent.rights import Choice
 from tane.app import Cloud, make_core
 from tane.config import Config, ConfigError
@@ -32,6 +30,8 @@ from tane.services.network import interface as network
 from tane.web import limits, tls
 from tane.web.errors import ApiError
 from tane.web.protocol import serving
+from tane.wire.documents import GuestState
+from tane.wire.duties import GuestListener, MetadataSource
 
 log = structlog.get_logger()
 HEARTBEAT_SECONDS = 15.0

@@ -34,7 +34,7 @@ class Project:
 
     @property
     def host(self) -> FakeCompute:
-        duty = self.cloud.core.hosts.compute(HOST_ID)
+        duty = self.cloud.core.hosts.agent(HOST_ID).compute
         assert isinstance(duty, FakeCompute)
         return duty
 

@@ -27,7 +27,7 @@ def add_host(core: Core, name: str, local_ip: str | None = None) -> FakeNetwork:
 
 def first_host(cloud: ApiCloud) -> FakeNetwork:
     """The network of the simulated host every cloud of the tests has."""
-    duty = cloud.core.hosts.network(HOST_ID)
+    duty = cloud.core.hosts.agent(HOST_ID).network
     assert isinstance(duty, FakeNetwork)
     return duty
 

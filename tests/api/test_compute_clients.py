@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tane.agent.errors import HostError
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.hosts import HostUnreachable
+from tane.wire.errors import HostError
 from tests.api.compute_support import Project, V, at, make_image, project
 from tests.support import ApiCloud
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tane.agent.errors import HostError
+from tane.wire.errors import HostError
 from tests.api.compute_support import Project, V, at, make_image, project
 from tests.api.network_support import public
 from tests.support import ApiCloud

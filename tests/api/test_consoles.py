@@ -15,9 +15,9 @@ import pytest
 from falcon import WebSocketDisconnected
 from falcon.testing import ASGIConductor
 
-from tane.agent.documents import VncEndpoint
-from tane.agent.errors import HostError
 from tane.clock import ManualClock
+from tane.wire.documents import VncEndpoint
+from tane.wire.errors import HostError
 from tests.api.compute_support import LATEST, Project, V, at, project
 from tests.support import ApiCloud
 

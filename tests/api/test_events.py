@@ -130,7 +130,9 @@ def test_every_change_of_a_projects_things_is_told_to_the_project_and_to_nobody_
 def test_who_asked_is_told_also_of_what_a_job_does_later(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
     _, cursor = feed(mia)
+    bob = cloud.new_user("bob", "shed")
     answer = mia.post(f"/volume/v3/{mia.project_id}/volumes", {"volume": {"size": 1, "name": "rose"}}, 202)
+    bob.get(E)
     cloud.run_jobs()
     told, _ = feed(mia, cursor, type="volume.volume")
     assert told[0]["type"] == "volume.volume.create" and told[-1]["type"] == "volume.volume.update"

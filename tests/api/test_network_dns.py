@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.compute_support import make_flavor, make_image
 from tests.api.network_support import V2, Net, public
 from tests.support import ApiCloud
 
@@ -72,3 +73,30 @@ def test_a_port_is_named_in_its_own_domain_or_its_networks(mia: Net) -> None:
     assert full(dns_name="web", dns_domain="own.example.") == "web.own.example."
     assert full(dns_name="web.else.example.") == "web.else.example."
     assert full().startswith("host-10-0-0-") and full().endswith(".net.example.")
+
+
+def test_a_name_of_another_projects_port_is_not_taken_on_a_shared_network(cloud: ApiCloud, mia: Net) -> None:
+    admin, bob = Net(cloud.admin), Net(cloud.new_user("bob", "shed"))
+    network = admin.make("network", name="plaza", shared=True)["id"]
+    admin.make("subnet", network_id=network, ip_version=4, cidr="10.9.0.0/24")
+    mias = mia.make("port", network_id=network, dns_name="shop")
+    for taken in ("shop", "SHOP", "shop.example.org"):
+        bob.make("port", 409, network_id=network, dns_name=taken)
+    bobs = bob.make("port", network_id=network, dns_name="shop2")
+    bob.change("port", bobs["id"], 409, dns_name="shop")
+    assert mia.make("port", network_id=network, dns_name="shop")["dns_name"] == "shop", "one's own may be alike"
+    mia.change("port", mias["id"], dns_name="shop")
+
+
+def test_a_server_whose_name_another_projects_port_has_boots_without_it(cloud: ApiCloud, mia: Net) -> None:
+    admin, bob = Net(cloud.admin), cloud.new_user("bob", "shed")
+    network = admin.make("network", name="plaza", shared=True)["id"]
+    admin.make("subnet", network_id=network, ip_version=4, cidr="10.9.0.0/24")
+    mia.make("port", network_id=network, dns_name="shop")
+    flavor, image = make_flavor(cloud.admin), make_image(bob, "disk")
+    wanted = {"name": "shop", "flavorRef": flavor, "imageRef": image, "networks": [{"uuid": network}]}
+    server = bob.post("/compute/v2.1/servers", {"server": wanted}, 202).json()["server"]["id"]
+    cloud.run_jobs()
+    assert bob.get(f"/compute/v2.1/servers/{server}").json()["server"]["status"] == "ACTIVE"
+    [port] = Net(bob).list("ports", f"?device_id={server}")
+    assert port["dns_name"] == ""

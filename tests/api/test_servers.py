@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tane.agent.documents import Hardware
-from tane.agent.errors import HostError
+from tane.wire.documents import Hardware
+from tane.wire.errors import HostError
 from tests.api.compute_support import LATEST, Project, V, at, make_flavor, make_image, make_network, project, queries
 from tests.support import HOST_ID, ApiCloud
 

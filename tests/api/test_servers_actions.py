@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tane.agent.errors import HostError
 from tane.services.compute import interface
 from tane.services.compute.domain import metadata
 from tane.services.compute.reconcilers.power import RECONCILER
+from tane.wire.errors import HostError
 from tests.api.compute_support import LATEST, Project, V, at, make_image, project, queries
 from tests.support import HOST_ID, ApiCloud
 

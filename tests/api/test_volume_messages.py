@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tane.agent.errors import HostError
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.services.volume.domain import pools
 from tane.services.volume.reconcilers.messages import RECONCILER
+from tane.wire.errors import HostError
 from tests.api.test_volumes import Volumes, active_image, at
 from tests.services.volume.pool import add_pool
 from tests.support import ApiCloud

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tane.agent.errors import HostError
 from tane.agent.volume.drivers.fake import FakeVolume
+from tane.wire.errors import HostError
 from tests.services.volume.pool import add_pool
 from tests.support import ApiCloud, Caller
 

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from tane.agent.documents import ImageRef
-from tane.agent.errors import HostError
+from tane.wire.documents import ImageRef
+from tane.wire.errors import HostError
 
 T = TypeVar("T")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tane.agent.errors import HostError
 from tane.agent.images import ImageCache
 from tane.linux import image_header, qemu_img
 from tane.linux.image_header import UnacceptableImage
+from tane.wire.errors import HostError
 from tests.host.tools import FileImages
 
 SIZE = 1 << 20

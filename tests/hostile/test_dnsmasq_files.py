@@ -12,7 +12,13 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from tane.agent.documents import (
+from tane.agent.network.dhcp import Dnsmasq
+from tane.agent.network.duty import offenders
+from tane.agent.network.plan import NetworkSettings, Plan
+from tane.agent.network.planner import plan
+from tane.agent.network.security import rule_text
+from tane.linux import confine, process
+from tane.wire.documents import (
     AddressPair,
     ExternalNetwork,
     FixedIp,
@@ -26,12 +32,6 @@ from tane.agent.documents import (
     SecurityGroupRule,
     Subnet,
 )
-from tane.agent.network.dhcp import Dnsmasq
-from tane.agent.network.duty import offenders
-from tane.agent.network.plan import NetworkSettings, Plan
-from tane.agent.network.planner import plan
-from tane.agent.network.security import rule_text
-from tane.linux import confine, process
 from tests.host.network.network_lab import (
     OPEN,
     External,

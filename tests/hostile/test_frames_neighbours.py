@@ -11,9 +11,9 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from tane.agent.documents import FixedIp, NetworkState, Port, SecurityGroup, SecurityGroupRule, Subnet
 from tane.agent.network.plan import NetworkSettings
 from tane.agent.network.spoofing import link_local
+from tane.wire.documents import FixedIp, NetworkState, Port, SecurityGroup, SecurityGroupRule, Subnet
 from tests.host.network.network_lab import OPEN, Host, Net, on_host
 from tests.hostile.frames import (
     BROADCAST,

@@ -14,10 +14,12 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from tane.agent.documents import FixedIp, NetworkState, Router
+from tane.agent.network.guard import router_rules
 from tane.agent.network.plan import NetworkSettings
 from tane.agent.network.spoofing import link_local
 from tane.linux import netns, sysctl
+from tane.wire import grammar
+from tane.wire.documents import FixedIp, HostRoute, NetworkState, Router
 from tests.host.network.network_lab import (
     EXTERNAL_GATEWAY,
     OPEN,
@@ -34,6 +36,7 @@ from tests.host.network.network_lab import (
     pings,
     run,
 )
+from tests.hostile import frames
 
 pytestmark = pytest.mark.root
 OFFERED = 8770
@@ -258,6 +261,57 @@ def test_names_are_told_inside_the_network_only(tmp_path: Path) -> None:
             assert "REFUSED" in inside(cloud.guests[0].namespace, *outside, check=False), "it asks nobody else"
 
     asyncio.run(main())
+
+
+def test_what_leaves_a_router_untranslated_is_from_behind_it(tmp_path: Path) -> None:
+    """Whoever owns a network may switch the filters of its ports off, and set routes to anywhere."""
+
+    async def body(host: Host) -> None:
+        net, external = Net(1001), External()
+        port = host.port(net, "10.0.0.11", "open", port_security_enabled=False)
+        guest = host.plug(port, gateway="10.0.0.1")
+        router = Router(
+            id=new_id(),
+            interfaces=(net.leg(),),
+            gateway=external.gateway(10, enable_snat=False),
+            routes=(HostRoute(destination="192.0.2.0/24", nexthop="10.0.0.11"),),
+        )
+        state = NetworkState(
+            revision=1,
+            networks=(net.document(), external.document()),
+            ports=(port,),
+            routers=(router,),
+            security_groups=(OPEN,),
+            external=(external.leg(),),
+        )
+        await host.apply(state)
+        run("ip", "-n", host.outside, "route", "add", "10.0.0.0/24", "via", "203.0.113.10")
+        assert guest.reaches(EXTERNAL_GATEWAY)
+        with netns.entered(host.outside):
+            ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        with netns.entered(guest.namespace):
+            mouth = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        with ear, mouth:
+            mouth.bind(("eth0", 0))
+            ear.settimeout(5)
+            others = ("203.0.113.10", "203.0.113.11", EXTERNAL_GATEWAY, "10.0.1.5", "192.0.2.7", "8.8.8.8")
+            for source in (*others, "10.0.0.11"):
+                packet = frames.ipv4(source, EXTERNAL_GATEWAY, 17, frames.udp(1, 9, b"marker " + source.encode()))
+                mouth.send(frames.ethernet(port.mac_address, net.leg().mac_address, 0x0800, packet))
+            heard = b""
+            while b"marker 10.0.0.11" not in heard:
+                heard += ear.recv(65536)
+        assert heard.count(b"marker") == 1
+
+    on_host(NetworkSettings(state_dir=tmp_path, cloud_id=uuid4().hex[:6], host_link=False), body)
+
+
+@pytest.mark.parametrize("translates", [True, False])
+def test_no_ipv6_leaves_a_router_in_others_names(translates: bool) -> None:
+    rules = router_rules(map(grammar.network, ("10.0.0.0/24", "fd00:1::/64")), translates=translates)
+    assert 'oifname "qg-*" ip6 saddr != { fd00:1::/64 } drop' in rules
+    assert ('oifname "qg-*" ip saddr != { 10.0.0.0/24 } drop' in rules) is not translates
+    assert 'oifname "qg-*" meta nfproto ipv6 drop' in router_rules((), translates=translates)
 
 
 def test_from_outside_only_floating_ips_are_reached_behind_a_router_that_translates(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from tane.agent.documents import AddressPair, HostRoute, NetworkState, Port, Router
 from tane.agent.network import metadata
 from tane.agent.network.metadata import MetadataServer
 from tane.agent.network.plan import NetworkSettings
 from tane.linux import netns
+from tane.wire.documents import AddressPair, HostRoute, NetworkState, Port, Router
 from tests.host.network.network_lab import OPEN, Guest, Host, Net, derived_id, new_id, on_host, run
 from tests.hostile import frames
 

@@ -9,8 +9,8 @@ import httpx
 import msgspec
 import pytest
 
-from tane.agent.documents import NetworkState
 from tane.services.network.routes import ROUTES
+from tane.wire.documents import NetworkState
 from tane.wire.grammar import checked
 from tests.api.network_support import V2, Net, first_host, public, reconcile
 from tests.support import ApiCloud

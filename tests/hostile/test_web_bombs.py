@@ -261,3 +261,23 @@ def test_no_pattern_takes_long_over_long_text(pattern: str) -> None:
             began = time.monotonic()
             re.search(pattern, long)
             assert time.monotonic() - began < 0.2, (pattern, part, tail)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/compute/v2.1/servers?changes-since={}",
+        "/compute/v2.1/servers?changes-before={}",
+        "/compute/v2.1/os-simple-tenant-usage?start={}",
+        "/image/v2/images?created_at=gt:{}",
+        "/volume/v3/volumes?created_at=gt:{}",
+        "/network/v2.0/networks?changed_since={}",
+        "/identity/v3/users?password_expires_at=gt:{}",
+    ],
+)
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_is_none_in_utc_breaks_nothing(cloud: ApiCloud, path: str, moment: str) -> None:
+    answer = cloud.admin.get(
+        path.format(moment.replace("+", "%2B")), None, headers={"OpenStack-API-Version": "compute 2.66"}
+    )
+    assert answer.status_code < 500, answer.text

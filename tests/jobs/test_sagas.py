@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from sqlalchemy import select, update
 
-from tane.agent.errors import HostError
 from tane.core import Core
 from tane.db import Tx
 from tane.hosts import HostUnreachable
 from tane.jobs import Operation, Order, Permanent, Retry, Run, Runner, Step, cancel, enqueue, execution, store, upkeep
 from tane.jobs.tables import job, job_history
 from tane.jobs.testing import Scenario, fails_at_each_step, killed_between_writes, repeats_each_step
+from tane.wire.errors import HostError
 
 
 class Params(msgspec.Struct):

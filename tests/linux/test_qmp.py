@@ -8,18 +8,19 @@ import gc
 import json
 import tempfile
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from qemu.qmp.message import Message
 
 from tane.agent.compute.drivers.qemu import QemuSettings, duty, machine, probe_accelerator
 from tane.agent.compute.drivers.qemu.record import GuestFolder, Record
-from tane.agent.documents import Guest
 from tane.agent.images import ImageCache
 from tane.linux import process
 from tane.linux.qmp import EVENTS_A_SECOND, QmpError, QmpSession
+from tane.wire.documents import Guest
 from tests.host.tools import FileImages
 
 GREETING = b'{"QMP": {"version": {"qemu": {"major": 9, "minor": 0, "micro": 0}, "package": ""}, "capabilities": []}}\n'
@@ -107,6 +108,36 @@ async def bulky(writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
+async def chatting(writer: asyncio.StreamWriter) -> None:
+    """Below what is refused."""
+    event = b'{"event": "ACPI_DEVICE_OST", "data": {"info": "%s"}, "timestamp": {"seconds": 1, "microseconds": 1}}\n'
+    for number in range(EVENTS_A_SECOND - 10):
+        writer.write(event % (b"%d" % number))
+    writer.write(b'{"event": "SHUTDOWN", "data": {}, "timestamp": {"seconds": 1, "microseconds": 1}}\n')
+    await writer.drain()
+
+
+def test_events_that_were_heard_take_no_memory(tmp_path: Path) -> None:
+    heard: list[str] = []
+    last = asyncio.Event()
+
+    def hear(event: Mapping[str, Any]) -> None:
+        heard.append(event["event"])
+        if event["event"] == "SHUTDOWN":
+            last.set()
+
+    async def scene() -> None:
+        session = QmpSession(tmp_path / "qmp", on_event=hear)
+        await session.connect()
+        await last.wait()
+        assert len(heard) == EVENTS_A_SECOND - 9 and session.connected
+        gc.collect()
+        assert not [found for found in gc.get_objects() if isinstance(found, Message) and "event" in found]
+        await session.close()
+
+    Hostile(tmp_path / "qmp", chatting).meet(scene)
+
+
 def test_a_command_without_an_answer_ends_and_so_does_its_connection(tmp_path: Path) -> None:
     async def scene() -> None:
         session = QmpSession(tmp_path / "qmp")
@@ -120,15 +151,25 @@ def test_a_command_without_an_answer_ends_and_so_does_its_connection(tmp_path: P
     Hostile(tmp_path / "qmp", silent).meet(scene)
 
 
-@pytest.mark.parametrize(("hostile", "most"), [(flooding, EVENTS_A_SECOND), (bulky, 10)])
+async def malformed(writer: asyncio.StreamWriter) -> None:
+    writer.write(b'{"event": "BLOCK_IO_ERROR", "data": {}, "timestamp": {"seconds": 1, "microseconds": 1}}\n')
+    await flooding(writer)
+
+
+@pytest.mark.parametrize(("hostile", "most"), [(flooding, EVENTS_A_SECOND), (bulky, 10), (malformed, 0)])
 def test_who_floods_a_session_with_events_is_not_listened_to(
     hostile: Callable[[asyncio.StreamWriter], Awaitable[None]], most: int, tmp_path: Path
 ) -> None:
     heard: list[str] = []
     ended = asyncio.Event()
 
+    def hear(event: Mapping[str, Any]) -> None:
+        if event["event"] == "BLOCK_IO_ERROR":
+            heard.append(event["data"]["action"])
+        heard.append(event["event"])
+
     async def scene() -> None:
-        session = QmpSession(tmp_path / "qmp", on_event=lambda event: heard.append(event["event"]), on_lost=ended.set)
+        session = QmpSession(tmp_path / "qmp", on_event=hear, on_lost=ended.set)
         await session.connect()
         await ended.wait()
         assert session.flooded and not session.connected

@@ -9,7 +9,6 @@ from pathlib import Path
 from tane.agent.compute.drivers import qemu
 from tane.agent.compute.drivers.fake import FakeCompute
 from tane.agent.compute.drivers.qemu.accelerator import accelerator
-from tane.agent.duties import ComputeDuty, ImageSource, MetadataSource, NetworkDuty, VolumeDuty
 from tane.agent.images import ImageCache
 from tane.agent.network.duty import LinuxNetwork
 from tane.agent.network.fake import FakeNetwork
@@ -19,6 +18,7 @@ from tane.agent.volume.drivers import file
 from tane.agent.volume.drivers.exporter import ExportSettings
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.agent.volume.drivers.file import FileVolume
+from tane.wire.duties import ComputeDuty, ImageSource, MetadataSource, NetworkDuty, VolumeDuty
 
 SIMULATED_TUNNELS = ipaddress.IPv4Network("100.64.0.0/16")
 """Simulated hosts have tunnels to each other like real ones, and so an address each; no packet is ever sent."""

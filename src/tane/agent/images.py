@@ -14,11 +14,11 @@ from pathlib import Path
 
 import structlog
 
-from tane.agent.documents import ImageRef
-from tane.agent.duties import ImageSource
-from tane.agent.errors import HostError
 from tane.agent.translation import host_errors, vetted
 from tane.linux import qemu_img
+from tane.wire.documents import ImageRef
+from tane.wire.duties import ImageSource
+from tane.wire.errors import HostError
 
 UNUSED_BYTES = 10 << 30
 """What the images that nobody uses may take of the disk; the next server of one of them starts sooner."""

@@ -12,11 +12,11 @@ from typing import TypeVar
 
 import msgspec
 
-from tane.agent.errors import HostError
 from tane.linux.mkfs import MkfsError
 from tane.linux.process import ProcessError
 from tane.linux.qemu_img import ImageError
 from tane.linux.qmp import QmpError
+from tane.wire.errors import HostError
 from tane.wire.grammar import checked
 
 D = TypeVar("D", bound=msgspec.Struct)

@@ -1,11 +1,14 @@
-"""Reaching a host's duties by its id. A host of this process is called directly."""
+"""Reaching a host's duties by its id. The way is the same to a host of this process."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from typing import NamedTuple, cast
 
-from tane.agent.duties import ComputeDuty, NetworkDuty, VolumeDuty
-from tane.agent.errors import HostError
+from tane.wire.calls import Answering, Distant, Loopback
+from tane.wire.duties import ComputeDuty, NetworkDuty, VolumeDuty
+from tane.wire.errors import HostError
 
 
 class HostUnreachable(HostError):
@@ -14,6 +17,14 @@ class HostUnreachable(HostError):
     def __init__(self, host_id: str) -> None:
         super().__init__(f"host {host_id} is not reachable", transient=True)
         self.host_id = host_id
+
+
+class Calls(NamedTuple):
+    """What can be asked of a host; a duty it does not have is None."""
+
+    compute: ComputeDuty | None
+    network: NetworkDuty | None
+    volume: VolumeDuty | None
 
 
 @dataclass
@@ -26,6 +37,24 @@ class HostAgent:
     network: NetworkDuty | None = None
     volume: VolumeDuty | None = None
     local_ip: str | None = None
+
+    @functools.cached_property
+    def calls(self) -> Calls:
+        """The duties as they are called, whether their agent is in this process or not."""
+        line = Loopback(
+            Answering(
+                {
+                    "compute": (ComputeDuty, self.compute),
+                    "network": (NetworkDuty, self.network),
+                    "volume": (VolumeDuty, self.volume),
+                }
+            )
+        )
+        return Calls(
+            cast(ComputeDuty, Distant(ComputeDuty, "compute", line)) if self.compute else None,
+            cast(NetworkDuty, Distant(NetworkDuty, "network", line)) if self.network else None,
+            cast(VolumeDuty, Distant(VolumeDuty, "volume", line)) if self.volume else None,
+        )
 
     @property
     def roles(self) -> list[str]:
@@ -58,19 +87,19 @@ class Hosts:
         return agent
 
     def compute(self, host_id: str) -> ComputeDuty:
-        duty = self.agent(host_id).compute
-        if duty is None:
+        calls = self.agent(host_id).calls
+        if calls.compute is None:
             raise HostError(f"host {host_id} does not run servers")
-        return duty
+        return calls.compute
 
     def network(self, host_id: str) -> NetworkDuty:
-        duty = self.agent(host_id).network
-        if duty is None:
+        calls = self.agent(host_id).calls
+        if calls.network is None:
             raise HostError(f"host {host_id} has no network duty")
-        return duty
+        return calls.network
 
     def volume(self, host_id: str) -> VolumeDuty:
-        duty = self.agent(host_id).volume
-        if duty is None:
+        calls = self.agent(host_id).calls
+        if calls.volume is None:
             raise HostError(f"host {host_id} has no volume pool")
-        return duty
+        return calls.volume

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import structlog
 
-from tane.agent.errors import HostError
 from tane.hosts.registry import HostUnreachable
 from tane.web.errors import Conflict, Unavailable
+from tane.wire.errors import HostError
 
 log = structlog.get_logger()
 

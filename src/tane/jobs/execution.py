@@ -12,13 +12,13 @@ import msgspec
 import structlog
 from sqlalchemy.engine import Row
 
-from tane.agent.errors import HostError
 from tane.db import Tx
 from tane.hosts import HostUnreachable
 from tane.hosts import store as hosts
 from tane.jobs import store
 from tane.jobs.operation import Cancelled, LeaseLost, Operation, Permanent, Retry, Run, Step
 from tane.shares import Full
+from tane.wire.errors import HostError
 
 if TYPE_CHECKING:
     from tane.core import Core

@@ -17,10 +17,12 @@ import structlog
 from sqlalchemy.engine import Row
 
 from tane.db import Subscription
+from tane.db.recording import ASKER
 from tane.jobs import store
 from tane.jobs.execution import Execution, Unknown
 from tane.jobs.loops import forever
 from tane.jobs.operation import LeaseLost, Operation
+from tane.wire.calls import TICKET, Ticket
 
 if TYPE_CHECKING:
     from tane.core import Core
@@ -137,6 +139,8 @@ class Runner:
             store.renew(tx, self.owner, job_ids)
 
     async def _run(self, row: Row[Any]) -> None:
+        ASKER.set(lambda: row)
+        TICKET.set(Ticket(row.id, row.epoch))
         with structlog.contextvars.bound_contextvars(job_id=row.id, request_id=row.request_id):
             try:
                 operation = self.operations.get(row.operation)

@@ -13,6 +13,8 @@ from typing import Any
 
 import structlog
 from qemu.qmp import QMPClient
+from qemu.qmp.events import EventListener
+from qemu.qmp.message import Message
 from qemu.qmp.protocol import Runstate
 from qemu.qmp.qmp_client import ExecuteError
 
@@ -39,11 +41,23 @@ class QmpError(Exception):
         self.lost = lost
 
 
+class _Heard(EventListener):  # type: ignore[misc]  # The library is untyped to mypy.
+    """Passes events on as they come and keeps none."""
+
+    def __init__(self, hear: Callable[[Message], None]) -> None:
+        super().__init__()
+        self._hear = hear
+
+    async def put(self, event: Message) -> None:
+        self._hear(event)
+
+
 class QmpSession:
     """One connection to the program of the user ``peer``, or to one of this process's own.
 
-    ``on_event`` is called with each event, ``on_lost`` once when the other side ends it, or floods it with events
-    (``flooded`` then). The other side may be in a guest's hands: nothing is waited for without end.
+    ``on_event`` is called with each event, ``on_lost`` once when the other side ends it, floods it with events, or
+    sends one that ``on_event`` makes nothing of (``flooded`` then). The other side may be in a guest's hands: nothing
+    is waited for without end.
     """
 
     def __init__(
@@ -60,9 +74,14 @@ class QmpSession:
         self._client = QMPClient(str(socket), readbuflen=_READ_BUFFER_BYTES)
         self._on_event = on_event
         self._on_lost = on_lost
-        self._tasks: list[asyncio.Task[None]] = []
+        self._watching: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self.flooded = False
+        self._since, self._count, self._size = 0.0, 0, 0
+        # Instead of the library's own, which keeps every event for good.
+        kept, self._client.events = self._client.events, _Heard(self._hear)
+        self._client.register_listener(self._client.events)
+        self._client.remove_listener(kept)
 
     async def connect(self) -> None:
         """Connect and negotiate; raises QmpError when nothing answers at the socket."""
@@ -78,7 +97,7 @@ class QmpSession:
             # The library raises what comes to it by what the other side sends: asserts of its own, too.
             await self.close()
             raise QmpError(f"no answer at {self.socket.name}: {error}", lost=True) from error
-        self._tasks = [asyncio.create_task(self._read_events()), asyncio.create_task(self._watch())]
+        self._watching = asyncio.create_task(self._watch())
 
     @property
     def connected(self) -> bool:
@@ -118,10 +137,10 @@ class QmpSession:
 
     async def close(self) -> None:
         """Let go of the connection; the other side goes on."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+            self._watching = None
         self._forget()
         await self._disconnect()
 
@@ -142,27 +161,28 @@ class QmpSession:
         except Exception as error:
             log.debug("a QMP connection was lost", socket=str(self.socket), error=f"{type(error).__name__}: {error}")
 
-    async def _read_events(self) -> None:
-        loop = asyncio.get_running_loop()
-        begun, count, size = loop.time(), 0, 0
-        async for event in self._client.events:
-            if loop.time() - begun > 1.0:
-                begun, count, size = loop.time(), 0, 0
-            count += 1
-            size += len(bytes(event))
-            if count > EVENTS_A_SECOND or size > EVENT_BYTES_A_SECOND:
+    def _hear(self, event: Message) -> None:
+        """Pass an event on, unless there are too many, too long, or ones that no QEMU sends."""
+        now = asyncio.get_running_loop().time()
+        if now - self._since > 1.0:
+            self._since, self._count, self._size = now, 0, 0
+        self._count += 1
+        self._size += len(bytes(event))
+        if self._count > EVENTS_A_SECOND or self._size > EVENT_BYTES_A_SECOND:
+            self.flooded = True
+        if not self.flooded:
+            try:
+                self._on_event(event)
+            except Exception as error:
+                log.warning("an event of no form", socket=str(self.socket), error=f"{type(error).__name__}: {error}")
                 self.flooded = True
-                self._give_up()
-                return
-            self._on_event(event)
+        if self.flooded:
+            self._give_up()
 
     async def _watch(self) -> None:
         while self._client.runstate == Runstate.RUNNING:
             await self._client.runstate_changed()
         await self._disconnect()
-        self._tasks[0].cancel()
-        while not self.flooded and not self._client.events.empty():
-            self._on_event(await self._client.events.get())
         self._on_lost()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -219,6 +219,15 @@ def bounded(field: str, value: Any, most: int = LONGEST) -> Any:
 def whole(text: str) -> int | None:
     """The integer a text of ASCII digits tells; None for any other text, and for one that no database column holds."""
     return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+
+
+def moment(text: str) -> datetime | None:
+    """The time that an ISO 8601 text tells, as naive UTC; None for any other text, and for a time that UTC has not."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+    except (ValueError, OverflowError):
+        return None
 
 
 def iso(moment: datetime | None) -> str | None:

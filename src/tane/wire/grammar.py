@@ -1,7 +1,7 @@
 """The grammar of every string that reaches a file, a program or the kernel.
 
 The API reads addresses with the parsers here and keeps what they return, the canonical form; the documents of
-:mod:`tane.agent.documents` have fields of the types here, and an agent uses none before :func:`checked`. Patterns end
+:mod:`tane.wire.documents` have fields of the types here, and an agent uses none before :func:`checked`. Patterns end
 in ``\\Z``: ``$`` would let a line break pass.
 """
 

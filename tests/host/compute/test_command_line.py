@@ -14,8 +14,8 @@ from tane.agent.compute.drivers.qemu.accelerator import Accelerator, probe_accel
 from tane.agent.compute.drivers.qemu.command import Openings, assign_slots, command_line
 from tane.agent.compute.drivers.qemu.record import Record
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
-from tane.agent.documents import ConfigDrive, Guest, ImageRef, Kernel, Nic, RootDisk, VolumeConnection, VolumeDisk
 from tane.agent.network.user import forwarded_address
+from tane.wire.documents import ConfigDrive, Guest, ImageRef, Kernel, Nic, RootDisk, VolumeConnection, VolumeDisk
 
 GUEST_ID = "0b5d1c6e-3f1f-4d0a-8b1c-5d8a2f9c7e01"
 VOLUME_ID = "5f0c2a4b-9f3e-4a52-b7e0-21f4b0c6d9aa"

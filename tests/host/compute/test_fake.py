@@ -8,10 +8,10 @@ import uuid
 import pytest
 
 from tane.agent.compute.drivers.fake import FakeCompute
-from tane.agent.documents import Guest, GuestState, ImageRef, RootDisk
-from tane.agent.duties import ComputeDuty, VolumeDuty
-from tane.agent.errors import HostError, NotOnHost
 from tane.agent.volume.drivers.fake import FakeVolume
+from tane.wire.documents import Guest, GuestState, ImageRef, RootDisk
+from tane.wire.duties import ComputeDuty, VolumeDuty
+from tane.wire.errors import HostError, NotOnHost
 
 
 def guest() -> Guest:

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tane.agent.errors import HostError
 from tane.agent.images import ImageCache
+from tane.wire.errors import HostError
 from tests.host.tools import FileImages
 
 pytestmark = pytest.mark.skipif(not shutil.which("qemu-img"), reason="qemu-utils is not installed")

@@ -15,12 +15,12 @@ import pytest
 
 from tane.agent.compute.drivers import qemu
 from tane.agent.compute.drivers.qemu import Accelerator, QemuCompute, QemuSettings, devices, hotplug
-from tane.agent.documents import Guest, Nic, VolumeDisk
-from tane.agent.errors import HostError
 from tane.agent.images import ImageCache
 from tane.agent.volume.drivers import file
 from tane.agent.volume.drivers.exporter import ExportSettings
 from tane.agent.volume.drivers.file import FileVolume
+from tane.wire.documents import Guest, Nic, VolumeDisk
+from tane.wire.errors import HostError
 from tests.host.tools import FileImages, until
 
 pytestmark = [pytest.mark.root, pytest.mark.guest]

@@ -19,8 +19,6 @@ import pytest
 
 from tane.agent.compute.drivers import qemu
 from tane.agent.compute.drivers.qemu import QemuCompute, QemuSettings, probe_accelerator
-from tane.agent.documents import ConfigDrive, Guest, GuestState, Kernel, Nic, RootDisk, VolumeDisk
-from tane.agent.errors import HostError, NotOnHost
 from tane.agent.images import ImageCache
 from tane.agent.network.user import FORWARDED_PORTS, forwarded_address
 from tane.agent.volume.drivers import file
@@ -28,6 +26,9 @@ from tane.agent.volume.drivers.file import FileVolume
 from tane.cli.common import cache_folder
 from tane.guest.build import build
 from tane.linux import process
+from tane.wire.documents import ConfigDrive, Guest, GuestState, Kernel, Nic, RootDisk, VolumeDisk
+from tane.wire.errors import HostError, NotOnHost
+from tane.wire.streams import save
 from tests.host.tools import FileImages, until
 
 pytestmark = pytest.mark.guest
@@ -237,7 +238,7 @@ def test_a_stopped_server_is_snapshotted_after_it_ran(host: Host, run: Run, tmp_
         run(host.ready(guest))
         run(host.ssh(guest, "echo kept >/root/note; sync"))
         run(host.compute.stop(guest.id, timeout_seconds=0))
-        size = run(host.compute.snapshot(guest.id, tmp_path / "copy.qcow2"))
+        size = run(save(host.compute.snapshot(guest.id), tmp_path / "copy.qcow2"))
         assert size == (tmp_path / "copy.qcow2").stat().st_size
         assert (tmp_path / "copy.qcow2").stat().st_mode & 0o777 == 0o600
         subprocess.run(["qemu-img", "check", "-q", tmp_path / "copy.qcow2"], check=True)
@@ -339,7 +340,7 @@ def test_a_snapshot_of_a_running_server_is_a_standalone_image(
     host: Host, guest: Guest, run: Run, tmp_path: Path
 ) -> None:
     run(host.ssh(guest, "echo kept >/root/note; sync"))
-    size = run(host.compute.snapshot(guest.id, tmp_path / "snapshot.qcow2"))
+    size = run(save(host.compute.snapshot(guest.id), tmp_path / "snapshot.qcow2"))
     assert size == (tmp_path / "snapshot.qcow2").stat().st_size
     about = json.loads(subprocess.check_output(["qemu-img", "info", "--output=json", tmp_path / "snapshot.qcow2"]))
     assert "backing-filename" not in about
@@ -352,16 +353,16 @@ def test_a_snapshot_of_a_running_server_is_a_standalone_image(
     assert found.stdout == "kept\n", found.stderr
 
 
-def test_the_screen_is_served_on_a_unix_socket(host: Host, guest: Guest, run: Run) -> None:
+def test_the_screen_is_reached_by_a_connection(host: Host, guest: Guest, run: Run) -> None:
     async def greeting() -> bytes:
-        reader, writer = await asyncio.open_unix_connection(run_vnc.socket_path)
+        await host.compute.has_screen(guest.id)
+        reader, writer = await host.compute.screen(guest.id)
         try:
             return await reader.readexactly(12)
         finally:
             writer.close()
             await writer.wait_closed()
 
-    run_vnc = run(host.compute.vnc(guest.id))
     assert re.fullmatch(rb"RFB 003\.00\d\n", run(greeting()))
 
 

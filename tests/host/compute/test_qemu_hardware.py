@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tane.agent.documents import Guest, Hardware, Kernel
+from tane.wire.documents import Guest, Hardware, Kernel
 from tests.host.compute.test_qemu_guests import MB, Host, Run, host, new_id, run  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.guest

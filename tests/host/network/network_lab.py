@@ -15,7 +15,10 @@ from typing import Any
 
 import msgspec
 
-from tane.agent.documents import (
+from tane.agent.network.duty import LinuxNetwork
+from tane.agent.network.plan import NetworkSettings, leg_name
+from tane.linux import netns
+from tane.wire.documents import (
     DhcpPort,
     ExternalNetwork,
     FixedIp,
@@ -30,9 +33,6 @@ from tane.agent.documents import (
     SecurityGroupRule,
     Subnet,
 )
-from tane.agent.network.duty import LinuxNetwork
-from tane.agent.network.plan import NetworkSettings, leg_name
-from tane.linux import netns
 
 EXTERNAL_GATEWAY = "203.0.113.1"
 

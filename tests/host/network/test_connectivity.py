@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from network_lab import EXTERNAL_GATEWAY, OPEN, External, Host, Net, eventually, floating, new_id, on_host, pings, run
 
-from tane.agent.documents import FloatingIp, HostRoute, NetworkState, Router
 from tane.agent.network.plan import NetworkSettings
+from tane.wire.documents import FloatingIp, HostRoute, NetworkState, Router
 
 pytestmark = pytest.mark.root
 

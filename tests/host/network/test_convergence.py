@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from network_lab import EXTERNAL_GATEWAY, OPEN, External, Host, Net, eventually, floating, host_of, new_id, on_host, run
 
-from tane.agent.documents import NetworkState, Port, RemotePort, Router
-from tane.agent.errors import OlderRevision, WholeNeeded
 from tane.agent.network.duty import LinuxNetwork
 from tane.agent.network.plan import NetworkSettings, bridge_name
 from tane.linux import netns
+from tane.wire.documents import NetworkState, Port, RemotePort, Router
+from tane.wire.errors import OlderRevision, WholeNeeded
 
 pytestmark = pytest.mark.root
 

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from network_lab import OPEN, Guest, Host, Net, eventually, inside, new_id, on_host
 
-from tane.agent.documents import NetworkState, Router
 from tane.agent.network.plan import NetworkSettings
 from tane.linux import process
+from tane.wire.documents import NetworkState, Router
 
 pytestmark = pytest.mark.root
 
@@ -186,6 +186,10 @@ def test_the_metadata_server_refuses_what_is_not_http(settings: NetworkSettings,
         assert (await host.ask(guest.namespace, large)).startswith(b"HTTP/1.1 431 ")
         body_too_large = b"PUT / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"
         assert (await host.ask(guest.namespace, body_too_large)).startswith(b"HTTP/1.1 413 ")
+        for digits in (b"9" * 5000, b"0" * 5000):
+            assert (
+                await host.ask(guest.namespace, b"PUT / HTTP/1.1\r\nContent-Length: " + digits + b"\r\n\r\n")
+            ).startswith(b"HTTP/1.1 413 ")
         twice = b"PUT /one HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /two HTTP/1.1\r\nConnection: close\r\n\r\n"
         answers = await host.ask(guest.namespace, twice)
         assert answers.count(b"HTTP/1.1 200 OK") == 2

@@ -9,7 +9,11 @@ import msgspec
 import pytest
 from network_lab import OPEN, External, Net, floating, new_id
 
-from tane.agent.documents import (
+from tane.agent.network.plan import NetworkSettings, Plan
+from tane.agent.network.planner import plan
+from tane.agent.network.security import rule_text, zones
+from tane.agent.network.spoofing import link_local
+from tane.wire.documents import (
     FixedIp,
     HostRoute,
     NetworkState,
@@ -19,10 +23,6 @@ from tane.agent.documents import (
     SecurityGroup,
     SecurityGroupRule,
 )
-from tane.agent.network.plan import NetworkSettings, Plan
-from tane.agent.network.planner import plan
-from tane.agent.network.security import rule_text, zones
-from tane.agent.network.spoofing import link_local
 
 SETTINGS = NetworkSettings(state_dir=Path("/nowhere"), cloud_id="test", local_ip="192.0.2.1")
 

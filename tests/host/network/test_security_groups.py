@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from network_lab import OPEN, Guest, Host, Net, inside, on_host
 
-from tane.agent.documents import AddressPair, NetworkState, Port, SecurityGroup, SecurityGroupRule
 from tane.agent.network.plan import NetworkSettings
 from tane.agent.network.spoofing import link_local
+from tane.wire.documents import AddressPair, NetworkState, Port, SecurityGroup, SecurityGroupRule
 
 pytestmark = pytest.mark.root
 

@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from tane.agent.documents import VolumeConnection
-from tane.agent.errors import HostError, NotOnHost
 from tane.agent.images import ImageCache
 from tane.agent.volume.drivers import file
 from tane.agent.volume.drivers.file import FileVolume
 from tane.linux import confine, process
+from tane.wire.documents import VolumeConnection
+from tane.wire.errors import HostError, NotOnHost
+from tane.wire.streams import save
 from tests.host.tools import FileImages
 
 pytestmark = pytest.mark.skipif(not shutil.which("qemu-storage-daemon"), reason="qemu-utils is not installed")
@@ -223,7 +224,7 @@ def test_an_exported_volume_can_be_copied_and_uploaded(
     copy = new_id()
     run(pool.create_from_volume(copy, 64 * MB, volume))
     assert "failed" not in io(disk_of(state_dir, copy), "read -P 5 0 1M")
-    size = run(pool.upload(volume, tmp_path / "image.raw", "raw"))
+    size = run(save(pool.upload(volume, "raw"), tmp_path / "image.raw"))
     assert size == 64 * MB
     assert (tmp_path / "image.raw").read_bytes()[: 1 * MB] == b"\5" * MB
     about = subprocess.run(["qemu-img", "snapshot", "-U", "-l", str(disk_of(state_dir, volume))], capture_output=True)

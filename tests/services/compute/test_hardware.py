@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tane.agent.documents import Hardware
 from tane.services.compute.domain import extra_specs, hardware
 from tane.web.errors import BadRequest
+from tane.wire.documents import Hardware
 from tane.wire.grammar import checked
 
 

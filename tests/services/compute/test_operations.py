@@ -55,13 +55,13 @@ class World:
 
     @property
     def host(self) -> FakeCompute:
-        duty = self.core.hosts.compute(HOST_ID)
+        duty = self.core.hosts.agent(HOST_ID).compute
         assert isinstance(duty, FakeCompute)
         return duty
 
     @property
     def pool(self) -> FakeVolume:
-        duty = self.core.hosts.volume(HOST_ID)
+        duty = self.core.hosts.agent(HOST_ID).volume
         assert isinstance(duty, FakeVolume)
         return duty
 

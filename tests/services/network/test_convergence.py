@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from tane.agent.documents import NetworkApplied, NetworkState
-from tane.agent.errors import HostError, OlderRevision, WholeNeeded
 from tane.agent.network.fake import FakeNetwork
 from tane.db import Tx
 from tane.services.network.domain import desired, ports
@@ -20,6 +18,8 @@ from tane.services.network.reconcilers import host as one_host
 from tane.services.network.reconcilers import hosts as all_hosts
 from tane.services.network.store import convergence
 from tane.web.context import Context
+from tane.wire.documents import NetworkApplied, NetworkState
+from tane.wire.errors import HostError, OlderRevision, WholeNeeded
 from tests.api.network_support import Net, add_host, first_host, public, reconcile
 from tests.services.network.following import (
     SECONDS,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from tane.agent.errors import HostError
 from tane.services.network.domain import desired
+from tane.wire.errors import HostError
 from tests.api.network_support import Net, add_host, first_host, public, reconcile
 from tests.support import HOST_ID, ApiCloud
 

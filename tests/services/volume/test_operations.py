@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tane.agent.documents import ImageRef
-from tane.agent.errors import HostError
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.core import Core
 from tane.db import Tx
@@ -30,6 +28,8 @@ from tane.services.volume.store import services
 from tane.services.volume.store import snapshots as snapshot_rows
 from tane.services.volume.store import volumes as volume_rows
 from tane.web.context import Context
+from tane.wire.documents import ImageRef
+from tane.wire.errors import HostError
 from tests.services.volume.pool import add_pool
 from tests.support import HOST_ID
 

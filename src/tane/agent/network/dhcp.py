@@ -15,12 +15,12 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from tane.agent.documents import DhcpPort, Network, Port, Subnet
 from tane.agent.network.plan import METADATA_ADDRESS, DhcpServer, dhcp_namespace, leg_name
 from tane.linux import confine, process
 from tane.linux.confine import Confinement
 from tane.linux.files import remove_tree
 from tane.wire import grammar
+from tane.wire.documents import DhcpPort, Network, Port, Subnet
 
 LEASE_SECONDS = 86400
 CAPABILITIES = ("net_admin", "net_bind_service")

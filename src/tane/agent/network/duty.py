@@ -11,8 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 from msgspec import structs
 
-from tane.agent.documents import NetworkApplied, NetworkState, Port
-from tane.agent.duties import MetadataSource
 from tane.agent.network.engine import Engine
 from tane.agent.network.kept import Kept
 from tane.agent.network.metadata import Key, MetadataServers, open_socket
@@ -21,6 +19,8 @@ from tane.agent.network.planner import plan
 from tane.agent.network.report import Report
 from tane.agent.network.security import Family
 from tane.linux import netns
+from tane.wire.documents import NetworkApplied, NetworkState, Port
+from tane.wire.duties import MetadataSource
 
 TRIES = 200
 """How often a pass asks the kernel whether it would take a part of the filter."""
@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 class LinuxNetwork:
-    """:class:`tane.agent.duties.NetworkDuty` with bridges, namespaces, nftables and dnsmasq.
+    """:class:`tane.wire.duties.NetworkDuty` with bridges, namespaces, nftables and dnsmasq.
 
     The network namespace of the thread that makes the object is the outer one: where tunnels travel and, with
     ``host_link``, where the external networks are reachable.

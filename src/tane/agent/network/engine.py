@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from tane.agent.errors import HostError
 from tane.agent.network.dhcp import Dnsmasq
 from tane.agent.network.guard import no_outside_rules
 from tane.agent.network.ledger import Ledger
@@ -18,11 +17,13 @@ from tane.agent.network.plan import OUTER, Leg, Link, MetadataListener, Namespac
 from tane.agent.network.report import Report
 from tane.agent.network.security import Family
 from tane.agent.network.spaces import Spaces
+from tane.agent.volume.drivers.exporter import PORTS
 from tane.linux import netns, sysctl
 from tane.linux.conntrack import Connection
 from tane.linux.files import remove_tree
 from tane.linux.nft import NftError
 from tane.linux.space import Space
+from tane.wire.errors import HostError
 
 _TCP = 6
 _PROBE = """table {family} tane_probe {{
@@ -39,6 +40,8 @@ _HOST_SYSCTLS = {
     "net.ipv6.conf.default.accept_ra": "0",
     "net.ipv6.conf.default.addr_gen_mode": "1",
     "net.ipv4.ip_forward": "0",
+    # A guest's engine that is in other hands must not take the ports that volumes are exported at.
+    "net.ipv4.ip_unprivileged_port_start": str(PORTS[1] + 1),
 }
 _BRIDGE_FILTER_SYSCTLS = {
     "net.bridge.bridge-nf-call-iptables": "1",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tane.agent.documents import NetworkApplied, NetworkState
-from tane.agent.errors import HostError
 from tane.agent.network.kept import Kept
 from tane.agent.network.plan import NetworkSettings
 from tane.agent.network.planner import plan
+from tane.wire.documents import NetworkApplied, NetworkState
+from tane.wire.errors import HostError
 
 
 class FakeNetwork:
-    """:class:`tane.agent.duties.NetworkDuty` that plans a document like a real host and applies nothing.
+    """:class:`tane.wire.duties.NetworkDuty` that plans a document like a real host and applies nothing.
 
     ``refuse`` maps resource ids to the reason this host gives for not applying them; ``broken`` is raised by
     :meth:`apply` when it is set. ``state`` is the whole of the last document. ``plans=False`` takes every document

@@ -7,10 +7,12 @@ in. Frames between guests do not come by here (:mod:`tane.agent.network.spoofing
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 
-from tane.agent.documents import Network
 from tane.agent.network.plan import METADATA_ADDRESS, METADATA_PORT, ROUTER_METADATA_PORT
+from tane.wire import grammar
+from tane.wire.documents import Network
 
 TABLE = "tane_guard"
 LINK_LOCAL = "169.254.0.0/16"
@@ -27,10 +29,12 @@ def _table(name: str, *lines: str) -> str:
     return "\n".join([f"table inet {name}", f"delete table inet {name}", f"table inet {name} {{", *lines, "}", ""])
 
 
-def router_rules(*, translates: bool) -> str:
+def router_rules(behind: Iterable[grammar.Network], *, translates: bool) -> str:
     """A router answers pings and, on its legs in tenants' networks, requests that it redirected to the metadata
     service itself. What it refuses it says so, as a router without any listener would. ``translates``: addresses behind
-    it are reached from outside by floating IPs only; a router that does not is an ordinary one."""
+    it are reached from outside by floating IPs only; a router that does not is an ordinary one. ``behind``: the
+    networks of its legs: what leaves untranslated is from them. Its routes do not count, as their owner may set one to
+    anywhere, and send from there."""
     return _table(
         TABLE,
         "chain input { type filter hook input priority filter; policy drop;",
@@ -44,9 +48,20 @@ def router_rules(*, translates: bool) -> str:
         "chain forward { type filter hook forward priority filter; policy accept;",
         # Address translation passes over what belongs to no connection: it would leave with the sender's own words.
         'oifname "qg-*" ct state invalid drop',
+        *_only_from(behind, (6,) if translates else (4, 6)),
         *(['iifname "qg-*" ct state new ct status and dnat != dnat drop'] if translates else []),
         "}",
     )
+
+
+def _only_from(behind: Iterable[grammar.Network], versions: Iterable[int]) -> Iterable[str]:
+    networks = [*behind]
+    for version in versions:
+        own = ipaddress.collapse_addresses([network for network in networks if network.version == version])  # type: ignore[type-var]
+        listed = ", ".join(map(str, own))
+        kind, protocol = {4: ("ipv4", "ip"), 6: ("ipv6", "ip6")}[version]
+        others = f"{protocol} saddr != {{ {listed} }}" if listed else f"meta nfproto {kind}"
+        yield f'oifname "qg-*" {others} drop'
 
 
 def dhcp_rules(network: Network) -> str:

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from msgspec import structs
 
-from tane.agent.documents import (
+from tane.wire import grammar
+from tane.wire.documents import (
     AddressPair,
     DhcpPort,
     ExternalNetwork,
@@ -27,7 +28,6 @@ from tane.agent.documents import (
     SecurityGroup,
     Subnet,
 )
-from tane.wire import grammar
 from tane.wire.grammar import checked
 
 Tell = Callable[[str, str], None]

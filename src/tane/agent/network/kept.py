@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from tane.agent.documents import NetworkState, Port, RemotePort
-from tane.agent.errors import OlderRevision, WholeNeeded
+from tane.wire.documents import NetworkState, Port, RemotePort
+from tane.wire.errors import OlderRevision, WholeNeeded
 
 
 class Kept:

@@ -18,13 +18,14 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from tane.agent.duties import MetadataSource
 from tane.agent.network.plan import MetadataListener
 from tane.linux import netns
+from tane.wire.duties import MetadataSource
 
 MAX_HEADER_BYTES = 16 * 1024
 MAX_HEADERS = 64
 MAX_BODY_BYTES = 64 * 1024
+_MOST_DIGITS = 10
 IDLE_SECONDS = 30.0
 """How long a whole request, its answer's way out, or the next request may take."""
 MAX_PER_PORT = 16
@@ -112,6 +113,10 @@ class MetadataServer:
             # The server stops; the loop's own callback for stream tasks would report a cancelled one as an error.
             writer.transport.abort()
             return
+        except Exception as error:
+            # In one line: what a guest makes us meet, it may make us meet a thousand times a second.
+            _log.warning("metadata connection failed", port_id=asks, error=f"{type(error).__name__}: {error}"[:200])
+            writer.transport.abort()
         finally:
             self._closed(asks)
             writer.close()
@@ -214,7 +219,7 @@ async def _skip_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> N
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdecimal()):
         raise _BadRequest(400, "The Content-Length is malformed.")
-    if int(length) > MAX_BODY_BYTES:
+    if len(length) > _MOST_DIGITS or int(length) > MAX_BODY_BYTES:
         raise _BadRequest(413, "The body is too large.")
     try:
         await reader.readexactly(int(length))

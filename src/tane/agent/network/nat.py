@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tane.agent.documents import Router
 from tane.agent.network.guard import LINK_LOCAL
 from tane.agent.network.plan import METADATA_ADDRESS, METADATA_PORT, ROUTER_METADATA_PORT, leg_name
+from tane.wire.documents import Router
 
 TABLE = "tane"
 

@@ -6,17 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from tane.agent.documents import (
-    ExternalNetwork,
-    Network,
-    NetworkState,
-    Port,
-    RemotePort,
-    Router,
-    RouterGateway,
-    RouterInterface,
-    SecurityGroup,
-)
 from tane.agent.network import intake
 from tane.agent.network.dhcp import plan_dhcp
 from tane.agent.network.guard import dhcp_rules, outside_rules, router_rules
@@ -41,6 +30,17 @@ from tane.agent.network.plan import (
 from tane.agent.network.security import Family, plan_security, zones
 from tane.linux.netlink import BridgePort, Fdb, Neighbour, Route
 from tane.wire import grammar
+from tane.wire.documents import (
+    ExternalNetwork,
+    Network,
+    NetworkState,
+    Port,
+    RemotePort,
+    Router,
+    RouterGateway,
+    RouterInterface,
+    SecurityGroup,
+)
 
 ROUTER_SYSCTLS = {
     "net.ipv4.ip_forward": "1",
@@ -208,11 +208,12 @@ class _Planner:
             for unreachable in router.floating_ips:
                 self._plan.failed[unreachable.id] = f"router {router.id} has no gateway to an external network"
         translates = router.gateway is not None and router.gateway.enable_snat
+        behind = [grammar.network(_with_prefix(interface)) for interface in router.interfaces]
         space = Namespace(
             router_namespace(router.id),
             router.id,
             sysctls=dict(ROUTER_SYSCTLS),
-            rules=nat_rules(router, floating) + router_rules(translates=translates),
+            rules=nat_rules(router, floating) + router_rules(behind, translates=translates),
             floating=floating,
         )
         for route in router.routes:

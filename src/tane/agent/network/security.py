@@ -17,10 +17,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tane.agent.documents import PROTOCOLS, Port, SecurityGroup, SecurityGroupRule
 from tane.agent.network.plan import PortFilter, bridge_name
 from tane.agent.network.spoofing import SERVER, bindings, marking_rules, spoof_rules
 from tane.wire import grammar
+from tane.wire.documents import PROTOCOLS, Port, SecurityGroup, SecurityGroupRule
 
 Family = Literal["bridge", "inet"]
 TABLE = "tane"

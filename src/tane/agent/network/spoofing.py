@@ -19,9 +19,9 @@ import functools
 import ipaddress
 from collections.abc import Iterable, Mapping
 
-from tane.agent.documents import Port
 from tane.agent.network.plan import METADATA_ADDRESS
 from tane.wire import grammar
+from tane.wire.documents import Port
 
 SERVER = 0xFFFF
 """The mark of a network's DHCP server, where ports have their numbers."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 
-from tane.agent.documents import NetworkApplied, NetworkState
 from tane.agent.network.kept import Kept
+from tane.wire.documents import NetworkApplied, NetworkState
 
 FORWARDED_PORTS = {22: 10022, 80: 10080, 443: 10443, 8080: 18080}
 """A guest's port → the port of its forwarded address that reaches it. Anybody may open them, and the kernel gives none
@@ -30,7 +30,7 @@ def forwarded_address(port_id: str) -> str:
 
 
 class UserNetwork:
-    """:class:`tane.agent.duties.NetworkDuty`: there is nothing to apply, and what cannot be had is told."""
+    """:class:`tane.wire.duties.NetworkDuty`: there is nothing to apply, and what cannot be had is told."""
 
     def __init__(self) -> None:
         self._kept = Kept()

@@ -10,8 +10,6 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Row
 
-from tane.agent.documents import ImageRef
-from tane.agent.errors import HostError
 from tane.core import Core
 from tane.db import Tx
 from tane.services.image.domain import cache, content, images, proxied, stores, transfers
@@ -19,6 +17,9 @@ from tane.services.image.domain.proxied import Wanted, rotate_backups, set_prope
 from tane.services.image.drivers.base import StoreError
 from tane.services.image.store import images as store
 from tane.web.context import Context
+from tane.wire.documents import ImageRef
+from tane.wire.errors import HostError
+from tane.wire.streams import save
 
 __all__ = [
     "DISK_CONTAINERS",
@@ -31,6 +32,7 @@ __all__ = [
     "find_images",
     "image_by_id",
     "image_of_disk",
+    "keep",
     "remove_image",
     "rotate_backups",
     "scratch_path",
@@ -234,6 +236,11 @@ def scratch_path(core: Core, image_id: str) -> Path:
     The file is removed when the image is deleted or fails.
     """
     return content.incoming(core, f"{image_id}.scratch")
+
+
+async def keep(core: Core, image_id: str, stream: AsyncIterator[bytes]) -> None:
+    """Write what a host made to the scratch file, for :func:`store_file`. Repeatable."""
+    await save(stream, scratch_path(core, image_id))
 
 
 class LocalImages:

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Row
 
-from tane.agent.documents import VolumeConnection
 from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Permanent, Run
@@ -26,6 +25,7 @@ from tane.services.volume.store import attachments as attachment_rows
 from tane.services.volume.store import snapshots as snapshot_rows
 from tane.services.volume.store import volumes as volume_rows
 from tane.web.context import Context
+from tane.wire.documents import VolumeConnection
 
 __all__ = [
     "NewSnapshot",

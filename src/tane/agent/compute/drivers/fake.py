@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import AsyncIterator, Collection
 
 import msgspec
 
 from tane.agent import fake_disks
-from tane.agent.documents import Guest, GuestState, HostCapabilities, Nic, VncEndpoint, VolumeDisk
-from tane.agent.duties import GuestListener
-from tane.agent.errors import HostError, NotOnHost, NotSupported
+from tane.wire.documents import Guest, GuestState, HostCapabilities, Nic, VolumeDisk
+from tane.wire.duties import GuestListener
+from tane.wire.errors import HostError, NotOnHost, NotSupported
+from tane.wire.streams import Connection
 
 CAPABILITIES = HostCapabilities(
     hostname="fake",
@@ -29,7 +29,7 @@ _ANY: tuple[GuestState, ...] = ("running", "paused", "suspended", "stopped", "cr
 
 
 class FakeCompute:
-    """A :class:`tane.agent.duties.ComputeDuty` whose guests are instant and exist in memory only.
+    """A :class:`tane.wire.duties.ComputeDuty` whose guests are instant and exist in memory only.
 
     It keeps the rules of the real driver (what an absent, stopped or suspended guest refuses), so that operations
     tested over it meet them. :meth:`fail` makes a step fail; :meth:`power_off` and :meth:`crash` play the guest's part.
@@ -128,22 +128,26 @@ class FakeCompute:
         if volume_id not in {disk.volume_id for disk in guest.volumes}:
             raise NotOnHost(f"volume {volume_id} is not attached to guest {guest_id}")
 
-    async def snapshot(self, guest_id: str, target: Path) -> int:
+    async def snapshot(self, guest_id: str) -> AsyncIterator[bytes]:
         self._called("snapshot", guest_id)
         guest = self._require("snapshot", guest_id, _ANY)
         if guest.root is None:
             raise NotSupported(f"guest {guest_id} boots from a volume: make a snapshot of the volume")
-        return target.write_bytes(fake_disks.qcow2(max(guest.root.size_gb, 1) << 30))
+        yield fake_disks.qcow2(max(guest.root.size_gb, 1) << 30)
 
     async def console_log(self, guest_id: str, *, max_bytes: int = 102400) -> bytes:
         self._called("console_log", guest_id)
         guest = self._require("console_log", guest_id, _ANY)
         return f"simulated console of {guest.name}\n".encode()[-max_bytes:]
 
-    async def vnc(self, guest_id: str) -> VncEndpoint:
-        self._called("vnc", guest_id)
-        self._require("vnc", guest_id, _ANY)
+    async def has_screen(self, guest_id: str) -> None:
+        self._called("has_screen", guest_id)
+        self._require("has_screen", guest_id, _ANY)
         raise NotSupported("simulated guests have no screen")
+
+    async def screen(self, guest_id: str) -> Connection:
+        await self.has_screen(guest_id)
+        raise AssertionError("it has one")
 
     async def state(self, guest_id: str) -> GuestState:
         return self._states.get(guest_id, "absent")

@@ -7,21 +7,25 @@ killed is started again with the same port and key and the guests reconnect to i
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import json
 import random
 import secrets
+import socket
 import time
 from pathlib import Path
 
 import msgspec
 
-from tane.agent.documents import VolumeConnection
-from tane.agent.errors import HostError
 from tane.agent.translation import checked_socket, last_words
 from tane.linux import confine, process
+from tane.linux import netns as namespaces
 from tane.linux.confine import Confinement, Identity
 from tane.linux.files import remove_tree, write_private
 from tane.linux.qmp import QmpError, QmpSession, session
+from tane.wire.documents import VolumeConnection
+from tane.wire.errors import HostError
 
 NODE = "volume"
 SNAPSHOT_SECONDS = 600.0
@@ -29,8 +33,14 @@ EXPORT = "export"
 TLS_USERNAME = "tane"
 MEMORY_BYTES = 4 << 30
 _START_SECONDS = 15.0
+_BACKLOG = 16
+PORTS = (20000, 29999)
+"""Where exporters listen. In the guests' namespace nobody else may: what listens is made by the agent."""
 _PORT_ATTEMPTS = 20
-_PORT_TAKEN = "Address already in use"
+
+
+class PortTaken(HostError):
+    """Somebody else listens at the port."""
 
 
 class ExportRecord(msgspec.Struct):
@@ -44,7 +54,7 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where exporters listen. ``netns`` is the namespace of both exporters and guests when they have one."""
 
     address: str = "127.0.0.1"
-    ports: tuple[int, int] = (20000, 29999)
+    ports: tuple[int, int] = PORTS
     netns: str | None = None
 
 
@@ -102,9 +112,12 @@ class Exporter:
             write_private(self._record, msgspec.json.encode(record))
             try:
                 await self._launch(record)
-            except HostError as error:
-                if _PORT_TAKEN in str(error) and attempt < _PORT_ATTEMPTS - 1:
+            except PortTaken:
+                if attempt < _PORT_ATTEMPTS - 1:
                     continue
+                await self.stop()
+                raise
+            except HostError:
                 await self.stop()
                 raise
             return connection
@@ -152,28 +165,47 @@ class Exporter:
                 await qmp.execute("block-export-add", _export_options(self._volume_id, record.read_only))
 
     async def _launch(self, record: ExportRecord) -> None:
-        await asyncio.to_thread(self._hand_over, record)
-        self.log.unlink(missing_ok=True)
-        await asyncio.to_thread(
-            process.spawn,
-            exporter_command(self._volume_id, record),
-            pidfile=self._pidfile,
-            log=self.log,
-            netns=self._settings.netns,
-            confinement=Confinement(self._owner, memory_bytes=MEMORY_BYTES),
-            folder=self._folder,
-        )
+        await asyncio.to_thread(self._spawn, record)
         deadline = time.monotonic() + _START_SECONDS
         while not self._socket.exists() or not await self._answers():
             if not self.running():
-                reason = last_words(self.log)
-                # Whoever took the port of a daemon that died will not have it for ever; the guests know no other one.
-                taken = _PORT_TAKEN in reason
-                raise HostError(f"volume {self._volume_id} cannot be exported: {reason}", transient=taken)
+                raise HostError(f"volume {self._volume_id} cannot be exported: {last_words(self.log)}")
             if time.monotonic() > deadline:
                 await asyncio.to_thread(process.stop, self._pidfile)
                 raise HostError(f"the exporter of volume {self._volume_id} did not answer", transient=True)
             await asyncio.sleep(0.01)
+
+    def _spawn(self, record: ExportRecord) -> None:
+        self._hand_over(record)
+        self.log.unlink(missing_ok=True)
+        with self._listening(record.connection) as listening:
+            process.spawn(
+                exporter_command(self._volume_id, record, listening.fileno()),
+                pidfile=self._pidfile,
+                log=self.log,
+                netns=self._settings.netns,
+                pass_fds=(listening.fileno(),),
+                confinement=Confinement(self._owner, memory_bytes=MEMORY_BYTES),
+                folder=self._folder,
+            )
+
+    def _listening(self, connection: VolumeConnection) -> socket.socket:
+        """:raises PortTaken: whoever took the port of a daemon that died; the guests know no other one."""
+        netns = self._settings.netns
+        with namespaces.entered(netns) if netns else contextlib.nullcontext():
+            opened = socket.socket()
+        try:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.bind((connection.host, connection.port))
+            opened.listen(_BACKLOG)
+        except OSError as error:
+            opened.close()
+            if error.errno != errno.EADDRINUSE:
+                raise HostError(f"volume {self._volume_id} cannot be exported: {error.strerror}") from error
+            raise PortTaken(
+                f"volume {self._volume_id} cannot be exported: its port is taken", transient=True
+            ) from error
+        return opened
 
     def _hand_over(self, record: ExportRecord) -> None:
         """Let the daemon pass this folder, write the data and make its sockets; everything else stays the agent's."""
@@ -200,14 +232,12 @@ def owner_of(volume_id: str) -> Identity | None:
     return confine.identity(f"volume-{volume_id}")
 
 
-def exporter_command(volume_id: str, record: ExportRecord) -> list[str]:
-    """The command line of a volume's exporter, which runs in the volume's folder."""
+def exporter_command(volume_id: str, record: ExportRecord, listening: int) -> list[str]:
+    """The command line of a volume's exporter, which runs in the volume's folder and inherits the socket
+    ``listening``."""
     file = {"driver": "file", "filename": "disk.qcow2", "discard": "unmap", "aio": "threads"}
     node = {"node-name": NODE, "driver": "qcow2", "file": file, "discard": "unmap", "read-only": record.read_only}
-    server = {
-        "addr": {"type": "inet", "host": record.connection.host, "port": str(record.connection.port)},
-        "tls-creds": "tls",
-    }
+    server = {"addr": {"type": "fd", "str": str(listening)}, "tls-creds": "tls"}
     return [
         "qemu-storage-daemon",
         *("--chardev", "socket,id=qmp,path=run/qmp,server=on,wait=off"),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import msgspec
 
 from tane.agent import fake_disks
-from tane.agent.documents import ImageRef, PoolCapacity, VolumeConnection, VolumeUsage
-from tane.agent.errors import HostError, NotOnHost
 from tane.agent.translation import checked_id
+from tane.wire.documents import ImageRef, PoolCapacity, VolumeConnection, VolumeUsage
+from tane.wire.errors import HostError, NotOnHost
 
 _GB = 1 << 30
 
@@ -22,7 +22,7 @@ class _Volume(msgspec.Struct):
 
 
 class FakeVolume:
-    """A :class:`tane.agent.duties.VolumeDuty` whose volumes hold no data; it keeps the rules of the real drivers.
+    """A :class:`tane.wire.duties.VolumeDuty` whose volumes hold no data; it keeps the rules of the real drivers.
 
     :meth:`fail` makes a step fail. ``calls`` lists what was asked, as (method, volume id).
     """
@@ -117,13 +117,13 @@ class FakeVolume:
         self._called("usage", volume_id)
         return VolumeUsage(allocated_bytes=0, virtual_bytes=self._volume(volume_id).size_bytes)
 
-    async def upload(self, volume_id: str, target: Path, disk_format: str) -> int:
+    async def upload(self, volume_id: str, disk_format: str) -> AsyncIterator[bytes]:
         self._called("upload", volume_id)
         size, content = self._volume(volume_id).size_bytes, f"content of simulated volume {volume_id}\n".encode()
         data = fake_disks.empty(disk_format, size, content)
         if data is None:
             raise HostError(f"a volume cannot be written as {disk_format}")
-        return target.write_bytes(data)
+        yield data
 
     def _called(self, step: str, volume_id: str) -> None:
         self.calls.append((step, volume_id))

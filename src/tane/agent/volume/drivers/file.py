@@ -9,22 +9,24 @@ import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import BinaryIO
 
-from tane.agent.documents import ImageRef, PoolCapacity, VolumeConnection, VolumeUsage
-from tane.agent.errors import HostError, NotOnHost
 from tane.agent.images import ImageCache
 from tane.agent.translation import checked_id, host_errors
 from tane.agent.volume.drivers.exporter import Exporter, ExportSettings, owner_of
 from tane.linux import process, qemu_img
 from tane.linux.files import remove_tree
 from tane.linux.qemu_img import Disk
+from tane.wire.documents import ImageRef, PoolCapacity, VolumeConnection, VolumeUsage
+from tane.wire.errors import HostError, NotOnHost
+from tane.wire.streams import chunks
 
 _GB = 1 << 30
 _UPLOAD_FORMATS = ("raw", "qcow2", "vmdk", "vdi", "vhd", "vhdx")
 
 
 class FileVolume:
-    """A :class:`tane.agent.duties.VolumeDuty` over one folder per volume: its data, and its export when it has one."""
+    """A :class:`tane.wire.duties.VolumeDuty` over one folder per volume: its data, and its export when it has one."""
 
     def __init__(self, state_dir: Path, images: ImageCache, settings: ExportSettings | None = None) -> None:
         self._pool = pool_folder(state_dir)
@@ -194,10 +196,15 @@ class FileVolume:
             with host_errors(f"volume {volume_id} cannot be measured"):
                 return await self._usage(disk)
 
-    async def upload(self, volume_id: str, target: Path, disk_format: str) -> int:
+    async def upload(self, volume_id: str, disk_format: str) -> AsyncIterator[bytes]:
+        async for data in chunks(await self._written(volume_id, disk_format)):
+            yield data
+
+    async def _written(self, volume_id: str, disk_format: str) -> BinaryIO:
+        """An image file of the volume, open and without a name: it goes when it is closed."""
         if disk_format not in _UPLOAD_FORMATS:
             raise HostError(f"a volume cannot be written as {disk_format}; use one of {', '.join(_UPLOAD_FORMATS)}")
-        tool_format = qemu_img.FORMATS[disk_format]
+        target, tool_format = self._folder(volume_id) / "image", qemu_img.FORMATS[disk_format]
         async with self._locked(volume_id) as disk:
             with host_errors(f"volume {volume_id} cannot be written as an image"):
                 exporter = self._exporter(volume_id)
@@ -206,10 +213,11 @@ class FileVolume:
                     await exporter.snapshot(name)
                 try:
                     await qemu_img.convert(disk, target, target_format=tool_format, snapshot=name, in_use=bool(name))
+                    return target.open("rb")
                 finally:
+                    target.unlink(missing_ok=True)
                     if name:
                         await exporter.delete_snapshot(name)
-                return target.stat().st_size
 
     def _folder(self, volume_id: str) -> Path:
         return self._pool / checked_id(volume_id)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import mimetypes
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from sqlalchemy.engine import Row
 
 from tane.core import Core
-from tane.linux import sockets
 from tane.services.compute.domain import consoles
-from tane.web.errors import Forbidden, NotFound, Unauthorized, Unavailable
+from tane.web.errors import Forbidden, NotFound, Unauthorized
 from tane.web.request import Request, Response
 from tane.web.sockets import WebSocket
 
 PAGE = "vnc_lite.html"
 SOCKET = "/console/websockify"
-CONNECT_SECONDS = 5.0
 LONGEST_PATH = 255
 """Bytes; noVNC's are shorter, and a longer name than this is none to a file system (NAME_MAX)."""
 PAGE_HEADERS = {"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
@@ -123,13 +119,7 @@ async def attach(core: Core, socket: WebSocket) -> None:
 
 
 async def _show(core: Core, socket: WebSocket, found: Row[Any]) -> None:
-    endpoint = await consoles.screen(core, found.server_id, found.host_id)
-    try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            connection = await sockets.connected(Path(endpoint.socket_path), endpoint.uid)
-            reader, writer = await asyncio.open_unix_connection(sock=connection)
-    except (OSError, TimeoutError) as error:
-        raise Unavailable(f"The screen of instance {found.server_id} does not answer: {error}") from None
+    reader, writer = await consoles.screen(core, found.server_id, found.host_id)
     try:
         await socket.accept()
         await socket.relay(reader, writer)

@@ -11,8 +11,6 @@ from typing import Any
 
 from sqlalchemy.engine import Row
 
-from tane.agent.documents import VncEndpoint
-from tane.agent.errors import NotSupported
 from tane.core import Core
 from tane.hosts.told import told_to_the_caller
 from tane.services.compute.domain.common import require
@@ -20,6 +18,9 @@ from tane.services.compute.store import consoles
 from tane.shares import Full, Shares
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Unavailable
+from tane.wire.duties import ComputeDuty
+from tane.wire.errors import NotSupported
+from tane.wire.streams import Connection
 
 VNC = "novnc"
 SCREENS = "compute.screens"
@@ -42,7 +43,8 @@ async def open_console(core: Core, ctx: Context, server_id: str, protocol: str, 
         raise unavailable(console_type)
     if console_type != VNC:
         raise BadRequest(f"Invalid console type {console_type}")
-    await screen(core, server_id, found.host_id)
+    with _of_running(core, server_id, found.host_id) as host:
+        await host.has_screen(server_id)
     return await core.in_thread(_new_token, core, ctx, server_id, console_type)
 
 
@@ -50,16 +52,22 @@ def unavailable(console_type: str) -> BadRequest:
     return BadRequest(f"Unavailable console type {console_type}.")
 
 
-async def screen(core: Core, server_id: str, host_id: str | None) -> VncEndpoint:
-    """Where the guest's VNC server listens. :raises Conflict: the guest does not run.
+async def screen(core: Core, server_id: str, host_id: str | None) -> Connection:
+    """A connection to the guest's VNC server. :raises Conflict: the guest does not run.
 
-    :raises Unavailable: its host does not answer.
+    :raises Unavailable: its host, or the screen, does not answer.
     """
+    with _of_running(core, server_id, host_id) as host:
+        return await host.screen(server_id)
+
+
+@contextlib.contextmanager
+def _of_running(core: Core, server_id: str, host_id: str | None) -> Iterator[ComputeDuty]:
     if host_id is None:
         raise Conflict(f"Instance {server_id} is not ready")
     with told_to_the_caller(f"instance {server_id}"):
         try:
-            return await core.hosts.compute(host_id).vnc(server_id)
+            yield core.hosts.compute(host_id)
         except NotSupported:
             raise unavailable(VNC) from None
 

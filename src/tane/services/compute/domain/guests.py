@@ -7,7 +7,14 @@ from typing import Any
 
 from sqlalchemy.engine import Row
 
-from tane.agent.documents import (
+from tane.db import Tx
+from tane.jobs import Permanent
+from tane.services.compute.domain import hardware, metadata
+from tane.services.compute.store import block_devices, servers
+from tane.services.image import interface as image
+from tane.services.network import interface as network
+from tane.web.errors import BadRequest
+from tane.wire.documents import (
     ConfigDrive,
     Guest,
     Hardware,
@@ -18,13 +25,6 @@ from tane.agent.documents import (
     VolumeConnection,
     VolumeDisk,
 )
-from tane.db import Tx
-from tane.jobs import Permanent
-from tane.services.compute.domain import hardware, metadata
-from tane.services.compute.store import block_devices, servers
-from tane.services.image import interface as image
-from tane.services.network import interface as network
-from tane.web.errors import BadRequest
 
 CONSOLES = "console=tty0 console=ttyS0"
 

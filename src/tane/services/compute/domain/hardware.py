@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from tane.agent.documents import Hardware
 from tane.services.compute.domain import extra_specs as known_specs
 from tane.web.errors import BadRequest
 from tane.wire import grammar
+from tane.wire.documents import Hardware
 
 Fields = dict[str, Any]
 Rule = Callable[[str], Fields]

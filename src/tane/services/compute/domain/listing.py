@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from tane.services.compute.domain.states import states_of_status
 from tane.services.compute.store import servers
 from tane.services.compute.tables import server
 from tane.services.network import interface as network
-from tane.web import patterns
+from tane.web import codec, patterns
 from tane.web.codec import whole
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Forbidden
@@ -306,10 +306,7 @@ def _flag(name: str, text: str) -> bool:
 
 def moment(name: str, text: str) -> datetime:
     """An ISO 8601 time as naive UTC. :raises BadRequest: when it is none."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadRequest(
-            f"Invalid input for query parameters {name}. Value: {text}. '{text}' is not a 'date-time'"
-        ) from None
-    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+    found = codec.moment(text)
+    if found is None:
+        raise BadRequest(f"Invalid input for query parameters {name}. Value: {text}. '{text}' is not a 'date-time'")
+    return found

@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 from sqlalchemy.engine import Row
 
-from tane.agent.documents import GuestState
 from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Order, pending
@@ -16,6 +15,7 @@ from tane.services.compute.domain.common import S, new_id, of_project, queue
 from tane.services.compute.domain.states import POWER_OF_GUEST, RUNNING
 from tane.services.compute.orders import REBOOT_SERVER, STOP_SERVER, RebootServer, ServerParams
 from tane.services.compute.store import servers
+from tane.wire.documents import GuestState
 
 log = structlog.get_logger()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 
-from tane.agent.errors import NotOnHost
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.compute.operations import common
 from tane.services.compute.orders import ATTACH_INTERFACE, AttachInterface
 from tane.services.network import interface as network
+from tane.wire.errors import NotOnHost
 
 
 async def plug(run: Run[AttachInterface]) -> None:

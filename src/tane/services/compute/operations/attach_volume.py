@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from tane.agent.errors import NotOnHost
 from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.compute.domain import guests
@@ -14,6 +13,7 @@ from tane.services.compute.operations.release import let_go
 from tane.services.compute.orders import ATTACH_VOLUME, AttachVolume
 from tane.services.compute.store import block_devices
 from tane.services.volume import interface as volume
+from tane.wire.errors import NotOnHost
 
 
 async def connect(run: Run[AttachVolume]) -> dict[str, Any]:

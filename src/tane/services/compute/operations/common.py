@@ -7,8 +7,6 @@ from typing import Any
 
 from sqlalchemy.engine import Row
 
-from tane.agent.documents import Guest, GuestState, VolumeConnection
-from tane.agent.duties import ComputeDuty
 from tane.db import Tx
 from tane.hosts import HostUnreachable
 from tane.hosts import store as hosts
@@ -18,6 +16,8 @@ from tane.services.compute.domain.common import fault
 from tane.services.compute.store import block_devices, servers
 from tane.services.network import interface as network
 from tane.services.volume import interface as volume
+from tane.wire.documents import Guest, GuestState, VolumeConnection
+from tane.wire.duties import ComputeDuty
 
 HOST, ATTACHED = "host_id", "attached"
 """What :func:`locate` leaves in a run's data: a host's id, and pairs of a volume and its attachment."""

@@ -11,9 +11,8 @@ from tane.services.image import interface as image
 
 async def snapshot(run: Run[CreateImage]) -> None:
     """Write the disk to a file; a half-written one of an earlier try is replaced."""
-    target = image.scratch_path(run.core, run.params.image_id)
-    target.unlink(missing_ok=True)
-    await (await common.host_of(run)).snapshot(run.params.server_id, target)
+    content = (await common.host_of(run)).snapshot(run.params.server_id)
+    await image.keep(run.core, run.params.image_id, content)
 
 
 async def discard(run: Run[CreateImage]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tane.agent.errors import NotOnHost
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain.states import RUNNING
 from tane.services.compute.operations import common
 from tane.services.compute.orders import REBOOT_SERVER, RebootServer
+from tane.wire.errors import NotOnHost
 
 
 async def stop(run: Run[RebootServer]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tane.agent.documents import GuestState
 from tane.core import Core
 from tane.jobs import Reconciler
 from tane.services.compute.domain import power
+from tane.wire.documents import GuestState
 
 SEEN = "compute.hosts_seen"
 

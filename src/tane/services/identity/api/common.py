@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from tane.services.identity.store.rows import COMPARISONS
+from tane.web import codec
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Forbidden
 from tane.web.request import IN_PATHS, Request
@@ -78,13 +79,10 @@ def with_self(request: Request, collection: str, view: dict[str, Any]) -> dict[s
 
 def moment(name: str, text: str | None) -> datetime | None:
     """A time in a body, as naive UTC. :raises BadRequest: it is none."""
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
-    except (ValueError, OverflowError):
-        raise BadRequest(f"Invalid input for field '{name}': '{text}' is not a time as 2026-01-31T12:00:00Z.") from None
+    found = None if text is None else codec.moment(text)
+    if text is not None and found is None:
+        raise BadRequest(f"Invalid input for field '{name}': '{text}' is not a time as 2026-01-31T12:00:00Z.")
+    return found
 
 
 View = Callable[[Request, Any], dict[str, Any]]

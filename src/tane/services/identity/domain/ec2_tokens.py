@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from tane.core import Core
@@ -14,6 +14,7 @@ from tane.services.identity.domain.memory import Desk
 from tane.services.identity.domain.tokens import REFUSED, Payload, Token, audit_id, micro
 from tane.services.identity.store import rows
 from tane.services.identity.tables import trust
+from tane.web import codec
 from tane.web.errors import NotFound, Unauthorized
 
 EC2_METHOD = "ec2credential"
@@ -82,11 +83,8 @@ def _check_time(desk: Desk, call: Mapping[str, Any]) -> None:
     told = params.get("Timestamp") or headers.get("x-amz-date") or params.get("X-Amz-Date")
     if not told:
         return
-    try:
-        moment = datetime.fromisoformat(str(told))
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        raise Unauthorized(f"Credential timestamp is invalid: {told}") from None
+    moment = codec.moment(str(told))
+    if moment is None:
+        raise Unauthorized(f"Credential timestamp is invalid: {told}")
     if abs(desk.now - moment) > timedelta(seconds=desk.core.config.credential_auth_ttl):
         raise Unauthorized("Credential is expired" if moment < desk.now else "Credential is not valid yet")

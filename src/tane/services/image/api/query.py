@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 from tane.services.image.store import images
 from tane.services.image.store.images import Viewer
 from tane.services.image.tables import image
+from tane.web import codec
 from tane.web.errors import BadRequest
 from tane.web.request import Request
 
@@ -90,14 +90,9 @@ def _time(name: str, value: str) -> Any:
     operator, _, text = value.partition(":")
     if operator not in ("eq", "neq", "gt", "gte", "lt", "lte"):
         operator, text = "eq", value
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadRequest(
-            f"Invalid value '{value}' for query parameter '{name}': an ISO 8601 time is expected."
-        ) from None
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    moment = codec.moment(text)
+    if moment is None:
+        raise BadRequest(f"Invalid value '{value}' for query parameter '{name}': an ISO 8601 time is expected.")
     return images.compare(name, operator, moment)
 
 

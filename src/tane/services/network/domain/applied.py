@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import Table, update
 from sqlalchemy.engine import Row
 
-from tane.agent.documents import NetworkApplied
 from tane.db import Tx
 from tane.services.network.domain.desired import Snapshot
 from tane.services.network.store import convergence as store
 from tane.services.network.store import host_state
 from tane.services.network.tables import DHCP, floating_ip, network, port, router
+from tane.wire.documents import NetworkApplied
 
 
 @dataclass(frozen=True)

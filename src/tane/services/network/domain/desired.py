@@ -15,7 +15,6 @@ from typing import Any
 
 from sqlalchemy.engine import Row
 
-from tane.agent import documents as doc
 from tane.db import Tx
 from tane.services.network.domain.common import tap_name
 from tane.services.network.domain.dns_names import host_label
@@ -23,6 +22,7 @@ from tane.services.network.domain.security_rules import number_of
 from tane.services.network.domain.service_ports import is_filtered
 from tane.services.network.store import convergence, host_state
 from tane.services.network.tables import ROUTER_GATEWAY, ROUTER_INTERFACE
+from tane.wire import documents as doc
 
 Grouped = dict[str, list[Row[Any]]]
 Members = dict[str, dict[str, tuple[str, ...]]]

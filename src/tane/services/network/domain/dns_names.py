@@ -5,7 +5,13 @@ They are kept in lower case, shown, and told to guests by DHCP; there is no exte
 
 from __future__ import annotations
 
-from tane.web.errors import BadRequest
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.services.network.store import dns_names
+from tane.web.errors import BadRequest, Conflict
 from tane.wire import grammar
 
 LONGEST = 255
@@ -19,6 +25,26 @@ def check_dns_name(name: str, field: str = "dns_name") -> str:
     if name and (len(name) > LONGEST or numbered or "_" in name or not all(map(grammar.is_label, labels))):
         raise _invalid(field, f"'{name}' not a valid PQDN or FQDN.")
     return name.lower()
+
+
+def is_others_name(tx: Tx, holder: Row[Any], project_id: str, name: str) -> bool:
+    """Whether guests of the network ``holder`` know a port of another project by this name: they would be led astray.
+
+    Only where projects share a network is there anybody else.
+    """
+    label = host_label(name)
+    alone = holder.project_id == project_id and not holder.shared and not holder.external
+    return bool(label) and not alone and dns_names.has_another(tx, holder.id, project_id, label)
+
+
+def check_free(tx: Tx, holder: Row[Any], project_id: str, name: str) -> str:
+    """The name, which nobody else has. :raises Conflict: somebody has."""
+    if is_others_name(tx, holder, project_id, name):
+        raise Conflict(
+            f"The name '{host_label(name)}' is that of another project's port on network {holder.id}.",
+            type="DNSNameInUse",
+        )
+    return name
 
 
 def check_dns_domain(name: str) -> str:

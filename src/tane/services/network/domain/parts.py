@@ -13,12 +13,12 @@ from typing import Any
 
 from sqlalchemy.engine import Row
 
-from tane.agent import documents as doc
 from tane.db import Tx
 from tane.services.network.domain.convergence import groups_of
 from tane.services.network.domain.desired import Held, port_document
 from tane.services.network.store import convergence, host_state
 from tane.services.network.tables import KEPT_OWNERS
+from tane.wire import documents as doc
 
 
 @dataclass

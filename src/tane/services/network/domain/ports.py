@@ -20,7 +20,7 @@ from tane.services.network.domain.addresses import Allocator, refuse_many
 from tane.services.network.domain.common import check_quota, no_port, owner, require, visible_network
 from tane.services.network.domain.convergence import PortChange, changed, groups_of, ports_gone
 from tane.services.network.domain.dhcp import serve
-from tane.services.network.domain.dns_names import check_dns_domain, check_dns_name
+from tane.services.network.domain.dns_names import check_dns_domain, check_dns_name, check_free
 from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
 from tane.services.network.domain.port_rules import (
     check_pairs,
@@ -111,7 +111,7 @@ def _new_port(
     check_security(port_security=secured, group_ids=groups, pairs=pairs)
     values.update(_binding(tx, values.pop("binding_host", "")))
     values["port_security_enabled"] = secured
-    values["dns_name"] = check_dns_name(values.get("dns_name", ""))
+    values["dns_name"] = check_free(tx, holder, project_id, check_dns_name(values.get("dns_name", "")))
     values["dns_domain"] = check_dns_domain(values.get("dns_domain", ""))
     return NewPort(
         **values,
@@ -167,7 +167,8 @@ def update(core: Core, ctx: Context, port_id: str, values: dict[str, Any]) -> No
         if "mac_address" in values:
             values["mac_address"] = _new_mac(tx, row, values["mac_address"])
         if "dns_name" in values:
-            values["dns_name"] = check_dns_name(values["dns_name"] or "")
+            name = check_dns_name(values["dns_name"] or "")
+            values["dns_name"] = check_free(tx, holder, row.project_id, name)
         if "dns_domain" in values:
             values["dns_domain"] = check_dns_domain(values["dns_domain"] or "")
         if "binding_host" in values:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from tane.agent.documents import PROTOCOLS
 from tane.web.codec import whole
 from tane.web.errors import BadRequest
 from tane.wire import grammar
+from tane.wire.documents import PROTOCOLS
 
 WITH_PORTS = {"dccp": 33, "sctp": 132, "tcp": 6, "udp": 17, "udplite": 136}
 ICMP = {"icmp": 1, "ipv6-icmp": 58, "icmpv6": 58}

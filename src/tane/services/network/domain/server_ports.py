@@ -10,11 +10,11 @@ import msgspec
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.engine import Row
 
-from tane.agent.documents import Nic
 from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.services.network.domain.common import check_quota, no_port, tap_name, visible_network
 from tane.services.network.domain.convergence import PortChange, changed, groups_of, ports_gone
+from tane.services.network.domain.dns_names import is_others_name
 from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
 from tane.services.network.domain.ports import remove, set_groups
 from tane.services.network.domain.security_groups import DEFAULT, default_group, resolve
@@ -34,6 +34,7 @@ from tane.services.network.tables import (
 )
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
+from tane.wire.documents import Nic
 
 CLAIMED = port.c.device_order > 0
 """Only :func:`claim_ports` gives a port its place: what users write as ``device_id`` makes it no server's port."""
@@ -101,11 +102,10 @@ def claim_ports(
             "device_id": server_id,
             "device_owner": COMPUTE,
             "device_order": number,
-            "dns_name": hostname,
             **binding,
         }
         if spec.port_id is not None:
-            claimed.append(_take_over(tx, ctx, project_id, spec, owned))
+            claimed.append(_take_over(tx, ctx, project_id, spec, hostname, owned))
             continue
         holder = _network(tx, ctx, spec.network_id or "")
         secured = holder.port_security_enabled
@@ -118,6 +118,7 @@ def claim_ports(
             port_security_enabled=secured,
             security_group_ids=groups if secured else [],
             fixed_ips=_fixed_ips(ctx, holder, spec),
+            dns_name=_name(tx, holder, project_id, hostname),
             **owned,
         )
         claimed.append(maker.add(new))
@@ -185,7 +186,12 @@ def _fixed_ips(ctx: Context, holder: Row[Any], spec: PortSpec) -> list[dict[str,
     return [{"ip_address": spec.fixed_ip}]
 
 
-def _take_over(tx: Tx, ctx: Context, project_id: str, spec: PortSpec, owned: dict[str, Any]) -> str:
+def _name(tx: Tx, holder: Row[Any], project_id: str, hostname: str) -> str:
+    """The server's name, where no other project's port has it: then DHCP calls it by its address."""
+    return "" if is_others_name(tx, holder, project_id, hostname) else hostname
+
+
+def _take_over(tx: Tx, ctx: Context, project_id: str, spec: PortSpec, hostname: str, owned: dict[str, Any]) -> str:
     port_id = spec.port_id or ""
     row = rows.get(tx, port, port_id)
     if row is None or not ctx.sees(row.project_id):
@@ -199,7 +205,7 @@ def _take_over(tx: Tx, ctx: Context, project_id: str, spec: PortSpec, owned: dic
     _refuse_outside(ctx, holder)
     if not address_store.of_ports(tx, [port_id]):
         raise BadRequest(f"Port {port_id} requires a FixedIP in order to be used.")
-    values = {**owned, "dns_name": row.dns_name or owned["dns_name"]}
+    values = {**owned, "dns_name": row.dns_name or _name(tx, holder, project_id, hostname)}
     status = waiting_status(admin_state_up=row.admin_state_up, host_id=owned["host_id"])
     rows.change(tx, port, port_id, {**values, "status": status, "fault": None})
     _moved(tx, [row], owned["host_id"])

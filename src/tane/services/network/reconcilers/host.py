@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from tane.agent.documents import NetworkApplied, NetworkState
-from tane.agent.errors import HostError, OlderRevision, WholeNeeded
 from tane.core import Core
 from tane.hosts import HostUnreachable
 from tane.services.network.domain import applied as results
 from tane.services.network.domain.convergence import changed
 from tane.services.network.domain.desired import Held, Snapshot, document, load
 from tane.services.network.store import convergence as store
+from tane.wire.documents import NetworkApplied, NetworkState
+from tane.wire.errors import HostError, OlderRevision, WholeNeeded
 
 APPLY_SECONDS = 60.0
 """A host that has not applied a document by then is taken for one that does not answer."""

@@ -15,8 +15,6 @@ from collections import deque
 
 import structlog
 
-from tane.agent.documents import NetworkState
-from tane.agent.errors import HostError, WholeNeeded
 from tane.core import Core
 from tane.jobs import Reconciler
 from tane.services.network.domain import applied as results
@@ -27,6 +25,8 @@ from tane.services.network.domain.parts import Part
 from tane.services.network.reconcilers import gateways, host
 from tane.services.network.store import convergence as store
 from tane.services.network.store import gateway_hosts
+from tane.wire.documents import NetworkState
+from tane.wire.errors import HostError, WholeNeeded
 
 AGAIN_SECONDS = 30.0
 """How often a host applies what it has again, against drift."""

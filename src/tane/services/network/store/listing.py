@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, DateTime, Integer, String, Table, false, or_, select, true
@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.db.paging import page
 from tane.services.network.tables import resource_tag
+from tane.web import codec
 from tane.web.codec import whole
 from tane.web.context import Context
 from tane.web.errors import BadRequest
@@ -123,11 +124,8 @@ def canonical(name: str, value: str) -> str:
 
 def _moment(value: str) -> datetime | None:
     """What a resource shows: whole seconds, of UTC."""
-    try:
-        moment = datetime.fromisoformat(value)
-        return (moment.astimezone(UTC) if moment.tzinfo else moment).replace(tzinfo=None, microsecond=0)
-    except (ValueError, OverflowError):
-        return None
+    moment = codec.moment(value)
+    return moment and moment.replace(microsecond=0)
 
 
 def _boolean(name: str, value: str) -> bool:

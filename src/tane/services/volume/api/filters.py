@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from tane.services.volume.store import conditions
+from tane.web import codec
 from tane.web.codec import whole
 from tane.web.errors import BadRequest
 from tane.web.request import Request
@@ -167,12 +167,9 @@ def _time(column: Any, text: str) -> Any:
     operator, _, value = text.partition(":")
     if operator not in OPERATORS:
         operator, value = "eq", text
-    try:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        raise BadRequest(f"Invalid input received: {column.name} filter: '{text}' is no ISO 8601 time") from None
+    moment = codec.moment(value)
+    if moment is None:
+        raise BadRequest(f"Invalid input received: {column.name} filter: '{text}' is no ISO 8601 time")
     return conditions.compare(column, operator, moment)
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy.engine import Row
 
-from tane.agent.duties import VolumeDuty
 from tane.db import Tx
 from tane.hosts import HostUnreachable
 from tane.hosts import store as hosts
 from tane.jobs import Permanent, Run
 from tane.services.volume.domain import messages, pools
 from tane.services.volume.store import services, snapshots, types, volumes
+from tane.wire.duties import VolumeDuty
 
 GIB = 1 << 30
 HOST = "host_id"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tane.agent.errors import NotOnHost
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
 from tane.services.volume.domain import messages
 from tane.services.volume.operations.common import duty_of, placed_duty, tell
 from tane.services.volume.orders import CREATE_SNAPSHOT, SnapshotParams
 from tane.services.volume.store import snapshots
+from tane.wire.errors import NotOnHost
 
 
 async def take(run: Run[SnapshotParams]) -> None:

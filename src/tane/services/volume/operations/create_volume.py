@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tane.agent.documents import ImageRef
 from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.image import interface as images
@@ -15,6 +14,7 @@ from tane.services.volume.domain import messages
 from tane.services.volume.operations.common import GIB, existing, pool_host, tell
 from tane.services.volume.orders import CREATE_VOLUME, CreateVolume
 from tane.services.volume.store import snapshots, volumes
+from tane.wire.documents import ImageRef
 
 BUILDING = ("creating", "downloading")
 

@@ -15,9 +15,8 @@ async def write_file(run: Run[UploadVolume]) -> None:
     if await run.read(_has_data, run.params.image_id):
         return
     duty = await placed_duty(run, run.params.volume_id)
-    target = images.scratch_path(run.core, run.params.image_id)
-    target.unlink(missing_ok=True)
-    await duty.upload(run.params.volume_id, target, run.params.disk_format)
+    content = duty.upload(run.params.volume_id, run.params.disk_format)
+    await images.keep(run.core, run.params.image_id, content)
 
 
 def _has_data(tx: Tx, image_id: str) -> bool:

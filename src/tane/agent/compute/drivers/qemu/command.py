@@ -13,7 +13,7 @@ from tane.agent.compute.drivers.qemu import devices, hardware
 from tane.agent.compute.drivers.qemu.accelerator import QEMU
 from tane.agent.compute.drivers.qemu.record import GuestFolder, Record
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
-from tane.agent.documents import Guest
+from tane.wire.documents import Guest
 
 INSIDE = GuestFolder(Path())
 """The guest's folder as QEMU sees it, which runs in it."""

@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tane.agent.documents import Nic, VolumeDisk
 from tane.agent.network.user import FORWARDED_PORTS, forwarded_address
+from tane.wire.documents import Nic, VolumeDisk
 
 Options = dict[str, Any]
 

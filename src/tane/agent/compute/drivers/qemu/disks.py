@@ -9,11 +9,11 @@ from pathlib import Path
 import pycdlib
 
 from tane.agent.compute.drivers.qemu.record import GuestFolder
-from tane.agent.documents import ConfigDrive, Guest
-from tane.agent.errors import HostError
 from tane.linux import confine, mkfs, qemu_img
 from tane.linux.files import remove_tree
 from tane.linux.qemu_img import Disk
+from tane.wire.documents import ConfigDrive, Guest
+from tane.wire.errors import HostError
 
 _GB = 1 << 30
 _MB = 1 << 20

@@ -17,19 +17,21 @@ from tane.agent.compute.drivers.qemu.command import ImageFiles
 from tane.agent.compute.drivers.qemu.machine import Machine
 from tane.agent.compute.drivers.qemu.record import GuestFolder
 from tane.agent.compute.drivers.qemu.settings import QemuSettings, guests_folder
-from tane.agent.documents import Guest, GuestState, HostCapabilities, Nic, VncEndpoint, VolumeDisk
-from tane.agent.duties import GuestListener
-from tane.agent.errors import HostError, NotOnHost
 from tane.agent.images import ImageCache
 from tane.agent.translation import checked_id, vetted
-from tane.linux import confine, process
+from tane.linux import confine, process, sockets
+from tane.wire.documents import Guest, GuestState, HostCapabilities, Nic, VolumeDisk
+from tane.wire.duties import GuestListener
+from tane.wire.errors import HostError, NotOnHost
+from tane.wire.streams import Connection, chunks
 
 _GB = 1 << 30
 RECONNECT_SECONDS = 5.0
+SCREEN_SECONDS = 5.0
 
 
 class QemuCompute:
-    """A :class:`tane.agent.duties.ComputeDuty`; see README.md for what it promises beyond the interface."""
+    """A :class:`tane.wire.duties.ComputeDuty`; see README.md for what it promises beyond the interface."""
 
     def __init__(self, settings: QemuSettings, images: ImageCache) -> None:
         self._settings = settings
@@ -130,17 +132,27 @@ class QemuCompute:
         async with self._locked(guest_id) as machine:
             await machine.resize_volume(volume_id, size_bytes)
 
-    async def snapshot(self, guest_id: str, target: Path) -> int:
+    async def snapshot(self, guest_id: str) -> AsyncIterator[bytes]:
         async with self._locked(guest_id) as machine:
-            return await machine.snapshot(target)
+            made = await machine.snapshot()
+        async for data in chunks(made):
+            yield data
 
     async def console_log(self, guest_id: str, *, max_bytes: int = 102400) -> bytes:
         return await self._present(guest_id).console_log(max_bytes)
 
-    async def vnc(self, guest_id: str) -> VncEndpoint:
+    async def has_screen(self, guest_id: str) -> None:
+        self._present(guest_id).require_running()
+
+    async def screen(self, guest_id: str) -> Connection:
         machine = self._present(guest_id)
         machine.require_running()
-        return VncEndpoint(socket_path=str(machine.folder.vnc), uid=confine.uid(machine.folder.owner))
+        try:
+            async with asyncio.timeout(SCREEN_SECONDS):
+                connected = await sockets.connected(machine.folder.vnc, confine.uid(machine.folder.owner))
+                return Connection(*await asyncio.open_unix_connection(sock=connected))
+        except (OSError, TimeoutError) as error:
+            raise HostError(f"the screen of guest {guest_id} does not answer: {error}", transient=True) from error
 
     async def state(self, guest_id: str) -> GuestState:
         machine = self._machines.get(guest_id)

@@ -1,4 +1,4 @@
-"""QEMU's words for what a guest's machine is made of (:class:`tane.agent.documents.Hardware`).
+"""QEMU's words for what a guest's machine is made of (:class:`tane.wire.documents.Hardware`).
 
 Sources: QEMU's manual ("Invocation", "i440fx PC"/"q35"), edk2's OvmfPkg/README for the firmware.
 """
@@ -11,9 +11,9 @@ from pathlib import Path
 
 from tane.agent.compute.drivers.qemu import devices
 from tane.agent.compute.drivers.qemu.record import GuestFolder
-from tane.agent.documents import Guest, Hardware
-from tane.agent.errors import NotSupported
 from tane.linux import confine
+from tane.wire.documents import Guest, Hardware
+from tane.wire.errors import NotSupported
 
 OVMF = Path("/usr/share/OVMF")
 """Debian's package ovmf."""

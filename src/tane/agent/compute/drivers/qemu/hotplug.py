@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tane.agent.compute.drivers.qemu import devices
-from tane.agent.documents import Nic, VolumeDisk
-from tane.agent.errors import HostError
 from tane.linux.qmp import QmpError, QmpSession
+from tane.wire.documents import Nic, VolumeDisk
+from tane.wire.errors import HostError
 
 UNPLUG_SECONDS = 30.0
 COPY_SECONDS = 3 * 3600

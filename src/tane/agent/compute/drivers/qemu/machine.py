@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import structlog
@@ -27,13 +27,13 @@ from tane.agent.compute.drivers.qemu.command import (
 )
 from tane.agent.compute.drivers.qemu.record import GuestFolder, Record
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
-from tane.agent.documents import ConfigDrive, Guest, GuestState, Nic, VolumeDisk
-from tane.agent.errors import HostError, NotOnHost, NotSupported
 from tane.agent.translation import checked_socket, host_errors, last_words
 from tane.linux import confine, netns, process, qemu_img, tap
 from tane.linux.confine import Confinement, Handed
 from tane.linux.files import remove_tree, write_private
 from tane.linux.qmp import QmpError, QmpSession
+from tane.wire.documents import ConfigDrive, Guest, GuestState, Nic, VolumeDisk
+from tane.wire.errors import HostError, NotOnHost, NotSupported
 
 log = structlog.get_logger()
 
@@ -368,30 +368,27 @@ class Machine:
             with host_errors(f"volume {volume_id} cannot be resized in the guest"):
                 await hotplug.resize_volume(await self.qmp(), disk, size_bytes)
 
-    async def snapshot(self, target: Path) -> int:
-        """Copy the root disk as it is now; a running guest goes on."""
+    async def snapshot(self) -> BinaryIO:
+        """A copy of the root disk as it is now, open and without a name: it goes when it is closed. A running guest
+        goes on."""
         record = self.record
         if record.guest.root is None:
             raise NotSupported(f"guest {record.guest.id} boots from a volume: make a snapshot of the volume")
-        with host_errors(f"guest {record.guest.id} cannot be snapshotted"):
-            disk = disks.root_disk(self.folder, Path(record.base))
-            if self.running():
-                await self._copy_running(disk, target)
-            else:
-                await qemu_img.convert(disk, target)
-            return target.stat().st_size
-
-    async def _copy_running(self, disk: qemu_img.Disk, target: Path) -> None:
-        """QEMU writes into the guest's own folder, where else it may not; the copy is moved from there."""
         copy = self.folder.copy
-        try:
-            size = int((await qemu_img.info(disk, in_use=True))["virtual-size"])
-            await qemu_img.create(copy, size, self.folder.owner)
-            await hotplug.backup_root(await self.qmp(), INSIDE.copy)
-            confine.take_back(copy)
-            await asyncio.to_thread(shutil.move, copy, target)
-        finally:
-            copy.unlink(missing_ok=True)
+        with host_errors(f"guest {record.guest.id} cannot be snapshotted"):
+            try:
+                disk = disks.root_disk(self.folder, Path(record.base))
+                if self.running():
+                    # QEMU writes into the guest's own folder, where else it may not.
+                    size = int((await qemu_img.info(disk, in_use=True))["virtual-size"])
+                    await qemu_img.create(copy, size, self.folder.owner)
+                    await hotplug.backup_root(await self.qmp(), INSIDE.copy)
+                    confine.take_back(copy)
+                else:
+                    await qemu_img.convert(disk, copy)
+                return copy.open("rb")
+            finally:
+                copy.unlink(missing_ok=True)
 
     async def console_log(self, max_bytes: int) -> bytes:
         """The end of what the guest wrote to its serial console since it was started."""

@@ -14,9 +14,9 @@ from typing import BinaryIO
 
 from tane.agent.compute.drivers.qemu.command import INSIDE
 from tane.agent.compute.drivers.qemu.record import GuestFolder
-from tane.agent.errors import HostError
 from tane.linux import confine, sockets
 from tane.linux.qmp import QmpError, QmpSession
+from tane.wire.errors import HostError
 
 _CHUNK = 1 << 20
 _UNLIMITED = 1 << 42

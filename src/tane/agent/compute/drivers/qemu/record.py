@@ -6,10 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from tane.agent.documents import Guest, GuestState
 from tane.linux import confine
 from tane.linux.confine import Identity
 from tane.linux.files import write_private
+from tane.wire.documents import Guest, GuestState
 
 
 class Record(msgspec.Struct, kw_only=True):

@@ -1,7 +1,7 @@
 """The interface of a host: what the controller may ask of it, in process or over the wire.
 
 Every method may be called again with the same arguments, after any crash, and leads to the same state; every failure is
-a :class:`tane.agent.errors.HostError` whose message a user may read.
+a :class:`tane.wire.errors.HostError` whose message a user may read.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
-from tane.agent.documents import (
+from tane.wire.documents import (
     Guest,
     GuestState,
     HostCapabilities,
@@ -19,11 +19,11 @@ from tane.agent.documents import (
     NetworkState,
     Nic,
     PoolCapacity,
-    VncEndpoint,
     VolumeConnection,
     VolumeDisk,
     VolumeUsage,
 )
+from tane.wire.streams import Connection
 
 
 class ImageSource(Protocol):
@@ -83,13 +83,17 @@ class ComputeDuty(Protocol):
 
     async def resize_volume(self, guest_id: str, volume_id: str, size_bytes: int) -> None: ...
 
-    async def snapshot(self, guest_id: str, target: Path) -> int:
-        """Write the root disk as a standalone qcow2 to ``target`` without stopping the guest; returns its bytes."""
+    def snapshot(self, guest_id: str) -> AsyncIterator[bytes]:
+        """The root disk as a standalone qcow2, without stopping the guest."""
 
     async def console_log(self, guest_id: str, *, max_bytes: int = 102400) -> bytes:
         """The last ``max_bytes`` of the serial console."""
 
-    async def vnc(self, guest_id: str) -> VncEndpoint: ...
+    async def has_screen(self, guest_id: str) -> None:
+        """:raises HostError: the guest has none now. :raises NotSupported: this host shows none at all."""
+
+    async def screen(self, guest_id: str) -> Connection:
+        """A connection to the guest's VNC server (RFC 6143)."""
 
     async def state(self, guest_id: str) -> GuestState: ...
 
@@ -155,5 +159,5 @@ class VolumeDuty(Protocol):
 
     async def usage(self, volume_id: str) -> VolumeUsage: ...
 
-    async def upload(self, volume_id: str, target: Path, disk_format: str) -> int:
-        """Write the volume's content as an image file to ``target``; returns its bytes."""
+    def upload(self, volume_id: str, disk_format: str) -> AsyncIterator[bytes]:
+        """The volume's content as an image file."""

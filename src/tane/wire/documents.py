@@ -379,10 +379,3 @@ class HostCapabilities(Document):
     accelerator_reason: str = ""
     metadata_service: bool = True
     """False where guests cannot reach 169.254.169.254 and need a config drive instead (user-mode network)."""
-
-
-class VncEndpoint(Document):
-    """Where the guest's VNC server listens: a Unix socket that speaks RFB, and the number of the user that answers."""
-
-    socket_path: str
-    uid: int

@@ -35,3 +35,12 @@ class NotOnHost(HostError):
 
 class NotSupported(HostError):
     """This host, in the mode it runs in, cannot do this at all; the message says why."""
+
+
+class OlderEpoch(HostError):
+    """The call is of a runner that has lost its job: another one claimed it since."""
+
+    def __init__(self, job_id: int, epoch: int, held: int) -> None:
+        super().__init__(
+            f"job {job_id} was claimed anew since: epoch {epoch}, this host has seen {held}", transient=True
+        )

@@ -1,0 +1,246 @@
+"""Calls of a host's duties as bytes, and their answers: the same whether the host is in this process or on another
+machine.
+
+A duty is a Protocol; each of its coroutine methods is a call with one answer, and each that returns an asynchronous
+iterator of bytes is one with a stream. What travels is JSON; the documents' types carry the grammar, so that neither
+side is handed what it does not know. A call says how long its caller waits, and for which job it is made, at which
+epoch: an agent that has seen a later epoch of the job refuses it, since another runner has the job now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import traceback
+import typing
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from contextvars import ContextVar
+from typing import Any, Literal, NamedTuple, Protocol, cast
+
+import msgspec
+import structlog
+
+from tane.wire import errors
+from tane.wire.errors import HostError
+from tane.wire.streams import Connection
+
+log = structlog.get_logger()
+
+LOCAL = ("start_duty", "stop_duty")
+"""Methods by which the process of an agent keeps house: nobody calls them from afar."""
+SECONDS = 300.0
+LONG_SECONDS = 6 * 3600.0
+COPIES = frozenset(("create_from_image", "create_from_snapshot", "create_from_volume", "revert", "snapshot", "upload"))
+LONG = COPIES | {"create", "start", "suspend"}
+"""Calls that copy the content of disks or memory: their time follows from its size."""
+MOST_EPOCHS = 10_000
+
+
+class Ticket(NamedTuple):
+    """The job a call is made for, and its epoch: how often it was claimed."""
+
+    job_id: int
+    epoch: int
+
+
+TICKET: ContextVar[Ticket | None] = ContextVar("ticket", default=None)
+"""Of the job that is at work now; None for what is asked outside of any."""
+
+
+class Call(msgspec.Struct, omit_defaults=True):
+    duty: str
+    method: str
+    arguments: msgspec.Raw
+    seconds: float
+    ticket: Ticket | None = None
+
+
+class Failure(msgspec.Struct, omit_defaults=True):
+    """An error of :mod:`tane.wire.errors` by its name; empty for one that is none of them."""
+
+    error: str
+    message: str
+    transient: bool = False
+    held: int | None = None
+
+
+class Reply(msgspec.Struct, omit_defaults=True):
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    failure: Failure | None = None
+
+
+class AgentFailed(Exception):
+    """The agent met an error that no duty should raise; its own log tells more."""
+
+
+class Method(NamedTuple):
+    """``result``: the type of the answer. ``kind``: whether there is one, or a stream, or a connection."""
+
+    name: str
+    kind: Literal["ask", "stream", "connect"]
+    arguments: type[msgspec.Struct]
+    result: Any
+    seconds: float
+
+
+class Line(Protocol):
+    """What carries calls to an agent."""
+
+    async def ask(self, call: bytes) -> bytes:
+        """The reply to a call. :raises HostError: nobody answers."""
+        ...
+
+    def stream(self, call: bytes) -> AsyncIterator[bytes]:
+        """What a call that is answered by a stream gives. :raises HostError: when it fails, also in the middle."""
+        ...
+
+    async def connect(self, call: bytes) -> Connection:
+        """What a call that is answered by a connection gives. :raises HostError: when there is none."""
+        ...
+
+
+@functools.cache
+def methods(duty: type) -> Mapping[str, Method]:
+    """The calls of a duty's Protocol by name."""
+    found = {name: each for name, each in vars(duty).items() if inspect.isfunction(each) and not name.startswith("_")}
+    return {name: _method(name, each) for name, each in found.items() if name not in LOCAL}
+
+
+def _method(name: str, function: Any) -> Method:
+    hints = typing.get_type_hints(function)
+    fields: list[Any] = []
+    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        given = () if parameter.default is parameter.empty else (parameter.default,)
+        fields.append((parameter.name, hints[parameter.name], *given))
+    kind: Literal["ask", "stream", "connect"] = "ask" if inspect.iscoroutinefunction(function) else "stream"
+    if hints["return"] is Connection:
+        kind = "connect"
+    arguments = msgspec.defstruct(name, fields, forbid_unknown_fields=True)
+    return Method(name, kind, arguments, hints["return"], LONG_SECONDS if name in LONG else SECONDS)
+
+
+# ------------------------------------------------------------------------------------------------- the caller's side
+
+
+class Distant:
+    """Has the calls of the Protocol ``duty`` as methods: that of the agent at the other end of ``line`` by ``name``."""
+
+    def __init__(self, duty: type, name: str, line: Line) -> None:
+        for method in methods(duty).values():
+            asking = {"ask": _asking, "stream": _streaming, "connect": _connecting}[method.kind]
+            setattr(self, method.name, functools.partial(asking, method, name, line))
+
+
+async def _asking(method: Method, duty: str, line: Line, *given: Any, **named: Any) -> Any:
+    try:
+        async with asyncio.timeout(method.seconds):
+            reply = msgspec.json.decode(await line.ask(_call(method, duty, given, named)), type=Reply)
+    except TimeoutError:
+        raise HostError(f"the host gave no answer in {method.seconds:.0f} s", transient=True) from None
+    if reply.failure is not None:
+        raise _raised(reply.failure)
+    return msgspec.json.decode(reply.result, type=method.result)
+
+
+def _streaming(method: Method, duty: str, line: Line, *given: Any, **named: Any) -> AsyncIterator[bytes]:
+    return line.stream(_call(method, duty, given, named))
+
+
+async def _connecting(method: Method, duty: str, line: Line, *given: Any, **named: Any) -> Connection:
+    return await line.connect(_call(method, duty, given, named))
+
+
+def _call(method: Method, duty: str, given: tuple[Any, ...], named: dict[str, Any]) -> bytes:
+    arguments = msgspec.json.encode(method.arguments(*given, **named))
+    return msgspec.json.encode(Call(duty, method.name, msgspec.Raw(arguments), method.seconds, TICKET.get()))
+
+
+def _raised(failure: Failure) -> Exception:
+    kind = getattr(errors, failure.error, None)
+    if not (isinstance(kind, type) and issubclass(kind, HostError)):
+        return AgentFailed(failure.message)
+    # Their own constructors make the message, which is there already.
+    error = kind.__new__(kind, failure.message)
+    error.transient = failure.transient
+    if failure.held is not None:
+        error.held = failure.held  # type: ignore[attr-defined]  # Of OlderRevision alone.
+    return error
+
+
+# -------------------------------------------------------------------------------------------------- the agent's side
+
+
+class Answering:
+    """Answers calls with the duties of one agent: name → its Protocol and what does it."""
+
+    def __init__(self, duties: Mapping[str, tuple[type, Any]]) -> None:
+        self._duties = duties
+        self._epochs: OrderedDict[int, int] = OrderedDict()
+
+    async def answer(self, raw: bytes) -> bytes:
+        """The reply to one call."""
+        try:
+            call, does = self._read(raw)
+            async with asyncio.timeout(call.seconds):
+                result = await does()
+            return msgspec.json.encode(Reply(msgspec.Raw(msgspec.json.encode(result))))
+        except Exception as error:
+            return msgspec.json.encode(Reply(failure=_failure(error)))
+
+    def stream(self, raw: bytes) -> AsyncIterator[bytes]:
+        """:raises HostError: the call is none, or comes too late."""
+        return cast("AsyncIterator[bytes]", self._read(raw)[1]())
+
+    async def connect(self, raw: bytes) -> Connection:
+        """:raises HostError: the call is none, or comes too late, or there is nothing to connect to."""
+        return cast(Connection, await self._read(raw)[1]())
+
+    def _read(self, raw: bytes) -> tuple[Call, Any]:
+        try:
+            call = msgspec.json.decode(raw, type=Call)
+            duty, performer = self._duties[call.duty]
+            method = methods(duty)[call.method]
+            arguments = msgspec.json.decode(call.arguments, type=method.arguments)
+        except (msgspec.DecodeError, KeyError) as error:
+            raise HostError(f"the host was told nonsense: {error}") from error
+        if call.ticket is not None:
+            self._refuse_older(call.ticket)
+        given = {name: getattr(arguments, name) for name in method.arguments.__struct_fields__}
+        return call, functools.partial(getattr(performer, method.name), **given)
+
+    def _refuse_older(self, ticket: Ticket) -> None:
+        held = self._epochs.get(ticket.job_id, ticket.epoch)
+        if ticket.epoch < held:
+            raise errors.OlderEpoch(ticket.job_id, ticket.epoch, held)
+        self._epochs[ticket.job_id] = ticket.epoch
+        self._epochs.move_to_end(ticket.job_id)
+        if len(self._epochs) > MOST_EPOCHS:
+            self._epochs.popitem(last=False)
+
+
+def _failure(error: Exception) -> Failure:
+    if isinstance(error, HostError):
+        kind = next(each for each in type(error).__mro__ if vars(errors).get(each.__name__) is each)
+        return Failure(kind.__name__, str(error), error.transient, getattr(error, "held", None))
+    if isinstance(error, TimeoutError):
+        return Failure("HostError", "the host did not do it in time", transient=True)
+    log.error("a duty failed", error="".join(traceback.format_exception(error)))
+    return Failure("", f"{type(error).__name__}: {error}")
+
+
+class Loopback:
+    """The line to an agent in this process: no bytes leave it, but all of them are made and read."""
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+
+    async def ask(self, call: bytes) -> bytes:
+        return await self._answering.answer(call)
+
+    def stream(self, call: bytes) -> AsyncIterator[bytes]:
+        return self._answering.stream(call)
+
+    async def connect(self, call: bytes) -> Connection:
+        return await self._answering.connect(call)
