@@ -409,6 +409,18 @@ def test_history_is_forgotten_when_it_is_old(new_core: Callable[[], Core]) -> No
         assert store.history(tx, "thing:1") == [] and store.events(tx, 1) == []
 
 
+def test_of_history_only_so_much_is_kept(new_core: Callable[[], Core], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "MOST_HISTORY", 2)
+    core = new_core()
+    with core.db.write() as tx:
+        for number in range(5):
+            enqueue(tx, BOOKING.order, Params("mia"), resource=f"thing:{number}")
+    run_jobs(core, BOOKING)
+    assert asyncio.run(upkeep.prune(core)) == "forgot 3 jobs that ended long ago"
+    with core.db.read() as tx:
+        assert [bool(store.history(tx, f"thing:{number}")) for number in range(5)] == [False, False, False, True, True]
+
+
 def test_a_debt_that_is_put_off_holds_nothing_up(new_core: Callable[[], Core]) -> None:
     core = new_core()
     seen: list[str] = []

@@ -313,8 +313,11 @@ def overdue(tx: Tx) -> list[Row[Any]]:
     return tx.all(select(job).where(job.c.deadline < tx.now).order_by(job.c.id))
 
 
-def prune(tx: Tx, before: datetime) -> int:
-    """Forget jobs that finished before a moment, with their events; returns how many."""
-    old = select(job_history.c.id).where(job_history.c.finished_at < before)
+def prune(tx: Tx, before: datetime, most: int) -> int:
+    """Forget jobs that finished before a moment, and the oldest beyond ``most``, with their events; returns how
+    many."""
+    newest = int(tx.scalar(select(func.max(job_history.c.id))) or 0)
+    forgotten = or_(job_history.c.finished_at < before, job_history.c.id <= newest - most)
+    old = select(job_history.c.id).where(forgotten)
     tx.execute(delete(job_event).where(job_event.c.job_id.in_(old)))
-    return tx.count(delete(job_history).where(job_history.c.finished_at < before))
+    return tx.count(delete(job_history).where(forgotten))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tane.core import Core
 
 TOLD = "jobs.overdue_told"
+MOST_HISTORY = 500_000
+"""Jobs in the history: a gigabyte with their events, however many are asked for."""
 
 
 async def call_in_debts(core: Core) -> str | None:
@@ -64,7 +66,7 @@ async def prune(core: Core) -> str | None:
 
     def forget() -> int:
         with core.db.write() as tx:
-            return store.prune(tx, tx.now - timedelta(days=core.config.history_days))
+            return store.prune(tx, tx.now - timedelta(days=core.config.history_days), MOST_HISTORY)
 
     forgotten = await core.in_thread(forget)
     return f"forgot {forgotten} jobs that ended long ago" if forgotten else None
