@@ -167,7 +167,7 @@ HOST_ERRORS = [(HostError("no", transient=True), 503), (HostUnreachable("h"), 50
 
 
 @pytest.mark.parametrize(("error", "expect"), HOST_ERRORS)
-@pytest.mark.parametrize("call", ["console_log", "vnc"])
+@pytest.mark.parametrize("call", ["console_log", "has_screen"])
 def test_a_host_that_refuses_a_console_is_told_as_such(
     garden: Project, call: str, error: HostError, expect: int
 ) -> None:
@@ -175,7 +175,7 @@ def test_a_host_that_refuses_a_console_is_told_as_such(
     garden.host.fail(call, None, error)
     name, value = {
         "console_log": ("os-getConsoleOutput", {}),
-        "vnc": ("os-getVNCConsole", {"type": "novnc"}),
+        "has_screen": ("os-getVNCConsole", {"type": "novnc"}),
     }[call]
     answer = garden.act(server_id, name, value, expect)
     assert server_id in answer.text

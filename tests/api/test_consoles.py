@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from falcon import WebSocketDisconnected
 from falcon.testing import ASGIConductor
 
 from tane.clock import ManualClock
-from tane.wire.documents import VncEndpoint
 from tane.wire.errors import HostError
+from tane.wire.streams import Connection
 from tests.api.compute_support import LATEST, Project, V, at, project
 from tests.support import ApiCloud
 
@@ -59,12 +58,19 @@ def screen(garden: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The simulated guests have a screen."""
     screen = Screen(tmp_path / "screen")
 
-    async def vnc(guest_id: str) -> VncEndpoint:
+    async def has_screen(guest_id: str) -> None:
         if await garden.host.state(guest_id) not in ("running", "paused"):
             raise HostError(f"guest {guest_id} is not running")
-        return VncEndpoint(socket_path=str(screen.path), uid=os.geteuid())
 
-    monkeypatch.setattr(garden.host, "vnc", vnc)
+    async def shown(guest_id: str) -> Connection:
+        await has_screen(guest_id)
+        try:
+            return Connection(*await asyncio.open_unix_connection(str(screen.path)))
+        except OSError as error:
+            raise HostError(f"the screen of guest {guest_id} does not answer: {error}", transient=True) from None
+
+    monkeypatch.setattr(garden.host, "has_screen", has_screen)
+    monkeypatch.setattr(garden.host, "screen", shown)
     yield screen
 
 

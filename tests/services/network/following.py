@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -12,6 +13,8 @@ from tane.agent.network.fake import FakeNetwork
 from tane.hosts import store as host_store
 from tane.services.network.reconcilers import hosts as all_hosts
 from tane.services.network.reconcilers.hosts import follow
+from tane.services.network.store import convergence
+from tane.wire.duties import NetworkDuty
 from tests.api.network_support import Net
 from tests.support import HOST_ID, ApiCloud
 
@@ -42,10 +45,15 @@ async def until(true: Callable[[], bool], what: str) -> None:
         await asyncio.sleep(0.01)
 
 
+def replace_network(cloud: ApiCloud, host_id: str, duty: NetworkDuty) -> None:
+    """From now on the host's networks are made by ``duty``."""
+    cloud.core.hosts.add(dataclasses.replace(cloud.core.hosts.agent(host_id), network=duty))
+
+
 def with_tunnels(cloud: ApiCloud) -> FakeNetwork:
     """The first host, with an address for tunnels."""
     duty = FakeNetwork("192.0.2.9")
-    cloud.core.hosts.agent(HOST_ID).network = duty
+    replace_network(cloud, HOST_ID, duty)
     with cloud.core.db.write() as tx:
         host_store.change(tx, HOST_ID, local_ip="192.0.2.9")
     return duty
@@ -71,11 +79,16 @@ def passes(*duties: FakeNetwork) -> list[int]:
     return [duty.passes for duty in duties]
 
 
-async def settled(*duties: FakeNetwork) -> list[int]:
-    """How often each has applied, once none applies any more."""
-    counts = passes(*duties)
+async def settled(cloud: ApiCloud, *duties: FakeNetwork) -> list[int]:
+    """How often each has applied, once every host has what is wanted of it and none applies any more."""
+    counts: list[int] = []
     while True:
         await asyncio.sleep(3 * all_hosts.LATER_SECONDS)
-        if passes(*duties) == counts:
+        if passes(*duties) == counts and not await asyncio.to_thread(_behind, cloud):
             return counts
         counts = passes(*duties)
+
+
+def _behind(cloud: ApiCloud) -> bool:
+    with cloud.core.db.read() as tx:
+        return any(row.revision < row.wanted for row in convergence.hosts(tx))

@@ -25,6 +25,7 @@ from tests.services.network.following import (
     SECONDS,
     bind,
     make,
+    replace_network,
     settled,
     until,
     while_following,
@@ -55,7 +56,7 @@ def test_a_host_that_hangs_delays_no_other_hosts_ports(cloud: ApiCloud, admin: N
     add_host(cloud.core, "alpha", "192.0.2.1")
     add_host(cloud.core, "beta", "192.0.2.2")
     hanging = Hanging("192.0.2.2")
-    cloud.core.hosts.agent("id-beta").network = hanging
+    replace_network(cloud, "id-beta", hanging)
     network_id = admin.subnet()["network_id"]
 
     async def work() -> None:
@@ -80,12 +81,12 @@ def test_a_host_that_hung_is_asked_again_and_its_ports_work_then(
     add_host(cloud.core, "alpha", "192.0.2.1")
     healthy = cloud.core.hosts.agent("id-alpha").network
     hanging = Hanging("192.0.2.1")
-    cloud.core.hosts.agent("id-alpha").network = hanging
+    replace_network(cloud, "id-alpha", hanging)
     port = bind(admin, admin.subnet()["network_id"], "alpha")
 
     async def work() -> None:
         await until(lambda: hanging.asked > 1, "it is asked again after the deadline")
-        cloud.core.hosts.agent("id-alpha").network = healthy
+        replace_network(cloud, "id-alpha", healthy)
         end = time.monotonic() + SECONDS
         while (await make(cloud, admin, "GET", f"ports/{port['id']}"))["status"] != "ACTIVE":
             assert time.monotonic() < end
@@ -112,14 +113,14 @@ def test_names_descriptions_and_tags_make_no_host_apply(cloud: ApiCloud, admin: 
     }
 
     async def work() -> None:
-        before = await settled(first)
+        before = await settled(cloud, first)
         for collection, row_id in ids.items():
             single = collection.removesuffix("s").replace("-", "_")
             for values in ({"name": "other"}, {"description": "other"}):
                 await make(cloud, admin, "PUT", f"{collection}/{row_id}", {single: values})
             await make(cloud, admin, "PUT", f"{collection}/{row_id}/tags", {"tags": ["a"]})
         await make(cloud, admin, "PUT", f"floatingips/{floating['id']}", {"floatingip": {"description": "x"}})
-        assert await settled(first) == before
+        assert await settled(cloud, first) == before
 
     while_following(cloud, work)
 
@@ -136,9 +137,9 @@ def test_only_the_hosts_a_change_concerns_apply(cloud: ApiCloud, admin: Net) -> 
     group = [lone["id"]]
 
     async def concerned(method: str, path: str, body: Any) -> tuple[list[bool], Any]:
-        before = await settled(*duties)
+        before = await settled(cloud, *duties)
         answer = await make(cloud, admin, method, path, body)
-        after = await settled(*duties)
+        after = await settled(cloud, *duties)
         return [new > old for new, old in zip(after, before, strict=True)], answer
 
     async def work() -> None:
@@ -181,7 +182,7 @@ def test_hosts_learn_of_the_members_of_groups_their_rules_name(cloud: ApiCloud, 
         return next(dict(group.members) for group in alpha.state.security_groups if group.id == clients["id"])
 
     async def work() -> None:
-        before = await settled(alpha, beta)
+        before = await settled(cloud, alpha, beta)
         body = {"network_id": two["network_id"], "binding:host_id": "beta", "security_groups": [clients["id"]]}
         made = await make(cloud, admin, "POST", "ports", {"port": body})
         await until(lambda: made["id"] in members(), "a member in another network, on another host")
@@ -191,7 +192,7 @@ def test_hosts_learn_of_the_members_of_groups_their_rules_name(cloud: ApiCloud, 
         await until(lambda: members()[made["id"]] == (address, "10.9.9.9"), "its address pairs are let in, too")
         await make(cloud, admin, "PUT", f"ports/{made['id']}", {"port": {"security_groups": []}})
         await until(lambda: members() == {}, "no member any longer")
-        assert (await settled(alpha, beta))[0] - before[0] == 3
+        assert (await settled(cloud, alpha, beta))[0] - before[0] == 3
 
     while_following(cloud, work)
 
@@ -315,14 +316,14 @@ def test_parts_come_to_the_same_as_whole_documents(cloud: ApiCloud, admin: Net, 
     for name, duty in zip(NAMES, duties, strict=True):
         if name != "host-1":
             add_host(cloud.core, name, f"192.0.2.{NAMES.index(name) + 1}")
-        cloud.core.hosts.agent(HOST_ID if name == "host-1" else f"id-{name}").network = duty
+        replace_network(cloud, HOST_ID if name == "host-1" else f"id-{name}", duty)
     changes = Changes(cloud, admin, seed)
 
     async def work() -> None:
         for number in range(60):
             await changes.one()
             await asyncio.sleep(0.02 if number % 10 else 0.3)
-        await settled(*duties)
+        await settled(cloud, *duties)
 
     while_following(cloud, work)
     followed = [_same(duty) for duty in duties]
@@ -415,7 +416,7 @@ def test_a_host_is_followed_from_when_it_joins(cloud: ApiCloud, admin: Net, monk
     network_id = admin.subnet()["network_id"]
 
     async def work() -> None:
-        await settled(first_host(cloud))
+        await settled(cloud, first_host(cloud))
         duty = add_host(cloud.core, "late", "192.0.2.7")
         await until(lambda: duty.passes > 0, "a new host is told what it should hold")
         body = {"network_id": network_id, "binding:host_id": "late"}

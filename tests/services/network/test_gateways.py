@@ -51,12 +51,12 @@ def test_gateways_move_when_their_host_is_switched_off_and_stay_there(
     first, second = routed
 
     async def work() -> None:
-        await settled(first, second)
+        await settled(cloud, first, second)
         await make(cloud, admin, "PUT", f"agents/{HOST_ID}", {"agent": {"admin_state_up": False}})
         await until(lambda: gateways(first, second) == [False, True], "both hosts follow")
         await until(lambda: not second.state.remote_ports, "the router's legs are here now")
         await make(cloud, admin, "PUT", f"agents/{HOST_ID}", {"agent": {"admin_state_up": True}})
-        await settled(first, second)
+        await settled(cloud, first, second)
         assert gateways(first, second) == [False, True], "what works is not moved back"
 
     while_following(cloud, work)

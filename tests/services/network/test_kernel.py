@@ -12,6 +12,7 @@ import pytest
 from tane.agent.network.duty import LinuxNetwork
 from tane.agent.network.plan import NetworkSettings
 from tests.api.network_support import Net, public, reconcile
+from tests.services.network.following import replace_network
 from tests.support import HOST_ID, ApiCloud
 
 pytestmark = pytest.mark.root
@@ -26,7 +27,7 @@ def duty(cloud: ApiCloud, tmp_path: Path) -> Iterator[LinuxNetwork]:
 
     settings = NetworkSettings(state_dir=tmp_path / "network", cloud_id=uuid.uuid4().hex[:6], host_link=False)
     made = LinuxNetwork(settings, no_metadata)
-    cloud.core.hosts.agent(HOST_ID).network = made
+    replace_network(cloud, HOST_ID, made)
     yield made
     cloud.wait(made.teardown())
     cloud.wait(made.close())
