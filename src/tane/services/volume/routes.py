@@ -18,8 +18,10 @@ from tane.services.volume.api import (
     infrastructure,
     messages,
     metadata,
+    qos,
     quotas,
     snapshots,
+    transfers,
     types,
     volumes,
 )
@@ -75,6 +77,8 @@ DO = "volume_extension:volume_actions:"
 ADMIN_DO = "volume_extension:volume_admin_actions:"
 SPECS = "volume_extension:types_extra_specs:"
 ENCRYPTION = "volume_extension:volume_type_encryption:"
+QOS = "/qos-specs/{specs_id}"
+MANAGE = "volume_extension:qos_specs_manage:"
 DEFAULT_TYPE = "/default-types/{target_id}"
 ACCESS = "volume_extension:volume_type_access:"
 IMAGE_META = "volume_extension:volume_image_metadata:"
@@ -90,6 +94,21 @@ def _metadata(path: str, calls: metadata.Metadata, kind: str, suffix: str) -> tu
         in_project("GET", f"{path}/metadata/{{key}}", calls.show, show),
         in_project("PUT", f"{path}/metadata/{{key}}", calls.update, change, schemas.MetaBody),
         in_project("DELETE", f"{path}/metadata/{{key}}", calls.delete, remove),
+    )
+
+
+def _transfers(path: str, since: str | None) -> tuple[Route, ...]:
+    one = path + "/{transfer_id}"
+    found, taken = "volume:get_all_transfers", schemas.TransferAccept
+    return (
+        in_project("GET", path, transfers.index, found, since=since),
+        in_project("GET", f"{path}/detail", transfers.detail, found, since=since),
+        in_project(
+            "POST", path, transfers.create, "volume:create_transfer", schemas.TransferCreate, status=202, since=since
+        ),
+        in_project("GET", one, transfers.show, "volume:get_transfer", since=since),
+        in_project("DELETE", one, transfers.delete, "volume:delete_transfer", status=202, since=since),
+        in_project("POST", f"{one}/accept", transfers.accept, "volume:accept_transfer", taken, status=202, since=since),
     )
 
 
@@ -227,6 +246,16 @@ ROUTES = (
     in_project("GET", f"{TYPE}/os-volume-type-access", types.access, f"{ACCESS}get_all_for_type"),
     action(TYPE, "addProjectAccess", types.grant, f"{ACCESS}add_project_access", schemas.AddAccess),
     action(TYPE, "removeProjectAccess", types.revoke, f"{ACCESS}remove_project_access", schemas.RemoveAccess),
+    in_project("GET", "/qos-specs", qos.index, f"{MANAGE}get_all"),
+    in_project("POST", "/qos-specs", qos.create, f"{MANAGE}create", schemas.QosSpecs),
+    in_project("GET", QOS, qos.show, f"{MANAGE}get"),
+    in_project("PUT", QOS, qos.update, f"{MANAGE}update", schemas.QosSpecs),
+    in_project("DELETE", QOS, qos.delete, f"{MANAGE}delete", status=202),
+    in_project("PUT", f"{QOS}/delete_keys", qos.delete_keys, f"{MANAGE}delete", schemas.QosKeys, status=202),
+    in_project("GET", f"{QOS}/associations", qos.associations, f"{MANAGE}get_all"),
+    in_project("GET", f"{QOS}/associate", qos.associate, f"{MANAGE}update", status=202),
+    in_project("GET", f"{QOS}/disassociate", qos.disassociate, f"{MANAGE}update", status=202),
+    in_project("GET", f"{QOS}/disassociate_all", qos.disassociate_all, f"{MANAGE}update", status=202),
     in_project("GET", "/default-types", default_types.index, "volume_extension:default_get_all", since="3.62"),
     in_project("GET", DEFAULT_TYPE, default_types.show, "volume_extension:default_get", since="3.62"),
     in_project(
@@ -270,12 +299,11 @@ ROUTES = (
     in_project("GET", "/os-availability-zone", infrastructure.zones, "volume:availability_zone_list"),
     in_project("GET", "/extensions", infrastructure.extensions, "volume:extensions"),
     *_not_done("/backups", "Backing volumes up", "backups", "backup"),
-    *_not_done("/volume-transfers", "Transferring volumes", "transfers"),
-    *_not_done("/os-volume-transfer", "Transferring volumes", "transfers"),
+    *_transfers("/os-volume-transfer", None),
+    *_transfers("/volume-transfers", "3.55"),
     *_not_done("/groups", "Grouping volumes", "groups", "group"),
     *_not_done("/group_types", "Grouping volumes", "group_types"),
     *_not_done("/group_snapshots", "Grouping volumes", "group_snapshots", "group_snapshot"),
-    *_not_done("/qos-specs", "Quality-of-service specs", "qos_specs"),
     in_project("GET", "/messages", messages.index, "message:get_all", since="3.3"),
     in_project("GET", "/messages/{message_id}", messages.show, "message:get", since="3.3"),
     in_project("DELETE", "/messages/{message_id}", messages.delete, "message:delete", status=204, since="3.3"),

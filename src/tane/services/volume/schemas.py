@@ -103,6 +103,24 @@ class TypeUpdate(Body):
     volume_type: TypeChange
 
 
+class TransferIn(Body):
+    volume_id: Uuid
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
+    no_snapshots: Annotated[bool | Literal["true", "false", "True", "False", "1", "0"] | None, since("3.55")] = None
+
+
+class TransferCreate(Body):
+    transfer: TransferIn
+
+
+class Acceptance(Body):
+    auth_key: str | int
+
+
+class TransferAccept(Body):
+    accept: Acceptance
+
+
 ControlLocation = Literal["front-end", "back-end"]
 KeySize = Annotated[int, msgspec.Meta(ge=0, le=0x7FFFFFFF)] | None
 
@@ -127,6 +145,16 @@ class EncryptionChange(Body):
 
 class EncryptionUpdate(Body):
     encryption: EncryptionChange
+
+
+class QosSpecs(Body):
+    """``name`` and ``consumer`` stand among the keys of free choice."""
+
+    qos_specs: dict[str, str | int]
+
+
+class QosKeys(Body):
+    keys: list[Annotated[str, msgspec.Meta(min_length=1, max_length=255)]]
 
 
 class DefaultTypeIn(Body):

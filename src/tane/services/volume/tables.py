@@ -6,6 +6,18 @@ from sqlalchemy import JSON, Boolean, Column, DateTime, ForeignKey, Integer, Str
 
 from tane.db.schema import created_at, metadata, project_id, updated_at
 
+volume_qos_specs = Table(
+    "volume_qos_specs",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("consumer", String(16), nullable=False),
+    Column("specs", JSON, nullable=False),
+    created_at(),
+    updated_at(),
+)
+"""What an administrator has written down of a service's quality, for types of volumes."""
+
 volume_type = Table(
     "volume_type",
     metadata,
@@ -15,6 +27,7 @@ volume_type = Table(
     Column("is_public", Boolean, nullable=False),
     Column("extra_specs", JSON, nullable=False),
     Column("encryption", JSON),
+    Column("qos_specs_id", String(36), index=True),
     created_at(),
     updated_at(),
 )
@@ -127,3 +140,16 @@ volume_message = Table(
     created_at(),
 )
 """What went wrong after the answer was sent, for the project's members to read."""
+
+volume_transfer = Table(
+    "volume_transfer",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("volume_id", String(36), ForeignKey("volume.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(255)),
+    Column("key_hash", String(64), nullable=False),
+    Column("no_snapshots", Boolean, nullable=False),
+    created_at(),
+)
+"""Volumes that a project offers to whoever knows the key; gone when the volume was accepted."""

@@ -59,7 +59,7 @@ def view(request: Request, row: Any) -> dict[str, Any]:
         "extra_specs": specs,
         "os-volume-type-access:is_public": row.is_public,
     }
-    return {**found, "qos_specs_id": None} if admin else found
+    return {**found, "qos_specs_id": row.qos_specs_id} if admin else found
 
 
 def index(request: Request) -> Any:

@@ -33,7 +33,7 @@ from tane.services.volume.orders import (
     ReimageVolume,
     VolumeParams,
 )
-from tane.services.volume.store import attachments, snapshots, volumes
+from tane.services.volume.store import attachments, qos, snapshots, volumes
 from tane.services.volume.store.volumes import Page
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound, NotImplementedHere
@@ -123,8 +123,7 @@ def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
     if new.availability_zone not in (None, "", ZONE):
         raise invalid_input(f"Availability zone '{new.availability_zone}' is invalid.")
     kind = types.chosen(tx, ctx, new.volume_type or origin.volume_type)
-    if kind.encryption:
-        raise NotImplementedHere(f"Encrypted volumes, as the type {kind.name} asks for, are not possible yet.")
+    _refuse_not_done(tx, kind)
     quotas.claim_volume(tx, ctx.project_id, kind.id, kind.name, size)
     volume_id = new_id()
     values = {
@@ -148,6 +147,15 @@ def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
     volumes.add(tx, values)
     enqueue(tx, ctx, CREATE_VOLUME, CreateVolume(volume_id, image_id=new.image_id))
     return volume_of(tx, None, volume_id)
+
+
+def _refuse_not_done(tx: Tx, kind: Row[Any]) -> None:
+    """:raises NotImplementedHere: what is written down of the type is no more than that yet."""
+    if kind.encryption:
+        raise NotImplementedHere(f"Encrypted volumes, as the type {kind.name} asks for, are not possible yet.")
+    specs = None if kind.qos_specs_id is None else qos.get(tx, kind.qos_specs_id)
+    if specs is not None and specs.specs:
+        raise NotImplementedHere(f"Throttled volumes, as the type {kind.name} asks for, are not possible yet.")
 
 
 def enqueue(tx: Tx, ctx: Context, order: jobs.Order[V], params: V) -> None:
@@ -327,8 +335,7 @@ def retype(core: Core, ctx: Context, volume_id: str, name_or_id: str) -> None:
             raise invalid_volume(f"Volume status must be available or in-use to retype, but it is {row.status}.")
         if kind.id == row.volume_type_id:
             raise invalid_input(f"New volume_type same as original: {name_or_id}.")
-        if kind.encryption:
-            raise NotImplementedHere(f"Encrypted volumes, as the type {kind.name} asks for, are not possible yet.")
+        _refuse_not_done(tx, kind)
         if not pools.meets(kind.extra_specs):
             raise invalid_input(f"No pool has what the volume type {kind.name} asks for.")
         quotas.claim_type(tx, row.project_id, kind.id, kind.name, row.size)
