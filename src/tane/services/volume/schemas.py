@@ -12,6 +12,7 @@ UNSET = msgspec.UNSET
 Unset = msgspec.UnsetType
 Metadata = dict[str, str]
 Name = Annotated[str, msgspec.Meta(max_length=255)] | None
+Ref = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 ServiceName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
@@ -145,6 +146,89 @@ class EncryptionChange(Body):
 
 class EncryptionUpdate(Body):
     encryption: EncryptionChange
+
+
+class GroupTypeIn(LooseBody):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    description: Text255 | None = None
+    is_public: bool | None = None
+    group_specs: Metadata | None = None
+
+
+class GroupTypeCreate(Body):
+    group_type: GroupTypeIn
+
+
+class GroupTypeUpdate(Body):
+    group_type: TypeChange
+
+
+class GroupSpecs(Body):
+    group_specs: Metadata
+
+
+class GroupIn(Body):
+    group_type: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    volume_types: Annotated[
+        list[Annotated[str, msgspec.Meta(min_length=1, max_length=255)]], msgspec.Meta(min_length=1)
+    ]
+    name: Name = None
+    description: Text255 | None = None
+    availability_zone: Name = None
+
+
+class GroupCreate(Body):
+    group: GroupIn
+
+
+class GroupSource(Body):
+    name: Name = None
+    description: Text255 | None = None
+    group_snapshot_id: Uuid | None = None
+    source_group_id: Uuid | None = None
+
+
+class GroupCopy(Body):
+    source: GroupSource = msgspec.field(name="create-from-src")
+
+
+class GroupChange(Body):
+    """``add_volumes`` and ``remove_volumes``: ids with commas between them."""
+
+    name: Name = None
+    description: Text255 | None = None
+    add_volumes: str | None = None
+    remove_volumes: str | None = None
+
+
+class GroupUpdate(Body):
+    group: GroupChange
+
+
+class GroupDeletion(Body):
+    delete_volumes: bool | str | None = msgspec.field(name="delete-volumes", default=None)
+
+
+class GroupDelete(Body):
+    delete: GroupDeletion
+
+
+class GroupStatus(Body):
+    status: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class GroupReset(Body):
+    reset_status: GroupStatus
+
+
+class GroupSnapshotIn(Body):
+    group_id: Uuid
+    name: Name = None
+    description: Text255 | None = None
+
+
+class GroupSnapshotCreate(Body):
+    group_snapshot: GroupSnapshotIn
 
 
 class QosSpecs(Body):

@@ -79,6 +79,7 @@ volume = Table(
     Column("host_id", String(36), index=True),
     Column("snapshot_id", String(36)),
     Column("source_volid", String(36)),
+    Column("group_id", String(36), index=True),
     Column("meta", JSON, nullable=False),
     Column("image_meta", JSON, nullable=False),
     created_at(),
@@ -101,6 +102,7 @@ volume_snapshot = Table(
     Column("size", Integer, nullable=False),
     Column("status", String(32), nullable=False),
     Column("progress", String(8)),
+    Column("group_snapshot_id", String(36), index=True),
     Column("fault", Text),
     Column("meta", JSON, nullable=False),
     created_at(),
@@ -153,3 +155,48 @@ volume_transfer = Table(
     created_at(),
 )
 """Volumes that a project offers to whoever knows the key; gone when the volume was accepted."""
+
+volume_group_type = Table(
+    "volume_group_type",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("description", String(255)),
+    Column("is_public", Boolean, nullable=False),
+    Column("group_specs", JSON, nullable=False),
+    created_at(),
+    updated_at(),
+)
+
+volume_group = Table(
+    "volume_group",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("user_id", String(64), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("description", String(255)),
+    Column("status", String(32), nullable=False),
+    Column("group_type_id", String(36), nullable=False, index=True),
+    Column("volume_types", JSON, nullable=False),
+    Column("group_snapshot_id", String(36)),
+    Column("source_group_id", String(36)),
+    created_at(),
+    updated_at(),
+)
+"""``volume_types``: the ids of the types that its volumes may have."""
+
+volume_group_snapshot = Table(
+    "volume_group_snapshot",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("user_id", String(64), nullable=False),
+    Column("group_id", String(36), nullable=False, index=True),
+    Column("group_type_id", String(36), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("description", String(255)),
+    Column("status", String(32), nullable=False),
+    created_at(),
+    updated_at(),
+)

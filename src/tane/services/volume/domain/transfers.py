@@ -51,6 +51,8 @@ def create(
         volume = volume_of(tx, ctx, volume_id)
         if volume.status != "available":
             raise invalid_volume("status must be available")
+        if volume.group_id is not None:
+            raise invalid_volume(f"it is in group {volume.group_id}")
         for snapshot in () if no_snapshots else snapshots.of_volume(tx, volume.id):
             if snapshot.status != "available":
                 raise BadRequest(f"Invalid snapshot: Snapshot: {snapshot.id} status must be available")

@@ -23,6 +23,7 @@ from tane.services.volume.domain.common import (
     snapshot_of,
     volume_of,
 )
+from tane.services.volume.domain.membership import check_new
 from tane.services.volume.orders import (
     CREATE_VOLUME,
     DELETE_VOLUME,
@@ -60,6 +61,7 @@ class NewVolume(msgspec.Struct, kw_only=True):
     volume_type: str | None = None
     availability_zone: str | None = None
     metadata: dict[str, str] = {}
+    group_id: str | None = None
     bootable: bool | None = None
     by_mapping: bool = True
     """Whether an image that maps its root to a snapshot stands for that snapshot (from 3.46)."""
@@ -124,6 +126,8 @@ def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
         raise invalid_input(f"Availability zone '{new.availability_zone}' is invalid.")
     kind = types.chosen(tx, ctx, new.volume_type or origin.volume_type)
     _refuse_not_done(tx, kind)
+    if new.group_id is not None:
+        check_new(tx, ctx, new.group_id, kind if new.volume_type else None)
     quotas.claim_volume(tx, ctx.project_id, kind.id, kind.name, size)
     volume_id = new_id()
     values = {
@@ -141,6 +145,7 @@ def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
         "host_id": origin.host_id,
         "snapshot_id": new.snapshot_id,
         "source_volid": new.source_volid,
+        "group_id": new.group_id,
         "meta": checked_metadata(new.metadata),
         "image_meta": origin.image_meta,
     }
@@ -333,6 +338,8 @@ def retype(core: Core, ctx: Context, volume_id: str, name_or_id: str) -> None:
         kind = types.chosen(tx, ctx, name_or_id)
         if row.status not in ("available", "in-use"):
             raise invalid_volume(f"Volume status must be available or in-use to retype, but it is {row.status}.")
+        if row.group_id is not None:
+            raise invalid_volume(f"Volume {volume_id} is in group {row.group_id}, which says of which types it may be.")
         if kind.id == row.volume_type_id:
             raise invalid_input(f"New volume_type same as original: {name_or_id}.")
         _refuse_not_done(tx, kind)
@@ -348,7 +355,7 @@ def unmanage(core: Core, ctx: Context, volume_id: str) -> None:
     with core.db.write() as tx:
         row = volume_of(tx, ctx, volume_id)
         taken = snapshots.of_volume(tx, volume_id)
-        if row.status not in DELETABLE or attachments.of_volumes(tx, [volume_id]) or taken:
+        if row.status not in DELETABLE or attachments.of_volumes(tx, [volume_id]) or taken or row.group_id:
             raise invalid_volume(
                 f"Volume status must be {' or '.join(DELETABLE)} and must not be migrating, attached, belong to a "
                 "group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer."
@@ -363,12 +370,16 @@ def delete(core: Core, ctx: Context, volume_id: str, *, cascade: bool = False) -
         begin_delete(tx, ctx, volume_of(tx, ctx, volume_id), cascade=cascade)
 
 
-def begin_delete(tx: Tx, ctx: Context, row: Row[Any], *, cascade: bool = False) -> None:
-    """→ deleting, with the job. :raises BadRequest: the status does not allow it, or something depends on it."""
+def begin_delete(tx: Tx, ctx: Context, row: Row[Any], *, cascade: bool = False, with_group: bool = False) -> None:
+    """→ deleting, with the job; a volume of a group goes ``with_group`` alone.
+
+    :raises BadRequest: the status does not allow it, or something depends on it.
+    """
     taken = snapshots.of_volume(tx, row.id)
     busy = [snapshot for snapshot in taken if snapshot.status not in ("available", "error", "deleting")]
     attached = attachments.of_volumes(tx, [row.id])
-    if row.status not in DELETABLE or attached or (taken and not cascade):
+    grouped = row.group_id is not None and not with_group
+    if row.status not in DELETABLE or attached or grouped or (taken and not cascade):
         raise invalid_volume(
             f"Volume status must be {' or '.join(DELETABLE)} and must not be migrating, attached, belong to a group, "
             "have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer."
