@@ -53,6 +53,7 @@ def judge(options: argparse.Namespace, folder: Path) -> list[report.Result]:
     for failure in results:
         if failure.outcome == "failed":
             print(f"FAILED {failure.name}\n       {failure.reason}")
+    print(report.groups(results))
     print(f"report: {folder / 'report.md'}")
     return results
 

@@ -160,14 +160,24 @@ def register_image_limits(cloud: Cloud) -> None:
     cloud.admin.call("POST", "/identity/v3/registered_limits", {"registered_limits": limits})
 
 
+def share_network(cloud: Cloud) -> str:
+    """Make a network that all projects share, and a subnet; returns its name."""
+    body = {"network": {"name": "conformance", "shared": True}}
+    network = cloud.admin.call("POST", "/network/v2.0/networks", body)["network"]
+    subnet = {"network_id": network["id"], "ip_version": 4, "cidr": "10.98.0.0/16"}
+    cloud.admin.call("POST", "/network/v2.0/subnets", {"subnet": subnet})
+    return str(network["name"])
+
+
 def _extensions(cloud: Cloud, root: str) -> list[str]:
     return sorted(extension["alias"] for extension in cloud.admin.call("GET", f"{root}/extensions")["extensions"])
 
 
 def _blank(folder: Path) -> Path:
-    """Simulated hosts run nothing: one MiB of zeros will do as a disk."""
+    """Simulated hosts run nothing: one MiB of anything will do as a disk. Zeros would be an empty tar archive, in which
+    scenarios look for a kernel."""
     file = folder / "blank.raw"
-    file.write_bytes(bytes(1 << 20))
+    file.write_bytes(b"disk" * (1 << 18))
     return file
 
 

@@ -87,9 +87,23 @@ def last_line(suite: str, results: list[Result]) -> str:
     return f"{suite}: {figures}"
 
 
+def groups(results: list[Result]) -> str:
+    """The figures of each group of tests as a Markdown table: by service (``tempest.api.volume``), else by kind."""
+    counts: dict[str, Counter[str]] = {}
+    for result in results:
+        parts = result.name.split(".")
+        group = ".".join(parts[: 3 if parts[1:2] == ["api"] else 2])
+        counts.setdefault(group, Counter())[result.outcome] += 1
+    lines = ["| Group | Passed | Failed | Skipped | Of |", "|---|---|---|---|---|"]
+    for group, count in sorted(counts.items()):
+        figures = (count["passed"], count["failed"], count["skipped"], count.total())
+        lines.append(f"| `{group}` | " + " | ".join(map(str, figures)) + " |")
+    return "\n".join(lines)
+
+
 def markdown(suite: str, results: list[Result], seconds: float) -> str:
-    """The report: the figures, then every failure and every skip with its reason."""
-    lines = [f"# {suite}", "", last_line(suite, results), "", f"{seconds / 60:.1f} minutes", ""]
+    """The report: the figures, also by group, then every failure and every skip with its reason."""
+    lines = [f"# {suite}", "", last_line(suite, results), "", f"{seconds / 60:.1f} minutes", "", groups(results), ""]
     for outcome in ("failed", "skipped"):
         chosen = [result for result in results if result.outcome == outcome]
         if chosen:

@@ -69,8 +69,12 @@ def one_of_each(cloud: ApiCloud, user: Caller, *, name: str, flavor_id: str, ext
     make("os-volume_attachments", f"{V}/servers/{server}/os-volume_attachments", attachment(attached), 200)
     made["os-volume_attachments"] = attached
     make("os-interface", f"{V}/servers/{server}/os-interface", {"interfaceAttachment": {"net_id": network}}, 200)
+    offered = make("volumes", f"{volumes}/volumes", {"volume": source}, 202)
     make("volumes", f"{volumes}/volumes", {"volume": source}, 202)
     cloud.run_jobs()
+    transfer = {"volume_id": offered, "name": name}
+    make("os-volume-transfer", f"{volumes}/os-volume-transfer", {"transfer": transfer}, 202)
+    made["volume-transfers"] = made["os-volume-transfer"]
     snapshot = {"volume_id": made["volumes"], "name": name, "metadata": {name: name}}
     make("snapshots", f"{volumes}/snapshots", {"snapshot": snapshot}, 202)
     port = {"network_id": network, "name": name}

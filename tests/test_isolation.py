@@ -30,6 +30,8 @@ OWNED = (
     "volumes",
     "snapshots",
     "attachments",
+    "os-volume-transfer",
+    "volume-transfers",
     "os-volumes_boot",
     "os-floating-ips",
     "os-security-groups",
@@ -102,7 +104,9 @@ def test_every_call_on_another_projects_resource_finds_nothing(cloud: ApiCloud) 
         refused = ("olicy", f"not authorized to complete {route.policy} action")
         by_policy = answer.status_code == 403 and any(words in answer.text for words in refused)
         # What Tane does not do at all it refuses without looking at the resource.
-        if not by_policy and answer.status_code not in (404, 501):
+        # Upstream tells who has a wrong key so: the id of an offer is no secret, the key is.
+        wrong_key = route.path.endswith("/accept") and answer.status_code == 400 and "invalid auth key" in answer.text
+        if not by_policy and not wrong_key and answer.status_code not in (404, 501):
             wrong.append(f"{route.method} {route.path} {route.action or ''}: {answer.status_code} {answer.text[:200]}")
     assert not wrong, "\n".join(wrong)
     assert {kind: state(cloud, mia, kind, ids) for kind in OWNED if kind not in OLD_NAMES} == before

@@ -198,7 +198,7 @@ def test_the_list_of_extensions_is_upstreams(garden: Project) -> None:
     found = {entry["alias"] for entry in garden.user.get(f"{V}/extensions").json()["extensions"]}
     for alias in found:
         assert garden.user.get(f"{V}/extensions/{alias}").json()["extension"]["alias"] == alias
-    assert {"os-keypairs", "os-volumes", "os-quota-sets"} <= found
+    assert {"os-keypairs", "os-volumes", "os-quota-sets", "os-hosts", "os-consoles"} <= found
     garden.user.get(f"{V}/extensions/none", expect=404)
 
 

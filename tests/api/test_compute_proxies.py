@@ -309,7 +309,10 @@ def test_hosts_tell_what_they_have_and_who_uses_it_until_2_42(garden: Project) -
     garden.server()
     [host] = garden.admin.get(f"{V}/os-hosts?service=compute").json()["hosts"]
     assert (host["service"], host["zone"]) == ("compute", "nova")
-    assert garden.admin.get(f"{V}/os-hosts?service=conductor").json() == {"hosts": []}
+    inner = {"host_name": host["host_name"], "service": "conductor", "zone": "internal"}
+    assert garden.admin.get(f"{V}/os-hosts?service=conductor").json() == {"hosts": [inner]}
+    every = garden.admin.get(f"{V}/os-hosts?zone=").json()["hosts"]
+    assert [entry["service"] for entry in every] == ["compute", "conductor", "scheduler"]
     assert garden.admin.get(f"{V}/os-hosts?zone=elsewhere").json() == {"hosts": []}
     one = f"{V}/os-hosts/{host['host_name']}"
     parts = {part["resource"]["project"]: part["resource"] for part in garden.admin.get(one).json()["host"]}
@@ -317,6 +320,10 @@ def test_hosts_tell_what_they_have_and_who_uses_it_until_2_42(garden: Project) -
     for name in ("(used_now)", "(used_max)", garden.user.project_id):
         assert parts[name] == {**mine, "project": name}
     assert parts["(total)"]["cpu"] > 0
+    for wrong in ({}, {"status": "invalid"}, {"status": "enable", "maintenance_mode": "x"}, {"colour": "red"}):
+        garden.admin.put(one, wrong, 400)
+    garden.admin.put(one, {"status": "Disable"}, 501)
+    garden.admin.put(f"{V}/os-hosts/nowhere", {"status": "disable"}, 404)
     for verb in ("startup", "shutdown", "reboot"):
         garden.admin.get(f"{one}/{verb}", expect=501)
     garden.admin.get(f"{V}/os-hosts/nowhere", expect=404)
@@ -328,6 +335,7 @@ def test_the_audit_of_usage_covers_the_last_whole_month(garden: Project) -> None
     audit = f"{V}/os-instance_usage_audit_log"
     for before, beginning, ending in (
         ("2026-11-26 02:00:00.000000", "2026-10-01 00:00:00", "2026-11-01 00:00:00"),
+        ("2026-11-26 02:00:00", "2026-10-01 00:00:00", "2026-11-01 00:00:00"),
         ("2026-01-01 00:00:00.000000", "2025-11-01 00:00:00", "2025-12-01 00:00:00"),
     ):
         log = garden.admin.get(f"{audit}/{before}").json()["instance_usage_audit_log"]
@@ -352,3 +360,45 @@ def test_uptime_and_diagnostics_are_refused_with_the_reason(garden: Project) -> 
     uptime = f"{V}/os-hypervisors/{found['id']}/uptime"
     assert "uptime" in garden.admin.get(uptime, headers=at("2.87"), expect=501).text
     garden.admin.get(uptime, headers=at("2.88"), expect=404)
+
+
+def test_a_rule_that_a_group_has_is_a_bad_request_to_old_clients(garden: Project) -> None:
+    name = " a group "
+    made = garden.user.post(f"{V}/os-security-groups", {"security_group": {"name": name}}, 200).json()["security_group"]
+    assert made["name"] == name
+    rule = {"parent_group_id": made["id"], "ip_protocol": "tcp", "from_port": 22, "to_port": 22}
+    garden.user.post(f"{V}/os-security-group-rules", {"security_group_rule": rule}, 200)
+    answer = garden.user.post(f"{V}/os-security-group-rules", {"security_group_rule": rule}, 400).json()
+    assert answer["badRequest"]["message"].startswith("Security group rule already exists.")
+
+
+def test_no_server_is_kept_to_be_restored_and_none_told_a_password(garden: Project) -> None:
+    server_id = garden.server()
+    message = garden.act(server_id, "restore", None, 409).json()["conflictingRequest"]["message"]
+    assert message == f"Cannot 'restore' instance {server_id} while it is in vm_state active"
+    password = f"{V}/servers/{server_id}/os-server-password"
+    assert garden.user.get(password).json() == {"password": ""}
+    garden.user.delete(password, 204)
+
+
+def test_what_compute_is_not_told_is_refused_with_the_reason(garden: Project) -> None:
+    event = {"events": [{"name": "network-changed", "server_uuid": garden.network_id}]}
+    garden.admin.post(f"{V}/os-server-external-events", event, 501)
+    garden.admin.post(f"{V}/os-assisted-volume-snapshots", {"snapshot": {}}, 501)
+    garden.admin.delete(f"{V}/os-assisted-volume-snapshots/{garden.network_id}", 501)
+    answer = garden.admin.post(f"{V}/servers/{garden.server()}/action", {"injectNetworkInfo": None}, 501)
+    assert "injectNetworkInfo" in answer.text
+
+
+@pytest.mark.parametrize("path", ["os-simple-tenant-usage", "os-volumes", "servers", "flavors"])
+def test_an_id_that_is_missing_is_not_the_list(garden: Project, path: str) -> None:
+    garden.admin.get(f"{V}/{path}")
+    garden.admin.get(f"{V}/{path}/", expect=404)
+
+
+def test_a_rebuild_tells_user_data_once(garden: Project) -> None:
+    server_id = garden.server()
+    body = {"rebuild": {"imageRef": garden.image_id}}
+    answer = garden.admin.post(f"{V}/servers/{server_id}/action", body, 202, headers=at("2.75")).json()["server"]
+    assert answer["user_data"] is None and "OS-EXT-SRV-ATTR:user_data" not in answer
+    assert "OS-EXT-SRV-ATTR:hostname" in answer

@@ -28,6 +28,8 @@ LANDED = {
     "0006_jobs.py": "11a1855d635ea900e302d9e9eef83013743294b20bb07ebbb8c5b57044c3385c",
     "0007_allocations.py": "87255a00cc06ad823d192e933f838fd28137321b92f149f01c9cf00851796475",
     "0008_network_hosts.py": "b40ee3f082610f2912d1d9e88665da34dcbc7ef9ac021c5219f472769e440a8f",
+    "0009_volume_transfers.py": "e89188133e9bd22697e7abc06731d582bc8652a5464315a3a78ef46c9d6f583f",
+    "0010_volume_groups.py": "33bc28b0e555f093b92fa5184d2b80c926a87bf9cf9c3d672668e79d268c509e",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

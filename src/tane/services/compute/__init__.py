@@ -20,6 +20,7 @@ SERVICE = Service(
     operations=OPERATIONS,
     reconcilers=RECONCILERS,
     web_sockets=WEB_SOCKETS,
+    strict_paths=True,
     extra_request_id_headers=("x-compute-request-id",),
     aliases=(("/v2", "/v2.1"),),
     catalog=(CatalogEntry("compute", "nova", "/compute/v2.1"),),

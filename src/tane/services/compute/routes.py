@@ -115,6 +115,8 @@ SERVERS = (
     route("GET", f"{SERVER}/tags/{{tag}}", servers.has_tag, "os-server-tags:show", status=204, since="2.26"),
     route("PUT", f"{SERVER}/tags/{{tag}}", servers.add_tag, "os-server-tags:update", since="2.26"),
     route("DELETE", f"{SERVER}/tags/{{tag}}", servers.delete_tag, "os-server-tags:delete", status=204, since="2.26"),
+    route("GET", f"{SERVER}/os-server-password", servers.password, "os-server-password:show"),
+    route("DELETE", f"{SERVER}/os-server-password", servers.clear_password, "os-server-password:clear", status=204),
     route("GET", f"{SERVER}/ips", servers.ips, "ips:index"),
     route("GET", f"{SERVER}/ips/{{network}}", servers.ips_of_network, "ips:show"),
     route("GET", f"{SERVER}/os-security-groups", servers.security_groups, "os-security-groups:list"),
@@ -210,7 +212,8 @@ ACTIONS = (
     action("shelve", actions.not_done, "os-shelve:shelve"),
     action("shelveOffload", actions.not_done, "os-shelve:shelve_offload"),
     action("unshelve", actions.not_done, "os-shelve:unshelve"),
-    action("restore", actions.not_done, "os-deferred-delete:restore"),
+    action("injectNetworkInfo", actions.not_done, "os-admin-actions:inject_network_info"),
+    action("restore", actions.restore, "os-deferred-delete:restore"),
     action("addFixedIp", actions.not_done, "os-multinic:add", until="2.43"),
     action("removeFixedIp", actions.not_done, "os-multinic:remove", until="2.43"),
 )
@@ -444,12 +447,13 @@ PROXIES = tuple(
 """What older clients ask of compute and other services do."""
 
 OLD_HOST = "/v2.1/os-hosts/{host_name}"
+ASSISTED = "/v2.1/os-assisted-volume-snapshots"
 AUDIT = "/v2.1/os-instance_usage_audit_log"
 
 OLD_HOSTS = (
     route("GET", "/v2.1/os-hosts", proxies_hosts.index, "os-hosts:list", until="2.42"),
     route("GET", OLD_HOST, proxies_hosts.show, "os-hosts:show", until="2.42"),
-    route("PUT", OLD_HOST, proxies_hosts.power, "os-hosts:update", until="2.42"),
+    route("PUT", OLD_HOST, proxies_hosts.update, "os-hosts:update", proxies_bodies.HostUpdate, until="2.42"),
     *(
         route("GET", f"{OLD_HOST}/{path}", proxies_hosts.power, f"os-hosts:{rule}", until="2.42")
         for path, rule in (("startup", "start"), ("shutdown", "shutdown"), ("reboot", "reboot"))
@@ -464,6 +468,27 @@ OLD_HOSTS = (
     route("GET", "/v2.1/os-migrations", proxies_hosts.migrations, "os-migrations:index"),
     route("GET", f"{SERVER}/migrations", proxies_hosts.migrations, "servers:migrations:index", since="2.23"),
     route("GET", f"{SERVER}/diagnostics", proxies_hosts.diagnostics, "os-server-diagnostics"),
+    route(
+        "POST",
+        "/v2.1/os-server-external-events",
+        proxies_hosts.external_events,
+        "os-server-external-events:create",
+        proxies_bodies.NotDone,
+    ),
+    route(
+        "POST",
+        ASSISTED,
+        proxies_hosts.assisted_snapshots,
+        "os-assisted-volume-snapshots:create",
+        proxies_bodies.NotDone,
+    ),
+    route(
+        "DELETE",
+        f"{ASSISTED}/{{snapshot_id}}",
+        proxies_hosts.assisted_snapshots,
+        "os-assisted-volume-snapshots:delete",
+        status=204,
+    ),
     route("GET", AUDIT, proxies_hosts.audit, "os-instance-usage-audit-log:list"),
     route("GET", f"{AUDIT}/{{before}}", proxies_hosts.audit_before, "os-instance-usage-audit-log:show"),
 )

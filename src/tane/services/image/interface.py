@@ -244,7 +244,7 @@ async def keep(core: Core, image_id: str, stream: AsyncIterator[bytes]) -> None:
 
 
 class LocalImages:
-    """The content of images on this machine, as hosts fetch it (:class:`tane.agent.duties.ImageSource`)."""
+    """The content of images on this machine, as hosts fetch it (:class:`tane.wire.duties.ImageSource`)."""
 
     def __init__(self, core: Core) -> None:
         self._core = core

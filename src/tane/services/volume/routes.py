@@ -14,12 +14,16 @@ from tane.services.volume.api import (
     attachments,
     default_types,
     encryption,
+    group_types,
+    groups,
     hosts,
     infrastructure,
     messages,
     metadata,
+    qos,
     quotas,
     snapshots,
+    transfers,
     types,
     volumes,
 )
@@ -75,6 +79,8 @@ DO = "volume_extension:volume_actions:"
 ADMIN_DO = "volume_extension:volume_admin_actions:"
 SPECS = "volume_extension:types_extra_specs:"
 ENCRYPTION = "volume_extension:volume_type_encryption:"
+QOS = "/qos-specs/{specs_id}"
+MANAGE = "volume_extension:qos_specs_manage:"
 DEFAULT_TYPE = "/default-types/{target_id}"
 ACCESS = "volume_extension:volume_type_access:"
 IMAGE_META = "volume_extension:volume_image_metadata:"
@@ -93,6 +99,21 @@ def _metadata(path: str, calls: metadata.Metadata, kind: str, suffix: str) -> tu
     )
 
 
+def _transfers(path: str, since: str | None) -> tuple[Route, ...]:
+    one = path + "/{transfer_id}"
+    found, taken = "volume:get_all_transfers", schemas.TransferAccept
+    return (
+        in_project("GET", path, transfers.index, found, since=since),
+        in_project("GET", f"{path}/detail", transfers.detail, found, since=since),
+        in_project(
+            "POST", path, transfers.create, "volume:create_transfer", schemas.TransferCreate, status=202, since=since
+        ),
+        in_project("GET", one, transfers.show, "volume:get_transfer", since=since),
+        in_project("DELETE", one, transfers.delete, "volume:delete_transfer", status=202, since=since),
+        in_project("POST", f"{one}/accept", transfers.accept, "volume:accept_transfer", taken, status=202, since=since),
+    )
+
+
 def _not_done(path: str, what: str, kind: str, resource: str | None = None) -> tuple[Route, ...]:
     """Lists of what cannot be made are empty; making it is answered with 501."""
     empty = infrastructure.empty_list(kind, resource)
@@ -102,6 +123,90 @@ def _not_done(path: str, what: str, kind: str, resource: str | None = None) -> t
         in_project("POST", path, infrastructure.not_done(what), CHANGE, schemas.NotDone),
     )
 
+
+GROUP_TYPE = "/group_types/{group_type_id}"
+GROUP_SPECS = "group:group_types_specs:"
+GROUP = "/groups/{group_id}"
+GROUP_SNAPSHOT = "/group_snapshots/{group_snapshot_id}"
+TYPES, RULE_OF_TYPES = "3.11", "group:group_types:"
+WITH_SNAPSHOTS = "3.14"
+
+GROUPS = (
+    in_project("GET", "/group_types", group_types.index, "volume:group_types", since=TYPES),
+    in_project(
+        "POST",
+        "/group_types",
+        group_types.create,
+        f"{RULE_OF_TYPES}create",
+        schemas.GroupTypeCreate,
+        status=202,
+        since=TYPES,
+    ),
+    in_project("GET", GROUP_TYPE, group_types.show, "volume:group_types", since=TYPES),
+    in_project("PUT", GROUP_TYPE, group_types.update, f"{RULE_OF_TYPES}update", schemas.GroupTypeUpdate, since=TYPES),
+    in_project("DELETE", GROUP_TYPE, group_types.delete, f"{RULE_OF_TYPES}delete", status=202, since=TYPES),
+    in_project("GET", f"{GROUP_TYPE}/group_specs", group_types.specs, f"{GROUP_SPECS}get_all", since=TYPES),
+    in_project(
+        "POST",
+        f"{GROUP_TYPE}/group_specs",
+        group_types.create_specs,
+        f"{GROUP_SPECS}create",
+        schemas.GroupSpecs,
+        status=202,
+        since=TYPES,
+    ),
+    in_project("GET", f"{GROUP_TYPE}/group_specs/{{key}}", group_types.show_spec, f"{GROUP_SPECS}get", since=TYPES),
+    in_project(
+        "PUT", f"{GROUP_TYPE}/group_specs/{{key}}", group_types.update_spec, f"{GROUP_SPECS}update", since=TYPES
+    ),
+    in_project(
+        "DELETE",
+        f"{GROUP_TYPE}/group_specs/{{key}}",
+        group_types.delete_spec,
+        f"{GROUP_SPECS}delete",
+        status=202,
+        since=TYPES,
+    ),
+    in_project("GET", "/groups", groups.index, "group:get_all", since="3.13"),
+    in_project("GET", "/groups/detail", groups.detail, "group:get_all", since="3.13"),
+    in_project("POST", "/groups", groups.create, "group:create", schemas.GroupCreate, status=202, since="3.13"),
+    action("/groups", "create-from-src", groups.copy, "group:create", schemas.GroupCopy, since=WITH_SNAPSHOTS),
+    in_project("GET", GROUP, groups.show, "group:get", since="3.13"),
+    in_project("PUT", GROUP, groups.update, "group:update", schemas.GroupUpdate, status=202, since="3.13"),
+    action(GROUP, "delete", groups.delete, "group:delete", schemas.GroupDelete, since="3.13"),
+    action(GROUP, "reset_status", groups.reset_status, "group:reset_status", schemas.GroupReset, since="3.20"),
+    in_project("GET", "/group_snapshots", groups.snapshots, "group:get_all_group_snapshots", since=WITH_SNAPSHOTS),
+    in_project(
+        "GET", "/group_snapshots/detail", groups.snapshots_detail, "group:get_all_group_snapshots", since=WITH_SNAPSHOTS
+    ),
+    in_project(
+        "POST",
+        "/group_snapshots",
+        groups.create_snapshot,
+        "group:create_group_snapshot",
+        schemas.GroupSnapshotCreate,
+        status=202,
+        since=WITH_SNAPSHOTS,
+    ),
+    in_project("GET", GROUP_SNAPSHOT, groups.show_snapshot, "group:get_group_snapshot", since=WITH_SNAPSHOTS),
+    in_project(
+        "DELETE",
+        GROUP_SNAPSHOT,
+        groups.delete_snapshot,
+        "group:delete_group_snapshot",
+        status=202,
+        since=WITH_SNAPSHOTS,
+    ),
+    action(
+        GROUP_SNAPSHOT,
+        "reset_status",
+        groups.reset_snapshot_status,
+        "group:reset_group_snapshot_status",
+        schemas.GroupReset,
+        since="3.19",
+    ),
+)
+"""Types, groups and their snapshots; replication of groups is not done, as that of volumes."""
 
 ROUTES = (
     Route("GET", "/", infrastructure.index, None),
@@ -227,6 +332,16 @@ ROUTES = (
     in_project("GET", f"{TYPE}/os-volume-type-access", types.access, f"{ACCESS}get_all_for_type"),
     action(TYPE, "addProjectAccess", types.grant, f"{ACCESS}add_project_access", schemas.AddAccess),
     action(TYPE, "removeProjectAccess", types.revoke, f"{ACCESS}remove_project_access", schemas.RemoveAccess),
+    in_project("GET", "/qos-specs", qos.index, f"{MANAGE}get_all"),
+    in_project("POST", "/qos-specs", qos.create, f"{MANAGE}create", schemas.QosSpecs),
+    in_project("GET", QOS, qos.show, f"{MANAGE}get"),
+    in_project("PUT", QOS, qos.update, f"{MANAGE}update", schemas.QosSpecs),
+    in_project("DELETE", QOS, qos.delete, f"{MANAGE}delete", status=202),
+    in_project("PUT", f"{QOS}/delete_keys", qos.delete_keys, f"{MANAGE}delete", schemas.QosKeys, status=202),
+    in_project("GET", f"{QOS}/associations", qos.associations, f"{MANAGE}get_all"),
+    in_project("GET", f"{QOS}/associate", qos.associate, f"{MANAGE}update", status=202),
+    in_project("GET", f"{QOS}/disassociate", qos.disassociate, f"{MANAGE}update", status=202),
+    in_project("GET", f"{QOS}/disassociate_all", qos.disassociate_all, f"{MANAGE}update", status=202),
     in_project("GET", "/default-types", default_types.index, "volume_extension:default_get_all", since="3.62"),
     in_project("GET", DEFAULT_TYPE, default_types.show, "volume_extension:default_get", since="3.62"),
     in_project(
@@ -270,12 +385,9 @@ ROUTES = (
     in_project("GET", "/os-availability-zone", infrastructure.zones, "volume:availability_zone_list"),
     in_project("GET", "/extensions", infrastructure.extensions, "volume:extensions"),
     *_not_done("/backups", "Backing volumes up", "backups", "backup"),
-    *_not_done("/volume-transfers", "Transferring volumes", "transfers"),
-    *_not_done("/os-volume-transfer", "Transferring volumes", "transfers"),
-    *_not_done("/groups", "Grouping volumes", "groups", "group"),
-    *_not_done("/group_types", "Grouping volumes", "group_types"),
-    *_not_done("/group_snapshots", "Grouping volumes", "group_snapshots", "group_snapshot"),
-    *_not_done("/qos-specs", "Quality-of-service specs", "qos_specs"),
+    *_transfers("/os-volume-transfer", None),
+    *_transfers("/volume-transfers", "3.55"),
+    *GROUPS,
     in_project("GET", "/messages", messages.index, "message:get_all", since="3.3"),
     in_project("GET", "/messages/{message_id}", messages.show, "message:get", since="3.3"),
     in_project("DELETE", "/messages/{message_id}", messages.delete, "message:delete", status=204, since="3.3"),

@@ -12,6 +12,7 @@ UNSET = msgspec.UNSET
 Unset = msgspec.UnsetType
 Metadata = dict[str, str]
 Name = Annotated[str, msgspec.Meta(max_length=255)] | None
+Ref = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 ServiceName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
@@ -103,6 +104,24 @@ class TypeUpdate(Body):
     volume_type: TypeChange
 
 
+class TransferIn(Body):
+    volume_id: Uuid
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
+    no_snapshots: Annotated[bool | Literal["true", "false", "True", "False", "1", "0"] | None, since("3.55")] = None
+
+
+class TransferCreate(Body):
+    transfer: TransferIn
+
+
+class Acceptance(Body):
+    auth_key: str | int
+
+
+class TransferAccept(Body):
+    accept: Acceptance
+
+
 ControlLocation = Literal["front-end", "back-end"]
 KeySize = Annotated[int, msgspec.Meta(ge=0, le=0x7FFFFFFF)] | None
 
@@ -127,6 +146,99 @@ class EncryptionChange(Body):
 
 class EncryptionUpdate(Body):
     encryption: EncryptionChange
+
+
+class GroupTypeIn(LooseBody):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    description: Text255 | None = None
+    is_public: bool | None = None
+    group_specs: Metadata | None = None
+
+
+class GroupTypeCreate(Body):
+    group_type: GroupTypeIn
+
+
+class GroupTypeUpdate(Body):
+    group_type: TypeChange
+
+
+class GroupSpecs(Body):
+    group_specs: Metadata
+
+
+class GroupIn(Body):
+    group_type: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    volume_types: Annotated[
+        list[Annotated[str, msgspec.Meta(min_length=1, max_length=255)]], msgspec.Meta(min_length=1)
+    ]
+    name: Name = None
+    description: Text255 | None = None
+    availability_zone: Name = None
+
+
+class GroupCreate(Body):
+    group: GroupIn
+
+
+class GroupSource(Body):
+    name: Name = None
+    description: Text255 | None = None
+    group_snapshot_id: Uuid | None = None
+    source_group_id: Uuid | None = None
+
+
+class GroupCopy(Body):
+    source: GroupSource = msgspec.field(name="create-from-src")
+
+
+class GroupChange(Body):
+    """``add_volumes`` and ``remove_volumes``: ids with commas between them."""
+
+    name: Name = None
+    description: Text255 | None = None
+    add_volumes: str | None = None
+    remove_volumes: str | None = None
+
+
+class GroupUpdate(Body):
+    group: GroupChange
+
+
+class GroupDeletion(Body):
+    delete_volumes: bool | str | None = msgspec.field(name="delete-volumes", default=None)
+
+
+class GroupDelete(Body):
+    delete: GroupDeletion
+
+
+class GroupStatus(Body):
+    status: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class GroupReset(Body):
+    reset_status: GroupStatus
+
+
+class GroupSnapshotIn(Body):
+    group_id: Uuid
+    name: Name = None
+    description: Text255 | None = None
+
+
+class GroupSnapshotCreate(Body):
+    group_snapshot: GroupSnapshotIn
+
+
+class QosSpecs(Body):
+    """``name`` and ``consumer`` stand among the keys of free choice."""
+
+    qos_specs: dict[str, str | int]
+
+
+class QosKeys(Body):
+    keys: list[Annotated[str, msgspec.Meta(min_length=1, max_length=255)]]
 
 
 class DefaultTypeIn(Body):

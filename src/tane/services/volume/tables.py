@@ -6,6 +6,18 @@ from sqlalchemy import JSON, Boolean, Column, DateTime, ForeignKey, Integer, Str
 
 from tane.db.schema import created_at, metadata, project_id, updated_at
 
+volume_qos_specs = Table(
+    "volume_qos_specs",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("consumer", String(16), nullable=False),
+    Column("specs", JSON, nullable=False),
+    created_at(),
+    updated_at(),
+)
+"""What an administrator has written down of a service's quality, for types of volumes."""
+
 volume_type = Table(
     "volume_type",
     metadata,
@@ -15,6 +27,7 @@ volume_type = Table(
     Column("is_public", Boolean, nullable=False),
     Column("extra_specs", JSON, nullable=False),
     Column("encryption", JSON),
+    Column("qos_specs_id", String(36), index=True),
     created_at(),
     updated_at(),
 )
@@ -66,6 +79,7 @@ volume = Table(
     Column("host_id", String(36), index=True),
     Column("snapshot_id", String(36)),
     Column("source_volid", String(36)),
+    Column("group_id", String(36), index=True),
     Column("meta", JSON, nullable=False),
     Column("image_meta", JSON, nullable=False),
     created_at(),
@@ -88,6 +102,7 @@ volume_snapshot = Table(
     Column("size", Integer, nullable=False),
     Column("status", String(32), nullable=False),
     Column("progress", String(8)),
+    Column("group_snapshot_id", String(36), index=True),
     Column("fault", Text),
     Column("meta", JSON, nullable=False),
     created_at(),
@@ -127,3 +142,61 @@ volume_message = Table(
     created_at(),
 )
 """What went wrong after the answer was sent, for the project's members to read."""
+
+volume_transfer = Table(
+    "volume_transfer",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("volume_id", String(36), ForeignKey("volume.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(255)),
+    Column("key_hash", String(64), nullable=False),
+    Column("no_snapshots", Boolean, nullable=False),
+    created_at(),
+)
+"""Volumes that a project offers to whoever knows the key; gone when the volume was accepted."""
+
+volume_group_type = Table(
+    "volume_group_type",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("description", String(255)),
+    Column("is_public", Boolean, nullable=False),
+    Column("group_specs", JSON, nullable=False),
+    created_at(),
+    updated_at(),
+)
+
+volume_group = Table(
+    "volume_group",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("user_id", String(64), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("description", String(255)),
+    Column("status", String(32), nullable=False),
+    Column("group_type_id", String(36), nullable=False, index=True),
+    Column("volume_types", JSON, nullable=False),
+    Column("group_snapshot_id", String(36)),
+    Column("source_group_id", String(36)),
+    created_at(),
+    updated_at(),
+)
+"""``volume_types``: the ids of the types that its volumes may have."""
+
+volume_group_snapshot = Table(
+    "volume_group_snapshot",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("user_id", String(64), nullable=False),
+    Column("group_id", String(36), nullable=False, index=True),
+    Column("group_type_id", String(36), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("description", String(255)),
+    Column("status", String(32), nullable=False),
+    created_at(),
+    updated_at(),
+)

@@ -56,6 +56,8 @@ def rebuild(request: Request) -> Response:
         body["key_name"] = row.key_name
     if request.version >= (2, 57):
         body["user_data"] = row.user_data
+        # From 2.75 the answer is that of a server shown, but for this field, which it has under the name above.
+        body.pop("OS-EXT-SRV-ATTR:user_data", None)
     body["adminPass"] = password
     location = request.link(f"{root(request)}/servers/{row.id}")
     return Response({"server": body}, status=202, headers={"Location": location})
@@ -104,6 +106,12 @@ def change_password(request: Request) -> None:
     if found.vm_state != "active":
         raise Conflict(f"Cannot 'changePassword' instance {found.id} while it is in vm_state {found.vm_state}")
     raise NotImplementedHere("Unable to set password on instance")
+
+
+def restore(request: Request) -> None:
+    """Servers are deleted at once: none is kept to be restored, as upstream where nothing is reclaimed later."""
+    found = servers.row(request.core, request.ctx, request.path["server_id"])
+    raise Conflict(f"Cannot 'restore' instance {found.id} while it is in vm_state {found.vm_state}")
 
 
 def not_done(request: Request) -> None:

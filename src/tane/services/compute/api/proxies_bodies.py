@@ -7,10 +7,22 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from tane.services.compute.schemas import Metadata
-from tane.web.codec import Body, Text255, Uuid
+from tane.web.codec import Body, LooseBody, Text255, Uuid
 
-GroupName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?\Z")]
+GroupName = Annotated[str, Meta(min_length=1, max_length=255)]
 Number = int | Annotated[str, Meta(max_length=6, pattern=r"^-?[0-9]+\Z")] | None
+
+
+Switch = Literal["enable", "disable", "Enable", "Disable", "ENABLE", "DISABLE"]
+
+
+class NotDone(LooseBody):
+    """The body of a call that is answered with 501: nothing of it is looked at."""
+
+
+class HostUpdate(Body):
+    status: Switch | None = None
+    maintenance_mode: Switch | None = None
 
 
 class FloatingIp(Body):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from tane.services.compute.api.hosts import INTERNAL_ZONE
 from tane.services.compute.domain import administration as hosts
 from tane.services.compute.domain import servers
 from tane.web.errors import BadRequest, Gone, NotFound, NotImplementedHere
@@ -15,12 +16,18 @@ AUDIT_TIME = "%Y-%m-%d %H:%M:%S.%f"
 
 
 def index(request: Request) -> dict[str, Any]:
-    """Compute hosts, by ``zone`` and ``service``."""
+    """Each service of a host, by ``zone`` and ``service``; an empty filter is none. Scheduler and conductor are part of
+    the controller and told with the first host, as the zones tell them."""
+    found = [(host.row.name, "compute", host.zone) for host in hosts.compute_hosts(request.core)]
+    found += [(name, part, INTERNAL_ZONE) for name, _, _ in found[:1] for part in ("conductor", "scheduler")]
     zone, service = request.param("zone"), request.param("service")
-    found = [host for host in hosts.compute_hosts(request.core) if zone in (None, host.zone)]
-    if service not in (None, "compute"):
-        found = []
-    return {"hosts": [{"host_name": host.row.name, "service": "compute", "zone": host.zone} for host in found]}
+    return {
+        "hosts": [
+            {"host_name": name, "service": part, "zone": within}
+            for name, part, within in found
+            if zone in (None, "", within) and service in (None, "", part)
+        ]
+    }
 
 
 def _host(request: Request) -> hosts.HostView:
@@ -54,6 +61,14 @@ def power(request: Request) -> None:
     raise NotImplementedHere("Virt driver does not implement host power actions or maintenance mode.")
 
 
+def update(request: Request) -> None:
+    """:raises BadRequest: nothing is asked for."""
+    body = request.body
+    if body.status is None and body.maintenance_mode is None:
+        raise BadRequest("Invalid input. 'status' or 'maintenance_mode' is a required property")
+    power(request)
+
+
 def uptime(request: Request) -> None:
     """501: hosts do not report how long they have been up."""
     host = hosts.compute_host(request.core, request.path["hypervisor_id"])
@@ -74,6 +89,16 @@ def migrations(request: Request) -> None:
     raise NotImplementedHere("Migrations of servers are not implemented.")
 
 
+def external_events(request: Request) -> None:
+    """501: the services that would tell compute of events are parts of the same cloud."""
+    raise NotImplementedHere("Events from outside the cloud are not implemented.")
+
+
+def assisted_snapshots(request: Request) -> None:
+    """501: the hosts' volumes take their snapshots themselves."""
+    raise NotImplementedHere("Snapshots of volumes with the help of compute are not implemented.")
+
+
 def removed(request: Request) -> None:
     """410: Nova removed it."""
     raise Gone("This API has been removed from Nova.")
@@ -88,10 +113,10 @@ def audit(request: Request) -> dict[str, Any]:
 
 
 def audit_before(request: Request) -> dict[str, Any]:
-    """The last whole month before a moment, written as "2026-11-01 00:00:00.000000"."""
+    """The last whole month before a moment, written as "2026-11-01 00:00:00", or with microseconds."""
     text = request.path["before"]
     try:
-        before = datetime.strptime(text, AUDIT_TIME)
+        before = datetime.strptime(text, AUDIT_TIME if "." in text else AUDIT_TIME.removesuffix(".%f"))
         return {"instance_usage_audit_log": _audit(request, before)}
     except (ValueError, OverflowError):
         raise BadRequest(f"Invalid timestamp for date {text}") from None

@@ -196,12 +196,18 @@ def delete_security_group(request: Request) -> None:
 
 
 def create_security_group_rule(request: Request) -> dict[str, Any]:
+    """:raises BadRequest: the group has the rule (the network service calls that a conflict)."""
     wanted = request.body.security_group_rule
     values = _rule_values(wanted)
-    [made] = _quota(
-        lambda: network.create_security_group_rules(request.core, request.ctx, [values]),
-        "Quota exceeded, too many security group rules.",
-    )
+    try:
+        [made] = _quota(
+            lambda: network.create_security_group_rules(request.core, request.ctx, [values]),
+            "Quota exceeded, too many security group rules.",
+        )
+    except Conflict as error:
+        if error.type != "SecurityGroupRuleExists":
+            raise
+        raise BadRequest(error.message) from None
     with request.core.db.read() as tx:
         rules = network.security_group_rules(tx, [wanted.parent_group_id])[wanted.parent_group_id]
         return {"security_group_rule": rule_view(next(rule for rule in rules if rule.id == made))}

@@ -233,6 +233,16 @@ def ips_of_network(request: Request) -> dict[str, Any]:
     return {name: found[name]}
 
 
+def password(request: Request) -> dict[str, Any]:
+    """What the guest told of itself by the metadata service, which takes nothing from guests here: always empty."""
+    servers.row(request.core, request.ctx, request.path["server_id"])
+    return {"password": ""}
+
+
+def clear_password(request: Request) -> None:
+    servers.row(request.core, request.ctx, request.path["server_id"])
+
+
 def security_groups(request: Request) -> dict[str, Any]:
     """The security groups of a server, in the form compute had before networks were a service of their own."""
     groups, rules = servers.security_groups(request.core, request.ctx, request.path["server_id"])

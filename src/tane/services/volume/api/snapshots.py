@@ -56,7 +56,7 @@ def view(request: Request, row: Any, *, full: bool = True) -> dict[str, Any]:
         "created_at": iso_micro(row.created_at),
         "updated_at": iso_micro(row.updated_at),
         "user_id": row.user_id,
-        "group_snapshot_id": None,
+        "group_snapshot_id": row.group_snapshot_id,
     }
     if full:
         done = "100%" if row.status == "available" else row.progress or "0%"

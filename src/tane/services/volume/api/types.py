@@ -59,7 +59,7 @@ def view(request: Request, row: Any) -> dict[str, Any]:
         "extra_specs": specs,
         "os-volume-type-access:is_public": row.is_public,
     }
-    return {**found, "qos_specs_id": None} if admin else found
+    return {**found, "qos_specs_id": row.qos_specs_id} if admin else found
 
 
 def index(request: Request) -> Any:
@@ -115,7 +115,7 @@ def specs(request: Request) -> dict[str, Any]:
 
 def create_specs(request: Request) -> dict[str, Any]:
     given = request.body.extra_specs
-    _check(given)
+    check_specs(given)
     types.set_extra_specs(request.core, request.path["type_id"], given)
     return {"extra_specs": given}
 
@@ -135,7 +135,7 @@ def update_spec(request: Request) -> dict[str, Any]:
         raise BadRequest(
             "Request body and URI mismatch" if key not in given else "Request body contains too many items"
         )
-    _check(given)
+    check_specs(given)
     types.set_extra_specs(request.core, request.path["type_id"], given)
     return given
 
@@ -144,7 +144,7 @@ def delete_spec(request: Request) -> None:
     types.remove_extra_spec(request.core, request.path["type_id"], request.path["key"])
 
 
-def _check(given: dict[str, str]) -> None:
+def check_specs(given: dict[str, str]) -> None:
     for key, value in given.items():
         if not key or len(key) > 255 or len(value) > 255:
             raise BadRequest(f"Invalid input for field/attribute extra_specs: the key '{key}' or its value is too long")

@@ -51,7 +51,7 @@ FILTERS = Filters(
         "bootable": filters.flag("bootable", volume.c.bootable),
         "multiattach": filters.flag("multiattach", volume.c.multiattach),
         "migration_status": filters.never,
-        "group_id": filters.never,
+        "group_id": filters.equal(volume.c.group_id),
         "availability_zone": filters.equal(volume.c.availability_zone),
         "size": filters.number(volume.c.size),
         "created_at": filters.times(volume.c.created_at),
@@ -114,7 +114,7 @@ def view(request: Request, shown: Shown, *, full: bool = True) -> dict[str, Any]
         "snapshot_id": row.snapshot_id,
         "source_volid": row.source_volid,
         "consistencygroup_id": None,
-        "group_id": None,
+        "group_id": row.group_id,
         "replication_status": None,
         "migration_status": None,
         "metadata": {**row.meta, **({} if row.read_only is None else {"readonly": str(row.read_only)})},
@@ -199,8 +199,8 @@ def create(request: Request) -> dict[str, Any]:
     body = request.body.volume
     if body.multiattach not in (None, False, "false", "False"):
         raise NotImplementedHere("Volumes that are attached to several servers are not possible yet.")
-    if body.backup_id or body.group_id or body.consistencygroup_id:
-        raise NotImplementedHere("Backups and groups of volumes are not possible yet.")
+    if body.backup_id or body.consistencygroup_id:
+        raise NotImplementedHere("Backups and consistency groups of volumes are not possible.")
     new = NewVolume(
         size=_size(body.size),
         name=body.name or body.display_name or "",
@@ -211,6 +211,7 @@ def create(request: Request) -> dict[str, Any]:
         volume_type=body.volume_type,
         availability_zone=body.availability_zone,
         metadata=body.metadata or {},
+        group_id=body.group_id,
         by_mapping=request.version >= (3, 46),
     )
     return {"volume": view(request, volumes.create(request.core, request.ctx, new), full=False)}

@@ -8,7 +8,7 @@ import msgspec
 
 from tane import quota
 from tane.db import Tx
-from tane.services.volume.store import snapshots, types, volumes
+from tane.services.volume.store import groups, snapshots, types, volumes
 from tane.web.errors import BadRequest, OverLimit
 
 SERVICE = "volume"
@@ -48,6 +48,7 @@ def usage(tx: Tx, project_id: str) -> dict[str, Usage]:
         row = types.by_name(tx, name)
         assert row is not None
         used.update({f"{key}_{name}": value for key, value in _used(tx, project_id, row.id).items()})
+    used["groups"] = groups.number(tx, project_id)
     return {name: Usage(limit, used.get(name, 0)) for name, limit in limits(tx, project_id).items()}
 
 
@@ -109,6 +110,13 @@ def claim_growth(tx: Tx, project_id: str, type_id: str, type_name: str, old: int
     check_volume_size(allowed, new)
     for suffix, kind in (("", None), (f"_{type_name}", type_id)):
         _check_gigabytes(allowed, f"gigabytes{suffix}", _used(tx, project_id, kind)["gigabytes"], new - old)
+
+
+def claim_group(tx: Tx, project_id: str) -> None:
+    """:raises OverLimit: another group is more than the project may have."""
+    allowed = limits(tx, project_id)["groups"]
+    if quota.exceeded(allowed, groups.number(tx, project_id), 1):
+        raise OverLimit(f"Maximum number of groups allowed ({allowed}) exceeded")
 
 
 def check_volume_size(allowed: Mapping[str, int], size: int) -> None:

@@ -97,7 +97,7 @@ def delete(core: Core, ctx: Context, snapshot_id: str, *, force: bool = False) -
     """:raises BadRequest: the status does not allow it, or a volume is being made from it."""
     with core.db.write() as tx:
         row = snapshot_of(tx, ctx, snapshot_id)
-        if row.status not in ("available", "error") and not force:
+        if (row.status not in ("available", "error") or row.group_snapshot_id) and not force:
             raise BadRequest(
                 "Invalid snapshot: Snapshot status must be available or error and must not be part of a group."
             )
@@ -167,7 +167,8 @@ def unmanage(core: Core, ctx: Context, snapshot_id: str) -> None:
     """Forget a snapshot; its data stays in its volume and goes with it. :raises BadRequest: it is worked on."""
     with core.db.write() as tx:
         row = snapshot_of(tx, ctx, snapshot_id)
-        if row.status not in ("available", "error") or volumes.being_made_from(tx, snapshot_id=snapshot_id):
+        busy = row.status not in ("available", "error") or row.group_snapshot_id is not None
+        if busy or volumes.being_made_from(tx, snapshot_id=snapshot_id):
             raise BadRequest(
                 "Invalid snapshot: Snapshot status must be available or error and must not be part of a group."
             )

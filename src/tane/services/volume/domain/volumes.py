@@ -23,6 +23,7 @@ from tane.services.volume.domain.common import (
     snapshot_of,
     volume_of,
 )
+from tane.services.volume.domain.membership import check_new
 from tane.services.volume.orders import (
     CREATE_VOLUME,
     DELETE_VOLUME,
@@ -33,7 +34,7 @@ from tane.services.volume.orders import (
     ReimageVolume,
     VolumeParams,
 )
-from tane.services.volume.store import attachments, snapshots, volumes
+from tane.services.volume.store import attachments, qos, snapshots, volumes
 from tane.services.volume.store.volumes import Page
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound, NotImplementedHere
@@ -60,6 +61,7 @@ class NewVolume(msgspec.Struct, kw_only=True):
     volume_type: str | None = None
     availability_zone: str | None = None
     metadata: dict[str, str] = {}
+    group_id: str | None = None
     bootable: bool | None = None
     by_mapping: bool = True
     """Whether an image that maps its root to a snapshot stands for that snapshot (from 3.46)."""
@@ -123,8 +125,9 @@ def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
     if new.availability_zone not in (None, "", ZONE):
         raise invalid_input(f"Availability zone '{new.availability_zone}' is invalid.")
     kind = types.chosen(tx, ctx, new.volume_type or origin.volume_type)
-    if kind.encryption:
-        raise NotImplementedHere(f"Encrypted volumes, as the type {kind.name} asks for, are not possible yet.")
+    _refuse_not_done(tx, kind)
+    if new.group_id is not None:
+        check_new(tx, ctx, new.group_id, kind if new.volume_type else None)
     quotas.claim_volume(tx, ctx.project_id, kind.id, kind.name, size)
     volume_id = new_id()
     values = {
@@ -142,12 +145,22 @@ def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
         "host_id": origin.host_id,
         "snapshot_id": new.snapshot_id,
         "source_volid": new.source_volid,
+        "group_id": new.group_id,
         "meta": checked_metadata(new.metadata),
         "image_meta": origin.image_meta,
     }
     volumes.add(tx, values)
     enqueue(tx, ctx, CREATE_VOLUME, CreateVolume(volume_id, image_id=new.image_id))
     return volume_of(tx, None, volume_id)
+
+
+def _refuse_not_done(tx: Tx, kind: Row[Any]) -> None:
+    """:raises NotImplementedHere: what is written down of the type is no more than that yet."""
+    if kind.encryption:
+        raise NotImplementedHere(f"Encrypted volumes, as the type {kind.name} asks for, are not possible yet.")
+    specs = None if kind.qos_specs_id is None else qos.get(tx, kind.qos_specs_id)
+    if specs is not None and specs.specs:
+        raise NotImplementedHere(f"Throttled volumes, as the type {kind.name} asks for, are not possible yet.")
 
 
 def enqueue(tx: Tx, ctx: Context, order: jobs.Order[V], params: V) -> None:
@@ -325,10 +338,11 @@ def retype(core: Core, ctx: Context, volume_id: str, name_or_id: str) -> None:
         kind = types.chosen(tx, ctx, name_or_id)
         if row.status not in ("available", "in-use"):
             raise invalid_volume(f"Volume status must be available or in-use to retype, but it is {row.status}.")
+        if row.group_id is not None:
+            raise invalid_volume(f"Volume {volume_id} is in group {row.group_id}, which says of which types it may be.")
         if kind.id == row.volume_type_id:
             raise invalid_input(f"New volume_type same as original: {name_or_id}.")
-        if kind.encryption:
-            raise NotImplementedHere(f"Encrypted volumes, as the type {kind.name} asks for, are not possible yet.")
+        _refuse_not_done(tx, kind)
         if not pools.meets(kind.extra_specs):
             raise invalid_input(f"No pool has what the volume type {kind.name} asks for.")
         quotas.claim_type(tx, row.project_id, kind.id, kind.name, row.size)
@@ -341,7 +355,7 @@ def unmanage(core: Core, ctx: Context, volume_id: str) -> None:
     with core.db.write() as tx:
         row = volume_of(tx, ctx, volume_id)
         taken = snapshots.of_volume(tx, volume_id)
-        if row.status not in DELETABLE or attachments.of_volumes(tx, [volume_id]) or taken:
+        if row.status not in DELETABLE or attachments.of_volumes(tx, [volume_id]) or taken or row.group_id:
             raise invalid_volume(
                 f"Volume status must be {' or '.join(DELETABLE)} and must not be migrating, attached, belong to a "
                 "group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer."
@@ -356,12 +370,16 @@ def delete(core: Core, ctx: Context, volume_id: str, *, cascade: bool = False) -
         begin_delete(tx, ctx, volume_of(tx, ctx, volume_id), cascade=cascade)
 
 
-def begin_delete(tx: Tx, ctx: Context, row: Row[Any], *, cascade: bool = False) -> None:
-    """→ deleting, with the job. :raises BadRequest: the status does not allow it, or something depends on it."""
+def begin_delete(tx: Tx, ctx: Context, row: Row[Any], *, cascade: bool = False, with_group: bool = False) -> None:
+    """→ deleting, with the job; a volume of a group goes ``with_group`` alone.
+
+    :raises BadRequest: the status does not allow it, or something depends on it.
+    """
     taken = snapshots.of_volume(tx, row.id)
     busy = [snapshot for snapshot in taken if snapshot.status not in ("available", "error", "deleting")]
     attached = attachments.of_volumes(tx, [row.id])
-    if row.status not in DELETABLE or attached or (taken and not cascade):
+    grouped = row.group_id is not None and not with_group
+    if row.status not in DELETABLE or attached or grouped or (taken and not cascade):
         raise invalid_volume(
             f"Volume status must be {' or '.join(DELETABLE)} and must not be migrating, attached, belong to a group, "
             "have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer."

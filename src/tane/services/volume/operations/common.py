@@ -11,7 +11,7 @@ from tane.hosts import HostUnreachable
 from tane.hosts import store as hosts
 from tane.jobs import Permanent, Run
 from tane.services.volume.domain import messages, pools
-from tane.services.volume.store import services, snapshots, types, volumes
+from tane.services.volume.store import groups, services, snapshots, types, volumes
 from tane.wire.duties import VolumeDuty
 
 GIB = 1 << 30
@@ -65,6 +65,18 @@ async def located_duty(run: Run[Any]) -> VolumeDuty | None:
     if not await run.read(hosts.is_there, host_id):
         raise HostUnreachable(host_id)
     return run.core.hosts.volume(host_id)
+
+
+def settle_group(tx: Tx, volume_id: str) -> None:
+    """After a volume was made: its group may be, too."""
+    row = volumes.get(tx, volume_id)
+    groups.settle(tx, None if row is None else row.group_id)
+
+
+def settle_group_snapshot(tx: Tx, snapshot_id: str) -> None:
+    """After a snapshot was taken, or could not be deleted: the snapshot of its group is as it is."""
+    row = snapshots.get(tx, snapshot_id)
+    groups.settle_snapshot(tx, None if row is None else row.group_snapshot_id)
 
 
 async def placed_duty(run: Run[Any], volume_id: str) -> VolumeDuty:

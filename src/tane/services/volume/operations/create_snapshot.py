@@ -5,7 +5,7 @@ from __future__ import annotations
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
 from tane.services.volume.domain import messages
-from tane.services.volume.operations.common import duty_of, placed_duty, tell
+from tane.services.volume.operations.common import duty_of, placed_duty, settle_group_snapshot, tell
 from tane.services.volume.orders import CREATE_SNAPSHOT, SnapshotParams
 from tane.services.volume.store import snapshots
 from tane.wire.errors import NotOnHost
@@ -26,12 +26,17 @@ async def drop(run: Run[SnapshotParams]) -> None:
 
 
 async def finish(run: Run[SnapshotParams]) -> None:
-    await run.write(snapshots.change, run.params.snapshot_id, status="available", fault=None)
+    def settle(tx: Tx) -> None:
+        snapshots.change(tx, run.params.snapshot_id, status="available", fault=None)
+        settle_group_snapshot(tx, run.params.snapshot_id)
+
+    await run.write(settle)
 
 
 async def failed(run: Run[SnapshotParams], reason: str) -> None:
     def fail(tx: Tx) -> None:
         snapshots.change(tx, run.params.snapshot_id, status="error", fault=reason)
+        settle_group_snapshot(tx, run.params.snapshot_id)
         tell(tx, run, run.params.snapshot_id, messages.TAKE, messages.NOT_TAKEN, messages.SNAPSHOT)
 
     await run.write(fail)

@@ -11,7 +11,7 @@ from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.image import interface as images
 from tane.services.volume.domain import messages
-from tane.services.volume.operations.common import GIB, existing, pool_host, tell
+from tane.services.volume.operations.common import GIB, existing, pool_host, settle_group, tell
 from tane.services.volume.orders import CREATE_VOLUME, CreateVolume
 from tane.services.volume.store import snapshots, volumes
 from tane.wire.documents import ImageRef
@@ -68,7 +68,11 @@ async def unmake(run: Run[CreateVolume]) -> None:
 
 
 async def finish(run: Run[CreateVolume]) -> None:
-    await run.write(volumes.change, run.params.volume_id, only_in=BUILDING, status="available", fault=None)
+    def settle(tx: Tx) -> None:
+        volumes.change(tx, run.params.volume_id, only_in=BUILDING, status="available", fault=None)
+        settle_group(tx, run.params.volume_id)
+
+    await run.write(settle)
 
 
 async def failed(run: Run[CreateVolume], reason: str) -> None:
@@ -78,6 +82,7 @@ async def failed(run: Run[CreateVolume], reason: str) -> None:
 def _fail(tx: Tx, run: Run[CreateVolume], reason: str) -> None:
     volume_id = run.params.volume_id
     changed = volumes.change(tx, volume_id, only_in=(*BUILDING, "available"), status="error", fault=reason)
+    settle_group(tx, volume_id)
     if not changed:
         return
     if existing(tx, volume_id).host_id is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tane.db import Tx
 from tane.jobs import Operation, Run, Step
-from tane.services.volume.operations.common import locate, located_duty
+from tane.services.volume.operations.common import locate, located_duty, settle_group
 from tane.services.volume.orders import DELETE_VOLUME, VolumeParams
-from tane.services.volume.store import volumes
+from tane.services.volume.store import groups, volumes
 
 
 async def delete_data(run: Run[VolumeParams]) -> None:
@@ -14,11 +15,20 @@ async def delete_data(run: Run[VolumeParams]) -> None:
 
 
 async def forget(run: Run[VolumeParams]) -> None:
-    await run.write(volumes.remove, run.params.volume_id)
+    def remove(tx: Tx) -> None:
+        row = volumes.get(tx, run.params.volume_id)
+        volumes.remove(tx, run.params.volume_id)
+        groups.settle(tx, None if row is None else row.group_id)
+
+    await run.write(remove)
 
 
 async def failed(run: Run[VolumeParams], reason: str) -> None:
-    await run.write(volumes.change, run.params.volume_id, status="error_deleting", fault=reason)
+    def fail(tx: Tx) -> None:
+        volumes.change(tx, run.params.volume_id, status="error_deleting", fault=reason)
+        settle_group(tx, run.params.volume_id)
+
+    await run.write(fail)
 
 
 OPERATION = Operation(
