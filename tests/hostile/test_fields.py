@@ -99,7 +99,8 @@ REASONS: dict[str, dict[str, tuple[str, ...]]] = {
                 "meta[]",
             ),
             *("extra_specs{}", "extra_specs[]", "disabled_reason", "image_name", "host_name", "connector{}"),
-            *("connector[]", "mountpoint", "key", "project", "provider", "cipher"),
+            *("connector[]", "mountpoint", "key", "project", "provider", "cipher", "group_specs{}", "group_specs[]"),
+            *("qos_specs{}", "qos_specs[]", "keys[]"),
         ),
         KEY_OF_ROW: (
             *(
@@ -113,11 +114,13 @@ REASONS: dict[str, dict[str, tuple[str, ...]]] = {
                 "snapshot_id",
             ),
             *("source_volid", "volume_type", "host", "binary", "service", "cluster"),
+            *("group_type", "volume_types[]", "add_volumes", "remove_volumes"),
         ),
         WORD: (
             *("size", "multiattach", "mode", "status", "attach_status", "migration_status", "force", "progress"),
-            *("quota_set{}", "quota_set[]", "quota_class_set{}", "quota_class_set[]"),
+            *("quota_set{}", "quota_set[]", "quota_class_set{}", "quota_class_set[]", "delete-volumes"),
         ),
+        SECRET: ("auth_key",),
     },
     "compute": {
         TEXT: (

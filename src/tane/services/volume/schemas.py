@@ -170,7 +170,7 @@ class GroupSpecs(Body):
 class GroupIn(Body):
     group_type: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
     volume_types: Annotated[
-        list[Annotated[str, msgspec.Meta(min_length=1, max_length=255)]], msgspec.Meta(min_length=1)
+        list[Annotated[str, msgspec.Meta(min_length=1, max_length=255)]], msgspec.Meta(min_length=1, max_length=100)
     ]
     name: Name = None
     description: Text255 | None = None
@@ -193,12 +193,12 @@ class GroupCopy(Body):
 
 
 class GroupChange(Body):
-    """``add_volumes`` and ``remove_volumes``: ids with commas between them."""
+    """``add_volumes`` and ``remove_volumes``: ids with commas between them, a thousand at most."""
 
     name: Name = None
     description: Text255 | None = None
-    add_volumes: str | None = None
-    remove_volumes: str | None = None
+    add_volumes: Annotated[str, msgspec.Meta(max_length=37_000)] | None = None
+    remove_volumes: Annotated[str, msgspec.Meta(max_length=37_000)] | None = None
 
 
 class GroupUpdate(Body):
