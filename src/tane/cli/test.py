@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from tane.cli.packages import install_missing_packages
+from tane.linux import programs
 
 ROOT = Path(__file__).parents[3]
 SLOWEST = "--durations=20"
@@ -17,7 +18,7 @@ SLOWEST = "--durations=20"
 
 def test(context: typer.Context) -> None:
     """Run the linters, the type checker and every test this machine allows; further arguments go to pytest."""
-    install_missing_packages(tests=True)
+    install_missing_packages(programs.TESTS)
     python = [sys.executable, "-m"]
     steps = [
         [*python, "ruff", "check", "."],
