@@ -101,6 +101,9 @@ def wait_for(what: str, ready: Callable[[], Any], seconds: float) -> Any:
 class Tenant:
     """A user of the cloud with a network of its own: always 10.0.0.0/24, whoever it is."""
 
+    login = "root"
+    """The user of the guests."""
+
     def __init__(self, cloud: RealCloud, name: str, password: str) -> None:
         self.cloud, self.name, self.password = cloud, name, password
         self.connect()
@@ -211,7 +214,7 @@ class Tenant:
 
     def ssh_once(self, address: str, command: str) -> subprocess.CompletedProcess[str]:
         """One attempt from the outside."""
-        ssh = ["ssh", *SSH_OPTIONS, "-i", str(self.key), f"root@{address}", command]
+        ssh = ["ssh", *SSH_OPTIONS, "-i", str(self.key), f"{self.login}@{address}", command]
         return subprocess.run(
             ["ip", "netns", "exec", self.cloud.outside, *ssh], capture_output=True, text=True, check=False, timeout=90
         )

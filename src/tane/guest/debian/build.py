@@ -72,9 +72,19 @@ def sources(mirror: str | None, work: Path) -> list[str]:
     """The lines of ``sources.list`` by which the image is installed, and that it keeps."""
     if mirror is not None:
         return [f"deb [signed-by={KEYRING}] {mirror} {suite} main" for suite in (RELEASE, f"{RELEASE}-updates")]
+    return lines_for_release(_index_targets(work))
+
+
+def _index_targets(work: Path) -> list[str]:
+    """URL, code name and component of each archive of Debian's that this machine's APT takes packages from."""
+    # What an archive is, APT knows from its index only, which the machine may have thrown away.
+    state = work / "apt"
+    (state / "lists/partial").mkdir(parents=True)
+    options = ["-o", f"Dir::State={state}", "-o", "Dir::State::status=/dev/null", "-o", "APT::Sandbox::User=root"]
+    run(["apt-get", *options, "-o", "Acquire::Languages=none", "-q", "update"], work)
     columns = "$(REPO_URI) $(CODENAME) $(COMPONENT)"
-    listed = run(["apt-get", "indextargets", "--format", columns, "Created-By: Packages", "Origin: Debian"], work)
-    return lines_for_release(listed.splitlines())
+    filters = ("Created-By: Packages", "Origin: Debian")
+    return run(["apt-get", *options, "indextargets", "--format", columns, *filters], work).splitlines()
 
 
 def lines_for_release(targets: Iterable[str]) -> list[str]:

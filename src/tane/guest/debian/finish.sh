@@ -24,6 +24,10 @@ ff02::1 ip6-allnodes
 ff02::2 ip6-allrouters
 END
 
+# cloud-init makes en_US.UTF-8 otherwise, for which locale-gen of Debian wants to be configured first.
+echo LANG=C.UTF-8 | write etc/default/locale
+echo 'locale: C.UTF-8' | write etc/cloud/cloud.cfg.d/10_locale.cfg
+
 # As in Debian's own cloud images: output on the screen and the serial console, the latter for the system.
 write etc/default/grub <<END
 GRUB_DEFAULT=0
