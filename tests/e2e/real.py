@@ -197,8 +197,9 @@ class Tenant:
         return self.server(server_id)
 
     def port_of(self, server_id: str) -> str:
-        [port, *_] = self.get(f"/network/v2.0/ports?device_id={server_id}")["ports"]
-        return str(port["id"])
+        """On the network that has a router, where it has ports on several."""
+        ports = self.get(f"/network/v2.0/ports?device_id={server_id}")["ports"]
+        return str(min(ports, key=lambda port: port["network_id"] != self.network)["id"])
 
     def floating_ip(self, server_id: str | None = None) -> tuple[str, str]:
         """(id, address), associated with the server's port when one is given."""

@@ -51,25 +51,39 @@ def mia(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
     cloud.tane("down", "--purge")
 
 
+class Debians:
+    """The servers, each started when it is first asked for: emulated ones side by side would only be slow."""
+
+    def __init__(self, mia: Tenant) -> None:
+        self.mia = mia
+        self.image = upload(mia)
+        self.flavor = flavor(mia, "plain")
+        self._started: dict[str, Debian] = {}
+
+    def __getitem__(self, kind: str) -> Debian:
+        """The server, when cloud-init is through."""
+        if kind not in self._started:
+            name, user_data = f"by-{kind}", base64.b64encode(USER_DATA.encode()).decode()
+            server_id = self.mia.request_server(name, None, user_data=user_data, **self._asked(kind))
+            self.mia.wait_server(server_id, seconds=10 * MINUTES)
+            self._started[kind] = Debian(name, server_id, self.mia.floating_ip(server_id)[1])
+            status(self.mia, self._started[kind])
+        return self._started[kind]
+
+    def _asked(self, kind: str) -> dict[str, object]:
+        if kind == "metadata":
+            disks = flavor(self.mia, "swap", swap=SWAP_MB, **{"OS-FLV-EXT-DATA:ephemeral": EPHEMERAL_GB})
+            networks = [{"uuid": self.mia.network}, {"uuid": second_network(self.mia)}]
+            return {"imageRef": self.image, "flavorRef": disks, "networks": networks}
+        if kind == "config-drive":
+            image = upload(self.mia, hw_firmware_type="uefi", os_secure_boot="required")
+            return {"imageRef": image, "flavorRef": self.flavor, "config_drive": True}
+        return {"flavorRef": self.flavor, "block_device_mapping_v2": [from_image(self.image)]}
+
+
 @pytest.fixture(scope="module")
-def servers(mia: Tenant) -> dict[str, Debian]:
-    """All are started at once."""
-    image, secure = upload(mia), upload(mia, hw_firmware_type="uefi", os_secure_boot="required")
-    plain = flavor(mia, "plain")
-    more: dict[str, dict[str, object]] = {
-        "metadata": {
-            "imageRef": image,
-            "flavorRef": flavor(mia, "swap", swap=SWAP_MB, **{"OS-FLV-EXT-DATA:ephemeral": EPHEMERAL_GB}),
-            "networks": [{"uuid": mia.network}, {"uuid": second_network(mia)}],
-        },
-        "config-drive": {"imageRef": secure, "flavorRef": plain, "config_drive": True},
-        "volume": {"flavorRef": plain, "block_device_mapping_v2": [from_image(image)]},
-    }
-    user_data = base64.b64encode(USER_DATA.encode()).decode()
-    ids = {kind: mia.request_server(f"by-{kind}", None, user_data=user_data, **more[kind]) for kind in KINDS}
-    for server_id in ids.values():
-        mia.wait_server(server_id, seconds=10 * MINUTES)
-    return {kind: Debian(f"by-{kind}", server_id, mia.floating_ip(server_id)[1]) for kind, server_id in ids.items()}
+def servers(mia: Tenant) -> Debians:
+    return Debians(mia)
 
 
 def upload(mia: Tenant, **properties: str) -> str:
@@ -96,27 +110,25 @@ def from_image(image: str) -> dict[str, object]:
     return {**source, "boot_index": 0, "delete_on_termination": True}
 
 
-@pytest.fixture(params=KINDS)
-def debian(request: pytest.FixtureRequest, servers: dict[str, Debian], mia: Tenant) -> Debian:
-    """Each of the servers, when cloud-init is through."""
-    found = servers[request.param]
-    ready(mia, found)
-    return found
+@pytest.fixture(scope="module", params=KINDS)
+def debian(request: pytest.FixtureRequest, servers: Debians) -> Debian:
+    """Each of the servers."""
+    return servers[request.param]
 
 
-def ready(mia: Tenant, debian: Debian) -> str:
-    """The status of cloud-init when it is through; SSH answers before that, and refuses logins for a while."""
+def status(mia: Tenant, debian: Debian) -> str:
+    """That of cloud-init when it is through; SSH answers before that, and refuses logins for a while."""
     mia.ssh(debian.address, "true", seconds=BOOT_SECONDS)
 
-    def status() -> str:
+    def found() -> str:
         told = mia.ssh(debian.address, "timeout 60 cloud-init status --wait --long || true", seconds=BOOT_SECONDS)
         return told if "status: " in told and "status: running" not in told else ""
 
-    return str(wait_for(f"cloud-init of {debian.name}", status, BOOT_SECONDS))
+    return str(wait_for(f"cloud-init of {debian.name}", found, BOOT_SECONDS))
 
 
 def test_cloud_init_is_done_without_errors(mia: Tenant, debian: Debian) -> None:
-    assert "status: done" in ready(mia, debian)
+    assert "status: done" in status(mia, debian)
 
 
 def test_it_has_its_name_and_did_as_its_user_said(mia: Tenant, debian: Debian) -> None:
@@ -139,7 +151,7 @@ def test_it_was_told_by(mia: Tenant, debian: Debian) -> None:
     assert source.startswith("config-disk" if debian.name == "by-config-drive" else "metadata (http://169.254.169.254)")
 
 
-def test_swap_and_an_ephemeral_disk_are_in_use(mia: Tenant, servers: dict[str, Debian]) -> None:
+def test_swap_and_an_ephemeral_disk_are_in_use(mia: Tenant, servers: Debians) -> None:
     address = servers["metadata"].address
     kib = int(mia.ssh(address, "awk '$1 == \"SwapTotal:\" {print $2}' /proc/meminfo"))
     assert SWAP_MB * 1024 - 8 <= kib <= SWAP_MB * 1024
@@ -148,7 +160,7 @@ def test_swap_and_an_ephemeral_disk_are_in_use(mia: Tenant, servers: dict[str, D
     assert 0.9 * EPHEMERAL_GB * 1024**3 < int(size) < EPHEMERAL_GB * 1024**3
 
 
-def test_both_nics_have_their_addresses(mia: Tenant, servers: dict[str, Debian]) -> None:
+def test_both_nics_have_their_addresses(mia: Tenant, servers: Debians) -> None:
     addresses = mia.server(servers["metadata"].id)["addresses"]
     wanted = {
         entry["addr"] for name in ("net", "back") for entry in addresses[name] if entry["OS-EXT-IPS:type"] == "fixed"
@@ -158,10 +170,10 @@ def test_both_nics_have_their_addresses(mia: Tenant, servers: dict[str, Debian])
     assert {line.split("/")[0] for line in seen.split()} == wanted
 
 
-def test_uefi_has_checked_its_signatures(mia: Tenant, servers: dict[str, Debian]) -> None:
+def test_uefi_has_checked_its_signatures(mia: Tenant, servers: Debians) -> None:
     state = mia.ssh(servers["config-drive"].address, "od -An -tu1 /sys/firmware/efi/efivars/SecureBoot-*")
     assert state.split()[-1] == "1"
 
 
-def test_by_bios_there_is_no_uefi(mia: Tenant, servers: dict[str, Debian]) -> None:
+def test_by_bios_there_is_no_uefi(mia: Tenant, servers: Debians) -> None:
     assert mia.ssh(servers["metadata"].address, "test ! -e /sys/firmware/efi && echo none") == "none"

@@ -141,13 +141,15 @@ class Machine:
             await disks.grow_root(guest, self.folder, files.base)
         await disks.write_config_drive(guest, self.folder)
         await asyncio.to_thread(hardware.make_firmware, guest, self.folder)
-        slots, ports = assign_slots(guest, self._settings)
+        slots, ports = assign_slots(guest, self._settings, self.record.slots)
         base = str(files.base or "")
         kept = _remembered(guest)
         record = msgspec.structs.replace(self.record, guest=kept, slots=slots, ports=ports, base=base)
         self.folder.console.unlink(missing_ok=True)
         self.folder.memory.unlink(missing_ok=True)
         await self._launch(record, files)
+        kind = await (await self.qmp()).execute("qom-get", {"path": "/machine", "property": "type"})
+        record = msgspec.structs.replace(record, machine=str(kind).removesuffix("-machine"))
         self._note(record, "running")
 
     async def _resume(self, guest: Guest, files: ImageFiles) -> None:
