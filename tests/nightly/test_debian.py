@@ -4,6 +4,7 @@ by the metadata service alone or by a config drive."""
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -76,7 +77,8 @@ class Debians:
             networks = [{"uuid": self.mia.network}, {"uuid": second_network(self.mia)}]
             return {"imageRef": self.image, "flavorRef": disks, "networks": networks}
         if kind == "config-drive":
-            image = upload(self.mia, hw_firmware_type="uefi", os_secure_boot="required")
+            secure = {"hw_firmware_type": "uefi", "os_secure_boot": "required"}
+            image = upload(self.mia, **secure, hw_qemu_guest_agent="yes")
             return {"imageRef": image, "flavorRef": self.flavor, "config_drive": True}
         return {"flavorRef": self.flavor, "block_device_mapping_v2": [from_image(self.image)]}
 
@@ -177,3 +179,28 @@ def test_uefi_has_checked_its_signatures(mia: Tenant, servers: Debians) -> None:
 
 def test_by_bios_there_is_no_uefi(mia: Tenant, servers: Debians) -> None:
     assert mia.ssh(servers["metadata"].address, "test ! -e /sys/firmware/efi && echo none") == "none"
+
+
+def test_its_agent_sets_a_password(mia: Tenant, servers: Debians) -> None:
+    server = servers["config-drive"]
+    shadow = "sudo getent shadow root | cut -d: -f2"
+    assert not mia.ssh(server.address, shadow).startswith("$")
+    mia.post(f"/compute/v2.1/servers/{server.id}/action", {"changePassword": {"adminPass": "new-secret"}})
+    assert mia.ssh(server.address, shadow).startswith("$")
+
+
+def test_its_clock_is_right_after_a_pause(mia: Tenant, servers: Debians) -> None:
+    server = servers["config-drive"]
+    action = f"/compute/v2.1/servers/{server.id}/action"
+    mia.post(action, {"pause": None})
+    mia.wait_server(server.id, "PAUSED")
+    until = time.time() + 20
+    wait_for("time to pass", lambda: time.time() > until, 30)
+    mia.post(action, {"unpause": None})
+    mia.wait_server(server.id)
+
+    def right() -> bool:
+        # SSH to an emulated guest takes a while itself, but not as long as the pause was.
+        return time.time() - int(mia.ssh(server.address, "date +%s")) < 10
+
+    wait_for("the clock is right", right, 60)
