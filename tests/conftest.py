@@ -50,7 +50,11 @@ sys.addaudithook(watched.refuse_unknown_programs)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that need more than this machine gives are skipped with the reason, but never where all must run."""
+    """Tests that need more than this machine gives are skipped with the reason, but never where all must run; those of
+    the night are left to their own command, and counted as deselected."""
+    if "nightly" not in config.getoption("markexpr"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("nightly")])
+        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
     if os.environ.get("TANE_REQUIRE_ALL"):
         return
     for mark, problem in (

@@ -101,6 +101,9 @@ def wait_for(what: str, ready: Callable[[], Any], seconds: float) -> Any:
 class Tenant:
     """A user of the cloud with a network of its own: always 10.0.0.0/24, whoever it is."""
 
+    login = "root"
+    """The user of the guests."""
+
     def __init__(self, cloud: RealCloud, name: str, password: str) -> None:
         self.cloud, self.name, self.password = cloud, name, password
         self.connect()
@@ -194,8 +197,9 @@ class Tenant:
         return self.server(server_id)
 
     def port_of(self, server_id: str) -> str:
-        [port, *_] = self.get(f"/network/v2.0/ports?device_id={server_id}")["ports"]
-        return str(port["id"])
+        """On the network that has a router, where it has ports on several."""
+        ports = self.get(f"/network/v2.0/ports?device_id={server_id}")["ports"]
+        return str(min(ports, key=lambda port: port["network_id"] != self.network)["id"])
 
     def floating_ip(self, server_id: str | None = None) -> tuple[str, str]:
         """(id, address), associated with the server's port when one is given."""
@@ -211,7 +215,7 @@ class Tenant:
 
     def ssh_once(self, address: str, command: str) -> subprocess.CompletedProcess[str]:
         """One attempt from the outside."""
-        ssh = ["ssh", *SSH_OPTIONS, "-i", str(self.key), f"root@{address}", command]
+        ssh = ["ssh", *SSH_OPTIONS, "-i", str(self.key), f"{self.login}@{address}", command]
         return subprocess.run(
             ["ip", "netns", "exec", self.cloud.outside, *ssh], capture_output=True, text=True, check=False, timeout=90
         )

@@ -6,16 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from tane.linux import programs
 
 
-def install_missing_packages(*, tests: bool = False) -> None:
-    """As root on Debian or Ubuntu, install what is missing, with ``tests`` also what only these need; else print the
-    command that would."""
-    wanted = programs.missing_packages(
-        {**programs.CLOUD, **(programs.TESTS if tests else {})}, libraries=programs.LIBRARIES, files=programs.FILES
-    )
+def install_missing_packages(more: Mapping[str, str] = MappingProxyType({})) -> None:
+    """As root on Debian or Ubuntu, install what is missing of what a cloud needs and of ``more`` (program → package);
+    else print the command that would."""
+    wanted = programs.missing_packages({**programs.CLOUD, **more}, libraries=programs.LIBRARIES, files=programs.FILES)
     if not wanted:
         return
     command = ["apt-get", "install", "-y", "--no-install-recommends", *wanted]
@@ -23,7 +23,7 @@ def install_missing_packages(*, tests: bool = False) -> None:
         print(f"tane: not installed on this machine: {', '.join(wanted)}. To have it all:", file=sys.stderr)
         print(f"    sudo {' '.join(command)}", file=sys.stderr)
         return
-    print(f"tane: installing {' '.join(wanted)}", flush=True)
+    print(f"tane: installing {' '.join(wanted)}", file=sys.stderr, flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for step in (["apt-get", "update", "-q"], command):
         done = subprocess.run(step, env=environment, capture_output=True, text=True, check=False)

@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -84,14 +84,24 @@ def build(cache: Path, progress: Callable[[str], None] = lambda _: None) -> Gues
     Concurrent callers wait for one another and build once. Raises GuestImageError when tools are missing, the packages
     cannot be downloaded or a step of the build fails.
     """
-    folder = cache / f"guest-{recipe_hash()}"
+
+    def make(work: Path) -> None:
+        require_tools(GUEST_IMAGE)
+        _build(work, progress)
+
+    return build_once(cache, f"guest-{recipe_hash()}", make)
+
+
+def build_once(cache: Path, name: str, make: Callable[[Path], None]) -> GuestImage:
+    """Return the image in the folder ``name`` of ``cache``; where it is not there yet, ``make`` is called with a folder
+    for its work and leaves the image in that folder's ``result``. Concurrent callers wait for one another."""
+    folder = cache / name
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "guest.lock").open("w") as lock:
+    with (cache / f"{name.split('-')[0]}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "manifest.json").exists():
-            _require_tools()
             with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as work, _open_modes():
-                _build(Path(work), progress)
+                make(Path(work))
                 shutil.rmtree(folder, ignore_errors=True)
                 (Path(work) / "result").rename(folder)
     return load(folder)
@@ -145,15 +155,16 @@ def recipe_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def missing_packages() -> list[str]:
+def missing_packages(tools: Mapping[str, str] = GUEST_IMAGE) -> list[str]:
     """The Debian packages that must be installed before :func:`build` can work."""
-    return sorted({package for tool, package in GUEST_IMAGE.items() if not shutil.which(tool, path=SYSTEM_PATH)})
+    return sorted({package for tool, package in tools.items() if not shutil.which(tool, path=SYSTEM_PATH)})
 
 
-def _require_tools() -> None:
+def require_tools(tools: Mapping[str, str]) -> None:
+    """Raises GuestImageError with the packages to install, where a program of ``tools`` (program → package) is not."""
     if not shutil.which("apt-get", path=SYSTEM_PATH):
         raise GuestImageError("the guest image is built from Debian packages and this is no Debian: no apt-get here")
-    if packages := missing_packages():
+    if packages := missing_packages(tools):
         raise GuestImageError(f"tools are missing to build the guest image: apt-get install {' '.join(packages)}")
 
 
@@ -164,7 +175,8 @@ def _tool(name: str) -> Path:
     return Path(found)
 
 
-def _run(argv: list[str], cwd: Path) -> str:
+def run(argv: list[str], cwd: Path) -> str:
+    """What the program printed. Raises GuestImageError with the end of its complaint when it fails."""
     environment = {**os.environ, "PATH": SYSTEM_PATH, "LC_ALL": "C"}
     done = subprocess.run(argv, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -194,14 +206,14 @@ def _build(work: Path, progress: Callable[[str], None]) -> None:
 
 def _fetch_packages(work: Path) -> Path:
     """Download and unpack the kernel and GRUB; returns the folder they were unpacked to."""
-    depends = _run(["apt-cache", "depends", "--important", KERNEL_PACKAGE], work)
+    depends = run(["apt-cache", "depends", "--important", KERNEL_PACKAGE], work)
     kernel = re.search(r"Depends: (linux-image-\S+)", depends)
     if kernel is None:
         raise GuestImageError(f"this machine's apt sources have no {KERNEL_PACKAGE} (run apt-get update?)")
-    _run(["apt-get", "download", "-q", kernel[1], "grub-pc-bin", "grub-common"], work)
+    run(["apt-get", "download", "-q", kernel[1], "grub-pc-bin", "grub-common"], work)
     unpacked = work / "packages"
     for package in work.glob("*.deb"):
-        _run(["dpkg-deb", "-x", str(package), str(unpacked)], work)
+        run(["dpkg-deb", "-x", str(package), str(unpacked)], work)
     if not (unpacked / "lib").exists():
         (unpacked / "lib").symlink_to("usr/lib")
     return unpacked
@@ -223,7 +235,7 @@ def _make_root(root: Path, packages: Path) -> None:
         (root / name).mkdir(parents=True)
     busybox = _tool("busybox")
     _copy_program(busybox, root, "bin")
-    for applet in _run([str(busybox), "--list"], root).split():
+    for applet in run([str(busybox), "--list"], root).split():
         if applet != "busybox":
             (root / "bin" / applet).symlink_to("busybox")
     (root / "sbin/init").symlink_to("../bin/busybox")
@@ -307,14 +319,14 @@ def _make_disk(work: Path, root: Path, packages: Path) -> None:
     file_system, disk = work / "file-system.img", work / "disk.raw"
     options = ["-q", "-t", "ext4", "-O", EXT4_FEATURES, "-b", "4096", "-m", "0", "-J", "size=4", "-L", "tane-root"]
     command = ["mke2fs", *options, "-E", "root_owner=0:0", "-d", str(root), str(file_system), f"{FILE_SYSTEM_MB}M"]
-    _run(command, work)
+    run(command, work)
     grub = packages / "usr/lib/grub/i386-pc"
     recipe = (resources.files("tane.guest") / "recipe/grub.sh").read_text()
     (work / "grub.cfg").write_text(recipe.replace("@COMMAND_LINE@", COMMAND_LINE))
     mkimage = [str(packages / "usr/bin/grub-mkimage"), "-O", "i386-pc", "-d", str(grub), "-p", "/boot/grub"]
-    _run([*mkimage, "-c", "grub.cfg", "-o", "core.img", *GRUB_MODULES], work)
+    run([*mkimage, "-c", "grub.cfg", "-o", "core.img", *GRUB_MODULES], work)
     archive.write_disk(file_system, grub / "boot.img", work / "core.img", disk)
-    _run(
+    run(
         ["qemu-img", "convert", "-q", "-c", "-f", "raw", "-O", "qcow2", str(disk), str(work / "result/disk.qcow2")],
         work,
     )

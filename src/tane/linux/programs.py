@@ -33,6 +33,17 @@ GUEST_IMAGE = {
     "qemu-img": "qemu-utils",
     "ldd": "libc-bin",
 }
+DEBIAN_IMAGE = {
+    "mmdebstrap": "mmdebstrap",
+    "mformat": "mtools",
+    "mcopy": "mtools",
+    "mke2fs": "e2fsprogs",
+    "unshare": "util-linux",
+    "qemu-img": "qemu-utils",
+}
+"""What the image of a whole Debian needs."""
+MANY_IDS = {"newuidmap": "uidmap", "newgidmap": "uidmap"}
+"""By what an ordinary user makes a namespace with more than one id: a system of files has many owners."""
 TOUR = {"ssh": "openssh-client"}
 CLOUD = {**GUESTS, **NETWORKS, **FILE_SYSTEMS, **CONFINEMENT, **GUEST_IMAGE, **TOUR}
 """Everything a whole cloud and its tour need."""

@@ -73,6 +73,9 @@ class ComputeDuty(Protocol):
     async def destroy(self, guest_id: str) -> None:
         """End the process at once and delete every file of the guest; nothing when it is absent."""
 
+    async def set_password(self, guest_id: str, user: str, password: str) -> None:
+        """Through the agent in the running guest. :raises NotSupported: there is none that answers."""
+
     async def attach_nic(self, guest_id: str, nic: Nic) -> None: ...
 
     async def detach_nic(self, guest_id: str, port_id: str) -> None: ...

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import itertools
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from tane.agent.compute.drivers.qemu import hardware, hotplug
 from tane.agent.compute.drivers.qemu.accelerator import Accelerator, probe_accelerator
 from tane.agent.compute.drivers.qemu.command import Openings, assign_slots, command_line
+from tane.agent.compute.drivers.qemu.devices import FIRST_NIC_SLOT
 from tane.agent.compute.drivers.qemu.record import Record
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
 from tane.agent.network.user import forwarded_address
-from tane.wire.documents import ConfigDrive, Guest, ImageRef, Kernel, Nic, RootDisk, VolumeConnection, VolumeDisk
+from tane.wire.documents import (
+    ConfigDrive,
+    Guest,
+    Hardware,
+    ImageRef,
+    Kernel,
+    Nic,
+    RootDisk,
+    VolumeConnection,
+    VolumeDisk,
+)
 
 GUEST_ID = "0b5d1c6e-3f1f-4d0a-8b1c-5d8a2f9c7e01"
 VOLUME_ID = "5f0c2a4b-9f3e-4a52-b7e0-21f4b0c6d9aa"
@@ -46,7 +59,7 @@ GUEST = Guest(
 def arguments(guest: Guest = GUEST, openings: Openings | None = None, **changes: Any) -> list[str]:
     settings = QemuSettings(state_dir=Path("/s"), accelerator=Accelerator("tcg", "a test"))
     settings = msgspec.structs.replace(settings, **changes)
-    slots, ports = assign_slots(guest, settings)
+    slots, ports = assign_slots(guest, settings, {})
     record = Record(guest=guest, slots=slots, ports=ports, base="/images/base.qcow2")
     return command_line(record, settings, openings or Openings(base="/proc/self/fd/7", taps={PORT_ID: 8}))
 
@@ -106,6 +119,75 @@ def test_the_serial_console_fills_no_disk() -> None:
 def test_there_are_free_slots_for_hot_plugging() -> None:
     line = arguments(min_slots=0, spare_slots=3)
     assert len([entry for entry in options(line, "-device") if entry["driver"] == "pcie-root-port"]) == 6 + 3
+
+
+def nic(number: int) -> Nic:
+    return Nic(port_id=str(uuid.UUID(int=number)), mac_address=f"fa:16:3e:00:00:{number:02x}", tap=f"tap{number}")
+
+
+def slots_of_nics(guest: Guest, before: dict[str, int], **changes: int) -> tuple[list[int], dict[str, int]]:
+    settings = QemuSettings(state_dir=Path("/s"), accelerator=Accelerator("tcg", "a test"), **changes)
+    slots, ports = assign_slots(guest, settings, before)
+    assert len(set(slots.values())) == len(slots) <= ports - settings.spare_slots
+    assert max(slots.values()) < ports
+    return [slots[f"nic-{card.port_id}"] for card in guest.nics], slots
+
+
+@pytest.mark.parametrize("more", [0, 1, 4, 8, 12])
+def test_nics_stay_in_their_slots_whatever_disks_come_and_go(more: int) -> None:
+    cards = (nic(1), nic(2))
+    bare = msgspec.structs.replace(GUEST, nics=cards, volumes=(), config_drive=None, ephemeral_gb=0, swap_mb=0)
+    places, before = slots_of_nics(bare, {})
+    disks = tuple(msgspec.structs.replace(volume(), volume_id=str(uuid.UUID(int=i))) for i in range(more))
+    full = msgspec.structs.replace(GUEST, nics=cards, volumes=disks)
+    found, slots = slots_of_nics(full, before)
+    assert found == places
+    in_order = [slots[name] for name in ("root", "ephemeral", "swap", *(f"volume-{disk.volume_id}" for disk in disks))]
+    assert in_order == sorted(in_order)
+    assert slots_of_nics(bare, slots)[0] == places
+
+
+@pytest.mark.parametrize("more", range(5))
+def test_nics_are_where_they_would_be_on_another_host_too(more: int) -> None:
+    bare = msgspec.structs.replace(GUEST, nics=(nic(1), nic(2)), volumes=())
+    disks = tuple(msgspec.structs.replace(volume(), volume_id=str(uuid.UUID(int=i))) for i in range(more))
+    assert slots_of_nics(msgspec.structs.replace(bare, volumes=disks), {})[0] == slots_of_nics(bare, {})[0]
+
+
+def test_a_nic_stays_when_another_one_goes() -> None:
+    [_, second], before = slots_of_nics(msgspec.structs.replace(GUEST, nics=(nic(1), nic(2))), {})
+    [stays, new], _ = slots_of_nics(msgspec.structs.replace(GUEST, nics=(nic(2), nic(3))), before)
+    assert stays == second != new
+
+
+def test_a_nic_stays_where_an_earlier_release_put_it() -> None:
+    before = {"root": 0, f"nic-{nic(1).port_id}": 1}
+    guest = msgspec.structs.replace(GUEST, nics=(nic(1),), ephemeral_gb=0, swap_mb=0)
+    places, slots = slots_of_nics(guest, before)
+    assert places == [1]
+    assert (slots["root"], slots[f"volume-{VOLUME_ID}"]) == (0, 2)
+
+
+def test_what_is_plugged_in_keeps_to_the_slots_of_its_kind() -> None:
+    taken = {"root": 0, "nic-a": FIRST_NIC_SLOT}
+    slots = hotplug.Slots(taken, FIRST_NIC_SLOT + 2, lambda _: None)
+    assert slots.take("nic-b", FIRST_NIC_SLOT) == FIRST_NIC_SLOT + 1
+    assert slots.take("nic-c", FIRST_NIC_SLOT) == 1, "rather there than nowhere"
+    assert slots.take("volume-a") == 2
+    slots.release("nic-c")
+    assert slots.take("volume-b") == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "recorded", "made"),
+    [
+        ("q35", "", "q35"),
+        ("q35", "pc-q35-7.2", "pc-q35-7.2"),
+        ("pc-q35-6.0", "pc-q35-7.2", "pc-q35-6.0"),
+    ],
+)
+def test_a_server_keeps_the_machine_of_its_first_start(asked: str, recorded: str, made: str) -> None:
+    assert hardware.machine(Hardware(machine=asked), recorded).split(",")[0] == made
 
 
 def test_a_nic_is_the_open_tap_it_is_handed() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -80,3 +82,13 @@ def test_the_emulator_takes_every_machine(host: Host, run: Run, fields: dict[str
     with made(host, run, guest):
         run(host.compute.start(guest))
         assert run(host.compute.state(guest.id)) == "running"
+
+
+def test_the_machine_of_the_first_start_is_recorded(host: Host, run: Run) -> None:  # noqa: F811
+    guest = of(host)
+    with made(host, run, guest):
+        for _ in range(2):
+            run(host.compute.start(guest))
+            record = json.loads((host.state_dir / "guests" / guest.id / "guest.json").read_bytes())
+            assert re.fullmatch(r"pc-q35-[0-9]+\.[0-9]+", record["machine"])
+            run(host.compute.stop(guest.id, timeout_seconds=0))

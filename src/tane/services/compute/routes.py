@@ -191,7 +191,7 @@ ACTIONS = (
     action("addFloatingIp", floating_ips.add, "os-floating-ips:add", schemas.AddFloatingIp, until="2.43"),
     action("removeFloatingIp", floating_ips.remove, "os-floating-ips:remove", schemas.RemoveFloatingIp, until="2.43"),
     action("os-getConsoleOutput", actions.console_output, "os-console-output", schemas.ConsoleOutput, status=200),
-    action("changePassword", actions.change_password, "os-admin-password"),
+    action("changePassword", actions.change_password, "os-admin-password", schemas.ChangePassword),
     *(
         action(name, handler, "os-remote-consoles", body, until="2.5", status=200)
         for name, handler, body in (

@@ -285,6 +285,14 @@ class GroupNameIn(Body):
     name: Annotated[str, Meta(min_length=1, max_length=255)]
 
 
+class PasswordIn(Body):
+    adminPass: str
+
+
+class ChangePassword(Body):
+    changePassword: PasswordIn
+
+
 class AddSecurityGroup(Body):
     addSecurityGroup: GroupNameIn
 

@@ -42,6 +42,7 @@ class FakeCompute:
         self._states: dict[str, GuestState] = {}
         self._failures: defaultdict[tuple[str, str | None], deque[Exception]] = defaultdict(deque)
         self._listener: GuestListener = lambda _id, _state: None
+        self.passwords: dict[tuple[str, str], str] = {}
         self.calls: deque[tuple[str, str]] = deque(maxlen=10000)
 
     def fail(self, step: str, guest_id: str | None, error: Exception, *, times: int = 1) -> None:
@@ -101,6 +102,12 @@ class FakeCompute:
         self._called("destroy", guest_id)
         self._guests.pop(guest_id, None)
         self._states.pop(guest_id, None)
+
+    async def set_password(self, guest_id: str, user: str, password: str) -> None:
+        self._called("set_password", guest_id)
+        if not self._require("set_password", guest_id, _ANY).hardware.guest_agent:
+            raise NotSupported("the guest has no channel to an agent")
+        self.passwords[guest_id, user] = password
 
     async def attach_nic(self, guest_id: str, nic: Nic) -> None:
         guest = self._changeable("attach_nic", guest_id)

@@ -10,10 +10,11 @@ from sqlalchemy.engine import Row
 from tane.hosts.told import told_to_the_caller
 from tane.services.compute.api.common import root
 from tane.services.compute.api.server_view import View
-from tane.services.compute.domain import actions, history, servers, snapshots
+from tane.services.compute.domain import actions, history, passwords, servers, snapshots
 from tane.web.codec import iso_micro
 from tane.web.errors import BadRequest, Conflict, NotFound, NotImplementedHere
 from tane.web.request import Request, Response
+from tane.wire.errors import NotSupported
 
 LONGEST_CONSOLE = 1 << 20
 BYTES_PER_LINE = 512
@@ -100,12 +101,15 @@ def remove_security_group(request: Request) -> None:
     servers.set_security_group(request.core, request.ctx, request.path["server_id"], name, add=False)
 
 
-def change_password(request: Request) -> None:
-    """No agent inside the guests is spoken to."""
-    found = servers.row(request.core, request.ctx, request.path["server_id"])
-    if found.vm_state != "active":
-        raise Conflict(f"Cannot 'changePassword' instance {found.id} while it is in vm_state {found.vm_state}")
-    raise NotImplementedHere("Unable to set password on instance")
+async def change_password(request: Request) -> None:
+    """Through the agent inside the guest, while the caller waits."""
+    core, server_id = request.core, request.path["server_id"]
+    row, user = await core.in_thread(passwords.to_change, core, request.ctx, server_id)
+    with told_to_the_caller(f"instance {row.id}"):
+        try:
+            await core.hosts.compute(row.host_id).set_password(row.id, user, request.body.changePassword.adminPass)
+        except NotSupported:
+            raise NotImplementedHere("Unable to set password on instance") from None
 
 
 def restore(request: Request) -> None:

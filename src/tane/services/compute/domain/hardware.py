@@ -118,7 +118,7 @@ NOT_DONE = (
 )
 """Image properties that Nova acts on and Tane does not yet; one that ends in a mark stands for all that begin so."""
 
-RECORDED = ("kernel_id", "ramdisk_id", "os_command_line", *PROPERTIES)
+RECORDED = ("kernel_id", "ramdisk_id", "os_command_line", "os_admin_user", *PROPERTIES)
 
 
 def recorded(properties: Mapping[str, str]) -> dict[str, str]:
@@ -148,6 +148,12 @@ def of(properties: Mapping[str, str], extra_specs: Mapping[str, str], vcpus: int
     _refuse_contradictions(fields)
     fields |= _topology(fields, vcpus)
     return Hardware(**{name: value for name, value in fields.items() if name in Hardware.__struct_fields__})
+
+
+def administrator(properties: Mapping[str, str]) -> str:
+    """The user of the guest whose password ``changePassword`` sets."""
+    windows = properties.get("os_type", "").lower() == "windows"
+    return properties.get("os_admin_user") or ("Administrator" if windows else "root")
 
 
 def root_device(machine: Hardware) -> str:

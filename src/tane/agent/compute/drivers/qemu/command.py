@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -47,21 +47,25 @@ class Openings(msgspec.Struct, frozen=True):
     taps: dict[str, int] = {}
 
 
-def assign_slots(guest: Guest, settings: QemuSettings) -> tuple[dict[str, int], int]:
-    """Give each device its slot in the order the guest is to see it; returns the slots and the number of slots.
+def assign_slots(guest: Guest, settings: QemuSettings, before: Mapping[str, int]) -> tuple[dict[str, int], int]:
+    """Give each device its slot, in the order the guest is to see it; returns the slots and the number of slots.
 
     Disks come as Nova orders them: root, ephemeral, swap, volumes; the config drive is a CD-ROM and takes no disk name.
+    By its slot a guest names a NIC, so NICs have slots of their own and stay where they were (``before``).
     """
-    names = [
+    disks = [
         *(["root"] if guest.root else []),
         *(["ephemeral"] if guest.ephemeral_gb else []),
         *(["swap"] if guest.swap_mb else []),
         *(devices.volume_device(disk.volume_id) for disk in guest.volumes),
         *(["config"] if guest.config_drive else []),
-        *(devices.nic_device(nic.port_id) for nic in guest.nics),
     ]
-    slots = {name: index for index, name in enumerate(names)}
-    return slots, max(settings.min_slots, len(slots) + settings.spare_slots)
+    nics = [devices.nic_device(nic.port_id) for nic in guest.nics]
+    slots = {name: before[name] for name in nics if name in before}
+    for first, names in ((devices.FIRST_NIC_SLOT, nics), (0, disks)):
+        free = (slot for slot in itertools.count(first) if slot not in slots.values())
+        slots |= {name: next(free) for name in names if name not in slots}
+    return slots, max(settings.min_slots, len(slots) + settings.spare_slots, max(slots.values(), default=-1) + 1)
 
 
 def command_line(record: Record, settings: QemuSettings, openings: Openings, *, incoming: bool = False) -> list[str]:
@@ -78,7 +82,7 @@ def command_line(record: Record, settings: QemuSettings, openings: Openings, *, 
         # A guest that powers itself off stays visible until the agent has seen it, also when that was away.
         "-no-shutdown",
         *("-sandbox", _SANDBOX),
-        *_machine(guest, settings),
+        *_machine(record, settings),
         *("-chardev", f"socket,id=qmp,path={folder.qmp},server=on,wait=off"),
         *("-mon", "chardev=qmp,mode=control"),
         # In QEMU's memory and of one size: a guest that writes without end fills no disk.
@@ -96,10 +100,11 @@ def command_line(record: Record, settings: QemuSettings, openings: Openings, *, 
     ]
 
 
-def _machine(guest: Guest, settings: QemuSettings) -> Iterator[str]:
+def _machine(record: Record, settings: QemuSettings) -> Iterator[str]:
+    guest = record.guest
     yield from (
         "-machine",
-        hardware.machine(guest.hardware),
+        hardware.machine(guest.hardware, record.machine),
         "-m",
         str(guest.memory_mb),
         "-smp",

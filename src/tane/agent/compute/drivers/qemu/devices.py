@@ -17,6 +17,9 @@ Options = dict[str, Any]
 RECONNECT_SECONDS = 3600
 """How long a guest's requests wait for a volume's exporter to come back before they fail."""
 
+FIRST_NIC_SLOT = 8
+"""Below it lie the disks: those that come and go move no NIC, and NICs put no disk before the root disk."""
+
 _SERIAL_LENGTH = 20
 
 

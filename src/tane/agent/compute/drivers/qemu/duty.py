@@ -108,6 +108,10 @@ class QemuCompute:
             del self._machines[guest_id]
         await self._images.prune()
 
+    async def set_password(self, guest_id: str, user: str, password: str) -> None:
+        async with self._locked(guest_id) as machine:
+            await machine.set_password(user, password)
+
     async def attach_nic(self, guest_id: str, nic: Nic) -> None:
         nic = vetted(nic)
         async with self._locked(guest_id) as machine:

@@ -43,9 +43,10 @@ def make_firmware(guest: Guest, folder: GuestFolder) -> None:
         part.replace(folder.variables)
 
 
-def machine(hardware: Hardware) -> str:
-    """The value of ``-machine``."""
-    options = [hardware.machine, "usb=off"]
+def machine(hardware: Hardware, recorded: str) -> str:
+    """The value of ``-machine``; ``recorded`` takes the place of a type without a version, once one is."""
+    kind = recorded if recorded.startswith(f"pc-{hardware.machine}-") else hardware.machine
+    options = [kind, "usb=off"]
     if hardware.firmware == "uefi":
         options += ["pflash0=firmware", "pflash1=variables"]
     if hardware.secure_boot:

@@ -31,15 +31,16 @@ class Slots:
         self._count = count
         self._save = save
 
-    def take(self, device_id: str) -> int:
-        """The slot of a device, the first free one when it has none. Raises HostError when all are taken."""
+    def take(self, device_id: str, first: int = 0) -> int:
+        """The slot of a device, when it has none the first free one from ``first`` on, then any. Raises HostError when
+        all are taken."""
         if device_id not in self._taken:
             free = set(range(self._count)) - set(self._taken.values())
             if not free:
                 raise HostError(
                     f"all {self._count} slots of the guest are taken; they become more when it is restarted"
                 )
-            self._taken[device_id] = min(free)
+            self._taken[device_id] = min(free, key=lambda slot: (slot < first, slot))
             self._save(self._taken)
         return self._taken[device_id]
 
@@ -53,7 +54,7 @@ async def attach_nic(qmp: QmpSession, slots: Slots, nic: Nic, model: str, open_t
     device_id = devices.nic_device(nic.port_id)
     if device_id in await _peripherals(qmp):
         return
-    slot = slots.take(device_id)
+    slot = slots.take(device_id, devices.FIRST_NIC_SLOT)
     try:
         await _forget_backend(qmp, nic.port_id)
         name = ""

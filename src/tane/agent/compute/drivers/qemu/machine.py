@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import msgspec
 import structlog
 
-from tane.agent.compute.drivers.qemu import disks, hardware, hotplug, memory
+from tane.agent.compute.drivers.qemu import disks, hardware, hotplug, inside, memory
 from tane.agent.compute.drivers.qemu.command import (
     CONSOLE_BYTES,
     INSIDE,
@@ -141,13 +141,15 @@ class Machine:
             await disks.grow_root(guest, self.folder, files.base)
         await disks.write_config_drive(guest, self.folder)
         await asyncio.to_thread(hardware.make_firmware, guest, self.folder)
-        slots, ports = assign_slots(guest, self._settings)
+        slots, ports = assign_slots(guest, self._settings, self.record.slots)
         base = str(files.base or "")
         kept = _remembered(guest)
         record = msgspec.structs.replace(self.record, guest=kept, slots=slots, ports=ports, base=base)
         self.folder.console.unlink(missing_ok=True)
         self.folder.memory.unlink(missing_ok=True)
         await self._launch(record, files)
+        kind = await (await self.qmp()).execute("qom-get", {"path": "/machine", "property": "type"})
+        record = msgspec.structs.replace(record, machine=str(kind).removesuffix("-machine"))
         self._note(record, "running")
 
     async def _resume(self, guest: Guest, files: ImageFiles) -> None:
@@ -162,6 +164,7 @@ class Machine:
         await self._launch(record, files, incoming=True)
         self._note(record, "running")
         self.folder.memory.unlink(missing_ok=True)
+        self._clock_stood_still()
 
     async def _launch(self, record: Record, files: ImageFiles, *, incoming: bool = False) -> None:
         await asyncio.to_thread(self._spawn, record, files, incoming)
@@ -304,6 +307,7 @@ class Machine:
 
     async def unpause(self) -> None:
         await self._command("cont", "running")
+        self._clock_stood_still()
 
     async def _command(self, command: str, state: GuestState) -> None:
         record = self.record
@@ -322,6 +326,16 @@ class Machine:
             await memory.save(await self.qmp(), self.folder, record.guest.memory_mb)
             self._note(record, "suspended")
             await self._end()
+
+    def _clock_stood_still(self) -> None:
+        if self.record.guest.hardware.guest_agent:
+            self._later(inside.try_to_set_time(self.folder))
+
+    async def set_password(self, user: str, password: str) -> None:
+        self.require_running()
+        if not self.record.guest.hardware.guest_agent:
+            raise NotSupported("the guest has no channel to an agent")
+        await inside.set_password(self.folder, user, password)
 
     async def attach_nic(self, nic: Nic) -> None:
         guest = self._changeable()

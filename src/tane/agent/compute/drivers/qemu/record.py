@@ -16,7 +16,8 @@ class Record(msgspec.Struct, kw_only=True):
     """One guest as it was last started or changed.
 
     ``slots`` says which root port each device sits in (key: the device's QEMU id), so that a suspended guest comes back
-    with the very same machine. ``base`` is the image file the root disk is a copy-on-write copy of.
+    with the very same machine. ``base`` is the image file the root disk is a copy-on-write copy of. ``machine`` is the
+    type of machine, with its version, of the first start: another release of QEMU goes on making that one.
     """
 
     guest: Guest
@@ -24,6 +25,7 @@ class Record(msgspec.Struct, kw_only=True):
     slots: dict[str, int] = {}
     ports: int = 0
     base: str = ""
+    machine: str = ""
 
 
 class GuestFolder:

@@ -1,0 +1,90 @@
+"""Commands to the agent inside a guest. Source: "QEMU Guest Agent Protocol Reference".
+
+What answers is in the hands of whoever has the guest: it is bounded in size and time, and believed in nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from tane.agent.compute.drivers.qemu.record import GuestFolder
+from tane.linux import confine, sockets
+from tane.wire.errors import HostError, NotSupported
+
+log = structlog.get_logger()
+
+SECONDS = 20.0
+"""How long an agent has for its answer."""
+_LONGEST_ANSWER = 64 << 10
+_SENTINEL = b"\xff"
+_MOST_LEFT_OVER = 100
+
+
+async def try_to_set_time(folder: GuestFolder) -> None:
+    """Set the guest's clock to now. A guest whose agent does not, does it by its own means in its own time."""
+    try:
+        await _ask(folder, "guest-set-time", lambda: {"time": time.time_ns()})
+    except HostError as error:
+        log.info("a guest's clock was not set", guest_id=folder.path.name, reason=str(error))
+
+
+async def set_password(folder: GuestFolder, user: str, password: str) -> None:
+    """:raises NotSupported: no agent answers. :raises HostError: it refuses."""
+    given = {"username": user, "password": base64.b64encode(password.encode()).decode(), "crypted": False}
+    await _ask(folder, "guest-set-user-password", lambda: given)
+
+
+async def _ask(folder: GuestFolder, command: str, arguments: Callable[[], Mapping[str, Any]]) -> Any:
+    try:
+        async with asyncio.timeout(SECONDS):
+            connection = await sockets.connected(folder.agent, confine.uid(folder.owner))
+            reader, writer = await asyncio.open_unix_connection(sock=connection, limit=_LONGEST_ANSWER)
+            try:
+                await _begin(reader, writer)
+                _send(writer, command, arguments())
+                answer = _decoded(await reader.readuntil(b"\n"))
+            finally:
+                writer.close()
+    except TimeoutError:
+        raise NotSupported("the guest's agent does not answer") from None
+    except (OSError, EOFError, asyncio.LimitOverrunError) as error:
+        raise NotSupported(f"the guest's agent cannot be spoken to: {error}") from error
+    if "return" not in answer:
+        told = answer.get("error")
+        reason = str(told.get("desc", ""))[:200] if isinstance(told, dict) else "no reason given"
+        raise HostError(f"the guest's agent refused: {reason}")
+    return answer["return"]
+
+
+async def _begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Skip what an earlier conversation left: the answer to this one's number comes behind a byte that JSON has not."""
+    number = secrets.randbelow(1 << 31)
+    writer.write(_SENTINEL)
+    _send(writer, "guest-sync-delimited", {"id": number})
+    for _ in range(_MOST_LEFT_OVER):
+        await reader.readuntil(_SENTINEL)
+        if _decoded(await reader.readuntil(b"\n")).get("return") == number:
+            return
+    raise NotSupported("the guest's agent does not answer what it is asked")
+
+
+def _send(writer: asyncio.StreamWriter, command: str, arguments: Mapping[str, Any]) -> None:
+    writer.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(line)
+    except (ValueError, RecursionError):
+        raise NotSupported("the guest's agent talks nonsense") from None
+    if not isinstance(answer, dict):
+        raise NotSupported("the guest's agent talks nonsense")
+    return answer
