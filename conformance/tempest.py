@@ -19,6 +19,8 @@ from conformance.cloud import Cloud, Provisions, provision, register_image_limit
 VERSION = "47.0.0"
 PACKAGES = (f"tempest=={VERSION}", "python-subunit", "junitxml")
 LISTS = Path(__file__).parent / "lists"
+ATTRIBUTES = re.compile(r"\[[^\]]*\]")
+"""What a test is marked with; a sample that it is run with may stand behind it."""
 TEST_ID = re.compile(r"id-([0-9a-f-]{36})")
 
 
@@ -324,8 +326,8 @@ def _all_tests(programs: Path, workspace: Path, samples: Path | None) -> list[st
 
 def as_named(tests: list[str], listed: list[str]) -> list[str]:
     """``tests`` under the names that the settings give: some are marked slow only where guests are logged in to."""
-    now = {test.split("[")[0]: test for test in listed}
-    return [now.get(test.split("[")[0], test) for test in tests]
+    now = {ATTRIBUTES.sub("", test): test for test in listed}
+    return [now.get(ATTRIBUTES.sub("", test), test) for test in tests]
 
 
 def _list(programs: Path, workspace: Path) -> list[str]:

@@ -25,3 +25,8 @@ def test_a_test_that_the_settings_mark_slow_is_asked_for_under_that_name() -> No
     listed = ["tempest.a.A.test_one[id-1]", "tempest.a.A.test_two[id-2,slow]"]
     chosen = ["tempest.a.A.test_one[id-1,slow]", "tempest.a.A.test_two[id-2,slow]", "tempest.a.A.gone[id-3]"]
     assert tempest.as_named(chosen, listed) == [*listed, "tempest.a.A.gone[id-3]"]
+
+
+def test_a_test_of_several_samples_is_asked_for_with_each() -> None:
+    listed = ["tempest.a.A.test_one[id-1](raw)", "tempest.a.A.test_one[id-1](qcow2)"]
+    assert tempest.as_named(["tempest.a.A.test_one[id-1,slow](raw)", listed[1]], listed) == listed
