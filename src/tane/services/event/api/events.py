@@ -16,7 +16,7 @@ from tane.web.request import Request, Response
 
 STREAM = "text/event-stream"
 TYPE = re.compile(r"[a-z_]{1,64}(\.[a-z_]{1,64}){1,2}\Z")
-MOST_TYPES = 50
+MOST_TYPES = 20
 
 
 def view(row: Row[Any]) -> dict[str, Any]:
@@ -47,8 +47,8 @@ async def index(request: Request) -> Any:
         return Response(stream=_Followed(first, batches), content_type=STREAM, headers=headers)
     cursor = _cursor(request, request.param("cursor")) or 0
     limit = min(request.number("limit", MOST, minimum=1) or MOST, MOST)
-    rows = await core.in_thread(following.page, core, request.ctx, wish, cursor, limit)
-    return {"events": [view(row) for row in rows], "cursor": str(rows[-1].id if rows else cursor)}
+    rows, reached = await core.in_thread(following.page, core, request.ctx, wish, cursor, limit)
+    return {"events": [view(row) for row in rows], "cursor": str(reached)}
 
 
 class _Followed:

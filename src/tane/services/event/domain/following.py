@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db.recording import TOPIC
 from tane.services.event.store import events
+from tane.services.event.store.events import Found
 from tane.services.identity import interface as identity
 from tane.shares import Shares
 from tane.web.context import Context
@@ -20,8 +21,8 @@ from tane.web.errors import Unauthorized
 
 MOST = 1000
 """Events a page."""
-KEPT = 1_000_000
-"""Events that are kept at most: some 300 MB."""
+KEPT, KEPT_OF_ONE = 1_000_000, 100_000
+"""Events that are kept at most: some 300 MB, and of one project a tenth."""
 STREAMS, STREAMS_OF_ONE = 128, 16
 """Streams at a time: in all, and of one project or user."""
 SILENCE_SECONDS = 15.0
@@ -39,8 +40,8 @@ class Wish:
     resource_id: str
 
 
-def page(core: Core, ctx: Context, wish: Wish, cursor: int, limit: int) -> list[Row[Any]]:
-    """Events after ``cursor`` that ``ctx`` may see, oldest first."""
+def page(core: Core, ctx: Context, wish: Wish, cursor: int, limit: int) -> Found:
+    """Events after ``cursor`` that ``ctx`` may see, oldest first, and where the next page begins."""
     with core.db.read() as tx:
         return events.after(
             tx, cursor, limit, audience=_audience(ctx, wish), types=wish.types, resource_id=wish.resource_id
@@ -67,15 +68,20 @@ async def follow(core: Core, ctx: Context, wish: Wish, cursor: int) -> AsyncGene
     with streams.taken(ctx.project_id or ctx.user_id), core.db.signals.subscribe(TOPIC) as told:
         # What a client sees first tells that it is listened to from the cursor on.
         yield []
-        while await _still_valid(core, ctx):
-            rows = await core.in_thread(page, core, ctx, wish, cursor, MOST)
+        loop = asyncio.get_running_loop()
+        proved = loop.time() - SILENCE_SECONDS
+        while True:
+            if loop.time() - proved >= SILENCE_SECONDS:
+                if not await _still_valid(core, ctx):
+                    return
+                proved = loop.time()
+            rows, reached = await core.in_thread(page, core, ctx, wish, cursor, MOST)
             if rows:
-                cursor = rows[-1].id
                 yield rows
-            if len(rows) < MOST:
-                await asyncio.sleep(REST_SECONDS)
-                if not await told.wait(SILENCE_SECONDS):
-                    yield []
+            await asyncio.sleep(REST_SECONDS)
+            if reached == cursor and not await told.wait(SILENCE_SECONDS):
+                yield []
+            cursor = reached
 
 
 async def _still_valid(core: Core, ctx: Context) -> bool:
@@ -89,4 +95,4 @@ async def _still_valid(core: Core, ctx: Context) -> bool:
 def forget_old(core: Core) -> int:
     """Delete what was kept long enough; returns how many."""
     with core.db.write() as tx:
-        return events.forget(tx, tx.now - timedelta(days=core.config.event_days), KEPT)
+        return events.forget(tx, tx.now - timedelta(days=core.config.event_days), KEPT, KEPT_OF_ONE)

@@ -13,4 +13,4 @@ async def run(core: Core) -> str | None:
     return f"forgot {forgotten} old events" if forgotten else None
 
 
-RECONCILER = Reconciler("event.retention", run, interval=3600.0, scope="cloud")
+RECONCILER = Reconciler("event.retention", run, interval=300.0, scope="cloud")

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, union_all
+from sqlalchemy import ColumnElement, delete, func, or_, select, true
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.services.event.tables import event
+
+LOOKED_AT = 1000
+"""Events of one's own that a page looks at, whatever it asks for."""
+NEVER = 1 << 62
+
+
+class Found(NamedTuple):
+    """``cursor``: up to which event was looked, and where the next page begins."""
+
+    rows: list[Row[Any]]
+    cursor: int
 
 
 def after(
@@ -21,30 +32,36 @@ def after(
     audience: Sequence[tuple[str, str]] | None,
     types: Sequence[str],
     resource_id: str,
-) -> list[Row[Any]]:
-    """Events after ``cursor``, oldest first. ``audience``: (column, id) pairs of which one has to match; None: all.
+) -> Found:
+    """Events after ``cursor``, oldest first, among the next :data:`LOOKED_AT` that the audience may see.
 
-    ``types``: as "compute.server" or "compute.server.update"; none means all, and an empty ``resource_id`` any.
+    ``audience``: (column, id) pairs of which one has to match; None: all. ``types``: as "compute.server" or
+    "compute.server.update"; none means all, and an empty ``resource_id`` any.
     """
-    wanted: list[ColumnElement[bool]] = [event.c.id > cursor]
+    seen = [event.c[column] == value for column, value in audience] if audience is not None else [true()]
+    reach = min((_reach(tx, cursor, one) for one in seen), default=NEVER)
+    wanted: list[ColumnElement[bool]] = [event.c.id > cursor, event.c.id <= reach]
     if types:
-        wanted.append(or_(*(_of_type(name) for name in types)))
+        wanted.append(or_(event.c.type.in_(types), (event.c.type + "." + event.c.action).in_(types)))
     if resource_id:
         wanted.append(event.c.resource_id == resource_id)
-    found = select(event).where(*wanted).order_by(event.c.id).limit(limit)
-    if audience is None:
-        return tx.all(found)
-    # Each of them by its own index, instead of one walk through everybody's events.
-    parts = [found.where(event.c[column] == value).subquery() for column, value in audience]
-    both = union_all(*(select(part) for part in parts)).subquery()
-    # What is both of the project and of the user stands there twice.
-    rows = {row.id: row for row in tx.all(select(both).order_by(both.c.id).limit(2 * limit))}
-    return list(rows.values())[:limit]
+    # Each of the audience by its own index; what is both of the project and of the user comes twice.
+    found = {
+        row.id: row
+        for one in seen
+        for row in tx.all(select(event).where(one, *wanted).order_by(event.c.id).limit(limit))
+    }
+    rows = [found[number] for number in sorted(found)][:limit]
+    if len(rows) == limit:
+        return Found(rows, rows[-1].id)
+    return Found(rows, reach if reach < NEVER else rows[-1].id if rows else cursor)
 
 
-def _of_type(name: str) -> ColumnElement[bool]:
-    kind, _, action = name.rpartition(".")
-    return or_(event.c.type == name, (event.c.type == kind) & (event.c.action == action))
+def _reach(tx: Tx, cursor: int, seen: ColumnElement[bool]) -> int:
+    """Up to which event a page looks: filters that match nothing must not walk through all there are."""
+    window = select(event.c.id).where(seen, event.c.id > cursor).order_by(event.c.id)
+    last = tx.scalar(window.limit(1).offset(LOOKED_AT - 1))
+    return NEVER if last is None else int(last)
 
 
 def newest(tx: Tx) -> int:
@@ -52,10 +69,17 @@ def newest(tx: Tx) -> int:
     return int(tx.scalar(select(func.max(event.c.id))) or 0)
 
 
-def forget(tx: Tx, before: datetime, most: int) -> int:
-    """Delete events of before a moment, and the oldest beyond the newest ``most``; returns how many."""
+def forget(tx: Tx, before: datetime, most: int, most_of_one: int) -> int:
+    """Delete events of before a moment, the oldest beyond the newest ``most``, and those of one project beyond its
+    newest ``most_of_one``; returns how many."""
     kept_from = tx.scalar(select(event.c.id).where(event.c.at >= before).order_by(event.c.id).limit(1))
     last = newest(tx)
     # The newest stays: its number must not be given twice.
     first_kept = last if kept_from is None else max(int(kept_from), last - most + 1)
-    return tx.count(delete(event).where(event.c.id < first_kept))
+    forgotten = tx.count(delete(event).where(event.c.id < first_kept))
+    counted = select(event.c.project_id).group_by(event.c.project_id).having(func.count() > most_of_one)
+    for (project_id,) in tx.all(counted.where(event.c.project_id.is_not(None))):
+        mine = event.c.project_id == project_id
+        spare = select(event.c.id).where(mine).order_by(event.c.id.desc()).limit(1).offset(most_of_one)
+        forgotten += tx.count(delete(event).where(mine, event.c.id <= spare.scalar_subquery(), event.c.id < last))
+    return forgotten
