@@ -156,7 +156,16 @@ async def malformed(writer: asyncio.StreamWriter) -> None:
     await flooding(writer)
 
 
-@pytest.mark.parametrize(("hostile", "most"), [(flooding, EVENTS_A_SECOND), (bulky, 10), (malformed, 0)])
+async def answering_nothing(writer: asyncio.StreamWriter) -> None:
+    answer = b'{"return": {}, "id": "x"}\n'
+    for _ in range(1000):
+        writer.write(answer * 100)
+        await writer.drain()
+
+
+@pytest.mark.parametrize(
+    ("hostile", "most"), [(answering_nothing, 0), (flooding, EVENTS_A_SECOND), (bulky, 10), (malformed, 0)]
+)
 def test_who_floods_a_session_with_events_is_not_listened_to(
     hostile: Callable[[asyncio.StreamWriter], Awaitable[None]], most: int, tmp_path: Path
 ) -> None:

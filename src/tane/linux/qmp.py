@@ -30,6 +30,9 @@ COMMAND_SECONDS = 60.0
 EVENTS_A_SECOND = 1000
 """More than any guest makes QEMU tell: who sends more is no QEMU any more, and is not listened to."""
 EVENT_BYTES_A_SECOND = 1 << 20
+MESSAGES_A_SECOND, BYTES_A_SECOND = 3000, 16 << 20
+"""The same with answers, of which those that carry a console are long."""
+_TURN = 50
 _END_SECONDS = 5.0
 
 
@@ -41,6 +44,23 @@ class QmpError(Exception):
         self.lost = lost
 
 
+class _Rate:
+    """How many messages, and bytes of them, come in a second."""
+
+    def __init__(self, messages: int, size: int) -> None:
+        self._most = messages, size
+        self._since, self._messages, self._size = 0.0, 0, 0
+
+    def exceeded(self, message: Message) -> bool:
+        """Whether one more is too much."""
+        now = asyncio.get_running_loop().time()
+        if now - self._since > 1.0:
+            self._since, self._messages, self._size = now, 0, 0
+        self._messages += 1
+        self._size += len(bytes(message))
+        return self._messages > self._most[0] or self._size > self._most[1]
+
+
 class _Heard(EventListener):  # type: ignore[misc]  # The library is untyped to mypy.
     """Passes events on as they come and keeps none."""
 
@@ -50,6 +70,24 @@ class _Heard(EventListener):  # type: ignore[misc]  # The library is untyped to 
 
     async def put(self, event: Message) -> None:
         self._hear(event)
+
+
+class _Client(QMPClient):  # type: ignore[misc]  # The library is untyped to mypy.
+    """Counts whatever comes, also answers to nothing, which the library drops without a word."""
+
+    def __init__(self, name: str, readbuflen: int, count: Callable[[Message], None]) -> None:
+        super().__init__(name, readbuflen=readbuflen)
+        self._count = count
+        self._received = 0
+
+    async def _do_recv(self) -> Message:
+        message = await super()._do_recv()
+        self._count(message)
+        self._received += 1
+        if self._received % _TURN == 0:
+            # What is in the buffer already is read without a pause.
+            await asyncio.sleep(0)
+        return message
 
 
 class QmpSession:
@@ -71,13 +109,14 @@ class QmpSession:
         self.socket = socket
         self._peer = peer
         self._connection: Socket | None = None
-        self._client = QMPClient(str(socket), readbuflen=_READ_BUFFER_BYTES)
+        self._client = _Client(str(socket), _READ_BUFFER_BYTES, self._count_message)
+        self._messages = _Rate(MESSAGES_A_SECOND, BYTES_A_SECOND)
+        self._events = _Rate(EVENTS_A_SECOND, EVENT_BYTES_A_SECOND)
         self._on_event = on_event
         self._on_lost = on_lost
         self._watching: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self.flooded = False
-        self._since, self._count, self._size = 0.0, 0, 0
         # Instead of the library's own, which keeps every event for good.
         kept, self._client.events = self._client.events, _Heard(self._hear)
         self._client.register_listener(self._client.events)
@@ -163,13 +202,7 @@ class QmpSession:
 
     def _hear(self, event: Message) -> None:
         """Pass an event on, unless there are too many, too long, or ones that no QEMU sends."""
-        now = asyncio.get_running_loop().time()
-        if now - self._since > 1.0:
-            self._since, self._count, self._size = now, 0, 0
-        self._count += 1
-        self._size += len(bytes(event))
-        if self._count > EVENTS_A_SECOND or self._size > EVENT_BYTES_A_SECOND:
-            self.flooded = True
+        self.flooded |= self._events.exceeded(event)
         if not self.flooded:
             try:
                 self._on_event(event)
@@ -178,6 +211,11 @@ class QmpSession:
                 self.flooded = True
         if self.flooded:
             self._give_up()
+
+    def _count_message(self, message: Message) -> None:
+        if self._messages.exceeded(message):
+            self.flooded = True
+            raise EOFError(f"too much comes from {self.socket.name}")
 
     async def _watch(self) -> None:
         while self._client.runstate == Runstate.RUNNING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
 import uuid
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,12 @@ def test_without_namespaces_a_loopback_address_of_its_own_reaches_the_guest() ->
         f"tcp:{forwarded_address(PORT_ID)}:{host}-:{guest}"
         for guest, host in ((22, 10022), (80, 10080), (443, 10443), (8080, 18080))
     ]
+
+
+def test_a_guest_without_namespaces_starts_though_somebody_has_a_port_of_it() -> None:
+    with socket.create_server(("0.0.0.0", 18080)):
+        [backend] = options(arguments(user_network=True), "-netdev")
+    assert [rule["str"].rpartition("-:")[2] for rule in backend["hostfwd"]] == ["22", "80", "443"]
 
 
 def test_a_server_without_a_root_disk_boots_from_its_volume() -> None:

@@ -1,16 +1,23 @@
 """The network duty of a machine without namespaces: every guest sits alone behind QEMU's own NAT.
 
-There are no routers, no security groups and no traffic between guests. What stands for a floating IP is an address of
-the host's loopback network that reaches the guest (:func:`forwarded_address`).
+There are no routers and no security groups. What listens on the machine's loopback addresses is open to the guests, and
+by them the forwarded ports of other guests: this network is for one person's own guests. What stands for a floating IP
+is an address of the host's loopback network that reaches the guest (:func:`forwarded_address`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import ipaddress
+import socket
+from collections.abc import Iterator
+
+import structlog
 
 from tane.agent.network.kept import Kept
 from tane.wire.documents import NetworkApplied, NetworkState
+
+log = structlog.get_logger()
 
 FORWARDED_PORTS = {22: 10022, 80: 10080, 443: 10443, 8080: 18080}
 """A guest's port → the port of its forwarded address that reaches it. Anybody may open them, and the kernel gives none
@@ -27,6 +34,24 @@ def forwarded_address(port_id: str) -> str:
     """
     number = int.from_bytes(hashlib.blake2b(port_id.encode(), digest_size=4).digest())
     return str(ipaddress.IPv4Address(_FIRST_ADDRESS + number % _ADDRESSES))
+
+
+def free_forwards(port_id: str) -> Iterator[tuple[str, int, int]]:
+    """(address, port there, the guest's port) of what can be forwarded now. Somebody else who listens at such a port on
+    every address of the machine has it: the guest starts all the same, and is not reached by it."""
+    address = forwarded_address(port_id)
+    for guest, host in FORWARDED_PORTS.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, host))
+                probe.listen(1)
+            except OSError as error:
+                log.warning(
+                    "a guest's port is not forwarded", port_id=port_id, at=f"{address}:{host}", error=str(error)
+                )
+                continue
+        yield address, host, guest
 
 
 class UserNetwork:

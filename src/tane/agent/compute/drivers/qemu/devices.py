@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tane.agent.network.user import FORWARDED_PORTS, forwarded_address
+from tane.agent.network.user import free_forwards
 from tane.wire.documents import Nic, VolumeDisk
 
 Options = dict[str, Any]
@@ -153,8 +153,7 @@ def nic_backend(nic: Nic, tap: str) -> Options:
     """``tap``: number or name of the open tap's descriptor; "" in user network mode."""
     if tap:
         return {"type": "tap", "id": netdev(nic.port_id), "fd": tap}
-    address = forwarded_address(nic.port_id)
-    rules = [{"str": f"tcp:{address}:{host}-:{guest}"} for guest, host in FORWARDED_PORTS.items()]
+    rules = [{"str": f"tcp:{address}:{host}-:{guest}"} for address, host, guest in free_forwards(nic.port_id)]
     return {"type": "user", "id": netdev(nic.port_id), "restrict": False, "hostfwd": rules}
 
 
