@@ -234,6 +234,7 @@ def test_what_matches_nothing_does_not_walk_through_everything(
 
 def test_one_project_does_not_push_out_what_is_kept_of_others(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "KEPT_OF_ONE", 5)
+    monkeypatch.setattr(following, "AT_A_TIME", 2)
     mia, bob = cloud.new_user("mia", "garden"), cloud.new_user("bob", "shed")
     bobs = bob.post(N, {"network": {"name": "his"}}, 201).json()["network"]["id"]
     ids = [mia.post(N, {"network": {"name": f"bed {n}"}}, 201).json()["network"]["id"] for n in range(9)]

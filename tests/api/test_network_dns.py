@@ -80,7 +80,7 @@ def test_a_name_of_another_projects_port_is_not_taken_on_a_shared_network(cloud:
     network = admin.make("network", name="plaza", shared=True)["id"]
     admin.make("subnet", network_id=network, ip_version=4, cidr="10.9.0.0/24")
     mias = mia.make("port", network_id=network, dns_name="shop")
-    for taken in ("shop", "SHOP", "shop.example.org"):
+    for taken in ("shop", "SHOP", "shop.example.org", "host-10-9-0-3", "wpad", "localhost"):
         bob.make("port", 409, network_id=network, dns_name=taken)
     bobs = bob.make("port", network_id=network, dns_name="shop2")
     bob.change("port", bobs["id"], 409, dns_name="shop")

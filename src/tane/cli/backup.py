@@ -97,6 +97,7 @@ def restore(
             shutil.rmtree(files.folder)
         sys.exit(f"tane: {doing}: {error}")
     print(f"tane: the cloud of {manifest['made_at']} is in {files.folder}; ./tane up starts it")
+    print("tane: its settings came with it (tane.toml): of a backup that is not your own, look through them first")
 
 
 # ------------------------------------------------------------------------------------------------------ writing one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from socket import send_fds
@@ -33,6 +34,8 @@ EVENT_BYTES_A_SECOND = 1 << 20
 MESSAGES_A_SECOND, BYTES_A_SECOND = 3000, 16 << 20
 """The same with answers, of which those that carry a console are long."""
 _TURN = 50
+REST_SECONDS = 30.0
+MOST_SESSIONS = 10
 _END_SECONDS = 5.0
 
 
@@ -42,6 +45,28 @@ class QmpError(Exception):
     def __init__(self, message: str, *, lost: bool = False) -> None:
         super().__init__(message)
         self.lost = lost
+
+
+class Rest:
+    """When a server that misbehaved is not to be connected to: for a while after a flood, and after many sessions in a
+    while, since each begins with all that is counted at zero."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._begun: list[float] = []
+
+    def begun(self) -> None:
+        """A session begins; a good server's lasts as long as its process."""
+        now = time.monotonic()
+        self._begun = [*(moment for moment in self._begun if now - moment < REST_SECONDS), now]
+        if len(self._begun) >= MOST_SESSIONS:
+            self.take()
+
+    def take(self) -> None:
+        self._until = time.monotonic() + REST_SECONDS
+
+    def lasts(self) -> bool:
+        return time.monotonic() < self._until
 
 
 class _Rate:

@@ -19,6 +19,8 @@ PAGE = "vnc_lite.html"
 SOCKET = "/console/websockify"
 LONGEST_PATH = 255
 """Bytes; noVNC's are shorter, and a longer name than this is none to a file system (NAME_MAX)."""
+SHOWN = frozenset((".html", ".js", ".css", ".json", ".map", ".svg", ".png", ".ico", ".mp3", ".oga", ".ttf", ".woff"))
+"""Kinds of files a page is made of; others are nobody's business, wherever the setting leads."""
 PAGE_HEADERS = {"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 NOT_INSTALLED = """<!doctype html>
 <html lang="en"><title>noVNC is not installed</title>
@@ -97,7 +99,7 @@ def page(request: Request) -> Response:
     parts = request.path["file"].split("/")
     folder = request.core.config.novnc_dir
     file = folder.joinpath(*parts)
-    plain = all(part and not part.startswith(".") for part in parts)
+    plain = all(part and not part.startswith(".") for part in parts) and file.suffix in SHOWN
     if plain and len(request.path["file"].encode()) <= LONGEST_PATH and file.is_file():
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         if kind.startswith("text/"):

@@ -23,6 +23,8 @@ MOST = 1000
 """Events a page."""
 KEPT, KEPT_OF_ONE = 1_000_000, 100_000
 """Events that are kept at most: some 300 MB, and of one project a tenth."""
+AT_A_TIME = 5000
+"""Events that are deleted in one transaction."""
 STREAMS, STREAMS_OF_ONE = 128, 16
 """Streams at a time: in all, and of one project or user."""
 SILENCE_SECONDS = 15.0
@@ -93,6 +95,12 @@ async def _still_valid(core: Core, ctx: Context) -> bool:
 
 
 def forget_old(core: Core) -> int:
-    """Delete what was kept long enough; returns how many."""
-    with core.db.write() as tx:
-        return events.forget(tx, tx.now - timedelta(days=core.config.event_days), KEPT, KEPT_OF_ONE)
+    """Delete what was kept long enough, in transactions that nobody waits long for; returns how many."""
+    forgotten = 0
+    while True:
+        with core.db.write() as tx:
+            before = tx.now - timedelta(days=core.config.event_days)
+            some = events.forget(tx, before, KEPT, KEPT_OF_ONE, AT_A_TIME)
+        forgotten += some
+        if some < AT_A_TIME:
+            return forgotten

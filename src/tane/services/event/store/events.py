@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, true
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -69,17 +69,23 @@ def newest(tx: Tx) -> int:
     return int(tx.scalar(select(func.max(event.c.id))) or 0)
 
 
-def forget(tx: Tx, before: datetime, most: int, most_of_one: int) -> int:
+def forget(tx: Tx, before: datetime, most: int, most_of_one: int, at_a_time: int) -> int:
     """Delete events of before a moment, the oldest beyond the newest ``most``, and those of one project beyond its
-    newest ``most_of_one``; returns how many."""
+    newest ``most_of_one``; returns how many. It deletes about ``at_a_time``, and is to be called again then."""
     kept_from = tx.scalar(select(event.c.id).where(event.c.at >= before).order_by(event.c.id).limit(1))
     last = newest(tx)
     # The newest stays: its number must not be given twice.
     first_kept = last if kept_from is None else max(int(kept_from), last - most + 1)
-    forgotten = tx.count(delete(event).where(event.c.id < first_kept))
+    forgotten = _delete_oldest(tx, event.c.id < first_kept, at_a_time)
     counted = select(event.c.project_id).group_by(event.c.project_id).having(func.count() > most_of_one)
     for (project_id,) in tx.all(counted.where(event.c.project_id.is_not(None))):
         mine = event.c.project_id == project_id
         spare = select(event.c.id).where(mine).order_by(event.c.id.desc()).limit(1).offset(most_of_one)
-        forgotten += tx.count(delete(event).where(mine, event.c.id <= spare.scalar_subquery(), event.c.id < last))
+        beyond = and_(mine, event.c.id <= spare.scalar_subquery(), event.c.id < last)
+        forgotten += _delete_oldest(tx, beyond, at_a_time)
     return forgotten
+
+
+def _delete_oldest(tx: Tx, which: ColumnElement[bool], at_a_time: int) -> int:
+    some = select(event.c.id).where(which).order_by(event.c.id).limit(at_a_time)
+    return tx.count(delete(event).where(event.c.id.in_(some)))

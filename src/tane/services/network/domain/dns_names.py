@@ -34,14 +34,21 @@ def is_others_name(tx: Tx, holder: Row[Any], project_id: str, name: str) -> bool
     """
     label = host_label(name)
     alone = holder.project_id == project_id and not holder.shared and not holder.external
-    return bool(label) and not alone and dns_names.has_another(tx, holder.id, project_id, label)
+    if not label or alone:
+        return False
+    return _is_reserved(label) or dns_names.has_another(tx, holder.id, project_id, label)
+
+
+def _is_reserved(label: str) -> bool:
+    """Names that DHCP gives ports without one, and that machines ask for by themselves."""
+    return label.startswith("host-") or label in ("localhost", "wpad", "isatap")
 
 
 def check_free(tx: Tx, holder: Row[Any], project_id: str, name: str) -> str:
     """The name, which nobody else has. :raises Conflict: somebody has."""
     if is_others_name(tx, holder, project_id, name):
         raise Conflict(
-            f"The name '{host_label(name)}' is that of another project's port on network {holder.id}.",
+            f"The name '{host_label(name)}' is reserved, or that of another project's port, on network {holder.id}.",
             type="DNSNameInUse",
         )
     return name

@@ -31,7 +31,7 @@ from tane.agent.translation import checked_socket, host_errors, last_words
 from tane.linux import confine, netns, process, qemu_img, tap
 from tane.linux.confine import Confinement, Handed
 from tane.linux.files import remove_tree, write_private
-from tane.linux.qmp import QmpError, QmpSession
+from tane.linux.qmp import QmpError, QmpSession, Rest
 from tane.wire.documents import ConfigDrive, Guest, GuestState, Nic, VolumeDisk
 from tane.wire.errors import HostError, NotOnHost, NotSupported
 
@@ -52,7 +52,6 @@ _BUTTON_SECONDS = 10.0
 _STATUS_SECONDS = 10.0
 _GLANCE_SECONDS = 5.0
 """How long whoever asks for the states of all guests waits for one of them."""
-_FLOOD_REST_SECONDS = 30.0
 MISSING = (None, errno.ENODEV, errno.ENXIO)
 """Errors that say there is no such interface; Python's own has no number."""
 FULL_DISK_SECONDS = 2.0
@@ -80,7 +79,7 @@ class Machine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._cut = False
         self._awaited: set[str] = set()
-        self._quiet_until = 0.0
+        self._rest = Rest()
         self._record = folder.load()
 
     @property
@@ -483,7 +482,7 @@ class Machine:
         """The guest's session, connected when it was not. Raises QmpError."""
         async with self._connecting:
             if self._session is None or not self._session.connected:
-                if time.monotonic() < self._quiet_until:
+                if self._rest.lasts():
                     raise QmpError("its process floods the connection, which rests", lost=True)
                 old, self._session = self._session, None
                 if old is not None:
@@ -491,6 +490,7 @@ class Machine:
                 session = QmpSession(self.folder.qmp, self.folder.owner, on_event=self._on_event, on_lost=self._lost)
                 await session.connect()
                 self._session = session
+                self._rest.begun()
             return self._session
 
     def write_keys(self, disk: VolumeDisk) -> None:
@@ -517,7 +517,7 @@ class Machine:
         """The session ended. One that was flooded is left alone for a while: the next one may be, too."""
         if self._session is not None and self._session.flooded:
             log.warning("a guest's process floods its connection", guest_id=self.folder.path.name)
-            self._quiet_until = time.monotonic() + _FLOOD_REST_SECONDS
+            self._rest.take()
         else:
             self._look()
 
