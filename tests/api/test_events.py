@@ -142,6 +142,19 @@ def test_who_asked_is_told_also_of_what_a_job_does_later(cloud: ApiCloud) -> Non
     assert {(event["user_id"], event["request_id"]) for event in told} == {(mia.user_id, request_id)}
 
 
+def test_what_is_known_by_a_number_or_a_name_is_told_by_it(cloud: ApiCloud) -> None:
+    admin = cloud.admin
+    number = admin.post("/compute/v2.1/os-aggregates", {"aggregate": {"name": "fast"}}, 200).json()["aggregate"]["id"]
+    admin.post("/image/v2/metadefs/namespaces", {"namespace": "OS::Own"}, 201)
+    admin.post("/image/v2/metadefs/namespaces/OS::Own/objects", {"name": "thing"}, 201)
+    told, _ = feed(admin, all_projects="1", type=["compute.aggregate", "image.metadef_namespace"])
+    assert [(event["type"], event["resource_id"]) for event in told] == [
+        ("compute.aggregate.create", str(number)),
+        ("image.metadef_namespace.create", "OS::Own"),
+        ("image.metadef_namespace.update", "OS::Own"),
+    ]
+
+
 def test_several_rows_of_one_change_are_one_event(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
     net = mia.post(N, {"network": {"name": "bed"}}, 201).json()["network"]["id"]

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from sqlalchemy import JSON, Column, Table
+from sqlalchemy import JSON, Column, String, Table
 
 EVENT_TABLE = "event"
 TOPIC = "events"
@@ -127,8 +127,14 @@ def _of_part(part: Part, words: Words) -> Iterator[Trigger]:
     changed = _changed(part.table, _UNIMPORTANT, words)
     for after, row, when in (("INSERT", "NEW", ""), ("UPDATE", "NEW", changed), ("DELETE", "OLD", "")):
         if after != "UPDATE" or when:
-            named = f"w.{_quoted(whole.id[0])} = {row}.{_quoted(part.column)}"
+            named = f"w.{_quoted(_key(part))} = {row}.{_quoted(part.column)}"
             yield Trigger(part.table.name, after, when, _told(whole, "'update'", "w", words, named))
+
+
+def _key(part: Part) -> str:
+    """The column of the whole that the part's names."""
+    keys = [key.column.name for key in part.table.c[part.column].foreign_keys]
+    return keys[0] if keys else part.whole.id[0]
 
 
 def _told(source: Source, action: str, row: str, words: Words, named: str = "") -> str:
@@ -160,9 +166,10 @@ def _data(source: Source, row: str, words: Words) -> str:
 
 
 def _resource_id(source: Source, row: str) -> str:
-    # Of a key of several columns NULLs are empty: the id is there all the same.
     if len(source.id) == 1:
-        return f"{row}.{_quoted(source.id[0])}"
+        value = f"{row}.{_quoted(source.id[0])}"
+        return value if isinstance(source.table.c[source.id[0]].type, String) else f"CAST({value} AS VARCHAR(255))"
+    # Of a key of several columns NULLs are empty: the id is there all the same.
     return " || '/' || ".join(f"COALESCE(CAST({row}.{_quoted(name)} AS VARCHAR(255)), '')" for name in source.id)
 
 

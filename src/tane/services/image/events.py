@@ -15,7 +15,7 @@ from tane.services.image.tables import (
 )
 
 IMAGE = Source(image, "image.image", shows=("name", "status", "visibility"), ignores=("upload_seen", "staged"))
-NAMESPACE = Source(metadef_namespace, "image.metadef_namespace", shows=("namespace",))
+NAMESPACE = Source(metadef_namespace, "image.metadef_namespace", id=("namespace",), shows=("visibility",))
 
 EVENTS = (
     IMAGE,
