@@ -288,19 +288,45 @@ def test_requests_in_one_go_wait_in_a_short_line() -> None:
     visit(work, PATIENT)
 
 
-def test_one_address_has_so_many_connections_and_no_more() -> None:
+def test_one_address_has_so_many_connections_and_the_oldest_silent_one_makes_room() -> None:
+    """Many may come from one address; who holds connections and asks nothing keeps nobody else of it away."""
+
     async def work(house: House) -> None:
-        first = [await house.stranger() for _ in range(8)]
-        await asyncio.sleep(0.05)
-        assert await (await house.stranger()).status() == 0, "it is closed without a word"
-        other = await house.stranger(local_addr=("127.0.0.2", 0))
-        await other.send(HEAD + b"\r\n")
-        assert await other.status() == 200
-        first[0].writer.close()
-        await asyncio.sleep(0.1)
-        again = await house.stranger()
-        await again.send(HEAD + b"\r\n")
-        assert await again.status() == 200
+        silent = [await house.stranger() for _ in range(8)]
+        await silent[1].send(HEAD[:1])
+        for _ in range(3):
+            newcomer = await house.stranger()
+            await newcomer.send(HEAD + b"\r\n")
+            assert await newcomer.status() == 200
+            assert house.door._count == 8
+        assert [await silent[number].ended() for number in range(3)] == [True] * 3
+        await silent[3].send(HEAD + b"\r\n")
+        assert await silent[3].status() == 200
+
+    visit(work, with_changes(header_seconds=30.0))
+
+
+def test_one_address_has_so_many_requests_at_a_time_and_no_more() -> None:
+    async def work(house: House) -> None:
+        gate = asyncio.Event()
+        inner = house.app
+
+        async def late(scope: Any, receive: Any, send: Any) -> None:
+            await gate.wait()
+            await inner(scope, receive, send)
+
+        house.app = late  # type: ignore[method-assign]
+        house.protocol, _ = serving(with_changes(header_seconds=30.0))
+        async with house.open():
+            busy = [await house.stranger() for _ in range(8)]
+            for one in busy:
+                await one.send(HEAD + b"\r\n")
+            await asyncio.sleep(0.05)
+            assert await (await house.stranger()).status() == 0, "it is closed without a word"
+            other = await house.stranger(local_addr=("127.0.0.2", 0))
+            await other.send(HEAD + b"\r\n")
+            gate.set()
+            assert [await one.status() for one in (*busy, other)] == [200] * 9
 
     visit(work, with_changes(header_seconds=30.0))
 
@@ -361,8 +387,9 @@ class Nobody:
 def test_who_has_a_network_of_ipv6_has_no_more_than_others() -> None:
     async def count() -> int:
         door = Door(LIMITS)
-        guests = [Nobody() for _ in range(12)]
-        return sum(door.enter(guest, f"2001:db8::{number:x}") for number, guest in enumerate(guests))  # type: ignore[arg-type]
+        for number in range(12):
+            door.enter(Nobody(), f"2001:db8::{number:x}")  # type: ignore[arg-type]
+        return door._count
 
     assert asyncio.run(count()) == 8
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import resource
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -95,24 +95,26 @@ class Guest(Protocol):
 
 
 class Door:
-    """Counts the connections of each address. When the house is full, who has most of them gives an idle one up."""
+    """Counts the connections of each address. When the house is full, who has most of them gives an idle one up; when
+    the share of an address is, it gives up its oldest idle one: many may come from it, and silence is no claim."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._open: dict[str, set[Guest]] = {}
+        self._open: dict[str, dict[Guest, None]] = {}
+        """In the order in which they came."""
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def enter(self, guest: Guest, address: str) -> bool:
         """Whether there is room; a connection that is let in must :meth:`leave`."""
         origin = self._origin(address)
-        own = self._open.get(origin, set())
-        if origin != PROXIES and len(own) >= self._limits.connections_per_address:
+        own = self._open.get(origin, {})
+        if origin != PROXIES and len(own) >= self._limits.connections_per_address and not self._end_idle(own):
             return False
         if self._count >= self._limits.connections and not self._make_room(len(own)):
             return False
         guest.origin = origin
-        self._open.setdefault(origin, own).add(guest)
+        self._open.setdefault(origin, own)[guest] = None
         self._count += 1
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
@@ -120,9 +122,9 @@ class Door:
 
     def leave(self, guest: Guest) -> None:
         """Repeatable."""
-        own = self._open.get(guest.origin, set())
+        own = self._open.get(guest.origin, {})
         if guest in own:
-            own.remove(guest)
+            del own[guest]
             self._count -= 1
             if not own:
                 del self._open[guest.origin]
@@ -132,7 +134,11 @@ class Door:
 
     def _make_room(self, own: int) -> bool:
         most = max(self._open.values(), key=len)
-        idle = next((guest for guest in most if guest.idle), None) if len(most) > own + 1 else None
+        return len(most) > own + 1 and self._end_idle(most)
+
+    def _end_idle(self, some: Iterable[Guest]) -> bool:
+        """End the oldest connection by which nothing is asked now; False when there is none."""
+        idle = next((guest for guest in some if guest.idle), None)
         if idle is None:
             return False
         idle.transport.abort()
