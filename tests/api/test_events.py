@@ -195,6 +195,19 @@ def test_what_a_user_made_for_itself_is_told_to_that_user_alone(cloud: ApiCloud)
     assert "compute.keypair" not in ron.get(E).text
 
 
+def test_a_delegation_does_not_tell_what_its_user_made_for_itself(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    path = f"/identity/v3/users/{mia.user_id}/application_credentials"
+    made = mia.post(path, {"application_credential": {"name": "robot"}}, 201).json()["application_credential"]
+    proof = {"id": made["id"], "secret": made["secret"]}
+    identity = {"methods": ["application_credential"], "application_credential": proof}
+    answer = cloud.call("POST", "/identity/v3/auth/tokens", json={"auth": {"identity": identity}})
+    robot = Caller(cloud, answer.headers["x-subject-token"], mia.project_id, mia.user_id)
+    net = mia.post(N, {"network": {"name": "bed"}}, 201).json()["network"]["id"]
+    text = robot.get(E).text
+    assert net in text and made["id"] not in text and made["id"] in mia.get(E).text
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -59,7 +59,9 @@ def newest(core: Core) -> int:
 def _audience(ctx: Context, wish: Wish) -> Sequence[tuple[str, str]] | None:
     if wish.everything:
         return None
-    pairs = (("project_id", ctx.project_id), ("owner_id", ctx.user_id))
+    # What a user made for itself is none of the business of whom it has delegated something to.
+    delegated = ctx.trust_id or ctx.application_credential_id or ctx.access_token_id
+    pairs = (("project_id", ctx.project_id), ("owner_id", "" if delegated else ctx.user_id))
     return [(column, value) for column, value in pairs if value]
 
 
