@@ -33,6 +33,8 @@ SPOILT = 0.1
 """How often a step of a chain that may succeed has something wrong in its body."""
 PRIVATE = re.compile(r"zq(?:red|blue)[0-9a-f]+|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 OPEN = ("public", "community")
+ID_LENGTH = 32
+"""Of the shortest ids, which have no dashes; names are open, too, and stand in paths of others."""
 
 
 class Hunt:
@@ -233,7 +235,9 @@ class Hunt:
             else:
                 owner = self._owners.get(token)
                 foreign = owner is not None and owner != question.actor.caller.project_id
-            if foreign and not self._may_tell(response, token, question.actor.caller.project_id):
+            # Parts of an open resource (an image's metadata) do not say whose they are; the path does.
+            of_open = any(len(part) >= ID_LENGTH and part in self._open for part in question.path.split("/"))
+            if foreign and not of_open and not self._may_tell(response, token, question.actor.caller.project_id):
                 self.leaks += 1
                 rows = [row for row in _objects(_json(response)) if token in str(row.values())]
                 defect = f"{question.line}: leak of another project's {_field(response, token)}"

@@ -189,6 +189,33 @@ def test_a_stream_that_breaks_off_says_why(tmp_path: Path) -> None:
         asyncio.run(save(reached(performer).snapshot(GUEST), tmp_path / "disk"))
 
 
+def test_a_stream_and_a_connection_have_a_deadline_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(Performer):
+        async def snapshot(self, guest_id: str) -> AsyncIterator[bytes]:
+            yield b"the first"
+            await asyncio.Event().wait()
+
+        async def screen(self, guest_id: str) -> Any:
+            await asyncio.Event().wait()
+
+    calls.methods.cache_clear()
+    monkeypatch.setattr(calls, "LONG_SECONDS", 0.05)
+    monkeypatch.setattr(calls, "SECONDS", 0.05)
+    compute = reached(Silent())
+    heard: list[bytes] = []
+
+    async def listen() -> None:
+        async for data in compute.snapshot(GUEST):
+            heard.append(data)
+
+    for work in (listen(), compute.screen(GUEST)):
+        with pytest.raises(HostError, match="no answer") as caught:
+            asyncio.run(work)
+        assert caught.value.transient
+    assert heard == [b"the first"]
+    calls.methods.cache_clear()
+
+
 def test_a_file_comes_in_chunks_and_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "large"
     path.write_bytes(bytes(range(256)) * 10_000)

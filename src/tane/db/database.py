@@ -39,6 +39,10 @@ class Engines(Protocol):
     def record(self, recorded: Sequence[Recorded]) -> None:
         """From now on, record these changes as events."""
 
+    def stop_recording(self, connection: Connection) -> None:
+        """In a transaction that changes tables: what records their changes must not stand in its way. :meth:`record`
+        begins anew."""
+
     def recorded(self) -> bool:
         """Whether the last write recorded events of which this process has to be told."""
 

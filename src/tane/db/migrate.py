@@ -46,6 +46,7 @@ def migrate(database: Database) -> bool:
                 f"the database is of another release (schema {found}, this one has {HEAD}), and this one cannot "
                 "upgrade it: start it with the release it was made by, or another state folder"
             )
+        database.engines.stop_recording(tx.connection)
         settings = config()
         settings.attributes["connection"] = tx.connection
         command.upgrade(settings, "head")

@@ -119,12 +119,17 @@ class PostgreSQL:
             if connection.execute(stands).scalar() == digest:
                 return
         with self.writer.connect() as connection, connection.begin():
-            for name, table in connection.execute(FORGOTTEN).all():
-                connection.exec_driver_sql(f"DROP TRIGGER {name} ON {table}")
-                connection.exec_driver_sql(f"DROP FUNCTION {name}()")
+            self.stop_recording(connection)
             for statement in wanted:
                 connection.exec_driver_sql(statement)
             connection.exec_driver_sql(f"COMMENT ON TABLE {EVENT_TABLE} IS '{digest}'")
+
+    def stop_recording(self, connection: Connection) -> None:
+        for name, table in connection.execute(FORGOTTEN).all():
+            connection.exec_driver_sql(f"DROP TRIGGER {name} ON {table}")
+            connection.exec_driver_sql(f"DROP FUNCTION {name}()")
+        if connection.execute(text(f"SELECT to_regclass('{EVENT_TABLE}')")).scalar() is not None:
+            connection.exec_driver_sql(f"COMMENT ON TABLE {EVENT_TABLE} IS NULL")
 
     def recorded(self) -> bool:
         """The triggers signal themselves."""

@@ -57,6 +57,9 @@ class SQLite:
         # The next connection has them.
         self.writer.dispose()
 
+    def stop_recording(self, connection: Connection) -> None:
+        """A connection that was made before anybody recorded has no triggers."""
+
     def _recording(self, connection: sqlite3.Connection, record: Any) -> None:
         connection.create_function("tane_at", 0, self._at)
         connection.create_function("tane_asker", 1, asker)

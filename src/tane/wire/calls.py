@@ -10,12 +10,13 @@ epoch: an agent that has seen a later epoch of the job refuses it, since another
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import traceback
 import typing
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextvars import ContextVar
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
@@ -92,7 +93,7 @@ class Line(Protocol):
         """The reply to a call. :raises HostError: nobody answers."""
         ...
 
-    def stream(self, call: bytes) -> AsyncIterator[bytes]:
+    def stream(self, call: bytes) -> AsyncGenerator[bytes]:
         """What a call that is answered by a stream gives. :raises HostError: when it fails, also in the middle."""
         ...
 
@@ -138,18 +139,36 @@ async def _asking(method: Method, duty: str, line: Line, *given: Any, **named: A
         async with asyncio.timeout(method.seconds):
             reply = msgspec.json.decode(await line.ask(_call(method, duty, given, named)), type=Reply)
     except TimeoutError:
-        raise HostError(f"the host gave no answer in {method.seconds:.0f} s", transient=True) from None
+        raise _silent(method) from None
     if reply.failure is not None:
         raise _raised(reply.failure)
     return msgspec.json.decode(reply.result, type=method.result)
 
 
-def _streaming(method: Method, duty: str, line: Line, *given: Any, **named: Any) -> AsyncIterator[bytes]:
-    return line.stream(_call(method, duty, given, named))
+async def _streaming(method: Method, duty: str, line: Line, *given: Any, **named: Any) -> AsyncGenerator[bytes]:
+    until = asyncio.get_running_loop().time() + method.seconds
+    async with contextlib.aclosing(line.stream(_call(method, duty, given, named))) as stream:
+        while True:
+            try:
+                async with asyncio.timeout_at(until):
+                    data = await anext(stream)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise _silent(method) from None
+            yield data
 
 
 async def _connecting(method: Method, duty: str, line: Line, *given: Any, **named: Any) -> Connection:
-    return await line.connect(_call(method, duty, given, named))
+    try:
+        async with asyncio.timeout(method.seconds):
+            return await line.connect(_call(method, duty, given, named))
+    except TimeoutError:
+        raise _silent(method) from None
+
+
+def _silent(method: Method) -> HostError:
+    return HostError(f"the host gave no answer in {method.seconds:.0f} s", transient=True)
 
 
 def _call(method: Method, duty: str, given: tuple[Any, ...], named: dict[str, Any]) -> bytes:
@@ -189,9 +208,9 @@ class Answering:
         except Exception as error:
             return msgspec.json.encode(Reply(failure=_failure(error)))
 
-    def stream(self, raw: bytes) -> AsyncIterator[bytes]:
+    def stream(self, raw: bytes) -> AsyncGenerator[bytes]:
         """:raises HostError: the call is none, or comes too late."""
-        return cast("AsyncIterator[bytes]", self._read(raw)[1]())
+        return cast("AsyncGenerator[bytes]", self._read(raw)[1]())
 
     async def connect(self, raw: bytes) -> Connection:
         """:raises HostError: the call is none, or comes too late, or there is nothing to connect to."""
@@ -239,7 +258,7 @@ class Loopback:
     async def ask(self, call: bytes) -> bytes:
         return await self._answering.answer(call)
 
-    def stream(self, call: bytes) -> AsyncIterator[bytes]:
+    def stream(self, call: bytes) -> AsyncGenerator[bytes]:
         return self._answering.stream(call)
 
     async def connect(self, call: bytes) -> Connection:

@@ -1,7 +1,7 @@
 """Builds a Debian image with cloud-init from the distribution's packages: what a stranger brings to a cloud.
 
 It boots by BIOS and by UEFI, also with secure boot, and takes all it is told from the metadata service or the config
-drive. No loop device is used; as an ordinary user all of it runs in a user namespace.
+drive. No loop device is used. It needs root: in a user namespace the packages' own scripts fail.
 """
 
 from __future__ import annotations

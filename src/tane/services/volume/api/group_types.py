@@ -7,11 +7,9 @@ from typing import Any
 import msgspec
 
 from tane.services.volume.api import query
-from tane.services.volume.api.types import check_specs
+from tane.services.volume.api.types import check_specs, one_spec
 from tane.services.volume.domain import group_types
 from tane.services.volume.tables import volume_group_type
-from tane.web import codec
-from tane.web.errors import BadRequest
 from tane.web.request import Request
 
 SORT_KEYS = ("id", "name", "created_at", "updated_at")
@@ -90,13 +88,7 @@ def show_spec(request: Request) -> dict[str, Any]:
 
 
 def update_spec(request: Request) -> dict[str, Any]:
-    key = request.path["key"]
-    given = codec.decode(dict[str, str], request.raw)
-    if set(given) != {key}:
-        raise BadRequest(
-            "Request body and URI mismatch" if key not in given else "Request body contains too many items"
-        )
-    check_specs(given)
+    given = one_spec(request)
     group_types.set_specs(request.core, request.path["group_type_id"], given)
     return given
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from sqlalchemy.engine import Row
 
 from tane.services.volume.api import filters, query
 from tane.services.volume.api.filters import Filters
@@ -16,6 +18,9 @@ from tane.web.errors import BadRequest
 from tane.web.request import Request
 from tane.web.versions import trim
 
+View = Callable[[Request, Any], dict[str, Any]]
+Kind = tuple[Any, Filters, Callable[..., list[Row[Any]]]]
+"""Table, filters, and what finds the rows of a collection."""
 SORT_KEYS = ("id", "name", "status", "created_at", "updated_at")
 SINCE = {"group_snapshot_id": "3.14", "source_group_id": "3.14", "replication_status": "3.38", "project_id": "3.58"}
 GROUPS = Filters(
@@ -56,9 +61,15 @@ def view(request: Request, row: Any) -> dict[str, Any]:
     }
     if request.allows("group:group_project_attribute"):
         found["project_id"] = row.project_id
-    if request.version >= (3, 25) and request.flag("list_volume"):
-        found["volumes"] = groups.show(request.core, request.ctx, row.id)[1]
     return trim(found, SINCE, request.version)
+
+
+def with_volumes(request: Request, rows: Sequence[Any], views: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The views with the ids of the groups' volumes, where they are asked for (from 3.25)."""
+    if request.version < (3, 25) or not request.flag("list_volume"):
+        return views
+    volumes = groups.volume_ids(request.core, rows)
+    return [{**shown, "volumes": volumes[row.id]} for row, shown in zip(rows, views, strict=True)]
 
 
 def index(request: Request) -> Any:
@@ -69,17 +80,25 @@ def detail(request: Request) -> Any:
     return _groups(request, view, "groups/detail")
 
 
-def _groups(request: Request, shown: Callable[[Request, Any], dict[str, Any]], place: str) -> Any:
+def _groups(request: Request, shown: View, place: str) -> Any:
+    return _page(request, "groups", place, (volume_group, GROUPS, groups.index), shown)
+
+
+def _page(request: Request, collection: str, place: str, kind: Kind, shown: View) -> Any:
+    table, known, index_of = kind
     wanted = query.page_of(request, SORT_KEYS)
-    found_by = query.owner_conditions(request, volume_group) + filters.of(request, GROUPS)
-    found = groups.index(request.core, request.ctx, found_by, wanted)
+    found_by = query.owner_conditions(request, table) + filters.of(request, known)
+    found = index_of(request.core, request.ctx, found_by, wanted)
     views = [shown(request, row) for row in found]
+    if shown is view:
+        views = with_volumes(request, found, views)
     path = f"/v3/{request.path['project_id']}/{place}"
-    return query.answer(request, path, "groups", views, query.full(wanted, found), None)
+    return query.answer(request, path, collection, views, query.full(wanted, found), None)
 
 
 def show(request: Request) -> dict[str, Any]:
-    return {"group": view(request, groups.show(request.core, request.ctx, request.path["group_id"])[0])}
+    row = groups.show(request.core, request.ctx, request.path["group_id"])
+    return {"group": with_volumes(request, [row], [view(request, row)])[0]}
 
 
 def create(request: Request) -> dict[str, Any]:
@@ -160,13 +179,9 @@ def snapshots_detail(request: Request) -> Any:
     return _snapshots(request, snapshot_view, "group_snapshots/detail")
 
 
-def _snapshots(request: Request, shown: Callable[[Request, Any], dict[str, Any]], place: str) -> Any:
-    wanted = query.page_of(request, SORT_KEYS)
-    found_by = query.owner_conditions(request, volume_group_snapshot) + filters.of(request, SNAPSHOTS)
-    found = group_snapshots.index(request.core, request.ctx, found_by, wanted)
-    views = [shown(request, row) for row in found]
-    path = f"/v3/{request.path['project_id']}/{place}"
-    return query.answer(request, path, "group_snapshots", views, query.full(wanted, found), None)
+def _snapshots(request: Request, shown: View, place: str) -> Any:
+    kind = (volume_group_snapshot, SNAPSHOTS, group_snapshots.index)
+    return _page(request, "group_snapshots", place, kind, shown)
 
 
 def show_snapshot(request: Request) -> dict[str, Any]:

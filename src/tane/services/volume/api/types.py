@@ -128,7 +128,8 @@ def show_spec(request: Request) -> dict[str, Any]:
     return {key: shown[key]}
 
 
-def update_spec(request: Request) -> dict[str, Any]:
+def one_spec(request: Request) -> dict[str, str]:
+    """The body of a call that sets the spec its path names. :raises BadRequest: it names another, or more."""
     key = request.path["key"]
     given = codec.decode(dict[str, str], request.raw)
     if set(given) != {key}:
@@ -136,6 +137,11 @@ def update_spec(request: Request) -> dict[str, Any]:
             "Request body and URI mismatch" if key not in given else "Request body contains too many items"
         )
     check_specs(given)
+    return given
+
+
+def update_spec(request: Request) -> dict[str, Any]:
+    given = one_spec(request)
     types.set_extra_specs(request.core, request.path["type_id"], given)
     return given
 

@@ -46,11 +46,16 @@ def index(core: Core, ctx: Context, conditions: Sequence[Any], wanted: Page) -> 
         return groups.find(tx, table, conditions, wanted, marker)
 
 
-def show(core: Core, ctx: Context, group_id: str) -> tuple[Row[Any], list[str]]:
-    """The group and the ids of its volumes. :raises NotFound:"""
+def show(core: Core, ctx: Context, group_id: str) -> Row[Any]:
+    """:raises NotFound:"""
     with core.db.read() as tx:
-        row = group_of(tx, ctx, group_id)
-        return row, [volume.id for volume in groups.volumes_of(tx, group_id)]
+        return group_of(tx, ctx, group_id)
+
+
+def volume_ids(core: Core, found: Sequence[Row[Any]]) -> dict[str, list[str]]:
+    """Group → the ids of its volumes."""
+    with core.db.read() as tx:
+        return groups.volume_ids(tx, [row.id for row in found])
 
 
 def create(core: Core, ctx: Context, new: NewGroup) -> Row[Any]:

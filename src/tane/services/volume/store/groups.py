@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table, delete, exists, func, insert, select, update
@@ -55,6 +55,15 @@ def of_type(tx: Tx, type_id: str) -> bool:
 
 def number(tx: Tx, project_id: str) -> int:
     return int(tx.scalar(select(func.count()).select_from(volume_group).where(volume_group.c.project_id == project_id)))
+
+
+def volume_ids(tx: Tx, group_ids: Collection[str]) -> dict[str, list[str]]:
+    """Group → the ids of its volumes, those of a page of groups in one query."""
+    found: dict[str, list[str]] = {group_id: [] for group_id in group_ids}
+    statement = select(volume.c.group_id, volume.c.id).where(volume.c.group_id.in_(group_ids))
+    for row in tx.all(statement.order_by(volume.c.created_at, volume.c.id)):
+        found[row.group_id].append(row.id)
+    return found
 
 
 def volumes_of(tx: Tx, group_id: str) -> list[Row[Any]]:
