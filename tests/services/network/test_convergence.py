@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import time
 from collections import Counter
@@ -451,3 +452,29 @@ def test_old_changes_are_forgotten_and_a_host_behind_them_gets_all(
         await until(lambda: first.state is not None and len(first.state.ports) == 3, "it gets the whole document")
 
     while_following(cloud, work)
+
+
+def test_the_cloud_may_stop_in_the_moment_in_which_a_host_asks(
+    cloud: ApiCloud, admin: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network_id = admin.subnet()["network_id"]
+    ask = all_hosts.Fleet.news
+    broken: list[dict[str, Any]] = []
+
+    async def work() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, told: broken.append(told))
+        stopped = asyncio.create_task(all_hosts.follow(cloud.core))
+
+        async def news(fleet: all_hosts.Fleet, host_id: str, held: Held) -> Any:
+            stopped.cancel()
+            return await ask(fleet, host_id, held)
+
+        monkeypatch.setattr(all_hosts.Fleet, "news", news)
+        await until(lambda: first_host(cloud).state is not None, "the host holds its first document")
+        await make(cloud, admin, "POST", "ports", {"port": {"network_id": network_id, "binding:host_id": "host-1"}})
+        with pytest.raises(asyncio.CancelledError):
+            await stopped
+
+    cloud.wait(work())
+    gc.collect()
+    assert broken == []

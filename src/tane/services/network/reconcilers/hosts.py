@@ -127,7 +127,10 @@ class Fleet:
 
     def _answer(self) -> None:
         asked, self._asked = self._asked, {}
-        self._group.create_task(self._read_news(asked))
+        # Who asked in the moment in which the cloud stops no longer waits, and the group takes no more tasks.
+        waiting = {host_id: (held, future) for host_id, (held, future) in asked.items() if not future.done()}
+        if waiting:
+            self._group.create_task(self._read_news(waiting))
 
     async def _read_news(self, asked: dict[str, tuple[Held, asyncio.Future[Part | None]]]) -> None:
         def read() -> dict[str, Part]:
