@@ -39,7 +39,7 @@ def fake_hosts() -> Hosts:
 def register(core: Core) -> None:
     """Write the simulated hosts into the registry, as a starting cloud does."""
     with core.db.write() as tx:
-        for agent in core.hosts.local():
+        for agent in core.hosts.reached():
             store.register(tx, agent.host_id, agent.name, agent.roles, None, msgspec.to_builtins(CAPABILITIES))
 
 

@@ -16,7 +16,7 @@ MAX_LINES = 600
 MAX_PARAMETERS = 12
 MODULES = {"__init__", "routes", "schemas", "policies", "tables", "interface", "orders", "checks", "events"}
 FOLDERS = {"api", "domain", "store", "operations", "reconcilers", "drivers"}
-MUST_HAVE = {"README.md", "__init__.py", "routes.py", "policies.py", "tables.py"}
+MUST_HAVE = {"README.md", "__init__.py", "routes.py", "policies.py"}
 SQL_FREE = {"api"}
 
 

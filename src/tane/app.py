@@ -24,6 +24,7 @@ from tane.jobs.reconcile import reconcile_forever
 from tane.jobs.runner import Runner
 from tane.services.compute import SERVICE as COMPUTE
 from tane.services.event import SERVICE as EVENT
+from tane.services.host import SERVICE as HOST
 from tane.services.identity import SERVICE as IDENTITY
 from tane.services.identity import interface as identity
 from tane.services.image import SERVICE as IMAGE
@@ -33,7 +34,7 @@ from tane.web import app as web
 from tane.web.policy import Policy
 from tane.web.routes import Service
 
-SERVICES: tuple[Service, ...] = (IDENTITY, IMAGE, NETWORK, VOLUME, COMPUTE, EVENT)
+SERVICES: tuple[Service, ...] = (IDENTITY, IMAGE, NETWORK, VOLUME, COMPUTE, EVENT, HOST)
 
 
 def make_core(

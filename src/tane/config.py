@@ -184,6 +184,10 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     # The machine's address that others use, where ``host`` is all of them; found at the start unless it is set.
     primary_address: str = ""
     global_mtu: int = 1500
+    # Where agents of other machines come in, once a join token was made: an address ("": as ``host``) and a port (0:
+    # the next one after ``port``).
+    agents_host: str = ""
+    agents_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
 
     console_token_ttl: int = 600
     novnc_dir: Path = Path("/usr/share/novnc")
@@ -198,6 +202,21 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def on_loopback(self) -> bool:
         """Whether this machine alone reaches the APIs."""
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    @property
+    def for_agents(self) -> tuple[str, int]:
+        """The address and port at which agents of other machines come in."""
+        return self.agents_host or self.host, self.agents_port or self.port + 1
+
+    @property
+    def tunnels_from(self) -> str | None:
+        """The address that tunnels to other hosts start from; None where others cannot reach any."""
+        if self.local_ip:
+            return self.local_ip
+        host, _ = self.for_agents
+        if host in WILDCARDS:
+            return self.primary_address or addresses.primary()
+        return host if addresses.of_others(host) else None
 
     @property
     def encrypted(self) -> bool:

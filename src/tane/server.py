@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import os
 import signal
@@ -18,26 +19,26 @@ from tane import ids, logs
 from tane.agent import host
 from tane.agent.rights import Choice
 from tane.app import Cloud, make_core
-from tane.config import Config, ConfigError
+from tane.config import WILDCARDS, Config, ConfigError
 from tane.core import Core
+from tane.for_hosts import ForHost, as_called
 from tane.hosts import HostAgent
 from tane.hosts import store as hosts
+from tane.hosts.listener import Listener
 from tane.jobs import forever
-from tane.linux import ranges
 from tane.services.compute import interface as compute
+from tane.services.host import interface as joined
 from tane.services.image import interface as image
 from tane.services.network import interface as network
 from tane.web import limits, tls
 from tane.web.errors import ApiError
 from tane.web.protocol import serving
 from tane.wire.documents import GuestState
-from tane.wire.duties import GuestListener, MetadataSource
+from tane.wire.duties import GuestListener
 
 log = structlog.get_logger()
 HEARTBEAT_SECONDS = 15.0
 RANGES_SECONDS = 300.0
-WITH_LEGS = ("root", "userns")
-"""Modes in which external networks end in a kernel's namespace."""
 BENCHMARKING = 512
 """How many /24 networks 198.18.0.0/15 has."""
 
@@ -50,7 +51,7 @@ def host_settings(folder: Path, config: Config, mode: str) -> host.HostSettings:
         state_dir=folder / "host",
         cloud_id=own.cloud_id,
         mode=mode,
-        local_ip=config.local_ip or None,
+        local_ip=config.tunnels_from,
         host_link=config.external_host_link,
         hosts=own.hosts(name, config.simulated_hosts if mode == "simulated" else 1),
         # An API that others than this machine are to reach is there for guests too.
@@ -69,11 +70,13 @@ async def run(
     released = cloud.runner.take_back()
     cloud.prepare(admin_password)
     settings = host_settings(folder, config, choice.mode)
+    # What the agent in this process asks goes the way of all others' questions.
+    cloud_side = as_called(ForHost(core, settings.hosts[0][0]))
     agents = [
         HostAgent(duties.host_id, duties.name, duties.compute, duties.network, duties.volume, duties.local_ip)
-        for duties in host.build(settings, image.LocalImages(core), _metadata_source(core))
+        for duties in host.build(settings, image.LocalImages(core), cloud_side.metadata)
     ]
-    taken = await core.in_thread(machine_ranges, settings)
+    taken = await core.in_thread(_ranges, settings)
     for agent in agents:
         core.hosts.add(agent)
         await _register(core, agent, taken)
@@ -109,7 +112,13 @@ async def run(
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    tasks = [asyncio.create_task(_heartbeat(core)), asyncio.create_task(_watch_ranges(core, settings))]
+    own = [agent.host_id for agent in agents]
+    door = _door(core, choice.mode)
+    tasks = [
+        asyncio.create_task(_heartbeat(core)),
+        asyncio.create_task(_watch_ranges(core, settings, own)),
+        *([asyncio.create_task(door.open_if_known())] if door is not None else []),
+    ]
     for signum in (signal.SIGTERM, signal.SIGINT):
         # The server gives the signal on to whoever handled it before, once it has stopped: that must not end us here.
         signal.signal(signum, lambda *_: None)
@@ -120,6 +129,8 @@ async def run(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await cloud.stop()
+        if door is not None:
+            await door.close()
         for agent in agents:
             if agent.compute is not None:
                 await agent.compute.stop_duty()
@@ -127,11 +138,18 @@ async def run(
         log.info("stopped")
 
 
-def machine_ranges(settings: host.HostSettings) -> list[dict[str, str]]:
-    """The ranges of this machine that an external network of the cloud must not have: where its legs are."""
-    if settings.mode not in WITH_LEGS or not settings.host_link:
-        return []
-    return [{"cidr": found.cidr, "interface": found.interface} for found in ranges.reached(f"tx-{settings.cloud_id}-")]
+def _door(core: Core, mode: str) -> Listener | None:
+    """Where hosts of other machines come in; None in modes in which no tunnel leads to them."""
+    if mode not in ("root", "simulated"):
+        return None
+    address, port = core.config.for_agents
+    shown = core.config.primary_address if address in WILDCARDS else address
+    core.hosts.door = door = Listener(core, functools.partial(ForHost, core), joined.remove, address, port, shown)
+    return door
+
+
+def _ranges(settings: host.HostSettings) -> list[dict[str, str]]:
+    return [{"cidr": found.cidr, "interface": found.interface} for found in host.machine_ranges(settings)]
 
 
 async def _register(core: Core, agent: HostAgent, taken: list[dict[str, str]]) -> None:
@@ -153,13 +171,6 @@ def _plain(document: Any) -> dict[str, Any]:
     return {name: getattr(document, name) for name in document.__struct_fields__}
 
 
-def _metadata_source(core: Core) -> MetadataSource:
-    async def metadata(port_id: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
-        return await compute.metadata(core, port_id, path, headers)
-
-    return metadata
-
-
 def _guest_listener(core: Core, host_id: str) -> GuestListener:
     def changed(guest_id: str, state: GuestState) -> None:
         compute.guest_changed(core, host_id, guest_id, state)
@@ -168,11 +179,11 @@ def _guest_listener(core: Core, host_id: str) -> GuestListener:
 
 
 async def _heartbeat(core: Core) -> None:
-    """The local hosts are up as long as this process is."""
+    """The hosts that this process reaches are up."""
 
     def beat() -> None:
         with core.db.write() as tx:
-            hosts.seen(tx, [agent.host_id for agent in core.hosts.local()])
+            hosts.seen(tx, [agent.host_id for agent in core.hosts.reached()])
 
     async def once() -> None:
         await asyncio.sleep(HEARTBEAT_SECONDS)
@@ -181,16 +192,16 @@ async def _heartbeat(core: Core) -> None:
     await forever("heartbeat", once)
 
 
-async def _watch_ranges(core: Core, settings: host.HostSettings) -> None:
+async def _watch_ranges(core: Core, settings: host.HostSettings, host_ids: Sequence[str]) -> None:
     """The local hosts say when their machine's ranges change."""
 
     def look() -> None:
-        found = machine_ranges(settings)
+        found = _ranges(settings)
         with core.db.write() as tx:
-            for agent in core.hosts.local():
-                row = hosts.get(tx, agent.host_id)
+            for host_id in host_ids:
+                row = hosts.get(tx, host_id)
                 if row is not None and row.capabilities.get("ranges", []) != found:
-                    hosts.change(tx, agent.host_id, capabilities={**row.capabilities, "ranges": found})
+                    hosts.change(tx, host_id, capabilities={**row.capabilities, "ranges": found})
 
     async def once() -> None:
         await asyncio.sleep(RANGES_SECONDS)

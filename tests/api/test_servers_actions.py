@@ -367,7 +367,7 @@ def test_a_guest_learns_its_name_addresses_keys_and_user_data(garden: Project) -
     [port] = garden.user.get(f"/network/v2.0/ports?device_id={server_id}").json()["ports"]
 
     def ask(path: str) -> tuple[int, str]:
-        status, _, body = garden.cloud.wait(interface.metadata(garden.cloud.core, port["id"], path, {}))
+        status, _, body = garden.cloud.wait(interface.metadata(garden.cloud.core, HOST_ID, port["id"], path))
         return status, body.decode()
 
     assert ask("/latest/meta-data/local-ipv4") == (200, port["fixed_ips"][0]["ip_address"])
@@ -389,7 +389,7 @@ def test_a_guest_learns_its_name_addresses_keys_and_user_data(garden: Project) -
     assert '"devices"' in new and '"devices"' not in old
     assert "public-keys" not in ask("/1.0/meta-data/")[1]
     assert ask("/latest/meta-data/ami-manifest-path")[0] == 200
-    status, _, _ = garden.cloud.wait(interface.metadata(garden.cloud.core, "no-port", "/", {}))
+    status, _, _ = garden.cloud.wait(interface.metadata(garden.cloud.core, HOST_ID, "no-port", "/"))
     assert status == 404
 
 

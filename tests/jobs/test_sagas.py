@@ -281,7 +281,7 @@ def test_a_step_that_a_release_put_in_is_not_skipped_to(new_core: Callable[[], C
 
 
 def unreachable(core: Core) -> HostUnreachable:
-    return HostUnreachable(core.hosts.local()[0].host_id)
+    return HostUnreachable(core.hosts.reached()[0].host_id)
 
 
 def test_an_undo_whose_host_is_away_is_owed_and_settled_before_what_was_ordered_later(

@@ -30,6 +30,7 @@ RAISED = [
     errors.OlderRevision(3, 7),
     errors.WholeNeeded(3, None),
     errors.OlderEpoch(1, 2, 3),
+    errors.Refused("the join token is unknown"),
 ]
 
 

@@ -18,8 +18,12 @@ from tane.agent.volume.drivers import file
 from tane.agent.volume.drivers.exporter import ExportSettings
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.agent.volume.drivers.file import FileVolume
+from tane.linux import ranges
+from tane.linux.ranges import Range
 from tane.wire.duties import ComputeDuty, ImageSource, MetadataSource, NetworkDuty, VolumeDuty
 
+WITH_LEGS = ("root", "userns")
+"""Modes in which external networks end in a kernel's namespace."""
 SIMULATED_TUNNELS = ipaddress.IPv4Network("100.64.0.0/16")
 """Simulated hosts have tunnels to each other like real ones, and so an address each; no packet is ever sent."""
 
@@ -88,6 +92,13 @@ def build(settings: HostSettings, images: ImageSource, metadata: MetadataSource)
     exports = ExportSettings(netns=None if in_user_mode else settings.network.host_namespace)
     volume = FileVolume(settings.state_dir, cache, exports)
     return [Duties(host_id, name, settings.local_ip, compute, network, volume)]
+
+
+def machine_ranges(settings: HostSettings) -> list[Range]:
+    """The ranges of this machine that an external network of the cloud must not have: where its legs are."""
+    if settings.mode not in WITH_LEGS or not settings.host_link:
+        return []
+    return ranges.reached(f"tx-{settings.cloud_id}-")
 
 
 async def teardown(settings: HostSettings) -> None:

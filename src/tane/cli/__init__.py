@@ -13,6 +13,8 @@ from tane.cli import (
     doctor,
     down,
     guest_image,
+    host,
+    join,
     metadefs,
     openrc,
     openstack,
@@ -36,6 +38,10 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_optio
 app.command("up")(up.up)
 app.command("serve")(serve.serve)
 app.command("down")(down.down)
+app.command("join")(join.join)
+app.command("agent")(join.agent)
+app.command("leave")(join.leave)
+app.add_typer(host.app, name="host")
 app.command("shell", context_settings={"allow_extra_args": True})(shell.shell)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

@@ -19,6 +19,7 @@ from tane.config import Config
 from tane.linux import process
 from tane.linux.files import write_private
 from tane.web import tls
+from tane.wire.joining import MEMBERSHIP
 
 StateOption = Annotated[Path, typer.Option("--state", help="The cloud's state folder.", envvar="TANE_STATE")]
 PortOption = Annotated[int | None, typer.Option("--port", help="Port of all APIs.")]
@@ -69,6 +70,15 @@ class State:
         """The mode the running cloud was started in, and why."""
         return self.folder / "run" / "mode"
 
+    def joined(self) -> bool:
+        """Whether this is the folder of a host that joined a cloud, and not of a cloud."""
+        return (self.folder / MEMBERSHIP).exists()
+
+    @property
+    def connected(self) -> Path:
+        """There once the agent of a host that joined was connected to its cloud."""
+        return self.folder / "run" / "connected"
+
     def mode(self) -> str | None:
         """The mode the cloud was started in, None when a broken-off start left none."""
         return self.chosen_mode.read_text().split("\n")[0] if self.chosen_mode.exists() else None
@@ -88,6 +98,8 @@ class State:
 
     def require(self) -> None:
         """Exits when no cloud was ever started in the folder."""
+        if self.joined():
+            sys.exit(f"tane: {self.folder} is that of a host: ask on the machine of the cloud it has joined")
         if not self.password_file.exists():
             sys.exit(f"tane: there is no cloud in {self.folder}; start one with ./tane up")
 
@@ -130,3 +142,7 @@ def refuse_beside_its_copy(copy: Path | None) -> None:
     """Exits when a copy of a cloud runs, in the folder ``copy``: see :func:`tane.ids.hold`."""
     if copy is not None:
         sys.exit(f"tane: the same cloud runs already in {copy}: of a cloud and its copy one may run on a machine")
+
+
+def tail(file: Path, lines: int = 20) -> str:
+    return "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) if file.exists() else "(no log)"

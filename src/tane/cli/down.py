@@ -31,6 +31,25 @@ def down(
     if inner:
         asyncio.run(_clear(files))
         return
+    end(files)
+    if files.joined():
+        if purge:
+            sys.exit("tane: this is a host of a cloud: ./tane leave ends that too, and deletes its state")
+        print(f"tane: the host in {files.folder} is down; ./tane up starts its agent again")
+    elif purge:
+        database = files.config().database_url
+        remove_tree(files.folder)
+        print(f"tane: the cloud in {files.folder} is gone, with all it held")
+        print(f"tane: the guest image, which other clouds may use, stays in {cache_folder()}")
+        if database:
+            # Another cloud may use it, and it is not ours to drop.
+            print("tane: but for the database that database_url names: drop it before another cloud begins in it")
+    else:
+        print(f"tane: the cloud in {files.folder} is down; ./tane up starts it again")
+
+
+def end(files: State) -> None:
+    """End the cloud or the agent of a state folder, and all it has in the kernel."""
     mode = _mode(files)
     copy = ids.copy_running(files.folder)
     if copy is not None:
@@ -43,16 +62,6 @@ def down(
         else:
             asyncio.run(_clear(files))
     files.chosen_mode.unlink(missing_ok=True)
-    if purge:
-        database = files.config().database_url
-        remove_tree(files.folder)
-        print(f"tane: the cloud in {files.folder} is gone, with all it held")
-        print(f"tane: the guest image, which other clouds may use, stays in {cache_folder()}")
-        if database:
-            # Another cloud may use it, and it is not ours to drop.
-            print("tane: but for the database that database_url names: drop it before another cloud begins in it")
-    else:
-        print(f"tane: the cloud in {files.folder} is down; ./tane up starts it again")
 
 
 def _mode(files: State) -> str:
@@ -65,12 +74,16 @@ def _mode(files: State) -> str:
 
 
 async def _clear(files: State) -> None:
+    from tane.agent import cloud, process
     from tane.agent.host import teardown
     from tane.server import host_settings
 
-    config = files.config()
-    mode = _mode(files)
-    await teardown(host_settings(files.folder, config, mode))
+    config, mode = files.config(), _mode(files)
+    member = cloud.Files(files.folder).read() if files.joined() else None
+    if member is not None:
+        await teardown(process.host_settings(files.folder, config, mode, member))
+    else:
+        await teardown(host_settings(files.folder, config, mode))
 
 
 def _clear_userns(files: State) -> None:

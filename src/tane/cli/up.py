@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tane import ids
 from tane.agent.rights import choose
-from tane.cli import userns
+from tane.cli import join, userns
 from tane.cli.client import connect
-from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption, refuse_beside_its_copy
+from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption, refuse_beside_its_copy, tail
 from tane.cli.openrc import write_files
 from tane.cli.packages import install_missing_packages
 from tane.cli.serve import listen
@@ -26,8 +26,12 @@ ROOT = "/identity/v3"
 
 
 def up(state: StateOption = DEFAULT_STATE, port: PortOption = None, mode: ModeOption = None) -> None:
-    """Start the cloud; returns when every API answers."""
-    start(State.of(state), port, mode)
+    """Start the cloud, and return when every API answers; in the folder of a host, start its agent."""
+    files = State.of(state)
+    if files.joined():
+        join.start_again(files)
+    else:
+        start(files, port, mode)
 
 
 def start(state: State, port: int | None = None, mode: str | None = None) -> Config:
@@ -99,10 +103,6 @@ def _answers(config: Config, context: ssl.SSLContext | None) -> bool:
         return False
     finally:
         connection.close()
-
-
-def tail(file: Path, lines: int = 20) -> str:
-    return "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) if file.exists() else "(no log)"
 
 
 def _short(path: Path) -> str:

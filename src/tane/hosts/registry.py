@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import NamedTuple, cast
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from tane.wire.calls import Answering, Distant, Loopback
 from tane.wire.duties import ComputeDuty, NetworkDuty, VolumeDuty
 from tane.wire.errors import HostError
+
+if TYPE_CHECKING:
+    from tane.wire.certificates import Authority
 
 
 class HostUnreachable(HostError):
@@ -29,7 +33,8 @@ class Calls(NamedTuple):
 
 @dataclass
 class HostAgent:
-    """The duties of one host; a duty the host does not have is None."""
+    """The duties of one host; a duty the host does not have is None. ``started``: drawn by each start of its agent.
+    ``distant``: the duties are calls over a line already."""
 
     host_id: str
     name: str
@@ -37,10 +42,14 @@ class HostAgent:
     network: NetworkDuty | None = None
     volume: VolumeDuty | None = None
     local_ip: str | None = None
+    started: str = field(default_factory=lambda: str(uuid.uuid4()))
+    distant: bool = False
 
     @functools.cached_property
     def calls(self) -> Calls:
         """The duties as they are called, whether their agent is in this process or not."""
+        if self.distant:
+            return Calls(self.compute, self.network, self.volume)
         line = Loopback(
             Answering(
                 {
@@ -62,11 +71,28 @@ class HostAgent:
         return [name for name, duty in duties.items() if duty is not None]
 
 
+class Door(Protocol):
+    """Where agents of other machines come in. ``join_host``: under which address they find it."""
+
+    address: str
+    port: int
+    join_host: str
+
+    async def open(self) -> Authority:
+        """Listen from now on; whose certificates are shown there. :raises OSError: the port cannot be had."""
+        ...
+
+    def cut(self, host_id: str) -> None:
+        """End the line of a host that was removed."""
+        ...
+
+
 class Hosts:
-    """Every host this controller can call."""
+    """Every host this controller can call. ``door``: None where no other can join."""
 
     def __init__(self) -> None:
         self._agents: dict[str, HostAgent] = {}
+        self.door: Door | None = None
 
     def add(self, agent: HostAgent) -> None:
         self._agents[agent.host_id] = agent
@@ -75,8 +101,8 @@ class Hosts:
         """Call the host no more."""
         self._agents.pop(host_id, None)
 
-    def local(self) -> list[HostAgent]:
-        """The hosts whose agent is in this process."""
+    def reached(self) -> list[HostAgent]:
+        """The hosts that this process reaches: its own, and those whose agents are connected to it."""
         return list(self._agents.values())
 
     def agent(self, host_id: str) -> HostAgent:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.hosts.tables import host
+from tane.hosts.tables import host, host_authority, host_certificate, host_token
 
 ALIVE = timedelta(seconds=60)
 
@@ -60,3 +60,62 @@ def is_there(tx: Tx, host_id: str) -> bool:
 
 def change(tx: Tx, host_id: str, **values: Any) -> int:
     return tx.count(update(host).where(host.c.id == host_id).values(updated_at=tx.now, **values))
+
+
+def compared(tx: Tx, host_id: str, started: str) -> bool:
+    """Write down that the host's guests were compared after this start of its agent; whether it is the first time."""
+    other = or_(host.c.compared.is_(None), host.c.compared != started)
+    return bool(tx.count(update(host).where(host.c.id == host_id, other).values(compared=started)))
+
+
+def remove(tx: Tx, host_id: str) -> None:
+    """Forget the host, and believe no certificate of it any more."""
+    tx.execute(delete(host_certificate).where(host_certificate.c.host_id == host_id))
+    tx.execute(delete(host).where(host.c.id == host_id))
+
+
+# --------------------------------------------------------------------------------------------------------- joining
+
+
+def authority(tx: Tx) -> Row[Any] | None:
+    return tx.first(select(host_authority))
+
+
+def keep_authority(tx: Tx, certificate: str, private_key: str) -> None:
+    tx.execute(insert(host_authority).values(id=1, certificate=certificate, private_key=private_key, created_at=tx.now))
+
+
+def tokens(tx: Tx) -> list[Row[Any]]:
+    """Those that are still good, and those that were used in the last hour."""
+    return tx.all(select(host_token).where(host_token.c.expires_at > tx.now).order_by(host_token.c.created_at))
+
+
+def token(tx: Tx, token_id: str) -> Row[Any] | None:
+    return tx.first(select(host_token).where(host_token.c.id == token_id))
+
+
+def add_token(tx: Tx, values: dict[str, Any]) -> None:
+    tx.execute(delete(host_token).where(host_token.c.expires_at <= tx.now))
+    tx.execute(insert(host_token).values(created_at=tx.now, **values))
+
+
+def use_token(tx: Tx, token_id: str, host_id: str) -> None:
+    tx.execute(update(host_token).where(host_token.c.id == token_id).values(host_id=host_id))
+
+
+def remove_token(tx: Tx, token_id: str) -> int:
+    return tx.count(delete(host_token).where(host_token.c.id == token_id))
+
+
+def believe(tx: Tx, serial: str, host_id: str, expires_at: datetime) -> None:
+    """Believe a certificate of the host until it ends."""
+    tx.execute(delete(host_certificate).where(host_certificate.c.expires_at <= tx.now))
+    values = {"serial": serial, "host_id": host_id, "expires_at": expires_at, "created_at": tx.now}
+    tx.execute(insert(host_certificate).values(**values))
+
+
+def believed(tx: Tx, serial: str) -> str | None:
+    """The host that a certificate is of, when it is believed."""
+    found = select(host_certificate.c.host_id).where(host_certificate.c.serial == serial)
+    row = tx.first(found.where(host_certificate.c.expires_at > tx.now))
+    return None if row is None else str(row.host_id)

@@ -1,8 +1,8 @@
-"""Tables of the hosts and of what is claimed of them."""
+"""Tables of the hosts, of what is claimed of them, and of how they join."""
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, Index, Integer, String, Table
+from sqlalchemy import JSON, Boolean, Column, DateTime, Index, Integer, String, Table, Text
 
 from tane.db.schema import created_at, metadata, updated_at
 
@@ -18,6 +18,8 @@ host = Table(
     Column("disabled_reason", String(255)),
     Column("forced_down", Boolean, nullable=False),
     Column("last_seen", DateTime, nullable=False),
+    # The start of the host's agent after which its guests were compared with the servers.
+    Column("compared", String(64)),
     created_at(),
     updated_at(),
 )
@@ -31,3 +33,37 @@ allocation = Table(
     Column("amount", Integer, nullable=False),
 )
 Index("ix_allocation_host", allocation.c.host_id, allocation.c.resource_class, allocation.c.amount)
+
+host_authority = Table(
+    "host_authority",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("certificate", Text, nullable=False),
+    Column("private_key", Text, nullable=False),
+    created_at(),
+)
+"""The authority whose certificates hosts and this cloud show each other: one row, for all controllers."""
+
+host_token = Table(
+    "host_token",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("secret_hash", String(64), nullable=False),
+    Column("name", String(255)),
+    Column("roles", JSON, nullable=False),
+    Column("expires_at", DateTime, nullable=False),
+    # By whom it was used: it is good once.
+    Column("host_id", String(36)),
+    created_at(),
+)
+
+host_certificate = Table(
+    "host_certificate",
+    metadata,
+    Column("serial", String(40), primary_key=True),
+    Column("host_id", String(36), nullable=False),
+    Column("expires_at", DateTime, nullable=False),
+    created_at(),
+)
+"""Certificates that are believed; those of a host that was removed are gone."""
+Index("ix_host_certificate_host_id", host_certificate.c.host_id)

@@ -153,7 +153,7 @@ async def loses_its_host(scenario: Scenario) -> int:
 
 
 async def _lose_and_find(scenario: Scenario, core: Core, operation: Operation[Any], delete: bool) -> None:
-    agents = core.hosts.local()
+    agents = core.hosts.reached()
     await scenario.run(core, operation)
     if delete:
         assert scenario.delete is not None and scenario.deleted is not None
@@ -192,7 +192,7 @@ def _lost_after(step: Step[Any]) -> Step[Any]:
     """The host has done the work, and nobody will hear of it."""
 
     async def do(run: Run[Any]) -> dict[str, Any] | None:
-        host = next(iter(run.core.hosts.local()), None)
+        host = next(iter(run.core.hosts.reached()), None)
         if host is not None:
             await step.do(run)
             await run.core.in_thread(_lose, run.core)
@@ -204,7 +204,7 @@ def _lost_after(step: Step[Any]) -> Step[Any]:
 
 def _lose(core: Core) -> None:
     with core.db.write() as tx:
-        for agent in core.hosts.local():
+        for agent in core.hosts.reached():
             hosts.change(tx, agent.host_id, forced_down=True)
             core.hosts.remove(agent.host_id)
 

@@ -29,3 +29,11 @@ def every() -> list[str]:
     with IPRoute() as kernel:
         found = {str(entry.get("IFA_LOCAL") or entry.get("IFA_ADDRESS")) for entry in kernel.get_addr()}
     return sorted(address for address in found if not ipaddress.ip_address(address).is_link_local)
+
+
+def of_others(text: str) -> bool:
+    """Whether it is an address by which other machines may reach this one: none of loopback, and no name."""
+    try:
+        return not ipaddress.ip_address(text).is_loopback
+    except ValueError:
+        return False

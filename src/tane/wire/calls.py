@@ -16,7 +16,7 @@ import inspect
 import traceback
 import typing
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
@@ -76,11 +76,14 @@ class AgentFailed(Exception):
     """The agent met an error that no duty should raise; its own log tells more."""
 
 
+Kind = Literal["ask", "stream", "connect"]
+
+
 class Method(NamedTuple):
     """``result``: the type of the answer. ``kind``: whether there is one, or a stream, or a connection."""
 
     name: str
-    kind: Literal["ask", "stream", "connect"]
+    kind: Kind
     arguments: type[msgspec.Struct]
     result: Any
     seconds: float
@@ -115,7 +118,7 @@ def _method(name: str, function: Any) -> Method:
     for parameter in list(inspect.signature(function).parameters.values())[1:]:
         given = () if parameter.default is parameter.empty else (parameter.default,)
         fields.append((parameter.name, hints[parameter.name], *given))
-    kind: Literal["ask", "stream", "connect"] = "ask" if inspect.iscoroutinefunction(function) else "stream"
+    kind: Kind = "ask" if inspect.iscoroutinefunction(function) else "stream"
     if hints["return"] is Connection:
         kind = "connect"
     arguments = msgspec.defstruct(name, fields, forbid_unknown_fields=True)
@@ -141,7 +144,7 @@ async def _asking(method: Method, duty: str, line: Line, *given: Any, **named: A
     except TimeoutError:
         raise _silent(method) from None
     if reply.failure is not None:
-        raise _raised(reply.failure)
+        raise raised(reply.failure)
     return msgspec.json.decode(reply.result, type=method.result)
 
 
@@ -176,7 +179,8 @@ def _call(method: Method, duty: str, given: tuple[Any, ...], named: dict[str, An
     return msgspec.json.encode(Call(duty, method.name, msgspec.Raw(arguments), method.seconds, TICKET.get()))
 
 
-def _raised(failure: Failure) -> Exception:
+def raised(failure: Failure) -> Exception:
+    """The error that a failure tells of."""
     kind = getattr(errors, failure.error, None)
     if not (isinstance(kind, type) and issubclass(kind, HostError)):
         return AgentFailed(failure.message)
@@ -191,6 +195,11 @@ def _raised(failure: Failure) -> Exception:
 # -------------------------------------------------------------------------------------------------- the agent's side
 
 
+class _Asked(NamedTuple):
+    seconds: float
+    does: Callable[[], Any]
+
+
 class Answering:
     """Answers calls with the duties of one agent: name → its Protocol and what does it."""
 
@@ -201,33 +210,48 @@ class Answering:
     async def answer(self, raw: bytes) -> bytes:
         """The reply to one call."""
         try:
-            call, does = self._read(raw)
-            async with asyncio.timeout(call.seconds):
-                result = await does()
+            asked = self._read(raw, "ask")
+            async with asyncio.timeout(asked.seconds):
+                result = await asked.does()
             return msgspec.json.encode(Reply(msgspec.Raw(msgspec.json.encode(result))))
         except Exception as error:
-            return msgspec.json.encode(Reply(failure=_failure(error)))
+            return msgspec.json.encode(Reply(failure=failed(error)))
+
+    def connects(self, raw: bytes) -> bool:
+        """Whether a call is answered by a connection. What is no call is not."""
+        try:
+            return self._method(raw)[1].kind == "connect"
+        except HostError:
+            return False
 
     def stream(self, raw: bytes) -> AsyncGenerator[bytes]:
         """:raises HostError: the call is none, or comes too late."""
-        return cast("AsyncGenerator[bytes]", self._read(raw)[1]())
+        return cast("AsyncGenerator[bytes]", self._read(raw, "stream").does())
 
     async def connect(self, raw: bytes) -> Connection:
         """:raises HostError: the call is none, or comes too late, or there is nothing to connect to."""
-        return cast(Connection, await self._read(raw)[1]())
+        return cast(Connection, await self._read(raw, "connect").does())
 
-    def _read(self, raw: bytes) -> tuple[Call, Any]:
+    def _method(self, raw: bytes) -> tuple[Call, Method, Any]:
         try:
             call = msgspec.json.decode(raw, type=Call)
             duty, performer = self._duties[call.duty]
-            method = methods(duty)[call.method]
-            arguments = msgspec.json.decode(call.arguments, type=method.arguments)
+            return call, methods(duty)[call.method], performer
         except (msgspec.DecodeError, KeyError) as error:
+            raise HostError(f"the host was told nonsense: {error}") from error
+
+    def _read(self, raw: bytes, kind: Kind) -> _Asked:
+        call, method, performer = self._method(raw)
+        if method.kind != kind:
+            raise HostError(f"the host was told nonsense: {method.name} is not called so")
+        try:
+            arguments = msgspec.json.decode(call.arguments, type=method.arguments)
+        except msgspec.DecodeError as error:
             raise HostError(f"the host was told nonsense: {error}") from error
         if call.ticket is not None:
             self._refuse_older(call.ticket)
         given = {name: getattr(arguments, name) for name in method.arguments.__struct_fields__}
-        return call, functools.partial(getattr(performer, method.name), **given)
+        return _Asked(min(call.seconds, method.seconds), functools.partial(getattr(performer, method.name), **given))
 
     def _refuse_older(self, ticket: Ticket) -> None:
         held = self._epochs.get(ticket.job_id, ticket.epoch)
@@ -239,7 +263,8 @@ class Answering:
             self._epochs.popitem(last=False)
 
 
-def _failure(error: Exception) -> Failure:
+def failed(error: Exception) -> Failure:
+    """What the caller is told of an error; one that no duty should raise is logged here."""
     if isinstance(error, HostError):
         kind = next(each for each in type(error).__mro__ if vars(errors).get(each.__name__) is each)
         return Failure(kind.__name__, str(error), error.transient, getattr(error, "held", None))

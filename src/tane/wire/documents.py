@@ -27,6 +27,8 @@ from tane.wire.grammar import (
 )
 from tane.wire.grammar import Port as PortNumber
 
+Amount = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+
 
 class Document(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Base of every document: keyword-only, defaults left out on the wire."""
@@ -367,15 +369,15 @@ GuestState = Literal["running", "paused", "suspended", "stopped", "crashed", "ab
 class HostCapabilities(Document):
     """What a compute host offers. ``hypervisor_version`` as the API gives it: major*1000000 + minor*1000 + micro."""
 
-    hostname: str
-    vcpus: int
-    memory_mb: int
-    disk_gb: int
-    hypervisor_type: str
-    hypervisor_version: int
-    cpu_model: str = ""
-    cpu_arch: str = "x86_64"
-    accelerator: str = "tcg"
-    accelerator_reason: str = ""
+    hostname: HostName
+    vcpus: Amount
+    memory_mb: Amount
+    disk_gb: Amount
+    hypervisor_type: Line
+    hypervisor_version: Amount
+    cpu_model: Line = ""
+    cpu_arch: Line = "x86_64"
+    accelerator: Line = "tcg"
+    accelerator_reason: Line = ""
     metadata_service: bool = True
     """False where guests cannot reach 169.254.169.254 and need a config drive instead (user-mode network)."""

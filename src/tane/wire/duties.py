@@ -23,6 +23,7 @@ from tane.wire.documents import (
     VolumeDisk,
     VolumeUsage,
 )
+from tane.wire.joining import HostFacts
 from tane.wire.streams import Connection
 
 
@@ -41,6 +42,25 @@ MetadataSource = Callable[[str, str, dict[str, str]], Awaitable[tuple[int, str, 
 
 GuestListener = Callable[[str, GuestState], None]
 """Told when a guest changed state by itself (powered off, crashed); called on the agent's event loop."""
+
+
+class CloudDuty(Protocol):
+    """What an agent may ask of its cloud. The cloud believes a host no more than concerns the host itself."""
+
+    async def metadata(self, port_id: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
+        """(status, content type, body) of what a guest asked through its port, which is on the caller's host."""
+
+    async def guest_changed(self, guest_id: str, state: GuestState) -> None:
+        """A guest of the host changed state by itself."""
+
+    def image(self, image: ImageRef) -> AsyncIterator[bytes]:
+        """The content of an image, in chunks of at most 1 MiB. :raises HostError: it is gone."""
+
+    async def describe(self, facts: HostFacts) -> None:
+        """What the host offers, when that has changed."""
+
+    async def renew(self, request: str) -> str:
+        """A new certificate for a request (PKCS #10, PEM) by the host's key."""
 
 
 class ComputeDuty(Protocol):

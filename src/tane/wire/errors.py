@@ -37,6 +37,10 @@ class NotSupported(HostError):
     """This host, in the mode it runs in, cannot do this at all; the message says why."""
 
 
+class Refused(HostError):
+    """The cloud does not let the host in; trying again changes nothing."""
+
+
 class OlderEpoch(HostError):
     """The call is of a runner that has lost its job: another one claimed it since."""
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from tane.core import Core
 from tane.db import Tx
 from tane.services.compute.domain import metadata as metadata_tree
 from tane.services.compute.domain.power import guest_changed
 from tane.services.compute.store import servers
 
-__all__ = ["guest_changed", "metadata", "server_exists"]
+__all__ = ["guest_changed", "metadata", "server_exists", "servers_by_host"]
 
 
-async def metadata(core: Core, port_id: str, path: str, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
-    """What a guest gets from 169.254.169.254: (status, content type, body) for a request through its port."""
-    return await metadata_tree.answer(core, port_id, path, headers)
+async def metadata(core: Core, host_id: str, port_id: str, path: str) -> tuple[int, str, bytes]:
+    """What a guest on the host gets from 169.254.169.254: (status, content type, body) for a request through its
+    port."""
+    return await metadata_tree.answer(core, host_id, port_id, path)
 
 
 def server_exists(tx: Tx, server_id: str) -> bool:
     return servers.get(tx, server_id) is not None
+
+
+def servers_by_host(tx: Tx) -> dict[str, int]:
+    """Host id → how many servers are on it."""
+    return {host_id: row.servers for host_id, row in servers.counts(tx).items()}

@@ -5,6 +5,6 @@ from tane.hosts.tables import host
 from tane.quota import quota
 
 EVENTS = (
-    Source(host, "cloud.host", ignores=("last_seen",)),
+    Source(host, "cloud.host", ignores=("last_seen", "compared")),
     Source(quota, "cloud.quota", id=("project_id", "service", "resource"), shows=("service", "resource", "hard_limit")),
 )

@@ -43,6 +43,7 @@ from tane.services.network.domain.server_ports import (
     usable_networks,
 )
 from tane.services.network.orders import DETACH_INTERFACE, DetachInterface
+from tane.services.network.store.convergence import leave as host_removed
 
 __all__ = [
     "DETACH_INTERFACE",
@@ -66,6 +67,7 @@ __all__ = [
     "floating_ip_info",
     "floating_ips",
     "group_row",
+    "host_removed",
     "meeting",
     "network_details",
     "nics",

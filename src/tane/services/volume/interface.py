@@ -24,6 +24,7 @@ from tane.services.volume.domain.volumes import show as show_volume
 from tane.services.volume.store import attachments as attachment_rows
 from tane.services.volume.store import snapshots as snapshot_rows
 from tane.services.volume.store import volumes as volume_rows
+from tane.services.volume.store.volumes import by_host as volumes_by_host
 from tane.web.context import Context
 from tane.wire.documents import VolumeConnection
 
@@ -56,6 +57,7 @@ __all__ = [
     "snapshot_info",
     "unreserve",
     "volume_info",
+    "volumes_by_host",
 ]
 
 

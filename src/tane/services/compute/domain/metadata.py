@@ -9,7 +9,6 @@ import base64
 import secrets
 import string
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,19 +111,19 @@ def _tagged_nics(tx: Tx, server_id: str) -> list[tuple[str, str]]:
     return [(port.mac_address, tags[port.id]) for port in network.server_ports(tx, server_id) if port.id in tags]
 
 
-async def answer(core: Core, port_id: str, path: str, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
-    """(status, content type, body) for a request that came in through ``port_id``."""
-    found = await core.in_thread(_facts_of_port, core, port_id)
+async def answer(core: Core, host_id: str, port_id: str, path: str) -> tuple[int, str, bytes]:
+    """(status, content type, body) for a request that came in through ``port_id`` of a server on the host."""
+    found = await core.in_thread(_facts_of_port, core, host_id, port_id)
     if found is None:
         return 404, "text/plain", b"No server has this port.\n"
     return lookup(tree(found), path)
 
 
-def _facts_of_port(core: Core, port_id: str) -> Facts | None:
+def _facts_of_port(core: Core, host_id: str, port_id: str) -> Facts | None:
     with core.db.read() as tx:
         owner = network.port_owner(tx, port_id)
         row = servers.get(tx, owner[0]) if owner is not None else None
-        return facts(tx, row) if row is not None else None
+        return facts(tx, row) if row is not None and row.host_id == host_id else None
 
 
 def lookup(root: Tree, path: str) -> tuple[int, str, bytes]:

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
+from tane.hosts import store as hosts
 from tane.jobs import Order, pending
 from tane.services.compute.domain.common import S, new_id, of_project, queue
 from tane.services.compute.domain.states import POWER_OF_GUEST, RUNNING
@@ -51,17 +52,16 @@ def note_state(tx: Tx, host_id: str, guest_id: str, state: GuestState) -> bool:
     return False
 
 
-def compare(
-    tx: Tx, host_id: str, states: Mapping[str, GuestState], *, host_came_back: bool
-) -> tuple[list[str], list[str]]:
+def compare(tx: Tx, host_id: str, states: Mapping[str, GuestState], *, started: str) -> tuple[list[str], list[str]]:
     """Compare the guests of a host with the rows and order what is needed.
 
-    ``host_came_back``: this is the first look since the agent started, so that a server which is not running is one
-    that went down with its host: it is started again.
+    ``started``: the start of the host's agent. At the first look after it, a server which is not running is one that
+    went down with its host: it is started again.
 
     :returns: sentences about what was done, and the guests to destroy: those whose server was deleted meanwhile.
     """
     told: list[str] = []
+    host_came_back = hosts.compared(tx, host_id, started)
     for row in servers.on_host(tx, host_id):
         if row.task_state is not None or pending(tx, f"server:{row.id}") is not None:
             continue

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from tane.core import Core
+from tane.hosts import HostAgent
+from tane.hosts.everywhere import of_each
 from tane.jobs import Reconciler
 from tane.services.compute.domain import power
 from tane.wire.documents import GuestState
 
-SEEN = "compute.hosts_seen"
-
 
 async def run(core: Core) -> str | None:
-    """One pass over the hosts of this process; a sentence when something differed."""
-    seen: set[str] = core.memory.setdefault(SEEN, set())
-    told: list[str] = []
-    for agent in core.hosts.local():
-        if agent.compute is None:
-            continue
-        states = await agent.compute.states()
-        sentences, leftover = await core.in_thread(_compare, core, agent.host_id, states, agent.host_id not in seen)
-        seen.add(agent.host_id)
-        for guest_id in leftover:
-            await agent.compute.destroy(guest_id)
-            sentences.append(f"destroyed {guest_id}, whose server was deleted")
-        told.extend(f"{agent.name}: {sentence}" for sentence in sentences)
-    return "; ".join(told) or None
+    """One pass over the hosts that this process reaches; a sentence when something differed."""
+    return await of_each(core, "compute", _look)
 
 
-def _compare(
-    core: Core, host_id: str, states: dict[str, GuestState], host_came_back: bool
-) -> tuple[list[str], list[str]]:
+async def _look(core: Core, agent: HostAgent) -> list[str]:
+    compute = core.hosts.compute(agent.host_id)
+    states = await compute.states()
+    told, leftover = await core.in_thread(_compare, core, agent, states)
+    for guest_id in leftover:
+        await compute.destroy(guest_id)
+        told.append(f"destroyed {guest_id}, whose server was deleted")
+    return told
+
+
+def _compare(core: Core, agent: HostAgent, states: dict[str, GuestState]) -> tuple[list[str], list[str]]:
     with core.db.write() as tx:
-        return power.compare(tx, host_id, states, host_came_back=host_came_back)
+        return power.compare(tx, agent.host_id, states, started=agent.started)
 
 
 RECONCILER = Reconciler("compute.power", run, interval=60.0, scope="host")

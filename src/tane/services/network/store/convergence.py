@@ -125,6 +125,12 @@ def enter(tx: Tx, host_id: str) -> None:
         tx.execute(insert(network_host).values(host_id=host_id, **values))
 
 
+def leave(tx: Tx, host_id: str) -> None:
+    """Forget what a host that was removed was to hold."""
+    tx.execute(delete(network_interest).where(network_interest.c.host_id == host_id))
+    tx.execute(delete(network_host).where(network_host.c.host_id == host_id))
+
+
 def wanted(tx: Tx, host_id: str) -> tuple[int, int]:
     """The host's wanted revision and the one it last reported."""
     columns = (network_host.c.wanted, network_host.c.revision)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from tane.core import Core
+from tane.hosts import HostAgent
+from tane.hosts.everywhere import of_each
 from tane.jobs import Reconciler
 
 
 async def run(core: Core) -> str | None:
-    """One pass over the hosts of this process; a sentence when an exporter was started or cannot be."""
-    told: list[str] = []
-    for agent in core.hosts.local():
-        if agent.volume is None:
-            continue
-        for volume_id, reason in (await agent.volume.revive_exports()).items():
-            told.append(f"{agent.name}: {reason or f'exported volume {volume_id} again'}")
-    return "; ".join(told) or None
+    """One pass over the hosts that this process reaches; a sentence when an exporter was started or cannot be."""
+    return await of_each(core, "volume", _look)
+
+
+async def _look(core: Core, agent: HostAgent) -> list[str]:
+    revived = await core.hosts.volume(agent.host_id).revive_exports()
+    return [reason or f"exported volume {volume_id} again" for volume_id, reason in revived.items()]
 
 
 RECONCILER = Reconciler("volume.exports", run, interval=5.0, scope="host")

@@ -48,6 +48,12 @@ def count(tx: Tx, conditions: Sequence[Any]) -> int:
     return int(tx.scalar(select(func.count()).select_from(volume).where(*conditions)))
 
 
+def by_host(tx: Tx) -> dict[str, int]:
+    """Host id → how many volumes are in its pool."""
+    counted = select(volume.c.host_id, func.count().label("volumes")).where(volume.c.host_id.is_not(None))
+    return {row.host_id: row.volumes for row in tx.all(counted.group_by(volume.c.host_id))}
+
+
 def total(tx: Tx, conditions: Sequence[Any]) -> tuple[int, int, list[dict[str, str]]]:
     """How many volumes, their GiB, and the metadata of each that has some."""
     rows = tx.all(select(volume.c.size, volume.c.meta).where(*conditions))

@@ -1,0 +1,308 @@
+"""The agent's way to its cloud: joining, the line, and what the host asks by it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import structlog
+from cryptography import x509
+
+from tane.linux.files import write_private
+from tane.wire import certificates, frames, lines
+from tane.wire.calls import Answering, Failure, raised
+from tane.wire.documents import ImageRef
+from tane.wire.duties import CloudDuty
+from tane.wire.errors import HostError, Refused
+from tane.wire.frames import HELLO, REPLY, Broken
+from tane.wire.joining import (
+    CLOCK_SECONDS,
+    MEMBERSHIP,
+    SERVER_NAME,
+    Authority,
+    HostFacts,
+    Join,
+    Joined,
+    JoinToken,
+    Purpose,
+    greeting,
+)
+from tane.wire.lines import Line
+from tane.wire.streams import Connection
+
+log = structlog.get_logger()
+
+CONNECT_SECONDS = 15.0
+AGAIN_SECONDS = (0.5, 15.0)
+"""How long an agent waits before it tries again: at first, and at most."""
+RENEW_SHARE = 2 / 3
+"""Of a certificate's life, after which it is renewed."""
+LOOK_SECONDS = 3600.0
+
+T = TypeVar("T")
+
+
+class Membership(msgspec.Struct, kw_only=True):
+    """What a host keeps of the cloud it has joined."""
+
+    address: str
+    port: int
+    host_id: str
+    name: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the host's part of it lies."""
+
+    folder: Path
+
+    @property
+    def membership(self) -> Path:
+        return self.folder / MEMBERSHIP
+
+    @property
+    def shown(self) -> Path:
+        """The certificate and the key of the host, in one file, so that a crash leaves none beside another's."""
+        return self.folder / "tls" / "host.pem"
+
+    @property
+    def authority(self) -> Path:
+        return self.folder / "tls" / "cloud-ca.pem"
+
+    def read(self) -> Membership | None:
+        """None before the host has joined. :raises ValueError: the file is not as this program wrote it."""
+        try:
+            return msgspec.json.decode(self.membership.read_bytes(), type=Membership)
+        except FileNotFoundError:
+            return None
+
+
+# --------------------------------------------------------------------------------------------------------- joining
+
+
+async def join(files: Files, token: JoinToken, host_id: str, name: str, roles: tuple[str, ...]) -> None:
+    """Join the cloud that a token is of, and keep what that gives.
+
+    :raises HostError: the cloud does not answer, is another one than the token's, or refuses; nothing is kept then.
+    """
+    known = await _authority(token)
+    certificate = x509.load_pem_x509_certificate(known.certificate.encode())
+    if certificates.pin(certificate) != token.pin:
+        raise Refused("who answers there is not the cloud the token is of: its authority has another key")
+    if abs(known.now - time.time()) > CLOCK_SECONDS:
+        ahead = "behind" if known.now > time.time() else "ahead of"
+        raise Refused(f"this machine's clock is {abs(known.now - time.time()):.0f} s {ahead} the cloud's: set it first")
+    key = certificates.new_key()
+    asked = Join(
+        token_id=token.token_id,
+        secret=token.secret,
+        host_id=host_id,
+        name=name,
+        roles=roles,  # type: ignore[arg-type]  # The cloud checks them.
+        request=certificates.request(host_id, key).decode(),
+    )
+    trusting = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cadata=known.certificate)
+    async with _connected(token.address, token.port, trusting) as connection:
+        await frames.write(connection.writer, HELLO, greeting("join", join=asked))
+        joined = await _reply(connection, Joined)
+    write_private(files.authority, joined.authority.encode())
+    write_private(files.shown, joined.certificate.encode() + certificates.pem_of_key(key))
+    membership = Membership(address=token.address, port=token.port, host_id=host_id, name=name, roles=roles)
+    # Last: what is there is then whole.
+    write_private(files.membership, msgspec.json.encode(membership))
+
+
+async def leave(files: Files, membership: Membership) -> None:
+    """Ask the cloud to remove this host. :raises HostError: it does not answer, or there is something on the host."""
+    connection = await dial(files, membership, "leave")
+    try:
+        await _told(connection)
+    finally:
+        await lines.close(connection.writer)
+
+
+async def dial(files: Files, membership: Membership, purpose: Purpose, **more: object) -> Connection:
+    """A connection to the cloud as a host that has joined. :raises HostError: it does not answer."""
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(files.authority))
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(files.shown)
+    connection = await _connect(membership.address, membership.port, context)
+    await frames.write(connection.writer, HELLO, greeting(purpose, **more))
+    return connection
+
+
+async def _authority(token: JoinToken) -> Authority:
+    """Whom the other end says it is: believed only when the pin says the same."""
+    unknown = ssl.create_default_context()
+    unknown.check_hostname = False
+    unknown.verify_mode = ssl.CERT_NONE
+    async with _connected(token.address, token.port, unknown) as connection:
+        await frames.write(connection.writer, HELLO, greeting("authority"))
+        return await _reply(connection, Authority)
+
+
+@contextlib.asynccontextmanager
+async def _connected(address: str, port: int, context: ssl.SSLContext) -> AsyncIterator[Connection]:
+    connection = await _connect(address, port, context)
+    try:
+        yield connection
+    finally:
+        await lines.close(connection.writer)
+
+
+async def _connect(address: str, port: int, context: ssl.SSLContext) -> Connection:
+    """:raises HostError: nobody answers there, or not the cloud."""
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            opened = await asyncio.open_connection(address, port, ssl=context, server_hostname=SERVER_NAME)
+        return Connection(*opened)
+    except ssl.SSLCertVerificationError as error:
+        raise Refused(f"who answers at {address}:{port} is not the cloud: {error.verify_message}") from None
+    except TimeoutError:
+        raise HostError(f"nobody answers at {address}:{port}", transient=True) from None
+    except OSError as error:
+        raise HostError(f"{address}:{port} cannot be reached: {error.strerror or error}", transient=True) from None
+
+
+async def _told(connection: Connection) -> bytes:
+    """What the cloud answers. :raises HostError: what it says instead."""
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            frame = await frames.read(connection.reader)
+        if frame.kind == REPLY:
+            return frame.data
+        failure = msgspec.json.decode(frame.data, type=Failure)
+    except TimeoutError:
+        raise Broken("no answer in time") from None
+    except msgspec.DecodeError as error:
+        raise Broken(f"an answer that cannot be read: {error}") from None
+    raise raised(failure)
+
+
+async def _reply(connection: Connection, kind: type[T]) -> T:
+    """:raises HostError: what the cloud says, or nothing that can be read."""
+    try:
+        return msgspec.json.decode(await _told(connection), type=kind)
+    except msgspec.DecodeError as error:
+        raise Broken(f"an answer that cannot be read: {error}") from None
+
+
+# -------------------------------------------------------------------------------------------------------- the line
+
+
+class CloudLine:
+    """The line of a host that has joined: made anew whenever it breaks, by ``facts`` of the moment.
+
+    A :class:`tane.wire.calls.Line`, so that the host's questions go by it; while there is none they fail.
+    """
+
+    def __init__(self, files: Files, membership: Membership) -> None:
+        self._files = files
+        self._membership = membership
+        self._line: Line | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.connected = asyncio.Event()
+
+    async def serve(self, answering: Answering, facts: Callable[[], Awaitable[HostFacts]]) -> None:
+        """Talk with the cloud until cancelled. :raises Refused: it lets the host in no longer."""
+        pause = AGAIN_SECONDS[0]
+        while True:
+            try:
+                await self._talk(answering, await facts())
+                pause = AGAIN_SECONDS[0]
+            except Refused:
+                raise
+            except (HostError, TimeoutError) as error:
+                if self.connected.is_set():
+                    pause = AGAIN_SECONDS[0]
+                log.warning("no line to the cloud", reason=str(error) or "no answer in time", again_in=pause)
+            finally:
+                self.connected.clear()
+                self._line = None
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, AGAIN_SECONDS[1])
+
+    async def _talk(self, answering: Answering, facts: HostFacts) -> None:
+        connection = await self._dial("line", facts=facts)
+        try:
+            await _told(connection)
+        except BaseException:
+            await lines.close(connection.writer)
+            raise
+        self._line = Line(connection, answering, self._call, lambda key: self._open(key, answering))
+        self.connected.set()
+        log.info("the line to the cloud is up", cloud=f"{self._membership.address}:{self._membership.port}")
+        await self._line.serve()
+
+    async def _dial(self, purpose: Purpose, **more: object) -> Connection:
+        return await dial(self._files, self._membership, purpose, **more)
+
+    async def _call(self) -> Connection:
+        return await self._dial("call")
+
+    def _open(self, key: str, answering: Answering) -> None:
+        async def opened() -> None:
+            try:
+                await lines.answer(await self._dial("opened", key=key), answering)
+            except HostError as error:
+                log.info("a connection to the cloud ended", reason=str(error))
+
+        task = asyncio.create_task(opened())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _current(self) -> Line:
+        if self._line is None:
+            raise HostError("the cloud does not answer now", transient=True)
+        return self._line
+
+    async def ask(self, call: bytes) -> bytes:
+        return await self._current().ask(call)
+
+    def stream(self, call: bytes) -> AsyncGenerator[bytes]:
+        return self._current().stream(call)
+
+    async def connect(self, call: bytes) -> Connection:
+        return await self._current().connect(call)
+
+    async def keep_certified(self, cloud: CloudDuty) -> None:
+        """Renew the certificate when two thirds of its life are over, until cancelled."""
+        while True:
+            await self.connected.wait()
+            if _due(self._files.shown):
+                key = certificates.new_key()
+                try:
+                    renewed = await cloud.renew(certificates.request(self._membership.host_id, key).decode())
+                    write_private(self._files.shown, renewed.encode() + certificates.pem_of_key(key))
+                    log.info("the host's certificate was renewed")
+                except HostError as error:
+                    log.warning("the host's certificate was not renewed", reason=str(error))
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def _due(shown: Path) -> bool:
+    certificate = x509.load_pem_x509_certificate(shown.read_bytes())
+    begun, end = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+    return time.time() > begun + RENEW_SHARE * (end - begun)
+
+
+class DistantImages:
+    """The content of images, from the cloud (:class:`tane.wire.duties.ImageSource`)."""
+
+    def __init__(self, cloud: CloudDuty) -> None:
+        self._cloud = cloud
+
+    def local_path(self, image: ImageRef) -> Path | None:
+        return None
+
+    def stream(self, image: ImageRef) -> AsyncIterator[bytes]:
+        return self._cloud.image(image)

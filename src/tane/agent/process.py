@@ -1,0 +1,147 @@
+"""The agent of a host that has joined a cloud, as a process: the host's duties at the end of a line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import signal
+import uuid
+from pathlib import Path
+from typing import Any, cast
+
+import structlog
+
+from tane import ids, logs
+from tane.agent import host
+from tane.agent.cloud import CloudLine, DistantImages, Files, Membership
+from tane.agent.rights import Choice
+from tane.config import Config
+from tane.wire.calls import Answering, Distant
+from tane.wire.documents import GuestState
+from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, VolumeDuty
+from tane.wire.errors import HostError
+from tane.wire.joining import HostFacts, Range
+
+log = structlog.get_logger()
+
+RANGES_SECONDS = 300.0
+
+
+def host_settings(folder: Path, config: Config, mode: str, membership: Membership) -> host.HostSettings:
+    """The settings of the host that this machine, or this state folder of it, is."""
+    return host.HostSettings(
+        state_dir=folder / "host",
+        cloud_id=ids.of(folder).cloud_id,
+        mode=mode,
+        hosts=[(membership.host_id, membership.name)],
+        local_ip=config.local_ip or None,
+        host_link=config.external_host_link,
+    )
+
+
+async def run(folder: Path, config: Config, choice: Choice, membership: Membership, connected: Path) -> None:
+    """Serve the cloud until SIGTERM or SIGINT; ``connected`` is made when the cloud was reached.
+
+    :raises Refused: the cloud lets this host in no longer.
+    """
+    logs.configure(config.log_level, logs.LogFile(folder / "log" / "tane.log", config.log_bytes, config.log_files))
+    line = CloudLine(Files(folder), membership)
+    cloud = cast(CloudDuty, Distant(CloudDuty, "cloud", line))
+    settings = host_settings(folder, config, choice.mode, membership)
+    [duties] = host.build(settings, DistantImages(cloud), cloud.metadata)
+    agent = _Agent(settings, duties, membership, cloud)
+    log.info("starting", mode=choice.mode, host=membership.name, cloud=f"{membership.address}:{membership.port}")
+    if "compute" in membership.roles:
+        await duties.compute.start_duty(agent.guest_changed)
+    tasks = [
+        asyncio.create_task(line.serve(agent.answering(), agent.facts)),
+        asyncio.create_task(line.keep_certified(cloud)),
+        asyncio.create_task(agent.watch_ranges(line)),
+        asyncio.create_task(_signalled()),
+    ]
+    marking = asyncio.create_task(_mark(line, connected))
+
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (*tasks, marking):
+            task.cancel()
+        await asyncio.gather(*tasks, marking, return_exceptions=True)
+        if "compute" in membership.roles:
+            await duties.compute.stop_duty()
+        log.info("stopped")
+    for task in done:
+        task.result()
+
+
+async def _mark(line: CloudLine, connected: Path) -> None:
+    await line.connected.wait()
+    connected.touch(mode=0o600)
+
+
+async def _signalled() -> None:
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    await stop.wait()
+
+
+class _Agent:
+    def __init__(
+        self, settings: host.HostSettings, duties: host.Duties, membership: Membership, cloud: CloudDuty
+    ) -> None:
+        self._settings = settings
+        self._duties = duties
+        self._membership = membership
+        self._cloud = cloud
+        self._started = str(uuid.uuid4())
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def answering(self) -> Answering:
+        """What the cloud may ask: the duties of the roles that the host joined with."""
+        duties: dict[str, tuple[type, Any]] = {
+            "compute": (ComputeDuty, self._duties.compute),
+            "network": (NetworkDuty, self._duties.network),
+            "volume": (VolumeDuty, self._duties.volume),
+        }
+        return Answering({role: duties[role] for role in self._membership.roles})
+
+    async def facts(self) -> HostFacts:
+        compute = "compute" in self._membership.roles
+        return HostFacts(
+            name=self._membership.name,
+            roles=self._membership.roles,  # type: ignore[arg-type]  # As the cloud let it in with them.
+            started=self._started,
+            release=importlib.metadata.version("tane"),
+            local_ip=self._duties.local_ip,
+            capabilities=await self._duties.compute.capabilities() if compute else None,
+            ranges=await asyncio.to_thread(self._ranges),
+        )
+
+    def _ranges(self) -> tuple[Range, ...]:
+        found = host.machine_ranges(self._settings)
+        return tuple(Range(cidr=taken.cidr, interface=taken.interface) for taken in found)
+
+    def guest_changed(self, guest_id: str, state: GuestState) -> None:
+        """Tell the cloud. What it does not hear now it finds when it compares the guests of a host that is back."""
+
+        async def tell() -> None:
+            with contextlib.suppress(HostError):
+                await self._cloud.guest_changed(guest_id, state)
+
+        task = asyncio.get_running_loop().create_task(tell())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def watch_ranges(self, line: CloudLine) -> None:
+        """Tell the cloud when the ranges of this machine change."""
+        told = None
+        while True:
+            await line.connected.wait()
+            facts = await self.facts()
+            if told is not None and facts.ranges != told:
+                with contextlib.suppress(HostError):
+                    await self._cloud.describe(facts)
+            told = facts.ranges
+            await asyncio.sleep(RANGES_SECONDS)

@@ -1,0 +1,57 @@
+"""What the cloud answers to one of its hosts (:class:`tane.wire.duties.CloudDuty`)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import cast
+
+from tane.core import Core
+from tane.services.compute import interface as compute
+from tane.services.image import interface as image
+from tane.wire.calls import Answering, Distant, Loopback
+from tane.wire.documents import GuestState, ImageRef
+from tane.wire.duties import CloudDuty
+from tane.wire.joining import HostFacts
+
+
+class ForHost:
+    """A host learns and changes what concerns itself: of the servers that are on it."""
+
+    def __init__(self, core: Core, host_id: str) -> None:
+        self._core = core
+        self._host_id = host_id
+        self._images = image.LocalImages(core)
+
+    async def metadata(self, port_id: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
+        return await compute.metadata(self._core, self._host_id, port_id, path)
+
+    async def guest_changed(self, guest_id: str, state: GuestState) -> None:
+        compute.guest_changed(self._core, self._host_id, guest_id, state)
+
+    def image(self, image: ImageRef) -> AsyncIterator[bytes]:
+        return self._images.stream(image)
+
+    async def describe(self, facts: HostFacts) -> None:
+        from tane.hosts import listener
+
+        def write() -> None:
+            with self._core.db.write() as tx:
+                listener.register(tx, self._host_id, facts)
+
+        await self._core.in_thread(write)
+
+    async def renew(self, request: str) -> str:
+        # Here and not above: a cloud of one machine needs nothing of what makes certificates.
+        from tane.hosts import joining
+
+        def write() -> str:
+            with self._core.db.write() as tx:
+                signer = joining.authority(tx, self._core.config.region)
+                return joining.certify(tx, signer, self._host_id, request).certificate
+
+        return await self._core.in_thread(write)
+
+
+def as_called(answers: CloudDuty) -> CloudDuty:
+    """The same, as an agent in this process calls it: by the wire's codec."""
+    return cast(CloudDuty, Distant(CloudDuty, "cloud", Loopback(Answering({"cloud": (CloudDuty, answers)}))))

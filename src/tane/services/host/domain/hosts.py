@@ -1,0 +1,94 @@
+"""Which hosts there are, and how one is removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db import Tx
+from tane.hosts import HostUnreachable, store
+from tane.services.compute import interface as compute
+from tane.services.network import interface as network
+from tane.services.volume import interface as volume
+from tane.web.errors import Conflict, NotFound
+
+
+@dataclass(frozen=True)
+class HostView:
+    """A host, whether it was heard of lately, whether this process reaches it, and what is on it."""
+
+    row: Row[Any]
+    up: bool
+    connected: bool
+    servers: int
+    volumes: int
+
+
+def every(core: Core) -> list[HostView]:
+    with core.db.read() as tx:
+        return _views(core, tx, store.all_hosts(tx))
+
+
+def one(core: Core, wanted: str) -> HostView:
+    """By its id or its name. :raises NotFound:"""
+    with core.db.read() as tx:
+        return _views(core, tx, [_row(tx, wanted)])[0]
+
+
+def switch(core: Core, wanted: str, enabled: bool, reason: str | None) -> HostView:
+    """Let new servers come to a host, or none. :raises NotFound:"""
+    with core.db.write() as tx:
+        row = _row(tx, wanted)
+        store.change(tx, row.id, enabled=enabled, disabled_reason=None if enabled else reason)
+        return _views(core, tx, [_row(tx, row.id)])[0]
+
+
+async def remove(core: Core, wanted: str) -> None:
+    """Remove a host for good: nothing it shows is believed any more, and its line is cut.
+
+    :raises NotFound: :raises Conflict: there are servers or volumes on it, or it is the cloud's own.
+    """
+
+    def write() -> str:
+        with core.db.write() as tx:
+            row = _row(tx, wanted)
+            if _is_own(core, row.id):
+                raise Conflict(f"Host {row.name} is the machine the cloud itself runs on.")
+            [found] = _views(core, tx, [row])
+            if found.servers or found.volumes:
+                raise Conflict(
+                    f"Host {row.name} has {found.servers} servers and {found.volumes} volumes: delete them first."
+                )
+            store.remove(tx, row.id)
+            network.host_removed(tx, row.id)
+            return str(row.id)
+
+    host_id = await core.in_thread(write)
+    if core.hosts.door is not None:
+        core.hosts.door.cut(host_id)
+
+
+def _is_own(core: Core, host_id: str) -> bool:
+    try:
+        return not core.hosts.agent(host_id).distant
+    except HostUnreachable:
+        return False
+
+
+def _row(tx: Tx, wanted: str) -> Row[Any]:
+    row = store.get(tx, wanted) or store.by_name(tx, wanted)
+    if row is None:
+        raise NotFound(f"Host {wanted} could not be found.")
+    return row
+
+
+def _views(core: Core, tx: Tx, rows: list[Row[Any]]) -> list[HostView]:
+    connected = {agent.host_id for agent in core.hosts.reached()}
+    servers, volumes = compute.servers_by_host(tx), volume.volumes_by_host(tx)
+    return [
+        HostView(row, store.is_up(tx, row), row.id in connected, servers.get(row.id, 0), volumes.get(row.id, 0))
+        for row in rows
+    ]

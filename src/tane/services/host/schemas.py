@@ -1,0 +1,34 @@
+"""Bodies of the hosts' API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from tane.wire.grammar import HostName
+from tane.wire.joining import Role
+
+MOST_HOURS = 168.0
+
+
+class NewToken(msgspec.Struct, forbid_unknown_fields=True):
+    """``hours`` until it ends; ``name``: of the one host that may use it."""
+
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=3)] = ("compute", "network", "volume")
+    name: HostName = ""
+    hours: Annotated[float, Meta(gt=0, le=MOST_HOURS)] = 1.0
+
+
+class CreateToken(msgspec.Struct, forbid_unknown_fields=True):
+    token: NewToken
+
+
+class HostChange(msgspec.Struct, forbid_unknown_fields=True):
+    enabled: bool
+    disabled_reason: Annotated[str, Meta(max_length=255)] | None = None
+
+
+class UpdateHost(msgspec.Struct, forbid_unknown_fields=True):
+    host: HostChange
