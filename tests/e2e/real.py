@@ -44,8 +44,8 @@ class RealCloud:
         return f"tane-{ids.of(self.folder).cloud_id}-ext"
 
     def tane(self, *arguments: str, check: bool = True) -> str:
-        command = [sys.executable, "-m", "tane.cli", arguments[0], "--state", str(self.folder), *arguments[1:]]
-        environment = {**os.environ, "TANE_EXTERNAL_HOST_LINK": "false"}
+        command = [sys.executable, "-m", "tane.cli", *arguments]
+        environment = {**os.environ, "TANE_EXTERNAL_HOST_LINK": "false", "TANE_STATE": str(self.folder)}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
         assert done.returncode == 0 or not check, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr

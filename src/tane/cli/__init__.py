@@ -10,6 +10,7 @@ import typer
 from tane.cli import (
     backup,
     demo,
+    dev,
     doctor,
     down,
     guest_image,
@@ -42,6 +43,7 @@ app.command("join")(join.join)
 app.command("agent")(join.agent)
 app.command("leave")(join.leave)
 app.add_typer(host.app, name="host")
+app.add_typer(dev.app, name="dev")
 app.command("shell", context_settings={"allow_extra_args": True})(shell.shell)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from tane import ids
-from tane.cli import userns
+from tane.cli import dev, userns
 from tane.cli.common import DEFAULT_STATE, State, StateOption, cache_folder
 from tane.linux import process
 from tane.linux.files import remove_tree
@@ -50,6 +50,7 @@ def down(
 
 def end(files: State) -> None:
     """End the cloud or the agent of a state folder, and all it has in the kernel."""
+    dev.end(files)
     mode = _mode(files)
     copy = ids.copy_running(files.folder)
     if copy is not None:

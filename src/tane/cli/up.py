@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tane import ids
 from tane.agent.rights import choose
-from tane.cli import join, userns
+from tane.cli import dev, join, userns
 from tane.cli.client import connect
 from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption, refuse_beside_its_copy, tail
 from tane.cli.openrc import write_files
@@ -48,6 +48,7 @@ def start(state: State, port: int | None = None, mode: str | None = None) -> Con
     install_missing_packages()
     state.prepare()
     state.remember(port=port, mode=mode)
+    dev.connect(state)
     config = state.config(port=port, mode=mode)
     choice = choose(config)
     print(choice.sentence, flush=True)
@@ -67,6 +68,7 @@ def start(state: State, port: int | None = None, mode: str | None = None) -> Con
     process.spawn(spawn, pidfile=state.pidfile, log=state.log, pass_fds=(listener.fileno(),))
     listener.close()
     _wait(state, config, tls.client_context(shown))
+    dev.start_again(state)
     print(f"tane: every API answers at {config.url} after {time.monotonic() - begun:.1f} s")
     print(f"tane: credentials in {_short(state.folder / 'openrc')} and {_short(state.folder / 'clouds.yaml')}")
     return config

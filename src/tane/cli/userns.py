@@ -8,15 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from pathlib import Path
 from typing import NoReturn
 
 from tane.cli.common import State
-from tane.linux import process
+from tane.linux import machines, process
 
 MARK = "TANE_INSIDE_USERNS"
-# /run is made private so that /run/netns can be written; everything else of the machine stays visible.
-KEEP = "mount -t tmpfs tmpfs /run && mkdir -p /run/netns && ip link set lo up && exec sleep infinity"
 
 
 def inside(state: State) -> bool:
@@ -28,25 +25,14 @@ def keeper(state: State) -> int:
     """The pid of the namespace's keeper, started when it does not run."""
     pid = process.read_pid(state.keeper_pidfile)
     if pid is None:
-        command = ["unshare", "--user", "--map-root-user", "--net", "--mount", "--propagation", "private"]
+        command = ["unshare", "--user", "--map-root-user", *machines.UNSHARED]
         log = state.folder / "log" / "keeper.log"
-        process.spawn([*command, "sh", "-c", KEEP], pidfile=state.keeper_pidfile, log=log)
-        pid = _wait_ready(state)
+        process.spawn([*command, "sh", "-c", machines.KEEP], pidfile=state.keeper_pidfile, log=log)
+        try:
+            pid = machines.ready(state.keeper_pidfile, log)
+        except machines.MachineError as error:
+            sys.exit(f"tane: the user namespace: {error}")
     return pid
-
-
-def _wait_ready(state: State) -> int:
-    """The keeper is ready when its shell has become ``sleep`` inside the namespace."""
-    import time
-
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        pid = process.read_pid(state.keeper_pidfile)
-        if pid is not None and Path(f"/proc/{pid}/comm").read_text().strip() == "sleep":
-            return pid
-        time.sleep(0.01)
-    log = (state.folder / "log" / "keeper.log").read_text()
-    sys.exit(f"tane: the user namespace could not be made: {log.strip() or 'no reason given'}")
 
 
 def prefix(state: State) -> list[str]:

@@ -8,6 +8,7 @@ machine needs none of it.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import secrets
 import ssl
 import time
@@ -83,11 +84,15 @@ class Listener:
                 self._authority = await self.core.in_thread(self._load)
             if self._server is None:
                 context = await self.core.in_thread(self._context, self._authority)
-                self._server = await asyncio.start_server(
-                    self._accept, self.address, self.port, ssl=context, ssl_handshake_timeout=HELLO_SECONDS
-                )
+                # What hosts do from now on is not done by whoever made the first token.
+                self._server = await asyncio.create_task(self._listen(context), context=contextvars.Context())
                 log.info("hosts may join", address=self.address, port=self.port)
             return self._authority
+
+    async def _listen(self, context: ssl.SSLContext) -> asyncio.Server:
+        return await asyncio.start_server(
+            self._accept, self.address, self.port, ssl=context, ssl_handshake_timeout=HELLO_SECONDS
+        )
 
     def _load(self) -> Authority:
         from tane.hosts import joining

@@ -1,0 +1,127 @@
+"""``tane dev``: what helps to try things out. ``tane dev hosts N`` lets N more hosts join, all on this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from tane import ids
+from tane.cli.client import CallError
+from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.linux import machines, process
+from tane.linux.files import write_private
+from tane.linux.machines import Bridge, Machine, MachineError
+
+app = typer.Typer(no_args_is_help=True, help="For trying things out.")
+MOST = 64
+
+
+@app.command()
+def hosts(
+    count: Annotated[int, typer.Argument(help="How many there should be, besides this machine.", min=1, max=MOST)],
+    state: StateOption = DEFAULT_STATE,
+) -> None:
+    """Let more hosts join the running cloud: each with namespaces, an agent and a state folder of its own."""
+    files = State.of(state)
+    files.require()
+    if not files.running():
+        sys.exit(f"tane: the cloud in {files.folder} does not run; ./tane up first")
+    prepare(files)
+    if files.config().for_agents[0] != bridge(files).address():
+        sys.exit("tane: the cloud listens elsewhere for hosts; ./tane down and up again, which was prepared now")
+    for machine in every(files, count):
+        if not machine.state.exists():
+            print(f"tane: {machine.name} joined in {add(files, machine):.1f} s", flush=True)
+
+
+def bridge(files: State) -> Bridge:
+    return Bridge(ids.of(files.folder).cloud_id)
+
+
+def every(files: State, count: int = MOST) -> Iterator[Machine]:
+    """The machines of a cloud; without ``count`` those that were made."""
+    for number in range(1, count + 1):
+        machine = Machine(bridge(files), number, files.folder / "machines" / str(number))
+        if count < MOST or machine.folder.exists():
+            yield machine
+
+
+def prepare(files: State) -> None:
+    """Before the cloud starts: where hosts will reach it. Exits where there can be none."""
+    mode = files.mode()
+    if mode is not None and mode != "root":
+        sys.exit(f"tane: more hosts need root on this machine, and this cloud runs in mode {mode}")
+    try:
+        bridge(files).make()
+    except MachineError as error:
+        sys.exit(f"tane: {error}")
+    files.remember(agents_host=bridge(files).address())
+
+
+def connect(files: State) -> None:
+    """Before the cloud starts: what its machines are connected by, when it has some."""
+    if next(every(files), None) is not None:
+        prepare(files)
+
+
+def add(files: State, machine: Machine) -> float:
+    """Make a machine and let it join; returns the seconds that took. Exits with the reason when it does not."""
+    begun = time.monotonic()
+    wanted = {"name": machine.name, "roles": ["compute", "network", "volume"]}
+    try:
+        machine.start()
+        token = files.admin().call("POST", "/hosts/tokens", {"token": wanted})["token"]["token"]
+    except (MachineError, CallError) as error:
+        sys.exit(f"tane: {error}")
+    secret = machine.folder / "token"
+    write_private(secret, token.encode())
+    joining = ["join", "--state", str(machine.state), "--token-file", str(secret), "--name", machine.name]
+    done = inside(machine, *joining)
+    secret.unlink()
+    if done.returncode != 0:
+        sys.exit(f"tane: {machine.name} did not join: {done.stdout}{done.stderr}")
+    return time.monotonic() - begun
+
+
+def inside(machine: Machine, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """One of our own commands, run in a machine."""
+    command = machine.command(sys.executable, "-m", "tane.cli", *arguments)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def start_again(files: State) -> None:
+    """The machines that were made, with their agents, after the cloud's own start."""
+    for machine in every(files):
+        try:
+            machine.start()
+        except MachineError as error:
+            sys.exit(f"tane: {error}")
+        done = inside(machine, "up", "--state", str(machine.state))
+        if done.returncode != 0:
+            sys.exit(f"tane: {machine.name} does not start: {done.stdout}{done.stderr}")
+
+
+def end(files: State) -> None:
+    """End all machines and what is in them; their states stay in the cloud's folder."""
+    found = list(every(files))
+    for machine in found:
+        if process.alive(machine.pidfile):
+            done = inside(machine, "down", "--state", str(machine.state))
+            if done.returncode != 0:
+                print(f"tane: {machine.name}: {done.stdout}{done.stderr}")
+        machine.stop()
+    if found or files.config().agents_host == bridge(files).address():
+        bridge(files).remove()
+
+
+def kill(machine: Machine) -> None:
+    """The machine loses its power: everything that runs in it ends at once."""
+    pid = process.read_pid(machine.pidfile)
+    if pid is None:
+        return
+    machines.kill_all(pid)

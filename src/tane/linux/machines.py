@@ -1,0 +1,161 @@
+"""Machines within this one, for demonstrations and tests of many hosts: each has a network and a /run of its own, and
+an address on one bridge. Everything else they share; what runs in one runs with the rights of who started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tane.linux import process
+
+KEEP = "mount -t tmpfs tmpfs /run && mkdir -p /run/netns && ip link set lo up && exec sleep infinity"
+"""/run is made private so that /run/netns can be written."""
+UNSHARED = ("--net", "--mount", "--propagation", "private")
+READY_SECONDS = 10.0
+KILL_ROUNDS = 100
+
+
+class MachineError(OSError):
+    """A machine could not be made; the message says what was tried."""
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """What the machines of one cloud are connected by: named after the cloud's id, in the range that RFC 6598 sets
+    aside for networks between machines that others do not see."""
+
+    cloud_id: str
+
+    @property
+    def name(self) -> str:
+        return f"tm-{self.cloud_id}"
+
+    def address(self, number: int = 0) -> str:
+        """That of a machine; 0 is this one."""
+        return f"100.127.{int(self.cloud_id, 16) % 256}.{number + 1}"
+
+    def make(self) -> None:
+        """Repeatable. :raises MachineError:"""
+        if not _done("ip", "link", "show", "dev", self.name):
+            _run("ip", "link", "add", self.name, "type", "bridge")
+            _run("ip", "address", "add", f"{self.address()}/24", "dev", self.name)
+            _run("ip", "link", "set", self.name, "up")
+
+    def remove(self) -> None:
+        """The bridge and whatever end of a machine's is on it. Repeatable."""
+        _done("ip", "link", "delete", self.name)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """``number`` from 1; ``folder`` holds its state folder and the pid file of what keeps its namespaces."""
+
+    bridge: Bridge
+    number: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return f"machine-{self.number}"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def pidfile(self) -> Path:
+        return self.folder / "keeper.pid"
+
+    @property
+    def address(self) -> str:
+        return self.bridge.address(self.number)
+
+    def start(self) -> None:
+        """Make its namespaces and connect them. Repeatable. :raises MachineError:"""
+        pid = process.read_pid(self.pidfile) or self._keep()
+        there = f"tm-{self.bridge.cloud_id}-{self.number}"
+        if not _done("ip", "link", "show", "dev", there):
+            _run("ip", "link", "add", there, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
+            _run("ip", "link", "set", there, "master", self.bridge.name, "up")
+            self.run("ip", "address", "add", f"{self.address}/24", "dev", "eth0")
+            self.run("ip", "link", "set", "eth0", "up")
+            self.run("ip", "route", "add", "default", "via", self.bridge.address())
+
+    def _keep(self) -> int:
+        process.spawn(["unshare", *UNSHARED, "sh", "-c", KEEP], pidfile=self.pidfile, log=self.folder / "keeper.log")
+        return ready(self.pidfile, self.folder / "keeper.log")
+
+    def command(self, *argv: str) -> list[str]:
+        """The command that runs another one in it. :raises MachineError: it does not run."""
+        pid = process.read_pid(self.pidfile)
+        if pid is None:
+            raise MachineError(f"{self.name} does not run")
+        return [shutil.which("nsenter") or "nsenter", "--target", str(pid), "--net", "--mount", "--wd=.", "--", *argv]
+
+    def run(self, *argv: str) -> None:
+        """:raises MachineError: the command fails."""
+        _run(*self.command(*argv))
+
+    def stop(self) -> None:
+        """End its namespaces; what runs in them should have ended. Repeatable."""
+        process.stop(self.pidfile)
+
+
+def ready(pidfile: Path, log: Path) -> int:
+    """The pid of a keeper of namespaces, once its shell has become ``sleep``. :raises MachineError: it ended."""
+    until = time.monotonic() + READY_SECONDS
+    while time.monotonic() < until:
+        pid = process.read_pid(pidfile)
+        if pid is not None and Path(f"/proc/{pid}/comm").read_text().strip() == "sleep":
+            return pid
+        time.sleep(0.01)
+    raise MachineError(f"the namespaces could not be made: {log.read_text().strip() or 'no reason given'}")
+
+
+def _done(*argv: str) -> bool:
+    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
+
+
+def _run(*argv: str) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise MachineError(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip()}")
+
+
+def kill_all(pid: int) -> None:
+    """Every process that has the mount namespace of ``pid`` is killed, with ``pid`` itself: as when power is lost."""
+    for _ in range(KILL_ROUNDS):
+        found = _sharing(pid)
+        if not found:
+            return
+        for other in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(other, signal.SIGKILL)
+        time.sleep(0.02)
+    raise MachineError(f"what shares the namespaces of process {pid} does not end")
+
+
+def _sharing(pid: int) -> list[int]:
+    try:
+        namespace = Path(f"/proc/{pid}/ns/mnt").readlink()
+    except OSError:
+        return []
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with contextlib.suppress(OSError):
+                if (folder / "ns" / "mnt").readlink() == namespace and not _ended(folder):
+                    found.append(int(folder.name))
+    # The one by which the others are known ends last.
+    return sorted(found, key=lambda other: other == pid)
+
+
+def _ended(folder: Path) -> bool:
+    return (folder / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
