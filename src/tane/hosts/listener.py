@@ -140,20 +140,23 @@ class Listener:
         if (line := self._lines.get(host_id)) is not None:
             line.end()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._accepted(Connection(reader, writer)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _accepted(self, connection: Connection) -> None:
+        # What is gone does not know any more who it was.
+        peer = _peer(connection.writer)
         try:
-            await self._greet(Connection(reader, writer))
+            await self._greet(connection)
         except Broken as error:
-            log.info("a connection of a host ended", peer=_peer(writer), reason=str(error))
-        except asyncio.CancelledError:
-            # The server of asyncio takes it for a failure when its handler is cancelled.
-            pass
+            log.info("a connection of a host ended", peer=peer, reason=str(error))
+        except Exception:
+            # The boundary to a peer: it gets nothing more, the operator the traceback.
+            log.exception("a connection of a host failed", peer=peer)
         finally:
-            await lines.close(writer)
+            await lines.close(connection.writer)
 
     async def _greet(self, connection: Connection) -> None:
         """Learn who is there and what they want, and do it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tane.services.network.domain.bootstrap import ensure_external_network
 from tane.services.network.domain.common import visible_network
+from tane.services.network.domain.convergence import host_removed
 from tane.services.network.domain.floating_ips import create as create_floating_ip
 from tane.services.network.domain.floating_ips import delete as delete_floating_ip
 from tane.services.network.domain.outside import meeting
@@ -43,7 +44,6 @@ from tane.services.network.domain.server_ports import (
     usable_networks,
 )
 from tane.services.network.orders import DETACH_INTERFACE, DetachInterface
-from tane.services.network.store.convergence import leave as host_removed
 
 __all__ = [
     "DETACH_INTERFACE",

@@ -88,6 +88,12 @@ def changed(
         tx.notify(LATER)
 
 
+def host_removed(tx: Tx, host_id: str) -> None:
+    """Forget what a host that was removed was to hold."""
+    store.leave(tx, host_id)
+    tx.notify(LATER)
+
+
 def groups_of(tx: Tx, port_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """The security groups of each port."""
     found: dict[str, tuple[str, ...]] = {}

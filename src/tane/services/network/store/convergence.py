@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.hosts.tables import host as cloud_host
 from tane.services.network.store.rows import MANY
 from tane.services.network.tables import network_change, network_host, network_interest, network_revision
 
@@ -119,8 +120,9 @@ def hosts(tx: Tx) -> list[Row[Any]]:
 
 
 def enter(tx: Tx, host_id: str) -> None:
-    """The host's row, when it is not there."""
-    if tx.first(select(network_host.c.host_id).where(network_host.c.host_id == host_id)) is None:
+    """The host's row, when it is not there; none for a host that was removed."""
+    there = tx.first(select(network_host.c.host_id).where(network_host.c.host_id == host_id))
+    if there is None and tx.first(select(cloud_host.c.id).where(cloud_host.c.id == host_id)) is not None:
         values = {"wanted": number(tx)[0], "revision": NOTHING, "summary": "", "applied_at": None}
         tx.execute(insert(network_host).values(host_id=host_id, **values))
 
@@ -165,7 +167,8 @@ def interests(tx: Tx, host_id: str) -> set[str]:
 
 def add_interests(tx: Tx, host_id: str, resources: Iterable[str]) -> None:
     rows = [{"host_id": host_id, "resource": resource} for resource in sorted(resources)]
-    if rows:
+    # A host that was removed meanwhile speaks for nothing any more.
+    if rows and tx.first(select(network_host.c.host_id).where(network_host.c.host_id == host_id)) is not None:
         tx.execute(insert(network_interest), rows)
 
 
