@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -11,6 +13,7 @@ from tane.cli import dev
 from tane.cli.client import CallError
 from tane.cli.common import State
 from tane.guest.build import GuestImage
+from tane.linux import process
 from tane.linux.machines import Machine
 from tests.e2e.real import MARKS, RealCloud, Tenant, wait_for
 
@@ -77,25 +80,111 @@ def test_machines_join_by_token_within_ten_seconds(cloud: RealCloud) -> None:
         state_of(cloud, "machine-3")
 
 
-def test_servers_on_different_hosts_talk_and_each_is_reached_from_outside(
-    cloud: RealCloud, ann: Tenant, image: str
-) -> None:
+@pytest.fixture(scope="module")
+def servers(cloud: RealCloud, ann: Tenant, image: str) -> dict[str, tuple[str, str]]:
+    """Host → (server on it, its floating IP)."""
     made = on_each_host(cloud, ann, image)
-    for host, server_id in made.items():
-        shown = cloud.admin().call("GET", f"/compute/v2.1/servers/{server_id}")["server"]
-        assert shown["OS-EXT-SRV-ATTR:host"] == host
-    addresses = {host: ann.floating_ip(server_id)[1] for host, server_id in made.items()}
+    return {host: (server_id, ann.floating_ip(server_id)[1]) for host, server_id in made.items()}
+
+
+def test_servers_on_different_hosts_talk_and_each_is_reached_from_outside(
+    cloud: RealCloud, ann: Tenant, servers: dict[str, tuple[str, str]]
+) -> None:
     fixed = {
         host: ann.get(f"/network/v2.0/ports?device_id={server_id}")["ports"][0]["fixed_ips"][0]["ip_address"]
-        for host, server_id in made.items()
+        for host, (server_id, _) in servers.items()
     }
-    for host, address in addresses.items():
+    metadata = "timeout 5 wget -q -O - http://169.254.169.254/latest/meta-data/instance-type"
+    for host, (server_id, address) in servers.items():
+        shown = cloud.admin().call("GET", f"/compute/v2.1/servers/{server_id}")["server"]
+        assert shown["OS-EXT-SRV-ATTR:host"] == host
         assert ann.ssh(address, "hostname").split(".")[0] == f"on-{host}"
+        assert ann.ssh(address, metadata) == "t.test"
         for other in fixed.values():
             assert ann.ssh(address, f"ping -c2 -W2 {other} >/dev/null && echo yes || echo no") == "yes"
-    for server_id in made.values():
-        ann.delete_server(server_id)
 
 
-def test_a_server_goes_on_while_its_agent_is_killed_and_comes_back(cloud: RealCloud, ann: Tenant, image: str) -> None:
-    wait_for("the host up", lambda: state_of(cloud, "machine-1") == "up", 30)
+def test_a_volume_is_used_on_another_host_and_moves_with_its_data(
+    cloud: RealCloud, ann: Tenant, servers: dict[str, tuple[str, str]]
+) -> None:
+    volume_id = ann.volume()
+    disk = "d=/dev/$(cd /sys/block; ls -d vd[b-z] | tail -1)"
+    (first, *others) = [host for host in servers if host != where(cloud, volume_id)]
+    server_id, address = servers[first]
+    ann.attach(server_id, volume_id)
+    ann.ssh(address, f"{disk}; echo written far away | dd of=$d bs=512 conv=sync,fsync 2>/dev/null")
+    ann.detach(server_id, volume_id)
+    for host in (*others, where(cloud, volume_id)):
+        server_id, address = servers[host]
+        ann.attach(server_id, volume_id)
+        assert ann.ssh(address, f"{disk}; dd if=$d bs=512 count=1 2>/dev/null | head -1") == "written far away"
+        ann.detach(server_id, volume_id)
+
+
+def where(cloud: RealCloud, volume_id: str) -> str:
+    admin = cloud.admin()
+    shown = admin.call("GET", f"/volume/v3/{admin.project_id}/volumes/{volume_id}")["volume"]
+    return str(shown["os-vol-host-attr:host"]).split("@")[0]
+
+
+def test_an_image_of_a_server_on_another_host_comes_to_the_cloud(
+    ann: Tenant, servers: dict[str, tuple[str, str]]
+) -> None:
+    server_id, _ = servers["machine-1"]
+    ann.post(f"/compute/v2.1/servers/{server_id}/action", {"createImage": {"name": "kept"}})
+
+    def active() -> bool:
+        [found] = ann.get("/image/v2/images?name=kept")["images"]
+        assert found["status"] != "killed"
+        return bool(found["status"] == "active" and found["size"] > 1 << 20)
+
+    wait_for("the image", active, 60)
+    log = ann.post(f"/compute/v2.1/servers/{server_id}/action", {"os-getConsoleOutput": {}})["output"]
+    assert log
+
+
+def test_servers_go_on_while_the_agent_or_the_cloud_is_killed(
+    cloud: RealCloud, ann: Tenant, servers: dict[str, tuple[str, str]]
+) -> None:
+    machine = machines(cloud)[0]
+    server_id, address = servers[machine.name]
+    booted = ann.ssh(address, "cat /proc/sys/kernel/random/boot_id")
+    kill(State.of(machine.state))
+    assert ann.ssh(address, "cat /proc/sys/kernel/random/boot_id") == booted
+    assert dev.inside(machine, "up", "--state", str(machine.state)).returncode == 0
+    cloud.kill()
+    assert ann.ssh(address, "cat /proc/sys/kernel/random/boot_id") == booted
+    cloud.up()
+    wait_for("the host connected", lambda: connected(cloud, machine.name), 30)
+    ann.connect()
+    ann.post(f"/compute/v2.1/servers/{server_id}/action", {"reboot": {"type": "HARD"}})
+    ann.wait_server(server_id)
+    assert ann.ssh(address, "cat /proc/sys/kernel/random/boot_id") != booted
+
+
+def kill(files: State) -> None:
+    """kill -9 of an agent."""
+    pid = process.read_pid(files.pidfile)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_for("the agent gone", lambda: not process.alive(files.pidfile), 10)
+
+
+def connected(cloud: RealCloud, name: str) -> bool:
+    return bool(cloud.admin().call("GET", f"/hosts/{name}")["host"]["connected"])
+
+
+def test_a_machine_that_loses_its_power_comes_back_with_its_servers(
+    cloud: RealCloud, ann: Tenant, servers: dict[str, tuple[str, str]]
+) -> None:
+    machine = machines(cloud)[1]
+    server_id, address = servers[machine.name]
+    dev.kill(machine)
+    wait_for("the host away", lambda: not connected(cloud, machine.name), 30)
+    assert ann.server(server_id)["status"] == "ACTIVE"
+    other, reached = next(pair for host, pair in servers.items() if host != machine.name)
+    assert ann.ssh(reached, "echo here") == "here"
+    machine.start()
+    assert dev.inside(machine, "up", "--state", str(machine.state)).returncode == 0
+    wait_for("the host back", lambda: connected(cloud, machine.name), 30)
+    assert ann.ssh(address, "echo back", seconds=180) == "back"

@@ -18,12 +18,14 @@ from tane.agent.volume.drivers import file
 from tane.agent.volume.drivers.exporter import ExportSettings
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.agent.volume.drivers.file import FileVolume
-from tane.linux import ranges
+from tane.linux import addresses, ranges
 from tane.linux.ranges import Range
 from tane.wire.duties import ComputeDuty, ImageSource, MetadataSource, NetworkDuty, VolumeDuty
 
 WITH_LEGS = ("root", "userns")
 """Modes in which external networks end in a kernel's namespace."""
+VXLAN_IPV4, VXLAN_IPV6 = 50, 70
+"""Bytes that a tunnel adds to a packet (RFC 7348)."""
 SIMULATED_TUNNELS = ipaddress.IPv4Network("100.64.0.0/16")
 """Simulated hosts have tunnels to each other like real ones, and so an address each; no packet is ever sent."""
 
@@ -49,7 +51,13 @@ class HostSettings:
             local_ip=self.local_ip,
             host_link=self.host_link,
             offered_ports=self.offered_ports,
+            tunnel_mtu=self._tunnel_mtu(),
         )
+
+    def _tunnel_mtu(self) -> int:
+        if self.local_ip is None or self.mode != "root":
+            return addresses.ETHERNET - VXLAN_IPV4
+        return addresses.mtu(self.local_ip) - (VXLAN_IPV6 if ":" in self.local_ip else VXLAN_IPV4)
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.hosts.tables import host, host_authority, host_certificate, host_token
 
 ALIVE = timedelta(seconds=60)
+INNER = ipaddress.IPv4Network("100.64.0.0/10")
+"""Of the hosts' own network (RFC 6598: addresses that are nobody's outside)."""
 
 
 def all_hosts(tx: Tx) -> list[Row[Any]]:
@@ -38,8 +41,16 @@ def register(
         "capabilities": capabilities,
         "last_seen": tx.now,
     }
-    if not tx.count(update(host).where(host.c.id == host_id).values(**values, updated_at=tx.now)):
-        tx.execute(insert(host).values(id=host_id, enabled=True, forced_down=False, created_at=tx.now, **values))
+    number = int(tx.scalar(select(func.max(host.c.number))) or 0) + 1
+    kept = func.coalesce(host.c.number, number)
+    if not tx.count(update(host).where(host.c.id == host_id).values(**values, number=kept, updated_at=tx.now)):
+        new = {"id": host_id, "number": number, "enabled": True, "forced_down": False, "created_at": tx.now}
+        tx.execute(insert(host).values(**new, **values))
+
+
+def inner_address(row: Row[Any]) -> str | None:
+    """The host's address in the network that the hosts have between them; None where no tunnel leads to it."""
+    return None if row.local_ip is None or row.number is None else str(INNER[row.number])
 
 
 def seen(tx: Tx, host_ids: Sequence[str]) -> None:

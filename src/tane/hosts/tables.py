@@ -13,6 +13,8 @@ host = Table(
     Column("name", String(255), nullable=False, unique=True),
     Column("roles", JSON, nullable=False),
     Column("local_ip", String(64)),
+    # Drawn once: the host's address in the hosts' own network follows from it.
+    Column("number", Integer, unique=True),
     Column("capabilities", JSON, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("disabled_reason", String(255)),

@@ -9,6 +9,9 @@ import socket
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 
 
+ETHERNET = 1500
+
+
 def primary() -> str:
     """The address under which others most likely reach this machine: that of its default route; else loopback's."""
     for family, elsewhere in _ELSEWHERE.items():
@@ -29,6 +32,18 @@ def every() -> list[str]:
     with IPRoute() as kernel:
         found = {str(entry.get("IFA_LOCAL") or entry.get("IFA_ADDRESS")) for entry in kernel.get_addr()}
     return sorted(address for address in found if not ipaddress.ip_address(address).is_link_local)
+
+
+def mtu(address: str) -> int:
+    """The largest packet that the interface of an address sends; Ethernet's when none has it. Raises OSError."""
+    from pyroute2 import IPRoute
+
+    with IPRoute() as kernel:
+        sizes = {link["index"]: int(link.get("IFLA_MTU")) for link in kernel.get_links()}
+        for entry in kernel.get_addr():
+            if str(entry.get("IFA_LOCAL") or entry.get("IFA_ADDRESS")) == address:
+                return sizes.get(entry["index"], ETHERNET)
+    return ETHERNET
 
 
 def of_others(text: str) -> bool:

@@ -206,6 +206,21 @@ class ExternalNetwork(Document):
     gateway_ip: IpAddress
 
 
+class HostPeer(Document):
+    """Another host: where tunnels to it end, and its address in the hosts' own network."""
+
+    host_ip: IpAddress
+    address: IpAddress
+
+
+class HostsNetwork(Document):
+    """The network that the hosts have between them, for volumes: no guest is in it. ``address`` is this host's."""
+
+    address: IpAddress
+    prefixlen: int
+    peers: tuple[HostPeer, ...] = ()
+
+
 class NetworkState(Document):
     """The desired network state of one host; ``revision`` is the host's own, and grows with what it should hold.
 
@@ -227,6 +242,7 @@ class NetworkState(Document):
     routers: tuple[Router, ...] = ()
     security_groups: tuple[SecurityGroup, ...] = ()
     external: tuple[ExternalNetwork, ...] = ()
+    hosts: HostsNetwork | None = None
 
 
 class NetworkApplied(Document):

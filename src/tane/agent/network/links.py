@@ -40,11 +40,15 @@ class LinkWorker:
                 self._link(link, current.get(link.name), peers)
 
     def entries(self, plan: Plan) -> None:
-        """The bridges' static entries and permanent neighbours."""
+        """The bridges' static entries, permanent neighbours, and the host's own addresses."""
         link = self._host.netlink
         link.links()
         self._adjust(link.fdb(), plan.fdb, link.add_fdb, link.delete_fdb)
         self._adjust(link.neighbours(), plan.neighbours, link.add_neighbour, link.delete_neighbour)
+        own = {Address(each.name, each.address): each.owner for each in plan.links.values() if each.address}
+        self._adjust(
+            {entry for entry in link.addresses() if entry.link != "lo"}, own, link.add_address, link.delete_address
+        )
 
     def _peers(self, plan: Plan) -> dict[str, set[str]]:
         """Namespace → its interfaces, to tell a whole veth pair from a foreign interface of that name."""

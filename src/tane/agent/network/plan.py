@@ -20,14 +20,16 @@ OUTER = ""
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
     """What a host's network is told once: its folder, the cloud's short name (at most 6 characters, unique among the
-    clouds of the machine), the address its tunnels start from (None: no tunnels), whether the external networks are
-    reachable from the machine itself or end in a namespace, and the machine's TCP ports that the cloud offers there."""
+    clouds of the machine), the address its tunnels start from (None: no tunnels) and the largest packet in one, whether
+    the external networks are reachable from the machine itself or end in a namespace, and the machine's TCP ports that
+    the cloud offers there."""
 
     state_dir: Path
     cloud_id: str
     local_ip: str | None = None
     host_link: bool = True
     offered_ports: tuple[int, ...] = ()
+    tunnel_mtu: int = 1450
 
     def __post_init__(self) -> None:
         if not (self.cloud_id.isalnum() and self.cloud_id.isascii() and len(self.cloud_id) <= 6):
@@ -46,6 +48,11 @@ class NetworkSettings:
     def outside_leg(self, network_id: str) -> str:
         """The outside's interface of an external network."""
         return f"tx-{self.cloud_id}-{network_id[: 11 - len(self.cloud_id)]}"
+
+
+HOSTS_LINK = "vxhosts"
+HOSTS_VNI = (1 << 24) - 1
+"""The tunnels between hosts, of which no tenant's network has the number."""
 
 
 def bridge_name(network_id: str) -> str:
@@ -88,7 +95,8 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link of the host namespace. ``owner`` is the resource whose failure it is when it cannot be made."""
+    """A link of the host namespace. ``owner`` is the resource whose failure it is when it cannot be made; ``address``:
+    what the host itself has on it."""
 
     owner: str
     name: str
@@ -99,6 +107,7 @@ class Link:
     port: BridgePort | None = None
     leg: Leg | None = None
     vni: int = 0
+    address: str | None = None
 
 
 @dataclass(slots=True)

@@ -11,6 +11,8 @@ from tane.agent.network.dhcp import plan_dhcp
 from tane.agent.network.guard import dhcp_rules, outside_rules, router_rules
 from tane.agent.network.nat import floating_addresses, nat_rules
 from tane.agent.network.plan import (
+    HOSTS_LINK,
+    HOSTS_VNI,
     METADATA_ADDRESS,
     METADATA_PORT,
     ROUTER_METADATA_PORT,
@@ -32,6 +34,7 @@ from tane.linux.netlink import BridgePort, Fdb, Neighbour, Route
 from tane.wire import grammar
 from tane.wire.documents import (
     ExternalNetwork,
+    HostsNetwork,
     Network,
     NetworkState,
     Port,
@@ -94,6 +97,8 @@ class _Planner:
         self._each(state.ports, self._port, lambda port: port.id)
         self._own_macs()
         self._each(state.remote_ports, self._remote_port, lambda remote: remote.network_id)
+        if state.hosts is not None:
+            self._each([state.hosts], self._hosts, lambda hosts: HOSTS_LINK)
         running = [router for router in state.routers if router.admin_state_up]
         self._each(running, self._router, lambda router: router.id)
         self._each(state.external, self._external, lambda external: external.network_id)
@@ -175,6 +180,20 @@ class _Planner:
         for ip in remote.ip_addresses:
             self._plan.neighbours[Neighbour(bridge, ip, mac)] = network.id
         self._remotes.setdefault(network.id, []).append(remote)
+
+    def _hosts(self, document: HostsNetwork) -> None:
+        """The hosts' own network: it has no bridge, and nobody but the host itself is in it."""
+        if self._settings.local_ip is None:
+            raise _Nonsense("this host has no local_ip for tunnels to others")
+        address = f"{grammar.address(document.address)}/{document.prefixlen}"
+        own = derived_mac(f"host {document.address}")
+        self._add(
+            Link(HOSTS_LINK, HOSTS_LINK, "vxlan", self._settings.tunnel_mtu, mac=own, vni=HOSTS_VNI, address=address)
+        )
+        for peer in document.peers:
+            there, mac = str(grammar.address(peer.address)), derived_mac(f"host {peer.address}")
+            self._plan.fdb[Fdb(HOSTS_LINK, mac, str(grammar.address(peer.host_ip)))] = HOSTS_LINK
+            self._plan.neighbours[Neighbour(HOSTS_LINK, there, mac)] = HOSTS_LINK
 
     def _leg(self, owner: str, port_id: str, network_id: str, leg: Leg) -> None:
         """Connect another namespace to a network by a veth pair."""

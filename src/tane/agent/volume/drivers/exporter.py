@@ -196,7 +196,8 @@ class Exporter:
             opened = socket.socket()
         try:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            opened.bind((connection.host, connection.port))
+            # In the guests' namespace nobody is but guests' engines, and hosts by the network that is theirs alone.
+            opened.bind(("0.0.0.0" if netns else connection.host, connection.port))
             opened.listen(_BACKLOG)
         except OSError as error:
             opened.close()

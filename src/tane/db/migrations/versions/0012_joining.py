@@ -44,12 +44,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_host_token")),
     )
     with op.batch_alter_table("host", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("number", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("compared", sa.String(length=64), nullable=True))
+        batch_op.create_unique_constraint(batch_op.f("uq_host_number"), ["number"])
 
 
 def downgrade() -> None:
     with op.batch_alter_table("host", schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f("uq_host_number"), type_="unique")
         batch_op.drop_column("compared")
+        batch_op.drop_column("number")
 
     op.drop_table("host_token")
     with op.batch_alter_table("host_certificate", schema=None) as batch_op:

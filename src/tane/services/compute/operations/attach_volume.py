@@ -29,7 +29,7 @@ async def plug(run: Run[AttachVolume]) -> None:
     device = await run.read(block_devices.get, run.params.server_id, run.params.volume_id)
     if device is None:
         raise Permanent(f"Volume {run.params.volume_id} is no longer being attached.")
-    connection = await volume.connect(run, run.params.volume_id, run.params.attachment_id)
+    connection = await common.connection(run, run.params.volume_id, run.params.attachment_id)
     await (await common.host_of(run)).attach_volume(run.params.server_id, guests.disk(device, connection))
 
 

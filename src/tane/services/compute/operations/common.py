@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -85,11 +86,32 @@ async def host_where(run: Run[Any], *states: GuestState, still: tuple[str, ...])
     return host if await host.state(row.id) in states else None
 
 
+async def connection(run: Run[Any], volume_id: str, attachment_id: str) -> VolumeConnection:
+    """How the server's host reaches a volume; makes the export when it is missing.
+
+    :raises Permanent: no way leads from the one's host to the other's.
+    """
+    exported = await volume.connect(run, volume_id, attachment_id)
+    return await run.read(_as_reached, run.params.server_id, volume_id, exported)
+
+
+def _as_reached(tx: Tx, server_id: str, volume_id: str, exported: VolumeConnection) -> VolumeConnection:
+    row, pool = servers.get(tx, server_id), volume.volume_info(tx, None, volume_id).host_id
+    if row is None or row.host_id is None or pool is None or row.host_id == pool:
+        return exported
+    here, there = hosts.get(tx, row.host_id), hosts.get(tx, pool)
+    address = None if there is None else hosts.inner_address(there)
+    if address is None or here is None or hosts.inner_address(here) is None:
+        raise Permanent(
+            f"Volume {volume_id} is on host {there.name if there else pool}, and no tunnel leads there from "
+            f"{row.host_name}: each of them needs a local_ip."
+        )
+    return structs.replace(exported, host=address)
+
+
 async def connections(run: Run[Any], devices: Sequence[Row[Any]]) -> dict[str, VolumeConnection]:
     """Attachment id → how its volume is reached; makes exports that are missing."""
-    return {
-        device.attachment_id: await volume.connect(run, device.volume_id, device.attachment_id) for device in devices
-    }
+    return {device.attachment_id: await connection(run, device.volume_id, device.attachment_id) for device in devices}
 
 
 async def guest_of(run: Run[Any]) -> Guest:

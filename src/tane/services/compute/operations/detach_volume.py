@@ -20,7 +20,7 @@ async def plug_back(run: Run[DetachVolume]) -> None:
     """The volume is still the server's: show it to the guest again."""
     device = await run.read(block_devices.get, run.params.server_id, run.params.volume_id)
     if device is not None:
-        connection = await volume.connect(run, device.volume_id, device.attachment_id)
+        connection = await common.connection(run, device.volume_id, device.attachment_id)
         await (await common.host_of(run)).attach_volume(run.params.server_id, guests.disk(device, connection))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.hosts.store import INNER, inner_address
 from tane.services.network.domain.common import tap_name
 from tane.services.network.domain.dns_names import host_label
 from tane.services.network.domain.security_rules import number_of
@@ -51,6 +52,7 @@ class Snapshot:
     reported: int
     number: int
     tunnels: dict[str, str | None]
+    hosts: list[Row[Any]]
     networks: dict[str, Row[Any]]
     subnets: Grouped
     ports: list[Row[Any]]
@@ -92,7 +94,8 @@ class Snapshot:
 def load(tx: Tx, host_id: str, held: Held | None = None) -> Snapshot:
     """Read what the host's document is made of; of ports elsewhere and members only what is not ``held``."""
     number, forgotten = convergence.number(tx)
-    tunnels = host_state.tunnels(tx)
+    hosts = host_state.hosts(tx)
+    tunnels = {row.id: row.local_ip for row in hosts}
     if held is not None and (held.revision < forgotten or tunnels.get(host_id) is None):
         held = None
     resources = held.resources if held is not None else frozenset()
@@ -124,6 +127,7 @@ def load(tx: Tx, host_id: str, held: Held | None = None) -> Snapshot:
         reported=reported,
         number=number,
         tunnels=tunnels,
+        hosts=hosts,
         networks={row.id: row for row in host_state.networks(tx, network_ids)},
         subnets=_by(host_state.subnets(tx, network_ids), "network_id"),
         ports=ports,
@@ -210,9 +214,23 @@ class _Writer:
             routers=tuple(self._router(row) for row in routers),
             security_groups=tuple(self._groups()),
             external=tuple(self._external(row) for row in external),
+            hosts=self._hosts(),
         )
         self._tell_of_tunnels()
         return state, self.problems
+
+    def _hosts(self) -> doc.HostsNetwork | None:
+        """The network between the hosts; None where this one has no tunnels, or nobody to reach by them."""
+        own = next((row for row in self.all.hosts if row.id == self.all.host_id), None)
+        address = None if own is None else inner_address(own)
+        peers = tuple(
+            doc.HostPeer(host_ip=row.local_ip, address=there)
+            for row in self.all.hosts
+            if row is not own and (there := inner_address(row)) is not None
+        )
+        if address is None or not peers:
+            return None
+        return doc.HostsNetwork(address=address, prefixlen=INNER.prefixlen, peers=peers)
 
     def _tell_of_tunnels(self) -> None:
         """A host without an address for tunnels cannot have ports of a network that is elsewhere, too."""

@@ -35,7 +35,7 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict
 
 VXLAN_OVERHEAD = 50
-SEGMENTS = (1, 2**24 - 1)
+SEGMENTS = (1, 2**24 - 2)
 TYPES = ("vxlan", "flat", "local")
 TAKEN = "TunnelIdInUse"
 TOLD = ("admin_state_up", "mtu", "dns_domain", "external")

@@ -24,7 +24,7 @@ from tane.services.network.domain.desired import Held
 from tane.services.network.domain.parts import Part
 from tane.services.network.reconcilers import gateways, host
 from tane.services.network.store import convergence as store
-from tane.services.network.store import gateway_hosts
+from tane.services.network.store import gateway_hosts, host_state
 from tane.wire.documents import NetworkState
 from tane.wire.errors import HostError, WholeNeeded
 
@@ -57,6 +57,7 @@ class Fleet:
         self._followers: dict[str, Follower] = {}
         self._asked: dict[str, tuple[Held, asyncio.Future[Part | None]]] = {}
         self._reports: dict[str, tuple[str, int, str]] = {}
+        self._tunnels: dict[str, str | None] = {}
         self._past: deque[tuple[float, int]] = deque()
         self.turns = asyncio.Semaphore(AT_ONCE)
 
@@ -78,7 +79,13 @@ class Fleet:
     async def _look(self) -> None:
         """Start following new hosts, and wake those that are behind."""
         reports, self._reports = self._reports, {}
-        known, wanted = await self.core.in_thread(self._read_hosts, list(reports.values()))
+        known, wanted, tunnels = await self.core.in_thread(self._read_hosts, list(reports.values()))
+        if tunnels != self._tunnels:
+            self._tunnels = tunnels
+            for host_id, follower in self._followers.items():
+                # Where tunnels lead is in every document.
+                follower.held = None
+                self.core.db.signals.notify(topic(host_id))
         for host_id in known - self._tasks.keys():
             self._followers[host_id] = follower = Follower(self, host_id)
             self._tasks[host_id] = self._group.create_task(follower.run(), name=f"network-{host_id}")
@@ -89,8 +96,11 @@ class Fleet:
             if follower.held is None or follower.held.revision < wanted.get(host_id, 0):
                 self.core.db.signals.notify(topic(host_id))
 
-    def _read_hosts(self, reports: list[tuple[str, int, str]]) -> tuple[set[str], dict[str, int]]:
+    def _read_hosts(
+        self, reports: list[tuple[str, int, str]]
+    ) -> tuple[set[str], dict[str, int], dict[str, str | None]]:
         with self.core.db.read() as tx:
+            tunnels = host_state.tunnels(tx)
             known = {row.id for row in gateway_hosts.hosts(tx) if "network" in row.roles}
             wanted = {row.host_id: row.wanted for row in store.hosts(tx)}
             number, forgotten = store.number(tx)
@@ -99,7 +109,7 @@ class Fleet:
             with self.core.db.write() as tx:
                 store.applied(tx, reports)
                 store.forget(tx, old)
-        return known, wanted
+        return known, wanted, tunnels
 
     def _old(self, number: int) -> int:
         """The revision up to which changes need not be kept."""

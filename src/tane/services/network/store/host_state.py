@@ -68,9 +68,14 @@ def _each(tx: Tx, statement: Select[Any], column: ColumnElement[Any], values: It
     return found
 
 
+def hosts(tx: Tx) -> list[Row[Any]]:
+    """(id, local_ip, number) of every host."""
+    return tx.all(select(host.c.id, host.c.local_ip, host.c.number).order_by(host.c.number))
+
+
 def tunnels(tx: Tx) -> dict[str, str | None]:
     """Every host's address for the tunnels of others."""
-    return {row.id: row.local_ip for row in tx.all(select(host.c.id, host.c.local_ip))}
+    return {row.id: row.local_ip for row in hosts(tx)}
 
 
 def ports(tx: Tx, host_id: str) -> list[Row[Any]]:
