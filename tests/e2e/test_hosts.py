@@ -179,12 +179,18 @@ def test_a_machine_that_loses_its_power_comes_back_with_its_servers(
 ) -> None:
     machine = machines(cloud)[1]
     server_id, address = servers[machine.name]
+    booted = ann.ssh(address, "cat /proc/sys/kernel/random/boot_id")
     dev.kill(machine)
     wait_for("the host away", lambda: not connected(cloud, machine.name), 30)
     assert ann.server(server_id)["status"] == "ACTIVE"
-    other, reached = next(pair for host, pair in servers.items() if host != machine.name)
+    reached = next(found for host, (_, found) in servers.items() if host != machine.name)
     assert ann.ssh(reached, "echo here") == "here"
     machine.start()
     assert dev.inside(machine, "up", "--state", str(machine.state)).returncode == 0
     wait_for("the host back", lambda: connected(cloud, machine.name), 30)
-    assert ann.ssh(address, "echo back", seconds=180) == "back"
+    wait_for("the server started again", lambda: started_anew(ann, address, booted), 120)
+
+
+def started_anew(tenant: Tenant, address: str, booted: str) -> bool:
+    done = tenant.ssh_once(address, "cat /proc/sys/kernel/random/boot_id")
+    return done.returncode == 0 and done.stdout.strip() != booted

@@ -1,5 +1,5 @@
 """The hosts of the cloud and the client through which every operation reaches one."""
 
-from tane.hosts.registry import HostAgent, Hosts, HostUnreachable
+from tane.hosts.registry import CONNECTED, HostAgent, Hosts, HostUnreachable
 
-__all__ = ["HostAgent", "HostUnreachable", "Hosts"]
+__all__ = ["CONNECTED", "HostAgent", "HostUnreachable", "Hosts"]

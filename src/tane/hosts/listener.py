@@ -21,7 +21,7 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.hosts import store
-from tane.hosts.registry import HostAgent
+from tane.hosts.registry import CONNECTED, HostAgent
 from tane.jobs import forever
 from tane.web.errors import ApiError
 from tane.wire import frames, lines
@@ -251,6 +251,7 @@ class Listener:
         self.core.hosts.add(_agent(row, facts, line))
         try:
             await frames.write(connection.writer, REPLY)
+            self.core.db.signals.notify(CONNECTED)
             log.info("a host is connected", host=row.name, host_id=host_id, peer=_peer(connection.writer))
             await line.serve()
         finally:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tane.wire.certificates import Authority
 
 
+CONNECTED = "hosts:connected"
+"""The topic of a host that this process did not reach a moment ago."""
+
+
 class HostUnreachable(HostError):
     """Nobody answers for the host; the caller may try again."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tane.hosts import HostUnreachable
+from tane.hosts import CONNECTED, HostUnreachable
 from tane.hosts import store as hosts
 from tane.jobs import store
 from tane.jobs.reconcile import Reconciler
@@ -73,7 +73,7 @@ async def prune(core: Core) -> str | None:
 
 
 RECONCILERS = (
-    Reconciler("jobs.debts", call_in_debts, interval=10.0, scope="host"),
+    Reconciler("jobs.debts", call_in_debts, interval=10.0, topic=CONNECTED, scope="host"),
     Reconciler("jobs.overdue", tell_overdue, interval=60.0, scope="cloud"),
     Reconciler("jobs.history", prune, interval=3600.0, scope="cloud"),
 )

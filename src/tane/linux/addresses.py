@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 # Addresses of documentation (RFC 5737, RFC 3849): the way to them is the default route, and no packet is sent.
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
@@ -36,6 +37,12 @@ def every() -> list[str]:
 
 def mtu(address: str) -> int:
     """The largest packet that the interface of an address sends; Ethernet's when none has it. Raises OSError."""
+    # The library has an event loop of its own, which is not to be run on a thread that runs one.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_mtu, address).result()
+
+
+def _mtu(address: str) -> int:
     from pyroute2 import IPRoute
 
     with IPRoute() as kernel:

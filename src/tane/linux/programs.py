@@ -64,7 +64,7 @@ LIBRARIES = {"libnftables.so.1": "libnftables1", "libdevmapper.so.1.02.1": "libd
 """Libraries that are loaded in process, or by a program that is unpacked and run without being installed (GRUB's)."""
 FILES = {"/usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf"}
 """Files of data: the firmware of servers that boot by UEFI."""
-EVERYWHERE = {"sh", "bash", "env", "cat", "rm", "sleep", "true", "zcat", "apt-get", "apt-cache", "dpkg-deb"}
+EVERYWHERE = {"sh", "bash", "env", "cat", "mkdir", "rm", "sleep", "true", "zcat", "apt-get", "apt-cache", "dpkg-deb"}
 """What the essential packages of every Debian bring."""
 
 

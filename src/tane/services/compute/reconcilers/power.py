@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tane.core import Core
-from tane.hosts import HostAgent
+from tane.hosts import CONNECTED, HostAgent
 from tane.hosts.everywhere import of_each
 from tane.jobs import Reconciler
 from tane.services.compute.domain import power
@@ -30,4 +30,4 @@ def _compare(core: Core, agent: HostAgent, states: dict[str, GuestState]) -> tup
         return power.compare(tx, agent.host_id, states, started=agent.started)
 
 
-RECONCILER = Reconciler("compute.power", run, interval=60.0, scope="host")
+RECONCILER = Reconciler("compute.power", run, interval=60.0, topic=CONNECTED, scope="host")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tane.core import Core
-from tane.hosts import HostAgent
+from tane.hosts import CONNECTED, HostAgent
 from tane.hosts.everywhere import of_each
 from tane.jobs import Reconciler
 
@@ -18,4 +18,4 @@ async def _look(core: Core, agent: HostAgent) -> list[str]:
     return [reason or f"exported volume {volume_id} again" for volume_id, reason in revived.items()]
 
 
-RECONCILER = Reconciler("volume.exports", run, interval=5.0, scope="host")
+RECONCILER = Reconciler("volume.exports", run, interval=5.0, topic=CONNECTED, scope="host")
