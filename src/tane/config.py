@@ -188,6 +188,8 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     # the next one after ``port``).
     agents_host: str = ""
     agents_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    # The UDP port of tunnels between hosts, which learn it when they join; two clouds of one machine take two.
+    vxlan_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 4789
 
     console_token_ttl: int = 600
     novnc_dir: Path = Path("/usr/share/novnc")

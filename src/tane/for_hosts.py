@@ -47,7 +47,7 @@ class ForHost:
         def write() -> str:
             with self._core.db.write() as tx:
                 signer = joining.authority(tx, self._core.config.region)
-                return joining.certify(tx, signer, self._host_id, request).certificate
+                return joining.certify(tx, signer, self._host_id, request)
 
         return await self._core.in_thread(write)
 

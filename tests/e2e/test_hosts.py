@@ -73,7 +73,7 @@ def test_machines_join_by_token_within_ten_seconds(cloud: RealCloud) -> None:
     listed = cloud.tane("host", "list")
     assert listed.count(" up ") == 4, listed
     third = machines(cloud)[2]
-    left = dev.inside(third, "leave", "--state", str(third.state))
+    left = dev.inside(third, "leave", "--state", str(third.folder))
     assert left.returncode == 0, left.stdout + left.stderr
     third.stop()
     with pytest.raises(CallError, match="404"):
@@ -149,9 +149,9 @@ def test_servers_go_on_while_the_agent_or_the_cloud_is_killed(
     machine = machines(cloud)[0]
     server_id, address = servers[machine.name]
     booted = ann.ssh(address, "cat /proc/sys/kernel/random/boot_id")
-    kill(State.of(machine.state))
+    kill(State.of(machine.folder))
     assert ann.ssh(address, "cat /proc/sys/kernel/random/boot_id") == booted
-    assert dev.inside(machine, "up", "--state", str(machine.state)).returncode == 0
+    assert dev.inside(machine, "up", "--state", str(machine.folder)).returncode == 0
     cloud.kill()
     assert ann.ssh(address, "cat /proc/sys/kernel/random/boot_id") == booted
     cloud.up()
@@ -186,7 +186,7 @@ def test_a_machine_that_loses_its_power_comes_back_with_its_servers(
     reached = next(found for host, (_, found) in servers.items() if host != machine.name)
     assert ann.ssh(reached, "echo here") == "here"
     machine.start()
-    assert dev.inside(machine, "up", "--state", str(machine.state)).returncode == 0
+    assert dev.inside(machine, "up", "--state", str(machine.folder)).returncode == 0
     wait_for("the host back", lambda: connected(cloud, machine.name), 30)
     wait_for("the server started again", lambda: started_anew(ann, address, booted), 120)
 

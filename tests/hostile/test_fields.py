@@ -155,6 +155,7 @@ REASONS: dict[str, dict[str, tuple[str, ...]]] = {
             *("protocol", "prefixes[]"),
         ),
     },
+    "host": {TEXT: ("disabled_reason",)},
 }
 
 

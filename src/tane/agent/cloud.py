@@ -57,6 +57,7 @@ class Membership(msgspec.Struct, kw_only=True):
     host_id: str
     name: str
     roles: tuple[str, ...]
+    tunnel_port: int
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,14 @@ async def join(files: Files, token: JoinToken, host_id: str, name: str, roles: t
         joined = await _reply(connection, Joined)
     write_private(files.authority, joined.authority.encode())
     write_private(files.shown, joined.certificate.encode() + certificates.pem_of_key(key))
-    membership = Membership(address=token.address, port=token.port, host_id=host_id, name=name, roles=roles)
+    membership = Membership(
+        address=token.address,
+        port=token.port,
+        host_id=host_id,
+        name=name,
+        roles=roles,
+        tunnel_port=joined.tunnel_port,
+    )
     # Last: what is there is then whole.
     write_private(files.membership, msgspec.json.encode(membership))
 

@@ -19,6 +19,7 @@ from tane.agent.volume.drivers.exporter import ExportSettings
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.agent.volume.drivers.file import FileVolume
 from tane.linux import addresses, ranges
+from tane.linux.netlink import VXLAN_PORT
 from tane.linux.ranges import Range
 from tane.wire.duties import ComputeDuty, ImageSource, MetadataSource, NetworkDuty, VolumeDuty
 
@@ -40,6 +41,7 @@ class HostSettings:
     hosts: list[tuple[str, str]]
     local_ip: str | None = None
     host_link: bool = True
+    tunnel_port: int = VXLAN_PORT
     offered_ports: tuple[int, ...] = ()
     """TCP ports of the machine that guests may reach by the external networks."""
 
@@ -52,6 +54,7 @@ class HostSettings:
             host_link=self.host_link,
             offered_ports=self.offered_ports,
             tunnel_mtu=self._tunnel_mtu(),
+            tunnel_port=self.tunnel_port,
         )
 
     def _tunnel_mtu(self) -> int:

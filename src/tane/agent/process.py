@@ -36,6 +36,7 @@ def host_settings(folder: Path, config: Config, mode: str, membership: Membershi
         mode=mode,
         hosts=[(membership.host_id, membership.name)],
         local_ip=config.local_ip or None,
+        tunnel_port=membership.tunnel_port,
         host_link=config.external_host_link,
     )
 

@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from tane.agent.network.user import FORWARDED_PORTS, forwarded_address
-from tane.cli import up, userns
+from tane.cli import demo_hosts, dev, up, userns
 from tane.cli.client import CallError, Client
 from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption, cache_folder
 from tane.guest.build import GuestImage, GuestImageError, build
@@ -31,15 +33,29 @@ METADATA_SCRIPT = (
 )
 
 
-def demo(state: StateOption = DEFAULT_STATE, port: PortOption = None, mode: ModeOption = None) -> None:
+HostsOption = Annotated[
+    int, typer.Option("--hosts", help="Let so many more hosts join, all on this machine.", min=0, max=dev.MOST)
+]
+
+
+def demo(
+    state: StateOption = DEFAULT_STATE, port: PortOption = None, mode: ModeOption = None, hosts: HostsOption = 0
+) -> None:
     """Start a cloud and tour it: network, server, floating IP, volume, SSH. Leaves the cloud running."""
     files = State.of(state)
+    if hosts and not files.running():
+        files.prepare()
+        dev.prepare(files)
     up.start(files, port, mode)
     chosen = files.mode()
     assert chosen is not None, "a cloud that was just started has a mode"
+    if hosts:
+        dev.hosts(hosts, files.folder)
     tour = Tour(files, files.admin(), chosen)
     try:
         seconds = tour.walk()
+        if hosts:
+            demo_hosts.walk(tour, [dev.numbered(files, number) for number in range(1, hosts + 1)])
     except (CallError, GuestImageError) as error:
         sys.exit(f"demo: failed: {error}")
     print_next_steps(tour)
@@ -92,20 +108,20 @@ class Tour:
             volume_id = self._volume()
         requested = time.monotonic()
         with step("server: ACTIVE"):
-            server_id = self._server(image_id, flavor_id, network_id)
+            server_id = self.server(self.name, image_id, flavor_id, network_id)
         with step("floating IP"):
             self._floating_ip(server_id)
         if self.mode == "simulated":
             self.left_out.append("logging in, metadata and writing to the volume: the hosts are simulated")
             return None
         with step(f"SSH login at {self.address}"):
-            self._ssh("true", SSH_SECONDS)
+            self.ssh("true", SSH_SECONDS)
             seconds = time.monotonic() - requested
         with step("volume attached while the server runs"):
             self._attach(server_id, volume_id)
         with step("what the server sees"):
-            facts = [] if self.mode == "user" else [self._ssh(METADATA_SCRIPT, 60)]
-            facts.append(self._ssh(VOLUME_SCRIPT, 60))
+            facts = [] if self.mode == "user" else [self.ssh(METADATA_SCRIPT, 60)]
+            facts.append(self.ssh(VOLUME_SCRIPT, 60))
         for fact in facts:
             print(f"      {fact}")
         if self.mode == "user":
@@ -210,16 +226,19 @@ class Tour:
             failed=lambda answer: "the volume is in error" if "error" in answer["volume"]["status"] else None,
         )
 
-    def _server(self, image_id: str, flavor_id: str, network_id: str) -> str:
+    def server(self, name: str, image_id: str, flavor_id: str, network_id: str, group: str | None = None) -> str:
+        """A server that runs, in a server group if there is one; returns its id."""
+        self.ordered = image_id, flavor_id, network_id
+        hints = {} if group is None else {"os:scheduler_hints": {"group": group}}
         server = {
-            "name": self.name,
+            "name": name,
             "imageRef": image_id,
             "flavorRef": flavor_id,
             "key_name": "demo",
             "networks": [{"uuid": network_id}],
             "security_groups": [{"name": "demo"}],
         }
-        server_id = self.user.call("POST", "/compute/v2.1/servers", {"server": server})["server"]["id"]
+        server_id = self.user.call("POST", "/compute/v2.1/servers", {"server": server, **hints})["server"]["id"]
         self.user.wait(
             f"/compute/v2.1/servers/{server_id}",
             lambda answer: answer["server"]["status"] == "ACTIVE",
@@ -257,7 +276,8 @@ class Tour:
         inside = userns.prefix(self.state) if self.mode == "userns" else []
         return [*inside, "ssh", *options, f"root@{self.address}"]
 
-    def _ssh(self, command: str, seconds: float) -> str:
+    def ssh(self, command: str, seconds: float) -> str:
+        """Run a command in the server, waiting until it is reached. :raises CallError: it fails, or takes longer."""
         until = time.monotonic() + seconds
         while True:
             try:

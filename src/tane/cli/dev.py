@@ -34,8 +34,8 @@ def hosts(
     prepare(files)
     if files.config().for_agents[0] != bridge(files).address():
         sys.exit("tane: the cloud listens elsewhere for hosts; ./tane down and up again, which was prepared now")
-    for machine in every(files, count):
-        if not machine.state.exists():
+    for machine in (numbered(files, number) for number in range(1, count + 1)):
+        if not State.of(machine.folder).joined():
             print(f"tane: {machine.name} joined in {add(files, machine):.1f} s", flush=True)
 
 
@@ -43,11 +43,15 @@ def bridge(files: State) -> Bridge:
     return Bridge(ids.of(files.folder).cloud_id)
 
 
-def every(files: State, count: int = MOST) -> Iterator[Machine]:
-    """The machines of a cloud; without ``count`` those that were made."""
-    for number in range(1, count + 1):
-        machine = Machine(bridge(files), number, files.folder / "machines" / str(number))
-        if count < MOST or machine.folder.exists():
+def numbered(files: State, number: int) -> Machine:
+    return Machine(bridge(files), number, files.folder)
+
+
+def every(files: State) -> Iterator[Machine]:
+    """The machines that were made."""
+    for number in range(1, MOST + 1):
+        machine = numbered(files, number)
+        if machine.folder.exists() or machine.pidfile.exists():
             yield machine
 
 
@@ -60,7 +64,7 @@ def prepare(files: State) -> None:
         bridge(files).make()
     except MachineError as error:
         sys.exit(f"tane: {error}")
-    files.remember(agents_host=bridge(files).address())
+    files.remember(agents_host=bridge(files).address(), vxlan_port=bridge(files).tunnel_port)
 
 
 def connect(files: State) -> None:
@@ -78,9 +82,9 @@ def add(files: State, machine: Machine) -> float:
         token = files.admin().call("POST", "/hosts/tokens", {"token": wanted})["token"]["token"]
     except (MachineError, CallError) as error:
         sys.exit(f"tane: {error}")
-    secret = machine.folder / "token"
+    secret = files.folder / "run" / "join-token"
     write_private(secret, token.encode())
-    joining = ["join", "--state", str(machine.state), "--token-file", str(secret), "--name", machine.name]
+    joining = ["join", "--state", str(machine.folder), "--token-file", str(secret), "--name", machine.name]
     done = inside(machine, *joining)
     secret.unlink()
     if done.returncode != 0:
@@ -101,7 +105,7 @@ def start_again(files: State) -> None:
             machine.start()
         except MachineError as error:
             sys.exit(f"tane: {error}")
-        done = inside(machine, "up", "--state", str(machine.state))
+        done = inside(machine, "up", "--state", str(machine.folder))
         if done.returncode != 0:
             sys.exit(f"tane: {machine.name} does not start: {done.stdout}{done.stderr}")
 
@@ -111,7 +115,7 @@ def end(files: State) -> None:
     found = list(every(files))
     for machine in found:
         if process.alive(machine.pidfile):
-            done = inside(machine, "down", "--state", str(machine.state))
+            done = inside(machine, "down", "--state", str(machine.folder))
             if done.returncode != 0:
                 print(f"tane: {machine.name}: {done.stdout}{done.stderr}")
         machine.stop()

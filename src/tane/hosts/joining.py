@@ -48,7 +48,7 @@ def new_token(tx: Tx, roles: Sequence[str], name: str | None, hours: float) -> t
     return token_id, secret
 
 
-def join(tx: Tx, signer: Authority, asked: Join) -> Joined:
+def join(tx: Tx, signer: Authority, asked: Join, tunnel_port: int) -> Joined:
     """Let a host in: its token is used, and its certificate believed. The same host may ask again with the token, as
     its answer may have been lost.
 
@@ -72,10 +72,11 @@ def join(tx: Tx, signer: Authority, asked: Join) -> Joined:
     if known is None:
         store.register(tx, asked.host_id, asked.name, asked.roles, None, {})
     store.use_token(tx, asked.token_id, asked.host_id)
-    return certify(tx, signer, asked.host_id, asked.request)
+    made = certify(tx, signer, asked.host_id, asked.request)
+    return Joined(certificate=made, authority=certificates.pem(signer.certificate).decode(), tunnel_port=tunnel_port)
 
 
-def certify(tx: Tx, signer: Authority, host_id: str, request: str) -> Joined:
+def certify(tx: Tx, signer: Authority, host_id: str, request: str) -> str:
     """A certificate of the host for the key of its request. :raises Refused: it is no request that is good."""
     try:
         key = certificates.requested_key(request.encode())
@@ -83,7 +84,7 @@ def certify(tx: Tx, signer: Authority, host_id: str, request: str) -> Joined:
         raise Refused(f"the request for a certificate is not good: {error}") from None
     made = signer.sign(host_id, key, HOST_DAYS, certificates.CLIENT)
     store.believe(tx, serial(made), host_id, tx.now + timedelta(days=HOST_DAYS))
-    return Joined(certificate=certificates.pem(made).decode(), authority=certificates.pem(signer.certificate).decode())
+    return certificates.pem(made).decode()
 
 
 def serial(certificate: x509.Certificate) -> str:

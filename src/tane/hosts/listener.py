@@ -209,7 +209,8 @@ class Listener:
 
             def join() -> bytes:
                 with self.core.db.write() as tx:
-                    return msgspec.json.encode(joining.join(tx, authority, asked))
+                    joined = joining.join(tx, authority, asked, self.core.config.vxlan_port)
+                return msgspec.json.encode(joined)
 
             await frames.write(connection.writer, REPLY, await self.core.in_thread(join))
             log.info("a host joined", host_id=asked.host_id, name=asked.name, peer=_peer(connection.writer))

@@ -41,6 +41,11 @@ class Bridge:
         """That of a machine; 0 is this one."""
         return f"100.127.{int(self.cloud_id, 16) % 256}.{number + 1}"
 
+    @property
+    def tunnel_port(self) -> int:
+        """Of this cloud's tunnels: those of others end on this machine, too."""
+        return 14000 + int(self.cloud_id, 16) % 1000
+
     def make(self) -> None:
         """Repeatable. :raises MachineError:"""
         if not _done("ip", "link", "show", "dev", self.name):
@@ -55,23 +60,29 @@ class Bridge:
 
 @dataclass(frozen=True)
 class Machine:
-    """``number`` from 1; ``folder`` holds its state folder and the pid file of what keeps its namespaces."""
+    """``number`` from 1; ``within``: the state folder of the cloud it belongs to."""
 
     bridge: Bridge
     number: int
-    folder: Path
+    within: Path
 
     @property
     def name(self) -> str:
         return f"machine-{self.number}"
 
     @property
-    def state(self) -> Path:
-        return self.folder / "state"
+    def folder(self) -> Path:
+        """Its own state folder. A short name: paths of sockets end at 107 bytes."""
+        return self.within / f"m{self.number}"
 
     @property
     def pidfile(self) -> Path:
-        return self.folder / "keeper.pid"
+        """Of what keeps its namespaces."""
+        return self.within / "run" / f"m{self.number}.pid"
+
+    @property
+    def log(self) -> Path:
+        return self.within / "log" / f"m{self.number}.log"
 
     @property
     def address(self) -> str:
@@ -79,8 +90,12 @@ class Machine:
 
     def start(self) -> None:
         """Make its namespaces and connect them. Repeatable. :raises MachineError:"""
-        pid = process.read_pid(self.pidfile) or self._keep()
         there = f"tm-{self.bridge.cloud_id}-{self.number}"
+        pid = process.read_pid(self.pidfile)
+        if pid is None:
+            # The kernel takes namespaces that ended down when it has time: what is left leads nowhere.
+            _done("ip", "link", "delete", there)
+            pid = self._keep()
         if not _done("ip", "link", "show", "dev", there):
             _run("ip", "link", "add", there, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
             _run("ip", "link", "set", there, "master", self.bridge.name, "up")
@@ -89,8 +104,8 @@ class Machine:
             self.run("ip", "route", "add", "default", "via", self.bridge.address())
 
     def _keep(self) -> int:
-        process.spawn(["unshare", *UNSHARED, "sh", "-c", KEEP], pidfile=self.pidfile, log=self.folder / "keeper.log")
-        return ready(self.pidfile, self.folder / "keeper.log")
+        process.spawn(["unshare", *UNSHARED, "sh", "-c", KEEP], pidfile=self.pidfile, log=self.log)
+        return ready(self.pidfile, self.log)
 
     def command(self, *argv: str) -> list[str]:
         """The command that runs another one in it. :raises MachineError: it does not run."""

@@ -40,6 +40,7 @@ _BRPORT_LEARNING, _BRPORT_UNICAST_FLOOD, _BRPORT_BCAST_FLOOD, _BRPORT_NEIGH_SUPP
 _NDA_DST, _NDA_LLADDR, _NDA_MASTER = 1, 2, 9
 
 VXLAN_PORT = 4789
+"""IANA's (RFC 7348)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +225,10 @@ class Netlink:
         other = {"ifname": peer_name, "address": mac, "mtu": mtu, "net_ns_fd": descriptor}
         self._link("add", ifname=name, kind="veth", mtu=mtu, peer=other)
 
-    def add_vxlan(self, name: str, mtu: int, vni: int, local: str, *, into: int) -> None:
+    def add_vxlan(self, name: str, mtu: int, vni: int, local: str, *, into: int, port: int = VXLAN_PORT) -> None:
         """A VXLAN end whose packets travel in this namespace and which appears in the namespace ``into``."""
         key = "vxlan_local6" if ":" in local else "vxlan_local"
-        tunnel = {key: local, "vxlan_id": vni, "vxlan_port": VXLAN_PORT, "vxlan_learning": False, "vxlan_ttl": 64}
+        tunnel = {key: local, "vxlan_id": vni, "vxlan_port": port, "vxlan_learning": False, "vxlan_ttl": 64}
         self._link("add", ifname=name, kind="vxlan", mtu=mtu, net_ns_fd=into, **tunnel)
 
     def delete_link(self, name: str) -> None:

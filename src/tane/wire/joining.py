@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from tane.wire.documents import Document, HostCapabilities
-from tane.wire.grammar import Digest, HostName, Id, IpAddress, Key, Word
+from tane.wire.grammar import Digest, HostName, Id, IpAddress, Key, Port, Word
 
 MEMBERSHIP = "cloud.json"
 """The file of a state folder by which it is that of a host."""
@@ -85,10 +85,11 @@ class Authority(Document):
 
 
 class Joined(Document):
-    """What a host shows from now on, and the cloud's authority."""
+    """What a host shows from now on, the cloud's authority, and the UDP port of the tunnels between hosts."""
 
     certificate: Pem
     authority: Pem
+    tunnel_port: Port
 
 
 class JoinToken(msgspec.Struct, frozen=True, array_like=True):

@@ -95,7 +95,7 @@ class Engine:
         host = self._spaces.get(self._settings.host_namespace)
         self._remove_daemons(plan, report)
         self._make_spaces(plan, report)
-        worker = LinkWorker(host, self._spaces, self._settings.local_ip, report)
+        worker = LinkWorker(host, self._spaces, self._settings.local_ip, report, self._settings.tunnel_port)
         # Filters come before the links they filter: what cannot be filtered is not connected.
         self._disconnect(plan, self._translate(plan, report) | self._guard_outside(plan, report))
         if self._filter(host, plan, report):

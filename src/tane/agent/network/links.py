@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
 from typing import TypeVar
+
+from pyroute2.netlink.exceptions import NetlinkError
 
 from tane.agent.network.plan import Leg, Link, Namespace, Plan
 from tane.agent.network.report import Report
 from tane.agent.network.spaces import Spaces
 from tane.linux import netns, tap
-from tane.linux.netlink import Address, LinkState, Route
+from tane.linux.netlink import VXLAN_PORT, Address, LinkState, Route
 from tane.linux.space import Space
 
 _Entry = TypeVar("_Entry")
 
 
 class LinkWorker:
-    """One pass over one plan's links; ``local_ip`` is where tunnels start."""
+    """One pass over one plan's links; tunnels start at ``local_ip``, by the UDP port ``tunnel_port``."""
 
-    def __init__(self, host: Space, spaces: Spaces, local_ip: str | None, report: Report) -> None:
+    def __init__(
+        self, host: Space, spaces: Spaces, local_ip: str | None, report: Report, tunnel_port: int = VXLAN_PORT
+    ) -> None:
         self._host = host
         self._spaces = spaces
         self._local_ip = local_ip
+        self._tunnel_port = tunnel_port
         self._report = report
 
     # ------------------------------------------------------------------------------------------- host namespace
@@ -104,8 +110,19 @@ class LinkWorker:
             netlink.add_veth(link.name, link.mtu, peer)
         elif self._local_ip is not None:
             # Made from the outer namespace, so that its packets travel there, where local_ip is.
-            outer = self._spaces.get("")
-            outer.netlink.add_vxlan(link.name, link.mtu, link.vni, self._local_ip, into=self._host.descriptor)
+            self._tunnel(link, self._local_ip)
+
+    def _tunnel(self, link: Link, local_ip: str) -> None:
+        outer, port = self._spaces.get("").netlink, self._tunnel_port
+        try:
+            outer.add_vxlan(link.name, link.mtu, link.vni, local_ip, into=self._host.descriptor, port=port)
+        except NetlinkError as error:
+            if error.code != errno.EEXIST:
+                raise
+            raise LookupError(
+                f"this machine has a tunnel {link.vni} at UDP port {port} already, of another cloud: each takes its "
+                "own vxlan_port"
+            ) from None
 
     # ------------------------------------------------------------------------------------------ other namespaces
 

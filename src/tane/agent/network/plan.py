@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tane.linux.netlink import BridgePort, Fdb, Neighbour, Route
+from tane.linux.netlink import VXLAN_PORT, BridgePort, Fdb, Neighbour, Route
 
 METADATA_ADDRESS = "169.254.169.254"
 METADATA_PORT = 80
@@ -20,9 +20,9 @@ OUTER = ""
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
     """What a host's network is told once: its folder, the cloud's short name (at most 6 characters, unique among the
-    clouds of the machine), the address its tunnels start from (None: no tunnels) and the largest packet in one, whether
-    the external networks are reachable from the machine itself or end in a namespace, and the machine's TCP ports that
-    the cloud offers there."""
+    clouds of the machine), the address its tunnels start from (None: no tunnels), the largest packet in one, their UDP
+    port, whether the external networks are reachable from the machine itself or end in a namespace, and the machine's
+    TCP ports that the cloud offers there."""
 
     state_dir: Path
     cloud_id: str
@@ -30,6 +30,7 @@ class NetworkSettings:
     host_link: bool = True
     offered_ports: tuple[int, ...] = ()
     tunnel_mtu: int = 1450
+    tunnel_port: int = VXLAN_PORT
 
     def __post_init__(self) -> None:
         if not (self.cloud_id.isalnum() and self.cloud_id.isascii() and len(self.cloud_id) <= 6):
