@@ -84,7 +84,7 @@ class Fleet:
             self._tunnels = tunnels
             for host_id, follower in self._followers.items():
                 # Where tunnels lead is in every document.
-                follower.held = None
+                follower.stale = True
                 self.core.db.signals.notify(topic(host_id))
         for host_id in known - self._tasks.keys():
             self._followers[host_id] = follower = Follower(self, host_id)
@@ -160,13 +160,15 @@ class Fleet:
 
 
 class Follower:
-    """One host. ``held`` is what it is known to have: None at the start, and when that is not certain."""
+    """One host. ``held`` is what it is known to have: None at the start, and when that is not certain. ``stale``: its
+    whole document is due, whatever it is being told now."""
 
     def __init__(self, fleet: Fleet, host_id: str) -> None:
         self.fleet = fleet
         self.core = fleet.core
         self.host_id = host_id
         self.held: Held | None = None
+        self.stale = False
         self._failing = False
         self._pause = 0.0
         now = time.monotonic()
@@ -195,9 +197,9 @@ class Follower:
     async def _turn(self) -> None:
         """Bring the host to what is wanted now."""
         now = time.monotonic()
-        if now >= self._whole_at:
+        if now >= self._whole_at or self.stale:
             self._whole_at = now + WHOLE_SECONDS
-            self.held = None
+            self.held, self.stale = None, False
         if self.held is None:
             await host.enter(self.core, self.host_id)
             await self._tell_all()
