@@ -21,7 +21,7 @@ from tane.hosts.listener import Listener
 from tane.services.host import interface as hosts
 from tane.wire.calls import Answering, Distant
 from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, VolumeDuty
-from tane.wire.joining import HostFacts, Role
+from tane.wire.joining import HostFacts, Range, Role
 from tane.wire.joining import token as parse
 from tests.ports import free_port
 from tests.support import ApiCloud
@@ -76,10 +76,12 @@ class Agent:
     host_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started: str = field(default_factory=lambda: str(uuid.uuid4()))
     roles: tuple[Role, ...] = ROLES
+    local_ip: str = "192.0.2.7"
+    ranges: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.compute = FakeCompute(self.name)
-        self.network = FakeNetwork("192.0.2.7")
+        self.network = FakeNetwork(self.local_ip)
         self.volume = FakeVolume()
 
     @property
@@ -95,7 +97,8 @@ class Agent:
             roles=self.roles,
             started=self.started,
             release="0",
-            local_ip="192.0.2.7",
+            local_ip=self.local_ip,
+            ranges=tuple(Range(cidr=cidr, interface="eth0") for cidr in self.ranges),
             capabilities=self.compute._capabilities,
         )
 

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from typing import cast
 
 from tane.core import Core
+from tane.hosts import joining
 from tane.services.compute import interface as compute
 from tane.services.image import interface as image
 from tane.wire.calls import Answering, Distant, Loopback
 from tane.wire.documents import GuestState, ImageRef
 from tane.wire.duties import CloudDuty
-from tane.wire.joining import HostFacts
 
 
 class ForHost:
@@ -31,23 +31,11 @@ class ForHost:
     def image(self, image: ImageRef) -> AsyncIterator[bytes]:
         return self._images.stream(image)
 
-    async def describe(self, facts: HostFacts) -> None:
-        from tane.hosts import listener
-
-        def write() -> None:
-            with self._core.db.write() as tx:
-                listener.register(tx, self._host_id, facts)
-
-        await self._core.in_thread(write)
-
     async def renew(self, request: str) -> str:
-        # Here and not above: a cloud of one machine needs nothing of what makes certificates.
-        from tane.hosts import joining
-
         def write() -> str:
             with self._core.db.write() as tx:
                 signer = joining.authority(tx, self._core.config.region)
-                return joining.certify(tx, signer, self._host_id, request)
+                return joining.renew(tx, signer, self._host_id, request)
 
         return await self._core.in_thread(write)
 

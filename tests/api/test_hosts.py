@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import struct
 import time
 import uuid
 from pathlib import Path
@@ -16,7 +17,9 @@ import pytest
 from tane.agent import cloud as agent_cloud
 from tane.agent.images import ImageCache
 from tane.hosts import HostUnreachable, listener
-from tane.wire import certificates, frames
+from tane.hosts import store as host_store
+from tane.services.compute.reconcilers import power
+from tane.wire import frames, lines
 from tane.wire.documents import ImageRef
 from tane.wire.errors import HostError, Refused
 from tane.wire.frames import HELLO
@@ -160,10 +163,13 @@ def test_a_token_is_good_for_one_host_and_for_its_time(cloud: ApiCloud, tmp_path
         async with listening(cloud):
             token = await new_token(cloud, hours=1)
             await one.join(token)
-            # Its answer may have been lost.
+            # Its answer may have been lost: the same key asks again.
+            key = one.files.shown.read_bytes().partition(b"-----END CERTIFICATE-----\n")[2]
+            (one.folder / "tls" / "joining.pem").write_bytes(key)
             await one.join(token)
-            with pytest.raises(Refused, match="used by another host"):
-                await two.join(token)
+            for other in (two, Agent(tmp_path / "thief", "one", one.host_id)):
+                with pytest.raises(Refused, match="used by another host"):
+                    await other.join(token)
             late = await new_token(cloud, hours=1)
             cloud.advance(3601)
             with pytest.raises(Refused, match="unknown or expired"):
@@ -252,9 +258,7 @@ def test_a_host_with_servers_is_not_removed_and_does_not_leave(garden: Project, 
     cloud.wait(work())
 
 
-def test_a_copied_host_does_not_take_the_others_place(
-    cloud: ApiCloud, beta: Agent, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copied_host_does_not_take_the_others_place(cloud: ApiCloud, beta: Agent) -> None:
     async def work() -> None:
         async with listening(cloud):
             await beta.join(await new_token(cloud))
@@ -349,60 +353,144 @@ async def _stranger(port: int) -> Any:
         writer.transport.abort()
 
 
-def test_a_stranger_who_says_too_much_or_nothing_is_cut_off(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "HELLO_SECONDS", 0.3)
-
+def test_a_stranger_who_says_too_much_is_cut_off(cloud: ApiCloud) -> None:
     async def work() -> None:
         async with listening(cloud) as door:
             await door.open()
             async with _stranger(door.port) as (reader, writer):
                 writer.write(b"\xff\xff\xff\xff\x00")
-                assert (await frames.read(reader)).kind == frames.FAILURE
                 assert await reader.read() == b""
+
+    cloud.wait(work())
+
+
+def test_a_stranger_who_says_nothing_is_cut_off_and_keeps_no_host_away(
+    cloud: ApiCloud, beta: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "STRANGERS_OF_ADDRESS", 4)
+
+    async def work() -> None:
+        async with listening(cloud) as door:
+            await beta.join(await new_token(cloud))
+            async with contextlib.AsyncExitStack() as held:
+                # One is left for the moment in which a host has not shown its certificate yet.
+                silent = [await held.enter_async_context(_stranger(door.port)) for _ in range(3)]
+                async with beta.connected():
+                    assert await cloud.core.hosts.compute(beta.host_id).states() == {}
+                silent.append(await held.enter_async_context(_stranger(door.port)))
+                with pytest.raises(OSError):
+                    await held.enter_async_context(_stranger(door.port))
+            while door._strangers.total():
+                await asyncio.sleep(0.01)
+            monkeypatch.setattr(listener, "HELLO_SECONDS", 0.1)
             async with _stranger(door.port) as (reader, _):
                 assert await reader.read() == b""
 
     cloud.wait(work())
 
 
-def test_a_certificate_of_another_authority_opens_nothing(cloud: ApiCloud, beta: Agent) -> None:
+def test_a_removed_host_does_not_come_back_by_its_token(cloud: ApiCloud, beta: Agent) -> None:
+    async def work() -> None:
+        async with listening(cloud):
+            token = await new_token(cloud)
+            await beta.join(token)
+            await api(cloud, "DELETE", "/hosts/beta")
+            with pytest.raises(Refused, match="unknown or expired"):
+                await beta.join(token)
+
+    cloud.wait(work())
+
+
+def test_a_host_whose_certificate_ended_joins_anew_and_is_the_same(
+    cloud: ApiCloud, beta: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> None:
+        async with listening(cloud):
+            await beta.join(await new_token(cloud))
+            cloud.advance(31 * 86400)
+            monkeypatch.setattr(agent_cloud, "_ended", lambda shown: True)
+            member = beta.files.read()
+            assert member is not None
+            with pytest.raises(HostError, match="join --again"):
+                await agent_cloud.dial(beta.files, member, "line", facts=beta.facts())
+            monkeypatch.setattr(agent_cloud, "_ended", lambda shown: False)
+            with pytest.raises(Refused, match="tane host token --name beta"):
+                await beta.join(await new_token(cloud))
+            await beta.join(await new_token(cloud, name="beta"))
+            async with beta.connected():
+                assert cloud.core.hosts.agent(beta.host_id).name == "beta"
+
+    cloud.wait(work())
+
+
+@pytest.mark.parametrize("local_ip", ["::::", "127.0.0.1", "224.0.0.1", "0.0.0.0", "fe80::1"])
+def test_an_address_that_no_other_host_reaches_is_refused(cloud: ApiCloud, beta: Agent, local_ip: str) -> None:
+    async def work() -> None:
+        async with listening(cloud):
+            await beta.join(await new_token(cloud))
+            beta.local_ip = local_ip
+            with pytest.raises(Refused, match="local_ip"):
+                async with beta.connected():
+                    pass
+
+    cloud.wait(work())
+
+
+def test_ranges_that_no_machine_has_are_left_out(cloud: ApiCloud, beta: Agent) -> None:
+    beta.ranges = ("1:2/999", "0.0.0.0/0", "192.0.2.0/24")
+
+    async def work() -> None:
+        async with listening(cloud):
+            await beta.join(await new_token(cloud))
+            async with beta.connected():
+                with cloud.core.db.read() as tx:
+                    row = host_store.get(tx, beta.host_id)
+                assert row is not None
+                assert [taken["cidr"] for taken in row.capabilities["ranges"]] == ["192.0.2.0/24"]
+
+    cloud.wait(work())
+
+
+@pytest.mark.parametrize("name", ["", "tokens", "a b", HOST_ID, "x" * 300])
+def test_a_name_that_could_be_taken_for_something_else_is_refused(cloud: ApiCloud, tmp_path: Path, name: str) -> None:
+    async def work() -> None:
+        async with listening(cloud):
+            with pytest.raises(HostError, match="no greeting"):
+                await Agent(tmp_path / "odd", name).join(await new_token(cloud))
+
+    cloud.wait(work())
+
+
+def test_what_one_host_makes_of_a_question_concerns_no_other(cloud: ApiCloud, beta: Agent) -> None:
+    async def states() -> Any:
+        return {"not an id": 7}
+
+    beta.compute.states = states  # type: ignore[method-assign]
+
+    async def work() -> None:
+        async with listening(cloud):
+            await beta.join(await new_token(cloud))
+            async with beta.connected():
+                told = await power.run(cloud.core)
+                assert told is not None and "beta: what the host answered cannot be read" in told
+                assert "host-1:" not in told
+
+    cloud.wait(work())
+
+
+def test_a_frame_that_is_too_large_for_a_host_ends_its_line(cloud: ApiCloud, beta: Agent) -> None:
     async def work() -> None:
         async with listening(cloud):
             await beta.join(await new_token(cloud))
             member = beta.files.read()
             assert member is not None
-            other, key = certificates.new_authority("another"), certificates.new_key()
-            shown = other.sign(beta.host_id, key.public_key(), 1, certificates.CLIENT)
-            beta.files.shown.write_bytes(certificates.pem(shown) + certificates.pem_of_key(key))
             connection = await agent_cloud.dial(beta.files, member, "line", facts=beta.facts())
+            await frames.expect(connection.reader, frames.REPLY)
+            connection.writer.write(struct.pack(">IB", lines.MOST_OF_HOST + 1, frames.CALL))
             with pytest.raises(HostError):
-                await frames.expect(connection.reader, frames.REPLY)
+                while True:
+                    await frames.read(connection.reader)
             connection.writer.transport.abort()
-            with pytest.raises(HostUnreachable):
-                cloud.core.hosts.agent(beta.host_id)
-
-    cloud.wait(work())
-
-
-def test_a_host_renews_its_certificate_by_itself(cloud: ApiCloud, beta: Agent) -> None:
-    async def work() -> None:
-        async with listening(cloud):
-            await beta.join(await new_token(cloud))
-            before = beta.files.shown.read_bytes()
-            async with beta.connected() as line:
-                original = agent_cloud._due
-                agent_cloud._due = lambda shown: True  # type: ignore[assignment]
-                try:
-                    renewing = asyncio.create_task(line.keep_certified(beta.cloud))
-                    end = time.monotonic() + 5
-                    while beta.files.shown.read_bytes() == before:
-                        assert time.monotonic() < end, "the certificate is never renewed"
-                        await asyncio.sleep(0.01)
-                    renewing.cancel()
-                finally:
-                    agent_cloud._due = original
-            async with beta.connected():
-                assert cloud.core.hosts.agent(beta.host_id).distant
 
     cloud.wait(work())
 

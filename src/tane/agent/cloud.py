@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import time
+import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from tane.linux.files import write_private
 from tane.wire import certificates, frames, lines
@@ -102,7 +104,7 @@ async def join(files: Files, token: JoinToken, host_id: str, name: str, roles: t
     if abs(known.now - time.time()) > CLOCK_SECONDS:
         ahead = "behind" if known.now > time.time() else "ahead of"
         raise Refused(f"this machine's clock is {abs(known.now - time.time()):.0f} s {ahead} the cloud's: set it first")
-    key = certificates.new_key()
+    key = _joining_key(files)
     asked = Join(
         token_id=token.token_id,
         secret=token.secret,
@@ -127,6 +129,15 @@ async def join(files: Files, token: JoinToken, host_id: str, name: str, roles: t
     )
     # Last: what is there is then whole.
     write_private(files.membership, msgspec.json.encode(membership))
+    (files.folder / "tls" / "joining.pem").unlink()
+
+
+def _joining_key(files: Files) -> EllipticCurvePrivateKey:
+    """Kept before it is shown: when the cloud's answer is lost, it is asked again with the same token and key."""
+    kept = files.folder / "tls" / "joining.pem"
+    if not kept.exists():
+        write_private(kept, certificates.pem_of_key(certificates.new_key()))
+    return certificates.read_key(kept.read_bytes())
 
 
 async def leave(files: Files, membership: Membership) -> None:
@@ -140,9 +151,15 @@ async def leave(files: Files, membership: Membership) -> None:
 
 async def dial(files: Files, membership: Membership, purpose: Purpose, **more: object) -> Connection:
     """A connection to the cloud as a host that has joined. :raises HostError: it does not answer."""
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(files.authority))
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(files.shown)
+    try:
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(files.authority))
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(files.shown)
+    except OSError as error:
+        raise HostError(f"the certificates in {files.folder} cannot be used: {error}", transient=True) from None
+    if _ended(files.shown):
+        why = f"this host's certificate has ended: tane join --again, with a token made for {membership.name}"
+        raise HostError(why, transient=True)
     connection = await _connect(membership.address, membership.port, context)
     await frames.write(connection.writer, HELLO, greeting(purpose, **more))
     return connection
@@ -174,7 +191,9 @@ async def _connect(address: str, port: int, context: ssl.SSLContext) -> Connecti
             opened = await asyncio.open_connection(address, port, ssl=context, server_hostname=SERVER_NAME)
         return Connection(*opened)
     except ssl.SSLCertVerificationError as error:
-        raise Refused(f"who answers at {address}:{port} is not the cloud: {error.verify_message}") from None
+        # Also a clock that is not set yet looks like this, or a network that shows a page of its own first.
+        why = f"who answers at {address}:{port} is not the cloud: {error.verify_message}"
+        raise HostError(why, transient=True) from None
     except TimeoutError:
         raise HostError(f"nobody answers at {address}:{port}", transient=True) from None
     except OSError as error:
@@ -226,13 +245,14 @@ class CloudLine:
         while True:
             try:
                 await self._talk(answering, await facts())
-                pause = AGAIN_SECONDS[0]
             except Refused:
                 raise
-            except (HostError, TimeoutError) as error:
+            except Exception as error:
+                # Whatever it is, the guests of this host need their cloud again.
                 if self.connected.is_set():
                     pause = AGAIN_SECONDS[0]
-                log.warning("no line to the cloud", reason=str(error) or "no answer in time", again_in=pause)
+                reason = str(error) if isinstance(error, HostError) else traceback.format_exc()
+                log.warning("no line to the cloud", reason=reason, again_in=pause)
             finally:
                 self.connected.clear()
                 self._line = None
@@ -268,6 +288,11 @@ class CloudLine:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def begin_anew(self) -> None:
+        """End the line; another one begins with new facts."""
+        if self._line is not None:
+            self._line.end()
+
     def _current(self) -> Line:
         if self._line is None:
             raise HostError("the cloud does not answer now", transient=True)
@@ -286,15 +311,19 @@ class CloudLine:
         """Renew the certificate when two thirds of its life are over, until cancelled."""
         while True:
             await self.connected.wait()
-            if _due(self._files.shown):
-                key = certificates.new_key()
-                try:
+            try:
+                if _due(self._files.shown):
+                    key = certificates.new_key()
                     renewed = await cloud.renew(certificates.request(self._membership.host_id, key).decode())
                     write_private(self._files.shown, renewed.encode() + certificates.pem_of_key(key))
                     log.info("the host's certificate was renewed")
-                except HostError as error:
-                    log.warning("the host's certificate was not renewed", reason=str(error))
+            except Exception as error:
+                log.warning("the host's certificate was not renewed", reason=str(error))
             await asyncio.sleep(LOOK_SECONDS)
+
+
+def _ended(shown: Path) -> bool:
+    return time.time() > x509.load_pem_x509_certificate(shown.read_bytes()).not_valid_after_utc.timestamp()
 
 
 def _due(shown: Path) -> bool:

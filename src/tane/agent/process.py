@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib.metadata
 import signal
 import uuid
@@ -20,8 +19,7 @@ from tane.config import Config
 from tane.wire.calls import Answering, Distant
 from tane.wire.documents import GuestState
 from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, VolumeDuty
-from tane.wire.errors import HostError
-from tane.wire.joining import HostFacts, Range
+from tane.wire.joining import MOST_RANGES, HostFacts, Range
 
 log = structlog.get_logger()
 
@@ -97,6 +95,7 @@ class _Agent:
         self._membership = membership
         self._cloud = cloud
         self._started = str(uuid.uuid4())
+        self._told: tuple[Range, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def answering(self) -> Answering:
@@ -110,6 +109,7 @@ class _Agent:
 
     async def facts(self) -> HostFacts:
         compute = "compute" in self._membership.roles
+        self._told = await asyncio.to_thread(self._ranges)
         return HostFacts(
             name=self._membership.name,
             roles=self._membership.roles,  # type: ignore[arg-type]  # As the cloud let it in with them.
@@ -117,32 +117,34 @@ class _Agent:
             release=importlib.metadata.version("tane"),
             local_ip=self._duties.local_ip,
             capabilities=await self._duties.compute.capabilities() if compute else None,
-            ranges=await asyncio.to_thread(self._ranges),
+            ranges=self._told,
         )
 
     def _ranges(self) -> tuple[Range, ...]:
         found = host.machine_ranges(self._settings)
-        return tuple(Range(cidr=taken.cidr, interface=taken.interface) for taken in found)
+        # A router of the Internet has a million; the nearest are told.
+        return tuple(Range(cidr=taken.cidr, interface=taken.interface) for taken in found[:MOST_RANGES])
 
     def guest_changed(self, guest_id: str, state: GuestState) -> None:
         """Tell the cloud. What it does not hear now it finds when it compares the guests of a host that is back."""
 
         async def tell() -> None:
-            with contextlib.suppress(HostError):
+            try:
                 await self._cloud.guest_changed(guest_id, state)
+            except Exception as error:
+                log.info("the cloud was not told of a guest", guest=guest_id, state=state, reason=str(error))
 
         task = asyncio.get_running_loop().create_task(tell())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def watch_ranges(self, line: CloudLine) -> None:
-        """Tell the cloud when the ranges of this machine change."""
-        told = None
+        """When the ranges of this machine change, begin another line: facts are told at its beginning."""
+
         while True:
-            await line.connected.wait()
-            facts = await self.facts()
-            if told is not None and facts.ranges != told:
-                with contextlib.suppress(HostError):
-                    await self._cloud.describe(facts)
-            told = facts.ranges
             await asyncio.sleep(RANGES_SECONDS)
+            try:
+                if await asyncio.to_thread(self._ranges) != self._told:
+                    line.begin_anew()
+            except OSError as error:
+                log.warning("the machine's ranges are not known", reason=str(error))

@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from tane.linux.mkfs import MkfsError
+from tane.linux.netns import NoNamespace
 from tane.linux.process import ProcessError
 from tane.linux.qemu_img import ImageError
 from tane.linux.qmp import QmpError
@@ -37,6 +38,8 @@ def host_errors(doing: str) -> Iterator[None]:
         if "No space left on device" in str(error):
             raise HostError(f"{doing}: no space is left on the host's disk", transient=True) from error
         raise HostError(f"{doing}: {without_paths(str(error))}", transient=lost) from error
+    except NoNamespace as error:
+        raise HostError(f"{doing}: the host's networks are not there yet", transient=True) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise HostError(f"{doing}: no space is left on the host's disk", transient=True) from error

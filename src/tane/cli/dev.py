@@ -31,9 +31,10 @@ def hosts(
     files.require()
     if not files.running():
         sys.exit(f"tane: the cloud in {files.folder} does not run; ./tane up first")
+    if files.config().agents_host != bridge(files).address():
+        prepare(files)
+        sys.exit("tane: the running cloud listens elsewhere for hosts: ./tane down, ./tane up, and this once more")
     prepare(files)
-    if files.config().for_agents[0] != bridge(files).address():
-        sys.exit("tane: the cloud listens elsewhere for hosts; ./tane down and up again, which was prepared now")
     for machine in (numbered(files, number) for number in range(1, count + 1)):
         if not State.of(machine.folder).joined():
             print(f"tane: {machine.name} joined in {add(files, machine):.1f} s", flush=True)
@@ -101,13 +102,16 @@ def inside(machine: Machine, *arguments: str) -> subprocess.CompletedProcess[str
 def start_again(files: State) -> None:
     """The machines that were made, with their agents, after the cloud's own start."""
     for machine in every(files):
+        if not State.of(machine.folder).joined():
+            continue
         try:
             machine.start()
         except MachineError as error:
-            sys.exit(f"tane: {error}")
+            print(f"tane: {error}")
+            continue
         done = inside(machine, "up", "--state", str(machine.folder))
         if done.returncode != 0:
-            sys.exit(f"tane: {machine.name} does not start: {done.stdout}{done.stderr}")
+            print(f"tane: {machine.name} does not start: {done.stdout}{done.stderr}")
 
 
 def end(files: State) -> None:

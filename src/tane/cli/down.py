@@ -50,13 +50,13 @@ def down(
 
 def end(files: State) -> None:
     """End the cloud or the agent of a state folder, and all it has in the kernel."""
-    dev.end(files)
     mode = _mode(files)
     copy = ids.copy_running(files.folder)
     if copy is not None:
         # A copied folder names the other one's process, too.
         print(f"tane: the same cloud runs in {copy}: its process and what it has in the kernel are left alone")
     else:
+        dev.end(files)
         process.stop(files.pidfile, timeout_seconds=15)
         if mode == "userns":
             _clear_userns(files)

@@ -40,6 +40,9 @@ LocalOption = Annotated[
         "--local-ip", help="The address tunnels to other hosts start from; by default the one the cloud is reached by."
     ),
 ]
+AgainOption = Annotated[
+    bool, typer.Option("--again", help="Join the same cloud anew: after a month away, or a backup brought back.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Also when the cloud does not answer, or says no.")]
 
 
@@ -50,6 +53,7 @@ def join(
     roles: RolesOption = ALL_ROLES,
     local_ip: LocalOption = None,
     mode: ModeOption = None,
+    again: AgainOption = False,
 ) -> None:
     """Make this machine a host of the cloud that a join token is of (tane host token), and start its agent."""
     from tane.agent import cloud
@@ -62,7 +66,13 @@ def join(
         sys.exit(f"tane: {files.folder} holds a cloud of its own; a host takes another folder: --state")
     files.prepare()
     kept = cloud.Files(files.folder)
-    if (member := kept.read()) is not None:
+    member = kept.read()
+    if again:
+        if member is None:
+            sys.exit(f"tane: there is no host in {files.folder} to join again")
+        process.stop(files.pidfile, timeout_seconds=15)
+        name, wanted = member.name, tuple(role for role in ROLES if role in member.roles)
+    elif member is not None:
         sys.exit(f"tane: this host has joined {member.address}:{member.port} already; ./tane up starts its agent")
     token = _token(token_file)
     install_missing_packages()

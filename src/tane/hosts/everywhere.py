@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
+
+import structlog
 
 from tane.hosts.registry import HostAgent
 from tane.wire.errors import HostError
@@ -13,6 +16,7 @@ from tane.wire.joining import Role
 if TYPE_CHECKING:
     from tane.core import Core
 
+log = structlog.get_logger()
 SECONDS = 30.0
 
 
@@ -29,6 +33,10 @@ async def of_each(
             return [f"{agent.name}: no answer in {seconds:.0f} s"]
         except HostError as error:
             return [f"{agent.name}: {error}"]
+        except Exception:
+            # What one host makes of it concerns no other.
+            log.error("looking at a host failed", host=agent.name, error=traceback.format_exc())
+            return [f"{agent.name}: an error, which the log tells"]
 
     agents = [agent for agent in core.hosts.reached() if role in agent.roles]
     told = await asyncio.gather(*(one(agent) for agent in agents))

@@ -9,8 +9,11 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.hosts import store
@@ -21,7 +24,9 @@ from tane.wire.errors import Refused
 from tane.wire.joining import SERVER_NAME, Join, Joined
 
 HOST_DAYS = 30
-SERVER_DAYS = 397
+SERVER_DAYS = certificates.AUTHORITY_DAYS
+"""No browser looks at it: agents alone, which trust its authority as long."""
+RENEWED_AFTER = timedelta(days=1)
 TOKEN_HOURS = 1.0
 
 
@@ -54,10 +59,9 @@ def join(tx: Tx, signer: Authority, asked: Join, tunnel_port: int) -> Joined:
 
     :raises Refused: the token, the name or the request is none that is good.
     """
-    token = store.token(tx, asked.token_id)
-    if token is None or not hmac.compare_digest(token.secret_hash, _hash(asked.secret)) or token.expires_at <= tx.now:
-        raise Refused("the join token is unknown or expired: make another one with tane host token")
-    if token.host_id not in (None, asked.host_id):
+    token, key = known_token(tx, asked), _key(asked.request)
+    key_hash = hashlib.sha256(certificates.public_bytes(key)).hexdigest()
+    if token.host_id is not None and (token.host_id, token.key_hash) != (asked.host_id, key_hash):
         raise Refused("the join token was used by another host: each is good for one")
     if token.name is not None and token.name != asked.name:
         raise Refused(f"the join token is for a host named {token.name}, not {asked.name}")
@@ -67,21 +71,45 @@ def join(tx: Tx, signer: Authority, asked: Join, tunnel_port: int) -> Joined:
     named, known = store.by_name(tx, asked.name), store.get(tx, asked.host_id)
     if named is not None and named.id != asked.host_id:
         raise Refused(f"there is a host named {asked.name} already: choose another with --name, or remove that one")
-    if known is not None and token.host_id is None:
-        raise Refused("this host has joined already; tane host remove lets it go first")
+    if known is not None and token.host_id is None and token.name != known.name:
+        raise Refused(f"this host has joined already; to join it anew: tane host token --name {known.name}")
     if known is None:
         store.register(tx, asked.host_id, asked.name, asked.roles, None, {})
-    store.use_token(tx, asked.token_id, asked.host_id)
-    made = certify(tx, signer, asked.host_id, asked.request)
+    store.use_token(tx, asked.token_id, asked.host_id, key_hash)
+    made = _certify(tx, signer, asked.host_id, key)
     return Joined(certificate=made, authority=certificates.pem(signer.certificate).decode(), tunnel_port=tunnel_port)
 
 
-def certify(tx: Tx, signer: Authority, host_id: str, request: str) -> str:
-    """A certificate of the host for the key of its request. :raises Refused: it is no request that is good."""
+def known_token(tx: Tx, asked: Join) -> Row[Any]:
+    """The token that is shown. :raises Refused: there is none such that is good."""
+    token = store.token(tx, asked.token_id)
+    if token is None or not hmac.compare_digest(token.secret_hash, _hash(asked.secret)) or token.expires_at <= tx.now:
+        raise Refused("the join token is unknown or expired: make another one with tane host token")
+    return token
+
+
+def renew(tx: Tx, signer: Authority, host_id: str, request: str) -> str:
+    """Another certificate of a host, for the key of its request; of the older ones the newest stays good.
+
+    :raises Refused: the host was removed, it has a new one already, or the request is not good.
+    """
+    if store.get(tx, host_id) is None:
+        raise Refused("this host was removed from the cloud")
+    found = store.certificates_of(tx, host_id)
+    if found and found[0].created_at > tx.now - RENEWED_AFTER:
+        raise Refused("this host's certificate is new: it is renewed once a day at most")
+    store.disbelieve(tx, [row.serial for row in found[1:]])
+    return _certify(tx, signer, host_id, _key(request))
+
+
+def _key(request: str) -> EllipticCurvePublicKey:
     try:
-        key = certificates.requested_key(request.encode())
+        return certificates.requested_key(request.encode())
     except ValueError as error:
         raise Refused(f"the request for a certificate is not good: {error}") from None
+
+
+def _certify(tx: Tx, signer: Authority, host_id: str, key: EllipticCurvePublicKey) -> str:
     made = signer.sign(host_id, key, HOST_DAYS, certificates.CLIENT)
     store.believe(tx, serial(made), host_id, tx.now + timedelta(days=HOST_DAYS))
     return certificates.pem(made).decode()

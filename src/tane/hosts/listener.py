@@ -1,8 +1,7 @@
 """Where agents of other machines come in: TLS by the authority of the hosts, one line for each host.
 
 Opened when the first token is made, and at each later start. Who shows no certificate may ask for the authority and
-join, in small frames and within seconds; nothing else. What makes certificates is loaded only then: a cloud of one
-machine needs none of it.
+join, in small frames and within seconds; nothing else.
 """
 
 from __future__ import annotations
@@ -10,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import secrets
+import socket
 import ssl
 import time
+import traceback
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,12 +22,13 @@ import structlog
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.hosts import store
+from tane.hosts import joining, store
 from tane.hosts.registry import CONNECTED, HostAgent
 from tane.jobs import forever
 from tane.web.errors import ApiError
-from tane.wire import frames, lines
+from tane.wire import frames, grammar, lines
 from tane.wire.calls import Answering, Distant, failed
+from tane.wire.certificates import Authority, pem
 from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, VolumeDuty
 from tane.wire.errors import HostError, Refused
 from tane.wire.frames import FAILURE, HELLO, REPLY, Broken
@@ -36,16 +39,22 @@ from tane.wire.streams import Connection
 
 if TYPE_CHECKING:
     from tane.core import Core
-    from tane.wire.certificates import Authority
 
 log = structlog.get_logger()
 
 HELLO_SECONDS = 10.0
+HANDSHAKE_SECONDS = 5.0
 OPEN_SECONDS = 30.0
 ALIVE_SECONDS = 3.0
-STRANGERS = 64
-"""Connections at a time of those whom nobody knows yet."""
-SERVER_RENEW_SECONDS = 30 * 86400.0
+STRANGERS, STRANGERS_OF_ADDRESS = 256, 16
+"""Connections at a time, in all and of one address, of those who have shown no certificate."""
+CONNECTIONS_OF_HOST = 256
+"""Of one host at a time: its line, and one for each stream."""
+LOOK_SECONDS = 60.0
+LEAST_PREFIX = 8
+KNOWN = "hosts:known"
+"""The topic of a first token."""
+KEEPALIVE = ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
 ROLES = {"compute": ComputeDuty, "network": NetworkDuty, "volume": VolumeDuty}
 
 
@@ -66,12 +75,14 @@ class Listener:
         self.answers = answers
         self.remove = remove
         self.address, self.port, self.join_host = address, port, join_host
-        self._server: asyncio.Server | None = None
+        self._listening: asyncio.Task[None] | None = None
         self._authority: Authority | None = None
         self._opening = asyncio.Lock()
         self._lines: dict[str, Line] = {}
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._wanted: dict[tuple[str, str], asyncio.Future[Connection]] = {}
-        self._strangers = 0
+        self._strangers: Counter[str] = Counter()
+        self._of_host: defaultdict[str, set[asyncio.StreamWriter]] = defaultdict(set)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> Authority:
@@ -82,27 +93,23 @@ class Listener:
         async with self._opening:
             if self._authority is None:
                 self._authority = await self.core.in_thread(self._load)
-            if self._server is None:
+            if self._listening is None:
                 context = await self.core.in_thread(self._context, self._authority)
+                family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+                listening = socket.create_server((self.address, self.port), family=family, backlog=128)
+                listening.setblocking(False)
                 # What hosts do from now on is not done by whoever made the first token.
-                self._server = await asyncio.create_task(self._listen(context), context=contextvars.Context())
+                accepting = self._accept(listening, context)
+                self._listening = asyncio.create_task(accepting, context=contextvars.Context())
                 log.info("hosts may join", address=self.address, port=self.port)
             return self._authority
 
-    async def _listen(self, context: ssl.SSLContext) -> asyncio.Server:
-        return await asyncio.start_server(
-            self._accept, self.address, self.port, ssl=context, ssl_handshake_timeout=HELLO_SECONDS
-        )
-
     def _load(self) -> Authority:
-        from tane.hosts import joining
-
         with self.core.db.write() as tx:
+            tx.notify(KNOWN)
             return joining.authority(tx, self.core.config.region)
 
     def _context(self, authority: Authority) -> ssl.SSLContext:
-        from tane.hosts import joining
-
         server, ca = joining.write_server_files(authority, self.core.config.state_dir / "tls")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -119,82 +126,115 @@ class Listener:
                 return store.authority(tx) is not None
 
         async def once() -> None:
-            if self._server is None and await self.core.in_thread(known):
-                await self.open()
-            await asyncio.sleep(5.0)
+            with self.core.db.signals.subscribe(KNOWN) as wake:
+                while self._listening is None:
+                    if await self.core.in_thread(known):
+                        await self.open()
+                    else:
+                        await wake.wait(LOOK_SECONDS)
+            await asyncio.Event().wait()
 
         await forever("listening for hosts", once)
 
     async def close(self) -> None:
         """Take no more connections and end the lines; hosts go on by themselves."""
-        if self._server is not None:
-            self._server.close()
-        for line in self._lines.values():
-            line.end()
-        for task in [*self._tasks]:
+        tasks = [*self._tasks, *([self._listening] if self._listening is not None else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def cut(self, host_id: str) -> None:
-        """End the line of a host that was removed."""
-        if (line := self._lines.get(host_id)) is not None:
-            line.end()
+        """End every connection of a host that was removed."""
+        for writer in [*self._of_host.get(host_id, ())]:
+            writer.transport.abort()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._accepted(Connection(reader, writer)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _accept(self, listening: socket.socket, context: ssl.SSLContext) -> None:
+        loop = asyncio.get_running_loop()
+        with listening:
+            while True:
+                try:
+                    opened, (peer, *_) = await loop.sock_accept(listening)
+                except OSError as error:
+                    log.warning("a connection for hosts was not taken", error=str(error))
+                    await asyncio.sleep(1.0)
+                    continue
+                if self._strangers.total() >= STRANGERS or self._strangers[peer] >= STRANGERS_OF_ADDRESS:
+                    opened.close()
+                    continue
+                self._strangers[peer] += 1
+                task = asyncio.create_task(self._accepted(opened, peer, context))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
-    async def _accepted(self, connection: Connection) -> None:
-        # What is gone does not know any more who it was.
-        peer = _peer(connection.writer)
+    async def _accepted(self, opened: socket.socket, peer: str, context: ssl.SSLContext) -> None:
+        stranger = _Once(lambda: self._known(peer))
         try:
+            connection = await _secured(opened, context)
+        except (OSError, TimeoutError):
+            # Whoever does not speak our TLS: telling of each would fill the log for anybody.
+            stranger()
+            return
+        try:
+            if connection.writer.get_extra_info("ssl_object").getpeercert(binary_form=True):
+                stranger()
             await self._greet(connection)
         except Broken as error:
             log.info("a connection of a host ended", peer=peer, reason=str(error))
         except Exception:
             # The boundary to a peer: it gets nothing more, the operator the traceback.
-            log.exception("a connection of a host failed", peer=peer)
+            log.error("a connection of a host failed", peer=peer, error=traceback.format_exc())
         finally:
+            stranger()
             await lines.close(connection.writer)
+
+    def _known(self, peer: str) -> None:
+        """A connection is no stranger's any more, or over."""
+        self._strangers[peer] -= 1
+        if not self._strangers[peer]:
+            del self._strangers[peer]
 
     async def _greet(self, connection: Connection) -> None:
         """Learn who is there and what they want, and do it."""
-        if self._strangers >= STRANGERS:
-            raise Broken("too many who have not said who they are")
-        self._strangers += 1
         try:
-            async with asyncio.timeout(HELLO_SECONDS):
-                hello, host_id = await self._heard(connection)
-        except TimeoutError:
-            raise Broken("it did not say what it wants in time") from None
+            try:
+                async with asyncio.timeout(HELLO_SECONDS):
+                    hello, host_id = await self._heard(connection)
+            except TimeoutError:
+                raise Broken("it did not say what it wants in time") from None
+            if host_id is not None:
+                await self._serve_host(connection, host_id, hello)
+        except Broken:
+            raise
         except HostError as error:
             await frames.write(connection.writer, FAILURE, msgspec.json.encode(failed(error)))
             raise Broken(str(error)) from None
+
+    async def _serve_host(self, connection: Connection, host_id: str, hello: Hello) -> None:
+        """What a host wants that has said who it is; its connections end together when it is removed."""
+        connections = self._of_host[host_id]
+        if len(connections) >= CONNECTIONS_OF_HOST:
+            raise HostError(f"this host has {CONNECTIONS_OF_HOST} connections already", transient=True)
+        connections.add(connection.writer)
+        try:
+            if hello.purpose == "line" and hello.facts is not None:
+                await self._serve(connection, host_id, hello.facts)
+            elif hello.purpose == "call":
+                await lines.answer(connection, self._answering(host_id))
+            elif hello.purpose == "leave":
+                await self._leave(connection, host_id)
+            elif hello.purpose == "opened":
+                await self._opened(connection, host_id, hello.key or "")
+            else:
+                raise HostError(f"a {hello.purpose} that says too little")
         finally:
-            self._strangers -= 1
-        if host_id is None:
-            return
-        if hello.purpose == "line" and hello.facts is not None:
-            await self._serve(connection, host_id, hello.facts)
-        elif hello.purpose == "call":
-            await lines.answer(connection, self._answering(host_id))
-        elif hello.purpose == "leave":
-            await self._leave(connection, host_id)
-        elif hello.purpose == "opened":
-            await self._opened(connection, host_id, hello.key or "")
-        else:
-            raise Broken(f"a {hello.purpose} that says too little")
+            connections.discard(connection.writer)
 
     async def _heard(self, connection: Connection) -> tuple[Hello, str | None]:
         """The first frame, answered when it is a stranger's; else whose it is."""
-        from tane.hosts import joining
-        from tane.wire.certificates import pem
-
         try:
             data = await frames.expect(connection.reader, HELLO, MOST_BEFORE_TRUST)
             hello = msgspec.json.decode(data, type=Hello)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise HostError(f"this is no greeting of an agent: {error}") from None
         if hello.protocol != PROTOCOL:
             raise HostError(
@@ -208,14 +248,17 @@ class Listener:
         if hello.purpose == "join" and (asked := hello.join) is not None:
 
             def join() -> bytes:
+                # Strangers take no turn of those who write.
+                with self.core.db.read() as tx:
+                    joining.known_token(tx, asked)
                 with self.core.db.write() as tx:
                     joined = joining.join(tx, authority, asked, self.core.config.vxlan_port)
                 return msgspec.json.encode(joined)
 
             await frames.write(connection.writer, REPLY, await self.core.in_thread(join))
-            log.info("a host joined", host_id=asked.host_id, name=asked.name, peer=_peer(connection.writer))
+            log.info("a host joined", host_id=asked.host_id, name=asked.name)
             return hello, None
-        return hello, await self.core.in_thread(self._known, _certificate(connection.writer))
+        return hello, await self.core.in_thread(self._host_of, _certificate(connection.writer))
 
     async def _leave(self, connection: Connection, host_id: str) -> None:
         try:
@@ -226,9 +269,7 @@ class Listener:
         else:
             await frames.write(connection.writer, REPLY)
 
-    def _known(self, certificate: bytes) -> str:
-        from tane.hosts import joining
-
+    def _host_of(self, certificate: bytes) -> str:
         with self.core.db.read() as tx:
             return joining.host_of(tx, certificate)
 
@@ -238,28 +279,37 @@ class Listener:
     # ------------------------------------------------------------------------------------------------ a host's line
 
     async def _serve(self, connection: Connection, host_id: str, facts: HostFacts) -> None:
-        before = self._lines.get(host_id)
-        if before is not None:
-            if await before.alive(ALIVE_SECONDS):
-                reason = "this host is connected already: is its state folder a copy of another host's?"
-                failure = msgspec.json.encode(failed(Refused(reason)))
-                await frames.write(connection.writer, FAILURE, failure)
-                raise Broken(f"{facts.name}: {reason}")
-            before.end()
-        row = await self.core.in_thread(self._register, host_id, facts)
-        line = Line(connection, self._answering(host_id), lambda: self._open(host_id))
-        self._lines[host_id] = line
-        self.core.hosts.add(_agent(row, facts, line))
+        async with self._turns[host_id]:
+            line, row = await self._entered(connection, host_id, facts)
         try:
             await frames.write(connection.writer, REPLY)
             self.core.db.signals.notify(CONNECTED)
-            log.info("a host is connected", host=row.name, host_id=host_id, peer=_peer(connection.writer))
+            log.info("a host is connected", host=row.name, host_id=host_id)
             await line.serve()
         finally:
             if self._lines.get(host_id) is line:
                 del self._lines[host_id]
                 self.core.hosts.remove(host_id)
             log.info("a host is no longer connected", host=row.name, host_id=host_id)
+
+    async def _entered(self, connection: Connection, host_id: str, facts: HostFacts) -> tuple[Line, Row[Any]]:
+        """The host's only line, from now on. :raises Refused: it has another that lives, or was removed."""
+        before = self._lines.get(host_id)
+        if before is not None:
+            if await before.alive(ALIVE_SECONDS):
+                raise Refused("this host is connected already: is its state folder a copy of another host's?")
+            before.end()
+        row = await self.core.in_thread(self._register, host_id, facts)
+        line = Line(
+            connection,
+            self._answering(host_id),
+            lambda: self._open(host_id),
+            at_once=lines.AT_ONCE_OF_HOST,
+            most=lines.MOST_OF_HOST,
+        )
+        self._lines[host_id] = line
+        self.core.hosts.add(_agent(row, facts, line))
+        return line, row
 
     def _register(self, host_id: str, facts: HostFacts) -> Row[Any]:
         with self.core.db.write() as tx:
@@ -278,6 +328,11 @@ class Listener:
                 return await future
         except TimeoutError:
             raise HostError("the host opened no connection in time", transient=True) from None
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                # It came in the moment in which nobody wants it any more.
+                future.result().writer.transport.abort()
+            raise
         finally:
             del self._wanted[host_id, key]
 
@@ -293,17 +348,38 @@ class Listener:
 def register(tx: Tx, host_id: str, facts: HostFacts) -> Row[Any]:
     """Write down what a host says of itself, and return its row; its name and roles are those it joined with.
 
-    :raises Refused: it was removed meanwhile.
+    :raises Refused: it was removed meanwhile, or says nonsense.
     """
     known = store.get(tx, host_id)
     if known is None:
         raise Refused("this host was removed from the cloud")
     capabilities = msgspec.to_builtins(facts.capabilities) if facts.capabilities is not None else {}
-    capabilities["ranges"] = msgspec.to_builtins(facts.ranges)
-    store.register(tx, host_id, known.name, known.roles, facts.local_ip, capabilities)
+    capabilities["ranges"] = [msgspec.to_builtins(taken) for taken in facts.ranges if _is_range(taken.cidr)]
+    store.register(tx, host_id, known.name, known.roles, _tunnel_end(facts.local_ip), capabilities)
     row = store.get(tx, host_id)
     assert row is not None
     return row
+
+
+def _is_range(cidr: str) -> bool:
+    """Whether it is one that a machine can have: a host that says the whole Internet is on it vetoes nobody's."""
+    try:
+        return grammar.network(cidr).prefixlen >= LEAST_PREFIX
+    except ValueError:
+        return False
+
+
+def _tunnel_end(local_ip: str | None) -> str | None:
+    """:raises Refused: no tunnel can end there."""
+    if local_ip is None:
+        return None
+    try:
+        found = grammar.address(local_ip)
+    except ValueError as error:
+        raise Refused(f"local_ip: {error}") from None
+    if found.is_loopback or found.is_multicast or found.is_unspecified or found.is_link_local:
+        raise Refused(f"local_ip {found}: no other host can reach this one by it")
+    return str(found)
 
 
 def _agent(row: Row[Any], facts: HostFacts, line: Line) -> HostAgent:
@@ -330,6 +406,27 @@ def _certificate(writer: asyncio.StreamWriter) -> bytes:
     return cast(bytes, shown)
 
 
-def _peer(writer: asyncio.StreamWriter) -> str:
-    name = writer.get_extra_info("peername")
-    return f"{name[0]}:{name[1]}" if name else "unknown"
+async def _secured(opened: socket.socket, context: ssl.SSLContext) -> Connection:
+    """The connection over TLS; its other end is asked whether it lives when nothing comes. Raises OSError."""
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEPALIVE:
+        opened.setsockopt(socket.IPPROTO_TCP, option, value)
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await loop.connect_accepted_socket(
+        lambda: protocol, opened, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS
+    )
+    return Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+
+
+class _Once:
+    """Does something the first time it is called."""
+
+    def __init__(self, does: Callable[[], None]) -> None:
+        self._does: Callable[[], None] | None = does
+
+    def __call__(self) -> None:
+        if self._does is not None:
+            does, self._does = self._does, None
+            does()

@@ -5,15 +5,12 @@ from __future__ import annotations
 import functools
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from tane.wire.calls import Answering, Distant, Loopback
+from tane.wire.certificates import Authority
 from tane.wire.duties import ComputeDuty, NetworkDuty, VolumeDuty
 from tane.wire.errors import HostError
-
-if TYPE_CHECKING:
-    from tane.wire.certificates import Authority
-
 
 CONNECTED = "hosts:connected"
 """The topic of a host that this process did not reach a moment ago."""

@@ -41,7 +41,7 @@ def register(
         "capabilities": capabilities,
         "last_seen": tx.now,
     }
-    number = int(tx.scalar(select(func.max(host.c.number))) or 0) + 1
+    number = select(func.coalesce(func.max(host.c.number), 0) + 1).scalar_subquery()
     kept = func.coalesce(host.c.number, number)
     if not tx.count(update(host).where(host.c.id == host_id).values(**values, number=kept, updated_at=tx.now)):
         new = {"id": host_id, "number": number, "enabled": True, "forced_down": False, "created_at": tx.now}
@@ -80,7 +80,8 @@ def compared(tx: Tx, host_id: str, started: str) -> bool:
 
 
 def remove(tx: Tx, host_id: str) -> None:
-    """Forget the host, and believe no certificate of it any more."""
+    """Forget the host, and believe no certificate and no token of it any more."""
+    tx.execute(delete(host_token).where(host_token.c.host_id == host_id))
     tx.execute(delete(host_certificate).where(host_certificate.c.host_id == host_id))
     tx.execute(delete(host).where(host.c.id == host_id))
 
@@ -110,8 +111,8 @@ def add_token(tx: Tx, values: dict[str, Any]) -> None:
     tx.execute(insert(host_token).values(created_at=tx.now, **values))
 
 
-def use_token(tx: Tx, token_id: str, host_id: str) -> None:
-    tx.execute(update(host_token).where(host_token.c.id == token_id).values(host_id=host_id))
+def use_token(tx: Tx, token_id: str, host_id: str, key_hash: str) -> None:
+    tx.execute(update(host_token).where(host_token.c.id == token_id).values(host_id=host_id, key_hash=key_hash))
 
 
 def remove_token(tx: Tx, token_id: str) -> int:
@@ -123,6 +124,16 @@ def believe(tx: Tx, serial: str, host_id: str, expires_at: datetime) -> None:
     tx.execute(delete(host_certificate).where(host_certificate.c.expires_at <= tx.now))
     values = {"serial": serial, "host_id": host_id, "expires_at": expires_at, "created_at": tx.now}
     tx.execute(insert(host_certificate).values(**values))
+
+
+def certificates_of(tx: Tx, host_id: str) -> list[Row[Any]]:
+    """Those of a host that are believed, the newest first."""
+    found = select(host_certificate).where(host_certificate.c.host_id == host_id)
+    return tx.all(found.order_by(host_certificate.c.created_at.desc()))
+
+
+def disbelieve(tx: Tx, serials: Sequence[str]) -> None:
+    tx.execute(delete(host_certificate).where(host_certificate.c.serial.in_(serials)))
 
 
 def believed(tx: Tx, serial: str) -> str | None:

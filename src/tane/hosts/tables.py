@@ -54,8 +54,9 @@ host_token = Table(
     Column("name", String(255)),
     Column("roles", JSON, nullable=False),
     Column("expires_at", DateTime, nullable=False),
-    # By whom it was used: it is good once.
+    # By whom it was used, with which key: it is good once, but an answer may be lost.
     Column("host_id", String(36)),
+    Column("key_hash", String(64)),
     created_at(),
 )
 

@@ -39,7 +39,8 @@ class Bridge:
 
     def address(self, number: int = 0) -> str:
         """That of a machine; 0 is this one."""
-        return f"100.127.{int(self.cloud_id, 16) % 256}.{number + 1}"
+        high, low = divmod(int(self.cloud_id, 16) % 4096, 256)
+        return f"100.{112 + high}.{low}.{number + 1}"
 
     @property
     def tunnel_port(self) -> int:

@@ -55,10 +55,14 @@ def open_current() -> int:
     return os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
 
 
+class NoNamespace(FileNotFoundError):
+    """A namespace is not there: not yet, after a start of the machine."""
+
+
 def open_named(name: str) -> int:
-    """A file descriptor of the namespace ``name``; the caller closes it. Raises FileNotFoundError."""
+    """A file descriptor of the namespace ``name``; the caller closes it. Raises NoNamespace."""
     if not exists(name):
-        raise FileNotFoundError(f"there is no network namespace {name}")
+        raise NoNamespace(f"there is no network namespace {name}")
     return os.open(path(name), os.O_RDONLY | os.O_CLOEXEC)
 
 

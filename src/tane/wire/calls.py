@@ -37,6 +37,8 @@ COPIES = frozenset(("create_from_image", "create_from_snapshot", "create_from_vo
 LONG = COPIES | {"create", "start", "suspend"}
 """Calls that copy the content of disks or memory: their time follows from its size."""
 MOST_EPOCHS = 10_000
+MOST_MESSAGE = 2000
+"""Characters of what a failure says: it may quote what it was told."""
 
 
 class Ticket(NamedTuple):
@@ -141,11 +143,13 @@ async def _asking(method: Method, duty: str, line: Line, *given: Any, **named: A
     try:
         async with asyncio.timeout(method.seconds):
             reply = msgspec.json.decode(await line.ask(_call(method, duty, given, named)), type=Reply)
+        if reply.failure is not None:
+            raise raised(reply.failure)
+        return msgspec.json.decode(reply.result, type=method.result)
     except TimeoutError:
         raise _silent(method) from None
-    if reply.failure is not None:
-        raise raised(reply.failure)
-    return msgspec.json.decode(reply.result, type=method.result)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise HostError(f"what the host answered cannot be read: {error}") from None
 
 
 async def _streaming(method: Method, duty: str, line: Line, *given: Any, **named: Any) -> AsyncGenerator[bytes]:
@@ -224,6 +228,11 @@ class Answering:
         except HostError:
             return False
 
+    def seconds(self, raw: bytes) -> float:
+        """Within which a call is to be answered. :raises HostError: it is none."""
+        call, method, _ = self._method(raw)
+        return min(call.seconds, method.seconds)
+
     def stream(self, raw: bytes) -> AsyncGenerator[bytes]:
         """:raises HostError: the call is none, or comes too late."""
         return cast("AsyncGenerator[bytes]", self._read(raw, "stream").does())
@@ -237,7 +246,7 @@ class Answering:
             call = msgspec.json.decode(raw, type=Call)
             duty, performer = self._duties[call.duty]
             return call, methods(duty)[call.method], performer
-        except (msgspec.DecodeError, KeyError) as error:
+        except (msgspec.DecodeError, RecursionError, KeyError) as error:
             raise HostError(f"the host was told nonsense: {error}") from error
 
     def _read(self, raw: bytes, kind: Kind) -> _Asked:
@@ -267,11 +276,11 @@ def failed(error: Exception) -> Failure:
     """What the caller is told of an error; one that no duty should raise is logged here."""
     if isinstance(error, HostError):
         kind = next(each for each in type(error).__mro__ if vars(errors).get(each.__name__) is each)
-        return Failure(kind.__name__, str(error), error.transient, getattr(error, "held", None))
+        return Failure(kind.__name__, str(error)[:MOST_MESSAGE], error.transient, getattr(error, "held", None))
     if isinstance(error, TimeoutError):
         return Failure("HostError", "the host did not do it in time", transient=True)
     log.error("a duty failed", error="".join(traceback.format_exception(error)))
-    return Failure("", f"{type(error).__name__}: {error}")
+    return Failure("", f"{type(error).__name__}: {error}"[:MOST_MESSAGE])
 
 
 class Loopback:

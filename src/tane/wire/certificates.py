@@ -100,8 +100,15 @@ def requested_key(pem: bytes) -> ec.EllipticCurvePublicKey:
 
 def pin(certificate: x509.Certificate) -> str:
     """SHA-256 of the public key (RFC 7469, section 2.4), in hex: by it an authority is known before it is trusted."""
+    key = certificate.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey), "authorities here have no other keys"
+    return hashlib.sha256(public_bytes(key)).hexdigest()
+
+
+def public_bytes(key: ec.EllipticCurvePublicKey) -> bytes:
+    """A public key as it stands in a certificate (SubjectPublicKeyInfo, DER)."""
     form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return hashlib.sha256(certificate.public_key().public_bytes(serialization.Encoding.DER, form)).hexdigest()
+    return key.public_bytes(serialization.Encoding.DER, form)
 
 
 def pem(certificate: x509.Certificate) -> bytes:

@@ -23,7 +23,6 @@ from tane.wire.documents import (
     VolumeDisk,
     VolumeUsage,
 )
-from tane.wire.joining import HostFacts
 from tane.wire.streams import Connection
 
 
@@ -55,9 +54,6 @@ class CloudDuty(Protocol):
 
     def image(self, image: ImageRef) -> AsyncIterator[bytes]:
         """The content of an image, in chunks of at most 1 MiB. :raises HostError: it is gone."""
-
-    async def describe(self, facts: HostFacts) -> None:
-        """What the host offers, when that has changed."""
 
     async def renew(self, request: str) -> str:
         """A new certificate for a request (PKCS #10, PEM) by the host's key."""

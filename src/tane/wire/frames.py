@@ -20,6 +20,9 @@ _HEAD = struct.Struct(">IB")
 _NUMBER = struct.Struct(">Q")
 
 
+PONG_FRAME = _HEAD.pack(0, PONG)
+
+
 class Broken(HostError):
     """The connection ended, or what came is no frame."""
 

@@ -24,11 +24,18 @@ SERVER_NAME = "cloud.tane.internal"
 """Whom the certificate of the cloud's end is for: agents reach it by addresses that only they know."""
 MOST_BEFORE_TRUST = 64 << 10
 """Bytes of a frame from somebody whom nobody knows yet."""
+MOST_RANGES = 256
 CLOCK_SECONDS = 300.0
 """Clocks that differ by more spoil certificates and leases."""
 
 Role = Literal["compute", "network", "volume"]
 Purpose = Literal["authority", "join", "line", "call", "opened", "leave"]
+Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+Name = Annotated[
+    str, Meta(max_length=253, pattern=rf"^(?![0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-)(?!tokens\Z){_LABEL}(\.{_LABEL})*\Z")
+]
+"""Of a host: none that could be taken for an id, or for a part of the API."""
 Pem = Annotated[str, Meta(max_length=16384, pattern=r"^[A-Za-z0-9+/=\n -]*\Z")]
 
 
@@ -48,7 +55,7 @@ class HostFacts(Document):
     release: Word
     local_ip: IpAddress | None = None
     capabilities: HostCapabilities | None = None
-    ranges: tuple[Range, ...] = ()
+    ranges: Annotated[tuple[Range, ...], Meta(max_length=MOST_RANGES)] = ()
 
 
 class Join(Document):
@@ -56,9 +63,9 @@ class Join(Document):
 
     token_id: Id
     secret: Key
-    host_id: Id
-    name: HostName
-    roles: tuple[Role, ...]
+    host_id: Uuid
+    name: Name
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=3)]
     request: Pem
 
 

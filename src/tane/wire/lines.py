@@ -24,8 +24,18 @@ PING_SECONDS = 5.0
 SILENT_SECONDS = 15.0
 """After three pings without an answer nobody is there."""
 CLOSE_SECONDS = 5.0
+CALL_SECONDS = 30.0
+CALL_BYTES = 64 << 10
+"""Within which the call comes on a connection of its own, and its length."""
 AT_ONCE = 1024
-"""Calls of one peer that are answered at a time: more than either side ever has on the way."""
+"""Calls of the cloud that an agent answers at a time: more than it ever has on the way."""
+AT_ONCE_OF_HOST = 64
+MOST_OF_HOST = 8 << 20
+"""What a cloud takes of one host: calls at a time, and bytes of a frame (the states of all its guests)."""
+UNREAD_BYTES = 1 << 20
+"""What may wait for a peer that does not read, before it is no longer answered."""
+TURN = 64
+"""Frames after which others on the event loop have their turn: a full buffer is read without any wait."""
 
 Opener = Callable[[], Awaitable[Connection]]
 """Makes a connection more to the peer, on which the call is then sent. Raises HostError."""
@@ -40,9 +50,18 @@ class Line:
     """One end of a line (a :class:`tane.wire.calls.Line`): asks the peer, and answers it by ``answering``."""
 
     def __init__(
-        self, connection: Connection, answering: Answering, opener: Opener, open_asked: OpenAsked | None = None
+        self,
+        connection: Connection,
+        answering: Answering,
+        opener: Opener,
+        open_asked: OpenAsked | None = None,
+        *,
+        at_once: int = AT_ONCE,
+        most: int = frames.MOST,
     ) -> None:
+        """``at_once``, ``most``: how many calls of the peer are answered at a time, and the bytes of its frames."""
         self._reader, self._writer = connection
+        self._at_once, self._most = at_once, most
         self._answering = answering
         self._opener = opener
         self._open_asked = open_asked
@@ -56,24 +75,26 @@ class Line:
         """Answer the peer, and give it life signs, until the connection ends. :raises Broken: always; it says why."""
         watching = asyncio.create_task(self._watch())
         try:
-            while True:
-                self._take(await frames.read(self._reader))
+            for number in itertools.count(1):
+                self._take(await frames.read(self._reader, self._most))
                 self._heard.set()
+                if number % TURN == 0:
+                    await asyncio.sleep(0)
         finally:
             self.ended = True
             watching.cancel()
             for task in [*self._answers]:
                 task.cancel()
+            self._heard.set()
             for future in self._waiting.values():
-                if not future.done():
-                    future.set_exception(Broken("the host is not connected"))
+                future.cancel()
             await asyncio.gather(watching, *self._answers, return_exceptions=True)
             await close(self._writer)
 
     def _take(self, frame: frames.Frame) -> None:
         if frame.kind == CALL:
-            if len(self._answers) >= AT_ONCE:
-                raise Broken(f"more than {AT_ONCE} calls at once")
+            if len(self._answers) >= self._at_once:
+                raise Broken(f"more than {self._at_once} calls at once")
             number, call = frames.split(frame.data)
             self._in_background(self._answer(number, call))
         elif frame.kind == REPLY:
@@ -84,7 +105,9 @@ class Line:
         elif frame.kind == OPEN and self._open_asked is not None:
             self._open_asked(frame.data.decode("ascii", "replace"))
         elif frame.kind == PING:
-            self._in_background(self._say(PONG))
+            if self._writer.transport.get_write_buffer_size() > UNREAD_BYTES:
+                raise Broken("it does not read what it is told")
+            self._writer.write(frames.PONG_FRAME)
         elif frame.kind != PONG:
             raise Broken(f"a frame of kind {frame.kind} on a line")
 
@@ -103,12 +126,7 @@ class Line:
 
     async def _watch(self) -> None:
         while True:
-            self._heard.clear()
-            await self._say(PING)
-            try:
-                async with asyncio.timeout(SILENT_SECONDS):
-                    await self._heard.wait()
-            except TimeoutError:
+            if not await self.alive(SILENT_SECONDS):
                 self._writer.transport.abort()
                 return
             await asyncio.sleep(PING_SECONDS)
@@ -120,9 +138,10 @@ class Line:
     async def alive(self, seconds: float) -> bool:
         """Whether anything is heard from the peer in so many seconds, after it was asked."""
         self._heard.clear()
-        await self._say(PING)
         with contextlib.suppress(TimeoutError):
+            # Also the question may not get away.
             async with asyncio.timeout(seconds):
+                await self._say(PING)
                 await self._heard.wait()
                 return not self.ended
         return False
@@ -136,6 +155,11 @@ class Line:
         try:
             await frames.write(self._writer, CALL, frames.numbered(number, call))
             return await future
+        except asyncio.CancelledError:
+            # Of the future, when the line broke; of who asks, when that is what was cancelled.
+            if future.cancelled() and not cancelled():
+                raise Broken("the host is not connected") from None
+            raise
         finally:
             del self._waiting[number]
 
@@ -181,22 +205,31 @@ def _decoded(data: bytes) -> Failure:
         raise Broken(f"a failure that cannot be read: {error}") from None
 
 
+def cancelled() -> bool:
+    """Whether the task that runs now was cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 async def answer(connection: Connection, answering: Answering) -> None:
     """Answer the one call that comes on a connection of its own, by a stream or a connection. Raises Broken."""
     reader, writer = connection
     try:
-        call = await frames.expect(reader, CALL)
+        async with asyncio.timeout(CALL_SECONDS):
+            call = await frames.expect(reader, CALL, CALL_BYTES)
         if answering.connects(call):
             await _joined(connection, call, answering)
         else:
             await _streamed(writer, call, answering)
+    except TimeoutError:
+        raise Broken("no call came in time") from None
     finally:
         await close(writer)
 
 
 async def _streamed(writer: asyncio.StreamWriter, call: bytes, answering: Answering) -> None:
     try:
-        async with contextlib.aclosing(answering.stream(call)) as stream:
+        async with asyncio.timeout(answering.seconds(call)), contextlib.aclosing(answering.stream(call)) as stream:
             async for data in stream:
                 await frames.write(writer, DATA, data)
     except Broken:

@@ -190,10 +190,20 @@ class _Planner:
         self._add(
             Link(HOSTS_LINK, HOSTS_LINK, "vxlan", self._settings.tunnel_mtu, mac=own, vni=HOSTS_VNI, address=address)
         )
+        family = grammar.address(self._settings.local_ip).version
         for peer in document.peers:
-            there, mac = str(grammar.address(peer.address)), derived_mac(f"host {peer.address}")
-            self._plan.fdb[Fdb(HOSTS_LINK, mac, str(grammar.address(peer.host_ip)))] = HOSTS_LINK
-            self._plan.neighbours[Neighbour(HOSTS_LINK, there, mac)] = HOSTS_LINK
+            # One host that told nonsense of itself takes the way to the others from nobody.
+            try:
+                there, end = grammar.address(peer.address), grammar.address(peer.host_ip)
+            except ValueError as error:
+                self._tell(HOSTS_LINK, str(error))
+                continue
+            if end.version != family:
+                self._tell(HOSTS_LINK, f"no tunnel leads from {self._settings.local_ip} to {end}")
+                continue
+            mac = derived_mac(f"host {peer.address}")
+            self._plan.fdb[Fdb(HOSTS_LINK, mac, str(end))] = HOSTS_LINK
+            self._plan.neighbours[Neighbour(HOSTS_LINK, str(there), mac)] = HOSTS_LINK
 
     def _leg(self, owner: str, port_id: str, network_id: str, leg: Leg) -> None:
         """Connect another namespace to a network by a veth pair."""

@@ -7,8 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from tane.wire.grammar import HostName
-from tane.wire.joining import Role
+from tane.wire.joining import Name, Role
 
 MOST_HOURS = 168.0
 
@@ -17,7 +16,7 @@ class NewToken(msgspec.Struct, forbid_unknown_fields=True):
     """``hours`` until it ends; ``name``: of the one host that may use it."""
 
     roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=3)] = ("compute", "network", "volume")
-    name: HostName = ""
+    name: Name | None = None
     hours: Annotated[float, Meta(gt=0, le=MOST_HOURS)] = 1.0
 
 

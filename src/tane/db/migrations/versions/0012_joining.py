@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("roles", sa.JSON(), nullable=False),
         sa.Column("expires_at", sa.DateTime(), nullable=False),
         sa.Column("host_id", sa.String(length=36), nullable=True),
+        sa.Column("key_hash", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_host_token")),
     )

@@ -28,7 +28,7 @@ def index(request: Request) -> dict[str, Any]:
 
 async def create(request: Request) -> dict[str, Any]:
     wanted = request.body.token
-    row, text = await tokens.create(request.core, wanted.roles, wanted.name or None, wanted.hours)
+    row, text = await tokens.create(request.core, wanted.roles, wanted.name, wanted.hours)
     return {"token": {**view(row), "token": text}}
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from tane.core import Core
-from tane.hosts import store
+from tane.hosts import joining, store
 from tane.web.errors import Conflict, NotFound, NotImplementedHere
+from tane.wire import certificates
 from tane.wire.joining import JoinToken
 
 
@@ -21,13 +22,9 @@ def every(core: Core) -> list[Row[Any]]:
 async def create(core: Core, roles: Sequence[str], name: str | None, hours: float) -> tuple[Row[Any], str]:
     """A new token's row, and its text, which is told this once. The cloud listens for hosts from the first one on.
 
-    :raises NotImplementedHere: no host can join a cloud that runs without root. :raises Conflict: the name is taken, or
-        the port for hosts is.
+    :raises NotImplementedHere: no host can join a cloud that runs without root. :raises Conflict: the
+        port for hosts is taken.
     """
-    # Here and not above: a cloud of one machine needs nothing of what makes certificates.
-    from tane.hosts import joining
-    from tane.wire import certificates
-
     door = core.hosts.door
     if door is None:
         raise NotImplementedHere("No other host can join a cloud that runs without root.")
@@ -41,8 +38,6 @@ async def create(core: Core, roles: Sequence[str], name: str | None, hours: floa
 
     def write() -> tuple[Row[Any], str]:
         with core.db.write() as tx:
-            if name is not None and store.by_name(tx, name) is not None:
-                raise Conflict(f"There is a host named {name} already.")
             token_id, secret = joining.new_token(tx, sorted({*roles}), name, hours)
             row = store.token(tx, token_id)
             assert row is not None
