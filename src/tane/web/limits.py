@@ -19,6 +19,9 @@ from tane.wire import grammar
 
 MOST_DESCRIPTORS = 65_536
 MOST_TOKENS = 10_000
+GRACE_SECONDS = 5.0
+"""Who has been silent for less is not let go while others have been for longer: else those who only just came would
+make room for one another before they can ask."""
 LOOK_SECONDS = 1.0
 """How often the open connections are looked through; a timer for each request would cost more than all of it."""
 
@@ -83,6 +86,10 @@ def origin(address: str) -> str:
         return address
 
 
+Waited = tuple[bool, float]
+"""Whether somebody has a claim, and since when (the loop's time) the server waits for him."""
+
+
 class Guest(Protocol):
     """A connection, as the door knows it."""
 
@@ -90,9 +97,9 @@ class Guest(Protocol):
     transport: asyncio.Transport
 
     @property
-    def waited_for(self) -> float | None:
-        """Since when nothing has come from it, or has been taken by it, that the server waits for; 0 when it asks
-        nothing, or has not finished asking and nobody knows who it is. None while a request of it is being answered."""
+    def waited_for(self) -> Waited | None:
+        """Since when nothing has come from it, or has been taken by it, that the server waits for. It has a claim in
+        the middle of an answer, or of a body when its token is valid. None while a request of it is being answered."""
         ...
 
     @property
@@ -107,9 +114,9 @@ class Guest(Protocol):
 
 class Door:
     """Counts the connections of each address. When the house is full, who has most of them gives one up; when the share
-    of an address is, it gives up one of its own: the oldest by which nothing is asked, else the one that has let the
-    server wait for longest, in the middle of a body or of an answer. Many may come from one address, and silence is no
-    claim.
+    of an address is, it gives up one of its own: one by which nothing is asked, else one that has let the server wait
+    in the middle of an upload or of an answer; those that just came, or just did something, come last. Many may come
+    from one address, and silence is no claim.
 
     Also counts the bytes of bodies that nobody known has begun."""
 
@@ -173,13 +180,17 @@ class Door:
 
     def _end_one(self, some: Iterable[Guest]) -> bool:
         """End a connection that does nothing now; False when there is none."""
-        found, longest = None, math.inf
+        found, least, now = None, (True, True, math.inf), asyncio.get_running_loop().time()
         for guest in some:
-            since = guest.waited_for
-            if since is not None and since < longest:
-                found, longest = guest, since
-                if not since:
-                    break
+            waited = guest.waited_for
+            if waited is None:
+                continue
+            claim, since = waited
+            rank = (now - since < GRACE_SECONDS, claim, since)
+            if rank < least:
+                found, least = guest, rank
+            if rank < (False, True):
+                break
         if found is None:
             return False
         found.transport.abort()

@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from tane.web import codec
-from tane.web.limits import Door, Limits
+from tane.web.limits import Door, Limits, Waited
 
 ZERO_COPY = "http.response.zerocopysend"
 READ_INTO = "tane.request.readinto"
@@ -78,6 +78,7 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
     _reason: tuple[int, str] | None = None
     _head_since = 0.0
     _heard = 0.0
+    _asked = 0.0
     blocked_since = 0.0
     """Since when the client takes nothing of a file that the kernel sends; 0 while it does."""
     _in_body = False
@@ -110,19 +111,19 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
         return self.cycle is not None and bool(self.cycle.scope.get(KNOWN))
 
     @property
-    def waited_for(self) -> float | None:
+    def waited_for(self) -> Waited | None:
         if self.transport.get_write_buffer_size():
-            return self._unsent[0]
+            return True, self._unsent[0]
         if self.blocked_since:
-            return self.blocked_since
+            return True, self.blocked_since
         if self.idle:
-            return 0.0
+            return False, self._head_since or self._heard
         if not self._in_body or self.pipeline:
             return None
         if not self.known:
-            return 0.0
+            return False, self._asked
         # Else it is us who do not read on.
-        return None if self.flow.read_paused or self.cycle.waiting_for_100_continue else self._heard
+        return None if self.flow.read_paused or self.cycle.waiting_for_100_continue else (True, self._heard)
 
     def look(self, now: float) -> None:
         """End what takes too long: a head, a body, a client that does not take its answer."""
@@ -232,7 +233,8 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
         if len(self.pipeline) >= self.limits.pipelined:
             self._give_up(400, "There are too many requests in one go.")
         self._silent, self._head_since, self._in_body = 0, 0.0, True
-        self._body_mark = (self.loop.time(), self._received)
+        self._asked = self.loop.time()
+        self._body_mark = (self._asked, self._received)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
