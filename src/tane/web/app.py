@@ -8,7 +8,7 @@ import inspect
 import os
 import traceback
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -19,6 +19,7 @@ import structlog
 from tane.core import Core
 from tane.db import DatabaseUnavailable, DoesNotFit
 from tane.db.recording import ASKER
+from tane.linux import peers
 from tane.shares import Full
 from tane.web import codec, pages
 from tane.web.access import permits
@@ -379,7 +380,7 @@ class Endpoint:
                 answer = await core.in_thread(work)
             except NeedsHashing:
                 request.may_hash = True
-                answer = await core.in_hashing_thread(origin(request.remote), work)
+                answer = await core.in_hashing_thread(_owner(req.scope, request.remote), work)
         self._send(method, resp, route, answer)
 
     async def _caller(self, token: str, request_id: str) -> Context:
@@ -496,6 +497,17 @@ class Endpoint:
             resp.content_length = len(body)
         else:
             resp.data = body
+
+
+def _owner(scope: Mapping[str, Any], remote: str) -> str:
+    """Whom a turn counts for: an address, or a user of this machine, who may have any address of the loopback network
+    and shares each with all others."""
+    client, server = scope.get("client"), scope.get("server")
+    if client and server and client[0] == remote and server[1]:
+        user = peers.user_of((client[0], client[1]), (server[0], server[1]))
+        if user is not None:
+            return f"user {user}"
+    return origin(remote)
 
 
 def _query(text: str, most: int) -> list[tuple[str, str]]:
