@@ -29,7 +29,7 @@ class Shares:
         self.places, self.share = places, share
         self._lock = threading.Lock()
         self._taken = 0
-        self._of: Counter[Hashable] = Counter()
+        self._of: dict[Hashable, int] = {}
 
     @contextlib.contextmanager
     def taken(self, *owners: Hashable) -> Iterator[None]:
@@ -46,18 +46,21 @@ class Shares:
         with self._lock:
             if self._taken + places > self.places:
                 raise Full(everybody=True)
-            if any(self._of[owner] + places > self.share for owner in owners):
-                raise Full(everybody=False)
+            for owner in owners:
+                if self._of.get(owner, 0) + places > self.share:
+                    raise Full(everybody=False)
             self._taken += places
             for owner in owners:
-                self._of[owner] += places
+                self._of[owner] = self._of.get(owner, 0) + places
 
     def give_back(self, owners: Sequence[Hashable], places: int = 1) -> None:
         with self._lock:
             self._taken -= places
             for owner in owners:
-                self._of[owner] -= places
-                if not self._of[owner]:
+                left = self._of[owner] - places
+                if left:
+                    self._of[owner] = left
+                else:
                     del self._of[owner]
 
 
