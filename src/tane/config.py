@@ -78,7 +78,9 @@ class LimitSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
 
     ``pipelined``: requests that wait behind the one that is answered. ``body_rate``: bytes a second that a body brings
     at least, told every ``body_seconds``. ``send_seconds``: how long a client may take none of its answer. ``logins``:
-    requests that wait for their turn to hash a password; beyond them the answer is 503.
+    requests that wait for their turn to hash a password; beyond them the answer is 503. ``anonymous_body``: bytes of a
+    body that asks for no token (oslo.middleware's default for all); ``anonymous_bodies``: of all bodies together that
+    have no valid token yet. ``requests_per_project``: that are under way at a time; beyond them the answer is 503.
     """
 
     request_line: int = 16 << 10
@@ -92,6 +94,9 @@ class LimitSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
     pipelined: int = 16
     connections: int = 4096
     connections_per_address: int = 1024
+    anonymous_body: int = 112 << 10
+    anonymous_bodies: int = 64 << 20
+    requests_per_project: int = 256
     logins: int = 256
     logins_per_address: int = 32
 

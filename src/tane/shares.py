@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Hashable, Iterator
+from collections.abc import AsyncIterator, Hashable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 
@@ -29,28 +29,39 @@ class Shares:
         self.places, self.share = places, share
         self._lock = threading.Lock()
         self._taken = 0
-        self._of: Counter[Hashable] = Counter()
+        self._of: dict[Hashable, int] = {}
 
     @contextlib.contextmanager
     def taken(self, *owners: Hashable) -> Iterator[None]:
         """Hold one place, which counts for each of ``owners``. :raises Full: at once; nobody waits here."""
         counted = [owner for owner in owners if owner is not None]
-        with self._lock:
-            if self._taken >= self.places:
-                raise Full(everybody=True)
-            if any(self._of[owner] >= self.share for owner in counted):
-                raise Full(everybody=False)
-            self._taken += 1
-            self._of.update(counted)
+        self.take(counted)
         try:
             yield
         finally:
-            with self._lock:
-                self._taken -= 1
-                self._of.subtract(counted)
-                for owner in counted:
-                    if not self._of[owner]:
-                        del self._of[owner]
+            self.give_back(counted)
+
+    def take(self, owners: Sequence[Hashable], places: int = 1) -> None:
+        """Hold places until they are given back by the same words. :raises Full: at once."""
+        with self._lock:
+            if self._taken + places > self.places:
+                raise Full(everybody=True)
+            for owner in owners:
+                if self._of.get(owner, 0) + places > self.share:
+                    raise Full(everybody=False)
+            self._taken += places
+            for owner in owners:
+                self._of[owner] = self._of.get(owner, 0) + places
+
+    def give_back(self, owners: Sequence[Hashable], places: int = 1) -> None:
+        with self._lock:
+            self._taken -= places
+            for owner in owners:
+                left = self._of[owner] - places
+                if left:
+                    self._of[owner] = left
+                else:
+                    del self._of[owner]
 
 
 class Allowance:

@@ -245,9 +245,9 @@ class Asked:
         return 200, "text/plain", port_id.encode()
 
     @contextlib.asynccontextmanager
-    async def served(self, *more: tuple[str, str]):  # type: ignore[no-untyped-def]
+    async def served(self, *more: tuple[str, str], projects: dict[str, str] | None = None):  # type: ignore[no-untyped-def]
         listening = socket.create_server(("127.0.0.1", 0))
-        server = MetadataServer(self.source, {"127.0.0.1": "mine", **dict(more)})
+        server = MetadataServer(self.source, {"127.0.0.1": "mine", **dict(more)}, projects or {})
         await server.start(listening)
         try:
             yield listening.getsockname()[1]

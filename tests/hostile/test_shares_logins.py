@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import bcrypt
 import httpx
 import pytest
 
+from tane.linux import peers
 from tane.shares import Full, Turns
 from tests.api.test_identity_credentials import add_seed, by_totp, passcode
 from tests.support import ADMIN_PASSWORD, ApiCloud, Caller
@@ -45,9 +48,9 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 
 @asynccontextmanager
-async def client(cloud: ApiCloud, address: str) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=cloud.cloud.app, client=(address, 40_000))
-    async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test", timeout=30) as opened:
+async def client(cloud: ApiCloud, address: str, port: int = 40_000) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=cloud.cloud.app, client=(address, port))
+    async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test:8770", timeout=30) as opened:
         yield opened
 
 
@@ -133,6 +136,45 @@ def test_three_hundred_guesses_delay_neither_a_call_nor_anothers_login(cloud: Ap
             assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {401}
 
     cloud.wait(scene())
+
+
+def test_another_user_of_this_machine_keeps_nobody_from_logging_in(
+    cloud: ApiCloud, stuck: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them come from the same address, or from as many of the loopback network as they like."""
+    users = {f"127.0.0.{number}": 65534 for number in range(2, 255)} | {"127.0.0.1": 1000}
+    monkeypatch.setattr(peers, "user_of", lambda peer, own: 65534 if peer[1] == 666 else users[peer[0]])
+
+    async def scene() -> None:
+        async with AsyncExitStack() as stack:
+            sources = [("127.0.0.1", 666), *((f"127.0.0.{number}", 40_000) for number in range(2, 255))]
+            many = [await stack.enter_async_context(client(cloud, *source)) for source in sources]
+            guesses = [asyncio.create_task(many[n % 254].post(TOKENS, json=login("tom", f"{n}"))) for n in range(300)]
+            refused, waiting = await asyncio.wait(guesses, timeout=2)
+            limits = cloud.core.config.limits
+            assert len(waiting) == limits.logins_per_address + cloud.core.config.password_threads
+            assert {task.result().status_code for task in refused} == {503}
+            tom = await stack.enter_async_context(client(cloud, "127.0.0.1"))
+            login_of_tom = asyncio.create_task(tom.post(TOKENS, json=login("tom", "wrong")))
+            await asyncio.sleep(0.1)
+            assert not login_of_tom.done()
+            stuck.set()
+            assert (await login_of_tom).status_code == 401
+            await asyncio.gather(*waiting)
+
+    cloud.wait(scene())
+
+
+def test_the_kernel_tells_which_user_of_this_machine_asks() -> None:
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        with socket.create_server((address, 0), family=family) as listening, socket.socket(family) as asking:
+            asking.connect(listening.getsockname())
+            accepted, peer = listening.accept()
+            with accepted:
+                assert peers.user_of(peer[:2], accepted.getsockname()[:2]) == os.getuid()
+                assert peers.user_of((peer[0], peer[1] ^ 1), accepted.getsockname()[:2]) is None
+    assert peers.user_of(("192.0.2.1", 7), ("192.0.2.2", 7)) is None
+    assert peers.user_of(("no address", 7), ("192.0.2.2", 7)) is None
 
 
 def test_a_one_time_password_is_not_used_up_by_the_wait_for_a_turn(cloud: ApiCloud) -> None:

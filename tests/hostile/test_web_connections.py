@@ -374,7 +374,7 @@ class Nobody:
     """A connection that does nothing, to count."""
 
     def __init__(self) -> None:
-        self.origin, self.idle, self.transport = "", True, self
+        self.origin, self.waited_for, self.known, self.transport = "", (False, 0.0), False, self
         self.aborted = False
 
     def abort(self) -> None:

@@ -19,6 +19,16 @@ def write_private(path: Path, content: bytes) -> None:
     part.replace(path)
 
 
+def tail(path: Path, size: int) -> bytes:
+    """The last ``size`` bytes of a file at most; none when it is not there."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+            return file.read(size)
+    except FileNotFoundError:
+        return b""
+
+
 def remove_tree(path: Path) -> None:
     """Delete a folder and all in it; nothing when it is not there. It takes as long as there are files: not on an event
     loop.

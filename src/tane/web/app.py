@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import os
 import traceback
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -18,6 +19,7 @@ import structlog
 from tane.core import Core
 from tane.db import DatabaseUnavailable, DoesNotFit
 from tane.db.recording import ASKER
+from tane.linux import peers
 from tane.shares import Full
 from tane.web import codec, pages
 from tane.web.access import permits
@@ -34,8 +36,8 @@ from tane.web.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from tane.web.limits import origin
-from tane.web.protocol import READ_INTO, ZERO_COPY, pour
+from tane.web.limits import Requests, origin
+from tane.web.protocol import FREE_BODY, KNOWN, READ_INTO, ZERO_COPY, pour
 from tane.web.request import CURRENT, FilePart, NeedsHashing, Request, Response
 from tane.web.routes import Route, Service
 from tane.web.sockets import REFUSED, SocketEndpoint
@@ -59,6 +61,8 @@ class Authenticator(Protocol):
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 NO_VERSION: Version = (0, 0)
 INCOMING = "tane.incoming"
+LARGE = 8
+"""So many requests one with a long body counts for."""
 TORN = "The client broke off the request before its body was complete."
 CHUNK = 1 << 20
 TOO_COMPLEX = ("Expression tree is too large", "too many SQL variables", "parser stack overflow", "stack depth limit")
@@ -89,7 +93,10 @@ class Application(falcon.asgi.App[Any, Any]):
 
         if scope["type"] == "http":
             incoming = scope[INCOMING] = Incoming(scope, receive)
-            await super().__call__(scope, incoming.event, send_parts)
+            try:
+                await super().__call__(scope, incoming.event, send_parts)
+            finally:
+                incoming.leave()
         else:
             await super().__call__(scope, receive, send)
 
@@ -127,6 +134,12 @@ class Incoming:
         self._direct = scope.get("extensions", {}).get(READ_INTO, {}).get("readinto")
         self._part = memoryview(b"")
         self._more = True
+        self.leave: Callable[[], None] = _nothing
+        """Gives back what the request holds; called when its answer is taken."""
+
+    def forget(self) -> None:
+        """Of a body that has been read by its events nothing is kept."""
+        self._part = memoryview(b"")
 
     async def event(self) -> Any:
         event = await self._receive()
@@ -157,9 +170,13 @@ class Incoming:
         return len(buffer) - len(free)
 
 
+def _nothing() -> None:
+    """What a request gives back that holds nothing."""
+
+
 def build(core: Core, services: Iterable[Service], identity: Authenticator) -> falcon.asgi.App[Any, Any]:
     """The ASGI application of all ``services``."""
-    app, addresses = Application(), Addresses(core.config)
+    app, addresses, requests = Application(), Addresses(core.config), Requests(core.config.limits)
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
     app.add_error_handler(falcon.HTTPError, _falcon_error)
@@ -168,7 +185,7 @@ def build(core: Core, services: Iterable[Service], identity: Authenticator) -> f
         for route in service.routes:
             paths.setdefault(route.path, []).append(route)
         for path, routes in paths.items():
-            endpoint = Endpoint(core, service, routes, identity, addresses)
+            endpoint = Endpoint(core, service, routes, identity, addresses, requests)
             # Requests arrive without their trailing slash (see above), so a route must not have one either.
             app.add_route((service.prefix + path).rstrip("/"), endpoint)
             for alias, root in service.aliases:
@@ -202,12 +219,19 @@ class Endpoint:
     """All routes of one path: Falcon calls ``on_get`` and so on, which are set for the methods the table has."""
 
     def __init__(
-        self, core: Core, service: Service, routes: list[Route], identity: Authenticator, addresses: Addresses
+        self,
+        core: Core,
+        service: Service,
+        routes: list[Route],
+        identity: Authenticator,
+        addresses: Addresses,
+        requests: Requests,
     ) -> None:
         self.core = core
         self.service = service
         self.identity = identity
         self.addresses = addresses
+        self.requests = requests
         self.by_method: dict[str, list[Route]] = {}
         for route in routes:
             self.by_method.setdefault(route.method, []).append(route)
@@ -301,12 +325,22 @@ class Endpoint:
             raise NotFound("The resource could not be found.")
         ctx = Context(request_id)
         token = headers.get("x-auth-token", "")
-        if any(route.policy is not None for route in candidates) and not token:
+        guarded = any(route.policy is not None for route in candidates)
+        if guarded and not token:
             raise Unauthorized("The request you have made requires authentication.")
-        raw, data = b"", None
+        if guarded:
+            # A long body is kept until all of it is there.
+            long = (req.content_length or 0) > core.config.limits.anonymous_body or "transfer-encoding" in headers
+            places = LARGE if long and not candidates[0].stream else 1
+            req.scope[INCOMING].leave = self.requests.enter(token, places)
+        raw, data, caller = b"", None, None
         has_body = method in ("POST", "PUT", "PATCH") or bool(req.content_length)
         if has_body and not candidates[0].stream:
-            raw = await self._read(req)
+            if guarded and (req.content_length is None or req.content_length > FREE_BODY):
+                caller = await self._caller(token, request_id)
+                req.scope[KNOWN] = True
+            limit = core.config.max_body_bytes
+            raw = await self._read(req, limit if guarded else min(limit, core.config.limits.anonymous_body))
         if candidates[0].action is not None:
             route, data = self._action(candidates, raw, spoken)
         else:
@@ -333,18 +367,30 @@ class Endpoint:
         if answer is not None:
             pass
         elif inspect.iscoroutinefunction(route.handler):
-            await core.in_thread(self._admit, route, request, token, data)
+            await core.in_thread(self._admit, route, request, token, data, caller)
+            req.scope[KNOWN] = True
+            # It may wait for long, and what was sent may be much longer than what was said.
+            raw, data = b"", None
+            if route.body is not None:
+                request.raw = b""
             answer = await route.handler(request)
         else:
+            work = functools.partial(self._serve, route, request, token, data, caller)
             try:
-                answer = await core.in_thread(self._serve, route, request, token, data)
+                answer = await core.in_thread(work)
             except NeedsHashing:
                 request.may_hash = True
-                answer = await core.in_hashing_thread(origin(request.remote), self._serve, route, request, token, data)
+                answer = await core.in_hashing_thread(_owner(req.scope, request.remote), work)
         self._send(method, resp, route, answer)
 
-    def _serve(self, route: Route, request: Request, token: str, data: Any) -> Any:
-        self._admit(route, request, token, data)
+    async def _caller(self, token: str, request_id: str) -> Context:
+        """Who asks. :raises Unauthorized: the token is not valid."""
+        if self.core.db.glances_are_cheap and (known := self.identity.recall(self.core, token, request_id)):
+            return known
+        return await self.core.in_thread(self.identity.authenticate, self.core, token, request_id)
+
+    def _serve(self, route: Route, request: Request, token: str, data: Any, caller: Context | None) -> Any:
+        self._admit(route, request, token, data, caller)
         answer = route.handler(request)
         if not isinstance(answer, Response):
             answer = Response(answer)
@@ -369,6 +415,7 @@ class Endpoint:
         """Authentication, policy, then the body: a caller who may not call learns nothing of the schema."""
         if route.policy is not None:
             request.ctx = caller or self.identity.authenticate(self.core, token, request.ctx.request_id)
+            self.requests.learn(token, request.ctx)
             rules, service = request.ctx.access_rules, self.service
             if (
                 route.ruled
@@ -399,17 +446,21 @@ class Endpoint:
             raise NotFound(f"The action '{name}' does not exist in this microversion.")
         raise BadRequest(f"There is no such action: {name}")
 
-    async def _read(self, req: falcon.asgi.Request) -> bytes:
-        limit = self.core.config.max_body_bytes
+    async def _read(self, req: falcon.asgi.Request, limit: int) -> bytes:
+        """The body. Most come in one piece; others are put together as they come: pieces may be of a byte each."""
         if (req.content_length or 0) > limit:
             raise TooLarge(f"Request is too large: at most {limit} bytes are accepted.")
-        parts, size = [], 0
+        raw, more = b"", bytearray()
         async for part in req.stream:
-            size += len(part)
-            if size > limit:
+            if len(raw) + len(more) + len(part) > limit:
                 raise TooLarge(f"Request is too large: at most {limit} bytes are accepted.")
-            parts.append(part)
-        raw = b"".join(parts)
+            if raw:
+                more += part
+            else:
+                raw = part
+        if more:
+            raw += more
+        req.scope[INCOMING].forget()
         kind = (req.content_type or "application/json").split(";")[0].strip().lower()
         if raw and "json" not in kind and kind != "application/x-www-form-urlencoded":
             raise UnsupportedMedia(f"Unsupported Content-Type {kind}: application/json is expected.")
@@ -446,6 +497,17 @@ class Endpoint:
             resp.content_length = len(body)
         else:
             resp.data = body
+
+
+def _owner(scope: Mapping[str, Any], remote: str) -> str:
+    """Whom a turn counts for: an address, or a user of this machine, who may have any address of the loopback network
+    and shares each with all others."""
+    client, server = scope.get("client"), scope.get("server")
+    if client and server and client[0] == remote and server[1]:
+        user = peers.user_of((client[0], client[1]), (server[0], server[1]))
+        if user is not None:
+            return f"user {user}"
+    return origin(remote)
 
 
 def _query(text: str, most: int) -> list[tuple[str, str]]:

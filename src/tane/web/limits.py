@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
+import math
 import resource
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from tane.config import Config, ConfigError, LimitSettings
+from tane.shares import Shares
+from tane.web.context import Context
 from tane.wire import grammar
 
 MOST_DESCRIPTORS = 65_536
+MOST_TOKENS = 10_000
+GRACE_SECONDS = 5.0
+"""Who has been silent for less is not let go while others have been for longer: else those who only just came would
+make room for one another before they can ask."""
 LOOK_SECONDS = 1.0
 """How often the open connections are looked through; a timer for each request would cost more than all of it."""
 
@@ -78,6 +86,10 @@ def origin(address: str) -> str:
         return address
 
 
+Waited = tuple[bool, float]
+"""Whether somebody has a claim, and since when (the loop's time) the server waits for him."""
+
+
 class Guest(Protocol):
     """A connection, as the door knows it."""
 
@@ -85,8 +97,14 @@ class Guest(Protocol):
     transport: asyncio.Transport
 
     @property
-    def idle(self) -> bool:
-        """Whether no request of it is being answered."""
+    def waited_for(self) -> Waited | None:
+        """Since when nothing has come from it, or has been taken by it, that the server waits for. It has a claim in
+        the middle of an answer, or of a body when its token is valid. None while a request of it is being answered."""
+        ...
+
+    @property
+    def known(self) -> bool:
+        """Whether its request has shown a valid token."""
         ...
 
     def look(self, now: float) -> None:
@@ -95,23 +113,30 @@ class Guest(Protocol):
 
 
 class Door:
-    """Counts the connections of each address. When the house is full, who has most of them gives an idle one up; when
-    the share of an address is, it gives up its oldest idle one: many may come from it, and silence is no claim."""
+    """Counts the connections of each address. When the house is full, who has most of them gives one up; when the share
+    of an address is, it gives up one of its own: one by which nothing is asked, else one that has let the server wait
+    in the middle of an upload or of an answer; those that just came, or just did something, come last. Many may come
+    from one address, and silence is no claim.
+
+    Also counts the bytes of bodies that nobody known has begun."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._open: dict[str, dict[Guest, None]] = {}
         """In the order in which they came."""
         self._count = 0
+        self._kept: dict[Guest, int] = {}
+        """Bytes of bodies, in the order in which they began."""
+        self._kept_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def enter(self, guest: Guest, address: str) -> bool:
         """Whether there is room; a connection that is let in must :meth:`leave`."""
         origin = self._origin(address)
         own = self._open.get(origin, {})
-        if origin != PROXIES and len(own) >= self._limits.connections_per_address and not self._end_idle(own):
+        if origin != PROXIES and len(own) >= self._limits.connections_per_address and not self._end_one(own):
             return False
-        if self._count >= self._limits.connections and not self._make_room(len(own)):
+        if self._count >= self._limits.connections and not self._make_room(own):
             return False
         guest.origin = origin
         self._open.setdefault(origin, own)[guest] = None
@@ -122,6 +147,7 @@ class Door:
 
     def leave(self, guest: Guest) -> None:
         """Repeatable."""
+        self.forget(guest)
         own = self._open.get(guest.origin, {})
         if guest in own:
             del own[guest]
@@ -129,20 +155,46 @@ class Door:
             if not own:
                 del self._open[guest.origin]
 
+    def keep(self, guest: Guest, size: int) -> None:
+        """Count so many more bytes of a body that nobody known has begun. When they are too many the oldest bodies end:
+        one that a client really wants to bring is there by then."""
+        self._kept[guest] = self._kept.get(guest, 0) + size
+        self._kept_bytes += size
+        while self._kept_bytes > self._limits.anonymous_bodies:
+            oldest = next(iter(self._kept))
+            self.forget(oldest)
+            if not oldest.known:
+                oldest.transport.abort()
+
+    def forget(self, guest: Guest) -> None:
+        """Count no more what the guest has brought. Repeatable."""
+        if self._kept:
+            self._kept_bytes -= self._kept.pop(guest, 0)
+
     def _origin(self, address: str) -> str:
         return PROXIES if within(address, self._limits.proxies) else origin(address)
 
-    def _make_room(self, own: int) -> bool:
+    def _make_room(self, own: Mapping[Guest, None]) -> bool:
         most = max(self._open.values(), key=len)
-        return len(most) > own + 1 and self._end_idle(most)
+        return self._end_one(most if len(most) > len(own) + 1 else own)
 
-    def _end_idle(self, some: Iterable[Guest]) -> bool:
-        """End the oldest connection by which nothing is asked now; False when there is none."""
-        idle = next((guest for guest in some if guest.idle), None)
-        if idle is None:
+    def _end_one(self, some: Iterable[Guest]) -> bool:
+        """End a connection that does nothing now; False when there is none."""
+        found, least, now = None, (True, True, math.inf), asyncio.get_running_loop().time()
+        for guest in some:
+            waited = guest.waited_for
+            if waited is None:
+                continue
+            claim, since = waited
+            rank = (now - since < GRACE_SECONDS, claim, since)
+            if rank < least:
+                found, least = guest, rank
+            if rank < (False, True):
+                break
+        if found is None:
             return False
-        idle.transport.abort()
-        self.leave(idle)
+        found.transport.abort()
+        self.leave(found)
         return True
 
     def _look(self) -> None:
@@ -155,3 +207,26 @@ class Door:
 
 
 PROXIES = "proxies"
+
+
+class Requests:
+    """The requests that are under way. They count for the project that their token is for, else for its user; a token
+    that nobody has looked at yet counts for itself."""
+
+    def __init__(self, limits: LimitSettings) -> None:
+        self._shares = Shares(limits.connections, limits.requests_per_project)
+        self._owners: dict[str, str] = {}
+
+    def enter(self, token: str, places: int) -> Callable[[], None]:
+        """Hold places until the answer is taken; returns what gives them back. :raises Full: there are too many."""
+        owner = (self._owners.get(token, token),)
+        self._shares.take(owner, places)
+        return functools.partial(self._shares.give_back, owner, places)
+
+    def learn(self, token: str, ctx: Context) -> None:
+        """Whom the requests of a valid token count for from now on."""
+        if token in self._owners:
+            return
+        if len(self._owners) >= MOST_TOKENS:
+            self._owners.clear()
+        self._owners[token] = ctx.project_id or ctx.user_id

@@ -21,10 +21,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from tane.web import codec
-from tane.web.limits import Door, Limits
+from tane.web.limits import Door, Limits, Waited
 
 ZERO_COPY = "http.response.zerocopysend"
 READ_INTO = "tane.request.readinto"
+KNOWN = "tane.known"
+"""Set true in the scope of a request once its token was found valid."""
+FREE_BODY = 16 << 10
+"""Bytes of a body that are not counted: a login has some hundreds."""
 MOST_AT_ONCE = 8 << 20
 LOOK_AGAIN_SECONDS = 5.0
 LINGER_SECONDS = 2.0
@@ -73,6 +77,10 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
     _refused = False
     _reason: tuple[int, str] | None = None
     _head_since = 0.0
+    _heard = 0.0
+    _asked = 0.0
+    blocked_since = 0.0
+    """Since when the client takes nothing of a file that the kernel sends; 0 while it does."""
     _in_body = False
     _body_mark = (0.0, 0)
     _unsent = (0.0, 0)
@@ -80,7 +88,8 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         transport.set_protocol(_Reader(self))
-        self._head_since = self.loop.time()
+        self._head_since = self._heard = self.loop.time()
+        self._unsent = (self._head_since, 0)
         if not self.door.enter(self, self.client[0] if self.client else ""):
             # Without a word: an answer would keep what is one too many for longer.
             self.transport.abort()
@@ -96,6 +105,25 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
     @property
     def idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def known(self) -> bool:
+        return self.cycle is not None and bool(self.cycle.scope.get(KNOWN))
+
+    @property
+    def waited_for(self) -> Waited | None:
+        if self.transport.get_write_buffer_size():
+            return True, self._unsent[0]
+        if self.blocked_since:
+            return True, self.blocked_since
+        if self.idle:
+            return False, self._head_since or self._heard
+        if not self._in_body or self.pipeline:
+            return None
+        if not self.known:
+            return False, self._asked
+        # Else it is us who do not read on.
+        return None if self.flow.read_paused or self.cycle.waiting_for_100_continue else (True, self._heard)
 
     def look(self, now: float) -> None:
         """End what takes too long: a head, a body, a client that does not take its answer."""
@@ -164,11 +192,12 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
 
     def buffer_updated(self, nbytes: int) -> None:
         self._received += nbytes
+        self._heard = self.loop.time()
         if self._refused:
             return
         if not self._unparsed:
             self._silent += nbytes
-            self._head_since = self._head_since or self.loop.time()
+            self._head_since = self._head_since or self._heard
             self.data_received(_incoming[:nbytes])
             if self._silent > self.limits.header_bytes + self.limits.request_line:
                 self._refuse(431, "The headers of the request are too large.")
@@ -204,12 +233,20 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
         if len(self.pipeline) >= self.limits.pipelined:
             self._give_up(400, "There are too many requests in one go.")
         self._silent, self._head_since, self._in_body = 0, 0.0, True
-        self._body_mark = (self.loop.time(), self._received)
+        self._asked = self.loop.time()
+        self._body_mark = (self._asked, self._received)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._silent, self._head_since, self._in_body = 0, 0.0, False
         super().on_message_complete()
+        if self.flow.read_paused and not self.pipeline and not self.transport.is_closing():
+            # Only who reads sees that a client goes. A next request that comes meanwhile stops it again.
+            self.flow.resume_reading()
+
+    def on_response_complete(self) -> None:
+        self.door.forget(self)
+        super().on_response_complete()
 
     def on_body(self, body: bytes) -> None:
         self._parsed += len(body)
@@ -217,6 +254,11 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
         self._pieces += 1
         if self._pieces > FREE_PIECES + self._parsed // LEAST_PIECE:
             self._give_up(400, "The body of the request comes in too many small pieces.")
+        if self._parsed > FREE_BODY and not self.idle:
+            if self.known:
+                self.door.forget(self)
+            else:
+                self.door.keep(self, len(body))
         # What is alone in the buffer is handed on as it came; uvicorn's own buffer would copy it in and out.
         if self.cycle is not None and not self.cycle.body:
             self.cycle.body = body
@@ -230,7 +272,7 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
         if length is not None:
             extensions = cycle.scope.setdefault("extensions", {})
             extensions[READ_INTO] = {"readinto": functools.partial(self._readinto, cycle, int(length))}
-        super()._start_asgi_task(cycle, _Sender(cycle, app, self.limits.send_seconds))
+        super()._start_asgi_task(cycle, _Sender(self, cycle, app))
 
     async def _readinto(self, cycle: RequestResponseCycle, length: int, buffer: memoryview) -> int:
         """Fill ``buffer``; returns how much of it, less than all only when the body ends.
@@ -267,7 +309,8 @@ class Socket(WSProtocol):  # type: ignore[misc]  # uvicorn is untyped to mypy.
 
     door = Protocol.door
     origin = ""
-    idle = False
+    waited_for = None
+    known = False
     _second = (0.0, 0)
 
     def connection_made(self, transport: asyncio.Transport) -> None:
@@ -360,9 +403,9 @@ class _Sender:
     """An application whose ``send`` also takes the event of the extension, and raises ClientGone in the middle of an
     answer that nobody takes: what makes it would go on for good."""
 
-    def __init__(self, cycle: RequestResponseCycle, app: Any, send_seconds: float) -> None:
+    def __init__(self, connection: Protocol, cycle: RequestResponseCycle, app: Any) -> None:
+        self._connection = connection
         self._cycle = cycle
-        self._send_seconds = send_seconds
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
@@ -373,7 +416,7 @@ class _Sender:
                     raise ClientGone
                 return
             where = event["file"].fileno(), event["offset"], event["count"]
-            await send_file(self._cycle, *where, self._send_seconds)
+            await send_file(self._connection, self._cycle, *where)
             if not event.get("more_body", False):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -382,18 +425,14 @@ class _Sender:
 
 
 async def send_file(
-    cycle: RequestResponseCycle,
-    descriptor: int,
-    offset: int,
-    count: int,
-    send_seconds: float = Limits().send_seconds,
+    connection: Protocol, cycle: RequestResponseCycle, descriptor: int, offset: int, count: int
 ) -> None:
     """Let the kernel send ``count`` bytes of a file after the head of the response.
 
     Returns early when the client goes away, as ``send`` does. :raises RuntimeError: the file is shorter.
     """
     transport, end = cycle.transport, offset + count
-    patience = send_seconds
+    send_seconds = patience = connection.limits.send_seconds
     cycle.expected_content_length -= count
     # All that was written before must have left the transport's own buffer.
     transport.set_write_buffer_limits(0)
@@ -410,6 +449,7 @@ async def send_file(
                         os.sendfile, socket, descriptor, offset, min(MOST_AT_ONCE, end - offset)
                     )
                 except BlockingIOError:
+                    connection.blocked_since = connection.blocked_since or connection.loop.time()
                     if not await _writable(socket):
                         patience -= LOOK_AGAIN_SECONDS
                         if patience <= 0:
@@ -422,8 +462,9 @@ async def send_file(
                 if not sent:
                     transport.abort()
                     raise RuntimeError(f"a file ended {end - offset} bytes before the response that is made of it")
-                offset, patience = offset + sent, send_seconds
+                offset, patience, connection.blocked_since = offset + sent, send_seconds, 0.0
         finally:
+            connection.blocked_since = 0.0
             os.close(socket)
     finally:
         if not transport.is_closing():

@@ -83,7 +83,9 @@ class AddressPair(Document):
 
 
 class Port(Document):
-    """A port that is bound to this host; ``device`` is the tap's name (``tap`` + first 11 characters of the id)."""
+    """A port that is bound to this host; ``device`` is the tap's name (``tap`` + first 11 characters of the id).
+
+    ``project_id``: whose share of what the host does for guests it takes."""
 
     id: Id
     network_id: Id
@@ -95,6 +97,7 @@ class Port(Document):
     allowed_address_pairs: tuple[AddressPair, ...] = ()
     security_group_ids: tuple[Id, ...] = ()
     hostname: HostName = ""
+    project_id: Id | None = None
 
 
 class RemotePort(Document, gc=False):

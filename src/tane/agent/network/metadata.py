@@ -29,9 +29,11 @@ _MOST_DIGITS = 10
 IDLE_SECONDS = 30.0
 """How long a whole request, its answer's way out, or the next request may take."""
 MAX_PER_PORT = 16
+MAX_PER_PROJECT = 256
 MAX_CONNECTIONS = 1024
 """Connections of one leg. One port has MAX_PER_PORT of them by all its addresses together, as have all addresses of no
-port, and one answer at a time is made for it."""
+port, and one answer at a time is made for it. A project has MAX_PER_PROJECT by all its ports. Beyond that the oldest of
+them that says nothing, or does not take its answer, makes room."""
 
 Key = tuple[str, int, str, int]
 """Namespace and interface, each by name and number: one made anew under the same name is another one."""
@@ -69,15 +71,28 @@ def open_socket(listener: MetadataListener) -> socket.socket:
     return opened
 
 
-class MetadataServer:
-    """Serves one socket. ``ports`` (source address → port id) may be replaced at any time."""
+class _Connection:
+    """``waits``: for the guest, which has not sent a whole request or not taken its answer."""
 
-    def __init__(self, source: MetadataSource, ports: dict[str, str]) -> None:
+    def __init__(self, asks: str, project: str, transport: asyncio.WriteTransport) -> None:
+        self.asks, self.project, self.transport = asks, project, transport
+        self.waits = True
+
+
+class MetadataServer:
+    """Serves one socket. ``ports`` (source address → port id) and ``projects`` (port id → project) may be replaced at
+    any time; a port without a project is one for itself."""
+
+    def __init__(self, source: MetadataSource, ports: dict[str, str], projects: dict[str, str]) -> None:
         self._source = source
         self.ports = ports
+        self.projects = projects
         self._server: asyncio.Server | None = None
         self._busy: set[asyncio.Task[None]] = set()
-        self._open: Counter[str] = Counter()
+        self._open: dict[_Connection, None] = {}
+        """In the order in which they came."""
+        self._of_port: Counter[str] = Counter()
+        self._of_project: Counter[str] = Counter()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def start(self, listening: socket.socket) -> None:
@@ -95,16 +110,17 @@ class MetadataServer:
         # The other side may be gone already.
         peer = (writer.get_extra_info("peername") or ("",))[0]
         asks = self.ports.get(peer, "")
-        if self._open[asks] >= MAX_PER_PORT or self._open.total() >= MAX_CONNECTIONS:
+        connection = _Connection(asks, self.projects.get(asks, asks), writer.transport)
+        if not self._has_room(connection):
             writer.transport.abort()
             return
         task = asyncio.current_task()
         if task is not None:
             self._busy.add(task)
             task.add_done_callback(self._busy.discard)
-        self._open[asks] += 1
+        self._opened(connection)
         try:
-            while await self._exchange(peer, self._turns[asks], reader, writer):
+            while await self._exchange(peer, connection, reader, writer):
                 pass
         except (ConnectionError, TimeoutError):
             _log.debug("metadata connection ended", peer=peer)
@@ -118,19 +134,50 @@ class MetadataServer:
             _log.warning("metadata connection failed", port_id=asks, error=f"{type(error).__name__}: {error}"[:200])
             writer.transport.abort()
         finally:
-            self._closed(asks)
+            self._closed(connection)
             writer.close()
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await writer.wait_closed()
 
-    def _closed(self, asks: str) -> None:
-        self._open[asks] -= 1
-        if not self._open[asks]:
-            del self._open[asks]
-            self._turns.pop(asks, None)
+    def _has_room(self, newcomer: _Connection) -> bool:
+        own = self._of_project[newcomer.project]
+        if self._of_port[newcomer.asks] >= MAX_PER_PORT:
+            return False
+        if own >= MAX_PER_PROJECT:
+            return self._end_one(newcomer.project)
+        if len(self._open) < MAX_CONNECTIONS:
+            return True
+        project, most = max(self._of_project.items(), key=lambda item: item[1])
+        return most > own and self._end_one(project)
+
+    def _end_one(self, project: str) -> bool:
+        """End the oldest connection of a project that waits for its guest; False when there is none."""
+        found = next((one for one in self._open if one.waits and one.project == project), None)
+        if found is None:
+            return False
+        found.transport.abort()
+        self._closed(found)
+        return True
+
+    def _opened(self, connection: _Connection) -> None:
+        self._open[connection] = None
+        self._of_port[connection.asks] += 1
+        self._of_project[connection.project] += 1
+
+    def _closed(self, connection: _Connection) -> None:
+        """Repeatable."""
+        if connection not in self._open:
+            return
+        del self._open[connection]
+        for counted, name in ((self._of_port, connection.asks), (self._of_project, connection.project)):
+            counted[name] -= 1
+            if not counted[name]:
+                del counted[name]
+        if connection.asks not in self._of_port:
+            self._turns.pop(connection.asks, None)
 
     async def _exchange(
-        self, peer: str, turn: asyncio.Lock, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, peer: str, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         """Answer one request; returns whether the connection stays open."""
         keep = False
@@ -141,7 +188,8 @@ class MetadataServer:
             if request is None:
                 return False
             method, path, keep, headers = request
-            async with turn:
+            connection.waits = False
+            async with self._turns[connection.asks]:
                 status, kind, body = await self._answer(peer, method, path, headers)
         except _BadRequest as error:
             status, kind, body, keep = error.status, "text/plain", f"{error}\n".encode(), False
@@ -149,6 +197,7 @@ class MetadataServer:
             f"HTTP/1.1 {status} {_phrase(status)}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
             f"Connection: {'keep-alive' if keep else 'close'}\r\n\r\n"
         )
+        connection.waits = True
         writer.write(head.encode("latin-1") + (b"" if method == "HEAD" else body))
         async with asyncio.timeout(IDLE_SECONDS):
             await writer.drain()
@@ -244,9 +293,9 @@ class MetadataServers:
             await self._servers.pop(gone).stop()
         for key, listener in wanted.items():
             if key in self._servers:
-                self._servers[key].ports = listener.ports
+                self._servers[key].ports, self._servers[key].projects = listener.ports, listener.projects
                 continue
-            server = MetadataServer(self._source, listener.ports)
+            server = MetadataServer(self._source, listener.ports, listener.projects)
             try:
                 await server.start(await self._open_there(listener))
             except OSError as error:

@@ -143,7 +143,7 @@ class DhcpServer:
 @dataclass(frozen=True, slots=True)
 class MetadataListener:
     """Where guests of one network reach the metadata service: requests that come in on ``device``, and nothing else,
-    are of the network's ports on this host. ``ports``: source address → port id."""
+    are of the network's ports on this host. ``ports``: source address → port id; ``projects``: port id → project."""
 
     namespace: str
     owner: str
@@ -151,6 +151,7 @@ class MetadataListener:
     address: str
     port: int
     ports: dict[str, str]
+    projects: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class _Planner:
         self._ports: dict[str, Port] = {}
         self._members: dict[str, list[Port]] = {}
         self._remotes: dict[str, list[RemotePort]] = {}
-        self._sources: dict[str, dict[str, str]] = {}
+        self._sources: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
 
     def plan(self, family: Family) -> Plan:
         state = self._state
@@ -219,9 +219,12 @@ class _Planner:
             pairs = [(fixed.ip_address, member.id) for member in members for fixed in member.fixed_ips]
             times = Counter(ip for ip, _ in pairs)
             # An address of two ports would tell the one's secrets to the other.
-            self._sources[network_id] = {ip: port_id for ip, port_id in pairs if times[ip] == 1}
-        sources = self._sources[network_id]
-        self._plan.listeners.append(MetadataListener(space.name, space.owner, device, address, port, sources))
+            sources = {ip: port_id for ip, port_id in pairs if times[ip] == 1}
+            projects = {member.id: member.project_id for member in members if member.project_id}
+            self._sources[network_id] = sources, projects
+        self._plan.listeners.append(
+            MetadataListener(space.name, space.owner, device, address, port, *self._sources[network_id])
+        )
 
     # ------------------------------------------------------------------------------------------------- routers
 

@@ -341,6 +341,7 @@ def port_document(
         ),
         security_group_ids=groups,
         hostname=host_label(row.dns_name),
+        project_id=row.project_id or None,
     )
 
 

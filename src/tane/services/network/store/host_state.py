@@ -30,6 +30,7 @@ from tane.services.network.tables import (
 PORT = (
     port.c.id,
     port.c.network_id,
+    port.c.project_id,
     port.c.mac_address,
     port.c.admin_state_up,
     port.c.status,

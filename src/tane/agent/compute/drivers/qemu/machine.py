@@ -30,7 +30,7 @@ from tane.agent.compute.drivers.qemu.settings import QemuSettings
 from tane.agent.translation import checked_socket, host_errors, last_words
 from tane.linux import confine, netns, process, qemu_img, tap
 from tane.linux.confine import Confinement, Handed
-from tane.linux.files import remove_tree, write_private
+from tane.linux.files import remove_tree, tail, write_private
 from tane.linux.qmp import QmpError, QmpSession, Rest
 from tane.wire.documents import ConfigDrive, Guest, GuestState, Nic, VolumeDisk
 from tane.wire.errors import HostError, NotOnHost, NotSupported
@@ -56,6 +56,7 @@ MISSING = (None, errno.ENODEV, errno.ENXIO)
 """Errors that say there is no such interface; Python's own has no number."""
 FULL_DISK_SECONDS = 2.0
 _CONSOLE_LIMIT = 1 << 20
+_CONSOLE_SECONDS = 5.0
 _MEMORY_BESIDE_GUEST = 4 << 30
 """Address space QEMU needs besides the guest's memory: translation cache, video memory, threads' stacks, libraries."""
 _MEMORY_PER_VCPU = 64 << 20
@@ -64,7 +65,7 @@ _THREADS = 256
 
 
 class Machine:
-    """A guest of this host. Every operation holds ``lock``; the guest's own events wait for it too."""
+    """A guest of this host. Every operation that changes it holds ``lock``; the guest's own events wait for it too."""
 
     def __init__(
         self, folder: GuestFolder, settings: QemuSettings, listener: Callable[[str, GuestState], None]
@@ -334,7 +335,13 @@ class Machine:
         self.require_running()
         if not self.record.guest.hardware.guest_agent:
             raise NotSupported("the guest has no channel to an agent")
-        await inside.set_password(self.folder, user, password)
+        if "agent" in self._awaited:
+            raise HostError(f"the agent of guest {self.folder.path.name} is asked already")
+        self._awaited.add("agent")
+        try:
+            await inside.set_password(self.folder, user, password)
+        finally:
+            self._awaited.discard("agent")
 
     async def attach_nic(self, nic: Nic) -> None:
         guest = self._changeable()
@@ -406,13 +413,11 @@ class Machine:
     async def console_log(self, max_bytes: int) -> bytes:
         """The end of what the guest wrote to its serial console since it was started."""
         if self.running():
-            # What was read before is still there when QEMU does not answer now.
+            # What was read before is still there when QEMU does not answer now, or others wait for it.
             with contextlib.suppress(QmpError, TimeoutError):
-                await asyncio.wait_for(self._drain_console(await self.qmp()), 5)
-        try:
-            return (await asyncio.to_thread(self.folder.console.read_bytes))[-max_bytes:]
-        except FileNotFoundError:
-            return b""
+                async with asyncio.timeout(_CONSOLE_SECONDS):
+                    await self._drain_console(await self.qmp())
+        return await asyncio.to_thread(tail, self.folder.console, max_bytes)
 
     async def _drain_console(self, session: QmpSession) -> None:
         """Move what QEMU holds of the console to the log, which keeps its last megabyte. A crash in between loses what
