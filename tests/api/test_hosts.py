@@ -27,6 +27,7 @@ from tane.wire.joining import JoinToken, greeting
 from tane.wire.joining import token as parse
 from tests.api.compute_support import Project, V, project
 from tests.joined import Agent, api, listening, new_token
+from tests.services.network.following import until
 from tests.support import HOST_ID, ApiCloud
 
 
@@ -380,8 +381,7 @@ def test_a_stranger_who_says_nothing_is_cut_off_and_keeps_no_host_away(
                 silent.append(await held.enter_async_context(_stranger(door.port)))
                 with pytest.raises(OSError):
                     await held.enter_async_context(_stranger(door.port))
-            while door._strangers.total():
-                await asyncio.sleep(0.01)
+            await until(lambda: not door._strangers.total(), "they are forgotten when they are gone")
             monkeypatch.setattr(listener, "HELLO_SECONDS", 0.1)
             async with _stranger(door.port) as (reader, _):
                 assert await reader.read() == b""
