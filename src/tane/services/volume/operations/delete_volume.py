@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
-from tane.services.volume.operations.common import locate, located_duty, settle_group
+from tane.services.volume.operations.common import change_own, locate, located_duty, own, settle_group
 from tane.services.volume.orders import DELETE_VOLUME, VolumeParams
 from tane.services.volume.store import groups, volumes
 
 
 async def delete_data(run: Run[VolumeParams]) -> None:
+    if not run.owed:
+        await run.read(own, run)
     if duty := await located_duty(run):
         await duty.delete(run.params.volume_id)
 
@@ -25,7 +27,7 @@ async def forget(run: Run[VolumeParams]) -> None:
 
 async def failed(run: Run[VolumeParams], reason: str) -> None:
     def fail(tx: Tx) -> None:
-        volumes.change(tx, run.params.volume_id, status="error_deleting", fault=reason)
+        change_own(tx, run, only_in=("deleting",), status="error_deleting", fault=reason)
         settle_group(tx, run.params.volume_id)
 
     await run.write(fail)
