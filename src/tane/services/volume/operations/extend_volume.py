@@ -24,7 +24,9 @@ async def finish(run: Run[ExtendVolume]) -> None:
 
 async def failed(run: Run[ExtendVolume], reason: str) -> None:
     def fail(tx: Tx) -> None:
-        change_own(tx, run, only_in=("extending",), status="error_extending", extending_to=None, fault=reason)
+        change_own(
+            tx, run, only_in=("extending", "available"), status="error_extending", extending_to=None, fault=reason
+        )
         tell(tx, run, run.params.volume_id, messages.EXTEND, messages.NOT_EXTENDED)
 
     await run.write(fail)
