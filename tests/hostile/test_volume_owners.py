@@ -369,6 +369,22 @@ def test_the_image_of_a_server_that_fails_takes_no_snapshot_that_went_along(worl
     world.victor.caller.get(f"{world.victor.url}/snapshots/{snapshot.id}", 200)
 
 
+@pytest.mark.parametrize("way", ["attach", "boot"])
+def test_who_had_the_volume_before_and_could_not_be_told_is_cut_off(world: World, way: str) -> None:
+    """Its host was away when the export was to end, so it still knows the port and the key."""
+    volume_id = world.mallory.create(imageRef=world.compute.image_id)["id"]
+    before = world.cloud.wait(world.pool.export(volume_id))
+    if way == "attach":
+        world.attach(world.compute.server(), volume_id)
+        world.cloud.run_jobs()
+    else:
+        mapping = [{**disk(world, 0), "source_type": "volume", "uuid": volume_id}]
+        world.compute.server(imageRef=None, block_device_mapping_v2=mapping)
+    assert world.cloud.wait(world.pool.export(volume_id)) != before
+    steps = [step for step, asked in world.pool.calls if asked == volume_id and step == "unexport"]
+    assert steps == ["unexport"]
+
+
 # ------------------------------------------------------------------------------------------------ snapshots
 
 

@@ -184,8 +184,11 @@ def take_up(tx: Tx, volume_id: str, attachment_id: str) -> bool:
     return attachments.take_up(tx, volume_id, attachment_id)
 
 
-async def connect(run_or_core: Run[Any] | Core, volume_id: str, attachment_id: str) -> VolumeConnection:
-    """Export the volume on its host; the same connection when it is exported already.
+async def connect(
+    run_or_core: Run[Any] | Core, volume_id: str, attachment_id: str, *, first: bool = False
+) -> VolumeConnection:
+    """Export the volume on its host; the same connection when it is exported already. ``first``: for a server that has
+    not got it yet, with a new key, so that whoever had the volume before and could not be told is cut off.
 
     :raises HostError: the host cannot. :raises Permanent: the volume is gone or has no host yet, or is no longer kept
         for the server whose attachment that is.
@@ -194,7 +197,10 @@ async def connect(run_or_core: Run[Any] | Core, volume_id: str, attachment_id: s
     row = await core.in_thread(_kept, core, volume_id, attachment_id)
     if row.host_id is None:
         raise Permanent(f"volume {volume_id} is in no pool")
-    return await core.hosts.volume(row.host_id).export(volume_id, read_only=bool(row.read_only))
+    host = core.hosts.volume(row.host_id)
+    if first:
+        await host.unexport(volume_id)
+    return await host.export(volume_id, read_only=bool(row.read_only))
 
 
 def attach(tx: Tx, *, volume_id: str, attachment_id: str, device: str) -> None:

@@ -19,7 +19,7 @@ from tane.wire.errors import NotOnHost
 
 
 async def connect(run: Run[AttachVolume]) -> dict[str, Any]:
-    await volume.connect(run, run.params.volume_id, run.params.attachment_id)
+    await volume.connect(run, run.params.volume_id, run.params.attachment_id, first=True)
     return await common.locate(run)
 
 

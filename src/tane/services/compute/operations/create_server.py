@@ -34,7 +34,7 @@ async def volumes(run: Run[CreateServer]) -> None:
         if device.made_for_server:
             await _wait_for(run, device.volume_id)
             await run.write(_take_up, device)
-        await volume.connect(run, device.volume_id, device.attachment_id)
+        await volume.connect(run, device.volume_id, device.attachment_id, first=True)
         await run.write(_attach, device)
 
 
