@@ -444,6 +444,17 @@ def test_a_kept_snapshot_shows_nothing_that_its_volume_was_given_later(world: Wo
     assert shown.json()["server"]["OS-EXT-SRV-ATTR:root_device_name"].startswith("/dev/vd")
 
 
+def test_a_group_takes_no_new_volume_of_another_project(world: World) -> None:
+    """Not even an administrator's: its owner would delete it."""
+    kind = {"group_type": {"name": "kind", "group_specs": {}}}
+    made = world.admin.caller.post(f"{world.admin.url}/group_types", kind, 202, **at("3.71")).json()["group_type"]
+    body = {"group": {"group_type": made["id"], "volume_types": ["file"]}}
+    group = world.mallory.caller.post(f"{world.mallory.url}/groups", body, 202, **at("3.71")).json()["group"]["id"]
+    wanted = {"volume": {"size": 1, "volume_type": "file", "group_id": group}}
+    world.admin.caller.post(f"{world.admin.url}/volumes", wanted, 404, **at("3.71"))
+    world.mallory.caller.post(f"{world.mallory.url}/volumes", wanted, 202, **at("3.71"))
+
+
 def test_a_group_copied_from_its_snapshot_tells_no_name_of_a_volume_that_was_given_away(world: World) -> None:
     volume_id = world.mallory.create()["id"]
     snapshot_id = world.mallory.snapshot(volume_id)["id"]
