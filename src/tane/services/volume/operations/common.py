@@ -21,16 +21,24 @@ HOST = "host_id"
 
 def own(tx: Tx, run: Run[Any]) -> Row[Any]:
     """The volume that a job was ordered for. :raises Permanent: it is gone, or another project's."""
-    row = volumes.get(tx, run.params.volume_id)
-    if row is None or run.params.project_id not in (None, row.project_id):
+    row = own_or_gone(tx, run)
+    if row is None:
         raise Permanent(f"volume {run.params.volume_id} is gone")
     return row
 
 
-def own_snapshot(tx: Tx, run: Run[Any]) -> Row[Any]:
-    """The snapshot that a job was ordered for. :raises Permanent: it is gone, or another project's."""
+def own_or_gone(tx: Tx, run: Run[Any]) -> Row[Any] | None:
+    """The volume that a job was ordered for, if it is there. :raises Permanent: it is another project's."""
+    row = volumes.get(tx, run.params.volume_id)
+    if row is not None and run.params.project_id not in (None, row.project_id):
+        raise Permanent(f"volume {run.params.volume_id} is gone")
+    return row
+
+
+def own_snapshot_or_gone(tx: Tx, run: Run[Any]) -> Row[Any] | None:
+    """The snapshot that a job was ordered for, if it is there. :raises Permanent: it is another project's."""
     row = snapshots.get(tx, run.params.snapshot_id)
-    if row is None or run.params.project_id not in (None, row.project_id):
+    if row is not None and run.params.project_id not in (None, row.project_id):
         raise Permanent(f"snapshot {run.params.snapshot_id} is gone")
     return row
 

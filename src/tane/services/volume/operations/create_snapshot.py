@@ -5,7 +5,14 @@ from __future__ import annotations
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
 from tane.services.volume.domain import messages
-from tane.services.volume.operations.common import duty_of, own, own_snapshot, placed_duty, settle_group_snapshot, tell
+from tane.services.volume.operations.common import (
+    duty_of,
+    own,
+    own_snapshot_or_gone,
+    placed_duty,
+    settle_group_snapshot,
+    tell,
+)
 from tane.services.volume.orders import CREATE_SNAPSHOT, SnapshotParams
 from tane.services.volume.store import snapshots
 from tane.wire.errors import NotOnHost
@@ -20,7 +27,7 @@ async def take(run: Run[SnapshotParams]) -> None:
 def _ordered(tx: Tx, run: Run[SnapshotParams]) -> None:
     """A volume that was given away is not copied for whoever had it. :raises Permanent:"""
     own(tx, run)
-    own_snapshot(tx, run)
+    own_snapshot_or_gone(tx, run)
 
 
 async def drop(run: Run[SnapshotParams]) -> None:
