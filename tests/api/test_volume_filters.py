@@ -25,7 +25,7 @@ EVERYTHING = ("foo", "host", "volume_type_id", "description", "encrypted", "user
 
 
 class World:
-    """A volume of a member with a snapshot and an attachment."""
+    """A volume of a member with a snapshot, kept for a server by an attachment."""
 
     def __init__(self, cloud: ApiCloud) -> None:
         add_pool(cloud.core)
@@ -104,8 +104,8 @@ def test_a_member_finds_by_a_filter(world: World, path: str, query: str, count: 
         ("host=a-pool@file%23file", 1),
         ("host=host-2", 0),
         ("volume_type_id=none", 0),
-        ("attach_status=attached", 1),
-        ("attach_status=detached", 0),
+        ("attach_status=attached", 0),
+        ("attach_status=detached", 1),
         ("foo=bar", 0),
         ("encrypted=true", 0),
         ("multiattach=false", 1),

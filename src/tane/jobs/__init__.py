@@ -5,7 +5,7 @@ from tane.jobs.operation import Cancelled, Operation, Permanent, Retry, Run, Ste
 from tane.jobs.order import Order
 from tane.jobs.reconcile import Reconciler
 from tane.jobs.runner import Runner
-from tane.jobs.store import cancel, enqueue, pending
+from tane.jobs.store import cancel, enqueue, pending, unfinished
 
 __all__ = [
     "Cancelled",
@@ -21,4 +21,5 @@ __all__ = [
     "enqueue",
     "forever",
     "pending",
+    "unfinished",
 ]

@@ -105,6 +105,11 @@ def pending(tx: Tx, resource: str) -> Row[Any] | None:
     return tx.first(unfinished.order_by(job.c.id).limit(1))
 
 
+def unfinished(tx: Tx, resource: str) -> list[Row[Any]]:
+    """The unfinished jobs of ``resource`` in the order they run in; debts are none."""
+    return tx.all(select(job).where(job.c.resource == resource, job.c.state.not_in(DEBTS)).order_by(job.c.id))
+
+
 def cancel_requested(tx: Tx, job_id: int) -> bool:
     return bool(tx.scalar(select(job.c.cancel_requested).where(job.c.id == job_id)))
 

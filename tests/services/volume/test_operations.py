@@ -217,15 +217,18 @@ def not_written(world: World) -> None:
 async def force_detach(world: World) -> None:
     world.volume_id = await world.existing()
     with world.core.db.write() as tx:
-        interface.reserve(tx, MIA, world.volume_id)
-        attach(tx, world.volume_id, "server-1", "attachment-1")
+        reserve(tx, world.volume_id, "server-1", "attachment-1")
+        attach(tx, world.volume_id, "attachment-1")
     await interface.connect(world.core, world.volume_id, "attachment-1")
     attachments.force_detach(world.core, MIA, world.volume_id, None)
 
 
-def attach(tx: Tx, volume_id: str, server_id: str, attachment_id: str) -> None:
-    more = {"device": "/dev/vdb", "host_name": "h"}
-    interface.attach(tx, volume_id=volume_id, server_id=server_id, attachment_id=attachment_id, **more)
+def reserve(tx: Tx, volume_id: str, server_id: str, attachment_id: str) -> None:
+    interface.reserve(tx, MIA, volume_id, server_id=server_id, attachment_id=attachment_id, host_name="h")
+
+
+def attach(tx: Tx, volume_id: str, attachment_id: str) -> None:
+    interface.attach(tx, volume_id=volume_id, attachment_id=attachment_id, device="/dev/vdb")
 
 
 def attached(world: World) -> list[Any]:
@@ -329,29 +332,22 @@ def test_a_volume_is_reserved_connected_attached_and_detached(new_core: Callable
         volume_id = world.volume_id = await world.existing()
         core, server, attachment = world.core, "server-1", "attachment-1"
         with core.db.write() as tx:
-            interface.reserve(tx, MIA, volume_id)
+            reserve(tx, volume_id, server, attachment)
         assert world.row().status == "attaching"
         first = await interface.connect(core, volume_id, attachment)
         assert await interface.connect(core, volume_id, attachment) == first
         for _ in range(2):
             with core.db.write() as tx:
-                interface.attach(
-                    tx,
-                    volume_id=volume_id,
-                    server_id=server,
-                    attachment_id=attachment,
-                    device="/dev/vdb",
-                    host_name="h",
-                )
+                attach(tx, volume_id, attachment)
         with core.db.write() as tx:
             [row] = interface.attachments_of(tx, server)
             assert (row.volume_id, row.attachment_id, row.device) == (volume_id, attachment, "/dev/vdb")
             interface.begin_detach(tx, MIA, volume_id, server)
         assert world.row().status == "detaching"
-        for _ in range(2):
+        for held in (True, False):
             await interface.disconnect(core, volume_id, attachment)
             with core.db.write() as tx:
-                interface.detach(tx, volume_id, attachment)
+                assert interface.release(tx, volume_id, attachment) is held
         assert world.row().status == "available" and not await world.pool.exports()
 
     asyncio.run(story())
@@ -364,15 +360,15 @@ def test_a_server_that_lost_a_volume_takes_it_from_no_other(new_core: Callable[[
         await world.settle()
         core, volume_id = world.core, world.volume_id
         with core.db.write() as tx:
-            interface.reserve(tx, MIA, volume_id)
-            attach(tx, volume_id, "server-2", "attachment-2")
+            reserve(tx, volume_id, "server-2", "attachment-2")
+            attach(tx, volume_id, "attachment-2")
         await interface.connect(core, volume_id, "attachment-2")
         with core.db.write() as tx:
             interface.begin_detach(tx, MIA, volume_id, "server-2")
         # The first server is deleted now.
         await interface.disconnect(core, volume_id, "attachment-1")
         with core.db.write() as tx:
-            interface.detach(tx, volume_id, "attachment-1")
+            interface.release(tx, volume_id, "attachment-1")
         assert world.row().status == "detaching" and await world.pool.exports() == {volume_id}
 
     asyncio.run(story())
@@ -383,11 +379,11 @@ def test_a_reservation_given_back_leaves_the_volume_available(new_core: Callable
         world = World(new_core())
         volume_id = world.volume_id = await world.existing()
         with world.core.db.write() as tx:
-            interface.reserve(tx, MIA, volume_id)
-        for _ in range(2):
+            reserve(tx, volume_id, "server-1", "attachment-1")
+        for held in (True, False):
             with world.core.db.write() as tx:
-                interface.unreserve(tx, volume_id)
-                interface.unreserve(tx, "gone")
+                assert interface.release(tx, volume_id, "attachment-1") is held
+                assert interface.release(tx, "gone", "attachment-2") is False
         assert world.row().status == "available"
 
     asyncio.run(story())
@@ -462,7 +458,7 @@ def test_an_owed_detachment_leaves_the_disk_of_the_next_server_alone(new_core: C
         await force_detach(world)
         await world.settle()
         with world.core.db.write() as tx:
-            interface.reserve(tx, MIA, world.volume_id)
+            reserve(tx, world.volume_id, "server-2", "attachment-2")
         await interface.connect(world.core, world.volume_id, "attachment-2")
         with world.core.db.write() as tx:
             asked = ForceDetach(world.volume_id, ["attachment-1"])

@@ -11,7 +11,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Permanent, Run
 from tane.services.volume.domain import attachments, snapshots, volumes
-from tane.services.volume.domain.common import GIVEN_AGAIN, snapshot_of, volume_of
+from tane.services.volume.domain.common import snapshot_of, volume_of
 from tane.services.volume.domain.proxied import project_snapshots, project_volumes
 from tane.services.volume.domain.snapshots import NewSnapshot
 from tane.services.volume.domain.snapshots import create as new_snapshot
@@ -42,20 +42,21 @@ __all__ = [
     "create_volume",
     "delete_snapshot",
     "delete_volume",
-    "detach",
+    "detach_failed",
     "disconnect",
+    "keep",
     "new_snapshot",
     "new_volume",
     "project_snapshots",
     "project_volumes",
+    "release",
     "remove_snapshot",
     "remove_volume",
     "reserve",
-    "roll_detach_back",
     "show_snapshot",
     "show_volume",
     "snapshot_info",
-    "unreserve",
+    "take_up",
     "volume_info",
     "volumes_by_host",
 ]
@@ -79,10 +80,13 @@ class VolumeInfo(msgspec.Struct, kw_only=True):
 
 
 class SnapshotInfo(msgspec.Struct, kw_only=True):
+    """``image_metadata``: of the volume when the snapshot was taken."""
+
     id: str
     volume_id: str
     size: int
     status: str
+    image_metadata: dict[str, str]
     fault: str | None
 
 
@@ -108,7 +112,14 @@ def volume_info(tx: Tx, ctx: Context | None, volume_id: str) -> VolumeInfo:
 def snapshot_info(tx: Tx, ctx: Context | None, snapshot_id: str) -> SnapshotInfo:
     """A snapshot the caller may see; with ``ctx`` None any. :raises NotFound:"""
     row = snapshot_of(tx, ctx, snapshot_id)
-    return SnapshotInfo(id=row.id, volume_id=row.volume_id, size=row.size, status=row.status, fault=row.fault)
+    return SnapshotInfo(
+        id=row.id,
+        volume_id=row.volume_id,
+        size=row.size,
+        status=row.status,
+        image_metadata=row.image_meta,
+        fault=row.fault,
+    )
 
 
 def create_snapshot(tx: Tx, ctx: Context, volume_id: str, name: str) -> SnapshotInfo:
@@ -122,9 +133,10 @@ def create_snapshot(tx: Tx, ctx: Context, volume_id: str, name: str) -> Snapshot
 
 
 def delete_snapshot(tx: Tx, ctx: Context, snapshot_id: str) -> None:
-    """Delete a snapshot in the caller's transaction; one that is still being taken, too. Nothing when it is gone."""
+    """Delete a snapshot of the caller's own project in the caller's transaction; one that is still being taken, too.
+    Nothing when it is gone, or another project's: it went with its volume."""
     row = snapshot_rows.get(tx, snapshot_id)
-    if row is not None and row.status != "deleting":
+    if row is not None and row.project_id == ctx.project_id and row.status != "deleting":
         snapshots.begin_delete(tx, ctx, row)
 
 
@@ -154,39 +166,51 @@ def create_volume(
     return str(volumes.insert(tx, ctx, new).id)
 
 
-def reserve(tx: Tx, ctx: Context, volume_id: str) -> None:
-    """available → attaching. :raises NotFound: :raises BadRequest: in any other status."""
+def reserve(tx: Tx, ctx: Context, volume_id: str, *, server_id: str, attachment_id: str, host_name: str | None) -> None:
+    """available → attaching, kept for a server until :func:`release`. :raises NotFound: :raises BadRequest: in any
+    other status."""
     attachments.begin_attach(tx, ctx, volume_id)
+    keep(tx, volume_id, server_id=server_id, attachment_id=attachment_id, host_name=host_name)
 
 
-def unreserve(tx: Tx, volume_id: str) -> None:
-    """attaching → available; nothing in any other status, or when the volume is gone."""
-    attachments.give_back(tx, volume_id)
+def keep(tx: Tx, volume_id: str, *, server_id: str, attachment_id: str, host_name: str | None) -> None:
+    """Keep a volume that was just ordered for a server, so that nobody else gets it once it is made."""
+    attachments.keep(tx, volume_id, server_id=server_id, attachment_id=attachment_id, host_name=host_name or "")
 
 
-async def connect(run_or_core: Run[Any] | Core, volume_id: str, attachment_id: str) -> VolumeConnection:
-    """Export the volume on its host; the same connection when it is exported already.
+def take_up(tx: Tx, volume_id: str, attachment_id: str) -> bool:
+    """available → attaching, of a volume that was kept; False while something else is done with it.
 
-    :raises HostError: the host cannot. :raises Permanent: the volume is gone or has no host yet.
+    :raises Permanent: it is that server's no more.
+    """
+    return attachments.take_up(tx, volume_id, attachment_id)
+
+
+async def connect(
+    run_or_core: Run[Any] | Core, volume_id: str, attachment_id: str, *, first: bool = False
+) -> VolumeConnection:
+    """Export the volume on its host; the same connection when it is exported already. ``first``: for a server that has
+    not got it yet, with a new key, so that whoever had the volume before and could not be told is cut off.
+
+    :raises HostError: the host cannot. :raises Permanent: the volume is gone or has no host yet, or is no longer kept
+        for the server whose attachment that is.
     """
     core = run_or_core.core if isinstance(run_or_core, Run) else run_or_core
-    row = await core.in_thread(_row, core, volume_id)
-    if row is None or row.host_id is None:
+    row = await core.in_thread(_kept, core, volume_id, attachment_id)
+    if row.host_id is None:
         raise Permanent(f"volume {volume_id} is in no pool")
-    return await core.hosts.volume(row.host_id).export(volume_id, read_only=bool(row.read_only))
+    host = core.hosts.volume(row.host_id)
+    if first:
+        await host.unexport(volume_id)
+    return await host.export(volume_id, read_only=bool(row.read_only))
 
 
-def attach(tx: Tx, *, volume_id: str, server_id: str, attachment_id: str, device: str, host_name: str) -> None:
-    """→ in-use, with an attachment row of ``attachment_id``. Repeatable. :raises NotFound:"""
-    attachments.record(
-        tx,
-        volume_id=volume_id,
-        server_id=server_id,
-        attachment_id=attachment_id,
-        device=device,
-        host_name=host_name,
-        connector={"host": host_name},
-    )
+def attach(tx: Tx, *, volume_id: str, attachment_id: str, device: str) -> None:
+    """attaching → in-use, of a volume that is kept for the server. Repeatable.
+
+    :raises Permanent: it is that server's no more.
+    """
+    attachments.connected(tx, volume_id, attachment_id, device=device)
 
 
 def begin_detach(tx: Tx, ctx: Context, volume_id: str, server_id: str) -> None:
@@ -194,37 +218,37 @@ def begin_detach(tx: Tx, ctx: Context, volume_id: str, server_id: str) -> None:
     attachments.begin_detach(tx, ctx, volume_id, server_id)
 
 
-def roll_detach_back(tx: Tx, volume_id: str) -> None:
-    """detaching → in-use; nothing in any other status."""
-    attachments.roll_back_detach(tx, volume_id)
+def detach_failed(tx: Tx, volume_id: str, attachment_id: str) -> None:
+    """detaching → in-use; nothing in any other status, or when it is another's attachment."""
+    attachments.detach_failed(tx, volume_id, attachment_id)
 
 
 async def disconnect(run_or_core: Run[Any] | Core, volume_id: str, attachment_id: str) -> None:
-    """End the export. Repeatable; nothing when the volume is gone, or given to another meanwhile.
+    """End the export. Repeatable; nothing when the volume is gone, or kept for another server meanwhile.
 
     :raises HostError: the host cannot.
     """
     core = run_or_core.core if isinstance(run_or_core, Run) else run_or_core
-    row = await core.in_thread(_row, core, volume_id, attachment_id)
-    if isinstance(run_or_core, Run) and run_or_core.owed and row is not None and row.status in GIVEN_AGAIN:
-        return
+    row = await core.in_thread(_free, core, volume_id, attachment_id)
     if row is not None and row.host_id is not None:
         await core.hosts.volume(row.host_id).unexport(volume_id)
 
 
-def detach(tx: Tx, volume_id: str, attachment_id: str) -> None:
-    """Forget the attachment; → available when it was the last. Repeatable."""
-    attachments.forget(tx, volume_id, attachment_id)
+def release(tx: Tx, volume_id: str, attachment_id: str) -> bool:
+    """Forget the attachment, made or only reserved; → available when it was the last. False, and nothing changed, when
+    it was gone: the volume is another's affair then."""
+    return attachments.forget(tx, volume_id, attachment_id)
 
 
 def delete_volume(tx: Tx, ctx: Context, volume_id: str) -> None:
-    """Delete a volume in the caller's transaction (for ``delete_on_termination``); one that is still being created is
-    turned round.
+    """Delete a volume of the caller's own project in the caller's transaction (for ``delete_on_termination``); one that
+    is still being created is turned round.
 
-    Nothing when the volume is gone or being deleted. :raises BadRequest: its status does not allow it.
+    Nothing when the volume is gone, being deleted or another project's. :raises BadRequest: its status does not allow
+    it.
     """
     row = volume_rows.get(tx, volume_id)
-    if row is None or row.status == "deleting":
+    if row is None or row.project_id != ctx.project_id or row.status == "deleting":
         return
     if row.status in ("creating", "downloading"):
         volumes.abort_and_delete(tx, ctx, row)
@@ -237,8 +261,12 @@ def attachments_of(tx: Tx, server_id: str) -> list[Row[Any]]:
     return attachment_rows.of_server(tx, server_id)
 
 
-def _row(core: Core, volume_id: str, without: str | None = None) -> Row[Any] | None:
-    """The volume; with ``without`` only when it has no other attachment than that one."""
+def _kept(core: Core, volume_id: str, attachment_id: str) -> Row[Any]:
     with core.db.read() as tx:
-        others = attachment_rows.of_volumes(tx, [volume_id]).get(volume_id, []) if without else []
-        return None if any(other.id != without for other in others) else volume_rows.get(tx, volume_id)
+        return attachments.kept(tx, volume_id, attachment_id)[0]
+
+
+def _free(core: Core, volume_id: str, attachment_id: str) -> Row[Any] | None:
+    """The volume, when nobody has it by another attachment."""
+    with core.db.read() as tx:
+        return None if attachments.taken(tx, volume_id, [attachment_id]) else volume_rows.get(tx, volume_id)

@@ -7,14 +7,24 @@ import msgspec
 from tane.jobs import Order
 
 
-class VolumeParams(msgspec.Struct):
+class Ordered(msgspec.Struct, kw_only=True):
+    """``project_id``: whose the volume, or the snapshot, was when it was ordered: it is done for nobody else. None in
+    what an older release ordered."""
+
+    project_id: str | None = None
+
+
+class VolumeParams(Ordered):
     """What every order about a volume tells."""
 
     volume_id: str
 
 
 class CreateVolume(VolumeParams):
+    """``source_project``: whose the volume or snapshot was that is copied; None when there is none."""
+
     image_id: str | None = None
+    source_project: str | None = None
 
 
 class ExtendVolume(VolumeParams):
@@ -39,6 +49,9 @@ class UploadVolume(VolumeParams):
 class SnapshotParams(VolumeParams):
     snapshot_id: str
 
+
+RECORDING = ("finish", "release", "forget")
+"""The last steps of the operations: what the order was about is done then, and only written down."""
 
 CREATE_VOLUME = Order("volume.create_volume", CreateVolume, patience=3600.0)
 DELETE_VOLUME = Order("volume.delete_volume", VolumeParams)

@@ -105,9 +105,12 @@ volume_snapshot = Table(
     Column("group_snapshot_id", String(36), index=True),
     Column("fault", Text),
     Column("meta", JSON, nullable=False),
+    Column("image_meta", JSON, nullable=False),
     created_at(),
     updated_at(),
 )
+
+"""``image_meta``: that of the volume when it was taken; what the volume is given later is another's to see."""
 
 volume_attachment = Table(
     "volume_attachment",

@@ -143,8 +143,11 @@ def attach_volume(
         row = _changeable(tx, ctx, server_id, "attach_volume")
         if block_devices.get(tx, server_id, volume_id) is not None:
             raise BadRequest(f"Invalid volume: volume {volume_id} is already attached to instance {server_id}")
+        attachment_id = new_id()
         try:
-            volume.reserve(tx, ctx, volume_id)
+            volume.reserve(
+                tx, ctx, volume_id, server_id=server_id, attachment_id=attachment_id, host_name=row.host_name
+            )
         except Conflict as error:
             raise BadRequest(f"Invalid volume: {error.message}") from None
         taken = devices.local_devices(
@@ -154,7 +157,6 @@ def attach_volume(
         wish = device if device is None or device.startswith("/dev/") else f"/dev/{device}"
         if wish is not None and wish in taken:
             raise Conflict(f"The supplied device path ({wish}) is in use.")
-        attachment_id = new_id()
         block_devices.add(
             tx,
             attachment_id=attachment_id,

@@ -156,21 +156,29 @@ def _refuse_larger_than_flavor(device: BlockDeviceIn, flavor: Row[Any]) -> None:
         raise BadRequest("Ephemeral disks requested are larger than the instance type allows.")
 
 
-def claim(tx: Tx, ctx: Context, server_id: str, disks: Disks, flavor: Row[Any], root_device: str) -> None:
-    """Reserve the volumes a server is given and order those made for it; one row each.
+def claim(
+    tx: Tx, ctx: Context, server_id: str, host_name: str, disks: Disks, flavor: Row[Any], root_device: str
+) -> None:
+    """Reserve the volumes a server is given and order those made for it, which are kept for it; one row each.
 
     :raises BadRequest: a source that is missing, not bootable, or not available. :raises Forbidden: over quota.
     """
     taken = local_devices(disks.image_id is not None, flavor.ephemeral, flavor.swap, root_device)
     for position, spec in enumerate(disks.volumes):
-        volume_id = _reserve(tx, ctx, spec) if spec.source == "volume" else _order(tx, ctx, spec)
+        attachment_id = new_id()
+        keeper = {"server_id": server_id, "attachment_id": attachment_id, "host_name": host_name}
+        if spec.source == "volume":
+            volume_id = _reserve(tx, ctx, spec, keeper)
+        else:
+            volume_id = _order(tx, ctx, spec)
+            volume.keep(tx, volume_id, **keeper)
         device = spec.device if spec.device and spec.device not in taken else free_device(taken, root_device)
         if spec.boot_index == 0:
             device = root_device
         taken.add(device)
         block_devices.add(
             tx,
-            attachment_id=new_id(),
+            attachment_id=attachment_id,
             server_id=server_id,
             position=position,
             volume_id=volume_id,
@@ -189,12 +197,11 @@ def image_metadata(tx: Tx, ctx: Context, root: VolumeSpec) -> dict[str, str]:
         if root.source == "volume" and root.source_id:
             return volume.volume_info(tx, ctx, root.source_id).image_metadata
         if root.source == "snapshot" and root.source_id:
-            of = volume.snapshot_info(tx, ctx, root.source_id).volume_id
-            return volume.volume_info(tx, ctx, of).image_metadata
+            return volume.snapshot_info(tx, ctx, root.source_id).image_metadata
     return {}
 
 
-def _reserve(tx: Tx, ctx: Context, spec: VolumeSpec) -> str:
+def _reserve(tx: Tx, ctx: Context, spec: VolumeSpec, keeper: dict[str, str]) -> str:
     assert spec.source_id is not None
     try:
         info = volume.volume_info(tx, ctx, spec.source_id)
@@ -203,7 +210,7 @@ def _reserve(tx: Tx, ctx: Context, spec: VolumeSpec) -> str:
     if spec.boot_index == 0 and not info.bootable:
         raise BadRequest(f"Block Device {spec.source_id} is not bootable.")
     try:
-        volume.reserve(tx, ctx, spec.source_id)
+        volume.reserve(tx, ctx, spec.source_id, **keeper)
     except Conflict as error:
         raise BadRequest(f"Invalid volume: {error.message}") from None
     return spec.source_id

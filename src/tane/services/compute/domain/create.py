@@ -335,7 +335,7 @@ def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int
     if not isinstance(host, str):
         allocations.claim(tx, server_id, host.id, order.wanted.amounts)
         _claim_ports(tx, ctx, order, server_id, host.id, hostname)
-        block_devices.claim(tx, ctx, server_id, order.disks, order.flavor, order.root_device)
+        block_devices.claim(tx, ctx, server_id, host.name, order.disks, order.flavor, order.root_device)
     refused = host if isinstance(host, str) else ""
     queue(tx, ctx, CREATE_SERVER, CreateServer(server_id, refused=refused))
     return server_id

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from sqlalchemy.engine import Row
+
 from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.compute.domain import guests
@@ -17,7 +19,7 @@ from tane.wire.errors import NotOnHost
 
 
 async def connect(run: Run[AttachVolume]) -> dict[str, Any]:
-    await volume.connect(run, run.params.volume_id, run.params.attachment_id)
+    await volume.connect(run, run.params.volume_id, run.params.attachment_id, first=True)
     return await common.locate(run)
 
 
@@ -25,10 +27,16 @@ async def disconnect(run: Run[AttachVolume]) -> None:
     await volume.disconnect(run, run.params.volume_id, run.params.attachment_id)
 
 
-async def plug(run: Run[AttachVolume]) -> None:
-    device = await run.read(block_devices.get, run.params.server_id, run.params.volume_id)
-    if device is None:
+def _device(tx: Tx, run: Run[AttachVolume]) -> Row[Any]:
+    """:raises Permanent: the server was given the volume anew since, or not at all."""
+    device = block_devices.get(tx, run.params.server_id, run.params.volume_id)
+    if device is None or device.attachment_id != run.params.attachment_id:
         raise Permanent(f"Volume {run.params.volume_id} is no longer being attached.")
+    return device
+
+
+async def plug(run: Run[AttachVolume]) -> None:
+    device = await run.read(_device, run)
     connection = await common.connection(run, run.params.volume_id, run.params.attachment_id)
     await (await common.host_of(run)).attach_volume(run.params.server_id, guests.disk(device, connection))
 
@@ -45,18 +53,9 @@ async def unplug(run: Run[AttachVolume]) -> None:
 
 async def record(run: Run[AttachVolume]) -> None:
     def write(tx: Tx) -> None:
-        row = common.require(tx, run.params.server_id)
-        device = block_devices.get(tx, row.id, run.params.volume_id)
-        if device is None:
-            raise Permanent(f"Volume {run.params.volume_id} is no longer being attached.")
-        volume.attach(
-            tx,
-            volume_id=device.volume_id,
-            server_id=row.id,
-            attachment_id=device.attachment_id,
-            device=device.device,
-            host_name=row.host_name or "",
-        )
+        common.require(tx, run.params.server_id)
+        device = _device(tx, run)
+        volume.attach(tx, volume_id=device.volume_id, attachment_id=device.attachment_id, device=device.device)
 
     await run.write(write)
 

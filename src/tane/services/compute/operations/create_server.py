@@ -8,8 +8,7 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.hosts import allocations
-from tane.jobs import Operation, Permanent, Run, Step
-from tane.services.compute.domain.common import of_project
+from tane.jobs import Operation, Permanent, Retry, Run, Step
 from tane.services.compute.domain.states import NOSTATE, RUNNING
 from tane.services.compute.operations import common
 from tane.services.compute.operations.release import disconnect_all, forget_volumes
@@ -34,9 +33,9 @@ async def volumes(run: Run[CreateServer]) -> None:
     for device in await run.read(block_devices.of_server, row.id):
         if device.made_for_server:
             await _wait_for(run, device.volume_id)
-            await run.write(_reserve, row, device.volume_id, run.request_id)
-        await volume.connect(run, device.volume_id, device.attachment_id)
-        await run.write(_attach, row, device)
+            await run.write(_take_up, device)
+        await volume.connect(run, device.volume_id, device.attachment_id, first=True)
+        await run.write(_attach, device)
 
 
 async def _wait_for(run: Run[CreateServer], volume_id: str) -> None:
@@ -49,20 +48,13 @@ async def _wait_for(run: Run[CreateServer], volume_id: str) -> None:
     await run.wait(f"volume:{volume_id}", made, within=VOLUME_SECONDS, what=f"volume {volume_id}")
 
 
-def _reserve(tx: Tx, row: Row[Any], volume_id: str, request_id: str | None) -> None:
-    if volume.volume_info(tx, None, volume_id).status == "available":
-        volume.reserve(tx, of_project(row, request_id), volume_id)
+def _take_up(tx: Tx, device: Row[Any]) -> None:
+    if not volume.take_up(tx, device.volume_id, device.attachment_id):
+        raise Retry(f"volume {device.volume_id} is used for something else")
 
 
-def _attach(tx: Tx, row: Row[Any], device: Row[Any]) -> None:
-    volume.attach(
-        tx,
-        volume_id=device.volume_id,
-        server_id=row.id,
-        attachment_id=device.attachment_id,
-        device=device.device,
-        host_name=row.host_name or "",
-    )
+def _attach(tx: Tx, device: Row[Any]) -> None:
+    volume.attach(tx, volume_id=device.volume_id, attachment_id=device.attachment_id, device=device.device)
 
 
 async def release_volumes(run: Run[CreateServer]) -> None:

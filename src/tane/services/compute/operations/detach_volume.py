@@ -37,7 +37,7 @@ async def release(run: Run[DetachVolume]) -> None:
 
 
 async def failed(run: Run[DetachVolume], reason: str) -> None:
-    await run.write(volume.roll_detach_back, run.params.volume_id)
+    await run.write(volume.detach_failed, run.params.volume_id, run.params.attachment_id)
 
 
 OPERATION = Operation(

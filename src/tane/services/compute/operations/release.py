@@ -33,13 +33,13 @@ async def disconnect_all(run: Run[Any]) -> None:
 
 
 def forget_volumes(tx: Tx, row: Row[Any], request_id: str | None) -> None:
-    """Give every volume back, and delete those that end with the server.
+    """Give every volume back, and delete those of its project that end with the server.
 
-    One that cannot be deleted now (it has snapshots) stays, available, as upstream leaves it.
+    One that was taken away from it before is another's affair. One that cannot be deleted now (it has snapshots) stays,
+    available, as upstream leaves it.
     """
     for device in block_devices.of_server(tx, row.id):
-        let_go(tx, device)
-        if device.delete_on_termination:
+        if let_go(tx, device) and device.delete_on_termination:
             try:
                 volume.delete_volume(tx, of_project(row, request_id), device.volume_id)
             except NotFound:
@@ -48,8 +48,8 @@ def forget_volumes(tx: Tx, row: Row[Any], request_id: str | None) -> None:
                 tx.notify(f"volume:{device.volume_id}")
 
 
-def let_go(tx: Tx, device: Row[Any]) -> None:
-    """Forget one attachment and its block device."""
-    volume.detach(tx, device.volume_id, device.attachment_id)
-    volume.unreserve(tx, device.volume_id)
+def let_go(tx: Tx, device: Row[Any]) -> bool:
+    """Forget one attachment and its block device; whether the server had the volume until now."""
+    had = volume.release(tx, device.volume_id, device.attachment_id)
     block_devices.remove(tx, device.attachment_id)
+    return had

@@ -91,8 +91,7 @@ def reserve(core: Core, ctx: Context, volume_id: str) -> None:
 
 def unreserve(core: Core, ctx: Context, volume_id: str) -> None:
     with core.db.write() as tx:
-        volume_of(tx, ctx, volume_id)
-        attachments.give_back(tx, volume_id)
+        attachments.give_back(tx, ctx, volume_id)
 
 
 def begin_detaching(core: Core, ctx: Context, volume_id: str) -> None:
@@ -102,8 +101,7 @@ def begin_detaching(core: Core, ctx: Context, volume_id: str) -> None:
 
 def roll_detaching(core: Core, ctx: Context, volume_id: str) -> None:
     with core.db.write() as tx:
-        volume_of(tx, ctx, volume_id)
-        attachments.roll_back_detach(tx, volume_id)
+        attachments.roll_back_detach(tx, ctx, volume_id)
 
 
 def upload_image(core: Core, ctx: Context, volume_id: str, wanted: UploadImage) -> dict[str, Any]:
@@ -137,7 +135,8 @@ def upload_image(core: Core, ctx: Context, volume_id: str, wanted: UploadImage) 
             min_ram=_number(row, "min_ram"),
         )
         volumes.change(tx, volume_id, status="uploading", previous_status=row.status)
-        enqueue(tx, ctx, UPLOAD_VOLUME, UploadVolume(volume_id, image_id=image_id, disk_format=wanted.disk_format))
+        order = UploadVolume(volume_id, image_id=image_id, disk_format=wanted.disk_format)
+        enqueue(tx, ctx, UPLOAD_VOLUME, order, of=row)
         row = volume_of(tx, ctx, volume_id)
         return {"row": row, "image_id": image_id}
 

@@ -15,8 +15,6 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, NotFound
 
 ZONE = "nova"
-GIVEN_AGAIN = ("attaching", "reserved", "in-use", "detaching")
-"""States of a volume that somebody has, or is about to: what an earlier owner owes of its export is void."""
 BACKEND = "file"
 
 

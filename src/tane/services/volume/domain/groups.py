@@ -98,7 +98,7 @@ def copy(core: Core, ctx: Context, new: NewGroup) -> Row[Any]:
         if new.group_snapshot_id is not None:
             taken = snapshot_of(tx, ctx, new.group_snapshot_id)
             sources = [{"snapshot_id": row.id} for row in groups.snapshots_of(tx, taken.id)]
-            named = [volume_of(tx, None, row.volume_id).name for row in groups.snapshots_of(tx, taken.id)]
+            named = [_name(tx, row) for row in groups.snapshots_of(tx, taken.id)]
             status, source = taken.status, groups.get(tx, table, taken.group_id)
         else:
             source = group_of(tx, ctx, str(new.source_group_id))
@@ -113,6 +113,12 @@ def copy(core: Core, ctx: Context, new: NewGroup) -> Row[Any]:
             copied = volumes.insert(tx, ctx, volumes.NewVolume(name=name, **origin))
             rows.change(tx, copied.id, group_id=made.id)
         return made
+
+
+def _name(tx: Tx, snapshot: Row[Any]) -> str:
+    """That of the snapshot's volume, unless the volume was given away."""
+    row = volume_of(tx, None, snapshot.volume_id)
+    return str(row.name) if row.project_id == snapshot.project_id else ""
 
 
 def update(

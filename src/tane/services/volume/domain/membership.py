@@ -30,6 +30,9 @@ def check_new(tx: Tx, ctx: Context, group_id: str, kind: Row[Any] | None) -> Non
     if kind is None:
         raise invalid_input("volume_type must be provided when creating a volume in a group.")
     row = group_of(tx, ctx, group_id)
+    if row.project_id != ctx.project_id:
+        # An administrator sees it, but whose group it is deletes all that is in it.
+        raise NotFound(f"Group {group_id} could not be found.")
     if kind.id not in row.volume_types:
         raise invalid_input(f"Invalid volume_type {kind.name} provided: it is none of those of group {group_id}.")
     if row.status != "available":

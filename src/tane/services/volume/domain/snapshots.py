@@ -79,10 +79,11 @@ def insert(tx: Tx, ctx: Context, new: NewSnapshot) -> Row[Any]:
             "description": new.description,
             "size": volume.size,
             "status": "creating",
+            "image_meta": volume.image_meta,
             "meta": checked_metadata(new.metadata),
         },
     )
-    enqueue(tx, ctx, CREATE_SNAPSHOT, SnapshotParams(volume.id, snapshot_id))
+    enqueue(tx, ctx, CREATE_SNAPSHOT, SnapshotParams(volume.id, snapshot_id), of=volume)
     return snapshot_of(tx, None, snapshot_id)
 
 
@@ -109,7 +110,7 @@ def delete(core: Core, ctx: Context, snapshot_id: str, *, force: bool = False) -
 def begin_delete(tx: Tx, ctx: Context, row: Row[Any]) -> None:
     """→ deleting, with the job; one that is still being taken is deleted after that."""
     snapshots.change(tx, row.id, status="deleting")
-    enqueue(tx, ctx, DELETE_SNAPSHOT, SnapshotParams(row.volume_id, row.id))
+    enqueue(tx, ctx, DELETE_SNAPSHOT, SnapshotParams(row.volume_id, row.id), of=row)
 
 
 def reset_status(core: Core, ctx: Context, snapshot_id: str, status: str) -> None:

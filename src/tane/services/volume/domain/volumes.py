@@ -68,8 +68,9 @@ class NewVolume(msgspec.Struct, kw_only=True):
 
 
 class Origin(msgspec.Struct, kw_only=True):
-    """What a volume inherits from its source."""
+    """What a volume inherits from its source. ``project_id``: the owner of a volume or snapshot."""
 
+    project_id: str | None = None
     size: int | None = None
     least: int = 1
     volume_type: str | None = None
@@ -150,8 +151,10 @@ def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
         "image_meta": origin.image_meta,
     }
     volumes.add(tx, values)
-    enqueue(tx, ctx, CREATE_VOLUME, CreateVolume(volume_id, image_id=new.image_id))
-    return volume_of(tx, None, volume_id)
+    row = volume_of(tx, None, volume_id)
+    order = CreateVolume(volume_id, image_id=new.image_id, source_project=origin.project_id)
+    enqueue(tx, ctx, CREATE_VOLUME, order, of=row)
+    return row
 
 
 def _refuse_not_done(tx: Tx, kind: Row[Any]) -> None:
@@ -163,8 +166,10 @@ def _refuse_not_done(tx: Tx, kind: Row[Any]) -> None:
         raise NotImplementedHere(f"Throttled volumes, as the type {kind.name} asks for, are not possible yet.")
 
 
-def enqueue(tx: Tx, ctx: Context, order: jobs.Order[V], params: V) -> None:
-    """Write a job on a volume; jobs of one volume and its snapshots run in order."""
+def enqueue(tx: Tx, ctx: Context, order: jobs.Order[V], params: V, *, of: Row[Any]) -> None:
+    """Write a job on a volume, for the project whose ``of`` (it, or its snapshot) is; jobs of one volume and its
+    snapshots run in order."""
+    params.project_id = of.project_id
     jobs.enqueue(tx, order, params, resource=f"volume:{params.volume_id}", by=ctx)
 
 
@@ -222,7 +227,7 @@ def _origin(tx: Tx, ctx: Context, new: NewVolume) -> Origin:
         row = volume_of(tx, ctx, new.source_volid)
         if row.status not in ("available", "in-use"):
             raise invalid_volume("Originating volume status must be one of 'available, in-use' values")
-        return _inherited(row, row.size)
+        return _inherited(row, row)
     if new.image_id is not None:
         return _from_image(images.visible_image(tx, ctx, new.image_id))
     return Origin()
@@ -232,17 +237,19 @@ def _from_snapshot(tx: Tx, ctx: Context, snapshot_id: str) -> Origin:
     snapshot = snapshot_of(tx, ctx, snapshot_id)
     if snapshot.status != "available":
         raise BadRequest("Invalid snapshot: Originating snapshot status must be one of 'available' values")
-    return _inherited(volume_of(tx, None, snapshot.volume_id), snapshot.size)
+    return _inherited(snapshot, volume_of(tx, None, snapshot.volume_id))
 
 
-def _inherited(source: Row[Any], size: int) -> Origin:
+def _inherited(source: Row[Any], volume: Row[Any]) -> Origin:
+    """``source``: the volume, or a snapshot of it, which may stay another project's when the volume is given away."""
     return Origin(
-        size=size,
-        least=size,
+        project_id=source.project_id,
+        size=source.size,
+        least=source.size,
         volume_type=source.volume_type_id,
-        bootable=source.bootable,
+        bootable=volume.bootable,
         image_meta=source.image_meta,
-        host_id=source.host_id,
+        host_id=volume.host_id,
     )
 
 
@@ -325,7 +332,7 @@ def reimage(core: Core, ctx: Context, volume_id: str, image_id: str, *, reserved
         volumes.change(
             tx, volume_id, status="downloading", previous_status=before, bootable=True, image_meta=origin.image_meta
         )
-        enqueue(tx, ctx, REIMAGE_VOLUME, ReimageVolume(volume_id, image_id=origin.image_meta["image_id"]))
+        enqueue(tx, ctx, REIMAGE_VOLUME, ReimageVolume(volume_id, image_id=origin.image_meta["image_id"]), of=row)
 
 
 def retype(core: Core, ctx: Context, volume_id: str, name_or_id: str) -> None:
@@ -347,7 +354,7 @@ def retype(core: Core, ctx: Context, volume_id: str, name_or_id: str) -> None:
             raise invalid_input(f"No pool has what the volume type {kind.name} asks for.")
         quotas.claim_type(tx, row.project_id, kind.id, kind.name, row.size)
         volumes.change(tx, volume_id, volume_type_id=kind.id)
-        snapshots.set_type(tx, volume_id, kind.id)
+        snapshots.set_type(tx, volume_id, row.project_id, kind.id)
 
 
 def unmanage(core: Core, ctx: Context, volume_id: str) -> None:
@@ -379,7 +386,8 @@ def begin_delete(tx: Tx, ctx: Context, row: Row[Any], *, cascade: bool = False, 
     busy = [snapshot for snapshot in taken if snapshot.status not in ("available", "error", "deleting")]
     attached = attachments.of_volumes(tx, [row.id])
     grouped = row.group_id is not None and not with_group
-    if row.status not in DELETABLE or attached or grouped or (taken and not cascade):
+    others = any(snapshot.project_id != row.project_id for snapshot in taken)
+    if row.status not in DELETABLE or attached or grouped or (taken and not cascade) or others:
         raise invalid_volume(
             f"Volume status must be {' or '.join(DELETABLE)} and must not be migrating, attached, belong to a group, "
             "have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer."
@@ -390,7 +398,7 @@ def begin_delete(tx: Tx, ctx: Context, row: Row[Any], *, cascade: bool = False, 
     for snapshot in taken:
         snapshots.change(tx, snapshot.id, status="deleting")
     volumes.change(tx, row.id, status="deleting")
-    enqueue(tx, ctx, DELETE_VOLUME, VolumeParams(row.id))
+    enqueue(tx, ctx, DELETE_VOLUME, VolumeParams(row.id), of=row)
 
 
 def _refuse_while_copied(tx: Tx, row: Row[Any], taken: Sequence[Row[Any]]) -> None:
@@ -405,7 +413,8 @@ def force_delete(core: Core, ctx: Context, volume_id: str) -> None:
         row = volume_of(tx, ctx, volume_id)
         if snapshots.of_volume(tx, volume_id):
             raise invalid_volume("Volume must not have snapshots.")
-        if any(attachment.connector for attachment in attachments.of_volumes(tx, [volume_id]).get(volume_id, [])):
+        attached = attachments.of_volumes(tx, [volume_id]).get(volume_id, [])
+        if any(attachment.connector and attachment.status == "attached" for attachment in attached):
             raise invalid_volume(f"Volume {volume_id} is still attached, detach volume first.")
         _refuse_while_copied(tx, row, [])
         abort_and_delete(tx, ctx, row)
@@ -415,7 +424,7 @@ def abort_and_delete(tx: Tx, ctx: Context, row: Row[Any]) -> None:
     """→ deleting; the jobs on the volume turn round before it is deleted."""
     jobs.cancel(tx, f"volume:{row.id}")
     volumes.change(tx, row.id, status="deleting")
-    enqueue(tx, ctx, DELETE_VOLUME, VolumeParams(row.id))
+    enqueue(tx, ctx, DELETE_VOLUME, VolumeParams(row.id), of=row)
 
 
 def extend(core: Core, ctx: Context, volume_id: str, size: int, *, attached_too: bool) -> None:
@@ -434,7 +443,7 @@ def extend(core: Core, ctx: Context, volume_id: str, size: int, *, attached_too:
             )
         quotas.claim_growth(tx, row.project_id, row.volume_type_id, row.type_name, row.size, size)
         volumes.change(tx, volume_id, status="extending", extending_to=size)
-        enqueue(tx, ctx, EXTEND_VOLUME, ExtendVolume(volume_id, size=size))
+        enqueue(tx, ctx, EXTEND_VOLUME, ExtendVolume(volume_id, size=size), of=row)
 
 
 def metadata(core: Core, ctx: Context, volume_id: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.engine import Row
@@ -11,19 +12,49 @@ from tane.hosts import HostUnreachable
 from tane.hosts import store as hosts
 from tane.jobs import Permanent, Run
 from tane.services.volume.domain import messages, pools
-from tane.services.volume.store import groups, services, snapshots, types, volumes
+from tane.services.volume.store import attachments, groups, services, snapshots, types, volumes
 from tane.wire.duties import VolumeDuty
 
 GIB = 1 << 30
 HOST = "host_id"
 
 
-def existing(tx: Tx, volume_id: str) -> Row[Any]:
-    """:raises Permanent: the volume is gone."""
-    row = volumes.get(tx, volume_id)
+def own(tx: Tx, run: Run[Any]) -> Row[Any]:
+    """The volume that a job was ordered for. :raises Permanent: it is gone, or another project's."""
+    row = own_or_gone(tx, run)
     if row is None:
-        raise Permanent(f"volume {volume_id} is gone")
+        raise Permanent(f"volume {run.params.volume_id} is gone")
     return row
+
+
+def own_or_gone(tx: Tx, run: Run[Any]) -> Row[Any] | None:
+    """The volume that a job was ordered for, if it is there. :raises Permanent: it is another project's."""
+    row = volumes.get(tx, run.params.volume_id)
+    if row is not None and run.params.project_id not in (None, row.project_id):
+        raise Permanent(f"volume {run.params.volume_id} is gone")
+    return row
+
+
+def own_snapshot_or_gone(tx: Tx, run: Run[Any]) -> Row[Any] | None:
+    """The snapshot that a job was ordered for, if it is there. :raises Permanent: it is another project's."""
+    row = snapshots.get(tx, run.params.snapshot_id)
+    if row is not None and run.params.project_id not in (None, row.project_id):
+        raise Permanent(f"snapshot {run.params.snapshot_id} is gone")
+    return row
+
+
+def change_own(tx: Tx, run: Run[Any], /, *, only_in: Sequence[str], **values: Any) -> int:
+    """Change the volume that a job was ordered for, when it is still in one of these states and that project's."""
+    return volumes.change(tx, run.params.volume_id, only_in=only_in, only_of=run.params.project_id, **values)
+
+
+def go_back(tx: Tx, run: Run[Any], busy: str, /, **values: Any) -> None:
+    """From the status ``busy`` to what it was before; to available when its attachments have ended meanwhile."""
+    row = volumes.get(tx, run.params.volume_id)
+    if row is not None and row.status == busy:
+        before = row.previous_status or "available"
+        status = before if attachments.of_volumes(tx, [row.id]) else "available"
+        change_own(tx, run, only_in=(busy,), status=status, previous_status=None, **values)
 
 
 def pool_host(tx: Tx, type_id: str) -> str | None:
@@ -88,9 +119,9 @@ async def placed_duty(run: Run[Any], volume_id: str) -> VolumeDuty:
 
 
 def tell(tx: Tx, run: Run[Any], resource_id: str, action: str, detail: str, kind: str = messages.VOLUME) -> None:
-    """Write the message of the failure of a volume, or of another ``kind``, when it is still there."""
+    """Write the message of the failure of a volume, or of another ``kind``, when it is still there and the order's."""
     row = (volumes if kind == messages.VOLUME else snapshots).get(tx, resource_id)
-    if row is not None:
+    if row is not None and run.params.project_id in (None, row.project_id):
         messages.record(
             tx,
             project_id=row.project_id,

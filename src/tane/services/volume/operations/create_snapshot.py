@@ -5,15 +5,29 @@ from __future__ import annotations
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
 from tane.services.volume.domain import messages
-from tane.services.volume.operations.common import duty_of, placed_duty, settle_group_snapshot, tell
+from tane.services.volume.operations.common import (
+    duty_of,
+    own,
+    own_snapshot_or_gone,
+    placed_duty,
+    settle_group_snapshot,
+    tell,
+)
 from tane.services.volume.orders import CREATE_SNAPSHOT, SnapshotParams
 from tane.services.volume.store import snapshots
 from tane.wire.errors import NotOnHost
 
 
 async def take(run: Run[SnapshotParams]) -> None:
+    await run.read(_ordered, run)
     duty = await placed_duty(run, run.params.volume_id)
     await duty.snapshot(run.params.volume_id, run.params.snapshot_id)
+
+
+def _ordered(tx: Tx, run: Run[SnapshotParams]) -> None:
+    """A volume that was given away is not copied for whoever had it. :raises Permanent:"""
+    own(tx, run)
+    own_snapshot_or_gone(tx, run)
 
 
 async def drop(run: Run[SnapshotParams]) -> None:
@@ -27,6 +41,7 @@ async def drop(run: Run[SnapshotParams]) -> None:
 
 async def finish(run: Run[SnapshotParams]) -> None:
     def settle(tx: Tx) -> None:
+        _ordered(tx, run)
         snapshots.change(tx, run.params.snapshot_id, status="available", fault=None)
         settle_group_snapshot(tx, run.params.snapshot_id)
 
@@ -35,7 +50,7 @@ async def finish(run: Run[SnapshotParams]) -> None:
 
 async def failed(run: Run[SnapshotParams], reason: str) -> None:
     def fail(tx: Tx) -> None:
-        snapshots.change(tx, run.params.snapshot_id, status="error", fault=reason)
+        snapshots.change(tx, run.params.snapshot_id, only_of=run.params.project_id, status="error", fault=reason)
         settle_group_snapshot(tx, run.params.snapshot_id)
         tell(tx, run, run.params.snapshot_id, messages.TAKE, messages.NOT_TAKEN, messages.SNAPSHOT)
 

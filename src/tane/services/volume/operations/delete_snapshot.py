@@ -5,13 +5,20 @@ from __future__ import annotations
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
 from tane.services.volume.domain import messages
-from tane.services.volume.operations.common import locate, located_duty, settle_group_snapshot, tell
+from tane.services.volume.operations.common import (
+    locate,
+    located_duty,
+    own_snapshot_or_gone,
+    settle_group_snapshot,
+    tell,
+)
 from tane.services.volume.orders import DELETE_SNAPSHOT, SnapshotParams
 from tane.services.volume.store import groups, snapshots
 from tane.wire.errors import NotOnHost
 
 
 async def delete_data(run: Run[SnapshotParams]) -> None:
+    await run.read(own_snapshot_or_gone, run)
     if duty := await located_duty(run):
         try:
             await duty.delete_snapshot(run.params.volume_id, run.params.snapshot_id)
@@ -21,16 +28,18 @@ async def delete_data(run: Run[SnapshotParams]) -> None:
 
 async def forget(run: Run[SnapshotParams]) -> None:
     def remove(tx: Tx) -> None:
-        row = snapshots.get(tx, run.params.snapshot_id)
-        snapshots.remove(tx, run.params.snapshot_id)
-        groups.settle_snapshot(tx, None if row is None else row.group_snapshot_id)
+        row = own_snapshot_or_gone(tx, run)
+        if row is not None:
+            snapshots.remove(tx, row.id)
+            groups.settle_snapshot(tx, row.group_snapshot_id)
 
     await run.write(remove)
 
 
 async def failed(run: Run[SnapshotParams], reason: str) -> None:
     def fail(tx: Tx) -> None:
-        snapshots.change(tx, run.params.snapshot_id, status="error_deleting", fault=reason)
+        failed = {"status": "error_deleting", "fault": reason}
+        snapshots.change(tx, run.params.snapshot_id, only_of=run.params.project_id, **failed)
         settle_group_snapshot(tx, run.params.snapshot_id)
         tell(tx, run, run.params.snapshot_id, messages.DROP, messages.NOT_DROPPED, messages.SNAPSHOT)
 

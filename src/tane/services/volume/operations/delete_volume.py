@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
-from tane.services.volume.operations.common import locate, located_duty, settle_group
+from tane.services.volume.operations.common import change_own, locate, located_duty, own_or_gone, settle_group
 from tane.services.volume.orders import DELETE_VOLUME, VolumeParams
 from tane.services.volume.store import groups, volumes
 
 
 async def delete_data(run: Run[VolumeParams]) -> None:
+    await run.read(own_or_gone, run)
     if duty := await located_duty(run):
         await duty.delete(run.params.volume_id)
 
 
 async def forget(run: Run[VolumeParams]) -> None:
     def remove(tx: Tx) -> None:
-        row = volumes.get(tx, run.params.volume_id)
-        volumes.remove(tx, run.params.volume_id)
-        groups.settle(tx, None if row is None else row.group_id)
+        row = own_or_gone(tx, run)
+        if row is not None:
+            volumes.remove(tx, row.id)
+            groups.settle(tx, row.group_id)
 
     await run.write(remove)
 
 
 async def failed(run: Run[VolumeParams], reason: str) -> None:
     def fail(tx: Tx) -> None:
-        volumes.change(tx, run.params.volume_id, status="error_deleting", fault=reason)
+        change_own(tx, run, only_in=("deleting",), status="error_deleting", fault=reason)
         settle_group(tx, run.params.volume_id)
 
     await run.write(fail)

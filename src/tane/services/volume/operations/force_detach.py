@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
-from tane.services.volume.domain.common import GIVEN_AGAIN
-from tane.services.volume.operations.common import locate, located_duty
+from tane.services.volume.domain.attachments import taken
+from tane.services.volume.operations.common import change_own, locate, located_duty
 from tane.services.volume.orders import FORCE_DETACH, ForceDetach
-from tane.services.volume.store import attachments, volumes
+from tane.services.volume.store import attachments
 
 
 async def disconnect(run: Run[ForceDetach]) -> None:
     """Not where the volume was attached anew since."""
-    row = await run.read(volumes.get, run.params.volume_id)
-    if run.owed and row is not None and row.status in GIVEN_AGAIN:
+    if await run.read(taken, run.params.volume_id, run.params.attachment_ids):
         return
     if duty := await located_duty(run):
         await duty.unexport(run.params.volume_id)
@@ -28,13 +27,13 @@ async def forget(run: Run[ForceDetach]) -> None:
             attachments.remove(tx, attachment_id)
         left = attachments.of_volumes(tx, [run.params.volume_id])
         status = "in-use" if left else "available"
-        volumes.change(tx, run.params.volume_id, only_in=("detaching",), status=status, fault=None)
+        change_own(tx, run, only_in=("detaching",), status=status, fault=None)
 
     await run.write(write)
 
 
 async def failed(run: Run[ForceDetach], reason: str) -> None:
-    await run.write(volumes.change, run.params.volume_id, only_in=("detaching",), status="error", fault=reason)
+    await run.write(change_own, run, only_in=("detaching",), status="error", fault=reason)
 
 
 OPERATION = Operation(

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from tane.db import Tx
-from tane.jobs import Operation, Run, Step
+from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.image import interface as images
 from tane.services.volume.domain import messages
-from tane.services.volume.operations.common import placed_duty, tell
+from tane.services.volume.operations.common import go_back, own, placed_duty, tell
 from tane.services.volume.orders import UPLOAD_VOLUME, UploadVolume
-from tane.services.volume.store import volumes
 
 
 async def write_file(run: Run[UploadVolume]) -> None:
     if await run.read(_has_data, run.params.image_id):
         return
+    await run.read(_ordered, run)
     duty = await placed_duty(run, run.params.volume_id)
     content = duty.upload(run.params.volume_id, run.params.disk_format)
     await images.keep(run.core, run.params.image_id, content)
+
+
+def _ordered(tx: Tx, run: Run[UploadVolume]) -> None:
+    """:raises Permanent: the volume was given away, or its status changed by hand: what is in it now is not meant."""
+    row = own(tx, run)
+    if row.status != "uploading":
+        raise Permanent(f"volume {row.id} is {row.status}, not being uploaded")
 
 
 def _has_data(tx: Tx, image_id: str) -> bool:
@@ -30,22 +37,18 @@ async def drop_image(run: Run[UploadVolume]) -> None:
 
 
 async def store(run: Run[UploadVolume]) -> None:
+    if not await run.read(_has_data, run.params.image_id):
+        await run.read(_ordered, run)
     await images.store_file(run.core, run.params.image_id, images.scratch_path(run.core, run.params.image_id))
 
 
 async def release(run: Run[UploadVolume]) -> None:
-    await run.write(_release, run.params.volume_id)
-
-
-def _release(tx: Tx, volume_id: str) -> None:
-    row = volumes.get(tx, volume_id)
-    if row is not None and row.status == "uploading":
-        volumes.change(tx, volume_id, status=row.previous_status or "available", previous_status=None)
+    await run.write(go_back, run, "uploading")
 
 
 async def failed(run: Run[UploadVolume], reason: str) -> None:
     def fail(tx: Tx) -> None:
-        _release(tx, run.params.volume_id)
+        go_back(tx, run, "uploading")
         tell(tx, run, run.params.volume_id, messages.TO_IMAGE, messages.NO_UPLOAD)
 
     await run.write(fail)

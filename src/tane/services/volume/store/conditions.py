@@ -49,8 +49,9 @@ def of_host(text: str) -> Any:
 
 
 def attached(yes: bool) -> Any:
-    """Whether a volume has an attachment."""
-    found = exists(select(volume_attachment.c.id).where(volume_attachment.c.volume_id == volume.c.id))
+    """Whether a volume is attached; being kept for a server is not enough."""
+    here = (volume_attachment.c.volume_id == volume.c.id, volume_attachment.c.status == "attached")
+    found = exists(select(volume_attachment.c.id).where(*here))
     return found if yes else ~found
 
 

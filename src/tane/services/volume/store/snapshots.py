@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -37,10 +37,12 @@ def add(tx: Tx, values: Mapping[str, Any]) -> None:
     tx.execute(insert(volume_snapshot).values(created_at=tx.now, **values))
 
 
-def change(tx: Tx, snapshot_id: str, /, **values: Any) -> int:
-    changed = tx.count(
-        update(volume_snapshot).where(volume_snapshot.c.id == snapshot_id).values(updated_at=tx.now, **values)
-    )
+def change(tx: Tx, snapshot_id: str, /, *, only_of: str | None = None, **values: Any) -> int:
+    """Change a snapshot and wake who waits for it; with ``only_of`` only when it is that project's."""
+    condition = volume_snapshot.c.id == snapshot_id
+    if only_of is not None:
+        condition = and_(condition, volume_snapshot.c.project_id == only_of)
+    changed = tx.count(update(volume_snapshot).where(condition).values(updated_at=tx.now, **values))
     if changed:
         tx.notify(f"snapshot:{snapshot_id}")
     return changed
@@ -73,7 +75,7 @@ def on_host(tx: Tx, host_id: str) -> dict[str, tuple[int, int]]:
     return {row.project_id: (int(row.number), int(row.size)) for row in rows}
 
 
-def set_type(tx: Tx, volume_id: str, type_id: str) -> None:
-    """Of all snapshots of a volume: they are counted with its type."""
-    mine = volume_snapshot.c.volume_id == volume_id
+def set_type(tx: Tx, volume_id: str, project_id: str, type_id: str) -> None:
+    """Of the snapshots of a volume that are its project's: they are counted with its type."""
+    mine = and_(volume_snapshot.c.volume_id == volume_id, volume_snapshot.c.project_id == project_id)
     tx.execute(update(volume_snapshot).where(mine).values(volume_type_id=type_id))

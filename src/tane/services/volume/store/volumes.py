@@ -64,11 +64,14 @@ def add(tx: Tx, values: Mapping[str, Any]) -> None:
     tx.execute(insert(volume).values(created_at=tx.now, **values))
 
 
-def change(tx: Tx, volume_id: str, /, *, only_in: Sequence[str] = (), **values: Any) -> int:
-    """Change a volume and wake who waits for it; with ``only_in`` only when its status is one of these."""
+def change(tx: Tx, volume_id: str, /, *, only_in: Sequence[str] = (), only_of: str | None = None, **values: Any) -> int:
+    """Change a volume and wake who waits for it; with ``only_in`` only when its status is one of these, with
+    ``only_of`` only when it is that project's."""
     condition = volume.c.id == volume_id
     if only_in:
         condition = and_(condition, volume.c.status.in_(only_in))
+    if only_of is not None:
+        condition = and_(condition, volume.c.project_id == only_of)
     changed = tx.count(update(volume).where(condition).values(updated_at=tx.now, **values))
     if changed:
         tx.notify(f"volume:{volume_id}")
