@@ -34,7 +34,7 @@ class Page:
     def errors(self) -> list[str]:
         """What the page's red boxes say, also of those that a script would show (``X-Horizon-Messages``)."""
         boxes = _Boxes()
-        boxes.feed(self.text)
+        boxes.feed(re.sub(r"<noscript>.*?</noscript>", "", self.text, flags=re.S))
         said = json.loads(self.headers.get("x-horizon-messages", "[]"))
         return boxes.texts + [str(message[1]) for message in said if message[0] in ("error", "danger")]
 
@@ -53,7 +53,10 @@ def _without_scripts(text: str) -> str:
 
 
 class _Boxes(HTMLParser):
-    """The texts of the elements of class ``alert-danger``. Scripts' templates of such boxes are text to the parser."""
+    """The texts of the elements of class ``alert-danger``, but for who has no scripts.
+
+    Scripts' templates of such boxes are text to the parser.
+    """
 
     def __init__(self) -> None:
         super().__init__()

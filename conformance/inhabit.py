@@ -37,8 +37,9 @@ def administrator(cloud: Cloud, provisions: Provisions) -> Inhabitant:
     admin = cloud.admin
     _compute_of_the_cloud(admin, provisions)
     _types(admin)
+    kinds = [{"name": kind} for kind in ("OS::Nova::Server", "OS::Glance::Image", "OS::Nova::Flavor")]
     namespace = {"namespace": "OS::House", "display_name": "House", "visibility": "public"}
-    admin.call("POST", "/image/v2/metadefs/namespaces", namespace)
+    admin.call("POST", "/image/v2/metadefs/namespaces", {**namespace, "resource_type_associations": kinds})
     domain = _made(admin, f"{IDENTITY}/domains", "domain", name="street")
     group = _made(admin, f"{IDENTITY}/groups", "group", name="neighbours", domain_id=domain)
     role = _made(admin, f"{IDENTITY}/roles", "role", name="gardener")

@@ -1,4 +1,4 @@
-"""What Horizon has: its panels, by its own registry, and what the scripts of those that are made in the browser ask for."""
+"""What Horizon has: its panels, by its own registry, and what scripts ask for those that are made in the browser."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ print("PANELS " + json.dumps(found))
 """
 
 IMAGES = ("/api/glance/images/", "/api/glance/images/{}/", "/api/glance/images/{}/properties/")
-NAMESPACES = ("/api/glance/metadefs/namespaces/", "/api/glance/metadefs/resourcetypes/")
+NAMESPACES = ("/api/glance/metadefs/namespaces/?resource_type=OS::Glance::Image", "/api/glance/metadefs/resourcetypes/")
 CALLS: dict[str, tuple[str, ...]] = {
     "project/api_access": ("/api/keystone/svc-catalog/", "/api/keystone/user-session/", "/api/keystone/version/"),
     "project/images": (*IMAGES, *NAMESPACES, "/api/glance/version/"),
@@ -41,7 +41,6 @@ CALLS: dict[str, tuple[str, ...]] = {
     ),
     "admin/info": (
         "/api/nova/services/",
-        "/api/cinder/services/",
         "/api/neutron/agents/",
         "/api/neutron/extensions/",
         "/api/cinder/extensions/",
@@ -51,7 +50,6 @@ CALLS: dict[str, tuple[str, ...]] = {
         "/api/nova/quota-sets/defaults/",
         "/api/nova/quota-sets/editable/",
         "/api/cinder/quota-sets/defaults/",
-        "/api/neutron/quota-sets/defaults/",
     ),
     "admin/volume_types": (
         "/api/cinder/volumetypes/{}/",
@@ -59,9 +57,6 @@ CALLS: dict[str, tuple[str, ...]] = {
         "/api/cinder/qosspecs/",
     ),
     "project/volumes": (
-        "/api/cinder/volumes/",
-        "/api/cinder/volumes/{}/",
-        "/api/cinder/volumes/{}/metadata",
         "/api/cinder/tenantabsolutelimits/",
         "/api/cinder/availzones/",
     ),
@@ -101,6 +96,12 @@ WIZARD = (
     "/api/settings/",
 )
 """What the dialogue that launches a server asks for."""
+
+DEFECTS = {
+    "/admin/volume_groups/ID/delete/": "Horizon looks for a template that it has not (admin/volumes/…/_delete.html)",
+    "/identity/ID/update_quotas/": "Horizon takes the place where a quota was found for the quota itself",
+}
+"""Pages of Horizon 27.0.0 that fail whatever a cloud answers, with the reason: they are told and not counted."""
 
 
 @dataclass(frozen=True)

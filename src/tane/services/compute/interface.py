@@ -8,9 +8,9 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.compute.domain import metadata as metadata_tree
 from tane.services.compute.domain.power import guest_changed
-from tane.services.compute.store import servers
+from tane.services.compute.store import groups, servers
 
-__all__ = ["guest_changed", "metadata", "server_exists"]
+__all__ = ["aggregates_by_host", "guest_changed", "metadata", "server_exists"]
 
 
 async def metadata(core: Core, port_id: str, path: str, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
@@ -20,3 +20,12 @@ async def metadata(core: Core, port_id: str, path: str, headers: Mapping[str, st
 
 def server_exists(tx: Tx, server_id: str) -> bool:
     return servers.get(tx, server_id) is not None
+
+
+def aggregates_by_host(tx: Tx) -> dict[str, list[str]]:
+    """Host name → ids of the aggregates that it is in."""
+    found: dict[str, list[str]] = {}
+    for row in groups.aggregates(tx):
+        for host in row.hosts:
+            found.setdefault(host, []).append(row.uuid)
+    return found
