@@ -32,6 +32,11 @@ printf 'HTTP/1.0 200 OK\\r\\n\\r\\n%s' "$body"
 USER_DATA = """#!/bin/sh
 echo keys $(cut -d' ' -f3 /root/.ssh/authorized_keys) name $(hostname)
 for c in mke2fs mount dd wget ping nc sync blkid resize2fs; do which $c >/dev/null || echo missing $c; done
+for c in sudo curl mkfs.vfat; do which $c >/dev/null || echo missing $c; done
+curl -s http://169.254.169.254/latest/meta-data/hostname | sed 's/^/curled /'; echo
+curl -fs http://169.254.169.254/nothing; echo failed $?
+dd if=/dev/zero of=/tmp/d bs=1k count=512 2>/dev/null; sudo -n mkfs -t vfat /tmp/d >/dev/null && echo vfat $(blkid /tmp/d)
+sudo sh -c 'echo "client $(cat /proc/$(cat /var/run/udhcpc.eth0.pid)/comm)"'
 df -m / | tail -n 1 | awk '{print "root", ($2 > 900) ? "grown" : "small"}'"""
 OPENSTACK = {
     "/openstack/latest/meta_data.json": f'{{"uuid": "i-1", "hostname": "web-1", "public_keys": {{"k": "{KEY}\\n"}}}}',
@@ -141,6 +146,10 @@ def test_the_guest_takes_its_metadata_from_the_network(
     assert f"keys me@home name {name}" in text
     assert "root grown" in text
     assert "missing" not in text
+    assert ("curled web-2" in text) == direct
+    assert "failed 22" in text
+    assert 'TYPE="vfat"' in text
+    assert "client udhcpc" in text
 
 
 def _wait_for(console: Path, mark: str, seconds: float = 90) -> str:

@@ -59,6 +59,9 @@ SCRIPTS = {
     "nics": "usr/share/tane/nics",
     "dhcp": "usr/share/tane/dhcp",
     "metadata": "usr/share/tane/metadata",
+    "sudo": "usr/bin/sudo",
+    "curl": "usr/bin/curl",
+    "mkfs": "usr/sbin/mkfs",
 }
 
 
@@ -243,10 +246,13 @@ def _make_root(root: Path, packages: Path) -> None:
         _copy_program(_tool(name), root, "usr/sbin")
     for name in ("mke2fs", "dropbear"):
         (root / "bin" / name).unlink(missing_ok=True)
-    (root / "usr/sbin/mkfs.ext4").symlink_to("mke2fs")
     _copy_modules((*DISK_MODULES, *SYSTEM_MODULES), packages, root / "lib/modules")
     for name, target in SCRIPTS.items():
         _copy_script(name, root / target)
+    for kind in ("ext2", "ext3", "ext4", "vfat"):
+        (root / f"usr/sbin/mkfs.{kind}").symlink_to("mkfs")
+    # Where CirrOS has it, and scripts look for the process ids of its DHCP client.
+    (root / "var/run").symlink_to("../run")
     _write_configuration(root)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
+from tane.hosts import store as hosts
 from tane.services.volume.domain.common import attachment_of, invalid_volume, new_id, volume_of
 from tane.services.volume.domain.volumes import enqueue
 from tane.services.volume.orders import FORCE_DETACH, ForceDetach
@@ -157,6 +158,18 @@ def _refuse_computes(row: Row[Any]) -> None:
         raise Conflict(f"Detach volume from instance {row.server_id} using the Compute API")
 
 
+def refuse_connections(core: Core, ctx: Context, volume_id: str) -> None:
+    """os-initialize_connection, os-terminate_connection. :raises Conflict: compute uses the volume.
+
+    :raises NotImplementedHere: always else.
+    """
+    with core.db.read() as tx:
+        volume_of(tx, ctx, volume_id)
+        for row in attachments.of_volumes(tx, [volume_id]).get(volume_id, []):
+            _refuse_computes(row)
+    raise no_connections()
+
+
 def no_connections() -> NotImplementedHere:
     return NotImplementedHere(
         "Volumes are exported to the compute hosts of this cloud only; connecting one to another host is not possible."
@@ -208,11 +221,17 @@ def _chosen(attached: Sequence[Row[Any]], attachment_id: str | None) -> list[Row
 
 
 def force_detach(core: Core, ctx: Context, volume_id: str, attachment_id: str | None) -> None:
-    """os-force_detach: also what compute has attached, in whatever status the volume is. → detaching, with the job."""
+    """os-force_detach: also what compute has attached, in whatever status the volume is. → detaching, with the job.
+
+    :raises Conflict: compute uses it and can let it go: the server's host is up (OSSA-2023-003).
+    """
     with core.db.write() as tx:
         row = volume_of(tx, ctx, volume_id)
         attached = attachments.of_volumes(tx, [volume_id]).get(volume_id, [])
         chosen = _chosen(attached, attachment_id)
+        for attachment in chosen:
+            if hosts.is_up_by_name(tx, attachment.connector.get("host", "")):
+                _refuse_computes(attachment)
         if not attached and row.status not in ("in-use", "attaching", "detaching", "reserved"):
             raise invalid_volume(f"volume {volume_id} is attached to nothing, and its status is {row.status}.")
         volumes.change(tx, volume_id, status="detaching")
