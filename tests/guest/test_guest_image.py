@@ -35,7 +35,7 @@ for c in mke2fs mount dd wget ping nc sync blkid resize2fs; do which $c >/dev/nu
 for c in sudo curl mkfs.vfat; do which $c >/dev/null || echo missing $c; done
 curl -s http://169.254.169.254/latest/meta-data/hostname | sed 's/^/curled /'; echo
 curl -fs http://169.254.169.254/nothing; echo failed $?
-dd if=/dev/zero of=/tmp/d bs=1k count=512 2>/dev/null; sudo -n mkfs -t vfat /tmp/d >/dev/null && echo vfat $(blkid /tmp/d)
+sudo -n mkfs -t vfat /dev/vdb >/dev/null; mount /dev/vdb /mnt && echo mounted $(grep vdb /proc/mounts)
 sudo sh -c 'echo "client $(cat /proc/$(cat /var/run/udhcpc.eth0.pid)/comm)"'
 df -m / | tail -n 1 | awk '{print "root", ($2 > 900) ? "grown" : "small"}'"""
 OPENSTACK = {
@@ -123,12 +123,15 @@ def test_the_guest_takes_its_metadata_from_the_network(
     disk, console = folder / "disk.qcow2", folder / "console.log"
     overlay = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(image.disk), "-F", "qcow2", str(disk), "1G"]
     subprocess.run(overlay, check=True)
+    with (folder / "second.raw").open("wb") as second:
+        second.truncate(8 << 20)
     network = "user,id=n,net=169.254.169.0/24,restrict=on"
     kernel = ["-kernel", str(image.kernel), "-initrd", str(image.ramdisk), "-append", image.os_command_line]
     argv = [
         *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,tb-size=32", "-m", "96", "-nodefaults"),
         *("-display", "none", "-no-reboot", "-serial", f"file:{console}", "-monitor", "stdio"),
         *("-drive", f"if=virtio,format=qcow2,file={disk}"),
+        *("-drive", f"if=virtio,format=raw,file={folder}/second.raw"),
         *("-netdev", f"{network},guestfwd=tcp:169.254.169.254:80-cmd:{server}"),
         *("-device", "virtio-net-pci,netdev=n,romfile="),
         *(kernel if direct else ()),
@@ -148,7 +151,7 @@ def test_the_guest_takes_its_metadata_from_the_network(
     assert "missing" not in text
     assert ("curled web-2" in text) == direct
     assert "failed 22" in text
-    assert 'TYPE="vfat"' in text
+    assert "mounted /dev/vdb /mnt vfat" in text
     assert "client udhcpc" in text
 
 

@@ -50,7 +50,7 @@ GRUB_MODULES = ("biosdisk", "part_msdos", "ext2", "linux", "serial", "terminal",
 DISK_MODULES = ("virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod")
 SYSTEM_MODULES = (
     *("virtio_net", "virtio-rng", "virtio_balloon", "virtio_console", "sr_mod", "isofs"),
-    *("button", "evdev", "vfat", "nls_iso8859-1", "nls_cp437", "pvpanic-pci"),
+    *("button", "evdev", "vfat", "nls_iso8859-1", "nls_cp437", "nls_utf8", "nls_ascii", "pvpanic-pci"),
 )
 SCRIPTS = {
     "inittab": "etc/inittab",

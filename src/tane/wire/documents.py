@@ -379,3 +379,47 @@ class HostCapabilities(Document):
     accelerator_reason: str = ""
     metadata_service: bool = True
     """False where guests cannot reach 169.254.169.254 and need a config drive instead (user-mode network)."""
+
+
+class HostUptime(Document):
+    """How long a host has been up, its clock (``HH:MM:SS``), and its load over 1, 5 and 15 minutes."""
+
+    seconds: int
+    clock: str
+    load: tuple[float, float, float]
+
+
+class NicCounters(Document):
+    """What went through a card since the guest's start, seen from the guest; None where the host does not count."""
+
+    port_id: Id
+    rx_octets: int | None = None
+    rx_packets: int | None = None
+    rx_errors: int | None = None
+    rx_drop: int | None = None
+    tx_octets: int | None = None
+    tx_packets: int | None = None
+    tx_errors: int | None = None
+    tx_drop: int | None = None
+
+
+class DiskCounters(Document):
+    """What a disk did since the guest's start. ``name``: ``root``, ``ephemeral``, ``swap``, ``config``, or the volume's
+    id."""
+
+    name: str
+    read_bytes: int = 0
+    read_requests: int = 0
+    write_bytes: int = 0
+    write_requests: int = 0
+    errors: int = 0
+
+
+class GuestDiagnostics(Document):
+    """What a running guest uses. ``cpu_ns``: nanoseconds of processor time of each of its processors."""
+
+    uptime_seconds: int
+    hypervisor: str
+    cpu_ns: tuple[int, ...] = ()
+    nics: tuple[NicCounters, ...] = ()
+    disks: tuple[DiskCounters, ...] = ()

@@ -12,8 +12,10 @@ from typing import Protocol
 
 from tane.wire.documents import (
     Guest,
+    GuestDiagnostics,
     GuestState,
     HostCapabilities,
+    HostUptime,
     ImageRef,
     NetworkApplied,
     NetworkState,
@@ -54,6 +56,8 @@ class ComputeDuty(Protocol):
 
     async def capabilities(self) -> HostCapabilities: ...
 
+    async def uptime(self) -> HostUptime: ...
+
     async def create(self, guest: Guest) -> None:
         """Fetch the images, make the root disk and config drive; does not start the guest."""
 
@@ -91,6 +95,9 @@ class ComputeDuty(Protocol):
 
     async def console_log(self, guest_id: str, *, max_bytes: int = 102400) -> bytes:
         """The last ``max_bytes`` of the serial console."""
+
+    async def diagnostics(self, guest_id: str) -> GuestDiagnostics:
+        """:raises HostError: the guest does not run."""
 
     async def has_screen(self, guest_id: str) -> None:
         """:raises HostError: the guest has none now. :raises NotSupported: this host shows none at all."""
