@@ -39,7 +39,8 @@ class ImageSource(Protocol):
 
 
 MetadataSource = Callable[[str, str, dict[str, str]], Awaitable[tuple[int, str, bytes]]]
-"""(port id, request path, request headers) → (status, content type, body) of the guest's metadata."""
+"""(port id, request path, request headers) → (status, content type, body) of the guest's metadata. Two of the headers
+are none: ``:method``, and ``:body`` with a character for each byte."""
 
 GuestListener = Callable[[str, GuestState], None]
 """Told when a guest changed state by itself (powered off, crashed); called on the agent's event loop."""

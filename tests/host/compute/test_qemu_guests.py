@@ -212,6 +212,33 @@ def test_a_paused_server_stands_still(host: Host, guest: Guest, run: Run) -> Non
     assert run(host.ssh(guest, "echo alive")) == "alive"
 
 
+def test_a_running_server_tells_what_it_uses(host: Host, guest: Guest, volume: str, run: Run) -> None:
+    run(host.attach(guest, volume))
+    run(host.ssh(guest, "dd if=/dev/zero of=/dev/vdb bs=1M count=2; sync"))
+    told = run(host.compute.diagnostics(guest.id))
+    assert 0 < told.uptime_seconds < 600
+    assert len(told.cpu_ns) == 1
+    assert told.cpu_ns[0] > 10**8
+    assert [nic.port_id for nic in told.nics] == [guest.nics[0].port_id]
+    disks = {disk.name: disk for disk in told.disks}
+    assert set(disks) == {"root", "config", volume}
+    assert disks["root"].read_bytes > MB
+    assert disks[volume].write_bytes >= 2 * MB
+    assert disks[volume].errors == 0
+    run(host.detach(guest, volume))
+    run(host.compute.pause(guest.id))
+    assert run(host.compute.diagnostics(guest.id)).uptime_seconds >= told.uptime_seconds
+    run(host.compute.unpause(guest.id))
+    with pytest.raises(NotOnHost):
+        run(host.compute.diagnostics(new_id()))
+
+
+def test_the_host_tells_since_when_it_is_up(host: Host, run: Run) -> None:
+    told = run(host.compute.uptime())
+    assert abs(told.seconds - float(Path("/proc/uptime").read_text().split()[0])) < 5
+    assert re.fullmatch(r"\d\d:\d\d:\d\d", told.clock)
+
+
 def test_a_suspended_server_comes_back_with_its_memory_and_disks(
     host: Host, guest: Guest, volume: str, run: Run
 ) -> None:

@@ -35,7 +35,7 @@ CAPABILITIES = HostCapabilities(
     accelerator_reason="guests are simulated",
 )
 
-_RUNNING: Collection[GuestState] = ("running",)
+_RUNNING: tuple[GuestState, ...] = ("running",)
 _ANY: tuple[GuestState, ...] = ("running", "paused", "suspended", "stopped", "crashed")
 
 
@@ -164,14 +164,8 @@ class FakeCompute:
 
     async def diagnostics(self, guest_id: str) -> GuestDiagnostics:
         self._called("diagnostics", guest_id)
-        guest = self._require("diagnostics", guest_id, ("running",))
-        local = {
-            "root": guest.root,
-            "ephemeral": guest.ephemeral_gb,
-            "swap": guest.swap_mb,
-            "config": guest.config_drive,
-        }
-        names = [*(name for name, wanted in local.items() if wanted), *(disk.volume_id for disk in guest.volumes)]
+        guest = self._require("diagnostics", guest_id, _RUNNING)
+        names = [*(["root"] if guest.root else []), *(disk.volume_id for disk in guest.volumes)]
         return GuestDiagnostics(
             uptime_seconds=60,
             hypervisor="fake",

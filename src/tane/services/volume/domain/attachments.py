@@ -20,7 +20,7 @@ from tane.services.volume.orders import FORCE_DETACH, ForceDetach
 from tane.services.volume.store import attachments, volumes
 from tane.services.volume.store.volumes import Page
 from tane.web.context import Context
-from tane.web.errors import Conflict, NotFound, NotImplementedHere
+from tane.web.errors import BadRequest, Conflict, NotFound, NotImplementedHere
 
 
 def begin_attach(tx: Tx, ctx: Context | None, volume_id: str, status: str = "attaching") -> Row[Any]:
@@ -205,17 +205,20 @@ def detach_by_action(core: Core, ctx: Context, volume_id: str, attachment_id: st
     with core.db.write() as tx:
         volume_of(tx, ctx, volume_id)
         attached = attachments.of_volumes(tx, [volume_id]).get(volume_id, [])
-        for row in _chosen(attached, attachment_id):
+        for row in _chosen(tx, ctx, attached, attachment_id):
             _refuse_computes(row)
             forget(tx, volume_id, row.id)
         if not attached:
             volumes.change(tx, volume_id, only_in=("detaching",), status="available")
 
 
-def _chosen(attached: Sequence[Row[Any]], attachment_id: str | None) -> list[Row[Any]]:
-    """:raises NotFound: the volume has no such attachment."""
+def _chosen(tx: Tx, ctx: Context, attached: Sequence[Row[Any]], attachment_id: str | None) -> list[Row[Any]]:
+    """:raises NotFound: there is no such attachment. :raises BadRequest: it is another volume's."""
     chosen = [row for row in attached if attachment_id in (None, row.id)]
     if attachment_id is not None and not chosen:
+        other = attachments.get(tx, attachment_id)
+        if other is not None and ctx.sees(other.project_id):
+            raise BadRequest("Invalid input received: Mismatched volume and attachment")
         raise NotFound(f"Volume attachment could not be found with filter: attachment_id = {attachment_id} .")
     return chosen
 
@@ -228,7 +231,7 @@ def force_detach(core: Core, ctx: Context, volume_id: str, attachment_id: str | 
     with core.db.write() as tx:
         row = volume_of(tx, ctx, volume_id)
         attached = attachments.of_volumes(tx, [volume_id]).get(volume_id, [])
-        chosen = _chosen(attached, attachment_id)
+        chosen = _chosen(tx, ctx, attached, attachment_id)
         for attachment in chosen:
             if hosts.is_up_by_name(tx, attachment.connector.get("host", "")):
                 _refuse_computes(attachment)
