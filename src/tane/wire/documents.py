@@ -316,6 +316,21 @@ class ConfigDrive(Document):
 
 MachineType = Annotated[str, msgspec.Meta(pattern=r"\A(q35|pc-q35-[0-9]{1,2}\.[0-9]{1,2})\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1024)]
+Amount = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+
+
+class DiskLimits(Document):
+    """How much each local disk of a guest may do in a second: bytes, and requests (``iops``); 0 is as much as it can.
+
+    A total goes with no limit of reading or writing alone.
+    """
+
+    bytes_total: Amount = 0
+    bytes_read: Amount = 0
+    bytes_write: Amount = 0
+    iops_total: Amount = 0
+    iops_read: Amount = 0
+    iops_write: Amount = 0
 
 
 class Hardware(Document):
@@ -342,6 +357,7 @@ class Hardware(Document):
     sockets: Count = 0
     cores: Count = 0
     threads: Count = 0
+    disk_limits: DiskLimits = msgspec.field(default_factory=DiskLimits)
 
 
 class Guest(Document):

@@ -9,10 +9,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -26,7 +27,7 @@ from tane.agent.volume.drivers.file import FileVolume
 from tane.cli.common import cache_folder
 from tane.guest.build import build
 from tane.linux import process
-from tane.wire.documents import ConfigDrive, Guest, GuestState, Kernel, Nic, RootDisk, VolumeDisk
+from tane.wire.documents import ConfigDrive, DiskLimits, Guest, GuestState, Hardware, Kernel, Nic, RootDisk, VolumeDisk
 from tane.wire.errors import HostError, NotOnHost
 from tane.wire.streams import save
 from tests.host.tools import FileImages, until
@@ -280,6 +281,43 @@ def test_swap_and_ephemeral_disk_come_ready_for_use(host: Host, run: Run) -> Non
         run(host.ready(guest))
         run(host.ssh(guest, "mount -t ext4 /dev/vdb /mnt && echo kept >/mnt/file && umount /mnt"))
         assert "vdc" in run(host.ssh(guest, "swapon /dev/vdc && cat /proc/swaps"))
+    finally:
+        run(host.compute.destroy(guest.id))
+
+
+@pytest.mark.parametrize("bus", ["virtio", "scsi"])
+def test_local_disks_keep_to_their_limits(host: Host, run: Run, bus: Literal["virtio", "scsi"]) -> None:
+    """Also after the guest came back from disk."""
+    limits = DiskLimits(bytes_write=2 * MB)
+    made = Hardware(disk_bus=bus, disk_limits=limits)
+    command_line = host.image.os_command_line.replace("vda", "vda" if bus == "virtio" else "sda")
+    before = host.guest()
+    assert before.kernel
+    kernel = msgspec.structs.replace(before.kernel, command_line=command_line)
+    guest = msgspec.structs.replace(before, hardware=made, kernel=kernel)
+    run(host.compute.create(guest))
+
+    async def seconds_to_write(megabytes: int) -> float:
+        begun = time.monotonic()
+        await host.ssh(guest, f"dd if=/dev/zero of=/root/much bs=1M count={megabytes} conv=fsync && rm /root/much")
+        return time.monotonic() - begun
+
+    try:
+        run(host.ready(guest))
+        assert run(seconds_to_write(12)) > 4
+        run(host.compute.suspend(guest.id))
+        run(host.compute.start(guest))
+        assert run(seconds_to_write(12)) > 4
+    finally:
+        run(host.compute.destroy(guest.id))
+
+
+def test_disks_of_a_bus_that_the_small_guest_does_not_drive_take_their_limits(host: Host, run: Run) -> None:
+    hardware = Hardware(disk_bus="sata", disk_limits=DiskLimits(iops_total=100, bytes_read=MB))
+    guest = msgspec.structs.replace(host.guest(), hardware=hardware, swap_mb=32)
+    run(host.compute.create(guest))
+    try:
+        run(host.compute.start(guest))
     finally:
         run(host.compute.destroy(guest.id))
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import msgspec
 import structlog
 
-from tane.agent.compute.drivers.qemu import disks, hardware, hotplug, inside, memory
+from tane.agent.compute.drivers.qemu import disks, hardware, hotplug, inside, memory, throttles
 from tane.agent.compute.drivers.qemu.command import (
     CONSOLE_BYTES,
     INSIDE,
@@ -169,6 +169,7 @@ class Machine:
         await asyncio.to_thread(self._spawn, record, files, incoming)
         try:
             await self._wait_for_qmp()
+            await throttles.set_limits(await self.qmp(), record.guest)
             if incoming:
                 await memory.restore(await self.qmp(), self.folder)
         except BaseException as error:
