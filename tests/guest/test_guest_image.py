@@ -35,7 +35,8 @@ for c in mke2fs mount dd wget ping nc sync blkid resize2fs; do which $c >/dev/nu
 for c in sudo curl mkfs.vfat; do which $c >/dev/null || echo missing $c; done
 curl -s http://169.254.169.254/latest/meta-data/hostname | sed 's/^/curled /'; echo
 curl -fs http://169.254.169.254/nothing; echo failed $?
-sudo -n mkfs -t vfat /dev/vdb >/dev/null; mount /dev/vdb /mnt && echo mounted $(grep vdb /proc/mounts)
+sudo -n mkfs -t vfat -n SECOND /dev/vdb >/dev/null
+mount "$(blkid -L SECOND -o device)" /mnt && echo mounted $(grep vdb /proc/mounts)
 sudo sh -c 'echo "client $(cat /proc/$(cat /var/run/udhcpc.eth0.pid)/comm)"'
 df -m / | tail -n 1 | awk '{print "root", ($2 > 900) ? "grown" : "small"}'"""
 OPENSTACK = {

@@ -242,9 +242,9 @@ def _make_root(root: Path, packages: Path) -> None:
         if applet != "busybox":
             (root / "bin" / applet).symlink_to("busybox")
     (root / "sbin/init").symlink_to("../bin/busybox")
-    for name in ("dropbear", "dropbearkey", "resize2fs", "mke2fs", "lsblk"):
+    for name in ("dropbear", "dropbearkey", "resize2fs", "mke2fs", "lsblk", "blkid"):
         _copy_program(_tool(name), root, "usr/sbin")
-    for name in ("mke2fs", "dropbear"):
+    for name in ("mke2fs", "dropbear", "blkid"):
         (root / "bin" / name).unlink(missing_ok=True)
     _copy_modules((*DISK_MODULES, *SYSTEM_MODULES), packages, root / "lib/modules")
     for name, target in SCRIPTS.items():
