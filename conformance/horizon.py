@@ -231,7 +231,7 @@ def _refused(log: str) -> tuple[str, ...]:
 
 def line(visit: Visit) -> str:
     mark = "ok    " if not visit.cause else "defect" if visit.defect else "FAILED"
-    text = f"{mark} {visit.user:<10} {visit.status} {visit.seconds:5.1f} s  {'' if visit.own else '  '}{visit.path}"
+    text = f"{mark} {visit.user:<17} {visit.status} {visit.seconds:5.1f} s  {'' if visit.own else '  '}{visit.path}"
     notes = [*([visit.defect or visit.cause] if visit.cause else []), *(f"the cloud: {call}" for call in visit.refused)]
     return "\n       ".join([text, *notes])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ from tane.cli.client import Client
 
 NETWORK, COMPUTE, IDENTITY = "/network/v2.0", "/compute/v2.1", "/identity/v3"
 PASSWORD = "Inhabitant-1"
+MARK = secrets.token_hex(3)
+"""In the names of this run's things, so that a cloud can be inhabited again."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,18 @@ class Inhabitant:
 def member(cloud: Cloud, provisions: Provisions) -> Inhabitant:
     """A user with the role ``member`` in a new project, and everything that a member makes."""
     admin = cloud.admin
-    project = _made(admin, f"{IDENTITY}/projects", "project", name="house")
-    fields = {"name": "inhabitant", "password": PASSWORD, "default_project_id": project, "email": "in@house.test"}
+    project = _made(admin, f"{IDENTITY}/projects", "project", name=f"house-{MARK}")
+    fields = {
+        "name": f"inhabitant-{MARK}",
+        "password": PASSWORD,
+        "default_project_id": project,
+        "email": "in@house.test",
+    }
     user = _made(admin, f"{IDENTITY}/users", "user", **fields)
     [role] = admin.call("GET", f"{IDENTITY}/roles?name=member")["roles"]
     admin.call("PUT", f"{IDENTITY}/projects/{project}/users/{user}/roles/{role['id']}")
-    furnish(cloud.state.client("inhabitant", PASSWORD, "house"), user, provisions)
-    return Inhabitant("inhabitant", PASSWORD)
+    furnish(cloud.state.client(f"inhabitant-{MARK}", PASSWORD, f"house-{MARK}"), user, provisions)
+    return Inhabitant(f"inhabitant-{MARK}", PASSWORD)
 
 
 def administrator(cloud: Cloud, provisions: Provisions) -> Inhabitant:
@@ -38,11 +46,11 @@ def administrator(cloud: Cloud, provisions: Provisions) -> Inhabitant:
     _compute_of_the_cloud(admin, provisions)
     _types(admin)
     kinds = [{"name": kind} for kind in ("OS::Nova::Server", "OS::Glance::Image", "OS::Nova::Flavor")]
-    namespace = {"namespace": "OS::House", "display_name": "House", "visibility": "public"}
+    namespace = {"namespace": f"OS::House::{MARK}", "display_name": "House", "visibility": "public"}
     admin.call("POST", "/image/v2/metadefs/namespaces", {**namespace, "resource_type_associations": kinds})
-    domain = _made(admin, f"{IDENTITY}/domains", "domain", name="street")
-    group = _made(admin, f"{IDENTITY}/groups", "group", name="neighbours", domain_id=domain)
-    role = _made(admin, f"{IDENTITY}/roles", "role", name="gardener")
+    domain = _made(admin, f"{IDENTITY}/domains", "domain", name=f"street-{MARK}")
+    group = _made(admin, f"{IDENTITY}/groups", "group", name=f"neighbours-{MARK}", domain_id=domain)
+    role = _made(admin, f"{IDENTITY}/roles", "role", name=f"gardener-{MARK}")
     admin.call("PUT", f"{IDENTITY}/domains/{domain}/groups/{group}/roles/{role}")
     [user] = admin.call("GET", f"{IDENTITY}/users?name=admin")["users"]
     furnish(admin, user["id"], provisions)
@@ -63,7 +71,7 @@ def furnish(client: Client, user: str, provisions: Provisions) -> None:
 
 
 def _compute_of_the_cloud(admin: Client, provisions: Provisions) -> None:
-    aggregate = {"aggregate": {"name": "shelf", "availability_zone": "nova"}}
+    aggregate = {"aggregate": {"name": f"shelf-{MARK}", "availability_zone": "nova"}}
     made = admin.call("POST", f"{COMPUTE}/os-aggregates", aggregate)["aggregate"]
     metadata = {"set_metadata": {"metadata": {"shelf": "top"}}}
     admin.call("POST", f"{COMPUTE}/os-aggregates/{made['id']}/action", metadata)
@@ -74,12 +82,12 @@ def _compute_of_the_cloud(admin: Client, provisions: Provisions) -> None:
 def _types(admin: Client) -> None:
     """A volume type with a specification of quality, and a type of groups."""
     volumes = f"/volume/v3/{admin.project_id}"
-    kind = _made(admin, f"{volumes}/types", "volume_type", name="fast")
+    kind = _made(admin, f"{volumes}/types", "volume_type", name=f"fast-{MARK}")
     admin.call("POST", f"{volumes}/types/{kind}/extra_specs", {"extra_specs": {"replication_enabled": "<is> False"}})
-    qos = {"qos_specs": {"name": "slow", "consumer": "front-end", "total_iops_sec": "500"}}
+    qos = {"qos_specs": {"name": f"slow-{MARK}", "consumer": "front-end", "total_iops_sec": "500"}}
     made = admin.call("POST", f"{volumes}/qos-specs", qos)["qos_specs"]
     admin.call("GET", f"{volumes}/qos-specs/{made['id']}/associate?vol_type_id={kind}")
-    _made(admin, f"{volumes}/group_types", "group_type", microversion="volume 3.11", name="bundle")
+    _made(admin, f"{volumes}/group_types", "group_type", microversion="volume 3.11", name=f"bundle-{MARK}")
 
 
 def _network(client: Client, provisions: Provisions) -> tuple[str, str]:
@@ -99,11 +107,11 @@ def _network(client: Client, provisions: Provisions) -> tuple[str, str]:
 
 
 def _server(client: Client, provisions: Provisions, network: str) -> str:
-    client.call("POST", f"{COMPUTE}/os-keypairs", {"keypair": {"name": "latch"}})
-    group = {"server_group": {"name": "family", "policies": ["soft-affinity"]}}
+    client.call("POST", f"{COMPUTE}/os-keypairs", {"keypair": {"name": f"latch-{MARK}"}})
+    group = {"server_group": {"name": f"family-{MARK}", "policies": ["soft-affinity"]}}
     client.call("POST", f"{COMPUTE}/os-server-groups", group, microversion="compute 2.15")
     fields = {"name": "kettle", "flavorRef": provisions.flavors[0], "imageRef": provisions.images[0]}
-    fields |= {"key_name": "latch", "metadata": {"made": "of steel"}}
+    fields |= {"key_name": f"latch-{MARK}", "metadata": {"made": "of steel"}}
     server = _made(client, f"{COMPUTE}/servers", "server", **fields, networks=[{"uuid": network}])
     _until(client, f"{COMPUTE}/servers/{server}", "server", "ACTIVE")
     client.call("POST", f"{COMPUTE}/servers/{server}/action", {"createImage": {"name": "kettle as it was"}})
@@ -126,7 +134,8 @@ def _volumes(client: Client, server: str, provisions: Provisions) -> None:
     _until(client, f"{volumes}/volumes/{attached}", "volume", "in-use")
     _made(client, f"{volumes}/os-volume-transfer", "transfer", name="birthday", volume_id=offered)
     _made(client, f"{volumes}/snapshots", "snapshot", name="chest of monday", volume_id=attached, force=True)
-    [bundle] = client.call("GET", f"{volumes}/group_types", microversion="volume 3.11")["group_types"]
+    kinds = client.call("GET", f"{volumes}/group_types", microversion="volume 3.11")["group_types"]
+    bundle = next(kind for kind in kinds if kind["name"] == f"bundle-{MARK}")
     plain = client.call("GET", f"{volumes}/types/default")["volume_type"]
     fields = {"name": "set", "group_type": bundle["id"], "volume_types": [plain["id"]]}
     group = _made(client, f"{volumes}/groups", "group", microversion="volume 3.13", **fields)
