@@ -161,6 +161,24 @@ def test_a_server_booted_from_volumes_becomes_an_image_of_snapshots_that_starts_
     garden.act(third, "rebuild", {"imageRef": image_id}, 400)
 
 
+def test_volumes_that_should_be_quiet_together_are_not_snapshotted(garden: Project) -> None:
+    garden.image_id = make_image(garden.user, "quiet", hw_qemu_guest_agent="yes", os_require_quiesce="yes")
+    server_id = booted_from_volume(garden)
+    assert "frozen" in garden.act(server_id, "createImage", {"name": "copy"}, 501).text
+    assert garden.show(server_id)["OS-EXT-STS:task_state"] is None
+    assert garden.user.get(f"/volume/v3/{garden.user.project_id}/snapshots").json()["snapshots"] == []
+
+
+def test_the_root_disk_of_a_server_is_snapshotted_as_its_image_asks(garden: Project) -> None:
+    image_id = make_image(garden.user, "quiet", hw_qemu_guest_agent="yes", os_require_quiesce="yes")
+    server_id = garden.server(imageRef=image_id)
+    assert garden.host.guest(server_id).hardware.quiesce
+    garden.act(server_id, "createImage", {"name": "copy"}, 202)
+    garden.cloud.run_jobs()
+    [made] = garden.user.get("/image/v2/images?name=copy").json()["images"]
+    assert (made["status"], made["os_require_quiesce"]) == ("active", "yes")
+
+
 def test_snapshots_over_quota_make_no_image(garden: Project) -> None:
     server_id = booted_from_volume(garden)
     path = f"/volume/v3/{garden.admin.project_id}/os-quota-sets/{garden.user.project_id}"

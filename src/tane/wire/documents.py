@@ -353,6 +353,8 @@ class Hardware(Document):
     serial_ports: Annotated[int, msgspec.Meta(ge=1, le=4)] = 1
     boot_menu: bool = False
     guest_agent: bool = False
+    quiesce: bool = False
+    """Whether its file systems are frozen, by the agent in it, while a snapshot begins."""
     local_time: bool = False
     sockets: Count = 0
     cores: Count = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import mmap
 import re
 import shutil
 import signal
@@ -270,6 +271,56 @@ def test_a_stopped_server_is_snapshotted_after_it_ran(host: Host, run: Run, tmp_
         assert size == (tmp_path / "copy.qcow2").stat().st_size
         assert (tmp_path / "copy.qcow2").stat().st_mode & 0o777 == 0o600
         subprocess.run(["qemu-img", "check", "-q", tmp_path / "copy.qcow2"], check=True)
+    finally:
+        run(host.compute.destroy(guest.id))
+
+
+AGENT = r"""
+for port in /sys/class/virtio-ports/*; do grep -q guest_agent "$port/name" && device=/dev/${port##*/}; done
+exec 3<>"$device"
+while :; do
+  while read -r line <&3; do
+    case $line in
+      *sync*) printf '\377{"return": %s}\n' "$(echo "$line" | sed 's/.*"id": *\([0-9]*\).*/\1/')" >&3 ;;
+      *freeze-freeze*) echo "quiet $1" >/root/mark; sync; echo '{"return": 1}' >&3 ;;
+      *freeze-thaw*) echo "loud $1" >/root/mark; sync; echo '{"return": 1}' >&3; echo thawed >>/run/thawed ;;
+    esac
+  done
+  usleep 50000
+done
+"""
+"""An agent that writes to the disk where a real one freezes and thaws it."""
+
+
+def test_a_snapshot_is_of_the_moment_in_which_file_systems_are_frozen(host: Host, run: Run, tmp_path: Path) -> None:
+    guest = msgspec.structs.replace(host.guest(), hardware=Hardware(guest_agent=True, quiesce=True))
+    run(host.compute.create(guest))
+    try:
+        run(host.ready(guest))
+        run(host.ssh(guest, f"cat >/run/agent <<'END'\n{AGENT}\nEND\nsh /run/agent {guest.id} >/dev/null 2>&1 &"))
+        run(save(host.compute.snapshot(guest.id), tmp_path / "copy.qcow2"))
+        run(until(lambda: host.ssh(guest, "cat /run/thawed || true"), "the guest to be thawed"))
+        raw = tmp_path / "copy.raw"
+        subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", tmp_path / "copy.qcow2", raw], check=True)
+        with raw.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as content:
+            assert content.find(f"quiet {guest.id}".encode()) > 0
+            assert content.find(f"loud {guest.id}".encode()) < 0
+        assert run(host.ssh(guest, "cat /root/mark")) == f"loud {guest.id}"
+    finally:
+        run(host.compute.destroy(guest.id))
+
+
+def test_a_snapshot_that_cannot_be_quiet_is_none(
+    host: Host, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tane.agent.compute.drivers.qemu.inside.SECONDS", 1)
+    guest = msgspec.structs.replace(host.guest(), hardware=Hardware(guest_agent=True, quiesce=True))
+    run(host.compute.create(guest))
+    try:
+        run(host.compute.start(guest))
+        with pytest.raises(HostError, match="frozen file systems"):
+            run(save(host.compute.snapshot(guest.id), tmp_path / "copy.qcow2"))
+        assert run(host.compute.state(guest.id)) == "running"
     finally:
         run(host.compute.destroy(guest.id))
 

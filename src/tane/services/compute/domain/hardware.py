@@ -86,6 +86,7 @@ PROPERTIES: dict[str, Rule] = {
     "hw_rng_model": _only("virtio"),
     "hw_boot_menu": _switch("boot_menu"),
     "hw_qemu_guest_agent": _switch("guest_agent"),
+    "os_require_quiesce": _switch("quiesce"),
     "hw_architecture": _only("x86_64", "amd64"),
     "architecture": _only("x86_64", "amd64"),
     "img_hv_type": _only("qemu", "kvm"),
@@ -132,7 +133,7 @@ NOT_DONE = (
     *("hw_mem_encryption", "hw_mem_encryption_model", "hw_locked_memory", "hw_pmu", "hw_time_hpet", "hw_viommu_model"),
     *("hw_virtio_packed_ring", "hw_emulation_architecture", "hw_maxphysaddr_mode", "hw_maxphysaddr_bits"),
     *("hw_firmware_stateless", "hw_pci_numa_affinity_policy", "hw_ephemeral_encryption", "img_hide_hypervisor_id"),
-    *("os_require_quiesce", "img_config_drive", "trait:", "resources:", "img_linked_clone", "hw_sound_model"),
+    *("img_config_drive", "trait:", "resources:", "img_linked_clone", "hw_sound_model"),
 )
 """Image properties that Nova acts on and Tane does not yet; one that ends in a mark stands for all that begin so."""
 
@@ -204,6 +205,8 @@ def _refuse_command_line(properties: Mapping[str, str]) -> None:
 def _refuse_contradictions(fields: Fields) -> None:
     if fields.get("secure_boot") and fields.get("firmware") != "uefi":
         raise BadRequest("Image property os_secure_boot needs hw_firmware_type=uefi.")
+    if fields.get("quiesce") and not fields.get("guest_agent"):
+        raise BadRequest("Image property os_require_quiesce needs hw_qemu_guest_agent=yes.")
     _refuse_total_beside_parts(fields)
     most = fields.pop("most_serial_ports", None)
     if most is not None and fields.setdefault("serial_ports", most) > most:

@@ -396,7 +396,9 @@ class Machine:
                     # QEMU writes into the guest's own folder, where else it may not.
                     size = int((await qemu_img.info(disk, in_use=True))["virtual-size"])
                     await qemu_img.create(copy, size, self.folder.owner)
-                    await hotplug.backup_root(await self.qmp(), INSIDE.copy)
+                    asleep = record.state != "running" or not record.guest.hardware.quiesce
+                    frozen = contextlib.nullcontext() if asleep else inside.quiet(self.folder)
+                    await hotplug.backup_root(await self.qmp(), INSIDE.copy, frozen)
                     confine.take_back(copy)
                 else:
                     await qemu_img.convert(disk, copy)
@@ -467,6 +469,8 @@ class Machine:
                 await self.qmp()
             await self._settle(tell_crash=False)
             self._once("writing", self._try_writing_again())
+            if self._record.guest.hardware.quiesce:  # The agent before may have ended in the middle of it.
+                self._once("thawing", inside.try_to_thaw(self.folder))
         except (QmpError, OSError) as error:
             log.warning("a guest does not answer", guest_id=self._record.guest.id, error=str(error))
 
