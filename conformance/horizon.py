@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import socket
 import subprocess
 import time
@@ -88,7 +87,7 @@ def set_up(cloud: Cloud, folder: Path) -> dict[str, str]:
     local = folder / "settings" / "local"
     local.mkdir(parents=True)
     (local / "__init__.py").touch()
-    (local / "local_settings.py").write_text(f"{settings}\nSECRET_KEY = {secrets.token_hex(32)!r}\n")
+    (local / "local_settings.py").write_text(settings)
     files = tls.files(cloud.state.config())
     return {
         **os.environ,
