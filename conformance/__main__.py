@@ -1,4 +1,4 @@
-"""``conformance/run SUITE``: run a stranger's test suite against a cloud and print what came out in one line."""
+"""``conformance/run SUITE``: run what strangers wrote against a cloud and print what came out in one line."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ import sys
 import time
 from pathlib import Path
 
-from conformance import report, tempest
+from conformance import horizon, report, tempest
 from conformance.cloud import own_cloud, running_cloud
 
 RESULTS = Path(__file__).parent.absolute() / "results"
-SUITES = {"tempest": tempest.run}
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="conformance/run", description=__doc__)
-    parser.add_argument("suite", choices=sorted(SUITES))
-    parser.add_argument("--list", help="name of a list in conformance/lists, or a file of test ids")
-    parser.add_argument("--regex", help="run the tests whose name matches")
+    parser.add_argument("suite", choices=("horizon", "tempest"))
+    parser.add_argument("--list", help="tempest: name of a list in conformance/lists, or a file of test ids")
+    parser.add_argument("--regex", help="tempest: run the tests whose name matches")
     parser.add_argument("--state", type=Path, help="state folder of a running cloud; default: start one, and end it")
     parser.add_argument("--simulated", action="store_true", help="start the cloud with simulated hosts: the API alone")
-    parser.add_argument("--concurrency", type=int, default=2, help="tests at once (default 2)")
+    parser.add_argument("--concurrency", type=int, default=2, help="tempest: tests at once (default 2)")
     parser.add_argument("--keep", action="store_true", help="leave the started cloud running")
     return parser.parse_args()
 
@@ -34,20 +33,18 @@ def main() -> int:
     options = arguments()
     folder = RESULTS / f"{options.suite}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder.mkdir(parents=True)
-    results = judge(options, folder)
-    print(report.last_line(options.suite, results))
-    return 1 if any(result.outcome == "failed" for result in results) else 0
+    return walk(options, folder) if options.suite == "horizon" else judge(options, folder)
 
 
-def judge(options: argparse.Namespace, folder: Path) -> list[report.Result]:
-    """Run the suite, write its report, print its failures."""
+def judge(options: argparse.Namespace, folder: Path) -> int:
+    """Run Tempest, write its report, print its failures; returns 1 when there are any."""
     begun = time.monotonic()
     selection = tempest.Selection(listing=options.list, regex=options.regex, concurrency=options.concurrency)
     if options.state is not None:
-        results = SUITES[options.suite](running_cloud(options.state), selection, folder)
+        results = tempest.run(running_cloud(options.state), selection, folder)
     else:
         clouds = functools.partial(own_cloud, simulated=options.simulated, keep=options.keep)
-        results = SUITES[options.suite](clouds, selection, folder)
+        results = tempest.run(clouds, selection, folder)
     text = report.markdown(options.suite, results, time.monotonic() - begun)
     (folder / "report.md").write_text(text)
     for failure in results:
@@ -55,7 +52,23 @@ def judge(options: argparse.Namespace, folder: Path) -> list[report.Result]:
             print(f"FAILED {failure.name}\n       {failure.reason}")
     print(report.groups(results))
     print(f"report: {folder / 'report.md'}")
-    return results
+    print(report.last_line(options.suite, results))
+    return 1 if any(result.outcome == "failed" for result in results) else 0
+
+
+def walk(options: argparse.Namespace, folder: Path) -> int:
+    """Load Horizon's panels, print the failures again at the end; returns 1 when there are any."""
+    if options.state is not None:
+        outcome = horizon.run(running_cloud(options.state), folder)
+    else:
+        with own_cloud(simulated=options.simulated, keep=options.keep) as cloud:
+            outcome = horizon.run(cloud, folder)
+    print("hidden by Horizon: " + ", ".join(outcome.hidden))
+    for visit in outcome.failed:
+        print(horizon.line(visit))
+    print(f"logs: {folder}")
+    print(horizon.last_line(outcome))
+    return 1 if outcome.failed else 0
 
 
 if __name__ == "__main__":

@@ -7,13 +7,12 @@ import os
 import re
 import subprocess
 import sys
-import venv
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance import disk_images, report
+from conformance import disk_images, packages, report
 from conformance.cloud import Cloud, Provisions, provision, register_image_limits, share_network
 
 VERSION = "47.0.0"
@@ -71,7 +70,7 @@ def run(
 
     ``clouds``: a running cloud, or what makes one with more settings of images for each group of tests.
     """
-    programs = install()
+    programs = packages.install(f"tempest-{VERSION}", PACKAGES)
     samples = disk_images.make(folder / "disk-images")
     chosen, absent = choose(_all_tests(programs, prepare(programs, folder / "listing"), samples), selection)
     if not chosen:
@@ -127,18 +126,6 @@ class Session:
                 command, cwd=workspace, env=_environment(workspace), stdout=output, stderr=output, check=False
             )
         return report.complete(report.from_junit(_junit(self.programs, workspace, self.folder)), tests)
-
-
-def install() -> Path:
-    """Install Tempest into a virtual environment of its own, once; returns its folder of programs."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tane" / f"tempest-{VERSION}"
-    programs = cache / "bin"
-    if not (programs / "tempest").exists():
-        print(f"conformance: installing {', '.join(PACKAGES)} into {cache}", flush=True)
-        venv.create(cache, with_pip=True)
-        command = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*command, *PACKAGES], check=True)
-    return programs
 
 
 def prepare(programs: Path, folder: Path) -> Path:

@@ -23,7 +23,7 @@ class ForHost:
         self._images = image.LocalImages(core)
 
     async def metadata(self, port_id: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
-        return await compute.metadata(self._core, self._host_id, port_id, path)
+        return await compute.metadata(self._core, self._host_id, port_id, path, headers)
 
     async def guest_changed(self, guest_id: str, state: GuestState) -> None:
         compute.guest_changed(self._core, self._host_id, guest_id, state)

@@ -352,16 +352,6 @@ def test_what_nova_removed_is_gone(garden: Project) -> None:
     garden.user.get(f"{V}/os-cells", headers=at("2.96"), expect=410)
 
 
-def test_uptime_and_diagnostics_are_refused_with_the_reason(garden: Project) -> None:
-    server_id = garden.server()
-    assert "iagnostics" in garden.admin.get(f"{V}/servers/{server_id}/diagnostics", expect=501).text
-    garden.user.get(f"{V}/servers/{server_id}/diagnostics", expect=403)
-    [found] = garden.admin.get(f"{V}/os-hypervisors", headers=at("2.87")).json()["hypervisors"]
-    uptime = f"{V}/os-hypervisors/{found['id']}/uptime"
-    assert "uptime" in garden.admin.get(uptime, headers=at("2.87"), expect=501).text
-    garden.admin.get(uptime, headers=at("2.88"), expect=404)
-
-
 def test_a_rule_that_a_group_has_is_a_bad_request_to_old_clients(garden: Project) -> None:
     name = " a group "
     made = garden.user.post(f"{V}/os-security-groups", {"security_group": {"name": name}}, 200).json()["security_group"]

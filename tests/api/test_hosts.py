@@ -111,7 +111,7 @@ def test_a_host_gets_images_and_metadata_of_its_own_servers_alone(garden: Projec
 async def _metadata(cloud: ApiCloud, port: str) -> Any:
     from tane.services.compute import interface
 
-    return await interface.metadata(cloud.core, HOST_ID, port, "/openstack/latest/meta_data.json")
+    return await interface.metadata(cloud.core, HOST_ID, port, "/openstack/latest/meta_data.json", {})
 
 
 def test_what_streams_from_a_host_comes_over_connections_of_its_own(garden: Project, beta: Agent) -> None:

@@ -297,8 +297,8 @@ def test_a_machine_that_cannot_be_had_is_refused_by_name(garden: Project) -> Non
     answer = garden.user.post(f"{V}/servers", garden.body(imageRef=image), 400, headers=LATEST)
     assert "hw_tpm_version" in answer.text
     flavor = make_flavor(garden.admin, "throttled")
-    specs = {"extra_specs": {"quota:disk_read_iops_sec": "100"}}
+    specs = {"extra_specs": {"quota:vif_inbound_average": "100"}}
     garden.admin.post(f"{V}/flavors/{flavor}/os-extra_specs", specs, 200)
     answer = garden.user.post(f"{V}/servers", garden.body(flavorRef=flavor), 400, headers=LATEST)
-    assert "quota:disk_read_iops_sec" in answer.text
+    assert "quota:vif_inbound_average" in answer.text
     assert garden.user.get(f"{V}/servers").json()["servers"] == []

@@ -161,6 +161,24 @@ def test_a_server_booted_from_volumes_becomes_an_image_of_snapshots_that_starts_
     garden.act(third, "rebuild", {"imageRef": image_id}, 400)
 
 
+def test_volumes_that_should_be_quiet_together_are_not_snapshotted(garden: Project) -> None:
+    garden.image_id = make_image(garden.user, "quiet", hw_qemu_guest_agent="yes", os_require_quiesce="yes")
+    server_id = booted_from_volume(garden)
+    assert "frozen" in garden.act(server_id, "createImage", {"name": "copy"}, 501).text
+    assert garden.show(server_id)["OS-EXT-STS:task_state"] is None
+    assert garden.user.get(f"/volume/v3/{garden.user.project_id}/snapshots").json()["snapshots"] == []
+
+
+def test_the_root_disk_of_a_server_is_snapshotted_as_its_image_asks(garden: Project) -> None:
+    image_id = make_image(garden.user, "quiet", hw_qemu_guest_agent="yes", os_require_quiesce="yes")
+    server_id = garden.server(imageRef=image_id)
+    assert garden.host.guest(server_id).hardware.quiesce
+    garden.act(server_id, "createImage", {"name": "copy"}, 202)
+    garden.cloud.run_jobs()
+    [made] = garden.user.get("/image/v2/images?name=copy").json()["images"]
+    assert (made["status"], made["os_require_quiesce"]) == ("active", "yes")
+
+
 def test_snapshots_over_quota_make_no_image(garden: Project) -> None:
     server_id = booted_from_volume(garden)
     path = f"/volume/v3/{garden.admin.project_id}/os-quota-sets/{garden.user.project_id}"
@@ -367,7 +385,7 @@ def test_a_guest_learns_its_name_addresses_keys_and_user_data(garden: Project) -
     [port] = garden.user.get(f"/network/v2.0/ports?device_id={server_id}").json()["ports"]
 
     def ask(path: str) -> tuple[int, str]:
-        status, _, body = garden.cloud.wait(interface.metadata(garden.cloud.core, HOST_ID, port["id"], path))
+        status, _, body = garden.cloud.wait(interface.metadata(garden.cloud.core, HOST_ID, port["id"], path, {}))
         return status, body.decode()
 
     assert ask("/latest/meta-data/local-ipv4") == (200, port["fixed_ips"][0]["ip_address"])
@@ -389,7 +407,7 @@ def test_a_guest_learns_its_name_addresses_keys_and_user_data(garden: Project) -
     assert '"devices"' in new and '"devices"' not in old
     assert "public-keys" not in ask("/1.0/meta-data/")[1]
     assert ask("/latest/meta-data/ami-manifest-path")[0] == 200
-    status, _, _ = garden.cloud.wait(interface.metadata(garden.cloud.core, HOST_ID, "no-port", "/"))
+    status, _, _ = garden.cloud.wait(interface.metadata(garden.cloud.core, HOST_ID, "no-port", "/", {}))
     assert status == 404
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from tane.services.compute import interface
 from tane.wire.errors import HostError, NotSupported
-from tests.api.compute_support import Project, make_image, project
-from tests.support import ApiCloud
+from tests.api.compute_support import Project, V, make_image, project
+from tests.support import HOST_ID, ApiCloud
 
 ASKED = {"adminPass": "new-secret"}
 
@@ -75,3 +76,46 @@ def test_what_is_no_password_is_refused(garden: Project, value: Any) -> None:
 
 def test_another_projects_server_is_not_found(garden: Project, cloud: ApiCloud) -> None:
     change(project(cloud, "other"), with_agent(garden), 404)
+
+
+def post(garden: Project, server_id: str, body: str, path: str = "/openstack/2013-10-17/password") -> int:
+    """The guest posts to the metadata service; returns the status."""
+    [port] = garden.user.get(f"/network/v2.0/ports?device_id={server_id}").json()["ports"]
+    headers = {":method": "POST", ":body": body}
+    status, _, _ = garden.cloud.wait(interface.metadata(garden.cloud.core, HOST_ID, port["id"], path, headers))
+    return status
+
+
+def told(garden: Project, server_id: str) -> str:
+    answer: str = garden.user.get(f"{V}/servers/{server_id}/os-server-password").json()["password"]
+    return answer
+
+
+def test_what_the_guest_tells_as_its_password_is_shown_to_its_owner_until_he_clears_it(garden: Project) -> None:
+    server_id = garden.server()
+    assert told(garden, server_id) == ""
+    assert post(garden, server_id, "encrypted") == 200
+    assert told(garden, server_id) == "encrypted"
+    assert post(garden, server_id, "another") == 409
+    garden.user.delete(f"{V}/servers/{server_id}/os-server-password", 204)
+    assert told(garden, server_id) == ""
+    assert post(garden, server_id, "another", "/openstack/latest/password") == 200
+    assert told(garden, server_id) == "another"
+    other = garden.cloud.new_user("eve", "street")
+    other.get(f"{V}/servers/{server_id}/os-server-password", 404)
+    other.delete(f"{V}/servers/{server_id}/os-server-password", 404)
+
+
+@pytest.mark.parametrize("body", ["", "x" * 1021, "nul\0", "caf\xe9"])
+def test_what_no_guest_may_tell_as_its_password_is_refused(garden: Project, body: str) -> None:
+    server_id = garden.server()
+    assert post(garden, server_id, body) == 400
+    assert told(garden, server_id) == ""
+    assert post(garden, server_id, "x" * 1020) == 200
+
+
+@pytest.mark.parametrize("path", ["/openstack/2012-08-10/password", "/openstack/latest/user_data", "/latest/password"])
+def test_a_password_is_taken_at_its_place_alone(garden: Project, path: str) -> None:
+    server_id = garden.server()
+    post(garden, server_id, "secret", path)
+    assert told(garden, server_id) == ""

@@ -32,6 +32,12 @@ printf 'HTTP/1.0 200 OK\\r\\n\\r\\n%s' "$body"
 USER_DATA = """#!/bin/sh
 echo keys $(cut -d' ' -f3 /root/.ssh/authorized_keys) name $(hostname)
 for c in mke2fs mount dd wget ping nc sync blkid resize2fs; do which $c >/dev/null || echo missing $c; done
+for c in sudo curl mkfs.vfat; do which $c >/dev/null || echo missing $c; done
+curl -s http://169.254.169.254/latest/meta-data/hostname | sed 's/^/curled /'; echo
+curl -fs http://169.254.169.254/nothing; echo failed $?
+sudo -n mkfs -t vfat -n SECOND /dev/vdb >/dev/null
+mount "$(blkid -L SECOND -o device)" /mnt && echo mounted $(grep vdb /proc/mounts)
+sudo sh -c 'echo "client $(cat /proc/$(cat /var/run/udhcpc.eth0.pid)/comm)"'
 df -m / | tail -n 1 | awk '{print "root", ($2 > 900) ? "grown" : "small"}'"""
 OPENSTACK = {
     "/openstack/latest/meta_data.json": f'{{"uuid": "i-1", "hostname": "web-1", "public_keys": {{"k": "{KEY}\\n"}}}}',
@@ -118,12 +124,15 @@ def test_the_guest_takes_its_metadata_from_the_network(
     disk, console = folder / "disk.qcow2", folder / "console.log"
     overlay = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(image.disk), "-F", "qcow2", str(disk), "1G"]
     subprocess.run(overlay, check=True)
+    with (folder / "second.raw").open("wb") as second:
+        second.truncate(8 << 20)
     network = "user,id=n,net=169.254.169.0/24,restrict=on"
     kernel = ["-kernel", str(image.kernel), "-initrd", str(image.ramdisk), "-append", image.os_command_line]
     argv = [
         *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,tb-size=32", "-m", "96", "-nodefaults"),
         *("-display", "none", "-no-reboot", "-serial", f"file:{console}", "-monitor", "stdio"),
         *("-drive", f"if=virtio,format=qcow2,file={disk}"),
+        *("-drive", f"if=virtio,format=raw,file={folder}/second.raw"),
         *("-netdev", f"{network},guestfwd=tcp:169.254.169.254:80-cmd:{server}"),
         *("-device", "virtio-net-pci,netdev=n,romfile="),
         *(kernel if direct else ()),
@@ -141,6 +150,10 @@ def test_the_guest_takes_its_metadata_from_the_network(
     assert f"keys me@home name {name}" in text
     assert "root grown" in text
     assert "missing" not in text
+    assert ("curled web-2" in text) == direct
+    assert "failed 22" in text
+    assert "mounted /dev/vdb /mnt vfat" in text
+    assert "client udhcpc" in text
 
 
 def _wait_for(console: Path, mark: str, seconds: float = 90) -> str:

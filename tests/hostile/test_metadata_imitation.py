@@ -289,12 +289,23 @@ def test_no_header_says_for_whom_a_request_is(spelling) -> None:  # type: ignore
             fields = "".join(f"{spelling(name)}: 10.0.0.11\r\n" for name in FORWARDED)
             request = f"GET / HTTP/1.1\r\n{fields}X-Tag: kept\r\nConnection: close\r\n\r\n"
             assert b" 200 OK" in await exchange(port, request.encode())
-        assert asked.headers == [{"x-tag": "kept", "connection": "close", ":method": "GET"}]
+        assert asked.headers == [{"x-tag": "kept", "connection": "close", ":method": "GET", ":body": ""}]
 
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("field", [":method: PUT", " X-Tag: folded", "X Tag: 1", "no colon", ": nothing"])
+def test_a_body_is_what_was_sent_byte_by_byte() -> None:
+    async def main() -> None:
+        asked = Asked()
+        async with asked.served() as port:
+            request = b"POST /p HTTP/1.1\r\nContent-Length: 3\r\nConnection: close\r\n\r\na\xff\0"
+            assert b" 200 OK" in await exchange(port, request)
+        assert (asked.headers[0][":method"], asked.headers[0][":body"]) == ("POST", "a\xff\0")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("field", [":method: PUT", ":body: x", " X-Tag: folded", "X Tag: 1", "no colon", ": nothing"])
 def test_a_header_that_is_none_is_refused(field: str) -> None:
     async def main() -> None:
         asked = Asked()

@@ -43,10 +43,14 @@ class Client:
         self._token = headers["x-subject-token"]
         self.project_id: str = json.loads(answer)["token"]["project"]["id"]
 
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        """Send JSON, return the decoded answer (None when it has no body). :raises CallError: for status 400 and up."""
+    def call(self, method: str, path: str, body: Any = None, *, microversion: str | None = None) -> Any:
+        """Send JSON, return the decoded answer (None when it has no body). :raises CallError: for status 400 and up.
+
+        ``microversion``: the service's type and the version, as the header has it (``compute 2.15``).
+        """
         raw = None if body is None else json.dumps(body).encode()
-        _, answer = self._exchange(method, path, raw, {"Content-Type": "application/json"})
+        headers = {"OpenStack-API-Version": microversion} if microversion else {}
+        _, answer = self._exchange(method, path, raw, {"Content-Type": "application/json", **headers})
         return json.loads(answer) if answer else None
 
     def upload(self, path: str, file: Path) -> None:
@@ -56,12 +60,18 @@ class Client:
             self._exchange("PUT", path, content, {"Content-Type": "application/octet-stream", "Content-Length": size})
 
     def wait(
-        self, path: str, ready: Callable[[Any], bool], *, seconds: float, failed: Callable[[Any], str | None]
+        self,
+        path: str,
+        ready: Callable[[Any], bool],
+        *,
+        seconds: float,
+        failed: Callable[[Any], str | None],
+        microversion: str | None = None,
     ) -> Any:
         """Ask until ``ready(answer)``. :raises CallError: when ``failed(answer)`` gives a reason, or in time."""
         until = time.monotonic() + seconds
         while True:
-            answer = self.call("GET", path)
+            answer = self.call("GET", path, microversion=microversion)
             if ready(answer):
                 return answer
             reason = failed(answer)

@@ -50,7 +50,7 @@ GRUB_MODULES = ("biosdisk", "part_msdos", "ext2", "linux", "serial", "terminal",
 DISK_MODULES = ("virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod")
 SYSTEM_MODULES = (
     *("virtio_net", "virtio-rng", "virtio_balloon", "virtio_console", "sr_mod", "isofs"),
-    *("button", "evdev", "vfat", "nls_iso8859-1", "nls_cp437", "pvpanic-pci"),
+    *("button", "evdev", "vfat", "nls_iso8859-1", "nls_cp437", "nls_utf8", "nls_ascii", "pvpanic-pci"),
 )
 SCRIPTS = {
     "inittab": "etc/inittab",
@@ -59,6 +59,9 @@ SCRIPTS = {
     "nics": "usr/share/tane/nics",
     "dhcp": "usr/share/tane/dhcp",
     "metadata": "usr/share/tane/metadata",
+    "sudo": "usr/bin/sudo",
+    "curl": "usr/bin/curl",
+    "mkfs": "usr/sbin/mkfs",
 }
 
 
@@ -239,14 +242,17 @@ def _make_root(root: Path, packages: Path) -> None:
         if applet != "busybox":
             (root / "bin" / applet).symlink_to("busybox")
     (root / "sbin/init").symlink_to("../bin/busybox")
-    for name in ("dropbear", "dropbearkey", "resize2fs", "mke2fs", "lsblk"):
+    for name in ("dropbear", "dropbearkey", "resize2fs", "mke2fs", "lsblk", "blkid"):
         _copy_program(_tool(name), root, "usr/sbin")
-    for name in ("mke2fs", "dropbear"):
+    for name in ("mke2fs", "dropbear", "blkid"):
         (root / "bin" / name).unlink(missing_ok=True)
-    (root / "usr/sbin/mkfs.ext4").symlink_to("mke2fs")
     _copy_modules((*DISK_MODULES, *SYSTEM_MODULES), packages, root / "lib/modules")
     for name, target in SCRIPTS.items():
         _copy_script(name, root / target)
+    for kind in ("ext2", "ext3", "ext4", "vfat"):
+        (root / f"usr/sbin/mkfs.{kind}").symlink_to("mkfs")
+    # Where CirrOS has it, and scripts look for the process ids of its DHCP client.
+    (root / "var/run").symlink_to("../run")
     _write_configuration(root)
 
 

@@ -49,3 +49,11 @@ def of_consumer(tx: Tx, consumer_id: str) -> dict[str, dict[str, int]]:
     for row in tx.all(select(allocation).where(allocation.c.consumer_id == consumer_id)):
         found.setdefault(row.host_id, {})[row.resource_class] = row.amount
     return found
+
+
+def of_host(tx: Tx, host_id: str) -> dict[str, dict[str, int]]:
+    """Consumer → resource class → amount that is claimed of one host."""
+    found: dict[str, dict[str, int]] = {}
+    for row in tx.all(select(allocation).where(allocation.c.host_id == host_id).order_by(allocation.c.consumer_id)):
+        found.setdefault(row.consumer_id, {})[row.resource_class] = row.amount
+    return found

@@ -69,6 +69,12 @@ def is_there(tx: Tx, host_id: str) -> bool:
     return row is not None and is_up(tx, row)
 
 
+def is_up_by_name(tx: Tx, name: str) -> bool:
+    """Whether there is a host of the name and it is up."""
+    row = by_name(tx, name)
+    return row is not None and is_up(tx, row)
+
+
 def change(tx: Tx, host_id: str, **values: Any) -> int:
     return tx.count(update(host).where(host.c.id == host_id).values(updated_at=tx.now, **values))
 

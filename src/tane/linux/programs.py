@@ -30,6 +30,7 @@ GUEST_IMAGE = {
     "mke2fs": "e2fsprogs",
     "resize2fs": "e2fsprogs",
     "lsblk": "util-linux",
+    "blkid": "util-linux",
     "qemu-img": "qemu-utils",
     "ldd": "libc-bin",
 }

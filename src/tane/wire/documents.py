@@ -27,7 +27,7 @@ from tane.wire.grammar import (
 )
 from tane.wire.grammar import Port as PortNumber
 
-Amount = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+Amount = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 
 
 class Document(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -339,6 +339,20 @@ MachineType = Annotated[str, msgspec.Meta(pattern=r"\A(q35|pc-q35-[0-9]{1,2}\.[0
 Count = Annotated[int, msgspec.Meta(ge=0, le=1024)]
 
 
+class DiskLimits(Document):
+    """How much each local disk of a guest may do in a second: bytes, and requests (``iops``); 0 is as much as it can.
+
+    A total goes with no limit of reading or writing alone.
+    """
+
+    bytes_total: Amount = 0
+    bytes_read: Amount = 0
+    bytes_write: Amount = 0
+    iops_total: Amount = 0
+    iops_read: Amount = 0
+    iops_write: Amount = 0
+
+
 class Hardware(Document):
     """What the guest's machine is made of beside memory, disks and NICs.
 
@@ -359,10 +373,13 @@ class Hardware(Document):
     serial_ports: Annotated[int, msgspec.Meta(ge=1, le=4)] = 1
     boot_menu: bool = False
     guest_agent: bool = False
+    quiesce: bool = False
+    """Whether its file systems are frozen, by the agent in it, while a snapshot begins."""
     local_time: bool = False
     sockets: Count = 0
     cores: Count = 0
     threads: Count = 0
+    disk_limits: DiskLimits = msgspec.field(default_factory=DiskLimits)
 
 
 class Guest(Document):
@@ -400,3 +417,47 @@ class HostCapabilities(Document):
     accelerator_reason: Line = ""
     metadata_service: bool = True
     """False where guests cannot reach 169.254.169.254 and need a config drive instead (user-mode network)."""
+
+
+class HostUptime(Document):
+    """How long a host has been up, its clock (``HH:MM:SS``), and its load over 1, 5 and 15 minutes."""
+
+    seconds: int
+    clock: str
+    load: tuple[float, float, float]
+
+
+class NicCounters(Document):
+    """What went through a card since the guest's start, seen from the guest; None where the host does not count."""
+
+    port_id: Id
+    rx_octets: int | None = None
+    rx_packets: int | None = None
+    rx_errors: int | None = None
+    rx_drop: int | None = None
+    tx_octets: int | None = None
+    tx_packets: int | None = None
+    tx_errors: int | None = None
+    tx_drop: int | None = None
+
+
+class DiskCounters(Document):
+    """What a disk did since the guest's start. ``name``: ``root``, ``ephemeral``, ``swap``, ``config``, or the volume's
+    id."""
+
+    name: str
+    read_bytes: int = 0
+    read_requests: int = 0
+    write_bytes: int = 0
+    write_requests: int = 0
+    errors: int = 0
+
+
+class GuestDiagnostics(Document):
+    """What a running guest uses. ``cpu_ns``: nanoseconds of processor time of each of its processors."""
+
+    uptime_seconds: int
+    hypervisor: str
+    cpu_ns: tuple[int, ...] = ()
+    nics: tuple[NicCounters, ...] = ()
+    disks: tuple[DiskCounters, ...] = ()

@@ -12,8 +12,10 @@ from typing import Protocol
 
 from tane.wire.documents import (
     Guest,
+    GuestDiagnostics,
     GuestState,
     HostCapabilities,
+    HostUptime,
     ImageRef,
     NetworkApplied,
     NetworkState,
@@ -37,7 +39,8 @@ class ImageSource(Protocol):
 
 
 MetadataSource = Callable[[str, str, dict[str, str]], Awaitable[tuple[int, str, bytes]]]
-"""(port id, request path, request headers) → (status, content type, body) of the guest's metadata."""
+"""(port id, request path, request headers) → (status, content type, body) of the guest's metadata. Two of the headers
+are none: ``:method``, and ``:body`` with a character for each byte."""
 
 GuestListener = Callable[[str, GuestState], None]
 """Told when a guest changed state by itself (powered off, crashed); called on the agent's event loop."""
@@ -69,6 +72,8 @@ class ComputeDuty(Protocol):
         """Let go of the guests without touching them."""
 
     async def capabilities(self) -> HostCapabilities: ...
+
+    async def uptime(self) -> HostUptime: ...
 
     async def create(self, guest: Guest) -> None:
         """Fetch the images, make the root disk and config drive; does not start the guest."""
@@ -107,6 +112,9 @@ class ComputeDuty(Protocol):
 
     async def console_log(self, guest_id: str, *, max_bytes: int = 102400) -> bytes:
         """The last ``max_bytes`` of the serial console."""
+
+    async def diagnostics(self, guest_id: str) -> GuestDiagnostics:
+        """:raises HostError: the guest does not run."""
 
     async def has_screen(self, guest_id: str) -> None:
         """:raises HostError: the guest has none now. :raises NotSupported: this host shows none at all."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import tempfile
 import time
@@ -71,6 +72,49 @@ def test_a_password_is_set(folder: GuestFolder) -> None:
 def test_a_clock_is_set_to_now(folder: GuestFolder) -> None:
     _, asked = spoken(folder, well, lambda: inside.try_to_set_time(folder))
     assert abs(asked["arguments"]["time"] / 1e9 - time.time()) < 5
+
+
+class Broken(Exception):
+    pass
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_file_systems_are_frozen_in_between_and_thawed_whatever_happens(folder: GuestFolder, broken: bool) -> None:
+    async def talk() -> None:
+        with contextlib.suppress(Broken):
+            async with inside.quiet(folder):
+                if broken:
+                    raise Broken
+
+    commands = [asked["execute"] for asked in spoken(folder, well, talk)]
+    assert commands[1::2] == ["guest-fsfreeze-freeze", "guest-fsfreeze-thaw"]
+
+
+def test_who_cannot_be_frozen_is_told_and_thawed_all_the_same(folder: GuestFolder) -> None:
+    heard: list[str] = []
+
+    def refuse(request: dict[str, Any]) -> bytes:
+        heard.append(request["execute"])
+        busy = {"error": {"class": "GenericError", "desc": "busy"}}
+        return well(request, busy if request["execute"] == "guest-fsfreeze-freeze" else None)
+
+    async def talk() -> None:
+        async with inside.quiet(folder):
+            raise AssertionError("it is not frozen")
+
+    with pytest.raises(HostError, match="busy"):
+        spoken(folder, refuse, talk)
+    assert heard[-1] == "guest-fsfreeze-thaw"
+
+
+def test_a_guest_without_an_agent_is_not_frozen(folder: GuestFolder) -> None:
+    async def talk() -> None:
+        async with inside.quiet(folder):
+            raise AssertionError("it is not frozen")
+
+    with pytest.raises(HostError, match="asks for snapshots of frozen file systems") as caught:
+        asyncio.run(talk())
+    assert not isinstance(caught.value, NotSupported)
 
 
 def test_what_an_earlier_conversation_left_is_skipped(folder: GuestFolder) -> None:

@@ -82,6 +82,9 @@ def test_a_guest_uses_taps_and_volumes_of_its_hosts_namespace(
         await compute.start(guest)
         await until(lambda: carrier("tap-one"), "the first tap's carrier", 10)
         assert not await carrier("tap-two")
+        [counted] = (await compute.diagnostics(guest.id)).nics
+        assert counted.rx_octets is not None
+        assert counted.tx_errors == 0
         with monkeypatch.context() as broken_off:
             # As when the agent is killed between two commands: QEMU has the tap, and no NIC has it.
             broken_off.setattr(devices, "nic_frontend", lambda *_: {"driver": "no such device"})

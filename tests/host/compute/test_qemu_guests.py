@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import mmap
 import re
 import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -26,7 +28,7 @@ from tane.agent.volume.drivers.file import FileVolume
 from tane.cli.common import cache_folder
 from tane.guest.build import build
 from tane.linux import process
-from tane.wire.documents import ConfigDrive, Guest, GuestState, Kernel, Nic, RootDisk, VolumeDisk
+from tane.wire.documents import ConfigDrive, DiskLimits, Guest, GuestState, Hardware, Kernel, Nic, RootDisk, VolumeDisk
 from tane.wire.errors import HostError, NotOnHost
 from tane.wire.streams import save
 from tests.host.tools import FileImages, until
@@ -212,6 +214,33 @@ def test_a_paused_server_stands_still(host: Host, guest: Guest, run: Run) -> Non
     assert run(host.ssh(guest, "echo alive")) == "alive"
 
 
+def test_a_running_server_tells_what_it_uses(host: Host, guest: Guest, volume: str, run: Run) -> None:
+    run(host.attach(guest, volume))
+    run(host.ssh(guest, "dd if=/dev/zero of=/dev/vdb bs=1M count=2; sync"))
+    told = run(host.compute.diagnostics(guest.id))
+    assert 0 < told.uptime_seconds < 600
+    assert len(told.cpu_ns) == 1
+    assert told.cpu_ns[0] > 10**8
+    assert [nic.port_id for nic in told.nics] == [guest.nics[0].port_id]
+    disks = {disk.name: disk for disk in told.disks}
+    assert set(disks) == {"root", "config", volume}
+    assert disks["root"].read_bytes > MB
+    assert disks[volume].write_bytes >= 2 * MB
+    assert disks[volume].errors == 0
+    run(host.detach(guest, volume))
+    run(host.compute.pause(guest.id))
+    assert run(host.compute.diagnostics(guest.id)).uptime_seconds >= told.uptime_seconds
+    run(host.compute.unpause(guest.id))
+    with pytest.raises(NotOnHost):
+        run(host.compute.diagnostics(new_id()))
+
+
+def test_the_host_tells_since_when_it_is_up(host: Host, run: Run) -> None:
+    told = run(host.compute.uptime())
+    assert abs(told.seconds - float(Path("/proc/uptime").read_text().split()[0])) < 5
+    assert re.fullmatch(r"\d\d:\d\d:\d\d", told.clock)
+
+
 def test_a_suspended_server_comes_back_with_its_memory_and_disks(
     host: Host, guest: Guest, volume: str, run: Run
 ) -> None:
@@ -246,6 +275,56 @@ def test_a_stopped_server_is_snapshotted_after_it_ran(host: Host, run: Run, tmp_
         run(host.compute.destroy(guest.id))
 
 
+AGENT = r"""
+for port in /sys/class/virtio-ports/*; do grep -q guest_agent "$port/name" && device=/dev/${port##*/}; done
+exec 3<>"$device"
+while :; do
+  while read -r line <&3; do
+    case $line in
+      *sync*) printf '\377{"return": %s}\n' "$(echo "$line" | sed 's/.*"id": *\([0-9]*\).*/\1/')" >&3 ;;
+      *freeze-freeze*) echo "quiet $1" >/root/mark; sync; echo '{"return": 1}' >&3 ;;
+      *freeze-thaw*) echo "loud $1" >/root/mark; sync; echo '{"return": 1}' >&3; echo thawed >>/run/thawed ;;
+    esac
+  done
+  usleep 50000
+done
+"""
+"""An agent that writes to the disk where a real one freezes and thaws it."""
+
+
+def test_a_snapshot_is_of_the_moment_in_which_file_systems_are_frozen(host: Host, run: Run, tmp_path: Path) -> None:
+    guest = msgspec.structs.replace(host.guest(), hardware=Hardware(guest_agent=True, quiesce=True))
+    run(host.compute.create(guest))
+    try:
+        run(host.ready(guest))
+        run(host.ssh(guest, f"cat >/run/agent <<'END'\n{AGENT}\nEND\nsh /run/agent {guest.id} >/dev/null 2>&1 &"))
+        run(save(host.compute.snapshot(guest.id), tmp_path / "copy.qcow2"))
+        run(until(lambda: host.ssh(guest, "cat /run/thawed || true"), "the guest to be thawed"))
+        raw = tmp_path / "copy.raw"
+        subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", tmp_path / "copy.qcow2", raw], check=True)
+        with raw.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as content:
+            assert content.find(f"quiet {guest.id}".encode()) > 0
+            assert content.find(f"loud {guest.id}".encode()) < 0
+        assert run(host.ssh(guest, "cat /root/mark")) == f"loud {guest.id}"
+    finally:
+        run(host.compute.destroy(guest.id))
+
+
+def test_a_snapshot_that_cannot_be_quiet_is_none(
+    host: Host, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tane.agent.compute.drivers.qemu.inside.SECONDS", 1)
+    guest = msgspec.structs.replace(host.guest(), hardware=Hardware(guest_agent=True, quiesce=True))
+    run(host.compute.create(guest))
+    try:
+        run(host.compute.start(guest))
+        with pytest.raises(HostError, match="frozen file systems"):
+            run(save(host.compute.snapshot(guest.id), tmp_path / "copy.qcow2"))
+        assert run(host.compute.state(guest.id)) == "running"
+    finally:
+        run(host.compute.destroy(guest.id))
+
+
 def test_swap_and_ephemeral_disk_come_ready_for_use(host: Host, run: Run) -> None:
     guest = msgspec.structs.replace(host.guest(), ephemeral_gb=1, swap_mb=32)
     run(host.compute.create(guest))
@@ -253,6 +332,43 @@ def test_swap_and_ephemeral_disk_come_ready_for_use(host: Host, run: Run) -> Non
         run(host.ready(guest))
         run(host.ssh(guest, "mount -t ext4 /dev/vdb /mnt && echo kept >/mnt/file && umount /mnt"))
         assert "vdc" in run(host.ssh(guest, "swapon /dev/vdc && cat /proc/swaps"))
+    finally:
+        run(host.compute.destroy(guest.id))
+
+
+@pytest.mark.parametrize("bus", ["virtio", "scsi"])
+def test_local_disks_keep_to_their_limits(host: Host, run: Run, bus: Literal["virtio", "scsi"]) -> None:
+    """Also after the guest came back from disk."""
+    limits = DiskLimits(bytes_write=2 * MB)
+    made = Hardware(disk_bus=bus, disk_limits=limits)
+    command_line = host.image.os_command_line.replace("vda", "vda" if bus == "virtio" else "sda")
+    before = host.guest()
+    assert before.kernel
+    kernel = msgspec.structs.replace(before.kernel, command_line=command_line)
+    guest = msgspec.structs.replace(before, hardware=made, kernel=kernel)
+    run(host.compute.create(guest))
+
+    async def seconds_to_write(megabytes: int) -> float:
+        begun = time.monotonic()
+        await host.ssh(guest, f"dd if=/dev/zero of=/root/much bs=1M count={megabytes} conv=fsync && rm /root/much")
+        return time.monotonic() - begun
+
+    try:
+        run(host.ready(guest))
+        assert run(seconds_to_write(12)) > 4
+        run(host.compute.suspend(guest.id))
+        run(host.compute.start(guest))
+        assert run(seconds_to_write(12)) > 4
+    finally:
+        run(host.compute.destroy(guest.id))
+
+
+def test_disks_of_a_bus_that_the_small_guest_does_not_drive_take_their_limits(host: Host, run: Run) -> None:
+    hardware = Hardware(disk_bus="sata", disk_limits=DiskLimits(iops_total=100, bytes_read=MB))
+    guest = msgspec.structs.replace(host.guest(), hardware=hardware, swap_mb=32)
+    run(host.compute.create(guest))
+    try:
+        run(host.compute.start(guest))
     finally:
         run(host.compute.destroy(guest.id))
 

@@ -8,7 +8,7 @@ import pytest
 
 from tane.services.compute.domain import extra_specs, hardware
 from tane.web.errors import BadRequest
-from tane.wire.documents import Hardware
+from tane.wire.documents import DiskLimits, Hardware
 from tane.wire.grammar import checked
 
 
@@ -99,6 +99,19 @@ def test_an_extra_spec_that_is_honoured_may_be_set_since_2_86(name: str) -> None
             extra_specs.check({name: value})
 
 
+def test_local_disks_have_the_limits_of_the_flavor() -> None:
+    specs = {
+        "quota:disk_total_iops_sec": "100",
+        "quota:disk_read_bytes_sec": "1048576",
+        "quota:disk_write_bytes_sec": "0",
+    }
+    assert hardware.of({}, specs, 1).disk_limits == DiskLimits(iops_total=100, bytes_read=1048576)
+    assert (
+        hardware.of({}, {"quota:disk_total_iops_sec": "0", "quota:disk_read_iops_sec": "5"}, 1).disk_limits.iops_read
+        == 5
+    )
+
+
 @pytest.mark.parametrize("name", sorted(hardware.PROPERTIES.keys() - {"os_type"}))
 @pytest.mark.parametrize("value", ["bogus", "q35\n", "virtio,file=/etc/shadow", "1\n", "٣", "-1", "99999"])
 def test_a_value_that_is_none_is_refused_by_its_name(name: str, value: str) -> None:
@@ -113,6 +126,12 @@ def test_a_value_that_is_none_is_refused_by_its_name(name: str, value: str) -> N
         ({"hw_serial_port_count": "3"}, {"hw:serial_port_count": "2"}, "larger than"),
         ({"hw_cpu_sockets": "3"}, {}, "4 VCPUs cannot be arranged .*sockets=3"),
         ({"hw_cpu_max_sockets": "1", "hw_cpu_max_cores": "1", "hw_cpu_max_threads": "1"}, {}, "cannot be arranged"),
+        (
+            {},
+            {"quota:disk_total_iops_sec": "1", "quota:disk_read_iops_sec": "1"},
+            "quota:disk_total_iops_sec goes with",
+        ),
+        ({}, {"quota:disk_write_bytes_sec": "1", "quota:disk_total_bytes_sec": "1"}, "disk_total_bytes_sec goes with"),
         ({"kernel_id": "x", "os_command_line": "a\nb"}, {}, "os_command_line"),
     ],
 )

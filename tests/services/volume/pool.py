@@ -7,6 +7,7 @@ import uuid
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.core import Core
 from tane.hosts import HostAgent, store
+from tests.support import HOST_ID
 
 
 def add_pool(core: Core, name: str = "a-pool") -> FakeVolume:
@@ -14,5 +15,7 @@ def add_pool(core: Core, name: str = "a-pool") -> FakeVolume:
     pool, host_id = FakeVolume(), str(uuid.uuid4())
     core.hosts.add(HostAgent(host_id, name, volume=pool))
     with core.db.write() as tx:
-        store.register(tx, host_id, name, ["volume"], None, {})
+        # Servers of the other host reach its volumes by a tunnel.
+        store.change(tx, HOST_ID, local_ip="192.0.2.8")
+        store.register(tx, host_id, name, ["volume"], "192.0.2.9", {})
     return pool

@@ -190,7 +190,7 @@ class MetadataServer:
             method, path, keep, headers = request
             connection.waits = False
             async with self._turns[connection.asks]:
-                status, kind, body = await self._answer(peer, method, path, headers)
+                status, kind, body = await self._answer(peer, path, {**headers, ":method": method})
         except _BadRequest as error:
             status, kind, body, keep = error.status, "text/plain", f"{error}\n".encode(), False
         head = (
@@ -203,12 +203,12 @@ class MetadataServer:
             await writer.drain()
         return keep
 
-    async def _answer(self, peer: str, method: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
+    async def _answer(self, peer: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
         port_id = self.ports.get(peer)
         if port_id is None:
             return 404, "text/plain", b"No port has this address.\n"
         try:
-            return await self._source(port_id, path, {**headers, ":method": method})
+            return await self._source(port_id, path, headers)
         except Exception:
             # The boundary to a guest: it gets a 500, the operator the traceback.
             _log.exception("metadata request failed", port_id=port_id, path=path)
@@ -223,7 +223,8 @@ def _phrase(status: int) -> str:
 
 
 async def _read_request(reader: asyncio.StreamReader) -> tuple[str, str, bool, dict[str, str]] | None:
-    """(method, path, keep-alive, headers by lower-case name) of the next request (RFC 9112); its body is read and left.
+    """(method, path, keep-alive, headers by lower-case name) of the next request (RFC 9112); its body, each byte a
+    character, is the header ``:body``, a name no guest can send.
 
     None at the end of the connection. Raises _BadRequest.
     """
@@ -243,7 +244,7 @@ async def _read_request(reader: asyncio.StreamReader) -> tuple[str, str, bool, d
     if method not in ("GET", "HEAD", "PUT", "POST"):
         raise _BadRequest(405, f"The method {method} is not allowed.")
     headers = _headers(fields)
-    await _skip_body(reader, headers)
+    headers[":body"] = await _read_body(reader, headers)
     wish = headers.get("connection", "").lower()
     return method, path, wish != "close" if version == "HTTP/1.1" else wish == "keep-alive", headers
 
@@ -262,7 +263,7 @@ def _headers(fields: list[str]) -> dict[str, str]:
     return headers
 
 
-async def _skip_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> None:
+async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> str:
     if "transfer-encoding" in headers:
         raise _BadRequest(411, "The body needs a Content-Length.")
     length = headers.get("content-length", "0")
@@ -271,7 +272,7 @@ async def _skip_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> N
     if len(length) > _MOST_DIGITS or int(length) > MAX_BODY_BYTES:
         raise _BadRequest(413, "The body is too large.")
     try:
-        await reader.readexactly(int(length))
+        return (await reader.readexactly(int(length))).decode("latin-1")
     except asyncio.IncompleteReadError as error:
         raise _BadRequest(400, "The body is shorter than its Content-Length.") from error
 

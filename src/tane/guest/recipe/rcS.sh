@@ -2,7 +2,7 @@
 # Start-up of the guest: drivers, root size, network, metadata, SSH, the READY line, user data.
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mkdir -p /dev/pts
-mount -t devpts pts /dev/pts; mount -t tmpfs run /run; mount -t tmpfs tmp /tmp
+mount -t devpts pts /dev/pts; mount -t tmpfs run /run
 while read -r module; do insmod "/lib/modules/$module"; done </lib/modules/order 2>/dev/null
 # An image built without root rights holds files of the builder's user.
 [ "$(stat -c %u /root)" = 0 ] || chown -R 0:0 /bin /etc /lib /root /sbin /usr /var

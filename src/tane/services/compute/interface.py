@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tane.core import Core
 from tane.db import Tx
 from tane.services.compute.domain import metadata as metadata_tree
 from tane.services.compute.domain.power import guest_changed
-from tane.services.compute.store import servers
+from tane.services.compute.store import groups, servers
 
-__all__ = ["guest_changed", "metadata", "server_exists", "servers_by_host"]
+__all__ = ["aggregates_by_host", "guest_changed", "metadata", "server_exists", "servers_by_host"]
 
 
-async def metadata(core: Core, host_id: str, port_id: str, path: str) -> tuple[int, str, bytes]:
+async def metadata(
+    core: Core, host_id: str, port_id: str, path: str, headers: Mapping[str, str]
+) -> tuple[int, str, bytes]:
     """What a guest on the host gets from 169.254.169.254: (status, content type, body) for a request through its
     port."""
-    return await metadata_tree.answer(core, host_id, port_id, path)
+    return await metadata_tree.answer(core, host_id, port_id, path, headers)
 
 
 def server_exists(tx: Tx, server_id: str) -> bool:
@@ -24,3 +28,12 @@ def server_exists(tx: Tx, server_id: str) -> bool:
 def servers_by_host(tx: Tx) -> dict[str, int]:
     """Host id → how many servers are on it."""
     return {host_id: row.servers for host_id, row in servers.counts(tx).items()}
+
+
+def aggregates_by_host(tx: Tx) -> dict[str, list[str]]:
+    """Host name → ids of the aggregates that it is in."""
+    found: dict[str, list[str]] = {}
+    for row in groups.aggregates(tx):
+        for host in row.hosts:
+            found.setdefault(host, []).append(row.uuid)
+    return found

@@ -12,6 +12,7 @@ from tane.services.compute.api import (
     attachments,
     backups,
     consoles,
+    diagnostics,
     extensions,
     flavors,
     floating_ips,
@@ -458,16 +459,9 @@ OLD_HOSTS = (
         route("GET", f"{OLD_HOST}/{path}", proxies_hosts.power, f"os-hosts:{rule}", until="2.42")
         for path, rule in (("startup", "start"), ("shutdown", "shutdown"), ("reboot", "reboot"))
     ),
-    route(
-        "GET",
-        "/v2.1/os-hypervisors/{hypervisor_id}/uptime",
-        proxies_hosts.uptime,
-        "os-hypervisors:uptime",
-        until="2.87",
-    ),
     route("GET", "/v2.1/os-migrations", proxies_hosts.migrations, "os-migrations:index"),
     route("GET", f"{SERVER}/migrations", proxies_hosts.migrations, "servers:migrations:index", since="2.23"),
-    route("GET", f"{SERVER}/diagnostics", proxies_hosts.diagnostics, "os-server-diagnostics"),
+    route("GET", f"{SERVER}/diagnostics", diagnostics.show, "os-server-diagnostics"),
     route(
         "POST",
         "/v2.1/os-server-external-events",

@@ -82,6 +82,8 @@ server = Table(
     Column("metadata", JSON, nullable=False),
     Column("user_data", Text),
     Column("admin_pass", String(255)),
+    # What the guest itself told by the metadata service: a password that only the owner of a key can read.
+    Column("told_password", String(1020)),
     Column("config_drive", Boolean, nullable=False),
     Column("availability_zone", String(255)),
     Column("host_id", String(36)),

@@ -8,7 +8,17 @@ from collections.abc import AsyncIterator, Collection
 import msgspec
 
 from tane.agent import fake_disks
-from tane.wire.documents import Guest, GuestState, HostCapabilities, Nic, VolumeDisk
+from tane.wire.documents import (
+    DiskCounters,
+    Guest,
+    GuestDiagnostics,
+    GuestState,
+    HostCapabilities,
+    HostUptime,
+    Nic,
+    NicCounters,
+    VolumeDisk,
+)
 from tane.wire.duties import GuestListener
 from tane.wire.errors import HostError, NotOnHost, NotSupported
 from tane.wire.streams import Connection
@@ -25,6 +35,7 @@ CAPABILITIES = HostCapabilities(
     accelerator_reason="guests are simulated",
 )
 
+_RUNNING: tuple[GuestState, ...] = ("running",)
 _ANY: tuple[GuestState, ...] = ("running", "paused", "suspended", "stopped", "crashed")
 
 
@@ -71,6 +82,10 @@ class FakeCompute:
 
     async def capabilities(self) -> HostCapabilities:
         return self._capabilities
+
+    async def uptime(self) -> HostUptime:
+        self._called("uptime", "")
+        return HostUptime(seconds=90061, clock="12:00:00", load=(0.5, 0.25, 0.0))
 
     async def create(self, guest: Guest) -> None:
         self._called("create", guest.id)
@@ -146,6 +161,18 @@ class FakeCompute:
         self._called("console_log", guest_id)
         guest = self._require("console_log", guest_id, _ANY)
         return f"simulated console of {guest.name}\n".encode()[-max_bytes:]
+
+    async def diagnostics(self, guest_id: str) -> GuestDiagnostics:
+        self._called("diagnostics", guest_id)
+        guest = self._require("diagnostics", guest_id, _RUNNING)
+        names = [*(["root"] if guest.root else []), *(disk.volume_id for disk in guest.volumes)]
+        return GuestDiagnostics(
+            uptime_seconds=60,
+            hypervisor="fake",
+            cpu_ns=(1_000_000_000,) * guest.vcpus,
+            nics=tuple(NicCounters(port_id=nic.port_id, rx_octets=1, tx_octets=2) for nic in guest.nics),
+            disks=tuple(DiskCounters(name=name, read_bytes=512, read_requests=1) for name in names),
+        )
 
     async def has_screen(self, guest_id: str) -> None:
         self._called("has_screen", guest_id)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 from sqlalchemy.engine import Row
 
+from tane.hosts.told import told_to_the_caller
 from tane.services.compute.domain import administration as hosts
 from tane.web.codec import iso_micro
-from tane.web.errors import BadRequest, NotFound, NotImplementedHere
+from tane.web.errors import BadRequest, NotFound
 from tane.web.request import Request
+from tane.wire.documents import HostUptime
+from tane.wire.errors import HostError
 
 INTERNAL_ZONE = "internal"
+UPTIME_SECONDS = 5.0
+"""How long a list of hypervisors waits for what their hosts tell."""
 
 
 def _hypervisor_id(request: Request, host: hosts.HostView) -> Any:
@@ -46,7 +52,6 @@ def _full(request: Request, host: hosts.HostView, *, with_servers: bool) -> dict
         }
     )
     if version >= (2, 88):
-        body["uptime"] = None
         return body
     vcpus, ram_mb, disk_gb = (host.claimed.get(name, 0) for name in ("VCPU", "MEMORY_MB", "DISK_GB"))
     memory, disk = offered.get("memory_mb", 0), offered.get("disk_gb", 0)
@@ -93,9 +98,23 @@ def hypervisors(request: Request) -> dict[str, Any]:
     return {"hypervisors": [_brief(request, host, with_servers=with_servers) for host in found]}
 
 
-def hypervisors_detail(request: Request) -> dict[str, Any]:
-    found, with_servers = _chosen(request)
-    return {"hypervisors": [_full(request, host, with_servers=with_servers) for host in found]}
+async def hypervisors_detail(request: Request) -> dict[str, Any]:
+    def views() -> tuple[list[hosts.HostView], list[dict[str, Any]]]:
+        found, with_servers = _chosen(request)
+        return found, [_full(request, host, with_servers=with_servers) for host in found]
+
+    found, shown = await request.core.in_thread(views)
+    return {"hypervisors": await _with_uptimes(request, found, shown)}
+
+
+async def _with_uptimes(
+    request: Request, found: list[hosts.HostView], shown: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Since 2.88 hypervisors are shown with it: their hosts are asked together, while the caller waits."""
+    if request.version >= (2, 88):
+        for view, told in zip(shown, await _uptimes(request, found), strict=True):
+            view["uptime"] = told
+    return shown
 
 
 def _hypervisor(request: Request) -> hosts.HostView:
@@ -109,15 +128,46 @@ def _hypervisor(request: Request) -> hosts.HostView:
     return host
 
 
-def hypervisor(request: Request) -> dict[str, Any]:
+async def hypervisor(request: Request) -> dict[str, Any]:
     with_servers = request.version >= (2, 53) and request.flag("with_servers")
-    return {"hypervisor": _full(request, _hypervisor(request), with_servers=with_servers)}
+    host = await request.core.in_thread(_hypervisor, request)
+    [view] = await _with_uptimes(request, [host], [_full(request, host, with_servers=with_servers)])
+    return {"hypervisor": view}
 
 
-def uptime(request: Request) -> None:
-    """Hosts do not tell since when they run: upstream's answer for a driver that does not."""
-    _hypervisor(request)
-    raise NotImplementedHere("Requested functionality is not supported: hosts do not tell their uptime.")
+async def uptime(request: Request) -> dict[str, Any]:
+    """Until 2.87: a hypervisor with how long it has been up; its host is asked while the caller waits."""
+    host = await request.core.in_thread(_hypervisor, request)
+    with told_to_the_caller(f"hypervisor {host.row.name}"):
+        told = await request.core.hosts.compute(host.row.id).uptime()
+    return {"hypervisor": {**_brief(request, host), "uptime": _uptime(told)}}
+
+
+def _uptime(told: HostUptime) -> str:
+    """As uptime(1) says it, which clients take apart. Who is logged in on the host, nobody is told."""
+    days, rest = divmod(told.seconds // 60, 24 * 60)
+    since = (
+        f"{days} day{'' if days == 1 else 's'}, {rest // 60:2}:{rest % 60:02}"
+        if days
+        else f"{rest // 60:2}:{rest % 60:02}"
+    )
+    load = ", ".join(f"{value:.2f}" for value in told.load)
+    return f" {told.clock} up {since},  0 users,  load average: {load}"
+
+
+async def _uptimes(request: Request, found: list[hosts.HostView]) -> list[str | None]:
+    """Of each host; None where it is not up, or does not tell in time."""
+
+    async def ask(host: hosts.HostView) -> str | None:
+        if not host.up:
+            return None
+        try:
+            async with asyncio.timeout(UPTIME_SECONDS):
+                return _uptime(await request.core.hosts.compute(host.row.id).uptime())
+        except (HostError, TimeoutError):
+            return None
+
+    return await asyncio.gather(*map(ask, found))
 
 
 def search_hypervisors(request: Request) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from tane.services.compute.api.hosts import INTERNAL_ZONE
 from tane.services.compute.domain import administration as hosts
-from tane.services.compute.domain import servers
 from tane.web.errors import BadRequest, Gone, NotFound, NotImplementedHere
 from tane.web.request import Request
 
@@ -67,21 +66,6 @@ def update(request: Request) -> None:
     if body.status is None and body.maintenance_mode is None:
         raise BadRequest("Invalid input. 'status' or 'maintenance_mode' is a required property")
     power(request)
-
-
-def uptime(request: Request) -> None:
-    """501: hosts do not report how long they have been up."""
-    host = hosts.compute_host(request.core, request.path["hypervisor_id"])
-    shown = host.row.id if request.version >= (2, 53) else str(host.number)
-    if request.path["hypervisor_id"] != shown:
-        raise NotFound(f"Hypervisor with ID '{request.path['hypervisor_id']}' could not be found.")
-    raise NotImplementedHere("Virt driver does not implement uptime function.")
-
-
-def diagnostics(request: Request) -> None:
-    """501: what guests use is not asked of their hosts."""
-    servers.row(request.core, request.ctx, request.path["server_id"])
-    raise NotImplementedHere("Diagnostics of servers are not implemented.")
 
 
 def migrations(request: Request) -> None:

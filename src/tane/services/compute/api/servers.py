@@ -234,13 +234,14 @@ def ips_of_network(request: Request) -> dict[str, Any]:
 
 
 def password(request: Request) -> dict[str, Any]:
-    """What the guest told of itself by the metadata service, which takes nothing from guests here: always empty."""
-    servers.row(request.core, request.ctx, request.path["server_id"])
-    return {"password": ""}
+    """What the guest told of itself by the metadata service, encrypted for its owner; else empty."""
+    row = servers.row(request.core, request.ctx, request.path["server_id"])
+    return {"password": row.told_password or ""}
 
 
 def clear_password(request: Request) -> None:
-    servers.row(request.core, request.ctx, request.path["server_id"])
+    """Forget it: the guest may tell another one."""
+    servers.clear_password(request.core, request.ctx, request.path["server_id"])
 
 
 def security_groups(request: Request) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import msgspec
 from tane.services.compute.domain import extra_specs as known_specs
 from tane.web.errors import BadRequest
 from tane.wire import grammar
-from tane.wire.documents import Hardware
+from tane.wire.documents import DiskLimits, Hardware
 
 Fields = dict[str, Any]
 Rule = Callable[[str], Fields]
@@ -86,6 +86,7 @@ PROPERTIES: dict[str, Rule] = {
     "hw_rng_model": _only("virtio"),
     "hw_boot_menu": _switch("boot_menu"),
     "hw_qemu_guest_agent": _switch("guest_agent"),
+    "os_require_quiesce": _switch("quiesce"),
     "hw_architecture": _only("x86_64", "amd64"),
     "architecture": _only("x86_64", "amd64"),
     "img_hv_type": _only("qemu", "kvm"),
@@ -98,7 +99,25 @@ PROPERTIES: dict[str, Rule] = {
     **{f"hw_{name}": rule for name, rule in _TOPOLOGY.items()},
 }
 
+DISK_LIMITS = {
+    f"quota:disk_{which}_{what}_sec": f"{field}_{which}"
+    for which in ("total", "read", "write")
+    for what, field in (("bytes", "bytes"), ("iops", "iops"))
+}
+"""Extra spec → field of :class:`DiskLimits`."""
+
+
+def _limit(field: str) -> Rule:
+    def rule(value: str) -> Fields:
+        if not re.fullmatch(r"[0-9]{1,15}", value):
+            raise ValueError("use a number of at most 15 digits")
+        return {field: int(value)}
+
+    return rule
+
+
 EXTRA_SPECS: dict[str, Rule] = {
+    **{name: _limit(field) for name, field in DISK_LIMITS.items()},
     "hw:boot_menu": _switch("boot_menu"),
     "hw:watchdog_action": _WATCHDOG,
     "hw:serial_port_count": _number("most_serial_ports", 4),
@@ -114,7 +133,7 @@ NOT_DONE = (
     *("hw_mem_encryption", "hw_mem_encryption_model", "hw_locked_memory", "hw_pmu", "hw_time_hpet", "hw_viommu_model"),
     *("hw_virtio_packed_ring", "hw_emulation_architecture", "hw_maxphysaddr_mode", "hw_maxphysaddr_bits"),
     *("hw_firmware_stateless", "hw_pci_numa_affinity_policy", "hw_ephemeral_encryption", "img_hide_hypervisor_id"),
-    *("os_require_quiesce", "img_config_drive", "trait:", "resources:", "img_linked_clone", "hw_sound_model"),
+    *("img_config_drive", "trait:", "resources:", "img_linked_clone", "hw_sound_model"),
 )
 """Image properties that Nova acts on and Tane does not yet; one that ends in a mark stands for all that begin so."""
 
@@ -146,7 +165,8 @@ def of(properties: Mapping[str, str], extra_specs: Mapping[str, str], vcpus: int
             raise BadRequest(f"Flavor extra spec {name} is not supported by this cloud.")
     fields |= watchdog
     _refuse_contradictions(fields)
-    fields |= _topology(fields, vcpus)
+    limits = {field: fields[field] for field in DISK_LIMITS.values() if field in fields}
+    fields |= {"disk_limits": DiskLimits(**limits), **_topology(fields, vcpus)}
     return Hardware(**{name: value for name, value in fields.items() if name in Hardware.__struct_fields__})
 
 
@@ -185,11 +205,23 @@ def _refuse_command_line(properties: Mapping[str, str]) -> None:
 def _refuse_contradictions(fields: Fields) -> None:
     if fields.get("secure_boot") and fields.get("firmware") != "uefi":
         raise BadRequest("Image property os_secure_boot needs hw_firmware_type=uefi.")
+    if fields.get("quiesce") and not fields.get("guest_agent"):
+        raise BadRequest("Image property os_require_quiesce needs hw_qemu_guest_agent=yes.")
+    _refuse_total_beside_parts(fields)
     most = fields.pop("most_serial_ports", None)
     if most is not None and fields.setdefault("serial_ports", most) > most:
         raise BadRequest(
             f"Image property hw_serial_port_count is larger than the flavor's hw:serial_port_count {most}."
         )
+
+
+def _refuse_total_beside_parts(fields: Fields) -> None:
+    for what in ("bytes", "iops"):
+        if fields.get(f"{what}_total") and (fields.get(f"{what}_read") or fields.get(f"{what}_write")):
+            raise BadRequest(
+                f"Flavor extra spec quota:disk_total_{what}_sec goes with no quota:disk_read_{what}_sec or "
+                f"quota:disk_write_{what}_sec."
+            )
 
 
 def _topology(fields: Fields, vcpus: int) -> Fields:

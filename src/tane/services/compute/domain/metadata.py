@@ -6,9 +6,11 @@ Reference: "Metadata" in the compute user guide; the EC2 tree as in Amazon's ins
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 import string
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +75,10 @@ EC2_KEYS_SINCE = {
     "instance-action": "2008-09-01",
 }
 
+TAKES_PASSWORD = ("latest", *(version for version in OPENSTACK_VERSIONS if version >= FILES_SINCE["password"]))
+LONGEST_PASSWORD = 1020
+_PASSWORD = re.compile(r"/+openstack/+(?P<version>[^/?]+)/+password/?(\?.*)?\Z", re.S)
+
 Tree = dict[str, "Tree | bytes"]
 """A folder: names → contents or folders. A name ``0=key`` lists so and is looked up as ``0``."""
 
@@ -111,8 +117,12 @@ def _tagged_nics(tx: Tx, server_id: str) -> list[tuple[str, str]]:
     return [(port.mac_address, tags[port.id]) for port in network.server_ports(tx, server_id) if port.id in tags]
 
 
-async def answer(core: Core, host_id: str, port_id: str, path: str) -> tuple[int, str, bytes]:
+async def answer(
+    core: Core, host_id: str, port_id: str, path: str, headers: Mapping[str, str]
+) -> tuple[int, str, bytes]:
     """(status, content type, body) for a request that came in through ``port_id`` of a server on the host."""
+    if headers.get(":method") == "POST" and (posted := _PASSWORD.match(path)) and posted["version"] in TAKES_PASSWORD:
+        return await core.in_thread(_take_password, core, host_id, port_id, headers.get(":body", ""))
     found = await core.in_thread(_facts_of_port, core, host_id, port_id)
     if found is None:
         return 404, "text/plain", b"No server has this port.\n"
@@ -124,6 +134,21 @@ def _facts_of_port(core: Core, host_id: str, port_id: str) -> Facts | None:
         owner = network.port_owner(tx, port_id)
         row = servers.get(tx, owner[0]) if owner is not None else None
         return facts(tx, row) if row is not None and row.host_id == host_id else None
+
+
+def _take_password(core: Core, host_id: str, port_id: str, body: str) -> tuple[int, str, bytes]:
+    """A guest tells its password, encrypted for its owner: once, until the owner clears it."""
+    if not body or len(body) > LONGEST_PASSWORD or not body.isascii() or "\0" in body:
+        return 400, "text/plain", b"A password is ASCII text of at most 1020 bytes.\n"
+    with core.db.write() as tx:
+        owner = network.port_owner(tx, port_id)
+        row = servers.get(tx, owner[0]) if owner is not None else None
+        if row is None or row.host_id != host_id:
+            return 404, "text/plain", b"No server has this port.\n"
+        if row.told_password:
+            return 409, "text/plain", b"The password is told already.\n"
+        servers.change(tx, row.id, told_password=body)
+    return 200, "text/plain", b""
 
 
 def lookup(root: Tree, path: str) -> tuple[int, str, bytes]:
@@ -295,7 +320,7 @@ def _openstack(found: Facts, admin_pass: str | None) -> tuple[dict[str, Any], di
     user_data = _user_data(row)
     if user_data is not None:
         files["user_data"] = user_data
-    files["password"] = b""
+    files["password"] = (row.told_password or "").encode()
     files["vendor_data.json"] = b"{}"
     files["network_data.json"] = msgspec.json.encode(found.network)
     files["vendor_data2.json"] = b'{"static":{}}'

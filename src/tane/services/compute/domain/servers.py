@@ -130,6 +130,13 @@ def change_metadata(
         return wanted
 
 
+def clear_password(core: Core, ctx: Context, server_id: str) -> None:
+    """Forget the password that the guest told."""
+    with core.db.write() as tx:
+        require(tx, ctx, server_id)
+        servers.change(tx, server_id, told_password=None)
+
+
 def tags(core: Core, ctx: Context, server_id: str) -> list[str]:
     with core.db.read() as tx:
         require(tx, ctx, server_id)

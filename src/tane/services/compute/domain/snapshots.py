@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.compute.domain import quotas
+from tane.services.compute.domain import hardware, quotas
 from tane.services.compute.domain.actions import refuse_nowhere
 from tane.services.compute.domain.common import queue, refuse_locked, require, require_state
 from tane.services.compute.orders import CREATE_IMAGE, CREATE_VOLUME_IMAGE, CreateImage, CreateVolumeImage
@@ -18,7 +18,7 @@ from tane.services.compute.store import block_devices, servers
 from tane.services.image import interface as image
 from tane.services.volume import interface as volume
 from tane.web.context import Context
-from tane.web.errors import Forbidden, OverLimit
+from tane.web.errors import Forbidden, NotImplementedHere, OverLimit
 
 NOT_INHERITED = ("signature", "img_signature", "instance_uuid", "user_id", "image_type", "base_image_ref")
 OF_THE_IMAGE = ("image_id", "image_name", "checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
@@ -81,6 +81,8 @@ def of_disk(
 
 
 def _of_volumes(tx: Tx, core: Core, ctx: Context, row: Row[Any], name: str, properties: Mapping[str, str]) -> str:
+    if hardware.of(row.image_properties, row.flavor["extra_specs"], row.vcpus).quiesce:
+        raise NotImplementedHere("Volumes of a server are not snapshotted together with its file systems frozen yet.")
     mapping, base = [], {}
     for device in block_devices.of_server(tx, row.id):
         if device.boot_index == 0:

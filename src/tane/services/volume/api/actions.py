@@ -117,8 +117,7 @@ def roll_detaching(request: Request) -> None:
 
 
 def no_connection(request: Request) -> None:
-    volumes.show(request.core, request.ctx, request.path["volume_id"])
-    raise attachments.no_connections()
+    attachments.refuse_connections(request.core, request.ctx, request.path["volume_id"])
 
 
 def upload_image(request: Request) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
+from tane.hosts import store as hosts
 from tane.jobs import Permanent
 from tane.services.volume.domain.common import attachment_of, invalid_volume, new_id, volume_of
 from tane.services.volume.domain.volumes import enqueue
@@ -23,7 +24,7 @@ from tane.services.volume.orders import FORCE_DETACH, ForceDetach
 from tane.services.volume.store import attachments, volumes
 from tane.services.volume.store.volumes import Page
 from tane.web.context import Context
-from tane.web.errors import Conflict, NotFound, NotImplementedHere
+from tane.web.errors import BadRequest, Conflict, NotFound, NotImplementedHere
 
 
 def begin_attach(tx: Tx, ctx: Context | None, volume_id: str, status: str = "attaching") -> Row[Any]:
@@ -239,6 +240,17 @@ def delete(core: Core, ctx: Context, attachment_id: str) -> list[Row[Any]]:
         return of_volume(tx, row.volume_id)
 
 
+def refuse_connections(core: Core, ctx: Context, volume_id: str) -> None:
+    """os-initialize_connection, os-terminate_connection. :raises Conflict: compute uses the volume.
+
+    :raises NotImplementedHere: always else.
+    """
+    with core.db.read() as tx:
+        volume_of(tx, ctx, volume_id)
+        _refuse_computes(tx, volume_id)
+    raise no_connections()
+
+
 def no_connections() -> NotImplementedHere:
     return NotImplementedHere(
         "Volumes are exported to the compute hosts of this cloud only; connecting one to another host is not possible."
@@ -275,27 +287,36 @@ def detach_by_action(core: Core, ctx: Context, volume_id: str, attachment_id: st
     with core.db.write() as tx:
         volume_of(tx, ctx, volume_id)
         attached = of_volume(tx, volume_id)
-        for row in _chosen(attached, attachment_id):
+        for row in _chosen(tx, ctx, attached, attachment_id):
             _refuse_compute(row)
             forget(tx, volume_id, row.id)
         if not attached:
             volumes.change(tx, volume_id, only_in=("detaching",), status="available")
 
 
-def _chosen(attached: Sequence[Row[Any]], attachment_id: str | None) -> list[Row[Any]]:
-    """:raises NotFound: the volume has no such attachment."""
+def _chosen(tx: Tx, ctx: Context, attached: Sequence[Row[Any]], attachment_id: str | None) -> list[Row[Any]]:
+    """:raises NotFound: there is no such attachment. :raises BadRequest: it is another volume's."""
     chosen = [row for row in attached if attachment_id in (None, row.id)]
     if attachment_id is not None and not chosen:
+        other = attachments.get(tx, attachment_id)
+        if other is not None and ctx.sees(other.project_id):
+            raise BadRequest("Invalid input received: Mismatched volume and attachment")
         raise NotFound(f"Volume attachment could not be found with filter: attachment_id = {attachment_id} .")
     return chosen
 
 
 def force_detach(core: Core, ctx: Context, volume_id: str, attachment_id: str | None) -> None:
-    """os-force_detach: also what compute has attached, in whatever status the volume is. → detaching, with the job."""
+    """os-force_detach: also what compute has attached, in whatever status the volume is. → detaching, with the job.
+
+    :raises Conflict: compute uses it and can let it go: the server's host is up (OSSA-2023-003).
+    """
     with core.db.write() as tx:
         row = volume_of(tx, ctx, volume_id)
         attached = of_volume(tx, volume_id)
-        chosen = _chosen(attached, attachment_id)
+        chosen = _chosen(tx, ctx, attached, attachment_id)
+        for attachment in chosen:
+            if hosts.is_up_by_name(tx, attachment.connector.get("host", "")):
+                _refuse_compute(attachment)
         if not attached and row.status not in ("in-use", "attaching", "detaching", "reserved"):
             raise invalid_volume(f"volume {volume_id} is attached to nothing, and its status is {row.status}.")
         volumes.change(tx, volume_id, status="detaching")

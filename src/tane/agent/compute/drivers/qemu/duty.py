@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tane.agent.compute.drivers.qemu import diagnostics
 from tane.agent.compute.drivers.qemu.accelerator import QEMU
 from tane.agent.compute.drivers.qemu.command import ImageFiles
 from tane.agent.compute.drivers.qemu.machine import Machine
@@ -20,7 +21,7 @@ from tane.agent.compute.drivers.qemu.settings import QemuSettings, guests_folder
 from tane.agent.images import ImageCache
 from tane.agent.translation import checked_id, vetted
 from tane.linux import confine, process, sockets
-from tane.wire.documents import Guest, GuestState, HostCapabilities, Nic, VolumeDisk
+from tane.wire.documents import Guest, GuestDiagnostics, GuestState, HostCapabilities, HostUptime, Nic, VolumeDisk
 from tane.wire.duties import GuestListener
 from tane.wire.errors import HostError, NotOnHost
 from tane.wire.streams import Connection, chunks
@@ -70,6 +71,9 @@ class QemuCompute:
             accelerator_reason=self._settings.accelerator.reason,
             metadata_service=not self._settings.user_network,
         )
+
+    async def uptime(self) -> HostUptime:
+        return diagnostics.uptime()
 
     async def create(self, guest: Guest) -> None:
         guest = vetted(guest)
@@ -144,6 +148,9 @@ class QemuCompute:
 
     async def console_log(self, guest_id: str, *, max_bytes: int = 102400) -> bytes:
         return await self._present(guest_id).console_log(max_bytes)
+
+    async def diagnostics(self, guest_id: str) -> GuestDiagnostics:
+        return await diagnostics.measured(self._present(guest_id), self._settings)
 
     async def has_screen(self, guest_id: str) -> None:
         self._present(guest_id).require_running()

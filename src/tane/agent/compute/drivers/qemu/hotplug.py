@@ -9,6 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from tane.agent.compute.drivers.qemu import devices
@@ -134,16 +135,17 @@ async def resize_volume(qmp: QmpSession, disk: VolumeDisk, size_bytes: int) -> N
     await qmp.execute("block_resize", {"node-name": devices.volume_node(disk.volume_id), "size": size_bytes})
 
 
-async def backup_root(qmp: QmpSession, target: Path) -> None:
+async def backup_root(qmp: QmpSession, target: Path, frozen: AbstractAsyncContextManager[None]) -> None:
     """Copy the root disk as it is at this moment into the empty qcow2 file ``target``, named as QEMU sees it, while the
-    guest goes on."""
+    guest goes on. The moment lies within ``frozen``, the copying does not."""
     file = {"driver": "file", "filename": str(target)}
     await _ignore_absent(qmp, "job-dismiss", {"id": _BACKUP_JOB})
     await _ignore_absent(qmp, "blockdev-del", {"node-name": _BACKUP_JOB})
     await qmp.execute("blockdev-add", {"node-name": _BACKUP_JOB, "driver": "qcow2", "discard": "unmap", "file": file})
     try:
         job = {"job-id": _BACKUP_JOB, "device": "root", "target": _BACKUP_JOB, "sync": "full", "auto-dismiss": False}
-        await qmp.execute("blockdev-backup", job)
+        async with frozen:
+            await qmp.execute("blockdev-backup", job)
         try:
             await _wait_for_job(qmp)
         except asyncio.CancelledError:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import structlog
@@ -40,6 +41,30 @@ async def set_password(folder: GuestFolder, user: str, password: str) -> None:
     """:raises NotSupported: no agent answers. :raises HostError: it refuses."""
     given = {"username": user, "password": base64.b64encode(password.encode()).decode(), "crypted": False}
     await _ask(folder, "guest-set-user-password", lambda: given)
+
+
+@contextlib.asynccontextmanager
+async def quiet(folder: GuestFolder) -> AsyncIterator[None]:
+    """In the block the guest's file systems are frozen; thereafter they are not, whatever happened.
+
+    :raises HostError: they cannot be frozen.
+    """
+    try:
+        try:
+            await _ask(folder, "guest-fsfreeze-freeze", dict)
+        except NotSupported as error:
+            raise HostError(f"the image asks for snapshots of frozen file systems, but {error}") from error
+        yield
+    finally:
+        await try_to_thaw(folder)
+
+
+async def try_to_thaw(folder: GuestFolder) -> None:
+    """Let the guest write again; one that is not frozen goes on as it does."""
+    try:
+        await _ask(folder, "guest-fsfreeze-thaw", dict)
+    except HostError as error:
+        log.warning("a guest's file systems were not thawed", guest_id=folder.path.name, reason=str(error))
 
 
 async def _ask(folder: GuestFolder, command: str, arguments: Callable[[], Mapping[str, Any]]) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import msgspec
 import structlog
 
-from tane.agent.compute.drivers.qemu import disks, hardware, hotplug, inside, memory
+from tane.agent.compute.drivers.qemu import disks, hardware, hotplug, inside, memory, throttles
 from tane.agent.compute.drivers.qemu.command import (
     CONSOLE_BYTES,
     INSIDE,
@@ -25,14 +25,14 @@ from tane.agent.compute.drivers.qemu.command import (
     assign_slots,
     command_line,
 )
-from tane.agent.compute.drivers.qemu.record import GuestFolder, Record
+from tane.agent.compute.drivers.qemu.record import GuestFolder, Record, remembered
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
 from tane.agent.translation import checked_socket, host_errors, last_words
 from tane.linux import confine, netns, process, qemu_img, tap
 from tane.linux.confine import Confinement, Handed
 from tane.linux.files import remove_tree, tail, write_private
 from tane.linux.qmp import QmpError, QmpSession, Rest
-from tane.wire.documents import ConfigDrive, Guest, GuestState, Nic, VolumeDisk
+from tane.wire.documents import Guest, GuestState, Nic, VolumeDisk
 from tane.wire.errors import HostError, NotOnHost, NotSupported
 
 log = structlog.get_logger()
@@ -114,7 +114,7 @@ class Machine:
                 await asyncio.to_thread(remove_tree, self.folder.path)
                 self.folder.path.mkdir(parents=True, mode=0o700)
                 await disks.make_disks(guest, self.folder, base)
-                record = Record(guest=_remembered(guest), base=str(base or ""))
+                record = Record(guest=remembered(guest), base=str(base or ""))
                 self.folder.save(record)
         except BaseException:
             with contextlib.suppress(OSError):  # The reason counts more than what is left of it.
@@ -143,7 +143,7 @@ class Machine:
         await asyncio.to_thread(hardware.make_firmware, guest, self.folder)
         slots, ports = assign_slots(guest, self._settings, self.record.slots)
         base = str(files.base or "")
-        kept = _remembered(guest)
+        kept = remembered(guest)
         record = msgspec.structs.replace(self.record, guest=kept, slots=slots, ports=ports, base=base)
         self.folder.console.unlink(missing_ok=True)
         self.folder.memory.unlink(missing_ok=True)
@@ -170,6 +170,7 @@ class Machine:
         await asyncio.to_thread(self._spawn, record, files, incoming)
         try:
             await self._wait_for_qmp()
+            await throttles.set_limits(await self.qmp(), record.guest)
             if incoming:
                 await memory.restore(await self.qmp(), self.folder)
         except BaseException as error:
@@ -402,7 +403,9 @@ class Machine:
                     # QEMU writes into the guest's own folder, where else it may not.
                     size = int((await qemu_img.info(disk, in_use=True))["virtual-size"])
                     await qemu_img.create(copy, size, self.folder.owner)
-                    await hotplug.backup_root(await self.qmp(), INSIDE.copy)
+                    asleep = record.state != "running" or not record.guest.hardware.quiesce
+                    frozen = contextlib.nullcontext() if asleep else inside.quiet(self.folder)
+                    await hotplug.backup_root(await self.qmp(), INSIDE.copy, frozen)
                     confine.take_back(copy)
                 else:
                     await qemu_img.convert(disk, copy)
@@ -471,6 +474,8 @@ class Machine:
                 await self.qmp()
             await self._settle(tell_crash=False)
             self._once("writing", self._try_writing_again())
+            if self._record.guest.hardware.quiesce:  # The agent before may have ended in the middle of it.
+                self._once("thawing", inside.try_to_thaw(self.folder))
         except (QmpError, OSError) as error:
             log.warning("a guest does not answer", guest_id=self._record.guest.id, error=str(error))
 
@@ -592,8 +597,3 @@ class Machine:
             self.folder.save(self._record)
 
         return hotplug.Slots(self.record.slots, self.record.ports, save)
-
-
-def _remembered(guest: Guest) -> Guest:
-    """What the record keeps: that there is a config drive, not what is on it, which may be a password."""
-    return msgspec.structs.replace(guest, config_drive=ConfigDrive(files={}) if guest.config_drive else None)

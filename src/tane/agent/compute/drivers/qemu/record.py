@@ -9,7 +9,7 @@ import msgspec
 from tane.linux import confine
 from tane.linux.confine import Identity
 from tane.linux.files import write_private
-from tane.wire.documents import Guest, GuestState
+from tane.wire.documents import ConfigDrive, Guest, GuestState
 
 
 class Record(msgspec.Struct, kw_only=True):
@@ -26,6 +26,11 @@ class Record(msgspec.Struct, kw_only=True):
     ports: int = 0
     base: str = ""
     machine: str = ""
+
+
+def remembered(guest: Guest) -> Guest:
+    """What the record keeps: that there is a config drive, not what is on it, which may be a password."""
+    return msgspec.structs.replace(guest, config_drive=ConfigDrive(files={}) if guest.config_drive else None)
 
 
 class GuestFolder:

@@ -1,0 +1,1 @@
+"""Hosts as providers of resources."""
