@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import re
 import traceback
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 import falcon
 import falcon.asgi
@@ -28,7 +29,9 @@ from tane.web.errors import (
     BadRequest,
     Busy,
     Forbidden,
+    MethodNotAllowed,
     NotFound,
+    PreconditionFailed,
     TooLarge,
     Unauthorized,
     Unavailable,
@@ -167,13 +170,21 @@ def build(core: Core, services: Iterable[Service], identity: Authenticator) -> f
         paths: dict[str, list[Route]] = {}
         for route in service.routes:
             paths.setdefault(route.path, []).append(route)
+        raw = {}
         for path, routes in paths.items():
             endpoint = Endpoint(core, service, routes, identity, addresses)
+            if path in service.at_root:
+                app.add_route(path, endpoint)
+            if service.raw_paths and "{" in path:
+                raw[path] = endpoint
+                continue
             # Requests arrive without their trailing slash (see above), so a route must not have one either.
             app.add_route((service.prefix + path).rstrip("/"), endpoint)
             for alias, root in service.aliases:
                 if path.startswith(root):
                     app.add_route(service.prefix + alias + path.removeprefix(root), endpoint)
+        if raw:
+            app.add_sink(RawPaths(service.prefix, raw), f"{service.prefix}/")
         for socket in service.web_sockets:
             app.add_route(service.prefix + socket.path, SocketEndpoint(core, socket))
     return app
@@ -196,6 +207,41 @@ async def _falcon_error(req: Any, resp: Any, error: falcon.HTTPError, params: An
     headers: Any = error.headers or {}
     for name, value in headers.items() if isinstance(headers, dict) else headers:
         resp.set_header(name, value)
+
+
+class RawPaths:
+    """Finds the route of a path that is the client's own bytes: names may hold ``//``, a slash at their end, anything
+    but NUL."""
+
+    def __init__(self, prefix: str, endpoints: Mapping[str, Endpoint]) -> None:
+        self._prefix = prefix.encode()
+        self._by_depth = {
+            path.count("/"): (endpoint, re.findall(r"{(\w+)}", path)) for path, endpoint in endpoints.items()
+        }
+        self._deepest = max(self._by_depth)
+        self._start = next(iter(endpoints)).partition("{")[0]
+
+    async def __call__(self, req: Any, resp: Any, **groups: Any) -> None:
+        path = unquote_to_bytes(req.scope["raw_path"].removeprefix(self._prefix))
+        parts = path.split(b"/", self._deepest)[1:]
+        while parts and not parts[-1]:
+            parts.pop()
+        problem: ApiError | None = None
+        try:
+            names = [part.decode() for part in parts]
+        except UnicodeDecodeError:
+            names, problem = ["?"] * len(parts), PreconditionFailed("Invalid UTF8 or contains NULL")
+        if b"\0" in path:
+            problem = PreconditionFailed("Invalid UTF8 or contains NULL")
+        elif not path.decode(errors="replace").startswith(self._start):
+            problem = NotFound("The resource could not be found.")
+        elif "" in names or len(names) not in self._by_depth:
+            problem = PreconditionFailed("Bad URL")
+        endpoint, fields = self._by_depth.get(len(names)) or self._by_depth[self._deepest]
+        if problem is None and req.method not in endpoint.by_method:
+            problem = MethodNotAllowed("The method is not allowed for this resource.")
+            resp.set_header("Allow", ", ".join(sorted(endpoint.by_method)))
+        await endpoint.handle(req.method, req, resp, dict(zip(fields, names[-len(fields) :], strict=False)), problem)
 
 
 class Endpoint:
@@ -223,21 +269,28 @@ class Endpoint:
         return respond
 
     async def handle(
-        self, method: str, req: falcon.asgi.Request, resp: falcon.asgi.Response, path: dict[str, str]
+        self,
+        method: str,
+        req: falcon.asgi.Request,
+        resp: falcon.asgi.Response,
+        path: dict[str, str],
+        problem: ApiError | None = None,
     ) -> None:
-        """Answer one request.
+        """Answer one request; ``problem``: what was found wrong with its address.
 
         A slash at the end is accepted where clients send one: when a version root is read, or a collection of a service
         without ``strict_paths``. Elsewhere it is an id that is missing (``DELETE …/volumes/``): as with any other empty
         id nothing is found, which is 404.
         """
-        request_id = f"req-{uuid.uuid4()}"
         service = self.service
+        request_id = service.request_id() if service.request_id else f"req-{uuid.uuid4()}"
         resp.set_header(service.request_id_header, request_id)
         for name in service.extra_request_id_headers:
             resp.set_header(name, request_id)
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
+                if problem is not None:
+                    raise problem
                 await self._answer(method, req, resp, path, request_id)
         except ApiError as error:
             self._error(req, resp, error)
@@ -273,6 +326,12 @@ class Endpoint:
         resp.status = falcon.code_to_http_status(error.status)
         for name, value in error.headers.items():
             resp.set_header(name, value)
+        if self.service.error_document is not None:
+            resp.data, resp.content_type = self.service.error_document(error)
+            resp.stream = None
+            if isinstance(error, Unauthorized):
+                resp.set_header("WWW-Authenticate", f"Keystone uri='{self.core.config.url}/identity'")
+            return
         kind = pages.wanted(req.get_header("accept")) if self.service.error_pages else pages.JSON
         if kind == pages.JSON:
             resp.data = codec.encode(error.body or self.service.error_shape(error))
@@ -297,11 +356,12 @@ class Endpoint:
         candidates = self.by_method[method]
         reads_many = method in ("GET", "HEAD") and not candidates[0].path.endswith("}")
         reads_many &= candidates[0].policy is None or not service.strict_paths
-        if "" in path.values() or (req.scope["path"].endswith("/") and not reads_many) or "\0" in req.scope["path"]:
+        empty = "" in path.values() or (req.scope["path"].endswith("/") and not reads_many)
+        if not service.raw_paths and (empty or "\0" in req.scope["path"]):
             raise NotFound("The resource could not be found.")
         ctx = Context(request_id)
         token = headers.get("x-auth-token", "")
-        if any(route.policy is not None for route in candidates) and not token:
+        if any(route.policy is not None for route in candidates) and not token and not service.own_admission:
             raise Unauthorized("The request you have made requires authentication.")
         raw, data = b"", None
         has_body = method in ("POST", "PUT", "PATCH") or bool(req.content_length)
@@ -326,14 +386,18 @@ class Endpoint:
             raw=raw,
             remote=self.addresses.client(req.scope, headers),
             stream=req.scope[INCOMING] if route.stream else None,
+            raw_query=req.query_string,
         )
+        if service.own_admission:
+            request.authenticate = lambda: self._caller(route, request, token)
         CURRENT.set(request)
         ASKER.set(lambda: request.ctx)
         answer = self._at_once(route, request, token, data) if route.at_once is not None else None
         if answer is not None:
             pass
         elif inspect.iscoroutinefunction(route.handler):
-            await core.in_thread(self._admit, route, request, token, data)
+            if not service.own_admission:
+                await core.in_thread(self._admit, route, request, token, data)
             answer = await route.handler(request)
         else:
             try:
@@ -367,15 +431,9 @@ class Endpoint:
 
     def _admit(self, route: Route, request: Request, token: str, data: Any, caller: Context | None = None) -> None:
         """Authentication, policy, then the body: a caller who may not call learns nothing of the schema."""
-        if route.policy is not None:
-            request.ctx = caller or self.identity.authenticate(self.core, token, request.ctx.request_id)
-            rules, service = request.ctx.access_rules, self.service
-            if (
-                route.ruled
-                and rules is not None
-                and not permits(rules, service.known_as, request.method, request.url_path)
-            ):
-                raise Unauthorized("The request you have made requires authentication.")
+        if route.policy is not None and not self.service.own_admission:
+            service = self.service
+            request.ctx = self._caller(route, request, token, caller)
             target = service.target(request) if service.target else None
             if not self.core.policy.allows(route.policy, request.ctx, target):
                 raise _forbidden(self.service, route.policy)
@@ -386,6 +444,17 @@ class Endpoint:
                 if not request.raw:
                     raise BadRequest("Malformed request body: a JSON object is expected, the body is empty")
                 request.body = codec.decode(route.body, request.raw, request.version)
+
+    def _caller(self, route: Route, request: Request, token: str, caller: Context | None = None) -> Context:
+        """Who a token stands for, if its access rules let this call be made. :raises Unauthorized:"""
+        if not token:
+            raise Unauthorized("The request you have made requires authentication.")
+        ctx = caller or self.identity.authenticate(self.core, token, request.ctx.request_id)
+        rules = ctx.access_rules
+        refused = rules is not None and not permits(rules, self.service.known_as, request.method, request.url_path)
+        if route.ruled and refused:
+            raise Unauthorized("The request you have made requires authentication.")
+        return ctx
 
     def _action(self, candidates: list[Route], raw: bytes, spoken: Version) -> tuple[Route, Any]:
         data = codec.parse(raw)

@@ -1,0 +1,256 @@
+"""Objects: put, read, changed, copied, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from tane.db import Tx
+from tane.db.documents import dump, load
+from tane.services.object.domain import access, content, manifests, metadata, reading, tempurl
+from tane.services.object.domain.access import Visit
+from tane.services.object.domain.blobs import Content, Piece
+from tane.services.object.domain.content import New
+from tane.services.object.domain.errors import Failed, Redirected, Unprocessable
+from tane.services.object.domain.ranges import Range
+from tane.services.object.domain.reading import Reading
+from tane.services.object.store import database, objects, places, stamps
+from tane.web.errors import BadRequest, NotFound
+from tane.web.request import Request
+
+At = tuple[str, str, str]
+TYPE = "application/octet-stream"
+
+
+@dataclass
+class Written:
+    """What a PUT or a copy came to. ``version``: the id of the new version, where the container keeps them."""
+
+    etag: str
+    stamp: int
+    visit: Visit
+    version: str = ""
+    copied: Reading | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def check_name(name: str) -> None:
+    """:raises BadRequest:"""
+    if len(name.encode()) > metadata.MAX_OBJECT_NAME_LENGTH:
+        raise BadRequest(f"Object name length of {len(name.encode())} longer than {metadata.MAX_OBJECT_NAME_LENGTH}")
+
+
+# ------------------------------------------------------------------------------------------------------- reading
+
+
+def read(
+    request: Request, at: At, wanted: Callable[[Reading], list[Range]]
+) -> tuple[Reading, list[tuple[Range, list[Piece]]]]:
+    """The object, and where the bytes lie of those ranges that ``wanted`` chooses when it has seen it."""
+    access.identify(request)
+    with database.of(request.core).read() as tx:
+        visit = access.admit(request, tx, "get_object", "read", at)
+        found = reading.find(request, tx, visit)
+        return found, [(span, reading.pieces(request, tx, found, span)) for span in wanted(found)]
+
+
+# ------------------------------------------------------------------------------------------------------- writing
+
+
+def allow_put(request: Request, at: At, length: int | None) -> None:
+    """Refuse an upload before its body is read: rights, container, quota, conditions."""
+    access.identify(request)
+    with database.of(request.core).read() as tx:
+        visit = access.admit(request, tx, "put_object", "write", at)
+        if visit.signed is not None:
+            tempurl.refuse_headers(request.headers)
+        row = visit.there
+        content.check_quotas(tx, visit, length or 0)
+        if only_new(request) and row.id is not None and not content.expired(row, tx):
+            raise Failed("A precondition for this request was not met.")
+
+
+def only_new(request: Request) -> bool:
+    """Whether an upload must not replace anything. :raises BadRequest: conditions that uploads do not know."""
+    condition = request.headers.get("if-none-match")
+    if condition is None:
+        return False
+    if condition.strip() != "*":
+        raise BadRequest("If-None-Match only supports *")
+    return True
+
+
+def put(request: Request, at: At, received: Content, new: New) -> Written:
+    """Commit what was received. Unless this returns, nothing of it is there.
+
+    :raises Unprocessable: it is not what its ETag says.
+    """
+    access.identify(request)
+    try:
+        given = request.headers.get("etag", "").strip('"').lower()
+        if given and given != received.md5 and new.kind != "slo":
+            raise Unprocessable("Unable to process the contained instructions")
+        with database.of(request.core).write() as tx:
+            visit = access.admit(request, tx, "put_object", "write", at)
+            if visit.signed is not None:
+                tempurl.refuse_headers(request.headers)
+            new.content = received
+            if new.kind == "symlink":
+                _check_link(request, tx, visit, new)
+            stamp = content.write(request.core, tx, visit, new, only_new=only_new(request))
+    except BaseException:
+        received.abandon()
+        raise
+    return _written(visit, new.etag or received.md5, stamp)
+
+
+def put_manifest(request: Request, at: At, body: bytes, new: New) -> Written:
+    """A static large object."""
+    access.identify(request)
+    with database.of(request.core).write() as tx:
+        visit = access.admit(request, tx, "put_object", "write", at)
+        if visit.signed is not None:
+            tempurl.refuse_headers(request.headers)
+        checked = manifests.check(request, tx, visit, body)
+        given = request.headers.get("etag", "").strip('"').lower()
+        if given and given != checked.etag:
+            raise Unprocessable("Unable to process the contained instructions")
+        new.kind, new.manifest, new.size, new.etag = "slo", checked.text, checked.size, checked.etag
+        stamp = content.write(request.core, tx, visit, new, only_new=only_new(request))
+    return _written(visit, f'"{checked.etag}"', stamp)
+
+
+def _written(visit: Visit, etag: str, stamp: int) -> Written:
+    versioned = visit.there.versions_mode == "enabled"
+    suspended = visit.there.versions_mode == "suspended"
+    return Written(etag, stamp, visit, content.text(stamp) if versioned else "null" if suspended else "")
+
+
+def _check_link(request: Request, tx: Tx, visit: Visit, new: New) -> None:
+    """A static link names the ETag of what it leads to, which must be so now."""
+    target = load(new.manifest)
+    at = (target["account"] or visit.account, target["container"], target["object"])
+    if at == (visit.account, visit.container, visit.name):
+        raise BadRequest("Symlink cannot target itself")
+    if not target["etag"]:
+        return
+    found = access.admit(request, tx, "get_object", "read", at)
+    if found.object.etag != target["etag"]:
+        raise Failed("X-Symlink-Target-Etag does not match the target", {})
+
+
+def post(request: Request, at: At, meta: Mapping[str, str], content_type: str, delete_at: int | None) -> None:
+    """Replace an object's metadata; the content type stays unless one is given."""
+    access.identify(request)
+    with database.of(request.core).write() as tx:
+        visit = access.admit(request, tx, "post_object", "write", at)
+        row = visit.object
+        if content.expired(row, tx):
+            raise NotFound("The resource could not be found.")
+        if row.kind == "symlink":
+            target = load(row.manifest)
+            path = "/".join((target["account"] or visit.account, target["container"], target["object"]))
+            raise Redirected(
+                "The requested POST was applied to a symlink. POST directly to the target to apply requested metadata.",
+                {"Location": request.link(f"/v1/{path}")},
+            )
+        values: dict[str, Any] = {"meta": dump(meta), "delete_at": delete_at}
+        values["stamp"] = row.stamp if row.versioned else max(stamps.of(tx.now), row.stamp + 1)
+        if content_type:
+            values["content_type"] = content_type
+        manifest = request.headers.get("x-object-manifest", "")
+        if manifest or row.kind == "dlo":
+            values |= {"kind": "dlo" if manifest else "", "manifest": dlo(manifest) if manifest else ""}
+        objects.change(tx, row.id, **values)
+        places.count(tx, row.container_id, 0, 0)
+
+
+def dlo(header: str) -> str:
+    """What ``X-Object-Manifest`` points at. :raises BadRequest:"""
+    value = metadata.decoded(header)
+    container, slash, prefix = value.partition("/")
+    if not container or not slash or not prefix or "?" in value or "&" in value:
+        raise BadRequest("X-Object-Manifest must be in the format container/prefix")
+    return unquote(value)
+
+
+def is_assembled(request: Request, found: Reading) -> bool:
+    """Whether a copy is made of the bytes of many objects, and not of one's."""
+    return found.row.kind in ("slo", "dlo") and request.param("multipart-manifest") != "get"
+
+
+def source(request: Request, at: At) -> tuple[Reading, list[Piece]]:
+    """What is to be copied, and of a large object where its bytes lie."""
+    access.identify(request)
+    with database.of(request.core).read() as tx:
+        found = reading.find(request, tx, access.admit(request, tx, "get_object", "read", at))
+        if found.marker:
+            raise NotFound("The resource could not be found.")
+        whole = Range(0, found.size)
+        return found, reading.pieces(request, tx, found, whole) if is_assembled(request, found) else []
+
+
+def copy(
+    request: Request, at: At, target: At, finish: Callable[[Reading], New], received: Content | None = None
+) -> Written:
+    """Copy an object: its bytes are shared, none is moved. ``finish`` says what the new one is, when the old was seen;
+    ``received`` are the bytes of a large object, put together.
+
+    :raises NotFound: either is not there.
+    """
+    access.identify(request)
+    try:
+        with database.of(request.core).write() as tx:
+            found = reading.find(request, tx, access.admit(request, tx, "get_object", "read", at))
+            visit = access.admit(request, tx, "put_object", "write", target)
+            row, new = found.row, finish(found)
+            if found.marker:
+                raise NotFound("The resource could not be found.")
+            if received is not None:
+                new.content = received
+            else:
+                new.shared, new.size, new.etag = row.blob_id, row.size, row.etag
+                new.kind, new.manifest = row.kind, row.manifest
+            stamp = content.write(request.core, tx, visit, new, only_new=only_new(request))
+    except BaseException:
+        if received is not None:
+            received.abandon()
+        raise
+    etag = new.etag or (received.md5 if received is not None else "")
+    written = _written(visit, f'"{etag}"' if new.kind == "slo" else etag, stamp)
+    written.copied = found
+    return written
+
+
+# ------------------------------------------------------------------------------------------------------ deleting
+
+
+def delete(request: Request, at: At) -> tuple[Visit, dict[str, str]]:
+    """Delete an object, or the version that the query names. Returns headers that tell of versions."""
+    access.identify(request)
+    with database.of(request.core).write() as tx:
+        visit = access.admit(request, tx, "delete_object", "write", at)
+        headers: dict[str, str] = {}
+        wanted = request.param("version-id")
+        if wanted is not None:
+            headers = _delete_version(tx, visit, wanted)
+        else:
+            marker = content.delete(request.core, tx, visit)
+            if marker is not None:
+                headers = {"X-Object-Version-Id": content.text(marker)}
+        return visit, headers
+
+
+def _delete_version(tx: Tx, visit: Visit, wanted: str) -> dict[str, str]:
+    row = reading.version(tx, visit, wanted)
+    headers = {"X-Object-Version-Id": wanted}
+    current = visit.there
+    if current.id is not None and row is current:
+        # Nothing takes its place, as in the real service: the object is gone, and its older versions are there.
+        content.remove(tx, current)
+    else:
+        content.drop_version(tx, row)
+        headers["X-Object-Current-Version-Id"] = reading.version_id(current) if current.id is not None else ""
+    return {name: value for name, value in headers.items() if value}
