@@ -387,6 +387,7 @@ class Endpoint:
             remote=self.addresses.client(req.scope, headers),
             stream=req.scope[INCOMING] if route.stream else None,
             raw_query=req.query_string,
+            raw_path=req.scope.get("raw_path", b"").decode("latin-1"),
         )
         if service.own_admission:
             request.authenticate = lambda: self._caller(route, request, token)

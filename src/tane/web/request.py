@@ -53,6 +53,8 @@ class Request:
     """Whether the handler runs where passwords are hashed; see :class:`NeedsHashing`."""
     stream: BodyStream | None = None
     raw_query: str = ""
+    raw_path: str = ""
+    """The address as the client sent it."""
     authenticate: Callable[[], Context] | None = None
     """Of a service that admits callers itself: the caller behind the token that was sent. Raises Unauthorized."""
     _first: dict[str, str] = field(default_factory=dict)

@@ -44,8 +44,9 @@ def _headers(request: Request, found: Shown) -> dict[str, str]:
             f"X-Account-Storage-Policy-{name}-Bytes-Used": str(policy.bytes),
         }
     meta = found.visit.account_meta
-    if quota := meta.get(accounts.QUOTA):
-        shown["X-Account-Quota-Bytes"] = quota
+    for name, kept in accounts.QUOTAS.items():
+        if quota := meta.get(kept):
+            shown[f"X-Account-{name.title()}"] = quota
     return {**headers.of_meta(visible(meta, found.visit.owner)), **shown}
 
 

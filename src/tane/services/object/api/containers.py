@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from tane.services.object.api import headers, listings
+from tane.services.object.api import downloads, formpost, headers, listings, staticweb
 from tane.services.object.api.accounts import visible
 from tane.services.object.domain import containers, content, metadata
 from tane.services.object.domain.access import Visit
@@ -18,6 +18,10 @@ def place(request: Request) -> tuple[str, str]:
 def show(request: Request) -> Response:
     """Show a container and list its objects"""
     at = place(request)
+    if staticweb.is_visitor(request):
+        page = staticweb.container(request, downloads.got)
+        if page is not None:
+            return page
     if request.method == "HEAD":
         visit, _ = containers.show(request, at)
         kind = f"{listings.media_type(request)}; charset=utf-8"
@@ -67,8 +71,14 @@ def create(request: Request) -> Response:
     return Response(None, 201 if new else 202, {"Content-Length": "0"}, headers.HTML)
 
 
-def update(request: Request) -> Response:
-    """Change a container's metadata, access lists, versions"""
+async def update(request: Request) -> Response:
+    """Change a container's metadata, access lists, versions; upload files by a signed form"""
+    if formpost.is_form(request):
+        return await formpost.upload(request, (*place(request), ""))
+    return await request.core.in_thread(_update, request)
+
+
+def _update(request: Request) -> Response:
     containers.change(request, place(request), metadata.given(request.headers, "container"))
     return Response(None, 204, {"Content-Length": "0"}, headers.HTML)
 

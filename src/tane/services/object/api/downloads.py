@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from typing import BinaryIO
 from urllib.parse import quote
 
-from tane.services.object.api import headers
+from tane.services.object.api import headers, staticweb
 from tane.services.object.domain import blobs, manifests, metadata, objects
 from tane.services.object.domain.blobs import Piece
 from tane.services.object.domain.errors import Failed, Unsatisfiable
@@ -31,6 +31,11 @@ class NotModified(Exception):
 def show(request: Request) -> Response:
     """Get an object; its headers by HEAD"""
     at = (request.path["account"], request.path["container"], request.path["object"])
+    return staticweb.object_(request, at, got) if staticweb.is_visitor(request) else got(request, at)
+
+
+def got(request: Request, at: objects.At) -> Response:
+    """The object at a place, as the request's conditions and ranges have it."""
     chosen = _Chosen(request)
     try:
         found, spans = objects.read(request, at, chosen)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import quote, unquote
 
+from tane.core import Core
 from tane.services.object.domain import content, metadata
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.errors import LengthRequired
@@ -16,10 +17,7 @@ from tane.web.errors import ApiError, BadRequest, NotImplementedHere, Preconditi
 from tane.web.request import Request, Response
 
 HTML = "text/html; charset=UTF-8"
-SAFE = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox; default-src 'none'; style-src *; img-src * data:; media-src *",
-}
+SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 """An object is its owner's word, not the cloud's: a browser must run nothing of it in the cloud's origin."""
 EXPOSED = "cache-control, content-language, content-type, expires, last-modified, pragma, etag, x-timestamp, x-trans-id"
 
@@ -43,7 +41,10 @@ def length(request: Request) -> int | None:
 
 def object_meta(request: Request) -> dict[str, str]:
     """All that is kept with an object beside its bytes. :raises BadRequest: over a limit."""
-    found = {name: value for name, value in metadata.given(request.headers, "object").items() if value}
+    removed = {
+        name.replace("x-remove-", "x-", 1) for name in request.headers if name.startswith("x-remove-object-meta-")
+    }
+    found = {name: value for name, value in metadata.given(request.headers, "object").items() if name not in removed}
     for name in metadata.KEPT:
         if value := request.headers.get(name):
             if len(value) > metadata.MAX_HEADER_SIZE:
@@ -61,16 +62,21 @@ def content_type(request: Request, name: str) -> str:
     return content.guessed(name)
 
 
+def after_now(core: Core, after: str) -> int:
+    """So many seconds from now on. :raises BadRequest: that is no time to come."""
+    if not (after.isascii() and after.isdigit() and len(after) < 12):
+        raise BadRequest("Non-integer X-Delete-After")
+    if int(after) == 0:
+        raise BadRequest("X-Delete-After in past")
+    return stamps.of(core.clock.now()) // stamps.SECOND + int(after)
+
+
 def delete_at(request: Request) -> int | None:
     """When the object is to go, in seconds since 1970; None for never. :raises BadRequest: it is no time to come."""
     now = stamps.of(request.core.clock.now()) // stamps.SECOND
     after, at = request.headers.get("x-delete-after"), request.headers.get("x-delete-at")
     if after:
-        if not (after.isascii() and after.isdigit() and len(after) < 12):
-            raise BadRequest("Non-integer X-Delete-After")
-        if int(after) == 0:
-            raise BadRequest("X-Delete-After in past")
-        return now + int(after)
+        return after_now(request.core, after)
     if not at:
         return None
     if not (at.isascii() and at.isdigit() and len(at) < 12):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tane.services.object.domain import containers, manifests, metadata, reading, tempurl
+from tane.services.object.domain import bulk, containers, manifests, metadata, reading, tempurl
 from tane.web.request import Request, Response
 
 VERSION = "2.38.0"
@@ -12,11 +12,10 @@ VERSION = "2.38.0"
 CROSSDOMAIN = b"""<?xml version="1.0"?>
 <!DOCTYPE cross-domain-policy SYSTEM "http://www.adobe.com/xml/dtds/cross-domain-policy.dtd" >
 <cross-domain-policy>
-</cross-domain-policy>
-"""
+</cross-domain-policy>"""
 
 
-def capabilities() -> dict[str, Any]:
+def capabilities(digests: list[str]) -> dict[str, Any]:
     """Only what is on."""
     return {
         "swift": {
@@ -39,9 +38,16 @@ def capabilities() -> dict[str, Any]:
             "policies": [{"name": name, "aliases": name, "default": name == "one"} for name in containers.POLICIES],
         },
         "account_quotas": {},
+        "bulk_delete": {"max_deletes_per_request": bulk.MOST_DELETES, "max_failed_deletes": bulk.MOST_FAILED},
+        "bulk_upload": {
+            "max_containers_per_extraction": bulk.MOST_CONTAINERS,
+            "max_failed_extractions": bulk.MOST_FAILED,
+        },
         "container_quotas": {},
         "copy": {},
+        "crossdomain": {},
         "dlo": {"max_segments": metadata.LISTING_LIMIT},
+        "formpost": {"allowed_digests": digests},
         "keystoneauth": {},
         "object_versioning": {},
         "slo": {
@@ -50,10 +56,11 @@ def capabilities() -> dict[str, Any]:
             "min_segment_size": 1,
             "allow_async_delete": False,
         },
+        "staticweb": {},
         "symlink": {"symloop_max": reading.MOST_LINKS, "static_links": True},
         "tempurl": {
             "methods": list(tempurl.METHODS),
-            "allowed_digests": list(tempurl.ALLOWED),
+            "allowed_digests": digests,
             "incoming_allow_headers": [],
             "incoming_remove_headers": list(tempurl.REMOVED),
             "outgoing_allow_headers": [],
@@ -65,7 +72,7 @@ def capabilities() -> dict[str, Any]:
 
 def show(request: Request) -> dict[str, Any]:
     """What is on, and its limits"""
-    return capabilities()
+    return capabilities(list(request.core.config.object.allowed_digests))
 
 
 def health(request: Request) -> Response:

@@ -7,14 +7,14 @@ import errno
 from urllib.parse import quote, unquote
 
 from tane.db.documents import dump
-from tane.services.object.api import headers
+from tane.services.object.api import formpost, headers
 from tane.services.object.domain import blobs, content, manifests, metadata, objects
 from tane.services.object.domain.blobs import BrokenOff, Content, TooMuch
 from tane.services.object.domain.content import New
 from tane.services.object.domain.errors import ClientDisconnect, InsufficientStorage
 from tane.services.object.domain.objects import At, Written
 from tane.services.object.domain.reading import Reading
-from tane.web.errors import ApiError, BadRequest, PreconditionFailed, TooLarge
+from tane.web.errors import ApiError, BadRequest, NotImplementedHere, PreconditionFailed, TooLarge
 from tane.web.request import Request, Response
 
 ACCEPTED = b"<html><h1>Accepted</h1><p>The request is accepted for processing.</p></html>"
@@ -41,6 +41,8 @@ async def put(request: Request) -> Response:
             return await bulk.extract(request, at[0], f"{at[1]}/{at[2]}")
         if request.param("multipart-manifest") == "put":
             return await _put_manifest(request, at)
+        if request.param("version-id") is not None:
+            raise NotImplementedHere("Restoring a version by PUT is not offered yet: copy it in place of the object.")
         length, new = headers.length(request), _new(request, at)
     except ApiError:
         # Who may not write here learns nothing of how that is done.
@@ -181,8 +183,7 @@ async def _copy(request: Request, source: At, target: At) -> Response:
         "X-Copied-From": quote(f"{source[1]}/{source[2]}"),
         "X-Copied-From-Account": quote(source[0]),
         "X-Copied-From-Last-Modified": headers.http_date(written.copied.row.stamp),
-        **headers.of_meta(written.copied.meta),
-        **headers.of_meta(given),
+        **headers.of_meta(written.meta),
     }
     return answer
 
@@ -190,8 +191,14 @@ async def _copy(request: Request, source: At, target: At) -> Response:
 # --------------------------------------------------------------------------------------------------------- metadata
 
 
-def update(request: Request) -> Response:
-    """Replace an object's metadata"""
+async def update(request: Request) -> Response:
+    """Replace an object's metadata; upload files by a signed form, under names that begin with this one"""
+    if formpost.is_form(request):
+        return await formpost.upload(request, place(request))
+    return await request.core.in_thread(_update, request)
+
+
+def _update(request: Request) -> Response:
     at = place(request)
     kind = metadata.decoded(request.headers.get("content-type", ""))
     if kind.startswith("application/x-www-form-urlencoded"):

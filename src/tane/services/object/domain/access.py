@@ -89,7 +89,7 @@ def admit(
     account, container, name = at
     row = places.object_in(tx, *at) if name else places.place(tx, account, container)
     visit = Visit(account, container, name, row, False)
-    if tempurl.is_signed(request):
+    if signed is not None or tempurl.is_signed(request):
         visit.signed = signed or tempurl.check(request, visit.account_meta, visit.container_meta, at)
         return visit
     project = project_of(account)

@@ -17,7 +17,8 @@ from tane.services.object.store.listing import Page, Wanted
 from tane.web.errors import BadRequest, NotFound
 from tane.web.request import Request
 
-QUOTA = "x-account-meta-quota-bytes"
+QUOTAS = {"quota-bytes": "x-account-meta-quota-bytes", "quota-count": "x-account-quota-count"}
+"""Headers (``X-Account-…``), and under which name each is kept."""
 
 
 @dataclass
@@ -45,21 +46,28 @@ def show(request: Request, account: str, wanted: Wanted | None = None) -> Shown:
 def change(request: Request, account: str, changes: Mapping[str, str]) -> None:
     """:raises BadRequest: over a limit. :raises Forbidden: a quota is the reseller's to set."""
     access.identify(request)
-    quota = "x-account-quota-bytes"
     with database.of(request.core).write() as tx:
         visit = access.admit(request, tx, "post_account", "owner", (account, "", ""))
-        asked = quota in request.headers or f"x-remove-{quota[2:]}" in request.headers or QUOTA in changes
-        if asked and not request.allows("object_store:set_account_quota"):
+        quotas = _quotas(request, changes)
+        if quotas and not request.allows("object_store:set_account_quota"):
             raise access.refused(request)
-        values = dict(changes)
-        if quota in request.headers:
-            values[QUOTA] = request.headers[quota]
-        elif f"x-remove-{quota[2:]}" in request.headers:
-            values[QUOTA] = ""
-        if values.get(QUOTA) and not (values[QUOTA].isascii() and values[QUOTA].isdigit()):
-            raise BadRequest("X-Account-Meta-Quota-Bytes must be an integer")
+        values = {**changes, **quotas}
         account_id = access.account_of(request, tx, visit)
         places.change_account(tx, account_id, metadata.merged(visit.account_meta, values, "account"))
+
+
+def _quotas(request: Request, changes: Mapping[str, str]) -> dict[str, str]:
+    """The quotas that are to change, empty where they are to go. :raises BadRequest: one is no number."""
+    found: dict[str, str] = {}
+    for name, kept in QUOTAS.items():
+        header, removed = f"x-account-{name}", f"x-remove-account-{name}"
+        value = request.headers.get(header, "" if removed in request.headers else changes.get(kept))
+        if value is None:
+            continue
+        if value and not (value.isascii() and value.isdigit()):
+            raise BadRequest(f"Invalid {name.replace('-', ' ')}")
+        found[kept] = value
+    return found
 
 
 def create(request: Request, account: str, changes: Mapping[str, str]) -> bool:

@@ -252,12 +252,12 @@ def _restore(tx: Tx, visit: Visit) -> bool:
     last = objects.newest_below(tx, other.container_id, begin, begin[:-1] + chr(ord("/") + 1))
     if last is None:
         return False
-    if row.blob_id is not None:
-        blob_rows.drop(tx, row.blob_id)
     values = {**_content_of(last), "container_id": row.container_id, "name": visit.name}
     values["stamp"] = max(stamps.of(tx.now), row.stamp + 1)
     objects.put(tx, row.id, values)
     objects.remove(tx, last.id)
+    if row.blob_id is not None:
+        blob_rows.drop(tx, row.blob_id)
     places.count(tx, row.container_id, 0, last.size - row.size)
     places.count(tx, other.container_id, -1, -last.size)
     return True
@@ -276,9 +276,11 @@ def check_quotas(tx: Tx, visit: Visit, size: int) -> None:
     if row._mapping.get("id") is None and _over(meta.get("x-container-meta-quota-count"), row.objects + 1):
         raise TooLarge("Upload exceeds quota.")
     account = visit.account_meta
-    if bytes_allowed := account.get("x-account-meta-quota-bytes"):
-        used = places.totals(tx, row.account_id).bytes
-        if _over(bytes_allowed, used + more) and more > 0:
+    limits = account.get("x-account-meta-quota-bytes"), account.get("x-account-quota-count")
+    if limits != (None, None):
+        used = places.totals(tx, row.account_id)
+        new = row._mapping.get("id") is None
+        if (more > 0 and _over(limits[0], used.bytes + more)) or (new and _over(limits[1], used.objects + 1)):
             raise TooLarge("Upload exceeds quota.")
 
 

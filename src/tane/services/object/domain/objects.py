@@ -16,6 +16,7 @@ from tane.services.object.domain.content import New
 from tane.services.object.domain.errors import Failed, Redirected, Unprocessable
 from tane.services.object.domain.ranges import Range
 from tane.services.object.domain.reading import Reading
+from tane.services.object.domain.tempurl import Signed
 from tane.services.object.store import database, objects, places, stamps
 from tane.web.errors import BadRequest, NotFound
 from tane.web.request import Request
@@ -33,6 +34,7 @@ class Written:
     visit: Visit
     version: str = ""
     copied: Reading | None = None
+    meta: Mapping[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -82,8 +84,8 @@ def only_new(request: Request) -> bool:
     return True
 
 
-def put(request: Request, at: At, received: Content, new: New) -> Written:
-    """Commit what was received. Unless this returns, nothing of it is there.
+def put(request: Request, at: At, received: Content, new: New, signed: Signed | None = None) -> Written:
+    """Commit what was received. Unless this returns, nothing of it is there. ``signed``: by a form.
 
     :raises Unprocessable: it is not what its ETag says.
     """
@@ -93,7 +95,7 @@ def put(request: Request, at: At, received: Content, new: New) -> Written:
         if given and given != received.md5 and new.kind != "slo":
             raise Unprocessable("Unable to process the contained instructions")
         with database.of(request.core).write() as tx:
-            visit = access.admit(request, tx, "put_object", "write", at)
+            visit = access.admit(request, tx, "put_object", "write", at, signed)
             if visit.signed is not None:
                 tempurl.refuse_headers(request.headers)
             new.content = received
@@ -220,7 +222,7 @@ def copy(
         raise
     etag = new.etag or (received.md5 if received is not None else "")
     written = _written(visit, f'"{etag}"' if new.kind == "slo" else etag, stamp)
-    written.copied = found
+    written.copied, written.meta = found, new.meta
     return written
 
 

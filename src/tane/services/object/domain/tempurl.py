@@ -10,7 +10,7 @@ import binascii
 import calendar
 import hmac
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from tane.config import ConfigError
@@ -19,8 +19,6 @@ from tane.web import limits
 from tane.web.errors import BadRequest, Unauthorized
 from tane.web.request import Request
 
-ALLOWED = ("sha256", "sha512")
-"""As Swift since 2.34, where SHA-1 is off by default, too."""
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 SIZES = {40: "sha1", 64: "sha256", 128: "sha512"}
 KEYS = ("temp-url-key", "temp-url-key-2")
@@ -49,10 +47,10 @@ def check(
     request: Request, account_meta: Mapping[str, str], container_meta: Mapping[str, str], at: tuple[str, str, str]
 ) -> Signed:
     """:raises Unauthorized: the signature is not good for this request. :raises BadRequest:"""
-    signature, expires_text = request.param("temp_url_sig"), request.param("temp_url_expires")
+    text, expires_text = request.param("temp_url_sig"), request.param("temp_url_expires")
     prefix, ip_range = request.param("temp_url_prefix"), request.param("temp_url_ip_range")
     account, container, name = at
-    if not signature or not expires_text or not name or request.method not in METHODS:
+    if not text or not expires_text or not name or request.method not in METHODS:
         raise Unauthorized(WRONG)
     expires = moment(expires_text)
     if expires <= stamps.of(request.core.clock.now()) // stamps.SECOND:
@@ -61,11 +59,11 @@ def check(
         raise Unauthorized(WRONG)
     if ip_range is not None and not _comes_from(request.remote, ip_range):
         raise Unauthorized(WRONG)
-    digest, given = _signature(signature)
+    digest, given = signature(text, request.core.config.object.allowed_digests)
     path = f"/v1/{account}/{container}/{name if prefix is None else prefix}"
-    for key, whole in _keys(account_meta, container_meta):
-        for text in _messages(request.method, expires, path, prefix is not None, ip_range):
-            if hmac.compare_digest(hmac.new(key, text.encode(), digest).hexdigest(), given):
+    for key, whole in keys(account_meta, container_meta):
+        for message in _messages(request.method, expires, path, prefix is not None, ip_range):
+            if hmac.compare_digest(hmac.new(key, message.encode(), digest).hexdigest(), given):
                 return Signed(request.param("filename") or "", "inline" in dict(request.query), expires, whole)
     raise Unauthorized(WRONG)
 
@@ -82,24 +80,24 @@ def moment(text: str) -> int:
     raise Unauthorized(WRONG)
 
 
-def _signature(text: str) -> tuple[str, str]:
+def signature(text: str, allowed: Collection[str]) -> tuple[str, str]:
     """The digest and the signature in hexadecimal, which may come as ``sha256:BASE64``."""
     name, colon, value = text.partition(":")
     if colon:
-        if name not in ALLOWED:
+        if name not in allowed:
             raise Unauthorized(WRONG)
         try:
             raw = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
         except (binascii.Error, ValueError):
             raise Unauthorized(WRONG) from None
         return name, raw.hex()
-    digest = SIZES.get(len(text))
-    if digest not in ALLOWED or not text.isascii():
+    digest = SIZES.get(len(text), "")
+    if digest not in allowed or not text.isascii():
         raise Unauthorized(WRONG)
     return digest, text.lower()
 
 
-def _keys(account_meta: Mapping[str, str], container_meta: Mapping[str, str]) -> Iterator[tuple[bytes, bool]]:
+def keys(account_meta: Mapping[str, str], container_meta: Mapping[str, str]) -> Iterator[tuple[bytes, bool]]:
     for name in KEYS:
         if key := account_meta.get(f"x-account-meta-{name}"):
             yield key.encode(), True
