@@ -88,6 +88,10 @@ type = "file"
 path = "{folder}/attic"
 weight = 10
 
+[object]
+# Tempest signs forms by SHA-1.
+allowed_digests = ["sha1", "sha256", "sha512"]
+
 [image.stores.web]
 type = "http"
 """

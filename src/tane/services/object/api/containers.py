@@ -19,9 +19,9 @@ def show(request: Request) -> Response:
     """Show a container and list its objects"""
     at = place(request)
     if staticweb.is_visitor(request):
-        page = staticweb.container(request, downloads.got)
-        if page is not None:
-            return page
+        site = staticweb.container(request, downloads.got)
+        if site is not None:
+            return site
     if request.method == "HEAD":
         visit, _ = containers.show(request, at)
         kind = f"{listings.media_type(request)}; charset=utf-8"

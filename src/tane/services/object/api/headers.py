@@ -41,10 +41,8 @@ def length(request: Request) -> int | None:
 
 def object_meta(request: Request) -> dict[str, str]:
     """All that is kept with an object beside its bytes. :raises BadRequest: over a limit."""
-    removed = {
-        name.replace("x-remove-", "x-", 1) for name in request.headers if name.startswith("x-remove-object-meta-")
-    }
-    found = {name: value for name, value in metadata.given(request.headers, "object").items() if name not in removed}
+    given = metadata.given(request.headers, "object").items()
+    found = {name: value for name, value in given if value or name in request.headers}
     for name in metadata.KEPT:
         if value := request.headers.get(name):
             if len(value) > metadata.MAX_HEADER_SIZE:
