@@ -185,6 +185,9 @@ def build(core: Core, services: Iterable[Service], identity: Authenticator) -> f
                     app.add_route(service.prefix + alias + path.removeprefix(root), endpoint)
         if raw:
             app.add_sink(RawPaths(service.prefix, raw), f"{service.prefix}/")
+            for root in service.at_root:
+                if root.endswith("/"):
+                    app.add_sink(RawPaths("", raw), root)
         for socket in service.web_sockets:
             app.add_route(service.prefix + socket.path, SocketEndpoint(core, socket))
     return app

@@ -79,8 +79,8 @@ class Service:
     told. ``raw_paths``: paths are the client's bytes, as object storage has them: decoded once, then cut at slashes;
     the last field of a route takes all that is left. ``own_admission``: its handlers admit callers themselves, by
     :meth:`Request.authenticate`, since its resources may be open to strangers. ``at_root``: paths that are also served
-    without the prefix. ``error_document``: (body, content type) of an error, where that is no JSON. ``request_id``:
-    draws one, where it has another form than ``req-UUID``.
+    without the prefix; of raw ones, those below. ``error_document``: (body, content type) of an error, where that is
+    no JSON. ``request_id``: draws one, where it has another form than ``req-UUID``.
     """
 
     name: str

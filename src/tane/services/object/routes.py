@@ -33,5 +33,6 @@ ROUTES = (
     Route("COPY", OBJECT, objects.copy, "object_store:copy_object", stream=True),
     Route("OPTIONS", OBJECT, cors.options, None, stream=True),
 )
-AT_ROOT = ("/info", "/healthcheck", "/crossdomain.xml")
-"""Clients ask for these at the root of the host, wherever the catalogue says that accounts are."""
+AT_ROOT = ("/info", "/healthcheck", "/crossdomain.xml", "/v1/")
+"""Clients ask for these at the root of the host, wherever the catalogue says that accounts are; some take the version
+to be the first part of any account's address."""

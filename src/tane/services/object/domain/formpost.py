@@ -30,12 +30,12 @@ def check(request: Request, at: tuple[str, str, str], fields: Mapping[str, str])
     """The right that the form's signature gives. :raises Unauthorized: it is not good, or over."""
     expires = tempurl.moment(fields.get("expires", ""))
     if expires <= stamps.of(request.core.clock.now()) // stamps.SECOND:
-        raise Unauthorized("Form Expired")
+        raise Unauthorized("FormPost: Form Expired")
     account, container, prefix = at
     with database.of(request.core).read() as tx:
         row = places.place(tx, account, container)
     if row is None or row.container_id is None:
-        raise Unauthorized("Invalid Signature")
+        raise Unauthorized("FormPost: Invalid Signature")
     digest, given = tempurl.signature(fields.get("signature", ""), request.core.config.object.allowed_digests)
     path = f"/v1/{account}/{container}" + (f"/{prefix}" if prefix else "")
     for key, whole_account in tempurl.keys(load(row.account_meta), load(row.container_meta)):
@@ -44,4 +44,4 @@ def check(request: Request, at: tuple[str, str, str], fields: Mapping[str, str])
                 text = "\n".join([f"{mount}{path}{end}", *(fields.get(name, "") for name in FIELDS)])
                 if hmac.compare_digest(hmac.new(key, text.encode(), digest).hexdigest(), given):
                     return Signed("", False, expires, whole_account)
-    raise Unauthorized("Invalid Signature")
+    raise Unauthorized("FormPost: Invalid Signature")
