@@ -43,6 +43,8 @@ def _headers(request: Request, found: Shown) -> dict[str, str]:
             f"X-Account-Storage-Policy-{name}-Object-Count": str(policy.objects),
             f"X-Account-Storage-Policy-{name}-Bytes-Used": str(policy.bytes),
         }
+    if row is not None and row.project_domain_id:
+        shown["X-Account-Project-Domain-Id"] = row.project_domain_id
     meta = found.visit.account_meta
     for name, kept in accounts.QUOTAS.items():
         if quota := meta.get(kept):

@@ -51,6 +51,20 @@ async def put_container(request: Request) -> Response:
     return await request.core.in_thread(containers.create, request)
 
 
+async def post_container(request: Request) -> Response:
+    """Change a container's metadata, access lists, versions; upload files by a signed form; `bulk-delete`"""
+    if request.param("bulk-delete") is not None:
+        return await delete_many(request)
+    return await containers.update(request)
+
+
+async def delete_container(request: Request) -> Response:
+    """Delete an empty container; with `bulk-delete`, what the body names"""
+    if request.param("bulk-delete") is not None:
+        return await delete_many(request)
+    return await request.core.in_thread(containers.delete, request)
+
+
 async def delete_many(request: Request) -> Response:
     """:raises BadRequest: too many names."""
     account = request.path["account"]

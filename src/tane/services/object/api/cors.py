@@ -21,11 +21,11 @@ def options(request: Request) -> Response:
     """Whether a page of another origin may ask; without an origin, which methods there are"""
     allow = METHODS[1 + len(request.path)]
     origin, method = request.headers.get("origin"), request.headers.get("access-control-request-method")
-    if origin is None or method is None:
+    if origin is None:
         return Response(None, 200, {"Allow": allow, "Content-Length": "0"}, headers.HTML)
     meta = cors.container_meta(request.core, request.path["account"], request.path.get("container", ""))
     allowed = (meta.get("x-container-meta-access-control-allow-origin") or "").split()
-    if ("*" not in allowed and origin not in allowed) or method not in allow.split(", "):
+    if ("*" not in allowed and origin not in allowed) or (method or "") not in allow.split(", "):
         raise Unauthorized("This server could not verify that you are authorized to access the document you requested.")
     shown = {
         "Access-Control-Allow-Origin": "*" if "*" in allowed else origin,

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 from tane.core import Core
 from tane.services.object.domain import content, metadata
 from tane.services.object.domain.access import Visit
-from tane.services.object.domain.errors import LengthRequired
+from tane.services.object.domain.errors import TEXTS, LengthRequired
 from tane.services.object.domain.reading import Reading, version_id
 from tane.services.object.store import stamps
 from tane.web.errors import ApiError, BadRequest, NotImplementedHere, PreconditionFailed
@@ -19,6 +19,8 @@ from tane.web.request import Request, Response
 HTML = "text/html; charset=UTF-8"
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 """An object is its owner's word, not the cloud's: a browser must run nothing of it in the cloud's origin."""
+LAST_SECOND = 9_999_999_999
+"""As Swift has it; later times are this one."""
 EXPOSED = "cache-control, content-language, content-type, expires, last-modified, pragma, etag, x-timestamp, x-trans-id"
 
 
@@ -62,11 +64,23 @@ def content_type(request: Request, name: str) -> str:
 
 def after_now(core: Core, after: str) -> int:
     """So many seconds from now on. :raises BadRequest: that is no time to come."""
-    if not (after.isascii() and after.isdigit() and len(after) < 12):
-        raise BadRequest("Non-integer X-Delete-After")
-    if int(after) == 0:
+    seconds = _number(after, "X-Delete-After")
+    if seconds == 0:
         raise BadRequest("X-Delete-After in past")
-    return stamps.of(core.clock.now()) // stamps.SECOND + int(after)
+    return min(stamps.of(core.clock.now()) // stamps.SECOND + seconds, LAST_SECOND)
+
+
+def _number(text: str, header: str) -> int:
+    """A whole number of a header, at most :data:`LAST_SECOND`. :raises BadRequest:"""
+    if not (text.isascii() and text.isdigit()):
+        raise BadRequest(f"Non-integer {header}")
+    return min(int(text[:4000]), LAST_SECOND)
+
+
+def if_delete_at(request: Request) -> int | None:
+    """``X-If-Delete-At``: delete only what is to go then. :raises BadRequest:"""
+    text = request.headers.get("x-if-delete-at")
+    return None if text is None else _number(text, "X-If-Delete-At")
 
 
 def delete_at(request: Request) -> int | None:
@@ -77,11 +91,10 @@ def delete_at(request: Request) -> int | None:
         return after_now(request.core, after)
     if not at:
         return None
-    if not (at.isascii() and at.isdigit() and len(at) < 12):
-        raise BadRequest("Non-integer X-Delete-At")
-    if int(at) <= now:
+    wanted = _number(at, "X-Delete-At")
+    if wanted <= now:
         raise BadRequest("X-Delete-At in past")
-    return int(at)
+    return wanted
 
 
 def path_in(value: str, what: str) -> tuple[str, str]:
@@ -157,9 +170,6 @@ def with_cors(request: Request, visit: Visit, response: Response) -> Response:
 
 def error_document(error: ApiError) -> tuple[bytes, str]:
     """An error as Swift shows it: a short page, or a few words."""
-    from html import escape
-
-    if error.status in (303, 307, 301) or error.message.startswith("Errors:"):
+    if error.message != TEXTS.get(error.status):
         return error.message.encode(), "text/plain; charset=UTF-8"
-    text = f"<html><h1>{escape(error.title)}</h1><p>{escape(error.message)}</p></html>"
-    return text.encode(), HTML
+    return f"<html><h1>{error.title}</h1><p>{error.message}</p></html>".encode(), HTML

@@ -195,6 +195,10 @@ async def update(request: Request) -> Response:
     """Replace an object's metadata; upload files by a signed form, under names that begin with this one"""
     if formpost.is_form(request):
         return await formpost.upload(request, place(request))
+    if request.param("bulk-delete") is not None:
+        from tane.services.object.api import bulk
+
+        return await bulk.delete_many(request)
     return await request.core.in_thread(_update, request)
 
 
@@ -216,9 +220,11 @@ def _update(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     """Delete an object; a manifest with its segments by `multipart-manifest=delete`"""
     at = place(request)
-    if request.param("multipart-manifest") == "delete":
-        from tane.services.object.api import bulk
+    from tane.services.object.api import bulk
 
+    if request.param("bulk-delete") is not None:
+        return await bulk.delete_many(request)
+    if request.param("multipart-manifest") == "delete":
         return await bulk.delete_manifest(request, at)
-    _, shown = await request.core.in_thread(objects.delete, request, at)
+    shown = await request.core.in_thread(objects.delete, request, at, headers.if_delete_at(request))
     return Response(None, 204, {**shown, "Content-Length": "0"}, headers.HTML)

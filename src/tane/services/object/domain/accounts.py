@@ -17,7 +17,12 @@ from tane.services.object.store.listing import Page, Wanted
 from tane.web.errors import BadRequest, NotFound
 from tane.web.request import Request
 
-QUOTAS = {"quota-bytes": "x-account-meta-quota-bytes", "quota-count": "x-account-quota-count"}
+QUOTAS = {
+    "quota-bytes": "x-account-meta-quota-bytes",
+    "quota-count": "x-account-quota-count",
+    "quota-bytes-policy-one": "x-account-quota-bytes-policy-one",
+    "quota-count-policy-one": "x-account-quota-count-policy-one",
+}
 """Headers (``X-Account-…``), and under which name each is kept."""
 
 

@@ -276,12 +276,19 @@ def check_quotas(tx: Tx, visit: Visit, size: int) -> None:
     if row._mapping.get("id") is None and _over(meta.get("x-container-meta-quota-count"), row.objects + 1):
         raise TooLarge("Upload exceeds quota.")
     account = visit.account_meta
-    limits = account.get("x-account-meta-quota-bytes"), account.get("x-account-quota-count")
-    if limits != (None, None):
+    limits = [account.get(name) for name in ACCOUNT_QUOTAS]
+    if any(limits):
+        # There is one policy: what its containers hold is what the account does.
         used = places.totals(tx, row.account_id)
-        new = row._mapping.get("id") is None
-        if (more > 0 and _over(limits[0], used.bytes + more)) or (new and _over(limits[1], used.objects + 1)):
+        many = row._mapping.get("id") is None and any(_over(limit, used.objects + 1) for limit in limits[2:])
+        if many or (more > 0 and any(_over(limit, used.bytes + more) for limit in limits[:2])):
             raise TooLarge("Upload exceeds quota.")
+
+
+ACCOUNT_QUOTAS = (
+    *("x-account-meta-quota-bytes", "x-account-quota-bytes-policy-one"),
+    *("x-account-quota-count", "x-account-quota-count-policy-one"),
+)
 
 
 def _over(limit: str | None, wanted: int) -> bool:

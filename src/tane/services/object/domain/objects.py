@@ -13,8 +13,8 @@ from tane.services.object.domain import access, content, manifests, metadata, re
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Content, Piece
 from tane.services.object.domain.content import New
-from tane.services.object.domain.errors import Failed, Redirected, Unprocessable
-from tane.services.object.domain.ranges import Range
+from tane.services.object.domain.errors import Failed, Redirected, Unprocessable, Unsatisfiable
+from tane.services.object.domain.ranges import Range, parsed
 from tane.services.object.domain.reading import Reading
 from tane.services.object.domain.tempurl import Signed
 from tane.services.object.store import database, objects, places, stamps
@@ -179,8 +179,9 @@ def dlo(header: str) -> str:
 
 
 def is_assembled(request: Request, found: Reading) -> bool:
-    """Whether a copy is made of the bytes of many objects, and not of one's."""
-    return found.row.kind in ("slo", "dlo") and request.param("multipart-manifest") != "get"
+    """Whether a copy is made anew: of the bytes of many objects, or a part of one's."""
+    large = found.row.kind in ("slo", "dlo") and request.param("multipart-manifest") != "get"
+    return large or (not found.row.kind and "range" in request.headers)
 
 
 def source(request: Request, at: At) -> tuple[Reading, list[Piece]]:
@@ -190,8 +191,13 @@ def source(request: Request, at: At) -> tuple[Reading, list[Piece]]:
         found = reading.find(request, tx, access.admit(request, tx, "get_object", "read", at))
         if found.marker:
             raise NotFound("The resource could not be found.")
-        whole = Range(0, found.size)
-        return found, reading.pieces(request, tx, found, whole) if is_assembled(request, found) else []
+        if not is_assembled(request, found):
+            return found, []
+        spans = parsed(request.headers.get("range"), found.size)
+        if spans is not None and len(spans) != 1:
+            raise Unsatisfiable("The Range requested is not available.")
+        span = spans[0] if spans else Range(0, found.size)
+        return found, reading.pieces(request, tx, found, span)
 
 
 def copy(
@@ -229,20 +235,21 @@ def copy(
 # ------------------------------------------------------------------------------------------------------ deleting
 
 
-def delete(request: Request, at: At) -> tuple[Visit, dict[str, str]]:
-    """Delete an object, or the version that the query names. Returns headers that tell of versions."""
+def delete(request: Request, at: At, only_at: int | None = None) -> dict[str, str]:
+    """Delete an object, or the version that the query names. Returns headers that tell of versions.
+
+    ``only_at``: only one that is to go at that time. :raises Failed: it is not.
+    """
     access.identify(request)
     with database.of(request.core).write() as tx:
         visit = access.admit(request, tx, "delete_object", "write", at)
-        headers: dict[str, str] = {}
+        if only_at is not None and visit.object.delete_at != only_at:
+            raise Failed("X-If-Delete-At and X-Delete-At do not match")
         wanted = request.param("version-id")
         if wanted is not None:
-            headers = _delete_version(tx, visit, wanted)
-        else:
-            marker = content.delete(request.core, tx, visit)
-            if marker is not None:
-                headers = {"X-Object-Version-Id": content.text(marker)}
-        return visit, headers
+            return _delete_version(tx, visit, wanted)
+        marker = content.delete(request.core, tx, visit)
+        return {} if marker is None else {"X-Object-Version-Id": content.text(marker)}
 
 
 def _delete_version(tx: Tx, visit: Visit, wanted: str) -> dict[str, str]:
