@@ -67,11 +67,9 @@ def answer(kind: str, entries: Sequence[dict[str, Any]], names: Iterable[str], r
         return Response(codec.encode(list(entries)), content_type=charset)
     if kind == TEXT:
         text = "".join(f"{name}\n" for name in names)
-        return (
-            Response(text.encode(), 200, content_type=charset)
-            if text
-            else Response(None, 204, {"Content-Length": "0"}, charset)
-        )
+        if text:
+            return Response(text.encode(), content_type=charset)
+        return Response(None, 204, {"Content-Length": "0"}, charset)
     return Response(_xml(entries, root), content_type=charset)
 
 
