@@ -30,9 +30,10 @@ def show(request: Request) -> Response:
     kind = listings.media_type(request)
     wanted = listings.wanted(request)
     visit, page = containers.show(request, at, wanted)
-    versions = request.param("versions") is not None
+    versions = containers.asks_versions(request)
     entries = listings.objects(page.found, visit.account, versions=versions)
-    if kind == listings.TEXT and versions:
+    if versions and kind == listings.TEXT:
+        # A list of names would not tell them apart.
         kind = listings.JSON
     answer = listings.answer(kind, entries, listings.names(page.found), ("container", at[1], "object"))
     answer.headers |= _headers(visit)

@@ -8,6 +8,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import quote, unquote
 
 from tane.core import Core
+from tane.db.documents import load
 from tane.services.object.domain import content, metadata
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.errors import TEXTS, LengthRequired
@@ -144,10 +145,23 @@ def of_object(found: Reading) -> dict[str, str]:
         shown["X-Static-Large-Object"] = "True"
     if row.kind == "dlo":
         shown["X-Object-Manifest"] = quote(row.manifest)
+    if row.kind == "symlink":
+        shown |= _link(row.manifest)
     if found.target:
         shown["Content-Location"] = quote(found.target)
     if found.visit.there.versions_mode in ("enabled", "suspended"):
         shown["X-Object-Version-Id"] = version_id(row)
+    return shown
+
+
+def _link(manifest: str) -> dict[str, str]:
+    """Of a link that is shown itself."""
+    target = load(manifest)
+    shown = {"X-Symlink-Target": quote(f"{target['container']}/{target['object']}")}
+    if target["account"]:
+        shown["X-Symlink-Target-Account"] = quote(target["account"])
+    if target["etag"]:
+        shown["X-Symlink-Target-Etag"] = target["etag"]
     return shown
 
 

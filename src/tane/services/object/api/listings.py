@@ -107,14 +107,17 @@ def containers(found: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def objects(found: Iterable[Any], account: str, *, versions: bool = False) -> list[dict[str, Any]]:
+    rows = list(found)
+    current = {row.name for row in rows if not isinstance(row, str) and versions and row.latest}
     shown, seen = [], ""
-    for entry in found:
+    for entry in rows:
         if isinstance(entry, str):
             shown.append({"subdir": entry})
             continue
         line = _object(entry, account)
         if versions:
-            line |= {"version_id": version_id(entry), "is_latest": entry.name != seen}
+            latest = bool(entry.latest) or (entry.name not in current and entry.name != seen)
+            line |= {"version_id": version_id(entry), "is_latest": latest}
             seen = entry.name
         shown.append(line)
     return shown

@@ -14,7 +14,7 @@ from tane.services.object.domain.content import New
 from tane.services.object.domain.errors import ClientDisconnect, InsufficientStorage
 from tane.services.object.domain.objects import At, Written
 from tane.services.object.domain.reading import Reading
-from tane.web.errors import ApiError, BadRequest, NotImplementedHere, PreconditionFailed, TooLarge
+from tane.web.errors import ApiError, BadRequest, PreconditionFailed, TooLarge
 from tane.web.request import Request, Response
 
 ACCEPTED = b"<html><h1>Accepted</h1><p>The request is accepted for processing.</p></html>"
@@ -42,7 +42,9 @@ async def put(request: Request) -> Response:
         if request.param("multipart-manifest") == "put":
             return await _put_manifest(request, at)
         if request.param("version-id") is not None:
-            raise NotImplementedHere("Restoring a version by PUT is not offered yet: copy it in place of the object.")
+            return _created(
+                await request.core.in_thread(objects.restore, request, at, str(request.param("version-id")))
+            )
         length, new = headers.length(request), _new(request, at)
     except ApiError:
         # Who may not write here learns nothing of how that is done.

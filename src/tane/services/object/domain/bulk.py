@@ -83,7 +83,9 @@ def _delete_one(request: Request, tx: Any, account: str, name: str) -> None:
         return
     check_name(rest)
     visit = access.admit(request, tx, "delete_object", "write", (account, container, rest))
-    content.delete(request.core, tx, visit)
+    there, _ = content.delete(request.core, tx, visit)
+    if not there:
+        raise NotFound("The resource could not be found.")
 
 
 def delete_manifest(request: Request, at: At) -> Outcome:

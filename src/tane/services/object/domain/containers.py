@@ -35,9 +35,14 @@ def show(request: Request, at: tuple[str, str], wanted: Wanted | None = None) ->
         container_id = visit.there.container_id
         if wanted is None:
             return visit, Page()
-        if request.param("versions") is not None and request.flag("versions", True):
+        if asks_versions(request):
             return visit, versions.page(tx, container_id, wanted, request.param("version_marker"))
         return visit, listing.objects(tx, container_id, wanted)
+
+
+def asks_versions(request: Request) -> bool:
+    """Whether a listing is to show older versions, too: the parameter's value does not matter."""
+    return request.param("versions") is not None
 
 
 def create(request: Request, at: tuple[str, str], changes: Mapping[str, str]) -> bool:

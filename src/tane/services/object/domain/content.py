@@ -19,7 +19,7 @@ from tane.services.object.domain.blobs import Content
 from tane.services.object.domain.errors import Failed
 from tane.services.object.store import blobs as blob_rows
 from tane.services.object.store import objects, places, stamps
-from tane.web.errors import NotFound, TooLarge
+from tane.web.errors import TooLarge
 
 
 @dataclass
@@ -152,9 +152,6 @@ def _stack(tx: Tx, visit: Visit, marker: bool = False) -> None:
     other = places.place(tx, visit.account, row.versions_container)
     if other is None or other.container_id is None:
         raise Failed("The versions container does not exist")
-    if row.kind == "dlo":
-        # Upstream keeps no manifests of this kind: their segments are what they are.
-        return
     stamp = stamps.of(tx.now) if marker else row.stamp
     name = stacked(visit.name) + text(stamp)
     values = {**_content_of(row), "container_id": other.container_id, "name": name, "versioned": 0}
@@ -187,34 +184,62 @@ def text(stamp: int) -> str:
 # -------------------------------------------------------------------------------------------------------- deletion
 
 
-def delete(core: Core, tx: Tx, visit: Visit) -> int | None:
-    """Delete the current object; returns the stamp of the marker that keeps its place among the versions, if any.
-
-    :raises NotFound: there is none.
-    """
+def delete(core: Core, tx: Tx, visit: Visit) -> tuple[bool, int | None]:
+    """Delete the current object; whether there was one, and the stamp of the marker that keeps its place among the
+    versions, if any. Where versions are kept, a marker is put also where nothing is."""
     row = visit.there
-    gone = row.id is None or expired(row, tx)
-    if row.versions_mode == "enabled" or (row.versions_mode == "suspended" and row.id is not None and row.versioned):
-        marker = max(stamps.of(tx.now), (row.stamp or 0) + 1)
-        if row.id is not None:
-            _archive(core, tx, visit)
+    if row.versions_mode in ("enabled", "suspended"):
+        return True, _mark(core, tx, visit)
+    there = row.id is not None and not expired(row, tx)
+    if row.versions_mode == "history":
+        if there:
+            _stack(tx, visit)
+        _stack(tx, visit, marker=True)
+    if row.versions_mode == "location" and there and _restore(tx, visit):
+        return True, None
+    if row.id is not None:
+        remove(tx, row)
+    return there, None
+
+
+def restore(core: Core, tx: Tx, visit: Visit, row: Row[Any]) -> None:
+    """Put an older version in the place of the current one, which is kept. Its id stays. :raises TooLarge: a quota."""
+    current = visit.there
+    kept = current.id is not None and _archive(core, tx, visit)
+    objects.put(tx, current.id, {**_content_of(row), "versioned": 1})
+    objects.remove_version(tx, row.id)
+    if current.id is not None and not kept and current.blob_id is not None:
+        blob_rows.drop(tx, current.blob_id)
+    gone = current.size if current.id is not None and not kept else 0
+    places.count(tx, current.container_id, int(current.id is None), -gone)
+
+
+def _mark(core: Core, tx: Tx, visit: Visit) -> int:
+    """Keep what is there as a version, and a marker after it; the marker is the version "null" when versions are
+    suspended."""
+    row = visit.there
+    stamp = max(stamps.of(tx.now), (row.stamp or 0) + 1)
+    if row.id is not None:
+        if _archive(core, tx, visit):
             objects.remove(tx, row.id)
             places.count(tx, row.container_id, -1, 0)
-        objects.add_version(tx, _marker(row.container_id, visit.name, marker, row.versions_mode == "enabled"))
-        if gone:
-            raise NotFound("The resource could not be found.")
-        return marker
-    if row.id is None:
-        raise NotFound("The resource could not be found.")
-    if row.versions_mode == "history" and not gone:
-        _stack(tx, visit)
-        _stack(tx, visit, marker=True)
-    if row.versions_mode == "location" and not gone and _restore(tx, visit):
-        return None
-    remove(tx, row)
-    if gone:
-        raise NotFound("The resource could not be found.")
-    return None
+        else:
+            remove(tx, row)
+    versioned = row.versions_mode == "enabled"
+    if not versioned:
+        _drop_null(tx, visit)
+    objects.add_version(tx, _marker(row.container_id, visit.name, stamp, versioned))
+    return stamp
+
+
+def expire(tx: Tx, row: Row[Any]) -> None:
+    """Remove a current object whose time is over; where versions are on, it stays as one of them."""
+    if row.versions_mode == "enabled" and row.versioned:
+        objects.add_version(tx, _content_of(row))
+        objects.remove(tx, row.id)
+        places.count(tx, row.container_id, -1, 0)
+    else:
+        remove(tx, row)
 
 
 def remove(tx: Tx, row: Row[Any]) -> None:

@@ -22,8 +22,5 @@ def run(core: Core) -> int:
         with database.of(core).write() as tx:
             due = objects.expired(tx, stamps.of(tx.now) // stamps.SECOND, AT_ONCE)
             for row in due:
-                if row.old:
-                    content.drop_version(tx, row)
-                else:
-                    content.remove(tx, row)
+                content.expire(tx, row)
         total += len(due)

@@ -53,8 +53,8 @@ def read(
     """The object, and where the bytes lie of those ranges that ``wanted`` chooses when it has seen it."""
     access.identify(request)
     with database.of(request.core).read() as tx:
-        visit = access.admit(request, tx, "get_object", "read", at)
-        found = reading.find(request, tx, visit)
+        kind: access.Kind = "read" if request.param("version-id") is None else "owner"
+        found = reading.find(request, tx, access.admit(request, tx, "get_object", kind, at))
         return found, [(span, reading.pieces(request, tx, found, span)) for span in wanted(found)]
 
 
@@ -122,6 +122,19 @@ def put_manifest(request: Request, at: At, body: bytes, new: New) -> Written:
         new.kind, new.manifest, new.size, new.etag = "slo", checked.text, checked.size, checked.etag
         stamp = content.write(request.core, tx, visit, new, only_new=only_new(request))
     return _written(visit, f'"{checked.etag}"', stamp)
+
+
+def restore(request: Request, at: At, wanted: str) -> Written:
+    """Make a version the current one. :raises NotFound: it is a marker, or not there."""
+    access.identify(request)
+    with database.of(request.core).write() as tx:
+        visit = access.admit(request, tx, "put_object", "owner", at)
+        row = reading.version(tx, visit, wanted)
+        if row.kind == "marker":
+            raise NotFound("The resource could not be found.")
+        if row is not visit.there:
+            content.restore(request.core, tx, visit, row)
+    return Written(row.etag, row.stamp, visit, content.text(row.stamp))
 
 
 def _written(visit: Visit, etag: str, stamp: int) -> Written:
@@ -242,14 +255,18 @@ def delete(request: Request, at: At, only_at: int | None = None) -> dict[str, st
     """
     access.identify(request)
     with database.of(request.core).write() as tx:
-        visit = access.admit(request, tx, "delete_object", "write", at)
+        wanted = request.param("version-id")
+        visit = access.admit(request, tx, "delete_object", "write" if wanted is None else "owner", at)
         if only_at is not None and visit.object.delete_at != only_at:
             raise Failed("X-If-Delete-At and X-Delete-At do not match")
-        wanted = request.param("version-id")
         if wanted is not None:
             return _delete_version(tx, visit, wanted)
-        marker = content.delete(request.core, tx, visit)
-        return {} if marker is None else {"X-Object-Version-Id": content.text(marker)}
+        there, marker = content.delete(request.core, tx, visit)
+    if not there:
+        raise NotFound("The resource could not be found.")
+    if marker is None:
+        return {}
+    return {"X-Object-Version-Id": content.text(marker) if visit.there.versions_mode == "enabled" else "null"}
 
 
 def _delete_version(tx: Tx, visit: Visit, wanted: str) -> dict[str, str]:

@@ -53,7 +53,10 @@ def find(request: Request, tx: Tx, visit: Visit) -> Reading:
     raw = request.param("symlink") == "get"
     while True:
         row = _row(request, tx, visit) if not links else visit.object
-        if content.expired(row, tx) and request.headers.get("x-open-expired") is None:
+        named = not links and request.param("version-id") is not None
+        if row.kind == "marker":
+            raise ObjectNotFound("The resource could not be found.", {"X-Object-Version-Id": version_id(row)})
+        if content.expired(row, tx) and not named:
             raise ObjectNotFound("The resource could not be found.")
         if row.kind != "symlink" or raw:
             return _reading(request, tx, visit, row, path)

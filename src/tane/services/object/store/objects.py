@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 
 from tane.db import Tx
 from tane.services.object.tables import blob, container, object_, version
@@ -84,23 +84,9 @@ def newest_below(tx: Tx, container_id: int, prefix: str, end: str) -> Row[Any] |
 
 
 def expired(tx: Tx, now: int, most: int) -> list[Row[Any]]:
-    """Objects and versions whose time is over, with ``old`` telling which of the two."""
-    found: list[Row[Any]] = []
-    for table in (object_, version):
-        due = select(table, literal(int(table is version)).label("old")).where(
-            table.c.delete_at.is_not(None), table.c.delete_at <= now
-        )
-        found += tx.all(due.limit(most))
-    return found
-
-
-def counts(tx: Tx) -> list[Row[Any]]:
-    """(container, objects, bytes) as the rows say: what the containers' counters must be."""
-    return tx.all(
-        select(container.c.id, func.count(object_.c.id), func.coalesce(func.sum(object_.c.size), 0))
-        .select_from(container.outerjoin(object_, object_.c.container_id == container.c.id))
-        .group_by(container.c.id)
-    )
+    """Current objects whose time is over, with what their container does about versions in ``versions_mode``."""
+    due = select(object_, container.c.versions_mode).join(container, container.c.id == object_.c.container_id)
+    return tx.all(due.where(object_.c.delete_at.is_not(None), object_.c.delete_at <= now).limit(most))
 
 
 def all_in(tx: Tx, container_id: int) -> list[Row[Any]]:

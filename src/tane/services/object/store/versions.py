@@ -36,7 +36,7 @@ def page(tx: Tx, container_id: int, wanted: Wanted, version_marker: str | None) 
 
 
 def _named(tx: Tx, both: Any, name: str) -> list[Row[Any]]:
-    return tx.all(select(both).where(both.c.name == name).order_by(both.c.latest.desc(), both.c.stamp.desc()))
+    return tx.all(select(both).where(both.c.name == name).order_by(both.c.stamp.desc()))
 
 
 def _id(row: Row[Any]) -> str:
