@@ -134,7 +134,7 @@ def test_links(mine: Account) -> None:
     mine.put("/c/a", b"", X_Symlink_Target="c/b")
     mine.put("/c/b", b"", X_Symlink_Target="c/a")
     mine.get("/c/a", 409)
-    mine.put("/c/s", b"", 412, X_Symlink_Target="parts/big/1", X_Symlink_Target_Etag="0" * 32)
+    mine.put("/c/s", b"", 409, X_Symlink_Target="parts/big/1", X_Symlink_Target_Etag="0" * 32)
     mine.put("/c/s", b"", X_Symlink_Target="parts/big/1", X_Symlink_Target_Etag=hashlib.md5(b"bcd").hexdigest())
     mine.put("/parts/big/1", b"changed")
     mine.get("/c/s", 409)

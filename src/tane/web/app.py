@@ -222,7 +222,7 @@ class RawPaths:
             path.count("/"): (endpoint, re.findall(r"{(\w+)}", path)) for path, endpoint in endpoints.items()
         }
         self._deepest = max(self._by_depth)
-        self._start = next(iter(endpoints)).partition("{")[0]
+        self._start = next(iter(endpoints)).partition("{")[0].encode()
 
     async def __call__(self, req: Any, resp: Any, **groups: Any) -> None:
         path = unquote_to_bytes(req.scope["raw_path"].removeprefix(self._prefix))
@@ -236,10 +236,8 @@ class RawPaths:
             names, problem = ["?"] * len(parts), PreconditionFailed("Invalid UTF8 or contains NULL")
         if b"\0" in path:
             problem = PreconditionFailed("Invalid UTF8 or contains NULL")
-        elif not path.decode(errors="replace").startswith(self._start):
+        elif "" in names or len(names) not in self._by_depth or not path.startswith(self._start):
             problem = NotFound("The resource could not be found.")
-        elif "" in names or len(names) not in self._by_depth:
-            problem = PreconditionFailed("Bad URL")
         endpoint, fields = self._by_depth.get(len(names)) or self._by_depth[self._deepest]
         if problem is None and req.method not in endpoint.by_method:
             problem = MethodNotAllowed("The method is not allowed for this resource.")

@@ -15,7 +15,10 @@ def show(request: Request) -> Response:
     if request.method == "HEAD":
         found = accounts.show(request, account)
         return Response(
-            None, 204, {**_headers(request, found), "Content-Length": "0"}, f"{listings.TEXT}; charset=utf-8"
+            None,
+            204,
+            {**_headers(request, found), "Content-Length": "0"},
+            f"{listings.media_type(request)}; charset=utf-8",
         )
     kind = listings.media_type(request)
     found = accounts.show(request, account, listings.wanted(request))

@@ -147,7 +147,7 @@ def check(request: Request, found: Reading) -> None:
     elif (since := headers.date(given.get("if-modified-since"))) is not None and _changed(found) <= since:
         raise NotModified
     before = headers.date(given.get("if-unmodified-since"))
-    if before is not None and "if-match" not in given and _changed(found) > before:
+    if before is not None and _changed(found) > before:
         raise Failed("A precondition for this request was not met.", {"Etag": found.etag})
 
 

@@ -142,7 +142,7 @@ def of_object(found: Reading) -> dict[str, str]:
     if row.delete_at is not None:
         shown["X-Delete-At"] = str(row.delete_at)
     if row.kind == "slo":
-        shown["X-Static-Large-Object"] = "True"
+        shown |= {"X-Static-Large-Object": "True", "X-Manifest-Etag": found.manifest_etag}
     if row.kind == "dlo":
         shown["X-Object-Manifest"] = quote(row.manifest)
     if row.kind == "symlink":
@@ -151,6 +151,10 @@ def of_object(found: Reading) -> dict[str, str]:
         shown["Content-Location"] = quote(found.target)
     if found.visit.there.versions_mode in ("enabled", "suspended"):
         shown["X-Object-Version-Id"] = version_id(row)
+        if not found.target:
+            at = found.visit
+            where = quote(f"/v1/{at.account}/{at.container}/{at.name}")
+            shown["Content-Location"] = f"{where}?version-id={version_id(row)}"
     return shown
 
 

@@ -106,10 +106,11 @@ def containers(found: Iterable[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def objects(found: Iterable[Any], account: str, *, versions: bool = False) -> list[dict[str, Any]]:
+def objects(found: Iterable[Any], account: str, *, versions: bool = False, after: str = "") -> list[dict[str, Any]]:
+    """``after``: the name whose versions the page before ended with."""
     rows = list(found)
     current = {row.name for row in rows if not isinstance(row, str) and versions and row.latest}
-    shown, seen = [], ""
+    shown, seen = [], after
     for entry in rows:
         if isinstance(entry, str):
             shown.append({"subdir": entry})
@@ -136,6 +137,8 @@ def _object(row: Any, account: str) -> dict[str, Any]:
         line["slo_etag"] = f'"{row.etag}"'
     elif row.kind == "symlink":
         target = codec.parse(row.manifest.encode())
+        if target["etag"]:
+            line |= {"symlink_etag": target["etag"], "symlink_bytes": target.get("bytes", 0)}
         line["symlink_path"] = f"/v1/{target['account'] or account}/{target['container']}/{target['object']}"
     return line
 

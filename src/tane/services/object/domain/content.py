@@ -294,8 +294,8 @@ def _restore(tx: Tx, visit: Visit) -> bool:
 def check_quotas(tx: Tx, visit: Visit, size: int) -> None:
     """:raises TooLarge: account or container would hold more than it may."""
     row, meta = visit.there, visit.container_meta
-    old_size = row._mapping.get("size") or 0
-    more = size - old_size
+    keeps = row.versions_mode == "enabled"
+    more = size - (0 if keeps else row._mapping.get("size") or 0)
     if _over(meta.get("x-container-meta-quota-bytes"), row.bytes + more):
         raise TooLarge("Upload exceeds quota.")
     if row._mapping.get("id") is None and _over(meta.get("x-container-meta-quota-count"), row.objects + 1):

@@ -48,7 +48,7 @@ def check(request: Request, tx: Tx, visit: Visit, body: bytes) -> Checked:
             data = _data(segment, number)
             digest.update(hashlib.md5(data, usedforsecurity=False).hexdigest().encode())
             size += len(data)
-            kept.append({"data": data.hex()})
+            kept.append({"data": base64.b64encode(data).decode()})
             continue
         found = _segment(request, tx, visit, segment)
         if isinstance(found, str):
@@ -164,7 +164,7 @@ def as_put(text: str) -> list[dict[str, Any]]:
     shown: list[dict[str, Any]] = []
     for entry in load(text):
         if "data" in entry:
-            shown.append({"data": base64.b64encode(bytes.fromhex(entry["data"])).decode()})
+            shown.append({"data": entry["data"]})
             continue
         found = {"path": entry["name"], "etag": entry["hash"], "size_bytes": entry["bytes"]}
         if "range" in entry:

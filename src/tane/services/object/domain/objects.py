@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from tane.db import Tx
 from tane.db.documents import dump, load
@@ -13,7 +13,14 @@ from tane.services.object.domain import access, content, manifests, metadata, re
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Content, Piece
 from tane.services.object.domain.content import New
-from tane.services.object.domain.errors import Failed, Redirected, Unprocessable, Unsatisfiable
+from tane.services.object.domain.errors import (
+    Conflicting,
+    Failed,
+    ObjectNotFound,
+    Redirected,
+    Unprocessable,
+    Unsatisfiable,
+)
 from tane.services.object.domain.ranges import Range, parsed
 from tane.services.object.domain.reading import Reading
 from tane.services.object.domain.tempurl import Signed
@@ -151,9 +158,14 @@ def _check_link(request: Request, tx: Tx, visit: Visit, new: New) -> None:
         raise BadRequest("Symlink cannot target itself")
     if not target["etag"]:
         return
-    found = access.admit(request, tx, "get_object", "read", at)
-    if found.object.etag != target["etag"]:
-        raise Failed("X-Symlink-Target-Etag does not match the target", {})
+    where = {"Content-Location": quote("/v1/" + "/".join(at))}
+    try:
+        found = reading.find(request, tx, access.admit(request, tx, "get_object", "read", at))
+    except (NotFound, ObjectNotFound):
+        raise Conflicting("X-Symlink-Target does not exist", where) from None
+    if target["etag"] not in (found.etag, found.manifest_etag):
+        raise Conflicting(f"Object Etag {found.etag!r} does not match X-Symlink-Target-Etag header", where)
+    new.manifest = dump({**target, "bytes": found.size})
 
 
 def post(request: Request, at: At, meta: Mapping[str, str], content_type: str, delete_at: int | None) -> None:
@@ -161,6 +173,8 @@ def post(request: Request, at: At, meta: Mapping[str, str], content_type: str, d
     access.identify(request)
     with database.of(request.core).write() as tx:
         visit = access.admit(request, tx, "post_object", "write", at)
+        if visit.signed is not None:
+            tempurl.refuse_headers(request.headers)
         row = visit.object
         if content.expired(row, tx):
             raise NotFound("The resource could not be found.")
@@ -169,8 +183,10 @@ def post(request: Request, at: At, meta: Mapping[str, str], content_type: str, d
             path = "/".join((target["account"] or visit.account, target["container"], target["object"]))
             raise Redirected(
                 "The requested POST was applied to a symlink. POST directly to the target to apply requested metadata.",
-                {"Location": request.link(f"/v1/{path}")},
+                {"Location": quote(f"/v1/{path}")},
             )
+        if "x-symlink-target" in request.headers:
+            raise BadRequest("A PUT request is required to set a symlink target")
         values: dict[str, Any] = {"meta": dump(meta), "delete_at": delete_at}
         values["stamp"] = row.stamp if row.versioned else max(stamps.of(tx.now), row.stamp + 1)
         if content_type:
@@ -234,6 +250,9 @@ def copy(
             else:
                 new.shared, new.size, new.etag = row.blob_id, row.size, row.etag
                 new.kind, new.manifest = row.kind, row.manifest
+                if row.kind == "slo":
+                    # As if it were put there: who copies it must be able to read what it names from there.
+                    manifests.check(request, tx, visit, dump(manifests.as_put(row.manifest)).encode())
             stamp = content.write(request.core, tx, visit, new, only_new=only_new(request))
     except BaseException:
         if received is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy.engine import Row
 
@@ -38,6 +40,13 @@ class Reading:
     marker: bool = False
 
     @property
+    def manifest_etag(self) -> str:
+        """Of an SLO, the MD5 of its manifest."""
+        if self.row.kind != "slo":
+            return ""
+        return hashlib.md5(self.row.manifest.encode(), usedforsecurity=False).hexdigest()
+
+    @property
     def meta(self) -> dict[str, str]:
         found: dict[str, str] = load(self.row.meta)
         return found
@@ -65,10 +74,17 @@ def find(request: Request, tx: Tx, visit: Visit) -> Reading:
             raise Conflicting(f"Too many levels of symbolic links, maximum allowed is {MOST_LINKS}")
         target = load(row.manifest)
         at = (target["account"] or visit.account, target["container"], target["object"])
-        visit = _follow(request, tx, visit, at)
         path = "/v1/" + "/".join(at)
-        if target["etag"] and visit.object.etag != target["etag"]:
-            raise Conflicting("Object Etag does not match X-Symlink-Target-Etag header")
+        where = {"Content-Location": quote(path)}
+        try:
+            visit = _follow(request, tx, visit, at)
+        except ObjectNotFound as error:
+            raise ObjectNotFound(error.message, where) from None
+        row = visit.object
+        if target["etag"] and row.kind != "symlink":
+            found = _reading(request, tx, visit, row, path)
+            if target["etag"] not in (found.etag, found.manifest_etag):
+                raise Conflicting("Object Etag does not match X-Symlink-Target-Etag header", where)
 
 
 def _row(request: Request, tx: Tx, visit: Visit) -> Row[Any]:
@@ -186,7 +202,7 @@ def _slo_pieces(request: Request, tx: Tx, visit: Visit, row: Row[Any], depth: in
         raise Conflicting("Max recursion depth exceeded")
     for segment in load(row.manifest):
         if "data" in segment:
-            data = bytes.fromhex(segment["data"])
+            data = b64decode(segment["data"])
             yield Piece(0, len(data), data, None)
             continue
         container, _, name = segment["name"].lstrip("/").partition("/")
