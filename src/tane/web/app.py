@@ -130,8 +130,14 @@ class Incoming:
         self._direct = scope.get("extensions", {}).get(READ_INTO, {}).get("readinto")
         self._part = memoryview(b"")
         self._more = True
+        self._asks_first = any(name == b"expect" for name, _ in scope["headers"])
 
     async def event(self) -> Any:
+        if self._asks_first:
+            # Falcon takes the first event before a route is found, and the server tells the client to go on when
+            # somebody takes it: whether it may is not known yet.
+            self._asks_first = False
+            return {"type": "http.request", "body": b"", "more_body": True}
         event = await self._receive()
         if event["type"] == "http.request":
             self._part, self._more = memoryview(event.get("body", b"")), event.get("more_body", False)
