@@ -109,17 +109,21 @@ def containers(found: Iterable[Any]) -> list[dict[str, Any]]:
 def objects(found: Iterable[Any], account: str, *, versions: bool = False, after: str = "") -> list[dict[str, Any]]:
     """``after``: the name whose versions the page before ended with."""
     rows = list(found)
-    current = {row.name for row in rows if not isinstance(row, str) and versions and row.latest}
-    shown, seen = [], after
+    newest: dict[str, int] = {}
+    for row in rows:
+        if versions and not isinstance(row, str):
+            # A marker is the latest where nothing is current.
+            rank = row.stamp if not row.latest else 1 << 62
+            newest[row.name] = max(newest.get(row.name, 0), rank)
+    shown = []
     for entry in rows:
         if isinstance(entry, str):
             shown.append({"subdir": entry})
             continue
         line = _object(entry, account)
         if versions:
-            latest = bool(entry.latest) or (entry.name not in current and entry.name != seen)
+            latest = bool(entry.latest) or (entry.name != after and newest[entry.name] == entry.stamp)
             line |= {"version_id": version_id(entry), "is_latest": latest}
-            seen = entry.name
         shown.append(line)
     return shown
 

@@ -189,7 +189,7 @@ def delete(core: Core, tx: Tx, visit: Visit) -> tuple[bool, int | None]:
     versions, if any. Where versions are kept, a marker is put also where nothing is."""
     row = visit.there
     if row.versions_mode in ("enabled", "suspended"):
-        return True, _mark(core, tx, visit)
+        return row.id is not None, _mark(core, tx, visit)
     there = row.id is not None and not expired(row, tx)
     if row.versions_mode == "history":
         if there:

@@ -16,7 +16,7 @@ import msgspec
 
 from tane.db import Tx
 from tane.db.documents import dump, load
-from tane.services.object.domain import access
+from tane.services.object.domain import access, reading
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.ranges import parsed
 from tane.services.object.store import stamps
@@ -128,7 +128,8 @@ def _segment(request: Request, tx: Tx, visit: Visit, segment: dict[str, Any]) ->
     if (container, name) == (visit.container, visit.name):
         return "Manifest may not reference itself"
     try:
-        row = access.admit(request, tx, "get_object", "read", (visit.account, container, name)).object
+        at = access.admit(request, tx, "get_object", "read", (visit.account, container, name))
+        row = reading.find(request, tx, at, segment=True).row
     except ApiError as error:
         return f"{error.status} {error.title}"
     if segment.get("etag") is not None and segment["etag"].strip('"') != row.etag:

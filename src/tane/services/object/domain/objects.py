@@ -160,11 +160,12 @@ def _check_link(request: Request, tx: Tx, visit: Visit, new: New) -> None:
         return
     where = {"Content-Location": quote("/v1/" + "/".join(at))}
     try:
-        found = reading.find(request, tx, access.admit(request, tx, "get_object", "read", at))
+        found = reading.find(request, tx, access.admit(request, tx, "get_object", "read", at), segment=True)
     except (NotFound, ObjectNotFound):
         raise Conflicting("X-Symlink-Target does not exist", where) from None
     if target["etag"] not in (found.etag, found.manifest_etag):
-        raise Conflicting(f"Object Etag {found.etag!r} does not match X-Symlink-Target-Etag header", where)
+        told = f"Object Etag {found.etag!r} does not match X-Symlink-Target-Etag header {target['etag']!r}"
+        raise Conflicting(told, where)
     new.manifest = dump({**target, "bytes": found.size})
 
 
@@ -281,11 +282,14 @@ def delete(request: Request, at: At, only_at: int | None = None) -> dict[str, st
         if wanted is not None:
             return _delete_version(tx, visit, wanted)
         there, marker = content.delete(request.core, tx, visit)
+    headers: dict[str, str] = {}
+    if marker is not None:
+        enabled = visit.there.versions_mode == "enabled"
+        headers["X-Object-Version-Id"] = content.text(marker) if enabled else "null"
     if not there:
-        raise NotFound("The resource could not be found.")
-    if marker is None:
-        return {}
-    return {"X-Object-Version-Id": content.text(marker) if visit.there.versions_mode == "enabled" else "null"}
+        # The marker stays: it was put before this.
+        raise ObjectNotFound("The resource could not be found.", headers)
+    return headers
 
 
 def _delete_version(tx: Tx, visit: Visit, wanted: str) -> dict[str, str]:

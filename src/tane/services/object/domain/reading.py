@@ -52,17 +52,18 @@ class Reading:
         return found
 
 
-def find(request: Request, tx: Tx, visit: Visit) -> Reading:
-    """The object (or the version that the query names) behind a visit, links followed.
+def find(request: Request, tx: Tx, visit: Visit, *, segment: bool = False) -> Reading:
+    """The object (or the version that the query names) behind a visit, links followed. ``segment``: the query speaks of
+    another object, the manifest.
 
     :raises NotFound: it is not there, or its time is over.
     """
     links = 0
     path = ""
-    raw = request.param("symlink") == "get"
+    raw = request.param("symlink") == "get" and not segment
     while True:
-        row = _row(request, tx, visit) if not links else visit.object
-        named = not links and request.param("version-id") is not None
+        row = _row(request, tx, visit) if not links and not segment else visit.object
+        named = not links and not segment and request.param("version-id") is not None
         if row.kind == "marker":
             raise ObjectNotFound("The resource could not be found.", {"X-Object-Version-Id": version_id(row)})
         if content.expired(row, tx) and not named:
@@ -208,9 +209,9 @@ def _slo_pieces(request: Request, tx: Tx, visit: Visit, row: Row[Any], depth: in
         container, _, name = segment["name"].lstrip("/").partition("/")
         try:
             at = _follow(request, tx, visit, (visit.account, container, name))
+            part = find(request, tx, at, segment=True)
         except ApiError as error:
             raise Conflicting(f"While processing manifest, {segment['name']} could not be read: {error}") from None
-        part = at.object
         if part.etag != segment["hash"] or part.size != segment["bytes"]:
             raise Conflicting(f"Object segment no longer valid: {segment['name']}")
         span = Range(0, part.size)
@@ -219,7 +220,7 @@ def _slo_pieces(request: Request, tx: Tx, visit: Visit, row: Row[Any], depth: in
             if not ranges:
                 raise Conflicting(f"Object segment no longer valid: {segment['name']}")
             span = ranges[0]
-        yield from _cut(_whole(request, tx, at, part, depth + 1), span)
+        yield from _cut(_whole(request, tx, part.visit, part.row, depth + 1), span)
 
 
 def _dlo_pieces(request: Request, tx: Tx, visit: Visit, row: Row[Any], depth: int) -> Iterator[Piece]:

@@ -27,16 +27,16 @@ def page(tx: Tx, container_id: int, wanted: Wanted, version_marker: str | None) 
     names = select(both.c.name).distinct().subquery()
     found: list[Row[Any] | str] = []
     if version_marker and version_marker != "null" and wanted.marker and not wanted.reverse:
-        found += [row for row in _named(tx, both, wanted.marker) if _id(row) < version_marker]
+        found += [row for row in _named(tx, both, wanted.marker, False) if _id(row) < version_marker]
     for entry in paged(fetcher(tx, names, (names.c.name,), true()), wanted).found:
         if len(found) >= wanted.limit:
             break
-        found += [entry] if isinstance(entry, str) else _named(tx, both, entry.name)
+        found += [entry] if isinstance(entry, str) else _named(tx, both, entry.name, wanted.reverse)
     return Page(found[: wanted.limit])
 
 
-def _named(tx: Tx, both: Any, name: str) -> list[Row[Any]]:
-    return tx.all(select(both).where(both.c.name == name).order_by(both.c.stamp.desc()))
+def _named(tx: Tx, both: Any, name: str, reverse: bool) -> list[Row[Any]]:
+    return tx.all(select(both).where(both.c.name == name).order_by(both.c.stamp if reverse else both.c.stamp.desc()))
 
 
 def _id(row: Row[Any]) -> str:
