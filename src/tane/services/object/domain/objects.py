@@ -146,8 +146,7 @@ def restore(request: Request, at: At, wanted: str) -> Written:
 
 def _written(visit: Visit, etag: str, stamp: int) -> Written:
     versioned = visit.there.versions_mode == "enabled"
-    suspended = visit.there.versions_mode == "suspended"
-    return Written(etag, stamp, visit, content.text(stamp) if versioned else "null" if suspended else "")
+    return Written(etag, stamp, visit, content.text(stamp) if versioned else "")
 
 
 def _check_link(request: Request, tx: Tx, visit: Visit, new: New) -> None:

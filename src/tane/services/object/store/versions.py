@@ -26,8 +26,11 @@ def page(tx: Tx, container_id: int, wanted: Wanted, version_marker: str | None) 
     ).subquery()
     names = select(both.c.name).distinct().subquery()
     found: list[Row[Any] | str] = []
-    if version_marker and version_marker != "null" and wanted.marker and not wanted.reverse:
-        found += [row for row in _named(tx, both, wanted.marker, False) if _id(row) < version_marker]
+    if version_marker and wanted.marker:
+        limit = "" if version_marker == "null" else version_marker
+        for row in _named(tx, both, wanted.marker, wanted.reverse):
+            if (_id(row) > limit) if wanted.reverse else (_id(row) < limit):
+                found.append(row)
     for entry in paged(fetcher(tx, names, (names.c.name,), true()), wanted).found:
         if len(found) >= wanted.limit:
             break
