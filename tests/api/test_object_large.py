@@ -45,6 +45,12 @@ def test_a_static_large_object_is_one(mine: Account) -> None:
     assert got.content == WHOLE and got.headers["etag"] == f'"{etag}"'
     assert got.headers["x-static-large-object"] == "True" and got.headers["content-length"] == str(len(WHOLE))
     assert mine.get("/c/big", 206, Range="bytes=19998-20004").content == WHOLE[19998:20005]
+    part = mine.get("/c/big?part-number=2", 206)
+    assert part.content == b"bcd" and part.headers["content-range"] == f"bytes 20000-20002/{len(WHOLE)}"
+    assert mine.call("HEAD", "/c/big?part-number=3", 206).headers["content-length"] == str(len(PARTS[2]))
+    assert part.headers["x-parts-count"] == "3" and mine.get("/c/big?part-number=4", 416)
+    for wrong in ("0", "-1", "x", "²"):
+        mine.get(f"/c/big?part-number={wrong}", 400)
     both = mine.get("/c/big", 206, Range="bytes=0-1,20000-20002").content
     assert b"\r\n\r\naa\r\n" in both and b"\r\n\r\nbcd\r\n" in both
     [line] = mine.call("GET", "/c?format=json").json()

@@ -19,6 +19,7 @@ from tane.services.object.domain.reading import Reading
 from tane.services.object.drivers.base import Blobs
 from tane.services.object.store import stamps
 from tane.web import codec
+from tane.web.errors import BadRequest
 from tane.web.request import FilePart, Request, Response
 
 MOST_INLINE = 1 << 20
@@ -48,14 +49,19 @@ def answer(request: Request, chosen: _Chosen, found: Reading, spans: list[tuple[
     shown = headers.of_object(found)
     kind = _kind(request, found)
     _name(request, found, shown)
+    if chosen.parts:
+        shown["X-Parts-Count"] = str(chosen.parts)
     if chosen.not_modified:
         return headers.with_cors(request, found.visit, Response(None, 304, shown, kind))
     if request.param("multipart-manifest") == "get" and request.param("format") == "raw" and found.row.kind == "slo":
         body = codec.encode(manifests.as_put(found.row.manifest))
         return headers.with_cors(request, found.visit, Response(body, 200, shown, kind))
     if request.method == "HEAD":
-        shown["Content-Length"] = str(found.size)
-        return headers.with_cors(request, found.visit, Response(None, 200, shown, kind))
+        part = chosen.part
+        shown["Content-Length"] = str(part.length if part else found.size)
+        if part is not None:
+            shown["Content-Range"] = f"bytes {part.first}-{part.last}/{found.size}"
+        return headers.with_cors(request, found.visit, Response(None, 206 if part else 200, shown, kind))
     response = Response(None, 206 if chosen.partial else 200, shown, kind)
     if len(spans) > 1:
         _multipart(request, response, found, spans, kind)
@@ -103,6 +109,8 @@ class _Chosen:
         self._request = request
         self.partial = False
         self.not_modified = False
+        self.part: Range | None = None
+        self.parts = 0
         self.found: Reading
 
     def __call__(self, found: Reading) -> list[Range]:
@@ -113,8 +121,11 @@ class _Chosen:
         except NotModified:
             self.not_modified = True
             return []
+        self._choose_part(found)
         if request.method == "HEAD":
             return []
+        if self.part is not None:
+            return [self.part]
         ranges = parsed(self._range(found), found.size)
         if ranges is None:
             return [Range(0, found.size)]
@@ -125,6 +136,24 @@ class _Chosen:
             )
         self.partial = True
         return ranges
+
+    def _choose_part(self, found: Reading) -> None:
+        """One segment of a static large object, by its number. :raises BadRequest: :raises Unsatisfiable:"""
+        number = self._request.param("part-number")
+        if number is None or found.row.kind != "slo":
+            return
+        spans = manifests.spans(found.row.manifest)
+        self.parts = len(spans)
+        if self._request.param("multipart-manifest") == "get":
+            return
+        if not (number.isascii() and number.isdigit() and int(number[:9])):
+            raise BadRequest("Part number must be an integer greater than 0")
+        if "range" in self._request.headers:
+            raise BadRequest("Range requests are not supported with part number queries")
+        if len(number) > 9 or int(number) > len(spans):
+            headers = {"X-Parts-Count": str(len(spans)), "Content-Range": f"bytes */{found.size}"}
+            raise Unsatisfiable("The requested part number is not satisfiable", headers)
+        self.part, self.partial = spans[int(number) - 1], True
 
     def _range(self, found: Reading) -> str | None:
         """The header, unless the client wants it only of what it has already (RFC 9110, 13.1.5)."""

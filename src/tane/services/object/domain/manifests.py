@@ -18,7 +18,7 @@ from tane.db import Tx
 from tane.db.documents import dump, load
 from tane.services.object.domain import access, reading
 from tane.services.object.domain.access import Visit
-from tane.services.object.domain.ranges import parsed
+from tane.services.object.domain.ranges import Range, parsed
 from tane.services.object.store import stamps
 from tane.web.errors import ApiError, BadRequest, TooLarge
 from tane.web.request import Request
@@ -181,4 +181,21 @@ def segments(text: str) -> list[tuple[str, str]]:
         if "name" in entry:
             container, _, name = entry["name"].lstrip("/").partition("/")
             found.append((container, name))
+    return found
+
+
+def spans(text: str) -> list[Range]:
+    """Where each segment lies in the whole."""
+    found: list[Range] = []
+    begin = 0
+    for entry in load(text):
+        if "data" in entry:
+            length = len(base64.b64decode(entry["data"]))
+        elif "range" in entry:
+            first, _, last = entry["range"].partition("-")
+            length = int(last) - int(first) + 1
+        else:
+            length = entry["bytes"]
+        found.append(Range(begin, length))
+        begin += length
     return found

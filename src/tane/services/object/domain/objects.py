@@ -223,6 +223,11 @@ def source(request: Request, at: At) -> tuple[Reading, list[Piece]]:
         if not is_assembled(request, found):
             return found, []
         spans = parsed(request.headers.get("range"), found.size)
+        number = request.param("part-number")
+        if number is not None and found.row.kind == "slo":
+            parts = manifests.spans(found.row.manifest)
+            known = number.isascii() and number.isdigit() and 0 < int(number[:9]) <= len(parts)
+            spans = [parts[int(number) - 1]] if known else []
         if spans is not None and len(spans) != 1:
             raise Unsatisfiable("The Range requested is not available.")
         span = spans[0] if spans else Range(0, found.size)
