@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -109,6 +110,17 @@ def test_a_manifest_that_contains_itself_ends(mine: Account) -> None:
     mine.put("/c/four", b"here")
     mine.get("/c/one", 409)
     assert mine.get("/c/two").content == b"here"
+
+
+def test_manifests_of_manifests_do_not_multiply(mine: Account) -> None:
+    mine.put("/c/byte", b"x")
+    for level in range(1, 5):
+        below = "byte" if level == 1 else str(level - 1)
+        segments = [{"path": f"/c/{below}", "range": "-1"}] * 100
+        body = json.dumps(segments).encode()
+        mine.call("PUT", f"/c/{level}?multipart-manifest=put", 201, content=body)
+    assert mine.get("/c/1").content == b"x" * 100
+    mine.get("/c/4", 409)
 
 
 def test_errors_run_nothing_in_a_browser(mine: Account) -> None:

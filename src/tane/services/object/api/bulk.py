@@ -77,12 +77,12 @@ async def delete_many(request: Request) -> Response:
     if not names:
         outcome = Outcome(status="400 Bad Request", body="Invalid bulk delete.")
     else:
-        outcome = await request.core.in_thread(bulk.delete, request, account, names)
+        outcome = await request.core.in_slow_thread(_owner(account), bulk.delete, request, account, names)
     return answer(request, outcome, {"Number Deleted": outcome.done, "Number Not Found": outcome.not_found})
 
 
 async def delete_manifest(request: Request, at: At) -> Response:
-    outcome = await request.core.in_thread(bulk.delete_manifest, request, at)
+    outcome = await request.core.in_slow_thread(_owner(at[0]), bulk.delete_manifest, request, at)
     return answer(request, outcome, {"Number Deleted": outcome.done, "Number Not Found": outcome.not_found})
 
 
@@ -95,11 +95,17 @@ async def extract(request: Request, account: str, below: str) -> Response:
     length = headers.length(request)
     received = await objects.receive(request, length, metadata.MAX_FILE_SIZE)
     try:
-        ctx = access.project_of(account) or None
-        outcome = await request.core.in_slow_thread(ctx, bulk.extract, request, account, below, received, mode)
+        outcome = await request.core.in_slow_thread(
+            _owner(account), bulk.extract, request, account, below, received, mode
+        )
     finally:
         await request.core.in_thread(received.abandon)
     return answer(request, outcome, {"Number Files Created": outcome.done})
+
+
+def _owner(account: str) -> str | None:
+    """Whose share of the threads for long work this takes."""
+    return access.project_of(account) or None
 
 
 def answer(request: Request, outcome: Outcome, numbers: dict[str, int]) -> Response:

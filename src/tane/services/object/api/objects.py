@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 from urllib.parse import quote, unquote
 
 from tane.db.documents import dump
 from tane.services.object.api import formpost, headers
-from tane.services.object.domain import blobs, content, manifests, metadata, objects
+from tane.services.object.domain import access, blobs, content, manifests, metadata, objects
 from tane.services.object.domain.blobs import BrokenOff, Content, TooMuch
 from tane.services.object.domain.content import New
 from tane.services.object.domain.errors import ClientDisconnect, InsufficientStorage
@@ -168,7 +167,8 @@ async def _copy(request: Request, source: At, target: At) -> Response:
     if objects.is_assembled(request, found):
         metadata.check_size(found.size)
         await core.in_thread(objects.allow_put, request, target, found.size)
-        received = await asyncio.to_thread(blobs.assemble, core, pieces)
+        owner = access.project_of(target[0]) or None
+        received = await core.in_slow_thread(owner, blobs.assemble, core, pieces)
 
     def finish(read: Reading) -> New:
         fresh = request.headers.get("x-fresh-metadata", "").lower() in ("true", "1", "yes", "on", "t", "y")

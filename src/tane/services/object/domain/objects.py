@@ -116,17 +116,20 @@ def put(request: Request, at: At, received: Content, new: New, signed: Signed | 
 
 
 def put_manifest(request: Request, at: At, body: bytes, new: New) -> Written:
-    """A static large object."""
+    """A static large object. A thousand segments are looked up before the writer is held up."""
     access.identify(request)
-    with database.of(request.core).write() as tx:
+    opened = database.of(request.core)
+    with opened.read() as tx:
         visit = access.admit(request, tx, "put_object", "write", at)
         if visit.signed is not None:
             tempurl.refuse_headers(request.headers)
         checked = manifests.check(request, tx, visit, body)
-        given = request.headers.get("etag", "").strip('"').lower()
-        if given and given != checked.etag:
-            raise Unprocessable("Unable to process the contained instructions")
-        new.kind, new.manifest, new.size, new.etag = "slo", checked.text, checked.size, checked.etag
+    given = request.headers.get("etag", "").strip('"').lower()
+    if given and given != checked.etag:
+        raise Unprocessable("Unable to process the contained instructions")
+    new.kind, new.manifest, new.size, new.etag = "slo", checked.text, checked.size, checked.etag
+    with opened.write() as tx:
+        visit = access.admit(request, tx, "put_object", "write", at)
         stamp = content.write(request.core, tx, visit, new, only_new=only_new(request))
     return _written(visit, f'"{checked.etag}"', stamp)
 

@@ -24,6 +24,8 @@ from tane.web.request import Request
 
 MOST_DEPTH = 10
 MOST_LINKS = 2
+MOST_LOOKS = 10_000
+"""So many segments are looked up for one answer: manifests of manifests multiply."""
 
 
 @dataclass
@@ -179,9 +181,9 @@ def pieces(request: Request, tx: Tx, reading: Reading, wanted: Range) -> list[Pi
         data = row.manifest.encode()
         return [Piece(wanted.first, wanted.length, data, None)]
     if row.kind == "slo":
-        return list(_cut(_slo_pieces(request, tx, reading.visit, row, 0), wanted))
+        return list(_cut(_slo_pieces(request, tx, reading.visit, row, 0, [MOST_LOOKS]), wanted))
     if row.kind == "dlo" and not own:
-        return list(_cut(_dlo_pieces(request, tx, reading.visit, row, 0), wanted))
+        return list(_cut(_dlo_pieces(request, tx, reading.visit, row, [MOST_LOOKS]), wanted))
     return [Piece(wanted.first, wanted.length, row.data, row.blob_id)] if wanted.length else []
 
 
@@ -198,10 +200,14 @@ def _cut(found: Iterator[Piece], wanted: Range) -> Iterator[Piece]:
             return
 
 
-def _slo_pieces(request: Request, tx: Tx, visit: Visit, row: Row[Any], depth: int) -> Iterator[Piece]:
+def _slo_pieces(request: Request, tx: Tx, visit: Visit, row: Row[Any], depth: int, left: list[int]) -> Iterator[Piece]:
+    """``left``: how many segments may still be looked up."""
     if depth > MOST_DEPTH:
         raise Conflicting("Max recursion depth exceeded")
     for segment in load(row.manifest):
+        left[0] -= 1
+        if left[0] < 0:
+            raise Conflicting("Too many segments")
         if "data" in segment:
             data = b64decode(segment["data"])
             yield Piece(0, len(data), data, None)
@@ -220,25 +226,25 @@ def _slo_pieces(request: Request, tx: Tx, visit: Visit, row: Row[Any], depth: in
             if not ranges:
                 raise Conflicting(f"Object segment no longer valid: {segment['name']}")
             span = ranges[0]
-        yield from _cut(_whole(request, tx, part.visit, part.row, depth + 1), span)
+        yield from _cut(_whole(request, tx, part.visit, part.row, depth + 1, left), span)
 
 
-def _dlo_pieces(request: Request, tx: Tx, visit: Visit, row: Row[Any], depth: int) -> Iterator[Piece]:
+def _dlo_pieces(request: Request, tx: Tx, visit: Visit, row: Row[Any], left: list[int]) -> Iterator[Piece]:
     container, _, _ = row.manifest.partition("/")
     for segment in dlo_segments(request, tx, visit, row):
         at = _follow(request, tx, visit, (visit.account, container, segment.name))
-        yield from _whole(request, tx, at, at.object, depth + 1)
+        yield from _whole(request, tx, at, at.object, 1, left)
 
 
-def _whole(request: Request, tx: Tx, visit: Visit, row: Row[Any], depth: int) -> Iterator[Piece]:
+def _whole(request: Request, tx: Tx, visit: Visit, row: Row[Any], depth: int, left: list[int]) -> Iterator[Piece]:
     if depth > MOST_DEPTH:
         raise Conflicting("Max recursion depth exceeded")
     if row.kind == "slo":
-        yield from _slo_pieces(request, tx, visit, row, depth)
+        yield from _slo_pieces(request, tx, visit, row, depth, left)
     elif row.kind == "symlink":
         target = load(row.manifest)
         at = _follow(request, tx, visit, (target["account"] or visit.account, target["container"], target["object"]))
-        yield from _whole(request, tx, at, at.object, depth + 1)
+        yield from _whole(request, tx, at, at.object, depth + 1, left)
     elif row.size:
         yield Piece(0, row.size, row.data, row.blob_id)
 
