@@ -31,8 +31,7 @@ def show(request: Request) -> Response:
     wanted = listings.wanted(request)
     visit, page = containers.show(request, at, wanted)
     versions = containers.asks_versions(request)
-    after = wanted.marker if request.param("version_marker") else ""
-    entries = listings.objects(page.found, visit.account, versions=versions, after=after)
+    entries = listings.objects(page, visit.account, versions=versions)
     if versions and kind == listings.TEXT:
         # A list of names would not tell them apart.
         kind = listings.JSON

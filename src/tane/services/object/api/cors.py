@@ -21,7 +21,7 @@ def options(request: Request) -> Response:
     """Whether a page of another origin may ask; without an origin, which methods there are"""
     allow = METHODS[1 + len(request.path)]
     origin, method = request.headers.get("origin"), request.headers.get("access-control-request-method")
-    if origin is None:
+    if origin is None or "container" not in request.path:
         return Response(None, 200, {"Allow": allow, "Content-Length": "0"}, headers.HTML)
     meta = cors.container_meta(request.core, request.path["account"], request.path.get("container", ""))
     allowed = (meta.get("x-container-meta-access-control-allow-origin") or "").split()

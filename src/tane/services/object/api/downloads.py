@@ -134,6 +134,9 @@ class _Chosen:
                 "The Range requested is not available.",
                 {"Content-Range": f"bytes */{found.size}", "Accept-Ranges": "bytes"},
             )
+        if found.row.kind == "dlo" and len(ranges) > 1:
+            # As the real service: several ranges of one are not offered.
+            return [Range(0, found.size)]
         self.partial = True
         return ranges
 

@@ -12,7 +12,7 @@ import falcon
 from tane.services.object.domain import metadata
 from tane.services.object.domain.reading import version_id
 from tane.services.object.store import stamps
-from tane.services.object.store.listing import Wanted
+from tane.services.object.store.listing import Page, Wanted
 from tane.web import codec
 from tane.web.errors import NotAcceptable, PreconditionFailed
 from tane.web.request import Request, Response
@@ -106,24 +106,15 @@ def containers(found: Iterable[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def objects(found: Iterable[Any], account: str, *, versions: bool = False, after: str = "") -> list[dict[str, Any]]:
-    """``after``: the name whose versions the page before ended with."""
-    rows = list(found)
-    newest: dict[str, int] = {}
-    for row in rows:
-        if versions and not isinstance(row, str):
-            # A marker is the latest where nothing is current.
-            rank = row.stamp if not row.latest else 1 << 62
-            newest[row.name] = max(newest.get(row.name, 0), rank)
+def objects(page: Page, account: str, *, versions: bool = False) -> list[dict[str, Any]]:
     shown = []
-    for entry in rows:
+    for entry in page.found:
         if isinstance(entry, str):
             shown.append({"subdir": entry})
             continue
         line = _object(entry, account)
         if versions:
-            latest = bool(entry.latest) or (entry.name != after and newest[entry.name] == entry.stamp)
-            line |= {"version_id": version_id(entry), "is_latest": latest}
+            line |= {"version_id": version_id(entry), "is_latest": (entry.name, entry.stamp) in page.latest}
         shown.append(line)
     return shown
 

@@ -139,6 +139,8 @@ def restore(request: Request, at: At, wanted: str) -> Written:
     access.identify(request)
     with database.of(request.core).write() as tx:
         visit = access.admit(request, tx, "put_object", "owner", at)
+        if wanted == "null":
+            raise BadRequest("Invalid version parameter")
         row = reading.version(tx, visit, wanted)
         if row.kind == "marker":
             raise NotFound("The resource could not be found.")
@@ -300,7 +302,11 @@ def delete(request: Request, at: At, only_at: int | None = None) -> dict[str, st
 
 
 def _delete_version(tx: Tx, visit: Visit, wanted: str) -> dict[str, str]:
-    row = reading.version(tx, visit, wanted)
+    try:
+        row = reading.version(tx, visit, wanted)
+    except ObjectNotFound:
+        # As the real service: what is not there need not be deleted.
+        return {"X-Object-Version-Id": wanted}
     headers = {"X-Object-Version-Id": wanted}
     current = visit.there
     if current.id is not None and row is current:

@@ -42,9 +42,11 @@ Fetch = Callable[[Bounds, bool, int], list[Row[Any]]]
 
 @dataclass
 class Page:
-    """``found``: rows, and texts for what is below a delimiter."""
+    """``found``: rows, and texts for what is below a delimiter. ``latest``: of versions, the (name, stamp) of what
+    their objects are now."""
 
     found: list[Row[Any] | str] = field(default_factory=list)
+    latest: set[tuple[str, int]] = field(default_factory=set)
 
 
 def containers(tx: Tx, account_id: int, wanted: Wanted) -> Page:

@@ -26,22 +26,32 @@ def page(tx: Tx, container_id: int, wanted: Wanted, version_marker: str | None) 
     ).subquery()
     names = select(both.c.name).distinct().subquery()
     found: list[Row[Any] | str] = []
+    latest: set[tuple[str, int]] = set()
+
+    def named(name: str) -> list[Row[Any]]:
+        rows = tx.all(select(both).where(both.c.name == name).order_by(both.c.stamp.desc()))
+        # A marker is the latest where nothing is current.
+        current = [row for row in rows if row.latest] or rows[:1]
+        latest.update((row.name, row.stamp) for row in current)
+        return rows[::-1] if wanted.reverse else rows
+
     if version_marker and wanted.marker:
-        limit = "" if version_marker == "null" else version_marker
-        for row in _named(tx, both, wanted.marker, wanted.reverse):
-            if (_id(row) > limit) if wanted.reverse else (_id(row) < limit):
-                found.append(row)
+        found += _after(named(wanted.marker), version_marker, wanted.reverse)
     for entry in paged(fetcher(tx, names, (names.c.name,), true()), wanted).found:
         if len(found) >= wanted.limit:
             break
-        found += [entry] if isinstance(entry, str) else _named(tx, both, entry.name, wanted.reverse)
-    return Page(found[: wanted.limit])
+        found += [entry] if isinstance(entry, str) else named(entry.name)
+    return Page(found[: wanted.limit], latest)
 
 
-def _named(tx: Tx, both: Any, name: str, reverse: bool) -> list[Row[Any]]:
-    return tx.all(select(both).where(both.c.name == name).order_by(both.c.stamp if reverse else both.c.stamp.desc()))
+def _after(rows: list[Row[Any]], marker: str, reverse: bool) -> list[Row[Any]]:
+    """The versions of a name that follow one of them; where that is gone, those that its moment would be before."""
+    ids = [_id(row) for row in rows]
+    if marker in ids:
+        return rows[ids.index(marker) + 1 :]
+    return [row for row in rows if (_id(row) > marker) == reverse]
 
 
 def _id(row: Row[Any]) -> str:
-    """As clients know it; "null" sorts as the oldest."""
-    return f"{row.stamp // stamps.SECOND:010d}.{row.stamp % stamps.SECOND:05d}" if row.versioned else ""
+    """As clients know it."""
+    return f"{row.stamp // stamps.SECOND:010d}.{row.stamp % stamps.SECOND:05d}" if row.versioned else "null"
