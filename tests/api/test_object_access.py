@@ -125,6 +125,17 @@ def test_signed_addresses(cloud: ApiCloud, mine: Account) -> None:
     mine.anonymous("GET", address, 401)
 
 
+def test_a_signed_address_says_nothing_of_versions(mine: Account) -> None:
+    mine.call("POST", "", 204, headers={"X-Account-Meta-Temp-URL-Key": "k", "X-Container-Meta-A": "1"})
+    mine.call("POST", "/c", 204, headers={"X-Versions-Enabled": "true"})
+    old = mine.put("/c/v", b"old").headers["x-object-version-id"]
+    mine.put("/c/v", b"new")
+    assert mine.anonymous("GET", f"{signed(mine, 'GET', '/c/v')}&version-id={old}", 200).content == b"new"
+    for method in ("PUT", "DELETE"):
+        mine.anonymous(method, f"{signed(mine, method, '/c/v')}&version-id={old}", 401, content=b"")
+    assert mine.get(f"/c/v?version-id={old}").content == b"old" and mine.get("/c/v").content == b"new"
+
+
 def test_a_containers_key_opens_no_other_container(mine: Account) -> None:
     mine.container("other")
     mine.put("/other/o", b"hidden")

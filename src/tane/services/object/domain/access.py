@@ -91,6 +91,9 @@ def admit(
     visit = Visit(account, container, name, row, False)
     if signed is not None or tempurl.is_signed(request):
         visit.signed = signed or tempurl.check(request, visit.account_meta, visit.container_meta, at)
+        if kind == "owner":
+            # What is signed is the object: not its versions, not its container.
+            raise refused(request)
         return visit
     project = project_of(account)
     visit.owner = bool(project and request.ctx.user_id) and request.allows(

@@ -188,8 +188,13 @@ def delete(core: Core, tx: Tx, visit: Visit) -> tuple[bool, int | None]:
     """Delete the current object; whether there was one, and the stamp of the marker that keeps its place among the
     versions, if any. Where versions are kept, a marker is put also where nothing is."""
     row = visit.there
-    if row.versions_mode in ("enabled", "suspended"):
+    if row.versions_mode == "enabled":
         return row.id is not None, _mark(core, tx, visit)
+    if row.versions_mode == "suspended" and row.id is not None and row.versioned:
+        _archive(core, tx, visit)
+        objects.remove(tx, row.id)
+        places.count(tx, row.container_id, -1, 0)
+        return True, None
     there = row.id is not None and not expired(row, tx)
     if row.versions_mode == "history":
         if there:
@@ -215,20 +220,14 @@ def restore(core: Core, tx: Tx, visit: Visit, row: Row[Any]) -> None:
 
 
 def _mark(core: Core, tx: Tx, visit: Visit) -> int:
-    """Keep what is there as a version, and a marker after it; the marker is the version "null" when versions are
-    suspended."""
+    """Keep what is there as a version, and a marker after it."""
     row = visit.there
     stamp = max(stamps.of(tx.now), (row.stamp or 0) + 1)
     if row.id is not None:
-        if _archive(core, tx, visit):
-            objects.remove(tx, row.id)
-            places.count(tx, row.container_id, -1, 0)
-        else:
-            remove(tx, row)
-    versioned = row.versions_mode == "enabled"
-    if not versioned:
-        _drop_null(tx, visit)
-    objects.add_version(tx, _marker(row.container_id, visit.name, stamp, versioned))
+        _archive(core, tx, visit)
+        objects.remove(tx, row.id)
+        places.count(tx, row.container_id, -1, 0)
+    objects.add_version(tx, _marker(row.container_id, visit.name, stamp, True))
     return stamp
 
 

@@ -65,7 +65,7 @@ def find(request: Request, tx: Tx, visit: Visit, *, segment: bool = False) -> Re
     raw = request.param("symlink") == "get" and not segment
     while True:
         row = _row(request, tx, visit) if not links and not segment else visit.object
-        named = not links and not segment and request.param("version-id") is not None
+        named = not links and not segment and visit.signed is None and request.param("version-id") is not None
         if row.kind == "marker":
             raise ObjectNotFound("The resource could not be found.", {"X-Object-Version-Id": version_id(row)})
         if content.expired(row, tx) and not named:
@@ -92,7 +92,7 @@ def find(request: Request, tx: Tx, visit: Visit, *, segment: bool = False) -> Re
 
 def _row(request: Request, tx: Tx, visit: Visit) -> Row[Any]:
     wanted = request.param("version-id")
-    if wanted is None:
+    if wanted is None or visit.signed is not None:
         return _latest(tx, visit)
     return version(tx, visit, wanted)
 
