@@ -103,6 +103,13 @@ def test_a_full_disk_is_told_and_leaves_nothing(mine: Account, files: Any, monke
     assert files() == []
 
 
+def test_bytes_that_are_gone_are_told(mine: Account, files: Any) -> None:
+    mine.put("/c/o", BIG)
+    files()[0].unlink()
+    mine.get("/c/o", 503)
+    mine.call("DELETE", "/c/o", 204)
+
+
 def test_rows_of_a_newer_release_are_left_alone(cloud: ApiCloud, mine: Account) -> None:
     from sqlalchemy import text
 

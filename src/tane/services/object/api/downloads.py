@@ -10,6 +10,8 @@ from email.utils import format_datetime
 from typing import BinaryIO
 from urllib.parse import quote
 
+import structlog
+
 from tane.services.object.api import headers, staticweb
 from tane.services.object.domain import blobs, manifests, metadata, objects
 from tane.services.object.domain.blobs import Piece
@@ -19,10 +21,12 @@ from tane.services.object.domain.reading import Reading
 from tane.services.object.drivers.base import Blobs
 from tane.services.object.store import stamps
 from tane.web import codec
-from tane.web.errors import BadRequest
+from tane.web.errors import BadRequest, Unavailable
 from tane.web.request import FilePart, Request, Response
 
 MOST_INLINE = 1 << 20
+
+log = structlog.get_logger()
 
 
 class NotModified(Exception):
@@ -205,7 +209,12 @@ def _body(files: Blobs, response: Response, pieces: list[Piece], length: int) ->
         return
     if len(pieces) == 1:
         piece = pieces[0]
-        response.file = FilePart(files.open(piece.blob_id or ""), piece.offset, piece.length)
+        try:
+            file = files.open(piece.blob_id or "")
+        except FileNotFoundError:
+            log.error("the bytes of an object are gone", blob=piece.blob_id)
+            raise Unavailable("The object's data cannot be read.") from None
+        response.file = FilePart(file, piece.offset, piece.length)
         return
     response.stream, response.length = Stream(files, list(pieces)), length
 

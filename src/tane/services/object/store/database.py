@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from tane.core import Core
 from tane.db import Database, Tx
 from tane.services.object.tables import metadata
+from tane.web.errors import Unavailable
 
 NAME = "objects"
 SCHEMA_TABLE = "object_schema"
@@ -28,7 +29,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (_first,)
 down as they are now."""
 
 
-class OtherSchema(Exception):
+class OtherSchema(Unavailable):
     """The rows are of a newer release; the message may be shown."""
 
 
