@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from bench.cloud import Cloud, Failed, Figure, pss_mb
+from bench.objects import objects
 
 Question = Callable[[Cloud], AsyncIterator[Figure]]
 MB = 1 << 20
@@ -309,6 +310,7 @@ QUESTIONS: dict[str, Question] = {
     "servers": servers,
     "steps": steps,
     "volumes": volumes,
+    "objects": objects,
 }
 LONG: dict[str, Question] = {"growth": growth}
 """Asked only by name: they take minutes."""

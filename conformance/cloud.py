@@ -88,6 +88,10 @@ type = "file"
 path = "{folder}/attic"
 weight = 10
 
+[object]
+# Tempest signs forms by SHA-1.
+allowed_digests = ["sha1", "sha256", "sha512"]
+
 [image.stores.web]
 type = "http"
 """
@@ -130,6 +134,7 @@ class Provisions:
     public_network: str
     network_extensions: list[str]
     volume_extensions: list[str]
+    object_features: list[str]
 
 
 def provision(cloud: Cloud, folder: Path) -> Provisions:
@@ -146,6 +151,7 @@ def provision(cloud: Cloud, folder: Path) -> Provisions:
         public_network=public["id"],
         network_extensions=_extensions(cloud, "/network/v2.0"),
         volume_extensions=_extensions(cloud, f"/volume/v3/{cloud.admin.project_id}"),
+        object_features=sorted(cloud.admin.call("GET", "/info")),
     )
 
 

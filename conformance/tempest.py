@@ -14,6 +14,7 @@ from pathlib import Path
 
 from conformance import disk_images, packages, report
 from conformance.cloud import Cloud, Provisions, provision, register_image_limits, share_network
+from tane.app import SERVICES
 
 VERSION = "47.0.0"
 PACKAGES = (f"tempest=={VERSION}", "python-subunit", "junitxml")
@@ -221,7 +222,7 @@ def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configpar
             "horizon": False,
             "neutron": True,
             "nova": True,
-            "swift": False,
+            "swift": any(service.name == "object" for service in SERVICES),
         },
         "image": {
             "catalog_type": "image",
@@ -293,6 +294,13 @@ def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configpar
             "extend_attached_volume": False,
             "manage_volume": False,
             "enable_volume_image_dep_tests": True,
+        },
+        # Whoever is an administrator of the cloud is the reseller; container sync is refused.
+        "object-storage": {"operator_role": "member", "reseller_admin_role": "admin"},
+        "object-storage-feature-enabled": {
+            "discoverability": True,
+            "discoverable_apis": ",".join(provisions.object_features),
+            "container_sync": "container_sync" in provisions.object_features,
         },
         "scenario": {"img_file": provisions.image_file, "img_disk_format": "raw" if cloud.simulated else "qcow2"},
         "oslo_concurrency": {"lock_path": workspace / "locks"},

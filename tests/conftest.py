@@ -33,6 +33,8 @@ ON_BOTH = {
         "api.test_identity_tokens",
         "api.test_images",
         "api.test_networks",
+        "api.test_object_basics",
+        "api.test_object_large",
         "api.test_servers",
         "api.test_volumes",
     ),

@@ -29,13 +29,14 @@ from tane.services.identity import SERVICE as IDENTITY
 from tane.services.identity import interface as identity
 from tane.services.image import SERVICE as IMAGE
 from tane.services.network import SERVICE as NETWORK
+from tane.services.object import SERVICE as OBJECT
 from tane.services.placement import SERVICE as PLACEMENT
 from tane.services.volume import SERVICE as VOLUME
 from tane.web import app as web
 from tane.web.policy import Policy
 from tane.web.routes import Service
 
-SERVICES: tuple[Service, ...] = (IDENTITY, IMAGE, NETWORK, VOLUME, COMPUTE, PLACEMENT, EVENT, HOST)
+SERVICES: tuple[Service, ...] = (IDENTITY, IMAGE, NETWORK, VOLUME, COMPUTE, PLACEMENT, OBJECT, EVENT, HOST)
 
 
 def make_core(

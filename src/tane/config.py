@@ -73,6 +73,12 @@ class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     image_count_uploading: int = -1
 
 
+class ObjectSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """``[object]``. ``allowed_digests``: of signed addresses and forms; Swift's name and default."""
+
+    allowed_digests: tuple[Literal["sha1", "sha256", "sha512"], ...] = ("sha256", "sha512")
+
+
 class LimitSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """``[limits]``: what one client may ask before anybody knows who it is, in bytes, counts and seconds.
 
@@ -182,6 +188,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     image_size_limit_gb: int = 100
     image: ImageSettings = msgspec.field(default_factory=ImageSettings)
+    object: ObjectSettings = msgspec.field(default_factory=ObjectSettings)
     external_cidr: str = "auto"
     external_host_link: bool = True
     physical_networks: tuple[str, ...] = ("external",)

@@ -43,6 +43,8 @@ class Core:
     """Who may hash a password now; addresses take turns."""
     memory: dict[str, Any] = field(default_factory=dict)
     """What a service keeps in this process to be faster (caches); never the truth."""
+    closing: list[Callable[[], None]] = field(default_factory=list)
+    """What services opened for themselves is closed by these, last of all."""
 
     def __post_init__(self) -> None:
         limits, places = self.config.limits, max(1, self.config.password_threads)
@@ -87,4 +89,6 @@ class Core:
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.slow_threads.shutdown(wait=True, cancel_futures=True)
         self.hashing_threads.shutdown(wait=True, cancel_futures=True)
+        for close in self.closing:
+            close()
         self.db.close()

@@ -1,7 +1,7 @@
 """``tane backup`` and ``tane restore``: what a cloud knows, in one file.
 
 The file is a tar archive that begins with its manifest: the database, settings, ids, keys, the administrator's password
-and the images of the state folder. What servers and volumes hold is not in it: that lies on the hosts.
+the images and the objects of the state folder. What servers and volumes hold is not in it: that lies on the hosts.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ from tane.config import ConfigError
 FORMAT = 1
 MANIFEST = "manifest.json"
 DATABASE = "tane.db"
+OBJECTS = "objects.db"
+"""The rows of object storage, where there are any."""
 FILES = ("tane.toml", "policy.yaml", "ids.json", "admin-password")
-FOLDERS = ("tls", "images")
+FOLDERS = ("tls", "images", "objects")
 NOT_YET = "incoming"
 """The folder of uploads that are under way."""
 
@@ -104,14 +106,17 @@ def restore(
 
 
 def _copy(folder: Path, copies: Path) -> None:
-    """Copies that no longer change. Images before the database, and those that came meanwhile after it: each image the
-    database knows is there."""
+    """Copies that no longer change. Images and objects before the databases, and those that came meanwhile after them:
+    each that a database knows is there."""
     _link_folders(folder, copies)
     for name in FILES:
         if (folder / name).exists():
             shutil.copyfile(folder / name, copies / name)
-    with closing(sqlite3.connect(f"file:{folder / DATABASE}?mode=ro", uri=True, timeout=60)) as database:
-        database.execute("VACUUM INTO ?", (str(copies / DATABASE),))
+    for name in (DATABASE, OBJECTS):
+        if name == OBJECTS and not (folder / name).exists():
+            continue
+        with closing(sqlite3.connect(f"file:{folder / name}?mode=ro", uri=True, timeout=60)) as database:
+            database.execute("VACUUM INTO ?", (str(copies / name),))
     _link_folders(folder, copies)
 
 
@@ -192,15 +197,16 @@ def _manifest(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> dict[
 
 def _is_ours(name: str) -> bool:
     path = PurePosixPath(name)
-    if name in (DATABASE, *FILES):
+    if name in (DATABASE, OBJECTS, *FILES):
         return True
     return len(path.parts) > 1 and path.parts[0] in FOLDERS and ".." not in path.parts and str(path) == name
 
 
 def _put(unpacked: Path, folder: Path) -> None:
     """The database last: before it there is no cloud, and a restore that was broken off is done again."""
-    for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"):
-        (folder / name).unlink(missing_ok=True)
+    for database in (DATABASE, OBJECTS):
+        for name in (database, f"{database}-wal", f"{database}-shm"):
+            (folder / name).unlink(missing_ok=True)
     for path in _files(unpacked):
         target = folder / path.relative_to(unpacked)
         target.parent.mkdir(parents=True, exist_ok=True)

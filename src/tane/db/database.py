@@ -100,14 +100,18 @@ class Database:
     ``before_write``, when set, is called just before each commit: the saga harness uses it to stop the world there.
     """
 
-    def __init__(self, url: str, *, clock: Clock | None = None, readers: int = 8) -> None:
-        """:raises ConfigError: for a URL of a database that is not known here."""
+    def __init__(self, url: str, *, clock: Clock | None = None, readers: int = 8, apart: str = "") -> None:
+        """``apart``: the name of a part of the cloud whose rows have a writer of their own, and whose commits are on
+        the disk when they return: of SQLite another file, of PostgreSQL another schema of the same database.
+
+        :raises ConfigError: for a URL of a database that is not known here.
+        """
         self.clock = clock or SystemClock()
         self.signals = Signals()
         self.before_write: Callable[[], None] | None = None
         self._writer_lock = threading.Lock()
         self._local = threading.local()
-        self.engines = _engines(url, readers, self.clock)
+        self.engines = _engines(url, readers, self.clock, apart)
 
     @property
     def name(self) -> str:
@@ -177,7 +181,7 @@ class Database:
         self.engines.close()
 
 
-def _engines(url: str, readers: int, clock: Clock) -> Engines:
+def _engines(url: str, readers: int, clock: Clock, apart: str) -> Engines:
     try:
         parsed: URL = make_url(url)
     except ArgumentError:
@@ -187,11 +191,11 @@ def _engines(url: str, readers: int, clock: Clock) -> Engines:
     if backend == "sqlite":
         from tane.db.sqlite import SQLite
 
-        return SQLite(parsed, readers, clock)
+        return SQLite(parsed, readers, clock, apart)
     if backend in ("postgresql", "postgres"):
         from tane.db.postgresql import PostgreSQL
 
-        return PostgreSQL(parsed, readers)
+        return PostgreSQL(parsed, readers, apart)
     raise ConfigError(f"database_url: databases of the kind {backend!r} are not known: sqlite or postgresql")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -29,8 +30,8 @@ SILENCE_SECONDS = 20.0
 
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # The lock in the same round trip. READ COMMITTED, so that what is read once it is held is what the last writer left.
-WRITE = sql.SQL(
-    f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({WRITER_LOCK_ID})"
+WRITE = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({})"
     ", set_config('tane.user', {}, true), set_config('tane.request', {}, true)"
 )
 RECORDING = """
@@ -97,12 +98,13 @@ class PostgreSQL:
     embedded = False
     glances_are_cheap = False
 
-    def __init__(self, url: URL, readers: int) -> None:
+    def __init__(self, url: URL, readers: int, apart: str = "") -> None:
         url = url.set(drivername="postgresql+psycopg")
+        lock = WRITER_LOCK_ID + zlib.crc32(apart.encode())
         # Unlimited beyond the kept ones: a thread may read while it reads, and a limit is where such threads would wait
         # for one another. There are only as many as there are threads.
-        self.reader = _engine(url, READ, readers, -1)
-        self.writer = _engine(url, WRITE, 1, 0)
+        self.reader = _engine(url, READ, readers, -1, apart)
+        self.writer = _engine(url, sql.SQL(WRITE), 1, 0, apart, lock)
         self._sender = secrets.token_hex(8)
 
     def glance(self, query: str) -> Any:
@@ -161,7 +163,9 @@ class PostgreSQL:
         self.writer.dispose()
 
 
-def _engine(url: URL, begin: str | sql.SQL, size: int, overflow: int) -> Engine:
+def _engine(
+    url: URL, begin: str | sql.SQL, size: int, overflow: int, apart: str = "", lock: int = WRITER_LOCK_ID
+) -> Engine:
     wanted = {name: value for name, value in CONNECTION.items() if name not in url.query}
     engine = create_engine(
         url,
@@ -180,7 +184,12 @@ def _engine(url: URL, begin: str | sql.SQL, size: int, overflow: int) -> Engine:
         connection.autocommit = True
         connection.adapters.register_loader("numeric", _Number)
         connection.execute("; ".join(f"SET {name} = '{value}'" for name, value in SESSION.items()))
-        if not isinstance(begin, str):
+        if apart:
+            schema = sql.Identifier(f"tane_{apart}")
+            if not isinstance(begin, str):
+                connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
+            connection.execute(sql.SQL("SET search_path = {}").format(schema))
+        elif not isinstance(begin, str):
             connection.execute(TOLD)
 
     @event.listens_for(engine, "begin")
@@ -190,7 +199,7 @@ def _engine(url: URL, begin: str | sql.SQL, size: int, overflow: int) -> Engine:
         if isinstance(begin, str):
             connection.exec_driver_sql(begin)
         else:
-            by = (sql.Literal(asker("user") or ""), sql.Literal(asker("request") or ""))
+            by = (sql.Literal(lock), sql.Literal(asker("user") or ""), sql.Literal(asker("request") or ""))
             connection.exec_driver_sql(begin.format(*by).as_string(connection.connection.driver_connection))
 
     return engine

@@ -23,7 +23,9 @@ class SQLite:
     embedded = True
     glances_are_cheap = True
 
-    def __init__(self, url: URL, readers: int, clock: Clock) -> None:
+    def __init__(self, url: URL, readers: int, clock: Clock, apart: str = "") -> None:
+        if apart and url.database:
+            url = url.set(database=str(Path(url.database).with_name(f"{apart}.db")))
         self._clock = clock
         self._triggers: list[str] = []
         self._now: str | None = None
@@ -34,7 +36,8 @@ class SQLite:
         if url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         self.reader = _engine(url, "BEGIN", readers, ("query_only=ON",))
-        self.writer = _engine(url, "BEGIN IMMEDIATE", 1)
+        # What is kept apart is acknowledged to clients at once: its commits wait for the disk.
+        self.writer = _engine(url, "BEGIN IMMEDIATE", 1, ("synchronous=FULL",) if apart else ())
         event.listen(self.writer, "connect", self._recording)
         event.listen(self.writer, "begin", self._begun)
         self._glancer: sqlite3.Connection | None = None

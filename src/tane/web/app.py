@@ -6,11 +6,12 @@ import asyncio
 import functools
 import inspect
 import os
+import re
 import traceback
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 import falcon
 import falcon.asgi
@@ -30,14 +31,17 @@ from tane.web.errors import (
     BadRequest,
     Busy,
     Forbidden,
+    MethodNotAllowed,
     NotFound,
+    PreconditionFailed,
     TooLarge,
     Unauthorized,
     Unavailable,
     UnsupportedMedia,
 )
+from tane.web.incoming import Incoming
 from tane.web.limits import Requests, origin
-from tane.web.protocol import FREE_BODY, KNOWN, READ_INTO, ZERO_COPY, pour
+from tane.web.protocol import FREE_BODY, KNOWN, ZERO_COPY
 from tane.web.request import CURRENT, FilePart, NeedsHashing, Request, Response
 from tane.web.routes import Route, Service
 from tane.web.sockets import REFUSED, SocketEndpoint
@@ -63,7 +67,6 @@ NO_VERSION: Version = (0, 0)
 INCOMING = "tane.incoming"
 LARGE = 8
 """So many requests one with a long body counts for."""
-TORN = "The client broke off the request before its body was complete."
 CHUNK = 1 << 20
 TOO_COMPLEX = ("Expression tree is too large", "too many SQL variables", "parser stack overflow", "stack depth limit")
 """What a database says of a query that a client's many filters made too large."""
@@ -126,54 +129,6 @@ class Outgoing:
         self._part.file.close()
 
 
-class Incoming:
-    """The body of a request: for Falcon as events, for a streaming route as what fills its buffers."""
-
-    def __init__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]]) -> None:
-        self._receive = receive
-        self._direct = scope.get("extensions", {}).get(READ_INTO, {}).get("readinto")
-        self._part = memoryview(b"")
-        self._more = True
-        self.leave: Callable[[], None] = _nothing
-        """Gives back what the request holds; called when its answer is taken."""
-
-    def forget(self) -> None:
-        """Of a body that has been read by its events nothing is kept."""
-        self._part = memoryview(b"")
-
-    async def event(self) -> Any:
-        event = await self._receive()
-        if event["type"] == "http.request":
-            self._part, self._more = memoryview(event.get("body", b"")), event.get("more_body", False)
-        return event
-
-    async def readinto(self, buffer: memoryview) -> int:
-        """Fill ``buffer``; returns how much of it, less than all only when the body ends.
-
-        :raises BadRequest: the client broke off before.
-        """
-        free = buffer
-        while free:
-            if self._part:
-                self._part, free = pour(self._part, free)
-            elif not self._more:
-                break
-            elif self._direct is not None:
-                try:
-                    size = await self._direct(free)
-                except ConnectionError:
-                    raise BadRequest(TORN) from None
-                self._more = size == len(free)
-                free = free[size:]
-            elif (await self.event())["type"] != "http.request":
-                raise BadRequest(TORN)
-        return len(buffer) - len(free)
-
-
-def _nothing() -> None:
-    """What a request gives back that holds nothing."""
-
-
 def build(core: Core, services: Iterable[Service], identity: Authenticator) -> falcon.asgi.App[Any, Any]:
     """The ASGI application of all ``services``."""
     app, addresses, requests = Application(), Addresses(core.config), Requests(core.config.limits)
@@ -184,13 +139,24 @@ def build(core: Core, services: Iterable[Service], identity: Authenticator) -> f
         paths: dict[str, list[Route]] = {}
         for route in service.routes:
             paths.setdefault(route.path, []).append(route)
+        raw = {}
         for path, routes in paths.items():
             endpoint = Endpoint(core, service, routes, identity, addresses, requests)
+            if path in service.at_root:
+                app.add_route(path, endpoint)
+            if service.raw_paths and "{" in path:
+                raw[path] = endpoint
+                continue
             # Requests arrive without their trailing slash (see above), so a route must not have one either.
             app.add_route((service.prefix + path).rstrip("/"), endpoint)
             for alias, root in service.aliases:
                 if path.startswith(root):
                     app.add_route(service.prefix + alias + path.removeprefix(root), endpoint)
+        if raw:
+            app.add_sink(RawPaths(service.prefix, raw), f"{service.prefix}/")
+            for root in service.at_root:
+                if root.endswith("/"):
+                    app.add_sink(RawPaths("", raw), root)
         for socket in service.web_sockets:
             app.add_route(service.prefix + socket.path, SocketEndpoint(core, socket))
     return app
@@ -213,6 +179,39 @@ async def _falcon_error(req: Any, resp: Any, error: falcon.HTTPError, params: An
     headers: Any = error.headers or {}
     for name, value in headers.items() if isinstance(headers, dict) else headers:
         resp.set_header(name, value)
+
+
+class RawPaths:
+    """Finds the route of a path that is the client's own bytes: names may hold ``//``, a slash at their end, anything
+    but NUL."""
+
+    def __init__(self, prefix: str, endpoints: Mapping[str, Endpoint]) -> None:
+        self._prefix = prefix.encode()
+        self._by_depth = {
+            path.count("/"): (endpoint, re.findall(r"{(\w+)}", path)) for path, endpoint in endpoints.items()
+        }
+        self._deepest = max(self._by_depth)
+        self._start = next(iter(endpoints)).partition("{")[0].encode()
+
+    async def __call__(self, req: Any, resp: Any, **groups: Any) -> None:
+        path = unquote_to_bytes(req.scope["raw_path"].removeprefix(self._prefix))
+        parts = path.split(b"/", self._deepest)[1:]
+        while parts and not parts[-1]:
+            parts.pop()
+        problem: ApiError | None = None
+        try:
+            names = [part.decode() for part in parts]
+        except UnicodeDecodeError:
+            names, problem = ["?"] * len(parts), PreconditionFailed("Invalid UTF8 or contains NULL")
+        if b"\0" in path:
+            problem = PreconditionFailed("Invalid UTF8 or contains NULL")
+        elif "" in names or len(names) not in self._by_depth or not path.startswith(self._start):
+            problem = NotFound("The resource could not be found.")
+        endpoint, fields = self._by_depth.get(len(names)) or self._by_depth[self._deepest]
+        if problem is None and req.method not in endpoint.by_method:
+            problem = MethodNotAllowed("The method is not allowed for this resource.")
+            resp.set_header("Allow", ", ".join(sorted(endpoint.by_method)))
+        await endpoint.handle(req.method, req, resp, dict(zip(fields, names[-len(fields) :], strict=False)), problem)
 
 
 class Endpoint:
@@ -247,21 +246,28 @@ class Endpoint:
         return respond
 
     async def handle(
-        self, method: str, req: falcon.asgi.Request, resp: falcon.asgi.Response, path: dict[str, str]
+        self,
+        method: str,
+        req: falcon.asgi.Request,
+        resp: falcon.asgi.Response,
+        path: dict[str, str],
+        problem: ApiError | None = None,
     ) -> None:
-        """Answer one request.
+        """Answer one request; ``problem``: what was found wrong with its address.
 
         A slash at the end is accepted where clients send one: when a version root is read, or a collection of a service
         without ``strict_paths``. Elsewhere it is an id that is missing (``DELETE …/volumes/``): as with any other empty
         id nothing is found, which is 404.
         """
-        request_id = f"req-{uuid.uuid4()}"
         service = self.service
+        request_id = service.request_id() if service.request_id else f"req-{uuid.uuid4()}"
         resp.set_header(service.request_id_header, request_id)
         for name in service.extra_request_id_headers:
             resp.set_header(name, request_id)
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
+                if problem is not None:
+                    raise problem
                 await self._answer(method, req, resp, path, request_id)
         except ApiError as error:
             self._error(req, resp, error)
@@ -297,6 +303,12 @@ class Endpoint:
         resp.status = falcon.code_to_http_status(error.status)
         for name, value in error.headers.items():
             resp.set_header(name, value)
+        if self.service.error_document is not None:
+            resp.data, resp.content_type = self.service.error_document(error)
+            resp.stream = None
+            if isinstance(error, Unauthorized):
+                resp.set_header("WWW-Authenticate", f"Keystone uri='{self.core.config.url}/identity'")
+            return
         kind = pages.wanted(req.get_header("accept")) if self.service.error_pages else pages.JSON
         if kind == pages.JSON:
             resp.data = codec.encode(error.body or self.service.error_shape(error))
@@ -321,14 +333,15 @@ class Endpoint:
         candidates = self.by_method[method]
         reads_many = method in ("GET", "HEAD") and not candidates[0].path.endswith("}")
         reads_many &= candidates[0].policy is None or not service.strict_paths
-        if "" in path.values() or (req.scope["path"].endswith("/") and not reads_many) or "\0" in req.scope["path"]:
+        empty = "" in path.values() or (req.scope["path"].endswith("/") and not reads_many)
+        if not service.raw_paths and (empty or "\0" in req.scope["path"]):
             raise NotFound("The resource could not be found.")
         ctx = Context(request_id)
         token = headers.get("x-auth-token", "")
         guarded = any(route.policy is not None for route in candidates)
-        if guarded and not token:
+        if guarded and not token and not service.own_admission:
             raise Unauthorized("The request you have made requires authentication.")
-        if guarded:
+        if guarded and token:
             # A long body is kept until all of it is there.
             long = (req.content_length or 0) > core.config.limits.anonymous_body or "transfer-encoding" in headers
             places = LARGE if long and not candidates[0].stream else 1
@@ -336,11 +349,11 @@ class Endpoint:
         raw, data, caller = b"", None, None
         has_body = method in ("POST", "PUT", "PATCH") or bool(req.content_length)
         if has_body and not candidates[0].stream:
-            if guarded and (req.content_length is None or req.content_length > FREE_BODY):
+            if guarded and token and (req.content_length is None or req.content_length > FREE_BODY):
                 caller = await self._caller(token, request_id)
                 req.scope[KNOWN] = True
             limit = core.config.max_body_bytes
-            raw = await self._read(req, limit if guarded else min(limit, core.config.limits.anonymous_body))
+            raw = await self._read(req, limit if guarded and token else min(limit, core.config.limits.anonymous_body))
         if candidates[0].action is not None:
             route, data = self._action(candidates, raw, spoken)
         else:
@@ -360,15 +373,20 @@ class Endpoint:
             raw=raw,
             remote=self.addresses.client(req.scope, headers),
             stream=req.scope[INCOMING] if route.stream else None,
+            raw_query=req.query_string,
+            raw_path=req.scope.get("raw_path", b"").decode("latin-1"),
         )
+        if service.own_admission:
+            request.authenticate = functools.partial(self._known, req.scope, route, request, token)
         CURRENT.set(request)
         ASKER.set(lambda: request.ctx)
         answer = self._at_once(route, request, token, data) if route.at_once is not None else None
         if answer is not None:
             pass
         elif inspect.iscoroutinefunction(route.handler):
-            await core.in_thread(self._admit, route, request, token, data, caller)
-            req.scope[KNOWN] = True
+            if not service.own_admission:
+                await core.in_thread(self._admit, route, request, token, data, caller)
+                req.scope[KNOWN] = True
             # It may wait for long, and what was sent may be much longer than what was said.
             raw, data = b"", None
             if route.body is not None:
@@ -413,16 +431,9 @@ class Endpoint:
 
     def _admit(self, route: Route, request: Request, token: str, data: Any, caller: Context | None = None) -> None:
         """Authentication, policy, then the body: a caller who may not call learns nothing of the schema."""
-        if route.policy is not None:
-            request.ctx = caller or self.identity.authenticate(self.core, token, request.ctx.request_id)
-            self.requests.learn(token, request.ctx)
-            rules, service = request.ctx.access_rules, self.service
-            if (
-                route.ruled
-                and rules is not None
-                and not permits(rules, service.known_as, request.method, request.url_path)
-            ):
-                raise Unauthorized("The request you have made requires authentication.")
+        if route.policy is not None and not self.service.own_admission:
+            service = self.service
+            request.ctx = self._permitted(route, request, token, caller)
             target = service.target(request) if service.target else None
             if not self.core.policy.allows(route.policy, request.ctx, target):
                 raise _forbidden(self.service, route.policy)
@@ -433,6 +444,24 @@ class Endpoint:
                 if not request.raw:
                     raise BadRequest("Malformed request body: a JSON object is expected, the body is empty")
                 request.body = codec.decode(route.body, request.raw, request.version)
+
+    def _known(self, scope: dict[str, Any], route: Route, request: Request, token: str) -> Context:
+        """The caller of a service that admits callers itself. :raises Unauthorized:"""
+        ctx = self._permitted(route, request, token)
+        scope[KNOWN] = True
+        return ctx
+
+    def _permitted(self, route: Route, request: Request, token: str, caller: Context | None = None) -> Context:
+        """Who a token stands for, if its access rules let this call be made. :raises Unauthorized:"""
+        if not token:
+            raise Unauthorized("The request you have made requires authentication.")
+        ctx = caller or self.identity.authenticate(self.core, token, request.ctx.request_id)
+        self.requests.learn(token, ctx)
+        rules = ctx.access_rules
+        refused = rules is not None and not permits(rules, self.service.known_as, request.method, request.url_path)
+        if route.ruled and refused:
+            raise Unauthorized("The request you have made requires authentication.")
+        return ctx
 
     def _action(self, candidates: list[Route], raw: bytes, spoken: Version) -> tuple[Route, Any]:
         data = codec.parse(raw)

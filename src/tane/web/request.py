@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -52,6 +52,11 @@ class Request:
     may_hash: bool = False
     """Whether the handler runs where passwords are hashed; see :class:`NeedsHashing`."""
     stream: BodyStream | None = None
+    raw_query: str = ""
+    raw_path: str = ""
+    """The address as the client sent it."""
+    authenticate: Callable[[], Context] | None = None
+    """Of a service that admits callers itself: the caller behind the token that was sent. Raises Unauthorized."""
     _first: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -134,6 +139,6 @@ class Response:
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str | None = None
-    stream: AsyncIterable[bytes] | None = None
+    stream: AsyncIterable[bytes | FilePart] | None = None
     length: int | None = None
     file: FilePart | None = None

@@ -76,7 +76,11 @@ class Service:
     caller's own. ``types``: its types in the catalogue, where they are not its name; ``catalog``: its entries there.
     ``error_pages``: errors are HTML unless JSON is asked for, as in services built on webob alone. ``counted``: what
     `tane status` counts, in words and by table. ``checks``: the doctor's, of its rows. ``events``: whose changes are
-    told.
+    told. ``raw_paths``: paths are the client's bytes, as object storage has them: decoded once, then cut at slashes;
+    the last field of a route takes all that is left. ``own_admission``: its handlers admit callers themselves, by
+    :meth:`Request.authenticate`, since its resources may be open to strangers. ``at_root``: paths that are also served
+    without the prefix; of raw ones, those below. ``error_document``: (body, content type) of an error, where that is
+    no JSON. ``request_id``: draws one, where it has another form than ``req-UUID``.
     """
 
     name: str
@@ -100,6 +104,11 @@ class Service:
     counted: Sequence[tuple[str, str]] = ()
     checks: Sequence[Check] = ()
     events: Sequence[Recorded] = ()
+    raw_paths: bool = False
+    own_admission: bool = False
+    at_root: Sequence[str] = ()
+    error_document: Callable[[ApiError], tuple[bytes, str]] | None = None
+    request_id: Callable[[], str] | None = None
 
     @property
     def known_as(self) -> Sequence[str]:

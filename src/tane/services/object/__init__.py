@@ -1,0 +1,34 @@
+"""Object storage (Swift v1)."""
+
+import secrets
+import time
+
+from tane.services.object.api.headers import error_document
+from tane.services.object.policies import RULES
+from tane.services.object.reconcilers import RECONCILERS
+from tane.services.object.routes import AT_ROOT, ROUTES
+from tane.web.errors import identity_shape
+from tane.web.routes import CatalogEntry, Service
+
+
+def _transaction_id() -> str:
+    """Swift's form: when it began is in it."""
+    return f"tx{secrets.token_hex(11)[:21]}-{int(time.time()):010x}"
+
+
+SERVICE = Service(
+    name="object",
+    types=("object-store",),
+    prefix="/object-store",
+    routes=ROUTES,
+    rules=RULES,
+    error_shape=identity_shape,
+    error_document=error_document,
+    reconcilers=RECONCILERS,
+    raw_paths=True,
+    own_admission=True,
+    at_root=AT_ROOT,
+    request_id=_transaction_id,
+    extra_request_id_headers=("X-Trans-Id",),
+    catalog=(CatalogEntry("object-store", "swift", "/object-store/v1/AUTH_$(project_id)s"),),
+)

@@ -1,0 +1,263 @@
+"""Reading objects: conditions, ranges, streams."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import BinaryIO
+from urllib.parse import quote
+
+import structlog
+
+from tane.services.object.api import headers, staticweb
+from tane.services.object.domain import blobs, manifests, metadata, objects
+from tane.services.object.domain.blobs import Piece
+from tane.services.object.domain.errors import Failed, Unsatisfiable
+from tane.services.object.domain.ranges import Range, parsed
+from tane.services.object.domain.reading import Reading
+from tane.services.object.drivers.base import Blobs
+from tane.services.object.store import stamps
+from tane.web import codec
+from tane.web.errors import BadRequest, Unavailable
+from tane.web.request import FilePart, Request, Response
+
+MOST_INLINE = 1 << 20
+
+log = structlog.get_logger()
+
+
+class NotModified(Exception):
+    """The client has it already."""
+
+
+def show(request: Request) -> Response:
+    """Get an object; its headers by HEAD"""
+    at = (request.path["account"], request.path["container"], request.path["object"])
+    return staticweb.object_(request, at, got) if staticweb.is_visitor(request) else got(request, at)
+
+
+def got(request: Request, at: objects.At) -> Response:
+    """The object at a place, as the request's conditions and ranges have it."""
+    chosen = _Chosen(request)
+    try:
+        found, spans = objects.read(request, at, chosen)
+    except NotModified:
+        found, spans = chosen.found, []
+    return answer(request, chosen, found, spans)
+
+
+def answer(request: Request, chosen: _Chosen, found: Reading, spans: list[tuple[Range, list[Piece]]]) -> Response:
+    shown = headers.of_object(found)
+    kind = _kind(request, found)
+    _name(request, found, shown)
+    if chosen.parts:
+        shown["X-Parts-Count"] = str(chosen.parts)
+    if chosen.not_modified:
+        return headers.with_cors(request, found.visit, Response(None, 304, shown, kind))
+    if request.param("multipart-manifest") == "get" and request.param("format") == "raw" and found.row.kind == "slo":
+        body = codec.encode(manifests.as_put(found.row.manifest))
+        return headers.with_cors(request, found.visit, Response(body, 200, shown, kind))
+    if request.method == "HEAD":
+        part = chosen.part
+        shown["Content-Length"] = str(part.length if part else found.size)
+        if part is not None:
+            shown["Content-Range"] = f"bytes {part.first}-{part.last}/{found.size}"
+        return headers.with_cors(request, found.visit, Response(None, 206 if part else 200, shown, kind))
+    response = Response(None, 206 if chosen.partial else 200, shown, kind)
+    if len(spans) > 1:
+        _multipart(request, response, found, spans, kind)
+    else:
+        [(span, pieces)] = spans
+        if chosen.partial:
+            shown["Content-Range"] = f"bytes {span.first}-{span.last}/{found.size}"
+        _body(blobs.place(request.core), response, pieces, span.length)
+    return headers.with_cors(request, found.visit, response)
+
+
+def _kind(request: Request, found: Reading) -> str:
+    if found.row.kind == "slo" and request.param("multipart-manifest") == "get":
+        return "application/json; charset=utf-8"
+    return metadata.carried(str(found.row.content_type))
+
+
+def _name(request: Request, found: Reading, shown: dict[str, str]) -> None:
+    """A signed address downloads a file, unless it says that it is to be shown."""
+    signed = found.visit.signed
+    if signed is None or request.method not in ("GET", "HEAD"):
+        return
+    shown.pop("content-disposition", None) if signed.filename else None
+    name = signed.filename or found.visit.name.rstrip("/").rpartition("/")[2]
+    plain = (
+        name.replace('"', "_")
+        .replace("\\", "_")
+        .encode("ascii", "replace")
+        .decode()
+        .replace("\r", "")
+        .replace("\n", "")
+    )
+    how = "inline" if signed.inline else "attachment"
+    if signed.inline and not signed.filename:
+        shown["Content-Disposition"] = "inline"
+    elif "content-disposition" not in shown:
+        shown["Content-Disposition"] = f"{how}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    shown["Expires"] = format_datetime(datetime.fromtimestamp(signed.expires, UTC), usegmt=True)
+
+
+class _Chosen:
+    """Which ranges of an object are to be sent, when its headers are known and the conditions hold."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.partial = False
+        self.not_modified = False
+        self.part: Range | None = None
+        self.parts = 0
+        self.found: Reading
+
+    def __call__(self, found: Reading) -> list[Range]:
+        request = self._request
+        self.found = found
+        try:
+            check(request, found)
+        except NotModified:
+            self.not_modified = True
+            return []
+        self._choose_part(found)
+        if request.method == "HEAD":
+            return []
+        if self.part is not None:
+            return [self.part]
+        ranges = parsed(self._range(found), found.size)
+        if ranges is None:
+            return [Range(0, found.size)]
+        if not ranges:
+            raise Unsatisfiable(
+                "The Range requested is not available.",
+                {"Content-Range": f"bytes */{found.size}", "Accept-Ranges": "bytes"},
+            )
+        if found.row.kind == "dlo" and len(ranges) > 1:
+            # As the real service: several ranges of one are not offered.
+            return [Range(0, found.size)]
+        self.partial = True
+        return ranges
+
+    def _choose_part(self, found: Reading) -> None:
+        """One segment of a static large object, by its number. :raises BadRequest: :raises Unsatisfiable:"""
+        number = self._request.param("part-number")
+        if number is None or found.row.kind != "slo":
+            return
+        spans = manifests.spans(found.row.manifest)
+        self.parts = len(spans)
+        if self._request.param("multipart-manifest") == "get":
+            return
+        if not (number.isascii() and number.isdigit() and int(number[:9])):
+            raise BadRequest("Part number must be an integer greater than 0")
+        if "range" in self._request.headers:
+            raise BadRequest("Range requests are not supported with part number queries")
+        if len(number) > 9 or int(number) > len(spans):
+            headers = {"X-Parts-Count": str(len(spans)), "Content-Range": f"bytes */{found.size}"}
+            raise Unsatisfiable("The requested part number is not satisfiable", headers)
+        self.part, self.partial = spans[int(number) - 1], True
+
+    def _range(self, found: Reading) -> str | None:
+        """The header, unless the client wants it only of what it has already (RFC 9110, 13.1.5)."""
+        only = self._request.headers.get("if-range")
+        if only is not None and only.strip('"') != found.etag:
+            told = headers.date(only)
+            if told is None or told < _changed(found):
+                return None
+        return self._request.headers.get("range")
+
+
+def check(request: Request, found: Reading) -> None:
+    """:raises NotModified: :raises Failed: as the request's conditions say (RFC 9110, 13)."""
+    given = request.headers
+    if (wanted := given.get("if-match")) is not None and not _among(found.etag, wanted):
+        raise Failed("A precondition for this request was not met.", {"Etag": found.etag})
+    if (other := given.get("if-none-match")) is not None:
+        if _among(found.etag, other):
+            raise NotModified
+    elif (since := headers.date(given.get("if-modified-since"))) is not None and _changed(found) <= since:
+        raise NotModified
+    before = headers.date(given.get("if-unmodified-since"))
+    if before is not None and _changed(found) > before:
+        raise Failed("A precondition for this request was not met.", {"Etag": found.etag})
+
+
+def _among(etag: str, header: str) -> bool:
+    tags = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
+    return "*" in tags or etag in tags
+
+
+def _changed(found: Reading) -> datetime:
+    return datetime.fromtimestamp(-(-found.row.stamp // stamps.SECOND), UTC)
+
+
+# ---------------------------------------------------------------------------------------------------------- bodies
+
+
+def _body(files: Blobs, response: Response, pieces: list[Piece], length: int) -> None:
+    if not pieces:
+        response.body = b""
+        return
+    if len(pieces) == 1 and pieces[0].data is not None:
+        piece = pieces[0]
+        response.body = piece.data[piece.offset : piece.offset + piece.length] if piece.data is not None else b""
+        return
+    if len(pieces) == 1:
+        piece = pieces[0]
+        try:
+            file = files.open(piece.blob_id or "")
+        except FileNotFoundError:
+            log.error("the bytes of an object are gone", blob=piece.blob_id)
+            raise Unavailable("The object's data cannot be read.") from None
+        response.file = FilePart(file, piece.offset, piece.length)
+        return
+    response.stream, response.length = Stream(files, list(pieces)), length
+
+
+class Stream:
+    """Pieces one after another: parts of files go as such, so that the kernel sends them. One is open at a time."""
+
+    def __init__(self, files: Blobs, parts: list[Piece | bytes]) -> None:
+        self._files = files
+        self._parts = parts
+        self._open: BinaryIO | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes | FilePart]:
+        for part in self._parts:
+            if isinstance(part, bytes):
+                yield part
+            elif part.data is not None:
+                yield part.data[part.offset : part.offset + part.length]
+            else:
+                self._open = await asyncio.to_thread(self._files.open, part.blob_id or "")
+                yield FilePart(self._open, part.offset, part.length)
+                self._open.close()
+
+    async def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+
+
+def _multipart(
+    request: Request, response: Response, found: Reading, spans: list[tuple[Range, list[Piece]]], kind: str
+) -> None:
+    """Several ranges in one body (RFC 9110, 14.6)."""
+    boundary = secrets.token_hex(16)
+    parts: list[Piece | bytes] = []
+    length = 0
+    for span, pieces in spans:
+        head = (
+            f"--{boundary}\r\nContent-Type: {kind}\r\n"
+            f"Content-Range: bytes {span.first}-{span.last}/{found.size}\r\n\r\n"
+        ).encode("latin-1")
+        parts += [head, *pieces, b"\r\n"]
+        length += len(head) + span.length + 2
+    end = f"--{boundary}--".encode()
+    parts.append(end)
+    response.content_type = f"multipart/byteranges;boundary={boundary}"
+    response.stream, response.length = Stream(blobs.place(request.core), parts), length + len(end)

@@ -1,0 +1,138 @@
+"""Who may do what: the owner's project by policy, strangers by access lists and signed addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.db.documents import load
+from tane.services.identity import interface as identity
+from tane.services.object.domain import acl, tempurl
+from tane.services.object.store import places
+from tane.web.context import Context
+from tane.web.errors import Forbidden, NotFound, Unauthorized
+from tane.web.request import Request
+
+RESELLER_PREFIX = "AUTH_"
+Kind = Literal["owner", "read", "write", "list"]
+
+
+@dataclass
+class Visit:
+    """A request that is let in. ``row``: the account, its container and object as far as they are there (see
+    :mod:`tane.services.object.store.places`), None without an account. ``owner``: as one of the account's own, not by
+    an access list. ``signed``: by a signed address."""
+
+    account: str
+    container: str
+    name: str
+    row: Row[Any] | None
+    owner: bool
+    signed: tempurl.Signed | None = None
+
+    @property
+    def there(self) -> Row[Any]:
+        """:raises NotFound: there is no such container."""
+        if self.row is None or self.row.container_id is None:
+            raise NotFound("The resource could not be found.")
+        return self.row
+
+    @property
+    def object(self) -> Row[Any]:
+        """:raises NotFound: there is no such object."""
+        row = self.there
+        if row.id is None:
+            raise NotFound("The resource could not be found.")
+        return row
+
+    @property
+    def account_meta(self) -> dict[str, str]:
+        found: dict[str, str] = load(self.row.account_meta) if self.row is not None else {}
+        return found
+
+    @property
+    def container_meta(self) -> dict[str, str]:
+        if self.row is None or self.row.container_id is None:
+            return {}
+        found: dict[str, str] = load(self.row.container_meta)
+        return found
+
+
+def identify(request: Request) -> Context:
+    """The caller; a stranger where no token, or none that is good, was sent. Not inside a transaction."""
+    if request.authenticate is None or not request.headers.get("x-auth-token"):
+        return request.ctx
+    if not request.ctx.user_id:
+        try:
+            request.ctx = request.authenticate()
+        except Unauthorized:
+            # A container may be open to strangers; who is not let in is told 401.
+            return request.ctx
+    return request.ctx
+
+
+def project_of(account: str) -> str:
+    """Whose account it is; empty for a name that belongs to nobody."""
+    return account.removeprefix(RESELLER_PREFIX) if account.startswith(RESELLER_PREFIX) else ""
+
+
+def admit(
+    request: Request, tx: Tx, rule: str, kind: Kind, at: tuple[str, str, str], signed: tempurl.Signed | None = None
+) -> Visit:
+    """Let the caller in, or not, to the place ``at`` (account, container, object; "" for none).
+
+    :raises Unauthorized: a stranger. :raises Forbidden: someone with a token.
+    """
+    account, container, name = at
+    row = places.object_in(tx, *at) if name else places.place(tx, account, container)
+    visit = Visit(account, container, name, row, False)
+    if signed is not None or tempurl.is_signed(request):
+        visit.signed = signed or tempurl.check(request, visit.account_meta, visit.container_meta, at)
+        if kind == "owner":
+            # What is signed is the object: not its versions, not its container.
+            raise refused(request)
+        return visit
+    project = project_of(account)
+    visit.owner = bool(project and request.ctx.user_id) and request.allows(
+        f"object_store:{rule}", {"project_id": project, "user_id": request.ctx.user_id}
+    )
+    if not visit.owner and not _listed(request, visit, kind):
+        raise refused(request)
+    return visit
+
+
+def refused(request: Request) -> Unauthorized | Forbidden:
+    if not request.ctx.user_id:
+        return Unauthorized(
+            "This server could not verify that you are authorized to access the document you requested."
+        )
+    return Forbidden("Access was denied to this resource.")
+
+
+def _listed(request: Request, visit: Visit, kind: Kind) -> bool:
+    """Whether the container's access lists open it to the caller."""
+    row = visit.row
+    if kind == "owner" or row is None or row.container_id is None:
+        return False
+    found = acl.parsed(row.write_acl if kind == "write" else row.read_acl)
+    open_to_all = kind == "read" or (kind == "list" and found.rlistings)
+    if open_to_all and acl.refers(found, request.headers.get("referer", "")):
+        return True
+    return acl.names(found, request.ctx, row.project_domain_id)
+
+
+def account_of(request: Request, tx: Tx, visit: Visit) -> int:
+    """The id of the account, which is made by its first change.
+
+    :raises NotFound: there is no such project.
+    """
+    if visit.row is not None:
+        return int(visit.row.account_id)
+    with request.core.db.read() as control:
+        project = identity.project_row(control, project_of(visit.account))
+    if project is None:
+        raise NotFound("The resource could not be found.")
+    return places.add_account(tx, visit.account, str(project.domain_id or ""))

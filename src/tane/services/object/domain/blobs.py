@@ -1,0 +1,219 @@
+"""Bytes on their way in: hashed, checked, made durable; and what heals after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tane.core import Core
+from tane.services.object.drivers.base import Blobs, Draft
+from tane.services.object.drivers.file import BlobFiles
+from tane.services.object.store import blobs as store
+from tane.services.object.store import database
+from tane.web.errors import BadRequest, TooLarge
+from tane.web.request import BodyStream
+
+INLINE = 16 << 10
+"""So many bytes lie in the row itself: one commit makes them durable."""
+BATCH = 1 << 20
+GRACE_SECONDS = 600.0
+"""For so long a file that no row names, and one whose row died, stays: an upload may be about to commit, a download may
+be about to open it, a backup to link it."""
+MOST = 5 * (1 << 30) + 2
+"""Bytes of one blob."""
+PLACE = "object-blobs"
+
+_making = threading.Lock()
+
+
+@dataclass
+class Content:
+    """What was received: ``data`` of what is small, else a draft that is finished."""
+
+    size: int
+    md5: str
+    crc: int
+    data: bytes | None = None
+    draft: Draft | None = None
+
+    def abandon(self) -> None:
+        """Its rows were not committed."""
+        if self.draft is not None:
+            self.draft.abandon()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """``length`` bytes from ``offset`` on, of bytes that are here or of a blob."""
+
+    offset: int
+    length: int
+    data: bytes | None
+    blob_id: str | None
+
+
+class TooMuch(Exception):
+    """More than the limit came."""
+
+
+class BrokenOff(Exception):
+    """The client went away before the end."""
+
+
+def place(core: Core) -> Blobs:
+    """Where this cloud's blobs lie."""
+    found = core.memory.get(PLACE)
+    if found is None:
+        with _making:
+            found = core.memory.setdefault(PLACE, BlobFiles(core.config.state_dir / "objects"))
+    blobs: Blobs = found
+    return blobs
+
+
+def small(data: bytes) -> Content:
+    """The content of a few bytes that are here already."""
+    return Content(len(data), hashlib.md5(data, usedforsecurity=False).hexdigest(), zlib.crc32(data), data)
+
+
+async def receive(core: Core, stream: BodyStream, length: int | None, most: int) -> Content:
+    """Read a body to its end. Two buffers: one is hashed and written while the other is filled.
+
+    :raises TooMuch: :raises BrokenOff: fewer bytes than announced. :raises OSError: the disk is full.
+    """
+    first = memoryview(bytearray(INLINE + 1 if length is None else min(length, INLINE + 1)))
+    size = await _fill(stream, first)
+    if size > most:
+        raise TooMuch
+    if size <= INLINE:
+        if length is not None and size != length:
+            raise BrokenOff
+        return small(bytes(first[:size]))
+    return await _Receiver(core).receive(stream, first, length, most)
+
+
+async def _fill(stream: BodyStream, buffer: memoryview) -> int:
+    try:
+        return await stream.readinto(buffer) if buffer else 0
+    except BadRequest:
+        raise BrokenOff from None
+
+
+class _Receiver:
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.md5: Any = hashlib.md5(usedforsecurity=False)
+        self.crc = 0
+
+    def take(self, draft: Draft, part: memoryview) -> None:
+        self.md5.update(part)
+        self.crc = zlib.crc32(part, self.crc)
+        draft.write(part)
+
+    async def receive(self, stream: BodyStream, first: memoryview, length: int | None, most: int) -> Content:
+        draft = await asyncio.to_thread(place(self._core).draft)
+        working: asyncio.Future[None] = asyncio.ensure_future(asyncio.to_thread(self.take, draft, first))
+        total = len(first)
+        try:
+            buffers = [memoryview(bytearray(BATCH)) for _ in range(2)]
+            while size := await _fill(stream, buffers[0]):
+                total += size
+                if total > most:
+                    raise TooMuch
+                await _ended(working)
+                working = asyncio.ensure_future(asyncio.to_thread(self.take, draft, buffers[0][:size]))
+                buffers.reverse()
+                if size < BATCH:
+                    break
+            await _ended(working)
+            if length is not None and total != length:
+                raise BrokenOff
+            working = asyncio.ensure_future(asyncio.to_thread(draft.finish))
+            await _ended(working)
+        except BaseException:
+            # The thread still uses the file; what it says of it does not matter any more.
+            await asyncio.shield(asyncio.gather(working, return_exceptions=True))
+            await asyncio.shield(asyncio.to_thread(draft.abandon))
+            raise
+        return Content(total, self.md5.hexdigest(), self.crc, draft=draft)
+
+
+def assemble(core: Core, pieces: Iterable[Piece]) -> Content:
+    """One content of the bytes of many. Synchronous. :raises OSError:"""
+    files = place(core)
+    return written(core, (part for piece in pieces for part in parts(files, piece)), MOST)
+
+
+def written(core: Core, source: Iterable[bytes], most: int) -> Content:
+    """A blob of bytes that come from here. :raises TooLarge: more than ``most``. :raises OSError:"""
+    work, size = _Receiver(core), 0
+    draft = place(core).draft()
+    try:
+        for part in source:
+            size += len(part)
+            if size > most:
+                raise TooLarge("Your request is too large.")
+            work.take(draft, memoryview(part))
+        draft.finish()
+    except BaseException:
+        draft.abandon()
+        raise
+    return Content(size, work.md5.hexdigest(), work.crc, draft=draft)
+
+
+def parts(files: Blobs, piece: Piece) -> Iterator[bytes]:
+    """The bytes of a piece, a batch at a time. :raises OSError: fewer are there."""
+    if piece.data is not None:
+        yield piece.data[piece.offset : piece.offset + piece.length]
+        return
+    left = piece.length
+    with files.open(piece.blob_id or "") as file:
+        file.seek(piece.offset)
+        while left:
+            part = file.read(min(BATCH, left))
+            if not part:
+                raise OSError(f"blob {piece.blob_id} is shorter than its row says")
+            left -= len(part)
+            yield part
+
+
+async def _ended(working: asyncio.Future[None]) -> None:
+    """Wait for it, and raise what it raised; who is cancelled meanwhile does not cancel it."""
+    await asyncio.wait([working])
+    working.result()
+
+
+def sweep(core: Core) -> tuple[int, int, int]:
+    """Remove drafts nobody writes, files without a row, and blobs that are part of nothing; each after the grace.
+
+    :returns: how many of each.
+    """
+    if not database.exists(core):
+        return 0, 0, 0
+    opened, files = database.of(core), place(core)
+    drafts = files.clear_drafts(GRACE_SECONDS)
+    lost = 0
+    batch: list[str] = []
+    for blob_id in files.older_than(GRACE_SECONDS):
+        batch.append(blob_id)
+        if len(batch) == store.MOST:
+            lost += _remove_unknown(opened, files, batch)
+            batch = []
+    lost += _remove_unknown(opened, files, batch)
+    with opened.write() as tx:
+        dead = store.take_dead(tx, GRACE_SECONDS)
+    for blob_id in dead:
+        files.remove(blob_id)
+    return drafts, lost, len(dead)
+
+
+def _remove_unknown(opened: Any, files: Blobs, ids: list[str]) -> int:
+    with opened.read() as tx:
+        unknown = set(ids) - store.known(tx, ids)
+    for blob_id in unknown:
+        files.remove(blob_id)
+    return len(unknown)

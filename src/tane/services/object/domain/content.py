@@ -1,0 +1,319 @@
+"""Objects as they are written, and the rows that are read."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db import Tx
+from tane.db.documents import dump
+from tane.services.object.domain import blobs
+from tane.services.object.domain.access import Visit
+from tane.services.object.domain.blobs import Content
+from tane.services.object.domain.errors import Failed
+from tane.services.object.store import blobs as blob_rows
+from tane.services.object.store import objects, places, stamps
+from tane.web.errors import TooLarge
+
+
+@dataclass
+class New:
+    """An object to be. Its bytes are ``content`` or another object's blob (``shared``). ``size`` and ``etag`` where
+    they are not its bytes' own (large objects)."""
+
+    content_type: str
+    content: Content | None = None
+    shared: str | None = None
+    size: int = 0
+    etag: str = ""
+    meta: Mapping[str, str] = field(default_factory=dict)
+    delete_at: int | None = None
+    kind: str = ""
+    manifest: str = ""
+
+
+def write(core: Core, tx: Tx, visit: Visit, new: New, *, only_new: bool = False) -> int:
+    """Write an object in place of what is there; returns its stamp.
+
+    ``only_new``: not when there is one. :raises Failed: there is one. :raises TooLarge: over a quota.
+    :raises NotFound: there is no container.
+    """
+    old = visit.there
+    exists = old.id is not None and not expired(old, tx)
+    if only_new and exists:
+        raise Failed("A precondition for this request was not met.")
+    size = new.content.size if new.content is not None and not new.size else new.size
+    check_quotas(tx, visit, size)
+    stamp = max(stamps.of(tx.now), (old.stamp or 0) + 1)
+    kept = old.id is not None and _archive(core, tx, visit)
+    blob_id = _blob(core, tx, new)
+    values = {
+        "container_id": old.container_id,
+        "name": visit.name,
+        "stamp": stamp,
+        "size": size,
+        "etag": new.etag or (new.content.md5 if new.content is not None else ""),
+        "content_type": new.content_type,
+        "meta": dump(new.meta),
+        "delete_at": new.delete_at,
+        "kind": new.kind,
+        "manifest": new.manifest,
+        "blob_id": blob_id,
+        "versioned": int(old.versions_mode == "enabled"),
+    }
+    objects.put(tx, old.id, values)
+    if old.id is not None and not kept and old.blob_id is not None:
+        blob_rows.drop(tx, old.blob_id)
+    places.count(tx, old.container_id, int(old.id is None), size - (old.size if old.id is not None and not kept else 0))
+    return stamp
+
+
+def _blob(core: Core, tx: Tx, new: New) -> str | None:
+    if new.shared is not None:
+        blob_rows.share(tx, new.shared)
+        return new.shared
+    content = new.content
+    if content is None:
+        return None
+    if content.draft is not None:
+        blob_rows.add(tx, content.draft.id, content.size, content.crc, None, blobs.place(core).host)
+        return content.draft.id
+    blob_id = uuid4().hex
+    blob_rows.add(tx, blob_id, content.size, content.crc, content.data, None)
+    return blob_id
+
+
+def guessed(name: str) -> str:
+    """The content type that a name stands for."""
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def expired(row: Row[Any], tx: Tx) -> bool:
+    """Whether its time is over, though nobody has removed it yet."""
+    return row.delete_at is not None and bool(row.delete_at <= stamps.of(tx.now) // stamps.SECOND)
+
+
+# -------------------------------------------------------------------------------------------------------- versions
+
+
+def _content_of(row: Row[Any]) -> dict[str, Any]:
+    """The columns of the object in a row of the object, or of the place that holds it."""
+    found = {name: row._mapping[name] for name in objects.CONTENT if name in row._mapping}
+    if "object_name" in row._mapping:
+        found["name"] = row.object_name
+    return found
+
+
+def _archive(core: Core, tx: Tx, visit: Visit) -> bool:
+    """Keep the object that is about to be replaced, where the container's versions say so; whether that was done."""
+    row = visit.there
+    if row.versions_mode in ("location", "history"):
+        _stack(tx, visit)
+        return False
+    if row.versions_mode == "enabled" or (row.versions_mode == "suspended" and row.versioned):
+        if not row.versioned:
+            # There is one version "null" at most.
+            _drop_null(tx, visit)
+        objects.add_version(tx, _content_of(row))
+        return True
+    return False
+
+
+def _drop_null(tx: Tx, visit: Visit) -> None:
+    found = null_version(tx, visit)
+    if found is not None:
+        drop_version(tx, found)
+
+
+def null_version(tx: Tx, visit: Visit) -> Row[Any] | None:
+    return objects.null_version(tx, visit.there.container_id, visit.name)
+
+
+def drop_version(tx: Tx, row: Row[Any]) -> None:
+    """Delete a version that is not the current one."""
+    objects.remove_version(tx, row.id)
+    if row.blob_id is not None:
+        blob_rows.drop(tx, row.blob_id)
+    places.count(tx, row.container_id, 0, -row.size)
+
+
+def _stack(tx: Tx, visit: Visit, marker: bool = False) -> None:
+    """The older forms: the old object becomes one of another container.
+
+    :raises Failed: that one is not there.
+    """
+    row = visit.there
+    other = places.place(tx, visit.account, row.versions_container)
+    if other is None or other.container_id is None:
+        raise Failed("The versions container does not exist")
+    stamp = stamps.of(tx.now) if marker else row.stamp
+    name = stacked(visit.name) + text(stamp)
+    values = {**_content_of(row), "container_id": other.container_id, "name": name, "versioned": 0}
+    if marker:
+        values |= {"stamp": stamp, "size": 0, "etag": EMPTY, "content_type": MARKER_TYPE, "meta": "{}", "kind": ""}
+        values |= {"manifest": "", "blob_id": None, "delete_at": None}
+    old = objects.current(tx, other.container_id, name)
+    objects.put(tx, old.id if old else None, values)
+    if values["blob_id"] is not None:
+        blob_rows.share(tx, values["blob_id"])
+    if old is not None and old.blob_id is not None:
+        blob_rows.drop(tx, old.blob_id)
+    places.count(tx, other.container_id, int(old is None), values["size"] - (old.size if old is not None else 0))
+
+
+EMPTY = "d41d8cd98f00b204e9800998ecf8427e"
+MARKER_TYPE = "application/x-deleted;swift_versions_deleted=1"
+
+
+def stacked(name: str) -> str:
+    """How the names of an object's older versions begin."""
+    return f"{len(name.encode()):03x}{name}/"
+
+
+def text(stamp: int) -> str:
+    """A stamp as X-Timestamp and the ids of versions have it."""
+    return f"{stamp // stamps.SECOND:010d}.{stamp % stamps.SECOND:05d}"
+
+
+# -------------------------------------------------------------------------------------------------------- deletion
+
+
+def delete(core: Core, tx: Tx, visit: Visit) -> tuple[bool, int | None]:
+    """Delete the current object; whether there was one, and the stamp of the marker that keeps its place among the
+    versions, if any. Where versions are kept, a marker is put also where nothing is."""
+    row = visit.there
+    if row.versions_mode == "enabled":
+        return row.id is not None, _mark(core, tx, visit)
+    if row.versions_mode == "suspended" and row.id is not None and row.versioned:
+        _archive(core, tx, visit)
+        objects.remove(tx, row.id)
+        places.count(tx, row.container_id, -1, 0)
+        return True, None
+    there = row.id is not None and not expired(row, tx)
+    if row.versions_mode == "history":
+        if there:
+            _stack(tx, visit)
+        _stack(tx, visit, marker=True)
+    if row.versions_mode == "location" and there and _restore(tx, visit):
+        return True, None
+    if row.id is not None:
+        remove(tx, row)
+    return there, None
+
+
+def restore(core: Core, tx: Tx, visit: Visit, row: Row[Any]) -> None:
+    """Put an older version in the place of the current one, which is kept. Its id stays. :raises TooLarge: a quota."""
+    current = visit.there
+    kept = current.id is not None and _archive(core, tx, visit)
+    objects.put(tx, current.id, {**_content_of(row), "versioned": 1})
+    objects.remove_version(tx, row.id)
+    if current.id is not None and not kept and current.blob_id is not None:
+        blob_rows.drop(tx, current.blob_id)
+    gone = current.size if current.id is not None and not kept else 0
+    places.count(tx, current.container_id, int(current.id is None), -gone)
+
+
+def _mark(core: Core, tx: Tx, visit: Visit) -> int:
+    """Keep what is there as a version, and a marker after it."""
+    row = visit.there
+    stamp = max(stamps.of(tx.now), (row.stamp or 0) + 1)
+    if row.id is not None:
+        _archive(core, tx, visit)
+        objects.remove(tx, row.id)
+        places.count(tx, row.container_id, -1, 0)
+    objects.add_version(tx, _marker(row.container_id, visit.name, stamp, True))
+    return stamp
+
+
+def expire(tx: Tx, row: Row[Any]) -> None:
+    """Remove a current object whose time is over; where versions are on, it stays as one of them."""
+    if row.versions_mode == "enabled" and row.versioned:
+        objects.add_version(tx, _content_of(row))
+        objects.remove(tx, row.id)
+        places.count(tx, row.container_id, -1, 0)
+    else:
+        remove(tx, row)
+
+
+def remove(tx: Tx, row: Row[Any]) -> None:
+    """Remove a current object, whatever the container's versions say."""
+    objects.remove(tx, row.id)
+    if row.blob_id is not None:
+        blob_rows.drop(tx, row.blob_id)
+    places.count(tx, row.container_id, -1, -row.size)
+
+
+def _marker(container_id: int, name: str, stamp: int, versioned: bool) -> dict[str, Any]:
+    return {
+        "container_id": container_id,
+        "name": name,
+        "stamp": stamp,
+        "size": 0,
+        "etag": EMPTY,
+        "content_type": MARKER_TYPE,
+        "meta": "{}",
+        "delete_at": None,
+        "kind": "marker",
+        "manifest": "",
+        "blob_id": None,
+        "versioned": int(versioned),
+    }
+
+
+def _restore(tx: Tx, visit: Visit) -> bool:
+    """Of the first form: the newest older version takes the place of what is deleted."""
+    row = visit.there
+    other = places.place(tx, visit.account, row.versions_container)
+    if other is None or other.container_id is None:
+        return False
+    begin = stacked(visit.name)
+    last = objects.newest_below(tx, other.container_id, begin, begin[:-1] + chr(ord("/") + 1))
+    if last is None:
+        return False
+    values = {**_content_of(last), "container_id": row.container_id, "name": visit.name}
+    values["stamp"] = max(stamps.of(tx.now), row.stamp + 1)
+    objects.put(tx, row.id, values)
+    objects.remove(tx, last.id)
+    if row.blob_id is not None:
+        blob_rows.drop(tx, row.blob_id)
+    places.count(tx, row.container_id, 0, last.size - row.size)
+    places.count(tx, other.container_id, -1, -last.size)
+    return True
+
+
+# ---------------------------------------------------------------------------------------------------------- quotas
+
+
+def check_quotas(tx: Tx, visit: Visit, size: int) -> None:
+    """:raises TooLarge: account or container would hold more than it may."""
+    row, meta = visit.there, visit.container_meta
+    keeps = row.versions_mode == "enabled"
+    more = size - (0 if keeps else row._mapping.get("size") or 0)
+    if _over(meta.get("x-container-meta-quota-bytes"), row.bytes + more):
+        raise TooLarge("Upload exceeds quota.")
+    if row._mapping.get("id") is None and _over(meta.get("x-container-meta-quota-count"), row.objects + 1):
+        raise TooLarge("Upload exceeds quota.")
+    account = visit.account_meta
+    limits = [account.get(name) for name in ACCOUNT_QUOTAS]
+    if any(limits):
+        # There is one policy: what its containers hold is what the account does.
+        used = places.totals(tx, row.account_id)
+        many = row._mapping.get("id") is None and any(_over(limit, used.objects + 1) for limit in limits[2:])
+        if many or (more > 0 and any(_over(limit, used.bytes + more) for limit in limits[:2])):
+            raise TooLarge("Upload exceeds quota.")
+
+
+ACCOUNT_QUOTAS = (
+    *("x-account-meta-quota-bytes", "x-account-quota-bytes-policy-one"),
+    *("x-account-quota-count", "x-account-quota-count-policy-one"),
+)
+
+
+def _over(limit: str | None, wanted: int) -> bool:
+    return limit is not None and limit.isascii() and limit.isdigit() and wanted > int(limit)

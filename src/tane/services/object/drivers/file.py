@@ -1,0 +1,108 @@
+"""Blobs as files of the state folder: ``blobs/AB/ID``, and ``incoming/ID`` while they are written.
+
+The names are drawn here: nothing of a client's ever becomes a path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+IDS = re.compile(r"[0-9a-f]{32}\Z")
+
+
+class BlobFiles:
+    """The files below ``folder``, private from their first byte."""
+
+    host = "local"
+
+    def __init__(self, folder: Path) -> None:
+        self._blobs = folder / "blobs"
+        self._incoming = folder / "incoming"
+        for path in (folder, self._blobs, self._incoming):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def draft(self) -> FileDraft:
+        blob_id = uuid.uuid4().hex
+        return FileDraft(blob_id, self._incoming / blob_id, self._path(blob_id))
+
+    def _path(self, blob_id: str) -> Path:
+        if IDS.match(blob_id) is None:
+            raise ValueError(f"{blob_id!r} is no id of a blob")
+        return self._blobs / blob_id[:2] / blob_id
+
+    def open(self, blob_id: str) -> BinaryIO:
+        return self._path(blob_id).open("rb")
+
+    def remove(self, blob_id: str) -> None:
+        self._path(blob_id).unlink(missing_ok=True)
+
+    def older_than(self, seconds: float) -> Iterator[str]:
+        before = time.time() - seconds
+        for folder in os.scandir(self._blobs):
+            for entry in os.scandir(folder.path):
+                if IDS.match(entry.name) and _modified(entry) < before:
+                    yield entry.name
+
+    def clear_drafts(self, seconds: float) -> int:
+        before, count = time.time() - seconds, 0
+        for entry in os.scandir(self._incoming):
+            if _modified(entry) < before:
+                Path(entry.path).unlink(missing_ok=True)
+                count += 1
+        return count
+
+
+def _modified(entry: os.DirEntry[str]) -> float:
+    try:
+        return entry.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
+
+
+class FileDraft:
+    """A file in ``incoming``, until it is renamed."""
+
+    def __init__(self, blob_id: str, draft: Path, place: Path) -> None:
+        self.id = blob_id
+        self._draft, self._place = draft, place
+        self._descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+    def write(self, part: memoryview) -> None:
+        while part:
+            part = part[os.write(self._descriptor, part) :]
+
+    def finish(self) -> None:
+        os.fsync(self._descriptor)
+        self._close()
+        new = not self._place.parent.exists()
+        self._place.parent.mkdir(exist_ok=True, mode=0o700)
+        self._draft.rename(self._place)
+        _sync(self._place.parent)
+        if new:
+            _sync(self._place.parent.parent)
+
+    def abandon(self) -> None:
+        self._close()
+        for path in (self._draft, self._place):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,38 @@
+"""Route table of object storage: Swift's API.
+
+HEAD goes with each GET. Paths are raw: an object's name is all that follows its container.
+"""
+
+from __future__ import annotations
+
+from tane.services.object.api import accounts, bulk, containers, cors, downloads, info, objects
+from tane.web.routes import Route
+
+ACCOUNT = "/v1/{account}"
+CONTAINER = f"{ACCOUNT}/{{container}}"
+OBJECT = f"{CONTAINER}/{{object}}"
+
+ROUTES = (
+    Route("GET", "/info", info.show, None),
+    Route("GET", "/healthcheck", info.health, None),
+    Route("GET", "/crossdomain.xml", info.crossdomain, None),
+    Route("GET", ACCOUNT, accounts.show, "object_store:get_account", stream=True),
+    Route("POST", ACCOUNT, bulk.post_account, "object_store:post_account", stream=True),
+    Route("PUT", ACCOUNT, bulk.put_account, "object_store:put_account", stream=True),
+    Route("DELETE", ACCOUNT, bulk.delete_account, "object_store:delete_account", stream=True),
+    Route("OPTIONS", ACCOUNT, cors.options, None, stream=True),
+    Route("GET", CONTAINER, containers.show, "object_store:get_container", stream=True),
+    Route("POST", CONTAINER, bulk.post_container, "object_store:post_container", stream=True),
+    Route("PUT", CONTAINER, bulk.put_container, "object_store:put_container", stream=True),
+    Route("DELETE", CONTAINER, bulk.delete_container, "object_store:delete_container", stream=True),
+    Route("OPTIONS", CONTAINER, cors.options, None, stream=True),
+    Route("GET", OBJECT, downloads.show, "object_store:get_object", stream=True),
+    Route("PUT", OBJECT, objects.put, "object_store:put_object", stream=True),
+    Route("POST", OBJECT, objects.update, "object_store:post_object", stream=True),
+    Route("DELETE", OBJECT, objects.delete, "object_store:delete_object", stream=True),
+    Route("COPY", OBJECT, objects.copy, "object_store:copy_object", stream=True),
+    Route("OPTIONS", OBJECT, cors.options, None, stream=True),
+)
+AT_ROOT = ("/info", "/healthcheck", "/crossdomain.xml", "/v1/")
+"""Clients ask for these at the root of the host, wherever the catalogue says that accounts are; some take the version
+to be the first part of any account's address."""

@@ -1,0 +1,58 @@
+"""Rows of blobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from tane.db import Tx
+from tane.services.object.store import stamps
+from tane.services.object.tables import blob, blob_copy
+
+MOST = 500
+_ADD = insert(blob)
+_ADD_COPY = insert(blob_copy)
+_SHARE = update(blob).where(blob.c.id == bindparam("wanted")).values(refs=blob.c.refs + 1)
+_SHARED = select(blob.c.refs, blob.c.data.is_(None).label("filed")).where(blob.c.id == bindparam("wanted"))
+_DROP = update(blob).where(blob.c.id == bindparam("wanted")).values(refs=blob.c.refs - 1)
+_KILL = update(blob).where(blob.c.id == bindparam("wanted")).values(refs=0, dead_at=bindparam("at"))
+_DELETE = delete(blob).where(blob.c.id == bindparam("wanted"))
+
+
+def add(tx: Tx, blob_id: str, size: int, crc: int, data: bytes | None, host: str | None) -> None:
+    """A blob that one object is made of: in the row, or in a file on ``host``."""
+    tx.execute(_ADD, {"id": blob_id, "size": size, "crc": crc, "refs": 1, "data": data})
+    if host is not None:
+        tx.execute(_ADD_COPY, {"blob_id": blob_id, "host": host, "state": "good"})
+
+
+def share(tx: Tx, blob_id: str) -> None:
+    """One more object is made of it."""
+    tx.execute(_SHARE, {"wanted": blob_id})
+
+
+def drop(tx: Tx, blob_id: str) -> None:
+    """One object less is. A file whose last one went is removed after a grace; a row goes at once."""
+    row = tx.execute(_SHARED, {"wanted": blob_id}).one()
+    if row.refs > 1:
+        tx.execute(_DROP, {"wanted": blob_id})
+    elif row.filed:
+        tx.execute(_KILL, {"wanted": blob_id, "at": stamps.of(tx.now)})
+    else:
+        tx.execute(_DELETE, {"wanted": blob_id})
+
+
+def known(tx: Tx, ids: Sequence[str]) -> set[str]:
+    """Those of ``ids`` that have a row."""
+    return {row.id for row in tx.all(select(blob.c.id).where(blob.c.id.in_(ids)))}
+
+
+def take_dead(tx: Tx, seconds: float) -> list[str]:
+    """Delete the rows of blobs that died so long ago, some at a time; their files are to be removed then."""
+    before = stamps.of(tx.now) - int(seconds * stamps.SECOND)
+    dead = [row.id for row in tx.all(select(blob.c.id).where(blob.c.dead_at < before, blob.c.refs == 0).limit(MOST))]
+    if dead:
+        tx.execute(delete(blob_copy).where(blob_copy.c.blob_id.in_(dead)))
+        tx.execute(delete(blob).where(blob.c.id.in_(dead)))
+    return dead

@@ -1,0 +1,147 @@
+"""Rows of accounts and containers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+
+from tane.db import Tx
+from tane.db.documents import dump
+from tane.services.object.store import stamps
+from tane.services.object.tables import account, blob, container, object_, version
+
+_ACCOUNT = (
+    account.c.id.label("account_id"),
+    account.c.name.label("account"),
+    account.c.project_domain_id,
+    account.c.stamp.label("account_stamp"),
+    account.c.meta.label("account_meta"),
+)
+_CONTAINER = (
+    container.c.id.label("container_id"),
+    container.c.name.label("container"),
+    container.c.stamp.label("container_stamp"),
+    container.c.changed,
+    container.c.meta.label("container_meta"),
+    container.c.read_acl,
+    container.c.write_acl,
+    container.c.policy,
+    container.c.versions_mode,
+    container.c.versions_container,
+    container.c.objects,
+    container.c.bytes,
+)
+_IN_ACCOUNT = account.outerjoin(
+    container, (container.c.account_id == account.c.id) & (container.c.name == bindparam("container"))
+)
+_HERE = account.c.name == bindparam("account")
+_PLACE = select(*_ACCOUNT, *_CONTAINER).select_from(_IN_ACCOUNT).where(_HERE)
+_OBJECT = (
+    select(
+        *_ACCOUNT,
+        *_CONTAINER,
+        *(column for column in object_.c if column.name not in ("container_id", "name")),
+        object_.c.name.label("object_name"),
+        blob.c.data,
+    )
+    .select_from(
+        _IN_ACCOUNT.outerjoin(
+            object_, (object_.c.container_id == container.c.id) & (object_.c.name == bindparam("object"))
+        ).outerjoin(blob, blob.c.id == object_.c.blob_id)
+    )
+    .where(_HERE)
+)
+_TOTALS = select(
+    func.count().label("containers"),
+    func.coalesce(func.sum(container.c.objects), 0).label("objects"),
+    func.coalesce(func.sum(container.c.bytes), 0).label("bytes"),
+).where(container.c.account_id == bindparam("wanted"))
+_COUNT = (
+    update(container)
+    .where(container.c.id == bindparam("wanted"))
+    .values(
+        objects=container.c.objects + bindparam("more"),
+        bytes=container.c.bytes + bindparam("size"),
+        changed=bindparam("at"),
+    )
+)
+
+
+def place(tx: Tx, account_name: str, container_name: str = "") -> Row[Any] | None:
+    """The account, with the container if it is there (else ``container_id`` is None)."""
+    return tx.execute(_PLACE, {"account": account_name, "container": container_name}).first()
+
+
+def object_in(tx: Tx, account_name: str, container_name: str, object_name: str) -> Row[Any] | None:
+    """The same, with the current object (else ``id`` is None) and its bytes where they are in the row (``data``)."""
+    return tx.execute(_OBJECT, {"account": account_name, "container": container_name, "object": object_name}).first()
+
+
+def add_account(tx: Tx, name: str, project_domain_id: str) -> int:
+    values = {"name": name, "project_domain_id": project_domain_id, "stamp": stamps.of(tx.now), "meta": "{}"}
+    return _id(tx.execute(insert(account), values).inserted_primary_key)
+
+
+def change_account(tx: Tx, account_id: int, meta: Mapping[str, str]) -> None:
+    tx.execute(update(account).where(account.c.id == account_id).values(meta=dump(meta)))
+
+
+def delete_account(tx: Tx, account_id: int) -> None:
+    """Empty it first: :func:`delete_container`."""
+    tx.execute(delete(account).where(account.c.id == account_id))
+
+
+def totals(tx: Tx, account_id: int) -> Row[Any]:
+    """``containers``, ``objects``, ``bytes`` of an account."""
+    return tx.execute(_TOTALS, {"wanted": account_id}).one()
+
+
+def totals_by_policy(tx: Tx, account_id: int) -> list[Row[Any]]:
+    """The same for each storage policy, with its name in ``policy``."""
+    return tx.all(
+        select(
+            container.c.policy,
+            func.count().label("containers"),
+            func.coalesce(func.sum(container.c.objects), 0).label("objects"),
+            func.coalesce(func.sum(container.c.bytes), 0).label("bytes"),
+        )
+        .where(container.c.account_id == account_id)
+        .group_by(container.c.policy)
+        .order_by(container.c.policy)
+    )
+
+
+def containers_of(tx: Tx, account_id: int) -> list[int]:
+    return [row.id for row in tx.all(select(container.c.id).where(container.c.account_id == account_id))]
+
+
+def add_container(tx: Tx, account_id: int, name: str, policy: str) -> int:
+    now = stamps.of(tx.now)
+    values = {"account_id": account_id, "name": name, "policy": policy, "stamp": now, "changed": now, "meta": "{}"}
+    return _id(tx.execute(insert(container), values).inserted_primary_key)
+
+
+def change_container(tx: Tx, container_id: int, **values: Any) -> None:
+    """``meta`` is a mapping, the rest as in the table."""
+    if "meta" in values:
+        values["meta"] = dump(values["meta"])
+    tx.execute(update(container).where(container.c.id == container_id).values(changed=stamps.of(tx.now), **values))
+
+
+def delete_container(tx: Tx, container_id: int) -> bool:
+    """False when something is in it: an object, or a version of one."""
+    for table in (object_, version):
+        if tx.first(select(table.c.id).where(table.c.container_id == container_id).limit(1)) is not None:
+            return False
+    return tx.count(delete(container).where(container.c.id == container_id)) == 1
+
+
+def count(tx: Tx, container_id: int, more: int, size: int) -> None:
+    """So many objects and bytes more (or less) are in a container."""
+    tx.execute(_COUNT, {"wanted": container_id, "more": more, "size": size, "at": stamps.of(tx.now)})
+
+
+def _id(key: Any) -> int:
+    return int(key[0])

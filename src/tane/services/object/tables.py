@@ -1,0 +1,105 @@
+"""Tables of object storage, in a database of their own (docs/decisions/0015-object-storage.md)."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+from tane.db.schema import metadata as control
+
+metadata = MetaData(naming_convention=control.naming_convention)
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("project_domain_id", String(64), nullable=False, default=""),
+    Column("stamp", Integer, nullable=False),
+    Column("meta", Text, nullable=False),
+)
+"""``stamp`` is a moment in tens of microseconds, as in X-Timestamp; ``meta`` a JSON object of headers."""
+
+container = Table(
+    "container",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, ForeignKey("account.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("stamp", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("meta", Text, nullable=False),
+    Column("read_acl", Text, nullable=False, default=""),
+    Column("write_acl", Text, nullable=False, default=""),
+    Column("policy", String(32), nullable=False, default="one"),
+    Column("versions_mode", String(16), nullable=False, default=""),
+    Column("versions_container", Text, nullable=False, default=""),
+    Column("objects", Integer, nullable=False, default=0),
+    Column("bytes", Integer, nullable=False, default=0),
+    Index("uq_container_account_id_name", "account_id", "name", unique=True),
+)
+"""``versions_mode``: "" none, "location" and "history" the two older forms, which keep old objects in the container
+``versions_container``; "enabled" and "suspended" keep them beside the new ones, in :data:`version`."""
+
+
+def _content() -> list[Column]:  # type: ignore[type-arg]
+    """What an object is, the current one or an older version."""
+    return [
+        Column("container_id", Integer, ForeignKey("container.id"), nullable=False),
+        Column("name", Text, nullable=False),
+        Column("stamp", Integer, nullable=False),
+        Column("size", Integer, nullable=False),
+        Column("etag", String(64), nullable=False),
+        Column("content_type", Text, nullable=False),
+        Column("meta", Text, nullable=False),
+        Column("delete_at", Integer),
+        Column("kind", String(8), nullable=False, default=""),
+        Column("manifest", Text, nullable=False, default=""),
+        Column("blob_id", String(32), ForeignKey("blob.id")),
+        Column("versioned", Integer, nullable=False, default=0),
+    ]
+
+
+object_ = Table(
+    "object",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    *_content(),
+    Index("uq_object_container_id_name", "container_id", "name", unique=True),
+    Index("ix_object_delete_at", "delete_at"),
+)
+"""``kind``: "" plain, "slo", "dlo", "symlink"; ``manifest``: what a manifest lists (JSON), or points at. ``size`` and
+``etag`` of an SLO are those of the whole. ``versioned``: it was written while versions were on, and has an id of its
+own; else it is the version "null"."""
+
+version = Table(
+    "version",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    *_content(),
+    Index("ix_version_container_id_name_stamp", "container_id", "name", "stamp", unique=True),
+    Index("ix_version_delete_at", "delete_at"),
+)
+"""Older versions; ``kind`` "marker": the object was deleted then."""
+
+blob = Table(
+    "blob",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("crc", Integer, nullable=False),
+    Column("refs", Integer, nullable=False),
+    Column("data", LargeBinary),
+    Column("dead_at", Integer),
+    Index("ix_blob_dead_at", "dead_at"),
+)
+"""Bytes that are written once: in the row (``data``) or in files of that name on hosts. ``refs``: how many objects and
+versions are made of them; without any since ``dead_at``."""
+
+blob_copy = Table(
+    "blob_copy",
+    metadata,
+    Column("blob_id", String(32), ForeignKey("blob.id"), primary_key=True),
+    Column("host", String(64), primary_key=True),
+    Column("state", String(16), nullable=False),
+)
+"""Where the file of a blob lies; ``host`` "local" is the state folder of the cloud itself."""

@@ -1,0 +1,119 @@
+"""What a crash leaves of uploads and deletions, and how it goes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tane.services.object.domain import blobs
+from tane.services.object.reconcilers.blobs import sweep
+from tane.services.object.store import database
+from tests.api.object_support import Account, account
+from tests.support import ApiCloud
+
+BIG = b"b" * 50_000
+
+
+@pytest.fixture
+def mine(cloud: ApiCloud) -> Account:
+    found = account(cloud)
+    found.container()
+    return found
+
+
+@pytest.fixture
+def files(cloud: ApiCloud) -> Iterator[Any]:
+    folder = cloud.core.config.state_dir / "objects"
+    yield lambda: sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def age(paths: list[Path]) -> None:
+    long_ago = time.time() - blobs.GRACE_SECONDS - 1
+    for path in paths:
+        os.utime(path, (long_ago, long_ago))
+
+
+def test_files_are_private_and_bear_drawn_names(mine: Account, files: Any) -> None:
+    mine.put("/c/some-name", BIG)
+    [path] = files()
+    assert "some-name" not in str(path) and path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_an_upload_that_never_committed_is_not_there_and_its_file_goes(
+    cloud: ApiCloud, mine: Account, files: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine.put("/c/o", b"old")
+    opened = database.of(cloud.core)
+    monkeypatch.setattr(blobs.Content, "abandon", lambda self: None)
+
+    def stop() -> None:
+        raise RuntimeError("the process ends here")
+
+    opened.before_write = stop
+    mine.put("/c/o", BIG, 500)
+    opened.before_write = None
+    assert mine.get("/c/o").content == b"old" and len(files()) == 1
+    assert cloud.wait(sweep(cloud.core)) is None, "an upload may still be about to commit"
+    age(files())
+    assert cloud.wait(sweep(cloud.core)) == "1 files removed that no object is made of"
+    assert files() == [] and mine.get("/c/o").content == b"old"
+
+
+def test_an_unfinished_file_goes(cloud: ApiCloud, mine: Account, files: Any) -> None:
+    mine.put("/c/kept", BIG)
+    draft = blobs.place(cloud.core).draft()
+    draft.write(memoryview(b"half"))
+    assert cloud.wait(sweep(cloud.core)) is None
+    age(files())
+    assert cloud.wait(sweep(cloud.core)) == "1 unfinished uploads removed"
+    assert mine.get("/c/kept").content == BIG
+
+
+def test_what_was_deleted_goes_after_a_grace_and_what_is_shared_stays(
+    cloud: ApiCloud, mine: Account, files: Any
+) -> None:
+    mine.put("/c/a", BIG)
+    mine.call("COPY", "/c/a", 201, headers={"Destination": "c/b"})
+    assert len(files()) == 1
+    mine.call("DELETE", "/c/a", 204)
+    cloud.advance(blobs.GRACE_SECONDS + 1)
+    assert cloud.wait(sweep(cloud.core)) is None and mine.get("/c/b").content == BIG
+    mine.put("/c/b", b"new")
+    assert cloud.wait(sweep(cloud.core)) is None, "a download may be about to open it"
+    cloud.advance(blobs.GRACE_SECONDS + 1)
+    assert cloud.wait(sweep(cloud.core)) == "1 files removed whose objects were deleted"
+    assert files() == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(mine: Account, files: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tane.services.object.drivers.file import FileDraft
+
+    def full(self: FileDraft, part: memoryview) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(FileDraft, "write", full)
+    mine.put("/c/o", BIG, 507)
+    mine.get("/c/o", 404)
+    assert files() == []
+
+
+def test_bytes_that_are_gone_are_told(mine: Account, files: Any) -> None:
+    mine.put("/c/o", BIG)
+    files()[0].unlink()
+    mine.get("/c/o", 503)
+    mine.call("DELETE", "/c/o", 204)
+
+
+def test_rows_of_a_newer_release_are_left_alone(cloud: ApiCloud, mine: Account) -> None:
+    from sqlalchemy import text
+
+    with database.of(cloud.core).write() as tx:
+        tx.execute(text(f"UPDATE {database.SCHEMA_TABLE} SET number = 99"))
+    with pytest.raises(database.OtherSchema):
+        database.prepare(database.of(cloud.core))
