@@ -7,12 +7,26 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from network_lab import EXTERNAL_GATEWAY, OPEN, External, Host, Net, eventually, floating, host_of, new_id, on_host, run
+from network_lab import (
+    EXTERNAL_GATEWAY,
+    OPEN,
+    External,
+    Host,
+    Net,
+    eventually,
+    floating,
+    host_of,
+    inside,
+    new_id,
+    on_host,
+    pings,
+    run,
+)
 
 from tane.agent.network.duty import LinuxNetwork
 from tane.agent.network.plan import NetworkSettings, bridge_name
 from tane.linux import netns
-from tane.wire.documents import NetworkState, Port, RemotePort, Router
+from tane.wire.documents import HostPeer, HostsNetwork, NetworkState, Port, RemotePort, Router
 from tane.wire.errors import OlderRevision, WholeNeeded
 
 pytestmark = pytest.mark.root
@@ -277,13 +291,16 @@ def test_guests_of_two_hosts_meet_over_the_tunnel(tmp_path: Path, settings: Netw
         async with host_of(sides[0], machines[0]) as one, host_of(sides[1], machines[1]) as two:
             ports = [one.port(net, "10.0.0.11", "open"), two.port(net, "10.0.0.12", "open")]
             guests = [one.plug(ports[0]), two.plug(ports[1])]
+            inner = ("100.64.0.1", "100.64.0.2")
             for number, host in enumerate((one, two)):
+                other = HostPeer(host_ip=addresses[1 - number], address=inner[1 - number])
                 state = NetworkState(
                     revision=1,
                     networks=(net.document(),),
                     ports=(ports[number],),
                     remote_ports=(remote(ports[1 - number], addresses[1 - number]),),
                     security_groups=(OPEN,),
+                    hosts=HostsNetwork(address=inner[number], prefixlen=10, peers=(other,)),
                 )
                 await host.apply(state)
                 writes = host.network.kernel_writes
@@ -291,6 +308,14 @@ def test_guests_of_two_hosts_meet_over_the_tunnel(tmp_path: Path, settings: Netw
                 assert host.network.kernel_writes == writes
             assert guests[0].reaches("10.0.0.12")
             assert guests[1].reaches("10.0.0.11")
+            assert pings(sides[0].host_namespace, inner[1]), "hosts reach each other by a network of their own"
+            inside(guests[0].namespace, "ip", "addr", "add", "100.64.0.5/10", "dev", "eth0")
+            for address in inner:
+                assert guests[0].is_cut_off_from(address), "no guest is in the hosts' network, whatever its address"
+            await one.apply(
+                NetworkState(revision=2, networks=(net.document(),), ports=(ports[0],), security_groups=(OPEN,))
+            )
+            assert not pings(sides[0].host_namespace, inner[1])
 
     try:
         for name in machines:

@@ -15,7 +15,9 @@ from tane.agent.network.security import rule_text, zones
 from tane.agent.network.spoofing import link_local
 from tane.wire.documents import (
     FixedIp,
+    HostPeer,
     HostRoute,
+    HostsNetwork,
     NetworkState,
     Port,
     RemotePort,
@@ -84,6 +86,19 @@ def test_remote_ports_without_a_local_ip_are_told() -> None:
     made = planned(settings, networks=(net.document(),), remote_ports=(remote,))
     assert "local_ip" in made.failed[net.id]
     assert planned(networks=(net.document(),), remote_ports=(remote,)).failed == {}
+
+
+def test_one_host_that_tells_nonsense_takes_the_way_to_the_others_from_nobody() -> None:
+    settings = NetworkSettings(state_dir=Path("/nowhere"), cloud_id="test", local_ip="192.0.2.1")
+    peers = [
+        HostPeer(host_ip=end, address=f"100.64.0.{number}")
+        for number, end in enumerate(("192.0.2.2", "::::", "2001:db8::1", "192.0.2.3"), start=2)
+    ]
+    hosts = HostsNetwork(address="100.64.0.1", prefixlen=10, peers=tuple(peers))
+    made = planned(settings, hosts=hosts)
+    assert {entry.remote for entry in made.fdb if entry.link == "vxhosts"} == {"192.0.2.2", "192.0.2.3"}
+    assert made.links["vxhosts"].address == "100.64.0.1/10"
+    assert list(made.failed) == ["vxhosts"]
 
 
 def test_a_floating_ip_of_a_router_without_gateway_fails_alone() -> None:
