@@ -179,7 +179,9 @@ def test_a_runner_that_lost_its_job_is_refused() -> None:
 def test_a_stream_becomes_a_file_that_others_may_not_read(tmp_path: Path) -> None:
     target = tmp_path / "disk"
     target.write_bytes(b"what a try of before left")
-    assert asyncio.run(save(reached(Performer()).snapshot(GUEST), target)) == 20
+    assert asyncio.run(save(reached(Performer()).snapshot(GUEST), target, 20)) == 20
+    with pytest.raises(HostError, match="more than 19 bytes"):
+        asyncio.run(save(reached(Performer()).snapshot(GUEST), target, 19))
     assert target.read_bytes() == b"a" * 10 + b"b" * 10
     assert target.stat().st_mode & 0o777 == 0o600
 
@@ -187,7 +189,7 @@ def test_a_stream_becomes_a_file_that_others_may_not_read(tmp_path: Path) -> Non
 def test_a_stream_that_breaks_off_says_why(tmp_path: Path) -> None:
     performer = Performer(errors.NotOnHost("the guest went away"))
     with pytest.raises(errors.NotOnHost, match="went away"):
-        asyncio.run(save(reached(performer).snapshot(GUEST), tmp_path / "disk"))
+        asyncio.run(save(reached(performer).snapshot(GUEST), tmp_path / "disk", 100))
 
 
 def test_a_stream_and_a_connection_have_a_deadline_too(monkeypatch: pytest.MonkeyPatch) -> None:

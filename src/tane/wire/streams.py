@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from tane.wire.errors import HostError
+
 CHUNK = 1 << 20
 
 
@@ -26,16 +28,19 @@ async def chunks(file: BinaryIO) -> AsyncIterator[bytes]:
         file.close()
 
 
-async def save(stream: AsyncIterator[bytes], target: Path) -> int:
-    """Write a stream to a new file that only its owner may read; returns its bytes.
+async def save(stream: AsyncIterator[bytes], target: Path, most: int) -> int:
+    """Write a stream of at most ``most`` bytes to a new file that only its owner may read; returns its bytes.
 
     When the stream breaks off, so does this: the file holds a part of it then. :raises OSError: it cannot be written.
+    :raises HostError: it goes on for longer.
     """
     size = 0
     target.unlink(missing_ok=True)
     target.touch(mode=0o600)
     with target.open("wb", buffering=0) as file:
         async for data in stream:
-            await asyncio.to_thread(file.write, data)
             size += len(data)
+            if size > most:
+                raise HostError(f"the host sends more than {most} bytes")
+            await asyncio.to_thread(file.write, data)
     return size

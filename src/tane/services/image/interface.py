@@ -239,8 +239,11 @@ def scratch_path(core: Core, image_id: str) -> Path:
 
 
 async def keep(core: Core, image_id: str, stream: AsyncIterator[bytes]) -> None:
-    """Write what a host made to the scratch file, for :func:`store_file`. Repeatable."""
-    await save(stream, scratch_path(core, image_id))
+    """Write what a host made to the scratch file, for :func:`store_file`. Repeatable.
+
+    :raises HostError: it sends more than an image may have.
+    """
+    await save(stream, scratch_path(core, image_id), core.config.image_size_limit_gb << 30)
 
 
 class LocalImages:
