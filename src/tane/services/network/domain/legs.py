@@ -17,9 +17,15 @@ from tane.web.errors import BadRequest, Conflict
 def refuse_overlap(tx: Tx, router_id: str, added: Row[Any], but: str | None = None) -> None:
     """``but``: the port that is changed, which does not count.
 
-    :raises BadRequest: the subnet's range meets one the router is in already.
+    :raises BadRequest: the subnet's range meets one the router is in already, or is one that no router forwards from
+        (RFC 3927, RFC 4291).
     """
     new = ipaddress.ip_network(added.cidr)
+    if new.is_link_local:
+        raise BadRequest(
+            f"Bad router request: Cidr {added.cidr} of subnet {added.id} is link-local: no router leads out of it.",
+            type="BadRequest",
+        )
     for leg in store.legs(tx, router_id):
         if leg.port_id == but:
             continue
