@@ -259,6 +259,19 @@ def test_a_host_with_servers_is_not_removed_and_does_not_leave(garden: Project, 
     cloud.wait(work())
 
 
+def test_a_host_without_servers_leaves(cloud: ApiCloud, beta: Agent) -> None:
+    async def work() -> None:
+        async with listening(cloud):
+            await beta.join(await new_token(cloud))
+            async with beta.connected():
+                member = beta.files.read()
+                assert member is not None
+                await agent_cloud.leave(beta.files, member)
+            assert (await api(cloud, "GET", "/hosts/beta")).status_code == 404
+
+    cloud.wait(work())
+
+
 def test_a_copied_host_does_not_take_the_others_place(cloud: ApiCloud, beta: Agent) -> None:
     async def work() -> None:
         async with listening(cloud):

@@ -13,7 +13,18 @@ from urllib.parse import urlsplit
 
 
 class CallError(Exception):
-    """The cloud answered an error; the message holds method, path, status and body."""
+    """The cloud answered an error; the message holds method, path, status and body. ``told``: what the body says to a
+    person, where it is an error of the usual form."""
+
+    told: str = ""
+
+
+def _told(content: bytes) -> str:
+    try:
+        [error] = json.loads(content).values()
+        return str(error["message"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ""
 
 
 def connect(base: str, context: ssl.SSLContext | None, timeout: float) -> http.client.HTTPConnection:
@@ -91,5 +102,7 @@ class Client:
         finally:
             connection.close()
         if answer.status >= 400:
-            raise CallError(f"{method} {path}: {answer.status} {content.decode(errors='replace')[:500]}")
+            error = CallError(f"{method} {path}: {answer.status} {content.decode(errors='replace')[:500]}")
+            error.told = _told(content)
+            raise error
         return {name.lower(): value for name, value in answer.getheaders()}, content

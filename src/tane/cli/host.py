@@ -27,7 +27,7 @@ def _call(client: Client, method: str, path: str, body: Any = None) -> Any:
     try:
         return client.call(method, f"/hosts{path}", body)
     except CallError as error:
-        sys.exit(f"tane: {error}")
+        sys.exit(f"tane: {error.told or error}")
 
 
 @app.command()

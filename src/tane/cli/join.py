@@ -10,15 +10,16 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from tane import ids
 from tane.agent.rights import Choice, choose
 from tane.cli.common import DEFAULT_STATE, ModeOption, State, StateOption, refuse_beside_its_copy, tail
 from tane.cli.packages import install_missing_packages
-from tane.linux import process
+from tane.linux import addresses, process
 from tane.wire.errors import HostError
-from tane.wire.joining import JoinToken
+from tane.wire.joining import JoinToken, Name
 from tane.wire.joining import token as parse
 
 ROLES = ("compute", "network", "volume")
@@ -70,26 +71,44 @@ def join(
     if again:
         if member is None:
             sys.exit(f"tane: there is no host in {files.folder} to join again")
-        process.stop(files.pidfile, timeout_seconds=15)
         name, wanted = member.name, tuple(role for role in ROLES if role in member.roles)
     elif member is not None:
         sys.exit(f"tane: this host has joined {member.address}:{member.port} already; ./tane up starts its agent")
+    named = _name(name or socket.gethostname())
     token = _token(token_file)
     install_missing_packages()
     choice = _choice(files, mode)
-    source = local_ip or _source(token)
+    source = _own(local_ip) if local_ip else _source(token)
     files.remember(mode=choice.mode, local_ip=source)
     own = ids.of(files.folder)
     begun = time.monotonic()
     try:
-        asyncio.run(cloud.join(kept, token, own.host_id, name or socket.gethostname(), wanted))
+        asyncio.run(cloud.join(kept, token, own.host_id, named, wanted))
     except HostError as error:
         sys.exit(f"tane: {error}")
-    print(f"tane: {name or socket.gethostname()} has joined the cloud at {token.address}:{token.port}")
+    print(f"tane: {named} has joined the cloud at {token.address}:{token.port}")
+    process.stop(files.pidfile, timeout_seconds=15)
     if source is None:
         print("tane: WARNING: no tunnel leads to other hosts: the cloud is on this machine's loopback; see --local-ip")
-    start(files, choice)
-    print(f"tane: the agent is connected after {time.monotonic() - begun:.1f} s")
+    if start(files, choice):
+        print(f"tane: the agent is connected after {time.monotonic() - begun:.1f} s")
+
+
+def _name(name: str) -> str:
+    try:
+        return msgspec.convert(name, Name)
+    except msgspec.ValidationError:
+        sys.exit(f"tane: {name!r} cannot be a host's name: letters, digits and - between dots; --name gives another")
+
+
+def _own(address: str) -> str:
+    """An address of this machine that others can reach. Exits for any other."""
+    if not addresses.of_others(address):
+        sys.exit(f"tane: --local-ip takes an address by which other hosts reach this machine, not {address!r}")
+    canonical = str(ipaddress.ip_address(address))
+    if canonical not in addresses.every():
+        sys.exit(f"tane: {canonical} is no address of this machine: it has {', '.join(addresses.every())}")
+    return canonical
 
 
 def _token(file: Path | None) -> JoinToken:
@@ -129,8 +148,8 @@ def _source(token: JoinToken) -> str | None:
     return None if ipaddress.ip_address(found).is_loopback else found
 
 
-def start(files: State, choice: Choice) -> None:
-    """Start the agent in the background, and wait until it is connected. Exits with the log's end when it dies."""
+def start(files: State, choice: Choice) -> bool:
+    """Start the agent in the background; whether it was connected in time. Exits with the log's end when it dies."""
     refuse_beside_its_copy(ids.copy_running(files.folder))
     files.chosen_mode.parent.mkdir(parents=True, exist_ok=True)
     files.chosen_mode.write_text(f"{choice.mode}\n{choice.sentence}\n")
@@ -142,9 +161,10 @@ def start(files: State, choice: Choice) -> None:
         if not files.running():
             sys.exit(f"tane: the agent ended while starting. The end of {files.log}:\n{tail(files.log)}")
         if time.monotonic() > until:
-            print(f"tane: the cloud does not answer; the agent goes on trying, see {files.log}")
-            return
+            print(f"tane: not connected yet; the agent goes on trying. The end of {files.log}:\n{tail(files.log, 3)}")
+            return False
         time.sleep(0.02)
+    return True
 
 
 def start_again(files: State) -> None:
@@ -153,8 +173,8 @@ def start_again(files: State) -> None:
         print(f"tane: the agent in {files.folder} runs already")
         return
     install_missing_packages()
-    start(files, _choice(files, None))
-    print(f"tane: the agent in {files.folder} runs")
+    if start(files, _choice(files, None)):
+        print(f"tane: the agent in {files.folder} is connected")
 
 
 def agent(state: StateOption = DEFAULT_STATE, mode: ModeOption = None) -> None:

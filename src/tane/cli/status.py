@@ -18,6 +18,10 @@ def status(state: StateOption = DEFAULT_STATE) -> None:
     from tane.jobs import store as jobs
 
     files = State.of(state)
+    if files.joined():
+        runs = files.running()
+        print(f"tane: {files.folder} is that of a host; its agent {'runs' if runs else 'does not run: ./tane up'}")
+        sys.exit(0 if runs else 3)
     config = files.config()
     if not files.running():
         print(f"tane: no cloud runs in {files.folder}")

@@ -214,14 +214,16 @@ class Listener:
         connections = self._of_host[host_id]
         if len(connections) >= CONNECTIONS_OF_HOST:
             raise HostError(f"this host has {CONNECTIONS_OF_HOST} connections already", transient=True)
+        if hello.purpose == "leave":
+            # Not one of those that end with it: by this one it is told.
+            await self._leave(connection, host_id)
+            return
         connections.add(connection.writer)
         try:
             if hello.purpose == "line" and hello.facts is not None:
                 await self._serve(connection, host_id, hello.facts)
             elif hello.purpose == "call":
                 await lines.answer(connection, self._answering(host_id))
-            elif hello.purpose == "leave":
-                await self._leave(connection, host_id)
             elif hello.purpose == "opened":
                 await self._opened(connection, host_id, hello.key or "")
             else:
