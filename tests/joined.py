@@ -33,7 +33,7 @@ ROLES: tuple[Role, ...] = ("compute", "network", "volume")
 async def listening(cloud: ApiCloud) -> AsyncIterator[Listener]:
     """The cloud listens for hosts while the block runs."""
     door = Listener(
-        cloud.core, functools.partial(ForHost, cloud.core), hosts.remove, "127.0.0.1", free_port(), "127.0.0.1"
+        cloud.core, functools.partial(ForHost, cloud.core), hosts.remove, ("127.0.0.1", free_port()), "127.0.0.1", True
     )
     cloud.core.hosts.door = door
     try:
@@ -77,6 +77,7 @@ class Agent:
     started: str = field(default_factory=lambda: str(uuid.uuid4()))
     roles: tuple[Role, ...] = ROLES
     local_ip: str = "192.0.2.7"
+    simulated: bool = True
     ranges: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -89,7 +90,7 @@ class Agent:
         return Files(self.folder)
 
     async def join(self, token: str) -> None:
-        await agent_cloud.join(self.files, parse(token), self.host_id, self.name, self.roles)
+        await agent_cloud.join(self.files, parse(token), self.host_id, self.name, self.roles, simulated=self.simulated)
 
     def facts(self) -> HostFacts:
         return HostFacts(

@@ -145,7 +145,9 @@ def _door(core: Core, mode: str) -> Listener | None:
         return None
     address, port = core.config.for_agents
     shown = core.config.primary_address if address in WILDCARDS else address
-    core.hosts.door = door = Listener(core, functools.partial(ForHost, core), joined.remove, address, port, shown)
+    core.hosts.door = door = Listener(
+        core, functools.partial(ForHost, core), joined.remove, (address, port), shown, mode == "simulated"
+    )
     return door
 
 

@@ -139,6 +139,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("a name the token is not for", {"name": "alpha"}, {}, "named alpha"),
     ("a role the token is not for", {"roles": ["network"]}, {}, "not for the role compute, volume"),
     ("a name that is taken", {}, {"name": "host-1"}, "a host named host-1 already"),
+    ("of another kind", {}, {"simulated": False}, "a real host does not join"),
 ]
 
 
@@ -538,3 +539,23 @@ def test_a_port_for_hosts_that_is_taken_is_told(cloud: ApiCloud) -> None:
 def test_what_is_no_join_token_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="join token"):
         parse(text)
+
+
+def test_a_tenant_is_told_why_no_host_fits_but_no_names_and_no_words_of_administrators(garden: Project) -> None:
+    garden.admin.put("/hosts/host-1", {"host": {"enabled": False, "disabled_reason": "the disk of rack 7"}}, 200)
+    server_id = garden.create()
+    garden.cloud.run_jobs()
+    message = garden.show(server_id)["fault"]["message"]
+    assert message.endswith("There are not enough hosts available. 1 host disabled.")
+
+
+def test_new_volumes_stay_away_from_a_host_that_is_disabled(garden: Project) -> None:
+    garden.admin.put("/hosts/host-1", {"host": {"enabled": False}}, 200)
+    path = f"/volume/v3/{garden.user.project_id}/volumes"
+    made = garden.user.post(path, {"volume": {"size": 1}}, 202).json()["volume"]["id"]
+    garden.cloud.run_jobs()
+    assert garden.user.get(f"{path}/{made}").json()["volume"]["status"] == "error"
+    garden.admin.put("/hosts/host-1", {"host": {"enabled": True}}, 200)
+    made = garden.user.post(path, {"volume": {"size": 1}}, 202).json()["volume"]["id"]
+    garden.cloud.run_jobs()
+    assert garden.user.get(f"{path}/{made}").json()["volume"]["status"] == "available"

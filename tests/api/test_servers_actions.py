@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tane.hosts import store as hosts
 from tane.services.compute import interface
 from tane.services.compute.domain import metadata
 from tane.services.compute.reconcilers.power import RECONCILER
@@ -451,6 +452,20 @@ def test_servers_run_again_after_their_host_came_back(garden: Project) -> None:
     assert garden.show(server_id)["status"] == "ACTIVE"
     assert garden.cloud.wait(garden.host.state(server_id)) == "running"
     assert garden.show(stopped)["status"] == "SHUTOFF"
+
+
+def test_a_server_whose_disks_are_gone_is_not_made_anew_in_silence(garden: Project) -> None:
+    server_id = garden.server()
+    with garden.cloud.core.db.write() as tx:
+        row = hosts.get(tx, HOST_ID)
+        assert row is not None
+        hosts.change(tx, HOST_ID, capabilities={**row.capabilities, "hypervisor_type": "QEMU"})
+    garden.cloud.wait(garden.host.destroy(server_id))
+    assert f"the disks of {server_id} are gone" in (reconcile(garden) or "")
+    garden.cloud.run_jobs()
+    shown = garden.show(server_id)
+    assert shown["status"] == "ERROR" and "no longer on its host" in shown["fault"]["message"]
+    assert garden.done(server_id, "reboot", {"type": "HARD"})["status"] == "ACTIVE"
 
 
 def test_a_server_deleted_while_its_host_was_down_loses_its_guest_later(garden: Project) -> None:

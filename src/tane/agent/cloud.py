@@ -92,7 +92,9 @@ class Files:
 # --------------------------------------------------------------------------------------------------------- joining
 
 
-async def join(files: Files, token: JoinToken, host_id: str, name: str, roles: tuple[str, ...]) -> None:
+async def join(
+    files: Files, token: JoinToken, host_id: str, name: str, roles: tuple[str, ...], *, simulated: bool
+) -> None:
     """Join the cloud that a token is of, and keep what that gives.
 
     :raises HostError: the cloud does not answer, is another one than the token's, or refuses; nothing is kept then.
@@ -111,6 +113,7 @@ async def join(files: Files, token: JoinToken, host_id: str, name: str, roles: t
         host_id=host_id,
         name=name,
         roles=roles,  # type: ignore[arg-type]  # The cloud checks them.
+        simulated=simulated,
         request=certificates.request(host_id, key).decode(),
     )
     trusting = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cadata=known.certificate)
@@ -194,6 +197,8 @@ async def _connect(address: str, port: int, context: ssl.SSLContext) -> Connecti
         # Also a clock that is not set yet looks like this, or a network that shows a page of its own first.
         why = f"who answers at {address}:{port} is not the cloud: {error.verify_message}"
         raise HostError(why, transient=True) from None
+    except ssl.SSLError:
+        raise HostError(f"who answers at {address}:{port} is no cloud's port for hosts", transient=True) from None
     except TimeoutError:
         raise HostError(f"nobody answers at {address}:{port}", transient=True) from None
     except OSError as error:

@@ -14,7 +14,7 @@ from tane import ids
 from tane.cli.client import CallError
 from tane.cli.common import DEFAULT_STATE, State, StateOption
 from tane.linux import machines, process
-from tane.linux.files import write_private
+from tane.linux.files import remove_tree, write_private
 from tane.linux.machines import Bridge, Machine, MachineError
 
 app = typer.Typer(no_args_is_help=True, help="For trying things out.")
@@ -35,7 +35,13 @@ def hosts(
         prepare(files)
         sys.exit("tane: the running cloud listens elsewhere for hosts: ./tane down, ./tane up, and this once more")
     prepare(files)
+    known = {host["name"] for host in files.admin().call("GET", "/hosts")["hosts"]}
     for machine in (numbered(files, number) for number in range(1, count + 1)):
+        if State.of(machine.folder).joined() and machine.name not in known:
+            # It was removed: what it has of the cloud is good for nothing.
+            machine.start()
+            inside(machine, "leave", "--state", str(machine.folder), "--force")
+            remove_tree(machine.folder)
         if not State.of(machine.folder).joined():
             print(f"tane: {machine.name} joined in {add(files, machine):.1f} s", flush=True)
 

@@ -17,10 +17,14 @@ HostArgument = Annotated[str, typer.Argument(help="Name or id of the host.")]
 def _client(state: Any) -> Client:
     files = State.of(state)
     files.require()
+    if not files.running():
+        sys.exit(f"tane: the cloud in {files.folder} does not run; ./tane up starts it")
     try:
         return files.admin()
     except CallError as error:
         sys.exit(f"tane: {error}")
+    except OSError as error:
+        sys.exit(f"tane: the cloud in {files.folder} does not answer: {error.strerror or error}")
 
 
 def _call(client: Client, method: str, path: str, body: Any = None) -> Any:

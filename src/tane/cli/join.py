@@ -83,7 +83,7 @@ def join(
     own = ids.of(files.folder)
     begun = time.monotonic()
     try:
-        asyncio.run(cloud.join(kept, token, own.host_id, named, wanted))
+        asyncio.run(cloud.join(kept, token, own.host_id, named, wanted, simulated=choice.mode == "simulated"))
     except HostError as error:
         sys.exit(f"tane: {error}")
     print(f"tane: {named} has joined the cloud at {token.address}:{token.port}")

@@ -50,7 +50,7 @@ STRANGERS, STRANGERS_OF_ADDRESS = 256, 16
 """Connections at a time, in all and of one address, of those who have shown no certificate."""
 CONNECTIONS_OF_HOST = 256
 """Of one host at a time: its line, and one for each stream."""
-LOOK_SECONDS = 60.0
+LOOK_SECONDS = 10.0
 LEAST_PREFIX = 8
 KNOWN = "hosts:known"
 """The topic of a first token."""
@@ -60,21 +60,21 @@ ROLES = {"compute": ComputeDuty, "network": NetworkDuty, "volume": VolumeDuty}
 
 class Listener:
     """``answers`` makes what answers to one host, by its id, and ``remove`` removes one; ``join_host``: the address
-    that tokens name."""
+    that tokens name; ``simulated``: whether this cloud's hosts are, as only such then join."""
 
     def __init__(
         self,
         core: Core,
         answers: Callable[[str], CloudDuty],
         remove: Callable[[Core, str], Awaitable[None]],
-        address: str,
-        port: int,
+        address: tuple[str, int],
         join_host: str,
+        simulated: bool,
     ) -> None:
         self.core = core
         self.answers = answers
         self.remove = remove
-        self.address, self.port, self.join_host = address, port, join_host
+        (self.address, self.port), self.join_host, self.simulated = address, join_host, simulated
         self._listening: asyncio.Task[None] | None = None
         self._authority: Authority | None = None
         self._opening = asyncio.Lock()
@@ -128,10 +128,13 @@ class Listener:
         async def once() -> None:
             with self.core.db.signals.subscribe(KNOWN) as wake:
                 while self._listening is None:
-                    if await self.core.in_thread(known):
-                        await self.open()
-                    else:
-                        await wake.wait(LOOK_SECONDS)
+                    try:
+                        if await self.core.in_thread(known):
+                            await self.open()
+                            break
+                    except OSError as error:
+                        log.warning("no host can come in", address=self.address, port=self.port, reason=str(error))
+                    await wake.wait(LOOK_SECONDS)
             await asyncio.Event().wait()
 
         await forever("listening for hosts", once)
@@ -248,6 +251,9 @@ class Listener:
             await frames.write(connection.writer, REPLY, msgspec.json.encode(told))
             return hello, None
         if hello.purpose == "join" and (asked := hello.join) is not None:
+            if asked.simulated != self.simulated:
+                kind = "simulated" if asked.simulated else "real"
+                raise Refused(f"a {kind} host does not join this cloud, whose hosts are not: see --mode")
 
             def join() -> bytes:
                 # Strangers take no turn of those who write.

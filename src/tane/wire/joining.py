@@ -59,13 +59,15 @@ class HostFacts(Document):
 
 
 class Join(Document):
-    """``request``: for a certificate (PKCS #10), by the key that the agent keeps."""
+    """``simulated``: no server really runs on it. ``request``: for a certificate (PKCS #10), by the key that the agent
+    keeps."""
 
     token_id: Id
     secret: Key
     host_id: Uuid
     name: Name
     roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=3)]
+    simulated: bool
     request: Pem
 
 

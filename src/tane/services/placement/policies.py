@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from tane.web.policy import ADMIN, PROJECT, Rule
 
+NOT_BUILT = (
+    *("resource_providers:create", "resource_providers:update", "resource_providers:delete"),
+    *("resource_providers:inventories:update", "resource_providers:inventories:delete"),
+    *("resource_providers:aggregates:update", "resource_providers:traits:update", "resource_providers:traits:delete"),
+    *("allocations:update", "allocations:delete", "allocations:manage", "allocation_candidates:list", "usages"),
+    *("resource_classes:create", "resource_classes:update", "resource_classes:delete", "traits:update"),
+    "traits:delete",
+)
 RULES = (
     Rule("placement:resource_providers:list", ADMIN, "List resource providers.", PROJECT),
     Rule("placement:resource_providers:show", ADMIN, "Show a resource provider.", PROJECT),
@@ -18,4 +26,5 @@ RULES = (
     Rule("placement:resource_classes:show", ADMIN, "Show a resource class.", PROJECT),
     Rule("placement:traits:list", ADMIN, "List traits.", PROJECT),
     Rule("placement:traits:show", ADMIN, "Whether there is a trait.", PROJECT),
+    *(Rule(f"placement:{name}", ADMIN, "Not built: answers 501.", PROJECT) for name in NOT_BUILT),
 )

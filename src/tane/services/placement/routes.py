@@ -12,6 +12,30 @@ def _of_provider(path: str, handler: Handler, rule: str, since: str | None = Non
     return Route("GET", f"{PROVIDER}{path}", handler, f"placement:resource_providers:{rule}", since=since)
 
 
+def _not_built(method: str, path: str, rule: str) -> Route:
+    return Route(method, path, common.not_built, f"placement:{rule}", status=204, summary="Not built: answers 501")
+
+
+NOT_BUILT = (
+    _not_built("POST", "/resource_providers", "resource_providers:create"),
+    _not_built("PUT", PROVIDER, "resource_providers:update"),
+    _not_built("DELETE", PROVIDER, "resource_providers:delete"),
+    _not_built("PUT", f"{PROVIDER}/inventories", "resource_providers:inventories:update"),
+    _not_built("DELETE", f"{PROVIDER}/inventories", "resource_providers:inventories:delete"),
+    _not_built("PUT", f"{PROVIDER}/aggregates", "resource_providers:aggregates:update"),
+    _not_built("PUT", f"{PROVIDER}/traits", "resource_providers:traits:update"),
+    _not_built("DELETE", f"{PROVIDER}/traits", "resource_providers:traits:delete"),
+    _not_built("PUT", "/allocations/{consumer_id}", "allocations:update"),
+    _not_built("DELETE", "/allocations/{consumer_id}", "allocations:delete"),
+    _not_built("POST", "/allocations", "allocations:manage"),
+    _not_built("GET", "/allocation_candidates", "allocation_candidates:list"),
+    _not_built("GET", "/usages", "usages"),
+    _not_built("POST", "/resource_classes", "resource_classes:create"),
+    _not_built("PUT", "/resource_classes/{name}", "resource_classes:update"),
+    _not_built("DELETE", "/resource_classes/{name}", "resource_classes:delete"),
+    _not_built("PUT", "/traits/{name}", "traits:update"),
+    _not_built("DELETE", "/traits/{name}", "traits:delete"),
+)
 ROUTES = (
     Route("GET", "", common.versions, None, summary="Versions"),
     Route("GET", "/", common.versions, None, summary="Versions"),
@@ -30,4 +54,5 @@ ROUTES = (
     ),
     Route("GET", "/traits", allocations.traits, "placement:traits:list", since="1.6"),
     Route("GET", "/traits/{name}", allocations.trait, "placement:traits:show", since="1.6", status=204),
+    *NOT_BUILT,
 )

@@ -13,6 +13,7 @@ from tane.jobs import Permanent, Run
 from tane.services.volume.domain import attachments, snapshots, volumes
 from tane.services.volume.domain.common import snapshot_of, volume_of
 from tane.services.volume.domain.proxied import project_snapshots, project_volumes
+from tane.services.volume.domain.services import switch_pool
 from tane.services.volume.domain.snapshots import NewSnapshot
 from tane.services.volume.domain.snapshots import create as new_snapshot
 from tane.services.volume.domain.snapshots import delete as remove_snapshot
@@ -56,6 +57,7 @@ __all__ = [
     "show_snapshot",
     "show_volume",
     "snapshot_info",
+    "switch_pool",
     "take_up",
     "volume_info",
     "volumes_by_host",

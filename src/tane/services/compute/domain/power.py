@@ -12,7 +12,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.jobs import Order, pending
-from tane.services.compute.domain.common import S, new_id, of_project, queue
+from tane.services.compute.domain.common import S, fault, new_id, of_project, queue
 from tane.services.compute.domain.states import POWER_OF_GUEST, RUNNING
 from tane.services.compute.orders import REBOOT_SERVER, STOP_SERVER, RebootServer, ServerParams
 from tane.services.compute.store import servers
@@ -21,6 +21,8 @@ from tane.wire.documents import GuestState
 log = structlog.get_logger()
 
 GONE: tuple[GuestState, ...] = ("stopped", "crashed")
+SIMULATED = "fake"
+LOST = "Its disks are no longer on its host. A hard reboot makes it anew from its image: what was on them is lost."
 SHOULD_BE_THERE = ("active", "stopped", "paused", "suspended")
 
 
@@ -66,7 +68,10 @@ def compare(tx: Tx, host_id: str, states: Mapping[str, GuestState], *, started: 
         if row.task_state is not None or pending(tx, f"server:{row.id}") is not None:
             continue
         state = states.get(row.id, "absent")
-        if row.vm_state == "active" and state in (*GONE, "absent") and host_came_back:
+        if host_came_back and state == "absent" and row.vm_state in SHOULD_BE_THERE and _had_disks(tx, row):
+            servers.change(tx, row.id, vm_state="error", power_state=POWER_OF_GUEST[state], fault=fault(LOST, 500, tx))
+            told.append(f"the disks of {row.id} are gone")
+        elif row.vm_state == "active" and state in (*GONE, "absent") and host_came_back:
             servers.change(tx, row.id, task_state="rebooting_hard", power_state=POWER_OF_GUEST[state])
             _order(tx, row, REBOOT_SERVER, RebootServer(row.id, hard=True))
             told.append(f"started {row.id} again")
@@ -86,6 +91,12 @@ def compare(tx: Tx, host_id: str, states: Mapping[str, GuestState], *, started: 
     told.extend(f"guest {guest_id} has no server" for guest_id in strangers)
     told.extend(f"guest {guest_id} belongs to a server that is not placed here" for guest_id in moved)
     return told, leftover
+
+
+def _had_disks(tx: Tx, row: Row[Any]) -> bool:
+    """Whether something of the server was on its host alone; simulated hosts keep nothing."""
+    host = hosts.get(tx, row.host_id)
+    return row.image_id is not None and host is not None and host.capabilities.get("hypervisor_type") != SIMULATED
 
 
 def _order(tx: Tx, row: Row[Any], order: Order[S], params: S) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from sqlalchemy.engine import Row
 
 from tane.config import Config
@@ -14,6 +16,7 @@ from tane.hosts import allocations
 from tane.hosts import store as hosts
 from tane.services.compute.store import groups, servers
 
+log = structlog.get_logger()
 DEFAULT_ZONE = "nova"
 
 
@@ -89,7 +92,8 @@ def zone_names(tx: Tx) -> set[str]:
 
 
 def choose(tx: Tx, config: Config, wanted: Wanted) -> Row[Any] | str:
-    """The host with the most free memory among those that fit, or the sentence that says why there is none.
+    """The host with the most free memory among those that fit, or the sentence that tells a tenant why there is none
+    (the log tells more).
 
     A forced host is not asked whether it is enabled, in the zone or roomy (as upstream), only whether it is up.
     """
@@ -97,7 +101,7 @@ def choose(tx: Tx, config: Config, wanted: Wanted) -> Row[Any] | str:
     near, far = _hosts_of(tx, wanted.same_host), _hosts_of(tx, wanted.different_host)
     peers = servers.hosts_of_group(tx, wanted.group.id) if wanted.group is not None else {}
     fitting: list[tuple[tuple[int, int], Row[Any]]] = []
-    refusals = []
+    refusals: dict[str, str] = {}
     for host in hosts.all_hosts(tx):
         if "compute" not in host.roles or wanted.host not in (None, host.name):
             continue
@@ -114,13 +118,26 @@ def choose(tx: Tx, config: Config, wanted: Wanted) -> Row[Any] | str:
                 ((_group_weight(wanted.group, peers.get(host.id, 0)), space.ram_mb - space.ram_mb_used), host)
             )
         else:
-            refusals.append(f"{host.name}: {reason}")
+            refusals[host.name] = reason
     if fitting:
         return max(fitting, key=lambda pair: pair[0])[1]
-    told = "; ".join(refusals) or (
-        f"There is no compute host {wanted.host}" if wanted.host else "There is no compute host"
-    )
-    return f"No valid host was found. There are not enough hosts available. {told}."
+    # Names of hosts and why an administrator switched one off are the operator's to know.
+    log.info("no valid host", wanted=wanted.amounts, zone=wanted.zone, refusals=refusals)
+    kinds = Counter(_told(reason) for reason in refusals.values())
+    told = ", ".join(f"{count} {'host' if count == 1 else 'hosts'} {kind}" for kind, count in kinds.items())
+    none = f"There is no compute host {wanted.host}" if wanted.host else "There is no compute host"
+    return f"No valid host was found. There are not enough hosts available. {told or none}."
+
+
+def _told(reason: str) -> str:
+    """A refusal as a tenant may read it: without names of hosts, numbers of theirs, and administrators' words."""
+    if reason.startswith("disabled"):
+        return "disabled"
+    if reason.startswith("in zone"):
+        return "in another zone"
+    if " wanted, " in reason:
+        return "short of " + " and ".join(part.split(" ")[0] for part in reason.split(" free, "))
+    return f"excluded: {reason}" if reason != "down" else reason
 
 
 def _refusal(tx: Tx, host: Row[Any], space: Room, wanted: Wanted, zone_of: dict[str, str]) -> str | None:

@@ -39,10 +39,11 @@ def one(core: Core, wanted: str) -> HostView:
 
 
 def switch(core: Core, wanted: str, enabled: bool, reason: str | None) -> HostView:
-    """Let new servers come to a host, or none. :raises NotFound:"""
+    """Let new servers and volumes come to a host, or none. :raises NotFound:"""
     with core.db.write() as tx:
         row = _row(tx, wanted)
         store.change(tx, row.id, enabled=enabled, disabled_reason=None if enabled else reason)
+        volume.switch_pool(tx, row.id, enabled=enabled, reason=reason)
         return _views(core, tx, [_row(tx, row.id)])[0]
 
 

@@ -88,6 +88,14 @@ def switch(core: Core, binary: str, host: str, *, enabled: bool, reason: str | N
             store.switch_off(tx, found.host_id, binary, reason)
 
 
+def switch_pool(tx: Tx, host_id: str, *, enabled: bool, reason: str | None) -> None:
+    """The same for the pool of a host, in the caller's transaction. Repeatable."""
+    if enabled:
+        store.switch_on(tx, host_id, VOLUME)
+    else:
+        store.switch_off(tx, host_id, VOLUME, reason)
+
+
 def _all(tx: Tx) -> list[Service]:
     rows = hosts.all_hosts(tx)
     off = store.off(tx, VOLUME)
