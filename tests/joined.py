@@ -41,6 +41,9 @@ async def listening(cloud: ApiCloud) -> AsyncIterator[Listener]:
     finally:
         cloud.core.hosts.door = None
         await door.close()
+        for _ in range(5):
+            # Connections that were broken off are closed in the turns after it.
+            await asyncio.sleep(0)
 
 
 async def new_token(cloud: ApiCloud, **wanted: Any) -> str:

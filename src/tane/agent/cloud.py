@@ -164,7 +164,11 @@ async def dial(files: Files, membership: Membership, purpose: Purpose, **more: o
         why = f"this host's certificate has ended: tane join --again, with a token made for {membership.name}"
         raise HostError(why, transient=True)
     connection = await _connect(membership.address, membership.port, context)
-    await frames.write(connection.writer, HELLO, greeting(purpose, **more))
+    try:
+        await frames.write(connection.writer, HELLO, greeting(purpose, **more))
+    except BaseException:
+        await lines.close(connection.writer)
+        raise
     return connection
 
 

@@ -34,7 +34,8 @@ def host_errors(doing: str) -> Iterator[None]:
     except HostError:
         raise
     except (ImageError, MkfsError, QmpError, ProcessError) as error:
-        lost = isinstance(error, QmpError) and error.lost
+        # What an engine is to connect to may be away for a moment: a host that starts, or networks that are being made.
+        lost = isinstance(error, QmpError) and (error.lost or "Failed to connect" in str(error))
         if "No space left on device" in str(error):
             raise HostError(f"{doing}: no space is left on the host's disk", transient=True) from error
         raise HostError(f"{doing}: {without_paths(str(error))}", transient=lost) from error

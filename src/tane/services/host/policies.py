@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tane.web.policy import ADMIN, Rule
+from tane.web.policy import ADMIN, PROJECT, Rule
 
 RULES = (
-    Rule("host:index", ADMIN, "List the hosts."),
-    Rule("host:show", ADMIN, "Show a host."),
-    Rule("host:update", ADMIN, "Enable or disable a host."),
-    Rule("host:delete", ADMIN, "Remove a host from the cloud."),
-    Rule("host:tokens:index", ADMIN, "List the join tokens that are good."),
-    Rule("host:tokens:create", ADMIN, "Make a token by which a host joins."),
-    Rule("host:tokens:delete", ADMIN, "Let a join token be good no longer."),
+    Rule("host:index", ADMIN, "List the hosts.", PROJECT),
+    Rule("host:show", ADMIN, "Show a host.", PROJECT),
+    Rule("host:update", ADMIN, "Enable or disable a host.", PROJECT),
+    Rule("host:delete", ADMIN, "Remove a host from the cloud.", PROJECT),
+    Rule("host:tokens:index", ADMIN, "List the join tokens that are good.", PROJECT),
+    Rule("host:tokens:create", ADMIN, "Make a token by which a host joins.", PROJECT),
+    Rule("host:tokens:delete", ADMIN, "Let a join token be good no longer.", PROJECT),
 )

@@ -16,6 +16,7 @@ from collections import deque
 import structlog
 
 from tane.core import Core
+from tane.hosts import CONNECTED
 from tane.jobs import Reconciler
 from tane.services.network.domain import applied as results
 from tane.services.network.domain import parts
@@ -65,6 +66,7 @@ class Fleet:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
+            group.create_task(self._connected())
             with self.core.db.signals.subscribe(LATER) as wake:
                 while True:
                     try:
@@ -75,6 +77,13 @@ class Fleet:
                         await asyncio.sleep(1.0)
                     if await wake.wait(LOOK_SECONDS):
                         await asyncio.sleep(LATER_SECONDS)
+
+    async def _connected(self) -> None:
+        """A host that came in a moment ago is looked for now."""
+        with self.core.db.signals.subscribe(CONNECTED) as wake:
+            while True:
+                if await wake.wait(AGAIN_SECONDS):
+                    self.core.db.signals.notify(LATER)
 
     async def _look(self) -> None:
         """Start following new hosts, and wake those that are behind."""
