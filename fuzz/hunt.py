@@ -268,7 +268,9 @@ def _raw(headers: dict[str, str]) -> Any:
 
 def _not_done(response: httpx.Response) -> bool:
     """The documented answer of what is not done: 501 with a message."""
-    return response.status_code == 501 and any(row.get("message") for row in _objects(_json(response)))
+    return response.status_code == 501 and any(
+        row.get("message") or row.get("detail") for row in _objects(_json(response))
+    )
 
 
 def _json(response: httpx.Response) -> Any:

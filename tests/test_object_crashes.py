@@ -33,7 +33,8 @@ def up(folder: Path, port: int) -> State:
     return State.of(folder)
 
 
-def client(cloud: State, port: int) -> tuple[httpx.Client, str]:
+def client(cloud: State, port: int, held: contextlib.ExitStack) -> tuple[httpx.Client, str]:
+    """A client that is closed with ``held``, and the path of a container."""
     password = {"user": {"name": "admin", "domain": {"id": "default"}, "password": cloud.admin_password()}}
     scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
     body = {"auth": {"identity": {"methods": ["password"], "password": password}, "scope": scope}}
@@ -41,7 +42,7 @@ def client(cloud: State, port: int) -> tuple[httpx.Client, str]:
     answer = httpx.post(f"{base}/identity/v3/auth/tokens", json=body, timeout=60)
     token = answer.headers["x-subject-token"]
     path = f"/object-store/v1/AUTH_{answer.json()['token']['project']['id']}/c"
-    return httpx.Client(base_url=base, headers={"X-Auth-Token": token}, timeout=60), path
+    return held.enter_context(httpx.Client(base_url=base, headers={"X-Auth-Token": token}, timeout=60)), path
 
 
 def body_of(number: int) -> bytes:
@@ -74,10 +75,15 @@ class Writer(threading.Thread):
 
 
 def test_kills_lose_nothing_acknowledged_and_a_backup_holds_it(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as held:
+        _kill_and_look(tmp_path, held)
+
+
+def _kill_and_look(tmp_path: Path, held: contextlib.ExitStack) -> None:
     port, dice, folder = free_port(), random.Random(SEED), tmp_path / "here"
     cloud = up(folder, port)
     try:
-        http, path = client(cloud, port)
+        http, path = client(cloud, port, held)
         assert http.put(path).status_code == 201
         there: set[int] = set()
         gone: set[int] = set()
@@ -90,7 +96,7 @@ def test_kills_lose_nothing_acknowledged_and_a_backup_holds_it(tmp_path: Path) -
             writer.join()
             there, gone, unknown = there | writer.there, gone | writer.gone, unknown | writer.unknown
             cloud = up(folder, port)
-            http, path = client(cloud, port)
+            http, path = client(cloud, port, held)
         assert there and gone
         check(http, path, there, gone, unknown)
         kept = tmp_path / "kept.tar"
@@ -101,7 +107,7 @@ def test_kills_lose_nothing_acknowledged_and_a_backup_holds_it(tmp_path: Path) -
     assert tane("restore", kept, "--state", tmp_path / "there").returncode == 0
     cloud = up(tmp_path / "there", port)
     try:
-        http, path = client(cloud, port)
+        http, path = client(cloud, port, held)
         check(http, path, there, gone, unknown)
     finally:
         tane("down", "--state", tmp_path / "there")

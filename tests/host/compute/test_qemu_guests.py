@@ -267,7 +267,7 @@ def test_a_stopped_server_is_snapshotted_after_it_ran(host: Host, run: Run, tmp_
         run(host.ready(guest))
         run(host.ssh(guest, "echo kept >/root/note; sync"))
         run(host.compute.stop(guest.id, timeout_seconds=0))
-        size = run(save(host.compute.snapshot(guest.id), tmp_path / "copy.qcow2"))
+        size = run(save(host.compute.snapshot(guest.id), tmp_path / "copy.qcow2", 1 << 33))
         assert size == (tmp_path / "copy.qcow2").stat().st_size
         assert (tmp_path / "copy.qcow2").stat().st_mode & 0o777 == 0o600
         subprocess.run(["qemu-img", "check", "-q", tmp_path / "copy.qcow2"], check=True)
@@ -298,7 +298,7 @@ def test_a_snapshot_is_of_the_moment_in_which_file_systems_are_frozen(host: Host
     try:
         run(host.ready(guest))
         run(host.ssh(guest, f"cat >/run/agent <<'END'\n{AGENT}\nEND\nsh /run/agent {guest.id} >/dev/null 2>&1 &"))
-        run(save(host.compute.snapshot(guest.id), tmp_path / "copy.qcow2"))
+        run(save(host.compute.snapshot(guest.id), tmp_path / "copy.qcow2", 1 << 33))
         run(until(lambda: host.ssh(guest, "cat /run/thawed || true"), "the guest to be thawed"))
         raw = tmp_path / "copy.raw"
         subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", tmp_path / "copy.qcow2", raw], check=True)
@@ -319,7 +319,7 @@ def test_a_snapshot_that_cannot_be_quiet_is_none(
     try:
         run(host.compute.start(guest))
         with pytest.raises(HostError, match="frozen file systems"):
-            run(save(host.compute.snapshot(guest.id), tmp_path / "copy.qcow2"))
+            run(save(host.compute.snapshot(guest.id), tmp_path / "copy.qcow2", 1 << 33))
         assert run(host.compute.state(guest.id)) == "running"
     finally:
         run(host.compute.destroy(guest.id))
@@ -456,7 +456,7 @@ def test_a_snapshot_of_a_running_server_is_a_standalone_image(
     host: Host, guest: Guest, run: Run, tmp_path: Path
 ) -> None:
     run(host.ssh(guest, "echo kept >/root/note; sync"))
-    size = run(save(host.compute.snapshot(guest.id), tmp_path / "snapshot.qcow2"))
+    size = run(save(host.compute.snapshot(guest.id), tmp_path / "snapshot.qcow2", 1 << 33))
     assert size == (tmp_path / "snapshot.qcow2").stat().st_size
     about = json.loads(subprocess.check_output(["qemu-img", "info", "--output=json", tmp_path / "snapshot.qcow2"]))
     assert "backing-filename" not in about
