@@ -29,6 +29,16 @@ def tail(path: Path, size: int) -> bytes:
         return b""
 
 
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk (fsync(2)): a file that was renamed into it is found again after
+    a loss of power. :raises OSError:"""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def remove_tree(path: Path) -> None:
     """Delete a folder and all in it; nothing when it is not there. It takes as long as there are files: not on an event
     loop.

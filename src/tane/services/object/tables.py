@@ -41,7 +41,7 @@ container = Table(
 ``versions_container``; "enabled" and "suspended" keep them beside the new ones, in :data:`version`."""
 
 
-def _content() -> list[Column]:  # type: ignore[type-arg]
+def _content() -> list[Column]:  # type: ignore[type-arg]  # Of several types.
     """What an object is, the current one or an older version."""
     return [
         Column("container_id", Integer, ForeignKey("container.id"), nullable=False),

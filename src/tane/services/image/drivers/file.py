@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tane.linux.files import sync_folder
 from tane.services.image.drivers.base import StoreError
 
 CHUNK = 1 << 20
@@ -54,7 +55,7 @@ class FileStore:
                 if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK):
                     raise
                 self._copy(path, target)
-            _sync(self.folder)
+            sync_folder(self.folder)
         except OSError as error:
             raise StoreError(f"{error.strerror}: {self.folder}") from error
 
@@ -100,11 +101,3 @@ class FileStore:
 
     def properties(self) -> dict[str, Any]:
         return {"data_dir": str(self.folder.absolute()), "chunk_size": CHUNK, "thin_provisioning": False}
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -113,7 +113,7 @@ def extract(request: Request, account: str, below: str, received: Content, mode:
     """Make objects of the files of an archive: the first part of a path is the container, after ``below``."""
     outcome, made = Outcome(), set[str]()
     try:
-        with _opened(request, received) as file, tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload]
+        with _opened(request, received) as file, tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload]  # No literal.
             for member in archive:
                 if not member.isreg():
                     continue

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from tane.linux.files import sync_folder
+
 IDS = re.compile(r"[0-9a-f]{32}\Z")
 
 
@@ -84,9 +86,9 @@ class FileDraft:
         new = not self._place.parent.exists()
         self._place.parent.mkdir(exist_ok=True, mode=0o700)
         self._draft.rename(self._place)
-        _sync(self._place.parent)
+        sync_folder(self._place.parent)
         if new:
-            _sync(self._place.parent.parent)
+            sync_folder(self._place.parent.parent)
 
     def abandon(self) -> None:
         self._close()
@@ -98,11 +100,3 @@ class FileDraft:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
