@@ -264,7 +264,7 @@ def test_an_extended_volume_keeps_its_data(
 def test_a_volume_from_an_image_holds_the_image(
     pool: FileVolume, run: Run, state_dir: Path, tmp_path: Path, images: FileImages
 ) -> None:
-    (tmp_path / "image.raw", 1 << 33).write_bytes(b"\4" * MB)
+    (tmp_path / "image.raw").write_bytes(b"\4" * MB)
     image = images.add(tmp_path / "image.raw", "raw")
     volume_id = new_id()
     run(pool.create_from_image(volume_id, 32 * MB, image))
@@ -304,7 +304,7 @@ def test_a_full_disk_is_told_and_leaves_no_file(run: Run, images: FileImages, tm
     folder = Path(tempfile.mkdtemp(prefix="tane-"))
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=True)
     try:
-        (tmp_path / "image.raw", 1 << 33).write_bytes(os.urandom(2 * MB))
+        (tmp_path / "image.raw").write_bytes(os.urandom(2 * MB))
         image = images.add(tmp_path / "image.raw", "raw")
         pool = FileVolume(folder, ImageCache(folder / "images", images))
         volume_id = new_id()
