@@ -10,7 +10,7 @@ from tane.hosts import joining
 from tane.services.compute import interface as compute
 from tane.services.image import interface as image
 from tane.wire.calls import Answering, Distant, Loopback
-from tane.wire.documents import GuestState, ImageRef
+from tane.wire.documents import GuestState, ImageRef, LocalDisk
 from tane.wire.duties import CloudDuty
 
 
@@ -30,6 +30,11 @@ class ForHost:
 
     def image(self, image: ImageRef) -> AsyncIterator[bytes]:
         return self._images.stream(image)
+
+    async def kept_disk(self, move_id: str, disk: LocalDisk) -> AsyncIterator[bytes]:
+        source = await self._core.in_thread(compute.source_of_move, self._core, self._host_id, move_id)
+        async for data in self._core.hosts.compute(source).kept_disk(move_id, disk):
+            yield data
 
     async def renew(self, request: str) -> str:
         def write() -> str:

@@ -75,7 +75,7 @@ async def run(
     cloud_side = as_called(ForHost(core, settings.hosts[0][0]))
     agents = [
         HostAgent(duties.host_id, duties.name, duties.compute, duties.network, duties.volume, duties.local_ip)
-        for duties in host.build(settings, image.LocalImages(core), cloud_side.metadata)
+        for duties in host.build(settings, image.LocalImages(core), cloud_side)
     ]
     taken = await core.in_thread(_ranges, settings)
     for agent in agents:

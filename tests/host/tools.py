@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from tane.wire.documents import ImageRef
+from tane.wire.documents import ImageRef, LocalDisk
 from tane.wire.errors import HostError
 
 T = TypeVar("T")
@@ -40,6 +40,12 @@ class FileImages:
         for start in range(0, len(content), 1 << 20):
             await asyncio.sleep(0)
             yield content[start : start + (1 << 20)]
+
+
+async def nothing_moves(move_id: str, disk: LocalDisk) -> AsyncIterator[bytes]:
+    """Of a cloud in which no guest moves."""
+    raise HostError(f"nothing moves as {move_id}")
+    yield b""
 
 
 async def until(wanted: Callable[[], Awaitable[T]], what: str, seconds: float = 60.0) -> T:

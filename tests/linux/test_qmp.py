@@ -21,7 +21,7 @@ from tane.agent.images import ImageCache
 from tane.linux import process
 from tane.linux.qmp import EVENTS_A_SECOND, QmpError, QmpSession
 from tane.wire.documents import Guest
-from tests.host.tools import FileImages
+from tests.host.tools import FileImages, nothing_moves
 
 GREETING = b'{"QMP": {"version": {"qemu": {"major": 9, "minor": 0, "micro": 0}, "package": ""}, "capabilities": []}}\n'
 
@@ -240,7 +240,7 @@ def test_one_guest_in_other_hands_keeps_no_host_from_starting(
 
     async def scene() -> None:
         settings = QemuSettings(state_dir=short_path, accelerator=probe_accelerator(), user_network=True)
-        host = duty.QemuCompute(settings, ImageCache(short_path / "images", FileImages()))
+        host = duty.QemuCompute(settings, ImageCache(short_path / "images", FileImages()), nothing_moves)
         await host.start_duty(lambda guest, state: told.append((guest, state)))
         assert await host.states() == {guest_id: "running"}
         await host.stop_duty()

@@ -21,7 +21,7 @@ from tane.agent.volume.drivers.file import FileVolume
 from tane.linux import addresses, ranges
 from tane.linux.netlink import VXLAN_PORT
 from tane.linux.ranges import Range
-from tane.wire.duties import ComputeDuty, ImageSource, MetadataSource, NetworkDuty, VolumeDuty
+from tane.wire.duties import CloudDuty, ComputeDuty, ImageSource, NetworkDuty, VolumeDuty
 
 WITH_LEGS = ("root", "userns")
 """Modes in which external networks end in a kernel's namespace."""
@@ -75,8 +75,8 @@ class Duties:
     volume: VolumeDuty
 
 
-def build(settings: HostSettings, images: ImageSource, metadata: MetadataSource) -> list[Duties]:
-    """The hosts of this machine: one, or any number of simulated ones."""
+def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list[Duties]:
+    """The hosts of this machine: one, or any number of simulated ones. What they ask of ``cloud`` is for the one."""
     if settings.mode == "simulated":
         return [
             Duties(
@@ -97,8 +97,9 @@ def build(settings: HostSettings, images: ImageSource, metadata: MetadataSource)
             user_network=in_user_mode,
         ),
         cache,
+        cloud.kept_disk,
     )
-    network = UserNetwork() if in_user_mode else LinuxNetwork(settings.network, metadata)
+    network = UserNetwork() if in_user_mode else LinuxNetwork(settings.network, cloud.metadata)
     # A guest reaches its volumes on the loopback of the namespace it runs in.
     exports = ExportSettings(netns=None if in_user_mode else settings.network.host_namespace)
     volume = FileVolume(settings.state_dir, cache, exports)

@@ -48,7 +48,7 @@ async def run(folder: Path, config: Config, choice: Choice, membership: Membersh
     line = CloudLine(Files(folder), membership)
     cloud = cast(CloudDuty, Distant(CloudDuty, "cloud", line))
     settings = host_settings(folder, config, choice.mode, membership)
-    [duties] = host.build(settings, DistantImages(cloud), cloud.metadata)
+    [duties] = host.build(settings, DistantImages(cloud), cloud)
     agent = _Agent(settings, duties, membership, cloud)
     log.info("starting", mode=choice.mode, host=membership.name, cloud=f"{membership.address}:{membership.port}")
     if "compute" in membership.roles:

@@ -33,7 +33,18 @@ LOCAL = ("start_duty", "stop_duty")
 """Methods by which the process of an agent keeps house: nobody calls them from afar."""
 SECONDS = 300.0
 LONG_SECONDS = 6 * 3600.0
-COPIES = frozenset(("create_from_image", "create_from_snapshot", "create_from_volume", "revert", "snapshot", "upload"))
+COPIES = frozenset(
+    (
+        "create_from_image",
+        "create_from_snapshot",
+        "create_from_volume",
+        "revert",
+        "snapshot",
+        "upload",
+        "receive",
+        "kept_disk",
+    )
+)
 LONG = COPIES | {"create", "start", "suspend"}
 """Calls that copy the content of disks or memory: their time follows from its size."""
 MOST_EPOCHS = 10_000

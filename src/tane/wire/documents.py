@@ -305,6 +305,10 @@ class Kernel(Document):
     command_line: Line = ""
 
 
+LocalDisk = Literal["root", "ephemeral", "variables"]
+"""What a guest has on its host that goes with it to another; swap is made anew."""
+
+
 class RootDisk(Document):
     """The disk on the host itself: a copy-on-write copy of an image, grown to ``size_gb`` (0 = the image's size)."""
 
@@ -396,6 +400,8 @@ class Guest(Document):
     config_drive: ConfigDrive | None = None
     ephemeral_gb: int = 0
     swap_mb: int = 0
+    rescue: RootDisk | None = None
+    """While the server is rescued: a disk made of this image is the first one, and the root disk comes after it."""
     hardware: Hardware = msgspec.field(default_factory=Hardware)
 
 

@@ -17,6 +17,7 @@ from tane.wire.documents import (
     HostCapabilities,
     HostUptime,
     ImageRef,
+    LocalDisk,
     NetworkApplied,
     NetworkState,
     Nic,
@@ -58,6 +59,12 @@ class CloudDuty(Protocol):
     def image(self, image: ImageRef) -> AsyncIterator[bytes]:
         """The content of an image, in chunks of at most 1 MiB. :raises HostError: it is gone."""
 
+    def kept_disk(self, move_id: str, disk: LocalDisk) -> AsyncIterator[bytes]:
+        """A disk of a guest that moves to the caller's host, as :meth:`ComputeDuty.kept_disk` gives it.
+
+        :raises HostError: nothing moves here by that name.
+        """
+
     async def renew(self, request: str) -> str:
         """A new certificate for a request (PKCS #10, PEM) by the host's key."""
 
@@ -93,6 +100,27 @@ class ComputeDuty(Protocol):
 
     async def destroy(self, guest_id: str) -> None:
         """End the process at once and delete every file of the guest; nothing when it is absent."""
+
+    async def keep(self, guest_id: str, move_id: str) -> None:
+        """Set the files of a stopped guest aside under the name of a move; the guest is absent then. Nothing when they
+        are aside already."""
+
+    async def kept(self) -> set[str]:
+        """The moves of which files are set aside on this host."""
+
+    def kept_disk(self, move_id: str, disk: LocalDisk) -> AsyncIterator[bytes]:
+        """A disk that was set aside, as a standalone qcow2; ``variables`` as they are."""
+
+    async def receive(self, guest: Guest, move_id: str) -> None:
+        """Make a guest from the disks that were set aside, here or (asked of the cloud) on another host; does not start
+        it."""
+
+    async def bring_back(self, guest_id: str, move_id: str) -> None:
+        """Have the guest again as it was set aside: what is here of it meanwhile is ended and deleted. Nothing when
+        nothing is aside."""
+
+    async def forget(self, move_id: str) -> None:
+        """Delete what was set aside; nothing when there is nothing."""
 
     async def set_password(self, guest_id: str, user: str, password: str) -> None:
         """Through the agent in the running guest. :raises NotSupported: there is none that answers."""

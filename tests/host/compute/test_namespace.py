@@ -21,7 +21,7 @@ from tane.agent.volume.drivers.exporter import ExportSettings
 from tane.agent.volume.drivers.file import FileVolume
 from tane.wire.documents import Guest, Nic, VolumeDisk
 from tane.wire.errors import HostError
-from tests.host.tools import FileImages, until
+from tests.host.tools import FileImages, nothing_moves, until
 
 pytestmark = [pytest.mark.root, pytest.mark.guest]
 
@@ -66,7 +66,7 @@ def test_a_guest_uses_taps_and_volumes_of_its_hosts_namespace(
     async def live() -> None:
         images = ImageCache(state_dir / "images", FileImages())
         settings = QemuSettings(state_dir=state_dir, accelerator=Accelerator("tcg", "a test"), netns=namespace)
-        compute = QemuCompute(settings, images)
+        compute = QemuCompute(settings, images, nothing_moves)
         volumes = FileVolume(state_dir, images, ExportSettings(netns=namespace))
         await compute.start_duty(lambda _id, _state: None)
         cold, hot = new_id(), new_id()

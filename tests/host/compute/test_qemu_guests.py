@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +28,18 @@ from tane.agent.volume.drivers.file import FileVolume
 from tane.cli.common import cache_folder
 from tane.guest.build import build
 from tane.linux import process
-from tane.wire.documents import ConfigDrive, DiskLimits, Guest, GuestState, Hardware, Kernel, Nic, RootDisk, VolumeDisk
+from tane.wire.documents import (
+    ConfigDrive,
+    DiskLimits,
+    Guest,
+    GuestState,
+    Hardware,
+    Kernel,
+    LocalDisk,
+    Nic,
+    RootDisk,
+    VolumeDisk,
+)
 from tane.wire.errors import HostError, NotOnHost
 from tane.wire.streams import save
 from tests.host.tools import FileImages, until
@@ -51,8 +62,9 @@ class Host:
         self.image = build(guest_cache)
         self.images = FileImages()
         cache = ImageCache(state_dir / "images", self.images)
+        self.neighbours: list[QemuCompute] = []
         settings = QemuSettings(state_dir=state_dir, accelerator=probe_accelerator(), user_network=True)
-        self.new_compute = lambda: QemuCompute(settings, cache)
+        self.new_compute = lambda: QemuCompute(settings, cache, self.moved)
         self.compute = self.new_compute()
         self.volumes = FileVolume(state_dir, cache)
         self.told: list[tuple[str, GuestState]] = []
@@ -61,6 +73,13 @@ class Host:
 
     def tell(self, guest_id: str, state: GuestState) -> None:
         self.told.append((guest_id, state))
+
+    async def moved(self, move_id: str, disk: LocalDisk) -> AsyncIterator[bytes]:
+        """What a neighbour has set aside, as the cloud passes it on."""
+        for compute in self.neighbours:
+            if move_id in await compute.kept():
+                async for data in compute.kept_disk(move_id, disk):
+                    yield data
 
     def guest(self, user_data: str = "") -> Guest:
         guest_id = new_id()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from tane.core import Core
 from tane.db import Tx
 from tane.services.compute.domain import metadata as metadata_tree
+from tane.services.compute.domain.moves import source_of_move
 from tane.services.compute.domain.power import guest_changed
-from tane.services.compute.store import groups, servers
+from tane.services.compute.store import groups, migrations, servers
 
-__all__ = ["aggregates_by_host", "guest_changed", "metadata", "server_exists", "servers_by_host"]
+__all__ = ["aggregates_by_host", "guest_changed", "metadata", "server_exists", "servers_by_host", "source_of_move"]
 
 
 async def metadata(
@@ -26,8 +28,10 @@ def server_exists(tx: Tx, server_id: str) -> bool:
 
 
 def servers_by_host(tx: Tx) -> dict[str, int]:
-    """Host id → how many servers are on it."""
-    return {host_id: row.servers for host_id, row in servers.counts(tx).items()}
+    """Host id → how many servers are on it, or may yet come back to it."""
+    found = Counter({host_id: row.servers for host_id, row in servers.counts(tx).items()})
+    found.update(migrations.open_by_source(tx))
+    return dict(found)
 
 
 def aggregates_by_host(tx: Tx) -> dict[str, list[str]]:

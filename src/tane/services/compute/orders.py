@@ -47,6 +47,12 @@ class DetachVolume(ServerParams):
     attachment_id: str
 
 
+class MoveServer(ServerParams):
+    """``move_id``: the uuid of the migration."""
+
+    move_id: str
+
+
 class RebootServer(ServerParams):
     hard: bool
 
@@ -59,15 +65,19 @@ class RebuildServer(ServerParams):
 
 ATTACH_INTERFACE = Order("compute.attach_interface", AttachInterface)
 ATTACH_VOLUME = Order("compute.attach_volume", AttachVolume)
+CONFIRM_RESIZE = Order("compute.confirm_resize", MoveServer)
 CREATE_IMAGE = Order("compute.create_image", CreateImage)
 CREATE_SERVER = Order("compute.create_server", CreateServer)
 CREATE_VOLUME_IMAGE = Order("compute.create_volume_image", CreateVolumeImage)
 DELETE_SERVER = Order("compute.delete_server", ServerParams)
 DETACH_VOLUME = Order("compute.detach_volume", DetachVolume)
+MIGRATE_SERVER = Order("compute.migrate_server", MoveServer, patience=6 * 3600.0)
 PAUSE_SERVER = Order("compute.pause_server", ServerParams)
 REBOOT_SERVER = Order("compute.reboot_server", RebootServer)
 REBUILD_SERVER = Order("compute.rebuild_server", RebuildServer)
+RESIZE_SERVER = Order("compute.resize_server", MoveServer, patience=6 * 3600.0)
 RESUME_SERVER = Order("compute.resume_server", ServerParams)
+REVERT_RESIZE = Order("compute.revert_resize", MoveServer)
 START_SERVER = Order("compute.start_server", ServerParams)
 STOP_SERVER = Order("compute.stop_server", ServerParams)
 SUSPEND_SERVER = Order("compute.suspend_server", ServerParams)

@@ -182,6 +182,8 @@ ADMINISTRATE = (
     "os-hosts:reboot",
     "os-migrations:index",
     "servers:migrations:index",
+    "servers:migrations:show",
+    "servers:migrations:delete",
     "os-server-diagnostics",
     "os-instance-usage-audit-log:list",
     "os-instance-usage-audit-log:show",

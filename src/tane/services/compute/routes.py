@@ -19,6 +19,7 @@ from tane.services.compute.api import (
     hosts,
     images,
     keypairs,
+    migrations,
     proxies_bodies,
     proxies_hosts,
     proxies_image,
@@ -202,10 +203,10 @@ ACTIONS = (
             ("os-getSerialConsole", consoles.serial, schemas.SerialConsole),
         )
     ),
-    action("resize", actions.not_done, "servers:resize", schemas.Resize),
-    action("confirmResize", actions.not_done, "servers:confirm_resize"),
-    action("revertResize", actions.not_done, "servers:revert_resize"),
-    action("migrate", actions.not_done, "os-migrate-server:migrate"),
+    action("resize", migrations.resize, "servers:resize", schemas.Resize),
+    action("confirmResize", migrations.confirm, "servers:confirm_resize", status=204),
+    action("revertResize", migrations.revert, "servers:revert_resize"),
+    action("migrate", migrations.migrate, "os-migrate-server:migrate", schemas.Migrate),
     action("os-migrateLive", actions.not_done, "os-migrate-server:migrate_live"),
     action("evacuate", actions.not_done, "os-evacuate"),
     action("rescue", actions.not_done, "os-rescue"),
@@ -459,8 +460,17 @@ OLD_HOSTS = (
         route("GET", f"{OLD_HOST}/{path}", proxies_hosts.power, f"os-hosts:{rule}", until="2.42")
         for path, rule in (("startup", "start"), ("shutdown", "shutdown"), ("reboot", "reboot"))
     ),
-    route("GET", "/v2.1/os-migrations", proxies_hosts.migrations, "os-migrations:index"),
-    route("GET", f"{SERVER}/migrations", proxies_hosts.migrations, "servers:migrations:index", since="2.23"),
+    route("GET", "/v2.1/os-migrations", migrations.index, "os-migrations:index"),
+    route("GET", f"{SERVER}/migrations", migrations.of_server, "servers:migrations:index", since="2.23"),
+    route("GET", f"{SERVER}/migrations/{{migration_id}}", migrations.live, "servers:migrations:show", since="2.23"),
+    route(
+        "DELETE",
+        f"{SERVER}/migrations/{{migration_id}}",
+        migrations.live,
+        "servers:migrations:delete",
+        status=202,
+        since="2.24",
+    ),
     route("GET", f"{SERVER}/diagnostics", diagnostics.show, "os-server-diagnostics"),
     route(
         "POST",

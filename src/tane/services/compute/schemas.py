@@ -327,6 +327,14 @@ class Resize(Body):
     resize: ResizeIn
 
 
+class MigrateIn(Body):
+    host: Annotated[ServerId | None, since("2.56")] = None
+
+
+class Migrate(Body):
+    migrate: MigrateIn | None = None
+
+
 # ----------------------------------------------------------------------------------------------------- attachments
 
 

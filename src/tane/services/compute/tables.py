@@ -104,6 +104,9 @@ server = Table(
     Column("progress", Integer, nullable=False),
     Column("launched_at", DateTime),
     Column("terminated_at", DateTime),
+    # What it boots from while it is rescued, and what its root disk is made from when it is unshelved.
+    Column("rescue_image_id", String(36)),
+    Column("shelved_image_id", String(36)),
     Column("deleted", Boolean, nullable=False),
     created_at(),
     Column("updated_at", DateTime, nullable=False),
@@ -112,6 +115,31 @@ server = Table(
 Index("ix_server_created", server.c.deleted, server.c.created_at, server.c.id)
 Index("ix_server_host", server.c.host_id, sqlite_where=text("NOT deleted"), postgresql_where=text("NOT deleted"))
 Index("ix_server_updated_at", server.c.updated_at)
+
+migration = Table(
+    "migration",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("uuid", String(36), nullable=False, unique=True),
+    Column("server_id", String(36), nullable=False),
+    project_id(),
+    Column("user_id", String(64), nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("source_host_id", String(36), nullable=False),
+    Column("source_host", String(255), nullable=False),
+    Column("dest_host_id", String(36), nullable=False),
+    Column("dest_host", String(255), nullable=False),
+    # The flavors as they were then, as in a server; and the state the server was in before.
+    Column("old_flavor", JSON, nullable=False),
+    Column("new_flavor", JSON, nullable=False),
+    Column("vm_state", String(32), nullable=False),
+    created_at(),
+    Column("updated_at", DateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("ix_migration_server", migration.c.server_id)
+Index("ix_migration_status", migration.c.status)
 
 server_tag = Table(
     "server_tag",

@@ -15,6 +15,7 @@ from tane.wire.documents import (
     GuestState,
     HostCapabilities,
     HostUptime,
+    LocalDisk,
     Nic,
     NicCounters,
     VolumeDisk,
@@ -53,6 +54,8 @@ class FakeCompute:
         self._states: dict[str, GuestState] = {}
         self._failures: defaultdict[tuple[str, str | None], deque[Exception]] = defaultdict(deque)
         self._listener: GuestListener = lambda _id, _state: None
+        self.aside: dict[str, Guest] = {}
+        """What is set aside, by the move."""
         self.passwords: dict[tuple[str, str], str] = {}
         self.calls: deque[tuple[str, str]] = deque(maxlen=10000)
 
@@ -115,8 +118,38 @@ class FakeCompute:
 
     async def destroy(self, guest_id: str) -> None:
         self._called("destroy", guest_id)
-        self._guests.pop(guest_id, None)
-        self._states.pop(guest_id, None)
+        self._drop(guest_id)
+
+    async def keep(self, guest_id: str, move_id: str) -> None:
+        self._called("keep", guest_id)
+        if move_id not in self.aside:
+            self.aside[move_id] = self._require("keep", guest_id, _ANY)
+            self._drop(guest_id)
+
+    async def kept(self) -> set[str]:
+        return set(self.aside)
+
+    async def kept_disk(self, move_id: str, disk: LocalDisk) -> AsyncIterator[bytes]:
+        guest = self.aside.get(move_id)
+        if guest is None:
+            raise NotOnHost(f"nothing is set aside for move {move_id}")
+        yield fake_disks.qcow2(max(guest.root.size_gb if guest.root else 0, 1) << 30)
+
+    async def receive(self, guest: Guest, move_id: str) -> None:
+        self._called("receive", guest.id)
+        if guest.id not in self._guests:
+            self._guests[guest.id] = guest
+            self._states[guest.id] = "stopped"
+
+    async def bring_back(self, guest_id: str, move_id: str) -> None:
+        self._called("bring_back", guest_id)
+        if move_id in self.aside:
+            self._guests[guest_id] = self.aside.pop(move_id)
+            self._states[guest_id] = "stopped"
+
+    async def forget(self, move_id: str) -> None:
+        self._called("forget", move_id)
+        self.aside.pop(move_id, None)
 
     async def set_password(self, guest_id: str, user: str, password: str) -> None:
         self._called("set_password", guest_id)
@@ -188,6 +221,10 @@ class FakeCompute:
 
     async def states(self) -> dict[str, GuestState]:
         return dict(self._states)
+
+    def _drop(self, guest_id: str) -> None:
+        self._guests.pop(guest_id, None)
+        self._states.pop(guest_id, None)
 
     def _called(self, step: str, guest_id: str) -> None:
         self.calls.append((step, guest_id))

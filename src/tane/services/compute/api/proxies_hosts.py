@@ -68,11 +68,6 @@ def update(request: Request) -> None:
     power(request)
 
 
-def migrations(request: Request) -> None:
-    """501: servers stay on their host."""
-    raise NotImplementedHere("Migrations of servers are not implemented.")
-
-
 def external_events(request: Request) -> None:
     """501: the services that would tell compute of events are parts of the same cloud."""
     raise NotImplementedHere("Events from outside the cloud are not implemented.")

@@ -271,7 +271,7 @@ def _wanted(
     return scheduler.Wanted(
         vcpus=flavor.vcpus,
         ram_mb=flavor.ram,
-        disk_gb=(flavor.disk if disks.image_id else 0) + flavor.ephemeral + (flavor.swap + 1023) // 1024,
+        disk_gb=scheduler.local_gb(flavor.disk if disks.image_id else 0, flavor.ephemeral, flavor.swap),
         zone=zone or None,
         host=host,
         force=force,

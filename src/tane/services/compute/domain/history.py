@@ -27,6 +27,10 @@ NAMES = {
     "suspend_server": "suspend",
     "resume_server": "resume",
     "rebuild_server": "rebuild",
+    "resize_server": "resize",
+    "migrate_server": "migrate",
+    "confirm_resize": "confirmResize",
+    "revert_resize": "revertResize",
     "create_image": "createImage",
     "create_volume_image": "createImage",
 }

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 GONE: tuple[GuestState, ...] = ("stopped", "crashed")
 SIMULATED = "fake"
 LOST = "Its disks are no longer on its host. A hard reboot makes it anew from its image: what was on them is lost."
-SHOULD_BE_THERE = ("active", "stopped", "paused", "suspended")
+SHOULD_BE_THERE = ("active", "stopped", "paused", "suspended", "resized", "rescued")
 
 
 def guest_changed(core: Core, host_id: str, guest_id: str, state: GuestState) -> None:

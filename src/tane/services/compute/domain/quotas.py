@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tane import quota
 from tane.core import Core
 from tane.db import Tx
-from tane.services.compute.store import groups, keypairs, servers
+from tane.services.compute.store import groups, keypairs, migrations, servers
 from tane.services.identity import interface as identity
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Forbidden
@@ -43,13 +43,43 @@ def limits(tx: Tx, project_id: str) -> dict[str, int]:
 def used(tx: Tx, project_id: str) -> dict[str, int]:
     """What is in use of each resource; those that are limits of one request are never in use."""
     row = servers.usage(tx, project_id)
+    larger = _larger_elsewhere(tx, project_id)
     return {
         **dict.fromkeys(DEFAULTS, 0),
         "instances": row.instances,
-        "cores": row.cores,
-        "ram": row.ram,
+        "cores": row.cores + larger["vcpus"],
+        "ram": row.ram + larger["ram"],
         "server_groups": groups.count(tx, project_id),
     }
+
+
+def _larger_elsewhere(tx: Tx, project_id: str) -> dict[str, int]:
+    """What servers take beyond what they have now: the larger of two flavors counts until it is sure which stays."""
+    found = dict.fromkeys(("vcpus", "ram"), 0)
+    for move in migrations.open_of_project(tx, project_id):
+        row = servers.get(tx, move.server_id)
+        if row is not None:
+            for name in found:
+                found[name] += max(move.old_flavor[name], move.new_flavor[name]) - row.flavor[name]
+    return found
+
+
+def refuse_growth(tx: Tx, project_id: str, vcpus: int, ram_mb: int) -> None:
+    """:raises Forbidden: the project may not have so much more."""
+    limit, usage = limits(tx, project_id), used(tx, project_id)
+    grows = {"cores": max(vcpus, 0), "ram": max(ram_mb, 0)}
+    over = [name for name, more in grows.items() if more and quota.exceeded(limit[name], usage[name], more)]
+    if over:
+        raise Forbidden(_over(over, grows, limit, usage))
+
+
+def _over(over: Sequence[str], asked: Mapping[str, int], limit: Mapping[str, int], usage: Mapping[str, int]) -> str:
+    """In upstream's words."""
+    return (
+        f"Quota exceeded for {', '.join(over)}: Requested {', '.join(str(asked[name]) for name in over)}, "
+        f"but already used {', '.join(str(usage[name]) for name in over)} "
+        f"of {', '.join(str(limit[name]) for name in over)} {', '.join(over)}"
+    )
 
 
 def affordable(tx: Tx, project_id: str, vcpus: int, ram_mb: int, least: int, most: int) -> int:
@@ -66,11 +96,7 @@ def affordable(tx: Tx, project_id: str, vcpus: int, ram_mb: int, least: int, mos
     if room >= least:
         return room
     over = sorted(name for name, amount in each.items() if quota.exceeded(limit[name], usage[name], amount * least))
-    raise Forbidden(
-        f"Quota exceeded for {', '.join(over)}: Requested {', '.join(str(each[name] * least) for name in over)}, "
-        f"but already used {', '.join(str(usage[name]) for name in over)} "
-        f"of {', '.join(str(limit[name]) for name in over)} {', '.join(over)}"
-    )
+    raise Forbidden(_over(over, {name: amount * least for name, amount in each.items()}, limit, usage))
 
 
 def refuse_metadata_over_quota(tx: Tx, project_id: str, items: int) -> None:

@@ -33,6 +33,9 @@ class Wanted:
     same_host: tuple[str, ...] = ()
     different_host: tuple[str, ...] = ()
     group: Row[Any] | None = None
+    moves: Row[Any] | None = None
+    """The server, when it is on a host already; ``elsewhere``: it must leave that."""
+    elsewhere: bool = False
 
     @property
     def amounts(self) -> dict[str, int]:
@@ -77,6 +80,11 @@ def room(config: Config, host: Row[Any], claimed: Mapping[str, int]) -> Room:
     )
 
 
+def local_gb(disk: int, ephemeral: int, swap_mb: int) -> int:
+    """GB that a server takes of its host's disk; ``disk`` is 0 for one that boots from a volume."""
+    return disk + ephemeral + (swap_mb + 1023) // 1024
+
+
 def zones(tx: Tx) -> dict[str, str]:
     """Host name → availability zone, for the hosts that an aggregate puts into one."""
     found: dict[str, str] = {}
@@ -99,7 +107,8 @@ def choose(tx: Tx, config: Config, wanted: Wanted) -> Row[Any] | str:
     """
     claimed, zone_of = allocations.used(tx), zones(tx)
     near, far = _hosts_of(tx, wanted.same_host), _hosts_of(tx, wanted.different_host)
-    peers = servers.hosts_of_group(tx, wanted.group.id) if wanted.group is not None else {}
+    itself = wanted.moves.id if wanted.moves is not None else None
+    peers = servers.hosts_of_group(tx, wanted.group.id, itself) if wanted.group is not None else {}
     fitting: list[tuple[tuple[int, int], Row[Any]]] = []
     refusals: dict[str, str] = {}
     for host in hosts.all_hosts(tx):
@@ -107,6 +116,8 @@ def choose(tx: Tx, config: Config, wanted: Wanted) -> Row[Any] | str:
             continue
         space = room(config, host, claimed.get(host.id, {}))
         reason = _refusal(tx, host, space, wanted, zone_of)
+        if wanted.moves is not None and wanted.elsewhere and host.id == wanted.moves.host_id:
+            reason = "the server's own"
         if reason is None and near and host.id not in near:
             reason = "not the host of the servers named in same_host"
         if reason is None and host.id in far:

@@ -10,11 +10,17 @@ DEFAULT_STATUS = {
     "stopped": "SHUTOFF",
     "paused": "PAUSED",
     "suspended": "SUSPENDED",
+    "resized": "VERIFY_RESIZE",
+    "rescued": "RESCUE",
+    "shelved": "SHELVED",
+    "shelved_offloaded": "SHELVED_OFFLOADED",
     "error": "ERROR",
     "deleted": "DELETED",
 }
 
 REBUILDING = {"rebuilding": "REBUILD", "rebuild_block_device_mapping": "REBUILD", "rebuild_spawning": "REBUILD"}
+
+RESIZING = {f"resize_{stage}": "RESIZE" for stage in ("prep", "migrating", "migrated", "finish")}
 
 STATUS_OF_TASK = {
     "active": {
@@ -22,9 +28,12 @@ STATUS_OF_TASK = {
         "rebooting_hard": "HARD_REBOOT",
         "reboot_started": "REBOOT",
         "reboot_started_hard": "HARD_REBOOT",
+        "migrating": "MIGRATING",
         **REBUILDING,
+        **RESIZING,
     },
-    "stopped": {"rebooting_hard": "HARD_REBOOT", "reboot_started_hard": "HARD_REBOOT", **REBUILDING},
+    "stopped": {"rebooting_hard": "HARD_REBOOT", "reboot_started_hard": "HARD_REBOOT", **REBUILDING, **RESIZING},
+    "resized": {"resize_reverting": "REVERT_RESIZE"},
     "paused": {"rebooting_hard": "HARD_REBOOT", "reboot_started_hard": "HARD_REBOOT", **REBUILDING},
     "suspended": {"rebooting_hard": "HARD_REBOOT", "reboot_started_hard": "HARD_REBOOT", **REBUILDING},
     "error": {"rebooting_hard": "HARD_REBOOT", "reboot_started_hard": "HARD_REBOOT", **REBUILDING},

@@ -9,12 +9,13 @@ from __future__ import annotations
 from tane.db import Tx
 from tane.hosts import allocations
 from tane.jobs import Operation, Run, Step
+from tane.services.compute.domain import moves
 from tane.services.compute.domain.common import fault
 from tane.services.compute.domain.states import NOSTATE
 from tane.services.compute.operations import common
 from tane.services.compute.operations.release import disconnect_all, forget_volumes
 from tane.services.compute.orders import DELETE_SERVER, ServerParams
-from tane.services.compute.store import servers
+from tane.services.compute.store import migrations, servers
 from tane.services.network import interface as network
 
 
@@ -31,6 +32,9 @@ async def forget(run: Run[ServerParams]) -> None:
         network.release_ports(tx, row.id)
         forget_volumes(tx, row, run.request_id)
         allocations.release(tx, row.id)
+        for move in migrations.open_of_server(tx, row.id):
+            # What is set aside goes when its host is compared with the rows.
+            moves.give_up_place(tx, move, "confirmed", kept=False)
         servers.change(
             tx,
             row.id,

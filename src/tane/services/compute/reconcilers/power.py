@@ -7,6 +7,7 @@ from tane.hosts import CONNECTED, HostAgent
 from tane.hosts.everywhere import of_each
 from tane.jobs import Reconciler
 from tane.services.compute.domain import power
+from tane.services.compute.store import migrations
 from tane.wire.documents import GuestState
 
 
@@ -22,7 +23,16 @@ async def _look(core: Core, agent: HostAgent) -> list[str]:
     for guest_id in leftover:
         await compute.destroy(guest_id)
         told.append(f"destroyed {guest_id}, whose server was deleted")
+    kept = await compute.kept()
+    for move_id in await core.in_thread(_over, core, sorted(kept)) if kept else ():
+        await compute.forget(move_id)
+        told.append(f"deleted what was set aside for move {move_id}, which is over")
     return told
+
+
+def _over(core: Core, move_ids: list[str]) -> list[str]:
+    with core.db.read() as tx:
+        return migrations.over(tx, move_ids)
 
 
 def _compare(core: Core, agent: HostAgent, states: dict[str, GuestState]) -> tuple[list[str], list[str]]:

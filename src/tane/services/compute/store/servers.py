@@ -79,11 +79,12 @@ def counts(tx: Tx) -> dict[str, Row[Any]]:
     return {row.host_id: row for row in tx.all(statement)}
 
 
-def hosts_of_group(tx: Tx, group_id: str) -> dict[str, int]:
-    """Host id → how many servers of a server group live on it."""
+def hosts_of_group(tx: Tx, group_id: str, but: str | None = None) -> dict[str, int]:
+    """Host id → how many servers of a server group live on it, not counting the server ``but``."""
     statement = (
         select(server.c.host_id, func.count().label("servers"))
         .where(server.c.group_id == group_id, server.c.host_id.is_not(None), ~server.c.deleted)
+        .where(server.c.id != (but or ""))
         .group_by(server.c.host_id)
     )
     return {row.host_id: row.servers for row in tx.all(statement)}

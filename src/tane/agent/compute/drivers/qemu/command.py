@@ -34,6 +34,7 @@ class ImageFiles(msgspec.Struct, frozen=True):
     """The files of this host's image cache that a guest stands on; ``kernel`` for a direct kernel boot."""
 
     base: Path | None = None
+    rescue: Path | None = None
     kernel: Path | None = None
     ramdisk: Path | None = None
 
@@ -42,6 +43,7 @@ class Openings(msgspec.Struct, frozen=True):
     """By what names QEMU opens what it was handed: the image files, and the taps' descriptors by port id."""
 
     base: str = ""
+    rescue: str = ""
     kernel: str = ""
     ramdisk: str = ""
     taps: dict[str, int] = {}
@@ -50,10 +52,12 @@ class Openings(msgspec.Struct, frozen=True):
 def assign_slots(guest: Guest, settings: QemuSettings, before: Mapping[str, int]) -> tuple[dict[str, int], int]:
     """Give each device its slot, in the order the guest is to see it; returns the slots and the number of slots.
 
-    Disks come as Nova orders them: root, ephemeral, swap, volumes; the config drive is a CD-ROM and takes no disk name.
+    Disks come as Nova orders them: what it is rescued by, root, ephemeral, swap, volumes; the config drive is a CD-ROM
+    and takes no disk name.
     By its slot a guest names a NIC, so NICs have slots of their own and stay where they were (``before``).
     """
     disks = [
+        *(["rescue"] if guest.rescue else []),
         *(["root"] if guest.root else []),
         *(["ephemeral"] if guest.ephemeral_gb else []),
         *(["swap"] if guest.swap_mb else []),
@@ -152,7 +156,8 @@ def _boot_order(guest: Guest, *, bootable: bool) -> dict[str, int]:
         (disk for disk in guest.volumes if disk.boot_index is not None and disk.boot_index >= 0),
         key=lambda disk: disk.boot_index or 0,
     )
-    names = [*(["root"] if guest.root else []), *(devices.volume_device(disk.volume_id) for disk in chosen)]
+    first = ["rescue"] if guest.rescue else []
+    names = [*first, *(["root"] if guest.root else []), *(devices.volume_device(disk.volume_id) for disk in chosen)]
     return {name: index for index, name in enumerate(names)} if bootable else {}
 
 
@@ -167,6 +172,9 @@ def _disks(record: Record, openings: Openings) -> Iterator[str]:
         for options in devices.block_devices(name, name, place, boot_index=order.get(name)):
             yield from devices.device_argument(options)
 
+    if guest.rescue:
+        yield from devices.blockdev_argument(devices.disk_node("rescue", folder.rescue, openings.rescue))
+        yield from local("rescue")
     if guest.root:
         yield from devices.blockdev_argument(devices.disk_node("root", folder.root, openings.base))
         yield from local("root")

@@ -33,6 +33,15 @@ async def make_disks(guest: Guest, folder: GuestFolder, base: Path | None) -> No
     await write_config_drive(guest, folder)
 
 
+async def make_rescue(guest: Guest, folder: GuestFolder, base: Path | None) -> None:
+    """Make the disk a rescued guest boots from, a copy of ``base``, or remove it when it is rescued no longer."""
+    if guest.rescue is None or base is None:
+        folder.rescue.unlink(missing_ok=True)
+    elif not folder.rescue.exists():
+        size = int((await qemu_img.info(Disk(base, "qcow2")))["virtual-size"])
+        await qemu_img.create_overlay(folder.rescue, base, size, folder.owner)
+
+
 async def write_config_drive(guest: Guest, folder: GuestFolder) -> None:
     """Make the config drive anew from the document, or remove it."""
     if guest.config_drive:
@@ -41,11 +50,11 @@ async def write_config_drive(guest: Guest, folder: GuestFolder) -> None:
         folder.config_drive.unlink(missing_ok=True)
 
 
-def root_disk(folder: GuestFolder, base: Path) -> Disk:
+def root_disk(folder: GuestFolder, base: Path | None) -> Disk:
     return Disk(folder.root, "qcow2", folder.owner, base)
 
 
-async def grow_root(guest: Guest, folder: GuestFolder, base: Path) -> None:
+async def grow_root(guest: Guest, folder: GuestFolder, base: Path | None) -> None:
     """Grow the root disk of a stopped guest to the document's size; a smaller size is refused."""
     if not guest.root or not guest.root.size_gb:
         return
@@ -63,6 +72,7 @@ def hand_over(guest: Guest, folder: GuestFolder) -> None:
     confine.lend(folder.path, folder.owner)
     wanted = (
         (guest.root, folder.root),
+        (guest.rescue, folder.rescue),
         (guest.ephemeral_gb, folder.ephemeral),
         (guest.swap_mb, folder.swap),
         (guest.hardware.firmware == "uefi", folder.variables),

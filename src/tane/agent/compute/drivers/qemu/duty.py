@@ -12,16 +12,26 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tane.agent.compute.drivers.qemu import diagnostics
+from tane.agent.compute.drivers.qemu import diagnostics, moving
 from tane.agent.compute.drivers.qemu.accelerator import QEMU
 from tane.agent.compute.drivers.qemu.command import ImageFiles
 from tane.agent.compute.drivers.qemu.machine import Machine
-from tane.agent.compute.drivers.qemu.record import GuestFolder
+from tane.agent.compute.drivers.qemu.moving import MovedDisks
+from tane.agent.compute.drivers.qemu.record import GuestFolder, Record
 from tane.agent.compute.drivers.qemu.settings import QemuSettings, guests_folder
 from tane.agent.images import ImageCache
-from tane.agent.translation import checked_id, vetted
+from tane.agent.translation import checked_id, host_errors, vetted
 from tane.linux import confine, process, sockets
-from tane.wire.documents import Guest, GuestDiagnostics, GuestState, HostCapabilities, HostUptime, Nic, VolumeDisk
+from tane.wire.documents import (
+    Guest,
+    GuestDiagnostics,
+    GuestState,
+    HostCapabilities,
+    HostUptime,
+    LocalDisk,
+    Nic,
+    VolumeDisk,
+)
 from tane.wire.duties import GuestListener
 from tane.wire.errors import HostError, NotOnHost
 from tane.wire.streams import Connection, chunks
@@ -34,8 +44,10 @@ SCREEN_SECONDS = 5.0
 class QemuCompute:
     """A :class:`tane.wire.duties.ComputeDuty`; see README.md for what it promises beyond the interface."""
 
-    def __init__(self, settings: QemuSettings, images: ImageCache) -> None:
+    def __init__(self, settings: QemuSettings, images: ImageCache, moved: MovedDisks) -> None:
         self._settings = settings
+        self._moved = moved
+        self._kept = moving.Kept(settings.state_dir / "kept")
         self._images = images
         images.used_by(self._digests)
         self._machines: dict[str, Machine] = {}
@@ -86,7 +98,7 @@ class QemuCompute:
         guest = vetted(guest)
         async with self._locked(guest.id) as machine:
             # They are there already unless the image cache was emptied meanwhile.
-            await machine.start(guest, functools.partial(self._image_files, guest))
+            await machine.start(guest, functools.partial(self._image_files, guest, machine.record))
 
     async def stop(self, guest_id: str, *, timeout_seconds: float = 60.0) -> None:
         async with self._locked(guest_id) as machine:
@@ -110,6 +122,48 @@ class QemuCompute:
         async with self._locked(guest_id, create=True) as machine:
             await machine.destroy()
             del self._machines[guest_id]
+        await self._images.prune()
+
+    async def keep(self, guest_id: str, move_id: str) -> None:
+        if self._kept.of(move_id) is not None:
+            return
+        async with self._locked(guest_id) as machine:
+            with host_errors(f"guest {guest_id} cannot be set aside"):
+                await machine.stop(0)
+                await machine.let_go()
+                await asyncio.to_thread(self._kept.put, machine.folder, move_id)
+            del self._machines[guest_id]
+
+    async def kept(self) -> set[str]:
+        return await asyncio.to_thread(self._kept.moves)
+
+    async def kept_disk(self, move_id: str, disk: LocalDisk) -> AsyncIterator[bytes]:
+        if (aside := self._kept.of(move_id)) is None:
+            raise NotOnHost(f"nothing is set aside for move {move_id}")
+        async for data in chunks(await moving.opened(aside, disk)):
+            yield data
+
+    async def receive(self, guest: Guest, move_id: str) -> None:
+        guest = vetted(guest)
+        async with self._locked(guest.id, create=True) as machine:
+            if (aside := self._kept.of(move_id)) is not None:
+                fetch = moving.from_here(aside, machine.folder)
+            else:
+                fetch = moving.from_afar(move_id, self._moved, machine.folder)
+            await machine.create(guest, None, fetch)
+
+    async def bring_back(self, guest_id: str, move_id: str) -> None:
+        if self._kept.of(move_id) is None:
+            return
+        await self.destroy(guest_id)
+        async with self._locked(guest_id, create=True) as machine:
+            with host_errors(f"guest {guest_id} cannot be brought back"):
+                await asyncio.to_thread(self._kept.take, move_id, machine.folder.path)
+            self._machines[guest_id] = self._new_machine(guest_id)
+
+    async def forget(self, move_id: str) -> None:
+        with host_errors("what was set aside cannot be deleted"):
+            await asyncio.to_thread(self._kept.forget, move_id)
         await self._images.prune()
 
     async def set_password(self, guest_id: str, user: str, password: str) -> None:
@@ -180,7 +234,8 @@ class QemuCompute:
         """Of the images that the guests of this host stand on or boot from."""
         for machine in list(self._machines.values()):
             if not machine.absent:
-                yield from machine.image_digests()
+                yield from machine.record.image_digests()
+        yield from self._kept.digests()
 
     def _new_machine(self, guest_id: str) -> Machine:
         folder = GuestFolder(self._settings.guests / checked_id(guest_id))
@@ -205,11 +260,12 @@ class QemuCompute:
                     yield machine
                     return
 
-    async def _image_files(self, guest: Guest) -> ImageFiles:
+    async def _image_files(self, guest: Guest, record: Record) -> ImageFiles:
         boot = guest.kernel
         most = guest.root.size_gb * _GB if guest.root and guest.root.size_gb else None
         return ImageFiles(
-            base=await self._images.disk(guest.root.image, most) if guest.root else None,
+            base=await self._images.disk(guest.root.image, most) if guest.root and not record.standalone else None,
+            rescue=await self._images.disk(guest.rescue.image) if guest.rescue else None,
             kernel=await self._images.file(boot.kernel) if boot else None,
             ramdisk=await self._images.file(boot.ramdisk) if boot and boot.ramdisk else None,
         )

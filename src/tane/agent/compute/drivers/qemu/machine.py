@@ -9,14 +9,14 @@ import errno
 import functools
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 import structlog
 
-from tane.agent.compute.drivers.qemu import disks, hardware, hotplug, inside, memory, throttles
+from tane.agent.compute.drivers.qemu import disks, hardware, hotplug, inside, memory, moving, throttles
 from tane.agent.compute.drivers.qemu.command import (
     CONSOLE_BYTES,
     INSIDE,
@@ -94,18 +94,11 @@ class Machine:
             raise NotOnHost(f"guest {self.folder.path.name} is not on this host")
         return self._record
 
-    def image_digests(self) -> Iterator[str]:
-        """Of the images its root disk stands on and it boots from."""
-        guest = self.record.guest
-        if guest.root:
-            yield guest.root.image.digest
-        if guest.kernel:
-            yield from (image.digest for image in (guest.kernel.kernel, guest.kernel.ramdisk) if image is not None)
-
     # ------------------------------------------------------------------------------------------- life and death
 
-    async def create(self, guest: Guest, base: Path | None) -> None:
-        """Make the guest's files; leaves none when that fails, and nothing to do when they are there."""
+    async def create(self, guest: Guest, base: Path | None, moved: moving.Fetch | None = None) -> None:
+        """Make the guest's files, from an image or from disks that were elsewhere; leaves none when that fails, and
+        nothing to do when they are there."""
         if self._record is not None:
             return
         checked_socket(self.folder.memory_listener)
@@ -113,8 +106,11 @@ class Machine:
             with host_errors(f"guest {guest.id} cannot be made"):
                 await asyncio.to_thread(remove_tree, self.folder.path)
                 self.folder.path.mkdir(parents=True, mode=0o700)
-                await disks.make_disks(guest, self.folder, base)
-                record = Record(guest=remembered(guest), base=str(base or ""))
+                if moved is None:
+                    await disks.make_disks(guest, self.folder, base)
+                else:
+                    await moving.take_over(guest, self.folder, moved)
+                record = Record(guest=remembered(guest), base=str(base or ""), standalone=moved is not None)
                 self.folder.save(record)
         except BaseException:
             with contextlib.suppress(OSError):  # The reason counts more than what is left of it.
@@ -137,8 +133,8 @@ class Machine:
                 await self._boot(guest, files)
 
     async def _boot(self, guest: Guest, files: ImageFiles) -> None:
-        if files.base is not None:
-            await disks.grow_root(guest, self.folder, files.base)
+        await disks.grow_root(guest, self.folder, files.base)
+        await disks.make_rescue(guest, self.folder, files.rescue)
         await disks.write_config_drive(guest, self.folder)
         await asyncio.to_thread(hardware.make_firmware, guest, self.folder)
         slots, ports = assign_slots(guest, self._settings, self.record.slots)
@@ -213,7 +209,7 @@ class Machine:
     def _openings(self, guest: Guest, files: ImageFiles, handed: Handed) -> Openings:
         """Lend QEMU the images and open the taps: it may do neither itself."""
         names: dict[str, str] = {}
-        for field in ("base", "kernel", "ramdisk"):
+        for field in ("base", "rescue", "kernel", "ramdisk"):
             if (path := getattr(files, field)) is not None:
                 confine.lend(path, qemu_img.content_readers())
                 names[field] = handed.name(path)
@@ -398,7 +394,7 @@ class Machine:
         copy = self.folder.copy
         with host_errors(f"guest {record.guest.id} cannot be snapshotted"):
             try:
-                disk = disks.root_disk(self.folder, Path(record.base))
+                disk = disks.root_disk(self.folder, record.base_path)
                 if self.running():
                     # QEMU writes into the guest's own folder, where else it may not.
                     size = int((await qemu_img.info(disk, in_use=True))["virtual-size"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,8 +17,9 @@ class Record(msgspec.Struct, kw_only=True):
     """One guest as it was last started or changed.
 
     ``slots`` says which root port each device sits in (key: the device's QEMU id), so that a suspended guest comes back
-    with the very same machine. ``base`` is the image file the root disk is a copy-on-write copy of. ``machine`` is the
-    type of machine, with its version, of the first start: another release of QEMU goes on making that one.
+    with the very same machine. ``base`` is the image file the root disk is a copy-on-write copy of; ``standalone``: it
+    is a copy of none, but came whole from where the guest was before. ``machine`` is the type of machine, with its
+    version, of the first start: another release of QEMU goes on making that one.
     """
 
     guest: Guest
@@ -25,7 +27,22 @@ class Record(msgspec.Struct, kw_only=True):
     slots: dict[str, int] = {}
     ports: int = 0
     base: str = ""
+    standalone: bool = False
     machine: str = ""
+
+    @property
+    def base_path(self) -> Path | None:
+        return Path(self.base) if self.base and not self.standalone else None
+
+    def image_digests(self) -> Iterator[str]:
+        """Of the images its disks stand on and it boots from."""
+        guest = self.guest
+        if guest.root and not self.standalone:
+            yield guest.root.image.digest
+        if guest.rescue:
+            yield guest.rescue.image.digest
+        if guest.kernel:
+            yield from (image.digest for image in (guest.kernel.kernel, guest.kernel.ramdisk) if image is not None)
 
 
 def remembered(guest: Guest) -> Guest:
@@ -40,6 +57,7 @@ class GuestFolder:
         self.path = path
         self.record = path / "guest.json"
         self.root = path / "root.qcow2"
+        self.rescue = path / "rescue.qcow2"
         self.ephemeral = path / "ephemeral.raw"
         self.swap = path / "swap.raw"
         self.config_drive = path / "config.iso"

@@ -1,0 +1,68 @@
+"""SQL of migrations: servers that went, or go, from one host or flavor to another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.db.paging import page
+from tane.services.compute.tables import migration, server
+
+OPEN = ("migrating", "post-migrating", "finished", "confirming", "reverting")
+"""States in which something is still claimed, or set aside, at the source."""
+
+
+def add(tx: Tx, **values: Any) -> None:
+    tx.execute(insert(migration).values(created_at=tx.now, updated_at=tx.now, **values))
+
+
+def get(tx: Tx, uuid: str) -> Row[Any] | None:
+    return tx.first(select(migration).where(migration.c.uuid == uuid))
+
+
+def change(tx: Tx, uuid: str, status: str) -> None:
+    tx.execute(update(migration).where(migration.c.uuid == uuid).values(status=status, updated_at=tx.now))
+
+
+def open_of_server(tx: Tx, server_id: str) -> list[Row[Any]]:
+    """Those of a server that are not over."""
+    return tx.all(select(migration).where(migration.c.server_id == server_id, migration.c.status.in_(OPEN)))
+
+
+def open_of_project(tx: Tx, project_id: str) -> list[Row[Any]]:
+    return tx.all(select(migration).where(migration.c.project_id == project_id, migration.c.status.in_(OPEN)))
+
+
+def over(tx: Tx, uuids: Sequence[str]) -> list[str]:
+    """Those of ``uuids`` of which nothing is needed any more: they came to their end, or nobody knows them.
+
+    What failed on the way is needed as long as its server is: it may not have been brought back yet.
+    """
+    statement = select(migration.c.uuid).join(server, server.c.id == migration.c.server_id)
+    statement = statement.where(
+        migration.c.uuid.in_(uuids), migration.c.status.in_((*OPEN, "error")), ~server.c.deleted
+    )
+    needed = {row.uuid for row in tx.all(statement)}
+    return [uuid for uuid in uuids if uuid not in needed]
+
+
+def open_by_source(tx: Tx) -> dict[str, int]:
+    """Host id → how many servers that went away from it may yet come back."""
+    statement = select(migration.c.source_host_id, func.count().label("servers")).where(
+        migration.c.status.in_(OPEN), migration.c.source_host_id != migration.c.dest_host_id
+    )
+    return {row.source_host_id: row.servers for row in tx.all(statement.group_by(migration.c.source_host_id))}
+
+
+def find(tx: Tx, where: Sequence[ColumnElement[bool]], marker: int | None, limit: int | None) -> list[Row[Any]]:
+    """Newest first; after the one with the number ``marker``."""
+    order = [(migration.c.created_at, True), (migration.c.id, True)]
+    after = None
+    if marker is not None:
+        row = tx.first(select(migration).where(migration.c.id == marker))
+        after = None if row is None else [row.created_at, row.id]
+    return tx.all(page(select(migration).where(*where), order, after, limit))

@@ -1,0 +1,223 @@
+"""Resizing servers and moving them to other hosts, as users and administrators see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from tane.agent.compute.drivers.fake import CAPABILITIES, FakeCompute
+from tane.agent.network.fake import FakeNetwork
+from tane.agent.volume.drivers.fake import FakeVolume
+from tane.hosts import HostAgent, store
+from tane.wire.errors import HostError
+from tests.api.compute_support import LATEST, Project, V, at, make_flavor, project
+from tests.support import ApiCloud
+
+OTHER = "0f5a1e0c-6a55-4f6b-9a51-000000000002"
+
+
+@pytest.fixture
+def garden(cloud: ApiCloud) -> Project:
+    return project(cloud)
+
+
+@pytest.fixture
+def large(garden: Project) -> str:
+    return make_flavor(garden.admin, "large", ram=128, vcpus=2, disk=2)
+
+
+def second_host(cloud: ApiCloud) -> FakeCompute:
+    compute = FakeCompute("host-2")
+    agent = HostAgent(OTHER, "host-2", compute, FakeNetwork(), FakeVolume())
+    cloud.core.hosts.add(agent)
+    with cloud.core.db.write() as tx:
+        store.register(tx, OTHER, "host-2", agent.roles, None, msgspec.to_builtins(CAPABILITIES))
+    return compute
+
+
+def resized(garden: Project, flavor_id: str) -> str:
+    server_id = garden.server()
+    assert garden.done(server_id, "resize", {"flavorRef": flavor_id})["status"] == "VERIFY_RESIZE"
+    return server_id
+
+
+def cores(garden: Project) -> int:
+    limits: dict[str, Any] = garden.user.get(f"{V}/limits").json()["limits"]["absolute"]
+    return int(limits["totalCoresUsed"])
+
+
+def migrations(garden: Project, **query: str) -> list[dict[str, Any]]:
+    answer = garden.admin.get(f"{V}/os-migrations", params=query, headers=LATEST)
+    found: list[dict[str, Any]] = answer.json()["migrations"]
+    return found
+
+
+def test_a_resized_server_has_the_new_flavor_and_waits_for_a_word(garden: Project, large: str) -> None:
+    server_id = garden.server()
+    garden.act(server_id, "resize", {"flavorRef": large})
+    assert garden.show(server_id)["status"] == "RESIZE"
+    garden.cloud.run_jobs()
+    shown = garden.show(server_id)
+    assert (shown["status"], shown["OS-EXT-STS:vm_state"], shown["OS-EXT-STS:task_state"]) == (
+        "VERIFY_RESIZE",
+        "resized",
+        None,
+    )
+    assert shown["flavor"]["original_name"] == "large" and shown["flavor"]["vcpus"] == 2
+    guest = garden.host.guest(server_id)
+    assert guest.memory_mb == 128 and guest.root is not None and guest.root.size_gb == 2
+
+    garden.act(server_id, "confirmResize", expect=204)
+    garden.cloud.run_jobs()
+    assert garden.show(server_id)["status"] == "ACTIVE"
+    assert garden.host.aside == {}
+
+
+def test_a_resize_that_is_reverted_leaves_the_server_as_it_was(garden: Project, large: str) -> None:
+    server_id = resized(garden, large)
+    garden.act(server_id, "revertResize")
+    assert garden.show(server_id)["status"] == "REVERT_RESIZE"
+    garden.cloud.run_jobs()
+    shown = garden.show(server_id)
+    assert (shown["status"], shown["flavor"]["original_name"]) == ("ACTIVE", "garden-tiny")
+    assert garden.host.guest(server_id).memory_mb == 64 and garden.host.aside == {}
+    assert cores(garden) == 1
+
+
+def test_a_stopped_server_stays_stopped_through_a_resize(garden: Project, large: str) -> None:
+    server_id = garden.server()
+    assert garden.done(server_id, "os-stop")["status"] == "SHUTOFF"
+    assert garden.done(server_id, "resize", {"flavorRef": large})["status"] == "VERIFY_RESIZE"
+    garden.act(server_id, "confirmResize", expect=204)
+    garden.cloud.run_jobs()
+    assert garden.show(server_id)["status"] == "SHUTOFF"
+
+
+def test_the_disk_config_that_a_resize_names_is_kept(garden: Project, large: str) -> None:
+    server_id = garden.server()
+    shown = garden.done(server_id, "resize", {"flavorRef": large, "OS-DCF:diskConfig": "AUTO"})
+    assert shown["OS-DCF:diskConfig"] == "AUTO"
+
+
+def test_a_resize_that_fails_on_the_host_leaves_the_server_running(garden: Project, large: str) -> None:
+    server_id = garden.server()
+    garden.host.fail("receive", server_id, HostError("no space is left on the host's disk"))
+    shown = garden.done(server_id, "resize", {"flavorRef": large})
+    assert (shown["status"], shown["flavor"]["original_name"]) == ("ACTIVE", "garden-tiny")
+    assert cores(garden) == 1 and garden.host.aside == {}
+    assert [row["status"] for row in migrations(garden)] == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        ({"disk": 0}, "zero disk"),
+        ({"disk": 2, "ram": 1 << 26}, "No valid host"),
+        ({"disk": 2, "ram": 60000}, "Quota exceeded for ram"),
+        ({"disk": 2, "vcpus": 21}, "Quota exceeded for cores"),
+    ],
+)
+def test_a_flavor_that_does_not_fit_is_refused(garden: Project, size: dict[str, int], told: str) -> None:
+    if "No valid host" in told:
+        garden.admin.put(f"{V}/os-quota-sets/{garden.user.project_id}", {"quota_set": {"ram": -1}}, 200)
+    wanted = make_flavor(garden.admin, "other", **size)
+    server_id = garden.server()
+    answer = garden.act(server_id, "resize", {"flavorRef": wanted}, 403 if "Quota" in told else 400)
+    assert told in answer.text
+    assert garden.show(server_id)["status"] == "ACTIVE" and cores(garden) == 1
+
+
+def test_a_disk_does_not_shrink(garden: Project, large: str) -> None:
+    server_id = garden.server(flavorRef=large)
+    assert "cannot shrink" in garden.act(server_id, "resize", {"flavorRef": garden.flavor_id}, 400).text
+
+
+def test_what_is_no_resize_is_refused(garden: Project, large: str) -> None:
+    server_id = garden.server()
+    assert "must change flavor" in garden.act(server_id, "resize", {"flavorRef": garden.flavor_id}, 400).text
+    assert "could not be found" in garden.act(server_id, "resize", {"flavorRef": "no-such"}, 400).text
+    garden.act(server_id, "confirmResize", expect=409)
+    garden.act(server_id, "revertResize", expect=409)
+    garden.done(server_id, "pause")
+    garden.act(server_id, "resize", {"flavorRef": large}, 409)
+    garden.done(server_id, "unpause")
+    garden.act(server_id, "lock")
+    garden.act(server_id, "resize", {"flavorRef": large}, 409)
+
+
+def test_the_larger_of_two_flavors_counts_until_it_is_decided(garden: Project, large: str) -> None:
+    small = make_flavor(garden.admin, "small", ram=32, vcpus=1, disk=2)
+    server_id = garden.server(flavorRef=large)
+    assert garden.done(server_id, "resize", {"flavorRef": small})["status"] == "VERIFY_RESIZE"
+    assert cores(garden) == 2
+    garden.act(server_id, "confirmResize", expect=204)
+    garden.cloud.run_jobs()
+    assert cores(garden) == 1
+
+
+def test_a_server_that_waits_for_a_word_can_be_deleted(garden: Project, large: str) -> None:
+    server_id = resized(garden, large)
+    garden.user.delete(f"{V}/servers/{server_id}")
+    garden.cloud.run_jobs()
+    garden.user.get(f"{V}/servers/{server_id}", expect=404)
+    assert cores(garden) == 0
+    assert [row["status"] for row in migrations(garden)] == ["confirmed"]
+
+
+# --------------------------------------------------------------------------------------------------- to another host
+
+
+def test_an_administrator_moves_a_server_to_another_host(garden: Project) -> None:
+    server_id = garden.server()
+    other = second_host(garden.cloud)
+    garden.act(server_id, "migrate", expect=403)
+    garden.admin.post(f"{V}/servers/{server_id}/action", {"migrate": None}, 202)
+    garden.cloud.run_jobs()
+    shown = garden.admin.get(f"{V}/servers/{server_id}").json()["server"]
+    assert (shown["status"], shown["OS-EXT-SRV-ATTR:host"]) == ("VERIFY_RESIZE", "host-2")
+    assert other.guest(server_id).root is not None
+    [port] = garden.admin.get("/network/v2.0/ports", params={"device_id": server_id}).json()["ports"]
+    assert (port["binding:host_id"], port["status"]) == ("host-2", "ACTIVE")
+    [row] = migrations(garden, instance_uuid=server_id)
+    assert (row["migration_type"], row["status"], row["source_compute"], row["dest_compute"]) == (
+        "migration",
+        "finished",
+        "host-1",
+        "host-2",
+    )
+    garden.act(server_id, "revertResize")
+    garden.cloud.run_jobs()
+    shown = garden.admin.get(f"{V}/servers/{server_id}").json()["server"]
+    assert (shown["status"], shown["OS-EXT-SRV-ATTR:host"]) == ("ACTIVE", "host-1")
+    assert server_id not in other._states
+
+
+def test_a_host_may_be_named_from_2_56_on(garden: Project) -> None:
+    server_id = garden.server()
+    second_host(garden.cloud)
+    action = f"{V}/servers/{server_id}/action"
+    garden.admin.post(action, {"migrate": {"host": "host-2"}}, 400, headers=at("2.55"))
+    garden.admin.post(action, {"migrate": {"host": "host-3"}}, 400, headers=at("2.56"))
+    garden.admin.post(action, {"migrate": {"host": "host-1"}}, 400, headers=at("2.56"))
+    garden.admin.post(action, {"migrate": {"host": "host-2"}}, 202, headers=at("2.56"))
+
+
+def test_there_is_nowhere_to_go_with_one_host(garden: Project) -> None:
+    server_id = garden.server()
+    answer = garden.admin.post(f"{V}/servers/{server_id}/action", {"migrate": None}, 400)
+    assert "No valid host was found" in answer.text and garden.show(server_id)["status"] == "ACTIVE"
+
+
+def test_migrations_are_listed_a_page_at_a_time_and_by_what_they_are(garden: Project, large: str) -> None:
+    first, second = resized(garden, large), resized(garden, large)
+    assert [row["instance_uuid"] for row in migrations(garden)] == [second, first]
+    page = garden.admin.get(f"{V}/os-migrations", params={"limit": "1"}, headers=LATEST).json()
+    assert [row["instance_uuid"] for row in page["migrations"]] == [second]
+    rest = migrations(garden, limit="1", marker=page["migrations"][0]["uuid"])
+    assert [row["instance_uuid"] for row in rest] == [first]
+    assert migrations(garden, migration_type="evacuation") == [] and len(migrations(garden, status="finished")) == 2
+    old = garden.admin.get(f"{V}/os-migrations").json()["migrations"]
+    assert "uuid" not in old[0] and "migration_type" not in old[0]
+    garden.user.get(f"{V}/os-migrations", expect=403)
