@@ -12,7 +12,7 @@ from tane.agent.network.fake import FakeNetwork
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.hosts import HostAgent, store
 from tane.wire.errors import HostError
-from tests.api.compute_support import LATEST, Project, V, at, make_flavor, project
+from tests.api.compute_support import LATEST, Project, V, at, make_flavor, make_image, project
 from tests.support import ApiCloud
 
 OTHER = "0f5a1e0c-6a55-4f6b-9a51-000000000002"
@@ -221,3 +221,111 @@ def test_migrations_are_listed_a_page_at_a_time_and_by_what_they_are(garden: Pro
     old = garden.admin.get(f"{V}/os-migrations").json()["migrations"]
     assert "uuid" not in old[0] and "migration_type" not in old[0]
     garden.user.get(f"{V}/os-migrations", expect=403)
+
+
+# ------------------------------------------------------------------------------------------------ rescued and shelved
+
+
+def test_a_rescued_server_boots_another_disk_before_its_own(garden: Project) -> None:
+    server_id = garden.server()
+    answer = garden.act(server_id, "rescue", {"adminPass": "s3cret"}, 200)
+    assert answer.json() == {"adminPass": "s3cret"}
+    garden.cloud.run_jobs()
+    assert garden.show(server_id)["status"] == "RESCUE"
+    guest = garden.host.guest(server_id)
+    assert guest.rescue is not None and guest.root is not None
+    garden.act(server_id, "rescue", expect=409)
+    garden.act(server_id, "pause", expect=409)
+    garden.act(server_id, "rebuild", {"imageRef": garden.image_id}, 409)
+    assert garden.done(server_id, "unrescue")["status"] == "ACTIVE"
+    assert garden.host.guest(server_id).rescue is None
+    garden.act(server_id, "unrescue", expect=409)
+
+
+def test_only_an_image_that_one_may_use_rescues(garden: Project) -> None:
+    server_id = garden.server()
+    answer = garden.act(server_id, "rescue", {"rescue_image_ref": "7d8c0b2e-0000-4000-8000-000000000000"}, 400)
+    assert "could not be found" in answer.text
+    stranger = garden.cloud.new_user("stranger", "elsewhere")
+    private = make_image(stranger, "private")
+    garden.act(server_id, "rescue", {"rescue_image_ref": private}, 400)
+    assert garden.show(server_id)["status"] == "ACTIVE"
+
+
+def test_a_rescue_that_fails_leaves_the_server_running_as_before(garden: Project) -> None:
+    server_id = garden.server()
+    garden.host.fail("start", server_id, HostError("the image is broken"))
+    garden.act(server_id, "rescue", expect=200)
+    garden.cloud.run_jobs()
+    assert garden.show(server_id)["status"] == "ACTIVE" and garden.host.guest(server_id).rescue is None
+    assert garden.host._states[server_id] == "running"
+
+
+def test_a_shelved_server_is_an_image_and_an_address_until_it_is_wanted(garden: Project) -> None:
+    server_id = garden.server()
+    address = garden.show(server_id)["addresses"]
+    shown = garden.done(server_id, "shelve")
+    assert (shown["status"], shown["addresses"]) == ("SHELVED_OFFLOADED", address)
+    assert server_id not in garden.host._states
+    [image] = garden.user.get("/image/v2/images", params={"name": "web-shelved"}).json()["images"]
+    assert image["status"] == "active"
+    garden.act(server_id, "shelve", expect=409)
+    garden.act(server_id, "os-start", expect=409)
+    garden.admin.post(f"{V}/servers/{server_id}/action", {"shelveOffload": None}, 409)
+    shown = garden.done(server_id, "unshelve")
+    assert (shown["status"], shown["addresses"]) == ("ACTIVE", address)
+    assert garden.user.get("/image/v2/images", params={"name": "web-shelved"}).json()["images"] == []
+    garden.act(server_id, "unshelve", expect=409)
+
+
+def test_a_shelved_server_can_be_deleted_and_its_image_goes(garden: Project) -> None:
+    server_id = garden.server()
+    garden.done(server_id, "shelve")
+    garden.user.delete(f"{V}/servers/{server_id}")
+    garden.cloud.run_jobs()
+    garden.user.get(f"{V}/servers/{server_id}", expect=404)
+    assert garden.user.get("/image/v2/images", params={"name": "web-shelved"}).json()["images"] == []
+
+
+def test_a_server_whose_shelved_image_is_gone_stays_shelved(garden: Project) -> None:
+    server_id = garden.server()
+    garden.done(server_id, "shelve")
+    [image] = garden.user.get("/image/v2/images", params={"name": "web-shelved"}).json()["images"]
+    garden.user.delete(f"/image/v2/images/{image['id']}")
+    assert "is gone" in garden.act(server_id, "unshelve", expect=400).text
+    assert garden.show(server_id)["status"] == "SHELVED_OFFLOADED"
+
+
+def test_only_administrators_say_where_a_server_is_unshelved(garden: Project) -> None:
+    server_id = garden.server()
+    garden.done(server_id, "shelve")
+    garden.act(server_id, "unshelve", {"host": "host-1"}, 403, headers=LATEST)
+    garden.act(server_id, "unshelve", {"availability_zone": "moon"}, 400, headers=LATEST)
+    garden.act(server_id, "unshelve", {"availability_zone": "nova"}, 400, headers=at("2.76"))
+    garden.act(server_id, "unshelve", {"availability_zone": "nova"}, 202, headers=LATEST)
+
+
+# --------------------------------------------------------------------------------------------------------- evacuated
+
+
+def force_down(garden: Project, name: str) -> None:
+    body = {"host": name, "binary": "nova-compute", "forced_down": True}
+    garden.admin.put(f"{V}/os-services/force-down", body, 200, headers=at("2.11"))
+
+
+def test_a_server_leaves_only_a_host_that_somebody_calls_dead(garden: Project) -> None:
+    server_id = garden.server()
+    other = second_host(garden.cloud)
+    action = f"{V}/servers/{server_id}/action"
+    assert "still in use" in garden.admin.post(action, {"evacuate": {}}, 400, headers=LATEST).text
+    garden.act(server_id, "evacuate", {}, 403, headers=LATEST)
+    force_down(garden, "host-1")
+    garden.admin.post(action, {"evacuate": {"onSharedStorage": "True"}}, 400)
+    garden.admin.post(action, {"evacuate": {"host": "host-9"}}, 400, headers=LATEST)
+    garden.admin.post(action, {"evacuate": {}}, 200, headers=LATEST)
+    garden.cloud.run_jobs()
+    shown = garden.admin.get(f"{V}/servers/{server_id}").json()["server"]
+    assert (shown["status"], shown["OS-EXT-SRV-ATTR:host"]) == ("ACTIVE", "host-2")
+    assert other._states[server_id] == "running"
+    [row] = migrations(garden, migration_type="evacuation")
+    assert (row["status"], row["source_compute"], row["dest_compute"]) == ("done", "host-1", "host-2")

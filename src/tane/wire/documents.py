@@ -310,10 +310,14 @@ LocalDisk = Literal["root", "ephemeral", "variables"]
 
 
 class RootDisk(Document):
-    """The disk on the host itself: a copy-on-write copy of an image, grown to ``size_gb`` (0 = the image's size)."""
+    """The disk on the host itself: a copy-on-write copy of an image, grown to ``size_gb`` (0 = the image's size).
+
+    ``standalone``: a whole copy, since the image will be gone; it counts when the disk is made.
+    """
 
     image: ImageRef
     size_gb: int = 0
+    standalone: bool = False
 
 
 class VolumeDisk(Document):

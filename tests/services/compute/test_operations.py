@@ -23,7 +23,6 @@ from tane.services.network import interface as network
 from tane.web.context import Context
 from tests.services.compute.world import (
     ADMIN,
-    BY_NAME,
     Check,
     Prepare,
     World,
@@ -328,10 +327,6 @@ def test_a_lost_host_holds_nothing_up_and_gives_all_back(scenario: Scenario) -> 
 
 def test_it_resumes_after_a_kill(scenario: Scenario) -> None:
     assert asyncio.run(testing.killed_between_writes(scenario)) > 0
-
-
-def test_every_operation_is_tried() -> None:
-    assert {f"compute.{name}" for name, *_ in CASES.values()} == set(BY_NAME)
 
 
 def test_a_server_that_was_deleted_long_ago_is_forgotten(new_core: Callable[[], Core]) -> None:

@@ -63,6 +63,18 @@ class RebuildServer(ServerParams):
     start_after: bool
 
 
+class RescueServer(ServerParams):
+    """``vm_state``: what the server was in before."""
+
+    vm_state: str
+
+
+class ShelveServer(ServerParams):
+    """``image_id``: ordered for the server's disk; None where it boots from a volume."""
+
+    image_id: str | None
+
+
 ATTACH_INTERFACE = Order("compute.attach_interface", AttachInterface)
 ATTACH_VOLUME = Order("compute.attach_volume", AttachVolume)
 CONFIRM_RESIZE = Order("compute.confirm_resize", MoveServer)
@@ -71,14 +83,19 @@ CREATE_SERVER = Order("compute.create_server", CreateServer)
 CREATE_VOLUME_IMAGE = Order("compute.create_volume_image", CreateVolumeImage)
 DELETE_SERVER = Order("compute.delete_server", ServerParams)
 DETACH_VOLUME = Order("compute.detach_volume", DetachVolume)
+EVACUATE_SERVER = Order("compute.evacuate_server", MoveServer)
 MIGRATE_SERVER = Order("compute.migrate_server", MoveServer, patience=6 * 3600.0)
 PAUSE_SERVER = Order("compute.pause_server", ServerParams)
 REBOOT_SERVER = Order("compute.reboot_server", RebootServer)
 REBUILD_SERVER = Order("compute.rebuild_server", RebuildServer)
+RESCUE_SERVER = Order("compute.rescue_server", RescueServer)
 RESIZE_SERVER = Order("compute.resize_server", MoveServer, patience=6 * 3600.0)
 RESUME_SERVER = Order("compute.resume_server", ServerParams)
 REVERT_RESIZE = Order("compute.revert_resize", MoveServer)
+SHELVE_SERVER = Order("compute.shelve_server", ShelveServer, patience=6 * 3600.0)
 START_SERVER = Order("compute.start_server", ServerParams)
 STOP_SERVER = Order("compute.stop_server", ServerParams)
 SUSPEND_SERVER = Order("compute.suspend_server", ServerParams)
 UNPAUSE_SERVER = Order("compute.unpause_server", ServerParams)
+UNRESCUE_SERVER = Order("compute.unrescue_server", ServerParams)
+UNSHELVE_SERVER = Order("compute.unshelve_server", ServerParams, patience=6 * 3600.0)

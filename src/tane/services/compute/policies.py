@@ -132,6 +132,7 @@ ADMINISTRATE = (
     "os-migrate-server:migrate_live",
     "os-evacuate",
     "os-shelve:shelve_offload",
+    "os-shelve:unshelve_to_host",
     "os-lock-server:unlock:unlock_override",
     "os-flavor-manage:create",
     "os-flavor-manage:update",

@@ -327,6 +327,35 @@ class Resize(Body):
     resize: ResizeIn
 
 
+class RescueIn(Body):
+    adminPass: str | None = None
+    rescue_image_ref: Uuid | None = None
+
+
+class Rescue(Body):
+    rescue: RescueIn | None = None
+
+
+class UnshelveIn(Body):
+    availability_zone: Annotated[str | UnsetType | None, since("2.77")] = UNSET
+    host: Annotated[ServerId | None, since("2.91")] = None
+
+
+class Unshelve(Body):
+    unshelve: UnshelveIn | None = None
+
+
+class EvacuateIn(Body):
+    host: ServerId | None = None
+    adminPass: str | None = None
+    onSharedStorage: Annotated[Boolean | None, during((None, "2.13"))] = None
+    force: Annotated[Boolean | None, during(("2.29", "2.67"))] = None
+
+
+class Evacuate(Body):
+    evacuate: EvacuateIn
+
+
 class MigrateIn(Body):
     host: Annotated[ServerId | None, since("2.56")] = None
 

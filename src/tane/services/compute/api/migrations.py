@@ -8,8 +8,9 @@ from sqlalchemy.engine import Row
 
 from tane.services.compute.api.common import next_link, page_limit
 from tane.services.compute.domain import migrations, moves, servers
+from tane.services.compute.schemas import settle
 from tane.web.codec import iso_micro
-from tane.web.errors import NotFound
+from tane.web.errors import BadRequest, NotFound
 from tane.web.request import Request
 from tane.web.versions import trim
 
@@ -36,6 +37,19 @@ def confirm(request: Request) -> None:
 
 def revert(request: Request) -> None:
     moves.revert(request.core, request.ctx, request.path["server_id"])
+
+
+def evacuate(request: Request) -> dict[str, Any] | None:
+    """Before 2.14 the password is told, which only a config drive made anew tells the guest.
+
+    :raises BadRequest: shared storage, which no host here has, is counted upon.
+    """
+    wanted = request.body.evacuate
+    settle(wanted, "onSharedStorage")
+    if wanted.onSharedStorage:
+        raise BadRequest("Hosts share no storage for the disks of servers: onSharedStorage.")
+    given = moves.evacuate(request.core, request.ctx, request.path["server_id"], wanted.host, wanted.adminPass)
+    return {"adminPass": given} if request.version < (2, 14) else None
 
 
 def index(request: Request) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Parts:
     devices: list[Row[Any]]
     nics: tuple[Nic, ...]
     root: RootDisk | None
+    rescue: RootDisk | None
     kernel: Kernel | None
     config_drive: ConfigDrive | None
     hardware: Hardware
@@ -49,14 +50,25 @@ def parts(tx: Tx, server_id: str) -> Parts:
         raise Permanent(f"Instance {server_id} could not be found.")
     devices = block_devices.of_server(tx, server_id)
     properties = row.image_properties
-    root = None
+    root = rescue = None
     if row.image_id is not None:
-        root = RootDisk(image=_content(image.image_of_disk(tx, row.image_id), row.image_id), size_gb=row.flavor["disk"])
+        image_id = row.shelved_image_id or row.image_id
+        root = RootDisk(
+            image=_content(image.image_of_disk(tx, image_id), image_id),
+            size_gb=row.flavor["disk"],
+            # The image goes when the server is back.
+            standalone=row.shelved_image_id is not None,
+        )
+    if row.rescue_image_id is not None:
+        info = image.image_of_disk(tx, row.rescue_image_id, row.project_id)
+        rescue = RootDisk(image=_content(info, row.rescue_image_id))
+        properties = {**properties, **_boots(info)}
     return Parts(
         server=row,
         devices=devices,
         nics=tuple(network.nics(tx, server_id)),
         root=root,
+        rescue=rescue,
         kernel=_kernel(tx, row, properties),
         config_drive=ConfigDrive(files=metadata.config_drive(tx, row)) if row.config_drive else None,
         hardware=_hardware(row, properties),
@@ -72,6 +84,7 @@ def document(parts: Parts, connections: dict[str, VolumeConnection]) -> Guest:
         vcpus=row.vcpus,
         memory_mb=row.ram_mb,
         root=parts.root,
+        rescue=parts.rescue,
         volumes=tuple(disk(device, connections[device.attachment_id]) for device in parts.devices),
         nics=parts.nics,
         kernel=parts.kernel,
@@ -94,6 +107,12 @@ def _hardware(row: Row[Any], properties: dict[str, str]) -> Hardware:
     except BadRequest as error:
         # A release may know other properties than the one that made the server.
         raise Permanent(error.message) from None
+
+
+def _boots(info: image.ImageInfo | None) -> dict[str, str]:
+    """How an image boots that is not the server's own: nothing of that counts for it."""
+    found = info.properties if info is not None else {}
+    return {name: found.get(name, "") for name in ("kernel_id", "ramdisk_id", "os_command_line")}
 
 
 def _content(info: image.ImageInfo | None, image_id: str) -> ImageRef:

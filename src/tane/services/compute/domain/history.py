@@ -31,6 +31,11 @@ NAMES = {
     "migrate_server": "migrate",
     "confirm_resize": "confirmResize",
     "revert_resize": "revertResize",
+    "evacuate_server": "evacuate",
+    "rescue_server": "rescue",
+    "unrescue_server": "unrescue",
+    "shelve_server": "shelve",
+    "unshelve_server": "unshelve",
     "create_image": "createImage",
     "create_volume_image": "createImage",
 }

@@ -18,9 +18,10 @@ from tane.hosts import store as hosts
 from tane.services.compute.domain import flavors, hardware, quotas, scheduler
 from tane.services.compute.domain.actions import refuse_nowhere
 from tane.services.compute.domain.common import new_id, queue, refuse_locked, require, require_state
-from tane.services.compute.domain.create import id_of, refuse_too_small
+from tane.services.compute.domain.create import id_of, new_password, refuse_too_small
 from tane.services.compute.orders import (
     CONFIRM_RESIZE,
+    EVACUATE_SERVER,
     MIGRATE_SERVER,
     RESIZE_SERVER,
     REVERT_RESIZE,
@@ -32,7 +33,8 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound
 from tane.wire.errors import HostError
 
-MoveType = Literal["resize", "migration"]
+MoveType = Literal["resize", "migration", "evacuation"]
+ORDERS = {"resize": RESIZE_SERVER, "migration": MIGRATE_SERVER, "evacuation": EVACUATE_SERVER}
 
 
 def resize(core: Core, ctx: Context, server_id: str, flavor_ref: str, disk_config: str | None) -> None:
@@ -99,7 +101,7 @@ def _refuse_unfit(tx: Tx, row: Row[Any], flavor: Row[Any]) -> None:
 def _order(
     tx: Tx, core: Core, ctx: Context, row: Row[Any], kind: MoveType, flavor: dict[str, Any], host: str | None = None
 ) -> None:
-    wanted = wanted_of(tx, row, flavor, host=host, elsewhere=kind == "migration")
+    wanted = wanted_of(tx, row, flavor, host=host, elsewhere=kind != "resize")
     chosen = scheduler.choose(tx, core.config, wanted)
     if isinstance(chosen, str):
         raise BadRequest(chosen)
@@ -126,8 +128,8 @@ def _order(
     allocations.release(tx, row.id)
     allocations.claim(tx, move_id, row.host_id, held)
     allocations.claim(tx, row.id, chosen.id, wanted.amounts)
-    servers.change(tx, row.id, task_state="resize_prep")
-    queue(tx, ctx, RESIZE_SERVER if kind == "resize" else MIGRATE_SERVER, MoveServer(row.id, move_id=move_id))
+    servers.change(tx, row.id, task_state="rebuilding" if kind == "evacuation" else "resize_prep")
+    queue(tx, ctx, ORDERS[kind], MoveServer(row.id, move_id=move_id))
 
 
 def wanted_of(
@@ -144,6 +146,40 @@ def wanted_of(
         moves=row,
         elsewhere=elsewhere,
     )
+
+
+# -------------------------------------------------------------------------------------------------------- evacuation
+
+
+def evacuate(core: Core, ctx: Context, server_id: str, host: str | None, password: str | None) -> str:
+    """Order that a server of a dead host is made again on another one: from its image, with the volumes and addresses
+    it had; returns the password that its config drive then tells.
+
+    A host that is merely silent may still run its servers, and two that write to one volume destroy it: an
+    administrator says that it is dead, by forcing its service down.
+
+    :raises BadRequest: nobody said that the host is dead; no other has room. :raises Conflict: in this state there is
+        nothing to bring about again.
+    """
+    given = password or new_password()
+    with core.db.write() as tx:
+        row = require(tx, ctx, server_id)
+        require_state(row, "evacuate", ("active", "stopped", "error"))
+        refuse_nowhere(row)
+        source = hosts.get(tx, row.host_id)
+        if source is not None and not source.forced_down:
+            silent = (
+                "" if hosts.is_up(tx, source) else " It does not answer, but may still run the server: if it is dead,"
+            )
+            raise BadRequest(
+                f"Compute service of {row.host_name} is still in use.{silent or ' If it is dead,'} say so by forcing "
+                "the service down."
+            )
+        if host is not None and hosts.by_name(tx, host) is None:
+            raise BadRequest(f"Compute host {host} could not be found.")
+        servers.change(tx, server_id, admin_pass=given if row.config_drive else None)
+        _order(tx, core, ctx, row, "evacuation", {"id": row.flavor_id, **row.flavor}, host)
+    return given
 
 
 # ------------------------------------------------------------------------------------------------ confirm and revert

@@ -56,9 +56,16 @@ def of_disk(
     rotation: int | None = None,
 ) -> str:
     """Order an image of the local root disk. ``rotation``: how many backups of its type are kept, if it is one."""
+    image_id = image_of_disk(tx, core, ctx, row, name, properties)
+    queue(tx, ctx, CREATE_IMAGE, CreateImage(row.id, image_id=image_id, rotation=rotation))
+    return image_id
+
+
+def image_of_disk(tx: Tx, core: Core, ctx: Context, row: Row[Any], name: str, properties: Mapping[str, str]) -> str:
+    """Write the row of an image of the local root disk, which has no data yet; returns its id."""
     base = image.image_by_id(tx, row.image_id)
     kept = {k: v for k, v in (base.properties if base else {}).items() if k not in NOT_INHERITED}
-    image_id = image.create_image(
+    return image.create_image(
         tx,
         core,
         ctx,
@@ -76,8 +83,6 @@ def of_disk(
             **properties,
         },
     )
-    queue(tx, ctx, CREATE_IMAGE, CreateImage(row.id, image_id=image_id, rotation=rotation))
-    return image_id
 
 
 def _of_volumes(tx: Tx, core: Core, ctx: Context, row: Row[Any], name: str, properties: Mapping[str, str]) -> str:

@@ -22,7 +22,7 @@ REBUILDING = {"rebuilding": "REBUILD", "rebuild_block_device_mapping": "REBUILD"
 
 RESIZING = {f"resize_{stage}": "RESIZE" for stage in ("prep", "migrating", "migrated", "finish")}
 
-STATUS_OF_TASK = {
+STATUS_OF_TASK: dict[str, dict[str, str]] = {
     "active": {
         "rebooting": "REBOOT",
         "rebooting_hard": "HARD_REBOOT",

@@ -10,17 +10,22 @@ from tane.services.compute.operations import (
     delete_server,
     detach_interface,
     detach_volume,
+    evacuate_server,
     migrate_server,
     pause_server,
     reboot_server,
     rebuild_server,
+    rescue_server,
     resize_server,
     resume_server,
     revert_resize,
+    shelve_server,
     start_server,
     stop_server,
     suspend_server,
     unpause_server,
+    unrescue_server,
+    unshelve_server,
 )
 
 OPERATIONS = (
@@ -44,4 +49,9 @@ OPERATIONS = (
     migrate_server.OPERATION,
     confirm_resize.OPERATION,
     revert_resize.OPERATION,
+    evacuate_server.OPERATION,
+    rescue_server.OPERATION,
+    unrescue_server.OPERATION,
+    shelve_server.OPERATION,
+    unshelve_server.OPERATION,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tane.db import Tx
 from tane.hosts import allocations
 from tane.jobs import Operation, Run, Step
-from tane.services.compute.domain import moves
+from tane.services.compute.domain import moves, shelving
 from tane.services.compute.domain.common import fault
 from tane.services.compute.domain.states import NOSTATE
 from tane.services.compute.operations import common
@@ -32,6 +32,7 @@ async def forget(run: Run[ServerParams]) -> None:
         network.release_ports(tx, row.id)
         forget_volumes(tx, row, run.request_id)
         allocations.release(tx, row.id)
+        shelving.forget_image(tx, row)
         for move in migrations.open_of_server(tx, row.id):
             # What is set aside goes when its host is compared with the rows.
             moves.give_up_place(tx, move, "confirmed", kept=False)

@@ -236,8 +236,8 @@ def release_ports(tx: Tx, server_id: str, port_ids: Sequence[str] | None = None)
         tx.notify(f"port:{row.id}")
 
 
-def rebind_ports(tx: Tx, server_id: str, host_id: str) -> None:
-    """Move the server's ports to another host; nothing when they are there."""
+def rebind_ports(tx: Tx, server_id: str, host_id: str | None) -> None:
+    """Move the server's ports to another host, or to none; nothing when they are there."""
     moving = [row for row in server_ports(tx, server_id) if row.host_id != host_id]
     _moved(tx, moving, host_id)
     for row in moving:

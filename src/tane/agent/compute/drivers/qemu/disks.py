@@ -25,7 +25,11 @@ async def make_disks(guest: Guest, folder: GuestFolder, base: Path | None) -> No
     """Make the disks of ``guest`` in its folder; ``base`` is the image of its root disk."""
     if guest.root and base:
         size = await _root_size(guest, base)
-        await qemu_img.create_overlay(folder.root, base, size, folder.owner)
+        if guest.root.standalone:
+            await qemu_img.convert(Disk(base, "qcow2"), folder.root, owner=folder.owner, most_bytes=size)
+            await qemu_img.resize(root_disk(folder, None), size)
+        else:
+            await qemu_img.create_overlay(folder.root, base, size, folder.owner)
     if guest.ephemeral_gb:
         await mkfs.ext4(folder.ephemeral, guest.ephemeral_gb * _GB, EPHEMERAL_LABEL, folder.owner)
     if guest.swap_mb:

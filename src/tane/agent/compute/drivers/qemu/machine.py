@@ -110,7 +110,8 @@ class Machine:
                     await disks.make_disks(guest, self.folder, base)
                 else:
                     await moving.take_over(guest, self.folder, moved)
-                record = Record(guest=remembered(guest), base=str(base or ""), standalone=moved is not None)
+                alone = moved is not None or (guest.root is not None and guest.root.standalone)
+                record = Record(guest=remembered(guest), base=str(base or ""), standalone=alone)
                 self.folder.save(record)
         except BaseException:
             with contextlib.suppress(OSError):  # The reason counts more than what is left of it.
