@@ -22,6 +22,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--regex", help="tempest: run the tests whose name matches")
     parser.add_argument("--state", type=Path, help="state folder of a running cloud; default: start one, and end it")
     parser.add_argument("--simulated", action="store_true", help="start the cloud with simulated hosts: the API alone")
+    parser.add_argument("--hosts", type=int, default=1, help="how many hosts the started cloud has (default 1)")
     parser.add_argument("--concurrency", type=int, default=2, help="tempest: tests at once (default 2)")
     parser.add_argument("--keep", action="store_true", help="leave the started cloud running")
     return parser.parse_args()
@@ -43,7 +44,7 @@ def judge(options: argparse.Namespace, folder: Path) -> int:
     if options.state is not None:
         results = tempest.run(running_cloud(options.state), selection, folder)
     else:
-        clouds = functools.partial(own_cloud, simulated=options.simulated, keep=options.keep)
+        clouds = functools.partial(own_cloud, simulated=options.simulated, hosts=options.hosts, keep=options.keep)
         results = tempest.run(clouds, selection, folder)
     text = report.markdown(options.suite, results, time.monotonic() - begun)
     (folder / "report.md").write_text(text)
@@ -61,7 +62,7 @@ def walk(options: argparse.Namespace, folder: Path) -> int:
     if options.state is not None:
         outcome = horizon.run(running_cloud(options.state), folder)
     else:
-        with own_cloud(simulated=options.simulated, keep=options.keep) as cloud:
+        with own_cloud(simulated=options.simulated, hosts=options.hosts, keep=options.keep) as cloud:
             outcome = horizon.run(cloud, folder)
     print("hidden by Horizon: " + ", ".join(outcome.hidden))
     for visit in outcome.failed:

@@ -16,6 +16,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tane.cli import dev
 from tane.cli.client import Client
 from tane.cli.common import State, cache_folder
 from tane.guest.build import GuestImage, build
@@ -51,7 +52,7 @@ def running_cloud(folder: Path) -> Cloud:
 
 
 @contextmanager
-def own_cloud(image_settings: str = "", *, simulated: bool, keep: bool) -> Iterator[Cloud]:
+def own_cloud(image_settings: str = "", *, simulated: bool, hosts: int = 1, keep: bool) -> Iterator[Cloud]:
     """A cloud of our own in a new folder; it is gone afterwards unless ``keep``.
 
     ``image_settings``: more lines of the section ``[image]`` of its settings.
@@ -63,8 +64,14 @@ def own_cloud(image_settings: str = "", *, simulated: bool, keep: bool) -> Itera
     mode = "simulated" if simulated else "auto"
     try:
         with _web(folder / "web") as web:
-            (folder / "tane.toml").write_text(SETTINGS.format(port=port, mode=mode, folder=folder, more=image_settings))
+            settings = SETTINGS.format(port=port, mode=mode, folder=folder, hosts=hosts, more=image_settings)
+            (folder / "tane.toml").write_text(settings)
+            if hosts > 1 and not simulated:
+                State.of(folder).prepare()
+                dev.prepare(State.of(folder))
             _tane("up", "--state", str(folder))
+            if hosts > 1 and not simulated:
+                _tane("dev", "hosts", str(hosts - 1), "--state", str(folder))
             yield replace(running_cloud(folder), web=web)
     finally:
         if keep:
@@ -76,6 +83,7 @@ def own_cloud(image_settings: str = "", *, simulated: bool, keep: bool) -> Itera
 SETTINGS = """
 port = {port}
 mode = "{mode}"
+simulated_hosts = {hosts}
 
 [image]
 allowed_hosts = ["127.0.0.1", "localhost"]

@@ -296,6 +296,28 @@ def test_a_server_whose_shelved_image_is_gone_stays_shelved(garden: Project) -> 
     assert garden.show(server_id)["status"] == "SHELVED_OFFLOADED"
 
 
+def test_volumes_of_a_shelved_server_come_and_go_and_are_there_when_it_is_back(garden: Project) -> None:
+    server_id = garden.server()
+    garden.done(server_id, "shelve")
+    made = [
+        garden.user.post(f"/volume/v3/{garden.user.project_id}/volumes", {"volume": {"size": 1}}, 202).json()["volume"][
+            "id"
+        ]
+        for _ in range(2)
+    ]
+    garden.cloud.run_jobs()
+    attachments = f"{V}/servers/{server_id}/os-volume_attachments"
+    for volume_id in made:
+        garden.user.post(attachments, {"volumeAttachment": {"volumeId": volume_id}}, 200)
+        garden.cloud.run_jobs()
+    garden.user.delete(f"{attachments}/{made[0]}", 202)
+    garden.cloud.run_jobs()
+    garden.done(server_id, "unshelve")
+    assert [disk.volume_id for disk in garden.host.guest(server_id).volumes] == [made[1]]
+    shown = garden.user.get(f"{volumes}/{made[0]}").json()["volume"]
+    assert shown["status"] == "available"
+
+
 def test_only_administrators_say_where_a_server_is_unshelved(garden: Project) -> None:
     server_id = garden.server()
     garden.done(server_id, "shelve")

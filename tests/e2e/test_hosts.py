@@ -143,6 +143,40 @@ def test_an_image_of_a_server_on_another_host_comes_to_the_cloud(
     assert log
 
 
+def host_of(cloud: RealCloud, server_id: str) -> str:
+    return str(cloud.admin().call("GET", f"/compute/v2.1/servers/{server_id}")["server"]["OS-EXT-SRV-ATTR:host"])
+
+
+def test_a_server_moves_with_its_disk_its_address_and_its_volume(
+    cloud: RealCloud, ann: Tenant, servers: dict[str, tuple[str, str]]
+) -> None:
+    server_id, address = servers["machine-1"]
+    volume_id = ann.volume()
+    ann.attach(server_id, volume_id)
+    disk = "d=/dev/$(cd /sys/block; ls -d vd[b-z] | tail -1)"
+    ann.ssh(
+        address,
+        f"echo on the root disk >/root/note; {disk}; echo on the volume | dd of=$d conv=fsync 2>/dev/null; sync",
+    )
+    action = f"/compute/v2.1/servers/{server_id}/action"
+    body = {"migrate": {"host": "machine-2"}}
+    cloud.admin().call("POST", action, body, microversion="compute 2.56")
+    ann.wait_server(server_id, "VERIFY_RESIZE")
+    assert host_of(cloud, server_id) == "machine-2"
+    read = f"cat /root/note; {disk}; head -1 $d"
+    assert ann.ssh(address, read).split("\n") == ["on the root disk", "on the volume"]
+    ann.post(action, {"revertResize": None})
+    ann.wait_server(server_id)
+    assert host_of(cloud, server_id) == "machine-1"
+    assert ann.ssh(address, read).split("\n") == ["on the root disk", "on the volume"]
+    ann.detach(server_id, volume_id)
+    ann.post(action, {"shelve": None})
+    ann.wait_server(server_id, "SHELVED_OFFLOADED")
+    ann.post(action, {"unshelve": None})
+    ann.wait_server(server_id)
+    assert ann.ssh(address, "cat /root/note") == "on the root disk"
+
+
 def test_servers_go_on_while_the_agent_or_the_cloud_is_killed(
     cloud: RealCloud, ann: Tenant, servers: dict[str, tuple[str, str]]
 ) -> None:
@@ -194,3 +228,34 @@ def test_a_machine_that_loses_its_power_comes_back_with_its_servers(
 def started_anew(tenant: Tenant, address: str, booted: str) -> bool:
     done = tenant.ssh_once(address, "cat /proc/sys/kernel/random/boot_id")
     return done.returncode == 0 and done.stdout.strip() != booted
+
+
+def test_a_dead_hosts_servers_run_elsewhere_and_are_gone_from_it_when_it_is_back(
+    cloud: RealCloud, ann: Tenant, servers: dict[str, tuple[str, str]]
+) -> None:
+    machine = machines(cloud)[1]
+    server_id, address = servers[machine.name]
+    files = machine.folder / "host" / "guests" / server_id
+    assert host_of(cloud, server_id) == machine.name and files.exists()
+    assert "is connected" in cloud.tane("host", "confirm-dead", machine.name, check=False)
+    dev.kill(machine)
+    wait_for("the host away", lambda: not connected(cloud, machine.name), 30)
+    said = cloud.tane("host", "confirm-dead", machine.name, "--evacuate")
+    assert server_id in said and state_of(cloud, machine.name) == "dead"
+    assert host_of(cloud, server_id) != machine.name
+    assert ann.ssh(address, "echo here") == "here"
+    machine.start()
+    assert dev.inside(machine, "up", "--state", str(machine.folder)).returncode == 0
+    wait_for("the host back", lambda: connected(cloud, machine.name), 30)
+    cloud.tane("host", "enable", machine.name)
+    wait_for("what was left of the server to go", lambda: not files.exists(), 90)
+    assert ann.ssh(address, "echo here") == "here"
+
+
+def test_a_host_is_drained_of_its_servers(cloud: RealCloud, ann: Tenant, servers: dict[str, tuple[str, str]]) -> None:
+    server_id, address = servers["machine-1"]
+    assert host_of(cloud, server_id) == "machine-1"
+    said = cloud.tane("host", "drain", "machine-1", "--reason", "new disks")
+    assert server_id in said and host_of(cloud, server_id) != "machine-1"
+    assert ann.ssh(address, "cat /root/note") == "on the root disk"
+    cloud.tane("host", "enable", "machine-1")

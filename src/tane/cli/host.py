@@ -11,6 +11,7 @@ from tane.cli.client import CallError, Client
 from tane.cli.common import DEFAULT_STATE, State, StateOption
 
 app = typer.Typer(no_args_is_help=True, help="The machines of the cloud: let more join, look at them, remove them.")
+MOVE_SECONDS = 6 * 3600.0
 HostArgument = Annotated[str, typer.Argument(help="Name or id of the host.")]
 
 
@@ -70,8 +71,8 @@ def show(host: HostArgument, state: StateOption = DEFAULT_STATE) -> None:
 
 @app.command()
 def enable(host: HostArgument, state: StateOption = DEFAULT_STATE) -> None:
-    """Let new servers come to a host again."""
-    _call(_client(state), "PUT", f"/{host}", {"host": {"enabled": True}})
+    """Let new servers come to a host again, also to one that was called dead."""
+    _call(_client(state), "PUT", f"/{host}", {"host": {"enabled": True, "dead": False}})
 
 
 @app.command()
@@ -82,6 +83,86 @@ def disable(
 ) -> None:
     """Let no new servers come to a host; those there stay."""
     _call(_client(state), "PUT", f"/{host}", {"host": {"enabled": False, "disabled_reason": reason or None}})
+
+
+@app.command()
+def drain(
+    host: HostArgument,
+    state: StateOption = DEFAULT_STATE,
+    reason: Annotated[str, typer.Option("--reason", help="Shown to administrators.")] = "",
+) -> None:
+    """Let no new servers come to a host, and move those there to others, one after the other; each is shut down for as
+    long as that takes. Volumes stay. May be said again when it broke off."""
+    client = _client(state)
+    found = _call(client, "PUT", f"/{host}", {"host": {"enabled": False, "disabled_reason": reason or None}})["host"]
+    left = 0
+    for server in _servers(client, found["name"]):
+        try:
+            if server["status"] in ("ACTIVE", "SHUTOFF"):
+                _act(client, server["id"], {"migrate": None})
+                _wait(client, server["id"], ("VERIFY_RESIZE",), unless=(server["status"], "ERROR"))
+            _act(client, server["id"], {"confirmResize": None})
+            moved = _wait(client, server["id"], ("ACTIVE", "SHUTOFF"), unless=("ERROR",))
+            print(f"{server['id']}  {server['name']}  is on {moved['OS-EXT-SRV-ATTR:host']}")
+        except CallError as error:
+            left += 1
+            print(f"{server['id']}  {server['name']}  stays: {error.told or error}", file=sys.stderr)
+    if left:
+        sys.exit(f"tane: {left} servers stay on {found['name']}")
+
+
+@app.command()
+def confirm_dead(
+    host: HostArgument,
+    state: StateOption = DEFAULT_STATE,
+    evacuate: Annotated[bool, typer.Option("--evacuate", help="Make its servers again on other hosts.")] = False,
+) -> None:
+    """Say that nothing runs on a host any more: that its power is off. Only then may its servers run elsewhere. What is
+    left of them there is deleted when it comes back and is enabled."""
+    client = _client(state)
+    found = _call(client, "PUT", f"/{host}", {"host": {"dead": True}})["host"]
+    left = 0
+    for server in _servers(client, found["name"]) if evacuate else ():
+        try:
+            _act(client, server["id"], {"evacuate": {}}, "compute 2.14")
+            made = _wait(client, server["id"], ("ACTIVE", "SHUTOFF"), unless=("ERROR",))
+            print(f"{server['id']}  {server['name']}  is on {made['OS-EXT-SRV-ATTR:host']}")
+        except CallError as error:
+            left += 1
+            print(f"{server['id']}  {server['name']}  is not back: {error.told or error}", file=sys.stderr)
+    if left:
+        sys.exit(f"tane: {left} servers are not back")
+
+
+def _servers(client: Client, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while True:
+        marker = f"&marker={found[-1]['id']}" if found else ""
+        page = client.call("GET", f"/compute/v2.1/servers/detail?all_tenants=1&host={name}{marker}")["servers"]
+        if not page:
+            return found
+        found += page
+
+
+def _act(client: Client, server_id: str, body: Any, microversion: str | None = None) -> None:
+    client.call("POST", f"/compute/v2.1/servers/{server_id}/action", body, microversion=microversion)
+
+
+def _wait(client: Client, server_id: str, statuses: tuple[str, ...], *, unless: tuple[str, ...]) -> dict[str, Any]:
+    """The server once it is in one of ``statuses`` with no task. :raises CallError: it ends otherwise."""
+
+    def settled(answer: Any) -> bool:
+        return answer["server"]["OS-EXT-STS:task_state"] is None and answer["server"]["status"] in statuses
+
+    def failed(answer: Any) -> str | None:
+        server = answer["server"]
+        if server["OS-EXT-STS:task_state"] is not None or server["status"] not in unless:
+            return None
+        return str(server.get("fault", {}).get("message", "its actions tell why it could not be moved"))
+
+    answer = client.wait(f"/compute/v2.1/servers/{server_id}", settled, seconds=MOVE_SECONDS, failed=failed)
+    found: dict[str, Any] = answer["server"]
+    return found
 
 
 @app.command()

@@ -25,7 +25,10 @@ class CreateToken(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class HostChange(msgspec.Struct, forbid_unknown_fields=True):
-    enabled: bool
+    """``dead``: an administrator's word that nothing runs there any more, so that its servers may run elsewhere."""
+
+    enabled: bool | None = None
+    dead: bool | None = None
     disabled_reason: Annotated[str, Meta(max_length=255)] | None = None
 
 

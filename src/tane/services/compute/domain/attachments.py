@@ -12,6 +12,7 @@ from tane.db import Tx
 from tane.services.compute.domain import block_devices as devices
 from tane.services.compute.domain.actions import refuse_nowhere
 from tane.services.compute.domain.common import new_id, queue, refuse_locked, require, require_state
+from tane.services.compute.domain.states import OFFLOADED
 from tane.services.compute.orders import (
     ATTACH_INTERFACE,
     ATTACH_VOLUME,
@@ -27,13 +28,16 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound
 
 CHANGEABLE = ("active", "paused", "stopped")
+VOLUMES_CHANGEABLE = (*CHANGEABLE, "resized", OFFLOADED)
+"""A server that is put away has its volumes in the rows alone: they are connected when it is unshelved."""
 
 
-def _changeable(tx: Tx, ctx: Context, server_id: str, action: str) -> Row[Any]:
+def _changeable(tx: Tx, ctx: Context, server_id: str, action: str, states: tuple[str, ...] = CHANGEABLE) -> Row[Any]:
     row = require(tx, ctx, server_id)
     refuse_locked(ctx, row)
-    require_state(row, action, CHANGEABLE)
-    refuse_nowhere(row)
+    require_state(row, action, states)
+    if row.vm_state != OFFLOADED:
+        refuse_nowhere(row)
     return row
 
 
@@ -140,7 +144,7 @@ def attach_volume(
     :raises NotFound: no such volume. :raises BadRequest: it is not available, or attached here already.
     """
     with core.db.write() as tx:
-        row = _changeable(tx, ctx, server_id, "attach_volume")
+        row = _changeable(tx, ctx, server_id, "attach_volume", VOLUMES_CHANGEABLE)
         if block_devices.get(tx, server_id, volume_id) is not None:
             raise BadRequest(f"Invalid volume: volume {volume_id} is already attached to instance {server_id}")
         attachment_id = new_id()
@@ -187,7 +191,7 @@ def update_volume_attachment(
 def detach_volume(core: Core, ctx: Context, server_id: str, volume_id: str) -> None:
     """:raises Forbidden: the root volume stays. :raises BadRequest: the volume is not in use."""
     with core.db.write() as tx:
-        _changeable(tx, ctx, server_id, "detach_volume")
+        _changeable(tx, ctx, server_id, "detach_volume", VOLUMES_CHANGEABLE)
         found = _attachment(tx, server_id, volume_id)
         if found.boot_index == 0:
             raise BadRequest("Cannot detach a root device volume")

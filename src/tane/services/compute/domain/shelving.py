@@ -18,15 +18,13 @@ from tane.services.compute.domain import scheduler, snapshots
 from tane.services.compute.domain.actions import refuse_nowhere
 from tane.services.compute.domain.common import queue, refuse_locked, require, require_state
 from tane.services.compute.domain.moves import wanted_of
-from tane.services.compute.domain.states import SHUTDOWN
+from tane.services.compute.domain.states import OFFLOADED, SHUTDOWN
 from tane.services.compute.orders import SHELVE_SERVER, UNSHELVE_SERVER, ServerParams, ShelveServer
 from tane.services.compute.store import servers
 from tane.services.image import interface as image
 from tane.services.network import interface as network
 from tane.web.context import Context
 from tane.web.errors import BadRequest
-
-OFFLOADED = "shelved_offloaded"
 
 
 def shelve(core: Core, ctx: Context, server_id: str) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 NOSTATE, RUNNING, PAUSED, SHUTDOWN, CRASHED, SUSPENDED = 0, 1, 3, 4, 6, 7
 
+OFFLOADED = "shelved_offloaded"
+"""Put away: on no host."""
+
 DEFAULT_STATUS = {
     "active": "ACTIVE",
     "building": "BUILD",
@@ -13,7 +16,7 @@ DEFAULT_STATUS = {
     "resized": "VERIFY_RESIZE",
     "rescued": "RESCUE",
     "shelved": "SHELVED",
-    "shelved_offloaded": "SHELVED_OFFLOADED",
+    OFFLOADED: "SHELVED_OFFLOADED",
     "error": "ERROR",
     "deleted": "DELETED",
 }

@@ -19,7 +19,8 @@ from tane.wire.errors import NotOnHost
 
 
 async def connect(run: Run[AttachVolume]) -> dict[str, Any]:
-    await volume.connect(run, run.params.volume_id, run.params.attachment_id, first=True)
+    if not await common.is_put_away(run):
+        await volume.connect(run, run.params.volume_id, run.params.attachment_id, first=True)
     return await common.locate(run)
 
 
@@ -36,6 +37,8 @@ def _device(tx: Tx, run: Run[AttachVolume]) -> Row[Any]:
 
 
 async def plug(run: Run[AttachVolume]) -> None:
+    if await common.is_put_away(run):
+        return
     device = await run.read(_device, run)
     connection = await common.connection(run, run.params.volume_id, run.params.attachment_id)
     await (await common.host_of(run)).attach_volume(run.params.server_id, guests.disk(device, connection))

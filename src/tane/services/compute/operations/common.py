@@ -14,6 +14,7 @@ from tane.hosts import store as hosts
 from tane.jobs import Permanent, Run
 from tane.services.compute.domain import guests
 from tane.services.compute.domain.common import fault
+from tane.services.compute.domain.states import OFFLOADED
 from tane.services.compute.store import block_devices, servers
 from tane.services.network import interface as network
 from tane.services.volume import interface as volume
@@ -40,6 +41,11 @@ async def host_of(run: Run[Any]) -> ComputeDuty:
     if row.host_id is None:
         raise Permanent(f"Instance {row.id} has no host.")
     return run.core.hosts.compute(row.host_id)
+
+
+async def is_put_away(run: Run[Any]) -> bool:
+    """Whether the server is on no host, and what is changed of it a matter of rows."""
+    return bool((await run.read(require, run.params.server_id)).vm_state == OFFLOADED)
 
 
 async def locate(run: Run[Any]) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from tane.services.volume import interface as volume
 
 
 async def unplug(run: Run[DetachVolume]) -> None:
-    await (await common.host_of(run)).detach_volume(run.params.server_id, run.params.volume_id)
+    if not await common.is_put_away(run):
+        await (await common.host_of(run)).detach_volume(run.params.server_id, run.params.volume_id)
 
 
 async def plug_back(run: Run[DetachVolume]) -> None:
     """The volume is still the server's: show it to the guest again."""
     device = await run.read(block_devices.get, run.params.server_id, run.params.volume_id)
-    if device is not None:
+    if device is not None and not await common.is_put_away(run):
         connection = await common.connection(run, device.volume_id, device.attachment_id)
         await (await common.host_of(run)).attach_volume(run.params.server_id, guests.disk(device, connection))
 

@@ -9,6 +9,7 @@ from tane.hosts import HostUnreachable
 from tane.hosts import store as hosts
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain import shelving
+from tane.services.compute.domain.states import OFFLOADED
 from tane.services.compute.operations import common
 from tane.services.compute.operations.common import HOST, SHUTDOWN_SECONDS
 from tane.services.compute.operations.release import disconnect_all
@@ -51,7 +52,7 @@ async def store(run: Run[ShelveServer]) -> None:
 async def put_away(run: Run[ShelveServer]) -> None:
     def write(tx: Tx) -> None:
         row = common.require(tx, run.params.server_id)
-        if row.vm_state != shelving.OFFLOADED:
+        if row.vm_state != OFFLOADED:
             shelving.put_away(tx, row, run.params.image_id)
 
     await run.write(write)
@@ -79,7 +80,7 @@ async def failed(run: Run[ShelveServer], reason: str) -> None:
 
     def write(tx: Tx) -> None:
         row = servers.get(tx, run.params.server_id)
-        if row is not None and row.vm_state == shelving.OFFLOADED:
+        if row is not None and row.vm_state == OFFLOADED:
             return
         if run.params.image_id is not None:
             image.delete_image(tx, run.params.image_id)

@@ -7,7 +7,7 @@ from typing import Any
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain import shelving
-from tane.services.compute.domain.states import RUNNING
+from tane.services.compute.domain.states import OFFLOADED, RUNNING
 from tane.services.compute.operations import common
 from tane.services.compute.operations.release import disconnect_all
 from tane.services.compute.orders import UNSHELVE_SERVER, ServerParams
@@ -63,7 +63,7 @@ async def failed(run: Run[ServerParams], reason: str) -> None:
         row = servers.get(tx, run.params.server_id)
         if row is None:
             return
-        if row.vm_state == shelving.OFFLOADED:
+        if row.vm_state == OFFLOADED:
             shelving.put_away(tx, row, row.shelved_image_id)
         else:
             common.break_down(tx, row.id, reason)

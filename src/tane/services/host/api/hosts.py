@@ -16,7 +16,7 @@ def view(found: HostView) -> dict[str, Any]:
         "id": row.id,
         "name": row.name,
         "roles": row.roles,
-        "state": "up" if found.up else "down",
+        "state": "dead" if row.forced_down else "up" if found.up else "down",
         "connected": found.connected,
         "enabled": row.enabled,
         "disabled_reason": row.disabled_reason,
@@ -39,7 +39,7 @@ def show(request: Request) -> dict[str, Any]:
 def update(request: Request) -> dict[str, Any]:
     change = request.body.host
     wanted = request.path["host_id"]
-    return {"host": view(hosts.switch(request.core, wanted, change.enabled, change.disabled_reason))}
+    return {"host": view(hosts.switch(request.core, wanted, change.enabled, change.disabled_reason, change.dead))}
 
 
 async def delete(request: Request) -> None:

@@ -38,12 +38,21 @@ def one(core: Core, wanted: str) -> HostView:
         return _views(core, tx, [_row(tx, wanted)])[0]
 
 
-def switch(core: Core, wanted: str, enabled: bool, reason: str | None) -> HostView:
-    """Let new servers and volumes come to a host, or none. :raises NotFound:"""
+def switch(core: Core, wanted: str, enabled: bool | None, reason: str | None, dead: bool | None) -> HostView:
+    """Let new servers and volumes come to a host, or none; call it dead, or believe it again. None leaves it as it is.
+
+    :raises NotFound: :raises Conflict: the host that is called dead answers.
+    """
     with core.db.write() as tx:
         row = _row(tx, wanted)
-        store.change(tx, row.id, enabled=enabled, disabled_reason=None if enabled else reason)
-        volume.switch_pool(tx, row.id, enabled=enabled, reason=reason)
+        if enabled is not None:
+            store.change(tx, row.id, enabled=enabled, disabled_reason=None if enabled else reason)
+            volume.switch_pool(tx, row.id, enabled=enabled, reason=reason)
+        if dead is not None:
+            [found] = _views(core, tx, [row])
+            if dead and found.connected:
+                raise Conflict(f"Host {row.name} is connected: it is not dead.")
+            store.change(tx, row.id, forced_down=dead)
         return _views(core, tx, [_row(tx, row.id)])[0]
 
 
