@@ -299,12 +299,8 @@ def test_a_server_whose_shelved_image_is_gone_stays_shelved(garden: Project) -> 
 def test_volumes_of_a_shelved_server_come_and_go_and_are_there_when_it_is_back(garden: Project) -> None:
     server_id = garden.server()
     garden.done(server_id, "shelve")
-    made = [
-        garden.user.post(f"/volume/v3/{garden.user.project_id}/volumes", {"volume": {"size": 1}}, 202).json()["volume"][
-            "id"
-        ]
-        for _ in range(2)
-    ]
+    volumes = f"/volume/v3/{garden.user.project_id}/volumes"
+    made = [garden.user.post(volumes, {"volume": {"size": 1}}, 202).json()["volume"]["id"] for _ in range(2)]
     garden.cloud.run_jobs()
     attachments = f"{V}/servers/{server_id}/os-volume_attachments"
     for volume_id in made:
