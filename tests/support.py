@@ -22,6 +22,7 @@ from tane.services.network import SERVICE as NETWORK
 from tane.services.network.reconcilers import converge
 
 ADMIN_PASSWORD = "correct horse battery"
+OFFERED = {**msgspec.to_builtins(CAPABILITIES), "pool_gb": CAPABILITIES.disk_gb}
 JOBS_SECONDS = 60.0
 """Jobs that have not ended by then never do."""
 
@@ -36,11 +37,24 @@ def fake_hosts() -> Hosts:
     return hosts
 
 
+OTHER_HOST_ID = "0f5a1e0c-6a55-4f6b-9a51-000000000002"
+
+
+def second_host(core: Core) -> FakeCompute:
+    """Let another simulated host, ``host-2``, come in."""
+    compute = FakeCompute("host-2")
+    agent = HostAgent(OTHER_HOST_ID, "host-2", compute, FakeNetwork(), FakeVolume())
+    core.hosts.add(agent)
+    with core.db.write() as tx:
+        store.register(tx, OTHER_HOST_ID, "host-2", agent.roles, None, OFFERED)
+    return compute
+
+
 def register(core: Core) -> None:
     """Write the simulated hosts into the registry, as a starting cloud does."""
     with core.db.write() as tx:
         for agent in core.hosts.reached():
-            store.register(tx, agent.host_id, agent.name, agent.roles, None, msgspec.to_builtins(CAPABILITIES))
+            store.register(tx, agent.host_id, agent.name, agent.roles, None, OFFERED)
 
 
 @dataclass

@@ -160,7 +160,8 @@ async def _register(core: Core, agent: HostAgent, taken: list[dict[str, str]]) -
     capabilities: dict[str, Any] = {}
     if agent.compute is not None:
         capabilities = _plain(await agent.compute.capabilities())
-
+    if agent.volume is not None:
+        capabilities["pool_gb"] = int((await agent.volume.capacity()).total_gb)
     capabilities["ranges"] = taken
 
     def write() -> None:

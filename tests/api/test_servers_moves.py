@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
-from tane.agent.compute.drivers.fake import CAPABILITIES, FakeCompute
-from tane.agent.network.fake import FakeNetwork
-from tane.agent.volume.drivers.fake import FakeVolume
-from tane.hosts import HostAgent, store
 from tane.wire.errors import HostError
 from tests.api.compute_support import LATEST, Project, V, at, make_flavor, make_image, project
-from tests.support import ApiCloud
-
-OTHER = "0f5a1e0c-6a55-4f6b-9a51-000000000002"
+from tests.support import ApiCloud, second_host
 
 
 @pytest.fixture
@@ -26,15 +19,6 @@ def garden(cloud: ApiCloud) -> Project:
 @pytest.fixture
 def large(garden: Project) -> str:
     return make_flavor(garden.admin, "large", ram=128, vcpus=2, disk=2)
-
-
-def second_host(cloud: ApiCloud) -> FakeCompute:
-    compute = FakeCompute("host-2")
-    agent = HostAgent(OTHER, "host-2", compute, FakeNetwork(), FakeVolume())
-    cloud.core.hosts.add(agent)
-    with cloud.core.db.write() as tx:
-        store.register(tx, OTHER, "host-2", agent.roles, None, msgspec.to_builtins(CAPABILITIES))
-    return compute
 
 
 def resized(garden: Project, flavor_id: str) -> str:
@@ -171,7 +155,7 @@ def test_a_server_that_waits_for_a_word_can_be_deleted(garden: Project, large: s
 
 def test_an_administrator_moves_a_server_to_another_host(garden: Project) -> None:
     server_id = garden.server()
-    other = second_host(garden.cloud)
+    other = second_host(garden.cloud.core)
     garden.act(server_id, "migrate", expect=403)
     garden.admin.post(f"{V}/servers/{server_id}/action", {"migrate": None}, 202)
     garden.cloud.run_jobs()
@@ -196,7 +180,7 @@ def test_an_administrator_moves_a_server_to_another_host(garden: Project) -> Non
 
 def test_a_host_may_be_named_from_2_56_on(garden: Project) -> None:
     server_id = garden.server()
-    second_host(garden.cloud)
+    second_host(garden.cloud.core)
     action = f"{V}/servers/{server_id}/action"
     garden.admin.post(action, {"migrate": {"host": "host-2"}}, 400, headers=at("2.55"))
     garden.admin.post(action, {"migrate": {"host": "host-3"}}, 400, headers=at("2.56"))
@@ -333,7 +317,7 @@ def force_down(garden: Project, name: str) -> None:
 
 def test_a_server_leaves_only_a_host_that_somebody_calls_dead(garden: Project) -> None:
     server_id = garden.server()
-    other = second_host(garden.cloud)
+    other = second_host(garden.cloud.core)
     action = f"{V}/servers/{server_id}/action"
     assert "still in use" in garden.admin.post(action, {"evacuate": {}}, 400, headers=LATEST).text
     garden.act(server_id, "evacuate", {}, 403, headers=LATEST)

@@ -10,7 +10,7 @@ import pytest
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.wire.errors import HostError
 from tests.services.volume.pool import add_pool
-from tests.support import ApiCloud, Caller
+from tests.support import ApiCloud, Caller, second_host
 
 
 def at(version: str) -> dict[str, Any]:
@@ -489,3 +489,17 @@ def test_a_collection_with_a_slash_at_its_end_is_not_found(cloud: ApiCloud) -> N
 def test_a_snapshot_of_no_volume_is_not_found(cloud: ApiCloud) -> None:
     admin = cloud.admin
     admin.post(f"/volume/v3/{admin.project_id}/snapshots", {"snapshot": {"volume_id": None}}, 404)
+
+
+def test_volumes_go_where_most_room_is_left(cloud: ApiCloud) -> None:
+    mia = Volumes(cloud, cloud.new_user("mia", "garden"))
+    second_host(cloud.core)
+    hosts = [host_of(cloud, mia.create(size=size)["id"]) for size in (5, 1, 1, 2, 2)]
+    assert hosts == ["host-1", "host-2", "host-2", "host-2", "host-2"]
+    assert host_of(cloud, mia.create()["id"]) == "host-1"
+
+
+def host_of(cloud: ApiCloud, volume_id: str) -> str:
+    admin = cloud.admin
+    shown = admin.get(f"/volume/v3/{admin.project_id}/volumes/{volume_id}", 200).json()["volume"]
+    return str(shown["os-vol-host-attr:host"]).split("@")[0]

@@ -108,7 +108,7 @@ class _Agent:
         return Answering({role: duties[role] for role in self._membership.roles})
 
     async def facts(self) -> HostFacts:
-        compute = "compute" in self._membership.roles
+        compute, volume = ("compute" in self._membership.roles, "volume" in self._membership.roles)
         self._told = await asyncio.to_thread(self._ranges)
         return HostFacts(
             name=self._membership.name,
@@ -117,6 +117,7 @@ class _Agent:
             release=importlib.metadata.version("tane"),
             local_ip=self._duties.local_ip,
             capabilities=await self._duties.compute.capabilities() if compute else None,
+            pool_gb=int((await self._duties.volume.capacity()).total_gb) if volume else 0,
             ranges=self._told,
         )
 

@@ -362,6 +362,7 @@ def register(tx: Tx, host_id: str, facts: HostFacts) -> Row[Any]:
     if known is None:
         raise Refused("this host was removed from the cloud")
     capabilities = msgspec.to_builtins(facts.capabilities) if facts.capabilities is not None else {}
+    capabilities["pool_gb"] = facts.pool_gb
     capabilities["ranges"] = [msgspec.to_builtins(taken) for taken in facts.ranges if _is_range(taken.cidr)]
     store.register(tx, host_id, known.name, known.roles, _tunnel_end(facts.local_ip), capabilities)
     row = store.get(tx, host_id)

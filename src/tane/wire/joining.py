@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from tane.wire.documents import Document, HostCapabilities
+from tane.wire.documents import Amount, Document, HostCapabilities
 from tane.wire.grammar import Digest, HostName, Id, IpAddress, Key, Port, Word
 
 MEMBERSHIP = "cloud.json"
@@ -47,7 +47,8 @@ class Range(Document):
 
 
 class HostFacts(Document):
-    """What a host says of itself. ``started``: drawn by each start of its agent; ``release``: of its program."""
+    """What a host says of itself. ``started``: drawn by each start of its agent; ``release``: of its program;
+    ``pool_gb``: the disk of its pool of volumes."""
 
     name: HostName
     roles: tuple[Role, ...]
@@ -55,6 +56,7 @@ class HostFacts(Document):
     release: Word
     local_ip: IpAddress | None = None
     capabilities: HostCapabilities | None = None
+    pool_gb: Amount = 0
     ranges: Annotated[tuple[Range, ...], Meta(max_length=MOST_RANGES)] = ()
 
 

@@ -5,32 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import msgspec
 import pytest
 
-from tane.agent.compute.drivers.fake import CAPABILITIES, FakeCompute
-from tane.agent.network.fake import FakeNetwork
-from tane.agent.volume.drivers.fake import FakeVolume
+from tane.agent.compute.drivers.fake import FakeCompute
 from tane.core import Core
-from tane.hosts import HostAgent, allocations, store
+from tane.hosts import allocations
 from tane.jobs import testing
 from tane.jobs.testing import Scenario
 from tane.services.compute.domain import actions, flavors, moves
 from tane.services.compute.reconcilers import power
 from tane.services.compute.store import migrations
 from tests.services.compute.world import ADMIN, Case, Check, Prepare, World, delete_server, scenario_of
-from tests.support import HOST_ID
+from tests.support import HOST_ID, second_host
+from tests.support import OTHER_HOST_ID as OTHER
 
-OTHER = "0f5a1e0c-6a55-4f6b-9a51-000000000002"
 CLAIM = {"VCPU": 1, "MEMORY_MB": 64, "DISK_GB": 1}
 LARGE = {"VCPU": 2, "MEMORY_MB": 128, "DISK_GB": 2}
-
-
-def second_host(world: World) -> None:
-    agent = HostAgent(OTHER, "host-2", FakeCompute("host-2"), FakeNetwork(), FakeVolume())
-    world.core.hosts.add(agent)
-    with world.core.db.write() as tx:
-        store.register(tx, OTHER, "host-2", agent.roles, None, msgspec.to_builtins(CAPABILITIES))
 
 
 def compute(world: World, host_id: str) -> FakeCompute:
@@ -83,7 +73,7 @@ def migrating(*before: Callable[..., object]) -> Prepare:
     async def prepare(world: World) -> None:
         await world.running(networks="none")
         assert world.row().host_id == HOST_ID
-        second_host(world)
+        second_host(world.core)
         for earlier in before:
             earlier(world.core, ADMIN, world.server_id)
             await world.settle()

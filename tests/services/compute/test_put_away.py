@@ -15,10 +15,10 @@ from tane.services.compute.domain import actions, attachments, moves, rescues, s
 from tane.services.compute.store import migrations
 from tane.services.image import interface as images
 from tests.services.compute.test_moves import CASES as MOVES
-from tests.services.compute.test_moves import CLAIM, OTHER, compute, second_host, where
+from tests.services.compute.test_moves import CLAIM, OTHER, compute, where
 from tests.services.compute.test_operations import CASES as REST
 from tests.services.compute.world import ADMIN, BY_NAME, Case, Check, Prepare, World, scenario_of
-from tests.support import HOST_ID
+from tests.support import HOST_ID, second_host
 
 
 def asked(action: Callable[..., object], *before: Callable[..., object], volume: bool = False) -> Prepare:
@@ -115,7 +115,7 @@ def away_or_broken(world: World) -> None:
 async def evacuation(world: World) -> None:
     """A server whose host is said to be dead, and another host."""
     await world.running(networks="none")
-    second_host(world)
+    second_host(world.core)
     with world.core.db.write() as tx:
         store.change(tx, HOST_ID, forced_down=True)
     moves.evacuate(world.core, ADMIN, world.server_id, None, None)

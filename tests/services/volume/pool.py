@@ -11,11 +11,11 @@ from tests.support import HOST_ID
 
 
 def add_pool(core: Core, name: str = "a-pool") -> FakeVolume:
-    """Register a host whose only duty is a pool in memory."""
+    """Register a host whose only duty is a pool in memory, larger than any other."""
     pool, host_id = FakeVolume(), str(uuid.uuid4())
     core.hosts.add(HostAgent(host_id, name, volume=pool))
     with core.db.write() as tx:
         # Servers of the other host reach its volumes by a tunnel.
         store.change(tx, HOST_ID, local_ip="192.0.2.8")
-        store.register(tx, host_id, name, ["volume"], "192.0.2.9", {})
+        store.register(tx, host_id, name, ["volume"], "192.0.2.9", {"pool_gb": 1 << 20})
     return pool

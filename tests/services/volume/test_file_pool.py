@@ -37,7 +37,7 @@ def test_what_an_image_holds_comes_back_through_volume_snapshot_copy_and_upload(
     pool = FileVolume(place, ImageCache(place / "cache", images.LocalImages(core)))
     core.hosts.add(HostAgent(host_id, "a-real-pool", volume=pool))
     with core.db.write() as tx:
-        store.register(tx, host_id, "a-real-pool", ["volume"], None, {})
+        store.register(tx, host_id, "a-real-pool", ["volume"], None, {"pool_gb": 1 << 20})
 
     async def settle() -> None:
         await Runner(core, OPERATIONS).drain()

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.hosts import HostUnreachable
+from tane.hosts import HostUnreachable, allocations
 from tane.hosts import store as hosts
 from tane.jobs import Permanent, Run
 from tane.services.volume.domain import messages, pools
@@ -58,16 +58,25 @@ def go_back(tx: Tx, run: Run[Any], busy: str, /, **values: Any) -> None:
 
 
 def pool_host(tx: Tx, type_id: str) -> str | None:
-    """The host new volumes of a type are made on: the first that is up and has a pool that is not switched off and
-    meets the type's extra specs."""
+    """The host a new volume of a type is made on: of those that are up and have a pool that is not switched off and
+    meets the type's extra specs, the one whose disk has most left that nobody was promised."""
     kind = types.get(tx, type_id)
     if kind is not None and not pools.meets(kind.extra_specs):
         return None
     off = services.off(tx, "cinder-volume")
-    usable = (
+    usable = [
         row for row in hosts.all_hosts(tx) if "volume" in row.roles and row.id not in off and hosts.is_up(tx, row)
-    )
-    return next((row.id for row in usable), None)
+    ]
+    if len(usable) <= 1:
+        return next((row.id for row in usable), None)
+    sizes, claimed = volumes.gb_by_host(tx), allocations.used(tx)
+
+    def left(row: Row[Any]) -> int:
+        promised = sizes.get(row.id, 0) + claimed.get(row.id, {}).get(allocations.DISK_GB, 0)
+        return int(row.capabilities.get("pool_gb", 0)) - promised
+
+    chosen: str = max(usable, key=left).id
+    return chosen
 
 
 async def duty_of(run: Run[Any], volume_id: str) -> VolumeDuty | None:

@@ -54,6 +54,12 @@ def by_host(tx: Tx) -> dict[str, int]:
     return {row.host_id: row.volumes for row in tx.all(counted.group_by(volume.c.host_id))}
 
 
+def gb_by_host(tx: Tx) -> dict[str, int]:
+    """Host id → GiB that the volumes in its pool may grow to."""
+    summed = select(volume.c.host_id, func.sum(volume.c.size).label("size")).where(volume.c.host_id.is_not(None))
+    return {row.host_id: int(row.size) for row in tx.all(summed.group_by(volume.c.host_id))}
+
+
 def total(tx: Tx, conditions: Sequence[Any]) -> tuple[int, int, list[dict[str, str]]]:
     """How many volumes, their GiB, and the metadata of each that has some."""
     rows = tx.all(select(volume.c.size, volume.c.meta).where(*conditions))
