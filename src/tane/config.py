@@ -210,6 +210,8 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ram_allocation_ratio: float = 1.5
     disk_allocation_ratio: float = 1.0
     reserved_memory_mb: int = 512
+    resize_confirm_window: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Seconds after which a resize that nobody reverted is confirmed; 0: never."""
     simulated_hosts: int = 1
 
     @property

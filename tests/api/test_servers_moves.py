@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from tane.hosts import store
+from tane.services.compute.reconcilers import resizes
 from tane.wire.errors import HostError
 from tests.api.compute_support import LATEST, Project, V, at, make_flavor, make_image, project
-from tests.support import ApiCloud, second_host
+from tests.support import HOST_ID, ApiCloud, second_host
 
 
 @pytest.fixture
@@ -139,6 +141,19 @@ def test_the_larger_of_two_flavors_counts_until_it_is_decided(garden: Project, l
     garden.act(server_id, "confirmResize", expect=204)
     garden.cloud.run_jobs()
     assert cores(garden) == 1
+
+
+def test_a_resize_is_confirmed_by_itself_where_the_settings_say_so(garden: Project, large: str) -> None:
+    server_id = resized(garden, large)
+    core = garden.cloud.core
+    garden.cloud.advance(1000)
+    with core.db.write() as tx:
+        store.seen(tx, [HOST_ID])
+    assert garden.cloud.wait(resizes.run(core)) is None
+    core.config.resize_confirm_window = 600
+    assert garden.cloud.wait(resizes.run(core)) == "confirmed 1 resizes that nobody reverted"
+    garden.cloud.run_jobs()
+    assert garden.show(server_id)["status"] == "ACTIVE" and garden.host.aside == {}
 
 
 def test_a_server_that_waits_for_a_word_can_be_deleted(garden: Project, large: str) -> None:

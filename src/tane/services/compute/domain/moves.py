@@ -7,6 +7,7 @@ is claimed, too, in the name of the move, and the guest's files there are set as
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy.engine import Row
@@ -17,7 +18,7 @@ from tane.hosts import allocations
 from tane.hosts import store as hosts
 from tane.services.compute.domain import flavors, hardware, quotas, scheduler
 from tane.services.compute.domain.actions import refuse_nowhere
-from tane.services.compute.domain.common import new_id, queue, refuse_locked, require, require_state
+from tane.services.compute.domain.common import new_id, of_project, queue, refuse_locked, require, require_state
 from tane.services.compute.domain.create import id_of, new_password, refuse_too_small
 from tane.services.compute.orders import (
     CONFIRM_RESIZE,
@@ -212,6 +213,17 @@ def order_decision(tx: Tx, by: Context, row: Row[Any], move: Row[Any], status: s
     migrations.change(tx, move.uuid, status)
     servers.change(tx, row.id, task_state=task or "resize_confirming")
     queue(tx, by, REVERT_RESIZE if task else CONFIRM_RESIZE, MoveServer(row.id, move_id=move.uuid))
+
+
+def confirm_older(tx: Tx, moment: datetime) -> int:
+    """Order that resizes which ended before ``moment`` are kept; returns how many."""
+    ordered = 0
+    for move in migrations.finished_before(tx, moment):
+        row = servers.get(tx, move.server_id)
+        if row is not None and (row.vm_state, row.task_state) == ("resized", None):
+            order_decision(tx, of_project(row, f"req-{new_id()}"), row, move, "confirming", None)
+            ordered += 1
+    return ordered
 
 
 # ------------------------------------------------------------------------------------------- what operations do of it

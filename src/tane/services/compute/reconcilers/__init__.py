@@ -2,5 +2,6 @@
 
 from tane.services.compute.reconcilers.deleted import RECONCILER as DELETED
 from tane.services.compute.reconcilers.power import RECONCILER as POWER
+from tane.services.compute.reconcilers.resizes import RECONCILER as RESIZES
 
-RECONCILERS = (POWER, DELETED)
+RECONCILERS = (POWER, DELETED, RESIZES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, insert, select, update
@@ -35,6 +36,11 @@ def open_of_server(tx: Tx, server_id: str) -> list[Row[Any]]:
 
 def open_of_project(tx: Tx, project_id: str) -> list[Row[Any]]:
     return tx.all(select(migration).where(migration.c.project_id == project_id, migration.c.status.in_(OPEN)))
+
+
+def finished_before(tx: Tx, moment: datetime) -> list[Row[Any]]:
+    """Those that nobody has confirmed or reverted since."""
+    return tx.all(select(migration).where(migration.c.status == "finished", migration.c.updated_at < moment))
 
 
 def over(tx: Tx, uuids: Sequence[str]) -> list[str]:
