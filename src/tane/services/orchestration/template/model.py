@@ -25,9 +25,9 @@ class Scope(Protocol):
         """The id that ``get_resource`` gives."""
 
     def attribute(self, resource: str, name: str, path: Sequence[Any]) -> Any:
-        """The value of an attribute from which ``path`` leads on: the walk is done by :func:`evaluate`. A type that takes
-        (a part of) the path as an argument gives back :class:`Taken` with what is left. ``name`` is ``show`` for all that
-        its service tells, and ``*`` where all attributes are asked for (a map of name → value).
+        """The value of an attribute from which ``path`` leads on: the walk is done by :func:`evaluate`. A type that
+        takes (a part of) the path as an argument gives back :class:`Taken` with what is left. ``name`` is ``show`` for
+        all that its service tells, and ``*`` where all attributes are asked for (a map of name → value).
 
         :raises TemplateError: the type has no such attribute.
         """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tane.services.orchestration.template.constraints import Check, Constraint, boolean, number
+from tane.services.orchestration.template.reading import bounded
 from tane.services.orchestration.template.values import UNKNOWN, TemplateError
 
 KINDS = {
@@ -88,9 +89,11 @@ def items(given: Any) -> list[str]:
 
 def decoded(given: Any) -> Any:
     """JSON text, or what it says. :raises TemplateError:"""
-    if not isinstance(given, str) or not given:
+    if not isinstance(given, str):
+        return bounded(given)
+    if not given:
         return given
     try:
-        return json.loads(given)
+        return bounded(json.loads(given))
     except (ValueError, RecursionError) as error:
         raise TemplateError(f"Value must be valid JSON: {error}") from None

@@ -39,9 +39,9 @@ class Property:
     """One property of a type.
 
     ``update``: what a new value does to the resource: it is changed in place, replaced by a new one, or the change is
-    refused. ``immutable``: a change is refused (Heat's word for ``update="no"``). ``schema``: of a list's items, or of a
-    map's keys; None takes anything. ``convert``: of properties that are parameters of a nested template: JSON text for
-    maps and comma-delimited text for lists are taken too.
+    refused. ``immutable``: a change is refused (Heat's word for ``update="no"``). ``schema``: of a list's items, or of
+    a map's keys; None takes anything. ``convert``: of properties that are parameters of a nested template: JSON text
+    for maps and comma-delimited text for lists are taken too.
     """
 
     type: str
@@ -107,7 +107,7 @@ def check_properties(
     """
     path = f"resources.{name}.{section}" if name else section
     if values is UNKNOWN:
-        return {key: UNKNOWN for key in declarations}
+        return dict.fromkeys(declarations, UNKNOWN)
     if values is not None and not isinstance(values, Mapping):
         raise TemplateError(f'"{values}" is not a map', path)
     return _checked(declarations, values or {}, path, check)

@@ -18,6 +18,10 @@ class TemplateError(Exception):
         super().__init__(message)
         self.message, self.path, self.line = message, path, line
 
+    def __str__(self) -> str:
+        place = f"{self.path}: " if self.path else ""
+        return f"{place}{self.message}" + (f" (line {self.line})" if self.line else "")
+
     def below(self, path: str) -> TemplateError:
         """The same mistake, told from further above."""
         if path and self.path:
@@ -52,7 +56,7 @@ class Unknown:
         return "UNKNOWN"
 
 
-UNKNOWN: Final = Unknown()
+UNKNOWN: Final[Any] = Unknown()
 
 
 @dataclass(frozen=True)
@@ -69,15 +73,27 @@ def select(value: Any, path: Sequence[Any]) -> Any:
     for key in path:
         if value is UNKNOWN:
             return UNKNOWN
-        if isinstance(value, Taken):
-            raise AssertionError("Taken is for Scope.attribute alone")
-        if isinstance(value, str) or not isinstance(value, Mapping | Sequence) or not isinstance(key, str | int):
+        if not isinstance(value, Mapping | Sequence) or not isinstance(key, str | int):
             return None
         try:
             value = value[key]  # type: ignore[index]
         except (KeyError, IndexError, TypeError):
             return None
     return value
+
+
+class Conditional(dict[str, Any]):
+    """A function where a condition stands: :func:`evaluate` knows by it that functions of conditions are meant."""
+
+
+class Absent:
+    """What an ``if`` without an else gives: the entry is as if it were not in the template."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final[Any] = Absent()
 
 
 def holds_unknown(value: Any) -> bool:
