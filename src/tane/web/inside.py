@@ -17,7 +17,7 @@ from tane.web import codec
 from tane.web.access import permits
 from tane.web.context import Context
 from tane.web.errors import Forbidden, NotFound
-from tane.web.request import Request, Response
+from tane.web.request import CURRENT, Request, Response
 from tane.web.routes import Route, Service
 from tane.web.versions import Version, version
 
@@ -68,7 +68,11 @@ def call(
             raise Forbidden(where.forbidden.format(rule=route.policy), type="PolicyNotAuthorized")
     if route.body is not None:
         request.body = codec.decode(route.body, request.raw, spoken_version)
-    answer = route.handler(request)
+    outer = CURRENT.set(request)
+    try:
+        answer = route.handler(request)
+    finally:
+        CURRENT.reset(outer)
     if isinstance(answer, Response):
         answer = answer.body
     if isinstance(answer, bytes):
@@ -108,8 +112,14 @@ def _index(services: Sequence[Service]) -> dict[tuple[str, str, int], list[tuple
         for route in service.routes:
             if service.own_admission or route.stream or inspect.iscoroutinefunction(route.handler):
                 continue
-            pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.path) + r"\Z")
-            found.setdefault((service.name, route.method, route.path.count("/")), []).append((service, route, pattern))
+            for path in _paths(service, route.path):
+                pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path) + r"\Z")
+                found.setdefault((service.name, route.method, path.count("/")), []).append((service, route, pattern))
     for routes in found.values():
         routes.sort(key=lambda one: one[1].path.count("{"))
     return found
+
+
+def _paths(service: Service, path: str) -> list[str]:
+    aliased = [alias + path.removeprefix(root) for alias, root in service.aliases if path.startswith(root)]
+    return [path, *aliased]

@@ -40,7 +40,7 @@ def index(
     """Resources of a stack, and of those nested in it down to a depth."""
     with core.db.read() as tx:
         level, found, parents = [require(tx, ctx, stack_id, name)], [], dict[str, str | None]()
-        for step in range(max(0, min(depth, 20)) + 1):
+        for _ in range(max(0, min(depth, 20)) + 1):
             rows = resources.of_stacks(tx, [one.id for one in level])
             below = stacks.children(tx, [one.id for one in level])
             nested = {one.parent_resource_id: one for one in below}

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Row
 
+from tane import jobs
 from tane.core import Core
 from tane.db import Tx
 from tane.services.orchestration.domain.common import TEMPLATE_BYTES, new_id
@@ -107,6 +108,7 @@ def update_deployment(core: Core, ctx: Context, deployment_id: str, values: Mapp
         if "config_id" in values:
             config_of(tx, ctx, values["config_id"])
         software.change_deployment(tx, deployment_id, **values, updated_at=tx.now)
+        jobs.wake(tx, f"deployment:{deployment_id}")
         return deployment_of(tx, ctx, deployment_id)
 
 
@@ -145,3 +147,24 @@ def deployed(tx: Tx, project_id: str, server_id: str) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def reported(tx: Tx, row: Row[Any], details: Mapping[str, Any]) -> tuple[str, dict[str, Any], str]:
+    """What a signal of a deployment says: (status, output values, reason)."""
+    config = software.config(tx, row.config_id)
+    outputs, failed = dict(row.output_values), []
+    for one in config.outputs if config is not None else []:
+        if one["name"] in details:
+            outputs[one["name"]] = details[one["name"]]
+            if one.get("error_output") and details[one["name"]]:
+                failed.append(one["name"])
+    for name in ("deploy_stdout", "deploy_stderr", "deploy_status_code"):
+        if name in details:
+            outputs[name] = details[name]
+    code = details.get("deploy_status_code")
+    if details.get("status") == "FAILED" or code not in (None, 0, "0", ""):
+        failed.append("deploy_status_code")
+    if failed:
+        reason = f"{row.action} failed: {', '.join(failed)}: {code if code is not None else 'error'}"
+        return "FAILED", outputs, reason
+    return "COMPLETE", outputs, "Outputs received"
