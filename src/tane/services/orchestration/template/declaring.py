@@ -199,7 +199,6 @@ def _default(declared: Parameter) -> None:
             value = decoded(value)
         for constraint in declared.constraints:
             constraint.keep(value, declared.kind, None)
-        declared.value()
     except TemplateError as error:
         if declared.hidden:
             raise TemplateError("Invalid default") from None

@@ -59,8 +59,9 @@ class Call:
     def template(self) -> Template:
         return self.evaluation.template
 
-    def resolve(self, raw: Any, *, nullable: bool = False) -> Any:
-        return self.evaluation.resolve(raw, self.path, nullable=nullable)
+    def resolve(self, raw: Any, at: str = "", *, nullable: bool = False) -> Any:
+        """``at``: where among the arguments, as it stands in paths."""
+        return self.evaluation.resolve(raw, f"{self.path}{at}", nullable=nullable)
 
     def work(self, amount: int) -> None:
         """Say before how many characters are to be looked at."""

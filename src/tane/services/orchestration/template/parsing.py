@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tane.services.orchestration.template import declaring
@@ -96,7 +96,7 @@ def _template(document: Any, text: str | None) -> Template:
         version=version.name,
         description=_description(document, version),
         parameters=parameters,
-        parameter_groups=_groups(document, parameters),
+        parameter_groups=document.get("parameter_groups") or (),
         conditions=reader.conditions(),
         resources={name: reader.resource(name, given) for name, given in reader.section("resources").items()},
         outputs={name: reader.output(name, given) for name, given in reader.section("outputs").items()},
@@ -105,6 +105,7 @@ def _template(document: Any, text: str | None) -> Template:
         version_key=version.key,
         text=text,
     )
+    _check_groups(template)
     both = sorted(set(template.parameters) & set(template.resources))
     if both:
         raise TemplateError(f"Duplicate names {both}", f"{reader.named('resources')}.{both[0]}")
@@ -198,13 +199,15 @@ class _Sections:
                 path,
             )
         if not self.cfn:
-            later = () if self.version.has_conditions else ("external_id", "condition")
             for key in given:
-                if key not in RESOURCE_KEYS or key in later:
+                if key not in RESOURCE_KEYS:
                     raise TemplateError(f'"{key}" is not a valid keyword inside a resource definition', f"{path}.{key}")
         if kind not in given:
             words = "Each Resource must contain a Type key." if self.cfn else "Each resource must contain a type key."
             raise TemplateError(words, path)
+        for key in () if self.cfn or self.version.has_conditions else ("external_id", "condition"):
+            if key in given:
+                raise TemplateError(f"Invalid keyword(s) inside a resource definition: {key}", f"{path}.{key}")
 
     def _field(self, name: str, given: Mapping[str, Any], key: str, types: Any, words: str) -> Any:
         key = self.named(key)
@@ -217,10 +220,9 @@ class _Sections:
         return given[key]
 
     def _type(self, name: str, given: Mapping[str, Any]) -> str:
-        found = self._field(name, given, "type", str, "string")
-        if not found:
-            raise TemplateError(f'Resource "{name}" has no type', f"{self.named('resources')}.{name}")
-        return str(found)
+        if not given[self.named("type")]:
+            raise TemplateError("Each Resource must contain a Type key.", f"{self.named('resources')}.{name}")
+        return str(self._field(name, given, "type", str, "string"))
 
     def _deletion_policy(self, name: str, given: Mapping[str, Any]) -> Any:
         found = self._field(name, given, "deletion_policy", (str, Mapping), "string")
@@ -261,14 +263,11 @@ class _Sections:
         )
 
 
-def _groups(document: Mapping[str, Any], parameters: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    found = document.get("parameter_groups")
-    if not found:
-        return ()
-    if not isinstance(found, list):
+def _check_groups(template: Template) -> None:
+    if not isinstance(template.parameter_groups, list | tuple):
         raise TemplateError("The parameter_groups should be a list.", "parameter_groups")
     grouped: set[Any] = set()
-    for index, group in enumerate(found):
+    for index, group in enumerate(template.parameter_groups):
         path = f"parameter_groups[{index}]"
         names = group.get("parameters") if isinstance(group, Mapping) else None
         if names is None:
@@ -276,12 +275,11 @@ def _groups(document: Mapping[str, Any], parameters: Mapping[str, Any]) -> Seque
         if not isinstance(names, list):
             raise TemplateError("The parameters of parameter group should be a list.", path)
         for name in names:
+            if not isinstance(name, str) or name not in template.parameters:
+                raise TemplateError(f"The grouped parameter {name} does not reference a valid parameter.", path)
             if name in grouped:
                 raise TemplateError(f"The {name} parameter must be assigned to one parameter group only.", path)
-            if not isinstance(name, str) or name not in parameters:
-                raise TemplateError(f"The grouped parameter {name} does not reference a valid parameter.", path)
             grouped.add(name)
-    return found
 
 
 def _check_functions(template: Template, reader: _Sections) -> None:

@@ -96,8 +96,8 @@ def repeating(*, maps: bool, permutations: bool) -> Callable[[Call], Any]:
 
     def run(call: Call) -> Any:
         combined = call.raw.get("permutations", True) if permutations else True
-        over = call.resolve(call.raw["for_each"])
-        body = call.resolve(call.raw["template"])
+        over = call.resolve(call.raw["for_each"], ".for_each")
+        body = call.resolve(call.raw["template"], ".template")
         if over is UNKNOWN or holds_unknown(over) or holds_unknown(body):
             return UNKNOWN
         if not isinstance(over, Mapping):
@@ -220,13 +220,16 @@ def filter_shape(name: str, args: Any) -> None:
 
 
 def filtering(call: Call) -> Any:
-    values, sequence = call.resolve(call.raw[0]), call.resolve(call.raw[1])
-    if UNKNOWN in (values, sequence) or holds_unknown(values) or holds_unknown(sequence):
+    sequence = call.resolve(call.raw[1], "[1]")
+    if sequence is UNKNOWN or holds_unknown(sequence):
         return UNKNOWN
     if not sequence:
         return sequence
     if not isinstance(sequence, list):
         raise TemplateError(f'"{call.name}" only works with lists')
+    values = call.resolve(call.raw[0], "[0]")
+    if values is UNKNOWN or holds_unknown(values):
+        return UNKNOWN
     if not values:
         return sequence
     if not isinstance(values, list):
@@ -243,7 +246,7 @@ def contains_shape(name: str, args: Any) -> None:
 
 
 def contains(call: Call) -> Any:
-    value, sequence = call.resolve(call.raw[0]), call.resolve(call.raw[1])
+    value, sequence = call.resolve(call.raw[0], "[0]"), call.resolve(call.raw[1], "[1]")
     if UNKNOWN in (value, sequence) or holds_unknown(value) or holds_unknown(sequence):
         return UNKNOWN
     if not isinstance(sequence, Sequence):
@@ -257,7 +260,7 @@ def select_shape(name: str, args: Any) -> None:
 
 
 def select_one(call: Call) -> Any:
-    index, items = call.resolve(call.raw[0]), call.resolve(call.raw[1])
+    index, items = call.resolve(call.raw[0], "[0]"), call.resolve(call.raw[1], "[1]")
     if index is UNKNOWN or items is UNKNOWN:
         return UNKNOWN
     if items == "":
@@ -328,7 +331,8 @@ def yaql_shape(name: str, args: Any) -> None:
 
 
 def yaql(call: Call) -> Any:
-    expression, data = call.resolve(call.raw["expression"]), call.resolve(call.raw.get("data", {}))
+    expression = call.resolve(call.raw["expression"], ".expression")
+    data = call.resolve(call.raw.get("data", {}), ".data")
     if expression is UNKNOWN or data is UNKNOWN or holds_unknown(data):
         return UNKNOWN
     if not isinstance(expression, str):

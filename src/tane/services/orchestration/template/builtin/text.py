@@ -71,8 +71,11 @@ def _some(name: str, key: str, value: Any) -> str:
 
 def replacing(text_of: Callable[[str, str, Any], str], *, strict: bool = False, aws: bool = False) -> Any:
     def run(call: Call) -> Any:
-        raw_template, raw_params = (call.raw[1], call.raw[0]) if aws else (call.raw["template"], call.raw["params"])
-        template, params = call.resolve(raw_template), call.resolve(raw_params)
+        if aws:
+            template, params = call.resolve(call.raw[1], "[1]"), call.resolve(call.raw[0], "[0]")
+        else:
+            template = call.resolve(call.raw["template"], ".template")
+            params = call.resolve(call.raw["params"], ".params")
         if template is UNKNOWN or params is UNKNOWN or holds_unknown(params):
             return UNKNOWN
         if not isinstance(template, str):
@@ -133,7 +136,7 @@ def joins_shape(name: str, args: Any) -> None:
 
 
 def join(call: Call) -> Any:
-    strings, delimiter = call.resolve(call.raw[1]), call.resolve(call.raw[0])
+    strings, delimiter = call.resolve(call.raw[1], "[1]"), call.resolve(call.raw[0], "[0]")
     if strings is UNKNOWN or delimiter is UNKNOWN or holds_unknown(strings):
         return UNKNOWN
     if strings is None:
@@ -144,7 +147,7 @@ def join(call: Call) -> Any:
 
 
 def join_lists(call: Call) -> Any:
-    lists, delimiter = call.resolve(list(call.raw[1:])), call.resolve(call.raw[0])
+    lists, delimiter = call.resolve(list(call.raw[1:])), call.resolve(call.raw[0], "[0]")
     if delimiter is UNKNOWN or holds_unknown(lists):
         return UNKNOWN
     strings: list[Any] = []

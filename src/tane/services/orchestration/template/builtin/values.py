@@ -159,4 +159,4 @@ FACADE_OF = Function("A function for retrieving data in a parent provider templa
 REF = Function("A function for resolving parameters or resource references.", ref)
 PARAM_REF = Function("A function for resolving parameter references.", param_ref)
 FIND_IN_MAP = Function("A function for resolving keys in the template mappings.", find_in_map, map_shape, lazy=True)
-GET_AZS = Function("A function for retrieving the availability zones.", get_azs)
+GET_AZS = Function("A function for retrieving the availability zones.", get_azs, lazy=True)
