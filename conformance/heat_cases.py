@@ -292,6 +292,9 @@ class Cases:
         members = [".member.0.Name=k", ".member.0.Value=v=1", ".member.1.Name=n", ".member.2.Value=x", "other=1"]
         return ["Name", "Value", self.random.sample(members, self.random.randrange(5))]
 
+    def a_word(self, depth: int) -> Any:
+        return self.word()
+
     def a_text(self, depth: int) -> Any:
         return self.text(depth)
 
@@ -488,7 +491,7 @@ MAKERS = {
     "yaql": "a_yaql",
     "if": "a_if",
     "Fn::If": "a_if",
-    "Fn::GetAZs": "a_text",
+    "Fn::GetAZs": "a_word",
     "Ref": "a_ref",
     "Fn::GetAtt": "a_att",
     "Fn::Select": "a_select",

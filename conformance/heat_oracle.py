@@ -144,6 +144,7 @@ OWN = re.compile(
     r"unpack|object has no attribute|has no len|not enough values|argument \d* ?must be|argument of type|unhashable"
     r"|is not iterable|not subscriptable|empty separator|codec can't|indices must be|expected str|concatenate"
     r"|not supported between|dictionary update sequence|requires string as left operand|positional argument"
+    r"|does not support item"
 )
 """Words of Python's own where Heat did not look: any refusal will do."""
 ANEW = (
@@ -151,6 +152,12 @@ ANEW = (
     (re.compile(r"Algorithm must be one of"), re.compile(r"Algorithm must be one of")),
     (re.compile(r"^'?\w+'?$"), re.compile(r"found no")),
     (re.compile(r"^\d+$|^'\w+'$"), re.compile(r"")),
+    (re.compile(r"Invalid arguments to"), re.compile(r"Invalid arguments to")),
+    # Heat parses the expressions when it validates, before anything is resolved.
+    (re.compile(r"Bad expression"), re.compile(r"")),
+    # Two keys of a map pass for a list of two.
+    (re.compile(r'specified reference "k"'), re.compile(r"must be of the form")),
+    (re.compile(r'"Fn::Select": Expecting value'), re.compile(r"must be of the form")),
     (re.compile(r"Invalid parameter in environment"), re.compile(r"Invalid merge strategy")),
 )
 
@@ -161,9 +168,14 @@ def failed(theirs: dict[str, Any]) -> bool:
     return theirs.get("kind") in kinds and bool(OWN.search(theirs["error"]))
 
 
+def plain(words: str) -> str:
+    """Without how Python quotes the words of a missing key, and without indentation."""
+    return " ".join(words.replace("\\n", "\n").replace("\\'", "'").split())
+
+
 def same_words(ours: str, theirs: dict[str, Any]) -> bool:
     """Whether an error is told in the same words; the place before it is told apart."""
-    words = theirs["error"]
+    ours, words = plain(ours), plain(theirs["error"])
     if ours.strip("'") in words or OWN.search(words):
         return True
     return any(one.search(words) and other.search(ours) for one, other in ANEW)

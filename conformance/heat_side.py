@@ -89,7 +89,9 @@ def answer(case: dict[str, Any]) -> Any:
     if case["what"] == "template":
         return shape(stack)
     if case["what"] == "condition":
-        return bool(stack.t.conditions(stack).is_enabled("tested"))
+        conditions = stack.t.conditions(stack)
+        conditions.validate()
+        return bool(conditions.is_enabled("tested"))
     parsed = stack.t.parse(stack, case["expression"], "outputs.tested.value")
     function.validate(parsed)
     return function.resolve(parsed)

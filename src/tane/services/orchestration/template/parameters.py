@@ -59,7 +59,7 @@ class Parameter:
             value = self._cast(given)
             for constraint in self.constraints:
                 # Scalars are told as they were given, and cast by the constraint.
-                constraint.keep(value if self.kind in ("list", "map") else given, self.kind, check)
+                constraint.keep(value if self.kind in ("list", "map") else given, self.type, check)
         except TemplateError as error:
             told = error.message.replace(str(given), "******") if self.hidden and str(given) else error.message
             raise TemplateError(f"Parameter '{self.name}' is invalid: {told}", f"parameters.{self.name}") from None

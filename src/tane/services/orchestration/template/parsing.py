@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tane.services.orchestration.template import declaring
@@ -87,29 +88,38 @@ def _template(document: Any, text: str | None) -> Template:
         if section not in allowed:
             raise TemplateError(f"The template section is invalid: {section}", section)
     reader = _Sections(document, version)
+    for name, given in reader.section("resources").items():
+        reader.check_keys(name, given)
     parameters = {
         name: declaring.parameter(name, declared, version, f"{reader.named('parameters')}.{name}")
         for name, declared in reader.section("parameters").items()
     }
+    groups = document.get("parameter_groups") or ()
+    _check_groups(groups, parameters)
     template = Template(
         kind="cfn" if version.kind == "cfn" else "hot",
         version=version.name,
         description=_description(document, version),
         parameters=parameters,
-        parameter_groups=document.get("parameter_groups") or (),
+        parameter_groups=groups,
         conditions=reader.conditions(),
-        resources={name: reader.resource(name, given) for name, given in reader.section("resources").items()},
-        outputs={name: reader.output(name, given) for name, given in reader.section("outputs").items()},
+        resources={},
+        outputs={},
         document=document,
         mappings=reader.section("mappings") if version.kind == "cfn" else {},
         version_key=version.key,
         text=text,
     )
-    _check_groups(template)
+    _check_conditions(template, reader)
+    resources = {name: reader.resource(name, given) for name, given in reader.section("resources").items()}
+    template = replace(template, resources=resources)
+    _check_resources(template, reader)
+    outputs = {name: reader.output(name, given) for name, given in reader.section("outputs").items()}
+    template = replace(template, outputs=outputs)
+    _check_outputs(template, reader)
     both = sorted(set(template.parameters) & set(template.resources))
     if both:
         raise TemplateError(f"Duplicate names {both}", f"{reader.named('resources')}.{both[0]}")
-    _check_functions(template, reader)
     return template
 
 
@@ -164,7 +174,9 @@ class _Sections:
 
     def resource(self, name: str, given: Any) -> ResourceDeclaration:
         path = f"{self.named('resources')}.{name}"
-        self._resource_keys(given, path)
+        for key in () if self.cfn or self.version.has_conditions else ("external_id", "condition"):
+            if key in given:
+                raise TemplateError(f"Invalid keyword(s) inside a resource definition: {key}", f"{path}.{key}")
         if "/" in name:
             raise TemplateError('Resource name may not contain "/"', path)
         field = self._field
@@ -186,7 +198,8 @@ class _Sections:
             description=field(name, given, "description", str, "string") or "",
         )
 
-    def _resource_keys(self, given: Any, path: str) -> None:
+    def check_keys(self, name: str, given: Any) -> None:
+        path = f"{self.named('resources')}.{name}"
         kind = self.named("type")
         if not given:
             words = "Each Resource must contain a Type key." if self.cfn else "Each resource must contain a type key."
@@ -205,9 +218,8 @@ class _Sections:
         if kind not in given:
             words = "Each Resource must contain a Type key." if self.cfn else "Each resource must contain a type key."
             raise TemplateError(words, path)
-        for key in () if self.cfn or self.version.has_conditions else ("external_id", "condition"):
-            if key in given:
-                raise TemplateError(f"Invalid keyword(s) inside a resource definition: {key}", f"{path}.{key}")
+        if not given[kind]:
+            raise TemplateError("Each Resource must contain a Type key.", path)
 
     def _field(self, name: str, given: Mapping[str, Any], key: str, types: Any, words: str) -> Any:
         key = self.named(key)
@@ -220,8 +232,6 @@ class _Sections:
         return given[key]
 
     def _type(self, name: str, given: Mapping[str, Any]) -> str:
-        if not given[self.named("type")]:
-            raise TemplateError("Each Resource must contain a Type key.", f"{self.named('resources')}.{name}")
         return str(self._field(name, given, "type", str, "string"))
 
     def _deletion_policy(self, name: str, given: Mapping[str, Any]) -> Any:
@@ -263,11 +273,11 @@ class _Sections:
         )
 
 
-def _check_groups(template: Template) -> None:
-    if not isinstance(template.parameter_groups, list | tuple):
+def _check_groups(groups: Any, parameters: Mapping[str, Any]) -> None:
+    if not isinstance(groups, list | tuple):
         raise TemplateError("The parameter_groups should be a list.", "parameter_groups")
     grouped: set[Any] = set()
-    for index, group in enumerate(template.parameter_groups):
+    for index, group in enumerate(groups):
         path = f"parameter_groups[{index}]"
         names = group.get("parameters") if isinstance(group, Mapping) else None
         if names is None:
@@ -275,28 +285,35 @@ def _check_groups(template: Template) -> None:
         if not isinstance(names, list):
             raise TemplateError("The parameters of parameter group should be a list.", path)
         for name in names:
-            if not isinstance(name, str) or name not in template.parameters:
+            if not isinstance(name, str) or name not in parameters:
                 raise TemplateError(f"The grouped parameter {name} does not reference a valid parameter.", path)
             if name in grouped:
                 raise TemplateError(f"The {name} parameter must be assigned to one parameter group only.", path)
             grouped.add(name)
 
 
-def _check_functions(template: Template, reader: _Sections) -> None:
-    resources, outputs, conditions = (reader.named(name) for name in ("resources", "outputs", "conditions"))
+def _check_conditions(template: Template, reader: _Sections) -> None:
     for name, definition in template.conditions.items():
-        check(definition, template, f"{conditions}.{name}")
+        check(definition, template, f"{reader.named('conditions')}.{name}")
+
+
+def _check_resources(template: Template, reader: _Sections) -> None:
+    resources = reader.named("resources")
     for name, one in template.resources.items():
         for key in ("properties", "metadata", "deletion_policy", "update_policy", "external_id", "condition"):
             value = getattr(one, key)
             if value is not None:
                 check(value, template, f"{resources}.{name}.{reader.named(key)}")
         _check_condition(one.condition, template, f"{resources}.{name}.{reader.named('condition')}")
+
+
+def _check_outputs(template: Template, reader: _Sections) -> None:
+    outputs = reader.named("outputs")
     for name, output in template.outputs.items():
-        check(output.value, template, f"{outputs}.{name}.{reader.named('value')}")
         if output.condition is not None:
             check(output.condition, template, f"{outputs}.{name}.{reader.named('condition')}")
             _check_condition(output.condition, template, f"{outputs}.{name}.{reader.named('condition')}")
+        check(output.value, template, f"{outputs}.{name}.{reader.named('value')}")
 
 
 def _check_condition(condition: Any, template: Template, path: str) -> None:

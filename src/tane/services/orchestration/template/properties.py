@@ -148,7 +148,7 @@ def _value(declared: Property, given: Any, path: str, check: Check | None) -> An
         if holds_unknown(value):
             return value
         for constraint in declared.constraints:
-            constraint.keep(value, declared.type, check)
+            constraint.keep(value, declared.type.capitalize(), check)
     except TemplateError as error:
         raise error if error.path else TemplateError(error.message, path, error.line) from None
     return value

@@ -110,4 +110,4 @@ AWS_NOT = Function("A function that acts as a NOT operator on a condition.", neg
 AND = Function("A function that acts as an AND operator on conditions.", every, several_shape, lazy=True)
 OR = Function("A function that acts as an OR operator on conditions.", some, several_shape, lazy=True)
 INVALID = Function("A function that conditions do not have.", never, invalid_shape)
-REMOVED = Function("A function that this version does not have any more.", never, removed_shape)
+REMOVED = Function("A function that this version does not have any more.", never, usage=removed_shape, sealed=True)
