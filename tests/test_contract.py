@@ -31,6 +31,8 @@ WITHOUT_SCHEMA = {
     ("image", "/v2/images/{image_id}/import"),
     ("image", "/v2/images/{image_id}/actions/deactivate"),
     ("image", "/v2/cache/clean"),
+    # A signal says what who made the alarm or the guest wants it to.
+    ("orchestration", "/v1/{project_id}/stacks/{stack_name}/{stack_id}/resources/{resource_name}/signal"),
     # Not built: answered 501 whatever is in it.
     ("placement", "/resource_providers"),
     ("placement", "/allocations"),

@@ -48,6 +48,7 @@ UNTOLD = {
     "network_revision": "what hosts have to apply",
     "oauth_nonce": "numbers used once",
     "revoked_token": "tokens are no resources",
+    "stack_event": "what the changes of stacks and their resources tell",
     "user_old_password": "digests that may not come again",
 }
 """Tables whose changes are nobody's to follow, and why."""

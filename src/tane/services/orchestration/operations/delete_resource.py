@@ -1,0 +1,65 @@
+"""A resource goes: what its service lets go at once, and what takes time there; then its row."""
+
+from __future__ import annotations
+
+from tane.jobs import Operation, Run, Step
+from tane.services.orchestration.domain import engine
+from tane.services.orchestration.domain.common import COMPLETE, IN_PROGRESS, record
+from tane.services.orchestration.domain.hand import Hand
+from tane.services.orchestration.operations.common import act, becomes, gives_up, held, kind_of, later, pause_at
+from tane.services.orchestration.orders import DELETE_RESOURCE, ResourceParams
+from tane.services.orchestration.resources.base import Wait
+from tane.services.orchestration.store import resources
+
+CONFLICTS = 9
+"""So often a deletion that something stands in the way of is tried again, with growing pauses: about a minute."""
+
+
+async def begin(run: Run[ResourceParams]) -> None:
+    def work(hand: Hand) -> bool:
+        if hand.row.action == "DELETE" and hand.row.status == IN_PROGRESS:
+            return True
+        if pause_at(hand, "pre-delete", "DELETE"):
+            return False
+        becomes(hand, "DELETE", IN_PROGRESS)
+        return True
+
+    if await act(run, work) is False:
+        raise held(run.params.resource_id)
+
+
+def _kept(hand: Hand) -> bool:
+    """Whether the template says that the thing outlives the stack, or that it was there before."""
+    declared = hand.row.declared
+    policy = str(declared.get("deletion_policy", "Delete")).lower()
+    return policy in ("retain", "snapshot") or bool(declared.get("external_id"))
+
+
+async def remove(run: Run[ResourceParams]) -> None:
+    def work(hand: Hand) -> None:
+        if not _kept(hand):
+            kind_of(hand).delete(hand)
+
+    await act(run, work, conflicts=CONFLICTS)
+
+
+async def wait(run: Run[ResourceParams]) -> None:
+    """Until it is gone; its row goes with that, and the stack goes on."""
+
+    def work(hand: Hand) -> Wait | None:
+        kind = kind_of(hand)
+        if not _kept(hand) and not kind.gone(hand):
+            return kind.waits(hand)
+        record(hand.tx, hand.stack.id, hand.row, "DELETE", COMPLETE, "state changed")
+        resources.remove(hand.tx, hand.row.id)
+        engine.advance(hand.tx, hand.core, hand.stack.id)
+        return None
+
+    pause = await act(run, work, conflicts=CONFLICTS)
+    if pause is not None:
+        raise later(run, pause)
+
+
+OPERATION = Operation(
+    DELETE_RESOURCE, (Step("begin", begin), Step("remove", remove), Step("wait", wait)), gives_up("DELETE")
+)
