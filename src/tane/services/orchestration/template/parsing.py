@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from tane.services.orchestration.template import declaring
 from tane.services.orchestration.template.evaluation import check
+from tane.services.orchestration.template.graph import circle_in
 from tane.services.orchestration.template.model import Output, ResourceDeclaration, Template
 from tane.services.orchestration.template.reading import LIMIT, bounded, line_of, read, steps
 from tane.services.orchestration.template.values import Conditional, TemplateError
@@ -293,8 +294,27 @@ def _check_groups(groups: Any, parameters: Mapping[str, Any]) -> None:
 
 
 def _check_conditions(template: Template, reader: _Sections) -> None:
+    section = reader.named("conditions")
     for name, definition in template.conditions.items():
-        check(definition, template, f"{reader.named('conditions')}.{name}")
+        check(definition, template, f"{section}.{name}")
+    graph = {name: set(_named_in(one, template.conditions)) for name, one in template.conditions.items()}
+    circle = circle_in(graph)
+    if circle:
+        words = f'Circular definition for condition "{circle[0]}" ({" -> ".join(circle)})'
+        raise TemplateError(words, f"{section}.{circle[0]}")
+
+
+def _named_in(definition: Any, conditions: Mapping[str, Any]) -> Iterator[str]:
+    """The conditions that one rests on."""
+    if isinstance(definition, str):
+        yield from [definition] if definition in conditions else []
+    elif isinstance(definition, list):
+        for one in definition:
+            yield from _named_in(one, conditions)
+    elif isinstance(definition, Mapping) and len(definition) == 1:
+        name, raw = next(iter(definition.items()))
+        if name.removeprefix("Fn::").lower() in ("not", "and", "or"):
+            yield from _named_in(raw, conditions)
 
 
 def _check_resources(template: Template, reader: _Sections) -> None:

@@ -14,6 +14,7 @@ from tane.services.orchestration.template.constraints import (
     Check,
     Constraint,
     Length,
+    Modulo,
     Range,
     cast,
     number,
@@ -295,8 +296,8 @@ def _hot_parameter(declared: Property) -> dict[str, Any]:
         shown["description"] = declared.description
     if declared.default is not None:
         shown["default"] = declared.default
-    passed = (Length, Range, AllowedValues, AllowedPattern)
-    constraints = [{one.name: one.shown()} if isinstance(one, passed) else {} for one in declared.constraints]
+    # The version that the template is of has no modulo yet.
+    constraints = [{one.name: one.shown()} for one in declared.constraints if not isinstance(one, Modulo)]
     return {**shown, "constraints": constraints} if constraints else shown
 
 
