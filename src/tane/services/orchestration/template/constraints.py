@@ -46,18 +46,19 @@ def boolean(value: Any) -> bool:
 
 
 def cast(value: Any, kind: str) -> Any:
-    """A value as the type has it, where it can be. :raises TemplateError:"""
+    """A value as the type has it, where it can be. ``kind``: the type, as it is told. :raises TemplateError:"""
+    meant = kind.lower()
     try:
-        if kind == "integer":
+        if meant == "integer":
             found = number(value)
             if isinstance(found, float):
                 raise TemplateError(f"{found} is not an integer.")
             return found
-        if kind == "number":
+        if meant == "number":
             return number(value)
-        if kind == "string":
+        if meant == "string":
             return str(value)
-        if kind == "boolean":
+        if meant == "boolean":
             return boolean(value)
     except TemplateError:
         raise TemplateError(f'Value "{value}" is invalid for data type "{kind}".') from None
@@ -171,11 +172,12 @@ class AllowedValues(Constraint):
         if isinstance(value, list):
             kept = all(item in self.allowed for item in value)
         else:
-            kept = cast(value, kind) in [cast(one, kind) for one in self.allowed]
+            allowed = [cast(one, kind) for one in self.allowed]
+            kept = cast(value, kind) in allowed
         if kept:
             return None
-        allowed = ", ".join(json.dumps(one) for one in self.allowed)
-        return f"{json.dumps(value)} is not an allowed value [{allowed}]"
+        words = ", ".join(json.dumps(one) for one in self.allowed)
+        return f"{json.dumps(value)} is not an allowed value [{words}]"
 
     def shown(self) -> Any:
         return list(self.allowed)

@@ -16,7 +16,7 @@ from tane.services.orchestration.template.constraints import (
     fits,
     number,
 )
-from tane.services.orchestration.template.parameters import Parameter, decoded, items
+from tane.services.orchestration.template.parameters import Parameter, items
 from tane.services.orchestration.template.values import TemplateError
 from tane.services.orchestration.template.versions import Version
 
@@ -195,11 +195,8 @@ def _default(declared: Parameter) -> None:
     try:
         if declared.kind == "list":
             value = items(value)
-        elif declared.kind == "map":
-            value = decoded(value)
         for constraint in declared.constraints:
-            constraint.keep(value, declared.kind, None)
-        declared.value()
+            constraint.keep(value, declared.type, None)
     except TemplateError as error:
         if declared.hidden:
             raise TemplateError("Invalid default") from None

@@ -105,17 +105,31 @@ def _words(value: Any, allowed: Sequence[str], path: str, what: str, words: str)
         raise TemplateError(f'Invalid {what} type "{value}" for {words}: {tuple(allowed)}', path)
 
 
-def merge_environments(environments: Sequence[Environment], types: Mapping[str, str] | None = None) -> Environment:
+def merge_environments(
+    environments: Sequence[Environment],
+    types: Mapping[str, str] | None = None,
+    names: Sequence[str] = (),
+) -> Environment:
     """Later ones win; parameters as their merge strategy says. ``types``: string, number, list, map or boolean for each
-    parameter of the template, which merging needs.
+    parameter of the template, which merging needs. ``names``: of the files, for what is told of a mistake.
 
     :raises TemplateError: two strategies for one parameter, or one that its type does not have.
     """
     merged = Environment()
     agreed: dict[str, str] = {}
-    for one in environments:
+    for number, one in enumerate(environments):
+        file = names[number] if number < len(names) else str(number)
         for section in ("parameters", "parameter_defaults"):
-            _merge_parameters(getattr(merged, section), getattr(one, section), one, types or {}, agreed)
+            values = getattr(one, section)
+            strategies = {name: _strategy(one.parameter_merge_strategies, name, agreed) for name in values}
+            for name, strategy in strategies.items():
+                known = name in (types or {}) and values[name] is not None
+                if known and agreed.setdefault(name, strategy) != strategy:
+                    raise TemplateError(
+                        f"Conflicting merge strategy '{strategy}' for parameter '{name}' in file '{file}'.",
+                        f"parameter_merge_strategies.{name}",
+                    )
+            _merge_parameters(getattr(merged, section), values, strategies, types or {})
         _overlay(merged.resource_registry, one.resource_registry)
         merged.event_sinks += one.event_sinks
         merged.encrypted_param_names += one.encrypted_param_names
@@ -124,23 +138,14 @@ def merge_environments(environments: Sequence[Environment], types: Mapping[str, 
 
 
 def _merge_parameters(
-    into: dict[str, Any],
-    values: Mapping[str, Any],
-    environment: Environment,
-    types: Mapping[str, str],
-    agreed: dict[str, str],
+    into: dict[str, Any], values: Mapping[str, Any], strategies: Mapping[str, str], types: Mapping[str, str]
 ) -> None:
+    first = not into
     for name, value in values.items():
-        strategy = _strategy(environment.parameter_merge_strategies, name, agreed)
-        if name in types and value is not None:
-            if agreed.setdefault(name, strategy) != strategy:
-                raise TemplateError(
-                    f"Conflicting merge strategy '{strategy}' for parameter '{name}' in the environment.",
-                    f"parameter_merge_strategies.{name}",
-                )
-            if strategy != "overwrite" and into.get(name) is not None:
-                value = _merged(name, into[name], value, types[name], deep=strategy == "deep_merge")
-        into[name] = value
+        if first or name not in types or strategies[name] == "overwrite":
+            into[name] = value
+        elif value is not None:
+            into[name] = _merged(name, into.get(name), value, types[name], deep=strategies[name] == "deep_merge")
 
 
 def _strategy(strategies: Mapping[str, Any], name: str, agreed: Mapping[str, str]) -> str:
@@ -154,12 +159,10 @@ def _strategy(strategies: Mapping[str, Any], name: str, agreed: Mapping[str, str
 def _merged(name: str, old: Any, new: Any, kind: str, *, deep: bool) -> Any:
     if kind == "map":
         return _merged_maps(_decoded(old), _decoded(new), deep=deep)
-    if kind == "list":
+    if kind == "list" and isinstance(new, str | list):
         return _merged_lists(old, new)
-    if kind == "string":
-        return f"{old}{new}"
-    if kind == "number" and isinstance(old, int | float) and isinstance(new, int | float):
-        return old + new
+    if kind == "string" and isinstance(new, str):
+        return f"{'' if old is None else old}{new}"
     raise TemplateError(f"Invalid merge strategy 'merge' for parameter '{name}'.", f"parameters.{name}")
 
 

@@ -24,19 +24,28 @@ MOST_WORK = 512 * 1024 * 1024
 class Nested:
     """Stands for a function among the arguments of another one, where only their shape is looked at."""
 
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
 
-NESTED = Nested()
+    def __repr__(self) -> str:
+        return repr(self.raw)
+
+
+Shape = Callable[[str, Any], None]
 
 
 @dataclass(frozen=True)
 class Function:
-    """``shape``: looks at the arguments before they are resolved; functions among them are ``NESTED``. ``result``: of
-    the call. ``lazy``: it resolves its arguments itself, and only those that it needs."""
+    """``shape``, ``usage``: look at the arguments before they are resolved; functions among them are ``Nested``. What
+    ``usage`` finds is told after all shapes are right. ``result``: of the call. ``lazy``: it resolves its arguments
+    itself, and only those that it needs. ``sealed``: its arguments do not matter."""
 
     description: str
     result: Callable[[Call], Any]
-    shape: Callable[[str, Any], None] | None = None
+    shape: Shape | None = None
     lazy: bool = False
+    usage: Shape | None = None
+    sealed: bool = False
 
 
 Table = Mapping[str, Function]
@@ -59,8 +68,9 @@ class Call:
     def template(self) -> Template:
         return self.evaluation.template
 
-    def resolve(self, raw: Any, *, nullable: bool = False) -> Any:
-        return self.evaluation.resolve(raw, self.path, nullable=nullable)
+    def resolve(self, raw: Any, at: str = "", *, nullable: bool = False) -> Any:
+        """``at``: where among the arguments, as it stands in paths."""
+        return self.evaluation.resolve(raw, f"{self.path}{at}", nullable=nullable)
 
     def work(self, amount: int) -> None:
         """Say before how many characters are to be looked at."""
@@ -129,8 +139,9 @@ class Evaluation:
         function = self.table[name]
         call = Call(self, name, raw, path)
         try:
-            if function.shape is not None:
-                function.shape(name, shallow(raw, self.table))
+            for looked_at in (function.shape, function.usage):
+                if looked_at is not None:
+                    looked_at(name, shallow(raw, self.table))
             if not function.lazy:
                 call.args = self.resolve(raw, path)
                 if call.args is UNKNOWN or holds_unknown(call.args):
@@ -170,10 +181,10 @@ def function_in(value: Mapping[str, Any], table: Table) -> str | None:
 
 
 def shallow(raw: Any, table: Table) -> Any:
-    """Arguments with the functions among them, or in their place, as ``NESTED``."""
+    """Arguments with the functions among them, or in their place, as ``Nested``."""
     if isinstance(raw, Mapping):
         if function_in(raw, table) is not None:
-            return NESTED
+            return Nested(raw)
         return {key: _seen(item, table) for key, item in raw.items()}
     if isinstance(raw, list | tuple):
         return [_seen(item, table) for item in raw]
@@ -181,7 +192,7 @@ def shallow(raw: Any, table: Table) -> Any:
 
 
 def _seen(item: Any, table: Table) -> Any:
-    return NESTED if isinstance(item, Mapping) and function_in(item, table) is not None else item
+    return Nested(item) if isinstance(item, Mapping) and function_in(item, table) is not None else item
 
 
 def table_of(template: Template, *, conditions: bool = False) -> Table:
@@ -296,26 +307,39 @@ def check(value: Any, template: Template, path: str) -> None:
 
     :raises TemplateError: with its path.
     """
-    _check(value, table_of(template, conditions=isinstance(value, Conditional)), path)
+    table = table_of(template, conditions=isinstance(value, Conditional))
+    for usage in (False, True):
+        _check(value, template, table, path, usage)
 
 
-def _check(value: Any, table: Table, path: str) -> None:
+def _check(value: Any, template: Template, table: Table, path: str, usage: bool) -> None:
     if isinstance(value, Mapping):
         called = function_in(value, table)
-        if called is None:
-            for key, item in value.items():
-                _check(item, table, f"{path}.{key}")
+        if called is not None:
+            _check_call(called, value[called], template, table, f"{path}.{called}", usage)
             return
-        function = table[called]
-        if not function.lazy or called not in ("if", "Fn::If"):
-            _check(value[called], table, f"{path}.{called}")
-        if function.shape is not None:
-            try:
-                function.shape(called, shallow(value[called], table))
-            except TemplateError as error:
-                raise TemplateError(error.message, f"{path}.{called}") from None
-            except (ValueError, TypeError, KeyError) as error:
-                raise TemplateError(words(error), f"{path}.{called}") from None
+        for key, item in value.items():
+            _check(item, template, table, f"{path}.{key}", usage)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            _check(item, table, f"{path}[{index}]")
+            _check(item, template, table, f"{path}[{index}]", usage)
+
+
+def _check_call(name: str, raw: Any, template: Template, table: Table, path: str, usage: bool) -> None:
+    """What is inside first, as upstream."""
+    function = table[name]
+    chooses = name in ("if", "Fn::If")
+    if not chooses and not (usage and function.sealed):
+        _check(raw, template, table, path, usage)
+    looked_at = function.usage if usage else function.shape
+    try:
+        if looked_at is not None:
+            looked_at(name, shallow(raw, table))
+        if chooses and not usage:
+            _check(raw[0], template, table_of(template, conditions=True), path, usage)
+            if isinstance(raw[0], str) and raw[0] not in template.conditions:
+                raise TemplateError(f'Invalid condition "{raw[0]}"')
+    except TemplateError as error:
+        raise error if error.path else TemplateError(error.message, path) from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise TemplateError(words(error), path) from None

@@ -58,7 +58,8 @@ class Parameter:
         try:
             value = self._cast(given)
             for constraint in self.constraints:
-                constraint.keep(value, self.kind, check)
+                # Scalars are told as they were given, and cast by the constraint.
+                constraint.keep(value if self.kind in ("list", "map") else given, self.type, check)
         except TemplateError as error:
             told = error.message.replace(str(given), "******") if self.hidden and str(given) else error.message
             raise TemplateError(f"Parameter '{self.name}' is invalid: {told}", f"parameters.{self.name}") from None

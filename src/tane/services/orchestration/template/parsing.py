@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tane.services.orchestration.template import declaring
 from tane.services.orchestration.template.evaluation import check
+from tane.services.orchestration.template.graph import circle_in
 from tane.services.orchestration.template.model import Output, ResourceDeclaration, Template
 from tane.services.orchestration.template.reading import LIMIT, bounded, line_of, read, steps
 from tane.services.orchestration.template.values import Conditional, TemplateError
@@ -87,28 +89,38 @@ def _template(document: Any, text: str | None) -> Template:
         if section not in allowed:
             raise TemplateError(f"The template section is invalid: {section}", section)
     reader = _Sections(document, version)
+    for name, given in reader.section("resources").items():
+        reader.check_keys(name, given)
     parameters = {
         name: declaring.parameter(name, declared, version, f"{reader.named('parameters')}.{name}")
         for name, declared in reader.section("parameters").items()
     }
+    groups = document.get("parameter_groups") or ()
+    _check_groups(groups, parameters)
     template = Template(
         kind="cfn" if version.kind == "cfn" else "hot",
         version=version.name,
         description=_description(document, version),
         parameters=parameters,
-        parameter_groups=_groups(document, parameters),
+        parameter_groups=groups,
         conditions=reader.conditions(),
-        resources={name: reader.resource(name, given) for name, given in reader.section("resources").items()},
-        outputs={name: reader.output(name, given) for name, given in reader.section("outputs").items()},
+        resources={},
+        outputs={},
         document=document,
         mappings=reader.section("mappings") if version.kind == "cfn" else {},
         version_key=version.key,
         text=text,
     )
+    _check_conditions(template, reader)
+    resources = {name: reader.resource(name, given) for name, given in reader.section("resources").items()}
+    template = replace(template, resources=resources)
+    _check_resources(template, reader)
+    outputs = {name: reader.output(name, given) for name, given in reader.section("outputs").items()}
+    template = replace(template, outputs=outputs)
+    _check_outputs(template, reader)
     both = sorted(set(template.parameters) & set(template.resources))
     if both:
         raise TemplateError(f"Duplicate names {both}", f"{reader.named('resources')}.{both[0]}")
-    _check_functions(template, reader)
     return template
 
 
@@ -163,7 +175,9 @@ class _Sections:
 
     def resource(self, name: str, given: Any) -> ResourceDeclaration:
         path = f"{self.named('resources')}.{name}"
-        self._resource_keys(given, path)
+        for key in () if self.cfn or self.version.has_conditions else ("external_id", "condition"):
+            if key in given:
+                raise TemplateError(f"Invalid keyword(s) inside a resource definition: {key}", f"{path}.{key}")
         if "/" in name:
             raise TemplateError('Resource name may not contain "/"', path)
         field = self._field
@@ -185,7 +199,8 @@ class _Sections:
             description=field(name, given, "description", str, "string") or "",
         )
 
-    def _resource_keys(self, given: Any, path: str) -> None:
+    def check_keys(self, name: str, given: Any) -> None:
+        path = f"{self.named('resources')}.{name}"
         kind = self.named("type")
         if not given:
             words = "Each Resource must contain a Type key." if self.cfn else "Each resource must contain a type key."
@@ -198,13 +213,14 @@ class _Sections:
                 path,
             )
         if not self.cfn:
-            later = () if self.version.has_conditions else ("external_id", "condition")
             for key in given:
-                if key not in RESOURCE_KEYS or key in later:
+                if key not in RESOURCE_KEYS:
                     raise TemplateError(f'"{key}" is not a valid keyword inside a resource definition', f"{path}.{key}")
         if kind not in given:
             words = "Each Resource must contain a Type key." if self.cfn else "Each resource must contain a type key."
             raise TemplateError(words, path)
+        if not given[kind]:
+            raise TemplateError("Each Resource must contain a Type key.", path)
 
     def _field(self, name: str, given: Mapping[str, Any], key: str, types: Any, words: str) -> Any:
         key = self.named(key)
@@ -217,10 +233,7 @@ class _Sections:
         return given[key]
 
     def _type(self, name: str, given: Mapping[str, Any]) -> str:
-        found = self._field(name, given, "type", str, "string")
-        if not found:
-            raise TemplateError(f'Resource "{name}" has no type', f"{self.named('resources')}.{name}")
-        return str(found)
+        return str(self._field(name, given, "type", str, "string"))
 
     def _deletion_policy(self, name: str, given: Mapping[str, Any]) -> Any:
         found = self._field(name, given, "deletion_policy", (str, Mapping), "string")
@@ -261,14 +274,11 @@ class _Sections:
         )
 
 
-def _groups(document: Mapping[str, Any], parameters: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    found = document.get("parameter_groups")
-    if not found:
-        return ()
-    if not isinstance(found, list):
+def _check_groups(groups: Any, parameters: Mapping[str, Any]) -> None:
+    if not isinstance(groups, list | tuple):
         raise TemplateError("The parameter_groups should be a list.", "parameter_groups")
     grouped: set[Any] = set()
-    for index, group in enumerate(found):
+    for index, group in enumerate(groups):
         path = f"parameter_groups[{index}]"
         names = group.get("parameters") if isinstance(group, Mapping) else None
         if names is None:
@@ -276,29 +286,54 @@ def _groups(document: Mapping[str, Any], parameters: Mapping[str, Any]) -> Seque
         if not isinstance(names, list):
             raise TemplateError("The parameters of parameter group should be a list.", path)
         for name in names:
-            if name in grouped:
-                raise TemplateError(f"The {name} parameter must be assigned to one parameter group only.", path)
             if not isinstance(name, str) or name not in parameters:
                 raise TemplateError(f"The grouped parameter {name} does not reference a valid parameter.", path)
+            if name in grouped:
+                raise TemplateError(f"The {name} parameter must be assigned to one parameter group only.", path)
             grouped.add(name)
-    return found
 
 
-def _check_functions(template: Template, reader: _Sections) -> None:
-    resources, outputs, conditions = (reader.named(name) for name in ("resources", "outputs", "conditions"))
+def _check_conditions(template: Template, reader: _Sections) -> None:
+    section = reader.named("conditions")
     for name, definition in template.conditions.items():
-        check(definition, template, f"{conditions}.{name}")
+        check(definition, template, f"{section}.{name}")
+    graph = {name: set(_named_in(one, template.conditions)) for name, one in template.conditions.items()}
+    circle = circle_in(graph)
+    if circle:
+        words = f'Circular definition for condition "{circle[0]}" ({" -> ".join(circle)})'
+        raise TemplateError(words, f"{section}.{circle[0]}")
+
+
+def _named_in(definition: Any, conditions: Mapping[str, Any]) -> Iterator[str]:
+    """The conditions that one rests on."""
+    if isinstance(definition, str):
+        yield from [definition] if definition in conditions else []
+    elif isinstance(definition, list):
+        for one in definition:
+            yield from _named_in(one, conditions)
+    elif isinstance(definition, Mapping) and len(definition) == 1:
+        name, raw = next(iter(definition.items()))
+        if name.removeprefix("Fn::").lower() in ("not", "and", "or"):
+            yield from _named_in(raw, conditions)
+
+
+def _check_resources(template: Template, reader: _Sections) -> None:
+    resources = reader.named("resources")
     for name, one in template.resources.items():
         for key in ("properties", "metadata", "deletion_policy", "update_policy", "external_id", "condition"):
             value = getattr(one, key)
             if value is not None:
                 check(value, template, f"{resources}.{name}.{reader.named(key)}")
         _check_condition(one.condition, template, f"{resources}.{name}.{reader.named('condition')}")
+
+
+def _check_outputs(template: Template, reader: _Sections) -> None:
+    outputs = reader.named("outputs")
     for name, output in template.outputs.items():
-        check(output.value, template, f"{outputs}.{name}.{reader.named('value')}")
         if output.condition is not None:
             check(output.condition, template, f"{outputs}.{name}.{reader.named('condition')}")
             _check_condition(output.condition, template, f"{outputs}.{name}.{reader.named('condition')}")
+        check(output.value, template, f"{outputs}.{name}.{reader.named('value')}")
 
 
 def _check_condition(condition: Any, template: Template, path: str) -> None:

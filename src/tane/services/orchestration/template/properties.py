@@ -14,6 +14,7 @@ from tane.services.orchestration.template.constraints import (
     Check,
     Constraint,
     Length,
+    Modulo,
     Range,
     cast,
     number,
@@ -148,7 +149,7 @@ def _value(declared: Property, given: Any, path: str, check: Check | None) -> An
         if holds_unknown(value):
             return value
         for constraint in declared.constraints:
-            constraint.keep(value, declared.type, check)
+            constraint.keep(value, declared.type.capitalize(), check)
     except TemplateError as error:
         raise error if error.path else TemplateError(error.message, path, error.line) from None
     return value
@@ -295,8 +296,8 @@ def _hot_parameter(declared: Property) -> dict[str, Any]:
         shown["description"] = declared.description
     if declared.default is not None:
         shown["default"] = declared.default
-    passed = (Length, Range, AllowedValues, AllowedPattern)
-    constraints = [{one.name: one.shown()} if isinstance(one, passed) else {} for one in declared.constraints]
+    # The version that the template is of has no modulo yet.
+    constraints = [{one.name: one.shown()} for one in declared.constraints if not isinstance(one, Modulo)]
     return {**shown, "constraints": constraints} if constraints else shown
 
 

@@ -29,8 +29,8 @@ def choose(call: Call) -> Any:
     if found is UNKNOWN:
         return UNKNOWN
     if found:
-        return call.resolve(call.raw[1], nullable=True)
-    return call.resolve(call.raw[2], nullable=True) if len(call.raw) > 2 else ABSENT
+        return call.resolve(call.raw[1], "[1]", nullable=True)
+    return call.resolve(call.raw[2], "[2]", nullable=True) if len(call.raw) > 2 else ABSENT
 
 
 def equals_shape(name: str, args: Any) -> None:
@@ -39,7 +39,7 @@ def equals_shape(name: str, args: Any) -> None:
 
 
 def equals(call: Call) -> Any:
-    one, other = call.resolve(call.raw[0]), call.resolve(call.raw[1])
+    one, other = call.resolve(call.raw[0], "[0]"), call.resolve(call.raw[1], "[1]")
     if holds_unknown(one) or holds_unknown(other):
         return UNKNOWN
     return one == other
@@ -110,4 +110,4 @@ AWS_NOT = Function("A function that acts as a NOT operator on a condition.", neg
 AND = Function("A function that acts as an AND operator on conditions.", every, several_shape, lazy=True)
 OR = Function("A function that acts as an OR operator on conditions.", some, several_shape, lazy=True)
 INVALID = Function("A function that conditions do not have.", never, invalid_shape)
-REMOVED = Function("A function that this version does not have any more.", never, removed_shape)
+REMOVED = Function("A function that this version does not have any more.", never, usage=removed_shape, sealed=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tane.services.orchestration.template import apart
-from tane.services.orchestration.template.evaluation import NESTED, Call, Function
+from tane.services.orchestration.template.evaluation import Call, Function, Nested
 from tane.services.orchestration.template.values import UNKNOWN, TemplateError, holds_unknown
 
 MEMBER = re.compile(r"\.member\.([0-9]+)\.(.*)")
@@ -37,9 +37,12 @@ def map_replace(call: Call) -> Any:
     example = f'"{call.name}" : [ {{ "key1": "val1" }}, {{"keys": {{"key1": "key2"}}, "values": {{"val1": "val2"}}}}]'
     wrong = f'Incorrect arguments to "{call.name}" should be: {example}'
     given = call.args
-    if not isinstance(given, list) or len(given) != 2:
+    if not isinstance(given, list) or not given:
         raise TemplateError(wrong)
-    source, replaced = (_map(call.name, one, example) for one in given)
+    source, *others = (_map(call.name, one, example) for one in given[:2])
+    if len(given) != 2:
+        raise TemplateError(wrong)
+    replaced = others[0]
     if any(key not in ("keys", "values") for key in replaced):
         raise TemplateError(wrong)
     keys = _map(call.name, replaced.get("keys", {}), example)
@@ -80,7 +83,10 @@ def repeat_shape(name: str, args: Any) -> None:
             "              for_each:\n"
             "                %var%: ['a', 'b', 'c']"
         )
-    if args["for_each"] is not NESTED and not isinstance(args["for_each"], Mapping):
+
+
+def repeat_usage(name: str, args: Any) -> None:
+    if not isinstance(args["for_each"], Nested | Mapping):
         raise TemplateError(f'The "for_each" argument to "{name}" must contain a map')
 
 
@@ -96,9 +102,8 @@ def repeating(*, maps: bool, permutations: bool) -> Callable[[Call], Any]:
 
     def run(call: Call) -> Any:
         combined = call.raw.get("permutations", True) if permutations else True
-        over = call.resolve(call.raw["for_each"])
-        body = call.resolve(call.raw["template"])
-        if over is UNKNOWN or holds_unknown(over) or holds_unknown(body):
+        over = call.resolve(call.raw["for_each"], ".for_each")
+        if over is UNKNOWN or holds_unknown(over):
             return UNKNOWN
         if not isinstance(over, Mapping):
             raise TemplateError(f'The "for_each" argument to "{call.name}" must contain a map')
@@ -108,6 +113,9 @@ def repeating(*, maps: bool, permutations: bool) -> Callable[[Call], Any]:
         lengths = {len(found) for found, one in zip(lists, over.values(), strict=True) if one is not None}
         if not combined and len(lengths) > 1:
             raise TemplateError(f"For {call.name}, the length of for_each values should be equal if no nested loop.")
+        body = call.resolve(call.raw["template"], ".template")
+        if holds_unknown(body):
+            return UNKNOWN
         rounds = _product(map(len, lists)) if combined else min(map(len, lists))
         call.grow(rounds * _size(body))
         keys = list(over)
@@ -220,13 +228,16 @@ def filter_shape(name: str, args: Any) -> None:
 
 
 def filtering(call: Call) -> Any:
-    values, sequence = call.resolve(call.raw[0]), call.resolve(call.raw[1])
-    if UNKNOWN in (values, sequence) or holds_unknown(values) or holds_unknown(sequence):
+    sequence = call.resolve(call.raw[1], "[1]")
+    if sequence is UNKNOWN or holds_unknown(sequence):
         return UNKNOWN
     if not sequence:
         return sequence
     if not isinstance(sequence, list):
         raise TemplateError(f'"{call.name}" only works with lists')
+    values = call.resolve(call.raw[0], "[0]")
+    if values is UNKNOWN or holds_unknown(values):
+        return UNKNOWN
     if not values:
         return sequence
     if not isinstance(values, list):
@@ -243,7 +254,7 @@ def contains_shape(name: str, args: Any) -> None:
 
 
 def contains(call: Call) -> Any:
-    value, sequence = call.resolve(call.raw[0]), call.resolve(call.raw[1])
+    value, sequence = call.resolve(call.raw[0], "[0]"), call.resolve(call.raw[1], "[1]")
     if UNKNOWN in (value, sequence) or holds_unknown(value) or holds_unknown(sequence):
         return UNKNOWN
     if not isinstance(sequence, Sequence):
@@ -257,7 +268,7 @@ def select_shape(name: str, args: Any) -> None:
 
 
 def select_one(call: Call) -> Any:
-    index, items = call.resolve(call.raw[0]), call.resolve(call.raw[1])
+    index, items = call.resolve(call.raw[0], "[0]"), call.resolve(call.raw[1], "[1]")
     if index is UNKNOWN or items is UNKNOWN:
         return UNKNOWN
     if items == "":
@@ -287,7 +298,7 @@ def select_one(call: Call) -> Any:
 
 def members_shape(name: str, args: Any) -> None:
     if not isinstance(args, list) or len(args) != 3:
-        correct = "{'Fn::MemberListToMap': ['Name', 'Value', ['.member.0.Name=key', '.member.0.Value=door']]}"
+        correct = " {'Fn::MemberListToMap': ['Name', 'Value', ['.member.0.Name=key', '.member.0.Value=door']]} "
         raise TemplateError(f'Wrong Arguments try: "{correct}"')
     for what, one in (("Key", args[0]), ("Value", args[1])):
         if not isinstance(one, str):
@@ -323,12 +334,13 @@ def yaql_shape(name: str, args: Any) -> None:
             "              data:\n"
             "                var1: [3, 2, 1]"
         )
-    if args["expression"] is not NESTED and not isinstance(args["expression"], str):
+    if not isinstance(args["expression"], Nested) and not isinstance(args["expression"], str):
         raise TemplateError(f'The "expression" argument to {name} must contain a string.')
 
 
 def yaql(call: Call) -> Any:
-    expression, data = call.resolve(call.raw["expression"]), call.resolve(call.raw.get("data", {}))
+    expression = call.resolve(call.raw["expression"], ".expression")
+    data = call.resolve(call.raw.get("data", {}), ".data")
     if expression is UNKNOWN or data is UNKNOWN or holds_unknown(data):
         return UNKNOWN
     if not isinstance(expression, str):
@@ -339,10 +351,16 @@ def yaql(call: Call) -> Any:
 MAP_MERGE = Function("A function for merging maps.", map_merge)
 MAP_REPLACE = Function("A function for performing substitutions on maps.", map_replace)
 WORDS = "A function for iterating over a list of items"
-REPEAT = Function(f"{WORDS}.", repeating(maps=False, permutations=False), repeat_shape, lazy=True)
-REPEAT_MAP = Function(f"{WORDS} or a dict of keys.", repeating(maps=True, permutations=False), repeat_shape, lazy=True)
+REPEAT = Function(f"{WORDS}.", repeating(maps=False, permutations=False), repeat_shape, lazy=True, usage=repeat_usage)
+REPEAT_MAP = Function(
+    f"{WORDS} or a dict of keys.", repeating(maps=True, permutations=False), repeat_shape, lazy=True, usage=repeat_usage
+)
 REPEAT_PERMUTED = Function(
-    f"{WORDS} or a dict of keys.", repeating(maps=True, permutations=True), permuting_shape, lazy=True
+    f"{WORDS} or a dict of keys.",
+    repeating(maps=True, permutations=True),
+    permuting_shape,
+    lazy=True,
+    usage=repeat_usage,
 )
 LIST_CONCAT = Function("A function for extending lists.", concatenating(unique=False))
 LIST_CONCAT_UNIQUE = Function("A function for extending lists with unique items.", concatenating(unique=True))

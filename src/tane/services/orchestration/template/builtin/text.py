@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode, urlunsplit
 
-from tane.services.orchestration.template.evaluation import NESTED, Call, Function
+from tane.services.orchestration.template.evaluation import Call, Function, Nested
 from tane.services.orchestration.template.values import UNKNOWN, TemplateError, holds_unknown
 
 URL_PARTS = ("scheme", "username", "password", "host", "port", "path", "query", "fragment")
@@ -32,7 +32,7 @@ def replace_shape(name: str, args: Any) -> None:
 
 
 def _params_shape(name: str, params: Any) -> None:
-    if params is not NESTED and not isinstance(params, Mapping):
+    if not isinstance(params, Nested) and not isinstance(params, Mapping):
         raise TemplateError(f'"{name}" parameters must be a mapping')
 
 
@@ -71,8 +71,11 @@ def _some(name: str, key: str, value: Any) -> str:
 
 def replacing(text_of: Callable[[str, str, Any], str], *, strict: bool = False, aws: bool = False) -> Any:
     def run(call: Call) -> Any:
-        raw_template, raw_params = (call.raw[1], call.raw[0]) if aws else (call.raw["template"], call.raw["params"])
-        template, params = call.resolve(raw_template), call.resolve(raw_params)
+        if aws:
+            template, params = call.resolve(call.raw[1], "[1]"), call.resolve(call.raw[0], "[0]")
+        else:
+            template = call.resolve(call.raw["template"], ".template")
+            params = call.resolve(call.raw["params"], ".params")
         if template is UNKNOWN or params is UNKNOWN or holds_unknown(params):
             return UNKNOWN
         if not isinstance(template, str):
@@ -133,19 +136,19 @@ def joins_shape(name: str, args: Any) -> None:
 
 
 def join(call: Call) -> Any:
-    strings, delimiter = call.resolve(call.raw[1]), call.resolve(call.raw[0])
-    if strings is UNKNOWN or delimiter is UNKNOWN or holds_unknown(strings):
+    strings = call.resolve(call.raw[1], "[1]")
+    if holds_unknown(strings):
         return UNKNOWN
     if strings is None:
         strings = []
     if isinstance(strings, str) or not isinstance(strings, Sequence):
         raise TemplateError(f'"{call.name}" must operate on a list')
-    return _joined(call, delimiter, strings, _joinable)
+    return _joined(call, strings, _joinable)
 
 
 def join_lists(call: Call) -> Any:
-    lists, delimiter = call.resolve(list(call.raw[1:])), call.resolve(call.raw[0])
-    if delimiter is UNKNOWN or holds_unknown(lists):
+    lists = call.resolve(list(call.raw[1:]))
+    if holds_unknown(lists):
         return UNKNOWN
     strings: list[Any] = []
     for one in lists:
@@ -153,10 +156,13 @@ def join_lists(call: Call) -> Any:
             if isinstance(one, str) or not isinstance(one, Sequence):
                 raise TemplateError(f'"{call.name}" must operate on a list')
             strings += one
-    return _joined(call, delimiter, strings, _writable)
+    return _joined(call, strings, _writable)
 
 
-def _joined(call: Call, delimiter: Any, strings: Sequence[Any], text_of: Callable[[Any], str]) -> str:
+def _joined(call: Call, strings: Sequence[Any], text_of: Callable[[Any], str]) -> Any:
+    delimiter = call.resolve(call.raw[0], "[0]")
+    if delimiter is UNKNOWN:
+        return UNKNOWN
     if not isinstance(delimiter, str):
         raise TemplateError(f'"{call.name}" delimiter must be a string')
     call.grow(len(delimiter) * len(strings))
@@ -234,9 +240,9 @@ def url_shape(name: str, args: Any) -> None:
 
 def _url_parts(name: str, args: Mapping[str, Any]) -> None:
     for part in URL_PARTS:
-        value = args.get(part, NESTED)
-        if value is NESTED:
+        if part not in args or isinstance(args[part], Nested):
             continue
+        value = args[part]
         if part == "query":
             if not isinstance(value, Mapping):
                 raise TemplateError(f'The "{part}" argument to "{name}" must be a map')
@@ -310,6 +316,6 @@ JOIN = Function("A function for joining strings.", join, join_shape, lazy=True)
 JOIN_LISTS = Function("A function for joining one or more lists of strings.", join_lists, joins_shape, lazy=True)
 STR_SPLIT = Function("A function for splitting delimited strings into a list.", str_split, split_shape)
 DIGEST = Function("A function for performing digest operations.", digest)
-MAKE_URL = Function("A function for performing substitutions on maps.", make_url, url_shape)
+MAKE_URL = Function("A function for performing substitutions on maps.", make_url, usage=url_shape)
 AWS_SPLIT = Function("A function for splitting strings.", aws_split, aws_split_shape, lazy=True)
 BASE64 = Function("A placeholder function for converting to base64.", base64)

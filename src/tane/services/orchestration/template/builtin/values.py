@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tane.services.orchestration.template.evaluation import NESTED, Call, Function
+from tane.services.orchestration.template.evaluation import Call, Function, Nested
 from tane.services.orchestration.template.values import UNKNOWN, Taken, TemplateError, select
 
 FACADE = {"Metadata": "metadata", "DeletionPolicy": "deletion_policy", "UpdatePolicy": "update_policy"}
@@ -63,7 +63,8 @@ def ref(call: Call) -> Any:
 
 def param_ref(call: Call) -> Any:
     name = call.args
-    known = isinstance(name, str) and (name in call.template.parameters or name.startswith(("AWS::", "OS::")))
+    pseudo = "AWS::" if call.template.kind == "cfn" else "OS::"
+    known = isinstance(name, str) and (name in call.template.parameters or name.startswith(pseudo))
     if not known:
         raise TemplateError(f'The specified reference "{name}" (in unknown) is incorrect.')
     return call.scope.parameter(name)
@@ -120,7 +121,7 @@ def get_file(call: Call) -> Any:
 
 def facade_shape(name: str, args: Any) -> None:
     allowed = tuple(FACADE) if name.startswith("Fn::") else tuple(FACADE.values())
-    if args is NESTED or not isinstance(args, str) or args not in allowed:
+    if isinstance(args, Nested) or not isinstance(args, str) or args not in allowed:
         raise TemplateError(f'Incorrect arguments to "{name}" should be one of: {", ".join(allowed)}')
 
 
@@ -159,4 +160,4 @@ FACADE_OF = Function("A function for retrieving data in a parent provider templa
 REF = Function("A function for resolving parameters or resource references.", ref)
 PARAM_REF = Function("A function for resolving parameter references.", param_ref)
 FIND_IN_MAP = Function("A function for resolving keys in the template mappings.", find_in_map, map_shape, lazy=True)
-GET_AZS = Function("A function for retrieving the availability zones.", get_azs)
+GET_AZS = Function("A function for retrieving the availability zones.", get_azs, lazy=True)
