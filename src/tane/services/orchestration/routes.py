@@ -60,6 +60,9 @@ ROUTES = (
     Route("PATCH", R, resources.mark_unhealthy, "resource:mark_unhealthy", schemas.MarkUnhealthy),
     Route("GET", f"{R}/metadata", resources.metadata, "resource:metadata"),
     Route("POST", f"{R}/signal", resources.signal, "resource:signal"),
+    # The address is the secret: guests and alarms have no token.
+    Route("POST", "/signal/{resource_id}/{secret}", resources.signal_by_address, None),
+    Route("PUT", "/signal/{resource_id}/{secret}", resources.signal_by_address, None),
     # ----------------------------------------------------------------------------------------------------- events
     Route("GET", f"{S}/events", events.index, "events:index"),
     Route("GET", f"{R}/events", events.of_resource, "events:index"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import UNSET
-from sqlalchemy.engine import Row
 
 from tane.services.orchestration.api.common import links, resource_link, stack_link, stack_of
 from tane.services.orchestration.domain import resources
@@ -75,8 +74,7 @@ def show(request: Request) -> dict[str, Any]:
 
 def metadata(request: Request) -> dict[str, Any]:
     stack_id, name = stack_of(request)
-    row: Row[Any] = resources.show(request.core, request.ctx, stack_id, name, request.path["resource_name"]).row
-    return {"metadata": row.metadata}
+    return {"metadata": resources.metadata(request.core, request.ctx, stack_id, name, request.path["resource_name"])}
 
 
 def signal(request: Request) -> Any:
@@ -86,6 +84,17 @@ def signal(request: Request) -> Any:
     if not isinstance(details, dict):
         raise BadRequest("A signal's details are an object.")
     return resources.signal(request.core, request.ctx, stack_id, name, request.path["resource_name"], details)
+
+
+def signal_by_address(request: Request) -> Any:
+    """A signal of whoever has the address: a guest, an alarm."""
+    details = codec.parse(request.raw) if request.raw else {}
+    if not isinstance(details, dict):
+        raise BadRequest("A signal's details are an object.")
+    path = request.path
+    return resources.signal_by_address(
+        request.core, request.ctx.request_id, path["resource_id"], path["secret"], details
+    )
 
 
 def mark_unhealthy(request: Request) -> None:

@@ -4,6 +4,7 @@ services."""
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,12 @@ class Hand:
         """``STACK-RESOURCE-xxxxxxxxxxxx``: the name that a resource without one gets."""
         digest = hashlib.sha256(str(self.row.id).encode()).hexdigest()
         return f"{self.stack.name}-{self.row.name}-{digest[:12]}"[-255:]
+
+    def signal_url(self) -> str:
+        """Where whoever has the address may send the resource a signal: it is drawn once."""
+        if "signal" not in self.row.data:
+            self.keep(signal=secrets.token_urlsafe(32))
+        return f"{self.core.config.url}/orchestration/signal/{self.row.id}/{self.row.data['signal']}"
 
     @property
     def data(self) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def read_template(text: str | Mapping[str, Any]) -> Template:
                 f"Request limit exceeded: Template size ({len(text.encode())} bytes) exceeds maximum allowed size "
                 f"({TEMPLATE_BYTES} bytes)."
             )
-    elif len(msgspec.json.encode(text)) > TEMPLATE_BYTES:
+    elif len(msgspec.json.encode(text, enc_hook=repr)) > TEMPLATE_BYTES:
         raise RequestLimitExceeded(
             f"Request limit exceeded: Template exceeds maximum allowed size ({TEMPLATE_BYTES} bytes)."
         )

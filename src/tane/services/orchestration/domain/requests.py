@@ -54,7 +54,7 @@ def source_of(asked: Asked) -> Source:
     environment = _environment(asked, files).document()
     # What the request itself gives comes last.
     environment["parameters"] = {**environment["parameters"], **(asked.parameters or {})}
-    return Source(template=template.document, files=files, environment=_with_files(environment, template, files))
+    return Source(template=template.document, files=files, environment=_with_files(environment, template))
 
 
 def _text(value: Any) -> str:
@@ -74,19 +74,13 @@ def _environment(asked: Asked, files: Mapping[str, str]) -> Environment:
         raise refused(error) from None
 
 
-def _with_files(environment: dict[str, Any], template: Template, files: Mapping[str, str]) -> dict[str, Any]:
-    """Types that are files stand in the registry under their own names, in nested templates too."""
+def _with_files(environment: dict[str, Any], template: Template) -> dict[str, Any]:
+    """Types that are files stand in the registry under their own names."""
     registry = environment["resource_registry"]
-    waiting, seen = [template], 0
-    while waiting and seen < 64:
-        seen += 1
-        for name, declared in waiting.pop().resources.items():
-            target = registered(read_environment(environment), declared.type, name) if registry else declared.type
-            if not is_file(target) or target in registry:
-                continue
-            registry[target] = target
-            if target in files:
-                waiting.append(read_template(files[target]))
+    for name, declared in template.resources.items():
+        target = registered(read_environment(environment), declared.type, name) if registry else declared.type
+        if is_file(target):
+            registry.setdefault(target, target)
     return environment
 
 

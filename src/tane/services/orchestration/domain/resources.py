@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy.engine import Row
 
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
+from tane.services.identity import interface as identity
 from tane.services.orchestration.domain import engine
 from tane.services.orchestration.domain.common import COMPLETE, FAILED, missing_resource, record, require
 from tane.services.orchestration.domain.hand import Hand
@@ -131,6 +134,34 @@ def signal(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, 
             answer = kind.signal(Hand(core, tx, ctx, stack, row, plan, row.properties), details)
         jobs.wake(tx, engine.job_of(row.id))
         return answer
+
+
+def signal_by_address(core: Core, request_id: str, resource_id: str, secret: str, details: Mapping[str, Any]) -> Any:
+    """A signal whose address proves itself; it is done with the rights of the stack's owner.
+
+    :raises NotFound: there is no such address. :raises BadRequest: the resource takes no such signal.
+    """
+    with core.db.read() as tx:
+        row = resources.get(tx, resource_id)
+        stack = None if row is None else stacks.get(tx, row.stack_id)
+    known = "" if row is None else str(row.data.get("signal") or "")
+    if row is None or stack is None or not known or not hmac.compare_digest(known.encode(), secret.encode()):
+        raise NotFound("The resource could not be found.")
+    ctx = identity.acting(core, msgspec.convert(stack.delegation, identity.Delegation), request_id)
+    return signal(core, ctx, stack.id, stack.name, row.name, details)
+
+
+def metadata(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str) -> dict[str, Any]:
+    """What a guest, or whoever configures it, reads of a resource."""
+    with core.db.read() as tx:
+        stack = require(tx, ctx, stack_id, stack_name)
+        row = required(tx, stack, name)
+        plan = engine.plan_of(tx, core, stack)
+        kind = plan.kinds.get(name)
+        if kind is None:
+            return dict(row.metadata)
+        with core.db.joining(tx):
+            return dict(kind.metadata(Hand(core, tx, ctx, stack, row, plan, row.properties)))
 
 
 def clear_hook(tx: Tx, stack: Row[Any], row: Row[Any], hook: str) -> None:

@@ -43,6 +43,8 @@ class Scope:
     def parameter(self, name: str) -> Any:
         if name in self.pseudo:
             return self.pseudo[name]
+        if name == "OS::unknown" and self.tx is None:
+            return UNKNOWN
         if name not in self.plan.parameters:
             raise TemplateError(f"The Parameter ({name}) was not provided.")
         value = self.plan.parameters[name]

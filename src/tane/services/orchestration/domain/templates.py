@@ -42,7 +42,10 @@ def validate(core: Core, ctx: Context, asked: Asked, *, nested: bool, ignored: S
         raise refused(error) from None
     view = _view(plan.template, plan.environment.parameters)
     if nested:
-        inner = _nested(core, ctx, source, plan, properties)
+        try:
+            inner = _nested(core, ctx, source, plan, properties)
+        except TemplateError as error:
+            raise refused(error) from None
         if inner:
             view["NestedParameters"] = inner
     return {**view, "Environment": _environment(source)}
@@ -60,9 +63,9 @@ def _properties(core: Core, ctx: Context, named: Named, plan: Plan) -> dict[str,
     for name in plan.resources:
         try:
             found[name] = plain(of_declared(scope, plan, name))
-        except TemplateError as error:
-            # Without values for the parameters nothing is wrong with what needs them.
-            if isinstance(plan.kinds[name], NestedTemplate) and "not assigned" in error.message:
+        except TemplateError:
+            # What a nested template asks for is what is looked for here, not whether it gets it.
+            if isinstance(plan.kinds[name], NestedTemplate):
                 found[name] = {}
                 continue
             raise

@@ -86,7 +86,8 @@ def look(core: Core, ctx: Context, stack: Any, plan: Plan, tx: Tx | None = None)
         for name in plan.resources:
             values = of_declared(scope, plan, name)
             found.append(Looked(name, stack, plan, plain(values), _inner(core, ctx, stack, plan, name, values)))
-        for output in plan.template.outputs.values():
+        # What is wrong with an output of a nested stack is told where it is asked for.
+        for output in plan.template.outputs.values() if stack.depth == 0 else ():
             evaluate(output.value, scope, plan.template)
     except TemplateError as error:
         raise refused(error) from None
@@ -98,7 +99,9 @@ def _inner(core: Core, ctx: Context, stack: Any, plan: Plan, name: str, values: 
     if not isinstance(kind, OfStack):
         return []
     row = _Row(name, plan.resources[name].type)
-    hand = Hand(core, None, ctx, stack, row, plan, plain(values))  # type: ignore[arg-type]
+    hand = Hand(core, None, ctx, stack, row, plan, values)  # type: ignore[arg-type]
+    if kind.name == "OS::Heat::Stack":
+        kind.validate(hand, values)
     child = Named(f"{stack.name}-{name}", stack.project_id, depth=stack.depth + 1)
     source = kind.source(hand)
     inner = make(source, scope_of(core, ctx, child), strict=False)

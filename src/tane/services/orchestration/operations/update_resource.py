@@ -45,8 +45,10 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
         if row.status == FAILED and row.physical_id is None:
             _anew(hand)
             return "end"
+        if row.declared.get("external_id") != values.kept(plan, row.name)["external_id"]:
+            raise Failed("Update to property external_id is not supported.")
         wanted = values.plain(values.resolved(hand, plan, row.name))
-        changed = differing(row.properties, wanted)
+        changed = {} if row.declared.get("external_id") else differing(row.properties, wanted)
         other_type = row.declared.get("kind") != plan.kinds[row.name].known_as()
         if other_type or row.status == FAILED or must_replace(hand, changed):
             replace(hand)

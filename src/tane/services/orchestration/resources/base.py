@@ -121,6 +121,10 @@ class Kind:
     def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
         """What the declarations cannot say. :raises BadRequest:"""
 
+    def metadata(self, hand: Hand) -> Mapping[str, Any]:
+        """The metadata of the resource as clients and guests read them."""
+        return dict(hand.row.metadata)
+
     def signal(self, hand: Hand, details: Mapping[str, Any]) -> Any:
         """:raises BadRequest: it takes no signals."""
         raise BadRequest(f"Resource {hand.row.name} is not able to receive a signal")

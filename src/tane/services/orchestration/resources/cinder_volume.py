@@ -114,6 +114,16 @@ class Volume(Served):
         if changed.get("read_only") is not None:
             self._act(hand, {"os-update_readonly_flag": {"readonly": bool(changed["read_only"])}})
 
+    def delete(self, hand: Hand) -> None:
+        if hand.row.physical_id is None:
+            return
+        try:
+            status = self.show(hand)["status"]
+        except NotFound:
+            return
+        if status != "deleting":
+            super().delete(hand)
+
     def gone(self, hand: Hand) -> bool:
         if hand.row.physical_id is None:
             return True

@@ -186,13 +186,13 @@ class SoftwareDeployment(Kind):
         "signal_transport": one_of(
             "How the server should signal to heat with the deployment output values.",
             *("CFN_SIGNAL", "TEMPURL_SIGNAL", "HEAT_SIGNAL", "NO_SIGNAL", "ZAQAR_SIGNAL"),
-            default="HEAT_SIGNAL",
+            default="CFN_SIGNAL",
         ),
     }
     attributes = shown({"deploy_stdout": "string", "deploy_stderr": "string", "deploy_status_code": "string"})
 
     def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
-        if properties.get("signal_transport") not in ("HEAT_SIGNAL", "NO_SIGNAL"):
+        if properties.get("signal_transport") == "ZAQAR_SIGNAL":
             raise NotImplementedHere(f"Signals of the kind {properties.get('signal_transport')} are not done yet.")
 
     def create(self, hand: Hand) -> str | None:
@@ -237,6 +237,9 @@ class SoftwareDeployment(Kind):
             "deploy_resource_name": hand.row.name,
             "deploy_signal_transport": hand.properties["signal_transport"],
         }
+        if hand.properties["signal_transport"] != "NO_SIGNAL":
+            # The address proves itself, whatever the transport is called.
+            told |= {"deploy_signal_id": hand.signal_url(), "deploy_signal_verb": "POST"}
         inputs += [{"name": name, "type": "String", "value": value} for name, value in told.items()]
         values = {
             "name": hand.properties.get("name") or hand.physical_name(),

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import SHOW
 from tane.services.orchestration.resources.nested import OfStack
-from tane.services.orchestration.template import parse
+from tane.services.orchestration.template import TemplateError, parse
 from tane.services.orchestration.template.properties import Attribute, Property
-from tane.web.errors import NotImplementedHere
+from tane.web.errors import BadRequest, NotImplementedHere
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
@@ -54,8 +54,23 @@ class Stack(OfStack):
 
     def validate(self, hand: Hand, properties: Any) -> None:
         elsewhere = properties.get("context") or {}
-        if elsewhere.get("credential_secret_id") or elsewhere.get("region_name") not in (None, hand.core.config.region):
-            raise NotImplementedHere("Stacks of other regions and clouds (context) are not done yet.")
+        if elsewhere.get("credential_secret_id"):
+            raise NotImplementedHere("Stacks of other clouds (context) are not done yet.")
+        region = elsewhere.get("region_name") or hand.core.config.region
+        if region != hand.core.config.region:
+            raise BadRequest(
+                f'Cannot establish connection to Heat endpoint at region "{region}" due to "public endpoint for '
+                f'orchestration service in {region} region not found"',
+                type="StackValidationFailed",
+            )
+        try:
+            self.source(hand)
+        except TemplateError as error:
+            raise BadRequest(
+                f'Failed validating stack template using Heat endpoint at region "{region}" due to "ERROR: '
+                f'{error.message}"',
+                type="StackValidationFailed",
+            ) from None
 
     def source(self, hand: Hand) -> Source:
         from tane.services.orchestration.domain import nested

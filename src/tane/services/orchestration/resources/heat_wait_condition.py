@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
 
 TRANSPORTS = ("CFN_SIGNAL", "TEMPURL_SIGNAL", "HEAT_SIGNAL", "TOKEN_SIGNAL", "ZAQAR_SIGNAL")
-BUILT = ("TOKEN_SIGNAL", "HEAT_SIGNAL")
+BUILT = ("TOKEN_SIGNAL", "HEAT_SIGNAL", "CFN_SIGNAL", "TEMPURL_SIGNAL")
 
 
 class Handle(Kind):
@@ -35,20 +35,30 @@ class Handle(Kind):
         )
     }
     attributes = {
+        "token": Attribute(type="string", description="Tokenless: the endpoint itself is the secret."),
         "endpoint": Attribute(type="string", description="Endpoint/url which can be used for signalling handle."),
-        "signal": Attribute(type="map", description="JSON object for signalling, by a user of the project."),
+        "curl_cli": Attribute(type="string", description="The curl command that signals, but for its --data-binary."),
+        "signal": Attribute(type="map", description="JSON object for signalling."),
         "show": SHOW,
     }
+
+    def create(self, hand: Hand) -> str | None:
+        hand.signal_url()
+        return hand.short_name()
 
     def validate(self, hand: Hand, properties: Any) -> None:
         if properties.get("signal_transport") not in BUILT:
             raise NotImplementedHere(f"Signals of the kind {properties.get('signal_transport')} are not done yet.")
 
     def attribute(self, hand: Hand, name: str) -> Any:
-        stack = hand.stack
-        url = f"{hand.core.config.url}/orchestration/v1/{stack.project_id}/stacks/{stack.name}/{stack.id}"
-        url += f"/resources/{hand.row.name}/signal"
-        return {"endpoint": url, "signal": {"alarm_url": url}}.get(name, {})
+        url = hand.signal_url()
+        headers = "-H 'Content-Type: application/json' -H 'Accept: application/json'"
+        return {
+            "endpoint": url,
+            "token": "",
+            "curl_cli": f"curl -i -X POST {headers} {url}",
+            "signal": {"alarm_url": url},
+        }.get(name, {})
 
     def signal(self, hand: Hand, details: Mapping[str, Any]) -> Any:
         status = str(details.get("status") or "SUCCESS")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tane.services.orchestration.resources.base import SHOW, Kind, Wait
+from tane.services.orchestration.template import TemplateError
 from tane.services.orchestration.template.properties import Attribute, Property
 
 if TYPE_CHECKING:
@@ -165,7 +166,10 @@ class NestedTemplate(OfStack):
             if rest or path:
                 return self.inner_attribute(hand, inner, rest or str(path[0]), path[0 if rest else 1 :])
             return self.inner_attribute(hand, inner, "refs")
-        return nested.output_of(hand, name)
+        try:
+            return nested.output_of(hand, name)
+        except TemplateError as error:
+            raise TemplateError(f"Error in {hand.row.name} output {name}: {error.message}") from None
 
     def attribute(self, hand: Hand, name: str) -> Any:
         return self.attribute_at(hand, name, ())

@@ -97,6 +97,10 @@ class Subnet(Neutron):
         made = super().body(hand, properties)
         if properties.get("gateway_ip") == "":
             made["gateway_ip"] = None
-        if properties is not hand.properties and properties.get("host_routes", ()) is None:
-            made["host_routes"] = []
+        if properties is hand.properties:
+            return made
+        # What the template says no more.
+        for name, nothing in (("gateway_ip", None), ("allocation_pools", []), ("host_routes", [])):
+            if properties.get(name, "") is None:
+                made[name] = nothing
         return made

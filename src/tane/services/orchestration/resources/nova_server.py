@@ -125,11 +125,7 @@ class Server(Kind):
                 type="StackValidationFailed",
             )
         for one in properties.get("networks") or ():
-            if one.get("subnet"):
-                raise NotImplementedHere(
-                    "A server's networks by 'subnet' are not done yet: give it an OS::Neutron::Port."
-                )
-            if not any(one.get(key) for key in ("network", "uuid", "port", "allocate_network")):
+            if not any(one.get(key) for key in ("network", "uuid", "port", "subnet", "allocate_network")):
                 raise BadRequest("One of the properties network, port is needed.", type="PropertyUnspecifiedError")
 
     # ------------------------------------------------------------------------------------------------------ making
@@ -170,10 +166,29 @@ class Server(Kind):
         found: dict[str, Any] = {"tag": one.get("tag")}
         if one.get("port"):
             found["port"] = hand.lookup("neutron.port", one["port"])
+        elif one.get("subnet"):
+            found["port"] = self._own_port(hand, one)
         else:
             found["uuid"] = hand.lookup("neutron.network", one.get("network") or one["uuid"])
             found["fixed_ip"] = one.get("fixed_ip")
         return {key: value for key, value in found.items() if value}
+
+    def _own_port(self, hand: Hand, one: Mapping[str, Any]) -> str:
+        """A port in a subnet, which goes with the server."""
+        subnet = hand.lookup("neutron.subnet", one["subnet"])
+        network = one.get("network") or one.get("uuid")
+        if network:
+            network = hand.lookup("neutron.network", network)
+        else:
+            network = hand.call("network", "GET", f"/v2.0/subnets/{subnet}")["subnet"]["network_id"]
+        address = {"subnet_id": subnet, **({"ip_address": one["fixed_ip"]} if one.get("fixed_ip") else {})}
+        body: dict[str, Any] = {"network_id": network, "fixed_ips": [address], "name": f"{hand.physical_name()}-port"}
+        groups = hand.properties.get("security_groups") or []
+        if groups:
+            body["security_groups"] = [hand.lookup("neutron.security_group", str(group)) for group in groups]
+        made = str(hand.call("network", "POST", "/v2.0/ports", {"port": body})["port"]["id"])
+        self._note_port(hand, made, one, own=True)
+        return made
 
     def _user_data(self, hand: Hand) -> str:
         """Base64, as the API has it. With software configurations it may be the id of one."""
@@ -215,7 +230,10 @@ class Server(Kind):
             fault = found.get("fault") or {}
             message, code = fault.get("message", "Unknown"), fault.get("code", "Unknown")
             raise Failed(f'Went to status ERROR due to "Message: {message}, Code: {code}"')
-        return bool(found["status"] in ("ACTIVE", "VERIFY_RESIZE") and found.get("OS-EXT-STS:task_state") is None)
+        if found["status"] != "ACTIVE" or found.get("OS-EXT-STS:task_state") is not None:
+            return False
+        changing = hand.row.data.get("leaving") or hand.row.data.get("coming")
+        return self._plugged(hand) if changing else True
 
     def waits(self, hand: Hand) -> Wait:
         return Wait(None, f"server:{hand.row.physical_id}")
@@ -238,30 +256,78 @@ class Server(Kind):
             self._change_networks(hand, server)
 
     def _change_networks(self, hand: Hand, server: str) -> None:
-        """Take off what is no more in the list, put on what is new in it."""
+        """Take off what is no more in the list; what is new in it is put on when that is done (see :meth:`ready`)."""
         before = [without_none(one) for one in hand.row.properties.get("networks") or []]
         after = [without_none(one) for one in hand.properties.get("networks") or []]
         there = hand.call("compute", "GET", f"{server}/os-interface", spoken=SPOKEN)["interfaceAttachments"]
+        loose = []
         for one in before:
+            port_id = self._port_of(hand, one, there)
+            found = [port for port in there if port["port_id"] == port_id]
+            there = [port for port in there if port["port_id"] != port_id]
             if one in after:
                 after.remove(one)
-                continue
-            key, value = (
-                ("port_id", one["port"]) if one.get("port") else ("net_id", one.get("network") or one.get("uuid"))
-            )
-            if key == "net_id":
-                value = hand.lookup("neutron.network", value)
-            for port in there:
-                if port[key] == value:
-                    hand.call("compute", "DELETE", f"{server}/os-interface/{port['port_id']}", spoken=SPOKEN)
-                    there.remove(port)
-                    break
+            else:
+                loose += found
+        coming = []
         for one in after:
+            kept = next((port for port in loose if self._fits(hand, one, port)), None)
+            if kept is None:
+                coming.append(one)
+                continue
+            loose.remove(kept)
+            own = any(port["id"] == kept["port_id"] and port["own"] for port in hand.row.data.get("ports", []))
+            self._note_port(hand, kept["port_id"], one, own=own)
+        for port in loose:
+            hand.call("compute", "DELETE", f"{server}/os-interface/{port['port_id']}", spoken=SPOKEN)
+        hand.keep(leaving=[port["port_id"] for port in loose], coming=coming)
+
+    def _fits(self, hand: Hand, one: Mapping[str, Any], port: Mapping[str, Any]) -> bool:
+        """Whether a port that is there is what another entry of the list asks for."""
+        if one.get("port"):
+            return bool(one["port"] == port["port_id"])
+        network = one.get("network") or one.get("uuid")
+        if network and hand.lookup("neutron.network", network) != port["net_id"]:
+            return False
+        if one.get("subnet"):
+            subnet = hand.lookup("neutron.subnet", one["subnet"])
+            if subnet not in [ip["subnet_id"] for ip in port["fixed_ips"]]:
+                return False
+        return not one.get("fixed_ip") or one["fixed_ip"] in [ip["ip_address"] for ip in port["fixed_ips"]]
+
+    def _note_port(self, hand: Hand, port_id: str, one: Mapping[str, Any], *, own: bool) -> None:
+        """Remember which port an entry of the list stands for, and whether it goes with the server."""
+        others = [port for port in hand.row.data.get("ports", []) if port["id"] != port_id]
+        hand.keep(ports=[*others, {"id": port_id, "of": without_none(one), "own": own}])
+
+    def _port_of(self, hand: Hand, one: Mapping[str, Any], there: Sequence[Mapping[str, Any]]) -> str | None:
+        """The port that an entry of the list stands for."""
+        mine = next((port["id"] for port in hand.row.data.get("ports", []) if port["of"] == dict(one)), None)
+        if mine is not None:
+            return str(mine)
+        if one.get("port"):
+            return str(one["port"])
+        network = hand.lookup("neutron.network", one.get("network") or one.get("uuid") or "")
+        matching = [port for port in there if port["net_id"] == network]
+        if one.get("fixed_ip"):
+            matching = [p for p in matching if one["fixed_ip"] in [ip["ip_address"] for ip in p["fixed_ips"]]]
+        return str(matching[0]["port_id"]) if matching else None
+
+    def _plugged(self, hand: Hand) -> bool:
+        """Whether a change of the networks is done; puts on what is new once what was taken off is free."""
+        server, kept = f"{SERVERS}/{hand.id}", hand.row.data
+        there = hand.call("compute", "GET", f"{server}/os-interface", spoken=SPOKEN)["interfaceAttachments"]
+        if any(port["port_id"] in kept.get("leaving", []) for port in there):
+            return False
+        coming = kept.get("coming", [])
+        hand.keep(leaving=[], coming=[])
+        for one in coming:
             found = self._network(hand, one)
             body: dict[str, Any] = {"port_id": found["port"]} if "port" in found else {"net_id": found["uuid"]}
             if found.get("fixed_ip"):
                 body["fixed_ips"] = [{"ip_address": found["fixed_ip"]}]
             hand.call("compute", "POST", f"{server}/os-interface", {"interfaceAttachment": body}, spoken=SPOKEN)
+        return not coming
 
     # ---------------------------------------------------------------------------------------------------- the rest
 
@@ -279,8 +345,19 @@ class Server(Kind):
         try:
             self.show(hand)
         except NotFound:
-            return True
+            return self._without_ports(hand)
         return False
+
+    def _without_ports(self, hand: Hand) -> bool:
+        """Delete the ports that were made for it."""
+        for port in hand.row.data.get("ports", []):
+            if not port["own"]:
+                continue
+            try:
+                hand.call("network", "DELETE", f"/v2.0/ports/{port['id']}")
+            except NotFound:
+                continue
+        return True
 
     def show(self, hand: Hand) -> Mapping[str, Any]:
         found: dict[str, Any] = hand.call("compute", "GET", f"{SERVERS}/{hand.id}", spoken=SPOKEN)["server"]
@@ -307,6 +384,15 @@ class Server(Kind):
         if status == "ERROR":
             raise Failed(f"{action.capitalize()} failed: the server is in ERROR")
         return bool(status == wanted)
+
+    def metadata(self, hand: Hand) -> Mapping[str, Any]:
+        """With what software deployments have for the server."""
+        if hand.row.properties.get("user_data_format") != "SOFTWARE_CONFIG":
+            return dict(hand.row.metadata)
+        from tane.services.orchestration.domain import software
+
+        todo = software.deployed(hand.tx, hand.stack.project_id, str(hand.row.physical_id))
+        return {**hand.row.metadata, "deployments": todo}
 
     def attribute(self, hand: Hand, name: str) -> Any:
         found = self.show(hand)
