@@ -165,3 +165,81 @@ def test_what_the_keystone_types_make_needs_an_administrator(cloud: ApiCloud) ->
     refused = stack(cloud, mia, hot({"project": res("OS::Keystone::Project", name="pond")}), "other")
     assert refused["stack_status"] == "CREATE_FAILED" and "PolicyNotAuthorized" in refused["stack_status_reason"]
     assert delete(cloud, mia, refused)["stack_status"] == "DELETE_COMPLETE"
+
+
+def test_a_group_grows_and_shrinks_by_its_policy_and_never_beyond_its_bounds(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    template = hot(
+        {
+            "group": res(
+                "OS::Heat::AutoScalingGroup",
+                min_size=1,
+                max_size=3,
+                desired_capacity=2,
+                resource={"type": "OS::Heat::RandomString"},
+            ),
+            "more": res(
+                "OS::Heat::ScalingPolicy",
+                auto_scaling_group_id=get("group"),
+                adjustment_type="change_in_capacity",
+                scaling_adjustment=2,
+            ),
+        },
+        outputs={
+            "size": {"value": {"get_attr": ["group", "current_size"]}},
+            "refs": {"value": {"get_attr": ["group", "refs"]}},
+            "url": {"value": {"get_attr": ["more", "signal_url"]}},
+        },
+    )
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    assert outputs(made)["size"] == 2
+    before = outputs(made)["refs"]
+    url = outputs(made)["url"].partition("/orchestration")[2]
+    assert cloud.call("POST", f"/orchestration{url}", json={}).status_code == 200
+    cloud.run_jobs()
+    after = outputs(show(mia, "rose", made["id"]))
+    assert after["size"] == 3 and after["refs"][:2] == before
+    assert cloud.call("POST", f"/orchestration{url[:-3]}abc", json={}).status_code == 404
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+
+
+def test_a_chain_is_made_one_after_another(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    chain = res("OS::Heat::ResourceChain", resources=["OS::Heat::TestResource"] * 2, resource_properties={"value": "a"})
+    made = stack(cloud, mia, hot({"chain": chain}, outputs={"all": {"value": {"get_attr": ["chain", "output"]}}}))
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    assert outputs(made)["all"] == ["a", "a"]
+
+
+def test_a_deployment_waits_for_the_servers_signal_and_shows_its_outputs(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    template = hot(
+        {
+            "config": res(
+                "OS::Heat::SoftwareConfig",
+                group="script",
+                config="echo $word",
+                inputs=[{"name": "word"}],
+                outputs=[{"name": "result"}],
+            ),
+            "deploy": res(
+                "OS::Heat::SoftwareDeployment", config=get("config"), server="s1", input_values={"word": "rose"}
+            ),
+        },
+        outputs={"result": {"value": {"get_attr": ["deploy", "result"]}}},
+    )
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_IN_PROGRESS"
+    [todo] = mia.get(at(mia, "/software_deployments/metadata/s1")).json()["metadata"]
+    inputs = {one["name"]: one["value"] for one in todo["inputs"]}
+    assert inputs["word"] == "rose"
+    url = inputs["deploy_signal_id"].partition("/orchestration")[2]
+    assert (
+        cloud.call("POST", f"/orchestration{url}", json={"result": "red", "deploy_status_code": 0}).status_code == 200
+    )
+    cloud.run_jobs()
+    shown = show(mia, "rose", made["id"])
+    assert shown["stack_status"] == "CREATE_COMPLETE" and outputs(shown)["result"] == "red"
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+    assert not mia.get(at(mia, "/software_configs")).json()["software_configs"]

@@ -1,0 +1,53 @@
+"""``OS::Neutron::ExtraRouteSet``: routes that are put to those of a router."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tane.services.orchestration.resources.base import Kind
+from tane.services.orchestration.resources.declaring import listing, names, text
+from tane.web.errors import NotFound
+
+if TYPE_CHECKING:
+    from tane.services.orchestration.domain.hand import Hand
+
+
+class ExtraRouteSet(Kind):
+    name = "OS::Neutron::ExtraRouteSet"
+    description = "Resource for specifying extra routes for a Neutron router."
+    properties = {
+        "router": names("neutron.router", "The router id.", required=True),
+        "routes": listing(
+            "A set of route dictionaries for the router.",
+            {
+                "destination": text("The destination network in CIDR notation.", required=True),
+                "nexthop": text("The next hop for the destination.", required=True),
+            },
+            default=[],
+            update="in_place",
+        ),
+    }
+
+    def create(self, hand: Hand) -> str | None:
+        router = hand.lookup("neutron.router", hand.properties["router"])
+        hand.keep(router=router)
+        self._call(hand, "add_extraroutes", hand.properties.get("routes") or [])
+        return router
+
+    def _call(self, hand: Hand, action: str, routes: list[Any]) -> None:
+        if routes and "router" in hand.row.data:
+            hand.call(
+                "network", "PUT", f"/v2.0/routers/{hand.row.data['router']}/{action}", {"router": {"routes": routes}}
+            )
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        before, after = hand.row.properties.get("routes") or [], hand.properties.get("routes") or []
+        self._call(hand, "remove_extraroutes", [one for one in before if one not in after])
+        self._call(hand, "add_extraroutes", [one for one in after if one not in before])
+
+    def delete(self, hand: Hand) -> None:
+        try:
+            self._call(hand, "remove_extraroutes", hand.row.properties.get("routes") or [])
+        except NotFound:
+            return
