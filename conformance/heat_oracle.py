@@ -41,12 +41,16 @@ class Difference:
     theirs: dict[str, Any]
 
 
+def python() -> Path:
+    """The interpreter of the environment that Heat is in."""
+    return packages.install(f"heat-{VERSION}", PACKAGES) / "python"
+
+
 def run(seed: int, count: int, folder: Path) -> tuple[list[Difference], int]:
     """What differs, and of how many cases; those are left out that Heat itself fails at."""
-    programs = packages.install(f"heat-{VERSION}", PACKAGES)
     cases = list(Cases(seed).some(count))
     asked = "".join(json.dumps(case) + "\n" for case in cases)
-    done = subprocess.run([str(programs / "python"), str(SIDE)], input=asked.encode(), capture_output=True)
+    done = subprocess.run([str(python()), str(SIDE)], input=asked.encode(), capture_output=True)
     (folder / "heat.log").write_bytes(done.stderr)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     if len(answers) != len(cases):

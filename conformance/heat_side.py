@@ -13,10 +13,9 @@ from typing import Any
 
 logging.disable(logging.CRITICAL)
 
-from heat.common import identifier, template_format  # noqa: E402
-from heat.engine import environment, function, parameter_groups, properties  # noqa: E402
+from heat.common import identifier  # noqa: E402
+from heat.engine import environment, function, parameter_groups, properties, resources, support  # noqa: E402
 from heat.engine import template as templates  # noqa: E402
-from heat.engine.hot import functions as hot  # noqa: E402
 
 
 class Resource:
@@ -80,8 +79,8 @@ class Stack:
 def answer(case: dict[str, Any]) -> Any:
     if case["what"] == "environment":
         return merged(case)
-    if case["what"] == "text":
-        return sorted(template_format.parse(case["text"]))
+    if case["what"] == "types":
+        return {name: declared(name) for name in case["names"]}
     stack = Stack(case)
     if case["what"] == "parameter":
         stack.parameters.validate()
@@ -95,6 +94,21 @@ def answer(case: dict[str, Any]) -> Any:
     parsed = stack.t.parse(stack, case["expression"], "outputs.tested.value")
     function.validate(parsed)
     return function.resolve(parsed)
+
+
+def declared(name: str) -> dict[str, Any] | None:
+    """The properties and attributes of a type, as ``resource-type show`` has them."""
+    try:
+        kind = resources.global_env().get_class(name)
+    except Exception:
+        return None
+    known = {n: properties.Schema.from_legacy(one) for n, one in kind.properties_schema.items()}
+    shown = {n: one for n, one in known.items() if one.implemented and one.support_status.status != support.HIDDEN}
+    values = {n: one for n, one in kind.attributes_schema.items() if one.support_status.status != support.HIDDEN}
+    return {
+        "properties": {n: json.loads(json.dumps(one, default=dict)) for n, one in shown.items()},
+        "attributes": {**{n: {} for n in values}, "show": {}},
+    }
 
 
 def shape(stack: Stack) -> Any:
@@ -122,7 +136,6 @@ def merged(case: dict[str, Any]) -> Any:
 
 
 def main() -> None:
-    assert hot and properties
     for line in sys.stdin:
         try:
             said = {"value": answer(json.loads(line))}

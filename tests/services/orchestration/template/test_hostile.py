@@ -73,8 +73,13 @@ def test_a_text_that_grows_or_is_more_than_data_is_refused(text: str, words: str
 )
 def test_a_key_that_is_there_twice_is_told_with_its_line(text: str) -> None:
     error = refused_text(text)
-    assert 'the key "a" is there twice' in error.message
+    assert 'the key "a" is there twice and means different things' in error.message
     assert error.line == (5 if text.startswith("heat") else 4)
+
+
+def test_a_key_that_says_the_same_twice_does_no_harm() -> None:
+    template = parse(HEAD + "resources:\n  a: {type: T}\n  a: {type: T}\n")
+    assert list(template.resources) == ["a"]
 
 
 def test_aliases_and_merged_maps_within_reason_are_taken() -> None:

@@ -1,4 +1,4 @@
-"""YAML and JSON from tenants: nothing but JSON's values, no repeated keys, nothing that grows when it is read.
+"""YAML and JSON from tenants: nothing but JSON's values, no key with two, nothing that grows when it is read.
 
 Built from the parser's events, one by one, so that depth and size are bounded before anything is made. Aliases are
 taken as long as what they stand for, counted each time, is no larger than a template may be.
@@ -46,9 +46,10 @@ def line_of(text: str, path: list[str | int]) -> int | None:
 
 def _json(text: str) -> Any:
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(found)
-        if len(made) != len(found):
-            raise ValueError("a key is repeated")
+        made: dict[str, Any] = {}
+        for key, value in found:
+            if made.setdefault(key, value) != value:
+                raise ValueError("a key is repeated")
         return made
 
     def refuse(word: str) -> Any:
@@ -207,12 +208,12 @@ class _Reader:
             if isinstance(key, dict | list):
                 raise self._wrong("found unhashable key", event)
             name = key if isinstance(key, str) else _key(key)
-            if name in made:
-                raise self._wrong(f'the key "{name[:255]}" is there twice', event)
             below = [*path, name] if self.wanted is not None else path
             if self.wanted is not None and below == self.wanted[: len(below)]:
                 self.found_line = event.start_mark.line + 1
-            made[name], grown = self._node(next(self.events), depth + 1, below)
+            value, grown = self._node(next(self.events), depth + 1, below)
+            if made.setdefault(name, value) != value:
+                raise self._wrong(f'the key "{name[:255]}" is there twice and means different things', event)
             size += key_size + grown
         for other in merged:
             for name, value in other.items():
