@@ -85,6 +85,9 @@ def signals(tx: Tx, handle_id: str) -> Mapping[str, Any]:
 
 
 class WaitCondition(Kind):
+    """``HANDLE`` …: what its properties and its attribute are called; Amazon's twin has other names."""
+
+    HANDLE, TIMEOUT, COUNT, DATA = "handle", "timeout", "count", "data"
     name = "OS::Heat::WaitCondition"
     description = "Resource for handling signals received by WaitConditionHandle."
     properties = {
@@ -118,14 +121,14 @@ class WaitCondition(Kind):
         return hand.short_name()
 
     def _begin(self, hand: Hand) -> None:
-        until = hand.tx.now + timedelta(seconds=float(hand.properties["timeout"]))
+        until = hand.tx.now + timedelta(seconds=float(hand.properties[self.TIMEOUT]))
         hand.keep(until=until.isoformat(), handle=self._handle(hand).id)
         hand.change(expires_at=until)
 
     def _handle(self, hand: Hand) -> Any:
         from tane.services.orchestration.store import resources
 
-        row = resources.by_physical_id(hand.tx, hand.stack.id, str(hand.properties["handle"]))
+        row = resources.by_physical_id(hand.tx, hand.stack.id, str(hand.properties[self.HANDLE]))
         if row is None:
             raise BadRequest(f"There is no wait condition handle {hand.properties['handle']} in this stack.")
         return row
@@ -141,7 +144,7 @@ class WaitCondition(Kind):
         failed = [one["reason"] for one in told.values() if one["status"] == "FAILURE"]
         if failed:
             raise Failed(f"WaitConditionFailure: {';'.join(failed)}")
-        wanted = int(hand.row.properties["count"])
+        wanted = int(hand.row.properties[self.COUNT])
         if len(told) >= wanted:
             return True
         if datetime.fromisoformat(hand.row.data["until"]) <= hand.tx.now:
@@ -155,6 +158,6 @@ class WaitCondition(Kind):
         return Wait(math.inf, f"stack_resource:{handle_id}", unless=lambda tx: len(signals(tx, handle_id)) != number)
 
     def attribute(self, hand: Hand, name: str) -> Any:
-        if name != "data":
+        if name != self.DATA:
             return {}
         return msgspec.json.encode({key: one["data"] for key, one in self._signals(hand).items()}).decode()
