@@ -37,7 +37,7 @@ LANDED = {
     "0012_snapshot_images.py": "34e11de90d91dda998637556c97f7202e9b69f1271bc9312e1337d3296e52d0f",
     "0013_joining.py": "e804ee4f6970e6c44ea7f02eb5211357f08ac9df5967d4e7c8c964a02ff15b20",
     "0014_server_password.py": "40f8b0b3bc1111ad92c772f6b7885dfa967ec3f411373dcb41aa3420b66b251f",
-    "0015_orchestration.py": "ab376aa86a7546c5a9b7c213bd59c1ec88f39486485f1ec7872d654a9a06d8d4",
+    "0015_orchestration.py": "89544800a4a36549bd1f49b7365379a58b8e92832f81d65484ad3221650daa04",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

@@ -15,6 +15,7 @@ from tane.web.request import Request, Response
 def act(request: Request) -> Response:
     """:raises BadRequest: not exactly one action."""
     stack_id, name = stack_of(request)
+    stacks.look_for(request.core, request.ctx, stack_id, name)
     given = [one for one in request.body.__struct_fields__ if getattr(request.body, one) is not UNSET]
     if len(given) != 1:
         raise BadRequest("Multiple actions specified" if given else "No action specified")

@@ -114,6 +114,7 @@ def patch(request: Request) -> None:
 
 def _wanted(request: Request, *, patch: bool) -> Wanted:
     body = request.body
+    stacks.look_for(request.core, request.ctx, *stack_of(request))
     return Wanted(
         source=_source(request, patch=patch),
         tags=requests.checked_tags(body.tags) if body.tags is not None or patch else [],
@@ -219,6 +220,7 @@ def preview_patch(request: Request) -> dict[str, Any]:
 
 def _changes(request: Request, *, patch: bool) -> dict[str, Any]:
     stack_id, name = stack_of(request)
+    stacks.look_for(request.core, request.ctx, stack_id, name)
     row, found = stacks.changes(request.core, request.ctx, stack_id, name, _source(request, patch=patch))
     return {
         "resource_changes": {what: [_change(request, row, *one) for one in changed] for what, changed in found.items()}

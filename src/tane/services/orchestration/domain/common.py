@@ -11,7 +11,7 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.services.orchestration.store import events, stacks
 from tane.web.context import Context
-from tane.web.errors import ApiError, BadRequest, Conflict, Forbidden, NotFound
+from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_.-]{0,254}\Z")
 STACK_TYPE = "OS::Heat::Stack"
@@ -22,6 +22,7 @@ MOST_DEPTH = 5
 MOST_TAGS = 80
 TEMPLATE_BYTES = 512 * 1024
 TIMEOUT_MINUTES = 60
+MASK = "******"
 IN_PROGRESS, COMPLETE, FAILED = "IN_PROGRESS", "COMPLETE", "FAILED"
 NO_RIGHTS = (
     "The stack's owner has no rights in the project any more ({}). Update or delete the stack as a user who has."
@@ -105,8 +106,3 @@ def record(
         "created_at": tx.now,
     }
     events.add(tx, values)
-
-
-def told(name: str, error: ApiError) -> str:
-    """Why a resource failed, in one line."""
-    return f"{error.type}: resources.{name}: {error.message}"

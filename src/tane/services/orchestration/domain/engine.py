@@ -21,6 +21,7 @@ from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
     IN_PROGRESS,
+    MASK,
     MOST_EVENTS,
     MOST_RESOURCES,
     TIMEOUT_MINUTES,
@@ -307,6 +308,16 @@ def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
     elif stack.previous is not None:
         values["source"] = stack.previous
     begin(tx, core, stack.id, "ROLLBACK", f"Stack ROLLBACK started: {reason}"[:4096], **values)
+
+
+def masked(tx: Tx, core: Core, stack: Row[Any], text: str) -> str:
+    """A text without the values of hidden parameters, of the stack and of those it is nested in."""
+    found: Row[Any] | None = stack
+    while found is not None:
+        for secret in plan_of(tx, core, found).secrets():
+            text = text.replace(secret, MASK)
+        found = stacks.get(tx, found.parent_id) if found.parent_id else None
+    return text
 
 
 def handled(tx: Tx, core: Core, row: Row[Any], reason: str | None = None) -> None:

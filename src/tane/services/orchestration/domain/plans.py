@@ -58,6 +58,15 @@ class Plan:
         """The type that a declaration means here: mappings of the environment, then ours, then files."""
         return kind_of(self.environment, self.files, type_name, resource_name)
 
+    def secrets(self) -> set[str]:
+        """The values of hidden parameters, as they may stand in texts."""
+        found: set[str] = set()
+        for name, parameter in self.template.parameters.items():
+            value = self.parameters.get(name)
+            if parameter.hidden and value not in (None, ""):
+                found.update(str(one) for one in (value if isinstance(value, list) else [value]) if one != "")
+        return found
+
     def hooks(self, name: str) -> set[str]:
         """The hooks of a resource that the environment sets."""
         found: set[str] = set()

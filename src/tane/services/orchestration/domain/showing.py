@@ -11,7 +11,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.services.orchestration.domain import engine
 from tane.services.orchestration.domain import outputs as resolving
-from tane.services.orchestration.domain.common import require
+from tane.services.orchestration.domain.common import MASK, require
 from tane.services.orchestration.domain.plans import Plan
 from tane.services.orchestration.domain.scopes import Scope
 from tane.services.orchestration.resources.base import Kind
@@ -21,7 +21,6 @@ from tane.web.context import Context
 from tane.web.errors import NotFound
 
 HIDDEN_TAGS = ("data-processing-cluster",)
-MASK = "******"
 
 
 class Wish(msgspec.Struct, kw_only=True):
@@ -111,12 +110,7 @@ def no_values(kind: Kind) -> dict[str, Any]:
 
 def visible(plan: Plan, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     """Properties without the values of hidden parameters, wherever they stand in them."""
-    secrets = {
-        str(plan.parameters[key])
-        for key, parameter in plan.template.parameters.items()
-        if parameter.hidden and plan.parameters.get(key) not in (None, "")
-    }
-    found: dict[str, Any] = _masked(dict(properties), secrets)
+    found: dict[str, Any] = _masked(dict(properties), plan.secrets())
     return found
 
 

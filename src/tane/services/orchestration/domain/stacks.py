@@ -112,6 +112,12 @@ def lookup(core: Core, ctx: Context, name: str) -> Row[Any]:
     return row
 
 
+def look_for(core: Core, ctx: Context, stack_id: str, name: str) -> None:
+    """:raises NotFound: the caller sees no such stack, whatever else is wrong with the request."""
+    with core.db.read() as tx:
+        require(tx, ctx, stack_id, name)
+
+
 def source_now(core: Core, ctx: Context, stack_id: str, name: str) -> Source:
     with core.db.read() as tx:
         return msgspec.convert(require(tx, ctx, stack_id, name).source, Source)

@@ -19,7 +19,6 @@ from tane.services.orchestration.domain.common import (
     NO_RIGHTS,
     StackValidationFailed,
     record,
-    told,
 )
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.orders import ResourceParams
@@ -46,20 +45,23 @@ async def act(run: Run[P], work: Callable[[Hand], T], *, conflicts: int = 0) -> 
     except Unavailable as error:
         raise Retry(error.message) from None
     except ApiError as error:
-        name = await run.read(_name, run.params.resource_id)
+        text = await run.read(_told, run, error.type, error.message)
         if error.status == 409 and run.attempt < conflicts:
-            raise Retry(told(name, error)) from None
-        raise Permanent(told(name, error)) from None
-    except (Failed, TemplateError) as error:
-        name = await run.read(_name, run.params.resource_id)
-        text = getattr(error, "message", None) or str(error)
-        word = "ResourceInError" if isinstance(error, Failed) else "TemplateError"
-        raise Permanent(f"{word}: resources.{name}: {text}") from None
+            raise Retry(text) from None
+        raise Permanent(text) from None
+    except Failed as error:
+        raise Permanent(await run.read(_told, run, "ResourceInError", str(error))) from None
+    except TemplateError as error:
+        raise Permanent(await run.read(_told, run, "TemplateError", error.message)) from None
 
 
-def _name(tx: Tx, resource_id: str) -> str:
-    row = resources.get(tx, resource_id)
-    return "" if row is None else str(row.name)
+def _told(tx: Tx, run: Run[P], word: str, text: str) -> str:
+    """Why a resource failed, in one line in which no hidden parameter stands."""
+    row = resources.get(tx, run.params.resource_id)
+    stack = None if row is None else stacks.get(tx, row.stack_id)
+    if row is None or stack is None:
+        return f"{word}: {text}"
+    return engine.masked(tx, run.core, stack, f"{word}: resources.{row.name}: {text}")
 
 
 def _act(run: Run[P], work: Callable[[Hand], T]) -> T | None:

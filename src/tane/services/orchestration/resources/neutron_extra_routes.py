@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.resources.declaring import listing, names, text
+from tane.services.orchestration.resources.neutron import of_type
 from tane.web.errors import NotFound
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
+    from tane.services.orchestration.domain.plans import Plan
 
 
 class ExtraRouteSet(Kind):
@@ -28,6 +30,10 @@ class ExtraRouteSet(Kind):
             update="in_place",
         ),
     }
+
+    def needs(self, name: str, properties: Mapping[str, Any], plan: Plan) -> Sequence[str]:
+        """The legs of routers: the next hop is beyond one of them."""
+        return of_type(plan, "OS::Neutron::RouterInterface")
 
     def create(self, hand: Hand) -> str | None:
         router = hand.lookup("neutron.router", hand.properties["router"])
