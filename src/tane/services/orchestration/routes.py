@@ -19,7 +19,7 @@ from tane.web.routes import Route
 V = "/v1/{project_id}"
 S = f"{V}/stacks/{{stack_name}}/{{stack_id}}"
 R = f"{S}/resources/{{resource_name}}"
-BELOW = ("resources", "events", "template", "environment", "files", "outputs", "actions")
+BELOW = ("resources", "events", "template", "environment", "files", "outputs")
 
 ROUTES = (
     Route("GET", "", versions.index, None),
@@ -37,6 +37,7 @@ ROUTES = (
         Route("GET", f"{V}/stacks/{{stack_name}}/{below}", stacks.lookup, "stacks:lookup", status=302)
         for below in BELOW
     ),
+    Route("POST", f"{V}/stacks/{{stack_name}}/actions", stacks.lookup, "stacks:lookup", schemas.Actions, 302),
     Route("GET", S, stacks.show, "stacks:show"),
     Route("PUT", S, stacks.update, "stacks:update", schemas.StackUpdate, 202),
     Route("PATCH", S, stacks.patch, "stacks:update_patch", schemas.StackUpdate, 202),

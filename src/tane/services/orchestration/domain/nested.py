@@ -19,8 +19,9 @@ from tane.services.orchestration.domain.common import (
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.outputs import output
 from tane.services.orchestration.domain.plans import Plan, Source, make
-from tane.services.orchestration.domain.scopes import scope_of
+from tane.services.orchestration.domain.scopes import NOT_KNOWN, scope_of
 from tane.services.orchestration.store import stacks
+from tane.services.orchestration.template import UNKNOWN
 
 
 def source_of(
@@ -28,7 +29,18 @@ def source_of(
 ) -> Source:
     """A nested source: the parent's registry and defaults hold in it, and of parameters only what it is given."""
     inner = {**environment, "parameters": dict(parameters)}
-    return Source(template=dict(template), files=dict(files), environment=inner)
+    return Source(template=_said(template), files=dict(files), environment=inner)
+
+
+def _said(value: Any) -> Any:
+    """A template says nothing but what JSON has: what is not known yet is a parameter that is not."""
+    if value is UNKNOWN:
+        return {"get_param": NOT_KNOWN}
+    if isinstance(value, Mapping):
+        return {key: _said(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_said(item) for item in value]
+    return value
 
 
 def create(hand: Hand, source: Source, *, timeout_mins: int | None = None) -> str:

@@ -17,6 +17,8 @@ from tane.web.context import Context
 from tane.web.errors import NotFound
 
 ZONES = ("nova",)
+NOT_KNOWN = "OS::unknown"
+"""What stands in a generated template for a value that is not known yet, while it is only looked at."""
 
 
 class Scope:
@@ -43,7 +45,7 @@ class Scope:
     def parameter(self, name: str) -> Any:
         if name in self.pseudo:
             return self.pseudo[name]
-        if name == "OS::unknown" and self.tx is None:
+        if name == NOT_KNOWN and self.tx is None:
             return UNKNOWN
         if name not in self.plan.parameters:
             raise TemplateError(f"The Parameter ({name}) was not provided.")

@@ -181,9 +181,6 @@ def member(definition: Mapping[str, Any], variable: str, name: str) -> dict[str,
 
 
 def with_index(value: Any, variable: str, name: str) -> Any:
-    if value is UNKNOWN:
-        # A template says nothing but what JSON has: this is what is not known yet.
-        return {"get_param": "OS::unknown"}
     if isinstance(value, str):
         return value.replace(variable, name)
     if isinstance(value, Mapping):

@@ -11,6 +11,7 @@ import msgspec
 from tane.services.orchestration.resources.base import SHOW, Kind, Wait
 from tane.services.orchestration.template import TemplateError
 from tane.services.orchestration.template.properties import Attribute, Property
+from tane.web.errors import BadRequest
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
@@ -169,7 +170,9 @@ class NestedTemplate(OfStack):
         try:
             return nested.output_of(hand, name)
         except TemplateError as error:
-            raise TemplateError(f"Error in {hand.row.name} output {name}: {error.message}") from None
+            # No mistake of the template that asks.
+            words = f"Error in {hand.row.name} output {name}: {error.message}"
+            raise BadRequest(words, type="StackValidationFailed") from None
 
     def attribute(self, hand: Hand, name: str) -> Any:
         return self.attribute_at(hand, name, ())
