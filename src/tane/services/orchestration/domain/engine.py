@@ -331,6 +331,19 @@ def handled(tx: Tx, core: Core, row: Row[Any], reason: str | None = None) -> Non
         failed(tx, core, stack.id, row.traversal, reason)
 
 
+def halt(tx: Tx, core: Core, stack_id: str, reason: str) -> None:
+    """End whatever is done with a stack, as failed and without a rollback."""
+    stack = stacks.get(tx, stack_id)
+    if stack is None or stack.deleted or stack.status != IN_PROGRESS:
+        return
+    stop(tx, stack_id)
+    stacks.change(tx, stack_id, disable_rollback=True)
+    found = stacks.get(tx, stack_id)
+    assert found is not None
+    conclude(tx, core, found, FAILED, reason)
+    stacks.change(tx, stack_id, disable_rollback=stack.disable_rollback)
+
+
 def expire(tx: Tx, core: Core, stack_id: str) -> None:
     """The time of a stack's action is over."""
     stack = stacks.get(tx, stack_id)

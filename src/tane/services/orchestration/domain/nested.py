@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Row
 
+from tane.db import Tx
 from tane.services.orchestration.domain import engine
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
+    IN_PROGRESS,
     MOST_DEPTH,
     RequestLimitExceeded,
     new_id,
@@ -113,6 +115,12 @@ def is_done(hand: Hand) -> bool:
     if child.status == FAILED:
         raise Failed(child.reason)
     return bool(child.status == COMPLETE)
+
+
+def is_busy(tx: Tx, stack_id: str) -> bool:
+    """Whether something is done with a nested stack."""
+    child = stacks.get(tx, stack_id)
+    return child is not None and not child.deleted and bool(child.status == IN_PROGRESS)
 
 
 def is_gone(hand: Hand) -> bool:

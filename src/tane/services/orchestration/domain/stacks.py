@@ -197,12 +197,7 @@ def cancel(core: Core, ctx: Context, stack_id: str, name: str, *, roll_back: boo
         if roll_back:
             engine.roll_back(tx, core, found, "the update was cancelled")
             return
-        engine.stop(tx, stack_id)
-        stacks.change(tx, stack_id, disable_rollback=True)
-        found = stacks.get(tx, stack_id)
-        assert found is not None
-        engine.conclude(tx, core, found, FAILED, f"User cancelled stack {row.action}")
-        stacks.change(tx, stack_id, disable_rollback=row.disable_rollback)
+        engine.halt(tx, core, stack_id, f"User cancelled stack {row.action}")
 
 
 def changes(

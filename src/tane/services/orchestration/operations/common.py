@@ -179,4 +179,5 @@ def _give_up(tx: Tx, run: Run[Any], action: str, reason: str) -> None:
     row = resources.get(tx, row.id)
     assert row is not None
     record(tx, row.stack_id, row, action, FAILED, row.reason)
+    kinds.made_by(row.declared.get("kind", ""), row.type).stopped(tx, run.core, row)
     engine.handled(tx, run.core, row, row.reason)

@@ -17,6 +17,7 @@ from tane.services.orchestration.template.properties import SHOW, Attribute, Pro
 from tane.web.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
+    from tane.core import Core
     from tane.services.orchestration.domain.hand import Hand
     from tane.services.orchestration.domain.plans import Plan
 
@@ -74,6 +75,9 @@ class Kind:
     def waits(self, hand: Hand) -> Wait:
         """How long to wait, and for what, while it is not ready, or not gone."""
         return Wait()
+
+    def stopped(self, tx: Tx, core: Core, row: Row[Any]) -> None:
+        """It is waited for no more: it failed, or the stack has something else to do."""
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         """Change it in place; ``changed`` are the new values of the properties that differ, None where one is gone.

@@ -17,6 +17,8 @@ from tane.services.orchestration.template.properties import Property
 from tane.web.errors import BadRequest, NotImplementedHere
 
 if TYPE_CHECKING:
+    from tane.core import Core
+    from tane.db import Tx
     from tane.services.orchestration.domain.hand import Hand
 
 VALUE_TYPES = ("String", "Number", "CommaDelimitedList", "Json", "Boolean")
@@ -270,6 +272,12 @@ class SoftwareDeployment(Kind):
     def waits(self, hand: Hand) -> Wait:
         deployment_id = str(hand.row.physical_id)
         return Wait(math.inf, f"deployment:{deployment_id}", unless=lambda tx: not _in_progress(tx, deployment_id))
+
+    def stopped(self, tx: Tx, core: Core, row: Any) -> None:
+        from tane.services.orchestration.store import software
+
+        if row.physical_id is not None and _in_progress(tx, row.physical_id):
+            software.change_deployment(tx, row.physical_id, status="FAILED", reason=row.reason, updated_at=tx.now)
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         from tane.services.orchestration.store import software

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from tane.services.orchestration.template.properties import Attribute, Property
 from tane.web.errors import BadRequest
 
 if TYPE_CHECKING:
+    from tane.core import Core
+    from tane.db import Tx
     from tane.services.orchestration.domain.hand import Hand
     from tane.services.orchestration.domain.plans import Source
     from tane.services.orchestration.template import Environment, Template
@@ -42,9 +45,16 @@ class OfStack(Kind):
         return nested.is_done(hand)
 
     def waits(self, hand: Hand) -> Wait:
+        from tane.services.orchestration.domain import engine, nested
+
+        child_id = str(hand.row.physical_id)
+        return Wait(math.inf, engine.topic(child_id), unless=lambda tx: not nested.is_busy(tx, child_id))
+
+    def stopped(self, tx: Tx, core: Core, row: Any) -> None:
         from tane.services.orchestration.domain import engine
 
-        return Wait(None, engine.topic(str(hand.row.physical_id)))
+        if row.physical_id is not None:
+            engine.halt(tx, core, row.physical_id, "Stopped: the stack that it is in waits no more")
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         from tane.services.orchestration.domain import nested
