@@ -220,3 +220,21 @@ def test_odd_values_of_properties_are_refused_not_a_failure() -> None:
                 check_properties({"p": Property(type=kind)}, {"p": value}, name="r")
             except TemplateError as error:
                 assert error.path.startswith("resources.r.properties")
+
+
+def test_half_a_character_is_no_text() -> None:
+    for text in (HEAD + "description: \ud800\n", '{"heat_template_version": "2021-04-16", "description": "\\ud800"}'):
+        assert "surrogate" in refused_text(text).message
+    with pytest.raises(TemplateError, match="surrogate"):
+        parse_document({"heat_template_version": "2021-04-16", "description": "\ud800"})
+
+
+def test_whatever_the_template_it_is_answered_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from conformance.heat_cases import Cases
+    from conformance.heat_oracle import answer
+    from tane.services.orchestration.template import apart
+
+    monkeypatch.setattr(apart, "query", lambda expression, data: data)
+    answers = [answer(case) for case in Cases(7).some(1000)]
+    assert sum("value" in one for one in answers) > 200
+    assert sum("error" in one for one in answers) > 200

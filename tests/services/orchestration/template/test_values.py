@@ -78,6 +78,32 @@ def test_a_value_that_breaks_a_rule_is_told_so(declared: dict[str, Any], value: 
     assert caught.value.path == "parameters.p"
 
 
+@pytest.mark.parametrize(
+    ("kind", "good", "bad", "words"),
+    [
+        ("ip_addr", ["10.0.0.4", "fe80::1"], ["10.0.0", "x", "10.0.0.0/8", "10.0.0.4\n", ""], "Invalid IP address"),
+        ("net_cidr", ["10.0.0.0/24", "10.0.0.1/24", "fd00::/64"], ["10.0.0.0", "10.0.0.0/99"], "subnet"),
+        ("ip_or_cidr", ["10.0.0.4", "10.0.0.0/24"], ["x", "10.0.0.4/99"], "valid IP"),
+        ("mac_addr", ["fa:16:3e:00:00:01"], ["fa:16:3e:00:00", "x"], "Invalid MAC address."),
+        ("dns_name", ["a.example.org", "a.example.org.", "a"], ["-a.org", "a..org", "a" * 64], "not in valid format"),
+        ("rel_dns_name", ["a.b"], ["a.b.", "a." * 150 + "a"], "FQDN"),
+        ("dns_domain", ["example.org."], ["example.org"], "must end with '.'"),
+        ("iso_8601", ["2026-11-26T16:00:00+00:00"], ["yesterday"], "Error validating value 'yesterday'"),
+        ("expiration", ["2999-01-01T00:00:00"], ["2001-01-01T00:00:00", "x"], "is invalid"),
+        ("timezone", ["Europe/Berlin"], ["Moon/Base", "../../etc/passwd"], "Invalid timezone"),
+        ("json_string", ["{}"], ["{"], "is invalid"),
+    ],
+)
+def test_values_of_a_form_keep_it(kind: str, good: list[str], bad: list[str], words: str) -> None:
+    declared = {"type": "string", "constraints": [{"custom_constraint": kind}]}
+    for value in good:
+        assert given(declared, value, lambda *_: "never asked") == value
+    for value in bad:
+        with pytest.raises(TemplateError) as caught:
+            given(declared, value, lambda *_: None)
+        assert words in caught.value.message, caught.value
+
+
 def test_amazons_parameters_have_their_own_words() -> None:
     declared = {
         "Type": "Number",

@@ -23,6 +23,11 @@ def names(kind: str, description: str, *, update: str = "replace", **more: Any) 
     return Property(type="string", description=description, constraints=(Custom(kind=kind),), update=update, **more)
 
 
+def formed(kind: str, description: str, *, update: str = "replace", **more: Any) -> Property:
+    """A property whose value has a form: ``kind`` is one of those that :mod:`template.checks` knows."""
+    return names(kind, description, update=update, **more)
+
+
 def flag(description: str, *, update: str = "replace", **more: Any) -> Property:
     return Property(type="boolean", description=description, update=update, **more)
 

@@ -35,7 +35,7 @@ class WebImage(Kind):
             required=True,
         ),
         "container_format": one_of(
-            "Container format of image.", *("ami", "ari", "aki", "bare", "ova", "ovf"), required=True
+            "Container format of image.", *("ami", "ari", "aki", "bare", "ovf", "ova", "docker"), required=True
         ),
         "location": text("URL where the data for this image already resides.", required=True),
         "tags": listing("List of image tags."),

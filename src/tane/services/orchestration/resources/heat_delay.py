@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import SHOW, Kind, Wait
 from tane.services.orchestration.template.constraints import AllowedValues, Range
-from tane.services.orchestration.template.properties import Attribute, Property
+from tane.services.orchestration.template.properties import Property
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
@@ -35,7 +35,7 @@ class Delay(Kind):
             update="in_place",
             description="Maximum seconds added.",
         ),
-        "jitter_multiplier_secs": Property(
+        "jitter_multiplier": Property(
             type="number",
             default=1.0,
             constraints=(Range(min=0),),
@@ -51,7 +51,6 @@ class Delay(Kind):
         ),
     }
     attributes = {
-        "min_wait_secs": Attribute(type="number", description="Minimum number of seconds."),
         "show": SHOW,
     }
 
@@ -62,7 +61,7 @@ class Delay(Kind):
     def _begin(self, hand: Hand, action: str) -> None:
         seconds = 0.0
         if action in hand.row.properties.get("actions", ()):
-            jitter = float(hand.row.properties["max_jitter"]) * float(hand.row.properties["jitter_multiplier_secs"])
+            jitter = float(hand.row.properties["max_jitter"]) * float(hand.row.properties["jitter_multiplier"])
             seconds = float(hand.row.properties["min_wait"]) + random.uniform(0, jitter)
         hand.keep(action=action, until=(hand.tx.now + timedelta(seconds=seconds)).isoformat())
 

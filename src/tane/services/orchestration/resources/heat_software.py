@@ -187,7 +187,7 @@ class SoftwareDeployment(Kind):
         "name": text("Name of the derived config associated with this deployment.", update="in_place"),
         "signal_transport": one_of(
             "How the server should signal to heat with the deployment output values.",
-            *("CFN_SIGNAL", "TEMPURL_SIGNAL", "HEAT_SIGNAL", "NO_SIGNAL", "ZAQAR_SIGNAL"),
+            *("CFN_SIGNAL", "TEMP_URL_SIGNAL", "HEAT_SIGNAL", "NO_SIGNAL", "ZAQAR_SIGNAL"),
             default="CFN_SIGNAL",
         ),
     }

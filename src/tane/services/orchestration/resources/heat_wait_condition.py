@@ -18,8 +18,8 @@ from tane.web.errors import BadRequest, NotImplementedHere
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
 
-TRANSPORTS = ("CFN_SIGNAL", "TEMPURL_SIGNAL", "HEAT_SIGNAL", "TOKEN_SIGNAL", "ZAQAR_SIGNAL")
-BUILT = ("TOKEN_SIGNAL", "HEAT_SIGNAL", "CFN_SIGNAL", "TEMPURL_SIGNAL")
+TRANSPORTS = ("CFN_SIGNAL", "TEMP_URL_SIGNAL", "HEAT_SIGNAL", "TOKEN_SIGNAL", "ZAQAR_SIGNAL")
+BUILT = ("TOKEN_SIGNAL", "HEAT_SIGNAL", "CFN_SIGNAL", "TEMP_URL_SIGNAL")
 
 
 class Handle(Kind):

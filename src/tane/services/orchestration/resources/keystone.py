@@ -196,18 +196,17 @@ class Endpoint(Keystone):
         "name": text("Name of keystone endpoint.", update="in_place"),
         "region": text("Name or Id of keystone region.", update="in_place"),
         "service": names("keystone.service", "Name or Id of keystone service.", required=True, update="in_place"),
-        "service_url": text("URL of keystone service endpoint.", required=True, update="in_place"),
+        "url": text("URL of keystone service endpoint.", required=True, update="in_place"),
         "interface": one_of(
             "Interface type of keystone service endpoint.",
             "public",
             "internal",
             "admin",
-            default="public",
+            required=True,
             update="in_place",
         ),
         "enabled": flag("This endpoint is enabled or disabled.", default=True, update="in_place"),
     }
-    renamed = {**Keystone.renamed, "service_url": "url"}
 
 
 class Assignment(Kind):

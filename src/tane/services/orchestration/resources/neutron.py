@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tane.services.orchestration.resources.base import Served
-from tane.services.orchestration.resources.declaring import listing
+from tane.services.orchestration.resources.declaring import listing, text
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
 
-TAGS = listing("The tags to be added to the resource.", update="in_place")
+TAGS = listing("The tags to be added to the resource.", text("A tag."), update="in_place")
 
 
 class Neutron(Served):

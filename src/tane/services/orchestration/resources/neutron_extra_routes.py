@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import Kind
-from tane.services.orchestration.resources.declaring import listing, names, text
+from tane.services.orchestration.resources.declaring import formed, listing, names
 from tane.services.orchestration.resources.neutron import of_type
 from tane.web.errors import NotFound
 
@@ -23,8 +23,8 @@ class ExtraRouteSet(Kind):
         "routes": listing(
             "A set of route dictionaries for the router.",
             {
-                "destination": text("The destination network in CIDR notation.", required=True),
-                "nexthop": text("The next hop for the destination.", required=True),
+                "destination": formed("net_cidr", "The destination network in CIDR notation.", required=True),
+                "nexthop": formed("ip_addr", "The next hop for the destination.", required=True),
             },
             default=[],
             update="in_place",

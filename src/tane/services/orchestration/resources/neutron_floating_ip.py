@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import Kind
-from tane.services.orchestration.resources.declaring import names, shown, specs, text
+from tane.services.orchestration.resources.declaring import formed, names, shown, specs, text
 from tane.services.orchestration.resources.neutron import TAGS, Neutron, of_type
 from tane.web.errors import BadRequest, NotFound
 from tane.web.inside import part
@@ -39,10 +39,12 @@ class FloatingIP(Neutron):
         "port_id": names(
             "neutron.port", "ID of an existing port to associate with this floating IP.", update="in_place"
         ),
-        "fixed_ip_address": text("IP address to use if the port has multiple addresses.", update="in_place"),
-        "floating_ip_address": text("IP address of the floating IP."),
-        "dns_name": text("DNS name associated with floating ip."),
-        "dns_domain": text("DNS domain associated with floating ip."),
+        "fixed_ip_address": formed(
+            "ip_addr", "IP address to use if the port has multiple addresses.", update="in_place"
+        ),
+        "floating_ip_address": formed("ip_addr", "IP address of the floating IP."),
+        "dns_name": formed("rel_dns_name", "DNS name associated with floating ip."),
+        "dns_domain": formed("dns_domain", "DNS domain associated with floating ip."),
         "tags": TAGS,
     }
     attributes = shown(
@@ -75,7 +77,9 @@ class FloatingIPAssociation(Kind):
             required=True,
             update="in_place",
         ),
-        "fixed_ip_address": text("IP address to use if the port has multiple addresses.", update="in_place"),
+        "fixed_ip_address": formed(
+            "ip_addr", "IP address to use if the port has multiple addresses.", update="in_place"
+        ),
     }
 
     def needs(self, name: str, properties: Mapping[str, Any], plan: Plan) -> Sequence[str]:

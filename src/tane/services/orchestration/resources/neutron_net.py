@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tane.services.orchestration.resources.declaring import flag, listing, number, one_of, shown, specs, text
+from tane.services.orchestration.resources.declaring import flag, formed, listing, one_of, shown, specs, text
 from tane.services.orchestration.resources.neutron import TAGS, Neutron
 
 
@@ -19,7 +19,7 @@ class Net(Neutron):
         "shared": flag("Whether this network should be shared across all tenants.", default=False, update="in_place"),
         "port_security_enabled": flag("Flag to enable/disable port security on the network.", update="in_place"),
         "availability_zone_hints": listing("Availability zone candidates for the network."),
-        "dns_domain": text("DNS domain associated with this network.", update="in_place"),
+        "dns_domain": formed("dns_domain", "DNS domain associated with this network.", update="in_place"),
         "tags": TAGS,
     }
     attributes = shown(
@@ -51,12 +51,12 @@ class ProviderNet(Neutron):
         "value_specs": specs(),
         "admin_state_up": Net.properties["admin_state_up"],
         "network_type": one_of(
-            "The type of provider network.", "local", "vlan", "vxlan", "gre", "geneve", "flat", default="vxlan"
+            "The type of provider network.", "local", "vlan", "vxlan", "gre", "geneve", "flat", required=True
         ),
         "physical_network": text("The physical network mapping for the network."),
-        "segmentation_id": number("A segmentation ID on the physical network."),
+        "segmentation_id": text("A segmentation ID on the physical network."),
         "router_external": flag("Whether the network is external.", default=False, update="in_place"),
-        "shared": Net.properties["shared"],
+        "shared": flag("Whether this network should be shared across all tenants.", default=True, update="in_place"),
         "port_security_enabled": Net.properties["port_security_enabled"],
         "availability_zone_hints": Net.properties["availability_zone_hints"],
         "dns_domain": Net.properties["dns_domain"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tane.services.orchestration.resources.declaring import flag, listing, names, one_of, shown, specs, text
+from tane.services.orchestration.resources.declaring import flag, formed, listing, names, one_of, shown, specs, text
 from tane.services.orchestration.resources.neutron import TAGS, Neutron, of_network, without_none
 from tane.web.errors import BadRequest
 
@@ -32,25 +32,25 @@ class Port(Neutron):
             {
                 "subnet": names("neutron.subnet", "Subnet in which to allocate the IP address for this port."),
                 "subnet_id": names("neutron.subnet", "Use property subnet."),
-                "ip_address": text("IP address desired in the subnet for this port."),
+                "ip_address": formed("ip_addr", "IP address desired in the subnet for this port."),
             },
             update="in_place",
         ),
-        "mac_address": text("MAC address to give to this port.", update="in_place"),
+        "mac_address": formed("mac_addr", "MAC address to give to this port.", update="in_place"),
         "device_id": text("Device ID of this port.", default="", update="in_place"),
         "device_owner": text("Name of the network owning the port.", default="", update="in_place"),
         "security_groups": listing("Security group IDs to associate with this port.", update="in_place"),
         "allowed_address_pairs": listing(
             "Additional MAC/IP address pairs allowed to pass through the port.",
             {
-                "mac_address": text("MAC address to allow through this port."),
-                "ip_address": text("IP address to allow through this port.", required=True),
+                "mac_address": formed("mac_addr", "MAC address to allow through this port."),
+                "ip_address": formed("ip_or_cidr", "IP address to allow through this port.", required=True),
             },
             update="in_place",
         ),
         "port_security_enabled": flag("Flag to enable/disable port security on the port.", update="in_place"),
         "binding:vnic_type": one_of("The vnic type to be bound on the neutron port.", "normal", default="normal"),
-        "dns_name": text("DNS name associated with the port.", update="in_place"),
+        "dns_name": formed("dns_name", "DNS name associated with the port.", update="in_place"),
         "no_fixed_ips": flag("Flag to disable all fixed ips on the port.", default=False, update="in_place"),
         "tags": TAGS,
     }

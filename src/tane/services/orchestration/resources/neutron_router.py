@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import Kind
-from tane.services.orchestration.resources.declaring import flag, listing, mapping, names, shown, specs, text
+from tane.services.orchestration.resources.declaring import flag, formed, listing, mapping, names, shown, specs, text
 from tane.services.orchestration.resources.neutron import TAGS, Neutron, of_network
 from tane.web.errors import BadRequest, NotFound
 from tane.web.inside import part
@@ -33,7 +33,7 @@ class Router(Neutron):
                 "external_fixed_ips": listing(
                     "External fixed IP addresses for the gateway.",
                     {
-                        "ip_address": text("External fixed IP address."),
+                        "ip_address": formed("ip_addr", "External fixed IP address."),
                         "subnet": names("neutron.subnet", "Subnet of external fixed IP address."),
                     },
                 ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tane.services.orchestration.resources.declaring import listing, names, number, one_of, shown, text
+from tane.services.orchestration.resources.declaring import formed, listing, names, number, one_of, shown, text
 from tane.services.orchestration.resources.neutron import Neutron
 from tane.services.orchestration.template.constraints import AllowedValues
 from tane.services.orchestration.template.properties import Property
@@ -29,7 +29,9 @@ RULE = {
         description="Whether to specify a remote group or a remote IP prefix.",
     ),
     "remote_group_id": text("The remote group ID to be associated with this security group rule."),
-    "remote_ip_prefix": text("The remote IP prefix (CIDR) to be associated with this security group rule."),
+    "remote_ip_prefix": formed(
+        "net_cidr", "The remote IP prefix (CIDR) to be associated with this security group rule."
+    ),
 }
 
 
@@ -98,7 +100,7 @@ class SecurityGroupRule(Neutron):
         "direction": RULE["direction"],
         "ethertype": RULE["ethertype"],
         "remote_group": names("neutron.security_group", "The remote group name or ID of this security group rule."),
-        "protocol": RULE["protocol"],
+        "protocol": text("The protocol that is matched by the security group rule.", default="tcp"),
         "port_range_min": RULE["port_range_min"],
         "port_range_max": RULE["port_range_max"],
         "remote_ip_prefix": RULE["remote_ip_prefix"],

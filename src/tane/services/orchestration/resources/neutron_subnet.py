@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.declaring import (
     flag,
+    formed,
     listing,
     names,
     number,
@@ -38,7 +39,7 @@ class Subnet(Neutron):
         "network_id": names("neutron.network", "Use property network."),
         "subnetpool": names("neutron.subnetpool", "The name or ID of the subnet pool."),
         "prefixlen": number("Prefix length for subnet allocation from subnet pool.", low=0),
-        "cidr": text("The CIDR."),
+        "cidr": formed("net_cidr", "The CIDR."),
         "value_specs": specs(),
         "name": text("The name of the subnet.", update="in_place"),
         "gateway_ip": text(
@@ -48,7 +49,10 @@ class Subnet(Neutron):
         "dns_nameservers": listing("A specified set of DNS name servers to be used.", default=[], update="in_place"),
         "allocation_pools": listing(
             "The start and end addresses for the allocation pools.",
-            {"start": text("Start address.", required=True), "end": text("End address.", required=True)},
+            {
+                "start": formed("ip_addr", "Start address.", required=True),
+                "end": formed("ip_addr", "End address.", required=True),
+            },
             update="in_place",
         ),
         "tenant_id": text("The ID of the tenant who owns the network."),
@@ -61,7 +65,10 @@ class Subnet(Neutron):
         "enable_dhcp": flag("Set to true if DHCP is enabled and false if it is not.", default=True, update="in_place"),
         "host_routes": listing(
             "A list of host route dictionaries for the subnet.",
-            {"destination": text("The destination.", required=True), "nexthop": text("The next hop.", required=True)},
+            {
+                "destination": formed("net_cidr", "The destination.", required=True),
+                "nexthop": formed("ip_addr", "The next hop.", required=True),
+            },
             update="in_place",
         ),
         "ipv6_ra_mode": one_of("IPv6 RA (Router Advertisement) mode.", *MODES),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tane.services.orchestration.resources.base import Failed, Kind, Replace, Wait
 from tane.services.orchestration.resources.declaring import (
     flag,
+    formed,
     listing,
     mapping,
     names,
@@ -38,16 +39,21 @@ DEVICE = {
     "device_type": one_of(
         "Device type: at the moment we can make distinction only between disk and cdrom.", "cdrom", "disk"
     ),
-    "disk_bus": text("Bus of the device: hypervisor driver chooses a suitable default if omitted."),
+    "disk_bus": one_of(
+        "Bus of the device: hypervisor driver chooses a suitable default if omitted.",
+        *("ide", "lame_bus", "sata", "scsi", "usb", "virtio"),
+    ),
     "swap_size": number("The size of the swap, in MB."),
-    "ephemeral_size": number("The size of the local ephemeral block device, in GB."),
-    "ephemeral_format": text("The format of the local ephemeral block device."),
+    "ephemeral_size": number("The size of the local ephemeral block device, in GB.", low=1),
+    "ephemeral_format": one_of(
+        "The format of the local ephemeral block device.", "ext2", "ext3", "ext4", "xfs", "ntfs"
+    ),
 }
 NETWORK = {
     "network": names("neutron.network", "Name or ID of network to create a port on."),
     "uuid": names("neutron.network", "Use property network."),
     "port": names("neutron.port", "ID of an existing port to associate with this server."),
-    "fixed_ip": text("Fixed IP address to specify for the port created on the requested network."),
+    "fixed_ip": formed("ip_addr", "Fixed IP address to specify for the port created on the requested network."),
     "subnet": names("neutron.subnet", "Subnet in which to allocate the IP address for port."),
     "allocate_network": one_of("Whether the server gets a network of its own, or none.", "none", "auto"),
     "tag": text("Port tag."),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tane.services.orchestration.template import patterns
+from tane.services.orchestration.template import checks, patterns
 from tane.services.orchestration.template.values import TemplateError
 
 Check = Callable[[str, Any], str | None]
@@ -203,7 +203,8 @@ class AllowedPattern(Constraint):
 
 @dataclass(frozen=True, kw_only=True)
 class Custom(Constraint):
-    """A value that names something: ``kind`` such as ``nova.flavor`` is looked up by who evaluates."""
+    """A value that names something, such as ``nova.flavor``, which is looked up by who evaluates; or one of a form that
+    :mod:`checks` knows, such as ``ip_addr``."""
 
     kind: str = ""
     name = "custom_constraint"
@@ -212,8 +213,9 @@ class Custom(Constraint):
     def broken(self, value: Any, kind: str, check: Check | None) -> str | None:
         if check is None:
             return None
+        known = checks.KNOWN.get(self.kind)
         for one in value if isinstance(value, list) else [value]:
-            why = check(self.kind, one)
+            why = check(self.kind, one) if known is None else known(one)
             if why is not None:
                 return f"Error validating value '{one}': {why}" if why else f"Error validating value '{one}'"
         return None

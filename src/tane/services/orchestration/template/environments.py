@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tane.services.orchestration.template.reading import read
+from tane.services.orchestration.template.reading import bounded, read
 from tane.services.orchestration.template.values import TemplateError
 
 SECTIONS = (
@@ -52,7 +52,7 @@ def parse_environment(text_or_dict: str | Mapping[str, Any] | None) -> Environme
     """
     if text_or_dict is None:
         return Environment()
-    found = read(text_or_dict, what="environment") if isinstance(text_or_dict, str) else dict(text_or_dict)
+    found = read(text_or_dict, what="environment") if isinstance(text_or_dict, str) else bounded(text_or_dict)
     if not isinstance(found, Mapping):
         raise TemplateError("The environment is not a valid YAML mapping data type.")
     for section, value in found.items():

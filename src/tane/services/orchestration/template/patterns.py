@@ -51,7 +51,7 @@ def _freedom(pattern: str) -> int | None:
         count = _choices(parsed, within=False)
         if parsed.state.flags & re.IGNORECASE and _is_wide(parsed):
             return None
-    except (re.error, RecursionError, OverflowError) as error:
+    except (re.error, RecursionError, OverflowError, Warning) as error:
         raise TemplateError(f"Invalid pattern: {error}") from None
     except _Nested:
         return None

@@ -23,6 +23,8 @@ TAG = "tag:yaml.org,2002:"
 
 def read(text: str, *, what: str = "template", limit: int = LIMIT) -> Any:
     """What a text says; an empty one is an empty map. Dates stay strings. :raises TemplateError: with its line."""
+    if not _encodable(text):
+        raise TemplateError(f"Error parsing {what} [root stack] it is no text: it has half a surrogate pair")
     if text.lstrip()[:1] == "{":
         try:
             return _json(text)
@@ -68,11 +70,15 @@ def _copy(value: Any, depth: int, left: list[int]) -> Any:
         made = {}
         for key, item in value.items():
             left[0] -= 1 + len(key) if isinstance(key, str) else 8
-            made[key if isinstance(key, str) else _key(key)] = _copy(item, depth + 1, left)
+            made[_copy(key, depth, left) if isinstance(key, str) else _key(key)] = _copy(item, depth + 1, left)
         return made
     if isinstance(value, list | tuple):
         return [_copy(item, depth + 1, left) for item in value]
-    if value is None or isinstance(value, str | bool):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        if not _encodable(value):
+            raise TemplateError("A string of the template is no text: it has half a surrogate pair.")
         return value
     if isinstance(value, int) and abs(value) < LARGEST:
         return value
@@ -81,6 +87,14 @@ def _copy(value: Any, depth: int, left: list[int]) -> Any:
     raise TemplateError(
         f"A value of the template is nothing that JSON has: {str(value)[:64] if _short(value) else '…'}"
     )
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _short(value: Any) -> bool:
