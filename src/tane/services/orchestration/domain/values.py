@@ -52,9 +52,7 @@ def _one(scope: Scope, plan: Plan, path: str, raw: Any) -> Any:
         raise TemplateError(f"Property error: : {path}: : {error.message}", path) from None
 
 
-def checked(
-    scope: Scope, kind: Kind, name: str, values: Mapping[str, Any], *, looking: bool = True
-) -> dict[str, Any]:
+def checked(scope: Scope, kind: Kind, name: str, values: Mapping[str, Any], *, looking: bool = True) -> dict[str, Any]:
     """:raises TemplateError: in Heat's words, with the resource's name."""
 
     if kind.anything:
@@ -96,4 +94,3 @@ def metadata(hand: Hand, plan: Plan, name: str) -> dict[str, Any]:
     raw = plan.resources[name].metadata
     scope = Scope(hand.core, hand.ctx, hand.stack, plan, hand.tx, hand.row)
     return plain(evaluate(raw, scope, plan.template)) if raw else {}
-
