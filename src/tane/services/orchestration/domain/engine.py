@@ -196,9 +196,7 @@ def advance(tx: Tx, core: Core, stack_id: str) -> None:
         for name, needs in wanted.items():
             row = current[name]
             if row.traversal != stack.traversal and not row.working and needs <= done:
-                order = CREATE_RESOURCE if row.action == "INIT" else UPDATE_RESOURCE
-                resources.change(tx, row.id, traversal=stack.traversal, working=True)
-                jobs.enqueue(tx, order, ResourceParams(row.id, stack.traversal), resource=job_of(row.id), by=by)
+                _order(tx, stack, row)
         return
     left = [row for row in rows if current.get(row.name) is not row]
     if not left:
@@ -310,6 +308,40 @@ def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
     begin(tx, core, stack.id, "ROLLBACK", f"Stack ROLLBACK started: {reason}"[:4096], **values)
 
 
+def _goes_on(tx: Tx, core: Core, stack: Row[Any], row: Row[Any]) -> bool:
+    """Order what waited for this one resource alone, where that is all there is to do: no look at all the others.
+
+    False: all of them have to be looked at.
+    """
+    if stack.status != IN_PROGRESS or stack.action in TURNS or undoes(stack) or row.traversal != stack.traversal:
+        return False
+    plan = plan_of(tx, core, stack)
+    if resources.done(tx, stack.id, stack.traversal) >= len(plan.graph):
+        return False
+    for name in plan.needed_by.get(row.name, ()):
+        found = {one.name: one for one in resources.of_names(tx, stack.id, {name, *plan.graph[name]})}
+        waits = found[name]
+        ready = all(other in found and _is_done(stack, found[other]) for other in plan.graph[name])
+        if ready and waits.traversal != stack.traversal and not waits.working:
+            _order(tx, stack, waits)
+    return True
+
+
+def deleted(tx: Tx, core: Core, row: Row[Any]) -> None:
+    """A resource is gone. What it needed may go now; one that needed nothing leaves all as it was, but for the last."""
+    if not row.requires and resources.is_working(tx, row.stack_id):
+        return
+    advance(tx, core, row.stack_id)
+
+
+def _order(tx: Tx, stack: Row[Any], row: Row[Any]) -> None:
+    """Let a job handle a resource of the plan."""
+    by = ByOwner(stack.request_id, stack.user_id, stack.project_id)
+    order = CREATE_RESOURCE if row.action == "INIT" else UPDATE_RESOURCE
+    resources.change(tx, row.id, traversal=stack.traversal, working=True)
+    jobs.enqueue(tx, order, ResourceParams(row.id, stack.traversal), resource=job_of(row.id), by=by)
+
+
 def masked(tx: Tx, core: Core, stack: Row[Any], text: str) -> str:
     """A text without the values of hidden parameters, of the stack and of those it is nested in."""
     found: Row[Any] | None = stack
@@ -324,6 +356,8 @@ def handled(tx: Tx, core: Core, row: Row[Any], reason: str | None = None) -> Non
     """A job is done with a resource, or, with a reason, could not do it."""
     stack = stacks.get(tx, row.stack_id)
     if stack is None:
+        return
+    if reason is None and _goes_on(tx, core, stack, row):
         return
     if reason is None or row.action == "DELETE":
         advance(tx, core, stack.id)

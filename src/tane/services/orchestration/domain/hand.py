@@ -55,7 +55,13 @@ class Hand:
 
     def lookup(self, kind: str, value: str) -> str:
         """The id of what a property names by name or id, as the user sees it. :raises NotFound:"""
-        return lookups.find(self.core, self.ctx, kind, str(value))
+        if self.plan is None:
+            return lookups.find(self.core, self.ctx, kind, str(value))
+        # Many resources of a stack name the same flavor and image.
+        key = (self.ctx.user_id, kind, str(value))
+        if key not in self.plan.found:
+            self.plan.found[key] = lookups.find(self.core, self.ctx, kind, str(value))
+        return self.plan.found[key]
 
     def short_name(self) -> str:
         """A name that no other resource of any stack has, the same at each call."""

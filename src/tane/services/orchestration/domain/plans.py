@@ -53,6 +53,10 @@ class Plan:
     resources: dict[str, ResourceDeclaration] = field(default_factory=dict)
     kinds: dict[str, Kind] = field(default_factory=dict)
     graph: dict[str, set[str]] = field(default_factory=dict)
+    needed_by: dict[str, set[str]] = field(default_factory=dict)
+    """The graph the other way round."""
+    found: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    """What was looked up for a user: (user, kind, name or id) → id."""
 
     def kind(self, type_name: str, resource_name: str) -> Kind:
         """The type that a declaration means here: mappings of the environment, then ours, then files."""
@@ -199,6 +203,9 @@ def make(
         for name, declared in plan.resources.items():
             plan.kinds[name] = plan.kind(declared.type, name)
         plan.graph = _graph(plan)
+        for name, needs in plan.graph.items():
+            for other in needs:
+                plan.needed_by.setdefault(other, set()).add(name)
     except TemplateError as error:
         raise refused(error) from None
     return plan

@@ -17,17 +17,19 @@ from tane.services.orchestration.template.properties import check_properties
 def resolved(hand: Hand, plan: Plan, name: str, *, stack_rows: bool = True) -> dict[str, Any]:
     """The properties that the plan gives a resource now, with their defaults. :raises TemplateError:"""
     scope = Scope(hand.core, hand.ctx, hand.stack, plan, hand.tx if stack_rows else None, hand.row)
-    return of_declared(scope, plan, name)
+    # What a property names is looked up when the resource is made, by the same rules: once is enough.
+    return of_declared(scope, plan, name, looking=False)
 
 
-def of_declared(scope: Scope, plan: Plan, name: str) -> dict[str, Any]:
-    """:raises TemplateError: in Heat's words, with the property's path."""
+def of_declared(scope: Scope, plan: Plan, name: str, *, looking: bool = True) -> dict[str, Any]:
+    """``looking``: whether custom constraints are asked. :raises TemplateError: in Heat's words, with the property's
+    path."""
     raw, kind = plan.resources[name].properties, plan.kinds[name]
     if isinstance(raw, Mapping) and not _is_function(raw, plan):
         values = {key: _one(scope, plan, f"resources.{name}.properties.{key}", value) for key, value in raw.items()}
     else:
         values = _one(scope, plan, f"resources.{name}.properties", raw) if raw else {}
-    return checked(scope, kind, name, values)
+    return checked(scope, kind, name, values, looking=looking)
 
 
 def _is_function(raw: Mapping[str, Any], plan: Plan) -> bool:
@@ -50,7 +52,9 @@ def _one(scope: Scope, plan: Plan, path: str, raw: Any) -> Any:
         raise TemplateError(f"Property error: : {path}: : {error.message}", path) from None
 
 
-def checked(scope: Scope, kind: Kind, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def checked(
+    scope: Scope, kind: Kind, name: str, values: Mapping[str, Any], *, looking: bool = True
+) -> dict[str, Any]:
     """:raises TemplateError: in Heat's words, with the resource's name."""
 
     if kind.anything:
@@ -60,7 +64,7 @@ def checked(scope: Scope, kind: Kind, name: str, values: Mapping[str, Any]) -> d
         return lookups.check(scope.core, scope.ctx, constraint, value)
 
     try:
-        return check_properties(kind.properties, values, name=name, check=check)
+        return check_properties(kind.properties, values, name=name, check=check if looking else None)
     except TemplateError as error:
         raise TemplateError(f"Property error: : {error.path}: {error.message}", error.path) from None
 
@@ -93,7 +97,3 @@ def metadata(hand: Hand, plan: Plan, name: str) -> dict[str, Any]:
     scope = Scope(hand.core, hand.ctx, hand.stack, plan, hand.tx, hand.row)
     return plain(evaluate(raw, scope, plan.template)) if raw else {}
 
-
-def needed(plan: Plan, name: str, current: Mapping[str, str]) -> list[str]:
-    """Ids of the resources that this one needs now. ``current``: name → id."""
-    return sorted(current[other] for other in plan.graph[name] if other in current)

@@ -16,6 +16,7 @@ from tane.services.orchestration.domain import engine
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
+    IN_PROGRESS,
     NO_RIGHTS,
     StackValidationFailed,
     record,
@@ -175,6 +176,9 @@ def _give_up(tx: Tx, run: Run[Any], action: str, reason: str) -> None:
         return
     reason = "Stopped: the stack has something else to do" if reason == "cancelled" else reason
     values = {"action": action, "status": FAILED, "reason": reason[:4096], "working": False, "expires_at": None}
+    if (row.action, row.status) != (action, IN_PROGRESS):
+        # What was begun in a transaction that came to nothing is told all the same.
+        record(tx, row.stack_id, row, action, IN_PROGRESS, "state changed")
     resources.change(tx, row.id, **values, hook=None, updated_at=tx.now)
     row = resources.get(tx, row.id)
     assert row is not None

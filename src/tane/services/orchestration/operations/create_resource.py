@@ -21,55 +21,56 @@ from tane.services.orchestration.operations.common import (
     put_down,
 )
 from tane.services.orchestration.orders import CREATE_RESOURCE, ResourceParams
-from tane.services.orchestration.resources.base import Wait
+from tane.services.orchestration.resources.base import Kind, Wait
 from tane.services.orchestration.store import resources
 
 
-async def begin(run: Run[ResourceParams]) -> dict[str, Any]:
+async def make(run: Run[ResourceParams]) -> dict[str, Any]:
+    """Recorded with its id in the transaction that makes it: between the two nothing can get lost. What is ready at
+    once is complete in the same."""
+
     def work(hand: Hand) -> str:
         assert hand.plan is not None
-        if hand.row.action == "CREATE" and hand.row.working:
-            return "go"
+        if not hand.row.working or hand.row.action != "INIT":
+            # Done already, in a try that was not written down.
+            return "wait"
         if is_stale(hand, run.params) or hand.row.name not in hand.plan.resources:
             put_down(hand)
             return "end"
         if pause_at(hand, "pre-create", "CREATE"):
             return "held"
         becomes(hand, "CREATE", IN_PROGRESS)
-        return "go"
+        kind = _made(hand)
+        if hand.row.declared.get("external_id"):
+            completes(hand, "CHECK")
+            return "end"
+        if not kind.ready(hand):
+            return "wait"
+        completes(hand, "CREATE")
+        return "end"
 
     found = await act(run, work)
     if found == "held":
         raise held(run.params.resource_id)
-    return {"go": found == "go"}
+    return {"go": found == "wait"}
 
 
-async def make(run: Run[ResourceParams]) -> None:
-    """Recorded with its id in the transaction that makes it: between the two nothing can get lost."""
-    if not run.data["go"]:
-        return
-
-    def work(hand: Hand) -> None:
-        plan, name = hand.plan, hand.row.name
-        assert plan is not None
-        if hand.row.declared or hand.row.status != IN_PROGRESS:
-            return
-        current = {row.name: row.id for row in resources.light(hand.tx, hand.stack.id) if row.current}
-        kind, declared = plan.kinds[name], values.kept(plan, name)
-        hand.change(
-            requires=values.needed(plan, name, current), metadata=values.metadata(hand, plan, name), declared=declared
-        )
-        if declared["external_id"]:
-            hand.change(physical_id=str(declared["external_id"]))
-            kind.check(hand)
-            return
-        hand.properties = values.plain(values.resolved(hand, plan, name))
-        hand.change(properties=hand.properties)
-        kind.validate(hand, hand.properties)
-        made = kind.create(hand)
-        hand.change(physical_id=made)
-
-    await act(run, work)
+def _made(hand: Hand) -> Kind:
+    plan, name = hand.plan, hand.row.name
+    assert plan is not None
+    kind, declared = plan.kinds[name], values.kept(plan, name)
+    needed = resources.ids(hand.tx, hand.stack.id, plan.graph[name])
+    hand.change(requires=needed, metadata=values.metadata(hand, plan, name), declared=declared)
+    if declared["external_id"]:
+        hand.change(physical_id=str(declared["external_id"]))
+        kind.check(hand)
+        return kind
+    hand.properties = values.plain(values.resolved(hand, plan, name))
+    hand.change(properties=hand.properties)
+    kind.validate(hand, hand.properties)
+    made = kind.create(hand)
+    hand.change(physical_id=made)
+    return kind
 
 
 async def wait(run: Run[ResourceParams]) -> None:
@@ -81,9 +82,8 @@ async def wait(run: Run[ResourceParams]) -> None:
         if hand.row.status != IN_PROGRESS or not hand.row.working:
             return None
         kind = kind_of(hand)
-        if hand.row.declared.get("external_id") or kind.ready(hand):
-            action = "CHECK" if hand.row.declared.get("external_id") else "CREATE"
-            completes(hand, action)
+        if kind.ready(hand):
+            completes(hand, "CREATE")
             return None
         return kind.waits(hand)
 
@@ -93,5 +93,5 @@ async def wait(run: Run[ResourceParams]) -> None:
 
 
 OPERATION = Operation(
-    CREATE_RESOURCE, (Step("begin", begin), Step("make", make), Step("wait", wait)), gives_up("CREATE")
+    CREATE_RESOURCE, (Step("make", make), Step("wait", wait)), gives_up("CREATE")
 )

@@ -96,9 +96,8 @@ def _adopt(hand: Hand) -> None:
     plan = hand.plan
     assert plan is not None
     name = hand.row.name
-    current = {row.name: row.id for row in resources.light(hand.tx, hand.stack.id) if row.current}
     hand.change(
-        requires=values.needed(plan, name, current),
+        requires=resources.ids(hand.tx, hand.stack.id, plan.graph[name]),
         declared=values.kept(plan, name),
         metadata=values.metadata(hand, plan, name) or hand.row.metadata,
     )

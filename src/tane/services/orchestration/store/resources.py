@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,38 @@ def of_stacks(tx: Tx, stack_ids: Sequence[str]) -> list[Row[Any]]:
 def light(tx: Tx, stack_id: str) -> list[Row[Any]]:
     """The same with the columns alone that the engine goes by."""
     return tx.all(select(*LIGHT).where(stack_resource.c.stack_id == stack_id))
+
+
+def ids(tx: Tx, stack_id: str, names: Collection[str]) -> list[str]:
+    """Ids of the present ones of these names."""
+    if not names:
+        return []
+    mine = select(stack_resource.c.id).where(stack_resource.c.stack_id == stack_id, stack_resource.c.current)
+    return sorted(row.id for row in tx.all(mine.where(stack_resource.c.name.in_(names))))
+
+
+def of_names(tx: Tx, stack_id: str, names: Collection[str]) -> list[Row[Any]]:
+    """The present ones of these names, with the columns that the engine goes by."""
+    mine = select(*LIGHT).where(stack_resource.c.stack_id == stack_id, stack_resource.c.current)
+    return tx.all(mine.where(stack_resource.c.name.in_(names))) if names else []
+
+
+def done(tx: Tx, stack_id: str, traversal: str) -> int:
+    """How many were handled well in an action of the stack."""
+    mine = (
+        stack_resource.c.stack_id == stack_id,
+        stack_resource.c.traversal == traversal,
+        stack_resource.c.current,
+        stack_resource.c.status == "COMPLETE",
+        ~stack_resource.c.working,
+    )
+    return int(tx.scalar(select(func.count()).select_from(stack_resource).where(*mine)) or 0)
+
+
+def is_working(tx: Tx, stack_id: str) -> bool:
+    """Whether a job is at one of a stack."""
+    mine = select(stack_resource.c.id).where(stack_resource.c.stack_id == stack_id, stack_resource.c.working)
+    return tx.first(mine.limit(1)) is not None
 
 
 def named(tx: Tx, stack_id: str, name: str) -> Row[Any] | None:
