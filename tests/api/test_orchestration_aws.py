@@ -162,3 +162,73 @@ def test_what_is_refused_is_told_before_anything_is_made(cloud: ApiCloud) -> Non
     failed = stack(cloud, mia, aws({"It": res("AWS::EC2::EIPAssociation", EIP="198.51.100.4")}))
     assert "Either 'InstanceId' or 'NetworkInterfaceId' must be provided." in failed["stack_status_reason"]
     assert delete(cloud, mia, failed)["stack_status"] == "DELETE_COMPLETE"
+
+
+def launched(mia: Caller, cloud: ApiCloud, group: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A template with a group of servers in a subnet that is there."""
+    flavor_id, image_id = make_flavor(cloud.admin), make_image(mia, "rose")
+    launch = res(
+        "AWS::AutoScaling::LaunchConfiguration", ImageId=image_id, InstanceType=flavor_id, UserData="#!/bin/sh"
+    )
+    return aws({"Launch": launch, "Group": group}, **more)
+
+
+def test_a_group_of_servers_follows_what_an_alarm_calls(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    subnet = outside(cloud, mia)
+    group = res(
+        "AWS::AutoScaling::AutoScalingGroup",
+        AvailabilityZones={"Fn::GetAZs": ""},
+        LaunchConfigurationName=ref("Launch"),
+        MinSize="1",
+        MaxSize=3,
+        VPCZoneIdentifier=[subnet],
+        Tags=[{"Key": "role", "Value": "web"}],
+    )
+    template = launched(
+        mia, cloud, group, Outputs={"Up": {"Value": ref("Up")}, "All": {"Value": att("Group", "InstanceList")}}
+    )
+    template["Resources"]["Up"] = res(
+        "AWS::AutoScaling::ScalingPolicy",
+        AutoScalingGroupName=ref("Group"),
+        AdjustmentType="ChangeInCapacity",
+        ScalingAdjustment="1",
+    )
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    [server] = mia.get(f"{V}/servers/detail").json()["servers"]
+    assert server["metadata"] == {"role": "web"}
+    assert outputs(made)["All"] == next(iter(server["addresses"].values()))[0]["addr"]
+    address = "/orchestration" + outputs(made)["Up"].partition("/orchestration")[2]
+    for expected in (2, 3, 3):
+        mia.post(address, {"state": "alarm"}, 200)
+        cloud.run_jobs()
+        assert len(mia.get(f"{V}/servers").json()["servers"]) == expected
+    mia.post(address, {"state": "ok"}, 200)
+    template["Resources"]["Launch"]["Properties"]["UserData"] = "#!/bin/sh\ntrue"
+    before = {one["id"] for one in mia.get(f"{V}/servers").json()["servers"]}
+    changed = update(cloud, mia, made, template)
+    assert changed["stack_status"] == "UPDATE_COMPLETE", changed["stack_status_reason"]
+    after = {one["id"] for one in mia.get(f"{V}/servers").json()["servers"]}
+    assert len(after) == 3 and not before & after
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+    assert not mia.get(f"{V}/servers").json()["servers"]
+
+
+def test_a_group_of_a_fixed_size_is_as_large_as_it_is_told(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    net = mia.post("/network/v2.0/networks", {"network": {"name": "in"}}).json()["network"]
+    mia.post("/network/v2.0/subnets", {"subnet": {"network_id": net["id"], "ip_version": 4, "cidr": "10.9.0.0/24"}})
+    group = res("OS::Heat::InstanceGroup", AvailabilityZones=["nova"], LaunchConfigurationName=ref("Launch"), Size=1)
+    template = launched(mia, cloud, group)
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    for size in (3, 0):
+        group["Properties"]["Size"] = size
+        changed = update(cloud, mia, made, template)
+        assert changed["stack_status"] == "UPDATE_COMPLETE", changed["stack_status_reason"]
+        assert len(mia.get(f"{V}/servers").json()["servers"]) == size
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+    group["Properties"] |= {"LaunchConfigurationName": "nothing", "Size": 1}
+    failed = stack(cloud, mia, template, "daisy")
+    assert "no launch configuration nothing" in failed["stack_status_reason"]
