@@ -25,6 +25,9 @@ def of_declared(scope: Scope, plan: Plan, name: str, *, looking: bool = True) ->
     """``looking``: whether custom constraints are asked. :raises TemplateError: in Heat's words, with the property's
     path."""
     raw, kind = plan.resources[name].properties, plan.kinds[name]
+    if plan.resources[name].external_id is not None:
+        # It was made by others, as they wanted it.
+        return dict.fromkeys(kind.properties)
     if isinstance(raw, Mapping) and not _is_function(raw, plan):
         values = {key: _one(scope, plan, f"resources.{name}.properties.{key}", value) for key, value in raw.items()}
     else:
@@ -52,9 +55,7 @@ def _one(scope: Scope, plan: Plan, path: str, raw: Any) -> Any:
         raise TemplateError(f"Property error: : {path}: : {error.message}", path) from None
 
 
-def checked(
-    scope: Scope, kind: Kind, name: str, values: Mapping[str, Any], *, looking: bool = True
-) -> dict[str, Any]:
+def checked(scope: Scope, kind: Kind, name: str, values: Mapping[str, Any], *, looking: bool = True) -> dict[str, Any]:
     """:raises TemplateError: in Heat's words, with the resource's name."""
 
     if kind.anything:
@@ -96,4 +97,3 @@ def metadata(hand: Hand, plan: Plan, name: str) -> dict[str, Any]:
     raw = plan.resources[name].metadata
     scope = Scope(hand.core, hand.ctx, hand.stack, plan, hand.tx, hand.row)
     return plain(evaluate(raw, scope, plan.template)) if raw else {}
-
