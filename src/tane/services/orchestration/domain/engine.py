@@ -21,7 +21,6 @@ from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
     IN_PROGRESS,
-    MASK,
     MOST_EVENTS,
     MOST_RESOURCES,
     TIMEOUT_MINUTES,
@@ -346,8 +345,7 @@ def masked(tx: Tx, core: Core, stack: Row[Any], text: str) -> str:
     """A text without the values of hidden parameters, of the stack and of those it is nested in."""
     found: Row[Any] | None = stack
     while found is not None:
-        for secret in plan_of(tx, core, found).secrets():
-            text = text.replace(secret, MASK)
+        text = plan_of(tx, core, found).without_secrets(text)
         found = stacks.get(tx, found.parent_id) if found.parent_id else None
     return text
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.services.orchestration import resources
-from tane.services.orchestration.domain.common import TEMPLATE_BYTES, RequestLimitExceeded, StackValidationFailed
+from tane.services.orchestration.domain.common import MASK, TEMPLATE_BYTES, RequestLimitExceeded, StackValidationFailed
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.template import (
     Environment,
@@ -70,6 +70,12 @@ class Plan:
             if parameter.hidden and value not in (None, ""):
                 found.update(str(one) for one in (value if isinstance(value, list) else [value]) if one != "")
         return found
+
+    def without_secrets(self, text: str) -> str:
+        """A text that is told, with a mask for hidden values."""
+        for secret in self.secrets():
+            text = text.replace(secret, MASK)
+        return text
 
     def hooks(self, name: str) -> set[str]:
         """The hooks of a resource that the environment sets."""

@@ -9,7 +9,12 @@ from typing import Any
 from tane.core import Core
 from tane.db import Tx
 from tane.services.orchestration.domain import lookups
-from tane.services.orchestration.domain.common import MOST_DEPTH, MOST_RESOURCES, RequestLimitExceeded
+from tane.services.orchestration.domain.common import (
+    MOST_DEPTH,
+    MOST_RESOURCES,
+    RequestLimitExceeded,
+    StackValidationFailed,
+)
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.plans import Check, Plan, Source, make, refused
 from tane.services.orchestration.domain.scopes import Scope, scope_of
@@ -90,7 +95,8 @@ def look(core: Core, ctx: Context, stack: Any, plan: Plan, tx: Tx | None = None)
         for output in plan.template.outputs.values() if stack.depth == 0 else ():
             evaluate(output.value, scope, plan.template)
     except TemplateError as error:
-        raise refused(error) from None
+        found_wrong = refused(error)
+        raise StackValidationFailed(plan.without_secrets(found_wrong.message)) from None
     return found
 
 
