@@ -25,6 +25,9 @@ def of_declared(scope: Scope, plan: Plan, name: str, *, looking: bool = True) ->
     """``looking``: whether custom constraints are asked. :raises TemplateError: in Heat's words, with the property's
     path."""
     raw, kind = plan.resources[name].properties, plan.kinds[name]
+    if plan.resources[name].external_id is not None:
+        # It was made by others, as they wanted it.
+        return dict.fromkeys(kind.properties)
     if isinstance(raw, Mapping) and not _is_function(raw, plan):
         values = {key: _one(scope, plan, f"resources.{name}.properties.{key}", value) for key, value in raw.items()}
     else:

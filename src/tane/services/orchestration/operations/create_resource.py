@@ -92,6 +92,4 @@ async def wait(run: Run[ResourceParams]) -> None:
         raise later(run, pause)
 
 
-OPERATION = Operation(
-    CREATE_RESOURCE, (Step("make", make), Step("wait", wait)), gives_up("CREATE")
-)
+OPERATION = Operation(CREATE_RESOURCE, (Step("make", make), Step("wait", wait)), gives_up("CREATE"))

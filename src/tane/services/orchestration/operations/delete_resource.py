@@ -77,6 +77,4 @@ async def wait(run: Run[ResourceParams]) -> None:
         raise later(run, pause)
 
 
-OPERATION = Operation(
-    DELETE_RESOURCE, (Step("remove", remove), Step("wait", wait)), gives_up("DELETE")
-)
+OPERATION = Operation(DELETE_RESOURCE, (Step("remove", remove), Step("wait", wait)), gives_up("DELETE"))
