@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from conformance import horizon, report, tempest
+from conformance import heat_oracle, heat_templates, heat_types, horizon, report, tempest
 from conformance.cloud import own_cloud, running_cloud
 
 RESULTS = Path(__file__).parent.absolute() / "results"
@@ -17,7 +17,7 @@ RESULTS = Path(__file__).parent.absolute() / "results"
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="conformance/run", description=__doc__)
-    parser.add_argument("suite", choices=("horizon", "tempest"))
+    parser.add_argument("suite", choices=("heat-oracle", "heat-templates", "horizon", "tempest"))
     parser.add_argument("--list", help="tempest: name of a list in conformance/lists, or a file of test ids")
     parser.add_argument("--regex", help="tempest: run the tests whose name matches")
     parser.add_argument("--state", type=Path, help="state folder of a running cloud; default: start one, and end it")
@@ -25,6 +25,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hosts", type=int, default=1, help="how many hosts the started cloud has (default 1)")
     parser.add_argument("--concurrency", type=int, default=2, help="tempest: tests at once (default 2)")
     parser.add_argument("--keep", action="store_true", help="leave the started cloud running")
+    parser.add_argument("--folder", type=Path, help="heat-templates: a checkout of openstack/heat-templates")
+    parser.add_argument("--seed", type=int, default=1, help="heat-oracle: what the cases are drawn from (default 1)")
+    parser.add_argument("--count", type=int, default=heat_oracle.COUNT, help="heat-oracle: how many cases")
     return parser.parse_args()
 
 
@@ -34,7 +37,32 @@ def main() -> int:
     options = arguments()
     folder = RESULTS / f"{options.suite}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder.mkdir(parents=True)
+    if options.suite == "heat-oracle":
+        return ask_heat(options, folder)
+    if options.suite == "heat-templates":
+        return read_templates(options)
     return walk(options, folder) if options.suite == "horizon" else judge(options, folder)
+
+
+def ask_heat(options: argparse.Namespace, folder: Path) -> int:
+    """Ask Heat's own classes and ours the same; returns 1 when anything differs."""
+    differences, count = heat_oracle.run(options.seed, options.count, folder)
+    for one in differences:
+        print(heat_oracle.line(one))
+    types, looked_at = heat_types.compare(heat_oracle.python(), folder)
+    print("\n".join(types))
+    print(f"types: {len(types)} differences in {looked_at} properties and attributes")
+    print(heat_oracle.last_line(differences, count))
+    return 1 if differences else 0
+
+
+def read_templates(options: argparse.Namespace) -> int:
+    """Read OpenStack's collection of templates; returns 1 when one is refused."""
+    if options.folder is None or not options.folder.is_dir():
+        raise SystemExit("heat-templates needs --folder: git clone https://opendev.org/openstack/heat-templates")
+    outcome = heat_templates.run(options.folder)
+    print("\n".join(heat_templates.lines(outcome)))
+    return 1 if outcome.refused else 0
 
 
 def judge(options: argparse.Namespace, folder: Path) -> int:

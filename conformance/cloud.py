@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import struct
 import subprocess
@@ -178,9 +179,29 @@ def share_network(cloud: Cloud) -> str:
     """Make a network that all projects share, and a subnet; returns its name."""
     body = {"network": {"name": "conformance", "shared": True}}
     network = cloud.admin.call("POST", "/network/v2.0/networks", body)["network"]
-    subnet = {"network_id": network["id"], "ip_version": 4, "cidr": "10.98.0.0/16"}
+    subnet = {"network_id": network["id"], "ip_version": 4, "cidr": "10.98.0.0/16", "name": "conformance"}
     cloud.admin.call("POST", "/network/v2.0/subnets", {"subnet": subnet})
     return str(network["name"])
+
+
+@dataclass(frozen=True)
+class User:
+    """A member of a project that has its name."""
+
+    name: str
+    password: str
+
+
+def stack_user(cloud: Cloud) -> User:
+    """Make a user with a project of the same name for what suites of orchestration do."""
+    user = User("conformance", secrets.token_urlsafe(16))
+    identity = "/identity/v3"
+    project = cloud.admin.call("POST", f"{identity}/projects", {"project": {"name": user.name}})["project"]["id"]
+    body = {"user": {"name": user.name, "password": user.password, "default_project_id": project}}
+    made = cloud.admin.call("POST", f"{identity}/users", body)["user"]["id"]
+    [role] = cloud.admin.call("GET", f"{identity}/roles?name=member")["roles"]
+    cloud.admin.call("PUT", f"{identity}/projects/{project}/users/{made}/roles/{role['id']}", None)
+    return user
 
 
 def _extensions(cloud: Cloud, root: str) -> list[str]:

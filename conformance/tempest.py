@@ -13,14 +13,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conformance import disk_images, packages, report
-from conformance.cloud import Cloud, Provisions, provision, register_image_limits, share_network
+from conformance.cloud import (
+    FLAVORS,
+    Cloud,
+    Provisions,
+    provision,
+    register_image_limits,
+    share_network,
+    stack_user,
+)
 from tane.app import SERVICES
 
 VERSION = "47.0.0"
 PACKAGES = (f"tempest=={VERSION}", "python-subunit", "junitxml")
+PLUGIN, PLUGIN_VERSION = "heat_tempest_plugin", "3.0.0"
+"""The suite of orchestration; it is installed only where one of its tests is asked for."""
 LISTS = Path(__file__).parent / "lists"
 ATTRIBUTES = re.compile(r"\[[^\]]*\]")
 """What a test is marked with; a sample that it is run with may stand behind it."""
+DEFAULT_DOMAIN = (("name", "Default"), ("id", "default"))
 TEST_ID = re.compile(r"id-([0-9a-f-]{36})")
 
 
@@ -39,7 +50,8 @@ class Group:
 
     ``image_settings`` are the cloud's. ``bad_content``: whether its tests upload noise that claims a format, so that
     Tempest must be told that formats are not enforced. ``limited``: whether limits of images must be registered.
-    ``shared``: whether there must be a network of all projects.
+    ``shared``: whether there must be a network of all projects. ``stacks``: whether they are those of orchestration,
+    which want a user, a project and a shared network by their names.
     """
 
     name: str
@@ -48,6 +60,7 @@ class Group:
     bad_content: bool = True
     limited: bool = False
     shared: bool = False
+    stacks: bool = False
 
 
 GROUPS = (
@@ -59,6 +72,7 @@ GROUPS = (
     ),
     Group("limits", re.compile("ImageQuotaTest"), limited=True),
     Group("shared", re.compile(r"compute\.admin\.test_networks\."), shared=True),
+    Group("orchestration", re.compile(rf"^{PLUGIN}\."), stacks=True),
     Group("main", re.compile("")),
 )
 """A test belongs to the first group that it matches: no one cloud can fulfil what all of them ask for."""
@@ -71,7 +85,7 @@ def run(
 
     ``clouds``: a running cloud, or what makes one with more settings of images for each group of tests.
     """
-    programs = packages.install(f"tempest-{VERSION}", PACKAGES)
+    programs = install(selection)
     samples = disk_images.make(folder / "disk-images")
     chosen, absent = choose(_all_tests(programs, prepare(programs, folder / "listing"), samples), selection)
     if not chosen:
@@ -86,6 +100,17 @@ def run(
                 session = Session(group, programs, folder / group.name, samples)
                 results += session.judge(cloud, mine, selection.concurrency)
     return results + [report.Result(name, "failed", f"not in Tempest {VERSION}") for name in absent]
+
+
+def install(selection: Selection) -> Path:
+    """Tempest, with the suite of orchestration where the selection speaks of it; returns the folder of programs."""
+    asked = selection.regex or ""
+    if selection.listing is not None:
+        asked += "\n".join(_listing(selection.listing))
+    if PLUGIN not in asked:
+        return packages.install(f"tempest-{VERSION}", PACKAGES)
+    plugin = f"{PLUGIN.replace('_', '-')}=={PLUGIN_VERSION}"
+    return packages.install(f"tempest-{VERSION}-heat-{PLUGIN_VERSION}", (*PACKAGES, plugin))
 
 
 def _group_of(test: str) -> Group:
@@ -110,6 +135,9 @@ class Session:
         conf = settings(cloud, provisions, workspace)
         if self.group.shared:
             conf["compute"]["fixed_network_name"] = share_network(cloud)
+        if self.group.stacks:
+            conf.read_dict({"heat_plugin": orchestration(cloud, provisions)})
+            conf["service_available"]["heat_plugin"] = "True"
         conf["image-feature-enabled"]["image_format_enforcement"] = str(not self.group.bad_content)
         if self.samples is not None:
             conf["image"]["images_manifest_file"] = str(self.samples)
@@ -154,7 +182,8 @@ def choose(tests: list[str], selection: Selection) -> tuple[list[str], list[str]
     A listed test is found by its name, or by its id when it was renamed.
     """
     absent: list[str] = []
-    chosen = tests
+    named = selection.listing is not None or selection.regex is not None
+    chosen = tests if named else [test for test in tests if test.startswith("tempest.")]
     if selection.listing is not None:
         chosen, absent = _listed(tests, _listing(selection.listing))
     if selection.regex is not None:
@@ -309,6 +338,34 @@ def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configpar
     return parser
 
 
+def orchestration(cloud: Cloud, provisions: Provisions) -> dict[str, str]:
+    """The section ``[heat_plugin]``, for a user and a network that are made for it."""
+    user, network = stack_user(cloud), share_network(cloud)
+    admin = cloud.state.admin_password()
+    return {
+        "auth_url": f"{cloud.url}/identity/v3",
+        "auth_version": "3",
+        "region": cloud.state.config().region,
+        "username": user.name,
+        "password": user.password,
+        "project_name": user.name,
+        "admin_username": "admin",
+        "admin_password": admin,
+        "admin_project_name": "admin",
+        **{f"{what}_domain_{form}": value for what in ("user", "project") for form, value in DEFAULT_DOMAIN},
+        "instance_type": FLAVORS[1][0],
+        "minimal_instance_type": FLAVORS[0][0],
+        "image_ref": provisions.images[0],
+        "minimal_image_ref": provisions.images[0],
+        "fixed_network_name": network,
+        "network_for_ssh": network,
+        "fixed_subnet_name": network,
+        "build_interval": "1",
+        "build_timeout": "120" if cloud.simulated else "600",
+        "hidden_stack_tag": "data-processing-cluster",
+    }
+
+
 def _all_tests(programs: Path, workspace: Path, samples: Path | None) -> list[str]:
     """Every test by name; those of disk images once for each sample."""
     conf = configparser.RawConfigParser()
@@ -332,7 +389,7 @@ def _list(programs: Path, workspace: Path) -> list[str]:
     )
     if done.returncode:
         sys.exit(f"conformance: {' '.join(command)} failed: {done.stderr[-2000:]}{done.stdout[-2000:]}")
-    return [line.strip() for line in done.stdout.splitlines() if line.startswith("tempest.")]
+    return [line.strip() for line in done.stdout.splitlines() if line.startswith(("tempest.", f"{PLUGIN}."))]
 
 
 def _junit(programs: Path, workspace: Path, folder: Path) -> Path:

@@ -27,7 +27,7 @@ def one_of_each(cloud: ApiCloud, user: Caller, *, name: str, flavor_id: str, ext
     Returns the id under the path segment that comes before it in the API (``servers``, ``os-interface``, …).
     """
     volumes = f"/volume/v3/{user.project_id}"
-    made: dict[str, str] = {"v3": user.project_id}
+    made: dict[str, str] = {"v3": user.project_id, "v1": user.project_id}
 
     def make(kind: str, path: str, body: dict[str, Any], expect: int, **more: Any) -> str:
         [found] = user.post(path, body, expect, **more).json().values()
@@ -84,9 +84,21 @@ def one_of_each(cloud: ApiCloud, user: Caller, *, name: str, flavor_id: str, ext
     made["attachments"] = link["id"]
     [event] = user.get(f"{V}/servers/{server}/os-instance-actions").json()["instanceActions"][-1:]
     made |= {"os-instance-actions": event["request_id"], "metadata": name, "tags": name, "ips": name}
+    make_stack(cloud, user, name, made)
     made |= {old: made[kind] for old, kind in OLD_NAMES.items()}
     cloud.run_jobs()
     return made
+
+
+def make_stack(cloud: ApiCloud, user: Caller, name: str, made: dict[str, str]) -> None:
+    """A stack, which its name and its id lead to, and a software configuration."""
+    orchestration = f"/orchestration/v1/{user.project_id}"
+    template = {"heat_template_version": "2021-04-16", "resources": {"one": {"type": "OS::Heat::TestResource"}}}
+    body = {"stack_name": name, "template": template, "tags": name}
+    stack = user.post(f"{orchestration}/stacks", body, 201).json()["stack"]
+    made |= {"stacks": name, "{stack_name}": stack["id"], "resources": "one"}
+    config = user.post(f"{orchestration}/software_configs", {"name": name, "config": name}, 200).json()
+    made["software_configs"] = config["software_config"]["id"]
 
 
 def attachment(volume_id: str) -> dict[str, Any]:

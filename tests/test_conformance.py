@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from conformance import horizon, report, tempest
+from pathlib import Path
+
+from conformance import heat_cases, heat_oracle, heat_templates, horizon, report, tempest
 from conformance.browser import Page
 from conformance.report import Result
+
+VERSION_KEYS = ("heat_template_version", "AWSTemplateFormatVersion", "HeatTemplateFormatVersion")
 
 
 def test_figures_are_told_by_service_and_kind() -> None:
@@ -67,3 +71,41 @@ def test_the_figures_of_a_walk_count_panels_and_what_lies_behind_them() -> None:
         "horizon: 2 panels, 2 loaded, 1 error boxes, 1 endless; "
         "behind them 2 pages, tabs and calls, 1 failed; 1 panels hidden"
     )
+
+
+def test_heat_and_we_agree_by_equal_values_or_the_same_words() -> None:
+    def error(words: str, kind: str = "StackValidationFailed") -> dict[str, str]:
+        return {"error": words, "kind": kind}
+
+    assert heat_oracle.same({"value": [1]}, {"value": [1]})
+    assert not heat_oracle.same({"value": [1]}, {"value": [2]})
+    assert not heat_oracle.same({"value": ""}, error("a.b: nothing"))
+    assert not heat_oracle.same(error("nothing"), {"value": ""})
+    assert heat_oracle.same(error("nothing"), error("a.b: nothing"))
+    assert not heat_oracle.same(error("nothing"), error("a.b: something else"))
+    assert heat_oracle.same(error("must be a string"), error("'int' object has no attribute 'split'", "AttributeError"))
+    assert heat_oracle.failed(error("object of type 'float' has no len()", "TypeError"))
+    assert not heat_oracle.failed(error('Arguments to "if" must be of the form', "TypeError"))
+    assert heat_oracle.last_line([], 5) == "heat-oracle: agreed 5, differs 0 of 5"
+
+
+def test_cases_are_the_same_for_a_seed_and_of_every_version() -> None:
+    drawn = list(heat_cases.Cases(3).some(200))
+    assert drawn == list(heat_cases.Cases(3).some(200)) != list(heat_cases.Cases(4).some(200))
+    versions = {str(value) for one in drawn for key, value in one["template"].items() if key in VERSION_KEYS}
+    assert set(heat_cases.HOT) <= versions and "2010-09-09" in versions
+
+
+def test_templates_of_a_folder_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "hot").mkdir()
+    (tmp_path / "cfn").mkdir()
+    (tmp_path / "hot" / "a.yaml").write_text(
+        "heat_template_version: 2018-08-31\nresources: {r: {type: OS::Heat::None}}\n"
+    )
+    (tmp_path / "hot" / "a_env.yaml").write_text("parameters: {x: 1}\n")
+    (tmp_path / "cfn" / "b.template").write_text('{"AWSTemplateFormatVersion": "2010-09-09", "Nonsense": {}}')
+    lines = heat_templates.lines(heat_templates.run(tmp_path))
+    assert lines[0].startswith("REFUSED cfn/b.template: Nonsense")
+    assert "environments read: 1" in lines
+    assert "hot/: read 1, of 1 we have all types" in lines
+    assert lines[-1] == "heat-templates: read 1, refused 1 of 2"

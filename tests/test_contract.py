@@ -18,6 +18,8 @@ OPEN = {
     ("identity", "POST", "/v3/users/{user_id}/password"),
     ("identity", "POST", "/v3/OS-OAUTH1/request_token"),
     ("identity", "POST", "/v3/OS-OAUTH1/access_token"),
+    ("orchestration", "POST", "/signal/{resource_id}/{secret}"),
+    ("orchestration", "PUT", "/signal/{resource_id}/{secret}"),
 }
 """Calls without a policy that change something: they carry the password they ask for, or are signed."""
 
@@ -31,6 +33,9 @@ WITHOUT_SCHEMA = {
     ("image", "/v2/images/{image_id}/import"),
     ("image", "/v2/images/{image_id}/actions/deactivate"),
     ("image", "/v2/cache/clean"),
+    # A signal says what who made the alarm or the guest wants it to.
+    ("orchestration", "/v1/{project_id}/stacks/{stack_name}/{stack_id}/resources/{resource_name}/signal"),
+    ("orchestration", "/signal/{resource_id}/{secret}"),
     # Not built: answered 501 whatever is in it.
     ("placement", "/resource_providers"),
     ("placement", "/allocations"),

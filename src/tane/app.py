@@ -30,13 +30,25 @@ from tane.services.identity import interface as identity
 from tane.services.image import SERVICE as IMAGE
 from tane.services.network import SERVICE as NETWORK
 from tane.services.object import SERVICE as OBJECT
+from tane.services.orchestration import SERVICE as ORCHESTRATION
 from tane.services.placement import SERVICE as PLACEMENT
 from tane.services.volume import SERVICE as VOLUME
 from tane.web import app as web
 from tane.web.policy import Policy
 from tane.web.routes import Service
 
-SERVICES: tuple[Service, ...] = (IDENTITY, IMAGE, NETWORK, VOLUME, COMPUTE, PLACEMENT, OBJECT, EVENT, HOST)
+SERVICES: tuple[Service, ...] = (
+    IDENTITY,
+    IMAGE,
+    NETWORK,
+    VOLUME,
+    COMPUTE,
+    PLACEMENT,
+    OBJECT,
+    ORCHESTRATION,
+    EVENT,
+    HOST,
+)
 
 
 def make_core(
@@ -49,7 +61,7 @@ def make_core(
     override = config.state_dir / "policy.yaml"
     policy = Policy([rule for service in services for rule in service.rules], override if override.exists() else None)
     threads = ThreadPoolExecutor(config.handler_threads, thread_name_prefix="tane")
-    return Core(config, database, hosts or Hosts(), policy, clock, threads)
+    return Core(config, database, hosts or Hosts(), policy, clock, services, threads)
 
 
 class Cloud:

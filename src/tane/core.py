@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from tane.clock import Clock
 from tane.config import Config
@@ -17,6 +17,9 @@ from tane.db import Database
 from tane.hosts import Hosts
 from tane.shares import Shares, Turns
 from tane.web.policy import Policy
+
+if TYPE_CHECKING:
+    from tane.web.routes import Service
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +35,7 @@ class Core:
     hosts: Hosts
     policy: Policy
     clock: Clock
+    services: Sequence[Service] = ()
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, thread_name_prefix="tane"))
     slow_threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="tane-slow")

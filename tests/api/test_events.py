@@ -48,6 +48,7 @@ UNTOLD = {
     "network_revision": "what hosts have to apply",
     "oauth_nonce": "numbers used once",
     "revoked_token": "tokens are no resources",
+    "stack_event": "what the changes of stacks and their resources tell",
     "user_old_password": "digests that may not come again",
 }
 """Tables whose changes are nobody's to follow, and why."""
@@ -61,11 +62,18 @@ SILENT = {
     "os-initialize_connection",
     "os-terminate_connection",
     "os-show_image_metadata",
+    "preview",
 }
 """Calls that ask and change nothing, though they are no GET."""
 
-ALREADY = {"os-roll_detaching", "os-complete", "/v2.1/images/{image_id}/metadata"}
-"""Calls that find here what they would make: the volume is not being detached, is attached, has these metadata."""
+ALREADY = {
+    "os-roll_detaching",
+    "os-complete",
+    "/v2.1/images/{image_id}/metadata",
+    "/v1/{project_id}/stacks/{stack_name}/{stack_id}/resources/{resource_name}",
+}
+"""Calls that find here what they would make: the volume is not being detached, is attached, has these metadata; the
+resource of a stack is well."""
 
 
 def feed(who: Caller, cursor: str = "0", **query: Any) -> tuple[list[dict[str, Any]], str]:
@@ -112,7 +120,7 @@ def test_every_change_of_a_projects_things_is_told_to_the_project_and_to_nobody_
     for service, route in sorted(ROUTES, key=lambda found: found[1].method == "DELETE"):
         if route.method in ("GET", "HEAD"):
             continue
-        answer = ask(cloud, mia, service, route, {**ids, "v3": mia.project_id})
+        answer = ask(cloud, mia, service, route, {**ids, "v3": mia.project_id, "v1": mia.project_id})
         cloud.run_jobs()
         fresh, cursor = feed(mia, cursor)
         told += fresh

@@ -156,6 +156,23 @@ REASONS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "host": {TEXT: ("disabled_reason",)},
+    "orchestration": {
+        TEXT: (
+            *("resource_status_reason", "name", "group", "config", "options{}", "options[]"),
+            *("inputs[]{}", "inputs[][]", "outputs[]{}", "outputs[][]"),
+            *("status", "status_reason", "input_values{}", "input_values[]", "output_values{}", "output_values[]"),
+            *("tags", "files{}", "files[]", "id", "stack_user_project_id", "server_id"),
+            # What a property says goes to the API of its service as a request of the user's own, by its grammar.
+            *("template", "template{}", "template[]", "environment", "environment{}", "environment[]"),
+            *("parameters{}", "parameters[]"),
+        ),
+        KEY_OF_ROW: ("config_id", "clear_parameters[]", "environment_files[]"),
+        WORD: (
+            *("check", "suspend", "resume", "cancel_update", "cancel_without_rollback", "snapshot", "timeout_mins"),
+            *("action", "template_url", "files_container", "stack_name"),
+            *("adopt_stack_data", "adopt_stack_data{}", "adopt_stack_data[]"),
+        ),
+    },
 }
 
 

@@ -126,6 +126,9 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A consistent view of the database; nothing may be written in it."""
+        if (joined := getattr(self._local, "joined", None)) is not None:
+            yield joined
+            return
         with _again(lambda: _begun(self.engines.reader)) as connection:
             yield Tx(connection, self.clock.now(), writable=False)
 
@@ -133,8 +136,12 @@ class Database:
     def write(self) -> Iterator[Tx]:
         """A transaction that commits when the block ends and rolls back when it raises.
 
-        Writers follow one another, so what is read inside cannot change before the commit. Blocks must not nest.
+        Writers follow one another, so what is read inside cannot change before the commit. Blocks must not nest, but in
+        :meth:`joining`.
         """
+        if (joined := getattr(self._local, "joined", None)) is not None:
+            yield joined
+            return
         if getattr(self._local, "writing", False):
             raise RuntimeError("a write transaction is open in this thread already")
         with self._writer_lock:
@@ -156,6 +163,17 @@ class Database:
             action()
         for topic in tx._topics:
             self.signals.notify(topic)
+
+    @contextmanager
+    def joining(self, tx: Tx) -> Iterator[None]:
+        """Blocks that read or write in this thread meanwhile take part in ``tx``, a write transaction of this thread:
+        what they do is committed, or rolled back, with it. An error in one of them must end the whole of it.
+        """
+        self._local.joined = tx
+        try:
+            yield
+        finally:
+            self._local.joined = None
 
     def record(self, recorded: Sequence[Recorded]) -> None:
         """From now on, each change of what is declared is an event, written with it. The tables exist."""

@@ -5,7 +5,7 @@ from tane.jobs.operation import Cancelled, Operation, Permanent, Retry, Run, Ste
 from tane.jobs.order import Order
 from tane.jobs.reconcile import Reconciler
 from tane.jobs.runner import Runner
-from tane.jobs.store import cancel, enqueue, pending, unfinished
+from tane.jobs.store import cancel, enqueue, pending, unfinished, wake
 
 __all__ = [
     "Cancelled",
@@ -22,4 +22,5 @@ __all__ = [
     "forever",
     "pending",
     "unfinished",
+    "wake",
 ]

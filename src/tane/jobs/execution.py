@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
@@ -107,7 +108,7 @@ class Execution:
         try:
             result = await step.do(self.run)
         except Retry as error:
-            return await self._try_again(str(error), error.seconds)
+            return await self._try_again(str(error), error.seconds, error)
         except Full as error:
             # Waiting in a slot would keep it from others.
             return await self._try_again(str(error), None)
@@ -167,7 +168,7 @@ class Execution:
             return True
         return await self._try_again(str(error), None)
 
-    async def _try_again(self, reason: str, seconds: float | None) -> bool:
+    async def _try_again(self, reason: str, seconds: float | None, wish: Retry | None = None) -> bool:
         """Pause, or turn round when patience is over; False when paused."""
         if self.state == "running" and self.core.clock.now() > self.deadline:
             await self._turn_round(reason)
@@ -175,11 +176,15 @@ class Execution:
         pause = seconds if seconds is not None else min(MAX_PAUSE, 0.2 * 2 ** min(self.run.attempt, 10))
 
         def sleep(tx: Tx) -> None:
+            ready = wish is not None and wish.unless is not None and wish.unless(tx)
+            # Who was asked to turn round meanwhile must not sleep over it.
+            ready = ready or (self.state == "running" and store.cancel_requested(tx, self.row.id))
             store.change(
                 tx,
                 self.row.id,
                 attempt=self.run.attempt + 1,
-                run_after=tx.now + timedelta(seconds=pause),
+                run_after=tx.now if ready else store.NEVER if pause == math.inf else tx.now + timedelta(seconds=pause),
+                awaits=None if ready or wish is None else wish.awaits,
                 lease_until=None,
                 lease_owner=None,
                 data=self.run.data,

@@ -21,11 +21,24 @@ T = TypeVar("T")
 
 
 class Retry(Exception):
-    """The step cannot succeed yet; run it again after ``seconds`` (with growing pauses when None)."""
+    """The step cannot succeed yet; run it again after ``seconds`` (with growing pauses when None; never when infinite).
 
-    def __init__(self, reason: str, seconds: float | None = None) -> None:
+    ``awaits``: the resource whose next job to end, or whose :func:`tane.jobs.wake`, lets it run at once. ``unless(tx)``
+    is asked in the transaction that writes the pause: when it holds, what is awaited has come meanwhile.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        seconds: float | None = None,
+        *,
+        awaits: str | None = None,
+        unless: Callable[[Tx], bool] | None = None,
+    ) -> None:
         super().__init__(reason)
         self.seconds = seconds
+        self.awaits = awaits
+        self.unless = unless
 
 
 class Permanent(Exception):

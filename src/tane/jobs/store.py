@@ -99,6 +99,16 @@ def cancel(tx: Tx, resource: str) -> int:
     return count
 
 
+def wake(tx: Tx, resource: str) -> int:
+    """Let the jobs that await something of ``resource``, and those of it that pause, run now; returns how many."""
+    paused = and_(job.c.resource == resource, job.c.lease_until.is_(None), job.c.state.not_in(DEBTS))
+    awaiting = or_(job.c.awaits == resource, paused)
+    count = tx.count(update(job).where(awaiting).values(awaits=None, run_after=tx.now))
+    if count:
+        tx.notify(TOPIC)
+    return count
+
+
 def pending(tx: Tx, resource: str) -> Row[Any] | None:
     """The first unfinished job of ``resource``, or None; debts are none."""
     unfinished = select(job).where(job.c.resource == resource, job.c.state.not_in(DEBTS))
@@ -235,6 +245,8 @@ def finish(tx: Tx, job_id: int, state: str, error: str | None = None) -> None:
     ended = [literal(state).label("state"), func.coalesce(literal(error), job.c.error), literal(tx.now, DateTime)]
     names = [*(column.name for column in kept), "state", "error", "finished_at"]
     tx.execute(insert(job_history).from_select(names, select(*kept, *ended).where(job.c.id == job_id)))
+    awaited = select(job.c.resource).where(job.c.id == job_id).scalar_subquery()
+    tx.execute(update(job).where(job.c.awaits == awaited).values(awaits=None, run_after=tx.now))
     _leave(tx, job_id)
 
 

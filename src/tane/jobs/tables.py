@@ -23,6 +23,8 @@ job = Table(
     Column("deadline", DateTime, nullable=False),
     # Of a debt whose host is away: the host. It holds up no other job of its resource then.
     Column("host_away", String(36)),
+    # Of a job that pauses: the resource whose next job to end lets it run.
+    Column("awaits", String(128), index=True),
     Column("lease_owner", String(64)),
     Column("lease_until", DateTime),
     Column("epoch", Integer, nullable=False),

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity.domain import catalog, tokens
 from tane.services.identity.domain.bootstrap import bootstrap, publish
+from tane.services.identity.domain.memory import Desk
 from tane.services.identity.store import limits, rows
-from tane.services.identity.tables import project, user
+from tane.services.identity.tables import project, trust, user
 from tane.web.access import AccessRule
 from tane.web.context import Context
+from tane.web.errors import Forbidden, Unauthorized
 
 __all__ = [
+    "Delegation",
+    "acting",
     "authenticate",
     "bootstrap",
+    "delegation",
     "domain_limits",
     "effective_limits",
     "endpoint_url",
@@ -63,6 +69,51 @@ def _context(valid: tokens.Token, token: str, request_id: str) -> Context:
         restricted=app is not None and not app.unrestricted,
         access_rules=None if rules is None else tuple(AccessRule(r.service, r.method, r.path) for r in rules),
     )
+
+
+class Delegation(msgspec.Struct, frozen=True):
+    """For whom something is done when nobody is there: who authenticated, the project, and by what the rights came.
+
+    It gives nothing by itself: what it is good for is found anew each time, and ends with the user's rights.
+    """
+
+    user_id: str
+    project_id: str
+    trust_id: str = ""
+    app_credential_id: str = ""
+    access_token_id: str = ""
+
+
+def delegation(tx: Tx, ctx: Context) -> Delegation:
+    """What lets the cloud act later as the caller of a request does now."""
+    given = rows.get(tx, trust, ctx.trust_id) if ctx.trust_id else None
+    actor = ctx.user_id if given is None else str(given.trustee_user_id)
+    return Delegation(actor, ctx.project_id, ctx.trust_id, ctx.application_credential_id, ctx.access_token_id)
+
+
+def acting(core: Core, given: Delegation, request_id: str) -> Context:
+    """The caller behind a delegation, with the roles that he has now. :raises Unauthorized: he has none any more."""
+    payload = tokens.Payload(
+        given.user_id,
+        ["token"],
+        "project",
+        given.project_id,
+        0,
+        0,
+        [],
+        0,
+        trust_id=given.trust_id,
+        app_credential_id=given.app_credential_id,
+        access_token_id=given.access_token_id,
+    )
+    with Desk(core) as desk:
+        try:
+            standing = tokens.stand(desk, payload)
+        except Forbidden as error:
+            raise Unauthorized(error.message) from None
+        if standing.ends is not None and standing.ends <= desk.now:
+            raise Unauthorized("What the rights came by has expired.")
+    return _context(tokens.Token(payload, standing), "", request_id)
 
 
 def domain_limits(tx: Tx, core: Core, service_type: str, project_id: str) -> tuple[dict[str, int], list[str]]:

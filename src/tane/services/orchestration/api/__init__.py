@@ -1,0 +1,1 @@
+"""Handlers of the orchestration API: parse, ask the domain, show."""

@@ -1,0 +1,56 @@
+"""The query of lists of stacks."""
+
+from __future__ import annotations
+
+from tane.services.orchestration.domain.showing import Wish
+from tane.services.orchestration.store.stacks import SORTABLE
+from tane.web.errors import BadRequest
+from tane.web.request import Request
+
+FILTERS = {
+    "id": "id",
+    "status": "status",
+    "name": "name",
+    "stack_name": "name",
+    "action": "action",
+    "tenant": "project_id",
+    "username": "owner_name",
+    "owner_id": "parent_id",
+}
+TAGS = ("tags", "tags_any", "not_tags", "not_tags_any")
+
+
+def wish(request: Request) -> Wish:
+    """:raises BadRequest: a key that nothing is sorted by, or no number."""
+    filters: dict[str, list[str]] = {}
+    for name, value in request.query:
+        column = FILTERS.get(name)
+        if column is not None and value:
+            filters.setdefault(column, []).append(value)
+    for state in request.params("stack_status"):
+        action, _, status = state.partition("_")
+        filters.setdefault("action", []).append(action)
+        filters.setdefault("status", []).append(status)
+    return Wish(
+        filters=filters,
+        tags={name: [tag for text in request.params(name) for tag in text.split(",") if tag] for name in TAGS},
+        sort=_sort(request),
+        marker=request.param("marker") or None,
+        limit=request.number("limit", minimum=0) or None,
+        everywhere=request.flag("global_tenant"),
+        deleted=request.flag("show_deleted"),
+        nested=request.flag("show_nested") or "parent_id" in filters,
+        hidden=request.flag("show_hidden"),
+        counted=request.flag("with_count"),
+    )
+
+
+def _sort(request: Request) -> list[tuple[str, bool]]:
+    down = (request.param("sort_dir") or "").lower()
+    if down not in ("", "asc", "desc"):
+        raise BadRequest(f"Unknown sort direction {down}: asc or desc is expected.")
+    keys = [key.strip() for text in request.params("sort_keys") for key in text.split(",") if key.strip()]
+    for key in keys:
+        if key not in SORTABLE:
+            raise BadRequest(f"Stacks are not sorted by '{key}'; they are by: {', '.join(sorted(SORTABLE))}.")
+    return [(key, down == "desc") for key in keys]

@@ -1,0 +1,108 @@
+"""What the rules share: words of states, limits, errors as Heat words them, the writing of events."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.services.orchestration.store import events, stacks
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
+
+NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_.-]{0,254}\Z")
+STACK_TYPE = "OS::Heat::Stack"
+MOST_RESOURCES = 1000
+MOST_STACKS = 512
+MOST_EVENTS = 1000
+MOST_DEPTH = 5
+MOST_TAGS = 80
+TEMPLATE_BYTES = 512 * 1024
+TIMEOUT_MINUTES = 60
+MASK = "******"
+IN_PROGRESS, COMPLETE, FAILED = "IN_PROGRESS", "COMPLETE", "FAILED"
+NO_RIGHTS = (
+    "The stack's owner has no rights in the project any more ({}). Update or delete the stack as a user who has."
+)
+
+
+class StackValidationFailed(BadRequest):
+    """What a template, or what is made of it, says wrong."""
+
+
+class EntityNotFound(NotFound):
+    """``The Stack (x) could not be found.``"""
+
+
+class StackExists(Conflict):
+    """Another of the same name."""
+
+
+class ActionInProgress(Conflict):
+    """The stack has something else to do."""
+
+
+class RequestLimitExceeded(BadRequest):
+    """A limit of stacks, resources or bytes."""
+
+
+class InvalidTenant(Forbidden):
+    """The path names another project than the token."""
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def missing_stack(name: str) -> EntityNotFound:
+    return EntityNotFound(f"The Stack ({name}) could not be found.")
+
+
+def missing_resource(name: str, stack_name: str) -> NotFound:
+    return NotFound(f"The Resource ({name}) could not be found in Stack {stack_name}.", type="ResourceNotFound")
+
+
+def require(tx: Tx, ctx: Context, stack_id: str, name: str | None = None, *, deleted: bool = False) -> Row[Any]:
+    """A stack of the caller's project (of any, for an administrator), deleted ones where asked for.
+
+    :raises NotFound: there is none, or of another name.
+    """
+    row = stacks.get(tx, stack_id)
+    if row is None or not ctx.sees(row.project_id) or (row.deleted and not deleted):
+        raise missing_stack(name or stack_id)
+    if name is not None and row.name != name:
+        raise missing_stack(name)
+    return row
+
+
+def record(
+    tx: Tx,
+    stack_id: str,
+    resource: Row[Any] | None,
+    action: str,
+    status: str,
+    reason: str,
+    *,
+    physical_id: str | None = None,
+) -> None:
+    """Write an event of a resource, or of the stack itself. It never carries a property."""
+    stack = stacks.get(tx, stack_id)
+    assert stack is not None
+    name, kind = (stack.name, STACK_TYPE) if resource is None else (resource.name, resource.type)
+    if physical_id is None:
+        physical_id = stack.id if resource is None else resource.physical_id
+    values = {
+        "id": new_id(),
+        "stack_id": stack_id,
+        "resource_name": name,
+        "resource_type": kind,
+        "physical_id": physical_id,
+        "action": action,
+        "status": status,
+        "reason": reason,
+        "created_at": tx.now,
+    }
+    events.add(tx, values)

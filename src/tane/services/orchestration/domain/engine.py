@@ -1,0 +1,388 @@
+"""The engine: what is to be done next with a stack follows from its rows alone, and is written with what was done last.
+
+An action of a stack draws a new ``traversal``. Each resource of its plan is handled once in it: by a job as soon as all
+that it needs was handled. What is in the plan no more, or was replaced, is deleted after that, each after what needed
+it. A job that ends calls :func:`advance` in its last transaction; nothing watches over a stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Row
+
+from tane import jobs
+from tane.core import Core
+from tane.db import Tx
+from tane.services.orchestration.domain.common import (
+    COMPLETE,
+    FAILED,
+    IN_PROGRESS,
+    MOST_EVENTS,
+    MOST_RESOURCES,
+    TIMEOUT_MINUTES,
+    RequestLimitExceeded,
+    new_id,
+    record,
+)
+from tane.services.orchestration.domain.plans import Plan, Source, make, remembered
+from tane.services.orchestration.domain.scopes import scope_of
+from tane.services.orchestration.orders import (
+    CREATE_RESOURCE,
+    DELETE_RESOURCE,
+    TURN_RESOURCE,
+    UPDATE_RESOURCE,
+    ResourceParams,
+    TurnParams,
+)
+from tane.services.orchestration.store import events, resources, stacks
+from tane.web.context import Context
+
+TURNS = ("CHECK", "SUSPEND", "RESUME")
+UNDOES = ("DELETE",)
+
+
+def topic(stack_id: str) -> str:
+    """What is woken when an action of the stack has ended."""
+    return f"stack:{stack_id}"
+
+
+def job_of(resource_id: str) -> str:
+    """The jobs of one resource run one after another."""
+    return f"stack_resource:{resource_id}"
+
+
+class ByOwner(msgspec.Struct):
+    """For whom the jobs of a stack are done."""
+
+    request_id: str
+    user_id: str
+    project_id: str
+
+
+def plan_of(tx: Tx, core: Core, stack: Row[Any]) -> Plan:
+    """What the stack is to be now. Its source was checked when it came."""
+
+    def build() -> Plan:
+        source = msgspec.convert(stack.source, Source)
+        nobody = Context(stack.request_id, user_id=stack.user_id, project_id=stack.project_id)
+        return make(source, scope_of(core, nobody, stack, tx), strict=False)
+
+    return remembered(core, stack, build)
+
+
+# ----------------------------------------------------------------------------------------------------------- begin
+
+
+def begin(tx: Tx, core: Core, stack_id: str, action: str, reason: str = "", **values: Any) -> None:
+    """Start an action of a stack whose source is what it is to be; ``values``: more columns that change with it.
+
+    What an older action has under way goes on where this one needs it too, and is turned round where not.
+    """
+    before = stacks.get(tx, stack_id)
+    assert before is not None
+    minutes = values.get("timeout_mins", before.timeout_mins) or TIMEOUT_MINUTES
+    values = {
+        "action": action,
+        "status": IN_PROGRESS,
+        "reason": reason or f"Stack {action} started",
+        "traversal": new_id(),
+        "deadline": tx.now + timedelta(minutes=minutes),
+        **values,
+    }
+    if action not in ("CREATE", "DELETE"):
+        values["updated_at"] = tx.now
+    stacks.change(tx, stack_id, **values)
+    record(tx, stack_id, None, action, IN_PROGRESS, values["reason"])
+    stack = stacks.get(tx, stack_id)
+    assert stack is not None
+    if undoes(stack):
+        _stop(tx, stack_id, UNDOES)
+    elif action == "ROLLBACK":
+        _stop(tx, stack_id, UNDOES)
+        _take_back_replaced(tx, stack_id)
+    if action not in TURNS and not undoes(stack):
+        _add_missing(tx, core, stack)
+    advance(tx, core, stack_id)
+
+
+def undoes(stack: Row[Any]) -> bool:
+    """Whether the action leaves nothing: a deletion, or the rollback of a creation."""
+    return stack.action == "DELETE" or (stack.action == "ROLLBACK" and stack.previous is None)
+
+
+def _stop(tx: Tx, stack_id: str, but: Sequence[str]) -> None:
+    """Turn round what is under way with the resources of a stack, except for these actions."""
+    for row in resources.light(tx, stack_id):
+        if row.working and row.action not in but:
+            jobs.cancel(tx, job_of(row.id))
+
+
+def stop(tx: Tx, stack_id: str) -> None:
+    """Turn round whatever is under way with a stack's resources."""
+    _stop(tx, stack_id, ())
+
+
+def _take_back_replaced(tx: Tx, stack_id: str) -> None:
+    """A rollback goes back to those that were replaced, as long as they are there."""
+    rows = {row.id: row for row in resources.of_stack(tx, stack_id)}
+    for row in rows.values():
+        old = rows.get(row.replaces or "")
+        if row.current and old is not None and old.status == COMPLETE and old.action != "DELETE" and not old.working:
+            resources.change(tx, row.id, current=False)
+            resources.change(tx, old.id, current=True)
+
+
+def _add_missing(tx: Tx, core: Core, stack: Row[Any]) -> None:
+    """Rows of what the plan has and the stack has not. :raises RequestLimitExceeded:"""
+    plan = plan_of(tx, core, stack)
+    there = {row.name for row in resources.light(tx, stack.id) if row.current}
+    new = [name for name in plan.resources if name not in there]
+    if new and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
+        raise RequestLimitExceeded(
+            f"Request limit exceeded: Maximum resources per stack exceeded. At most {MOST_RESOURCES} are possible."
+        )
+    resources.add(tx, [fresh(tx, stack, name, plan.resources[name].type) for name in new])
+
+
+def fresh(tx: Tx, stack: Row[Any], name: str, kind: str, **values: Any) -> dict[str, Any]:
+    """The row of a resource of which there is nothing yet."""
+    return {
+        "id": new_id(),
+        "stack_id": stack.id,
+        "project_id": stack.project_id,
+        "name": name,
+        "type": kind,
+        "physical_id": None,
+        "current": True,
+        "action": "INIT",
+        "status": COMPLETE,
+        "reason": "",
+        "traversal": "",
+        "working": False,
+        "requires": [],
+        "declared": {},
+        "properties": {},
+        "data": {},
+        "metadata": {},
+        "replaces": None,
+        "cleared": [],
+        "created_at": tx.now,
+        **values,
+    }
+
+
+# --------------------------------------------------------------------------------------------------------- advance
+
+
+def advance(tx: Tx, core: Core, stack_id: str) -> None:
+    """Order whatever can be done next with a stack; end its action when nothing is left to do."""
+    stack = stacks.get(tx, stack_id)
+    if stack is None or stack.status != IN_PROGRESS:
+        return
+    rows = resources.light(tx, stack_id)
+    if stack.action in TURNS:
+        _turn(tx, core, stack, rows)
+        return
+    wanted: Mapping[str, set[str]] = {} if undoes(stack) else plan_of(tx, core, stack).graph
+    current = {row.name: row for row in rows if row.current and row.name in wanted}
+    done = {name for name, row in current.items() if _is_done(stack, row)}
+    by = ByOwner(stack.request_id, stack.user_id, stack.project_id)
+    if len(done) < len(wanted):
+        for name, needs in wanted.items():
+            row = current[name]
+            if row.traversal != stack.traversal and not row.working and needs <= done:
+                _order(tx, stack, row)
+        return
+    left = [row for row in rows if current.get(row.name) is not row]
+    if not left:
+        conclude(tx, core, stack, COMPLETE, f"Stack {stack.action} completed successfully")
+        return
+    _clean(tx, core, stack, left, rows, by)
+
+
+def _is_done(stack: Row[Any], row: Row[Any]) -> bool:
+    return bool(row.traversal == stack.traversal and not row.working and row.status == COMPLETE)
+
+
+def _clean(
+    tx: Tx, core: Core, stack: Row[Any], left: Sequence[Row[Any]], rows: Sequence[Row[Any]], by: ByOwner
+) -> None:
+    """Delete what is left of what is not wanted, each after what needs it."""
+    needed = {other for row in rows for other in row.requires}
+    ready = [row for row in left if row.id not in needed]
+    working = any(row.working for row in rows)
+    if not ready and not working:
+        ready = list(left)
+    removed = False
+    for row in ready:
+        if row.working or (row.traversal == stack.traversal and row.action == "DELETE"):
+            continue
+        if row.action == "INIT" and row.physical_id is None:
+            resources.remove(tx, row.id)
+            removed = True
+            continue
+        resources.change(tx, row.id, traversal=stack.traversal, working=True)
+        params = ResourceParams(row.id, stack.traversal)
+        jobs.enqueue(tx, DELETE_RESOURCE, params, resource=job_of(row.id), by=by)
+        working = True
+    if removed:
+        advance(tx, core, stack.id)
+    elif not working:
+        # What can be deleted is; now it is told what could not.
+        stuck = [found for row in ready if (found := resources.get(tx, row.id)) is not None]
+        reasons = "; ".join(f"{row.reason}" for row in stuck if row.status == FAILED)
+        conclude(tx, core, stack, FAILED, f"Resource DELETE failed: {reasons}"[:4096])
+
+
+def _turn(tx: Tx, core: Core, stack: Row[Any], rows: Sequence[Row[Any]]) -> None:
+    """Check, suspend or resume: every resource once, all at a time but in the order of need when one is suspended or
+    resumed."""
+    by = ByOwner(stack.request_id, stack.user_id, stack.project_id)
+    waiting = [row for row in rows if row.current and row.action != "INIT" and not _was_turned(stack, row)]
+    if not waiting:
+        failed = [row for row in rows if row.current and row.status == FAILED and row.traversal == stack.traversal]
+        if failed:
+            names = ", ".join(sorted(row.name for row in failed))
+            conclude(tx, core, stack, FAILED, f"Resource {stack.action} failed: {names}")
+        else:
+            conclude(tx, core, stack, COMPLETE, f"Stack {stack.action} completed successfully")
+        return
+    open_ids = {row.id for row in waiting}
+    needed_by = {other for row in waiting for other in row.requires}
+    for row in waiting:
+        held = row.id in needed_by if stack.action == "SUSPEND" else bool(open_ids & set(row.requires))
+        if row.working or row.traversal == stack.traversal or (held and stack.action != "CHECK"):
+            continue
+        resources.change(tx, row.id, traversal=stack.traversal, working=True)
+        params = TurnParams(row.id, stack.traversal, action=stack.action)
+        jobs.enqueue(tx, TURN_RESOURCE, params, resource=job_of(row.id), by=by)
+
+
+def _was_turned(stack: Row[Any], row: Row[Any]) -> bool:
+    return bool(row.traversal == stack.traversal and not row.working)
+
+
+# ------------------------------------------------------------------------------------------------------------- end
+
+
+def failed(tx: Tx, core: Core, stack_id: str, traversal: str, reason: str) -> None:
+    """A resource could not be handled. The action of the stack ends, and a rollback begins where that is wished; what
+    other resources have under way goes on to its end. A failure in an action that is over changes nothing."""
+    stack = stacks.get(tx, stack_id)
+    if stack is None or stack.status != IN_PROGRESS:
+        return
+    if stack.traversal != traversal or stack.action == "CHECK":
+        advance(tx, core, stack_id)
+        return
+    conclude(tx, core, stack, FAILED, f"Resource {stack.action} failed: {reason}")
+
+
+def conclude(tx: Tx, core: Core, stack: Row[Any], status: str, reason: str) -> None:
+    """End the action of a stack; a failed creation or update is rolled back where that is wished."""
+    values: dict[str, Any] = {"status": status, "reason": reason, "deadline": None}
+    if status == COMPLETE and stack.action in ("CREATE", "UPDATE", "ROLLBACK") and not undoes(stack):
+        values["previous"] = None
+    stacks.change(tx, stack.id, **values)
+    record(tx, stack.id, None, stack.action, status, reason)
+    events.prune(tx, stack.id, MOST_EVENTS)
+    if status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback:
+        roll_back(tx, core, stack, reason)
+    elif status == COMPLETE and stack.action == "DELETE":
+        stacks.change(tx, stack.id, deleted=True, deleted_at=tx.now)
+    jobs.wake(tx, topic(stack.id))
+    tx.notify(topic(stack.id))
+
+
+def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
+    """Go back to what the stack was before the action that failed or is to end."""
+    values: dict[str, Any] = {}
+    if stack.action == "CREATE":
+        values["previous"] = None
+    elif stack.previous is not None:
+        values["source"] = stack.previous
+    begin(tx, core, stack.id, "ROLLBACK", f"Stack ROLLBACK started: {reason}"[:4096], **values)
+
+
+def _goes_on(tx: Tx, core: Core, stack: Row[Any], row: Row[Any]) -> bool:
+    """Order what waited for this one resource alone, where that is all there is to do: no look at all the others.
+
+    False: all of them have to be looked at.
+    """
+    if stack.status != IN_PROGRESS or stack.action in TURNS or undoes(stack) or row.traversal != stack.traversal:
+        return False
+    plan = plan_of(tx, core, stack)
+    if resources.done(tx, stack.id, stack.traversal) >= len(plan.graph):
+        return False
+    for name in plan.needed_by.get(row.name, ()):
+        found = {one.name: one for one in resources.of_names(tx, stack.id, {name, *plan.graph[name]})}
+        waits = found[name]
+        ready = all(other in found and _is_done(stack, found[other]) for other in plan.graph[name])
+        if ready and waits.traversal != stack.traversal and not waits.working:
+            _order(tx, stack, waits)
+    return True
+
+
+def deleted(tx: Tx, core: Core, row: Row[Any]) -> None:
+    """A resource is gone. What it needed may go now; one that needed nothing leaves all as it was, but for the last."""
+    if not row.requires and resources.is_working(tx, row.stack_id):
+        return
+    advance(tx, core, row.stack_id)
+
+
+def _order(tx: Tx, stack: Row[Any], row: Row[Any]) -> None:
+    """Let a job handle a resource of the plan."""
+    by = ByOwner(stack.request_id, stack.user_id, stack.project_id)
+    order = CREATE_RESOURCE if row.action == "INIT" else UPDATE_RESOURCE
+    resources.change(tx, row.id, traversal=stack.traversal, working=True)
+    jobs.enqueue(tx, order, ResourceParams(row.id, stack.traversal), resource=job_of(row.id), by=by)
+
+
+def masked(tx: Tx, core: Core, stack: Row[Any], text: str) -> str:
+    """A text without the values of hidden parameters, of the stack and of those it is nested in."""
+    found: Row[Any] | None = stack
+    while found is not None:
+        text = plan_of(tx, core, found).without_secrets(text)
+        found = stacks.get(tx, found.parent_id) if found.parent_id else None
+    return text
+
+
+def handled(tx: Tx, core: Core, row: Row[Any], reason: str | None = None) -> None:
+    """A job is done with a resource, or, with a reason, could not do it."""
+    stack = stacks.get(tx, row.stack_id)
+    if stack is None:
+        return
+    if reason is None and _goes_on(tx, core, stack, row):
+        return
+    if reason is None or row.action == "DELETE":
+        advance(tx, core, stack.id)
+    else:
+        failed(tx, core, stack.id, row.traversal, reason)
+
+
+def halt(tx: Tx, core: Core, stack_id: str, reason: str) -> None:
+    """End whatever is done with a stack, as failed and without a rollback."""
+    stack = stacks.get(tx, stack_id)
+    if stack is None or stack.deleted or stack.status != IN_PROGRESS:
+        return
+    stop(tx, stack_id)
+    stacks.change(tx, stack_id, disable_rollback=True)
+    found = stacks.get(tx, stack_id)
+    assert found is not None
+    conclude(tx, core, found, FAILED, reason)
+    stacks.change(tx, stack_id, disable_rollback=stack.disable_rollback)
+
+
+def expire(tx: Tx, core: Core, stack_id: str) -> None:
+    """The time of a stack's action is over."""
+    stack = stacks.get(tx, stack_id)
+    if stack is None or stack.status != IN_PROGRESS or stack.deadline is None or stack.deadline > tx.now:
+        return
+    word = stack.action.capitalize()
+    for row in resources.light(tx, stack_id):
+        if row.working:
+            jobs.cancel(tx, job_of(row.id))
+    conclude(tx, core, stack, FAILED, f"{word} timed out")

@@ -1,0 +1,94 @@
+"""What the code of a resource type is handed: the resource, the stack, whom it acts for, and the calls of other
+services."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.orchestration.domain import lookups
+from tane.services.orchestration.store import resources
+from tane.web import inside
+from tane.web.context import Context
+from tane.web.inside import part
+
+if TYPE_CHECKING:
+    from tane.services.orchestration.domain.plans import Plan
+
+
+@dataclass
+class Hand:
+    """``properties`` are those the resource is to have now, resolved and checked; ``plan`` is that of its stack."""
+
+    core: Core
+    tx: Tx
+    ctx: Context
+    stack: Row[Any]
+    row: Any
+    plan: Plan | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The resource's id in its service, as a part of a path."""
+        return part(str(self.row.physical_id))
+
+    def call(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+        spoken: str | None = None,
+    ) -> Any:
+        """Another service's answer to whom is acted for; in a transaction it takes part in it. :raises ApiError:"""
+        return inside.call(self.core, self.ctx, service, method, path, body, query=query, spoken=spoken)
+
+    def lookup(self, kind: str, value: str) -> str:
+        """The id of what a property names by name or id, as the user sees it. :raises NotFound:"""
+        if self.plan is None:
+            return lookups.find(self.core, self.ctx, kind, str(value))
+        # Many resources of a stack name the same flavor and image.
+        key = (self.ctx.user_id, kind, str(value))
+        if key not in self.plan.found:
+            self.plan.found[key] = lookups.find(self.core, self.ctx, kind, str(value))
+        return self.plan.found[key]
+
+    def short_name(self) -> str:
+        """A name that no other resource of any stack has, the same at each call."""
+        digest = hashlib.sha256(str(self.row.id).encode()).hexdigest()
+        return f"{self.stack.name[:20]}-{self.row.name[:20]}-{digest[:12]}"
+
+    def physical_name(self) -> str:
+        """``STACK-RESOURCE-xxxxxxxxxxxx``: the name that a resource without one gets."""
+        digest = hashlib.sha256(str(self.row.id).encode()).hexdigest()
+        return f"{self.stack.name}-{self.row.name}-{digest[:12]}"[-255:]
+
+    def signal_url(self) -> str:
+        """Where whoever has the address may send the resource a signal: it is drawn once."""
+        if "signal" not in self.row.data:
+            self.keep(signal=secrets.token_urlsafe(32))
+        return f"{self.core.config.url}/orchestration/signal/{self.row.id}/{self.row.data['signal']}"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the type keeps of this resource."""
+        return dict(self.row.data)
+
+    def keep(self, **values: Any) -> None:
+        """Add to what the type keeps."""
+        self.change(data={**self.row.data, **values})
+
+    def change(self, **values: Any) -> None:
+        """Change columns of the resource's row."""
+        resources.change(self.tx, self.row.id, **values)
+        self.row = resources.get(self.tx, self.row.id)

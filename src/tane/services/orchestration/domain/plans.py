@@ -1,0 +1,306 @@
+"""What a stack is to be: its template with the environment and the parameters it was given, and the graph of it."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.services.orchestration import resources
+from tane.services.orchestration.domain.common import MASK, TEMPLATE_BYTES, RequestLimitExceeded, StackValidationFailed
+from tane.services.orchestration.resources.base import Kind
+from tane.services.orchestration.template import (
+    UNKNOWN,
+    Environment,
+    ResourceDeclaration,
+    Template,
+    TemplateError,
+    order,
+    parse,
+    parse_document,
+    parse_environment,
+)
+
+MEMORY = "orchestration.plans"
+MOST_KEPT = 32
+MOST_MAPPINGS = 10
+NOT_KNOWN = "OS::unknown"
+"""The parameter that stands in a generated template, and in what it is given, for a value that is not known yet."""
+ENDINGS = (".yaml", ".yml", ".template", ".json")
+Check = Callable[[str, Any], str | None]
+
+
+class Source(msgspec.Struct, kw_only=True):
+    """What a stack is made of, as it is kept: the template as a document, files by name, the environment merged."""
+
+    template: dict[str, Any]
+    files: dict[str, str] = {}
+    environment: dict[str, Any] = {}
+
+
+@dataclass
+class Plan:
+    """``resources`` are those whose condition holds; ``graph``: name → names of what must be there before it."""
+
+    template: Template
+    environment: Environment
+    files: Mapping[str, str]
+    parameters: dict[str, Any]
+    conditions: dict[str, bool] = field(default_factory=dict)
+    resources: dict[str, ResourceDeclaration] = field(default_factory=dict)
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    graph: dict[str, set[str]] = field(default_factory=dict)
+    needed_by: dict[str, set[str]] = field(default_factory=dict)
+    """The graph the other way round."""
+    found: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    """What was looked up for a user: (user, kind, name or id) → id."""
+
+    def kind(self, type_name: str, resource_name: str) -> Kind:
+        """The type that a declaration means here: mappings of the environment, then ours, then files."""
+        return kind_of(self.environment, self.files, type_name, resource_name)
+
+    def secrets(self) -> set[str]:
+        """The values of hidden parameters, as they may stand in texts."""
+        found: set[str] = set()
+        for name, parameter in self.template.parameters.items():
+            value = self.parameters.get(name)
+            if parameter.hidden and value not in (None, ""):
+                found.update(str(one) for one in (value if isinstance(value, list) else [value]) if one != "")
+        return found
+
+    def without_secrets(self, text: str) -> str:
+        """A text that is told, with a mask for hidden values."""
+        for secret in self.secrets():
+            text = text.replace(secret, MASK)
+        return text
+
+    def hooks(self, name: str) -> set[str]:
+        """The hooks of a resource that the environment sets."""
+        found: set[str] = set()
+        for pattern, values in self._resource_settings():
+            hooks = values.get("hooks")
+            if hooks and fnmatch.fnmatchcase(name, pattern):
+                found.update([hooks] if isinstance(hooks, str) else hooks)
+        return found
+
+    def restricted(self, name: str) -> set[str]:
+        """The actions that the environment forbids for a resource."""
+        found: set[str] = set()
+        for pattern, values in self._resource_settings():
+            actions = values.get("restricted_actions")
+            if actions and fnmatch.fnmatchcase(name, pattern):
+                found.update([actions] if isinstance(actions, str) else actions)
+        return found
+
+    def _resource_settings(self) -> list[tuple[str, Mapping[str, Any]]]:
+        settings = self.environment.resource_registry.get("resources") or {}
+        return [(name, values) for name, values in settings.items() if isinstance(values, Mapping)]
+
+
+def refused(error: TemplateError) -> StackValidationFailed:
+    """A mistake of a template as the API tells it, with its place."""
+    where = f" (line {error.line})" if error.line else ""
+    return StackValidationFailed(f"{error.message}{where}")
+
+
+def read_template(text: str | Mapping[str, Any]) -> Template:
+    """:raises StackValidationFailed: :raises RequestLimitExceeded:"""
+    if isinstance(text, str):
+        if len(text.encode()) > TEMPLATE_BYTES:
+            raise RequestLimitExceeded(
+                f"Request limit exceeded: Template size ({len(text.encode())} bytes) exceeds maximum allowed size "
+                f"({TEMPLATE_BYTES} bytes)."
+            )
+    elif len(msgspec.json.encode(text, enc_hook=repr)) > TEMPLATE_BYTES:
+        raise RequestLimitExceeded(
+            f"Request limit exceeded: Template exceeds maximum allowed size ({TEMPLATE_BYTES} bytes)."
+        )
+    try:
+        return parse(text) if isinstance(text, str) else parse_document(dict(text))
+    except TemplateError as error:
+        raise refused(error) from None
+
+
+def read_environment(text: str | Mapping[str, Any]) -> Environment:
+    try:
+        return parse_environment(text)
+    except TemplateError as error:
+        raise refused(error) from None
+
+
+def registered(environment: Environment, type_name: str, resource_name: str) -> str:
+    """The type, or file, that a type stands for. :raises StackValidationFailed: mappings go round in a ring."""
+    registry = environment.resource_registry
+    seen: list[str] = []
+    for pattern, values in (registry.get("resources") or {}).items():
+        if isinstance(values, Mapping) and fnmatch.fnmatchcase(resource_name, pattern):
+            mapped = _mapped(values, type_name)
+            if mapped is not None:
+                type_name = mapped
+                break
+    while (mapped := _mapped(registry, type_name)) is not None and mapped != type_name:
+        seen.append(type_name)
+        if len(seen) > MOST_MAPPINGS or mapped in seen:
+            raise StackValidationFailed(f"There is a loop in the resource_registry: {' -> '.join([*seen, mapped])}")
+        type_name = mapped
+    return type_name
+
+
+def _mapped(registry: Mapping[str, Any], type_name: str) -> str | None:
+    found = registry.get(type_name)
+    if isinstance(found, str):
+        return found or None
+    best = ""
+    for pattern, target in registry.items():
+        wild = isinstance(target, str) and pattern.endswith("*") and type_name.startswith(pattern[:-1])
+        if wild and len(pattern) > len(best):
+            best = pattern
+    if not best:
+        return None
+    target = str(registry[best])
+    return target[:-1] + type_name[len(best) - 1 :] if target.endswith("*") else target
+
+
+def is_file(type_name: str) -> bool:
+    return type_name.endswith(ENDINGS) or "://" in type_name
+
+
+def kind_of(environment: Environment, files: Mapping[str, str], type_name: str, resource_name: str) -> Kind:
+    """:raises StackValidationFailed: there is no such type; the nearest is named."""
+    target = registered(environment, type_name, resource_name)
+    if target in files and not target.startswith(("OS::", "AWS::")):
+        return resources.nested_template(target, read_template(files[target]), environment, files)
+    if is_file(target):
+        raise StackValidationFailed(f"Could not fetch contents for {target}: the client has not sent it in 'files'")
+    found = resources.find(target)
+    if found is None:
+        raise StackValidationFailed(f"The Resource Type ({type_name}) could not be found.{resources.nearest(target)}")
+    return found
+
+
+def make(
+    source: Source,
+    scope: Callable[[Plan], Any],
+    check: Check | None = None,
+    *,
+    values: Mapping[str, Any] | None = None,
+    strict: bool = True,
+    guessed: bool = False,
+) -> Plan:
+    """Read a source whole.
+
+    ``scope``: makes the scope in which conditions are resolved. ``check``: of custom constraints; None where they held
+    already. ``values``: parameter values where they are known. ``strict``: parameters without a value are refused.
+    ``guessed``: whether values may be :data:`NOT_KNOWN`, as in what is only looked at.
+
+    :raises StackValidationFailed: with Heat's words.
+    """
+    template = read_template(source.template)
+    environment = read_environment(source.environment)
+    plan = Plan(template, environment, source.files, {})
+    try:
+        plan.parameters = _parameters(plan, check, values, strict, guessed)
+        within = scope(plan)
+        plan.conditions = {name: bool(within.condition(name)) for name in template.conditions}
+        plan.resources = {
+            name: declared for name, declared in template.resources.items() if _holds(declared.condition, within, plan)
+        }
+        for name, declared in plan.resources.items():
+            plan.kinds[name] = plan.kind(declared.type, name)
+        plan.graph = _graph(plan)
+        for name, needs in plan.graph.items():
+            for other in needs:
+                plan.needed_by.setdefault(other, set()).add(name)
+    except TemplateError as error:
+        raise refused(error) from None
+    return plan
+
+
+def _holds(condition: Any, within: Any, plan: Plan) -> bool:
+    from tane.services.orchestration.template import evaluate
+
+    if condition is None:
+        return True
+    if isinstance(condition, bool):
+        return condition
+    if isinstance(condition, str):
+        return bool(within.condition(condition))
+    return bool(evaluate(condition, within, plan.template))
+
+
+def _is_guess(value: Any) -> bool:
+    """Whether something in it is not known yet."""
+    if isinstance(value, Mapping):
+        return value.get("get_param") == NOT_KNOWN or any(map(_is_guess, value.values()))
+    return isinstance(value, list) and any(map(_is_guess, value))
+
+
+def _parameters(
+    plan: Plan, check: Check | None, values: Mapping[str, Any] | None, strict: bool, guessed: bool
+) -> dict[str, Any]:
+    given, defaults = plan.environment.parameters, plan.environment.parameter_defaults
+    unknown = [name for name in given if name not in plan.template.parameters]
+    if unknown and strict:
+        raise StackValidationFailed(f"The Parameter ({unknown[0]}) was not defined in template.")
+    found: dict[str, Any] = {}
+    for name, parameter in plan.template.parameters.items():
+        if values is not None and name in values:
+            found[name] = values[name]
+            continue
+        wanted = given.get(name, defaults.get(name))
+        if guessed and _is_guess(wanted):
+            found[name] = UNKNOWN
+            continue
+        if wanted is None and parameter.default is None:
+            if strict and name not in given:
+                raise StackValidationFailed(f"The Parameter ({name}) was not provided.")
+            found[name] = None
+            continue
+        found[name] = parameter.value(wanted, check)
+    return found
+
+
+def _graph(plan: Plan) -> dict[str, set[str]]:
+    full = order(plan.template)
+    graph = {name: {other for other in full.get(name, ()) if other in plan.resources} for name in plan.resources}
+    for name, declared in plan.resources.items():
+        properties = declared.properties if isinstance(declared.properties, Mapping) else {}
+        for other in plan.kinds[name].needs(name, properties, plan):
+            if other in plan.resources and other != name and not _reaches(graph, other, name):
+                graph[name].add(other)
+    return graph
+
+
+def _reaches(graph: Mapping[str, set[str]], start: str, goal: str) -> bool:
+    """Whether ``start`` needs ``goal``, over others too."""
+    seen, waiting = {start}, [start]
+    while waiting:
+        for other in graph[waiting.pop()]:
+            if other == goal:
+                return True
+            if other not in seen:
+                seen.add(other)
+                waiting.append(other)
+    return start == goal
+
+
+def remembered(core: Core, stack: Row[Any], build: Callable[[], Plan]) -> Plan:
+    """The plan of what the stack is to be now; kept for the many resources of one action of the stack."""
+    kept: OrderedDict[tuple[str, str], Plan] = core.memory.setdefault(MEMORY, OrderedDict())
+    key = (stack.id, stack.traversal)
+    plan = kept.get(key)
+    if plan is None:
+        plan = build()
+        kept[key] = plan
+        while len(kept) > MOST_KEPT:
+            try:
+                kept.popitem(last=False)
+            except KeyError:
+                break
+    return plan

@@ -1,0 +1,149 @@
+"""What a request asks a stack to be: the template, the environment put together, tags and times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from tane.services.orchestration.domain.common import MOST_TAGS, NAME, TEMPLATE_BYTES, StackValidationFailed
+from tane.services.orchestration.domain.plans import (
+    Source,
+    is_file,
+    read_environment,
+    read_template,
+    refused,
+    registered,
+)
+from tane.services.orchestration.template import Environment, Template, TemplateError, merge_environments
+from tane.web.errors import BadRequest, NotImplementedHere
+
+MOST_FILES_BYTES = 8 * TEMPLATE_BYTES
+
+
+class Asked(msgspec.Struct, kw_only=True):
+    """The template and what belongs to it, as they came."""
+
+    template: str | dict[str, Any] | None = None
+    template_url: str | None = None
+    files: Mapping[str, Any] | None = None
+    environment: str | dict[str, Any] | None = None
+    environment_files: Sequence[str] | None = None
+    files_container: str | None = None
+    parameters: Mapping[str, Any] | None = None
+
+
+def source_of(asked: Asked) -> Source:
+    """:raises BadRequest: there is no template, or something would have to be fetched.
+    :raises StackValidationFailed:
+    """
+    if asked.template_url is not None and not asked.template:
+        raise BadRequest(
+            f"Could not retrieve template: {asked.template_url}: templates are not fetched, send them in 'template'."
+        )
+    if asked.files_container:
+        raise NotImplementedHere("Files from a container of the object storage (files_container) are not done yet.")
+    if not asked.template:
+        raise BadRequest("No template specified")
+    files = {str(name): _text(value) for name, value in (asked.files or {}).items()}
+    if sum(map(len, files.values())) > MOST_FILES_BYTES:
+        raise BadRequest(f"The files of a template have at most {MOST_FILES_BYTES} bytes together.")
+    template = read_template(asked.template)
+    environment = _environment(asked, files).document()
+    # What the request itself gives comes last.
+    environment["parameters"] = {**environment["parameters"], **(asked.parameters or {})}
+    return Source(template=template.document, files=files, environment=_with_files(environment, template))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _environment(asked: Asked, files: Mapping[str, str]) -> Environment:
+    whole = [read_environment(asked.environment)] if asked.environment else []
+    if asked.environment_files:
+        missing = [name for name in asked.environment_files if name not in files]
+        if missing:
+            raise BadRequest(f"Environment file {missing[0]} is not among 'files'.")
+        whole = [read_environment(files[name]) for name in asked.environment_files]
+    try:
+        return merge_environments(whole) if whole else read_environment({})
+    except TemplateError as error:
+        raise refused(error) from None
+
+
+def _with_files(environment: dict[str, Any], template: Template) -> dict[str, Any]:
+    """Types that are files stand in the registry under their own names."""
+    registry = environment["resource_registry"]
+    for name, declared in template.resources.items():
+        target = registered(read_environment(environment), declared.type, name) if registry else declared.type
+        if is_file(target):
+            registry.setdefault(target, target)
+    return environment
+
+
+def checked_name(name: str | None) -> str:
+    if not name:
+        raise BadRequest("No stack name specified")
+    if not NAME.match(name):
+        raise StackValidationFailed(
+            f'Invalid stack name {name} must contain only alphanumeric or "_-." characters, must start with alpha and '
+            "must be 255 characters or less."
+        )
+    return name
+
+
+def checked_tags(text: str | None) -> list[str] | None:
+    """Tags as they came: with commas between them."""
+    if text is None:
+        return None
+    tags = [tag.strip() for tag in text.split(",")] if text else []
+    for tag in tags:
+        if not tag:
+            raise BadRequest('Invalid tag, "" is not a valid tag: it is empty.')
+        if len(tag) > 80:
+            raise BadRequest(f'Invalid tag, "{tag}" is longer than 80 characters')
+    if len(tags) > MOST_TAGS:
+        raise BadRequest(f"A stack has at most {MOST_TAGS} tags.")
+    return list(dict.fromkeys(tags))
+
+
+def checked_minutes(value: int | str | None) -> int | None:
+    """A time-out in minutes. :raises BadRequest:"""
+    if value is None or value == "":
+        return None
+    text = str(value)
+    if not re.fullmatch(r"[0-9]{1,6}", text):
+        raise BadRequest(f"Only integer is allowed for the param timeout_mins: '{text}'")
+    if int(text) < 1 or int(text) > 525_600:
+        raise BadRequest(f"Invalid timeout value {text}")
+    return int(text)
+
+
+def patched(now: Source, asked: Asked, cleared: Sequence[str]) -> Source:
+    """A source with what a PATCH gives: the template, files and environment of before where it gives none.
+
+    ``cleared``: parameters that go back to their defaults.
+    """
+    before = {name: value for name, value in now.environment.get("parameters", {}).items() if name not in cleared}
+    whole = msgspec.structs.replace(
+        asked,
+        template=asked.template or now.template,
+        files={**now.files, **(asked.files or {})},
+        environment={**now.environment, "parameters": before},
+    )
+    if asked.environment or asked.environment_files:
+        added = _environment(asked, {str(k): _text(v) for k, v in (whole.files or {}).items()}).document()
+        merged = {**now.environment, "parameters": {**before, **added["parameters"]}}
+        for name in ("parameter_defaults", "resource_registry"):
+            merged[name] = {**merged.get(name, {}), **added[name]}
+        whole = msgspec.structs.replace(whole, environment=merged, environment_files=None)
+    found = source_of(whole)
+    declared = read_template(found.template).parameters
+    kept = {
+        name: value for name, value in found.environment["parameters"].items() if name in declared or name not in before
+    }
+    found.environment["parameters"] = kept
+    return found

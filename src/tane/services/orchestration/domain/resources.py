@@ -1,0 +1,194 @@
+"""Resources of stacks as users see them: lists, attributes, signals, hooks, marks."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Row
+
+from tane import jobs
+from tane.core import Core
+from tane.db import Tx
+from tane.services.identity import interface as identity
+from tane.services.orchestration.domain import engine
+from tane.services.orchestration.domain.common import COMPLETE, FAILED, missing_resource, record, require
+from tane.services.orchestration.domain.hand import Hand
+from tane.services.orchestration.domain.values import plain
+from tane.services.orchestration.store import resources, stacks
+from tane.services.orchestration.template import TemplateError
+from tane.web.context import Context
+from tane.web.errors import ApiError, BadRequest, NotFound
+
+HOOKS = ("pre-create", "pre-update", "pre-delete", "post-create", "post-update", "post-delete")
+
+
+@dataclass
+class Shown:
+    """A resource with its stack, the stack nested in it, the resource whose nested stack it is in."""
+
+    row: Row[Any]
+    stack: Row[Any]
+    nested: Row[Any] | None
+    required_by: list[str]
+    parent: str | None = None
+
+
+def index(
+    core: Core, ctx: Context, stack_id: str, name: str, depth: int, filters: Mapping[str, Sequence[str]]
+) -> list[Shown]:
+    """Resources of a stack, and of those nested in it down to a depth."""
+    with core.db.read() as tx:
+        level, found, parents = [require(tx, ctx, stack_id, name)], [], dict[str, str | None]()
+        for _ in range(max(0, min(depth, 20)) + 1):
+            rows = resources.of_stacks(tx, [one.id for one in level])
+            below = stacks.children(tx, [one.id for one in level])
+            nested = {one.parent_resource_id: one for one in below}
+            by_id = {one.id: one for one in level}
+            for row in rows:
+                if row.current:
+                    stack = by_id[row.stack_id]
+                    found.append(_shown(row, stack, nested.get(row.id), rows, parents.get(stack.id)))
+            names = {row.id: row.name for row in rows}
+            parents = {one.id: names.get(one.parent_resource_id or "") for one in below}
+            level = below
+            if not level:
+                break
+    return [one for one in found if _matches(one.row, filters)]
+
+
+def _matches(row: Row[Any], filters: Mapping[str, Sequence[str]]) -> bool:
+    return all(str(getattr(row, column)) in values for column, values in filters.items())
+
+
+def _shown(
+    row: Row[Any], stack: Row[Any], nested: Row[Any] | None, rows: Sequence[Row[Any]], parent: str | None
+) -> Shown:
+    needing = sorted({other.name for other in rows if other.current and row.id in other.requires})
+    return Shown(row, stack, nested, needing, parent)
+
+
+def show(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str) -> Shown:
+    """:raises NotFound:"""
+    with core.db.read() as tx:
+        stack = require(tx, ctx, stack_id, stack_name)
+        row = required(tx, stack, name)
+        nested = next((one for one in stacks.children(tx, [stack.id]) if one.parent_resource_id == row.id), None)
+        parent = resources.get(tx, stack.parent_resource_id) if stack.parent_resource_id else None
+        rows = resources.of_stack(tx, stack.id)
+        return _shown(row, stack, nested, rows, None if parent is None else parent.name)
+
+
+def required(tx: Tx, stack: Row[Any], name: str) -> Row[Any]:
+    row = resources.named(tx, stack.id, name)
+    if row is None:
+        raise missing_resource(name, stack.name)
+    return row
+
+
+def attributes(core: Core, ctx: Context, one: Shown, extra: Sequence[str]) -> dict[str, Any]:
+    """The values of a resource's attributes, as far as they can be told now."""
+    with core.db.read() as tx:
+        plan = engine.plan_of(tx, core, one.stack)
+        kind = plan.kinds.get(one.row.name)
+        if kind is None:
+            return {}
+        hand = Hand(core, tx, ctx, one.stack, one.row, plan, one.row.properties)
+        names = [name for name in kind.attributes if name != "show" or "show" in extra]
+        names += [name for name in extra if name not in names and kind.knows(name)]
+        there = one.row.action not in ("INIT", "DELETE") and (one.row.physical_id or one.row.status == COMPLETE)
+        with core.db.joining(tx):
+            return {name: _value(hand, name) if there else None for name in names}
+
+
+def _value(hand: Hand, name: str) -> Any:
+    assert hand.plan is not None
+    try:
+        return plain(hand.plan.kinds[hand.row.name].attribute_at(hand, name, ()))
+    except (ApiError, TemplateError):
+        # It is gone behind the stack's back, or not there yet.
+        return None
+
+
+# ---------------------------------------------------------------------------------------------------------- signals
+
+
+def signal(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, details: Mapping[str, Any]) -> Any:
+    """Hand a signal to a resource, or clear a hook that holds it up. :raises BadRequest: it takes none."""
+    with core.db.write() as tx:
+        stack = require(tx, ctx, stack_id, stack_name)
+        row = required(tx, stack, name)
+        if "unset_hook" in details:
+            clear_hook(tx, stack, row, str(details["unset_hook"]))
+            return None
+        plan = engine.plan_of(tx, core, stack)
+        kind = plan.kinds.get(name)
+        if kind is None:
+            raise NotFound(f"Resource {name} is not in the template any more.")
+        if row.action in ("SUSPEND", "DELETE"):
+            raise BadRequest(f"Cannot signal resource during {row.action}")
+        with core.db.joining(tx):
+            answer = kind.signal(Hand(core, tx, ctx, stack, row, plan, row.properties), details)
+        jobs.wake(tx, engine.job_of(row.id))
+        return answer
+
+
+def signal_by_address(core: Core, request_id: str, resource_id: str, secret: str, details: Mapping[str, Any]) -> Any:
+    """A signal whose address proves itself; it is done with the rights of the stack's owner.
+
+    :raises NotFound: there is no such address. :raises BadRequest: the resource takes no such signal.
+    """
+    with core.db.read() as tx:
+        row = resources.get(tx, resource_id)
+        stack = None if row is None else stacks.get(tx, row.stack_id)
+    known = "" if row is None else str(row.data.get("signal") or "")
+    if row is None or stack is None or not known or not hmac.compare_digest(known.encode(), secret.encode()):
+        raise NotFound("The resource could not be found.")
+    ctx = identity.acting(core, msgspec.convert(stack.delegation, identity.Delegation), request_id)
+    return signal(core, ctx, stack.id, stack.name, row.name, details)
+
+
+def metadata(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str) -> dict[str, Any]:
+    """What a guest, or whoever configures it, reads of a resource."""
+    with core.db.read() as tx:
+        stack = require(tx, ctx, stack_id, stack_name)
+        row = required(tx, stack, name)
+        plan = engine.plan_of(tx, core, stack)
+        kind = plan.kinds.get(name)
+        if kind is None:
+            return dict(row.metadata)
+        with core.db.joining(tx):
+            return dict(kind.metadata(Hand(core, tx, ctx, stack, row, plan, row.properties)))
+
+
+def clear_hook(tx: Tx, stack: Row[Any], row: Row[Any], hook: str) -> None:
+    """:raises BadRequest: no such hook holds the resource up."""
+    if hook not in HOOKS:
+        raise BadRequest(f'Invalid hook type "{hook}"')
+    if row.hook != hook:
+        raise BadRequest(f'The "{hook}" hook is not defined on Resource "{row.name}"', type="InvalidBreakPointHook")
+    resources.change(tx, row.id, hook=None, cleared=[*row.cleared, f"{hook} {stack.traversal}"])
+    record(tx, stack.id, row, row.action, row.status, f"Hook {hook} is cleared")
+    jobs.wake(tx, engine.job_of(row.id))
+
+
+def mark(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, *, unhealthy: bool, reason: str) -> None:
+    """Mark a resource as not well, so that the next update replaces it, or take that back."""
+    with core.db.write() as tx:
+        stack = require(tx, ctx, stack_id, stack_name)
+        row = resources.named(tx, stack.id, name) or resources.by_physical_id(tx, stack.id, name)
+        if row is None:
+            raise missing_resource(name, stack.name)
+        if row.action == "DELETE" or row.working:
+            raise BadRequest(f"Resource {row.name} has an action in progress.", type="ActionNotComplete")
+        if not unhealthy and not (row.action == "CHECK" and row.status == FAILED):
+            return
+        reason = reason or ("marked unhealthy by user" if unhealthy else "marked healthy by user")
+        status = FAILED if unhealthy else COMPLETE
+        resources.change(tx, row.id, action="CHECK", status=status, reason=reason, updated_at=tx.now)
+        found = resources.get(tx, row.id)
+        assert found is not None
+        record(tx, stack.id, found, "CHECK", status, reason)

@@ -1,0 +1,124 @@
+"""What is shown of stacks: lists, parameters without what is hidden, outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.services.orchestration.domain import engine
+from tane.services.orchestration.domain import outputs as resolving
+from tane.services.orchestration.domain.common import MASK, require
+from tane.services.orchestration.domain.plans import Plan
+from tane.services.orchestration.domain.scopes import Scope
+from tane.services.orchestration.resources.base import Kind
+from tane.services.orchestration.store import stacks
+from tane.services.orchestration.store.stacks import Selection
+from tane.web.context import Context
+from tane.web.errors import NotFound
+
+HIDDEN_TAGS = ("data-processing-cluster",)
+
+
+class Wish(msgspec.Struct, kw_only=True):
+    """Which stacks, in what order."""
+
+    filters: Mapping[str, Sequence[str]]
+    tags: Mapping[str, Sequence[str]]
+    sort: Sequence[tuple[str, bool]]
+    marker: str | None
+    limit: int | None
+    everywhere: bool
+    deleted: bool
+    nested: bool
+    hidden: bool
+    counted: bool
+
+
+def index(core: Core, ctx: Context, wish: Wish) -> tuple[list[Row[Any]], dict[str, list[str]], int | None]:
+    """Rows, their tags, and how many there are in all where asked for."""
+    selection = Selection(
+        project_id=None if wish.everywhere else ctx.project_id,
+        filters=wish.filters,
+        tags=wish.tags,
+        deleted=wish.deleted,
+        nested=wish.nested,
+        hidden_tags=() if wish.hidden else HIDDEN_TAGS,
+    )
+    conditions = stacks.conditions(selection)
+    with core.db.read() as tx:
+        marker = None
+        if wish.marker is not None:
+            marker = stacks.get(tx, wish.marker)
+            if marker is None or not ctx.sees(marker.project_id):
+                raise NotFound(f"The Stack ({wish.marker}) could not be found.", type="EntityNotFound")
+        rows = stacks.find(tx, conditions, wish.sort, marker, wish.limit)
+        count = stacks.count(tx, conditions) if wish.counted else None
+        return rows, stacks.tags(tx, [row.id for row in rows]), count
+
+
+def one(core: Core, ctx: Context, stack_id: str, name: str) -> tuple[Row[Any], dict[str, list[str]]]:
+    """A stack, also one that was deleted, with its tags."""
+    with core.db.read() as tx:
+        row = require(tx, ctx, stack_id, name, deleted=True)
+        return row, stacks.tags(tx, [row.id])
+
+
+def details(core: Core, ctx: Context, row: Row[Any], *, values: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Parameters and outputs of a stack."""
+    with core.db.read() as tx:
+        plan = engine.plan_of(tx, core, row)
+        if not values or row.deleted:
+            return parameters(plan, row), []
+        return parameters(plan, row), resolving.shown(tx, core, ctx, row)
+
+
+def outputs(
+    core: Core, ctx: Context, stack_id: str, name: str, only: str | None = None, *, values: bool = True
+) -> list[dict[str, Any]]:
+    with core.db.read() as tx:
+        row = require(tx, ctx, stack_id, name)
+        return resolving.shown(tx, core, ctx, row, only, values=values)
+
+
+def parameters(plan: Plan, stack: Any) -> dict[str, str]:
+    """Values as text, the way the API shows them; hidden ones are masked."""
+    pseudo = Scope(None, None, stack, plan).pseudo  # type: ignore[arg-type]
+    shown = {name: _text(value) for name, value in pseudo.items()}
+    for name, value in plan.parameters.items():
+        shown[name] = MASK if plan.template.parameters[name].hidden else _text(value)
+    return shown
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ",".join(value)
+    return msgspec.json.encode(value).decode() if isinstance(value, list | dict) else str(value)
+
+
+def no_values(kind: Kind) -> dict[str, Any]:
+    """The attributes of what is not there yet."""
+    return {name: None for name in kind.attributes if name != "show"}
+
+
+def visible(plan: Plan, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Properties without the values of hidden parameters, wherever they stand in them."""
+    found: dict[str, Any] = _masked(dict(properties), plan.secrets())
+    return found
+
+
+def _masked(value: Any, secrets: set[str]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _masked(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked(item, secrets) for item in value]
+    if value is not None and secrets and any(secret in str(value) for secret in secrets):
+        return MASK
+    return value

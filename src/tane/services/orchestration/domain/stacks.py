@@ -1,0 +1,278 @@
+"""Rules of stacks as users ask for them: create, update, preview, delete, cancel, turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.identity import interface as identity
+from tane.services.orchestration.domain import engine, validation
+from tane.services.orchestration.domain.common import (
+    COMPLETE,
+    FAILED,
+    IN_PROGRESS,
+    MOST_STACKS,
+    ActionInProgress,
+    RequestLimitExceeded,
+    StackExists,
+    missing_stack,
+    new_id,
+    require,
+)
+from tane.services.orchestration.domain.plans import Source
+from tane.services.orchestration.domain.validation import Looked, Named
+from tane.services.orchestration.store import resources, stacks
+from tane.web.context import Context
+from tane.web.errors import BadRequest
+
+NO_DESCRIPTION = "No description"
+
+
+class Wanted(msgspec.Struct, kw_only=True):
+    """A stack as it is asked for; what is None in an update stays as it is."""
+
+    source: Source
+    tags: Sequence[str] | None = None
+    disable_rollback: bool | None = None
+    timeout_mins: int | None = None
+
+
+def create(core: Core, ctx: Context, name: str, wanted: Wanted) -> Row[Any]:
+    """Validate, then write the stack and the first of its jobs. :raises StackExists: :raises RequestLimitExceeded:"""
+    named = Named(name, ctx.project_id, source={"environment": wanted.source.environment})
+    plan = validation.plan_for(core, ctx, named, wanted.source)
+    validation.look(core, ctx, named, plan)
+    stack_id = new_id()
+    with core.db.write() as tx:
+        if stacks.named(tx, ctx.project_id, name) is not None:
+            raise StackExists(f"The Stack ({name}) already exists.")
+        if stacks.roots(tx, ctx.project_id) >= MOST_STACKS:
+            raise RequestLimitExceeded(
+                f"You have reached the maximum stacks per tenant, {MOST_STACKS}. Please delete some stacks."
+            )
+        stacks.add(
+            tx,
+            {
+                "id": stack_id,
+                "project_id": ctx.project_id,
+                "name": name,
+                "description": plan.template.description or NO_DESCRIPTION,
+                "root_id": stack_id,
+                "depth": 0,
+                **_owner(tx, ctx),
+                "action": "INIT",
+                "status": COMPLETE,
+                "reason": "",
+                "traversal": "",
+                "source": msgspec.to_builtins(wanted.source),
+                "disable_rollback": True if wanted.disable_rollback is None else wanted.disable_rollback,
+                "timeout_mins": wanted.timeout_mins,
+                "created_at": tx.now,
+                "deleted": False,
+            },
+        )
+        stacks.set_tags(tx, stack_id, wanted.tags or ())
+        engine.begin(tx, core, stack_id, "CREATE")
+        row = stacks.get(tx, stack_id)
+        assert row is not None
+        return row
+
+
+def _owner(tx: Tx, ctx: Context) -> dict[str, Any]:
+    """Whose rights the stack's actions have from now on: those of who asks for them."""
+    return {
+        "user_id": ctx.user_id,
+        "owner_name": ctx.user_name,
+        "delegation": msgspec.to_builtins(identity.delegation(tx, ctx)),
+        "request_id": ctx.request_id,
+    }
+
+
+def preview(core: Core, ctx: Context, name: str, source: Source) -> tuple[Named, Any, list[Looked]]:
+    """What would be made. :raises StackExists: there is one of that name."""
+    with core.db.read() as tx:
+        if stacks.named(tx, ctx.project_id, name) is not None:
+            raise StackExists(f"The Stack ({name}) already exists.")
+    named = Named(name, ctx.project_id, source={"environment": source.environment})
+    plan = validation.plan_for(core, ctx, named, source)
+    return named, plan, validation.look(core, ctx, named, plan)
+
+
+def lookup(core: Core, ctx: Context, name: str) -> Row[Any]:
+    """A stack by its name or id, also a deleted one by id. :raises NotFound:"""
+    with core.db.read() as tx:
+        row = stacks.named(tx, ctx.project_id, name) or stacks.get(tx, name)
+    if row is None or not ctx.sees(row.project_id):
+        raise missing_stack(name)
+    return row
+
+
+def look_for(core: Core, ctx: Context, stack_id: str, name: str) -> None:
+    """:raises NotFound: the caller sees no such stack, whatever else is wrong with the request."""
+    with core.db.read() as tx:
+        require(tx, ctx, stack_id, name)
+
+
+def source_now(core: Core, ctx: Context, stack_id: str, name: str) -> Source:
+    with core.db.read() as tx:
+        return msgspec.convert(require(tx, ctx, stack_id, name).source, Source)
+
+
+def update(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted) -> None:
+    """:raises ActionInProgress: it is being deleted, suspended or the like. One update in another wins."""
+    with core.db.read() as tx:
+        row = require(tx, ctx, stack_id, name)
+        _may_update(row)
+        plan = validation.plan_for(core, ctx, row, wanted.source)
+        validation.look(core, ctx, _like(row, wanted.source), plan)
+    values: dict[str, Any] = {"source": msgspec.to_builtins(wanted.source)}
+    if wanted.disable_rollback is not None:
+        values["disable_rollback"] = wanted.disable_rollback
+    if wanted.timeout_mins is not None:
+        values["timeout_mins"] = wanted.timeout_mins
+    with core.db.write() as tx:
+        row = require(tx, ctx, stack_id, name)
+        _may_update(row)
+        if wanted.tags is not None:
+            stacks.set_tags(tx, stack_id, wanted.tags)
+        values["previous"] = row.previous or row.source
+        values["description"] = plan.template.description or NO_DESCRIPTION
+        engine.begin(tx, core, stack_id, "UPDATE", **values, **_owner(tx, ctx))
+
+
+def _may_update(row: Row[Any]) -> None:
+    if row.status == IN_PROGRESS and row.action not in ("CREATE", "UPDATE", "ROLLBACK"):
+        raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
+    if row.action == "SUSPEND":
+        raise BadRequest("Updating a stack when it is suspended is not supported.", type="NotSupported")
+    if row.action == "DELETE":
+        raise BadRequest("Updating a stack when it is deleting is not supported.", type="NotSupported")
+
+
+def _like(row: Row[Any], source: Source) -> Named:
+    environment = {"environment": source.environment}
+    return Named(row.name, row.project_id, row.id, row.depth, row.parent_resource_id, environment)
+
+
+def delete(core: Core, ctx: Context, stack_id: str, name: str) -> None:
+    """A deletion is always possible, whatever else is done with the stack; one that is under way goes on."""
+    with core.db.write() as tx:
+        row = require(tx, ctx, stack_id, name)
+        if row.action == "DELETE" and row.status == IN_PROGRESS:
+            return
+        engine.begin(tx, core, stack_id, "DELETE", **_owner(tx, ctx))
+
+
+def turn(core: Core, ctx: Context, stack_id: str, name: str, action: str) -> None:
+    """Check, suspend or resume. :raises ActionInProgress:"""
+    with core.db.write() as tx:
+        row = require(tx, ctx, stack_id, name)
+        if row.status == IN_PROGRESS:
+            raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
+        engine.begin(tx, core, stack_id, action, **_owner(tx, ctx))
+
+
+def cancel(core: Core, ctx: Context, stack_id: str, name: str, *, roll_back: bool) -> None:
+    """Cancel an update, and with it what was made so far; or a creation too, and leave all as it is.
+
+    :raises BadRequest: there is nothing to cancel.
+    """
+    with core.db.write() as tx:
+        row = require(tx, ctx, stack_id, name)
+        allowed = ("UPDATE",) if roll_back else ("CREATE", "UPDATE", "ROLLBACK")
+        if row.status != IN_PROGRESS or row.action not in allowed:
+            state = f"{row.action}_{row.status}"
+            what = "update" if roll_back else "create or update"
+            raise BadRequest(
+                f"Cancelling {what} when stack is ({row.action!r}, {row.status!r}) is not supported.", type=state
+            )
+        stacks.change(tx, stack_id, **_owner(tx, ctx))
+        found = stacks.get(tx, stack_id)
+        assert found is not None
+        if roll_back:
+            engine.roll_back(tx, core, found, "the update was cancelled")
+            return
+        engine.halt(tx, core, stack_id, f"User cancelled stack {row.action}")
+
+
+def changes(
+    core: Core, ctx: Context, stack_id: str, name: str, source: Source
+) -> tuple[Row[Any], dict[str, list[Any]]]:
+    """What an update would do: which resources it makes, changes, replaces, deletes and leaves."""
+    with core.db.read() as tx:
+        row = require(tx, ctx, stack_id, name)
+        _may_update(row)
+        plan = validation.plan_for(core, ctx, row, source)
+        with core.db.joining(tx):
+            looked = {one.name: one for one in validation.look(core, ctx, _like(row, source), plan, tx)}
+        there = {found.name: found for found in resources.of_stack(tx, stack_id) if found.current}
+        kinds: dict[str, list[Any]] = {what: [] for what in ("unchanged", "updated", "replaced", "added", "deleted")}
+        for one in looked.values():
+            kinds[_what(there.get(one.name), one)].append((one.name, one, there.get(one.name)))
+        kinds["deleted"] = [(gone.name, None, gone) for gone in there.values() if gone.name not in looked]
+        return row, kinds
+
+
+def _what(row: Row[Any] | None, one: Looked) -> str:
+    if row is None:
+        return "added"
+    kind = one.plan.kinds[one.name]
+    names = {*one.properties, *row.properties}
+    differing = [name for name in names if one.properties.get(name) != row.properties.get(name)]
+    other = row.declared.get("kind") != kind.known_as() or row.status == FAILED
+    if other or any(name in kind.properties and kind.properties[name].update == "replace" for name in differing):
+        return "replaced"
+    return "updated" if differing or row.declared.get("digest", "") != kind.digest() else "unchanged"
+
+
+def abandon(core: Core, ctx: Context, stack_id: str, name: str) -> Mapping[str, Any]:
+    """Forget a stack and leave what it made. Returns what is needed to adopt it again."""
+    with core.db.write() as tx:
+        row = require(tx, ctx, stack_id, name)
+        if row.status == IN_PROGRESS:
+            raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
+        found = exported(tx, row)
+        for one in stacks.of_root(tx, row.root_id):
+            for resource in resources.of_stack(tx, one.id):
+                resources.remove(tx, resource.id)
+            stacks.change(tx, one.id, action="ABANDON", deleted=True, deleted_at=tx.now)
+        return found
+
+
+def exported(tx: Tx, row: Row[Any]) -> dict[str, Any]:
+    """A stack with its resources, as clients keep it."""
+    inner = {
+        one.name: {
+            "name": one.name,
+            "resource_id": one.physical_id,
+            "type": one.type,
+            "action": one.action,
+            "status": one.status,
+            "metadata": one.metadata,
+            "resource_data": {},
+        }
+        for one in resources.of_stack(tx, row.id)
+        if one.current
+    }
+    return {
+        "name": row.name,
+        "id": row.id,
+        "action": row.action,
+        "status": row.status,
+        "template": row.source["template"],
+        "environment": row.source["environment"],
+        "files": row.source["files"],
+        "resources": inner,
+        "project_id": row.project_id,
+        "stack_user_project_id": row.project_id,
+    }
+
+
+def export(core: Core, ctx: Context, stack_id: str, name: str) -> dict[str, Any]:
+    with core.db.read() as tx:
+        return exported(tx, require(tx, ctx, stack_id, name))

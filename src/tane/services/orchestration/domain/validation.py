@@ -1,0 +1,126 @@
+"""Validation before anything is made: every property of every resource, in nested templates too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.orchestration.domain import lookups
+from tane.services.orchestration.domain.common import (
+    MOST_DEPTH,
+    MOST_RESOURCES,
+    RequestLimitExceeded,
+    StackValidationFailed,
+)
+from tane.services.orchestration.domain.hand import Hand
+from tane.services.orchestration.domain.plans import Check, Plan, Source, make, refused
+from tane.services.orchestration.domain.scopes import Scope, scope_of
+from tane.services.orchestration.domain.values import of_declared, plain
+from tane.services.orchestration.resources.nested import OfStack
+from tane.services.orchestration.template import TemplateError, evaluate
+from tane.web.context import Context
+
+
+@dataclass
+class Named:
+    """A stack that is not there yet, or one whose next form is looked at."""
+
+    name: str
+    project_id: str
+    id: str = "None"
+    depth: int = 0
+    parent_resource_id: str | None = None
+    source: Mapping[str, Any] | None = None
+
+
+@dataclass
+class Looked:
+    """A resource as it would be; ``inner``: those of its nested stack."""
+
+    name: str
+    stack: Any
+    plan: Plan
+    properties: dict[str, Any]
+    inner: list[Looked]
+
+    @property
+    def type(self) -> str:
+        return self.plan.resources[self.name].type
+
+    def all(self) -> Iterator[Looked]:
+        yield self
+        for one in self.inner:
+            yield from one.all()
+
+
+def checker(core: Core, ctx: Context) -> Check:
+    """Custom constraints as the user would find what they name; each is asked for once."""
+    known: dict[tuple[str, str], str | None] = {}
+
+    def check(kind: str, value: Any) -> str | None:
+        key = (kind, str(value))
+        if key not in known:
+            known[key] = lookups.check(core, ctx, kind, value)
+        return known[key]
+
+    return check
+
+
+def plan_for(core: Core, ctx: Context, stack: Any, source: Source, tx: Tx | None = None) -> Plan:
+    """The plan of a request. :raises StackValidationFailed:"""
+    return make(source, scope_of(core, ctx, stack, tx), checker(core, ctx))
+
+
+def look(core: Core, ctx: Context, stack: Any, plan: Plan, tx: Tx | None = None) -> list[Looked]:
+    """Every resource with the properties it would have; what is not known yet is None in them.
+
+    :raises StackValidationFailed: the first mistake found. :raises RequestLimitExceeded:
+    """
+    if len(plan.resources) > MOST_RESOURCES:
+        raise RequestLimitExceeded(
+            f"Request limit exceeded: Maximum resources per stack exceeded. At most {MOST_RESOURCES} are possible."
+        )
+    if stack.depth > MOST_DEPTH:
+        raise RequestLimitExceeded(f"Request limit exceeded: Recursion depth exceeds {MOST_DEPTH}.")
+    scope = Scope(core, ctx, stack, plan, tx)
+    found = []
+    try:
+        for name in plan.resources:
+            values = of_declared(scope, plan, name)
+            found.append(Looked(name, stack, plan, plain(values), _inner(core, ctx, stack, plan, name, values)))
+        # What is wrong with an output of a nested stack is told where it is asked for.
+        for output in plan.template.outputs.values() if stack.depth == 0 else ():
+            evaluate(output.value, scope, plan.template)
+    except TemplateError as error:
+        found_wrong = refused(error)
+        raise StackValidationFailed(plan.without_secrets(found_wrong.message)) from None
+    return found
+
+
+def _inner(core: Core, ctx: Context, stack: Any, plan: Plan, name: str, values: Mapping[str, Any]) -> list[Looked]:
+    kind = plan.kinds[name]
+    if not isinstance(kind, OfStack):
+        return []
+    row = _Row(name, plan.resources[name].type)
+    hand = Hand(core, None, ctx, stack, row, plan, values)  # type: ignore[arg-type]
+    if kind.name == "OS::Heat::Stack":
+        kind.validate(hand, values)
+    child = Named(f"{stack.name}-{name}", stack.project_id, depth=stack.depth + 1)
+    source = kind.source(hand)
+    inner = make(source, scope_of(core, ctx, child), strict=False, guessed=True)
+    child.source = {"environment": source.environment}
+    return look(core, ctx, child, inner)
+
+
+@dataclass
+class _Row:
+    """A resource that is not there yet."""
+
+    name: str
+    type: str
+    id: str = "None"
+    physical_id: str | None = None
+    data: Mapping[str, Any] | None = None

@@ -1,0 +1,99 @@
+"""The values a resource's properties have: functions resolved, checked against the declarations of its type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tane.services.orchestration.domain import lookups
+from tane.services.orchestration.domain.hand import Hand
+from tane.services.orchestration.domain.plans import Plan
+from tane.services.orchestration.domain.scopes import Scope
+from tane.services.orchestration.resources.base import Kind
+from tane.services.orchestration.template import UNKNOWN, TemplateError, evaluate
+from tane.services.orchestration.template.properties import check_properties
+
+
+def resolved(hand: Hand, plan: Plan, name: str, *, stack_rows: bool = True) -> dict[str, Any]:
+    """The properties that the plan gives a resource now, with their defaults. :raises TemplateError:"""
+    scope = Scope(hand.core, hand.ctx, hand.stack, plan, hand.tx if stack_rows else None, hand.row)
+    # What a property names is looked up when the resource is made, by the same rules: once is enough.
+    return of_declared(scope, plan, name, looking=False)
+
+
+def of_declared(scope: Scope, plan: Plan, name: str, *, looking: bool = True) -> dict[str, Any]:
+    """``looking``: whether custom constraints are asked. :raises TemplateError: in Heat's words, with the property's
+    path."""
+    raw, kind = plan.resources[name].properties, plan.kinds[name]
+    if plan.resources[name].external_id is not None:
+        # It was made by others, as they wanted it.
+        return dict.fromkeys(kind.properties)
+    if isinstance(raw, Mapping) and not _is_function(raw, plan):
+        values = {key: _one(scope, plan, f"resources.{name}.properties.{key}", value) for key, value in raw.items()}
+    else:
+        values = _one(scope, plan, f"resources.{name}.properties", raw) if raw else {}
+    return checked(scope, kind, name, values, looking=looking)
+
+
+def _is_function(raw: Mapping[str, Any], plan: Plan) -> bool:
+    """Whether the whole of the properties is one function: its name is no property."""
+    return len(raw) == 1 and next(iter(raw)) in (
+        "get_param",
+        "get_attr",
+        "get_file",
+        "if",
+        "map_merge",
+        "yaql",
+        "Fn::If",
+    )
+
+
+def _one(scope: Scope, plan: Plan, path: str, raw: Any) -> Any:
+    try:
+        return evaluate(raw, scope, plan.template)
+    except TemplateError as error:
+        raise TemplateError(f"Property error: : {path}: : {error.message}", path) from None
+
+
+def checked(scope: Scope, kind: Kind, name: str, values: Mapping[str, Any], *, looking: bool = True) -> dict[str, Any]:
+    """:raises TemplateError: in Heat's words, with the resource's name."""
+
+    if kind.anything:
+        return dict(values or {})
+
+    def check(constraint: str, value: Any) -> str | None:
+        return lookups.check(scope.core, scope.ctx, constraint, value)
+
+    try:
+        return check_properties(kind.properties, values, name=name, check=check if looking else None)
+    except TemplateError as error:
+        raise TemplateError(f"Property error: : {error.path}: {error.message}", error.path) from None
+
+
+def plain(value: Any) -> Any:
+    """A value as it is kept: what is not known yet is nothing."""
+    if value is UNKNOWN:
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def kept(plan: Plan, name: str, hand: Hand | None = None) -> dict[str, Any]:
+    """What a row keeps of a resource's declaration: what its deletion needs when the template is another."""
+    declared = plan.resources[name]
+    return {
+        "kind": plan.kinds[name].known_as(),
+        "digest": plan.kinds[name].digest(),
+        "deletion_policy": (declared.deletion_policy or "Delete"),
+        "update_policy": plain(declared.update_policy) or {},
+        "external_id": plain(declared.external_id),
+    }
+
+
+def metadata(hand: Hand, plan: Plan, name: str) -> dict[str, Any]:
+    raw = plan.resources[name].metadata
+    scope = Scope(hand.core, hand.ctx, hand.stack, plan, hand.tx, hand.row)
+    return plain(evaluate(raw, scope, plan.template)) if raw else {}

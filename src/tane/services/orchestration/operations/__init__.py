@@ -1,0 +1,10 @@
+"""What is done with one resource of a stack, as sagas."""
+
+from tane.services.orchestration.operations import create_resource, delete_resource, turn_resource, update_resource
+
+OPERATIONS = (
+    create_resource.OPERATION,
+    update_resource.OPERATION,
+    delete_resource.OPERATION,
+    turn_resource.OPERATION,
+)

@@ -1,0 +1,187 @@
+"""What the steps share: the transaction in which a type acts for the stack's owner, and the ends of an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from tane import jobs
+from tane.db import Tx
+from tane.jobs import Permanent, Retry, Run
+from tane.services.identity import interface as identity
+from tane.services.orchestration import resources as kinds
+from tane.services.orchestration.domain import engine
+from tane.services.orchestration.domain.common import (
+    COMPLETE,
+    FAILED,
+    IN_PROGRESS,
+    NO_RIGHTS,
+    StackValidationFailed,
+    record,
+)
+from tane.services.orchestration.domain.hand import Hand
+from tane.services.orchestration.orders import ResourceParams
+from tane.services.orchestration.resources.base import Failed, Kind, Wait
+from tane.services.orchestration.store import resources, stacks
+from tane.services.orchestration.template import TemplateError
+from tane.web.errors import ApiError, Unauthorized, Unavailable
+
+T = TypeVar("T")
+P = TypeVar("P", bound=ResourceParams)
+FOREVER = float("inf")
+LOOKS_AT_ONCE = 3
+"""So often what is awaited, but has no job, is looked at again without a pause: the job may just have ended."""
+
+
+async def act(run: Run[P], work: Callable[[Hand], T], *, conflicts: int = 0) -> T | None:
+    """Run ``work`` in one write transaction, with the rights that the stack's owner has now. None when the resource is
+    gone. Conflicts with what others have under way are tried again so often.
+
+    :raises Permanent: the owner may not, or it cannot be done; nothing was written.
+    """
+    try:
+        return await run.core.in_thread(_act, run, work)
+    except Unavailable as error:
+        raise Retry(error.message) from None
+    except ApiError as error:
+        text = await run.read(_told, run, error.type, error.message)
+        if error.status == 409 and run.attempt < conflicts:
+            raise Retry(text) from None
+        raise Permanent(text) from None
+    except Failed as error:
+        raise Permanent(await run.read(_told, run, "ResourceInError", str(error))) from None
+    except TemplateError as error:
+        raise Permanent(await run.read(_told, run, "TemplateError", error.message)) from None
+
+
+def _told(tx: Tx, run: Run[P], word: str, text: str) -> str:
+    """Why a resource failed, in one line in which no hidden parameter stands."""
+    row = resources.get(tx, run.params.resource_id)
+    stack = None if row is None else stacks.get(tx, row.stack_id)
+    if row is None or stack is None:
+        return f"{word}: {text}"
+    return engine.masked(tx, run.core, stack, f"{word}: resources.{row.name}: {text}")
+
+
+def _act(run: Run[P], work: Callable[[Hand], T]) -> T | None:
+    core = run.core
+    with core.db.read() as tx:
+        row = resources.get(tx, run.params.resource_id)
+        stack = None if row is None else stacks.get(tx, row.stack_id)
+    if row is None or stack is None:
+        return None
+    delegation = msgspec.convert(stack.delegation, identity.Delegation)
+    try:
+        ctx = identity.acting(core, delegation, run.request_id or stack.request_id)
+    except Unauthorized as error:
+        raise StackValidationFailed(NO_RIGHTS.format(error.message), type="Unauthorized") from None
+    with core.db.write() as tx:
+        run.guard(tx)
+        row, stack = resources.get(tx, row.id), stacks.get(tx, stack.id)
+        if row is None or stack is None:
+            return None
+        plan = engine.plan_of(tx, core, stack)
+        with core.db.joining(tx):
+            return work(Hand(core, tx, ctx, stack, row, plan, row.properties))
+
+
+def kind_of(hand: Hand) -> Kind:
+    """The type that made the resource: what a template means by its type may be another by now."""
+    return kinds.made_by(hand.row.declared.get("kind", ""), hand.row.type)
+
+
+def is_stale(hand: Hand, params: ResourceParams) -> bool:
+    """Whether the stack has something else to do by now than what the job was ordered for."""
+    return bool(hand.stack.traversal != params.traversal)
+
+
+def put_down(hand: Hand) -> None:
+    """Leave a resource as it is to what the stack has to do now."""
+    hand.change(working=False)
+    engine.advance(hand.tx, hand.core, hand.stack.id)
+
+
+def becomes(hand: Hand, action: str, status: str, reason: str = "state changed", **values: Any) -> None:
+    """Change a resource's state and write the event."""
+    hand.change(action=action, status=status, reason=reason, updated_at=hand.tx.now, **values)
+    record(hand.tx, hand.stack.id, hand.row, action, status, reason)
+
+
+def completes(hand: Hand, action: str, **values: Any) -> None:
+    """The resource is what it is to be: the stack goes on."""
+    becomes(hand, action, COMPLETE, working=False, expires_at=None, **values)
+    engine.handled(hand.tx, hand.core, hand.row)
+
+
+def pause_at(hand: Hand, hook: str, action: str) -> bool:
+    """Whether a hook of the environment holds the resource up here; the first time it is told."""
+    plan = hand.plan
+    if plan is None or hook not in plan.hooks(hand.row.name) or _cleared(hook, hand) in hand.row.cleared:
+        return False
+    if hand.row.hook != hook:
+        hand.change(hook=hook)
+        reason = f"{action} paused until Hook {hook} is cleared"
+        record(hand.tx, hand.stack.id, hand.row, hand.row.action, hand.row.status, reason)
+    return True
+
+
+def _cleared(hook: str, hand: Hand) -> str:
+    return f"{hook} {hand.stack.traversal}"
+
+
+def held(resource_id: str) -> Retry:
+    """A pause that a cleared hook ends."""
+    return Retry(
+        "a hook holds it up", FOREVER, awaits=engine.job_of(resource_id), unless=lambda tx: _let_go(tx, resource_id)
+    )
+
+
+def _let_go(tx: Tx, resource_id: str) -> bool:
+    row = resources.get(tx, resource_id)
+    return row is None or row.hook is None
+
+
+def later(run: Run[P], wait: Wait) -> Retry:
+    """A pause until what is awaited may have come."""
+    own = engine.job_of(run.params.resource_id)
+    if wait.awaits is None:
+        return Retry("it is not ready yet", wait.seconds)
+    awaits = wait.awaits
+
+    def came(tx: Tx) -> bool:
+        if wait.unless is not None:
+            return wait.unless(tx)
+        if awaits == own:
+            return False
+        return run.attempt < LOOKS_AT_ONCE and not jobs.unfinished(tx, awaits)
+
+    return Retry(f"it awaits {awaits}", wait.seconds, awaits=awaits, unless=came)
+
+
+def gives_up(action: str) -> Callable[[Run[Any], str], Awaitable[None]]:
+    """The end of an operation that failed: the resource and the stack tell why. An empty ``action``: that of the
+    order."""
+
+    async def failed(run: Run[Any], reason: str) -> None:
+        await run.write(_give_up, run, action or run.params.action, reason)
+
+    return failed
+
+
+def _give_up(tx: Tx, run: Run[Any], action: str, reason: str) -> None:
+    row = resources.get(tx, run.params.resource_id)
+    if row is None or not row.working:
+        return
+    reason = "Stopped: the stack has something else to do" if reason == "cancelled" else reason
+    values = {"action": action, "status": FAILED, "reason": reason[:4096], "working": False, "expires_at": None}
+    if (row.action, row.status) != (action, IN_PROGRESS):
+        # What was begun in a transaction that came to nothing is told all the same.
+        record(tx, row.stack_id, row, action, IN_PROGRESS, "state changed")
+    resources.change(tx, row.id, **values, hook=None, updated_at=tx.now)
+    row = resources.get(tx, row.id)
+    assert row is not None
+    record(tx, row.stack_id, row, action, FAILED, row.reason)
+    kinds.made_by(row.declared.get("kind", ""), row.type).stopped(tx, run.core, row)
+    engine.handled(tx, run.core, row, row.reason)

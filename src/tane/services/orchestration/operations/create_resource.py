@@ -1,0 +1,95 @@
+"""A resource comes to be: what stands for it in its service is made and recorded in one transaction, then awaited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tane.jobs import Operation, Run, Step
+from tane.services.orchestration.domain import values
+from tane.services.orchestration.domain.common import IN_PROGRESS
+from tane.services.orchestration.domain.hand import Hand
+from tane.services.orchestration.operations.common import (
+    act,
+    becomes,
+    completes,
+    gives_up,
+    held,
+    is_stale,
+    kind_of,
+    later,
+    pause_at,
+    put_down,
+)
+from tane.services.orchestration.orders import CREATE_RESOURCE, ResourceParams
+from tane.services.orchestration.resources.base import Kind, Wait
+from tane.services.orchestration.store import resources
+
+
+async def make(run: Run[ResourceParams]) -> dict[str, Any]:
+    """Recorded with its id in the transaction that makes it: between the two nothing can get lost. What is ready at
+    once is complete in the same."""
+
+    def work(hand: Hand) -> str:
+        assert hand.plan is not None
+        if not hand.row.working or hand.row.action != "INIT":
+            # Done already, in a try that was not written down.
+            return "wait"
+        if is_stale(hand, run.params) or hand.row.name not in hand.plan.resources:
+            put_down(hand)
+            return "end"
+        if pause_at(hand, "pre-create", "CREATE"):
+            return "held"
+        becomes(hand, "CREATE", IN_PROGRESS)
+        kind = _made(hand)
+        if hand.row.declared.get("external_id"):
+            completes(hand, "CHECK")
+            return "end"
+        if not kind.ready(hand):
+            return "wait"
+        completes(hand, "CREATE")
+        return "end"
+
+    found = await act(run, work)
+    if found == "held":
+        raise held(run.params.resource_id)
+    return {"go": found == "wait"}
+
+
+def _made(hand: Hand) -> Kind:
+    plan, name = hand.plan, hand.row.name
+    assert plan is not None
+    kind, declared = plan.kinds[name], values.kept(plan, name)
+    needed = resources.ids(hand.tx, hand.stack.id, plan.graph[name])
+    hand.change(requires=needed, metadata=values.metadata(hand, plan, name), declared=declared)
+    if declared["external_id"]:
+        hand.change(physical_id=str(declared["external_id"]))
+        kind.check(hand)
+        return kind
+    hand.properties = values.plain(values.resolved(hand, plan, name))
+    hand.change(properties=hand.properties)
+    kind.validate(hand, hand.properties)
+    made = kind.create(hand)
+    hand.change(physical_id=made)
+    return kind
+
+
+async def wait(run: Run[ResourceParams]) -> None:
+    """Until it is ready, and the stack goes on."""
+    if not run.data["go"]:
+        return
+
+    def work(hand: Hand) -> Wait | None:
+        if hand.row.status != IN_PROGRESS or not hand.row.working:
+            return None
+        kind = kind_of(hand)
+        if kind.ready(hand):
+            completes(hand, "CREATE")
+            return None
+        return kind.waits(hand)
+
+    pause = await act(run, work)
+    if pause is not None:
+        raise later(run, pause)
+
+
+OPERATION = Operation(CREATE_RESOURCE, (Step("make", make), Step("wait", wait)), gives_up("CREATE"))

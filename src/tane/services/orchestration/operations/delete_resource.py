@@ -1,0 +1,80 @@
+"""A resource goes: what its service lets go at once, and what takes time there; then its row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tane.jobs import Operation, Retry, Run, Step
+from tane.services.orchestration.domain import engine
+from tane.services.orchestration.domain.common import COMPLETE, IN_PROGRESS, record
+from tane.services.orchestration.domain.hand import Hand
+from tane.services.orchestration.operations.common import act, becomes, gives_up, held, kind_of, later, pause_at
+from tane.services.orchestration.orders import DELETE_RESOURCE, ResourceParams
+from tane.services.orchestration.resources.base import Wait
+from tane.services.orchestration.store import resources
+
+CONFLICTS = 9
+"""So often a deletion that something stands in the way of is tried again, with growing pauses: about a minute."""
+
+
+def _kept(hand: Hand) -> bool:
+    """Whether the template says that the thing outlives the stack, or that it was there before."""
+    declared = hand.row.declared
+    policy = str(declared.get("deletion_policy", "Delete")).lower()
+    return policy in ("retain", "snapshot") or bool(declared.get("external_id"))
+
+
+async def remove(run: Run[ResourceParams]) -> dict[str, Any]:
+    """What goes at once is gone, with its row, in the same transaction."""
+
+    def work(hand: Hand) -> str:
+        if pause_at(hand, "pre-delete", "DELETE"):
+            return "held"
+        _begin(hand)
+        kind = kind_of(hand)
+        if not _kept(hand):
+            kind.delete(hand)
+        if not _kept(hand) and not kind.gone(hand):
+            return "wait"
+        _forget(hand)
+        return "end"
+
+    try:
+        found = await act(run, work, conflicts=CONFLICTS)
+    except Retry:
+        await act(run, _begin)
+        raise
+    if found == "held":
+        raise held(run.params.resource_id)
+    return {"go": found == "wait"}
+
+
+def _begin(hand: Hand) -> None:
+    if (hand.row.action, hand.row.status) != ("DELETE", IN_PROGRESS):
+        becomes(hand, "DELETE", IN_PROGRESS)
+
+
+def _forget(hand: Hand) -> None:
+    record(hand.tx, hand.stack.id, hand.row, "DELETE", COMPLETE, "state changed")
+    resources.remove(hand.tx, hand.row.id)
+    engine.deleted(hand.tx, hand.core, hand.row)
+
+
+async def wait(run: Run[ResourceParams]) -> None:
+    """Until it is gone; its row goes with that, and the stack goes on."""
+    if not run.data["go"]:
+        return
+
+    def work(hand: Hand) -> Wait | None:
+        kind = kind_of(hand)
+        if not kind.gone(hand):
+            return kind.waits(hand)
+        _forget(hand)
+        return None
+
+    pause = await act(run, work, conflicts=CONFLICTS)
+    if pause is not None:
+        raise later(run, pause)
+
+
+OPERATION = Operation(DELETE_RESOURCE, (Step("remove", remove), Step("wait", wait)), gives_up("DELETE"))

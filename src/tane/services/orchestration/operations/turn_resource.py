@@ -1,0 +1,48 @@
+"""A resource is checked, suspended or resumed with its stack."""
+
+from __future__ import annotations
+
+from tane.jobs import Operation, Run, Step
+from tane.services.orchestration.domain.common import IN_PROGRESS
+from tane.services.orchestration.domain.hand import Hand
+from tane.services.orchestration.operations.common import act, becomes, completes, gives_up, kind_of, later
+from tane.services.orchestration.orders import TURN_RESOURCE, TurnParams
+from tane.services.orchestration.resources.base import Failed, Wait
+from tane.web.errors import NotFound
+
+
+async def begin(run: Run[TurnParams]) -> None:
+    def work(hand: Hand) -> None:
+        action, kind = run.params.action, kind_of(hand)
+        if hand.row.action == action and hand.row.status == IN_PROGRESS:
+            return
+        becomes(hand, action, IN_PROGRESS)
+        if action == "SUSPEND":
+            kind.suspend(hand)
+        elif action == "RESUME":
+            kind.resume(hand)
+        else:
+            try:
+                kind.check(hand)
+            except NotFound as error:
+                raise Failed(error.message) from None
+
+    await act(run, work)
+
+
+async def wait(run: Run[TurnParams]) -> None:
+    def work(hand: Hand) -> Wait | None:
+        if hand.row.status != IN_PROGRESS or not hand.row.working:
+            return None
+        kind = kind_of(hand)
+        if kind.turned(hand, run.params.action):
+            completes(hand, run.params.action)
+            return None
+        return kind.waits(hand)
+
+    pause = await act(run, work)
+    if pause is not None:
+        raise later(run, pause)
+
+
+OPERATION = Operation(TURN_RESOURCE, (Step("begin", begin), Step("wait", wait)), gives_up(""))

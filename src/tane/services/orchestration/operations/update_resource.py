@@ -1,0 +1,191 @@
+"""A resource becomes what the new template says: in place, or by another that takes its place, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tane import jobs
+from tane.jobs import Operation, Run, Step
+from tane.services.orchestration.domain import engine, values
+from tane.services.orchestration.domain.common import COMPLETE, FAILED, IN_PROGRESS
+from tane.services.orchestration.domain.hand import Hand
+from tane.services.orchestration.operations.common import (
+    act,
+    becomes,
+    completes,
+    gives_up,
+    held,
+    is_stale,
+    kind_of,
+    later,
+    pause_at,
+    put_down,
+)
+from tane.services.orchestration.orders import CREATE_RESOURCE, UPDATE_RESOURCE, ResourceParams
+from tane.services.orchestration.resources.base import Failed, Replace, Wait
+from tane.services.orchestration.store import resources
+
+
+async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
+    """Compare what it is with what it is to be."""
+
+    def work(hand: Hand) -> str:
+        plan, row = hand.plan, hand.row
+        assert plan is not None
+        if not row.working:
+            return "end"
+        if row.action == "UPDATE" and row.status == IN_PROGRESS:
+            return "change"
+        if is_stale(hand, run.params) or row.name not in plan.resources:
+            put_down(hand)
+            return "end"
+        if pause_at(hand, "pre-update", "UPDATE"):
+            return "held"
+        if row.status == FAILED and row.physical_id is None:
+            _anew(hand)
+            return "end"
+        if row.declared.get("external_id") != values.kept(plan, row.name)["external_id"]:
+            raise Failed("Update to property external_id is not supported.")
+        wanted = values.plain(values.resolved(hand, plan, row.name))
+        changed = {} if row.declared.get("external_id") else differing(row.properties, wanted)
+        other_type = row.declared.get("kind") != plan.kinds[row.name].known_as()
+        if other_type or row.status == FAILED or must_replace(hand, changed):
+            replace(hand)
+            return "end"
+        if changed or other_text(hand):
+            if "update" in plan.restricted(row.name):
+                raise Failed("update is restricted for resource.")
+            becomes(hand, "UPDATE", IN_PROGRESS)
+            return "change"
+        _adopt(hand)
+        hand.change(working=False)
+        engine.handled(hand.tx, hand.core, hand.row)
+        return "end"
+
+    found = await act(run, work)
+    if found == "held":
+        raise held(run.params.resource_id)
+    return {"what": found or "end"}
+
+
+def differing(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The new values of the properties that are others."""
+    names = [*wanted, *(name for name in before if name not in wanted)]
+    return {name: wanted.get(name) for name in names if before.get(name) != wanted.get(name)}
+
+
+def other_text(hand: Hand) -> bool:
+    """Whether its type says something else by now: the file of a nested template."""
+    assert hand.plan is not None
+    return bool(hand.row.declared.get("digest", "") != hand.plan.kinds[hand.row.name].digest())
+
+
+def must_replace(hand: Hand, changed: Mapping[str, Any]) -> bool:
+    """Whether one of the changes needs a new resource. :raises Failed: one is not possible at all."""
+    assert hand.plan is not None
+    declared = hand.plan.kinds[hand.row.name].properties
+    for name in changed:
+        if name in declared and declared[name].immutable:
+            raise Failed(f"Update to property {name} of {hand.row.name} is not allowed: it is immutable.")
+    return any(name in declared and declared[name].update == "replace" for name in changed)
+
+
+def _adopt(hand: Hand) -> None:
+    """Take over what a new template says without a change of the resource itself."""
+    plan = hand.plan
+    assert plan is not None
+    name = hand.row.name
+    hand.change(
+        requires=resources.ids(hand.tx, hand.stack.id, plan.graph[name]),
+        declared=values.kept(plan, name),
+        metadata=values.metadata(hand, plan, name) or hand.row.metadata,
+    )
+
+
+def _anew(hand: Hand) -> None:
+    """Of a creation that failed before there was anything: the same row tries once more."""
+    params = ResourceParams(hand.row.id, hand.stack.traversal)
+    hand.change(action="INIT", status=COMPLETE, reason="", declared={}, properties={}, data={}, working=True)
+    by = engine.ByOwner(hand.stack.request_id, hand.stack.user_id, hand.stack.project_id)
+    jobs.enqueue(hand.tx, CREATE_RESOURCE, params, resource=engine.job_of(hand.row.id), by=by)
+
+
+def replace(hand: Hand) -> None:
+    """Put another in its place, which is made first; the old one is deleted when all is done.
+
+    :raises Failed: the environment forbids it.
+    """
+    plan, old = hand.plan, hand.row
+    assert plan is not None
+    if "replace" in plan.restricted(old.name):
+        raise Failed("replace is restricted for resource.")
+    new = engine.fresh(
+        hand.tx,
+        hand.stack,
+        old.name,
+        plan.resources[old.name].type,
+        replaces=old.id,
+        traversal=hand.stack.traversal,
+        working=True,
+        cleared=[f"pre-create {hand.stack.traversal}"],
+    )
+    resources.add(hand.tx, new)
+    hand.change(current=False, working=False, hook=None)
+    by = engine.ByOwner(hand.stack.request_id, hand.stack.user_id, hand.stack.project_id)
+    params = ResourceParams(new["id"], hand.stack.traversal)
+    jobs.enqueue(hand.tx, CREATE_RESOURCE, params, resource=engine.job_of(new["id"]), by=by)
+
+
+async def change(run: Run[ResourceParams]) -> dict[str, Any]:
+    if run.data["what"] != "change":
+        return {}
+
+    def work(hand: Hand) -> None:
+        plan, row = hand.plan, hand.row
+        assert plan is not None
+        if is_stale(hand, run.params) or not row.working or row.name not in plan.resources:
+            return
+        hand.properties = values.plain(values.resolved(hand, plan, row.name))
+        changed = differing(row.properties, hand.properties)
+        kind = plan.kinds[row.name]
+        kind.validate(hand, hand.properties)
+        if changed or other_text(hand):
+            kind.change(hand, changed)
+        hand.change(properties=dict(hand.properties))
+        _adopt(hand)
+
+    def instead(hand: Hand) -> None:
+        if hand.row.working and hand.row.current:
+            hand.change(action="UPDATE", status=COMPLETE)
+            replace(hand)
+
+    try:
+        await act(run, work)
+    except Replace:
+        await act(run, instead)
+        return {"what": "end"}
+    return {}
+
+
+async def wait(run: Run[ResourceParams]) -> None:
+    if run.data["what"] != "change":
+        return
+
+    def work(hand: Hand) -> Wait | None:
+        if hand.row.status != IN_PROGRESS or not hand.row.working:
+            return None
+        kind = kind_of(hand)
+        if kind.ready(hand):
+            completes(hand, "UPDATE")
+            return None
+        return kind.waits(hand)
+
+    pause = await act(run, work)
+    if pause is not None:
+        raise later(run, pause)
+
+
+OPERATION = Operation(
+    UPDATE_RESOURCE, (Step("decide", decide), Step("change", change), Step("wait", wait)), gives_up("UPDATE")
+)

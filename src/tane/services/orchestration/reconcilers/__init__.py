@@ -1,0 +1,5 @@
+"""What must stay true of stacks."""
+
+from tane.services.orchestration.reconcilers import deadlines
+
+RECONCILERS = (deadlines.RECONCILER, deadlines.FORGET)

@@ -1,0 +1,50 @@
+"""Time-outs of stacks and of resources that wait; and stacks that were deleted long ago."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tane import jobs
+from tane.core import Core
+from tane.jobs import Reconciler
+from tane.services.orchestration.domain import engine
+from tane.services.orchestration.store import resources, stacks
+
+
+async def look(core: Core) -> str | None:
+    """End the actions of stacks whose time is over; let resources look at whether theirs is."""
+    late, expired = await core.in_thread(_due, core)
+    if not late and not expired:
+        return None
+    await core.in_thread(_end, core, late, expired)
+    return f"{len(late)} stacks timed out, {len(expired)} resources were looked at"
+
+
+def _due(core: Core) -> tuple[list[str], list[str]]:
+    with core.db.read() as tx:
+        return stacks.overdue(tx, tx.now), resources.expired(tx, tx.now)
+
+
+def _end(core: Core, late: list[str], expired: list[str]) -> None:
+    for stack_id in late:
+        with core.db.write() as tx:
+            engine.expire(tx, core, stack_id)
+    with core.db.write() as tx:
+        for resource_id in expired:
+            resources.change(tx, resource_id, expires_at=None)
+            jobs.wake(tx, engine.job_of(resource_id))
+
+
+async def forget(core: Core) -> str | None:
+    """Forget stacks that were deleted longer ago than the history of jobs is kept."""
+
+    def work() -> int:
+        with core.db.write() as tx:
+            return stacks.forget(tx, tx.now - timedelta(days=core.config.history_days))
+
+    gone = await core.in_thread(work)
+    return f"forgot {gone} deleted stacks" if gone else None
+
+
+RECONCILER = Reconciler("orchestration.deadlines", look, interval=2.0, scope="cloud")
+FORGET = Reconciler("orchestration.forget", forget, interval=3600.0, scope="cloud")

@@ -1,0 +1,242 @@
+"""``AWS::AutoScaling`` and ``OS::Heat::InstanceGroup``: groups of servers made of a launch configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tane.services.orchestration.resources import heat_scaling
+from tane.services.orchestration.resources.aws_ec2 import TAG, Instance, Twin
+from tane.services.orchestration.resources.base import SHOW, Kind
+from tane.services.orchestration.resources.declaring import listing, names, number, one_of, text
+from tane.services.orchestration.resources.heat_resource_group import VERSION, inner_environment
+from tane.services.orchestration.template.properties import Attribute, Property
+from tane.web.errors import BadRequest, NotImplementedHere
+
+if TYPE_CHECKING:
+    from tane.services.orchestration.domain.hand import Hand
+    from tane.services.orchestration.domain.plans import Source
+
+KINDS = {
+    "ChangeInCapacity": heat_scaling.CHANGE,
+    "ExactCapacity": heat_scaling.EXACT,
+    "PercentChangeInCapacity": heat_scaling.PERCENT,
+}
+OF_SERVERS = ("ImageId", "InstanceType", "KeyName", "UserData", "SecurityGroups", "NovaSchedulerHints")
+INSTANCES = {"InstanceList": Attribute(type="string", description="A comma-delimited list of server ip addresses.")}
+ZONES = listing("Not Implemented.", required=True)
+BALANCERS = listing("List of LoadBalancer resources.")
+
+
+class LaunchConfiguration(Kind):
+    """What the servers of a group are to be; it is nothing by itself."""
+
+    name = "AWS::AutoScaling::LaunchConfiguration"
+    description = "What the servers of an autoscaling group are made of."
+    properties = {
+        "ImageId": names("glance.image", "Glance image ID or name."),
+        "InstanceType": names("nova.flavor", "Nova instance type (flavor)."),
+        "InstanceId": names("nova.server", "The ID of an existing instance to take it from."),
+        "KeyName": Instance.properties["KeyName"],
+        "UserData": Instance.properties["UserData"],
+        "SecurityGroups": Instance.properties["SecurityGroups"],
+        "BlockDeviceMappings": Instance.properties["BlockDeviceMappings"],
+        "NovaSchedulerHints": Instance.properties["NovaSchedulerHints"],
+    }
+    attributes = {"show": SHOW}
+
+    def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
+        if properties.get("InstanceId") or properties.get("BlockDeviceMappings"):
+            raise NotImplementedHere("InstanceId and BlockDeviceMappings of launch configurations are not done yet.")
+        if not (properties.get("ImageId") and properties.get("InstanceType")):
+            raise BadRequest(
+                "If without InstanceId, ImageId and InstanceType are required.", type="StackValidationFailed"
+            )
+
+
+class OfServers(Twin, heat_scaling.AutoScalingGroup):
+    """A group whose members are servers. ``own`` adds ``launch`` and ``subnet`` to what our own group has."""
+
+    name = ""
+
+    def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
+        if properties.get("LoadBalancerNames"):
+            raise NotImplementedHere("Load balancers are not done yet.")
+        if properties.get("InstanceId"):
+            raise NotImplementedHere("Groups of what an instance is like (InstanceId) are not done yet.")
+        super().validate(hand, self.own(hand, properties))
+
+    def create(self, hand: Hand) -> str | None:
+        own = self.as_own(hand)
+        made = super().create(own)
+        hand.row = own.row  # Its members were drawn.
+        return made
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        own = self.as_own(hand)
+        wanted = own.properties["desired_capacity"] if {"DesiredCapacity", "Size"} & set(changed) else None
+        super().change(own, {"desired_capacity": wanted})
+
+    def source(self, hand: Hand) -> Source:
+        from tane.services.orchestration.domain import nested
+
+        if "launch" not in hand.properties:
+            hand = self.as_own(hand)
+        members = (hand.row.data or {}).get("members")
+        if not members:
+            # None, or nothing is there yet that says what a server would be.
+            return self.without(hand)
+        server = {"type": Instance.name, "properties": self._server(hand)}
+        template = {"heat_template_version": VERSION, "resources": dict.fromkeys(members, server)}
+        return nested.source_of(template, hand.plan.files if hand.plan else {}, inner_environment(hand), {})
+
+    def _server(self, hand: Hand) -> dict[str, Any]:
+        from tane.services.orchestration.store import resources
+
+        wanted = str(hand.properties["launch"])
+        row = resources.by_physical_id(hand.tx, hand.stack.id, wanted)
+        if row is None or row.type != LaunchConfiguration.name:
+            raise BadRequest(f"There is no launch configuration {wanted} in this stack.")
+        made = {key: value for key, value in row.properties.items() if key in OF_SERVERS and value}
+        if hand.properties.get("subnet"):
+            made["SubnetId"] = hand.properties["subnet"]
+        if hand.properties.get("tags"):
+            made["Tags"] = hand.properties["tags"]
+        return made
+
+    def adjust(self, hand: Hand, policy: Mapping[str, Any], cooldown: float) -> str:
+        return super().adjust(self.as_own(hand), policy, cooldown)
+
+    def knows(self, attribute: str) -> bool:
+        return attribute.startswith("resource.")
+
+    def attribute_at(self, hand: Hand, name: str, path: Sequence[Any]) -> Any:
+        if name == "InstanceList":
+            members = hand.row.data.get("members") or []
+            known = [self.inner_attribute(hand, one, "PublicIp") for one in members]
+            return ",".join(one for one in known if isinstance(one, str))
+        return super().attribute_at(hand, name, path)
+
+
+class Group(OfServers):
+    name = "AWS::AutoScaling::AutoScalingGroup"
+    description = "A group of servers whose size follows alarms, as Amazon names it."
+    properties = {
+        "AvailabilityZones": ZONES,
+        "LaunchConfigurationName": text("The reference to a LaunchConfiguration resource.", update="in_place"),
+        "InstanceId": names("nova.server", "The ID of an existing instance to use to create the Auto Scaling group."),
+        "MaxSize": number("Maximum number of instances in the group.", required=True, update="in_place"),
+        "MinSize": number("Minimum number of instances in the group.", required=True, update="in_place"),
+        "Cooldown": number("Cooldown period, in seconds.", update="in_place"),
+        "DesiredCapacity": number("Desired initial number of instances.", update="in_place"),
+        "LoadBalancerNames": BALANCERS,
+        "VPCZoneIdentifier": listing(
+            "The internal subnet to which the instance will be attached.", text("UUID of the internal subnet.")
+        ),
+        "Tags": listing("Tags to attach to this group.", TAG),
+    }
+    attributes = {**INSTANCES, "show": SHOW}
+
+    def own(self, hand: Hand, properties: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "min_size": properties.get("MinSize"),
+            "max_size": properties.get("MaxSize"),
+            "desired_capacity": properties.get("DesiredCapacity"),
+            "cooldown": properties.get("Cooldown"),
+            "launch": properties.get("LaunchConfigurationName"),
+            "subnet": next(iter(properties.get("VPCZoneIdentifier") or []), None),
+            "tags": properties.get("Tags"),
+        }
+
+
+class InstanceGroup(OfServers):
+    name = "OS::Heat::InstanceGroup"
+    description = "An instance group that can scale instances."
+    properties = {
+        "AvailabilityZones": ZONES,
+        "LaunchConfigurationName": text(
+            "The reference to a LaunchConfiguration resource.", required=True, update="in_place"
+        ),
+        "Size": number("Desired number of instances.", required=True, update="in_place"),
+        "LoadBalancerNames": BALANCERS,
+        "Tags": listing("Tags to attach to this group.", TAG),
+    }
+    attributes = {**INSTANCES, "show": SHOW}
+
+    def own(self, hand: Hand, properties: Mapping[str, Any]) -> dict[str, Any]:
+        size = properties.get("Size")
+        return {
+            "min_size": size,
+            "max_size": size,
+            "desired_capacity": size,
+            "launch": properties.get("LaunchConfigurationName"),
+            "tags": properties.get("Tags"),
+        }
+
+
+GROUPS: Mapping[str, OfServers] = {one.name: one for one in (Group(), InstanceGroup())}
+
+
+class ScalingPolicy(Kind):
+    """``Ref`` gives the address that an alarm calls."""
+
+    name = "AWS::AutoScaling::ScalingPolicy"
+    description = "How a group follows an alarm, as Amazon names it."
+    properties = {
+        "AutoScalingGroupName": text("AutoScaling group name to apply policy to.", required=True),
+        "ScalingAdjustment": number("Size of adjustment.", required=True, update="in_place"),
+        "AdjustmentType": one_of(
+            "Type of adjustment (absolute or percentage).", *KINDS, required=True, update="in_place"
+        ),
+        "Cooldown": number("Cooldown period, in seconds.", update="in_place"),
+        "MinAdjustmentStep": Property(
+            type="integer",
+            constraints=number("", low=0).constraints,
+            update="in_place",
+            description="Minimum number of resources that are added or removed.",
+        ),
+    }
+    attributes = {
+        "AlarmUrl": Attribute(type="string", description="A signed url to handle the alarm."),
+        "show": SHOW,
+    }
+
+    def create(self, hand: Hand) -> str | None:
+        self._group(hand)
+        hand.keep(address=hand.signal_url())
+        return hand.short_name()
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        """It holds from the next signal on."""
+
+    def reference(self, row: Any) -> str | None:
+        address = row.data.get("address")
+        return None if address is None else str(address)
+
+    def attribute(self, hand: Hand, name: str) -> Any:
+        return hand.row.data.get("address") if name == "AlarmUrl" else {}
+
+    def _group(self, hand: Hand) -> Any:
+        from tane.services.orchestration.store import resources
+
+        wanted = str(hand.properties["AutoScalingGroupName"])
+        row = resources.by_physical_id(hand.tx, hand.stack.id, wanted)
+        if row is None or row.type not in GROUPS:
+            raise BadRequest(f'Alarm {hand.row.name} could not find scaling group named "{wanted}"')
+        return row
+
+    def signal(self, hand: Hand, details: Mapping[str, Any]) -> Any:
+        from tane.services.orchestration.domain.hand import Hand as Other
+
+        if str(details.get("current", details.get("state", "alarm"))).lower() != "alarm":
+            return "nothing: no alarm"
+        row, given = self._group(hand), hand.properties
+        other = Other(hand.core, hand.tx, hand.ctx, hand.stack, row, hand.plan, row.properties)
+        policy = {
+            "scaling_adjustment": given["ScalingAdjustment"],
+            "adjustment_type": KINDS[given["AdjustmentType"]],
+            "min_adjustment_step": given.get("MinAdjustmentStep"),
+        }
+        cooldown = given.get("Cooldown")
+        cooldown = row.properties.get("Cooldown") if cooldown is None else cooldown
+        return GROUPS[row.type].adjust(other, policy, float(cooldown or 0))

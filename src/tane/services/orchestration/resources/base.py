@@ -1,0 +1,209 @@
+"""What a resource type is: a declaration of properties and attributes, and what is done with one resource of it.
+
+Everything here is called in one write transaction of a step, in which the calls of other services take part; it may be
+called twice. Who is acted for is ``hand.ctx``: no type does what that user could not do by a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.services.orchestration.template.properties import SHOW, Attribute, Property
+from tane.web.errors import BadRequest, NotFound
+
+if TYPE_CHECKING:
+    from tane.core import Core
+    from tane.services.orchestration.domain.hand import Hand
+    from tane.services.orchestration.domain.plans import Plan
+
+__all__ = ["SHOW", "Failed", "Kind", "Replace", "Served", "Wait"]
+
+
+class Failed(Exception):
+    """The resource cannot be what it is to be; the message is told."""
+
+
+class Replace(Exception):
+    """An update that needs a new resource."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """``seconds`` until it is looked at again, growing ones when None; ``awaits``: the resource of jobs whose end, or
+    whose waking, comes before that."""
+
+    seconds: float | None = None
+    awaits: str | None = None
+    unless: Callable[[Tx], bool] | None = None
+    """Asked as the pause is written: whether what is awaited has come meanwhile."""
+
+
+class Kind:
+    """A resource type; an instance keeps nothing."""
+
+    name: ClassVar[str] = ""
+    description: ClassVar[str] = ""
+    properties: Mapping[str, Property] = {}
+    attributes: Mapping[str, Attribute] = {}
+    hidden: ClassVar[bool] = False
+    anything: ClassVar[bool] = False
+    """Whether it takes any properties and has any attributes."""
+
+    def known_as(self) -> str:
+        """What the row of a resource says made it."""
+        return self.name
+
+    def digest(self) -> str:
+        """What tells it from another of the same name whose resources must be changed to this (a file's text)."""
+        return ""
+
+    # ------------------------------------------------------------------------------------------------------ making
+
+    def create(self, hand: Hand) -> str | None:
+        """Make it and return its id; the row keeps that in the same transaction."""
+        return hand.short_name()
+
+    def ready(self, hand: Hand) -> bool:
+        """Whether what was begun by ``create`` or ``change`` is done. :raises Failed:"""
+        return True
+
+    def waits(self, hand: Hand) -> Wait:
+        """How long to wait, and for what, while it is not ready, or not gone."""
+        return Wait()
+
+    def stopped(self, tx: Tx, core: Core, row: Row[Any]) -> None:
+        """It is waited for no more: it failed, or the stack has something else to do."""
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        """Change it in place; ``changed`` are the new values of the properties that differ, None where one is gone.
+
+        :raises Replace: it cannot be changed so.
+        """
+        raise Replace
+
+    def delete(self, hand: Hand) -> None:
+        """Begin to delete it; nothing when it is gone. A conflict is tried again for a while."""
+
+    def gone(self, hand: Hand) -> bool:
+        return True
+
+    # ------------------------------------------------------------------------------------------------------ asking
+
+    def reference(self, row: Row[Any]) -> str | None:
+        """What ``get_resource`` gives."""
+        return None if row.physical_id is None else str(row.physical_id)
+
+    def attribute(self, hand: Hand, name: str) -> Any:
+        """The value of one attribute of an existing resource."""
+        return self.show(hand).get(name)
+
+    def knows(self, attribute: str) -> bool:
+        """Whether it has an attribute that it does not declare (of a nested stack: an output)."""
+        return False
+
+    def attribute_at(self, hand: Hand, name: str, path: Sequence[Any]) -> Any:
+        """The value from which a path leads on; types whose attributes take a path as an argument look at it."""
+        return self.attribute(hand, name)
+
+    def show(self, hand: Hand) -> Mapping[str, Any]:
+        """All that its service tells of it."""
+        return {}
+
+    def check(self, hand: Hand) -> None:
+        """See whether it is there and well. :raises NotFound: :raises Failed:"""
+        self.show(hand)
+
+    def needs(self, name: str, properties: Mapping[str, Any], plan: Plan) -> Sequence[str]:
+        """Names of resources that must be there first though the template does not say so; ``properties`` are raw."""
+        return ()
+
+    def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
+        """What the declarations cannot say. :raises BadRequest:"""
+
+    def metadata(self, hand: Hand) -> Mapping[str, Any]:
+        """The metadata of the resource as clients and guests read them."""
+        return dict(hand.row.metadata)
+
+    def signal(self, hand: Hand, details: Mapping[str, Any]) -> Any:
+        """:raises BadRequest: it takes no signals."""
+        raise BadRequest(f"Resource {hand.row.name} is not able to receive a signal")
+
+    def suspend(self, hand: Hand) -> None:
+        """Begin to suspend it; most have nothing to suspend."""
+
+    def resume(self, hand: Hand) -> None:
+        """The reverse."""
+
+    def turned(self, hand: Hand, action: str) -> bool:
+        """Whether suspending or resuming is done."""
+        return True
+
+
+class Served(Kind):
+    """A resource of another service with the five calls of a collection: ``{single: {…}}`` bodies, ids in paths.
+
+    ``service``, ``path``: of the collection. Properties whose name in the body differs stand in ``renamed``; those that
+    belong in no body in ``apart``. ``links``: properties that may be a name where the service wants an id, by the kind
+    of what they name.
+    """
+
+    service: ClassVar[str] = "network"
+    path: ClassVar[str] = ""
+    single: ClassVar[str] = ""
+    change_method: ClassVar[str] = "PUT"
+    renamed: ClassVar[Mapping[str, str]] = {}
+    apart: ClassVar[Sequence[str]] = ()
+    links: ClassVar[Mapping[str, str]] = {}
+    named: ClassVar[bool] = True
+    """Whether it gets a name of its own where the template gives none."""
+    values_in_body: ClassVar[str] = "value_specs"
+
+    def body(self, hand: Hand, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """The body's fields from property values; those that are None are left out."""
+        made: dict[str, Any] = {}
+        for name, value in properties.items():
+            if value is None or name in self.apart:
+                continue
+            if name == self.values_in_body:
+                made.update(value)
+                continue
+            if name in self.links:
+                value = hand.lookup(self.links[name], value)
+            made[self.renamed.get(name, name)] = value
+        return made
+
+    def create(self, hand: Hand) -> str | None:
+        body = self.body(hand, hand.properties)
+        if self.named and "name" in self.properties and not body.get("name"):
+            body["name"] = hand.physical_name()
+        made = hand.call(self.service, "POST", self.path, {self.single: body})[self.single]
+        return str(made["id"])
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        body = self.body(hand, changed)
+        if "name" in changed and changed["name"] is None and self.named:
+            body["name"] = hand.physical_name()
+        if body:
+            hand.call(self.service, self.change_method, f"{self.path}/{hand.id}", {self.single: body})
+
+    def delete(self, hand: Hand) -> None:
+        if hand.row.physical_id is None:
+            return
+        try:
+            hand.call(self.service, "DELETE", f"{self.path}/{hand.id}")
+        except NotFound:
+            return
+
+    def show(self, hand: Hand) -> Mapping[str, Any]:
+        found: dict[str, Any] = hand.call(self.service, "GET", f"{self.path}/{hand.id}")[self.single]
+        return found
+
+    def attribute(self, hand: Hand, name: str) -> Any:
+        if name == "show":
+            return self.show(hand)
+        return self.show(hand).get(self.renamed.get(name, name))

@@ -1,0 +1,197 @@
+"""``OS::Cinder::Volume`` and ``VolumeAttachment``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tane.services.orchestration.resources.base import Failed, Kind, Served, Wait
+from tane.services.orchestration.resources.declaring import flag, mapping, names, number, shown, text
+from tane.web.errors import BadRequest, NotFound, NotImplementedHere
+from tane.web.inside import part
+
+if TYPE_CHECKING:
+    from tane.services.orchestration.domain.hand import Hand
+
+GOOD = ("available", "in-use")
+
+
+class Volume(Served):
+    name = "OS::Cinder::Volume"
+    description = "A resource that implements Cinder volumes."
+    service, path, single = "volume", "/v3/volumes", "volume"
+    apart = ("read_only", "backup_id")
+    renamed = {"image": "imageRef"}
+    links = {
+        "image": "glance.image",
+        "snapshot_id": "cinder.snapshot",
+        "source_volid": "cinder.volume",
+        "volume_type": "cinder.vtype",
+    }
+    properties = {
+        "availability_zone": text("The availability zone in which the volume will be created."),
+        "size": number("The size of the volume in GB.", low=1, update="in_place"),
+        "snapshot_id": names("cinder.snapshot", "If specified, the snapshot to create the volume from."),
+        "backup_id": text("If specified, the backup to create the volume from."),
+        "name": text("A name used to distinguish the volume.", update="in_place"),
+        "description": text("A description of the volume.", update="in_place"),
+        "image": names("glance.image", "If specified, the name or ID of the image to create the volume from."),
+        "metadata": mapping("Key/value pairs to associate with the volume.", default={}, update="in_place"),
+        "volume_type": names("cinder.vtype", "If specified, the type of volume to use."),
+        "source_volid": names("cinder.volume", "If specified, the volume to use as source."),
+        "read_only": flag("Enables or disables read-only access mode of volume.", update="in_place"),
+    }
+    attributes = shown(
+        {
+            "availability_zone": "string",
+            "size": "string",
+            "snapshot_id": "string",
+            "display_name": "string",
+            "display_description": "string",
+            "volume_type": "string",
+            "metadata": "map",
+            "source_volid": "string",
+            "status": "string",
+            "created_at": "string",
+            "bootable": "string",
+            "encrypted": "boolean",
+            "attachments_list": "list",
+            "multiattach": "boolean",
+        }
+    )
+
+    def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
+        if properties.get("backup_id"):
+            raise NotImplementedHere("Volumes from backups are not done yet.")
+        if not any(properties.get(name) for name in ("size", "snapshot_id", "source_volid")):
+            raise BadRequest(
+                'If neither "backup_id" nor "size" is provided, one of "image", "source_volid", "snapshot_id" must be '
+                "specified.",
+                type="StackValidationFailed",
+            )
+
+    def body(self, hand: Hand, properties: Mapping[str, Any]) -> dict[str, Any]:
+        made = super().body(hand, properties)
+        if made.get("metadata"):
+            made["metadata"] = {str(key): str(value) for key, value in made["metadata"].items()}
+        if made.get("snapshot_id"):
+            made["snapshot_id"] = str(made["snapshot_id"])
+        return made
+
+    def create(self, hand: Hand) -> str | None:
+        made = super().create(hand)
+        if hand.properties.get("read_only") is not None:
+            hand.keep(read_only=hand.properties["read_only"])
+        return made
+
+    def ready(self, hand: Hand) -> bool:
+        status = self.show(hand)["status"]
+        if status.startswith("error"):
+            raise Failed(f"Went to status {status}")
+        if status not in GOOD:
+            return False
+        wanted = hand.row.data.get("read_only")
+        if wanted is not None:
+            self._act(hand, {"os-update_readonly_flag": {"readonly": bool(wanted)}})
+            hand.change(data={})
+        return True
+
+    def waits(self, hand: Hand) -> Wait:
+        return Wait(None, f"volume:{hand.row.physical_id}")
+
+    def _act(self, hand: Hand, action: Mapping[str, Any]) -> None:
+        hand.call("volume", "POST", f"{self.path}/{hand.id}/action", dict(action))
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        super().change(hand, {key: value for key, value in changed.items() if key in ("name", "description")})
+        if "metadata" in changed:
+            wanted = {str(key): str(value) for key, value in (changed["metadata"] or {}).items()}
+            hand.call("volume", "PUT", f"{self.path}/{hand.id}/metadata", {"metadata": wanted})
+        if changed.get("size"):
+            if changed["size"] < (hand.row.properties.get("size") or 0):
+                raise BadRequest("Shrinking volume is not supported.", type="NotSupported")
+            self._act(hand, {"os-extend": {"new_size": changed["size"]}})
+        if changed.get("read_only") is not None:
+            self._act(hand, {"os-update_readonly_flag": {"readonly": bool(changed["read_only"])}})
+
+    def delete(self, hand: Hand) -> None:
+        if hand.row.physical_id is None:
+            return
+        try:
+            status = self.show(hand)["status"]
+        except NotFound:
+            return
+        if status != "deleting":
+            super().delete(hand)
+
+    def gone(self, hand: Hand) -> bool:
+        if hand.row.physical_id is None:
+            return True
+        try:
+            status = self.show(hand)["status"]
+        except NotFound:
+            return True
+        if status == "error_deleting":
+            raise Failed("Went to status error_deleting")
+        return False
+
+    def attribute(self, hand: Hand, name: str) -> Any:
+        found = self.show(hand)
+        if name == "show":
+            return found
+        if name == "attachments_list":
+            return found["attachments"]
+        return found.get({"display_name": "name", "display_description": "description"}.get(name, name))
+
+
+class VolumeAttachment(Kind):
+    name = "OS::Cinder::VolumeAttachment"
+    description = "Resource for associating volume to instance."
+    properties = {
+        "instance_uuid": names("nova.server", "The ID of the server to which the volume attaches.", required=True),
+        "volume_id": names("cinder.volume", "The ID of the volume to be attached.", required=True),
+        "mountpoint": text("The location where the volume is exposed on the instance."),
+    }
+
+    def _path(self, hand: Hand) -> str:
+        return f"/v2.1/servers/{part(str(hand.row.data.get('server')))}/os-volume_attachments"
+
+    def create(self, hand: Hand) -> str | None:
+        server = hand.lookup("nova.server", hand.properties["instance_uuid"])
+        volume = hand.lookup("cinder.volume", hand.properties["volume_id"])
+        hand.keep(server=server, volume=volume)
+        body = {"volumeId": volume}
+        if hand.properties.get("mountpoint"):
+            body["device"] = hand.properties["mountpoint"]
+        made = hand.call("compute", "POST", self._path(hand), {"volumeAttachment": body}, spoken="2.48")
+        return str(made["volumeAttachment"]["id"])
+
+    def _status(self, hand: Hand) -> str | None:
+        try:
+            volume = part(str(hand.row.data["volume"]))
+            return str(hand.call("volume", "GET", f"/v3/volumes/{volume}")["volume"]["status"])
+        except NotFound:
+            return None
+
+    def ready(self, hand: Hand) -> bool:
+        status = self._status(hand)
+        if status in ("in-use", "attaching", "reserved"):
+            return status == "in-use"
+        raise Failed(f"The volume could not be attached: its status is {status}")
+
+    def waits(self, hand: Hand) -> Wait:
+        return Wait(None, f"server:{hand.row.data.get('server')}")
+
+    def delete(self, hand: Hand) -> None:
+        if not self.gone(hand) and self._status(hand) != "detaching":
+            volume = part(str(hand.row.data["volume"]))
+            hand.call("compute", "DELETE", f"{self._path(hand)}/{volume}", spoken="2.48")
+
+    def gone(self, hand: Hand) -> bool:
+        if "volume" not in hand.row.data:
+            return True
+        try:
+            listed = hand.call("compute", "GET", self._path(hand), spoken="2.48")["volumeAttachments"]
+        except NotFound:
+            return True
+        return all(one["volumeId"] != hand.row.data["volume"] for one in listed)

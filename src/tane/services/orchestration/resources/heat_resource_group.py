@@ -1,0 +1,199 @@
+"""``OS::Heat::ResourceGroup``: any number of resources that are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tane.services.orchestration.resources.base import SHOW
+from tane.services.orchestration.resources.nested import OfStack
+from tane.services.orchestration.template import UNKNOWN, TemplateError
+from tane.services.orchestration.template.constraints import AllowedValues, Length, Range
+from tane.services.orchestration.template.properties import Attribute, Property
+
+if TYPE_CHECKING:
+    from tane.services.orchestration.domain.hand import Hand
+    from tane.services.orchestration.domain.plans import Source
+
+VERSION = "2021-04-16"
+
+
+class ResourceGroup(OfStack):
+    name = "OS::Heat::ResourceGroup"
+    description = "Creates one or more identically configured nested resources."
+    hidden = False
+    properties = {
+        "count": Property(
+            type="integer",
+            default=1,
+            constraints=(Range(min=0),),
+            update="in_place",
+            description="The number of resources to create.",
+        ),
+        "index_var": Property(
+            type="string",
+            default="%index%",
+            constraints=(Length(min=3),),
+            update="replace",
+            description="A variable that this resource will use to replace with the current index of a given resource.",
+        ),
+        "resource_def": Property(
+            type="map",
+            required=True,
+            update="in_place",
+            description="Resource definition for the resources in the group.",
+            schema={
+                "type": Property(type="string", required=True, description="The type of the resources in the group."),
+                "properties": Property(type="map", description="Property values for the resources in the group."),
+                "metadata": Property(type="map", description="Supplied metadata for the resources in the group."),
+            },
+        ),
+        "removal_policies": Property(
+            type="list",
+            default=[],
+            update="in_place",
+            description="Policies for removal of resources on update.",
+            schema=Property(
+                type="map",
+                schema={"resource_list": Property(type="list", default=[], description="Resources to be removed.")},
+            ),
+        ),
+        "removal_policies_mode": Property(
+            type="string",
+            default="append",
+            constraints=(AllowedValues(allowed=("append", "update")),),
+            update="in_place",
+            description="How to handle changes to removal_policies on update.",
+        ),
+    }
+    attributes = {
+        "refs": Attribute(type="list", description="A list of resource IDs for the resources in the group."),
+        "refs_map": Attribute(type="map", description="A map of resource names to IDs for the resources in the group."),
+        "attributes": Attribute(type="map", description="A map of resource names to the specified attribute."),
+        "removed_rsrc_list": Attribute(type="list", description="A list of removed resource names."),
+        "show": SHOW,
+    }
+
+    # ------------------------------------------------------------------------------------------------- the template
+
+    def source(self, hand: Hand) -> Source:
+        from tane.services.orchestration.domain import nested
+
+        template = {"heat_template_version": VERSION, "resources": self.members(hand)}
+        return nested.source_of(template, hand.plan.files if hand.plan else {}, inner_environment(hand), {})
+
+    def members(self, hand: Hand) -> dict[str, Any]:
+        definition, variable = hand.properties["resource_def"], hand.properties["index_var"]
+        return {name: member(definition, variable, name) for name in self.names(hand)}
+
+    def names(self, hand: Hand) -> list[str]:
+        """``0``, ``1``, … without those that were removed by name."""
+        removed, found, number = set(self.removed(hand)), list[str](), 0
+        count = hand.properties["count"] if isinstance(hand.properties["count"], int) else 1
+        while len(found) < count:
+            if str(number) not in removed:
+                found.append(str(number))
+            number += 1
+        return found
+
+    def removed(self, hand: Hand) -> list[str]:
+        asked = [
+            str(name)
+            for policy in hand.properties.get("removal_policies") or ()
+            for name in (policy or {}).get("resource_list") or ()
+        ]
+        before = (
+            [] if hand.properties.get("removal_policies_mode") == "update" else (hand.row.data or {}).get("removed", [])
+        )
+        return list(dict.fromkeys([*before, *(self._named(hand, name) for name in asked)]))
+
+    def _named(self, hand: Hand, name: str) -> str:
+        """A member that is told by its id, by its name."""
+        if hand.row.physical_id is None or name.isdigit():
+            return name
+        from tane.services.orchestration.store import resources
+
+        row = resources.by_physical_id(hand.tx, hand.row.physical_id, name)
+        return name if row is None else str(row.name)
+
+    def create(self, hand: Hand) -> str | None:
+        hand.keep(removed=self.removed(hand))
+        return super().create(hand)
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        hand.keep(removed=self.removed(hand))
+        super().change(hand, changed)
+
+    # -------------------------------------------------------------------------------------------------- attributes
+
+    def knows(self, attribute: str) -> bool:
+        return True
+
+    def attribute(self, hand: Hand, name: str) -> Any:
+        return self.attribute_at(hand, name, ())
+
+    def attribute_at(self, hand: Hand, name: str, path: Sequence[Any]) -> Any:
+        names = self.names(hand)
+        if name == "refs":
+            return [self.inner_attribute(hand, one, "refs") for one in names]
+        if name == "refs_map":
+            return {one: self.inner_attribute(hand, one, "refs") for one in names}
+        if name == "removed_rsrc_list":
+            return list((hand.row.data or {}).get("removed", []))
+        if name == "show":
+            return {}
+        if name == "attributes":
+            if not path:
+                return {}
+            return taken({one: self.inner_attribute(hand, one, str(path[0])) for one in names}, path[1:])
+        if name.startswith("resource."):
+            return self._of_one(hand, name, path)
+        return [known(self.inner_attribute(hand, one, name, path)) for one in names]
+
+    def _of_one(self, hand: Hand, name: str, path: Sequence[Any]) -> Any:
+        one, _, rest = name.removeprefix("resource.").partition(".")
+        if self.inner_resource(hand, one) is None:
+            raise TemplateError(f'Member "{one}" not found in group resource "{hand.row.name}".')
+        if rest:
+            return self.inner_attribute(hand, one, rest, path)
+        if path:
+            return taken(self.inner_attribute(hand, one, str(path[0])), path[1:])
+        return self.inner_attribute(hand, one, "refs")
+
+
+def known(value: Any) -> Any:
+    return None if value is UNKNOWN else value
+
+
+def taken(value: Any, rest: Sequence[Any]) -> Any:
+    """A value for which its type used a part of the path."""
+    from tane.services.orchestration.template import Taken
+
+    return Taken(value, list(rest))
+
+
+def member(definition: Mapping[str, Any], variable: str, name: str) -> dict[str, Any]:
+    """The declaration of one of those that are alike."""
+    made = {
+        key: with_index(definition[key], variable, name) for key in ("properties", "metadata") if definition.get(key)
+    }
+    return {"type": definition["type"], **made}
+
+
+def with_index(value: Any, variable: str, name: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(variable, name)
+    if isinstance(value, Mapping):
+        return {with_index(key, variable, name): with_index(item, variable, name) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_index(item, variable, name) for item in value]
+    return value
+
+
+def inner_environment(hand: Hand) -> dict[str, Any]:
+    """The environment in a nested stack: the settings below the resource's own name are those of what is in it."""
+    found = dict((hand.stack.source or {}).get("environment") or {})
+    registry = dict(found.get("resource_registry") or {})
+    inner = (registry.get("resources") or {}).get(hand.row.name)
+    registry["resources"] = inner if isinstance(inner, dict) else {}
+    return {**found, "resource_registry": registry}

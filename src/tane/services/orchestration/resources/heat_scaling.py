@@ -1,0 +1,219 @@
+"""``OS::Heat::AutoScalingGroup`` and ``ScalingPolicy``."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tane.services.orchestration.resources.base import SHOW, Kind
+from tane.services.orchestration.resources.declaring import mapping, number, one_of, shown, text
+from tane.services.orchestration.resources.heat_resource_group import VERSION, inner_environment, known, taken
+from tane.services.orchestration.resources.nested import OfStack
+from tane.services.orchestration.template.properties import Property
+from tane.web.errors import BadRequest, NotImplementedHere
+
+if TYPE_CHECKING:
+    from tane.services.orchestration.domain.hand import Hand
+    from tane.services.orchestration.domain.plans import Source
+
+EXACT, PERCENT, CHANGE = "exact_capacity", "percent_change_in_capacity", "change_in_capacity"
+
+
+class AutoScalingGroup(OfStack):
+    """The names of its members are drawn; who is there longest goes first."""
+
+    name = "OS::Heat::AutoScalingGroup"
+    description = "An autoscaling group that can scale arbitrary resources."
+    hidden = False
+    properties = {
+        "max_size": number("Maximum number of resources in the group.", low=0, required=True, update="in_place"),
+        "min_size": number("Minimum number of resources in the group.", low=0, required=True, update="in_place"),
+        "cooldown": number("Cooldown period, in seconds.", update="in_place"),
+        "desired_capacity": number("Desired initial number of resources.", low=0, update="in_place"),
+        "resource": mapping(
+            "Resource definition for the resources in the group, in HOT format.", required=True, update="in_place"
+        ),
+        "rolling_updates": mapping(
+            "Policy for rolling updates for this scaling group.",
+            {
+                "min_in_service": number("The minimum number of resources in service.", low=0, default=0),
+                "max_batch_size": number("The maximum number of resources to replace at once.", low=1, default=1),
+                "pause_time": Property(type="number", default=0, description="Seconds to wait between batches."),
+            },
+            default={"min_in_service": 0, "max_batch_size": 1, "pause_time": 0},
+            update="in_place",
+        ),
+    }
+    attributes = {
+        **shown(
+            {"outputs": "map", "outputs_list": "list", "current_size": "integer", "refs": "list", "refs_map": "map"}
+        ),
+        "show": SHOW,
+    }
+
+    def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
+        if properties["min_size"] > properties["max_size"]:
+            raise BadRequest("min_size can not be greater than max_size", type="StackValidationFailed")
+        wanted = properties.get("desired_capacity")
+        if wanted is not None and not properties["min_size"] <= wanted <= properties["max_size"]:
+            raise BadRequest("desired_capacity must be between min_size and max_size", type="StackValidationFailed")
+        rolling = properties.get("rolling_updates") or {}
+        if rolling.get("min_in_service") or rolling.get("pause_time"):
+            raise NotImplementedHere("Rolling updates (min_in_service, pause_time) are not done yet.")
+
+    def source(self, hand: Hand) -> Source:
+        from tane.services.orchestration.domain import nested
+
+        members = (hand.row.data or {}).get("members") or ["0"]
+        definition = dict(hand.properties.get("resource") or {})
+        template = {"heat_template_version": VERSION, "resources": dict.fromkeys(members, definition)}
+        return nested.source_of(template, hand.plan.files if hand.plan else {}, inner_environment(hand), {})
+
+    def create(self, hand: Hand) -> str | None:
+        wanted = hand.properties.get("desired_capacity")
+        self._resize(hand, hand.properties["min_size"] if wanted is None else wanted)
+        return super().create(hand) if hand.row.data["members"] else self._empty(hand)
+
+    def _empty(self, hand: Hand) -> str | None:
+        """A group of none is a stack of nothing."""
+        from tane.services.orchestration.domain import nested
+
+        return nested.create(hand, self.without(hand))
+
+    def without(self, hand: Hand) -> Source:
+        from tane.services.orchestration.domain import nested
+
+        return nested.source_of({"heat_template_version": VERSION}, {}, inner_environment(hand), {})
+
+    def _resize(self, hand: Hand, size: int) -> None:
+        members = list((hand.row.data or {}).get("members") or [])
+        while len(members) < size:
+            members.append(secrets.token_hex(6))
+        hand.keep(members=members[len(members) - size :])
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        size = len(hand.row.data.get("members") or [])
+        if changed.get("desired_capacity") is not None:
+            size = changed["desired_capacity"]
+        self.resize(hand, max(hand.properties["min_size"], min(size, hand.properties["max_size"])))
+
+    def resize(self, hand: Hand, size: int) -> None:
+        """Make the group as large as that, with the newest of its members."""
+        from tane.services.orchestration.domain import nested
+
+        self._resize(hand, size)
+        nested.update(hand, self.source(hand) if size else self.without(hand))
+
+    def adjust(self, hand: Hand, policy: Mapping[str, Any], cooldown: float) -> str:
+        """What a scaling policy asks for. Returns what was done, in words."""
+        from tane.services.orchestration.domain import nested
+
+        until = hand.row.data.get("cooling_until")
+        if until is not None and datetime.fromisoformat(until) > hand.tx.now:
+            return "nothing: the group is cooling down"
+        child = nested.child_of(hand)
+        if child is None or child.status == "IN_PROGRESS":
+            return "nothing: the group is being changed"
+        now = len(hand.row.data.get("members") or [])
+        wanted = adjusted(now, policy)
+        size = max(hand.properties["min_size"], min(wanted, hand.properties["max_size"]))
+        if size == now:
+            return f"nothing: the group has {now} members, between {hand.properties['min_size']} and the most"
+        hand.keep(cooling_until=(hand.tx.now + timedelta(seconds=cooldown)).isoformat())
+        self.resize(hand, size)
+        return f"{now} members become {size}"
+
+    def knows(self, attribute: str) -> bool:
+        return True
+
+    def attribute(self, hand: Hand, name: str) -> Any:
+        return self.attribute_at(hand, name, ())
+
+    def attribute_at(self, hand: Hand, name: str, path: Sequence[Any]) -> Any:
+        members = hand.row.data.get("members") or []
+        if name == "current_size":
+            return len(members)
+        if name == "refs":
+            return [self.inner_attribute(hand, one, "refs") for one in members]
+        if name == "refs_map":
+            return {one: self.inner_attribute(hand, one, "refs") for one in members}
+        if name == "show":
+            return {}
+        if name in ("outputs", "outputs_list"):
+            if not path:
+                return {} if name == "outputs" else []
+            values = {one: known(self.inner_attribute(hand, one, str(path[0]))) for one in members}
+            return taken(values if name == "outputs" else list(values.values()), path[1:])
+        if name.startswith("resource."):
+            number_, _, rest = name.removeprefix("resource.").partition(".")
+            one = members[int(number_)] if number_.isdigit() and int(number_) < len(members) else number_
+            return self.inner_attribute(hand, one, rest or (str(path[0]) if path else "refs"), path[1:])
+        return [known(self.inner_attribute(hand, one, name, path)) for one in members]
+
+
+def adjusted(now: int, policy: Mapping[str, Any]) -> int:
+    """The size that a policy leads to, before the group's bounds."""
+    by, kind = policy["scaling_adjustment"], policy["adjustment_type"]
+    if kind == EXACT:
+        return int(by)
+    if kind == CHANGE:
+        return now + int(by)
+    change = now * by / 100
+    step = policy.get("min_adjustment_step")
+    rounded = int(math.ceil(change) if change > 0 and change < 1 else math.floor(change) if -1 < change < 0 else change)
+    if step and abs(rounded) < step:
+        rounded = int(step) if rounded >= 0 else -int(step)
+    return now + rounded
+
+
+class ScalingPolicy(Kind):
+    name = "OS::Heat::ScalingPolicy"
+    description = "A resource to manage scaling of OS::Heat::AutoScalingGroup."
+    properties = {
+        "auto_scaling_group_id": text("AutoScaling group ID to apply policy to.", required=True),
+        "scaling_adjustment": Property(
+            type="number", required=True, update="in_place", description="Size of adjustment."
+        ),
+        "adjustment_type": one_of(
+            "Type of adjustment (absolute or percentage).", CHANGE, EXACT, PERCENT, required=True, update="in_place"
+        ),
+        "min_adjustment_step": number("Minimum number of resources added or removed.", low=0, update="in_place"),
+        "cooldown": Property(type="number", update="in_place", description="Cooldown period, in seconds."),
+    }
+    attributes = shown(["alarm_url", "signal_url"])
+
+    def create(self, hand: Hand) -> str | None:
+        self._group(hand)
+        hand.signal_url()
+        return hand.short_name()
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        """It holds from the next signal on."""
+
+    def _group(self, hand: Hand) -> Any:
+        from tane.services.orchestration.store import resources
+
+        row = resources.by_physical_id(hand.tx, hand.stack.id, str(hand.properties["auto_scaling_group_id"]))
+        if row is None or row.type != AutoScalingGroup.name:
+            raise BadRequest(
+                f'Alarm {hand.row.name} could not find scaling group named "{hand.properties["auto_scaling_group_id"]}"'
+            )
+        return row
+
+    def attribute(self, hand: Hand, name: str) -> Any:
+        return hand.signal_url() if name != "show" else {}
+
+    def signal(self, hand: Hand, details: Mapping[str, Any]) -> Any:
+        if str(details.get("current", details.get("state", "alarm"))).lower() != "alarm":
+            return "nothing: no alarm"
+        from tane.services.orchestration.domain.hand import Hand as Other
+
+        row = self._group(hand)
+        group = AutoScalingGroup()
+        other = Other(hand.core, hand.tx, hand.ctx, hand.stack, row, hand.plan, row.properties)
+        cooldown = hand.properties.get("cooldown")
+        cooldown = row.properties.get("cooldown") if cooldown is None else cooldown
+        return group.adjust(other, hand.properties, float(cooldown or 0))

@@ -1,0 +1,358 @@
+"""``OS::Heat::SoftwareConfig``, ``StructuredConfig``, ``CloudConfig``, ``MultipartMime``, and deployments."""
+
+from __future__ import annotations
+
+import email.mime.multipart
+import email.mime.text
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tane.services.orchestration.resources.base import Failed, Kind, Wait
+from tane.services.orchestration.resources.declaring import listing, mapping, one_of, shown, text
+from tane.services.orchestration.template.constraints import AllowedValues
+from tane.services.orchestration.template.properties import Property
+from tane.web.errors import BadRequest, NotImplementedHere
+
+if TYPE_CHECKING:
+    from tane.core import Core
+    from tane.db import Tx
+    from tane.services.orchestration.domain.hand import Hand
+
+VALUE_TYPES = ("String", "Number", "CommaDelimitedList", "Json", "Boolean")
+ACTIONS = ("CREATE", "UPDATE", "DELETE", "SUSPEND", "RESUME")
+INPUTS = listing(
+    "Schema representing the inputs that this software config is expecting.",
+    {
+        "name": text("Name of the input.", required=True),
+        "description": text("Description of the input."),
+        "type": one_of("Type of the value of the input.", *VALUE_TYPES, default="String"),
+        "default": Property(type="any", description="Default value for the input if none is specified."),
+        "replace_on_change": Property(type="boolean", default=False, description="Replace the deployment on change."),
+    },
+)
+OUTPUTS = listing(
+    "Schema representing the outputs that this software config will produce.",
+    {
+        "name": text("Name of the output.", required=True),
+        "description": text("Description of the output."),
+        "type": one_of("Type of the value of the output.", *VALUE_TYPES, default="String"),
+        "error_output": Property(type="boolean", default=False, description="A value here is an error."),
+    },
+)
+
+
+class Config(Kind):
+    """A configuration: a row that never changes."""
+
+    attributes = shown(["config"])
+
+    def values(self, hand: Hand) -> dict[str, Any]:
+        given = hand.properties
+        return {
+            "name": hand.physical_name(),
+            "group": given.get("group") or "Heat::Ungrouped",
+            "config": given.get("config") or "",
+            "inputs": given.get("inputs") or [],
+            "outputs": given.get("outputs") or [],
+            "options": given.get("options") or {},
+        }
+
+    def create(self, hand: Hand) -> str | None:
+        from tane.services.orchestration.domain import software
+
+        return str(software.insert_config(hand.tx, hand.stack.project_id, self.values(hand)).id)
+
+    def _row(self, hand: Hand) -> Any:
+        from tane.services.orchestration.store import software
+
+        return None if hand.row.physical_id is None else software.config(hand.tx, hand.row.physical_id)
+
+    def delete(self, hand: Hand) -> None:
+        from tane.services.orchestration.store import software
+
+        if self._row(hand) is not None and not software.used(hand.tx, hand.row.physical_id):
+            software.remove_config(hand.tx, hand.row.physical_id)
+
+    def show(self, hand: Hand) -> Mapping[str, Any]:
+        row = self._row(hand)
+        return {} if row is None else {"id": row.id, "name": row.name, "group": row.group, "config": row.config}
+
+
+class SoftwareConfig(Config):
+    name = "OS::Heat::SoftwareConfig"
+    description = "A resource for describing and storing software configuration."
+    properties = {
+        "group": text(
+            "Namespace to group this software config by when delivered to a server.", default="Heat::Ungrouped"
+        ),
+        "config": text("Configuration script or manifest which specifies what actual configuration is performed."),
+        "options": mapping("Map containing options specific to the configuration management tool."),
+        "inputs": INPUTS,
+        "outputs": OUTPUTS,
+    }
+
+
+class StructuredConfig(Config):
+    name = "OS::Heat::StructuredConfig"
+    description = "A resource which has same logic with OS::Heat::SoftwareConfig, of a map."
+    properties = {**SoftwareConfig.properties, "config": mapping("Map representing the configuration data structure.")}
+
+
+class CloudConfig(Config):
+    name = "OS::Heat::CloudConfig"
+    description = "A configuration resource for representing cloud-init cloud-config."
+    properties = {"cloud_config": mapping("Map representing the cloud-config data structure.")}
+
+    def values(self, hand: Hand) -> dict[str, Any]:
+        document = yaml.safe_dump(hand.properties.get("cloud_config") or {}, default_flow_style=False)
+        return {**super().values(hand), "config": f"#cloud-config\n{document}"}
+
+
+class MultipartMime(Config):
+    name = "OS::Heat::MultipartMime"
+    description = "Assembles a collection of software configurations as a multi-part mime message."
+    properties = {
+        "group": text("Namespace to group this software config by.", default="Heat::Ungrouped"),
+        "options": SoftwareConfig.properties["options"],
+        "inputs": INPUTS,
+        "outputs": OUTPUTS,
+        "parts": listing(
+            "Parts belonging to this message.",
+            {
+                "config": text("Content of part to attach, either inline or by referencing a config.", required=True),
+                "filename": text("Optional filename to associate with part."),
+                "type": one_of("Whether the part content is text or multipart.", "text", "multipart", default="text"),
+                "subtype": text("Optional subtype to specify with the type."),
+            },
+            default=[],
+        ),
+    }
+
+    def values(self, hand: Hand) -> dict[str, Any]:
+        from tane.services.orchestration.store import software
+
+        whole = email.mime.multipart.MIMEMultipart()
+        for one in hand.properties.get("parts") or []:
+            content = str(one["config"])
+            row = software.config(hand.tx, content) if len(content) == 36 else None
+            if row is not None and row.project_id == hand.stack.project_id:
+                content = str(row.config)
+            if one.get("type") == "multipart":
+                inner = email.message_from_string(content)
+                for piece in inner.get_payload() if inner.is_multipart() else [inner]:
+                    whole.attach(piece)
+                continue
+            piece = email.mime.text.MIMEText(
+                content, one.get("subtype") or _subtype(content), "us-ascii" if content.isascii() else "utf-8"
+            )
+            if one.get("filename"):
+                piece.add_header("Content-Disposition", "attachment", filename=one["filename"])
+            whole.attach(piece)
+        return {**super().values(hand), "config": whole.as_string()}
+
+
+def _subtype(content: str) -> str:
+    """What cloud-init makes of a text, by its first line."""
+    kinds = {
+        "#cloud-config": "cloud-config",
+        "#!": "x-shellscript",
+        "#include": "x-include-url",
+        "#cloud-boothook": "cloud-boothook",
+    }
+    return next((kind for start, kind in kinds.items() if content.startswith(start)), "plain")
+
+
+class SoftwareDeployment(Kind):
+    name = "OS::Heat::SoftwareDeployment"
+    description = "This resource associates a server with some configuration."
+    structured = False
+    properties = {
+        "config": text(
+            "ID of software configuration resource to execute when applying to the server.", update="in_place"
+        ),
+        "server": text("ID of resource to apply configuration to.", required=True),
+        "input_values": mapping(
+            "Input values to apply to the software configuration on this server.", update="in_place"
+        ),
+        "actions": Property(
+            type="list",
+            default=["CREATE", "UPDATE"],
+            constraints=(AllowedValues(allowed=ACTIONS),),
+            update="in_place",
+            description="Which lifecycle actions of the resource trigger the deployment.",
+        ),
+        "name": text("Name of the derived config associated with this deployment.", update="in_place"),
+        "signal_transport": one_of(
+            "How the server should signal to heat with the deployment output values.",
+            *("CFN_SIGNAL", "TEMP_URL_SIGNAL", "HEAT_SIGNAL", "NO_SIGNAL", "ZAQAR_SIGNAL"),
+            default="CFN_SIGNAL",
+        ),
+    }
+    attributes = shown({"deploy_stdout": "string", "deploy_stderr": "string", "deploy_status_code": "string"})
+
+    def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
+        if properties.get("signal_transport") == "ZAQAR_SIGNAL":
+            raise NotImplementedHere(f"Signals of the kind {properties.get('signal_transport')} are not done yet.")
+
+    def create(self, hand: Hand) -> str | None:
+        from tane.services.orchestration.domain import software
+
+        config = self._derived(hand, "CREATE")
+        active = "CREATE" in hand.properties["actions"]
+        waits = active and hand.properties["signal_transport"] != "NO_SIGNAL"
+        row = software.insert_deployment(
+            hand.tx,
+            hand.stack.project_id,
+            {
+                "config_id": config,
+                "server_id": str(hand.properties["server"])[:36],
+                "action": "CREATE",
+                "status": "IN_PROGRESS" if waits else "COMPLETE",
+                "reason": "Deploy data available" if active else "Not needed",
+                "input_values": {},
+                "stack_user_project_id": hand.stack.project_id,
+            },
+        )
+        return str(row.id)
+
+    def _derived(self, hand: Hand, action: str) -> str:
+        """The configuration with the values of its inputs, and with what every deployment is told."""
+        from tane.services.orchestration.domain import software
+        from tane.services.orchestration.store import software as rows
+
+        source = rows.config(hand.tx, str(hand.properties.get("config") or ""))
+        if hand.properties.get("config") and (source is None or source.project_id != hand.stack.project_id):
+            raise BadRequest(f"Software config with id {hand.properties['config']} not found")
+        given = dict(hand.properties.get("input_values") or {})
+        inputs = []
+        for one in source.inputs if source is not None else []:
+            value = given.pop(one["name"], one.get("default"))
+            inputs.append({**one, "value": value})
+        inputs += [{"name": name, "type": "String", "value": value} for name, value in given.items()]
+        told = {
+            "deploy_server_id": str(hand.properties["server"]),
+            "deploy_action": action,
+            "deploy_stack_id": f"{hand.stack.name}/{hand.stack.id}",
+            "deploy_resource_name": hand.row.name,
+            "deploy_signal_transport": hand.properties["signal_transport"],
+        }
+        if hand.properties["signal_transport"] != "NO_SIGNAL":
+            # The address proves itself, whatever the transport is called.
+            told |= {"deploy_signal_id": hand.signal_url(), "deploy_signal_verb": "POST"}
+        inputs += [{"name": name, "type": "String", "value": value} for name, value in told.items()]
+        values = {
+            "name": hand.properties.get("name") or hand.physical_name(),
+            "group": source.group if source is not None else "Heat::Ungrouped",
+            "config": self.configuration(source, inputs, hand),
+            "inputs": inputs,
+            "outputs": source.outputs if source is not None else [],
+            "options": source.options if source is not None else {},
+        }
+        made = str(software.insert_config(hand.tx, hand.stack.project_id, values).id)
+        hand.keep(derived=made)
+        return made
+
+    def configuration(self, source: Any, inputs: list[Any], hand: Hand) -> Any:
+        return source.config if source is not None else ""
+
+    def _row(self, hand: Hand) -> Any:
+        from tane.services.orchestration.store import software
+
+        return None if hand.row.physical_id is None else software.deployment(hand.tx, hand.row.physical_id)
+
+    def ready(self, hand: Hand) -> bool:
+        row = self._row(hand)
+        if row is None or row.status == "FAILED":
+            raise Failed(f"Deployment to server failed: {row.reason if row is not None else 'it is gone'}")
+        return bool(row.status == "COMPLETE")
+
+    def waits(self, hand: Hand) -> Wait:
+        deployment_id = str(hand.row.physical_id)
+        return Wait(math.inf, f"deployment:{deployment_id}", unless=lambda tx: not _in_progress(tx, deployment_id))
+
+    def stopped(self, tx: Tx, core: Core, row: Any) -> None:
+        from tane.services.orchestration.store import software
+
+        if row.physical_id is not None and _in_progress(tx, row.physical_id):
+            software.change_deployment(tx, row.physical_id, status="FAILED", reason=row.reason, updated_at=tx.now)
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        from tane.services.orchestration.store import software
+
+        before = hand.row.data.get("derived")
+        config = self._derived(hand, "UPDATE")
+        active = "UPDATE" in hand.properties["actions"]
+        waits = active and hand.properties["signal_transport"] != "NO_SIGNAL"
+        status = "IN_PROGRESS" if waits else "COMPLETE"
+        software.change_deployment(
+            hand.tx, str(hand.row.physical_id), config_id=config, action="UPDATE", status=status, updated_at=hand.tx.now
+        )
+        if before and not software.used(hand.tx, before):
+            software.remove_config(hand.tx, before)
+
+    def delete(self, hand: Hand) -> None:
+        from tane.services.orchestration.store import software
+
+        row = self._row(hand)
+        if row is not None:
+            software.remove_deployment(hand.tx, row.id)
+        derived = hand.row.data.get("derived")
+        if derived and not software.used(hand.tx, derived):
+            software.remove_config(hand.tx, derived)
+
+    def knows(self, attribute: str) -> bool:
+        return True
+
+    def attribute(self, hand: Hand, name: str) -> Any:
+        row = self._row(hand)
+        return None if row is None else row.output_values.get(name)
+
+    def signal(self, hand: Hand, details: Mapping[str, Any]) -> Any:
+        from tane import jobs
+        from tane.services.orchestration.domain import software
+        from tane.services.orchestration.store import software as rows
+
+        row = self._row(hand)
+        if row is None:
+            raise BadRequest("The deployment is gone.")
+        status, outputs, reason = software.reported(hand.tx, row, details)
+        rows.change_deployment(
+            hand.tx, row.id, status=status, reason=reason, output_values=outputs, updated_at=hand.tx.now
+        )
+        jobs.wake(hand.tx, f"deployment:{row.id}")
+        return f"deployment {row.id} {'failed' if status == 'FAILED' else 'succeeded'}"
+
+
+def _in_progress(tx: Any, deployment_id: str) -> bool:
+    from tane.services.orchestration.store import software
+
+    row = software.deployment(tx, deployment_id)
+    return row is not None and row.status == "IN_PROGRESS"
+
+
+class StructuredDeployment(SoftwareDeployment):
+    name = "OS::Heat::StructuredDeployment"
+    description = "A resource which has same logic with OS::Heat::SoftwareDeployment, of a map."
+    properties = {
+        **SoftwareDeployment.properties,
+        "input_key": text("Name of key to use for substituting inputs during deployment.", default="get_input"),
+        "input_values_validate": one_of("Perform a check on the input values passed.", "LAX", "STRICT", default="LAX"),
+    }
+
+    def configuration(self, source: Any, inputs: list[Any], hand: Hand) -> Any:
+        values = {one["name"]: one.get("value") for one in inputs}
+        return _filled(source.config if source is not None else {}, hand.properties["input_key"], values)
+
+
+def _filled(value: Any, key: str, values: Mapping[str, Any]) -> Any:
+    """A structure in which ``{key: NAME}`` became the value of the input."""
+    if isinstance(value, Mapping):
+        if list(value) == [key] and isinstance(value[key], str):
+            return values.get(value[key])
+        return {name: _filled(item, key, values) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, key, values) for item in value]
+    return value

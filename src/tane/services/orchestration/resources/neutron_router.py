@@ -1,0 +1,148 @@
+"""``OS::Neutron::Router``, ``RouterInterface`` and ``RouterGateway``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tane.services.orchestration.resources.base import Kind
+from tane.services.orchestration.resources.declaring import flag, formed, listing, mapping, names, shown, specs, text
+from tane.services.orchestration.resources.neutron import TAGS, Neutron, of_network
+from tane.web.errors import BadRequest, NotFound
+from tane.web.inside import part
+
+if TYPE_CHECKING:
+    from tane.services.orchestration.domain.hand import Hand
+    from tane.services.orchestration.domain.plans import Plan
+
+
+class Router(Neutron):
+    name = "OS::Neutron::Router"
+    description = "A resource that implements Neutron router."
+    path, single = "/v2.0/routers", "router"
+    apart = ("tags", "external_gateway_info")
+    properties = {
+        "name": text("The name of the router.", update="in_place"),
+        "external_gateway_info": mapping(
+            "External network gateway configuration for a router.",
+            {
+                "network": names(
+                    "neutron.network", "ID or name of the external network for the gateway.", required=True
+                ),
+                "enable_snat": flag("Enables Source NAT on the router gateway."),
+                "external_fixed_ips": listing(
+                    "External fixed IP addresses for the gateway.",
+                    {
+                        "ip_address": formed("ip_addr", "External fixed IP address."),
+                        "subnet": names("neutron.subnet", "Subnet of external fixed IP address."),
+                    },
+                ),
+            },
+            update="in_place",
+        ),
+        "value_specs": specs(),
+        "admin_state_up": flag("The administrative state of the router.", default=True, update="in_place"),
+        "availability_zone_hints": listing("Availability zone candidates for the router."),
+        "tags": TAGS,
+    }
+    attributes = shown(
+        {
+            "status": "string",
+            "external_gateway_info": "map",
+            "name": "string",
+            "admin_state_up": "string",
+            "tenant_id": "string",
+        }
+    )
+
+    def needs(self, name: str, properties: Mapping[str, Any], plan: Plan) -> Sequence[str]:
+        gateway = properties.get("external_gateway_info")
+        return of_network(plan, gateway.get("network")) if isinstance(gateway, Mapping) else ()
+
+    def body(self, hand: Hand, properties: Mapping[str, Any]) -> dict[str, Any]:
+        made = super().body(hand, properties)
+        if "external_gateway_info" not in properties:
+            return made
+        gateway = properties["external_gateway_info"]
+        if not gateway:
+            # On the way to a router without one.
+            return made if properties is hand.properties else {**made, "external_gateway_info": {}}
+        wanted: dict[str, Any] = {"network_id": hand.lookup("neutron.network", gateway["network"])}
+        if gateway.get("enable_snat") is not None:
+            wanted["enable_snat"] = gateway["enable_snat"]
+        if gateway.get("external_fixed_ips"):
+            wanted["external_fixed_ips"] = [self._address(hand, one) for one in gateway["external_fixed_ips"]]
+        return {**made, "external_gateway_info": wanted}
+
+    def _address(self, hand: Hand, one: Mapping[str, Any]) -> dict[str, Any]:
+        found = {"ip_address": one["ip_address"]} if one.get("ip_address") else {}
+        return {**found, **({"subnet_id": hand.lookup("neutron.subnet", one["subnet"])} if one.get("subnet") else {})}
+
+
+class RouterInterface(Kind):
+    name = "OS::Neutron::RouterInterface"
+    description = "A resource for managing Neutron router interfaces."
+    properties = {
+        "router": names("neutron.router", "The router."),
+        "router_id": names("neutron.router", "Use property router."),
+        "subnet": names("neutron.subnet", "The subnet, either subnet or port should be specified."),
+        "subnet_id": names("neutron.subnet", "Use property subnet."),
+        "port": names("neutron.port", "The port, either subnet or port should be specified."),
+        "port_id": names("neutron.port", "Use property port."),
+    }
+
+    def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
+        if not (properties.get("router") or properties.get("router_id")):
+            raise BadRequest("Property router not assigned", type="StackValidationFailed")
+        subnet = properties.get("subnet") or properties.get("subnet_id")
+        port = properties.get("port") or properties.get("port_id")
+        if bool(subnet) == bool(port):
+            raise BadRequest("One of the properties subnet and port is needed.", type="StackValidationFailed")
+
+    def create(self, hand: Hand) -> str | None:
+        given = hand.properties
+        router = hand.lookup("neutron.router", given.get("router") or given["router_id"])
+        port = given.get("port") or given.get("port_id")
+        if port:
+            key, value = "port_id", hand.lookup("neutron.port", port)
+        else:
+            key, value = "subnet_id", hand.lookup("neutron.subnet", given.get("subnet") or given["subnet_id"])
+        hand.call("network", "PUT", f"/v2.0/routers/{router}/add_router_interface", {key: value})
+        return f"{router}:{key}={value}"
+
+    def delete(self, hand: Hand) -> None:
+        router, _, rest = str(hand.row.physical_id or "").partition(":")
+        key, _, value = rest.partition("=")
+        if not value:
+            return
+        try:
+            hand.call("network", "PUT", f"/v2.0/routers/{part(router)}/remove_router_interface", {key: value})
+        except NotFound:
+            return
+
+
+class RouterGateway(Kind):
+    name = "OS::Neutron::RouterGateway"
+    description = "Use the property external_gateway_info of OS::Neutron::Router."
+    properties = {
+        "router_id": names("neutron.router", "ID of the router.", required=True),
+        "network": names("neutron.network", "External network for the gateway."),
+        "network_id": names("neutron.network", "Use property network."),
+    }
+
+    def create(self, hand: Hand) -> str | None:
+        given = hand.properties
+        router = hand.lookup("neutron.router", given["router_id"])
+        network = hand.lookup("neutron.network", given.get("network") or given.get("network_id") or "")
+        body = {"router": {"external_gateway_info": {"network_id": network}}}
+        hand.call("network", "PUT", f"/v2.0/routers/{router}", body)
+        return f"{router}:{network}"
+
+    def delete(self, hand: Hand) -> None:
+        router = str(hand.row.physical_id or "").partition(":")[0]
+        if not router:
+            return
+        try:
+            hand.call("network", "PUT", f"/v2.0/routers/{part(router)}", {"router": {"external_gateway_info": {}}})
+        except NotFound:
+            return

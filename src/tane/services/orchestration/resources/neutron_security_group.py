@@ -1,0 +1,107 @@
+"""``OS::Neutron::SecurityGroup`` and ``SecurityGroupRule``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tane.services.orchestration.resources.declaring import formed, listing, names, number, one_of, shown, text
+from tane.services.orchestration.resources.neutron import Neutron
+from tane.services.orchestration.template.constraints import AllowedValues
+from tane.services.orchestration.template.properties import Property
+from tane.web.inside import part
+
+if TYPE_CHECKING:
+    from tane.services.orchestration.domain.hand import Hand
+
+RULE = {
+    "direction": one_of(
+        "The direction in which the security group rule is applied.", "ingress", "egress", default="ingress"
+    ),
+    "ethertype": one_of("Ethertype of the traffic.", "IPv4", "IPv6", default="IPv4"),
+    "port_range_min": number("The minimum port number in the range.", low=0, high=65535),
+    "port_range_max": number("The maximum port number in the range.", low=0, high=65535),
+    "protocol": text("The protocol that is matched by the security group rule."),
+    "remote_mode": Property(
+        type="string",
+        default="remote_ip_prefix",
+        constraints=(AllowedValues(allowed=("remote_ip_prefix", "remote_group_id")),),
+        description="Whether to specify a remote group or a remote IP prefix.",
+    ),
+    "remote_group_id": text("The remote group ID to be associated with this security group rule."),
+    "remote_ip_prefix": formed(
+        "net_cidr", "The remote IP prefix (CIDR) to be associated with this security group rule."
+    ),
+}
+
+
+class SecurityGroup(Neutron):
+    name = "OS::Neutron::SecurityGroup"
+    description = "A resource for managing Neutron security groups."
+    path, single = "/v2.0/security-groups", "security_group"
+    apart = ("rules", "tags")
+    properties = {
+        "name": text("A string specifying a symbolic name for the security group.", update="in_place"),
+        "description": text("Description of the security group.", update="in_place"),
+        "rules": listing("List of security group rules.", RULE, default=[], update="in_place"),
+    }
+    attributes = shown(["show"])
+
+    def create(self, hand: Hand) -> str | None:
+        made = str(super().create(hand))
+        self._rules(hand, made, hand.properties.get("rules") or [])
+        return made
+
+    def _rules(self, hand: Hand, group: str, rules: list[Any]) -> None:
+        """Rules of one's own for what goes out take the place of those that let everything out."""
+        if any(rule["direction"] == "egress" for rule in rules):
+            shown = hand.call("network", "GET", f"{self.path}/{part(group)}")["security_group"]["security_group_rules"]
+            for rule in shown:
+                if rule["direction"] == "egress":
+                    hand.call("network", "DELETE", f"/v2.0/security-group-rules/{rule['id']}")
+        for rule in rules:
+            body = {key: value for key, value in rule.items() if value is not None and key != "remote_mode"}
+            if rule.get("remote_mode") == "remote_group_id":
+                wanted = rule.get("remote_group_id")
+                body["remote_group_id"] = hand.lookup("neutron.security_group", wanted) if wanted else group
+                body.pop("remote_ip_prefix", None)
+            else:
+                body.pop("remote_group_id", None)
+            hand.call(
+                "network",
+                "POST",
+                "/v2.0/security-group-rules",
+                {"security_group_rule": {**body, "security_group_id": group}},
+            )
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        super().change(hand, changed)
+        if "rules" not in changed:
+            return
+        for rule in self.show(hand)["security_group_rules"]:
+            # What a group begins with stays where no rule takes its place.
+            first = rule["direction"] == "egress" and not rule.get("protocol") and not rule.get("remote_ip_prefix")
+            if not first:
+                hand.call("network", "DELETE", f"/v2.0/security-group-rules/{rule['id']}")
+        self._rules(hand, str(hand.row.physical_id), changed["rules"] or [])
+
+
+class SecurityGroupRule(Neutron):
+    name = "OS::Neutron::SecurityGroupRule"
+    description = "A resource for managing Neutron security group rules."
+    path, single = "/v2.0/security-group-rules", "security_group_rule"
+    named = False
+    apart = ("tags",)
+    renamed = {"security_group": "security_group_id", "remote_group": "remote_group_id"}
+    links = {"security_group": "neutron.security_group", "remote_group": "neutron.security_group"}
+    properties = {
+        "security_group": names("neutron.security_group", "Security group name or ID to add rule.", required=True),
+        "description": text("Description of the security group rule."),
+        "direction": RULE["direction"],
+        "ethertype": RULE["ethertype"],
+        "remote_group": names("neutron.security_group", "The remote group name or ID of this security group rule."),
+        "protocol": text("The protocol that is matched by the security group rule.", default="tcp"),
+        "port_range_min": RULE["port_range_min"],
+        "port_range_max": RULE["port_range_max"],
+        "remote_ip_prefix": RULE["remote_ip_prefix"],
+    }

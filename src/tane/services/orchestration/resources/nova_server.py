@@ -1,0 +1,441 @@
+"""``OS::Nova::Server``."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tane.services.orchestration.resources.base import Failed, Kind, Replace, Wait
+from tane.services.orchestration.resources.declaring import (
+    flag,
+    formed,
+    listing,
+    mapping,
+    names,
+    number,
+    one_of,
+    shown,
+    text,
+)
+from tane.services.orchestration.resources.neutron import of_network, of_type, without_none
+from tane.services.orchestration.template.constraints import Length
+from tane.web.errors import BadRequest, NotFound, NotImplementedHere
+
+if TYPE_CHECKING:
+    from tane.services.orchestration.domain.hand import Hand
+    from tane.services.orchestration.domain.plans import Plan
+
+SERVERS = "/v2.1/servers"
+SPOKEN = "2.90"
+DEVICE = {
+    "device_name": text("A device name where the volume will be attached in the system at /dev/device_name."),
+    "volume_id": names("cinder.volume", "The volume_id can be boot or non-boot device to the server."),
+    "snapshot_id": names("cinder.snapshot", "The ID of the snapshot to create a volume from."),
+    "image": names("glance.image", "The ID or name of the image to create a volume from."),
+    "boot_index": number("Integer used for ordering the boot disks."),
+    "volume_size": number("Size of the block device in GB."),
+    "delete_on_termination": flag("Indicate whether the volume should be deleted when the server is terminated."),
+    "device_type": one_of(
+        "Device type: at the moment we can make distinction only between disk and cdrom.", "cdrom", "disk"
+    ),
+    "disk_bus": one_of(
+        "Bus of the device: hypervisor driver chooses a suitable default if omitted.",
+        *("ide", "lame_bus", "sata", "scsi", "usb", "virtio"),
+    ),
+    "swap_size": number("The size of the swap, in MB."),
+    "ephemeral_size": number("The size of the local ephemeral block device, in GB.", low=1),
+    "ephemeral_format": one_of(
+        "The format of the local ephemeral block device.", "ext2", "ext3", "ext4", "xfs", "ntfs"
+    ),
+}
+NETWORK = {
+    "network": names("neutron.network", "Name or ID of network to create a port on."),
+    "uuid": names("neutron.network", "Use property network."),
+    "port": names("neutron.port", "ID of an existing port to associate with this server."),
+    "fixed_ip": formed("ip_addr", "Fixed IP address to specify for the port created on the requested network."),
+    "subnet": names("neutron.subnet", "Subnet in which to allocate the IP address for port."),
+    "allocate_network": one_of("Whether the server gets a network of its own, or none.", "none", "auto"),
+    "tag": text("Port tag."),
+}
+
+
+class Server(Kind):
+    name = "OS::Nova::Server"
+    description = "A resource for managing Nova instances."
+    properties = {
+        "name": text("Server name.", update="in_place"),
+        "image": names("glance.image", "The ID or name of the image to boot with."),
+        "block_device_mapping_v2": listing("Block device mappings v2 for this server.", DEVICE),
+        "flavor": names("nova.flavor", "The ID or name of the flavor to boot onto.", required=True),
+        "key_name": names("nova.keypair", "Name of keypair to inject into the server."),
+        "availability_zone": text("Name of the availability zone for server placement."),
+        "security_groups": listing("List of security group names or IDs.", default=[]),
+        "networks": listing("An ordered list of nics to be added to this server.", NETWORK, update="in_place"),
+        "scheduler_hints": mapping("Arbitrary key-value pairs specified by the client to help boot a server."),
+        "metadata": mapping("Arbitrary key/value metadata to store for this server.", default={}, update="in_place"),
+        "user_data_format": one_of(
+            "How the user_data should be formatted for the server.",
+            *("HEAT_CFNTOOLS", "RAW", "SOFTWARE_CONFIG"),
+            default="HEAT_CFNTOOLS",
+        ),
+        "user_data": text("User data script to be executed by cloud-init.", default=""),
+        "user_data_update_policy": one_of("Policy on how to apply a user_data update.", "REPLACE", default="REPLACE"),
+        "flavor_update_policy": one_of(
+            "Policy on how to apply a flavor update.", "RESIZE", "REPLACE", default="RESIZE", update="in_place"
+        ),
+        "image_update_policy": one_of(
+            "Policy on how to apply an image-id update.",
+            *("REBUILD", "REPLACE", "REBUILD_PRESERVE_EPHEMERAL"),
+            default="REBUILD",
+            update="in_place",
+        ),
+        "config_drive": flag("If True, enable config drive on the server."),
+        "diskConfig": one_of("Control how the disk is partitioned when the server is created.", "AUTO", "MANUAL"),
+        "admin_pass": text("The administrator password for the server."),
+        "software_config_transport": one_of(
+            "How the server should receive the metadata required for software configuration.",
+            "POLL_SERVER_HEAT",
+            default="POLL_SERVER_HEAT",
+        ),
+        "tags": listing("Server tags.", text("A tag.", Length(max=60)), update="in_place"),
+    }
+    attributes = shown(
+        {
+            "name": "string",
+            "addresses": "map",
+            "networks": "map",
+            "first_address": "string",
+            "instance_name": "string",
+            "accessIPv4": "string",
+            "accessIPv6": "string",
+            "tags": "list",
+            "os_collect_config": "map",
+            "show": "map",
+        }
+    )
+
+    def needs(self, name: str, properties: Mapping[str, Any], plan: Plan) -> Sequence[str]:
+        """The subnets of its networks; and where it has one, the router's leg, without which no metadata come."""
+        found: list[str] = []
+        networks = properties.get("networks")
+        for one in networks if isinstance(networks, list) else []:
+            if isinstance(one, Mapping):
+                found += of_network(plan, one.get("network", one.get("uuid")))
+        return [*found, *of_type(plan, "OS::Neutron::RouterInterface")]
+
+    def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
+        if not properties.get("image") and not properties.get("block_device_mapping_v2"):
+            raise BadRequest(
+                f"Neither image nor bootable volume is specified for instance {hand.row.name}",
+                type="StackValidationFailed",
+            )
+        for one in properties.get("networks") or ():
+            if not any(one.get(key) for key in ("network", "uuid", "port", "subnet", "allocate_network")):
+                raise BadRequest("One of the properties network, port is needed.", type="PropertyUnspecifiedError")
+
+    # ------------------------------------------------------------------------------------------------------ making
+
+    def create(self, hand: Hand) -> str | None:
+        given = hand.properties
+        body: dict[str, Any] = {
+            "name": given.get("name") or hand.physical_name(),
+            "flavorRef": hand.lookup("nova.flavor", given["flavor"]),
+            "metadata": metadata_of(given.get("metadata") or {}),
+            "networks": self._networks(hand),
+            "user_data": self._user_data(hand),
+            "security_groups": [{"name": str(one)} for one in given.get("security_groups") or []],
+            "block_device_mapping_v2": [self._device(hand, one) for one in given.get("block_device_mapping_v2") or []],
+            "OS-DCF:diskConfig": given.get("diskConfig"),
+            "adminPass": given.get("admin_pass"),
+            "tags": given.get("tags"),
+            "key_name": given.get("key_name"),
+            "availability_zone": given.get("availability_zone"),
+            "config_drive": given.get("config_drive"),
+        }
+        if given.get("image"):
+            body["imageRef"] = hand.lookup("glance.image", given["image"])
+        wanted = {key: value for key, value in body.items() if value not in (None, "", [])}
+        whole: dict[str, Any] = {"server": wanted}
+        if given.get("scheduler_hints"):
+            whole["os:scheduler_hints"] = given["scheduler_hints"]
+        return str(hand.call("compute", "POST", SERVERS, whole, spoken=SPOKEN)["server"]["id"])
+
+    def _networks(self, hand: Hand) -> Any:
+        listed = hand.properties.get("networks") or []
+        for one in listed:
+            if one.get("allocate_network"):
+                return one["allocate_network"]
+        return [self._network(hand, one) for one in listed] or "auto"
+
+    def _network(self, hand: Hand, one: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {"tag": one.get("tag")}
+        if one.get("port"):
+            found["port"] = hand.lookup("neutron.port", one["port"])
+        elif one.get("subnet"):
+            found["port"] = self._own_port(hand, one)
+        else:
+            found["uuid"] = hand.lookup("neutron.network", one.get("network") or one["uuid"])
+            found["fixed_ip"] = one.get("fixed_ip")
+        return {key: value for key, value in found.items() if value}
+
+    def _own_port(self, hand: Hand, one: Mapping[str, Any]) -> str:
+        """A port in a subnet, which goes with the server."""
+        subnet = hand.lookup("neutron.subnet", one["subnet"])
+        network = one.get("network") or one.get("uuid")
+        if network:
+            network = hand.lookup("neutron.network", network)
+        else:
+            network = hand.call("network", "GET", f"/v2.0/subnets/{subnet}")["subnet"]["network_id"]
+        address = {"subnet_id": subnet, **({"ip_address": one["fixed_ip"]} if one.get("fixed_ip") else {})}
+        body: dict[str, Any] = {"network_id": network, "fixed_ips": [address], "name": f"{hand.physical_name()}-port"}
+        groups = hand.properties.get("security_groups") or []
+        if groups:
+            body["security_groups"] = [hand.lookup("neutron.security_group", str(group)) for group in groups]
+        made = str(hand.call("network", "POST", "/v2.0/ports", {"port": body})["port"]["id"])
+        self._note_port(hand, made, one, own=True)
+        return made
+
+    def _user_data(self, hand: Hand) -> str:
+        """Base64, as the API has it. With software configurations it may be the id of one."""
+        text = str(hand.properties.get("user_data") or "")
+        if text and hand.properties.get("user_data_format") == "SOFTWARE_CONFIG":
+            from tane.services.orchestration.store import software
+
+            config = software.config(hand.tx, text) if len(text) == 36 else None
+            if config is not None and config.project_id == hand.stack.project_id:
+                text = str(config.config)
+        return base64.b64encode(text.encode()).decode() if text else ""
+
+    def _device(self, hand: Hand, one: Mapping[str, Any]) -> dict[str, Any]:
+        made = without_none(
+            {
+                "boot_index": one.get("boot_index"),
+                "volume_size": one.get("volume_size"),
+                "delete_on_termination": one.get("delete_on_termination"),
+                "device_name": one.get("device_name"),
+                "device_type": one.get("device_type"),
+                "disk_bus": one.get("disk_bus"),
+            }
+        )
+        for key, kind, source in (
+            ("volume_id", "cinder.volume", "volume"),
+            ("snapshot_id", "cinder.snapshot", "snapshot"),
+            ("image", "glance.image", "image"),
+        ):
+            if one.get(key):
+                uuid = hand.lookup(kind, one[key])
+                return {**made, "source_type": source, "destination_type": "volume", "uuid": uuid}
+        if one.get("swap_size") or one.get("ephemeral_size"):
+            raise NotImplementedHere("Swap and ephemeral disks in block_device_mapping_v2 are not done yet.")
+        raise BadRequest("Either volume_id, snapshot_id or image must be specified for a device mapping.")
+
+    def ready(self, hand: Hand) -> bool:
+        found = self.show(hand)
+        if found["status"] == "ERROR":
+            fault = found.get("fault") or {}
+            message, code = fault.get("message", "Unknown"), fault.get("code", "Unknown")
+            raise Failed(f'Went to status ERROR due to "Message: {message}, Code: {code}"')
+        if found["status"] != "ACTIVE" or found.get("OS-EXT-STS:task_state") is not None:
+            return False
+        changing = hand.row.data.get("leaving") or hand.row.data.get("coming")
+        return self._plugged(hand) if changing else True
+
+    def waits(self, hand: Hand) -> Wait:
+        return Wait(None, f"server:{hand.row.physical_id}")
+
+    # ---------------------------------------------------------------------------------------------------- changing
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        server = f"{SERVERS}/{hand.id}"
+        if "flavor" in changed or "image" in changed:
+            raise Replace
+        if "name" in changed:
+            name = changed["name"] or hand.physical_name()
+            hand.call("compute", "PUT", server, {"server": {"name": name}}, spoken=SPOKEN)
+        if "metadata" in changed:
+            wanted = metadata_of(changed["metadata"] or {})
+            hand.call("compute", "PUT", f"{server}/metadata", {"metadata": wanted}, spoken=SPOKEN)
+        if "tags" in changed:
+            hand.call("compute", "PUT", f"{server}/tags", {"tags": changed["tags"] or []}, spoken=SPOKEN)
+        if "networks" in changed:
+            self._change_networks(hand, server)
+
+    def _change_networks(self, hand: Hand, server: str) -> None:
+        """Take off what is no more in the list; what is new in it is put on when that is done (see :meth:`ready`)."""
+        before = [without_none(one) for one in hand.row.properties.get("networks") or []]
+        after = [without_none(one) for one in hand.properties.get("networks") or []]
+        there = hand.call("compute", "GET", f"{server}/os-interface", spoken=SPOKEN)["interfaceAttachments"]
+        loose = []
+        for one in before:
+            port_id = self._port_of(hand, one, there)
+            found = [port for port in there if port["port_id"] == port_id]
+            there = [port for port in there if port["port_id"] != port_id]
+            if one in after:
+                after.remove(one)
+            else:
+                loose += found
+        coming = []
+        for one in after:
+            kept = next((port for port in loose if self._fits(hand, one, port)), None)
+            if kept is None:
+                coming.append(one)
+                continue
+            loose.remove(kept)
+            own = any(port["id"] == kept["port_id"] and port["own"] for port in hand.row.data.get("ports", []))
+            self._note_port(hand, kept["port_id"], one, own=own)
+        for port in loose:
+            hand.call("compute", "DELETE", f"{server}/os-interface/{port['port_id']}", spoken=SPOKEN)
+        hand.keep(leaving=[port["port_id"] for port in loose], coming=coming)
+
+    def _fits(self, hand: Hand, one: Mapping[str, Any], port: Mapping[str, Any]) -> bool:
+        """Whether a port that is there is what another entry of the list asks for."""
+        if one.get("port"):
+            return bool(one["port"] == port["port_id"])
+        network = one.get("network") or one.get("uuid")
+        if network and hand.lookup("neutron.network", network) != port["net_id"]:
+            return False
+        if one.get("subnet"):
+            subnet = hand.lookup("neutron.subnet", one["subnet"])
+            if subnet not in [ip["subnet_id"] for ip in port["fixed_ips"]]:
+                return False
+        return not one.get("fixed_ip") or one["fixed_ip"] in [ip["ip_address"] for ip in port["fixed_ips"]]
+
+    def _note_port(self, hand: Hand, port_id: str, one: Mapping[str, Any], *, own: bool) -> None:
+        """Remember which port an entry of the list stands for, and whether it goes with the server."""
+        others = [port for port in hand.row.data.get("ports", []) if port["id"] != port_id]
+        hand.keep(ports=[*others, {"id": port_id, "of": without_none(one), "own": own}])
+
+    def _port_of(self, hand: Hand, one: Mapping[str, Any], there: Sequence[Mapping[str, Any]]) -> str | None:
+        """The port that an entry of the list stands for."""
+        mine = next((port["id"] for port in hand.row.data.get("ports", []) if port["of"] == dict(one)), None)
+        if mine is not None:
+            return str(mine)
+        if one.get("port"):
+            return str(one["port"])
+        network = hand.lookup("neutron.network", one.get("network") or one.get("uuid") or "")
+        matching = [port for port in there if port["net_id"] == network]
+        if one.get("fixed_ip"):
+            matching = [p for p in matching if one["fixed_ip"] in [ip["ip_address"] for ip in p["fixed_ips"]]]
+        return str(matching[0]["port_id"]) if matching else None
+
+    def _plugged(self, hand: Hand) -> bool:
+        """Whether a change of the networks is done; puts on what is new once what was taken off is free."""
+        server, kept = f"{SERVERS}/{hand.id}", hand.row.data
+        there = hand.call("compute", "GET", f"{server}/os-interface", spoken=SPOKEN)["interfaceAttachments"]
+        if any(port["port_id"] in kept.get("leaving", []) for port in there):
+            return False
+        coming = kept.get("coming", [])
+        hand.keep(leaving=[], coming=[])
+        for one in coming:
+            found = self._network(hand, one)
+            body: dict[str, Any] = {"port_id": found["port"]} if "port" in found else {"net_id": found["uuid"]}
+            if found.get("fixed_ip"):
+                body["fixed_ips"] = [{"ip_address": found["fixed_ip"]}]
+            hand.call("compute", "POST", f"{server}/os-interface", {"interfaceAttachment": body}, spoken=SPOKEN)
+        return not coming
+
+    # ---------------------------------------------------------------------------------------------------- the rest
+
+    def delete(self, hand: Hand) -> None:
+        if hand.row.physical_id is None:
+            return
+        try:
+            hand.call("compute", "DELETE", f"{SERVERS}/{hand.id}", spoken=SPOKEN)
+        except NotFound:
+            return
+
+    def gone(self, hand: Hand) -> bool:
+        if hand.row.physical_id is None:
+            return True
+        try:
+            self.show(hand)
+        except NotFound:
+            return self._without_ports(hand)
+        return False
+
+    def _without_ports(self, hand: Hand) -> bool:
+        """Delete the ports that were made for it."""
+        for port in hand.row.data.get("ports", []):
+            if not port["own"]:
+                continue
+            try:
+                hand.call("network", "DELETE", f"/v2.0/ports/{port['id']}")
+            except NotFound:
+                continue
+        return True
+
+    def show(self, hand: Hand) -> Mapping[str, Any]:
+        found: dict[str, Any] = hand.call("compute", "GET", f"{SERVERS}/{hand.id}", spoken=SPOKEN)["server"]
+        return found
+
+    def check(self, hand: Hand) -> None:
+        status = self.show(hand)["status"]
+        if status != "ACTIVE":
+            raise Failed(f"'status': expected 'ACTIVE', got '{status}'")
+
+    def suspend(self, hand: Hand) -> None:
+        if self.show(hand)["status"] != "SUSPENDED":
+            hand.call("compute", "POST", f"{SERVERS}/{hand.id}/action", {"suspend": None}, spoken=SPOKEN)
+
+    def resume(self, hand: Hand) -> None:
+        if self.show(hand)["status"] != "ACTIVE":
+            hand.call("compute", "POST", f"{SERVERS}/{hand.id}/action", {"resume": None}, spoken=SPOKEN)
+
+    def turned(self, hand: Hand, action: str) -> bool:
+        wanted = {"SUSPEND": "SUSPENDED", "RESUME": "ACTIVE"}.get(action)
+        if wanted is None:
+            return True
+        status = self.show(hand)["status"]
+        if status == "ERROR":
+            raise Failed(f"{action.capitalize()} failed: the server is in ERROR")
+        return bool(status == wanted)
+
+    def metadata(self, hand: Hand) -> Mapping[str, Any]:
+        """With what software deployments have for the server."""
+        if hand.row.properties.get("user_data_format") != "SOFTWARE_CONFIG":
+            return dict(hand.row.metadata)
+        from tane.services.orchestration.domain import software
+
+        todo = software.deployed(hand.tx, hand.stack.project_id, str(hand.row.physical_id))
+        return {**hand.row.metadata, "deployments": todo}
+
+    def attribute(self, hand: Hand, name: str) -> Any:
+        found = self.show(hand)
+        if name == "show":
+            return found
+        if name == "instance_name":
+            return found.get("OS-EXT-SRV-ATTR:instance_name")
+        if name == "networks":
+            return {net: [one["addr"] for one in addresses] for net, addresses in found["addresses"].items()}
+        if name == "first_address":
+            return next((one["addr"] for addresses in found["addresses"].values() for one in addresses), "")
+        if name == "addresses":
+            return self._addresses(hand, found)
+        if name == "os_collect_config":
+            return {}
+        return found.get(name)
+
+    def _addresses(self, hand: Hand, found: Mapping[str, Any]) -> dict[str, Any]:
+        """By the names of networks and by their ids; each with its port."""
+        ports = hand.call("network", "GET", "/v2.0/ports", query={"device_id": str(hand.row.physical_id)})["ports"]
+        by_mac = {one["mac_address"]: one for one in ports}
+        shown: dict[str, Any] = {}
+        for net, addresses in found["addresses"].items():
+            for one in addresses:
+                port = by_mac.get(one.get("OS-EXT-IPS-MAC:mac_addr"), {})
+                entry = {**one, "port": port.get("id"), "subnets": [], "network": {"id": port.get("network_id")}}
+                shown.setdefault(net, []).append(entry)
+                if port.get("network_id"):
+                    shown.setdefault(port["network_id"], []).append(entry)
+        return shown
+
+
+def metadata_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """Metadata are text; what is no text is sent as JSON."""
+    import msgspec
+
+    return {
+        str(key): value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for key, value in values.items()
+    }

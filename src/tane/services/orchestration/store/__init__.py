@@ -1,0 +1,1 @@
+"""SQL of orchestration. Every function takes an open transaction."""

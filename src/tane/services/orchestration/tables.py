@@ -1,0 +1,145 @@
+"""Tables of orchestration: stacks, their resources and events, software configurations and deployments."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from tane.db.schema import created_at, metadata, project_id, updated_at
+
+stack = Table(
+    "stack",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("name", String(255), nullable=False),
+    Column("description", Text, nullable=False),
+    # Of a nested stack: the stack and the resource whose it is; None of one that a user made.
+    Column("parent_id", String(36), index=True),
+    Column("parent_resource_id", String(36)),
+    Column("root_id", String(36), nullable=False, index=True),
+    Column("depth", Integer, nullable=False),
+    Column("user_id", String(64), nullable=False),
+    Column("owner_name", String(255), nullable=False),
+    # By whose rights the stack's resources are made and changed.
+    Column("delegation", JSON, nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    # What is done at present: each action of the stack has one of its own.
+    Column("traversal", String(36), nullable=False),
+    # What the stack is to be (template, files, environment, parameters), and what it was before: where a rollback goes.
+    Column("source", JSON, nullable=False),
+    Column("previous", JSON),
+    Column("disable_rollback", Boolean, nullable=False),
+    Column("timeout_mins", Integer),
+    Column("deadline", DateTime, index=True),
+    created_at(),
+    updated_at(),
+    Column("deleted_at", DateTime, index=True),
+    Column("deleted", Boolean, nullable=False),
+)
+Index("ix_stack_name", stack.c.project_id, stack.c.name)
+
+stack_tag = Table(
+    "stack_tag",
+    metadata,
+    Column("stack_id", String(36), ForeignKey("stack.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("tag", String(80), nullable=False, index=True),
+)
+
+stack_resource = Table(
+    "stack_resource",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("stack_id", String(36), ForeignKey("stack.id", ondelete="CASCADE"), nullable=False, index=True),
+    project_id(),
+    Column("name", String(255), nullable=False),
+    Column("type", String(255), nullable=False),
+    Column("physical_id", String(255), index=True),
+    # The newest of those of the same name; the others were replaced and wait to be deleted.
+    Column("current", Boolean, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    # The last action of the stack that came to it, and whether a job is at it.
+    Column("traversal", String(36), nullable=False),
+    Column("working", Boolean, nullable=False),
+    # The resources it needed when it was made: they are deleted after it.
+    Column("requires", JSON, nullable=False),
+    # Its declaration in the template, and the values its properties had, when it was last made or changed.
+    Column("declared", JSON, nullable=False),
+    Column("properties", JSON, nullable=False),
+    # What its type keeps: never shown but by its attributes.
+    Column("data", JSON, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("replaces", String(36)),
+    # The hook at which it pauses, and those that were cleared.
+    Column("hook", String(32)),
+    Column("cleared", JSON, nullable=False),
+    Column("expires_at", DateTime, index=True),
+    created_at(),
+    updated_at(),
+)
+Index("ix_stack_resource_name", stack_resource.c.stack_id, stack_resource.c.name)
+
+stack_event = Table(
+    "stack_event",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", String(36), nullable=False),
+    Column("stack_id", String(36), ForeignKey("stack.id", ondelete="CASCADE"), nullable=False),
+    Column("resource_name", String(255), nullable=False),
+    Column("resource_type", String(255), nullable=False),
+    Column("physical_id", String(255)),
+    Column("action", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    created_at(),
+    UniqueConstraint("id"),
+)
+Index("ix_stack_event_stack", stack_event.c.stack_id, stack_event.c.number)
+
+software_config = Table(
+    "software_config",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("name", String(255), nullable=False),
+    Column("group", String(255), nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("inputs", JSON, nullable=False),
+    Column("outputs", JSON, nullable=False),
+    Column("options", JSON, nullable=False),
+    created_at(),
+)
+
+software_deployment = Table(
+    "software_deployment",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("server_id", String(36), nullable=False, index=True),
+    Column("config_id", String(36), ForeignKey("software_config.id"), nullable=False, index=True),
+    Column("stack_user_project_id", String(64), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("input_values", JSON, nullable=False),
+    Column("output_values", JSON, nullable=False),
+    created_at(),
+    updated_at(),
+)

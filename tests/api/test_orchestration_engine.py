@@ -1,0 +1,260 @@
+"""What the engine does with stacks that are changed, cancelled, late, paused, taken over or turned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tane.services.orchestration.reconcilers import deadlines
+from tests.api.orchestration_support import at, begin, delete, hot, outputs, path, resources, show, stack, update
+from tests.support import ApiCloud
+
+N = "/network/v2.0"
+
+
+def res(kind: str, **properties: Any) -> dict[str, Any]:
+    return {"type": kind, "properties": properties}
+
+
+def value(word: str = "a", **more: Any) -> dict[str, Any]:
+    return res("OS::Heat::TestResource", value=word, **more)
+
+
+HANDLE = {"type": "OS::Heat::WaitConditionHandle"}
+DEPLOY = res("OS::Heat::SoftwareDeployment", config={"get_resource": "config"}, server="s1")
+WAIT = res("OS::Heat::WaitCondition", handle={"get_resource": "handle"}, timeout=60)
+
+
+def test_an_update_during_a_creation_wins(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"handle": HANDLE, "wait": WAIT, "after": {**value(), "depends_on": "wait"}}))
+    assert made["stack_status"] == "CREATE_IN_PROGRESS"
+    mia.put(path(mia, made), {"template": hot({"handle": HANDLE, "wait": WAIT, "other": value()})}, 202)
+    mia.post(path(mia, made, "/resources/handle/signal"), {}, 200)
+    cloud.run_jobs()
+    shown = show(mia, "rose", made["id"])
+    assert shown["stack_status"] == "UPDATE_COMPLETE", shown["stack_status_reason"]
+    assert set(resources(mia, made)) == {"handle", "wait", "other"}
+
+
+def test_a_stack_that_waits_is_deleted_at_once(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    inner = {"heat_template_version": "2021-04-16", "resources": {"handle": HANDLE, "wait": WAIT}}
+    made = stack(cloud, mia, hot({"one": {"type": "in.yaml"}}), files={"in.yaml": inner})
+    assert made["stack_status"] == "CREATE_IN_PROGRESS"
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+    assert not mia.get(at(mia, "/stacks?show_nested=1")).json()["stacks"]
+
+
+def test_what_takes_too_long_fails_and_can_be_deleted(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    patient = res("OS::Heat::WaitCondition", handle={"get_resource": "handle"}, timeout=9000)
+    inner = hot({"config": res("OS::Heat::SoftwareConfig"), "run": DEPLOY})
+    template = hot({"handle": HANDLE, "wait": patient, "in": {"type": "in.yaml"}})
+    made = stack(cloud, mia, template, timeout_mins=5, files={"in.yaml": inner})
+    cloud.advance(301)
+    assert cloud.wait(deadlines.look(cloud.core)) == "2 stacks timed out, 0 resources were looked at"
+    cloud.run_jobs()
+    shown = show(mia, "rose", made["id"])
+    assert (shown["stack_status"], shown["stack_status_reason"]) == ("CREATE_FAILED", "Create timed out")
+    [deployment] = mia.get(at(mia, "/software_deployments")).json()["software_deployments"]
+    assert deployment["status"] == "FAILED"
+    other = stack(cloud, mia, hot({"handle": HANDLE, "wait": WAIT}), "daisy")
+    cloud.advance(61)
+    cloud.wait(deadlines.look(cloud.core))
+    cloud.run_jobs()
+    assert "WaitConditionTimeout: 0 of 1 received" in show(mia, "daisy", other["id"])["stack_status_reason"]
+    for one in (made, other):
+        assert delete(cloud, mia, one)["stack_status"] == "DELETE_COMPLETE"
+
+
+def test_a_cancelled_update_goes_back_or_stays_where_it_is(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"one": value()}))
+    waiting = hot({"one": value("b"), "handle": HANDLE, "wait": WAIT})
+    mia.put(path(mia, made), {"template": waiting}, 202)
+    cloud.run_jobs()
+    mia.post(path(mia, made, "/actions"), {"cancel_update": None}, 201)
+    cloud.run_jobs()
+    shown = show(mia, "rose", made["id"])
+    assert shown["stack_status"] == "ROLLBACK_COMPLETE", shown["stack_status_reason"]
+    assert set(resources(mia, made)) == {"one"}
+    mia.put(path(mia, made), {"template": waiting}, 202)
+    cloud.run_jobs()
+    mia.post(path(mia, made, "/actions"), {"cancel_without_rollback": None}, 201)
+    cloud.run_jobs()
+    shown = show(mia, "rose", made["id"])
+    assert shown["stack_status"] == "UPDATE_FAILED" and "User cancelled" in shown["stack_status_reason"]
+    mia.post(path(mia, made, "/actions"), {"cancel_update": None}, 400)
+    assert update(cloud, mia, made, hot({"one": value()}))["stack_status"] == "UPDATE_COMPLETE"
+
+
+def test_an_unhealthy_resource_is_replaced_by_the_next_update(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    template = hot({"one": value(), "two": res("OS::Heat::Value", value={"get_resource": "one"})})
+    made = stack(cloud, mia, template)
+    before = resources(mia, made)["one"]["physical_resource_id"]
+    body = {"mark_unhealthy": True, "resource_status_reason": "it fell over"}
+    mia.patch(path(mia, made, "/resources/one"), body, 200)
+    assert resources(mia, made)["one"]["resource_status"] == "CHECK_FAILED"
+    told = mia.put(path(mia, made, "/preview"), {"template": template}, 200).json()["resource_changes"]
+    assert [one["resource_name"] for one in told["replaced"]] == ["one"]
+    assert update(cloud, mia, made, template)["stack_status"] == "UPDATE_COMPLETE"
+    after = resources(mia, made)["one"]["physical_resource_id"]
+    assert after != before
+    assert mia.get(path(mia, made, "/resources/two")).json()["resource"]["attributes"]["value"] == after
+
+
+def test_what_vanished_behind_the_stacks_back_is_found_by_a_check(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    template = hot({"net": {"type": "OS::Neutron::Net"}})
+    made = stack(cloud, mia, template)
+    net = resources(mia, made)["net"]["physical_resource_id"]
+    mia.delete(f"{N}/networks/{net}")
+    mia.post(path(mia, made, "/actions"), {"check": None}, 201)
+    cloud.run_jobs()
+    assert show(mia, "rose", made["id"])["stack_status"] == "CHECK_FAILED"
+    assert update(cloud, mia, made, template)["stack_status"] == "UPDATE_COMPLETE"
+    assert resources(mia, made)["net"]["physical_resource_id"] != net
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+
+
+def test_a_preview_of_an_update_says_what_it_then_does(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(
+        cloud, mia, hot({"same": value(), "change": value(), "new": {"type": "OS::Heat::RandomString"}, "old": value()})
+    )
+    longer = res("OS::Heat::RandomString", length=10)
+    wanted = hot({"same": value(), "change": value("b"), "new": longer, "more": value()})
+    told = mia.put(path(mia, made, "/preview"), {"template": wanted}, 200).json()["resource_changes"]
+    names = {what: [one["resource_name"] for one in changed] for what, changed in told.items()}
+    assert names == {
+        "unchanged": ["same"],
+        "updated": ["change"],
+        "replaced": ["new"],
+        "added": ["more"],
+        "deleted": ["old"],
+    }
+    before = resources(mia, made)
+    update(cloud, mia, made, wanted)
+    after = resources(mia, made)
+    assert (
+        after["same"]["resource_status"] == "CREATE_COMPLETE"
+        and after["change"]["resource_status"] == "UPDATE_COMPLETE"
+    )
+    assert after["new"]["physical_resource_id"] != before["new"]["physical_resource_id"] and "old" not in after
+
+
+def test_what_is_retained_or_was_there_before_outlives_the_stack(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    mine = mia.post(f"{N}/networks", {"network": {"name": "mine"}}, 201).json()["network"]["id"]
+    template = hot(
+        {
+            "kept": {"type": "OS::Neutron::Net", "deletion_policy": "retain"},
+            "mine": {"type": "OS::Neutron::Net", "external_id": mine},
+            "gone": {"type": "OS::Neutron::Net"},
+        },
+        outputs={"name": {"value": {"get_attr": ["mine", "name"]}}},
+    )
+    made = stack(cloud, mia, template)
+    assert outputs(made) == {"name": "mine"}
+    kept = resources(mia, made)["kept"]["physical_resource_id"]
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+    left = {one["id"] for one in mia.get(f"{N}/networks?router:external=false").json()["networks"]}
+    assert left == {mine, kept}
+
+
+def test_conditions_decide_what_there_is(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    template = hot(
+        {"one": {**value(), "condition": "big"}, "two": value({"if": ["big", "large", "small"]})},  # type: ignore[arg-type]
+        parameters={"size": {"type": "number", "default": 1}},
+        conditions={"big": {"equals": [{"get_param": "size"}, 2]}},
+    )
+    made = stack(cloud, mia, template)
+    assert set(resources(mia, made)) == {"two"}
+    mia.patch(path(mia, made), {"parameters": {"size": 2}}, 202)
+    cloud.run_jobs()
+    assert set(resources(mia, made)) == {"one", "two"}
+    assert mia.get(path(mia, made, "/resources/two")).json()["resource"]["attributes"]["output"] == "large"
+    mia.patch(path(mia, made), {"clear_parameters": ["size"]}, 202)
+    cloud.run_jobs()
+    assert set(resources(mia, made)) == {"two"}
+
+
+def test_hooks_pause_before_a_step_and_are_cleared_by_a_signal(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    hooks = {"resource_registry": {"resources": {"t*": {"hooks": "pre-create"}, "one": {"hooks": ["pre-delete"]}}}}
+    made = stack(cloud, mia, hot({"one": value(), "two": value()}), environment=hooks)
+    assert resources(mia, made)["two"]["resource_status"] == "INIT_COMPLETE"
+    mia.post(path(mia, made, "/resources/one/signal"), {"unset_hook": "pre-create"}, 400)
+    mia.post(path(mia, made, "/resources/two/signal"), {"unset_hook": "pre-create"}, 200)
+    cloud.run_jobs()
+    assert show(mia, "rose", made["id"])["stack_status"] == "CREATE_COMPLETE"
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_IN_PROGRESS"
+    mia.post(path(mia, made, "/resources/one/signal"), {"unset_hook": "pre-delete"}, 200)
+    cloud.run_jobs()
+    assert show(mia, "rose", made["id"])["stack_status"] == "DELETE_COMPLETE"
+
+
+def test_restricted_actions_are_not_done(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    environment = {"resource_registry": {"resources": {"one": {"restricted_actions": "update"}}}}
+    made = stack(cloud, mia, hot({"one": value()}), environment=environment)
+    shown = update(cloud, mia, made, hot({"one": value("b")}), environment=environment)
+    assert shown["stack_status"] == "UPDATE_FAILED" and "restricted" in shown["stack_status_reason"]
+
+
+def test_lists_filter_sort_page_and_hide(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    for name, tags in (("aster", "red,tall"), ("rose", "red"), ("tulip", "data-processing-cluster")):
+        stack(cloud, mia, hot({}), name, tags=tags)
+        cloud.advance(1)
+
+    def listed(query: str) -> list[str]:
+        return [one["stack_name"] for one in mia.get(at(mia, f"/stacks?{query}")).json()["stacks"]]
+
+    assert listed("") == ["rose", "aster"]
+    assert listed("sort_keys=name&sort_dir=asc") == ["aster", "rose"]
+    assert listed("tags=red,tall") == ["aster"] and listed("not_tags=tall") == ["rose"]
+    assert listed("show_hidden=true&name=tulip") == ["tulip"] and listed("status=FAILED") == []
+    first = mia.get(at(mia, "/stacks?limit=1&with_count=1")).json()
+    assert first["count"] == 2 and listed(f"limit=1&marker={first['stacks'][0]['id']}") == ["aster"]
+    mia.get(at(mia, "/stacks?sort_keys=colour"), 400)
+    mia.get(at(mia, "/stacks?limit=x"), 400)
+
+
+def test_two_stacks_of_one_name_are_refused_and_a_deleted_name_is_free(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({}))
+    refused = begin(mia, hot({}), expect=409)
+    assert refused["error"]["message"] == "The Stack (rose) already exists."
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+    assert stack(cloud, mia, hot({}))["stack_status"] == "CREATE_COMPLETE"
+
+
+def test_an_abandoned_stack_leaves_what_it_made(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"net": {"type": "OS::Neutron::Net"}}))
+    told = mia.delete(path(mia, made, "/abandon"), 200).json()
+    net = told["resources"]["net"]["resource_id"]
+    mia.get(f"{N}/networks/{net}")
+    assert not mia.get(at(mia, "/stacks")).json()["stacks"]
+
+
+def test_what_is_not_known_yet_is_no_mistake_of_a_nested_template(cloud: ApiCloud) -> None:
+    """Nor does it hide the mistakes that there are."""
+    mia = cloud.new_user("mia", "garden")
+    inner = hot(
+        {"port": res("OS::Neutron::Port", network={"get_param": "net"})},
+        parameters={"net": {"type": "string", "constraints": [{"custom_constraint": "neutron.network"}]}},
+    )
+    nested = res("in.yaml", net={"get_resource": "net"})
+    group = res("OS::Heat::ResourceGroup", count=2, resource_def=nested)
+    template = hot({"net": {"type": "OS::Neutron::Net"}, "group": group, "one": nested})
+    body = {"stack_name": "rose", "template": template, "files": {"in.yaml": inner}}
+    mia.post(at(mia, "/stacks/preview"), body, 200)
+    made = stack(cloud, mia, template, files={"in.yaml": inner})
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    inner["resources"]["port"]["properties"]["colour"] = "red"
+    refused = mia.post(at(mia, "/stacks/preview"), {**body, "stack_name": "daisy"}, 400).json()
+    assert "Unknown Property colour" in refused["error"]["message"]

@@ -1,0 +1,30 @@
+"""Resources that are there already: a stack takes them in by their ids and leaves them when it goes."""
+
+from __future__ import annotations
+
+from tests.api.compute_support import V, make_flavor, make_image, make_network
+from tests.api.orchestration_support import delete, hot, outputs, stack
+from tests.support import ApiCloud
+
+
+def test_a_server_of_others_is_known_by_its_id_and_outlives_the_stack(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    flavor_id, image_id, network_id = make_flavor(cloud.admin), make_image(mia, "rose"), make_network(mia)
+    body = {"name": "old", "flavorRef": flavor_id, "imageRef": image_id, "networks": [{"uuid": network_id}]}
+    server_id = mia.post(f"{V}/servers", {"server": body}, 202).json()["server"]["id"]
+    cloud.run_jobs()
+    template = hot(
+        {"old": {"type": "OS::Nova::Server", "external_id": server_id}},
+        outputs={"name": {"value": {"get_attr": ["old", "name"]}}, "id": {"value": {"get_resource": "old"}}},
+    )
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    assert outputs(made) == {"name": "old", "id": server_id}
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+    assert mia.get(f"{V}/servers/{server_id}", expect=200).json()["server"]["name"] == "old"
+
+
+def test_what_is_not_there_fails_the_stack(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"old": {"type": "OS::Nova::Server", "external_id": "no-such-server"}}))
+    assert made["stack_status"] == "CREATE_FAILED" and "could not be found" in made["stack_status_reason"]

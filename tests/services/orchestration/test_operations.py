@@ -1,0 +1,221 @@
+"""Every saga of orchestration under the harnesses: it fails, repeats, is killed at every point, and loses its host.
+
+Whatever happens, the action of the stack ends, and what there is in other services is what the stack's rows name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tane.app import SERVICES
+from tane.core import Core
+from tane.jobs import testing
+from tane.jobs.runner import Runner
+from tane.jobs.testing import Scenario
+from tane.services.identity import interface as identity
+from tane.services.orchestration.domain import stacks
+from tane.services.orchestration.domain.plans import Source
+from tane.services.orchestration.domain.stacks import Wanted
+from tane.services.orchestration.operations import OPERATIONS
+from tane.services.orchestration.tables import stack, stack_resource
+from tane.web import inside
+from tane.web.context import Context
+from tests.services.volume.pool import add_pool
+
+ALL = [operation for service in SERVICES for operation in service.operations]
+NET: dict[str, Any] = {"type": "OS::Neutron::Net"}
+
+
+def source(**resources: Any) -> Source:
+    return Source(template={"heat_template_version": "2021-04-16", "resources": resources})
+
+
+def disk(name: str = "disk", **more: Any) -> dict[str, Any]:
+    """A volume that needs the network, so that there is an order."""
+    properties = {"size": 1, "name": name, "metadata": {"net": {"get_resource": "net"}}, **more}
+    return {"type": "OS::Cinder::Volume", "properties": properties}
+
+
+class World:
+    """A cloud with its administrator, who has one stack."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.pool = add_pool(core)
+        identity.bootstrap(core, "correct horse battery")
+        with core.db.read() as tx:
+            project = identity.project_named(tx, "admin").id
+        user = self._admin()
+        given = identity.Delegation(user, project)
+        self.ctx: Context = identity.acting(core, given, "req-1")
+        self.stack_id = ""
+
+    def _admin(self) -> str:
+        from tane.services.identity.tables import user
+
+        with self.core.db.read() as tx:
+            return str(tx.scalar(select(user.c.id)))
+
+    async def settle(self) -> None:
+        await asyncio.wait_for(Runner(self.core, ALL).drain(), 60)
+
+    def create(self, what: Source, **more: Any) -> None:
+        self.stack_id = stacks.create(self.core, self.ctx, "rose", Wanted(source=what, **more)).id
+
+    def update(self, what: Source) -> None:
+        stacks.update(self.core, self.ctx, self.stack_id, "rose", Wanted(source=what))
+
+    def row(self) -> Any:
+        with self.core.db.read() as tx:
+            return tx.first(select(stack).where(stack.c.id == self.stack_id))
+
+    def rows(self) -> list[Any]:
+        with self.core.db.read() as tx:
+            return tx.all(select(stack_resource))
+
+    def there(self) -> set[str]:
+        """Ids of the networks and volumes that there are."""
+        networks = inside.call(self.core, self.ctx, "network", "GET", "/v2.0/networks")["networks"]
+        volumes = inside.call(self.core, self.ctx, "volume", "GET", "/v3/volumes")["volumes"]
+        return {one["id"] for one in (*networks, *volumes)}
+
+
+def ended(world: World) -> None:
+    """Nothing is under way, and nothing is there that no row names."""
+    assert world.row().status in ("COMPLETE", "FAILED"), world.row()
+    assert not [row for row in world.rows() if row.working or row.status == "IN_PROGRESS"]
+    assert world.there() <= {row.physical_id for row in world.rows()}
+
+
+def complete(*names: str) -> Callable[[World], None]:
+    def check(world: World) -> None:
+        ended(world)
+        assert world.row().status == "COMPLETE", world.row().reason
+        rows = world.rows()
+        assert sorted(row.name for row in rows) == sorted(names) and all(row.status == "COMPLETE" for row in rows)
+        assert world.there() == {row.physical_id for row in rows if row.type != "OS::Heat::TestResource"}
+
+    return check
+
+
+def gone(world: World) -> None:
+    assert world.row().deleted and world.rows() == [] and world.there() == set()
+
+
+def gone_or_told(world: World) -> None:
+    if not world.row().deleted:
+        ended(world)
+        assert world.row().status == "FAILED" and world.row().reason
+
+
+async def create(world: World) -> None:
+    world.create(source(net=NET, disk=disk()))
+
+
+async def create_with_rollback(world: World) -> None:
+    world.create(source(net=NET, disk=disk()), disable_rollback=False)
+
+
+async def made(world: World) -> None:
+    await create(world)
+    await world.settle()
+
+
+async def update_in_place(world: World) -> None:
+    await made(world)
+    world.update(source(net=NET, disk=disk("other")))
+
+
+async def replace(world: World) -> None:
+    await made(world)
+    world.update(source(net=NET, disk=disk(availability_zone="nova")))
+
+
+async def take_out(world: World) -> None:
+    await made(world)
+    world.update(source(net=NET))
+
+
+async def delete(world: World) -> None:
+    await made(world)
+    stacks.delete(world.core, world.ctx, world.stack_id, "rose")
+
+
+async def check(world: World) -> None:
+    await made(world)
+    stacks.turn(world.core, world.ctx, world.stack_id, "rose", "CHECK")
+
+
+async def delete_now(world: World) -> None:
+    if not world.row().deleted:
+        stacks.delete(world.core, world.ctx, world.stack_id, "rose")
+
+
+Prepare = Callable[[World], Awaitable[None]]
+Check = Callable[[World], None]
+CASES: dict[str, tuple[str, Prepare, Check, Check]] = {
+    "create": ("create_resource", create, complete("net", "disk"), ended),
+    "create with rollback": ("create_resource", create_with_rollback, complete("net", "disk"), ended),
+    "update in place": ("update_resource", update_in_place, complete("net", "disk"), ended),
+    "replace": ("update_resource", replace, complete("net", "disk"), ended),
+    "replace by a new one": ("create_resource", replace, complete("net", "disk"), ended),
+    "take out": ("delete_resource", take_out, complete("net"), ended),
+    "delete": ("delete_resource", delete, gone, gone_or_told),
+    "check": ("turn_resource", check, complete("net", "disk"), ended),
+}
+
+
+def scenario(name: str, new_core: Callable[[], Core], *, lost: bool = False) -> Scenario:
+    operation, prepare, done, unwound = CASES[name]
+    worlds: dict[int, World] = {}
+
+    async def start() -> Core:
+        world = World(new_core())
+        worlds[id(world.core)] = world
+        await prepare(world)
+        return world.core
+
+    if lost and name == "replace":
+        # The job that orders the new one has nothing to do with hosts; what it orders fails and says so.
+        done = unwound
+    [found] = [candidate for candidate in OPERATIONS if candidate.name == f"orchestration.{operation}"]
+    return Scenario(
+        found,
+        start,
+        lambda core: done(worlds[id(core)]),
+        lambda core: unwound(worlds[id(core)]),
+        ALL,
+        delete=lambda core: delete_now(worlds[id(core)]),
+        deleted=lambda core: gone(worlds[id(core)]),
+        clean=lambda core: gone(worlds[id(core)]),
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_failing_step_ends_the_action_and_leaves_no_orphan(name: str, new_core: Callable[[], Core]) -> None:
+    asyncio.run(testing.fails_at_each_step(scenario(name, new_core)))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_step_that_runs_twice_changes_nothing(name: str, new_core: Callable[[], Core]) -> None:
+    asyncio.run(testing.repeats_each_step(scenario(name, new_core)))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_killed_process_is_carried_on_by_the_next(name: str, new_core: Callable[[], Core]) -> None:
+    asyncio.run(testing.killed_between_writes(scenario(name, new_core)))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_process_killed_while_it_fails_is_carried_on(name: str, new_core: Callable[[], Core]) -> None:
+    asyncio.run(testing.killed_while_unwinding(scenario(name, new_core)))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_lost_host_holds_nothing_up_and_the_stack_can_be_deleted(name: str, new_core: Callable[[], Core]) -> None:
+    asyncio.run(testing.loses_its_host(scenario(name, new_core, lost=True)))
