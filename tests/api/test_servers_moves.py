@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from tane.hosts import store
 from tane.services.compute.reconcilers import resizes
+from tane.services.image.tables import image
 from tane.wire.errors import HostError
 from tests.api.compute_support import LATEST, Project, V, at, make_flavor, make_image, project
 from tests.support import HOST_ID, ApiCloud, second_host
@@ -203,6 +205,24 @@ def test_a_host_may_be_named_from_2_56_on(garden: Project) -> None:
     garden.admin.post(action, {"migrate": {"host": "host-2"}}, 202, headers=at("2.56"))
 
 
+def test_a_server_whose_host_is_away_does_not_move(garden: Project, large: str) -> None:
+    server_id = resized(garden, large)
+    second = garden.server("second")
+    force_down(garden, "host-1")
+    garden.act(server_id, "confirmResize", expect=409)
+    garden.act(second, "resize", {"flavorRef": large}, 409)
+
+
+def test_a_state_that_is_reset_ends_what_waited_for_a_word(garden: Project, large: str) -> None:
+    server_id = resized(garden, large)
+    garden.admin.post(f"{V}/servers/{server_id}/action", {"os-resetState": {"state": "active"}}, 202)
+    garden.act(server_id, "revertResize", expect=409)
+    small = make_flavor(garden.admin, "small", ram=64, vcpus=1, disk=2)
+    assert garden.done(server_id, "resize", {"flavorRef": small})["status"] == "VERIFY_RESIZE"
+    assert garden.done(server_id, "revertResize")["flavor"]["original_name"] == "large"
+    assert cores(garden) == 2
+
+
 def test_there_is_nowhere_to_go_with_one_host(garden: Project) -> None:
     server_id = garden.server()
     answer = garden.admin.post(f"{V}/servers/{server_id}/action", {"migrate": None}, 400)
@@ -239,6 +259,15 @@ def test_a_rescued_server_boots_another_disk_before_its_own(garden: Project) -> 
     assert garden.done(server_id, "unrescue")["status"] == "ACTIVE"
     assert garden.host.guest(server_id).rescue is None
     garden.act(server_id, "unrescue", expect=409)
+
+
+def test_an_image_that_is_larger_than_the_servers_disk_does_not_rescue(garden: Project) -> None:
+    server_id = garden.server()
+    large = make_image(garden.user, "large")
+    with garden.cloud.core.db.write() as tx:
+        tx.execute(update(image).where(image.c.id == large).values(virtual_size=2 << 30))
+    answer = garden.act(server_id, "rescue", {"rescue_image_ref": large}, 400)
+    assert "larger than the 1 GB" in answer.text and garden.show(server_id)["status"] == "ACTIVE"
 
 
 def test_only_an_image_that_one_may_use_rescues(garden: Project) -> None:
@@ -319,6 +348,8 @@ def test_only_administrators_say_where_a_server_is_unshelved(garden: Project) ->
     garden.act(server_id, "unshelve", {"host": "host-1"}, 403, headers=LATEST)
     garden.act(server_id, "unshelve", {"availability_zone": "moon"}, 400, headers=LATEST)
     garden.act(server_id, "unshelve", {"availability_zone": "nova"}, 400, headers=at("2.76"))
+    garden.act(server_id, "unshelve", {}, 400, headers=at("2.77"))
+    garden.act(server_id, "unshelve", {"availability_zone": None}, 400, headers=at("2.90"))
     garden.act(server_id, "unshelve", {"availability_zone": "nova"}, 202, headers=LATEST)
 
 
@@ -337,9 +368,12 @@ def test_a_server_leaves_only_a_host_that_somebody_calls_dead(garden: Project) -
     assert "still in use" in garden.admin.post(action, {"evacuate": {}}, 400, headers=LATEST).text
     garden.act(server_id, "evacuate", {}, 403, headers=LATEST)
     force_down(garden, "host-1")
+    assert "is connected" in garden.admin.post(action, {"evacuate": {}}, 400, headers=LATEST).text
+    garden.cloud.core.hosts.remove(HOST_ID)
     garden.admin.post(action, {"evacuate": {"onSharedStorage": "True"}}, 400)
-    garden.admin.post(action, {"evacuate": {"host": "host-9"}}, 400, headers=LATEST)
-    garden.admin.post(action, {"evacuate": {}}, 200, headers=LATEST)
+    garden.admin.post(action, {"evacuate": {"host": "host-9"}}, 404, headers=LATEST)
+    garden.admin.post(action, {"evacuate": {"host": "host-1"}}, 400, headers=LATEST)
+    garden.admin.post(action, {"evacuate": {}}, 200, headers=at("2.94"))
     garden.cloud.run_jobs()
     shown = garden.admin.get(f"{V}/servers/{server_id}").json()["server"]
     assert (shown["status"], shown["OS-EXT-SRV-ATTR:host"]) == ("ACTIVE", "host-2")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from tane.agent.compute.drivers.fake import FakeCompute
 from tane.core import Core
 from tane.hosts import allocations
-from tane.jobs import testing
+from tane.jobs import cancel, testing
+from tane.jobs import enqueue as jobs_enqueue
 from tane.jobs.testing import Scenario
 from tane.services.compute.domain import actions, flavors, moves
+from tane.services.compute.orders import REBOOT_SERVER, RebootServer
 from tane.services.compute.reconcilers import power
 from tane.services.compute.store import migrations
 from tests.services.compute.world import ADMIN, Case, Check, Prepare, World, delete_server, scenario_of
@@ -245,6 +248,45 @@ def test_a_lost_host_holds_nothing_up_and_gives_all_back(scenario: Scenario) -> 
 
 def test_it_resumes_after_a_kill(scenario: Scenario) -> None:
     assert asyncio.run(testing.killed_between_writes(scenario)) > 0
+
+
+def test_what_a_host_has_of_an_earlier_time_is_not_taken_for_what_comes(new_core: Callable[[], Core]) -> None:
+    async def story() -> World:
+        world = World(new_core())
+        await world.prepare()
+        await world.running(networks="none")
+        second_host(world.core)
+        left = msgspec.structs.replace(world.host.guest(world.server_id), name="left-behind")
+        await compute(world, OTHER).create(left)
+        moves.migrate(world.core, ADMIN, world.server_id, None)
+        await world.settle()
+        return world
+
+    world = asyncio.run(story())
+    moved("running")(world)
+    assert compute(world, OTHER).guest(world.server_id).name != "left-behind"
+
+
+def test_a_hard_reboot_has_what_a_failed_move_left_aside(new_core: Callable[[], Core]) -> None:
+    async def story() -> World:
+        world = World(new_core())
+        await world.prepare()
+        await migrating()(world)
+        with world.core.db.write() as tx:
+            migrations.change(tx, move_of(world), "error")
+        compute(world, HOST_ID)._guests[world.server_id] = msgspec.structs.replace(
+            world.host.guest(world.server_id), name="kept"
+        )
+        await compute(world, HOST_ID).keep(world.server_id, move_of(world))
+        enqueue = REBOOT_SERVER, RebootServer(world.server_id, hard=True)
+        with world.core.db.write() as tx:
+            cancel(tx, f"server:{world.server_id}")
+            jobs_enqueue(tx, *enqueue, resource=f"server:{world.server_id}")
+        await world.settle()
+        return world
+
+    world = asyncio.run(story())
+    assert world.host.aside == {} and ("bring_back", world.server_id) in world.host.calls
 
 
 def test_what_was_set_aside_of_a_deleted_server_goes(new_core: Callable[[], Core]) -> None:

@@ -12,6 +12,7 @@ from tane.hosts import store
 from tane.jobs import testing
 from tane.jobs.testing import Scenario
 from tane.services.compute.domain import actions, attachments, moves, rescues, shelving
+from tane.services.compute.reconcilers import power
 from tane.services.compute.store import migrations
 from tane.services.image import interface as images
 from tests.services.compute.test_moves import CASES as MOVES
@@ -118,7 +119,7 @@ async def evacuation(world: World) -> None:
     second_host(world.core)
     with world.core.db.write() as tx:
         store.change(tx, HOST_ID, forced_down=True)
-    moves.evacuate(world.core, ADMIN, world.server_id, None, None)
+    moves.evacuate(world.core, ADMIN, world.server_id, None, None, ())
 
 
 def elsewhere(world: World) -> None:
@@ -194,6 +195,9 @@ def test_an_evacuated_guest_goes_from_the_host_that_is_back(new_core: Callable[[
         assert (row.type, row.status) == ("evacuation", "done")
         world.core.hosts.add(agent)
         assert where(world)[HOST_ID] == "running"
+        # Also while nobody has said that it may be believed again.
+        said = await power.run(world.core)
+        assert said is not None and "is elsewhere" in said and HOST_ID not in where(world)
         with world.core.db.write() as tx:
             store.change(tx, HOST_ID, forced_down=False)
         await testing.upkeep.call_in_debts(world.core)

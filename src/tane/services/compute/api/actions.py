@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -125,6 +126,13 @@ def not_done(request: Request) -> None:
     raise NotImplementedHere(f"The action '{name}' is not implemented.")
 
 
+HOST = re.compile(r"\bhost [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+
+
+def without_hosts(text: str | None) -> str | None:
+    return HOST.sub("the host", text) if text else text
+
+
 # --------------------------------------------------------------------------------------------------------- console
 
 
@@ -193,5 +201,6 @@ def _event_view(request: Request, job: Row[Any], event: history.Event) -> dict[s
         if request.ctx.is_admin:
             body["host"] = event.host_name
     if request.version >= (2, 84):
-        body["details"] = event.detail
+        # Which host it was is for administrators.
+        body["details"] = event.detail if request.ctx.is_admin else without_hosts(event.detail)
     return body

@@ -40,7 +40,8 @@ def revert(request: Request) -> None:
 
 
 def evacuate(request: Request) -> dict[str, Any] | None:
-    """Before 2.14 the password is told, which only a config drive made anew tells the guest.
+    """Before 2.14 the password is told, which only a config drive made anew tells the guest; from 2.95 on the server is
+    not started.
 
     :raises BadRequest: shared storage, which no host here has, is counted upon.
     """
@@ -48,7 +49,16 @@ def evacuate(request: Request) -> dict[str, Any] | None:
     settle(wanted, "onSharedStorage")
     if wanted.onSharedStorage:
         raise BadRequest("Hosts share no storage for the disks of servers: onSharedStorage.")
-    given = moves.evacuate(request.core, request.ctx, request.path["server_id"], wanted.host, wanted.adminPass)
+    server_id, connected = request.path["server_id"], {agent.host_id for agent in request.core.hosts.reached()}
+    given = moves.evacuate(
+        request.core,
+        request.ctx,
+        server_id,
+        wanted.host,
+        wanted.adminPass,
+        connected,
+        start=request.version < (2, 95),
+    )
     return {"adminPass": given} if request.version < (2, 14) else None
 
 

@@ -6,7 +6,7 @@ from msgspec import UNSET
 
 from tane.services.compute.domain import shelving
 from tane.services.compute.policies import PREFIX
-from tane.web.errors import Forbidden
+from tane.web.errors import BadRequest, Forbidden
 from tane.web.request import Request
 
 
@@ -19,8 +19,10 @@ def offload(request: Request) -> None:
 
 
 def unshelve(request: Request) -> None:
-    """A host may be named, and a zone given up, by administrators only."""
+    """A host may be named by administrators only; from 2.91 on, as the zone may be given up (null)."""
     wanted = request.body.unshelve
+    if wanted is not None and request.version < (2, 91) and wanted.availability_zone in (UNSET, None):
+        raise BadRequest("Invalid input for field/attribute unshelve. 'availability_zone' is a required property")
     zone = wanted.availability_zone if wanted is not None else UNSET
     host = wanted.host if wanted is not None else None
     rule = f"{PREFIX}:os-shelve:unshelve_to_host"

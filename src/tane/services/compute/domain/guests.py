@@ -61,7 +61,7 @@ def parts(tx: Tx, server_id: str) -> Parts:
         )
     if row.rescue_image_id is not None:
         info = image.image_of_disk(tx, row.rescue_image_id, row.project_id)
-        rescue = RootDisk(image=_content(info, row.rescue_image_id))
+        rescue = RootDisk(image=_content(info, row.rescue_image_id), size_gb=row.flavor["disk"])
         properties = {**properties, **_boots(info)}
     return Parts(
         server=row,

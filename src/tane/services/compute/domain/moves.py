@@ -7,6 +7,7 @@ is claimed, too, in the name of the move, and the guest's files there are set as
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Literal
 
@@ -79,6 +80,8 @@ def _movable(tx: Tx, ctx: Context, server_id: str, action: str) -> Row[Any]:
     refuse_locked(ctx, row)
     require_state(row, action, ("active", "stopped"))
     refuse_nowhere(row)
+    if not hosts.is_there(tx, row.host_id):
+        raise Conflict(f"The host of instance {row.id} does not answer now.")
     return row
 
 
@@ -100,8 +103,16 @@ def _refuse_unfit(tx: Tx, row: Row[Any], flavor: Row[Any]) -> None:
 
 
 def _order(
-    tx: Tx, core: Core, ctx: Context, row: Row[Any], kind: MoveType, flavor: dict[str, Any], host: str | None = None
+    tx: Tx,
+    core: Core,
+    ctx: Context,
+    row: Row[Any],
+    kind: MoveType,
+    flavor: dict[str, Any],
+    host: str | None = None,
+    vm_state: str | None = None,
 ) -> None:
+    """``vm_state``: to have in the end, when not the one it has now."""
     wanted = wanted_of(tx, row, flavor, host=host, elsewhere=kind != "resize")
     chosen = scheduler.choose(tx, core.config, wanted)
     if isinstance(chosen, str):
@@ -123,7 +134,7 @@ def _order(
         dest_host=chosen.name,
         old_flavor={"id": row.flavor_id, **row.flavor},
         new_flavor=flavor,
-        vm_state=row.vm_state,
+        vm_state=vm_state or row.vm_state,
     )
     held = allocations.of_consumer(tx, row.id).get(row.host_id, {})
     allocations.release(tx, row.id)
@@ -152,12 +163,22 @@ def wanted_of(
 # -------------------------------------------------------------------------------------------------------- evacuation
 
 
-def evacuate(core: Core, ctx: Context, server_id: str, host: str | None, password: str | None) -> str:
+def evacuate(
+    core: Core,
+    ctx: Context,
+    server_id: str,
+    host: str | None,
+    password: str | None,
+    connected: Collection[str],
+    *,
+    start: bool = True,
+) -> str:
     """Order that a server of a dead host is made again on another one: from its image, with the volumes and addresses
     it had; returns the password that its config drive then tells.
 
     A host that is merely silent may still run its servers, and two that write to one volume destroy it: an
-    administrator says that it is dead, by forcing its service down.
+    administrator says that it is dead, by forcing its service down. ``connected``: ids of the hosts that are not.
+    ``start``: have it run there, when it ran.
 
     :raises BadRequest: nobody said that the host is dead; no other has room. :raises Conflict: in this state there is
         nothing to bring about again.
@@ -168,18 +189,20 @@ def evacuate(core: Core, ctx: Context, server_id: str, host: str | None, passwor
         require_state(row, "evacuate", ("active", "stopped", "error"))
         refuse_nowhere(row)
         source = hosts.get(tx, row.host_id)
+        if row.host_id in connected:
+            raise BadRequest(f"Compute service of {row.host_name} is still in use: the host is connected.")
         if source is not None and not source.forced_down:
-            silent = (
-                "" if hosts.is_up(tx, source) else " It does not answer, but may still run the server: if it is dead,"
-            )
             raise BadRequest(
-                f"Compute service of {row.host_name} is still in use.{silent or ' If it is dead,'} say so by forcing "
-                "the service down."
+                f"Compute service of {row.host_name} is still in use, or may be: where the host is dead, say so by "
+                "forcing the service down."
             )
         if host is not None and hosts.by_name(tx, host) is None:
-            raise BadRequest(f"Compute host {host} could not be found.")
+            raise NotFound(f"Compute host {host} could not be found.")
+        if host == row.host_name:
+            raise BadRequest("The target host can't be the same one.")
         servers.change(tx, server_id, admin_pass=given if row.config_drive else None)
-        _order(tx, core, ctx, row, "evacuation", {"id": row.flavor_id, **row.flavor}, host)
+        after = row.vm_state if start else "stopped"
+        _order(tx, core, ctx, row, "evacuation", {"id": row.flavor_id, **row.flavor}, host, after)
     return given
 
 
@@ -206,6 +229,8 @@ def _decide(core: Core, ctx: Context, server_id: str, action: str, status: str, 
             raise BadRequest("Instance has not been resized.")
         if status == "reverting" and not hosts.is_there(tx, move.source_host_id):
             raise Conflict("The host that the server was resized from does not answer.")
+        if status == "confirming" and not hosts.is_there(tx, move.dest_host_id):
+            raise Conflict("The host that the server was resized to does not answer: it may yet have to be reverted.")
         order_decision(tx, ctx, row, move, status, task)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
@@ -15,7 +15,7 @@ from tane.jobs import Order, pending
 from tane.services.compute.domain.common import S, fault, new_id, of_project, queue
 from tane.services.compute.domain.states import POWER_OF_GUEST, RUNNING
 from tane.services.compute.orders import REBOOT_SERVER, STOP_SERVER, RebootServer, ServerParams
-from tane.services.compute.store import servers
+from tane.services.compute.store import migrations, servers
 from tane.wire.documents import GuestState
 
 log = structlog.get_logger()
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 GONE: tuple[GuestState, ...] = ("stopped", "crashed")
 SIMULATED = "fake"
 LOST = "Its disks are no longer on its host. A hard reboot makes it anew from its image: what was on them is lost."
-SHOULD_BE_THERE = ("active", "stopped", "paused", "suspended", "resized", "rescued")
+SHOULD_BE_THERE = ("active", "stopped", "paused", "suspended", "rescued")
 
 
 def guest_changed(core: Core, host_id: str, guest_id: str, state: GuestState) -> None:
@@ -54,21 +54,29 @@ def note_state(tx: Tx, host_id: str, guest_id: str, state: GuestState) -> bool:
     return False
 
 
-def compare(tx: Tx, host_id: str, states: Mapping[str, GuestState], *, started: str) -> tuple[list[str], list[str]]:
+def compare(
+    tx: Tx, host_id: str, states: Mapping[str, GuestState], *, started: str, kept: Collection[str] = ()
+) -> tuple[list[str], list[str]]:
     """Compare the guests of a host with the rows and order what is needed.
 
     ``started``: the start of the host's agent. At the first look after it, a server which is not running is one that
-    went down with its host: it is started again.
+    went down with its host: it is started again; not on a host that was called dead. ``kept``: the moves of which the
+    host has set something aside.
 
-    :returns: sentences about what was done, and the guests to destroy: those whose server was deleted meanwhile.
+    :returns: sentences about what was done, and the guests to destroy: those whose server was deleted meanwhile, or
+        made again on another host when this one was called dead.
     """
     told: list[str] = []
-    host_came_back = hosts.compared(tx, host_id, started)
+    host = hosts.get(tx, host_id)
+    host_came_back = host is not None and not host.forced_down and hosts.compared(tx, host_id, started)
+    aside = migrations.servers_of(tx, kept)
     for row in servers.on_host(tx, host_id):
         if row.task_state is not None or pending(tx, f"server:{row.id}") is not None:
             continue
         state = states.get(row.id, "absent")
-        if host_came_back and state == "absent" and row.vm_state in SHOULD_BE_THERE and _had_disks(tx, row):
+        if state == "absent" and row.id in aside:
+            told.append(f"the guest of {row.id} is set aside, and is brought back")
+        elif host_came_back and state == "absent" and row.vm_state in SHOULD_BE_THERE and _had_disks(tx, row):
             servers.change(tx, row.id, vm_state="error", power_state=POWER_OF_GUEST[state], fault=fault(LOST, 500, tx))
             told.append(f"the disks of {row.id} are gone")
         elif row.vm_state == "active" and state in (*GONE, "absent") and host_came_back:
@@ -88,6 +96,7 @@ def compare(tx: Tx, host_id: str, states: Mapping[str, GuestState], *, started: 
     leftover = [guest_id for guest_id in states if known.get(guest_id) is True]
     strangers = [guest_id for guest_id in states if guest_id not in known]
     moved = [guest_id for guest_id in states if known.get(guest_id) is False and guest_id not in here]
+    leftover += sorted(migrations.evacuated(tx, host_id, moved)) if moved else []
     told.extend(f"guest {guest_id} has no server" for guest_id in strangers)
     told.extend(f"guest {guest_id} belongs to a server that is not placed here" for guest_id in moved)
     return told, leftover

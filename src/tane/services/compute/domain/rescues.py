@@ -28,6 +28,9 @@ def rescue(core: Core, ctx: Context, server_id: str, image_ref: str | None, pass
         if row.image_id is None:
             raise BadRequest(f"Instance {server_id} cannot be rescued: Cannot rescue a volume-backed instance")
         info = require_image(tx, ctx, image_ref or row.image_id)
+        size = info.virtual_size or info.size or 0
+        if row.flavor["disk"] and size > row.flavor["disk"] << 30:
+            raise BadRequest(f"Image {info.id} is larger than the {row.flavor['disk']} GB of the server's flavor.")
         servers.change(
             tx,
             server_id,

@@ -12,12 +12,13 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
+from tane.hosts import allocations
 from tane.hosts import store as host_store
 from tane.jobs import cancel
 from tane.services.compute.domain import quotas, scheduler
 from tane.services.compute.domain.common import canonical_addresses, queue, refuse_locked, require
 from tane.services.compute.orders import DELETE_SERVER, ServerParams
-from tane.services.compute.store import block_devices, servers
+from tane.services.compute.store import block_devices, migrations, servers
 from tane.services.network import interface as network
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
@@ -182,10 +183,15 @@ def unlock(core: Core, ctx: Context, server_id: str) -> None:
 
 
 def reset_state(core: Core, ctx: Context, server_id: str, vm_state: str) -> None:
-    """Say that a server is active or in error; its guest is not touched."""
+    """Say that a server is active or in error; its guest is not touched. A resize that waited to be confirmed is over,
+    and a rescue: the server boots its own disk when it starts again."""
     with core.db.write() as tx:
         require(tx, ctx, server_id)
-        servers.change(tx, server_id, vm_state=vm_state, task_state=None)
+        for move in migrations.open_of_server(tx, server_id):
+            if move.status == "finished":
+                allocations.release(tx, move.uuid)
+                migrations.change(tx, move.uuid, "error")
+        servers.change(tx, server_id, vm_state=vm_state, task_state=None, rescue_image_id=None)
 
 
 # ------------------------------------------------------------------------------------------------- security groups

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import structlog
 from msgspec import structs
 from sqlalchemy.engine import Row
 
@@ -20,6 +21,8 @@ from tane.services.network import interface as network
 from tane.services.volume import interface as volume
 from tane.wire.documents import Guest, GuestState, VolumeConnection
 from tane.wire.duties import ComputeDuty
+
+log = structlog.get_logger()
 
 HOST, ATTACHED = "host_id", "attached"
 """What :func:`locate` leaves in a run's data: a host's id, and pairs of a volume and its attachment."""
@@ -108,9 +111,10 @@ def _as_reached(tx: Tx, server_id: str, volume_id: str, exported: VolumeConnecti
     here, there = hosts.get(tx, row.host_id), hosts.get(tx, pool)
     address = None if there is None else hosts.inner_address(there)
     if address is None or here is None or hosts.inner_address(here) is None:
+        log.warning("no tunnel between hosts", volume=volume_id, pool=there.name if there else pool, host=row.host_name)
         raise Permanent(
-            f"Volume {volume_id} is on host {there.name if there else pool}, and no tunnel leads there from "
-            f"{row.host_name}: each of them needs a local_ip."
+            f"Volume {volume_id} is on another host than the server, and no tunnel leads there: each of the two hosts "
+            "needs a local_ip."
         )
     return structs.replace(exported, host=address)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tane.db import Tx
-from tane.jobs import Operation, Run, Step
+from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.compute.domain import moves
 from tane.services.compute.domain.states import RUNNING
 from tane.services.compute.operations import common
@@ -16,8 +16,12 @@ async def settle(run: Run[MoveServer]) -> None:
     """First: once something of it is deleted, nobody may revert it."""
 
     def write(tx: Tx) -> None:
-        row = common.require(tx, run.params.server_id)
-        moves.give_up_place(tx, require_move(tx, run.params.move_id), "confirmed", kept=False)
+        row, move = common.require(tx, run.params.server_id), require_move(tx, run.params.move_id)
+        if move.status == "confirmed":
+            return
+        if move.status != "confirming":
+            raise Permanent("Somebody else has decided what becomes of the resize.")
+        moves.give_up_place(tx, move, "confirmed", kept=False)
         common.settle(tx, row.id, vm_state="active" if row.power_state == RUNNING else "stopped")
 
     await run.write(write)

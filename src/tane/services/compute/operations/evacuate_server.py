@@ -8,10 +8,9 @@ from tane.services.compute.domain import moves
 from tane.services.compute.domain.states import RUNNING, SHUTDOWN
 from tane.services.compute.operations import common
 from tane.services.compute.operations.release import disconnect_all
-from tane.services.compute.operations.resize_server import discard, end_of, place, require_move
+from tane.services.compute.operations.resize_server import discard, end_of, make_room, new_keys, place, require_move
 from tane.services.compute.orders import EVACUATE_SERVER, MoveServer
-from tane.services.compute.store import block_devices, migrations, servers
-from tane.services.volume import interface as volume
+from tane.services.compute.store import migrations, servers
 
 
 async def fence(run: Run[MoveServer]) -> None:
@@ -34,11 +33,6 @@ async def switch_back(run: Run[MoveServer]) -> None:
 def _under_way(tx: Tx, params: MoveServer) -> bool:
     """Whether the server is not there yet: from then on nothing is taken back."""
     return require_move(tx, params.move_id).status in migrations.OPEN
-
-
-async def volumes(run: Run[MoveServer]) -> None:
-    for device in await run.read(block_devices.of_server, run.params.server_id):
-        await volume.connect(run, device.volume_id, device.attachment_id, first=True)
 
 
 async def make(run: Run[MoveServer]) -> None:
@@ -102,7 +96,8 @@ OPERATION = Operation(
     (
         Step("fence", fence),
         Step("switch", switch, switch_back),
-        Step("volumes", volumes),
+        Step("new_keys", new_keys),
+        Step("make_room", make_room),
         Step("guest", make, unmake),
         Step("start", start),
         Step("settle", settle, clear),

@@ -6,6 +6,7 @@ from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain.states import RUNNING
 from tane.services.compute.operations import common
 from tane.services.compute.orders import REBOOT_SERVER, RebootServer
+from tane.services.compute.store import migrations
 from tane.wire.errors import NotOnHost
 
 
@@ -18,6 +19,18 @@ async def stop(run: Run[RebootServer]) -> None:
     except NotOnHost:
         if not hard:
             raise
+        await _bring_back(run)
+
+
+async def _bring_back(run: Run[RebootServer]) -> None:
+    """A move that failed while the host was away may have left the guest set aside: better that than a new disk."""
+    row = await run.read(common.require, run.params.server_id)
+    host = await common.host_of(run)
+    aside = await host.kept()
+    for move_id in await run.read(migrations.failed_from, row.id, row.host_id):
+        if move_id in aside:
+            await host.bring_back(row.id, move_id)
+            return
 
 
 async def start(run: Run[RebootServer]) -> None:

@@ -34,7 +34,7 @@ async def start(run: Run[RescueServer]) -> None:
 async def cut(run: Run[RescueServer]) -> None:
     if not run.owed:
         await run.write(own_disk, run.params.server_id)
-    if host := await common.host_where(run, "running", "paused", still=("active", "stopped", "error")):
+    if host := await common.host_where(run, "running", "paused", still=("stopped", "error")):
         await host.stop(run.params.server_id, timeout_seconds=0)
 
 

@@ -19,8 +19,9 @@ from tane.services.compute.domain.states import RUNNING, SHUTDOWN
 from tane.services.compute.operations import common
 from tane.services.compute.operations.common import SHUTDOWN_SECONDS
 from tane.services.compute.orders import RESIZE_SERVER, MoveServer
-from tane.services.compute.store import migrations, servers
+from tane.services.compute.store import block_devices, migrations, servers
 from tane.services.network import interface as network
+from tane.services.volume import interface as volume
 from tane.wire.duties import ComputeDuty
 
 
@@ -68,6 +69,9 @@ async def bring_back(run: Run[MoveServer]) -> None:
     row = await run.read(servers.get, run.params.server_id)
     if row is None or row.host_id != move.source_host_id:
         await source.forget(move.uuid)
+    elif run.owed and move.dest_host_id != move.source_host_id and await source.state(row.id) != "absent":
+        # Somebody has made it run again meanwhile, and writes to that disk.
+        return
     else:
         await source.bring_back(row.id, move.uuid)
 
@@ -92,6 +96,19 @@ def place(tx: Tx, params: MoveServer, *, back: bool) -> None:
         return
     moves.switch(tx, row, move, back=back)
     network.rebind_ports(tx, row.id, move.source_host_id if back else move.dest_host_id)
+
+
+async def new_keys(run: Run[MoveServer]) -> None:
+    """The host that the server leaves keeps no way to its volumes."""
+    for device in await run.read(block_devices.of_server, run.params.server_id):
+        await volume.connect(run, device.volume_id, device.attachment_id, first=True)
+
+
+async def make_room(run: Run[MoveServer]) -> None:
+    """What the new host may still have of the server, from an earlier time there, must not be taken for it."""
+    move, dest = await end_of(run, source=False)
+    if move.dest_host_id != move.source_host_id:
+        await dest.destroy(run.params.server_id)
 
 
 async def receive(run: Run[MoveServer]) -> None:
@@ -121,6 +138,8 @@ async def start(run: Run[MoveServer]) -> None:
 async def finish(run: Run[MoveServer]) -> None:
     def write(tx: Tx) -> None:
         move = require_move(tx, run.params.move_id)
+        if move.status != "post-migrating":
+            return  # Somebody has decided already what becomes of it.
         migrations.change(tx, move.uuid, "finished")
         power = RUNNING if move.vm_state == "active" else SHUTDOWN
         common.settle(tx, run.params.server_id, vm_state="resized", power_state=power, fault=None)
@@ -145,6 +164,8 @@ STEPS = (
     Step("stop", stop, start_again),
     Step("keep", keep, bring_back),
     Step("switch", switch, switch_back),
+    Step("new_keys", new_keys),
+    Step("make_room", make_room),
     Step("receive", receive, discard),
     Step("start", start),
     Step("finish", finish),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from tane.db import Tx
-from tane.jobs import Operation, Run, Step
+from tane.hosts import store as hosts
+from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.compute.domain import moves
 from tane.services.compute.domain.states import RUNNING, SHUTDOWN
 from tane.services.compute.operations import common
-from tane.services.compute.operations.resize_server import discard, end_of, place, require_move
+from tane.services.compute.operations.resize_server import discard, end_of, new_keys, place, require_move
 from tane.services.compute.orders import REVERT_RESIZE, MoveServer
 from tane.services.compute.store import migrations, servers
 
@@ -17,6 +18,12 @@ LOST = "The server was set back to what it was before the resize, but does not s
 
 
 async def stop(run: Run[MoveServer]) -> None:
+    move = await run.read(require_move, run.params.move_id)
+    if move.status != "reverting":
+        raise Permanent("Somebody else has decided what becomes of the resize.")
+    host = await run.read(hosts.get, move.dest_host_id)
+    if host is not None and host.forced_down:
+        return  # An administrator says that nothing runs there.
     _, dest = await end_of(run, source=False)
     await dest.stop(run.params.server_id, timeout_seconds=0)
 
@@ -60,6 +67,8 @@ async def set_aside_again(run: Run[MoveServer]) -> None:
     if move.status not in UNDECIDED or move.uuid in await source.kept():
         return
     if move.source_host_id != move.dest_host_id:
+        if run.owed and row.host_id != move.dest_host_id:
+            return  # It goes back once more, or is back.
         await source.keep(row.id, move.uuid)
     else:
         await run.write(_stays_back, run.params)
@@ -107,6 +116,7 @@ OPERATION = Operation(
         Step("stop", stop, start_again),
         Step("switch", switch, switch_again),
         Step("bring_back", bring_back, set_aside_again),
+        Step("new_keys", new_keys),
         Step("start", start),
         Step("settle", settle),
         Step("discard", discard, owed=True),

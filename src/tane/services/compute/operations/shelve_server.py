@@ -9,7 +9,7 @@ from tane.hosts import HostUnreachable
 from tane.hosts import store as hosts
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain import shelving
-from tane.services.compute.domain.states import OFFLOADED
+from tane.services.compute.domain.states import OFFLOADED, SHUTDOWN
 from tane.services.compute.operations import common
 from tane.services.compute.operations.common import HOST, SHUTDOWN_SECONDS
 from tane.services.compute.operations.release import disconnect_all
@@ -85,6 +85,9 @@ async def failed(run: Run[ShelveServer], reason: str) -> None:
         if run.params.image_id is not None:
             image.delete_image(tx, run.params.image_id)
         common.settle(tx, run.params.server_id)
+        if row is not None and row.vm_state in ("paused", "suspended"):
+            # It was shut down, and what was in its memory is gone.
+            servers.change(tx, row.id, vm_state="stopped", power_state=SHUTDOWN)
 
     await run.write(write)
 

@@ -28,6 +28,11 @@ async def release(run: Run[ServerParams]) -> None:
         await disconnect_all(run)
 
 
+async def make_room(run: Run[ServerParams]) -> None:
+    """What the host may still have of the server from before it was shelved must not be taken for it."""
+    await (await common.host_of(run)).destroy(run.params.server_id)
+
+
 async def make(run: Run[ServerParams]) -> None:
     await common.task(run, "spawning")
     await common.ports_settled(run)
@@ -75,6 +80,7 @@ OPERATION = Operation(
     UNSHELVE_SERVER,
     (
         Step("volumes", volumes, release),
+        Step("make_room", make_room),
         Step("guest", make, unmake),
         Step("start", start),
         Step("activate", activate),

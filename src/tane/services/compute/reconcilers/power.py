@@ -18,12 +18,11 @@ async def run(core: Core) -> str | None:
 
 async def _look(core: Core, agent: HostAgent) -> list[str]:
     compute = core.hosts.compute(agent.host_id)
-    states = await compute.states()
-    told, leftover = await core.in_thread(_compare, core, agent, states)
+    states, kept = await compute.states(), await compute.kept()
+    told, leftover = await core.in_thread(_compare, core, agent, states, kept)
     for guest_id in leftover:
         await compute.destroy(guest_id)
-        told.append(f"destroyed {guest_id}, whose server was deleted")
-    kept = await compute.kept()
+        told.append(f"destroyed {guest_id}, whose server was deleted or is elsewhere")
     for move_id in await core.in_thread(_over, core, sorted(kept)) if kept else ():
         await compute.forget(move_id)
         told.append(f"deleted what was set aside for move {move_id}, which is over")
@@ -35,9 +34,11 @@ def _over(core: Core, move_ids: list[str]) -> list[str]:
         return migrations.over(tx, move_ids)
 
 
-def _compare(core: Core, agent: HostAgent, states: dict[str, GuestState]) -> tuple[list[str], list[str]]:
+def _compare(
+    core: Core, agent: HostAgent, states: dict[str, GuestState], kept: set[str]
+) -> tuple[list[str], list[str]]:
     with core.db.write() as tx:
-        return power.compare(tx, agent.host_id, states, started=agent.started)
+        return power.compare(tx, agent.host_id, states, started=agent.started, kept=kept)
 
 
 RECONCILER = Reconciler("compute.power", run, interval=60.0, topic=CONNECTED, scope="host")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,30 @@ def open_of_server(tx: Tx, server_id: str) -> list[Row[Any]]:
 
 def open_of_project(tx: Tx, project_id: str) -> list[Row[Any]]:
     return tx.all(select(migration).where(migration.c.project_id == project_id, migration.c.status.in_(OPEN)))
+
+
+def servers_of(tx: Tx, uuids: Collection[str]) -> set[str]:
+    """The servers that moved, or were to move, as one of ``uuids``."""
+    if not uuids:
+        return set()
+    return {row.server_id for row in tx.all(select(migration.c.server_id).where(migration.c.uuid.in_(list(uuids))))}
+
+
+def failed_from(tx: Tx, server_id: str, host_id: str) -> list[str]:
+    """The moves of a server away from a host that failed: it may be set aside there by one of these names."""
+    failed = select(migration.c.uuid).where(migration.c.server_id == server_id, migration.c.source_host_id == host_id)
+    return [row.uuid for row in tx.all(failed.where(migration.c.status == "error").order_by(migration.c.id.desc()))]
+
+
+def evacuated(tx: Tx, host_id: str, server_ids: Iterable[str]) -> set[str]:
+    """Those of ``server_ids`` that were made again elsewhere because this host was called dead."""
+    found = select(migration.c.server_id).where(
+        migration.c.server_id.in_(list(server_ids)),
+        migration.c.source_host_id == host_id,
+        migration.c.type == "evacuation",
+        migration.c.status == "done",
+    )
+    return {row.server_id for row in tx.all(found)}
 
 
 def finished_before(tx: Tx, moment: datetime) -> list[Row[Any]]:

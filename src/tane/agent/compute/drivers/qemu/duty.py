@@ -30,6 +30,7 @@ from tane.wire.documents import (
     HostUptime,
     LocalDisk,
     Nic,
+    RootDisk,
     VolumeDisk,
 )
 from tane.wire.duties import GuestListener
@@ -89,8 +90,10 @@ class QemuCompute:
 
     async def create(self, guest: Guest) -> None:
         guest = vetted(guest)
+        if (found := self._machines.get(guest.id)) is not None and not found.absent:
+            return  # Also where its image is nowhere any more.
         image = guest.root.image if guest.root else None
-        most = guest.root.size_gb * _GB if guest.root and guest.root.size_gb else None
+        most = _most(guest.root) if guest.root else None
         async with self._locked(guest.id, create=True) as machine, self._images.holding(image, most) as base:
             await machine.create(guest, base)
 
@@ -149,7 +152,7 @@ class QemuCompute:
             if (aside := self._kept.of(move_id)) is not None:
                 fetch = moving.from_here(aside, machine.folder)
             else:
-                fetch = moving.from_afar(move_id, self._moved, machine.folder)
+                fetch = moving.from_afar(move_id, self._moved, machine.folder, guest)
             await machine.create(guest, None, fetch)
 
     async def bring_back(self, guest_id: str, move_id: str) -> None:
@@ -261,14 +264,20 @@ class QemuCompute:
                     return
 
     async def _image_files(self, guest: Guest, record: Record) -> ImageFiles:
-        boot = guest.kernel
-        most = guest.root.size_gb * _GB if guest.root and guest.root.size_gb else None
+        boot, rescue = guest.kernel, guest.rescue
         return ImageFiles(
-            base=await self._images.disk(guest.root.image, most) if guest.root and not record.standalone else None,
-            rescue=await self._images.disk(guest.rescue.image) if guest.rescue else None,
+            base=await self._images.disk(guest.root.image, _most(guest.root))
+            if guest.root and not record.standalone
+            else None,
+            rescue=await self._images.disk(rescue.image, _most(rescue)) if rescue else None,
             kernel=await self._images.file(boot.kernel) if boot else None,
             ramdisk=await self._images.file(boot.ramdisk) if boot and boot.ramdisk else None,
         )
+
+
+def _most(disk: RootDisk) -> int | None:
+    """Bytes that a disk may hold; None: as many as its image says."""
+    return disk.size_gb * _GB or None
 
 
 def teardown(state_dir: Path) -> None:

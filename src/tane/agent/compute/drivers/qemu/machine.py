@@ -135,6 +135,8 @@ class Machine:
 
     async def _boot(self, guest: Guest, files: ImageFiles) -> None:
         await disks.grow_root(guest, self.folder, files.base)
+        if self.record.guest.rescue != guest.rescue:
+            self.folder.rescue.unlink(missing_ok=True)  # Of another time, and maybe another image.
         await disks.make_rescue(guest, self.folder, files.rescue)
         await disks.write_config_drive(guest, self.folder)
         await asyncio.to_thread(hardware.make_firmware, guest, self.folder)

@@ -7,6 +7,7 @@ the same host at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -20,11 +21,14 @@ from tane.linux import mkfs, qemu_img
 from tane.linux.files import remove_tree
 from tane.linux.qemu_img import Disk
 from tane.wire.documents import Guest, LocalDisk
-from tane.wire.errors import NotOnHost, NotSupported
+from tane.wire.errors import HostError, NotOnHost, NotSupported
 from tane.wire.streams import save
 
 _GB = 1 << 30
-_MOST_BYTES = 64 << 40
+_COPY = "copy-"
+_METADATA_BYTES = 64 << 20
+_LARGEST_GB = 16 << 10
+"""Of a root disk whose size is what its image says."""
 _FORMATS = {"root": "qcow2", "ephemeral": "raw", "variables": "raw"}
 
 Fetch = Callable[[LocalDisk, Path], Awaitable[None]]
@@ -55,6 +59,8 @@ class Kept:
     def take(self, move_id: str, target: Path) -> None:
         """Move what is aside to where guests at work are."""
         if (aside := self.of(move_id)) is not None:
+            for copy in aside.path.glob(f"{_COPY}*"):
+                copy.unlink()  # Of an agent that was killed while it made it.
             aside.path.rename(target)
         self.forget(move_id)
 
@@ -81,7 +87,7 @@ async def opened(aside: GuestFolder, disk: LocalDisk) -> BinaryIO:
             if not aside.variables.exists():
                 raise NotSupported(f"guest {guest.id} has no firmware variables")
             return aside.variables.open("rb")
-        copy = aside.path / f"{uuid.uuid4()}.qcow2"
+        copy = aside.path / f"{_COPY}{uuid.uuid4()}.qcow2"
         try:
             await qemu_img.convert(_source(aside, disk), copy)
             return copy.open("rb")
@@ -112,7 +118,8 @@ async def take_over(guest: Guest, folder: GuestFolder, fetch: Fetch) -> None:
     if guest.swap_mb:
         await mkfs.swap(folder.swap, guest.swap_mb << 20, folder.owner)
     if guest.hardware.firmware == "uefi":
-        await fetch("variables", folder.variables)
+        with contextlib.suppress(NotSupported):  # They are made at the first start.
+            await fetch("variables", folder.variables)
     await disks.write_config_drive(guest, folder)
 
 
@@ -121,6 +128,8 @@ def from_here(aside: GuestFolder, folder: GuestFolder) -> Fetch:
 
     async def fetch(disk: LocalDisk, target: Path) -> None:
         if disk == "variables":
+            if not aside.variables.exists():
+                raise NotSupported("the guest has no firmware variables")
             target.write_bytes(await asyncio.to_thread(aside.variables.read_bytes))
             return
         source = _source(aside, disk)
@@ -129,17 +138,25 @@ def from_here(aside: GuestFolder, folder: GuestFolder) -> Fetch:
     return fetch
 
 
-def from_afar(move_id: str, moved: MovedDisks, folder: GuestFolder) -> Fetch:
+def _most_bytes(guest: Guest, disk: LocalDisk) -> int:
+    root = guest.root.size_gb if guest.root else 0
+    return {"root": (root or _LARGEST_GB) * _GB, "ephemeral": guest.ephemeral_gb * _GB, "variables": 0}[disk]
+
+
+def from_afar(move_id: str, moved: MovedDisks, folder: GuestFolder, guest: Guest) -> Fetch:
     """Gets disks that are aside on another host. What comes is believed no more than an image of a tenant."""
 
     async def fetch(disk: LocalDisk, target: Path) -> None:
         part = folder.path / f"{uuid.uuid4()}.part"
         try:
-            await save(moved(move_id, disk), part, _MOST_BYTES)
+            most = _most_bytes(guest, disk)
+            await save(moved(move_id, disk), part, most + most // 8 + _METADATA_BYTES)
             if disk == "variables":
                 part.replace(target)
                 return
             size = await qemu_img.check_untrusted(part, "qcow2")
+            if size > most:
+                raise HostError(f"the {disk} disk that came has {size} bytes, and there is room for {most}")
             source = Disk(part, "qcow2")
             await qemu_img.convert(source, target, owner=folder.owner, target_format=_FORMATS[disk], most_bytes=size)
         finally:
