@@ -35,6 +35,8 @@ ON_BOTH = {
         "api.test_networks",
         "api.test_object_basics",
         "api.test_object_large",
+        "api.test_orchestration_engine",
+        "api.test_orchestration_stacks",
         "api.test_servers",
         "api.test_volumes",
     ),

@@ -239,3 +239,22 @@ def test_an_abandoned_stack_leaves_what_it_made(cloud: ApiCloud) -> None:
     net = told["resources"]["net"]["resource_id"]
     mia.get(f"{N}/networks/{net}")
     assert not mia.get(at(mia, "/stacks")).json()["stacks"]
+
+
+def test_what_is_not_known_yet_is_no_mistake_of_a_nested_template(cloud: ApiCloud) -> None:
+    """Nor does it hide the mistakes that there are."""
+    mia = cloud.new_user("mia", "garden")
+    inner = hot(
+        {"port": res("OS::Neutron::Port", network={"get_param": "net"})},
+        parameters={"net": {"type": "string", "constraints": [{"custom_constraint": "neutron.network"}]}},
+    )
+    nested = res("in.yaml", net={"get_resource": "net"})
+    group = res("OS::Heat::ResourceGroup", count=2, resource_def=nested)
+    template = hot({"net": {"type": "OS::Neutron::Net"}, "group": group, "one": nested})
+    body = {"stack_name": "rose", "template": template, "files": {"in.yaml": inner}}
+    mia.post(at(mia, "/stacks/preview"), body, 200)
+    made = stack(cloud, mia, template, files={"in.yaml": inner})
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    inner["resources"]["port"]["properties"]["colour"] = "red"
+    refused = mia.post(at(mia, "/stacks/preview"), {**body, "stack_name": "daisy"}, 400).json()
+    assert "Unknown Property colour" in refused["error"]["message"]

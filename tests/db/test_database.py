@@ -67,3 +67,21 @@ def test_a_glance_sees_what_is_committed_and_nothing_else(new_core: Callable[[],
         tx.execute(insert(quota).values(**ROW))
         assert db.glance(query) is None
     assert db.glance(query) == 1
+
+
+def test_what_joins_a_transaction_is_committed_or_rolled_back_with_it(new_core: Callable[[], Core]) -> None:
+    db = new_core().db
+    with pytest.raises(RuntimeError), db.write() as tx, db.joining(tx):
+        with db.write() as inner:
+            inner.execute(insert(quota).values(**ROW))
+        with db.read() as inner:
+            assert inner.first(select(quota)) is not None
+        raise RuntimeError
+    with db.read() as tx:
+        assert tx.first(select(quota)) is None
+    with db.write() as tx, db.joining(tx), db.write() as inner:
+        inner.execute(insert(quota).values(**ROW))
+    with db.read() as tx:
+        assert tx.first(select(quota)) is not None
+    with pytest.raises(RuntimeError, match="open in this thread"), db.write(), db.write():
+        pass

@@ -467,3 +467,69 @@ def test_what_is_due_at_once_for_one_resource_runs_one_after_another(new_core: C
         tx.execute(update(job).where(job.c.id < 3).values(host_away="", state=store.OWES_UNDO, step="first"))
         assert [row.id for row in store.claim(tx, "me", 10)] == [1]
         assert [row.id for row in store.claim(tx, "me", 10)] == []
+
+
+def test_a_job_that_awaits_another_resource_runs_when_a_job_there_ends(new_core: Callable[[], Core]) -> None:
+    core = new_core()
+    tries: list[str] = []
+
+    async def wait(run: Run[Params]) -> None:
+        tries.append("wait")
+        if "second" not in ledger(run.core)["booked"]:
+            raise Retry("not booked", float("inf"), awaits="thing:2")
+
+    waiting = Operation(order("test.waiting"), (Step("wait", wait),), failed)
+
+    async def story() -> None:
+        runner = Runner(core, [waiting, BOOKING])
+        with core.db.write() as tx:
+            enqueue(tx, order("test.waiting"), Params("rose"), resource="thing:1")
+        # It is not due any more, whatever time passes.
+        await asyncio.wait_for(runner.drain(), 10)
+        assert tries == ["wait"]
+        with core.db.write() as tx:
+            enqueue(tx, order("test.booking"), Params("rose"), resource="thing:2")
+        await asyncio.wait_for(runner.drain(), 10)
+
+    asyncio.run(story())
+    assert tries == ["wait", "wait"] and state_of(core) == "done"
+
+
+def test_what_came_while_a_pause_was_written_is_not_missed(new_core: Callable[[], Core]) -> None:
+    core = new_core()
+    tries: list[str] = []
+
+    async def wait(run: Run[Params]) -> None:
+        tries.append("wait")
+        if len(tries) == 1:
+            raise Retry("not yet", float("inf"), awaits="thing:2", unless=lambda tx: True)
+
+    waiting = Operation(order("test.waiting"), (Step("wait", wait),), failed)
+    with core.db.write() as tx:
+        enqueue(tx, order("test.waiting"), Params("rose"), resource="thing:1")
+    asyncio.run(asyncio.wait_for(Runner(core, [waiting]).drain(), 10))
+    assert len(tries) == 2 and state_of(core) == "done"
+
+
+def test_a_job_that_pauses_for_ever_can_be_woken_and_turned_round(new_core: Callable[[], Core]) -> None:
+    core = new_core()
+
+    async def wait(run: Run[Params]) -> None:
+        raise Retry("never", float("inf"), awaits="thing:2")
+
+    waiting = Operation(order("test.waiting"), (Step("wait", wait),), failed)
+
+    async def story() -> None:
+        runner = Runner(core, [waiting])
+        with core.db.write() as tx:
+            enqueue(tx, order("test.waiting"), Params("rose"), resource="thing:1")
+        await asyncio.wait_for(runner.drain(), 10)
+        with core.db.write() as tx:
+            assert store.wake(tx, "thing:1") == 1
+        await asyncio.wait_for(runner.drain(), 10)
+        with core.db.write() as tx:
+            cancel(tx, "thing:1")
+        await asyncio.wait_for(runner.drain(), 10)
+
+    asyncio.run(story())
+    assert state_of(core) == "failed"

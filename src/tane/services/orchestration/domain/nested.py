@@ -20,8 +20,8 @@ from tane.services.orchestration.domain.common import (
 )
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.outputs import output
-from tane.services.orchestration.domain.plans import Plan, Source, make
-from tane.services.orchestration.domain.scopes import NOT_KNOWN, scope_of
+from tane.services.orchestration.domain.plans import NOT_KNOWN, Plan, Source, make
+from tane.services.orchestration.domain.scopes import scope_of
 from tane.services.orchestration.store import stacks
 from tane.services.orchestration.template import UNKNOWN
 
@@ -30,7 +30,7 @@ def source_of(
     template: Mapping[str, Any], files: Mapping[str, str], environment: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Source:
     """A nested source: the parent's registry and defaults hold in it, and of parameters only what it is given."""
-    inner = {**environment, "parameters": dict(parameters)}
+    inner = {**environment, "parameters": _said(parameters)}
     return Source(template=_said(template), files=dict(files), environment=inner)
 
 

@@ -16,6 +16,7 @@ from tane.services.orchestration import resources
 from tane.services.orchestration.domain.common import MASK, TEMPLATE_BYTES, RequestLimitExceeded, StackValidationFailed
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.template import (
+    UNKNOWN,
     Environment,
     ResourceDeclaration,
     Template,
@@ -30,6 +31,8 @@ from tane.services.orchestration.template import (
 MEMORY = "orchestration.plans"
 MOST_KEPT = 32
 MOST_MAPPINGS = 10
+NOT_KNOWN = "OS::unknown"
+"""The parameter that stands in a generated template, and in what it is given, for a value that is not known yet."""
 ENDINGS = (".yaml", ".yml", ".template", ".json")
 Check = Callable[[str, Any], str | None]
 
@@ -189,11 +192,13 @@ def make(
     *,
     values: Mapping[str, Any] | None = None,
     strict: bool = True,
+    guessed: bool = False,
 ) -> Plan:
     """Read a source whole.
 
     ``scope``: makes the scope in which conditions are resolved. ``check``: of custom constraints; None where they held
     already. ``values``: parameter values where they are known. ``strict``: parameters without a value are refused.
+    ``guessed``: whether values may be :data:`NOT_KNOWN`, as in what is only looked at.
 
     :raises StackValidationFailed: with Heat's words.
     """
@@ -201,7 +206,7 @@ def make(
     environment = read_environment(source.environment)
     plan = Plan(template, environment, source.files, {})
     try:
-        plan.parameters = _parameters(plan, check, values, strict)
+        plan.parameters = _parameters(plan, check, values, strict, guessed)
         within = scope(plan)
         plan.conditions = {name: bool(within.condition(name)) for name in template.conditions}
         plan.resources = {
@@ -232,7 +237,16 @@ def _holds(condition: Any, within: Any, plan: Plan) -> bool:
     return bool(evaluate(condition, within, plan.template))
 
 
-def _parameters(plan: Plan, check: Check | None, values: Mapping[str, Any] | None, strict: bool) -> dict[str, Any]:
+def _is_guess(value: Any) -> bool:
+    """Whether something in it is not known yet."""
+    if isinstance(value, Mapping):
+        return value.get("get_param") == NOT_KNOWN or any(map(_is_guess, value.values()))
+    return isinstance(value, list) and any(map(_is_guess, value))
+
+
+def _parameters(
+    plan: Plan, check: Check | None, values: Mapping[str, Any] | None, strict: bool, guessed: bool
+) -> dict[str, Any]:
     given, defaults = plan.environment.parameters, plan.environment.parameter_defaults
     unknown = [name for name in given if name not in plan.template.parameters]
     if unknown and strict:
@@ -243,6 +257,9 @@ def _parameters(plan: Plan, check: Check | None, values: Mapping[str, Any] | Non
             found[name] = values[name]
             continue
         wanted = given.get(name, defaults.get(name))
+        if guessed and _is_guess(wanted):
+            found[name] = UNKNOWN
+            continue
         if wanted is None and parameter.default is None:
             if strict and name not in given:
                 raise StackValidationFailed(f"The Parameter ({name}) was not provided.")

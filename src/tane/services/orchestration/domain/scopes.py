@@ -10,15 +10,13 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.orchestration.domain.hand import Hand
-from tane.services.orchestration.domain.plans import Plan
+from tane.services.orchestration.domain.plans import NOT_KNOWN, Plan
 from tane.services.orchestration.store import resources as rows
 from tane.services.orchestration.template import UNKNOWN, TemplateError, condition_of
 from tane.web.context import Context
 from tane.web.errors import NotFound
 
 ZONES = ("nova",)
-NOT_KNOWN = "OS::unknown"
-"""What stands in a generated template for a value that is not known yet, while it is only looked at."""
 
 
 class Scope:
