@@ -25,6 +25,7 @@ from tane.services.orchestration.template import (
     parse,
     parse_document,
     parse_environment,
+    settled,
 )
 
 MEMORY = "orchestration.plans"
@@ -209,11 +210,13 @@ def make(
         within = scope(plan)
         plan.conditions = {name: bool(within.condition(name)) for name in template.conditions}
         plan.resources = {
-            name: declared for name, declared in template.resources.items() if _holds(declared.condition, within, plan)
+            name: settled(declared, within, template)
+            for name, declared in template.resources.items()
+            if _holds(declared.condition, within, plan)
         }
         for name, declared in plan.resources.items():
             plan.kinds[name] = plan.kind(declared.type, name)
-        plan.graph = _graph(plan)
+        plan.graph = _graph(plan, within)
         for name, needs in plan.graph.items():
             for other in needs:
                 plan.needed_by.setdefault(other, set()).add(name)
@@ -266,8 +269,8 @@ def _parameters(
     return found
 
 
-def _graph(plan: Plan) -> dict[str, set[str]]:
-    full = order(plan.template)
+def _graph(plan: Plan, within: Any) -> dict[str, set[str]]:
+    full = order(plan.template, within)
     graph = {name: {other for other in full.get(name, ()) if other in plan.resources} for name in plan.resources}
     for name, declared in plan.resources.items():
         properties = declared.properties if isinstance(declared.properties, Mapping) else {}
