@@ -34,6 +34,7 @@ MOST_MAPPINGS = 10
 NOT_KNOWN = "OS::unknown"
 """The parameter that stands in a generated template, and in what it is given, for a value that is not known yet."""
 ENDINGS = (".yaml", ".yml", ".template", ".json")
+NAMED = ("Circular Dependency", "The specified reference", "Property error")
 Check = Callable[[str, Any], str | None]
 
 
@@ -107,7 +108,11 @@ class Plan:
 def refused(error: TemplateError) -> StackValidationFailed:
     """A mistake of a template as the API tells it, with its place."""
     where = f" (line {error.line})" if error.line else ""
-    return StackValidationFailed(f"{error.message}{where}")
+    section = error.path.partition(".")[0].lower()
+    # Heat tells the place of what is in these, where the words do not name it already.
+    placed = section in ("resources", "outputs", "conditions") and not error.message.startswith(NAMED)
+    place = f"{error.path}: " if placed and error.path not in error.message else ""
+    return StackValidationFailed(f"{place}{error.message}{where}")
 
 
 def read_template(text: str | Mapping[str, Any]) -> Template:
