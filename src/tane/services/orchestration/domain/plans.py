@@ -45,6 +45,10 @@ class Source(msgspec.Struct, kw_only=True):
     files: dict[str, str] = {}
     environment: dict[str, Any] = {}
 
+    def given(self) -> dict[str, Any]:
+        """What a nested stack takes over."""
+        return {"environment": self.environment, "files": self.files}
+
 
 @dataclass
 class Plan:

@@ -112,7 +112,7 @@ def _inner(core: Core, ctx: Context, stack: Any, plan: Plan, name: str, values: 
     child = Named(f"{stack.name}-{name}", stack.project_id, depth=stack.depth + 1)
     source = kind.source(hand)
     inner = make(source, scope_of(core, ctx, child), strict=False, guessed=True)
-    child.source = {"environment": source.environment}
+    child.source = source.given()
     return look(core, ctx, child, inner)
 
 
