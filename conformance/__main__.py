@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import signal
 import sys
 import time
 from pathlib import Path
 
-from conformance import heat_oracle, heat_templates, heat_types, horizon, report, tempest
+from conformance import heat_oracle, heat_stacks, heat_templates, heat_types, horizon, report, tempest
 from conformance.cloud import own_cloud, running_cloud
 
 RESULTS = Path(__file__).parent.absolute() / "results"
@@ -26,6 +27,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--concurrency", type=int, default=2, help="tempest: tests at once (default 2)")
     parser.add_argument("--keep", action="store_true", help="leave the started cloud running")
     parser.add_argument("--folder", type=Path, help="heat-templates: a checkout of openstack/heat-templates")
+    parser.add_argument("--make", action="store_true", help="heat-templates: make a stack of each, on simulated hosts")
     parser.add_argument("--seed", type=int, default=1, help="heat-oracle: what the cases are drawn from (default 1)")
     parser.add_argument("--count", type=int, default=heat_oracle.COUNT, help="heat-oracle: how many cases")
     return parser.parse_args()
@@ -40,7 +42,7 @@ def main() -> int:
     if options.suite == "heat-oracle":
         return ask_heat(options, folder)
     if options.suite == "heat-templates":
-        return read_templates(options)
+        return read_templates(options, folder)
     return walk(options, folder) if options.suite == "horizon" else judge(options, folder)
 
 
@@ -56,10 +58,17 @@ def ask_heat(options: argparse.Namespace, folder: Path) -> int:
     return 1 if differences else 0
 
 
-def read_templates(options: argparse.Namespace) -> int:
-    """Read OpenStack's collection of templates; returns 1 when one is refused."""
+def read_templates(options: argparse.Namespace, folder: Path) -> int:
+    """Read OpenStack's collection of templates, or make stacks of it; returns 1 when one is refused, or does not go."""
     if options.folder is None or not options.folder.is_dir():
         raise SystemExit("heat-templates needs --folder: git clone https://opendev.org/openstack/heat-templates")
+    if options.make:
+        with contextlib.ExitStack() as left:
+            own = options.state is None
+            cloud = left.enter_context(own_cloud(simulated=True, keep=options.keep)) if own else None
+            made = heat_stacks.run(cloud or running_cloud(options.state), options.folder, folder)
+        print(heat_stacks.last_line(made))
+        return 0 if all(one.gone for one in made) else 1
     outcome = heat_templates.run(options.folder)
     print("\n".join(heat_templates.lines(outcome)))
     return 1 if outcome.refused else 0

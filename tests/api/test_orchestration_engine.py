@@ -258,3 +258,14 @@ def test_what_is_not_known_yet_is_no_mistake_of_a_nested_template(cloud: ApiClou
     inner["resources"]["port"]["properties"]["colour"] = "red"
     refused = mia.post(at(mia, "/stacks/preview"), {**body, "stack_name": "daisy"}, 400).json()
     assert "Unknown Property colour" in refused["error"]["message"]
+
+
+def test_a_stack_in_a_stack_has_the_files_of_the_first(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    files = {"base.yaml": hot({"it": value("deep")}, outputs={"told": {"value": {"get_attr": ["it", "output"]}}})}
+    middle = hot({"base": res("base.yaml")}, outputs={"told": {"value": {"get_attr": ["base", "told"]}}})
+    files["middle.yaml"] = middle
+    outer = res("OS::Heat::Stack", template={"get_file": "middle.yaml"})
+    out = {"all": {"value": {"get_attr": ["outer", "outputs"]}}}
+    made = stack(cloud, mia, hot({"outer": outer}, outputs=out), files=files)
+    assert made["stack_status"] == "CREATE_COMPLETE" and outputs(made) == {"all": {"told": "deep"}}

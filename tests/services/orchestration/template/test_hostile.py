@@ -158,6 +158,15 @@ def test_queries_have_an_end(expression: str, words: str) -> None:
     assert words in refused({"yaql": {"expression": expression, "data": {"x": 1}}}).message
 
 
+def test_the_same_question_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tane.services.orchestration.template import apart
+
+    query = {"yaql": {"expression": "$.data.len() + 40", "data": [1, 2]}}
+    assert value_of(query) == 42
+    monkeypatch.setattr(apart, "_found", lambda *_: pytest.fail("asked again"))
+    assert value_of(query) == 42
+
+
 def test_queries_run_with_no_rights(tmp_path: Path) -> None:
     import subprocess
     import sys

@@ -139,6 +139,24 @@ def test_of_an_if_only_the_branch_counts_that_is_chosen() -> None:
     assert order(template, Known(template)) == {"a": set(), "b": {"a"}}
 
 
+def test_what_parameters_alone_decide_is_settled_first() -> None:
+    from tane.services.orchestration.template import settled
+    from tests.services.orchestration.template.support import Known
+
+    declared = {"type": "T", "deletion_policy": {"get_param": "policy"}, "external_id": {"get_param": "id"}}
+    template = parse_document(
+        {
+            "heat_template_version": "2018-08-31",
+            "parameters": {"policy": {"type": "string", "default": "retain"}, "id": {"type": "string", "default": "i"}},
+            "resources": {"r": declared},
+        }
+    )
+    found = settled(template.resources["r"], Known(template), template)
+    assert (found.deletion_policy, found.external_id) == ("Retain", "i")
+    with pytest.raises(TemplateError, match='Invalid deletion policy "keep"'):
+        settled(template.resources["r"], Known(template, parameters={"policy": "keep"}), template)
+
+
 @pytest.mark.parametrize(
     ("document", "words"),
     [

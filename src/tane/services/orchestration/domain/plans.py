@@ -25,6 +25,7 @@ from tane.services.orchestration.template import (
     parse,
     parse_document,
     parse_environment,
+    settled,
 )
 
 MEMORY = "orchestration.plans"
@@ -33,6 +34,7 @@ MOST_MAPPINGS = 10
 NOT_KNOWN = "OS::unknown"
 """The parameter that stands in a generated template, and in what it is given, for a value that is not known yet."""
 ENDINGS = (".yaml", ".yml", ".template", ".json")
+NAMED = ("Circular Dependency", "The specified reference", "Property error")
 Check = Callable[[str, Any], str | None]
 
 
@@ -42,6 +44,10 @@ class Source(msgspec.Struct, kw_only=True):
     template: dict[str, Any]
     files: dict[str, str] = {}
     environment: dict[str, Any] = {}
+
+    def given(self) -> dict[str, Any]:
+        """What a nested stack takes over."""
+        return {"environment": self.environment, "files": self.files}
 
 
 @dataclass
@@ -106,7 +112,11 @@ class Plan:
 def refused(error: TemplateError) -> StackValidationFailed:
     """A mistake of a template as the API tells it, with its place."""
     where = f" (line {error.line})" if error.line else ""
-    return StackValidationFailed(f"{error.message}{where}")
+    section = error.path.partition(".")[0].lower()
+    # Heat tells the place of what is in these, where the words do not name it already.
+    placed = section in ("resources", "outputs", "conditions") and not error.message.startswith(NAMED)
+    place = f"{error.path}: " if placed and error.path not in error.message else ""
+    return StackValidationFailed(f"{place}{error.message}{where}")
 
 
 def read_template(text: str | Mapping[str, Any]) -> Template:
@@ -209,11 +219,13 @@ def make(
         within = scope(plan)
         plan.conditions = {name: bool(within.condition(name)) for name in template.conditions}
         plan.resources = {
-            name: declared for name, declared in template.resources.items() if _holds(declared.condition, within, plan)
+            name: settled(declared, within, template)
+            for name, declared in template.resources.items()
+            if _holds(declared.condition, within, plan)
         }
         for name, declared in plan.resources.items():
             plan.kinds[name] = plan.kind(declared.type, name)
-        plan.graph = _graph(plan)
+        plan.graph = _graph(plan, within)
         for name, needs in plan.graph.items():
             for other in needs:
                 plan.needed_by.setdefault(other, set()).add(name)
@@ -266,8 +278,8 @@ def _parameters(
     return found
 
 
-def _graph(plan: Plan) -> dict[str, set[str]]:
-    full = order(plan.template)
+def _graph(plan: Plan, within: Any) -> dict[str, set[str]]:
+    full = order(plan.template, within)
     graph = {name: {other for other in full.get(name, ()) if other in plan.resources} for name in plan.resources}
     for name, declared in plan.resources.items():
         properties = declared.properties if isinstance(declared.properties, Mapping) else {}

@@ -44,7 +44,7 @@ class Wanted(msgspec.Struct, kw_only=True):
 
 def create(core: Core, ctx: Context, name: str, wanted: Wanted) -> Row[Any]:
     """Validate, then write the stack and the first of its jobs. :raises StackExists: :raises RequestLimitExceeded:"""
-    named = Named(name, ctx.project_id, source={"environment": wanted.source.environment})
+    named = Named(name, ctx.project_id, source=wanted.source.given())
     plan = validation.plan_for(core, ctx, named, wanted.source)
     validation.look(core, ctx, named, plan)
     stack_id = new_id()
@@ -98,7 +98,7 @@ def preview(core: Core, ctx: Context, name: str, source: Source) -> tuple[Named,
     with core.db.read() as tx:
         if stacks.named(tx, ctx.project_id, name) is not None:
             raise StackExists(f"The Stack ({name}) already exists.")
-    named = Named(name, ctx.project_id, source={"environment": source.environment})
+    named = Named(name, ctx.project_id, source=source.given())
     plan = validation.plan_for(core, ctx, named, source)
     return named, plan, validation.look(core, ctx, named, plan)
 
@@ -155,7 +155,7 @@ def _may_update(row: Row[Any]) -> None:
 
 
 def _like(row: Row[Any], source: Source) -> Named:
-    environment = {"environment": source.environment}
+    environment = source.given()
     return Named(row.name, row.project_id, row.id, row.depth, row.parent_resource_id, environment)
 
 

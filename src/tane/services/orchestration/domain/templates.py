@@ -33,7 +33,7 @@ LACKING = "99001"
 def validate(core: Core, ctx: Context, asked: Asked, *, nested: bool, ignored: Sequence[str]) -> dict[str, Any]:
     """What a template asks for, once all that can be known of it is right. :raises StackValidationFailed:"""
     source = requests.source_of(asked)
-    named = Named("unnamed", ctx.project_id, source={"environment": source.environment})
+    named = Named("unnamed", ctx.project_id, source=source.given())
     check = checker(core, ctx)
     plan = make(source, scope_of(core, ctx, named), check, strict=False)
     try:

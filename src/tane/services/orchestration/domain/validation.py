@@ -20,7 +20,7 @@ from tane.services.orchestration.domain.plans import Check, Plan, Source, make, 
 from tane.services.orchestration.domain.scopes import Scope, scope_of
 from tane.services.orchestration.domain.values import of_declared, plain
 from tane.services.orchestration.resources.nested import OfStack
-from tane.services.orchestration.template import TemplateError, evaluate
+from tane.services.orchestration.template import TemplateError, evaluate, holds
 from tane.web.context import Context
 
 
@@ -93,7 +93,8 @@ def look(core: Core, ctx: Context, stack: Any, plan: Plan, tx: Tx | None = None)
             found.append(Looked(name, stack, plan, plain(values), _inner(core, ctx, stack, plan, name, values)))
         # What is wrong with an output of a nested stack is told where it is asked for.
         for output in plan.template.outputs.values() if stack.depth == 0 else ():
-            evaluate(output.value, scope, plan.template)
+            if holds(output.condition, scope, plan.template) is True:
+                evaluate(output.value, scope, plan.template)
     except TemplateError as error:
         found_wrong = refused(error)
         raise StackValidationFailed(plan.without_secrets(found_wrong.message)) from None
@@ -111,7 +112,7 @@ def _inner(core: Core, ctx: Context, stack: Any, plan: Plan, name: str, values: 
     child = Named(f"{stack.name}-{name}", stack.project_id, depth=stack.depth + 1)
     source = kind.source(hand)
     inner = make(source, scope_of(core, ctx, child), strict=False, guessed=True)
-    child.source = {"environment": source.environment}
+    child.source = source.given()
     return look(core, ctx, child, inner)
 
 

@@ -143,6 +143,14 @@ def _let_go(tx: Tx, resource_id: str) -> bool:
     return row is None or row.hook is None
 
 
+def is_ready(hand: Hand, kind: Kind) -> bool:
+    """Whether what was begun is done; its service is not asked while a job of it is under way. :raises Failed:"""
+    awaits = kind.waits(hand).awaits
+    if awaits not in (None, engine.job_of(hand.row.id)) and jobs.pending(hand.tx, str(awaits)) is not None:
+        return False
+    return kind.ready(hand)
+
+
 def later(run: Run[P], wait: Wait) -> Retry:
     """A pause until what is awaited may have come."""
     own = engine.job_of(run.params.resource_id)

@@ -14,6 +14,7 @@ from tane.services.orchestration.operations.common import (
     completes,
     gives_up,
     held,
+    is_ready,
     is_stale,
     kind_of,
     later,
@@ -44,7 +45,7 @@ async def make(run: Run[ResourceParams]) -> dict[str, Any]:
         if hand.row.declared.get("external_id"):
             completes(hand, "CHECK")
             return "end"
-        if not kind.ready(hand):
+        if not is_ready(hand, kind):
             return "wait"
         completes(hand, "CREATE")
         return "end"
@@ -82,7 +83,7 @@ async def wait(run: Run[ResourceParams]) -> None:
         if hand.row.status != IN_PROGRESS or not hand.row.working:
             return None
         kind = kind_of(hand)
-        if kind.ready(hand):
+        if is_ready(hand, kind):
             completes(hand, "CREATE")
             return None
         return kind.waits(hand)

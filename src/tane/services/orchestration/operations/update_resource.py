@@ -16,6 +16,7 @@ from tane.services.orchestration.operations.common import (
     completes,
     gives_up,
     held,
+    is_ready,
     is_stale,
     kind_of,
     later,
@@ -176,7 +177,7 @@ async def wait(run: Run[ResourceParams]) -> None:
         if hand.row.status != IN_PROGRESS or not hand.row.working:
             return None
         kind = kind_of(hand)
-        if kind.ready(hand):
+        if is_ready(hand, kind):
             completes(hand, "UPDATE")
             return None
         return kind.waits(hand)

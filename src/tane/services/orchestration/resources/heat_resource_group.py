@@ -10,6 +10,7 @@ from tane.services.orchestration.resources.nested import OfStack
 from tane.services.orchestration.template import UNKNOWN, TemplateError
 from tane.services.orchestration.template.constraints import AllowedValues, Length, Range
 from tane.services.orchestration.template.properties import Attribute, Property
+from tane.web.errors import NotImplementedHere
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
@@ -73,6 +74,11 @@ class ResourceGroup(OfStack):
         "removed_rsrc_list": Attribute(type="list", description="A list of removed resource names."),
         "show": SHOW,
     }
+
+    def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
+        for name, policy in (hand.row.declared.get("update_policy") or {}).items():
+            if isinstance(policy, Mapping) and (policy.get("pause_time") or policy.get("min_in_service")):
+                raise NotImplementedHere(f"Pauses and members in service ({name}) are not done yet: drop the policy.")
 
     # ------------------------------------------------------------------------------------------------- the template
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tane.services.orchestration.template.constraints import Check
 from tane.services.orchestration.template.environments import Environment, merge_environments, parse_environment
-from tane.services.orchestration.template.evaluation import condition_of, evaluate, holds, references
+from tane.services.orchestration.template.evaluation import condition_of, evaluate, holds, references, settled
 from tane.services.orchestration.template.graph import order
 from tane.services.orchestration.template.model import Output, ResourceDeclaration, Scope, Template
 from tane.services.orchestration.template.parameters import Parameter
@@ -37,5 +37,6 @@ __all__ = [
     "parse_environment",
     "references",
     "select",
+    "settled",
     "versions",
 ]

@@ -7,11 +7,12 @@ comes again with every look at a stack, answers are remembered.
 
 from __future__ import annotations
 
-import functools
+import hashlib
 import json
 import subprocess
 import sys
 import threading
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from tane.services.orchestration.template.values import TemplateError
 WORKER = Path(__file__).with_name("worker.py")
 SECONDS = 15
 """By the clock, for a machine that is busy; of CPU time it has one (in worker.py)."""
-LARGEST = 4 * 1024 * 1024
-"""Bytes of an answer."""
+SHORT, MOST = 16_384, 256
+"""Characters of an answer that is remembered, and how many are."""
+REMEMBERED: OrderedDict[bytes, str] = OrderedDict()
+REMEMBERING = threading.Lock()
 AT_ONCE = threading.BoundedSemaphore(4)
 
 
@@ -40,8 +43,22 @@ def matches(pattern: str, text: str) -> bool:
     return found
 
 
-@functools.lru_cache(128)
 def _asked(what: str, question: str) -> str:
+    """The answer as JSON; a short one is remembered."""
+    key = hashlib.sha256(f"{what} {question}".encode()).digest()
+    with REMEMBERING:
+        known = REMEMBERED.get(key)
+    if known is None:
+        known = _found(what, question)
+        if len(known) <= SHORT:
+            with REMEMBERING:
+                REMEMBERED[key] = known
+                while len(REMEMBERED) > MOST:
+                    REMEMBERED.popitem(last=False)
+    return known
+
+
+def _found(what: str, question: str) -> str:
     user = confine.identity("template-language")
     command = [sys.executable, "-I", str(WORKER), what, "" if user is None else str(user.uid)]
     with AT_ONCE:
@@ -51,7 +68,7 @@ def _asked(what: str, question: str) -> str:
             )
         except subprocess.TimeoutExpired:
             raise TemplateError(_too_long(what)) from None
-    if done.returncode == 0 and len(done.stdout) <= LARGEST:
+    if done.returncode == 0:
         answer = json.loads(done.stdout)
         if "error" in answer:
             raise TemplateError(answer["error"])

@@ -8,10 +8,10 @@ memory has.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tane.services.orchestration.template.model import Scope, Template
+from tane.services.orchestration.template.model import ResourceDeclaration, Scope, Template
 from tane.services.orchestration.template.reading import DEPTH, line_of, steps
 from tane.services.orchestration.template.values import ABSENT, UNKNOWN, Conditional, TemplateError, holds_unknown
 
@@ -232,6 +232,25 @@ def holds(condition: Any, scope: Scope, template: Template, path: str = "") -> A
         return Evaluation(scope, template, {}).condition(condition, path)
     except TemplateError as error:
         raise located(error if error.path else TemplateError(error.message, path), template) from None
+
+
+def settled(declared: ResourceDeclaration, scope: Scope, template: Template) -> ResourceDeclaration:
+    """A declaration with what parameters alone decide and is asked for before anything is made: the deletion policy,
+    and the id of a resource that is there already. :raises TemplateError:"""
+    from tane.services.orchestration.template.versions import version_of
+
+    path = f"{'Resources' if template.kind == 'cfn' else 'resources'}.{declared.name}"
+    policy, external_id = declared.deletion_policy, declared.external_id
+    if isinstance(external_id, Mapping):
+        external_id = evaluate(external_id, scope, template, f"{path}.external_id")
+    if isinstance(policy, Mapping):
+        key = "DeletionPolicy" if template.kind == "cfn" else "deletion_policy"
+        given = evaluate(policy, scope, template, f"{path}.{key}")
+        known = version_of(template.version_key, template.version).deletion_policies
+        if given is not None and given is not UNKNOWN and (not isinstance(given, str) or given not in known):
+            raise located(TemplateError(f'Invalid deletion policy "{given}"', f"{path}.{key}"), template)
+        policy = known[given] if isinstance(given, str) else None
+    return replace(declared, deletion_policy=policy, external_id=external_id)
 
 
 def condition_of(template: Template, scope: Scope, name: str) -> Any:

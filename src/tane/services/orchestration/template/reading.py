@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tane.services.orchestration.template.values import TemplateError
+from tane.services.orchestration.template.values import UNKNOWN, TemplateError
 
 DEPTH = 100
 """Levels of maps and lists; ours use six or seven."""
@@ -34,7 +34,8 @@ def read(text: str, *, what: str = "template", limit: int = LIMIT) -> Any:
 
 
 def bounded(document: Any, *, limit: int = LIMIT) -> Any:
-    """A document that was decoded already, with keys as JSON has them. :raises TemplateError: too deep, too large."""
+    """A document that was decoded already, with keys as JSON has them. What is not known yet may stand in templates
+    that are made of others' values. :raises TemplateError: too deep, too large."""
     return _copy(document, 0, [2 * limit])
 
 
@@ -74,7 +75,7 @@ def _copy(value: Any, depth: int, left: list[int]) -> Any:
         return made
     if isinstance(value, list | tuple):
         return [_copy(item, depth + 1, left) for item in value]
-    if value is None or isinstance(value, bool):
+    if value is None or value is UNKNOWN or isinstance(value, bool):
         return value
     if isinstance(value, str):
         if not _encodable(value):

@@ -15,6 +15,8 @@ from typing import Any
 
 CPU_SECONDS = 1
 MEMORY = 512 * 1024 * 1024
+LARGEST = 4 * 1024 * 1024
+"""Bytes of an answer."""
 ITERATIONS, QUOTA = 200, 10_000
 """Heat's defaults: elements of a collection, bytes of an expression."""
 
@@ -32,6 +34,8 @@ def main(what: str, user: str) -> None:
         shown = json.dumps({"error": "it is nested too deep"})
     except Exception as error:
         shown = json.dumps({"error": str(error) or type(error).__name__})
+    if len(shown) > LARGEST:
+        shown = json.dumps({"error": "it gives too much"})
     sys.stdout.write(shown)
 
 
