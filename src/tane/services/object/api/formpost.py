@@ -120,7 +120,7 @@ async def _store(request: Request, at: tuple[str, str, str], fields: dict[str, s
         raise BadRequest("invalid file name")
     domain.check_name(name)
     try:
-        received = await blobs.receive(core, _File(part), None, most)
+        received = await blobs.receive(core, _File(part), None, most, at[0])
     except TooMuch:
         raise TooLarge("max_file_size exceeded") from None
     except BrokenOff:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from urllib.parse import quote, unquote
 
 from tane.db.documents import dump
@@ -10,7 +9,7 @@ from tane.services.object.api import formpost, headers
 from tane.services.object.domain import access, blobs, content, manifests, metadata, objects
 from tane.services.object.domain.blobs import BrokenOff, Content, TooMuch
 from tane.services.object.domain.content import New
-from tane.services.object.domain.errors import ClientDisconnect, InsufficientStorage
+from tane.services.object.domain.errors import ClientDisconnect
 from tane.services.object.domain.objects import At, Written
 from tane.services.object.domain.reading import Reading
 from tane.web.errors import ApiError, BadRequest, PreconditionFailed, TooLarge
@@ -62,15 +61,11 @@ async def receive(request: Request, length: int | None, most: int) -> Content:
     """:raises TooLarge: :raises ClientDisconnect: :raises InsufficientStorage:"""
     assert request.stream is not None
     try:
-        return await blobs.receive(request.core, request.stream, length, most)
+        return await blobs.receive(request.core, request.stream, length, most, request.path["account"])
     except TooMuch:
         raise TooLarge("Your request is too large.") from None
     except BrokenOff:
         raise ClientDisconnect("The client was disconnected during request.") from None
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InsufficientStorage("There was not enough space to save the resource.") from None
-        raise
 
 
 def _new(request: Request, at: At) -> New:

@@ -81,7 +81,7 @@ def allow_put(request: Request, at: At, length: int | None) -> None:
         if visit.signed is not None:
             tempurl.refuse_headers(request.headers)
         row = visit.there
-        content.check_quotas(tx, visit, length or 0)
+        content.check_quotas(request.core, tx, visit, length or 0)
         if only_new(request) and row.id is not None and not content.expired(row, tx):
             raise Failed("A precondition for this request was not met.")
 
@@ -202,7 +202,8 @@ def post(request: Request, at: At, meta: Mapping[str, str], content_type: str, d
         if content_type:
             values["content_type"] = content_type
         manifest = request.headers.get("x-object-manifest", "")
-        if manifest or row.kind == "dlo":
+        # A static one stays what it is; what has no bytes of its own goes on pointing.
+        if row.kind != "slo" and (manifest or (row.kind == "dlo" and row.blob_id is not None)):
             values |= {"kind": "dlo" if manifest else "", "manifest": dlo(manifest) if manifest else ""}
         objects.change(tx, row.id, **values)
         places.count(tx, row.container_id, 0, 0)
