@@ -51,6 +51,8 @@ class Request:
     """The address the request came from."""
     may_hash: bool = False
     """Whether the handler runs where passwords are hashed; see :class:`NeedsHashing`."""
+    may_take_long: bool = False
+    """Whether the handler runs where only such work waits for it."""
     stream: BodyStream | None = None
     raw_query: str = ""
     raw_path: str = ""

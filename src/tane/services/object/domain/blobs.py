@@ -60,12 +60,14 @@ class Content:
 
 @dataclass(frozen=True)
 class Piece:
-    """``length`` bytes from ``offset`` on, of bytes that are here or of a blob."""
+    """``length`` bytes from ``offset`` on, of bytes that are here or of a blob, which is a file or (not ``filed``) in
+    its row."""
 
     offset: int
     length: int
     data: bytes | None
     blob_id: str | None
+    filed: bool = True
 
 
 class TooMuch(Exception):
@@ -218,8 +220,18 @@ def _told() -> Iterator[None]:
 
 def assemble(core: Core, pieces: Iterable[Piece]) -> Content:
     """One content of the bytes of many. Synchronous. :raises OSError:"""
-    files = place(core)
-    return written(core, (part for piece in pieces for part in parts(files, piece)), MOST)
+    return written(core, (part for piece in pieces for part in parts(core, piece)), MOST)
+
+
+def fetched(core: Core, piece: Piece) -> bytes:
+    """The bytes of a piece that are here, or in a row. :raises FileNotFoundError: they are no more."""
+    data = piece.data
+    if data is None:
+        with database.of(core).read() as tx:
+            data = store.data_of(tx, piece.blob_id or "")
+    if data is None:
+        raise FileNotFoundError(f"the bytes of blob {piece.blob_id} are gone")
+    return data[piece.offset : piece.offset + piece.length]
 
 
 def written(core: Core, source: Iterable[bytes], most: int) -> Content:
@@ -239,13 +251,13 @@ def written(core: Core, source: Iterable[bytes], most: int) -> Content:
     return Content(size, work.md5.hexdigest(), work.crc, draft=draft)
 
 
-def parts(files: Blobs, piece: Piece) -> Iterator[bytes]:
+def parts(core: Core, piece: Piece) -> Iterator[bytes]:
     """The bytes of a piece, a batch at a time. :raises OSError: fewer are there."""
-    if piece.data is not None:
-        yield piece.data[piece.offset : piece.offset + piece.length]
+    if piece.data is not None or not piece.filed:
+        yield fetched(core, piece)
         return
     left = piece.length
-    with files.open(piece.blob_id or "") as file:
+    with place(core).open(piece.blob_id or "") as file:
         file.seek(piece.offset)
         while left:
             part = file.read(min(BATCH, left))

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.db.documents import dump
-from tane.services.object.domain import blobs
+from tane.services.object.domain import blobs, metadata
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Content
 from tane.services.object.domain.errors import Failed
@@ -49,6 +49,7 @@ def write(core: Core, tx: Tx, visit: Visit, new: New, *, only_new: bool = False)
     exists = old.id is not None and not expired(old, tx)
     if only_new and exists:
         raise Failed("A precondition for this request was not met.")
+    metadata.check_type(new.content_type)
     size = new.content.size if new.content is not None and not new.size else new.size
     check_quotas(core, tx, visit, size)
     stamp = max(stamps.of(tx.now), (old.stamp or 0) + 1)

@@ -20,6 +20,7 @@ _KILL = update(blob).where(blob.c.id == bindparam("wanted")).values(refs=0, dead
 _DEAD = select(func.coalesce(func.sum(blob.c.size), 0)).where(
     blob.c.account_id == bindparam("wanted"), blob.c.dead_at.is_not(None)
 )
+_DATA = select(blob.c.data).where(blob.c.id == bindparam("wanted"))
 _DELETE = delete(blob).where(blob.c.id == bindparam("wanted"))
 
 
@@ -51,6 +52,12 @@ def drop(tx: Tx, blob_id: str) -> None:
 def dead_bytes(tx: Tx, account_id: int) -> int:
     """Bytes that lie on the disk for an account though nothing is made of them any more."""
     return int(tx.execute(_DEAD, {"wanted": account_id}).scalar_one())
+
+
+def data_of(tx: Tx, blob_id: str) -> bytes | None:
+    """The bytes of a blob that is in its row; None when it is there no more."""
+    found = tx.execute(_DATA, {"wanted": blob_id}).first()
+    return None if found is None else found.data
 
 
 def known(tx: Tx, ids: Sequence[str]) -> set[str]:
