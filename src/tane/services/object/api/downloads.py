@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from itertools import groupby
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -24,6 +25,8 @@ from tane.web import codec
 from tane.web.errors import BadRequest, Unavailable
 from tane.web.request import FilePart, Request, Response
 
+AT_ONCE, MOST_TOGETHER = 64 << 10, 500
+"""Bytes, and pieces, that are sent together at least and at most."""
 PIECE = 200
 """Bytes of memory that it takes to know where a piece is."""
 
@@ -232,6 +235,10 @@ def _held(parts: Sequence[Piece | bytes]) -> int:
     return PIECE * len(parts) + sum({id(one): len(one) for one in data if one is not None}.values())
 
 
+def _is_file(part: Piece | bytes) -> bool:
+    return isinstance(part, Piece) and part.filed and part.data is None
+
+
 class Stream:
     """Pieces one after another: parts of files go as such, so that the kernel sends them. One is open at a time."""
 
@@ -241,17 +248,31 @@ class Stream:
         self._open: BinaryIO | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes | FilePart]:
-        for part in self._parts:
-            if isinstance(part, bytes):
-                yield part
-            elif part.data is not None:
-                yield part.data[part.offset : part.offset + part.length]
-            elif not part.filed:
-                yield await asyncio.to_thread(blobs.fetched, self._core, part)
-            else:
+        for file, parts in groupby(self._parts, _is_file):
+            if not file:
+                async for data in self._together(parts):
+                    yield data
+                continue
+            for part in parts:
+                assert isinstance(part, Piece)
                 self._open = await asyncio.to_thread(blobs.place(self._core).open, part.blob_id or "")
                 yield FilePart(self._open, part.offset, part.length)
                 self._open.close()
+
+    async def _together(self, parts: Iterator[Piece | bytes]) -> AsyncIterator[bytes]:
+        """Small parts go together: each that is sent by itself costs a turn of the loop."""
+        waiting, size = list[Piece | bytes](), 0
+        for part in parts:
+            waiting.append(part)
+            size += len(part) if isinstance(part, bytes) else part.length
+            if size >= AT_ONCE or len(waiting) >= MOST_TOGETHER:
+                yield await asyncio.to_thread(self._joined, waiting)
+                waiting, size = [], 0
+        if waiting:
+            yield await asyncio.to_thread(self._joined, waiting)
+
+    def _joined(self, parts: list[Piece | bytes]) -> bytes:
+        return b"".join(part if isinstance(part, bytes) else blobs.fetched(self._core, part) for part in parts)
 
     async def close(self) -> None:
         if self._open is not None:
