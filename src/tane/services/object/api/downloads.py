@@ -266,13 +266,10 @@ class Stream:
             waiting.append(part)
             size += len(part) if isinstance(part, bytes) else part.length
             if size >= AT_ONCE or len(waiting) >= MOST_TOGETHER:
-                yield await asyncio.to_thread(self._joined, waiting)
+                yield await asyncio.to_thread(blobs.joined, self._core, waiting)
                 waiting, size = [], 0
         if waiting:
-            yield await asyncio.to_thread(self._joined, waiting)
-
-    def _joined(self, parts: list[Piece | bytes]) -> bytes:
-        return b"".join(part if isinstance(part, bytes) else blobs.fetched(self._core, part) for part in parts)
+            yield await asyncio.to_thread(blobs.joined, self._core, waiting)
 
     async def close(self) -> None:
         if self._open is not None:

@@ -223,15 +223,29 @@ def assemble(core: Core, pieces: Iterable[Piece]) -> Content:
     return written(core, (part for piece in pieces for part in parts(core, piece)), MOST)
 
 
-def fetched(core: Core, piece: Piece) -> bytes:
-    """The bytes of a piece that are here, or in a row. :raises FileNotFoundError: they are no more."""
-    data = piece.data
-    if data is None:
-        with database.of(core).read() as tx:
-            data = store.data_of(tx, piece.blob_id or "")
-    if data is None:
-        raise FileNotFoundError(f"the bytes of blob {piece.blob_id} are gone")
-    return data[piece.offset : piece.offset + piece.length]
+def joined(core: Core, some: Iterable[Piece | bytes]) -> bytes:
+    """The bytes of pieces that are here or in rows, each of which is read once.
+
+    :raises FileNotFoundError: one is there no more.
+    """
+    found: dict[str, bytes | None] = {}
+    together: list[bytes] = []
+    with ExitStack() as stack:
+        tx = None
+        for piece in some:
+            if isinstance(piece, bytes):
+                together.append(piece)
+                continue
+            data, blob_id = piece.data, piece.blob_id or ""
+            if data is None:
+                tx = tx or stack.enter_context(database.of(core).read())
+                if blob_id not in found:
+                    found[blob_id] = store.data_of(tx, blob_id)
+                data = found[blob_id]
+            if data is None:
+                raise FileNotFoundError(f"the bytes of blob {blob_id} are gone")
+            together.append(data[piece.offset : piece.offset + piece.length])
+    return b"".join(together)
 
 
 def written(core: Core, source: Iterable[bytes], most: int) -> Content:
@@ -254,7 +268,7 @@ def written(core: Core, source: Iterable[bytes], most: int) -> Content:
 def parts(core: Core, piece: Piece) -> Iterator[bytes]:
     """The bytes of a piece, a batch at a time. :raises OSError: fewer are there."""
     if piece.data is not None or not piece.filed:
-        yield fetched(core, piece)
+        yield joined(core, [piece])
         return
     left = piece.length
     with place(core).open(piece.blob_id or "") as file:

@@ -222,6 +222,7 @@ class Looks:
         self._named: dict[tuple[str, str], list[Row[Any]]] = {}
         self._inline_left = MOST_INLINE
         self._data_left = MOST_DATA
+        self._data: dict[str | None, bytes | None] = {}
 
     def spend(self, steps: int = 1) -> None:
         """:raises TakesLong: for where this runs. :raises Conflicting: for any place."""
@@ -290,10 +291,10 @@ class Looks:
 
     def plain(self, row: Any) -> Piece:
         """All of an object of few bytes or of a file. Some bytes are kept, others are fetched when they are sent."""
-        data = None
-        if not row.filed and self._data_left >= row.size:
+        data = self._data.get(row.blob_id)
+        if data is None and not row.filed and self._data_left >= row.size:
             self._data_left -= row.size
-            data = blob_rows.data_of(self._tx, row.blob_id)
+            data = self._data[row.blob_id] = blob_rows.data_of(self._tx, row.blob_id)
         return Piece(0, row.size, data, row.blob_id, bool(row.filed))
 
 
@@ -315,6 +316,8 @@ def _part(piece: Piece, begin: int, wanted: Range) -> Piece:
     """Of a piece that begins there what a range covers."""
     first = max(wanted.first - begin, 0)
     end = min(wanted.first + wanted.length - begin, piece.length)
+    if first == 0 and end == piece.length:
+        return piece
     return replace(piece, offset=piece.offset + first, length=end - first)
 
 
