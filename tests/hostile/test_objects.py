@@ -113,14 +113,20 @@ def test_a_manifest_that_contains_itself_ends(mine: Account) -> None:
 
 
 def test_manifests_of_manifests_do_not_multiply(mine: Account) -> None:
+    """What an answer needs is looked up, up to a bound."""
     mine.put("/c/byte", b"x")
+    for last, name in (("-1", "last"), (None, "all")):
+        for level in range(1, 5):
+            below = "byte" if level == 1 else f"{name}{level - 1}"
+            segments = [{"path": f"/c/{below}", "range": last}] * 100
+            body = json.dumps(segments).encode()
+            mine.call("PUT", f"/c/{name}{level}?multipart-manifest=put", 201, content=body)
     for level in range(1, 5):
-        below = "byte" if level == 1 else str(level - 1)
-        segments = [{"path": f"/c/{below}", "range": "-1"}] * 100
-        body = json.dumps(segments).encode()
-        mine.call("PUT", f"/c/{level}?multipart-manifest=put", 201, content=body)
-    assert mine.get("/c/1").content == b"x" * 100
-    mine.get("/c/4", 409)
+        assert mine.get(f"/c/last{level}").content == b"x" * 100
+    assert mine.get("/c/all1").content == b"x" * 100
+    assert len(mine.get("/c/all4", 206, Range="bytes=99999000-").content) == 1000
+    mine.get("/c/all3", 409)
+    mine.get("/c/all4", 409)
 
 
 def test_errors_run_nothing_in_a_browser(mine: Account) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tane.app import SERVICES
 from tane.web.errors import Conflict
+from tane.web.policy import BASE_RULES, CLOUD_ROLES
 from tane.web.routes import Route, Service
 from tests.api.identity_support import grant, login, make, make_user, role_id
 from tests.support import ApiCloud, Caller
@@ -275,3 +276,36 @@ def test_the_administrator_of_a_domain_looks_after_it(cloud: ApiCloud) -> None:
     boss.patch(f"/identity/v3/users/{mia['id']}", {"user": {"description": "gardener"}}, 200)
     login(cloud, mia, domain={"id": place.land}).get(f"/identity/v3/users/{boss.user_id}")
     boss.delete(f"/identity/v3/users/{mia['id']}")
+
+
+def test_every_role_of_a_rule_is_known_to_be_of_a_project_or_of_the_cloud() -> None:
+    """A role by which a service lets somebody into more than one project is the cloud's administrator's to give."""
+    named = {name for service in SERVICES for rule in service.rules for name in re.findall(r"role:(\w+)", rule.check)}
+    named |= {name for rule in BASE_RULES for name in re.findall(r"role:(\w+)", rule.check)}
+    assert named <= {"reader", "member", "manager", *CLOUD_ROLES}
+    assert set(CLOUD_ROLES) <= named
+
+
+@pytest.mark.parametrize("name", ["ResellerAdmin", "reselleradmin"])
+def test_no_administrator_of_a_domain_makes_a_reseller(cloud: ApiCloud, name: str) -> None:
+    """Who has that role is in every account of the cloud."""
+    place = Place(cloud)
+    admin, boss, manager = place.admin, place.caller("admin@domain"), place.caller("manager@domain")
+    role = make(admin, "role", name=name)["id"]
+    prior = make(admin, "role", name="shopkeeper")["id"]
+    admin.put(f"/identity/v3/roles/{prior}/implies/{role}", expect=201)
+    team = make(admin, "group", name="team", domain_id=place.land)["id"]
+    for caller, given in itertools.product((boss, manager), (role, prior)):
+        for where in (f"projects/{place.project}", f"domains/{place.land}"):
+            for whom in (f"users/{caller.user_id}", f"groups/{team}"):
+                caller.put(f"/identity/v3/{where}/{whom}/roles/{given}", expect=403)
+                path = f"OS-INHERIT/{where}/{whom}/roles/{given}/inherited_to_projects"
+                caller.put(f"/identity/v3/{path}", expect=403)
+    holder = make_user(admin, "holder", place.land)
+    grant(admin, f"projects/{place.project}", f"users/{holder['id']}", name)
+    boss.patch(f"/identity/v3/users/{holder['id']}", {"user": {"password": "mine now"}}, expect=403)
+    victim = cloud.new_user("vera", "garden")
+    # On the domain alone it is good for nothing outside of it, whoever gave it.
+    grant(admin, f"domains/{place.land}", f"users/{boss.user_id}", name)
+    for path in ("", "/c", "/c/o"):
+        boss.get(f"/object-store/v1/AUTH_{victim.project_id}{path}", expect=403)

@@ -17,11 +17,13 @@ from tane.app import SERVICES
 from tane.services.identity import interface as identity
 from tane.web import app as web
 from tane.web.protocol import FREE_BODY, KNOWN
+from tests.api.object_support import account
 from tests.hostile.schemas import SERVICES as WALKED
 from tests.support import ApiCloud, Caller
 
 TOKENS = "/identity/v3/auth/tokens"
 NETWORKS = "/network/v2.0/networks"
+FORM = "multipart/form-data; boundary=x"
 OPEN = [
     (service, route)
     for service in WALKED
@@ -189,6 +191,83 @@ def test_a_long_body_counts_for_several(few: ApiCloud) -> None:
             assert await status(one, mia) == 503
             body.go.set()
             assert (await held).status_code == 201
+            assert await status(one, mia) == 200
+
+    few.wait(scene())
+
+
+def test_fresh_tokens_of_a_project_share_its_places(few: ApiCloud) -> None:
+    """Also those that nobody has looked at yet; and long bodies keep nobody else from asking."""
+    mia, tom = few.new_user("mia", "garden"), few.new_user("tom", "shed")
+    fresh = [few.login("mia", "mia-secret", "garden") for _ in range(10)]
+
+    async def scene() -> None:
+        async with client(few) as one:
+            body = Slow()
+            held = [task for who in fresh for task in await hold(one, who, 1, body, **{"Content-Length": "26"})]
+            assert [task.done() for task in held] == [False] * 8 + [True] * 2
+            assert {task.result().status_code for task in held[8:]} == {503}
+            assert [await status(one, who) for who in (mia, tom)] == [503, 200]
+            body.go.set()
+            assert {(await task).status_code for task in held[:8]} == {201}
+
+    few.wait(scene())
+
+
+def test_long_bodies_of_many_projects_keep_nobody_from_asking(cloud: ApiCloud) -> None:
+    config = cloud.core.config
+    config.limits = msgspec.structs.replace(config.limits, requests_per_project=8, connections=32)
+    cloud.cloud.app = web.build(cloud.core, SERVICES, identity)
+    many = [cloud.new_user(f"user{number}", f"project{number}") for number in range(6)]
+
+    async def scene() -> None:
+        async with client(cloud) as one:
+            body = Slow()
+            held = [task for who in many[:5] for task in await hold(one, who, 1, body)]
+            assert [task.done() for task in held] == [False] * 4 + [True]
+            assert await status(one, many[5]) == 200
+            body.go.set()
+            assert {(await task).status_code for task in held[:4]} == {201}
+
+    cloud.wait(scene())
+
+
+@pytest.mark.parametrize("token", ["", "junk"])
+def test_requests_of_strangers_count_for_where_they_come_from(few: ApiCloud, token: str) -> None:
+    mia = account(few)
+    mia.container("open")
+    path = f"{mia.path}/open/o"
+
+    async def scene() -> None:
+        headers = {"X-Auth-Token": token, "Content-Length": "26"}
+        async with client(few) as one:
+            body = Slow()
+            held = [
+                asyncio.create_task(one.post(path, content=aiter(body), headers={**headers, "Content-Type": FORM}))
+                for _ in range(9)
+            ]
+            await asyncio.sleep(0.2)
+            assert [task.done() for task in held] == [False] * 8 + [True]
+            assert held[8].result().status_code == 503
+            assert await status(one, mia.caller) == 200
+            body.go.set()
+            await asyncio.gather(*held)
+
+    few.wait(scene())
+
+
+def test_long_answers_that_nobody_takes_count_for_several(few: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    mia = few.new_user("mia", "garden")
+    monkeypatch.setattr(web, "LARGE_ANSWER", 5)
+
+    async def scene() -> None:
+        async with client(few) as one:
+            body = Slow()
+            [held] = await hold(one, mia, 1, body, **{"Content-Length": "26"})
+            # The list would count for eight, together with what is under way for nine.
+            assert await status(one, mia) == 503
+            body.go.set()
+            await held
             assert await status(one, mia) == 200
 
     few.wait(scene())

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import secrets
 import socket
 import ssl
 import time
 import traceback
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +25,7 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.hosts import joining, store
 from tane.hosts.registry import CONNECTED, HostAgent
+from tane.hosts.strangers import Stranger, Strangers, place_of, speaks
 from tane.jobs import forever
 from tane.web.errors import ApiError
 from tane.wire import frames, grammar, lines
@@ -46,8 +48,10 @@ HELLO_SECONDS = 10.0
 HANDSHAKE_SECONDS = 5.0
 OPEN_SECONDS = 30.0
 ALIVE_SECONDS = 3.0
-STRANGERS, STRANGERS_OF_ADDRESS = 256, 16
-"""Connections at a time, in all and of one address, of those who have shown no certificate."""
+SILENT, SILENT_OF_ADDRESS = 512, 128
+STRANGERS, STRANGERS_OF_ADDRESS = 256, 32
+"""Connections at a time, in all and of one address (or user of this machine), of those who have not said a word, and of
+those who have shown no certificate. One more takes the place of the oldest: an agent speaks at once."""
 CONNECTIONS_OF_HOST = 256
 """Of one host at a time: its line, and one for each stream."""
 LOOK_SECONDS = 10.0
@@ -81,7 +85,8 @@ class Listener:
         self._lines: dict[str, Line] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._wanted: dict[tuple[str, str], asyncio.Future[Connection]] = {}
-        self._strangers: Counter[str] = Counter()
+        self._silent = Strangers(SILENT, SILENT_OF_ADDRESS)
+        self._strangers = Strangers(STRANGERS, STRANGERS_OF_ADDRESS)
         self._of_host: defaultdict[str, set[asyncio.StreamWriter]] = defaultdict(set)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -156,30 +161,46 @@ class Listener:
         with listening:
             while True:
                 try:
-                    opened, (peer, *_) = await loop.sock_accept(listening)
+                    opened, (peer, port, *_) = await loop.sock_accept(listening)
+                    whose = place_of((peer, port), opened.getsockname()[:2])
                 except OSError as error:
                     log.warning("a connection for hosts was not taken", error=str(error))
                     await asyncio.sleep(1.0)
                     continue
-                if self._strangers.total() >= STRANGERS or self._strangers[peer] >= STRANGERS_OF_ADDRESS:
-                    opened.close()
-                    continue
-                self._strangers[peer] += 1
-                task = asyncio.create_task(self._accepted(opened, peer, context))
+                silent = self._silent.enter(whose, opened)
+                task = asyncio.create_task(self._accepted(opened, silent, peer, context))
                 self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                task.add_done_callback(functools.partial(self._ended, opened, silent))
+                # Those who came before say something meanwhile, however many more there are.
+                await asyncio.sleep(0)
 
-    async def _accepted(self, opened: socket.socket, peer: str, context: ssl.SSLContext) -> None:
-        stranger = _Once(lambda: self._known(peer))
+    def _ended(self, opened: socket.socket, silent: Stranger, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not silent.begun:
+            # It was cancelled before it ran.
+            silent.leave()
+            opened.close()
+
+    async def _accepted(self, opened: socket.socket, silent: Stranger, peer: str, context: ssl.SSLContext) -> None:
+        silent.begun, spoke = True, False
+        try:
+            spoke = await speaks(opened, HANDSHAKE_SECONDS)
+        finally:
+            silent.leave()
+            if not spoke:
+                opened.close()
+        if not spoke:
+            return
+        stranger = self._strangers.enter(silent.whose, opened)
         try:
             connection = await _secured(opened, context)
         except (OSError, TimeoutError):
             # Whoever does not speak our TLS: telling of each would fill the log for anybody.
-            stranger()
+            stranger.leave()
             return
         try:
             if connection.writer.get_extra_info("ssl_object").getpeercert(binary_form=True):
-                stranger()
+                stranger.leave()
             await self._greet(connection)
         except Broken as error:
             log.info("a connection of a host ended", peer=peer, reason=str(error))
@@ -187,14 +208,8 @@ class Listener:
             # The boundary to a peer: it gets nothing more, the operator the traceback.
             log.error("a connection of a host failed", peer=peer, error=traceback.format_exc())
         finally:
-            stranger()
+            stranger.leave()
             await lines.close(connection.writer)
-
-    def _known(self, peer: str) -> None:
-        """A connection is no stranger's any more, or over."""
-        self._strangers[peer] -= 1
-        if not self._strangers[peer]:
-            del self._strangers[peer]
 
     async def _greet(self, connection: Connection) -> None:
         """Learn who is there and what they want, and do it."""
@@ -427,15 +442,3 @@ async def _secured(opened: socket.socket, context: ssl.SSLContext) -> Connection
         lambda: protocol, opened, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS
     )
     return Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
-
-
-class _Once:
-    """Does something the first time it is called."""
-
-    def __init__(self, does: Callable[[], None]) -> None:
-        self._does: Callable[[], None] | None = does
-
-    def __call__(self) -> None:
-        if self._does is not None:
-            does, self._does = self._does, None
-            does()

@@ -61,12 +61,17 @@ class Authenticator(Protocol):
         """The same from memory, without any wait; None where that cannot tell."""
         ...
 
+    def owner(self, core: Core, token: str) -> str | None:
+        """The project (else the user) that a token says it is for, if this cloud issued it; without any wait. Whether
+        it is still good is another question. None where that cannot tell."""
+        ...
+
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 NO_VERSION: Version = (0, 0)
 INCOMING = "tane.incoming"
-LARGE = 8
-"""So many requests one with a long body counts for."""
+LARGE_ANSWER = 1 << 20
+"""Bytes of an answer that is kept until its client has taken it, from which on it counts as a long one."""
 CHUNK = 1 << 20
 TOO_COMPLEX = ("Expression tree is too large", "too many SQL variables", "parser stack overflow", "stack depth limit")
 """What a database says of a query that a client's many filters made too large."""
@@ -341,16 +346,18 @@ class Endpoint:
         guarded = any(route.policy is not None for route in candidates)
         if guarded and not token and not service.own_admission:
             raise Unauthorized("The request you have made requires authentication.")
-        if guarded and token:
+        raw, data, caller = b"", None, None
+        if guarded and (token or service.own_admission):
             # A long body is kept until all of it is there.
             long = (req.content_length or 0) > core.config.limits.anonymous_body or "transfer-encoding" in headers
-            places = LARGE if long and not candidates[0].stream else 1
-            req.scope[INCOMING].leave = self.requests.enter(token, places)
-        raw, data, caller = b"", None, None
+            long &= not candidates[0].stream
+            if long and token:
+                caller = await self._caller(token, request_id)
+            req.scope[INCOMING].place = self.requests.enter(self._whose(req.scope, headers, token), large=long)
         has_body = method in ("POST", "PUT", "PATCH") or bool(req.content_length)
         if has_body and not candidates[0].stream:
             if guarded and token and (req.content_length is None or req.content_length > FREE_BODY):
-                caller = await self._caller(token, request_id)
+                caller = caller or await self._caller(token, request_id)
                 req.scope[KNOWN] = True
             limit = core.config.max_body_bytes
             raw = await self._read(req, limit if guarded and token else min(limit, core.config.limits.anonymous_body))
@@ -375,6 +382,7 @@ class Endpoint:
             stream=req.scope[INCOMING] if route.stream else None,
             raw_query=req.query_string,
             raw_path=req.scope.get("raw_path", b"").decode("latin-1"),
+            grow=req.scope[INCOMING].grow,
         )
         if service.own_admission:
             request.authenticate = functools.partial(self._known, req.scope, route, request, token)
@@ -399,13 +407,30 @@ class Endpoint:
             except NeedsHashing:
                 request.may_hash = True
                 answer = await core.in_hashing_thread(_owner(req.scope, request.remote), work)
-        self._send(method, resp, route, answer)
+        if not isinstance(answer, Response):
+            answer = Response(answer)
+        try:
+            self._send(method, resp, route, answer)
+            if len(resp.data or b"") + answer.held > LARGE_ANSWER:
+                req.scope[INCOMING].grow()
+        except BaseException:
+            await answer.close()
+            raise
 
     async def _caller(self, token: str, request_id: str) -> Context:
         """Who asks. :raises Unauthorized: the token is not valid."""
         if self.core.db.glances_are_cheap and (known := self.identity.recall(self.core, token, request_id)):
-            return known
-        return await self.core.in_thread(self.identity.authenticate, self.core, token, request_id)
+            caller = known
+        else:
+            caller = await self.core.in_thread(self.identity.authenticate, self.core, token, request_id)
+        self.requests.learn(token, caller)
+        return caller
+
+    def _whose(self, scope: dict[str, Any], headers: Mapping[str, str], token: str) -> str:
+        """Whom a request counts for: the project of its token, before that is looked at in the database; who has none
+        that this cloud issued, for where they come from."""
+        owner = (self.requests.owner(token) or self.identity.owner(self.core, token)) if token else None
+        return owner or f"from {_owner(scope, self.addresses.client(scope, headers))}"
 
     def _serve(self, route: Route, request: Request, token: str, data: Any, caller: Context | None) -> Any:
         self._admit(route, request, token, data, caller)
@@ -495,9 +520,7 @@ class Endpoint:
             raise UnsupportedMedia(f"Unsupported Content-Type {kind}: application/json is expected.")
         return raw
 
-    def _send(self, method: str, resp: falcon.asgi.Response, route: Route, answer: Any) -> None:
-        if not isinstance(answer, Response):
-            answer = Response(body=answer)
+    def _send(self, method: str, resp: falcon.asgi.Response, route: Route, answer: Response) -> None:
         resp.status = falcon.code_to_http_status(answer.status or route.status)
         for name, value in answer.headers.items():
             resp.set_header(name, value)
@@ -514,7 +537,7 @@ class Endpoint:
             if answer.length is not None:
                 resp.content_length = answer.length
             if method != "HEAD":
-                resp.stream = answer.stream
+                resp.stream = answer.stream  # type: ignore[assignment]
             return
         if answer.body is None:
             if answer.content_type:

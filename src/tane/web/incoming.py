@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tane.web.errors import BadRequest
+from tane.web.limits import Place
 from tane.web.protocol import READ_INTO, pour
 
 TORN = "The client broke off the request before its body was complete."
@@ -20,8 +21,18 @@ class Incoming:
         self._part = memoryview(b"")
         self._more = True
         self._asks_first = any(name == b"expect" for name, _ in scope["headers"])
-        self.leave: Callable[[], None] = _nothing
-        """Gives back what the request holds; called when its answer is taken."""
+        self.place: Place | None = None
+        """What the request holds, until its answer is taken."""
+
+    def leave(self) -> None:
+        """Give back what the request holds."""
+        if self.place is not None:
+            self.place.leave()
+
+    def grow(self) -> None:
+        """The request keeps much in memory, and counts for more from now on. :raises Full:"""
+        if self.place is not None:
+            self.place.grow()
 
     def forget(self) -> None:
         """Of a body that has been read by its events nothing is kept."""
@@ -59,7 +70,3 @@ class Incoming:
             elif (await self.event())["type"] != "http.request":
                 raise BadRequest(TORN)
         return len(buffer) - len(free)
-
-
-def _nothing() -> None:
-    """What a request gives back that holds nothing."""

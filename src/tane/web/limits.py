@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import ipaddress
 import math
 import resource
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from tane.config import Config, ConfigError, LimitSettings
-from tane.shares import Shares
+from tane.shares import Full, Shares
 from tane.web.context import Context
 from tane.wire import grammar
 
@@ -209,19 +208,37 @@ class Door:
 PROXIES = "proxies"
 
 
+LARGE = 8
+"""So many requests one with a long body, or with a long answer, counts for."""
+
+
 class Requests:
-    """The requests that are under way. They count for the project that their token is for, else for its user; a token
-    that nobody has looked at yet counts for itself."""
+    """The requests that are under way. They count for the project that their token is for, else for its user; those of
+    strangers for where they come from. One owner has at most a quarter of all.
+
+    Long ones have places of their own: however many there are, whoever asks for something short gets in.
+    """
 
     def __init__(self, limits: LimitSettings) -> None:
-        self._shares = Shares(limits.connections, limits.requests_per_project)
+        share = max(1, min(limits.requests_per_project, limits.connections // 4))
+        self._shares = Shares(limits.connections * LARGE, share)
+        self._large = Shares(max(1, limits.connections // LARGE), max(1, share // LARGE))
         self._owners: dict[str, str] = {}
 
-    def enter(self, token: str, places: int) -> Callable[[], None]:
-        """Hold places until the answer is taken; returns what gives them back. :raises Full: there are too many."""
-        owner = (self._owners.get(token, token),)
-        self._shares.take(owner, places)
-        return functools.partial(self._shares.give_back, owner, places)
+    def enter(self, owner: str, *, large: bool = False) -> Place:
+        """Hold a place until the answer is taken. :raises Full: there are too many."""
+        place = Place(self._shares, self._large, owner)
+        if large:
+            try:
+                place.grow()
+            except Full:
+                place.leave()
+                raise
+        return place
+
+    def owner(self, token: str) -> str | None:
+        """Whom the requests of a token count for, where it was found valid before."""
+        return self._owners.get(token)
 
     def learn(self, token: str, ctx: Context) -> None:
         """Whom the requests of a valid token count for from now on."""
@@ -230,3 +247,32 @@ class Requests:
         if len(self._owners) >= MOST_TOKENS:
             self._owners.clear()
         self._owners[token] = ctx.project_id or ctx.user_id
+
+
+class Place:
+    """What one request holds."""
+
+    def __init__(self, shares: Shares, large: Shares, owner: str) -> None:
+        self._shares, self._large, self._owner = shares, large, (owner,)
+        self._places = 1
+        shares.take(self._owner)
+
+    def grow(self) -> None:
+        """Count for ``LARGE``: it keeps much in memory. Repeatable. :raises Full: there are too many such."""
+        if self._places != 1:
+            return
+        self._large.take(self._owner)
+        try:
+            self._shares.take(self._owner, LARGE - 1)
+        except Full:
+            self._large.give_back(self._owner)
+            raise
+        self._places = LARGE
+
+    def leave(self) -> None:
+        """Repeatable."""
+        if self._places:
+            self._shares.give_back(self._owner, self._places)
+            if self._places != 1:
+                self._large.give_back(self._owner)
+            self._places = 0

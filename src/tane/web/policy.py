@@ -27,6 +27,9 @@ PROJECT: tuple[Scope, ...] = ("project",)
 ROLE_IMPLICATIONS = {"admin": ("manager", "member", "reader"), "manager": ("member", "reader"), "member": ("reader",)}
 
 
+CLOUD_ROLES = ("admin", "service", "ResellerAdmin")
+"""Roles by which a rule of any service gives rights beyond the project that they are held on: only the cloud's
+administrator grants them (docs/security.md). A site that names others in its ``policy.yaml`` grants those with care."""
 CLOUD_ADMIN = "role:admin and domain_id:None"
 """Whose token is of one domain administrates that domain and not the cloud. Upstream's check is ``role:admin`` alone:
 with it the administrator of any domain could set the password of the cloud's, or give himself roles on its projects."""

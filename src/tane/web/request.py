@@ -51,12 +51,16 @@ class Request:
     """The address the request came from."""
     may_hash: bool = False
     """Whether the handler runs where passwords are hashed; see :class:`NeedsHashing`."""
+    may_take_long: bool = False
+    """Whether the handler runs where only such work waits for it."""
     stream: BodyStream | None = None
     raw_query: str = ""
     raw_path: str = ""
     """The address as the client sent it."""
     authenticate: Callable[[], Context] | None = None
     """Of a service that admits callers itself: the caller behind the token that was sent. Raises Unauthorized."""
+    grow: Callable[[], None] = lambda: None
+    """To be called before much of its body is kept in memory: it counts as a long one. Raises Full."""
     _first: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -142,3 +146,13 @@ class Response:
     stream: AsyncIterable[bytes | FilePart] | None = None
     length: int | None = None
     file: FilePart | None = None
+    held: int = 0
+    """Bytes in memory that a ``stream`` is made of."""
+
+    async def close(self) -> None:
+        """It is not sent."""
+        if self.file is not None:
+            self.file.file.close()
+        close = getattr(self.stream, "close", None)
+        if close is not None:
+            await close()

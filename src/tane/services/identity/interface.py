@@ -27,6 +27,7 @@ __all__ = [
     "domain_limits",
     "effective_limits",
     "endpoint_url",
+    "owner",
     "project_named",
     "project_row",
     "publish",
@@ -44,6 +45,12 @@ def recall(core: Core, token: str, request_id: str) -> Context | None:
     """The same from this process's memory; None where the database would have to be asked."""
     known = tokens.recall(core, token)
     return None if known is None else _context(known, token, request_id)
+
+
+def owner(core: Core, token: str) -> str | None:
+    """The project (else the user) that a token is for, without the database: None when it is over, or not of this
+    cloud, or no token was looked at yet in this process."""
+    return tokens.owner(core, token)
 
 
 def _context(valid: tokens.Token, token: str, request_id: str) -> Context:

@@ -37,7 +37,8 @@ BASE = (
     Rule(
         "ordinary_target_role",
         "'ordinary':%(target.role.reach)s",
-        "A role that neither is nor implies 'admin' or 'service'; the others have the reach 'powerful'.",
+        "A role that neither is nor implies one of the cloud's (admin, service, ResellerAdmin); the others have the "
+        "reach 'powerful'.",
     ),
     Rule(
         "domain_admin_target_role",

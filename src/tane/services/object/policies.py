@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tane.web.policy import MEMBER, READER, Rule
 
-RESELLER = "rule:context_is_admin or role:ResellerAdmin"
+RESELLER = "rule:context_is_admin or (role:ResellerAdmin and domain_id:None)"
 READS = ("get_account", "get_container", "get_object")
 WRITES = (
     "post_account",

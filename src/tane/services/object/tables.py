@@ -56,6 +56,7 @@ def _content() -> list[Column]:  # type: ignore[type-arg]  # Of several types.
         Column("manifest", Text, nullable=False, default=""),
         Column("blob_id", String(32), ForeignKey("blob.id")),
         Column("versioned", Integer, nullable=False, default=0),
+        Column("manifest_etag", String(32), nullable=False, default="", server_default=""),
     ]
 
 
@@ -68,8 +69,8 @@ object_ = Table(
     Index("ix_object_delete_at", "delete_at"),
 )
 """``kind``: "" plain, "slo", "dlo", "symlink"; ``manifest``: what a manifest lists (JSON), or points at. ``size`` and
-``etag`` of an SLO are those of the whole. ``versioned``: it was written while versions were on, and has an id of its
-own; else it is the version "null"."""
+``etag`` of an SLO are those of the whole, ``manifest_etag`` the MD5 of its manifest: listings need not read that.
+``versioned``: it was written while versions were on, and has an id of its own; else it is the version "null"."""
 
 version = Table(
     "version",
@@ -90,10 +91,17 @@ blob = Table(
     Column("refs", Integer, nullable=False),
     Column("data", LargeBinary),
     Column("dead_at", Integer),
+    Column("account_id", Integer),
     Index("ix_blob_dead_at", "dead_at"),
 )
+Index(
+    "ix_blob_account_id",
+    blob.c.account_id,
+    sqlite_where=blob.c.dead_at.is_not(None),
+    postgresql_where=blob.c.dead_at.is_not(None),
+)
 """Bytes that are written once: in the row (``data``) or in files of that name on hosts. ``refs``: how many objects and
-versions are made of them; without any since ``dead_at``."""
+versions are made of them; without any since ``dead_at``. ``account_id``: for which account it lies there until then."""
 
 blob_copy = Table(
     "blob_copy",

@@ -27,7 +27,10 @@ def add(tx: Tx, purpose: str) -> None:
 
 def cipher(desk: Desk, purpose: str) -> MultiFernet:
     """What encrypts by the newest key and decrypts by any."""
-    return desk.known(("cipher", purpose), lambda tx: cipher_in(tx, purpose))
+    found = desk.known(("cipher", purpose), lambda tx: cipher_in(tx, purpose))
+    if purpose == TOKEN:
+        desk.memory.opener = found
+    return found
 
 
 def cipher_in(tx: Tx, purpose: str) -> MultiFernet:

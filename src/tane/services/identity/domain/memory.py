@@ -17,6 +17,8 @@ from contextlib import ExitStack
 from datetime import date, datetime
 from typing import Any, TypeVar
 
+from cryptography.fernet import MultiFernet
+
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity.drivers import User
@@ -40,6 +42,8 @@ class Memory:
         self._page: dict[Hashable, Any] = {}
         self._verifiers: dict[str, tuple[bytes, datetime]] = {}
         self._secret = secrets.token_bytes(32)
+        self.opener: MultiFernet | None = None
+        """The keys of tokens as they were when one was last looked at."""
 
     def page(self, core: Core) -> dict[Hashable, Any]:
         """What is remembered of the database as it is now; another number, or another day, begins an empty page.

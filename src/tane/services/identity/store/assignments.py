@@ -11,8 +11,9 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.services.identity.tables import assignment, group_member, implied_role, project, role, trust
+from tane.web.policy import CLOUD_ROLES
 
-POWERFUL = ("admin", "service")
+POWERFUL = tuple(name.casefold() for name in CLOUD_ROLES)
 """Roles that are good for more than the project they are held on; so is every role that implies one of them."""
 
 

@@ -6,7 +6,6 @@ Source: Swift's "Bulk middleware".
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 import falcon
@@ -20,7 +19,6 @@ from tane.web.errors import BadRequest, NotAcceptable
 from tane.web.request import Request, Response
 
 MOST_BODY = 2 * bulk.MOST_DELETES * 1024
-ARCHIVES = {"tar": "r:", "tar.gz": "r:gz", "tar.bz2": "r:bz2"}
 
 
 async def post_account(request: Request) -> Response:
@@ -69,15 +67,11 @@ async def delete_many(request: Request) -> Response:
     """:raises BadRequest: too many names."""
     account = request.path["account"]
     await request.core.in_thread(bulk.allow, request, account)
-    length = headers.length(request)
-    body = await objects.body_of(request, length, MOST_BODY)
-    names = [unquote(metadata.decoded(line.strip().decode("latin-1"))) for line in body.split(b"\n") if line.strip()]
-    if len(names) > bulk.MOST_DELETES:
-        raise BadRequest(f"Maximum Bulk Deletes: {bulk.MOST_DELETES} per request")
-    if not names:
-        outcome = Outcome(status="400 Bad Request", body="Invalid bulk delete.")
-    else:
-        outcome = await request.core.in_slow_thread(_owner(account), bulk.delete, request, account, names)
+    received = await objects.receive(request, headers.length(request), MOST_BODY)
+    try:
+        outcome = await request.core.in_slow_thread(_owner(account), bulk.delete_named, request, account, received)
+    finally:
+        await request.core.in_thread(received.abandon)
     return answer(request, outcome, {"Number Deleted": outcome.done, "Number Not Found": outcome.not_found})
 
 
@@ -88,15 +82,15 @@ async def delete_manifest(request: Request, at: At) -> Response:
 
 async def extract(request: Request, account: str, below: str) -> Response:
     """:raises BadRequest: the archive's format is not known."""
-    mode = ARCHIVES.get((request.param("extract-archive") or "").lower())
+    unpack = bulk.ARCHIVES.get((request.param("extract-archive") or "").lower())
     await request.core.in_thread(bulk.allow, request, account)
-    if mode is None:
+    if unpack is None:
         raise BadRequest("Unsupported archive format")
     length = headers.length(request)
     received = await objects.receive(request, length, metadata.MAX_FILE_SIZE)
     try:
         outcome = await request.core.in_slow_thread(
-            _owner(account), bulk.extract, request, account, below, received, mode
+            _owner(account), bulk.extract, request, account, below, received, unpack
         )
     finally:
         await request.core.in_thread(received.abandon)

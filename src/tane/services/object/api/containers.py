@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from tane.services.object.api import downloads, formpost, headers, listings, staticweb
 from tane.services.object.api.accounts import visible
-from tane.services.object.domain import containers, content, metadata
+from tane.services.object.domain import containers, content, heavy, metadata
 from tane.services.object.domain.access import Visit
 from tane.web.request import Request, Response
 
@@ -15,8 +15,12 @@ def place(request: Request) -> tuple[str, str]:
     return request.path["account"], request.path["container"]
 
 
-def show(request: Request) -> Response:
+async def show(request: Request) -> Response:
     """Show a container and list its objects"""
+    return await heavy.once_more(request, _show, request)
+
+
+def _show(request: Request) -> Response:
     at = place(request)
     if staticweb.is_visitor(request):
         site = staticweb.container(request, downloads.got)

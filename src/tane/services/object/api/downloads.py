@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from itertools import groupby
 from typing import BinaryIO
 from urllib.parse import quote
 
 import structlog
 
+from tane.core import Core
 from tane.services.object.api import headers, staticweb
-from tane.services.object.domain import blobs, manifests, metadata, objects
+from tane.services.object.domain import blobs, heavy, manifests, metadata, objects
 from tane.services.object.domain.blobs import Piece
 from tane.services.object.domain.errors import Failed, Unsatisfiable
 from tane.services.object.domain.ranges import Range, parsed
 from tane.services.object.domain.reading import Reading
-from tane.services.object.drivers.base import Blobs
 from tane.services.object.store import stamps
 from tane.web import codec
 from tane.web.errors import BadRequest, Unavailable
 from tane.web.request import FilePart, Request, Response
 
-MOST_INLINE = 1 << 20
+AT_ONCE, MOST_TOGETHER = 64 << 10, 500
+"""Bytes, and pieces, that are sent together at least and at most."""
+PIECE = 200
+"""Bytes of memory that it takes to know where a piece is."""
 
 log = structlog.get_logger()
 
@@ -33,8 +37,12 @@ class NotModified(Exception):
     """The client has it already."""
 
 
-def show(request: Request) -> Response:
+async def show(request: Request) -> Response:
     """Get an object; its headers by HEAD"""
+    return await heavy.once_more(request, _show, request)
+
+
+def _show(request: Request) -> Response:
     at = (request.path["account"], request.path["container"], request.path["object"])
     return staticweb.object_(request, at, got) if staticweb.is_visitor(request) else got(request, at)
 
@@ -73,14 +81,15 @@ def answer(request: Request, chosen: _Chosen, found: Reading, spans: list[tuple[
         [(span, pieces)] = spans
         if chosen.partial:
             shown["Content-Range"] = f"bytes {span.first}-{span.last}/{found.size}"
-        _body(blobs.place(request.core), response, pieces, span.length)
+        _body(request.core, response, pieces, span.length)
     return headers.with_cors(request, found.visit, response)
 
 
 def _kind(request: Request, found: Reading) -> str:
     if found.row.kind == "slo" and request.param("multipart-manifest") == "get":
         return "application/json; charset=utf-8"
-    return metadata.carried(str(found.row.content_type))
+    kind = str(found.row.content_type)
+    return "application/octet-stream" if metadata.CONTROL.search(kind) else metadata.carried(kind)
 
 
 def _name(request: Request, found: Reading, shown: dict[str, str]) -> None:
@@ -199,7 +208,7 @@ def _changed(found: Reading) -> datetime:
 # ---------------------------------------------------------------------------------------------------------- bodies
 
 
-def _body(files: Blobs, response: Response, pieces: list[Piece], length: int) -> None:
+def _body(core: Core, response: Response, pieces: list[Piece], length: int) -> None:
     if not pieces:
         response.body = b""
         return
@@ -207,36 +216,60 @@ def _body(files: Blobs, response: Response, pieces: list[Piece], length: int) ->
         piece = pieces[0]
         response.body = piece.data[piece.offset : piece.offset + piece.length] if piece.data is not None else b""
         return
-    if len(pieces) == 1:
+    if len(pieces) == 1 and pieces[0].filed:
         piece = pieces[0]
         try:
-            file = files.open(piece.blob_id or "")
-        except FileNotFoundError:
+            file = blobs.place(core).open(piece.blob_id or "")
+        except (FileNotFoundError, ValueError):
             log.error("the bytes of an object are gone", blob=piece.blob_id)
             raise Unavailable("The object's data cannot be read.") from None
         response.file = FilePart(file, piece.offset, piece.length)
         return
-    response.stream, response.length = Stream(files, list(pieces)), length
+    response.stream, response.length = Stream(core, list(pieces)), length
+    response.held = _held(pieces)
+
+
+def _held(parts: Sequence[Piece | bytes]) -> int:
+    """Bytes of memory; the same ones may be sent several times."""
+    data = [part if isinstance(part, bytes) else part.data for part in parts]
+    return PIECE * len(parts) + sum({id(one): len(one) for one in data if one is not None}.values())
+
+
+def _is_file(part: Piece | bytes) -> bool:
+    return isinstance(part, Piece) and part.filed and part.data is None
 
 
 class Stream:
     """Pieces one after another: parts of files go as such, so that the kernel sends them. One is open at a time."""
 
-    def __init__(self, files: Blobs, parts: list[Piece | bytes]) -> None:
-        self._files = files
+    def __init__(self, core: Core, parts: list[Piece | bytes]) -> None:
+        self._core = core
         self._parts = parts
         self._open: BinaryIO | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes | FilePart]:
-        for part in self._parts:
-            if isinstance(part, bytes):
-                yield part
-            elif part.data is not None:
-                yield part.data[part.offset : part.offset + part.length]
-            else:
-                self._open = await asyncio.to_thread(self._files.open, part.blob_id or "")
+        for file, parts in groupby(self._parts, _is_file):
+            if not file:
+                async for data in self._together(parts):
+                    yield data
+                continue
+            for part in parts:
+                assert isinstance(part, Piece)
+                self._open = await asyncio.to_thread(blobs.place(self._core).open, part.blob_id or "")
                 yield FilePart(self._open, part.offset, part.length)
                 self._open.close()
+
+    async def _together(self, parts: Iterator[Piece | bytes]) -> AsyncIterator[bytes]:
+        """Small parts go together: each that is sent by itself costs a turn of the loop."""
+        waiting, size = list[Piece | bytes](), 0
+        for part in parts:
+            waiting.append(part)
+            size += len(part) if isinstance(part, bytes) else part.length
+            if size >= AT_ONCE or len(waiting) >= MOST_TOGETHER:
+                yield await asyncio.to_thread(blobs.joined, self._core, waiting)
+                waiting, size = [], 0
+        if waiting:
+            yield await asyncio.to_thread(blobs.joined, self._core, waiting)
 
     async def close(self) -> None:
         if self._open is not None:
@@ -260,4 +293,5 @@ def _multipart(
     end = f"--{boundary}--".encode()
     parts.append(end)
     response.content_type = f"multipart/byteranges;boundary={boundary}"
-    response.stream, response.length = Stream(blobs.place(request.core), parts), length + len(end)
+    response.stream, response.length = Stream(request.core, parts), length + len(end)
+    response.held = _held(parts)

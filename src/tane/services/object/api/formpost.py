@@ -119,8 +119,10 @@ async def _store(request: Request, at: tuple[str, str, str], fields: dict[str, s
     if not part.filename or "\0" in name:
         raise BadRequest("invalid file name")
     domain.check_name(name)
+    kind = str(part.content_type if "content-type" in _names(part) else guessed(name))
+    metadata.check_type(kind)
     try:
-        received = await blobs.receive(core, _File(part), None, most)
+        received = await blobs.receive(core, _File(part), None, most, at[0])
     except TooMuch:
         raise TooLarge("max_file_size exceeded") from None
     except BrokenOff:
@@ -128,8 +130,7 @@ async def _store(request: Request, at: tuple[str, str, str], fields: dict[str, s
     until = formpost.whole(fields, "x_delete_at") if fields.get("x_delete_at") else None
     if fields.get("x_delete_after"):
         until = headers.after_now(core, fields["x_delete_after"])
-    kind = part.content_type if "content-type" in _names(part) else guessed(name)
-    new = New(str(kind), delete_at=until)
+    new = New(kind, delete_at=until)
     await core.in_thread(domain.put, request, (at[0], at[1], name), received, new, signed)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -128,7 +127,7 @@ def _object(row: Any, account: str) -> dict[str, Any]:
         "last_modified": moment(row.stamp),
     }
     if row.kind == "slo":
-        line["hash"] = hashlib.md5(row.manifest.encode(), usedforsecurity=False).hexdigest()
+        line["hash"] = row.manifest_etag
         line["slo_etag"] = f'"{row.etag}"'
     elif row.kind == "symlink":
         target = codec.parse(row.manifest.encode())

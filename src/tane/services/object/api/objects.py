@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 from urllib.parse import quote, unquote
 
 from tane.db.documents import dump
 from tane.services.object.api import formpost, headers
-from tane.services.object.domain import access, blobs, content, manifests, metadata, objects
+from tane.services.object.domain import access, blobs, content, heavy, manifests, metadata, objects
 from tane.services.object.domain.blobs import BrokenOff, Content, TooMuch
 from tane.services.object.domain.content import New
-from tane.services.object.domain.errors import ClientDisconnect, InsufficientStorage
+from tane.services.object.domain.errors import ClientDisconnect
 from tane.services.object.domain.objects import At, Written
 from tane.services.object.domain.reading import Reading
 from tane.web.errors import ApiError, BadRequest, PreconditionFailed, TooLarge
@@ -62,15 +61,11 @@ async def receive(request: Request, length: int | None, most: int) -> Content:
     """:raises TooLarge: :raises ClientDisconnect: :raises InsufficientStorage:"""
     assert request.stream is not None
     try:
-        return await blobs.receive(request.core, request.stream, length, most)
+        return await blobs.receive(request.core, request.stream, length, most, request.path["account"])
     except TooMuch:
         raise TooLarge("Your request is too large.") from None
     except BrokenOff:
         raise ClientDisconnect("The client was disconnected during request.") from None
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InsufficientStorage("There was not enough space to save the resource.") from None
-        raise
 
 
 def _new(request: Request, at: At) -> New:
@@ -109,12 +104,14 @@ async def _put_manifest(request: Request, at: At) -> Response:
         raise TooLarge(f"Manifest size must be <= {manifests.MAX_MANIFEST_SIZE} bytes\n")
     await request.core.in_thread(objects.allow_put, request, at, None)
     body = await body_of(request, length, manifests.MAX_MANIFEST_SIZE)
-    return _created(await request.core.in_thread(objects.put_manifest, request, at, body, new))
+    return _created(await heavy.once_more(request, objects.put_manifest, request, at, body, new))
 
 
 async def body_of(request: Request, length: int | None, most: int) -> bytes:
     """The whole body, in memory. :raises TooLarge: :raises ClientDisconnect:"""
     assert request.stream is not None
+    if length is None or length > request.core.config.limits.anonymous_body:
+        request.grow()
     buffer = bytearray(min(most + 1, (length if length is not None else most) + 1))
     try:
         size = await request.stream.readinto(memoryview(buffer))
@@ -154,14 +151,14 @@ async def copy(request: Request) -> Response:
         objects.check_name(name)
         account = _account(request.headers.get("destination-account")) or source[0]
     except ApiError:
-        await request.core.in_thread(objects.source, request, source)
+        await heavy.once_more(request, objects.source, request, source)
         raise
     return await _copy(request, source, (account, container, name))
 
 
 async def _copy(request: Request, source: At, target: At) -> Response:
     core = request.core
-    found, pieces = await core.in_thread(objects.source, request, source)
+    found, pieces = await heavy.once_more(request, objects.source, request, source)
     given, until = headers.object_meta(request), headers.delete_at(request)
     received = None
     if objects.is_assembled(request, found):
@@ -178,7 +175,7 @@ async def _copy(request: Request, source: At, target: At) -> Response:
         metadata.check_all(merged, "x-object-meta-")
         return New(kind, meta=merged, delete_at=until if until is not None or fresh else read.row.delete_at)
 
-    written = await core.in_thread(objects.copy, request, source, target, finish, received)
+    written = await heavy.once_more(request, objects.copy, request, source, target, finish, received)
     answer = _created(written)
     assert written.copied is not None
     answer.headers |= {

@@ -80,14 +80,23 @@ def project_of(account: str) -> str:
 
 
 def admit(
-    request: Request, tx: Tx, rule: str, kind: Kind, at: tuple[str, str, str], signed: tempurl.Signed | None = None
+    request: Request,
+    tx: Tx,
+    rule: str,
+    kind: Kind,
+    at: tuple[str, str, str],
+    signed: tempurl.Signed | None = None,
+    *,
+    outline: bool = False,
 ) -> Visit:
-    """Let the caller in, or not, to the place ``at`` (account, container, object; "" for none).
+    """Let the caller in, or not, to the place ``at`` (account, container, object; "" for none). ``outline``: nothing
+    large of the object is read.
 
     :raises Unauthorized: a stranger. :raises Forbidden: someone with a token.
     """
     account, container, name = at
-    row = places.object_in(tx, *at) if name else places.place(tx, account, container)
+    found = places.outline_in if outline else places.object_in
+    row = found(tx, *at) if name else places.place(tx, account, container)
     visit = Visit(account, container, name, row, False)
     if signed is not None or tempurl.is_signed(request):
         visit.signed = signed or tempurl.check(request, visit.account_meta, visit.container_meta, at)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import hashlib
 import threading
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from tane.core import Core
+from tane.services.object.domain.errors import InsufficientStorage
 from tane.services.object.drivers.base import Blobs, Draft
 from tane.services.object.drivers.file import BlobFiles
 from tane.services.object.store import blobs as store
 from tane.services.object.store import database
+from tane.shares import Full, Shares
 from tane.web.errors import BadRequest, TooLarge
 from tane.web.request import BodyStream
 
@@ -27,8 +32,14 @@ be about to open it, a backup to link it."""
 MOST = 5 * (1 << 30) + 2
 """Bytes of one blob."""
 PLACE = "object-blobs"
+NO_ROOM = "There was not enough space to save the resource."
+
+LITTLE = 64 << 10
+"""Bytes of an upload's first buffers."""
 
 _making = threading.Lock()
+_large = Shares(64, 16)
+"""Uploads that have two buffers of a whole batch; an account's."""
 
 
 @dataclass
@@ -49,12 +60,14 @@ class Content:
 
 @dataclass(frozen=True)
 class Piece:
-    """``length`` bytes from ``offset`` on, of bytes that are here or of a blob."""
+    """``length`` bytes from ``offset`` on, of bytes that are here or of a blob, which is a file or (not ``filed``) in
+    its row."""
 
     offset: int
     length: int
     data: bytes | None
     blob_id: str | None
+    filed: bool = True
 
 
 class TooMuch(Exception):
@@ -75,15 +88,22 @@ def place(core: Core) -> Blobs:
     return blobs
 
 
+def check_room(core: Core) -> None:
+    """:raises InsufficientStorage: so little is free that the rest of the cloud would be without."""
+    percent = core.config.object.free_percent
+    if percent and place(core).free() * 100 < percent:
+        raise InsufficientStorage(NO_ROOM)
+
+
 def small(data: bytes) -> Content:
     """The content of a few bytes that are here already."""
     return Content(len(data), hashlib.md5(data, usedforsecurity=False).hexdigest(), zlib.crc32(data), data)
 
 
-async def receive(core: Core, stream: BodyStream, length: int | None, most: int) -> Content:
+async def receive(core: Core, stream: BodyStream, length: int | None, most: int, account: str) -> Content:
     """Read a body to its end. Two buffers: one is hashed and written while the other is filled.
 
-    :raises TooMuch: :raises BrokenOff: fewer bytes than announced. :raises OSError: the disk is full.
+    :raises TooMuch: :raises BrokenOff: fewer bytes than announced. :raises InsufficientStorage: the disk is full.
     """
     first = memoryview(bytearray(INLINE + 1 if length is None else min(length, INLINE + 1)))
     size = await _fill(stream, first)
@@ -93,7 +113,7 @@ async def receive(core: Core, stream: BodyStream, length: int | None, most: int)
         if length is not None and size != length:
             raise BrokenOff
         return small(bytes(first[:size]))
-    return await _Receiver(core).receive(stream, first, length, most)
+    return await _Receiver(core).receive(stream, first, length, most, account)
 
 
 async def _fill(stream: BodyStream, buffer: memoryview) -> int:
@@ -112,27 +132,39 @@ class _Receiver:
     def take(self, draft: Draft, part: memoryview) -> None:
         self.md5.update(part)
         self.crc = zlib.crc32(part, self.crc)
-        draft.write(part)
+        check_room(self._core)
+        with _told():
+            draft.write(part)
 
-    async def receive(self, stream: BodyStream, first: memoryview, length: int | None, most: int) -> Content:
-        draft = await asyncio.to_thread(place(self._core).draft)
+    def begin(self) -> Draft:
+        check_room(self._core)
+        with _told():
+            return place(self._core).draft()
+
+    def finish(self, draft: Draft) -> None:
+        with _told():
+            draft.finish()
+
+    async def receive(
+        self, stream: BodyStream, first: memoryview, length: int | None, most: int, account: str
+    ) -> Content:
+        draft = await asyncio.to_thread(self.begin)
         working: asyncio.Future[None] = asyncio.ensure_future(asyncio.to_thread(self.take, draft, first))
         total = len(first)
         try:
-            buffers = [memoryview(bytearray(BATCH)) for _ in range(2)]
-            while size := await _fill(stream, buffers[0]):
-                total += size
-                if total > most:
-                    raise TooMuch
-                await _ended(working)
-                working = asyncio.ensure_future(asyncio.to_thread(self.take, draft, buffers[0][:size]))
-                buffers.reverse()
-                if size < BATCH:
-                    break
+            with _Buffers(account) as buffers:
+                while size := await _fill(stream, buffer := buffers.next()):
+                    total += size
+                    if total > most:
+                        raise TooMuch
+                    await _ended(working)
+                    working = asyncio.ensure_future(asyncio.to_thread(self.take, draft, buffer[:size]))
+                    if size < len(buffer):
+                        break
             await _ended(working)
             if length is not None and total != length:
                 raise BrokenOff
-            working = asyncio.ensure_future(asyncio.to_thread(draft.finish))
+            working = asyncio.ensure_future(asyncio.to_thread(self.finish, draft))
             await _ended(working)
         except BaseException:
             # The thread still uses the file; what it says of it does not matter any more.
@@ -142,36 +174,104 @@ class _Receiver:
         return Content(total, self.md5.hexdigest(), self.crc, draft=draft)
 
 
+class _Buffers:
+    """Two by turns. They are small at first: who sends little and then nothing keeps little. Later they are large, for
+    so many uploads of an account at a time."""
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+        self._pair: list[memoryview] = []
+        self._place = ExitStack()
+        self._large = False
+
+    def __enter__(self) -> _Buffers:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._pair.clear()
+        self._place.close()
+
+    def next(self) -> memoryview:
+        if len(self._pair) == 2 and not self._large:
+            self._grow()
+        if len(self._pair) == 2:
+            self._pair.reverse()
+        else:
+            self._pair.append(memoryview(bytearray(BATCH if self._large else LITTLE)))
+        return self._pair[-1]
+
+    def _grow(self) -> None:
+        with contextlib.suppress(Full):
+            self._place.enter_context(_large.taken(self._account))
+            self._large = True
+            self._pair.clear()
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """A full disk is the client's to know; all else is the operator's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InsufficientStorage(NO_ROOM) from None
+
+
 def assemble(core: Core, pieces: Iterable[Piece]) -> Content:
     """One content of the bytes of many. Synchronous. :raises OSError:"""
-    files = place(core)
-    return written(core, (part for piece in pieces for part in parts(files, piece)), MOST)
+    return written(core, (part for piece in pieces for part in parts(core, piece)), MOST)
+
+
+def joined(core: Core, some: Iterable[Piece | bytes]) -> bytes:
+    """The bytes of pieces that are here or in rows, each of which is read once.
+
+    :raises FileNotFoundError: one is there no more.
+    """
+    found: dict[str, bytes | None] = {}
+    together: list[bytes] = []
+    with ExitStack() as stack:
+        tx = None
+        for piece in some:
+            if isinstance(piece, bytes):
+                together.append(piece)
+                continue
+            data, blob_id = piece.data, piece.blob_id or ""
+            if data is None:
+                tx = tx or stack.enter_context(database.of(core).read())
+                if blob_id not in found:
+                    found[blob_id] = store.data_of(tx, blob_id)
+                data = found[blob_id]
+            if data is None:
+                raise FileNotFoundError(f"the bytes of blob {blob_id} are gone")
+            together.append(data[piece.offset : piece.offset + piece.length])
+    return b"".join(together)
 
 
 def written(core: Core, source: Iterable[bytes], most: int) -> Content:
     """A blob of bytes that come from here. :raises TooLarge: more than ``most``. :raises OSError:"""
     work, size = _Receiver(core), 0
-    draft = place(core).draft()
+    draft = work.begin()
     try:
         for part in source:
             size += len(part)
             if size > most:
                 raise TooLarge("Your request is too large.")
             work.take(draft, memoryview(part))
-        draft.finish()
+        work.finish(draft)
     except BaseException:
         draft.abandon()
         raise
     return Content(size, work.md5.hexdigest(), work.crc, draft=draft)
 
 
-def parts(files: Blobs, piece: Piece) -> Iterator[bytes]:
+def parts(core: Core, piece: Piece) -> Iterator[bytes]:
     """The bytes of a piece, a batch at a time. :raises OSError: fewer are there."""
-    if piece.data is not None:
-        yield piece.data[piece.offset : piece.offset + piece.length]
+    if piece.data is not None or not piece.filed:
+        yield joined(core, [piece])
         return
     left = piece.length
-    with files.open(piece.blob_id or "") as file:
+    with place(core).open(piece.blob_id or "") as file:
         file.seek(piece.offset)
         while left:
             part = file.read(min(BATCH, left))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import itertools
 import tarfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import IO, Any
-from urllib.parse import quote
+from typing import IO, Any, cast
+from urllib.parse import quote, unquote
 
-from tane.services.object.domain import access, blobs, containers, content, manifests, metadata
+from tane.services.object.domain import access, blobs, containers, content, metadata
 from tane.services.object.domain.blobs import Content
 from tane.services.object.domain.content import New
 from tane.services.object.domain.objects import At, check_name
+from tane.services.object.domain.reading import Looks
 from tane.services.object.store import database, places
 from tane.web.errors import ApiError, BadRequest, NotFound, Unauthorized
 from tane.web.request import Request
@@ -20,6 +26,27 @@ from tane.web.request import Request
 MOST_DELETES = 10_000
 MOST_FAILED = 1000
 MOST_CONTAINERS = 10_000
+MOST_LINE = 8 << 10
+"""Bytes of a name, percent-encoded."""
+MOST_OTHERS = 100_000
+"""Folders, links and so on of an archive."""
+MOST_HEADER = 64 << 10
+"""Bytes of what stands before a member (a long name, more about it), and of all that stands before all of them."""
+MOST_UNPACKED = 20 << 30
+"""Bytes of an archive when it is unpacked: a few of them become as many as one likes."""
+LONG_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+Unpack = Callable[[IO[bytes]], AbstractContextManager[IO[bytes]]]
+ARCHIVES: dict[str, Unpack] = {
+    "tar": nullcontext,
+    "tar.gz": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb")),
+    "tar.bz2": lambda file: cast("IO[bytes]", bz2.BZ2File(file)),
+}
 AT_ONCE = 100
 """So many are deleted in a transaction: others want the writer, too."""
 
@@ -49,6 +76,25 @@ def allow(request: Request, account: str) -> None:
         raise access.refused(request)
     if not access.project_of(account):
         raise access.refused(request)
+
+
+def delete_named(request: Request, account: str, received: Content) -> Outcome:
+    """Delete what the lines of a body name, percent-encoded. :raises BadRequest: too many, or too long ones."""
+    names: list[str] = []
+    with _opened(request, received) as file:
+        for number in itertools.count():
+            line = file.readline(MOST_LINE + 1)
+            if not line:
+                break
+            if len(line) > MOST_LINE:
+                raise BadRequest("Invalid File Name")
+            if line.strip():
+                names.append(unquote(metadata.decoded(line.strip().decode("latin-1"))))
+            if len(names) > MOST_DELETES or number > 2 * MOST_DELETES:
+                raise BadRequest(f"Maximum Bulk Deletes: {MOST_DELETES} per request")
+    if not names:
+        return Outcome(status="400 Bad Request", body="Invalid bulk delete.")
+    return delete(request, account, names)
 
 
 def delete(request: Request, account: str, names: list[str]) -> Outcome:
@@ -91,31 +137,92 @@ def _delete_one(request: Request, tx: Any, account: str, name: str) -> None:
 def delete_manifest(request: Request, at: At) -> Outcome:
     """A static large object with its segments, those of its segments that are such, too."""
     access.identify(request)
-    names: list[str] = []
+    request.may_take_long = True
+    # In the order in which they are found; a manifest before what it names.
+    names: dict[tuple[str, str], None] = {at[1:]: None}
     with database.of(request.core).read() as tx:
-        visit = access.admit(request, tx, "delete_object", "write", at)
+        visit = access.admit(request, tx, "delete_object", "write", at, outline=True)
         if visit.object.kind != "slo":
             return Outcome(status="400 Bad Request", body="Not an SLO manifest")
-        waiting = [(at[1], at[2], visit.object.manifest)]
+        looks, waiting = Looks(request, tx), [at[1:]]
         while waiting and len(names) < MOST_DELETES:
-            container, name, text = waiting.pop()
-            names.insert(0, f"/{container}/{name}")
-            for one, other in manifests.segments(text):
-                row = places.object_in(tx, at[0], one, other)
-                if row is not None and row.container_id is not None and row.id is not None and row.kind == "slo":
-                    waiting.append((one, other, row.manifest))
-                else:
-                    names.insert(0, f"/{one}/{other}")
-    return delete(request, at[0], list(dict.fromkeys(names)))
+            row = places.outline_in(tx, at[0], *waiting.pop())
+            if row is None or row.id is None or row.kind != "slo":
+                continue
+            for one in looks.names(row.id):
+                if one not in names:
+                    looks.spend()
+                    names[one] = None
+                    waiting.append(one)
+    return delete(request, at[0], [f"/{container}/{name}" for container, name in reversed(names)])
 
 
-def extract(request: Request, account: str, below: str, received: Content, mode: str) -> Outcome:
+class _Header(tarfile.TarInfo):
+    """A member of an archive of a stranger's. What stands before its bytes is read into memory by the library, as much
+    as it says; here it must be small."""
+
+    def _proc_member(self, archive: Any) -> Any:
+        """The library's hook for subclasses."""
+        if self.type in LONG_HEADERS and self.size > MOST_HEADER:
+            raise tarfile.ReadError("a header is too long")
+        if self.type == tarfile.XGLTYPE:
+            archive.global_bytes += self.size
+            if archive.global_bytes > MOST_HEADER:
+                raise tarfile.ReadError("headers are too long")
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.ReadError("files with holes are not unpacked")
+        return super()._proc_member(archive)  # type: ignore[misc]  # The stubs do not have it.
+
+    def _proc_gnusparse_10(self, *_: Any) -> None:
+        """Would read as much as the file says."""
+        raise tarfile.ReadError("files with holes are not unpacked")
+
+
+class _Archive(tarfile.TarFile):
+    tarinfo = _Header
+    global_bytes = 0
+
+
+class _Unpacked:
+    """An archive's bytes: few at a time, and not without an end."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= blobs.BATCH:
+            raise tarfile.ReadError("too much at a time")
+        self._check(self._file.tell() + size)
+        return self._file.read(size)
+
+    def seek(self, position: int) -> int:
+        self._check(position)
+        return self._file.seek(position)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def _check(self, position: int) -> None:
+        if position > MOST_UNPACKED:
+            raise tarfile.ReadError("the archive unpacks to too much")
+
+
+def extract(request: Request, account: str, below: str, received: Content, unpack: Unpack) -> Outcome:
     """Make objects of the files of an archive: the first part of a path is the container, after ``below``."""
-    outcome, made = Outcome(), set[str]()
+    outcome, made, others = Outcome(), set[str](), 0
     try:
-        with _opened(request, received) as file, tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload]  # No literal.
-            for member in archive:
+        with (
+            _opened(request, received) as file,
+            unpack(file) as unpacked,
+            _Archive(fileobj=_Unpacked(unpacked)) as archive,  # type: ignore[arg-type]  # As much of a file as it needs.
+        ):
+            while (member := archive.next()) is not None:
+                # The library would remember all of them.
+                archive.members.clear()  # type: ignore[attr-defined]  # The stubs do not have it.
                 if not member.isreg():
+                    others += 1
+                    if others > MOST_OTHERS:
+                        raise tarfile.ReadError("too many members are no files")
                     continue
                 path = "/".join(part for part in f"{below}/{member.name}".split("/") if part not in ("", "."))
                 container, _, name = path.partition("/")
@@ -125,7 +232,7 @@ def extract(request: Request, account: str, below: str, received: Content, mode:
                 if len(outcome.errors) >= MOST_FAILED:
                     outcome.body = "Max extraction failures exceeded"
                     break
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+    except (tarfile.TarError, EOFError, OSError, ValueError, RecursionError, zlib.error) as error:
         outcome.status, outcome.body = "400 Bad Request", f"Invalid Tar File: {type(error).__name__}"
     if not outcome.done and not outcome.errors and not outcome.body:
         outcome.status, outcome.body = "400 Bad Request", "Invalid Tar File: No Valid Files"

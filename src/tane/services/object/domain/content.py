@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.db.documents import dump
-from tane.services.object.domain import blobs
+from tane.services.object.domain import blobs, metadata
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Content
 from tane.services.object.domain.errors import Failed
@@ -48,11 +49,12 @@ def write(core: Core, tx: Tx, visit: Visit, new: New, *, only_new: bool = False)
     exists = old.id is not None and not expired(old, tx)
     if only_new and exists:
         raise Failed("A precondition for this request was not met.")
+    metadata.check_type(new.content_type)
     size = new.content.size if new.content is not None and not new.size else new.size
-    check_quotas(tx, visit, size)
+    check_quotas(core, tx, visit, size)
     stamp = max(stamps.of(tx.now), (old.stamp or 0) + 1)
     kept = old.id is not None and _archive(core, tx, visit)
-    blob_id = _blob(core, tx, new)
+    blob_id = _blob(core, tx, old.account_id, new)
     values = {
         "container_id": old.container_id,
         "name": visit.name,
@@ -66,6 +68,7 @@ def write(core: Core, tx: Tx, visit: Visit, new: New, *, only_new: bool = False)
         "manifest": new.manifest,
         "blob_id": blob_id,
         "versioned": int(old.versions_mode == "enabled"),
+        "manifest_etag": manifest_etag(new.manifest) if new.kind == "slo" else "",
     }
     objects.put(tx, old.id, values)
     if old.id is not None and not kept and old.blob_id is not None:
@@ -74,7 +77,7 @@ def write(core: Core, tx: Tx, visit: Visit, new: New, *, only_new: bool = False)
     return stamp
 
 
-def _blob(core: Core, tx: Tx, new: New) -> str | None:
+def _blob(core: Core, tx: Tx, account_id: int, new: New) -> str | None:
     if new.shared is not None:
         blob_rows.share(tx, new.shared)
         return new.shared
@@ -82,11 +85,16 @@ def _blob(core: Core, tx: Tx, new: New) -> str | None:
     if content is None:
         return None
     if content.draft is not None:
-        blob_rows.add(tx, content.draft.id, content.size, content.crc, None, blobs.place(core).host)
+        blob_rows.add(tx, content.draft.id, content.size, content.crc, None, blobs.place(core).host, account_id)
         return content.draft.id
     blob_id = uuid4().hex
-    blob_rows.add(tx, blob_id, content.size, content.crc, content.data, None)
+    blob_rows.add(tx, blob_id, content.size, content.crc, content.data, None, account_id)
     return blob_id
+
+
+def manifest_etag(manifest: str) -> str:
+    """The MD5 of a kept manifest, by which listings and ``multipart-manifest=get`` know it."""
+    return hashlib.md5(manifest.encode(), usedforsecurity=False).hexdigest()
 
 
 def guessed(name: str) -> str:
@@ -157,7 +165,7 @@ def _stack(tx: Tx, visit: Visit, marker: bool = False) -> None:
     values = {**_content_of(row), "container_id": other.container_id, "name": name, "versioned": 0}
     if marker:
         values |= {"stamp": stamp, "size": 0, "etag": EMPTY, "content_type": MARKER_TYPE, "meta": "{}", "kind": ""}
-        values |= {"manifest": "", "blob_id": None, "delete_at": None}
+        values |= {"manifest": "", "manifest_etag": "", "blob_id": None, "delete_at": None}
     old = objects.current(tx, other.container_id, name)
     objects.put(tx, old.id if old else None, values)
     if values["blob_id"] is not None:
@@ -196,9 +204,8 @@ def delete(core: Core, tx: Tx, visit: Visit) -> tuple[bool, int | None]:
         places.count(tx, row.container_id, -1, 0)
         return True, None
     there = row.id is not None and not expired(row, tx)
-    if row.versions_mode == "history":
-        if there:
-            _stack(tx, visit)
+    if row.versions_mode == "history" and there:
+        _stack(tx, visit)
         _stack(tx, visit, marker=True)
     if row.versions_mode == "location" and there and _restore(tx, visit):
         return True, None
@@ -263,6 +270,7 @@ def _marker(container_id: int, name: str, stamp: int, versioned: bool) -> dict[s
         "manifest": "",
         "blob_id": None,
         "versioned": int(versioned),
+        "manifest_etag": "",
     }
 
 
@@ -290,25 +298,35 @@ def _restore(tx: Tx, visit: Visit) -> bool:
 # ---------------------------------------------------------------------------------------------------------- quotas
 
 
-def check_quotas(tx: Tx, visit: Visit, size: int) -> None:
-    """:raises TooLarge: account or container would hold more than it may."""
+def check_quotas(core: Core, tx: Tx, visit: Visit, size: int) -> None:
+    """What is kept counts, and what lies on the disk until it is swept; so does an older object that stays elsewhere.
+
+    :raises TooLarge: account or container would hold more than it may. :raises InsufficientStorage: the disk would.
+    """
     row, meta = visit.there, visit.container_meta
-    keeps = row.versions_mode == "enabled"
-    more = size - (0 if keeps else row._mapping.get("size") or 0)
-    if _over(meta.get("x-container-meta-quota-bytes"), row.bytes + more):
+    old = (row._mapping.get("size") or 0) if row._mapping.get("id") is not None else None
+    stays = old is not None and (row.versions_mode == "enabled" or (row.versions_mode == "suspended" and row.versioned))
+    stacked = old is not None and row.versions_mode in ("location", "history")
+    if _over(meta.get("x-container-meta-quota-bytes"), row.bytes + size - (0 if stays else old or 0)):
         raise TooLarge("Upload exceeds quota.")
-    if row._mapping.get("id") is None and _over(meta.get("x-container-meta-quota-count"), row.objects + 1):
+    if old is None and _over(meta.get("x-container-meta-quota-count"), row.objects + 1):
         raise TooLarge("Upload exceeds quota.")
     account = visit.account_meta
     limits = [account.get(name) for name in ACCOUNT_QUOTAS]
-    if any(limits):
-        # There is one policy: what its containers hold is what the account does.
-        used = places.totals(tx, row.account_id)
-        many = row._mapping.get("id") is None and any(_over(limit, used.objects + 1) for limit in limits[2:])
-        if many or (more > 0 and any(_over(limit, used.bytes + more) for limit in limits[:2])):
-            raise TooLarge("Upload exceeds quota.")
+    limits[0] = limits[0] or str(core.config.object.account_quota_gb << 30 or MOST_BYTES)
+    # There is one policy: what its containers hold is what the account does.
+    used = places.totals(tx, row.account_id)
+    more = size - (0 if stays or stacked else old or 0)
+    dead = blob_rows.dead_bytes(tx, row.account_id) if size > blobs.INLINE else 0
+    many = (old is None or stacked) and any(_over(limit, used.objects + 1) for limit in limits[2:])
+    wanted = used.bytes + dead + more
+    if many or ((more > 0 or dead) and (wanted > MOST_BYTES or any(_over(limit, wanted) for limit in limits[:2]))):
+        raise TooLarge("Upload exceeds quota.")
+    blobs.check_room(core)
 
 
+MOST_BYTES = 1 << 60
+"""Of an account, by what manifests say of themselves: sums must stay numbers that databases can hold."""
 ACCOUNT_QUOTAS = (
     *("x-account-meta-quota-bytes", "x-account-quota-bytes-policy-one"),
     *("x-account-quota-count", "x-account-quota-count-policy-one"),

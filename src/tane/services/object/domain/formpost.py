@@ -40,7 +40,8 @@ def check(request: Request, at: tuple[str, str, str], fields: Mapping[str, str])
     path = f"/v1/{account}/{container}" + (f"/{prefix}" if prefix else "")
     for key, whole_account in tempurl.keys(load(row.account_meta), load(row.container_meta)):
         for mount in ("", "/object-store"):
-            for end in ("", "/"):
+            # A folder that was signed is no beginning of its neighbours' names.
+            for end in ("",) if prefix else ("", "/"):
                 text = "\n".join([f"{mount}{path}{end}", *(fields.get(name, "") for name in FIELDS)])
                 if hmac.compare_digest(hmac.new(key, text.encode(), digest).hexdigest(), given):
                     return Signed("", False, expires, whole_account)

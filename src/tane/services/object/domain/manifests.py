@@ -16,7 +16,7 @@ import msgspec
 
 from tane.db import Tx
 from tane.db.documents import dump, load
-from tane.services.object.domain import access, reading
+from tane.services.object.domain import reading
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.ranges import Range, parsed
 from tane.services.object.store import stamps
@@ -25,6 +25,10 @@ from tane.web.request import Request
 
 MAX_SEGMENTS = 1000
 MAX_MANIFEST_SIZE = 8 << 20
+MAX_INLINE = 1 << 20
+"""Bytes of all inline data of a manifest: it is kept in memory while the object is sent."""
+MOST_SIZE = 1 << 60
+"""Of what a manifest stands for; manifests of manifests multiply."""
 KEYS = {"path", "etag", "size_bytes", "range", "data"}
 
 
@@ -42,15 +46,18 @@ def check(request: Request, tx: Tx, visit: Visit, body: bytes) -> Checked:
     segments = _decoded(body)
     kept: list[dict[str, Any]] = []
     problems: list[tuple[str, str]] = []
-    digest, size = hashlib.md5(usedforsecurity=False), 0
+    digest, size, inline, looks = hashlib.md5(usedforsecurity=False), 0, 0, reading.Looks(request, tx)
     for number, segment in enumerate(segments):
         if "data" in segment:
             data = _data(segment, number)
             digest.update(hashlib.md5(data, usedforsecurity=False).hexdigest().encode())
             size += len(data)
+            inline += len(data)
+            if inline > MAX_INLINE:
+                raise TooLarge(f"Inline data must be <= {MAX_INLINE} bytes in all\n")
             kept.append({"data": base64.b64encode(data).decode()})
             continue
-        found = _segment(request, tx, visit, segment)
+        found = _segment(request, tx, visit, segment, looks)
         if isinstance(found, str):
             problems.append((segment["path"], found))
             continue
@@ -64,7 +71,12 @@ def check(request: Request, tx: Tx, visit: Visit, body: bytes) -> Checked:
         raise BadRequest(f"Errors:\n{lines}")
     if all("data" in entry for entry in kept):
         raise BadRequest("Inline data segments require at least one object-backed segment.")
-    return Checked(dump(kept), size, digest.hexdigest())
+    text = dump(kept)
+    if len(text) > MAX_MANIFEST_SIZE:
+        raise TooLarge(f"Manifest size must be <= {MAX_MANIFEST_SIZE} bytes\n")
+    if size > MOST_SIZE:
+        raise BadRequest("The object would be too large.\n")
+    return Checked(text, size, digest.hexdigest())
 
 
 def _decoded(body: bytes) -> list[dict[str, Any]]:
@@ -122,14 +134,15 @@ def _data(segment: dict[str, Any], number: int) -> bytes:
     return data
 
 
-def _segment(request: Request, tx: Tx, visit: Visit, segment: dict[str, Any]) -> tuple[dict[str, Any], int] | str:
+def _segment(
+    request: Request, tx: Tx, visit: Visit, segment: dict[str, Any], looks: reading.Looks
+) -> tuple[dict[str, Any], int] | str:
     """The segment as it is kept and how many bytes of it count, or what is wrong with it."""
     container, _, name = segment["path"].lstrip("/").partition("/")
     if (container, name) == (visit.container, visit.name):
         return "Manifest may not reference itself"
     try:
-        at = access.admit(request, tx, "get_object", "read", (visit.account, container, name))
-        row = reading.find(request, tx, at, segment=True).row
+        row = looks.checked((visit.account, container, name)).row
     except ApiError as error:
         return f"{error.status} {error.title}"
     if segment.get("etag") is not None and segment["etag"].strip('"') != row.etag:
@@ -174,28 +187,12 @@ def as_put(text: str) -> list[dict[str, Any]]:
     return shown
 
 
-def segments(text: str) -> list[tuple[str, str]]:
-    """(container, name) of the objects that a manifest names."""
-    found = []
-    for entry in load(text):
-        if "name" in entry:
-            container, _, name = entry["name"].lstrip("/").partition("/")
-            found.append((container, name))
-    return found
-
-
 def spans(text: str) -> list[Range]:
     """Where each segment lies in the whole."""
     found: list[Range] = []
     begin = 0
     for entry in load(text):
-        if "data" in entry:
-            length = len(base64.b64decode(entry["data"]))
-        elif "range" in entry:
-            first, _, last = entry["range"].partition("-")
-            length = int(last) - int(first) + 1
-        else:
-            length = entry["bytes"]
+        length = reading.length_of(entry)
         found.append(Range(begin, length))
         begin += length
     return found

@@ -5,6 +5,7 @@ Source: Swift's swift.common.constraints as /info tells it, and the API referenc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from tane.web.errors import BadRequest, TooLarge
@@ -18,7 +19,10 @@ MAX_HEADER_SIZE = 8192
 MAX_OBJECT_NAME_LENGTH = 1024
 MAX_CONTAINER_NAME_LENGTH = 256
 MAX_ACCOUNT_NAME_LENGTH = 256
+MAX_TYPE_LENGTH = 1024
 LISTING_LIMIT = 10_000
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no header may have."""
 KEPT = ("content-disposition", "content-encoding", "content-language", "cache-control", "expires", "x-robots-tag")
 """Headers of an object that are kept beside its metadata."""
 
@@ -67,6 +71,12 @@ def check_name(name: str, value: str) -> None:
         raise BadRequest(f"Metadata name too long: {name[:MAX_META_NAME_LENGTH]}")
     if len(value) > MAX_META_VALUE_LENGTH:
         raise BadRequest(f"Metadata value longer than {MAX_META_VALUE_LENGTH}: {name}")
+
+
+def check_type(content_type: str) -> None:
+    """:raises BadRequest: it could not be said in a header, or would make listings long."""
+    if len(content_type) > MAX_TYPE_LENGTH or CONTROL.search(content_type):
+        raise BadRequest("Invalid Content-Type")
 
 
 def check_all(meta: Mapping[str, str], prefix: str) -> None:

@@ -62,7 +62,8 @@ def read(
     with database.of(request.core).read() as tx:
         kind: access.Kind = "owner" if _names_version(request) else "read"
         found = reading.find(request, tx, access.admit(request, tx, "get_object", kind, at))
-        return found, [(span, reading.pieces(request, tx, found, span)) for span in wanted(found)]
+        looks = reading.Looks(request, tx)
+        return found, [(span, reading.pieces(request, tx, found, span, looks)) for span in wanted(found)]
 
 
 def _names_version(request: Request) -> bool:
@@ -81,7 +82,7 @@ def allow_put(request: Request, at: At, length: int | None) -> None:
         if visit.signed is not None:
             tempurl.refuse_headers(request.headers)
         row = visit.there
-        content.check_quotas(tx, visit, length or 0)
+        content.check_quotas(request.core, tx, visit, length or 0)
         if only_new(request) and row.id is not None and not content.expired(row, tx):
             raise Failed("A precondition for this request was not met.")
 
@@ -169,7 +170,9 @@ def _check_link(request: Request, tx: Tx, visit: Visit, new: New) -> None:
         return
     where = {"Content-Location": quote("/v1/" + "/".join(at))}
     try:
-        found = reading.find(request, tx, access.admit(request, tx, "get_object", "read", at), segment=True)
+        found = reading.find(
+            request, tx, access.admit(request, tx, "get_object", "read", at), segment=reading.Looks(request, tx)
+        )
     except (NotFound, ObjectNotFound):
         raise Conflicting("X-Symlink-Target does not exist", where) from None
     if target["etag"] not in (found.etag, found.manifest_etag):
@@ -200,9 +203,11 @@ def post(request: Request, at: At, meta: Mapping[str, str], content_type: str, d
         values: dict[str, Any] = {"meta": dump(meta), "delete_at": delete_at}
         values["stamp"] = row.stamp if row.versioned else max(stamps.of(tx.now), row.stamp + 1)
         if content_type:
+            metadata.check_type(content_type)
             values["content_type"] = content_type
         manifest = request.headers.get("x-object-manifest", "")
-        if manifest or row.kind == "dlo":
+        # A static one stays what it is; what has no bytes of its own goes on pointing.
+        if row.kind != "slo" and (manifest or (row.kind == "dlo" and row.blob_id is not None)):
             values |= {"kind": "dlo" if manifest else "", "manifest": dlo(manifest) if manifest else ""}
         objects.change(tx, row.id, **values)
         places.count(tx, row.container_id, 0, 0)
@@ -227,7 +232,11 @@ def source(request: Request, at: At) -> tuple[Reading, list[Piece]]:
     """What is to be copied, and of a large object where its bytes lie."""
     access.identify(request)
     with database.of(request.core).read() as tx:
-        found = reading.find(request, tx, access.admit(request, tx, "get_object", "read", at))
+        visit = access.admit(request, tx, "get_object", "read", at)
+        if visit.signed is not None:
+            # Who may write may not read by it.
+            tempurl.refuse_headers(request.headers)
+        found = reading.find(request, tx, visit)
         if found.marker:
             raise NotFound("The resource could not be found.")
         if not is_assembled(request, found):
@@ -241,7 +250,7 @@ def source(request: Request, at: At) -> tuple[Reading, list[Piece]]:
         if spans is not None and len(spans) != 1:
             raise Unsatisfiable("The Range requested is not available.")
         span = spans[0] if spans else Range(0, found.size)
-        return found, reading.pieces(request, tx, found, span)
+        return found, reading.pieces(request, tx, found, span, reading.Looks(request, tx))
 
 
 def copy(
@@ -253,8 +262,13 @@ def copy(
     :raises NotFound: either is not there.
     """
     access.identify(request)
+    opened = database.of(request.core)
     try:
-        with database.of(request.core).write() as tx:
+        checked = None
+        if received is None:
+            with opened.read() as tx:
+                checked = _check_copied(request, tx, at, target)
+        with opened.write() as tx:
             found = reading.find(request, tx, access.admit(request, tx, "get_object", "read", at))
             visit = access.admit(request, tx, "put_object", "write", target)
             row, new = found.row, finish(found)
@@ -265,9 +279,8 @@ def copy(
             else:
                 new.shared, new.size, new.etag = row.blob_id, row.size, row.etag
                 new.kind, new.manifest = row.kind, row.manifest
-                if row.kind == "slo":
-                    # As if it were put there: who copies it must be able to read what it names from there.
-                    manifests.check(request, tx, visit, dump(manifests.as_put(row.manifest)).encode())
+                if row.kind == "slo" and checked != (row.etag, row.manifest_etag):
+                    raise Conflicting("The object changed while it was copied.")
             stamp = content.write(request.core, tx, visit, new, only_new=only_new(request))
     except BaseException:
         if received is not None:
@@ -277,6 +290,17 @@ def copy(
     written = _written(visit, f'"{etag}"' if new.kind == "slo" else etag, stamp)
     written.copied, written.meta = found, new.meta
     return written
+
+
+def _check_copied(request: Request, tx: Tx, at: At, target: At) -> tuple[str, str] | None:
+    """Check a manifest as if it were put there: who copies it must be able to read what it names from there. That is
+    done before the writer is held up. Returns which it was."""
+    row = reading.find(request, tx, access.admit(request, tx, "get_object", "read", at)).row
+    if row.kind != "slo":
+        return None
+    visit = access.admit(request, tx, "put_object", "write", target)
+    manifests.check(request, tx, visit, dump(manifests.as_put(row.manifest)).encode())
+    return row.etag, row.manifest_etag
 
 
 # ------------------------------------------------------------------------------------------------------ deleting

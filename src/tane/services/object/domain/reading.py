@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64decode
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 from urllib.parse import quote
 
@@ -17,15 +19,25 @@ from tane.services.object.domain import access, content
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Piece
 from tane.services.object.domain.errors import Conflicting, ObjectNotFound
-from tane.services.object.domain.ranges import Range, parsed
+from tane.services.object.domain.heavy import TakesLong
+from tane.services.object.domain.ranges import Range
+from tane.services.object.store import blobs as blob_rows
 from tane.services.object.store import listing, objects, places, stamps
 from tane.web.errors import ApiError, BadRequest
 from tane.web.request import Request
 
 MOST_DEPTH = 10
 MOST_LINKS = 2
-MOST_LOOKS = 10_000
-"""So many segments are looked up for one answer: manifests of manifests multiply."""
+MOST_LOOKS, FEW_LOOKS = 10_500, 500
+"""So many segments are looked up for one answer, and so many of them where all requests are answered."""
+NAMES_A_STEP, TEXT_A_STEP = 50, 4096
+"""Names of a listing, and bytes of a manifest, that cost as much as a segment."""
+MOST_TEXT = 16 << 20
+"""Bytes of manifests that are kept while one answer is looked up."""
+MOST_INLINE = 4 << 20
+"""Inline data of one answer: more than one manifest may have."""
+MOST_DATA = 256 << 10
+"""Bytes of small objects that are kept for one answer; others are fetched when it is their turn."""
 
 
 @dataclass
@@ -44,9 +56,7 @@ class Reading:
     @property
     def manifest_etag(self) -> str:
         """Of an SLO, the MD5 of its manifest."""
-        if self.row.kind != "slo":
-            return ""
-        return hashlib.md5(self.row.manifest.encode(), usedforsecurity=False).hexdigest()
+        return str(self.row.manifest_etag) if self.row.kind == "slo" else ""
 
     @property
     def meta(self) -> dict[str, str]:
@@ -54,9 +64,9 @@ class Reading:
         return found
 
 
-def find(request: Request, tx: Tx, visit: Visit, *, segment: bool = False) -> Reading:
+def find(request: Request, tx: Tx, visit: Visit, *, segment: Looks | None = None) -> Reading:
     """The object (or the version that the query names) behind a visit, links followed. ``segment``: the query speaks of
-    another object, the manifest.
+    another object, the manifest, for which this is looked up.
 
     :raises NotFound: it is not there, or its time is over.
     """
@@ -71,7 +81,7 @@ def find(request: Request, tx: Tx, visit: Visit, *, segment: bool = False) -> Re
         if content.expired(row, tx) and not named:
             raise ObjectNotFound("The resource could not be found.")
         if row.kind != "symlink" or raw:
-            return _reading(request, tx, visit, row, path)
+            return _reading(request, tx, visit, row, path, segment)
         links += 1
         if links > MOST_LINKS:
             raise Conflicting(f"Too many levels of symbolic links, maximum allowed is {MOST_LINKS}")
@@ -80,12 +90,12 @@ def find(request: Request, tx: Tx, visit: Visit, *, segment: bool = False) -> Re
         path = "/v1/" + "/".join(at)
         where = {"Content-Location": quote(path)}
         try:
-            visit = _follow(request, tx, visit, at)
+            visit = _follow(request, tx, visit, at, outline=segment is not None)
         except ObjectNotFound as error:
             raise ObjectNotFound(error.message, where) from None
         row = visit.object
         if target["etag"] and row.kind != "symlink":
-            found = _reading(request, tx, visit, row, path)
+            found = _reading(request, tx, visit, row, path, segment)
             if target["etag"] not in (found.etag, found.manifest_etag):
                 raise Conflicting("Object Etag does not match X-Symlink-Target-Etag header", where)
 
@@ -138,7 +148,7 @@ def version_id(row: Any) -> str:
     return content.text(row.stamp) if row.versioned else "null"
 
 
-def _follow(request: Request, tx: Tx, visit: Visit, at: tuple[str, str, str]) -> Visit:
+def _follow(request: Request, tx: Tx, visit: Visit, at: tuple[str, str, str], *, outline: bool = False) -> Visit:
     """Where a link or a manifest leads: who reads must be let in there, too.
 
     :raises ObjectNotFound: :raises Forbidden: :raises Unauthorized:
@@ -147,111 +157,226 @@ def _follow(request: Request, tx: Tx, visit: Visit, at: tuple[str, str, str]) ->
         same = at[0] == visit.account and (visit.signed.whole_account or at[1] == visit.container)
         if not same:
             raise access.refused(request)
-        row = places.object_in(tx, *at)
+        row = (places.outline_in if outline else places.object_in)(tx, *at)
         found = Visit(*at, row, False, visit.signed)
     else:
-        found = access.admit(request, tx, "get_object", "read", at)
+        found = access.admit(request, tx, "get_object", "read", at, outline=outline)
     if found.row is None or found.row.container_id is None or found.row.id is None:
         raise ObjectNotFound("The resource could not be found.")
     return found
 
 
-def _reading(request: Request, tx: Tx, visit: Visit, row: Row[Any], path: str) -> Reading:
+def _reading(request: Request, tx: Tx, visit: Visit, row: Row[Any], path: str, looks: Looks | None) -> Reading:
     found = Reading(row, row.size, row.etag, False, visit, path, row.kind == "marker")
-    own = request.param("multipart-manifest") == "get"
+    own = request.param("multipart-manifest") == "get" and looks is None
     if row.kind == "slo":
         found.quoted = not own
         if own:
             data = row.manifest.encode()
-            found.size, found.etag = len(data), hashlib.md5(data, usedforsecurity=False).hexdigest()
+            found.size, found.etag = len(data), found.manifest_etag
     elif row.kind == "dlo" and not own:
         digest, size = hashlib.md5(usedforsecurity=False), 0
-        for segment in dlo_segments(request, tx, visit, row):
+        for segment in (looks or Looks(request, tx)).named(visit, row):
             digest.update(segment.etag.encode())
             size += segment.size
         found.size, found.etag, found.quoted = size, digest.hexdigest(), True
     return found
 
 
-def pieces(request: Request, tx: Tx, reading: Reading, wanted: Range) -> list[Piece]:
-    """Where the bytes of a range lie. :raises Conflicting: a segment has changed or is gone."""
+# ------------------------------------------------------------------------------------------------- large objects
+
+
+@dataclass
+class _Manifest:
+    """``begins``: where each segment begins in the whole, and where the last one ends."""
+
+    segments: list[dict[str, Any]]
+    begins: list[int]
+
+
+def length_of(segment: Mapping[str, Any]) -> int:
+    """Bytes of a kept manifest's segment that count."""
+    if "data" in segment:
+        text: str = segment["data"]
+        return len(text) // 4 * 3 - text.endswith("=") - text.endswith("==")
+    if "range" in segment:
+        first, _, last = segment["range"].partition("-")
+        return int(last) - int(first) + 1
+    return int(segment["bytes"])
+
+
+class Looks:
+    """What is looked up for one answer: each object and each manifest once, and only what the answer needs.
+
+    Manifests of manifests multiply, and whoever writes them need not send much for that: steps, and bytes that are kept
+    for the answer, are counted over all of it.
+    """
+
+    def __init__(self, request: Request, tx: Tx) -> None:
+        self._request, self._tx = request, tx
+        self._left = MOST_LOOKS
+        self._free = MOST_LOOKS if request.may_take_long else FEW_LOOKS
+        self._manifests: dict[int, _Manifest] = {}
+        self._text_left = MOST_TEXT
+        self._found: dict[tuple[str, str, str], Reading] = {}
+        self._named: dict[tuple[str, str], list[Row[Any]]] = {}
+        self._inline_left = MOST_INLINE
+        self._data_left = MOST_DATA
+        self._data: dict[str | None, bytes | None] = {}
+
+    def spend(self, steps: int = 1) -> None:
+        """:raises TakesLong: for where this runs. :raises Conflicting: for any place."""
+        self._left -= steps
+        self._free -= steps
+        if self._left < 0:
+            raise Conflicting("Too many segments")
+        if self._free < 0:
+            raise TakesLong
+
+    def segment(self, visit: Visit, at: tuple[str, str, str]) -> Reading:
+        """An object that a manifest names."""
+        found = self._found.get(at)
+        if found is None:
+            follow = _follow(self._request, self._tx, visit, at, outline=True)
+            found = self._found[at] = find(self._request, self._tx, follow, segment=self)
+        return found
+
+    def checked(self, at: tuple[str, str, str]) -> Reading:
+        """An object that a manifest is to name: who writes that must be let in there."""
+        self.spend()
+        found = self._found.get(at)
+        if found is None:
+            visit = access.admit(self._request, self._tx, "get_object", "read", at, outline=True)
+            found = self._found[at] = find(self._request, self._tx, visit, segment=self)
+        return found
+
+    def named(self, visit: Visit, row: Row[Any]) -> list[Row[Any]]:
+        """The objects whose names begin as a manifest says; who reads must be let into their container."""
+        container, _, prefix = row.manifest.partition("/")
+        found = self._named.get((container, prefix))
+        if found is None:
+            found = self._named[container, prefix] = _named(self._request, self._tx, visit, container, prefix)
+            self.spend(len(found) // NAMES_A_STEP)
+        return found
+
+    def manifest(self, row: Row[Any], text: str | None = None) -> _Manifest:
+        found = self._manifests.get(row.id)
+        if found is None:
+            text = places.manifest_of(self._tx, row.id) if text is None else text
+            self.spend(len(text) // TEXT_A_STEP)
+            segments = load(text)
+            found = _Manifest(segments, [0, *accumulate(length_of(segment) for segment in segments)])
+            if self._text_left >= len(text):
+                self._text_left -= len(text)
+                self._manifests[row.id] = found
+        return found
+
+    def names(self, object_id: int) -> list[tuple[str, str]]:
+        """(container, name) of the objects that a manifest names."""
+        text = places.manifest_of(self._tx, object_id)
+        self.spend(len(text) // TEXT_A_STEP)
+        paths = (segment["name"].lstrip("/").partition("/") for segment in load(text) if "name" in segment)
+        return [(container, name) for container, _, name in paths]
+
+    def inline(self, segment: dict[str, Any]) -> bytes:
+        """:raises Conflicting: it is too much for one answer."""
+        if isinstance(segment["data"], str):
+            data = b64decode(segment["data"])
+            self._inline_left -= len(data)
+            if self._inline_left < 0:
+                raise Conflicting("Too many bytes of inline data")
+            segment["data"] = data
+        found: bytes = segment["data"]
+        return found
+
+    def plain(self, row: Any) -> Piece:
+        """All of an object of few bytes or of a file. Some bytes are kept, others are fetched when they are sent."""
+        data = self._data.get(row.blob_id)
+        if data is None and not row.filed and self._data_left >= row.size:
+            self._data_left -= row.size
+            data = self._data[row.blob_id] = blob_rows.data_of(self._tx, row.blob_id)
+        return Piece(0, row.size, data, row.blob_id, bool(row.filed))
+
+
+def pieces(request: Request, tx: Tx, reading: Reading, wanted: Range, looks: Looks) -> list[Piece]:
+    """Where the bytes of a range lie. :raises Conflicting: a segment has changed or is gone. :raises TakesLong:"""
     row = reading.row
     own = request.param("multipart-manifest") == "get"
     if row.kind == "slo" and own:
         data = row.manifest.encode()
         return [Piece(wanted.first, wanted.length, data, None)]
     if row.kind == "slo":
-        return list(_cut(_slo_pieces(request, tx, reading.visit, row, 0, [MOST_LOOKS]), wanted))
+        return list(_of_static(looks, reading.visit, looks.manifest(row, row.manifest), wanted, 0))
     if row.kind == "dlo" and not own:
-        return list(_cut(_dlo_pieces(request, tx, reading.visit, row, [MOST_LOOKS]), wanted))
+        return list(_of_dynamic(looks, reading.visit, row, wanted))
     return [Piece(wanted.first, wanted.length, row.data, row.blob_id)] if wanted.length else []
 
 
-def _cut(found: Iterator[Piece], wanted: Range) -> Iterator[Piece]:
-    """Of pieces that follow one another, those that a range covers."""
-    position, end = 0, wanted.first + wanted.length
-    for piece in found:
-        begin = max(wanted.first - position, 0)
-        length = min(position + piece.length, end) - position - begin
-        position += piece.length
-        if length > 0:
-            yield replace(piece, offset=piece.offset + begin, length=length)
-        if position >= end:
-            return
+def _part(piece: Piece, begin: int, wanted: Range) -> Piece:
+    """Of a piece that begins there what a range covers."""
+    first = max(wanted.first - begin, 0)
+    end = min(wanted.first + wanted.length - begin, piece.length)
+    if first == 0 and end == piece.length:
+        return piece
+    return replace(piece, offset=piece.offset + first, length=end - first)
 
 
-def _slo_pieces(request: Request, tx: Tx, visit: Visit, row: Row[Any], depth: int, left: list[int]) -> Iterator[Piece]:
-    """``left``: how many segments may still be looked up."""
+def _of_static(looks: Looks, visit: Visit, manifest: _Manifest, wanted: Range, depth: int) -> Iterator[Piece]:
     if depth > MOST_DEPTH:
         raise Conflicting("Max recursion depth exceeded")
-    for segment in load(row.manifest):
-        left[0] -= 1
-        if left[0] < 0:
-            raise Conflicting("Too many segments")
+    end, number = wanted.first + wanted.length, max(bisect_right(manifest.begins, wanted.first) - 1, 0)
+    while number < len(manifest.segments) and manifest.begins[number] < end:
+        segment, begin = manifest.segments[number], manifest.begins[number]
+        looks.spend()
+        number += 1
         if "data" in segment:
-            data = b64decode(segment["data"])
-            yield Piece(0, len(data), data, None)
+            data = looks.inline(segment)
+            yield _part(Piece(0, len(data), data, None), begin, wanted)
             continue
-        container, _, name = segment["name"].lstrip("/").partition("/")
-        try:
-            at = _follow(request, tx, visit, (visit.account, container, name))
-            part = find(request, tx, at, segment=True)
-        except ApiError as error:
-            raise Conflicting(f"While processing manifest, {segment['name']} could not be read: {error}") from None
-        if part.etag != segment["hash"] or part.size != segment["bytes"]:
-            raise Conflicting(f"Object segment no longer valid: {segment['name']}")
-        span = Range(0, part.size)
-        if segment.get("range"):
-            ranges = parsed(f"bytes={segment['range']}", part.size)
-            if not ranges:
-                raise Conflicting(f"Object segment no longer valid: {segment['name']}")
-            span = ranges[0]
-        yield from _cut(_whole(request, tx, part.visit, part.row, depth + 1, left), span)
+        part, first = _segment(looks, visit, segment)
+        covered = _part(Piece(first, length_of(segment), None, None), begin, wanted)
+        yield from _whole(looks, part, Range(covered.offset, covered.length), depth + 1)
 
 
-def _dlo_pieces(request: Request, tx: Tx, visit: Visit, row: Row[Any], left: list[int]) -> Iterator[Piece]:
+def _segment(looks: Looks, visit: Visit, segment: dict[str, Any]) -> tuple[Reading, int]:
+    """The object that a manifest names, as it was then, and where the segment begins in it."""
+    container, _, name = segment["name"].lstrip("/").partition("/")
+    try:
+        part = looks.segment(visit, (visit.account, container, name))
+    except ApiError as error:
+        raise Conflicting(f"While processing manifest, {segment['name']} could not be read: {error}") from None
+    if part.etag != segment["hash"] or part.size != segment["bytes"]:
+        raise Conflicting(f"Object segment no longer valid: {segment['name']}")
+    return part, int(segment["range"].partition("-")[0]) if "range" in segment else 0
+
+
+def _whole(looks: Looks, part: Reading, wanted: Range, depth: int) -> Iterator[Piece]:
+    """A range of what a manifest names."""
+    if part.row.kind == "slo":
+        yield from _of_static(looks, part.visit, looks.manifest(part.row), wanted, depth)
+    elif part.row.size:
+        yield _part(looks.plain(part.row), 0, wanted)
+
+
+def _of_dynamic(looks: Looks, visit: Visit, row: Row[Any], wanted: Range) -> Iterator[Piece]:
     container, _, _ = row.manifest.partition("/")
-    for segment in dlo_segments(request, tx, visit, row):
-        at = _follow(request, tx, visit, (visit.account, container, segment.name))
-        yield from _whole(request, tx, at, at.object, 1, left)
+    begin, end = 0, wanted.first + wanted.length
+    for segment in looks.named(visit, row):
+        if begin >= end:
+            return
+        following = begin + segment.size
+        if following > wanted.first and segment.size:
+            looks.spend()
+            if segment.kind:
+                part = looks.segment(visit, (visit.account, container, segment.name))
+                inside = _part(Piece(0, segment.size, None, None), begin, wanted)
+                yield from _whole(looks, part, Range(inside.offset, inside.length), 1)
+            else:
+                yield _part(looks.plain(segment), begin, wanted)
+        begin = following
 
 
-def _whole(request: Request, tx: Tx, visit: Visit, row: Row[Any], depth: int, left: list[int]) -> Iterator[Piece]:
-    if depth > MOST_DEPTH:
-        raise Conflicting("Max recursion depth exceeded")
-    if row.kind == "slo":
-        yield from _slo_pieces(request, tx, visit, row, depth, left)
-    elif row.kind == "symlink":
-        target = load(row.manifest)
-        at = _follow(request, tx, visit, (target["account"] or visit.account, target["container"], target["object"]))
-        yield from _whole(request, tx, at, at.object, depth + 1, left)
-    elif row.size:
-        yield Piece(0, row.size, row.data, row.blob_id)
-
-
-def dlo_segments(request: Request, tx: Tx, visit: Visit, row: Row[Any]) -> list[Row[Any]]:
-    """The objects whose names begin as the manifest says; who reads must be let into their container."""
-    container, _, prefix = row.manifest.partition("/")
+def _named(request: Request, tx: Tx, visit: Visit, container: str, prefix: str) -> list[Row[Any]]:
     if visit.signed is not None:
         if not visit.signed.whole_account and container != visit.container:
             raise access.refused(request)
@@ -260,6 +385,4 @@ def dlo_segments(request: Request, tx: Tx, visit: Visit, row: Row[Any]) -> list[
         place = access.admit(request, tx, "get_object", "read", (visit.account, container, "")).row
     if place is None or place.container_id is None:
         return []
-    wanted = listing.Wanted(limit=10_000, prefix=prefix)
-    found = listing.objects(tx, place.container_id, wanted).found
-    return [segment for segment in found if not isinstance(segment, str)]
+    return listing.segments(tx, place.container_id, prefix, 10_000)

@@ -30,6 +30,9 @@ class Blobs(Protocol):
     def draft(self) -> Draft:
         """:raises OSError:"""
 
+    def free(self) -> float:
+        """Which part of the room there is may still be filled: 0 to 1."""
+
     def open(self, blob_id: str) -> BinaryIO:
         """:raises FileNotFoundError: it is not here."""
 

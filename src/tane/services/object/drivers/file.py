@@ -34,6 +34,10 @@ class BlobFiles:
         blob_id = uuid.uuid4().hex
         return FileDraft(blob_id, self._incoming / blob_id, self._path(blob_id))
 
+    def free(self) -> float:
+        disk = os.statvfs(self._incoming)
+        return disk.f_bavail / disk.f_blocks if disk.f_blocks else 1.0
+
     def _path(self, blob_id: str) -> Path:
         if IDS.match(blob_id) is None:
             raise ValueError(f"{blob_id!r} is no id of a blob")

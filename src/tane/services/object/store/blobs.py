@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from tane.db import Tx
 from tane.services.object.store import stamps
@@ -17,12 +17,18 @@ _SHARE = update(blob).where(blob.c.id == bindparam("wanted")).values(refs=blob.c
 _SHARED = select(blob.c.refs, blob.c.data.is_(None).label("filed")).where(blob.c.id == bindparam("wanted"))
 _DROP = update(blob).where(blob.c.id == bindparam("wanted")).values(refs=blob.c.refs - 1)
 _KILL = update(blob).where(blob.c.id == bindparam("wanted")).values(refs=0, dead_at=bindparam("at"))
+_DEAD = select(func.coalesce(func.sum(blob.c.size), 0)).where(
+    blob.c.account_id == bindparam("wanted"), blob.c.dead_at.is_not(None)
+)
+_DATA = select(blob.c.data).where(blob.c.id == bindparam("wanted"))
 _DELETE = delete(blob).where(blob.c.id == bindparam("wanted"))
 
 
-def add(tx: Tx, blob_id: str, size: int, crc: int, data: bytes | None, host: str | None) -> None:
-    """A blob that one object is made of: in the row, or in a file on ``host``."""
-    tx.execute(_ADD, {"id": blob_id, "size": size, "crc": crc, "refs": 1, "data": data})
+def add(
+    tx: Tx, blob_id: str, size: int, crc: int, data: bytes | None, host: str | None, account_id: int | None
+) -> None:
+    """A blob that one object of an account is made of: in the row, or in a file on ``host``."""
+    tx.execute(_ADD, {"id": blob_id, "size": size, "crc": crc, "refs": 1, "data": data, "account_id": account_id})
     if host is not None:
         tx.execute(_ADD_COPY, {"blob_id": blob_id, "host": host, "state": "good"})
 
@@ -41,6 +47,17 @@ def drop(tx: Tx, blob_id: str) -> None:
         tx.execute(_KILL, {"wanted": blob_id, "at": stamps.of(tx.now)})
     else:
         tx.execute(_DELETE, {"wanted": blob_id})
+
+
+def dead_bytes(tx: Tx, account_id: int) -> int:
+    """Bytes that lie on the disk for an account though nothing is made of them any more."""
+    return int(tx.execute(_DEAD, {"wanted": account_id}).scalar_one())
+
+
+def data_of(tx: Tx, blob_id: str) -> bytes | None:
+    """The bytes of a blob that is in its row; None when it is there no more."""
+    found = tx.execute(_DATA, {"wanted": blob_id}).first()
+    return None if found is None else found.data
 
 
 def known(tx: Tx, ids: Sequence[str]) -> set[str]:

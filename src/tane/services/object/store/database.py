@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text, update
 from sqlalchemy.engine import make_url
 
 from tane.core import Core
 from tane.db import Database, Tx
-from tane.services.object.tables import metadata
+from tane.services.object.tables import blob, container, metadata, object_, version
 from tane.web.errors import Unavailable
 
 NAME = "objects"
@@ -20,13 +21,26 @@ SCHEMA_TABLE = "object_schema"
 _opening = threading.Lock()
 
 
-def _first(connection: Connection) -> None:
-    metadata.create_all(connection)
+def _keep_etags_and_accounts(connection: Connection) -> None:
+    """The MD5 of manifests beside them; whose account a blob lies for."""
+    for table in (object_, version):
+        connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN manifest_etag VARCHAR(32) DEFAULT '' NOT NULL"))
+        for row in connection.execute(select(table.c.id).where(table.c.kind == "slo")).all():
+            kept = connection.execute(select(table.c.manifest).where(table.c.id == row.id)).scalar_one()
+            etag = hashlib.md5(kept.encode(), usedforsecurity=False).hexdigest()
+            connection.execute(update(table).where(table.c.id == row.id).values(manifest_etag=etag))
+    connection.execute(text("ALTER TABLE blob ADD COLUMN account_id INTEGER"))
+    for table in (version, object_):
+        owner = select(container.c.account_id).join(table, table.c.container_id == container.c.id)
+        first = owner.where(table.c.blob_id == blob.c.id).limit(1).scalar_subquery()
+        connection.execute(update(blob).where(blob.c.account_id.is_(None)).values(account_id=first))
+    for index in blob.indexes:
+        index.create(connection, checkfirst=True)
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first,)
-"""What makes each schema of the one before it. The first release that adds a step writes the tables of the first one
-down as they are now."""
+STEPS: tuple[Callable[[Connection], None], ...] = (metadata.create_all, _keep_etags_and_accounts)
+"""What makes each schema of the one before it. Where nothing is yet the first one makes the tables as they are now, and
+the others are not needed."""
 
 
 class OtherSchema(Unavailable):
@@ -65,7 +79,7 @@ def prepare(database: Database) -> None:
             raise OtherSchema(f"the rows of object storage are of schema {number}, this release knows {len(STEPS)}")
         if number == len(STEPS):
             return
-        for step in STEPS[number:]:
+        for step in STEPS[number:] if number else STEPS[:1]:
             step(tx.connection)
         tx.execute(text(f"DELETE FROM {SCHEMA_TABLE}"))
         tx.execute(text(f"INSERT INTO {SCHEMA_TABLE} (number) VALUES ({len(STEPS)})"))

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from tane.db import Tx
-from tane.services.object.tables import container, object_
+from tane.services.object.store.places import FILED, POINTER
+from tane.services.object.tables import blob, container, object_
 
 FIRST_BATCH = 32
 
@@ -55,9 +56,20 @@ def containers(tx: Tx, account_id: int, wanted: Wanted) -> Page:
 
 
 def objects(tx: Tx, container_id: int, wanted: Wanted) -> Page:
-    names = ("name", "stamp", "size", "etag", "content_type", "kind", "manifest", "meta")
-    columns = tuple(object_.c[name] for name in names)
+    names = ("name", "stamp", "size", "etag", "content_type", "kind", "manifest_etag")
+    columns = (*(object_.c[name] for name in names), POINTER)
     return paged(fetcher(tx, object_, columns, object_.c.container_id == container_id), wanted)
+
+
+def segments(tx: Tx, container_id: int, prefix: str, limit: int) -> list[Row[Any]]:
+    """Objects whose names begin so: size, ETag, kind, and where their bytes are."""
+    table = object_.outerjoin(blob, blob.c.id == object_.c.blob_id)
+    columns = (object_.c.name, object_.c.size, object_.c.etag, object_.c.kind, object_.c.blob_id, FILED)
+    found = select(*columns).select_from(table).where(object_.c.container_id == container_id, object_.c.name >= prefix)
+    end = after(prefix)
+    if end is not None:
+        found = found.where(object_.c.name < end)
+    return tx.all(found.order_by(object_.c.name).limit(limit))
 
 
 def fetcher(tx: Tx, table: Any, columns: tuple[Any, ...], own: Any) -> Fetch:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, case, delete, func, insert, select, update
 
 from tane.db import Tx
 from tane.db.documents import dump
 from tane.services.object.store import stamps
 from tane.services.object.tables import account, blob, container, object_, version
 
+POINTER = case((object_.c.kind == "slo", ""), else_=object_.c.manifest).label("manifest")
+"""What an object points at; of a static large object nothing: its manifest may be of megabytes."""
+FILED = blob.c.data.is_(None).label("filed")
 _ACCOUNT = (
     account.c.id.label("account_id"),
     account.c.name.label("account"),
@@ -38,21 +41,16 @@ _IN_ACCOUNT = account.outerjoin(
 )
 _HERE = account.c.name == bindparam("account")
 _PLACE = select(*_ACCOUNT, *_CONTAINER).select_from(_IN_ACCOUNT).where(_HERE)
+_WITH_OBJECT = _IN_ACCOUNT.outerjoin(
+    object_, (object_.c.container_id == container.c.id) & (object_.c.name == bindparam("object"))
+).outerjoin(blob, blob.c.id == object_.c.blob_id)
+_OWN = tuple(column for column in object_.c if column.name not in ("container_id", "name", "manifest"))
+_NAME = object_.c.name.label("object_name")
 _OBJECT = (
-    select(
-        *_ACCOUNT,
-        *_CONTAINER,
-        *(column for column in object_.c if column.name not in ("container_id", "name")),
-        object_.c.name.label("object_name"),
-        blob.c.data,
-    )
-    .select_from(
-        _IN_ACCOUNT.outerjoin(
-            object_, (object_.c.container_id == container.c.id) & (object_.c.name == bindparam("object"))
-        ).outerjoin(blob, blob.c.id == object_.c.blob_id)
-    )
-    .where(_HERE)
+    select(*_ACCOUNT, *_CONTAINER, *_OWN, _NAME, object_.c.manifest, blob.c.data).select_from(_WITH_OBJECT).where(_HERE)
 )
+_OUTLINE = select(*_ACCOUNT, *_CONTAINER, *_OWN, _NAME, POINTER, FILED).select_from(_WITH_OBJECT).where(_HERE)
+_MANIFEST = select(object_.c.manifest).where(object_.c.id == bindparam("wanted"))
 _TOTALS = select(
     func.count().label("containers"),
     func.coalesce(func.sum(container.c.objects), 0).label("objects"),
@@ -77,6 +75,15 @@ def place(tx: Tx, account_name: str, container_name: str = "") -> Row[Any] | Non
 def object_in(tx: Tx, account_name: str, container_name: str, object_name: str) -> Row[Any] | None:
     """The same, with the current object (else ``id`` is None) and its bytes where they are in the row (``data``)."""
     return tx.execute(_OBJECT, {"account": account_name, "container": container_name, "object": object_name}).first()
+
+
+def outline_in(tx: Tx, account_name: str, container_name: str, object_name: str) -> Row[Any] | None:
+    """The same without what may be large: of bytes only whether they are in a file (``filed``)."""
+    return tx.execute(_OUTLINE, {"account": account_name, "container": container_name, "object": object_name}).first()
+
+
+def manifest_of(tx: Tx, object_id: int) -> str:
+    return str(tx.execute(_MANIFEST, {"wanted": object_id}).scalar_one())
 
 
 def add_account(tx: Tx, name: str, project_domain_id: str) -> int:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, literal, select, true, union_all
+from sqlalchemy import Row, case, literal, select, true, union_all
 
 from tane.db import Tx
 from tane.services.object.store import stamps
 from tane.services.object.store.listing import Page, Wanted, fetcher, paged
+from tane.services.object.store.places import POINTER
 from tane.services.object.tables import object_, version
 
-NAMES = ("name", "stamp", "size", "etag", "content_type", "kind", "manifest", "meta", "versioned")
+NAMES = ("name", "stamp", "size", "etag", "content_type", "kind", "manifest_etag", "versioned")
+
+_POINTER = case((version.c.kind == "slo", ""), else_=version.c.manifest).label("manifest")
 
 
 def page(tx: Tx, container_id: int, wanted: Wanted, version_marker: str | None) -> Page:
     """The rows of a page. ``version_marker``: the version of the name ``wanted.marker`` after which it begins."""
     both = union_all(
-        select(*(object_.c[name] for name in NAMES), literal(1).label("latest")).where(
+        select(*(object_.c[name] for name in NAMES), POINTER, literal(1).label("latest")).where(
             object_.c.container_id == container_id
         ),
-        select(*(version.c[name] for name in NAMES), literal(0).label("latest")).where(
+        select(*(version.c[name] for name in NAMES), _POINTER, literal(0).label("latest")).where(
             version.c.container_id == container_id
         ),
     ).subquery()
