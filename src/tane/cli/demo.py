@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from tane.agent.network.user import FORWARDED_PORTS, forwarded_address
-from tane.cli import demo_hosts, dev, up, userns
+from tane.cli import demo_hosts, demo_stack, dev, up, userns
 from tane.cli.client import CallError, Client
 from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption, cache_folder
 from tane.guest.build import GuestImage, GuestImageError, build
@@ -41,7 +41,7 @@ HostsOption = Annotated[
 def demo(
     state: StateOption = DEFAULT_STATE, port: PortOption = None, mode: ModeOption = None, hosts: HostsOption = 0
 ) -> None:
-    """Start a cloud and tour it: network, server, floating IP, volume, SSH. Leaves the cloud running."""
+    """Start a cloud and tour it: network, server, floating IP, volume, SSH, stack. Leaves the cloud running."""
     files = State.of(state)
     if hosts and not files.running():
         files.prepare()
@@ -56,6 +56,7 @@ def demo(
         seconds = tour.walk()
         if hosts:
             demo_hosts.walk(tour, [dev.numbered(files, number) for number in range(1, hosts + 1)])
+        demo_stack.walk(tour)
     except (CallError, GuestImageError) as error:
         sys.exit(f"demo: failed: {error}")
     print_next_steps(tour)

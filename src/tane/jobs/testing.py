@@ -133,8 +133,9 @@ async def _killed(scenario: Scenario, operation: Operation[Any], ended: Check, m
     raise AssertionError(f"the operation had not ended after {most} writes")
 
 
-async def loses_its_host(scenario: Scenario) -> int:
-    """Lose every host as each step begins, and as its answer is awaited; returns how many worlds were tried.
+async def loses_its_host(scenario: Scenario, only: str | None = None) -> int:
+    """Lose every host as each step begins, and as its answer is awaited; returns how many worlds were tried. ``only``:
+    lose that host alone, as each step begins and when it has ended.
 
     The operation ends all the same. In half of the worlds the resource is deleted then. When the hosts are back, what
     they owe is settled, and the world is as if they had never been away.
@@ -145,7 +146,8 @@ async def loses_its_host(scenario: Scenario) -> int:
             for delete in (False, True) if scenario.delete is not None else (False,):
                 core = await scenario.start()
                 try:
-                    await _lose_and_find(scenario, core, _replace(scenario.operation, index, lost(step)), delete)
+                    operation = _replace(scenario.operation, index, lost(step, only))
+                    await _lose_and_find(scenario, core, operation, delete)
                 finally:
                     core.close()
                 worlds += 1
@@ -180,31 +182,35 @@ async def _lose_and_find(scenario: Scenario, core: Core, operation: Operation[An
         scenario.unwound(core)
 
 
-def _lost_before(step: Step[Any]) -> Step[Any]:
+def _lost_before(step: Step[Any], only: str | None) -> Step[Any]:
     async def do(run: Run[Any]) -> dict[str, Any] | None:
-        await run.core.in_thread(_lose, run.core)
+        await run.core.in_thread(_lose, run.core, only)
         return await step.do(run)
 
     return dataclasses.replace(step, do=do)
 
 
-def _lost_after(step: Step[Any]) -> Step[Any]:
-    """The host has done the work, and nobody will hear of it."""
+def _lost_after(step: Step[Any], only: str | None) -> Step[Any]:
+    """The host has done the work, and nobody will hear of it; or one of several is gone once the step is done."""
 
     async def do(run: Run[Any]) -> dict[str, Any] | None:
         host = next(iter(run.core.hosts.reached()), None)
+        if only is not None:
+            result = await step.do(run)
+            await run.core.in_thread(_lose, run.core, only)
+            return result
         if host is not None:
             await step.do(run)
-            await run.core.in_thread(_lose, run.core)
+            await run.core.in_thread(_lose, run.core, only)
             raise HostUnreachable(host.host_id)
         return await step.do(run)
 
     return dataclasses.replace(step, do=do)
 
 
-def _lose(core: Core) -> None:
+def _lose(core: Core, only: str | None) -> None:
     with core.db.write() as tx:
-        for agent in core.hosts.reached():
+        for agent in [agent for agent in core.hosts.reached() if only in (None, agent.host_id)]:
             hosts.change(tx, agent.host_id, forced_down=True)
             core.hosts.remove(agent.host_id)
 

@@ -305,8 +305,9 @@ class Kernel(Document):
     command_line: Line = ""
 
 
-LocalDisk = Literal["root", "ephemeral", "variables"]
-"""What a guest has on its host that goes with it to another; swap is made anew."""
+LocalDisk = Literal["root", "ephemeral", "variables", "layout"]
+"""What a guest has on its host that goes with it to another: disks (swap is made anew), the firmware's variables, and
+the :class:`Layout` of its machine."""
 
 
 class RootDisk(Document):
@@ -345,6 +346,15 @@ class ConfigDrive(Document):
 
 MachineType = Annotated[str, msgspec.Meta(pattern=r"\A(q35|pc-q35-[0-9]{1,2}\.[0-9]{1,2})\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1024)]
+Slot = Annotated[int, msgspec.Meta(ge=0, le=255)]
+
+
+class Layout(Document):
+    """Where the devices of a guest's machine sit, by their names, and the machine's type when it first started: a guest
+    knows its network cards by their places."""
+
+    slots: dict[Word, Slot] = {}
+    machine: MachineType | Literal[""] = ""
 
 
 class DiskLimits(Document):

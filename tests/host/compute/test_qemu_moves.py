@@ -69,6 +69,8 @@ def test_a_guest_moves_with_its_disks_and_comes_back_as_it_was(hosts: tuple[Host
     assert run(there.compute.state(guest.id)) == "stopped"
     run(there.ready(guest))
     assert run(there.ssh(guest, "mount /dev/vdb /mnt; cat /root/note /mnt/note")).split() == ["first", "there"]
+    records = [host.compute._machines.get(guest.id) for host in (here, there)]
+    assert records[0] is None and records[1] is not None and records[1].record.machine.startswith("pc-q35-")
     run(there.ssh(guest, "echo second >/root/note; sync"))
     run(there.compute.destroy(guest.id))
 

@@ -98,6 +98,7 @@ def then(prepare: Prepare, decide: Callable[..., object]) -> Prepare:
 def resized(world: World) -> None:
     assert world.state() == ("resized", None, "running")
     assert world.row().flavor_id == "large" and world.host.guest(world.server_id).memory_mb == 128
+    assert world.host.disks[world.server_id] == world.disk == world.host.disks[move_of(world)]
     assert world.claimed() == {HOST_ID: LARGE} and held_by_move(world) == {HOST_ID: CLAIM}
     assert set(world.host.aside) == {move_of(world)} and status(world) == "finished"
 
@@ -109,6 +110,7 @@ def as_before(vm_state: str, guest: str) -> Check:
         assert (row.flavor_id, row.host_id) == ("tiny", HOST_ID)
         assert world.claimed() == {HOST_ID: CLAIM} and held_by_move(world) == {}
         assert world.host.aside == {} and status(world) == "error"
+        assert world.host.disks == {world.server_id: world.disk}
 
     return check
 
@@ -117,6 +119,7 @@ def confirmed(world: World) -> None:
     assert world.state() == ("active", None, "running")
     assert world.claimed() == {HOST_ID: LARGE} and held_by_move(world) == {}
     assert world.host.aside == {} and status(world) == "confirmed"
+    assert world.host.disks[world.server_id] == world.disk
 
 
 def reverted(world: World) -> None:
@@ -124,6 +127,7 @@ def reverted(world: World) -> None:
     assert world.row().flavor_id == "tiny" and world.host.guest(world.server_id).memory_mb == 64
     assert world.claimed() == {HOST_ID: CLAIM} and held_by_move(world) == {}
     assert world.host.aside == {} and status(world) == "reverted"
+    assert world.host.disks == {world.server_id: world.disk}
 
 
 def resized_or_broken(world: World) -> None:
@@ -153,6 +157,7 @@ def moved(guest: str) -> Check:
     def check(world: World) -> None:
         assert world.row().vm_state == "resized" and world.row().host_name == "host-2", world.row().fault
         assert where(world) == {OTHER: guest}
+        assert compute(world, OTHER).disks == {world.server_id: world.disk}
         assert world.claimed() == {OTHER: CLAIM} and held_by_move(world) == {HOST_ID: CLAIM}
         assert set(compute(world, HOST_ID).aside) == {move_of(world)} and compute(world, OTHER).aside == {}
 
@@ -195,7 +200,7 @@ def sooner_or_later(check: Check) -> Check:
 def gone_for_good(world: World) -> None:
     assert world.row().vm_state == "active" and world.row().host_name == "host-2"
     assert where(world) == {OTHER: "running"} and world.claimed() == {OTHER: CLAIM} and held_by_move(world) == {}
-    assert compute(world, HOST_ID).aside == {}
+    assert compute(world, HOST_ID).aside == {} and compute(world, OTHER).disks == {world.server_id: world.disk}
 
 
 CASES: dict[str, Case] = {
@@ -244,6 +249,12 @@ def test_it_resumes_after_a_kill_while_it_unwinds(scenario: Scenario) -> None:
 
 def test_a_lost_host_holds_nothing_up_and_gives_all_back(scenario: Scenario) -> None:
     assert asyncio.run(testing.loses_its_host(scenario)) > 0
+
+
+@pytest.mark.parametrize("lost", [HOST_ID, OTHER], ids=["source", "destination"])
+@pytest.mark.parametrize("name", ["migrate", "confirm a migration", "revert a migration"])
+def test_one_end_that_is_lost_costs_no_disk(name: str, lost: str, new_core: Callable[[], Core]) -> None:
+    assert asyncio.run(testing.loses_its_host(scenario_of(CASES[name], new_core), lost)) > 0
 
 
 def test_it_resumes_after_a_kill(scenario: Scenario) -> None:

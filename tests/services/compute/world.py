@@ -45,6 +45,8 @@ class World:
     volume_id: str = ""
     port_id: str = ""
     made: list[str] = field(default_factory=list)
+    disk: str = ""
+    """Of the server's guest, before the operation under test."""
 
     @property
     def host(self) -> FakeCompute:
@@ -89,6 +91,7 @@ class World:
         self.order(imageRef=self.image_id, **more)
         await self.settle()
         assert self.row().vm_state == "active", self.row().fault
+        self.disk = self.host.disks[self.server_id]
 
     def row(self) -> Any:
         with self.core.db.read() as tx:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Collection
 
@@ -36,6 +37,8 @@ CAPABILITIES = HostCapabilities(
     accelerator_reason="guests are simulated",
 )
 
+_MOVED: dict[str, str] = {}
+"""Move → the disk that it is of: how simulated hosts get what another has set aside."""
 _RUNNING: tuple[GuestState, ...] = ("running",)
 _ANY: tuple[GuestState, ...] = ("running", "paused", "suspended", "stopped", "crashed")
 
@@ -56,6 +59,8 @@ class FakeCompute:
         self._listener: GuestListener = lambda _id, _state: None
         self.aside: dict[str, Guest] = {}
         """What is set aside, by the move."""
+        self.disks: dict[str, str] = {}
+        """Which disk a guest, or what is set aside, has: two disks never have the same name."""
         self.passwords: dict[tuple[str, str], str] = {}
         self.calls: deque[tuple[str, str]] = deque(maxlen=10000)
 
@@ -95,6 +100,7 @@ class FakeCompute:
         if guest.id not in self._guests:
             self._guests[guest.id] = guest
             self._states[guest.id] = "stopped"
+            self.disks[guest.id] = str(uuid.uuid4())
 
     async def start(self, guest: Guest) -> None:
         self._called("start", guest.id)
@@ -124,6 +130,7 @@ class FakeCompute:
         self._called("keep", guest_id)
         if move_id not in self.aside:
             self.aside[move_id] = self._require("keep", guest_id, _ANY)
+            self.disks[move_id] = _MOVED[move_id] = self.disks[guest_id]
             self._drop(guest_id)
 
     async def kept(self) -> set[str]:
@@ -140,16 +147,19 @@ class FakeCompute:
         if guest.id not in self._guests:
             self._guests[guest.id] = guest
             self._states[guest.id] = "stopped"
+            self.disks[guest.id] = _MOVED[move_id]
 
     async def bring_back(self, guest_id: str, move_id: str) -> None:
         self._called("bring_back", guest_id)
         if move_id in self.aside:
             self._guests[guest_id] = self.aside.pop(move_id)
+            self.disks[guest_id] = self.disks.pop(move_id)
             self._states[guest_id] = "stopped"
 
     async def forget(self, move_id: str) -> None:
         self._called("forget", move_id)
         self.aside.pop(move_id, None)
+        self.disks.pop(move_id, None)
 
     async def set_password(self, guest_id: str, user: str, password: str) -> None:
         self._called("set_password", guest_id)
@@ -223,8 +233,8 @@ class FakeCompute:
         return dict(self._states)
 
     def _drop(self, guest_id: str) -> None:
-        self._guests.pop(guest_id, None)
-        self._states.pop(guest_id, None)
+        for kept in (self._guests, self._states, self.disks):
+            kept.pop(guest_id, None)
 
     def _called(self, step: str, guest_id: str) -> None:
         self.calls.append((step, guest_id))

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 import structlog
+from msgspec import structs
 
 from tane.agent.compute.drivers.qemu import disks, hardware, hotplug, inside, memory, moving, throttles
 from tane.agent.compute.drivers.qemu.command import (
@@ -32,7 +33,7 @@ from tane.linux import confine, netns, process, qemu_img, tap
 from tane.linux.confine import Confinement, Handed
 from tane.linux.files import remove_tree, tail, write_private
 from tane.linux.qmp import QmpError, QmpSession, Rest
-from tane.wire.documents import Guest, GuestState, Nic, VolumeDisk
+from tane.wire.documents import Guest, GuestState, Layout, Nic, VolumeDisk
 from tane.wire.errors import HostError, NotOnHost, NotSupported
 
 log = structlog.get_logger()
@@ -106,12 +107,13 @@ class Machine:
             with host_errors(f"guest {guest.id} cannot be made"):
                 await asyncio.to_thread(remove_tree, self.folder.path)
                 self.folder.path.mkdir(parents=True, mode=0o700)
-                if moved is None:
-                    await disks.make_disks(guest, self.folder, base)
-                else:
-                    await moving.take_over(guest, self.folder, moved)
+                folder = self.folder
+                made = moving.take_over(guest, folder, moved) if moved else disks.make_disks(guest, folder, base)
+                layout = await made or Layout()
                 alone = moved is not None or (guest.root is not None and guest.root.standalone)
-                record = Record(guest=remembered(guest), base=str(base or ""), standalone=alone)
+                record = Record(
+                    guest=remembered(guest), base=str(base or ""), standalone=alone, **structs.asdict(layout)
+                )
                 self.folder.save(record)
         except BaseException:
             with contextlib.suppress(OSError):  # The reason counts more than what is left of it.

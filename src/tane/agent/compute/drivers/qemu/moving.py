@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 from tane.agent.compute.drivers.qemu import disks
 from tane.agent.compute.drivers.qemu.record import GuestFolder
@@ -20,7 +23,7 @@ from tane.agent.translation import checked_id, host_errors
 from tane.linux import mkfs, qemu_img
 from tane.linux.files import remove_tree
 from tane.linux.qemu_img import Disk
-from tane.wire.documents import Guest, LocalDisk
+from tane.wire.documents import Guest, Layout, LocalDisk
 from tane.wire.errors import HostError, NotOnHost, NotSupported
 from tane.wire.streams import save
 
@@ -83,6 +86,8 @@ async def opened(aside: GuestFolder, disk: LocalDisk) -> BinaryIO:
         raise NotOnHost("what was set aside of the guest cannot be read")
     guest = record.guest
     with host_errors(f"the {disk} disk of guest {guest.id} cannot be read"):
+        if disk == "layout":
+            return io.BytesIO(msgspec.json.encode(record.layout))
         if disk == "variables":
             if not aside.variables.exists():
                 raise NotSupported(f"guest {guest.id} has no firmware variables")
@@ -105,8 +110,8 @@ def _source(aside: GuestFolder, disk: LocalDisk) -> Disk:
     raise NotSupported(f"guest {record.guest.id} has no {disk} disk")
 
 
-async def take_over(guest: Guest, folder: GuestFolder, fetch: Fetch) -> None:
-    """Make the disks of ``guest`` from those that ``fetch`` gets."""
+async def take_over(guest: Guest, folder: GuestFolder, fetch: Fetch) -> Layout:
+    """Make the disks of ``guest`` from those that ``fetch`` gets; returns what its machine was like."""
     if guest.root:
         await fetch("root", folder.root)
     if guest.ephemeral_gb:
@@ -121,16 +126,27 @@ async def take_over(guest: Guest, folder: GuestFolder, fetch: Fetch) -> None:
         with contextlib.suppress(NotSupported):  # They are made at the first start.
             await fetch("variables", folder.variables)
     await disks.write_config_drive(guest, folder)
+    return await _layout(folder, fetch)
+
+
+async def _layout(folder: GuestFolder, fetch: Fetch) -> Layout:
+    file = folder.path / "layout.json"
+    try:
+        await fetch("layout", file)
+        return msgspec.json.decode(file.read_bytes(), type=Layout)
+    except msgspec.DecodeError as error:
+        raise HostError(f"what was told of the guest's machine cannot be read: {error}") from None
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def from_here(aside: GuestFolder, folder: GuestFolder) -> Fetch:
     """Gets disks that are aside on this host."""
 
     async def fetch(disk: LocalDisk, target: Path) -> None:
-        if disk == "variables":
-            if not aside.variables.exists():
-                raise NotSupported("the guest has no firmware variables")
-            target.write_bytes(await asyncio.to_thread(aside.variables.read_bytes))
+        if disk in ("variables", "layout"):
+            with await opened(aside, disk) as content:
+                target.write_bytes(await asyncio.to_thread(content.read))
             return
         source = _source(aside, disk)
         await qemu_img.convert(source, target, owner=folder.owner, target_format=_FORMATS[disk])
@@ -140,7 +156,7 @@ def from_here(aside: GuestFolder, folder: GuestFolder) -> Fetch:
 
 def _most_bytes(guest: Guest, disk: LocalDisk) -> int:
     root = guest.root.size_gb if guest.root else 0
-    return {"root": (root or _LARGEST_GB) * _GB, "ephemeral": guest.ephemeral_gb * _GB, "variables": 0}[disk]
+    return {"root": (root or _LARGEST_GB) * _GB, "ephemeral": guest.ephemeral_gb * _GB}.get(disk, 0)
 
 
 def from_afar(move_id: str, moved: MovedDisks, folder: GuestFolder, guest: Guest) -> Fetch:
@@ -151,7 +167,7 @@ def from_afar(move_id: str, moved: MovedDisks, folder: GuestFolder, guest: Guest
         try:
             most = _most_bytes(guest, disk)
             await save(moved(move_id, disk), part, most + most // 8 + _METADATA_BYTES)
-            if disk == "variables":
+            if disk in ("variables", "layout"):
                 part.replace(target)
                 return
             size = await qemu_img.check_untrusted(part, "qcow2")

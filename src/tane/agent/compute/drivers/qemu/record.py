@@ -10,7 +10,7 @@ import msgspec
 from tane.linux import confine
 from tane.linux.confine import Identity
 from tane.linux.files import write_private
-from tane.wire.documents import ConfigDrive, Guest, GuestState
+from tane.wire.documents import ConfigDrive, Guest, GuestState, Layout
 
 
 class Record(msgspec.Struct, kw_only=True):
@@ -29,6 +29,10 @@ class Record(msgspec.Struct, kw_only=True):
     base: str = ""
     standalone: bool = False
     machine: str = ""
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(slots=self.slots, machine=self.machine)
 
     @property
     def base_path(self) -> Path | None:
