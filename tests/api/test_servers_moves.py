@@ -280,6 +280,14 @@ def test_only_an_image_that_one_may_use_rescues(garden: Project) -> None:
     assert garden.show(server_id)["status"] == "ACTIVE"
 
 
+def test_an_administrator_rescues_with_an_image_of_his_own(garden: Project) -> None:
+    server_id = garden.server()
+    private = make_image(garden.admin, "tools")
+    garden.admin.post(f"{V}/servers/{server_id}/action", {"rescue": {"rescue_image_ref": private}}, 200)
+    garden.cloud.run_jobs()
+    assert garden.show(server_id)["status"] == "RESCUE"
+
+
 def test_a_rescue_that_fails_leaves_the_server_running_as_before(garden: Project) -> None:
     server_id = garden.server()
     garden.host.fail("start", server_id, HostError("the image is broken"))

@@ -60,7 +60,8 @@ def parts(tx: Tx, server_id: str) -> Parts:
             standalone=row.shelved_image_id is not None,
         )
     if row.rescue_image_id is not None:
-        info = image.image_of_disk(tx, row.rescue_image_id, row.project_id)
+        # Whoever asked for the rescue may use it.
+        info = image.image_of_disk(tx, row.rescue_image_id)
         rescue = RootDisk(image=_content(info, row.rescue_image_id), size_gb=row.flavor["disk"])
         properties = {**properties, **_boots(info)}
     return Parts(
