@@ -56,11 +56,9 @@ def used(tx: Tx, project_id: str) -> dict[str, int]:
 def _larger_elsewhere(tx: Tx, project_id: str) -> dict[str, int]:
     """What servers take beyond what they have now: the larger of two flavors counts until it is sure which stays."""
     found = dict.fromkeys(("vcpus", "ram"), 0)
-    for move in migrations.open_of_project(tx, project_id):
-        row = servers.get(tx, move.server_id)
-        if row is not None:
-            for name in found:
-                found[name] += max(move.old_flavor[name], move.new_flavor[name]) - row.flavor[name]
+    for move in migrations.flavors_of_project(tx, project_id):
+        for name in found:
+            found[name] += max(move.old_flavor[name], move.new_flavor[name]) - move.flavor[name]
     return found
 
 

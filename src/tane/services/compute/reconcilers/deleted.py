@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tane.core import Core
 from tane.jobs import Reconciler
-from tane.services.compute.store import servers
+from tane.services.compute.store import migrations, servers
 
 
 async def run(core: Core) -> str | None:
@@ -14,7 +14,10 @@ async def run(core: Core) -> str | None:
 
     def forget() -> int:
         with core.db.write() as tx:
-            return servers.forget_deleted(tx, tx.now - timedelta(days=core.config.history_days))
+            forgotten = servers.forget_deleted(tx, tx.now - timedelta(days=core.config.history_days))
+            if forgotten:
+                migrations.forget(tx)
+            return forgotten
 
     forgotten = await core.in_thread(forget)
     return f"forgot {forgotten} servers that were deleted long ago" if forgotten else None

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -34,8 +34,16 @@ def open_of_server(tx: Tx, server_id: str) -> list[Row[Any]]:
     return tx.all(select(migration).where(migration.c.server_id == server_id, migration.c.status.in_(OPEN)))
 
 
-def open_of_project(tx: Tx, project_id: str) -> list[Row[Any]]:
-    return tx.all(select(migration).where(migration.c.project_id == project_id, migration.c.status.in_(OPEN)))
+def flavors_of_project(tx: Tx, project_id: str) -> list[Row[Any]]:
+    """(old flavor, new flavor, that of the server now) of those of a project that are not over."""
+    statement = select(migration.c.old_flavor, migration.c.new_flavor, server.c.flavor)
+    statement = statement.join(server, server.c.id == migration.c.server_id)
+    return tx.all(statement.where(migration.c.project_id == project_id, migration.c.status.in_(OPEN)))
+
+
+def forget(tx: Tx) -> int:
+    """Delete those whose server nobody remembers; returns how many."""
+    return tx.count(delete(migration).where(migration.c.server_id.not_in(select(server.c.id))))
 
 
 def servers_of(tx: Tx, uuids: Collection[str]) -> set[str]:
