@@ -21,7 +21,7 @@ from tane.agent.compute.drivers.qemu import disks
 from tane.agent.compute.drivers.qemu.record import GuestFolder
 from tane.agent.translation import checked_id, host_errors
 from tane.linux import mkfs, qemu_img
-from tane.linux.files import remove_tree
+from tane.linux.files import remove_tree, sync_folder
 from tane.linux.qemu_img import Disk
 from tane.wire.documents import Guest, Layout, LocalDisk
 from tane.wire.errors import HostError, NotOnHost, NotSupported
@@ -57,14 +57,14 @@ class Kept:
     def put(self, folder: GuestFolder, move_id: str) -> None:
         target = self._folder / checked_id(move_id)
         target.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.path.rename(target / folder.path.name)
+        _move(folder.path, target / folder.path.name)
 
     def take(self, move_id: str, target: Path) -> None:
         """Move what is aside to where guests at work are."""
         if (aside := self.of(move_id)) is not None:
             for copy in aside.path.glob(f"{_COPY}*"):
                 copy.unlink()  # Of an agent that was killed while it made it.
-            aside.path.rename(target)
+            _move(aside.path, target)
         self.forget(move_id)
 
     def forget(self, move_id: str) -> None:
@@ -77,6 +77,13 @@ class Kept:
             record = aside.load() if aside is not None else None
             if record is not None:
                 yield from record.image_digests()
+
+
+def _move(folder: Path, target: Path) -> None:
+    """Rename a folder so that a loss of power does not undo it."""
+    folder.rename(target)
+    for changed in (target.parent, folder.parent, target.parent.parent):
+        sync_folder(changed)
 
 
 async def opened(aside: GuestFolder, disk: LocalDisk) -> BinaryIO:
