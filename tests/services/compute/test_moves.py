@@ -14,7 +14,7 @@ from tane.hosts import allocations
 from tane.jobs import cancel, testing
 from tane.jobs import enqueue as jobs_enqueue
 from tane.jobs.testing import Scenario
-from tane.services.compute.domain import actions, flavors, moves
+from tane.services.compute.domain import flavors, moves
 from tane.services.compute.orders import REBOOT_SERVER, RebootServer
 from tane.services.compute.reconcilers import power
 from tane.services.compute.store import migrations
@@ -205,19 +205,7 @@ def gone_for_good(world: World) -> None:
 
 CASES: dict[str, Case] = {
     "resize": ("resize_server", resizing(), resized, as_before("active", "running")),
-    "resize of a stopped server": (
-        "resize_server",
-        resizing(actions.stop),
-        lambda world: None,
-        as_before("stopped", "stopped"),
-    ),
     "migrate": ("migrate_server", migrating(), moved("running"), stayed("active", "running")),
-    "migrate a stopped server": (
-        "migrate_server",
-        migrating(actions.stop),
-        moved("stopped"),
-        stayed("stopped", "stopped"),
-    ),
     "confirm": ("confirm_resize", then(resizing(), moves.confirm), confirmed, sooner_or_later(confirmed)),
     "confirm a migration": (
         "confirm_resize",
