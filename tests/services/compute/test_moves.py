@@ -115,13 +115,6 @@ def as_before(vm_state: str, guest: str) -> Check:
     return check
 
 
-def confirmed(world: World) -> None:
-    assert world.state() == ("active", None, "running")
-    assert world.claimed() == {HOST_ID: LARGE} and held_by_move(world) == {}
-    assert world.host.aside == {} and status(world) == "confirmed"
-    assert world.host.disks[world.server_id] == world.disk
-
-
 def reverted(world: World) -> None:
     assert world.state() == ("active", None, "running")
     assert world.row().flavor_id == "tiny" and world.host.guest(world.server_id).memory_mb == 64
@@ -206,7 +199,6 @@ def gone_for_good(world: World) -> None:
 CASES: dict[str, Case] = {
     "resize": ("resize_server", resizing(), resized, as_before("active", "running")),
     "migrate": ("migrate_server", migrating(), moved("running"), stayed("active", "running")),
-    "confirm": ("confirm_resize", then(resizing(), moves.confirm), confirmed, sooner_or_later(confirmed)),
     "confirm a migration": (
         "confirm_resize",
         then(migrating(), moves.confirm),
@@ -240,7 +232,7 @@ def test_a_lost_host_holds_nothing_up_and_gives_all_back(scenario: Scenario) -> 
 
 
 @pytest.mark.parametrize("lost", [HOST_ID, OTHER], ids=["source", "destination"])
-@pytest.mark.parametrize("name", ["migrate", "confirm a migration", "revert a migration"])
+@pytest.mark.parametrize("name", ["migrate", "revert a migration"])
 def test_one_end_that_is_lost_costs_no_disk(name: str, lost: str, new_core: Callable[[], Core]) -> None:
     assert asyncio.run(testing.loses_its_host(scenario_of(CASES[name], new_core), lost)) > 0
 

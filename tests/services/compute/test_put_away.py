@@ -11,7 +11,7 @@ from tane.core import Core
 from tane.hosts import store
 from tane.jobs import testing
 from tane.jobs.testing import Scenario
-from tane.services.compute.domain import actions, attachments, moves, rescues, shelving
+from tane.services.compute.domain import attachments, moves, rescues, shelving
 from tane.services.compute.reconcilers import power
 from tane.services.compute.store import migrations
 from tane.services.image import interface as images
@@ -139,12 +139,6 @@ def there_or_in_error(world: World) -> None:
 
 CASES: dict[str, Case] = {
     "rescue": ("rescue_server", asked(rescue), is_in("rescued", "running", rescued=True), is_in("active", "running")),
-    "rescue of a stopped server": (
-        "rescue_server",
-        asked(rescue, actions.stop),
-        is_in("rescued", "running", rescued=True),
-        lambda world: None,
-    ),
     "unrescue": ("unrescue_server", asked(rescues.unrescue, rescue), is_in("active", "running"), broken),
     "shelve": ("shelve_server", asked(shelving.shelve, volume=True), put_away, put_away_sooner_or_later),
     "unshelve": ("unshelve_server", asked(unshelve, shelving.shelve, volume=True), is_back, away_or_broken),

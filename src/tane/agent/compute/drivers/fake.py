@@ -105,7 +105,7 @@ class FakeCompute:
     async def start(self, guest: Guest) -> None:
         self._called("start", guest.id)
         self._require("start", guest.id, _ANY)
-        if self._states[guest.id] not in ("running", "paused"):
+        if self._states[guest.id] not in ("running", "paused") or self._guests[guest.id].rescue != guest.rescue:
             if self._states[guest.id] != "suspended":
                 self._guests[guest.id] = guest
             self._states[guest.id] = "running"

@@ -109,11 +109,9 @@ class Machine:
                 self.folder.path.mkdir(parents=True, mode=0o700)
                 folder = self.folder
                 made = moving.take_over(guest, folder, moved) if moved else disks.make_disks(guest, folder, base)
-                layout = await made or Layout()
+                layout = structs.asdict(await made or Layout())
                 alone = moved is not None or (guest.root is not None and guest.root.standalone)
-                record = Record(
-                    guest=remembered(guest), base=str(base or ""), standalone=alone, **structs.asdict(layout)
-                )
+                record = Record(guest=remembered(guest), base=str(base or ""), standalone=alone, **layout)
                 self.folder.save(record)
         except BaseException:
             with contextlib.suppress(OSError):  # The reason counts more than what is left of it.
@@ -126,7 +124,8 @@ class Machine:
         record = self.record
         with host_errors(f"guest {guest.id} cannot be started"):
             if self.running():
-                if await self._run_state() not in ("shutdown", "guest-panicked", "internal-error"):
+                gone = await self._run_state() in ("shutdown", "guest-panicked", "internal-error")
+                if not gone and record.guest.rescue == guest.rescue:
                     return
                 await self._end()
             files = await fetch()
