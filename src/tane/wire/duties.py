@@ -86,8 +86,8 @@ class ComputeDuty(Protocol):
         """Fetch the images, make the root disk and config drive; does not start the guest."""
 
     async def start(self, guest: Guest) -> None:
-        """Start the guest, or resume it from a suspended state; nothing when it runs already, unless it is to be rescued,
-        or not any more: then it boots anew."""
+        """Start the guest, or resume it from a suspended state; nothing when it runs already, unless it is to be
+        rescued, or not any more: then it boots anew."""
 
     async def stop(self, guest_id: str, *, timeout_seconds: float = 60.0) -> None:
         """Press the power button, and cut the power when the guest has not gone in time (0: cut at once)."""
