@@ -252,6 +252,7 @@ def test_a_dead_hosts_servers_run_elsewhere_and_are_gone_from_it_when_it_is_back
     assert ann.ssh(address, "echo here") == "here"
 
 
+@pytest.mark.nightly
 def test_a_host_is_drained_of_its_servers(cloud: RealCloud, ann: Tenant, servers: dict[str, tuple[str, str]]) -> None:
     server_id, address = servers["machine-1"]
     assert host_of(cloud, server_id) == "machine-1"

@@ -82,6 +82,7 @@ def test_a_guest_moves_with_its_disks_and_comes_back_as_it_was(hosts: tuple[Host
     run(here.compute.destroy(guest.id))
 
 
+@pytest.mark.nightly
 def test_a_guest_is_resized_where_it_is_and_grows(hosts: tuple[Host, Host], run: Run) -> None:
     here, _ = hosts
     guest, move = a_guest_with_a_note(here, run), str(uuid.uuid4())

@@ -223,6 +223,7 @@ def test_it_may_run_twice(scenario: Scenario) -> None:
     asyncio.run(testing.repeats_each_step(scenario))
 
 
+@pytest.mark.nightly
 def test_it_resumes_after_a_kill_while_it_unwinds(scenario: Scenario) -> None:
     assert asyncio.run(testing.killed_while_unwinding(scenario)) > 0
 
@@ -233,6 +234,7 @@ def test_a_lost_host_holds_nothing_up_and_gives_all_back(scenario: Scenario) -> 
 
 @pytest.mark.parametrize("lost", [HOST_ID, OTHER], ids=["source", "destination"])
 @pytest.mark.parametrize("name", ["migrate", "revert a migration"])
+@pytest.mark.nightly
 def test_one_end_that_is_lost_costs_no_disk(name: str, lost: str, new_core: Callable[[], Core]) -> None:
     assert asyncio.run(testing.loses_its_host(scenario_of(CASES[name], new_core), lost)) > 0
 

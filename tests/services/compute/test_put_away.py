@@ -159,6 +159,7 @@ def test_it_may_run_twice(scenario: Scenario) -> None:
     asyncio.run(testing.repeats_each_step(scenario))
 
 
+@pytest.mark.nightly
 def test_it_resumes_after_a_kill_while_it_unwinds(scenario: Scenario) -> None:
     assert asyncio.run(testing.killed_while_unwinding(scenario)) > 0
 
