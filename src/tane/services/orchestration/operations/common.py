@@ -168,6 +168,23 @@ def later(run: Run[P], wait: Wait) -> Retry:
     return Retry(f"it awaits {awaits}", wait.seconds, awaits=awaits, unless=came)
 
 
+async def until_ready(run: Run[P], action: str) -> None:
+    """Let the action be complete once what stands for the resource is ready. :raises Retry: it is not yet."""
+
+    def work(hand: Hand) -> Wait | None:
+        if hand.row.status != IN_PROGRESS or not hand.row.working:
+            return None
+        kind = kind_of(hand)
+        if is_ready(hand, kind):
+            completes(hand, action)
+            return None
+        return kind.waits(hand)
+
+    pause = await act(run, work)
+    if pause is not None:
+        raise later(run, pause)
+
+
 def gives_up(action: str) -> Callable[[Run[Any], str], Awaitable[None]]:
     """The end of an operation that failed: the resource and the stack tell why. An empty ``action``: that of the
     order."""

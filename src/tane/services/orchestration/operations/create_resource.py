@@ -16,13 +16,12 @@ from tane.services.orchestration.operations.common import (
     held,
     is_ready,
     is_stale,
-    kind_of,
-    later,
     pause_at,
     put_down,
+    until_ready,
 )
 from tane.services.orchestration.orders import CREATE_RESOURCE, ResourceParams
-from tane.services.orchestration.resources.base import Kind, Wait
+from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.store import resources
 
 
@@ -78,19 +77,7 @@ async def wait(run: Run[ResourceParams]) -> None:
     """Until it is ready, and the stack goes on."""
     if not run.data["go"]:
         return
-
-    def work(hand: Hand) -> Wait | None:
-        if hand.row.status != IN_PROGRESS or not hand.row.working:
-            return None
-        kind = kind_of(hand)
-        if is_ready(hand, kind):
-            completes(hand, "CREATE")
-            return None
-        return kind.waits(hand)
-
-    pause = await act(run, work)
-    if pause is not None:
-        raise later(run, pause)
+    await until_ready(run, "CREATE")
 
 
 OPERATION = Operation(CREATE_RESOURCE, (Step("make", make), Step("wait", wait)), gives_up("CREATE"))

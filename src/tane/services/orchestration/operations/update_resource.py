@@ -13,18 +13,15 @@ from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.operations.common import (
     act,
     becomes,
-    completes,
     gives_up,
     held,
-    is_ready,
     is_stale,
-    kind_of,
-    later,
     pause_at,
     put_down,
+    until_ready,
 )
 from tane.services.orchestration.orders import CREATE_RESOURCE, UPDATE_RESOURCE, ResourceParams
-from tane.services.orchestration.resources.base import Failed, Replace, Wait
+from tane.services.orchestration.resources.base import Failed, Replace
 from tane.services.orchestration.store import resources
 
 
@@ -172,19 +169,7 @@ async def change(run: Run[ResourceParams]) -> dict[str, Any]:
 async def wait(run: Run[ResourceParams]) -> None:
     if run.data["what"] != "change":
         return
-
-    def work(hand: Hand) -> Wait | None:
-        if hand.row.status != IN_PROGRESS or not hand.row.working:
-            return None
-        kind = kind_of(hand)
-        if is_ready(hand, kind):
-            completes(hand, "UPDATE")
-            return None
-        return kind.waits(hand)
-
-    pause = await act(run, work)
-    if pause is not None:
-        raise later(run, pause)
+    await until_ready(run, "UPDATE")
 
 
 OPERATION = Operation(
