@@ -196,6 +196,8 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     external_cidr: str = "auto"
     external_host_link: bool = True
     physical_networks: tuple[str, ...] = ("external",)
+    # Whether routers are on every host that has ports of their networks, unless an administrator says otherwise of one.
+    router_distributed: bool = True
     local_ip: str = ""
     # The machine's address that others use, where ``host`` is all of them; found at the start unless it is set.
     primary_address: str = ""

@@ -22,7 +22,10 @@ _SELF = 0x02
 _MASTER = 0x04
 _STICKY = 0x40
 _PROTO_STATIC = 4
-_TABLE_MAIN = 254
+MAIN = 254
+"""The routing table that is asked when no policy says otherwise."""
+_KERNELS_POLICIES = (0, 32766, 32767)
+_TO_TABLE = 1
 _ONLINK = 4
 _SCOPE_LINK = 253
 _IFA_F_NODAD = 0x02
@@ -78,10 +81,24 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Route:
+    """``gateway`` "": the destination is on the link itself. ``link`` None: where the kernel's own routes lead to the
+    gateway."""
+
     destination: str
     gateway: str
     link: str | None = None
-    """None: where the kernel's own routes lead to the gateway."""
+    table: int = MAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Which table decides the way of IPv4 packets: of those from ``source``, or of all; the lowest priority comes first
+    (ip-rule(8)). ``specific``: its default routes do not count."""
+
+    priority: int
+    table: int
+    source: str | None = None
+    specific: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,21 +168,35 @@ class Netlink:
         return found
 
     def routes(self) -> set[Route]:
-        """Routes of the main table that were added by :meth:`add_route`; each with its link's name."""
+        """Routes of all tables that were added by :meth:`add_route`; each with its link's name."""
         names = self._names()
         found = set()
-        for entry in self._ip.get_routes(table=_TABLE_MAIN):
-            if entry["proto"] != _PROTO_STATIC or entry.get("RTA_GATEWAY") is None:
+        for entry in self._ip.get_routes():
+            if entry["proto"] != _PROTO_STATIC:
                 continue
             everything = "::/0" if entry["family"] == socket.AF_INET6 else "0.0.0.0/0"
             destination = entry.get("RTA_DST")
             found.add(
                 Route(
                     f"{destination}/{entry['dst_len']}" if destination else everything,
-                    entry.get("RTA_GATEWAY"),
+                    entry.get("RTA_GATEWAY") or "",
                     names.get(entry.get("RTA_OIF")),
+                    entry.get("RTA_TABLE"),
                 )
             )
+        return found
+
+    def policies(self) -> set[Policy]:
+        """Policies of IPv4 that were added by :meth:`add_policy`."""
+        found = set()
+        for entry in self._ip.get_rules(family=socket.AF_INET):
+            priority = entry.get("FRA_PRIORITY") or 0
+            if priority in _KERNELS_POLICIES:
+                continue
+            source = entry.get("FRA_SRC")
+            specific = entry.get("FRA_SUPPRESS_PREFIXLEN") == 0
+            address = f"{source}/{entry['src_len']}" if source else None
+            found.add(Policy(priority, entry.get("FRA_TABLE"), address, specific))
         return found
 
     def neighbours(self) -> set[Neighbour]:
@@ -276,6 +307,12 @@ class Netlink:
     def delete_route(self, route: Route) -> None:
         self._request("route", "del", **_route(route))
 
+    def add_policy(self, policy: Policy) -> None:
+        self._request("rule", "add", **_policy(policy))
+
+    def delete_policy(self, policy: Policy) -> None:
+        self._request("rule", "del", **_policy(policy))
+
     def add_neighbour(self, entry: Neighbour) -> None:
         self._request("neigh", "replace", **self._neighbour(entry), lladdr=entry.mac, state=_PERMANENT)
 
@@ -308,13 +345,23 @@ class Netlink:
 
 
 def _route(route: Route) -> dict[str, Any]:
+    way = {"gateway": route.gateway} if route.gateway else {"scope": _SCOPE_LINK}
     return {
+        **way,
         "dst": route.destination,
-        "gateway": route.gateway,
-        "family": _family(route.gateway),
+        "family": _family(route.destination),
         "proto": _PROTO_STATIC,
-        "table": _TABLE_MAIN,
+        "table": route.table,
     }
+
+
+def _policy(policy: Policy) -> dict[str, Any]:
+    wanted: dict[str, Any] = {"family": socket.AF_INET, "priority": policy.priority, "table": policy.table}
+    if policy.source is not None:
+        wanted["src"] = policy.source
+    if policy.specific:
+        wanted["FRA_SUPPRESS_PREFIXLEN"] = 0
+    return {**wanted, "action": _TO_TABLE}
 
 
 def _mac(raw: bytes) -> str:

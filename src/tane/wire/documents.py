@@ -66,7 +66,8 @@ class DhcpPort(Document):
 
 
 class Network(Document):
-    """One network on this host. ``segment_id`` is its VXLAN id, unique in the cloud."""
+    """One network on this host. ``segment_id`` is its VXLAN id, unique in the cloud. ``tunnel``: its tunnel is there
+    also while no port elsewhere is known."""
 
     id: Id
     segment_id: int
@@ -75,6 +76,7 @@ class Network(Document):
     dns_domain: DomainName = ""
     subnets: tuple[Subnet, ...] = ()
     dhcp_port: DhcpPort | None = None
+    tunnel: bool = False
 
 
 class AddressPair(Document):
@@ -133,17 +135,45 @@ class RouterGateway(Document):
     enable_snat: bool = True
 
 
+class RouterTransit(Document):
+    """A router's leg in the network that its parts on several hosts have between them (``rt-`` + first 11 characters of
+    the router's id). ``next_hop``: the part on the gateway host, None there."""
+
+    network_id: Id
+    mac_address: MacAddress
+    ip_address: IpAddress
+    prefixlen: int
+    next_hop: IpAddress | None = None
+
+
+class FloatingLeg(Document):
+    """A floating IP's own leg in the external network (``qg-`` + first 11 characters of its port's id). ``cidr`` is of
+    its subnet, ``next_hop`` the way to everything else."""
+
+    port_id: Id
+    network_id: Id
+    mac_address: MacAddress
+    cidr: Cidr
+    next_hop: IpAddress | None = None
+
+
 class FloatingIp(Document):
+    """``leg``: where its port is on this host and the router distributed; else it is on the router's gateway."""
+
     id: Id
     floating_ip_address: IpAddress
     fixed_ip_address: IpAddress
     port_id: Id
+    leg: FloatingLeg | None = None
 
 
 class Router(Document):
+    """A router, or the part of it that this host has: the gateway is on one host, interfaces are on all."""
+
     id: Id
     interfaces: tuple[RouterInterface, ...] = ()
     gateway: RouterGateway | None = None
+    transit: RouterTransit | None = None
     routes: tuple[HostRoute, ...] = ()
     floating_ips: tuple[FloatingIp, ...] = ()
     admin_state_up: bool = True

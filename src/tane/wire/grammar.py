@@ -7,6 +7,7 @@ in ``\\Z``: ``$`` would let a line break pass.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 from typing import Annotated, TypeVar
@@ -108,3 +109,14 @@ def mac(text: str) -> str:
 def is_label(text: str) -> bool:
     """Whether ``text`` is one label of a host's or a domain's name."""
     return re.fullmatch(_LABEL, text) is not None
+
+
+def derived_mac(text: str) -> str:
+    """A locally administered MAC that is always the same for the same text: what nobody draws, both sides know."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return ":".join(f"{octet:02x}" for octet in (0x0A, *digest[:5]))
+
+
+def outside_mac(network_id: str) -> str:
+    """Of the leg that a gateway host itself has in an external network."""
+    return derived_mac(f"outside of {network_id}")

@@ -65,24 +65,6 @@ def test_a_host_without_local_ip_is_told_of_as_the_reason(cloud: ApiCloud, admin
     assert admin.show("port", lost["id"])["status"] == "ERROR"
 
 
-def test_a_router_without_gateway_is_on_every_host_and_one_with_gateway_on_the_gateway_host(
-    cloud: ApiCloud, admin: Net
-) -> None:
-    outside, first = public(cloud), first_host(cloud)
-    two = add_host(cloud.core, "beta", "192.0.2.2")
-    subnet = admin.subnet("10.0.0.0/24")
-    router = admin.make("router", name="r")
-    admin.attach(router["id"], subnet["id"])
-    bind(admin, subnet["network_id"], "beta")
-    reconcile(cloud)
-    assert first.state is not None and two.state is not None
-    assert [r.id for r in two.state.routers] == [router["id"]] == [r.id for r in first.state.routers]
-    assert two.state.external == () and [e.network_id for e in first.state.external] == [outside]
-    admin.change("router", router["id"], external_gateway_info={"network_id": outside})
-    reconcile(cloud)
-    assert two.state.routers == () and first.state.routers[0].gateway is not None
-
-
 def test_a_host_that_does_not_answer_leaves_its_ports_building(cloud: ApiCloud, admin: Net) -> None:
     first = first_host(cloud)
     port = bind(admin, admin.subnet()["network_id"], "host-1")

@@ -18,6 +18,7 @@ from tane.wire.documents import (
     ExternalNetwork,
     FixedIp,
     FloatingIp,
+    FloatingLeg,
     HostRoute,
     Network,
     Port,
@@ -25,6 +26,7 @@ from tane.wire.documents import (
     Router,
     RouterGateway,
     RouterInterface,
+    RouterTransit,
     SecurityGroup,
     Subnet,
 )
@@ -33,7 +35,7 @@ from tane.wire.grammar import checked
 Tell = Callable[[str, str], None]
 """Takes a resource id and the reason why it, or a part of it, is left out."""
 _Item = TypeVar("_Item")
-_Leg = TypeVar("_Leg", RouterInterface, RouterGateway)
+_Leg = TypeVar("_Leg", RouterInterface, RouterGateway, RouterTransit)
 
 _MIN_MTU, _MAX_MTU = 68, 65535
 _SEGMENTS = 1 << 24
@@ -181,10 +183,15 @@ def router(document: Router, tell: Tell) -> Router:
     if bare.gateway is not None:
         hop = bare.gateway.next_hop
         gateway = structs.replace(_leg(bare.gateway), next_hop=_address(hop) if hop is not None else None)
+    transit = None
+    if bare.transit is not None:
+        hop = bare.transit.next_hop
+        transit = structs.replace(_leg(bare.transit), next_hop=_address(hop) if hop is not None else None)
     return structs.replace(
         bare,
         interfaces=tuple(map(_leg, bare.interfaces)),
         gateway=gateway,
+        transit=transit,
         routes=tuple(routes),
         floating_ips=tuple(floating),
     )
@@ -201,4 +208,13 @@ def _floating(document: FloatingIp) -> FloatingIp:
         floating,
         floating_ip_address=_ipv4(floating.floating_ip_address),
         fixed_ip_address=_ipv4(floating.fixed_ip_address),
+        leg=_floating_leg(floating.leg) if floating.leg is not None else None,
     )
+
+
+def _floating_leg(leg: FloatingLeg) -> FloatingLeg:
+    cidr = grammar.network(leg.cidr)
+    if cidr.version != 4:
+        raise ValueError(f"{cidr} is not of IP version 4")
+    hop = _ipv4(leg.next_hop) if leg.next_hop is not None else None
+    return structs.replace(leg, mac_address=grammar.mac(leg.mac_address), cidr=str(cidr), next_hop=hop)

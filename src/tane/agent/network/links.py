@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from pyroute2.netlink.exceptions import NetlinkError
@@ -12,7 +13,7 @@ from tane.agent.network.plan import Leg, Link, Namespace, Plan
 from tane.agent.network.report import Report
 from tane.agent.network.spaces import Spaces
 from tane.linux import netns, tap
-from tane.linux.netlink import VXLAN_PORT, Address, LinkState, Route
+from tane.linux.netlink import VXLAN_PORT, Address, LinkState
 from tane.linux.space import Space
 
 _Entry = TypeVar("_Entry")
@@ -141,6 +142,7 @@ class LinkWorker:
             if wanted is not None:
                 netlink = space.netlink
                 self._routes(space, wanted)
+                self._adjust(netlink.policies(), wanted.policies, netlink.add_policy, netlink.delete_policy)
                 self._adjust(netlink.neighbours(), wanted.neighbours, netlink.add_neighbour, netlink.delete_neighbour)
 
     def _leg(self, space: Space, leg: Leg, mtu: int, state: LinkState | None) -> None:
@@ -168,12 +170,12 @@ class LinkWorker:
     def _routes(self, space: Space, wanted: Namespace) -> None:
         have = space.netlink.routes()
         # The kernel names the link also of a route for which the plan leaves it open.
-        open_ended = {Route(route.destination, route.gateway) for route in have}
+        open_ended = {replace(route, link=None) for route in have}
         missing = {
             route: owner for route, owner in wanted.routes.items() if route not in (have if route.link else open_ended)
         }
-        kept = {Route(route.destination, route.gateway) for route in wanted.routes}
-        extra = {route for route in have if Route(route.destination, route.gateway) not in kept}
+        kept = {replace(route, link=None) for route in wanted.routes}
+        extra = {route for route in have if replace(route, link=None) not in kept}
         self._adjust(extra, missing, space.netlink.add_route, space.netlink.delete_route)
 
     def _adjust(

@@ -10,17 +10,20 @@ TABLE = "tane"
 
 
 def floating_addresses(router: Router) -> dict[str, str]:
-    """Floating address → fixed address; empty without a gateway."""
-    if router.gateway is None:
-        return {}
-    return {floating.floating_ip_address: floating.fixed_ip_address for floating in router.floating_ips}
+    """Floating address → fixed address, of those that have a way outside from here."""
+    return {
+        floating.floating_ip_address: floating.fixed_ip_address
+        for floating in router.floating_ips
+        if router.gateway is not None or floating.leg is not None
+    }
 
 
 def nat_rules(router: Router, floating: dict[str, str]) -> str:
     """The whole table of one router.
 
     A connection between two guests of the router by way of a floating address is given the caller's own floating
-    address or, without one, the router's: else the answer would bypass the router and not be recognised.
+    address or, without one, the router's: else the answer would bypass the router and not be recognised. Of a router
+    on several hosts that is the gateway's, since its other addresses are on each.
     """
     lines = [
         f"table ip {TABLE}",
@@ -49,13 +52,15 @@ def _map(name: str, pairs: dict[str, str]) -> list[str]:
 
 
 def _source_rules(router: Router) -> list[str]:
-    rules = [
-        'iifname "qr-*" oifname "qr-*" ct status dnat snat to ip saddr map @to_floating',
-        'iifname "qr-*" oifname "qr-*" ct status dnat masquerade',
-    ]
-    if router.gateway is not None:
-        leg = leg_name("qg-", router.gateway.port_id)
-        rules.append(f'iifname "qr-*" oifname "{leg}" snat to ip saddr map @to_floating')
-        if router.gateway.enable_snat and ":" not in router.gateway.ip_address:
-            rules.append(f'iifname "qr-*" oifname "{leg}" snat to {router.gateway.ip_address} fully-random')
+    rules = ['iifname "qr-*" oifname "qr-*" ct status dnat snat to ip saddr map @to_floating']
+    gateway = router.gateway
+    own = gateway.ip_address if gateway is not None and gateway.enable_snat and ":" not in gateway.ip_address else None
+    if router.transit is not None and own is not None:
+        rules += [f'iifname "{inner}" oifname "qr-*" ct status dnat snat to {own}' for inner in ("qr-*", "rt-*")]
+    else:
+        rules.append('iifname "qr-*" oifname "qr-*" ct status dnat masquerade')
+    rules.append('iifname "qr-*" oifname "qg-*" snat to ip saddr map @to_floating')
+    if gateway is not None and own is not None:
+        leg = leg_name("qg-", gateway.port_id)
+        rules += [f'iifname "{inner}" oifname "{leg}" snat to {own} fully-random' for inner in ("qr-*", "rt-*")]
     return rules

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tane.linux.netlink import VXLAN_PORT, BridgePort, Fdb, Neighbour, Route
+from tane.linux.netlink import VXLAN_PORT, BridgePort, Fdb, Neighbour, Policy, Route
 
 METADATA_ADDRESS = "169.254.169.254"
 METADATA_PORT = 80
@@ -65,7 +64,7 @@ def vxlan_name(network_id: str) -> str:
 
 
 def leg_name(prefix: str, port_id: str) -> str:
-    """``tap``, ``ns-``, ``qr-`` or ``qg-`` and the first 11 characters of the port's id."""
+    """``tap``, ``ns-``, ``qr-``, ``qg-`` or ``rt-`` and the first 11 characters of the port's id."""
     return f"{prefix}{port_id[:11]}"
 
 
@@ -75,12 +74,6 @@ def router_namespace(router_id: str) -> str:
 
 def dhcp_namespace(network_id: str) -> str:
     return f"qdhcp-{network_id}"
-
-
-def derived_mac(text: str) -> str:
-    """A locally administered MAC that is always the same for the same text."""
-    digest = hashlib.sha256(text.encode()).digest()
-    return ":".join(f"{octet:02x}" for octet in (0x0A, *digest[:5]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +106,14 @@ class Link:
 
 @dataclass(slots=True)
 class Namespace:
-    """A router's or DHCP server's namespace. Routes and neighbours map to the resource they are for."""
+    """A router's or DHCP server's namespace. Routes, policies and neighbours map to the resource they are for."""
 
     name: str
     owner: str
     sysctls: dict[str, str] = field(default_factory=dict)
     legs: list[Leg] = field(default_factory=list)
     routes: dict[Route, str] = field(default_factory=dict)
+    policies: dict[Policy, str] = field(default_factory=dict)
     neighbours: dict[Neighbour, str] = field(default_factory=dict)
     rules: str = ""
     floating: dict[str, str] = field(default_factory=dict)

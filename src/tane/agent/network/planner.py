@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -23,17 +24,17 @@ from tane.agent.network.plan import (
     NetworkSettings,
     Plan,
     bridge_name,
-    derived_mac,
     dhcp_namespace,
     leg_name,
     router_namespace,
     vxlan_name,
 )
 from tane.agent.network.security import Family, plan_security, zones
-from tane.linux.netlink import BridgePort, Fdb, Neighbour, Route
+from tane.linux.netlink import MAIN, BridgePort, Fdb, Neighbour, Policy, Route
 from tane.wire import grammar
 from tane.wire.documents import (
     ExternalNetwork,
+    FloatingIp,
     HostsNetwork,
     Network,
     NetworkState,
@@ -42,6 +43,7 @@ from tane.wire.documents import (
     Router,
     RouterGateway,
     RouterInterface,
+    RouterTransit,
     SecurityGroup,
 )
 
@@ -60,6 +62,8 @@ ROUTER_SYSCTLS = {
     "net.ipv6.conf.all.forwarding": "1",
     "net.ipv6.conf.default.accept_ra": "0",
 }
+_INSIDE_FIRST, _BY_FLOATING_IP = 100, 200
+"""Policies: first the router's own networks and routes, then the way of the guest's floating IP, then all others'."""
 DHCP_SYSCTLS = {
     "net.ipv4.ip_forward": "0",
     "net.ipv6.conf.default.accept_ra": "0",
@@ -122,9 +126,23 @@ class _Planner:
 
     def _network(self, document: Network) -> None:
         network = intake.network(document, self._tell)
-        mac = derived_mac(network.id)
+        mac = grammar.derived_mac(network.id)
         self._add(Link(network.id, bridge_name(network.id), "bridge", network.mtu, mac=mac))
         self._networks[network.id] = network
+        if network.tunnel:
+            self._tunnel(network)
+
+    def _tunnel(self, network: Network) -> str:
+        """The network's end on this host of the tunnels to others; its name."""
+        if self._settings.local_ip is None:
+            raise _Nonsense("it has ports on other hosts, and this host has no local_ip for the tunnel to them")
+        name = vxlan_name(network.id)
+        if name not in self._plan.links:
+            quiet = BridgePort(
+                bridge_name(network.id), learning=False, flood_unknown=False, flood_broadcast=False, neigh_suppress=True
+            )
+            self._add(Link(network.id, name, "vxlan", network.mtu, port=quiet, vni=network.segment_id))
+        return name
 
     def _bridge(self, network_id: str) -> str:
         if network_id not in self._networks:
@@ -167,13 +185,8 @@ class _Planner:
 
     def _remote_port(self, document: RemotePort) -> None:
         remote = intake.remote_port(document)
-        bridge, local_ip = self._bridge(remote.network_id), self._settings.local_ip
-        if local_ip is None:
-            raise _Nonsense("it has ports on other hosts, and this host has no local_ip for the tunnel to them")
-        network, name = self._networks[remote.network_id], vxlan_name(remote.network_id)
-        if name not in self._plan.links:
-            quiet = BridgePort(bridge, learning=False, flood_unknown=False, flood_broadcast=False, neigh_suppress=True)
-            self._add(Link(network.id, name, "vxlan", network.mtu, port=quiet, vni=network.segment_id))
+        bridge, network = self._bridge(remote.network_id), self._networks[remote.network_id]
+        name = self._tunnel(network)
         mac = remote.mac_address
         self._plan.fdb[Fdb(name, mac, remote.host_ip)] = network.id
         self._plan.fdb[Fdb(name, mac)] = network.id
@@ -186,7 +199,7 @@ class _Planner:
         if self._settings.local_ip is None:
             raise _Nonsense("this host has no local_ip for tunnels to others")
         address = f"{grammar.address(document.address)}/{document.prefixlen}"
-        own = derived_mac(f"host {document.address}")
+        own = grammar.derived_mac(f"host {document.address}")
         self._add(
             Link(HOSTS_LINK, HOSTS_LINK, "vxlan", self._settings.tunnel_mtu, mac=own, vni=HOSTS_VNI, address=address)
         )
@@ -201,7 +214,7 @@ class _Planner:
             if end.version != family:
                 self._tell(HOSTS_LINK, f"no tunnel leads from {self._settings.local_ip} to {end}")
                 continue
-            mac = derived_mac(f"host {peer.address}")
+            mac = grammar.derived_mac(f"host {peer.address}")
             self._plan.fdb[Fdb(HOSTS_LINK, mac, str(end))] = HOSTS_LINK
             self._plan.neighbours[Neighbour(HOSTS_LINK, str(there), mac)] = HOSTS_LINK
 
@@ -230,16 +243,15 @@ class _Planner:
 
     def _router(self, document: Router) -> None:
         router = intake.router(document, self._tell)
-        legs: list[RouterInterface | RouterGateway] = [*router.interfaces]
-        if router.gateway is not None:
-            legs.append(router.gateway)
+        legs: list[RouterInterface | RouterGateway | RouterTransit] = [*router.interfaces]
+        legs += [leg for leg in (router.gateway, router.transit) if leg is not None]
         for leg in legs:
             self._bridge(leg.network_id)
         floating = floating_addresses(router)
-        if router.gateway is None:
-            for unreachable in router.floating_ips:
-                self._plan.failed[unreachable.id] = f"router {router.id} has no gateway to an external network"
-        translates = router.gateway is not None and router.gateway.enable_snat
+        for found in router.floating_ips:
+            if found.floating_ip_address not in floating:
+                self._plan.failed[found.id] = f"router {router.id} has no gateway to an external network"
+        translates = router.gateway.enable_snat if router.gateway is not None else bool(floating)
         behind = [grammar.network(_with_prefix(interface)) for interface in router.interfaces]
         space = Namespace(
             router_namespace(router.id),
@@ -252,7 +264,14 @@ class _Planner:
             space.routes[Route(route.destination, route.nexthop)] = router.id
         self._router_interfaces(router, space)
         if router.gateway is not None:
-            self._router_gateway(router.gateway, space)
+            self._router_gateway(router.gateway, router.floating_ips, space)
+        if router.transit is not None:
+            self._router_transit(router.transit, space)
+        self._each(
+            [found for found in router.floating_ips if found.leg is not None],
+            lambda found: self._floating_leg(found, space),
+            lambda found: found.id,
+        )
         self._plan.namespaces[space.name] = space
 
     def _router_interfaces(self, router: Router, space: Namespace) -> None:
@@ -280,21 +299,45 @@ class _Planner:
         remote = [(ip, port.mac_address) for port in self._remotes.get(network_id, ()) for ip in port.ip_addresses]
         return local + remote
 
-    def _router_gateway(self, gateway: RouterGateway, space: Namespace) -> None:
+    def _router_gateway(self, gateway: RouterGateway, floating: Iterable[FloatingIp], space: Namespace) -> None:
         name = leg_name("qg-", gateway.port_id)
-        addresses = (_with_prefix(gateway), *(f"{address}/32" for address in space.floating))
+        here = (f"{found.floating_ip_address}/32" for found in floating if found.leg is None)
+        addresses = (_with_prefix(gateway), *here)
         leg = Leg(space.name, name, gateway.mac_address, tuple(dict.fromkeys(addresses)), announce=True)
         self._leg(space.owner, gateway.port_id, gateway.network_id, leg)
         if gateway.next_hop is not None:
-            everything = "::/0" if ":" in gateway.next_hop else "0.0.0.0/0"
-            space.routes[Route(everything, gateway.next_hop, name)] = space.owner
+            space.routes[Route(_everything(gateway.next_hop), gateway.next_hop, name)] = space.owner
+
+    def _router_transit(self, transit: RouterTransit, space: Namespace) -> None:
+        """What this part of the router does not know goes to the part that has the gateway."""
+        name = leg_name("rt-", space.owner)
+        leg = Leg(space.name, name, transit.mac_address, (_with_prefix(transit),))
+        self._leg(space.owner, space.owner, transit.network_id, leg)
+        if transit.next_hop is not None:
+            space.routes[Route(_everything(transit.next_hop), transit.next_hop, name)] = space.owner
+
+    def _floating_leg(self, floating: FloatingIp, space: Namespace) -> None:
+        """A floating IP's own way outside, which what its guest sends takes unless the router leads there itself."""
+        leg = floating.leg
+        assert leg is not None
+        self._bridge(leg.network_id)
+        name, table = leg_name("qg-", leg.port_id), _table_of(leg.port_id)
+        if any(policy.table == table for policy in space.policies):
+            raise _Nonsense("another floating IP of its router has the same routing table")
+        own = Leg(space.name, name, leg.mac_address, (f"{floating.floating_ip_address}/32",), announce=True)
+        self._leg(floating.id, leg.port_id, leg.network_id, own)
+        space.routes[Route(leg.cidr, "", name, table)] = floating.id
+        if leg.next_hop is not None:
+            space.routes[Route(_everything(leg.next_hop), leg.next_hop, name, table)] = floating.id
+        space.policies[Policy(_INSIDE_FIRST, MAIN, specific=True)] = space.owner
+        space.policies[Policy(_BY_FLOATING_IP, table, f"{floating.fixed_ip_address}/32")] = floating.id
 
     def _external(self, document: ExternalNetwork) -> None:
         external = intake.external(document)
         bridge = self._bridge(external.network_id)
         address = f"{external.gateway_ip}/{grammar.network(external.cidr).prefixlen}"
         outside = self._settings.outside_namespace
-        name, mac = f"ex{external.network_id[:13]}", derived_mac(f"outside of {external.network_id}")
+        name, mac = f"ex{external.network_id[:13]}", grammar.outside_mac(external.network_id)
         leg = Leg(outside, self._settings.outside_leg(external.network_id), mac, (address,))
         if any(link.leg and link.leg.name == leg.name for link in self._plan.links.values()):
             raise _Nonsense(f"another external network has the host's interface {leg.name} already")
@@ -345,5 +388,14 @@ class _Planner:
             self._tell(owner, reason)
 
 
-def _with_prefix(leg: RouterInterface | RouterGateway) -> str:
+def _everything(next_hop: str) -> str:
+    return "::/0" if ":" in next_hop else "0.0.0.0/0"
+
+
+def _table_of(port_id: str) -> int:
+    """The routing table of a floating IP's leg, beyond the kernel's own."""
+    return 0x10000 + (zlib.crc32(port_id.encode()) & 0x7FFFFFFF)
+
+
+def _with_prefix(leg: RouterInterface | RouterGateway | RouterTransit) -> str:
     return str(grammar.interface(f"{leg.ip_address}/{leg.prefixlen}"))

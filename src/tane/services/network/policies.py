@@ -27,6 +27,7 @@ ADMIN_ATTRIBUTES = (
         for verb in ("create", "update")
         for name in ("enable_snat", "external_fixed_ips")
     ),
+    *(f"{verb}_router:distributed" for verb in ("create", "get", "update")),
     "create_subnetpool:shared",
     "create_subnetpool:is_default",
     "update_subnetpool:is_default",

@@ -183,6 +183,7 @@ class GatewayIn(Body):
 
 class RouterIn(Common, kw_only=True):
     admin_state_up: bool | UnsetType = UNSET
+    distributed: bool | UnsetType = UNSET
     external_gateway_info: GatewayIn | UnsetType | None = UNSET
     availability_zone_hints: Annotated[list[str], Meta(max_length=10)] | UnsetType = UNSET
 
@@ -196,6 +197,7 @@ class RouterChangeIn(Body):
     name: Text | UnsetType = UNSET
     description: Text | UnsetType | None = UNSET
     admin_state_up: bool | UnsetType = UNSET
+    distributed: bool | UnsetType = UNSET
     external_gateway_info: GatewayIn | UnsetType | None = UNSET
     routes: list[StaticRoute] | UnsetType | None = UNSET
 

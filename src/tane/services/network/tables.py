@@ -194,7 +194,9 @@ router = Table(
     Column("enable_snat", Boolean, nullable=False),
     Column("routes", JSON, nullable=False),
     Column("availability_zone_hints", JSON, nullable=False),
+    Column("transit_segment", Integer, unique=True),
 )
+"""``transit_segment``: of a distributed router the VXLAN id of the network between its parts, else None."""
 
 floating_ip = Table(
     "floating_ip",

@@ -31,10 +31,12 @@ def view(request: Request, row: Row[Any], related: common.Related) -> dict[str, 
             "enable_snat": row.enable_snat,
             "external_fixed_ips": [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in held],
         }
+    shown = {"distributed": row.transit_segment is not None} if request.allows("get_router:distributed") else {}
     return {
         "id": row.id,
         "name": row.name,
         "admin_state_up": row.admin_state_up,
+        **shown,
         "status": row.status,
         "external_gateway_info": info,
         "routes": row.routes,

@@ -17,6 +17,7 @@ EXTENSIONS = {
     "dns-domain-ports": ("dns_domain for ports", "Allows the DNS domain to be specified for a network port."),
     "dns-integration": ("DNS Integration", "Provides integration with DNS."),
     "default-subnetpools": ("Default Subnetpools", "Provides ability to mark and use a subnetpool as the default."),
+    "dvr": ("Distributed Virtual Router", "Enables configuration of Distributed Virtual Routers."),
     "external-net": ("Neutron external network", "Adds external network attribute to network resource."),
     "ext-gw-mode": ("Neutron L3 Configurable external gateway mode", "Extension of the router abstraction for SNAT."),
     "extraroute": ("Neutron Extra Route", "Extra routes configuration for L3 router."),

@@ -10,6 +10,7 @@ from sqlalchemy import Table, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.services.network.domain import distributed
 from tane.services.network.domain.desired import Snapshot
 from tane.services.network.store import convergence as store
 from tane.services.network.store import host_state
@@ -110,7 +111,7 @@ def _routers(snapshot: Snapshot, failed: Mapping[str, str]) -> list[Change]:
 def _floating_ips(snapshot: Snapshot, applied: NetworkApplied, failed: Mapping[str, str]) -> list[Change]:
     found = []
     for row in (row for rows in snapshot.floating.values() for row in rows):
-        if row.router_id not in snapshot.gateway_of:
+        if distributed.place_of(snapshot, row)[0] != snapshot.host_id:
             continue
         up = snapshot.routers[row.router_id].admin_state_up
         judged = _judge(failed, row.id, row.router_id, row.floating_network_id, up=up)

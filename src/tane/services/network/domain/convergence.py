@@ -16,7 +16,7 @@ from tane.db import Tx
 from tane.services.network.store import convergence as store
 from tane.services.network.store import gateway_hosts
 from tane.services.network.store.rows import among
-from tane.services.network.tables import KEPT_OWNERS, ROUTER_OWNERS, port_security_group
+from tane.services.network.tables import KEPT_OWNERS, ROUTER_OWNERS, floating_ip, port_security_group
 
 LATER = "network:later"
 """Notified when hosts have to learn of ports elsewhere. Nobody waits for that: a moment's changes are one document."""
@@ -88,6 +88,17 @@ def changed(
         tx.notify(LATER)
 
 
+def bound_elsewhere(tx: Tx, changes: Sequence[PortChange]) -> None:
+    """These ports are on other hosts now: so are the legs of their floating IPs, which is more than a part can say."""
+    led = {row.fixed_port_id: row for row in among(tx, floating_ip, "fixed_port_id", [change.id for change in changes])}
+    changed(
+        tx,
+        ports=changes,
+        networks={row.floating_network_id for row in led.values()},
+        hosts={host_id for change in changes if change.id in led for host_id in change.hosts},
+    )
+
+
 def host_removed(tx: Tx, host_id: str) -> None:
     """Forget what a host that was removed was to hold."""
     store.leave(tx, host_id)
@@ -107,9 +118,9 @@ def ports_gone(tx: Tx, found: Sequence[Row[Any]]) -> None:
     placed = [row for row in found if row.host_id is not None and row.device_owner not in KEPT_OWNERS]
     legs = [row for row in found if row.device_owner in ROUTER_OWNERS]
     groups = groups_of(tx, [row.id for row in placed])
+    bound_elsewhere(tx, [PortChange(row.id, row.network_id, (row.host_id,), groups.get(row.id, ())) for row in placed])
     changed(
         tx,
-        ports=[PortChange(row.id, row.network_id, (row.host_id,), groups.get(row.id, ())) for row in placed],
         routers={row.device_id for row in legs},
         networks={row.network_id for row in legs},
     )

@@ -1,8 +1,8 @@
 """The desired network state of one host, derived from the database in a constant number of queries.
 
 All of them go by an index to what the host has: its ports, their networks and groups, its routers. The cost follows
-the size of the host's networks, never the cloud's. External networks and routers are on their gateway hosts; a router
-without gateway is also on every host that has ports of its networks, with the same addresses (distributed).
+the size of the host's networks, never the cloud's. External networks and routers are on their gateway hosts; a
+distributed router is also on every host that has ports of its networks, with the same addresses (decision 20).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.hosts.store import INNER, inner_address
+from tane.services.network.domain import distributed
 from tane.services.network.domain.common import tap_name
 from tane.services.network.domain.dns_names import host_label
 from tane.services.network.domain.security_rules import number_of
 from tane.services.network.domain.service_ports import is_filtered
-from tane.services.network.store import convergence, host_state
-from tane.services.network.tables import ROUTER_GATEWAY, ROUTER_INTERFACE
+from tane.services.network.store import convergence, gateway_hosts, host_state
 from tane.wire import documents as doc
 
 Grouped = dict[str, list[Row[Any]]]
@@ -42,9 +42,10 @@ class Snapshot:
     """What the document of ``host_id`` is made of, as it was in one transaction.
 
     ``revision`` is the host's, ``reported`` what it last said it holds, ``number`` the cloud's revision. ``routers``
-    are also those that are switched off; ``gateway_of`` the routers and external networks whose gateway host this is;
-    ``speaks_for`` the networks whose state it reports (as resources: it is the first that holds them). With ``since``
-    the far ports and members are only those that a host with that revision lacks, where ``gone`` are forgotten.
+    are also those that are switched off; ``gateway_of`` the routers and external networks whose gateway host this is,
+    ``gateways`` the gateway host of each; ``speaks_for`` the networks whose state it reports (as resources: it is the
+    first that holds them). With ``since`` the far ports and members are only those that a host with that revision
+    lacks, where ``gone`` are forgotten.
     """
 
     host_id: str
@@ -64,10 +65,12 @@ class Snapshot:
     routers: dict[str, Row[Any]]
     legs: Grouped
     gateway_of: set[str]
+    gateways: dict[str, str]
     speaks_for: set[str]
     floating: Grouped
     far: list[Row[Any]]
     far_legs: list[Row[Any]]
+    far_floating: list[Row[Any]]
     since: int | None
     gone: set[str]
     known: set[str]
@@ -77,6 +80,13 @@ class Snapshot:
     def served(self) -> set[str]:
         """The networks of the host's own ports."""
         return {row.network_id for row in self.ports}
+
+    def outside_subnet(self, network: Row[Any]) -> Row[Any] | None:
+        """The subnet of an external network whose gateway is its gateway host itself."""
+        if not network.external or network.network_type != "flat":
+            return None
+        found = [row for row in self.subnets[network.id] if row.ip_version == 4 and row.gateway_ip is not None]
+        return found[0] if found else None
 
     def interests(self) -> set[str]:
         """What a change must touch to concern this host, as ``store/convergence.py`` spells it."""
@@ -105,10 +115,15 @@ def load(tx: Tx, host_id: str, held: Held | None = None) -> Snapshot:
     served = {row.network_id for row in ports}
     external = host_state.external_networks(tx, host_id)
     at_home = host_state.routers_of_gateway(tx, host_id)
+    gateway_of = {row.id for row in at_home} | set(external)
     routers = {row.id: row for row in [*at_home, *host_state.distributed_routers(tx, served)]}
     legs = _by(host_state.legs(tx, routers), "router_id")
-    running = [leg for row in routers.values() if row.admin_state_up for leg in legs[row.id]]
-    network_ids = {*served, *external, *(leg.network_id for leg in running)}
+    running = {row.id for row in routers.values() if row.admin_state_up}
+    inside = [leg.network_id for key in running for leg in legs[key] if key in gateway_of or distributed.is_inside(leg)]
+    floating = host_state.floating_ips(tx, routers)
+    outside = {row.floating_network_id for row in floating if row.host_id == host_id and row.router_id in running}
+    network_ids = {*served, *external, *inside, *outside}
+    gateways = gateway_hosts.of(tx, {*routers, *network_ids})
     dhcp = host_state.dhcp_ports(tx, served)
     addresses = _by(host_state.addresses(tx, host_id), "port_id")
     addresses.update(_by(host_state.addresses_of(tx, [row.id for row in dhcp]), "port_id"))
@@ -117,10 +132,15 @@ def load(tx: Tx, host_id: str, held: Held | None = None) -> Snapshot:
     new = {network_id for network_id in network_ids if convergence.network(network_id) not in resources}
     far = host_state.far_ports(tx, new, host_id)
     far += host_state.far_ports_of(tx, gone, network_ids - new, host_id)
-    far_legs = [row for row in host_state.far_legs(tx, network_ids, host_id) if row.device_id not in routers]
+    networks = {row.id: row for row in host_state.networks(tx, network_ids)}
+    abroad = [row.id for row in networks.values() if row.external]
+    far_legs = [
+        row
+        for row in host_state.far_legs(tx, network_ids, host_id)
+        if row.device_id not in routers or row.network_id in abroad
+    ]
     shared = {*map(convergence.network, network_ids), *map(convergence.dhcp, served)}
     first = convergence.first_holders(tx, shared)
-    gateway_of = {row.id for row in at_home} | set(external)
     return Snapshot(
         host_id=host_id,
         revision=revision,
@@ -128,7 +148,7 @@ def load(tx: Tx, host_id: str, held: Held | None = None) -> Snapshot:
         number=number,
         tunnels=tunnels,
         hosts=hosts,
-        networks={row.id: row for row in host_state.networks(tx, network_ids)},
+        networks=networks,
         subnets=_by(host_state.subnets(tx, network_ids), "network_id"),
         ports=ports,
         addresses=addresses,
@@ -139,10 +159,12 @@ def load(tx: Tx, host_id: str, held: Held | None = None) -> Snapshot:
         routers=dict(sorted(routers.items())),
         legs=legs,
         gateway_of=gateway_of,
+        gateways=gateways,
         speaks_for={resource for resource in shared if first.get(resource, host_id) >= host_id},
-        floating=_by(host_state.floating_ips(tx, routers), "router_id"),
+        floating=_by(floating, "router_id"),
         far=far,
         far_legs=far_legs,
+        far_floating=host_state.far_floating(tx, abroad, host_id),
         since=held.revision if held is not None else None,
         gone=gone,
         known=convergence.interests(tx, host_id),
@@ -195,21 +217,29 @@ def document(snapshot: Snapshot) -> tuple[doc.NetworkState, dict[str, str]]:
 class _Writer:
     def __init__(self, snapshot: Snapshot) -> None:
         self.all = snapshot
+        self.transits = distributed.transits(snapshot)
         self.problems: dict[str, str] = {}
 
     def write(self) -> tuple[doc.NetworkState, dict[str, str]]:
         routers = [row for row in self.all.routers.values() if row.admin_state_up]
-        external = [row for row in self.all.networks.values() if row.id in self.all.gateway_of and self._has_leg(row)]
+        external = [
+            row for row in self.all.networks.values() if row.id in self.all.gateway_of and self.all.outside_subnet(row)
+        ]
         state = doc.NetworkState(
             revision=self.all.revision,
             since=self.all.since,
             frame=self.all.since is not None,
             gone=tuple(sorted(self.all.gone)),
-            networks=tuple(self._network(row) for _, row in sorted(self.all.networks.items())),
+            networks=(
+                *(self._network(row) for _, row in sorted(self.all.networks.items())),
+                *(transit.network for transit in self.transits.values()),
+            ),
             ports=tuple(self._port(row) for row in self.all.ports),
             remote_ports=(
                 *remote_ports(self.all.far, self.all.tunnels),
-                *remote_ports(self.all.far_legs, self.all.tunnels, of_router=True),
+                *remote_ports([*self.all.far_legs, *self.all.far_floating], self.all.tunnels, of_router=True),
+                *distributed.outside(self.all),
+                *(transit.peer for transit in self.transits.values() if transit.peer is not None),
             ),
             routers=tuple(self._router(row) for row in routers),
             security_groups=tuple(self._groups()),
@@ -243,16 +273,8 @@ class _Writer:
 
     # ------------------------------------------------------------------------------------------------ networks
 
-    def _has_leg(self, row: Row[Any]) -> bool:
-        return bool(row.external and row.network_type == "flat" and self._outside_subnet(row.id) is not None)
-
-    def _outside_subnet(self, network_id: str) -> Row[Any] | None:
-        """The subnet whose gateway is the gateway host itself."""
-        found = [row for row in self.all.subnets[network_id] if row.ip_version == 4 and row.gateway_ip is not None]
-        return found[0] if found else None
-
     def _external(self, row: Row[Any]) -> doc.ExternalNetwork:
-        outside = self._outside_subnet(row.id)
+        outside = self.all.outside_subnet(row)
         assert outside is not None and outside.gateway_ip is not None
         return doc.ExternalNetwork(network_id=row.id, cidr=outside.cidr, gateway_ip=outside.gateway_ip)
 
@@ -284,8 +306,8 @@ class _Writer:
 
     def _router(self, row: Row[Any]) -> doc.Router:
         legs = [leg for leg in self.all.legs[row.id] if leg.admin_state_up]
-        outside = [leg for leg in legs if leg.device_owner == ROUTER_GATEWAY]
-        outside.sort(key=lambda leg: leg.ip_version != 4)
+        gateway = distributed.gateway_leg(legs) if row.id in self.all.gateway_of else None
+        transit = self.transits.get(row.id)
         return doc.Router(
             id=row.id,
             interfaces=tuple(
@@ -297,19 +319,12 @@ class _Writer:
                     prefixlen=ipaddress.ip_network(leg.cidr).prefixlen,
                 )
                 for leg in legs
-                if leg.device_owner == ROUTER_INTERFACE
+                if distributed.is_inside(leg)
             ),
-            gateway=_gateway(row, outside[0]) if outside else None,
+            gateway=_gateway(row, gateway) if gateway is not None else None,
+            transit=transit.leg if transit is not None else None,
             routes=tuple(doc.HostRoute(**route) for route in row.routes),
-            floating_ips=tuple(
-                doc.FloatingIp(
-                    id=found.id,
-                    floating_ip_address=found.floating_ip_address,
-                    fixed_ip_address=found.fixed_ip_address,
-                    port_id=found.fixed_port_id,
-                )
-                for found in self.all.floating[row.id]
-            ),
+            floating_ips=tuple(distributed.floating_ips(self.all, row.id)),
             admin_state_up=row.admin_state_up,
         )
 

@@ -115,7 +115,14 @@ def update(core: Core, ctx: Context, floating_ip_id: str, values: dict[str, Any]
             raise _fixed_without_port()
         elif "port_id" in values or not values:
             rows.change(tx, floating_ip, floating_ip_id, {**UNBOUND, "forwarded": None})
-            changed(tx, routers=[row.router_id] if row.router_id else [])
+            _tell(tx, row, row.router_id)
+
+
+def _tell(tx: Tx, row: Row[Any], *router_ids: str | None) -> None:
+    """Where the address leads is different now: its routers' hosts have to know, and those that may send to it."""
+    told = {router_id for router_id in router_ids if router_id is not None}
+    if told:
+        changed(tx, routers=told, networks=[row.floating_network_id])
 
 
 def _fixed_without_port() -> BadRequest:
@@ -156,7 +163,7 @@ def _associate(tx: Tx, ctx: Context, row: Row[Any], port_id: str, fixed_ip: str 
         "forwarded": None,
     }
     rows.change(tx, floating_ip, row.id, values)
-    changed(tx, routers={routers[0].id, row.router_id} - {None})
+    _tell(tx, row, routers[0].id, row.router_id)
 
 
 def _fixed_address(tx: Tx, port_id: str, wanted: str | None) -> Row[Any]:
@@ -192,4 +199,4 @@ def delete(core: Core, ctx: Context, floating_ip_id: str) -> None:
         row = require(ctx, rows.get(tx, floating_ip, floating_ip_id), no_floating_ip(floating_ip_id))
         rows.remove(tx, floating_ip, [floating_ip_id])
         remove_ports(tx, [row.floating_port_id])
-        changed(tx, routers=[row.router_id] if row.router_id else [])
+        _tell(tx, row, row.router_id)

@@ -25,6 +25,7 @@ from tane.services.network.domain.common import (
     seen_of,
 )
 from tane.services.network.domain.convergence import changed
+from tane.services.network.domain.distributed import SEGMENTS as ROUTERS_SEGMENTS
 from tane.services.network.domain.dns_names import check_dns_domain
 from tane.services.network.domain.gateways import hold
 from tane.services.network.domain.mtu import check_carries, check_mtu
@@ -35,7 +36,7 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict
 
 VXLAN_OVERHEAD = 50
-SEGMENTS = (1, 2**24 - 2)
+SEGMENTS = (1, ROUTERS_SEGMENTS[0] - 1)
 TYPES = ("vxlan", "flat", "local")
 TAKEN = "TunnelIdInUse"
 TOLD = ("admin_state_up", "mtu", "dns_domain", "external")

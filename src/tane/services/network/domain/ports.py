@@ -18,7 +18,7 @@ from tane.jobs import enqueue
 from tane.services.network.domain import revisions
 from tane.services.network.domain.addresses import Allocator, refuse_many
 from tane.services.network.domain.common import check_quota, no_port, owner, require, visible_network
-from tane.services.network.domain.convergence import PortChange, changed, groups_of, ports_gone
+from tane.services.network.domain.convergence import PortChange, bound_elsewhere, changed, groups_of, ports_gone
 from tane.services.network.domain.dhcp import serve
 from tane.services.network.domain.dns_names import check_dns_domain, check_dns_name, check_free
 from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
@@ -193,7 +193,11 @@ def _tell(tx: Tx, row: Row[Any], values: dict[str, Any], told: Set[str], groups:
     before, now = set(groups), set(groups_of(tx, [row.id]).get(row.id, ()))
     held = before | now if told & IN_GROUPS else before ^ now
     hosts_of = tuple(dict.fromkeys(host_id for host_id in at if host_id is not None))
-    changed(tx, ports=[PortChange(row.id, row.network_id, hosts_of, tuple(sorted(held)), bool(told & ELSEWHERE))])
+    news = PortChange(row.id, row.network_id, hosts_of, tuple(sorted(held)), bool(told & ELSEWHERE))
+    if len(set(at)) > 1:
+        bound_elsewhere(tx, [news])
+    else:
+        changed(tx, ports=[news])
 
 
 def _refuse_taking(row: Row[Any], values: dict[str, Any]) -> None:
@@ -339,10 +343,10 @@ def remove(tx: Tx, port_ids: Sequence[str]) -> None:
 def disassociate(tx: Tx, port_id: str, fixed_ips: Sequence[str] | None = None) -> None:
     """Take the floating IPs off a port, or off some of its addresses."""
     theirs = floating_ip.c.fixed_port_id == port_id
-    routers = {row.router_id for row in tx.all(select(floating_ip.c.router_id).where(theirs).distinct())}
-    if not routers:
+    led = tx.all(select(floating_ip.c.router_id, floating_ip.c.floating_network_id).where(theirs).distinct())
+    if not led:
         return
-    changed(tx, routers=routers - {None})
+    changed(tx, routers={row.router_id for row in led} - {None}, networks={row.floating_network_id for row in led})
     statement = sql_update(floating_ip).where(theirs)
     if fixed_ips is not None:
         statement = statement.where(floating_ip.c.fixed_ip_address.in_(fixed_ips))

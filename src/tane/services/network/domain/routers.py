@@ -22,6 +22,7 @@ from tane.services.network.domain.common import (
     visible_network,
 )
 from tane.services.network.domain.convergence import changed
+from tane.services.network.domain.distributed import draw_segment
 from tane.services.network.domain.legs import refuse_overlap
 from tane.services.network.domain.new_ports import NewPort, PortMaker
 from tane.services.network.domain.ports import remove as remove_ports
@@ -41,11 +42,12 @@ MAX_ROUTES = 30
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
     """:raises Conflict: over quota. :raises BadRequest, NotFound: a gateway that cannot be one."""
     with core.db.write() as tx:
-        return [_create_one(tx, ctx, values) for values in asked]
+        return [_create_one(tx, ctx, {"distributed": core.config.router_distributed, **values}) for values in asked]
 
 
 def _create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
     project_id = owner(ctx, values)
+    segment = draw_segment(tx) if values.pop("distributed") else None
     check_zones(values)
     check_quota(tx, project_id, "router", 1)
     gateway = values.pop("external_gateway_info", None)
@@ -56,6 +58,7 @@ def _create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
         "enable_snat": True,
         "routes": [],
         "availability_zone_hints": [],
+        "transit_segment": segment,
     }
     row = {**fresh(tx, project_id, **standard), **values}
     rows.add(tx, router, [row])
@@ -74,11 +77,27 @@ def update(core: Core, ctx: Context, router_id: str, values: dict[str, Any]) -> 
             _tell_networks(tx, router_id)
         if "routes" in values:
             values["routes"] = _checked_routes(tx, ctx, row, values["routes"] or [])
+        if "distributed" in values:
+            _distribute(tx, row, distributed=values.pop("distributed"))
         rows.change(tx, router, router_id, values)
         if {"routes", "admin_state_up"} & values.keys():
             changed(tx, routers=[router_id])
             if values.get("admin_state_up", row.admin_state_up) != row.admin_state_up:
                 _tell_networks(tx, router_id)
+
+
+def _distribute(tx: Tx, row: Row[Any], *, distributed: bool) -> None:
+    """:raises BadRequest: it is another than it was, and the router is switched on."""
+    if distributed == (row.transit_segment is not None):
+        return
+    if row.admin_state_up:
+        raise BadRequest(
+            "Bad router request: Cannot change the 'distributed' attribute of active routers. Please set router "
+            "admin_state_up to False prior to upgrade.",
+            type="BadRequest",
+        )
+    rows.change(tx, router, row.id, {"transit_segment": draw_segment(tx) if distributed else None})
+    _tell_networks(tx, row.id)
 
 
 def _tell_networks(tx: Tx, router_id: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.services.network.domain.common import check_quota, no_port, tap_name, visible_network
-from tane.services.network.domain.convergence import PortChange, changed, groups_of, ports_gone
+from tane.services.network.domain.convergence import PortChange, bound_elsewhere, changed, groups_of, ports_gone
 from tane.services.network.domain.dns_names import is_others_name
 from tane.services.network.domain.new_ports import NewPort, PortMaker, waiting_status
 from tane.services.network.domain.ports import remove, set_groups
@@ -219,7 +219,7 @@ def _moved(tx: Tx, found: Sequence[Row[Any]], host_id: str | None) -> None:
     for row in found:
         at = tuple(place for place in (row.host_id, host_id) if place is not None)
         news.append(PortChange(row.id, row.network_id, at, groups.get(row.id, ())))
-    changed(tx, ports=news)
+    bound_elsewhere(tx, news)
 
 
 def release_ports(tx: Tx, server_id: str, port_ids: Sequence[str] | None = None) -> None:

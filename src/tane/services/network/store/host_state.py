@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, select
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, or_, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -127,9 +127,11 @@ def routers_of_gateway(tx: Tx, host_id: str) -> list[Row[Any]]:
 
 
 def distributed_routers(tx: Tx, network_ids: Collection[str]) -> list[Row[Any]]:
-    """Routers without a gateway that are in one of the networks; one for each of its ports there."""
+    """Distributed routers, and those without a gateway, that are in one of the networks; one for each of its ports
+    there."""
     inside = select(router).join(port, port.c.device_id == router.c.id)
-    inside = inside.where(port.c.device_owner == ROUTER_INTERFACE, router.c.gateway_port_id.is_(None))
+    spread = or_(router.c.gateway_port_id.is_(None), router.c.transit_segment.is_not(None))
+    inside = inside.where(port.c.device_owner == ROUTER_INTERFACE, spread)
     return _each(tx, inside, port.c.network_id, network_ids)
 
 
@@ -221,6 +223,42 @@ def member_pairs_of(tx: Tx, port_ids: Collection[str], group_ids: Collection[str
     return [row for row in found if row.security_group_id in group_ids]
 
 
+_FIXED, _OUTSIDE = port.alias("fixed"), port.alias("outside")
+_FLOATING = (
+    select(floating_ip, _FIXED.c.host_id, _OUTSIDE.c.mac_address, subnet.c.cidr, subnet.c.gateway_ip)
+    .join(_FIXED, _FIXED.c.id == floating_ip.c.fixed_port_id)
+    .join(_OUTSIDE, _OUTSIDE.c.id == floating_ip.c.floating_port_id)
+    .join(
+        port_address,
+        and_(
+            port_address.c.port_id == floating_ip.c.floating_port_id,
+            port_address.c.ip_address == floating_ip.c.floating_ip_address,
+        ),
+    )
+    .join(subnet, subnet.c.id == port_address.c.subnet_id)
+)
+
+
 def floating_ips(tx: Tx, router_ids: Collection[str]) -> list[Row[Any]]:
-    found = among(tx, floating_ip, "router_id", router_ids)
-    return sorted(found, key=lambda row: row.id)
+    """The routers' floating IPs, with the host of the port each leads to, their own port's MAC address, and their
+    subnet."""
+    return sorted(_each(tx, _FLOATING, floating_ip.c.router_id, router_ids), key=lambda row: row.id)
+
+
+def far_floating(tx: Tx, network_ids: Collection[str], host_id: str) -> list[Row[Any]]:
+    """The legs that floating IPs of the external networks have on other hosts, as :func:`far_ports` gives ports."""
+    columns = (
+        _OUTSIDE.c.id,
+        floating_ip.c.floating_network_id,
+        _OUTSIDE.c.mac_address,
+        _FIXED.c.host_id,
+        floating_ip.c.floating_ip_address,
+    )
+    statement = (
+        select(*columns)
+        .join(_FIXED, _FIXED.c.id == floating_ip.c.fixed_port_id)
+        .join(_OUTSIDE, _OUTSIDE.c.id == floating_ip.c.floating_port_id)
+        .join(router, router.c.id == floating_ip.c.router_id)
+        .where(router.c.transit_segment.is_not(None), _FIXED.c.host_id.is_not(None), _FIXED.c.host_id != host_id)
+    )
+    return _each(tx, statement, floating_ip.c.floating_network_id, network_ids)

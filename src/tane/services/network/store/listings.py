@@ -79,6 +79,11 @@ def _by_group(values: list[str]) -> ColumnElement[bool]:
     return port.c.id.in_(select(table.c.port_id).where(table.c.security_group_id.in_(wanted)))
 
 
+def _distributed(values: list[str]) -> ColumnElement[bool]:
+    wanted = [value.lower() in ("true", "1") for value in values]
+    return router.c.transit_segment.is_not(None).in_(wanted)
+
+
 NETWORKS = Listing(
     network,
     _network_visible,
@@ -97,7 +102,7 @@ PORTS = Listing(
     names={"binding:host_id": "binding_host", "binding:vnic_type": "vnic_type"},
     special={"fixed_ips": _by_fixed_ip, "security_groups": _by_group},
 )
-ROUTERS = Listing(router, own(router))
+ROUTERS = Listing(router, own(router), special={"distributed": _distributed})
 FLOATING_IPS = Listing(floating_ip, own(floating_ip), names={"port_id": "fixed_port_id"})
 GROUPS = Listing(security_group, own(security_group))
 RULES = Listing(security_group_rule, own(security_group_rule))

@@ -1,0 +1,144 @@
+"""Routers on every host, and floating IPs on the hosts of their ports: what each host is told of them."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from tane.hosts.tables import host
+from tane.services.network.domain.distributed import SEGMENTS, TRANSIT
+from tane.wire.documents import NetworkState, Router
+from tane.wire.grammar import outside_mac
+from tests.api.network_support import Net, add_host, first_host, public, reconcile
+from tests.support import ApiCloud
+
+
+@pytest.fixture
+def admin(cloud: ApiCloud) -> Net:
+    return Net(cloud.admin)
+
+
+@pytest.fixture
+def hosts(cloud: ApiCloud) -> dict[str, Any]:
+    """``host-1`` is the gateway host."""
+    first = first_host(cloud)
+    with cloud.core.db.write() as tx:
+        tx.execute(update(host).where(host.c.name == "host-1").values(local_ip="192.0.2.1"))
+    others = {name: add_host(cloud.core, name, ip) for name, ip in (("beta", "192.0.2.2"), ("gamma", "192.0.2.3"))}
+    return {"host-1": first, **others}
+
+
+class Place:
+    """A network behind a router with a gateway, and a port of it on each host that is asked for."""
+
+    def __init__(self, cloud: ApiCloud, admin: Net, **router: Any) -> None:
+        self.cloud, self.admin, self.outside = cloud, admin, public(cloud)
+        self.subnet = admin.subnet("10.0.0.0/24")
+        gateway = {"network_id": self.outside}
+        self.router = admin.make("router", name="r", external_gateway_info=gateway, **router)
+        admin.attach(self.router["id"], self.subnet["id"])
+
+    def port(self, name: str) -> Any:
+        return self.admin.make("port", network_id=self.subnet["network_id"], **{"binding:host_id": name})
+
+    def floating_ip(self, port: Any) -> Any:
+        return self.admin.make("floatingip", floating_network_id=self.outside, port_id=port["id"])
+
+    def part(self, state: NetworkState | None) -> Router:
+        assert state is not None
+        [found] = [router for router in state.routers if router.id == self.router["id"]]
+        return found
+
+
+def test_a_router_is_where_ports_of_its_networks_are_and_its_gateway_on_one_host(
+    cloud: ApiCloud, admin: Net, hosts: dict[str, Any]
+) -> None:
+    place = Place(cloud, admin)
+    place.port("beta")
+    reconcile(cloud)
+    central, part = place.part(hosts["host-1"].state), place.part(hosts["beta"].state)
+    assert central.interfaces == part.interfaces and hosts["gamma"].state.routers == ()
+    assert central.gateway is not None and part.gateway is None
+    assert central.transit is not None and part.transit is not None
+    # What the part does not know it sends to the one with the gateway, by a network only they are in.
+    assert part.transit.next_hop == central.transit.ip_address and central.transit.next_hop is None
+    assert ipaddress.ip_address(part.transit.ip_address) in TRANSIT and part.transit.ip_address != part.transit.next_hop
+    [way] = [network for network in hosts["beta"].state.networks if network.id == place.router["id"]]
+    assert SEGMENTS[0] <= way.segment_id <= SEGMENTS[1] and way.tunnel
+    [peer] = [port for port in hosts["beta"].state.remote_ports if port.network_id == way.id]
+    assert (peer.mac_address, peer.host_ip) == (central.transit.mac_address, "192.0.2.1")
+    assert hosts["beta"].state.external == () and place.outside not in {n.id for n in hosts["beta"].state.networks}
+
+
+def test_a_floating_ip_is_a_leg_on_the_host_of_its_port_and_moves_with_it(
+    cloud: ApiCloud, admin: Net, hosts: dict[str, Any]
+) -> None:
+    place = Place(cloud, admin)
+    port, other = place.port("beta"), place.port("gamma")
+    address, far = place.floating_ip(port), place.floating_ip(other)
+    reconcile(cloud)
+    [floating] = place.part(hosts["beta"].state).floating_ips
+    assert floating.id == address["id"] and floating.leg is not None and floating.leg.network_id == place.outside
+    assert place.part(hosts["host-1"].state).floating_ips == ()
+    assert {admin.show("floatingip", found["id"])["status"] for found in (address, far)} == {"ACTIVE"}
+    # Each host with a leg in the external network knows the others', and where it leads out of the cloud.
+    for name, ip in (("host-1", "192.0.2.2"), ("gamma", "192.0.2.2")):
+        known = {found.mac_address: found for found in hosts[name].state.remote_ports}
+        assert known[floating.leg.mac_address].host_ip == ip
+        assert known[floating.leg.mac_address].ip_addresses == (address["floating_ip_address"],)
+    known = {found.mac_address: found.host_ip for found in hosts["beta"].state.remote_ports}
+    assert known[outside_mac(place.outside)] == "192.0.2.1"
+
+    admin.change("port", port["id"], **{"binding:host_id": "gamma"})
+    reconcile(cloud)
+    moved = {found.id: found for found in place.part(hosts["gamma"].state).floating_ips}
+    assert moved[address["id"]].leg == floating.leg
+    assert hosts["beta"].state.routers == ()
+    known = {found.mac_address: found.host_ip for found in hosts["host-1"].state.remote_ports}
+    assert known[floating.leg.mac_address] == "192.0.2.3"
+
+    admin.change("port", port["id"], **{"binding:host_id": ""})
+    reconcile(cloud)
+    assert [found.id for found in place.part(hosts["gamma"].state).floating_ips] == [far["id"]]
+    # An address that several ports may take over, or none has yet, is at the gateway.
+    [central] = place.part(hosts["host-1"].state).floating_ips
+    assert central.id == address["id"] and central.leg is None
+
+
+def test_a_floating_ip_taken_off_leaves_its_host(cloud: ApiCloud, admin: Net, hosts: dict[str, Any]) -> None:
+    place = Place(cloud, admin)
+    address = place.floating_ip(place.port("beta"))
+    reconcile(cloud)
+    admin.change("floatingip", address["id"], port_id=None)
+    reconcile(cloud)
+    assert place.part(hosts["beta"].state).floating_ips == ()
+    assert place.outside not in {network.id for network in hosts["beta"].state.networks}
+    assert {found.network_id for found in hosts["host-1"].state.remote_ports} == {place.subnet["network_id"]}
+
+
+def test_a_router_that_is_not_distributed_is_on_its_gateway_host_alone(
+    cloud: ApiCloud, admin: Net, hosts: dict[str, Any]
+) -> None:
+    place = Place(cloud, admin, distributed=False)
+    address = place.floating_ip(place.port("beta"))
+    reconcile(cloud)
+    assert hosts["beta"].state.routers == ()
+    [floating] = place.part(hosts["host-1"].state).floating_ips
+    assert floating.id == address["id"] and floating.leg is None
+    for values in ({"admin_state_up": False}, {"distributed": True}, {"admin_state_up": True}):
+        admin.change("router", place.router["id"], **values)
+    reconcile(cloud)
+    [floating] = place.part(hosts["beta"].state).floating_ips
+    assert floating.id == address["id"] and floating.leg is not None
+
+
+def test_a_router_of_one_host_needs_no_way_between_parts(cloud: ApiCloud, admin: Net) -> None:
+    place, first = Place(cloud, admin), first_host(cloud)
+    address = place.floating_ip(place.port("host-1"))
+    reconcile(cloud)
+    part = place.part(first.state)
+    assert part.transit is None and part.gateway is not None
+    assert [(found.id, found.leg is not None) for found in part.floating_ips] == [(address["id"], True)]
