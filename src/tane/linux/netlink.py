@@ -301,7 +301,9 @@ class Netlink:
 
     def add_route(self, route: Route) -> None:
         """Add or replace the route to a destination; with a link, its gateway need not be in the link's prefix."""
-        where = {"oif": self.index(route.link), "flags": _ONLINK} if route.link else {}
+        where = {"oif": self.index(route.link)} if route.link else {}
+        if route.link and route.gateway:
+            where["flags"] = _ONLINK
         self._request("route", "replace", **_route(route), **where)
 
     def delete_route(self, route: Route) -> None:

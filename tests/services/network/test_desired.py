@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from tane.services.network.domain import desired
 from tane.wire.errors import HostError
-from tests.api.network_support import Net, add_host, first_host, public, reconcile
+from tests.api.network_support import Net, add_host, first_host, reconcile
 from tests.support import HOST_ID, ApiCloud
 
 

@@ -70,6 +70,8 @@ def test_a_router_is_where_ports_of_its_networks_are_and_its_gateway_on_one_host
     assert SEGMENTS[0] <= way.segment_id <= SEGMENTS[1] and way.tunnel
     [peer] = [port for port in hosts["beta"].state.remote_ports if port.network_id == way.id]
     assert (peer.mac_address, peer.host_ip) == (central.transit.mac_address, "192.0.2.1")
+    # Its answers come by the network itself, though no other port of it is elsewhere.
+    assert [n.tunnel for n in hosts["beta"].state.networks if n.id == place.subnet["network_id"]] == [True]
     assert hosts["beta"].state.external == () and place.outside not in {n.id for n in hosts["beta"].state.networks}
 
 
@@ -142,3 +144,17 @@ def test_a_router_of_one_host_needs_no_way_between_parts(cloud: ApiCloud, admin:
     part = place.part(first.state)
     assert part.transit is None and part.gateway is not None
     assert [(found.id, found.leg is not None) for found in part.floating_ips] == [(address["id"], True)]
+
+
+def test_only_administrators_see_and_say_whether_a_router_is_distributed(cloud: ApiCloud, admin: Net) -> None:
+    mia = Net(cloud.new_user("mia", "web"))
+    made = mia.make("router", name="hers")
+    assert "distributed" not in made and admin.show("router", made["id"])["distributed"] is True
+    refused = mia.make("router", expect=403, distributed=False)
+    assert "create_router:distributed" in refused["message"]
+    mia.change("router", made["id"], expect=403, distributed=False)
+    refused = admin.change("router", made["id"], expect=400, distributed=False)
+    assert "Please set router admin_state_up to False" in refused["message"]
+    admin.change("router", made["id"], admin_state_up=False)
+    assert admin.change("router", made["id"], distributed=False)["distributed"] is False
+    assert [router["id"] for router in admin.list("routers", "?distributed=False")] == [made["id"]]

@@ -23,6 +23,8 @@ from tane.web.request import Request
 Related = dict[str, Any]
 EXTERNAL = "router:external"
 TRUE_UNLESS_SAID = ("enable_snat",)
+SETTING = "distributed"
+"""What it is unless it is said, a setting of the cloud tells."""
 """Attributes whose default is true; the others' is empty or false. Asking for the default is asking for nothing."""
 
 
@@ -70,7 +72,7 @@ def _ready(part: Any) -> dict[str, Any]:
 def check_attributes(request: Request, action: str, item: Mapping[str, Any]) -> None:
     """:raises Forbidden: an attribute that has a rule of its own, which the caller does not pass."""
     for name, value in item.items():
-        default = action.startswith("create_") and bool(value) == (name in TRUE_UNLESS_SAID)
+        default = action.startswith("create_") and name != SETTING and bool(value) == (name in TRUE_UNLESS_SAID)
         rule = f"{action}:{name}"
         # The rules of a port's attributes wait until its network is known.
         decided = rule in request.core.policy.rules and rule not in PORT_ATTRIBUTES

@@ -218,6 +218,7 @@ class _Writer:
     def __init__(self, snapshot: Snapshot) -> None:
         self.all = snapshot
         self.transits = distributed.transits(snapshot)
+        self.answered = distributed.answered(snapshot, self.transits)
         self.problems: dict[str, str] = {}
 
     def write(self) -> tuple[doc.NetworkState, dict[str, str]]:
@@ -284,6 +285,7 @@ class _Writer:
             id=row.id,
             segment_id=row.segment_id,
             mtu=row.mtu,
+            tunnel=row.id in self.answered,
             external=row.external,
             dns_domain=row.dns_domain,
             subnets=tuple(_subnet(found) for found in self.all.subnets[row.id]),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,12 @@ def transits(snapshot: Snapshot) -> dict[str, Transit]:
     """Router id → the way between its parts, of those that need one on this host."""
     found = ((row.id, _transit(snapshot, row)) for row in snapshot.routers.values() if row.admin_state_up)
     return {router_id: transit for router_id, transit in found if transit is not None}
+
+
+def answered(snapshot: Snapshot, transits: Mapping[str, Transit]) -> set[str]:
+    """The networks into which the gateway's part of a router answers from elsewhere, whoever else is there."""
+    away = [router_id for router_id, transit in transits.items() if transit.peer is not None]
+    return {leg.network_id for router_id in away for leg in snapshot.legs[router_id] if is_inside(leg)}
 
 
 def _transit(snapshot: Snapshot, row: Row[Any]) -> Transit | None:
