@@ -14,6 +14,7 @@ from tane.linux import addresses
 LimitModel = Literal["flat", "strict_two_level"]
 Mode = Literal["auto", "root", "userns", "user", "simulated"]
 Tls = Literal["", "auto", "files", "off"]
+BRIDGE_MAPPING = r"\A[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_.-]{0,15}\Z"
 WILDCARDS = ("", "0.0.0.0", "::", "*")
 """Values of ``host`` for all addresses of the machine."""
 
@@ -196,6 +197,10 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     external_cidr: str = "auto"
     external_host_link: bool = True
     physical_networks: tuple[str, ...] = ("external",)
+    # Bridges of this machine that are in networks outside, as Neutron's bridge_mappings: "physnet1:br-ex". The cloud's
+    # tell which physical networks there are ("physnet1:" where only hosts are in it); each host has its own, in the
+    # tane.toml of its state folder.
+    bridge_mappings: tuple[Annotated[str, msgspec.Meta(pattern=BRIDGE_MAPPING)], ...] = ()
     # Whether routers are on every host that has ports of their networks, unless an administrator says otherwise of one.
     router_distributed: bool = True
     local_ip: str = ""
@@ -219,6 +224,11 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     resize_confirm_window: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Seconds after which a resize that nobody reverted is confirmed; 0: never."""
     simulated_hosts: int = 1
+
+    @property
+    def bridges(self) -> dict[str, str]:
+        """Physical network → this machine's bridge in it; "" where only other hosts have one."""
+        return dict(mapping.split(":", 1) for mapping in self.bridge_mappings)
 
     @property
     def on_loopback(self) -> bool:

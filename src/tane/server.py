@@ -52,6 +52,7 @@ def host_settings(folder: Path, config: Config, mode: str) -> host.HostSettings:
         cloud_id=own.cloud_id,
         mode=mode,
         local_ip=config.tunnels_from,
+        bridges=config.bridges,
         tunnel_port=config.vxlan_port,
         host_link=config.external_host_link,
         hosts=own.hosts(name, config.simulated_hosts if mode == "simulated" else 1),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tane.agent.compute.drivers import qemu
@@ -42,6 +43,8 @@ class HostSettings:
     local_ip: str | None = None
     host_link: bool = True
     tunnel_port: int = VXLAN_PORT
+    bridges: Mapping[str, str] = field(default_factory=dict)
+    """Physical network → the machine's bridge in it."""
     offered_ports: tuple[int, ...] = ()
     """TCP ports of the machine that guests may reach by the external networks."""
 
@@ -55,6 +58,7 @@ class HostSettings:
             offered_ports=self.offered_ports,
             tunnel_mtu=self._tunnel_mtu(),
             tunnel_port=self.tunnel_port,
+            bridges=self.bridges,
         )
 
     def _tunnel_mtu(self) -> int:

@@ -36,6 +36,7 @@ def host_settings(folder: Path, config: Config, mode: str, membership: Membershi
         local_ip=config.local_ip or None,
         tunnel_port=membership.tunnel_port,
         host_link=config.external_host_link,
+        bridges=config.bridges,
     )
 
 

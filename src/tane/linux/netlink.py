@@ -40,6 +40,7 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 
 _INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
 _VXLAN_ID, _VXLAN_LOCAL, _VXLAN_LOCAL6 = 1, 4, 17
 _BRPORT_LEARNING, _BRPORT_UNICAST_FLOOD, _BRPORT_BCAST_FLOOD, _BRPORT_NEIGH_SUPPRESS = 8, 9, 30, 32
+_BRPORT_ISOLATED = 33
 _NDA_DST, _NDA_LLADDR, _NDA_MASTER = 1, 2, 9
 
 VXLAN_PORT = 4789
@@ -48,13 +49,15 @@ VXLAN_PORT = 4789
 
 @dataclass(frozen=True, slots=True)
 class BridgePort:
-    """How a link takes part in a bridge; ``flood_broadcast`` is for multicast too."""
+    """How a link takes part in a bridge; ``flood_broadcast`` is for multicast too; ``isolated`` ports hear
+    nothing of each other."""
 
     bridge: str
     learning: bool = True
     flood_unknown: bool = True
     flood_broadcast: bool = True
     neigh_suppress: bool = False
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class LinkState:
     port: BridgePort | None = None
     vxlan_id: int | None = None
     vxlan_local: str | None = None
+    master: int | None = None
+    """The index of the bridge it is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +292,7 @@ class Netlink:
             mcast_flood=int(port.flood_broadcast),
             bcast_flood=int(port.flood_broadcast),
             neigh_suppress=int(port.neigh_suppress),
+            isolated=int(port.isolated),
         )
 
     def add_address(self, address: Address) -> None:
@@ -393,6 +399,7 @@ class _RawLink:
             port=self._port(info, names),
             vxlan_id=_number(tunnel[_VXLAN_ID]) if tunnel else None,
             vxlan_local=text_address(local) if local else None,
+            master=_number(self._parts[_IFLA_MASTER]) if _IFLA_MASTER in self._parts else None,
         )
 
     def _port(self, info: dict[int, bytes], names: dict[int, str]) -> BridgePort | None:
@@ -405,6 +412,7 @@ class _RawLink:
             flood_unknown=bool(flags[_BRPORT_UNICAST_FLOOD][0]),
             flood_broadcast=bool(flags[_BRPORT_BCAST_FLOOD][0]),
             neigh_suppress=bool(flags[_BRPORT_NEIGH_SUPPRESS][0]),
+            isolated=bool(flags[_BRPORT_ISOLATED][0]),
         )
 
 

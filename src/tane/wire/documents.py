@@ -67,7 +67,8 @@ class DhcpPort(Document):
 
 class Network(Document):
     """One network on this host. ``segment_id`` is its VXLAN id, unique in the cloud. ``tunnel``: its tunnel is there
-    also while no port elsewhere is known."""
+    also while no port elsewhere is known. ``physical_network``: hosts reach it by bridges of their own, and by no
+    tunnel."""
 
     id: Id
     segment_id: int
@@ -77,6 +78,7 @@ class Network(Document):
     subnets: tuple[Subnet, ...] = ()
     dhcp_port: DhcpPort | None = None
     tunnel: bool = False
+    physical_network: Word = ""
 
 
 class AddressPair(Document):

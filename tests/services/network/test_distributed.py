@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import update
 
@@ -158,3 +159,31 @@ def test_only_administrators_see_and_say_whether_a_router_is_distributed(cloud: 
     admin.change("router", made["id"], admin_state_up=False)
     assert admin.change("router", made["id"], distributed=False)["distributed"] is False
     assert [router["id"] for router in admin.list("routers", "?distributed=False")] == [made["id"]]
+
+
+def test_what_hosts_reach_by_their_own_bridges_needs_no_tunnel_and_no_leg(
+    cloud: ApiCloud, admin: Net, hosts: dict[str, Any]
+) -> None:
+    cloud.core.config = msgspec.structs.replace(cloud.core.config, bridge_mappings=("lan:br-ex",))
+    provider = {"provider:network_type": "flat", "provider:physical_network": "lan"}
+    lan = admin.make("network", name="lan", **{"router:external": True, **provider})
+    admin.make("subnet", network_id=lan["id"], ip_version=4, cidr="198.51.100.0/24", enable_dhcp=False)
+    inside = admin.subnet("10.0.0.0/24")
+    router = admin.make("router", name="r", external_gateway_info={"network_id": lan["id"]})
+    admin.attach(router["id"], inside["id"])
+    port = admin.make("port", network_id=inside["network_id"], **{"binding:host_id": "beta"})
+    admin.make("floatingip", floating_network_id=lan["id"], port_id=port["id"])
+    admin.make("port", network_id=lan["id"], **{"binding:host_id": "gamma"})
+    reconcile(cloud)
+    for duty in hosts.values():
+        assert [n.physical_network for n in duty.state.networks if n.id == lan["id"]] == ["lan"]
+        assert lan["id"] not in {found.network_id for found in duty.state.remote_ports}
+        assert lan["id"] not in {found.network_id for found in duty.state.external}
+    admin.change("network", lan["id"], expect=409, **{"router:external": False})
+    cloud.core.config = msgspec.structs.replace(cloud.core.config, bridge_mappings=("lan:br-ex", "lab:br-lab"))
+    provider["provider:physical_network"] = "lab"
+    lab = admin.make("network", name="lab", **provider)
+    subnet = admin.make("subnet", network_id=lab["id"], ip_version=4, cidr="192.168.7.0/24")
+    path = f"/network/v2.0/routers/{router['id']}/add_router_interface"
+    refused = admin.who.put(path, {"subnet_id": subnet["id"]}, expect=400)
+    assert "not offered yet" in refused.json()["NeutronError"]["message"]

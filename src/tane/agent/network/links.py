@@ -152,6 +152,8 @@ class LinkWorker:
             space.netlink.set_link(leg.name, address=leg.mac)
         if state.mtu != mtu:
             space.netlink.set_link(leg.name, mtu=mtu)
+        if leg.master is not None and state.master != space.netlink.index(leg.master):
+            space.netlink.set_link(leg.name, master=space.netlink.index(leg.master))
         if not state.up:
             space.netlink.set_link(leg.name, state="up")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -30,6 +31,8 @@ class NetworkSettings:
     offered_ports: tuple[int, ...] = ()
     tunnel_mtu: int = 1450
     tunnel_port: int = VXLAN_PORT
+    bridges: Mapping[str, str] = field(default_factory=dict)
+    """Physical network → the machine's bridge in it, in the agent's own namespace."""
 
     def __post_init__(self) -> None:
         if not (self.cloud_id.isalnum() and self.cloud_id.isascii() and len(self.cloud_id) <= 6):
@@ -44,6 +47,10 @@ class NetworkSettings:
     def outside_namespace(self) -> str:
         """Where the external networks end: the agent's own namespace, or one for this cloud."""
         return OUTER if self.host_link else f"tane-{self.cloud_id}-ext"
+
+    def trunk_leg(self, network_id: str) -> str:
+        """The machine's interface of a network that its own bridge is in."""
+        return f"tb-{self.cloud_id}-{network_id[: 11 - len(self.cloud_id)]}"
 
     def outside_leg(self, network_id: str) -> str:
         """The outside's interface of an external network."""
@@ -78,13 +85,15 @@ def dhcp_namespace(network_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """The far end of a veth pair, outside the host namespace. ``announce``: tell the neighbours of new addresses."""
+    """The far end of a veth pair, outside the host namespace. ``announce``: tell the neighbours of new addresses;
+    ``master``: the bridge there that it is put into."""
 
     namespace: str
     name: str
     mac: str
     addresses: tuple[str, ...]
     announce: bool = False
+    master: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from tane.agent.network.plan import (
     HOSTS_VNI,
     METADATA_ADDRESS,
     METADATA_PORT,
+    OUTER,
     ROUTER_METADATA_PORT,
     Leg,
     Link,
@@ -129,8 +130,25 @@ class _Planner:
         mac = grammar.derived_mac(network.id)
         self._add(Link(network.id, bridge_name(network.id), "bridge", network.mtu, mac=mac))
         self._networks[network.id] = network
-        if network.tunnel:
+        if network.physical_network:
+            self._trunk(network)
+        elif network.tunnel:
             self._tunnel(network)
+
+    def _trunk(self, network: Network) -> None:
+        """The network's way to the machine's own bridge. What serves it on each host, with the same MAC, is isolated
+        from it: outside nobody could tell one host's from another's."""
+        bridge = self._settings.bridges.get(network.physical_network)
+        if not bridge:
+            raise _Nonsense(
+                f"this host has no bridge in the physical network {network.physical_network}: name one in its "
+                "bridge_mappings"
+            )
+        port = BridgePort(bridge_name(network.id), isolated=True)
+        # Not the lowest MAC of the bridge's ports: it would become the machine's own (as with libvirt's taps).
+        mac = f"fe{grammar.derived_mac(f'trunk of {network.id}')[2:]}"
+        leg = Leg(OUTER, self._settings.trunk_leg(network.id), mac, (), master=bridge)
+        self._add(Link(network.id, f"pt{network.id[:13]}", "veth", network.mtu, port=port, leg=leg))
 
     def _tunnel(self, network: Network) -> str:
         """The network's end on this host of the tunnels to others; its name."""
@@ -186,6 +204,8 @@ class _Planner:
     def _remote_port(self, document: RemotePort) -> None:
         remote = intake.remote_port(document)
         bridge, network = self._bridge(remote.network_id), self._networks[remote.network_id]
+        if network.physical_network:
+            raise _Nonsense("no tunnel leads to a network that hosts reach by bridges of their own")
         name = self._tunnel(network)
         mac = remote.mac_address
         self._plan.fdb[Fdb(name, mac, remote.host_ip)] = network.id
@@ -218,10 +238,10 @@ class _Planner:
             self._plan.fdb[Fdb(HOSTS_LINK, mac, str(end))] = HOSTS_LINK
             self._plan.neighbours[Neighbour(HOSTS_LINK, str(there), mac)] = HOSTS_LINK
 
-    def _leg(self, owner: str, port_id: str, network_id: str, leg: Leg) -> None:
+    def _leg(self, owner: str, port_id: str, network_id: str, leg: Leg, *, isolated: bool = False) -> None:
         """Connect another namespace to a network by a veth pair."""
         name, mtu = leg_name("tap", port_id), self._networks[network_id].mtu
-        port = BridgePort(bridge_name(network_id), learning=False, flood_unknown=False)
+        port = BridgePort(bridge_name(network_id), learning=False, flood_unknown=False, isolated=isolated)
         self._add(Link(owner, name, "veth", mtu, port=port, leg=leg))
         self._plan.fdb[Fdb(name, leg.mac)] = owner
 
@@ -361,7 +381,7 @@ class _Planner:
         space = Namespace(dhcp_namespace(network.id), network.id, sysctls=dict(DHCP_SYSCTLS), rules=dhcp_rules(network))
         leg = Leg(space.name, leg_name("ns-", port.id), port.mac_address, (*addresses, f"{METADATA_ADDRESS}/32"))
         server = plan_dhcp(network, port, self._members.get(network.id, ()))
-        self._leg(network.id, port.id, network.id, leg)
+        self._leg(network.id, port.id, network.id, leg, isolated=bool(network.physical_network))
         self._plan.namespaces[space.name] = space
         if server is not None:
             self._plan.dhcp.append(server)

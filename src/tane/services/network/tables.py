@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from tane.db.schema import created_at, metadata, project_id, updated_at
@@ -70,10 +71,12 @@ network = Table(
     Column("network_type", String(16), nullable=False),
     Column("physical_network", String(64)),
     Column("segment_id", Integer, nullable=False, unique=True),
+    Column("bridged", Boolean, nullable=False, server_default=false()),
     Column("dns_domain", String(255), nullable=False),
     Column("availability_zone_hints", JSON, nullable=False),
 )
-"""``segment_id`` is the VXLAN id and unique in the cloud, also for networks of other types."""
+"""``segment_id`` is the VXLAN id and unique in the cloud, also for networks of other types; ``bridged``:
+hosts reach it by bridges of their own."""
 
 subnet_pool = Table(
     "subnet_pool",

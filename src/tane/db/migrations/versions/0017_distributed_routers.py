@@ -1,4 +1,4 @@
-"""Distributed routers: the network between their parts.
+"""Distributed routers: the network between their parts; networks that hosts reach by bridges of their own.
 
 Revision ID: 0017
 """
@@ -13,6 +13,9 @@ depends_on = None
 
 
 def upgrade() -> None:
+    with op.batch_alter_table("network", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("bridged", sa.Boolean(), server_default=sa.false(), nullable=False))
+
     with op.batch_alter_table("router", schema=None) as batch_op:
         batch_op.add_column(sa.Column("transit_segment", sa.Integer(), nullable=True))
         batch_op.create_unique_constraint(batch_op.f("uq_router_transit_segment"), ["transit_segment"])
@@ -22,3 +25,6 @@ def downgrade() -> None:
     with op.batch_alter_table("router", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("uq_router_transit_segment"), type_="unique")
         batch_op.drop_column("transit_segment")
+
+    with op.batch_alter_table("network", schema=None) as batch_op:
+        batch_op.drop_column("bridged")

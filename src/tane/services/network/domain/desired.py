@@ -83,7 +83,7 @@ class Snapshot:
 
     def outside_subnet(self, network: Row[Any]) -> Row[Any] | None:
         """The subnet of an external network whose gateway is its gateway host itself."""
-        if not network.external or network.network_type != "flat":
+        if not network.external or network.network_type != "flat" or network.bridged:
             return None
         found = [row for row in self.subnets[network.id] if row.ip_version == 4 and row.gateway_ip is not None]
         return found[0] if found else None
@@ -129,14 +129,16 @@ def load(tx: Tx, host_id: str, held: Held | None = None) -> Snapshot:
     addresses.update(_by(host_state.addresses_of(tx, [row.id for row in dhcp]), "port_id"))
     groups = _groups(host_state.groups(tx, host_id))
     rules = _by(host_state.rules(tx, {group_id for held in groups.values() for group_id in held}), "security_group_id")
-    new = {network_id for network_id in network_ids if convergence.network(network_id) not in resources}
-    far = host_state.far_ports(tx, new, host_id)
-    far += host_state.far_ports_of(tx, gone, network_ids - new, host_id)
     networks = {row.id: row for row in host_state.networks(tx, network_ids)}
-    abroad = [row.id for row in networks.values() if row.external]
+    # To what hosts reach by bridges of their own no tunnel leads: they learn for themselves what is there.
+    joined = {row.id for row in networks.values() if not row.bridged}
+    abroad = [network_id for network_id in joined if networks[network_id].external]
+    new = {network_id for network_id in joined if convergence.network(network_id) not in resources}
+    far = host_state.far_ports(tx, new, host_id)
+    far += host_state.far_ports_of(tx, gone, joined - new, host_id)
     far_legs = [
         row
-        for row in host_state.far_legs(tx, network_ids, host_id)
+        for row in host_state.far_legs(tx, joined, host_id)
         if row.device_id not in routers or row.network_id in abroad
     ]
     shared = {*map(convergence.network, network_ids), *map(convergence.dhcp, served)}
@@ -286,6 +288,7 @@ class _Writer:
             segment_id=row.segment_id,
             mtu=row.mtu,
             tunnel=row.id in self.answered,
+            physical_network=row.physical_network if row.bridged else "",
             external=row.external,
             dns_domain=row.dns_domain,
             subnets=tuple(_subnet(found) for found in self.all.subnets[row.id]),

@@ -53,7 +53,7 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any], config: Config) -> 
     project_id = owner(ctx, values)
     check_zones(values)
     check_quota(tx, project_id, "network", 1)
-    kind, segment = _segment(tx, values, config.physical_networks)
+    kind, segment = _segment(tx, values, config)
     largest = config.global_mtu - (VXLAN_OVERHEAD if kind == "vxlan" else 0)
     mtu = values.pop("mtu", None) or largest
     check_mtu(mtu, largest)
@@ -69,6 +69,7 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any], config: Config) -> 
         "is_default": False,
         "port_security_enabled": True,
         "physical_network": None,
+        "bridged": values.get("physical_network") in config.bridges,
         "availability_zone_hints": [],
     }
     row = {**fresh(tx, project_id, **standard), **values, "network_type": kind, "segment_id": segment, "mtu": mtu}
@@ -78,25 +79,22 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any], config: Config) -> 
     return str(row["id"])
 
 
-def _segment(tx: Tx, values: dict[str, Any], physical_networks: Sequence[str]) -> tuple[str, int]:
+def _segment(tx: Tx, values: dict[str, Any], config: Config) -> tuple[str, int]:
     """Takes the provider attributes out: type and the VXLAN id the network gets."""
     kind, segment = values.pop("network_type", None), values.pop("segmentation_id", None)
     if kind is None:
         if segment is not None or values.get("physical_network") is not None:
             raise invalid("provider:network_type required when provider attributes are given")
         kind = "vxlan"
-    if kind == "vlan" and values.get("physical_network"):
-        raise invalid(f"physical_network '{values['physical_network']}' unknown for VLAN provider network")
     if kind not in TYPES:
         raise invalid(
-            f"provider:network_type '{kind}' is not supported: this cloud has {', '.join(TYPES)}; a VLAN needs a "
-            "physical network, of which no host has one"
+            f"provider:network_type '{kind}' is not supported: this cloud has {', '.join(TYPES)}, and no VLANs yet"
         )
     if kind == "flat" and not values.get("physical_network"):
         raise invalid("physical_network required for flat provider network")
     if kind != "flat" and values.get("physical_network"):
         raise invalid(f"provider:physical_network specified for {kind} network")
-    if kind == "flat" and values["physical_network"] not in physical_networks:
+    if kind == "flat" and values["physical_network"] not in {*config.physical_networks, *config.bridges}:
         raise invalid(f"physical_network '{values['physical_network']}' unknown for flat provider network")
     if kind == "flat" and rows.find(tx, network, physical_network=values["physical_network"]):
         raise Conflict(
@@ -114,6 +112,12 @@ def _segment(tx: Tx, values: dict[str, Any], physical_networks: Sequence[str]) -
     return kind, _free_segment(tx)
 
 
+def _none_left() -> Conflict:
+    return Conflict(
+        "Unable to create the network. No tenant network is available for allocation.", type="NoNetworkAvailable"
+    )
+
+
 def _free_segment(tx: Tx) -> int:
     highest = tx.scalar(select(func.max(network.c.segment_id)))
     if highest is None:
@@ -128,9 +132,7 @@ def _free_segment(tx: Tx) -> int:
     )
     lowest = tx.scalar(gap)
     if lowest is None:
-        raise Conflict(
-            "Unable to create the network. No tenant network is available for allocation.", type="NoNetworkAvailable"
-        )
+        raise _none_left()
     return int(lowest) + 1
 
 

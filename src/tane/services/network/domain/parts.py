@@ -62,7 +62,9 @@ class _News:
         self.groups = groups_of(tx, port_ids)
         network_ids = {row.network_id for row in self.changes if row.network_id is not None}
         self.tunnels = host_state.tunnels(tx)
-        self.networks_up = {row.id: row.admin_state_up for row in host_state.networks(tx, network_ids)}
+        networks = host_state.networks(tx, network_ids)
+        self.networks_up = {row.id: row.admin_state_up for row in networks}
+        self.bridged = {row.id for row in networks if row.bridged}
         left = {row.network_id for row in self.changes if self._has_left(row)}
         self.served = host_state.still_served(tx, list(hosts), left) if left else set()
         self._far: dict[str, doc.RemotePort | None] = {}
@@ -116,7 +118,7 @@ class _News:
 
     def _remote(self, has: Set[str], row: Row[Any]) -> doc.RemotePort | None:
         """The same object for every host that has the port's network."""
-        if convergence.network(row.network_id) not in has:
+        if convergence.network(row.network_id) not in has or row.network_id in self.bridged:
             return None
         if row.id not in self._far:
             host_ip = self.tunnels.get(row.host_id)

@@ -50,6 +50,7 @@ def _new_port(tx: Tx, ctx: Context, row: Row[Any], subnet_id: str) -> tuple[str,
     if found.gateway_ip is None:
         raise BadRequest("Bad router request: Subnet for router interface must have a gateway IP.", type="BadRequest")
     _refuse_foreign(ctx, network, f"subnet {subnet_id}")
+    _refuse_bridged(network)
     refuse_overlap(tx, row.id, found)
     maker = PortMaker(tx)
     made = maker.add(
@@ -63,6 +64,16 @@ def _new_port(tx: Tx, ctx: Context, row: Row[Any], subnet_id: str) -> tuple[str,
     )
     maker.insert()
     return made, found.network_id, [subnet_id]
+
+
+def _refuse_bridged(network: Row[Any]) -> None:
+    """A router's leg has the same MAC on every host, which switches outside would learn now here, now there."""
+    if network.bridged:
+        raise BadRequest(
+            f"Bad router request: network {network.id} is reached by the hosts' own bridges; a router has its gateway "
+            "in such a network, interfaces are not offered yet.",
+            type="BadRequest",
+        )
 
 
 def _refuse_foreign(ctx: Context, network: Row[Any], what: str) -> None:
@@ -100,6 +111,7 @@ def _take_port(tx: Tx, ctx: Context, row: Row[Any], port_id: str) -> tuple[str, 
     holder = rows.get(tx, network_table, taken.network_id)
     assert holder is not None
     _refuse_foreign(ctx, holder, f"port {port_id}")
+    _refuse_bridged(holder)
     held = addresses.of_ports(tx, [port_id]).get(port_id, [])
     if not held:
         raise BadRequest("Bad router request: Router port must have at least one fixed IP.", type="BadRequest")
