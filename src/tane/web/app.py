@@ -9,20 +9,21 @@ import os
 import re
 import traceback
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import falcon
 import falcon.asgi
 import structlog
+from falcon.routing import CompiledRouter
 
 from tane.core import Core
 from tane.db import DatabaseUnavailable, DoesNotFit
 from tane.db.recording import ASKER
 from tane.linux import peers
 from tane.shares import Full
-from tane.web import codec, pages
+from tane.web import codec, mounting, pages
 from tane.web.access import permits
 from tane.web.addresses import Addresses
 from tane.web.context import Context
@@ -82,8 +83,13 @@ class Application(falcon.asgi.App[Any, Any]):
 
     Falcon takes the first event of a request's body; the rest of a streamed one is read past it. Of a response stream
     it passes on what comes, so that a part of a file reaches the server as such: the kernel sends it where the server
-    can (``tane.web.protocol``).
+    can (``tane.web.protocol``). ``endpoints``: what answers at the paths of the router, which other clouds of the
+    process have, too.
     """
+
+    def __init__(self, endpoints: Mapping[str, Endpoint | SocketEndpoint], router: CompiledRouter) -> None:
+        super().__init__(router=router)
+        self._endpoints = endpoints
 
     async def __call__(  # type: ignore[override]  # Falcon's own has another signature than its base, too.
         self, scope: dict[str, Any], receive: Any, send: Any
@@ -99,6 +105,7 @@ class Application(falcon.asgi.App[Any, Any]):
                 async for data in _read(part):
                     await send({**event, "body": data})
 
+        scope[mounting.ENDPOINTS] = self._endpoints
         if scope["type"] == "http":
             incoming = scope[INCOMING] = Incoming(scope, receive)
             try:
@@ -136,34 +143,26 @@ class Outgoing:
 
 def build(core: Core, services: Iterable[Service], identity: Authenticator) -> falcon.asgi.App[Any, Any]:
     """The ASGI application of all ``services``."""
-    app, addresses, requests = Application(), Addresses(core.config), Requests(core.config.limits)
+    services, addresses, requests = tuple(services), Addresses(core.config), Requests(core.config.limits)
+    endpoints: dict[str, Endpoint | SocketEndpoint] = {}
+    raw: dict[Service, dict[str, Endpoint]] = {}
+    for here in mounting.mounted(services):
+        if here.socket is not None:
+            endpoints[here.path] = SocketEndpoint(core, here.socket)
+            continue
+        endpoint = Endpoint(core, here.service, here.routes, identity, addresses, requests)
+        endpoints[here.path] = endpoint
+        if here.below:
+            raw.setdefault(here.service, {})[here.path] = endpoint
+    app = Application(endpoints, router=mounting.router(services))
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
     app.add_error_handler(falcon.HTTPError, _falcon_error)
-    for service in services:
-        paths: dict[str, list[Route]] = {}
-        for route in service.routes:
-            paths.setdefault(route.path, []).append(route)
-        raw = {}
-        for path, routes in paths.items():
-            endpoint = Endpoint(core, service, routes, identity, addresses, requests)
-            if path in service.at_root:
-                app.add_route(path, endpoint)
-            if service.raw_paths and "{" in path:
-                raw[path] = endpoint
-                continue
-            # Requests arrive without their trailing slash (see above), so a route must not have one either.
-            app.add_route((service.prefix + path).rstrip("/"), endpoint)
-            for alias, root in service.aliases:
-                if path.startswith(root):
-                    app.add_route(service.prefix + alias + path.removeprefix(root), endpoint)
-        if raw:
-            app.add_sink(RawPaths(service.prefix, raw), f"{service.prefix}/")
-            for root in service.at_root:
-                if root.endswith("/"):
-                    app.add_sink(RawPaths("", raw), root)
-        for socket in service.web_sockets:
-            app.add_route(service.prefix + socket.path, SocketEndpoint(core, socket))
+    for service, below in raw.items():
+        app.add_sink(RawPaths(service.prefix, below), f"{service.prefix}/")
+        for root in service.at_root:
+            if root.endswith("/"):
+                app.add_sink(RawPaths("", below), root)
     return app
 
 
@@ -220,13 +219,13 @@ class RawPaths:
 
 
 class Endpoint:
-    """All routes of one path: Falcon calls ``on_get`` and so on, which are set for the methods the table has."""
+    """All routes of one path, of one cloud."""
 
     def __init__(
         self,
         core: Core,
         service: Service,
-        routes: list[Route],
+        routes: Sequence[Route],
         identity: Authenticator,
         addresses: Addresses,
         requests: Requests,
@@ -241,14 +240,6 @@ class Endpoint:
             self.by_method.setdefault(route.method, []).append(route)
         if "GET" in self.by_method:
             self.by_method.setdefault("HEAD", self.by_method["GET"])
-        for method in self.by_method:
-            setattr(self, f"on_{method.lower()}", self._responder(method))
-
-    def _responder(self, method: str) -> Callable[..., Awaitable[None]]:
-        async def respond(req: falcon.asgi.Request, resp: falcon.asgi.Response, **path: str) -> None:
-            await self.handle(method, req, resp, path)
-
-        return respond
 
     async def handle(
         self,

@@ -66,7 +66,7 @@ Check = Callable[[Tx], Iterator[Finding]]
 """A check of a cloud's own rows by the doctor."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Service:
     """A service, and all that the house asks of it: ``app.py`` names it, and nothing else has to know it.
 
