@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import inspect
 
 from tane.db import Database
-from tane.services.object.domain import blobs, content
+from tane.services.object.domain import blobs, room
 from tane.services.object.drivers.file import BlobFiles
 from tane.services.object.store import database
+from tane.web.errors import TooLarge
 from tests.api.object_support import Account, account
 from tests.support import ApiCloud
 
@@ -153,7 +154,7 @@ def test_numbers_of_manifests_stay_numbers(cloud: ApiCloud, mine: Account) -> No
         below = str(level)
     assert told[:5] == [201] * 5 and set(told[5:]) <= {400, 413}
     held = int(mine.call("HEAD", "/c").headers["x-container-bytes-used"])
-    assert held <= content.MOST_BYTES
+    assert held <= room.MOST_BYTES
 
 
 def test_what_pointed_at_nothing_of_its_own_goes_on_doing_so(mine: Account) -> None:
@@ -189,3 +190,19 @@ def test_older_rows_are_brought_to_this_release(cloud: ApiCloud, mine: Account) 
             }
         assert tx.connection.exec_driver_sql("SELECT count(*) FROM blob WHERE account_id IS NULL").scalar() == 0
     assert mine.call("GET", "/c?format=json", 200).json() == before
+
+
+def test_what_is_under_way_counts_for_its_account(cloud: ApiCloud, mine: Account) -> None:
+    quota(cloud, mine, 10 * len(LARGE))
+    mine.put("/c/o", 6 * LARGE)
+    name = f"AUTH_{mine.caller.project_id}"
+    first, second = room.Upload(cloud.core, name), room.Upload(cloud.core, name)
+    first.grow(4 * len(LARGE))
+    # Alone it may be as large as it likes until it is whole: it may be put over what is there.
+    first.grow(4 * len(LARGE))
+    with pytest.raises(TooLarge):
+        second.grow(1)
+    mine.put("/c/p", LARGE, 413)
+    first.end()
+    second.end()
+    mine.put("/c/p", LARGE)

@@ -15,6 +15,7 @@ from typing import Any
 
 from tane.core import Core
 from tane.services.object.domain.errors import InsufficientStorage
+from tane.services.object.domain.room import Upload
 from tane.services.object.drivers.base import Blobs, Draft
 from tane.services.object.drivers.file import BlobFiles
 from tane.services.object.store import blobs as store
@@ -101,8 +102,10 @@ def small(data: bytes) -> Content:
 
 
 async def receive(core: Core, stream: BodyStream, length: int | None, most: int, account: str) -> Content:
-    """Read a body to its end. Two buffers: one is hashed and written while the other is filled.
+    """Read a body to its end. Two buffers: one is hashed and written while the other is filled. What is under way
+    counts for its account, too.
 
+    :raises TooLarge: with that it would hold more than it may.
     :raises TooMuch: :raises BrokenOff: fewer bytes than announced. :raises InsufficientStorage: the disk is full.
     """
     first = memoryview(bytearray(INLINE + 1 if length is None else min(length, INLINE + 1)))
@@ -148,7 +151,13 @@ class _Receiver:
     async def receive(
         self, stream: BodyStream, first: memoryview, length: int | None, most: int, account: str
     ) -> Content:
-        draft = await asyncio.to_thread(self.begin)
+        upload = await asyncio.to_thread(Upload, self._core, account)
+        try:
+            upload.grow(length or len(first))
+            draft = await asyncio.to_thread(self.begin)
+        except BaseException:
+            upload.end()
+            raise
         working: asyncio.Future[None] = asyncio.ensure_future(asyncio.to_thread(self.take, draft, first))
         total = len(first)
         try:
@@ -157,6 +166,8 @@ class _Receiver:
                     total += size
                     if total > most:
                         raise TooMuch
+                    if length is None:
+                        upload.grow(size)
                     await _ended(working)
                     working = asyncio.ensure_future(asyncio.to_thread(self.take, draft, buffer[:size]))
                     if size < len(buffer):
@@ -171,6 +182,8 @@ class _Receiver:
             await asyncio.shield(asyncio.gather(working, return_exceptions=True))
             await asyncio.shield(asyncio.to_thread(draft.abandon))
             raise
+        finally:
+            upload.end()
         return Content(total, self.md5.hexdigest(), self.crc, draft=draft)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.db.documents import dump
-from tane.services.object.domain import blobs, metadata
+from tane.services.object.domain import blobs, metadata, room
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Content
 from tane.services.object.domain.errors import Failed
@@ -307,31 +307,22 @@ def check_quotas(core: Core, tx: Tx, visit: Visit, size: int) -> None:
     old = (row._mapping.get("size") or 0) if row._mapping.get("id") is not None else None
     stays = old is not None and (row.versions_mode == "enabled" or (row.versions_mode == "suspended" and row.versioned))
     stacked = old is not None and row.versions_mode in ("location", "history")
-    if _over(meta.get("x-container-meta-quota-bytes"), row.bytes + size - (0 if stays else old or 0)):
-        raise TooLarge("Upload exceeds quota.")
-    if old is None and _over(meta.get("x-container-meta-quota-count"), row.objects + 1):
-        raise TooLarge("Upload exceeds quota.")
+    if room.over(meta.get("x-container-meta-quota-bytes"), row.bytes + size - (0 if stays else old or 0)):
+        raise TooLarge(room.OVER)
+    if old is None and room.over(meta.get("x-container-meta-quota-count"), row.objects + 1):
+        raise TooLarge(room.OVER)
     account = visit.account_meta
-    limits = [account.get(name) for name in ACCOUNT_QUOTAS]
-    limits[0] = limits[0] or str(core.config.object.account_quota_gb << 30 or MOST_BYTES)
+    limits = room.limits(core, account)
+    counts = [account.get(name) for name in COUNT_QUOTAS]
     # There is one policy: what its containers hold is what the account does.
     used = places.totals(tx, row.account_id)
     more = size - (0 if stays or stacked else old or 0)
     dead = blob_rows.dead_bytes(tx, row.account_id) if size > blobs.INLINE else 0
-    many = (old is None or stacked) and any(_over(limit, used.objects + 1) for limit in limits[2:])
+    many = (old is None or stacked) and any(room.over(limit, used.objects + 1) for limit in counts)
     wanted = used.bytes + dead + more
-    if many or ((more > 0 or dead) and (wanted > MOST_BYTES or any(_over(limit, wanted) for limit in limits[:2]))):
-        raise TooLarge("Upload exceeds quota.")
+    if many or ((more > 0 or dead) and (wanted > room.MOST_BYTES or any(room.over(limit, wanted) for limit in limits))):
+        raise TooLarge(room.OVER)
     blobs.check_room(core)
 
 
-MOST_BYTES = 1 << 60
-"""Of an account, by what manifests say of themselves: sums must stay numbers that databases can hold."""
-ACCOUNT_QUOTAS = (
-    *("x-account-meta-quota-bytes", "x-account-quota-bytes-policy-one"),
-    *("x-account-quota-count", "x-account-quota-count-policy-one"),
-)
-
-
-def _over(limit: str | None, wanted: int) -> bool:
-    return limit is not None and limit.isascii() and limit.isdigit() and wanted > int(limit)
+COUNT_QUOTAS = ("x-account-quota-count", "x-account-quota-count-policy-one")

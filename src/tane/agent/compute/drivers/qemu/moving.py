@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import io
 import os
+import shutil
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -147,13 +148,21 @@ async def _layout(folder: GuestFolder, fetch: Fetch) -> Layout:
         file.unlink(missing_ok=True)
 
 
+def _copy(content: BinaryIO, target: BinaryIO) -> None:
+    """A guest's engine may have made of its file what it likes. Raises HostError."""
+    if content.seek(0, os.SEEK_END) > _METADATA_BYTES:
+        raise HostError(f"a guest's settings have more than {_METADATA_BYTES} bytes")
+    content.seek(0)
+    shutil.copyfileobj(content, target)
+
+
 def from_here(aside: GuestFolder, folder: GuestFolder) -> Fetch:
     """Gets disks that are aside on this host."""
 
     async def fetch(disk: LocalDisk, target: Path) -> None:
         if disk in ("variables", "layout"):
-            with await opened(aside, disk) as content:
-                target.write_bytes(await asyncio.to_thread(content.read))
+            with await opened(aside, disk) as content, target.open("wb") as copy:
+                await asyncio.to_thread(_copy, content, copy)
             return
         source = _source(aside, disk)
         await qemu_img.convert(source, target, owner=folder.owner, target_format=_FORMATS[disk])
