@@ -374,10 +374,10 @@ def test_local_disks_keep_to_their_limits(host: Host, run: Run, bus: Literal["vi
 
     try:
         run(host.ready(guest))
-        assert run(seconds_to_write(12)) > 4
+        assert run(seconds_to_write(7)) > 2
         run(host.compute.suspend(guest.id))
         run(host.compute.start(guest))
-        assert run(seconds_to_write(12)) > 4
+        assert run(seconds_to_write(7)) > 2
     finally:
         run(host.compute.destroy(guest.id))
 

@@ -15,7 +15,7 @@ import pytest
 
 from tane.agent.compute.drivers import qemu
 from tane.cli.common import cache_folder
-from tane.wire.documents import Guest, RootDisk
+from tane.wire.documents import DiskLimits, Guest, Hardware, RootDisk
 from tane.wire.errors import HostError
 from tests.host.compute.test_qemu_guests import Host, Run
 
@@ -128,7 +128,9 @@ def test_a_rescued_guest_boots_another_disk_and_has_its_own_beside_it(hosts: tup
     here, _ = hosts
     guest = a_guest_with_a_note(here, run)
     assert guest.root is not None
-    rescued = msgspec.structs.replace(guest, rescue=RootDisk(image=guest.root.image))
+    # The disk it is rescued by keeps to the limits of the others; a guest whose limits cannot be set does not start.
+    limited = Hardware(disk_limits=DiskLimits(bytes_total=1 << 30))
+    rescued = msgspec.structs.replace(guest, rescue=RootDisk(image=guest.root.image), hardware=limited)
     run(here.ready(rescued))
     assert run(here.ssh(guest, "cat /root/note 2>/dev/null; mount /dev/vdb1 /mnt; cat /mnt/root/note")) == "first"
     run(here.ssh(guest, "umount /mnt; echo rescue >/root/note; sync"))

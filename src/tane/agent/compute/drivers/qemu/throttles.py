@@ -14,7 +14,7 @@ async def set_limits(session: QmpSession, guest: Guest) -> None:
     limits = guest.hardware.disk_limits
     if limits == DiskLimits():
         return
-    wanted = {"root": guest.root, "ephemeral": guest.ephemeral_gb, "swap": guest.swap_mb}
+    wanted = {"rescue": guest.rescue, "root": guest.root, "ephemeral": guest.ephemeral_gb, "swap": guest.swap_mb}
     for name in (name for name, there in wanted.items() if there):
         # The part of the device that holds the disk: of a virtio disk's card it is a part of its own.
         part = {"virtio": f"{name}/virtio-backend", "scsi": f"{name}-disk", "sata": name}[guest.hardware.disk_bus]
