@@ -16,7 +16,7 @@ import pytest
 
 from tane.agent import cloud as agent_cloud
 from tane.agent.images import ImageCache
-from tane.hosts import HostUnreachable, listener
+from tane.hosts import HostUnreachable, listener, registry
 from tane.hosts import store as host_store
 from tane.services.compute.reconcilers import power
 from tane.wire import frames, lines
@@ -323,6 +323,22 @@ def test_calls_on_the_way_fail_when_the_line_breaks(cloud: ApiCloud, beta: Agent
             with pytest.raises(HostError) as broken:
                 await asked
             assert broken.value.transient
+
+    cloud.wait(work())
+
+
+def test_a_host_that_stays_away_is_told_of_in_seconds(
+    cloud: ApiCloud, beta: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "LOST_SECONDS", 0.05)
+
+    async def work() -> None:
+        async with listening(cloud):
+            await beta.join(await new_token(cloud))
+            with cloud.core.db.signals.subscribe(registry.LOST) as wake:
+                async with beta.connected():
+                    assert not await wake.wait(0.1)
+                assert await wake.wait(10)
 
     cloud.wait(work())
 

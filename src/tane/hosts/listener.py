@@ -24,7 +24,7 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.hosts import joining, store
-from tane.hosts.registry import CONNECTED, HostAgent
+from tane.hosts.registry import CONNECTED, LOST, LOST_SECONDS, HostAgent
 from tane.hosts.strangers import Stranger, Strangers, place_of, speaks
 from tane.jobs import forever
 from tane.web.errors import ApiError
@@ -313,6 +313,7 @@ class Listener:
             if self._lines.get(host_id) is line:
                 del self._lines[host_id]
                 self.core.hosts.remove(host_id)
+                asyncio.get_running_loop().call_later(LOST_SECONDS, self.core.db.signals.notify, LOST)
             log.info("a host is no longer connected", host=row.name, host_id=host_id)
 
     async def _entered(self, connection: Connection, host_id: str, facts: HostFacts) -> tuple[Line, Row[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, cast
@@ -14,6 +15,12 @@ from tane.wire.errors import HostError
 
 CONNECTED = "hosts:connected"
 """The topic of a host that this process did not reach a moment ago."""
+
+
+LOST = "hosts:lost"
+"""The topic of a host that has been away for :data:`LOST_SECONDS`."""
+LOST_SECONDS = 6.0
+"""An agent that starts anew, or whose network hiccups, is back by then."""
 
 
 class HostUnreachable(HostError):
@@ -93,14 +100,25 @@ class Hosts:
 
     def __init__(self) -> None:
         self._agents: dict[str, HostAgent] = {}
+        self._left: dict[str, float] = {}
         self.door: Door | None = None
 
     def add(self, agent: HostAgent) -> None:
         self._agents[agent.host_id] = agent
+        self._left.pop(agent.host_id, None)
 
     def remove(self, host_id: str) -> None:
         """Call the host no more."""
-        self._agents.pop(host_id, None)
+        if self._agents.pop(host_id, None) is not None:
+            self._left[host_id] = time.monotonic()
+
+    def lost(self) -> set[str]:
+        """Hosts that were connected to this process and have been away for :data:`LOST_SECONDS`. None when all that
+        come over the network went and they are more than one: then it is rather this end that is cut off."""
+        before = time.monotonic() - LOST_SECONDS
+        away = {host_id for host_id, left in self._left.items() if left <= before}
+        cut_off = len(self._left) > 1 and not any(agent.distant for agent in self._agents.values())
+        return set() if cut_off else away
 
     def reached(self) -> list[HostAgent]:
         """The hosts that this process reaches: its own, and those whose agents are connected to it."""

@@ -28,7 +28,7 @@ def bind(admin: Net, network_id: str, host: str, **values: Any) -> Any:
 
 @contextlib.asynccontextmanager
 async def following(cloud: ApiCloud) -> AsyncIterator[None]:
-    """Hosts follow the database while the block runs; what may wait for more waits a tenth of what it does elsewhere."""
+    """Hosts follow the database while the block runs; what waits for more waits a tenth of what it does elsewhere."""
     before = all_hosts.LATER_SECONDS, all_hosts.LOOK_SECONDS
     all_hosts.LATER_SECONDS, all_hosts.LOOK_SECONDS = (seconds / 10 for seconds in before)
     task = asyncio.create_task(follow(cloud.core))

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from tane.agent.network.fake import FakeNetwork
+from tane.hosts import registry
 from tane.hosts import store as host_store
 from tane.services.network.tables import network_gateway
 from tests.api.network_support import Net, add_host, first_host, public, reconcile
@@ -76,6 +77,34 @@ def test_gateways_move_from_a_host_that_is_forced_down_or_lost(
     reconcile(cloud)
     assert gateways(*routed) == [False, True]
     assert {router["status"] for router in Net(cloud.admin).list("routers")} == {"ACTIVE"}
+
+
+def test_gateways_move_within_seconds_from_a_host_whose_line_broke(
+    cloud: ApiCloud, routed: tuple[FakeNetwork, FakeNetwork], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, second = routed
+    agent = cloud.core.hosts.agent(HOST_ID)
+    cloud.core.hosts.remove(HOST_ID)
+    reconcile(cloud)
+    assert not gateways(second)[0], "an agent that starts anew is back in a moment"
+    monkeypatch.setattr(registry, "LOST_SECONDS", 0.0)
+    reconcile(cloud)
+    assert gateways(second) == [True]
+    cloud.core.hosts.add(agent)
+    reconcile(cloud)
+    assert gateways(*routed) == [False, True], "what came back has no gateways any more"
+
+
+def test_a_cloud_that_is_cut_off_from_all_hosts_calls_none_of_them_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "LOST_SECONDS", 0.0)
+    hosts = registry.Hosts()
+    for name in ("alpha", "beta", "gamma"):
+        hosts.add(registry.HostAgent(name, name, distant=True))
+    hosts.remove("alpha")
+    hosts.remove("beta")
+    assert hosts.lost() == {"alpha", "beta"}
+    hosts.remove("gamma")
+    assert hosts.lost() == set()
 
 
 def test_gateways_stay_when_no_host_answers(cloud: ApiCloud, routed: tuple[FakeNetwork, FakeNetwork]) -> None:

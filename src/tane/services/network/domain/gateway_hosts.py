@@ -1,13 +1,14 @@
 """Which host is the gateway host of an external network, and of each router.
 
 An external network goes to the oldest host with the network role that is up and not switched off, and stays there until
-that host is no longer so. A router with a gateway is where its external network is, since that network's leg to the
-outside is there; one without is on the oldest host as well (and on every host with ports of its networks), so that one
-host speaks for it.
+that host is no longer so, or has been away for some seconds. A router with a gateway has it where its external network
+is, since that network's leg to the outside is there; one without is on the oldest host, so that one host speaks for it.
+(Which other hosts have the router is not decided here: those with ports of its networks.)
 """
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from sqlalchemy.engine import Row
@@ -21,11 +22,11 @@ from tane.services.network.store import gateway_hosts as store
 class _Choice:
     """The hosts as they are now."""
 
-    def __init__(self, tx: Tx) -> None:
+    def __init__(self, tx: Tx, lost: Set[str] = frozenset()) -> None:
         off = store.switched_off(tx)
         known: list[Row[Any]] = [row for row in store.hosts(tx) if "network" in row.roles]
         on = [row.id for row in known if row.id not in off]
-        self._usable = [row.id for row in known if row.id not in off and is_up(tx, row)]
+        self._usable = [row.id for row in known if row.id not in off and row.id not in lost and is_up(tx, row)]
         # With every host switched off or silent, the oldest serves on.
         self._best = next(iter([*self._usable, *on, *(row.id for row in known)]), None)
         self._on = set(on)
@@ -37,19 +38,20 @@ class _Choice:
         return self._best
 
 
-def pending(tx: Tx) -> bool:
+def pending(tx: Tx, lost: Set[str] = frozenset()) -> bool:
     """Whether :func:`assign` has something to do."""
-    wanted, current = _wanted(tx)
+    wanted, current = _wanted(tx, lost)
     return bool(_moves(wanted, current))
 
 
-def assign(tx: Tx) -> dict[str, str]:
-    """Give every external network and router its host; returns what moved or was new: id → host."""
-    return _write(tx, *_wanted(tx))
+def assign(tx: Tx, lost: Set[str] = frozenset()) -> dict[str, str]:
+    """Give every external network and router its host; returns what moved or was new: id → host. ``lost``: hosts that
+    have been away for seconds, though their last sign of life is younger than that of a host that is down."""
+    return _write(tx, *_wanted(tx, lost))
 
 
-def _wanted(tx: Tx) -> tuple[dict[str, str | None], dict[str, str]]:
-    choice, current = _Choice(tx), store.every(tx)
+def _wanted(tx: Tx, lost: Set[str]) -> tuple[dict[str, str | None], dict[str, str]]:
+    choice, current = _Choice(tx, lost), store.every(tx)
     wanted: dict[str, str | None] = {}
     for network_id in store.external_networks(tx):
         wanted[network_id] = choice.keep(current.get(network_id))
