@@ -28,6 +28,7 @@ from tane.services.host import SERVICE as HOST
 from tane.services.identity import SERVICE as IDENTITY
 from tane.services.identity import interface as identity
 from tane.services.image import SERVICE as IMAGE
+from tane.services.metric import SERVICE as METRIC
 from tane.services.network import SERVICE as NETWORK
 from tane.services.object import SERVICE as OBJECT
 from tane.services.orchestration import SERVICE as ORCHESTRATION
@@ -46,6 +47,7 @@ SERVICES: tuple[Service, ...] = (
     PLACEMENT,
     OBJECT,
     ORCHESTRATION,
+    METRIC,
     EVENT,
     HOST,
 )

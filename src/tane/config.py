@@ -83,6 +83,16 @@ class ObjectSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_f
     free_percent: Annotated[float, msgspec.Meta(ge=0, lt=100)] = 5.0
 
 
+class MetricSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """``[metric]``. ``interval``: seconds between the batches that hosts send (0: nothing is measured).
+    ``archive_policy``: of what the cloud measures; counters have that of the same name with ``-rate``. ``max_limit``:
+    entries of a page (Gnocchi's name and default)."""
+
+    interval: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    archive_policy: Literal["ceilometer-low", "ceilometer-medium", "ceilometer-high"] = "ceilometer-low"
+    max_limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1000
+
+
 class LimitSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """``[limits]``: what one client may ask before anybody knows who it is, in bytes, counts and seconds.
 
@@ -193,6 +203,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     image_size_limit_gb: int = 100
     image: ImageSettings = msgspec.field(default_factory=ImageSettings)
     object: ObjectSettings = msgspec.field(default_factory=ObjectSettings)
+    metric: MetricSettings = msgspec.field(default_factory=MetricSettings)
     external_cidr: str = "auto"
     external_host_link: bool = True
     physical_networks: tuple[str, ...] = ("external",)

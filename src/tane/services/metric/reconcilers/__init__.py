@@ -1,0 +1,5 @@
+"""Reconcilers of metrics."""
+
+from tane.services.metric.reconcilers.fold import RECONCILER as FOLD
+
+RECONCILERS = (FOLD,)
