@@ -1,4 +1,4 @@
-"""Runs gabbi's files against a server, in the virtual environment that has gabbi: ``gabbi_side.py FOLDER HOST PORT OUT``.
+"""Runs gabbi's files against a server, where gabbi is installed: ``gabbi_side.py FOLDER HOST PORT OUT``.
 
 Before each file the server is asked for a fresh cloud. Writes a JSON list of [file, test, outcome, reason].
 """

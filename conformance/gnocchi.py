@@ -1,4 +1,4 @@
-"""``conformance/run gnocchi``: Gnocchi's own tests of its API (gabbi files of its wheel) against clouds in this process.
+"""``conformance/run gnocchi``: Gnocchi's own tests of its API (gabbi files of its wheel) against clouds of this here.
 
 Each file has a cloud of its own. Its users ``foobar`` and ``admin`` name themselves by basic authentication, which is
 turned into tokens here; nothing else is changed on the way.
@@ -31,6 +31,7 @@ from tane.web.context import Context
 
 GABBI, GNOCCHI = "gabbi==4.2.3", "gnocchi==4.7.1"
 PASSWORD = "conformance"
+USERS = ("foobar", "foobaz", "jd")
 LEFT_OUT = {
     "cors": "no CORS there; a portal of the same origin needs none",
     "http-proxy-to-wsgi": "settings of Gnocchi's deployment",
@@ -48,6 +49,7 @@ class Side:
         self.port = port
         self.cloud: Cloud | None = None
         self.tokens: dict[str, str] = {}
+        self.creators: dict[str, str] = {}
         self.folder = Path(tempfile.mkdtemp(prefix="tane-gnocchi-"))
         self.count = 0
 
@@ -67,9 +69,10 @@ class Side:
         with database.of(core).write() as tx:
             tx.execute(archive_policy_rule.delete())
             tx.execute(archive_policy.delete())
-        self.tokens = {"admin": self._token("admin")}
-        self._make_user("foobar")
-        self.tokens["foobar"] = self._token("foobar")
+        self.creators = {}
+        for name in USERS:
+            self._make_user(name)
+        self.tokens = {name: self._token(name) for name in ("admin", *USERS)}
 
     def _token(self, name: str) -> str:
         assert self.cloud is not None
@@ -101,6 +104,7 @@ class Side:
         [project] = [one["id"] for one in ask("GET", "/v3/projects")["projects"] if one["name"] == "admin"]
         [role] = [one["id"] for one in ask("GET", "/v3/roles")["roles"] if one["name"] == "member"]
         ask("PUT", f"/v3/projects/{project}/users/{user}/roles/{role}")
+        self.creators[name] = f"{user}:{project}"
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -122,7 +126,26 @@ class Side:
             path = "/metric" + path
         assert self.cloud is not None
         raw = path.encode()
-        await self.cloud.app({**scope, "path": path, "raw_path": raw, "headers": headers}, receive, send)
+        await self.cloud.app({**scope, "path": path, "raw_path": raw, "headers": headers}, receive, self._told(send))
+
+    def _told(self, send: Any) -> Any:
+        """Answers as if the service lay at the root, and its users had their names for ids."""
+
+        def rewritten(data: bytes) -> bytes:
+            data = data.replace(b"/metric/v1", b"/v1")
+            for name, creator in self.creators.items():
+                data = data.replace(creator.encode(), name.encode())
+            return data
+
+        async def told(event: dict[str, Any]) -> None:
+            if event["type"] == "http.response.start":
+                kept = [(n, rewritten(v)) for n, v in event["headers"] if n.lower() != b"content-length"]
+                event = {**event, "headers": kept}
+            elif event.get("body"):
+                event = {**event, "body": rewritten(event["body"])}
+            await send(event)
+
+        return told
 
     def close(self) -> None:
         if self.cloud is not None:

@@ -481,3 +481,33 @@ class GuestDiagnostics(Document):
     cpu_ns: tuple[int, ...] = ()
     nics: tuple[NicCounters, ...] = ()
     disks: tuple[DiskCounters, ...] = ()
+    resident_mb: int = 0
+    """Memory of the host that the guest's process holds."""
+
+
+# ---------------------------------------------------------------------------------------------------------- meters
+
+Reading = Annotated[float, msgspec.Meta(ge=0, le=1e19)]
+MOST_READINGS = 32
+
+
+class Metered(Document):
+    """What one thing of a host shows: the host itself, a guest, a disk or a card of one (``part``: the disk's name, or
+    the port's id). ``cumulative`` values only grow, until the guest starts anew; ``gauges`` rise and fall."""
+
+    kind: Literal["host", "guest", "disk", "nic"]
+    id: Id
+    part: Id | None = None
+    cumulative: Annotated[dict[Word, Reading], msgspec.Meta(max_length=MOST_READINGS)] = {}
+    gauges: Annotated[dict[Word, Reading], msgspec.Meta(max_length=MOST_READINGS)] = {}
+
+
+class Meters(Document):
+    """What a host measured at one moment, ``age`` seconds before this is sent: whose clock is wrong does not matter.
+    ``run``: drawn by each start of the agent; ``sequence``: counts its batches, so that one that comes twice is
+    known."""
+
+    run: Id
+    sequence: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+    age: Annotated[float, msgspec.Meta(ge=0, le=30 * 86400)]
+    things: Annotated[tuple[Metered, ...], msgspec.Meta(max_length=20_000)]

@@ -38,7 +38,9 @@ ROUTES = (
     Route("GET", RULE, archive_policies.rules, "list archive policy rule"),
     Route("POST", RULE, archive_policies.create_rule, "create archive policy rule", ArchivePolicyRuleIn, 201),
     Route("GET", f"{RULE}/{{name}}", archive_policies.show_rule, "get archive policy rule"),
-    Route("PATCH", f"{RULE}/{{name}}", archive_policies.rename_rule, "update archive policy rule", ArchivePolicyRuleChange),
+    Route(
+        "PATCH", f"{RULE}/{{name}}", archive_policies.rename_rule, "update archive policy rule", ArchivePolicyRuleChange
+    ),
     Route("DELETE", f"{RULE}/{{name}}", archive_policies.delete_rule, "delete archive policy rule", status=204),
     Route("GET", TYPE, resource_types.index, "list resource type"),
     Route("POST", TYPE, resource_types.create, "create resource type", ResourceTypeIn, 201),

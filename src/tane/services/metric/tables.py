@@ -96,8 +96,8 @@ metric = Table(
     Index("uq_metric_resource_name", "resource_id", "name", unique=True),
     sqlite_autoincrement=True,
 )
-"""``number`` stands for a metric in batches, and is never drawn twice. ``counter``: its value only grows; where it falls
-the device began anew at zero."""
+"""``number`` stands for a metric in batches, and is never drawn twice. ``counter``: its value only grows; where it
+falls the device began anew at zero."""
 
 batch = Table(
     "batch",

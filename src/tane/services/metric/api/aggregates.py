@@ -26,7 +26,7 @@ def create(request: Request) -> Any:
             raise invalid("required key not provided", "resource_type")
         measured, rows = aggregates.of_metrics(core, ctx, tree, window)
         answer = {"measures": measured}
-        return {**answer, "references": [common.metric_view(row) for row in rows]} if details else answer
+        return {**answer, "references": [common.metric_view(*pair) for pair in rows]} if details else answer
     if body.search is msgspec.UNSET:
         raise invalid("required key not provided", "search")
     try:
@@ -45,7 +45,9 @@ def create(request: Request) -> Any:
                 group["measures"]["references"] = [common.resource_view(row, None, details=True) for row in members]
         return measured
     answer = {"measures": measured}
-    return {**answer, "references": [common.resource_view(row, None, details=True) for row in rows]} if details else answer
+    return (
+        {**answer, "references": [common.resource_view(row, None, details=True) for row in rows]} if details else answer
+    )
 
 
 def _in(row: Any, group: dict[str, Any]) -> bool:

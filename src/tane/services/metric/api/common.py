@@ -119,7 +119,10 @@ def pages(request: Request, rows: Sequence[Any], limit: int, sorts: Sequence[str
     from urllib.parse import urlencode
 
     kept = [(name, value) for name, value in request.query if name not in ("marker", "limit", "sort")]
-    query = sorted([*kept, ("limit", str(limit)), ("marker", marker(rows[-1])), *(("sort", one) for one in sorts)], key=lambda one: one[0])
+    query = sorted(
+        [*kept, ("limit", str(limit)), ("marker", marker(rows[-1])), *(("sort", one) for one in sorts)],
+        key=lambda one: one[0],
+    )
     return {"Link": f'<{request.base_url}{request.url_path}?{urlencode(query)}>; rel="next"'}
 
 

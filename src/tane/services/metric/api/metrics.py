@@ -6,8 +6,7 @@ from typing import Any
 
 from tane.services.metric.api import common
 from tane.services.metric.api.common import metric_view
-from tane.services.metric.domain import aggregates, batches, metrics, resources
-from tane.services.metric.domain import conditions
+from tane.services.metric.domain import aggregates, batches, conditions, metrics, resources
 from tane.services.metric.domain.errors import no_metric
 from tane.web.errors import BadRequest, NotFound
 from tane.web.request import Request, Response
@@ -28,9 +27,7 @@ def index(request: Request) -> Response:
 
 def create(request: Request) -> Response:
     body = request.body
-    row = metrics.create(
-        request.core, request.ctx, body.name, body.archive_policy_name, body.unit, body.resource_id
-    )
+    row = metrics.create(request.core, request.ctx, body.name, body.archive_policy_name, body.unit, body.resource_id)
     return Response(metric_view(row), 201, {"Location": request.link(f"/v1/metric/{row.id}")})
 
 

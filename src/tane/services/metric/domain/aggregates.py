@@ -64,6 +64,9 @@ class Reading:
         self._policies = {row.name: row for row in policy_store.every(tx)}
         self.points = 0
 
+    def policy(self, metric: Any) -> Any:
+        return self._policies[metric.archive_policy_name]
+
     def granularities(self, metric: Any) -> list[int]:
         return [granularity for granularity, _ in self._policies[metric.archive_policy_name].definition]
 
@@ -163,9 +166,7 @@ def _overlapping(
     end = shared[-1] + 1 if shared and window.stop is None else len(times)
     percent = len(shared) * 100.0 / (end - begin)
     if percent < needed:
-        raise Unaggregable(
-            named, f"Less than {needed:f}% of datapoints overlap in this timespan ({percent:.2f}%)"
-        )
+        raise Unaggregable(named, f"Less than {needed:f}% of datapoints overlap in this timespan ({percent:.2f}%)")
     return times[begin:end], [column[begin:end] for column in values]
 
 
@@ -193,7 +194,7 @@ def _by_metric(results: Sequence[Grid], wanted: Sequence[Wanted], window: Window
 
 
 def of_metrics(core: Core, ctx: Context, tree: Any, window: Window) -> tuple[Any, list[Any]]:
-    """(what the operations give, metrics) where they name metrics by id."""
+    """(what the operations give, metrics with their policies) where they name metrics by id."""
     with database.of(core).read() as tx:
         keys = operations.references(tree)
         try:
@@ -205,7 +206,9 @@ def of_metrics(core: Core, ctx: Context, tree: Any, window: Window) -> tuple[Any
         if missing:
             raise ToldNotFound("Unknown metrics", missing, "Provided metrics don't exists")
         wanted = [Wanted(rows[ids[key]], key[1], key) for key in keys]
-        return measured(Reading(tx), wanted, tree, window), list(rows.values())
+        reading = Reading(tx)
+        found = measured(reading, wanted, tree, window)
+        return found, [(row, reading.policy(row)) for row in rows.values()]
 
 
 def of_resources(
@@ -234,7 +237,9 @@ def of_resources(
         if history:
             return _by_history(reading, rows, by_resource, tree, window, groups), rows
         found = []
-        for group, members in itertools.groupby(rows, lambda row: tuple((name, attribute(row, name)) for name in groups)):
+        for group, members in itertools.groupby(
+            rows, lambda row: tuple((name, attribute(row, name)) for name in groups)
+        ):
             wanted = _of_rows(list(members), by_resource, keys)
             if wanted:
                 found.append({"group": dict(group), "measures": {"measures": measured(reading, wanted, tree, window)}})
@@ -313,7 +318,7 @@ def _share(at: str, length: Any, begin: int | None, end: int | None) -> float:
     first = timespans.moment(at, 0.0)
     last = first + round(length * timespans.SECOND)
     inside = min(last, last if end is None else end) - max(first, first if begin is None else begin)
-    return max(0, inside) / (last - first)
+    return float(max(0, inside) / (last - first))
 
 
 # ------------------------------------------------------------------------------------------------- the older address
@@ -361,9 +366,7 @@ def _alone(reading: Reading, row: Any, method: str, window: Window, resample: An
 
 def no_aggregation(row: Any, method: str, granularity: int) -> NotFound:
     seconds = granularity / timespans.SECOND
-    return NotFound(
-        f"Aggregation method '{method}' at granularity '{seconds}' for metric {row.id} does not exist"
-    )
+    return NotFound(f"Aggregation method '{method}' at granularity '{seconds}' for metric {row.id} does not exist")
 
 
 def single(core: Core, ctx: Context, metric_id: str, method: str, window: Window, resample: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 from typing import Any
 
 from tane.core import Core
@@ -82,7 +83,7 @@ def methods_of(wanted: list[str] | None) -> list[str]:
 def items_of(definition: list[Any]) -> list[list[int | None]]:
     """Of granularity, points and timespan two say the third. :raises BadRequest:"""
     items = sorted(_item(one) for one in definition)
-    for (granularity, _), (other, _) in zip(items, items[1:], strict=False):
+    for (granularity, _), (other, _) in itertools.pairwise(items):
         if granularity == other:
             raise BadRequest(f"More than one archive policy uses granularity `{granularity / timespans.SECOND}'")
     return [list(item) for item in items]
@@ -198,6 +199,5 @@ def for_metric(rules: list[Any], name: str | None) -> str:
         if fnmatch.fnmatchcase(name or "", row.metric_pattern):
             return str(row.archive_policy_name)
     raise BadRequest(
-        "No archive policy name specified and no archive policy rule found matching the metric name "
-        f"{name}"
+        f"No archive policy name specified and no archive policy rule found matching the metric name {name}"
     )

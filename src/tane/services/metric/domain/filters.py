@@ -46,7 +46,9 @@ class Conditions:
         if self._nodes > MOST_NODES:
             raise BadRequest(f"A query has at most {MOST_NODES} conditions")
         if not isinstance(tree, dict) or len(tree) > 1:
-            raise invalid("expected a dictionary" if not isinstance(tree, dict) else "length of value must be at most 1")
+            raise invalid(
+                "expected a dictionary" if not isinstance(tree, dict) else "length of value must be at most 1"
+            )
         if not tree:
             return true()
         [(operator, operand)] = tree.items()
@@ -68,7 +70,11 @@ class Conditions:
     def _compare(self, operator: str, field: str, value: Any) -> ColumnElement[bool]:
         if operator == "in":
             if not isinstance(value, list) or not value:
-                raise invalid("expected a list" if not isinstance(value, list) else "length of value must be at least 1", operator, field)
+                raise invalid(
+                    "expected a list" if not isinstance(value, list) else "length of value must be at least 1",
+                    operator,
+                    field,
+                )
             self._nodes += len(value)
             return or_(*(self._compare("=", field, one) for one in value))
         if isinstance(value, dict | list):
@@ -81,11 +87,13 @@ class Conditions:
         if operator == "like":
             if not isinstance(value, str):
                 raise invalid("expected str", operator, field)
-            return column.like(value)
+            liked: ColumnElement[bool] = column.like(value)
+            return liked
         if value is None:
+            none: ColumnElement[bool] = column.is_(None)
             if operator in EQUAL:
-                return column.is_(None)
-            return column.is_not(None) if operator in DIFFERENT else false()
+                return none
+            return not_(none) if operator in DIFFERENT else false()
         found: ColumnElement[bool] = BINARY[operator](column, value)
         return or_(column.is_(None), found) if operator in DIFFERENT else found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
@@ -42,7 +43,7 @@ def append(tx: Tx, numbers: Sequence[int], times: Sequence[int], values: Sequenc
     """Take samples in. The transaction's listeners learn which metrics have new ones once it is committed."""
     if not numbers:
         return
-    if any(a > b for a, b in zip(numbers, numbers[1:], strict=False)):
+    if any(a > b for a, b in itertools.pairwise(numbers)):
         order = sorted(range(len(numbers)), key=numbers.__getitem__)
         numbers, times = [numbers[i] for i in order], [times[i] for i in order]
         values = [values[i] for i in order]
@@ -143,9 +144,7 @@ def _fold_metrics(tx: Tx, samples: dict[int, tuple[list[int], list[float]]]) -> 
         if folded is None:
             continue
         last = folded.raw.times[-1]
-        raws.append(
-            {"metric": number, "times": folded.raw.times.tobytes(), "values": folded.raw.values.tobytes()}
-        )
+        raws.append({"metric": number, "times": folded.raw.times.tobytes(), "values": folded.raw.values.tobytes()})
         widths[number] = len(policy.methods)
         for definition in policy.definitions:
             for start, columns in series.split(folded.changed[definition.granularity]):

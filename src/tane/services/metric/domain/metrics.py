@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, or_
+from sqlalchemy import and_, false, or_
 
 from tane import quota
 from tane.core import Core
@@ -72,39 +72,50 @@ def listed(
         return found, {row.name: row for row in policy_store.every(tx)}
 
 
-def order_of(sorts: Sequence[str], sortable: Sequence[str], last: Sequence[str]) -> list[tuple[str, bool]]:
-    """(column, whether it rises) of ``name:asc``, ``name:desc-nullslast`` and the like."""
-    keys: dict[str, bool] = {}
+Keys = Sequence[tuple[str, bool, bool]]
+"""(column, whether it rises, whether NULL comes first)."""
+
+
+def order_of(sorts: Sequence[str], sortable: Sequence[str], last: Sequence[str]) -> Keys:
+    """The keys of ``name:asc``, ``name:desc-nullslast`` and the like."""
+    keys: dict[str, tuple[str, bool, bool]] = {}
     for text in sorts:
         name, _, way = text.partition(":")
         if name not in sortable:
             raise BadRequest(f"Invalid pagination: `Sort key supplied is invalid: {name}'")
-        if way.partition("-")[0] not in ("", "asc", "desc"):
+        direction, _, nulls = way.partition("-")
+        if direction not in ("", "asc", "desc") or nulls not in ("", "nullsfirst", "nullslast"):
             raise BadRequest(f"Invalid pagination: `Unknown sort direction, must be one of: asc, desc: {way}'")
-        keys.setdefault(name, not way.startswith("desc"))
+        up = direction != "desc"
+        keys.setdefault(name, (name, up, nulls == "nullsfirst" if nulls else up))
     for name in last:
-        keys.setdefault(name, True)
-    return list(keys.items())
+        keys.setdefault(name, (name, True, True))
+    return list(keys.values())
 
 
-def ordered(columns: Any, keys: Sequence[tuple[str, bool]]) -> list[Any]:
-    return [columns[name].asc().nulls_first() if up else columns[name].desc().nulls_last() for name, up in keys]
+def ordered(columns: Any, keys: Keys) -> list[Any]:
+    found = []
+    for name, up, nulls_first in keys:
+        way = columns[name].asc() if up else columns[name].desc()
+        found.append(way.nulls_first() if nulls_first else way.nulls_last())
+    return found
 
 
-def beyond(columns: Any, keys: Sequence[tuple[str, bool]], row: Any) -> Any:
-    """What comes after ``row`` in the order of ``keys``. NULL comes first when rising, as in SQLite."""
-    parts, same = [], []
-    for name, up in keys:
+def beyond(columns: Any, keys: Keys, row: Any) -> Any:
+    """What comes after ``row`` in the order of ``keys``."""
+    parts: list[Any] = []
+    same: list[Any] = []
+    for name, up, nulls_first in keys:
         column, value = columns[name], getattr(row, name)
         if value is None:
-            if up:
+            if nulls_first:
                 parts.append(and_(*same, column.is_not(None)))
             same.append(column.is_(None))
             continue
-        later = column > value if up else or_(column < value, column.is_(None))
-        parts.append(and_(*same, later))
+        later = column > value if up else column < value
+        parts.append(and_(*same, later if nulls_first else or_(later, column.is_(None))))
         same.append(column == value)
-    return or_(*parts)
+    return or_(false(), *parts)
 
 
 class Making:

@@ -1,10 +1,11 @@
-"""The language of operations on series: ``(aggregate mean (resample max 3600 (metric cpu mean)))`` or the same as lists.
+"""The language of operations on series: ``(aggregate mean (resample max 3600 (metric cpu mean)))``, or lists of that.
 
 A :class:`Grid` holds the series as columns over the moments that any of them has.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -95,9 +96,7 @@ BINARY: dict[str, Callable[[float, float], float]] = {
     "clip_max": lambda a, b: a if a != a else min(a, b),
     "max": _larger,
 }
-COMPARISONS = frozenset(
-    ("=", "==", "eq", "<", "lt", ">", "gt", "<=", "≤", "le", ">=", "≥", "ge", "!=", "≠", "ne")
-)
+COMPARISONS = frozenset(("=", "==", "eq", "<", "lt", ">", "gt", "<=", "≤", "le", ">=", "≥", "ge", "!=", "≠", "ne"))
 UNARY: dict[str, Callable[[float], float]] = {
     **dict.fromkeys(("abs", "absolute"), abs),
     **dict.fromkeys(("neg", "negative"), lambda a: -a),
@@ -112,7 +111,8 @@ OVER_TIME = ("rateofchange", "rateofchangesec")
 
 @dataclass
 class Grid:
-    """``columns``: a series each, of the same moments; ``flat``: they were put together into what has no metric. ``granularity``: ns, or a period of the calendar."""
+    """``columns``: a series each, of the same moments; ``flat``: they were put together into what has no metric.
+    ``granularity``: ns, or a period of the calendar."""
 
     granularity: int | str
     times: list[int]
@@ -124,10 +124,10 @@ class Unaggregable(Told):
     """The series do not fit together."""
 
     def __init__(self, references: Any, reason: str) -> None:
-        super().__init__("Metrics can't being aggregated", references, reason)
+        super().__init__("Metrics cannot be aggregated", references, reason)
 
 
-def parse(told: Any) -> list[Any]:
+def parse(told: Any) -> Any:
     """The tree of an operation, checked. :raises Told:"""
     if isinstance(told, str):
         told = _of_text(told)
@@ -320,7 +320,7 @@ def _aggregate(name: str, grid: Grid) -> Grid:
 
 
 def _rises(values: Sequence[float]) -> list[float]:
-    return [after - before for before, after in zip(values, values[1:], strict=False)]
+    return [after - before for before, after in itertools.pairwise(values)]
 
 
 def _rolling(name: str, window: int, grid: Grid, keys: Any) -> Grid:
@@ -342,7 +342,9 @@ def _rolling(name: str, window: int, grid: Grid, keys: Any) -> Grid:
 def resample(name: str, sampling: Any, grid: Grid) -> Grid:
     """The values of longer periods, or of those of the calendar (``sampling`` is a word then)."""
     reduce = safe(REDUCTIONS.get(name.removeprefix("rate:")) or _over(series.AGGREGATES[name.removeprefix("rate:")]))
-    begins = [calendars.begin(at, sampling) if isinstance(sampling, str) else at // sampling * sampling for at in grid.times]
+    begins = [
+        calendars.begin(at, sampling) if isinstance(sampling, str) else at // sampling * sampling for at in grid.times
+    ]
     times = list(dict.fromkeys(begins))
     columns = []
     for column in grid.columns:

@@ -82,9 +82,13 @@ def declaration(name: str, told: Any, *, changing: bool = False) -> dict[str, An
     found = {"type": kind, "required": required}
     for key, usual in OPTIONS[kind].items():
         found[key] = _option(name, kind, key, told.get(key, usual))
-    low, high = (found.get(key) for key in ("min_length", "max_length")) if kind == "string" else (
-        found.get("min"),
-        found.get("max"),
+    low, high = (
+        (found.get(key) for key in ("min_length", "max_length"))
+        if kind == "string"
+        else (
+            found.get("min"),
+            found.get("max"),
+        )
     )
     if low is not None and high is not None and low > high:
         raise BadRequest(
@@ -104,7 +108,9 @@ def _option(name: str, kind: str, key: str, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int):
         raise invalid("expected int", "attributes", name, key)
     if not low <= value <= 256:
-        raise invalid("value must be at most 256" if value > 256 else f"value must be at least {low}", "attributes", name, key)
+        raise invalid(
+            "value must be at most 256" if value > 256 else f"value must be at least {low}", "attributes", name, key
+        )
     return value
 
 

@@ -13,7 +13,7 @@ from tane.db import Tx
 from tane.services.metric.domain import access, resource_types, timespans
 from tane.services.metric.domain.errors import invalid, no_resource
 from tane.services.metric.domain.filters import Conditions
-from tane.services.metric.domain.metrics import Making, beyond, definition_of, exceeded, order_of, ordered, room
+from tane.services.metric.domain.metrics import Keys, Making, beyond, definition_of, exceeded, order_of, ordered, room
 from tane.services.metric.store import database
 from tane.services.metric.store import metrics as metric_store
 from tane.services.metric.store import resources as store
@@ -244,7 +244,7 @@ class _Marked:
             setattr(self, name, getattr(row, name) if hasattr(row, name) else row.attributes.get(name))
 
 
-def _marked(tx: Tx, shown: Any, marker: str, history: bool, keys: Sequence[tuple[str, bool]]) -> Any:
+def _marked(tx: Tx, shown: Any, marker: str, history: bool, keys: Keys) -> Any:
     resource_id, _, revision = marker.partition("@")
     number = -1
     if history:
@@ -255,7 +255,7 @@ def _marked(tx: Tx, shown: Any, marker: str, history: bool, keys: Sequence[tuple
     row = store.at_revision(tx, shown, resource_id, number)
     if row is None:
         raise BadRequest(f"Invalid pagination: `Invalid marker: `{marker}''")
-    return _Marked(row, [name for name, _ in keys])
+    return _Marked(row, [name for name, *_ in keys])
 
 
 def listed(

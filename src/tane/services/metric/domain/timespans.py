@@ -101,7 +101,7 @@ def _moment(value: Any, now: float) -> int:
     if not -1e10 < value < 1e11:
         raise ValueError("Unable to convert timestamps")
     if isinstance(value, int):
-        return value * SECOND
+        return int(value) * SECOND
     # Microseconds are as exact as a float tells the moments of today.
     return round(value * 1e6) * 1000
 
@@ -139,7 +139,8 @@ def text(nanoseconds: int) -> str:
     seconds, rest = divmod(nanoseconds, SECOND)
     parts = time.gmtime(seconds)
     fraction = f".{rest // 1000:06}" if rest else ""
-    return f"{parts.tm_year:04}-{parts.tm_mon:02}-{parts.tm_mday:02}T{parts.tm_hour:02}:{parts.tm_min:02}:{parts.tm_sec:02}{fraction}+00:00"
+    day = f"{parts.tm_year:04}-{parts.tm_mon:02}-{parts.tm_mday:02}"
+    return f"{day}T{parts.tm_hour:02}:{parts.tm_min:02}:{parts.tm_sec:02}{fraction}+00:00"
 
 
 def clock(nanoseconds: int) -> str:

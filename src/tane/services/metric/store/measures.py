@@ -50,7 +50,9 @@ def keep_raw(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
     _upsert(tx, raw, ("metric",), ("times", "values"), rows)
 
 
-def chunks_of(tx: Tx, number: int, granularity: int, first: int | None = None, last: int | None = None) -> list[Row[Any]]:
+def chunks_of(
+    tx: Tx, number: int, granularity: int, first: int | None = None, last: int | None = None
+) -> list[Row[Any]]:
     query = select(chunk.c.start, chunk.c.data).where(chunk.c.metric == number, chunk.c.granularity == granularity)
     if first is not None:
         query = query.where(chunk.c.start >= first)

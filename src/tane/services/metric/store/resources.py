@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, literal, null, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Row,
+    Select,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement, Subquery
 from sqlalchemy.types import Float
@@ -117,7 +131,9 @@ def ended_before(tx: Tx, moment: Any, limit: int) -> list[str]:
 def view(history: bool) -> Subquery:
     """Resources as they are, and (``history``) as they were: ``revision`` is -1 of those that are."""
     now: Select[Any] = select(
-        *(resource.c[name] for name in SHARED), null().label("revision_end"), literal(-1).label("revision")
+        *(resource.c[name] for name in SHARED),
+        cast(null(), DateTime).label("revision_end"),
+        literal(-1).label("revision"),
     )
     if not history:
         return now.subquery("shown")
@@ -142,3 +158,13 @@ def listed(
 
 def at_revision(tx: Tx, shown: Subquery, resource_id: str, revision: int) -> Row[Any] | None:
     return tx.first(select(shown).where(shown.c.id == resource_id, shown.c.revision == revision))
+
+
+def unended(tx: Tx, type_name: str, creator: str) -> list[str]:
+    query = select(resource.c.id).where(resource.c.type == type_name, resource.c.creator == creator)
+    return [row.id for row in tx.all(query.where(resource.c.ended_at.is_(None)))]
+
+
+def parts_unended(tx: Tx, type_name: str, creator: str) -> list[Row[Any]]:
+    query = select(resource).where(resource.c.type == type_name, resource.c.creator == creator)
+    return tx.all(query.where(resource.c.ended_at.is_(None)))
