@@ -13,9 +13,10 @@ import traceback
 import uuid
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import msgspec
 import structlog
@@ -42,6 +43,24 @@ class Batch:
     sequence: int
     taken: float
     packed: bytes
+
+
+class Shown(NamedTuple):
+    """What one thing shows, by the names of the meters."""
+
+    kind: Literal["host", "guest", "disk", "nic"]
+    id: str
+    part: str | None
+    values: dict[str, float]
+
+
+def batch_of(found: Sequence[Shown], run: str, sequence: int) -> Meters:
+    shapes: dict[tuple[str, ...], int] = {}
+    things = []
+    for one in found:
+        shape = shapes.setdefault(tuple(one.values), len(shapes))
+        things.append(Metered(one.kind, one.id, one.part, shape, tuple(one.values.values())))
+    return Meters(run=run, sequence=sequence, age=0.0, shapes=tuple(shapes), things=tuple(things))
 
 
 class Sampler:
@@ -85,19 +104,20 @@ class Sampler:
         """The oldest first. What the cloud does not take now is kept for the next time."""
         while self.kept:
             batch = self.kept[0]
-            things = msgspec.json.decode(zlib.decompress(batch.packed), type=tuple[Metered, ...])
-            age = max(self._clock() - batch.taken, 0.0)
+            meters = msgspec.json.decode(zlib.decompress(batch.packed), type=Meters)
+            meters.age = max(self._clock() - batch.taken, 0.0)
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    await self._cloud.measured(Meters(run=self._run, sequence=batch.sequence, age=age, things=things))
+                    await self._cloud.measured(meters)
             except (HostError, OSError, TimeoutError) as error:
                 log.info("the cloud takes no meters now", kept=len(self.kept), reason=str(error))
                 return
             if self.kept and self.kept[0] is batch:
                 self._drop()
 
-    def _keep(self, things: tuple[Metered, ...]) -> None:
-        packed = zlib.compress(msgspec.json.encode(things), 1)
+    def _keep(self, found: list[Shown]) -> None:
+        meters = batch_of(found, self._run, self._sequence)
+        packed = zlib.compress(msgspec.json.encode(meters), 1)
         self.kept.append(Batch(self._sequence, self._clock(), packed))
         self._sequence += 1
         self._bytes += len(packed)
@@ -108,18 +128,18 @@ class Sampler:
     def _drop(self) -> None:
         self._bytes -= len(self.kept.popleft().packed)
 
-    async def _measure(self) -> tuple[Metered, ...]:
+    async def _measure(self) -> list[Shown]:
         found = [await self._host()]
         if self._compute is not None:
             states = await self._compute.states()
             running = [guest_id for guest_id, state in states.items() if state == "running"]
-            found[0].gauges["compute.node.guests"] = float(len(states))
+            found[0].values["compute.node.guests"] = float(len(states))
             places = asyncio.Semaphore(AT_ONCE)
             for things in await asyncio.gather(*(self._guest(guest_id, places) for guest_id in running)):
                 found += things
-        return tuple(found)
+        return found
 
-    async def _guest(self, guest_id: str, places: asyncio.Semaphore) -> list[Metered]:
+    async def _guest(self, guest_id: str, places: asyncio.Semaphore) -> list[Shown]:
         """None of a guest that does not answer: the next interval tells what it used meanwhile."""
         assert self._compute is not None
         async with places:
@@ -130,7 +150,7 @@ class Sampler:
                 log.debug("a guest is not measured", guest=guest_id, reason=str(error))
                 return []
 
-    async def _host(self) -> Metered:
+    async def _host(self) -> Shown:
         gauges = await asyncio.to_thread(_machine)
         if self._volume is not None:
             try:
@@ -140,7 +160,7 @@ class Sampler:
                 gauges["hardware.disk.size.used"] = max(space.total_gb - space.free_gb, 0.0) * (1 << 20)
             except (HostError, TimeoutError, OSError) as error:
                 log.debug("the pool is not measured", reason=str(error))
-        return Metered(kind="host", id=self._host_id, gauges=gauges)
+        return Shown("host", self._host_id, None, gauges)
 
 
 def _machine() -> dict[str, float]:
@@ -156,39 +176,38 @@ def _machine() -> dict[str, float]:
     return {**found, "hardware.memory.total": total, "hardware.memory.used": total - free}
 
 
-def of_guest(guest_id: str, told: GuestDiagnostics) -> list[Metered]:
+def of_guest(guest_id: str, told: GuestDiagnostics) -> list[Shown]:
     """A guest with its disks and cards, under the names of Ceilometer's meters."""
-    gauges = {"power.state": 1.0}
+    values = {"power.state": 1.0}
     if told.resident_mb:
-        gauges["memory.resident"] = float(told.resident_mb)
-    cpu = {"cpu": float(sum(told.cpu_ns))} if told.cpu_ns else {}
-    found = [Metered(kind="guest", id=guest_id, cumulative=cpu, gauges=gauges)]
+        values["memory.resident"] = float(told.resident_mb)
+    if told.cpu_ns:
+        values["cpu"] = float(sum(told.cpu_ns))
+    found = [Shown("guest", guest_id, None, values)]
     found += [_disk(guest_id, one) for one in told.disks]
     found += [_nic(guest_id, one) for one in told.nics if one.rx_octets is not None]
     return found
 
 
-def _disk(guest_id: str, one: DiskCounters) -> Metered:
+def _disk(guest_id: str, one: DiskCounters) -> Shown:
     counted = {
         "disk.device.read.bytes": float(one.read_bytes),
         "disk.device.write.bytes": float(one.write_bytes),
         "disk.device.read.requests": float(one.read_requests),
         "disk.device.write.requests": float(one.write_requests),
     }
-    return Metered(kind="disk", id=guest_id, part=one.name, cumulative=counted)
+    return Shown("disk", guest_id, one.name, counted)
 
 
-def _nic(guest_id: str, one: NicCounters) -> Metered:
+NIC = {"bytes": "octets", "packets": "packets", "packets.drop": "drop", "packets.error": "errors"}
+
+
+def _nic(guest_id: str, one: NicCounters) -> Shown:
     """What a guest received came in."""
     counted = {}
     for way, letters in (("incoming", "rx"), ("outgoing", "tx")):
-        for name, field in (
-            ("bytes", "octets"),
-            ("packets", "packets"),
-            ("packets.drop", "drop"),
-            ("packets.error", "errors"),
-        ):
+        for name, field in NIC.items():
             value = getattr(one, f"{letters}_{field}")
             if value is not None:
                 counted[f"network.{way}.{name}"] = float(value)
-    return Metered(kind="nic", id=guest_id, part=one.port_id, cumulative=counted)
+    return Shown("nic", guest_id, one.port_id, counted)

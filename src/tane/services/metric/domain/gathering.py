@@ -9,7 +9,7 @@ from tane.core import Core
 from tane.hosts import store as hosts
 from tane.services.compute import interface as compute
 from tane.services.metric.domain import measures, timespans
-from tane.services.metric.domain.measured import Thing, Writer
+from tane.services.metric.domain.measured import Thing, Values, Writer
 from tane.services.metric.domain.meters import UNITS
 from tane.services.metric.store import database
 from tane.services.metric.store import measures as store
@@ -36,7 +36,7 @@ def take(core: Core, host_id: str, meters: Meters) -> int:
         at = timespans.of_naive(tx.now) - round(meters.age * timespans.SECOND)
         writer = Writer(core, tx, at)
         for thing, values in _things(host, servers, disks, meters):
-            writer.add(thing, values)
+            writer.add(thing, *values)
         numbers, times, values_ = writer.finish()
         measures.append(tx, numbers, times, values_)
         store.remember_sender(tx, host_id, meters.run, meters.sequence)
@@ -46,12 +46,16 @@ def take(core: Core, host_id: str, meters: Meters) -> int:
 
 def _things(
     host: Any, servers: Mapping[str, Any], disks: Mapping[tuple[str, str], str], meters: Meters
-) -> Iterator[tuple[Thing, Mapping[str, float]]]:
+) -> Iterator[tuple[Thing, Values]]:
+    # Names that are not known here are of a host whose release is newer.
+    known = [all(name in UNITS for name in shape) for shape in meters.shapes]
     for one in meters.things:
-        values = {**one.cumulative, **one.gauges}
-        if not values.keys() <= UNITS.keys():
-            # Of a host whose release is newer.
-            values = {name: value for name, value in values.items() if name in UNITS}
+        if one.shape >= len(known) or len(one.values) != len(meters.shapes[one.shape]):
+            continue  # It makes no sense.
+        values = meters.shapes[one.shape], one.values
+        if not known[one.shape]:
+            pairs = [(name, value) for name, value in zip(*values, strict=True) if name in UNITS]
+            values = tuple(name for name, _ in pairs), tuple(value for _, value in pairs)
         if one.kind == "host":
             if one.id == host.id:
                 yield Thing(host.id, "host", None, None, (("host_name", host.name),)), values

@@ -31,7 +31,7 @@ def take(core: Core) -> tuple[int, int]:
         writer = Writer(core, tx, timespans.of_naive(tx.now))
         by_type: dict[str, list[str]] = {"volume": [], "image": [], "network": [], "swift_account": []}
         for thing, values in things:
-            writer.add(thing, values)
+            writer.add(thing, tuple(values), tuple(values.values()))
             by_type.setdefault(thing.type, []).append(thing.text)
         numbers, times, values_ = writer.finish()
         measures.append(tx, numbers, times, values_)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,10 +44,17 @@ def identity(text: str) -> str:
     return access.resource_id(text, access.CLOUD)[1]
 
 
+Values = tuple[tuple[str, ...], tuple[float, ...]]
+"""Names of meters, and what they show."""
+
+
 @dataclass
 class Known:
+    """``shapes``: the numbers of metrics by the names that come together."""
+
     thing: Thing
     numbers: dict[str, int]
+    shapes: dict[tuple[str, ...], list[int]]
 
 
 class Writer:
@@ -58,28 +65,27 @@ class Writer:
         self._known = remembered(core)
         self.numbers: list[int] = []
         self.values: list[float] = []
-        self._later: list[tuple[Thing, Mapping[str, float]]] = []
+        self._later: list[tuple[Thing, tuple[str, ...], tuple[float, ...]]] = []
 
-    def add(self, thing: Thing, values: Mapping[str, float]) -> None:
+    def add(self, thing: Thing, names: tuple[str, ...], values: tuple[float, ...]) -> None:
         known = self._known.get(thing.text)
-        if known is None or known.thing != thing or not values.keys() <= known.numbers.keys():
-            self._later.append((thing, values))
+        numbers = known.shapes.get(names) if known is not None and known.thing == thing else None
+        if numbers is None:
+            self._later.append((thing, names, values))
             return
-        numbers = known.numbers
-        self.numbers += [numbers[name] for name in values]
-        self.values += values.values()
+        self.numbers += numbers
+        self.values += values
 
     def finish(self) -> tuple[list[int], list[int], list[float]]:
         """(numbers of metrics, moments, values) of all that was added."""
         if self._later:
             _ensure(self._core, self._tx, self._later)
             self._known = remembered(self._core)
-            for thing, values in self._later:
-                numbers = self._known[thing.text].numbers
-                for name, value in values.items():
-                    if name in numbers:
-                        self.numbers.append(numbers[name])
-                        self.values.append(value)
+            for thing, names, values in self._later:
+                known = self._known[thing.text]
+                known.shapes[names] = [known.numbers[name] for name in names]
+                self.numbers += known.shapes[names]
+                self.values += values
         return self.numbers, [self._at] * len(self.numbers), self.values
 
 
@@ -96,8 +102,8 @@ def forget(core: Core) -> None:
     core.memory.pop(MEMORY, None)
 
 
-def _ensure(core: Core, tx: Tx, wanted: Sequence[tuple[Thing, Mapping[str, float]]]) -> None:
-    rows = {row.id: row for row in store.of_ids(tx, [thing.id for thing, _ in wanted])}
+def _ensure(core: Core, tx: Tx, wanted: Sequence[tuple[Thing, tuple[str, ...], Any]]) -> None:
+    rows = {row.id: row for row in store.of_ids(tx, [thing.id for thing, *_ in wanted])}
     strangers = [row.id for row in rows.values() if row.creator != access.CLOUD]
     if strangers:
         # Somebody took the id of what he does not own: what the cloud measures comes first.
@@ -107,10 +113,10 @@ def _ensure(core: Core, tx: Tx, wanted: Sequence[tuple[Thing, Mapping[str, float
     for one in metric_store.of_resources(tx, rows):
         metrics.setdefault(one.resource_id, {})[one.name] = one.number
     new: list[dict[str, Any]] = []
-    for thing, values in wanted:
+    for thing, names, _ in wanted:
         _put(tx, thing, rows.get(thing.id))
-        for name in values:
-            if name in UNITS and name not in metrics.setdefault(thing.id, {}):
+        for name in names:
+            if name not in metrics.setdefault(thing.id, {}):
                 metrics[thing.id][name] = -1
                 new.append(_metric(core, thing.id, name))
     metric_store.add(tx, new)
@@ -119,8 +125,10 @@ def _ensure(core: Core, tx: Tx, wanted: Sequence[tuple[Thing, Mapping[str, float
         for row in metric_store.of_ids(tx, ids):
             metrics[row.resource_id][row.name] = row.number
     known = remembered(core)
-    for thing, _ in wanted:
-        known[thing.text] = Known(thing, metrics[thing.id])
+    for thing, *_ in wanted:
+        former = known.get(thing.text)
+        shapes = former.shapes if former is not None and former.thing == thing else {}
+        known[thing.text] = Known(thing, metrics[thing.id], shapes)
 
 
 def _put(tx: Tx, thing: Thing, row: Any) -> None:

@@ -106,25 +106,29 @@ def fold(core: Core) -> int:
 
 
 def _fold(tx: Tx, batches: Sequence[Any]) -> int:
-    by_metric: dict[int, tuple[list[int], list[float]]] = {}
-    count = 0
+    # A host tells the same metrics each time: its batches are turned round as a whole.
+    alike: dict[bytes, list[Any]] = {}
     for row in batches:
-        numbers, times, values = _arrays(row)
-        count += len(numbers)
-        for number, at, value in zip(numbers, times, values, strict=True):
+        alike.setdefault(bytes(row.metrics), []).append(row)
+    by_metric: dict[int, tuple[Sequence[int], Sequence[float]]] = {}
+    count = 0
+    for rows in alike.values():
+        arrays = [_arrays(row) for row in rows]
+        count += len(arrays[0][0]) * len(rows)
+        columns = (
+            zip(*(times for _, times, _ in arrays), strict=True),
+            zip(*(found for *_, found in arrays), strict=True),
+        )
+        for number, times, values in zip(arrays[0][0], *columns, strict=True):
             known = by_metric.get(number)
-            if known is None:
-                by_metric[number] = ([at], [value])
-            else:
-                known[0].append(at)
-                known[1].append(value)
+            by_metric[number] = (times, values) if known is None else ((*known[0], *times), (*known[1], *values))
     numbers_ = sorted(by_metric)
     for begin in range(0, len(numbers_), 20_000):
         _fold_metrics(tx, {number: by_metric[number] for number in numbers_[begin : begin + 20_000]})
     return count
 
 
-def _fold_metrics(tx: Tx, samples: dict[int, tuple[list[int], list[float]]]) -> None:
+def _fold_metrics(tx: Tx, samples: dict[int, tuple[Sequence[int], Sequence[float]]]) -> None:
     numbers = list(samples)
     rows, known = metric_store.folding(tx, numbers), store.raw_of(tx, numbers)
     policies: dict[str, Policy] = {}

@@ -4,6 +4,7 @@ as late ones may come. What is here knows neither database nor API."""
 from __future__ import annotations
 
 import math
+import operator
 import struct
 import zlib
 from array import array
@@ -95,6 +96,11 @@ def fold(policy: Policy, counter: bool, raw: Raw, times: Sequence[int], values: 
         first = times[0]
         raw.times.append(first)
         raw.values.append(values[0])
+    elif (not len(raw.times) or times[0] > raw.times[-1]) and _rising(times):
+        # As they come from hosts.
+        first = times[0]
+        raw.times.extend(times)
+        raw.values.extend(values)
     else:
         fresh = {at: value for at, value in zip(times, values, strict=True) if horizon is None or at >= horizon}
         if not fresh:
@@ -120,6 +126,10 @@ def fold(policy: Policy, counter: bool, raw: Raw, times: Sequence[int], values: 
     if start:
         raw = Raw(raw.times[start:], raw.values[start:])
     return Folded(raw, changed)
+
+
+def _rising(times: Sequence[int]) -> bool:
+    return all(map(operator.lt, times, times[1:]))
 
 
 def _columns(policy: Policy, counter: bool, raw: Raw, step: int, first: int, definition: Definition) -> Columns:
@@ -149,11 +159,11 @@ def _columns(policy: Policy, counter: bool, raw: Raw, step: int, first: int, def
 
 
 def _differences(values: Sequence[float], begin: int, end: int, counter: bool) -> list[float]:
-    found = [values[i] - values[i - 1] for i in range(max(begin, 1), end)]
-    if counter:
+    begin = max(begin, 1)
+    found = list(map(operator.sub, values[begin:end], values[begin - 1 : end]))
+    if counter and found and min(found) < 0:
         # What counted began anew at zero meanwhile.
-        offset = max(begin, 1)
-        found = [values[offset + i] if rise < 0 else rise for i, rise in enumerate(found)]
+        found = [values[begin + i] if rise < 0 else rise for i, rise in enumerate(found)]
     return found
 
 

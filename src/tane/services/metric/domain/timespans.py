@@ -14,7 +14,7 @@ LAST = 9_000_000_000 * SECOND
 """No moment and no span is longer: it is beyond the year 2200, and fits into 64 bits."""
 
 _ISO = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-]\d{2}:?\d{2})?\Z", re.A
+    r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-][01]\d:?[0-5]\d)?\Z", re.A
 )
 _UNITS = {
     **dict.fromkeys(("w", "wk", "wks", "week", "weeks"), 604800),
@@ -116,7 +116,8 @@ def _from_iso(iso: re.Match[str]) -> int:
             at += ahead if zone[0] == "-" else -ahead
     except (ValueError, OverflowError):
         raise ValueError("Unable to convert timestamps") from None
-    return calendar.timegm(at.timetuple()) * SECOND + int((fraction or "").ljust(9, "0"))
+    seconds: int = calendar.timegm(at.timetuple())
+    return seconds * SECOND + int((fraction or "").ljust(9, "0"))
 
 
 def naive(nanoseconds: int) -> datetime:
