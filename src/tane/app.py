@@ -22,6 +22,7 @@ from tane.hosts import Hosts
 from tane.jobs import forever, upkeep
 from tane.jobs.reconcile import reconcile_forever
 from tane.jobs.runner import Runner
+from tane.services.alarm import SERVICE as ALARM
 from tane.services.compute import SERVICE as COMPUTE
 from tane.services.event import SERVICE as EVENT
 from tane.services.host import SERVICE as HOST
@@ -48,6 +49,7 @@ SERVICES: tuple[Service, ...] = (
     OBJECT,
     ORCHESTRATION,
     METRIC,
+    ALARM,
     EVENT,
     HOST,
 )

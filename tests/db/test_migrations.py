@@ -39,6 +39,7 @@ LANDED = {
     "0014_server_password.py": "40f8b0b3bc1111ad92c772f6b7885dfa967ec3f411373dcb41aa3420b66b251f",
     "0015_moves.py": "25a28d78ef5a27a0eb9451980f5325ea2c192c5fd1b3484f58f4f90d4e2be89c",
     "0016_orchestration.py": "9136852b6be4ea955a8db6a7e4c353c53f730c1dbd4eff0b3348ee4dc4d8fdf8",
+    "0017_telemetry.py": "e71895160dc37b24c27251656f716d03c8b0b1d2da03a5952a39d5f6b53d1d85",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

@@ -230,7 +230,7 @@ def of_resources(
         by_resource = resources.by_resource(tx, list({row.id: row for row in rows}.values()))
         reading = Reading(tx)
         if not groups:
-            wanted = _of_rows(rows, by_resource, keys)
+            wanted = named(rows, by_resource, keys)
             if not wanted:
                 raise _no_metrics(keys)
             return measured(reading, wanted, tree, window), rows
@@ -240,7 +240,7 @@ def of_resources(
         for group, members in itertools.groupby(
             rows, lambda row: tuple((name, attribute(row, name)) for name in groups)
         ):
-            wanted = _of_rows(list(members), by_resource, keys)
+            wanted = named(list(members), by_resource, keys)
             if wanted:
                 found.append({"group": dict(group), "measures": {"measures": measured(reading, wanted, tree, window)}})
         if not found:
@@ -259,7 +259,7 @@ def attribute(row: Any, name: str) -> Any:
     return row.attributes.get(name)
 
 
-def _of_rows(rows: Sequence[Any], by_resource: Mapping[str, list[Any]], keys: Sequence[Reference]) -> list[Wanted]:
+def named(rows: Sequence[Any], by_resource: Mapping[str, list[Any]], keys: Sequence[Reference]) -> list[Wanted]:
     return [
         Wanted(metric, aggregation, (name, aggregation), row)
         for row in rows
@@ -292,7 +292,7 @@ def _by_history(
             end = min(end, window.stop)
         if begin is not None and end is not None and begin >= end:
             continue
-        wanted = _of_rows([row], by_resource, keys)
+        wanted = named([row], by_resource, keys)
         if not wanted:
             continue
         part = Window(begin, end, window.granularity, window.overlap, window.fill)

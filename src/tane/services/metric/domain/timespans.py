@@ -103,7 +103,8 @@ def _moment(value: Any, now: float) -> int:
     if isinstance(value, int):
         return int(value) * SECOND
     # Microseconds are as exact as a float tells the moments of today.
-    return round(value * 1e6) * 1000
+    microseconds: int = round(value * 1e6)
+    return microseconds * 1000
 
 
 def _from_iso(iso: re.Match[str]) -> int:
