@@ -57,7 +57,7 @@ class StateIn(Body):
 
     @classmethod
     def plain(cls, data: Any) -> Any:
-        return {"value": data}
+        return data if isinstance(data, dict) else {"value": data}
 
 
 class QueryIn(Body):

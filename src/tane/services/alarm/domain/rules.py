@@ -166,7 +166,7 @@ def _composite(given: Any, owner: metric.Owner) -> dict[str, Any]:
             raise BadRequest("type must be set in every rule")
         if kind not in THRESHOLDS:
             raise BadRequest(
-                f"Unsupported sub-rule type :{kind} in composite rule, should be one of: {', '.join(sorted(THRESHOLDS))}"
+                f"Unsupported sub-rule type :{kind} in composite rule, should be one of: {', '.join(THRESHOLDS)}"
             )
         told = {name: value for name, value in one.items() if name != "type"}
         return {**threshold(kind, told, owner), "type": kind}
