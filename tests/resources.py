@@ -85,6 +85,7 @@ def one_of_each(cloud: ApiCloud, user: Caller, *, name: str, flavor_id: str, ext
     [event] = user.get(f"{V}/servers/{server}/os-instance-actions").json()["instanceActions"][-1:]
     made |= {"os-instance-actions": event["request_id"], "metadata": name, "tags": name, "ips": name}
     make_stack(cloud, user, name, made)
+    make_alarm(user, name, made)
     made |= {old: made[kind] for old, kind in OLD_NAMES.items()}
     cloud.run_jobs()
     return made
@@ -99,6 +100,12 @@ def make_stack(cloud: ApiCloud, user: Caller, name: str, made: dict[str, str]) -
     made |= {"stacks": name, "{stack_name}": stack["id"], "resources": "one"}
     config = user.post(f"{orchestration}/software_configs", {"name": name, "config": name}, 200).json()
     made["software_configs"] = config["software_config"]["id"]
+
+
+def make_alarm(user: Caller, name: str, made: dict[str, str]) -> None:
+    """An alarm on an event that never comes."""
+    body = {"name": name, "type": "event", "event_rule": {"event_type": "never"}}
+    made["alarms"] = user.post("/alarm/v2/alarms", body, 201).json()["alarm_id"]
 
 
 def attachment(volume_id: str) -> dict[str, Any]:

@@ -42,6 +42,7 @@ OWNED = (
     "os-snapshots",
     "stacks",
     "software_configs",
+    "alarms",
 )
 """Collections whose resources are a project's (a key pair: a user's); all others are everybody's or the cloud's."""
 

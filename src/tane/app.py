@@ -22,12 +22,14 @@ from tane.hosts import Hosts
 from tane.jobs import forever, upkeep
 from tane.jobs.reconcile import reconcile_forever
 from tane.jobs.runner import Runner
+from tane.services.alarm import SERVICE as ALARM
 from tane.services.compute import SERVICE as COMPUTE
 from tane.services.event import SERVICE as EVENT
 from tane.services.host import SERVICE as HOST
 from tane.services.identity import SERVICE as IDENTITY
 from tane.services.identity import interface as identity
 from tane.services.image import SERVICE as IMAGE
+from tane.services.metric import SERVICE as METRIC
 from tane.services.network import SERVICE as NETWORK
 from tane.services.object import SERVICE as OBJECT
 from tane.services.orchestration import SERVICE as ORCHESTRATION
@@ -46,6 +48,8 @@ SERVICES: tuple[Service, ...] = (
     PLACEMENT,
     OBJECT,
     ORCHESTRATION,
+    METRIC,
+    ALARM,
     EVENT,
     HOST,
 )

@@ -84,6 +84,26 @@ class ObjectSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_f
     free_percent: Annotated[float, msgspec.Meta(ge=0, lt=100)] = 5.0
 
 
+class MetricSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """``[metric]``. ``interval``: seconds between the batches that hosts send (0: nothing is measured).
+    ``archive_policy``: of what the cloud measures; counters have that of the same name with ``-rate``. ``max_limit``:
+    entries of a page (Gnocchi's name and default)."""
+
+    interval: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    archive_policy: Literal["ceilometer-low", "ceilometer-medium", "ceilometer-high"] = "ceilometer-low"
+    max_limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1000
+
+
+class AlarmSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """``[alarm]``. ``project_alarm_quota``: alarms of a project (-1: any number; Aodh's name). ``allowed_hosts``: hosts
+    that actions may be sent to though they are internal. ``evaluation_interval``: seconds between the rounds in which
+    all alarms are evaluated, whether there are new measures or not."""
+
+    project_alarm_quota: Annotated[int, msgspec.Meta(ge=-1)] = 1000
+    allowed_hosts: tuple[str, ...] = ()
+    evaluation_interval: Annotated[float, msgspec.Meta(ge=1)] = 60.0
+
+
 class LimitSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """``[limits]``: what one client may ask before anybody knows who it is, in bytes, counts and seconds.
 
@@ -194,6 +214,8 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     image_size_limit_gb: int = 100
     image: ImageSettings = msgspec.field(default_factory=ImageSettings)
     object: ObjectSettings = msgspec.field(default_factory=ObjectSettings)
+    metric: MetricSettings = msgspec.field(default_factory=MetricSettings)
+    alarm: AlarmSettings = msgspec.field(default_factory=AlarmSettings)
     external_cidr: str = "auto"
     external_host_link: bool = True
     physical_networks: tuple[str, ...] = ("external",)

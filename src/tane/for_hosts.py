@@ -9,8 +9,9 @@ from tane.core import Core
 from tane.hosts import joining
 from tane.services.compute import interface as compute
 from tane.services.image import interface as image
+from tane.services.metric import interface as metric
 from tane.wire.calls import Answering, Distant, Loopback
-from tane.wire.documents import GuestState, ImageRef, LocalDisk
+from tane.wire.documents import GuestState, ImageRef, LocalDisk, Meters
 from tane.wire.duties import CloudDuty
 
 
@@ -35,6 +36,9 @@ class ForHost:
         source = await self._core.in_thread(compute.source_of_move, self._core, self._host_id, move_id)
         async for data in self._core.hosts.compute(source).kept_disk(move_id, disk):
             yield data
+
+    async def measured(self, meters: Meters) -> None:
+        await self._core.in_thread(metric.measured, self._core, self._host_id, meters)
 
     async def renew(self, request: str) -> str:
         def write() -> str:

@@ -17,6 +17,7 @@ import uvicorn
 
 from tane import ids, logs
 from tane.agent import host
+from tane.agent.meters import Sampler
 from tane.agent.rights import Choice
 from tane.app import Cloud, make_core
 from tane.config import WILDCARDS, Config, ConfigError
@@ -120,6 +121,7 @@ async def run(
         asyncio.create_task(_heartbeat(core)),
         asyncio.create_task(_watch_ranges(core, settings, own)),
         *([asyncio.create_task(door.open_if_known())] if door is not None else []),
+        *(asyncio.create_task(_sampler(core, agent).serve()) for agent in agents),
     ]
     for signum in (signal.SIGTERM, signal.SIGINT):
         # The server gives the signal on to whoever handled it before, once it has stopped: that must not end us here.
@@ -174,6 +176,12 @@ async def _register(core: Core, agent: HostAgent, taken: list[dict[str, str]]) -
 
 def _plain(document: Any) -> dict[str, Any]:
     return {name: getattr(document, name) for name in document.__struct_fields__}
+
+
+def _sampler(core: Core, agent: HostAgent) -> Sampler:
+    """What measures a host of this process; it tells the cloud as all others do."""
+    cloud = as_called(ForHost(core, agent.host_id))
+    return Sampler(agent.host_id, agent.compute, agent.volume, cloud, core.config.metric.interval)
 
 
 def _guest_listener(core: Core, host_id: str) -> GuestListener:

@@ -26,6 +26,8 @@ E = "/events"
 N = "/network/v2.0/networks"
 
 UNTOLD = {
+    "alarm_change": "what the changes of alarms tell",
+    "alarm_cursor": "up to which event alarms were looked at",
     "allocation": "what hosts give to servers: the server's own changes tell it",
     "audit_event": "identity's own record of what happened",
     "console_token": "a secret that is handed out",

@@ -41,7 +41,14 @@ SECRET = "hashed, encrypted or compared, and never handed on"
 KEY_OF_ROW = "compared with what there is: nothing but what is found is used"
 WORD = "one of a few words or a number: what else is sent is refused where it is read"
 PARSED = "read by a parser of its own, see ATTACKS"
+ADDRESS = "of the web: refused with a control character or a space in it, and judged where it is gone to"
 IGNORED = "taken because clients send it back, and not read"
+
+ALARM_TYPES = (
+    *("gnocchi_resources_threshold", "gnocchi_aggregation_by_metrics_threshold"),
+    *("gnocchi_aggregation_by_resources_threshold", "event", "composite", "prometheus"),
+    "loadbalancer_member_health",
+)
 
 REASONS: dict[str, dict[str, tuple[str, ...]]] = {
     "identity": {
@@ -156,6 +163,24 @@ REASONS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "host": {TEXT: ("disabled_reason",)},
+    "metric": {
+        TEXT: (
+            *("name", "unit", "metric_pattern", "resource_id", "value{}", "value[]", "attributes{}", "attributes[]"),
+            "value",
+        ),
+        KEY_OF_ROW: ("archive_policy_name", "resource_type"),
+        WORD: ("op", "path", "aggregation_methods[]", "granularity", "timespan", "operations", "search"),
+    },
+    "alarm": {
+        TEXT: (
+            *("name", "description"),
+            *(f"{kind}_rule{end}" for kind in ALARM_TYPES for end in ("{}", "[]")),
+        ),
+        KEY_OF_ROW: ("project_id", "user_id"),
+        WORD: ("type", "start", "timezone", "filter", "orderby"),
+        ADDRESS: ("ok_actions[]", "alarm_actions[]", "insufficient_data_actions[]"),
+        IGNORED: ("alarm_id", "timestamp", "state_timestamp", "state_reason", "evaluate_timestamp"),
+    },
     "orchestration": {
         TEXT: (
             *("resource_status_reason", "name", "group", "config", "options{}", "options[]"),

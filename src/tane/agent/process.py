@@ -14,6 +14,7 @@ import structlog
 from tane import ids, logs
 from tane.agent import host
 from tane.agent.cloud import CloudLine, DistantImages, Files, Membership
+from tane.agent.meters import Sampler
 from tane.agent.rights import Choice
 from tane.config import Config
 from tane.wire.calls import Answering, Distant
@@ -59,6 +60,7 @@ async def run(folder: Path, config: Config, choice: Choice, membership: Membersh
         asyncio.create_task(line.keep_certified(cloud)),
         asyncio.create_task(agent.watch_ranges(line)),
         asyncio.create_task(_signalled()),
+        asyncio.create_task(agent.sampler(config.metric.interval).serve()),
     ]
     marking = asyncio.create_task(_mark(line, connected))
 
@@ -98,6 +100,17 @@ class _Agent:
         self._started = str(uuid.uuid4())
         self._told: tuple[Range, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def sampler(self, seconds: float) -> Sampler:
+        """What measures the host: what it joined for."""
+        roles, duties = self._membership.roles, self._duties
+        return Sampler(
+            self._membership.host_id,
+            duties.compute if "compute" in roles else None,
+            duties.volume if "volume" in roles else None,
+            self._cloud,
+            seconds,
+        )
 
     def answering(self) -> Answering:
         """What the cloud may ask: the duties of the roles that the host joined with."""

@@ -18,6 +18,7 @@ from tane.wire.documents import (
     HostUptime,
     ImageRef,
     LocalDisk,
+    Meters,
     NetworkApplied,
     NetworkState,
     Nic,
@@ -64,6 +65,9 @@ class CloudDuty(Protocol):
 
         :raises HostError: nothing moves here by that name.
         """
+
+    async def measured(self, meters: Meters) -> None:
+        """What the host measured; nothing is counted twice that is told twice."""
 
     async def renew(self, request: str) -> str:
         """A new certificate for a request (PKCS #10, PEM) by the host's key."""

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tane.core import Core
 from tane.db import Tx
 from tane.services.compute.domain import metadata as metadata_tree
 from tane.services.compute.domain.moves import source_of_move
 from tane.services.compute.domain.power import guest_changed
-from tane.services.compute.store import groups, migrations, servers
+from tane.services.compute.store import block_devices, groups, migrations, servers
 
-__all__ = ["aggregates_by_host", "guest_changed", "metadata", "server_exists", "servers_by_host", "source_of_move"]
+__all__ = [
+    "aggregates_by_host",
+    "disks_of",
+    "guest_changed",
+    "living",
+    "measured_on",
+    "metadata",
+    "server_exists",
+    "servers_by_host",
+    "source_of_move",
+]
 
 
 async def metadata(
@@ -25,6 +36,25 @@ async def metadata(
 
 def server_exists(tx: Tx, server_id: str) -> bool:
     return servers.get(tx, server_id) is not None
+
+
+def measured_on(tx: Tx, host_id: str) -> list[Any]:
+    """The servers that are on a host, as far as what is measured of them is concerned."""
+    return servers.measured_on(tx, host_id)
+
+
+def living(tx: Tx) -> set[str]:
+    """Ids of all servers that are not deleted."""
+    return servers.living(tx)
+
+
+def disks_of(tx: Tx, server_ids: Sequence[str]) -> dict[tuple[str, str], str]:
+    """(server, volume) → the name that the server knows the volume by, such as ``vdb``."""
+    return {
+        (server_id, row.volume_id): (row.device or "").removeprefix("/dev/")
+        for server_id, rows in block_devices.of_servers(tx, server_ids).items()
+        for row in rows
+    }
 
 
 def servers_by_host(tx: Tx) -> dict[str, int]:

@@ -275,3 +275,8 @@ class LocalImages:
                 yield data
         except StoreError as error:
             raise HostError(f"the content of image {image.id} cannot be had: {error}") from None
+
+
+def measured(tx: Tx) -> list[Row[Any]]:
+    """Of every image that has data what is shown beside its size, in bytes."""
+    return store.measured(tx)

@@ -44,6 +44,7 @@ from tane.services.network.domain.server_ports import (
     usable_networks,
 )
 from tane.services.network.orders import DETACH_INTERFACE, DetachInterface
+from tane.services.network.store.addresses import floating_measured
 
 __all__ = [
     "DETACH_INTERFACE",
@@ -66,6 +67,7 @@ __all__ = [
     "floating_ip_by_address",
     "floating_ip_info",
     "floating_ips",
+    "floating_measured",
     "group_row",
     "host_removed",
     "meeting",

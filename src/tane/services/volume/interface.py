@@ -272,3 +272,8 @@ def _free(core: Core, volume_id: str, attachment_id: str) -> Row[Any] | None:
     """The volume, when nobody has it by another attachment."""
     with core.db.read() as tx:
         return None if attachments.taken(tx, volume_id, [attachment_id]) else volume_rows.get(tx, volume_id)
+
+
+def measured(tx: Tx) -> list[Row[Any]]:
+    """Of every volume what is shown beside its size, in GB."""
+    return volume_rows.measured(tx)

@@ -62,6 +62,8 @@ class FakeCompute:
         self.disks: dict[str, str] = {}
         """Which disk a guest, or what is set aside, has: two disks never have the same name."""
         self.passwords: dict[tuple[str, str], str] = {}
+        self.used: dict[str, GuestDiagnostics] = {}
+        """What a guest shows of itself, where it is more than every simulated one shows."""
         self.calls: deque[tuple[str, str]] = deque(maxlen=10000)
 
     def fail(self, step: str, guest_id: str | None, error: Exception, *, times: int = 1) -> None:
@@ -208,6 +210,8 @@ class FakeCompute:
     async def diagnostics(self, guest_id: str) -> GuestDiagnostics:
         self._called("diagnostics", guest_id)
         guest = self._require("diagnostics", guest_id, _RUNNING)
+        if guest_id in self.used:
+            return self.used[guest_id]
         names = [*(["root"] if guest.root else []), *(disk.volume_id for disk in guest.volumes)]
         return GuestDiagnostics(
             uptime_seconds=60,

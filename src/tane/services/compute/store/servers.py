@@ -152,3 +152,15 @@ def tagged(tags: Sequence[str], *, every: bool) -> ColumnElement[bool]:
         return exists().where(and_(server_tag.c.server_id == server.c.id, server_tag.c.tag == tag))
 
     return (and_ if every else or_)(*(has(tag) for tag in tags))
+
+
+def measured_on(tx: Tx, host_id: str) -> list[Row[Any]]:
+    """What is shown of the servers of a host beside what is measured of them."""
+    columns = ("id", "number", "project_id", "user_id", "name", "flavor_id", "flavor", "image_ref", "image_id")
+    more = ("host_name", "group_id", "vcpus", "ram_mb", "disk_gb", "created_at", "launched_at", "vm_state")
+    wanted = [server.c[name] for name in (*columns, *more)]
+    return tx.all(select(*wanted).where(server.c.host_id == host_id, ~server.c.deleted))
+
+
+def living(tx: Tx) -> set[str]:
+    return {row.id for row in tx.all(select(server.c.id).where(~server.c.deleted))}

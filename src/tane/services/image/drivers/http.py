@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from tane.config import ImageSettings
 from tane.services.image.drivers.base import StoreError
+from tane.web.outside import is_public
 
 CHUNK = 1 << 20
 TIMEOUT_SECONDS = 30.0
@@ -33,10 +34,6 @@ PATIENCE_SECONDS, SLOWEST = 60.0, 8 << 10
 MOST_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
 PORTS = {"http": 80, "https": 443}
-EMBEDDING = (ipaddress.ip_network("64:ff9b::/96"),)
-"""IPv6 networks whose addresses stand for the IPv4 address in their last 32 bits."""
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Refused(StoreError):
@@ -63,21 +60,9 @@ def check_url(url: str, settings: ImageSettings) -> SplitResult:
         if value not in allowed if allowed else value in disallowed:
             raise refused
     with contextlib.suppress(ValueError):
-        if host not in settings.allowed_hosts and not _is_public(ipaddress.ip_address(host)):
+        if host not in settings.allowed_hosts and not is_public(ipaddress.ip_address(host)):
             raise refused
     return parts
-
-
-def _is_public(address: Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if any(address in network for network in EMBEDDING):
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return _is_public(inner)
-        if address.teredo is not None or address.is_site_local:
-            return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def resolve(url: str, settings: ImageSettings) -> tuple[SplitResult, list[str]]:
@@ -91,7 +76,7 @@ def resolve(url: str, settings: ImageSettings) -> tuple[SplitResult, list[str]]:
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if host not in settings.allowed_hosts:
         for address in addresses:
-            if not _is_public(ipaddress.ip_address(address.split("%")[0])):
+            if not is_public(ipaddress.ip_address(address.split("%")[0])):
                 raise Refused(f"URI for web-download does not pass filtering: {url} leads to an internal address")
     return parts, addresses
 

@@ -220,3 +220,8 @@ def usage(tx: Tx, project_ids: Sequence[str], without: str = "") -> dict[str, in
             )
         ),
     }
+
+
+def measured(tx: Tx) -> list[Row[Any]]:
+    names = ("id", "project_id", "name", "size", "disk_format", "container_format", "created_at")
+    return tx.all(select(*(image.c[name] for name in names)).where(image.c.size.is_not(None)))

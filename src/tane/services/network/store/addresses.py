@@ -12,7 +12,7 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.services.network.store import rows
 from tane.services.network.store.rows import MANY, among
-from tane.services.network.tables import port, port_address
+from tane.services.network.tables import floating_ip, port, port_address
 
 taken = port_address.alias("taken")
 
@@ -116,3 +116,9 @@ def release(tx: Tx, held: Iterable[Row[Any]]) -> None:
 def release_subnet(tx: Tx, subnet_id: str) -> None:
     """Take every address of a subnet from the ports that have one."""
     tx.execute(delete(port_address).where(port_address.c.subnet_id == subnet_id))
+
+
+def floating_measured(tx: Tx) -> list[Row[Any]]:
+    """Every floating IP, and whose it is."""
+    names = ("id", "project_id", "floating_ip_address", "created_at")
+    return tx.all(select(*(floating_ip.c[name] for name in names)))

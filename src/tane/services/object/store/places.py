@@ -152,3 +152,17 @@ def count(tx: Tx, container_id: int, more: int, size: int) -> None:
 
 def _id(key: Any) -> int:
     return int(key[0])
+
+
+def measured(tx: Tx) -> list[Row[Any]]:
+    """How much is in each account."""
+    return tx.all(
+        select(
+            account.c.name,
+            func.count(container.c.id).label("containers"),
+            func.coalesce(func.sum(container.c.objects), 0).label("objects"),
+            func.coalesce(func.sum(container.c.bytes), 0).label("bytes"),
+        )
+        .outerjoin(container, container.c.account_id == account.c.id)
+        .group_by(account.c.name)
+    )

@@ -120,3 +120,10 @@ def on_host(tx: Tx, host_id: str) -> dict[str, tuple[int, int]]:
     counted = select(volume.c.project_id, func.count().label("number"), func.sum(volume.c.size).label("size"))
     rows = tx.all(counted.where(volume.c.host_id == host_id).group_by(volume.c.project_id))
     return {row.project_id: (int(row.number), int(row.size)) for row in rows}
+
+
+def measured(tx: Tx) -> list[Row[Any]]:
+    names = ("id", "project_id", "user_id", "name", "size", "volume_type_id", "created_at")
+    types = volume_type.c.name.label("type_name")
+    query = select(*(volume.c[name] for name in names), types)
+    return tx.all(query.join(volume_type, volume.c.volume_type_id == volume_type.c.id))

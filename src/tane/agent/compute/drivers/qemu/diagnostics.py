@@ -16,6 +16,7 @@ from tane.linux.qmp import QmpError
 from tane.wire.documents import DiskCounters, Guest, GuestDiagnostics, HostUptime, Nic, NicCounters
 from tane.wire.errors import HostError
 
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _FIELDS = ("octets", "packets", "errors", "drop")
 """The first columns of each direction in ``/proc/net/dev``."""
@@ -45,6 +46,7 @@ async def measured(machine: Machine, settings: QemuSettings) -> GuestDiagnostics
             cpu_ns=tuple(_processor_ns(pid, processor["thread-id"]) for processor in processors),
             nics=tuple(_nics(guest, settings)),
             disks=tuple(_disks(guest, blocks)),
+            resident_mb=int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE >> 20,
         )
     except (QmpError, OSError) as error:
         raise HostError(f"guest {guest.id} tells nothing of itself: {error}", transient=True) from error

@@ -1,0 +1,29 @@
+"""Where clients begin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tane.web.request import Request
+
+ALARMS = ("query:simple", "query:complex", "history:query:simple", "history:query:complex")
+
+
+def versions(request: Request) -> dict[str, Any]:
+    link = {"rel": "self", "href": request.link("/v2")}
+    kind = {"base": "application/json", "type": "application/vnd.openstack.telemetry-v2+json"}
+    found = {"id": "v2", "links": [link], "media-types": [kind], "status": "stable", "updated": "2013-02-13T00:00:00Z"}
+    return {"versions": {"values": [found]}}
+
+
+def index(request: Request) -> dict[str, Any]:
+    return {
+        "links": [{"rel": part, "href": request.link(f"/v2/{part}")} for part in ("alarms", "query", "capabilities")]
+    }
+
+
+def capabilities(request: Request) -> dict[str, Any]:
+    return {
+        "api": {f"alarms:{name}": True for name in ALARMS},
+        "alarm_storage": {"storage:production_ready": True},
+    }

@@ -1,0 +1,233 @@
+"""What an alarm says now: its rule compared with the last values of its series. Three answers: alarm, ok, and that
+there are too few values to tell, which is never a reason to scale.
+
+Which metrics an alarm looks at is remembered in this process, so that it is evaluated when one of them has a new value.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tane.core import Core
+from tane.services.alarm.domain import alarms, cron, rules, turning
+from tane.services.alarm.domain.turning import ALARM, OK, UNKNOWN
+from tane.services.alarm.store import alarms as store
+from tane.services.metric import interface as metric
+from tane.web.errors import ApiError
+
+MEMORY = "alarm.watch"
+AT_ONCE = 200
+
+
+class Watch:
+    """Which alarms look at which metrics, and which of them have news."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._lock = threading.Lock()
+        self._by_metric: dict[int, set[str]] = {}
+        self._of_alarm: dict[str, frozenset[int]] = {}
+        self._news: set[str] = set()
+        self.whole_round = 0.0
+
+    def taken(self, numbers: Iterable[int]) -> None:
+        """These metrics have new values."""
+        with self._lock:
+            if not self._by_metric:
+                return
+            hit = self._by_metric.keys() & set(numbers)
+            for number in hit:
+                self._news |= self._by_metric[number]
+        if hit:
+            self._core.db.signals.notify(alarms.TOPIC)
+
+    def news(self) -> list[str]:
+        with self._lock:
+            found, self._news = sorted(self._news), set()
+        return found
+
+    def looks_at(self, alarm_id: str, numbers: Iterable[int]) -> None:
+        with self._lock:
+            now, before = frozenset(numbers), self._of_alarm.pop(alarm_id, frozenset())
+            for number in before - now:
+                self._by_metric[number].discard(alarm_id)
+                if not self._by_metric[number]:
+                    del self._by_metric[number]
+            for number in now - before:
+                self._by_metric.setdefault(number, set()).add(alarm_id)
+            if now:
+                self._of_alarm[alarm_id] = now
+
+    def only(self, living: set[str]) -> None:
+        """Other alarms are gone."""
+        for alarm_id in self._of_alarm.keys() - living:
+            self.looks_at(alarm_id, ())
+
+
+def watch(core: Core) -> Watch:
+    found: Watch | None = core.memory.get(MEMORY)
+    if found is None:
+        found = core.memory[MEMORY] = Watch(core)
+        metric.listen(core, found.taken)
+    return found
+
+
+def evaluate(core: Core) -> int:
+    """One pass: those with news, and all of them once an interval. Returns how many changed their state."""
+    watching = watch(core)
+    turned = 0
+    if time.monotonic() - watching.whole_round >= core.config.alarm.evaluation_interval or not watching.whole_round:
+        watching.whole_round = time.monotonic()
+        after, living = "", set()
+        while True:
+            with core.db.read() as tx:
+                rows = store.enabled(tx, events=False, after=after, limit=AT_ONCE)
+            if not rows:
+                break
+            living |= {row.id for row in rows}
+            turned += sum(one(core, watching, row) for row in rows)
+            after = rows[-1].id
+        watching.only(living)
+        return turned
+    ids = watching.news()
+    with core.db.read() as tx:
+        rows = [row for row in store.of_ids(tx, ids) if row.type != rules.EVENT]
+    with core.db.read() as tx:
+        # What was made or changed since the last round is looked at for the first time.
+        fresh = [row for row in store.unseen(tx, AT_ONCE) if row.id not in ids]
+    return sum(one(core, watching, row) for row in [*rows, *fresh])
+
+
+@dataclass
+class Outcome:
+    """``state`` None: some values are outside and some inside; ``trend`` is what the last one says."""
+
+    state: str | None
+    trend: str | None
+    values: Sequence[float]
+    outside: int = 0
+    reason: str = ""
+
+
+def one(core: Core, watching: Watch, row: Any) -> bool:
+    """Evaluate an alarm; whether its state changed."""
+    now = core.clock.now()
+    inside = not row.time_constraints or any(
+        cron.within(one["start"], one["duration"], one["timezone"], now) for one in row.time_constraints
+    )
+    if not inside:
+        return False
+    owner = metric.Owner(core, row.project_id, row.user_id)
+    seen: set[int] = set()
+    if row.type == rules.COMPOSITE:
+        verdict = _composite(owner, row, seen)
+    else:
+        verdict = _single(row, of_rule(owner, row.type, row.rule, seen))
+    watching.looks_at(row.id, seen)
+    with core.db.write() as tx:
+        if verdict is None:
+            store.change(tx, row.id, evaluate_timestamp=tx.now)
+            return False
+        turned = turning.turn(tx, row, *verdict)
+        store.change(tx, row.id, evaluate_timestamp=tx.now)
+        return turned and verdict[0] != row.state
+
+
+def of_rule(owner: metric.Owner, kind: str, rule: Mapping[str, Any], seen: set[int]) -> Outcome:
+    """What a threshold says."""
+    needed = rule["evaluation_periods"]
+    try:
+        values, numbers = metric.values_of(owner, _asked(kind, rule))
+    except ApiError as error:
+        return Outcome(UNKNOWN, None, [], reason=error.message)
+    seen.update(numbers)
+    if not values:
+        return Outcome(UNKNOWN, None, [], reason=f"No datapoint for granularity {rule['granularity']}")
+    if len(values) < needed:
+        return Outcome(UNKNOWN, None, values, reason=f"{needed} datapoints are unknown")
+    compare = rules.COMPARE[rule["comparison_operator"]]
+    outside = [compare(value, rule["threshold"]) for value in values]
+    if all(outside) or not any(outside):
+        return Outcome(ALARM if outside[0] else OK, None, values, sum(outside))
+    return Outcome(None, ALARM if outside[-1] else OK, values, sum(outside))
+
+
+def _asked(kind: str, rule: Mapping[str, Any]) -> metric.Asked:
+    usual = (rule["aggregation_method"], rule["granularity"], rule["evaluation_periods"])
+    if kind == rules.RESOURCE:
+        return metric.Asked(*usual, name=rule["metric"], resource=(rule["resource_type"], rule["resource_id"]))
+    if kind == rules.METRICS:
+        return metric.Asked(*usual, ids=tuple(rule["metrics"]))
+    return metric.Asked(*usual, name=rule["metric"], query=(rule["resource_type"], rules.query_of(rule)))
+
+
+Verdict = tuple[str, str, dict[str, Any]]
+
+
+def _single(row: Any, found: Outcome) -> Verdict | None:
+    """(state, reason, its data) where something is to be told; Aodh's words."""
+    last = found.values[-1] if found.values else None
+    if found.trend is not None:
+        if row.state != UNKNOWN and not row.repeat_actions:
+            return None
+        return _reasoned(row, found.trend if row.state == UNKNOWN else row.state, found)
+    if found.state == UNKNOWN:
+        if row.state == UNKNOWN:
+            return None
+        count = row.rule["evaluation_periods"]
+        return (
+            UNKNOWN,
+            found.reason,
+            {"type": "threshold", "disposition": "unknown", "count": count, "most_recent": last},
+        )
+    assert found.state is not None
+    if found.state == row.state and not row.repeat_actions:
+        return None
+    return _reasoned(row, found.state, found)
+
+
+def _reasoned(row: Any, state: str, found: Outcome) -> Verdict:
+    disposition = "inside" if state == OK else "outside"
+    count = len(found.values) - found.outside if state == OK else found.outside
+    last = found.values[-1] if found.values else None
+    begin = f"Transition to {state}" if row.state != state else f"Remaining as {state}"
+    reason = f"{begin} due to {count} samples {disposition} threshold, most recent: {last}"
+    return state, reason, {"type": "threshold", "disposition": disposition, "count": count, "most_recent": last}
+
+
+def _composite(owner: metric.Owner, row: Any, seen: set[int]) -> Verdict | None:
+    named: list[tuple[str, str, dict[str, Any]]] = []
+
+    def state_of(rule: Mapping[str, Any]) -> tuple[str, str]:
+        """(state, how it is written)."""
+        if len(rule) > 1:
+            found = of_rule(owner, rule["type"], rule, seen)
+            state = found.state
+            if found.trend is not None:
+                # It wavers: what was said before stands, unless nothing was.
+                state = found.trend if row.state == UNKNOWN else OK if found.trend == ALARM else ALARM
+            name = f"rule{len(named) + 1}"
+            named.append((name, str(state), dict(rule)))
+            return str(state), name
+        [(word, inner)] = rule.items()
+        states, names = zip(*(state_of(one) for one in inner), strict=True)
+        decisive, other = (OK, ALARM) if word == "and" else (ALARM, OK)
+        together = decisive if decisive in states else other if all(one == other for one in states) else UNKNOWN
+        return together, f"({f' {word} '.join(names)})"
+
+    state, form = state_of(row.rule)
+    if state == row.state and not (row.repeat_actions and state != UNKNOWN):
+        return None
+    causes = {name: rule for name, found, rule in named if found == state}
+    what = {ALARM: "outside their threshold.", OK: "inside their threshold.", UNKNOWN: "state evaluated to unknown."}[
+        state
+    ]
+    turn = "transition to" if state != row.state else "remaining as"
+    reason = (
+        f"Composite rule alarm with composition form: {form} {turn} {state}, due to rules: {', '.join(causes)} {what}"
+    )
+    return state, reason, {"type": "composite", "composition_form": form, "causative_rules": causes}

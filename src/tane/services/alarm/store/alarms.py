@@ -1,0 +1,90 @@
+"""SQL of alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+
+from tane.db import Tx
+from tane.services.alarm.tables import alarm, alarm_change, alarm_cursor
+
+
+def get(tx: Tx, alarm_id: str) -> Row[Any] | None:
+    return tx.first(select(alarm).where(alarm.c.id == alarm_id))
+
+
+def find(
+    tx: Tx, wanted: Sequence[ColumnElement[bool]], order: Sequence[ColumnElement[Any]], limit: int
+) -> list[Row[Any]]:
+    return tx.all(select(alarm).where(*wanted).order_by(*order).limit(limit))
+
+
+def of_ids(tx: Tx, ids: Sequence[str]) -> list[Row[Any]]:
+    found: list[Row[Any]] = []
+    for begin in range(0, len(ids), 500):
+        found += tx.all(select(alarm).where(alarm.c.id.in_(ids[begin : begin + 500]), alarm.c.enabled))
+    return found
+
+
+def enabled(tx: Tx, *, events: bool, after: str = "", limit: int = 500) -> list[Row[Any]]:
+    """Those that are to be evaluated, in the order of their ids: on events, or on what is measured."""
+    kind = alarm.c.type == "event" if events else alarm.c.type != "event"
+    return tx.all(select(alarm).where(alarm.c.enabled, kind, alarm.c.id > after).order_by(alarm.c.id).limit(limit))
+
+
+def count_of_project(tx: Tx, project_id: str) -> int:
+    return int(tx.scalar(select(func.count()).select_from(alarm).where(alarm.c.project_id == project_id)) or 0)
+
+
+def add(tx: Tx, **values: Any) -> None:
+    tx.execute(insert(alarm).values(**values))
+
+
+def change(tx: Tx, alarm_id: str, **values: Any) -> None:
+    tx.execute(update(alarm).where(alarm.c.id == alarm_id).values(**values))
+
+
+def remove(tx: Tx, alarm_id: str) -> None:
+    tx.execute(delete(alarm_change).where(alarm_change.c.alarm_id == alarm_id))
+    tx.execute(delete(alarm).where(alarm.c.id == alarm_id))
+
+
+def add_change(tx: Tx, **values: Any) -> None:
+    tx.execute(insert(alarm_change).values(**values))
+
+
+def changes(
+    tx: Tx, wanted: Sequence[ColumnElement[bool]], order: Sequence[ColumnElement[Any]], limit: int
+) -> list[Row[Any]]:
+    return tx.all(select(alarm_change).where(*wanted).order_by(*order).limit(limit))
+
+
+def change_by_id(tx: Tx, event_id: str) -> Row[Any] | None:
+    return tx.first(select(alarm_change).where(alarm_change.c.event_id == event_id))
+
+
+def forget_changes(tx: Tx, before: datetime) -> int:
+    return tx.count(delete(alarm_change).where(alarm_change.c.timestamp < before))
+
+
+def has_changes_before(tx: Tx, before: datetime) -> bool:
+    return tx.first(select(alarm_change.c.number).where(alarm_change.c.timestamp < before).limit(1)) is not None
+
+
+def cursor(tx: Tx, name: str) -> int | None:
+    found = tx.scalar(select(alarm_cursor.c.position).where(alarm_cursor.c.name == name))
+    return None if found is None else int(found)
+
+
+def move_cursor(tx: Tx, name: str, position: int) -> None:
+    if not tx.count(update(alarm_cursor).where(alarm_cursor.c.name == name).values(position=position)):
+        tx.execute(insert(alarm_cursor).values(name=name, position=position))
+
+
+def unseen(tx: Tx, limit: int) -> list[Row[Any]]:
+    """Those that were never evaluated as they are now."""
+    new = (alarm.c.evaluate_timestamp.is_(None)) | (alarm.c.evaluate_timestamp < alarm.c.timestamp)
+    return tx.all(select(alarm).where(alarm.c.enabled, alarm.c.type != "event", new).limit(limit))

@@ -1,0 +1,19 @@
+"""Metrics (Gnocchi v1): what is measured of servers, volumes, networks, images, containers and hosts."""
+
+from tane.services.metric.domain.access import DENIED
+from tane.services.metric.domain.errors import shape
+from tane.services.metric.policies import RULES
+from tane.services.metric.reconcilers import RECONCILERS
+from tane.services.metric.routes import ROUTES
+from tane.web.routes import CatalogEntry, Service
+
+SERVICE = Service(
+    name="metric",
+    prefix="/metric",
+    routes=ROUTES,
+    rules=RULES,
+    error_shape=shape,
+    forbidden=DENIED,
+    reconcilers=RECONCILERS,
+    catalog=(CatalogEntry("metric", "gnocchi", "/metric"),),
+)

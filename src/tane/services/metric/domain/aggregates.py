@@ -1,0 +1,428 @@
+"""Series put together: by the operations of a request, over metrics that are named or that resources have."""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.metric.domain import access, measures, metrics, operations, resources, timespans
+from tane.services.metric.domain.errors import Told, ToldNotFound, no_metric
+from tane.services.metric.domain.operations import Grid, Reference, Unaggregable
+from tane.services.metric.domain.series import Point
+from tane.services.metric.store import archive_policies as policy_store
+from tane.services.metric.store import database
+from tane.services.metric.store import metrics as metric_store
+from tane.web.context import Context
+from tane.web.errors import BadRequest, NotFound
+
+NAN = math.nan
+MOST_SERIES, MOST_POINTS = 2000, 2_000_000
+"""Of one request: series that are read, and points that are held."""
+FORWARD, BACKWARD = ("ffill", "full_ffill"), ("bfill", "full_bfill")
+DROPPING = ("dropna", *FORWARD, *BACKWARD)
+FILLS = ("null", *DROPPING)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What of the series is asked for. ``granularity``: None for all that the metrics have in common. ``overlap``:
+    percent of the moments that all of them must have; ``fill``: what stands where one has none."""
+
+    start: int | None = None
+    stop: int | None = None
+    granularity: int | None = None
+    overlap: float | None = 100.0
+    fill: float | str | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A metric and the aggregation of it that is asked for; ``key``: how the operations name them."""
+
+    metric: Any
+    aggregation: str
+    key: Reference
+    resource: Any = None
+
+    @property
+    def name(self) -> str:
+        return str(self.metric.id) if self.resource is None else str(self.metric.name)
+
+
+class Reading:
+    """Reads series in one transaction: each policy once, and not more than a request may."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self._policies = {row.name: row for row in policy_store.every(tx)}
+        self.points = 0
+
+    def policy(self, metric: Any) -> Any:
+        return self._policies[metric.archive_policy_name]
+
+    def granularities(self, metric: Any) -> list[int]:
+        return [granularity for granularity, _ in self._policies[metric.archive_policy_name].definition]
+
+    def methods(self, metric: Any) -> list[str]:
+        return list(self._policies[metric.archive_policy_name].aggregation_methods)
+
+    def series(self, metric: Any, granularity: int, method: str, start: int | None, stop: int | None) -> list[Point]:
+        found = measures.read(self._tx, measures.series_of(self._tx, metric), [granularity], method, start, stop)
+        self.points += len(found[granularity])
+        if self.points > MOST_POINTS:
+            raise BadRequest(f"More than {MOST_POINTS} points: ask for a shorter time or a coarser granularity.")
+        return found[granularity]
+
+
+def measured(reading: Reading, wanted: Sequence[Wanted], tree: Any, window: Window) -> Any:
+    """What the operations make of these metrics: ``{"aggregated": …}``, or by metric, or by resource and metric."""
+    if len(wanted) > MOST_SERIES:
+        raise BadRequest(f"More than {MOST_SERIES} metrics: ask for fewer of them at a time.")
+    keys = [one.key for one in wanted]
+    results = []
+    for granularity in _common(reading, wanted, window):
+        columns = []
+        for one in wanted:
+            points = reading.series(one.metric, granularity, one.aggregation, window.start, window.stop)
+            columns.append({at: value for at, _, value in points})
+        grid = _grid(granularity, columns, keys, window)
+        results.append(operations.evaluate(tree, grid, keys))
+    if any(grid.flat for grid in results):
+        return {"aggregated": [point for grid in results for point in _shown(grid, 0, window)]}
+    return _by_metric(results, _columns_of(tree, wanted), window)
+
+
+def _columns_of(tree: Any, wanted: Sequence[Wanted]) -> Sequence[Wanted]:
+    """Which metrics the columns of the result are of: those that the operations name first."""
+    while isinstance(tree, list) and tree[0] != "metric":
+        tree = next(one for one in reversed(tree[1:]) if isinstance(one, list))
+    named = set(tree[1:])
+    return [one for one in wanted if one.key in named]
+
+
+def _common(reading: Reading, wanted: Sequence[Wanted], window: Window) -> list[int]:
+    """The granularities that are read, the longest first. :raises BadRequest:"""
+    for one in wanted:
+        if one.aggregation not in reading.methods(one.metric):
+            raise ToldNotFound("Metrics with unknown aggregation", [[one.metric.id, one.aggregation]])
+    if window.granularity is None:
+        seen = Counter(granularity for one in wanted for granularity in reading.granularities(one.metric))
+        found = [granularity for granularity, times in seen.items() if times == len(wanted)]
+        if not found:
+            raise Unaggregable([list(one.key) for one in wanted], "No granularity match")
+        return sorted(found, reverse=True)
+    missing = [one for one in wanted if window.granularity not in reading.granularities(one.metric)]
+    if missing:
+        seconds = window.granularity / timespans.SECOND
+        raise Unaggregable([[one.name, one.aggregation, seconds] for one in missing], "Granularities are missing")
+    return [window.granularity]
+
+
+def _grid(granularity: int, columns: list[dict[int, float]], keys: Sequence[Reference], window: Window) -> Grid:
+    times = sorted(set().union(*columns))
+    if len(times) * len(columns) > MOST_POINTS:
+        raise BadRequest(f"More than {MOST_POINTS} points: ask for a shorter time or a coarser granularity.")
+    filler = window.fill if isinstance(window.fill, float) else NAN
+    values = [[column.get(at, filler) for at in times] for column in columns]
+    if window.fill in FORWARD:
+        values = [_filled(column, full=window.fill == "full_ffill") for column in values]
+    elif window.fill in BACKWARD:
+        values = [_filled(column[::-1], full=window.fill == "full_bfill")[::-1] for column in values]
+    if window.fill is None:
+        times, values = _overlapping(times, values, keys, window)
+    return Grid(granularity, times, values)
+
+
+def _filled(column: list[float], *, full: bool) -> list[float]:
+    found, last = [], NAN
+    for value in column:
+        last = value if value == value else last
+        found.append(last)
+    if full:
+        first = next((value for value in found if value == value), NAN)
+        found = [value if value == value else first for value in found]
+    return found
+
+
+def _overlapping(
+    times: list[int], values: list[list[float]], keys: Sequence[Reference], window: Window
+) -> tuple[list[int], list[list[float]]]:
+    """The moments between the first and the last that all have. :raises Unaggregable: too few of them all have."""
+    shared = [place for place in range(len(times)) if all(column[place] == column[place] for column in values)]
+    needed = window.overlap or 0.0
+    named = [list(key) for key in keys]
+    if not shared and needed > 0:
+        raise Unaggregable(named, "No overlap")
+    if not times:
+        return times, values
+    begin = shared[0] if shared and window.start is None else 0
+    end = shared[-1] + 1 if shared and window.stop is None else len(times)
+    percent = len(shared) * 100.0 / (end - begin)
+    if percent < needed:
+        raise Unaggregable(named, f"Less than {needed:f}% of datapoints overlap in this timespan ({percent:.2f}%)")
+    return times[begin:end], [column[begin:end] for column in values]
+
+
+def _shown(grid: Grid, place: int, window: Window) -> Iterator[list[Any]]:
+    column = grid.columns[place] if grid.columns else []
+    length = grid.granularity if isinstance(grid.granularity, str) else grid.granularity / timespans.SECOND
+    for at, value in zip(grid.times, column, strict=True):
+        if window.fill not in DROPPING or math.isfinite(value):
+            yield [timespans.text(at), length, value]
+
+
+def _by_metric(results: Sequence[Grid], wanted: Sequence[Wanted], window: Window) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for grid in results:
+        for place, one in enumerate(wanted):
+            if place >= len(grid.columns):
+                break
+            where = found if one.resource is None else found.setdefault(str(one.resource.id), {})
+            series = where.setdefault(one.name, {}).setdefault(one.aggregation, [])
+            series.extend(_shown(grid, place, window))
+    return found
+
+
+# --------------------------------------------------------------------------------------------- what a request is about
+
+
+def of_metrics(core: Core, ctx: Context, tree: Any, window: Window) -> tuple[Any, list[Any]]:
+    """(what the operations give, metrics with their policies) where they name metrics by id."""
+    with database.of(core).read() as tx:
+        keys = operations.references(tree)
+        try:
+            ids = {key: metrics.identifier(key[0]) for key in keys}
+        except NotFound as error:
+            raise Told("Invalid metric references", [list(key) for key in keys], error.message) from None
+        rows = {row.id: row for row in metric_store.of_ids(tx, ids.values())}
+        missing = sorted({ids[key] for key in keys} - {row.id for row in rows.values() if access.sees(core, ctx, row)})
+        if missing:
+            raise ToldNotFound("Unknown metrics", missing, "Provided metrics don't exists")
+        wanted = [Wanted(rows[ids[key]], key[1], key) for key in keys]
+        reading = Reading(tx)
+        found = measured(reading, wanted, tree, window)
+        return found, [(row, reading.policy(row)) for row in rows.values()]
+
+
+def of_resources(
+    core: Core,
+    ctx: Context,
+    type_name: str,
+    query: Any,
+    tree: Any,
+    window: Window,
+    groups: Sequence[str],
+    *,
+    history: bool = False,
+) -> tuple[Any, list[Any]]:
+    """(what the operations give, resources) where they name metrics by the names that resources have for them."""
+    keys = operations.references(tree)
+    with database.of(core).read() as tx:
+        sorts = list(groups) or ["revision_start:asc", "started_at:asc"]
+        rows = resources.search(core, ctx, tx, type_name, query, history=history, sorts=sorts)
+        by_resource = resources.by_resource(tx, list({row.id: row for row in rows}.values()))
+        reading = Reading(tx)
+        if not groups:
+            wanted = named(rows, by_resource, keys)
+            if not wanted:
+                raise _no_metrics(keys)
+            return measured(reading, wanted, tree, window), rows
+        if history:
+            return _by_history(reading, rows, by_resource, tree, window, groups), rows
+        found = []
+        for group, members in itertools.groupby(
+            rows, lambda row: tuple((name, attribute(row, name)) for name in groups)
+        ):
+            wanted = named(list(members), by_resource, keys)
+            if wanted:
+                found.append({"group": dict(group), "measures": {"measures": measured(reading, wanted, tree, window)}})
+        if not found:
+            raise _no_metrics(keys)
+        return found, rows
+
+
+def _no_metrics(keys: Sequence[Reference]) -> NotFound:
+    return no_metric(sorted({name for name, _ in keys}))
+
+
+def attribute(row: Any, name: str) -> Any:
+    if name in resources.COLUMNS:
+        value = getattr(row, name)
+        return timespans.iso(value) if name.endswith(("_at", "_start", "_end")) else value
+    return row.attributes.get(name)
+
+
+def named(rows: Sequence[Any], by_resource: Mapping[str, list[Any]], keys: Sequence[Reference]) -> list[Wanted]:
+    return [
+        Wanted(metric, aggregation, (name, aggregation), row)
+        for row in rows
+        for name, aggregation in keys
+        for metric in by_resource.get(row.id, ())
+        if fnmatch.fnmatchcase(metric.name, name)
+    ]
+
+
+def _by_history(
+    reading: Reading,
+    rows: list[Any],
+    by_resource: Mapping[str, list[Any]],
+    tree: Any,
+    window: Window,
+    groups: Sequence[str],
+) -> list[Any]:
+    """Groups by what resources were in each part of the time: a value counts for each in proportion to it."""
+    keys = operations.references(tree)
+    sums: dict[tuple[Any, ...], dict[tuple[str, Any], float]] = {}
+    last: dict[str, Any] = {}
+    rows = sorted(rows, key=lambda row: (row.original_resource_id, row.revision_start))
+    for row in rows:
+        begin = window.start if row.id not in last else timespans.of_naive(row.revision_start)
+        last[row.id] = row
+        end = window.stop if row.revision_end is None else timespans.of_naive(row.revision_end)
+        if window.start is not None and begin is not None:
+            begin = max(begin, window.start)
+        if window.stop is not None and end is not None:
+            end = min(end, window.stop)
+        if begin is not None and end is not None and begin >= end:
+            continue
+        wanted = named([row], by_resource, keys)
+        if not wanted:
+            continue
+        part = Window(begin, end, window.granularity, window.overlap, window.fill)
+        shown = measured(reading, wanted, tree, part)
+        group = tuple((name, attribute(row, name)) for name in groups)
+        values = sums.setdefault(group, {})
+        for at, length, value in shown.get("aggregated", ()):
+            place = (at, length)
+            values[place] = values.get(place, 0.0) + value * _share(at, length, begin, end)
+    return [
+        {
+            "group": dict(group),
+            "measures": {"measures": {"aggregated": [[at, length, value] for (at, length), value in values.items()]}},
+        }
+        for group, values in sorted(sums.items(), key=lambda one: str(one[0]))
+        if values
+    ]
+
+
+def _share(at: str, length: Any, begin: int | None, end: int | None) -> float:
+    if isinstance(length, str):
+        return 1.0
+    first = timespans.moment(at, 0.0)
+    last = first + round(length * timespans.SECOND)
+    inside = min(last, last if end is None else end) - max(first, first if begin is None else begin)
+    return float(max(0, inside) / (last - first))
+
+
+# ------------------------------------------------------------------------------------------------- the older address
+
+
+def across(
+    reading: Reading, rows: Sequence[Any], aggregation: str, again: str | None, window: Window, resample: Any
+) -> list[Any]:
+    """Metrics put together into one series, as ``/v1/aggregation`` does it."""
+    if not rows:
+        return []
+    keys = [(str(row.id), aggregation) for row in rows]
+    for row in rows:
+        known = reading.granularities(row)
+        if window.granularity is not None and window.granularity not in known:
+            raise no_aggregation(row, aggregation, window.granularity)
+        if aggregation not in reading.methods(row):
+            raise ToldNotFound(
+                "Aggregation method does not exist for this metric",
+                {"metric": row.id, "aggregation_method": aggregation},
+            )
+    if len(rows) == 1:
+        return list(_alone(reading, rows[0], aggregation, window, resample))
+    tree: Any = ["metric", *keys]
+    if resample:
+        tree = ["resample", aggregation, resample, tree]
+    again = again or aggregation
+    if again not in operations.AGGREGATIONS:
+        raise Told("Argument value error", "reaggregation", f"'{again}' aggregation does not exist")
+    tree = ["aggregate", again, tree]
+    wanted = [Wanted(row, aggregation, key) for row, key in zip(rows, keys, strict=True)]
+    return list(measured(reading, wanted, tree, window)["aggregated"])
+
+
+def _alone(reading: Reading, row: Any, method: str, window: Window, resample: Any) -> Iterator[list[Any]]:
+    known = reading.granularities(row)
+    wanted = [window.granularity] if window.granularity is not None else sorted(known, reverse=True)
+    for granularity in wanted:
+        points = reading.series(row, granularity, method, window.start, window.stop)
+        grid = Grid(granularity, [at for at, _, _ in points], [[value for _, _, value in points]])
+        if resample:
+            grid = operations.resample(method, resample, grid)
+        yield from _shown(grid, 0, window)
+
+
+def no_aggregation(row: Any, method: str, granularity: int) -> NotFound:
+    seconds = granularity / timespans.SECOND
+    return NotFound(f"Aggregation method '{method}' at granularity '{seconds}' for metric {row.id} does not exist")
+
+
+def single(core: Core, ctx: Context, metric_id: str, method: str, window: Window, resample: Any) -> list[Any]:
+    """The series of one metric."""
+    with database.of(core).read() as tx:
+        row = metrics.seen(core, ctx, tx, metric_id)
+        reading = Reading(tx)
+        if method not in reading.methods(row):
+            raise ToldNotFound(
+                "Aggregation method does not exist for this metric",
+                {"metric": row.id, "aggregation_method": method},
+            )
+        if window.granularity is not None and window.granularity not in reading.granularities(row):
+            raise no_aggregation(row, method, window.granularity)
+        return list(_alone(reading, row, method, window, resample))
+
+
+def older_of_metrics(
+    core: Core, ctx: Context, ids: Sequence[str], aggregation: str, again: str | None, window: Window, resample: Any
+) -> list[Any]:
+    with database.of(core).read() as tx:
+        rows = [row for row in metric_store.of_ids(tx, ids) if access.sees(core, ctx, row)]
+        missing = [one for one in ids if one not in {row.id for row in rows}]
+        if missing:
+            raise no_metric(missing[0])
+        return across(Reading(tx), rows, aggregation, again, window, resample)
+
+
+def older_of_resources(
+    core: Core,
+    ctx: Context,
+    type_name: str,
+    name: str,
+    query: Any,
+    groups: Sequence[str],
+    arguments: tuple[str, str | None, Window, Any],
+) -> list[Any]:
+    with database.of(core).read() as tx:
+        try:
+            rows = resources.search(core, ctx, tx, type_name, query, sorts=groups)
+        except BadRequest as error:
+            if error.message.startswith("Invalid pagination"):
+                raise BadRequest("Invalid groupby attribute") from None
+            raise
+        by_resource = resources.by_resource(tx, rows)
+        reading = Reading(tx)
+
+        def of(members: Sequence[Any]) -> list[Any]:
+            found = [one for row in members for one in by_resource.get(row.id, ()) if one.name == name]
+            return across(reading, found, *arguments)
+
+        if not groups:
+            return of(rows)
+        return [
+            {"group": dict(group), "measures": of(list(members))}
+            for group, members in itertools.groupby(
+                rows, lambda row: tuple((one, attribute(row, one)) for one in groups)
+            )
+        ]

@@ -1,0 +1,109 @@
+"""What hosts measured comes in here: believed only of the servers that are on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tane.core import Core
+from tane.hosts import store as hosts
+from tane.services.compute import interface as compute
+from tane.services.metric.domain import measures, timespans
+from tane.services.metric.domain.measured import Thing, Values, Writer
+from tane.services.metric.domain.meters import UNITS
+from tane.services.metric.store import database
+from tane.services.metric.store import measures as store
+from tane.wire.documents import Metered, Meters
+
+OLDEST = 30 * 86400
+
+
+def take(core: Core, host_id: str, meters: Meters) -> int:
+    """Write a batch of a host; returns how many samples were new."""
+    with core.db.read() as tx:
+        host = hosts.get(tx, host_id)
+        if host is None:
+            return 0
+        servers = {row.id: row for row in compute.measured_on(tx, host_id)}
+        disks = compute.disks_of(
+            tx, [thing.id for thing in meters.things if thing.kind == "disk" and thing.id in servers]
+        )
+    measures.make_room(core)
+    with database.of(core).write() as tx:
+        last = store.last_of(tx, host_id)
+        if last is not None and last.run == meters.run and meters.sequence <= last.sequence:
+            return 0
+        at = timespans.of_naive(tx.now) - round(meters.age * timespans.SECOND)
+        writer = Writer(core, tx, at)
+        for thing, values in _things(host, servers, disks, meters):
+            writer.add(thing, *values)
+        numbers, times, values_ = writer.finish()
+        measures.append(tx, numbers, times, values_)
+        store.remember_sender(tx, host_id, meters.run, meters.sequence)
+    measures.taken(core, numbers)
+    return len(numbers)
+
+
+def _things(
+    host: Any, servers: Mapping[str, Any], disks: Mapping[tuple[str, str], str], meters: Meters
+) -> Iterator[tuple[Thing, Values]]:
+    # Names that are not known here are of a host whose release is newer.
+    known = [all(name in UNITS for name in shape) for shape in meters.shapes]
+    for one in meters.things:
+        if one.shape >= len(known) or len(one.values) != len(meters.shapes[one.shape]):
+            continue  # It makes no sense.
+        values = meters.shapes[one.shape], one.values
+        if not known[one.shape]:
+            pairs = [(name, value) for name, value in zip(*values, strict=True) if name in UNITS]
+            values = tuple(name for name, _ in pairs), tuple(value for _, value in pairs)
+        if one.kind == "host":
+            if one.id == host.id:
+                yield Thing(host.id, "host", None, None, (("host_name", host.name),)), values
+            continue
+        server = servers.get(one.id)
+        if server is None:
+            continue  # It was deleted, or it moved.
+        if one.kind == "guest":
+            yield _guest(server), values
+        elif one.part is not None:
+            yield _part(server, one, disks), values
+
+
+def instance_attributes(row: Any) -> tuple[tuple[str, Any], ...]:
+    flavor = row.flavor
+    return (
+        ("flavor_id", row.flavor_id),
+        ("flavor_name", flavor.get("original_name", row.flavor_id)),
+        ("image_ref", row.image_ref or row.image_id),
+        ("host", row.host_name or ""),
+        ("display_name", row.name),
+        ("server_group", row.group_id),
+        ("created_at", timespans.iso(row.created_at)),
+        ("launched_at", timespans.iso(row.launched_at)),
+        ("deleted_at", None),
+    )
+
+
+def _guest(row: Any) -> Thing:
+    return Thing(row.id, "instance", row.project_id, row.user_id, instance_attributes(row), row.created_at)
+
+
+def _part(row: Any, one: Metered, disks: Mapping[tuple[str, str], str]) -> Thing:
+    part = str(one.part)
+    if one.kind == "nic":
+        name = f"tap{part[:11]}"
+        text, kind = f"instance-{row.number:08x}-{row.id}-{name}", "instance_network_interface"
+    else:
+        name = disks.get((row.id, part)) or {"root": "vda"}.get(part, part)
+        text, kind = f"{row.id}-{name}", "instance_disk"
+    return Thing(text, kind, row.project_id, row.user_id, (("name", name), ("instance_id", row.id)))
+
+
+def sizes(row: Any) -> dict[str, float]:
+    """What is known of a server without its host."""
+    return {
+        "vcpus": float(row.vcpus),
+        "memory": float(row.ram_mb),
+        "disk.root.size": float(row.disk_gb),
+        "disk.ephemeral.size": float(row.flavor.get("ephemeral") or 0),
+    }

@@ -1,0 +1,259 @@
+"""Samples: taken in as batches, folded into chunks later, and read as if they were already."""
+
+from __future__ import annotations
+
+import itertools
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.metric.domain import archive_policies, series, timespans
+from tane.services.metric.domain.series import Columns, Point, Policy, Raw
+from tane.services.metric.store import database
+from tane.services.metric.store import measures as store
+from tane.services.metric.store import metrics as metric_store
+
+FOLD_TOPIC, TOLD = "metric.fold", "metric.listeners"
+BATCHES, PATIENCE = 64, 600.0
+MOST_BATCHES, MOST_SAMPLES = 2048, 2_000_000
+"""Batches are folded when there are more than ``BATCHES`` of them and the oldest waits for ``PATIENCE`` seconds; sooner
+when there are very many. Who sends when there are twice as many folds them first."""
+SLICE = 500
+"""Batches of a fold at most: it is one transaction."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """A metric as far as its samples are concerned."""
+
+    number: int
+    policy: Policy
+    counter: bool
+
+
+def series_of(tx: Tx, row: Any) -> Series:
+    return Series(row.number, archive_policies.policy_of(tx, row.archive_policy_name), row.counter)
+
+
+def append(tx: Tx, numbers: Sequence[int], times: Sequence[int], values: Sequence[float]) -> None:
+    """Take samples in. The transaction's listeners learn which metrics have new ones once it is committed."""
+    if not numbers:
+        return
+    if any(a > b for a, b in itertools.pairwise(numbers)):
+        order = sorted(range(len(numbers)), key=numbers.__getitem__)
+        numbers, times = [numbers[i] for i in order], [times[i] for i in order]
+        values = [values[i] for i in order]
+    store.add_batch(
+        tx,
+        at=_seconds(tx),
+        low=numbers[0],
+        high=numbers[-1],
+        count=len(numbers),
+        metrics=array("I", numbers).tobytes(),
+        times=array("q", times).tobytes(),
+        values=array("d", values).tobytes(),
+    )
+
+
+def taken(core: Core, numbers: Iterable[int]) -> None:
+    """Tell who listens that these metrics have new samples; call it when they are committed."""
+    for listener in core.memory.get(TOLD, ()):
+        listener(numbers)
+
+
+def listen(core: Core, listener: Callable[[Iterable[int]], None]) -> None:
+    core.memory.setdefault(TOLD, []).append(listener)
+
+
+def make_room(core: Core) -> None:
+    """Fold what waits, where far too much does: who sends so fast waits for it."""
+    with database.of(core).read() as tx:
+        waiting = store.waiting(tx)
+    if waiting.batches > 2 * MOST_BATCHES or waiting.samples > 2 * MOST_SAMPLES:
+        fold(core)
+
+
+def is_due(core: Core) -> bool:
+    with database.of(core).read() as tx:
+        waiting = store.waiting(tx)
+        waited = _seconds(tx) - waiting.oldest if waiting.batches else 0.0
+    if waiting.batches > MOST_BATCHES or waiting.samples > MOST_SAMPLES:
+        return True
+    # A quiet cloud's samples are folded once an hour.
+    return waited > 6 * PATIENCE or (waited > PATIENCE and waiting.batches > BATCHES)
+
+
+def _seconds(tx: Tx) -> float:
+    return timespans.of_naive(tx.now) / timespans.SECOND
+
+
+def fold(core: Core) -> int:
+    """Fold what waits. Returns how many samples it was."""
+    total = 0
+    while True:
+        with database.of(core).write() as tx:
+            batches = store.pending(tx, limit=SLICE)
+            if not batches:
+                return total
+            total += _fold(tx, batches)
+            store.forget_batches(tx, batches[-1].sequence)
+        if len(batches) < SLICE:
+            return total
+
+
+def _fold(tx: Tx, batches: Sequence[Any]) -> int:
+    # A host tells the same metrics each time: its batches are turned round as a whole.
+    alike: dict[bytes, list[Any]] = {}
+    for row in batches:
+        alike.setdefault(bytes(row.metrics), []).append(row)
+    by_metric: dict[int, tuple[Sequence[int], Sequence[float]]] = {}
+    count = 0
+    for rows in alike.values():
+        arrays = [_arrays(row) for row in rows]
+        count += len(arrays[0][0]) * len(rows)
+        columns = (
+            zip(*(times for _, times, _ in arrays), strict=True),
+            zip(*(found for *_, found in arrays), strict=True),
+        )
+        for number, times, values in zip(arrays[0][0], *columns, strict=True):
+            known = by_metric.get(number)
+            by_metric[number] = (times, values) if known is None else ((*known[0], *times), (*known[1], *values))
+    numbers_ = sorted(by_metric)
+    for begin in range(0, len(numbers_), 20_000):
+        _fold_metrics(tx, {number: by_metric[number] for number in numbers_[begin : begin + 20_000]})
+    return count
+
+
+def _fold_metrics(tx: Tx, samples: dict[int, tuple[Sequence[int], Sequence[float]]]) -> None:
+    numbers = list(samples)
+    rows, known = metric_store.folding(tx, numbers), store.raw_of(tx, numbers)
+    policies: dict[str, Policy] = {}
+    raws: list[dict[str, Any]] = []
+    changed: dict[tuple[int, int, int], Columns] = {}
+    widths: dict[int, int] = {}
+    kept_from: dict[tuple[int, int], list[int]] = {}
+    for number, (times, values) in samples.items():
+        row = rows.get(number)
+        if row is None:
+            continue  # It was deleted meanwhile.
+        name = row.archive_policy_name
+        policy = policies.get(name) or policies.setdefault(name, archive_policies.policy_of(tx, name))
+        before = known.get(number)
+        raw = Raw.of(before.times, before.values) if before else Raw.empty()
+        folded = series.fold(policy, row.counter, raw, times, values)
+        if folded is None:
+            continue
+        last = folded.raw.times[-1]
+        raws.append({"metric": number, "times": folded.raw.times.tobytes(), "values": folded.raw.values.tobytes()})
+        widths[number] = len(policy.methods)
+        for definition in policy.definitions:
+            for start, columns in series.split(folded.changed[definition.granularity]):
+                changed[number, definition.granularity, start] = columns
+            if definition.points is not None:
+                edge = last // definition.granularity - definition.points + 1
+                kept_from.setdefault((definition.granularity, edge - edge % series.PERIODS), []).append(number)
+    former = store.chunks_at(tx, changed)
+    chunks = []
+    for (number, granularity, start), columns in changed.items():
+        data = former.get((number, granularity, start))
+        whole = {**series.decode(start, data), **columns} if data is not None else columns
+        packed = len(whole) > series.PERIODS * 3 // 4
+        encoded = series.encode(whole, widths[number], pack=packed)
+        chunks.append({"metric": number, "granularity": granularity, "start": start, "data": encoded})
+    store.keep_raw(tx, raws)
+    store.keep_chunks(tx, chunks)
+    for (granularity, edge), old in kept_from.items():
+        if edge > 0:
+            store.forget_chunks(tx, old, granularity, edge)
+
+
+def _arrays(row: Any) -> tuple[array[int], array[int], array[float]]:
+    numbers, times, values = array("I"), array("q"), array("d")
+    numbers.frombytes(row.metrics)
+    times.frombytes(row.times)
+    values.frombytes(row.values)
+    return numbers, times, values
+
+
+def _pending(tx: Tx, number: int) -> tuple[list[int], list[float]]:
+    found: tuple[list[int], list[float]] = ([], [])
+    for row in store.pending(tx, number):
+        numbers = array("I")
+        numbers.frombytes(row.metrics)
+        begin = bisect_left(numbers, number)
+        end = bisect_right(numbers, number, begin)
+        if begin < end:
+            times, values = array("q"), array("d")
+            times.frombytes(row.times[8 * begin : 8 * end])
+            values.frombytes(row.values[8 * begin : 8 * end])
+            found[0].extend(times)
+            found[1].extend(values)
+    return found
+
+
+def read(
+    tx: Tx,
+    one: Series,
+    granularities: Sequence[int],
+    method: str,
+    start: int | None = None,
+    stop: int | None = None,
+) -> dict[int, list[Point]]:
+    """The series of a metric by granularity, with all samples that have come."""
+    fresh = folded_now(tx, one)
+    column = one.policy.methods.index(method)
+    found: dict[int, list[Point]] = {}
+    for granularity in granularities:
+        definition = one.policy.definition(granularity)
+        if definition is None:
+            continue
+        first = None if start is None else _chunk(start // granularity)
+        last = None if stop is None else _chunk(-(-stop // granularity))
+        columns: Columns = {}
+        for row in store.chunks_of(tx, one.number, granularity, first, last):
+            columns |= series.decode(row.start, row.data)
+        newest = fresh.get(granularity) or {}
+        columns |= newest
+        points = series.points(columns, column, definition, start, stop)
+        if definition.points is not None and points and stop is not None:
+            # What is too old is so by the newest of all, not of those asked for.
+            edge = _newest(tx, one, granularity, newest) - definition.points + 1
+            points = [point for point in points if point[0] >= edge * granularity]
+        found[granularity] = points
+    return found
+
+
+def _newest(tx: Tx, one: Series, granularity: int, fresh: Columns) -> int:
+    row = store.newest_chunk(tx, one.number, granularity)
+    return max([*fresh, *(series.decode(row.start, row.data) if row else ())], default=0)
+
+
+def folded_now(tx: Tx, one: Series) -> dict[int, Columns]:
+    """What waiting samples change, by granularity."""
+    times, values = _pending(tx, one.number)
+    if not times:
+        return {}
+    row = store.raw_of(tx, [one.number]).get(one.number)
+    raw = Raw.of(row.times, row.values) if row else Raw.empty()
+    folded = series.fold(one.policy, one.counter, raw, times, values)
+    return folded.changed if folded else {}
+
+
+def _chunk(period: int) -> int:
+    return period - period % series.PERIODS
+
+
+def waiting(core: Core) -> dict[str, int]:
+    """How many samples, of how many metrics, wait to be folded."""
+    numbers: set[int] = set()
+    samples = 0
+    with database.of(core).read() as tx:
+        for row in store.pending(tx, limit=2 * MOST_BATCHES):
+            found = _arrays(row)[0]
+            numbers.update(found)
+            samples += len(found)
+    return {"metrics": len(numbers), "measures": samples}

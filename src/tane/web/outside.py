@@ -1,0 +1,127 @@
+"""Addresses that strangers name and the cloud goes to: never its own, its hosts' or its neighbours'."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Collection
+from urllib.parse import SplitResult, urlsplit
+
+EMBEDDING = (ipaddress.ip_network("64:ff9b::/96"),)
+"""IPv6 networks whose addresses stand for the IPv4 address in their last 32 bits."""
+PORTS = {"http": 80, "https": 443}
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Refused(Exception):
+    """It is not gone there; the message may be shown."""
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is of the Internet: not private, link-local, loopback, reserved, nor one that stands for such
+    an address."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if any(address in network for network in EMBEDDING):
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(inner)
+        if address.teredo is not None or address.is_site_local:
+            return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def parts_of(url: str) -> SplitResult:
+    """:raises Refused: it is no address of the web, or has a name and password in it."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Refused(f"{url} is no address of the web") from None
+    control = any(ord(letter) <= 32 or ord(letter) == 127 for letter in url)
+    if control or parts.scheme not in PORTS or not parts.hostname or parts.username is not None or port == 0:
+        raise Refused(f"{url} is no address of the web")
+    return parts
+
+
+def judge(parts: SplitResult, allowed: Collection[str], own: Collection[str]) -> None:
+    """Where the host is written as an address, whether it may be gone to. :raises Refused:"""
+    host = (parts.hostname or "").rstrip(".")
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        if host not in allowed and (not is_public(address) or str(address) in own):
+            raise Refused(f"{host} is an internal address")
+
+
+def resolve(parts: SplitResult, allowed: Collection[str], own: Collection[str]) -> list[str]:
+    """The addresses a connection may go to: all that the name has must be public and none may be the cloud's ``own``,
+    unless the host is ``allowed``.
+
+    :raises Refused: :raises OSError: the name cannot be resolved.
+    """
+    host = (parts.hostname or "").rstrip(".")
+    judge(parts, allowed, own)
+    try:
+        found = socket.getaddrinfo(host, parts.port or PORTS[parts.scheme], type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise Refused(f"{host} is no name of a host") from error
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    if host not in allowed:
+        for text in addresses:
+            address = ipaddress.ip_address(text.split("%")[0])
+            if not is_public(address) or str(address) in own:
+                raise Refused(f"{host} leads to an internal address")
+    return addresses
+
+
+class _Connection(http.client.HTTPConnection):
+    """To addresses that were judged before: a name that answers otherwise the next time gains nothing."""
+
+    def __init__(self, parts: SplitResult, addresses: list[str], seconds: float) -> None:
+        super().__init__(parts.hostname or "", parts.port or PORTS[parts.scheme], timeout=seconds)
+        self._scheme, self._addresses, self._seconds = parts.scheme, addresses, seconds
+
+    def connect(self) -> None:
+        error: OSError = OSError("there is no address")
+        for address in self._addresses:
+            try:
+                self.sock = socket.create_connection((address, self.port), self._seconds)
+                break
+            except OSError as failed:
+                error = failed
+        else:
+            raise error
+        if self._scheme == "https":
+            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+
+
+def post(url: str, body: bytes, allowed: Collection[str], own: Collection[str], seconds: float) -> int:
+    """Send JSON; returns the status. No redirect is followed, nothing of the answer is read but its head, and all of it
+    takes ``seconds`` at most.
+
+    :raises Refused: :raises OSError: nobody answers, or not in time.
+    """
+    parts = parts_of(url)
+    connection = _Connection(parts, resolve(parts, allowed, own), seconds)
+
+    def end() -> None:
+        with contextlib.suppress(OSError):
+            if connection.sock is not None:
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request("POST", path, body, {"User-Agent": "tane", "Content-Type": "application/json"})
+        return connection.getresponse().status
+    except (http.client.HTTPException, ValueError) as error:
+        raise OSError(f"{parts.hostname}: {error or type(error).__name__}") from None
+    finally:
+        timer.cancel()
+        connection.close()

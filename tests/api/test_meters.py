@@ -1,0 +1,160 @@
+"""What the cloud measures by itself: of guests, disks, cards, hosts, volumes, images; while it is away, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tane.agent.meters import Sampler, Shown, batch_of
+from tane.for_hosts import ForHost, as_called
+from tane.services.metric.domain import inventory
+from tane.wire.documents import GuestDiagnostics, Meters
+from tane.wire.errors import HostError
+from tests.api.compute_support import project
+from tests.api.metric_support import V1, measured, values
+from tests.support import HOST_ID, OTHER_HOST_ID, ApiCloud, second_host
+
+
+class Away:
+    """The cloud, which may be away."""
+
+    def __init__(self, cloud: ApiCloud) -> None:
+        self.away, self.heard = False, 0
+        self._cloud = as_called(ForHost(cloud.core, HOST_ID))
+
+    async def measured(self, meters: Meters) -> None:
+        if self.away:
+            raise HostError("the cloud does not answer", transient=True)
+        self.heard += 1
+        await self._cloud.measured(meters)
+
+
+class Measuring:
+    """The sampler of the simulated host, by a clock that goes with the cloud's."""
+
+    def __init__(self, cloud: ApiCloud) -> None:
+        self.api, self.clock = cloud, 0.0
+        agent = cloud.core.hosts.agent(HOST_ID)
+        self.compute: Any = agent.compute
+        self.cloud = Away(cloud)
+        way: Any = self.cloud
+        self.sampler = Sampler(HOST_ID, agent.compute, agent.volume, way, 60.0, lambda: self.clock)
+
+    def minute(self, cpu: float | None = None, server: str = "") -> None:
+        self.api.advance(60)
+        self.clock += 60
+        if cpu is not None:
+            self.compute.used[server] = GuestDiagnostics(uptime_seconds=1, hypervisor="fake", cpu_ns=(int(cpu),))
+        self.api.wait(self.sampler.once())
+
+
+@pytest.fixture
+def measuring(cloud: ApiCloud) -> Measuring:
+    return Measuring(cloud)
+
+
+def test_a_servers_meters_have_ceilometers_names_and_belong_to_its_project(
+    cloud: ApiCloud, measuring: Measuring
+) -> None:
+    garden, bob = project(cloud), cloud.new_user("bob", "shed")
+    mia, server = garden.user, garden.server()
+    measuring.minute()
+    inventory.take(cloud.core)
+    shown = mia.get(f"{V1}/resource/instance/{server}").json()
+    assert shown["project_id"] == mia.project_id and shown["host"] == "host-1"
+    assert {"cpu", "vcpus", "memory", "disk.root.size"} <= shown["metrics"].keys()
+    cpu = mia.get(f"{V1}/resource/instance/{server}/metric/cpu").json()
+    assert cpu["unit"] == "ns" and cpu["archive_policy"]["name"] == "ceilometer-low-rate"
+    [disk] = measured(cloud, "instance_disk", instance_id=server)
+    assert "disk.device.read.bytes" in disk["metrics"] and disk["original_resource_id"].startswith(server)
+    [card] = measured(cloud, "instance_network_interface", instance_id=server)
+    assert "network.incoming.bytes" in card["metrics"] and card["name"].startswith("tap")
+    [host] = measured(cloud, "host")
+    assert "hardware.memory.total" in host["metrics"]
+    assert measured(cloud, "image")
+    bob.get(f"{V1}/resource/instance/{server}", 404)
+    mia.delete(f"{V1}/resource/instance/{server}", 403)
+    assert mia.get(f"{V1}/resource/host").json() == []
+
+
+def test_a_counter_that_begins_anew_at_a_restart_is_counted_on(cloud: ApiCloud, measuring: Measuring) -> None:
+    garden = project(cloud)
+    mia, server = garden.user, garden.server()
+    for total in (100e9, 130e9, 5e9, 35e9):
+        measuring.minute(total, server)
+    metric = mia.get(f"{V1}/resource/instance/{server}").json()["metrics"]["cpu"]
+    rates = values(mia, metric, aggregation="rate:mean")
+    assert rates and all(rate >= 0 for rate in rates)
+
+
+def test_what_is_measured_while_the_cloud_is_away_comes_later_once_and_at_its_time(
+    cloud: ApiCloud, measuring: Measuring
+) -> None:
+    garden = project(cloud)
+    mia, server = garden.user, garden.server()
+    measuring.minute(1e9, server)
+    measuring.cloud.away = True
+    for minute in range(2, 42):
+        measuring.minute(minute * 1e9, server)
+    assert len(measuring.sampler.kept) == 40
+    measuring.cloud.away = False
+    measuring.minute(42e9, server)
+    assert not measuring.sampler.kept and measuring.cloud.heard == 42
+    metric = mia.get(f"{V1}/resource/instance/{server}").json()["metrics"]["cpu"]
+    rates = values(mia, metric, aggregation="rate:mean")
+    # Each minute used a second, whether it was told at once or later.
+    assert len(rates) >= 8 and set(rates) == {1e9}
+
+
+def test_a_batch_that_is_told_twice_counts_once(cloud: ApiCloud, measuring: Measuring) -> None:
+    sent: list[Meters] = []
+    told = measuring.cloud.measured
+
+    async def keep(meters: Meters) -> None:
+        sent.append(meters)
+        await told(meters)
+
+    measuring.cloud.measured = keep  # type: ignore[method-assign]
+    measuring.minute()
+    before = cloud.admin.get(f"{V1}/status").json()["storage"]["summary"]
+    cloud.wait(told(sent[0]))
+    assert cloud.admin.get(f"{V1}/status").json()["storage"]["summary"] == before
+
+
+def test_a_host_is_not_believed_of_servers_that_are_not_on_it(cloud: ApiCloud, measuring: Measuring) -> None:
+    server = project(cloud).server()
+    second_host(cloud.core)
+    batch = batch_of([Shown("guest", server, None, {"cpu": 1.0})], "r", 0)
+    cloud.wait(as_called(ForHost(cloud.core, OTHER_HOST_ID)).measured(batch))
+    assert measured(cloud, "instance") == []
+
+
+def test_what_is_kept_for_the_cloud_is_bounded(cloud: ApiCloud, measuring: Measuring, monkeypatch: Any) -> None:
+    monkeypatch.setattr("tane.agent.meters.KEPT_BYTES", 600)
+    measuring.cloud.away = True
+    for _ in range(20):
+        measuring.minute()
+    assert 1 <= len(measuring.sampler.kept) < 20 and measuring.sampler.dropped > 0
+
+
+def test_a_server_that_is_deleted_ends_and_stays_to_be_looked_at(cloud: ApiCloud, measuring: Measuring) -> None:
+    garden = project(cloud)
+    mia, server = garden.user, garden.server()
+    measuring.minute(1e9, server)
+    mia.delete(f"/compute/v2.1/servers/{server}")
+    cloud.run_jobs()
+    inventory.take(cloud.core)
+    shown = mia.get(f"{V1}/resource/instance/{server}").json()
+    assert shown["ended_at"] is not None
+    assert all(one["ended_at"] for one in measured(cloud, "instance_disk", instance_id=server))
+    assert values(mia, shown["metrics"]["cpu"]) == [1e9]
+
+
+def test_who_takes_the_id_of_a_server_loses_it_to_the_cloud(cloud: ApiCloud, measuring: Measuring) -> None:
+    garden, bob = project(cloud), cloud.new_user("bob", "shed")
+    mia, server = garden.user, garden.server()
+    bob.post(f"{V1}/resource/generic", {"id": server, "metrics": {"cpu": {}}}, 201)
+    measuring.minute(1e9, server)
+    assert mia.get(f"{V1}/resource/instance/{server}").json()["project_id"] == mia.project_id
+    bob.get(f"{V1}/resource/generic/{server}", 404)

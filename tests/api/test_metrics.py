@@ -1,0 +1,184 @@
+"""Metrics as a user has them: made, fed, read, looked for, and nobody else's."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from tane import quota
+from tane.services.metric.domain import measures
+from tests.api.metric_support import V1, make_metric, make_resource, send, values
+from tests.support import ApiCloud
+
+HOUR = 3600.0
+
+
+def test_what_is_sent_is_read_at_once_and_the_same_after_it_was_folded(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    metric = make_metric(mia)
+    send(mia, metric, 1, 2, 3)
+    before = mia.get(f"{V1}/metric/{metric}/measures").json()
+    assert [point[2] for point in before if point[1] == 60] == [1, 2, 3]
+    assert [point[2] for point in before if point[1] == HOUR] == [2]
+    assert before[0][0].endswith("+00:00")
+    assert measures.fold(cloud.core) == 3
+    assert mia.get(f"{V1}/metric/{metric}/measures").json() == before
+    send(mia, metric, 9, start=1_800_000_180)
+    assert values(mia, metric, granularity="60") == [1, 2, 3, 9]
+    assert values(mia, metric, granularity="1 minute", start=1_800_000_060, stop=1_800_000_180) == [2, 3]
+    assert values(mia, metric, granularity=60, resample=120, aggregation="max") == [2, 9]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [{"timestamp": 1, "value": "nan"}],
+        [{"timestamp": 1, "value": "inf"}],
+        [{"timestamp": 1, "value": None}],
+        [{"timestamp": "soon", "value": 1}],
+        [{"timestamp": -5, "value": 1}],
+        [{"value": 1}],
+        [7],
+        {"timestamp": 1, "value": 1},
+    ],
+)
+def test_what_is_no_sample_is_refused(cloud: ApiCloud, told: Any) -> None:
+    mia = cloud.new_user("mia", "garden")
+    metric = make_metric(mia)
+    answer = mia.post(f"{V1}/metric/{metric}/measures", told, 400).json()
+    assert answer["title"] == "Bad Request" and answer["description"]["cause"] == "Invalid input"
+    assert values(mia, metric) == []
+
+
+def test_many_metrics_are_fed_by_one_call(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    one, two = make_metric(mia), make_metric(mia)
+    sample = [{"timestamp": 1_800_000_000, "value": 5}]
+    mia.post(f"{V1}/batch/metrics/measures", {one: sample, two: sample}, 202)
+    assert values(mia, two, granularity=60) == [5]
+    resource = make_resource(mia, str(uuid.uuid4()), metrics={"cpu": {"archive_policy_name": "low"}})
+    path = f"{V1}/batch/resources/metrics/measures"
+    mia.post(path, {resource["id"]: {"cpu": sample, "load": sample}}, 400)
+    mia.post(f"{path}?create_metrics=true", {resource["id"]: {"cpu": sample, "load": sample}}, 202)
+    shown = mia.get(f"{V1}/resource/generic/{resource['id']}").json()
+    assert sorted(shown["metrics"]) == ["cpu", "load"]
+    assert values(mia, shown["metrics"]["load"]) == [5]
+    mia.post(f"{path}?create_metrics=true", {str(uuid.uuid4()): {"cpu": sample}}, 400)
+
+
+def test_resources_are_found_by_their_attributes_as_json_and_as_text(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    cloud.admin.post(
+        f"{V1}/resource_type",
+        {"name": "rose", "attributes": {"colour": {"type": "string"}, "size": {"type": "number", "required": False}}},
+        201,
+    )
+    for number, colour in enumerate(("red", "white", "red")):
+        make_resource(mia, f"rose-{number}", "rose", colour=colour, size=number)
+    search = f"{V1}/search/resource/rose"
+    found = mia.post(search, {"and": [{"=": {"colour": "red"}}, {">": {"size": 1}}]}, 200).json()
+    assert [one["original_resource_id"] for one in found] == ["rose-2"]
+    assert [
+        one["colour"]
+        for one in mia.post(f"{search}?filter=colour%3Dwhite or size>=2&sort=size:desc", expect=200).json()
+    ] == ["red", "white"]
+    mia.post(search, {"=": {"weight": 1}}, 400)
+    mia.post(search, {"near": {"colour": "red"}}, 400)
+    mia.post(f"{search}?filter=colour%3D", expect=400)
+    mia.post(f"{search}?filter={'[' * 2000}", expect=400)
+    mia.post(f"{V1}/resource/rose", {"id": "rose-9"}, 400)
+    mia.post(f"{V1}/resource/rose", {"id": "rose-9", "colour": 7}, 400)
+
+
+def test_a_resource_remembers_what_it_was(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = make_resource(mia, str(uuid.uuid4()), user_id="a")
+    cloud.advance(10)
+    changed = mia.patch(f"{V1}/resource/generic/{made['id']}", {"user_id": "b"}, 200)
+    assert changed.json()["revision_start"] != made["revision_start"]
+    history = mia.get(f"{V1}/resource/generic/{made['id']}/history?sort=revision_start:asc").json()
+    assert [(one["user_id"], one["revision_end"] is None) for one in history] == [("a", False), ("b", True)]
+    stale = {"If-Match": "another"}
+    mia.request("PATCH", f"{V1}/resource/generic/{made['id']}", expect=412, json={"user_id": "c"}, headers=stale)
+    known = {"If-None-Match": changed.headers["etag"]}
+    mia.request("GET", f"{V1}/resource/generic/{made['id']}", expect=304, headers=known)
+
+
+def test_aggregates_over_resources_by_group(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    for number, owner in enumerate("aab"):
+        made = make_resource(mia, str(uuid.uuid4()), user_id=owner, metrics={"cpu": {"archive_policy_name": "low"}})
+        send(mia, made["metrics"]["cpu"], 10.0 * (number + 1))
+    body = {
+        "operations": "(aggregate sum (metric cpu mean))",
+        "resource_type": "generic",
+        "search": {"=": {"project_id": None}},
+    }
+    assert mia.post(f"{V1}/aggregates", body, 200).json()["measures"]["aggregated"][0][2] == 60
+    groups = mia.post(f"{V1}/aggregates?groupby=user_id", body, 200).json()
+    told = {one["group"]["user_id"]: one["measures"]["measures"]["aggregated"][0][2] for one in groups}
+    assert told == {"a": 30, "b": 30}
+    older = mia.post(f"{V1}/aggregation/resource/generic/metric/cpu?reaggregation=max", {"=": {"user_id": "a"}}, 200)
+    assert older.json()[0][2] == 20
+    mia.post(f"{V1}/aggregates", {**body, "operations": "(aggregate sum (metric gpu mean))"}, 404)
+
+
+def test_nobody_sees_or_feeds_what_is_another_projects(cloud: ApiCloud) -> None:
+    mia, bob = cloud.new_user("mia", "garden"), cloud.new_user("bob", "shed")
+    metric = make_metric(mia, name="cpu")
+    resource = make_resource(mia, str(uuid.uuid4()), metrics={"load": {}})
+    for path in (f"metric/{metric}", f"metric/{metric}/measures", f"resource/generic/{resource['id']}"):
+        bob.get(f"{V1}/{path}", 404)
+    assert bob.get(f"{V1}/metric").json() == [] and bob.get(f"{V1}/resource/generic").json() == []
+    assert bob.post(f"{V1}/search/resource/generic", {}, 200).json() == []
+    bob.post(f"{V1}/metric/{metric}/measures", [{"timestamp": 1, "value": 1}], 404)
+    bob.post(f"{V1}/batch/metrics/measures", {metric: [{"timestamp": 1, "value": 1}]}, 400)
+    bob.post(f"{V1}/aggregates", {"operations": ["metric", metric, "mean"]}, 404)
+    bob.post(f"{V1}/resource/generic", {"id": str(uuid.uuid4()), "project_id": mia.project_id}, 403)
+    bob.post(f"{V1}/resource/generic", {"id": "x", "metrics": {"cpu": metric}}, 400)
+    bob.delete(f"{V1}/resource/generic/{resource['id']}", 404)
+    assert bob.request("DELETE", f"{V1}/resource/generic?filter=id!%3Dx", expect=200).json() == {"deleted": 0}
+    assert len(mia.get(f"{V1}/metric").json()) == 2
+
+
+def test_readers_read_and_only_administrators_make_policies(cloud: ApiCloud) -> None:
+    ria = cloud.new_user("ria", "garden", "reader")
+    assert {"low", "medium", "high", "bool"} <= {one["name"] for one in ria.get(f"{V1}/archive_policy").json()}
+    ria.post(f"{V1}/metric", {"archive_policy_name": "low"}, 403)
+    mia = cloud.new_user("mia", "garden")
+    policy = {"name": "mine", "definition": [{"granularity": "1s", "timespan": "1 hour"}]}
+    mia.post(f"{V1}/archive_policy", policy, 403)
+    made = cloud.admin.post(f"{V1}/archive_policy", policy, 201).json()
+    assert made["definition"] == [{"granularity": "0:00:01", "points": 3600, "timespan": "1:00:00"}]
+    metric = make_metric(mia, "mine")
+    cloud.admin.delete(f"{V1}/archive_policy/mine", 400)
+    mia.delete(f"{V1}/metric/{metric}")
+    cloud.admin.delete(f"{V1}/archive_policy/mine")
+
+
+def test_a_project_makes_no_more_metrics_than_its_quota(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    with cloud.core.db.write() as tx:
+        quota.set_limits(tx, "metric", mia.project_id, {"metrics": 2})
+    make_metric(mia)
+    make_metric(mia)
+    answer = mia.post(f"{V1}/metric", {"archive_policy_name": "low"}, 403)
+    assert "Quota exceeded" in answer.text
+
+
+def test_pages_lead_through_all_metrics(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    names = [f"m{number}" for number in range(5)]
+    for name in names:
+        make_metric(mia, name=name)
+    seen, path = [], f"{V1}/metric?limit=2&sort=name:desc"
+    while path:
+        answer = mia.get(path)
+        seen += [one["name"] for one in answer.json()]
+        link = answer.headers.get("link", "")
+        path = V1 + link.partition(V1)[2].partition(">")[0] if link else ""
+    assert seen == names[::-1]
+    mia.get(f"{V1}/metric?sort=colour", 400)
+    mia.get(f"{V1}/metric?limit=none", 400)
