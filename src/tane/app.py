@@ -23,6 +23,7 @@ from tane.jobs import forever, upkeep
 from tane.jobs.reconcile import reconcile_forever
 from tane.jobs.runner import Runner
 from tane.services.compute import SERVICE as COMPUTE
+from tane.services.dashboard import SERVICE as DASHBOARD
 from tane.services.event import SERVICE as EVENT
 from tane.services.host import SERVICE as HOST
 from tane.services.identity import SERVICE as IDENTITY
@@ -48,6 +49,7 @@ SERVICES: tuple[Service, ...] = (
     ORCHESTRATION,
     EVENT,
     HOST,
+    DASHBOARD,
 )
 
 
