@@ -101,7 +101,13 @@ def may(core: Core, ctx: Context, service: str, method: str, path: str, body: An
         where, route, request = _asked(core, ctx, service, method, path, body, (), None, everything=True, encoded=False)
     except (Forbidden, NotFound):
         return False
-    return route.policy is None or core.policy.allows(route.policy, ctx, where.target and where.target(request))
+    if route.policy is None:
+        return True
+    try:
+        target = where.target(request) if where.target else None
+    except NotFound:  # The rule is about a resource that the path only stands for.
+        target = None
+    return core.policy.allows(route.policy, ctx, target)
 
 
 def route_of(core: Core, service: str, method: str, path: str, body: Any = None) -> Route:

@@ -211,12 +211,18 @@ def _offered(visit: Visit, one: Input) -> list[tuple[str, str]]:
 
 
 @page
-def ask(visit: Visit) -> Response:
-    """The form of an action, or of making something; or a page of its own making."""
-    making = special.PAGES.get((visit.request.path["kind"], visit.request.path.get("action", "")))
-    if making is not None:
-        return making(visit, *_one(visit, kind_of(visit)))
+def new(visit: Visit) -> Response:
+    """The form of a new resource."""
     return form(visit, _order(visit))
+
+
+@waiting
+async def ask(visit: Visit) -> Response:
+    """The form of an action; or a page of its own making, which may wait."""
+    making, core = special.PAGES.get((visit.request.path["kind"], visit.request.path["action"])), visit.core
+    if making is not None:
+        return await making(visit, *await core.in_thread(_one, visit, kind_of(visit)))
+    return await core.in_thread(lambda: form(visit, _order(visit)))
 
 
 @waiting

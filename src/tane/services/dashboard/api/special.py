@@ -143,24 +143,28 @@ def _clouds(visit: Visit, document: Mapping[str, Any]) -> str:
     )
 
 
-def log(visit: Visit, server_id: str, row: Row) -> Response:
+async def log(visit: Visit, server_id: str, row: Row) -> Response:
     """The end of what a server wrote to its console."""
     call = Call.of("compute POST /v2.1/servers/{id}/action")
-    answer = visit.call(call, {"os-getConsoleOutput": {"length": LINES}}, id=server_id)
+    answer = await visit.ask(call, {"os-getConsoleOutput": {"length": LINES}}, id=server_id)
     command = f"openstack console log show {server_id}"
-    return visit.page("text.html", kind=_kind("servers"), id=server_id, label=str(row.get("name", "")), what=visit.words("Log"),
-                      text=str(answer.get("output") or ""), command=command)
+    text, label = str(answer.get("output") or ""), str(row.get("name", ""))
+    return await visit.core.in_thread(
+        visit.page, "text.html", kind=_kind("servers"), id=server_id, label=label, what=visit.words("Log"), text=text, command=command
+    )
 
 
-def template(visit: Visit, stack_id: str, row: Row) -> Response:
+async def template(visit: Visit, stack_id: str, row: Row) -> Response:
     """The template a stack was made from."""
     import yaml
 
-    answer = visit.call(Call.of("orchestration GET /v1/{project}/stacks/{id:0}/{id:1}/template"), id=stack_id)
+    answer = await visit.ask(Call.of("orchestration GET /v1/{project}/stacks/{id:0}/{id:1}/template"), id=stack_id)
     text = yaml.safe_dump(answer, sort_keys=False, allow_unicode=True)
     command = f"openstack stack template show {stack_id.rpartition(':')[2]}"
-    return visit.page("text.html", kind=_kind("stacks"), id=stack_id, label=str(row.get("stack_name", "")),
-                      what=visit.words("Template"), text=text, command=command)
+    label, what = str(row.get("stack_name", "")), visit.words("Template")
+    return await visit.core.in_thread(
+        visit.page, "text.html", kind=_kind("stacks"), id=stack_id, label=label, what=what, text=text, command=command
+    )
 
 
 def _kind(name: str) -> Kind:
@@ -169,7 +173,7 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
-PAGES: Mapping[tuple[str, str], Callable[[Visit, str, Row], Response]] = {
+PAGES: Mapping[tuple[str, str], Callable[[Visit, str, Row], Awaitable[Response]]] = {
     ("servers", "log"): log,
     ("all-servers", "log"): log,
     ("stacks", "template"): template,

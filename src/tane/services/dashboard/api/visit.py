@@ -222,7 +222,7 @@ def error_page(request: Request, error: ApiError, found: Visit | None = None) ->
         raise error
     found = found or visit(request)
     headers = dict(error.headers)
-    return found.page("error.html", error.status, headers, title=error.title, status=error.status, sentence=error.message)
+    return found.page("error.html", error.status, headers, title=error.title, code=error.status, sentence=error.message)
 
 
 Page = Callable[[Visit], Response]

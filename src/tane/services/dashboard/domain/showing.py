@@ -128,7 +128,9 @@ def _reference(kind: str, value: Any, names: Mapping[str, Mapping[str, str]], li
     found = []
     for one in many[:50]:
         key = str(value_of(one, "id") or one) if isinstance(one, Mapping) else str(one)
-        found.append(Cell(names.get(kind, {}).get(key) or key, "ref", href=link(kind, key)))
+        known = names.get(kind, {})
+        # What the visitor may not see has no page for him.
+        found.append(Cell(known[key] or key, "ref", href=link(kind, key)) if key in known else Cell(key, "code"))
     return found[0] if len(found) == 1 else Cell("", "lines", lines=tuple(found))
 
 

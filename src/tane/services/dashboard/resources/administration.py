@@ -12,6 +12,24 @@ SECTION = N_("Administration")
 ENABLED = Field("enabled", N_("Enabled"), "bool", default="=enabled")
 NEW_ENABLED = Field("enabled", N_("Enabled"), "bool", default=True)
 
+LIMITS = {
+    "instances": N_("Servers"),
+    "cores": N_("vCPUs"),
+    "ram": N_("Memory (MiB)"),
+    "key_pairs": N_("Key pairs"),
+    "server_groups": N_("Server groups"),
+    "volumes": N_("Volumes"),
+    "snapshots": N_("Snapshots"),
+    "gigabytes": N_("Volume space (GiB)"),
+    "network": N_("Networks"),
+    "subnet": N_("Subnets"),
+    "port": N_("Ports"),
+    "router": N_("Routers"),
+    "floatingip": N_("Floating IPs"),
+    "security_group": N_("Security groups"),
+    "security_group_rule": N_("Rules"),
+}
+
 
 def named(*more: Field) -> tuple[Field, ...]:
     return (
@@ -112,8 +130,8 @@ KINDS = (
                 command="openstack role remove --project {id}",
             ),
             *(
-                Action(f"quota-{what}", title, call, key, fields=tuple(Field(n, n.replace("_", " "), "number") for n in names),
-                       help=N_("What is left empty stays as it is; -1 is without a limit."), command=f"openstack quota set {{id}}")
+                Action(f"quota-{what}", title, call, key, fields=tuple(Field(name, LIMITS[name], "number") for name in names),
+                       help=N_("What is left empty stays as it is; -1 is without a limit."), command="openstack quota set {id}")
                 for what, title, call, key, names in (
                     ("compute", N_("Quota of servers"), "compute PUT /v2.1/os-quota-sets/{id}", "quota_set",
                      ("instances", "cores", "ram", "key_pairs", "server_groups")),
@@ -311,18 +329,14 @@ KINDS = (
         N_("Hypervisors"),
         N_("Hypervisor"),
         SECTION,
-        "compute GET /v2.1/os-hypervisors/detail",
+        "compute GET /v2.1/os-hypervisors",
         "hypervisors",
         (
             Column("hypervisor_hostname", N_("Name"), "name"),
-            Column("hypervisor_type", N_("Kind")),
             Column("state", N_("State"), "state"),
             Column("status", N_("Enabled"), "state"),
-            Column("host_ip", N_("Address"), "code"),
-            Column("service/host", N_("Host")),
+            Column("id", N_("ID"), "code"),
         ),
-        "compute GET /v2.1/os-hypervisors/{id}",
-        "hypervisor",
         label="hypervisor_hostname",
         paged=False,
         admin=True,
