@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -156,15 +157,16 @@ def choices(visit: Visit, name: str, value: str, query: Mapping[str, str] | None
         found = rows(visit, kind, {**({"limit": str(MOST)} if kind.paged else {}), **(query or {})})
     except ApiError:
         return []
+    labels = [str(value_of(row, kind.label) or "") for row in found[:MOST]]
+    twice = {text for text, count in Counter(labels).items() if count > 1}
     offered = []
-    for row in found[:MOST]:
-        text = str(value_of(row, kind.label) or "")
+    for row, text in zip(found, labels, strict=False):
         chosen = str(value_of(row, value) or "")
-        offered.append((chosen, text if text and text == chosen else f"{text or chosen[:8]}{_hint(row)}"))
+        offered.append((chosen, f"{text or chosen[:8]}{_hint(row, alike=text in twice)}" if text != chosen else text))
     return offered
 
 
-def _hint(row: Row) -> str:
+def _hint(row: Row, *, alike: bool) -> str:
     """What tells rows of one name apart, or says what they are good for."""
     if "vcpus" in row and "ram" in row:
         return f" ({row['vcpus']} vCPU, {row['ram']} MiB, {row.get('disk', 0)} GiB)"
@@ -175,6 +177,4 @@ def _hint(row: Row) -> str:
         return f" ({addresses})"
     if isinstance(row.get("size"), int) and "attachments" in row:
         return f" ({row['size']} GiB)"
-    if row.get("name") and row.get("id") and row["name"] != row["id"] and not row.get("password"):
-        return f" · {str(row['id'])[:8]}"
-    return ""
+    return f" · {str(row['id'])[:8]}" if alike and row.get("id") else ""

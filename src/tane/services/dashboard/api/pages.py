@@ -10,7 +10,7 @@ from tane.services.dashboard.api.incoming import Form, read
 from tane.services.dashboard.api.lists import Table
 from tane.services.dashboard.api.visit import PREFIX, SAFE, Visit, check_form, missing, page, waiting
 from tane.services.dashboard.domain import forms, showing
-from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, id_of, value_of
+from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values, id_of, value_of
 from tane.services.dashboard.domain.forms import Input
 from tane.services.dashboard.domain.messages import N_
 from tane.services.dashboard.resources import KINDS
@@ -83,6 +83,7 @@ def show(visit: Visit) -> Response:
     cells = [(column, showing.cell(visit.words, column, row, names, lists.link)) for column in columns]
     actions = [action for action in kind.actions if visit.may(action.target, action.key)]
     possible = [action for action in actions if action.when is None or action.when(row)]
+    possible.sort(key=lambda action: action.danger)
     return visit.page(
         "detail.html",
         kind=kind,
@@ -169,7 +170,8 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
     typed = {name: list(texts) for name, texts in (given or {}).items()}
     if given is None:
         typed = {one.field.name: _texts(_default(one, order.row)) for one in fields}
-        typed |= {name: [value] for name, value in visit.request.query if any(one.field.name == name for one in fields)}
+        typed |= {name: [value] for name, value in visit.request.query if name in typed}
+    opened = given is not None or any(one.field.folded and visit.request.param(one.field.name) for one in fields)
     return visit.page(
         "form.html",
         problem.status if problem else 200,
@@ -180,12 +182,13 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         inner=visit.request.param("in") or "",
         inputs=[(one, _offered(visit, one)) for one in fields],
         typed=typed,
+        opened=opened,
         problem=forms.sentence(problem) if problem else "",
         command=forms.command(order.action, {}, {"id": order.id, "name": order.label, "in": visit.request.param("in") or ""}),
         curl=_curl(visit, order.action.target, None, id=order.id or "-"),
         upload=any(one.kind == "file" for one in fields),
         tail=special.tail(visit, order.kind, order.action),
-        post=visit.request.url_path,
+        post=f"{PREFIX}/{order.kind.name}/{inside.part(order.id)}/{order.action.name}" if order.id else f"{PREFIX}/new/{order.kind.name}",
     )
 
 
@@ -245,7 +248,7 @@ async def act(visit: Visit) -> Response:
         return await core.in_thread(form, visit, order, given.values, error)
     if action.secret:
         return await core.in_thread(special.secret, visit, order, answer)
-    return done(visit, order, answer)
+    return done(visit, order, answer, values)
 
 
 async def perform(visit: Visit, action: Action, resource_id: str, row: Row, values: dict[str, Any]) -> Any:
@@ -256,11 +259,11 @@ async def perform(visit: Visit, action: Action, resource_id: str, row: Row, valu
     return await visit.ask(action.target, body, action.spoken, **places)
 
 
-def done(visit: Visit, order: Order, answer: Any) -> Response:
+def done(visit: Visit, order: Order, answer: Any, values: Values) -> Response:
     """Where one goes after: to what was made or changed, else to the list."""
     kind, action, inner = order.kind, order.action, visit.request.param("in") or ""
     name = "create" if action is kind.create else action.name
-    made = _made(kind, answer)
+    made = _made(kind, answer, values)
     if kind.inner and inner:
         return visit.go(f"/{kind.gone_to or kind.name}/{inside.part(inner)}")
     if action is kind.create and made and kind.showing:
@@ -270,10 +273,10 @@ def done(visit: Visit, order: Order, answer: Any) -> Response:
     return visit.go(f"/{kind.name}", done=name)
 
 
-def _made(kind: Kind, answer: Any) -> str:
+def _made(kind: Kind, answer: Any, values: Values) -> str:
     """The id of what an answer says was made; "" when it does not say."""
     row = value_of(answer, kind.item) if kind.item else answer
-    found = id_of(kind, row) if isinstance(row, dict) else ""
+    found = id_of(kind, {**values, **row}) if isinstance(row, dict) else ""
     return found if found and not found.startswith(":") else ""
 
 

@@ -38,6 +38,7 @@ SAFE = {
 }
 """Of every page. Scripts and styles are files of the portal; nothing in a page is one."""
 YEAR = 31_536_000
+JSON_PATCH = "application/openstack-images-v2.1-json-patch"
 
 
 class Nobody(Exception):
@@ -81,9 +82,10 @@ class Visit:
     async def ask(self, call: Call, body: Any = None, spoken: str | None = None, **places: str) -> Any:
         """The same on the event loop, for every call that answers with a document: also one that waits, or hashes."""
         path = call.at(self.places(**places))
-        remote = self.request.remote
+        kind = JSON_PATCH if call.service == "image" and call.method == "PATCH" else "application/json"
+        headers, remote = {"content-type": kind}, self.request.remote
         answer = await inside.ask(
-            self.core, self.ctx, call.service, call.method, path, body, spoken=spoken, remote=remote
+            self.core, self.ctx, call.service, call.method, path, body, spoken=spoken, headers=headers, remote=remote
         )
         if answer.stream is not None or answer.file is not None:
             await answer.close()

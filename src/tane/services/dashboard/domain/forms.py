@@ -80,7 +80,7 @@ def _input(field: Field, known: Any) -> Input:
     for one in types:
         if isinstance(one, schema.StrType):
             found = replace(found, longest=one.max_length)
-        elif isinstance(one, schema.IntType):
+        elif isinstance(one, schema.IntType) and not any(isinstance(other, schema.StrType) for other in types):
             found = replace(found, kind=field.kind or "number", least=one.ge, most=one.le)
         elif isinstance(one, schema.BoolType) and not field.kind:
             found = replace(found, kind="bool")

@@ -62,6 +62,14 @@ STATES = {
 GOOD = {"active", "available", "in-use", "up", "enabled", "create_complete", "update_complete", "finished", "success"}
 BAD = {"error", "create_failed", "delete_failed", "update_failed", "down", "deleted"}
 QUIET = {"shutoff", "paused", "suspended", "shelved", "shelved_offloaded", "disabled", "queued", "none", "n/a"}
+WORDS = {
+    "ingress": N_("Coming in"),
+    "egress": N_("Going out"),
+    "private": N_("This project"),
+    "shared": N_("Shared with chosen projects"),
+    "public": N_("Everybody"),
+}
+"""Other values that are words."""
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -107,6 +115,8 @@ def cell(words: Words, column: Column, row: Row, names: Mapping[str, Mapping[str
         return Cell(words(STATES[str(value).lower()]) if str(value).lower() in STATES else str(value), kind, tone(str(value)))
     if kind in SIZES:
         return Cell(size(float(value) * SIZES[kind])) if isinstance(value, int | float) else Cell(str(value)[:LONGEST])
+    if kind == "word" and str(value) in WORDS:
+        return Cell(words(WORDS[str(value)]))
     if kind == "time":
         return Cell(str(value)[:19].replace("T", " "), kind, href=_iso(str(value)))
     if kind == "addresses":
@@ -130,7 +140,7 @@ def _reference(kind: str, value: Any, names: Mapping[str, Mapping[str, str]], li
         key = str(value_of(one, "id") or one) if isinstance(one, Mapping) else str(one)
         known = names.get(kind, {})
         # What the visitor may not see has no page for him.
-        found.append(Cell(known[key] or key, "ref", href=link(kind, key)) if key in known else Cell(key, "code"))
+        found.append(Cell(known[key] or key[:8], "ref", href=link(kind, key)) if key in known else Cell(key, "code"))
     return found[0] if len(found) == 1 else Cell("", "lines", lines=tuple(found))
 
 

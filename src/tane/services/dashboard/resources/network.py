@@ -478,7 +478,7 @@ KINDS = (
         f"network GET {N}/security-group-rules",
         "security_group_rules",
         (
-            Column("direction", N_("Direction")),
+            Column("direction", N_("Direction"), "word"),
             Column("ethertype", N_("IP version")),
             Column("protocol", N_("Protocol")),
             Column("port_range_min", N_("From port")),
@@ -487,8 +487,7 @@ KINDS = (
             Column("remote_group_id", N_("Others' group"), "ref:security-groups"),
             Column("description", N_("Description")),
         ),
-        f"network GET {N}/security-group-rules/{{id}}",
-        "security_group_rule",
+        item="security_group_rule",
         label="id",
         event="network.security_group_rule",
         inner=True,

@@ -51,7 +51,7 @@ KINDS = (
         (
             Column("name", N_("Name"), "name"),
             Column("status", N_("State"), "state"),
-            Column("visibility", N_("Seen by")),
+            Column("visibility", N_("Seen by"), "word"),
             Column("disk_format", N_("Format")),
             Column("size", N_("Size"), "bytes"),
             Column("updated_at", N_("Changed"), "time"),
@@ -64,7 +64,7 @@ KINDS = (
         empty=N_("No images yet. Upload one to launch servers from it."),
         details=(
             Column("status", N_("State"), "state"),
-            Column("visibility", N_("Seen by")),
+            Column("visibility", N_("Seen by"), "word"),
             Column("disk_format", N_("Format")),
             Column("size", N_("Size"), "bytes"),
             Column("virtual_size", N_("Size of its disk"), "bytes"),
@@ -219,7 +219,7 @@ KINDS = (
                 "snapshot",
                 when=states("available", "in-use"),
                 fields=(Field("name", N_("Name"), option="--name"), Field("description", N_("Description"), option="--description")),
-                build=lambda values, row: {**values, "volume_id": row["id"], "force": row.get("status") == "in-use"},
+                build=lambda values, row: {**values, "volume_id": row["id"]},
                 command="openstack volume snapshot create --volume {id}",
             ),
             Action(
