@@ -1,7 +1,8 @@
 """Bring the portal's catalogues up to date: ``python tools/render_messages.py``.
 
-Messages are what ``N_`` and the words of a visit are called with in Python, and ``_`` in templates. New ones come in untranslated,
-unused ones go. English is its own translation. A test fails while one is missing, unused or not translated.
+Messages are what ``N_`` and the words of a visit are called with in Python, and ``_`` in templates. New ones come in
+untranslated, unused ones go. English is its own translation. A test fails while one is missing, unused or not
+translated.
 """
 
 from __future__ import annotations

@@ -103,7 +103,9 @@ class Browser:
     def fill(self, path: str, which: str = "", **values: Any) -> httpx.Response:
         """Load a page, fill in its form and send it; ``which``: a part of the form's address."""
         page = Forms(self.get(path))
-        form = next(one for one in page.forms if one["method"] == "post" and (which or path.partition("?")[0]) in one["action"])
+        form = next(
+            one for one in page.forms if one["method"] == "post" and (which or path.partition("?")[0]) in one["action"]
+        )
         fields = [pair for pair in form["fields"] if pair[0] not in values]
         for name, value in values.items():
             fields += [(name, one) for one in (value if isinstance(value, list) else [value])]

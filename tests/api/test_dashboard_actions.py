@@ -10,7 +10,7 @@ import pytest
 
 from tane.services.dashboard.resources import ALL, KINDS
 from tests.api.compute_support import V, at, make_image
-from tests.api.dashboard_support import D, Browser, admin
+from tests.api.dashboard_support import Browser, D, admin
 from tests.support import ApiCloud, Caller, second_host
 
 N = "/network/v2.0"
@@ -149,7 +149,14 @@ def test_a_server_is_launched_on_a_volume_with_user_data_and_several_at_once(sce
     image = make_image(scene.api, "seed")
     network = scene.make("networks", name="bed", cidr="10.1.0.0/24")
     server = scene.make(
-        "servers", name="db", image=image, flavor="small", networks=network, volume_size="1", user_data="#!/bin/sh", tags="a,b"
+        "servers",
+        name="db",
+        image=image,
+        flavor="small",
+        networks=network,
+        volume_size="1",
+        user_data="#!/bin/sh",
+        tags="a,b",
     )
     [disk] = scene.show(f"{V}/servers/{server}/os-volume_attachments")
     assert scene.volume(f"volumes/{disk['volumeId']}")["bootable"] == "true"
@@ -160,7 +167,14 @@ def test_a_server_is_launched_on_a_volume_with_user_data_and_several_at_once(sce
 
 def test_images_are_brought_changed_and_taken_away(scene: Scene) -> None:
     page = scene.browser
-    parts = {"csrf": page.csrf, "name": "seed", "disk_format": "raw", "visibility": "shared", "min_disk": "", "protected": "true"}
+    parts = {
+        "csrf": page.csrf,
+        "name": "seed",
+        "disk_format": "raw",
+        "visibility": "shared",
+        "min_disk": "",
+        "protected": "true",
+    }
     answer = page.send("POST", f"{D}/new/images", data=parts, files={"file": ("seed.raw", b"\0" * 70_000)})
     assert answer.status_code == 303, answer.text
     DONE.add(("images", "create"))
@@ -170,7 +184,10 @@ def test_images_are_brought_changed_and_taken_away(scene: Scene) -> None:
     answer = page.fill(f"{D}/images/{image}", "/download")
     DONE.add(("images", "download"))
     assert answer.content == b"\0" * 70_000
-    assert answer.headers["content-disposition"].startswith("attachment") and "sandbox" in answer.headers["content-security-policy"]
+    assert (
+        answer.headers["content-disposition"].startswith("attachment")
+        and "sandbox" in answer.headers["content-security-policy"]
+    )
     scene.do("images", image, "edit", name="tree", protected=[], visibility="shared", min_disk="1", min_ram="0")
     assert (show()["name"], show()["protected"], show()["min_disk"]) == ("tree", False, 1)
     scene.do("images", image, "share", member="p" * 32)
@@ -239,7 +256,10 @@ def test_networks_routers_and_addresses(scene: Scene) -> None:
     assert scene.show(f"{N}/ports?network_id={network}&device_id={router}")
     scene.do("networks", network, "edit", name="bank", description="", admin_state_up="true")
     scene.do("networks", network, "tags", tags="green")
-    assert (scene.show(f"{N}/networks/{network}")["name"], scene.show(f"{N}/networks/{network}")["tags"]) == ("bank", ["green"])
+    assert (scene.show(f"{N}/networks/{network}")["name"], scene.show(f"{N}/networks/{network}")["tags"]) == (
+        "bank",
+        ["green"],
+    )
     scene.do("networks", network, "subnet", name="more", cidr="10.2.0.0/24")
     more = scene.show(f"{N}/subnets?name=more")[0]["id"]
     scene.do("subnets", more, "edit", name="much", description="", dns_nameservers="192.0.2.1, 192.0.2.2")
@@ -281,9 +301,17 @@ def test_security_groups_have_rules_by_name(scene: Scene) -> None:
     group = scene.make("security-groups", name="doors", description="")
     scene.do("security-groups", group, "edit", name="gates", description="wide")
     scene.make("rules", group, group=group, named="ssh")
-    scene.make("rules", group, group=group, named="own", protocol="udp", port_range_min="5000", remote_ip_prefix="192.0.2.0/24")
-    rules = [one for one in scene.show(f"{N}/security-group-rules?security_group_id={group}") if one["direction"] == "ingress"]
-    assert {(one["protocol"], one["port_range_min"], one["port_range_max"], one["remote_ip_prefix"]) for one in rules} == {
+    scene.make(
+        "rules", group, group=group, named="own", protocol="udp", port_range_min="5000", remote_ip_prefix="192.0.2.0/24"
+    )
+    rules = [
+        one
+        for one in scene.show(f"{N}/security-group-rules?security_group_id={group}")
+        if one["direction"] == "ingress"
+    ]
+    assert {
+        (one["protocol"], one["port_range_min"], one["port_range_max"], one["remote_ip_prefix"]) for one in rules
+    } == {
         ("tcp", 22, 22, None),
         ("udp", 5000, 5000, "192.0.2.0/24"),
     }
@@ -302,12 +330,17 @@ def test_keys_groups_credentials(scene: Scene) -> None:
     scene.do("keypairs", "laptop", "delete")
     assert [one["keypair"]["name"] for one in scene.api.get(f"{V}/os-keypairs").json()["keypairs"]] == ["other"]
     group = scene.make("server-groups", name="apart", policy="anti-affinity")
-    assert scene.api.get(f"{V}/os-server-groups/{group}", headers=at("2.96")).json()["server_group"]["policy"] == "anti-affinity"
+    assert (
+        scene.api.get(f"{V}/os-server-groups/{group}", headers=at("2.96")).json()["server_group"]["policy"]
+        == "anti-affinity"
+    )
     scene.do("server-groups", group, "delete")
     shown = scene.browser.fill(f"{D}/new/credentials", name="robot").text
     DONE.add(("credentials", "create"))
     secret = shown.partition("secret</dt><dd><code>")[2].partition("<")[0]
-    [credential] = scene.api.get(f"/identity/v3/users/{scene.api.user_id}/application_credentials").json()["application_credentials"]
+    [credential] = scene.api.get(f"/identity/v3/users/{scene.api.user_id}/application_credentials").json()[
+        "application_credentials"
+    ]
     robot = Browser(scene.cloud)
     page = robot.get(f"{D}/login")
     before = page.partition('name="csrf" value="')[2].partition('"')[0]
@@ -319,7 +352,8 @@ def test_keys_groups_credentials(scene: Scene) -> None:
 
 
 def test_stacks(scene: Scene) -> None:
-    template = "heat_template_version: 2021-04-16\nparameters: {n: {type: string}}\nresources:\n  one: {type: OS::Heat::TestResource}\n"
+    template = "heat_template_version: 2021-04-16\nparameters: {n: {type: string}}\n"
+    template += "resources:\n  one: {type: OS::Heat::TestResource}\n"
     stack = scene.make("stacks", stack_name="bed", template=template, parameters="n=1")
     name, _, stack_id = stack.replace("%3A", ":").partition(":")
     path = f"/orchestration/v1/{scene.api.project_id}/stacks/{name}/{stack_id}"
@@ -403,7 +437,10 @@ def test_hosts_and_everybodys_servers(scene: Scene) -> None:
     second_host(scene.cloud.core)
     before = boss.server(server)["OS-EXT-SRV-ATTR:host"]
     boss.do("servers", server, "migrate")
-    assert (boss.server(server)["status"], boss.server(server)["OS-EXT-SRV-ATTR:host"] == before) == ("VERIFY_RESIZE", False)
+    assert (boss.server(server)["status"], boss.server(server)["OS-EXT-SRV-ATTR:host"] == before) == (
+        "VERIFY_RESIZE",
+        False,
+    )
     boss.do("servers", server, "confirm")
     boss.do("servers", server, "reset-state", state="error")
     assert boss.server(server)["status"] == "ERROR"

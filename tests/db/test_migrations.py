@@ -39,6 +39,7 @@ LANDED = {
     "0014_server_password.py": "40f8b0b3bc1111ad92c772f6b7885dfa967ec3f411373dcb41aa3420b66b251f",
     "0015_moves.py": "25a28d78ef5a27a0eb9451980f5325ea2c192c5fd1b3484f58f4f90d4e2be89c",
     "0016_orchestration.py": "9136852b6be4ea955a8db6a7e4c353c53f730c1dbd4eff0b3348ee4dc4d8fdf8",
+    "0018_dashboard.py": "ba3663ff6b0549d10b2a18a4a7bacefb6d62d6c7e3161c6852fc6d230ed4becd",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

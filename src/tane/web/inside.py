@@ -208,8 +208,8 @@ def _find(
 def _index(
     services: Sequence[Service], everything: bool
 ) -> dict[tuple[str, str, int], list[tuple[Service, Route, re.Pattern[str]]]]:
-    """The routes (else only those that a thread can serve) by service, method and depth; literal paths come before those
-    with fields."""
+    """The routes (else only those that a thread can serve) by service, method and depth; literal paths come before
+    those with fields."""
     found: dict[tuple[str, str, int], list[tuple[Service, Route, re.Pattern[str]]]] = {}
     for service in services:
         for route in service.routes:

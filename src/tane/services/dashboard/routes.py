@@ -1,4 +1,5 @@
-"""Route table of the portal. Most pages come of the table of resources (``resources/``): one line here serves all kinds."""
+"""Route table of the portal. Most pages come of the table of resources (``resources/``): one line here serves all
+kinds."""
 
 from __future__ import annotations
 
@@ -47,7 +48,9 @@ def slow(path: str, module: str, name: str, summary: str) -> Route:
 
 
 ROUTES = (
-    Route("GET", "/static/{file}", later("files", "static", "A file of the portal"), None, summary="A file of the portal"),
+    Route(
+        "GET", "/static/{file}", later("files", "static", "A file of the portal"), None, summary="A file of the portal"
+    ),
     Route("GET", "/login", later("login", "show", "The login"), None, summary="The login"),
     Route("POST", "/login", waits("login", "enter", "Log in"), None, stream=True, summary="Log in"),
     Route("POST", "/prefer", waits("login", "prefer", "Choose"), None, stream=True, summary="Choose language and look"),

@@ -16,5 +16,5 @@ dashboard_session = Table(
     Column("created_at", DateTime, nullable=False),
     Column("expires_at", DateTime, nullable=False, index=True),
 )
-"""``id`` is a digest of what the browser keeps, and ``sealed`` the token, encrypted under the same: neither this table nor
-a backup of it opens a session."""
+"""``id`` is a digest of what the browser keeps, and ``sealed`` the token, encrypted under the same: neither this
+table nor a backup of it opens a session."""

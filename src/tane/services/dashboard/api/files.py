@@ -55,9 +55,17 @@ def clouds(visit: Visit) -> str:
     import yaml
 
     ctx = visit.ctx
-    auth = {"auth_url": f"{visit.request.base_url}/identity/v3", "username": ctx.user_name, "project_id": ctx.project_id}
+    auth = {
+        "auth_url": f"{visit.request.base_url}/identity/v3",
+        "username": ctx.user_name,
+        "project_id": ctx.project_id,
+    }
     auth |= {"user_domain_id": ctx.user_domain_id}
-    return yaml.safe_dump({"clouds": {"tane": {"auth": auth, "region_name": visit.core.config.region}}}, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(
+        {"clouds": {"tane": {"auth": auth, "region_name": visit.core.config.region}}},
+        sort_keys=False,
+        allow_unicode=True,
+    )
 
 
 def openrc(visit: Visit) -> str:
@@ -74,4 +82,6 @@ def openrc(visit: Visit) -> str:
         "OS_REGION_NAME": visit.core.config.region,
     }
     lines = [f"export {name}={quote(value)}" for name, value in values.items()]
-    return "\n".join([*lines, 'printf "Password: "; stty -echo; read -r OS_PASSWORD; stty echo; echo; export OS_PASSWORD', ""])
+    return "\n".join(
+        [*lines, 'printf "Password: "; stty -echo; read -r OS_PASSWORD; stty echo; echo; export OS_PASSWORD', ""]
+    )

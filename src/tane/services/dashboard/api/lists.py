@@ -49,7 +49,7 @@ def rows(visit: Visit, kind: Kind, query: Mapping[str, str] | None = None, **pla
     """What the API lists. :raises ApiError:"""
     asked = {**(kind.query or {}), **(query or {})}
     asked = {name: _filled(value, visit.places(**places)) for name, value in asked.items()}
-    answer = visit.call(kind.list_call, None, [(n, v) for n, v in asked.items()], **places)
+    answer = visit.call(kind.list_call, None, list(asked.items()), **places)
     return listed(kind, answer)
 
 
@@ -150,7 +150,9 @@ def all_names(visit: Visit, name: str) -> dict[str, str]:
     return names
 
 
-def choices(visit: Visit, name: str, value: str, query: Mapping[str, str] | None, label: str = "") -> list[tuple[str, str]]:
+def choices(
+    visit: Visit, name: str, value: str, query: Mapping[str, str] | None, label: str = ""
+) -> list[tuple[str, str]]:
     """The rows of a kind as choices of a field; none where the visitor may not list them."""
     kind = KINDS[name]
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 from tane.services.dashboard.api import lists
 from tane.services.dashboard.api.visit import SAFE, Visit, page, waiting
 from tane.services.dashboard.domain.describing import Kind, Row, id_of, value_of
@@ -63,7 +64,11 @@ def _matching(visit: Visit, kind: Kind, text: str) -> list[tuple[str, str, str]]
 
 def _holds(kind: Kind, row: Row, text: str) -> bool:
     looked = [id_of(kind, row), str(value_of(row, kind.label) or "")]
-    looked += [plain(row[name]) for name in ("addresses", "fixed_ips", "cidr", "fixed_ip_address", "mac_address") if row.get(name)]
+    looked += [
+        plain(row[name])
+        for name in ("addresses", "fixed_ips", "cidr", "fixed_ip_address", "mac_address")
+        if row.get(name)
+    ]
     return any(text in one.lower() for one in looked)
 
 
@@ -105,18 +110,32 @@ def topology(visit: Visit) -> Response:
     drawn = draw(networks[:MOST_DRAWN], routers[:MOST_DRAWN], servers[:MOST_DRAWN], ports)
     boxes, lines, height = drawn
     more = max(len(networks), len(routers), len(servers)) > MOST_DRAWN
-    return visit.page("topology.html", boxes=boxes, lines=lines, height=height, wide=WIDE, tall=TALL, more=more,
-                      most=MOST_DRAWN, columns=[("routers", 0), ("networks", 1), ("servers", 2)], kinds=KINDS)
+    return visit.page(
+        "topology.html",
+        boxes=boxes,
+        lines=lines,
+        height=height,
+        wide=WIDE,
+        tall=TALL,
+        more=more,
+        most=MOST_DRAWN,
+        columns=[("routers", 0), ("networks", 1), ("servers", 2)],
+        kinds=KINDS,
+    )
 
 
-def draw(networks: list[Row], routers: list[Row], servers: list[Row], ports: list[Row]) -> tuple[list[Box], list[Line], int]:
+def draw(
+    networks: list[Row], routers: list[Row], servers: list[Row], ports: list[Row]
+) -> tuple[list[Box], list[Line], int]:
     """Where each box is, and which are connected: by ports, and by gateways."""
     boxes, places = [], {}
     for column, (kind, some) in enumerate((("routers", routers), ("networks", networks), ("servers", servers))):
         for place, row in enumerate(some):
             x, y = 10 + column * (WIDE + 120), 40 + place * (TALL + GAP)
             places[row["id"]] = (x, y)
-            boxes.append(Box(kind, str(row.get("name") or row["id"][:8])[:24], lists.link(kind, row["id"]), x, y, _tone(row)))
+            boxes.append(
+                Box(kind, str(row.get("name") or row["id"][:8])[:24], lists.link(kind, row["id"]), x, y, _tone(row))
+            )
     pairs: set[tuple[str, str]] = {(port.get("network_id", ""), port.get("device_id", "")) for port in ports}
     pairs |= {(value_of(row, "external_gateway_info/network_id") or "", row["id"]) for row in routers}
     lines = [_line(places[one], places[other]) for one, other in sorted(pairs) if one in places and other in places]
@@ -133,4 +152,3 @@ def _tone(row: Row) -> str:
 def _line(network: tuple[int, int], device: tuple[int, int]) -> Line:
     left, right = sorted((network, device))
     return Line(left[0] + WIDE, left[1] + TALL // 2, right[0], right[1] + TALL // 2)
-

@@ -45,7 +45,12 @@ def show(request: Request) -> Response:
 
 
 def _form(
-    found: Visit, problem: str = "", status: int = 200, typed: Form | None = None, notice: bool = False, come_back: str = ""
+    found: Visit,
+    problem: str = "",
+    status: int = 200,
+    typed: Form | None = None,
+    notice: bool = False,
+    come_back: str = "",
 ) -> Response:
     secret = secrets.token_urlsafe(24)
     cookie = found.cookie(found.own_cookie(BEFORE), secret, seconds=LOGIN_SECONDS, strict=True)
@@ -99,7 +104,10 @@ def _auth(given: Form) -> dict[str, Any]:
         return {"identity": {"methods": ["application_credential"], "application_credential": credential}}
     domain = given.one("domain").strip() or "Default"
     user = {"name": given.one("user").strip(), "domain": {"name": domain}}
-    identity_: dict[str, Any] = {"methods": ["password"], "password": {"user": {**user, "password": given.one("password")}}}
+    identity_: dict[str, Any] = {
+        "methods": ["password"],
+        "password": {"user": {**user, "password": given.one("password")}},
+    }
     if passcode := given.one("passcode").strip():
         identity_["methods"].append("totp")
         identity_["totp"] = {"user": {**user, "passcode": passcode}}

@@ -81,7 +81,11 @@ async def download(visit: Visit) -> Response:
     if not container or not name:
         raise BadRequest(visit.words("Name a container."))
     answer = await _ask(visit, "GET", container, name)
-    kept = {key: value for key, value in answer.headers.items() if key.lower() in ("content-length", "etag", "last-modified")}
+    kept = {
+        key: value
+        for key, value in answer.headers.items()
+        if key.lower() in ("content-length", "etag", "last-modified")
+    }
     answer.headers = {**kept, **DOWNLOAD, "Content-Disposition": attachment(name.rstrip("/").rpartition("/")[2])}
     answer.content_type, answer.status = "application/octet-stream", answer.status or 200
     return answer

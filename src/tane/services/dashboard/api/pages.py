@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tane.services.dashboard.api import lists, special
-from tane.services.dashboard.api.incoming import Form, read
+from tane.services.dashboard.api.incoming import read
 from tane.services.dashboard.api.lists import Table
 from tane.services.dashboard.api.visit import PREFIX, SAFE, Visit, check_form, missing, page, waiting
 from tane.services.dashboard.domain import forms, showing
@@ -51,7 +51,9 @@ def index(visit: Visit) -> Response:
         kind=kind,
         table=table,
         query=dict(visit.request.query),
-        filters=[(field, _offered(visit, Input(field, field.kind, False, choices=field.choices))) for field in kind.filters],
+        filters=[
+            (field, _offered(visit, Input(field, field.kind, False, choices=field.choices))) for field in kind.filters
+        ],
         create=_create(visit, kind),
         command=kind.command,
         curl=_curl(visit, kind.list_call, None),
@@ -104,7 +106,11 @@ def show(visit: Visit) -> Response:
 
 
 def _command_of_show(kind: Kind, resource_id: str) -> str:
-    return kind.command.replace(" list", " show", 1).split(" --")[0] + f" {forms.quoted(resource_id)}" if kind.command else ""
+    return (
+        kind.command.replace(" list", " show", 1).split(" --")[0] + f" {forms.quoted(resource_id)}"
+        if kind.command
+        else ""
+    )
 
 
 def _panels(visit: Visit, kind: Kind, resource_id: str, row: Row) -> list[tuple[Table, Action | None]]:
@@ -184,11 +190,15 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         typed=typed,
         opened=opened,
         problem=forms.sentence(problem) if problem else "",
-        command=forms.command(order.action, {}, {"id": order.id, "name": order.label, "in": visit.request.param("in") or ""}),
+        command=forms.command(
+            order.action, {}, {"id": order.id, "name": order.label, "in": visit.request.param("in") or ""}
+        ),
         curl=_curl(visit, order.action.target, None, id=order.id or "-"),
         upload=any(one.kind == "file" for one in fields),
         tail=special.tail(visit, order.kind, order.action),
-        post=f"{PREFIX}/{order.kind.name}/{inside.part(order.id)}/{order.action.name}" if order.id else f"{PREFIX}/new/{order.kind.name}",
+        post=f"{PREFIX}/{order.kind.name}/{inside.part(order.id)}/{order.action.name}"
+        if order.id
+        else f"{PREFIX}/new/{order.kind.name}",
     )
 
 
@@ -208,7 +218,9 @@ def _texts(value: Any) -> list[str]:
 def _offered(visit: Visit, one: Input) -> list[tuple[str, str]]:
     field = one.field
     if field.ref:
-        query = {name: value.replace("{in}", visit.request.param("in") or "") for name, value in (field.query or {}).items()}
+        query = {
+            name: value.replace("{in}", visit.request.param("in") or "") for name, value in (field.query or {}).items()
+        }
         return lists.choices(visit, field.ref, field.value, query)
     return [(value, visit.words(text) if text else "") for value, text in one.choices]
 

@@ -27,7 +27,9 @@ Special = Callable[[Visit, "Order", Form], Awaitable[Response]]
 
 def attachment(name: str) -> str:
     """``Content-Disposition`` of a file with this name."""
-    plain = "".join(character if character.isascii() and character.isalnum() or character in "._-" else "_" for character in name)
+    plain = "".join(
+        character if (character.isascii() and character.isalnum()) or character in "._-" else "_" for character in name
+    )
     return f"attachment; filename=\"{plain[:100] or 'file'}\"; filename*=UTF-8''{quote(name[:200], safe='')}"
 
 
@@ -49,7 +51,9 @@ async def keypair(visit: Visit, order: Order, given: Form) -> Response:
     """Import a key, or make one: then the answer is the private key, as a file; nobody keeps it."""
     fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
     values = forms.values(fields, given.values)
-    answer = await visit.ask(order.action.target, {"keypair": values}, spoken="2.91" if "public_key" not in values else None)
+    answer = await visit.ask(
+        order.action.target, {"keypair": values}, spoken="2.91" if "public_key" not in values else None
+    )
     key = answer["keypair"].get("private_key")
     if key is None:
         return visit.go("/keypairs", done="create")
@@ -85,7 +89,11 @@ async def upload(visit: Visit, order: Order, given: Form) -> Response:
     address = values.get("url")
     if given.file is None and not address:
         raise BadRequest(visit.words("Choose a file, or give an address."))
-    body = {name: values[name] for name in ("name", "disk_format", "visibility", "min_disk", "min_ram", "protected", "tags") if name in values}
+    body = {
+        name: values[name]
+        for name in ("name", "disk_format", "visibility", "min_disk", "min_ram", "protected", "tags")
+        if name in values
+    }
     made = (await visit.ask(order.action.target, {"container_format": "bare", **body}))["id"]
     try:
         if given.file is not None:
@@ -150,7 +158,14 @@ async def log(visit: Visit, server_id: str, row: Row) -> Response:
     command = f"openstack console log show {server_id}"
     text, label = str(answer.get("output") or ""), str(row.get("name", ""))
     return await visit.core.in_thread(
-        visit.page, "text.html", kind=_kind("servers"), id=server_id, label=label, what=visit.words("Log"), text=text, command=command
+        visit.page,
+        "text.html",
+        kind=_kind("servers"),
+        id=server_id,
+        label=label,
+        what=visit.words("Log"),
+        text=text,
+        command=command,
     )
 
 

@@ -123,7 +123,9 @@ class Visit:
             return []
         return sorted(found, key=lambda row: str(row["name"]))[:500]
 
-    def page(self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any) -> Response:
+    def page(
+        self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+    ) -> Response:
         """A page made of a template."""
         from tane.services.dashboard.api import menu
         from tane.services.dashboard.domain import rendering

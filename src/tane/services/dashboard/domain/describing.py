@@ -1,7 +1,8 @@
 """What a table of pages is made of. A resource is a :class:`Kind`; its pages come of it by themselves.
 
-Calls are written as ``"compute POST /v2.1/servers/{id}/action"``. In a path ``{id}`` is the resource, ``{in}`` what it is a
-part of (``{id:0}``: the first part of an id of several), ``{project}`` and ``{user}`` the caller's, any other name a value of the form.
+Calls are written as ``"compute POST /v2.1/servers/{id}/action"``. In a path ``{id}`` is the resource, ``{in}`` what
+it is a part of (``{id:0}``: the first part of an id of several), ``{project}`` and ``{user}`` the caller's, any other
+name a value of the form.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class Call:
 
 @dataclass(frozen=True)
 class Column:
-    """A value of a resource. ``field``: its path in the API's document, names parted by ``/``. ``kind``: how it is shown (see
-    ``domain/showing.py``); of another resource ``ref:KIND``."""
+    """A value of a resource. ``field``: its path in the API's document, names parted by ``/``. ``kind``: how it is
+    shown (see ``domain/showing.py``); of another resource ``ref:KIND``."""
 
     field: str
     title: str
@@ -58,12 +59,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a form. What is not said here (kind, limits, whether it is required) is read from the schema of the call.
+    """A field of a form. What is not said here (kind, limits, whether it is required) is read from the schema of the
+    call.
 
     ``kind``: text, area, number, bool, choice, ref, refs (several), password, file, lines, pairs (lines of name=value),
-    list (parted by commas). ``ref``: the kind whose rows are offered; ``value``: the row's field that is sent. ``option``: of the
-    command line. ``many``: advanced, folded away. ``to``: where the value goes in the body, when it is not ``name``; ``-`` is
-    nowhere (a place in the path, or read by the builder).
+    list (parted by commas), date. ``ref``: the kind whose rows are offered; ``value``: the row's field that is sent.
+    ``option``: of the command line. ``folded``: advanced, folded away. ``to``: where the value goes in the body, when
+    it is not ``name``; ``-`` is nowhere (a place in the path, or read by the builder). ``default``: ``=PATH`` is a
+    value of the row.
     """
 
     name: str
@@ -91,10 +94,11 @@ When = Callable[[Row], bool]
 class Action:
     """Something that is done to a resource, or that makes one.
 
-    ``key``: the single key of the body, under which the values lie; with ``merge`` false the values are the body. ``when``: whether
-    it makes sense for a row (the API decides). ``danger``: asked for once more. ``bulk``: offered for several rows. ``quick``:
-    a button without a page of its own. ``command``: its equal on the command line. ``secret``: the answer is shown once.
-    ``back``: where one goes after: list, detail. ``special``: done by a function of its own.
+    ``key``: the single key of the body, under which the values lie; without it they are the body.
+    ``when``: whether it makes sense for a row (the API decides). ``danger``: asked for once more. ``bulk``: offered
+    for several rows. ``quick``: a button without a page of its own. ``command``: its equal on the command line.
+    ``secret``: the answer is shown once. ``back``: where one goes after: list, detail. ``special``: done by a
+    function of its own.
     """
 
     name: str
@@ -135,9 +139,10 @@ class Panel:
 class Kind:
     """A resource: its list, its page, its forms, its actions.
 
-    ``items`` / ``item``: the key of the list / of one in the API's documents; a list that is bare has ``items`` "". ``id``: the field that
-    is its id in paths; ``label``: what it is called. ``search``: the query parameter that finds it by name. ``paged``: whether the
-    list takes ``limit`` and ``marker``. ``event``: its type in the stream of events. ``inner``: it has no list in the menu.
+    ``items`` / ``item``: the key of the list / of one in the API's documents; a list that is bare has ``items`` "".
+    ``id``: the field that is its id in paths; ``label``: what it is called. ``search``: the query parameter that
+    finds it by name. ``paged``: whether the list takes ``limit`` and ``marker``. ``event``: its type in the stream of
+    events. ``inner``: it has no list in the menu.
     """
 
     name: str

@@ -121,7 +121,9 @@ def _value(kind: str, field: Field, texts: Sequence[str]) -> Any:
         return [part.strip() for part in text.split(",")[:MOST_LINES] if part.strip()]
     if kind == "pairs":
         return _pairs(field, text)
-    return text.replace("\r\n", "\n") if kind == "area" else text.strip() if kind != "password" else text
+    if kind == "area":
+        return text.replace("\r\n", "\n")
+    return text if kind == "password" else text.strip()
 
 
 def _pairs(field: Field, text: str) -> dict[str, str]:
@@ -157,7 +159,7 @@ def places(action: Action, found: Values) -> dict[str, str]:
 
 
 def command(action: Action, found: Values, ids: Mapping[str, str]) -> str:
-    """The line of the ``openstack`` command that does the same; a value that is not known yet is shown as ``<name>``."""
+    """The line of the ``openstack`` command that does the same; what is not known yet is shown as ``<name>``."""
     parts = [_filled(action.command, ids)]
     for field in action.fields:
         if not field.option or (field.folded and field.name not in found):

@@ -1,4 +1,4 @@
-"""How values of the API are shown: as text, with a link, as a state. Nothing here makes markup: templates escape all."""
+"""How values of the API are shown: as text, with a link, as a state. Nothing here makes markup."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def size(number: float) -> str:
 
 
 def cell(words: Words, column: Column, row: Row, names: Mapping[str, Mapping[str, str]], link: Any) -> Cell:
-    """``names``: what other resources are called, by kind and id; ``link(kind, id)``: the address of a resource's page."""
+    """``names``: what other resources are called, by kind and id; ``link(kind, id)``: the address of one's page."""
     value, kind = value_of(row, column.field), column.kind
     if kind == "bool":
         return Cell(words("yes") if value in (True, "true", "True", "YES") else words("no"))
@@ -112,7 +112,9 @@ def cell(words: Words, column: Column, row: Row, names: Mapping[str, Mapping[str
     if kind.startswith("ref:"):
         return _reference(kind.removeprefix("ref:"), value, names, link)
     if kind == "state":
-        return Cell(words(STATES[str(value).lower()]) if str(value).lower() in STATES else str(value), kind, tone(str(value)))
+        return Cell(
+            words(STATES[str(value).lower()]) if str(value).lower() in STATES else str(value), kind, tone(str(value))
+        )
     if kind in SIZES:
         return Cell(size(float(value) * SIZES[kind])) if isinstance(value, int | float) else Cell(str(value)[:LONGEST])
     if kind == "word" and str(value) in WORDS:

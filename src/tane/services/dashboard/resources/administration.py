@@ -6,7 +6,7 @@ from typing import Any
 
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values, states
 from tane.services.dashboard.domain.messages import N_
-from tane.services.dashboard.resources.compute import SERVER_COLUMNS, servers
+from tane.services.dashboard.resources.servers import SERVER_COLUMNS, servers
 
 SECTION = N_("Administration")
 ENABLED = Field("enabled", N_("Enabled"), "bool", default="=enabled")
@@ -45,8 +45,15 @@ def identity(name: str, title: str, one: str, what: str, make: str, columns: tup
     fields = more.pop("fields", ())
     changed = more.pop("changed", fields)
     command = more.pop("command", f"openstack {key}")
-    deleted = Action("delete", N_("Delete"), f"identity DELETE /v3/{what}/{{id}}", danger=True, bulk=True, back="list",
-                     command=f"{command} delete {{id}}")
+    deleted = Action(
+        "delete",
+        N_("Delete"),
+        f"identity DELETE /v3/{what}/{{id}}",
+        danger=True,
+        bulk=True,
+        back="list",
+        command=f"{command} delete {{id}}",
+    )
     return Kind(
         name,
         title,
@@ -65,7 +72,14 @@ def identity(name: str, title: str, one: str, what: str, make: str, columns: tup
         create=Action("create", make, f"identity POST /v3/{what}", key, fields=fields, command=f"{command} create"),
         actions=(
             *more.pop("actions", ()),
-            Action("edit", N_("Edit"), f"identity PATCH /v3/{what}/{{id}}", key, fields=changed, command=f"{command} set {{id}}"),
+            Action(
+                "edit",
+                N_("Edit"),
+                f"identity PATCH /v3/{what}/{{id}}",
+                key,
+                fields=changed,
+                command=f"{command} set {{id}}",
+            ),
             deleted,
         ),
         **more,
@@ -80,8 +94,14 @@ def spread(answer: Any) -> list[Row]:
         where = scope.get("project") or scope.get("domain") or {"name": "system" if "system" in scope else ""}
         who = one.get("user") or one.get("group") or {}
         row = {"who": who.get("name") or who.get("id"), "where": where.get("name") or where.get("id")}
-        found.append({**row, "role": one["role"].get("name") or one["role"]["id"], "id": f"{who.get('id')}",
-                      "kind": "group" if "group" in one else "user"})
+        found.append(
+            {
+                **row,
+                "role": one["role"].get("name") or one["role"]["id"],
+                "id": f"{who.get('id')}",
+                "kind": "group" if "group" in one else "user",
+            }
+        )
     return found
 
 
@@ -102,7 +122,9 @@ KINDS = (
         "projects",
         N_("Create a project"),
         (NAME, DESCRIPTION, DOMAIN, IS_ENABLED, Column("id", N_("ID"), "code")),
-        fields=named(Field("domain_id", N_("Domain"), "ref", ref="domains", option="--domain", folded=True), NEW_ENABLED),
+        fields=named(
+            Field("domain_id", N_("Domain"), "ref", ref="domains", option="--domain", folded=True), NEW_ENABLED
+        ),
         changed=named(ENABLED),
         panels=(Panel("assignments", {"scope.project.id": "{id}"}),),
         actions=(
@@ -130,15 +152,37 @@ KINDS = (
                 command="openstack role remove --project {id}",
             ),
             *(
-                Action(f"quota-{what}", title, call, key, fields=tuple(Field(name, LIMITS[name], "number") for name in names),
-                       help=N_("What is left empty stays as it is; -1 is without a limit."), command="openstack quota set {id}")
+                Action(
+                    f"quota-{what}",
+                    title,
+                    call,
+                    key,
+                    fields=tuple(Field(name, LIMITS[name], "number") for name in names),
+                    help=N_("What is left empty stays as it is; -1 is without a limit."),
+                    command="openstack quota set {id}",
+                )
                 for what, title, call, key, names in (
-                    ("compute", N_("Quota of servers"), "compute PUT /v2.1/os-quota-sets/{id}", "quota_set",
-                     ("instances", "cores", "ram", "key_pairs", "server_groups")),
-                    ("volume", N_("Quota of volumes"), "volume PUT /v3/{project}/os-quota-sets/{id}", "quota_set",
-                     ("volumes", "snapshots", "gigabytes")),
-                    ("network", N_("Quota of networks"), "network PUT /v2.0/quotas/{id}", "quota",
-                     ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")),
+                    (
+                        "compute",
+                        N_("Quota of servers"),
+                        "compute PUT /v2.1/os-quota-sets/{id}",
+                        "quota_set",
+                        ("instances", "cores", "ram", "key_pairs", "server_groups"),
+                    ),
+                    (
+                        "volume",
+                        N_("Quota of volumes"),
+                        "volume PUT /v3/{project}/os-quota-sets/{id}",
+                        "quota_set",
+                        ("volumes", "snapshots", "gigabytes"),
+                    ),
+                    (
+                        "network",
+                        N_("Quota of networks"),
+                        "network PUT /v2.0/quotas/{id}",
+                        "quota",
+                        ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule"),
+                    ),
                 )
             ),
         ),
@@ -223,7 +267,11 @@ KINDS = (
         SECTION,
         query={"all_tenants": "1"},
         admin=True,
-        columns=(*SERVER_COLUMNS, Column("tenant_id", N_("Project"), "ref:projects"), Column("OS-EXT-SRV-ATTR:host", N_("Host"))),
+        columns=(
+            *SERVER_COLUMNS,
+            Column("tenant_id", N_("Project"), "ref:projects"),
+            Column("OS-EXT-SRV-ATTR:host", N_("Host")),
+        ),
         command="openstack server list --all-projects",
     ),
     Kind(
@@ -273,8 +321,16 @@ KINDS = (
         status="state",
         command="./tane host list",
         actions=(
-            Action("enable", N_("Enable"), "host PUT /{id}", "host", empty={"enabled": True}, quick=True,
-                   when=lambda row: not row.get("enabled"), command="./tane host enable {id}"),
+            Action(
+                "enable",
+                N_("Enable"),
+                "host PUT /{id}",
+                "host",
+                empty={"enabled": True},
+                quick=True,
+                when=lambda row: not row.get("enabled"),
+                command="./tane host enable {id}",
+            ),
             Action(
                 "disable",
                 N_("Place nothing more on it"),
@@ -285,7 +341,9 @@ KINDS = (
                 when=lambda row: bool(row.get("enabled")),
                 command="./tane host disable {id}",
             ),
-            Action("delete", N_("Remove"), "host DELETE /{id}", danger=True, back="list", command="./tane host remove {id}"),
+            Action(
+                "delete", N_("Remove"), "host DELETE /{id}", danger=True, back="list", command="./tane host remove {id}"
+            ),
         ),
     ),
     Kind(
@@ -321,7 +379,14 @@ KINDS = (
             secret=N_("Run this on the machine that is to join: ./tane join TOKEN. It is shown once."),
         ),
         actions=(
-            Action("delete", N_("Withdraw"), "host DELETE /tokens/{id}", danger=True, back="list", command="./tane host token"),
+            Action(
+                "delete",
+                N_("Withdraw"),
+                "host DELETE /tokens/{id}",
+                danger=True,
+                back="list",
+                command="./tane host token",
+            ),
         ),
     ),
     Kind(
@@ -362,10 +427,24 @@ KINDS = (
         admin=True,
         command="openstack compute service list",
         actions=(
-            Action("enable", N_("Enable"), "compute PUT /v2.1/os-services/{id}", empty={"status": "enabled"}, quick=True,
-                   when=states("disabled"), command="openstack compute service set --enable"),
-            Action("disable", N_("Disable"), "compute PUT /v2.1/os-services/{id}", empty={"status": "disabled"}, danger=True,
-                   when=states("enabled"), command="openstack compute service set --disable"),
+            Action(
+                "enable",
+                N_("Enable"),
+                "compute PUT /v2.1/os-services/{id}",
+                empty={"status": "enabled"},
+                quick=True,
+                when=states("disabled"),
+                command="openstack compute service set --enable",
+            ),
+            Action(
+                "disable",
+                N_("Disable"),
+                "compute PUT /v2.1/os-services/{id}",
+                empty={"status": "disabled"},
+                danger=True,
+                when=states("enabled"),
+                command="openstack compute service set --disable",
+            ),
         ),
     ),
     Kind(
@@ -461,8 +540,15 @@ KINDS = (
                 fields=(Field("metadata", N_("Metadata"), "pairs", required=True, option="--property"),),
                 command="openstack aggregate set {id}",
             ),
-            Action("delete", N_("Delete"), "compute DELETE /v2.1/os-aggregates/{id}", danger=True, bulk=True, back="list",
-                   command="openstack aggregate delete {id}"),
+            Action(
+                "delete",
+                N_("Delete"),
+                "compute DELETE /v2.1/os-aggregates/{id}",
+                danger=True,
+                bulk=True,
+                back="list",
+                command="openstack aggregate delete {id}",
+            ),
         ),
     ),
 )

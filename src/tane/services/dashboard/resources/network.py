@@ -10,32 +10,6 @@ from tane.services.dashboard.domain.messages import N_
 N = "/v2.0"
 SECTION = N_("Network")
 
-RULES = {
-    "ssh": (N_("SSH from anywhere"), {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}),
-    "http": (N_("HTTP from anywhere"), {"protocol": "tcp", "port_range_min": 80, "port_range_max": 80}),
-    "https": (N_("HTTPS from anywhere"), {"protocol": "tcp", "port_range_min": 443, "port_range_max": 443}),
-    "rdp": (N_("Remote desktop (RDP) from anywhere"), {"protocol": "tcp", "port_range_min": 3389, "port_range_max": 3389}),
-    "dns": (N_("DNS from anywhere"), {"protocol": "udp", "port_range_min": 53, "port_range_max": 53}),
-    "ping": (N_("Ping from anywhere"), {"protocol": "icmp"}),
-    "tcp": (N_("All TCP"), {"protocol": "tcp"}),
-    "udp": (N_("All UDP"), {"protocol": "udp"}),
-    "own": (N_("A rule of one's own"), {}),
-}
-"""Rules by name."""
-
-
-def rule(values: Values, row: Row) -> Any:
-    """A rule of a group: one by its name, else what is filled in."""
-    named = dict(RULES[values.get("named", "own")][1]) if values.get("named", "own") in RULES else {}
-    body: dict[str, Any] = {"security_group_id": values["group"], "direction": values.get("direction", "ingress"), **named}
-    body["ethertype"] = values.get("ethertype", "IPv4")
-    if not named:
-        body |= {name: values[name] for name in ("protocol", "port_range_min", "port_range_max") if name in values}
-        if "port_range_min" in body and "port_range_max" not in body:
-            body["port_range_max"] = body["port_range_min"]
-    body |= {name: values[name] for name in ("remote_ip_prefix", "remote_group_id", "description") if name in values}
-    return body
-
 
 def subnet(values: Values, row: Row) -> Any:
     body = {name: value for name, value in values.items() if name not in ("no_gateway", "network", "pools")}
@@ -58,7 +32,15 @@ def port(values: Values, row: Row) -> Any:
 
 
 def drop(kind: str, command: str, what: str = "Delete") -> Action:
-    return Action("delete", N_("Delete"), f"network DELETE {N}/{kind}/{{id}}", danger=True, bulk=True, back="list", command=command)
+    return Action(
+        "delete",
+        N_("Delete"),
+        f"network DELETE {N}/{kind}/{{id}}",
+        danger=True,
+        bulk=True,
+        back="list",
+        command=command,
+    )
 
 
 def edit(kind: str, key: str, command: str, *more: Field) -> Action:
@@ -161,8 +143,13 @@ KINDS = (
             "network",
             fields=(
                 *NETWORK_FIELDS,
-                Field("cidr", N_("Address range of its subnet"), default="10.0.0.0/24", to="-",
-                      help=N_("Empty: a network without a subnet.")),
+                Field(
+                    "cidr",
+                    N_("Address range of its subnet"),
+                    default="10.0.0.0/24",
+                    to="-",
+                    help=N_("Empty: a network without a subnet."),
+                ),
                 Field("dns", N_("DNS servers"), "list", to="-"),
                 Field("router", N_("Connect it to this router"), "ref", ref="routers", to="-"),
             ),
@@ -209,14 +196,23 @@ KINDS = (
             "subnet",
             build=subnet,
             fields=(
-                Field("network", N_("Network"), "ref", ref="networks", required=True, to="network_id", option="--network"),
+                Field(
+                    "network", N_("Network"), "ref", ref="networks", required=True, to="network_id", option="--network"
+                ),
                 Field("name", N_("Name"), option="-"),
                 Field("cidr", N_("Address range"), required=True, default="10.0.0.0/24", option="--subnet-range"),
                 Field("gateway_ip", N_("Gateway"), option="--gateway", help=N_("Empty: the first address.")),
                 Field("no_gateway", N_("No gateway"), "bool", to="-"),
                 Field("enable_dhcp", N_("DHCP"), "bool", default=True),
                 Field("dns_nameservers", N_("DNS servers"), "list", option="--dns-nameserver"),
-                Field("pools", N_("Addresses given out"), "lines", to="-", folded=True, help=N_("A range a line: first - last.")),
+                Field(
+                    "pools",
+                    N_("Addresses given out"),
+                    "lines",
+                    to="-",
+                    folded=True,
+                    help=N_("A range a line: first - last."),
+                ),
             ),
             command="openstack subnet create",
         ),
@@ -226,7 +222,9 @@ KINDS = (
                 "subnet",
                 "openstack subnet set {id}",
                 Field("enable_dhcp", N_("DHCP"), "bool", default="=enable_dhcp"),
-                Field("dns_nameservers", N_("DNS servers"), "list", default="=dns_nameservers", option="--dns-nameserver"),
+                Field(
+                    "dns_nameservers", N_("DNS servers"), "list", default="=dns_nameservers", option="--dns-nameserver"
+                ),
             ),
             drop("subnets", "openstack subnet delete {id}"),
         ),
@@ -268,8 +266,16 @@ KINDS = (
             "router",
             fields=(
                 Field("name", N_("Name"), required=True, option="-"),
-                Field("gateway", N_("Outside"), "ref", ref="networks", query={"router:external": "true"}, first=True,
-                      to="external_gateway_info/network_id", option="--external-gateway"),
+                Field(
+                    "gateway",
+                    N_("Outside"),
+                    "ref",
+                    ref="networks",
+                    query={"router:external": "true"},
+                    first=True,
+                    to="external_gateway_info/network_id",
+                    option="--external-gateway",
+                ),
             ),
             command="openstack router create",
         ),
@@ -295,8 +301,17 @@ KINDS = (
                 f"network PUT {N}/routers/{{id}}",
                 "router",
                 fields=(
-                    Field("network", N_("Outside"), "ref", ref="networks", query={"router:external": "true"}, required=True, first=True,
-                          to="external_gateway_info/network_id", option="--external-gateway"),
+                    Field(
+                        "network",
+                        N_("Outside"),
+                        "ref",
+                        ref="networks",
+                        query={"router:external": "true"},
+                        required=True,
+                        first=True,
+                        to="external_gateway_info/network_id",
+                        option="--external-gateway",
+                    ),
                 ),
                 command="openstack router set {id}",
             ),
@@ -355,11 +370,15 @@ KINDS = (
             "port",
             build=port,
             fields=(
-                Field("network", N_("Network"), "ref", ref="networks", required=True, to="network_id", option="--network"),
+                Field(
+                    "network", N_("Network"), "ref", ref="networks", required=True, to="network_id", option="--network"
+                ),
                 Field("name", N_("Name"), option="-"),
                 Field("subnet_id", N_("Subnet"), "ref", ref="subnets", to="-"),
                 Field("ip_address", N_("Address"), to="-", help=N_("Empty: any free one.")),
-                Field("security_groups", N_("Security groups"), "refs", ref="security-groups", option="--security-group"),
+                Field(
+                    "security_groups", N_("Security groups"), "refs", ref="security-groups", option="--security-group"
+                ),
             ),
             command="openstack port create",
         ),
@@ -368,8 +387,14 @@ KINDS = (
                 "ports",
                 "port",
                 "openstack port set {id}",
-                Field("security_groups", N_("Security groups"), "refs", ref="security-groups", default="=security_groups",
-                      option="--security-group"),
+                Field(
+                    "security_groups",
+                    N_("Security groups"),
+                    "refs",
+                    ref="security-groups",
+                    default="=security_groups",
+                    option="--security-group",
+                ),
                 UP,
             ),
             drop("ports", "openstack port delete {id}"),
@@ -402,10 +427,25 @@ KINDS = (
             f"network POST {N}/floatingips",
             "floatingip",
             fields=(
-                Field("network", N_("Outside"), "ref", ref="networks", query={"router:external": "true"}, required=True, first=True,
-                      to="floating_network_id", option="-"),
+                Field(
+                    "network",
+                    N_("Outside"),
+                    "ref",
+                    ref="networks",
+                    query={"router:external": "true"},
+                    required=True,
+                    first=True,
+                    to="floating_network_id",
+                    option="-",
+                ),
                 Field("port_id", N_("For this port"), "ref", ref="ports", option="--port"),
-                Field("floating_ip_address", N_("Address"), option="--floating-ip-address", folded=True, help=N_("Empty: any free one.")),
+                Field(
+                    "floating_ip_address",
+                    N_("Address"),
+                    option="--floating-ip-address",
+                    folded=True,
+                    help=N_("Empty: any free one."),
+                ),
                 Field("description", N_("Description"), option="--description", folded=True),
             ),
             command="openstack floating ip create",
@@ -429,95 +469,15 @@ KINDS = (
                 quick=True,
                 command="openstack floating ip unset --port {id}",
             ),
-            Action("delete", N_("Release"), f"network DELETE {N}/floatingips/{{id}}", danger=True, bulk=True, back="list",
-                   command="openstack floating ip delete {id}"),
-        ),
-    ),
-    Kind(
-        "security-groups",
-        N_("Security groups"),
-        N_("Security group"),
-        SECTION,
-        f"network GET {N}/security-groups",
-        "security_groups",
-        (Column("name", N_("Name"), "name"), Column("description", N_("Description"))),
-        f"network GET {N}/security-groups/{{id}}",
-        "security_group",
-        event="network.security_group",
-        search="name",
-        command="openstack security group list",
-        details=(
-            Column("name", N_("Name")),
-            Column("description", N_("Description")),
-            Column("stateful", N_("Answers come back by themselves"), "bool"),
-            Column("tags", N_("Tags")),
-            Column("id", N_("ID"), "code"),
-        ),
-        panels=(Panel("rules", {"security_group_id": "{id}"}),),
-        create=Action(
-            "create",
-            N_("Create a security group"),
-            f"network POST {N}/security-groups",
-            "security_group",
-            fields=(
-                Field("name", N_("Name"), required=True, option="-"),
-                Field("description", N_("Description"), option="--description"),
+            Action(
+                "delete",
+                N_("Release"),
+                f"network DELETE {N}/floatingips/{{id}}",
+                danger=True,
+                bulk=True,
+                back="list",
+                command="openstack floating ip delete {id}",
             ),
-            command="openstack security group create",
-        ),
-        actions=(
-            edit("security-groups", "security_group", "openstack security group set {id}"),
-            drop("security-groups", "openstack security group delete {id}"),
-        ),
-    ),
-    Kind(
-        "rules",
-        N_("Rules"),
-        N_("Rule"),
-        SECTION,
-        f"network GET {N}/security-group-rules",
-        "security_group_rules",
-        (
-            Column("direction", N_("Direction"), "word"),
-            Column("ethertype", N_("IP version")),
-            Column("protocol", N_("Protocol")),
-            Column("port_range_min", N_("From port")),
-            Column("port_range_max", N_("To port")),
-            Column("remote_ip_prefix", N_("Others' addresses"), "code"),
-            Column("remote_group_id", N_("Others' group"), "ref:security-groups"),
-            Column("description", N_("Description")),
-        ),
-        item="security_group_rule",
-        label="id",
-        event="network.security_group_rule",
-        inner=True,
-        gone_to="security-groups",
-        command="openstack security group rule list",
-        create=Action(
-            "create",
-            N_("Add a rule"),
-            f"network POST {N}/security-group-rules",
-            "security_group_rule",
-            build=rule,
-            fields=(
-                Field("group", N_("Security group"), "ref", ref="security-groups", required=True, default="=in", to="-", option="-"),
-                Field("named", N_("Rule"), "choice", required=True, to="-",
-                      choices=tuple((name, title) for name, (title, _) in RULES.items())),
-                Field("remote_ip_prefix", N_("Only from these addresses"), option="--remote-ip", help=N_("Empty: from anywhere.")),
-                Field("remote_group_id", N_("Only from servers in this group"), "ref", ref="security-groups", option="--remote-group"),
-                Field("direction", N_("Direction"), "choice", choices=(("ingress", N_("Coming in")), ("egress", N_("Going out"))),
-                      folded=True),
-                Field("ethertype", N_("IP version"), "choice", choices=(("IPv4", "IPv4"), ("IPv6", "IPv6")), folded=True),
-                Field("protocol", N_("Protocol"), "text", option="--protocol", folded=True),
-                Field("port_range_min", N_("From port"), "number", folded=True),
-                Field("port_range_max", N_("To port"), "number", folded=True),
-                Field("description", N_("Description"), "text", option="--description", folded=True),
-            ),
-            command="openstack security group rule create",
-        ),
-        actions=(
-            Action("delete", N_("Delete"), f"network DELETE {N}/security-group-rules/{{id}}", danger=True, bulk=True, back="list",
-                   command="openstack security group rule delete {id}"),
         ),
     ),
     networks(
@@ -533,11 +493,31 @@ KINDS = (
                 *NETWORK_FIELDS,
                 Field("external", N_("External"), "bool", to="router:external", option="--external"),
                 Field("shared", N_("Shared with all projects"), "bool", option="--share"),
-                Field("type", N_("Kind of network"), "choice", to="provider:network_type", option="--provider-network-type", folded=True,
-                      choices=(("", N_("as the cloud chooses")), ("flat", "flat"), ("vlan", "VLAN"), ("vxlan", "VXLAN"))),
-                Field("physical", N_("Physical network"), "text", to="provider:physical_network",
-                      option="--provider-physical-network", folded=True),
-                Field("segment", N_("Segment"), "number", to="provider:segmentation_id", option="--provider-segment", folded=True),
+                Field(
+                    "type",
+                    N_("Kind of network"),
+                    "choice",
+                    to="provider:network_type",
+                    option="--provider-network-type",
+                    folded=True,
+                    choices=(("", N_("as the cloud chooses")), ("flat", "flat"), ("vlan", "VLAN"), ("vxlan", "VXLAN")),
+                ),
+                Field(
+                    "physical",
+                    N_("Physical network"),
+                    "text",
+                    to="provider:physical_network",
+                    option="--provider-physical-network",
+                    folded=True,
+                ),
+                Field(
+                    "segment",
+                    N_("Segment"),
+                    "number",
+                    to="provider:segmentation_id",
+                    option="--provider-segment",
+                    folded=True,
+                ),
                 Field("project_id", N_("Project"), "ref", ref="projects", option="--project", folded=True),
             ),
             command="openstack network create",

@@ -29,7 +29,9 @@ def credential(values: Values, row: Row) -> Any:
     if "description" in values:
         body["description"] = values["description"]
     if "expires_at" in values:
-        body["expires_at"] = f"{values['expires_at']}T00:00:00Z" if len(values["expires_at"]) == 10 else values["expires_at"]
+        body["expires_at"] = (
+            f"{values['expires_at']}T00:00:00Z" if len(values["expires_at"]) == 10 else values["expires_at"]
+        )
     if "roles" in values:
         body["roles"] = [{"name": name} for name in values["roles"]]
     if values.get("unrestricted"):
@@ -79,22 +81,49 @@ KINDS = (
             f"orchestration POST {S}",
             fields=(
                 Field("stack_name", N_("Name"), required=True, option="-"),
-                Field("template", N_("Template"), "area", required=True, option="--template", help=N_("HOT or CloudFormation, YAML or JSON.")),
+                Field(
+                    "template",
+                    N_("Template"),
+                    "area",
+                    required=True,
+                    option="--template",
+                    help=N_("HOT or CloudFormation, YAML or JSON."),
+                ),
                 Field("parameters", N_("Parameters"), "pairs", option="--parameter", help=N_("One a line: name=value")),
                 Field("environment", N_("Environment"), "area", option="--environment", folded=True),
-                Field("timeout", N_("Minutes it may take"), "number", option="--timeout", folded=True, to="timeout_mins"),
+                Field(
+                    "timeout", N_("Minutes it may take"), "number", option="--timeout", folded=True, to="timeout_mins"
+                ),
                 Field("keep", N_("Keep what was made when it fails"), "bool", folded=True),
             ),
             build=stack,
             command="openstack stack create",
         ),
         actions=(
-            Action("check", N_("Compare with the world"), f"orchestration POST {ONE}/actions", "check",
-                   quick=True, command="openstack stack check {id}"),
-            Action("suspend", N_("Suspend"), f"orchestration POST {ONE}/actions", "suspend",
-                   danger=True, command="openstack stack suspend {id}"),
-            Action("resume", N_("Resume"), f"orchestration POST {ONE}/actions", "resume", quick=True,
-                   command="openstack stack resume {id}"),
+            Action(
+                "check",
+                N_("Compare with the world"),
+                f"orchestration POST {ONE}/actions",
+                "check",
+                quick=True,
+                command="openstack stack check {id}",
+            ),
+            Action(
+                "suspend",
+                N_("Suspend"),
+                f"orchestration POST {ONE}/actions",
+                "suspend",
+                danger=True,
+                command="openstack stack suspend {id}",
+            ),
+            Action(
+                "resume",
+                N_("Resume"),
+                f"orchestration POST {ONE}/actions",
+                "resume",
+                quick=True,
+                command="openstack stack resume {id}",
+            ),
             Action(
                 "update",
                 N_("Update"),
@@ -106,8 +135,16 @@ KINDS = (
                 build=stack,
                 command="openstack stack update {id}",
             ),
-            Action("delete", N_("Delete"), f"orchestration DELETE {ONE}", danger=True, bulk=True, back="list",
-                   help=N_("All that it made is deleted with it."), command="openstack stack delete {id}"),
+            Action(
+                "delete",
+                N_("Delete"),
+                f"orchestration DELETE {ONE}",
+                danger=True,
+                bulk=True,
+                back="list",
+                help=N_("All that it made is deleted with it."),
+                command="openstack stack delete {id}",
+            ),
         ),
     ),
     Kind(
@@ -179,16 +216,31 @@ KINDS = (
                 Field("name", N_("Name"), required=True, option="-"),
                 Field("description", N_("Description"), "text", option="--description"),
                 Field("expires_at", N_("Expires"), "date", option="--expiration"),
-                Field("roles", N_("Roles"), "list", option="--role", help=N_("Empty: all that you have on the project.")),
-                Field("unrestricted", N_("It may make further credentials (dangerous)"), "bool", option="--unrestricted", folded=True),
+                Field(
+                    "roles", N_("Roles"), "list", option="--role", help=N_("Empty: all that you have on the project.")
+                ),
+                Field(
+                    "unrestricted",
+                    N_("It may make further credentials (dangerous)"),
+                    "bool",
+                    option="--unrestricted",
+                    folded=True,
+                ),
             ),
             build=credential,
             secret=N_("Keep this secret now: it is shown once."),
             command="openstack application credential create",
         ),
         actions=(
-            Action("delete", N_("Delete"), "identity DELETE /v3/users/{user}/application_credentials/{id}", danger=True, bulk=True,
-                   back="list", command="openstack application credential delete {id}"),
+            Action(
+                "delete",
+                N_("Delete"),
+                "identity DELETE /v3/users/{user}/application_credentials/{id}",
+                danger=True,
+                bulk=True,
+                back="list",
+                command="openstack application credential delete {id}",
+            ),
         ),
     ),
 )

@@ -15,7 +15,11 @@ VISIBLE = (("private", N_("This project")), ("shared", N_("Shared with chosen pr
 
 def source(values: Any, row: Any) -> Any:
     """A new volume: empty, or a copy."""
-    body = {name: values[name] for name in ("size", "name", "description", "volume_type", "availability_zone") if name in values}
+    body = {
+        name: values[name]
+        for name in ("size", "name", "description", "volume_type", "availability_zone")
+        if name in values
+    }
     for name, to in (("image", "imageRef"), ("snapshot", "snapshot_id"), ("volume", "source_volid")):
         if name in values:
             body[to] = values[name]
@@ -88,16 +92,30 @@ KINDS = (
                 Field("min_ram", N_("Least memory (MiB)"), "number", option="--min-ram", folded=True),
                 Field("protected", N_("Protected from deletion"), "bool", option="--protected", folded=True),
                 Field("tags", N_("Tags"), "list", option="--tag", folded=True),
-                Field("url", N_("Fetch it from this address"), "text", to="-", folded=True,
-                      help=N_("Instead of a file. Only where the cloud allows it.")),
+                Field(
+                    "url",
+                    N_("Fetch it from this address"),
+                    "text",
+                    to="-",
+                    folded=True,
+                    help=N_("Instead of a file. Only where the cloud allows it."),
+                ),
                 Field("file", N_("File"), "file", to="-", option="--file"),
             ),
             command="openstack image create --container-format bare",
             special="upload",
         ),
         actions=(
-            Action("launch", N_("Launch a server"), "compute POST /v2.1/servers", "server", when=states("active"), special="launch",
-                   quick=True, command="openstack server create --image {id}"),
+            Action(
+                "launch",
+                N_("Launch a server"),
+                "compute POST /v2.1/servers",
+                "server",
+                when=states("active"),
+                special="launch",
+                quick=True,
+                command="openstack server create --image {id}",
+            ),
             Action(
                 "volume",
                 N_("Create a volume"),
@@ -121,7 +139,9 @@ KINDS = (
                     Field("visibility", N_("Seen by"), "choice", choices=VISIBLE, default="=visibility"),
                     Field("min_disk", N_("Least disk (GiB)"), "number", default="=min_disk", option="--min-disk"),
                     Field("min_ram", N_("Least memory (MiB)"), "number", default="=min_ram", option="--min-ram"),
-                    Field("protected", N_("Protected from deletion"), "bool", default="=protected", option="--protected"),
+                    Field(
+                        "protected", N_("Protected from deletion"), "bool", default="=protected", option="--protected"
+                    ),
                 ),
                 build=lambda values, row: [
                     {"op": "replace", "path": f"/{name}", "value": value}
@@ -138,14 +158,40 @@ KINDS = (
                 when=lambda row: row.get("visibility") == "shared",
                 command="openstack image add project {id}",
             ),
-            Action("download", N_("Download"), "image GET /v2/images/{id}/file", special="download", quick=True,
-                   when=states("active"), command="openstack image save {id}"),
-            Action("deactivate", N_("Deactivate"), "image POST /v2/images/{id}/actions/deactivate", when=states("active"),
-                   danger=True, command="openstack image set --deactivate {id}"),
-            Action("reactivate", N_("Reactivate"), "image POST /v2/images/{id}/actions/reactivate",
-                   when=states("deactivated"), quick=True, command="openstack image set --activate {id}"),
-            Action("delete", N_("Delete"), "image DELETE /v2/images/{id}", danger=True, bulk=True, back="list",
-                   command="openstack image delete {id}"),
+            Action(
+                "download",
+                N_("Download"),
+                "image GET /v2/images/{id}/file",
+                special="download",
+                quick=True,
+                when=states("active"),
+                command="openstack image save {id}",
+            ),
+            Action(
+                "deactivate",
+                N_("Deactivate"),
+                "image POST /v2/images/{id}/actions/deactivate",
+                when=states("active"),
+                danger=True,
+                command="openstack image set --deactivate {id}",
+            ),
+            Action(
+                "reactivate",
+                N_("Reactivate"),
+                "image POST /v2/images/{id}/actions/reactivate",
+                when=states("deactivated"),
+                quick=True,
+                command="openstack image set --activate {id}",
+            ),
+            Action(
+                "delete",
+                N_("Delete"),
+                "image DELETE /v2/images/{id}",
+                danger=True,
+                bulk=True,
+                back="list",
+                command="openstack image delete {id}",
+            ),
         ),
     ),
     Kind(
@@ -198,18 +244,34 @@ KINDS = (
                 build=lambda values, row: {"volumeId": row["id"]},
                 command="openstack server add volume <server> {id}",
             ),
-            Action("detach", N_("Detach"), "compute DELETE /v2.1/servers/{server}/os-volume_attachments/{id}",
-                   when=states("in-use"), danger=True, taken={"server": "attachments/0/server_id"}, command="openstack server remove volume <server> {id}"),
-            Action("launch", N_("Launch a server"), "compute POST /v2.1/servers", "server", special="launch", quick=True,
-                   when=lambda row: row.get("bootable") == "true" and row.get("status") == "available",
-                   command="openstack server create --volume {id}"),
+            Action(
+                "detach",
+                N_("Detach"),
+                "compute DELETE /v2.1/servers/{server}/os-volume_attachments/{id}",
+                when=states("in-use"),
+                danger=True,
+                taken={"server": "attachments/0/server_id"},
+                command="openstack server remove volume <server> {id}",
+            ),
+            Action(
+                "launch",
+                N_("Launch a server"),
+                "compute POST /v2.1/servers",
+                "server",
+                special="launch",
+                quick=True,
+                when=lambda row: row.get("bootable") == "true" and row.get("status") == "available",
+                command="openstack server create --volume {id}",
+            ),
             Action(
                 "extend",
                 N_("Extend"),
                 DO,
                 "os-extend",
                 when=states("available", "in-use"),
-                fields=(Field("new_size", N_("New size (GiB)"), "number", default="=size", required=True, option="--size"),),
+                fields=(
+                    Field("new_size", N_("New size (GiB)"), "number", default="=size", required=True, option="--size"),
+                ),
                 command="openstack volume set {id}",
             ),
             Action(
@@ -218,7 +280,10 @@ KINDS = (
                 f"volume POST {V}/snapshots",
                 "snapshot",
                 when=states("available", "in-use"),
-                fields=(Field("name", N_("Name"), option="--name"), Field("description", N_("Description"), option="--description")),
+                fields=(
+                    Field("name", N_("Name"), option="--name"),
+                    Field("description", N_("Description"), option="--description"),
+                ),
                 build=lambda values, row: {**values, "volume_id": row["id"]},
                 command="openstack volume snapshot create --volume {id}",
             ),
@@ -230,7 +295,13 @@ KINDS = (
                 when=states("available", "in-use"),
                 fields=(
                     Field("image_name", N_("Name of the image"), required=True, option="-"),
-                    Field("disk_format", N_("Format"), "choice", choices=(("raw", "raw"), ("qcow2", "qcow2")), option="--disk-format"),
+                    Field(
+                        "disk_format",
+                        N_("Format"),
+                        "choice",
+                        choices=(("raw", "raw"), ("qcow2", "qcow2")),
+                        option="--disk-format",
+                    ),
                 ),
                 build=lambda values, row: {**values, "force": row.get("status") == "in-use"},
                 command="openstack image create --volume {id}",
@@ -251,7 +322,11 @@ KINDS = (
                 N_("Change the type"),
                 DO,
                 "os-retype",
-                fields=(Field("new_type", N_("Type"), "ref", ref="volume-types", value="name", required=True, option="--type"),),
+                fields=(
+                    Field(
+                        "new_type", N_("Type"), "ref", ref="volume-types", value="name", required=True, option="--type"
+                    ),
+                ),
                 command="openstack volume set {id}",
             ),
             Action(
@@ -281,8 +356,15 @@ KINDS = (
                 fields=(Field("status", N_("State"), required=True, default="available", option="--state"),),
                 command="openstack volume set {id}",
             ),
-            Action("delete", N_("Delete"), f"volume DELETE {V}/volumes/{{id}}", danger=True, bulk=True, back="list",
-                   command="openstack volume delete {id}"),
+            Action(
+                "delete",
+                N_("Delete"),
+                f"volume DELETE {V}/volumes/{{id}}",
+                danger=True,
+                bulk=True,
+                back="list",
+                command="openstack volume delete {id}",
+            ),
         ),
     ),
     Kind(
@@ -330,8 +412,15 @@ KINDS = (
                 ),
                 command="openstack volume snapshot set {id}",
             ),
-            Action("delete", N_("Delete"), f"volume DELETE {V}/snapshots/{{id}}", danger=True, bulk=True, back="list",
-                   command="openstack volume snapshot delete {id}"),
+            Action(
+                "delete",
+                N_("Delete"),
+                f"volume DELETE {V}/snapshots/{{id}}",
+                danger=True,
+                bulk=True,
+                back="list",
+                command="openstack volume snapshot delete {id}",
+            ),
         ),
     ),
     Kind(
@@ -366,8 +455,14 @@ KINDS = (
             command="openstack volume transfer request accept",
         ),
         actions=(
-            Action("delete", N_("Withdraw"), f"volume DELETE {V}/os-volume-transfer/{{id}}", danger=True, back="list",
-                   command="openstack volume transfer request delete {id}"),
+            Action(
+                "delete",
+                N_("Withdraw"),
+                f"volume DELETE {V}/os-volume-transfer/{{id}}",
+                danger=True,
+                back="list",
+                command="openstack volume transfer request delete {id}",
+            ),
         ),
     ),
     Kind(
@@ -395,7 +490,14 @@ KINDS = (
             fields=(
                 Field("name", N_("Name"), required=True, option="-"),
                 Field("description", N_("Description"), option="--description"),
-                Field("public", N_("For all projects"), "bool", default=True, to="os-volume-type-access:is_public", option="--public"),
+                Field(
+                    "public",
+                    N_("For all projects"),
+                    "bool",
+                    default=True,
+                    to="os-volume-type-access:is_public",
+                    option="--public",
+                ),
                 Field("extra_specs", N_("Extra specs"), "pairs", option="--property"),
             ),
             command="openstack volume type create",
@@ -412,8 +514,15 @@ KINDS = (
                 ),
                 command="openstack volume type set {id}",
             ),
-            Action("delete", N_("Delete"), f"volume DELETE {V}/types/{{id}}", danger=True, bulk=True, back="list",
-                   command="openstack volume type delete {id}"),
+            Action(
+                "delete",
+                N_("Delete"),
+                f"volume DELETE {V}/types/{{id}}",
+                danger=True,
+                bulk=True,
+                back="list",
+                command="openstack volume type delete {id}",
+            ),
         ),
     ),
 )
