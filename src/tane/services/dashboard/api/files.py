@@ -23,7 +23,10 @@ def static(request: Request) -> Response:
     kind = mimetypes.guess_type(name)[0] or "text/plain"
     if kind.startswith("text/"):
         kind += "; charset=utf-8"
-    return Response(data, headers={"Cache-Control": FOR_LONG, "X-Content-Type-Options": "nosniff"}, content_type=kind)
+    headers = {"Cache-Control": FOR_LONG, "X-Content-Type-Options": "nosniff", "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(rendering.packed(name), headers={**headers, "Content-Encoding": "gzip"}, content_type=kind)
+    return Response(data, headers=headers, content_type=kind)
 
 
 @page

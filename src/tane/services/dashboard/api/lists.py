@@ -16,8 +16,8 @@ from tane.services.dashboard.resources import KINDS
 from tane.web import inside
 from tane.web.errors import ApiError
 
-PAGE = 50
-"""Rows a page."""
+PAGE = 25
+"""Rows a page: with the frame it has less than 20 KB."""
 MOST = 1000
 """Rows that are offered in a field, or looked through for names."""
 

@@ -23,9 +23,11 @@ STREAM = "text/event-stream"
 async def events(visit: Visit) -> Response:
     """The events of the visitor's project as they happen, through the session: no page polls."""
     headers = {"accept": STREAM}
+    query = {"all_projects": "1"} if visit.ctx.is_admin and visit.request.flag("all") else {}
+    if cursor := visit.request.param("cursor"):
+        query["cursor"] = cursor
     if last := visit.request.headers.get("last-event-id"):
         headers["last-event-id"] = last[:32]
-    query = {"all_projects": "1"} if visit.ctx.is_admin and visit.request.flag("all") else {}
     answer = await inside.ask(visit.core, visit.ctx, "event", "GET", "", query=query, headers=headers)
     answer.headers = {**SAFE, "X-Accel-Buffering": "no"}
     return answer

@@ -14,6 +14,7 @@ from tane.services.dashboard.domain import sessions
 from tane.services.dashboard.domain.describing import Call, Row
 from tane.services.dashboard.domain.messages import LANGUAGES, Words, preferred
 from tane.services.dashboard.domain.sessions import Session
+from tane.services.event import interface as event
 from tane.services.identity import interface as identity
 from tane.shares import Full
 from tane.web import codec, inside
@@ -55,6 +56,8 @@ class Visit:
     session: Session | None = None
     told: dict[str, Any] = field(default_factory=dict)
     """What was asked for once in this visit and may be wanted again."""
+    cursor: int = 0
+    """The event before which nothing is news to a page: it is read before what the page shows."""
 
     @property
     def core(self) -> Core:
@@ -103,11 +106,12 @@ class Visit:
             self.told[name] = inside.may(self.core, self.ctx, call.service, call.method, call.at(places), sample)
         return bool(self.told[name])
 
-    def followed(self) -> list[str]:
-        """The types of events that the rows of some page change by."""
+    def followed(self) -> dict[str, str]:
+        """The types of events that the rows of some page change by, with what such a resource is called."""
         from tane.services.dashboard.resources import ALL
 
-        return sorted({kind.event for kind in ALL if kind.event})
+        seen = (kind for kind in ALL if kind.event and (self.ctx.is_admin or not kind.admin))
+        return {kind.event: self.words(kind.one) for kind in seen}
 
     def projects(self) -> list[Row]:
         """The projects the visitor may go to."""
@@ -202,6 +206,8 @@ def known(request: Request) -> Visit:
         raise Nobody from None
     found.session = session
     request.admitted()
+    if request.method == "GET" and not found.fragment:
+        found.cursor = event.newest(request.core)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from functools import cache
@@ -43,6 +44,16 @@ def address(name: str) -> str:
 @cache
 def _files() -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in STATIC.iterdir() if file.is_file()}
+
+
+@cache
+def _packed() -> dict[str, bytes]:
+    return {name: gzip.compress(data, mtime=0) for name, data in _files().items()}
+
+
+def packed(name: str) -> bytes:
+    """The same, packed: pages are not, since what is typed and what is secret stand in them together."""
+    return _packed()[name]
 
 
 def static(name: str) -> bytes | None:

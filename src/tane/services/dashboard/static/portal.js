@@ -14,6 +14,11 @@
       if (!isNaN(when)) { time.title = time.dateTime; time.textContent = times.format(when); }
     }
     for (const box of $$("[data-all]", within)) box.hidden = false;
+    // On a phone each value of a row stands below another, with its column's name.
+    for (const row of within.matches?.("tr") ? [within] : $$(".rows tbody tr", within)) {
+      const names = $$("thead tr > *", row.closest("table"));
+      [...row.children].forEach((cell, place) => { if (cell.tagName === "TD" && names[place]?.textContent) cell.dataset.label = names[place].textContent; });
+    }
     for (const block of $$("pre[data-copy]", within)) {
       if ($("button", block) || !navigator.clipboard) continue;
       const button = document.createElement("button");
@@ -77,6 +82,7 @@
   if (!body.dataset.stream || !window.EventSource) return;
   const drawer = $("#tasks"), list = $("ol", drawer), opener = $("#open-tasks"), counter = $("#count-tasks");
   const KEPT = 40, key = "tane-activity-" + body.dataset.user;
+  const kinds = JSON.parse($("#kinds").content.textContent);
   let told = [];
   try { told = JSON.parse(sessionStorage.getItem(key) || "[]"); } catch { told = []; }
   opener.hidden = false;
@@ -98,7 +104,8 @@
   show();
   function note(what, action, event) {
     const data = event.data || {};
-    told.unshift({ type: what.split(".")[1].replace(/_/g, " "), action, name: data.name || event.resource_id, state: data.status || data.state || "", at: event.at });
+    if (told[0]?.id === event.resource_id && told[0].action === action) told.shift();
+    told.unshift({ id: event.resource_id, type: kinds[what], action, name: data.name || event.resource_id, state: data.status || data.state || "", at: event.at });
     told.length = Math.min(told.length, KEPT);
     try { sessionStorage.setItem(key, JSON.stringify(told)); } catch { /* full: only this page remembers */ }
     if (drawer.hidden) counter.textContent = String(Number(counter.textContent || 0) + 1);
@@ -114,12 +121,13 @@
   function refresh(what, action, id) {
     for (const table of $$(`table[data-live="${what}"]`)) {
       const row = $$("tr[data-id]", table).find(one => same(one.dataset.id, id));
-      if (row && row.dataset.row) {
+      if (row) {
         soon("row " + id, () => {
           const chosen = $("input[type=checkbox]", row)?.checked;
-          htmx.ajax("GET", row.dataset.row, { target: row, swap: "outerHTML" }).then(() => {
+          htmx.ajax("GET", `/dashboard/row/${table.dataset.kind}/${encodeURIComponent(row.dataset.id)}`, { target: row, swap: "outerHTML" }).then(() => {
             const fresh = $$("tr[data-id]", table).find(one => same(one.dataset.id, id));
             if (!fresh) return;
+            dress(fresh);
             fresh.classList.add("changed");
             const box = $("input[type=checkbox]", fresh);
             if (box && chosen) box.checked = true;
@@ -140,12 +148,11 @@
     if (event.detail.xhr.status === 401) location.assign("/dashboard/login?ended=1");
   });
 
-  const kinds = JSON.parse($("#kinds")?.content.textContent || "[]");
   let lost = false;
   const stream = new EventSource(body.dataset.stream);
   stream.addEventListener("open", () => { if (lost) { lost = false; say($("#said").dataset.back); } });
   stream.addEventListener("error", () => { if (!lost) { lost = true; say($("#said").dataset.lost); } });
-  for (const what of kinds) {
+  for (const what of Object.keys(kinds)) {
     for (const action of ["create", "update", "delete"]) {
       stream.addEventListener(`${what}.${action}`, message => {
         const event = JSON.parse(message.data);
@@ -155,4 +162,5 @@
     }
   }
   addEventListener("pagehide", () => stream.close());
+  addEventListener("pageshow", event => { if (event.persisted) location.reload(); });
 })();
