@@ -4,6 +4,7 @@ kinds."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -59,7 +60,8 @@ ROUTES = (
     page("/", "pages", "overview", "The overview, with quotas"),
     page("/search", "live", "search", "Find by name, address or id"),
     page("/topology", "live", "topology", "Networks as a picture"),
-    slow("/events", "live", "events", "What happens, as server-sent events"),
+    # A stream, so that its handler hears when the browser is gone.
+    replace(slow("/events", "live", "events", "What happens, as server-sent events"), stream=True),
     page("/access", "files", "access", "Where the APIs are"),
     page("/access/{file}", "files", "download", "clouds.yaml or openrc"),
     slow("/containers", "objects", "containers", "Containers of objects"),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 from tane.services.dashboard.api import lists
 from tane.services.dashboard.api.visit import SAFE, Visit, page, waiting
@@ -30,7 +34,44 @@ async def events(visit: Visit) -> Response:
         headers["last-event-id"] = last[:32]
     answer = await inside.ask(visit.core, visit.ctx, "event", "GET", "", query=query, headers=headers)
     answer.headers = {**SAFE, "X-Accel-Buffering": "no"}
+    assert answer.stream is not None and visit.request.stream is not None
+    answer.stream = Watched(answer.stream, visit.request.stream)
     return answer
+
+
+class Watched:
+    """A stream that ends as soon as its browser is gone: who goes from page to page holds one of them, not many."""
+
+    def __init__(self, body: Any, incoming: Any) -> None:
+        self._body, self._incoming = body, incoming
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        gone = asyncio.ensure_future(self._gone())
+        parts = aiter(self._body)
+        try:
+            while True:
+                part = asyncio.ensure_future(anext(parts))
+                await asyncio.wait((part, gone), return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    part.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
+                        await part
+                    return
+                try:
+                    yield part.result()
+                except StopAsyncIteration:
+                    return
+        finally:
+            gone.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await gone
+
+    async def _gone(self) -> None:
+        while (await self._incoming.event())["type"] != "http.disconnect":
+            pass
+
+    async def close(self) -> None:
+        await self._body.close()
 
 
 @page

@@ -148,19 +148,35 @@
     if (event.detail.xhr.status === 401) location.assign("/dashboard/login?ended=1");
   });
 
-  let lost = false;
-  const stream = new EventSource(body.dataset.stream);
-  stream.addEventListener("open", () => { if (lost) { lost = false; say($("#said").dataset.back); } });
-  stream.addEventListener("error", () => { if (!lost) { lost = true; say($("#said").dataset.lost); } });
-  for (const what of Object.keys(kinds)) {
-    for (const action of ["create", "update", "delete"]) {
-      stream.addEventListener(`${what}.${action}`, message => {
-        const event = JSON.parse(message.data);
-        note(what, action, event);
-        refresh(what, action, event.resource_id);
-      });
+  // One stream for a page that is seen: a hidden one leaves its place to others, and goes on where it stopped.
+  let stream = null, last = "", lost = false, hiding = 0;
+  function follow() {
+    const where = new URL(body.dataset.stream, location.href);
+    if (last) where.searchParams.set("cursor", last);
+    stream = new EventSource(where);
+    stream.addEventListener("open", () => { if (lost) { lost = false; say($("#said").dataset.back); } });
+    stream.addEventListener("error", () => {
+      if (!lost) { lost = true; say($("#said").dataset.lost); }
+      if (stream && stream.readyState === EventSource.CLOSED) { stream = null; setTimeout(() => { if (!stream && !document.hidden) follow(); }, 10000); }
+    });
+    for (const what of Object.keys(kinds)) {
+      for (const action of ["create", "update", "delete"]) {
+        stream.addEventListener(`${what}.${action}`, message => {
+          last = message.lastEventId;
+          const event = JSON.parse(message.data);
+          note(what, action, event);
+          refresh(what, action, event.resource_id);
+        });
+      }
     }
   }
-  addEventListener("pagehide", () => stream.close());
+  function leave() { if (stream) { stream.close(); stream = null; } }
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiding);
+    if (document.hidden) hiding = setTimeout(leave, 5000);
+    else if (!stream) follow();
+  });
+  addEventListener("pagehide", leave);
   addEventListener("pageshow", event => { if (event.persisted) location.reload(); });
+  follow();
 })();
