@@ -68,7 +68,9 @@ class Desk:
 
     def new_page(self) -> Any:
         page = self.context.new_page()
-        page.on("console", lambda message: message.type in ("error", "warning") and self.complaints.append(message.text))
+        page.on(
+            "console", lambda message: message.type in ("error", "warning") and self.complaints.append(message.text)
+        )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         return page
 
@@ -124,7 +126,9 @@ def test_a_server_is_launched_seen_and_deleted(chromium: Any, cloud: RealCloud, 
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_pages_fit_and_the_browser_complains_of_nothing(chromium: Any, cloud: RealCloud, theme: str, width: int) -> None:
+def test_pages_fit_and_the_browser_complains_of_nothing(
+    chromium: Any, cloud: RealCloud, theme: str, width: int
+) -> None:
     desk = Desk(chromium, cloud, "ja" if theme == "dark" else "en", theme, width)
     desk.login()
     for path in PAGES:
