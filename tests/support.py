@@ -106,6 +106,10 @@ class ApiCloud:
     def call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
         return self._runner.run(self._client.request(method, path, **kwargs))
 
+    def forget_cookies(self) -> None:
+        """All callers share one client, but no cookies."""
+        self._client.cookies.clear()
+
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         assert isinstance(self.core.clock, ManualClock)

@@ -20,8 +20,10 @@ OPEN = {
     ("identity", "POST", "/v3/OS-OAUTH1/access_token"),
     ("orchestration", "POST", "/signal/{resource_id}/{secret}"),
     ("orchestration", "PUT", "/signal/{resource_id}/{secret}"),
+    ("dashboard", "POST", "/login"),
+    ("dashboard", "POST", "/prefer"),
 }
-"""Calls without a policy that change something: they carry the password they ask for, or are signed."""
+"""Calls without a policy that change something: they carry the password they ask for, are signed, or set a cookie."""
 
 OWN = re.compile(r"user_id:%\(|token_subject|rule:owner|rule:admin_or_owner")
 """What a rule says that opens a call to the user it is about."""

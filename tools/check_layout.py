@@ -15,7 +15,19 @@ SOURCE = ROOT / "src" / "tane"
 MAX_LINES = 600
 MAX_PARAMETERS = 12
 MODULES = {"__init__", "routes", "schemas", "policies", "tables", "interface", "orders", "checks", "events"}
-FOLDERS = {"api", "domain", "store", "operations", "reconcilers", "drivers", "resources", "template"}
+FOLDERS = {
+    "api",
+    "domain",
+    "store",
+    "operations",
+    "reconcilers",
+    "drivers",
+    "resources",
+    "template",
+    "templates",
+    "static",
+    "locale",
+}
 MUST_HAVE = {"README.md", "__init__.py", "routes.py", "policies.py"}
 SQL_FREE = {"api"}
 

@@ -24,6 +24,7 @@ from tane.jobs.reconcile import reconcile_forever
 from tane.jobs.runner import Runner
 from tane.services.alarm import SERVICE as ALARM
 from tane.services.compute import SERVICE as COMPUTE
+from tane.services.dashboard import SERVICE as DASHBOARD
 from tane.services.event import SERVICE as EVENT
 from tane.services.host import SERVICE as HOST
 from tane.services.identity import SERVICE as IDENTITY
@@ -52,6 +53,7 @@ SERVICES: tuple[Service, ...] = (
     ALARM,
     EVENT,
     HOST,
+    DASHBOARD,
 )
 
 

@@ -31,6 +31,7 @@ UNTOLD = {
     "allocation": "what hosts give to servers: the server's own changes tell it",
     "audit_event": "identity's own record of what happened",
     "console_token": "a secret that is handed out",
+    "dashboard_session": "who is logged in to the portal: a secret of the browser's",
     "event": "the events themselves",
     "host_authority": "keys of the cloud's own",
     "host_certificate": "what a host shows: its own changes tell of it",

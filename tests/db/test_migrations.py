@@ -41,6 +41,7 @@ LANDED = {
     "0016_orchestration.py": "9136852b6be4ea955a8db6a7e4c353c53f730c1dbd4eff0b3348ee4dc4d8fdf8",
     "0017_distributed_routers.py": "65165f37d596f868539f6d41080a92e8190e3e181f2ec8c14c397b9c08fdc8bd",
     "0018_telemetry.py": "1510b7b8ffe6439260e4da515261f0ffea05fc69276d569ccd5de641f264ec97",
+    "0019_dashboard.py": "40e272fe0437fdb35ea39a3eb96e1365cb04be786fc013181d6b794de099e4db",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

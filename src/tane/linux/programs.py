@@ -43,6 +43,8 @@ DEBIAN_IMAGE = {
     "qemu-img": "qemu-utils",
 }
 """What the image of a whole Debian needs."""
+BROWSER = {"chromium": "chromium"}
+"""What looks at the portal as people do."""
 MANY_IDS = {"newuidmap": "uidmap", "newgidmap": "uidmap"}
 """By what an ordinary user makes a namespace with more than one id: a system of files has many owners."""
 TOUR = {"ssh": "openssh-client"}

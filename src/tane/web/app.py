@@ -374,6 +374,7 @@ class Endpoint:
             raw_query=req.query_string,
             raw_path=req.scope.get("raw_path", b"").decode("latin-1"),
             grow=req.scope[INCOMING].grow,
+            admitted=functools.partial(req.scope.__setitem__, KNOWN, True),
         )
         if service.own_admission:
             request.authenticate = functools.partial(self._known, req.scope, route, request, token)
@@ -515,6 +516,8 @@ class Endpoint:
         resp.status = falcon.code_to_http_status(answer.status or route.status)
         for name, value in answer.headers.items():
             resp.set_header(name, value)
+        for cookie in answer.cookies:
+            resp.append_header("Set-Cookie", cookie)
         if answer.file is not None:
             resp.content_type = answer.content_type or "application/octet-stream"
             resp.content_length = answer.file.length

@@ -1,7 +1,8 @@
 """Calls of the cloud's own API from inside it, as a user: the same routes, policy, schemas and rules, without HTTP.
 
-What lets one service act for a user on all others (orchestration) goes through here: whatever the user may not do by a
-request of his own, it may not do for him. In :meth:`tane.db.Database.joining` a call takes part in a transaction.
+What lets one service act for a user on all others (orchestration, the portal) goes through here: whatever the user may
+not do by a request of his own, it may not do for him. In :meth:`tane.db.Database.joining` a call takes part in a
+transaction.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from tane.web import codec
 from tane.web.access import permits
 from tane.web.context import Context
 from tane.web.errors import Forbidden, NotFound
-from tane.web.request import CURRENT, Request, Response
+from tane.web.limits import origin
+from tane.web.request import CURRENT, BodyStream, NeedsHashing, Request, Response
 from tane.web.routes import Route, Service
 from tane.web.versions import Version, version
 
 MEMORY = "web.inside"
+MEMORY_OF_ALL = "web.inside.all"
 Found = tuple[Service, Route, dict[str, str]]
+Query = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
 def call(
@@ -33,7 +37,7 @@ def call(
     path: str,
     body: Any = None,
     *,
-    query: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    query: Query = (),
     spoken: str | None = None,
 ) -> Any:
     """What the service answers to ``ctx``: the body as Python values, None where it is empty.
@@ -42,9 +46,96 @@ def call(
 
     :raises ApiError: as the client of the call would get it. :raises NotFound: there is no such route.
     """
+    where, route, request = _asked(core, ctx, service, method, path, body, query, spoken)
+    request.may_hash = True
+    answer = _answer(where, route, request)
+    if isinstance(answer, Response):
+        answer = answer.body
+    if isinstance(answer, bytes):
+        return codec.parse(answer) if answer else None
+    return None if answer is None else codec.parse(codec.encode(answer))
+
+
+async def ask(
+    core: Core,
+    ctx: Context,
+    service: str,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    query: Query = (),
+    spoken: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    stream: BodyStream | None = None,
+    remote: str = "",
+) -> Response:
+    """The same for every route, on the event loop: also those that stream a body in or out, that wait, and that hash a
+    password, which is throttled for ``remote`` as a request from there is. The answer is as the handler made it: who
+    asks sends it on, or closes it.
+
+    Of a service whose paths are raw each name in ``path`` is one :func:`part`.
+    """
+    where, route, request = _asked(core, ctx, service, method, path, body, query, spoken, everything=True)
+    request.headers, request.stream, request.remote = headers or {}, stream, remote
+    if not inspect.iscoroutinefunction(route.handler):
+        try:
+            answer = await core.in_thread(_answer, where, route, request)
+        except NeedsHashing:
+            request.may_hash = True
+            answer = await core.in_hashing_thread(origin(remote), _answer, where, route, request)
+    else:
+        _admit(where, route, request)
+        outer = CURRENT.set(request)
+        try:
+            answer = await route.handler(request)
+        finally:
+            CURRENT.reset(outer)
+    return answer if isinstance(answer, Response) else Response(answer)
+
+
+def may(core: Core, ctx: Context, service: str, method: str, path: str, body: Any = None) -> bool:
+    """Whether policy and access rules let the caller make this call on something of its own. What a page shows goes by
+    this; what is done goes by the call itself."""
+    try:
+        where, route, request = _asked(core, ctx, service, method, path, body, (), None, everything=True, encoded=False)
+    except (Forbidden, NotFound):
+        return False
+    if route.policy is None:
+        return True
+    try:
+        target = where.target(request) if where.target else None
+    except NotFound:  # The rule is about a resource that the path only stands for.
+        target = None
+    return core.policy.allows(route.policy, ctx, target)
+
+
+def route_of(core: Core, service: str, method: str, path: str, body: Any = None) -> Route:
+    """The line of the route table behind a call. :raises NotFound: there is none."""
+    return _find(core, service, method, path, body, _spoken(core, service, None), everything=True)[1]
+
+
+def _spoken(core: Core, service: str, spoken: str | None) -> Version:
     newest = _service(core, service).microversions
-    spoken_version: Version = (0, 0) if newest is None else version(spoken) if spoken else newest.maximum
-    where, route, fields = _find(core, service, method, path, body, spoken_version)
+    return (0, 0) if newest is None else version(spoken) if spoken else newest.maximum
+
+
+def _asked(
+    core: Core,
+    ctx: Context,
+    service: str,
+    method: str,
+    path: str,
+    body: Any,
+    query: Query,
+    spoken: str | None,
+    *,
+    everything: bool = False,
+    encoded: bool = True,
+) -> tuple[Service, Route, Request]:
+    """:raises NotFound: there is no such route. :raises Forbidden: by the credential's access rules."""
+    speaks = _spoken(core, service, spoken)
+    where, route, fields = _find(core, service, method, path, body, speaks, everything=everything)
     if ctx.access_rules is not None and not permits(ctx.access_rules, where.known_as, method, where.prefix + path):
         raise Forbidden(f"The application credential's access rules do not allow {method} {where.prefix}{path}.")
     base = core.config.url
@@ -56,28 +147,34 @@ def call(
         url_path=where.prefix + path,
         query=list(query.items()) if isinstance(query, Mapping) else list(query),
         headers={},
-        version=spoken_version,
+        version=speaks,
         base_url=base,
         service_url=base + where.prefix,
-        raw=b"" if body is None else codec.encode(body),
-        may_hash=True,
+        raw=b"" if body is None or not encoded else codec.encode(body),
+        raw_path=where.prefix + path,
     )
-    if route.policy is not None:
+    if where.own_admission:
+        request.authenticate = lambda: ctx
+    return where, route, request
+
+
+def _admit(where: Service, route: Route, request: Request) -> None:
+    """:raises Forbidden: by policy. :raises BadRequest: the body is not what the route takes."""
+    if route.policy is not None and not where.own_admission:
         target = where.target(request) if where.target else None
-        if not core.policy.allows(route.policy, ctx, target):
+        if not request.core.policy.allows(route.policy, request.ctx, target):
             raise Forbidden(where.forbidden.format(rule=route.policy), type="PolicyNotAuthorized")
     if route.body is not None:
-        request.body = codec.decode(route.body, request.raw, spoken_version)
+        request.body = codec.decode(route.body, request.raw, request.version)
+
+
+def _answer(where: Service, route: Route, request: Request) -> Any:
+    _admit(where, route, request)
     outer = CURRENT.set(request)
     try:
-        answer = route.handler(request)
+        return route.handler(request)
     finally:
         CURRENT.reset(outer)
-    if isinstance(answer, Response):
-        answer = answer.body
-    if isinstance(answer, bytes):
-        return codec.parse(answer) if answer else None
-    return None if answer is None else codec.parse(codec.encode(answer))
 
 
 def part(text: str) -> str:
@@ -92,10 +189,13 @@ def _service(core: Core, name: str) -> Service:
     raise NotFound(f"This cloud has no service {name}.")
 
 
-def _find(core: Core, service: str, method: str, path: str, body: Any, spoken: Version) -> Found:
-    routes = core.memory.get(MEMORY)
+def _find(
+    core: Core, service: str, method: str, path: str, body: Any, spoken: Version, *, everything: bool = False
+) -> Found:
+    name = MEMORY_OF_ALL if everything else MEMORY
+    routes = core.memory.get(name)
     if routes is None:
-        routes = core.memory.setdefault(MEMORY, _index(core.services))
+        routes = core.memory.setdefault(name, _index(core.services, everything))
     action = next(iter(body)) if isinstance(body, dict) and len(body) == 1 else None
     for where, route, pattern in routes.get((service, method, path.count("/")), ()):
         match = pattern.fullmatch(path)
@@ -105,12 +205,16 @@ def _find(core: Core, service: str, method: str, path: str, body: Any, spoken: V
     raise NotFound(f"The resource {path} does not exist.")
 
 
-def _index(services: Sequence[Service]) -> dict[tuple[str, str, int], list[tuple[Service, Route, re.Pattern[str]]]]:
-    """The routes that a thread can serve, by service, method and depth; literal paths come before those with fields."""
+def _index(
+    services: Sequence[Service], everything: bool
+) -> dict[tuple[str, str, int], list[tuple[Service, Route, re.Pattern[str]]]]:
+    """The routes (else only those that a thread can serve) by service, method and depth; literal paths come before
+    those with fields."""
     found: dict[tuple[str, str, int], list[tuple[Service, Route, re.Pattern[str]]]] = {}
     for service in services:
         for route in service.routes:
-            if service.own_admission or route.stream or inspect.iscoroutinefunction(route.handler):
+            waits = service.own_admission or route.stream or inspect.iscoroutinefunction(route.handler)
+            if waits and not everything:
                 continue
             for path in _paths(service, route.path):
                 pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path) + r"\Z")

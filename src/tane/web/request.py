@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -59,6 +59,9 @@ class Request:
     """The address as the client sent it."""
     authenticate: Callable[[], Context] | None = None
     """Of a service that admits callers itself: the caller behind the token that was sent. Raises Unauthorized."""
+    admitted: Callable[[], None] = lambda: None
+    """To be called by a handler that found by other means than a token who asks (a session): its body counts no longer
+    as a stranger's."""
     grow: Callable[[], None] = lambda: None
     """To be called before much of its body is kept in memory: it counts as a long one. Raises Full."""
     _first: dict[str, str] = field(default_factory=dict)
@@ -148,6 +151,8 @@ class Response:
     file: FilePart | None = None
     held: int = 0
     """Bytes in memory that a ``stream`` is made of."""
+    cookies: Sequence[str] = ()
+    """Lines of ``Set-Cookie``."""
 
     async def close(self) -> None:
         """It is not sent."""

@@ -1,0 +1,79 @@
+"""The first page: what is there, what is used of the quota, what to do first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tane.services.dashboard.api import lists
+from tane.services.dashboard.api.visit import Visit, page
+from tane.services.dashboard.domain.describing import Call
+from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.resources import KINDS
+from tane.web.errors import ApiError
+from tane.web.request import Response
+
+COMPUTE = (
+    (N_("Servers"), "totalInstancesUsed", "maxTotalInstances"),
+    (N_("vCPUs"), "totalCoresUsed", "maxTotalCores"),
+    (N_("Memory (MiB)"), "totalRAMUsed", "maxTotalRAMSize"),
+)
+VOLUME = (
+    (N_("Volumes"), "totalVolumesUsed", "maxTotalVolumes"),
+    (N_("Volume space (GiB)"), "totalGigabytesUsed", "maxTotalVolumeGigabytes"),
+    (N_("Snapshots"), "totalSnapshotsUsed", "maxTotalSnapshots"),
+)
+NETWORK = (
+    (N_("Networks"), "network"),
+    (N_("Routers"), "router"),
+    (N_("Floating IPs"), "floatingip"),
+    (N_("Security groups"), "security_group"),
+)
+FIRST = ("keypairs", "networks", "images", "servers")
+"""What one makes first, in this order."""
+
+
+def quotas(visit: Visit, wanted: Sequence[str] = ("compute", "volume", "network")) -> list[tuple[str, int, int]]:
+    """(title, used, limit) of the project; -1 is without a limit. What the API refuses is left out."""
+    found: list[tuple[str, int, int]] = []
+    for service, path, table in (("compute", "/v2.1/limits", COMPUTE), ("volume", "/v3/{project}/limits", VOLUME)):
+        if service in wanted:
+            try:
+                absolute = visit.call(Call(service, "GET", path))["limits"]["absolute"]
+            except ApiError:
+                continue
+            found += [(title, int(absolute.get(used, 0)), int(absolute.get(most, -1))) for title, used, most in table]
+    if "network" in wanted:
+        try:
+            details = visit.call(Call.of("network GET /v2.0/quotas/{project}/details"))["quota"]
+            found += [(title, int(details[name]["used"]), int(details[name]["limit"])) for title, name in NETWORK]
+        except ApiError:
+            pass
+    return found
+
+
+@page
+def home(visit: Visit) -> Response:
+    """The overview."""
+    if not visit.ctx.project_id:
+        return visit.page("noproject.html")
+    servers = KINDS["servers"]
+    try:
+        table = lists.shown(visit, servers, lists.rows(visit, servers, {"limit": "8"}))
+    except ApiError as error:
+        table = lists.Table(servers, [], problem=error.message)
+    return visit.page("overview.html", quotas=quotas(visit), table=table, first=_first(visit), kind=servers)
+
+
+def _first(visit: Visit) -> list[tuple[str, str, bool]]:
+    """(title of the action, its address, whether it is done) of what a new project needs; nothing once all is there."""
+    found = []
+    for name in FIRST:
+        kind = KINDS[name]
+        if kind.create is None or not visit.may(kind.create.target, kind.create.key):
+            continue
+        try:
+            there = bool(lists.rows(visit, kind, {"limit": "1"}))
+        except ApiError:
+            there = True
+        found.append((kind.create.title, f"/new/{name}", there))
+    return found if any(not there for _, _, there in found) else []

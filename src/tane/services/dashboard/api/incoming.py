@@ -1,0 +1,123 @@
+"""The body of a form: texts, and at most one file, which is read as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+from tane.web.errors import BadRequest, TooLarge
+from tane.web.request import BodyStream, Request
+
+MOST = 2 << 20
+"""Bytes of a form without its file: a template may have half a MiB."""
+MOST_FIELDS = 2000
+CHUNK = 1 << 16
+
+
+@dataclass
+class Form:
+    """What was sent. ``file`` is the last part: it is read while it comes."""
+
+    values: dict[str, list[str]] = field(default_factory=dict)
+    file: BodyStream | None = None
+    file_name: str = ""
+    file_type: str = ""
+
+    def one(self, name: str) -> str:
+        return next(iter(self.values.get(name, ())), "")
+
+
+async def read(request: Request) -> Form:
+    """:raises BadRequest: :raises TooLarge:"""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return await _parts(request)
+    if kind not in ("application/x-www-form-urlencoded", ""):
+        raise BadRequest("A form is expected.")
+    data = await _all(request)
+    try:
+        found = parse_qs(data.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise BadRequest("The form cannot be read.") from None
+    _refuse_nul(found)
+    return Form(found)
+
+
+def _refuse_nul(values: dict[str, list[str]]) -> None:
+    for name, texts in values.items():
+        if any("\0" in text for text in texts):
+            raise BadRequest(f"{name[:100]}: a NUL character is not allowed.")
+
+
+async def _all(request: Request) -> bytes:
+    assert request.stream is not None
+    found, buffer = bytearray(), memoryview(bytearray(CHUNK))
+    while True:
+        count = await request.stream.readinto(buffer)
+        found += buffer[:count]
+        if len(found) > MOST:
+            raise TooLarge(f"Request is too large: at most {MOST} bytes are accepted.")
+        if count < CHUNK:
+            return bytes(found)
+
+
+async def _parts(request: Request) -> Form:
+    """Loaded when the first file comes."""
+    import falcon
+    from falcon.asgi.multipart import MultipartForm
+    from falcon.asgi.reader import BufferedReader
+    from falcon.media.multipart import MultipartParseOptions
+
+    boundary = falcon.parse_header(request.headers["content-type"])[1].get("boundary", "")
+    if not 1 <= len(boundary) <= 70 or not boundary.isascii():
+        raise BadRequest("The form cannot be read.")
+    assert request.stream is not None
+    options = MultipartParseOptions()
+    options.max_body_part_count = MOST_FIELDS
+    found, kept = Form(), 0
+    try:
+        reader: Any = BufferedReader(_chunks(request.stream))
+        async for part in MultipartForm(reader, boundary.encode(), None, options):
+            name = str(part.name or "")
+            if part.filename:
+                found.file, found.file_name = File(part), str(part.filename)
+                found.file_type = str(part.content_type or "")
+                break
+            data = await part.stream.read(MOST - kept + 1)
+            kept += len(data)
+            if kept > MOST:
+                raise TooLarge(f"Request is too large: at most {MOST} bytes are accepted.")
+            found.values.setdefault(name, []).append(data.decode())
+    except (falcon.HTTPError, ValueError):
+        raise BadRequest("The form cannot be read.") from None
+    _refuse_nul(found.values)
+    return found
+
+
+async def _chunks(stream: BodyStream) -> AsyncIterator[bytes]:
+    buffer = memoryview(bytearray(CHUNK))
+    while True:
+        count = await stream.readinto(buffer)
+        if count:
+            yield bytes(buffer[:count])
+        if count < CHUNK:
+            return
+
+
+class File:
+    """The bytes of the file, as the body of another call."""
+
+    def __init__(self, part: Any) -> None:
+        self._stream = part.stream
+
+    async def readinto(self, buffer: memoryview) -> int:
+        filled = 0
+        while filled < len(buffer):
+            data = await self._stream.read(len(buffer) - filled)
+            if not data:
+                break
+            buffer[filled : filled + len(data)] = data
+            filled += len(data)
+        return filled

@@ -1,0 +1,182 @@
+"""Rows of a kind as the API lists them, and what is shown of them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tane.services.dashboard.api.visit import PREFIX, Visit
+from tane.services.dashboard.domain import showing
+from tane.services.dashboard.domain.describing import Action, Column, Kind, Row, id_of, value_of
+from tane.services.dashboard.domain.showing import Cell
+from tane.services.dashboard.resources import KINDS
+from tane.web import inside
+from tane.web.errors import ApiError
+
+PAGE = 25
+"""Rows a page: with the frame it has less than 20 KB."""
+MOST = 1000
+"""Rows that are offered in a field, or looked through for names."""
+
+
+@dataclass
+class Shown:
+    """A row as a table shows it."""
+
+    id: str
+    label: str
+    href: str
+    cells: list[Cell]
+    actions: list[Action]
+    row: Row
+
+
+@dataclass
+class Table:
+    kind: Kind
+    rows: list[Shown]
+    next: str = ""
+    inner: str = ""
+    """What the rows are a part of."""
+    bulk: Sequence[Action] = ()
+    problem: str = ""
+
+
+def rows(visit: Visit, kind: Kind, query: Mapping[str, str] | None = None, **places: str) -> list[Row]:
+    """What the API lists. :raises ApiError:"""
+    asked = {**(kind.query or {}), **(query or {})}
+    asked = {name: _filled(value, visit.places(**places)) for name, value in asked.items()}
+    answer = visit.call(kind.list_call, None, list(asked.items()), **places)
+    return listed(kind, answer)
+
+
+def listed(kind: Kind, answer: Any) -> list[Row]:
+    if kind.spread is not None:
+        return kind.spread(answer)
+    found = value_of(answer, kind.items) if kind.items else answer
+    found = found or []
+    # Key pairs come each in an envelope of its own.
+    return [one[kind.item] if kind.item and set(one) == {kind.item} else one for one in found if isinstance(one, dict)]
+
+
+def _filled(text: str, places: Mapping[str, str]) -> str:
+    return re.sub(r"{(\w+)}", lambda match: places.get(match[1], ""), text)
+
+
+def one(visit: Visit, kind: Kind, resource_id: str) -> Row:
+    """A resource, as the API shows it. :raises ApiError:"""
+    call = kind.show_call
+    if call is None:
+        found = next((row for row in rows(visit, kind) if id_of(kind, row) == resource_id), None)
+        if found is None:
+            from tane.services.dashboard.api.visit import missing
+
+            raise missing(visit)
+        return found
+    answer = visit.call(call, id=resource_id)
+    found = value_of(answer, kind.item) if kind.item else answer
+    return dict(found) if isinstance(found, Mapping) else {}
+
+
+def page_of(visit: Visit, kind: Kind) -> Table:
+    """The page of a list that the address asks for."""
+    query, param = {}, visit.request.param
+    if kind.paged:
+        query["limit"] = str(PAGE)
+        if marker := param("marker"):
+            query["marker"] = marker
+    for field in kind.filters:
+        if value := param(field.name):
+            query[field.to or field.name] = value
+    if kind.search and (text := param("q")):
+        query[kind.search] = _searched(kind, text)
+    found = rows(visit, kind, query)
+    table = shown(visit, kind, found)
+    if kind.paged and len(found) >= PAGE:
+        table.next = str(value_of(found[-1], kind.id.split(":")[-1]))
+    return table
+
+
+def _searched(kind: Kind, text: str) -> str:
+    """Compute finds servers by a pattern: what is typed is meant as it stands."""
+    return re.escape(text) if kind.list_call.service == "compute" else text
+
+
+def shown(visit: Visit, kind: Kind, found: Sequence[Row], inner: str = "") -> Table:
+    names = names_of(visit, kind.columns, found)
+    done = [action for action in kind.actions if visit.may(action.target, action.key)]
+    table = Table(kind, [], inner=inner, bulk=[action for action in done if action.bulk and not action.fields])
+    for row in found:
+        resource_id = id_of(kind, row)
+        cells = [showing.cell(visit.words, column, row, names, link) for column in kind.columns]
+        actions = [action for action in done if action.when is None or action.when(row)]
+        label = str(value_of(row, kind.label) or resource_id)
+        table.rows.append(Shown(resource_id, label, link(kind.name, resource_id, inner), cells, actions, row))
+    return table
+
+
+def link(kind: str, resource_id: str, inner: str = "") -> str:
+    """The address of a resource's page; "" where it has none."""
+    if kind not in KINDS or not resource_id:
+        return ""
+    within = f"?in={inside.part(inner)}" if inner else ""
+    return f"{PREFIX}/{kind}/{inside.part(resource_id)}{within}"
+
+
+def names_of(visit: Visit, columns: Iterable[Column], found: Iterable[Row]) -> dict[str, dict[str, str]]:
+    """What the resources are called that some columns refer to: one list of each kind, whatever the number of rows."""
+    wanted: dict[str, set[str]] = {}
+    rows_ = list(found)
+    for column in columns:
+        if column.kind.startswith("ref:") and any(value_of(row, column.field) for row in rows_):
+            wanted.setdefault(column.kind.removeprefix("ref:"), set())
+    return {name: all_names(visit, name) for name in wanted if name in KINDS}
+
+
+def all_names(visit: Visit, name: str) -> dict[str, str]:
+    key = f"names {name}"
+    if key not in visit.told:
+        kind = KINDS[name]
+        try:
+            query = {"limit": str(MOST)} if kind.paged else None
+            found = rows(visit, kind, query)
+        except ApiError:
+            found = []
+        visit.told[key] = {id_of(kind, row): str(value_of(row, kind.label) or "") for row in found}
+    names: dict[str, str] = visit.told[key]
+    return names
+
+
+def choices(
+    visit: Visit, name: str, value: str, query: Mapping[str, str] | None, label: str = ""
+) -> list[tuple[str, str]]:
+    """The rows of a kind as choices of a field; none where the visitor may not list them."""
+    kind = KINDS[name]
+    try:
+        found = rows(visit, kind, {**({"limit": str(MOST)} if kind.paged else {}), **(query or {})})
+    except ApiError:
+        return []
+    labels = [str(value_of(row, kind.label) or "") for row in found[:MOST]]
+    twice = {text for text, count in Counter(labels).items() if count > 1}
+    offered = []
+    for row, text in zip(found, labels, strict=False):
+        chosen = str(value_of(row, value) or "")
+        offered.append((chosen, f"{text or chosen[:8]}{_hint(row, alike=text in twice)}" if text != chosen else text))
+    return offered
+
+
+def _hint(row: Row, *, alike: bool) -> str:
+    """What tells rows of one name apart, or says what they are good for."""
+    if "vcpus" in row and "ram" in row:
+        return f" ({row['vcpus']} vCPU, {row['ram']} MiB, {row.get('disk', 0)} GiB)"
+    if row.get("cidr"):
+        return f" ({row['cidr']})"
+    if row.get("fixed_ips"):
+        addresses = ", ".join(str(one.get("ip_address", "")) for one in row["fixed_ips"])
+        return f" ({addresses})"
+    if isinstance(row.get("size"), int) and "attachments" in row:
+        return f" ({row['size']} GiB)"
+    return f" · {str(row['id'])[:8]}" if alike and row.get("id") else ""

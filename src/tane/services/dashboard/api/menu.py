@@ -1,0 +1,41 @@
+"""The menu: what the visitor's role may see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tane.services.dashboard.domain.describing import Call
+from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.resources import ALL
+
+if TYPE_CHECKING:
+    from tane.services.dashboard.api.visit import Visit
+
+
+class Entry(NamedTuple):
+    name: str
+    title: str
+    href: str
+
+
+OTHERS = (
+    ("containers", N_("Containers"), N_("Storage"), "object GET /v1/{account}"),
+    ("topology", N_("Topology"), N_("Network"), "network GET /v2.0/networks"),
+    ("access", N_("API access"), N_("Access"), "identity GET /v3/auth/catalog"),
+)
+"""Pages of their own making: address, title, section, the call they ask first."""
+
+
+def sections(visit: Visit) -> list[tuple[str, list[Entry]]]:
+    """The menu, section by section."""
+    if not visit.ctx.project_id:
+        return []
+    found: dict[str, list[Entry]] = {}
+    for kind in ALL:
+        hidden = kind.inner or (kind.admin and not visit.ctx.is_admin)
+        if not hidden and visit.may(kind.list_call):
+            found.setdefault(kind.section, []).append(Entry(kind.name, kind.title, f"/{kind.name}"))
+    for name, title, section, call in OTHERS:
+        if name == "containers" or visit.may(Call.of(call)):
+            found.setdefault(section, []).append(Entry(name, title, f"/{name}"))
+    return list(found.items())

@@ -1,0 +1,139 @@
+"""Containers and objects. Their names may hold anything, so they stand in the query, not in the path."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from tane.services.dashboard.api.incoming import read
+from tane.services.dashboard.api.special import DOWNLOAD, attachment
+from tane.services.dashboard.api.visit import PREFIX, Visit, check_form, waiting
+from tane.services.dashboard.domain.forms import quoted
+from tane.web import codec, inside
+from tane.web.errors import ApiError, BadRequest
+from tane.web.request import Response
+
+PAGE = 100
+
+
+async def _ask(visit: Visit, method: str, *names: str, query: Any = (), **more: Any) -> Response:
+    path = "/".join(["/v1", inside.part(f"AUTH_{visit.ctx.project_id}"), *(inside.part(name) for name in names)])
+    headers = {"accept": "application/json", "content-length": "0", **more.pop("headers", {})}
+    return await inside.ask(visit.core, visit.ctx, "object", method, path, query=query, headers=headers, **more)
+
+
+async def _list(visit: Visit, *names: str, **query: str) -> list[Any]:
+    answer = await _ask(visit, "GET", *names, query={"format": "json", "limit": str(PAGE), **query})
+    body = answer.body
+    if answer.stream is not None or answer.file is not None:
+        await answer.close()
+        raise BadRequest("The container has no list.")
+    return list(codec.parse(body) if isinstance(body, bytes) else body or [])
+
+
+@waiting
+async def containers(visit: Visit) -> Response:
+    """The project's containers."""
+    marker = visit.request.param("marker") or ""
+    try:
+        rows = await _list(visit, **({"marker": marker} if marker else {}))
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        rows = []
+    following = rows[-1]["name"] if len(rows) >= PAGE else ""
+    command = "openstack container list"
+    return await visit.core.in_thread(visit.page, "containers.html", rows=rows, following=following, command=command)
+
+
+@waiting
+async def objects(visit: Visit) -> Response:
+    """What is in a container, as folders."""
+    name, before = visit.request.param("container") or "", visit.request.param("prefix") or ""
+    if not name or "/" in name:
+        raise BadRequest(visit.words("Name a container."))
+    marker = visit.request.param("marker") or ""
+    query = {"delimiter": "/", "prefix": before, **({"marker": marker} if marker else {})}
+    rows = await _list(visit, name, **query)
+    last = rows[-1] if len(rows) >= PAGE else {}
+    return await visit.core.in_thread(
+        visit.page,
+        "objects.html",
+        rows=rows,
+        container=name,
+        before=before,
+        parents=_parents(before),
+        following=last.get("name") or last.get("subdir") or "",
+        command=f"openstack object list {quoted(name)}",
+    )
+
+
+def _parents(before: str) -> list[tuple[str, str]]:
+    """(name, prefix) of each folder on the way."""
+    parts = before.rstrip("/").split("/") if before else []
+    return [(part, "/".join(parts[: place + 1]) + "/") for place, part in enumerate(parts)]
+
+
+@waiting
+async def download(visit: Visit) -> Response:
+    """An object, as a file to keep: the browser shows and runs nothing of it."""
+    container, name = visit.request.param("container") or "", visit.request.param("name") or ""
+    if not container or not name:
+        raise BadRequest(visit.words("Name a container."))
+    answer = await _ask(visit, "GET", container, name)
+    kept = {
+        key: value
+        for key, value in answer.headers.items()
+        if key.lower() in ("content-length", "etag", "last-modified")
+    }
+    answer.headers = {**kept, **DOWNLOAD, "Content-Disposition": attachment(name.rstrip("/").rpartition("/")[2])}
+    answer.content_type, answer.status = "application/octet-stream", answer.status or 200
+    return answer
+
+
+@waiting
+async def change(visit: Visit) -> Response:
+    """Make or delete a container, a folder, an object; bring a file."""
+    given = await read(visit.request)
+    check_form(visit, given.values)
+    what, container, before = given.one("what"), given.one("container"), given.one("prefix")
+    if not container or "/" in container or len(container.encode()) > 256:
+        raise BadRequest(visit.words("A container has a name, without a slash."))
+    if what == "make":
+        await _ask(visit, "PUT", container)
+    elif what == "remove":
+        await _ask(visit, "DELETE", container)
+        return visit.go("/containers")
+    elif what == "folder":
+        await _put(visit, container, f"{before}{given.one('name').strip('/')}/", b"", "application/directory")
+    elif what == "upload" and given.file is not None:
+        name = f"{before}{given.file_name.replace(chr(92), '/').rpartition('/')[2]}"
+        headers = {"transfer-encoding": "chunked", "content-type": given.file_type or "application/octet-stream"}
+        await _send(visit, container, name, headers, given.file)
+    elif what == "delete":
+        for name in given.values.get("name", [])[:PAGE]:
+            await _ask(visit, "DELETE", container, name)
+    else:
+        raise BadRequest(visit.words("Choose a file, or give an address."))
+    return visit.go(f"/objects?{urlencode({'container': container, 'prefix': before})}")
+
+
+class _Empty:
+    async def readinto(self, buffer: memoryview) -> int:
+        return 0
+
+
+async def _put(visit: Visit, container: str, name: str, data: bytes, kind: str) -> None:
+    if name in ("", "/") or name.endswith("//"):
+        raise BadRequest(visit.words("A folder has a name."))
+    await _send(visit, container, name, {"content-length": str(len(data)), "content-type": kind}, _Empty())
+
+
+async def _send(visit: Visit, container: str, name: str, headers: dict[str, str], stream: Any) -> None:
+    path = "/".join(["/v1", inside.part(f"AUTH_{visit.ctx.project_id}"), inside.part(container), inside.part(name)])
+    await inside.ask(visit.core, visit.ctx, "object", "PUT", path, headers=headers, stream=stream)
+
+
+def address(container: str, name: str) -> str:
+    """Where an object is downloaded from."""
+    return f"{PREFIX}/object?{urlencode({'container': container, 'name': name}, quote_via=quote)}"

@@ -1,0 +1,349 @@
+"""Lists, resources, their forms and what they do: one function for each, whatever the kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tane.services.dashboard.api import lists, special
+from tane.services.dashboard.api.incoming import read
+from tane.services.dashboard.api.lists import Table
+from tane.services.dashboard.api.visit import PREFIX, SAFE, Visit, check_form, missing, page, waiting
+from tane.services.dashboard.domain import forms, showing
+from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values, id_of, value_of
+from tane.services.dashboard.domain.forms import Input
+from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.resources import KINDS
+from tane.web import inside
+from tane.web.errors import ApiError
+from tane.web.request import Request, Response
+
+MOST_AT_ONCE = 100
+"""Resources that one order for several goes to."""
+
+
+def kind_of(visit: Visit) -> Kind:
+    found = KINDS.get(visit.request.path["kind"])
+    if found is None:
+        raise missing(visit)
+    return found
+
+
+def _one(visit: Visit, kind: Kind) -> tuple[str, Row]:
+    resource_id = visit.request.path["resource_id"]
+    return resource_id, lists.one(visit, kind, resource_id)
+
+
+# ------------------------------------------------------------------------------------------------------------ reading
+
+
+@page
+def index(visit: Visit) -> Response:
+    """A list."""
+    kind = kind_of(visit)
+    if kind.inner and not visit.request.param("in"):
+        raise missing(visit)
+    table = lists.page_of(visit, kind)
+    table.inner = visit.request.param("in") or ""
+    template = "table.html" if visit.fragment else "list.html"
+    return visit.page(
+        template,
+        kind=kind,
+        table=table,
+        query=dict(visit.request.query),
+        filters=[
+            (field, _offered(visit, Input(field, field.kind, False, choices=field.choices))) for field in kind.filters
+        ],
+        create=_create(visit, kind),
+        command=kind.command,
+        curl=_curl(visit, kind.list_call, None),
+        done=_done(visit, kind),
+    )
+
+
+def _create(visit: Visit, kind: Kind) -> Action | None:
+    create = kind.create
+    return create if create is not None and visit.may(create.target, create.key) else None
+
+
+def _done(visit: Visit, kind: Kind) -> str:
+    """What was just done, by the table's own words."""
+    name = visit.request.param("done") or ""
+    action = kind.create if kind.create is not None and name == "create" else kind.action(name)
+    if action is None:
+        return ""
+    return visit.words(N_("“{what}” was accepted."), what=visit.words(action.title))
+
+
+@page
+def show(visit: Visit) -> Response:
+    """A resource, with what belongs to it."""
+    kind = kind_of(visit)
+    resource_id, row = _one(visit, kind)
+    columns = kind.details or kind.columns
+    names = lists.names_of(visit, columns, [row])
+    cells = [(column, showing.cell(visit.words, column, row, names, lists.link)) for column in columns]
+    actions = [action for action in kind.actions if visit.may(action.target, action.key)]
+    possible = [action for action in actions if action.when is None or action.when(row)]
+    possible.sort(key=lambda action: action.danger)
+    return visit.page(
+        "detail.html",
+        kind=kind,
+        row=row,
+        id=resource_id,
+        label=str(value_of(row, kind.label) or resource_id),
+        href=lists.link(kind.name, resource_id, visit.request.param("in") or ""),
+        cells=cells,
+        actions=possible,
+        specials=kind.special,
+        panels=[] if visit.fragment or visit.request.flag("all") else _panels(visit, kind, resource_id, row),
+        everything=showing.flat(row) if visit.request.flag("all") else [],
+        inner=visit.request.param("in") or "",
+        command=_command_of_show(kind, resource_id),
+        curl=_curl(visit, kind.show_call or kind.list_call, None, id=resource_id),
+        done=_done(visit, kind),
+    )
+
+
+def _command_of_show(kind: Kind, resource_id: str) -> str:
+    return (
+        kind.command.replace(" list", " show", 1).split(" --")[0] + f" {forms.quoted(resource_id)}"
+        if kind.command
+        else ""
+    )
+
+
+def _panels(visit: Visit, kind: Kind, resource_id: str, row: Row) -> list[tuple[Table, Action | None]]:
+    found = []
+    for panel in kind.panels:
+        inner = KINDS[panel.kind]
+        if (panel.when is not None and not panel.when(row)) or not visit.may(inner.list_call):
+            continue
+        places = {"id": resource_id, "in": resource_id}
+        query = {name: value.replace("{id}", resource_id) for name, value in (panel.query or {}).items()}
+        try:
+            table = lists.shown(visit, inner, lists.rows(visit, inner, query, **places), inner=resource_id)
+        except ApiError as error:
+            table = Table(inner, [], problem=error.message)
+        found.append((table, _create(visit, inner)))
+    return found
+
+
+@page
+def fragment(visit: Visit) -> Response:
+    """One row of a list, as it is now; nothing when it is gone."""
+    kind = kind_of(visit)
+    try:
+        _, row = _one(visit, kind)
+    except ApiError as error:
+        if error.status == 404:
+            return Response(b"", 200, SAFE, "text/html; charset=utf-8")
+        raise
+    table = lists.shown(visit, kind, [row])
+    return visit.page("row.html", kind=kind, table=table, shown=table.rows[0])
+
+
+# -------------------------------------------------------------------------------------------------------------- forms
+
+
+@dataclass
+class Order:
+    """An action on its way: what it is done to, and what was typed."""
+
+    kind: Kind
+    action: Action
+    id: str
+    row: Row
+    label: str
+
+
+def _order(visit: Visit) -> Order:
+    kind, name = kind_of(visit), visit.request.path.get("action", "")
+    if not name:
+        if kind.create is None:
+            raise missing(visit)
+        return Order(kind, kind.create, "", {}, "")
+    action = kind.action(name)
+    if action is None:
+        raise missing(visit)
+    resource_id, row = _one(visit, kind)
+    return Order(kind, action, resource_id, row, str(value_of(row, kind.label) or resource_id))
+
+
+def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: ApiError | None = None) -> Response:
+    """The form of an action. ``given``: what was typed before it was refused: nothing of it is lost."""
+    fields = forms.inputs(visit.core, order.action)
+    typed = {name: list(texts) for name, texts in (given or {}).items()}
+    if given is None:
+        typed = {one.field.name: _texts(_default(one, order.row)) for one in fields}
+        typed |= {name: [value] for name, value in visit.request.query if name in typed}
+    opened = given is not None or any(one.field.folded and visit.request.param(one.field.name) for one in fields)
+    return visit.page(
+        "form.html",
+        problem.status if problem else 200,
+        kind=order.kind,
+        action=order.action,
+        id=order.id,
+        label=order.label,
+        inner=visit.request.param("in") or "",
+        inputs=[(one, _offered(visit, one)) for one in fields],
+        typed=typed,
+        opened=opened,
+        problem=forms.sentence(problem) if problem else "",
+        command=forms.command(
+            order.action, {}, {"id": order.id, "name": order.label, "in": visit.request.param("in") or ""}
+        ),
+        curl=_curl(visit, order.action.target, None, id=order.id or "-"),
+        upload=any(one.kind == "file" for one in fields),
+        tail=special.tail(visit, order.kind, order.action),
+        post=f"{PREFIX}/{order.kind.name}/{inside.part(order.id)}/{order.action.name}"
+        if order.id
+        else f"{PREFIX}/new/{order.kind.name}",
+    )
+
+
+def _default(one: Input, row: Row) -> Any:
+    default = one.field.default
+    if isinstance(default, str) and default.startswith("="):
+        return value_of(row, default[1:])
+    return default
+
+
+def _texts(value: Any) -> list[str]:
+    if value is None or value is False:
+        return []
+    return [str(one) for one in value] if isinstance(value, list) else ["true" if value is True else str(value)]
+
+
+def _offered(visit: Visit, one: Input) -> list[tuple[str, str]]:
+    field = one.field
+    if field.ref:
+        query = {
+            name: value.replace("{in}", visit.request.param("in") or "") for name, value in (field.query or {}).items()
+        }
+        return lists.choices(visit, field.ref, field.value, query)
+    return [(value, visit.words(text) if text else "") for value, text in one.choices]
+
+
+@page
+def new(visit: Visit) -> Response:
+    """The form of a new resource."""
+    return form(visit, _order(visit))
+
+
+@waiting
+async def ask(visit: Visit) -> Response:
+    """The form of an action; or a page of its own making, which may wait."""
+    making, core = special.PAGES.get((visit.request.path["kind"], visit.request.path["action"])), visit.core
+    if making is not None:
+        return await making(visit, *await core.in_thread(_one, visit, kind_of(visit)))
+    return await core.in_thread(lambda: form(visit, _order(visit)))
+
+
+@waiting
+async def act(visit: Visit) -> Response:
+    """Do it."""
+    given, core = await read(visit.request), visit.core
+    check_form(visit, given.values)
+    order = await core.in_thread(_order, visit)
+    if order.action.special:
+        try:
+            return await special.DOES[order.action.special](visit, order, given)
+        except ApiError as error:
+            return await core.in_thread(form, visit, order, given.values, error)
+    action = order.action
+    try:
+        fields = await core.in_thread(forms.inputs, core, action)
+        values = forms.values(fields, given.values)
+        answer = await perform(visit, action, order.id, order.row, values)
+    except ApiError as error:
+        return await core.in_thread(form, visit, order, given.values, error)
+    if action.secret:
+        return await core.in_thread(special.secret, visit, order, answer)
+    return done(visit, order, answer, values)
+
+
+async def perform(visit: Visit, action: Action, resource_id: str, row: Row, values: dict[str, Any]) -> Any:
+    """Ask the API to do it. :raises ApiError:"""
+    body = forms.body(action, values, row)
+    places = {"id": resource_id or "-", **forms.places(action, values)}
+    places |= {name: str(value_of(row, path) or "-") for name, path in (action.taken or {}).items()}
+    return await visit.ask(action.target, body, action.spoken, **places)
+
+
+def done(visit: Visit, order: Order, answer: Any, values: Values) -> Response:
+    """Where one goes after: to what was made or changed, else to the list."""
+    kind, action, inner = order.kind, order.action, visit.request.param("in") or ""
+    name = "create" if action is kind.create else action.name
+    made = _made(kind, answer, values)
+    if kind.inner and inner:
+        return visit.go(f"/{kind.gone_to or kind.name}/{inside.part(inner)}")
+    if action is kind.create and made and kind.showing:
+        return visit.go(f"/{kind.name}/{inside.part(str(made))}", done=name)
+    if action.back == "detail" and order.id:
+        return visit.go(f"/{kind.name}/{inside.part(order.id)}", done=name)
+    return visit.go(f"/{kind.name}", done=name)
+
+
+def _made(kind: Kind, answer: Any, values: Values) -> str:
+    """The id of what an answer says was made; "" when it does not say."""
+    row = value_of(answer, kind.item) if kind.item else answer
+    found = id_of(kind, {**values, **row}) if isinstance(row, dict) else ""
+    return found if found and not found.startswith(":") else ""
+
+
+@waiting
+async def bulk(visit: Visit) -> Response:
+    """One action on several rows; what failed is told, each with the API's sentence."""
+    given = await read(visit.request)
+    check_form(visit, given.values)
+    kind, core = kind_of(visit), visit.core
+    action = kind.action(given.one("action"))
+    if action is None or not action.bulk or action.fields:
+        raise missing(visit)
+    ids = list(dict.fromkeys(given.values.get("id", ())))[:MOST_AT_ONCE]
+    sure = given.one("sure") == "yes"
+    if action.danger and ids and not sure:
+        return await core.in_thread(_sure, visit, kind, action, ids)
+    results = []
+    for resource_id in ids:
+        try:
+            row = await core.in_thread(lists.one, visit, kind, resource_id) if action.taken else {}
+            await perform(visit, action, resource_id, row, {})
+            results.append((resource_id, ""))
+        except ApiError as error:
+            results.append((resource_id, error.message))
+    if any(problem for _, problem in results):
+        return await core.in_thread(_report, visit, kind, action, results)
+    inner = visit.request.param("in") or ""
+    if kind.inner and inner:
+        return visit.go(f"/{kind.gone_to or kind.name}/{inside.part(inner)}")
+    return visit.go(f"/{kind.name}", done=action.name)
+
+
+def _sure(visit: Visit, kind: Kind, action: Action, ids: list[str]) -> Response:
+    labels = lists.all_names(visit, kind.name) if not kind.inner else {}
+    chosen = [(one, labels.get(one) or one) for one in ids]
+    return visit.page("sure.html", kind=kind, action=action, chosen=chosen, inner=visit.request.param("in") or "")
+
+
+def _report(visit: Visit, kind: Kind, action: Action, results: list[tuple[str, str]]) -> Response:
+    return visit.page("report.html", kind=kind, action=action, results=results)
+
+
+def _curl(visit: Visit, call: Call, body: Any, **places: str) -> str:
+    prefix = next((one.prefix for one in visit.core.services if one.name == call.service), "")
+    return forms.curl(visit.request.base_url, prefix, call, call.at(visit.places(**places)), body)
+
+
+def overview(request: Request) -> Response:
+    """The first page; also where a browser that asks for the root of the cloud is led."""
+    from tane.services.dashboard.api.home import home
+    from tane.services.dashboard.api.visit import wants_page
+    from tane.web.errors import NotFound
+
+    if request.url_path != PREFIX:
+        if not wants_page(request):
+            raise NotFound("The resource could not be found.")
+        return Response(None, 303, {**SAFE, "Location": PREFIX})
+    return home(request)

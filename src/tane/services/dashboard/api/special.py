@@ -1,0 +1,206 @@
+"""What is not done by a form and a call alone: files, consoles, secrets shown once, several calls for one wish."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from tane.services.dashboard.api.incoming import Form
+from tane.services.dashboard.api.visit import SAFE, Visit
+from tane.services.dashboard.domain import forms
+from tane.services.dashboard.domain.describing import Action, Call, Kind, Row
+from tane.web import inside
+from tane.web.errors import ApiError, BadRequest
+from tane.web.request import Response
+
+if TYPE_CHECKING:
+    from tane.services.dashboard.api.pages import Order
+
+LINES = 400
+"""Lines of a server's log that its page shows."""
+DOWNLOAD = {**SAFE, "Content-Security-Policy": "default-src 'none'; sandbox"}
+"""Of files that users brought: a browser keeps them, and runs nothing of them in the portal's origin."""
+
+Special = Callable[[Visit, "Order", Form], Awaitable[Response]]
+
+
+def attachment(name: str) -> str:
+    """``Content-Disposition`` of a file with this name."""
+    plain = "".join(
+        character if (character.isascii() and character.isalnum()) or character in "._-" else "_" for character in name
+    )
+    return f"attachment; filename=\"{plain[:100] or 'file'}\"; filename*=UTF-8''{quote(name[:200], safe='')}"
+
+
+async def console(visit: Visit, order: Order, given: Form) -> Response:
+    """The screen of a server, in the page that shows consoles; under the address by which the portal was reached."""
+    wanted = {"remote_console": {"protocol": "vnc", "type": "novnc"}}
+    call = Call.of("compute POST /v2.1/servers/{id}/remote-consoles")
+    answer = await visit.ask(call, wanted, id=order.id)
+    found = urlsplit(str(answer["remote_console"]["url"]))
+    return Response(None, 303, {**SAFE, "Location": f"{found.path}?{found.query}"})
+
+
+async def launch(visit: Visit, order: Order, given: Form) -> Response:
+    """The launch dialog with this image or volume chosen."""
+    return visit.go("/new/servers", **{"image" if order.kind.name == "images" else "volume": order.id})
+
+
+async def keypair(visit: Visit, order: Order, given: Form) -> Response:
+    """Import a key, or make one: then the answer is the private key, as a file; nobody keeps it."""
+    fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
+    values = forms.values(fields, given.values)
+    answer = await visit.ask(
+        order.action.target, {"keypair": values}, spoken="2.91" if "public_key" not in values else None
+    )
+    key = answer["keypair"].get("private_key")
+    if key is None:
+        return visit.go("/keypairs", done="create")
+    headers = {**DOWNLOAD, "Content-Disposition": attachment(f"{values['name']}.pem")}
+    return Response(key.encode(), 200, headers, "application/x-pem-file")
+
+
+async def network(visit: Visit, order: Order, given: Form) -> Response:
+    """A network, with a subnet and a way out. When a later call is refused, what was made before it goes again."""
+    fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
+    values = forms.values(fields, given.values)
+    body = {name: values[name] for name in ("name", "description") if name in values}
+    made = (await visit.ask(order.action.target, {"network": body}))["network"]["id"]
+    try:
+        if "cidr" in values:
+            version = 6 if ":" in values["cidr"] else 4
+            subnet = {"network_id": made, "cidr": values["cidr"], "ip_version": version, "name": values["name"]}
+            subnet["dns_nameservers"] = values.get("dns", [])
+            found = await visit.ask(Call.of("network POST /v2.0/subnets"), {"subnet": subnet})
+            if "router" in values:
+                call = Call.of("network PUT /v2.0/routers/{id}/add_router_interface")
+                await visit.ask(call, {"subnet_id": found["subnet"]["id"]}, id=values["router"])
+    except ApiError:
+        await visit.ask(Call.of("network DELETE /v2.0/networks/{id}"), id=made)
+        raise
+    return visit.go(f"/networks/{made}", done="create")
+
+
+async def upload(visit: Visit, order: Order, given: Form) -> Response:
+    """A new image, from a file, which is passed on as it comes, or from an address."""
+    fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
+    values = forms.values(fields, given.values)
+    address = values.get("url")
+    if given.file is None and not address:
+        raise BadRequest(visit.words("Choose a file, or give an address."))
+    body = {
+        name: values[name]
+        for name in ("name", "disk_format", "visibility", "min_disk", "min_ram", "protected", "tags")
+        if name in values
+    }
+    made = (await visit.ask(order.action.target, {"container_format": "bare", **body}))["id"]
+    try:
+        if given.file is not None:
+            path = f"/v2/images/{inside.part(made)}/file"
+            headers = {"content-type": "application/octet-stream", "transfer-encoding": "chunked"}
+            await inside.ask(visit.core, visit.ctx, "image", "PUT", path, headers=headers, stream=given.file)
+        else:
+            wanted = {"method": {"name": "web-download", "uri": address}}
+            await visit.ask(Call.of("image POST /v2/images/{id}/import"), wanted, id=made)
+    except ApiError:
+        if values.get("protected"):
+            change = [{"op": "replace", "path": "/protected", "value": False}]
+            await visit.ask(Call.of("image PATCH /v2/images/{id}"), change, id=made)
+        await visit.ask(Call.of("image DELETE /v2/images/{id}"), id=made)
+        raise
+    return visit.go(f"/images/{inside.part(made)}", done="create")
+
+
+async def download(visit: Visit, order: Order, given: Form) -> Response:
+    """An image's data."""
+    answer = await inside.ask(visit.core, visit.ctx, "image", "GET", f"/v2/images/{inside.part(order.id)}/file")
+    name = f"{order.label}.{order.row.get('disk_format') or 'img'}"
+    kept = {key: value for key, value in answer.headers.items() if key.lower() in ("content-length", "content-md5")}
+    answer.headers = {**kept, **DOWNLOAD, "Content-Disposition": attachment(name)}
+    answer.content_type, answer.status = "application/octet-stream", answer.status or 200
+    return answer
+
+
+DOES: Mapping[str, Special] = {
+    "console": console,
+    "launch": launch,
+    "keypair": keypair,
+    "network": network,
+    "upload": upload,
+    "download": download,
+}
+"""By an action's ``special``."""
+
+
+def secret(visit: Visit, order: Order, answer: Any) -> Response:
+    """What the API says once: shown, and kept nowhere."""
+    document = next(iter(answer.values())) if isinstance(answer, dict) and len(answer) == 1 else answer
+    shown = ("id", "name", "secret", "auth_key", "token", "expires_at")
+    values = [(name, str(document[name])) for name in shown if document.get(name)]
+    clouds = _clouds(visit, document) if order.kind.name == "credentials" else ""
+    return visit.page("secret.html", kind=order.kind, action=order.action, values=values, clouds=clouds)
+
+
+def _clouds(visit: Visit, document: Mapping[str, Any]) -> str:
+    base, region = visit.request.base_url, visit.core.config.region
+    return (
+        "clouds:\n  tane:\n    auth_type: v3applicationcredential\n    auth:\n"
+        f"      auth_url: {base}/identity/v3\n      application_credential_id: {document['id']}\n"
+        f"      application_credential_secret: {document['secret']}\n    region_name: {region}\n"
+    )
+
+
+async def log(visit: Visit, server_id: str, row: Row) -> Response:
+    """The end of what a server wrote to its console."""
+    call = Call.of("compute POST /v2.1/servers/{id}/action")
+    answer = await visit.ask(call, {"os-getConsoleOutput": {"length": LINES}}, id=server_id)
+    command = f"openstack console log show {server_id}"
+    text, label = str(answer.get("output") or ""), str(row.get("name", ""))
+    return await visit.core.in_thread(
+        visit.page,
+        "text.html",
+        kind=_kind("servers"),
+        id=server_id,
+        label=label,
+        what=visit.words("Log"),
+        text=text,
+        command=command,
+    )
+
+
+async def template(visit: Visit, stack_id: str, row: Row) -> Response:
+    """The template a stack was made from."""
+    import yaml
+
+    answer = await visit.ask(Call.of("orchestration GET /v1/{project}/stacks/{id:0}/{id:1}/template"), id=stack_id)
+    text = yaml.safe_dump(answer, sort_keys=False, allow_unicode=True)
+    command = f"openstack stack template show {stack_id.rpartition(':')[2]}"
+    label, what = str(row.get("stack_name", "")), visit.words("Template")
+    return await visit.core.in_thread(
+        visit.page, "text.html", kind=_kind("stacks"), id=stack_id, label=label, what=what, text=text, command=command
+    )
+
+
+def _kind(name: str) -> Kind:
+    from tane.services.dashboard.resources import KINDS
+
+    return KINDS[name]
+
+
+PAGES: Mapping[tuple[str, str], Callable[[Visit, str, Row], Awaitable[Response]]] = {
+    ("servers", "log"): log,
+    ("all-servers", "log"): log,
+    ("stacks", "template"): template,
+}
+"""Pages of their own making on a resource's page."""
+
+
+def tail(visit: Visit, kind: Kind, action: Action) -> list[tuple[str, int, int]]:
+    """What is used of the quota and what it is, before one makes a server or a volume."""
+    if action is not kind.create or kind.name not in ("servers", "volumes"):
+        return []
+    from tane.services.dashboard.api import home
+
+    wanted = ("compute",) if kind.name == "servers" else ("volume",)
+    return home.quotas(visit, wanted)

@@ -1,0 +1,297 @@
+"""One request of a page: who visits, what the API tells him, the page that is made of it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from tane.core import Core
+from tane.services.dashboard.domain import sessions
+from tane.services.dashboard.domain.describing import Call, Row
+from tane.services.dashboard.domain.messages import LANGUAGES, Words, preferred
+from tane.services.dashboard.domain.sessions import Session
+from tane.services.event import interface as event
+from tane.services.identity import interface as identity
+from tane.shares import Full
+from tane.web import codec, inside
+from tane.web.context import Context
+from tane.web.errors import ApiError, Busy, Forbidden, NotFound, Unauthorized
+from tane.web.request import Request, Response
+
+HTML = "text/html; charset=utf-8"
+PREFIX = "/dashboard"
+THEMES = ("auto", "light", "dark")
+FORM_TOKEN = "csrf"
+SAFE = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cache-Control": "no-store",
+    "Vary": "Cookie, Accept-Language, HX-Request",
+}
+"""Of every page. Scripts and styles are files of the portal; nothing in a page is one."""
+YEAR = 31_536_000
+JSON_PATCH = "application/openstack-images-v2.1-json-patch"
+
+
+class Nobody(Exception):
+    """There is no session: the visitor is led to the login."""
+
+
+@dataclass
+class Visit:
+    """A visit. ``session`` is None on pages that are open (the login)."""
+
+    request: Request
+    words: Words
+    theme: str
+    session: Session | None = None
+    told: dict[str, Any] = field(default_factory=dict)
+    """What was asked for once in this visit and may be wanted again."""
+    cursor: int = 0
+    """The event before which nothing is news to a page: it is read before what the page shows."""
+
+    @property
+    def core(self) -> Core:
+        return self.request.core
+
+    @property
+    def ctx(self) -> Context:
+        return self.request.ctx
+
+    @property
+    def fragment(self) -> bool:
+        """Whether a part of a page is asked for."""
+        return self.request.headers.get("hx-request") == "true" and "hx-boosted" not in self.request.headers
+
+    def places(self, **more: str) -> dict[str, str]:
+        """What stands for the caller in paths."""
+        inner = self.request.param("in") or ""
+        return {"project": self.ctx.project_id or "-", "user": self.ctx.user_id, "in": inner or "-", **more}
+
+    def call(self, call: Call, body: Any = None, query: Any = (), spoken: str | None = None, **places: str) -> Any:
+        """Ask the API as the visitor."""
+        path = call.at(self.places(**places))
+        return inside.call(self.core, self.ctx, call.service, call.method, path, body, query=query, spoken=spoken)
+
+    async def ask(self, call: Call, body: Any = None, spoken: str | None = None, **places: str) -> Any:
+        """The same on the event loop, for every call that answers with a document: also one that waits, or hashes."""
+        path = call.at(self.places(**places))
+        kind = JSON_PATCH if call.service == "image" and call.method == "PATCH" else "application/json"
+        headers, remote = {"content-type": kind}, self.request.remote
+        answer = await inside.ask(
+            self.core, self.ctx, call.service, call.method, path, body, spoken=spoken, headers=headers, remote=remote
+        )
+        if answer.stream is not None or answer.file is not None:
+            await answer.close()
+            return None
+        if isinstance(answer.body, bytes):
+            return codec.parse(answer.body) if answer.body.startswith((b"{", b"[")) else None
+        return None if answer.body is None else codec.parse(codec.encode(answer.body))
+
+    def may(self, call: Call, key: str = "") -> bool:
+        """Whether the visitor's role may make a call at all."""
+        name = f"may {call} {key}"
+        if name not in self.told:
+            sample = {key: None} if key and call.path.endswith("/action") else None
+            places = {"id": "0", "in": "0", **self.places()}
+            self.told[name] = inside.may(self.core, self.ctx, call.service, call.method, call.at(places), sample)
+        return bool(self.told[name])
+
+    def followed(self) -> dict[str, str]:
+        """The types of events that the rows of some page change by, with what such a resource is called."""
+        from tane.services.dashboard.resources import ALL
+
+        seen = (kind for kind in ALL if kind.event and (self.ctx.is_admin or not kind.admin))
+        return {kind.event: self.words(kind.one) for kind in seen}
+
+    def projects(self) -> list[Row]:
+        """The projects the visitor may go to."""
+        if "projects" not in self.told:
+            found = [] if self.session is None or self.ctx.application_credential_id else self._projects()
+            self.told["projects"] = found
+        return list(self.told["projects"])
+
+    def _projects(self) -> list[Row]:
+        try:
+            found = inside.call(self.core, self.ctx, "identity", "GET", "/v3/auth/projects")["projects"]
+        except ApiError:
+            return []
+        return sorted(found, key=lambda row: str(row["name"]))[:500]
+
+    def page(
+        self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+    ) -> Response:
+        """A page made of a template."""
+        from tane.services.dashboard.api import menu
+        from tane.services.dashboard.domain import rendering
+
+        shown = {
+            "visit": self,
+            "_": self.words,
+            "language": self.words.language,
+            "languages": LANGUAGES,
+            "themes": THEMES,
+            "theme": self.theme,
+            "csrf": self.session.form_token if self.session else "",
+            "prefix": PREFIX,
+            "menu": menu.sections(self) if self.session and not self.fragment else (),
+            **values,
+        }
+        text = rendering.render(template, shown)
+        return Response(text.encode(), status, {**SAFE, **(headers or {})}, HTML)
+
+    def go(self, path: str, cookies: Sequence[str] = (), **query: str) -> Response:
+        """Lead the browser to another page of the portal."""
+        where = PREFIX + path + (f"?{urlencode(query)}" if query else "")
+        return Response(None, 303, {**SAFE, "Location": where}, cookies=cookies)
+
+    def cookie(self, name: str, value: str, *, seconds: int | None = None, strict: bool = False) -> str:
+        """A ``Set-Cookie`` line. Scripts read none of them."""
+        parts = [f"{name}={quote(value, safe='')}", "Path=/", "HttpOnly", f"SameSite={'Strict' if strict else 'Lax'}"]
+        if seconds is not None:
+            parts.append(f"Max-Age={seconds}")
+        if self.encrypted:
+            parts.append("Secure")
+        return "; ".join(parts)
+
+    @property
+    def encrypted(self) -> bool:
+        return self.request.base_url.startswith("https:")
+
+    def own_cookie(self, name: str) -> str:
+        """With TLS no other host or plain page can have set it."""
+        return f"__Host-{name}" if self.encrypted else name
+
+
+def cookies(request: Request) -> dict[str, str]:
+    """What the browser sent."""
+    from urllib.parse import unquote
+
+    jar: SimpleCookie = SimpleCookie()
+    try:
+        jar.load(request.headers.get("cookie", "")[:8192])
+    except CookieError:
+        return {}
+    return {name: unquote(morsel.value) for name, morsel in jar.items()}
+
+
+def visit(request: Request) -> Visit:
+    """The visitor's language and theme, before anybody knows who he is."""
+    sent = cookies(request)
+    language, theme = sent.get("tane-language", ""), sent.get("tane-theme", "")
+    if language not in LANGUAGES:
+        language = preferred(request.headers.get("accept-language", ""))
+    return Visit(request, Words(language), theme if theme in THEMES else "auto")
+
+
+def known(request: Request) -> Visit:
+    """The visitor behind the session's cookie. :raises Nobody:"""
+    found = visit(request)
+    session = sessions.find(request.core, cookies(request).get(found.own_cookie("tane-session"), ""))
+    if session is None:
+        raise Nobody
+    try:
+        request.ctx = identity.authenticate(request.core, session.token, request.ctx.request_id)
+    except Unauthorized:
+        sessions.close(request.core, session)
+        raise Nobody from None
+    found.session = session
+    request.admitted()
+    if request.method == "GET" and not found.fragment:
+        found.cursor = event.newest(request.core)
+    return found
+
+
+def wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "") or request.headers.get("hx-request") == "true"
+
+
+def nobody(request: Request) -> Response:
+    """Who has no session: browsers go to the login and come back; others are refused."""
+    if not wants_page(request):
+        raise Unauthorized("The portal needs a session: log in at /dashboard/login.")
+    found = visit(request)
+    query = f"?{urlencode({'next': request.url_path})}" if request.method == "GET" and not found.fragment else ""
+    if found.fragment:
+        return Response(None, 401, {**SAFE, "HX-Redirect": f"{PREFIX}/login?ended=1"})
+    return found.go(f"/login{query}" if query else "/login", **({} if query else {"ended": "1"}))
+
+
+def error_page(request: Request, error: ApiError, found: Visit | None = None) -> Response:
+    """What the API said, on a page. Errors are pages for browsers and the API's own document for others."""
+    if not wants_page(request):
+        raise error
+    found = found or visit(request)
+    headers = dict(error.headers)
+    return found.page("error.html", error.status, headers, title=error.title, code=error.status, sentence=error.message)
+
+
+Page = Callable[[Visit], Response]
+
+
+def page(function: Page) -> Callable[[Request], Response]:
+    """A page that is shown to who is logged in."""
+
+    @functools.wraps(function)
+    def serve(request: Request) -> Response:
+        found = None
+        try:
+            found = known(request)
+            return function(found)
+        except Nobody:
+            return nobody(request)
+        except Full as error:
+            return error_page(request, Busy(f"Too much of this runs already: {error}; try again later."), found)
+        except ApiError as error:
+            return error_page(request, error, found)
+
+    return serve
+
+
+def waiting(function: Callable[[Visit], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """The same for what streams or waits."""
+
+    @functools.wraps(function)
+    async def serve(request: Request) -> Response:
+        core, found = request.core, None
+        try:
+            found = await core.in_thread(known, request)
+            return await function(found)
+        except Nobody:
+            return nobody(request)
+        except Full as error:
+            busy = Busy(f"Too much of this runs already: {error}; try again later.")
+            return await core.in_thread(error_page, request, busy, found)
+        except ApiError as error:
+            return await core.in_thread(error_page, request, error, found)
+
+    return serve
+
+
+def check_form(found: Visit, given: Mapping[str, Sequence[str]]) -> None:
+    """:raises Forbidden: the form is not one that this session was shown."""
+    assert found.session is not None
+    sent = (found.request.headers.get("x-csrf-token") or next(iter(given.get(FORM_TOKEN, ())), ""))[:200]
+    if not sessions.same(sent, found.session.form_token):
+        raise Forbidden(found.words("This form is not from your session: load its page again."))
+    check_origin(found)
+
+
+def check_origin(found: Visit) -> None:
+    """:raises Forbidden: a page of another origin sent the form."""
+    site = found.request.headers.get("sec-fetch-site", "same-origin")
+    if site not in ("same-origin", "none"):
+        raise Forbidden(found.words("Forms of other sites are not taken."))
+
+
+def missing(found: Visit) -> NotFound:
+    return NotFound(found.words("There is no such page."))

@@ -1,0 +1,1 @@
+"""Sessions, the tables' words, and how their values are shown."""

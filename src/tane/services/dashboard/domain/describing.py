@@ -1,0 +1,223 @@
+"""What a table of pages is made of. A resource is a :class:`Kind`; its pages come of it by themselves.
+
+Calls are written as ``"compute POST /v2.1/servers/{id}/action"``. In a path ``{id}`` is the resource, ``{in}`` what
+it is a part of (``{id:0}``: the first part of an id of several), ``{project}`` and ``{user}`` the caller's, any other
+name a value of the form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tane.web import inside
+
+Row = dict[str, Any]
+Values = dict[str, Any]
+PLACE = re.compile(r"{(\w+)(?::(\d))?}")
+
+
+def part_of(text: str, number: int) -> str:
+    """A part of an id that is made of several (a stack's: name and id); "-" when it has not so many."""
+    parts = text.split(":")
+    return parts[number] if number < len(parts) and parts[number] else "-"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of the API: its service by Tane's name, method and path below the service's prefix."""
+
+    service: str
+    method: str
+    path: str
+
+    @classmethod
+    def of(cls, text: str) -> Call:
+        return cls(*text.split(" "))
+
+    def at(self, places: Mapping[str, str]) -> str:
+        """The path with its places filled in, each as one segment."""
+
+        def fill(match: re.Match[str]) -> str:
+            text = str(places.get(match[1]) or "-")
+            return inside.part(part_of(text, int(match[2])) if match[2] else text)
+
+        return PLACE.sub(fill, self.path)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A value of a resource. ``field``: its path in the API's document, names parted by ``/``. ``kind``: how it is
+    shown (see ``domain/showing.py``); of another resource ``ref:KIND``."""
+
+    field: str
+    title: str
+    kind: str = "text"
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a form. What is not said here (kind, limits, whether it is required) is read from the schema of the
+    call.
+
+    ``kind``: text, area, number, bool, choice, ref, refs (several), password, file, lines, pairs (lines of name=value),
+    list (parted by commas), date. ``ref``: the kind whose rows are offered; ``value``: the row's field that is sent.
+    ``option``: of the command line. ``folded``: advanced, folded away. ``to``: where the value goes in the body, when
+    it is not ``name``; ``-`` is nowhere (a place in the path, or read by the builder). ``default``: ``=PATH`` is a
+    value of the row.
+    """
+
+    name: str
+    title: str
+    kind: str = ""
+    required: bool = False
+    default: Any = None
+    choices: Sequence[tuple[str, str]] = ()
+    ref: str = ""
+    value: str = "id"
+    query: Mapping[str, str] | None = None
+    help: str = ""
+    option: str = ""
+    folded: bool = False
+    to: str = ""
+    first: bool = False
+    """Of references: preselect the first row rather than none."""
+
+
+Build = Callable[[Values, Row], Any]
+When = Callable[[Row], bool]
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that is done to a resource, or that makes one.
+
+    ``key``: the single key of the body, under which the values lie; without it they are the body.
+    ``when``: whether it makes sense for a row (the API decides). ``danger``: asked for once more. ``bulk``: offered
+    for several rows. ``quick``: a button without a page of its own. ``command``: its equal on the command line.
+    ``secret``: the answer is shown once. ``back``: where one goes after: list, detail. ``special``: done by a
+    function of its own.
+    """
+
+    name: str
+    title: str
+    call: str
+    key: str = ""
+    fields: Sequence[Field] = ()
+    build: Build | None = None
+    when: When | None = None
+    danger: bool = False
+    bulk: bool = False
+    quick: bool = False
+    command: str = ""
+    help: str = ""
+    secret: str = ""
+    back: str = "detail"
+    special: str = ""
+    spoken: str | None = None
+    empty: Any = None
+    taken: Mapping[str, str] | None = None
+    """Places of the path that are values of the row."""
+
+    @property
+    def target(self) -> Call:
+        return Call.of(self.call)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Rows of another kind on a resource's page. ``query``: what makes them its own."""
+
+    kind: str
+    query: Mapping[str, str] | None = None
+    when: When | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A resource: its list, its page, its forms, its actions.
+
+    ``items`` / ``item``: the key of the list / of one in the API's documents; a list that is bare has ``items`` "".
+    ``id``: the field that is its id in paths; ``label``: what it is called. ``search``: the query parameter that
+    finds it by name. ``paged``: whether the list takes ``limit`` and ``marker``. ``event``: its type in the stream of
+    events. ``inner``: it has no list in the menu.
+    """
+
+    name: str
+    title: str
+    one: str
+    section: str
+    listing: str
+    items: str
+    columns: Sequence[Column]
+    showing: str = ""
+    item: str = ""
+    id: str = "id"
+    label: str = "name"
+    query: Mapping[str, str] | None = None
+    details: Sequence[Column] = ()
+    actions: Sequence[Action] = ()
+    create: Action | None = None
+    panels: Sequence[Panel] = ()
+    filters: Sequence[Field] = ()
+    search: str = ""
+    paged: bool = True
+    event: str = ""
+    command: str = ""
+    empty: str = ""
+    inner: bool = False
+    admin: bool = False
+    status: str = "status"
+    spread: Callable[[Any], list[Row]] | None = None
+    """Makes rows of an answer that is no list of them."""
+    gone_to: str = ""
+    """The kind whose list stands for this one's, which has none (a rule's group)."""
+    special: Sequence[tuple[str, str]] = ()
+    """(name, title) of pages of its own making on a resource's page (console, log)."""
+
+    @property
+    def list_call(self) -> Call:
+        return Call.of(self.listing)
+
+    @property
+    def show_call(self) -> Call | None:
+        return Call.of(self.showing) if self.showing else None
+
+    def action(self, name: str) -> Action | None:
+        return next((action for action in self.actions if action.name == name), None)
+
+
+def value_of(row: Any, path: str) -> Any:
+    """A value of a document by its path; None where there is none."""
+    for name in path.split("/"):
+        if isinstance(row, Mapping):
+            row = row.get(name)
+        elif isinstance(row, Sequence) and not isinstance(row, str) and name.isdigit() and int(name) < len(row):
+            row = row[int(name)]
+        else:
+            return None
+    return row
+
+
+def id_of(kind: Kind, row: Row) -> str:
+    """What stands for a row in addresses: its id, or several values of it."""
+    return ":".join(str(value_of(row, path) or "") for path in kind.id.split(":"))
+
+
+def put_in(document: dict[str, Any], path: str, value: Any) -> None:
+    """Set a value of a document by its path."""
+    *folders, name = path.split("/")
+    for folder in folders:
+        document = document.setdefault(folder, {})
+    document[name] = value
+
+
+def states(*wanted: str) -> When:
+    """When a row's status is one of these."""
+    return lambda row: str(row.get("status", "")).lower() in {one.lower() for one in wanted}
+
+
+def not_states(*unwanted: str) -> When:
+    return lambda row: str(row.get("status", "")).lower() not in {one.lower() for one in unwanted}

@@ -1,0 +1,208 @@
+"""Forms: what a call's schema says of a field, and what a form's texts are as a body."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+from msgspec import inspect as schema
+
+from tane.core import Core
+from tane.services.dashboard.domain.describing import Action, Call, Field, Row, Values, put_in
+from tane.web import inside
+from tane.web.errors import ApiError, BadRequest, NotFound
+
+Given = Mapping[str, Sequence[str]]
+MOST_LINES = 1000
+
+
+@dataclass(frozen=True)
+class Input:
+    """A field as a form shows it."""
+
+    field: Field
+    kind: str
+    required: bool
+    longest: int | None = None
+    least: int | None = None
+    most: int | None = None
+    choices: Sequence[tuple[str, str]] = ()
+
+
+def body_type(core: Core, action: Action) -> Any:
+    """The schema of what lies under the action's key; None where the call has none."""
+    call = action.target
+    try:
+        sample = {action.key: None} if call.path.endswith("/action") else None
+        route = inside.route_of(core, call.service, call.method, call.at({}), sample)
+    except NotFound:
+        return None
+    if route.body is None:
+        return None
+    found = schema.type_info(route.body)
+    if action.key and isinstance(found, schema.StructType):
+        inner = next((one.type for one in found.fields if one.encode_name == action.key), None)
+        return _struct(inner)
+    return found
+
+
+def _struct(found: Any) -> Any:
+    """The struct in a type, past what may stand beside it (None, unset)."""
+    found = _bare(found)
+    if isinstance(found, schema.UnionType):
+        return next((one for one in map(_bare, found.types) if isinstance(one, schema.StructType)), None)
+    return found if isinstance(found, schema.StructType) else None
+
+
+def _bare(found: Any) -> Any:
+    while isinstance(found, schema.Metadata):
+        found = found.type
+    return found
+
+
+def inputs(core: Core, action: Action) -> list[Input]:
+    """The fields of an action, with what the schema says of them."""
+    body = body_type(core, action)
+    known = {one.encode_name: one for one in body.fields} if isinstance(body, schema.StructType) else {}
+    return [_input(field, known.get(field.to or field.name)) for field in action.fields]
+
+
+def _input(field: Field, known: Any) -> Input:
+    found = Input(field, field.kind or "text", field.required, choices=field.choices)
+    if known is None:
+        return found
+    types = [_bare(known.type)]
+    if isinstance(types[0], schema.UnionType):
+        types = [_bare(one) for one in types[0].types]
+    for one in types:
+        if isinstance(one, schema.StrType):
+            found = replace(found, longest=one.max_length)
+        elif isinstance(one, schema.IntType) and not any(isinstance(other, schema.StrType) for other in types):
+            found = replace(found, kind=field.kind or "number", least=one.ge, most=one.le)
+        elif isinstance(one, schema.BoolType) and not field.kind:
+            found = replace(found, kind="bool")
+        elif isinstance(one, schema.LiteralType) and not field.choices and not field.kind and len(types) == 1:
+            found = replace(found, kind="choice", choices=[(str(value), str(value)) for value in one.values])
+    required = field.required or (known.required and not isinstance(_bare(known.type), schema.NoneType))
+    return replace(found, required=required and found.kind != "bool")
+
+
+def values(fields: Sequence[Input], given: Given) -> Values:
+    """What a form's texts mean. What was left empty is left out.
+
+    :raises BadRequest: a field that must be there is not, or is no number, and so on.
+    """
+    found: Values = {}
+    for one in fields:
+        field, texts = one.field, [text for text in given.get(one.field.name, ()) if text != ""]
+        if one.kind == "bool":
+            found[field.name] = bool(texts)
+        elif texts:
+            found[field.name] = _value(one.kind, field, texts)
+        elif one.required and one.kind != "file":
+            raise BadRequest(f"{field.name}: a value is required.")
+    return found
+
+
+def _value(kind: str, field: Field, texts: Sequence[str]) -> Any:
+    text = texts[0]
+    if kind == "number":
+        if not re.fullmatch(r"-?[0-9]{1,18}", text.strip()):
+            raise BadRequest(f"{field.name}: '{text[:100]}' is not a whole number.")
+        return int(text)
+    if kind == "refs":
+        return list(texts)
+    if kind == "lines":
+        return [line.strip() for line in text.splitlines()[:MOST_LINES] if line.strip()]
+    if kind == "list":
+        return [part.strip() for part in text.split(",")[:MOST_LINES] if part.strip()]
+    if kind == "pairs":
+        return _pairs(field, text)
+    if kind == "area":
+        return text.replace("\r\n", "\n")
+    return text if kind == "password" else text.strip()
+
+
+def _pairs(field: Field, text: str) -> dict[str, str]:
+    found = {}
+    for line in text.splitlines()[:MOST_LINES]:
+        if line.strip():
+            name, equals, value = line.partition("=")
+            if not equals:
+                raise BadRequest(f"{field.name}: '{line[:100]}' is not of the form name=value.")
+            found[name.strip()] = value.strip()
+    return found
+
+
+def body(action: Action, found: Values, row: Row) -> Any:
+    """The body of the call; None where it takes none."""
+    if action.build is not None:
+        inner = action.build(found, row)
+    elif action.fields:
+        inner = {}
+        for field in action.fields:
+            if field.to != "-" and field.name in found:
+                put_in(inner, field.to or field.name, found[field.name])
+    else:
+        inner = action.empty
+    if action.key:
+        return {action.key: inner}
+    return inner
+
+
+def places(action: Action, found: Values) -> dict[str, str]:
+    """The values of a form that stand in the path of the call."""
+    return {field.name: str(found[field.name]) for field in action.fields if field.name in found}
+
+
+def command(action: Action, found: Values, ids: Mapping[str, str]) -> str:
+    """The line of the ``openstack`` command that does the same; what is not known yet is shown as ``<name>``."""
+    parts = [_filled(action.command, ids)]
+    for field in action.fields:
+        if not field.option or (field.folded and field.name not in found):
+            continue
+        value = found.get(field.name, f"<{field.name}>")
+        if value is False:
+            continue
+        if value is True:
+            parts.append(field.option)
+        elif field.option == "-":
+            parts.append(quoted(value))
+        else:
+            parts.extend(f"{field.option} {quoted(one)}" for one in _several(value))
+    return " ".join(part for part in parts if part)
+
+
+def _several(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [f"{name}={inner}" for name, inner in value.items()]
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+
+
+def quoted(value: Any) -> str:
+    """A word of a shell's command line."""
+    text = str(value)
+    if re.fullmatch(r"<\w+>|[\w.,:/@%+=-]+", text):
+        return text
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _filled(text: str, ids: Mapping[str, str]) -> str:
+    return re.sub(r"{(\w+)}", lambda match: quoted(ids.get(match[1]) or f"<{match[1]}>"), text)
+
+
+def curl(base: str, prefix: str, call: Call, path: str, content: Any) -> str:
+    """The same as a plain request. The token stays in the caller's own shell."""
+    parts = [f"curl -X {call.method} {quoted(base + prefix + path)}", '-H "X-Auth-Token: $OS_TOKEN"']
+    if content is not None:
+        text = msgspec.json.encode(content).decode()
+        parts.append(f"-H 'Content-Type: application/json' -d {quoted(text)}")
+    return " ".join(parts)
+
+
+def sentence(error: ApiError) -> str:
+    """What the API said."""
+    return error.message or error.title

@@ -1,0 +1,187 @@
+"""How values of the API are shown: as text, with a link, as a state. Nothing here makes markup."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tane.services.dashboard.domain.describing import Column, Row, value_of
+from tane.services.dashboard.domain.messages import N_, Words
+
+LONGEST = 2000
+"""Characters of a value in a table."""
+
+STATES = {
+    "active": N_("Active"),
+    "available": N_("Available"),
+    "build": N_("Being built"),
+    "building": N_("Being built"),
+    "creating": N_("Being created"),
+    "deleted": N_("Deleted"),
+    "deleting": N_("Being deleted"),
+    "detaching": N_("Being detached"),
+    "attaching": N_("Being attached"),
+    "disabled": N_("Disabled"),
+    "down": N_("Down"),
+    "downloading": N_("Being filled"),
+    "enabled": N_("Enabled"),
+    "error": N_("Error"),
+    "extending": N_("Being extended"),
+    "finished": N_("Finished"),
+    "in-use": N_("In use"),
+    "migrating": N_("Migrating"),
+    "password": N_("Setting the password"),
+    "paused": N_("Paused"),
+    "queued": N_("Waiting for data"),
+    "reboot": N_("Rebooting"),
+    "rebuild": N_("Being rebuilt"),
+    "rescue": N_("Rescue"),
+    "resize": N_("Being resized"),
+    "revert_resize": N_("Being resized back"),
+    "saving": N_("Being saved"),
+    "shelved": N_("Shelved"),
+    "shelved_offloaded": N_("Shelved"),
+    "shutoff": N_("Off"),
+    "suspended": N_("Suspended"),
+    "up": N_("Up"),
+    "uploading": N_("Being uploaded"),
+    "verify_resize": N_("Resized, to be confirmed"),
+    "awaiting-transfer": N_("Offered for transfer"),
+    "create_complete": N_("Created"),
+    "create_failed": N_("Creation failed"),
+    "create_in_progress": N_("Being created"),
+    "delete_failed": N_("Deletion failed"),
+    "delete_in_progress": N_("Being deleted"),
+    "update_complete": N_("Updated"),
+    "update_failed": N_("Update failed"),
+    "update_in_progress": N_("Being updated"),
+}
+"""States in words; another is shown as the API says it."""
+GOOD = {"active", "available", "in-use", "up", "enabled", "create_complete", "update_complete", "finished", "success"}
+BAD = {"error", "create_failed", "delete_failed", "update_failed", "down", "deleted"}
+QUIET = {"shutoff", "paused", "suspended", "shelved", "shelved_offloaded", "disabled", "queued", "none", "n/a"}
+WORDS = {
+    "ingress": N_("Coming in"),
+    "egress": N_("Going out"),
+    "private": N_("This project"),
+    "shared": N_("Shared with chosen projects"),
+    "public": N_("Everybody"),
+}
+"""Other values that are words."""
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value as a template shows it."""
+
+    text: str
+    kind: str = "text"
+    tone: str = ""
+    href: str = ""
+    lines: tuple[Cell, ...] = ()
+
+
+def tone(state: str) -> str:
+    """good, bad, quiet, or busy for everything on its way."""
+    low = state.lower()
+    if low in GOOD:
+        return "good"
+    if low in BAD or low.startswith("error") or low.endswith("failed"):
+        return "bad"
+    return "quiet" if low in QUIET else "busy"
+
+
+def size(number: float) -> str:
+    """Bytes in binary units."""
+    unit = 0
+    while number >= 1024 and unit < len(UNITS) - 1:
+        number, unit = number / 1024, unit + 1
+    return f"{number:.0f} {UNITS[unit]}" if unit == 0 or number >= 100 else f"{number:.1f} {UNITS[unit]}"
+
+
+def cell(words: Words, column: Column, row: Row, names: Mapping[str, Mapping[str, str]], link: Any) -> Cell:
+    """``names``: what other resources are called, by kind and id; ``link(kind, id)``: the address of one's page."""
+    value, kind = value_of(row, column.field), column.kind
+    if kind == "bool":
+        return Cell(words("yes") if value in (True, "true", "True", "YES") else words("no"))
+    if value is None or value == "" or value == [] or value == {}:
+        return Cell("–", "none")
+    if kind.startswith("ref:"):
+        return _reference(kind.removeprefix("ref:"), value, names, link)
+    if kind == "state":
+        return Cell(
+            words(STATES[str(value).lower()]) if str(value).lower() in STATES else str(value), kind, tone(str(value))
+        )
+    if kind in SIZES:
+        return Cell(size(float(value) * SIZES[kind])) if isinstance(value, int | float) else Cell(str(value)[:LONGEST])
+    if kind == "word" and str(value) in WORDS:
+        return Cell(words(WORDS[str(value)]))
+    if kind == "time":
+        return Cell(str(value)[:19].replace("T", " "), kind, href=_iso(str(value)))
+    if kind == "addresses":
+        return _lines(kind, _addresses(value))
+    if kind == "fixed":
+        return _lines(kind, [str(one.get("ip_address", "")) for one in value if isinstance(one, Mapping)])
+    if kind == "names":
+        return _lines(kind, [str(value_of(one, "name") or one) for one in value])
+    if kind == "pools":
+        return _lines(kind, [f"{one.get('start')} – {one.get('end')}" for one in value if isinstance(one, Mapping)])
+    return Cell(plain(value)[:LONGEST], kind)
+
+
+SIZES = {"bytes": 1, "mib": 1 << 20, "gib": 1 << 30}
+
+
+def _reference(kind: str, value: Any, names: Mapping[str, Mapping[str, str]], link: Any) -> Cell:
+    many = value if isinstance(value, list) else [value]
+    found = []
+    for one in many[:50]:
+        key = str(value_of(one, "id") or one) if isinstance(one, Mapping) else str(one)
+        known = names.get(kind, {})
+        # What the visitor may not see has no page for him.
+        found.append(Cell(known[key] or key[:8], "ref", href=link(kind, key)) if key in known else Cell(key, "code"))
+    return found[0] if len(found) == 1 else Cell("", "lines", lines=tuple(found))
+
+
+def _lines(kind: str, texts: list[str]) -> Cell:
+    return Cell("", "lines", lines=tuple(Cell(text[:LONGEST], kind) for text in texts[:50]))
+
+
+def _addresses(value: Any) -> list[str]:
+    if not isinstance(value, Mapping):
+        return [plain(value)]
+    found = []
+    for network, some in value.items():
+        texts = [str(one.get("addr", "")) for one in some if isinstance(one, Mapping)]
+        found.append(f"{', '.join(texts)} ({network})")
+    return found
+
+
+def _iso(text: str) -> str:
+    """A time for ``<time datetime>``; those of the API are in UTC, whether they say so or not."""
+    return text if text.endswith("Z") or "+" in text else f"{text}Z"
+
+
+def plain(value: Any) -> str:
+    """Any value of a document as text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+
+
+def flat(document: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    """All that a document says, by path."""
+    found: list[tuple[str, str]] = []
+    for name, value in document.items():
+        if name == "links":
+            continue
+        if isinstance(value, Mapping) and value and len(before) < 200:
+            found.extend(flat(value, f"{before}{name}/"))
+        else:
+            found.append((f"{before}{name}", plain(value)[:LONGEST]))
+    return found

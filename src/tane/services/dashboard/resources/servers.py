@@ -1,0 +1,513 @@
+"""Servers, and what hangs on one."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from tane.services.dashboard.domain.describing import (
+    Action,
+    Column,
+    Field,
+    Kind,
+    Panel,
+    Row,
+    Values,
+    states,
+    value_of,
+)
+from tane.services.dashboard.domain.messages import N_
+
+ACT = "compute POST /v2.1/servers/{id}/action"
+ON, OFF = states("ACTIVE"), states("SHUTOFF")
+
+
+def launch(values: Values, row: Row) -> Any:
+    """A new server: from an image, on a volume of its own, or from a volume or snapshot."""
+    body: Values = {"name": values["name"], "flavorRef": values["flavor"]}
+    source, size = values.get("image", ""), values.get("volume_size")
+    kept = not values.get("volume_goes")
+    if volume := values.get("volume"):
+        body["block_device_mapping_v2"] = [_disk("volume", volume, None, kept)]
+    elif snapshot := values.get("snapshot"):
+        body["block_device_mapping_v2"] = [_disk("snapshot", snapshot, size, kept)]
+    elif size:
+        body["block_device_mapping_v2"] = [_disk("image", source, size, kept)]
+    elif source:
+        body["imageRef"] = source
+    networks = [{"uuid": one} for one in values.get("networks", [])]
+    networks += [{"port": one} for one in values.get("ports", [])]
+    body["networks"] = networks or "auto"
+    if groups := values.get("groups"):
+        body["security_groups"] = [{"name": one} for one in groups]
+    for name, to in (("key", "key_name"), ("zone", "availability_zone"), ("description", "description")):
+        if name in values:
+            body[to] = values[name]
+    if values.get("count", 1) > 1:
+        body["min_count"] = body["max_count"] = values["count"]
+    if "user_data" in values:
+        body["user_data"] = base64.b64encode(values["user_data"].encode()).decode()
+    body |= {name: values[name] for name in ("metadata", "tags") if name in values}
+    if "config_drive" in values:
+        body["config_drive"] = values["config_drive"]
+    return body
+
+
+def _disk(source: str, source_id: str, size: Any, kept: bool) -> Values:
+    disk = {"boot_index": 0, "source_type": source, "destination_type": "volume", "uuid": source_id}
+    return {**disk, "delete_on_termination": not kept, **({"volume_size": size} if size else {})}
+
+
+def flavor_of(row: Row) -> str:
+    return str(value_of(row, "flavor/original_name") or "")
+
+
+def act(name: str, title: str, key: str, **more: Any) -> Action:
+    return Action(name, title, ACT, key, command=more.pop("command", f"openstack server {name} {{id}}"), **more)
+
+
+LAUNCH = Action(
+    "create",
+    N_("Launch a server"),
+    "compute POST /v2.1/servers",
+    "server",
+    command="openstack server create",
+    build=launch,
+    fields=(
+        Field("name", N_("Name"), required=True, option="-"),
+        Field("image", N_("Image"), "ref", ref="images", option="--image", first=True, query={"status": "active"}),
+        Field(
+            "flavor", N_("Flavor"), "ref", ref="flavors", required=True, first=True, option="--flavor", to="flavorRef"
+        ),
+        Field(
+            "networks",
+            N_("Networks"),
+            "refs",
+            ref="networks",
+            first=True,
+            option="--network",
+            query={"router:external": "false"},
+        ),
+        Field("key", N_("Key pair"), "ref", ref="keypairs", value="name", option="--key-name", first=True),
+        Field("groups", N_("Security groups"), "refs", ref="security-groups", option="--security-group"),
+        Field(
+            "volume_size",
+            N_("Size of a volume made for it (GiB)"),
+            "number",
+            option="--boot-from-volume",
+            help=N_("Empty: the disk is on the host and goes with the server."),
+        ),
+        Field(
+            "volume",
+            N_("Boot from this volume"),
+            "ref",
+            ref="volumes",
+            query={"bootable": "true"},
+            option="--volume",
+            folded=True,
+        ),
+        Field(
+            "snapshot", N_("Boot from a snapshot of a volume"), "ref", ref="snapshots", option="--snapshot", folded=True
+        ),
+        Field("volume_goes", N_("Delete its volume with the server"), "bool", folded=True),
+        Field("count", N_("How many"), "number", default=1, option="--max", folded=True, to="max_count"),
+        Field("ports", N_("Ports made before"), "refs", ref="ports", option="--port", folded=True),
+        Field(
+            "zone",
+            N_("Availability zone"),
+            "ref",
+            ref="zones",
+            value="zoneName",
+            option="--availability-zone",
+            folded=True,
+        ),
+        Field(
+            "user_data",
+            N_("User data"),
+            "area",
+            option="--user-data",
+            folded=True,
+            to="-",
+            help=N_("A script or cloud-config that the server runs when it first starts."),
+        ),
+        Field("metadata", N_("Metadata"), "pairs", option="--property", folded=True),
+        Field("tags", N_("Tags"), "list", option="--tag", folded=True),
+        Field("description", N_("Description"), option="--description", folded=True),
+        Field("config_drive", N_("Config drive"), "bool", option="--config-drive", folded=True),
+    ),
+)
+
+SERVER_ACTIONS = (
+    act("start", N_("Start"), "os-start", when=OFF, bulk=True, quick=True),
+    act("stop", N_("Stop"), "os-stop", when=states("ACTIVE", "ERROR"), bulk=True, quick=True),
+    act(
+        "reboot",
+        N_("Reboot"),
+        "reboot",
+        when=states("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "ERROR"),
+        bulk=False,
+        fields=(
+            Field(
+                "type",
+                N_("How"),
+                "choice",
+                choices=(("SOFT", N_("As the guest shuts down")), ("HARD", N_("Power off and on"))),
+                required=True,
+            ),
+        ),
+    ),
+    Action(
+        "console",
+        N_("Console"),
+        "compute POST /v2.1/servers/{id}/remote-consoles",
+        when=states("ACTIVE", "PAUSED", "RESCUE", "REBOOT"),
+        quick=True,
+        special="console",
+        command="openstack console url show {id}",
+    ),
+    act("pause", N_("Pause"), "pause", when=ON, quick=True),
+    act("unpause", N_("Resume after the pause"), "unpause", when=states("PAUSED"), quick=True),
+    act("suspend", N_("Suspend"), "suspend", when=ON, quick=True),
+    act("resume", N_("Resume"), "resume", when=states("SUSPENDED"), quick=True),
+    act(
+        "snapshot",
+        N_("Make an image of it"),
+        "createImage",
+        when=states("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED"),
+        fields=(Field("name", N_("Name of the image"), required=True, option="--name"),),
+        command="openstack server image create {id}",
+    ),
+    act(
+        "resize",
+        N_("Resize"),
+        "resize",
+        when=states("ACTIVE", "SHUTOFF"),
+        fields=(Field("flavorRef", N_("Flavor"), "ref", ref="flavors", required=True, option="--flavor"),),
+    ),
+    act(
+        "confirm",
+        N_("Confirm the resize"),
+        "confirmResize",
+        when=states("VERIFY_RESIZE"),
+        quick=True,
+        command="openstack server resize confirm {id}",
+    ),
+    act(
+        "revert",
+        N_("Undo the resize"),
+        "revertResize",
+        when=states("VERIFY_RESIZE"),
+        quick=True,
+        command="openstack server resize revert {id}",
+    ),
+    act(
+        "rebuild",
+        N_("Rebuild"),
+        "rebuild",
+        danger=True,
+        when=states("ACTIVE", "SHUTOFF", "ERROR"),
+        help=N_("What is on its disk is lost; addresses and volumes stay."),
+        fields=(
+            Field("imageRef", N_("Image"), "ref", ref="images", required=True, first=True, option="--image"),
+            Field("adminPass", N_("Password"), "password", option="--password"),
+        ),
+    ),
+    act(
+        "rescue",
+        N_("Rescue"),
+        "rescue",
+        when=states("ACTIVE", "SHUTOFF", "ERROR"),
+        help=N_("It starts from another image, with its own disk beside it."),
+        fields=(Field("rescue_image_ref", N_("Image"), "ref", ref="images", option="--image"),),
+    ),
+    act("unrescue", N_("End the rescue"), "unrescue", when=states("RESCUE"), quick=True),
+    act(
+        "shelve",
+        N_("Shelve"),
+        "shelve",
+        when=states("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED"),
+        quick=True,
+        bulk=True,
+        help=N_("It gives its place on the host back and keeps its disk and addresses."),
+    ),
+    act("unshelve", N_("Unshelve"), "unshelve", when=states("SHELVED", "SHELVED_OFFLOADED"), quick=True, bulk=True),
+    act(
+        "lock",
+        N_("Lock"),
+        "lock",
+        when=lambda row: not row.get("locked"),
+        fields=(Field("locked_reason", N_("Reason"), option="--reason"),),
+    ),
+    act("unlock", N_("Unlock"), "unlock", when=lambda row: bool(row.get("locked")), quick=True),
+    act(
+        "password",
+        N_("Change the password"),
+        "changePassword",
+        when=ON,
+        fields=(Field("adminPass", N_("Password"), "password", required=True, option="--password"),),
+        command="openstack server set {id}",
+    ),
+    Action(
+        "edit",
+        N_("Edit"),
+        "compute PUT /v2.1/servers/{id}",
+        "server",
+        fields=(
+            Field("name", N_("Name"), default="=name", option="--name"),
+            Field("description", N_("Description"), default="=description", option="--description"),
+        ),
+        command="openstack server set {id}",
+    ),
+    Action(
+        "tags",
+        N_("Tags"),
+        "compute PUT /v2.1/servers/{id}/tags",
+        fields=(Field("tags", N_("Tags"), "list", default="=tags", option="--tag"),),
+        build=lambda values, row: {"tags": values.get("tags", [])},
+        command="openstack server set {id}",
+    ),
+    Action(
+        "metadata",
+        N_("Metadata"),
+        "compute PUT /v2.1/servers/{id}/metadata",
+        fields=(Field("metadata", N_("Metadata"), "pairs", option="--property"),),
+        build=lambda values, row: {"metadata": values.get("metadata", {})},
+        command="openstack server set {id}",
+    ),
+    act(
+        "add-group",
+        N_("Add a security group"),
+        "addSecurityGroup",
+        fields=(Field("name", N_("Security group"), "ref", ref="security-groups", required=True, option="-"),),
+        command="openstack server add security group {id}",
+    ),
+    act(
+        "remove-group",
+        N_("Remove a security group"),
+        "removeSecurityGroup",
+        fields=(
+            Field("name", N_("Security group"), "ref", ref="security-groups", value="name", required=True, option="-"),
+        ),
+        command="openstack server remove security group {id}",
+    ),
+    act("migrate", N_("Move to another host"), "migrate", when=states("ACTIVE", "SHUTOFF"), danger=True),
+    act(
+        "reset-state",
+        N_("Set the state"),
+        "os-resetState",
+        fields=(
+            Field(
+                "state",
+                N_("State"),
+                "choice",
+                choices=(("active", "Active"), ("error", "Error")),
+                required=True,
+                option="--state",
+            ),
+        ),
+        command="openstack server set {id}",
+    ),
+    Action(
+        "delete",
+        N_("Delete"),
+        "compute DELETE /v2.1/servers/{id}",
+        danger=True,
+        bulk=True,
+        back="list",
+        command="openstack server delete {id}",
+    ),
+)
+
+SERVER_COLUMNS = (
+    Column("name", N_("Name"), "name"),
+    Column("status", N_("State"), "state"),
+    Column("addresses", N_("Addresses"), "addresses"),
+    Column("flavor/original_name", N_("Flavor")),
+    Column("key_name", N_("Key pair")),
+    Column("created", N_("Created"), "time"),
+)
+SERVER_DETAILS = (
+    Column("status", N_("State"), "state"),
+    Column("fault/message", N_("Why")),
+    Column("OS-EXT-STS:task_state", N_("Task")),
+    Column("addresses", N_("Addresses"), "addresses"),
+    Column("flavor/original_name", N_("Flavor")),
+    Column("flavor/vcpus", N_("vCPUs")),
+    Column("flavor/ram", N_("Memory"), "mib"),
+    Column("image", N_("Image"), "ref:images"),
+    Column("key_name", N_("Key pair")),
+    Column("security_groups", N_("Security groups"), "names"),
+    Column("tags", N_("Tags")),
+    Column("metadata", N_("Metadata"), "json"),
+    Column("description", N_("Description")),
+    Column("locked", N_("Locked"), "bool"),
+    Column("OS-EXT-AZ:availability_zone", N_("Availability zone")),
+    Column("OS-EXT-SRV-ATTR:host", N_("Host")),
+    Column("created", N_("Created"), "time"),
+    Column("id", N_("ID"), "code"),
+)
+SERVER_PANELS = (
+    Panel("server-interfaces"),
+    Panel("server-volumes"),
+    Panel("server-events"),
+)
+
+
+def servers(name: str, title: str, section: str, **more: Any) -> Kind:
+    return Kind(
+        name,
+        title,
+        N_("Server"),
+        section,
+        "compute GET /v2.1/servers/detail",
+        "servers",
+        more.pop("columns", SERVER_COLUMNS),
+        "compute GET /v2.1/servers/{id}",
+        "server",
+        details=SERVER_DETAILS,
+        actions=SERVER_ACTIONS,
+        panels=SERVER_PANELS,
+        search="name",
+        event="compute.server",
+        special=(("log", N_("Log")),),
+        filters=(
+            Field(
+                "status",
+                N_("State"),
+                "choice",
+                choices=(
+                    ("", N_("any state")),
+                    ("ACTIVE", N_("Active")),
+                    ("SHUTOFF", N_("Off")),
+                    ("ERROR", N_("Error")),
+                ),
+            ),
+        ),
+        **more,
+    )
+
+
+KINDS = (
+    servers(
+        "servers",
+        N_("Servers"),
+        N_("Compute"),
+        create=LAUNCH,
+        command="openstack server list",
+        empty=N_("No servers yet. Launch one: an image, a flavor and a network are enough."),
+    ),
+    Kind(
+        "server-interfaces",
+        N_("Interfaces"),
+        N_("Interface"),
+        N_("Compute"),
+        "compute GET /v2.1/servers/{in}/os-interface",
+        "interfaceAttachments",
+        (
+            Column("port_id", N_("Port"), "ref:ports"),
+            Column("net_id", N_("Network"), "ref:networks"),
+            Column("fixed_ips", N_("Addresses"), "fixed"),
+            Column("mac_addr", N_("MAC address"), "code"),
+            Column("port_state", N_("State"), "state"),
+        ),
+        id="port_id",
+        label="port_id",
+        inner=True,
+        paged=False,
+        gone_to="servers",
+        command="openstack port list",
+        create=Action(
+            "create",
+            N_("Attach an interface"),
+            "compute POST /v2.1/servers/{in}/os-interface",
+            "interfaceAttachment",
+            fields=(
+                Field("net_id", N_("Network"), "ref", ref="networks", option="--network"),
+                Field("port_id", N_("or a port made before"), "ref", ref="ports", option="--port"),
+                Field("fixed", N_("Address"), to="-", help=N_("Empty: any free one.")),
+            ),
+            build=lambda values, row: {
+                **{name: values[name] for name in ("net_id", "port_id") if name in values},
+                **({"fixed_ips": [{"ip_address": values["fixed"]}]} if "fixed" in values else {}),
+            },
+            command="openstack server add network {in}",
+        ),
+        actions=(
+            Action(
+                "detach",
+                N_("Detach"),
+                "compute DELETE /v2.1/servers/{in}/os-interface/{id}",
+                danger=True,
+                command="openstack server remove port {in} {id}",
+            ),
+        ),
+    ),
+    Kind(
+        "server-volumes",
+        N_("Volumes attached"),
+        N_("Attached volume"),
+        N_("Compute"),
+        "compute GET /v2.1/servers/{in}/os-volume_attachments",
+        "volumeAttachments",
+        (
+            Column("volumeId", N_("Volume"), "ref:volumes"),
+            Column("device", N_("Device"), "code"),
+            Column("delete_on_termination", N_("Goes with the server"), "bool"),
+        ),
+        id="volumeId",
+        label="volumeId",
+        inner=True,
+        gone_to="servers",
+        command="openstack server volume list",
+        create=Action(
+            "create",
+            N_("Attach a volume"),
+            "compute POST /v2.1/servers/{in}/os-volume_attachments",
+            "volumeAttachment",
+            fields=(
+                Field(
+                    "volumeId",
+                    N_("Volume"),
+                    "ref",
+                    ref="volumes",
+                    required=True,
+                    query={"status": "available"},
+                    option="-",
+                ),
+                Field("device", N_("Device"), option="--device"),
+                Field("delete_on_termination", N_("Delete it with the server"), "bool"),
+            ),
+            command="openstack server add volume {in}",
+        ),
+        actions=(
+            Action(
+                "detach",
+                N_("Detach"),
+                "compute DELETE /v2.1/servers/{in}/os-volume_attachments/{id}",
+                danger=True,
+                command="openstack server remove volume {in} {id}",
+            ),
+        ),
+    ),
+    Kind(
+        "server-events",
+        N_("What was done"),
+        N_("Action"),
+        N_("Compute"),
+        "compute GET /v2.1/servers/{in}/os-instance-actions",
+        "instanceActions",
+        (
+            Column("action", N_("Action")),
+            Column("message", N_("Why it failed")),
+            Column("start_time", N_("Began"), "time"),
+            Column("updated_at", N_("Ended"), "time"),
+            Column("request_id", N_("Request"), "code"),
+        ),
+        id="request_id",
+        label="action",
+        inner=True,
+        paged=False,
+        gone_to="servers",
+        command="openstack server event list {in}",
+    ),
+)

@@ -1,0 +1,246 @@
+"""Stacks, and what a user holds to reach the cloud by other means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values
+from tane.services.dashboard.domain.messages import N_
+
+S = "/v1/{project}/stacks"
+ONE = "/v1/{project}/stacks/{id:0}/{id:1}"
+WITHIN = "/v1/{project}/stacks/{in:0}/{in:1}"
+
+
+def stack(values: Values, row: Row) -> Any:
+    body: dict[str, Any] = {"template": values["template"]}
+    for name, to in (("stack_name", "stack_name"), ("parameters", "parameters"), ("timeout", "timeout_mins")):
+        if name in values:
+            body[to] = values[name]
+    if "environment" in values:
+        body["environment"] = values["environment"]
+    if "keep" in values:
+        body["disable_rollback"] = values["keep"]
+    return body
+
+
+def credential(values: Values, row: Row) -> Any:
+    body: dict[str, Any] = {"name": values["name"]}
+    if "description" in values:
+        body["description"] = values["description"]
+    if "expires_at" in values:
+        body["expires_at"] = (
+            f"{values['expires_at']}T00:00:00Z" if len(values["expires_at"]) == 10 else values["expires_at"]
+        )
+    if "roles" in values:
+        body["roles"] = [{"name": name} for name in values["roles"]]
+    if values.get("unrestricted"):
+        body["unrestricted"] = True
+    return body
+
+
+KINDS = (
+    Kind(
+        "stacks",
+        N_("Stacks"),
+        N_("Stack"),
+        N_("Orchestration"),
+        f"orchestration GET {S}",
+        "stacks",
+        (
+            Column("stack_name", N_("Name"), "name"),
+            Column("stack_status", N_("State"), "state"),
+            Column("stack_status_reason", N_("Why")),
+            Column("creation_time", N_("Created"), "time"),
+            Column("updated_time", N_("Changed"), "time"),
+        ),
+        f"orchestration GET {ONE}",
+        "stack",
+        id="stack_name:id",
+        label="stack_name",
+        status="stack_status",
+        event="orchestration.stack",
+        command="openstack stack list",
+        empty=N_("No stacks yet. A stack is a whole environment, made from a template and deleted at once."),
+        details=(
+            Column("stack_status", N_("State"), "state"),
+            Column("stack_status_reason", N_("Why")),
+            Column("description", N_("Description")),
+            Column("parameters", N_("Parameters"), "json"),
+            Column("outputs", N_("Outputs"), "json"),
+            Column("tags", N_("Tags")),
+            Column("creation_time", N_("Created"), "time"),
+            Column("updated_time", N_("Changed"), "time"),
+            Column("id", N_("ID"), "code"),
+        ),
+        panels=(Panel("stack-resources"), Panel("stack-events")),
+        special=(("template", N_("Template")),),
+        create=Action(
+            "create",
+            N_("Create a stack"),
+            f"orchestration POST {S}",
+            fields=(
+                Field("stack_name", N_("Name"), required=True, option="-"),
+                Field(
+                    "template",
+                    N_("Template"),
+                    "area",
+                    required=True,
+                    option="--template",
+                    help=N_("HOT or CloudFormation, YAML or JSON."),
+                ),
+                Field("parameters", N_("Parameters"), "pairs", option="--parameter", help=N_("One a line: name=value")),
+                Field("environment", N_("Environment"), "area", option="--environment", folded=True),
+                Field(
+                    "timeout", N_("Minutes it may take"), "number", option="--timeout", folded=True, to="timeout_mins"
+                ),
+                Field("keep", N_("Keep what was made when it fails"), "bool", folded=True),
+            ),
+            build=stack,
+            command="openstack stack create",
+        ),
+        actions=(
+            Action(
+                "check",
+                N_("Compare with the world"),
+                f"orchestration POST {ONE}/actions",
+                "check",
+                quick=True,
+                command="openstack stack check {id}",
+            ),
+            Action(
+                "suspend",
+                N_("Suspend"),
+                f"orchestration POST {ONE}/actions",
+                "suspend",
+                danger=True,
+                command="openstack stack suspend {id}",
+            ),
+            Action(
+                "resume",
+                N_("Resume"),
+                f"orchestration POST {ONE}/actions",
+                "resume",
+                quick=True,
+                command="openstack stack resume {id}",
+            ),
+            Action(
+                "update",
+                N_("Update"),
+                f"orchestration PUT {ONE}",
+                fields=(
+                    Field("template", N_("Template"), "area", required=True, option="--template"),
+                    Field("parameters", N_("Parameters"), "pairs", option="--parameter"),
+                ),
+                build=stack,
+                command="openstack stack update {id}",
+            ),
+            Action(
+                "delete",
+                N_("Delete"),
+                f"orchestration DELETE {ONE}",
+                danger=True,
+                bulk=True,
+                back="list",
+                help=N_("All that it made is deleted with it."),
+                command="openstack stack delete {id}",
+            ),
+        ),
+    ),
+    Kind(
+        "stack-resources",
+        N_("Resources"),
+        N_("Resource"),
+        N_("Orchestration"),
+        f"orchestration GET {WITHIN}/resources",
+        "resources",
+        (
+            Column("resource_name", N_("Name"), "text"),
+            Column("resource_type", N_("Type")),
+            Column("resource_status", N_("State"), "state"),
+            Column("resource_status_reason", N_("Why")),
+            Column("physical_resource_id", N_("ID"), "code"),
+        ),
+        id="resource_name",
+        label="resource_name",
+        inner=True,
+        paged=False,
+        gone_to="stacks",
+        command="openstack stack resource list {in}",
+    ),
+    Kind(
+        "stack-events",
+        N_("Events"),
+        N_("Event"),
+        N_("Orchestration"),
+        f"orchestration GET {WITHIN}/events",
+        "events",
+        (
+            Column("event_time", N_("When"), "time"),
+            Column("resource_name", N_("Resource")),
+            Column("resource_status", N_("State"), "state"),
+            Column("resource_status_reason", N_("Why")),
+        ),
+        label="resource_name",
+        inner=True,
+        paged=False,
+        gone_to="stacks",
+        command="openstack stack event list {in}",
+    ),
+    Kind(
+        "credentials",
+        N_("Application credentials"),
+        N_("Application credential"),
+        N_("Access"),
+        "identity GET /v3/users/{user}/application_credentials",
+        "application_credentials",
+        (
+            Column("name", N_("Name"), "name"),
+            Column("project_id", N_("Project"), "code"),
+            Column("roles", N_("Roles"), "names"),
+            Column("expires_at", N_("Expires"), "time"),
+            Column("description", N_("Description")),
+        ),
+        "identity GET /v3/users/{user}/application_credentials/{id}",
+        "application_credential",
+        event="identity.application_credential",
+        paged=False,
+        command="openstack application credential list",
+        empty=N_("No application credentials yet. Programs log in with one instead of your password."),
+        create=Action(
+            "create",
+            N_("Create an application credential"),
+            "identity POST /v3/users/{user}/application_credentials",
+            "application_credential",
+            fields=(
+                Field("name", N_("Name"), required=True, option="-"),
+                Field("description", N_("Description"), "text", option="--description"),
+                Field("expires_at", N_("Expires"), "date", option="--expiration"),
+                Field(
+                    "roles", N_("Roles"), "list", option="--role", help=N_("Empty: all that you have on the project.")
+                ),
+                Field(
+                    "unrestricted",
+                    N_("It may make further credentials (dangerous)"),
+                    "bool",
+                    option="--unrestricted",
+                    folded=True,
+                ),
+            ),
+            build=credential,
+            secret=N_("Keep this secret now: it is shown once."),
+            command="openstack application credential create",
+        ),
+        actions=(
+            Action(
+                "delete",
+                N_("Delete"),
+                "identity DELETE /v3/users/{user}/application_credentials/{id}",
+                danger=True,
+                bulk=True,
+                back="list",
+                command="openstack application credential delete {id}",
+            ),
+        ),
+    ),
+)
