@@ -207,7 +207,8 @@ def known(request: Request) -> Visit:
     found.session = session
     request.admitted()
     if request.method == "GET" and not found.fragment:
-        found.cursor = event.newest(request.core)
+        with request.core.db.read() as tx:
+            found.cursor = event.newest(tx)
     return found
 
 
