@@ -81,6 +81,13 @@ def hold(folder: Path) -> Path | None:
     return None
 
 
+def forget(folder: Path) -> None:
+    """Leave nothing of a cloud that is being deleted, and does not run, outside its folder."""
+    own = read(folder)
+    if own is not None and os.geteuid() == 0:
+        (LOCKS / own.cloud_id).unlink(missing_ok=True)
+
+
 def copy_running(folder: Path) -> Path | None:
     """The folder of a copy of the cloud in ``folder`` that runs on this machine."""
     own = read(folder)

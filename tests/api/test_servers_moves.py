@@ -340,9 +340,12 @@ def test_volumes_of_a_shelved_server_come_and_go_and_are_there_when_it_is_back(g
     garden.cloud.run_jobs()
     attachments = f"{V}/servers/{server_id}/os-volume_attachments"
     for volume_id in made:
-        garden.user.post(attachments, {"volumeAttachment": {"volumeId": volume_id}}, 200)
+        body = {"volumeAttachment": {"volumeId": volume_id}}
+        garden.user.post(attachments, body, 409, headers=at("2.19"))
+        garden.user.post(attachments, body, 200, headers=at("2.20"))
         garden.cloud.run_jobs()
-    garden.user.delete(f"{attachments}/{made[0]}", 202)
+    garden.user.delete(f"{attachments}/{made[0]}", 409)
+    garden.user.delete(f"{attachments}/{made[0]}", 202, headers=at("2.20"))
     garden.cloud.run_jobs()
     garden.done(server_id, "unshelve")
     assert [disk.volume_id for disk in garden.host.guest(server_id).volumes] == [made[1]]
@@ -358,6 +361,14 @@ def test_only_administrators_say_where_a_server_is_unshelved(garden: Project) ->
     garden.act(server_id, "unshelve", {"availability_zone": "nova"}, 400, headers=at("2.76"))
     garden.act(server_id, "unshelve", {}, 400, headers=at("2.77"))
     garden.act(server_id, "unshelve", {"availability_zone": None}, 400, headers=at("2.90"))
+    aggregate = {"aggregate": {"name": "far", "availability_zone": "moon"}}
+    garden.admin.post(f"{V}/os-aggregates", aggregate, 200)
+    wrong = {"unshelve": {"availability_zone": "moon", "host": "host-1"}}
+    second_host(garden.cloud.core)
+    [made] = garden.admin.get(f"{V}/os-aggregates").json()["aggregates"]
+    garden.admin.post(f"{V}/os-aggregates/{made['id']}/action", {"add_host": {"host": "host-2"}}, 200)
+    refused = garden.admin.post(f"{V}/servers/{server_id}/action", wrong, 409, headers=LATEST)
+    assert "not in the availability zone" in refused.text
     garden.act(server_id, "unshelve", {"availability_zone": "nova"}, 202, headers=LATEST)
 
 

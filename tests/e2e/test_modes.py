@@ -89,5 +89,7 @@ def test_servers_start_again_after_the_machine_was_down(tmp_path_factory: pytest
         assert tane(folder, "up").returncode == 0
         assert "1 servers" in tane(folder, "status").stdout
     finally:
+        known = ids.read(folder)
         tane(folder, "down", "--purge")
     assert not folder.exists()
+    assert known is not None and not (ids.LOCKS / known.cloud_id).exists()

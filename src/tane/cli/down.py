@@ -38,6 +38,8 @@ def down(
         print(f"tane: the host in {files.folder} is down; ./tane up starts its agent again")
     elif purge:
         database = files.config().database_url
+        if ids.copy_running(files.folder) is None:
+            ids.forget(files.folder)
         remove_tree(files.folder)
         print(f"tane: the cloud in {files.folder} is gone, with all it held")
         print(f"tane: the guest image, which other clouds may use, stays in {cache_folder()}")

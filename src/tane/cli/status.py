@@ -36,7 +36,7 @@ def status(state: StateOption = DEFAULT_STATE) -> None:
                 return
             unfinished, late, owed = jobs.numbers(tx)
             counted = [pair for service in SERVICES for pair in service.counted]
-            rows = {name: tx.scalar(text(f'SELECT count(*) FROM "{table}"')) for name, table in counted}
+            rows = {name: tx.scalar(text(f"SELECT count(*) FROM {table}")) for name, table in counted}
     except DatabaseUnavailable as error:
         sys.exit(f"tane: its database {database.name} does not answer: {error.orig}")
     finally:

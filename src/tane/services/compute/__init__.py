@@ -24,7 +24,7 @@ SERVICE = Service(
     extra_request_id_headers=("x-compute-request-id",),
     aliases=(("/v2", "/v2.1"),),
     catalog=(CatalogEntry("compute", "nova", "/compute/v2.1"),),
-    counted=(("servers", "server"),),
+    counted=(("servers", "server WHERE NOT deleted"),),
     checks=CHECKS,
     events=EVENTS,
 )

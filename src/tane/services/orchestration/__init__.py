@@ -18,6 +18,6 @@ SERVICE = Service(
     reconcilers=RECONCILERS,
     forbidden="You are not authorized to complete this action.",
     catalog=(CatalogEntry("orchestration", "heat", "/orchestration/v1/$(project_id)s"),),
-    counted=(("stacks", "stack"),),
+    counted=(("stacks", "stack WHERE NOT deleted"),),
     events=EVENTS,
 )

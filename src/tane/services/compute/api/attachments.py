@@ -11,6 +11,9 @@ from tane.services.network.interface import PortSpec
 from tane.web.errors import BadRequest, NotFound
 from tane.web.request import Request
 
+OF_SHELVED = (2, 20)
+"""From here on volumes of shelved servers come and go (microversion history, 2.20)."""
+
 
 def _interface_view(request: Request, nic: attachments.Nic) -> dict[str, Any]:
     port = nic.port
@@ -95,6 +98,7 @@ def attach_volume(request: Request) -> dict[str, Any]:
         wanted.volumeId,
         device=wanted.device,
         tag=wanted.tag,
+        put_away=request.version >= OF_SHELVED,
         delete_on_termination=wanted.delete_on_termination,
     )
     body = _volume_view(request, device)
@@ -117,4 +121,6 @@ def update_volume(request: Request) -> None:
 
 
 def detach_volume(request: Request) -> None:
-    attachments.detach_volume(request.core, request.ctx, request.path["server_id"], request.path["volume_id"])
+    server_id, volume_id = request.path["server_id"], request.path["volume_id"]
+    put_away = request.version >= OF_SHELVED
+    attachments.detach_volume(request.core, request.ctx, server_id, volume_id, put_away=put_away)

@@ -28,8 +28,11 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound
 
 CHANGEABLE = ("active", "paused", "stopped")
-VOLUMES_CHANGEABLE = (*CHANGEABLE, "resized", OFFLOADED)
-"""A server that is put away has its volumes in the rows alone: they are connected when it is unshelved."""
+
+
+def _volume_states(*, put_away: bool) -> tuple[str, ...]:
+    """A server that is put away has its volumes in the rows alone: they are connected when it is unshelved."""
+    return (*CHANGEABLE, "resized", OFFLOADED) if put_away else (*CHANGEABLE, "resized")
 
 
 def _changeable(tx: Tx, ctx: Context, server_id: str, action: str, states: tuple[str, ...] = CHANGEABLE) -> Row[Any]:
@@ -138,13 +141,15 @@ def attach_volume(
     device: str | None,
     tag: str | None,
     delete_on_termination: bool,
+    put_away: bool,
 ) -> Row[Any]:
-    """Reserve the volume; a job connects it. A device name asked for is a wish, as upstream.
+    """Reserve the volume; a job connects it. A device name asked for is a wish, as upstream. ``put_away``: the server
+    may be shelved.
 
     :raises NotFound: no such volume. :raises BadRequest: it is not available, or attached here already.
     """
     with core.db.write() as tx:
-        row = _changeable(tx, ctx, server_id, "attach_volume", VOLUMES_CHANGEABLE)
+        row = _changeable(tx, ctx, server_id, "attach_volume", _volume_states(put_away=put_away))
         if block_devices.get(tx, server_id, volume_id) is not None:
             raise BadRequest(f"Invalid volume: volume {volume_id} is already attached to instance {server_id}")
         attachment_id = new_id()
@@ -188,10 +193,13 @@ def update_volume_attachment(
         block_devices.change(tx, found.attachment_id, delete_on_termination=delete_on_termination)
 
 
-def detach_volume(core: Core, ctx: Context, server_id: str, volume_id: str) -> None:
-    """:raises Forbidden: the root volume stays. :raises BadRequest: the volume is not in use."""
+def detach_volume(core: Core, ctx: Context, server_id: str, volume_id: str, *, put_away: bool) -> None:
+    """``put_away``: the server may be shelved.
+
+    :raises Forbidden: the root volume stays. :raises BadRequest: the volume is not in use.
+    """
     with core.db.write() as tx:
-        _changeable(tx, ctx, server_id, "detach_volume", VOLUMES_CHANGEABLE)
+        _changeable(tx, ctx, server_id, "detach_volume", _volume_states(put_away=put_away))
         found = _attachment(tx, server_id, volume_id)
         if found.boot_index == 0:
             raise BadRequest("Cannot detach a root device volume")

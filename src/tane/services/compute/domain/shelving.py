@@ -24,7 +24,7 @@ from tane.services.compute.store import servers
 from tane.services.image import interface as image
 from tane.services.network import interface as network
 from tane.web.context import Context
-from tane.web.errors import BadRequest
+from tane.web.errors import BadRequest, Conflict
 
 
 def shelve(core: Core, ctx: Context, server_id: str) -> None:
@@ -50,12 +50,19 @@ def offload(core: Core, ctx: Context, server_id: str) -> None:
         require_state(require(tx, ctx, server_id), "shelveOffload", ("shelved",))
 
 
+def _refuse_host(tx: Tx, name: str, zone: str | None) -> None:
+    if hosts.by_name(tx, name) is None:
+        raise BadRequest(f"Compute host {name} could not be found.")
+    if zone is not None and scheduler.zones(tx).get(name, scheduler.DEFAULT_ZONE) != zone:
+        raise Conflict(f'Host "{name}" is not in the availability zone "{zone}".')
+
+
 def unshelve(core: Core, ctx: Context, server_id: str, zone: str | None, host: str | None, *, pin: bool) -> None:
     """Order that a shelved server runs again, on a host that has room. ``pin``: ``zone`` is given, and kept; None is
     any.
 
     :raises BadRequest: no host has room, there is no such zone or host, or somebody deleted the server's image.
-    :raises Conflict: not shelved, or locked.
+    :raises Conflict: not shelved, or locked; or the host is not in the server's zone.
     """
     with core.db.write() as tx:
         row = require(tx, ctx, server_id)
@@ -67,8 +74,8 @@ def unshelve(core: Core, ctx: Context, server_id: str, zone: str | None, host: s
                 raise BadRequest("The requested availability zone is not available")
             servers.change(tx, server_id, availability_zone=zone)
             row = require(tx, ctx, server_id)
-        if host is not None and hosts.by_name(tx, host) is None:
-            raise BadRequest(f"Compute host {host} could not be found.")
+        if host is not None:
+            _refuse_host(tx, host, row.availability_zone)
         wanted = wanted_of(tx, row, {"id": row.flavor_id, **row.flavor}, host=host)
         chosen = scheduler.choose(tx, core.config, wanted)
         if isinstance(chosen, str):
