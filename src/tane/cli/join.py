@@ -219,5 +219,6 @@ def leave(
             sys.exit(f"tane: {error} (--force leaves all the same)")
         print(f"tane: {error}")
     end(files)
+    ids.forget(files.folder)
     remove_tree(files.folder)
     print(f"tane: {member.name} is no host of {member.address}:{member.port} any more")
