@@ -77,10 +77,10 @@ class Service:
     ``error_pages``: errors are HTML unless JSON is asked for, as in services built on webob alone. ``counted``: what
     `tane status` counts, in words and by what follows FROM. ``checks``: the doctor's, of its rows. ``events``: whose
     changes are told. ``raw_paths``: paths are the client's bytes, as object storage has them: decoded once, then cut at
-    slashes; the last field of a route takes all that is left. ``own_admission``: its handlers admit callers themselves, by
-    :meth:`Request.authenticate`, since its resources may be open to strangers. ``at_root``: paths that are also served
-    without the prefix; of raw ones, those below. ``error_document``: (body, content type) of an error, where that is
-    no JSON. ``request_id``: draws one, where it has another form than ``req-UUID``.
+    slashes; the last field of a route takes all that is left. ``own_admission``: its handlers admit callers themselves,
+    by :meth:`Request.authenticate`, since its resources may be open to strangers. ``at_root``: paths that are also
+    served without the prefix; of raw ones, those below. ``error_document``: (body, content type) of an error, where
+    that is no JSON. ``request_id``: draws one, where it has another form than ``req-UUID``.
     """
 
     name: str
