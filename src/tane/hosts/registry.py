@@ -19,8 +19,9 @@ CONNECTED = "hosts:connected"
 
 LOST = "hosts:lost"
 """The topic of a host that has been away for :data:`LOST_SECONDS`."""
-LOST_SECONDS = 6.0
-"""An agent that starts anew, or whose network hiccups, is back by then."""
+LOST_SECONDS = 7.0
+"""An agent that starts anew, or whose network hiccups, is back by then. It is more than what lies between two pings of
+a line: lines that all broke at one moment are all known to be broken by then."""
 
 
 class HostUnreachable(HostError):
@@ -106,6 +107,9 @@ class Hosts:
     def add(self, agent: HostAgent) -> None:
         self._agents[agent.host_id] = agent
         self._left.pop(agent.host_id, None)
+        if agent.distant:
+            # If it was this end that was cut off, the others are on their way, too.
+            self._left = dict.fromkeys(self._left, time.monotonic())
 
     def remove(self, host_id: str) -> None:
         """Call the host no more."""
@@ -115,9 +119,9 @@ class Hosts:
     def lost(self) -> set[str]:
         """Hosts that were connected to this process and have been away for :data:`LOST_SECONDS`. None when all that
         come over the network went and they are more than one: then it is rather this end that is cut off."""
-        before = time.monotonic() - LOST_SECONDS
-        away = {host_id for host_id, left in self._left.items() if left <= before}
-        cut_off = len(self._left) > 1 and not any(agent.distant for agent in self._agents.values())
+        before, known = time.monotonic() - LOST_SECONDS, self._left.copy()
+        away = {host_id for host_id, left in known.items() if left <= before}
+        cut_off = len(known) > 1 and not any(agent.distant for agent in self.reached())
         return set() if cut_off else away
 
     def reached(self) -> list[HostAgent]:

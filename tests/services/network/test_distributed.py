@@ -187,3 +187,57 @@ def test_what_hosts_reach_by_their_own_bridges_needs_no_tunnel_and_no_leg(
     path = f"/network/v2.0/routers/{router['id']}/add_router_interface"
     refused = admin.who.put(path, {"subnet_id": subnet["id"]}, expect=400)
     assert "not offered yet" in refused.json()["NeutronError"]["message"]
+
+
+def test_what_is_at_the_gateway_is_known_where_others_have_legs(
+    cloud: ApiCloud, admin: Net, hosts: dict[str, Any]
+) -> None:
+    place = Place(cloud, admin)
+    place.floating_ip(place.port("beta"))
+    shared = admin.make("port", network_id=place.subnet["network_id"])  # Of several servers, by address pairs.
+    central = place.floating_ip(shared)
+    reconcile(cloud)
+    gateway = place.part(hosts["host-1"].state).gateway
+    assert gateway is not None
+    known = {ip: found for found in hosts["beta"].state.remote_ports for ip in found.ip_addresses}
+    found = known[central["floating_ip_address"]]
+    assert (found.mac_address, found.host_ip) == (gateway.mac_address, "192.0.2.1")
+
+
+def test_a_part_has_those_routes_alone_whose_next_hop_it_reaches(
+    cloud: ApiCloud, admin: Net, hosts: dict[str, Any]
+) -> None:
+    place = Place(cloud, admin)
+    place.port("beta")
+    [gateway] = place.router["external_gateway_info"]["external_fixed_ips"]
+    outside = gateway["ip_address"].rsplit(".", 1)[0] + ".250"
+    inside = {"destination": "10.8.0.0/16", "nexthop": "10.0.0.77"}
+    routes = [inside, {"destination": "10.9.0.0/16", "nexthop": outside}]
+    admin.change("router", place.router["id"], routes=routes)
+    reconcile(cloud)
+    assert len(place.part(hosts["host-1"].state).routes) == 2
+    assert [route.nexthop for route in place.part(hosts["beta"].state).routes] == ["10.0.0.77"]
+
+
+def test_a_host_without_local_ip_says_that_no_way_leads_out(cloud: ApiCloud, admin: Net, hosts: dict[str, Any]) -> None:
+    add_host(cloud.core, "delta")
+    place = Place(cloud, admin)
+    port = place.port("delta")
+    address = place.floating_ip(port)
+    reconcile(cloud)
+    assert admin.show("port", port["id"])["status"] == "ERROR"
+    assert admin.show("floatingip", address["id"])["status"] == "ERROR"
+
+
+def test_servers_in_a_network_outside_follow_its_gateway_host(
+    cloud: ApiCloud, admin: Net, hosts: dict[str, Any]
+) -> None:
+    outside = public(cloud)
+    admin.make("port", network_id=outside, **{"binding:host_id": "gamma"})
+    reconcile(cloud)
+    mac = outside_mac(outside)
+    assert {f.mac_address: f.host_ip for f in hosts["gamma"].state.remote_ports}[mac] == "192.0.2.1"
+    with cloud.core.db.write() as tx:
+        tx.execute(update(host).where(host.c.name == "host-1").values(forced_down=True))
+    reconcile(cloud)
+    assert {f.mac_address: f.host_ip for f in hosts["gamma"].state.remote_ports}[mac] == "192.0.2.2"

@@ -105,6 +105,10 @@ def test_a_cloud_that_is_cut_off_from_all_hosts_calls_none_of_them_lost(monkeypa
     assert hosts.lost() == {"alpha", "beta"}
     hosts.remove("gamma")
     assert hosts.lost() == set()
+    monkeypatch.setattr(registry, "LOST_SECONDS", 60.0)
+    hosts._left = dict.fromkeys(hosts._left, float("-inf"))
+    hosts.add(registry.HostAgent("alpha", "alpha", distant=True))
+    assert hosts.lost() == set(), "the others are on their way back, too"
 
 
 def test_gateways_stay_when_no_host_answers(cloud: ApiCloud, routed: tuple[FakeNetwork, FakeNetwork]) -> None:

@@ -142,7 +142,8 @@ class LinkWorker:
             if wanted is not None:
                 netlink = space.netlink
                 self._routes(space, wanted)
-                self._adjust(netlink.policies(), wanted.policies, netlink.add_policy, netlink.delete_policy)
+                if wanted.routed:
+                    self._adjust(netlink.policies(), wanted.policies, netlink.add_policy, netlink.delete_policy)
                 self._adjust(netlink.neighbours(), wanted.neighbours, netlink.add_neighbour, netlink.delete_neighbour)
 
     def _leg(self, space: Space, leg: Leg, mtu: int, state: LinkState | None) -> None:

@@ -115,7 +115,8 @@ class Link:
 
 @dataclass(slots=True)
 class Namespace:
-    """A router's or DHCP server's namespace. Routes, policies and neighbours map to the resource they are for."""
+    """A router's (``routed``) or DHCP server's namespace. Routes, policies and neighbours map to the resource they are
+    for."""
 
     name: str
     owner: str
@@ -123,6 +124,7 @@ class Namespace:
     legs: list[Leg] = field(default_factory=list)
     routes: dict[Route, str] = field(default_factory=dict)
     policies: dict[Policy, str] = field(default_factory=dict)
+    routed: bool = False
     neighbours: dict[Neighbour, str] = field(default_factory=dict)
     rules: str = ""
     floating: dict[str, str] = field(default_factory=dict)

@@ -148,6 +148,8 @@ class _Planner:
         # Not the lowest MAC of the bridge's ports: it would become the machine's own (as with libvirt's taps).
         mac = f"fe{grammar.derived_mac(f'trunk of {network.id}')[2:]}"
         leg = Leg(OUTER, self._settings.trunk_leg(network.id), mac, (), master=bridge)
+        if any(link.leg and link.leg.name == leg.name for link in self._plan.links.values()):
+            raise _Nonsense(f"another network has the machine's interface {leg.name} already")
         self._add(Link(network.id, f"pt{network.id[:13]}", "veth", network.mtu, port=port, leg=leg))
 
     def _tunnel(self, network: Network) -> str:
@@ -279,6 +281,7 @@ class _Planner:
             sysctls=dict(ROUTER_SYSCTLS),
             rules=nat_rules(router, floating) + router_rules(behind, translates=translates),
             floating=floating,
+            routed=True,
         )
         for route in router.routes:
             space.routes[Route(route.destination, route.nexthop)] = router.id

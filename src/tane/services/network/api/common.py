@@ -22,9 +22,9 @@ from tane.web.request import Request
 
 Related = dict[str, Any]
 EXTERNAL = "router:external"
-TRUE_UNLESS_SAID = ("enable_snat",)
 SETTING = "distributed"
 """What it is unless it is said, a setting of the cloud tells."""
+TRUE_UNLESS_SAID = ("enable_snat",)
 """Attributes whose default is true; the others' is empty or false. Asking for the default is asking for nothing."""
 
 

@@ -250,6 +250,7 @@ class _Writer:
             hosts=self._hosts(),
         )
         self._tell_of_tunnels()
+        self._tell_of_floating_ips()
         return state, self.problems
 
     def _hosts(self) -> doc.HostsNetwork | None:
@@ -270,9 +271,18 @@ class _Writer:
         if self.all.tunnels.get(self.all.host_id) is not None:
             return
         elsewhere = {row.network_id for row in [*self.all.far, *self.all.far_legs]}
+        elsewhere |= distributed.cut_off(self.all)
         for row in self.all.ports:
             if row.network_id in elsewhere:
                 self.problems[row.id] = "its host has no local_ip: no tunnel leads to it"
+
+    def _tell_of_floating_ips(self) -> None:
+        """What is here for a server on another host is of no use where no tunnel leads there."""
+        for found in (row for rows in self.all.floating.values() for row in rows):
+            ends = [self.all.tunnels.get(host_id) for host_id in (found.host_id, self.all.host_id)]
+            elsewhere = found.host_id not in (None, self.all.host_id)
+            if elsewhere and None in ends and distributed.place_of(self.all, found)[0] == self.all.host_id:
+                self.problems[found.id] = "no tunnel leads to its server's host: one of the two has no local_ip"
 
     # ------------------------------------------------------------------------------------------------ networks
 
@@ -328,10 +338,17 @@ class _Writer:
             ),
             gateway=_gateway(row, gateway) if gateway is not None else None,
             transit=transit.leg if transit is not None else None,
-            routes=tuple(doc.HostRoute(**route) for route in row.routes),
+            routes=tuple(doc.HostRoute(**route) for route in row.routes if self._leads(row, legs, route)),
             floating_ips=tuple(distributed.floating_ips(self.all, row.id)),
             admin_state_up=row.admin_state_up,
         )
+
+    def _leads(self, row: Row[Any], legs: list[Row[Any]], route: dict[str, str]) -> bool:
+        """Whether this part of a router has the way to the next hop; else what goes there goes by the gateway's."""
+        if row.id in self.all.gateway_of:
+            return True
+        hop = ipaddress.ip_address(route["nexthop"])
+        return any(distributed.is_inside(leg) and hop in ipaddress.ip_network(leg.cidr) for leg in legs)
 
     # ------------------------------------------------------------------------------------------ security groups
 

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.services.network.tables import ROUTER_GATEWAY, ROUTER_INTERFACE, router
+from tane.services.network.tables import ROUTER_GATEWAY, ROUTER_INTERFACE, network, router
 from tane.wire import documents as doc
 from tane.wire.grammar import derived_mac, outside_mac
 
@@ -32,10 +32,13 @@ TRANSIT_6 = ipaddress.IPv6Network("fd74:616e:6500::/64")
 
 
 def draw_segment(tx: Tx) -> int:
-    """A VXLAN id that no router has."""
+    """A VXLAN id that nothing has."""
     while True:
         drawn = SEGMENTS[0] + secrets.randbelow(SEGMENTS[1] - SEGMENTS[0] + 1)
-        if tx.first(select(router.c.id).where(router.c.transit_segment == drawn)) is None:
+        of_router = tx.first(select(router.c.id).where(router.c.transit_segment == drawn))
+        # Networks of before may have one of these numbers.
+        of_network = tx.first(select(network.c.id).where(network.c.segment_id == drawn))
+        if of_router is None and of_network is None:
             return drawn
 
 
@@ -73,7 +76,7 @@ def answered(snapshot: Snapshot, transits: Mapping[str, Transit]) -> set[str]:
 
 def _transit(snapshot: Snapshot, row: Row[Any]) -> Transit | None:
     gateway, at = gateway_leg(snapshot.legs[row.id]), snapshot.gateways.get(row.id)
-    tunnels = {host.id: host for host in snapshot.hosts if host.local_ip is not None and host.number is not None}
+    tunnels = {host.id: host for host in snapshot.hosts if host.local_ip is not None and _has_number(host)}
     here = tunnels.get(snapshot.host_id)
     if row.transit_segment is None or gateway is None or here is None or at not in tunnels or len(tunnels) < 2:
         return None
@@ -99,6 +102,21 @@ def _transit(snapshot: Snapshot, row: Row[Any]) -> Transit | None:
     )
     between = doc.Network(id=row.id, segment_id=row.transit_segment, mtu=max(inside), tunnel=True)
     return Transit(between, leg, None if central is here else peer)
+
+
+def _has_number(host: Row[Any]) -> bool:
+    return host.number is not None and 0 < host.number < TRANSIT.num_addresses - 1
+
+
+def cut_off(snapshot: Snapshot) -> set[str]:
+    """Networks of routers whose gateway is on another host, to which no tunnel leads from here."""
+    found: set[str] = set()
+    for row in snapshot.routers.values():
+        at = snapshot.gateways.get(row.id)
+        away = row.gateway_port_id is not None and at not in (None, snapshot.host_id)
+        if row.admin_state_up and away and row.transit_segment is not None:
+            found.update(leg.network_id for leg in snapshot.legs[row.id] if is_inside(leg))
+    return found
 
 
 def _mac(router_id: str, host_id: str) -> str:

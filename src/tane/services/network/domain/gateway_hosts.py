@@ -93,5 +93,5 @@ def _write(tx: Tx, wanted: dict[str, str | None], current: dict[str, str]) -> di
         store.put(tx, key, host_id)
     if moved:
         before = {current[key] for key in moved if key in current}
-        changed(tx, hosts=before | set(moved.values()), networks=store.networks_of_routers(tx, moved))
+        changed(tx, hosts=before | set(moved.values()), networks=store.networks_of_routers(tx, moved) | {*moved})
     return moved

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, or_, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -223,7 +223,13 @@ def member_pairs_of(tx: Tx, port_ids: Collection[str], group_ids: Collection[str
     return [row for row in found if row.security_group_id in group_ids]
 
 
-_FIXED, _OUTSIDE = port.alias("fixed"), port.alias("outside")
+_FIXED, _OUTSIDE, _GATEWAY = port.alias("fixed"), port.alias("outside"), port.alias("gateway")
+_ON_LEG = and_(
+    router.c.transit_segment.is_not(None),
+    _FIXED.c.host_id.is_not(None),
+    or_(_FIXED.c.host_id == network_gateway.c.host_id, host.c.local_ip.is_not(None)),
+)
+"""Where a floating IP has a leg of its own (``domain/distributed.py`` says why)."""
 _FLOATING = (
     select(floating_ip, _FIXED.c.host_id, _OUTSIDE.c.mac_address, subnet.c.cidr, subnet.c.gateway_ip)
     .join(_FIXED, _FIXED.c.id == floating_ip.c.fixed_port_id)
@@ -246,19 +252,25 @@ def floating_ips(tx: Tx, router_ids: Collection[str]) -> list[Row[Any]]:
 
 
 def far_floating(tx: Tx, network_ids: Collection[str], host_id: str) -> list[Row[Any]]:
-    """The legs that floating IPs of the external networks have on other hosts, as :func:`far_ports` gives ports."""
+    """The floating IPs of the external networks that are on other hosts, as :func:`far_ports` gives ports: on a leg of
+    their own at the host of their port, or at the gateway of their router."""
+    place = case((_ON_LEG, _FIXED.c.host_id), else_=network_gateway.c.host_id)
+    mac = case((_ON_LEG, _OUTSIDE.c.mac_address), else_=_GATEWAY.c.mac_address)
     columns = (
         _OUTSIDE.c.id,
         floating_ip.c.floating_network_id,
-        _OUTSIDE.c.mac_address,
-        _FIXED.c.host_id,
+        mac.label("mac_address"),
+        place.label("host_id"),
         floating_ip.c.floating_ip_address,
     )
     statement = (
         select(*columns)
         .join(_FIXED, _FIXED.c.id == floating_ip.c.fixed_port_id)
+        .outerjoin(host, host.c.id == _FIXED.c.host_id)
         .join(_OUTSIDE, _OUTSIDE.c.id == floating_ip.c.floating_port_id)
         .join(router, router.c.id == floating_ip.c.router_id)
-        .where(router.c.transit_segment.is_not(None), _FIXED.c.host_id.is_not(None), _FIXED.c.host_id != host_id)
+        .join(_GATEWAY, _GATEWAY.c.id == router.c.gateway_port_id)
+        .join(network_gateway, network_gateway.c.resource_id == router.c.id)
+        .where(place != host_id)
     )
     return _each(tx, statement, floating_ip.c.floating_network_id, network_ids)
