@@ -267,7 +267,9 @@ def _raw(headers: dict[str, str]) -> Any:
 
 
 def _not_done(response: httpx.Response) -> bool:
-    """The documented answer of what is not done: 501 with a message."""
+    """The documented answer of what is not done: 501 with a message (on a page of the portal, as an alert)."""
+    if response.status_code == 501 and 'role="alert"' in response.text:
+        return True
     return response.status_code == 501 and any(
         row.get("message") or row.get("detail") for row in _objects(_json(response))
     )

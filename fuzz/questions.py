@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from fuzz import values
+from fuzz import portal, values
 from fuzz.world import Actor, World
 from tane.web.routes import Route, Service
 
@@ -108,6 +108,10 @@ def ask(here: World, service: Service, route: Route) -> Question:
     projects = [other.caller.project_id for other in here.actors if other.caller.project_id and not other.is_admin]
     project = rng.choice(projects) if actor.is_admin else actor.caller.project_id
     question = Question(service, route, actor, project, headers)
+    if service.name == "dashboard":
+        asked = portal.ask(here, service, route, actor, project)
+        question.path, question.headers, question.content, question.query = asked
+        return question
     question.path = path(here, question, wrong == "path")
     if route.path == "/v3/auth/tokens" and route.method != "POST":
         headers["X-Subject-Token"] = here.api.login("bob", "bob-secret", "blue").token

@@ -474,3 +474,61 @@ def test_containers_folders_and_objects(cloud: ApiCloud) -> None:
         )
     browser.get(f"{D}/objects?container=none", 404)
     browser.get(f"{D}/object?container=none&name=x", 404)
+
+
+# --------------------------------------------------------------------------------------------------------------- live
+
+
+def test_a_stream_ends_when_its_browser_is_gone(cloud: ApiCloud) -> None:
+    import asyncio
+    from collections.abc import AsyncIterator
+
+    from tane.services.dashboard.api.live import Watched
+
+    closed: list[str] = []
+
+    class Endless:
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"first"
+            await asyncio.Event().wait()
+
+        async def close(self) -> None:
+            closed.append("closed")
+
+    class Incoming:
+        def __init__(self) -> None:
+            self.gone = asyncio.Event()
+
+        async def event(self) -> dict[str, str]:
+            await self.gone.wait()
+            return {"type": "http.disconnect"}
+
+    async def watch() -> list[bytes]:
+        incoming, seen = Incoming(), []
+        stream = Watched(Endless(), incoming)
+        async for part in stream:
+            seen.append(part)
+            incoming.gone.set()
+        await stream.close()
+        return seen
+
+    assert cloud.wait(watch()) == [b"first"] and closed == ["closed"]
+
+
+def test_a_page_follows_from_before_what_it_shows(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    browser = Browser(cloud)
+    browser.login("mia", "mia-secret")
+    mia.post(f"{N}/networks", {"network": {"name": "bed"}}, 201)
+    [cursor] = re.findall(r"/dashboard/events\?cursor=(\d+)", browser.get(f"{D}/networks"))
+    assert mia.get(f"/events?cursor={cursor}").json()["events"] == []
+    mia.post(f"{N}/networks", {"network": {"name": "bank"}}, 201)
+    assert next(one["type"] for one in mia.get(f"/events?cursor={cursor}").json()["events"]) == "network.network.create"
+    assert browser.send("GET", f"{D}/events?cursor=nonsense").status_code == 400
+    assert Browser(cloud).send("GET", f"{D}/events", headers={"Accept": "text/event-stream"}).status_code == 401
+
+
+def test_a_login_reads_little_of_a_stranger(cloud: ApiCloud) -> None:
+    browser = Browser(cloud)
+    for path in ("/login", "/prefer"):
+        assert browser.post(f"{D}{path}", [("user", "x" * (32 << 10))]).status_code == 413

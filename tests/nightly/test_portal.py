@@ -114,7 +114,7 @@ def test_a_server_is_launched_seen_and_deleted(chromium: Any, cloud: RealCloud, 
     other.wait_for_selector(f"tr:has-text('{name}') .state.good")
     other.keyboard.press("/")
     other.keyboard.type(name)
-    other.wait_for_selector(f"#found h3:has-text('{words['found']}')")
+    other.wait_for_selector(f"#found h2:has-text('{words['found']}')")
     other.keyboard.press("Escape")
     page.click(f"summary:has-text('{words['more']}')")
     page.click(f".sheet a.danger:has-text('{words['delete']}')")

@@ -12,6 +12,8 @@ from tane.web.request import BodyStream, Request
 
 MOST = 2 << 20
 """Bytes of a form without its file: a template may have half a MiB."""
+MOST_OF_STRANGERS = 16 << 10
+"""Bytes of a form that is sent before anybody knows by whom: a login's."""
 MOST_FIELDS = 2000
 CHUNK = 1 << 16
 
@@ -29,6 +31,11 @@ class Form:
         return next(iter(self.values.get(name, ())), "")
 
 
+async def read_of_stranger(request: Request) -> Form:
+    """A small form without a file. :raises BadRequest: :raises TooLarge:"""
+    return _texts(await _all(request, MOST_OF_STRANGERS))
+
+
 async def read(request: Request) -> Form:
     """:raises BadRequest: :raises TooLarge:"""
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -36,7 +43,10 @@ async def read(request: Request) -> Form:
         return await _parts(request)
     if kind not in ("application/x-www-form-urlencoded", ""):
         raise BadRequest("A form is expected.")
-    data = await _all(request)
+    return _texts(await _all(request, MOST))
+
+
+def _texts(data: bytes) -> Form:
     try:
         found = parse_qs(data.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
@@ -51,14 +61,14 @@ def _refuse_nul(values: dict[str, list[str]]) -> None:
             raise BadRequest(f"{name[:100]}: a NUL character is not allowed.")
 
 
-async def _all(request: Request) -> bytes:
+async def _all(request: Request, most: int) -> bytes:
     assert request.stream is not None
     found, buffer = bytearray(), memoryview(bytearray(CHUNK))
     while True:
         count = await request.stream.readinto(buffer)
         found += buffer[:count]
-        if len(found) > MOST:
-            raise TooLarge(f"Request is too large: at most {MOST} bytes are accepted.")
+        if len(found) > most:
+            raise TooLarge(f"Request is too large: at most {most} bytes are accepted.")
         if count < CHUNK:
             return bytes(found)
 

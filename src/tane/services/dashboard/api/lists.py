@@ -10,7 +10,7 @@ from typing import Any
 
 from tane.services.dashboard.api.visit import PREFIX, Visit
 from tane.services.dashboard.domain import showing
-from tane.services.dashboard.domain.describing import Action, Column, Kind, Row, id_of, value_of
+from tane.services.dashboard.domain.describing import Action, Call, Column, Kind, Row, id_of, value_of
 from tane.services.dashboard.domain.showing import Cell
 from tane.services.dashboard.resources import KINDS
 from tane.web import inside
@@ -19,7 +19,11 @@ from tane.web.errors import ApiError
 PAGE = 25
 """Rows a page: with the frame it has less than 20 KB."""
 MOST = 1000
-"""Rows that are offered in a field, or looked through for names."""
+"""Rows that are looked through for names, or drawn."""
+MOST_IDS = 100
+"""Rows that are asked for by their ids."""
+OFFERED = 200
+"""Rows that a field offers; what an address asks for is offered besides."""
 
 
 @dataclass
@@ -129,20 +133,39 @@ def link(kind: str, resource_id: str, inner: str = "") -> str:
 def names_of(visit: Visit, columns: Iterable[Column], found: Iterable[Row]) -> dict[str, dict[str, str]]:
     """What the resources are called that some columns refer to: one list of each kind, whatever the number of rows."""
     wanted: dict[str, set[str]] = {}
-    rows_ = list(found)
+    some = list(found)
     for column in columns:
-        if column.kind.startswith("ref:") and any(value_of(row, column.field) for row in rows_):
-            wanted.setdefault(column.kind.removeprefix("ref:"), set())
-    return {name: all_names(visit, name) for name in wanted if name in KINDS}
+        if column.kind.startswith("ref:") and column.kind.removeprefix("ref:") in KINDS:
+            ids = {one for row in some for one in _ids(value_of(row, column.field))}
+            if ids:
+                wanted.setdefault(column.kind.removeprefix("ref:"), set()).update(ids)
+    return {name: _names(visit, KINDS[name], ids) for name, ids in wanted.items()}
+
+
+def _ids(value: Any) -> list[str]:
+    many = value if isinstance(value, list) else [value]
+    return [str(value_of(one, "id") or one) if isinstance(one, Mapping) else str(one) for one in many[:50] if one]
+
+
+def _names(visit: Visit, kind: Kind, ids: set[str]) -> dict[str, str]:
+    """The network service is asked for these ids; others list what they have."""
+    if kind.list_call.service != "network":
+        return all_names(visit, kind.name)
+    try:
+        answer = visit.call(kind.list_call, None, [("id", one) for one in sorted(ids)[:MOST_IDS]])
+    except ApiError:
+        return {}
+    return {id_of(kind, row): str(value_of(row, kind.label) or "") for row in listed(kind, answer)}
 
 
 def all_names(visit: Visit, name: str) -> dict[str, str]:
     key = f"names {name}"
     if key not in visit.told:
         kind = KINDS[name]
+        query = {**(kind.query or {}), **({"limit": str(MOST)} if kind.paged else {})}
         try:
-            query = {"limit": str(MOST)} if kind.paged else None
-            found = rows(visit, kind, query)
+            call = Call.of(kind.brief) if kind.brief else kind.list_call
+            found = listed(kind, visit.call(call, None, query))
         except ApiError:
             found = []
         visit.told[key] = {id_of(kind, row): str(value_of(row, kind.label) or "") for row in found}
@@ -156,10 +179,10 @@ def choices(
     """The rows of a kind as choices of a field; none where the visitor may not list them."""
     kind = KINDS[name]
     try:
-        found = rows(visit, kind, {**({"limit": str(MOST)} if kind.paged else {}), **(query or {})})
+        found = rows(visit, kind, {**({"limit": str(OFFERED)} if kind.paged else {}), **(query or {})})
     except ApiError:
         return []
-    labels = [str(value_of(row, kind.label) or "") for row in found[:MOST]]
+    labels = [str(value_of(row, kind.label) or "") for row in found[:OFFERED]]
     twice = {text for text, count in Counter(labels).items() if count > 1}
     offered = []
     for row, text in zip(found, labels, strict=False):

@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from tane.services.dashboard.api.incoming import Form, read
+from tane.services.dashboard.api.incoming import Form, read, read_of_stranger
 from tane.services.dashboard.api.visit import (
     FORM_TOKEN,
     PREFIX,
@@ -73,7 +73,7 @@ async def enter(request: Request) -> Response:
     core = request.core
     found = visit(request)
     try:
-        given = await read(request)
+        given = await read_of_stranger(request)
         before = cookies(request).get(found.own_cookie(BEFORE), "")
         if not before or not sessions.same(before[:100], given.one(FORM_TOKEN)[:100]):
             raise Forbidden(found.words("This form is not from your session: load its page again."))
@@ -190,7 +190,7 @@ async def prefer(request: Request) -> Response:
     """Choose the language or the look; the browser remembers it."""
     found = visit(request)
     try:
-        given = await read(request)
+        given = await read_of_stranger(request)
         check_origin(found)
     except ApiError as error:
         return await request.core.in_thread(error_page, request, error, found)

@@ -186,7 +186,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         id=order.id,
         label=order.label,
         inner=visit.request.param("in") or "",
-        inputs=[(one, _offered(visit, one)) for one in fields],
+        inputs=[(one, _with_typed(one, _offered(visit, one), typed)) for one in fields],
         typed=typed,
         opened=opened,
         problem=forms.sentence(problem) if problem else "",
@@ -213,6 +213,13 @@ def _texts(value: Any) -> list[str]:
     if value is None or value is False:
         return []
     return [str(one) for one in value] if isinstance(value, list) else ["true" if value is True else str(value)]
+
+
+def _with_typed(one: Input, offered: list[tuple[str, str]], typed: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """What was asked for is offered, too, when the list was cut before it."""
+    had = {value for value, _ in offered}
+    more = [(value, value) for value in typed.get(one.field.name, ()) if one.field.ref and value and value not in had]
+    return [*offered, *more]
 
 
 def _offered(visit: Visit, one: Input) -> list[tuple[str, str]]:

@@ -170,6 +170,8 @@ class Kind:
     inner: bool = False
     admin: bool = False
     status: str = "status"
+    brief: str = ""
+    """A cheaper list, of ids and names."""
     spread: Callable[[Any], list[Row]] | None = None
     """Makes rows of an answer that is no list of them."""
     gone_to: str = ""

@@ -145,6 +145,7 @@ KINDS = (
         "compute GET /v2.1/flavors/{id}",
         "flavor",
         event="compute.flavor",
+        brief="compute GET /v2.1/flavors",
         command="openstack flavor list",
         create=Action(
             "create",

@@ -111,7 +111,15 @@ LAUNCH = Action(
         ),
         Field("volume_goes", N_("Delete its volume with the server"), "bool", folded=True),
         Field("count", N_("How many"), "number", default=1, option="--max", folded=True, to="max_count"),
-        Field("ports", N_("Ports made before"), "refs", ref="ports", option="--port", folded=True),
+        Field(
+            "ports",
+            N_("Ports made before"),
+            "refs",
+            ref="ports",
+            query={"device_id": ""},
+            option="--port",
+            folded=True,
+        ),
         Field(
             "zone",
             N_("Availability zone"),
@@ -368,6 +376,7 @@ def servers(name: str, title: str, section: str, **more: Any) -> Kind:
         actions=SERVER_ACTIONS,
         panels=SERVER_PANELS,
         search="name",
+        brief="compute GET /v2.1/servers",
         event="compute.server",
         special=(("log", N_("Log")),),
         filters=(
