@@ -338,7 +338,8 @@ class Endpoint:
         candidates = self.by_method[method]
         reads_many = method in ("GET", "HEAD") and not candidates[0].path.endswith("}")
         reads_many &= candidates[0].policy is None or not service.strict_paths
-        empty = "" in path.values() or (req.scope["path"].endswith("/") and not reads_many)
+        strict = not reads_many and not service.loose_paths
+        empty = "" in path.values() or (strict and req.scope["path"].endswith("/"))
         if not service.raw_paths and (empty or "\0" in req.scope["path"]):
             raise NotFound("The resource could not be found.")
         ctx = Context(request_id)
