@@ -85,6 +85,9 @@ class Application(falcon.asgi.App[Any, Any]):
     can (``tane.web.protocol``).
     """
 
+    loose: tuple[str, ...] = ()
+    """Prefixes of services under which several slashes are one."""
+
     async def __call__(  # type: ignore[override]  # Falcon's own has another signature than its base, too.
         self, scope: dict[str, Any], receive: Any, send: Any
     ) -> None:
@@ -100,6 +103,8 @@ class Application(falcon.asgi.App[Any, Any]):
                     await send({**event, "body": data})
 
         if scope["type"] == "http":
+            if "//" in scope["path"] and self.loose and scope["path"].startswith(self.loose):
+                scope["path"] = re.sub("/{2,}", "/", scope["path"])
             incoming = scope[INCOMING] = Incoming(scope, receive)
             try:
                 await super().__call__(scope, incoming.event, send_parts)
@@ -140,6 +145,8 @@ def build(core: Core, services: Iterable[Service], identity: Authenticator) -> f
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
     app.add_error_handler(falcon.HTTPError, _falcon_error)
+    services = tuple(services)
+    app.loose = tuple(f"{service.prefix}/" for service in services if service.loose_paths)
     for service in services:
         paths: dict[str, list[Route]] = {}
         for route in service.routes:

@@ -34,8 +34,6 @@ ROUTES = (
     Route("POST", AP, archive_policies.create, "create archive policy", ArchivePolicyIn, 201),
     Route("GET", f"{AP}/{{name}}", archive_policies.show, "get archive policy"),
     Route("PATCH", f"{AP}/{{name}}", archive_policies.update, "update archive policy", ArchivePolicyChange),
-    # As gnocchiclient sends it.
-    Route("PATCH", f"{AP}//{{name}}", archive_policies.update, "update archive policy", ArchivePolicyChange),
     Route("DELETE", f"{AP}/{{name}}", archive_policies.delete, "delete archive policy", status=204),
     Route("GET", RULE, archive_policies.rules, "list archive policy rule"),
     Route("POST", RULE, archive_policies.create_rule, "create archive policy rule", ArchivePolicyRuleIn, 201),
