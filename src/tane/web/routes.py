@@ -72,9 +72,9 @@ class Service:
 
     ``forbidden`` is the message of a refused caller, with ``{rule}`` in it. ``aliases``: (alias, root) pairs; what lies
     under a root is served under its alias too. ``strict_paths``: a collection with a slash at its end is not found, as
-    in the real service; ``loose_paths``: any path may have one, and
-    more than one where one is meant. ``target``: what a request's policy rule is checked
-    against; without one it is something of the caller's own. ``types``: its types in the catalogue, where they are not its name; ``catalog``: its entries there.
+    in the real service; ``loose_paths``: any path may have one, and several where one is meant. ``target``: what a
+    request's policy rule is checked against; without one it is something of the caller's own. ``types``: its types in
+    the catalogue, where they are not its name; ``catalog``: its entries there.
     ``error_pages``: errors are HTML unless JSON is asked for, as in services built on webob alone. ``counted``: what
     `tane status` counts, in words and by table. ``checks``: the doctor's, of its rows. ``events``: whose changes are
     told. ``raw_paths``: paths are the client's bytes, as object storage has them: decoded once, then cut at slashes;
