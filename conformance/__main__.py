@@ -10,7 +10,17 @@ import sys
 import time
 from pathlib import Path
 
-from conformance import heat_oracle, heat_stacks, heat_templates, heat_types, horizon, report, tempest
+from conformance import (
+    gnocchi,
+    heat_oracle,
+    heat_stacks,
+    heat_templates,
+    heat_types,
+    horizon,
+    report,
+    telemetry,
+    tempest,
+)
 from conformance.cloud import own_cloud, running_cloud
 
 RESULTS = Path(__file__).parent.absolute() / "results"
@@ -18,7 +28,9 @@ RESULTS = Path(__file__).parent.absolute() / "results"
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="conformance/run", description=__doc__)
-    parser.add_argument("suite", choices=("heat-oracle", "heat-templates", "horizon", "tempest"))
+    parser.add_argument(
+        "suite", choices=("gnocchi", "heat-oracle", "heat-templates", "horizon", "telemetry", "tempest")
+    )
     parser.add_argument("--list", help="tempest: name of a list in conformance/lists, or a file of test ids")
     parser.add_argument("--regex", help="tempest: run the tests whose name matches")
     parser.add_argument("--state", type=Path, help="state folder of a running cloud; default: start one, and end it")
@@ -41,9 +53,30 @@ def main() -> int:
     folder.mkdir(parents=True)
     if options.suite == "heat-oracle":
         return ask_heat(options, folder)
+    if options.suite == "gnocchi":
+        return ask_gnocchi(folder)
+    if options.suite == "telemetry":
+        return walk_telemetry(options, folder)
     if options.suite == "heat-templates":
         return read_templates(options, folder)
     return walk(options, folder) if options.suite == "horizon" else judge(options, folder)
+
+
+def ask_gnocchi(folder: Path) -> int:
+    """Run Gnocchi's tests of its API against ours; returns 1 when one fails."""
+    results = gnocchi.run(folder)
+    print("\n".join(gnocchi.lines(results)))
+    return 1 if any(outcome == "failed" for _, _, outcome, _ in results) else 0
+
+
+def walk_telemetry(options: argparse.Namespace, folder: Path) -> int:
+    """Give each command of the clients of metrics and alarms; returns 1 when one fails."""
+    with contextlib.ExitStack() as left:
+        own = options.state is None
+        cloud = left.enter_context(own_cloud(simulated=True, keep=options.keep)) if own else None
+        found = telemetry.run(cloud or running_cloud(options.state), folder)
+    print("\n".join(telemetry.lines(found)))
+    return 1 if any(why for _, why in found) else 0
 
 
 def ask_heat(options: argparse.Namespace, folder: Path) -> int:

@@ -12,6 +12,7 @@ import pytest
 from tane import quota
 from tane.services.alarm.domain import evaluation, happenings
 from tane.web import outside
+from tests.api import orchestration_support as orchestration
 from tests.api.metric_support import V1, make_metric, make_resource
 from tests.support import ApiCloud, Caller
 
@@ -276,3 +277,65 @@ def test_changing_querying_and_quotas(cloud: ApiCloud) -> None:
     assert mia.get(f"{V2}/quotas").json()["quotas"][0]["limit"] == 1000
     mia.delete(f"{V2}/alarms/{alarm}")
     mia.get(f"{V2}/alarms/{alarm}", 404)
+
+
+def test_a_stack_scales_out_and_in_by_alarms_and_not_when_nothing_is_known(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    group: dict[str, Any] = {
+        "type": "OS::Heat::AutoScalingGroup",
+        "properties": {"min_size": 1, "max_size": 3, "cooldown": 0, "resource": {"type": "OS::Heat::TestResource"}},
+    }
+    policy = {
+        "auto_scaling_group_id": {"get_resource": "group"},
+        "adjustment_type": "change_in_capacity",
+        "cooldown": 0,
+    }
+    ways = {"out": 1, "in": -1}
+    policies = {
+        way: {"type": "OS::Heat::ScalingPolicy", "properties": {**policy, "scaling_adjustment": by}}
+        for way, by in ways.items()
+    }
+    metric = make_metric(mia)
+    alarms = {
+        f"alarm_{way}": {
+            "type": "OS::Aodh::GnocchiAggregationByMetricsAlarm",
+            "properties": {
+                "metrics": [metric],
+                "threshold": 50,
+                "aggregation_method": "mean",
+                "granularity": 60,
+                "comparison_operator": compared,
+                "repeat_actions": False,
+                "alarm_actions": [{"get_attr": [way, "alarm_url"]}],
+            },
+        }
+        for way, compared in (("out", "gt"), ("in", "lt"))
+    }
+    template = orchestration.hot(
+        {"group": group, **policies, **alarms}, outputs={"size": {"value": {"get_attr": ["group", "current_size"]}}}
+    )
+    shown = orchestration.stack(cloud, mia, template)
+    assert shown["stack_status"] == "CREATE_COMPLETE", shown
+    assert len(mia.get(f"{V2}/alarms").json()) == 2
+
+    def size() -> int:
+        return int(orchestration.outputs(orchestration.show(mia, "rose", shown["id"]))["size"])
+
+    evaluate(cloud, everything=True)
+    assert size() == 1
+    feed(cloud, mia, metric, 90)
+    evaluate(cloud)
+    assert size() == 2
+    feed(cloud, mia, metric, 10)
+    evaluate(cloud)
+    assert size() == 1
+    cloud.advance(600)
+    evaluate(cloud, everything=True)
+    assert size() == 1
+    alarms["alarm_out"]["properties"]["threshold"] = 70
+    template["resources"] |= alarms
+    assert orchestration.update(cloud, mia, shown, template)["stack_status"] == "UPDATE_COMPLETE"
+    kind = "gnocchi_aggregation_by_metrics_threshold_rule"
+    assert sorted(one[kind]["threshold"] for one in mia.get(f"{V2}/alarms").json()) == [50, 70]
+    orchestration.delete(cloud, mia, shown)
+    assert mia.get(f"{V2}/alarms").json() == []

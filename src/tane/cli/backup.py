@@ -1,7 +1,8 @@
 """``tane backup`` and ``tane restore``: what a cloud knows, in one file.
 
-The file is a tar archive that begins with its manifest: the database, settings, ids, keys, the administrator's password
-the images and the objects of the state folder. What servers and volumes hold is not in it: that lies on the hosts.
+The file is a tar archive that begins with its manifest: the database, settings, ids, keys, the administrator's
+password, the images, the objects and the metrics of the state folder. What servers and volumes hold is not in it: that
+lies on the hosts.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from tane.config import ConfigError
 FORMAT = 1
 MANIFEST = "manifest.json"
 DATABASE = "tane.db"
-OBJECTS = "objects.db"
-"""The rows of object storage, where there are any."""
+APART = ("objects.db", "metrics.db")
+"""The rows of object storage and what was measured, where there are any."""
 FILES = ("tane.toml", "policy.yaml", "ids.json", "admin-password")
 FOLDERS = ("tls", "images", "objects")
 NOT_YET = "incoming"
@@ -112,8 +113,8 @@ def _copy(folder: Path, copies: Path) -> None:
     for name in FILES:
         if (folder / name).exists():
             shutil.copyfile(folder / name, copies / name)
-    for name in (DATABASE, OBJECTS):
-        if name == OBJECTS and not (folder / name).exists():
+    for name in (DATABASE, *APART):
+        if name in APART and not (folder / name).exists():
             continue
         with closing(sqlite3.connect(f"file:{folder / name}?mode=ro", uri=True, timeout=60)) as database:
             database.execute("VACUUM INTO ?", (str(copies / name),))
@@ -197,14 +198,14 @@ def _manifest(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> dict[
 
 def _is_ours(name: str) -> bool:
     path = PurePosixPath(name)
-    if name in (DATABASE, OBJECTS, *FILES):
+    if name in (DATABASE, *APART, *FILES):
         return True
     return len(path.parts) > 1 and path.parts[0] in FOLDERS and ".." not in path.parts and str(path) == name
 
 
 def _put(unpacked: Path, folder: Path) -> None:
     """The database last: before it there is no cloud, and a restore that was broken off is done again."""
-    for database in (DATABASE, OBJECTS):
+    for database in (DATABASE, *APART):
         for name in (database, f"{database}-wal", f"{database}-shm"):
             (folder / name).unlink(missing_ok=True)
     for path in _files(unpacked):

@@ -90,6 +90,8 @@ class Application(falcon.asgi.App[Any, Any]):
     def __init__(self, endpoints: Mapping[str, Endpoint | SocketEndpoint], router: CompiledRouter) -> None:
         super().__init__(router=router)
         self._endpoints = endpoints
+        self.loose: tuple[str, ...] = ()
+        """Prefixes of services under which several slashes are one."""
 
     async def __call__(  # type: ignore[override]  # Falcon's own has another signature than its base, too.
         self, scope: dict[str, Any], receive: Any, send: Any
@@ -107,6 +109,8 @@ class Application(falcon.asgi.App[Any, Any]):
 
         scope[mounting.ENDPOINTS] = self._endpoints
         if scope["type"] == "http":
+            if "//" in scope["path"] and self.loose and scope["path"].startswith(self.loose):
+                scope["path"] = re.sub("/{2,}", "/", scope["path"])
             incoming = scope[INCOMING] = Incoming(scope, receive)
             try:
                 await super().__call__(scope, incoming.event, send_parts)
@@ -158,6 +162,7 @@ def build(core: Core, services: Iterable[Service], identity: Authenticator) -> f
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
     app.add_error_handler(falcon.HTTPError, _falcon_error)
+    app.loose = tuple(f"{service.prefix}/" for service in services if service.loose_paths)
     for service, below in raw.items():
         app.add_sink(RawPaths(service.prefix, below), f"{service.prefix}/")
         for root in service.at_root:
@@ -329,7 +334,8 @@ class Endpoint:
         candidates = self.by_method[method]
         reads_many = method in ("GET", "HEAD") and not candidates[0].path.endswith("}")
         reads_many &= candidates[0].policy is None or not service.strict_paths
-        empty = "" in path.values() or (req.scope["path"].endswith("/") and not reads_many)
+        strict = not reads_many and not service.loose_paths
+        empty = "" in path.values() or (strict and req.scope["path"].endswith("/"))
         if not service.raw_paths and (empty or "\0" in req.scope["path"]):
             raise NotFound("The resource could not be found.")
         ctx = Context(request_id)

@@ -72,8 +72,9 @@ class Service:
 
     ``forbidden`` is the message of a refused caller, with ``{rule}`` in it. ``aliases``: (alias, root) pairs; what lies
     under a root is served under its alias too. ``strict_paths``: a collection with a slash at its end is not found, as
-    in the real service. ``target``: what a request's policy rule is checked against; without one it is something of the
-    caller's own. ``types``: its types in the catalogue, where they are not its name; ``catalog``: its entries there.
+    in the real service; ``loose_paths``: any path may have one, and several where one is meant. ``target``: what a
+    request's policy rule is checked against; without one it is something of the caller's own. ``types``: its types in
+    the catalogue, where they are not its name; ``catalog``: its entries there.
     ``error_pages``: errors are HTML unless JSON is asked for, as in services built on webob alone. ``counted``: what
     `tane status` counts, in words and by what follows FROM. ``checks``: the doctor's, of its rows. ``events``: whose
     changes are told. ``raw_paths``: paths are the client's bytes, as object storage has them: decoded once, then cut at
@@ -97,6 +98,7 @@ class Service:
     extra_request_id_headers: Sequence[str] = field(default=())
     aliases: Sequence[tuple[str, str]] = ()
     strict_paths: bool = False
+    loose_paths: bool = False
     target: Callable[[Request], Mapping[str, Any]] | None = None
     types: Sequence[str] = ()
     error_pages: bool = False

@@ -15,6 +15,7 @@ SERVICE = Service(
     routes=ROUTES,
     rules=RULES,
     error_shape=shape,
+    loose_paths=True,
     operations=OPERATIONS,
     reconcilers=RECONCILERS,
     events=EVENTS,

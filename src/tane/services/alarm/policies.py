@@ -12,6 +12,7 @@ READS = (
     "alarm_history",
     "query_alarm_history",
     "get_quotas",
+    "get_metrics",
 )
 WRITES = ("create_alarm", "change_alarm", "delete_alarm", "change_alarm_state")
 ADMINS = ("get_alarms:all_projects", "update_quotas", "delete_quotas")

@@ -12,6 +12,7 @@ ROUTES = (
     Route("GET", "", root.versions, None),
     Route("GET", "/v2", root.index, None),
     Route("GET", "/v2/capabilities", root.capabilities, "telemetry:get_alarms"),
+    Route("GET", "/v2/metrics", root.metrics, "telemetry:get_metrics"),
     Route("GET", "/v2/alarms", alarms.index, "telemetry:get_alarms"),
     Route("POST", "/v2/alarms", alarms.create, "telemetry:create_alarm", AlarmIn, 201),
     Route("GET", ALARM, alarms.show, "telemetry:get_alarm"),

@@ -13,6 +13,7 @@ SERVICE = Service(
     routes=ROUTES,
     rules=RULES,
     error_shape=shape,
+    loose_paths=True,
     forbidden=DENIED,
     reconcilers=RECONCILERS,
     catalog=(CatalogEntry("metric", "gnocchi", "/metric"),),

@@ -25,7 +25,7 @@ RESERVED = frozenset(
     )
 )
 MOST_ATTRIBUTES = 100
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_]*\Z", re.A)
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z", re.A)
 OPTIONS: dict[str, dict[str, Any]] = {
     "string": {"min_length": 0, "max_length": 256},
     "number": {"min": None, "max": None},
@@ -180,12 +180,12 @@ def _change_resources(
     tx: Tx, name: str, attributes: Mapping[str, Any], former: Mapping[str, Any], fills: Mapping[str, Any]
 ) -> None:
     for row in store.of_type(tx, name):
-        kept = {key: value for key, value in row.attributes.items() if key in attributes}
+        kept = {key: row.attributes.get(key) for key in attributes}
         for key, fill in fills.items():
             if kept.get(key) is None or attributes[key] != former.get(key):
                 kept[key] = kept.get(key) if kept.get(key) is not None else fill
         if kept != row.attributes:
-            store.set_attributes(tx, row.id, kept)
+            store.set_attributes(tx, row.id, row.revision, kept)
 
 
 def delete(core: Core, name: str) -> None:

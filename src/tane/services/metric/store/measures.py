@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tane.db import Tx
 from tane.services.metric.tables import batch, chunk, raw, sender
@@ -110,7 +110,8 @@ def remember_sender(tx: Tx, host_id: str, run: str, sequence: int) -> None:
 def _upsert(tx: Tx, table: Any, keys: Sequence[str], values: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         return
-    dialect: Any = sqlite if tx.connection.dialect.name == "sqlite" else postgresql
+    # Of the two only what is used is loaded.
+    dialect: Any = importlib.import_module(f"sqlalchemy.dialects.{tx.connection.dialect.name}")
     statement = dialect.insert(table)
     changed = {name: statement.excluded[name] for name in values}
     tx.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed), rows)

@@ -77,11 +77,16 @@ def type_in_use(tx: Tx, name: str) -> bool:
 
 
 def of_type(tx: Tx, name: str) -> list[Row[Any]]:
-    return tx.all(select(resource.c.id, resource.c.attributes).where(resource.c.type == name))
+    """What they are and what they were: ``revision`` is -1 of those that are."""
+    shown = view(True)
+    return tx.all(select(shown.c.id, shown.c.revision, shown.c.attributes).where(shown.c.type == name))
 
 
-def set_attributes(tx: Tx, resource_id: str, attributes: dict[str, Any]) -> None:
-    tx.execute(update(resource).where(resource.c.id == resource_id).values(attributes=attributes))
+def set_attributes(tx: Tx, resource_id: str, revision: int, attributes: dict[str, Any]) -> None:
+    which = update(resource).where(resource.c.id == resource_id)
+    if revision >= 0:
+        which = update(resource_history).where(resource_history.c.revision == revision)
+    tx.execute(which.values(attributes=attributes))
 
 
 def get(tx: Tx, resource_id: str) -> Row[Any] | None:
