@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from urllib.parse import unquote
 
 import pytest
 
 from tane.services.dashboard.api import login as login_api
-from tane.services.dashboard.domain import messages
+from tane.services.dashboard.domain import messages, sessions
 from tane.services.dashboard.domain.messages import LANGUAGES, LOCALE, Words, parse
 from tane.services.dashboard.resources import ALL
 from tests.api.compute_support import V
@@ -532,3 +533,22 @@ def test_a_login_reads_little_of_a_stranger(cloud: ApiCloud) -> None:
     browser = Browser(cloud)
     for path in ("/login", "/prefer"):
         assert browser.post(f"{D}{path}", [("user", "x" * (32 << 10))]).status_code == 413
+
+
+def test_a_strangers_link_fills_no_form_with_his_words(cloud: ApiCloud) -> None:
+    browser = member(cloud)
+    shown = browser.get(f"{D}/new/servers?user_data=%23!%2Fbin%2Fsh%0Aevil&name=his-name&image={'0' * 8}")
+    assert "evil" not in shown and 'value="his-name"' in shown
+
+
+def test_a_session_that_has_another_token_meanwhile_goes_on(cloud: ApiCloud) -> None:
+    browser = member(cloud)
+    secret = next(value for name, value in browser.cookies.items() if name.endswith("tane-session"))
+    before = sessions.find(cloud.core, secret)
+    assert before is not None
+    sessions.change_token(cloud.core, before, "another", datetime(2100, 1, 1))
+    sessions.close_if_over(cloud.core, before)
+    now = sessions.find(cloud.core, secret)
+    assert now is not None and now.token == "another"
+    sessions.close_if_over(cloud.core, now)
+    assert sessions.find(cloud.core, secret) is None

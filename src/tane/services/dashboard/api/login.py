@@ -137,14 +137,14 @@ async def _scoped(found: Visit, token: str, document: Any, request: Request) -> 
         return token, document
     last = cookies(request).get("tane-project", "")
     wanted = next((row for row in rows if row["id"] == last), None) or min(rows, key=lambda row: str(row["name"]))
-    return await _in_project(found, token, str(wanted["id"]), request)
+    fresh = await _in_project(found, token, str(wanted["id"]), request)
+    await _revoke(request, token)
+    return fresh
 
 
 async def _in_project(found: Visit, token: str, project_id: str, request: Request) -> tuple[str, Any]:
     identity_ = {"methods": ["token"], "token": {"id": token}}
-    fresh = await _token(found, {"identity": identity_, "scope": {"project": {"id": project_id}}}, request)
-    await _revoke(request, token)
-    return fresh
+    return await _token(found, {"identity": identity_, "scope": {"project": {"id": project_id}}}, request)
 
 
 async def _revoke(request: Request, token: str) -> None:
@@ -183,6 +183,8 @@ async def switch(found: Visit) -> Response:
     project_id = given.one("project")
     token, document = await _in_project(found, session.token, project_id, found.request)
     await core.in_thread(sessions.change_token, core, session, token, _time(document["expires_at"]))
+    # Last: other windows of the browser ask by the session all the time.
+    await _revoke(found.request, session.token)
     return found.go("", (found.cookie("tane-project", project_id, seconds=YEAR),))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from tane.web.errors import ApiError
 from tane.web.request import Request, Response
 
 MOST_AT_ONCE = 100
+AN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 """Resources that one order for several goes to."""
 
 
@@ -176,7 +178,8 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
     typed = {name: list(texts) for name, texts in (given or {}).items()}
     if given is None:
         typed = {one.field.name: _texts(_default(one, order.row)) for one in fields}
-        typed |= {name: [value] for name, value in visit.request.query if name in typed}
+        # Ids alone: a stranger's link may not fill a form with a script of his.
+        typed |= {name: [value] for name, value in visit.request.query if name in typed and AN_ID.fullmatch(value)}
     opened = given is not None or any(one.field.folded and visit.request.param(one.field.name) for one in fields)
     return visit.page(
         "form.html",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -77,7 +79,8 @@ async def network(visit: Visit, order: Order, given: Form) -> Response:
                 call = Call.of("network PUT /v2.0/routers/{id}/add_router_interface")
                 await visit.ask(call, {"subnet_id": found["subnet"]["id"]}, id=values["router"])
     except ApiError:
-        await visit.ask(Call.of("network DELETE /v2.0/networks/{id}"), id=made)
+        with contextlib.suppress(ApiError):
+            await visit.ask(Call.of("network DELETE /v2.0/networks/{id}"), id=made)
         raise
     return visit.go(f"/networks/{made}", done="create")
 
@@ -103,13 +106,20 @@ async def upload(visit: Visit, order: Order, given: Form) -> Response:
         else:
             wanted = {"method": {"name": "web-download", "uri": address}}
             await visit.ask(Call.of("image POST /v2/images/{id}/import"), wanted, id=made)
-    except ApiError:
-        if values.get("protected"):
-            change = [{"op": "replace", "path": "/protected", "value": False}]
-            await visit.ask(Call.of("image PATCH /v2/images/{id}"), change, id=made)
-        await visit.ask(Call.of("image DELETE /v2/images/{id}"), id=made)
+    except BaseException:
+        # Also when the browser went away in the middle.
+        await asyncio.shield(_unmake(visit, made, protected=bool(values.get("protected"))))
         raise
     return visit.go(f"/images/{inside.part(made)}", done="create")
+
+
+async def _unmake(visit: Visit, image_id: str, *, protected: bool) -> None:
+    """Of an image whose data did not come; that somebody else deleted it is as good."""
+    with contextlib.suppress(ApiError):
+        if protected:
+            change = [{"op": "replace", "path": "/protected", "value": False}]
+            await visit.ask(Call.of("image PATCH /v2/images/{id}"), change, id=image_id)
+        await visit.ask(Call.of("image DELETE /v2/images/{id}"), id=image_id)
 
 
 async def download(visit: Visit, order: Order, given: Form) -> Response:

@@ -202,7 +202,7 @@ def known(request: Request) -> Visit:
     try:
         request.ctx = identity.authenticate(request.core, session.token, request.ctx.request_id)
     except Unauthorized:
-        sessions.close(request.core, session)
+        sessions.close_if_over(request.core, session)
         raise Nobody from None
     found.session = session
     request.admitted()

@@ -67,9 +67,8 @@ def find(core: Core, secret: str) -> Session | None:
         row = store.get(tx, session_id)
         if row is None or row.expires_at <= tx.now:
             return None
-    try:
-        token = _cipher(secret).decrypt(row.sealed.encode()).decode()
-    except InvalidToken:
+    token = _token_of(secret, row.sealed)
+    if token is None:
         return None
     return Session(secret, session_id, row.user_id, token, row.address)
 
@@ -84,6 +83,21 @@ def close(core: Core, session: Session) -> None:
     """Repeatable."""
     with core.db.write() as tx:
         store.remove(tx, session.id)
+
+
+def close_if_over(core: Core, session: Session) -> None:
+    """Its token is good no longer; nothing when it has another one by now."""
+    with core.db.write() as tx:
+        row = store.get(tx, session.id)
+        if row is not None and _token_of(session.secret, row.sealed) == session.token:
+            store.remove(tx, session.id)
+
+
+def _token_of(secret: str, sealed: str) -> str | None:
+    try:
+        return _cipher(secret).decrypt(sealed.encode()).decode()
+    except InvalidToken:
+        return None
 
 
 def forget_expired(core: Core) -> int:
