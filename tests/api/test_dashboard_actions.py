@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tane.agent.compute.drivers.fake import FakeCompute
 from tane.services.dashboard.resources import ALL, KINDS
 from tests.api.compute_support import V, at, make_image
 from tests.api.dashboard_support import Browser, D, admin
@@ -486,3 +487,27 @@ def test_every_action_of_the_table_is_tried() -> None:
                 missing.append((kind.name, name))
     assert missing == []
     assert all(kind in KINDS for kind, _ in LEFT_OUT)
+
+
+def test_the_console_opens_where_the_portal_was_reached(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = make_image(scene.api, "seed")
+    network = scene.make("networks", name="bed", cidr="10.1.0.0/24")
+    server = scene.make("servers", name="web", image=image, flavor="small", networks=network)
+
+    async def has_screen(self: FakeCompute, guest_id: str) -> None:
+        return None
+
+    monkeypatch.setattr(FakeCompute, "has_screen", has_screen)
+    answer = scene.browser.fill(f"{D}/servers/{server}", "/console")
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/compute/console/vnc_lite.html?path=compute%2Fconsole%2Fwebsockify")
+
+
+def test_a_server_takes_a_port_that_was_made_before(scene: Scene) -> None:
+    image = make_image(scene.api, "seed")
+    network = scene.make("networks", name="bed", cidr="10.1.0.0/24")
+    port = scene.make("ports", network=network, name="stem-7")
+    assert "stem-7" in scene.browser.get(f"{D}/new/servers")
+    server = scene.make("servers", name="web", image=image, flavor="small", ports=port, networks=[])
+    assert scene.show(f"{N}/ports/{port}")["device_id"] == server
+    assert "stem-7" not in scene.browser.get(f"{D}/new/servers"), "it is taken"

@@ -10,7 +10,7 @@ from typing import Any
 
 from tane.services.dashboard.api.visit import PREFIX, Visit
 from tane.services.dashboard.domain import showing
-from tane.services.dashboard.domain.describing import Action, Call, Column, Kind, Row, id_of, value_of
+from tane.services.dashboard.domain.describing import Action, Call, Column, Field, Kind, Row, id_of, value_of
 from tane.services.dashboard.domain.showing import Cell
 from tane.services.dashboard.resources import KINDS
 from tane.web import inside
@@ -173,20 +173,19 @@ def all_names(visit: Visit, name: str) -> dict[str, str]:
     return names
 
 
-def choices(
-    visit: Visit, name: str, value: str, query: Mapping[str, str] | None, label: str = ""
-) -> list[tuple[str, str]]:
+def choices(visit: Visit, field: Field, query: Mapping[str, str]) -> list[tuple[str, str]]:
     """The rows of a kind as choices of a field; none where the visitor may not list them."""
-    kind = KINDS[name]
+    kind = KINDS[field.ref]
     try:
-        found = rows(visit, kind, {**({"limit": str(OFFERED)} if kind.paged else {}), **(query or {})})
+        found = rows(visit, kind, {**({"limit": str(OFFERED)} if kind.paged else {}), **query})[:OFFERED]
     except ApiError:
         return []
-    labels = [str(value_of(row, kind.label) or "") for row in found[:OFFERED]]
+    found = [row for row in found if field.only is None or field.only(row)]
+    labels = [str(value_of(row, kind.label) or "") for row in found]
     twice = {text for text, count in Counter(labels).items() if count > 1}
     offered = []
-    for row, text in zip(found, labels, strict=False):
-        chosen = str(value_of(row, value) or "")
+    for row, text in zip(found, labels, strict=True):
+        chosen = str(value_of(row, field.value) or "")
         offered.append((chosen, f"{text or chosen[:8]}{_hint(row, alike=text in twice)}" if text != chosen else text))
     return offered
 

@@ -231,7 +231,7 @@ def _offered(visit: Visit, one: Input) -> list[tuple[str, str]]:
         query = {
             name: value.replace("{in}", visit.request.param("in") or "") for name, value in (field.query or {}).items()
         }
-        return lists.choices(visit, field.ref, field.value, query)
+        return lists.choices(visit, field, query)
     return [(value, visit.words(text) if text else "") for value, text in one.choices]
 
 

@@ -84,6 +84,8 @@ class Field:
     to: str = ""
     first: bool = False
     """Of references: preselect the first row rather than none."""
+    only: Callable[[Row], bool] | None = None
+    """Which rows are offered."""
 
 
 Build = Callable[[Values, Row], Any]

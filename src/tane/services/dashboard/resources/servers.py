@@ -116,7 +116,7 @@ LAUNCH = Action(
             N_("Ports made before"),
             "refs",
             ref="ports",
-            query={"device_id": ""},
+            only=lambda row: not row.get("device_id"),
             option="--port",
             folded=True,
         ),
@@ -432,7 +432,14 @@ KINDS = (
             "interfaceAttachment",
             fields=(
                 Field("net_id", N_("Network"), "ref", ref="networks", option="--network"),
-                Field("port_id", N_("or a port made before"), "ref", ref="ports", option="--port"),
+                Field(
+                    "port_id",
+                    N_("or a port made before"),
+                    "ref",
+                    ref="ports",
+                    only=lambda row: not row.get("device_id"),
+                    option="--port",
+                ),
                 Field("fixed", N_("Address"), to="-", help=N_("Empty: any free one.")),
             ),
             build=lambda values, row: {
