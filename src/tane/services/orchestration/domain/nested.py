@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.services.orchestration.domain import engine
+from tane.services.orchestration.domain import ahead, engine
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
@@ -20,10 +21,9 @@ from tane.services.orchestration.domain.common import (
 )
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.outputs import output
-from tane.services.orchestration.domain.plans import NOT_KNOWN, Plan, Source, make
-from tane.services.orchestration.domain.scopes import scope_of
+from tane.services.orchestration.domain.plans import NOT_KNOWN, Plan, Source
 from tane.services.orchestration.store import stacks
-from tane.services.orchestration.template import UNKNOWN
+from tane.services.orchestration.template import UNKNOWN, effort, parse
 
 
 def source_of(
@@ -32,6 +32,13 @@ def source_of(
     """A nested source: the parent's registry and defaults hold in it, and of parameters only what it is given."""
     inner = {**environment, "parameters": _said(parameters)}
     return Source(template=_said(template), files=dict(files), environment=inner)
+
+
+def document_of(hand: Hand, text: str) -> Mapping[str, Any]:
+    """What a template's text says. In a write it was parsed before. :raises NotKnown: :raises TemplateError:"""
+    whole = text.encode("utf-8", "surrogatepass")
+    key = ("document", hashlib.sha256(whole).digest())
+    return ahead.known(hand.tx, key, lambda _: effort.once("text", whole, lambda: parse(text))).document
 
 
 def _said(value: Any) -> Any:
@@ -50,7 +57,7 @@ def create(hand: Hand, source: Source, *, timeout_mins: int | None = None) -> st
     parent = hand.stack
     if parent.depth + 1 > MOST_DEPTH:
         raise RequestLimitExceeded(f"Request limit exceeded: Recursion depth exceeds {MOST_DEPTH}.")
-    stack_id, name = new_id(), hand.physical_name()
+    stack_id, name = ahead.drawn(("nested", hand.row.id), new_id), hand.physical_name()
     stacks.add(
         hand.tx,
         {
@@ -87,7 +94,7 @@ def create(hand: Hand, source: Source, *, timeout_mins: int | None = None) -> st
 
 def check(hand: Hand, stack: Any, source: Source) -> Plan:
     """:raises StackValidationFailed:"""
-    return make(source, scope_of(hand.core, hand.ctx, stack, hand.tx))
+    return engine.new_plan(hand.tx, hand.core, stack, msgspec.to_builtins(source))
 
 
 def update(hand: Hand, source: Source) -> None:

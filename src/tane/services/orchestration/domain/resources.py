@@ -14,7 +14,7 @@ from tane import jobs
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity import interface as identity
-from tane.services.orchestration.domain import engine
+from tane.services.orchestration.domain import ahead, engine
 from tane.services.orchestration.domain.common import COMPLETE, FAILED, missing_resource, record, require
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.values import plain
@@ -116,6 +116,7 @@ def _value(hand: Hand, name: str) -> Any:
 # ---------------------------------------------------------------------------------------------------------- signals
 
 
+@ahead.writes
 def signal(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, details: Mapping[str, Any]) -> Any:
     """Hand a signal to a resource, or clear a hook that holds it up. :raises BadRequest: it takes none."""
     with core.db.write() as tx:
