@@ -332,11 +332,13 @@ def _goes_on(tx: Tx, core: Core, stack: Row[Any], row: Row[Any]) -> bool:
     plan = plan_of(tx, core, stack)
     if resources.done(tx, stack.id, stack.traversal) >= len(plan.graph):
         return False
-    for name in plan.needed_by.get(row.name, ()):
-        found = {one.name: one for one in resources.of_names(tx, stack.id, {name, *plan.graph[name]})}
+    waiting = plan.needed_by.get(row.name, set())
+    asked = waiting.union(*(plan.graph[name] for name in waiting))
+    found = {one.name: one for one in resources.of_names(tx, stack.id, asked)}
+    done = {name for name, one in found.items() if _is_done(stack, one)}
+    for name in waiting:
         waits = found[name]
-        ready = all(other in found and _is_done(stack, found[other]) for other in plan.graph[name])
-        if ready and waits.traversal != stack.traversal and not waits.working:
+        if plan.graph[name] <= done and waits.traversal != stack.traversal and not waits.working:
             _order(tx, stack, waits)
     return True
 

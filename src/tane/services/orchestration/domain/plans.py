@@ -22,6 +22,7 @@ from tane.services.orchestration.template import (
     Template,
     TemplateError,
     effort,
+    Ways,
     order,
     parse,
     parse_document,
@@ -300,25 +301,13 @@ def _parameters(
 def _graph(plan: Plan, within: Any) -> dict[str, set[str]]:
     full = order(plan.template, within)
     graph = {name: {other for other in full.get(name, ()) if other in plan.resources} for name in plan.resources}
+    ways = Ways(graph)
     for name, declared in plan.resources.items():
+        effort.look()
         properties = declared.properties if isinstance(declared.properties, Mapping) else {}
-        for other in plan.kinds[name].needs(name, properties, plan):
-            if other in plan.resources and other != name and not _reaches(graph, other, name):
-                graph[name].add(other)
+        wanted = {other for other in plan.kinds[name].needs(name, properties, plan) if other in plan.resources}
+        graph[name] |= ways.join(name, wanted)
     return graph
-
-
-def _reaches(graph: Mapping[str, set[str]], start: str, goal: str) -> bool:
-    """Whether ``start`` needs ``goal``, over others too."""
-    seen, waiting = {start}, [start]
-    while waiting:
-        for other in graph[waiting.pop()]:
-            if other == goal:
-                return True
-            if other not in seen:
-                seen.add(other)
-                waiting.append(other)
-    return start == goal
 
 
 def remembered(core: Core, stack: Row[Any], build: Callable[[], Plan]) -> Plan:

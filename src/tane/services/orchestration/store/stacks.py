@@ -136,10 +136,10 @@ def count(tx: Tx, conditions: Sequence[ColumnElement[bool]]) -> int:
     return int(tx.scalar(select(func.count()).select_from(stack).where(*conditions)) or 0)
 
 
-def overdue(tx: Tx, now: datetime) -> list[str]:
-    """Ids of stacks whose time is over while something is done with them."""
-    late = select(stack.c.id).where(stack.c.deadline <= now, stack.c.status == "IN_PROGRESS", ~stack.c.deleted)
-    return [row.id for row in tx.all(late)]
+def overdue(tx: Tx, now: datetime) -> list[Row[Any]]:
+    """Ids and projects of stacks whose time is over while something is done with them, the latest first."""
+    late = select(stack.c.id, stack.c.project_id).where(stack.c.deadline <= now, stack.c.status == "IN_PROGRESS", ~stack.c.deleted)
+    return tx.all(late.order_by(stack.c.deadline, stack.c.id))
 
 
 def forget(tx: Tx, before: datetime) -> int:
