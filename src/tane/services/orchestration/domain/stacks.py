@@ -10,8 +10,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.identity import interface as identity
-from tane.services.orchestration.domain import engine, validation
+from tane.services.orchestration.domain import engine, rights, validation
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
@@ -64,7 +63,8 @@ def create(core: Core, ctx: Context, name: str, wanted: Wanted) -> Row[Any]:
                 "description": plan.template.description or NO_DESCRIPTION,
                 "root_id": stack_id,
                 "depth": 0,
-                **_owner(tx, ctx),
+                **rights.of_sender(tx, ctx),
+                "request_id": ctx.request_id,
                 "action": "INIT",
                 "status": COMPLETE,
                 "reason": "",
@@ -81,16 +81,6 @@ def create(core: Core, ctx: Context, name: str, wanted: Wanted) -> Row[Any]:
         row = stacks.get(tx, stack_id)
         assert row is not None
         return row
-
-
-def _owner(tx: Tx, ctx: Context) -> dict[str, Any]:
-    """Whose rights the stack's actions have from now on: those of who asks for them."""
-    return {
-        "user_id": ctx.user_id,
-        "owner_name": ctx.user_name,
-        "delegation": msgspec.to_builtins(identity.delegation(tx, ctx)),
-        "request_id": ctx.request_id,
-    }
 
 
 def preview(core: Core, ctx: Context, name: str, source: Source) -> tuple[Named, Any, list[Looked]]:
@@ -123,6 +113,14 @@ def source_now(core: Core, ctx: Context, stack_id: str, name: str) -> Source:
         return msgspec.convert(require(tx, ctx, stack_id, name).source, Source)
 
 
+def source_to_keep(core: Core, ctx: Context, stack_id: str, name: str) -> Source:
+    """What a stack is made of, for its author, who sends but a part of it anew. :raises Forbidden: another sent it."""
+    with core.db.read() as tx:
+        row = require(tx, ctx, stack_id, name)
+        rights.check_author(tx, ctx, row)
+        return msgspec.convert(row.source, Source)
+
+
 def update(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted) -> None:
     """:raises ActionInProgress: it is being deleted, suspended or the like. One update in another wins."""
     with core.db.read() as tx:
@@ -140,9 +138,9 @@ def update(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted) -
         _may_update(row)
         if wanted.tags is not None:
             stacks.set_tags(tx, stack_id, wanted.tags)
-        values["previous"] = row.previous or row.source
+        values |= rights.before(row) | rights.of_sender(tx, ctx)
         values["description"] = plan.template.description or NO_DESCRIPTION
-        engine.begin(tx, core, stack_id, "UPDATE", **values, **_owner(tx, ctx))
+        engine.begin(tx, core, stack_id, "UPDATE", **values, request_id=ctx.request_id)
 
 
 def _may_update(row: Row[Any]) -> None:
@@ -165,7 +163,8 @@ def delete(core: Core, ctx: Context, stack_id: str, name: str) -> None:
         row = require(tx, ctx, stack_id, name)
         if row.action == "DELETE" and row.status == IN_PROGRESS:
             return
-        engine.begin(tx, core, stack_id, "DELETE", **_owner(tx, ctx))
+        asked = rights.given(tx, ctx)
+        engine.begin(tx, core, stack_id, "DELETE", asked_by=asked, request_id=ctx.request_id)
 
 
 def turn(core: Core, ctx: Context, stack_id: str, name: str, action: str) -> None:
@@ -174,7 +173,7 @@ def turn(core: Core, ctx: Context, stack_id: str, name: str, action: str) -> Non
         row = require(tx, ctx, stack_id, name)
         if row.status == IN_PROGRESS:
             raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
-        engine.begin(tx, core, stack_id, action, **_owner(tx, ctx))
+        engine.begin(tx, core, stack_id, action, request_id=ctx.request_id)
 
 
 def cancel(core: Core, ctx: Context, stack_id: str, name: str, *, roll_back: bool) -> None:
@@ -191,7 +190,7 @@ def cancel(core: Core, ctx: Context, stack_id: str, name: str, *, roll_back: boo
             raise BadRequest(
                 f"Cancelling {what} when stack is ({row.action!r}, {row.status!r}) is not supported.", type=state
             )
-        stacks.change(tx, stack_id, **_owner(tx, ctx))
+        stacks.change(tx, stack_id, request_id=ctx.request_id)
         found = stacks.get(tx, stack_id)
         assert found is not None
         if roll_back:

@@ -85,6 +85,7 @@ def look(core: Core, ctx: Context, stack: Any, plan: Plan, tx: Tx | None = None)
         )
     if stack.depth > MOST_DEPTH:
         raise RequestLimitExceeded(f"Request limit exceeded: Recursion depth exceeds {MOST_DEPTH}.")
+    plan.check_external()
     scope = Scope(core, ctx, stack, plan, tx)
     found = []
     try:

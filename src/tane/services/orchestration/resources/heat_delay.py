@@ -18,6 +18,7 @@ ACTIONS = ("CREATE", "DELETE", "SUSPEND", "RESUME")
 
 
 class Delay(Kind):
+    adopts = True
     name = "OS::Heat::Delay"
     description = "A resource that pauses for a configurable delay."
     properties = {

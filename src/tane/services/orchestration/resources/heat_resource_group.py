@@ -117,9 +117,11 @@ class ResourceGroup(OfStack):
         """A member that is told by its id, by its name."""
         if hand.row.physical_id is None or name.isdigit():
             return name
+        from tane.services.orchestration.domain import nested
         from tane.services.orchestration.store import resources
 
-        row = resources.by_physical_id(hand.tx, hand.row.physical_id, name)
+        child = nested.child_of(hand)
+        row = None if child is None else resources.by_physical_id(hand.tx, child.id, name)
         return name if row is None else str(row.name)
 
     def create(self, hand: Hand) -> str | None:

@@ -16,6 +16,7 @@ SECONDS = Property(type="number", update="in_place")
 
 
 class TestResource(Kind):
+    adopts = True
     name = "OS::Heat::TestResource"
     description = "A resource which stores the string value that was provided."
     properties = {
