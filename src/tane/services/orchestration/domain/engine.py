@@ -21,6 +21,7 @@ from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
     IN_PROGRESS,
+    LONGEST_MINUTES,
     MOST_EVENTS,
     MOST_RESOURCES,
     TIMEOUT_MINUTES,
@@ -90,7 +91,7 @@ def begin(tx: Tx, core: Core, stack_id: str, action: str, reason: str = "", **va
         "status": IN_PROGRESS,
         "reason": reason or f"Stack {action} started",
         "traversal": new_id(),
-        "deadline": tx.now + timedelta(minutes=minutes),
+        "deadline": tx.now + timedelta(minutes=max(1, min(minutes, LONGEST_MINUTES))),
         "asked_by": None,
         **values,
     }
