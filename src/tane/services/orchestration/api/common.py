@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy.engine import Row
 
 from tane.services.orchestration.domain.common import InvalidTenant
+from tane.services.orchestration.template import effort
 from tane.web.codec import iso
 from tane.web.errors import ApiError
 from tane.web.request import Request
@@ -33,6 +35,17 @@ def error_shape(error: ApiError) -> dict[str, object]:
         "explanation": EXPLANATIONS.get(error.status, error.title),
         "error": {"message": error.message, "type": error.type, "traceback": None},
     }
+
+
+def weighed(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    """A handler that may have to look at templates: a little where all requests are answered, all there is to look at
+    where only such requests wait."""
+
+    @functools.wraps(handler)
+    def answered(request: Request) -> Any:
+        return effort.within(effort.much() if request.may_take_long else effort.little(), lambda: handler(request))
+
+    return answered
 
 
 def own_project(request: Request) -> str:

@@ -7,6 +7,7 @@ it. A job that ends calls :func:`advance` in its last transaction; nothing watch
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
+from tane.services.orchestration.domain import ahead
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
@@ -30,7 +32,7 @@ from tane.services.orchestration.domain.common import (
     record,
 )
 from tane.services.orchestration.domain.plans import Plan, Source, make, remembered
-from tane.services.orchestration.domain.scopes import scope_of
+from tane.services.orchestration.domain.scopes import Scope
 from tane.services.orchestration.orders import (
     CREATE_RESOURCE,
     DELETE_RESOURCE,
@@ -65,14 +67,27 @@ class ByOwner(msgspec.Struct):
 
 
 def plan_of(tx: Tx, core: Core, stack: Row[Any]) -> Plan:
-    """What the stack is to be now. Its source was checked when it came."""
+    """What the stack is to be now. Its source was checked when it came. In a write it was made before."""
+    return remembered(core, stack, lambda: new_plan(tx, core, stack, stack.source, strict=False))
 
-    def build() -> Plan:
-        source = msgspec.convert(stack.source, Source)
-        nobody = Context(stack.request_id, user_id=stack.user_id, project_id=stack.project_id)
-        return make(source, scope_of(core, nobody, stack, tx), strict=False)
 
-    return remembered(core, stack, build)
+def new_plan(tx: Tx, core: Core, stack: Any, source: Mapping[str, Any], *, strict: bool = True) -> Plan:
+    """The plan that a source is for a stack. :raises NotKnown: in a write, where it was not made before.
+    :raises StackValidationFailed:"""
+    nobody = Context(stack.request_id, user_id=stack.user_id, project_id=stack.project_id)
+    parent_id = getattr(stack, "parent_resource_id", None)
+    # The parent's resource may have been changed in this very transaction.
+    parent = resources.get(tx, parent_id) if parent_id else None
+
+    def build(reading: Tx) -> Plan:
+        def scope(plan: Plan) -> Scope:
+            return Scope(core, nobody, stack, plan, reading, parent=parent)
+
+        return make(msgspec.convert(source, Source), scope, strict=strict)
+
+    said = [source, None if parent is None else [parent.metadata, parent.declared]]
+    key = ("plan", stack.id, hashlib.sha256(msgspec.json.encode(said)).digest())
+    return ahead.known(tx, key, build)
 
 
 # ----------------------------------------------------------------------------------------------------------- begin

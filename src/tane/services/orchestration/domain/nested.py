@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.orchestration.domain import engine, rights
+from tane.services.orchestration.domain import ahead, engine, rights
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
@@ -21,10 +22,9 @@ from tane.services.orchestration.domain.common import (
 )
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.outputs import output
-from tane.services.orchestration.domain.plans import NOT_KNOWN, Plan, Source, make
-from tane.services.orchestration.domain.scopes import scope_of
+from tane.services.orchestration.domain.plans import NOT_KNOWN, Plan, Source
 from tane.services.orchestration.store import stacks
-from tane.services.orchestration.template import UNKNOWN
+from tane.services.orchestration.template import UNKNOWN, effort, parse
 
 
 def source_of(
@@ -33,6 +33,13 @@ def source_of(
     """A nested source: the parent's registry and defaults hold in it, and of parameters only what it is given."""
     inner = {**environment, "parameters": _said(parameters)}
     return Source(template=_said(template), files=dict(files), environment=inner)
+
+
+def document_of(hand: Hand, text: str) -> Mapping[str, Any]:
+    """What a template's text says. In a write it was parsed before. :raises NotKnown: :raises TemplateError:"""
+    whole = text.encode("utf-8", "surrogatepass")
+    key = ("document", hashlib.sha256(whole).digest())
+    return ahead.known(hand.tx, key, lambda _: effort.once("text", whole, lambda: parse(text))).document
 
 
 def _said(value: Any) -> Any:
@@ -51,7 +58,7 @@ def create(hand: Hand, source: Source, *, timeout_mins: int | None = None) -> st
     parent = hand.stack
     if parent.depth + 1 > MOST_DEPTH:
         raise RequestLimitExceeded(f"Request limit exceeded: Recursion depth exceeds {MOST_DEPTH}.")
-    stack_id, name = new_id(), hand.physical_name()
+    stack_id, name = ahead.drawn(("nested", hand.row.id), new_id), hand.physical_name()
     stacks.add(
         hand.tx,
         {
@@ -86,7 +93,7 @@ def create(hand: Hand, source: Source, *, timeout_mins: int | None = None) -> st
 
 def check(hand: Hand, stack: Any, source: Source) -> Plan:
     """:raises StackValidationFailed:"""
-    plan = make(source, scope_of(hand.core, hand.ctx, stack, hand.tx))
+    plan = engine.new_plan(hand.tx, hand.core, stack, msgspec.to_builtins(source))
     plan.check_external()
     return plan
 

@@ -21,6 +21,7 @@ from tane.services.orchestration.template import (
     ResourceDeclaration,
     Template,
     TemplateError,
+    effort,
     order,
     parse,
     parse_document,
@@ -66,10 +67,12 @@ class Plan:
     """The graph the other way round."""
     found: dict[tuple[str, str, str], str] = field(default_factory=dict)
     """What was looked up for a user: (user, kind, name or id) → id."""
+    of_files: dict[str, Kind] = field(default_factory=dict)
+    """The types that are files, which many resources may have."""
 
     def kind(self, type_name: str, resource_name: str) -> Kind:
         """The type that a declaration means here: mappings of the environment, then ours, then files."""
-        return kind_of(self.environment, self.files, type_name, resource_name)
+        return kind_of(self, type_name, resource_name)
 
     def check_external(self) -> None:
         """:raises StackValidationFailed: ``external_id`` of a type that keeps rows of its own."""
@@ -131,23 +134,34 @@ def refused(error: TemplateError) -> StackValidationFailed:
 def read_template(text: str | Mapping[str, Any]) -> Template:
     """:raises StackValidationFailed: :raises RequestLimitExceeded:"""
     if isinstance(text, str):
-        if len(text.encode()) > TEMPLATE_BYTES:
+        whole = text.encode("utf-8", "surrogatepass")
+        if len(whole) > TEMPLATE_BYTES:
             raise RequestLimitExceeded(
-                f"Request limit exceeded: Template size ({len(text.encode())} bytes) exceeds maximum allowed size "
+                f"Request limit exceeded: Template size ({len(whole)} bytes) exceeds maximum allowed size "
                 f"({TEMPLATE_BYTES} bytes)."
             )
-    elif len(msgspec.json.encode(text, enc_hook=repr)) > TEMPLATE_BYTES:
+        given = text
+        return _read_once("text", whole, lambda: parse(given))
+    whole = msgspec.json.encode(text, enc_hook=repr)
+    if len(whole) > TEMPLATE_BYTES:
         raise RequestLimitExceeded(
             f"Request limit exceeded: Template exceeds maximum allowed size ({TEMPLATE_BYTES} bytes)."
         )
+    document = dict(text)
+    return _read_once("document", whole, lambda: parse_document(document))
+
+
+def _read_once(what: str, whole: bytes, read: Callable[[], Template]) -> Template:
     try:
-        return parse(text) if isinstance(text, str) else parse_document(dict(text))
+        return effort.once(what, whole, read)
     except TemplateError as error:
         raise refused(error) from None
 
 
 def read_environment(text: str | Mapping[str, Any]) -> Environment:
     try:
+        if isinstance(text, str):
+            effort.read(len(text))
         return parse_environment(text)
     except TemplateError as error:
         raise refused(error) from None
@@ -155,6 +169,7 @@ def read_environment(text: str | Mapping[str, Any]) -> Environment:
 
 def registered(environment: Environment, type_name: str, resource_name: str) -> str:
     """The type, or file, that a type stands for. :raises StackValidationFailed: mappings go round in a ring."""
+    effort.look()
     registry = environment.resource_registry
     seen: list[str] = []
     for pattern, values in (registry.get("resources") or {}).items():
@@ -190,11 +205,15 @@ def is_file(type_name: str) -> bool:
     return type_name.endswith(ENDINGS) or "://" in type_name
 
 
-def kind_of(environment: Environment, files: Mapping[str, str], type_name: str, resource_name: str) -> Kind:
+def kind_of(plan: Plan, type_name: str, resource_name: str) -> Kind:
     """:raises StackValidationFailed: there is no such type; the nearest is named."""
+    environment, files = plan.environment, plan.files
     target = registered(environment, type_name, resource_name)
     if target in files and not target.startswith(("OS::", "AWS::")):
-        return resources.nested_template(target, read_template(files[target]), environment, files)
+        if target not in plan.of_files:
+            template = read_template(files[target])
+            plan.of_files[target] = resources.nested_template(target, template, environment, files)
+        return plan.of_files[target]
     if is_file(target):
         raise StackValidationFailed(f"Could not fetch contents for {target}: the client has not sent it in 'files'")
     found = resources.find(target)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
-from tane.services.orchestration.domain import engine, rights
+from tane.services.orchestration.domain import ahead, engine, rights
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
@@ -123,6 +123,7 @@ def _value(hand: Hand, name: str) -> Any:
 # ---------------------------------------------------------------------------------------------------------- signals
 
 
+@ahead.writes
 def signal(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, details: Mapping[str, Any]) -> Any:
     """Hand a signal to a resource, or clear a hook that holds it up. :raises BadRequest: it takes none."""
     if "unset_hook" in details:
@@ -136,6 +137,7 @@ def signal(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, 
     return _deliver(core, stack, row, ctx.request_id, details)
 
 
+@ahead.writes
 def _deliver(core: Core, stack: Row[Any], row: Row[Any], request_id: str, details: Mapping[str, Any]) -> Any:
     """What a signal does is what the template says, with the rights of who sent that: not of who signals."""
     author = rights.author(core, stack, request_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy.engine import Row
@@ -20,7 +20,8 @@ ZONES = ("nova",)
 
 
 class Scope:
-    """``stack``: its row, or the names of one that is not there yet. Without ``tx`` no resource is known."""
+    """``stack``: its row, or the names of one that is not there yet. Without ``tx`` no resource is known. ``parent``:
+    the resource whose template this is, where that is known."""
 
     def __init__(
         self,
@@ -30,10 +31,12 @@ class Scope:
         plan: Plan,
         tx: Tx | None = None,
         row: Row[Any] | None = None,
-        overlay: Mapping[str, Any] | None = None,
+        parent: Row[Any] | None = None,
     ) -> None:
         self.core, self.ctx, self.stack, self.plan, self.tx, self.row = core, ctx, stack, plan, tx, row
-        self.overlay = overlay or {}
+        self._parent = parent
+        self.used: dict[str, Row[Any] | None] = {}
+        """The resources that were looked at, as they were."""
         self._rows: dict[str, Row[Any]] | None = None
         self._shown: dict[tuple[str, str], Any] = {}
         self._conditions: dict[str, bool] = {}
@@ -82,7 +85,7 @@ class Scope:
     def facade(self, key: str) -> Any:
         """What the resource of the parent stack says whose template this is."""
         parent = getattr(self.stack, "parent_resource_id", None)
-        row = rows.get(self.tx, parent) if self.tx is not None and parent else None
+        row = self._parent or (rows.get(self.tx, parent) if self.tx is not None and parent else None)
         if row is None:
             return UNKNOWN
         if key == "metadata":
@@ -97,7 +100,8 @@ class Scope:
             return None
         if self._rows is None:
             self._rows = {row.name: row for row in rows.of_stack(self.tx, self.stack.id) if row.current}
-        return self._rows.get(name)
+        self.used[name] = self._rows.get(name)
+        return self.used[name]
 
     def reference(self, resource: str) -> Any:
         row = self._row(resource)

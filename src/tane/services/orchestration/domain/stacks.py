@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.orchestration.domain import engine, rights, validation
+from tane.services.orchestration.domain import ahead, engine, rights, validation
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
@@ -46,7 +46,12 @@ def create(core: Core, ctx: Context, name: str, wanted: Wanted) -> Row[Any]:
     named = Named(name, ctx.project_id, source=wanted.source.given())
     plan = validation.plan_for(core, ctx, named, wanted.source)
     validation.look(core, ctx, named, plan)
-    stack_id = new_id()
+    return _created(core, ctx, name, wanted, plan.template.description)
+
+
+@ahead.writes
+def _created(core: Core, ctx: Context, name: str, wanted: Wanted, description: str | None) -> Row[Any]:
+    stack_id = ahead.drawn("stack", new_id)
     with core.db.write() as tx:
         if stacks.named(tx, ctx.project_id, name) is not None:
             raise StackExists(f"The Stack ({name}) already exists.")
@@ -60,7 +65,7 @@ def create(core: Core, ctx: Context, name: str, wanted: Wanted) -> Row[Any]:
                 "id": stack_id,
                 "project_id": ctx.project_id,
                 "name": name,
-                "description": plan.template.description or NO_DESCRIPTION,
+                "description": description or NO_DESCRIPTION,
                 "root_id": stack_id,
                 "depth": 0,
                 **rights.of_sender(tx, ctx),
@@ -133,14 +138,19 @@ def update(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted) -
         values["disable_rollback"] = wanted.disable_rollback
     if wanted.timeout_mins is not None:
         values["timeout_mins"] = wanted.timeout_mins
+    values["description"] = plan.template.description or NO_DESCRIPTION
+    _updated(core, ctx, stack_id, name, wanted, values)
+
+
+@ahead.writes
+def _updated(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted, values: Mapping[str, Any]) -> None:
     with core.db.write() as tx:
         row = require(tx, ctx, stack_id, name)
         _may_update(row)
         if wanted.tags is not None:
             stacks.set_tags(tx, stack_id, wanted.tags)
-        values |= rights.before(row) | rights.of_sender(tx, ctx)
-        values["description"] = plan.template.description or NO_DESCRIPTION
-        engine.begin(tx, core, stack_id, "UPDATE", **values, request_id=ctx.request_id)
+        changed = {**values, **rights.before(row), **rights.of_sender(tx, ctx), "request_id": ctx.request_id}
+        engine.begin(tx, core, stack_id, "UPDATE", **changed)
 
 
 def _may_update(row: Row[Any]) -> None:
@@ -157,6 +167,7 @@ def _like(row: Row[Any], source: Source) -> Named:
     return Named(row.name, row.project_id, row.id, row.depth, row.parent_resource_id, environment)
 
 
+@ahead.writes
 def delete(core: Core, ctx: Context, stack_id: str, name: str) -> None:
     """A deletion is always possible, whatever else is done with the stack; one that is under way goes on."""
     with core.db.write() as tx:
@@ -167,6 +178,7 @@ def delete(core: Core, ctx: Context, stack_id: str, name: str) -> None:
         engine.begin(tx, core, stack_id, "DELETE", asked_by=asked, request_id=ctx.request_id)
 
 
+@ahead.writes
 def turn(core: Core, ctx: Context, stack_id: str, name: str, action: str) -> None:
     """Check, suspend or resume. :raises ActionInProgress:"""
     with core.db.write() as tx:
@@ -176,6 +188,7 @@ def turn(core: Core, ctx: Context, stack_id: str, name: str, action: str) -> Non
         engine.begin(tx, core, stack_id, action, request_id=ctx.request_id)
 
 
+@ahead.writes
 def cancel(core: Core, ctx: Context, stack_id: str, name: str, *, roll_back: bool) -> None:
     """Cancel an update, and with it what was made so far; or a creation too, and leave all as it is.
 
@@ -229,6 +242,7 @@ def _what(row: Row[Any] | None, one: Looked) -> str:
     return "updated" if differing or row.declared.get("digest", "") != kind.digest() else "unchanged"
 
 
+@ahead.writes
 def abandon(core: Core, ctx: Context, stack_id: str, name: str) -> Mapping[str, Any]:
     """Forget a stack and leave what it made. Returns what is needed to adopt it again."""
     with core.db.write() as tx:

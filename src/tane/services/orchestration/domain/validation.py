@@ -20,7 +20,7 @@ from tane.services.orchestration.domain.plans import Check, Plan, Source, make, 
 from tane.services.orchestration.domain.scopes import Scope, scope_of
 from tane.services.orchestration.domain.values import of_declared, plain
 from tane.services.orchestration.resources.nested import OfStack
-from tane.services.orchestration.template import TemplateError, evaluate, holds
+from tane.services.orchestration.template import TemplateError, effort, evaluate, holds
 from tane.web.context import Context
 
 
@@ -105,6 +105,7 @@ def look(
     found = []
     try:
         for name in plan.resources:
+            effort.look()
             values = of_declared(scope, plan, name)
             found.append(Looked(name, stack, plan, plain(values), _inner(scope, name, values, walk)))
         # What is wrong with an output of a nested stack is told where it is asked for.

@@ -7,7 +7,7 @@ from datetime import timedelta
 from tane import jobs
 from tane.core import Core
 from tane.jobs import Reconciler
-from tane.services.orchestration.domain import engine
+from tane.services.orchestration.domain import ahead, engine
 from tane.services.orchestration.store import resources, stacks
 
 
@@ -16,7 +16,9 @@ async def look(core: Core) -> str | None:
     late, expired = await core.in_thread(_due, core)
     if not late and not expired:
         return None
-    await core.in_thread(_end, core, late, expired)
+    for stack_id in late:
+        await ahead.in_turn(core, lambda: "deadlines", _end, core, stack_id)
+    await core.in_thread(_wake, core, expired)
     return f"{len(late)} stacks timed out, {len(expired)} resources were looked at"
 
 
@@ -25,10 +27,13 @@ def _due(core: Core) -> tuple[list[str], list[str]]:
         return stacks.overdue(tx, tx.now), resources.expired(tx, tx.now)
 
 
-def _end(core: Core, late: list[str], expired: list[str]) -> None:
-    for stack_id in late:
-        with core.db.write() as tx:
-            engine.expire(tx, core, stack_id)
+@ahead.writes
+def _end(core: Core, stack_id: str) -> None:
+    with core.db.write() as tx:
+        engine.expire(tx, core, stack_id)
+
+
+def _wake(core: Core, expired: list[str]) -> None:
     with core.db.write() as tx:
         for resource_id in expired:
             resources.change(tx, resource_id, expires_at=None)

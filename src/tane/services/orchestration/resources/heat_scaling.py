@@ -98,10 +98,13 @@ class AutoScalingGroup(OfStack):
         return nested.source_of({"heat_template_version": VERSION}, {}, inner_environment(hand), {})
 
     def _resize(self, hand: Hand, size: int) -> None:
+        from tane.services.orchestration.domain import ahead
+
         check_size(None, size)
         members = list((hand.row.data or {}).get("members") or [])
         while len(members) < size:
-            members.append(secrets.token_hex(6))
+            # The same ones when the change begins anew: a plan rests on them.
+            members.append(ahead.drawn(("member", hand.row.id, len(members)), lambda: secrets.token_hex(6)))
         hand.keep(members=members[len(members) - size :])
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:

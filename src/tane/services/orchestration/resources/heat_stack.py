@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import SHOW
 from tane.services.orchestration.resources.nested import OfStack
-from tane.services.orchestration.template import TemplateError, parse
+from tane.services.orchestration.template import TemplateError
 from tane.services.orchestration.template.properties import Attribute, Property
 from tane.web.errors import BadRequest, NotImplementedHere
 
@@ -93,7 +93,7 @@ class Stack(OfStack):
 
         files = (hand.stack.source or {}).get("files") or {}
         inner = dict((hand.stack.source or {}).get("environment") or {})
-        template = parse(hand.properties.get("template") or "heat_template_version: 2013-05-23").document
+        template = nested.document_of(hand, hand.properties.get("template") or "heat_template_version: 2013-05-23")
         return nested.source_of(template, files, inner, hand.properties.get("parameters") or {})
 
     def attribute(self, hand: Hand, name: str) -> Any:

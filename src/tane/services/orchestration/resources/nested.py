@@ -119,6 +119,7 @@ class NestedTemplate(OfStack):
 
     def __init__(self, file: str, template: Template, environment: Environment, files: Mapping[str, str]) -> None:
         self.file, self.template, self.files, self.environment = file, template, files, environment
+        self._digest: str | None = None
         defaults = environment.parameter_defaults
         self.properties = {
             name: Property(
@@ -146,9 +147,12 @@ class NestedTemplate(OfStack):
         return f"file:{self.file}"
 
     def digest(self) -> str:
+        if self._digest is not None:
+            return self._digest
         registry = self.environment.resource_registry
         text = msgspec.json.encode([self.template.document, dict(self.files), registry], order="deterministic")
-        return hashlib.sha256(text).hexdigest()
+        self._digest = hashlib.sha256(text).hexdigest()
+        return self._digest
 
     def source(self, hand: Hand) -> Source:
         from tane.services.orchestration.domain import nested

@@ -52,6 +52,12 @@ def of_names(tx: Tx, stack_id: str, names: Collection[str]) -> list[Row[Any]]:
     return tx.all(mine.where(stack_resource.c.name.in_(names))) if names else []
 
 
+def whole(tx: Tx, stack_id: str, names: Collection[str]) -> list[Row[Any]]:
+    """The present ones of these names, with all columns."""
+    mine = select(stack_resource).where(stack_resource.c.stack_id == stack_id, stack_resource.c.current)
+    return tx.all(mine.where(stack_resource.c.name.in_(names)))
+
+
 def done(tx: Tx, stack_id: str, traversal: str) -> int:
     """How many were handled well in an action of the stack."""
     mine = (
