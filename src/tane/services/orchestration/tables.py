@@ -43,11 +43,14 @@ stack = Table(
     # What the stack is to be (template, files, environment, parameters), and what it was before: where a rollback goes.
     Column("source", JSON, nullable=False),
     Column("previous", JSON),
-    # Whose rights go with that.
+    # The files of both: nested stacks have those of the stack that they are in.
+    Column("files_id", String(64)),
+    Column("previous_files_id", String(64)),
+    # Whose rights go with what it was before.
     Column("previous_owner", JSON),
     # Who asked for the deletion that is under way: what the author can not delete is deleted with his rights.
     Column("asked_by", JSON),
-    # How long the source is: what a project may keep together is counted.
+    # How long the source is without its files: what a project may keep together is counted.
     Column("bytes", Integer, nullable=False, server_default="0"),
     Column("disable_rollback", Boolean, nullable=False),
     Column("timeout_mins", Integer),
@@ -58,7 +61,22 @@ stack = Table(
     Column("deleted", Boolean, nullable=False),
 )
 Index("ix_stack_name", stack.c.project_id, stack.c.name)
+# What is asked of all stacks of a project is told by indexes alone: rows are long.
 Index("ix_stack_bytes", stack.c.project_id, stack.c.bytes)
+Index("ix_stack_files", stack.c.project_id, stack.c.files_id)
+Index("ix_stack_previous_files", stack.c.project_id, stack.c.previous_files_id)
+Index("ix_stack_deleted", stack.c.project_id, stack.c.deleted_at, stack.c.id)
+
+stack_files = Table(
+    "stack_files",
+    metadata,
+    # Of a project, by the SHA-256 of what they say.
+    Column("project_id", String(64), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("files", JSON, nullable=False),
+    Column("bytes", Integer, nullable=False),
+)
+Index("ix_stack_files_bytes", stack_files.c.project_id, stack_files.c.bytes)
 
 stack_tag = Table(
     "stack_tag",

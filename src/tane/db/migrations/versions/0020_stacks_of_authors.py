@@ -1,4 +1,4 @@
-"""Whose rights a stack's former source has, who asked for a deletion, and how many bytes rows of orchestration hold.
+"""Whose rights a stack's former source has, who asked for a deletion, files once a project, bytes that are counted.
 
 Revision ID: 0020
 """
@@ -21,7 +21,22 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("previous_owner", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("asked_by", sa.JSON(), nullable=True))
         batch_op.add_column(_bytes())
+        batch_op.add_column(sa.Column("files_id", sa.String(length=64), nullable=True))
+        batch_op.add_column(sa.Column("previous_files_id", sa.String(length=64), nullable=True))
         batch_op.create_index("ix_stack_bytes", ["project_id", "bytes"], unique=False)
+        batch_op.create_index("ix_stack_files", ["project_id", "files_id"], unique=False)
+        batch_op.create_index("ix_stack_previous_files", ["project_id", "previous_files_id"], unique=False)
+        batch_op.create_index("ix_stack_deleted", ["project_id", "deleted_at", "id"], unique=False)
+    op.create_table(
+        "stack_files",
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("files", sa.JSON(), nullable=False),
+        sa.Column("bytes", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "id", name=op.f("pk_stack_files")),
+    )
+    with op.batch_alter_table("stack_files", schema=None) as batch_op:
+        batch_op.create_index("ix_stack_files_bytes", ["project_id", "bytes"], unique=False)
     for name in ("software_config", "software_deployment"):
         with op.batch_alter_table(name, schema=None) as batch_op:
             batch_op.add_column(_bytes())
@@ -38,12 +53,18 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("stack_files")
     for name in ("software_deployment", "software_config"):
         with op.batch_alter_table(name, schema=None) as batch_op:
             batch_op.drop_index(f"ix_{name}_bytes")
             batch_op.drop_column("bytes")
     with op.batch_alter_table("stack", schema=None) as batch_op:
+        batch_op.drop_index("ix_stack_deleted")
+        batch_op.drop_index("ix_stack_previous_files")
+        batch_op.drop_index("ix_stack_files")
         batch_op.drop_index("ix_stack_bytes")
+        batch_op.drop_column("previous_files_id")
+        batch_op.drop_column("files_id")
         batch_op.drop_column("bytes")
         batch_op.drop_column("asked_by")
         batch_op.drop_column("previous_owner")

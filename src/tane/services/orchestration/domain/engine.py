@@ -18,14 +18,15 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
-from tane.services.orchestration.domain import ahead
+from tane.services.orchestration.domain import ahead, rights
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
     IN_PROGRESS,
     LONGEST_MINUTES,
-    MOST_EVENTS,
     MOST_RESOURCES,
+    MOST_STACKS,
+    SOURCES_BYTES,
     TIMEOUT_MINUTES,
     RequestLimitExceeded,
     new_id,
@@ -41,11 +42,13 @@ from tane.services.orchestration.orders import (
     ResourceParams,
     TurnParams,
 )
-from tane.services.orchestration.store import events, resources, stacks
+from tane.services.orchestration.store import resources, stacks
 from tane.web.context import Context
 
 TURNS = ("CHECK", "SUSPEND", "RESUME")
 UNDOES = ("DELETE",)
+NOTHING = {"template": {"heat_template_version": "2013-05-23"}, "files": {}, "environment": {}}
+"""The source of a stack that was deleted."""
 
 
 def topic(stack_id: str) -> str:
@@ -68,7 +71,7 @@ class ByOwner(msgspec.Struct):
 
 def plan_of(tx: Tx, core: Core, stack: Row[Any]) -> Plan:
     """What the stack is to be now. Its source was checked when it came. In a write it was made before."""
-    return remembered(core, stack, lambda: new_plan(tx, core, stack, stack.source, strict=False))
+    return remembered(core, stack, lambda: new_plan(tx, core, stack, stacks.source(tx, stack), strict=False))
 
 
 def new_plan(tx: Tx, core: Core, stack: Any, source: Mapping[str, Any], *, strict: bool = True) -> Plan:
@@ -113,6 +116,11 @@ def begin(tx: Tx, core: Core, stack_id: str, action: str, reason: str = "", **va
     if action not in ("CREATE", "DELETE"):
         values["updated_at"] = tx.now
     stacks.change(tx, stack_id, **values)
+    if action in ("CREATE", "UPDATE") and stacks.bytes_of(tx, before.project_id) > SOURCES_BYTES:
+        raise RequestLimitExceeded(
+            f"Request limit exceeded: the templates, environments and files of a project have at most {SOURCES_BYTES} "
+            "bytes together. Please delete some stacks."
+        )
     record(tx, stack_id, None, action, IN_PROGRESS, values["reason"])
     stack = stacks.get(tx, stack_id)
     assert stack is not None
@@ -302,25 +310,35 @@ def conclude(tx: Tx, core: Core, stack: Row[Any], status: str, reason: str) -> N
     """End the action of a stack; a failed creation or update is rolled back where that is wished."""
     values: dict[str, Any] = {"status": status, "reason": reason, "deadline": None}
     if status == COMPLETE and stack.action in ("CREATE", "UPDATE", "ROLLBACK") and not undoes(stack):
-        values |= {"previous": None, "previous_owner": None}
+        values |= dict.fromkeys(rights.PREVIOUS)
     stacks.change(tx, stack.id, **values)
     record(tx, stack.id, None, stack.action, status, reason)
-    events.prune(tx, stack.id, MOST_EVENTS)
     if status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback:
         roll_back(tx, core, stack, reason)
     elif status == COMPLETE and stack.action == "DELETE":
-        stacks.change(tx, stack.id, deleted=True, deleted_at=tx.now)
+        forget(tx, stack)
     jobs.wake(tx, topic(stack.id))
     tx.notify(topic(stack.id))
+
+
+def forget(tx: Tx, stack: Row[Any], **values: Any) -> None:
+    """A stack is gone. Of one that a user made it is told for a while that there was one; nobody asks for more."""
+    if stack.parent_id is not None:
+        stacks.remove(tx, stack)
+        return
+    values |= {"source": NOTHING, "deleted": True, "deleted_at": tx.now, **dict.fromkeys(rights.PREVIOUS)}
+    stacks.change(tx, stack.id, **values)
+    stacks.forget_oldest(tx, stack.project_id, MOST_STACKS)
 
 
 def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
     """Go back to what the stack was before the action that failed or is to end."""
     values: dict[str, Any] = {}
     if stack.action == "CREATE":
-        values |= {"previous": None, "previous_owner": None}
+        values |= dict.fromkeys(rights.PREVIOUS)
     elif stack.previous is not None:
-        values |= {"source": stack.previous, **(stack.previous_owner or {})}
+        owner = stack.previous_owner or {}
+        values |= {"source": stack.previous, "files_id": stack.previous_files_id, **owner}
     begin(tx, core, stack.id, "ROLLBACK", f"Stack ROLLBACK started: {reason}"[:4096], **values)
 
 

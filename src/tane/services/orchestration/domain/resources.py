@@ -196,7 +196,7 @@ def clear_hook(tx: Tx, stack: Row[Any], row: Row[Any], hook: str) -> None:
     if row.hook != hook:
         raise BadRequest(f'The "{hook}" hook is not defined on Resource "{row.name}"', type="InvalidBreakPointHook")
     resources.change(tx, row.id, hook=None, cleared=[*row.cleared, f"{hook} {stack.traversal}"])
-    record(tx, stack.id, row, row.action, row.status, f"Hook {hook} is cleared")
+    record(tx, stack.id, row, row.action, row.status, f"Hook {hook} is cleared", asked=True)
     jobs.wake(tx, engine.job_of(row.id))
 
 
@@ -216,4 +216,4 @@ def mark(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, *,
         resources.change(tx, row.id, action="CHECK", status=status, reason=reason, updated_at=tx.now)
         found = resources.get(tx, row.id)
         assert found is not None
-        record(tx, stack.id, found, "CHECK", status, reason)
+        record(tx, stack.id, found, "CHECK", status, reason, asked=True)

@@ -24,6 +24,7 @@ NOT_THE_AUTHOR = (
     "The stack's template was sent by another ({}), and what you do not send would act with your rights. Send all of "
     "it: template, files and environment (PUT)."
 )
+PREVIOUS = ("previous", "previous_files_id", "previous_owner")
 
 
 class NoRights(StackValidationFailed):
@@ -49,8 +50,8 @@ def of_stack(stack: Row[Any]) -> dict[str, Any]:
 def before(stack: Row[Any]) -> dict[str, Any]:
     """Columns of where a rollback goes when a stack gets another source: with the source goes its author."""
     if stack.previous is not None:
-        return {"previous": stack.previous, "previous_owner": stack.previous_owner}
-    return {"previous": stack.source, "previous_owner": of_stack(stack)}
+        return {name: getattr(stack, name) for name in PREVIOUS}
+    return {"previous": stack.source, "previous_files_id": stack.files_id, "previous_owner": of_stack(stack)}
 
 
 def check_author(tx: Tx, ctx: Context, stack: Row[Any]) -> None:

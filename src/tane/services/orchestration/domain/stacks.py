@@ -115,7 +115,7 @@ def look_for(core: Core, ctx: Context, stack_id: str, name: str) -> None:
 
 def source_now(core: Core, ctx: Context, stack_id: str, name: str) -> Source:
     with core.db.read() as tx:
-        return msgspec.convert(require(tx, ctx, stack_id, name).source, Source)
+        return msgspec.convert(stacks.source(tx, require(tx, ctx, stack_id, name)), Source)
 
 
 def source_to_keep(core: Core, ctx: Context, stack_id: str, name: str) -> Source:
@@ -123,7 +123,7 @@ def source_to_keep(core: Core, ctx: Context, stack_id: str, name: str) -> Source
     with core.db.read() as tx:
         row = require(tx, ctx, stack_id, name)
         rights.check_author(tx, ctx, row)
-        return msgspec.convert(row.source, Source)
+        return msgspec.convert(stacks.source(tx, row), Source)
 
 
 def update(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted) -> None:
@@ -253,12 +253,13 @@ def abandon(core: Core, ctx: Context, stack_id: str, name: str) -> Mapping[str, 
         for one in stacks.of_root(tx, row.root_id):
             for resource in resources.of_stack(tx, one.id):
                 resources.remove(tx, resource.id)
-            stacks.change(tx, one.id, action="ABANDON", deleted=True, deleted_at=tx.now)
+            engine.forget(tx, one, action="ABANDON")
         return found
 
 
 def exported(tx: Tx, row: Row[Any]) -> dict[str, Any]:
     """A stack with its resources, as clients keep it."""
+    source = stacks.source(tx, row)
     inner = {
         one.name: {
             "name": one.name,
@@ -277,9 +278,9 @@ def exported(tx: Tx, row: Row[Any]) -> dict[str, Any]:
         "id": row.id,
         "action": row.action,
         "status": row.status,
-        "template": row.source["template"],
-        "environment": row.source["environment"],
-        "files": row.source["files"],
+        "template": source["template"],
+        "environment": source["environment"],
+        "files": source["files"],
         "resources": inner,
         "project_id": row.project_id,
         "stack_user_project_id": row.project_id,

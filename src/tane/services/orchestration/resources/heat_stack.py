@@ -91,7 +91,7 @@ class Stack(OfStack):
     def source(self, hand: Hand) -> Source:
         from tane.services.orchestration.domain import nested
 
-        files = (hand.stack.source or {}).get("files") or {}
+        files = hand.plan.files if hand.plan else {}
         inner = dict((hand.stack.source or {}).get("environment") or {})
         template = nested.document_of(hand, hand.properties.get("template") or "heat_template_version: 2013-05-23")
         return nested.source_of(template, files, inner, hand.properties.get("parameters") or {})
