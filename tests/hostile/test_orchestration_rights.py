@@ -268,3 +268,39 @@ def test_an_update_by_another_between_two_steps_gets_nothing_of_the_first_author
         assert seen is not None and rights.same(tx, seen) is not None
         stacks.change(tx, made["id"], delegation={**seen.delegation, "user_id": mallory.user_id})
         assert rights.same(tx, seen) is None
+
+
+def test_who_may_not_signal_reads_no_address_that_does(cloud: ApiCloud) -> None:
+    """Wherever it stands: in attributes, outputs, configurations, deployments, parameters of nested stacks."""
+    mia, eve = cloud.new_user("mia", "garden"), cloud.new_user("eve", "garden", role="reader")
+    asked = {"heat_template_version": "2021-04-16", "parameters": {"where": {"type": "string"}}}
+    told = {"where": {"get_attr": ["policy", "signal_url"]}, "how": {"get_attr": ["handle", "curl_cli"]}}
+    told["aws"] = {"get_resource": "amazon"}
+    group = {**GROUP, "properties": {**GROUP["properties"], "resource": {"type": "OS::Heat::None"}}}
+    template = hot(
+        {
+            "group": group,
+            "policy": POLICY,
+            "handle": HANDLE,
+            "amazon": {"type": "AWS::CloudFormation::WaitConditionHandle"},
+            "in": {"type": "in.yaml", "properties": {"where": {"get_attr": ["policy", "signal_url"]}}},
+            "kept": res("OS::Heat::Value", value={"list_join": ["", ["see ", {"get_attr": ["handle", "endpoint"]}]]}),
+            "config": res("OS::Heat::SoftwareConfig", config="x"),
+            "run": res("OS::Heat::SoftwareDeployment", config={"get_resource": "config"}, server="s1"),
+        },
+        outputs={name: {"value": value} for name, value in told.items()},
+    )
+    made = stack(cloud, mia, template, files={"in.yaml": asked})
+    child = resources(mia, made)["in"]["physical_resource_id"]
+    [deployment] = mia.get(at(mia, "/software_deployments")).json()["software_deployments"]
+    places = [path(mia, made, below) for below in ("", "/outputs/where", "/outputs/how", "/outputs/aws")]
+    places += [path(mia, made, f"/resources/{name}") for name in ("policy", "handle", "kept")]
+    places += [path(mia, made, "/resources?with_detail=true"), at(mia, "/software_deployments/metadata/s1")]
+    places += [at(mia, f"/stacks/{_name(mia, child)}/{child}{below}") for below in ("", "/environment")]
+    places.append(at(mia, f"/software_configs/{deployment['config_id']}"))
+    for place in places:
+        mine, seen = mia.get(place), eve.get(place)
+        assert "/orchestration/signal/" in mine.text and "******" not in mine.text, place
+        assert seen.status_code == 200 and "/orchestration/signal/" in seen.text, (place, seen.text)
+        for piece in seen.text.split("/orchestration/signal/")[1:]:
+            assert piece[36:].startswith("/******"), place
