@@ -40,6 +40,7 @@ LANDED = {
     "0015_moves.py": "25a28d78ef5a27a0eb9451980f5325ea2c192c5fd1b3484f58f4f90d4e2be89c",
     "0016_orchestration.py": "9136852b6be4ea955a8db6a7e4c353c53f730c1dbd4eff0b3348ee4dc4d8fdf8",
     "0017_distributed_routers.py": "65165f37d596f868539f6d41080a92e8190e3e181f2ec8c14c397b9c08fdc8bd",
+    "0020_stacks_of_authors.py": "7f3fe5517a8782a52fe127c25d611059ec44f9c3808fd56a40780ce9f9d35df9",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

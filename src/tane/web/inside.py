@@ -45,8 +45,7 @@ def call(
     newest = _service(core, service).microversions
     spoken_version: Version = (0, 0) if newest is None else version(spoken) if spoken else newest.maximum
     where, route, fields = _find(core, service, method, path, body, spoken_version)
-    if ctx.access_rules is not None and not permits(ctx.access_rules, where.known_as, method, where.prefix + path):
-        raise Forbidden(f"The application credential's access rules do not allow {method} {where.prefix}{path}.")
+    _check_rules(ctx, where, method, path)
     base = core.config.url
     request = Request(
         core=core,
@@ -78,6 +77,18 @@ def call(
     if isinstance(answer, bytes):
         return codec.parse(answer) if answer else None
     return None if answer is None else codec.parse(codec.encode(answer))
+
+
+def check_rules(core: Core, ctx: Context, service: str, method: str, path: str) -> None:
+    """For what a service does itself instead of by a call. :raises Forbidden: the caller's application credential has
+    access rules, of which none names that call."""
+    if ctx.access_rules is not None:
+        _check_rules(ctx, _service(core, service), method, path)
+
+
+def _check_rules(ctx: Context, where: Service, method: str, path: str) -> None:
+    if ctx.access_rules is not None and not permits(ctx.access_rules, where.known_as, method, where.prefix + path):
+        raise Forbidden(f"The application credential's access rules do not allow {method} {where.prefix}{path}.")
 
 
 def part(text: str) -> str:

@@ -43,6 +43,12 @@ stack = Table(
     # What the stack is to be (template, files, environment, parameters), and what it was before: where a rollback goes.
     Column("source", JSON, nullable=False),
     Column("previous", JSON),
+    # Whose rights go with that.
+    Column("previous_owner", JSON),
+    # Who asked for the deletion that is under way: what the author can not delete is deleted with his rights.
+    Column("asked_by", JSON),
+    # How long the source is: what a project may keep together is counted.
+    Column("bytes", Integer, nullable=False, server_default="0"),
     Column("disable_rollback", Boolean, nullable=False),
     Column("timeout_mins", Integer),
     Column("deadline", DateTime, index=True),
@@ -52,6 +58,7 @@ stack = Table(
     Column("deleted", Boolean, nullable=False),
 )
 Index("ix_stack_name", stack.c.project_id, stack.c.name)
+Index("ix_stack_bytes", stack.c.project_id, stack.c.bytes)
 
 stack_tag = Table(
     "stack_tag",
@@ -124,8 +131,11 @@ software_config = Table(
     Column("inputs", JSON, nullable=False),
     Column("outputs", JSON, nullable=False),
     Column("options", JSON, nullable=False),
+    # How long these four are together.
+    Column("bytes", Integer, nullable=False, server_default="0"),
     created_at(),
 )
+Index("ix_software_config_bytes", software_config.c.project_id, software_config.c.bytes)
 
 software_deployment = Table(
     "software_deployment",
@@ -140,6 +150,9 @@ software_deployment = Table(
     Column("reason", Text, nullable=False),
     Column("input_values", JSON, nullable=False),
     Column("output_values", JSON, nullable=False),
+    # How long these two are together.
+    Column("bytes", Integer, nullable=False, server_default="0"),
     created_at(),
     updated_at(),
 )
+Index("ix_software_deployment_bytes", software_deployment.c.project_id, software_deployment.c.bytes)

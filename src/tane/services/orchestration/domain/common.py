@@ -22,6 +22,8 @@ MOST_DEPTH = 5
 MOST_TAGS = 80
 TEMPLATE_BYTES = 512 * 1024
 TIMEOUT_MINUTES = 60
+LONGEST_MINUTES = 366 * 1440
+"""Whatever is waited for in a stack is waited for no longer."""
 MASK = "******"
 IN_PROGRESS, COMPLETE, FAILED = "IN_PROGRESS", "COMPLETE", "FAILED"
 NO_RIGHTS = (

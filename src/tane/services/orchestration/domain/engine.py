@@ -23,6 +23,7 @@ from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
     IN_PROGRESS,
+    LONGEST_MINUTES,
     MOST_EVENTS,
     MOST_RESOURCES,
     TIMEOUT_MINUTES,
@@ -105,7 +106,8 @@ def begin(tx: Tx, core: Core, stack_id: str, action: str, reason: str = "", **va
         "status": IN_PROGRESS,
         "reason": reason or f"Stack {action} started",
         "traversal": new_id(),
-        "deadline": tx.now + timedelta(minutes=minutes),
+        "deadline": tx.now + timedelta(minutes=max(1, min(minutes, LONGEST_MINUTES))),
+        "asked_by": None,
         **values,
     }
     if action not in ("CREATE", "DELETE"):
@@ -300,7 +302,7 @@ def conclude(tx: Tx, core: Core, stack: Row[Any], status: str, reason: str) -> N
     """End the action of a stack; a failed creation or update is rolled back where that is wished."""
     values: dict[str, Any] = {"status": status, "reason": reason, "deadline": None}
     if status == COMPLETE and stack.action in ("CREATE", "UPDATE", "ROLLBACK") and not undoes(stack):
-        values["previous"] = None
+        values |= {"previous": None, "previous_owner": None}
     stacks.change(tx, stack.id, **values)
     record(tx, stack.id, None, stack.action, status, reason)
     events.prune(tx, stack.id, MOST_EVENTS)
@@ -316,9 +318,9 @@ def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
     """Go back to what the stack was before the action that failed or is to end."""
     values: dict[str, Any] = {}
     if stack.action == "CREATE":
-        values["previous"] = None
+        values |= {"previous": None, "previous_owner": None}
     elif stack.previous is not None:
-        values["source"] = stack.previous
+        values |= {"source": stack.previous, **(stack.previous_owner or {})}
     begin(tx, core, stack.id, "ROLLBACK", f"Stack ROLLBACK started: {reason}"[:4096], **values)
 
 

@@ -53,6 +53,14 @@ class Hand:
         """Another service's answer to whom is acted for; in a transaction it takes part in it. :raises ApiError:"""
         return inside.call(self.core, self.ctx, service, method, path, body, query=query, spoken=spoken)
 
+    def may(self, method: str, below: str) -> None:
+        """For rows of our own, in whose place a user would call our API: ``below`` the project's path.
+
+        :raises Forbidden: the access rules of who is acted for do not allow that call.
+        """
+        path = f"/v1/{self.stack.project_id}{below}"
+        inside.check_rules(self.core, self.ctx, "orchestration", method, path)
+
     def lookup(self, kind: str, value: str) -> str:
         """The id of what a property names by name or id, as the user sees it. :raises NotFound:"""
         if self.plan is None:

@@ -74,6 +74,15 @@ class Plan:
         """The type that a declaration means here: mappings of the environment, then ours, then files."""
         return kind_of(self, type_name, resource_name)
 
+    def check_external(self) -> None:
+        """:raises StackValidationFailed: ``external_id`` of a type that keeps rows of its own."""
+        for name, declared in self.resources.items():
+            if declared.external_id is not None and not self.kinds[name].adopts:
+                raise StackValidationFailed(
+                    f"resources.{name}: external_id is not possible for {declared.type}: what it stands for is kept by "
+                    "its stack, and belongs to no other."
+                )
+
     def secrets(self) -> set[str]:
         """The values of hidden parameters, as they may stand in texts."""
         found: set[str] = set()

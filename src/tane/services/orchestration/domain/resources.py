@@ -7,21 +7,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from sqlalchemy.engine import Row
 
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
-from tane.services.identity import interface as identity
-from tane.services.orchestration.domain import ahead, engine
-from tane.services.orchestration.domain.common import COMPLETE, FAILED, missing_resource, record, require
+from tane.services.orchestration.domain import ahead, engine, rights
+from tane.services.orchestration.domain.common import (
+    COMPLETE,
+    FAILED,
+    ActionInProgress,
+    missing_resource,
+    record,
+    require,
+)
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.values import plain
 from tane.services.orchestration.store import resources, stacks
 from tane.services.orchestration.template import TemplateError
+from tane.web import inside
 from tane.web.context import Context
 from tane.web.errors import ApiError, BadRequest, NotFound
+from tane.web.inside import part
 
 HOOKS = ("pre-create", "pre-update", "pre-delete", "post-create", "post-update", "post-delete")
 
@@ -116,29 +123,46 @@ def _value(hand: Hand, name: str) -> Any:
 # ---------------------------------------------------------------------------------------------------------- signals
 
 
-@ahead.writes
 def signal(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, details: Mapping[str, Any]) -> Any:
     """Hand a signal to a resource, or clear a hook that holds it up. :raises BadRequest: it takes none."""
-    with core.db.write() as tx:
+    if "unset_hook" in details:
+        with core.db.write() as tx:
+            stack = require(tx, ctx, stack_id, stack_name)
+            clear_hook(tx, stack, required(tx, stack, name), str(details["unset_hook"]))
+        return None
+    with core.db.read() as tx:
         stack = require(tx, ctx, stack_id, stack_name)
         row = required(tx, stack, name)
-        if "unset_hook" in details:
-            clear_hook(tx, stack, row, str(details["unset_hook"]))
-            return None
+    return _deliver(core, stack, row, ctx.request_id, details)
+
+
+@ahead.writes
+def _deliver(core: Core, stack: Row[Any], row: Row[Any], request_id: str, details: Mapping[str, Any]) -> Any:
+    """What a signal does is what the template says, with the rights of who sent that: not of who signals."""
+    author = rights.author(core, stack, request_id)
+    below = f"/v1/{stack.project_id}/stacks/{part(stack.name)}/{stack.id}/resources/{part(row.name)}/signal"
+    inside.check_rules(core, author, "orchestration", "POST", below)
+    with core.db.write() as tx:
+        now = rights.same(tx, stack)
+        if now is None:
+            raise ActionInProgress(f"Stack {stack.name} is being changed by another: signal again.")
+        stack, name = now, row.name
+        row = required(tx, stack, name)
         plan = engine.plan_of(tx, core, stack)
         kind = plan.kinds.get(name)
         if kind is None:
             raise NotFound(f"Resource {name} is not in the template any more.")
-        if row.action in ("SUSPEND", "DELETE"):
-            raise BadRequest(f"Cannot signal resource during {row.action}")
+        for action in (stack.action, row.action):
+            if action in ("SUSPEND", "DELETE"):
+                raise BadRequest(f"Cannot signal resource during {action}")
         with core.db.joining(tx):
-            answer = kind.signal(Hand(core, tx, ctx, stack, row, plan, row.properties), details)
+            answer = kind.signal(Hand(core, tx, author, stack, row, plan, row.properties), details)
         jobs.wake(tx, engine.job_of(row.id))
         return answer
 
 
 def signal_by_address(core: Core, request_id: str, resource_id: str, secret: str, details: Mapping[str, Any]) -> Any:
-    """A signal whose address proves itself; it is done with the rights of the stack's owner.
+    """A signal whose address proves itself.
 
     :raises NotFound: there is no such address. :raises BadRequest: the resource takes no such signal.
     """
@@ -148,8 +172,7 @@ def signal_by_address(core: Core, request_id: str, resource_id: str, secret: str
     known = "" if row is None else str(row.data.get("signal") or "")
     if row is None or stack is None or not known or not hmac.compare_digest(known.encode(), secret.encode()):
         raise NotFound("The resource could not be found.")
-    ctx = identity.acting(core, msgspec.convert(stack.delegation, identity.Delegation), request_id)
-    return signal(core, ctx, stack.id, stack.name, row.name, details)
+    return _deliver(core, stack, row, request_id, details)
 
 
 def metadata(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str) -> dict[str, Any]:

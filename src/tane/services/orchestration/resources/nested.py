@@ -47,14 +47,14 @@ class OfStack(Kind):
     def waits(self, hand: Hand) -> Wait:
         from tane.services.orchestration.domain import engine, nested
 
-        child_id = str(hand.row.physical_id)
-        return Wait(math.inf, engine.topic(child_id), unless=lambda tx: not nested.is_busy(tx, child_id))
+        row = hand.row
+        topic = engine.topic(str(row.physical_id))
+        return Wait(math.inf, topic, unless=lambda tx: not nested.is_busy(tx, row))
 
     def stopped(self, tx: Tx, core: Core, row: Any) -> None:
-        from tane.services.orchestration.domain import engine
+        from tane.services.orchestration.domain import nested
 
-        if row.physical_id is not None:
-            engine.halt(tx, core, row.physical_id, "Stopped: the stack that it is in waits no more")
+        nested.halt(tx, core, row, "Stopped: the stack that it is in waits no more")
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         from tane.services.orchestration.domain import nested

@@ -61,6 +61,11 @@ def get(tx: Tx, stack_id: str) -> Row[Any] | None:
     return tx.first(select(stack).where(stack.c.id == stack_id))
 
 
+def nested(tx: Tx, stack_id: str, resource_id: str) -> Row[Any] | None:
+    """A stack that is that of a resource, and of no other."""
+    return tx.first(select(stack).where(stack.c.id == stack_id, stack.c.parent_resource_id == resource_id))
+
+
 def many(tx: Tx, ids: Iterable[str]) -> dict[str, Row[Any]]:
     return {row.id: row for row in tx.all(select(stack).where(stack.c.id.in_(list(ids))))}
 
