@@ -11,7 +11,9 @@ from urllib.parse import quote
 from sqlalchemy.engine import Row
 
 from tane.services.orchestration.domain.common import MASK, InvalidTenant
+from tane.services.orchestration.domain.plans import refused
 from tane.services.orchestration.template import effort
+from tane.services.orchestration.template.effort import TooLong
 from tane.web.codec import iso
 from tane.web.errors import ApiError
 from tane.web.request import Request, Response
@@ -45,7 +47,10 @@ def weighed(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
 
     @functools.wraps(handler)
     def answered(request: Request) -> Any:
-        return effort.within(effort.much() if request.may_take_long else effort.little(), lambda: handler(request))
+        try:
+            return effort.within(effort.much() if request.may_take_long else effort.little(), lambda: handler(request))
+        except TooLong as error:
+            raise refused(error) from None
 
     return answered
 

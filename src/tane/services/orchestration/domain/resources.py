@@ -123,7 +123,6 @@ def _value(hand: Hand, name: str) -> Any:
 # ---------------------------------------------------------------------------------------------------------- signals
 
 
-@ahead.writes
 def signal(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, details: Mapping[str, Any]) -> Any:
     """Hand a signal to a resource, or clear a hook that holds it up. :raises BadRequest: it takes none."""
     if "unset_hook" in details:

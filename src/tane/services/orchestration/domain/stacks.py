@@ -149,8 +149,8 @@ def _updated(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted,
         _may_update(row)
         if wanted.tags is not None:
             stacks.set_tags(tx, stack_id, wanted.tags)
-        changed = {**values, **rights.before(row), **rights.of_sender(tx, ctx), "request_id": ctx.request_id}
-        engine.begin(tx, core, stack_id, "UPDATE", **changed)
+        given = rights.before(row) | rights.of_sender(tx, ctx)
+        engine.begin(tx, core, stack_id, "UPDATE", **values, **given, request_id=ctx.request_id)
 
 
 def _may_update(row: Row[Any]) -> None:

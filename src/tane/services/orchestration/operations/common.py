@@ -42,18 +42,18 @@ async def act(
     work: Callable[[Hand], T],
     *,
     conflicts: int = 0,
-    looks: Callable[[Hand], None] | None = None,
     deletes: bool = False,
+    looks: Callable[[Hand], None] | None = None,
 ) -> T | None:
     """Run ``work`` in one write transaction, with the rights that the stack's author has now. None when the resource is
-    gone. Conflicts with what others have under way are tried again so often. ``looks``: finds before, in a read, the
-    values that ``work`` will most likely ask for. ``deletes``: it does nothing but delete, which who asked for the
-    deletion of the stack may lend his rights to.
+    gone. Conflicts with what others have under way are tried again so often. ``deletes``: it does nothing but delete,
+    which who asked for the deletion of the stack may lend his rights to. ``looks``: finds before, in a read, the values
+    that ``work`` will most likely ask for.
 
     :raises Permanent: the author may not, or it cannot be done; nothing was written.
     """
     try:
-        return await in_turn(run, _act, run.core, run, work, looks, deletes)
+        return await in_turn(run, _act, run.core, run, work, deletes, looks)
     except Unavailable as error:
         raise Retry(error.message) from None
     except ApiError as error:
@@ -90,7 +90,7 @@ def _told(run: Run[P], word: str, text: str) -> str:
 
 @ahead.writes
 def _act(
-    core: Core, run: Run[P], work: Callable[[Hand], T], looks: Callable[[Hand], None] | None, deletes: bool
+    core: Core, run: Run[P], work: Callable[[Hand], T], deletes: bool, looks: Callable[[Hand], None] | None
 ) -> T | None:
     with core.db.read() as tx:
         row = resources.get(tx, run.params.resource_id)
@@ -104,7 +104,7 @@ def _act(
         asker = rights.asker(core, stack, request_id) if deletes else None
         if asker is None:
             raise
-    return _as(run, work, looks, stack, asker)
+    return _as(run, work, None, stack, asker)
 
 
 def _as(
@@ -113,11 +113,8 @@ def _as(
     """``seen``: the stack as it was when it was asked who ``ctx`` is."""
     core = run.core
     with core.db.read() as tx, core.db.joining(tx):
-        row = resources.get(tx, run.params.resource_id)
-        if row is None:
-            return None
-        plan = engine.plan_of(tx, core, seen)
-        if looks is not None:
+        plan, row = engine.plan_of(tx, core, seen), resources.get(tx, run.params.resource_id)
+        if looks is not None and row is not None:
             looks(Hand(core, tx, ctx, seen, row, plan, row.properties))
     with core.db.write() as tx:
         run.guard(tx)

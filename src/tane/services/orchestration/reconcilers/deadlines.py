@@ -16,9 +16,16 @@ async def look(core: Core) -> str | None:
     late, expired = await core.in_thread(_due, core)
     if not late and not expired:
         return None
-    for stack_id in late:
-        await ahead.in_turn(core, lambda: "deadlines", _end, core, stack_id)
     await core.in_thread(_wake, core, expired)
+    failed: Exception | None = None
+    for stack_id in late:
+        try:
+            await ahead.in_turn(core, lambda: "deadlines", _end, core, stack_id)
+        except Exception as error:
+            # One stack does not keep the others from their end.
+            failed = error
+    if failed is not None:
+        raise failed
     return f"{len(late)} stacks timed out, {len(expired)} resources were looked at"
 
 
