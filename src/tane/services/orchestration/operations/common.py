@@ -92,30 +92,36 @@ def _told(run: Run[P], word: str, text: str) -> str:
 def _act(
     core: Core, run: Run[P], work: Callable[[Hand], T], deletes: bool, looks: Callable[[Hand], None] | None
 ) -> T | None:
-    with core.db.read() as tx:
+    author: Context | None
+    why: ApiError
+    with core.db.read() as tx, core.db.joining(tx):
         row = resources.get(tx, run.params.resource_id)
         stack = None if row is None else stacks.get(tx, row.stack_id)
-    if row is None or stack is None:
-        return None
-    request_id = run.request_id or stack.request_id
+        if row is None or stack is None:
+            return None
+        request_id = run.request_id or stack.request_id
+        try:
+            author = rights.author(core, stack, request_id)
+        except rights.NoRights as error:
+            author, why = None, error
+        else:
+            plan = engine.plan_of(tx, core, stack)
+            if looks is not None:
+                looks(Hand(core, tx, author, stack, row, plan, row.properties))
     try:
-        return _as(run, work, looks, stack, rights.author(core, stack, request_id))
-    except (Forbidden, rights.NoRights):
-        asker = rights.asker(core, stack, request_id) if deletes else None
-        if asker is None:
-            raise
-    return _as(run, work, None, stack, asker)
+        if author is not None:
+            return _as(run, work, stack, author)
+    except Forbidden as error:
+        why = error
+    asker = rights.asker(core, stack, request_id) if deletes else None
+    if asker is None:
+        raise why
+    return _as(run, work, stack, asker)
 
 
-def _as(
-    run: Run[P], work: Callable[[Hand], T], looks: Callable[[Hand], None] | None, seen: Row[Any], ctx: Context
-) -> T | None:
+def _as(run: Run[P], work: Callable[[Hand], T], seen: Row[Any], ctx: Context) -> T | None:
     """``seen``: the stack as it was when it was asked who ``ctx`` is."""
     core = run.core
-    with core.db.read() as tx, core.db.joining(tx):
-        plan, row = engine.plan_of(tx, core, seen), resources.get(tx, run.params.resource_id)
-        if looks is not None and row is not None:
-            looks(Hand(core, tx, ctx, seen, row, plan, row.properties))
     with core.db.write() as tx:
         run.guard(tx)
         row, stack = resources.get(tx, run.params.resource_id), rights.same(tx, seen)
