@@ -32,7 +32,7 @@ from tane.services.orchestration.domain.common import (
     new_id,
     record,
 )
-from tane.services.orchestration.domain.plans import Plan, Source, make, remembered
+from tane.services.orchestration.domain.plans import Plan, Source, make, remembered, without
 from tane.services.orchestration.domain.scopes import Scope
 from tane.services.orchestration.orders import (
     CREATE_RESOURCE,
@@ -44,6 +44,7 @@ from tane.services.orchestration.orders import (
 )
 from tane.services.orchestration.store import resources, stacks
 from tane.web.context import Context
+from tane.web.errors import ApiError
 
 TURNS = ("CHECK", "SUSPEND", "RESUME")
 UNDOES = ("DELETE",)
@@ -162,11 +163,14 @@ def _take_back_replaced(tx: Tx, stack_id: str) -> None:
 
 
 def _add_missing(tx: Tx, core: Core, stack: Row[Any]) -> None:
-    """Rows of what the plan has and the stack has not. :raises RequestLimitExceeded:"""
+    """Rows of what the plan has and the stack has not. A way back is never too long.
+
+    :raises RequestLimitExceeded:
+    """
     plan = plan_of(tx, core, stack)
     there = {row.name for row in resources.light(tx, stack.id) if row.current}
     new = [name for name in plan.resources if name not in there]
-    if new and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
+    if new and stack.action != "ROLLBACK" and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
         raise RequestLimitExceeded(
             f"Request limit exceeded: Maximum resources per stack exceeded. At most {MOST_RESOURCES} are possible."
         )
@@ -313,7 +317,8 @@ def conclude(tx: Tx, core: Core, stack: Row[Any], status: str, reason: str) -> N
         values |= dict.fromkeys(rights.PREVIOUS)
     stacks.change(tx, stack.id, **values)
     record(tx, stack.id, None, stack.action, status, reason)
-    if status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback:
+    goes_back = status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback
+    if goes_back and _can_go_back(tx, core, stack):
         roll_back(tx, core, stack, reason)
     elif status == COMPLETE and stack.action == "DELETE":
         forget(tx, stack)
@@ -329,6 +334,17 @@ def forget(tx: Tx, stack: Row[Any], **values: Any) -> None:
     values |= {"source": NOTHING, "deleted": True, "deleted_at": tx.now, **dict.fromkeys(rights.PREVIOUS)}
     stacks.change(tx, stack.id, **values)
     stacks.forget_oldest(tx, stack.project_id, MOST_STACKS)
+
+
+def _can_go_back(tx: Tx, core: Core, stack: Row[Any]) -> bool:
+    """Whether what a stack was before is a plan still: one that is not leaves the stack as it is, failed."""
+    if stack.action == "CREATE" or stack.previous is None:
+        return True
+    try:
+        new_plan(tx, core, stack, stacks.previous(tx, stack), strict=False)
+    except ApiError:
+        return False
+    return True
 
 
 def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
@@ -379,10 +395,11 @@ def _order(tx: Tx, stack: Row[Any], row: Row[Any]) -> None:
 def masked(tx: Tx, core: Core, stack: Row[Any], text: str) -> str:
     """A text without the values of hidden parameters, of the stack and of those it is nested in."""
     found: Row[Any] | None = stack
+    secrets: set[str] = set()
     while found is not None:
-        text = plan_of(tx, core, found).without_secrets(text)
+        secrets |= plan_of(tx, core, found).secrets()
         found = stacks.get(tx, found.parent_id) if found.parent_id else None
-    return text
+    return without(text, secrets)[: stacks.REASON]
 
 
 def handled(tx: Tx, core: Core, row: Row[Any], reason: str | None = None) -> None:
