@@ -173,6 +173,7 @@ def _engine(
         max_overflow=overflow,
         json_serializer=dump,
         json_deserializer=load,
+        hide_parameters=True,
         connect_args=wanted,
     )
     # Identities become BIGSERIAL, and parameters are not cast to INTEGER, which would refuse what the columns hold.

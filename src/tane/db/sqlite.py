@@ -108,6 +108,7 @@ def _engine(url: URL, begin: str, size: int, more: tuple[str, ...] = ()) -> Engi
         max_overflow=0 if size == 1 else size,
         json_serializer=dump,
         json_deserializer=load,
+        hide_parameters=True,
         connect_args={"check_same_thread": False, "timeout": 30.0},
     )
 

@@ -16,7 +16,7 @@ from tane.services.orchestration.api import (
     types,
     versions,
 )
-from tane.services.orchestration.api.common import weighed
+from tane.services.orchestration.api.common import hiding_addresses, weighed
 from tane.web.routes import Route
 
 V = "/v1/{project_id}"
@@ -122,4 +122,12 @@ ALL = (
     Route("GET", f"{V}/services", cloud.services, "service:index"),
     Route("GET", f"{V}/build_info", cloud.build_info, "build_info:build_info"),
 )
-ROUTES = tuple(replace(route, handler=weighed(route.handler)) for route in ALL)
+
+
+def _served(route: Route) -> Route:
+    handler = weighed(route.handler)
+    reads = route.method == "GET" and route.policy is not None
+    return replace(route, handler=hiding_addresses(handler) if reads else handler)
+
+
+ROUTES = tuple(_served(route) for route in ALL)

@@ -18,19 +18,21 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
-from tane.services.orchestration.domain import ahead
+from tane.services.orchestration.domain import ahead, rights
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
     IN_PROGRESS,
-    MOST_EVENTS,
+    LONGEST_MINUTES,
     MOST_RESOURCES,
+    MOST_STACKS,
+    SOURCES_BYTES,
     TIMEOUT_MINUTES,
     RequestLimitExceeded,
     new_id,
     record,
 )
-from tane.services.orchestration.domain.plans import Plan, Source, make, remembered
+from tane.services.orchestration.domain.plans import Plan, Source, make, remembered, without
 from tane.services.orchestration.domain.scopes import Scope
 from tane.services.orchestration.orders import (
     CREATE_RESOURCE,
@@ -40,11 +42,14 @@ from tane.services.orchestration.orders import (
     ResourceParams,
     TurnParams,
 )
-from tane.services.orchestration.store import events, resources, stacks
+from tane.services.orchestration.store import resources, stacks
 from tane.web.context import Context
+from tane.web.errors import ApiError
 
 TURNS = ("CHECK", "SUSPEND", "RESUME")
 UNDOES = ("DELETE",)
+NOTHING = {"template": {"heat_template_version": "2013-05-23"}, "files": {}, "environment": {}}
+"""The source of a stack that was deleted."""
 
 
 def topic(stack_id: str) -> str:
@@ -67,7 +72,7 @@ class ByOwner(msgspec.Struct):
 
 def plan_of(tx: Tx, core: Core, stack: Row[Any]) -> Plan:
     """What the stack is to be now. Its source was checked when it came. In a write it was made before."""
-    return remembered(core, stack, lambda: new_plan(tx, core, stack, stack.source, strict=False))
+    return remembered(core, stack, lambda: new_plan(tx, core, stack, stacks.source(tx, stack), strict=False))
 
 
 def new_plan(tx: Tx, core: Core, stack: Any, source: Mapping[str, Any], *, strict: bool = True) -> Plan:
@@ -105,12 +110,18 @@ def begin(tx: Tx, core: Core, stack_id: str, action: str, reason: str = "", **va
         "status": IN_PROGRESS,
         "reason": reason or f"Stack {action} started",
         "traversal": new_id(),
-        "deadline": tx.now + timedelta(minutes=minutes),
+        "deadline": tx.now + timedelta(minutes=max(1, min(minutes, LONGEST_MINUTES))),
+        "asked_by": None,
         **values,
     }
     if action not in ("CREATE", "DELETE"):
         values["updated_at"] = tx.now
     stacks.change(tx, stack_id, **values)
+    if action in ("CREATE", "UPDATE") and stacks.bytes_of(tx, before.project_id) > SOURCES_BYTES:
+        raise RequestLimitExceeded(
+            f"Request limit exceeded: the templates, environments and files of a project have at most {SOURCES_BYTES} "
+            "bytes together. Please delete some stacks."
+        )
     record(tx, stack_id, None, action, IN_PROGRESS, values["reason"])
     stack = stacks.get(tx, stack_id)
     assert stack is not None
@@ -152,11 +163,14 @@ def _take_back_replaced(tx: Tx, stack_id: str) -> None:
 
 
 def _add_missing(tx: Tx, core: Core, stack: Row[Any]) -> None:
-    """Rows of what the plan has and the stack has not. :raises RequestLimitExceeded:"""
+    """Rows of what the plan has and the stack has not. A way back is never too long.
+
+    :raises RequestLimitExceeded:
+    """
     plan = plan_of(tx, core, stack)
     there = {row.name for row in resources.light(tx, stack.id) if row.current}
     new = [name for name in plan.resources if name not in there]
-    if new and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
+    if new and stack.action != "ROLLBACK" and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
         raise RequestLimitExceeded(
             f"Request limit exceeded: Maximum resources per stack exceeded. At most {MOST_RESOURCES} are possible."
         )
@@ -300,25 +314,47 @@ def conclude(tx: Tx, core: Core, stack: Row[Any], status: str, reason: str) -> N
     """End the action of a stack; a failed creation or update is rolled back where that is wished."""
     values: dict[str, Any] = {"status": status, "reason": reason, "deadline": None}
     if status == COMPLETE and stack.action in ("CREATE", "UPDATE", "ROLLBACK") and not undoes(stack):
-        values["previous"] = None
+        values |= dict.fromkeys(rights.PREVIOUS)
     stacks.change(tx, stack.id, **values)
     record(tx, stack.id, None, stack.action, status, reason)
-    events.prune(tx, stack.id, MOST_EVENTS)
-    if status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback:
+    goes_back = status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback
+    if goes_back and _can_go_back(tx, core, stack):
         roll_back(tx, core, stack, reason)
     elif status == COMPLETE and stack.action == "DELETE":
-        stacks.change(tx, stack.id, deleted=True, deleted_at=tx.now)
+        forget(tx, stack)
     jobs.wake(tx, topic(stack.id))
     tx.notify(topic(stack.id))
+
+
+def forget(tx: Tx, stack: Row[Any], **values: Any) -> None:
+    """A stack is gone. Of one that a user made it is told for a while that there was one; nobody asks for more."""
+    if stack.parent_id is not None:
+        stacks.remove(tx, stack)
+        return
+    values |= {"source": NOTHING, "deleted": True, "deleted_at": tx.now, **dict.fromkeys(rights.PREVIOUS)}
+    stacks.change(tx, stack.id, **values)
+    stacks.forget_oldest(tx, stack.project_id, MOST_STACKS)
+
+
+def _can_go_back(tx: Tx, core: Core, stack: Row[Any]) -> bool:
+    """Whether what a stack was before is a plan still: one that is not leaves the stack as it is, failed."""
+    if stack.action == "CREATE" or stack.previous is None:
+        return True
+    try:
+        new_plan(tx, core, stack, stacks.previous(tx, stack), strict=False)
+    except ApiError:
+        return False
+    return True
 
 
 def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
     """Go back to what the stack was before the action that failed or is to end."""
     values: dict[str, Any] = {}
     if stack.action == "CREATE":
-        values["previous"] = None
+        values |= dict.fromkeys(rights.PREVIOUS)
     elif stack.previous is not None:
-        values["source"] = stack.previous
+        owner = stack.previous_owner or {}
+        values |= {"source": stack.previous, "files_id": stack.previous_files_id, **owner}
     begin(tx, core, stack.id, "ROLLBACK", f"Stack ROLLBACK started: {reason}"[:4096], **values)
 
 
@@ -361,10 +397,11 @@ def _order(tx: Tx, stack: Row[Any], row: Row[Any]) -> None:
 def masked(tx: Tx, core: Core, stack: Row[Any], text: str) -> str:
     """A text without the values of hidden parameters, of the stack and of those it is nested in."""
     found: Row[Any] | None = stack
+    secrets: set[str] = set()
     while found is not None:
-        text = plan_of(tx, core, found).without_secrets(text)
+        secrets |= plan_of(tx, core, found).secrets()
         found = stacks.get(tx, found.parent_id) if found.parent_id else None
-    return text
+    return without(text, secrets)[: stacks.REASON]
 
 
 def handled(tx: Tx, core: Core, row: Row[Any], reason: str | None = None) -> None:

@@ -21,11 +21,13 @@ from tane.web.inside import part
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.plans import Plan
+    from tane.services.orchestration.domain.scopes import Scope
 
 
 @dataclass
 class Hand:
-    """``properties`` are those the resource is to have now, resolved and checked; ``plan`` is that of its stack."""
+    """``properties`` are those the resource is to have now, resolved and checked; ``plan`` is that of its stack;
+    ``scope``: the one in which an attribute is asked for."""
 
     core: Core
     tx: Tx
@@ -34,6 +36,7 @@ class Hand:
     row: Any
     plan: Plan | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    scope: Scope | None = None
 
     @property
     def id(self) -> str:
@@ -52,6 +55,14 @@ class Hand:
     ) -> Any:
         """Another service's answer to whom is acted for; in a transaction it takes part in it. :raises ApiError:"""
         return inside.call(self.core, self.ctx, service, method, path, body, query=query, spoken=spoken)
+
+    def may(self, method: str, below: str) -> None:
+        """For rows of our own, in whose place a user would call our API: ``below`` the project's path.
+
+        :raises Forbidden: the access rules of who is acted for do not allow that call.
+        """
+        path = f"/v1/{self.stack.project_id}{below}"
+        inside.check_rules(self.core, self.ctx, "orchestration", method, path)
 
     def lookup(self, kind: str, value: str) -> str:
         """The id of what a property names by name or id, as the user sees it. :raises NotFound:"""

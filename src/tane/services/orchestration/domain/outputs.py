@@ -26,14 +26,15 @@ def names(plan: Plan, scope: Scope) -> dict[str, str]:
     }
 
 
-def output(tx: Tx, core: Core, ctx: Context, stack: Row[Any], name: str) -> Any:
-    """The value of one output; None where there is none, or it is not known yet."""
-    plan = engine.plan_of(tx, core, stack)
-    if name not in plan.template.outputs:
+def output(tx: Tx, scope: Scope, name: str) -> Any:
+    """The value of one output, evaluated once in a scope; None where there is none, or it is not known yet."""
+    template = scope.plan.template
+    if name not in template.outputs:
         return None
-    with core.db.joining(tx):
-        scope = Scope(core, ctx, stack, plan, tx)
-        return plain(evaluate(plan.template.outputs[name].value, scope, plan.template))
+    if name not in scope.outputs:
+        with scope.core.db.joining(tx):
+            scope.outputs[name] = plain(evaluate(template.outputs[name].value, scope, template))
+    return scope.outputs[name]
 
 
 def shown(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,10 @@ MOST_MAPPINGS = 10
 NOT_KNOWN = "OS::unknown"
 """The parameter that stands in a generated template, and in what it is given, for a value that is not known yet."""
 ENDINGS = (".yaml", ".yml", ".template", ".json")
+LONGEST_TOLD = 65_536
+"""Characters of a text in which hidden values are looked for."""
+SHORTEST_LEAF = 4
+"""Of a hidden map: shorter ones stand everywhere."""
 NAMED = ("Circular Dependency", "The specified reference", "Property error")
 Check = Callable[[str, Any], str | None]
 
@@ -75,20 +79,31 @@ class Plan:
         """The type that a declaration means here: mappings of the environment, then ours, then files."""
         return kind_of(self, type_name, resource_name)
 
+    def check_external(self) -> None:
+        """:raises StackValidationFailed: ``external_id`` of a type that keeps rows of its own."""
+        for name, declared in self.resources.items():
+            if declared.external_id is not None and not self.kinds[name].adopts:
+                raise StackValidationFailed(
+                    f"resources.{name}: external_id is not possible for {declared.type}: what it stands for is kept by "
+                    "its stack, and belongs to no other."
+                )
+
     def secrets(self) -> set[str]:
-        """The values of hidden parameters, as they may stand in texts."""
+        """The values of hidden parameters, as they may stand in texts; of a map what is in it. What a mask looks like
+        is no secret."""
         found: set[str] = set()
         for name, parameter in self.template.parameters.items():
             value = self.parameters.get(name)
-            if parameter.hidden and value not in (None, ""):
-                found.update(str(one) for one in (value if isinstance(value, list) else [value]) if one != "")
-        return found
+            if not parameter.hidden or value in (None, ""):
+                continue
+            if isinstance(value, Mapping):
+                found.update(one for one in _leaves(value) if len(one) >= SHORTEST_LEAF)
+            found.update(_leaves(value) if isinstance(value, list) else [str(value)])
+        return {one for one in found if one and one not in MASK}
 
     def without_secrets(self, text: str) -> str:
         """A text that is told, with a mask for hidden values."""
-        for secret in self.secrets():
-            text = text.replace(secret, MASK)
-        return text
+        return without(text, self.secrets())
 
     def hooks(self, name: str) -> set[str]:
         """The hooks of a resource that the environment sets."""
@@ -111,6 +126,40 @@ class Plan:
     def _resource_settings(self) -> list[tuple[str, Mapping[str, Any]]]:
         settings = self.environment.resource_registry.get("resources") or {}
         return [(name, values) for name, values in settings.items() if isinstance(values, Mapping)]
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping | list):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _leaves(one)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
+
+
+def without(text: str, secrets: Collection[str]) -> str:
+    """A text with a mask for what is one of these or several that overlap; a mask is never masked again. It takes one
+    look at the text for each of them."""
+    if len(text) > LONGEST_TOLD:
+        # The last one may be cut in two: what could be a part of it goes too.
+        text = text[: max(0, LONGEST_TOLD - max(map(len, secrets), default=0))]
+    hides = bytearray(len(text))
+    for secret in secrets:
+        effort.look()
+        start = text.find(secret)
+        while start >= 0:
+            end = start + len(secret)
+            hides[start:end] = b"\1" * (end - start)
+            start = text.find(secret, end)
+    return "".join(_parts(text, hides))
+
+
+def _parts(text: str, hides: bytearray) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        end = hides.find(1 - hides[start], start)
+        end = len(text) if end < 0 else end
+        yield MASK if hides[start] else text[start:end]
+        start = end
 
 
 def refused(error: TemplateError) -> StackValidationFailed:

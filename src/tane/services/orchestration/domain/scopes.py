@@ -11,6 +11,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.plans import NOT_KNOWN, Plan
+from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.store import resources as rows
 from tane.services.orchestration.template import UNKNOWN, TemplateError, condition_of
 from tane.web.context import Context
@@ -38,7 +39,10 @@ class Scope:
         self.used: dict[str, Row[Any] | None] = {}
         """The resources that were looked at, as they were."""
         self._rows: dict[str, Row[Any]] | None = None
-        self._shown: dict[tuple[str, str], Any] = {}
+        self._shown: dict[tuple[str, str, str], Any] = {}
+        self.inner: dict[str, Scope] = {}
+        """Those of nested stacks, by their ids: all that is asked of one stack in an evaluation is asked once."""
+        self.outputs: dict[str, Any] = {}
         self._conditions: dict[str, bool] = {}
 
     # ---------------------------------------------------------------------------------------------------- names
@@ -123,8 +127,9 @@ class Scope:
             raise TemplateError(f"The Referenced Attribute ({resource} {name}) is incorrect.")
         if row is None or row.action in ("INIT", "DELETE") or (row.physical_id is None and row.status != "COMPLETE"):
             return UNKNOWN
-        key = (resource, name)
-        if key not in self._shown or path:
+        whole = type(kind).attribute_at is Kind.attribute_at
+        key = (resource, name, "" if whole else repr(path))
+        if key not in self._shown:
             try:
                 self._shown[key] = kind.attribute_at(self.hand(row), name, list(path))
             except NotFound:
@@ -133,7 +138,15 @@ class Scope:
 
     def hand(self, row: Row[Any]) -> Hand:
         assert self.tx is not None
-        return Hand(self.core, self.tx, self.ctx, self.stack, row, self.plan, row.properties)
+        return Hand(self.core, self.tx, self.ctx, self.stack, row, self.plan, row.properties, self)
+
+    def within(self, child: Row[Any], plan: Plan) -> Scope:
+        """The scope of a nested stack."""
+        if child.id not in self.inner:
+            scope = Scope(self.core, self.ctx, child, plan, self.tx)
+            scope.inner = self.inner
+            self.inner[child.id] = scope
+        return self.inner[child.id]
 
 
 def scope_of(core: Core, ctx: Context, stack: Any, tx: Tx | None = None) -> Callable[[Plan], Scope]:

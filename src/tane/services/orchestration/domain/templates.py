@@ -15,7 +15,7 @@ from tane.services.orchestration.domain.scopes import Scope, scope_of
 from tane.services.orchestration.domain.validation import Named, Walk, checker
 from tane.services.orchestration.domain.values import of_declared, plain
 from tane.services.orchestration.resources.nested import NestedTemplate
-from tane.services.orchestration.template import Parameter, Template, TemplateError
+from tane.services.orchestration.template import Parameter, Template, TemplateError, effort
 from tane.web.context import Context
 from tane.web.errors import NotFound
 
@@ -63,9 +63,9 @@ def _properties(core: Core, ctx: Context, named: Named, plan: Plan) -> dict[str,
     for name in plan.resources:
         try:
             found[name] = plain(of_declared(scope, plan, name))
-        except TemplateError:
+        except TemplateError as error:
             # What a nested template asks for is what is looked for here, not whether it gets it.
-            if isinstance(plan.kinds[name], NestedTemplate):
+            if isinstance(plan.kinds[name], NestedTemplate) and not isinstance(error, effort.TooLong):
                 found[name] = {}
                 continue
             raise

@@ -100,6 +100,7 @@ def look(
     """
     walk = walk or Walk()
     walk.enter(plan, stack.depth)
+    plan.check_external()
     scope = Scope(core, ctx, stack, plan, tx)
     found = []
     try:

@@ -7,21 +7,18 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar
 
-import msgspec
+from sqlalchemy.engine import Row
 
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Permanent, Retry, Run
-from tane.services.identity import interface as identity
 from tane.services.orchestration import resources as kinds
-from tane.services.orchestration.domain import ahead, engine, values
+from tane.services.orchestration.domain import ahead, engine, rights, values
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
     IN_PROGRESS,
-    NO_RIGHTS,
-    StackValidationFailed,
     record,
 )
 from tane.services.orchestration.domain.hand import Hand
@@ -29,7 +26,8 @@ from tane.services.orchestration.orders import ResourceParams
 from tane.services.orchestration.resources.base import Failed, Kind, Wait
 from tane.services.orchestration.store import resources, stacks
 from tane.services.orchestration.template import TemplateError
-from tane.web.errors import ApiError, Unauthorized, Unavailable
+from tane.web.context import Context
+from tane.web.errors import ApiError, Forbidden, Unavailable
 
 A = ParamSpec("A")
 T = TypeVar("T")
@@ -40,16 +38,22 @@ LOOKS_AT_ONCE = 3
 
 
 async def act(
-    run: Run[P], work: Callable[[Hand], T], *, conflicts: int = 0, looks: Callable[[Hand], None] | None = None
+    run: Run[P],
+    work: Callable[[Hand], T],
+    *,
+    conflicts: int = 0,
+    deletes: bool = False,
+    looks: Callable[[Hand], None] | None = None,
 ) -> T | None:
-    """Run ``work`` in one write transaction, with the rights that the stack's owner has now. None when the resource is
-    gone. Conflicts with what others have under way are tried again so often. ``looks``: finds before, in a read, the
-    values that ``work`` will most likely ask for.
+    """Run ``work`` in one write transaction, with the rights that the stack's author has now. None when the resource is
+    gone. Conflicts with what others have under way are tried again so often. ``deletes``: it does nothing but delete,
+    which who asked for the deletion of the stack may lend his rights to. ``looks``: finds before, in a read, the values
+    that ``work`` will most likely ask for.
 
-    :raises Permanent: the owner may not, or it cannot be done; nothing was written.
+    :raises Permanent: the author may not, or it cannot be done; nothing was written.
     """
     try:
-        return await in_turn(run, _act, run.core, run, work, looks)
+        return await in_turn(run, _act, run.core, run, work, deletes, looks)
     except Unavailable as error:
         raise Retry(error.message) from None
     except ApiError as error:
@@ -85,26 +89,46 @@ def _told(run: Run[P], word: str, text: str) -> str:
 
 
 @ahead.writes
-def _act(core: Core, run: Run[P], work: Callable[[Hand], T], looks: Callable[[Hand], None] | None) -> T | None:
-    with core.db.read() as tx:
+def _act(
+    core: Core, run: Run[P], work: Callable[[Hand], T], deletes: bool, looks: Callable[[Hand], None] | None
+) -> T | None:
+    author: Context | None
+    why: ApiError
+    with core.db.read() as tx, core.db.joining(tx):
         row = resources.get(tx, run.params.resource_id)
         stack = None if row is None else stacks.get(tx, row.stack_id)
-    if row is None or stack is None:
-        return None
-    delegation = msgspec.convert(stack.delegation, identity.Delegation)
-    try:
-        ctx = identity.acting(core, delegation, run.request_id or stack.request_id)
-    except Unauthorized as error:
-        raise StackValidationFailed(NO_RIGHTS.format(error.message), type="Unauthorized") from None
-    with core.db.read() as tx, core.db.joining(tx):
-        plan = engine.plan_of(tx, core, stack)
-        if looks is not None:
-            looks(Hand(core, tx, ctx, stack, row, plan, row.properties))
-    with core.db.write() as tx:
-        run.guard(tx)
-        row, stack = resources.get(tx, row.id), stacks.get(tx, stack.id)
         if row is None or stack is None:
             return None
+        request_id = run.request_id or stack.request_id
+        try:
+            author = rights.author(core, stack, request_id)
+        except rights.NoRights as error:
+            author, why = None, error
+        else:
+            plan = engine.plan_of(tx, core, stack)
+            if looks is not None:
+                looks(Hand(core, tx, author, stack, row, plan, row.properties))
+    try:
+        if author is not None:
+            return _as(run, work, stack, author)
+    except Forbidden as error:
+        why = error
+    asker = rights.asker(core, stack, request_id) if deletes else None
+    if asker is None:
+        raise why
+    return _as(run, work, stack, asker)
+
+
+def _as(run: Run[P], work: Callable[[Hand], T], seen: Row[Any], ctx: Context) -> T | None:
+    """``seen``: the stack as it was when it was asked who ``ctx`` is."""
+    core = run.core
+    with core.db.write() as tx:
+        run.guard(tx)
+        row, stack = resources.get(tx, run.params.resource_id), rights.same(tx, seen)
+        if row is None:
+            return None
+        if stack is None:
+            raise Retry("the stack has another author by now", 0.0)
         plan = engine.plan_of(tx, core, stack)
         with core.db.joining(tx):
             return work(Hand(core, tx, ctx, stack, row, plan, row.properties))

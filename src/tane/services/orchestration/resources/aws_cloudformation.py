@@ -108,9 +108,7 @@ class Stack(OfStack):
             raise BadRequest(f"The template {address} is fetched by nobody: the client has to send it in 'files'.")
 
     def _files(self, hand: Hand) -> Mapping[str, Any]:
-        if hand.plan is not None:
-            return hand.plan.files
-        return (hand.stack.source or {}).get("files") or {}
+        return hand.plan.files if hand.plan is not None else {}
 
     def source(self, hand: Hand) -> Source:
         from tane.services.orchestration.domain import nested

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import SHOW
@@ -72,10 +73,25 @@ class Stack(OfStack):
                 type="StackValidationFailed",
             ) from None
 
+    def create(self, hand: Hand) -> str | None:
+        hand.may("POST", "/stacks")
+        return super().create(hand)
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        hand.may("PUT", self._path(hand))
+        super().change(hand, changed)
+
+    def delete(self, hand: Hand) -> None:
+        hand.may("DELETE", self._path(hand))
+        super().delete(hand)
+
+    def _path(self, hand: Hand) -> str:
+        return f"/stacks/{hand.physical_name()}/{hand.row.physical_id}"
+
     def source(self, hand: Hand) -> Source:
         from tane.services.orchestration.domain import nested
 
-        files = (hand.stack.source or {}).get("files") or {}
+        files = hand.plan.files if hand.plan else {}
         inner = dict((hand.stack.source or {}).get("environment") or {})
         template = nested.document_of(hand, hand.properties.get("template") or "heat_template_version: 2013-05-23")
         return nested.source_of(template, files, inner, hand.properties.get("parameters") or {})

@@ -47,14 +47,14 @@ class OfStack(Kind):
     def waits(self, hand: Hand) -> Wait:
         from tane.services.orchestration.domain import engine, nested
 
-        child_id = str(hand.row.physical_id)
-        return Wait(math.inf, engine.topic(child_id), unless=lambda tx: not nested.is_busy(tx, child_id))
+        row = hand.row
+        topic = engine.topic(str(row.physical_id))
+        return Wait(math.inf, topic, unless=lambda tx: not nested.is_busy(tx, row))
 
     def stopped(self, tx: Tx, core: Core, row: Any) -> None:
-        from tane.services.orchestration.domain import engine
+        from tane.services.orchestration.domain import nested
 
-        if row.physical_id is not None:
-            engine.halt(tx, core, row.physical_id, "Stopped: the stack that it is in waits no more")
+        nested.halt(tx, core, row, "Stopped: the stack that it is in waits no more")
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         from tane.services.orchestration.domain import nested
@@ -101,14 +101,12 @@ class OfStack(Kind):
 
     def inner_attribute(self, hand: Hand, name: str, attribute: str, path: Sequence[Any] = ()) -> Any:
         """An attribute of a resource of the nested stack."""
-        from tane.services.orchestration.domain import engine, nested
-        from tane.services.orchestration.domain.scopes import Scope
+        from tane.services.orchestration.domain import nested
 
         child = nested.child_of(hand)
         if child is None:
             return None
-        plan = engine.plan_of(hand.tx, hand.core, child)
-        scope = Scope(hand.core, hand.ctx, child, plan, hand.tx)
+        scope = nested.scope_of(hand, child)
         if attribute == "refs":
             return scope.reference(name)
         return scope.attribute(name, attribute, path)

@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.services.orchestration.store.stacks import REASON
 from tane.services.orchestration.tables import stack, stack_resource
 
 LIGHT = tuple(
@@ -99,6 +100,8 @@ def add(tx: Tx, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None
 
 
 def change(tx: Tx, resource_id: str, **values: Any) -> None:
+    if "reason" in values:
+        values["reason"] = values["reason"][:REASON]
     tx.execute(update(stack_resource).where(stack_resource.c.id == resource_id).values(**values))
 
 

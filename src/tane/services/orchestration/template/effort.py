@@ -18,7 +18,13 @@ from tane.services.orchestration.template.values import TemplateError
 from tane.shares import TakesLong
 
 T = TypeVar("T")
-TOO_LONG = "The template takes too long to be evaluated."
+
+
+class TooLong(TemplateError):
+    """There is no more to spend."""
+
+    def __init__(self) -> None:
+        super().__init__("The template takes too long to be evaluated.")
 
 
 @dataclass
@@ -38,32 +44,32 @@ class Effort:
     until: float = 0.0
 
     def see(self, amount: int) -> None:
-        """Say before how many characters are to be looked at. :raises TakesLong: :raises TemplateError:"""
+        """Say before how many characters are to be looked at. :raises TakesLong: :raises TooLong:"""
         self.work -= amount
         if self.work < 0:
             self.over()
 
     def make(self, amount: int) -> None:
-        """Say before how many characters or values are to be made. :raises TakesLong: :raises TemplateError:"""
+        """Say before how many characters or values are to be made. :raises TakesLong: :raises TooLong:"""
         self.made -= amount
         if self.made < 0:
             self.over()
 
     def read(self, amount: int) -> None:
-        """Say before how many bytes are to be parsed. :raises TakesLong: :raises TemplateError:"""
+        """Say before how many bytes are to be parsed. :raises TakesLong: :raises TooLong:"""
         self.text -= amount
         if self.text < 0:
             self.over()
         self.look()
 
     def look(self) -> None:
-        """See whether there is time left. :raises TakesLong: :raises TemplateError:"""
+        """See whether there is time left. :raises TakesLong: :raises TooLong:"""
         if time.thread_time() > self.until:
             self.over()
 
     def over(self) -> None:
         if self.last:
-            raise TemplateError(TOO_LONG)
+            raise TooLong
         raise TakesLong
 
     @contextlib.contextmanager
@@ -104,14 +110,14 @@ def within(effort: Effort, work: Callable[[], T]) -> T:
 
 
 def look() -> None:
-    """See whether there is time left. :raises TakesLong: :raises TemplateError:"""
+    """See whether there is time left. :raises TakesLong: :raises TooLong:"""
     effort = CURRENT.get()
     if effort is not None:
         effort.look()
 
 
 def read(amount: int) -> None:
-    """Say before how many bytes are to be parsed. :raises TakesLong: :raises TemplateError:"""
+    """Say before how many bytes are to be parsed. :raises TakesLong: :raises TooLong:"""
     effort = CURRENT.get()
     if effort is not None:
         effort.read(amount)
