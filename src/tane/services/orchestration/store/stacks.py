@@ -216,7 +216,9 @@ def count(tx: Tx, conditions: Sequence[ColumnElement[bool]]) -> int:
 
 def overdue(tx: Tx, now: datetime) -> list[Row[Any]]:
     """Ids and projects of stacks whose time is over while something is done with them, the latest first."""
-    late = select(stack.c.id, stack.c.project_id).where(stack.c.deadline <= now, stack.c.status == "IN_PROGRESS", ~stack.c.deleted)
+    late = select(stack.c.id, stack.c.project_id).where(
+        stack.c.deadline <= now, stack.c.status == "IN_PROGRESS", ~stack.c.deleted
+    )
     return tx.all(late.order_by(stack.c.deadline, stack.c.id))
 
 
