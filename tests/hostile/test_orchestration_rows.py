@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from tane.services.orchestration import tables
-from tane.services.orchestration.domain import common, engine, happenings, plans, software
+from tane.services.orchestration.domain import common, engine, hand, happenings, plans, software
 from tane.services.orchestration.reconcilers import deadlines
 from tane.services.orchestration.store import events
 from tane.services.orchestration.store import resources as resource_rows
@@ -315,3 +315,15 @@ def test_a_way_back_is_never_refused_and_holds_up_no_other_stack(
     cloud.run_jobs()
     assert show(bob, "rose", other["id"])["stack_status"] == "CREATE_FAILED"
     assert show(mia, "rose", made["id"])["stack_status"].startswith("ROLLBACK")
+
+
+def test_the_values_of_all_resources_of_a_project_are_weighed(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One long parameter in a thousand resources is a thousand long rows."""
+    monkeypatch.setattr(hand, "VALUES_BYTES", 30_000)
+    mia = cloud.new_user("mia", "garden")
+    parameters = {"long": {"type": "string", "default": "x" * 9000}}
+    many = {f"r{number}": res("OS::Heat::Value", value={"get_param": "long"}) for number in range(4)}
+    made = stack(cloud, mia, hot(many, parameters=parameters))
+    assert made["stack_status"] == "CREATE_FAILED" and "30000 bytes" in made["stack_status_reason"]
+    rows = held(cloud, tables.stack_resource)
+    assert sum(row.bytes for row in rows) == pytest.approx(27_000, abs=400)
