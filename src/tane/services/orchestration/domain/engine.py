@@ -18,7 +18,7 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
-from tane.services.orchestration.domain import ahead, rights
+from tane.services.orchestration.domain import ahead, masking, rights
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
@@ -43,7 +43,9 @@ from tane.services.orchestration.orders import (
     TurnParams,
 )
 from tane.services.orchestration.store import resources, stacks
+from tane.services.orchestration.template import TemplateError
 from tane.web.context import Context
+from tane.web.errors import ApiError
 
 TURNS = ("CHECK", "SUSPEND", "RESUME")
 UNDOES = ("DELETE",)
@@ -89,7 +91,7 @@ def new_plan(tx: Tx, core: Core, stack: Any, source: Mapping[str, Any], *, stric
         return make(msgspec.convert(source, Source), scope, strict=strict)
 
     said = [source, None if parent is None else [parent.metadata, parent.declared]]
-    key = ("plan", stack.id, hashlib.sha256(msgspec.json.encode(said)).digest())
+    key = ("plan", stack.id, hashlib.sha256(msgspec.json.encode(said, order="deterministic")).digest())
     return ahead.known(tx, key, build)
 
 
@@ -166,7 +168,8 @@ def _add_missing(tx: Tx, core: Core, stack: Row[Any]) -> None:
     plan = plan_of(tx, core, stack)
     there = {row.name for row in resources.light(tx, stack.id) if row.current}
     new = [name for name in plan.resources if name not in there]
-    if new and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
+    # A rollback makes what was there before: it ends with no more than that.
+    if stack.action != "ROLLBACK" and new and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
         raise RequestLimitExceeded(
             f"Request limit exceeded: Maximum resources per stack exceeded. At most {MOST_RESOURCES} are possible."
         )
@@ -339,6 +342,11 @@ def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
     elif stack.previous is not None:
         owner = stack.previous_owner or {}
         values |= {"source": stack.previous, "files_id": stack.previous_files_id, **owner}
+        try:
+            new_plan(tx, core, stack, stacks.source_before(tx, stack), strict=False)
+        except (ApiError, TemplateError) as error:
+            stacks.change(tx, stack.id, reason=f"{reason}; it cannot be rolled back: {error}"[:4096])
+            return
     begin(tx, core, stack.id, "ROLLBACK", f"Stack ROLLBACK started: {reason}"[:4096], **values)
 
 
@@ -379,10 +387,11 @@ def _order(tx: Tx, stack: Row[Any], row: Row[Any]) -> None:
 def masked(tx: Tx, core: Core, stack: Row[Any], text: str) -> str:
     """A text without the values of hidden parameters, of the stack and of those it is nested in."""
     found: Row[Any] | None = stack
+    hidden: set[str] = set()
     while found is not None:
-        text = plan_of(tx, core, found).without_secrets(text)
+        hidden |= plan_of(tx, core, found).secrets()
         found = stacks.get(tx, found.parent_id) if found.parent_id else None
-    return text
+    return masking.masked(text, hidden)
 
 
 def handled(tx: Tx, core: Core, row: Row[Any], reason: str | None = None) -> None:
