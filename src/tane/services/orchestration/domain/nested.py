@@ -171,7 +171,7 @@ def output_of(hand: Hand, name: str) -> Any:
     child = child_of(hand)
     if child is None:
         return None
-    return output(hand.tx, hand.core, hand.ctx, child, name)
+    return output(hand, child, name)
 
 
 def _child(hand: Hand) -> Row[Any]:

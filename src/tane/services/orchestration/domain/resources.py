@@ -55,10 +55,11 @@ def index(
             below = stacks.children(tx, [one.id for one in level])
             nested = {one.parent_resource_id: one for one in below}
             by_id = {one.id: one for one in level}
+            needing = _needing(rows)
             for row in rows:
                 if row.current:
                     stack = by_id[row.stack_id]
-                    found.append(_shown(row, stack, nested.get(row.id), rows, parents.get(stack.id)))
+                    found.append(Shown(row, stack, nested.get(row.id), needing.get(row.id, []), parents.get(stack.id)))
             names = {row.id: row.name for row in rows}
             parents = {one.id: names.get(one.parent_resource_id or "") for one in below}
             level = below
@@ -71,11 +72,14 @@ def _matches(row: Row[Any], filters: Mapping[str, Sequence[str]]) -> bool:
     return all(str(getattr(row, column)) in values for column, values in filters.items())
 
 
-def _shown(
-    row: Row[Any], stack: Row[Any], nested: Row[Any] | None, rows: Sequence[Row[Any]], parent: str | None
-) -> Shown:
-    needing = sorted({other.name for other in rows if other.current and row.id in other.requires})
-    return Shown(row, stack, nested, needing, parent)
+def _needing(rows: Sequence[Row[Any]]) -> dict[str, list[str]]:
+    """For the ids of those that others need the names of these."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        if row.current:
+            for needed in row.requires:
+                found.setdefault(needed, set()).add(row.name)
+    return {needed: sorted(names) for needed, names in found.items()}
 
 
 def show(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str) -> Shown:
@@ -86,7 +90,8 @@ def show(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str) ->
         nested = next((one for one in stacks.children(tx, [stack.id]) if one.parent_resource_id == row.id), None)
         parent = resources.get(tx, stack.parent_resource_id) if stack.parent_resource_id else None
         rows = resources.of_stack(tx, stack.id)
-        return _shown(row, stack, nested, rows, None if parent is None else parent.name)
+        needing = _needing(rows).get(row.id, [])
+        return Shown(row, stack, nested, needing, None if parent is None else parent.name)
 
 
 def required(tx: Tx, stack: Row[Any], name: str) -> Row[Any]:

@@ -11,6 +11,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.plans import NOT_KNOWN, Plan
+from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.store import resources as rows
 from tane.services.orchestration.template import UNKNOWN, TemplateError, condition_of
 from tane.web.context import Context
@@ -32,13 +33,16 @@ class Scope:
         tx: Tx | None = None,
         row: Row[Any] | None = None,
         parent: Row[Any] | None = None,
+        below: dict[tuple[str, str], Any] | None = None,
     ) -> None:
         self.core, self.ctx, self.stack, self.plan, self.tx, self.row = core, ctx, stack, plan, tx, row
         self._parent = parent
+        self.below = {} if below is None else below
+        """Of stacks nested in this one: what was found in this evaluation, which is one for all of them."""
         self.used: dict[str, Row[Any] | None] = {}
         """The resources that were looked at, as they were."""
         self._rows: dict[str, Row[Any]] | None = None
-        self._shown: dict[tuple[str, str], Any] = {}
+        self._shown: dict[tuple[str, ...], Any] = {}
         self._conditions: dict[str, bool] = {}
 
     # ---------------------------------------------------------------------------------------------------- names
@@ -123,8 +127,10 @@ class Scope:
             raise TemplateError(f"The Referenced Attribute ({resource} {name}) is incorrect.")
         if row is None or row.action in ("INIT", "DELETE") or (row.physical_id is None and row.status != "COMPLETE"):
             return UNKNOWN
-        key = (resource, name)
-        if key not in self._shown or path:
+        # Most types leave the path to who asks.
+        used = () if type(kind).attribute_at is Kind.attribute_at else path
+        key = (resource, name, *map(str, used))
+        if key not in self._shown:
             try:
                 self._shown[key] = kind.attribute_at(self.hand(row), name, list(path))
             except NotFound:
@@ -133,7 +139,7 @@ class Scope:
 
     def hand(self, row: Row[Any]) -> Hand:
         assert self.tx is not None
-        return Hand(self.core, self.tx, self.ctx, self.stack, row, self.plan, row.properties)
+        return Hand(self.core, self.tx, self.ctx, self.stack, row, self.plan, row.properties, self.below)
 
 
 def scope_of(core: Core, ctx: Context, stack: Any, tx: Tx | None = None) -> Callable[[Plan], Scope]:

@@ -9,6 +9,8 @@ from tane.core import Core
 from tane.jobs import Reconciler
 from tane.services.orchestration.domain import ahead, engine
 from tane.services.orchestration.store import resources, stacks
+from tane.services.orchestration.template import TemplateError
+from tane.web.errors import ApiError
 
 
 async def look(core: Core) -> str | None:
@@ -21,6 +23,8 @@ async def look(core: Core) -> str | None:
     for stack_id in late:
         try:
             await ahead.in_turn(core, lambda: "deadlines", _end, core, stack_id)
+        except (ApiError, TemplateError) as error:
+            await core.in_thread(_halt, core, stack_id, str(error))
         except Exception as error:
             # One stack does not keep the others from their end.
             failed = error
@@ -38,6 +42,12 @@ def _due(core: Core) -> tuple[list[str], list[str]]:
 def _end(core: Core, stack_id: str) -> None:
     with core.db.write() as tx:
         engine.expire(tx, core, stack_id)
+
+
+def _halt(core: Core, stack_id: str, why: str) -> None:
+    """The end of a stack that cannot be told what to do next."""
+    with core.db.write() as tx:
+        engine.halt(tx, core, stack_id, f"The action timed out, and the stack is left as it is: {why}")
 
 
 def _wake(core: Core, expired: list[str]) -> None:
