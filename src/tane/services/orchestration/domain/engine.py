@@ -18,7 +18,7 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
-from tane.services.orchestration.domain import ahead, rights
+from tane.services.orchestration.domain import ahead, masking, rights
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
@@ -32,7 +32,7 @@ from tane.services.orchestration.domain.common import (
     new_id,
     record,
 )
-from tane.services.orchestration.domain.plans import Plan, Source, make, remembered, without
+from tane.services.orchestration.domain.plans import Plan, Source, make, remembered
 from tane.services.orchestration.domain.scopes import Scope
 from tane.services.orchestration.orders import (
     CREATE_RESOURCE,
@@ -43,6 +43,7 @@ from tane.services.orchestration.orders import (
     TurnParams,
 )
 from tane.services.orchestration.store import resources, stacks
+from tane.services.orchestration.template import TemplateError
 from tane.web.context import Context
 from tane.web.errors import ApiError
 
@@ -90,7 +91,7 @@ def new_plan(tx: Tx, core: Core, stack: Any, source: Mapping[str, Any], *, stric
         return make(msgspec.convert(source, Source), scope, strict=strict)
 
     said = [source, None if parent is None else [parent.metadata, parent.declared]]
-    key = ("plan", stack.id, hashlib.sha256(msgspec.json.encode(said)).digest())
+    key = ("plan", stack.id, hashlib.sha256(msgspec.json.encode(said, order="deterministic")).digest())
     return ahead.known(tx, key, build)
 
 
@@ -163,14 +164,12 @@ def _take_back_replaced(tx: Tx, stack_id: str) -> None:
 
 
 def _add_missing(tx: Tx, core: Core, stack: Row[Any]) -> None:
-    """Rows of what the plan has and the stack has not. A way back is never too long.
-
-    :raises RequestLimitExceeded:
-    """
+    """Rows of what the plan has and the stack has not. :raises RequestLimitExceeded:"""
     plan = plan_of(tx, core, stack)
     there = {row.name for row in resources.light(tx, stack.id) if row.current}
     new = [name for name in plan.resources if name not in there]
-    if new and stack.action != "ROLLBACK" and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
+    # A rollback makes what was there before: it ends with no more than that.
+    if stack.action != "ROLLBACK" and new and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
         raise RequestLimitExceeded(
             f"Request limit exceeded: Maximum resources per stack exceeded. At most {MOST_RESOURCES} are possible."
         )
@@ -317,8 +316,7 @@ def conclude(tx: Tx, core: Core, stack: Row[Any], status: str, reason: str) -> N
         values |= dict.fromkeys(rights.PREVIOUS)
     stacks.change(tx, stack.id, **values)
     record(tx, stack.id, None, stack.action, status, reason)
-    goes_back = status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback
-    if goes_back and _can_go_back(tx, core, stack):
+    if status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback:
         roll_back(tx, core, stack, reason)
     elif status == COMPLETE and stack.action == "DELETE":
         forget(tx, stack)
@@ -336,17 +334,6 @@ def forget(tx: Tx, stack: Row[Any], **values: Any) -> None:
     stacks.forget_oldest(tx, stack.project_id, MOST_STACKS)
 
 
-def _can_go_back(tx: Tx, core: Core, stack: Row[Any]) -> bool:
-    """Whether what a stack was before is a plan still: one that is not leaves the stack as it is, failed."""
-    if stack.action == "CREATE" or stack.previous is None:
-        return True
-    try:
-        new_plan(tx, core, stack, stacks.previous(tx, stack), strict=False)
-    except ApiError:
-        return False
-    return True
-
-
 def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
     """Go back to what the stack was before the action that failed or is to end."""
     values: dict[str, Any] = {}
@@ -355,6 +342,11 @@ def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
     elif stack.previous is not None:
         owner = stack.previous_owner or {}
         values |= {"source": stack.previous, "files_id": stack.previous_files_id, **owner}
+        try:
+            new_plan(tx, core, stack, stacks.source_before(tx, stack), strict=False)
+        except (ApiError, TemplateError) as error:
+            stacks.change(tx, stack.id, reason=f"{reason}; it cannot be rolled back: {error}"[:4096])
+            return
     begin(tx, core, stack.id, "ROLLBACK", f"Stack ROLLBACK started: {reason}"[:4096], **values)
 
 
@@ -397,11 +389,11 @@ def _order(tx: Tx, stack: Row[Any], row: Row[Any]) -> None:
 def masked(tx: Tx, core: Core, stack: Row[Any], text: str) -> str:
     """A text without the values of hidden parameters, of the stack and of those it is nested in."""
     found: Row[Any] | None = stack
-    secrets: set[str] = set()
+    hidden: set[str] = set()
     while found is not None:
-        secrets |= plan_of(tx, core, found).secrets()
+        hidden |= plan_of(tx, core, found).secrets()
         found = stacks.get(tx, found.parent_id) if found.parent_id else None
-    return without(text, secrets)[: stacks.REASON]
+    return masking.masked(text, hidden)
 
 
 def handled(tx: Tx, core: Core, row: Row[Any], reason: str | None = None) -> None:

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
 from tane.services.orchestration.domain import lookups
+from tane.services.orchestration.domain.common import VALUES_BYTES, RequestLimitExceeded
 from tane.services.orchestration.store import resources
 from tane.web import inside
 from tane.web.context import Context
@@ -21,13 +23,15 @@ from tane.web.inside import part
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.plans import Plan
-    from tane.services.orchestration.domain.scopes import Scope
+
+WEIGHED = ("properties", "data", "metadata")
+UNWEIGHED_BYTES = 4096
+"""A row that is no longer is counted, but never refused: most are shorter."""
 
 
 @dataclass
 class Hand:
-    """``properties`` are those the resource is to have now, resolved and checked; ``plan`` is that of its stack;
-    ``scope``: the one in which an attribute is asked for."""
+    """``properties`` are those the resource is to have now, resolved and checked; ``plan`` is that of its stack."""
 
     core: Core
     tx: Tx
@@ -36,7 +40,8 @@ class Hand:
     row: Any
     plan: Plan | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
-    scope: Scope | None = None
+    below: dict[tuple[str, str], Any] = field(default_factory=dict)
+    """What was found of nested stacks in this evaluation: their scopes, and their outputs, by (stack, what)."""
 
     @property
     def id(self) -> str:
@@ -100,6 +105,17 @@ class Hand:
         self.change(data={**self.row.data, **values})
 
     def change(self, **values: Any) -> None:
-        """Change columns of the resource's row."""
+        """Change columns of the resource's row. :raises RequestLimitExceeded: those of the project are too long."""
+        if any(name in values for name in WEIGHED):
+            values["bytes"] = sum(_length(values.get(name, getattr(self.row, name))) for name in WEIGHED)
         resources.change(self.tx, self.row.id, **values)
         self.row = resources.get(self.tx, self.row.id)
+        heavy = values.get("bytes", 0) > UNWEIGHED_BYTES
+        if heavy and resources.bytes_of(self.tx, self.row.project_id) > VALUES_BYTES:
+            raise RequestLimitExceeded(
+                f"Request limit exceeded: the values of all resources of a project have at most {VALUES_BYTES} bytes."
+            )
+
+
+def _length(value: Any) -> int:
+    return len(msgspec.json.encode(value, enc_hook=repr))

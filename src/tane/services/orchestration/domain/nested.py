@@ -23,7 +23,6 @@ from tane.services.orchestration.domain.common import (
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.outputs import output
 from tane.services.orchestration.domain.plans import NOT_KNOWN, Plan, Source
-from tane.services.orchestration.domain.scopes import Scope
 from tane.services.orchestration.store import stacks
 from tane.services.orchestration.template import UNKNOWN, effort, parse
 
@@ -172,15 +171,7 @@ def output_of(hand: Hand, name: str) -> Any:
     child = child_of(hand)
     if child is None:
         return None
-    return output(hand.tx, scope_of(hand, child), name)
-
-
-def scope_of(hand: Hand, child: Row[Any]) -> Scope:
-    """That of the nested stack of a resource, the same as long as one scope asks."""
-    plan = engine.plan_of(hand.tx, hand.core, child)
-    if hand.scope is None:
-        return Scope(hand.core, hand.ctx, child, plan, hand.tx)
-    return hand.scope.within(child, plan)
+    return output(hand, child, name)
 
 
 def _child(hand: Hand) -> Row[Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from typing import Any
 
 import msgspec
@@ -13,7 +14,8 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.services.orchestration import resources
-from tane.services.orchestration.domain.common import MASK, TEMPLATE_BYTES, RequestLimitExceeded, StackValidationFailed
+from tane.services.orchestration.domain import masking
+from tane.services.orchestration.domain.common import TEMPLATE_BYTES, RequestLimitExceeded, StackValidationFailed
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.template import (
     UNKNOWN,
@@ -21,7 +23,6 @@ from tane.services.orchestration.template import (
     ResourceDeclaration,
     Template,
     TemplateError,
-    Ways,
     effort,
     order,
     parse,
@@ -36,10 +37,6 @@ MOST_MAPPINGS = 10
 NOT_KNOWN = "OS::unknown"
 """The parameter that stands in a generated template, and in what it is given, for a value that is not known yet."""
 ENDINGS = (".yaml", ".yml", ".template", ".json")
-LONGEST_TOLD = 65_536
-"""Characters of a text in which hidden values are looked for."""
-SHORTEST_LEAF = 4
-"""Of a hidden map: shorter ones stand everywhere."""
 NAMED = ("Circular Dependency", "The specified reference", "Property error")
 Check = Callable[[str, Any], str | None]
 
@@ -89,21 +86,16 @@ class Plan:
                 )
 
     def secrets(self) -> set[str]:
-        """The values of hidden parameters, as they may stand in texts; of a map what is in it. What a mask looks like
-        is no secret."""
+        """The values of hidden parameters, as they may stand in texts."""
         found: set[str] = set()
         for name, parameter in self.template.parameters.items():
-            value = self.parameters.get(name)
-            if not parameter.hidden or value in (None, ""):
-                continue
-            if isinstance(value, Mapping):
-                found.update(one for one in _leaves(value) if len(one) >= SHORTEST_LEAF)
-            found.update(_leaves(value) if isinstance(value, list) else [str(value)])
-        return {one for one in found if one and one not in MASK}
+            if parameter.hidden:
+                found.update(masking.strings(self.parameters.get(name)))
+        return found
 
     def without_secrets(self, text: str) -> str:
         """A text that is told, with a mask for hidden values."""
-        return without(text, self.secrets())
+        return masking.masked(text, self.secrets())
 
     def hooks(self, name: str) -> set[str]:
         """The hooks of a resource that the environment sets."""
@@ -126,40 +118,6 @@ class Plan:
     def _resource_settings(self) -> list[tuple[str, Mapping[str, Any]]]:
         settings = self.environment.resource_registry.get("resources") or {}
         return [(name, values) for name, values in settings.items() if isinstance(values, Mapping)]
-
-
-def _leaves(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping | list):
-        for one in value.values() if isinstance(value, Mapping) else value:
-            yield from _leaves(one)
-    elif value is not None and not isinstance(value, bool):
-        yield str(value)
-
-
-def without(text: str, secrets: Collection[str]) -> str:
-    """A text with a mask for what is one of these or several that overlap; a mask is never masked again. It takes one
-    look at the text for each of them."""
-    if len(text) > LONGEST_TOLD:
-        # The last one may be cut in two: what could be a part of it goes too.
-        text = text[: max(0, LONGEST_TOLD - max(map(len, secrets), default=0))]
-    hides = bytearray(len(text))
-    for secret in secrets:
-        effort.look()
-        start = text.find(secret)
-        while start >= 0:
-            end = start + len(secret)
-            hides[start:end] = b"\1" * (end - start)
-            start = text.find(secret, end)
-    return "".join(_parts(text, hides))
-
-
-def _parts(text: str, hides: bytearray) -> Iterator[str]:
-    start = 0
-    while start < len(text):
-        end = hides.find(1 - hides[start], start)
-        end = len(text) if end < 0 else end
-        yield MASK if hides[start] else text[start:end]
-        start = end
 
 
 def refused(error: TemplateError) -> StackValidationFailed:
@@ -350,13 +308,39 @@ def _parameters(
 def _graph(plan: Plan, within: Any) -> dict[str, set[str]]:
     full = order(plan.template, within)
     graph = {name: {other for other in full.get(name, ()) if other in plan.resources} for name in plan.resources}
-    ways = Ways(graph)
+    wanted: dict[str, set[str]] = {}
     for name, declared in plan.resources.items():
-        effort.look()
         properties = declared.properties if isinstance(declared.properties, Mapping) else {}
-        wanted = {other for other in plan.kinds[name].needs(name, properties, plan) if other in plan.resources}
-        graph[name] |= ways.join(name, wanted)
+        for other in plan.kinds[name].needs(name, properties, plan):
+            if other in plan.resources and other != name:
+                wanted.setdefault(name, set()).add(other)
+    _add_needs(graph, wanted)
     return graph
+
+
+def _add_needs(graph: dict[str, set[str]], wanted: Mapping[str, set[str]]) -> None:
+    """Let each resource wait for those that it ``wanted``, but for those that wait for it, over others too.
+
+    Who waits for whom is kept as a number with a bit for each resource: as many steps as pairs, whatever the graph.
+    """
+    if not wanted:
+        return
+    bits = {name: 1 << number for number, name in enumerate(graph)}
+    waits: dict[str, int] = {}
+    for name in TopologicalSorter(graph).static_order():
+        waits[name] = 0
+        for other in graph[name]:
+            waits[name] |= bits[other] | waits[other]
+    for name, others in wanted.items():
+        effort.look()
+        new = [other for other in others if not waits[other] & bits[name]]
+        reached = 0
+        for other in new:
+            graph[name].add(other)
+            reached |= bits[other] | waits[other]
+        for before, there in waits.items():
+            if before == name or there & bits[name]:
+                waits[before] |= reached
 
 
 def remembered(core: Core, stack: Row[Any], build: Callable[[], Plan]) -> Plan:

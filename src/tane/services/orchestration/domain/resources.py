@@ -22,7 +22,6 @@ from tane.services.orchestration.domain.common import (
     require,
 )
 from tane.services.orchestration.domain.hand import Hand
-from tane.services.orchestration.domain.scopes import Scope
 from tane.services.orchestration.domain.values import plain
 from tane.services.orchestration.store import resources, stacks
 from tane.services.orchestration.template import TemplateError
@@ -56,7 +55,7 @@ def index(
             below = stacks.children(tx, [one.id for one in level])
             nested = {one.parent_resource_id: one for one in below}
             by_id = {one.id: one for one in level}
-            needing = _required_by(rows)
+            needing = _needing(rows)
             for row in rows:
                 if row.current:
                     stack = by_id[row.stack_id]
@@ -73,12 +72,13 @@ def _matches(row: Row[Any], filters: Mapping[str, Sequence[str]]) -> bool:
     return all(str(getattr(row, column)) in values for column, values in filters.items())
 
 
-def _required_by(rows: Sequence[Row[Any]]) -> dict[str, list[str]]:
-    """Names of those that need a resource, by its id."""
+def _needing(rows: Sequence[Row[Any]]) -> dict[str, list[str]]:
+    """For the ids of those that others need the names of these."""
     found: dict[str, set[str]] = {}
     for row in rows:
-        for other in row.requires if row.current else ():
-            found.setdefault(other, set()).add(row.name)
+        if row.current:
+            for needed in row.requires:
+                found.setdefault(needed, set()).add(row.name)
     return {needed: sorted(names) for needed, names in found.items()}
 
 
@@ -89,7 +89,8 @@ def show(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str) ->
         row = required(tx, stack, name)
         nested = next((one for one in stacks.children(tx, [stack.id]) if one.parent_resource_id == row.id), None)
         parent = resources.get(tx, stack.parent_resource_id) if stack.parent_resource_id else None
-        needing = _required_by(resources.of_stack(tx, stack.id)).get(row.id, [])
+        rows = resources.of_stack(tx, stack.id)
+        needing = _needing(rows).get(row.id, [])
         return Shown(row, stack, nested, needing, None if parent is None else parent.name)
 
 
@@ -107,7 +108,7 @@ def attributes(core: Core, ctx: Context, one: Shown, extra: Sequence[str]) -> di
         kind = plan.kinds.get(one.row.name)
         if kind is None:
             return {}
-        hand = Scope(core, ctx, one.stack, plan, tx).hand(one.row)
+        hand = Hand(core, tx, ctx, one.stack, one.row, plan, one.row.properties)
         names = [name for name in kind.attributes if name != "show" or "show" in extra]
         names += [name for name in extra if name not in names and kind.knows(name)]
         there = one.row.action not in ("INIT", "DELETE") and (one.row.physical_id or one.row.status == COMPLETE)

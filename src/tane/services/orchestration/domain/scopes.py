@@ -33,16 +33,16 @@ class Scope:
         tx: Tx | None = None,
         row: Row[Any] | None = None,
         parent: Row[Any] | None = None,
+        below: dict[tuple[str, str], Any] | None = None,
     ) -> None:
         self.core, self.ctx, self.stack, self.plan, self.tx, self.row = core, ctx, stack, plan, tx, row
         self._parent = parent
+        self.below = {} if below is None else below
+        """Of stacks nested in this one: what was found in this evaluation, which is one for all of them."""
         self.used: dict[str, Row[Any] | None] = {}
         """The resources that were looked at, as they were."""
         self._rows: dict[str, Row[Any]] | None = None
-        self._shown: dict[tuple[str, str, str], Any] = {}
-        self.inner: dict[str, Scope] = {}
-        """Those of nested stacks, by their ids: all that is asked of one stack in an evaluation is asked once."""
-        self.outputs: dict[str, Any] = {}
+        self._shown: dict[tuple[str, ...], Any] = {}
         self._conditions: dict[str, bool] = {}
 
     # ---------------------------------------------------------------------------------------------------- names
@@ -127,8 +127,9 @@ class Scope:
             raise TemplateError(f"The Referenced Attribute ({resource} {name}) is incorrect.")
         if row is None or row.action in ("INIT", "DELETE") or (row.physical_id is None and row.status != "COMPLETE"):
             return UNKNOWN
-        whole = type(kind).attribute_at is Kind.attribute_at
-        key = (resource, name, "" if whole else repr(path))
+        # Most types leave the path to who asks.
+        used = () if type(kind).attribute_at is Kind.attribute_at else path
+        key = (resource, name, *map(str, used))
         if key not in self._shown:
             try:
                 self._shown[key] = kind.attribute_at(self.hand(row), name, list(path))
@@ -138,15 +139,7 @@ class Scope:
 
     def hand(self, row: Row[Any]) -> Hand:
         assert self.tx is not None
-        return Hand(self.core, self.tx, self.ctx, self.stack, row, self.plan, row.properties, self)
-
-    def within(self, child: Row[Any], plan: Plan) -> Scope:
-        """The scope of a nested stack."""
-        if child.id not in self.inner:
-            scope = Scope(self.core, self.ctx, child, plan, self.tx)
-            scope.inner = self.inner
-            self.inner[child.id] = scope
-        return self.inner[child.id]
+        return Hand(self.core, self.tx, self.ctx, self.stack, row, self.plan, row.properties, self.below)
 
 
 def scope_of(core: Core, ctx: Context, stack: Any, tx: Tx | None = None) -> Callable[[Plan], Scope]:

@@ -17,7 +17,7 @@ from tane.services.orchestration.store import resources, stacks
 from tane.shares import Full
 from tane.web.errors import Unavailable
 
-PATIENCE = 5.0
+PATIENCE = 10.0
 """So long a stack waits for its turn where that takes long."""
 SECONDS = 2.0
 """After so long the other late stacks of a project wait for the next look: nobody's stacks keep others waiting."""
@@ -70,7 +70,7 @@ async def _end_one(core: Core, project_id: str, stack_id: str) -> None:
 
 def _halt(core: Core, stack_id: str) -> None:
     with core.db.write() as tx:
-        engine.halt(tx, core, stack_id, "Timed out")
+        engine.halt(tx, core, stack_id, "The action timed out, and the stack is left as it is")
 
 
 @ahead.writes

@@ -105,6 +105,5 @@ class Stack(OfStack):
         if name == "stack_name":
             return child.name
         if name == "outputs":
-            shown = outputs.shown(hand.tx, hand.core, hand.ctx, child)
-            return {one["output_key"]: one.get("output_value") for one in shown}
+            return outputs.all_of(hand, child)
         return {"id": child.id, "stack_name": child.name, "stack_status": f"{child.action}_{child.status}"}

@@ -101,12 +101,12 @@ class OfStack(Kind):
 
     def inner_attribute(self, hand: Hand, name: str, attribute: str, path: Sequence[Any] = ()) -> Any:
         """An attribute of a resource of the nested stack."""
-        from tane.services.orchestration.domain import nested
+        from tane.services.orchestration.domain import nested, outputs
 
         child = nested.child_of(hand)
         if child is None:
             return None
-        scope = nested.scope_of(hand, child)
+        scope = outputs.scope_below(hand, child)
         if attribute == "refs":
             return scope.reference(name)
         return scope.attribute(name, attribute, path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from tane.services.orchestration.template.constraints import Check
 from tane.services.orchestration.template.environments import Environment, merge_environments, parse_environment
 from tane.services.orchestration.template.evaluation import condition_of, evaluate, holds, references, settled
-from tane.services.orchestration.template.graph import Ways, order
+from tane.services.orchestration.template.graph import order
 from tane.services.orchestration.template.model import Output, ResourceDeclaration, Scope, Template
 from tane.services.orchestration.template.parameters import Parameter
 from tane.services.orchestration.template.parsing import parse, parse_document
@@ -26,7 +26,6 @@ __all__ = [
     "Taken",
     "Template",
     "TemplateError",
-    "Ways",
     "condition_of",
     "evaluate",
     "functions",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from graphlib import TopologicalSorter
+from collections.abc import Mapping
 
 from tane.services.orchestration.template.evaluation import located, references_at
 from tane.services.orchestration.template.model import Scope, Template
@@ -71,31 +70,3 @@ def circle_in(graph: Mapping[str, set[str]]) -> list[str]:
                 open_names.add(other)
                 waiting.append(iter(sorted(graph[other])))
     return []
-
-
-class Ways:
-    """All that each of a graph without circles needs, over others too: a number with one bit for each name."""
-
-    def __init__(self, graph: Mapping[str, set[str]]) -> None:
-        self._bits = {name: 1 << place for place, name in enumerate(graph)}
-        self._needs: dict[str, int] = {}
-        for name in TopologicalSorter(graph).static_order():
-            self._needs[name] = self._all(graph[name])
-
-    def _all(self, names: Iterable[str]) -> int:
-        found = 0
-        for name in names:
-            found |= self._bits[name] | self._needs[name]
-        return found
-
-    def join(self, name: str, wanted: Iterable[str]) -> set[str]:
-        """Let ``name`` need all of ``wanted`` that do not need it themselves, and tell which these are."""
-        bit = self._bits[name]
-        # What it needs from now on leads away from it: none of them is nearer to it through another.
-        added = {other for other in wanted if other != name and not self._needs[other] & bit}
-        more = self._all(added)
-        if more | self._needs[name] != self._needs[name]:
-            for other, needs in self._needs.items():
-                if other == name or needs & bit:
-                    self._needs[other] = needs | more
-        return added
