@@ -88,10 +88,13 @@ def new_plan(tx: Tx, core: Core, stack: Any, source: Mapping[str, Any], *, stric
         def scope(plan: Plan) -> Scope:
             return Scope(core, nobody, stack, plan, reading, parent=parent)
 
-        return make(msgspec.convert(source, Source), scope, strict=strict)
+        plan = make(msgspec.convert(source, Source), scope, strict=strict)
+        plan.size = len(whole)
+        return plan
 
     said = [source, None if parent is None else [parent.metadata, parent.declared]]
-    key = ("plan", stack.id, hashlib.sha256(msgspec.json.encode(said, order="deterministic")).digest())
+    whole = msgspec.json.encode(said, order="deterministic")
+    key = ("plan", stack.id, hashlib.sha256(whole).digest())
     return ahead.known(tx, key, build)
 
 

@@ -32,7 +32,8 @@ from tane.services.orchestration.template import (
 )
 
 MEMORY = "orchestration.plans"
-MOST_KEPT = 32
+MOST_KEPT, MOST_BYTES = 32, 4 * 1024 * 1024
+"""Plans that are kept for the next step, and bytes of what they were made of: in memory they are many times that."""
 MOST_MAPPINGS = 10
 NOT_KNOWN = "OS::unknown"
 """The parameter that stands in a generated template, and in what it is given, for a value that is not known yet."""
@@ -69,6 +70,8 @@ class Plan:
     """The graph the other way round."""
     found: dict[tuple[str, str, str], str] = field(default_factory=dict)
     """What was looked up for a user: (user, kind, name or id) → id."""
+    size: int = 0
+    """Bytes of what it was made of."""
     of_files: dict[str, Kind] = field(default_factory=dict)
     """The types that are files, which many resources may have."""
 
@@ -302,6 +305,7 @@ def _parameters(
             found[name] = None
             continue
         found[name] = parameter.value(wanted, check)
+        effort.weigh(found[name])
     return found
 
 
@@ -351,7 +355,7 @@ def remembered(core: Core, stack: Row[Any], build: Callable[[], Plan]) -> Plan:
     if plan is None:
         plan = build()
         kept[key] = plan
-        while len(kept) > MOST_KEPT:
+        while len(kept) > MOST_KEPT or (len(kept) > 1 and sum(one.size for one in list(kept.values())) > MOST_BYTES):
             try:
                 kept.popitem(last=False)
             except KeyError:
