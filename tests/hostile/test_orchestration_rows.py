@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import select
 
 from tane.services.orchestration import tables
-from tane.services.orchestration.domain import common, engine, happenings, software
+from tane.services.orchestration.domain import common, engine, hand, happenings, masking, software
+from tane.services.orchestration.reconcilers import deadlines
 from tane.services.orchestration.store import events
+from tane.services.orchestration.store import resources as resource_rows
 from tane.services.orchestration.tables import stack_event, stack_files
 from tests.api.orchestration_support import at, hot, path, resources, show, stack, update
 from tests.support import ApiCloud
@@ -250,3 +252,78 @@ def test_deleted_stacks_beyond_a_number_are_forgotten(cloud: ApiCloud, monkeypat
         cloud.advance(1)
     shown = mia.get(at(mia, "/stacks?show_deleted=true")).json()["stacks"]
     assert sorted(one["stack_name"] for one in shown) == ["three", "two"]
+
+
+def test_a_mask_is_never_masked_again(cloud: ApiCloud) -> None:
+    """Hidden values that look like a mask, on each level of what is nested, make no text longer."""
+    mia = cloud.new_user("mia", "garden")
+    hidden = {f"p{number}": {"type": "string", "hidden": True, "default": "*" * number} for number in range(1, 9)}
+    bad = {"no": res("OS::Heat::TestResource", value="*" * 300, fail=True)}
+    levels = [hot(bad, parameters=hidden)]
+    for number in range(4):
+        levels.append(hot({"in": {"type": f"f{number}.yaml"}}, parameters=hidden))
+    files = {f"f{number}.yaml": level for number, level in enumerate(levels[:4])}
+    made = stack(cloud, mia, levels[-1], files=files)
+    assert made["stack_status"] == "CREATE_FAILED"
+    assert len(made["stack_status_reason"]) <= 4096
+    assert max(len(row.reason) for row in held(cloud, stack_event)) <= 1024
+
+
+def test_masking_tells_nothing_and_makes_little() -> None:
+    stars = {"*" * number for number in range(1, 60)}
+    assert len(masking.masked("*" * 1000, stars)) <= 6 * 1001
+    assert masking.masked("a sunflower, sun", {"sun", "sunflower"}) == "a ******, ******"
+    whole = masking.masked("x" * 65_530 + "sunflower" * 3, {"sunflower"})
+    assert len(whole) <= 65_536 and not whole.endswith(("s", "su", "sun"))
+
+
+def test_what_is_in_a_hidden_map_is_told_nowhere(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    secret = {"type": "json", "hidden": True, "default": {"k": ["sunflower-4711", 12345678]}}
+    asked = {"list_join": ["", ["%", {"get_param": ["word", "k", 0]}]]}
+    late = {"kept": res("OS::Heat::Value", value=asked)}
+    net = res("OS::Neutron::Net", dns_domain={"get_attr": ["kept", "value"]})
+    made = stack(cloud, mia, hot({**late, "net": net}, parameters={"word": secret}))
+    assert made["stack_status"] == "CREATE_FAILED" and "******" in made["stack_status_reason"], made
+    assert "sunflower" not in made["stack_status_reason"] + mia.get(path(mia, made, "/events")).text
+    wrong = {"list_join": ["", ["%", {"get_param": ["word", "k", 1]}]]}
+    template = hot({"kept": res("OS::Heat::Value", value=wrong)}, parameters={"word": secret})
+    answer = mia.post(at(mia, "/stacks"), {"stack_name": "x", "template": template}, 400)
+    assert "******" in answer.text and "12345678" not in answer.text
+
+
+def test_a_way_back_is_never_refused_and_holds_up_no_other_stack(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "MOST_RESOURCES", 6)
+    mia, bob = cloud.new_user("mia", "garden"), cloud.new_user("bob", "shed")
+    before = hot({f"a{number}": NONE for number in range(5)})
+    made = stack(cloud, mia, before)
+    handle = {"type": "OS::Heat::WaitConditionHandle"}
+    wait = res("OS::Heat::WaitCondition", handle={"get_resource": "handle"}, timeout=40_000)
+    held_up = {"resource_registry": {"resources": {"a0": {"hooks": "pre-delete"}}}}
+    body = {"template": hot({"b": NONE}), "environment": held_up, "timeout_mins": 1, "disable_rollback": False}
+    mia.put(path(mia, made), body, 202)
+    cloud.run_jobs()
+    other = stack(cloud, bob, hot({"handle": handle, "wait": wait}), "rose", timeout_mins=1)
+    with cloud.core.db.write() as tx:
+        stack_row = tx.first(select(tables.stack).where(tables.stack.c.id == made["id"]))
+        new = [engine.fresh(tx, stack_row, f"c{number}", "OS::Heat::None") for number in range(5)]
+        resource_rows.add(tx, new)
+    cloud.advance(61)
+    assert "2 stacks timed out" in str(cloud.wait(deadlines.look(cloud.core)))
+    cloud.run_jobs()
+    assert show(bob, "rose", other["id"])["stack_status"] == "CREATE_FAILED"
+    assert show(mia, "rose", made["id"])["stack_status"].startswith("ROLLBACK")
+
+
+def test_the_values_of_all_resources_of_a_project_are_weighed(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One long parameter in a thousand resources is a thousand long rows."""
+    monkeypatch.setattr(hand, "VALUES_BYTES", 30_000)
+    mia = cloud.new_user("mia", "garden")
+    parameters = {"long": {"type": "string", "default": "x" * 9000}}
+    many = {f"r{number}": res("OS::Heat::Value", value={"get_param": "long"}) for number in range(4)}
+    made = stack(cloud, mia, hot(many, parameters=parameters))
+    assert made["stack_status"] == "CREATE_FAILED" and "30000 bytes" in made["stack_status_reason"]
+    rows = held(cloud, tables.stack_resource)
+    assert sum(row.bytes for row in rows) == pytest.approx(27_000, abs=400)

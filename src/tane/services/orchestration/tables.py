@@ -116,10 +116,13 @@ stack_resource = Table(
     Column("hook", String(32)),
     Column("cleared", JSON, nullable=False),
     Column("expires_at", DateTime, index=True),
+    # How long its properties, data and metadata are.
+    Column("bytes", Integer, nullable=False, server_default="0"),
     created_at(),
     updated_at(),
 )
 Index("ix_stack_resource_name", stack_resource.c.stack_id, stack_resource.c.name)
+Index("ix_stack_resource_bytes", stack_resource.c.project_id, stack_resource.c.bytes)
 
 stack_event = Table(
     "stack_event",

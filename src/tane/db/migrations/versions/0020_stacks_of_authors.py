@@ -27,6 +27,9 @@ def upgrade() -> None:
         batch_op.create_index("ix_stack_files", ["project_id", "files_id"], unique=False)
         batch_op.create_index("ix_stack_previous_files", ["project_id", "previous_files_id"], unique=False)
         batch_op.create_index("ix_stack_deleted", ["project_id", "deleted_at", "id"], unique=False)
+    with op.batch_alter_table("stack_resource", schema=None) as batch_op:
+        batch_op.add_column(_bytes())
+        batch_op.create_index("ix_stack_resource_bytes", ["project_id", "bytes"], unique=False)
     op.create_table(
         "stack_files",
         sa.Column("project_id", sa.String(length=64), nullable=False),
@@ -54,6 +57,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("stack_files")
+    with op.batch_alter_table("stack_resource", schema=None) as batch_op:
+        batch_op.drop_index("ix_stack_resource_bytes")
+        batch_op.drop_column("bytes")
     for name in ("software_deployment", "software_config"):
         with op.batch_alter_table(name, schema=None) as batch_op:
             batch_op.drop_index(f"ix_{name}_bytes")

@@ -16,6 +16,8 @@ from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_.-]{0,254}\Z")
 STACK_TYPE = "OS::Heat::Stack"
 MOST_RESOURCES = 1000
+VALUES_BYTES = 128 * 1024 * 1024
+"""Of the properties, data and metadata of all resources of a project."""
 MOST_STACKS = 512
 MOST_EVENTS = 1000
 EVENT_REASON = 1024

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.services.orchestration import resources
 from tane.services.orchestration.domain import masking
-from tane.services.orchestration.domain.common import TEMPLATE_BYTES, RequestLimitExceeded, StackValidationFailed
+from tane.services.orchestration.domain.common import MASK, TEMPLATE_BYTES, RequestLimitExceeded, StackValidationFailed
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.template import (
     UNKNOWN,
@@ -89,12 +89,13 @@ class Plan:
                 )
 
     def secrets(self) -> set[str]:
-        """The values of hidden parameters, as they may stand in texts."""
+        """The values of hidden parameters, as they may stand in texts; of a map what is in it. What a mask looks like
+        is no secret."""
         found: set[str] = set()
         for name, parameter in self.template.parameters.items():
             if parameter.hidden:
                 found.update(masking.strings(self.parameters.get(name)))
-        return found
+        return {one for one in found if one not in MASK}
 
     def without_secrets(self, text: str) -> str:
         """A text that is told, with a mask for hidden values."""

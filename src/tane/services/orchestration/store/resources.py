@@ -110,6 +110,12 @@ def change_many(tx: Tx, ids: Sequence[str], **values: Any) -> None:
         tx.execute(update(stack_resource).where(stack_resource.c.id.in_(ids)).values(**values))
 
 
+def bytes_of(tx: Tx, project_id: str) -> int:
+    """How long the values of all resources of a project are."""
+    total = func.coalesce(func.sum(stack_resource.c.bytes), 0)
+    return int(tx.scalar(select(total).where(stack_resource.c.project_id == project_id)) or 0)
+
+
 def remove(tx: Tx, resource_id: str) -> None:
     tx.execute(delete(stack_resource).where(stack_resource.c.id == resource_id))
 
