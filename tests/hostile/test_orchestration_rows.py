@@ -8,7 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from tane.services.orchestration import tables
+<<<<<<< HEAD
 from tane.services.orchestration.domain import common, engine, hand, happenings, masking, software
+=======
+from tane.services.orchestration.domain import common, engine, hand, happenings, software
+>>>>>>> f1b76436988ce23bfd83fed2140922aca84606d2
 from tane.services.orchestration.reconcilers import deadlines
 from tane.services.orchestration.store import events
 from tane.services.orchestration.store import resources as resource_rows
@@ -173,8 +177,9 @@ def test_configurations_and_deployments_of_a_project_are_counted_and_weighed(
     assert "at most 3" in mia.post(configs, {"config": "x"}, 400).text
     made = stack(cloud, mia, hot({"config": res("OS::Heat::SoftwareConfig", config="x")}))
     assert made["stack_status"] == "CREATE_FAILED" and "at most 3" in made["stack_status_reason"]
-    for one in mia.get(configs).json()["software_configs"][1:]:
-        mia.delete(f"{configs}/{one['id']}")
+    for one in mia.get(configs).json()["software_configs"]:
+        if one["id"] != first["id"]:
+            mia.delete(f"{configs}/{one['id']}")
     assert "5000 bytes" in mia.post(configs, {"config": "x" * 4500}, 400).text
     bob.post(at(bob, "/software_configs"), {"config": "x" * 4500}, 200)
     body = {"config_id": first["id"], "server_id": "s1", "input_values": {"x": "y" * 1000}}
@@ -269,6 +274,7 @@ def test_a_mask_is_never_masked_again(cloud: ApiCloud) -> None:
     assert max(len(row.reason) for row in held(cloud, stack_event)) <= 1024
 
 
+<<<<<<< HEAD
 def test_masking_tells_nothing_and_makes_little() -> None:
     stars = {"*" * number for number in range(1, 60)}
     assert len(masking.masked("*" * 1000, stars)) <= 6 * 1001
@@ -277,6 +283,8 @@ def test_masking_tells_nothing_and_makes_little() -> None:
     assert len(whole) <= 65_536 and not whole.endswith(("s", "su", "sun"))
 
 
+=======
+>>>>>>> f1b76436988ce23bfd83fed2140922aca84606d2
 def test_what_is_in_a_hidden_map_is_told_nowhere(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
     secret = {"type": "json", "hidden": True, "default": {"k": ["sunflower-4711", 12345678]}}
