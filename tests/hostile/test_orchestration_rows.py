@@ -8,11 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from tane.services.orchestration import tables
-<<<<<<< HEAD
 from tane.services.orchestration.domain import common, engine, hand, happenings, masking, software
-=======
-from tane.services.orchestration.domain import common, engine, hand, happenings, software
->>>>>>> f1b76436988ce23bfd83fed2140922aca84606d2
 from tane.services.orchestration.reconcilers import deadlines
 from tane.services.orchestration.store import events
 from tane.services.orchestration.store import resources as resource_rows
@@ -274,7 +270,6 @@ def test_a_mask_is_never_masked_again(cloud: ApiCloud) -> None:
     assert max(len(row.reason) for row in held(cloud, stack_event)) <= 1024
 
 
-<<<<<<< HEAD
 def test_masking_tells_nothing_and_makes_little() -> None:
     stars = {"*" * number for number in range(1, 60)}
     assert len(masking.masked("*" * 1000, stars)) <= 6 * 1001
@@ -283,8 +278,6 @@ def test_masking_tells_nothing_and_makes_little() -> None:
     assert len(whole) <= 65_536 and not whole.endswith(("s", "su", "sun"))
 
 
-=======
->>>>>>> f1b76436988ce23bfd83fed2140922aca84606d2
 def test_what_is_in_a_hidden_map_is_told_nowhere(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
     secret = {"type": "json", "hidden": True, "default": {"k": ["sunflower-4711", 12345678]}}

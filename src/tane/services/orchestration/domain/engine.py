@@ -171,12 +171,7 @@ def _add_missing(tx: Tx, core: Core, stack: Row[Any]) -> None:
     plan = plan_of(tx, core, stack)
     there = {row.name for row in resources.light(tx, stack.id) if row.current}
     new = [name for name in plan.resources if name not in there]
-<<<<<<< HEAD
     if new and stack.action != "ROLLBACK" and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
-=======
-    # A rollback makes what was there before: it ends with no more than that.
-    if stack.action != "ROLLBACK" and new and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
->>>>>>> f1b76436988ce23bfd83fed2140922aca84606d2
         raise RequestLimitExceeded(
             f"Request limit exceeded: Maximum resources per stack exceeded. At most {MOST_RESOURCES} are possible."
         )
@@ -323,12 +318,8 @@ def conclude(tx: Tx, core: Core, stack: Row[Any], status: str, reason: str) -> N
         values |= dict.fromkeys(rights.PREVIOUS)
     stacks.change(tx, stack.id, **values)
     record(tx, stack.id, None, stack.action, status, reason)
-<<<<<<< HEAD
     goes_back = status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback
     if goes_back and _can_go_back(tx, core, stack, reason):
-=======
-    if status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback:
->>>>>>> f1b76436988ce23bfd83fed2140922aca84606d2
         roll_back(tx, core, stack, reason)
     elif status == COMPLETE and stack.action == "DELETE":
         forget(tx, stack)
@@ -346,7 +337,6 @@ def forget(tx: Tx, stack: Row[Any], **values: Any) -> None:
     stacks.forget_oldest(tx, stack.project_id, MOST_STACKS)
 
 
-<<<<<<< HEAD
 def _can_go_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> bool:
     """Whether what a stack was before is a plan still: one that is not leaves the stack as it is, failed."""
     if stack.action == "CREATE" or stack.previous is None:
@@ -359,8 +349,6 @@ def _can_go_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> bool:
     return True
 
 
-=======
->>>>>>> f1b76436988ce23bfd83fed2140922aca84606d2
 def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
     """Go back to what the stack was before the action that failed or is to end."""
     values: dict[str, Any] = {}
@@ -413,11 +401,7 @@ def masked(tx: Tx, core: Core, stack: Row[Any], text: str) -> str:
     while found is not None:
         hidden |= plan_of(tx, core, found).secrets()
         found = stacks.get(tx, found.parent_id) if found.parent_id else None
-<<<<<<< HEAD
     return masking.masked(text, hidden)[: stacks.REASON]
-=======
-    return masking.masked(text, hidden)
->>>>>>> f1b76436988ce23bfd83fed2140922aca84606d2
 
 
 def handled(tx: Tx, core: Core, row: Row[Any], reason: str | None = None) -> None:
