@@ -343,8 +343,10 @@ def _can_go_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> bool:
         return True
     try:
         new_plan(tx, core, stack, stacks.previous(tx, stack), strict=False)
-    except (ApiError, TemplateError) as error:
-        stacks.change(tx, stack.id, reason=f"{reason}; it cannot be rolled back: {error}"[: stacks.REASON])
+    except (ApiError, TemplateError):
+        # What is wrong might tell hidden values, which nothing but that plan knows.
+        words = "; it cannot be rolled back: what was before cannot be made any more"
+        stacks.change(tx, stack.id, reason=reason[: stacks.REASON - len(words)] + words)
         return False
     return True
 
