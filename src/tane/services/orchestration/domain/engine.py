@@ -167,10 +167,7 @@ def _take_back_replaced(tx: Tx, stack_id: str) -> None:
 
 
 def _add_missing(tx: Tx, core: Core, stack: Row[Any]) -> None:
-    """Rows of what the plan has and the stack has not. A way back is never too long.
-
-    :raises RequestLimitExceeded:
-    """
+    """Rows of what the plan has and the stack has not. :raises RequestLimitExceeded:"""
     plan = plan_of(tx, core, stack)
     there = {row.name for row in resources.light(tx, stack.id) if row.current}
     new = [name for name in plan.resources if name not in there]

@@ -89,8 +89,7 @@ class Plan:
                 )
 
     def secrets(self) -> set[str]:
-        """The values of hidden parameters, as they may stand in texts; of a map what is in it. What a mask looks like
-        is no secret."""
+        """The values of hidden parameters, as they may stand in texts."""
         found: set[str] = set()
         for name, parameter in self.template.parameters.items():
             if parameter.hidden:
