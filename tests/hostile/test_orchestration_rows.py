@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from tane.services.orchestration import tables
-from tane.services.orchestration.domain import common, engine, hand, happenings, software
+from tane.services.orchestration.domain import common, engine, hand, happenings, masking, software
 from tane.services.orchestration.reconcilers import deadlines
 from tane.services.orchestration.store import events
 from tane.services.orchestration.store import resources as resource_rows
@@ -273,6 +273,14 @@ def test_a_mask_is_never_masked_again(cloud: ApiCloud) -> None:
     assert made["stack_status"] == "CREATE_FAILED"
     assert len(made["stack_status_reason"]) <= 4096
     assert max(len(row.reason) for row in held(cloud, stack_event)) <= 1024
+
+
+def test_masking_tells_nothing_and_makes_little() -> None:
+    stars = {"*" * number for number in range(1, 60)}
+    assert len(masking.masked("*" * 1000, stars)) <= 6 * 1001
+    assert masking.masked("a sunflower, sun", {"sun", "sunflower"}) == "a ******, ******"
+    whole = masking.masked("x" * 65_530 + "sunflower" * 3, {"sunflower"})
+    assert len(whole) <= 65_536 and not whole.endswith(("s", "su", "sun"))
 
 
 def test_what_is_in_a_hidden_map_is_told_nowhere(cloud: ApiCloud) -> None:

@@ -88,10 +88,13 @@ def new_plan(tx: Tx, core: Core, stack: Any, source: Mapping[str, Any], *, stric
         def scope(plan: Plan) -> Scope:
             return Scope(core, nobody, stack, plan, reading, parent=parent)
 
-        return make(msgspec.convert(source, Source), scope, strict=strict)
+        plan = make(msgspec.convert(source, Source), scope, strict=strict)
+        plan.size = len(whole)
+        return plan
 
     said = [source, None if parent is None else [parent.metadata, parent.declared]]
-    key = ("plan", stack.id, hashlib.sha256(msgspec.json.encode(said, order="deterministic")).digest())
+    whole = msgspec.json.encode(said, order="deterministic")
+    key = ("plan", stack.id, hashlib.sha256(whole).digest())
     return ahead.known(tx, key, build)
 
 
@@ -168,8 +171,7 @@ def _add_missing(tx: Tx, core: Core, stack: Row[Any]) -> None:
     plan = plan_of(tx, core, stack)
     there = {row.name for row in resources.light(tx, stack.id) if row.current}
     new = [name for name in plan.resources if name not in there]
-    # A rollback makes what was there before: it ends with no more than that.
-    if stack.action != "ROLLBACK" and new and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
+    if new and stack.action != "ROLLBACK" and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
         raise RequestLimitExceeded(
             f"Request limit exceeded: Maximum resources per stack exceeded. At most {MOST_RESOURCES} are possible."
         )
@@ -316,7 +318,8 @@ def conclude(tx: Tx, core: Core, stack: Row[Any], status: str, reason: str) -> N
         values |= dict.fromkeys(rights.PREVIOUS)
     stacks.change(tx, stack.id, **values)
     record(tx, stack.id, None, stack.action, status, reason)
-    if status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback:
+    goes_back = status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback
+    if goes_back and _can_go_back(tx, core, stack, reason):
         roll_back(tx, core, stack, reason)
     elif status == COMPLETE and stack.action == "DELETE":
         forget(tx, stack)
@@ -334,6 +337,18 @@ def forget(tx: Tx, stack: Row[Any], **values: Any) -> None:
     stacks.forget_oldest(tx, stack.project_id, MOST_STACKS)
 
 
+def _can_go_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> bool:
+    """Whether what a stack was before is a plan still: one that is not leaves the stack as it is, failed."""
+    if stack.action == "CREATE" or stack.previous is None:
+        return True
+    try:
+        new_plan(tx, core, stack, stacks.previous(tx, stack), strict=False)
+    except (ApiError, TemplateError) as error:
+        stacks.change(tx, stack.id, reason=f"{reason}; it cannot be rolled back: {error}"[: stacks.REASON])
+        return False
+    return True
+
+
 def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
     """Go back to what the stack was before the action that failed or is to end."""
     values: dict[str, Any] = {}
@@ -342,11 +357,6 @@ def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
     elif stack.previous is not None:
         owner = stack.previous_owner or {}
         values |= {"source": stack.previous, "files_id": stack.previous_files_id, **owner}
-        try:
-            new_plan(tx, core, stack, stacks.source_before(tx, stack), strict=False)
-        except (ApiError, TemplateError) as error:
-            stacks.change(tx, stack.id, reason=f"{reason}; it cannot be rolled back: {error}"[:4096])
-            return
     begin(tx, core, stack.id, "ROLLBACK", f"Stack ROLLBACK started: {reason}"[:4096], **values)
 
 
@@ -391,7 +401,7 @@ def masked(tx: Tx, core: Core, stack: Row[Any], text: str) -> str:
     while found is not None:
         hidden |= plan_of(tx, core, found).secrets()
         found = stacks.get(tx, found.parent_id) if found.parent_id else None
-    return masking.masked(text, hidden)
+    return masking.masked(text, hidden)[: stacks.REASON]
 
 
 def handled(tx: Tx, core: Core, row: Row[Any], reason: str | None = None) -> None:

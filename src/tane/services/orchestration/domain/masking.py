@@ -10,22 +10,19 @@ from tane.services.orchestration.template import effort
 
 MOST_TEXT = 16_384
 """Characters of a text that are looked at; no more is told."""
-SHORT_NUMBER = 1000
-"""Numbers below this are no secret: they would stand in every text."""
+SHORTEST = 4
+"""Characters of what is in a hidden map: shorter ones stand everywhere."""
 
 
-def strings(value: Any) -> Iterator[str]:
-    """What of a hidden value may stand in a text: each string in it, and each number that is not small."""
-    if isinstance(value, str):
-        if value:
-            yield value
-    elif isinstance(value, Mapping):
+def strings(value: Any, shortest: int = 1) -> Iterator[str]:
+    """What of a hidden value may stand in a text: each string in it, each number."""
+    if isinstance(value, Mapping):
         for item in value.values():
-            yield from strings(item)
+            yield from strings(item, SHORTEST)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from strings(item)
-    elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= SHORT_NUMBER:
+            yield from strings(item, shortest)
+    elif value is not None and not isinstance(value, bool) and len(str(value)) >= shortest:
         yield str(value)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.services.orchestration import resources
 from tane.services.orchestration.domain import masking
-from tane.services.orchestration.domain.common import TEMPLATE_BYTES, RequestLimitExceeded, StackValidationFailed
+from tane.services.orchestration.domain.common import MASK, TEMPLATE_BYTES, RequestLimitExceeded, StackValidationFailed
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.template import (
     UNKNOWN,
@@ -32,7 +32,8 @@ from tane.services.orchestration.template import (
 )
 
 MEMORY = "orchestration.plans"
-MOST_KEPT = 32
+MOST_KEPT, MOST_BYTES = 32, 4 * 1024 * 1024
+"""Plans that are kept for the next step, and bytes of what they were made of: in memory they are many times that."""
 MOST_MAPPINGS = 10
 NOT_KNOWN = "OS::unknown"
 """The parameter that stands in a generated template, and in what it is given, for a value that is not known yet."""
@@ -69,6 +70,8 @@ class Plan:
     """The graph the other way round."""
     found: dict[tuple[str, str, str], str] = field(default_factory=dict)
     """What was looked up for a user: (user, kind, name or id) → id."""
+    size: int = 0
+    """Bytes of what it was made of."""
     of_files: dict[str, Kind] = field(default_factory=dict)
     """The types that are files, which many resources may have."""
 
@@ -91,7 +94,7 @@ class Plan:
         for name, parameter in self.template.parameters.items():
             if parameter.hidden:
                 found.update(masking.strings(self.parameters.get(name)))
-        return found
+        return {one for one in found if one not in MASK}
 
     def without_secrets(self, text: str) -> str:
         """A text that is told, with a mask for hidden values."""
@@ -302,6 +305,7 @@ def _parameters(
             found[name] = None
             continue
         found[name] = parameter.value(wanted, check)
+        effort.weigh(found[name])
     return found
 
 
@@ -351,7 +355,7 @@ def remembered(core: Core, stack: Row[Any], build: Callable[[], Plan]) -> Plan:
     if plan is None:
         plan = build()
         kept[key] = plan
-        while len(kept) > MOST_KEPT:
+        while len(kept) > MOST_KEPT or (len(kept) > 1 and sum(one.size for one in list(kept.values())) > MOST_BYTES):
             try:
                 kept.popitem(last=False)
             except KeyError:

@@ -107,6 +107,7 @@ def look(
         for name in plan.resources:
             effort.look()
             values = of_declared(scope, plan, name)
+            effort.weigh(values)
             found.append(Looked(name, stack, plan, plain(values), _inner(scope, name, values, walk)))
         # What is wrong with an output of a nested stack is told where it is asked for.
         for output in plan.template.outputs.values() if stack.depth == 0 else ():

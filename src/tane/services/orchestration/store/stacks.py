@@ -102,19 +102,19 @@ def remove(tx: Tx, found: Row[Any]) -> None:
 
 def source(tx: Tx, found: Row[Any]) -> dict[str, Any]:
     """What a stack is to be, with its files."""
-    return _with_files(tx, found.project_id, found.source, found.files_id)
+    return _whole(tx, found, found.source, found.files_id)
 
 
-def source_before(tx: Tx, found: Row[Any]) -> dict[str, Any]:
-    """What a rollback makes of a stack."""
-    return _with_files(tx, found.project_id, found.previous, found.previous_files_id)
+def previous(tx: Tx, found: Row[Any]) -> dict[str, Any]:
+    """What it was before, with its files."""
+    return _whole(tx, found, found.previous, found.previous_files_id)
 
 
-def _with_files(tx: Tx, project_id: str, source: Mapping[str, Any], files_id: str | None) -> dict[str, Any]:
+def _whole(tx: Tx, found: Row[Any], document: Mapping[str, Any], files_id: str | None) -> dict[str, Any]:
     if files_id is None:
-        return dict(source)
-    mine = (stack_files.c.project_id == project_id, stack_files.c.id == files_id)
-    return {**source, "files": tx.scalar(select(stack_files.c.files).where(*mine))}
+        return dict(document)
+    mine = (stack_files.c.project_id == found.project_id, stack_files.c.id == files_id)
+    return {**document, "files": tx.scalar(select(stack_files.c.files).where(*mine))}
 
 
 def _apart(tx: Tx, project_id: str, values: Mapping[str, Any]) -> dict[str, Any]:

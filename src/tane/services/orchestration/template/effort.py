@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -29,9 +29,9 @@ class TooLong(TemplateError):
 
 @dataclass
 class Effort:
-    """``seconds`` of CPU time of the thread; ``work``: characters that functions look at; ``made``: characters and
-    values that they make; ``text``: bytes that are parsed; ``queries``: seconds, by the clock, of what is done in
-    processes apart. ``last``: whether that is all there is, or it is done once more where there is more."""
+    """``seconds`` of CPU time of the thread; ``work``: characters that functions look at; ``made``: bytes of the values
+    that they make, and that are kept; ``text``: bytes that are parsed; ``queries``: seconds, by the clock, of what is
+    done in processes apart. ``last``: whether that is all there is, or it is done once more where there is more."""
 
     seconds: float
     work: int
@@ -50,7 +50,7 @@ class Effort:
             self.over()
 
     def make(self, amount: int) -> None:
-        """Say before how many characters or values are to be made. :raises TakesLong: :raises TooLong:"""
+        """Say before how many bytes of values are to be made. :raises TakesLong: :raises TooLong:"""
         self.made -= amount
         if self.made < 0:
             self.over()
@@ -87,6 +87,8 @@ class Effort:
 CURRENT: ContextVar[Effort | None] = ContextVar("effort", default=None)
 """None: there is no bound but that of each evaluation."""
 MIB = 1024 * 1024
+NODE = 64
+"""Bytes that a value takes besides its characters."""
 
 
 def little() -> Effort:
@@ -114,6 +116,24 @@ def look() -> None:
     effort = CURRENT.get()
     if effort is not None:
         effort.look()
+
+
+def weigh(value: Any) -> None:
+    """Say that a value is kept until the request, or the step, is answered. :raises TakesLong: :raises TooLong:"""
+    effort = CURRENT.get()
+    if effort is not None:
+        _weigh(effort, value)
+
+
+def _weigh(effort: Effort, value: Any) -> None:
+    effort.make(NODE + (len(value) if isinstance(value, str) else 0))
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            effort.make(len(key) if isinstance(key, str) else NODE)
+            _weigh(effort, item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _weigh(effort, item)
 
 
 def read(amount: int) -> None:

@@ -166,6 +166,8 @@ class Evaluation:
         if depth > DEPTH:
             raise TemplateError(f"Values are nested deeper than {DEPTH} levels.", path)
         self.budget.grow(1 + (len(value) if isinstance(value, str) else 0))
+        if self.budget.whole is not None:
+            self.budget.whole.make(effort.NODE)
         if isinstance(value, Mapping):
             for key, item in value.items():
                 self.budget.grow(len(key) if isinstance(key, str) else 1)
