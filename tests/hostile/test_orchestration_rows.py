@@ -171,6 +171,11 @@ def test_configurations_and_deployments_of_a_project_are_counted_and_weighed(
     configs, deployments = at(mia, "/software_configs"), at(mia, "/software_deployments")
     [first, *_] = [mia.post(configs, {"config": "x" * 1000}, 200).json()["software_config"] for _ in range(3)]
     assert "at most 3" in mia.post(configs, {"config": "x"}, 400).text
+    seen: list[str] = []
+    for _ in range(3):
+        marker = f"&marker={seen[-1]}" if seen else ""
+        seen += [one["id"] for one in mia.get(f"{configs}?limit=1{marker}").json()["software_configs"]]
+    assert len(set(seen)) == 3 and not mia.get(f"{configs}?marker={seen[-1]}").json()["software_configs"]
     made = stack(cloud, mia, hot({"config": res("OS::Heat::SoftwareConfig", config="x")}))
     assert made["stack_status"] == "CREATE_FAILED" and "at most 3" in made["stack_status_reason"]
     for one in mia.get(configs).json()["software_configs"]:
