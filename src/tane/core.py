@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 SLOW_THREADS = 16
+LONG_THREADS, MOST_WAITING, MOST_OF_ONE = 3, 256, 64
 
 
 @dataclass
@@ -45,6 +46,11 @@ class Core:
     hashing_threads: ThreadPoolExecutor = field(init=False)
     hashing: Turns = field(init=False)
     """Who may hash a password now; addresses take turns."""
+    long_threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(LONG_THREADS, thread_name_prefix="tane-long")
+    )
+    long: Turns = field(default_factory=lambda: Turns(LONG_THREADS, MOST_WAITING, MOST_OF_ONE, most=LONG_THREADS - 1))
+    """Who may compute for long now; owners take turns, and none has all threads."""
     memory: dict[str, Any] = field(default_factory=dict)
     """What a service keeps in this process to be faster (caches); never the truth."""
     closing: list[Callable[[], None]] = field(default_factory=list)
@@ -85,6 +91,22 @@ class Core:
         async with self.hashing.turn(address):
             return await self._run(self.hashing_threads, functools.partial(function, *args, **kwargs))
 
+    async def in_long_thread(self, owner: str | None, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what computes for seconds (:class:`tane.shares.TakesLong`): who asks for much of that waits for
+        the own things only.
+
+        :raises Full: too many wait, in all or of this owner.
+        """
+        context, work = contextvars.copy_context(), functools.partial(function, *args, **kwargs)
+        async with self.long.turn(owner):
+            future = asyncio.get_running_loop().run_in_executor(self.long_threads, context.run, work)
+            try:
+                return await asyncio.shield(future)
+            except asyncio.CancelledError:
+                # A thread goes on when nobody waits for it any more, and has its place until it ends.
+                await asyncio.wait([future])
+                raise
+
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         context = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(threads, context.run, work)
@@ -93,6 +115,7 @@ class Core:
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.slow_threads.shutdown(wait=True, cancel_futures=True)
         self.hashing_threads.shutdown(wait=True, cancel_futures=True)
+        self.long_threads.shutdown(wait=True, cancel_futures=True)
         for close in self.closing:
             close()
         self.db.close()

@@ -9,6 +9,8 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Hashable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+NOBODY = object()
+
 
 class Full(Exception):
     """There is no place now: all are taken (``everybody``), or those of this owner are."""
@@ -17,6 +19,11 @@ class Full(Exception):
         what = "too many wait for this" if everybody else "you have too much of this under way"
         super().__init__(f"{what}: try again in a while")
         self.everybody = everybody
+
+
+class TakesLong(Exception):
+    """Raised by what would take long where all requests are answered, before it has changed anything: it is called once
+    more when it is its owner's turn, in a thread where only such work waits for it."""
 
 
 class Shares:
@@ -92,11 +99,12 @@ class Turns:
     """``places`` that are waited for: owners take turns, so that who asks for much waits for the own things only.
 
     At most ``queue`` wait in all, ``share`` of one owner. When all is full, the longest queue gives its last place up
-    to an owner with a shorter one. For one event loop.
+    to an owner with a shorter one. One owner holds at most ``most`` places (None: all). For one event loop.
     """
 
-    def __init__(self, places: int, queue: int, share: int) -> None:
-        self._free, self._queue, self._share = places, queue, share
+    def __init__(self, places: int, queue: int, share: int, most: int | None = None) -> None:
+        self._free, self._queue, self._share, self._most = places, queue, share, most or places
+        self._held: Counter[Hashable] = Counter()
         self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
         """In the order in which the owners' turns come."""
         self._count = 0
@@ -104,14 +112,15 @@ class Turns:
     @contextlib.asynccontextmanager
     async def turn(self, owner: Hashable) -> AsyncIterator[None]:
         """Hold a place once it is this owner's turn. :raises Full: too many wait already."""
-        if self._free:
+        if self._free and self._held[owner] < self._most:
             self._free -= 1
+            self._held[owner] += 1
         else:
             await self._wait(owner)
         try:
             yield
         finally:
-            self._next()
+            self._leave(owner)
 
     async def _wait(self, owner: Hashable) -> None:
         own = self._waiting.get(owner, ())
@@ -128,7 +137,7 @@ class Turns:
             if not called.cancelled():
                 # It was called, or sent away, in the same moment in which it gave up.
                 if called.exception() is None:
-                    self._next()
+                    self._leave(owner)
             elif called in self._waiting.get(owner, ()):
                 self._waiting[owner].remove(called)
                 self._left(owner)
@@ -148,15 +157,18 @@ class Turns:
         if not self._waiting[owner]:
             del self._waiting[owner]
 
-    def _next(self) -> None:
-        """Give a place that has become free to the owner whose turn it is, who then comes last."""
-        while self._waiting:
-            owner = next(iter(self._waiting))
+    def _leave(self, owner: Hashable) -> None:
+        """Give a place of this owner's to the one whose turn it is, who then comes last."""
+        self._held[owner] -= 1
+        if not self._held[owner]:
+            del self._held[owner]
+        while (owner := next((one for one in self._waiting if self._held[one] < self._most), NOBODY)) is not NOBODY:
             queue = self._waiting.pop(owner)
             called = queue.popleft()
             self._waiting[owner] = queue
             self._left(owner)
             if not called.done():
+                self._held[owner] += 1
                 called.set_result(None)
                 return
         self._free += 1

@@ -52,6 +52,7 @@ UNTOLD = {
     "oauth_nonce": "numbers used once",
     "revoked_token": "tokens are no resources",
     "stack_event": "what the changes of stacks and their resources tell",
+    "stack_files": "files of templates, kept once for all stacks of a project",
     "user_old_password": "digests that may not come again",
 }
 """Tables whose changes are nobody's to follow, and why."""

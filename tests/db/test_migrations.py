@@ -42,6 +42,7 @@ LANDED = {
     "0017_distributed_routers.py": "65165f37d596f868539f6d41080a92e8190e3e181f2ec8c14c397b9c08fdc8bd",
     "0018_telemetry.py": "1510b7b8ffe6439260e4da515261f0ffea05fc69276d569ccd5de641f264ec97",
     "0019_dashboard.py": "40e272fe0437fdb35ea39a3eb96e1365cb04be786fc013181d6b794de099e4db",
+    "0020_stacks_of_authors.py": "f6dae30c4e05bc89ca5576c56f5b0c39268188ff367ee158d089ee397464c493",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

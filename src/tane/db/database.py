@@ -166,14 +166,15 @@ class Database:
 
     @contextmanager
     def joining(self, tx: Tx) -> Iterator[None]:
-        """Blocks that read or write in this thread meanwhile take part in ``tx``, a write transaction of this thread:
-        what they do is committed, or rolled back, with it. An error in one of them must end the whole of it.
+        """Blocks that read or write in this thread meanwhile take part in ``tx``, a transaction of this thread: what
+        they do is committed, or rolled back, with it. An error in one of them must end the whole of it.
         """
+        before = getattr(self._local, "joined", None)
         self._local.joined = tx
         try:
             yield
         finally:
-            self._local.joined = None
+            self._local.joined = before
 
     def record(self, recorded: Sequence[Recorded]) -> None:
         """From now on, each change of what is declared is an event, written with it. The tables exist."""

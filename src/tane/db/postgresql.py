@@ -169,6 +169,8 @@ def _engine(
     wanted = {name: value for name, value in CONNECTION.items() if name not in url.query}
     engine = create_engine(
         url,
+        # What rows hold is nobody's to read in an error that is logged.
+        hide_parameters=True,
         pool_size=size,
         max_overflow=overflow,
         json_serializer=dump,

@@ -104,6 +104,8 @@ class SQLite:
 def _engine(url: URL, begin: str, size: int, more: tuple[str, ...] = ()) -> Engine:
     engine = create_engine(
         url,
+        # What rows hold is nobody's to read in an error that is logged.
+        hide_parameters=True,
         pool_size=size,
         max_overflow=0 if size == 1 else size,
         json_serializer=dump,

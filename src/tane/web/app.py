@@ -22,7 +22,7 @@ from tane.core import Core
 from tane.db import DatabaseUnavailable, DoesNotFit
 from tane.db.recording import ASKER
 from tane.linux import peers
-from tane.shares import Full
+from tane.shares import Full, TakesLong
 from tane.web import codec, mounting, pages
 from tane.web.access import permits
 from tane.web.addresses import Addresses
@@ -405,6 +405,10 @@ class Endpoint:
             except NeedsHashing:
                 request.may_hash = True
                 answer = await core.in_hashing_thread(_owner(req.scope, request.remote), work)
+            except TakesLong:
+                request.may_take_long = True
+                owner = request.ctx.project_id or f"from {_owner(req.scope, request.remote)}"
+                answer = await core.in_long_thread(owner, work)
         if not isinstance(answer, Response):
             answer = Response(answer)
         try:

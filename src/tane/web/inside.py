@@ -136,8 +136,7 @@ def _asked(
     """:raises NotFound: there is no such route. :raises Forbidden: by the credential's access rules."""
     speaks = _spoken(core, service, spoken)
     where, route, fields = _find(core, service, method, path, body, speaks, everything=everything)
-    if ctx.access_rules is not None and not permits(ctx.access_rules, where.known_as, method, where.prefix + path):
-        raise Forbidden(f"The application credential's access rules do not allow {method} {where.prefix}{path}.")
+    _check_rules(ctx, where, method, path)
     base = core.config.url
     request = Request(
         core=core,
@@ -175,6 +174,18 @@ def _answer(where: Service, route: Route, request: Request) -> Any:
         return route.handler(request)
     finally:
         CURRENT.reset(outer)
+
+
+def check_rules(core: Core, ctx: Context, service: str, method: str, path: str) -> None:
+    """For what a service does itself instead of by a call. :raises Forbidden: the caller's application credential has
+    access rules, of which none names that call."""
+    if ctx.access_rules is not None:
+        _check_rules(ctx, _service(core, service), method, path)
+
+
+def _check_rules(ctx: Context, where: Service, method: str, path: str) -> None:
+    if ctx.access_rules is not None and not permits(ctx.access_rules, where.known_as, method, where.prefix + path):
+        raise Forbidden(f"The application credential's access rules do not allow {method} {where.prefix}{path}.")
 
 
 def part(text: str) -> str:

@@ -18,7 +18,7 @@ EVENTS = (
         stack_resource,
         "orchestration.resource",
         shows=("name", "type", "stack_id", "physical_id", "action", "status"),
-        ignores=("traversal", "working", "data", "cleared", "expires_at"),
+        ignores=("traversal", "working", "data", "cleared", "expires_at", "bytes"),
     ),
     Source(software_config, "orchestration.software_config", shows=("name", "group")),
     Source(software_deployment, "orchestration.software_deployment", shows=("server_id", "status")),

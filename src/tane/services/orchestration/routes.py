@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tane.services.orchestration import schemas
 from tane.services.orchestration.api import (
     actions,
@@ -14,6 +16,7 @@ from tane.services.orchestration.api import (
     types,
     versions,
 )
+from tane.services.orchestration.api.common import hiding_addresses, weighed
 from tane.web.routes import Route
 
 V = "/v1/{project_id}"
@@ -21,7 +24,7 @@ S = f"{V}/stacks/{{stack_name}}/{{stack_id}}"
 R = f"{S}/resources/{{resource_name}}"
 BELOW = ("resources", "events", "template", "environment", "files", "outputs")
 
-ROUTES = (
+ALL = (
     Route("GET", "", versions.index, None),
     Route("GET", "/v1", versions.show, None),
     # ----------------------------------------------------------------------------------------------------- stacks
@@ -119,3 +122,12 @@ ROUTES = (
     Route("GET", f"{V}/services", cloud.services, "service:index"),
     Route("GET", f"{V}/build_info", cloud.build_info, "build_info:build_info"),
 )
+
+
+def _served(route: Route) -> Route:
+    handler = weighed(route.handler)
+    reads = route.method == "GET" and route.policy is not None
+    return replace(route, handler=hiding_addresses(handler) if reads else handler)
+
+
+ROUTES = tuple(_served(route) for route in ALL)

@@ -10,6 +10,7 @@ from tane.web.codec import LooseBody, Text255
 
 Document = str | dict[str, Any] | None
 FileName = Annotated[str, Meta(max_length=1024)]
+Reason = Annotated[str, Meta(max_length=4096)]
 
 
 class Template(LooseBody):
@@ -50,7 +51,7 @@ class Actions(LooseBody):
 
 class MarkUnhealthy(LooseBody):
     mark_unhealthy: bool | UnsetType = UNSET
-    resource_status_reason: str = ""
+    resource_status_reason: Text255 = ""
 
 
 class SoftwareConfig(LooseBody):
@@ -68,7 +69,7 @@ class SoftwareDeployment(LooseBody):
     server_id: Annotated[str, Meta(max_length=36)] = ""
     action: Annotated[str, Meta(max_length=16)] = "CREATE"
     status: Annotated[str, Meta(max_length=16)] = "COMPLETE"
-    status_reason: str = ""
+    status_reason: Reason = ""
     input_values: dict[str, Any] | None = None
     stack_user_project_id: Annotated[str, Meta(max_length=64)] | None = None
 
@@ -77,6 +78,6 @@ class SoftwareDeploymentChange(LooseBody):
     config_id: Text255 | UnsetType = UNSET
     action: Annotated[str, Meta(max_length=16)] | UnsetType = UNSET
     status: Annotated[str, Meta(max_length=16)] | UnsetType = UNSET
-    status_reason: str | UnsetType = UNSET
+    status_reason: Reason | UnsetType = UNSET
     input_values: dict[str, Any] | UnsetType = UNSET
     output_values: dict[str, Any] | UnsetType = UNSET

@@ -43,6 +43,15 @@ stack = Table(
     # What the stack is to be (template, files, environment, parameters), and what it was before: where a rollback goes.
     Column("source", JSON, nullable=False),
     Column("previous", JSON),
+    # The files of both: nested stacks have those of the stack that they are in.
+    Column("files_id", String(64)),
+    Column("previous_files_id", String(64)),
+    # Whose rights go with what it was before.
+    Column("previous_owner", JSON),
+    # Who asked for the deletion that is under way: what the author can not delete is deleted with his rights.
+    Column("asked_by", JSON),
+    # How long the source is without its files: what a project may keep together is counted.
+    Column("bytes", Integer, nullable=False, server_default="0"),
     Column("disable_rollback", Boolean, nullable=False),
     Column("timeout_mins", Integer),
     Column("deadline", DateTime, index=True),
@@ -52,6 +61,22 @@ stack = Table(
     Column("deleted", Boolean, nullable=False),
 )
 Index("ix_stack_name", stack.c.project_id, stack.c.name)
+# What is asked of all stacks of a project is told by indexes alone: rows are long.
+Index("ix_stack_bytes", stack.c.project_id, stack.c.bytes)
+Index("ix_stack_files", stack.c.project_id, stack.c.files_id)
+Index("ix_stack_previous_files", stack.c.project_id, stack.c.previous_files_id)
+Index("ix_stack_deleted", stack.c.project_id, stack.c.deleted_at, stack.c.id)
+
+stack_files = Table(
+    "stack_files",
+    metadata,
+    # Of a project, by the SHA-256 of what they say.
+    Column("project_id", String(64), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("files", JSON, nullable=False),
+    Column("bytes", Integer, nullable=False),
+)
+Index("ix_stack_files_bytes", stack_files.c.project_id, stack_files.c.bytes)
 
 stack_tag = Table(
     "stack_tag",
@@ -91,10 +116,13 @@ stack_resource = Table(
     Column("hook", String(32)),
     Column("cleared", JSON, nullable=False),
     Column("expires_at", DateTime, index=True),
+    # How long its properties, data and metadata are.
+    Column("bytes", Integer, nullable=False, server_default="0"),
     created_at(),
     updated_at(),
 )
 Index("ix_stack_resource_name", stack_resource.c.stack_id, stack_resource.c.name)
+Index("ix_stack_resource_bytes", stack_resource.c.project_id, stack_resource.c.bytes)
 
 stack_event = Table(
     "stack_event",
@@ -124,8 +152,11 @@ software_config = Table(
     Column("inputs", JSON, nullable=False),
     Column("outputs", JSON, nullable=False),
     Column("options", JSON, nullable=False),
+    # How long these four are together.
+    Column("bytes", Integer, nullable=False, server_default="0"),
     created_at(),
 )
+Index("ix_software_config_bytes", software_config.c.project_id, software_config.c.bytes)
 
 software_deployment = Table(
     "software_deployment",
@@ -140,6 +171,9 @@ software_deployment = Table(
     Column("reason", Text, nullable=False),
     Column("input_values", JSON, nullable=False),
     Column("output_values", JSON, nullable=False),
+    # How long these two are together.
+    Column("bytes", Integer, nullable=False, server_default="0"),
     created_at(),
     updated_at(),
 )
+Index("ix_software_deployment_bytes", software_deployment.c.project_id, software_deployment.c.bytes)

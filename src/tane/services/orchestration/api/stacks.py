@@ -128,7 +128,7 @@ def _source(request: Request, *, patch: bool) -> Any:
     if not patch:
         return requests.source_of(asked)
     stack_id, name = stack_of(request)
-    now = stacks.source_now(request.core, request.ctx, stack_id, name)
+    now = stacks.source_to_keep(request.core, request.ctx, stack_id, name)
     return requests.patched(now, asked, request.body.clear_parameters or ())
 
 

@@ -16,12 +16,19 @@ from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_.-]{0,254}\Z")
 STACK_TYPE = "OS::Heat::Stack"
 MOST_RESOURCES = 1000
+VALUES_BYTES = 128 * 1024 * 1024
+"""Of the properties, data and metadata of all resources of a project."""
 MOST_STACKS = 512
 MOST_EVENTS = 1000
+EVENT_REASON = 1024
 MOST_DEPTH = 5
 MOST_TAGS = 80
 TEMPLATE_BYTES = 512 * 1024
+SOURCES_BYTES = 128 * 1024 * 1024
+"""Of all stacks of a project; the files that a stack and those nested in it share count once."""
 TIMEOUT_MINUTES = 60
+LONGEST_MINUTES = 366 * 1440
+"""Whatever is waited for in a stack is waited for no longer."""
 MASK = "******"
 IN_PROGRESS, COMPLETE, FAILED = "IN_PROGRESS", "COMPLETE", "FAILED"
 NO_RIGHTS = (
@@ -87,8 +94,12 @@ def record(
     reason: str,
     *,
     physical_id: str | None = None,
+    asked: bool = False,
 ) -> None:
-    """Write an event of a resource, or of the stack itself. It never carries a property."""
+    """Write an event of a resource, or of the stack itself. It never carries a property.
+
+    ``asked``: by a user, who can ask for one after another: the oldest go. Those of an action end with that.
+    """
     stack = stacks.get(tx, stack_id)
     assert stack is not None
     name, kind = (stack.name, STACK_TYPE) if resource is None else (resource.name, resource.type)
@@ -102,7 +113,9 @@ def record(
         "physical_id": physical_id,
         "action": action,
         "status": status,
-        "reason": reason,
+        "reason": reason[:EVENT_REASON],
         "created_at": tx.now,
     }
     events.add(tx, values)
+    if resource is None or asked:
+        events.prune(tx, stack_id, MOST_EVENTS)

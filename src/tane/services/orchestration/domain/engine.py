@@ -7,6 +7,7 @@ it. A job that ends calls :func:`advance` in its last transaction; nothing watch
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -17,19 +18,22 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
+from tane.services.orchestration.domain import ahead, masking, rights
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
     IN_PROGRESS,
-    MOST_EVENTS,
+    LONGEST_MINUTES,
     MOST_RESOURCES,
+    MOST_STACKS,
+    SOURCES_BYTES,
     TIMEOUT_MINUTES,
     RequestLimitExceeded,
     new_id,
     record,
 )
 from tane.services.orchestration.domain.plans import Plan, Source, make, remembered
-from tane.services.orchestration.domain.scopes import scope_of
+from tane.services.orchestration.domain.scopes import Scope
 from tane.services.orchestration.orders import (
     CREATE_RESOURCE,
     DELETE_RESOURCE,
@@ -38,11 +42,15 @@ from tane.services.orchestration.orders import (
     ResourceParams,
     TurnParams,
 )
-from tane.services.orchestration.store import events, resources, stacks
+from tane.services.orchestration.store import resources, stacks
+from tane.services.orchestration.template import TemplateError
 from tane.web.context import Context
+from tane.web.errors import ApiError
 
 TURNS = ("CHECK", "SUSPEND", "RESUME")
 UNDOES = ("DELETE",)
+NOTHING = {"template": {"heat_template_version": "2013-05-23"}, "files": {}, "environment": {}}
+"""The source of a stack that was deleted."""
 
 
 def topic(stack_id: str) -> str:
@@ -64,14 +72,30 @@ class ByOwner(msgspec.Struct):
 
 
 def plan_of(tx: Tx, core: Core, stack: Row[Any]) -> Plan:
-    """What the stack is to be now. Its source was checked when it came."""
+    """What the stack is to be now. Its source was checked when it came. In a write it was made before."""
+    return remembered(core, stack, lambda: new_plan(tx, core, stack, stacks.source(tx, stack), strict=False))
 
-    def build() -> Plan:
-        source = msgspec.convert(stack.source, Source)
-        nobody = Context(stack.request_id, user_id=stack.user_id, project_id=stack.project_id)
-        return make(source, scope_of(core, nobody, stack, tx), strict=False)
 
-    return remembered(core, stack, build)
+def new_plan(tx: Tx, core: Core, stack: Any, source: Mapping[str, Any], *, strict: bool = True) -> Plan:
+    """The plan that a source is for a stack. :raises NotKnown: in a write, where it was not made before.
+    :raises StackValidationFailed:"""
+    nobody = Context(stack.request_id, user_id=stack.user_id, project_id=stack.project_id)
+    parent_id = getattr(stack, "parent_resource_id", None)
+    # The parent's resource may have been changed in this very transaction.
+    parent = resources.get(tx, parent_id) if parent_id else None
+
+    def build(reading: Tx) -> Plan:
+        def scope(plan: Plan) -> Scope:
+            return Scope(core, nobody, stack, plan, reading, parent=parent)
+
+        plan = make(msgspec.convert(source, Source), scope, strict=strict)
+        plan.size = len(whole)
+        return plan
+
+    said = [source, None if parent is None else [parent.metadata, parent.declared]]
+    whole = msgspec.json.encode(said, order="deterministic")
+    key = ("plan", stack.id, hashlib.sha256(whole).digest())
+    return ahead.known(tx, key, build)
 
 
 # ----------------------------------------------------------------------------------------------------------- begin
@@ -90,12 +114,18 @@ def begin(tx: Tx, core: Core, stack_id: str, action: str, reason: str = "", **va
         "status": IN_PROGRESS,
         "reason": reason or f"Stack {action} started",
         "traversal": new_id(),
-        "deadline": tx.now + timedelta(minutes=minutes),
+        "deadline": tx.now + timedelta(minutes=max(1, min(minutes, LONGEST_MINUTES))),
+        "asked_by": None,
         **values,
     }
     if action not in ("CREATE", "DELETE"):
         values["updated_at"] = tx.now
     stacks.change(tx, stack_id, **values)
+    if action in ("CREATE", "UPDATE") and stacks.bytes_of(tx, before.project_id) > SOURCES_BYTES:
+        raise RequestLimitExceeded(
+            f"Request limit exceeded: the templates, environments and files of a project have at most {SOURCES_BYTES} "
+            "bytes together. Please delete some stacks."
+        )
     record(tx, stack_id, None, action, IN_PROGRESS, values["reason"])
     stack = stacks.get(tx, stack_id)
     assert stack is not None
@@ -141,7 +171,7 @@ def _add_missing(tx: Tx, core: Core, stack: Row[Any]) -> None:
     plan = plan_of(tx, core, stack)
     there = {row.name for row in resources.light(tx, stack.id) if row.current}
     new = [name for name in plan.resources if name not in there]
-    if new and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
+    if new and stack.action != "ROLLBACK" and resources.count(tx, stack.root_id) + len(new) > MOST_RESOURCES:
         raise RequestLimitExceeded(
             f"Request limit exceeded: Maximum resources per stack exceeded. At most {MOST_RESOURCES} are possible."
         )
@@ -285,25 +315,50 @@ def conclude(tx: Tx, core: Core, stack: Row[Any], status: str, reason: str) -> N
     """End the action of a stack; a failed creation or update is rolled back where that is wished."""
     values: dict[str, Any] = {"status": status, "reason": reason, "deadline": None}
     if status == COMPLETE and stack.action in ("CREATE", "UPDATE", "ROLLBACK") and not undoes(stack):
-        values["previous"] = None
+        values |= dict.fromkeys(rights.PREVIOUS)
     stacks.change(tx, stack.id, **values)
     record(tx, stack.id, None, stack.action, status, reason)
-    events.prune(tx, stack.id, MOST_EVENTS)
-    if status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback:
+    goes_back = status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback
+    if goes_back and _can_go_back(tx, core, stack, reason):
         roll_back(tx, core, stack, reason)
     elif status == COMPLETE and stack.action == "DELETE":
-        stacks.change(tx, stack.id, deleted=True, deleted_at=tx.now)
+        forget(tx, stack)
     jobs.wake(tx, topic(stack.id))
     tx.notify(topic(stack.id))
+
+
+def forget(tx: Tx, stack: Row[Any], **values: Any) -> None:
+    """A stack is gone. Of one that a user made it is told for a while that there was one; nobody asks for more."""
+    if stack.parent_id is not None:
+        stacks.remove(tx, stack)
+        return
+    values |= {"source": NOTHING, "deleted": True, "deleted_at": tx.now, **dict.fromkeys(rights.PREVIOUS)}
+    stacks.change(tx, stack.id, **values)
+    stacks.forget_oldest(tx, stack.project_id, MOST_STACKS)
+
+
+def _can_go_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> bool:
+    """Whether what a stack was before is a plan still: one that is not leaves the stack as it is, failed."""
+    if stack.action == "CREATE" or stack.previous is None:
+        return True
+    try:
+        new_plan(tx, core, stack, stacks.previous(tx, stack), strict=False)
+    except (ApiError, TemplateError):
+        # What is wrong might tell hidden values, which nothing but that plan knows.
+        words = "; it cannot be rolled back: what was before cannot be made any more"
+        stacks.change(tx, stack.id, reason=reason[: stacks.REASON - len(words)] + words)
+        return False
+    return True
 
 
 def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
     """Go back to what the stack was before the action that failed or is to end."""
     values: dict[str, Any] = {}
     if stack.action == "CREATE":
-        values["previous"] = None
+        values |= dict.fromkeys(rights.PREVIOUS)
     elif stack.previous is not None:
-        values["source"] = stack.previous
+        owner = stack.previous_owner or {}
+        values |= {"source": stack.previous, "files_id": stack.previous_files_id, **owner}
     begin(tx, core, stack.id, "ROLLBACK", f"Stack ROLLBACK started: {reason}"[:4096], **values)
 
 
@@ -317,11 +372,13 @@ def _goes_on(tx: Tx, core: Core, stack: Row[Any], row: Row[Any]) -> bool:
     plan = plan_of(tx, core, stack)
     if resources.done(tx, stack.id, stack.traversal) >= len(plan.graph):
         return False
-    for name in plan.needed_by.get(row.name, ()):
-        found = {one.name: one for one in resources.of_names(tx, stack.id, {name, *plan.graph[name]})}
+    waiting = plan.needed_by.get(row.name, set())
+    asked = waiting.union(*(plan.graph[name] for name in waiting))
+    found = {one.name: one for one in resources.of_names(tx, stack.id, asked)}
+    done = {name for name, one in found.items() if _is_done(stack, one)}
+    for name in waiting:
         waits = found[name]
-        ready = all(other in found and _is_done(stack, found[other]) for other in plan.graph[name])
-        if ready and waits.traversal != stack.traversal and not waits.working:
+        if plan.graph[name] <= done and waits.traversal != stack.traversal and not waits.working:
             _order(tx, stack, waits)
     return True
 
@@ -344,10 +401,11 @@ def _order(tx: Tx, stack: Row[Any], row: Row[Any]) -> None:
 def masked(tx: Tx, core: Core, stack: Row[Any], text: str) -> str:
     """A text without the values of hidden parameters, of the stack and of those it is nested in."""
     found: Row[Any] | None = stack
+    hidden: set[str] = set()
     while found is not None:
-        text = plan_of(tx, core, found).without_secrets(text)
+        hidden |= plan_of(tx, core, found).secrets()
         found = stacks.get(tx, found.parent_id) if found.parent_id else None
-    return text
+    return masking.masked(text, hidden)[: stacks.REASON]
 
 
 def handled(tx: Tx, core: Core, row: Row[Any], reason: str | None = None) -> None:

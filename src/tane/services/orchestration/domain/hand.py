@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
 from tane.services.orchestration.domain import lookups
+from tane.services.orchestration.domain.common import VALUES_BYTES, RequestLimitExceeded
 from tane.services.orchestration.store import resources
 from tane.web import inside
 from tane.web.context import Context
@@ -21,6 +23,10 @@ from tane.web.inside import part
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.plans import Plan
+
+WEIGHED = ("properties", "data", "metadata")
+UNWEIGHED_BYTES = 4096
+"""A row that is no longer is counted, but never refused: most are shorter."""
 
 
 @dataclass
@@ -34,6 +40,8 @@ class Hand:
     row: Any
     plan: Plan | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    below: dict[tuple[str, str], Any] = field(default_factory=dict)
+    """What was found of nested stacks in this evaluation: their scopes, and their outputs, by (stack, what)."""
 
     @property
     def id(self) -> str:
@@ -52,6 +60,14 @@ class Hand:
     ) -> Any:
         """Another service's answer to whom is acted for; in a transaction it takes part in it. :raises ApiError:"""
         return inside.call(self.core, self.ctx, service, method, path, body, query=query, spoken=spoken)
+
+    def may(self, method: str, below: str) -> None:
+        """For rows of our own, in whose place a user would call our API: ``below`` the project's path.
+
+        :raises Forbidden: the access rules of who is acted for do not allow that call.
+        """
+        path = f"/v1/{self.stack.project_id}{below}"
+        inside.check_rules(self.core, self.ctx, "orchestration", method, path)
 
     def lookup(self, kind: str, value: str) -> str:
         """The id of what a property names by name or id, as the user sees it. :raises NotFound:"""
@@ -89,6 +105,17 @@ class Hand:
         self.change(data={**self.row.data, **values})
 
     def change(self, **values: Any) -> None:
-        """Change columns of the resource's row."""
+        """Change columns of the resource's row. :raises RequestLimitExceeded: those of the project are too long."""
+        if any(name in values for name in WEIGHED):
+            values["bytes"] = sum(_length(values.get(name, getattr(self.row, name))) for name in WEIGHED)
         resources.change(self.tx, self.row.id, **values)
         self.row = resources.get(self.tx, self.row.id)
+        heavy = values.get("bytes", 0) > UNWEIGHED_BYTES
+        if heavy and resources.bytes_of(self.tx, self.row.project_id) > VALUES_BYTES:
+            raise RequestLimitExceeded(
+                f"Request limit exceeded: the values of all resources of a project have at most {VALUES_BYTES} bytes."
+            )
+
+
+def _length(value: Any) -> int:
+    return len(msgspec.json.encode(value, enc_hook=repr))

@@ -14,6 +14,9 @@ from tane.services.orchestration.store import events, resources, stacks
 from tane.web.context import Context
 from tane.web.errors import NotFound
 
+MOST_LISTED = 2000
+"""Events in an answer; the next ones follow the marker."""
+
 
 class Page(msgspec.Struct, kw_only=True):
     """Which events, in what order."""
@@ -48,7 +51,7 @@ def index(
             sort=page.sort,
             down=page.down,
             marker=page.marker,
-            limit=page.limit,
+            limit=min(page.limit or MOST_LISTED, MOST_LISTED),
         )
         return rows, {**known, **stacks.many(tx, [stack.root_id])}
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from sqlalchemy.engine import Row
 
+from tane.core import Core
 from tane.db import Tx
-from tane.services.orchestration.domain import engine
+from tane.services.orchestration.domain import ahead, engine, rights
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
@@ -20,10 +22,9 @@ from tane.services.orchestration.domain.common import (
 )
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.outputs import output
-from tane.services.orchestration.domain.plans import NOT_KNOWN, Plan, Source, make
-from tane.services.orchestration.domain.scopes import scope_of
+from tane.services.orchestration.domain.plans import NOT_KNOWN, Plan, Source
 from tane.services.orchestration.store import stacks
-from tane.services.orchestration.template import UNKNOWN
+from tane.services.orchestration.template import UNKNOWN, effort, parse
 
 
 def source_of(
@@ -32,6 +33,13 @@ def source_of(
     """A nested source: the parent's registry and defaults hold in it, and of parameters only what it is given."""
     inner = {**environment, "parameters": _said(parameters)}
     return Source(template=_said(template), files=dict(files), environment=inner)
+
+
+def document_of(hand: Hand, text: str) -> Mapping[str, Any]:
+    """What a template's text says. In a write it was parsed before. :raises NotKnown: :raises TemplateError:"""
+    whole = text.encode("utf-8", "surrogatepass")
+    key = ("document", hashlib.sha256(whole).digest())
+    return ahead.known(hand.tx, key, lambda _: effort.once("text", whole, lambda: parse(text))).document
 
 
 def _said(value: Any) -> Any:
@@ -50,7 +58,7 @@ def create(hand: Hand, source: Source, *, timeout_mins: int | None = None) -> st
     parent = hand.stack
     if parent.depth + 1 > MOST_DEPTH:
         raise RequestLimitExceeded(f"Request limit exceeded: Recursion depth exceeds {MOST_DEPTH}.")
-    stack_id, name = new_id(), hand.physical_name()
+    stack_id, name = ahead.drawn(("nested", hand.row.id), new_id), hand.physical_name()
     stacks.add(
         hand.tx,
         {
@@ -62,9 +70,7 @@ def create(hand: Hand, source: Source, *, timeout_mins: int | None = None) -> st
             "parent_resource_id": hand.row.id,
             "root_id": parent.root_id,
             "depth": parent.depth + 1,
-            "user_id": parent.user_id,
-            "owner_name": parent.owner_name,
-            "delegation": parent.delegation,
+            **rights.of_stack(parent),
             "request_id": parent.request_id,
             "action": "INIT",
             "status": COMPLETE,
@@ -78,7 +84,7 @@ def create(hand: Hand, source: Source, *, timeout_mins: int | None = None) -> st
             "deleted": False,
         },
     )
-    row = _row(hand, stack_id)
+    row = stacks.get(hand.tx, stack_id)
     plan = check(hand, row, source)
     stacks.change(hand.tx, stack_id, description=plan.template.description or "No description")
     engine.begin(hand.tx, hand.core, stack_id, "CREATE")
@@ -87,46 +93,54 @@ def create(hand: Hand, source: Source, *, timeout_mins: int | None = None) -> st
 
 def check(hand: Hand, stack: Any, source: Source) -> Plan:
     """:raises StackValidationFailed:"""
-    return make(source, scope_of(hand.core, hand.ctx, stack, hand.tx))
+    plan = engine.new_plan(hand.tx, hand.core, stack, msgspec.to_builtins(source))
+    plan.check_external()
+    return plan
 
 
 def update(hand: Hand, source: Source) -> None:
-    child = _row(hand, str(hand.row.physical_id))
+    """The source comes from the parent's template, and with it the parent's author."""
+    child = _child(hand)
     check(hand, child, source)
-    owner = {name: getattr(hand.stack, name) for name in ("user_id", "owner_name", "delegation", "request_id")}
-    before = child.previous or child.source
-    engine.begin(hand.tx, hand.core, child.id, "UPDATE", source=msgspec.to_builtins(source), previous=before, **owner)
+    values = {**rights.before(child), **rights.of_stack(hand.stack), "request_id": hand.stack.request_id}
+    engine.begin(hand.tx, hand.core, child.id, "UPDATE", source=msgspec.to_builtins(source), **values)
 
 
 def turn(hand: Hand, action: str) -> None:
-    """Begin to delete, check, suspend or resume the nested stack; nothing when it is gone or does so already."""
-    child = stacks.get(hand.tx, str(hand.row.physical_id)) if hand.row.physical_id else None
+    """Begin to delete, check, suspend or resume the nested stack; nothing when it is gone or does so already.
+
+    Its author stays who he is: users may have sent it another source. What he can not delete is deleted with the rights
+    of who deletes here.
+    """
+    child = child_of(hand)
     if child is None or child.deleted or (child.action == action and child.status == "IN_PROGRESS"):
         return
-    owner = {name: getattr(hand.stack, name) for name in ("user_id", "owner_name", "delegation", "request_id")}
-    engine.begin(hand.tx, hand.core, child.id, action, **owner)
+    values = {"request_id": hand.stack.request_id}
+    if action == "DELETE":
+        values["asked_by"] = hand.stack.asked_by or hand.stack.delegation
+    engine.begin(hand.tx, hand.core, child.id, action, **values)
 
 
 def is_done(hand: Hand) -> bool:
     """Whether the nested stack's action has ended well. :raises Failed: it has not."""
     from tane.services.orchestration.resources.base import Failed
 
-    child = _row(hand, str(hand.row.physical_id))
+    child = _child(hand)
     if child.status == FAILED:
         raise Failed(child.reason)
     return bool(child.status == COMPLETE)
 
 
-def is_busy(tx: Tx, stack_id: str) -> bool:
-    """Whether something is done with a nested stack."""
-    child = stacks.get(tx, stack_id)
+def is_busy(tx: Tx, row: Any) -> bool:
+    """Whether something is done with the nested stack of a resource."""
+    child = of_resource(tx, row)
     return child is not None and not child.deleted and bool(child.status == IN_PROGRESS)
 
 
 def is_gone(hand: Hand) -> bool:
     from tane.services.orchestration.resources.base import Failed
 
-    child = stacks.get(hand.tx, str(hand.row.physical_id)) if hand.row.physical_id else None
+    child = child_of(hand)
     if child is None or child.deleted:
         return True
     if child.action == "DELETE" and child.status == FAILED:
@@ -134,9 +148,22 @@ def is_gone(hand: Hand) -> bool:
     return False
 
 
+def halt(tx: Tx, core: Core, row: Any, reason: str) -> None:
+    """End whatever is done with the nested stack of a resource, as failed."""
+    child = of_resource(tx, row)
+    if child is not None:
+        engine.halt(tx, core, child.id, reason)
+
+
+def of_resource(tx: Tx, row: Any) -> Row[Any] | None:
+    """The nested stack of a resource: never one that is another's, whatever the row says that it is."""
+    if row.physical_id is None:
+        return None
+    return stacks.nested(tx, str(row.physical_id), str(row.id))
+
+
 def child_of(hand: Hand) -> Row[Any] | None:
-    """The nested stack of a resource."""
-    return stacks.get(hand.tx, str(hand.row.physical_id)) if hand.row.physical_id else None
+    return of_resource(hand.tx, hand.row)
 
 
 def output_of(hand: Hand, name: str) -> Any:
@@ -144,10 +171,14 @@ def output_of(hand: Hand, name: str) -> Any:
     child = child_of(hand)
     if child is None:
         return None
-    return output(hand.tx, hand.core, hand.ctx, child, name)
+    return output(hand, child, name)
 
 
-def _row(hand: Hand, stack_id: str) -> Row[Any]:
-    row = stacks.get(hand.tx, stack_id)
-    assert row is not None
-    return row
+def _child(hand: Hand) -> Row[Any]:
+    """:raises Failed: there is none any more."""
+    from tane.services.orchestration.resources.base import Failed
+
+    child = child_of(hand)
+    if child is None:
+        raise Failed(f"The nested stack of {hand.row.name} is gone.")
+    return child

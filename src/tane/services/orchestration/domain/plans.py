@@ -6,6 +6,7 @@ import fnmatch
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.services.orchestration import resources
+from tane.services.orchestration.domain import masking
 from tane.services.orchestration.domain.common import MASK, TEMPLATE_BYTES, RequestLimitExceeded, StackValidationFailed
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.template import (
@@ -21,6 +23,7 @@ from tane.services.orchestration.template import (
     ResourceDeclaration,
     Template,
     TemplateError,
+    effort,
     order,
     parse,
     parse_document,
@@ -29,7 +32,8 @@ from tane.services.orchestration.template import (
 )
 
 MEMORY = "orchestration.plans"
-MOST_KEPT = 32
+MOST_KEPT, MOST_BYTES = 32, 4 * 1024 * 1024
+"""Plans that are kept for the next step, and bytes of what they were made of: in memory they are many times that."""
 MOST_MAPPINGS = 10
 NOT_KNOWN = "OS::unknown"
 """The parameter that stands in a generated template, and in what it is given, for a value that is not known yet."""
@@ -66,25 +70,35 @@ class Plan:
     """The graph the other way round."""
     found: dict[tuple[str, str, str], str] = field(default_factory=dict)
     """What was looked up for a user: (user, kind, name or id) → id."""
+    size: int = 0
+    """Bytes of what it was made of."""
+    of_files: dict[str, Kind] = field(default_factory=dict)
+    """The types that are files, which many resources may have."""
 
     def kind(self, type_name: str, resource_name: str) -> Kind:
         """The type that a declaration means here: mappings of the environment, then ours, then files."""
-        return kind_of(self.environment, self.files, type_name, resource_name)
+        return kind_of(self, type_name, resource_name)
+
+    def check_external(self) -> None:
+        """:raises StackValidationFailed: ``external_id`` of a type that keeps rows of its own."""
+        for name, declared in self.resources.items():
+            if declared.external_id is not None and not self.kinds[name].adopts:
+                raise StackValidationFailed(
+                    f"resources.{name}: external_id is not possible for {declared.type}: what it stands for is kept by "
+                    "its stack, and belongs to no other."
+                )
 
     def secrets(self) -> set[str]:
         """The values of hidden parameters, as they may stand in texts."""
         found: set[str] = set()
         for name, parameter in self.template.parameters.items():
-            value = self.parameters.get(name)
-            if parameter.hidden and value not in (None, ""):
-                found.update(str(one) for one in (value if isinstance(value, list) else [value]) if one != "")
-        return found
+            if parameter.hidden:
+                found.update(masking.strings(self.parameters.get(name)))
+        return {one for one in found if one not in MASK}
 
     def without_secrets(self, text: str) -> str:
         """A text that is told, with a mask for hidden values."""
-        for secret in self.secrets():
-            text = text.replace(secret, MASK)
-        return text
+        return masking.masked(text, self.secrets())
 
     def hooks(self, name: str) -> set[str]:
         """The hooks of a resource that the environment sets."""
@@ -122,23 +136,34 @@ def refused(error: TemplateError) -> StackValidationFailed:
 def read_template(text: str | Mapping[str, Any]) -> Template:
     """:raises StackValidationFailed: :raises RequestLimitExceeded:"""
     if isinstance(text, str):
-        if len(text.encode()) > TEMPLATE_BYTES:
+        whole = text.encode("utf-8", "surrogatepass")
+        if len(whole) > TEMPLATE_BYTES:
             raise RequestLimitExceeded(
-                f"Request limit exceeded: Template size ({len(text.encode())} bytes) exceeds maximum allowed size "
+                f"Request limit exceeded: Template size ({len(whole)} bytes) exceeds maximum allowed size "
                 f"({TEMPLATE_BYTES} bytes)."
             )
-    elif len(msgspec.json.encode(text, enc_hook=repr)) > TEMPLATE_BYTES:
+        given = text
+        return _read_once("text", whole, lambda: parse(given))
+    whole = msgspec.json.encode(text, enc_hook=repr)
+    if len(whole) > TEMPLATE_BYTES:
         raise RequestLimitExceeded(
             f"Request limit exceeded: Template exceeds maximum allowed size ({TEMPLATE_BYTES} bytes)."
         )
+    document = dict(text)
+    return _read_once("document", whole, lambda: parse_document(document))
+
+
+def _read_once(what: str, whole: bytes, read: Callable[[], Template]) -> Template:
     try:
-        return parse(text) if isinstance(text, str) else parse_document(dict(text))
+        return effort.once(what, whole, read)
     except TemplateError as error:
         raise refused(error) from None
 
 
 def read_environment(text: str | Mapping[str, Any]) -> Environment:
     try:
+        if isinstance(text, str):
+            effort.read(len(text))
         return parse_environment(text)
     except TemplateError as error:
         raise refused(error) from None
@@ -146,6 +171,7 @@ def read_environment(text: str | Mapping[str, Any]) -> Environment:
 
 def registered(environment: Environment, type_name: str, resource_name: str) -> str:
     """The type, or file, that a type stands for. :raises StackValidationFailed: mappings go round in a ring."""
+    effort.look()
     registry = environment.resource_registry
     seen: list[str] = []
     for pattern, values in (registry.get("resources") or {}).items():
@@ -181,11 +207,15 @@ def is_file(type_name: str) -> bool:
     return type_name.endswith(ENDINGS) or "://" in type_name
 
 
-def kind_of(environment: Environment, files: Mapping[str, str], type_name: str, resource_name: str) -> Kind:
+def kind_of(plan: Plan, type_name: str, resource_name: str) -> Kind:
     """:raises StackValidationFailed: there is no such type; the nearest is named."""
+    environment, files = plan.environment, plan.files
     target = registered(environment, type_name, resource_name)
     if target in files and not target.startswith(("OS::", "AWS::")):
-        return resources.nested_template(target, read_template(files[target]), environment, files)
+        if target not in plan.of_files:
+            template = read_template(files[target])
+            plan.of_files[target] = resources.nested_template(target, template, environment, files)
+        return plan.of_files[target]
     if is_file(target):
         raise StackValidationFailed(f"Could not fetch contents for {target}: the client has not sent it in 'files'")
     found = resources.find(target)
@@ -275,31 +305,46 @@ def _parameters(
             found[name] = None
             continue
         found[name] = parameter.value(wanted, check)
+        effort.weigh(found[name])
     return found
 
 
 def _graph(plan: Plan, within: Any) -> dict[str, set[str]]:
     full = order(plan.template, within)
     graph = {name: {other for other in full.get(name, ()) if other in plan.resources} for name in plan.resources}
+    wanted: dict[str, set[str]] = {}
     for name, declared in plan.resources.items():
         properties = declared.properties if isinstance(declared.properties, Mapping) else {}
         for other in plan.kinds[name].needs(name, properties, plan):
-            if other in plan.resources and other != name and not _reaches(graph, other, name):
-                graph[name].add(other)
+            if other in plan.resources and other != name:
+                wanted.setdefault(name, set()).add(other)
+    _add_needs(graph, wanted)
     return graph
 
 
-def _reaches(graph: Mapping[str, set[str]], start: str, goal: str) -> bool:
-    """Whether ``start`` needs ``goal``, over others too."""
-    seen, waiting = {start}, [start]
-    while waiting:
-        for other in graph[waiting.pop()]:
-            if other == goal:
-                return True
-            if other not in seen:
-                seen.add(other)
-                waiting.append(other)
-    return start == goal
+def _add_needs(graph: dict[str, set[str]], wanted: Mapping[str, set[str]]) -> None:
+    """Let each resource wait for those that it ``wanted``, but for those that wait for it, over others too.
+
+    Who waits for whom is kept as a number with a bit for each resource: as many steps as pairs, whatever the graph.
+    """
+    if not wanted:
+        return
+    bits = {name: 1 << number for number, name in enumerate(graph)}
+    waits: dict[str, int] = {}
+    for name in TopologicalSorter(graph).static_order():
+        waits[name] = 0
+        for other in graph[name]:
+            waits[name] |= bits[other] | waits[other]
+    for name, others in wanted.items():
+        effort.look()
+        new = [other for other in others if not waits[other] & bits[name]]
+        reached = 0
+        for other in new:
+            graph[name].add(other)
+            reached |= bits[other] | waits[other]
+        for before, there in waits.items():
+            if before == name or there & bits[name]:
+                waits[before] |= reached
 
 
 def remembered(core: Core, stack: Row[Any], build: Callable[[], Plan]) -> Plan:
@@ -310,7 +355,7 @@ def remembered(core: Core, stack: Row[Any], build: Callable[[], Plan]) -> Plan:
     if plan is None:
         plan = build()
         kept[key] = plan
-        while len(kept) > MOST_KEPT:
+        while len(kept) > MOST_KEPT or (len(kept) > 1 and sum(one.size for one in list(kept.values())) > MOST_BYTES):
             try:
                 kept.popitem(last=False)
             except KeyError:

@@ -21,6 +21,7 @@ from tane.services.orchestration.template import Environment, Template, Template
 from tane.web.errors import BadRequest, NotImplementedHere
 
 MOST_FILES_BYTES = 8 * TEMPLATE_BYTES
+MOST_ENVIRONMENTS = 100
 
 
 class Asked(msgspec.Struct, kw_only=True):
@@ -64,6 +65,8 @@ def _text(value: Any) -> str:
 def _environment(asked: Asked, files: Mapping[str, str]) -> Environment:
     whole = [read_environment(asked.environment)] if asked.environment else []
     if asked.environment_files:
+        if len(asked.environment_files) > MOST_ENVIRONMENTS:
+            raise BadRequest(f"There are at most {MOST_ENVIRONMENTS} environment files.")
         missing = [name for name in asked.environment_files if name not in files]
         if missing:
             raise BadRequest(f"Environment file {missing[0]} is not among 'files'.")
@@ -77,8 +80,10 @@ def _environment(asked: Asked, files: Mapping[str, str]) -> Environment:
 def _with_files(environment: dict[str, Any], template: Template) -> dict[str, Any]:
     """Types that are files stand in the registry under their own names."""
     registry = environment["resource_registry"]
+    # What is added below are the names at which mappings end: they lead nowhere else.
+    read = read_environment(environment)
     for name, declared in template.resources.items():
-        target = registered(read_environment(environment), declared.type, name) if registry else declared.type
+        target = registered(read, declared.type, name) if registry else declared.type
         if is_file(target):
             registry.setdefault(target, target)
     return environment

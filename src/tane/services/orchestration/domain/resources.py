@@ -7,21 +7,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from sqlalchemy.engine import Row
 
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
-from tane.services.identity import interface as identity
-from tane.services.orchestration.domain import engine
-from tane.services.orchestration.domain.common import COMPLETE, FAILED, missing_resource, record, require
+from tane.services.orchestration.domain import ahead, engine, rights
+from tane.services.orchestration.domain.common import (
+    COMPLETE,
+    FAILED,
+    ActionInProgress,
+    missing_resource,
+    record,
+    require,
+)
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.values import plain
 from tane.services.orchestration.store import resources, stacks
 from tane.services.orchestration.template import TemplateError
+from tane.web import inside
 from tane.web.context import Context
 from tane.web.errors import ApiError, BadRequest, NotFound
+from tane.web.inside import part
 
 HOOKS = ("pre-create", "pre-update", "pre-delete", "post-create", "post-update", "post-delete")
 
@@ -48,10 +55,11 @@ def index(
             below = stacks.children(tx, [one.id for one in level])
             nested = {one.parent_resource_id: one for one in below}
             by_id = {one.id: one for one in level}
+            needing = _needing(rows)
             for row in rows:
                 if row.current:
                     stack = by_id[row.stack_id]
-                    found.append(_shown(row, stack, nested.get(row.id), rows, parents.get(stack.id)))
+                    found.append(Shown(row, stack, nested.get(row.id), needing.get(row.id, []), parents.get(stack.id)))
             names = {row.id: row.name for row in rows}
             parents = {one.id: names.get(one.parent_resource_id or "") for one in below}
             level = below
@@ -64,11 +72,14 @@ def _matches(row: Row[Any], filters: Mapping[str, Sequence[str]]) -> bool:
     return all(str(getattr(row, column)) in values for column, values in filters.items())
 
 
-def _shown(
-    row: Row[Any], stack: Row[Any], nested: Row[Any] | None, rows: Sequence[Row[Any]], parent: str | None
-) -> Shown:
-    needing = sorted({other.name for other in rows if other.current and row.id in other.requires})
-    return Shown(row, stack, nested, needing, parent)
+def _needing(rows: Sequence[Row[Any]]) -> dict[str, list[str]]:
+    """For the ids of those that others need the names of these."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        if row.current:
+            for needed in row.requires:
+                found.setdefault(needed, set()).add(row.name)
+    return {needed: sorted(names) for needed, names in found.items()}
 
 
 def show(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str) -> Shown:
@@ -79,7 +90,8 @@ def show(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str) ->
         nested = next((one for one in stacks.children(tx, [stack.id]) if one.parent_resource_id == row.id), None)
         parent = resources.get(tx, stack.parent_resource_id) if stack.parent_resource_id else None
         rows = resources.of_stack(tx, stack.id)
-        return _shown(row, stack, nested, rows, None if parent is None else parent.name)
+        needing = _needing(rows).get(row.id, [])
+        return Shown(row, stack, nested, needing, None if parent is None else parent.name)
 
 
 def required(tx: Tx, stack: Row[Any], name: str) -> Row[Any]:
@@ -118,26 +130,44 @@ def _value(hand: Hand, name: str) -> Any:
 
 def signal(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, details: Mapping[str, Any]) -> Any:
     """Hand a signal to a resource, or clear a hook that holds it up. :raises BadRequest: it takes none."""
-    with core.db.write() as tx:
+    if "unset_hook" in details:
+        with core.db.write() as tx:
+            stack = require(tx, ctx, stack_id, stack_name)
+            clear_hook(tx, stack, required(tx, stack, name), str(details["unset_hook"]))
+        return None
+    with core.db.read() as tx:
         stack = require(tx, ctx, stack_id, stack_name)
         row = required(tx, stack, name)
-        if "unset_hook" in details:
-            clear_hook(tx, stack, row, str(details["unset_hook"]))
-            return None
+    return _deliver(core, stack, row, ctx.request_id, details)
+
+
+@ahead.writes
+def _deliver(core: Core, stack: Row[Any], row: Row[Any], request_id: str, details: Mapping[str, Any]) -> Any:
+    """What a signal does is what the template says, with the rights of who sent that: not of who signals."""
+    author = rights.author(core, stack, request_id)
+    below = f"/v1/{stack.project_id}/stacks/{part(stack.name)}/{stack.id}/resources/{part(row.name)}/signal"
+    inside.check_rules(core, author, "orchestration", "POST", below)
+    with core.db.write() as tx:
+        now = rights.same(tx, stack)
+        if now is None:
+            raise ActionInProgress(f"Stack {stack.name} is being changed by another: signal again.")
+        stack, name = now, row.name
+        row = required(tx, stack, name)
         plan = engine.plan_of(tx, core, stack)
         kind = plan.kinds.get(name)
         if kind is None:
             raise NotFound(f"Resource {name} is not in the template any more.")
-        if row.action in ("SUSPEND", "DELETE"):
-            raise BadRequest(f"Cannot signal resource during {row.action}")
+        for action in (stack.action, row.action):
+            if action in ("SUSPEND", "DELETE"):
+                raise BadRequest(f"Cannot signal resource during {action}")
         with core.db.joining(tx):
-            answer = kind.signal(Hand(core, tx, ctx, stack, row, plan, row.properties), details)
+            answer = kind.signal(Hand(core, tx, author, stack, row, plan, row.properties), details)
         jobs.wake(tx, engine.job_of(row.id))
         return answer
 
 
 def signal_by_address(core: Core, request_id: str, resource_id: str, secret: str, details: Mapping[str, Any]) -> Any:
-    """A signal whose address proves itself; it is done with the rights of the stack's owner.
+    """A signal whose address proves itself.
 
     :raises NotFound: there is no such address. :raises BadRequest: the resource takes no such signal.
     """
@@ -147,8 +177,7 @@ def signal_by_address(core: Core, request_id: str, resource_id: str, secret: str
     known = "" if row is None else str(row.data.get("signal") or "")
     if row is None or stack is None or not known or not hmac.compare_digest(known.encode(), secret.encode()):
         raise NotFound("The resource could not be found.")
-    ctx = identity.acting(core, msgspec.convert(stack.delegation, identity.Delegation), request_id)
-    return signal(core, ctx, stack.id, stack.name, row.name, details)
+    return _deliver(core, stack, row, request_id, details)
 
 
 def metadata(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str) -> dict[str, Any]:
@@ -171,7 +200,7 @@ def clear_hook(tx: Tx, stack: Row[Any], row: Row[Any], hook: str) -> None:
     if row.hook != hook:
         raise BadRequest(f'The "{hook}" hook is not defined on Resource "{row.name}"', type="InvalidBreakPointHook")
     resources.change(tx, row.id, hook=None, cleared=[*row.cleared, f"{hook} {stack.traversal}"])
-    record(tx, stack.id, row, row.action, row.status, f"Hook {hook} is cleared")
+    record(tx, stack.id, row, row.action, row.status, f"Hook {hook} is cleared", asked=True)
     jobs.wake(tx, engine.job_of(row.id))
 
 
@@ -191,4 +220,4 @@ def mark(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, *,
         resources.change(tx, row.id, action="CHECK", status=status, reason=reason, updated_at=tx.now)
         found = resources.get(tx, row.id)
         assert found is not None
-        record(tx, stack.id, found, "CHECK", status, reason)
+        record(tx, stack.id, found, "CHECK", status, reason, asked=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy.engine import Row
@@ -11,6 +11,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.plans import NOT_KNOWN, Plan
+from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.store import resources as rows
 from tane.services.orchestration.template import UNKNOWN, TemplateError, condition_of
 from tane.web.context import Context
@@ -20,7 +21,8 @@ ZONES = ("nova",)
 
 
 class Scope:
-    """``stack``: its row, or the names of one that is not there yet. Without ``tx`` no resource is known."""
+    """``stack``: its row, or the names of one that is not there yet. Without ``tx`` no resource is known. ``parent``:
+    the resource whose template this is, where that is known."""
 
     def __init__(
         self,
@@ -30,12 +32,17 @@ class Scope:
         plan: Plan,
         tx: Tx | None = None,
         row: Row[Any] | None = None,
-        overlay: Mapping[str, Any] | None = None,
+        parent: Row[Any] | None = None,
+        below: dict[tuple[str, str], Any] | None = None,
     ) -> None:
         self.core, self.ctx, self.stack, self.plan, self.tx, self.row = core, ctx, stack, plan, tx, row
-        self.overlay = overlay or {}
+        self._parent = parent
+        self.below = {} if below is None else below
+        """Of stacks nested in this one: what was found in this evaluation, which is one for all of them."""
+        self.used: dict[str, Row[Any] | None] = {}
+        """The resources that were looked at, as they were."""
         self._rows: dict[str, Row[Any]] | None = None
-        self._shown: dict[tuple[str, str], Any] = {}
+        self._shown: dict[tuple[str, ...], Any] = {}
         self._conditions: dict[str, bool] = {}
 
     # ---------------------------------------------------------------------------------------------------- names
@@ -82,7 +89,7 @@ class Scope:
     def facade(self, key: str) -> Any:
         """What the resource of the parent stack says whose template this is."""
         parent = getattr(self.stack, "parent_resource_id", None)
-        row = rows.get(self.tx, parent) if self.tx is not None and parent else None
+        row = self._parent or (rows.get(self.tx, parent) if self.tx is not None and parent else None)
         if row is None:
             return UNKNOWN
         if key == "metadata":
@@ -97,7 +104,8 @@ class Scope:
             return None
         if self._rows is None:
             self._rows = {row.name: row for row in rows.of_stack(self.tx, self.stack.id) if row.current}
-        return self._rows.get(name)
+        self.used[name] = self._rows.get(name)
+        return self.used[name]
 
     def reference(self, resource: str) -> Any:
         row = self._row(resource)
@@ -119,8 +127,10 @@ class Scope:
             raise TemplateError(f"The Referenced Attribute ({resource} {name}) is incorrect.")
         if row is None or row.action in ("INIT", "DELETE") or (row.physical_id is None and row.status != "COMPLETE"):
             return UNKNOWN
-        key = (resource, name)
-        if key not in self._shown or path:
+        # Most types leave the path to who asks.
+        used = () if type(kind).attribute_at is Kind.attribute_at else path
+        key = (resource, name, *map(str, used))
+        if key not in self._shown:
             try:
                 self._shown[key] = kind.attribute_at(self.hand(row), name, list(path))
             except NotFound:
@@ -129,7 +139,7 @@ class Scope:
 
     def hand(self, row: Row[Any]) -> Hand:
         assert self.tx is not None
-        return Hand(self.core, self.tx, self.ctx, self.stack, row, self.plan, row.properties)
+        return Hand(self.core, self.tx, self.ctx, self.stack, row, self.plan, row.properties, self.below)
 
 
 def scope_of(core: Core, ctx: Context, stack: Any, tx: Tx | None = None) -> Callable[[Plan], Scope]:

@@ -10,8 +10,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.identity import interface as identity
-from tane.services.orchestration.domain import engine, validation
+from tane.services.orchestration.domain import ahead, engine, rights, validation
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
@@ -47,7 +46,12 @@ def create(core: Core, ctx: Context, name: str, wanted: Wanted) -> Row[Any]:
     named = Named(name, ctx.project_id, source=wanted.source.given())
     plan = validation.plan_for(core, ctx, named, wanted.source)
     validation.look(core, ctx, named, plan)
-    stack_id = new_id()
+    return _created(core, ctx, name, wanted, plan.template.description)
+
+
+@ahead.writes
+def _created(core: Core, ctx: Context, name: str, wanted: Wanted, description: str | None) -> Row[Any]:
+    stack_id = ahead.drawn("stack", new_id)
     with core.db.write() as tx:
         if stacks.named(tx, ctx.project_id, name) is not None:
             raise StackExists(f"The Stack ({name}) already exists.")
@@ -61,10 +65,11 @@ def create(core: Core, ctx: Context, name: str, wanted: Wanted) -> Row[Any]:
                 "id": stack_id,
                 "project_id": ctx.project_id,
                 "name": name,
-                "description": plan.template.description or NO_DESCRIPTION,
+                "description": description or NO_DESCRIPTION,
                 "root_id": stack_id,
                 "depth": 0,
-                **_owner(tx, ctx),
+                **rights.of_sender(tx, ctx),
+                "request_id": ctx.request_id,
                 "action": "INIT",
                 "status": COMPLETE,
                 "reason": "",
@@ -81,16 +86,6 @@ def create(core: Core, ctx: Context, name: str, wanted: Wanted) -> Row[Any]:
         row = stacks.get(tx, stack_id)
         assert row is not None
         return row
-
-
-def _owner(tx: Tx, ctx: Context) -> dict[str, Any]:
-    """Whose rights the stack's actions have from now on: those of who asks for them."""
-    return {
-        "user_id": ctx.user_id,
-        "owner_name": ctx.user_name,
-        "delegation": msgspec.to_builtins(identity.delegation(tx, ctx)),
-        "request_id": ctx.request_id,
-    }
 
 
 def preview(core: Core, ctx: Context, name: str, source: Source) -> tuple[Named, Any, list[Looked]]:
@@ -120,7 +115,15 @@ def look_for(core: Core, ctx: Context, stack_id: str, name: str) -> None:
 
 def source_now(core: Core, ctx: Context, stack_id: str, name: str) -> Source:
     with core.db.read() as tx:
-        return msgspec.convert(require(tx, ctx, stack_id, name).source, Source)
+        return msgspec.convert(stacks.source(tx, require(tx, ctx, stack_id, name)), Source)
+
+
+def source_to_keep(core: Core, ctx: Context, stack_id: str, name: str) -> Source:
+    """What a stack is made of, for its author, who sends but a part of it anew. :raises Forbidden: another sent it."""
+    with core.db.read() as tx:
+        row = require(tx, ctx, stack_id, name)
+        rights.check_author(tx, ctx, row)
+        return msgspec.convert(stacks.source(tx, row), Source)
 
 
 def update(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted) -> None:
@@ -135,14 +138,19 @@ def update(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted) -
         values["disable_rollback"] = wanted.disable_rollback
     if wanted.timeout_mins is not None:
         values["timeout_mins"] = wanted.timeout_mins
+    values["description"] = plan.template.description or NO_DESCRIPTION
+    _updated(core, ctx, stack_id, name, wanted, values)
+
+
+@ahead.writes
+def _updated(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted, values: Mapping[str, Any]) -> None:
     with core.db.write() as tx:
         row = require(tx, ctx, stack_id, name)
         _may_update(row)
         if wanted.tags is not None:
             stacks.set_tags(tx, stack_id, wanted.tags)
-        values["previous"] = row.previous or row.source
-        values["description"] = plan.template.description or NO_DESCRIPTION
-        engine.begin(tx, core, stack_id, "UPDATE", **values, **_owner(tx, ctx))
+        given = rights.before(row) | rights.of_sender(tx, ctx)
+        engine.begin(tx, core, stack_id, "UPDATE", **values, **given, request_id=ctx.request_id)
 
 
 def _may_update(row: Row[Any]) -> None:
@@ -159,24 +167,28 @@ def _like(row: Row[Any], source: Source) -> Named:
     return Named(row.name, row.project_id, row.id, row.depth, row.parent_resource_id, environment)
 
 
+@ahead.writes
 def delete(core: Core, ctx: Context, stack_id: str, name: str) -> None:
     """A deletion is always possible, whatever else is done with the stack; one that is under way goes on."""
     with core.db.write() as tx:
         row = require(tx, ctx, stack_id, name)
         if row.action == "DELETE" and row.status == IN_PROGRESS:
             return
-        engine.begin(tx, core, stack_id, "DELETE", **_owner(tx, ctx))
+        asked = rights.given(tx, ctx)
+        engine.begin(tx, core, stack_id, "DELETE", asked_by=asked, request_id=ctx.request_id)
 
 
+@ahead.writes
 def turn(core: Core, ctx: Context, stack_id: str, name: str, action: str) -> None:
     """Check, suspend or resume. :raises ActionInProgress:"""
     with core.db.write() as tx:
         row = require(tx, ctx, stack_id, name)
         if row.status == IN_PROGRESS:
             raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
-        engine.begin(tx, core, stack_id, action, **_owner(tx, ctx))
+        engine.begin(tx, core, stack_id, action, request_id=ctx.request_id)
 
 
+@ahead.writes
 def cancel(core: Core, ctx: Context, stack_id: str, name: str, *, roll_back: bool) -> None:
     """Cancel an update, and with it what was made so far; or a creation too, and leave all as it is.
 
@@ -191,7 +203,7 @@ def cancel(core: Core, ctx: Context, stack_id: str, name: str, *, roll_back: boo
             raise BadRequest(
                 f"Cancelling {what} when stack is ({row.action!r}, {row.status!r}) is not supported.", type=state
             )
-        stacks.change(tx, stack_id, **_owner(tx, ctx))
+        stacks.change(tx, stack_id, request_id=ctx.request_id)
         found = stacks.get(tx, stack_id)
         assert found is not None
         if roll_back:
@@ -230,6 +242,7 @@ def _what(row: Row[Any] | None, one: Looked) -> str:
     return "updated" if differing or row.declared.get("digest", "") != kind.digest() else "unchanged"
 
 
+@ahead.writes
 def abandon(core: Core, ctx: Context, stack_id: str, name: str) -> Mapping[str, Any]:
     """Forget a stack and leave what it made. Returns what is needed to adopt it again."""
     with core.db.write() as tx:
@@ -240,12 +253,13 @@ def abandon(core: Core, ctx: Context, stack_id: str, name: str) -> Mapping[str, 
         for one in stacks.of_root(tx, row.root_id):
             for resource in resources.of_stack(tx, one.id):
                 resources.remove(tx, resource.id)
-            stacks.change(tx, one.id, action="ABANDON", deleted=True, deleted_at=tx.now)
+            engine.forget(tx, one, action="ABANDON")
         return found
 
 
 def exported(tx: Tx, row: Row[Any]) -> dict[str, Any]:
     """A stack with its resources, as clients keep it."""
+    source = stacks.source(tx, row)
     inner = {
         one.name: {
             "name": one.name,
@@ -264,9 +278,9 @@ def exported(tx: Tx, row: Row[Any]) -> dict[str, Any]:
         "id": row.id,
         "action": row.action,
         "status": row.status,
-        "template": row.source["template"],
-        "environment": row.source["environment"],
-        "files": row.source["files"],
+        "template": source["template"],
+        "environment": source["environment"],
+        "files": source["files"],
         "resources": inner,
         "project_id": row.project_id,
         "stack_user_project_id": row.project_id,

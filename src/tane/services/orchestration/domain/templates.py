@@ -12,10 +12,10 @@ from tane.services.orchestration.domain import requests
 from tane.services.orchestration.domain.plans import Plan, Source, make, refused
 from tane.services.orchestration.domain.requests import Asked
 from tane.services.orchestration.domain.scopes import Scope, scope_of
-from tane.services.orchestration.domain.validation import Named, checker
+from tane.services.orchestration.domain.validation import Named, Walk, checker
 from tane.services.orchestration.domain.values import of_declared, plain
 from tane.services.orchestration.resources.nested import NestedTemplate
-from tane.services.orchestration.template import Parameter, Template, TemplateError
+from tane.services.orchestration.template import Parameter, Template, TemplateError, effort
 from tane.web.context import Context
 from tane.web.errors import NotFound
 
@@ -43,7 +43,7 @@ def validate(core: Core, ctx: Context, asked: Asked, *, nested: bool, ignored: S
     view = _view(plan.template, plan.environment.parameters)
     if nested:
         try:
-            inner = _nested(core, ctx, source, plan, properties)
+            inner = _nested(core, ctx, source, plan, properties, Walk(), 0)
         except TemplateError as error:
             raise refused(error) from None
         if inner:
@@ -63,9 +63,9 @@ def _properties(core: Core, ctx: Context, named: Named, plan: Plan) -> dict[str,
     for name in plan.resources:
         try:
             found[name] = plain(of_declared(scope, plan, name))
-        except TemplateError:
+        except TemplateError as error:
             # What a nested template asks for is what is looked for here, not whether it gets it.
-            if isinstance(plan.kinds[name], NestedTemplate):
+            if isinstance(plan.kinds[name], NestedTemplate) and not isinstance(error, effort.TooLong):
                 found[name] = {}
                 continue
             raise
@@ -115,9 +115,16 @@ def _constraint(name: str, shown: Any, description: str | None) -> dict[str, Any
 
 
 def _nested(
-    core: Core, ctx: Context, source: Source, plan: Plan, properties: Mapping[str, Mapping[str, Any]]
+    core: Core,
+    ctx: Context,
+    source: Source,
+    plan: Plan,
+    properties: Mapping[str, Mapping[str, Any]],
+    walk: Walk,
+    depth: int,
 ) -> dict[str, Any]:
-    """What the nested templates ask for, by the resource's name."""
+    """What the nested templates ask for, by the resource's name. :raises RequestLimitExceeded:"""
+    walk.enter(plan, depth)
     found: dict[str, Any] = {}
     for name, kind in plan.kinds.items():
         if not isinstance(kind, NestedTemplate):
@@ -128,10 +135,10 @@ def _nested(
             files=source.files,
             environment={**source.environment, "parameters": given},
         )
-        named = Named(f"unnamed-{name}", ctx.project_id, depth=1)
+        named = Named(f"unnamed-{name}", ctx.project_id, depth=depth + 1)
         below = make(inner, scope_of(core, ctx, named), strict=False)
         view = {"Type": plan.resources[name].type, **_view(kind.template, given)}
-        deeper = _nested(core, ctx, inner, below, _properties(core, ctx, named, below))
+        deeper = _nested(core, ctx, inner, below, _properties(core, ctx, named, below), walk, depth + 1)
         if deeper:
             view["NestedParameters"] = deeper
         found[name] = view

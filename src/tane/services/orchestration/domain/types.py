@@ -11,10 +11,12 @@ from tane.services.orchestration.template.properties import schema_view, templat
 from tane.web.errors import BadRequest, NotFound
 
 STATES = ("UNKNOWN", "SUPPORTED", "DEPRECATED", "UNSUPPORTED", "HIDDEN")
+SIMPLE = re.compile(r"\^?[\w:.*-]{1,255}\$?\Z")
+"""What a filter may be: a name, or the beginning of one, with wildcards. Heat takes any regular expression."""
 
 
 def names(pattern: str | None, status: str | None, version: str | None) -> list[str]:
-    """:raises BadRequest: no regular expression that is understood, or no support status."""
+    """:raises BadRequest: no pattern that is understood, or no support status."""
     if status is not None and status.upper() not in STATES:
         raise BadRequest(f"Invalid support status {status}: one of {', '.join(STATES)} is expected.")
     if (status is not None and status.upper() != "SUPPORTED") or version is not None:
@@ -22,12 +24,28 @@ def names(pattern: str | None, status: str | None, version: str | None) -> list[
     found = resources.shown()
     if pattern is None:
         return found
-    if not re.fullmatch(r"[\w:.*^$?\[\]-]{1,255}", pattern) or re.search(r"[*?]{2}", pattern):
-        raise BadRequest(f'"{pattern}" is no pattern for names of resource types.')
-    try:
-        return [name for name in found if re.match(pattern, name)]
-    except re.error as error:
-        raise BadRequest(f'"{pattern}" is no regular expression: {error}') from None
+    if not SIMPLE.match(pattern):
+        raise BadRequest(f'"{pattern}" is no pattern for names of resource types: the only wildcard is * (or .*).')
+    return [name for name in found if _fits(pattern, name)]
+
+
+def _fits(pattern: str, name: str) -> bool:
+    """Whether a name begins as a pattern says, which is looked at without a way back: each piece between two wildcards
+    is taken where it comes first."""
+    ends = pattern.endswith("$")
+    first, *pieces = re.sub(r"\.?\*", "*", pattern.removeprefix("^").removesuffix("$")).split("*")
+    if not name.startswith(first):
+        return False
+    if not pieces:
+        return not ends or name == first
+    at = len(first)
+    for piece in pieces[:-1]:
+        found = name.find(piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    last = pieces[-1]
+    return name.endswith(last) and len(name) - len(last) >= at if ends else name.find(last, at) >= 0
 
 
 def _kind(name: str) -> Kind:

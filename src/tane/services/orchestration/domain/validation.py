@@ -20,7 +20,7 @@ from tane.services.orchestration.domain.plans import Check, Plan, Source, make, 
 from tane.services.orchestration.domain.scopes import Scope, scope_of
 from tane.services.orchestration.domain.values import of_declared, plain
 from tane.services.orchestration.resources.nested import OfStack
-from tane.services.orchestration.template import TemplateError, evaluate, holds
+from tane.services.orchestration.template import TemplateError, effort, evaluate, holds
 from tane.web.context import Context
 
 
@@ -74,23 +74,41 @@ def plan_for(core: Core, ctx: Context, stack: Any, source: Source, tx: Tx | None
     return make(source, scope_of(core, ctx, stack, tx), checker(core, ctx))
 
 
-def look(core: Core, ctx: Context, stack: Any, plan: Plan, tx: Tx | None = None) -> list[Looked]:
+class Walk:
+    """A walk over a stack and all that is nested in it, whose resources count together."""
+
+    def __init__(self) -> None:
+        self.resources = 0
+
+    def enter(self, plan: Plan, depth: int) -> None:
+        """:raises RequestLimitExceeded: too many, or too deep."""
+        self.resources += len(plan.resources)
+        if self.resources > MOST_RESOURCES:
+            raise RequestLimitExceeded(
+                f"Request limit exceeded: Maximum resources per stack exceeded. At most {MOST_RESOURCES} are possible."
+            )
+        if depth > MOST_DEPTH:
+            raise RequestLimitExceeded(f"Request limit exceeded: Recursion depth exceeds {MOST_DEPTH}.")
+
+
+def look(
+    core: Core, ctx: Context, stack: Any, plan: Plan, tx: Tx | None = None, walk: Walk | None = None
+) -> list[Looked]:
     """Every resource with the properties it would have; what is not known yet is None in them.
 
     :raises StackValidationFailed: the first mistake found. :raises RequestLimitExceeded:
     """
-    if len(plan.resources) > MOST_RESOURCES:
-        raise RequestLimitExceeded(
-            f"Request limit exceeded: Maximum resources per stack exceeded. At most {MOST_RESOURCES} are possible."
-        )
-    if stack.depth > MOST_DEPTH:
-        raise RequestLimitExceeded(f"Request limit exceeded: Recursion depth exceeds {MOST_DEPTH}.")
+    walk = walk or Walk()
+    walk.enter(plan, stack.depth)
+    plan.check_external()
     scope = Scope(core, ctx, stack, plan, tx)
     found = []
     try:
         for name in plan.resources:
+            effort.look()
             values = of_declared(scope, plan, name)
-            found.append(Looked(name, stack, plan, plain(values), _inner(core, ctx, stack, plan, name, values)))
+            effort.weigh(values)
+            found.append(Looked(name, stack, plan, plain(values), _inner(scope, name, values, walk)))
         # What is wrong with an output of a nested stack is told where it is asked for.
         for output in plan.template.outputs.values() if stack.depth == 0 else ():
             if holds(output.condition, scope, plan.template) is True:
@@ -101,7 +119,8 @@ def look(core: Core, ctx: Context, stack: Any, plan: Plan, tx: Tx | None = None)
     return found
 
 
-def _inner(core: Core, ctx: Context, stack: Any, plan: Plan, name: str, values: Mapping[str, Any]) -> list[Looked]:
+def _inner(scope: Scope, name: str, values: Mapping[str, Any], walk: Walk) -> list[Looked]:
+    core, ctx, stack, plan = scope.core, scope.ctx, scope.stack, scope.plan
     kind = plan.kinds[name]
     if not isinstance(kind, OfStack):
         return []
@@ -113,7 +132,7 @@ def _inner(core: Core, ctx: Context, stack: Any, plan: Plan, name: str, values: 
     source = kind.source(hand)
     inner = make(source, scope_of(core, ctx, child), strict=False, guessed=True)
     child.source = source.given()
-    return look(core, ctx, child, inner)
+    return look(core, ctx, child, inner, walk=walk)
 
 
 @dataclass

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeVar
 
-from tane.services.orchestration.domain import lookups
+from tane.db import Tx
+from tane.services.orchestration.domain import ahead, lookups
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.plans import Plan
 from tane.services.orchestration.domain.scopes import Scope
 from tane.services.orchestration.resources.base import Kind
+from tane.services.orchestration.store import resources as rows
 from tane.services.orchestration.template import UNKNOWN, TemplateError, evaluate
 from tane.services.orchestration.template.properties import check_properties
 
+T = TypeVar("T")
 
-def resolved(hand: Hand, plan: Plan, name: str, *, stack_rows: bool = True) -> dict[str, Any]:
+
+def resolved(hand: Hand, plan: Plan, name: str) -> dict[str, Any]:
     """The properties that the plan gives a resource now, with their defaults. :raises TemplateError:"""
-    scope = Scope(hand.core, hand.ctx, hand.stack, plan, hand.tx if stack_rows else None, hand.row)
-    # What a property names is looked up when the resource is made, by the same rules: once is enough.
-    return of_declared(scope, plan, name, looking=False)
+
+    def find(scope: Scope) -> dict[str, Any]:
+        # What a property names is looked up when the resource is made, by the same rules: once is enough.
+        return of_declared(scope, plan, name, looking=False)
+
+    return _known(hand, plan, ("properties", name), find)
+
+
+def _known(hand: Hand, plan: Plan, what: Hashable, find: Callable[[Scope], T]) -> T:
+    """What is found in a scope of the stack, and holds as long as the resources that were looked at are the same. In a
+    write it was found before. :raises NotKnown: :raises TemplateError:"""
+    stack = hand.stack
+
+    def look(tx: Tx) -> tuple[T, dict[str, Any]]:
+        scope = Scope(hand.core, hand.ctx, stack, plan, tx, hand.row)
+        return find(scope), scope.used
+
+    def holds(found: tuple[T, dict[str, Any]]) -> bool:
+        used = found[1]
+        if not used:
+            return True
+        now = {row.name: row for row in rows.whole(hand.tx, stack.id, list(used))}
+        return all(now.get(name) == row for name, row in used.items())
+
+    return ahead.known(hand.tx, (what, stack.id, stack.traversal, id(plan)), look, holds)[0]
 
 
 def of_declared(scope: Scope, plan: Plan, name: str, *, looking: bool = True) -> dict[str, Any]:
@@ -95,5 +121,9 @@ def kept(plan: Plan, name: str, hand: Hand | None = None) -> dict[str, Any]:
 
 def metadata(hand: Hand, plan: Plan, name: str) -> dict[str, Any]:
     raw = plan.resources[name].metadata
-    scope = Scope(hand.core, hand.ctx, hand.stack, plan, hand.tx, hand.row)
-    return plain(evaluate(raw, scope, plan.template)) if raw else {}
+    if not raw:
+        return {}
+    found: dict[str, Any] = _known(
+        hand, plan, ("metadata", name), lambda scope: plain(evaluate(raw, scope, plan.template))
+    )
+    return found

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-import msgspec
+from sqlalchemy.engine import Row
 
 from tane import jobs
+from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Permanent, Retry, Run
-from tane.services.identity import interface as identity
 from tane.services.orchestration import resources as kinds
-from tane.services.orchestration.domain import engine
+from tane.services.orchestration.domain import ahead, engine, rights, values
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
     IN_PROGRESS,
-    NO_RIGHTS,
-    StackValidationFailed,
     record,
 )
 from tane.services.orchestration.domain.hand import Hand
@@ -26,8 +26,10 @@ from tane.services.orchestration.orders import ResourceParams
 from tane.services.orchestration.resources.base import Failed, Kind, Wait
 from tane.services.orchestration.store import resources, stacks
 from tane.services.orchestration.template import TemplateError
-from tane.web.errors import ApiError, Unauthorized, Unavailable
+from tane.web.context import Context
+from tane.web.errors import ApiError, Forbidden, Unavailable
 
+A = ParamSpec("A")
 T = TypeVar("T")
 P = TypeVar("P", bound=ResourceParams)
 FOREVER = float("inf")
@@ -35,53 +37,98 @@ LOOKS_AT_ONCE = 3
 """So often what is awaited, but has no job, is looked at again without a pause: the job may just have ended."""
 
 
-async def act(run: Run[P], work: Callable[[Hand], T], *, conflicts: int = 0) -> T | None:
-    """Run ``work`` in one write transaction, with the rights that the stack's owner has now. None when the resource is
-    gone. Conflicts with what others have under way are tried again so often.
+async def act(
+    run: Run[P],
+    work: Callable[[Hand], T],
+    *,
+    conflicts: int = 0,
+    deletes: bool = False,
+    looks: Callable[[Hand], None] | None = None,
+) -> T | None:
+    """Run ``work`` in one write transaction, with the rights that the stack's author has now. None when the resource is
+    gone. Conflicts with what others have under way are tried again so often. ``deletes``: it does nothing but delete,
+    which who asked for the deletion of the stack may lend his rights to. ``looks``: finds before, in a read, the values
+    that ``work`` will most likely ask for.
 
-    :raises Permanent: the owner may not, or it cannot be done; nothing was written.
+    :raises Permanent: the author may not, or it cannot be done; nothing was written.
     """
     try:
-        return await run.core.in_thread(_act, run, work)
+        return await in_turn(run, _act, run.core, run, work, deletes, looks)
     except Unavailable as error:
         raise Retry(error.message) from None
     except ApiError as error:
-        text = await run.read(_told, run, error.type, error.message)
+        text = await in_turn(run, _told, run, error.type, error.message)
         if error.status == 409 and run.attempt < conflicts:
             raise Retry(text) from None
         raise Permanent(text) from None
     except Failed as error:
-        raise Permanent(await run.read(_told, run, "ResourceInError", str(error))) from None
+        raise Permanent(await in_turn(run, _told, run, "ResourceInError", str(error))) from None
     except TemplateError as error:
-        raise Permanent(await run.read(_told, run, "TemplateError", error.message)) from None
+        raise Permanent(await in_turn(run, _told, run, "TemplateError", error.message)) from None
 
 
-def _told(tx: Tx, run: Run[P], word: str, text: str) -> str:
+async def in_turn(run: Run[P], function: Callable[A, T], *args: A.args, **kwargs: A.kwargs) -> T:
+    """Run what may have to look at templates; what takes long of that in turns of the stacks' projects."""
+    return await ahead.in_turn(run.core, functools.partial(_project, run), function, *args, **kwargs)
+
+
+def _project(run: Run[P]) -> str | None:
+    with run.core.db.read() as tx:
+        row = resources.get(tx, run.params.resource_id)
+    return None if row is None else str(row.project_id)
+
+
+def _told(run: Run[P], word: str, text: str) -> str:
     """Why a resource failed, in one line in which no hidden parameter stands."""
-    row = resources.get(tx, run.params.resource_id)
-    stack = None if row is None else stacks.get(tx, row.stack_id)
-    if row is None or stack is None:
-        return f"{word}: {text}"
-    return engine.masked(tx, run.core, stack, f"{word}: resources.{row.name}: {text}")
-
-
-def _act(run: Run[P], work: Callable[[Hand], T]) -> T | None:
-    core = run.core
-    with core.db.read() as tx:
+    with run.core.db.read() as tx:
         row = resources.get(tx, run.params.resource_id)
         stack = None if row is None else stacks.get(tx, row.stack_id)
-    if row is None or stack is None:
-        return None
-    delegation = msgspec.convert(stack.delegation, identity.Delegation)
-    try:
-        ctx = identity.acting(core, delegation, run.request_id or stack.request_id)
-    except Unauthorized as error:
-        raise StackValidationFailed(NO_RIGHTS.format(error.message), type="Unauthorized") from None
-    with core.db.write() as tx:
-        run.guard(tx)
-        row, stack = resources.get(tx, row.id), stacks.get(tx, stack.id)
+        if row is None or stack is None:
+            return f"{word}: {text}"
+        return engine.masked(tx, run.core, stack, f"{word}: resources.{row.name}: {text}")
+
+
+@ahead.writes
+def _act(
+    core: Core, run: Run[P], work: Callable[[Hand], T], deletes: bool, looks: Callable[[Hand], None] | None
+) -> T | None:
+    author: Context | None
+    why: ApiError
+    with core.db.read() as tx, core.db.joining(tx):
+        row = resources.get(tx, run.params.resource_id)
+        stack = None if row is None else stacks.get(tx, row.stack_id)
         if row is None or stack is None:
             return None
+        request_id = run.request_id or stack.request_id
+        try:
+            author = rights.author(core, stack, request_id)
+        except rights.NoRights as error:
+            author, why = None, error
+        else:
+            plan = engine.plan_of(tx, core, stack)
+            if looks is not None:
+                looks(Hand(core, tx, author, stack, row, plan, row.properties))
+    try:
+        if author is not None:
+            return _as(run, work, stack, author)
+    except Forbidden as error:
+        why = error
+    asker = rights.asker(core, stack, request_id) if deletes else None
+    if asker is None:
+        raise why
+    return _as(run, work, stack, asker)
+
+
+def _as(run: Run[P], work: Callable[[Hand], T], seen: Row[Any], ctx: Context) -> T | None:
+    """``seen``: the stack as it was when it was asked who ``ctx`` is."""
+    core = run.core
+    with core.db.write() as tx:
+        run.guard(tx)
+        row, stack = resources.get(tx, run.params.resource_id), rights.same(tx, seen)
+        if row is None:
+            return None
+        if stack is None:
+            raise Retry("the stack has another author by now", 0.0)
         plan = engine.plan_of(tx, core, stack)
         with core.db.joining(tx):
             return work(Hand(core, tx, ctx, stack, row, plan, row.properties))
@@ -117,14 +164,30 @@ def completes(hand: Hand, action: str, **values: Any) -> None:
 
 def pause_at(hand: Hand, hook: str, action: str) -> bool:
     """Whether a hook of the environment holds the resource up here; the first time it is told."""
-    plan = hand.plan
-    if plan is None or hook not in plan.hooks(hand.row.name) or _cleared(hook, hand) in hand.row.cleared:
+    if not is_held(hand, hook):
         return False
     if hand.row.hook != hook:
         hand.change(hook=hook)
         reason = f"{action} paused until Hook {hook} is cleared"
         record(hand.tx, hand.stack.id, hand.row, hand.row.action, hand.row.status, reason)
     return True
+
+
+def is_held(hand: Hand, hook: str) -> bool:
+    plan = hand.plan
+    return plan is not None and hook in plan.hooks(hand.row.name) and _cleared(hook, hand) not in hand.row.cleared
+
+
+def look(hand: Hand, hook: str = "") -> None:
+    """Find the values that the resource is to have; what is wrong with them is told where they are asked for."""
+    plan, name = hand.plan, hand.row.name
+    if plan is None or name not in plan.resources or not hand.row.working or (hook and is_held(hand, hook)):
+        return
+    with contextlib.suppress(ApiError, TemplateError):
+        values.kept(plan, name)
+        values.metadata(hand, plan, name)
+        if plan.resources[name].external_id is None:
+            values.resolved(hand, plan, name)
 
 
 def _cleared(hook: str, hand: Hand) -> str:
@@ -190,9 +253,16 @@ def gives_up(action: str) -> Callable[[Run[Any], str], Awaitable[None]]:
     order."""
 
     async def failed(run: Run[Any], reason: str) -> None:
-        await run.write(_give_up, run, action or run.params.action, reason)
+        await in_turn(run, _given_up, run.core, run, action or run.params.action, reason)
 
     return failed
+
+
+@ahead.writes
+def _given_up(core: Core, run: Run[Any], action: str, reason: str) -> None:
+    with core.db.write() as tx:
+        run.guard(tx)
+        _give_up(tx, run, action, reason)
 
 
 def _give_up(tx: Tx, run: Run[Any], action: str, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from tane.jobs import Operation, Run, Step
@@ -16,6 +17,7 @@ from tane.services.orchestration.operations.common import (
     held,
     is_ready,
     is_stale,
+    look,
     pause_at,
     put_down,
     until_ready,
@@ -49,7 +51,7 @@ async def make(run: Run[ResourceParams]) -> dict[str, Any]:
         completes(hand, "CREATE")
         return "end"
 
-    found = await act(run, work)
+    found = await act(run, work, looks=functools.partial(look, hook="pre-create"))
     if found == "held":
         raise held(run.params.resource_id)
     return {"go": found == "wait"}

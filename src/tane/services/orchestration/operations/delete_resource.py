@@ -40,9 +40,9 @@ async def remove(run: Run[ResourceParams]) -> dict[str, Any]:
         return "end"
 
     try:
-        found = await act(run, work, conflicts=CONFLICTS)
+        found = await act(run, work, conflicts=CONFLICTS, deletes=True)
     except Retry:
-        await act(run, _begin)
+        await act(run, _begin, deletes=True)
         raise
     if found == "held":
         raise held(run.params.resource_id)
@@ -72,7 +72,7 @@ async def wait(run: Run[ResourceParams]) -> None:
         _forget(hand)
         return None
 
-    pause = await act(run, work, conflicts=CONFLICTS)
+    pause = await act(run, work, conflicts=CONFLICTS, deletes=True)
     if pause is not None:
         raise later(run, pause)
 

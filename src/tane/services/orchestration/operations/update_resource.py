@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from tane.services.orchestration.operations.common import (
     gives_up,
     held,
     is_stale,
+    look,
     pause_at,
     put_down,
     until_ready,
@@ -61,7 +63,7 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
         engine.handled(hand.tx, hand.core, hand.row)
         return "end"
 
-    found = await act(run, work)
+    found = await act(run, work, looks=functools.partial(look, hook="pre-update"))
     if found == "held":
         raise held(run.params.resource_id)
     return {"what": found or "end"}
@@ -159,7 +161,7 @@ async def change(run: Run[ResourceParams]) -> dict[str, Any]:
             replace(hand)
 
     try:
-        await act(run, work)
+        await act(run, work, looks=look)
     except Replace:
         await act(run, instead)
         return {"what": "end"}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tane.services.orchestration.resources import heat_scaling
 from tane.services.orchestration.resources.aws_ec2 import TAG, Instance, Twin
 from tane.services.orchestration.resources.base import SHOW, Kind
-from tane.services.orchestration.resources.declaring import listing, names, number, one_of, text
-from tane.services.orchestration.resources.heat_resource_group import VERSION, inner_environment
+from tane.services.orchestration.resources.declaring import how_many, listing, names, number, one_of, text
+from tane.services.orchestration.resources.heat_resource_group import VERSION, check_size, inner_environment
 from tane.services.orchestration.template.properties import Attribute, Property
 from tane.web.errors import BadRequest, NotImplementedHere
 
@@ -87,6 +87,7 @@ class OfServers(Twin, heat_scaling.AutoScalingGroup):
             # None, or nothing is there yet that says what a server would be.
             return self.without(hand)
         server = {"type": Instance.name, "properties": self._server(hand)}
+        check_size(server, len(members))
         template = {"heat_template_version": VERSION, "resources": dict.fromkeys(members, server)}
         return nested.source_of(template, hand.plan.files if hand.plan else {}, inner_environment(hand), {})
 
@@ -126,9 +127,9 @@ class Group(OfServers):
         "LaunchConfigurationName": text("The reference to a LaunchConfiguration resource.", update="in_place"),
         "InstanceId": names("nova.server", "The ID of an existing instance to use to create the Auto Scaling group."),
         "MaxSize": number("Maximum number of instances in the group.", required=True, update="in_place"),
-        "MinSize": number("Minimum number of instances in the group.", required=True, update="in_place"),
+        "MinSize": how_many("Minimum number of instances in the group.", low=None, required=True),
         "Cooldown": number("Cooldown period, in seconds.", update="in_place"),
-        "DesiredCapacity": number("Desired initial number of instances.", update="in_place"),
+        "DesiredCapacity": how_many("Desired initial number of instances.", low=None),
         "LoadBalancerNames": BALANCERS,
         "VPCZoneIdentifier": listing(
             "The internal subnet to which the instance will be attached.", text("UUID of the internal subnet.")
@@ -157,7 +158,7 @@ class InstanceGroup(OfServers):
         "LaunchConfigurationName": text(
             "The reference to a LaunchConfiguration resource.", required=True, update="in_place"
         ),
-        "Size": number("Desired number of instances.", required=True, update="in_place"),
+        "Size": how_many("Desired number of instances.", low=None, required=True),
         "LoadBalancerNames": BALANCERS,
         "Tags": listing("Tags to attach to this group.", TAG),
     }

@@ -9,7 +9,6 @@ from tane.services.orchestration.resources import heat_wait_condition as heat
 from tane.services.orchestration.resources.base import SHOW, Kind
 from tane.services.orchestration.resources.declaring import mapping, number, text
 from tane.services.orchestration.resources.nested import OfStack
-from tane.services.orchestration.template import parse
 from tane.services.orchestration.template.properties import Attribute
 from tane.web.errors import BadRequest
 
@@ -109,9 +108,7 @@ class Stack(OfStack):
             raise BadRequest(f"The template {address} is fetched by nobody: the client has to send it in 'files'.")
 
     def _files(self, hand: Hand) -> Mapping[str, Any]:
-        if hand.plan is not None:
-            return hand.plan.files
-        return (hand.stack.source or {}).get("files") or {}
+        return hand.plan.files if hand.plan is not None else {}
 
     def source(self, hand: Hand) -> Source:
         from tane.services.orchestration.domain import nested
@@ -121,7 +118,8 @@ class Stack(OfStack):
         inner = dict((hand.stack.source or {}).get("environment") or {})
         # Of an address that is not known yet nothing can be said.
         address = hand.properties.get("TemplateURL")
-        template = parse(str(files[address]) if address else "HeatTemplateFormatVersion: 2012-12-12").document
+        text = str(files[address]) if address else "HeatTemplateFormatVersion: 2012-12-12"
+        template = nested.document_of(hand, text)
         return nested.source_of(template, files, inner, hand.properties.get("Parameters") or {})
 
     def knows(self, attribute: str) -> bool:

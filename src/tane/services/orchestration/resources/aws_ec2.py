@@ -276,6 +276,7 @@ def lead(hand: Hand, address_id: str, port_id: str | None) -> None:
 class Address(Kind):
     """``Ref`` gives the address, ``AllocationId`` the id of the floating IP."""
 
+    adopts = True
     name = "AWS::EC2::EIP"
     description = "A floating IP, as Amazon's EC2 names it."
     properties = {
@@ -325,6 +326,7 @@ class Address(Kind):
 
 
 class AddressAssociation(Kind):
+    adopts = True
     name = "AWS::EC2::EIPAssociation"
     description = "A floating IP that leads to a server, as Amazon's EC2 names it."
     properties = {

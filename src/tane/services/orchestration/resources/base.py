@@ -53,6 +53,9 @@ class Kind:
     hidden: ClassVar[bool] = False
     anything: ClassVar[bool] = False
     """Whether it takes any properties and has any attributes."""
+    adopts: ClassVar[bool] = False
+    """Whether ``external_id`` may name one: a thing of another service, which finds it by its id as the user would, or
+    nothing at all. What is kept in orchestration's own rows belongs to the resource that made it."""
 
     def known_as(self) -> str:
         """What the row of a resource says made it."""
@@ -152,6 +155,7 @@ class Served(Kind):
     of what they name.
     """
 
+    adopts = True
     service: ClassVar[str] = "network"
     path: ClassVar[str] = ""
     single: ClassVar[str] = ""

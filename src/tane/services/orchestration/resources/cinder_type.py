@@ -59,6 +59,7 @@ class VolumeType(Served):
 
 
 class EncryptedVolumeType(Kind):
+    adopts = True
     name = "OS::Cinder::EncryptedVolumeType"
     description = "A resource for encrypting a cinder volume type."
     properties = {

@@ -145,6 +145,7 @@ class Volume(Served):
 
 
 class VolumeAttachment(Kind):
+    adopts = True
     name = "OS::Cinder::VolumeAttachment"
     description = "Resource for associating volume to instance."
     properties = {

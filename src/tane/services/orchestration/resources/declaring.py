@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tane.services.orchestration.domain.common import MOST_RESOURCES
 from tane.services.orchestration.template.constraints import AllowedValues, Constraint, Custom, Range
 from tane.services.orchestration.template.properties import Attribute, Property
 
@@ -16,6 +17,11 @@ def text(description: str, *constraints: Constraint, update: str = "replace", **
 def one_of(description: str, *allowed: Any, update: str = "replace", **more: Any) -> Property:
     constraints = (AllowedValues(allowed=allowed),)
     return Property(type="string", description=description, constraints=constraints, update=update, **more)
+
+
+def how_many(description: str, *, low: int | None = 0, **more: Any) -> Property:
+    """How many members a group has: no more than a stack has resources."""
+    return number(description, low=low, high=MOST_RESOURCES, update="in_place", **more)
 
 
 def names(kind: str, description: str, *, update: str = "replace", **more: Any) -> Property:

@@ -18,6 +18,7 @@ ABOUT = ("architecture", "kernel_id", "os_distro", "os_version", "ramdisk_id")
 
 
 class WebImage(Kind):
+    adopts = True
     name = "OS::Glance::WebImage"
     description = "A resource managing images in Glance using web-download import."
     properties = {

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tane.services.orchestration.domain.common import LONGEST_MINUTES
 from tane.services.orchestration.resources.base import SHOW, Kind, Wait
 from tane.services.orchestration.template.constraints import AllowedValues, Range
 from tane.services.orchestration.template.properties import Property
@@ -18,6 +19,7 @@ ACTIONS = ("CREATE", "DELETE", "SUSPEND", "RESUME")
 
 
 class Delay(Kind):
+    adopts = True
     name = "OS::Heat::Delay"
     description = "A resource that pauses for a configurable delay."
     properties = {
@@ -63,7 +65,9 @@ class Delay(Kind):
         if action in hand.row.properties.get("actions", ()):
             jitter = float(hand.row.properties["max_jitter"]) * float(hand.row.properties["jitter_multiplier"])
             seconds = float(hand.row.properties["min_wait"]) + random.uniform(0, jitter)
-        hand.keep(action=action, until=(hand.tx.now + timedelta(seconds=seconds)).isoformat())
+        hand.keep(
+            action=action, until=(hand.tx.now + timedelta(minutes=min(seconds / 60, LONGEST_MINUTES))).isoformat()
+        )
 
     def _over(self, hand: Hand) -> bool:
         return datetime.fromisoformat(hand.row.data["until"]) <= hand.tx.now

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tane.services.orchestration.resources.declaring import mapping, shown
-from tane.services.orchestration.resources.heat_resource_group import VERSION, inner_environment
+from tane.services.orchestration.resources.heat_resource_group import VERSION, check_size, inner_environment
 from tane.services.orchestration.resources.heat_software import SoftwareDeployment, StructuredDeployment
 from tane.services.orchestration.resources.nested import OfStack
 
@@ -31,6 +31,7 @@ class Group(OfStack):
         from tane.services.orchestration.domain import nested
 
         given = {key: value for key, value in hand.properties.items() if key != "servers" and value is not None}
+        check_size(given, len(hand.properties.get("servers") or ()))
         resources = {
             str(name): {"type": self.member.name, "properties": {**given, "server": server}}
             for name, server in dict(hand.properties.get("servers") or {}).items()

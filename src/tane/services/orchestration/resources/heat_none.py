@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 class Nothing(Kind):
+    adopts = True
     name = "OS::Heat::None"
     description = "Enables easily disabling certain resources via the resource_registry."
     anything = True

@@ -30,6 +30,7 @@ MIN = Property(type="integer", default=1, constraints=(Range(min=1, max=512),), 
 
 
 class RandomString(Kind):
+    adopts = True
     name = "OS::Heat::RandomString"
     description = "A resource which generates a random string."
     properties = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.declaring import flag, listing, mapping, shown, text
-from tane.services.orchestration.resources.heat_resource_group import VERSION, inner_environment, taken
+from tane.services.orchestration.resources.heat_resource_group import VERSION, check_size, inner_environment, taken
 from tane.services.orchestration.resources.nested import OfStack
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class ResourceChain(OfStack):
         from tane.services.orchestration.domain import nested
 
         given, made = hand.properties.get("resource_properties") or {}, dict[str, Any]()
+        check_size(given, len(hand.properties.get("resources") or []))
         for number, kind in enumerate(hand.properties.get("resources") or []):
             made[str(number)] = {"type": kind, "properties": dict(given)}
             if number and not hand.properties.get("concurrent"):

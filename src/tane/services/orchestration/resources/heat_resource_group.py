@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from tane.services.orchestration.domain.common import MOST_RESOURCES, TEMPLATE_BYTES, RequestLimitExceeded
 from tane.services.orchestration.resources.base import SHOW
 from tane.services.orchestration.resources.nested import OfStack
 from tane.services.orchestration.template import UNKNOWN, TemplateError
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.plans import Source
 
 VERSION = "2021-04-16"
+MOST_REMOVED = 10_000
 
 
 class ResourceGroup(OfStack):
@@ -27,7 +31,7 @@ class ResourceGroup(OfStack):
         "count": Property(
             type="integer",
             default=1,
-            constraints=(Range(min=0),),
+            constraints=(Range(min=0, max=MOST_RESOURCES),),
             update="in_place",
             description="The number of resources to create.",
         ),
@@ -89,13 +93,15 @@ class ResourceGroup(OfStack):
         return nested.source_of(template, hand.plan.files if hand.plan else {}, inner_environment(hand), {})
 
     def members(self, hand: Hand) -> dict[str, Any]:
-        definition, variable = hand.properties["resource_def"], hand.properties["index_var"]
-        return {name: member(definition, variable, name) for name in self.names(hand)}
+        definition, variable, names = hand.properties["resource_def"], hand.properties["index_var"], self.names(hand)
+        check_size(definition, len(names))
+        return {name: member(definition, variable, name) for name in names}
 
     def names(self, hand: Hand) -> list[str]:
         """``0``, ``1``, … without those that were removed by name."""
         removed, found, number = set(self.removed(hand)), list[str](), 0
         count = hand.properties["count"] if isinstance(hand.properties["count"], int) else 1
+        check_size(None, count)
         while len(found) < count:
             if str(number) not in removed:
                 found.append(str(number))
@@ -111,15 +117,20 @@ class ResourceGroup(OfStack):
         before = (
             [] if hand.properties.get("removal_policies_mode") == "update" else (hand.row.data or {}).get("removed", [])
         )
-        return list(dict.fromkeys([*before, *(self._named(hand, name) for name in asked)]))
+        found = list(dict.fromkeys([*before, *(self._named(hand, name) for name in asked)]))
+        if len(found) > MOST_REMOVED or any(len(name) > 255 for name in found):
+            raise RequestLimitExceeded(f"A group remembers at most {MOST_REMOVED} members that were removed.")
+        return found
 
     def _named(self, hand: Hand, name: str) -> str:
         """A member that is told by its id, by its name."""
         if hand.row.physical_id is None or name.isdigit():
             return name
+        from tane.services.orchestration.domain import nested
         from tane.services.orchestration.store import resources
 
-        row = resources.by_physical_id(hand.tx, hand.row.physical_id, name)
+        child = nested.child_of(hand)
+        row = None if child is None else resources.by_physical_id(hand.tx, child.id, name)
         return name if row is None else str(row.name)
 
     def create(self, hand: Hand) -> str | None:
@@ -165,6 +176,21 @@ class ResourceGroup(OfStack):
         if path:
             return taken(self.inner_attribute(hand, one, str(path[0])), path[1:])
         return self.inner_attribute(hand, one, "refs")
+
+
+def check_size(definition: Any, number: int) -> None:
+    """Before the members of a group are written down, each with its definition.
+
+    :raises RequestLimitExceeded: they are more than a stack has resources, or longer than a template is.
+    """
+    if number > MOST_RESOURCES:
+        raise RequestLimitExceeded(
+            f"Request limit exceeded: Maximum resources per stack exceeded. At most {MOST_RESOURCES} are possible."
+        )
+    if number * len(msgspec.json.encode(definition, enc_hook=repr)) > TEMPLATE_BYTES:
+        raise RequestLimitExceeded(
+            f"Request limit exceeded: Template exceeds maximum allowed size ({TEMPLATE_BYTES} bytes)."
+        )
 
 
 def known(value: Any) -> Any:

@@ -8,9 +8,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tane.services.orchestration.domain.common import LONGEST_MINUTES
 from tane.services.orchestration.resources.base import SHOW, Kind
-from tane.services.orchestration.resources.declaring import mapping, number, one_of, shown, text
-from tane.services.orchestration.resources.heat_resource_group import VERSION, inner_environment, known, taken
+from tane.services.orchestration.resources.declaring import how_many, mapping, number, one_of, shown, text
+from tane.services.orchestration.resources.heat_resource_group import (
+    VERSION,
+    check_size,
+    inner_environment,
+    known,
+    taken,
+)
 from tane.services.orchestration.resources.nested import OfStack
 from tane.services.orchestration.template.properties import Property
 from tane.web.errors import BadRequest, NotImplementedHere
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
     from tane.services.orchestration.domain.plans import Source
 
+MOST_PERCENT = 1_000_000
 EXACT, PERCENT, CHANGE = "exact_capacity", "percent_change_in_capacity", "change_in_capacity"
 
 
@@ -30,9 +38,9 @@ class AutoScalingGroup(OfStack):
     hidden = False
     properties = {
         "max_size": number("Maximum number of resources in the group.", low=0, required=True, update="in_place"),
-        "min_size": number("Minimum number of resources in the group.", low=0, required=True, update="in_place"),
+        "min_size": how_many("Minimum number of resources in the group.", required=True),
         "cooldown": number("Cooldown period, in seconds.", update="in_place"),
-        "desired_capacity": number("Desired initial number of resources.", low=0, update="in_place"),
+        "desired_capacity": how_many("Desired initial number of resources."),
         "resource": mapping(
             "Resource definition for the resources in the group, in HOT format.", required=True, update="in_place"
         ),
@@ -69,6 +77,7 @@ class AutoScalingGroup(OfStack):
 
         members = (hand.row.data or {}).get("members") or ["0"]
         definition = dict(hand.properties.get("resource") or {})
+        check_size(definition, len(members))
         template = {"heat_template_version": VERSION, "resources": dict.fromkeys(members, definition)}
         return nested.source_of(template, hand.plan.files if hand.plan else {}, inner_environment(hand), {})
 
@@ -89,9 +98,13 @@ class AutoScalingGroup(OfStack):
         return nested.source_of({"heat_template_version": VERSION}, {}, inner_environment(hand), {})
 
     def _resize(self, hand: Hand, size: int) -> None:
+        from tane.services.orchestration.domain import ahead
+
+        check_size(None, size)
         members = list((hand.row.data or {}).get("members") or [])
         while len(members) < size:
-            members.append(secrets.token_hex(6))
+            # The same ones when the change begins anew: a plan rests on them.
+            members.append(ahead.drawn(("member", hand.row.id, len(members)), lambda: secrets.token_hex(6)))
         hand.keep(members=members[len(members) - size :])
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
@@ -122,7 +135,7 @@ class AutoScalingGroup(OfStack):
         size = max(hand.properties["min_size"], min(wanted, hand.properties["max_size"]))
         if size == now:
             return f"nothing: the group has {now} members, between {hand.properties['min_size']} and the most"
-        hand.keep(cooling_until=(hand.tx.now + timedelta(seconds=cooldown)).isoformat())
+        hand.keep(cooling_until=(hand.tx.now + timedelta(minutes=min(cooldown / 60, LONGEST_MINUTES))).isoformat())
         self.resize(hand, size)
         return f"{now} members become {size}"
 
@@ -156,7 +169,7 @@ class AutoScalingGroup(OfStack):
 
 def adjusted(now: int, policy: Mapping[str, Any]) -> int:
     """The size that a policy leads to, before the group's bounds."""
-    by, kind = policy["scaling_adjustment"], policy["adjustment_type"]
+    by, kind = max(-MOST_PERCENT, min(MOST_PERCENT, policy["scaling_adjustment"])), policy["adjustment_type"]
     if kind == EXACT:
         return int(by)
     if kind == CHANGE:

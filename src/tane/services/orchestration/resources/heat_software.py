@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tane.services.orchestration.resources.base import Failed, Kind, Wait
+from tane.services.orchestration.resources.base import Failed, Kind, Replace, Wait
 from tane.services.orchestration.resources.declaring import listing, mapping, one_of, shown, text
 from tane.services.orchestration.template.constraints import AllowedValues
 from tane.services.orchestration.template.properties import Property
@@ -63,17 +63,20 @@ class Config(Kind):
     def create(self, hand: Hand) -> str | None:
         from tane.services.orchestration.domain import software
 
+        hand.may("POST", "/software_configs")
         return str(software.insert_config(hand.tx, hand.stack.project_id, self.values(hand)).id)
 
     def _row(self, hand: Hand) -> Any:
         from tane.services.orchestration.store import software
 
-        return None if hand.row.physical_id is None else software.config(hand.tx, hand.row.physical_id)
+        config_id = hand.row.physical_id
+        return None if config_id is None else software.config(hand.tx, hand.stack.project_id, config_id)
 
     def delete(self, hand: Hand) -> None:
         from tane.services.orchestration.store import software
 
         if self._row(hand) is not None and not software.used(hand.tx, hand.row.physical_id):
+            hand.may("DELETE", f"/software_configs/{hand.row.physical_id}")
             software.remove_config(hand.tx, hand.row.physical_id)
 
     def show(self, hand: Hand) -> Mapping[str, Any]:
@@ -137,8 +140,8 @@ class MultipartMime(Config):
         whole = email.mime.multipart.MIMEMultipart()
         for one in hand.properties.get("parts") or []:
             content = str(one["config"])
-            row = software.config(hand.tx, content) if len(content) == 36 else None
-            if row is not None and row.project_id == hand.stack.project_id:
+            row = software.config(hand.tx, hand.stack.project_id, content) if len(content) == 36 else None
+            if row is not None:
                 content = str(row.config)
             if one.get("type") == "multipart":
                 inner = email.message_from_string(content)
@@ -200,6 +203,7 @@ class SoftwareDeployment(Kind):
     def create(self, hand: Hand) -> str | None:
         from tane.services.orchestration.domain import software
 
+        hand.may("POST", "/software_deployments")
         config = self._derived(hand, "CREATE")
         active = "CREATE" in hand.properties["actions"]
         waits = active and hand.properties["signal_transport"] != "NO_SIGNAL"
@@ -223,8 +227,8 @@ class SoftwareDeployment(Kind):
         from tane.services.orchestration.domain import software
         from tane.services.orchestration.store import software as rows
 
-        source = rows.config(hand.tx, str(hand.properties.get("config") or ""))
-        if hand.properties.get("config") and (source is None or source.project_id != hand.stack.project_id):
+        source = rows.config(hand.tx, hand.stack.project_id, str(hand.properties.get("config") or ""))
+        if hand.properties.get("config") and source is None:
             raise BadRequest(f"Software config with id {hand.properties['config']} not found")
         given = dict(hand.properties.get("input_values") or {})
         inputs = []
@@ -259,9 +263,7 @@ class SoftwareDeployment(Kind):
         return source.config if source is not None else ""
 
     def _row(self, hand: Hand) -> Any:
-        from tane.services.orchestration.store import software
-
-        return None if hand.row.physical_id is None else software.deployment(hand.tx, hand.row.physical_id)
+        return _deployment(hand.tx, hand.row)
 
     def ready(self, hand: Hand) -> bool:
         row = self._row(hand)
@@ -270,26 +272,29 @@ class SoftwareDeployment(Kind):
         return bool(row.status == "COMPLETE")
 
     def waits(self, hand: Hand) -> Wait:
-        deployment_id = str(hand.row.physical_id)
-        return Wait(math.inf, f"deployment:{deployment_id}", unless=lambda tx: not _in_progress(tx, deployment_id))
+        row = hand.row
+        return Wait(math.inf, f"deployment:{row.physical_id}", unless=lambda tx: not _in_progress(tx, row))
 
     def stopped(self, tx: Tx, core: Core, row: Any) -> None:
         from tane.services.orchestration.store import software
 
-        if row.physical_id is not None and _in_progress(tx, row.physical_id):
+        if _in_progress(tx, row):
             software.change_deployment(tx, row.physical_id, status="FAILED", reason=row.reason, updated_at=tx.now)
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        from tane.services.orchestration.domain import software as rules
         from tane.services.orchestration.store import software
 
+        row = self._row(hand)
+        if row is None:
+            raise Replace
+        hand.may("PUT", f"/software_deployments/{row.id}")
         before = hand.row.data.get("derived")
         config = self._derived(hand, "UPDATE")
         active = "UPDATE" in hand.properties["actions"]
         waits = active and hand.properties["signal_transport"] != "NO_SIGNAL"
         status = "IN_PROGRESS" if waits else "COMPLETE"
-        software.change_deployment(
-            hand.tx, str(hand.row.physical_id), config_id=config, action="UPDATE", status=status, updated_at=hand.tx.now
-        )
+        rules.change_deployment(hand.tx, row, config_id=config, action="UPDATE", status=status)
         if before and not software.used(hand.tx, before):
             software.remove_config(hand.tx, before)
 
@@ -298,6 +303,7 @@ class SoftwareDeployment(Kind):
 
         row = self._row(hand)
         if row is not None:
+            hand.may("DELETE", f"/software_deployments/{row.id}")
             software.remove_deployment(hand.tx, row.id)
         derived = hand.row.data.get("derived")
         if derived and not software.used(hand.tx, derived):
@@ -313,24 +319,26 @@ class SoftwareDeployment(Kind):
     def signal(self, hand: Hand, details: Mapping[str, Any]) -> Any:
         from tane import jobs
         from tane.services.orchestration.domain import software
-        from tane.services.orchestration.store import software as rows
 
         row = self._row(hand)
         if row is None:
             raise BadRequest("The deployment is gone.")
         status, outputs, reason = software.reported(hand.tx, row, details)
-        rows.change_deployment(
-            hand.tx, row.id, status=status, reason=reason, output_values=outputs, updated_at=hand.tx.now
-        )
+        software.change_deployment(hand.tx, row, status=status, reason=reason, output_values=outputs)
         jobs.wake(hand.tx, f"deployment:{row.id}")
         return f"deployment {row.id} {'failed' if status == 'FAILED' else 'succeeded'}"
 
 
-def _in_progress(tx: Any, deployment_id: str) -> bool:
+def _deployment(tx: Any, row: Any) -> Any:
+    """The deployment of a resource, which is of the same project."""
     from tane.services.orchestration.store import software
 
-    row = software.deployment(tx, deployment_id)
-    return row is not None and row.status == "IN_PROGRESS"
+    return None if row.physical_id is None else software.deployment(tx, row.project_id, row.physical_id)
+
+
+def _in_progress(tx: Any, row: Any) -> bool:
+    found = _deployment(tx, row)
+    return found is not None and found.status == "IN_PROGRESS"
 
 
 class StructuredDeployment(SoftwareDeployment):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import SHOW
 from tane.services.orchestration.resources.nested import OfStack
-from tane.services.orchestration.template import TemplateError, parse
+from tane.services.orchestration.template import TemplateError
 from tane.services.orchestration.template.properties import Attribute, Property
 from tane.web.errors import BadRequest, NotImplementedHere
 
@@ -72,12 +73,27 @@ class Stack(OfStack):
                 type="StackValidationFailed",
             ) from None
 
+    def create(self, hand: Hand) -> str | None:
+        hand.may("POST", "/stacks")
+        return super().create(hand)
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        hand.may("PUT", self._path(hand))
+        super().change(hand, changed)
+
+    def delete(self, hand: Hand) -> None:
+        hand.may("DELETE", self._path(hand))
+        super().delete(hand)
+
+    def _path(self, hand: Hand) -> str:
+        return f"/stacks/{hand.physical_name()}/{hand.row.physical_id}"
+
     def source(self, hand: Hand) -> Source:
         from tane.services.orchestration.domain import nested
 
-        files = (hand.stack.source or {}).get("files") or {}
+        files = hand.plan.files if hand.plan else {}
         inner = dict((hand.stack.source or {}).get("environment") or {})
-        template = parse(hand.properties.get("template") or "heat_template_version: 2013-05-23").document
+        template = nested.document_of(hand, hand.properties.get("template") or "heat_template_version: 2013-05-23")
         return nested.source_of(template, files, inner, hand.properties.get("parameters") or {})
 
     def attribute(self, hand: Hand, name: str) -> Any:
@@ -89,6 +105,5 @@ class Stack(OfStack):
         if name == "stack_name":
             return child.name
         if name == "outputs":
-            shown = outputs.shown(hand.tx, hand.core, hand.ctx, child)
-            return {one["output_key"]: one.get("output_value") for one in shown}
+            return outputs.all_of(hand, child)
         return {"id": child.id, "stack_name": child.name, "stack_status": f"{child.action}_{child.status}"}

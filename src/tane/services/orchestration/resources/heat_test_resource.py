@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tane.services.orchestration.domain.common import LONGEST_MINUTES
 from tane.services.orchestration.resources.base import SHOW, Failed, Kind, Replace, Wait
 from tane.services.orchestration.template.properties import Attribute, Property
 
@@ -16,6 +17,7 @@ SECONDS = Property(type="number", update="in_place")
 
 
 class TestResource(Kind):
+    adopts = True
     name = "OS::Heat::TestResource"
     description = "A resource which stores the string value that was provided."
     properties = {
@@ -77,7 +79,7 @@ class TestResource(Kind):
     def _begin(self, hand: Hand, action: str) -> None:
         asked = (hand.properties.get("action_wait_secs") or {}).get(action)
         seconds = hand.properties["wait_secs"] if asked is None else asked
-        until = hand.tx.now + timedelta(seconds=seconds) if seconds > 0 else hand.tx.now
+        until = hand.tx.now + timedelta(minutes=min(seconds / 60, LONGEST_MINUTES)) if seconds > 0 else hand.tx.now
         hand.keep(until=None if seconds < 0 else until.isoformat(), fails=bool(hand.properties["fail"]))
 
     def ready(self, hand: Hand) -> bool:
@@ -98,7 +100,7 @@ class TestResource(Kind):
     def delete(self, hand: Hand) -> None:
         seconds = (hand.row.properties.get("action_wait_secs") or {}).get("delete") or 0
         if seconds > 0 and "gone" not in hand.row.data:
-            gone = (hand.tx.now + timedelta(seconds=seconds)).isoformat()
+            gone = (hand.tx.now + timedelta(minutes=min(seconds / 60, LONGEST_MINUTES))).isoformat()
             hand.change(data={**hand.row.data, "until": gone, "gone": gone})
 
     def gone(self, hand: Hand) -> bool:

@@ -17,6 +17,7 @@ TYPES = ("string", "number", "comma_delimited_list", "json", "boolean")
 
 
 class Value(Kind):
+    adopts = True
     name = "OS::Heat::Value"
     description = "A resource which exposes its value property as an attribute."
     properties = {

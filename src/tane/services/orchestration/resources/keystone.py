@@ -212,6 +212,7 @@ class Endpoint(Keystone):
 class Assignment(Kind):
     """Roles of somebody who is there already."""
 
+    adopts = True
     who: ClassVar[str] = ""
     many: ClassVar[str] = ""
 

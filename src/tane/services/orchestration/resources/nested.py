@@ -47,14 +47,14 @@ class OfStack(Kind):
     def waits(self, hand: Hand) -> Wait:
         from tane.services.orchestration.domain import engine, nested
 
-        child_id = str(hand.row.physical_id)
-        return Wait(math.inf, engine.topic(child_id), unless=lambda tx: not nested.is_busy(tx, child_id))
+        row = hand.row
+        topic = engine.topic(str(row.physical_id))
+        return Wait(math.inf, topic, unless=lambda tx: not nested.is_busy(tx, row))
 
     def stopped(self, tx: Tx, core: Core, row: Any) -> None:
-        from tane.services.orchestration.domain import engine
+        from tane.services.orchestration.domain import nested
 
-        if row.physical_id is not None:
-            engine.halt(tx, core, row.physical_id, "Stopped: the stack that it is in waits no more")
+        nested.halt(tx, core, row, "Stopped: the stack that it is in waits no more")
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         from tane.services.orchestration.domain import nested
@@ -101,14 +101,12 @@ class OfStack(Kind):
 
     def inner_attribute(self, hand: Hand, name: str, attribute: str, path: Sequence[Any] = ()) -> Any:
         """An attribute of a resource of the nested stack."""
-        from tane.services.orchestration.domain import engine, nested
-        from tane.services.orchestration.domain.scopes import Scope
+        from tane.services.orchestration.domain import nested, outputs
 
         child = nested.child_of(hand)
         if child is None:
             return None
-        plan = engine.plan_of(hand.tx, hand.core, child)
-        scope = Scope(hand.core, hand.ctx, child, plan, hand.tx)
+        scope = outputs.scope_below(hand, child)
         if attribute == "refs":
             return scope.reference(name)
         return scope.attribute(name, attribute, path)
@@ -119,6 +117,7 @@ class NestedTemplate(OfStack):
 
     def __init__(self, file: str, template: Template, environment: Environment, files: Mapping[str, str]) -> None:
         self.file, self.template, self.files, self.environment = file, template, files, environment
+        self._digest: str | None = None
         defaults = environment.parameter_defaults
         self.properties = {
             name: Property(
@@ -146,9 +145,12 @@ class NestedTemplate(OfStack):
         return f"file:{self.file}"
 
     def digest(self) -> str:
+        if self._digest is not None:
+            return self._digest
         registry = self.environment.resource_registry
         text = msgspec.json.encode([self.template.document, dict(self.files), registry], order="deterministic")
-        return hashlib.sha256(text).hexdigest()
+        self._digest = hashlib.sha256(text).hexdigest()
+        return self._digest
 
     def source(self, hand: Hand) -> Source:
         from tane.services.orchestration.domain import nested

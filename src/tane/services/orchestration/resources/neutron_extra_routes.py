@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 class ExtraRouteSet(Kind):
+    adopts = True
     name = "OS::Neutron::ExtraRouteSet"
     description = "Resource for specifying extra routes for a Neutron router."
     properties = {

@@ -67,6 +67,7 @@ class FloatingIP(Neutron):
 
 
 class FloatingIPAssociation(Kind):
+    adopts = True
     name = "OS::Neutron::FloatingIPAssociation"
     description = "A resource for associating floating ips and ports."
     properties = {

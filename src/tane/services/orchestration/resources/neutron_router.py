@@ -80,6 +80,7 @@ class Router(Neutron):
 
 
 class RouterInterface(Kind):
+    adopts = True
     name = "OS::Neutron::RouterInterface"
     description = "A resource for managing Neutron router interfaces."
     properties = {
@@ -122,6 +123,7 @@ class RouterInterface(Kind):
 
 
 class RouterGateway(Kind):
+    adopts = True
     name = "OS::Neutron::RouterGateway"
     description = "Use the property external_gateway_info of OS::Neutron::Router."
     properties = {

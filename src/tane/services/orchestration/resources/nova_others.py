@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from tane.services.orchestration.resources.base import Served
 from tane.services.orchestration.resources.declaring import flag, listing, mapping, number, one_of, shown, text
 from tane.services.orchestration.template.constraints import AllowedValues, Length
 from tane.services.orchestration.template.properties import Property
+from tane.web.errors import Forbidden, NotFound
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
@@ -36,8 +38,24 @@ class KeyPair(Served):
             body["user_id"] = hand.lookup("keystone.user", given["user"])
         made = hand.call("compute", "POST", self.path, {"keypair": body}, spoken="2.10")["keypair"]
         kept = {"private_key": made["private_key"]} if given.get("save_private_key") and "private_key" in made else {}
-        hand.keep(public_key=made["public_key"], **kept)
+        # Each user has names of his own: the name says nothing without him.
+        hand.keep(public_key=made["public_key"], user=body.get("user_id") or hand.ctx.user_id, **kept)
         return str(made["name"])
+
+    def _call(self, hand: Hand, method: str) -> Any:
+        user = hand.row.data.get("user", hand.stack.user_id)
+        query = {} if user == hand.ctx.user_id else {"user_id": user}
+        return hand.call("compute", method, f"{self.path}/{hand.id}", query=query, spoken="2.10")
+
+    def show(self, hand: Hand) -> Mapping[str, Any]:
+        found: dict[str, Any] = self._call(hand, "GET")["keypair"]
+        return found
+
+    def delete(self, hand: Hand) -> None:
+        """That of another user stays with him where whom is acted for may not delete it."""
+        if hand.row.physical_id is not None:
+            with contextlib.suppress(NotFound, Forbidden):
+                self._call(hand, "DELETE")
 
     def attribute(self, hand: Hand, name: str) -> Any:
         return self.show(hand) if name == "show" else hand.row.data.get(name, "")

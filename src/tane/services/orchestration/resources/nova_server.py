@@ -61,6 +61,7 @@ NETWORK = {
 
 
 class Server(Kind):
+    adopts = True
     name = "OS::Nova::Server"
     description = "A resource for managing Nova instances."
     properties = {
@@ -202,8 +203,8 @@ class Server(Kind):
         if text and hand.properties.get("user_data_format") == "SOFTWARE_CONFIG":
             from tane.services.orchestration.store import software
 
-            config = software.config(hand.tx, text) if len(text) == 36 else None
-            if config is not None and config.project_id == hand.stack.project_id:
+            config = software.config(hand.tx, hand.stack.project_id, text) if len(text) == 36 else None
+            if config is not None:
                 text = str(config.config)
         return base64.b64encode(text.encode()).decode() if text else ""
 

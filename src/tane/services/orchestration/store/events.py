@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select
+from sqlalchemy import ColumnElement, and_, delete, func, insert, literal, or_, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -48,18 +48,23 @@ def find(
     sort: str | None = None,
     down: bool = False,
     marker: str | None = None,
-    limit: int | None = None,
+    limit: int,
 ) -> list[Row[Any]]:
     """Events of these stacks in their order, or by a key of :data:`SORTABLE`; those after the event ``marker``."""
     column = SORTABLE.get(sort or "", stack_event.c.number)
     keys = [column.desc() if down else column]
     if column is not stack_event.c.number:
         keys.append(stack_event.c.number.desc() if down else stack_event.c.number)
-    rows = tx.all(select(stack_event).where(stack_event.c.stack_id.in_(stack_ids), *conditions).order_by(*keys))
+    wanted = select(stack_event).where(stack_event.c.stack_id.in_(stack_ids), *conditions)
     if marker is not None:
-        places = [place for place, row in enumerate(rows) if row.id == marker]
-        rows = rows[places[0] + 1 :] if places else []
-    return rows if limit is None else rows[:limit]
+        last = tx.first(select(stack_event).where(stack_event.c.id == marker, stack_event.c.stack_id.in_(stack_ids)))
+        if last is None:
+            return []
+        number, place = stack_event.c.number, literal(last._mapping[column])
+        after = number < last.number if down else number > last.number
+        beyond = column < place if down else column > place
+        wanted = wanted.where(after if column is number else or_(beyond, and_(column == place, after)))
+    return tx.all(wanted.order_by(*keys).limit(limit))
 
 
 def matching(names: Mapping[str, Sequence[str]]) -> list[ColumnElement[bool]]:

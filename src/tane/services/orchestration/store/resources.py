@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.services.orchestration.store.stacks import REASON
 from tane.services.orchestration.tables import stack, stack_resource
 
 LIGHT = tuple(
@@ -50,6 +51,12 @@ def of_names(tx: Tx, stack_id: str, names: Collection[str]) -> list[Row[Any]]:
     """The present ones of these names, with the columns that the engine goes by."""
     mine = select(*LIGHT).where(stack_resource.c.stack_id == stack_id, stack_resource.c.current)
     return tx.all(mine.where(stack_resource.c.name.in_(names))) if names else []
+
+
+def whole(tx: Tx, stack_id: str, names: Collection[str]) -> list[Row[Any]]:
+    """The present ones of these names, with all columns."""
+    mine = select(stack_resource).where(stack_resource.c.stack_id == stack_id, stack_resource.c.current)
+    return tx.all(mine.where(stack_resource.c.name.in_(names)))
 
 
 def done(tx: Tx, stack_id: str, traversal: str) -> int:
@@ -93,12 +100,20 @@ def add(tx: Tx, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None
 
 
 def change(tx: Tx, resource_id: str, **values: Any) -> None:
+    if "reason" in values:
+        values["reason"] = values["reason"][:REASON]
     tx.execute(update(stack_resource).where(stack_resource.c.id == resource_id).values(**values))
 
 
 def change_many(tx: Tx, ids: Sequence[str], **values: Any) -> None:
     if ids:
         tx.execute(update(stack_resource).where(stack_resource.c.id.in_(ids)).values(**values))
+
+
+def bytes_of(tx: Tx, project_id: str) -> int:
+    """How long the values of all resources of a project are."""
+    total = func.coalesce(func.sum(stack_resource.c.bytes), 0)
+    return int(tx.scalar(select(total).where(stack_resource.c.project_id == project_id)) or 0)
 
 
 def remove(tx: Tx, resource_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,8 +12,10 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, or_, s
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.services.orchestration.tables import stack, stack_tag
+from tane.services.orchestration.tables import stack, stack_files, stack_tag
 
+REASON = 4096
+"""So much is kept of why something failed."""
 SORTABLE = {
     "stack_name": stack.c.name,
     "name": stack.c.name,
@@ -61,6 +64,11 @@ def get(tx: Tx, stack_id: str) -> Row[Any] | None:
     return tx.first(select(stack).where(stack.c.id == stack_id))
 
 
+def nested(tx: Tx, stack_id: str, resource_id: str) -> Row[Any] | None:
+    """A stack that is that of a resource, and of no other."""
+    return tx.first(select(stack).where(stack.c.id == stack_id, stack.c.parent_resource_id == resource_id))
+
+
 def many(tx: Tx, ids: Iterable[str]) -> dict[str, Row[Any]]:
     return {row.id: row for row in tx.all(select(stack).where(stack.c.id.in_(list(ids))))}
 
@@ -72,11 +80,81 @@ def named(tx: Tx, project_id: str, name: str) -> Row[Any] | None:
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(stack).values(**values))
+    tx.execute(insert(stack).values(**_apart(tx, str(values["project_id"]), values)))
 
 
 def change(tx: Tx, stack_id: str, **values: Any) -> None:
-    tx.execute(update(stack).where(stack.c.id == stack_id).values(**values))
+    if "reason" in values:
+        values["reason"] = values["reason"][:REASON]
+    if not {"source", "previous"} & set(values):
+        tx.execute(update(stack).where(stack.c.id == stack_id).values(**values))
+        return
+    project_id = tx.scalar(select(stack.c.project_id).where(stack.c.id == stack_id))
+    if project_id is not None:
+        tx.execute(update(stack).where(stack.c.id == stack_id).values(**_apart(tx, str(project_id), values)))
+        _drop_files(tx, str(project_id))
+
+
+def remove(tx: Tx, found: Row[Any]) -> None:
+    tx.execute(delete(stack).where(stack.c.id == found.id))
+    _drop_files(tx, str(found.project_id))
+
+
+def source(tx: Tx, found: Row[Any]) -> dict[str, Any]:
+    """What a stack is to be, with its files."""
+    return _whole(tx, found, found.source, found.files_id)
+
+
+def previous(tx: Tx, found: Row[Any]) -> dict[str, Any]:
+    """What it was before, with its files."""
+    return _whole(tx, found, found.previous, found.previous_files_id)
+
+
+def _whole(tx: Tx, found: Row[Any], document: Mapping[str, Any], files_id: str | None) -> dict[str, Any]:
+    if files_id is None:
+        return dict(document)
+    mine = (stack_files.c.project_id == found.project_id, stack_files.c.id == files_id)
+    return {**document, "files": tx.scalar(select(stack_files.c.files).where(*mine))}
+
+
+def _apart(tx: Tx, project_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a row whose files, when a source comes with some, are kept once for all stacks of the project."""
+    if "source" not in values:
+        return dict(values)
+    found, files = {"files_id": None, **values}, values["source"].get("files")
+    if files:
+        text = msgspec.json.encode(files, order="deterministic")
+        key = {"project_id": project_id, "id": hashlib.sha256(text).hexdigest()}
+        mine = (stack_files.c.project_id == project_id, stack_files.c.id == key["id"])
+        if tx.first(select(stack_files.c.id).where(*mine)) is None:
+            tx.execute(insert(stack_files).values(**key, files=files, bytes=len(text)))
+        found |= {"source": {**values["source"], "files": {}}, "files_id": key["id"]}
+    return {**found, "bytes": len(msgspec.json.encode(found["source"]))}
+
+
+def _drop_files(tx: Tx, project_id: str) -> None:
+    """Forget files that no stack of a project has any more."""
+    mine = (stack.c.project_id == project_id, stack_files.c.project_id == project_id)
+    has = select(stack.c.id).where(*mine, stack.c.files_id == stack_files.c.id).correlate(stack_files)
+    had = select(stack.c.id).where(*mine, stack.c.previous_files_id == stack_files.c.id).correlate(stack_files)
+    tx.execute(delete(stack_files).where(stack_files.c.project_id == project_id, ~has.exists(), ~had.exists()))
+
+
+def bytes_of(tx: Tx, project_id: str) -> int:
+    """How long all sources and files of a project are."""
+    return sum(
+        int(tx.scalar(select(func.coalesce(func.sum(table.c.bytes), 0)).where(table.c.project_id == project_id)) or 0)
+        for table in (stack, stack_files)
+    )
+
+
+def forget_oldest(tx: Tx, project_id: str, most: int) -> None:
+    """Of a project's deleted stacks, forget those beyond ``most``."""
+    mine = select(stack.c.id).where(stack.c.project_id == project_id, stack.c.deleted_at.is_not(None))
+    # As long as each deletion does this, there is one at most.
+    old = [row.id for row in tx.all(mine.order_by(stack.c.deleted_at.desc()).offset(most).limit(100))]
+    if old:
+        tx.execute(delete(stack).where(stack.c.id.in_(old)))
 
 
 def roots(tx: Tx, project_id: str) -> int:
@@ -136,10 +214,12 @@ def count(tx: Tx, conditions: Sequence[ColumnElement[bool]]) -> int:
     return int(tx.scalar(select(func.count()).select_from(stack).where(*conditions)) or 0)
 
 
-def overdue(tx: Tx, now: datetime) -> list[str]:
-    """Ids of stacks whose time is over while something is done with them."""
-    late = select(stack.c.id).where(stack.c.deadline <= now, stack.c.status == "IN_PROGRESS", ~stack.c.deleted)
-    return [row.id for row in tx.all(late)]
+def overdue(tx: Tx, now: datetime) -> list[Row[Any]]:
+    """Ids and projects of stacks whose time is over while something is done with them, the latest first."""
+    late = select(stack.c.id, stack.c.project_id).where(
+        stack.c.deadline <= now, stack.c.status == "IN_PROGRESS", ~stack.c.deleted
+    )
+    return tx.all(late.order_by(stack.c.deadline, stack.c.id))
 
 
 def forget(tx: Tx, before: datetime) -> int:

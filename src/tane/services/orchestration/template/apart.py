@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tane.linux import confine
+from tane.services.orchestration.template import effort
 from tane.services.orchestration.template.values import TemplateError
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -49,7 +50,8 @@ def _asked(what: str, question: str) -> str:
     with REMEMBERING:
         known = REMEMBERED.get(key)
     if known is None:
-        known = _found(what, question)
+        with effort.query():
+            known = _found(what, question)
         if len(known) <= SHORT:
             with REMEMBERING:
                 REMEMBERED[key] = known

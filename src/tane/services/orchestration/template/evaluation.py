@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tane.services.orchestration.template import effort
 from tane.services.orchestration.template.model import ResourceDeclaration, Scope, Template
 from tane.services.orchestration.template.reading import DEPTH, line_of, steps
 from tane.services.orchestration.template.values import ABSENT, UNKNOWN, Conditional, TemplateError, holds_unknown
@@ -82,18 +83,24 @@ class Call:
 
 
 class Budget:
-    """What one evaluation may still make and look at."""
+    """What one evaluation may still make and look at; what it is a part of has an end too."""
 
     def __init__(self) -> None:
+        self.whole = effort.CURRENT.get()
         self.left, self.work_left = LARGEST, MOST_WORK
 
     def grow(self, amount: int) -> None:
         self.left -= amount
+        if self.whole is not None:
+            self.whole.make(amount)
         if self.left < 0:
             raise TemplateError(f"The functions of the template make values of more than {LARGEST} bytes.")
 
     def work(self, amount: int) -> None:
         self.work_left -= amount
+        if self.whole is not None:
+            self.whole.see(amount)
+            self.whole.look()
         if self.work_left < 0:
             raise TemplateError("The functions of the template take too long.")
 
@@ -139,6 +146,7 @@ class Evaluation:
         function = self.table[name]
         call = Call(self, name, raw, path)
         try:
+            effort.look()
             for looked_at in (function.shape, function.usage):
                 if looked_at is not None:
                     looked_at(name, shallow(raw, self.table))
@@ -158,6 +166,8 @@ class Evaluation:
         if depth > DEPTH:
             raise TemplateError(f"Values are nested deeper than {DEPTH} levels.", path)
         self.budget.grow(1 + (len(value) if isinstance(value, str) else 0))
+        if self.budget.whole is not None:
+            self.budget.whole.make(effort.NODE)
         if isinstance(value, Mapping):
             for key, item in value.items():
                 self.budget.grow(len(key) if isinstance(key, str) else 1)

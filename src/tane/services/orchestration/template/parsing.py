@@ -18,6 +18,8 @@ SECTIONS = {
     "hot": ("description", "parameter_groups", "parameters", "resources", "outputs"),
     "cfn": ("Description", "Mappings", "Parameters", "Resources", "Outputs"),
 }
+MOST_QUERIES = 50
+"""Each is a process."""
 RESOURCE_KEYS = (
     "type",
     "properties",
@@ -82,6 +84,8 @@ def version_in(document: Any) -> Version:
 
 def _template(document: Any, text: str | None) -> Template:
     version = version_in(document)
+    if _queries(document, MOST_QUERIES) < 0:
+        raise TemplateError(f"A template has at most {MOST_QUERIES} queries (yaql).")
     allowed = [version.key, *SECTIONS[version.kind]]
     if version.has_conditions:
         allowed.append("Conditions" if version.kind == "cfn" else "conditions")
@@ -122,6 +126,18 @@ def _template(document: Any, text: str | None) -> Template:
     if both:
         raise TemplateError(f"Duplicate names {both}", f"{reader.named('resources')}.{both[0]}")
     return template
+
+
+def _queries(value: Any, left: int) -> int:
+    """How many more queries a template may have than it has."""
+    if isinstance(value, Mapping):
+        left -= "yaql" in value
+        for item in value.values():
+            left = _queries(item, left) if left >= 0 and isinstance(item, dict | list) else left
+    elif isinstance(value, list):
+        for item in value:
+            left = _queries(item, left) if left >= 0 and isinstance(item, dict | list) else left
+    return left
 
 
 def _description(document: Mapping[str, Any], version: Version) -> str:

@@ -16,6 +16,7 @@ from tane.services.orchestration.template.values import TemplateError
 LONGEST = 4096
 """Characters of a pattern."""
 MOST_STEPS = 1_000_000
+"""Of a match in this process: the interpreter is held meanwhile, some 20 ms."""
 WIDE = 4096
 """Characters of a range that are many to look at one by one, as is done where case does not count."""
 REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT)
@@ -23,13 +24,12 @@ REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_R
 
 def compiled(pattern: str) -> None:
     """See that it is a regular expression. :raises TemplateError: it is none."""
-    _freedom(pattern)
+    _steps(pattern, 0)
 
 
 def whole(pattern: str, text: str) -> bool:
     """Whether ``pattern`` matches the whole of ``text``. :raises TemplateError: it takes too long."""
-    freedom = _freedom(pattern)
-    if freedom is not None and (freedom < 2 or len(text) ** freedom <= MOST_STEPS):
+    if _steps(pattern, len(text)) <= MOST_STEPS:
         found = _pattern(pattern).match(text)
         return found is not None and found.end() == len(text)
     return apart.matches(pattern, text)
@@ -41,49 +41,75 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 
 
 @functools.lru_cache(256)
-def _freedom(pattern: str) -> int | None:
-    """How often the pattern may choose how far it goes, which is the power of the text's length that it takes; None
-    where choices are within choices. :raises TemplateError: it is no pattern."""
+def _parsed(pattern: str) -> Any:
     if len(pattern) > LONGEST:
         raise TemplateError(f"Invalid pattern: it is longer than {LONGEST} characters")
     try:
-        parsed = _parser.parse(pattern)
-        count = _choices(parsed, within=False)
-        if parsed.state.flags & re.IGNORECASE and _is_wide(parsed):
-            return None
+        return _parser.parse(pattern)
     except (re.error, RecursionError, OverflowError, Warning) as error:
         raise TemplateError(f"Invalid pattern: {error}") from None
-    except _Nested:
-        return None
-    return count
 
 
-class _Nested(Exception):
-    """A choice within a repetition."""
+@functools.lru_cache(1024)
+def _steps(pattern: str, length: int) -> int:
+    """At most so many steps does a match with a text of that length take, or more than :data:`MOST_STEPS`: the ways in
+    which the pattern may go over it, each as long as the longest. :raises TemplateError: it is no pattern."""
+    parsed = _parsed(pattern)
+    if parsed.state.flags & re.IGNORECASE and _is_wide(parsed):
+        return MOST_STEPS + 1
+    try:
+        ways, steps = _bound(parsed, length)
+    except RecursionError as error:
+        raise TemplateError(f"Invalid pattern: {error}") from None
+    return ways * steps
 
 
-def _choices(parsed: Any, *, within: bool) -> int:
-    count = 0
+def _bound(parsed: Any, length: int) -> tuple[int, int]:
+    """(ways, steps of the longest): what follows one another multiplies the ways, alternatives add to them."""
+    ways, steps = 1, 1
     for operation, argument in parsed:
-        if operation in REPEATS:
-            least, most, body = argument
-            free = most > 1
-            if free and within:
-                raise _Nested
-            count += int(free and least != most) + _choices(body, within=within or free)
-        elif operation is _constants.BRANCH:
-            if within:
-                raise _Nested
-            count += max(_choices(one, within=within) for one in argument[1])
-        elif operation is _constants.SUBPATTERN:
-            count += _choices(argument[-1], within=within)
-        elif operation in (_constants.ASSERT, _constants.ASSERT_NOT):
-            count += _choices(argument[1], within=within)
-        elif operation is _constants.ATOMIC_GROUP:
-            count += _choices(argument, within=within)
-        elif operation in (_constants.GROUPREF, _constants.GROUPREF_EXISTS):
-            raise _Nested
-    return count
+        found = _of_one(operation, argument, length)
+        ways, steps = _capped(ways * found[0]), _capped(steps + found[1])
+    return ways, steps
+
+
+def _of_one(operation: Any, argument: Any, length: int) -> tuple[int, int]:
+    if operation in REPEATS:
+        least, most, body = argument
+        ways, steps = _bound(body, length)
+        # A body that matches nothing is tried as often as it must be; every other one takes a character at least.
+        most = max(least, min(most, length + 1))
+        return _repeated(ways, least, most), _capped(most * steps)
+    if operation is _constants.BRANCH:
+        found = [_bound(one, length) for one in argument[1]]
+        return _capped(sum(ways for ways, _ in found)), max(steps for _, steps in found)
+    if operation is _constants.SUBPATTERN:
+        return _bound(argument[-1], length)
+    if operation in (_constants.ASSERT, _constants.ASSERT_NOT):
+        return _bound(argument[1], length)
+    if operation is _constants.ATOMIC_GROUP:
+        return _bound(argument, length)
+    if operation in (_constants.GROUPREF, _constants.GROUPREF_EXISTS):
+        return MOST_STEPS + 1, 1
+    return 1, 1
+
+
+def _repeated(ways: int, least: int, most: int) -> int:
+    """The ways of ``least`` to ``most`` repetitions of what has ``ways`` each time."""
+    if ways == 1:
+        return _capped(most - least + 1)
+    if least > MOST_STEPS.bit_length():
+        return MOST_STEPS + 1
+    total, one = 0, int(ways**least)
+    for _ in range(least, most + 1):
+        total, one = total + one, one * ways
+        if total > MOST_STEPS:
+            break
+    return _capped(total)
+
+
+def _capped(number: int) -> int:
+    return min(number, MOST_STEPS + 1)
 
 
 def _is_wide(parsed: Any) -> bool:
