@@ -172,7 +172,8 @@ def test_a_token_that_was_never_given_opens_nothing(garden: Project, screen: Scr
     url = console(garden, garden.server())
     assert refused(garden, socket_path(url).replace("token=", "token=bad")) == 3403
     assert refused(garden, socket_path(url).split("?")[0]) == 3403
-    assert refused(garden, "/?token=bad") == 3404
+    assert refused(garden, "/?token=bad") == 3405, "the root is a page, and no WebSocket"
+    assert refused(garden, "/nothing?token=bad") == 3404
     assert garden.cloud.call("GET", socket_path(url)).status_code == 405
 
 

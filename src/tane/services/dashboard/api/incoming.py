@@ -12,8 +12,7 @@ from tane.web.request import BodyStream, Request
 
 MOST = 2 << 20
 """Bytes of a form without its file: a template may have half a MiB."""
-MOST_OF_STRANGERS = 16 << 10
-"""Bytes of a form that is sent before anybody knows by whom: a login's."""
+FORM = "application/x-www-form-urlencoded"
 MOST_FIELDS = 2000
 CHUNK = 1 << 16
 
@@ -32,8 +31,11 @@ class Form:
 
 
 async def read_of_stranger(request: Request) -> Form:
-    """A small form without a file. :raises BadRequest: :raises TooLarge:"""
-    return _texts(await _all(request, MOST_OF_STRANGERS))
+    """A form without a file, of no more than any body that asks for no token. :raises BadRequest: :raises TooLarge:"""
+    data = await _all(request, request.core.config.limits.anonymous_body)
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
+        raise BadRequest("A form is expected.")
+    return _texts(data)
 
 
 async def read(request: Request) -> Form:
@@ -41,7 +43,7 @@ async def read(request: Request) -> Form:
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _parts(request)
-    if kind not in ("application/x-www-form-urlencoded", ""):
+    if kind not in (FORM, ""):
         raise BadRequest("A form is expected.")
     return _texts(await _all(request, MOST))
 
