@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from tane.core import Core
@@ -21,6 +22,9 @@ from tane.web.errors import ApiError
 
 MEMORY = "alarm.watch"
 AT_ONCE = 200
+MOST_SECONDS = 5.0
+"""Of a round for the alarms of one project."""
+REST, EVER = timedelta(seconds=1), datetime(1970, 1, 1)
 
 
 class Watch:
@@ -32,6 +36,8 @@ class Watch:
         self._by_metric: dict[int, set[str]] = {}
         self._of_alarm: dict[str, frozenset[int]] = {}
         self._news: set[str] = set()
+        self._last: dict[str, datetime] = {}
+        self._told: dict[str, datetime] = {}
         self.whole_round = 0.0
 
     def taken(self, numbers: Iterable[int]) -> None:
@@ -45,10 +51,27 @@ class Watch:
         if hit:
             self._core.db.signals.notify(alarms.TOPIC)
 
-    def news(self) -> list[str]:
+    def news(self, now: datetime) -> list[str]:
+        """Whom new values concern; who was evaluated within the last second comes later."""
         with self._lock:
-            found, self._news = sorted(self._news), set()
+            found = sorted(one for one in self._news if now - self._last.get(one, EVER) >= REST)
+            self._news -= set(found)
         return found
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self._news)
+
+    def evaluated(self, alarm_id: str, now: datetime) -> None:
+        self._last[alarm_id] = now
+
+    def may_repeat(self, alarm_id: str, now: datetime) -> bool:
+        """Whether an alarm that repeats is told again: once in the interval of evaluations."""
+        interval = timedelta(seconds=self._core.config.alarm.evaluation_interval)
+        if now - self._told.get(alarm_id, EVER) < interval:
+            return False
+        self._told[alarm_id] = now
+        return True
 
     def looks_at(self, alarm_id: str, numbers: Iterable[int]) -> None:
         with self._lock:
@@ -66,6 +89,9 @@ class Watch:
         """Other alarms are gone."""
         for alarm_id in self._of_alarm.keys() - living:
             self.looks_at(alarm_id, ())
+        for kept in (self._last, self._told):
+            for alarm_id in kept.keys() - living:
+                del kept[alarm_id]
 
 
 def watch(core: Core) -> Watch:
@@ -79,27 +105,46 @@ def watch(core: Core) -> Watch:
 def evaluate(core: Core) -> int:
     """One pass: those with news, and all of them once an interval. Returns how many changed their state."""
     watching = watch(core)
-    turned = 0
     if time.monotonic() - watching.whole_round >= core.config.alarm.evaluation_interval or not watching.whole_round:
         watching.whole_round = time.monotonic()
-        after, living = "", set()
-        while True:
-            with core.db.read() as tx:
-                rows = store.enabled(tx, events=False, after=after, limit=AT_ONCE)
-            if not rows:
-                break
-            living |= {row.id for row in rows}
-            turned += sum(one(core, watching, row) for row in rows)
-            after = rows[-1].id
-        watching.only(living)
-        return turned
-    ids = watching.news()
+        return _everything(core, watching)
+    ids = watching.news(core.clock.now())
     with core.db.read() as tx:
         rows = [row for row in store.of_ids(tx, ids) if row.type != rules.EVENT]
-    with core.db.read() as tx:
         # What was made or changed since the last round is looked at for the first time.
-        fresh = [row for row in store.unseen(tx, AT_ONCE) if row.id not in ids]
-    return sum(one(core, watching, row) for row in [*rows, *fresh])
+        rows += [row for row in store.unseen(tx, AT_ONCE) if row.id not in ids]
+    return _some(core, watching, rows, {})
+
+
+def _everything(core: Core, watching: Watch) -> int:
+    turned, after = 0, ""
+    living: set[str] = set()
+    spent: dict[str, float] = {}
+    while True:
+        with core.db.read() as tx:
+            rows = store.enabled(tx, events=False, after=after, limit=AT_ONCE)
+        if not rows:
+            watching.only(living)
+            return turned
+        living |= {row.id for row in rows}
+        turned += _some(core, watching, rows, spent)
+        after = rows[-1].id
+
+
+def _some(core: Core, watching: Watch, rows: Sequence[Any], spent: dict[str, float]) -> int:
+    """``spent``: seconds by project; whose alarms take too long waits for the next round."""
+    turned, seen = 0, []
+    for row in rows:
+        if spent.get(row.project_id, 0.0) > MOST_SECONDS:
+            continue
+        begun = time.monotonic()
+        turned += one(core, watching, row)
+        seen.append(row.id)
+        spent[row.project_id] = spent.get(row.project_id, 0.0) + time.monotonic() - begun
+    if seen:
+        with core.db.write() as tx:
+            store.evaluated(tx, seen)
+    return turned
 
 
 @dataclass
@@ -128,13 +173,11 @@ def one(core: Core, watching: Watch, row: Any) -> bool:
     else:
         verdict = _single(row, of_rule(owner, row.type, row.rule, seen))
     watching.looks_at(row.id, seen)
+    watching.evaluated(row.id, now)
+    if verdict is None or (verdict[0] == row.state and not watching.may_repeat(row.id, now)):
+        return False
     with core.db.write() as tx:
-        if verdict is None:
-            store.change(tx, row.id, evaluate_timestamp=tx.now)
-            return False
-        turned = turning.turn(tx, row, *verdict)
-        store.change(tx, row.id, evaluate_timestamp=tx.now)
-        return turned and verdict[0] != row.state
+        return turning.turn(tx, row, *verdict) and verdict[0] != row.state
 
 
 def of_rule(owner: metric.Owner, kind: str, rule: Mapping[str, Any], seen: set[int]) -> Outcome:

@@ -84,6 +84,11 @@ def move_cursor(tx: Tx, name: str, position: int) -> None:
         tx.execute(insert(alarm_cursor).values(name=name, position=position))
 
 
+def evaluated(tx: Tx, ids: Sequence[str]) -> None:
+    """They were evaluated as they are now."""
+    tx.execute(update(alarm).where(alarm.c.id.in_(ids)).values(evaluate_timestamp=tx.now))
+
+
 def unseen(tx: Tx, limit: int) -> list[Row[Any]]:
     """Those that were never evaluated as they are now."""
     new = (alarm.c.evaluate_timestamp.is_(None)) | (alarm.c.evaluate_timestamp < alarm.c.timestamp)

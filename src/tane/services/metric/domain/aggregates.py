@@ -12,10 +12,10 @@ from typing import Any
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.metric.domain import access, measures, metrics, operations, resources, timespans
+from tane.services.metric.domain import access, archive_policies, measures, metrics, operations, resources, timespans
 from tane.services.metric.domain.errors import Told, ToldNotFound, no_metric
 from tane.services.metric.domain.operations import Grid, Reference, Unaggregable
-from tane.services.metric.domain.series import Point
+from tane.services.metric.domain.series import Point, Policy
 from tane.services.metric.store import archive_policies as policy_store
 from tane.services.metric.store import database
 from tane.services.metric.store import metrics as metric_store
@@ -23,7 +23,7 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, NotFound
 
 NAN = math.nan
-MOST_SERIES, MOST_POINTS = 2000, 2_000_000
+MOST_SERIES, MOST_POINTS = 2000, measures.MOST_POINTS
 """Of one request: series that are read, and points that are held."""
 FORWARD, BACKWARD = ("ffill", "full_ffill"), ("bfill", "full_bfill")
 DROPPING = ("dropna", *FORWARD, *BACKWARD)
@@ -62,7 +62,16 @@ class Reading:
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
         self._policies = {row.name: row for row in policy_store.every(tx)}
+        self._made: dict[str, Policy] = {}
+        self._waiting: dict[int, measures.Samples] = {}
+        self._looked: set[int] = set()
         self.points = 0
+
+    def prepare(self, metrics: Sequence[Any]) -> None:
+        """These will be read: what waits of them is looked up at once."""
+        numbers = {one.number for one in metrics} - self._looked
+        self._waiting |= measures.waiting_of(self._tx, sorted(numbers))
+        self._looked |= numbers
 
     def policy(self, metric: Any) -> Any:
         return self._policies[metric.archive_policy_name]
@@ -74,7 +83,11 @@ class Reading:
         return list(self._policies[metric.archive_policy_name].aggregation_methods)
 
     def series(self, metric: Any, granularity: int, method: str, start: int | None, stop: int | None) -> list[Point]:
-        found = measures.read(self._tx, measures.series_of(self._tx, metric), [granularity], method, start, stop)
+        self.prepare([metric])
+        name = metric.archive_policy_name
+        policy = self._made.get(name) or self._made.setdefault(name, archive_policies.policy(self._policies[name]))
+        one, waiting = measures.Series(metric.number, policy, metric.counter), self._waiting.get(metric.number)
+        found = measures.read(self._tx, one, [granularity], method, start, stop, waiting=waiting)
         self.points += len(found[granularity])
         if self.points > MOST_POINTS:
             raise BadRequest(f"More than {MOST_POINTS} points: ask for a shorter time or a coarser granularity.")
@@ -86,6 +99,7 @@ def measured(reading: Reading, wanted: Sequence[Wanted], tree: Any, window: Wind
     if len(wanted) > MOST_SERIES:
         raise BadRequest(f"More than {MOST_SERIES} metrics: ask for fewer of them at a time.")
     keys = [one.key for one in wanted]
+    reading.prepare([one.metric for one in wanted])
     results = []
     for granularity in _common(reading, wanted, window):
         columns = []

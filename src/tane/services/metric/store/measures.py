@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select
@@ -18,12 +18,20 @@ def add_batch(tx: Tx, **values: Any) -> None:
     tx.execute(insert(batch).values(**values))
 
 
-def pending(tx: Tx, number: int | None = None, limit: int | None = None) -> list[Row[Any]]:
-    """Batches in the order they came: all, or those that may hold a sample of the metric."""
-    query = select(batch).order_by(batch.c.sequence)
-    if number is not None:
-        query = query.where(batch.c.low <= number, batch.c.high >= number)
-    return tx.all(query if limit is None else query.limit(limit))
+def sizes(tx: Tx, limit: int) -> list[Row[Any]]:
+    """``sequence`` and ``samples`` of the oldest batches."""
+    return tx.all(select(batch.c.sequence, batch.c["count"].label("samples")).order_by(batch.c.sequence).limit(limit))
+
+
+def pending(tx: Tx, until: int) -> list[Row[Any]]:
+    """Batches in the order they came, up to one of them."""
+    return tx.all(select(batch).where(batch.c.sequence <= until).order_by(batch.c.sequence))
+
+
+def pending_between(tx: Tx, low: int, high: int) -> Iterator[Row[Any]]:
+    """Those that may hold samples of metrics with these numbers, one after the other."""
+    query = select(batch).where(batch.c.low <= high, batch.c.high >= low).order_by(batch.c.sequence)
+    yield from tx.execute(query)
 
 
 def waiting(tx: Tx) -> Row[Any]:
@@ -59,6 +67,16 @@ def chunks_of(
     if last is not None:
         query = query.where(chunk.c.start <= last)
     return tx.all(query.order_by(chunk.c.start))
+
+
+def count_chunks(tx: Tx, number: int, granularity: int, first: int | None, last: int | None) -> int:
+    query = select(func.count()).select_from(chunk)
+    query = query.where(chunk.c.metric == number, chunk.c.granularity == granularity)
+    if first is not None:
+        query = query.where(chunk.c.start >= first)
+    if last is not None:
+        query = query.where(chunk.c.start <= last)
+    return int(tx.scalar(query) or 0)
 
 
 def newest_chunk(tx: Tx, number: int, granularity: int) -> Row[Any] | None:
