@@ -35,6 +35,12 @@ def enabled(tx: Tx, *, events: bool, after: str = "", limit: int = 500) -> list[
     return tx.all(select(alarm).where(alarm.c.enabled, kind, alarm.c.id > after).order_by(alarm.c.id).limit(limit))
 
 
+def version_of_waiting(tx: Tx) -> tuple[int, datetime | None]:
+    """Another one whenever an alarm on events comes, goes or changes: how many there are, and the last change."""
+    row = tx.first(select(func.count(), func.max(alarm.c.timestamp)).where(alarm.c.enabled, alarm.c.type == "event"))
+    return (0, None) if row is None else (int(row[0]), row[1])
+
+
 def count_of_project(tx: Tx, project_id: str) -> int:
     return int(tx.scalar(select(func.count()).select_from(alarm).where(alarm.c.project_id == project_id)) or 0)
 
