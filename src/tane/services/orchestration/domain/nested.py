@@ -93,7 +93,9 @@ def check(hand: Hand, stack: Any, source: Source) -> Plan:
 def update(hand: Hand, source: Source) -> None:
     child = _row(hand, str(hand.row.physical_id))
     check(hand, child, source)
-    owner = {name: getattr(hand.stack, name) for name in ("user_id", "owner_name", "delegation", "request_id")}
+    owner = {name: getattr(hand.stack, name) for name in ("user_id", "owner_name", "delegation")}
+    # It may be a signal that changes it: what follows is caused by that, not by who changed the stack last.
+    owner["request_id"] = hand.ctx.request_id
     before = child.previous or child.source
     engine.begin(hand.tx, hand.core, child.id, "UPDATE", source=msgspec.to_builtins(source), previous=before, **owner)
 
