@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tane import quota
-from tane.services.metric.domain import measures
+from tane.services.metric.domain import measures, operations
 from tests.api.metric_support import V1, make_metric, make_resource, send, values
 from tests.support import ApiCloud
 
@@ -123,6 +123,22 @@ def test_aggregates_over_resources_by_group(cloud: ApiCloud) -> None:
     older = mia.post(f"{V1}/aggregation/resource/generic/metric/cpu?reaggregation=max", {"=": {"user_id": "a"}}, 200)
     assert older.json()[0][2] == 20
     mia.post(f"{V1}/aggregates", {**body, "operations": "(aggregate sum (metric gpu mean))"}, 404)
+
+
+def test_what_would_hold_the_cloud_up_is_refused(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    mia = cloud.new_user("mia", "garden")
+    told = {name: {"archive_policy_name": "medium"} for name in ("one", "two", "three")}
+    for place in range(3):
+        made = make_resource(mia, f"box-{place}", metrics=told)
+        send(mia, made["metrics"]["one"], *range(20))
+    monkeypatch.setattr(operations, "MOST_STEPS", 300)
+    body = {"resource_type": "generic", "search": {}, "operations": "(metric one mean)"}
+    mia.post(f"{V1}/aggregates?granularity=60", body, 200)
+    refused = ["(rolling median 10 (metric one mean))", "(abs " * 10 + "(metric one mean)" + ")" * 10]
+    refused.append(f"(metric {' '.join(f'(x{n}* mean)' for n in range(100))})")
+    for text in refused:
+        answer = mia.post(f"{V1}/aggregates?granularity=60", {**body, "operations": text}, 400)
+        assert "values to look at" in answer.text
 
 
 def test_nobody_sees_or_feeds_what_is_another_projects(cloud: ApiCloud) -> None:
