@@ -6,11 +6,14 @@ import threading
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
-from tane.services.alarm.domain import happenings
+from tane.jobs.tables import job
+from tane.services.alarm.domain import evaluation, happenings
 from tane.services.alarm.store import alarms as store
 from tests.api import orchestration_support as orchestration
-from tests.api.test_alarms import HOOK, V2, Told, make_alarm, state
+from tests.api.metric_support import V1, make_metric
+from tests.api.test_alarms import HOOK, V2, Told, evaluate, feed, make_alarm, now, state, threshold
 from tests.support import ApiCloud
 
 
@@ -98,3 +101,52 @@ def test_an_alarm_is_not_set_off_by_what_its_own_action_does(cloud: ApiCloud, to
     assert int(orchestration.outputs(orchestration.show(mia, "rose", shown["id"]))["size"]) == 2
     cloud.advance(600)
     assert happenings.look(cloud.core) == 0
+
+
+def orders(cloud: ApiCloud) -> int:
+    with cloud.core.db.read() as tx:
+        return int(tx.scalar(select(func.count()).select_from(job)) or 0)
+
+
+def test_an_alarm_that_repeats_is_told_once_an_interval_however_often_its_metric_has_news(
+    cloud: ApiCloud, told: Told
+) -> None:
+    mia = cloud.new_user("mia", "garden")
+    metric = make_metric(mia)
+    actions = [f"{HOOK}/{place}" for place in range(20)]
+    make_alarm(mia, threshold(metrics=[metric]), alarm_actions=actions, repeat_actions=True)
+    feed(cloud, mia, metric, 90)
+    evaluate(cloud)
+    assert len(told.heard) == 20
+    for place in range(5):
+        mia.post(f"{V1}/metric/{metric}/measures", [{"timestamp": now(cloud) - 1, "value": 91 + place}], 202)
+        evaluate(cloud)
+    assert len(told.heard) == 20
+    feed(cloud, mia, metric, 90)
+    evaluate(cloud)
+    assert len(told.heard) == 40
+
+
+def test_what_nobody_takes_does_not_heap_up_and_the_last_state_is_told(cloud: ApiCloud, told: Told) -> None:
+    mia = cloud.new_user("mia", "garden")
+    metric = make_metric(mia)
+    body = threshold(metrics=[metric])
+    make_alarm(mia, body, ok_actions=[HOOK], repeat_actions=True)
+    for place in range(8):
+        # No job is done meanwhile: it repeats, and turns each second time.
+        feed(cloud, mia, metric, 90 if place // 2 % 2 == 0 else 10)
+        evaluation.evaluate(cloud.core)
+    assert orders(cloud) == 2
+    cloud.run_jobs()
+    assert [one["current"] for one in told.heard] == ["alarm", "ok"]
+
+
+def test_an_alarm_on_events_that_repeats_is_told_once_an_interval(cloud: ApiCloud, told: Told) -> None:
+    mia = cloud.new_user("mia", "garden")
+    make_alarm(mia, on_event("network.network.*", HOOK, repeat_actions=True))
+    for wait in (0, 1, 1, 60):
+        cloud.advance(wait)
+        mia.post("/network/v2.0/networks", {"network": {"name": "lan"}}, 201)
+        happenings.look(cloud.core)
+        cloud.run_jobs()
+    assert len(told.heard) == 2

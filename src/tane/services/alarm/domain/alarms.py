@@ -14,7 +14,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.alarm.domain import actions, cron, happenings, rules
 from tane.services.alarm.domain.errors import no_alarm
-from tane.services.alarm.domain.turning import record
+from tane.services.alarm.domain.turning import forget, record
 from tane.services.alarm.store import alarms as store
 from tane.services.alarm.tables import alarm, alarm_change
 from tane.services.identity import interface as identity
@@ -171,6 +171,7 @@ def update(core: Core, ctx: Context, alarm_id: str, body: Any) -> Any:
 def delete(core: Core, ctx: Context, alarm_id: str) -> None:
     with core.db.write() as tx:
         store.remove(tx, found(tx, ctx, alarm_id).id)
+        tx.after_commit(lambda: forget(core, alarm_id))
 
 
 def set_state(core: Core, ctx: Context, alarm_id: str, state: str) -> str:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from tane.core import Core
+from tane.db import Tx
 from tane.services.alarm.domain import alarms, cron, rules, turning
 from tane.services.alarm.domain.turning import ALARM, OK, UNKNOWN
 from tane.services.alarm.store import alarms as store
@@ -21,6 +25,9 @@ from tane.web.errors import ApiError
 
 MEMORY = "alarm.watch"
 AT_ONCE = 200
+MOST_SERIES = 2000
+"""That one alarm looks at: as many as one request may."""
+log = structlog.get_logger()
 
 
 class Watch:
@@ -89,17 +96,58 @@ def evaluate(core: Core) -> int:
             if not rows:
                 break
             living |= {row.id for row in rows}
-            turned += sum(one(core, watching, row) for row in rows)
+            turned += _page(core, watching, rows)
             after = rows[-1].id
         watching.only(living)
         return turned
     ids = watching.news()
     with core.db.read() as tx:
         rows = [row for row in store.of_ids(tx, ids) if row.type != rules.EVENT]
-    with core.db.read() as tx:
         # What was made or changed since the last round is looked at for the first time.
         fresh = [row for row in store.unseen(tx, AT_ONCE) if row.id not in ids]
-    return sum(one(core, watching, row) for row in [*rows, *fresh])
+    rows += fresh
+    return sum(_page(core, watching, rows[begin : begin + AT_ONCE]) for begin in range(0, len(rows), AT_ONCE))
+
+
+def _page(core: Core, watching: Watch, rows: Sequence[Any]) -> int:
+    """Evaluate alarms; how many changed their state. What goes wrong with one is told in the log and ends no round."""
+    begun = core.clock.now()
+    verdicts: list[tuple[Any, Verdict]] = []
+    for row in rows:
+        try:
+            verdict = verdict_of(core, watching, row)
+        except Exception:
+            log.error("an alarm cannot be evaluated", alarm=row.id, error=traceback.format_exc())
+            continue
+        if verdict is not None and (verdict[0] != row.state or turning.repeats_now(core, row.id)):
+            verdicts.append((row, verdict))
+    turned = 0
+    try:
+        with core.db.write() as tx:
+            store.evaluated(tx, [row.id for row in rows], begun)
+            turned = sum(_turn(core, tx, *one) for one in verdicts)
+    except Exception:
+        # One of them it was: the others are kept each for itself.
+        log.error("alarms cannot be turned together", error=traceback.format_exc())
+        turned = sum(_alone(core, *one) for one in verdicts)
+    return turned
+
+
+def _turn(core: Core, tx: Tx, row: Any, verdict: Verdict) -> bool:
+    return turning.turn(core, tx, row, *verdict) and verdict[0] != row.state
+
+
+def _alone(core: Core, row: Any, verdict: Verdict) -> bool:
+    try:
+        with core.db.write() as tx:
+            return _turn(core, tx, row, verdict)
+    except Exception:
+        log.error("an alarm cannot be turned", alarm=row.id, error=traceback.format_exc())
+        return False
+
+
+Verdict = tuple[str, str, dict[str, Any]]
+"""(state, reason, its data)."""
 
 
 @dataclass
@@ -113,38 +161,34 @@ class Outcome:
     reason: str = ""
 
 
-def one(core: Core, watching: Watch, row: Any) -> bool:
-    """Evaluate an alarm; whether its state changed."""
+def verdict_of(core: Core, watching: Watch, row: Any) -> Verdict | None:
+    """What is to be told of an alarm; None: nothing."""
     now = core.clock.now()
     inside = not row.time_constraints or any(
         cron.within(one["start"], one["duration"], one["timezone"], now) for one in row.time_constraints
     )
     if not inside:
-        return False
+        return None
     owner = metric.Owner(core, row.project_id, row.user_id)
-    seen: set[int] = set()
-    if row.type == rules.COMPOSITE:
-        verdict = _composite(owner, row, seen)
-    else:
-        verdict = _single(row, of_rule(owner, row.type, row.rule, seen))
-    watching.looks_at(row.id, seen)
-    with core.db.write() as tx:
-        if verdict is None:
-            store.change(tx, row.id, evaluate_timestamp=tx.now)
-            return False
-        turned = turning.turn(tx, row, *verdict)
-        store.change(tx, row.id, evaluate_timestamp=tx.now)
-        return turned and verdict[0] != row.state
+    seen: list[int] = []
+    try:
+        if row.type == rules.COMPOSITE:
+            return _composite(owner, row, seen)
+        return _single(row, of_rule(owner, row.type, row.rule, seen))
+    finally:
+        watching.looks_at(row.id, seen)
 
 
-def of_rule(owner: metric.Owner, kind: str, rule: Mapping[str, Any], seen: set[int]) -> Outcome:
-    """What a threshold says."""
+def of_rule(owner: metric.Owner, kind: str, rule: Mapping[str, Any], seen: list[int]) -> Outcome:
+    """What a threshold says. ``seen``: the metrics that were looked at for the alarm, as often as they were."""
     needed = rule["evaluation_periods"]
+    if len(seen) >= MOST_SERIES:
+        return Outcome(UNKNOWN, None, [], reason=f"The rules look at more than {MOST_SERIES} metrics together")
     try:
         values, numbers = metric.values_of(owner, _asked(kind, rule))
     except ApiError as error:
         return Outcome(UNKNOWN, None, [], reason=error.message)
-    seen.update(numbers)
+    seen.extend(numbers)
     if not values:
         return Outcome(UNKNOWN, None, [], reason=f"No datapoint for granularity {rule['granularity']}")
     if len(values) < needed:
@@ -163,9 +207,6 @@ def _asked(kind: str, rule: Mapping[str, Any]) -> metric.Asked:
     if kind == rules.METRICS:
         return metric.Asked(*usual, ids=tuple(rule["metrics"]))
     return metric.Asked(*usual, name=rule["metric"], query=(rule["resource_type"], rules.query_of(rule)))
-
-
-Verdict = tuple[str, str, dict[str, Any]]
 
 
 def _single(row: Any, found: Outcome) -> Verdict | None:
@@ -199,7 +240,7 @@ def _reasoned(row: Any, state: str, found: Outcome) -> Verdict:
     return state, reason, {"type": "threshold", "disposition": disposition, "count": count, "most_recent": last}
 
 
-def _composite(owner: metric.Owner, row: Any, seen: set[int]) -> Verdict | None:
+def _composite(owner: metric.Owner, row: Any, seen: list[int]) -> Verdict | None:
     named: list[tuple[str, str, dict[str, Any]]] = []
 
     def state_of(rule: Mapping[str, Any]) -> tuple[str, str]:

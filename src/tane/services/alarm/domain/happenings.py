@@ -159,18 +159,19 @@ def _hits(waiting: Mapping[str, Sequence[Waits]], rows: Sequence[Any]) -> dict[s
 
 def _go_off(core: Core, hits: Mapping[str, Any]) -> int:
     with core.db.read() as tx:
-        rows = [row for row in store.of_ids(tx, list(hits)) if row.state != ALARM or row.repeat_actions]
+        there = store.of_ids(tx, list(hits))
+    rows = [row for row in there if row.state != ALARM or (row.repeat_actions and turning.repeats_now(core, row.id))]
     gone_off = 0
     for begin_ in range(0, len(rows), TURNS):
         with core.db.write() as tx:
-            gone_off += sum(_turn(tx, row, hits[row.id]) for row in rows[begin_ : begin_ + TURNS])
+            gone_off += sum(_turn(core, tx, row, hits[row.id]) for row in rows[begin_ : begin_ + TURNS])
     return gone_off
 
 
-def _turn(tx: Tx, row: Any, event: Any) -> bool:
+def _turn(core: Core, tx: Tx, row: Any, event: Any) -> bool:
     told = {"event_type": f"{event.type}.{event.action}", "message_id": str(event.id), "traits": _traits(event)}
     reason = f"Event <id={event.id},event_type={told['event_type']}> hits the query <query={row.rule['query']}>."
-    return turning.turn(tx, row, ALARM, reason, {"type": "event", "event": told})
+    return turning.turn(core, tx, row, ALARM, reason, {"type": "event", "event": told})
 
 
 def _traits(event: Any) -> dict[str, Any]:

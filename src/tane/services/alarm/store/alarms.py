@@ -53,6 +53,13 @@ def change(tx: Tx, alarm_id: str, **values: Any) -> None:
     tx.execute(update(alarm).where(alarm.c.id == alarm_id).values(**values))
 
 
+def evaluated(tx: Tx, ids: Sequence[str], at: datetime) -> None:
+    """These were looked at as they were then."""
+    for begin in range(0, len(ids), 500):
+        part = alarm.c.id.in_(ids[begin : begin + 500])
+        tx.execute(update(alarm).where(part).values(evaluate_timestamp=at))
+
+
 def remove(tx: Tx, alarm_id: str) -> None:
     tx.execute(delete(alarm_change).where(alarm_change.c.alarm_id == alarm_id))
     tx.execute(delete(alarm).where(alarm.c.id == alarm_id))
