@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tane.jobs.tables import job
-from tane.services.alarm.domain import evaluation, happenings
+from tane.services.alarm.domain import evaluation, happenings, turning
 from tane.services.alarm.store import alarms as store
 from tests.api import orchestration_support as orchestration
 from tests.api.metric_support import V1, make_metric
@@ -150,3 +150,106 @@ def test_an_alarm_on_events_that_repeats_is_told_once_an_interval(cloud: ApiClou
         happenings.look(cloud.core)
         cloud.run_jobs()
     assert len(told.heard) == 2
+
+
+def test_an_alarm_that_cannot_be_evaluated_holds_no_other_up(
+    cloud: ApiCloud, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mia = cloud.new_user("mia", "garden")
+    metric = make_metric(mia)
+    ids = sorted(make_alarm(mia, threshold(metrics=[metric])) for _ in range(3))
+    feed(cloud, mia, metric, 90)
+    judge, turn = evaluation.verdict_of, turning.turn
+
+    def verdict_of(core: Any, watching: Any, row: Any) -> Any:
+        if row.id == ids[0]:
+            raise RuntimeError("it cannot be read")
+        return judge(core, watching, row)
+
+    def failing(core: Any, tx: Any, row: Any, *more: Any) -> bool:
+        if row.id == ids[1]:
+            raise RuntimeError("it cannot be written")
+        return turn(core, tx, row, *more)
+
+    monkeypatch.setattr(evaluation, "verdict_of", verdict_of)
+    monkeypatch.setattr(turning, "turn", failing)
+    assert evaluate(cloud, everything=True) == 1
+    assert [state(mia, one) for one in ids] == ["insufficient data", "insufficient data", "alarm"]
+
+
+def test_alarms_that_say_nothing_new_cost_one_write_together(
+    cloud: ApiCloud, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mia = cloud.new_user("mia", "garden")
+    metric = make_metric(mia)
+    for _ in range(5):
+        make_alarm(mia, threshold(metrics=[metric]))
+    feed(cloud, mia, metric, 90)
+    evaluate(cloud, everything=True)
+    writes: list[int] = []
+    monkeypatch.setattr(cloud.core.db, "before_write", lambda *what: writes.append(1))
+    evaluation.watch(cloud.core).whole_round = 0.0
+    evaluation.evaluate(cloud.core)
+    assert len(writes) == 1
+
+
+def test_alarms_outside_of_their_time_do_not_take_the_place_of_new_ones(
+    cloud: ApiCloud, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mia, bob = cloud.new_user("mia", "garden"), cloud.new_user("bob", "shed")
+    metric = make_metric(mia)
+    evaluate(cloud)
+    monkeypatch.setattr(evaluation, "AT_ONCE", 2)
+    hour = (cloud.core.clock.now().hour + 12) % 24
+    night = [{"name": "night", "start": f"0 {hour} * * *", "duration": 60}]
+    for _ in range(3):
+        make_alarm(mia, threshold(metrics=[metric]), time_constraints=night)
+    evaluate(cloud)
+    evaluate(cloud)
+    own = make_metric(bob)
+    feed(cloud, bob, own, 90)
+    alarm = make_alarm(bob, threshold(metrics=[own]))
+    evaluate(cloud)
+    assert state(bob, alarm) == "alarm"
+
+
+def test_one_alarm_looks_at_no_more_metrics_than_a_request_may(
+    cloud: ApiCloud, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mia = cloud.new_user("mia", "garden")
+    kind = "gnocchi_aggregation_by_metrics_threshold"
+    metrics = [make_metric(mia) for _ in range(3)]
+    parts = [{**threshold(metrics=[metric])[f"{kind}_rule"], "type": kind} for metric in metrics]
+    alarm = make_alarm(mia, {"name": "all", "type": "composite", "composite_rule": {"and": parts}})
+    for metric in metrics:
+        mia.post(f"{V1}/metric/{metric}/measures", [{"timestamp": now(cloud) - 1, "value": 90}], 202)
+    evaluate(cloud, everything=True)
+    assert state(mia, alarm) == "alarm"
+    monkeypatch.setattr(evaluation, "MOST_SERIES", 1)
+    evaluate(cloud, everything=True)
+    assert state(mia, alarm) == "insufficient data"
+
+
+def test_whoever_edits_an_alarm_lends_it_no_rights_of_his_own(cloud: ApiCloud, told: Told) -> None:
+    mia = cloud.new_user("mia", "garden")
+    metric = make_metric(mia)
+    signal = f"trust+{cloud.core.config.url}/orchestration/v1/{mia.project_id}/stacks/rose/1/resources/policy/signal"
+    alarm = make_alarm(mia, threshold(metrics=[metric]), alarm_actions=[signal])
+
+    def behind() -> Any:
+        with cloud.core.db.read() as tx:
+            row = store.get(tx, alarm)
+            assert row is not None
+            return row.delegation
+
+    before = behind()
+    assert before["user_id"] == mia.user_id
+    shown = cloud.admin.get(f"{V2}/alarms/{alarm}").json()
+    cloud.admin.put(f"{V2}/alarms/{alarm}", {**shown, "severity": "critical"}, 200)
+    assert behind() == before
+    more = {**shown, "ok_actions": [signal.replace("rose", "tulip")]}
+    cloud.admin.put(f"{V2}/alarms/{alarm}", more, 403)
+    mia.put(f"{V2}/alarms/{alarm}", more, 200)
+    assert behind()["user_id"] == mia.user_id
+    cloud.admin.put(f"{V2}/alarms/{alarm}", {**shown, "alarm_actions": []}, 200)
+    assert behind() is None
