@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,13 +79,14 @@ class Writer:
     def finish(self) -> tuple[list[int], list[int], list[float]]:
         """(numbers of metrics, moments, values) of all that was added."""
         if self._later:
-            _ensure(self._core, self._tx, self._later)
-            self._known = remembered(self._core)
+            found = _ensure(self._core, self._tx, self._known, self._later)
             for thing, names, values in self._later:
-                known = self._known[thing.text]
+                known = found[thing.text]
                 known.shapes[names] = [known.numbers[name] for name in names]
                 self.numbers += known.shapes[names]
                 self.values += values
+            # What is rolled back is not there: it must not be remembered.
+            self._tx.after_commit(lambda: remembered(self._core).update(found))
         return self.numbers, [self._at] * len(self.numbers), self.values
 
 
@@ -102,7 +103,9 @@ def forget(core: Core) -> None:
     core.memory.pop(MEMORY, None)
 
 
-def _ensure(core: Core, tx: Tx, wanted: Sequence[tuple[Thing, tuple[str, ...], Any]]) -> None:
+def _ensure(
+    core: Core, tx: Tx, known: Mapping[str, Known], wanted: Sequence[tuple[Thing, tuple[str, ...], Any]]
+) -> dict[str, Known]:
     rows = {row.id: row for row in store.of_ids(tx, [thing.id for thing, *_ in wanted])}
     strangers = [row.id for row in rows.values() if row.creator != access.CLOUD]
     if strangers:
@@ -124,11 +127,12 @@ def _ensure(core: Core, tx: Tx, wanted: Sequence[tuple[Thing, tuple[str, ...], A
         ids = [one["id"] for one in new]
         for row in metric_store.of_ids(tx, ids):
             metrics[row.resource_id][row.name] = row.number
-    known = remembered(core)
+    found: dict[str, Known] = {}
     for thing, *_ in wanted:
         former = known.get(thing.text)
-        shapes = former.shapes if former is not None and former.thing == thing else {}
-        known[thing.text] = Known(thing, metrics[thing.id], shapes)
+        shapes = dict(former.shapes) if former is not None and former.thing == thing else {}
+        found[thing.text] = Known(thing, metrics[thing.id], shapes)
+    return found
 
 
 def _put(tx: Tx, thing: Thing, row: Any) -> None:
