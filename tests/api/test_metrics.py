@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from typing import Any
 
 import pytest
 
 from tane import quota
-from tane.services.metric.domain import measures, operations
+from tane.services.metric.domain import batches, measures, operations
+from tane.services.metric.store import database
 from tests.api.metric_support import V1, make_metric, make_resource, send, values
 from tests.support import ApiCloud
 
@@ -50,6 +52,32 @@ def test_what_is_no_sample_is_refused(cloud: ApiCloud, told: Any) -> None:
     answer = mia.post(f"{V1}/metric/{metric}/measures", told, 400).json()
     assert answer["title"] == "Bad Request" and answer["description"]["cause"] == "Invalid input"
     assert values(mia, metric) == []
+
+
+def test_samples_are_read_before_the_metrics_wait_for_them(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = make_resource(mia, "box", metrics={"one": {"archive_policy_name": "medium"}})
+    metric = made["metrics"]["one"]
+    held: list[bool] = []
+    read = batches.samples_of
+
+    def samples_of(*what: Any) -> Any:
+        # Whoever writes meanwhile has not to wait.
+        def write() -> None:
+            with database.of(cloud.core).write():
+                written.set()
+
+        written = threading.Event()
+        threading.Thread(target=write, daemon=True).start()
+        held.append(not written.wait(2.0))
+        return read(*what)
+
+    monkeypatch.setattr(batches, "samples_of", samples_of)
+    told = [{"timestamp": 1_800_000_000, "value": 1}]
+    mia.post(f"{V1}/metric/{metric}/measures", told, 202)
+    mia.post(f"{V1}/batch/metrics/measures", {metric: told}, 202)
+    mia.post(f"{V1}/batch/resources/metrics/measures", {"box": {"one": told}}, 202)
+    assert held == [False, False, False]
 
 
 def test_many_metrics_are_fed_by_one_call(cloud: ApiCloud) -> None:

@@ -37,8 +37,9 @@ def enabled(tx: Tx, *, events: bool, after: str = "", limit: int = 500) -> list[
 
 def version_of_waiting(tx: Tx) -> tuple[int, datetime | None]:
     """Another one whenever an alarm on events comes, goes or changes: how many there are, and the last change."""
-    row = tx.first(select(func.count(), func.max(alarm.c.timestamp)).where(alarm.c.enabled, alarm.c.type == "event"))
-    return (0, None) if row is None else (int(row[0]), row[1])
+    asked = select(func.count().label("number"), func.max(alarm.c.timestamp).label("last"))
+    row = tx.first(asked.where(alarm.c.enabled, alarm.c.type == "event"))
+    return (0, None) if row is None else (int(row.number), row.last)
 
 
 def count_of_project(tx: Tx, project_id: str) -> int:
