@@ -11,6 +11,7 @@ import pytest
 from tane import quota
 from tane.services.metric.domain import batches, measures, operations
 from tane.services.metric.store import database
+from tane.services.metric.store import measures as store
 from tests.api.metric_support import V1, make_metric, make_resource, send, values
 from tests.support import ApiCloud
 
@@ -167,6 +168,29 @@ def test_what_would_hold_the_cloud_up_is_refused(cloud: ApiCloud, monkeypatch: p
     for text in refused:
         answer = mia.post(f"{V1}/aggregates?granularity=60", {**body, "operations": text}, 400)
         assert "values to look at" in answer.text
+
+
+def test_what_waits_is_read_once_whatever_the_number_of_metrics(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mia = cloud.new_user("mia", "garden")
+    metrics = [make_metric(mia) for _ in range(5)]
+    for at in range(3):
+        told = [{"timestamp": 1_800_000_000 + 60 * at, "value": at}]
+        mia.post(f"{V1}/batch/metrics/measures", dict.fromkeys(metrics, told), 202)
+    read: list[int] = []
+    spanning = store.spanning
+
+    def counted(*what: Any) -> Any:
+        for row in spanning(*what):
+            read.append(row.sequence)
+            yield row
+
+    monkeypatch.setattr(store, "spanning", counted)
+    monkeypatch.setattr(store, "SPANNED", 2)
+    body = {"operations": ["aggregate", "sum", ["metric", *([metric, "mean"] for metric in metrics)]]}
+    shown = mia.post(f"{V1}/aggregates?granularity=60", body, 200).json()["measures"]["aggregated"]
+    assert [value for _, _, value in shown] == [0, 5, 10] and len(read) == 3
 
 
 def test_nobody_sees_or_feeds_what_is_another_projects(cloud: ApiCloud) -> None:

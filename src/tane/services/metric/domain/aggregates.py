@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,7 @@ class Reading:
         self._policies = {row.name: row for row in policy_store.every(tx)}
         self.points = 0
         self.budget = operations.Budget()
+        self._waits = measures.Waiting(tx)
 
     def policy(self, metric: Any) -> Any:
         return self._policies[metric.archive_policy_name]
@@ -75,8 +76,13 @@ class Reading:
     def methods(self, metric: Any) -> list[str]:
         return list(self._policies[metric.archive_policy_name].aggregation_methods)
 
+    def expect(self, metrics_: Iterable[Any]) -> None:
+        """These metrics will be read."""
+        self._waits.expect(one.number for one in metrics_)
+
     def series(self, metric: Any, granularity: int, method: str, start: int | None, stop: int | None) -> list[Point]:
-        found = measures.read(self._tx, measures.series_of(self._tx, metric), [granularity], method, start, stop)
+        one = measures.series_of(self._tx, metric)
+        found = measures.read(self._tx, one, [granularity], method, start, stop, self._waits)
         self.points += len(found[granularity])
         if self.points > MOST_POINTS:
             raise BadRequest(f"More than {MOST_POINTS} points: ask for a shorter time or a coarser granularity.")
@@ -88,6 +94,7 @@ def measured(reading: Reading, wanted: Sequence[Wanted], tree: Any, window: Wind
     if len(wanted) > MOST_SERIES:
         raise _too_many()
     keys = [one.key for one in wanted]
+    reading.expect(one.metric for one in wanted)
     results = []
     for granularity in _common(reading, wanted, window):
         columns = []

@@ -179,20 +179,36 @@ def _arrays(row: Any) -> tuple[array[int], array[int], array[float]]:
     return numbers, times, values
 
 
-def _pending(tx: Tx, number: int) -> tuple[list[int], list[float]]:
-    found: tuple[list[int], list[float]] = ([], [])
-    for row in store.pending(tx, number):
-        numbers = array("I")
-        numbers.frombytes(row.metrics)
-        begin = bisect_left(numbers, number)
-        end = bisect_right(numbers, number, begin)
-        if begin < end:
-            times, values = array("q"), array("d")
-            times.frombytes(row.times[8 * begin : 8 * end])
-            values.frombytes(row.values[8 * begin : 8 * end])
-            found[0].extend(times)
-            found[1].extend(values)
-    return found
+class Waiting:
+    """Samples that wait to be folded, in one transaction: each batch is read once, whatever the number of metrics, and
+    of it only what is of these is kept."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self._held: dict[int, tuple[list[int], list[float]]] = {}
+
+    def expect(self, numbers: Iterable[int]) -> None:
+        """These metrics will be asked for."""
+        wanted = set(numbers) - self._held.keys()
+        if not wanted:
+            return
+        self._held |= {number: ([], []) for number in wanted}
+        for row in store.spanning(self._tx, min(wanted), max(wanted)):
+            found = array("I")
+            found.frombytes(row.metrics)
+            for number in wanted.intersection(found):
+                begin = bisect_left(found, number)
+                end = bisect_right(found, number, begin)
+                times, values = array("q"), array("d")
+                times.frombytes(row.times[8 * begin : 8 * end])
+                values.frombytes(row.values[8 * begin : 8 * end])
+                self._held[number][0].extend(times)
+                self._held[number][1].extend(values)
+
+    def of(self, number: int) -> tuple[list[int], list[float]]:
+        """Moments and values, in the order they came."""
+        self.expect([number])
+        return self._held[number]
 
 
 def read(
@@ -202,9 +218,10 @@ def read(
     method: str,
     start: int | None = None,
     stop: int | None = None,
+    waits: Waiting | None = None,
 ) -> dict[int, list[Point]]:
-    """The series of a metric by granularity, with all samples that have come."""
-    fresh = folded_now(tx, one)
+    """The series of a metric by granularity, with all samples that have come. ``waits``: where several are read."""
+    fresh = _folded_now(tx, one, waits or Waiting(tx))
     column = one.policy.methods.index(method)
     found: dict[int, list[Point]] = {}
     for granularity in granularities:
@@ -232,9 +249,9 @@ def _newest(tx: Tx, one: Series, granularity: int, fresh: Columns) -> int:
     return max([*fresh, *(series.decode(row.start, row.data) if row else ())], default=0)
 
 
-def folded_now(tx: Tx, one: Series) -> dict[int, Columns]:
+def _folded_now(tx: Tx, one: Series, waits: Waiting) -> dict[int, Columns]:
     """What waiting samples change, by granularity."""
-    times, values = _pending(tx, one.number)
+    times, values = waits.of(one.number)
     if not times:
         return {}
     row = store.raw_of(tx, [one.number]).get(one.number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select
@@ -12,18 +12,29 @@ from tane.db import Tx
 from tane.services.metric.tables import batch, chunk, raw, sender
 
 AT_ONCE = 500
+SPANNED = 64
 
 
 def add_batch(tx: Tx, **values: Any) -> None:
     tx.execute(insert(batch).values(**values))
 
 
-def pending(tx: Tx, number: int | None = None, limit: int | None = None) -> list[Row[Any]]:
-    """Batches in the order they came: all, or those that may hold a sample of the metric."""
-    query = select(batch).order_by(batch.c.sequence)
-    if number is not None:
-        query = query.where(batch.c.low <= number, batch.c.high >= number)
-    return tx.all(query if limit is None else query.limit(limit))
+def pending(tx: Tx, limit: int) -> list[Row[Any]]:
+    """The first batches in the order they came."""
+    return tx.all(select(batch).order_by(batch.c.sequence).limit(limit))
+
+
+def spanning(tx: Tx, low: int, high: int) -> Iterator[Row[Any]]:
+    """Batches that may hold a sample of the metrics from ``low`` to ``high``, in the order they came: few at a time, as
+    those of many hosts are large."""
+    reached = -1
+    while True:
+        query = select(batch).where(batch.c.low <= high, batch.c.high >= low, batch.c.sequence > reached)
+        rows = tx.all(query.order_by(batch.c.sequence).limit(SPANNED))
+        yield from rows
+        if len(rows) < SPANNED:
+            return
+        reached = rows[-1].sequence
 
 
 def waiting(tx: Tx) -> Row[Any]:
