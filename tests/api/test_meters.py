@@ -9,6 +9,7 @@ import pytest
 from tane.agent.meters import Sampler, Shown, batch_of
 from tane.for_hosts import ForHost, as_called
 from tane.services.metric.domain import gathering, inventory, measures
+from tane.services.metric.store import resources as known
 from tane.wire.calls import AgentFailed
 from tane.wire.documents import GuestDiagnostics, Meters
 from tane.wire.errors import HostError, Refused
@@ -218,3 +219,27 @@ def test_what_could_not_be_written_is_made_the_next_time(
     assert gathering.take(cloud.core, HOST_ID, batch) == 1
     metric = garden.user.get(f"{V1}/resource/instance/{server}").json()["metrics"]["cpu"]
     assert values(garden.user, other) == [] and values(garden.user, metric) == [1e9]
+
+
+def test_what_ends_makes_nothing_else_be_looked_up_anew(
+    cloud: ApiCloud, measuring: Measuring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garden = project(cloud)
+    gone, there = garden.server(), garden.server()
+    shown = [Shown("guest", there, None, {"power.state": 1.0})]
+    gathering.take(cloud.core, HOST_ID, batch_of(shown, "run", 0))
+    inventory.take(cloud.core)
+    looked_up: list[str] = []
+    ensure = known.of_ids
+
+    def counted(tx: Any, ids: Any) -> Any:
+        looked_up.extend(ids)
+        return ensure(tx, ids)
+
+    garden.user.delete(f"/compute/v2.1/servers/{gone}")
+    cloud.run_jobs()
+    inventory.take(cloud.core)
+    monkeypatch.setattr(known, "of_ids", counted)
+    assert gathering.take(cloud.core, HOST_ID, batch_of(shown, "run", 1)) == 1 and looked_up == []
+    ended = garden.user.get(f"{V1}/resource/instance/{gone}").json()
+    assert ended["ended_at"] is not None

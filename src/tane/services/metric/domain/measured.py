@@ -98,9 +98,11 @@ def remembered(core: Core) -> dict[str, Known]:
     return found
 
 
-def forget(core: Core) -> None:
-    """Metrics were deleted: what is remembered is not true any more."""
-    core.memory.pop(MEMORY, None)
+def forget(core: Core, texts: Iterable[str]) -> None:
+    """These ended: when one comes back it is looked up, and is there again."""
+    known = remembered(core)
+    for text in texts:
+        known.pop(text, None)
 
 
 def _ensure(
@@ -177,25 +179,25 @@ def _metric(core: Core, resource_id: str, name: str) -> dict[str, Any]:
     }
 
 
-def end(tx: Tx, type_name: str, living: Iterable[str]) -> int:
-    """What the cloud measured of this type and is not there any more ended now. ``living``: the ids as texts."""
+def end(tx: Tx, type_name: str, living: Iterable[str]) -> list[str]:
+    """What the cloud measured of this type and is not there any more ended now: the ids of that as texts, as those of
+    ``living`` are."""
     there = {identity(text) for text in living}
     gone = [resource_id for resource_id in store.unended(tx, type_name, access.CLOUD) if resource_id not in there]
-    for resource_id in gone:
-        row = store.get(tx, resource_id)
-        if row is not None:
-            store.keep_revision(tx, row, tx.now)
-            store.change(tx, resource_id, ended_at=tx.now, revision_start=tx.now)
-    return len(gone)
+    return [_end(tx, row) for row in store.of_ids(tx, gone)]
 
 
-def end_parts(tx: Tx, living: set[str]) -> int:
+def end_parts(tx: Tx, living: set[str]) -> list[str]:
     """The same of the disks and cards of servers: ``living`` are the servers."""
-    gone = 0
-    for type_name in ("instance_disk", "instance_network_interface"):
-        for row in store.parts_unended(tx, type_name, access.CLOUD):
-            if row.attributes.get("instance_id") not in living:
-                store.keep_revision(tx, row, tx.now)
-                store.change(tx, row.id, ended_at=tx.now, revision_start=tx.now)
-                gone += 1
-    return gone
+    return [
+        _end(tx, row)
+        for type_name in ("instance_disk", "instance_network_interface")
+        for row in store.parts_unended(tx, type_name, access.CLOUD)
+        if row.attributes.get("instance_id") not in living
+    ]
+
+
+def _end(tx: Tx, row: Any) -> str:
+    store.keep_revision(tx, row, tx.now)
+    store.change(tx, row.id, ended_at=tx.now, revision_start=tx.now)
+    return str(row.original_resource_id)
