@@ -40,9 +40,7 @@ def dribbler() -> Iterator[int]:
 
 @pytest.mark.parametrize("holes", [0, 2, 40])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_all_of_a_call_is_over_in_time(
-    dribbler: int, holes: int, scheme: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_of_a_call_is_over_in_time(dribbler: int, holes: int, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
     connect = socket.create_connection
 

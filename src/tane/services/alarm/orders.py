@@ -8,7 +8,6 @@ import msgspec
 
 from tane.jobs import Order
 
-
 CAUSED = "req-alarm-"
 """The id of a request begins so that an action of an alarm makes: the alarm's follows."""
 

@@ -109,10 +109,7 @@ def _values(core: Core, ctx: Context, body: Any, project: str) -> dict[str, Any]
         "severity": body.severity,
         "repeat_actions": body.repeat_actions,
         "time_constraints": _constraints(body.time_constraints or []),
-        **{
-            name: actions.checked(core, ctx, getattr(body, name))
-            for name in ACTIONS
-        },
+        **{name: actions.checked(core, ctx, getattr(body, name)) for name in ACTIONS},
     }
 
 

@@ -9,7 +9,6 @@ from tane.db.recording import TOPIC
 from tane.jobs import Reconciler
 from tane.services.alarm.domain import happenings
 
-
 REST_SECONDS = 1.0
 
 
