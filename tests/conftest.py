@@ -32,6 +32,7 @@ ON_BOTH = {
         "api.test_values",
         "api.test_identity_tokens",
         "api.test_images",
+        "api.test_metrics",
         "api.test_networks",
         "api.test_object_basics",
         "api.test_object_large",

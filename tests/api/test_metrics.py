@@ -179,15 +179,14 @@ def test_what_waits_is_read_once_whatever_the_number_of_metrics(
         told = [{"timestamp": 1_800_000_000 + 60 * at, "value": at}]
         mia.post(f"{V1}/batch/metrics/measures", dict.fromkeys(metrics, told), 202)
     read: list[int] = []
-    spanning = store.spanning
+    between = store.pending_between
 
     def counted(*what: Any) -> Any:
-        for row in spanning(*what):
+        for row in between(*what):
             read.append(row.sequence)
             yield row
 
-    monkeypatch.setattr(store, "spanning", counted)
-    monkeypatch.setattr(store, "SPANNED", 2)
+    monkeypatch.setattr(store, "pending_between", counted)
     body = {"operations": ["aggregate", "sum", ["metric", *([metric, "mean"] for metric in metrics)]]}
     shown = mia.post(f"{V1}/aggregates?granularity=60", body, 200).json()["measures"]["aggregated"]
     assert [value for _, _, value in shown] == [0, 5, 10] and len(read) == 3

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -27,7 +28,10 @@ MEMORY = "alarm.watch"
 AT_ONCE = 200
 MOST_SERIES = 2000
 """That one alarm looks at: as many as one request may."""
+MOST_SECONDS = 5.0
+"""Of a round for the alarms of one project."""
 log = structlog.get_logger()
+REST, EVER = timedelta(seconds=1), datetime(1970, 1, 1)
 
 
 class Watch:
@@ -39,6 +43,7 @@ class Watch:
         self._by_metric: dict[int, set[str]] = {}
         self._of_alarm: dict[str, frozenset[int]] = {}
         self._news: set[str] = set()
+        self._last: dict[str, datetime] = {}
         self.whole_round = 0.0
 
     def taken(self, numbers: Iterable[int]) -> None:
@@ -52,10 +57,19 @@ class Watch:
         if hit:
             self._core.db.signals.notify(alarms.TOPIC)
 
-    def news(self) -> list[str]:
+    def news(self, now: datetime) -> list[str]:
+        """Whom new values concern; who was evaluated within the last second comes later."""
         with self._lock:
-            found, self._news = sorted(self._news), set()
+            found = sorted(one for one in self._news if now - self._last.get(one, EVER) >= REST)
+            self._news -= set(found)
         return found
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self._news)
+
+    def evaluated(self, alarm_id: str, now: datetime) -> None:
+        self._last[alarm_id] = now
 
     def looks_at(self, alarm_id: str, numbers: Iterable[int]) -> None:
         with self._lock:
@@ -73,6 +87,8 @@ class Watch:
         """Other alarms are gone."""
         for alarm_id in self._of_alarm.keys() - living:
             self.looks_at(alarm_id, ())
+        for alarm_id in self._last.keys() - living:
+            del self._last[alarm_id]
 
 
 def watch(core: Core) -> Watch:
@@ -86,51 +102,64 @@ def watch(core: Core) -> Watch:
 def evaluate(core: Core) -> int:
     """One pass: those with news, and all of them once an interval. Returns how many changed their state."""
     watching = watch(core)
-    turned = 0
     if time.monotonic() - watching.whole_round >= core.config.alarm.evaluation_interval or not watching.whole_round:
         watching.whole_round = time.monotonic()
-        after, living = "", set()
-        while True:
-            with core.db.read() as tx:
-                rows = store.enabled(tx, events=False, after=after, limit=AT_ONCE)
-            if not rows:
-                break
-            living |= {row.id for row in rows}
-            turned += _page(core, watching, rows)
-            after = rows[-1].id
-        watching.only(living)
-        return turned
-    ids = watching.news()
+        return _everything(core, watching)
+    ids = watching.news(core.clock.now())
     with core.db.read() as tx:
         rows = [row for row in store.of_ids(tx, ids) if row.type != rules.EVENT]
         # What was made or changed since the last round is looked at for the first time.
-        fresh = [row for row in store.unseen(tx, AT_ONCE) if row.id not in ids]
-    rows += fresh
-    return sum(_page(core, watching, rows[begin : begin + AT_ONCE]) for begin in range(0, len(rows), AT_ONCE))
+        rows += [row for row in store.unseen(tx, AT_ONCE) if row.id not in ids]
+    spent: dict[str, float] = {}
+    return sum(_page(core, watching, rows[begin : begin + AT_ONCE], spent) for begin in range(0, len(rows), AT_ONCE))
 
 
-def _page(core: Core, watching: Watch, rows: Sequence[Any]) -> int:
-    """Evaluate alarms; how many changed their state. What goes wrong with one is told in the log and ends no round."""
+def _everything(core: Core, watching: Watch) -> int:
+    turned, after = 0, ""
+    living: set[str] = set()
+    spent: dict[str, float] = {}
+    while True:
+        with core.db.read() as tx:
+            rows = store.enabled(tx, events=False, after=after, limit=AT_ONCE)
+        if not rows:
+            watching.only(living)
+            return turned
+        living |= {row.id for row in rows}
+        turned += _page(core, watching, rows, spent)
+        after = rows[-1].id
+
+
+def _page(core: Core, watching: Watch, rows: Sequence[Any], spent: dict[str, float]) -> int:
+    """Evaluate alarms; how many changed their state. What goes wrong with one is told in the log and ends no round.
+
+    ``spent``: seconds by project; whose alarms take too long waits for the next round.
+    """
     begun = core.clock.now()
+    seen: list[str] = []
     verdicts: list[tuple[Any, Verdict]] = []
     for row in rows:
+        if spent.get(row.project_id, 0.0) > MOST_SECONDS:
+            continue
+        started = time.monotonic()
+        seen.append(row.id)
+        watching.evaluated(row.id, begun)
         try:
             verdict = verdict_of(core, watching, row)
+            if verdict is not None and (verdict[0] != row.state or turning.repeats_now(core, row.id)):
+                verdicts.append((row, verdict))
         except Exception:
             log.error("an alarm cannot be evaluated", alarm=row.id, error=traceback.format_exc())
-            continue
-        if verdict is not None and (verdict[0] != row.state or turning.repeats_now(core, row.id)):
-            verdicts.append((row, verdict))
-    turned = 0
+        spent[row.project_id] = spent.get(row.project_id, 0.0) + time.monotonic() - started
+    if not seen:
+        return 0
     try:
         with core.db.write() as tx:
-            store.evaluated(tx, [row.id for row in rows], begun)
-            turned = sum(_turn(core, tx, *one) for one in verdicts)
+            store.evaluated(tx, seen, begun)
+            return sum(_turn(core, tx, *one) for one in verdicts)
     except Exception:
         # One of them it was: the others are kept each for itself.
         log.error("alarms cannot be turned together", error=traceback.format_exc())
-        turned = sum(_alone(core, *one) for one in verdicts)
-    return turned
+        return sum(_alone(core, *one) for one in verdicts)
 
 
 def _turn(core: Core, tx: Tx, row: Any, verdict: Verdict) -> bool:

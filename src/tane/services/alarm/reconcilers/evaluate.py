@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from tane.core import Core
@@ -9,6 +10,8 @@ from tane.jobs import Reconciler
 from tane.services.alarm.domain import evaluation
 from tane.services.alarm.domain.alarms import TOPIC
 from tane.services.alarm.store import alarms
+
+REST_SECONDS = 1.0
 
 
 async def evaluate(core: Core) -> str | None:
@@ -25,6 +28,9 @@ async def evaluate(core: Core) -> str | None:
             return turned, alarms.forget_changes(tx, before)
 
     turned, forgotten = await core.in_thread(work)
+    if evaluation.watch(core).has_news:
+        await asyncio.sleep(REST_SECONDS)
+        core.db.signals.notify(TOPIC)
     said = [f"{turned} alarms changed their state"] if turned else []
     said += [f"forgot {forgotten} entries of their history"] if forgotten else []
     return "; ".join(said) or None

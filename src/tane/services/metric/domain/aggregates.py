@@ -7,16 +7,16 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.metric.domain import access, measures, metrics, operations, resources, timespans
+from tane.services.metric.domain import access, archive_policies, measures, metrics, operations, resources, timespans
 from tane.services.metric.domain.errors import Told, ToldNotFound, no_metric
 from tane.services.metric.domain.operations import Grid, Reference, Unaggregable
-from tane.services.metric.domain.series import Point
+from tane.services.metric.domain.series import Point, Policy
 from tane.services.metric.store import archive_policies as policy_store
 from tane.services.metric.store import database
 from tane.services.metric.store import metrics as metric_store
@@ -24,7 +24,7 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, NotFound
 
 NAN = math.nan
-MOST_SERIES, MOST_POINTS = 2000, 2_000_000
+MOST_SERIES, MOST_POINTS = 2000, measures.MOST_POINTS
 """Of one request: series that are read, and points that are held."""
 FORWARD, BACKWARD = ("ffill", "full_ffill"), ("bfill", "full_bfill")
 DROPPING = ("dropna", *FORWARD, *BACKWARD)
@@ -63,9 +63,17 @@ class Reading:
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
         self._policies = {row.name: row for row in policy_store.every(tx)}
+        self._made: dict[str, Policy] = {}
+        self._waiting: dict[int, measures.Samples] = {}
+        self._looked: set[int] = set()
         self.points = 0
         self.budget = operations.Budget()
-        self._waits = measures.Waiting(tx)
+
+    def prepare(self, metrics: Sequence[Any]) -> None:
+        """These will be read: what waits of them is looked up at once."""
+        numbers = {one.number for one in metrics} - self._looked
+        self._waiting |= measures.waiting_of(self._tx, sorted(numbers))
+        self._looked |= numbers
 
     def policy(self, metric: Any) -> Any:
         return self._policies[metric.archive_policy_name]
@@ -76,13 +84,12 @@ class Reading:
     def methods(self, metric: Any) -> list[str]:
         return list(self._policies[metric.archive_policy_name].aggregation_methods)
 
-    def expect(self, metrics_: Iterable[Any]) -> None:
-        """These metrics will be read."""
-        self._waits.expect(one.number for one in metrics_)
-
     def series(self, metric: Any, granularity: int, method: str, start: int | None, stop: int | None) -> list[Point]:
-        one = measures.series_of(self._tx, metric)
-        found = measures.read(self._tx, one, [granularity], method, start, stop, self._waits)
+        self.prepare([metric])
+        name = metric.archive_policy_name
+        policy = self._made.get(name) or self._made.setdefault(name, archive_policies.policy(self._policies[name]))
+        one, waiting = measures.Series(metric.number, policy, metric.counter), self._waiting.get(metric.number)
+        found = measures.read(self._tx, one, [granularity], method, start, stop, waiting=waiting)
         self.points += len(found[granularity])
         if self.points > MOST_POINTS:
             raise BadRequest(f"More than {MOST_POINTS} points: ask for a shorter time or a coarser granularity.")
@@ -94,7 +101,7 @@ def measured(reading: Reading, wanted: Sequence[Wanted], tree: Any, window: Wind
     if len(wanted) > MOST_SERIES:
         raise _too_many()
     keys = [one.key for one in wanted]
-    reading.expect(one.metric for one in wanted)
+    reading.prepare([one.metric for one in wanted])
     results = []
     for granularity in _common(reading, wanted, window):
         columns = []

@@ -16,14 +16,17 @@ from tane.services.metric.domain.series import Columns, Point, Policy, Raw
 from tane.services.metric.store import database
 from tane.services.metric.store import measures as store
 from tane.services.metric.store import metrics as metric_store
+from tane.web.errors import BadRequest
 
 FOLD_TOPIC, TOLD = "metric.fold", "metric.listeners"
 BATCHES, PATIENCE = 64, 600.0
 MOST_BATCHES, MOST_SAMPLES = 2048, 2_000_000
 """Batches are folded when there are more than ``BATCHES`` of them and the oldest waits for ``PATIENCE`` seconds; sooner
 when there are very many. Who sends when there are twice as many folds them first."""
-SLICE = 500
-"""Batches of a fold at most: it is one transaction."""
+SLICE, AT_ONCE = 500, 500_000
+"""Batches and samples of a fold at most: it is one transaction, and in memory."""
+MOST_POINTS = 400_000
+"""That are read of a series at once."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,23 @@ def fold(core: Core) -> int:
     total = 0
     while True:
         with database.of(core).write() as tx:
-            batches = store.pending(tx, limit=SLICE)
-            if not batches:
+            last, more = _part(tx)
+            if last is None:
                 return total
-            total += _fold(tx, batches)
-            store.forget_batches(tx, batches[-1].sequence)
-        if len(batches) < SLICE:
+            total += _fold(tx, store.pending(tx, last))
+            store.forget_batches(tx, last)
+        if not more:
             return total
+
+
+def _part(tx: Tx) -> tuple[int | None, bool]:
+    """Up to which batch is folded at once, and whether there are more."""
+    waiting, samples, last = store.sizes(tx, SLICE + 1), 0, None
+    for row in waiting[:SLICE]:
+        if last is not None and samples + row.samples > AT_ONCE:
+            break
+        last, samples = int(row.sequence), samples + row.samples
+    return last, bool(waiting) and waiting[-1].sequence != last
 
 
 def _fold(tx: Tx, batches: Sequence[Any]) -> int:
@@ -179,36 +192,29 @@ def _arrays(row: Any) -> tuple[array[int], array[int], array[float]]:
     return numbers, times, values
 
 
-class Waiting:
-    """Samples that wait to be folded, in one transaction: each batch is read once, whatever the number of metrics, and
-    of it only what is of these is kept."""
+Samples = tuple[list[int], list[float]]
 
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
-        self._held: dict[int, tuple[list[int], list[float]]] = {}
 
-    def expect(self, numbers: Iterable[int]) -> None:
-        """These metrics will be asked for."""
-        wanted = set(numbers) - self._held.keys()
-        if not wanted:
-            return
-        self._held |= {number: ([], []) for number in wanted}
-        for row in store.spanning(self._tx, min(wanted), max(wanted)):
-            found = array("I")
-            found.frombytes(row.metrics)
-            for number in wanted.intersection(found):
-                begin = bisect_left(found, number)
-                end = bisect_right(found, number, begin)
+def waiting_of(tx: Tx, numbers: Sequence[int]) -> dict[int, Samples]:
+    """The samples of these metrics that are not folded yet; each batch is looked through once."""
+    found: dict[int, Samples] = {}
+    if not numbers:
+        return found
+    wanted = sorted(set(numbers))
+    for row in store.pending_between(tx, wanted[0], wanted[-1]):
+        there = array("I")
+        there.frombytes(row.metrics)
+        for number in wanted[bisect_left(wanted, row.low) : bisect_right(wanted, row.high)]:
+            begin = bisect_left(there, number)
+            end = bisect_right(there, number, begin)
+            if begin < end:
                 times, values = array("q"), array("d")
                 times.frombytes(row.times[8 * begin : 8 * end])
                 values.frombytes(row.values[8 * begin : 8 * end])
-                self._held[number][0].extend(times)
-                self._held[number][1].extend(values)
-
-    def of(self, number: int) -> tuple[list[int], list[float]]:
-        """Moments and values, in the order they came."""
-        self.expect([number])
-        return self._held[number]
+                known = found.setdefault(number, ([], []))
+                known[0].extend(times)
+                known[1].extend(values)
+    return found
 
 
 def read(
@@ -218,10 +224,11 @@ def read(
     method: str,
     start: int | None = None,
     stop: int | None = None,
-    waits: Waiting | None = None,
+    *,
+    waiting: Samples | None,
 ) -> dict[int, list[Point]]:
-    """The series of a metric by granularity, with all samples that have come. ``waits``: where several are read."""
-    fresh = _folded_now(tx, one, waits or Waiting(tx))
+    """The series of a metric by granularity. ``waiting``: its samples that are not folded yet."""
+    fresh = folded_now(tx, one, waiting)
     column = one.policy.methods.index(method)
     found: dict[int, list[Point]] = {}
     for granularity in granularities:
@@ -230,6 +237,9 @@ def read(
             continue
         first = None if start is None else _chunk(start // granularity)
         last = None if stop is None else _chunk(-(-stop // granularity))
+        many = definition.points is None or definition.points > MOST_POINTS
+        if many and store.count_chunks(tx, one.number, granularity, first, last) * series.PERIODS > MOST_POINTS:
+            raise BadRequest(f"More than {MOST_POINTS} points: ask for a shorter time or a coarser granularity.")
         columns: Columns = {}
         for row in store.chunks_of(tx, one.number, granularity, first, last):
             columns |= series.decode(row.start, row.data)
@@ -249,14 +259,13 @@ def _newest(tx: Tx, one: Series, granularity: int, fresh: Columns) -> int:
     return max([*fresh, *(series.decode(row.start, row.data) if row else ())], default=0)
 
 
-def _folded_now(tx: Tx, one: Series, waits: Waiting) -> dict[int, Columns]:
+def folded_now(tx: Tx, one: Series, waiting: Samples | None) -> dict[int, Columns]:
     """What waiting samples change, by granularity."""
-    times, values = waits.of(one.number)
-    if not times:
+    if waiting is None:
         return {}
     row = store.raw_of(tx, [one.number]).get(one.number)
     raw = Raw.of(row.times, row.values) if row else Raw.empty()
-    folded = series.fold(one.policy, one.counter, raw, times, values)
+    folded = series.fold(one.policy, one.counter, raw, *waiting)
     return folded.changed if folded else {}
 
 
@@ -269,7 +278,7 @@ def waiting(core: Core) -> dict[str, int]:
     numbers: set[int] = set()
     samples = 0
     with database.of(core).read() as tx:
-        for row in store.pending(tx, limit=2 * MOST_BATCHES):
+        for row in store.pending_between(tx, 0, 1 << 62):
             found = _arrays(row)[0]
             numbers.update(found)
             samples += len(found)

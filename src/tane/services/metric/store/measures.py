@@ -12,29 +12,26 @@ from tane.db import Tx
 from tane.services.metric.tables import batch, chunk, raw, sender
 
 AT_ONCE = 500
-SPANNED = 64
 
 
 def add_batch(tx: Tx, **values: Any) -> None:
     tx.execute(insert(batch).values(**values))
 
 
-def pending(tx: Tx, limit: int) -> list[Row[Any]]:
-    """The first batches in the order they came."""
-    return tx.all(select(batch).order_by(batch.c.sequence).limit(limit))
+def sizes(tx: Tx, limit: int) -> list[Row[Any]]:
+    """``sequence`` and ``samples`` of the oldest batches."""
+    return tx.all(select(batch.c.sequence, batch.c["count"].label("samples")).order_by(batch.c.sequence).limit(limit))
 
 
-def spanning(tx: Tx, low: int, high: int) -> Iterator[Row[Any]]:
-    """Batches that may hold a sample of the metrics from ``low`` to ``high``, in the order they came: few at a time, as
-    those of many hosts are large."""
-    reached = -1
-    while True:
-        query = select(batch).where(batch.c.low <= high, batch.c.high >= low, batch.c.sequence > reached)
-        rows = tx.all(query.order_by(batch.c.sequence).limit(SPANNED))
-        yield from rows
-        if len(rows) < SPANNED:
-            return
-        reached = rows[-1].sequence
+def pending(tx: Tx, until: int) -> list[Row[Any]]:
+    """Batches in the order they came, up to one of them."""
+    return tx.all(select(batch).where(batch.c.sequence <= until).order_by(batch.c.sequence))
+
+
+def pending_between(tx: Tx, low: int, high: int) -> Iterator[Row[Any]]:
+    """Those that may hold samples of metrics with these numbers, one after the other."""
+    query = select(batch).where(batch.c.low <= high, batch.c.high >= low).order_by(batch.c.sequence)
+    yield from tx.execute(query)
 
 
 def waiting(tx: Tx) -> Row[Any]:
@@ -70,6 +67,16 @@ def chunks_of(
     if last is not None:
         query = query.where(chunk.c.start <= last)
     return tx.all(query.order_by(chunk.c.start))
+
+
+def count_chunks(tx: Tx, number: int, granularity: int, first: int | None, last: int | None) -> int:
+    query = select(func.count()).select_from(chunk)
+    query = query.where(chunk.c.metric == number, chunk.c.granularity == granularity)
+    if first is not None:
+        query = query.where(chunk.c.start >= first)
+    if last is not None:
+        query = query.where(chunk.c.start <= last)
+    return int(tx.scalar(query) or 0)
 
 
 def newest_chunk(tx: Tx, number: int, granularity: int) -> Row[Any] | None:
