@@ -7,10 +7,16 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from fuzz import values
 from tane.app import SERVICES
+from tane.services.metric import interface as metric
+from tane.services.metric.domain import inventory
+from tane.web.errors import Forbidden
 from tane.web.routes import Route, Service
 from tests.api.compute_support import make_flavor
+from tests.api.identity_support import grant, login, make, make_user
 from tests.api.network_support import public
 from tests.resources import OLD_NAMES, one_of_each
 from tests.support import ApiCloud
@@ -139,3 +145,36 @@ def state(cloud: ApiCloud, owner: Any, kind: str, ids: dict[str, str]) -> Any:
             assert answer.status_code == 200, f"{route.path}: {answer.status_code} {answer.text}"
             return answer.json()
     raise AssertionError(f"no call shows one of {kind}")
+
+
+def test_tokens_of_no_project_are_told_nothing_of_any(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    ids = one_of_each(cloud, mia, name="rose", flavor_id=make_flavor(cloud.admin), external_id=public(cloud))
+    inventory.take(cloud.core)
+    shown = cloud.admin.get("/metric/v1/resource/instance").json()
+    [server] = [one for one in shown if one["id"] == ids["servers"]]
+    told_nothing = {**{kind: ids[kind] for kind in OWNED}, "metrics": server["metrics"]["vcpus"]}
+    domain = make(cloud.admin, "domain", name="else")
+    dora, nora = (make_user(cloud.admin, name, domain["id"]) for name in ("dora", "nora"))
+    grant(cloud.admin, f"domains/{domain['id']}", f"users/{dora['id']}", "member")
+    for who in (login(cloud, dora, domain={"id": domain["id"]}), login(cloud, nora)):
+        for service in SERVICES:
+            for route in service.routes:
+                if route.method == "GET" and "{" not in route.path.replace("{project_id}", "").replace("{type}", ""):
+                    text = ask(cloud, who, service, route, {"resource": "instance"}).text
+                    told = [kind for kind, one in told_nothing.items() if one in text]
+                    assert not told, f"{route.path} tells of {told}: {text[:500]}"
+        asked = {"operations": "(metric vcpus mean)", "search": {}, "resource_type": "instance"}
+        for path, body in (
+            ("/metric/v1/aggregates", asked),
+            ("/metric/v1/search/resource/generic", {}),
+            ("/alarm/v2/query/alarms", {}),
+            ("/alarm/v2/query/alarms/history", {}),
+        ):
+            who.post(path, body, 403)
+        who.get(f"/metric/v1/metric/{told_nothing['metrics']}/measures", 403)
+    # Nor does an alarm that is of no project see anything.
+    nobody = metric.Owner(cloud.core, "")
+    about = metric.Asked("mean", 60, 1, name="vcpus", query=("instance", {}))
+    with pytest.raises(Forbidden):
+        metric.values_of(nobody, about)

@@ -8,11 +8,13 @@ import pytest
 
 from tane.agent.meters import Sampler, Shown, batch_of
 from tane.for_hosts import ForHost, as_called
-from tane.services.metric.domain import inventory
+from tane.services.metric.domain import gathering, inventory, measures
+from tane.services.metric.store import resources as known
+from tane.wire.calls import AgentFailed
 from tane.wire.documents import GuestDiagnostics, Meters
-from tane.wire.errors import HostError
+from tane.wire.errors import HostError, Refused
 from tests.api.compute_support import project
-from tests.api.metric_support import V1, measured, values
+from tests.api.metric_support import V1, make_metric, measured, values
 from tests.support import HOST_ID, OTHER_HOST_ID, ApiCloud, second_host
 
 
@@ -21,11 +23,14 @@ class Away:
 
     def __init__(self, cloud: ApiCloud) -> None:
         self.away, self.heard = False, 0
+        self.failing: Exception | None = None
         self._cloud = as_called(ForHost(cloud.core, HOST_ID))
 
     async def measured(self, meters: Meters) -> None:
         if self.away:
             raise HostError("the cloud does not answer", transient=True)
+        if self.failing is not None and meters.sequence == 0:
+            raise self.failing
         self.heard += 1
         await self._cloud.measured(meters)
 
@@ -158,3 +163,83 @@ def test_who_takes_the_id_of_a_server_loses_it_to_the_cloud(cloud: ApiCloud, mea
     measuring.minute(1e9, server)
     assert mia.get(f"{V1}/resource/instance/{server}").json()["project_id"] == mia.project_id
     bob.get(f"{V1}/resource/generic/{server}", 404)
+
+
+@pytest.mark.parametrize(
+    ("error", "rounds"),
+    [
+        (HostError("the host was told nonsense"), 1),
+        (AgentFailed("KeyError: 'x'"), 3),
+        (HostError("away", transient=True), None),
+        (Refused("not let in"), None),
+    ],
+)
+def test_what_the_cloud_refuses_for_good_holds_nothing_else_up(
+    cloud: ApiCloud, measuring: Measuring, error: Exception, rounds: int | None
+) -> None:
+    measuring.cloud.failing = error
+    for minute in range(1, 6):
+        measuring.minute()
+        gone = rounds is not None and minute >= rounds
+        assert measuring.cloud.heard == (minute - 1 if gone else 0)
+        assert len(measuring.sampler.kept) == (0 if gone else minute)
+
+
+def test_one_thing_that_shows_nonsense_does_not_take_the_others_with_it(
+    cloud: ApiCloud, measuring: Measuring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Shown("host", HOST_ID, None, {"hardware.memory.total": 1.0})
+    wrong = [Shown("disk", HOST_ID, "no/disk", {"disk.device.read.bytes": 1.0})]
+
+    async def found() -> list[Shown]:
+        return [host, *wrong]
+
+    monkeypatch.setattr(measuring.sampler, "_measure", found)
+    measuring.minute()
+    assert not measuring.sampler.kept and measuring.cloud.heard == 1
+    [shown] = measured(cloud, "host")
+    assert "hardware.memory.total" in shown["metrics"]
+
+
+def test_what_could_not_be_written_is_made_the_next_time(
+    cloud: ApiCloud, measuring: Measuring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garden = project(cloud)
+    server = garden.server()
+    batch = batch_of([Shown("guest", server, None, {"cpu": 1e9})], "run", 0)
+
+    def full(*what: Any, **more: Any) -> None:
+        raise OSError("no space is left")
+
+    with monkeypatch.context() as broken, pytest.raises(OSError):
+        broken.setattr(measures, "append", full)
+        gathering.take(cloud.core, HOST_ID, batch)
+    # Somebody else's metric has the number now that the cloud's would have had.
+    other = make_metric(garden.user)
+    assert gathering.take(cloud.core, HOST_ID, batch) == 1
+    metric = garden.user.get(f"{V1}/resource/instance/{server}").json()["metrics"]["cpu"]
+    assert values(garden.user, other) == [] and values(garden.user, metric) == [1e9]
+
+
+def test_what_ends_makes_nothing_else_be_looked_up_anew(
+    cloud: ApiCloud, measuring: Measuring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garden = project(cloud)
+    gone, there = garden.server(), garden.server()
+    shown = [Shown("guest", there, None, {"power.state": 1.0})]
+    gathering.take(cloud.core, HOST_ID, batch_of(shown, "run", 0))
+    inventory.take(cloud.core)
+    looked_up: list[str] = []
+    ensure = known.of_ids
+
+    def counted(tx: Any, ids: Any) -> Any:
+        looked_up.extend(ids)
+        return ensure(tx, ids)
+
+    garden.user.delete(f"/compute/v2.1/servers/{gone}")
+    cloud.run_jobs()
+    inventory.take(cloud.core)
+    monkeypatch.setattr(known, "of_ids", counted)
+    assert gathering.take(cloud.core, HOST_ID, batch_of(shown, "run", 1)) == 1 and looked_up == []
+    ended = garden.user.get(f"{V1}/resource/instance/{gone}").json()
+    assert ended["ended_at"] is not None

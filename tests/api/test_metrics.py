@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from typing import Any
 
 import pytest
 
 from tane import quota
-from tane.services.metric.domain import measures
+from tane.services.metric.domain import batches, measures, operations
+from tane.services.metric.store import database
+from tane.services.metric.store import measures as store
 from tests.api.metric_support import V1, make_metric, make_resource, send, values
 from tests.support import ApiCloud
 
@@ -50,6 +53,32 @@ def test_what_is_no_sample_is_refused(cloud: ApiCloud, told: Any) -> None:
     answer = mia.post(f"{V1}/metric/{metric}/measures", told, 400).json()
     assert answer["title"] == "Bad Request" and answer["description"]["cause"] == "Invalid input"
     assert values(mia, metric) == []
+
+
+def test_samples_are_read_before_the_metrics_wait_for_them(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = make_resource(mia, "box", metrics={"one": {"archive_policy_name": "medium"}})
+    metric = made["metrics"]["one"]
+    held: list[bool] = []
+    read = batches.samples_of
+
+    def samples_of(*what: Any) -> Any:
+        # Whoever writes meanwhile has not to wait.
+        def write() -> None:
+            with database.of(cloud.core).write():
+                written.set()
+
+        written = threading.Event()
+        threading.Thread(target=write, daemon=True).start()
+        held.append(not written.wait(2.0))
+        return read(*what)
+
+    monkeypatch.setattr(batches, "samples_of", samples_of)
+    told = [{"timestamp": 1_800_000_000, "value": 1}]
+    mia.post(f"{V1}/metric/{metric}/measures", told, 202)
+    mia.post(f"{V1}/batch/metrics/measures", {metric: told}, 202)
+    mia.post(f"{V1}/batch/resources/metrics/measures", {"box": {"one": told}}, 202)
+    assert held == [False, False, False]
 
 
 def test_many_metrics_are_fed_by_one_call(cloud: ApiCloud) -> None:
@@ -123,6 +152,44 @@ def test_aggregates_over_resources_by_group(cloud: ApiCloud) -> None:
     older = mia.post(f"{V1}/aggregation/resource/generic/metric/cpu?reaggregation=max", {"=": {"user_id": "a"}}, 200)
     assert older.json()[0][2] == 20
     mia.post(f"{V1}/aggregates", {**body, "operations": "(aggregate sum (metric gpu mean))"}, 404)
+
+
+def test_what_would_hold_the_cloud_up_is_refused(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    mia = cloud.new_user("mia", "garden")
+    told = {name: {"archive_policy_name": "medium"} for name in ("one", "two", "three")}
+    for place in range(3):
+        made = make_resource(mia, f"box-{place}", metrics=told)
+        send(mia, made["metrics"]["one"], *range(20))
+    monkeypatch.setattr(operations, "MOST_STEPS", 300)
+    body = {"resource_type": "generic", "search": {}, "operations": "(metric one mean)"}
+    mia.post(f"{V1}/aggregates?granularity=60", body, 200)
+    refused = ["(rolling median 10 (metric one mean))", "(abs " * 10 + "(metric one mean)" + ")" * 10]
+    refused.append(f"(metric {' '.join(f'(x{n}* mean)' for n in range(100))})")
+    for text in refused:
+        answer = mia.post(f"{V1}/aggregates?granularity=60", {**body, "operations": text}, 400)
+        assert "values to look at" in answer.text
+
+
+def test_what_waits_is_read_once_whatever_the_number_of_metrics(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mia = cloud.new_user("mia", "garden")
+    metrics = [make_metric(mia) for _ in range(5)]
+    for at in range(3):
+        told = [{"timestamp": 1_800_000_000 + 60 * at, "value": at}]
+        mia.post(f"{V1}/batch/metrics/measures", dict.fromkeys(metrics, told), 202)
+    read: list[int] = []
+    between = store.pending_between
+
+    def counted(*what: Any) -> Any:
+        for row in between(*what):
+            read.append(row.sequence)
+            yield row
+
+    monkeypatch.setattr(store, "pending_between", counted)
+    body = {"operations": ["aggregate", "sum", ["metric", *([metric, "mean"] for metric in metrics)]]}
+    shown = mia.post(f"{V1}/aggregates?granularity=60", body, 200).json()["measures"]["aggregated"]
+    assert [value for _, _, value in shown] == [0, 5, 10] and len(read) == 3
 
 
 def test_nobody_sees_or_feeds_what_is_another_projects(cloud: ApiCloud) -> None:

@@ -21,9 +21,10 @@ from typing import Literal, NamedTuple
 import msgspec
 import structlog
 
+from tane.wire.calls import AgentFailed
 from tane.wire.documents import DiskCounters, GuestDiagnostics, Metered, Meters, NicCounters
 from tane.wire.duties import CloudDuty, ComputeDuty, VolumeDuty
-from tane.wire.errors import HostError
+from tane.wire.errors import HostError, Refused
 
 log = structlog.get_logger()
 
@@ -33,6 +34,8 @@ KEPT_BYTES = 16 << 20
 AT_ONCE = 8
 GUEST_SECONDS, HOST_SECONDS = 5.0, 30.0
 ANSWER_SECONDS = 30.0
+TRIES = 3
+"""Of a batch that makes the cloud fail."""
 KB = 1024
 
 
@@ -63,6 +66,14 @@ def batch_of(found: Sequence[Shown], run: str, sequence: int) -> Meters:
     return Meters(run=run, sequence=sequence, age=0.0, shapes=tuple(shapes), things=tuple(things))
 
 
+def _is_sound(one: Shown, run: str) -> bool:
+    try:
+        msgspec.json.decode(msgspec.json.encode(batch_of([one], run, 0)), type=Meters)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
 class Sampler:
     """Of one host. ``clock`` is monotonic."""
 
@@ -83,6 +94,7 @@ class Sampler:
         self.kept: deque[Batch] = deque()
         self._bytes = 0
         self.dropped = 0
+        self._failed = (-1, 0)
 
     async def serve(self) -> None:
         """Until cancelled; never, where nothing is to be measured."""
@@ -109,15 +121,36 @@ class Sampler:
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await self._cloud.measured(meters)
-            except (HostError, OSError, TimeoutError) as error:
-                log.info("the cloud takes no meters now", kept=len(self.kept), reason=str(error))
-                return
+            except (HostError, AgentFailed, OSError, TimeoutError) as error:
+                if not self._is_refused(batch, error):
+                    log.info("the cloud takes no meters now", kept=len(self.kept), reason=str(error))
+                    return
+                self.dropped += 1
+                log.warning("the cloud refuses what was measured", sequence=batch.sequence, reason=str(error))
             if self.kept and self.kept[0] is batch:
                 self._drop()
 
+    def _is_refused(self, batch: Batch, error: Exception) -> bool:
+        """Whether the cloud will never take a batch: later ones do not wait for it then. What failed there without a
+        reason is tried a few times more."""
+        if isinstance(error, HostError):
+            return not error.transient and not isinstance(error, Refused)
+        if not isinstance(error, AgentFailed):
+            return False
+        sequence, tries = self._failed
+        self._failed = batch.sequence, 1 if sequence != batch.sequence else tries + 1
+        return self._failed[1] >= TRIES
+
     def _keep(self, found: list[Shown]) -> None:
-        meters = batch_of(found, self._run, self._sequence)
-        packed = zlib.compress(msgspec.json.encode(meters), 1)
+        encoded = msgspec.json.encode(batch_of(found, self._run, self._sequence))
+        try:
+            msgspec.json.decode(encoded, type=Meters)
+        except msgspec.ValidationError as error:
+            # One thing that shows nonsense does not take all others with it.
+            log.warning("something shows what no meter does", reason=str(error))
+            sound = [one for one in found if _is_sound(one, self._run)]
+            encoded = msgspec.json.encode(batch_of(sound, self._run, self._sequence))
+        packed = zlib.compress(encoded, 1)
         self.kept.append(Batch(self._sequence, self._clock(), packed))
         self._sequence += 1
         self._bytes += len(packed)

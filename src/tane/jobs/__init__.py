@@ -5,7 +5,7 @@ from tane.jobs.operation import Cancelled, Operation, Permanent, Retry, Run, Ste
 from tane.jobs.order import Order
 from tane.jobs.reconcile import Reconciler
 from tane.jobs.runner import Runner
-from tane.jobs.store import cancel, enqueue, pending, unfinished, wake
+from tane.jobs.store import cancel, enqueue, pending, restate, unfinished, wake
 
 __all__ = [
     "Cancelled",
@@ -21,6 +21,7 @@ __all__ = [
     "enqueue",
     "forever",
     "pending",
+    "restate",
     "unfinished",
     "wake",
 ]

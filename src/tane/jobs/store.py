@@ -87,6 +87,11 @@ def enqueue(tx: Tx, order: Order[P], params: P, *, resource: str, by: AskedBy | 
     return int(result.inserted_primary_key[0])
 
 
+def restate(tx: Tx, job_id: int, params: msgspec.Struct) -> None:
+    """Give a job that has not begun other parameters: only for one that waits for an older one of its resource."""
+    change(tx, job_id, params=msgspec.to_builtins(params))
+
+
 def cancel(tx: Tx, resource: str) -> int:
     """Ask the unfinished jobs of ``resource`` to turn round before their next step, those that pause at once; returns
     how many there are. Debts stay."""

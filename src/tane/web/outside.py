@@ -8,6 +8,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Collection
 from urllib.parse import SplitResult, urlsplit
 
@@ -78,50 +79,95 @@ def resolve(parts: SplitResult, allowed: Collection[str], own: Collection[str]) 
     return addresses
 
 
+MOST_ADDRESSES = 4
+"""That are tried of one name."""
+
+
+class _Deadline:
+    """Of all that a request does. At its end the connection is shut, whatever it is at."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+        self._lock = threading.Lock()
+        self._sock: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def left(self) -> float:
+        """:raises TimeoutError: nothing."""
+        seconds = self._ends - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("it takes too long")
+        return seconds
+
+    def watch(self, sock: socket.socket) -> None:
+        """:raises TimeoutError: it is over already."""
+        with self._lock:
+            self.left()
+            self._sock = sock
+
+    def _end(self) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            if self._sock is not None:
+                # By the descriptor: TLS would take its own socket over.
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._sock = None
+
+
 class _Connection(http.client.HTTPConnection):
     """To addresses that were judged before: a name that answers otherwise the next time gains nothing."""
 
-    def __init__(self, parts: SplitResult, addresses: list[str], seconds: float) -> None:
-        super().__init__(parts.hostname or "", parts.port or PORTS[parts.scheme], timeout=seconds)
-        self._scheme, self._addresses, self._seconds = parts.scheme, addresses, seconds
+    def __init__(self, parts: SplitResult, addresses: list[str], deadline: _Deadline) -> None:
+        super().__init__(parts.hostname or "", parts.port or PORTS[parts.scheme])
+        self._scheme, self._addresses, self._deadline = parts.scheme, addresses[:MOST_ADDRESSES], deadline
 
     def connect(self) -> None:
         error: OSError = OSError("there is no address")
-        for address in self._addresses:
+        for place, address in enumerate(self._addresses, 1):
+            # Each of those that are left has the same time.
+            seconds = self._deadline.left() / (len(self._addresses) - place + 1)
             try:
-                self.sock = socket.create_connection((address, self.port), self._seconds)
+                self.sock = socket.create_connection((address, self.port), seconds)
                 break
             except OSError as failed:
                 error = failed
         else:
             raise error
+        self.sock.settimeout(self._deadline.left())
         if self._scheme == "https":
-            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+            self.sock = ssl.create_default_context().wrap_socket(
+                self.sock, server_hostname=self.host, do_handshake_on_connect=False
+            )
+        self._deadline.watch(self.sock)
+        if isinstance(self.sock, ssl.SSLSocket):
+            self.sock.do_handshake()
 
 
 def post(url: str, body: bytes, allowed: Collection[str], own: Collection[str], seconds: float) -> int:
     """Send JSON; returns the status. No redirect is followed, nothing of the answer is read but its head, and all of it
-    takes ``seconds`` at most.
+    takes ``seconds`` at most; but the resolver has its own time, which comes first.
 
     :raises Refused: :raises OSError: nobody answers, or not in time.
     """
     parts = parts_of(url)
-    connection = _Connection(parts, resolve(parts, allowed, own), seconds)
-
-    def end() -> None:
-        with contextlib.suppress(OSError):
-            if connection.sock is not None:
-                connection.sock.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
+    begun = time.monotonic()
+    addresses = resolve(parts, allowed, own)
+    deadline = _Deadline(max(seconds - (time.monotonic() - begun), 0.0))
+    connection = _Connection(parts, addresses, deadline)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request("POST", path, body, {"User-Agent": "tane", "Content-Type": "application/json"})
-        return connection.getresponse().status
+        status = connection.getresponse().status
+        # A head that was cut off by the deadline looks like a whole one.
+        deadline.left()
+        return status
     except (http.client.HTTPException, ValueError) as error:
         raise OSError(f"{parts.hostname}: {error or type(error).__name__}") from None
     finally:
-        timer.cancel()
+        deadline.close()
         connection.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from typing import Any
 
 import pytest
 
@@ -166,7 +167,7 @@ KEYS = [("a", "mean"), ("b", "mean")]
     ],
 )
 def test_operations_count_as_they_say(text: str, wanted: list[list[float]]) -> None:
-    assert operations.evaluate(operations.parse(text), GRID, KEYS).columns == wanted
+    assert operations.evaluate(operations.parse(text), GRID, KEYS, operations.Budget()).columns == wanted
 
 
 @pytest.mark.parametrize(
@@ -198,4 +199,40 @@ def test_operations_count_as_they_say(text: str, wanted: list[list[float]]) -> N
 )
 def test_what_is_no_operation_is_refused(text: object) -> None:
     with pytest.raises(BadRequest):
-        operations.evaluate(operations.parse(text), GRID, KEYS)
+        operations.evaluate(operations.parse(text), GRID, KEYS, operations.Budget())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(rolling median 5000 (metric a mean))",
+        "(rolling mean 5000 (metric a mean))",
+        "(+ (resample max 60 (metric a mean)) " * 20 + "1" + ")" * 20,
+        "(abs " * 20 + "(metric a mean)" + ")" * 20,
+    ],
+)
+def test_a_request_is_refused_before_it_costs_too_much(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "MOST_STEPS", 100_000)
+    size = 10_000
+    grid = operations.Grid(60, [60 * at for at in range(size)], [[1.0] * size])
+    looked_at = 0
+
+    def counted(values: Any) -> float:
+        nonlocal looked_at
+        looked_at += len(values)
+        return 1.0
+
+    for name in ("median", "mean", "max"):
+        monkeypatch.setitem(operations.REDUCTIONS, name, counted)
+    with pytest.raises(BadRequest, match="values to look at"):
+        operations.evaluate(operations.parse(text), grid, [("a", "mean")], operations.Budget())
+    assert looked_at <= 100_000
+
+
+def test_a_usual_request_costs_far_less_than_it_may() -> None:
+    # A week of minutes of three metrics, an hour's mean of each, and their sum.
+    size = 10_080
+    grid = operations.Grid(60, [60 * at for at in range(size)], [[1.0] * size for _ in range(3)])
+    tree = operations.parse("(aggregate sum (* 100 (rolling mean 60 (metric a mean))))")
+    found = operations.evaluate(tree, grid, [("a", "mean")] * 3, operations.Budget())
+    assert found.columns[0][0] == 300.0 and len(found.times) == size - 59

@@ -8,6 +8,9 @@ import msgspec
 
 from tane.jobs import Order
 
+CAUSED = "req-alarm-"
+"""The id of a request begins so that an action of an alarm makes: the alarm's follows."""
+
 
 class NotifyParams(msgspec.Struct):
     """``action``: where to; ``told``: the JSON that is sent."""

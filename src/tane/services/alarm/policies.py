@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tane.web.policy import ADMIN, MEMBER, READER, Rule
+from tane.web.policy import ADMIN, MEMBER, PROJECT, READER, Rule, scoped
 
 READS = (
     "get_alarm",
@@ -17,8 +17,11 @@ READS = (
 WRITES = ("create_alarm", "change_alarm", "delete_alarm", "change_alarm_state")
 ADMINS = ("get_alarms:all_projects", "update_quotas", "delete_quotas")
 
-RULES = (
-    *(Rule(f"telemetry:{name}", READER) for name in READS),
-    *(Rule(f"telemetry:{name}", MEMBER) for name in WRITES),
-    *(Rule(f"telemetry:{name}", ADMIN) for name in ADMINS),
+RULES = scoped(
+    PROJECT,
+    (
+        *(Rule(f"telemetry:{name}", READER) for name in READS),
+        *(Rule(f"telemetry:{name}", MEMBER) for name in WRITES),
+        *(Rule(f"telemetry:{name}", ADMIN) for name in ADMINS),
+    ),
 )

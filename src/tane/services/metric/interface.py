@@ -68,6 +68,7 @@ def values_of(owner: Owner, asked: Asked) -> tuple[list[float], list[int]]:
     """
     core, ctx = owner.core, owner.context
     with database.of(core).read() as tx:
+        reading = Reading(tx)
         now = timespans.of_naive(tx.now)
         start = now - asked.seconds * (asked.periods + 1) * timespans.SECOND
         window = Window(start, now, asked.seconds * timespans.SECOND, 0.0, None)
@@ -76,7 +77,6 @@ def values_of(owner: Owner, asked: Asked) -> tuple[list[float], list[int]]:
             metric = metric_store.named(tx, row.id, asked.name)
             if metric is None:
                 raise NotFound(f"Metric {asked.name} does not exist")
-            reading = Reading(tx)
             return _last(aggregates.across(reading, [metric], asked.method, None, window, None), asked), [metric.number]
         plain = asked.method.removeprefix("rate:")
         if asked.ids:
@@ -86,13 +86,13 @@ def values_of(owner: Owner, asked: Asked) -> tuple[list[float], list[int]]:
             assert asked.query is not None
             found = resources.search(core, ctx, tx, *asked.query, limit=aggregates.MOST_SERIES)
             by_resource = resources.by_resource(tx, found)
-            wanted = aggregates.named(found, by_resource, [(asked.name, plain)])
+            wanted = aggregates.named(reading, found, by_resource, [(asked.name, plain)])
             if not wanted:
                 raise NotFound(f"Metric {asked.name} does not exist")
         tree = ["aggregate", asked.method, ["metric", *dict.fromkeys(one.key for one in wanted)]]
         if asked.method not in operations.AGGREGATIONS:
             raise NotFound(f"Aggregation {asked.method} does not exist")
-        shown = aggregates.measured(Reading(tx), wanted, tree, window)["aggregated"]
+        shown = aggregates.measured(reading, wanted, tree, window)["aggregated"]
         return _last(shown, asked), [one.metric.number for one in wanted]
 
 

@@ -3,7 +3,7 @@ role member, as everywhere in this cloud."""
 
 from __future__ import annotations
 
-from tane.web.policy import ADMIN, MEMBER, READER, Rule
+from tane.web.policy import ADMIN, MEMBER, PROJECT, READER, Rule, scoped
 
 SERVICE = "rule:context_is_admin or (role:service and domain_id:None)"
 WRITES = ("create resource", "update resource", "delete resource", "delete resources", "create metric", "delete metric")
@@ -18,14 +18,18 @@ ADMINS = (
     *("create archive policy rule", "update archive policy rule", "delete archive policy rule"),
 )
 
-RULES = (
-    *(Rule(name, READER) for name in READS),
-    *(Rule(name, MEMBER) for name in WRITES),
-    Rule("post measures", MEMBER),
-    *(Rule(name, ADMIN) for name in ADMINS),
-    Rule(
-        "metric:act_for_others",
-        SERVICE,
-        "See and change what belongs to any project, and make resources in another project's name. Tane's own.",
+# A token without a project has none whose metrics it could see: as elsewhere in this cloud, it is of no use here.
+RULES = scoped(
+    PROJECT,
+    (
+        *(Rule(name, READER) for name in READS),
+        *(Rule(name, MEMBER) for name in WRITES),
+        Rule("post measures", MEMBER),
+        *(Rule(name, ADMIN) for name in ADMINS),
+        Rule(
+            "metric:act_for_others",
+            SERVICE,
+            "See and change what belongs to any project, and make resources in another project's name. Tane's own.",
+        ),
     ),
 )

@@ -10,8 +10,9 @@ import msgspec
 import structlog
 
 from tane.core import Core
+from tane.db.recording import ASKER
 from tane.hosts import store as hosts
-from tane.services.alarm.orders import NotifyParams
+from tane.services.alarm.orders import CAUSED, NotifyParams
 from tane.services.alarm.store import alarms as store
 from tane.services.identity import interface as identity
 from tane.web import codec, inside, outside
@@ -96,8 +97,13 @@ def take(core: Core, told: NotifyParams) -> None:
 
 def _signal(core: Core, told: NotifyParams, path: str, *, trusted: bool) -> None:
     try:
-        ctx = _acting(core, told.alarm_id) if trusted else Context(f"req-alarm-{told.alarm_id}")
-        inside.call(core, ctx, "orchestration", "POST", path, told.told)
+        ctx = _acting(core, told.alarm_id) if trusted else Context(f"{CAUSED}{told.alarm_id}")
+        # What the signal changes is told as caused by the alarm, as that of a client is by its request.
+        former = ASKER.set(lambda: ctx)
+        try:
+            inside.call(core, ctx, "orchestration", "POST", path, told.told)
+        finally:
+            ASKER.reset(former)
     except ApiError as error:
         if error.status in (409, 503):
             raise Again(error.message) from None
@@ -110,7 +116,7 @@ def _acting(core: Core, alarm_id: str) -> Context:
     if row is None or row.delegation is None:
         raise Unauthorized("Nobody stands behind the action any more.")
     given = msgspec.convert(row.delegation, identity.Delegation)
-    return identity.acting(core, given, f"req-alarm-{alarm_id}")
+    return identity.acting(core, given, f"{CAUSED}{alarm_id}")
 
 
 def _send(core: Core, url: str, body: bytes) -> None:

@@ -14,7 +14,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.alarm.domain import actions, cron, happenings, rules
 from tane.services.alarm.domain.errors import no_alarm
-from tane.services.alarm.domain.turning import record
+from tane.services.alarm.domain.turning import forget, record
 from tane.services.alarm.store import alarms as store
 from tane.services.alarm.tables import alarm, alarm_change
 from tane.services.identity import interface as identity
@@ -34,6 +34,7 @@ FIELDS = (
     *("user_id", "project_id", "repeat_actions", "description", "evaluate_timestamp"),
 )
 MOST_PAGE = 1000
+ACTIONS = ("ok_actions", "alarm_actions", "insufficient_data_actions")
 
 
 def limits(core: Core) -> dict[str, int]:
@@ -108,10 +109,7 @@ def _values(core: Core, ctx: Context, body: Any, project: str) -> dict[str, Any]
         "severity": body.severity,
         "repeat_actions": body.repeat_actions,
         "time_constraints": _constraints(body.time_constraints or []),
-        **{
-            name: actions.checked(core, ctx, getattr(body, name))
-            for name in ("ok_actions", "alarm_actions", "insufficient_data_actions")
-        },
+        **{name: actions.checked(core, ctx, getattr(body, name)) for name in ACTIONS},
     }
 
 
@@ -140,10 +138,26 @@ def _constraints(told: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _delegation(tx: Tx, ctx: Context, values: Mapping[str, Any]) -> Any:
-    names = ("ok_actions", "alarm_actions", "insufficient_data_actions")
-    if any(action.startswith(actions.TRUST) for name in names for action in values[name]):
+    if _trusts(values):
         return msgspec.to_builtins(identity.delegation(tx, ctx))
     return None
+
+
+def _stands_behind(tx: Tx, ctx: Context, row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Who stands behind actions with a trust after a change: the owner who makes it. Another one who changes the alarm,
+    as an administrator does, gives it no rights of his own: what stood behind it goes on to.
+
+    :raises Forbidden: another one adds such an action, which the owner never stood behind.
+    """
+    if ctx.user_id == row.user_id and ctx.project_id == row.project_id:
+        return {"delegation": _delegation(tx, ctx, values)}
+    if not _trusts(values) <= _trusts({name: getattr(row, name) for name in ACTIONS}):
+        raise Forbidden("Actions with a trust are written by the owner of the alarm only: they act with his rights.")
+    return {} if _trusts(values) else {"delegation": None}
+
+
+def _trusts(values: Mapping[str, Any]) -> set[str]:
+    return {action for name in ACTIONS for action in values[name] if action.startswith(actions.TRUST)}
 
 
 def update(core: Core, ctx: Context, alarm_id: str, body: Any) -> Any:
@@ -152,7 +166,7 @@ def update(core: Core, ctx: Context, alarm_id: str, body: Any) -> Any:
     values = _values(core, ctx, body, owner)
     with core.db.write() as tx:
         row = found(tx, ctx, alarm_id)
-        changed = {**values, "timestamp": tx.now, "delegation": _delegation(tx, ctx, values)}
+        changed = {**values, "timestamp": tx.now, **_stands_behind(tx, ctx, row, values)}
         if body.state != row.state:
             changed |= {"state": body.state, "state_reason": BY_HAND, "state_timestamp": tx.now}
         if body.type == rules.EVENT:
@@ -171,6 +185,7 @@ def update(core: Core, ctx: Context, alarm_id: str, body: Any) -> Any:
 def delete(core: Core, ctx: Context, alarm_id: str) -> None:
     with core.db.write() as tx:
         store.remove(tx, found(tx, ctx, alarm_id).id)
+        tx.after_commit(lambda: forget(core, alarm_id))
 
 
 def set_state(core: Core, ctx: Context, alarm_id: str, state: str) -> str:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
 from tane.core import Core
+from tane.db import Tx
 from tane.services.alarm.domain import alarms, cron, rules, turning
 from tane.services.alarm.domain.turning import ALARM, OK, UNKNOWN
 from tane.services.alarm.store import alarms as store
@@ -22,8 +26,11 @@ from tane.web.errors import ApiError
 
 MEMORY = "alarm.watch"
 AT_ONCE = 200
+MOST_SERIES = 2000
+"""That one alarm looks at: as many as one request may."""
 MOST_SECONDS = 5.0
 """Of a round for the alarms of one project."""
+log = structlog.get_logger()
 REST, EVER = timedelta(seconds=1), datetime(1970, 1, 1)
 
 
@@ -37,7 +44,6 @@ class Watch:
         self._of_alarm: dict[str, frozenset[int]] = {}
         self._news: set[str] = set()
         self._last: dict[str, datetime] = {}
-        self._told: dict[str, datetime] = {}
         self.whole_round = 0.0
 
     def taken(self, numbers: Iterable[int]) -> None:
@@ -65,14 +71,6 @@ class Watch:
     def evaluated(self, alarm_id: str, now: datetime) -> None:
         self._last[alarm_id] = now
 
-    def may_repeat(self, alarm_id: str, now: datetime) -> bool:
-        """Whether an alarm that repeats is told again: once in the interval of evaluations."""
-        interval = timedelta(seconds=self._core.config.alarm.evaluation_interval)
-        if now - self._told.get(alarm_id, EVER) < interval:
-            return False
-        self._told[alarm_id] = now
-        return True
-
     def looks_at(self, alarm_id: str, numbers: Iterable[int]) -> None:
         with self._lock:
             now, before = frozenset(numbers), self._of_alarm.pop(alarm_id, frozenset())
@@ -89,9 +87,8 @@ class Watch:
         """Other alarms are gone."""
         for alarm_id in self._of_alarm.keys() - living:
             self.looks_at(alarm_id, ())
-        for kept in (self._last, self._told):
-            for alarm_id in kept.keys() - living:
-                del kept[alarm_id]
+        for alarm_id in self._last.keys() - living:
+            del self._last[alarm_id]
 
 
 def watch(core: Core) -> Watch:
@@ -113,7 +110,8 @@ def evaluate(core: Core) -> int:
         rows = [row for row in store.of_ids(tx, ids) if row.type != rules.EVENT]
         # What was made or changed since the last round is looked at for the first time.
         rows += [row for row in store.unseen(tx, AT_ONCE) if row.id not in ids]
-    return _some(core, watching, rows, {})
+    spent: dict[str, float] = {}
+    return sum(_page(core, watching, rows[begin : begin + AT_ONCE], spent) for begin in range(0, len(rows), AT_ONCE))
 
 
 def _everything(core: Core, watching: Watch) -> int:
@@ -127,24 +125,58 @@ def _everything(core: Core, watching: Watch) -> int:
             watching.only(living)
             return turned
         living |= {row.id for row in rows}
-        turned += _some(core, watching, rows, spent)
+        turned += _page(core, watching, rows, spent)
         after = rows[-1].id
 
 
-def _some(core: Core, watching: Watch, rows: Sequence[Any], spent: dict[str, float]) -> int:
-    """``spent``: seconds by project; whose alarms take too long waits for the next round."""
-    turned, seen = 0, []
+def _page(core: Core, watching: Watch, rows: Sequence[Any], spent: dict[str, float]) -> int:
+    """Evaluate alarms; how many changed their state. What goes wrong with one is told in the log and ends no round.
+
+    ``spent``: seconds by project; whose alarms take too long waits for the next round.
+    """
+    begun = core.clock.now()
+    seen: list[str] = []
+    verdicts: list[tuple[Any, Verdict]] = []
     for row in rows:
         if spent.get(row.project_id, 0.0) > MOST_SECONDS:
             continue
-        begun = time.monotonic()
-        turned += one(core, watching, row)
+        started = time.monotonic()
         seen.append(row.id)
-        spent[row.project_id] = spent.get(row.project_id, 0.0) + time.monotonic() - begun
-    if seen:
+        watching.evaluated(row.id, begun)
+        try:
+            verdict = verdict_of(core, watching, row)
+            if verdict is not None and (verdict[0] != row.state or turning.repeats_now(core, row.id)):
+                verdicts.append((row, verdict))
+        except Exception:
+            log.error("an alarm cannot be evaluated", alarm=row.id, error=traceback.format_exc())
+        spent[row.project_id] = spent.get(row.project_id, 0.0) + time.monotonic() - started
+    if not seen:
+        return 0
+    try:
         with core.db.write() as tx:
-            store.evaluated(tx, seen)
-    return turned
+            store.evaluated(tx, seen, begun)
+            return sum(_turn(core, tx, *one) for one in verdicts)
+    except Exception:
+        # One of them it was: the others are kept each for itself.
+        log.error("alarms cannot be turned together", error=traceback.format_exc())
+        return sum(_alone(core, *one) for one in verdicts)
+
+
+def _turn(core: Core, tx: Tx, row: Any, verdict: Verdict) -> bool:
+    return turning.turn(core, tx, row, *verdict) and verdict[0] != row.state
+
+
+def _alone(core: Core, row: Any, verdict: Verdict) -> bool:
+    try:
+        with core.db.write() as tx:
+            return _turn(core, tx, row, verdict)
+    except Exception:
+        log.error("an alarm cannot be turned", alarm=row.id, error=traceback.format_exc())
+        return False
+
+
+Verdict = tuple[str, str, dict[str, Any]]
+"""(state, reason, its data)."""
 
 
 @dataclass
@@ -158,36 +190,34 @@ class Outcome:
     reason: str = ""
 
 
-def one(core: Core, watching: Watch, row: Any) -> bool:
-    """Evaluate an alarm; whether its state changed."""
+def verdict_of(core: Core, watching: Watch, row: Any) -> Verdict | None:
+    """What is to be told of an alarm; None: nothing."""
     now = core.clock.now()
     inside = not row.time_constraints or any(
         cron.within(one["start"], one["duration"], one["timezone"], now) for one in row.time_constraints
     )
     if not inside:
-        return False
+        return None
     owner = metric.Owner(core, row.project_id, row.user_id)
-    seen: set[int] = set()
-    if row.type == rules.COMPOSITE:
-        verdict = _composite(owner, row, seen)
-    else:
-        verdict = _single(row, of_rule(owner, row.type, row.rule, seen))
-    watching.looks_at(row.id, seen)
-    watching.evaluated(row.id, now)
-    if verdict is None or (verdict[0] == row.state and not watching.may_repeat(row.id, now)):
-        return False
-    with core.db.write() as tx:
-        return turning.turn(tx, row, *verdict) and verdict[0] != row.state
+    seen: list[int] = []
+    try:
+        if row.type == rules.COMPOSITE:
+            return _composite(owner, row, seen)
+        return _single(row, of_rule(owner, row.type, row.rule, seen))
+    finally:
+        watching.looks_at(row.id, seen)
 
 
-def of_rule(owner: metric.Owner, kind: str, rule: Mapping[str, Any], seen: set[int]) -> Outcome:
-    """What a threshold says."""
+def of_rule(owner: metric.Owner, kind: str, rule: Mapping[str, Any], seen: list[int]) -> Outcome:
+    """What a threshold says. ``seen``: the metrics that were looked at for the alarm, as often as they were."""
     needed = rule["evaluation_periods"]
+    if len(seen) >= MOST_SERIES:
+        return Outcome(UNKNOWN, None, [], reason=f"The rules look at more than {MOST_SERIES} metrics together")
     try:
         values, numbers = metric.values_of(owner, _asked(kind, rule))
     except ApiError as error:
         return Outcome(UNKNOWN, None, [], reason=error.message)
-    seen.update(numbers)
+    seen.extend(numbers)
     if not values:
         return Outcome(UNKNOWN, None, [], reason=f"No datapoint for granularity {rule['granularity']}")
     if len(values) < needed:
@@ -206,9 +236,6 @@ def _asked(kind: str, rule: Mapping[str, Any]) -> metric.Asked:
     if kind == rules.METRICS:
         return metric.Asked(*usual, ids=tuple(rule["metrics"]))
     return metric.Asked(*usual, name=rule["metric"], query=(rule["resource_type"], rules.query_of(rule)))
-
-
-Verdict = tuple[str, str, dict[str, Any]]
 
 
 def _single(row: Any, found: Outcome) -> Verdict | None:
@@ -242,7 +269,7 @@ def _reasoned(row: Any, state: str, found: Outcome) -> Verdict:
     return state, reason, {"type": "threshold", "disposition": disposition, "count": count, "most_recent": last}
 
 
-def _composite(owner: metric.Owner, row: Any, seen: set[int]) -> Verdict | None:
+def _composite(owner: metric.Owner, row: Any, seen: list[int]) -> Verdict | None:
     named: list[tuple[str, str, dict[str, Any]]] = []
 
     def state_of(rule: Mapping[str, Any]) -> tuple[str, str]:

@@ -35,6 +35,13 @@ def enabled(tx: Tx, *, events: bool, after: str = "", limit: int = 500) -> list[
     return tx.all(select(alarm).where(alarm.c.enabled, kind, alarm.c.id > after).order_by(alarm.c.id).limit(limit))
 
 
+def version_of_waiting(tx: Tx) -> tuple[int, datetime | None]:
+    """Another one whenever an alarm on events comes, goes or changes: how many there are, and the last change."""
+    asked = select(func.count().label("number"), func.max(alarm.c.timestamp).label("last"))
+    row = tx.first(asked.where(alarm.c.enabled, alarm.c.type == "event"))
+    return (0, None) if row is None else (int(row.number), row.last)
+
+
 def count_of_project(tx: Tx, project_id: str) -> int:
     return int(tx.scalar(select(func.count()).select_from(alarm).where(alarm.c.project_id == project_id)) or 0)
 
@@ -45,6 +52,13 @@ def add(tx: Tx, **values: Any) -> None:
 
 def change(tx: Tx, alarm_id: str, **values: Any) -> None:
     tx.execute(update(alarm).where(alarm.c.id == alarm_id).values(**values))
+
+
+def evaluated(tx: Tx, ids: Sequence[str], at: datetime) -> None:
+    """These were looked at as they were then."""
+    for begin in range(0, len(ids), 500):
+        part = alarm.c.id.in_(ids[begin : begin + 500])
+        tx.execute(update(alarm).where(part).values(evaluate_timestamp=at))
 
 
 def remove(tx: Tx, alarm_id: str) -> None:
@@ -82,11 +96,6 @@ def cursor(tx: Tx, name: str) -> int | None:
 def move_cursor(tx: Tx, name: str, position: int) -> None:
     if not tx.count(update(alarm_cursor).where(alarm_cursor.c.name == name).values(position=position)):
         tx.execute(insert(alarm_cursor).values(name=name, position=position))
-
-
-def evaluated(tx: Tx, ids: Sequence[str]) -> None:
-    """They were evaluated as they are now."""
-    tx.execute(update(alarm).where(alarm.c.id.in_(ids)).values(evaluate_timestamp=tx.now))
 
 
 def unseen(tx: Tx, limit: int) -> list[Row[Any]]:

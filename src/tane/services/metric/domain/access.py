@@ -15,7 +15,7 @@ TRANSFORMED = uuid.UUID("0a7a15ff-aa13-4ac2-897c-9bdf30ce175b")
 """Gnocchi's name space of resource ids that are no UUIDs."""
 MOST_ID = 289
 CLOUD = "tane:"
-"""The creator of what the cloud itself measures."""
+"""The creator of what the cloud itself measures, and the project that made it: one that nobody is in."""
 DENIED = "Access was denied to this resource."
 
 
@@ -28,8 +28,11 @@ def for_others(core: Core, ctx: Context) -> bool:
 
 
 def visible(core: Core, ctx: Context) -> str | None:
-    """The project whose things the caller sees; None for all."""
-    return None if for_others(core, ctx) else ctx.project_id
+    """The project whose things the caller sees; None for all. :raises Forbidden: the caller is of no project."""
+    if for_others(core, ctx):
+        return None
+    require(bool(ctx.project_id))
+    return ctx.project_id
 
 
 def sees(core: Core, ctx: Context, row: Any) -> bool:

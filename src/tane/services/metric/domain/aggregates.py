@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class Reading:
         self._waiting: dict[int, measures.Samples] = {}
         self._looked: set[int] = set()
         self.points = 0
+        self.budget = operations.Budget()
 
     def prepare(self, metrics: Sequence[Any]) -> None:
         """These will be read: what waits of them is looked up at once."""
@@ -97,7 +99,7 @@ class Reading:
 def measured(reading: Reading, wanted: Sequence[Wanted], tree: Any, window: Window) -> Any:
     """What the operations make of these metrics: ``{"aggregated": …}``, or by metric, or by resource and metric."""
     if len(wanted) > MOST_SERIES:
-        raise BadRequest(f"More than {MOST_SERIES} metrics: ask for fewer of them at a time.")
+        raise _too_many()
     keys = [one.key for one in wanted]
     reading.prepare([one.metric for one in wanted])
     results = []
@@ -106,8 +108,8 @@ def measured(reading: Reading, wanted: Sequence[Wanted], tree: Any, window: Wind
         for one in wanted:
             points = reading.series(one.metric, granularity, one.aggregation, window.start, window.stop)
             columns.append({at: value for at, _, value in points})
-        grid = _grid(granularity, columns, keys, window)
-        results.append(operations.evaluate(tree, grid, keys))
+        grid = _grid(granularity, columns, keys, window, reading.budget)
+        results.append(operations.evaluate(tree, grid, keys, reading.budget))
     if any(grid.flat for grid in results):
         return {"aggregated": [point for grid in results for point in _shown(grid, 0, window)]}
     return _by_metric(results, _columns_of(tree, wanted), window)
@@ -139,8 +141,15 @@ def _common(reading: Reading, wanted: Sequence[Wanted], window: Window) -> list[
     return [window.granularity]
 
 
-def _grid(granularity: int, columns: list[dict[int, float]], keys: Sequence[Reference], window: Window) -> Grid:
+def _grid(
+    granularity: int,
+    columns: list[dict[int, float]],
+    keys: Sequence[Reference],
+    window: Window,
+    budget: operations.Budget,
+) -> Grid:
     times = sorted(set().union(*columns))
+    budget.spend(len(times) * len(columns))
     if len(times) * len(columns) > MOST_POINTS:
         raise BadRequest(f"More than {MOST_POINTS} points: ask for a shorter time or a coarser granularity.")
     filler = window.fill if isinstance(window.fill, float) else NAN
@@ -244,7 +253,7 @@ def of_resources(
         by_resource = resources.by_resource(tx, list({row.id: row for row in rows}.values()))
         reading = Reading(tx)
         if not groups:
-            wanted = named(rows, by_resource, keys)
+            wanted = named(reading, rows, by_resource, keys)
             if not wanted:
                 raise _no_metrics(keys)
             return measured(reading, wanted, tree, window), rows
@@ -254,7 +263,7 @@ def of_resources(
         for group, members in itertools.groupby(
             rows, lambda row: tuple((name, attribute(row, name)) for name in groups)
         ):
-            wanted = named(list(members), by_resource, keys)
+            wanted = named(reading, list(members), by_resource, keys)
             if wanted:
                 found.append({"group": dict(group), "measures": {"measures": measured(reading, wanted, tree, window)}})
         if not found:
@@ -273,14 +282,24 @@ def attribute(row: Any, name: str) -> Any:
     return row.attributes.get(name)
 
 
-def named(rows: Sequence[Any], by_resource: Mapping[str, list[Any]], keys: Sequence[Reference]) -> list[Wanted]:
-    return [
-        Wanted(metric, aggregation, (name, aggregation), row)
-        for row in rows
-        for name, aggregation in keys
-        for metric in by_resource.get(row.id, ())
-        if fnmatch.fnmatchcase(metric.name, name)
-    ]
+def named(
+    reading: Reading, rows: Sequence[Any], by_resource: Mapping[str, list[Any]], keys: Sequence[Reference]
+) -> list[Wanted]:
+    """The metrics of resources that the operations name. :raises BadRequest: they are too many."""
+    patterns = [(key, re.compile(fnmatch.translate(key[0])).match) for key in keys]
+    found: list[Wanted] = []
+    for row in rows:
+        there = by_resource.get(row.id, ())
+        reading.budget.spend(len(there) * len(patterns))
+        for key, matches in patterns:
+            found += [Wanted(metric, key[1], key, row) for metric in there if metric.name and matches(metric.name)]
+        if len(found) > MOST_SERIES:
+            raise _too_many()
+    return found
+
+
+def _too_many() -> BadRequest:
+    return BadRequest(f"More than {MOST_SERIES} metrics: ask for fewer of them at a time.")
 
 
 def _by_history(
@@ -306,7 +325,7 @@ def _by_history(
             end = min(end, window.stop)
         if begin is not None and end is not None and begin >= end:
             continue
-        wanted = named([row], by_resource, keys)
+        wanted = named(reading, [row], by_resource, keys)
         if not wanted:
             continue
         part = Window(begin, end, window.granularity, window.overlap, window.fill)
@@ -374,6 +393,7 @@ def _alone(reading: Reading, row: Any, method: str, window: Window, resample: An
         points = reading.series(row, granularity, method, window.start, window.stop)
         grid = Grid(granularity, [at for at, _, _ in points], [[value for _, _, value in points]])
         if resample:
+            reading.budget.spend(len(points))
             grid = operations.resample(method, resample, grid)
         yield from _shown(grid, 0, window)
 

@@ -11,7 +11,6 @@ from tane.db import Tx
 from tane.services.metric.domain import access, measures, metrics, timespans
 from tane.services.metric.domain.errors import Told, invalid
 from tane.services.metric.domain.metrics import Making
-from tane.services.metric.domain.resources import now_of
 from tane.services.metric.store import database
 from tane.services.metric.store import metrics as store
 from tane.services.metric.store import resources as resource_store
@@ -44,45 +43,66 @@ def samples_of(told: Any, now: float, *where: str) -> Samples:
     return times, values
 
 
+def _read(told: Any, now: float, *where: str) -> Samples | Told:
+    """The same, but what is wrong is given back: who may not feed the metric is told that first.
+
+    All of a body is read before the transaction begins, as nobody else writes metrics meanwhile.
+    """
+    try:
+        return samples_of(told, now, *where)
+    except Told as error:
+        return error
+
+
+def _now(core: Core) -> float:
+    return timespans.of_naive(core.clock.now()) / timespans.SECOND
+
+
 def to_metric(core: Core, ctx: Context, metric_id: str, told: Any) -> None:
     measures.make_room(core)
+    found = _read(told, _now(core))
     with database.of(core).write() as tx:
         row = metrics.seen(core, ctx, tx, metric_id)
         access.require(access.owns(core, ctx, row))
-        times, values = samples_of(told, now_of(tx))
-        measures.append(tx, [row.number] * len(times), times, values)
+        _write(tx, [(row, found)])
     measures.taken(core, [row.number])
 
 
 def to_metrics(core: Core, ctx: Context, told: Mapping[str, Any]) -> None:
     measures.make_room(core)
+    now = _now(core)
+    found = {}
+    for text, one in told.items():
+        try:
+            found[metrics.identifier(text)] = _read(one, now, text)
+        except NotFound:
+            raise invalid("not a valid value", text) from None
     with database.of(core).write() as tx:
-        ids = {}
-        for text in told:
-            try:
-                ids[metrics.identifier(text)] = text
-            except NotFound:
-                raise invalid("not a valid value", text) from None
-        rows = {row.id: row for row in store.of_ids(tx, ids)}
-        missing = sorted(one for one in ids if one not in rows or not access.sees(core, ctx, rows[one]))
+        rows = {row.id: row for row in store.of_ids(tx, found)}
+        missing = sorted(one for one in found if one not in rows or not access.sees(core, ctx, rows[one]))
         if missing:
             raise BadRequest(f"Unknown metrics: {', '.join(missing)}")
         for row in rows.values():
             access.require(access.owns(core, ctx, row))
-        numbers = _write(tx, [(rows[one], told[text], (text,)) for one, text in ids.items()])
+        numbers = _write(tx, [(rows[one], samples) for one, samples in found.items()])
     measures.taken(core, numbers)
 
 
 def to_resources(core: Core, ctx: Context, told: Mapping[str, Any], *, create: bool) -> None:
     """``create``: make the metrics that the resources do not have yet."""
     measures.make_room(core)
-    who = access.creator(ctx)
+    who, now = access.creator(ctx), _now(core)
+    by_id = {}
+    for text, named in told.items():
+        if not isinstance(named, dict):
+            raise invalid("expected a dictionary", text)
+        by_id[access.resource_id(text, who)[1]] = (text, named)
+    samples = {
+        (resource_id, name): _read_of(text, name, one, now)
+        for resource_id, (text, named) in by_id.items()
+        for name, one in named.items()
+    }
     with database.of(core).write() as tx:
-        by_id = {}
-        for text, named in told.items():
-            if not isinstance(named, dict):
-                raise invalid("expected a dictionary", text)
-            by_id[access.resource_id(text, who)[1]] = (text, named)
         there = {row.id: row for row in resource_store.of_ids(tx, list(by_id)) if access.sees(core, ctx, row)}
         known: dict[str, dict[str, Any]] = {}
         for row in store.of_resources(tx, there):
@@ -109,10 +129,10 @@ def to_resources(core: Core, ctx: Context, told: Mapping[str, Any], *, create: b
             for row in store.of_ids(tx, [one["id"] for one in new]):
                 known.setdefault(row.resource_id, {})[row.name] = row
         wanted = []
-        for resource_id, (text, named) in by_id.items():
-            for name, one in named.items():
-                access.require(access.owns(core, ctx, known[resource_id][name]))
-                wanted.append((known[resource_id][name], _list_of(text, name, one), (text, name)))
+        for resource_id, name in samples:
+            row = known[resource_id][name]
+            access.require(access.owns(core, ctx, row))
+            wanted.append((row, samples[resource_id, name]))
         numbers = _write(tx, wanted)
     measures.taken(core, numbers)
 
@@ -123,26 +143,27 @@ def _described(text: str, name: str, one: Any) -> tuple[str | None, str | None]:
     return metrics.definition_of(name, {key: value for key, value in one.items() if key != "measures"})
 
 
-def _list_of(text: str, name: str, one: Any) -> Any:
+def _read_of(text: str, name: str, one: Any, now: float) -> Samples | Told:
     if isinstance(one, dict):
         if "measures" not in one:
-            raise invalid("required key not provided", text, name, "measures")
+            return invalid("required key not provided", text, name, "measures")
         for key in one:
             if key not in ("measures", "archive_policy_name", "unit"):
-                raise invalid("extra keys not allowed", text, name, key)
-        return one["measures"]
-    return one
+                return invalid("extra keys not allowed", text, name, key)
+        one = one["measures"]
+    return _read(one, now, text, name)
 
 
-def _write(tx: Tx, wanted: Sequence[tuple[Any, Any, tuple[str, ...]]]) -> list[int]:
+def _write(tx: Tx, wanted: Sequence[tuple[Any, Samples | Told]]) -> list[int]:
+    """Take samples of metrics in; their numbers. :raises Told: what was read is none."""
     numbers: list[int] = []
     times: list[int] = []
     values: list[float] = []
-    now = now_of(tx)
-    for row, told, where in wanted:
-        of_one = samples_of(told, now, *where)
-        numbers += [row.number] * len(of_one[0])
-        times += of_one[0]
-        values += of_one[1]
+    for row, found in wanted:
+        if isinstance(found, Told):
+            raise found
+        numbers += [row.number] * len(found[0])
+        times += found[0]
+        values += found[1]
     measures.append(tx, numbers, times, values)
     return list(dict.fromkeys(numbers))

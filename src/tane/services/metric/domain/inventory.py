@@ -37,12 +37,11 @@ def take(core: Core) -> tuple[int, int]:
         measures.append(tx, numbers, times, values_)
         # A server that is on no host now (shelved, say) is there all the same.
         by_type["instance"] = list(living)
-        gone = sum(measured.end(tx, name, texts) for name, texts in by_type.items() if name != "host")
+        gone = [text for name, texts in by_type.items() if name != "host" for text in measured.end(tx, name, texts)]
         gone += measured.end_parts(tx, living)
-    if gone:
-        measured.forget(core)
+    measured.forget(core, gone)
     measures.taken(core, numbers)
-    return len(numbers), gone
+    return len(numbers), len(gone)
 
 
 def _things(core: Core) -> Iterator[tuple[Thing, dict[str, float]]]:

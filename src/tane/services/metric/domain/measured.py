@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,13 +79,14 @@ class Writer:
     def finish(self) -> tuple[list[int], list[int], list[float]]:
         """(numbers of metrics, moments, values) of all that was added."""
         if self._later:
-            _ensure(self._core, self._tx, self._later)
-            self._known = remembered(self._core)
+            found = _ensure(self._core, self._tx, self._known, self._later)
             for thing, names, values in self._later:
-                known = self._known[thing.text]
+                known = found[thing.text]
                 known.shapes[names] = [known.numbers[name] for name in names]
                 self.numbers += known.shapes[names]
                 self.values += values
+            # What is rolled back is not there: it must not be remembered.
+            self._tx.after_commit(lambda: remembered(self._core).update(found))
         return self.numbers, [self._at] * len(self.numbers), self.values
 
 
@@ -97,12 +98,16 @@ def remembered(core: Core) -> dict[str, Known]:
     return found
 
 
-def forget(core: Core) -> None:
-    """Metrics were deleted: what is remembered is not true any more."""
-    core.memory.pop(MEMORY, None)
+def forget(core: Core, texts: Iterable[str]) -> None:
+    """These ended: when one comes back it is looked up, and is there again."""
+    known = remembered(core)
+    for text in texts:
+        known.pop(text, None)
 
 
-def _ensure(core: Core, tx: Tx, wanted: Sequence[tuple[Thing, tuple[str, ...], Any]]) -> None:
+def _ensure(
+    core: Core, tx: Tx, known: Mapping[str, Known], wanted: Sequence[tuple[Thing, tuple[str, ...], Any]]
+) -> dict[str, Known]:
     rows = {row.id: row for row in store.of_ids(tx, [thing.id for thing, *_ in wanted])}
     strangers = [row.id for row in rows.values() if row.creator != access.CLOUD]
     if strangers:
@@ -124,11 +129,12 @@ def _ensure(core: Core, tx: Tx, wanted: Sequence[tuple[Thing, tuple[str, ...], A
         ids = [one["id"] for one in new]
         for row in metric_store.of_ids(tx, ids):
             metrics[row.resource_id][row.name] = row.number
-    known = remembered(core)
+    found: dict[str, Known] = {}
     for thing, *_ in wanted:
         former = known.get(thing.text)
-        shapes = former.shapes if former is not None and former.thing == thing else {}
-        known[thing.text] = Known(thing, metrics[thing.id], shapes)
+        shapes = dict(former.shapes) if former is not None and former.thing == thing else {}
+        found[thing.text] = Known(thing, metrics[thing.id], shapes)
+    return found
 
 
 def _put(tx: Tx, thing: Thing, row: Any) -> None:
@@ -141,7 +147,7 @@ def _put(tx: Tx, thing: Thing, row: Any) -> None:
             original_resource_id=thing.text,
             type=thing.type,
             creator=access.CLOUD,
-            created_by_project_id="",
+            created_by_project_id=access.CLOUD,
             started_at=thing.started_at or tx.now,
             ended_at=None,
             revision_start=tx.now,
@@ -166,32 +172,32 @@ def _metric(core: Core, resource_id: str, name: str) -> dict[str, Any]:
         "name": name,
         "unit": UNITS[name],
         "creator": access.CLOUD,
-        "created_by_project_id": "",
+        "created_by_project_id": access.CLOUD,
         "archive_policy_name": core.config.metric.archive_policy + ("-rate" if counter else ""),
         "resource_id": resource_id,
         "counter": counter,
     }
 
 
-def end(tx: Tx, type_name: str, living: Iterable[str]) -> int:
-    """What the cloud measured of this type and is not there any more ended now. ``living``: the ids as texts."""
+def end(tx: Tx, type_name: str, living: Iterable[str]) -> list[str]:
+    """What the cloud measured of this type and is not there any more ended now: the ids of that as texts, as those of
+    ``living`` are."""
     there = {identity(text) for text in living}
     gone = [resource_id for resource_id in store.unended(tx, type_name, access.CLOUD) if resource_id not in there]
-    for resource_id in gone:
-        row = store.get(tx, resource_id)
-        if row is not None:
-            store.keep_revision(tx, row, tx.now)
-            store.change(tx, resource_id, ended_at=tx.now, revision_start=tx.now)
-    return len(gone)
+    return [_end(tx, row) for row in store.of_ids(tx, gone)]
 
 
-def end_parts(tx: Tx, living: set[str]) -> int:
+def end_parts(tx: Tx, living: set[str]) -> list[str]:
     """The same of the disks and cards of servers: ``living`` are the servers."""
-    gone = 0
-    for type_name in ("instance_disk", "instance_network_interface"):
-        for row in store.parts_unended(tx, type_name, access.CLOUD):
-            if row.attributes.get("instance_id") not in living:
-                store.keep_revision(tx, row, tx.now)
-                store.change(tx, row.id, ended_at=tx.now, revision_start=tx.now)
-                gone += 1
-    return gone
+    return [
+        _end(tx, row)
+        for type_name in ("instance_disk", "instance_network_interface")
+        for row in store.parts_unended(tx, type_name, access.CLOUD)
+        if row.attributes.get("instance_id") not in living
+    ]
+
+
+def _end(tx: Tx, row: Any) -> str:
+    store.keep_revision(tx, row, tx.now)
+    store.change(tx, row.id, ended_at=tx.now, revision_start=tx.now)
+    return str(row.original_resource_id)

@@ -14,11 +14,30 @@ from typing import Any
 
 from tane.services.metric.domain import calendars, series, timespans
 from tane.services.metric.domain.errors import Told, invalid
+from tane.web.errors import BadRequest
 
 NAN = math.nan
 DEEPEST, MOST_NODES, MOST_TEXT = 24, 500, 16_384
+MOST_STEPS = 8_000_000
+"""Values that one request may have looked at: some seconds of this machine, and what it holds meanwhile."""
 Reference = tuple[str, str]
 """(metric, aggregation)."""
+
+
+class Budget:
+    """What a request may still cost, in values that are looked at."""
+
+    def __init__(self) -> None:
+        self._left = MOST_STEPS
+
+    def spend(self, steps: int) -> None:
+        """To be called before the work. :raises BadRequest: it is too much."""
+        self._left -= steps
+        if self._left < 0:
+            raise BadRequest(
+                f"More than {MOST_STEPS} values to look at: ask for fewer metrics, a shorter time, a coarser"
+                " granularity, or simpler operations."
+            )
 
 
 def _present(values: Sequence[float]) -> list[float]:
@@ -96,7 +115,6 @@ BINARY: dict[str, Callable[[float, float], float]] = {
     "clip_max": lambda a, b: a if a != a else min(a, b),
     "max": _larger,
 }
-COMPARISONS = frozenset(("=", "==", "eq", "<", "lt", ">", "gt", "<=", "≤", "le", ">=", "≥", "ge", "!=", "≠", "ne"))
 UNARY: dict[str, Callable[[float], float]] = {
     **dict.fromkeys(("abs", "absolute"), abs),
     **dict.fromkeys(("neg", "negative"), lambda a: -a),
@@ -245,36 +263,62 @@ def references(node: Any) -> list[Reference]:
 Value = Grid | float
 
 
-def evaluate(node: Any, grid: Grid, keys: Sequence[Reference]) -> Grid:
-    """``keys``: which metric the columns of ``grid`` are of. :raises Unaggregable:"""
-    found = _evaluate(node, grid, keys)
+def evaluate(node: Any, grid: Grid, keys: Sequence[Reference], budget: Budget) -> Grid:
+    """``keys``: which metric the columns of ``grid`` are of.
+
+    :raises Unaggregable: :raises BadRequest: it is more than ``budget``.
+    """
+    found = _Evaluating(grid, keys, budget).node(node)
     assert isinstance(found, Grid)  # The top is no number.
     return found
 
 
-def _evaluate(node: Any, grid: Grid, keys: Sequence[Reference]) -> Value:
-    if not isinstance(node, list):
-        return float(node)
-    name = node[0]
-    if name == "metric":
-        wanted = set(node[1:])
-        columns = [column for column, key in zip(grid.columns, keys, strict=True) if key in wanted]
-        return Grid(grid.granularity, grid.times, columns)
-    if name == "aggregate":
-        return _aggregate(node[1], _grid(_evaluate(node[2], grid, keys)))
-    if name == "resample":
-        return resample(node[1], node[2], _grid(_evaluate(node[3], grid, keys)))
-    if name == "rolling":
-        return _rolling(node[1], node[2], _grid(_evaluate(node[3], grid, keys)), keys)
-    values = [_evaluate(one, grid, keys) for one in node[1:]]
-    if name in OVER_TIME:
-        return _over_time(name, _grid(values[0]))
-    if name in UNARY:
-        return _each(safe(UNARY[name]), values, node, keys)
-    if name == "clip":
-        low, high = values[1], values[2] if len(values) > 2 else math.inf
-        return _each(safe(lambda a, b, c: a if a != a else min(max(a, b), c)), [values[0], low, high], node, keys)
-    return _each(safe(BINARY[name]), values, node, keys, compares=name in COMPARISONS)
+class _Evaluating:
+    def __init__(self, grid: Grid, keys: Sequence[Reference], budget: Budget) -> None:
+        self._read, self._keys, self._budget = grid, keys, budget
+
+    def node(self, node: Any) -> Value:
+        if not isinstance(node, list):
+            return float(node)
+        name = node[0]
+        if name == "metric":
+            self._budget.spend(len(self._keys))
+            wanted = set(node[1:])
+            columns = [column for column, key in zip(self._read.columns, self._keys, strict=True) if key in wanted]
+            return Grid(self._read.granularity, self._read.times, columns)
+        if name == "aggregate":
+            return _aggregate(node[1], self._series(node[2]))
+        if name == "resample":
+            return resample(node[1], node[2], self._series(node[3]))
+        if name == "rolling":
+            grid = self._series(node[3])
+            # Each value is looked at once for each place of the window that it is in.
+            self._budget.spend(_size(grid) * (node[2] - 1))
+            return _rolling(node[1], node[2], grid, self._keys)
+        if name in OVER_TIME:
+            return _over_time(name, self._series(node[1]))
+        return self._each(name, node)
+
+    def _series(self, node: Any) -> Grid:
+        """What an operation on series is done to, paid for."""
+        grid = _grid(self.node(node))
+        self._budget.spend(_size(grid))
+        return grid
+
+    def _each(self, name: str, node: Any) -> Value:
+        values = [self.node(one) for one in node[1:]]
+        sizes = [_size(value) for value in values if isinstance(value, Grid)]
+        self._budget.spend(max(sizes, default=1) * len(values))
+        if name in UNARY:
+            return _each(safe(UNARY[name]), values, self._keys)
+        if name == "clip":
+            low, high = values[1], values[2] if len(values) > 2 else math.inf
+            return _each(safe(lambda a, b, c: a if a != a else min(max(a, b), c)), [values[0], low, high], self._keys)
+        return _each(safe(BINARY[name]), values, self._keys)
+
+
+def _size(grid: Grid) -> int:
+    return len(grid.times) * len(grid.columns)
 
 
 def _grid(value: Value) -> Grid:
@@ -283,9 +327,7 @@ def _grid(value: Value) -> Grid:
     return value
 
 
-def _each(
-    function: Callable[..., float], values: list[Value], node: Any, keys: Any, *, compares: bool = False
-) -> Value:
+def _each(function: Callable[..., float], values: list[Value], keys: Any) -> Value:
     grids = [value for value in values if isinstance(value, Grid)]
     if not grids:
         return function(*values)

@@ -102,7 +102,9 @@ def update(hand: Hand, source: Source) -> None:
     """The source comes from the parent's template, and with it the parent's author."""
     child = _child(hand)
     check(hand, child, source)
-    values = {**rights.before(child), **rights.of_stack(hand.stack), "request_id": hand.stack.request_id}
+    # It may be a signal that changes it: what follows is caused by that, not by who changed the stack last.
+    caused = {"request_id": hand.ctx.request_id}
+    values = {**rights.before(child), **rights.of_stack(hand.stack), **caused}
     engine.begin(hand.tx, hand.core, child.id, "UPDATE", source=msgspec.to_builtins(source), **values)
 
 
