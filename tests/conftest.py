@@ -54,12 +54,22 @@ programs.complete_path()
 sys.addaudithook(watched.refuse_unknown_programs)
 
 
+LONG_FIRST = ("e2e", "host", "guest", "hostile", "services", "jobs")
+"""Folders whose files take minutes: begun first, so that no worker runs one alone at the end."""
+
+
+def _place(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests that need more than this machine gives are skipped with the reason, but never where all must run; those of
     the night are left to their own command, and counted as deselected."""
     if "nightly" not in config.getoption("markexpr"):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("nightly")])
         items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+    items.sort(key=_place)
     if os.environ.get("TANE_REQUIRE_ALL"):
         return
     for mark, problem in (

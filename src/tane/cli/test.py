@@ -48,5 +48,5 @@ def daily(arguments: list[str]) -> list[list[str]]:
         [*python, "mypy"],
         [str(Path(sys.executable).with_name("lint-imports"))],
         [sys.executable, "tools/check_layout.py"],
-        [*python, "pytest", "-n", str(os.cpu_count() or 1), "--dist", "loadfile", SLOWEST],
+        [*python, "pytest", "-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--no-loadscope-reorder", SLOWEST],
     ]

@@ -200,7 +200,14 @@ def volume_image_gone(world: World) -> None:
 
 async def _attach(world: World) -> None:
     attachments.attach_volume(
-        world.core, ADMIN, world.server_id, world.volume_id, device=None, tag=None, delete_on_termination=False
+        world.core,
+        ADMIN,
+        world.server_id,
+        world.volume_id,
+        device=None,
+        tag=None,
+        delete_on_termination=False,
+        put_away=True,
     )
 
 
@@ -225,7 +232,7 @@ def volume_free(world: World) -> None:
 async def volume_unasked(world: World) -> None:
     await volume_asked(world)
     await world.settle()
-    attachments.detach_volume(world.core, ADMIN, world.server_id, world.volume_id)
+    attachments.detach_volume(world.core, ADMIN, world.server_id, world.volume_id, put_away=True)
 
 
 def volume_there_or_free(world: World) -> None:

@@ -29,7 +29,14 @@ def asked(action: Callable[..., object], *before: Callable[..., object], volume:
         await world.running()
         if volume:
             attachments.attach_volume(
-                world.core, ADMIN, world.server_id, world.volume_id, device=None, tag=None, delete_on_termination=False
+                world.core,
+                ADMIN,
+                world.server_id,
+                world.volume_id,
+                device=None,
+                tag=None,
+                delete_on_termination=False,
+                put_away=True,
             )
             await world.settle()
         for earlier in before:

@@ -86,6 +86,8 @@ def _segment(tx: Tx, values: dict[str, Any], config: Config) -> tuple[str, int]:
         if segment is not None or values.get("physical_network") is not None:
             raise invalid("provider:network_type required when provider attributes are given")
         kind = "vxlan"
+    if kind == "vlan" and values.get("physical_network"):
+        raise invalid(f"physical_network '{values['physical_network']}' unknown for VLAN provider network")
     if kind not in TYPES:
         raise invalid(
             f"provider:network_type '{kind}' is not supported: this cloud has {', '.join(TYPES)}, and no VLANs yet"
