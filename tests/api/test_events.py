@@ -50,6 +50,7 @@ UNTOLD = {
     "network_interest": "what hosts have to apply",
     "network_revision": "what hosts have to apply",
     "oauth_nonce": "numbers used once",
+    "port_binding": "where a port will be: its own change tells it",
     "revoked_token": "tokens are no resources",
     "stack_event": "what the changes of stacks and their resources tell",
     "stack_files": "files of templates, kept once for all stacks of a project",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -109,6 +109,18 @@ class Run(Generic[P]):
                 if left <= 0:
                     raise Permanent(f"timed out after {within:.0f} s waiting for {what or topic}")
                 await subscription.wait(min(poll, left))
+
+    async def unless_cancelled(self, work: Coroutine[Any, Any, T], *, poll: float = 1.0) -> T:
+        """What ``work`` gives, however long it takes. :raises Cancelled: the job is asked to turn round meanwhile; the
+        work is broken off."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait({task}, timeout=poll))[0]:
+                if await self.read(self._cancelled):
+                    raise Cancelled("cancelled")
+            return await task
+        finally:
+            task.cancel()
 
     def _cancelled(self, tx: Tx) -> bool:
         from tane.jobs import store

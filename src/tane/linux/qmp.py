@@ -258,3 +258,12 @@ async def session(socket: Path, peer: Identity | None = None) -> AsyncIterator[Q
         yield opened
     finally:
         await opened.close()
+
+
+async def ignore_absent(qmp: QmpSession, command: str, arguments: Mapping[str, Any]) -> None:
+    """Run a command that takes something away; nothing when it is not there. Raises QmpError."""
+    try:
+        await qmp.execute(command, arguments)
+    except QmpError as error:
+        if error.lost or not any(word in str(error) for word in ("not found", "Cannot find", "Failed to find")):
+            raise

@@ -45,7 +45,7 @@ COPIES = frozenset(
         "kept_disk",
     )
 )
-LONG = COPIES | {"create", "start", "suspend"}
+LONG = COPIES | {"create", "start", "suspend", "expect", "send"}
 """Calls that copy the content of disks or memory: their time follows from its size."""
 MOST_EPOCHS = 10_000
 MOST_MESSAGE = 2000

@@ -102,6 +102,8 @@ class Port(Document):
     security_group_ids: tuple[Id, ...] = ()
     hostname: HostName = ""
     project_id: Id | None = None
+    comes: bool = False
+    """It is on another host still: its interface and filter are made, and nothing is sent there."""
 
 
 class RemotePort(Document, gc=False):
@@ -387,6 +389,41 @@ class Layout(Document):
 
     slots: dict[Word, Slot] = {}
     machine: MachineType | Literal[""] = ""
+    ports: Slot = 0
+    """How many slots there are."""
+
+
+CopiedDisk = Literal["root", "ephemeral", "swap"]
+
+
+class RunningGuest(Document):
+    """What a guest that runs is like, so that another host can make room for it: where its devices sit, the bytes of
+    its local disks, and its config drive as it reads it now."""
+
+    layout: Layout
+    disks: dict[CopiedDisk, Annotated[int, msgspec.Meta(ge=0, le=1 << 46)]] = {}
+    config_drive: Annotated[bytes, msgspec.Meta(max_length=4 << 20)] | None = None
+
+
+class Landing(Document):
+    """Where another host awaits a running guest: its memory and its disks, by TLS with a pre-shared key (in hex)."""
+
+    host: IpAddress
+    memory_port: PortNumber
+    disks_port: PortNumber
+    tls_username: Word
+    tls_key: Key
+
+
+class LiveProgress(Document):
+    """How much of a guest that goes to another host has got there, in bytes."""
+
+    memory_total: Amount = 0
+    memory_processed: Amount = 0
+    memory_remaining: Amount = 0
+    disk_total: Amount = 0
+    disk_processed: Amount = 0
+    disk_remaining: Amount = 0
 
 
 class DiskLimits(Document):

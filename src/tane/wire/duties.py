@@ -17,12 +17,15 @@ from tane.wire.documents import (
     HostCapabilities,
     HostUptime,
     ImageRef,
+    Landing,
+    LiveProgress,
     LocalDisk,
     Meters,
     NetworkApplied,
     NetworkState,
     Nic,
     PoolCapacity,
+    RunningGuest,
     VolumeConnection,
     VolumeDisk,
     VolumeUsage,
@@ -125,7 +128,33 @@ class ComputeDuty(Protocol):
         nothing is aside."""
 
     async def forget(self, move_id: str) -> None:
-        """Delete what was set aside; nothing when there is nothing."""
+        """Delete what was set aside, and what was made for a guest that was awaited; nothing when there is nothing."""
+
+    async def running(self, guest_id: str) -> RunningGuest:
+        """What a guest that is to go to another host without being stopped is like. :raises HostError: it does not
+        run."""
+
+    async def expect(self, guest: Guest, running: RunningGuest, move_id: str, address: str) -> Landing:
+        """Await a guest that runs on another host, which reaches this one at ``address``: its devices are there, its
+        disks empty. The same place when it is awaited for this move already; else what is here of it, from an earlier
+        time, is deleted. Until it goes on here it is absent, and its move among those of :meth:`kept`."""
+
+    async def send(self, guest_id: str, landing: Landing) -> None:
+        """Bring a running guest's disks and memory to where it is awaited. It stands still in the end, on both hosts,
+        until one is told to go on. Nothing when that is so already."""
+
+    async def progress(self, guest_id: str) -> LiveProgress:
+        """:raises HostError: the guest is not on its way."""
+
+    async def hurry(self, guest_id: str) -> None:
+        """Let a guest that is on its way stand still for as long as the rest takes."""
+
+    async def stay(self, guest_id: str, *, paused: bool = False) -> None:
+        """The guest goes on here, as if nobody had sent it; nothing when nobody has, or its process is gone."""
+
+    async def land(self, guest_id: str, *, paused: bool = False) -> None:
+        """The guest that was awaited and came goes on here; nothing when it does. :raises HostError: it has not come,
+        or is gone."""
 
     async def set_password(self, guest_id: str, user: str, password: str) -> None:
         """Through the agent in the running guest. :raises NotSupported: there is none that answers."""

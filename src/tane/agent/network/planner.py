@@ -191,15 +191,18 @@ class _Planner:
         )
         self._add(link)
         self._ports[port.id] = port
+        if port.comes:
+            return
         self._members.setdefault(port.network_id, []).append(port)
 
     def _own_macs(self) -> None:
         """Entries that no port which learns can take away, for MACs that one port alone may send as."""
         claims: Counter[tuple[str, str]] = Counter()
-        for port in self._ports.values():
+        here = [port for port in self._ports.values() if not port.comes]
+        for port in here:
             macs = {port.mac_address, *(pair.mac_address for pair in port.allowed_address_pairs)}
             claims.update((port.network_id, mac) for mac in macs)
-        for port in self._ports.values():
+        for port in here:
             if claims[port.network_id, port.mac_address] == 1:
                 self._plan.fdb[Fdb(port.device, port.mac_address)] = port.id
 

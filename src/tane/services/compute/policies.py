@@ -185,6 +185,7 @@ ADMINISTRATE = (
     "servers:migrations:index",
     "servers:migrations:show",
     "servers:migrations:delete",
+    "servers:migrations:force_complete",
     "os-server-diagnostics",
     "os-instance-usage-audit-log:list",
     "os-instance-usage-audit-log:show",

@@ -209,7 +209,7 @@ ACTIONS = (
     action("confirmResize", migrations.confirm, "servers:confirm_resize", status=204),
     action("revertResize", migrations.revert, "servers:revert_resize"),
     action("migrate", migrations.migrate, "os-migrate-server:migrate", schemas.Migrate),
-    action("os-migrateLive", actions.not_done, "os-migrate-server:migrate_live"),
+    action("os-migrateLive", migrations.migrate_live, "os-migrate-server:migrate_live", schemas.MigrateLive),
     action("evacuate", migrations.evacuate, "os-evacuate", schemas.Evacuate, status=200),
     action("rescue", rescues.rescue, "os-rescue", schemas.Rescue, status=200),
     action("unrescue", rescues.unrescue, "os-unrescue"),
@@ -464,14 +464,26 @@ OLD_HOSTS = (
     ),
     route("GET", "/v2.1/os-migrations", migrations.index, "os-migrations:index"),
     route("GET", f"{SERVER}/migrations", migrations.of_server, "servers:migrations:index", since="2.23"),
-    route("GET", f"{SERVER}/migrations/{{migration_id}}", migrations.live, "servers:migrations:show", since="2.23"),
+    route(
+        "GET", f"{SERVER}/migrations/{{migration_id}}", migrations.show_live, "servers:migrations:show", since="2.23"
+    ),
     route(
         "DELETE",
         f"{SERVER}/migrations/{{migration_id}}",
-        migrations.live,
+        migrations.abort,
         "servers:migrations:delete",
         status=202,
         since="2.24",
+    ),
+    route(
+        "POST",
+        f"{SERVER}/migrations/{{migration_id}}/action",
+        migrations.force_complete,
+        "servers:migrations:force_complete",
+        schemas.ForceComplete,
+        status=202,
+        since="2.22",
+        action="force_complete",
     ),
     route("GET", f"{SERVER}/diagnostics", diagnostics.show, "os-server-diagnostics"),
     route(

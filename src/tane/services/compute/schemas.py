@@ -364,6 +364,21 @@ class Migrate(Body):
     migrate: MigrateIn | None = None
 
 
+class MigrateLiveIn(Body):
+    host: ServerId | None
+    block_migration: Literal["auto"] | Boolean
+    disk_over_commit: Annotated[Boolean | None, during((None, "2.24"))] = None
+    force: Annotated[Boolean | None, during(("2.30", "2.67"))] = None
+
+
+class MigrateLive(Body):
+    migrateLive: MigrateLiveIn = field(name="os-migrateLive")
+
+
+class ForceComplete(Body):
+    force_complete: None
+
+
 # ----------------------------------------------------------------------------------------------------- attachments
 
 

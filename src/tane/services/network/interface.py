@@ -29,6 +29,7 @@ from tane.services.network.domain.server_ports import (
     AddressInfo,
     PortSpec,
     addresses,
+    bind_inactive,
     claim_ports,
     network_details,
     nics,
@@ -41,6 +42,7 @@ from tane.services.network.domain.server_ports import (
     security_groups,
     server_ports,
     set_security_group,
+    unbind_inactive,
     usable_networks,
 )
 from tane.services.network.orders import DETACH_INTERFACE, DetachInterface
@@ -54,6 +56,7 @@ __all__ = [
     "PortSpec",
     "addresses",
     "associate_floating_ip",
+    "bind_inactive",
     "claim_ports",
     "create_floating_ip",
     "create_security_group_rules",
@@ -85,6 +88,7 @@ __all__ = [
     "security_groups",
     "server_ports",
     "set_security_group",
+    "unbind_inactive",
     "update_security_group",
     "usable_networks",
     "visible_network",

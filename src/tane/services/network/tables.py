@@ -179,6 +179,15 @@ security_group_rule = Table(
     Column("remote_group_id", String(36), ForeignKey("security_group.id", ondelete="CASCADE"), index=True),
 )
 
+port_binding = Table(
+    "port_binding",
+    metadata,
+    _cascade("port_id", "port.id", primary_key=True),
+    Column("host_id", String(36), primary_key=True, index=True),
+)
+"""Where a port will be, beside where it is: an INACTIVE binding, as Neutron calls it. Its host has all that the port
+needs, and sends nothing there yet."""
+
 port_security_group = Table(
     "port_security_group",
     metadata,

@@ -16,9 +16,13 @@ from tane.wire.documents import (
     GuestState,
     HostCapabilities,
     HostUptime,
+    Landing,
+    Layout,
+    LiveProgress,
     LocalDisk,
     Nic,
     NicCounters,
+    RunningGuest,
     VolumeDisk,
 )
 from tane.wire.duties import GuestListener
@@ -39,6 +43,8 @@ CAPABILITIES = HostCapabilities(
 
 _MOVED: dict[str, str] = {}
 """Move → the disk that it is of: how simulated hosts get what another has set aside."""
+_AWAITING: dict[str, FakeCompute] = {}
+"""Key of a landing → the simulated host that awaits the guest there."""
 _RUNNING: tuple[GuestState, ...] = ("running",)
 _ANY: tuple[GuestState, ...] = ("running", "paused", "suspended", "stopped", "crashed")
 
@@ -61,6 +67,12 @@ class FakeCompute:
         """What is set aside, by the move."""
         self.disks: dict[str, str] = {}
         """Which disk a guest, or what is set aside, has: two disks never have the same name."""
+        self.awaited: dict[str, tuple[str, Guest]] = {}
+        """Guests that run elsewhere, and the moves by which they come."""
+        self.standing: dict[str, str] = {}
+        """Guests that were sent elsewhere, and stand still: the key of where to."""
+        self._come: dict[str, str] = {}
+        """The disks of those of ``awaited`` that have come as a whole."""
         self.passwords: dict[tuple[str, str], str] = {}
         self.used: dict[str, GuestDiagnostics] = {}
         """What a guest shows of itself, where it is more than every simulated one shows."""
@@ -106,6 +118,9 @@ class FakeCompute:
 
     async def start(self, guest: Guest) -> None:
         self._called("start", guest.id)
+        if guest.id in self.awaited and guest.id in self._come:
+            self._guests[guest.id], self._states[guest.id] = self.awaited.pop(guest.id)[1], "stopped"
+            self.disks[guest.id] = self._come.pop(guest.id)
         self._require("start", guest.id, _ANY)
         if self._states[guest.id] not in ("running", "paused") or self._guests[guest.id].rescue != guest.rescue:
             if self._states[guest.id] != "suspended":
@@ -136,7 +151,7 @@ class FakeCompute:
             self._drop(guest_id)
 
     async def kept(self) -> set[str]:
-        return set(self.aside)
+        return {*self.aside, *(move_id for move_id, _ in self.awaited.values())}
 
     async def kept_disk(self, move_id: str, disk: LocalDisk) -> AsyncIterator[bytes]:
         guest = self.aside.get(move_id)
@@ -162,6 +177,57 @@ class FakeCompute:
         self._called("forget", move_id)
         self.aside.pop(move_id, None)
         self.disks.pop(move_id, None)
+        for guest_id in [guest_id for guest_id, (of, _) in self.awaited.items() if of == move_id]:
+            self._drop(guest_id)
+
+    async def running(self, guest_id: str) -> RunningGuest:
+        self._called("running", guest_id)
+        guest = self._require("running", guest_id, ("running", "paused"))
+        return RunningGuest(layout=Layout(), disks={"root": guest.root.size_gb << 30} if guest.root else {})
+
+    async def expect(self, guest: Guest, running: RunningGuest, move_id: str, address: str) -> Landing:
+        self._called("expect", guest.id)
+        if self.awaited.get(guest.id, ("", None))[0] != move_id:
+            self._drop(guest.id)
+            self.awaited[guest.id] = move_id, guest
+        key = uuid.uuid5(uuid.UUID(move_id), self._capabilities.hostname).hex
+        _AWAITING[key] = self
+        return Landing(host=address, memory_port=1, disks_port=2, tls_username="fake", tls_key=key)
+
+    async def send(self, guest_id: str, landing: Landing) -> None:
+        self._called("send", guest_id)
+        self._require("send", guest_id, ("running", "paused"))
+        if self.standing.get(guest_id) != landing.tls_key:
+            there = _AWAITING[landing.tls_key]
+            if guest_id not in there.awaited:
+                raise HostError(f"guest {guest_id} is not awaited")
+            there._come[guest_id] = self.disks[guest_id]
+            self.standing[guest_id] = landing.tls_key
+
+    async def progress(self, guest_id: str) -> LiveProgress:
+        self._called("progress", guest_id)
+        guest = self._require("progress", guest_id, ("running", "paused"))
+        memory = guest.memory_mb << 20
+        return LiveProgress(memory_total=memory, memory_processed=memory)
+
+    async def hurry(self, guest_id: str) -> None:
+        self._called("hurry", guest_id)
+        self._require("hurry", guest_id, ("running", "paused"))
+
+    async def stay(self, guest_id: str, *, paused: bool = False) -> None:
+        self._called("stay", guest_id)
+        if self._states.get(guest_id) is not None:
+            self.standing.pop(guest_id, None)
+
+    async def land(self, guest_id: str, *, paused: bool = False) -> None:
+        self._called("land", guest_id)
+        if guest_id in self._guests:
+            return
+        if guest_id not in self._come:
+            raise HostError(f"guest {guest_id} has not come to this host as a whole")
+        self._guests[guest_id] = self.awaited.pop(guest_id)[1]
+        self._states[guest_id] = "paused" if paused else "running"
+        self.disks[guest_id] = self._come.pop(guest_id)
 
     async def set_password(self, guest_id: str, user: str, password: str) -> None:
         self._called("set_password", guest_id)
@@ -237,7 +303,7 @@ class FakeCompute:
         return dict(self._states)
 
     def _drop(self, guest_id: str) -> None:
-        for kept in (self._guests, self._states, self.disks):
+        for kept in (self._guests, self._states, self.disks, self.awaited, self.standing, self._come):
             kept.pop(guest_id, None)
 
     def _called(self, step: str, guest_id: str) -> None:

@@ -28,6 +28,7 @@ NAMES = {
     "resume_server": "resume",
     "rebuild_server": "rebuild",
     "resize_server": "resize",
+    "live_migrate_server": "live-migration",
     "migrate_server": "migrate",
     "confirm_resize": "confirmResize",
     "revert_resize": "revertResize",

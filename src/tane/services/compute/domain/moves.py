@@ -24,6 +24,7 @@ from tane.services.compute.domain.create import id_of, new_password, refuse_too_
 from tane.services.compute.orders import (
     CONFIRM_RESIZE,
     EVACUATE_SERVER,
+    LIVE_MIGRATE_SERVER,
     MIGRATE_SERVER,
     RESIZE_SERVER,
     REVERT_RESIZE,
@@ -35,8 +36,15 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound
 from tane.wire.errors import HostError
 
-MoveType = Literal["resize", "migration", "evacuation"]
-ORDERS = {"resize": RESIZE_SERVER, "migration": MIGRATE_SERVER, "evacuation": EVACUATE_SERVER}
+MoveType = Literal["resize", "migration", "evacuation", "live-migration"]
+ORDERS = {
+    "resize": RESIZE_SERVER,
+    "migration": MIGRATE_SERVER,
+    "evacuation": EVACUATE_SERVER,
+    "live-migration": LIVE_MIGRATE_SERVER,
+}
+TASKS = {"evacuation": "rebuilding", "live-migration": "migrating"}
+"""What is being done to a server that moves, where it is not a resize."""
 
 
 def resize(core: Core, ctx: Context, server_id: str, flavor_ref: str, disk_config: str | None) -> None:
@@ -46,7 +54,7 @@ def resize(core: Core, ctx: Context, server_id: str, flavor_ref: str, disk_confi
     :raises Forbidden: over quota. :raises Conflict: locked, or in a state that does not allow it.
     """
     with core.db.write() as tx:
-        row = _movable(tx, ctx, server_id, "resize")
+        row = movable(tx, ctx, server_id, "resize")
         try:
             flavor = flavors.require(tx, ctx, id_of(flavor_ref))
         except NotFound as error:
@@ -57,7 +65,7 @@ def resize(core: Core, ctx: Context, server_id: str, flavor_ref: str, disk_confi
         quotas.refuse_growth(tx, row.project_id, flavor.vcpus - row.vcpus, flavor.ram - row.ram_mb)
         if disk_config is not None:
             servers.change(tx, server_id, disk_config=disk_config)
-        _order(tx, core, ctx, row, "resize", {"id": flavor.id, **flavors.embedded(flavor)})
+        order(tx, core, ctx, row, "resize", {"id": flavor.id, **flavors.embedded(flavor)})
 
 
 def migrate(core: Core, ctx: Context, server_id: str, host: str | None) -> None:
@@ -66,19 +74,22 @@ def migrate(core: Core, ctx: Context, server_id: str, host: str | None) -> None:
     :raises BadRequest: there is no such host, or none has room. :raises Conflict: as :func:`resize`.
     """
     with core.db.write() as tx:
-        row = _movable(tx, ctx, server_id, "migrate")
+        row = movable(tx, ctx, server_id, "migrate")
         if host is not None:
             if hosts.by_name(tx, host) is None:
                 raise BadRequest(f"Compute host {host} could not be found.")
             if host == row.host_name:
                 raise BadRequest("The target host can't be the same one.")
-        _order(tx, core, ctx, row, "migration", {"id": row.flavor_id, **row.flavor}, host)
+        order(tx, core, ctx, row, "migration", {"id": row.flavor_id, **row.flavor}, host)
 
 
-def _movable(tx: Tx, ctx: Context, server_id: str, action: str) -> Row[Any]:
+def movable(
+    tx: Tx, ctx: Context, server_id: str, action: str, states: tuple[str, ...] = ("active", "stopped")
+) -> Row[Any]:
+    """The server. :raises Conflict: it is locked, in none of ``states``, or its host is down."""
     row = require(tx, ctx, server_id)
     refuse_locked(ctx, row)
-    require_state(row, action, ("active", "stopped"))
+    require_state(row, action, states)
     refuse_nowhere(row)
     if not hosts.is_there(tx, row.host_id):
         raise Conflict(f"The host of instance {row.id} does not answer now.")
@@ -102,7 +113,7 @@ def _refuse_unfit(tx: Tx, row: Row[Any], flavor: Row[Any]) -> None:
     hardware.of(row.image_properties, flavor.extra_specs, flavor.vcpus)
 
 
-def _order(
+def order(
     tx: Tx,
     core: Core,
     ctx: Context,
@@ -112,8 +123,12 @@ def _order(
     host: str | None = None,
     vm_state: str | None = None,
 ) -> None:
-    """``vm_state``: to have in the end, when not the one it has now."""
-    wanted = wanted_of(tx, row, flavor, host=host, elsewhere=kind != "resize")
+    """Claim the place that a server moves to, and order it. ``flavor``: as servers keep it, with its id; ``vm_state``:
+    to have in the end, when not the one it has now.
+
+    :raises BadRequest: no host is fit for it.
+    """
+    wanted = wanted_of(tx, row, flavor, host=host, elsewhere=kind != "resize", live=kind == "live-migration")
     chosen = scheduler.choose(tx, core.config, wanted)
     if isinstance(chosen, str):
         raise BadRequest(chosen)
@@ -127,7 +142,7 @@ def _order(
         project_id=row.project_id,
         user_id=ctx.user_id,
         type=kind,
-        status="migrating",
+        status="preparing" if kind == "live-migration" else "migrating",
         source_host_id=row.host_id,
         source_host=row.host_name,
         dest_host_id=chosen.id,
@@ -140,14 +155,21 @@ def _order(
     allocations.release(tx, row.id)
     allocations.claim(tx, move_id, row.host_id, held)
     allocations.claim(tx, row.id, chosen.id, wanted.amounts)
-    servers.change(tx, row.id, task_state="rebuilding" if kind == "evacuation" else "resize_prep")
+    servers.change(tx, row.id, task_state=TASKS.get(kind, "resize_prep"))
     queue(tx, ctx, ORDERS[kind], MoveServer(row.id, move_id=move_id))
 
 
 def wanted_of(
-    tx: Tx, row: Row[Any], flavor: dict[str, Any], *, host: str | None = None, elsewhere: bool = False
+    tx: Tx,
+    row: Row[Any],
+    flavor: dict[str, Any],
+    *,
+    host: str | None = None,
+    elsewhere: bool = False,
+    live: bool = False,
 ) -> scheduler.Wanted:
-    """What a server that exists asks of a host, with a flavor as servers keep it."""
+    """What a server that exists asks of a host, with a flavor as servers keep it. ``live``: it goes there while it
+    runs."""
     return scheduler.Wanted(
         vcpus=flavor["vcpus"],
         ram_mb=flavor["ram"],
@@ -157,6 +179,7 @@ def wanted_of(
         group=groups.get(tx, row.group_id) if row.group_id else None,
         moves=row,
         elsewhere=elsewhere,
+        like=hosts.get(tx, row.host_id) if live else None,
     )
 
 
@@ -202,7 +225,7 @@ def evacuate(
             raise BadRequest("The target host can't be the same one.")
         servers.change(tx, server_id, admin_pass=given if row.config_drive else None)
         after = row.vm_state if start else "stopped"
-        _order(tx, core, ctx, row, "evacuation", {"id": row.flavor_id, **row.flavor}, host, after)
+        order(tx, core, ctx, row, "evacuation", {"id": row.flavor_id, **row.flavor}, host, after)
     return given
 
 

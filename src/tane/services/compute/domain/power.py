@@ -13,6 +13,7 @@ from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.jobs import Order, pending
 from tane.services.compute.domain.common import S, fault, new_id, of_project, queue
+from tane.services.compute.domain.scheduler import SIMULATED
 from tane.services.compute.domain.states import POWER_OF_GUEST, RUNNING
 from tane.services.compute.orders import REBOOT_SERVER, STOP_SERVER, RebootServer, ServerParams
 from tane.services.compute.store import migrations, servers
@@ -21,7 +22,6 @@ from tane.wire.documents import GuestState
 log = structlog.get_logger()
 
 GONE: tuple[GuestState, ...] = ("stopped", "crashed")
-SIMULATED = "fake"
 LOST = "Its disks are no longer on its host. A hard reboot makes it anew from its image: what was on them is lost."
 SHOULD_BE_THERE = ("active", "stopped", "paused", "suspended", "rescued")
 
@@ -96,7 +96,7 @@ def compare(
     leftover = [guest_id for guest_id in states if known.get(guest_id) is True]
     strangers = [guest_id for guest_id in states if guest_id not in known]
     moved = [guest_id for guest_id in states if known.get(guest_id) is False and guest_id not in here]
-    leftover += sorted(migrations.evacuated(tx, host_id, moved)) if moved else []
+    leftover += sorted(migrations.left_behind(tx, host_id, moved)) if moved else []
     told.extend(f"guest {guest_id} has no server" for guest_id in strangers)
     told.extend(f"guest {guest_id} belongs to a server that is not placed here" for guest_id in moved)
     return told, leftover

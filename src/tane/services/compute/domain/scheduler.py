@@ -18,6 +18,8 @@ from tane.services.compute.store import groups, servers
 
 log = structlog.get_logger()
 DEFAULT_ZONE = "nova"
+SIMULATED = "fake"
+"""The hypervisor of simulated hosts."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Wanted:
     moves: Row[Any] | None = None
     """The server, when it is on a host already; ``elsewhere``: it must leave that."""
     elsewhere: bool = False
+    like: Row[Any] | None = None
+    """The host that it is on, when it goes on at the other one without being stopped."""
 
     @property
     def amounts(self) -> dict[str, int]:
@@ -118,6 +122,8 @@ def choose(tx: Tx, config: Config, wanted: Wanted) -> Row[Any] | str:
         reason = _refusal(tx, host, space, wanted, zone_of)
         if wanted.moves is not None and wanted.elsewhere and host.id == wanted.moves.host_id:
             reason = "the server's own"
+        if reason is None and wanted.like is not None:
+            reason = _unlike(wanted.like, host)
         if reason is None and near and host.id not in near:
             reason = "not the host of the servers named in same_host"
         if reason is None and host.id in far:
@@ -162,6 +168,21 @@ def _refusal(tx: Tx, host: Row[Any], space: Room, wanted: Wanted, zone_of: dict[
     if wanted.zone is not None and wanted.zone != zone:
         return f"in zone {zone}, not {wanted.zone}"
     return ", ".join(space.missing(wanted)) or None
+
+
+def _unlike(here: Row[Any], there: Row[Any]) -> str | None:
+    """Why a guest that runs on the one host cannot go on at the other."""
+    old, new = here.capabilities, there.capabilities
+    for key, word in (("hypervisor_type", "hypervisor"), ("cpu_arch", "architecture"), ("accelerator", "accelerator")):
+        if old.get(key) != new.get(key):
+            return f"another {word}"
+    if old.get("accelerator") == "kvm" and old.get("cpu_model") != new.get("cpu_model"):
+        return "another processor"
+    if old.get("hypervisor_version", 0) > new.get("hypervisor_version", 0):
+        return "an older hypervisor"
+    if old.get("hypervisor_type") != SIMULATED and None in (hosts.inner_address(here), hosts.inner_address(there)):
+        return "no tunnel between the hosts"
+    return None
 
 
 def _group_refusal(group: Row[Any], host_id: str, peers: dict[str, int]) -> str | None:

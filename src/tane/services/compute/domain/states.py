@@ -37,7 +37,12 @@ STATUS_OF_TASK: dict[str, dict[str, str]] = {
     },
     "stopped": {"rebooting_hard": "HARD_REBOOT", "reboot_started_hard": "HARD_REBOOT", **REBUILDING, **RESIZING},
     "resized": {"resize_reverting": "REVERT_RESIZE"},
-    "paused": {"rebooting_hard": "HARD_REBOOT", "reboot_started_hard": "HARD_REBOOT", **REBUILDING},
+    "paused": {
+        "migrating": "MIGRATING",
+        "rebooting_hard": "HARD_REBOOT",
+        "reboot_started_hard": "HARD_REBOOT",
+        **REBUILDING,
+    },
     "suspended": {"rebooting_hard": "HARD_REBOOT", "reboot_started_hard": "HARD_REBOOT", **REBUILDING},
     "error": {"rebooting_hard": "HARD_REBOOT", "reboot_started_hard": "HARD_REBOOT", **REBUILDING},
 }

@@ -95,23 +95,26 @@ async def host_where(run: Run[Any], *states: GuestState, still: tuple[str, ...])
     return host if await host.state(row.id) in states else None
 
 
-async def connection(run: Run[Any], volume_id: str, attachment_id: str) -> VolumeConnection:
-    """How the server's host reaches a volume; makes the export when it is missing.
+async def connection(run: Run[Any], volume_id: str, attachment_id: str, host_id: str | None = None) -> VolumeConnection:
+    """How the server's host (or another, ``host_id``) reaches a volume; makes the export when it is missing.
 
     :raises Permanent: no way leads from the one's host to the other's.
     """
     exported = await volume.connect(run, volume_id, attachment_id)
-    return await run.read(_as_reached, run.params.server_id, volume_id, exported)
+    return await run.read(_as_reached, run.params.server_id, volume_id, exported, host_id)
 
 
-def _as_reached(tx: Tx, server_id: str, volume_id: str, exported: VolumeConnection) -> VolumeConnection:
+def _as_reached(
+    tx: Tx, server_id: str, volume_id: str, exported: VolumeConnection, host_id: str | None
+) -> VolumeConnection:
     row, pool = servers.get(tx, server_id), volume.volume_info(tx, None, volume_id).host_id
-    if row is None or row.host_id is None or pool is None or row.host_id == pool:
+    place = host_id or (row.host_id if row is not None else None)
+    if place is None or pool is None or place == pool:
         return exported
-    here, there = hosts.get(tx, row.host_id), hosts.get(tx, pool)
+    here, there = hosts.get(tx, place), hosts.get(tx, pool)
     address = None if there is None else hosts.inner_address(there)
     if address is None or here is None or hosts.inner_address(here) is None:
-        log.warning("no tunnel between hosts", volume=volume_id, pool=there.name if there else pool, host=row.host_name)
+        log.warning("no tunnel between hosts", volume=volume_id, pool=there.name if there else pool, host=place)
         raise Permanent(
             f"Volume {volume_id} is on another host than the server, and no tunnel leads there: each of the two hosts "
             "needs a local_ip."
@@ -119,15 +122,20 @@ def _as_reached(tx: Tx, server_id: str, volume_id: str, exported: VolumeConnecti
     return structs.replace(exported, host=address)
 
 
-async def connections(run: Run[Any], devices: Sequence[Row[Any]]) -> dict[str, VolumeConnection]:
+async def connections(
+    run: Run[Any], devices: Sequence[Row[Any]], host_id: str | None = None
+) -> dict[str, VolumeConnection]:
     """Attachment id → how its volume is reached; makes exports that are missing."""
-    return {device.attachment_id: await connection(run, device.volume_id, device.attachment_id) for device in devices}
+    return {
+        device.attachment_id: await connection(run, device.volume_id, device.attachment_id, host_id)
+        for device in devices
+    }
 
 
-async def guest_of(run: Run[Any]) -> Guest:
-    """The server's guest as it should be now."""
+async def guest_of(run: Run[Any], host_id: str | None = None) -> Guest:
+    """The server's guest as it should be now, on its host or on another, ``host_id``."""
     parts = await run.read(guests.parts, run.params.server_id)
-    return guests.document(parts, await connections(run, parts.devices))
+    return guests.document(parts, await connections(run, parts.devices, host_id))
 
 
 async def ports_settled(run: Run[Any], only: Sequence[str] | None = None) -> None:

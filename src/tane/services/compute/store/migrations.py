@@ -6,14 +6,16 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.db.paging import page
 from tane.services.compute.tables import migration, server
 
-OPEN = ("migrating", "post-migrating", "finished", "confirming", "reverting")
+LIVE = ("preparing", "running")
+"""States of a live migration whose server is still where it was."""
+OPEN = ("migrating", "post-migrating", "finished", "confirming", "reverting", *LIVE)
 """States in which something is still claimed, or set aside, at the source."""
 
 
@@ -32,6 +34,11 @@ def change(tx: Tx, uuid: str, status: str) -> None:
 def open_of_server(tx: Tx, server_id: str) -> list[Row[Any]]:
     """Those of a server that are not over."""
     return tx.all(select(migration).where(migration.c.server_id == server_id, migration.c.status.in_(OPEN)))
+
+
+def live_of_server(tx: Tx, server_id: str) -> list[Row[Any]]:
+    """Its live migrations that are under way."""
+    return [row for row in open_of_server(tx, server_id) if row.type == "live-migration"]
 
 
 def flavors_of_project(tx: Tx, project_id: str) -> list[Row[Any]]:
@@ -59,13 +66,15 @@ def failed_from(tx: Tx, server_id: str, host_id: str) -> list[str]:
     return [row.uuid for row in tx.all(failed.where(migration.c.status == "error").order_by(migration.c.id.desc()))]
 
 
-def evacuated(tx: Tx, host_id: str, server_ids: Iterable[str]) -> set[str]:
-    """Those of ``server_ids`` that were made again elsewhere because this host was called dead."""
+def left_behind(tx: Tx, host_id: str, server_ids: Iterable[str]) -> set[str]:
+    """Those of ``server_ids`` of which nothing on this host is needed: they were made again elsewhere because it was
+    called dead, or went away from it while they ran."""
+    for_good = or_(
+        and_(migration.c.type == "evacuation", migration.c.status == "done"),
+        and_(migration.c.type == "live-migration", migration.c.status == "completed"),
+    )
     found = select(migration.c.server_id).where(
-        migration.c.server_id.in_(list(server_ids)),
-        migration.c.source_host_id == host_id,
-        migration.c.type == "evacuation",
-        migration.c.status == "done",
+        migration.c.server_id.in_(list(server_ids)), migration.c.source_host_id == host_id, for_good
     )
     return {row.server_id for row in tx.all(found)}
 
@@ -78,12 +87,12 @@ def finished_before(tx: Tx, moment: datetime) -> list[Row[Any]]:
 def over(tx: Tx, uuids: Sequence[str]) -> list[str]:
     """Those of ``uuids`` of which nothing is needed any more: they came to their end, or nobody knows them.
 
-    What failed on the way is needed as long as its server is: it may not have been brought back yet.
+    What failed on the way is needed as long as its server is: it may not have been brought back yet. Not so where it
+    ran on all the while.
     """
     statement = select(migration.c.uuid).join(server, server.c.id == migration.c.server_id)
-    statement = statement.where(
-        migration.c.uuid.in_(uuids), migration.c.status.in_((*OPEN, "error")), ~server.c.deleted
-    )
+    kept = and_(migration.c.status == "error", migration.c.type != "live-migration")
+    statement = statement.where(migration.c.uuid.in_(uuids), or_(migration.c.status.in_(OPEN), kept), ~server.c.deleted)
     needed = {row.uuid for row in tx.all(statement)}
     return [uuid for uuid in uuids if uuid not in needed]
 

@@ -42,8 +42,9 @@ def changes(snapshot: Snapshot, applied: NetworkApplied, problems: Mapping[str, 
     """What has to be written for a host's answer to its whole document."""
     failed = {**problems, **applied.failed}
     up = {row.id: row.admin_state_up for row in snapshot.networks.values()}
+    own = [row for row in snapshot.ports if row.host_id == snapshot.host_id]
     return [
-        *ports(snapshot.host_id, snapshot.ports, failed, up),
+        *ports(snapshot.host_id, own, failed, up),
         *_networks(snapshot, failed),
         *_routers(snapshot, failed),
         *_floating_ips(snapshot, applied, failed),

@@ -19,6 +19,7 @@ from tane.db import Tx
 from tane.hosts.store import INNER, inner_address
 from tane.services.network.domain import distributed
 from tane.services.network.domain.common import tap_name
+from tane.services.network.domain.convergence import groups_of
 from tane.services.network.domain.dns_names import host_label
 from tane.services.network.domain.security_rules import number_of
 from tane.services.network.domain.service_ports import is_filtered
@@ -41,6 +42,7 @@ class Held:
 class Snapshot:
     """What the document of ``host_id`` is made of, as it was in one transaction.
 
+    ``ports`` are the host's own, and those that will be: their rows name another host.
     ``revision`` is the host's, ``reported`` what it last said it holds, ``number`` the cloud's revision. ``routers``
     are also those that are switched off; ``gateway_of`` the routers and external networks whose gateway host this is,
     ``gateways`` the gateway host of each; ``speaks_for`` the networks whose state it reports (as resources: it is the
@@ -111,7 +113,8 @@ def load(tx: Tx, host_id: str, held: Held | None = None) -> Snapshot:
     resources = held.resources if held is not None else frozenset()
     gone = _gone(tx, held) if held is not None else set()
     revision, reported = convergence.wanted(tx, host_id)
-    ports = host_state.ports(tx, host_id)
+    coming = [row for row in host_state.coming_ports(tx, host_id) if row.host_id != host_id]
+    ports = [*host_state.ports(tx, host_id), *coming]
     served = {row.network_id for row in ports}
     external = host_state.external_networks(tx, host_id)
     at_home = host_state.routers_of_gateway(tx, host_id)
@@ -126,8 +129,8 @@ def load(tx: Tx, host_id: str, held: Held | None = None) -> Snapshot:
     gateways = gateway_hosts.of(tx, {*routers, *network_ids})
     dhcp = host_state.dhcp_ports(tx, served)
     addresses = _by(host_state.addresses(tx, host_id), "port_id")
-    addresses.update(_by(host_state.addresses_of(tx, [row.id for row in dhcp]), "port_id"))
-    groups = _groups(host_state.groups(tx, host_id))
+    addresses.update(_by(host_state.addresses_of(tx, [row.id for row in [*dhcp, *coming]]), "port_id"))
+    groups = {**_groups(host_state.groups(tx, host_id)), **groups_of(tx, [row.id for row in coming])}
     rules = _by(host_state.rules(tx, {group_id for held in groups.values() for group_id in held}), "security_group_id")
     networks = {row.id: row for row in host_state.networks(tx, network_ids)}
     # To what hosts reach by bridges of their own no tunnel leads: they learn for themselves what is there.
@@ -315,7 +318,8 @@ class _Writer:
 
     def _port(self, row: Row[Any]) -> doc.Port:
         up = self.all.networks[row.network_id].admin_state_up
-        return port_document(row, self.all.addresses[row.id], self.all.groups.get(row.id, ()), network_up=up)
+        groups, comes = self.all.groups.get(row.id, ()), row.host_id != self.all.host_id
+        return port_document(row, self.all.addresses[row.id], groups, network_up=up, comes=comes)
 
     # ------------------------------------------------------------------------------------------------- routers
 
@@ -361,9 +365,9 @@ class _Writer:
 
 
 def port_document(
-    row: Row[Any], addresses: Iterable[Row[Any]], groups: tuple[str, ...], *, network_up: bool
+    row: Row[Any], addresses: Iterable[Row[Any]], groups: tuple[str, ...], *, network_up: bool, comes: bool = False
 ) -> doc.Port:
-    """A port as its own host is told of it."""
+    """A port as its own host is told of it, or (``comes``) the one where it will be."""
     return doc.Port(
         id=row.id,
         network_id=row.network_id,
@@ -379,6 +383,7 @@ def port_document(
         security_group_ids=groups,
         hostname=host_label(row.dns_name),
         project_id=row.project_id or None,
+        comes=comes,
     )
 
 

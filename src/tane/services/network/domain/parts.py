@@ -60,6 +60,7 @@ class _News:
         for row in host_state.addresses_of(tx, port_ids):
             self.addresses[row.port_id].append(row)
         self.groups = groups_of(tx, port_ids)
+        self.coming = host_state.coming(tx, port_ids)
         network_ids = {row.network_id for row in self.changes if row.network_id is not None}
         self.tunnels = host_state.tunnels(tx)
         networks = host_state.networks(tx, network_ids)
@@ -85,6 +86,8 @@ class _News:
         there = [self.ports[port_id] for port_id in port_ids if port_id in self.ports]
         own = [row for row in there if row.host_id == host_id]
         if any(row.device_owner in KEPT_OWNERS for row in there) or not all(self._fits(has, row) for row in own):
+            return Part()
+        if any((row.id, host_id) in self.coming for row in there):
             return Part()
         far = [row for row in there if row.host_id not in (None, host_id)]
         if self.tunnels.get(host_id) is None and far:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, delete, func, insert, or_, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -20,13 +20,14 @@ from tane.services.network.domain.ports import remove, set_groups
 from tane.services.network.domain.security_groups import DEFAULT, default_group, resolve
 from tane.services.network.domain.service_ports import is_kept
 from tane.services.network.store import addresses as address_store
-from tane.services.network.store import rows
+from tane.services.network.store import host_state, rows
 from tane.services.network.tables import (
     COMPUTE,
     floating_ip,
     network,
     port,
     port_address,
+    port_binding,
     port_security_group,
     security_group,
     security_group_rule,
@@ -244,6 +245,23 @@ def rebind_ports(tx: Tx, server_id: str, host_id: str | None) -> None:
         status = waiting_status(admin_state_up=row.admin_state_up, host_id=host_id)
         rows.change(tx, port, row.id, {**_binding(tx, host_id), "status": status, "fault": None})
         tx.notify(f"port:{row.id}")
+
+
+def bind_inactive(tx: Tx, server_id: str, host_id: str) -> None:
+    """Have a host make ready for the server's ports, which stay where they are (Neutron: an INACTIVE binding)."""
+    listed = [row.id for row in server_ports(tx, server_id) if row.host_id != host_id]
+    there = {port_id for port_id, place in host_state.coming(tx, listed) if place == host_id}
+    if fresh := [{"port_id": port_id, "host_id": host_id} for port_id in listed if port_id not in there]:
+        tx.execute(insert(port_binding), fresh)
+        changed(tx, hosts=[host_id])
+
+
+def unbind_inactive(tx: Tx, server_id: str) -> None:
+    """Take back what :func:`bind_inactive` did, or end it where the ports have come."""
+    found = host_state.coming(tx, [row.id for row in server_ports(tx, server_id)])
+    if found:
+        tx.execute(delete(port_binding).where(port_binding.c.port_id.in_([port_id for port_id, _ in found])))
+        changed(tx, hosts={host_id for _, host_id in found})
 
 
 def server_ports(tx: Tx, server_id: str) -> list[Row[Any]]:

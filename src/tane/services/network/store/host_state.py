@@ -21,6 +21,7 @@ from tane.services.network.tables import (
     network_gateway,
     port,
     port_address,
+    port_binding,
     port_security_group,
     router,
     security_group_rule,
@@ -81,6 +82,17 @@ def tunnels(tx: Tx) -> dict[str, str | None]:
 
 def ports(tx: Tx, host_id: str) -> list[Row[Any]]:
     return tx.all(select(*PORT).where(port.c.host_id == host_id, _OTHERS).order_by(port.c.id))
+
+
+def coming_ports(tx: Tx, host_id: str) -> list[Row[Any]]:
+    """Ports that are elsewhere, and will be on this host."""
+    joined = select(*PORT).join(port_binding, port_binding.c.port_id == port.c.id)
+    return tx.all(joined.where(port_binding.c.host_id == host_id, _OTHERS).order_by(port.c.id))
+
+
+def coming(tx: Tx, port_ids: Collection[str]) -> set[tuple[str, str]]:
+    """(port, host) of those of the ports that will be elsewhere."""
+    return {(row.port_id, row.host_id) for row in among(tx, port_binding, "port_id", port_ids)}
 
 
 def ports_by_id(tx: Tx, port_ids: Collection[str]) -> list[Row[Any]]:

@@ -22,6 +22,11 @@ SYSTEM = "manufacturer=OpenStack Foundation,product=OpenStack Nova,family=Virtua
 CONSOLE_BYTES = 256 << 10
 """What is kept of the serial console until it is read; a power of two."""
 
+SAVED = ("-incoming", f"unix:{INSIDE.memory_socket}")
+"""Wait for saved memory at the memory socket."""
+AWAITED = ("-incoming", "defer", "-S")
+"""Wait to be told where the memory comes from, and, when it has come, to go on."""
+
 _FIRST_PORT_SLOT = 2
 _PORTS_PER_SLOT = 8
 _SMALL_GUEST_MB = 512
@@ -72,9 +77,11 @@ def assign_slots(guest: Guest, settings: QemuSettings, before: Mapping[str, int]
     return slots, max(settings.min_slots, len(slots) + settings.spare_slots, max(slots.values(), default=-1) + 1)
 
 
-def command_line(record: Record, settings: QemuSettings, openings: Openings, *, incoming: bool = False) -> list[str]:
-    """QEMU's arguments for the guest of ``record``, to be run in its folder; ``incoming`` to wait for saved memory at
-    the memory socket."""
+def command_line(
+    record: Record, settings: QemuSettings, openings: Openings, incoming: tuple[str, ...] = ()
+) -> list[str]:
+    """QEMU's arguments for the guest of ``record``, to be run in its folder; ``incoming``: when its memory is to come
+    from somewhere, :data:`SAVED` or :data:`AWAITED`."""
     guest, folder = record.guest, INSIDE
     return [
         QEMU,
@@ -100,7 +107,7 @@ def command_line(record: Record, settings: QemuSettings, openings: Openings, *, 
         *_kernel(guest, openings),
         *_disks(record, openings),
         *_nics(record, settings, openings),
-        *(("-incoming", f"unix:{folder.memory_socket}") if incoming else ()),
+        *incoming,
     ]
 
 

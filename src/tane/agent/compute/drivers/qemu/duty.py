@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import ipaddress
 import os
 import platform
 import re
@@ -12,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tane.agent.compute.drivers.qemu import diagnostics, moving
+from tane.agent.compute.drivers.qemu import diagnostics, live, moving
 from tane.agent.compute.drivers.qemu.accelerator import QEMU
 from tane.agent.compute.drivers.qemu.command import ImageFiles
 from tane.agent.compute.drivers.qemu.machine import Machine
@@ -28,9 +29,12 @@ from tane.wire.documents import (
     GuestState,
     HostCapabilities,
     HostUptime,
+    Landing,
+    LiveProgress,
     LocalDisk,
     Nic,
     RootDisk,
+    RunningGuest,
     VolumeDisk,
 )
 from tane.wire.duties import GuestListener
@@ -138,7 +142,8 @@ class QemuCompute:
             del self._machines[guest_id]
 
     async def kept(self) -> set[str]:
-        return await asyncio.to_thread(self._kept.moves)
+        awaited = {machine.record.awaited for machine in self._machines.values() if not machine.absent} - {""}
+        return awaited | await asyncio.to_thread(self._kept.moves)
 
     async def kept_disk(self, move_id: str, disk: LocalDisk) -> AsyncIterator[bytes]:
         if (aside := self._kept.of(move_id)) is None:
@@ -167,7 +172,49 @@ class QemuCompute:
     async def forget(self, move_id: str) -> None:
         with host_errors("what was set aside cannot be deleted"):
             await asyncio.to_thread(self._kept.forget, move_id)
+        for guest_id, machine in list(self._machines.items()):
+            if not machine.absent and machine.record.awaited == move_id:
+                await self.destroy(guest_id)
         await self._images.prune()
+
+    async def running(self, guest_id: str) -> RunningGuest:
+        async with self._locked(guest_id) as machine:
+            return await live.running(machine)
+
+    async def expect(self, guest: Guest, running: RunningGuest, move_id: str, address: str) -> Landing:
+        guest, running, move_id = vetted(guest), vetted(running), checked_id(move_id)
+        with host_errors(f"guest {guest.id} cannot be awaited"):
+            address = str(ipaddress.ip_address(address))
+        if (landing := self._awaited(guest.id, move_id)) is not None:
+            return landing
+        await self.destroy(guest.id)
+        files = await self._image_files(guest, Record(guest=guest, standalone=True))
+        async with self._locked(guest.id, create=True) as machine:
+            return await live.expect(machine, guest, running, (move_id, address), files)
+
+    def _awaited(self, guest_id: str, move_id: str) -> Landing | None:
+        machine = self._machines.get(guest_id)
+        if machine is None or machine.absent or machine.record.awaited != move_id or not machine.running():
+            return None
+        return machine.record.landing
+
+    async def send(self, guest_id: str, landing: Landing) -> None:
+        # Not alone with the guest: that takes as long as its memory is large.
+        await live.send(self._present(guest_id), vetted(landing))
+
+    async def progress(self, guest_id: str) -> LiveProgress:
+        return await live.progress(self._present(guest_id))
+
+    async def hurry(self, guest_id: str) -> None:
+        await live.hurry(self._present(guest_id))
+
+    async def stay(self, guest_id: str, *, paused: bool = False) -> None:
+        async with self._locked(guest_id) as machine:
+            await live.stay(machine, paused=paused)
+
+    async def land(self, guest_id: str, *, paused: bool = False) -> None:
+        async with self._locked(guest_id) as machine:
+            await live.land(machine, paused=paused)
 
     async def set_password(self, guest_id: str, user: str, password: str) -> None:
         # Not alone with the guest: it may be silent, and what else is done with it does not wait for that.

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from tane.agent.compute.drivers.qemu import devices
-from tane.linux.qmp import QmpError, QmpSession
+from tane.linux.qmp import QmpError, QmpSession, ignore_absent
 from tane.wire.documents import Nic, VolumeDisk
 from tane.wire.errors import HostError
 
@@ -76,14 +76,14 @@ async def attach_nic(qmp: QmpSession, slots: Slots, nic: Nic, model: str, open_t
 
 async def _forget_backend(qmp: QmpSession, port_id: str) -> None:
     """Let QEMU close the tap of an attachment that was broken off, wherever that was."""
-    await _ignore_absent(qmp, "netdev_del", {"id": devices.netdev(port_id)})
-    await _ignore_absent(qmp, "closefd", {"fdname": devices.netdev(port_id)})
+    await ignore_absent(qmp, "netdev_del", {"id": devices.netdev(port_id)})
+    await ignore_absent(qmp, "closefd", {"fdname": devices.netdev(port_id)})
 
 
 async def detach_nic(qmp: QmpSession, slots: Slots, port_id: str) -> None:
     device_id = devices.nic_device(port_id)
     await _unplug(qmp, device_id)
-    await _ignore_absent(qmp, "netdev_del", {"id": devices.netdev(port_id)})
+    await ignore_absent(qmp, "netdev_del", {"id": devices.netdev(port_id)})
     slots.release(device_id)
 
 
@@ -129,7 +129,7 @@ async def resize_volume(qmp: QmpSession, disk: VolumeDisk, size_bytes: int) -> N
     try:
         await qmp.execute("blockdev-reopen", {"options": [devices.volume_layer(disk, old + 1)]})
     except BaseException:
-        await _ignore_absent(qmp, "blockdev-del", {"node-name": devices.nbd_node(disk.volume_id, old + 1)})
+        await ignore_absent(qmp, "blockdev-del", {"node-name": devices.nbd_node(disk.volume_id, old + 1)})
         raise
     await qmp.execute("blockdev-del", {"node-name": devices.nbd_node(disk.volume_id, old)})
     await qmp.execute("block_resize", {"node-name": devices.volume_node(disk.volume_id), "size": size_bytes})
@@ -139,8 +139,8 @@ async def backup_root(qmp: QmpSession, target: Path, frozen: AbstractAsyncContex
     """Copy the root disk as it is at this moment into the empty qcow2 file ``target``, named as QEMU sees it, while the
     guest goes on. The moment lies within ``frozen``, the copying does not."""
     file = {"driver": "file", "filename": str(target)}
-    await _ignore_absent(qmp, "job-dismiss", {"id": _BACKUP_JOB})
-    await _ignore_absent(qmp, "blockdev-del", {"node-name": _BACKUP_JOB})
+    await ignore_absent(qmp, "job-dismiss", {"id": _BACKUP_JOB})
+    await ignore_absent(qmp, "blockdev-del", {"node-name": _BACKUP_JOB})
     await qmp.execute("blockdev-add", {"node-name": _BACKUP_JOB, "driver": "qcow2", "discard": "unmap", "file": file})
     try:
         job = {"job-id": _BACKUP_JOB, "device": "root", "target": _BACKUP_JOB, "sync": "full", "auto-dismiss": False}
@@ -153,9 +153,9 @@ async def backup_root(qmp: QmpSession, target: Path, frozen: AbstractAsyncContex
             await _wait_for_job(qmp)
             raise
         finally:
-            await _ignore_absent(qmp, "job-dismiss", {"id": _BACKUP_JOB})
+            await ignore_absent(qmp, "job-dismiss", {"id": _BACKUP_JOB})
     finally:
-        await _ignore_absent(qmp, "blockdev-del", {"node-name": _BACKUP_JOB})
+        await ignore_absent(qmp, "blockdev-del", {"node-name": _BACKUP_JOB})
 
 
 async def _wait_for_job(qmp: QmpSession) -> None:
@@ -218,11 +218,3 @@ async def _delete_node(qmp: QmpSession, node: str) -> None:
             if "is in use" not in str(error) or time.monotonic() > deadline:
                 raise
         await asyncio.sleep(0.05)
-
-
-async def _ignore_absent(qmp: QmpSession, command: str, arguments: dict[str, str]) -> None:
-    try:
-        await qmp.execute(command, arguments)
-    except QmpError as error:
-        if error.lost or not any(word in str(error) for word in ("not found", "Cannot find", "Failed to find")):
-            raise

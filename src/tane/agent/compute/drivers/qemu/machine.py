@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import errno
 import functools
@@ -11,32 +10,33 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
-import msgspec
 import structlog
 from msgspec import structs
 
 from tane.agent.compute.drivers.qemu import disks, hardware, hotplug, inside, memory, moving, throttles
 from tane.agent.compute.drivers.qemu.command import (
-    CONSOLE_BYTES,
     INSIDE,
+    SAVED,
     ImageFiles,
     Openings,
     assign_slots,
     command_line,
 )
+from tane.agent.compute.drivers.qemu.console import Console
 from tane.agent.compute.drivers.qemu.record import GuestFolder, Record, remembered
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
 from tane.agent.translation import checked_socket, host_errors, last_words
 from tane.linux import confine, netns, process, qemu_img, tap
 from tane.linux.confine import Confinement, Handed
-from tane.linux.files import remove_tree, tail, write_private
+from tane.linux.files import remove_tree, write_private
 from tane.linux.qmp import QmpError, QmpSession, Rest
 from tane.wire.documents import Guest, GuestState, Layout, Nic, VolumeDisk
 from tane.wire.errors import HostError, NotOnHost, NotSupported
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 _RUNSTATES: dict[str, GuestState] = {
     "paused": "paused",
@@ -56,7 +56,6 @@ _GLANCE_SECONDS = 5.0
 MISSING = (None, errno.ENODEV, errno.ENXIO)
 """Errors that say there is no such interface; Python's own has no number."""
 FULL_DISK_SECONDS = 2.0
-_CONSOLE_LIMIT = 1 << 20
 _CONSOLE_SECONDS = 5.0
 _MEMORY_BESIDE_GUEST = 4 << 30
 """Address space QEMU needs besides the guest's memory: translation cache, video memory, threads' stacks, libraries."""
@@ -77,7 +76,8 @@ class Machine:
         self._listener = listener
         self._session: QmpSession | None = None
         self._connecting = asyncio.Lock()
-        self._draining = asyncio.Lock()
+        self._console = Console(folder.console)
+        self.sending = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._cut = False
         self._awaited: set[str] = set()
@@ -123,8 +123,10 @@ class Machine:
         """Start or resume the guest, on the image files that ``fetch`` gives; nothing when it runs already."""
         record = self.record
         with host_errors(f"guest {guest.id} cannot be started"):
+            if record.awaited:
+                await self._end()  # Its memory did not come as a whole.
             if self.running():
-                gone = await self._run_state() in ("shutdown", "guest-panicked", "internal-error")
+                gone = await self.run_state() in ("shutdown", "guest-panicked", "internal-error")
                 if not gone and record.guest.rescue == guest.rescue:
                     return
                 await self._end()
@@ -144,35 +146,43 @@ class Machine:
         slots, ports = assign_slots(guest, self._settings, self.record.slots)
         base = str(files.base or "")
         kept = remembered(guest)
-        record = msgspec.structs.replace(self.record, guest=kept, slots=slots, ports=ports, base=base)
-        self.folder.console.unlink(missing_ok=True)
+        record = structs.replace(self.record, guest=kept, slots=slots, ports=ports, base=base, awaited="", landing=None)
+        self._console.clear()
         self.folder.memory.unlink(missing_ok=True)
-        await self._launch(record, files)
+        await self.launch(record, files)
         kind = await (await self.qmp()).execute("qom-get", {"path": "/machine", "property": "type"})
-        record = msgspec.structs.replace(record, machine=str(kind).removesuffix("-machine"))
-        self._note(record, "running")
+        record = structs.replace(record, machine=str(kind).removesuffix("-machine"))
+        self.note(record, "running")
 
     async def _resume(self, guest: Guest, files: ImageFiles) -> None:
         """Bring back the machine as it was saved; only the way to its volumes may have changed meanwhile."""
         ways = {disk.volume_id: disk.connection for disk in guest.volumes}
         volumes = tuple(
-            msgspec.structs.replace(disk, connection=ways.get(disk.volume_id, disk.connection))
+            structs.replace(disk, connection=ways.get(disk.volume_id, disk.connection))
             for disk in self.record.guest.volumes
         )
-        saved = msgspec.structs.replace(self.record.guest, volumes=volumes)
-        record = msgspec.structs.replace(self.record, guest=saved)
-        await self._launch(record, files, incoming=True)
-        self._note(record, "running")
+        saved = structs.replace(self.record.guest, volumes=volumes)
+        record = structs.replace(self.record, guest=saved)
+        await self.launch(record, files, SAVED, functools.partial(memory.restore, folder=self.folder))
+        self.note(record, "running")
         self.folder.memory.unlink(missing_ok=True)
         self._clock_stood_still()
 
-    async def _launch(self, record: Record, files: ImageFiles, *, incoming: bool = False) -> None:
+    async def launch(
+        self,
+        record: Record,
+        files: ImageFiles,
+        incoming: tuple[str, ...] = (),
+        then: Callable[[QmpSession], Awaitable[T]] | None = None,
+    ) -> T | None:
+        """``incoming``: as :func:`command_line` says; ``then``: what is done with QEMU once it answers. What fails ends
+        it again."""
         await asyncio.to_thread(self._spawn, record, files, incoming)
         try:
             await self._wait_for_qmp()
-            await throttles.set_limits(await self.qmp(), record.guest)
-            if incoming:
-                await memory.restore(await self.qmp(), self.folder)
+            session = await self.qmp()
+            await throttles.set_limits(session, record.guest)
+            return await then(session) if then is not None else None
         except BaseException as error:
             crashed = not self.running()
             await self._end()
@@ -180,7 +190,7 @@ class Machine:
                 raise HostError(f"QEMU ended: {last_words(self.folder.log)}") from error
             raise
 
-    def _spawn(self, record: Record, files: ImageFiles, incoming: bool) -> None:
+    def _spawn(self, record: Record, files: ImageFiles, incoming: tuple[str, ...]) -> None:
         disks.hand_over(record.guest, self.folder)
         for disk in record.guest.volumes:
             self.write_keys(disk)
@@ -188,7 +198,7 @@ class Machine:
         with Handed() as handed:
             openings = self._openings(record.guest, files, handed)
             process.spawn(
-                command_line(record, self._settings, openings, incoming=incoming),
+                command_line(record, self._settings, openings, incoming),
                 pidfile=self.folder.pidfile,
                 log=self.folder.log,
                 netns=self._settings.netns,
@@ -242,9 +252,8 @@ class Machine:
                     await self.qmp()
                     return
                 except QmpError as error:
-                    reason = error
                     if time.monotonic() > deadline:
-                        raise HostError(f"QEMU does not answer: {reason}", transient=True) from error
+                        raise HostError(f"QEMU does not answer: {error}", transient=True) from error
             await asyncio.sleep(0.01)
 
     async def stop(self, timeout_seconds: float) -> None:
@@ -255,16 +264,16 @@ class Machine:
                 await self._power_down(timeout_seconds)
             await self._end()
             self.folder.memory.unlink(missing_ok=True)
-            self._note(record, "stopped")
+            self.note(record, "stopped")
 
     async def _power_down(self, timeout_seconds: float) -> None:
         try:
-            if await self._run_state() == "paused":
+            if await self.run_state() == "paused":
                 await (await self.qmp()).execute("cont")
             now = time.monotonic()
             deadline, press = now + timeout_seconds, now
             while time.monotonic() < deadline and not self._cut and self.running():
-                if await self._run_state() in ("shutdown", "guest-panicked", "internal-error"):
+                if await self.run_state() in ("shutdown", "guest-panicked", "internal-error"):
                     return
                 # A guest that has not loaded its button's driver yet misses the first press.
                 if time.monotonic() >= press:
@@ -294,7 +303,7 @@ class Machine:
             if session.connected:
                 # A QEMU that does not listen is ended by signals below.
                 with contextlib.suppress(QmpError, TimeoutError):
-                    await asyncio.wait_for(self._drain_console(session), 5)
+                    await asyncio.wait_for(self._console.drain(session), 5)
                     await asyncio.wait_for(session.execute("quit"), 5)
             await session.close()
         await asyncio.to_thread(process.stop, self.folder.pidfile)
@@ -315,7 +324,7 @@ class Machine:
         self.require_running()
         with host_errors(f"guest {record.guest.id} does not obey"):
             await (await self.qmp()).execute(command)
-        self._note(record, state)
+        self.note(record, state)
 
     async def suspend(self) -> None:
         """Save the memory and end the process; a failure leaves the guest running."""
@@ -325,7 +334,7 @@ class Machine:
         self.require_running()
         with host_errors(f"guest {record.guest.id} cannot be suspended"):
             await memory.save(await self.qmp(), self.folder, record.guest.memory_mb)
-            self._note(record, "suspended")
+            self.note(record, "suspended")
             await self._end()
 
     def _clock_stood_still(self) -> None:
@@ -351,14 +360,14 @@ class Machine:
                 open_tap = None if self._settings.user_network else functools.partial(self._open_tap, nic)
                 await hotplug.attach_nic(await self.qmp(), self._slots(), nic, guest.hardware.vif_model, open_tap)
         nics = (*(other for other in guest.nics if other.port_id != nic.port_id), nic)
-        self._change(msgspec.structs.replace(guest, nics=nics))
+        self._change(structs.replace(guest, nics=nics))
 
     async def detach_nic(self, port_id: str) -> None:
         guest = self._changeable()
         if self.running():
             with host_errors(f"port {port_id} cannot be detached"):
                 await hotplug.detach_nic(await self.qmp(), self._slots(), port_id)
-        self._change(msgspec.structs.replace(guest, nics=tuple(nic for nic in guest.nics if nic.port_id != port_id)))
+        self._change(structs.replace(guest, nics=tuple(nic for nic in guest.nics if nic.port_id != port_id)))
 
     async def attach_volume(self, disk: VolumeDisk) -> None:
         guest = self._changeable()
@@ -369,7 +378,7 @@ class Machine:
                 bus = guest.hardware.disk_bus
                 await hotplug.attach_volume(await self.qmp(), self._slots(), disk, bus, keys)
         volumes = (*(other for other in guest.volumes if other.volume_id != disk.volume_id), disk)
-        self._change(msgspec.structs.replace(guest, volumes=volumes))
+        self._change(structs.replace(guest, volumes=volumes))
 
     async def detach_volume(self, volume_id: str) -> None:
         guest = self._changeable()
@@ -378,7 +387,7 @@ class Machine:
                 await hotplug.detach_volume(await self.qmp(), self._slots(), volume_id)
         shutil.rmtree(self.folder.key_folder(volume_id), ignore_errors=True)
         volumes = tuple(disk for disk in guest.volumes if disk.volume_id != volume_id)
-        self._change(msgspec.structs.replace(guest, volumes=volumes))
+        self._change(structs.replace(guest, volumes=volumes))
 
     async def resize_volume(self, volume_id: str, size_bytes: int) -> None:
         """Let the running guest see a volume's new size; a stopped one sees it when it starts."""
@@ -419,21 +428,8 @@ class Machine:
             # What was read before is still there when QEMU does not answer now, or others wait for it.
             with contextlib.suppress(QmpError, TimeoutError):
                 async with asyncio.timeout(_CONSOLE_SECONDS):
-                    await self._drain_console(await self.qmp())
-        return await asyncio.to_thread(tail, self.folder.console, max_bytes)
-
-    async def _drain_console(self, session: QmpSession) -> None:
-        """Move what QEMU holds of the console to the log, which keeps its last megabyte. A crash in between loses what
-        was moved."""
-        async with self._draining:
-            wanted = {"device": "console", "size": CONSOLE_BYTES, "format": "base64"}
-            fresh = base64.b64decode(await session.execute("ringbuf-read", wanted))
-            if fresh:
-                await asyncio.to_thread(self._keep_console, fresh)
-
-    def _keep_console(self, fresh: bytes) -> None:
-        kept = self.folder.console.read_bytes() if self.folder.console.exists() else b""
-        write_private(self.folder.console, (kept + fresh)[-_CONSOLE_LIMIT:])
+                    await self._console.drain(await self.qmp())
+        return await self._console.tail(max_bytes)
 
     # ------------------------------------------------------------------------------------------- seeing it
 
@@ -446,7 +442,7 @@ class Machine:
             raise HostError(f"guest {self.record.guest.id} is not running")
 
     async def state(self) -> GuestState:
-        if self._record is None:
+        if self._record is None or self._record.awaited:
             return "absent"
         if self._record.state not in ("running", "paused") or self.lock.locked():
             return self._record.state
@@ -454,7 +450,7 @@ class Machine:
             return "crashed"
         try:
             async with asyncio.timeout(_GLANCE_SECONDS):
-                return _RUNSTATES.get(await self._run_state(), "running")
+                return _RUNSTATES.get(await self.run_state(), "running")
         except (QmpError, TimeoutError):
             return self._record.state if self.running() else "crashed"
 
@@ -504,13 +500,17 @@ class Machine:
             return self._session
 
     def write_keys(self, disk: VolumeDisk) -> None:
-        line = f"{disk.connection.tls_username}:{disk.connection.tls_key}\n"
-        keys = self.folder.key_folder(disk.volume_id)
-        write_private(keys / "keys.psk", line.encode())
+        self.write_key(disk.volume_id, disk.connection.tls_username, disk.connection.tls_key)
+
+    def write_key(self, name: str, username: str, key: str) -> None:
+        """A pre-shared key for QEMU to read, as GnuTLS writes one (RFC 4279)."""
+        keys = self.folder.key_folder(name)
+        write_private(keys / "keys.psk", f"{username}:{key}\n".encode())
         for path in (self.folder.keys, keys, keys / "keys.psk"):
             confine.lend(path, self.folder.owner)
 
-    async def _run_state(self) -> str:
+    async def run_state(self) -> str:
+        """QEMU's own word for what the guest does. Raises QmpError."""
         session = await self.qmp()
         return str((await session.execute("query-status", seconds=_STATUS_SECONDS))["status"])
 
@@ -554,7 +554,7 @@ class Machine:
             self._awaited.discard("writing")
             if self._record is not None and self._record.state == "running" and self.running():
                 with contextlib.suppress(QmpError):  # It ended meanwhile, which is noted elsewhere.
-                    if await self._run_state() == "io-error":
+                    if await self.run_state() == "io-error":
                         await (await self.qmp()).execute("cont")
 
     async def _settle(self, *, tell_crash: bool = True) -> None:
@@ -566,7 +566,7 @@ class Machine:
             found: GuestState = "crashed"
             if self.running():
                 try:
-                    found = _RUNSTATES.get(await self._run_state(), "running")
+                    found = _RUNSTATES.get(await self.run_state(), "running")
                 except QmpError:
                     if self.running():
                         return
@@ -575,11 +575,12 @@ class Machine:
             await self._end()
             if found == "crashed" and not tell_crash:
                 return
-            self._note(self._record, found)
+            self.note(self._record, found)
             self._listener(self._record.guest.id, found)
 
-    def _note(self, record: Record, state: GuestState) -> None:
-        self._record = msgspec.structs.replace(record, state=state)
+    def note(self, record: Record, state: GuestState) -> None:
+        """Keep what the guest is like now."""
+        self._record = structs.replace(record, state=state)
         self.folder.save(self._record)
 
     def _changeable(self) -> Guest:
@@ -588,12 +589,12 @@ class Machine:
         return self.record.guest
 
     def _change(self, guest: Guest) -> None:
-        self._record = msgspec.structs.replace(self.record, guest=guest)
+        self._record = structs.replace(self.record, guest=guest)
         self.folder.save(self._record)
 
     def _slots(self) -> hotplug.Slots:
         def save(slots: dict[str, int]) -> None:
-            self._record = msgspec.structs.replace(self.record, slots=slots)
+            self._record = structs.replace(self.record, slots=slots)
             self.folder.save(self._record)
 
         return hotplug.Slots(self.record.slots, self.record.ports, save)

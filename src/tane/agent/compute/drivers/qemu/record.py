@@ -10,7 +10,7 @@ import msgspec
 from tane.linux import confine
 from tane.linux.confine import Identity
 from tane.linux.files import write_private
-from tane.wire.documents import ConfigDrive, Guest, GuestState, Layout
+from tane.wire.documents import ConfigDrive, Guest, GuestState, Landing, Layout
 
 
 class Record(msgspec.Struct, kw_only=True):
@@ -19,7 +19,8 @@ class Record(msgspec.Struct, kw_only=True):
     ``slots`` says which root port each device sits in (key: the device's QEMU id), so that a suspended guest comes back
     with the very same machine. ``base`` is the image file the root disk is a copy-on-write copy of; ``standalone``: it
     is a copy of none, but came whole from where the guest was before. ``machine`` is the type of machine, with its
-    version, of the first start: another release of QEMU goes on making that one.
+    version, of the first start: another release of QEMU goes on making that one. ``awaited``: the move by
+    which it comes from another host, where it runs; ``landing``: where it comes to, or goes.
     """
 
     guest: Guest
@@ -29,6 +30,8 @@ class Record(msgspec.Struct, kw_only=True):
     base: str = ""
     standalone: bool = False
     machine: str = ""
+    awaited: str = ""
+    landing: Landing | None = None
 
     @property
     def layout(self) -> Layout:

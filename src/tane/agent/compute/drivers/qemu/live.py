@@ -1,0 +1,406 @@
+"""Guests that go to another host while they run.
+
+The host they go to makes the same machine with empty disks and awaits them: QEMU takes the memory at one port, and
+writes to the disks at another (NBD). The one they leave copies disks, then memory, and lets the guest stand still in
+the end. It goes on where somebody says so: at either host, never at both. Both ways are TLS with a key made for this
+one journey. Source: QEMU's QMP reference (``migrate``, ``blockdev-mirror``, ``nbd-server-start``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any, get_args
+
+import msgspec
+
+from tane.agent.compute.drivers.qemu import devices, hardware
+from tane.agent.compute.drivers.qemu.command import AWAITED, INSIDE, ImageFiles
+from tane.agent.compute.drivers.qemu.record import GuestFolder, Record, remembered
+from tane.agent.translation import checked_socket, host_errors
+from tane.linux import confine, qemu_img
+from tane.linux.files import remove_tree
+from tane.linux.qmp import QmpError, QmpSession, ignore_absent
+from tane.wire.documents import CopiedDisk, Guest, Landing, Layout, LiveProgress, RunningGuest
+from tane.wire.errors import HostError, NotOnHost
+
+if TYPE_CHECKING:
+    from tane.agent.compute.drivers.qemu.machine import Machine
+
+LIVE = "live"
+"""Names the journey's key in a guest's folder and in QEMU."""
+PORTS = (30000, 31999)
+"""Where guests are awaited; those of the exporters of volumes lie below."""
+_GB = 1 << 30
+_LARGEST_BYTES = 16 << 40
+_PORT_ATTEMPTS = 20
+_USERNAME = "tane"
+_UNLIMITED_BYTES, _UNLIMITED_MS = 1 << 42, 2_000_000
+_DOWNTIME_MS = 100
+_NEAR_BYTES, _NEAR_SECONDS, _FAR_SECONDS = 64 << 20, 0.01, 0.1
+_TAKE_IN_SECONDS = 60.0
+_UNDER_WAY = ("setup", "active", "pre-switchover", "device", "cancelling")
+_CAPABILITIES = {"pause-before-switchover": True, "auto-converge": True, "late-block-activate": True}
+"""QEMU counts a guest that converges badly down, stops before the last of it, and takes no disk before it goes on."""
+
+
+def copied(guest: Guest) -> Iterator[CopiedDisk]:
+    """The disks of a guest that lie on its host and are written to."""
+    if guest.root:
+        yield "root"
+    if guest.ephemeral_gb:
+        yield "ephemeral"
+    if guest.swap_mb:
+        yield "swap"
+
+
+# ---------------------------------------------------------------------------------------------- where it comes to
+
+
+async def expect(
+    machine: Machine, guest: Guest, running: RunningGuest, place: tuple[str, str], files: ImageFiles
+) -> Landing:
+    """Await the guest, which runs on another host; ``place``: the move by which it comes, and the address of this host
+    that it comes to. Leaves nothing of it when that fails. Raises HostError."""
+    move_id, address = place
+    with host_errors(f"guest {guest.id} cannot be awaited"):
+        try:
+            record = msgspec.structs.replace(await _make_files(guest, running, machine.folder), awaited=move_id)
+            machine.note(record, record.state)
+            landing = await machine.launch(
+                record, files, AWAITED, lambda session: _await_sender(machine, session, address)
+            )
+        except BaseException:
+            await machine.destroy()
+            raise
+    assert landing is not None
+    machine.note(msgspec.structs.replace(machine.record, landing=landing), machine.record.state)
+    return landing
+
+
+async def _make_files(guest: Guest, running: RunningGuest, folder: GuestFolder) -> Record:
+    """Empty disks, as large as those that run."""
+    checked_socket(folder.memory_listener)
+    await asyncio.to_thread(remove_tree, folder.path)
+    folder.path.mkdir(parents=True, mode=0o700)
+    for disk in copied(guest):
+        size = running.disks.get(disk, 0)
+        most = _most_bytes(guest, disk)
+        if not 0 < size <= most:
+            raise HostError(f"the {disk} disk that is to come has {size} bytes, and there is room for {most}")
+        if disk == "root":
+            await qemu_img.create(folder.root, size, folder.owner)
+        else:
+            path = folder.ephemeral if disk == "ephemeral" else folder.swap
+            confine.make_file(path, folder.owner)
+            os.truncate(path, size)
+    if guest.config_drive:
+        folder.config_drive.write_bytes(running.config_drive or b"")
+    await asyncio.to_thread(hardware.make_firmware, guest, folder)
+    layout = running.layout
+    record = Record(
+        guest=remembered(guest),
+        slots=layout.slots,
+        ports=layout.ports,
+        machine=layout.machine,
+        standalone=True,
+    )
+    _refuse_other_devices(record)
+    return record
+
+
+def _most_bytes(guest: Guest, disk: CopiedDisk) -> int:
+    if disk == "root":
+        assert guest.root is not None
+        return guest.root.size_gb * _GB or _LARGEST_BYTES
+    return guest.ephemeral_gb * _GB if disk == "ephemeral" else guest.swap_mb << 20
+
+
+def _refuse_other_devices(record: Record) -> None:
+    guest = record.guest
+    wanted = {*copied(guest), *(["config"] if guest.config_drive else [])}
+    wanted |= {devices.volume_device(disk.volume_id) for disk in guest.volumes}
+    wanted |= {devices.nic_device(nic.port_id) for nic in guest.nics}
+    if wanted != set(record.slots):
+        different = sorted(wanted ^ set(record.slots))
+        raise HostError(f"the machine that runs has other devices than the server: {', '.join(different)}")
+
+
+async def _await_sender(machine: Machine, session: QmpSession, address: str) -> Landing:
+    """Let QEMU take disks and memory at ``address``, whoever has the key. Raises QmpError."""
+    key = secrets.token_hex(32)
+    machine.write_key(LIVE, _USERNAME, key)
+    await session.execute("object-add", _credentials("server"))
+    disks_port = await _on_a_free_port(
+        lambda port: session.execute(
+            "nbd-server-start",
+            {
+                "addr": {"type": "inet", "data": {"host": address, "port": str(port)}},
+                "tls-creds": LIVE,
+                "max-connections": len(get_args(CopiedDisk)),
+            },
+        )
+    )
+    for disk in copied(machine.record.guest):
+        export = {"type": "nbd", "id": f"{LIVE}-{disk}", "node-name": disk, "name": disk, "writable": True}
+        await session.execute("block-export-add", export)
+    await _prepare(session)
+    host = f"[{address}]" if ":" in address else address
+    memory_port = await _on_a_free_port(lambda port: session.execute("migrate-incoming", {"uri": f"tcp:{host}:{port}"}))
+    return Landing(host=address, memory_port=memory_port, disks_port=disks_port, tls_username=_USERNAME, tls_key=key)
+
+
+async def _on_a_free_port(listen: Callable[[int], Awaitable[Any]]) -> int:
+    for _ in range(_PORT_ATTEMPTS):
+        port = random.randint(*PORTS)
+        try:
+            await listen(port)
+        except QmpError as error:
+            if error.lost or "in use" not in str(error):
+                raise
+            continue
+        return port
+    raise HostError("no free port was found to await the guest at", transient=True)
+
+
+async def _prepare(session: QmpSession, **more: object) -> None:
+    """Settings of both sides."""
+    wanted = [{"capability": name, "state": state} for name, state in _CAPABILITIES.items()]
+    await session.execute("migrate-set-capabilities", {"capabilities": wanted})
+    await session.execute("migrate-set-parameters", {"tls-creds": LIVE, **more})
+
+
+def _credentials(endpoint: str) -> dict[str, str]:
+    keys = str(INSIDE.key_folder(LIVE))
+    user = {"username": _USERNAME} if endpoint == "client" else {}
+    return {"qom-type": "tls-creds-psk", "id": LIVE, "endpoint": endpoint, "dir": keys, **user}
+
+
+async def land(machine: Machine, *, paused: bool) -> None:
+    """Let the guest that came go on, or stand as it stood. Raises HostError: it has not come, or is gone."""
+    record = machine.record
+    if not record.awaited:
+        return
+    with host_errors(f"guest {record.guest.id} cannot go on here"):
+        machine.require_running()
+        session = await machine.qmp()
+        await _taken_in(session)
+        with contextlib.suppress(QmpError):  # Stopped by an earlier call already.
+            await session.execute("nbd-server-stop")
+        if not paused:
+            await session.execute("cont")
+        arrived = msgspec.structs.replace(record, awaited="", landing=None)
+        machine.note(arrived, "paused" if paused else "running")
+        await _forget_key(machine, session)
+
+
+async def _taken_in(session: QmpSession) -> None:
+    """Wait until the last that was sent is taken in."""
+    deadline = time.monotonic() + _TAKE_IN_SECONDS
+    while (await session.execute("query-status"))["status"] == "inmigrate":
+        coming = (await session.execute("query-migrate")).get("status")
+        if coming not in ("active", "completed") or time.monotonic() > deadline:
+            raise HostError("it has not come as a whole")
+        await asyncio.sleep(_NEAR_SECONDS / 2)
+
+
+async def _forget_key(machine: Machine, session: QmpSession) -> None:
+    await session.execute("migrate-set-parameters", {"tls-creds": ""})
+    await ignore_absent(session, "object-del", {"id": LIVE})
+    await asyncio.to_thread(remove_tree, machine.folder.key_folder(LIVE))
+
+
+# --------------------------------------------------------------------------------------------- where it comes from
+
+
+async def running(machine: Machine) -> RunningGuest:
+    """What the other host has to know. Raises HostError."""
+    record = machine.record
+    machine.require_running()
+    if record.guest.rescue:
+        raise HostError(f"guest {record.guest.id} is being rescued")
+    with host_errors(f"guest {record.guest.id} cannot be looked at"):
+        nodes = await (await machine.qmp()).execute("query-named-block-nodes", {"flat": True})
+        sizes = {node["node-name"]: int(node["image"]["virtual-size"]) for node in nodes}
+        drive = machine.folder.config_drive.read_bytes() if record.guest.config_drive else None
+    return RunningGuest(
+        layout=Layout(slots=record.slots, machine=record.machine, ports=record.ports),
+        disks={disk: sizes[disk] for disk in copied(record.guest)},
+        config_drive=drive,
+    )
+
+
+def _node(disk: CopiedDisk) -> str:
+    return f"copy-{disk}"
+
+
+async def send(machine: Machine, landing: Landing) -> None:
+    """Send the guest to where it is awaited; it stands still then. Whoever asks again waits for the same. Raises
+    HostError."""
+    with host_errors(f"guest {machine.record.guest.id} cannot be sent"):
+        async with machine.lock:
+            machine.require_running()
+            await _begin(machine, landing)
+        async with machine.sending:
+            await _follow(machine, landing)
+
+
+async def _begin(machine: Machine, landing: Landing) -> None:
+    """Start copying the disks, unless that was done; what went elsewhere before is broken off."""
+    record, session = machine.record, await machine.qmp()
+    if record.landing == landing:
+        return
+    if record.landing is not None:
+        await _break_off(machine, session)
+    machine.note(msgspec.structs.replace(record, landing=landing), record.state)
+    machine.write_key(LIVE, landing.tls_username, landing.tls_key)
+    await session.execute("object-add", _credentials("client"))
+    server = {"type": "inet", "host": landing.host, "port": str(landing.disks_port)}
+    for disk in copied(record.guest):
+        node = {"driver": "nbd", "node-name": _node(disk), "server": server, "export": disk, "tls-creds": LIVE}
+        await session.execute("blockdev-add", {**node, "discard": "unmap", "detect-zeroes": "unmap"})
+        job = {"job-id": _node(disk), "device": disk, "target": _node(disk), "sync": "full", "auto-dismiss": False}
+        # A guest's writes wait for both: so the copy is never left behind.
+        await session.execute("blockdev-mirror", {**job, "copy-mode": "write-blocking"})
+    await _prepare(session, **{"max-bandwidth": _UNLIMITED_BYTES, "downtime-limit": _DOWNTIME_MS})
+
+
+async def _follow(machine: Machine, landing: Landing) -> None:
+    """Wait until all is there."""
+    while True:
+        _refuse_broken_off(machine, landing)
+        session = await machine.qmp()
+        state = (await session.execute("query-migrate")).get("status", "none")
+        # Of an earlier journey that was broken off at its end "completed" is still told while the guest runs.
+        if state == "completed" and await machine.run_state() in ("finish-migrate", "postmigrate"):
+            return
+        if state not in _UNDER_WAY:
+            await _copies_follow(machine, landing)
+            host = f"[{landing.host}]" if ":" in landing.host else landing.host
+            await session.execute("migrate", {"uri": f"tcp:{host}:{landing.memory_port}"})
+        if await _memory_sent(machine, landing):
+            await _end_copies(session)
+            await session.execute("migrate-continue", {"state": "pre-switchover"})
+
+
+def _refuse_broken_off(machine: Machine, landing: Landing) -> None:
+    if machine.record.landing != landing:
+        raise HostError(f"guest {machine.record.guest.id} stays where it is")
+
+
+async def _copies_follow(machine: Machine, landing: Landing) -> None:
+    """Wait until the copies of all disks are as the disks are."""
+    while True:
+        _refuse_broken_off(machine, landing)
+        jobs = await _jobs(await machine.qmp())
+        for job in jobs:
+            _refuse_failed(job)
+        if all(job["status"] == "ready" for job in jobs):
+            return
+        await asyncio.sleep(_FAR_SECONDS)
+
+
+def _refuse_failed(job: dict[str, Any]) -> None:
+    if job["status"] in ("aborting", "concluded", "null"):
+        disk = str(job["id"]).removeprefix("copy-")
+        raise HostError(f"the {disk} disk could not be copied: {job.get('error', 'QEMU gave no reason')}")
+
+
+async def _jobs(session: QmpSession) -> list[dict[str, Any]]:
+    names = {_node(disk) for disk in get_args(CopiedDisk)}
+    return [job for job in await session.execute("query-jobs") if job["id"] in names]
+
+
+async def _memory_sent(machine: Machine, landing: Landing) -> bool:
+    """Wait until the guest stands still for the last of its memory; False when even that has been sent."""
+    while True:
+        _refuse_broken_off(machine, landing)
+        about = await (await machine.qmp()).execute("query-migrate")
+        match about.get("status"):
+            case "pre-switchover":
+                return True
+            case "completed":
+                return False
+            case "failed" | "cancelled" | "none":
+                raise HostError(f"the memory could not be sent: {about.get('error-desc', 'QEMU gave no reason')}")
+        left = about.get("ram", {}).get("remaining", 0)
+        await asyncio.sleep(_NEAR_SECONDS if left < _NEAR_BYTES else _FAR_SECONDS)
+
+
+async def _end_copies(session: QmpSession) -> None:
+    """All that the guest has written is in both; from now on only there. Raises HostError."""
+    for job in await _jobs(session):
+        if job["status"] == "ready":
+            await session.execute("block-job-cancel", {"device": job["id"]})
+    while jobs := await _jobs(session):
+        for job in (job for job in jobs if job["status"] == "concluded"):
+            if "error" in job:
+                _refuse_failed(job)
+            await session.execute("job-dismiss", {"id": job["id"]})
+        await asyncio.sleep(_NEAR_SECONDS / 5)
+
+
+async def stay(machine: Machine, *, paused: bool) -> None:
+    """Break off, and let the guest go on. Raises HostError."""
+    record = machine.record
+    if record.landing is None or not machine.running():
+        return
+    with host_errors(f"guest {record.guest.id} cannot go on here"):
+        session = await machine.qmp()
+        await _break_off(machine, session)
+        if not paused:
+            await session.execute("cont")
+
+
+async def _break_off(machine: Machine, session: QmpSession) -> None:
+    await session.execute("migrate_cancel")
+    while (await session.execute("query-migrate")).get("status") in _UNDER_WAY:  # noqa: ASYNC110 (QEMU tells)
+        await asyncio.sleep(_NEAR_SECONDS)
+    while jobs := await _jobs(session):
+        for job in jobs:
+            if job["status"] == "concluded":
+                await ignore_absent(session, "job-dismiss", {"id": job["id"]})
+            elif job["status"] != "aborting":
+                await ignore_absent(session, "block-job-cancel", {"device": job["id"], "force": True})
+        await asyncio.sleep(_NEAR_SECONDS)
+    for disk in copied(machine.record.guest):
+        await ignore_absent(session, "blockdev-del", {"node-name": _node(disk)})
+    machine.note(msgspec.structs.replace(machine.record, landing=None), machine.record.state)
+    await _forget_key(machine, session)
+
+
+async def hurry(machine: Machine) -> None:
+    """Raises HostError: the guest is not on its way."""
+    _require_on_its_way(machine)
+    with host_errors(f"guest {machine.record.guest.id} cannot be hurried"):
+        await (await machine.qmp()).execute("migrate-set-parameters", {"downtime-limit": _UNLIMITED_MS})
+
+
+async def progress(machine: Machine) -> LiveProgress:
+    """Raises HostError: the guest is not on its way."""
+    _require_on_its_way(machine)
+    with host_errors(f"guest {machine.record.guest.id} does not answer"):
+        session = await machine.qmp()
+        memory = (await session.execute("query-migrate")).get("ram", {})
+        jobs = await _jobs(session)
+    copied_bytes = sum(int(job["current-progress"]) for job in jobs)
+    all_bytes = sum(int(job["total-progress"]) for job in jobs)
+    return LiveProgress(
+        memory_total=int(memory.get("total", 0)),
+        memory_processed=int(memory.get("transferred", 0)),
+        memory_remaining=int(memory.get("remaining", 0)),
+        disk_total=all_bytes,
+        disk_processed=copied_bytes,
+        disk_remaining=max(all_bytes - copied_bytes, 0),
+    )
+
+
+def _require_on_its_way(machine: Machine) -> None:
+    machine.require_running()
+    if machine.record.landing is None:
+        raise NotOnHost(f"guest {machine.record.guest.id} is not on its way to another host")
