@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -175,6 +179,66 @@ def test_a_server_moves_with_its_disk_its_address_and_its_volume(
     ann.post(action, {"unshelve": None})
     ann.wait_server(server_id)
     assert ann.ssh(address, "cat /root/note") == "on the root disk"
+
+
+def test_a_server_goes_to_another_host_while_it_runs(
+    cloud: RealCloud, ann: Tenant, servers: dict[str, tuple[str, str]]
+) -> None:
+    server_id, address = servers["machine-1"]
+    volume_id = ann.volume()
+    ann.attach(server_id, volume_id)
+    booted = ann.ssh(address, "cat /proc/sys/kernel/random/boot_id")
+    ann.ssh(address, "echo before >/root/live")
+    with pinging(cloud, address) as seen:
+        live_migrate(cloud, server_id, "machine-2")
+    print(f"of {seen['sent']} packets {seen['lost']} were lost, one each 20 ms")
+    assert ann.ssh(address, "cat /proc/sys/kernel/random/boot_id; cat /root/live").split() == [booted, "before"]
+    disk = "d=/dev/$(cd /sys/block; ls -d vd[b-z] | tail -1)"
+    assert ann.ssh(address, f"{disk}; echo kept | dd of=$d conv=fsync 2>/dev/null; head -1 $d") == "kept"
+    ann.detach(server_id, volume_id)
+    files = {name: folder_of(cloud, name) / "guests" / server_id for name in ("machine-1", "machine-2")}
+    assert not files["machine-1"].exists() and files["machine-2"].exists()
+    live_migrate(cloud, server_id, "machine-1")
+    assert ann.ssh(address, "cat /proc/sys/kernel/random/boot_id; cat /root/live").split() == [booted, "before"]
+
+
+@contextmanager
+def pinging(cloud: RealCloud, address: str) -> Iterator[dict[str, int]]:
+    """Ping every 20 ms meanwhile; what became of it afterwards."""
+    found: dict[str, int] = {}
+    command = ["ip", "netns", "exec", cloud.outside, "ping", "-n", "-i", "0.02", address]
+    ping = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield found
+    finally:
+        ping.send_signal(signal.SIGINT)
+        said, _ = ping.communicate(timeout=10)
+    told = re.search(r"(\d+) packets transmitted, (\d+) received", said)
+    assert told is not None, said[-500:]
+    found["sent"] = int(told[1])
+    found["lost"] = int(told[1]) - int(told[2])
+
+
+def live_migrate(cloud: RealCloud, server_id: str, host: str) -> None:
+    admin, server = cloud.admin(), f"/compute/v2.1/servers/{server_id}"
+    body = {"os-migrateLive": {"host": host, "block_migration": "auto"}}
+    admin.call("POST", f"{server}/action", body, microversion="compute 2.96")
+
+    def there() -> bool:
+        shown = admin.call("GET", server)["server"]
+        if shown["status"] == "MIGRATING":
+            return False
+        if shown["OS-EXT-SRV-ATTR:host"] == host and shown["status"] == "ACTIVE":
+            return True
+        action = admin.call("GET", f"{server}/os-instance-actions")["instanceActions"][0]
+        shown = admin.call("GET", f"{server}/os-instance-actions/{action['request_id']}", microversion="compute 2.84")
+        raise AssertionError(f"it stayed: {shown}")
+
+    wait_for("the server on the other host", there, 120)
+
+
+def folder_of(cloud: RealCloud, name: str) -> Path:
+    return next(machine.folder for machine in machines(cloud) if machine.name == name) / "host"
 
 
 def test_servers_go_on_while_the_agent_or_the_cloud_is_killed(
