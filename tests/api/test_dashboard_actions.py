@@ -443,6 +443,8 @@ def test_hosts_and_everybodys_servers(scene: Scene) -> None:
         False,
     )
     boss.do("servers", server, "confirm")
+    boss.do("servers", server, "live-migrate")
+    assert boss.server(server)["OS-EXT-SRV-ATTR:host"] == before
     boss.do("servers", server, "reset-state", state="error")
     assert boss.server(server)["status"] == "ERROR"
     [first, _] = boss.api.get("/hosts").json()["hosts"]

@@ -17,7 +17,6 @@ from tane.agent.compute.drivers import qemu
 from tane.agent.volume.drivers import file
 from tane.cli.common import cache_folder
 from tane.wire.documents import Guest, VolumeDisk
-from tane.wire.errors import HostError
 from tests.host.compute.test_qemu_guests import Host, Run, new_id
 from tests.host.tools import until
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import structlog
 from sqlalchemy.engine import Row
 
@@ -15,11 +16,15 @@ from tane.db import Tx
 from tane.hosts import allocations
 from tane.hosts import store as hosts
 from tane.services.compute.store import groups, servers
+from tane.wire.documents import HostCapabilities
 
 log = structlog.get_logger()
 DEFAULT_ZONE = "nova"
 SIMULATED = "fake"
 """The hypervisor of simulated hosts."""
+_USUAL = msgspec.structs.asdict(
+    HostCapabilities(hostname="", vcpus=0, memory_mb=0, disk_gb=0, hypervisor_type="", hypervisor_version=0)
+)
 
 
 @dataclass(frozen=True)
@@ -172,15 +177,16 @@ def _refusal(tx: Tx, host: Row[Any], space: Room, wanted: Wanted, zone_of: dict[
 
 def _unlike(here: Row[Any], there: Row[Any]) -> str | None:
     """Why a guest that runs on the one host cannot go on at the other."""
-    old, new = here.capabilities, there.capabilities
+    # What a host says as is usual is left out on the wire.
+    old, new = ({**_USUAL, **host.capabilities} for host in (here, there))
     for key, word in (("hypervisor_type", "hypervisor"), ("cpu_arch", "architecture"), ("accelerator", "accelerator")):
-        if old.get(key) != new.get(key):
+        if old[key] != new[key]:
             return f"another {word}"
-    if old.get("accelerator") == "kvm" and old.get("cpu_model") != new.get("cpu_model"):
+    if old["accelerator"] == "kvm" and old["cpu_model"] != new["cpu_model"]:
         return "another processor"
-    if old.get("hypervisor_version", 0) > new.get("hypervisor_version", 0):
+    if old["hypervisor_version"] > new["hypervisor_version"]:
         return "an older hypervisor"
-    if old.get("hypervisor_type") != SIMULATED and None in (hosts.inner_address(here), hosts.inner_address(there)):
+    if old["hypervisor_type"] != SIMULATED and None in (hosts.inner_address(here), hosts.inner_address(there)):
         return "no tunnel between the hosts"
     return None
 

@@ -58,6 +58,11 @@ def _disk(source: str, source_id: str, size: Any, kept: bool) -> Values:
     return {**disk, "delete_on_termination": not kept, **({"volume_size": size} if size else {})}
 
 
+def live_migration(values: Values, row: Row) -> Any:
+    """To whichever host has room."""
+    return {"host": None, "block_migration": "auto"}
+
+
 def flavor_of(row: Row) -> str:
     return str(value_of(row, "flavor/original_name") or "")
 
@@ -299,6 +304,14 @@ SERVER_ACTIONS = (
         command="openstack server remove security group {id}",
     ),
     act("migrate", N_("Move to another host"), "migrate", when=states("ACTIVE", "SHUTOFF"), danger=True),
+    act(
+        "live-migrate",
+        N_("Move to another host while it runs"),
+        "os-migrateLive",
+        command="openstack server migrate --live-migration {id}",
+        build=live_migration,
+        when=states("ACTIVE", "PAUSED"),
+    ),
     act(
         "reset-state",
         N_("Set the state"),
