@@ -91,8 +91,9 @@ def drain(
     state: StateOption = DEFAULT_STATE,
     reason: Annotated[str, typer.Option("--reason", help="Shown to administrators.")] = "",
 ) -> None:
-    """Let no new servers come to a host, and move those there to others, one after the other; each is shut down for as
-    long as that takes. Volumes stay. May be said again when it broke off."""
+    """Let no new servers come to a host, and move those there to others, one after the other: those that run go on
+    meanwhile where the other host lets them, else they are shut down for as long as it takes. Volumes stay. May be said
+    again when it broke off."""
     client = _client(state)
     found = _call(client, "PUT", f"/{host}", {"host": {"enabled": False, "disabled_reason": reason or None}})["host"]
     left = 0
@@ -101,18 +102,34 @@ def drain(
         _act(client, move["instance_uuid"], {"confirmResize": None})
     for server in _servers(client, found["name"]):
         try:
-            if server["status"] not in ("ACTIVE", "SHUTOFF"):
-                raise CallError(f"it is in {server['status']}, from which only its owner brings it back")
-            _act(client, server["id"], {"migrate": None})
-            _wait(client, server["id"], ("VERIFY_RESIZE",), unless=(server["status"], "ERROR"))
-            _act(client, server["id"], {"confirmResize": None})
-            moved = _wait(client, server["id"], ("ACTIVE", "SHUTOFF"), unless=("ERROR",))
+            moved = _move(client, server)
             print(f"{server['id']}  {server['name']}  is on {moved['OS-EXT-SRV-ATTR:host']}")
         except CallError as error:
             left += 1
             print(f"{server['id']}  {server['name']}  stays: {error.told or error}", file=sys.stderr)
     if left:
         sys.exit(f"tane: {left} servers stay on {found['name']}")
+
+
+def _move(client: Client, server: dict[str, Any]) -> dict[str, Any]:
+    """The server on another host. :raises CallError: it stays."""
+    status, here = server["status"], server["OS-EXT-SRV-ATTR:host"]
+    if status not in ("ACTIVE", "PAUSED", "SHUTOFF"):
+        raise CallError(f"it is in {status}, from which only its owner brings it back")
+    if status != "SHUTOFF":
+        try:
+            body = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
+            _act(client, server["id"], body, "compute 2.30")
+            moved = _wait(client, server["id"], ("ACTIVE", "PAUSED", "SHUTOFF"), unless=("ERROR",))
+            if moved["OS-EXT-SRV-ATTR:host"] != here:
+                return moved
+        except CallError:
+            if status == "PAUSED":
+                raise
+    _act(client, server["id"], {"migrate": None})
+    _wait(client, server["id"], ("VERIFY_RESIZE",), unless=(status, "ERROR"))
+    _act(client, server["id"], {"confirmResize": None})
+    return _wait(client, server["id"], ("ACTIVE", "SHUTOFF"), unless=("ERROR",))
 
 
 @app.command()

@@ -6,7 +6,6 @@ import asyncio
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,14 +15,18 @@ import pytest
 from tane.agent.compute.drivers import qemu
 from tane.agent.volume.drivers import file
 from tane.cli.common import cache_folder
-from tane.wire.documents import Guest, VolumeDisk
+from tane.wire.documents import Guest, Landing, VolumeDisk
+from tane.wire.errors import HostError
 from tests.host.compute.test_qemu_guests import Host, Run, new_id
 from tests.host.tools import until
 
 pytestmark = pytest.mark.guest
 
+MB = 1 << 20
+HERE = "127.0.0.1"
 COUNTING = """#!/bin/sh
-while :; do n=$((n+1)); echo "beat $n $(cat /root/note 2>/dev/null)" >/dev/console; sleep 0.05; done &
+echo note >/root/note; mount /dev/vdb /mnt; echo there >/mnt/note; sync
+while :; do n=$((n+1)); echo "beat $n $(cat /root/note /mnt/note | tr '\\n' ' ')" >/dev/console; sleep 0.1; done &
 """
 
 
@@ -48,49 +51,119 @@ def hosts(run: Run) -> Iterator[tuple[Host, Host]]:
 
 
 async def beats(host: Host, guest: Guest) -> list[int]:
-    log = (await host.compute.console_log(guest.id, max_bytes=1 << 20)).decode(errors="replace")
-    return [int(number) for number in re.findall(r"beat (\d+)", log)]
+    """What the guest counted on its console, each time with what it read from its disks."""
+    log = (await host.compute.console_log(guest.id, max_bytes=MB)).decode(errors="replace")
+    return [int(number) for number in re.findall(r"beat (\d+) note there", log)]
 
 
-def test_go(hosts: tuple[Host, Host], run: Run) -> None:
-    here, there = hosts
+async def counting(host: Host, guest: Guest, more_than: int = 0) -> None:
+    async def counted() -> bool:
+        return max(await beats(host, guest), default=-1) > more_than
+
+    await until(counted, "the guest to count on", 90)
+
+
+async def a_counting_guest(here: Host, there: Host) -> Guest:
+    """One with disks of all kinds, and no card: outside a namespace two guests cannot have the same forwarded port."""
+    volume = new_id()
+    await here.volumes.create(volume, 64 * MB)
+    disk = VolumeDisk(volume_id=volume, connection=await here.volumes.export(volume), device="/dev/vdd")
+    guest = msgspec.structs.replace(here.guest(COUNTING), nics=(), ephemeral_gb=1, swap_mb=64, volumes=(disk,))
     there.images.paths.update(here.images.paths)
-    guest = msgspec.structs.replace(here.guest(COUNTING), nics=(), ephemeral_gb=1, swap_mb=64)
-    for image in (guest.kernel.kernel, guest.kernel.ramdisk):
-        there.images.paths[image.id] = here.images.paths[image.id]
+    await here.compute.create(guest)
+    await here.ready(guest)
+    await counting(here, guest)
+    return guest
 
-    async def go() -> None:
-        volume = new_id()
-        await here.volumes.create(volume, 64 << 20)
-        disk = VolumeDisk(volume_id=volume, connection=await here.volumes.export(volume), device="/dev/vdd")
-        guest2 = msgspec.structs.replace(guest, volumes=(disk,))
-        await here.compute.create(guest2)
-        await here.ready(guest2)
-        await until(lambda: _some(beats(here, guest2)), "beats", 30)
-        move = new_id()
-        began = time.monotonic()
-        running = await here.compute.running(guest.id)
-        print(running.disks, running.layout)
-        landing = await there.compute.expect(guest2, running, move, "127.0.0.1")
-        assert await there.compute.expect(guest2, running, move, "127.0.0.1") == landing
-        print("expect", time.monotonic() - began)
-        sending = asyncio.ensure_future(here.compute.send(guest.id, landing))
-        await asyncio.sleep(0.5)
-        print(await here.compute.progress(guest.id))
-        await sending
-        print("sent", time.monotonic() - began)
-        t = time.monotonic()
+
+async def awaited(here: Host, there: Host, guest: Guest, move: str) -> Landing:
+    return await there.compute.expect(guest, await here.compute.running(guest.id), move, HERE)
+
+
+async def on_its_way(host: Host, guest: Guest) -> bool:
+    try:
+        return (await host.compute.progress(guest.id)).disk_total >= 2 << 30
+    except HostError:
+        return False
+
+
+def test_a_guest_goes_on_counting_on_another_host(hosts: tuple[Host, Host], run: Run) -> None:
+    here, there = hosts
+
+    async def story() -> None:
+        guest, move = await a_counting_guest(here, there), new_id()
+        landing = await awaited(here, there, guest, move)
+        assert await awaited(here, there, guest, move) == landing
+        assert await there.compute.states() == {} and await there.compute.kept() == {move}
+        sent = [asyncio.ensure_future(here.compute.send(guest.id, landing)) for _ in range(2)]
+        await until(lambda: on_its_way(here, guest), "the copies of the disks", 20)
+        await asyncio.gather(*sent)
+        await here.compute.send(guest.id, landing)
+        last = max(await beats(here, guest))
         await there.compute.land(guest.id)
-        print("land", time.monotonic() - t)
-        last = (await beats(here, guest2))[-1]
+        await there.compute.land(guest.id)
         await here.compute.destroy(guest.id)
-        await asyncio.sleep(1)
-        print(last, (await beats(there, guest2))[:5])
-        print(await there.compute.states())
+        await counting(there, guest, more_than=last)
+        assert min(await beats(there, guest)) in (last, last + 1), "it stood still on both"
+        assert await there.compute.states() == {guest.id: "running"} and await there.compute.kept() == set()
+
+        # And it is the same to its host as any other: it stops, and boots from the disks that came.
+        await there.compute.stop(guest.id, timeout_seconds=0)
+        await there.ready(guest)
         await there.compute.destroy(guest.id)
 
-    run(go())
+    run(story())
 
 
-async def _some(c):
-    return bool(await c)
+def test_a_guest_that_was_sent_goes_on_where_it_was_when_that_is_decided(hosts: tuple[Host, Host], run: Run) -> None:
+    here, there = hosts
+
+    async def story() -> None:
+        guest, move = await a_counting_guest(here, there), new_id()
+        landing = await awaited(here, there, guest, move)
+        await here.compute.send(guest.id, landing)
+        last = max(await beats(here, guest))
+        await here.compute.stay(guest.id)
+        await here.compute.stay(guest.id)
+        await counting(here, guest, more_than=last + 3)
+        await there.compute.forget(move)
+        assert await there.compute.kept() == set() and not list((there.state_dir / "guests").iterdir())
+        with pytest.raises(HostError, match="not on its way"):
+            await here.compute.progress(guest.id)
+
+        # Nobody who awaits it: it says so and goes on.
+        with pytest.raises(HostError, match="cannot be sent"):
+            await here.compute.send(guest.id, landing)
+        await here.compute.stay(guest.id)
+        last = max(await beats(here, guest))
+        await counting(here, guest, more_than=last + 3)
+
+        # And another time it arrives.
+        landing = await awaited(here, there, guest, other := new_id())
+        assert await there.compute.kept() == {other}
+        await here.compute.send(guest.id, landing)
+        await there.compute.land(guest.id)
+        await here.compute.destroy(guest.id)
+        await counting(there, guest, more_than=last)
+        await there.compute.destroy(guest.id)
+
+    run(story())
+
+
+def test_a_host_awaits_no_machine_other_than_the_server(hosts: tuple[Host, Host], run: Run) -> None:
+    here, there = hosts
+    guest = msgspec.structs.replace(here.guest(), nics=())
+    there.images.paths.update(here.images.paths)
+    run(here.compute.create(guest))
+    run(here.compute.start(guest))
+    told = run(here.compute.running(guest.id))
+    larger = msgspec.structs.replace(told, disks={"root": 2 << 30})
+    with pytest.raises(HostError, match="room for"):
+        run(there.compute.expect(guest, larger, new_id(), HERE))
+    more = msgspec.structs.replace(told.layout, slots={**told.layout.slots, "nic-of-nobody": 9})
+    with pytest.raises(HostError, match="other devices"):
+        run(there.compute.expect(guest, msgspec.structs.replace(told, layout=more), new_id(), HERE))
+    with pytest.raises(HostError, match="cannot be awaited"):
+        run(there.compute.expect(guest, told, new_id(), "no address"))
+    assert run(there.compute.kept()) == set() and not list((there.state_dir / "guests").iterdir())
+    run(here.compute.destroy(guest.id))

@@ -88,6 +88,24 @@ def test_remote_ports_without_a_local_ip_are_told() -> None:
     assert planned(networks=(net.document(),), remote_ports=(remote,)).failed == {}
 
 
+def test_a_port_that_is_to_come_has_its_interface_and_frames_still_go_where_it_is() -> None:
+    net = Net(5)
+    port = port_of(net, comes=True)
+    remote = RemotePort(
+        port_id=port.id,
+        network_id=net.id,
+        mac_address=port.mac_address,
+        ip_addresses=("10.0.0.11",),
+        host_ip="192.0.2.2",
+    )
+    made = planned(networks=(net.document(),), ports=(port,), remote_ports=(remote,))
+    assert made.failed == {} and port.device in made.links and port.device in made.rules
+    assert {entry.link for entry in made.fdb if entry.mac == port.mac_address} == {f"vx{net.id[:13]}"}
+    assert all(port.id not in listener.ports.values() for listener in made.listeners)
+    here = planned(networks=(net.document(),), ports=(msgspec.structs.replace(port, comes=False),))
+    assert {entry.link for entry in here.fdb if entry.mac == port.mac_address} == {port.device}
+
+
 def test_one_host_that_tells_nonsense_takes_the_way_to_the_others_from_nobody() -> None:
     settings = NetworkSettings(state_dir=Path("/nowhere"), cloud_id="test", local_ip="192.0.2.1")
     peers = [

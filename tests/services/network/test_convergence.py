@@ -10,14 +10,17 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, insert
 
 from tane.agent.network.fake import FakeNetwork
 from tane.db import Tx
 from tane.services.network.domain import desired, ports
+from tane.services.network.domain.convergence import changed
 from tane.services.network.domain.desired import Held, Snapshot
 from tane.services.network.reconcilers import host as one_host
 from tane.services.network.reconcilers import hosts as all_hosts
 from tane.services.network.store import convergence
+from tane.services.network.tables import port_binding
 from tane.web.context import Context
 from tane.wire.documents import NetworkApplied, NetworkState
 from tane.wire.errors import HostError, OlderRevision, WholeNeeded
@@ -253,7 +256,7 @@ class Changes:
 
     async def one(self) -> None:
         kinds = [self.new_port] * 6 + [self.drop_port, self.move_port, self.change_port] * 2
-        kinds += [self.leg, self.rule, self.setting, self.router_switch]
+        kinds += [self.leg, self.rule, self.setting, self.router_switch, self.second_binding]
         await self.random.choice(kinds)()
 
     async def new_port(self) -> None:
@@ -272,6 +275,18 @@ class Changes:
         if self.ports:
             body = {"port": {"binding:host_id": self.random.choice((*NAMES, ""))}}
             await self.call("PUT", f"ports/{self.random.choice(self.ports)}", body)
+
+    async def second_binding(self) -> None:
+        """As of a server that goes to another host while it runs, or no longer does."""
+        if not self.ports:
+            return
+        port_id, name = self.random.choice(self.ports), self.random.choice(NAMES)
+        host_id = HOST_ID if name == "host-1" else f"id-{name}"
+        with self.cloud.core.db.write() as tx:
+            there = (port_binding.c.port_id == port_id) & (port_binding.c.host_id == host_id)
+            if not tx.count(delete(port_binding).where(there)):
+                tx.execute(insert(port_binding).values(port_id=port_id, host_id=host_id))
+            changed(tx, hosts=[host_id])
 
     async def change_port(self) -> None:
         pairs = [{"ip_address": f"10.99.0.{self.random.randrange(9)}"}]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, insert
 
 from tane.services.network.domain import desired
+from tane.services.network.tables import port_binding
 from tane.wire.errors import HostError
 from tests.api.network_support import Net, add_host, first_host, reconcile
 from tests.support import HOST_ID, ApiCloud
@@ -53,6 +54,25 @@ def test_two_hosts_know_each_others_ports(cloud: ApiCloud, admin: Net) -> None:
     assert [(r.ip_addresses, r.host_ip) for r in two.state.remote_ports] == [(("10.0.0.3",), "192.0.2.1")]
     assert {admin.show("port", port["id"])["status"] for port in (a, b)} == {"ACTIVE"}
     assert one.state.security_groups[0].members == {a["id"]: ("10.0.0.3",), b["id"]: ("10.0.0.4",)}
+
+
+def test_a_host_where_a_port_will_be_makes_ready_and_sends_nothing_there_yet(cloud: ApiCloud, admin: Net) -> None:
+    one, two = add_host(cloud.core, "alpha", "192.0.2.1"), add_host(cloud.core, "beta", "192.0.2.2")
+    network_id = admin.subnet("10.0.0.0/24")["network_id"]
+    port = bind(admin, network_id, "alpha")
+    with cloud.core.db.write() as tx:
+        tx.execute(insert(port_binding).values(port_id=port["id"], host_id="id-beta"))
+    reconcile(cloud)
+    assert one.state is not None and two.state is not None
+    assert [(p.id, p.comes) for p in one.state.ports] == [(port["id"], False)]
+    [coming] = two.state.ports
+    assert (coming.id, coming.comes) == (port["id"], True) and coming.security_group_ids
+    assert [fixed.ip_address for fixed in coming.fixed_ips] == ["10.0.0.3"]
+    assert [(r.mac_address, r.host_ip) for r in two.state.remote_ports] == [(port["mac_address"], "192.0.2.1")]
+    assert admin.show("port", port["id"])["binding:host_id"] == "alpha"
+    admin.drop("port", port["id"])
+    reconcile(cloud)
+    assert two.state.ports == ()
 
 
 def test_a_host_without_local_ip_is_told_of_as_the_reason(cloud: ApiCloud, admin: Net) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
 import os
 import platform
 import re
@@ -23,6 +22,7 @@ from tane.agent.compute.drivers.qemu.settings import QemuSettings, guests_folder
 from tane.agent.images import ImageCache
 from tane.agent.translation import checked_id, host_errors, vetted
 from tane.linux import confine, process, sockets
+from tane.wire import grammar
 from tane.wire.documents import (
     Guest,
     GuestDiagnostics,
@@ -183,8 +183,10 @@ class QemuCompute:
 
     async def expect(self, guest: Guest, running: RunningGuest, move_id: str, address: str) -> Landing:
         guest, running, move_id = vetted(guest), vetted(running), checked_id(move_id)
-        with host_errors(f"guest {guest.id} cannot be awaited"):
-            address = str(ipaddress.ip_address(address))
+        try:
+            address = str(grammar.address(address))
+        except ValueError as error:
+            raise HostError(f"guest {guest.id} cannot be awaited: {error}") from None
         if (landing := self._awaited(guest.id, move_id)) is not None:
             return landing
         await self.destroy(guest.id)
