@@ -25,6 +25,8 @@ ADMIN_PASSWORD = "correct horse battery"
 OFFERED = {**msgspec.to_builtins(CAPABILITIES), "pool_gb": CAPABILITIES.disk_gb}
 JOBS_SECONDS = 60.0
 """Jobs that have not ended by then never do."""
+PAUSE = 60.0
+"""Jobs pause at most so long between two tries."""
 
 
 HOST_ID = "0f5a1e0c-6a55-4f6b-9a51-000000000001"
@@ -120,14 +122,28 @@ class ApiCloud:
         self._runner.run(self._run_jobs())
 
     async def _run_jobs(self) -> None:
-        following = asyncio.create_task(reconcile_forever(self.core, NETWORK.reconcilers))
+        beside = [
+            asyncio.create_task(reconcile_forever(self.core, NETWORK.reconcilers)),
+            asyncio.create_task(self._let_time_pass()),
+        ]
         try:
             await asyncio.wait_for(self.cloud.runner.drain(), JOBS_SECONDS)
         finally:
-            following.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await following
+            for task in beside:
+                task.cancel()
+            for task in beside:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         await converge(self.core)
+
+    async def _let_time_pass(self) -> None:
+        """A job that pauses is due by the clock, which stands still: move it there once nothing else is to be done."""
+        runner, clock = self.cloud.runner, self.core.clock
+        while isinstance(clock, ManualClock):
+            await asyncio.sleep(0.2)
+            due = None if runner._tasks else await self.core.in_thread(runner._next_due)
+            if due is not None and not runner._tasks and 0 < (left := (due - clock.now()).total_seconds()) <= PAUSE:
+                clock.advance(left)
 
     def wait(self, work: Any) -> Any:
         """Run a coroutine on the cloud's loop."""
