@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import pytest
 
 from tane.agent.compute.drivers.fake import CAPABILITIES, FakeCompute
 from tane.agent.network.fake import FakeNetwork
@@ -25,6 +26,8 @@ ADMIN_PASSWORD = "correct horse battery"
 OFFERED = {**msgspec.to_builtins(CAPABILITIES), "pool_gb": CAPABILITIES.disk_gb}
 JOBS_SECONDS = 60.0
 """Jobs that have not ended by then never do."""
+EACH_THIRD_BY_DAY = pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.nightly)])
+"""Of the moments at which a process can be killed; the others are tried by night."""
 PAUSE = 60.0
 """Jobs pause at most so long between two tries."""
 

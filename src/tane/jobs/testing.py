@@ -105,20 +105,21 @@ async def repeats_each_step(scenario: Scenario) -> int:
     return 1 + len(twice.steps)
 
 
-async def killed_between_writes(scenario: Scenario, *, most: int = 200) -> int:
-    """Kill the runner before its 1st, 2nd, … write and let another carry on; returns how many worlds were tried."""
-    return await _killed(scenario, scenario.operation, scenario.done, most)
+async def killed_between_writes(scenario: Scenario, *, every: int = 1, most: int = 200) -> int:
+    """Kill the runner before its 1st, 2nd, … write (or each third, ``every``) and let another carry on; returns before
+    which it was not killed any more."""
+    return await _killed(scenario, scenario.operation, scenario.done, range(1, most, every))
 
 
-async def killed_while_unwinding(scenario: Scenario, *, most: int = 200) -> int:
-    """The same with an operation whose last step fails; returns how many worlds were tried."""
+async def killed_while_unwinding(scenario: Scenario, *, every: int = 1, most: int = 200) -> int:
+    """The same with an operation whose last step fails."""
     steps = scenario.operation.steps
     failing = _replace(scenario.operation, len(steps) - 1, _then_fail(steps[-1]))
-    return await _killed(scenario, failing, scenario.unwound, most)
+    return await _killed(scenario, failing, scenario.unwound, range(1, most, every))
 
 
-async def _killed(scenario: Scenario, operation: Operation[Any], ended: Check, most: int) -> int:
-    for number in range(1, most):
+async def _killed(scenario: Scenario, operation: Operation[Any], ended: Check, numbers: range) -> int:
+    for number in numbers:
         core = await scenario.start()
         try:
             if not await _run_until_write(scenario.runner(core, operation), core, number):
@@ -130,7 +131,7 @@ async def _killed(scenario: Scenario, operation: Operation[Any], ended: Check, m
             ended(core)
         finally:
             core.close()
-    raise AssertionError(f"the operation had not ended after {most} writes")
+    raise AssertionError(f"the operation had not ended after {numbers.stop} writes")
 
 
 async def loses_its_host(scenario: Scenario, only: str | None = None) -> int:

@@ -17,7 +17,7 @@ from tane.services.network.tables import port, port_binding
 from tane.wire.errors import HostError
 from tests.services.compute.test_moves import CLAIM, OTHER, compute, held_by_move, status, where
 from tests.services.compute.world import ADMIN, Case, Check, Prepare, World, delete_server, scenario_of
-from tests.support import HOST_ID, second_host
+from tests.support import EACH_THIRD_BY_DAY, HOST_ID, second_host
 
 
 def migrating(*before: Callable[..., object]) -> Prepare:
@@ -90,7 +90,7 @@ CASES: dict[str, Case] = {
 }
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=["running", pytest.param("paused", marks=pytest.mark.nightly)])
 def scenario(request: pytest.FixtureRequest, new_core: Callable[[], Core]) -> Scenario:
     return scenario_of(CASES[request.param], new_core)
 
@@ -103,8 +103,9 @@ def test_it_may_run_twice(scenario: Scenario) -> None:
     asyncio.run(testing.repeats_each_step(scenario))
 
 
-def test_it_resumes_after_a_kill(new_core: Callable[[], Core]) -> None:
-    assert asyncio.run(testing.killed_between_writes(scenario_of(CASES["running"], new_core))) > 0
+@EACH_THIRD_BY_DAY
+def test_it_resumes_after_a_kill(every: int, new_core: Callable[[], Core]) -> None:
+    assert asyncio.run(testing.killed_between_writes(scenario_of(CASES["running"], new_core), every=every)) > 0
 
 
 @pytest.mark.nightly

@@ -15,6 +15,7 @@ from tane.services.compute.domain import attachments, moves, rescues, shelving
 from tane.services.compute.reconcilers import power
 from tane.services.compute.store import migrations
 from tane.services.image import interface as images
+from tests.services.compute.test_live_migrations import CASES as LIVE
 from tests.services.compute.test_moves import CASES as MOVES
 from tests.services.compute.test_moves import CLAIM, OTHER, compute, where
 from tests.services.compute.test_operations import CASES as REST
@@ -180,7 +181,7 @@ def test_it_resumes_after_a_kill(scenario: Scenario) -> None:
 
 
 def test_every_operation_is_tried() -> None:
-    tried = (*CASES.values(), *MOVES.values(), *REST.values())
+    tried = (*CASES.values(), *MOVES.values(), *LIVE.values(), *REST.values())
     assert {f"compute.{name}" for name, *_ in tried} == set(BY_NAME)
 
 
