@@ -1,0 +1,136 @@
+"""SQL of what was used. Every function takes an open transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, false, insert, or_, select, update
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.db.recording import Source
+from tane.services.rating.tables import rating_fact, rating_name, rating_position, rating_scope
+
+AT_A_TIME = 500
+fact = rating_fact.c
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Facts that lie in [``begin``, ``end``); None: of all projects or services."""
+
+    begin: datetime
+    end: datetime
+    project_id: str | None = None
+    service: str | None = None
+    resource_id: str | None = None
+
+
+def position(tx: Tx, name: str) -> Row[Any] | None:
+    return tx.first(select(rating_position).where(rating_position.c.name == name))
+
+
+def move(tx: Tx, name: str, before: int, after: int, *, stock: bool = False) -> bool:
+    """From event ``before`` to ``after``; False: somebody else has moved it meanwhile."""
+    here = (rating_position.c.name == name, rating_position.c.position == before)
+    return tx.count(update(rating_position).where(*here).values(position=after, stock=stock)) == 1
+
+
+def open_of(tx: Tx, ids: Iterable[str]) -> dict[tuple[str, str], Row[Any]]:
+    """(service, resource) → what is used of these resources now."""
+    wanted, found = sorted(set(ids)), {}
+    for begin in range(0, len(wanted), AT_A_TIME):
+        some = fact.resource_id.in_(wanted[begin : begin + AT_A_TIME])
+        for row in tx.all(select(rating_fact).where(some, fact.ended_at.is_(None))):
+            found[row.service, row.resource_id] = row
+    return found
+
+
+def open_ids(tx: Tx, services: Sequence[str]) -> set[tuple[str, str]]:
+    asked = select(fact.service, fact.resource_id).where(fact.ended_at.is_(None), fact.service.in_(services))
+    return {(row.service, row.resource_id) for row in tx.all(asked)}
+
+
+def end(tx: Tx, numbers: Sequence[int], at: datetime) -> None:
+    """They are used so no longer; what lasted no second is forgotten."""
+    for begin in range(0, len(numbers), AT_A_TIME):
+        some = fact.number.in_(numbers[begin : begin + AT_A_TIME])
+        tx.execute(delete(rating_fact).where(some, fact.begun_at >= at))
+        tx.execute(update(rating_fact).where(some).values(ended_at=at))
+
+
+def rename(tx: Tx, number: int, name: str) -> None:
+    tx.execute(update(rating_fact).where(fact.number == number).values(name=name))
+
+
+def add(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        tx.execute(insert(rating_fact), list(rows))
+
+
+def add_scopes(tx: Tx, project_ids: Iterable[str], since: datetime) -> None:
+    wanted = sorted(set(project_ids))
+    known: set[str] = set()
+    for begin in range(0, len(wanted), AT_A_TIME):
+        some = rating_scope.c.project_id.in_(wanted[begin : begin + AT_A_TIME])
+        known |= {row.project_id for row in tx.all(select(rating_scope.c.project_id).where(some))}
+    new = [{"project_id": one, "active": True, "since": since} for one in wanted if one not in known]
+    if new:
+        tx.execute(insert(rating_scope), new)
+
+
+def find(tx: Tx, wanted: Wanted, limit: int, columns: Sequence[ColumnElement[Any]] = ()) -> list[Row[Any]]:
+    """At most ``limit`` of them, in the order of services, resources and time."""
+    asked = select(*(columns or (rating_fact,))).where(*_in(wanted))
+    return tx.all(asked.order_by(fact.service, fact.resource_id, fact.begun_at, fact.number).limit(limit))
+
+
+def projects(tx: Tx, begin: datetime, end_: datetime, limit: int) -> list[str]:
+    """Which have used anything in that time."""
+    asked = select(fact.project_id).where(*_in(Wanted(begin, end_))).distinct().order_by(fact.project_id)
+    return [row.project_id for row in tx.all(asked.limit(limit))]
+
+
+def _in(wanted: Wanted) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [fact.begun_at < wanted.end]
+    lasting: list[ColumnElement[bool]] = [fact.ended_at.is_(None), fact.ended_at > wanted.begin]
+    if wanted.project_id is not None:
+        # Each way by the index of the project.
+        lasting = [and_(fact.project_id == wanted.project_id, one) for one in lasting]
+    conditions.append(or_(*lasting) if wanted.begin < wanted.end else false())
+    for column, value in ((fact.service, wanted.service), (fact.resource_id, wanted.resource_id)):
+        if value is not None:
+            conditions.append(column == value)
+    return conditions
+
+
+def forget(tx: Tx, before: datetime, at_a_time: int) -> int:
+    """Delete facts that ended before a moment, about so many; returns how many."""
+    some = select(fact.number).where(fact.ended_at < before).order_by(fact.ended_at).limit(at_a_time)
+    return tx.count(delete(rating_fact).where(fact.number.in_(some)))
+
+
+def names(tx: Tx) -> dict[tuple[str, str], str]:
+    return {(row.kind, row.id): row.name for row in tx.all(select(rating_name))}
+
+
+def set_names(tx: Tx, changed: Mapping[tuple[str, str], str | None]) -> None:
+    """None: it is gone."""
+    for (kind, one), name in changed.items():
+        tx.execute(delete(rating_name).where(rating_name.c.kind == kind, rating_name.c.id == one))
+        if name is not None:
+            tx.execute(insert(rating_name).values(kind=kind, id=one, name=name))
+
+
+def stock(tx: Tx, source: Source, after: str, limit: int) -> list[Row[Any]]:
+    """What is there now of a declared table, in the order of ids, as its events would tell it."""
+    columns = source.table.c
+    asked = select(columns.id, *(columns[name] for name in source.shows if name in columns and name != "id"))
+    if source.project and source.project in columns:
+        asked = asked.add_columns(columns[source.project])
+    if source.gone:
+        asked = asked.where(~columns[source.gone])
+    return tx.all(asked.where(columns.id > after).order_by(columns.id).limit(limit))
