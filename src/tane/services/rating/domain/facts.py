@@ -17,7 +17,7 @@ from tane.db import Tx
 from tane.db.recording import Source
 from tane.services.event import interface as events
 from tane.services.object import interface as objects
-from tane.services.rating.domain.kinds import BY_EVENT, BY_SERVICE, NAMED, OBJECTS, Kind, Use
+from tane.services.rating.domain.kinds import BY_EVENT, BY_SERVICE, FLAVOR, NAMED, OBJECTS, VOLUME_TYPE, Kind, Use
 from tane.services.rating.store import facts as store
 
 FACTS, AT_ONCE = "facts", 500
@@ -119,7 +119,7 @@ def follow(core: Core) -> int:
             assert here is not None
             rows = events.after(tx, here.position, AT_ONCE)
             missed = here.stock or events.oldest(tx) > here.position + 1
-            changes = None if missed else _of_events(tx, rows)
+            changes = None if missed else _of_events(core, tx, rows)
         if changes is None:
             written += take_stock(core)
             continue
@@ -131,9 +131,10 @@ def follow(core: Core) -> int:
             written += changes.write(tx)
 
 
-def _of_events(tx: Tx, rows: Sequence[Any]) -> Changes:
+def _of_events(core: Core, tx: Tx, rows: Sequence[Any]) -> Changes:
     told = [row for row in rows if row.type in BY_EVENT]
     changes = Changes(_opened(tx, (row.resource_id for row in told)), store.names(tx))
+    _call_unknown(core, tx, changes, told)
     for row in rows:
         if row.type in NAMED:
             changes.call(row.type, row.resource_id, None if row.action == "delete" else row.data["name"])
@@ -141,6 +142,27 @@ def _of_events(tx: Tx, rows: Sequence[Any]) -> Changes:
             data = None if row.action == "delete" else row.data
             changes.see(Seen(BY_EVENT[row.type], row.resource_id, row.project_id, row.at, data))
     return changes
+
+
+NAMED_BY = {"flavor_id": FLAVOR, "volume_type_id": VOLUME_TYPE}
+
+
+def _call_unknown(core: Core, tx: Tx, changes: Changes, told: Sequence[Any]) -> None:
+    """Names that no event has told: of what was there before there were any."""
+    wanted: dict[str, set[str]] = {}
+    for row in told:
+        for column, kind in NAMED_BY.items():
+            one = row.data.get(column)
+            if one is not None and (kind, one) not in changes.names:
+                wanted.setdefault(kind, set()).add(one)
+    for kind, ids in wanted.items():
+        for row in store.of_ids(tx, sources(core)[kind], ids):
+            changes.call(kind, row.id, row.name)
+
+
+def sources(core: Core) -> dict[str, Source]:
+    """Type of events → what declares them."""
+    return {one.type: one for service in core.services for one in service.events if isinstance(one, Source)}
 
 
 def _opened(tx: Tx, ids: Iterable[str]) -> dict[tuple[str, str], _Open]:
@@ -156,16 +178,16 @@ def _opened(tx: Tx, ids: Iterable[str]) -> dict[tuple[str, str], _Open]:
 def take_stock(core: Core) -> int:
     """Begin with what is there now: where events of before were of an older release, or were forgotten before anybody
     had read them. What is used otherwise than it is written counts so from now on; returns how many facts are new."""
-    sources = {one.type: one for service in core.services for one in service.events if isinstance(one, Source)}
+    declared = sources(core)
     with core.db.read() as tx:
         here = store.position(tx, FACTS)
         assert here is not None
         newest = events.newest(tx)
-        names = {(kind, row.id): row.name for kind in NAMED for row in _stock(tx, sources[kind])}
+        names = {(kind, row.id): row.name for kind in NAMED for row in _stock(tx, declared[kind])}
         seen = [
             Seen(BY_EVENT[kind], row.id, row.project_id, tx.now, row._mapping)
             for kind in BY_EVENT
-            for row in _stock(tx, sources[kind])
+            for row in _stock(tx, declared[kind])
         ]
         there = {(one.kind.service, one.resource_id) for one in seen}
         gone = store.open_ids(tx, [kind.service for kind in BY_EVENT.values()]) - there

@@ -125,6 +125,12 @@ def set_names(tx: Tx, changed: Mapping[tuple[str, str], str | None]) -> None:
             tx.execute(insert(rating_name).values(kind=kind, id=one, name=name))
 
 
+def of_ids(tx: Tx, source: Source, ids: Iterable[str]) -> list[Row[Any]]:
+    """Ids and names of rows of a declared table."""
+    columns = source.table.c
+    return tx.all(select(columns.id, columns.name).where(columns.id.in_(sorted(ids))))
+
+
 def stock(tx: Tx, source: Source, after: str, limit: int) -> list[Row[Any]]:
     """What is there now of a declared table, in the order of ids, as its events would tell it."""
     columns = source.table.c
