@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tane.web.policy import ADMIN, READER, Rule
+from tane.web.policy import ADMIN, ANYONE, READER, Rule
 
 ADMINS = (
     "report:list_tenants",
@@ -52,5 +52,5 @@ UNPROTECTED = (
 RULES = (
     *(Rule(name, ADMIN) for name in ADMINS),
     *(Rule(name, READER) for name in READERS),
-    *(Rule(name, "") for name in UNPROTECTED),
+    *(Rule(name, ANYONE) for name in UNPROTECTED),
 )
