@@ -128,7 +128,7 @@ def _prices(cloud: ApiCloud) -> None:
             hashmap.create(cloud.core, admin, "mapping", given)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(2, 12))])
 def test_a_random_life_costs_what_its_events_say(cloud: ApiCloud, seed: int) -> None:
     begin_month(cloud)
     _prices(cloud)

@@ -10,7 +10,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.rating.domain import bills, hashmap, months
 from tane.services.rating.store import settings
-from tane.web.errors import BadRequest, Forbidden, NotFound
+from tane.web.errors import BadRequest, NotFound
 
 MOST = 10_000
 WARN_AT = Decimal("0.8")
@@ -86,10 +86,3 @@ def state_of(spent: Decimal, amount: Decimal) -> str:
     if spent >= amount:
         return EXCEEDED
     return WARNING if spent >= amount * WARN_AT else OK
-
-
-def refuse_spent(tx: Tx, project_id: str) -> None:
-    """:raises Forbidden: the project's budget is spent, and an administrator wants nothing more to be made then."""
-    row = settings.first_refusing(tx, project_id)
-    if row is not None and row.month == months.of(tx.now):
-        raise Forbidden(f"The budget of this project for {row.month} is spent: {row.spent} of {row.amount}")
