@@ -76,6 +76,23 @@ def test_a_resized_server_costs_what_each_flavor_costs(cloud: ApiCloud, garden: 
     assert total(garden.user) == Decimal(6)
 
 
+def test_a_server_whose_flavor_is_deleted_and_that_gets_another_name_costs_the_same(
+    cloud: ApiCloud, garden: Project
+) -> None:
+    price(garden.admin, "instance", "1", "flavor_name", flavor_name(garden))
+    server = garden.server("before")
+    pass_(cloud, hours=1)
+    garden.admin.delete(f"/compute/v2.1/flavors/{garden.flavor_id}", 202)
+    garden.user.put(f"/compute/v2.1/servers/{server}", {"server": {"name": "after"}}, 200)
+    pass_(cloud, hours=1)
+    garden.done(server, "os-stop")
+    pass_(cloud, hours=1)
+    assert total(garden.user) == Decimal(3)
+    lines = [line for line in bill(garden.user, month(cloud))["lines"] if line["service"] == "instance"]
+    assert [(line["name"], line["hours"]) for line in lines] == [("after", "2"), ("after", "1")]
+    garden.user.get(f"{V2}/bill", 400, params={"month": "2020-01"})
+
+
 def test_a_price_that_changes_in_mid_hour_counts_from_its_second(cloud: ApiCloud, garden: Project) -> None:
     first = price(garden.admin, "instance", "3600")
     garden.server()

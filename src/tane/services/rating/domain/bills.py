@@ -58,8 +58,11 @@ class Bill:
 
 
 def bill(core: Core, project_id: str, month: str) -> Bill:
-    """:raises BadRequest: the month is none, has not begun, or holds more than can be looked at."""
+    """:raises BadRequest: the month is none, has not begun, is no longer known, or holds more than can be looked at."""
+    kept = core.config.rating.kept_months
     with core.db.read() as tx:
+        if months.bounds(month)[0] < facts.kept_since(core, tx):
+            raise BadRequest(f"Invalid input for field/attribute month. Value: '{month}'. {kept} months are kept")
         return billed(tx, project_id, month)
 
 
@@ -110,7 +113,6 @@ def close(core: Core, ctx: Context, month: str) -> None:
     """From now on the bills of that month stand. :raises BadRequest: it is not over. :raises Conflict: it is closed, or
     another one has to be before it, or what was used in it is not all counted yet."""
     _, end = months.bounds(month)
-    facts.follow(core)
     with core.db.write() as tx:
         if end > tx.now:
             raise BadRequest(f"Invalid input for field/attribute month. Value: '{month}'. it is not over yet")

@@ -48,31 +48,28 @@ class _Open:
     begun_at: datetime
     number: int | None = None
 
-    def same(self, project_id: str, use: Use) -> bool:
-        return (self.project_id, self.amount, self.description) == (project_id, use.amount, use.description)
+    def same(self, project_id: str, name: str, use: Use) -> bool:
+        mine = (self.project_id, self.name, self.amount, self.description)
+        return mine == (project_id, name, use.amount, use.description)
 
 
 @dataclass
 class Changes:
-    """What a batch comes to: facts that end, that are renamed, that are new."""
+    """What a batch comes to: facts that end, facts that are new."""
 
     open: dict[tuple[str, str], _Open]
     names: dict[tuple[str, str], str]
     ended: dict[datetime, list[int]] = field(default_factory=dict)
-    renamed: dict[int, str] = field(default_factory=dict)
     closed: list[dict[str, Any]] = field(default_factory=list)
-    new_names: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    new_names: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def see(self, seen: Seen) -> None:
         key, at = (seen.kind.service, seen.resource_id), seen.at.replace(microsecond=0)
         before = self.open.get(key)
         use = None if seen.data is None else seen.kind.used(seen.data, self.names, before is not None)
+        # Another name is another fact: on the bill of a month that is over it has the name of then.
         name = str((seen.data or {}).get("name") or "")
-        if before is not None and use is not None and before.same(seen.project_id, use):
-            if before.name != name:
-                before.name = name
-                if before.number is not None:
-                    self.renamed[before.number] = name
+        if before is not None and use is not None and before.same(seen.project_id, name, use):
             return
         if before is not None:
             del self.open[key]
@@ -86,18 +83,14 @@ class Changes:
         elif at > one.begun_at:
             self.closed.append(_row(key, one, at))
 
-    def call(self, kind: str, one: str, name: str | None) -> None:
+    def call(self, kind: str, one: str, name: str) -> None:
         """A flavor or a type of volumes has that name now."""
-        self.new_names[kind, one] = name
-        if name is not None:
-            self.names[kind, one] = name
+        self.new_names[kind, one] = self.names[kind, one] = name
 
     def write(self, tx: Tx) -> int:
         """Returns how many facts are new."""
         for at, numbers in self.ended.items():
             store.end(tx, numbers, at)
-        for number, name in self.renamed.items():
-            store.rename(tx, number, name)
         rows = self.closed + [_row(key, one, None) for key, one in self.open.items() if one.number is None]
         store.add(tx, rows)
         store.add_scopes(tx, {row["project_id"] for row in rows}, tx.now)
@@ -137,7 +130,9 @@ def _of_events(core: Core, tx: Tx, rows: Sequence[Any]) -> Changes:
     _call_unknown(core, tx, changes, told)
     for row in rows:
         if row.type in NAMED:
-            changes.call(row.type, row.resource_id, None if row.action == "delete" else row.data["name"])
+            # What is deleted may still be used, and is called as it was.
+            if row.action != "delete":
+                changes.call(row.type, row.resource_id, row.data["name"])
         elif row.type in BY_EVENT and row.project_id:
             data = None if row.action == "delete" else row.data
             changes.see(Seen(BY_EVENT[row.type], row.resource_id, row.project_id, row.at, data))
@@ -241,13 +236,17 @@ def told_until(tx: Tx) -> tuple[datetime, bool]:
     return (rows[0].at if rows else tx.now), False
 
 
+def kept_since(core: Core, tx: Tx) -> datetime:
+    """Since when it is known what was used."""
+    return tx.now - timedelta(days=31 * core.config.rating.kept_months)
+
+
 def forget_old(core: Core) -> int:
     """Delete facts that ended before the months that are kept; returns how many."""
     forgotten = 0
     while True:
         with core.db.write() as tx:
-            before = tx.now - timedelta(days=31 * core.config.rating.kept_months)
-            some = store.forget(tx, before, AT_A_TIME)
+            some = store.forget(tx, kept_since(core, tx), AT_A_TIME)
         forgotten += some
         if some < AT_A_TIME:
             return forgotten

@@ -62,10 +62,6 @@ def end(tx: Tx, numbers: Sequence[int], at: datetime) -> None:
         tx.execute(update(rating_fact).where(some).values(ended_at=at))
 
 
-def rename(tx: Tx, number: int, name: str) -> None:
-    tx.execute(update(rating_fact).where(fact.number == number).values(name=name))
-
-
 def add(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
         tx.execute(insert(rating_fact), list(rows))
@@ -117,12 +113,10 @@ def names(tx: Tx) -> dict[tuple[str, str], str]:
     return {(row.kind, row.id): row.name for row in tx.all(select(rating_name))}
 
 
-def set_names(tx: Tx, changed: Mapping[tuple[str, str], str | None]) -> None:
-    """None: it is gone."""
+def set_names(tx: Tx, changed: Mapping[tuple[str, str], str]) -> None:
     for (kind, one), name in changed.items():
         tx.execute(delete(rating_name).where(rating_name.c.kind == kind, rating_name.c.id == one))
-        if name is not None:
-            tx.execute(insert(rating_name).values(kind=kind, id=one, name=name))
+        tx.execute(insert(rating_name).values(kind=kind, id=one, name=name))
 
 
 def of_ids(tx: Tx, source: Source, ids: Iterable[str]) -> list[Row[Any]]:
