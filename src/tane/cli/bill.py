@@ -54,8 +54,11 @@ def bill(
             return
         asked = f"/rating/v2/bill?project_id={quote(_id(client, project), safe='')}"
         found = client.call("GET", f"{asked}&month={quote(month, safe='')}" if month else asked)["bill"]
+        if not found["lines"]:
+            # What is deleted has bills; of what never was, an empty one would say too much.
+            client.call("GET", f"/identity/v3/projects/{quote(found['project_id'], safe='')}")
     except CallError as error:
-        sys.exit(f"tane: {error}")
+        sys.exit(f"tane: {error.told or error}")
     sys.stdout.write(RENDERED[format_](found, project))
 
 

@@ -101,7 +101,7 @@ def described(line: Line) -> str:
     fact, kept = line.fact, line.fact.description
     if fact.service == "instance":
         return f"{kept.get('flavor_name', '')}, {kept.get('state', '')}"
-    size = f"{money.plain(line.quantity.quantize(Decimal('0.001')))} {BY_SERVICE[fact.service].unit}"
+    size = f"{money.plain(line.quantity.quantize(money.DIGITS))} {BY_SERVICE[fact.service].unit}"
     named = kept.get("volume_type") or kept.get("disk_format") or kept.get("state")
     return f"{named}, {size}" if named and BY_SERVICE[fact.service].unit in ("GiB", "MiB") else named or size
 

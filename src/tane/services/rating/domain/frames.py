@@ -107,10 +107,13 @@ def _frames(
     last = EPOCH + (hours[-1][0] + 1) * HOUR
     begin, end = max(first, wanted.begin), min(last, wanted.end, now)
     parts = [(since, until, reports.known(tx, since, until, at)) for since, until, at in reports.parts(tx, begin, end)]
+    used: dict[int, list[Any]] = {hour: [] for hour, _, _ in hours}
+    for fact, (one, after) in zip(facts, spans, strict=True):
+        for hour in range(max(one, hours[0][0]), min(after, hours[-1][0] + 1)):
+            used[hour].append(fact)
     for hour, skip, until_ in hours:
         since = EPOCH + hour * HOUR
-        used = [fact for fact, (one, after) in zip(facts, spans, strict=True) if one <= hour < after]
-        for fact in used[skip:until_]:
+        for fact in used[hour][skip:until_]:
             lines = [
                 line
                 for part_begin, part_end, knowledge in parts

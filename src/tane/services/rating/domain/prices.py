@@ -74,34 +74,57 @@ class Point:
 
 @dataclass
 class _Of:
-    """The rules of one service, and when any of them begins or ends."""
+    """The rules of one service: those of its fields' values by field and value, all others."""
 
-    rules: list[Rule]
+    by_value: dict[tuple[str, str], list[Rule]] = field(default_factory=dict)
+    others: list[Rule] = field(default_factory=list)
+    fields: set[str] = field(default_factory=set)
+    tenants: set[str] = field(default_factory=set)
+    known: dict[tuple[Any, ...], _Course] = field(default_factory=dict)
+
+    def add(self, rule: Rule) -> None:
+        if rule.tenant_id is not None:
+            self.tenants.add(rule.tenant_id)
+        if rule.field is not None:
+            self.fields.add(rule.field)
+        if rule.field is not None and rule.level is None:
+            self.by_value.setdefault((rule.field, rule.value or ""), []).append(rule)
+        else:
+            self.others.append(rule)
+
+    def fitting(self, point: Point) -> list[Rule]:
+        """Whatever counts for it somewhen."""
+        named = ((name, point.description[name]) for name in self.fields if name in point.description)
+        found = [rule for key in named for rule in self.by_value.get(key, ())]
+        found += [rule for rule in self.others if _fits(rule, point)]
+        return [rule for rule in found if rule.tenant_id in (None, point.project_id)]
+
+
+class _Course(NamedTuple):
+    """The price before the first moment, between each two, after the last: one more than there are moments."""
+
     moments: list[datetime]
-    fields: tuple[str, ...]
-    tenants: frozenset[str]
-    known: dict[tuple[Any, ...], list[Decimal]] = field(default_factory=dict)
+    prices: list[Decimal]
 
 
 class Prices:
     """The prices of some time, ready to be asked for often."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        by_service: dict[str, list[Rule]] = {}
+        self._services: dict[str, _Of] = {}
         for rule in rules:
-            by_service.setdefault(rule.service, []).append(rule)
-        self._services = {name: _of(found) for name, found in by_service.items()}
+            self._services.setdefault(rule.service, _Of()).add(rule)
 
     def steps(self, point: Point, begin: datetime, end: datetime) -> list[Step]:
         """Its prices from ``begin`` to ``end``, without a gap."""
         of = self._services.get(point.service)
         if of is None:
             return [Step(begin, end, ZERO)]
-        prices = self._prices(of, point)
+        moments, prices = self._course(of, point)
         found: list[Step] = []
-        place, at = bisect_right(of.moments, begin), begin
+        place, at = bisect_right(moments, begin), begin
         while at < end:
-            until = min(end, of.moments[place]) if place < len(of.moments) else end
+            until = min(end, moments[place]) if place < len(moments) else end
             price = prices[place]
             if found and found[-1].price == price:
                 found[-1] = Step(found[-1].begin, until, price)
@@ -110,24 +133,18 @@ class Prices:
             place, at = place + 1, until
         return found
 
-    def _prices(self, of: _Of, point: Point) -> list[Decimal]:
-        """Before the first moment, between each two, after the last."""
+    def _course(self, of: _Of, point: Point) -> _Course:
+        """What is alike as far as any rule looks costs the same."""
         tenant = point.project_id if point.project_id in of.tenants else None
         described = tuple(point.description.get(name) for name in of.fields)
         key = (tenant, point.quantity, described)
         known = of.known.get(key)
         if known is None:
-            fitting = [rule for rule in of.rules if rule.tenant_id in (None, tenant)]
-            known = [ZERO]
-            known += [_priced([rule for rule in fitting if rule.counts(at)], point) for at in of.moments]
-            of.known[key] = known
+            rules = of.fitting(point)
+            moments = sorted({at for rule in rules for at in (rule.begins, rule.ends) if at is not None})
+            prices = [_priced([rule for rule in rules if rule.counts(at)], point.quantity) for at in moments]
+            known = of.known[key] = _Course(moments, [ZERO, *prices])
         return known
-
-
-def _of(rules: list[Rule]) -> _Of:
-    moments = {rule.begins for rule in rules} | {rule.ends for rule in rules if rule.ends is not None}
-    fields = tuple(sorted({rule.field for rule in rules if rule.field is not None}))
-    return _Of(rules, sorted(moments), fields, frozenset(rule.tenant_id for rule in rules if rule.tenant_id))
 
 
 @dataclass
@@ -138,12 +155,10 @@ class _Group:
     best: Rule | None = None
 
 
-def _priced(rules: Sequence[Rule], point: Point) -> Decimal:
+def _priced(rules: Sequence[Rule], quantity: Decimal) -> Decimal:
     """The price of all of it at a moment at which just these rules count."""
     groups: dict[str, _Group] = {}
     for rule in _own_first(rules):
-        if not _fits(rule, point):
-            continue
         group = groups.setdefault(rule.group, _Group())
         if rule.level is not None:
             if rule.level > group.level:
@@ -152,7 +167,7 @@ def _priced(rules: Sequence[Rule], point: Point) -> Decimal:
             group.flat = max(group.flat, rule.cost)
         else:
             group.rate = times(group.rate, rule.cost)
-    return total(_of_group(group, point.quantity) for group in groups.values())
+    return total(_of_group(group, quantity) for group in groups.values())
 
 
 def _own_first(rules: Sequence[Rule]) -> Iterable[Rule]:
@@ -164,15 +179,13 @@ def _own_first(rules: Sequence[Rule]) -> Iterable[Rule]:
 
 
 def _fits(rule: Rule, point: Point) -> bool:
-    if rule.field is None:
-        return rule.level is None or point.quantity >= rule.level
-    value = point.description.get(rule.field)
-    if value is None:
-        return False
+    """Whether one that is not of a value counts: a mapping of the service, or a threshold that is reached."""
     if rule.level is None:
-        return value == rule.value
+        return True
+    if rule.field is None:
+        return point.quantity >= rule.level
     try:
-        return Decimal(value) >= rule.level
+        return Decimal(point.description.get(rule.field, "")) >= rule.level
     except InvalidOperation:
         return False
 

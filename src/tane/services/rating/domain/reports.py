@@ -25,7 +25,7 @@ from tane.web.errors import BadRequest
 __all__ = ["Question", "Wanted", "summed", "tenants", "total"]
 HASHMAP = "hashmap"
 MODULE, SCOPE = "module", "scope"
-MOST_FACTS, MOST_PIECES = 300_000, 1_000_000
+MOST_FACTS, MOST_PIECES = 300_000, 300_000
 LIMIT = "The period holds too much: at most {most} {what} are looked at. Ask for a shorter one, or for less of it."
 Span = tuple[datetime, datetime]
 
