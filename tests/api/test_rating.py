@@ -90,6 +90,7 @@ def test_a_server_whose_flavor_is_deleted_and_that_gets_another_name_costs_the_s
     assert total(garden.user) == Decimal(3)
     lines = [line for line in bill(garden.user, month(cloud))["lines"] if line["service"] == "instance"]
     assert [(line["name"], line["hours"]) for line in lines] == [("after", "2"), ("after", "1")]
+    assert garden.user.get(f"{V2}/dataframes", params={"filters": "type:instance"}).json()["total"] == 5
     garden.user.get(f"{V2}/bill", 400, params={"month": "2020-01"})
 
 
@@ -122,6 +123,21 @@ def test_a_volume_costs_by_size_and_type_until_it_is_deleted(cloud: ApiCloud) ->
     cloud.run_jobs()
     pass_(cloud, hours=10)
     assert total(mia) == Decimal("2.5")
+
+
+def test_a_volume_that_is_handed_over_costs_each_project_its_time(cloud: ApiCloud) -> None:
+    mia, bob = cloud.new_user("mia", "garden"), cloud.new_user("bob", "shed")
+    price(cloud.admin, "volume.size", "1")
+    volume = make_volume(mia, 1)
+    cloud.run_jobs()
+    pass_(cloud, hours=2)
+    offer = {"transfer": {"volume_id": volume, "name": "yours"}}
+    given = mia.post(f"/volume/v3/{mia.project_id}/os-volume-transfer", offer, 202).json()["transfer"]
+    accepted = {"accept": {"auth_key": given["auth_key"]}}
+    bob.post(f"/volume/v3/{bob.project_id}/os-volume-transfer/{given['id']}/accept", accepted, 202)
+    pass_(cloud, hours=3)
+    assert (total(mia), total(bob)) == (2, 3)
+    assert sorted(cloud.admin.get(f"{V1}/report/tenants").json()) == sorted((mia.project_id, bob.project_id))
 
 
 def test_groups_add_up_rates_multiply_and_a_projects_own_price_goes_first(cloud: ApiCloud, garden: Project) -> None:

@@ -58,7 +58,7 @@ class Bill:
 
 
 def bill(core: Core, project_id: str, month: str) -> Bill:
-    """:raises BadRequest: the month is none, has not begun, is no longer known, or holds more than can be looked at."""
+    """:raises BadRequest: the month is none, has not begun, or is no longer known."""
     kept = core.config.rating.kept_months
     with core.db.read() as tx:
         if months.bounds(month)[0] < facts.kept_since(core, tx):
@@ -81,7 +81,8 @@ def _grouped(tx: Tx, wanted: Wanted) -> Iterator[BillLine]:
     """A line for each resource, way of being and price, however often it came back to it."""
     grouped: dict[tuple[Any, ...], BillLine] = {}
     seconds: dict[tuple[Any, ...], int] = {}
-    for line in reports.lines(tx, wanted):
+    # Whoever changes much has a bill all the same.
+    for line in reports.lines(tx, wanted, most=None):
         fact = line.fact
         what = described(line)
         key = (fact.service, fact.resource_id, what, line.price)
@@ -153,6 +154,6 @@ def _corrections(tx: Tx, project_id: str, month: str, closed: Mapping[str, datet
 
 def _value(tx: Tx, wanted: Wanted, at: datetime | None) -> Decimal:
     knowledge = reports.known(tx, wanted.begin, wanted.end, at)
-    found = reports.found(tx, wanted)
+    found = reports.found(tx, wanted, most=None)
     lines = (line for fact in found for line in knowledge.lines(fact, wanted.begin, wanted.end))
     return money.rounded(money.total(line.price_seconds for line in lines))

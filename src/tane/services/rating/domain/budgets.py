@@ -67,13 +67,7 @@ def _look(core: Core, project_id: str) -> bool:
         if row is None:
             return False
         month = months.of(tx.now)
-        try:
-            spent: Decimal | None = bills.billed(tx, project_id, month).total
-        except BadRequest:
-            # More than can be looked at: what was known is kept.
-            spent = None
-    if spent is None:
-        return False
+        spent = bills.billed(tx, project_id, month).total
     state = state_of(spent, Decimal(row.amount))
     now = {"state": state, "spent": format(spent, "f"), "month": month}
     if now == {name: getattr(row, name) for name in now}:

@@ -48,18 +48,18 @@ class _Open:
     begun_at: datetime
     number: int | None = None
 
-    def same(self, project_id: str, name: str, use: Use) -> bool:
-        mine = (self.project_id, self.name, self.amount, self.description)
-        return mine == (project_id, name, use.amount, use.description)
+    def same(self, project_id: str, use: Use) -> bool:
+        return (self.project_id, self.amount, self.description) == (project_id, use.amount, use.description)
 
 
 @dataclass
 class Changes:
-    """What a batch comes to: facts that end, facts that are new."""
+    """What a batch comes to: facts that end, that are renamed, that are new."""
 
     open: dict[tuple[str, str], _Open]
     names: dict[tuple[str, str], str]
     ended: dict[datetime, list[int]] = field(default_factory=dict)
+    renamed: dict[int, str] = field(default_factory=dict)
     closed: list[dict[str, Any]] = field(default_factory=list)
     new_names: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -67,10 +67,16 @@ class Changes:
         key, at = (seen.kind.service, seen.resource_id), seen.at.replace(microsecond=0)
         before = self.open.get(key)
         use = None if seen.data is None else seen.kind.used(seen.data, self.names, before is not None)
-        # Another name is another fact: on the bill of a month that is over it has the name of then.
         name = str((seen.data or {}).get("name") or "")
-        if before is not None and use is not None and before.same(seen.project_id, name, use):
-            return
+        if before is not None and use is not None and before.same(seen.project_id, use):
+            if before.name == name:
+                return
+            # On the bill of a month that is over it has the name of then; within one it may have many.
+            if (before.begun_at.year, before.begun_at.month) == (at.year, at.month):
+                before.name = name
+                if before.number is not None:
+                    self.renamed[before.number] = name
+                return
         if before is not None:
             del self.open[key]
             self._end(key, before, max(at, before.begun_at))
@@ -91,6 +97,8 @@ class Changes:
         """Returns how many facts are new."""
         for at, numbers in self.ended.items():
             store.end(tx, numbers, at)
+        for number, name in self.renamed.items():
+            store.rename(tx, number, name)
         rows = self.closed + [_row(key, one, None) for key, one in self.open.items() if one.number is None]
         store.add(tx, rows)
         store.add_scopes(tx, {row["project_id"] for row in rows}, tx.now)

@@ -159,7 +159,7 @@ def exact(field: str, value: Decimal | str, most: int = 12) -> str:
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and exponent < -28:
         raise BadRequest(f"Invalid input for field/attribute {field}. Value: '{value}'. 28 digits behind the point")
-    return money.plain(number)
+    return money.plain(number) if number else "0"
 
 
 def create(core: Core, ctx: Context, kind: str, given: Mapping[str, Any], *, force: bool = False) -> Any:

@@ -15,6 +15,7 @@ Names = Mapping[tuple[str, str], str]
 FLAVOR, VOLUME_TYPE = "compute.flavor", "volume.type"
 NAMED = (FLAVOR, VOLUME_TYPE)
 OBJECTS = "storage.objects.size"
+FORMATS = ("container_format", "disk_format")
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,11 @@ def _volume(data: Mapping[str, Any], names: Names, before: bool) -> Use | None:
 def _image(data: Mapping[str, Any], names: Names, before: bool) -> Use | None:
     if data["status"] not in ("active", "deactivated") or not data["size"]:
         return None
-    kept = {name: data[name] or "" for name in ("container_format", "disk_format", "visibility")}
-    return Use(int(data["size"]), kept)
+    return Use(int(data["size"]), {name: data[name] or "" for name in FORMATS})
 
 
 def _floating_ip(data: Mapping[str, Any], names: Names, before: bool) -> Use | None:
-    return Use(1, {"state": data["status"]})
+    return Use(1, {})
 
 
 def _router(data: Mapping[str, Any], names: Names, before: bool) -> Use | None:
@@ -89,8 +89,8 @@ KINDS = (
     ),
     Kind("volume.size", "volume.volume", "GiB", _ONE, _VOLUME, _volume),
     Kind("volume.snapshot.size", "volume.snapshot", "GiB", _ONE, _VOLUME, _volume),
-    Kind("image.size", "image.image", "MiB", _MIB, ("container_format", "disk_format", "visibility"), _image),
-    Kind("ip.floating", "network.floating_ip", "ip", _ONE, ("state",), _floating_ip),
+    Kind("image.size", "image.image", "MiB", _MIB, FORMATS, _image),
+    Kind("ip.floating", "network.floating_ip", "ip", _ONE, (), _floating_ip),
     Kind("router", "network.router", "router", _ONE, (), _router),
     Kind(OBJECTS, "", "GiB", _GIB, (), _objects),
 )

@@ -11,6 +11,6 @@ from tane.web.errors import Forbidden
 def refuse_spent(tx: Tx, project_id: str) -> None:
     """:raises Forbidden: the project's budget of this month is spent, and an administrator wants nothing more to be
     made then."""
-    row = settings.first_refusing(tx, project_id)
+    row = settings.refusing(tx, project_id)
     if row is not None and row.month == months.of(tx.now):
         raise Forbidden(f"The budget of this project for {row.month} is spent: {row.spent} of {row.amount}.")

@@ -7,7 +7,7 @@ but is shown.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -129,22 +129,21 @@ def parts(tx: Tx, begin: datetime, end: datetime) -> list[tuple[datetime, dateti
     return found
 
 
-def lines(tx: Tx, wanted: Wanted) -> Iterator[Line]:
+def lines(tx: Tx, wanted: Wanted, most: int | None = MOST_FACTS) -> Iterator[Line]:
     """Everything that was used in a period until now, in the order of services, resources and time within each month
-    that is closed. :raises BadRequest: it is too much."""
-    facts = found(tx, wanted)
+    that is closed. :raises BadRequest: there are more than ``most`` facts."""
     for begin, end, at in parts(tx, wanted.begin, min(wanted.end, _now(tx))):
         knowledge = known(tx, begin, end, at)
-        for fact in facts:
+        for fact in found(tx, replace(wanted, begin=begin, end=end), most):
             yield from knowledge.lines(fact, begin, end)
 
 
-def found(tx: Tx, wanted: Wanted) -> list[Any]:
-    """:raises BadRequest: they are too many."""
-    facts = store.find(tx, wanted, MOST_FACTS + 1)
-    if len(facts) > MOST_FACTS:
-        raise BadRequest(LIMIT.format(most=MOST_FACTS, what="changes"))
-    return facts
+def found(tx: Tx, wanted: Wanted, most: int | None = MOST_FACTS) -> Iterator[Any]:
+    """:raises BadRequest: there are more than ``most``."""
+    for number, fact in enumerate(store.each(tx, wanted)):
+        if most is not None and number >= most:
+            raise BadRequest(LIMIT.format(most=most, what="changes"))
+        yield fact
 
 
 def _now(tx: Tx) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from tane.db import Tx
 from tane.db.recording import Source
 from tane.services.rating.tables import rating_fact, rating_name, rating_position, rating_scope
 
-AT_A_TIME = 500
+AT_A_TIME, IN_MEMORY = 500, 5000
 fact = rating_fact.c
 
 
@@ -62,6 +62,10 @@ def end(tx: Tx, numbers: Sequence[int], at: datetime) -> None:
         tx.execute(update(rating_fact).where(some).values(ended_at=at))
 
 
+def rename(tx: Tx, number: int, name: str) -> None:
+    tx.execute(update(rating_fact).where(fact.number == number).values(name=name))
+
+
 def add(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
         tx.execute(insert(rating_fact), list(rows))
@@ -78,10 +82,11 @@ def add_scopes(tx: Tx, project_ids: Iterable[str], since: datetime) -> None:
         tx.execute(insert(rating_scope), new)
 
 
-def find(tx: Tx, wanted: Wanted, limit: int, columns: Sequence[ColumnElement[Any]] = ()) -> list[Row[Any]]:
-    """At most ``limit`` of them, in the order of services, resources and time."""
-    asked = select(*(columns or (rating_fact,))).where(*_in(wanted))
-    return tx.all(asked.order_by(fact.service, fact.resource_id, fact.begun_at, fact.number).limit(limit))
+def each(tx: Tx, wanted: Wanted) -> Iterator[Row[Any]]:
+    """All of them, in the order of services, resources and time, a few at a time in memory."""
+    asked = select(rating_fact).where(*_in(wanted))
+    ordered = asked.order_by(fact.service, fact.resource_id, fact.begun_at, fact.number)
+    yield from tx.execute(ordered.execution_options(yield_per=IN_MEMORY))
 
 
 def projects(tx: Tx, begin: datetime, end_: datetime, limit: int) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -72,6 +72,12 @@ def remove_budget(tx: Tx, project_id: str) -> bool:
     return tx.count(delete(rating_budget).where(budget.project_id == project_id)) == 1
 
 
-def first_refusing(tx: Tx, project_id: str) -> Row[Any] | None:
-    refusing = (budget.project_id == project_id, budget.action == "refuse", budget.state == "exceeded")
-    return tx.first(select(rating_budget).where(*refusing))
+# Asked for each server, volume and address that is made: compiled once.
+_REFUSING = select(budget.amount, budget.spent, budget.month).where(
+    budget.project_id == bindparam("project"), budget.action == "refuse", budget.state == "exceeded"
+)
+
+
+def refusing(tx: Tx, project_id: str) -> Row[Any] | None:
+    """The project's budget, where it is spent and nothing more shall be made then."""
+    return tx.execute(_REFUSING, {"project": project_id}).first()
