@@ -14,6 +14,7 @@ from tane.cli import bill as printed
 from tane.services.event.tables import event
 from tane.services.rating.domain import budgets, facts, months
 from tane.services.rating.tables import rating_fact, rating_position
+from tane.services.volume.tables import volume
 from tests.api.compute_support import Project, project
 from tests.api.object_support import Account
 from tests.api.rating_support import V2, begin_month, bill, pass_, price, total
@@ -155,6 +156,31 @@ def test_what_no_event_tells_any_more_is_counted_from_then_on(cloud: ApiCloud, g
     first = {"kept": "2", "new": "2"} if how == "older release" else {"kept": "4", "gone": "2", "new": "2"}
     assert {name: hours for name, hours in lines.items() if name in ("kept", "gone", "new")} == first
     assert kept
+
+
+def test_who_changes_something_each_second_makes_no_fact_each_second(cloud: ApiCloud, garden: Project) -> None:
+    price(garden.admin, "volume.size", "1", "user_id", garden.user.user_id)
+    price(garden.admin, "volume.size", "0.5", "volume_type", "quick", type="rate")
+    types = f"/volume/v3/{garden.admin.project_id}/types"
+    quick = garden.admin.post(types, {"volume_type": {"name": "quick"}}, 200).json()["volume_type"]["id"]
+    plain = next(one["id"] for one in garden.admin.get(types).json()["volume_types"] if one["id"] != quick)
+    volumes = f"/volume/v3/{garden.user.project_id}/volumes"
+    made = garden.user.post(volumes, {"volume": {"size": 36, "volume_type": plain}}, 202).json()["volume"]["id"]
+    cloud.run_jobs()
+    for number in range(200):
+        with cloud.core.db.write() as tx:
+            one = update(volume).where(volume.c.id == made)
+            tx.execute(one.values(volume_type_id=quick if number % 2 else plain))
+        cloud.advance(1.5)
+        if number % 30 == 0:
+            facts.follow(cloud.core)
+    facts.follow(cloud.core)
+    with cloud.core.db.read() as tx:
+        assert len(tx.all(rating_fact.select().where(rating_fact.c.resource_id == made))) <= 4
+    # Cut to whole seconds it is plain for one, quick for two.
+    lines = [line for line in bill(garden.user, month(cloud))["lines"] if line["service"] == "volume.size"]
+    assert sum(line["seconds"] for line in lines) == 300
+    assert sum(Decimal(line["amount"]) for line in lines) == 2
 
 
 def _bill(name: str = "web") -> dict[str, Any]:

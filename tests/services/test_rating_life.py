@@ -52,7 +52,8 @@ class Life:
             return
         if not self.there:
             return
-        one = self.random.choice(sorted(self.there))
+        # One of them changes all the time, also several times a minute.
+        one = min(self.there) if self.random.random() < 0.4 else self.random.choice(sorted(self.there))
         mine = server.c.id == one
         what = self.random.random()
         if what < 0.15:

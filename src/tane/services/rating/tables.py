@@ -19,8 +19,11 @@ rating_fact = Table(
     Column("description", JSON, nullable=False),
     Column("begun_at", DateTime, nullable=False),
     Column("ended_at", DateTime),
+    Column("seconds", Integer),
 )
-"""What was used: a row each time in which a resource was the same. ``ended_at`` NULL: it still is."""
+"""What was used: a row each time in which a resource was the same. ``ended_at`` NULL: it still is. ``seconds`` NULL:
+all of that time; else in all so many, of times of less than a minute in one hour: who changes something every second
+makes no row each second."""
 _OPEN = text("ended_at IS NULL")
 Index(
     "uq_rating_fact_open",
@@ -29,6 +32,15 @@ Index(
     unique=True,
     sqlite_where=_OPEN,
     postgresql_where=_OPEN,
+)
+_SHORT = text("seconds IS NOT NULL")
+Index(
+    "ix_rating_fact_short",
+    rating_fact.c.service,
+    rating_fact.c.resource_id,
+    rating_fact.c.begun_at,
+    sqlite_where=_SHORT,
+    postgresql_where=_SHORT,
 )
 Index("ix_rating_fact_project", rating_fact.c.project_id, rating_fact.c.ended_at)
 Index("ix_rating_fact_ended_at", rating_fact.c.ended_at)

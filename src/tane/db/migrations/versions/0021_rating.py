@@ -11,6 +11,7 @@ down_revision = "0020"
 branch_labels = None
 depends_on = None
 
+SHORT = {name: sa.text("seconds IS NOT NULL") for name in ("sqlite_where", "postgresql_where")}
 OPEN = {name: sa.text("ended_at IS NULL") for name in ("sqlite_where", "postgresql_where")}
 
 
@@ -43,10 +44,12 @@ def upgrade() -> None:
         sa.Column("description", sa.JSON(), nullable=False),
         sa.Column("begun_at", sa.DateTime(), nullable=False),
         sa.Column("ended_at", sa.DateTime(), nullable=True),
+        sa.Column("seconds", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_rating_fact")),
     )
     with op.batch_alter_table("rating_fact", schema=None) as batch_op:
         batch_op.create_index("ix_rating_fact_ended_at", ["ended_at"], unique=False)
+        batch_op.create_index("ix_rating_fact_short", ["service", "resource_id", "begun_at"], unique=False, **SHORT)
         batch_op.create_index("ix_rating_fact_project", ["project_id", "ended_at"], unique=False)
         batch_op.create_index("uq_rating_fact_open", ["service", "resource_id"], unique=True, **OPEN)
 
@@ -176,6 +179,7 @@ def downgrade() -> None:
     with op.batch_alter_table("rating_fact", schema=None) as batch_op:
         batch_op.drop_index("uq_rating_fact_open", **OPEN)
         batch_op.drop_index("ix_rating_fact_project")
+        batch_op.drop_index("ix_rating_fact_short", **SHORT)
         batch_op.drop_index("ix_rating_fact_ended_at")
 
     op.drop_table("rating_fact")

@@ -7,7 +7,7 @@ of its last event: whatever dies in between, the next pass begins where the last
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +21,11 @@ from tane.services.rating.domain.kinds import BY_EVENT, BY_SERVICE, FLAVOR, NAME
 from tane.services.rating.store import facts as store
 
 FACTS, AT_ONCE = "facts", 500
+SHORT = 60
+"""Seconds: what lasted less is kept together with its like of the same hour."""
+Like = tuple[Any, ...]
+Key = tuple[str, str]
+"""Service and resource."""
 ACCOUNT = "AUTH_"
 AT_A_TIME = 2000
 """Facts that are written in one transaction, but for those of one batch of events."""
@@ -39,7 +44,7 @@ class Seen:
 
 @dataclass
 class _Open:
-    """A fact that has not ended: of the database (``number``), or of this batch."""
+    """A fact of the database (``number``), or of this batch."""
 
     project_id: str
     name: str
@@ -47,6 +52,8 @@ class _Open:
     description: Mapping[str, str]
     begun_at: datetime
     number: int | None = None
+    seconds: int | None = None
+    ended_at: datetime | None = None
 
     def same(self, project_id: str, use: Use) -> bool:
         return (self.project_id, self.amount, self.description) == (project_id, use.amount, use.description)
@@ -54,13 +61,19 @@ class _Open:
 
 @dataclass
 class Changes:
-    """What a batch comes to: facts that end, that are renamed, that are new."""
+    """What a batch comes to: facts that end, that are renamed, that are new, that are kept together with others.
+
+    ``short``: those of the last hours that lasted less than a minute, by what they are like.
+    """
 
     open: dict[tuple[str, str], _Open]
     names: dict[tuple[str, str], str]
     ended: dict[datetime, list[int]] = field(default_factory=dict)
     renamed: dict[int, str] = field(default_factory=dict)
-    closed: list[dict[str, Any]] = field(default_factory=list)
+    closed: list[tuple[tuple[str, str], _Open]] = field(default_factory=list)
+    short: dict[Like, _Open] = field(default_factory=dict)
+    lengthened: dict[int, _Open] = field(default_factory=dict)
+    dropped: list[int] = field(default_factory=list)
     new_names: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def see(self, seen: Seen) -> None:
@@ -84,10 +97,30 @@ class Changes:
             self.open[key] = _Open(seen.project_id, name, use.amount, use.description, at)
 
     def _end(self, key: tuple[str, str], one: _Open, at: datetime) -> None:
+        seconds = int((at - one.begun_at).total_seconds())
+        like = _like(key, one)
+        if 0 < seconds < SHORT and _hour(one.begun_at) == _hour(at):
+            alike = self.short.get(like)
+            if alike is not None:
+                self._lengthen(alike, seconds, at, one.name)
+                if one.number is not None:
+                    self.dropped.append(one.number)
+                return
+            one.seconds, one.ended_at = seconds, at
+            self.short[like] = one
+            if one.number is not None:
+                self.lengthened[one.number] = one
+                return
         if one.number is not None:
             self.ended.setdefault(at, []).append(one.number)
-        elif at > one.begun_at:
-            self.closed.append(_row(key, one, at))
+        elif seconds:
+            one.ended_at = at
+            self.closed.append((key, one))
+
+    def _lengthen(self, one: _Open, seconds: int, at: datetime, name: str) -> None:
+        one.seconds, one.ended_at, one.name = (one.seconds or 0) + seconds, at, name
+        if one.number is not None:
+            self.lengthened[one.number] = one
 
     def call(self, kind: str, one: str, name: str) -> None:
         """A flavor or a type of volumes has that name now."""
@@ -97,18 +130,32 @@ class Changes:
         """Returns how many facts are new."""
         for at, numbers in self.ended.items():
             store.end(tx, numbers, at)
+        store.drop(tx, self.dropped)
         for number, name in self.renamed.items():
-            store.rename(tx, number, name)
-        rows = self.closed + [_row(key, one, None) for key, one in self.open.items() if one.number is None]
+            store.change(tx, number, name=name)
+        for number, short in self.lengthened.items():
+            store.change(tx, number, name=short.name, seconds=short.seconds, ended_at=short.ended_at)
+        rows = [_row(key, one) for key, one in self.closed]
+        rows += [_row(key, one) for key, one in self.open.items() if one.number is None]
         store.add(tx, rows)
         store.add_scopes(tx, {row["project_id"] for row in rows}, tx.now)
         store.set_names(tx, self.new_names)
         return len(rows)
 
 
-def _row(key: tuple[str, str], one: _Open, ended_at: datetime | None) -> dict[str, Any]:
+def _row(key: tuple[str, str], one: _Open) -> dict[str, Any]:
     kept = {"project_id": one.project_id, "name": one.name, "amount": one.amount, "description": dict(one.description)}
-    return {"service": key[0], "resource_id": key[1], **kept, "begun_at": one.begun_at, "ended_at": ended_at}
+    times = {"begun_at": one.begun_at, "ended_at": one.ended_at, "seconds": one.seconds}
+    return {"service": key[0], "resource_id": key[1], **kept, **times}
+
+
+def _like(key: tuple[str, str], one: _Open) -> Like:
+    described = tuple(sorted(one.description.items()))
+    return (*key, _hour(one.begun_at), one.project_id, one.amount, described)
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
 
 
 def follow(core: Core) -> int:
@@ -134,7 +181,8 @@ def follow(core: Core) -> int:
 
 def _of_events(core: Core, tx: Tx, rows: Sequence[Any]) -> Changes:
     told = [row for row in rows if row.type in BY_EVENT]
-    changes = Changes(_opened(tx, (row.resource_id for row in told)), store.names(tx))
+    keys = [(BY_EVENT[row.type].service, row.resource_id) for row in told]
+    changes = _changes(tx, keys, told[0].at if told else tx.now, store.names(tx))
     _call_unknown(core, tx, changes, told)
     for row in rows:
         if row.type in NAMED:
@@ -168,11 +216,16 @@ def sources(core: Core) -> dict[str, Source]:
     return {one.type: one for service in core.services for one in service.events if isinstance(one, Source)}
 
 
-def _opened(tx: Tx, ids: Iterable[str]) -> dict[tuple[str, str], _Open]:
-    return {
-        key: _Open(row.project_id, row.name, row.amount, row.description, row.begun_at, row.number)
-        for key, row in store.open_of(tx, ids).items()
-    }
+def _changes(tx: Tx, keys: Sequence[Key], since: datetime, names: dict[tuple[str, str], str]) -> Changes:
+    """None yet, of these resources; the first will be at ``since``."""
+    there = {(row.service, row.resource_id): _fact(row) for row in store.open_of(tx, keys)}
+    short = [((row.service, row.resource_id), _fact(row)) for row in store.short_of(tx, keys, _hour(since))]
+    return Changes(there, names, short={_like(key, one): one for key, one in short})
+
+
+def _fact(row: Any) -> _Open:
+    kept = (row.project_id, row.name, row.amount, row.description, row.begun_at)
+    return _Open(*kept, row.number, row.seconds, row.ended_at)
 
 
 # ------------------------------------------------------------------------------------------------------------ stock
@@ -208,7 +261,7 @@ def take_stock(core: Core) -> int:
 
 
 def _of_seen(tx: Tx, seen: Sequence[Seen], names: dict[tuple[str, str], str]) -> Changes:
-    changes = Changes(_opened(tx, (one.resource_id for one in seen)), names)
+    changes = _changes(tx, [(one.kind.service, one.resource_id) for one in seen], tx.now, names)
     for one in seen:
         changes.see(one)
     return changes

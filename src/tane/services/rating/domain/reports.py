@@ -40,7 +40,7 @@ class Line(NamedTuple):
 
     @property
     def seconds(self) -> int:
-        return int((self.end - self.begin).total_seconds())
+        return seconds_in(self.fact, self.begin, self.end)
 
     @property
     def price_seconds(self) -> Decimal:
@@ -50,6 +50,16 @@ class Line(NamedTuple):
     def quantity(self) -> Decimal:
         """In the service's unit."""
         return quantity(self.fact)
+
+
+def seconds_in(fact: Any, begin: datetime, end: datetime) -> int:
+    """For how long of a part of its time it was used. Several short times that are kept as one are spread over it: cut
+    anyhow, the parts add up to them."""
+    if fact.seconds is None:
+        return int((end - begin).total_seconds())
+    span = int((fact.ended_at - fact.begun_at).total_seconds())
+    first, last = (int((at - fact.begun_at).total_seconds()) for at in (begin, end))
+    return int(fact.seconds * last // span - fact.seconds * first // span)
 
 
 def quantity(fact: Any) -> Decimal:
@@ -216,7 +226,7 @@ def _summed(tx: Tx, question: Question) -> list[Sum]:
             one = sums.get(key)
             if one is None:
                 one = sums[key] = Sum(first, last, by)
-            seconds = Decimal(int((end - begin).total_seconds()))
+            seconds = Decimal(seconds_in(line.fact, begin, end))
             one.quantity_seconds = money.EXACT.add(one.quantity_seconds, money.times(amount, seconds))
             one.price_seconds = money.EXACT.add(one.price_seconds, money.times(line.price, seconds))
     return [sums[key] for key in sorted(sums)]

@@ -39,13 +39,21 @@ def move(tx: Tx, name: str, before: int, after: int, *, stock: bool = False) -> 
     return tx.count(update(rating_position).where(*here).values(position=after, stock=stock)) == 1
 
 
-def open_of(tx: Tx, ids: Iterable[str]) -> dict[tuple[str, str], Row[Any]]:
-    """(service, resource) → what is used of these resources now."""
-    wanted, found = sorted(set(ids)), {}
-    for begin in range(0, len(wanted), AT_A_TIME):
-        some = fact.resource_id.in_(wanted[begin : begin + AT_A_TIME])
-        for row in tx.all(select(rating_fact).where(some, fact.ended_at.is_(None))):
-            found[row.service, row.resource_id] = row
+def open_of(tx: Tx, keys: Iterable[tuple[str, str]]) -> list[Row[Any]]:
+    """What is used of these resources (service, id) now."""
+    return _of(tx, keys, fact.ended_at.is_(None))
+
+
+def _of(tx: Tx, keys: Iterable[tuple[str, str]], *wanted: ColumnElement[bool]) -> list[Row[Any]]:
+    by_service: dict[str, set[str]] = {}
+    for service, one in keys:
+        by_service.setdefault(service, set()).add(one)
+    found: list[Row[Any]] = []
+    for service, some in by_service.items():
+        ids = sorted(some)
+        for begin in range(0, len(ids), AT_A_TIME):
+            mine = (fact.service == service, fact.resource_id.in_(ids[begin : begin + AT_A_TIME]))
+            found += tx.all(select(rating_fact).where(*mine, *wanted))
     return found
 
 
@@ -62,8 +70,19 @@ def end(tx: Tx, numbers: Sequence[int], at: datetime) -> None:
         tx.execute(update(rating_fact).where(some).values(ended_at=at))
 
 
-def rename(tx: Tx, number: int, name: str) -> None:
-    tx.execute(update(rating_fact).where(fact.number == number).values(name=name))
+def change(tx: Tx, number: int, **values: Any) -> None:
+    tx.execute(update(rating_fact).where(fact.number == number).values(**values))
+
+
+def drop(tx: Tx, numbers: Sequence[int]) -> None:
+    """They are counted with others."""
+    for begin in range(0, len(numbers), AT_A_TIME):
+        tx.execute(delete(rating_fact).where(fact.number.in_(numbers[begin : begin + AT_A_TIME])))
+
+
+def short_of(tx: Tx, keys: Iterable[tuple[str, str]], since: datetime) -> list[Row[Any]]:
+    """What lasted less than a minute of these resources, begun at ``since`` or later."""
+    return _of(tx, keys, fact.seconds.is_not(None), fact.begun_at >= since)
 
 
 def add(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
