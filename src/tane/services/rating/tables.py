@@ -114,13 +114,15 @@ rating_rule = Table(
     Column("current", Boolean, nullable=False),
     Column("created_at", DateTime, nullable=False),
     Column("known_at", DateTime, nullable=False),
+    Column("void_at", DateTime),
     Column("deleted_at", DateTime),
     Column("created_by", String(64)),
     Column("updated_by", String(64)),
     Column("deleted_by", String(64)),
 )
 """Mappings and thresholds, each change a row more. ``start`` and ``end`` are as they were given; ``begins`` and
-``ends`` are when this row is what counts. ``known_at``: when it was written, which may be long after it begins."""
+``ends`` are when this row is what counts. ``known_at``: when it was written, which may be long after it begins.
+``void_at``: from then on it is known that it never should have counted."""
 
 rating_switch = Table(
     "rating_switch",

@@ -109,6 +109,7 @@ def upgrade() -> None:
         sa.Column("current", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("known_at", sa.DateTime(), nullable=False),
+        sa.Column("void_at", sa.DateTime(), nullable=True),
         sa.Column("deleted_at", sa.DateTime(), nullable=True),
         sa.Column("created_by", sa.String(length=64), nullable=True),
         sa.Column("updated_by", sa.String(length=64), nullable=True),

@@ -156,6 +156,10 @@ def _create(request: Request, kind: str, view: Callable[[Any], dict[str, Any]]) 
     return Response(view(row), 201, {"Location": request.link(f"{BASE}/{kind}s/{row.id}")})
 
 
+def _delete(request: Request, kind: str, name: str) -> None:
+    domain.delete(request.core, request.ctx, kind, _named(request, name), force=request.flag("force"))
+
+
 def mappings(request: Request) -> dict[str, Any]:
     return {"mappings": [_mapping(row) for row in domain.find(request.core, MAPPING, _filters(request))]}
 
@@ -173,7 +177,7 @@ def update_mapping(request: Request) -> None:
 
 
 def delete_mapping(request: Request) -> None:
-    domain.delete(request.core, request.ctx, MAPPING, _named(request, "mapping_id"))
+    _delete(request, MAPPING, "mapping_id")
 
 
 def mapping_group(request: Request) -> dict[str, Any]:
@@ -197,7 +201,7 @@ def update_threshold(request: Request) -> None:
 
 
 def delete_threshold(request: Request) -> None:
-    domain.delete(request.core, request.ctx, THRESHOLD, _named(request, "threshold_id"))
+    _delete(request, THRESHOLD, "threshold_id")
 
 
 def threshold_group(request: Request) -> dict[str, Any]:

@@ -305,10 +305,15 @@ def update_threshold(core: Core, ctx: Context, rule_id: str, given: Mapping[str,
         _write_again(tx, ctx, row, values)
 
 
-def delete(core: Core, ctx: Context, kind: str, rule_id: str) -> None:
-    """It costs nothing from now on. :raises NotFound:"""
+def delete(core: Core, ctx: Context, kind: str, rule_id: str, *, force: bool = False) -> None:
+    """It costs nothing from now on; with ``force`` it never did, but on bills of months that are closed.
+
+    :raises NotFound:
+    """
     with core.db.write() as tx:
         _end(tx, ctx, _rule(tx, kind, rule_id))
+        if force:
+            store.void(tx, rule_id)
 
 
 def _end(tx: Tx, ctx: Context, row: Any, *, deleted: bool = True) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, or_, select, true, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -74,6 +74,11 @@ def write(tx: Tx, **values: Any) -> None:
     tx.execute(insert(rating_rule).values(**values))
 
 
+def void(tx: Tx, rule_id: str) -> None:
+    """All that was ever written of one."""
+    tx.execute(update(rating_rule).where(rule.id == rule_id, rule.void_at.is_(None)).values(void_at=tx.now))
+
+
 def change(tx: Tx, number_: int, **values: Any) -> None:
     tx.execute(update(rating_rule).where(rule.number == number_).values(**values))
 
@@ -81,14 +86,16 @@ def change(tx: Tx, number_: int, **values: Any) -> None:
 def valid(tx: Tx, begin: datetime, end: datetime, known: datetime | None) -> list[Row[Any]]:
     """All that count somewhen in [``begin``, ``end``), as it was known at a moment (None: now)."""
     wanted: list[ColumnElement[bool]] = [rule.begins < end, or_(rule.ends.is_(None), rule.ends > begin)]
-    if known is not None:
-        wanted.append(rule.known_at <= known)
+    if known is None:
+        wanted.append(rule.void_at.is_(None))
+    else:
+        wanted += [rule.known_at <= known, or_(rule.void_at.is_(None), rule.void_at > known)]
     return tx.all(select(rating_rule).where(*wanted).order_by(rule.number))
 
 
 def late(tx: Tx, after: datetime, until: datetime | None, before: datetime) -> bool:
-    """Whether a price for some time before ``before`` became known in (``after``, ``until``]."""
-    wanted = [rule.known_at > after, rule.begins < before]
-    if until is not None:
-        wanted.append(rule.known_at <= until)
-    return tx.first(select(rule.number).where(*wanted).limit(1)) is not None
+    """Whether a price for some time before ``before`` became known, or void, in (``after``, ``until``]."""
+    happened = [
+        and_(moment > after, true() if until is None else moment <= until) for moment in (rule.known_at, rule.void_at)
+    ]
+    return tx.first(select(rule.number).where(rule.begins < before, or_(*happened)).limit(1)) is not None
