@@ -40,6 +40,7 @@ ON_BOTH = {
         "api.test_orchestration_stacks",
         "api.test_servers",
         "api.test_volumes",
+        "services.test_rating_life",
     ),
 }
 """Modules whose tests run on both kinds of database wherever PostgreSQL is installed."""

@@ -35,6 +35,7 @@ from tane.services.network import SERVICE as NETWORK
 from tane.services.object import SERVICE as OBJECT
 from tane.services.orchestration import SERVICE as ORCHESTRATION
 from tane.services.placement import SERVICE as PLACEMENT
+from tane.services.rating import SERVICE as RATING
 from tane.services.volume import SERVICE as VOLUME
 from tane.web import app as web
 from tane.web.policy import Policy
@@ -51,6 +52,7 @@ SERVICES: tuple[Service, ...] = (
     ORCHESTRATION,
     METRIC,
     ALARM,
+    RATING,
     EVENT,
     HOST,
     DASHBOARD,

@@ -104,6 +104,15 @@ class AlarmSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
     evaluation_interval: Annotated[float, msgspec.Meta(ge=1)] = 60.0
 
 
+class RatingSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """``[rating]``. ``currency``: of all prices, as bills name it. ``digits``: of its smallest coin, behind the point.
+    ``kept_months``: for so long it is known what was used."""
+
+    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")] = "EUR"
+    digits: Annotated[int, msgspec.Meta(ge=0, le=6)] = 2
+    kept_months: Annotated[int, msgspec.Meta(ge=2, le=240)] = 25
+
+
 class LimitSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """``[limits]``: what one client may ask before anybody knows who it is, in bytes, counts and seconds.
 
@@ -216,6 +225,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     object: ObjectSettings = msgspec.field(default_factory=ObjectSettings)
     metric: MetricSettings = msgspec.field(default_factory=MetricSettings)
     alarm: AlarmSettings = msgspec.field(default_factory=AlarmSettings)
+    rating: RatingSettings = msgspec.field(default_factory=RatingSettings)
     external_cidr: str = "auto"
     external_host_link: bool = True
     physical_networks: tuple[str, ...] = ("external",)

@@ -181,6 +181,21 @@ REASONS: dict[str, dict[str, tuple[str, ...]]] = {
         ADDRESS: ("ok_actions[]", "alarm_actions[]", "insufficient_data_actions[]"),
         IGNORED: ("alarm_id", "timestamp", "state_timestamp", "state_reason", "evaluate_timestamp"),
     },
+    "rating": {
+        TEXT: ("name", "description", "value", "reason", "desc{}", "desc[]"),
+        KEY_OF_ROW: (
+            *("service_id", "field_id", "group_id", "mapping_id", "threshold_id", "tenant_id", "module_id", "service"),
+            *("collector", "fetcher", "scope_key", "scope_id"),
+        ),
+        WORD: (
+            *("start", "end", "month", "last_processed_timestamp", "state"),
+            *("start_reprocess_time", "end_reprocess_time", "scope_ids"),
+        ),
+        IGNORED: (
+            *("created_at", "deleted", "created_by", "updated_by", "deleted_by", "hot_config"),
+            *("data", "script_id", "dataframes"),
+        ),
+    },
     "orchestration": {
         TEXT: (
             *("resource_status_reason", "name", "group", "config", "options{}", "options[]"),

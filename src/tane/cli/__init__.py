@@ -9,6 +9,7 @@ import typer
 
 from tane.cli import (
     backup,
+    bill,
     demo,
     dev,
     doctor,
@@ -48,6 +49,7 @@ app.command("shell", context_settings={"allow_extra_args": True})(shell.shell)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("status")(status.status)
+app.command("bill")(bill.bill)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("guest-image")(guest_image.guest_image)

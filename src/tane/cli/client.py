@@ -21,7 +21,9 @@ class CallError(Exception):
 
 def _told(content: bytes) -> str:
     try:
-        [error] = json.loads(content).values()
+        found = json.loads(content)
+        # Of rating the message stands beside its other envelope.
+        [error] = [found] if "message" in found else found.values()
         return str(error["message"])
     except (ValueError, TypeError, KeyError, AttributeError):
         return ""

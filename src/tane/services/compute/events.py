@@ -14,9 +14,8 @@ from tane.services.compute.tables import (
     server_tag,
 )
 
-SERVER = Source(
-    server, "compute.server", shows=("name", "vm_state", "task_state", "flavor_id", "image_id"), gone="deleted"
-)
+SERVED = ("name", "vm_state", "task_state", "flavor_id", "image_id", "user_id", "vcpus", "ram_mb", "disk_gb")
+SERVER = Source(server, "compute.server", shows=SERVED, gone="deleted")
 FLAVOR = Source(flavor, "compute.flavor")
 
 EVENTS = (

@@ -14,7 +14,8 @@ from tane.services.image.tables import (
     metadef_resource_type,
 )
 
-IMAGE = Source(image, "image.image", shows=("name", "status", "visibility"), ignores=("upload_seen", "staged"))
+KEPT = ("name", "status", "visibility", "size", "disk_format", "container_format")
+IMAGE = Source(image, "image.image", shows=KEPT, ignores=("upload_seen", "staged"))
 NAMESPACE = Source(metadef_namespace, "image.metadef_namespace", id=("namespace",), shows=("visibility",))
 
 EVENTS = (

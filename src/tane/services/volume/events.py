@@ -17,11 +17,12 @@ from tane.services.volume.tables import (
     volume_type_access,
 )
 
+STORED = ("name", "status", "size", "volume_type_id", "user_id")
 TYPE = Source(volume_type, "volume.type")
 
 EVENTS = (
-    Source(volume, "volume.volume", shows=("name", "status", "size")),
-    Source(volume_snapshot, "volume.snapshot"),
+    Source(volume, "volume.volume", shows=STORED),
+    Source(volume_snapshot, "volume.snapshot", shows=STORED),
     Source(volume_attachment, "volume.attachment", shows=("status", "volume_id", "server_id")),
     TYPE,
     Part(volume_type_access, "volume_type_id", TYPE),

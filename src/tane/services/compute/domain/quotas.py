@@ -9,6 +9,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.compute.store import groups, keypairs, migrations, servers
 from tane.services.identity import interface as identity
+from tane.services.rating import interface as rating
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Forbidden
 
@@ -83,8 +84,9 @@ def _over(over: Sequence[str], asked: Mapping[str, int], limit: Mapping[str, int
 def affordable(tx: Tx, project_id: str, vcpus: int, ram_mb: int, least: int, most: int) -> int:
     """How many servers of a size the project may add, between ``least`` and ``most``.
 
-    :raises Forbidden: not even ``least``; in upstream's words.
+    :raises Forbidden: not even ``least``; in upstream's words. Or its budget is spent.
     """
+    rating.refuse_spent(tx, project_id)
     limit, usage = limits(tx, project_id), used(tx, project_id)
     each = {"instances": 1, "cores": vcpus, "ram": ram_mb}
     room = most

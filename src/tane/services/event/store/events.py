@@ -69,6 +69,11 @@ def newest(tx: Tx) -> int:
     return int(tx.scalar(select(func.max(event.c.id))) or 0)
 
 
+def oldest(tx: Tx) -> int:
+    """The number of the oldest event that is kept; 0 when there is none."""
+    return int(tx.scalar(select(func.min(event.c.id))) or 0)
+
+
 def forget(tx: Tx, before: datetime, most: int, most_of_one: int, at_a_time: int) -> int:
     """Delete events of before a moment, the oldest beyond the newest ``most``, and those of one project beyond its
     newest ``most_of_one``; returns how many. It deletes about ``at_a_time``, and is to be called again then."""

@@ -28,6 +28,7 @@ from tane.services.network.domain.subnets import external_subnets
 from tane.services.network.store import addresses, rows
 from tane.services.network.store import routers as router_store
 from tane.services.network.tables import FLOATING_IP, floating_ip, port
+from tane.services.rating import interface as rating
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound
 from tane.wire import grammar
@@ -37,7 +38,8 @@ UNBOUND = {"fixed_port_id": None, "fixed_ip_address": None, "router_id": None, "
 
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
     """:raises BadRequest: the network is not external or has no address left. :raises NotFound: no router leads from
-    the port's subnet to it. :raises Conflict: over quota, or the port's address has one."""
+    the port's subnet to it. :raises Conflict: over quota, or the port's address has one. :raises
+    Forbidden: the project's budget is spent."""
     with core.db.write() as tx:
         return [_create_one(tx, ctx, values) for values in asked]
 
@@ -51,6 +53,7 @@ def _create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
             f"Bad floatingip request: Network {network_id} is not a valid external network.", type="BadRequest"
         )
     check_quota(tx, project_id, "floatingip", 1)
+    rating.refuse_spent(tx, project_id)
     row = fresh(tx, project_id, floating_network_id=network_id, forwarded=None, **UNBOUND)
     row["description"] = values.get("description") or ""
     row.update(check_floating(values.get("dns_name", ""), values.get("dns_domain", "")))

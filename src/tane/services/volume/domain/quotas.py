@@ -8,6 +8,7 @@ import msgspec
 
 from tane import quota
 from tane.db import Tx
+from tane.services.rating import interface as rating
 from tane.services.volume.store import groups, snapshots, types, volumes
 from tane.web.errors import BadRequest, OverLimit
 
@@ -74,7 +75,10 @@ def reset(tx: Tx, project_id: str) -> None:
 
 
 def claim_volume(tx: Tx, project_id: str, type_id: str, type_name: str, size: int) -> None:
-    """:raises OverLimit: another volume of ``size`` GiB is more than the project may have."""
+    """:raises OverLimit: another volume of ``size`` GiB is more than the project may have.
+    :raises Forbidden: its budget is spent.
+    """
+    rating.refuse_spent(tx, project_id)
     allowed = limits(tx, project_id)
     check_volume_size(allowed, size)
     _check_volume(allowed, "", _used(tx, project_id, None), size)
