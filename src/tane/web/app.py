@@ -44,7 +44,7 @@ from tane.web.incoming import Incoming
 from tane.web.limits import Requests, origin
 from tane.web.protocol import FREE_BODY, KNOWN, ZERO_COPY
 from tane.web.request import CURRENT, FilePart, NeedsHashing, Request, Response
-from tane.web.routes import Route, Service
+from tane.web.routes import Route, Service, Told
 from tane.web.sockets import REFUSED, SocketEndpoint
 from tane.web.versions import Version
 
@@ -305,7 +305,8 @@ class Endpoint:
         for name, value in error.headers.items():
             resp.set_header(name, value)
         if self.service.error_document is not None:
-            resp.data, resp.content_type = self.service.error_document(error)
+            told = Told(resp.get_header(self.service.request_id_header) or "", str(req.scope["path"]))
+            resp.data, resp.content_type = self.service.error_document(error, told)
             resp.stream = None
             if isinstance(error, Unauthorized):
                 resp.set_header("WWW-Authenticate", f"Keystone uri='{self.core.config.url}/identity'")
@@ -380,6 +381,7 @@ class Endpoint:
             raw_query=req.query_string,
             raw_path=req.scope.get("raw_path", b"").decode("latin-1"),
             grow=req.scope[INCOMING].grow,
+            count_for=req.scope[INCOMING].count_for,
             admitted=functools.partial(req.scope.__setitem__, KNOWN, True),
         )
         if service.own_admission:

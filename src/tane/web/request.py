@@ -62,6 +62,8 @@ class Request:
     admitted: Callable[[], None] = lambda: None
     """To be called by a handler that found by other means than a token who asks (a session): its body counts no longer
     as a stranger's."""
+    count_for: Callable[[str], None] = lambda _owner: None
+    """To be called by a handler that found by other means than a token whose request it is: a project. Raises Full."""
     grow: Callable[[], None] = lambda: None
     """To be called before much of its body is kept in memory: it counts as a long one. Raises Full."""
     _first: dict[str, str] = field(default_factory=dict)

@@ -62,6 +62,14 @@ class CatalogEntry:
     path: str
 
 
+@dataclass(frozen=True)
+class Told:
+    """What an error's document may say of the request: its id, and the path it asked for."""
+
+    request_id: str
+    path: str
+
+
 Check = Callable[[Tx], Iterator[Finding]]
 """A check of a cloud's own rows by the doctor."""
 
@@ -109,7 +117,7 @@ class Service:
     raw_paths: bool = False
     own_admission: bool = False
     at_root: Sequence[str] = ()
-    error_document: Callable[[ApiError], tuple[bytes, str]] | None = None
+    error_document: Callable[[ApiError, Told], tuple[bytes, str]] | None = None
     request_id: Callable[[], str] | None = None
 
     @property

@@ -1,0 +1,340 @@
+"""A call of S3: who sent it, what it is about, and how its body is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tane.services.identity import interface as identity
+from tane.services.object.api import headers as swift
+from tane.services.object.api.s3 import xml
+from tane.services.object.domain import access, blobs
+from tane.services.object.domain.blobs import BrokenOff, Content, TooMuch
+from tane.services.object.domain.s3 import buckets, checksums, chunks, signature
+from tane.services.object.domain.s3.checksums import Summed
+from tane.services.object.domain.s3.errors import S3Error, known
+from tane.services.object.domain.s3.signature import Proof
+from tane.shares import Full
+from tane.web.access import permits
+from tane.web.context import Context
+from tane.web.errors import ApiError, BadRequest, NotFound, Unauthorized
+from tane.web.request import BodyStream, Request, Response
+from tane.web.routes import Told
+
+PREFIX = "/s3"
+TYPES = ("s3",)
+"""As access rules name it."""
+MOST_OBJECT = 5 << 30
+"""Bytes of what is put, or of a part, at once."""
+MOST_KEY = 1024
+NOT_OFFERED = (
+    *("accelerate", "analytics", "attributes", "encryption", "intelligent-tiering", "inventory", "legal-hold"),
+    *("lifecycle", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy"),
+    *("policyStatus", "publicAccessBlock", "replication", "requestPayment", "restore", "retention", "select"),
+    *("torrent", "website", "session", "metadataTable", "metadataConfiguration", "renameObject", "append"),
+)
+"""Sub-resources that are not done."""
+REFUSED = (
+    "x-amz-object-lock-",
+    "x-amz-server-side-encryption",
+    "x-amz-website-redirect-location",
+    "x-amz-grant-",
+    "x-amz-write-offset-bytes",
+    "x-amz-bypass-governance-retention",
+    "x-amz-copy-source-server-side-encryption",
+)
+"""How headers begin of what is not done."""
+PLAIN = re.compile(r"[A-Za-z0-9+/=-]{0,100}\Z")
+
+
+@dataclass
+class Call:
+    """``key``: of the signatures of a body in pieces."""
+
+    request: Request
+    proof: Proof
+    key: bytes
+    account: str
+    bucket: str
+    name: str
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.request.headers
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.account, self.bucket
+
+    @property
+    def at(self) -> tuple[str, str, str]:
+        return self.account, self.bucket, self.name
+
+    def param(self, name: str) -> str | None:
+        return self.request.param(name)
+
+    def inner(self, headers: Mapping[str, str] | None = None, query: Sequence[tuple[str, str]] = ()) -> Request:
+        """The same caller's request, with nothing in it but what is given here: no header or parameter of this one can
+        mean something to Swift's side."""
+        return replace(
+            self.request, headers=dict(headers or {}), query=list(query), raw_query="", authenticate=None, _first={}
+        )
+
+    def owner(self) -> xml.Markup:
+        ctx = self.request.ctx
+        name = ctx.project_name or ctx.project_id
+        return xml.element("Owner", xml.element("ID", ctx.project_id), xml.element("DisplayName", name))
+
+
+Operation = Callable[[Call], Awaitable[Response]]
+Table = Mapping[str, Operation]
+"""Operations by the parameter that chooses them; "" for none of these."""
+
+
+async def answered(request: Request, table: Table) -> Response:
+    """Let the caller in and do what is asked. :raises S3Error:"""
+    try:
+        call = await _admitted(request)
+        _check_place(call)
+        return await _chosen(request, table)(call)
+    except Full as error:
+        raise S3Error("SlowDown", f"Too much of this runs already: {error}.", headers={"Retry-After": "2"}) from None
+    except NotFound as error:
+        raise await request.core.in_thread(_not_found, request, error) from None
+    except ApiError as error:
+        raise (
+            await request.core.in_thread(_not_found, request, error) if error.status == 404 else known(error)
+        ) from None
+
+
+def _not_found(request: Request, error: ApiError) -> ApiError:
+    """Whether it was the bucket that is not there, or the key."""
+    if isinstance(error, S3Error):
+        return error
+    place = (f"{access.RESELLER_PREFIX}{request.ctx.project_id}", request.path.get("bucket", ""))
+    if not request.path.get("key") or not buckets.is_there(request, place):
+        return S3Error("NoSuchBucket", details={"BucketName": place[1]})
+    found = known(error)
+    found.details = {"Key": request.path["key"]}  # type: ignore[attr-defined]  # It is an S3Error.
+    return found
+
+
+async def _admitted(request: Request) -> Call:
+    proof = signature.read(request, PREFIX)
+    ctx, key = await request.core.in_thread(_identified, request, proof)
+    rules = ctx.access_rules
+    if not ctx.project_id or (rules is not None and not permits(rules, TYPES, request.method, request.url_path)):
+        raise S3Error("AccessDenied")
+    request.ctx = ctx
+    request.count_for(ctx.project_id)
+    request.admitted()
+    owner = request.headers.get("x-amz-expected-bucket-owner")
+    if owner is not None and owner != ctx.project_id:
+        raise S3Error("AccessDenied")
+    account = f"{access.RESELLER_PREFIX}{ctx.project_id}"
+    return Call(request, proof, key, account, request.path.get("bucket", ""), request.path.get("key", ""))
+
+
+def _identified(request: Request, proof: Proof) -> tuple[Context, bytes]:
+    """:raises S3Error: nobody, or somebody else."""
+    try:
+        return identity.signed_by(request.core, proof.call, request.ctx.request_id)
+    except NotFound:
+        raise S3Error("InvalidAccessKeyId", details={"AWSAccessKeyId": proof.call.access[:128]}) from None
+    except Unauthorized:
+        raise S3Error("SignatureDoesNotMatch") from None
+
+
+def _check_place(call: Call) -> None:
+    if "bucket" in call.request.path:
+        buckets.check_name(call.bucket, new=call.request.method == "PUT" and not call.name and not call.request.query)
+    if len(call.name.encode()) > MOST_KEY:
+        raise S3Error("KeyTooLongError")
+
+
+def _chosen(request: Request, table: Table) -> Operation:
+    """:raises S3Error: it is not done."""
+    for name in request.headers:
+        if name.startswith(REFUSED):
+            raise S3Error(
+                "NotImplemented",
+                f"A header you provided implies functionality that is not implemented: {name}",
+                details={"Header": name},
+            )
+    asked = {name for name, _ in request.query}
+    for name in NOT_OFFERED:
+        if name in asked:
+            raise S3Error("NotImplemented", f"The sub-resource {name!r} is not implemented.")
+    for name, operation in table.items():
+        if name and name in asked:
+            return operation
+    if "" not in table:
+        raise S3Error("MethodNotAllowed")
+    return table[""]
+
+
+def error_document(error: ApiError, told: Told) -> tuple[bytes, str]:
+    """Source: Amazon S3 API Reference, "REST error responses"."""
+    found = known(error)
+    code = found.code if isinstance(found, S3Error) else "InternalError" if found.status >= 500 else "InvalidRequest"
+    details = found.details if isinstance(found, S3Error) else {}
+    parts = [xml.element("Code", code), xml.element("Message", found.message)]
+    parts += [xml.element(name, value) for name, value in details.items()]
+    parts += [xml.element("Resource", told.path), xml.element("RequestId", told.request_id)]
+    return (xml.DECLARATION + xml.element("Error", *parts)).encode(), xml.TYPE
+
+
+def number(call: Call, name: str, default: int, most: int, least: int = 0) -> int:
+    """A number of the query, at most ``most``. :raises S3Error:"""
+    text = call.param(name)
+    if text is None or text == "":
+        return default
+    if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) < least or int(text) > 2**31 - 1:
+        raise S3Error(
+            "InvalidArgument",
+            f"Provided {name} not an integer or within integer range",
+            details={"ArgumentName": name, "ArgumentValue": text[:100]},
+        )
+    return min(int(text), most)
+
+
+# -------------------------------------------------------------------------------------------------------- bodies
+
+
+class Body:
+    """The body of a call: plain or in pieces, with what is said of its bytes.
+
+    ``algorithm``: a checksum that is wanted whether the client says one or not.
+    """
+
+    def __init__(self, call: Call, most: int, algorithm: str = "") -> None:
+        self._call, self._most = call, most
+        headers, payload = call.headers, call.proof.payload
+        signed, trailing = signature.STREAMS.get(payload, (False, False))
+        self._in_pieces = payload in signature.STREAMS
+        self._told = checksums.given(headers)
+        self._trailer = self._trailer_of(headers.get("x-amz-trailer", "")) if trailing else ""
+        if self._trailer and self._told is not None:
+            raise S3Error("InvalidRequest", "Expecting a single x-amz-checksum- header or trailer.")
+        said = headers.get("x-amz-sdk-checksum-algorithm") or headers.get("x-amz-checksum-algorithm")
+        self.algorithm = self._trailer or (self._told[0] if self._told else "") or algorithm
+        if not self.algorithm and said:
+            self.algorithm = checksums.algorithm_of(said)
+        self._md5 = checksums.decoded(headers["content-md5"], 16).hex() if "content-md5" in headers else ""
+        self.length = self._length()
+        stream = call.request.stream
+        assert stream is not None
+        self._pieces: chunks.Pieces | None = None
+        if self._in_pieces:
+            proof = call.proof
+            seal = chunks.Seal(call.key, proof.moment, proof.call.scope, proof.call.signature) if signed else None
+            stream = self._pieces = chunks.Pieces(stream, seal, trailing=trailing)
+        self._stream: BodyStream = stream
+        self.checksum = ""
+
+    def _trailer_of(self, text: str) -> str:
+        """The checksum that is to follow the body, "" for none."""
+        name = text.strip().lower()
+        if not name:
+            return ""
+        if (
+            not name.startswith(checksums.PREFIX)
+            or name.removeprefix(checksums.PREFIX).upper() not in checksums.LENGTHS
+        ):
+            raise S3Error("InvalidRequest", "The value specified in the x-amz-trailer header is not supported")
+        return name.removeprefix(checksums.PREFIX).upper()
+
+    def _length(self) -> int | None:
+        """Of the bytes themselves. :raises S3Error:"""
+        headers = self._call.headers
+        found = swift.length(self._call.request) if not self._in_pieces else None
+        if self._in_pieces:
+            text = headers.get("x-amz-decoded-content-length")
+            if text is None:
+                raise S3Error("MissingContentLength")
+            if not (text.isascii() and text.isdigit()) or len(text) > 15:
+                raise S3Error("InvalidArgument", "x-amz-decoded-content-length is no number.")
+            found = int(text)
+        elif "aws-chunked" in headers.get("content-encoding", ""):
+            raise S3Error("InvalidRequest", "aws-chunked needs an x-amz-content-sha256 that says how it is signed.")
+        if found is not None and found > self._most:
+            raise S3Error("EntityTooLarge", details={"ProposedSize": str(found), "MaxSizeAllowed": str(self._most)})
+        return found
+
+    async def receive(self) -> Content:
+        """All of it, checked. :raises S3Error: it is not what was said; nothing of it is kept."""
+        core = self._call.request.core
+        # The content has a CRC-32 of its own.
+        summed = Summed(self._stream, self._sha256(), "" if self.algorithm == "CRC32" else self.algorithm)
+        try:
+            received = await blobs.receive(core, summed, self.length, self._most, self._call.account)
+        except TooMuch:
+            raise S3Error("EntityTooLarge") from None
+        except BrokenOff:
+            raise S3Error("IncompleteBody") from None
+        try:
+            await self._finish()
+            own = checksums.text(received.crc.to_bytes(4, "big")) if self.algorithm == "CRC32" else summed.checksum
+            self._check(summed, received.md5, own)
+        except BaseException:
+            await core.in_thread(received.abandon)
+            raise
+        self.checksum = own
+        return received
+
+    async def whole(self) -> bytes:
+        """All of it, in memory, checked. :raises S3Error:"""
+        request = self._call.request
+        if self.length is None or self.length > request.core.config.limits.anonymous_body:
+            request.grow()
+        summed = Summed(self._stream, self._sha256(), self.algorithm)
+        buffer = bytearray((self._most if self.length is None else self.length) + 1)
+        try:
+            size = await summed.readinto(memoryview(buffer))
+        except BadRequest:
+            raise S3Error("IncompleteBody") from None
+        if size > self._most:
+            raise S3Error("EntityTooLarge")
+        if self.length is not None and size != self.length:
+            raise S3Error("IncompleteBody")
+        await self._finish()
+        data = bytes(memoryview(buffer)[:size])
+        self._check(summed, blobs.small(data).md5, summed.checksum)
+        return data
+
+    def _sha256(self) -> str:
+        return self._call.proof.payload if signature.HEX.match(self._call.proof.payload) else ""
+
+    async def _finish(self) -> None:
+        if self._pieces is None:
+            return
+        try:
+            await self._pieces.finish()
+        except BadRequest:
+            raise S3Error("IncompleteBody") from None
+
+    def _check(self, summed: Summed, md5: str, own: str) -> None:
+        wanted = self._told[1] if self._told is not None else ""
+        if self._trailer:
+            assert self._pieces is not None
+            wanted = self._pieces.trailers.get(f"{checksums.PREFIX}{self._trailer.lower()}", "")
+            if not wanted:
+                raise S3Error("MalformedTrailerError", "The trailer that x-amz-trailer names did not come.")
+        summed.check()
+        if wanted and wanted != own:
+            raise S3Error("BadDigest", f"The {self.algorithm} you specified did not match the calculated checksum.")
+        if self._md5 and self._md5 != md5:
+            raise S3Error("BadDigest")
+
+
+async def document(call: Call, root: str) -> xml.Node:
+    """The XML of the body. :raises S3Error:"""
+    data = await Body(call, xml.MOST).whole()
+    if not data:
+        raise S3Error("MissingRequestBodyError")
+    return await call.request.core.in_thread(xml.parsed, data, root)
+
+
+def has_document(call: Call) -> bool:
+    return call.headers.get("content-length", "0") not in ("", "0") or "transfer-encoding" in call.headers
