@@ -241,6 +241,9 @@ def _texts_2(request: Request, date: str, prefix: str) -> tuple[bytes, ...]:
     first = "\n".join((request.method, headers.get("content-md5", ""), headers.get("content-type", ""), date))
     path = request.raw_path
     paths = dict.fromkeys((path, path.removeprefix(prefix) or "/", *_with_bucket(request, path)))
+    if not request.path.get("key"):
+        # Some clients sign a bucket as a folder.
+        paths |= dict.fromkeys(f"{one.rstrip('/')}/" for one in list(paths))
     return tuple(f"{first}\n{own}{one}{_subresources(request.query)}".encode("latin-1", "replace") for one in paths)
 
 
