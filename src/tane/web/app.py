@@ -71,6 +71,9 @@ class Authenticator(Protocol):
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 NO_VERSION: Version = (0, 0)
 INCOMING = "tane.incoming"
+SENT, SUBDOMAIN = "tane.sent", "tane.subdomain"
+"""In the scope of a request for a service's own domain: the path that was sent, and what stood before the domain."""
+BELOW = re.compile(r"[a-z0-9][a-z0-9._-]{0,253}\Z")
 LARGE_ANSWER = 1 << 20
 """Bytes of an answer that is kept until its client has taken it, from which on it counts as a long one."""
 CHUNK = 1 << 20
@@ -90,6 +93,7 @@ class Application(falcon.asgi.App[Any, Any]):
     def __init__(self, endpoints: Mapping[str, Endpoint | SocketEndpoint], router: CompiledRouter) -> None:
         super().__init__(router=router)
         self._endpoints = endpoints
+        self.domains: tuple[Domain, ...] = ()
         self.loose: tuple[str, ...] = ()
         """Prefixes of services under which several slashes are one."""
 
@@ -109,6 +113,8 @@ class Application(falcon.asgi.App[Any, Any]):
 
         scope[mounting.ENDPOINTS] = self._endpoints
         if scope["type"] == "http":
+            for domain in self.domains:
+                domain.find(scope)
             if "//" in scope["path"] and self.loose and scope["path"].startswith(self.loose):
                 scope["path"] = re.sub("/{2,}", "/", scope["path"])
             incoming = scope[INCOMING] = Incoming(scope, receive)
@@ -118,6 +124,28 @@ class Application(falcon.asgi.App[Any, Any]):
                 incoming.leave()
         else:
             await super().__call__(scope, receive, send)
+
+
+class Domain:
+    """A host name that is a service's own."""
+
+    def __init__(self, name: str, prefix: str) -> None:
+        self._name, self._prefix = name.lower(), prefix
+
+    def find(self, scope: dict[str, Any]) -> None:
+        """Put the service's prefix, and what stands before the domain, into the path of a request that came for it."""
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
+        name = re.sub(r":[0-9]*\Z", "", host)
+        if name == self._name:
+            before = ""
+        elif name.endswith(f".{self._name}") and BELOW.match(name.removesuffix(f".{self._name}")):
+            before = name.removesuffix(f".{self._name}")
+        else:
+            return
+        raw = scope.get("raw_path") or scope["path"].encode()
+        scope[SENT], scope[SUBDOMAIN] = raw, before
+        front = f"{self._prefix}/{before}" if before else self._prefix
+        scope["path"], scope["raw_path"] = f"{front}{scope['path']}", front.encode() + raw
 
 
 async def _read(part: FilePart) -> AsyncIterator[bytes]:
@@ -163,6 +191,8 @@ def build(core: Core, services: Iterable[Service], identity: Authenticator) -> f
     app.req_options.auto_parse_qs_csv = False
     app.add_error_handler(falcon.HTTPError, _falcon_error)
     app.loose = tuple(f"{service.prefix}/" for service in services if service.loose_paths)
+    named = ((service.domain(core.config), service.prefix) for service in services if service.domain is not None)
+    app.domains = tuple(Domain(name, prefix) for name, prefix in named if name)
     for service, below in raw.items():
         app.add_sink(RawPaths(service.prefix, below), f"{service.prefix}/")
         for root in service.at_root:
@@ -379,7 +409,8 @@ class Endpoint:
             remote=self.addresses.client(req.scope, headers),
             stream=req.scope[INCOMING] if route.stream else None,
             raw_query=req.query_string,
-            raw_path=req.scope.get("raw_path", b"").decode("latin-1"),
+            raw_path=(req.scope.get(SENT) or req.scope.get("raw_path", b"")).decode("latin-1"),
+            subdomain=req.scope.get(SUBDOMAIN, ""),
             grow=req.scope[INCOMING].grow,
             count_for=req.scope[INCOMING].count_for,
             admitted=functools.partial(req.scope.__setitem__, KNOWN, True),

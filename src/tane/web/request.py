@@ -57,6 +57,8 @@ class Request:
     raw_query: str = ""
     raw_path: str = ""
     """The address as the client sent it."""
+    subdomain: str = ""
+    """What stood before the service's own domain in the host's name; the path begins with it."""
     authenticate: Callable[[], Context] | None = None
     """Of a service that admits callers itself: the caller behind the token that was sent. Raises Unauthorized."""
     admitted: Callable[[], None] = lambda: None

@@ -46,5 +46,6 @@ S3 = Service(
     request_id=_transaction_id,
     extra_request_id_headers=("x-amz-request-id", "x-amz-id-2"),
     catalog=(CatalogEntry("s3", "s3", s3.PREFIX),),
+    domain=lambda config: config.object.s3_domain,
 )
 """It shares all of that service but how it is asked."""

@@ -235,22 +235,18 @@ def _payload_2(request: Request) -> str:
 
 def _texts_2(request: Request, date: str, prefix: str) -> tuple[bytes, ...]:
     headers = request.headers
-    own = "".join(
+    amz = "".join(
         f"{name}:{' '.join(headers[name].split())}\n" for name in sorted(headers) if name.startswith("x-amz-")
     )
     first = "\n".join((request.method, headers.get("content-md5", ""), headers.get("content-type", ""), date))
     path = request.raw_path
-    paths = dict.fromkeys((path, path.removeprefix(prefix) or "/", *_with_bucket(request, path)))
+    # A bucket that is part of the host's name is signed as part of the path.
+    own = f"/{request.subdomain}{path}" if request.subdomain else path.removeprefix(prefix) or "/"
+    paths = dict.fromkeys((own,) if request.subdomain else (path, own))
     if not request.path.get("key"):
         # Some clients sign a bucket as a folder.
         paths |= dict.fromkeys(f"{one.rstrip('/')}/" for one in list(paths))
-    return tuple(f"{first}\n{own}{one}{_subresources(request.query)}".encode("latin-1", "replace") for one in paths)
-
-
-def _with_bucket(request: Request, path: str) -> tuple[str, ...]:
-    """A bucket that is part of the host's name is signed as part of the path."""
-    bucket = request.path.get("bucket", "")
-    return (f"/{bucket}{path}",) if bucket and not unquote_to_bytes(path).startswith(b"/s3/") else ()
+    return tuple(f"{first}\n{amz}{one}{_subresources(request.query)}".encode("latin-1", "replace") for one in paths)
 
 
 def _subresources(query: Iterable[tuple[str, str]]) -> str:
