@@ -23,10 +23,11 @@ from tane.db import DatabaseUnavailable, DoesNotFit
 from tane.db.recording import ASKER
 from tane.linux import peers
 from tane.shares import Full, TakesLong
-from tane.web import codec, mounting, pages
+from tane.web import codec, domains, mounting, pages
 from tane.web.access import permits
 from tane.web.addresses import Addresses
 from tane.web.context import Context
+from tane.web.domains import Domain
 from tane.web.errors import (
     ApiError,
     BadRequest,
@@ -71,9 +72,6 @@ class Authenticator(Protocol):
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 NO_VERSION: Version = (0, 0)
 INCOMING = "tane.incoming"
-SENT, SUBDOMAIN = "tane.sent", "tane.subdomain"
-"""In the scope of a request for a service's own domain: the path that was sent, and what stood before the domain."""
-BELOW = re.compile(r"[a-z0-9][a-z0-9._-]{0,253}\Z")
 LARGE_ANSWER = 1 << 20
 """Bytes of an answer that is kept until its client has taken it, from which on it counts as a long one."""
 CHUNK = 1 << 20
@@ -126,28 +124,6 @@ class Application(falcon.asgi.App[Any, Any]):
             await super().__call__(scope, receive, send)
 
 
-class Domain:
-    """A host name that is a service's own."""
-
-    def __init__(self, name: str, prefix: str) -> None:
-        self._name, self._prefix = name.lower(), prefix
-
-    def find(self, scope: dict[str, Any]) -> None:
-        """Put the service's prefix, and what stands before the domain, into the path of a request that came for it."""
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
-        name = re.sub(r":[0-9]*\Z", "", host)
-        if name == self._name:
-            before = ""
-        elif name.endswith(f".{self._name}") and BELOW.match(name.removesuffix(f".{self._name}")):
-            before = name.removesuffix(f".{self._name}")
-        else:
-            return
-        raw = scope.get("raw_path") or scope["path"].encode()
-        scope[SENT], scope[SUBDOMAIN] = raw, before
-        front = f"{self._prefix}/{before}" if before else self._prefix
-        scope["path"], scope["raw_path"] = f"{front}{scope['path']}", front.encode() + raw
-
-
 async def _read(part: FilePart) -> AsyncIterator[bytes]:
     """For servers without the extension. A file that is too short ends the body early."""
     offset, end = part.offset, part.offset + part.length
@@ -191,8 +167,7 @@ def build(core: Core, services: Iterable[Service], identity: Authenticator) -> f
     app.req_options.auto_parse_qs_csv = False
     app.add_error_handler(falcon.HTTPError, _falcon_error)
     app.loose = tuple(f"{service.prefix}/" for service in services if service.loose_paths)
-    named = ((service.domain(core.config), service.prefix) for service in services if service.domain is not None)
-    app.domains = tuple(Domain(name, prefix) for name, prefix in named if name)
+    app.domains = domains.of(services, core.config)
     for service, below in raw.items():
         app.add_sink(RawPaths(service.prefix, below), f"{service.prefix}/")
         for root in service.at_root:
@@ -331,6 +306,8 @@ class Endpoint:
             )
 
     def _error(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, error: ApiError) -> None:
+        if self.service.known_errors is not None:
+            error = self.service.known_errors(error)
         resp.status = falcon.code_to_http_status(error.status)
         for name, value in error.headers.items():
             resp.set_header(name, value)
@@ -409,8 +386,8 @@ class Endpoint:
             remote=self.addresses.client(req.scope, headers),
             stream=req.scope[INCOMING] if route.stream else None,
             raw_query=req.query_string,
-            raw_path=(req.scope.get(SENT) or req.scope.get("raw_path", b"")).decode("latin-1"),
-            subdomain=req.scope.get(SUBDOMAIN, ""),
+            raw_path=(req.scope.get(domains.SENT) or req.scope.get("raw_path", b"")).decode("latin-1"),
+            subdomain=req.scope.get(domains.SUBDOMAIN, ""),
             grow=req.scope[INCOMING].grow,
             count_for=req.scope[INCOMING].count_for,
             admitted=functools.partial(req.scope.__setitem__, KNOWN, True),

@@ -5,6 +5,7 @@ import time
 
 from tane.services.object.api.headers import error_document
 from tane.services.object.api.s3 import calls as s3
+from tane.services.object.domain.s3.errors import known
 from tane.services.object.policies import RULES
 from tane.services.object.reconcilers import RECONCILERS
 from tane.services.object.routes import AT_ROOT, ROUTES, S3_ROUTES
@@ -41,6 +42,7 @@ S3 = Service(
     rules=RULES,
     error_shape=identity_shape,
     error_document=s3.error_document,
+    known_errors=known,
     raw_paths=True,
     own_admission=True,
     request_id=_transaction_id,

@@ -15,7 +15,6 @@ from tane.services.object.domain.s3 import buckets, checksums, chunks, signature
 from tane.services.object.domain.s3.checksums import Summed
 from tane.services.object.domain.s3.errors import S3Error, known
 from tane.services.object.domain.s3.signature import Proof
-from tane.shares import Full
 from tane.web.access import permits
 from tane.web.context import Context
 from tane.web.errors import ApiError, BadRequest, NotFound, Unauthorized
@@ -98,14 +97,10 @@ async def answered(request: Request, table: Table) -> Response:
         call = await _admitted(request)
         _check_place(call)
         return await _chosen(request, table)(call)
-    except Full as error:
-        raise S3Error("SlowDown", f"Too much of this runs already: {error}.", headers={"Retry-After": "2"}) from None
-    except NotFound as error:
-        raise await request.core.in_thread(_not_found, request, error) from None
     except ApiError as error:
-        raise (
-            await request.core.in_thread(_not_found, request, error) if error.status == 404 else known(error)
-        ) from None
+        if error.status != 404:
+            raise
+        raise await request.core.in_thread(_not_found, request, error) from None
 
 
 def _not_found(request: Request, error: ApiError) -> ApiError:
@@ -176,10 +171,9 @@ def _chosen(request: Request, table: Table) -> Operation:
 
 def error_document(error: ApiError, told: Told) -> tuple[bytes, str]:
     """Source: Amazon S3 API Reference, "REST error responses"."""
-    found = known(error)
-    code = found.code if isinstance(found, S3Error) else "InternalError" if found.status >= 500 else "InvalidRequest"
-    details = found.details if isinstance(found, S3Error) else {}
-    parts = [xml.element("Code", code), xml.element("Message", found.message)]
+    code = error.code if isinstance(error, S3Error) else "InternalError" if error.status >= 500 else "InvalidRequest"
+    details = error.details if isinstance(error, S3Error) else {}
+    parts = [xml.element("Code", code), xml.element("Message", error.message)]
     parts += [xml.element(name, value) for name, value in details.items()]
     parts += [xml.element("Resource", told.path), xml.element("RequestId", told.request_id)]
     return (xml.DECLARATION + xml.element("Error", *parts)).encode(), xml.TYPE

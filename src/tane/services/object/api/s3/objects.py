@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from tane.services.object.api import downloads, headers
 from tane.services.object.api.s3 import access, copies, describing, uploads
@@ -67,18 +66,12 @@ def reading(call: Call) -> Request:
     return call.inner(found, query)
 
 
-@dataclass
-class Chosen:
-    """What of an object is to be sent. A part of one that was put whole is all of it."""
-
-    call: Call
-    chosen: downloads.Chosen
-
-    def check(self, found: Reading) -> None:
-        part = self.call.param("partNumber")
-        if part is not None and found.row.kind != "slo" and int(part) != 1:
-            raise S3Error("InvalidPartNumber")
-        if part is not None and found.row.kind == "slo" and int(part) > len(manifests.spans(found.row.manifest)):
+def check_part(call: Call, found: Reading) -> None:
+    """What was put whole is its only part. :raises S3Error: there is no such part."""
+    part = call.param("partNumber")
+    if part is not None:
+        count = len(manifests.spans(found.row.manifest)) if found.row.kind == "slo" else 1
+        if int(part) > count:
             raise S3Error("InvalidPartNumber")
 
 
@@ -102,10 +95,9 @@ def overridden(call: Call) -> dict[str, str]:
 
 def _shown(call: Call, inner: Request, overrides: Mapping[str, str]) -> Response:
     chosen = downloads.Chosen(inner)
-    also = Chosen(call, chosen)
 
     def wanted(found: Reading) -> list[Range]:
-        also.check(found)
+        check_part(call, found)
         return chosen(found)
 
     try:

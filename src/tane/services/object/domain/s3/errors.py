@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tane.web.errors import ApiError
+from tane.services.object.domain.room import OVER
+from tane.web.errors import ApiError, Busy, PreconditionFailed
 
 STATUSES = {
     "AccessDenied": 403,
@@ -57,6 +58,7 @@ STATUSES = {
     "XAmzContentSHA256Mismatch": 400,
 }
 TEXTS = {
+    "InvalidURI": "Couldn't parse the specified URI.",
     "AccessDenied": "Access Denied",
     "BadDigest": "The Content-MD5 or checksum you specified did not match what we received.",
     "BucketAlreadyOwnedByYou": "Your previous request to create the named bucket succeeded and you already own it.",
@@ -142,10 +144,15 @@ def known(error: ApiError) -> ApiError:
     code = BY_STATUS.get(error.status)
     if isinstance(error, S3Error) or code is None:
         return error
+    if isinstance(error, PreconditionFailed):
+        # An address that is no UTF-8, or has a NUL; a condition that does not hold is a Failed.
+        code = "InvalidURI"
+    if isinstance(error, Busy):
+        code = "SlowDown"
     told = {"x-amz-delete-marker": "true"} if "X-Object-Version-Id" in error.headers else {}
     if version := error.headers.get("X-Object-Version-Id"):
         told["x-amz-version-id"] = version
     kept = {name: value for name, value in error.headers.items() if name in ("Content-Range", "Retry-After", "Allow")}
-    if error.status == 413 and "quota" in error.message:
+    if error.status == 413 and error.message == OVER:
         code = "QuotaExceeded"
     return S3Error(code, error.message if error.status in OWN_WORDS else "", headers={**kept, **told})
