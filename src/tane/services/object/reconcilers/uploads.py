@@ -14,4 +14,4 @@ async def sweep(core: Core) -> str | None:
     return "; ".join(f"{count} {what}" for what, count in told.items() if count) or None
 
 
-RECONCILER = Reconciler("object-uploads", sweep, interval=30.0, scope="cloud")
+RECONCILER = Reconciler("object-uploads", sweep, interval=15.0, scope="cloud")

@@ -9,7 +9,7 @@ from sqlalchemy import Row, bindparam, delete, func, insert, select, true, updat
 
 from tane.db import Tx
 from tane.services.object.store.listing import Page, Wanted, after, fetcher, paged
-from tane.services.object.tables import object_, upload
+from tane.services.object.tables import container, object_, upload
 
 _FIND = select(upload).where(upload.c.id == bindparam("wanted"))
 _CHANGED = update(upload).where(upload.c.id == bindparam("wanted")).values(parts=upload.c.parts + 1)
@@ -36,10 +36,6 @@ def kill(tx: Tx, upload_id: str) -> None:
     tx.execute(update(upload).where(upload.c.id == upload_id).values(dead=1))
 
 
-def kill_all_in(tx: Tx, container_id: int) -> None:
-    tx.execute(update(upload).where(upload.c.container_id == container_id).values(dead=1))
-
-
 def kill_before(tx: Tx, stamp: int, most: int) -> int:
     """Of those that nobody has finished since then, so many at most; returns how many."""
     old = select(upload.c.id).where(upload.c.dead == 0, upload.c.stamp < stamp).limit(most)
@@ -55,7 +51,18 @@ def dead(tx: Tx, most: int) -> list[Row[Any]]:
 
 
 def count(tx: Tx, account_id: int) -> int:
-    return int(tx.scalar(select(func.count()).where(upload.c.account_id == account_id)) or 0)
+    """How many an account has under way."""
+    return int(tx.scalar(select(func.count()).where(upload.c.account_id == account_id, upload.c.dead == 0)) or 0)
+
+
+def without_bucket(tx: Tx, account_id: int, segments_id: int, suffix: str) -> bool:
+    """Whether a container of parts is there though its bucket is not."""
+    bucket = container.alias()
+    own = select(container.c.id).where(
+        container.c.id == segments_id, container.c.account_id == account_id, container.c.name.endswith(suffix)
+    )
+    there = select(bucket.c.id).where(bucket.c.account_id == account_id, bucket.c.name + suffix == container.c.name)
+    return tx.first(own.where(~there.exists())) is not None
 
 
 def page(tx: Tx, container_id: int, wanted: Wanted, upload_marker: str) -> Page:
@@ -87,7 +94,8 @@ def segment(upload_id: str, number: int) -> str:
 def parts(tx: Tx, segments_id: int, upload_id: str, marker: int, most: int) -> list[Row[Any]]:
     """The parts of an upload in their order, after the number ``marker``: name, size, etag, meta, stamp, type."""
     columns = (
-        object_.c[name] for name in ("id", "name", "size", "etag", "meta", "stamp", "content_type", "container_id")
+        object_.c[name]
+        for name in ("id", "name", "size", "etag", "meta", "stamp", "content_type", "container_id", "kind")
     )
     found = select(*columns, object_.c.blob_id).where(
         object_.c.container_id == segments_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -61,7 +62,7 @@ def canned(call: Call) -> str:
 async def put_acl(call: Call) -> Response:
     """Give a bucket one of the canned access lists"""
     if "x-amz-acl" not in call.headers and has_document(call):
-        wanted = _canned_of(call, await document(call, "AccessControlPolicy"))
+        wanted = await document(call, "AccessControlPolicy", partial(_canned_of, call))
     elif "x-amz-acl" in call.headers:
         wanted = canned(call)
     else:
@@ -73,7 +74,7 @@ async def put_acl(call: Call) -> Response:
 async def put_object_acl(call: Call) -> Response:
     """Accept the access list that an object has by its bucket"""
     if "x-amz-acl" not in call.headers and has_document(call):
-        wanted = _canned_of(call, await document(call, "AccessControlPolicy"))
+        wanted = await document(call, "AccessControlPolicy", partial(_canned_of, call))
     else:
         wanted = canned(call)
     await call.request.core.in_thread(objects.tags, objects.named(call.inner(), call.param("versionId")), call.at)
@@ -176,14 +177,20 @@ def _shown(rule: Rule) -> xml.Markup:
 
 async def put_cors(call: Call) -> Response:
     """Set the bucket's rules for pages of other origins"""
-    rules = [_rule(node) for node in (await document(call, "CORSConfiguration")).all("CORSRule")]
-    if not 1 <= len(rules) <= MOST_RULES:
-        raise S3Error("MalformedXML")
-    text = dump(msgspec.to_builtins(rules))
-    if len(text) > MOST_CORS:
-        raise S3Error("InvalidRequest", f"The rules take more than {MOST_CORS} bytes.")
+    text = await document(call, "CORSConfiguration", _rules)
     await call.request.core.in_thread(buckets.change, call.inner(), call.place, cors=text)
     return Response(b"")
+
+
+def _rules(node: Node) -> str:
+    """As they are kept. :raises S3Error:"""
+    found = node.all("CORSRule")
+    if not 1 <= len(found) <= MOST_RULES:
+        raise S3Error("MalformedXML")
+    text = dump(msgspec.to_builtins([_rule(one) for one in found]))
+    if len(text) > MOST_CORS:
+        raise S3Error("InvalidRequest", f"The rules take more than {MOST_CORS} bytes.")
+    return text
 
 
 def _rule(node: Node) -> Rule:
@@ -296,7 +303,7 @@ async def get_tags(call: Call) -> Response:
 
 async def put_tags(call: Call) -> Response:
     """Give an object tags"""
-    return await _tag(call, _tags(await document(call, "Tagging"), 10), 200)
+    return await _tag(call, await document(call, "Tagging", partial(_tags, most=10)), 200)
 
 
 async def delete_tags(call: Call) -> Response:
@@ -325,7 +332,7 @@ async def get_bucket_tags(call: Call) -> Response:
 
 async def put_bucket_tags(call: Call) -> Response:
     """Give a bucket tags"""
-    kept = _tags(await document(call, "Tagging"), 50)
+    kept = await document(call, "Tagging", partial(_tags, most=50))
     await call.request.core.in_thread(buckets.change, call.inner(), call.place, tags=kept)
     return Response(None, 204)
 

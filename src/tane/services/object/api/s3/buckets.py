@@ -15,9 +15,8 @@ MOST_DELETES = 1000
 async def create(call: Call) -> Response:
     buckets.check_name(call.bucket, new=True)
     if has_document(call):
-        wanted = (await document(call, "CreateBucketConfiguration")).value("LocationConstraint", "")
-        if len(wanted) > 100:
-            raise S3Error("MalformedXML")
+        # There is one region, whatever it is called.
+        await document(call, "CreateBucketConfiguration", lambda node: node.value("LocationConstraint", ""))
     if call.headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true":
         raise S3Error("NotImplemented", "Object lock is not implemented.")
     await call.request.core.in_thread(buckets.create, call.inner(), call.place, access.canned(call))
@@ -51,26 +50,31 @@ async def versioning(call: Call) -> Response:
 
 
 async def set_versioning(call: Call) -> Response:
-    wanted = await document(call, "VersioningConfiguration")
-    state = wanted.value("Status")
+    state, mfa = await document(
+        call, "VersioningConfiguration", lambda node: (node.value("Status"), node.value("MfaDelete", "Disabled"))
+    )
     if state not in ("Enabled", "Suspended"):
         raise S3Error("MalformedXML")
-    if wanted.value("MfaDelete", "Disabled") == "Enabled" or "x-amz-mfa" in call.headers:
+    if mfa == "Enabled" or "x-amz-mfa" in call.headers:
         raise S3Error("NotImplemented", "MFA delete is not implemented.")
     await call.request.core.in_thread(buckets.set_versioning, call.inner(), call.place, enabled=state == "Enabled")
     return Response(b"")
 
 
 async def delete_many(call: Call) -> Response:
-    wanted = await document(call, "Delete")
-    named = [_named(one) for one in wanted.all("Object")]
-    if not 1 <= len(named) <= MOST_DELETES:
-        raise S3Error("MalformedXML")
-    quiet = wanted.value("Quiet", "false").lower() == "true"
+    named, quiet = await document(call, "Delete", _wanted)
     found = await call.request.core.in_slow_thread(
         call.request.ctx.project_id, objects.delete_many, call.inner(), call.place, named
     )
     return Response(xml.document("DeleteResult", *_told(found, quiet)), content_type=xml.TYPE)
+
+
+def _wanted(node: Node) -> tuple[list[tuple[str, str | None]], bool]:
+    """Keys with their versions, and whether only errors are to be told. :raises S3Error:"""
+    found = node.all("Object")
+    if not 1 <= len(found) <= MOST_DELETES:
+        raise S3Error("MalformedXML")
+    return [_named(one) for one in found], node.value("Quiet", "false").lower() == "true"
 
 
 def _named(node: Node) -> tuple[str, str | None]:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from tane.services.identity import interface as identity
 from tane.services.object.api import headers as swift
 from tane.services.object.api.s3 import xml
-from tane.services.object.domain import access, blobs
+from tane.services.object.domain import access, blobs, heavy
 from tane.services.object.domain.blobs import BrokenOff, Content, TooMuch
 from tane.services.object.domain.s3 import buckets, checksums, chunks, signature
 from tane.services.object.domain.s3.checksums import Summed
 from tane.services.object.domain.s3.errors import S3Error, known
 from tane.services.object.domain.s3.signature import Proof
+from tane.services.object.domain.s3.uploads import MOST_PARTS
 from tane.web.access import permits
 from tane.web.context import Context
 from tane.web.errors import ApiError, BadRequest, NotFound, Unauthorized
 from tane.web.request import BodyStream, Request, Response
 from tane.web.routes import Told
 
+T = TypeVar("T")
 PREFIX = "/s3"
 TYPES = ("s3",)
 """As access rules name it."""
@@ -44,7 +46,8 @@ REFUSED = (
     "x-amz-copy-source-server-side-encryption",
 )
 """How headers begin of what is not done."""
-PLAIN = re.compile(r"[A-Za-z0-9+/=-]{0,100}\Z")
+LONG = 64 << 10
+"""Bytes of a document that takes long to read."""
 
 
 @dataclass
@@ -193,25 +196,34 @@ def number(call: Call, name: str, default: int, most: int, least: int = 0) -> in
     return min(int(text), most)
 
 
+def part_number(text: str) -> int:
+    """:raises S3Error: it is none."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 5 or not 1 <= int(text) <= MOST_PARTS:
+        raise S3Error("InvalidArgument", f"Part number must be an integer between 1 and {MOST_PARTS}, inclusive")
+    return int(text)
+
+
 # -------------------------------------------------------------------------------------------------------- bodies
 
 
 class Body:
     """The body of a call: plain or in pieces, with what is said of its bytes.
 
-    ``algorithm``: a checksum that is wanted whether the client says one or not.
+    ``algorithm``: a checksum that is wanted whether the client says one or not. ``about_it``: checksums of the headers
+    are the body's own.
     """
 
-    def __init__(self, call: Call, most: int, algorithm: str = "") -> None:
+    def __init__(self, call: Call, most: int, algorithm: str = "", *, about_it: bool = True) -> None:
         self._call, self._most = call, most
         headers, payload = call.headers, call.proof.payload
         signed, trailing = signature.STREAMS.get(payload, (False, False))
         self._in_pieces = payload in signature.STREAMS
-        self._told = checksums.given(headers)
+        self._told = checksums.given(headers) if about_it else None
         self._trailer = self._trailer_of(headers.get("x-amz-trailer", "")) if trailing else ""
         if self._trailer and self._told is not None:
             raise S3Error("InvalidRequest", "Expecting a single x-amz-checksum- header or trailer.")
         said = headers.get("x-amz-sdk-checksum-algorithm") or headers.get("x-amz-checksum-algorithm")
+        said = said if about_it else None
         self.algorithm = self._trailer or (self._told[0] if self._told else "") or algorithm
         if not self.algorithm and said:
             self.algorithm = checksums.algorithm_of(said)
@@ -322,12 +334,18 @@ class Body:
             raise S3Error("BadDigest")
 
 
-async def document(call: Call, root: str) -> xml.Node:
-    """The XML of the body. :raises S3Error:"""
-    data = await Body(call, xml.MOST).whole()
+async def document(call: Call, root: str, made: Callable[[xml.Node], T], *, about_it: bool = True) -> T:
+    """What is made of the XML of the body: of a long one where few are at a time. :raises S3Error:"""
+    data = await Body(call, xml.MOST, about_it=about_it).whole()
     if not data:
         raise S3Error("MissingRequestBodyError")
-    return await call.request.core.in_thread(xml.parsed, data, root)
+
+    def work() -> T:
+        return made(xml.parsed(data, root))
+
+    if len(data) > LONG:
+        return await heavy.run(call.inner(), work)
+    return await call.request.core.in_thread(work)
 
 
 def has_document(call: Call) -> bool:

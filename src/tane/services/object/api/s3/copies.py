@@ -31,7 +31,12 @@ CONDITIONS = {f"x-amz-copy-source-{name}": name for name in describing.CONDITION
 
 def source(call: Call) -> tuple[At, str | None]:
     """What is to be copied, and which version of it. :raises S3Error:"""
-    text, _, query = call.headers["x-amz-copy-source"].partition("?versionId=")
+    text, _, query = call.headers["x-amz-copy-source"].encode("latin-1", "replace").partition(b"?versionId=")
+    if (
+        call.headers.get("x-amz-source-expected-bucket-owner", call.request.ctx.project_id)
+        != call.request.ctx.project_id
+    ):
+        raise S3Error("AccessDenied")
     try:
         path = unquote_to_bytes(text).decode().removeprefix("/")
         version = unquote_to_bytes(query).decode() if query else None

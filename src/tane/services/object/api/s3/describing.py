@@ -47,8 +47,8 @@ def meta_of(call: Call) -> dict[str, str]:
         raise S3Error("MetadataTooLarge", details={"MaxSizeAllowed": str(MOST_META), "Size": str(size)})
     for name in KEPT:
         if value := _said(call, name):
-            if len(value) > metadata.MAX_HEADER_SIZE:
-                raise S3Error("MetadataTooLarge")
+            if len(value) > metadata.MAX_HEADER_SIZE or metadata.CONTROL.search(value):
+                raise S3Error("InvalidArgument", f"The value of {name} is not allowed.")
             found[name] = value
     codings = [one.strip() for one in found.get("content-encoding", "").split(",")]
     if "aws-chunked" in codings:

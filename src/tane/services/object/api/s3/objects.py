@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from tane.services.object.api import downloads, headers
 from tane.services.object.api.s3 import access, copies, describing, uploads
-from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, Table, answered
+from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, Table, answered, part_number
 from tane.services.object.domain import heavy, manifests, metadata
 from tane.services.object.domain import objects as swift
 from tane.services.object.domain.errors import ObjectNotFound
@@ -16,7 +16,6 @@ from tane.services.object.domain.reading import Reading, version_id
 from tane.services.object.domain.s3 import buckets, objects
 from tane.services.object.domain.s3.errors import S3Error
 from tane.services.object.domain.s3.objects import Expected
-from tane.services.object.domain.s3.uploads import MOST_PARTS
 from tane.web.errors import NotFound
 from tane.web.request import Request, Response
 
@@ -58,8 +57,7 @@ def reading(call: Call) -> Request:
     if (wanted := call.param("versionId")) is not None:
         query.append(("version-id", wanted))
     if (part := call.param("partNumber")) is not None:
-        if not (part.isascii() and part.isdigit()) or not 1 <= int(part[:9]) <= MOST_PARTS:
-            raise S3Error("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+        part_number(part)
         if "range" in given:
             raise S3Error("InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
         query.append(("part-number", part))

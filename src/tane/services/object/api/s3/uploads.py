@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tane.db.documents import load
 from tane.services.object.api.s3 import access, copies, describing, xml
-from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, document, number
+from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, document, number, part_number
 from tane.services.object.api.s3.listings import CLASS, asked, moment, names
 from tane.services.object.api.s3.xml import Node, element, optional
 from tane.services.object.domain import heavy
@@ -49,14 +49,12 @@ async def begin(call: Call) -> Response:
 async def put_part(call: Call) -> Response:
     """Put a part"""
 
-    part = call.param("partNumber") or ""
-    if not (part.isascii() and part.isdigit()) or not 1 <= int(part[:9]) <= MOST_PARTS:
-        raise S3Error("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+    part = part_number(call.param("partNumber") or "")
     if "x-amz-copy-source" in call.headers:
-        return await copies.copy_part(call, _id(call), int(part))
+        return await copies.copy_part(call, _id(call), part)
     core = call.request.core
     length = Body(call, MOST_OBJECT).length
-    algorithm = await core.in_thread(uploads.allow_part, call.inner(), call.at, _id(call), int(part), length)
+    algorithm = await core.in_thread(uploads.allow_part, call.inner(), call.at, _id(call), part, length)
     body = Body(call, MOST_OBJECT, algorithm)
     if algorithm and body.algorithm != algorithm:
         raise S3Error(
@@ -66,7 +64,7 @@ async def put_part(call: Call) -> Response:
         )
     received = await body.receive()
     meta = {"s3-checksum": f"{body.algorithm}:{body.checksum}:FULL_OBJECT"} if body.algorithm else {}
-    etag = await core.in_thread(uploads.put_part, call.inner(), call.at, _id(call), int(part), received, meta)
+    etag = await core.in_thread(uploads.put_part, call.inner(), call.at, _id(call), part, received, meta)
     shown = {name: value for name, value in describing.checksum(meta).items() if name != "x-amz-checksum-type"}
     return Response(None, 200, {"ETag": f'"{etag}"', **shown, "Content-Length": "0"})
 
@@ -74,11 +72,7 @@ async def put_part(call: Call) -> Response:
 async def complete(call: Call) -> Response:
     """Make an object of the parts that the body names"""
 
-    wanted = [_part(one) for one in (await document(call, "CompleteMultipartUpload")).all("Part")]
-    if not wanted:
-        raise S3Error("MalformedXML")
-    if len(wanted) > MOST_PARTS:
-        raise S3Error("InvalidArgument", f"An object has at most {MOST_PARTS} parts.")
+    wanted = await document(call, "CompleteMultipartUpload", _wanted, about_it=False)
     inner, condition = call.inner(), describing.expected(call)
     found = await heavy.once_more(
         inner,
@@ -104,12 +98,18 @@ async def complete(call: Call) -> Response:
     return Response(body, 200, describing.version(found.version), xml.TYPE)
 
 
+def _wanted(node: Node) -> list[Part]:
+    found = node.all("Part")
+    if not found:
+        raise S3Error("MalformedXML")
+    if len(found) > MOST_PARTS:
+        raise S3Error("InvalidArgument", f"An object has at most {MOST_PARTS} parts.")
+    return [_part(one) for one in found]
+
+
 def _part(node: Node) -> Part:
-    text = node.value("PartNumber")
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= MOST_PARTS:
-        raise S3Error("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
     sums = {name: node.value(f"Checksum{name}") for name in checksums.LENGTHS if node.child(f"Checksum{name}")}
-    return Part(int(text), node.value("ETag"), sums)
+    return Part(part_number(node.value("PartNumber")), node.value("ETag"), sums)
 
 
 async def give_up(call: Call) -> Response:

@@ -14,7 +14,7 @@ from tane.services.object.domain import access, acl, containers
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.s3.errors import S3Error
 from tane.services.object.domain.s3.signature import access_in
-from tane.services.object.store import database, listing, places, uploads, versions
+from tane.services.object.store import database, listing, places, versions
 from tane.services.object.store.listing import Page, Wanted
 from tane.web.errors import Conflict
 from tane.web.request import Request
@@ -66,8 +66,6 @@ def remove(request: Request, at: At) -> None:
     """An empty one, with what was begun to be uploaded. :raises S3Error: something is in it."""
     with database.of(request.core).write() as tx:
         visit = access.admit(request, tx, "delete_container", "owner", (*at, ""))
-        container_id = visit.there.container_id
-        uploads.kill_all_in(tx, container_id)
         try:
             containers.delete(tx, visit)
         except Conflict:

@@ -145,6 +145,8 @@ def delete_many(request: Request, bucket: tuple[str, str], wanted: Sequence[tupl
             for key, version in wanted[begin : begin + AT_ONCE]:
                 try:
                     found.append(Outcome(key, version, _delete(request, tx, (*bucket, key), version, Expected())))
+                except NotFound:
+                    raise
                 except ApiError as error:
                     found.append(Outcome(key, version, error=known(error)))
     return found
@@ -185,8 +187,3 @@ def named(request: Request, version: str | None) -> Request:
     """The same request for a version of its object."""
     query = [] if version is None else [("version-id", version)]
     return replace(request, query=query, _first={})
-
-
-def missing(error: NotFound) -> bool:
-    """Whether the newest version is a marker."""
-    return "X-Object-Version-Id" in error.headers

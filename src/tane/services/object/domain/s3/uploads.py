@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -39,8 +40,8 @@ LEAST = 5 << 20
 MOST_SIZE = 5 << 40
 MOST_UPLOADS = 10_000
 """That an account may have under way."""
-MOST_CLEARED = 20
-"""Uploads whose parts are removed in one pass."""
+MOST_CLEARED, SECONDS = 1000, 5.0
+"""Uploads whose parts are removed in one pass, and how long that takes at most."""
 AT_ONCE = 200
 """Parts that are removed in a transaction: others want the writer, too."""
 ID = re.compile(r"[0-9a-f]{32}\Z")
@@ -226,7 +227,8 @@ def _joined(
     for one in wanted:
         part = there.get(one.number)
         own = load(part.meta).get("s3-checksum", "") if part is not None else ""
-        if part is None or part.etag != one.etag.strip('"').lower() or not _agrees(one, own):
+        same = part is not None and not part.kind and part.etag == one.etag.strip('"').lower()
+        if part is None or not same or not _agrees(one, own):
             raise S3Error("InvalidPart", details={"PartNumber": str(one.number)})
         if part.size < LEAST and one is not wanted[-1]:
             told_of = {"PartNumber": str(one.number), "ProposedSize": str(part.size), "MinSizeAllowed": str(LEAST)}
@@ -315,13 +317,16 @@ def sweep(core: Core) -> tuple[int, int]:
     before = stamps.of(core.clock.now() - timedelta(days=core.config.object.upload_days))
     with database.of(core).read() as tx:
         old, dead = store.any_before(tx, before), store.dead(tx, MOST_CLEARED)
-    given_up = 0
+    given_up, cleared, end = 0, 0, time.monotonic() + SECONDS
     if old:
         with database.of(core).write() as tx:
             given_up = store.kill_before(tx, before, AT_ONCE)
     for row in dead:
         _clear(core, row)
-    return given_up, len(dead)
+        cleared += 1
+        if time.monotonic() > end:
+            break
+    return given_up, cleared
 
 
 def _clear(core: Core, row: Row[Any]) -> None:
@@ -332,6 +337,8 @@ def _clear(core: Core, row: Row[Any]) -> None:
             _drop(tx, found)
             if len(found) < AT_ONCE:
                 store.remove(tx, row.id)
+                if store.without_bucket(tx, row.account_id, row.segments_id, SEGMENTS):
+                    places.delete_container(tx, row.segments_id)
                 return
 
 
