@@ -12,12 +12,12 @@ from tane.db import Tx
 from tane.services.identity.domain import catalog, signatures, tokens
 from tane.services.identity.domain.bootstrap import bootstrap, publish
 from tane.services.identity.domain.ec2_tokens import SignedCall, caller_of_s3, project_of
-from tane.services.identity.domain.memory import Desk
+from tane.services.identity.domain.memory import Desk, NotRemembered
 from tane.services.identity.store import limits, rows
 from tane.services.identity.tables import project, trust, user
 from tane.web.access import AccessRule
 from tane.web.context import Context
-from tane.web.errors import Forbidden, Unauthorized
+from tane.web.errors import Forbidden, NotFound, Unauthorized
 
 __all__ = [
     "Delegation",
@@ -38,6 +38,7 @@ __all__ = [
     "same_signature",
     "sign",
     "signed_by",
+    "signed_by_known",
     "user_row",
 ]
 
@@ -68,6 +69,15 @@ def signed_by(core: Core, call: SignedCall, request_id: str) -> tuple[Context, b
         token, key = caller_of_s3(core, call)
     except Forbidden as error:
         raise Unauthorized(error.message) from None
+    return _context(token, "", request_id), key
+
+
+def signed_by_known(core: Core, call: SignedCall, request_id: str) -> tuple[Context, bytes] | None:
+    """The same from this process's memory, without any wait; None where that cannot tell."""
+    try:
+        token, key = caller_of_s3(core, call, may_wait=False)
+    except (NotRemembered, NotFound, Unauthorized, Forbidden):
+        return None
     return _context(token, "", request_id), key
 
 

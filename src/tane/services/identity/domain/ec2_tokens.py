@@ -48,14 +48,15 @@ class SignedCall:
     signature: str
 
 
-def caller_of_s3(core: Core, call: SignedCall) -> tuple[Token, bytes]:
+def caller_of_s3(core: Core, call: SignedCall, *, may_wait: bool = True) -> tuple[Token, bytes]:
     """Who signed a call to this cloud's own S3, and the key by which its body's pieces are signed (of version 4).
 
     What the credential and the user are is remembered until identity data change: a known key costs no query.
 
     :raises NotFound: unknown access key. :raises Unauthorized: wrong signature, or nothing to act on any more.
+    :raises NotRemembered: the database would have to be asked where that may not be.
     """
-    with Desk(core) as desk:
+    with Desk(core, may_wait=may_wait) as desk:
         found = desk.known(("ec2", call.access), lambda tx: _found(tx, call.access))
         secret, key = str(found.keys.get("secret") or ""), b""
         if call.scope:

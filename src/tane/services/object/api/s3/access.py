@@ -82,6 +82,13 @@ async def put_object_acl(call: Call) -> Response:
     return Response(b"")
 
 
+async def check(call: Call) -> None:
+    """What the headers of a write say of who may read the object. :raises S3Error: it is not offered."""
+    wanted = canned(call)
+    if wanted != "private":
+        await call.request.core.in_thread(check_object, call, wanted)
+
+
 def check_object(call: Call, wanted: str) -> None:
     """Objects have no lists of their own: only what the bucket's says already can be asked for.
 

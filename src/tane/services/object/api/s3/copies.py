@@ -100,14 +100,13 @@ async def assembled(call: Call, request: Request, found: Reading, pieces: list[P
 
 async def copy(call: Call) -> Response:
     """Copy an object to this one"""
-    core = call.request.core
     directive = call.headers.get("x-amz-metadata-directive", "COPY")
     tagging = call.headers.get("x-amz-tagging-directive", "COPY")
     if directive not in ("COPY", "REPLACE") or tagging not in ("COPY", "REPLACE"):
         raise S3Error("InvalidArgument", "Unknown metadata directive.")
     if call.headers.get("content-length", "0") not in ("", "0"):
         raise S3Error("InvalidRequest", "A copy has no body.")
-    await core.in_thread(access.check_object, call, access.canned(call))
+    await access.check(call)
     new, wanted = describing.described(call), describing.expected(call)
     at, inner, found, pieces = await found_source(call)
     if at == call.at and directive == "COPY" and tagging == "COPY" and not inner.query:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from tane.services.object.api import downloads, headers
 from tane.services.object.api.s3 import access, copies, describing, uploads
 from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, Table, answered, part_number
-from tane.services.object.domain import heavy, manifests, metadata
+from tane.services.object.domain import blobs, heavy, manifests, metadata
 from tane.services.object.domain import objects as swift
 from tane.services.object.domain.errors import ObjectNotFound
 from tane.services.object.domain.ranges import Range
@@ -31,10 +31,11 @@ async def put(call: Call) -> Response:
     if "x-amz-copy-source" in call.headers:
         return await copies.copy(call)
     core, new, wanted = call.request.core, describing.described(call), describing.expected(call)
-    await core.in_thread(access.check_object, call, access.canned(call))
+    await access.check(call)
     body = Body(call, MOST_OBJECT)
-    inner = call.inner({"if-none-match": "*"} if wanted.none else {})
-    await core.in_thread(swift.allow_put, inner, call.at, body.length)
+    if body.length is None or body.length > blobs.INLINE or "expect" in call.headers:
+        inner = call.inner({"if-none-match": "*"} if wanted.none else {})
+        await core.in_thread(swift.allow_put, inner, call.at, body.length)
     received = await body.receive()
     if body.algorithm:
         new.meta = {**new.meta, "s3-checksum": f"{body.algorithm}:{body.checksum}:FULL_OBJECT"}

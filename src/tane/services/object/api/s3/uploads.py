@@ -25,7 +25,7 @@ async def begin(call: Call) -> Response:
     """Begin an upload in parts"""
 
     core, new = call.request.core, describing.described(call)
-    await core.in_thread(access.check_object, call, access.canned(call))
+    await access.check(call)
     meta, shown = dict(new.meta), dict[str, str]()
     if said := call.headers.get("x-amz-checksum-algorithm"):
         algorithm = checksums.algorithm_of(said)

@@ -5,8 +5,8 @@ Those that are read come from anybody: no document type, so no entities; few lev
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 from xml.sax.saxutils import escape
@@ -28,27 +28,27 @@ class Markup(str):
 
 def element(name: str, *content: str | None, attributes: str = "") -> Markup:
     """``content``: texts and elements; None is left out."""
-    inside = "".join(part if isinstance(part, Markup) else _text(part) for part in content if part is not None)
+    inside = "".join(part if isinstance(part, Markup) else text(part) for part in content if part is not None)
     return Markup(f"<{name}{attributes}>{inside}</{name}>")
 
 
-def together(parts: Iterator[Markup] | list[Markup]) -> Markup:
-    return Markup("".join(parts))
-
-
-def optional(name: str, text: str | None) -> Markup | None:
-    return element(name, text) if text else None
+def optional(name: str, value: str | None) -> Markup | None:
+    return element(name, value) if value else None
 
 
 def document(name: str, *content: str | None) -> bytes:
     return (DECLARATION + element(name, *content, attributes=f' xmlns="{NAMESPACE}"')).encode()
 
 
-def _text(value: str) -> str:
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+def text(value: str) -> str:
     """XML has no control characters, not even as entities."""
-    return escape("".join(c if c >= " " or c in "\t\n" else "&#13;" if c == "\r" else "�" for c in value)).replace(
-        "&amp;#13;", "&#13;"
-    )
+    found = escape(value)
+    if CONTROL.search(found):
+        found = CONTROL.sub("�", found)
+    return found.replace("\r", "&#13;")
 
 
 @dataclass(slots=True)
@@ -115,9 +115,9 @@ class _Reader:
     def end(self, _name: str) -> None:
         self._open.pop()
 
-    def characters(self, text: str) -> None:
+    def characters(self, part: str) -> None:
         if self._open:
-            self._open[-1].text += text
+            self._open[-1].text += part
 
     def refuse(self, *_: object) -> None:
         raise S3Error("MalformedXML")
