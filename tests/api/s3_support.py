@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 from datetime import datetime
@@ -108,6 +109,10 @@ class S3:
 
     def delete(self, path: str, expect: int = 204, **headers: str) -> httpx.Response:
         return self.call("DELETE", path, expect=expect, **headers)
+
+    def post_sure(self, path: str, content: bytes) -> httpx.Response:
+        """With the MD5 that some calls ask for."""
+        return self.post(path, content, content_md5=base64.b64encode(hashlib.md5(content).digest()).decode())
 
     def refused(self, method: str, path: str, content: bytes = b"", **more: Any) -> tuple[int, str]:
         """Status and code of the error."""

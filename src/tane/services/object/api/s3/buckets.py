@@ -62,7 +62,7 @@ async def set_versioning(call: Call) -> Response:
 
 
 async def delete_many(call: Call) -> Response:
-    named, quiet = await document(call, "Delete", _wanted)
+    named, quiet = await document(call, "Delete", _wanted, checked=True)
     found = await call.request.core.in_slow_thread(
         call.request.ctx.project_id, objects.delete_many, call.inner(), call.place, named
     )
@@ -109,7 +109,13 @@ def _told(found: list[objects.Outcome], quiet: bool) -> list[xml.Markup]:
     return lines
 
 
-SERVICE: Table = {"": listings.owned}
+async def service(call: Call) -> Response:
+    if call.request.method == "HEAD":
+        raise S3Error("MethodNotAllowed")
+    return await listings.owned(call)
+
+
+SERVICE: Table = {"": service}
 GET: Table = {
     "acl": access.get_acl,
     "cors": access.get_cors,

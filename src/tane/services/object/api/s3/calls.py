@@ -13,7 +13,7 @@ from tane.services.object.domain import access, blobs, heavy
 from tane.services.object.domain.blobs import BrokenOff, Content, TooMuch
 from tane.services.object.domain.s3 import buckets, checksums, chunks, signature
 from tane.services.object.domain.s3.checksums import Summed
-from tane.services.object.domain.s3.errors import S3Error, known
+from tane.services.object.domain.s3.errors import TERMINATED, S3Error, known
 from tane.services.object.domain.s3.signature import Proof
 from tane.services.object.domain.s3.uploads import MOST_PARTS
 from tane.web.access import permits
@@ -147,7 +147,13 @@ def _identified(request: Request, proof: Proof) -> tuple[Context, bytes]:
     except NotFound:
         raise S3Error("InvalidAccessKeyId", details={"AWSAccessKeyId": proof.call.access[:128]}) from None
     except Unauthorized:
-        raise S3Error("SignatureDoesNotMatch") from None
+        given = proof.call
+        told = {
+            "AWSAccessKeyId": given.access[:128],
+            "StringToSign": given.texts[0].decode("latin-1")[:2000],
+            "SignatureProvided": given.signature[:200],
+        }
+        raise S3Error("SignatureDoesNotMatch", details=told) from None
 
 
 def _check_place(call: Call) -> None:
@@ -205,7 +211,11 @@ def number(call: Call, name: str, default: int, most: int, least: int = 0) -> in
 def part_number(text: str) -> int:
     """:raises S3Error: it is none."""
     if not (text.isascii() and text.isdigit()) or len(text) > 5 or not 1 <= int(text) <= MOST_PARTS:
-        raise S3Error("InvalidArgument", f"Part number must be an integer between 1 and {MOST_PARTS}, inclusive")
+        raise S3Error(
+            "InvalidArgument",
+            f"Part number must be an integer between 1 and {MOST_PARTS}, inclusive",
+            details={"ArgumentName": "partNumber", "ArgumentValue": text[:100]},
+        )
     return int(text)
 
 
@@ -222,17 +232,23 @@ class Body:
     def __init__(self, call: Call, most: int, algorithm: str = "", *, about_it: bool = True) -> None:
         self._call, self._most = call, most
         headers, payload = call.headers, call.proof.payload
-        signed, trailing = signature.STREAMS.get(payload, (False, False))
-        self._in_pieces = payload in signature.STREAMS
+        signed, trailing = signature.STREAMS.get(payload, (False, False)) if call.proof.streams else (False, False)
+        self._in_pieces = call.proof.streams and payload in signature.STREAMS
         self._told = checksums.given(headers) if about_it else None
         self._trailer = self._trailer_of(headers.get("x-amz-trailer", "")) if trailing else ""
         if self._trailer and self._told is not None:
             raise S3Error("InvalidRequest", "Expecting a single x-amz-checksum- header or trailer.")
-        said = headers.get("x-amz-sdk-checksum-algorithm") or headers.get("x-amz-checksum-algorithm")
-        said = said if about_it else None
-        self.algorithm = self._trailer or (self._told[0] if self._told else "") or algorithm
-        if not self.algorithm and said:
-            self.algorithm = checksums.algorithm_of(said)
+        said = headers.get("x-amz-sdk-checksum-algorithm") if about_it else None
+        self.algorithm = self._trailer or (self._told[0] if self._told else "")
+        if said and checksums.algorithm_of(said) != self.algorithm:
+            raise S3Error(
+                "InvalidRequest",
+                "Value for x-amz-sdk-checksum-algorithm header is invalid."
+                if self.algorithm
+                else "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer "
+                "headers were found.",
+            )
+        self.algorithm = self.algorithm or algorithm
         self._md5 = checksums.decoded(headers["content-md5"], 16).hex() if "content-md5" in headers else ""
         self.length = self._length()
         stream = call.request.stream
@@ -247,7 +263,7 @@ class Body:
 
     def _trailer_of(self, text: str) -> str:
         """The checksum that is to follow the body, "" for none."""
-        name = text.strip().lower()
+        name = text.strip().strip(",").strip().lower()
         if not name:
             return ""
         if (
@@ -268,11 +284,14 @@ class Body:
             if not (text.isascii() and text.isdigit()) or len(text) > 15:
                 raise S3Error("InvalidArgument", "x-amz-decoded-content-length is no number.")
             found = int(text)
-        elif "aws-chunked" in headers.get("content-encoding", ""):
-            raise S3Error("InvalidRequest", "aws-chunked needs an x-amz-content-sha256 that says how it is signed.")
         if found is not None and found > self._most:
             raise S3Error("EntityTooLarge", details={"ProposedSize": str(found), "MaxSizeAllowed": str(self._most)})
         return found
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the client says something by which the bytes can be checked."""
+        return bool(self._told or self._trailer or self._md5)
 
     async def receive(self) -> Content:
         """All of it, checked. :raises S3Error: it is not what was said; nothing of it is kept."""
@@ -284,7 +303,7 @@ class Body:
         except TooMuch:
             raise S3Error("EntityTooLarge") from None
         except BrokenOff:
-            raise S3Error("IncompleteBody") from None
+            raise S3Error("IncompleteBody", TERMINATED if self._in_pieces else "") from None
         try:
             await self._finish()
             own = checksums.text(received.crc.to_bytes(4, "big")) if self.algorithm == "CRC32" else summed.checksum
@@ -316,7 +335,7 @@ class Body:
         return data
 
     def _sha256(self) -> str:
-        return self._call.proof.payload if signature.HEX.match(self._call.proof.payload) else ""
+        return "" if self._in_pieces or self._call.proof.payload == signature.UNSIGNED else self._call.proof.payload
 
     async def _finish(self) -> None:
         if self._pieces is None:
@@ -330,19 +349,29 @@ class Body:
         wanted = self._told[1] if self._told is not None else ""
         if self._trailer:
             assert self._pieces is not None
+            if set(self._pieces.trailers) - {f"{checksums.PREFIX}{self._trailer.lower()}"}:
+                raise S3Error("MalformedTrailerError")
             wanted = self._pieces.trailers.get(f"{checksums.PREFIX}{self._trailer.lower()}", "")
             if not wanted:
-                raise S3Error("MalformedTrailerError", "The trailer that x-amz-trailer names did not come.")
+                raise S3Error("MalformedTrailerError")
         summed.check()
         if wanted and wanted != own:
             raise S3Error("BadDigest", f"The {self.algorithm} you specified did not match the calculated checksum.")
         if self._md5 and self._md5 != md5:
-            raise S3Error("BadDigest")
+            calculated = checksums.text(bytes.fromhex(md5))
+            told = {"ExpectedDigest": self._call.headers["content-md5"].strip(), "CalculatedDigest": calculated}
+            raise S3Error("BadDigest", details=told)
 
 
-async def document(call: Call, root: str, made: Callable[[xml.Node], T], *, about_it: bool = True) -> T:
-    """What is made of the XML of the body: of a long one where few are at a time. :raises S3Error:"""
-    data = await Body(call, xml.MOST, about_it=about_it).whole()
+async def document(
+    call: Call, root: str, made: Callable[[xml.Node], T], *, about_it: bool = True, checked: bool = False
+) -> T:
+    """What is made of the XML of the body: of a long one where few are at a time. ``checked``: only with an MD5 or a
+    checksum. :raises S3Error:"""
+    body = Body(call, xml.MOST, about_it=about_it)
+    if checked and not body.is_told:
+        raise S3Error("InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+    data = await body.whole()
     if not data:
         raise S3Error("MissingRequestBodyError")
 

@@ -18,7 +18,7 @@ from tane.services.object.domain.content import New
 from tane.services.object.domain.errors import Failed
 from tane.services.object.domain.objects import At
 from tane.services.object.domain.reading import Reading, version_id
-from tane.services.object.domain.s3 import buckets
+from tane.services.object.domain.s3 import buckets, conditions
 from tane.services.object.domain.s3 import objects as domain
 from tane.services.object.domain.s3 import uploads as domain_uploads
 from tane.services.object.domain.s3.errors import S3Error, known
@@ -122,7 +122,7 @@ async def copy(call: Call) -> Response:
         return New(new.content_type if directive == "REPLACE" else read.row.content_type, meta=kept)
 
     written = await heavy.once_more(inner, domain.copy, inner, at, call.at, finish, received, wanted)
-    etag = domain.etag("", written.etag.strip('"'))
+    etag = conditions.etag("", written.etag.strip('"'))
     body = xml.document(
         "CopyObjectResult", element("LastModified", moment(written.stamp)), element("ETag", f'"{etag}"')
     )

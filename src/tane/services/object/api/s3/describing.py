@@ -9,8 +9,9 @@ from tane.services.object.api.s3 import access
 from tane.services.object.api.s3.calls import Call
 from tane.services.object.domain import metadata
 from tane.services.object.domain.content import New
+from tane.services.object.domain.s3 import signature
+from tane.services.object.domain.s3.conditions import Expected
 from tane.services.object.domain.s3.errors import S3Error
-from tane.services.object.domain.s3.objects import Expected
 
 TYPE = "binary/octet-stream"
 KEPT = tuple(name for name in metadata.KEPT if name != "x-robots-tag")
@@ -51,9 +52,9 @@ def meta_of(call: Call) -> dict[str, str]:
                 raise S3Error("InvalidArgument", f"The value of {name} is not allowed.")
             found[name] = value
     codings = [one.strip() for one in found.get("content-encoding", "").split(",")]
-    if "aws-chunked" in codings:
+    if call.proof.payload in signature.STREAMS and "aws-chunked" in codings:
         # It is how the body came, not what it is.
-        found["content-encoding"] = ",".join(one for one in codings if one != "aws-chunked")
+        found["content-encoding"] = ", ".join(one for one in codings if one != "aws-chunked")
     if tags := access.tags_in(call.headers.get("x-amz-tagging", "")):
         found["s3-tags"] = tags
     return {name: value for name, value in found.items() if value}

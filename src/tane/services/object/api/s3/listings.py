@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -13,14 +14,15 @@ from tane.services.object.api.s3.calls import Call, number
 from tane.services.object.api.s3.xml import Markup, element, optional
 from tane.services.object.domain import reading
 from tane.services.object.domain.s3 import buckets
+from tane.services.object.domain.s3.conditions import etag
 from tane.services.object.domain.s3.errors import S3Error
-from tane.services.object.domain.s3.objects import etag
 from tane.services.object.store import stamps
 from tane.services.object.store.listing import Page, Wanted
 from tane.web.request import Response
 
 MOST = 1000
 CLASS = "STANDARD"
+VERSION = re.compile(r"(null|[0-9]{1,12}\.[0-9]{1,5})?\Z", re.ASCII)
 
 
 def moment(stamp: int) -> str:
@@ -149,6 +151,8 @@ async def versions(call: Call) -> Response:
     """List the versions of a bucket's objects"""
     ask = asked(call)
     marker, version = call.param("key-marker") or "", call.param("version-id-marker")
+    if version is not None and "key-marker" in dict(call.request.query) and not VERSION.match(version):
+        raise S3Error("InvalidArgument", "Invalid version id specified")
     if version and not marker:
         raise S3Error("InvalidArgument", "A version-id marker cannot be specified without a key marker.")
     page = await call.request.core.in_thread(

@@ -13,9 +13,9 @@ from tane.services.object.domain import objects as swift
 from tane.services.object.domain.errors import ObjectNotFound
 from tane.services.object.domain.ranges import Range
 from tane.services.object.domain.reading import Reading, version_id
-from tane.services.object.domain.s3 import buckets, objects
+from tane.services.object.domain.s3 import buckets, conditions, objects
+from tane.services.object.domain.s3.conditions import Expected
 from tane.services.object.domain.s3.errors import S3Error
-from tane.services.object.domain.s3.objects import Expected
 from tane.web.errors import NotFound
 from tane.web.request import Request, Response
 
@@ -58,9 +58,9 @@ def reading(call: Call) -> Request:
     if (wanted := call.param("versionId")) is not None:
         query.append(("version-id", wanted))
     if (part := call.param("partNumber")) is not None:
-        part_number(part)
         if "range" in given:
             raise S3Error("InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
+        part_number(part)
         query.append(("part-number", part))
     return call.inner(found, query)
 
@@ -71,7 +71,8 @@ def check_part(call: Call, found: Reading) -> None:
     if part is not None:
         count = len(manifests.spans(found.row.manifest)) if found.row.kind == "slo" else 1
         if int(part) > count:
-            raise S3Error("InvalidPartNumber")
+            told = {"PartNumberRequested": part, "ActualPartCount": str(count)}
+            raise S3Error("InvalidPartNumber", details=told)
 
 
 async def show(call: Call) -> Response:
@@ -106,8 +107,12 @@ def _shown(call: Call, inner: Request, overrides: Mapping[str, str]) -> Response
     answer = downloads.answer(inner, chosen, found, spans)
     given = {name.lower(): value for name, value in answer.headers.items()}
     shown = {name.title(): given[name] for name in SHOWN if name in given}
+    if call.param("partNumber") is not None and found.row.kind != "slo" and answer.status == 200 and found.size:
+        # All of it is its only part.
+        answer.status = 206
+        shown["Content-Range"] = f"bytes 0-{found.size - 1}/{found.size}"
     shown |= headers.SAFE
-    shown["ETag"] = f'"{objects.etag(found.row.kind, found.etag)}"'
+    shown["ETag"] = f'"{conditions.etag(found.row.kind, found.etag)}"'
     for name, value in found.meta.items():
         if name.startswith(describing.OWN_META):
             shown[describing.META + name.removeprefix(describing.OWN_META)] = metadata.carried(value)

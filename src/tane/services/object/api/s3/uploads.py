@@ -8,7 +8,7 @@ from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, document,
 from tane.services.object.api.s3.listings import CLASS, asked, moment, names
 from tane.services.object.api.s3.xml import Node, element, optional
 from tane.services.object.domain import heavy
-from tane.services.object.domain.s3 import checksums, objects, uploads
+from tane.services.object.domain.s3 import checksums, uploads
 from tane.services.object.domain.s3.errors import S3Error
 from tane.services.object.domain.s3.uploads import MOST_PARTS, Part
 from tane.services.object.store.uploads import number as number_of
@@ -82,7 +82,7 @@ async def complete(call: Call) -> Response:
         _id(call),
         wanted,
         checksums.said_of_whole(call.headers),
-        objects.replacing(condition),
+        condition,
     )
     algorithm, _, rest = found.checksum.partition(":")
     value, _, kind = rest.partition(":")

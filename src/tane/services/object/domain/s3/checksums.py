@@ -21,6 +21,8 @@ FEW = 16 << 10
 """So many bytes are hashed where all requests are answered."""
 PREFIX = "x-amz-checksum-"
 LENGTHS = {"CRC32": 4, "CRC32C": 4, "CRC64NVME": 8, "SHA1": 20, "SHA256": 32}
+KNOWN = {*(name.lower() for name in LENGTHS), "algorithm", "mode", "type"}
+"""What follows the prefix in headers."""
 CRCS = {"CRC32": crc.CRC32, "CRC32C": crc.CRC32C, "CRC64NVME": crc.CRC64NVME}
 WHOLE_ONLY = ("CRC64NVME",)
 
@@ -84,7 +86,8 @@ def decoded(value: str, length: int) -> bytes:
         found = base64.b64decode(value.strip(), validate=True)
     except (binascii.Error, ValueError):
         raise S3Error("InvalidDigest") from None
-    if len(found) != length:
+    # One whose last bits are not zero would be the same bytes under another name.
+    if len(found) != length or text(found) != value.strip():
         raise S3Error("InvalidDigest")
     return found
 
@@ -94,6 +97,9 @@ def given(headers: Mapping[str, str]) -> tuple[str, str] | None:
 
     :raises S3Error: there are several, or it is none.
     """
+    for name in headers:
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in KNOWN:
+            raise S3Error("InvalidRequest", f"The algorithm type you specified in {PREFIX} header is invalid.")
     found = [
         (name.removeprefix(PREFIX).upper(), value)
         for name, value in headers.items()
@@ -160,8 +166,11 @@ class Summed:
 
     def check(self) -> None:
         """:raises S3Error: it is not the SHA-256 that was said."""
-        if self._hash is not None and self._hash.digest().hex() != self._sha256:
-            raise S3Error("XAmzContentSHA256Mismatch")
+        if self._hash is not None and self._hash.digest().hex() != self._sha256.lower():
+            computed = {"S3ComputedContentSHA256": self._hash.digest().hex()}
+            raise S3Error(
+                "XAmzContentSHA256Mismatch", details={"ClientComputedContentSHA256": self._sha256, **computed}
+            )
 
 
 def of_parts(algorithm: str, parts: Sequence[tuple[str, int]], *, whole: bool) -> str:

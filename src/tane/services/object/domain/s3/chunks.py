@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tane.services.identity import interface as identity
 from tane.services.object.domain.s3.checksums import FEW
-from tane.services.object.domain.s3.errors import S3Error
+from tane.services.object.domain.s3.errors import TERMINATED, S3Error
 from tane.web.errors import BadRequest
 from tane.web.request import BodyStream
 
@@ -22,7 +22,7 @@ LEAST = 8192
 """Bytes of each piece but the last: what frames each costs time, and shorter ones are refused by S3, too."""
 MOST = 5 << 30
 MOST_LINE, MOST_LINES = 1024, 10
-HEADER = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;chunk-signature=([0-9a-f]{64}))?\Z")
+HEADER = re.compile(rb"([0-9A-Fa-f]{1,16})(?:\s*;\s*chunk-signature\s*=\s*([!-~]{1,200}))?\s*\Z")
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
@@ -39,7 +39,7 @@ class Seal:
         """:raises S3Error:"""
         text = "\n".join((f"AWS4-HMAC-SHA256-{kind}", self.moment, self.scope, self.last, *lines))
         if not identity.same_signature(given, identity.sign(self.key, text.encode("latin-1"))):
-            raise S3Error("SignatureDoesNotMatch")
+            raise S3Error("SignatureDoesNotMatch", details={"StringToSign": text, "SignatureProvided": given})
         self.last = given
 
 
@@ -54,7 +54,7 @@ class Pieces:
         self._kept = memoryview(bytearray(BUFFER))
         self._begin = self._end = 0
         self._left = 0
-        self._length = LEAST
+        self._length, self._number = LEAST, 0
         self._signature = ""
         self._hash = hashlib.sha256()
         self._over = False
@@ -77,7 +77,7 @@ class Pieces:
     async def finish(self) -> None:
         """What follows the last byte: nothing but the end, and the lines after it. :raises S3Error:"""
         if not self._over and (self._left or await self._next()):
-            raise S3Error("IncompleteBody", "The body is longer than x-amz-decoded-content-length.")
+            raise S3Error("IncompleteBody")
 
     async def _take(self, free: memoryview) -> int:
         """Some bytes of the piece."""
@@ -120,10 +120,10 @@ class Pieces:
                 self._begin += at + 2
                 return kept[:at]
             if len(kept) > MOST_LINE:
-                raise S3Error("InvalidRequest", "A line of the chunked body is too long.")
+                raise S3Error("IncompleteBody", TERMINATED)
             if self._ended:
                 if kept:
-                    raise S3Error("IncompleteBody")
+                    raise S3Error("IncompleteBody", TERMINATED)
                 return None
             try:
                 await self._more()
@@ -137,16 +137,18 @@ class Pieces:
         line = await self._line()
         found = HEADER.match(line) if line is not None else None
         if line is None:
-            raise S3Error("IncompleteBody")
+            raise S3Error("IncompleteBody", TERMINATED)
         if found is None or (found[2] is None) != (self._seal is None):
-            raise S3Error("InvalidRequest", "The chunked body is not well formed.")
+            raise S3Error("IncompleteBody", TERMINATED)
         size = int(found[1], 16)
         self._signature = (found[2] or b"").decode()
         if size and self._length < LEAST:
-            raise S3Error("InvalidChunkSizeError")
+            sizes = {"Chunk": str(self._number), "BadChunkSize": str(self._length)}
+            raise S3Error("InvalidChunkSizeError", details=sizes)
         if size > MOST:
             raise S3Error("EntityTooLarge")
         self._left = self._length = size
+        self._number += 1
         if size:
             return True
         self._check()
@@ -156,7 +158,7 @@ class Pieces:
 
     async def _close(self) -> None:
         if await self._line() != b"":
-            raise S3Error("IncompleteBody", "A chunk is not as long as it says.")
+            raise S3Error("IncompleteBody", TERMINATED)
         self._check()
 
     def _check(self) -> None:
@@ -171,15 +173,17 @@ class Pieces:
             name, colon, value = line.decode("latin-1").partition(":")
             name = name.strip().lower()
             if not colon or not self._trailing or len(lines) >= MOST_LINES:
-                raise S3Error("MalformedTrailerError", "The request contained trailing data that was not well-formed.")
+                raise S3Error("MalformedTrailerError")
             if name == "x-amz-trailer-signature":
                 signature = value.strip()
             else:
                 lines.append((name, value.strip()))
         if self._begin < self._end or (not self._ended and await self._stream.readinto(self._kept[:1])):
-            raise S3Error("IncompleteBody", "Something follows the end of the chunked body.")
+            raise S3Error("IncompleteBody")
         if self._seal is not None and self._trailing:
             told = "".join(f"{name}:{value}\n" for name, value in lines)
+            if not signature:
+                raise S3Error("IncompleteBody", TERMINATED)
             digest = hashlib.sha256(told.encode("latin-1")).hexdigest()
             self._seal.check("TRAILER", (digest,), signature)
         self.trailers = dict(lines)

@@ -57,28 +57,31 @@ STATUSES = {
     "SlowDown": 503,
     "XAmzContentSHA256Mismatch": 400,
 }
+TERMINATED = "The request body terminated unexpectedly"
 TEXTS = {
     "InvalidURI": "Couldn't parse the specified URI.",
     "AccessDenied": "Access Denied",
-    "BadDigest": "The Content-MD5 or checksum you specified did not match what we received.",
+    "BadDigest": "The Content-MD5 you specified did not match what we received.",
     "BucketAlreadyOwnedByYou": "Your previous request to create the named bucket succeeded and you already own it.",
     "BucketNotEmpty": "The bucket you tried to delete is not empty. You must delete all versions in the bucket.",
     "EntityTooLarge": "Your proposed upload exceeds the maximum allowed size.",
     "EntityTooSmall": "Your proposed upload is smaller than the minimum allowed size.",
-    "IncompleteBody": "You did not provide the number of bytes specified by the Content-Length HTTP header.",
+    "IncompleteBody": "You did not provide the number of bytes specified by the Content-Length HTTP header",
     "InvalidAccessKeyId": "The access key ID you provided does not exist in our records.",
     "InvalidBucketName": "The specified bucket is not valid.",
-    "InvalidChunkSizeError": "Only the last chunk is allowed to have a size less than 8192 bytes.",
-    "InvalidDigest": "The Content-MD5 or checksum value that you specified is not valid.",
-    "InvalidPart": "One or more of the specified parts could not be found. The part might not have been uploaded, or "
-    "the specified entity tag might not match the part's entity tag.",
-    "InvalidPartNumber": "The requested partnumber is not satisfiable.",
+    "InvalidChunkSizeError": "Only the last chunk is allowed to have a size less than 8192 bytes",
+    "InvalidDigest": "The Content-MD5 you specified was invalid.",
+    "InvalidPart": "One or more of the specified parts could not be found.  The part may not have been uploaded, or "
+    "the specified entity tag may not match the part's entity tag.",
+    "InvalidPartNumber": "The requested partnumber is not satisfiable",
     "InvalidPartOrder": "The list of parts was not in ascending order. Parts must be ordered by part number.",
     "InvalidRange": "The requested range is not satisfiable.",
     "KeyTooLongError": "Your key is too long.",
     "MalformedACLError": "The ACL that you provided was not well formed or did not validate against our published "
     "schema.",
-    "MalformedXML": "The XML you provided was not well formed or did not validate against our published schema.",
+    "MalformedXML": "The XML you provided was not well-formed or did not validate against our published schema",
+    "MalformedTrailerError": "The request contained trailing data that was not well-formed or did not conform to our "
+    "published schema.",
     "MetadataTooLarge": "Your metadata headers exceed the maximum allowed metadata size.",
     "MethodNotAllowed": "The specified method is not allowed against this resource.",
     "MissingContentLength": "You must provide the Content-Length HTTP header.",
@@ -94,7 +97,7 @@ TEXTS = {
     "PreconditionFailed": "At least one of the preconditions you specified did not hold.",
     "RequestTimeTooSkewed": "The difference between the request time and the server's time is too large.",
     "SignatureDoesNotMatch": "The request signature we calculated does not match the signature you provided. Check "
-    "your secret access key and signing method.",
+    "your key and signing method.",
     "SlowDown": "Please reduce your request rate.",
     "XAmzContentSHA256Mismatch": "The provided 'x-amz-content-sha256' header does not match what was computed.",
 }

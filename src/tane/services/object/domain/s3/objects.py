@@ -16,43 +16,21 @@ from tane.services.object.domain.errors import ObjectNotFound
 from tane.services.object.domain.objects import At, Written
 from tane.services.object.domain.reading import Reading
 from tane.services.object.domain.s3 import uploads
-from tane.services.object.domain.s3.errors import S3Error, known
+from tane.services.object.domain.s3.conditions import Expected
+from tane.services.object.domain.s3.errors import known
 from tane.services.object.store import database
 from tane.services.object.store import objects as rows
 from tane.web.errors import ApiError, NotFound
 from tane.web.request import Request
 
+ANY = Expected()
 AT_ONCE = 100
 """So many are deleted in a transaction: others want the writer, too."""
 
 
-@dataclass(frozen=True)
-class Expected:
-    """What must be there for a write to be done: an object with one of these ETags ("*" any), or none."""
-
-    match: str = ""
-    none: bool = False
-
-    def check(self, tx: Tx, visit: Visit) -> None:
-        """:raises S3Error:"""
-        row = visit.there
-        exists = row.id is not None and not content.expired(row, tx)
-        if self.none and exists:
-            raise S3Error("PreconditionFailed", details={"Condition": "If-None-Match"})
-        if self.match and not exists:
-            raise S3Error("NoSuchKey")
-        if self.match and self.match != "*" and self.match.strip('"') != etag(row.kind, row.etag):
-            raise S3Error("PreconditionFailed", details={"Condition": "If-Match"})
-
-
-def etag(kind: str, kept: str) -> str:
-    """An ETag as S3 shows it: that of a large object that Swift made is no MD5 of the whole, and must not look so."""
-    return f"{kept}-N" if kind in ("slo", "dlo") and "-" not in kept else kept
-
-
 def put(request: Request, at: At, received: Content, new: New, expected: Expected) -> Written:
     """:raises S3Error: the condition does not hold. :raises NotFound: there is no bucket."""
-    return objects.put(request, at, received, new, check=replacing(expected))
+    return objects.put(request, at, received, new, check=uploads.replacing(expected))
 
 
 def copy(
@@ -63,19 +41,7 @@ def copy(
     received: Content | None,
     expected: Expected,
 ) -> Written:
-    return objects.copy(request, at, target, finish, received, check=replacing(expected))
-
-
-def replacing(expected: Expected) -> Callable[[Tx, Visit], None]:
-    """What a write is checked by in its transaction; the parts of what it replaces are not needed any more."""
-
-    def check(tx: Tx, visit: Visit) -> None:
-        expected.check(tx, visit)
-        row = visit.there
-        if row.id is not None and not content.is_kept(row):
-            uploads.release(tx, row)
-
-    return check
+    return objects.copy(request, at, target, finish, received, check=uploads.replacing(expected))
 
 
 # -------------------------------------------------------------------------------------------------------- deletion
@@ -89,7 +55,7 @@ class Deleted:
     marker: bool = False
 
 
-def delete(request: Request, at: At, version: str | None, expected: Expected = Expected()) -> Deleted:
+def delete(request: Request, at: At, version: str | None, expected: Expected = ANY) -> Deleted:
     """The current object, or a version of it. What is not there need not be deleted. :raises NotFound: no bucket."""
     with database.of(request.core).write() as tx:
         return _delete(request, tx, at, version, expected)
@@ -144,7 +110,7 @@ def delete_many(request: Request, bucket: tuple[str, str], wanted: Sequence[tupl
         with database.of(request.core).write() as tx:
             for key, version in wanted[begin : begin + AT_ONCE]:
                 try:
-                    found.append(Outcome(key, version, _delete(request, tx, (*bucket, key), version, Expected())))
+                    found.append(Outcome(key, version, _delete(request, tx, (*bucket, key), version, ANY)))
                 except NotFound:
                     raise
                 except ApiError as error:

@@ -27,6 +27,7 @@ from tane.services.object.domain.heavy import TakesLong
 from tane.services.object.domain.objects import At
 from tane.services.object.domain.s3 import checksums
 from tane.services.object.domain.s3.buckets import SEGMENTS
+from tane.services.object.domain.s3.conditions import Expected
 from tane.services.object.domain.s3.errors import S3Error
 from tane.services.object.store import database, places, stamps
 from tane.services.object.store import uploads as store
@@ -170,7 +171,7 @@ def complete(
     upload_id: str,
     wanted: Sequence[Part],
     told: tuple[str, str] | None,
-    check: Callable[[Tx, Visit], None],
+    expected: Expected,
 ) -> Completed:
     """Make the object of its parts. Repeatable. ``told``: the checksum of the whole, by its algorithm.
 
@@ -181,10 +182,11 @@ def complete(
     core = request.core
     with database.of(core).read() as tx:
         visit = access.admit(request, tx, "put_object", "write", at)
-        done = _done(visit, upload_id)
+        done = _done(visit, upload_id, wanted)
         if done is not None:
             return done
         row = opened(tx, at, upload_id)
+        expected.check(tx, visit)
         there = {
             number: part
             for part in store.parts(tx, row.segments_id, upload_id, 0, MOST_PARTS + 1)
@@ -196,20 +198,22 @@ def complete(
         visit = access.admit(request, tx, "put_object", "write", at)
         if opened(tx, at, upload_id).parts != row.parts:
             raise S3Error("OperationAborted")
-        check(tx, visit)
+        replacing(expected)(tx, visit)
         stamp = content.write(core, tx, visit, new)
         store.remove(tx, upload_id)
     version = content.text(stamp) if visit.there.versions_mode == "enabled" else ""
     return Completed(new.etag, version, checksum)
 
 
-def _done(visit: Visit, upload_id: str) -> Completed | None:
-    """The object that this upload has become already: the answer may have been lost."""
+def _done(visit: Visit, upload_id: str, wanted: Sequence[Part]) -> Completed | None:
+    """The object that this upload has become already of these parts: the answer may have been lost."""
     row = visit.there
     if row.id is None or row.kind != "slo":
         return None
     meta = load(row.meta)
     if meta.get(UPLOAD, "").partition("/")[0] != upload_id:
+        return None
+    if [segment["hash"] for segment in load(row.manifest)] != [one.etag.strip('"').lower() for one in wanted]:
         return None
     version = content.text(row.stamp) if row.versioned else ""
     return Completed(row.etag, version, meta.get("s3-checksum", ""))
@@ -276,6 +280,18 @@ def _checksum(
     if told is not None and told[0] == algorithm and told[1] != value and whole:
         raise S3Error("BadDigest", f"The {algorithm} you specified did not match the calculated checksum.")
     return f"{algorithm}:{value}:{kind}"
+
+
+def replacing(expected: Expected) -> Callable[[Tx, Visit], None]:
+    """What a write is checked by in its transaction; the parts of what it replaces are not needed any more."""
+
+    def check(tx: Tx, visit: Visit) -> None:
+        expected.check(tx, visit)
+        row = visit.there
+        if row.id is not None and not content.is_kept(row):
+            release(tx, row)
+
+    return check
 
 
 # -------------------------------------------------------------------------------------------------------- clearing
