@@ -112,11 +112,35 @@ def given(headers: Mapping[str, str]) -> tuple[str, str] | None:
     if not found:
         return None
     algorithm, value = found[0]
+    check_value(algorithm, value, "header")
+    return algorithm, value.strip()
+
+
+def check_value(algorithm: str, value: str, where: str) -> None:
+    """:raises S3Error: it is no checksum of that kind."""
     try:
         decoded(value, LENGTHS[algorithm])
     except S3Error:
-        raise S3Error("InvalidRequest", f"Value for {PREFIX}{algorithm.lower()} header is invalid.") from None
-    return algorithm, value.strip()
+        raise S3Error("InvalidRequest", f"Value for {PREFIX}{algorithm.lower()} {where} is invalid.") from None
+
+
+def trailer(text: str, told: tuple[str, str] | None) -> str:
+    """The algorithm of the checksum that is to follow the body, "" for none. ``told``: what the headers have.
+
+    :raises S3Error: there are several.
+    """
+    names = [name.strip().lower() for name in text[:1000].removesuffix(",").split(",")] if text.strip() else []
+    found = [name.removeprefix(PREFIX).upper() for name in names]
+    if any(not name.startswith(PREFIX) or name.removeprefix(PREFIX).upper() not in LENGTHS for name in names):
+        raise S3Error("InvalidRequest", "The value specified in the x-amz-trailer header is not supported")
+    both = [*found, *([told[0]] if told is not None and found else [])]
+    if len(set(both)) > 1:
+        raise S3Error(
+            "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+        )
+    if len(both) > 1:
+        raise S3Error("InvalidRequest", "Expecting a single x-amz-checksum- header")
+    return found[0] if found else ""
 
 
 def said_of_whole(headers: Mapping[str, str]) -> tuple[str, str] | None:

@@ -179,7 +179,11 @@ class Pieces:
             else:
                 lines.append((name, value.strip()))
         if self._begin < self._end or (not self._ended and await self._stream.readinto(self._kept[:1])):
-            raise S3Error("IncompleteBody")
+            # What follows the lines is not looked at, as in the real service.
+            if self._trailing and not lines:
+                raise S3Error("MalformedTrailerError")
+            if not lines:
+                raise S3Error("IncompleteBody")
         if self._seal is not None and self._trailing:
             told = "".join(f"{name}:{value}\n" for name, value in lines)
             if not signature:
