@@ -28,6 +28,9 @@ OPEN = {
 OWN = re.compile(r"user_id:%\(|token_subject|rule:owner|rule:admin_or_owner")
 """What a rule says that opens a call to the user it is about."""
 
+UNKNOWN = {"s3": 403}
+"""How who says nothing of himself is refused, where that is not by 401: S3 has AccessDenied."""
+
 WITHOUT_SCHEMA = {
     ("identity", "/v3/OS-OAUTH1/request_token"),
     ("identity", "/v3/OS-OAUTH1/access_token"),
@@ -81,7 +84,7 @@ def test_no_route_answers_without_a_token(cloud: ApiCloud) -> None:
     for service, route in ROUTES:
         if route.policy is not None:
             response = cloud.call(route.method, address(service, route), json={route.action or "x": {}})
-            assert response.status_code == 401, name(service, route)
+            assert response.status_code == UNKNOWN.get(service.name, 401), name(service, route)
 
 
 def test_no_route_answers_to_someone_without_a_role_on_anything(cloud: ApiCloud) -> None:

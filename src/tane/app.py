@@ -32,6 +32,7 @@ from tane.services.identity import interface as identity
 from tane.services.image import SERVICE as IMAGE
 from tane.services.metric import SERVICE as METRIC
 from tane.services.network import SERVICE as NETWORK
+from tane.services.object import S3
 from tane.services.object import SERVICE as OBJECT
 from tane.services.orchestration import SERVICE as ORCHESTRATION
 from tane.services.placement import SERVICE as PLACEMENT
@@ -49,6 +50,7 @@ SERVICES: tuple[Service, ...] = (
     COMPUTE,
     PLACEMENT,
     OBJECT,
+    S3,
     ORCHESTRATION,
     METRIC,
     ALARM,

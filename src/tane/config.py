@@ -77,11 +77,15 @@ class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class ObjectSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """``[object]``. ``allowed_digests``: of signed addresses and forms; Swift's name and default. ``account_quota_gb``:
     GiB that an account may hold to which no reseller gave a quota (0: any number). ``free_percent``: so much of the
-    file system stays free: beyond it nothing is taken in (0: it may be filled)."""
+    file system stays free: beyond it nothing is taken in (0: it may be filled). ``upload_days``: after so many an
+    upload of S3 in parts that nobody has finished is given up. ``s3_domain``: host name below which buckets are host
+    names of their own ("": they are part of the path)."""
 
     allowed_digests: tuple[Literal["sha1", "sha256", "sha512"], ...] = ("sha256", "sha512")
     account_quota_gb: Annotated[int, msgspec.Meta(ge=0)] = 100
     free_percent: Annotated[float, msgspec.Meta(ge=0, lt=100)] = 5.0
+    upload_days: Annotated[float, msgspec.Meta(gt=0)] = 7.0
+    s3_domain: str = ""
 
 
 class MetricSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

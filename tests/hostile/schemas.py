@@ -61,7 +61,9 @@ def structs() -> list[tuple[str, type[msgspec.Struct]]]:
     for service in SERVICES:
         waiting += [(service.name, route.body) for route in service.routes if route.body is not None]
         place = f"tane.services.{service.name}.schemas"
-        if importlib.util.find_spec(place) is None:
+        # A second API of a service has no folder of its own.
+        own_folder = importlib.util.find_spec(f"tane.services.{service.name}") is not None
+        if not own_folder or importlib.util.find_spec(place) is None:
             assert not any(route.body for route in service.routes), "bodies have their schemas in their place"
             continue
         module = importlib.import_module(place)

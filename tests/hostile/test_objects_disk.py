@@ -177,6 +177,7 @@ def test_older_rows_are_brought_to_this_release(cloud: ApiCloud, mine: Account) 
     opened: Database = database.of(cloud.core)
     with opened.write() as tx:
         columns = {table: inspect(tx.connection).get_columns(table) for table in ("object", "version", "blob")}
+        tx.connection.exec_driver_sql("DROP TABLE upload")
         tx.connection.exec_driver_sql("DROP INDEX ix_blob_account_id")
         for table, column in (("object", "manifest_etag"), ("version", "manifest_etag"), ("blob", "account_id")):
             tx.connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")

@@ -23,10 +23,11 @@ from tane.db import DatabaseUnavailable, DoesNotFit
 from tane.db.recording import ASKER
 from tane.linux import peers
 from tane.shares import Full, TakesLong
-from tane.web import codec, mounting, pages
+from tane.web import codec, domains, mounting, pages
 from tane.web.access import permits
 from tane.web.addresses import Addresses
 from tane.web.context import Context
+from tane.web.domains import Domain
 from tane.web.errors import (
     ApiError,
     BadRequest,
@@ -44,7 +45,7 @@ from tane.web.incoming import Incoming
 from tane.web.limits import Requests, origin
 from tane.web.protocol import FREE_BODY, KNOWN, ZERO_COPY
 from tane.web.request import CURRENT, FilePart, NeedsHashing, Request, Response
-from tane.web.routes import Route, Service
+from tane.web.routes import Route, Service, Told
 from tane.web.sockets import REFUSED, SocketEndpoint
 from tane.web.versions import Version
 
@@ -90,6 +91,7 @@ class Application(falcon.asgi.App[Any, Any]):
     def __init__(self, endpoints: Mapping[str, Endpoint | SocketEndpoint], router: CompiledRouter) -> None:
         super().__init__(router=router)
         self._endpoints = endpoints
+        self.domains: tuple[Domain, ...] = ()
         self.loose: tuple[str, ...] = ()
         """Prefixes of services under which several slashes are one."""
 
@@ -109,6 +111,8 @@ class Application(falcon.asgi.App[Any, Any]):
 
         scope[mounting.ENDPOINTS] = self._endpoints
         if scope["type"] == "http":
+            for domain in self.domains:
+                domain.find(scope)
             if "//" in scope["path"] and self.loose and scope["path"].startswith(self.loose):
                 scope["path"] = re.sub("/{2,}", "/", scope["path"])
             incoming = scope[INCOMING] = Incoming(scope, receive)
@@ -163,6 +167,7 @@ def build(core: Core, services: Iterable[Service], identity: Authenticator) -> f
     app.req_options.auto_parse_qs_csv = False
     app.add_error_handler(falcon.HTTPError, _falcon_error)
     app.loose = tuple(f"{service.prefix}/" for service in services if service.loose_paths)
+    app.domains = domains.of(services, core.config)
     for service, below in raw.items():
         app.add_sink(RawPaths(service.prefix, below), f"{service.prefix}/")
         for root in service.at_root:
@@ -301,11 +306,14 @@ class Endpoint:
             )
 
     def _error(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, error: ApiError) -> None:
+        if self.service.known_errors is not None:
+            error = self.service.known_errors(error)
         resp.status = falcon.code_to_http_status(error.status)
         for name, value in error.headers.items():
             resp.set_header(name, value)
         if self.service.error_document is not None:
-            resp.data, resp.content_type = self.service.error_document(error)
+            told = Told(resp.get_header(self.service.request_id_header) or "", str(req.scope["path"]))
+            resp.data, resp.content_type = self.service.error_document(error, told)
             resp.stream = None
             if isinstance(error, Unauthorized):
                 resp.set_header("WWW-Authenticate", f"Keystone uri='{self.core.config.url}/identity'")
@@ -378,8 +386,10 @@ class Endpoint:
             remote=self.addresses.client(req.scope, headers),
             stream=req.scope[INCOMING] if route.stream else None,
             raw_query=req.query_string,
-            raw_path=req.scope.get("raw_path", b"").decode("latin-1"),
+            raw_path=(req.scope.get(domains.SENT) or req.scope.get("raw_path", b"")).decode("latin-1"),
+            subdomain=req.scope.get(domains.SUBDOMAIN, ""),
             grow=req.scope[INCOMING].grow,
+            count_for=req.scope[INCOMING].count_for,
             admitted=functools.partial(req.scope.__setitem__, KNOWN, True),
         )
         if service.own_admission:

@@ -34,6 +34,11 @@ class Incoming:
         if self.place is not None:
             self.place.grow()
 
+    def count_for(self, owner: str) -> None:
+        """The request counts for ``owner`` from now on. :raises Full:"""
+        if self.place is not None:
+            self.place.count_for(owner)
+
     def forget(self) -> None:
         """Of a body that has been read by its events nothing is kept."""
         self._part = memoryview(b"")

@@ -269,6 +269,23 @@ class Place:
             raise
         self._places = LARGE
 
+    def count_for(self, owner: str) -> None:
+        """From now on it counts for somebody else: who asks is known. :raises Full: he has too many."""
+        new = (owner,)
+        if new == self._owner or not self._places:
+            return
+        self._shares.take(new, self._places)
+        try:
+            if self._places != 1:
+                self._large.take(new)
+        except Full:
+            self._shares.give_back(new, self._places)
+            raise
+        old, self._owner = self._owner, new
+        self._shares.give_back(old, self._places)
+        if self._places != 1:
+            self._large.give_back(old)
+
     def leave(self) -> None:
         """Repeatable."""
         if self._places:

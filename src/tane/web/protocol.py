@@ -411,6 +411,9 @@ class _Sender:
     async def __call__(self, scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
         async def send_also_files(event: dict[str, Any]) -> None:
             if event["type"] != ZERO_COPY:
+                if event["type"] == "http.response.start" and self._cycle.waiting_for_100_continue:
+                    # It was not told to send its body, and may send the next request instead (RFC 9110, 10.1.1).
+                    self._cycle.keep_alive = False
                 await send(event)
                 if self._cycle.disconnected and event.get("more_body"):
                     raise ClientGone

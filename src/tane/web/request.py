@@ -57,11 +57,15 @@ class Request:
     raw_query: str = ""
     raw_path: str = ""
     """The address as the client sent it."""
+    subdomain: str = ""
+    """What stood before the service's own domain in the host's name; the path begins with it."""
     authenticate: Callable[[], Context] | None = None
     """Of a service that admits callers itself: the caller behind the token that was sent. Raises Unauthorized."""
     admitted: Callable[[], None] = lambda: None
     """To be called by a handler that found by other means than a token who asks (a session): its body counts no longer
     as a stranger's."""
+    count_for: Callable[[str], None] = lambda _owner: None
+    """To be called by a handler that found by other means than a token whose request it is: a project. Raises Full."""
     grow: Callable[[], None] = lambda: None
     """To be called before much of its body is kept in memory: it counts as a long one. Raises Full."""
     _first: dict[str, str] = field(default_factory=dict)

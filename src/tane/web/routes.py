@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tane.config import Config
 from tane.db import Tx
 from tane.db.recording import Recorded
 from tane.finding import Finding
@@ -62,6 +63,14 @@ class CatalogEntry:
     path: str
 
 
+@dataclass(frozen=True)
+class Told:
+    """What an error's document may say of the request: its id, and the path it asked for."""
+
+    request_id: str
+    path: str
+
+
 Check = Callable[[Tx], Iterator[Finding]]
 """A check of a cloud's own rows by the doctor."""
 
@@ -81,7 +90,9 @@ class Service:
     slashes; the last field of a route takes all that is left. ``own_admission``: its handlers admit callers themselves,
     by :meth:`Request.authenticate`, since its resources may be open to strangers. ``at_root``: paths that are also
     served without the prefix; of raw ones, those below. ``error_document``: (body, content type) of an error, where
-    that is no JSON. ``request_id``: draws one, where it has another form than ``req-UUID``.
+    that is no JSON. ``known_errors``: what an error of the house's is among the service's own. ``request_id``: draws
+    one, where it has another form than ``req-UUID``. ``domain``: a host name that is the service's own ("": none):
+    there it has no prefix, and what stands before the name is the path's first part.
     """
 
     name: str
@@ -109,8 +120,10 @@ class Service:
     raw_paths: bool = False
     own_admission: bool = False
     at_root: Sequence[str] = ()
-    error_document: Callable[[ApiError], tuple[bytes, str]] | None = None
+    error_document: Callable[[ApiError, Told], tuple[bytes, str]] | None = None
+    known_errors: Callable[[ApiError], ApiError] | None = None
     request_id: Callable[[], str] | None = None
+    domain: Callable[[Config], str] | None = None
 
     @property
     def known_as(self) -> Sequence[str]:

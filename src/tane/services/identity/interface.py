@@ -9,17 +9,19 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.identity.domain import catalog, tokens
+from tane.services.identity.domain import catalog, signatures, tokens
 from tane.services.identity.domain.bootstrap import bootstrap, publish
-from tane.services.identity.domain.memory import Desk
+from tane.services.identity.domain.ec2_tokens import SignedCall, caller_of_s3, project_of
+from tane.services.identity.domain.memory import Desk, NotRemembered
 from tane.services.identity.store import limits, rows
 from tane.services.identity.tables import project, trust, user
 from tane.web.access import AccessRule
 from tane.web.context import Context
-from tane.web.errors import Forbidden, Unauthorized
+from tane.web.errors import Forbidden, NotFound, Unauthorized
 
 __all__ = [
     "Delegation",
+    "SignedCall",
     "acting",
     "authenticate",
     "bootstrap",
@@ -29,9 +31,14 @@ __all__ = [
     "endpoint_url",
     "owner",
     "project_named",
+    "project_of_key",
     "project_row",
     "publish",
     "recall",
+    "same_signature",
+    "sign",
+    "signed_by",
+    "signed_by_known",
     "user_row",
 ]
 
@@ -51,6 +58,41 @@ def owner(core: Core, token: str) -> str | None:
     """The project (else the user) that a token is for, without the database: None when it is over, or not of this
     cloud, or no token was looked at yet in this process."""
     return tokens.owner(core, token)
+
+
+def signed_by(core: Core, call: SignedCall, request_id: str) -> tuple[Context, bytes]:
+    """The caller whose EC2 credential signed a call of S3, and the key of :func:`sign` for the rest of its body.
+
+    :raises NotFound: unknown access key. :raises Unauthorized: wrong signature, or no rights any more.
+    """
+    try:
+        token, key = caller_of_s3(core, call)
+    except Forbidden as error:
+        raise Unauthorized(error.message) from None
+    return _context(token, "", request_id), key
+
+
+def signed_by_known(core: Core, call: SignedCall, request_id: str) -> tuple[Context, bytes] | None:
+    """The same from this process's memory, without any wait; None where that cannot tell."""
+    try:
+        token, key = caller_of_s3(core, call, may_wait=False)
+    except (NotRemembered, NotFound, Unauthorized, Forbidden):
+        return None
+    return _context(token, "", request_id), key
+
+
+def project_of_key(core: Core, access: str) -> str:
+    """The project that an access key is for, "" when there is none. It proves nothing."""
+    return project_of(core, access)
+
+
+def sign(key: bytes, text: bytes) -> str:
+    """The signature of one more text of a call."""
+    return signatures.sign_4(key, text)
+
+
+def same_signature(given: str, expected: str) -> bool:
+    return signatures.same(given, expected)
 
 
 def _context(valid: tokens.Token, token: str, request_id: str) -> Context:

@@ -6,11 +6,15 @@ HEAD goes with each GET. Paths are raw: an object's name is all that follows its
 from __future__ import annotations
 
 from tane.services.object.api import accounts, bulk, containers, cors, downloads, info, objects
+from tane.services.object.api.s3 import buckets as s3_buckets
+from tane.services.object.api.s3 import objects as s3_objects
 from tane.web.routes import Route
 
 ACCOUNT = "/v1/{account}"
 CONTAINER = f"{ACCOUNT}/{{container}}"
 OBJECT = f"{CONTAINER}/{{object}}"
+BUCKET = "/{bucket}"
+KEY = "/{bucket}/{key}"
 
 ROUTES = (
     Route("GET", "/info", info.show, None),
@@ -33,6 +37,20 @@ ROUTES = (
     Route("COPY", OBJECT, objects.copy, "object_store:copy_object", stream=True),
     Route("OPTIONS", OBJECT, cors.options, None, stream=True),
 )
+S3_ROUTES = (
+    Route("GET", "/", s3_buckets.get_service, "object_store:get_account", stream=True),
+    Route("GET", BUCKET, s3_buckets.get_bucket, "object_store:get_container", stream=True),
+    Route("PUT", BUCKET, s3_buckets.put_bucket, "object_store:put_container", stream=True),
+    Route("POST", BUCKET, s3_buckets.post_bucket, "object_store:delete_object", stream=True),
+    Route("DELETE", BUCKET, s3_buckets.delete_bucket, "object_store:delete_container", stream=True),
+    Route("OPTIONS", BUCKET, s3_objects.options, None, stream=True),
+    Route("GET", KEY, s3_objects.get_object, "object_store:get_object", stream=True),
+    Route("PUT", KEY, s3_objects.put_object, "object_store:put_object", stream=True),
+    Route("POST", KEY, s3_objects.post_object, "object_store:put_object", stream=True),
+    Route("DELETE", KEY, s3_objects.delete_object, "object_store:delete_object", stream=True),
+    Route("OPTIONS", KEY, s3_objects.options, None, stream=True),
+)
+"""The same store by S3's API: a bucket is a container of the project whose credential signs."""
 AT_ROOT = ("/info", "/healthcheck", "/crossdomain.xml", "/v1/")
 """Clients ask for these at the root of the host, wherever the catalogue says that accounts are; some take the version
 to be the first part of any account's address."""

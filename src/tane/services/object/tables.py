@@ -103,6 +103,28 @@ Index(
 """Bytes that are written once: in the row (``data``) or in files of that name on hosts. ``refs``: how many objects and
 versions are made of them; without any since ``dead_at``. ``account_id``: for which account it lies there until then."""
 
+upload = Table(
+    "upload",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("account_id", Integer, nullable=False),
+    Column("container_id", Integer, nullable=False),
+    Column("segments_id", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("stamp", Integer, nullable=False),
+    Column("user_id", String(64), nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("meta", Text, nullable=False),
+    Column("parts", Integer, nullable=False, default=0),
+    Column("dead", Integer, nullable=False, default=0),
+    Index("ix_upload_container_id_name", "container_id", "name"),
+    Index("ix_upload_account_id", "account_id"),
+    Index("ix_upload_dead_stamp", "dead", "stamp"),
+)
+"""An upload of S3 in parts. These are objects of the container ``segments_id``, named ID/NUMBER; ``parts`` counts the
+changes of them. ``dead``: nobody needs them any more, they are to be removed. Rows of containers that are gone may be
+here for a while."""
+
 blob_copy = Table(
     "blob_copy",
     metadata,

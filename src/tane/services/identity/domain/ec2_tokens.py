@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from tane.core import Core
+from tane.db import Tx
 from tane.services.identity.domain import credentials, signatures
 from tane.services.identity.domain.authentication import issue
 from tane.services.identity.domain.credentials import EC2, Credential
 from tane.services.identity.domain.memory import Desk
-from tane.services.identity.domain.tokens import REFUSED, Payload, Token, audit_id, micro
+from tane.services.identity.domain.tokens import REFUSED, Payload, Token, audit_id, micro, stand
 from tane.services.identity.store import rows
 from tane.services.identity.tables import trust
 from tane.web import codec
@@ -35,44 +37,100 @@ def authenticate_s3(core: Core, call: Mapping[str, Any]) -> tuple[str, Token]:
     return _issue(core, found, call)
 
 
+@dataclass(frozen=True)
+class SignedCall:
+    """What a request of S3 says to prove who sent it. ``scope``: of a signature of version 4, "" of version 2.
+    ``texts``: any one of them may have been signed."""
+
+    access: str
+    scope: str
+    texts: tuple[bytes, ...]
+    signature: str
+
+
+def caller_of_s3(core: Core, call: SignedCall, *, may_wait: bool = True) -> tuple[Token, bytes]:
+    """Who signed a call to this cloud's own S3, and the key by which its body's pieces are signed (of version 4).
+
+    What the credential and the user are is remembered until identity data change: a known key costs no query.
+
+    :raises NotFound: unknown access key. :raises Unauthorized: wrong signature, or nothing to act on any more.
+    :raises NotRemembered: the database would have to be asked where that may not be.
+    """
+    with Desk(core, may_wait=may_wait) as desk:
+        found = desk.known(("ec2", call.access), lambda tx: _found(tx, call.access))
+        secret, key = str(found.keys.get("secret") or ""), b""
+        if call.scope:
+            key = signatures.key_4(secret, call.scope)
+            good = [signatures.same(call.signature, signatures.sign_4(key, text)) for text in call.texts]
+        else:
+            good = [signatures.same(call.signature, signatures.sign_2(secret, text)) for text in call.texts]
+        if not secret or not any(good):
+            raise Unauthorized("Credential signature mismatch")
+        payload = _payload(desk, found)
+        if payload.trust_id:
+            # Each use of a trust may be counted.
+            return issue(desk, payload)[1], key
+        standing = stand(desk, payload)
+        if standing.ends is not None and standing.ends <= desk.now:
+            raise Unauthorized(REFUSED)
+        return Token(payload, standing), key
+
+
+def project_of(core: Core, access: str) -> str:
+    """The project of an access key; "" when there is no such one."""
+    with Desk(core) as desk:
+        try:
+            return desk.known(("ec2", access), lambda tx: _found(tx, access)).project_id or ""
+        except NotFound:
+            return ""
+
+
 def _credential(core: Core, call: Mapping[str, Any]) -> Credential:
     if "access" not in call:
         raise Unauthorized("EC2 Signature not supplied")
     with core.db.read() as tx:
-        try:
-            found = credentials.get(tx, credentials.id_of(str(call["access"])))
-        except NotFound:
-            raise NotFound("EC2 access key not found.") from None
+        return _found(tx, str(call["access"]))
+
+
+def _found(tx: Tx, access: str) -> Credential:
+    try:
+        found = credentials.get(tx, credentials.id_of(access))
+    except NotFound:
+        raise NotFound("EC2 access key not found.") from None
     if found.type.lower() != EC2:
         raise NotFound("EC2 access key not found.")
     return found
 
 
 def _issue(core: Core, found: Credential, call: Mapping[str, Any]) -> tuple[str, Token]:
-    bound = found.keys
     with Desk(core) as desk:
         _check_time(desk, call)
-        user_id = found.user_id
-        if bound.get("trust_id"):
-            # With impersonation the credential is the trustor's, who could not use the own trust.
-            row = rows.get(desk.tx, trust, bound["trust_id"])
-            if row is None or user_id != (row.trustor_user_id if row.impersonation else row.trustee_user_id):
-                raise Unauthorized(REFUSED)
-            user_id = row.trustee_user_id
-        payload = Payload(
-            user_id=user_id,
-            methods=[EC2_METHOD],
-            scope="project",
-            scope_id=found.project_id or "",
-            issued_at=micro(desk.now),
-            expires_at=micro(desk.now + timedelta(seconds=core.config.token_ttl)),
-            audit_ids=[audit_id()],
-            epoch=0,
-            trust_id=bound.get("trust_id") or "",
-            app_credential_id=bound.get("app_cred_id") or "",
-            access_token_id=bound.get("access_token_id") or "",
-        )
-        return issue(desk, payload)
+        return issue(desk, _payload(desk, found))
+
+
+def _payload(desk: Desk, found: Credential) -> Payload:
+    """:raises Unauthorized: the trust that it was made by is gone."""
+    bound = found.keys
+    user_id = found.user_id
+    if bound.get("trust_id"):
+        # With impersonation the credential is the trustor's, who could not use the own trust.
+        row = rows.get(desk.tx, trust, bound["trust_id"])
+        if row is None or user_id != (row.trustor_user_id if row.impersonation else row.trustee_user_id):
+            raise Unauthorized(REFUSED)
+        user_id = row.trustee_user_id
+    return Payload(
+        user_id=user_id,
+        methods=[EC2_METHOD],
+        scope="project",
+        scope_id=found.project_id or "",
+        issued_at=micro(desk.now),
+        expires_at=micro(desk.now + timedelta(seconds=desk.core.config.token_ttl)),
+        audit_ids=[audit_id()],
+        epoch=0,
+        trust_id=bound.get("trust_id") or "",
+        app_credential_id=bound.get("app_cred_id") or "",
+        access_token_id=bound.get("access_token_id") or "",
+    )
 
 
 def _check_time(desk: Desk, call: Mapping[str, Any]) -> None:

@@ -33,7 +33,7 @@ def check_ec2(secret: str, call: Mapping[str, Any]) -> None:
     host = str(call.get("host", ""))
     # Some clients sign the host without the port they connect to.
     for candidate in dict.fromkeys((host, host.rpartition(":")[0] or host)):
-        if _same(str(given), ec2_signature(secret, {**call, "host": candidate})):
+        if same(str(given), ec2_signature(secret, {**call, "host": candidate})):
             return
     raise Unauthorized(INVALID)
 
@@ -74,14 +74,28 @@ def _version_4(secret: str, call: Mapping[str, Any], params: Mapping[str, str]) 
 
 
 def _sign_4(secret: str, scope: str, text: str) -> str:
-    """Version 4 of a text for a scope ``date/region/service/aws4_request``."""
+    return sign_4(key_4(secret, scope), text.encode())
+
+
+def key_4(secret: str, scope: str) -> bytes:
+    """What texts of a scope ``date/region/service/aws4_request`` are signed by. :raises Unauthorized: that is none."""
     parts = scope.split("/")
     if len(parts) != 4 or parts[3] != "aws4_request":
         raise Unauthorized(INVALID)
     key = f"AWS4{secret}".encode()
     for part in parts:
         key = hmac.digest(key, part.encode(), hashlib.sha256)
-    return hmac.digest(key, text.encode(), hashlib.sha256).hex()
+    return key
+
+
+def sign_4(key: bytes, text: bytes) -> str:
+    """Version 4 of a text."""
+    return hmac.digest(key, text, hashlib.sha256).hex()
+
+
+def sign_2(secret: str, text: bytes) -> str:
+    """Version 2 of S3."""
+    return base64.b64encode(hmac.digest(secret.encode(), text, hashlib.sha1)).decode()
 
 
 def check_s3(secret: str, token: str, given: str) -> None:
@@ -99,12 +113,13 @@ def check_s3(secret: str, token: str, given: str) -> None:
             raise Unauthorized(INVALID)
         expected = _sign_4(secret, lines[2], text)
     else:
-        expected = base64.b64encode(hmac.digest(secret.encode(), text.encode(), hashlib.sha1)).decode()
-    if not secret or not _same(given, expected):
+        expected = sign_2(secret, text.encode())
+    if not secret or not same(given, expected):
         raise Unauthorized("Credential signature mismatch")
 
 
-def _same(given: str, expected: str) -> bool:
+def same(given: str, expected: str) -> bool:
+    """Compares in a time that does not tell how much is right."""
     return hmac.compare_digest(given.encode(), expected.encode())
 
 

@@ -49,7 +49,7 @@ def _show(request: Request) -> Response:
 
 def got(request: Request, at: objects.At) -> Response:
     """The object at a place, as the request's conditions and ranges have it."""
-    chosen = _Chosen(request)
+    chosen = Chosen(request)
     try:
         found, spans = objects.read(request, at, chosen)
     except NotModified:
@@ -57,7 +57,7 @@ def got(request: Request, at: objects.At) -> Response:
     return answer(request, chosen, found, spans)
 
 
-def answer(request: Request, chosen: _Chosen, found: Reading, spans: list[tuple[Range, list[Piece]]]) -> Response:
+def answer(request: Request, chosen: Chosen, found: Reading, spans: list[tuple[Range, list[Piece]]]) -> Response:
     shown = headers.of_object(found)
     kind = _kind(request, found)
     _name(request, found, shown)
@@ -115,7 +115,7 @@ def _name(request: Request, found: Reading, shown: dict[str, str]) -> None:
     shown["Expires"] = format_datetime(datetime.fromtimestamp(signed.expires, UTC), usegmt=True)
 
 
-class _Chosen:
+class Chosen:
     """Which ranges of an object are to be sent, when its headers are known and the conditions hold."""
 
     def __init__(self, request: Request) -> None:

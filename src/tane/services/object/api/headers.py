@@ -16,6 +16,7 @@ from tane.services.object.domain.reading import Reading, version_id
 from tane.services.object.store import stamps
 from tane.web.errors import ApiError, BadRequest, NotImplementedHere, PreconditionFailed
 from tane.web.request import Request, Response
+from tane.web.routes import Told
 
 HTML = "text/html; charset=UTF-8"
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
@@ -125,7 +126,7 @@ def date(value: str | None) -> datetime | None:
 
 
 def of_meta(meta: Mapping[str, str]) -> dict[str, str]:
-    return {name: metadata.carried(value) for name, value in meta.items()}
+    return {name: metadata.carried(value) for name, value in meta.items() if not name.startswith(metadata.OWN)}
 
 
 def of_object(found: Reading) -> dict[str, str]:
@@ -186,7 +187,7 @@ def with_cors(request: Request, visit: Visit, response: Response) -> Response:
     return response
 
 
-def error_document(error: ApiError) -> tuple[bytes, str]:
+def error_document(error: ApiError, _told: Told) -> tuple[bytes, str]:
     """An error as Swift shows it: a short page, or a few words."""
     if error.message != TEXTS.get(error.status):
         return error.message.encode(), "text/plain; charset=UTF-8"

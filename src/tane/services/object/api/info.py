@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tane.services.object.domain import bulk, containers, manifests, metadata, reading, tempurl
+from tane.services.object.domain.s3 import uploads
 from tane.web.request import Request, Response
 
 VERSION = "2.38.0"
@@ -50,6 +51,15 @@ def capabilities(digests: list[str]) -> dict[str, Any]:
         "formpost": {"allowed_digests": digests},
         "keystoneauth": {},
         "object_versioning": {},
+        "s3api": {
+            "allow_multipart_uploads": True,
+            "max_bucket_listing": 1000,
+            "max_multi_delete_objects": 1000,
+            "max_parts_listing": 1000,
+            "max_upload_part_num": uploads.MOST_PARTS,
+            "min_segment_size": uploads.LEAST,
+            "s3_acl": False,
+        },
         "slo": {
             "max_manifest_segments": manifests.MAX_SEGMENTS,
             "max_manifest_size": manifests.MAX_MANIFEST_SIZE,

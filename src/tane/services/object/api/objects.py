@@ -170,7 +170,9 @@ async def _copy(request: Request, source: At, target: At) -> Response:
     def finish(read: Reading) -> New:
         fresh = request.headers.get("x-fresh-metadata", "").lower() in ("true", "1", "yes", "on", "t", "y")
         kind = metadata.decoded(request.headers.get("content-type", "")) or read.row.content_type
-        old = {} if fresh else read.meta
+        # Of what was put together anew, and of another one's manifest, what S3 knew of the whole does not hold.
+        whole = received is None and read.row.kind != "slo"
+        old = {} if fresh else read.meta if whole else metadata.without_own(read.meta)
         merged = {**old, **given}
         metadata.check_all(merged, "x-object-meta-")
         return New(kind, meta=merged, delete_at=until if until is not None or fresh else read.row.delete_at)

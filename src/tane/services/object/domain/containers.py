@@ -45,8 +45,8 @@ def asks_versions(request: Request) -> bool:
     return request.param("versions") is not None
 
 
-def create(request: Request, at: tuple[str, str], changes: Mapping[str, str]) -> bool:
-    """Make it, or change what is given; whether it is new."""
+def create(request: Request, at: tuple[str, str], changes: Mapping[str, str], *, only_new: bool = False) -> bool:
+    """Make it, or change what is given, unless it is to be new only; whether it is new."""
     access.identify(request)
     check_name(at[1])
     policy = request.headers.get("x-storage-policy", "")
@@ -55,7 +55,8 @@ def create(request: Request, at: tuple[str, str], changes: Mapping[str, str]) ->
     with database.of(request.core).write() as tx:
         visit = access.admit(request, tx, "put_container", "owner", (*at, ""))
         if visit.row is not None and visit.row.container_id is not None:
-            _change(request, tx, visit, changes)
+            if not only_new:
+                _change(request, tx, visit, changes)
             return False
         account_id = access.account_of(request, tx, visit)
         places.add_container(tx, account_id, at[1], POLICIES[0])

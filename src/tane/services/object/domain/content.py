@@ -54,6 +54,9 @@ def write(core: Core, tx: Tx, visit: Visit, new: New, *, only_new: bool = False)
     check_quotas(core, tx, visit, size)
     stamp = max(stamps.of(tx.now), (old.stamp or 0) + 1)
     kept = old.id is not None and _archive(core, tx, visit)
+    if old.versions_mode == "suspended":
+        # What is written now is the version "null", of which there is one.
+        _drop_null(tx, visit)
     blob_id = _blob(core, tx, old.account_id, new)
     values = {
         "container_id": old.container_id,
@@ -224,6 +227,36 @@ def restore(core: Core, tx: Tx, visit: Visit, row: Row[Any]) -> None:
         blob_rows.drop(tx, current.blob_id)
     gone = current.size if current.id is not None and not kept else 0
     places.count(tx, current.container_id, int(current.id is None), -gone)
+
+
+def mark_null(tx: Tx, visit: Visit) -> None:
+    """Delete the current object of a container whose versions are suspended, as S3 has it: a marker takes the place of
+    the version "null"."""
+    row = visit.there
+    stamp = max(stamps.of(tx.now), (row.stamp or 0) + 1)
+    if row.id is not None and row.versioned:
+        objects.add_version(tx, _content_of(row))
+        objects.remove(tx, row.id)
+        places.count(tx, row.container_id, -1, 0)
+    elif row.id is not None:
+        remove(tx, row)
+    _drop_null(tx, visit)
+    objects.add_version(tx, _marker(row.container_id, visit.name, stamp, False))
+
+
+def promote(tx: Tx, visit: Visit) -> None:
+    """Where nothing is current, as S3 has it: the newest version takes that place, unless it is a marker."""
+    newest = objects.newest_version(tx, visit.there.container_id, visit.name)
+    if newest is not None and newest.kind != "marker":
+        objects.put(tx, None, _content_of(newest))
+        objects.remove_version(tx, newest.id)
+        places.count(tx, newest.container_id, 1, 0)
+
+
+def is_kept(row: Row[Any]) -> bool:
+    """Whether what is there now stays as a version when something else comes in its place."""
+    stacked = row.versions_mode in ("location", "history")
+    return bool(stacked or row.versions_mode == "enabled" or (row.versions_mode == "suspended" and row.versioned))
 
 
 def _mark(core: Core, tx: Tx, visit: Visit) -> int:

@@ -25,6 +25,8 @@ CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What no header may have."""
 KEPT = ("content-disposition", "content-encoding", "content-language", "cache-control", "expires", "x-robots-tag")
 """Headers of an object that are kept beside its metadata."""
+OWN = "s3-"
+"""How names begin of what S3 keeps beside the metadata, and no header of Swift's shows or sets."""
 
 
 def decoded(value: str) -> str:
@@ -93,6 +95,11 @@ def merged(old: Mapping[str, str], changes: Mapping[str, str], kind: str) -> dic
     both = {name: value for name, value in {**old, **changes}.items() if value}
     check_all(both, f"x-{kind}-meta-")
     return both
+
+
+def without_own(meta: Mapping[str, str]) -> dict[str, str]:
+    """Metadata without what S3 keeps beside it."""
+    return {name: value for name, value in meta.items() if not name.startswith(OWN)}
 
 
 def check_size(length: int | None) -> None:

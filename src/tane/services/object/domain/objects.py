@@ -97,8 +97,16 @@ def only_new(request: Request) -> bool:
     return True
 
 
-def put(request: Request, at: At, received: Content, new: New, signed: Signed | None = None) -> Written:
-    """Commit what was received. Unless this returns, nothing of it is there. ``signed``: by a form.
+def put(
+    request: Request,
+    at: At,
+    received: Content,
+    new: New,
+    signed: Signed | None = None,
+    check: Callable[[Tx, Visit], None] | None = None,
+) -> Written:
+    """Commit what was received. Unless this returns, nothing of it is there. ``signed``: by a form. ``check``: called
+    in the transaction before anything is written.
 
     :raises Unprocessable: it is not what its ETag says.
     """
@@ -114,6 +122,8 @@ def put(request: Request, at: At, received: Content, new: New, signed: Signed | 
             new.content = received
             if new.kind == "symlink":
                 _check_link(request, tx, visit, new)
+            if check is not None:
+                check(tx, visit)
             stamp = content.write(request.core, tx, visit, new, only_new=only_new(request))
     except BaseException:
         received.abandon()
@@ -200,7 +210,8 @@ def post(request: Request, at: At, meta: Mapping[str, str], content_type: str, d
             )
         if "x-symlink-target" in request.headers:
             raise BadRequest("A PUT request is required to set a symlink target")
-        values: dict[str, Any] = {"meta": dump(meta), "delete_at": delete_at}
+        own = {name: value for name, value in load(row.meta).items() if name.startswith(metadata.OWN)}
+        values: dict[str, Any] = {"meta": dump({**own, **meta}), "delete_at": delete_at}
         values["stamp"] = row.stamp if row.versioned else max(stamps.of(tx.now), row.stamp + 1)
         if content_type:
             metadata.check_type(content_type)
@@ -254,10 +265,16 @@ def source(request: Request, at: At) -> tuple[Reading, list[Piece]]:
 
 
 def copy(
-    request: Request, at: At, target: At, finish: Callable[[Reading], New], received: Content | None = None
+    request: Request,
+    at: At,
+    target: At,
+    finish: Callable[[Reading], New],
+    received: Content | None = None,
+    check: Callable[[Tx, Visit], None] | None = None,
 ) -> Written:
     """Copy an object: its bytes are shared, none is moved. ``finish`` says what the new one is, when the old was seen;
-    ``received`` are the bytes of a large object, put together.
+    ``received`` are the bytes of a large object, put together. ``check``: called in the transaction before anything is
+    written.
 
     :raises NotFound: either is not there.
     """
@@ -281,6 +298,8 @@ def copy(
                 new.kind, new.manifest = row.kind, row.manifest
                 if row.kind == "slo" and checked != (row.etag, row.manifest_etag):
                     raise Conflicting("The object changed while it was copied.")
+            if check is not None:
+                check(tx, visit)
             stamp = content.write(request.core, tx, visit, new, only_new=only_new(request))
     except BaseException:
         if received is not None:

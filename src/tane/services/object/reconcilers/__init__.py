@@ -2,5 +2,6 @@
 
 from tane.services.object.reconcilers.blobs import RECONCILER as BLOBS
 from tane.services.object.reconcilers.expiry import RECONCILER as EXPIRY
+from tane.services.object.reconcilers.uploads import RECONCILER as UPLOADS
 
-RECONCILERS = (BLOBS, EXPIRY)
+RECONCILERS = (BLOBS, EXPIRY, UPLOADS)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from tane.core import Core
 from tane.db import Database, Tx
-from tane.services.object.tables import blob, container, metadata, object_, version
+from tane.services.object.tables import blob, container, metadata, object_, upload, version
 from tane.web.errors import Unavailable
 
 NAME = "objects"
@@ -38,7 +38,11 @@ def _keep_etags_and_accounts(connection: Connection) -> None:
         index.create(connection, checkfirst=True)
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (metadata.create_all, _keep_etags_and_accounts)
+def _add_uploads(connection: Connection) -> None:
+    upload.create(connection)
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (metadata.create_all, _keep_etags_and_accounts, _add_uploads)
 """What makes each schema of the one before it. Where nothing is yet the first one makes the tables as they are now, and
 the others are not needed."""
 

@@ -51,7 +51,8 @@ class Page:
 
 
 def containers(tx: Tx, account_id: int, wanted: Wanted) -> Page:
-    columns = (container.c.name, container.c.objects, container.c.bytes, container.c.changed, container.c.policy)
+    names = ("name", "objects", "bytes", "changed", "policy", "stamp")
+    columns = tuple(container.c[name] for name in names)
     return paged(fetcher(tx, container, columns, container.c.account_id == account_id), wanted)
 
 

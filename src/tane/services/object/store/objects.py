@@ -45,6 +45,10 @@ def change(tx: Tx, object_id: int, **values: Any) -> None:
     tx.execute(update(object_).where(object_.c.id == object_id).values(**values))
 
 
+def change_version(tx: Tx, version_id: int, **values: Any) -> None:
+    tx.execute(update(version).where(version.c.id == version_id).values(**values))
+
+
 def remove(tx: Tx, object_id: int) -> None:
     tx.execute(_REMOVE, {"wanted": object_id})
 

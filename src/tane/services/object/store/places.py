@@ -10,7 +10,7 @@ from sqlalchemy import Row, bindparam, case, delete, func, insert, select, updat
 from tane.db import Tx
 from tane.db.documents import dump
 from tane.services.object.store import stamps
-from tane.services.object.tables import account, blob, container, object_, version
+from tane.services.object.tables import account, blob, container, object_, upload, version
 
 POINTER = case((object_.c.kind == "slo", ""), else_=object_.c.manifest).label("manifest")
 """What an object points at; of a static large object nothing: its manifest may be of megabytes."""
@@ -142,6 +142,8 @@ def delete_container(tx: Tx, container_id: int) -> bool:
     for table in (object_, version):
         if tx.first(select(table.c.id).where(table.c.container_id == container_id).limit(1)) is not None:
             return False
+    # Numbers of containers may be given again: an upload of this one must not be one of another's.
+    tx.execute(update(upload).where(upload.c.container_id == container_id).values(dead=1, container_id=0))
     return tx.count(delete(container).where(container.c.id == container_id)) == 1
 
 

@@ -1,0 +1,158 @@
+"""Buckets: containers by the names that S3 gives them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tane.db import Tx
+from tane.db.documents import load
+from tane.services.identity import interface as identity
+from tane.services.object.domain import access, acl, containers
+from tane.services.object.domain.access import Visit
+from tane.services.object.domain.s3.errors import S3Error
+from tane.services.object.domain.s3.signature import access_in
+from tane.services.object.store import database, listing, places, versions
+from tane.services.object.store.listing import Page, Wanted
+from tane.web.errors import Conflict
+from tane.web.request import Request
+
+At = tuple[str, str]
+KNOWN = re.compile(r"[A-Za-z0-9._-]{3,255}\Z")
+"""What a bucket that is there may be called: also containers that Swift's clients made."""
+NEW = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?=[a-z0-9])){1,61}[a-z0-9]\Z")
+ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}\Z")
+RESERVED_STARTS, RESERVED_ENDS = ("xn--", "sthree-", "amzn-s3-demo-"), ("-s3alias", "--ol-s3", ".mrap", "--x-s3")
+SEGMENTS = "+segments"
+"""Follows the name of the container in which the parts of a bucket's large objects lie."""
+EVERYBODY, KNOWN_USERS = ".r:*,.rlistings", "*:*"
+CANNED = {
+    "private": ("", ""),
+    "public-read": (EVERYBODY, ""),
+    "public-read-write": (EVERYBODY, KNOWN_USERS),
+    "authenticated-read": (KNOWN_USERS, ""),
+}
+"""The container's access lists, for reading and for writing. Nobody writes without a name, whatever the list says."""
+
+
+def check_name(name: str, *, new: bool = False) -> None:
+    """:raises S3Error: it is no name of a bucket, or ("new") not one that may be given.
+
+    Source: Amazon S3 User Guide, "General purpose bucket naming rules".
+    """
+    good = bool(KNOWN.match(name)) and name not in (".", "..")
+    if new:
+        good = bool(NEW.match(name)) and not ADDRESS.match(name)
+        good &= not name.startswith(RESERVED_STARTS) and not name.endswith(RESERVED_ENDS)
+    if not good:
+        raise S3Error("InvalidBucketName", details={"BucketName": name[:300]})
+
+
+def create(request: Request, at: At, canned: str) -> None:
+    """:raises S3Error: it is there already."""
+    read, write = CANNED[canned]
+    headers = {"x-container-read": read, "x-container-write": write} if canned != "private" else {}
+    if not containers.create(_with(request, headers), at, {}, only_new=True):
+        raise S3Error("BucketAlreadyOwnedByYou", details={"BucketName": at[1]})
+
+
+def _with(request: Request, headers: Mapping[str, str]) -> Request:
+    return replace(request, headers={**request.headers, **headers})
+
+
+def remove(request: Request, at: At) -> None:
+    """An empty one, with what was begun to be uploaded. :raises S3Error: something is in it."""
+    with database.of(request.core).write() as tx:
+        visit = access.admit(request, tx, "delete_container", "owner", (*at, ""))
+        try:
+            containers.delete(tx, visit)
+        except Conflict:
+            raise S3Error("BucketNotEmpty", details={"BucketName": at[1]}) from None
+        beside = places.place(tx, at[0], at[1] + SEGMENTS)
+        if beside is not None and beside.container_id is not None:
+            # Where parts are left, it goes with them.
+            places.delete_container(tx, beside.container_id)
+
+
+def there(request: Request, at: At, rule: str = "get_container") -> Visit:
+    """:raises NotFound:"""
+    with database.of(request.core).read() as tx:
+        visit = access.admit(request, tx, rule, "list" if rule == "get_container" else "owner", (*at, ""))
+        assert visit.there is not None
+        return visit
+
+
+def is_there(request: Request, at: At) -> bool:
+    """Whether the bucket is what an error means that says that nothing was found."""
+    with database.of(request.core).read() as tx:
+        row = places.place(tx, *at)
+    return row is not None and row.container_id is not None
+
+
+def of_address(request: Request, bucket: str) -> Mapping[str, str]:
+    """The metadata of the bucket of a signed address, for a browser that asks before it sends what is signed; empty
+    where there is none."""
+    project_id = identity.project_of_key(request.core, access_in(dict(request.query)))
+    with database.of(request.core).read() as tx:
+        row = places.place(tx, f"{access.RESELLER_PREFIX}{project_id}", bucket) if project_id else None
+    return load(row.container_meta) if row is not None and row.container_id is not None else {}
+
+
+def listed(request: Request, at: At, wanted: Wanted) -> tuple[Visit, Page]:
+    return containers.show(request, at, wanted)
+
+
+def listed_versions(request: Request, at: At, wanted: Wanted, version_marker: str | None) -> Page:
+    with database.of(request.core).read() as tx:
+        visit = access.admit(request, tx, "get_container", "list", (*at, ""))
+        return versions.page(tx, visit.there.container_id, wanted, version_marker)
+
+
+def owned(request: Request, account: str, wanted: Wanted) -> Page:
+    """The project's buckets."""
+    with database.of(request.core).read() as tx:
+        visit = access.admit(request, tx, "get_account", "owner", (account, "", ""))
+        return listing.containers(tx, visit.row.account_id, wanted) if visit.row is not None else Page()
+
+
+def set_access(request: Request, at: At, canned: str) -> None:
+    """The access lists of the bucket, and of where the parts of its large objects are."""
+    read, write = CANNED[canned]
+    with database.of(request.core).write() as tx:
+        visit = access.admit(request, tx, "post_container", "owner", (*at, ""))
+        places.change_container(tx, visit.there.container_id, read_acl=read, write_acl=write)
+        beside = places.place(tx, at[0], at[1] + SEGMENTS)
+        if beside is not None and beside.container_id is not None:
+            places.change_container(tx, beside.container_id, read_acl=read)
+
+
+def grants(row: Any) -> list[tuple[str, str]]:
+    """(group, permission) that the access lists of a container come to: AllUsers, AuthenticatedUsers."""
+    read, write = acl.parsed(row.read_acl), acl.parsed(row.write_acl)
+    found = []
+    if "*" in read.referrers:
+        found.append(("AllUsers", "READ"))
+    elif KNOWN_USERS in read.groups:
+        found.append(("AuthenticatedUsers", "READ"))
+    if KNOWN_USERS in write.groups:
+        found.append(("AllUsers" if "*" in read.referrers else "AuthenticatedUsers", "WRITE"))
+    return found
+
+
+def change(request: Request, at: At, **values: str) -> None:
+    """What S3 keeps of a bucket beside Swift's metadata; "" removes it. :raises NotFound:"""
+    with database.of(request.core).write() as tx:
+        visit = access.admit(request, tx, "post_container", "owner", (*at, ""))
+        _keep(tx, visit, {f"s3-{name}": value for name, value in values.items()})
+
+
+def _keep(tx: Tx, visit: Visit, values: Mapping[str, str]) -> None:
+    both = {name: value for name, value in {**visit.container_meta, **values}.items() if value}
+    places.change_container(tx, visit.there.container_id, meta=both)
+
+
+def set_versioning(request: Request, at: At, *, enabled: bool) -> None:
+    """:raises BadRequest: the container keeps versions in one of Swift's older forms."""
+    containers.change(_with(request, {"x-versions-enabled": str(enabled).lower()}), at, {})

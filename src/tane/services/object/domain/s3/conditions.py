@@ -1,0 +1,34 @@
+"""What must be there for a write to be done, and ETags as S3 shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tane.db import Tx
+from tane.services.object.domain import content
+from tane.services.object.domain.access import Visit
+from tane.services.object.domain.s3.errors import S3Error
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What must be there for a write to be done: an object with one of these ETags ("*" any), or none."""
+
+    match: str = ""
+    none: bool = False
+
+    def check(self, tx: Tx, visit: Visit) -> None:
+        """:raises S3Error:"""
+        row = visit.there
+        exists = row.id is not None and not content.expired(row, tx)
+        if self.none and exists:
+            raise S3Error("PreconditionFailed", details={"Condition": "If-None-Match"})
+        if self.match and not exists:
+            raise S3Error("NoSuchKey")
+        if self.match and self.match != "*" and self.match.strip('"') != etag(row.kind, row.etag):
+            raise S3Error("PreconditionFailed", details={"Condition": "If-Match"})
+
+
+def etag(kind: str, kept: str) -> str:
+    """An ETag as S3 shows it: that of a large object that Swift made is no MD5 of the whole, and must not look so."""
+    return f"{kept}-N" if kind in ("slo", "dlo") and "-" not in kept else kept
