@@ -89,6 +89,7 @@ class Tour:
         self.left_out: list[str] = []
         self.address = ""
         self.port_id = ""
+        self.first_id = ""
 
     def walk(self) -> float | None:
         """All steps; returns the seconds from the request to the SSH login, None without a real server."""
@@ -109,7 +110,7 @@ class Tour:
             volume_id = self._volume()
         requested = time.monotonic()
         with step("server: ACTIVE"):
-            server_id = self.server(self.name, image_id, flavor_id, network_id)
+            server_id = self.first_id = self.server(self.name, image_id, flavor_id, network_id)
         with step("floating IP"):
             self._floating_ip(server_id)
         if self.mode == "simulated":

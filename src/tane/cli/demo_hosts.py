@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tane.cli import dev
+from tane.cli import dev, userns
 from tane.cli.client import CallError
 from tane.linux.machines import Machine
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from tane.cli.demo import Tour
 
 BACK_SECONDS = 180.0
+PING_SECONDS = 0.02
 
 
 def walk(tour: Tour, machines: Sequence[Machine]) -> None:
@@ -28,6 +32,9 @@ def walk(tour: Tour, machines: Sequence[Machine]) -> None:
             tour.ssh(_reach(address), BACK_SECONDS)
     told = ", ".join(f"{address} on {host}" for host, address in found.items())
     print(f"      {told}")
+    with step("the first server goes to another host while it is pinged"):
+        said = _live_migrate(tour, machines[-1].name)
+    print(f"      {said}")
     machine = machines[-1]
     begun = time.monotonic()
     with step(f"{machine.name} loses its power and comes back"):
@@ -39,6 +46,41 @@ def walk(tour: Tour, machines: Sequence[Machine]) -> None:
     with step("its server, started again by the cloud, answers"):
         tour.ssh(_reach(found[machine.name]), BACK_SECONDS)
     print(f"      {time.monotonic() - begun:.1f} s from the loss of the host to its server's answer")
+
+
+def _live_migrate(tour: Tour, spared: str) -> str:
+    """To a host other than ``spared``, where there is one; what became of the packets meanwhile."""
+    server, here = f"/compute/v2.1/servers/{tour.first_id}", _host(tour)
+    others = [host["name"] for host in tour.admin.call("GET", "/hosts")["hosts"] if host["name"] != here]
+    wanted = min(others, key=lambda name: name == spared)
+    inside = userns.prefix(tour.state) if tour.mode == "userns" else []
+    ping = [*inside, "ping", "-n", "-i", str(PING_SECONDS), tour.address]
+    body = {"os-migrateLive": {"host": wanted, "block_migration": "auto"}}
+    with subprocess.Popen(ping, stdout=subprocess.PIPE, text=True) as pinging:
+        try:
+            tour.ssh("true", BACK_SECONDS)
+            tour.admin.call("POST", f"{server}/action", body, microversion="compute 2.30")
+            tour.admin.wait(
+                server,
+                lambda answer: answer["server"]["OS-EXT-STS:task_state"] is None,
+                seconds=BACK_SECONDS,
+                failed=lambda answer: "it is in ERROR" if answer["server"]["status"] == "ERROR" else None,
+            )
+            tour.ssh("true", BACK_SECONDS)
+        finally:
+            pinging.send_signal(signal.SIGINT)
+            said, _ = pinging.communicate()
+    there = _host(tour)
+    if there == here:
+        raise CallError("the server stayed where it was: its actions tell why")
+    seen = {int(number) for number in re.findall(r"icmp_seq=(\d+) ttl", said)}
+    lost = max(seen, default=0) - len(seen)
+    return f"from {here} to {there}: {lost} packets lost of one each {PING_SECONDS * 1000:.0f} ms"
+
+
+def _host(tour: Tour) -> str:
+    shown = tour.admin.call("GET", f"/compute/v2.1/servers/{tour.first_id}")["server"]
+    return str(shown["OS-EXT-SRV-ATTR:host"])
 
 
 def _reach(address: str) -> str:
