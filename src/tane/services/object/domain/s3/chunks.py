@@ -143,7 +143,7 @@ class Pieces:
         size = int(found[1], 16)
         self._signature = (found[2] or b"").decode()
         if size and self._length < LEAST:
-            sizes = {"Chunk": str(self._number), "BadChunkSize": str(self._length)}
+            sizes = {"Chunk": str(self._number + 1), "BadChunkSize": str(self._length)}
             raise S3Error("InvalidChunkSizeError", details=sizes)
         if size > MOST:
             raise S3Error("EntityTooLarge")
