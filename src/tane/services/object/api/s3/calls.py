@@ -257,7 +257,7 @@ class Body:
         if self._in_pieces:
             proof = call.proof
             seal = chunks.Seal(call.key, proof.moment, proof.call.scope, proof.call.signature) if signed else None
-            stream = self._pieces = chunks.Pieces(stream, seal, trailing=trailing)
+            stream = self._pieces = chunks.Pieces(stream, seal, self.length or 0, trailing=trailing)
         self._stream: BodyStream = stream
         self.checksum = ""
 
