@@ -221,7 +221,7 @@ def read(
 ) -> tuple[bytes, dict[str, str]]:
     async def work() -> tuple[bytes, dict[str, str]]:
         seal = Seal(key_4(SECRET, SCOPE), DATE, SCOPE, seed) if seed else None
-        pieces = Pieces(Source(body), seal, trailing=trailing)
+        pieces = Pieces(Source(body), seal, len(DATA), trailing=trailing)
         found = b""
         while len(found) < len(DATA):
             buffer = memoryview(bytearray(min(size, len(DATA) - len(found))))

@@ -44,13 +44,15 @@ class Seal:
 
 
 class Pieces:
-    """The bytes that are in the pieces of a body. ``seal`` None: they are not signed. ``trailing``: lines follow.
+    """The bytes that are in the pieces of a body, ``length`` in all. ``seal`` None: they are not signed. ``trailing``:
+    lines follow.
 
     Each signature is checked when its piece was read: until :meth:`finish` returns, nothing of it is sure.
     """
 
-    def __init__(self, stream: BodyStream, seal: Seal | None, *, trailing: bool) -> None:
+    def __init__(self, stream: BodyStream, seal: Seal | None, length: int, *, trailing: bool) -> None:
         self._stream, self._seal, self._trailing = stream, seal, trailing
+        self._wanted, self._begun = length, 0
         self._kept = memoryview(bytearray(BUFFER))
         self._begin = self._end = 0
         self._left = 0
@@ -77,7 +79,12 @@ class Pieces:
     async def finish(self) -> None:
         """What follows the last byte: nothing but the end, and the lines after it. :raises S3Error:"""
         if not self._over and (self._left or await self._next()):
-            raise S3Error("IncompleteBody")
+            raise self._incomplete()
+
+    def _incomplete(self) -> S3Error:
+        """The pieces are not as many bytes as was said."""
+        told = {"NumberBytesExpected": str(self._wanted), "NumberBytesProvided": str(self._begun)}
+        return S3Error("IncompleteBody", details=told)
 
     async def _take(self, free: memoryview) -> int:
         """Some bytes of the piece."""
@@ -143,14 +150,17 @@ class Pieces:
         size = int(found[1], 16)
         self._signature = (found[2] or b"").decode()
         if size and self._length < LEAST:
-            sizes = {"Chunk": str(self._number), "BadChunkSize": str(self._length)}
+            sizes = {"Chunk": str(self._number + 1), "BadChunkSize": str(self._length)}
             raise S3Error("InvalidChunkSizeError", details=sizes)
         if size > MOST:
             raise S3Error("EntityTooLarge")
         self._left = self._length = size
         self._number += 1
+        self._begun += size
         if size:
             return True
+        if self._begun != self._wanted:
+            raise self._incomplete()
         self._check()
         await self._read_trailers()
         self._over = True

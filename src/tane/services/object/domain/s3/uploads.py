@@ -233,7 +233,8 @@ def _joined(
         own = load(part.meta).get("s3-checksum", "") if part is not None else ""
         same = part is not None and not part.kind and part.etag == one.etag.strip('"').lower()
         if part is None or not same or not _agrees(one, own):
-            raise S3Error("InvalidPart", details={"PartNumber": str(one.number)})
+            told_of = {"UploadId": row.id, "PartNumber": str(one.number), "ETag": one.etag.strip('"')[:100]}
+            raise S3Error("InvalidPart", details=told_of)
         if part.size < LEAST and one is not wanted[-1]:
             told_of = {"PartNumber": str(one.number), "ProposedSize": str(part.size), "MinSizeAllowed": str(LEAST)}
             raise S3Error("EntityTooSmall", details=told_of)
