@@ -77,7 +77,7 @@ def add_to_resources(request: Request) -> Response:
 
 def search(request: Request) -> dict[str, Any]:
     """The measures of metrics whose values meet a condition."""
-    meets = conditions.parse(request.body.value)
+    condition = conditions.parse(request.body.value)
     window = common.window(request)
     method = request.param("aggregation") or "mean"
     found = {}
@@ -86,7 +86,7 @@ def search(request: Request) -> dict[str, Any]:
             points = aggregates.single(request.core, request.ctx, metric_id, method, window, None)
         except NotFound as error:
             raise BadRequest(error.message) from None
-        found[metric_id] = [point for point in points if meets(point[2])]
+        found[metric_id] = [point for point in points if condition.meets(point[2])]
     return found
 
 

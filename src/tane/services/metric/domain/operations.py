@@ -90,7 +90,7 @@ def _divide(a: float, b: float) -> float:
 
 
 def _power(a: float, b: float) -> float:
-    found = a**b
+    found = float(a) ** float(b)
     return NAN if isinstance(found, complex) else found
 
 
