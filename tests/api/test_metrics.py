@@ -160,7 +160,7 @@ def test_what_would_hold_the_cloud_up_is_refused(cloud: ApiCloud, monkeypatch: p
     for place in range(3):
         made = make_resource(mia, f"box-{place}", metrics=told)
         send(mia, made["metrics"]["one"], *range(20))
-    monkeypatch.setattr(operations, "MOST_STEPS", 300)
+    monkeypatch.setattr(operations, "MOST_STEPS", 1000)
     body = {"resource_type": "generic", "search": {}, "operations": "(metric one mean)"}
     mia.post(f"{V1}/aggregates?granularity=60", body, 200)
     refused = ["(rolling median 10 (metric one mean))", "(abs " * 10 + "(metric one mean)" + ")" * 10]

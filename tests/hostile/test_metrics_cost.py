@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
-from tane.services.metric.domain import conditions, operations
+from tane.services.metric.domain import aggregates, conditions, operations
 from tane.web.errors import BadRequest
+from tests.api.metric_support import V1, make_metric, make_resource, send
+from tests.support import ApiCloud
 
 
 @pytest.mark.parametrize(
@@ -36,3 +39,64 @@ def test_a_condition_counts_with_numbers_of_a_fixed_size_only(told: Any, monkeyp
 def test_a_number_that_fits_nowhere_is_refused() -> None:
     with pytest.raises(BadRequest, match="too large"):
         conditions.parse({"=": [{"*": [10**400, 2]}, 1]})
+
+
+def test_a_search_by_value_reads_each_metric_once_and_pays_for_all_comparisons(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = cloud.new_user("eve", "shed")
+    metric = make_metric(eve)
+    send(eve, metric, *range(10))
+    read: list[Any] = []
+    series = aggregates.Reading.series
+    monkeypatch.setattr(aggregates.Reading, "series", lambda *told: read.append(told) or series(*told))
+    asked = f"{V1}/search/metric?granularity=60" + f"&metric_id={metric}" * 40
+    found = eve.post(asked, {">": 7}, 200).json()
+    assert [value for *_, value in found[metric]] == [8, 9] and len(read) == 1
+    monkeypatch.setattr(operations, "MOST_STEPS", 1500)
+    eve.post(asked, {">": 7}, 200)
+    assert "values to look at" in eve.post(asked, {"and": [{">": 0}] * 198}, 400).text
+
+
+def test_what_takes_long_is_done_where_only_such_work_waits(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    eve = cloud.new_user("eve", "shed")
+    metric = make_metric(eve)
+    send(eve, metric, *range(10))
+    threads: list[str] = []
+    evaluate = operations.evaluate
+
+    def seen(*told: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return evaluate(*told)
+
+    monkeypatch.setattr(operations, "evaluate", seen)
+    body = {"operations": ["abs", ["metric", metric, "mean"]]}
+    shown = eve.post(f"{V1}/aggregates?granularity=60", body, 200).json()
+    assert "tane-long" not in threads[-1]
+    monkeypatch.setattr(operations, "FEW_STEPS", 60)
+    assert eve.post(f"{V1}/aggregates?granularity=60", body, 200).json() == shown
+    assert threads[-1].startswith("tane-long") and len(threads) == 2
+
+
+def test_groups_share_what_a_request_may_cost_and_each_resource_is_looked_at_once(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = cloud.new_user("eve", "shed")
+    for place in range(12):
+        make_resource(eve, f"box-{place}", user_id=f"u{place % 6}", metrics={"cpu": {"archive_policy_name": "medium"}})
+    looked: list[str] = []
+    attribute = aggregates.attribute
+    monkeypatch.setattr(aggregates, "attribute", lambda row, name: looked.append(name) or attribute(row, name))
+    body = {"resource_type": "generic", "search": {}, "operations": "(metric cpu mean)"}
+    asked = f"{V1}/aggregates?granularity=60&groupby=user_id&details=true"
+    groups = eve.post(asked, body, 200).json()
+    assert [len(group["measures"]["references"]) for group in groups] == [2] * 6 and len(looked) == 12
+    for group in groups:
+        assert {one["user_id"] for one in group["measures"]["references"]} == {group["group"]["user_id"]}
+    monkeypatch.setattr(operations, "MOST_STEPS", 300)
+    assert "resources" in eve.post(asked, body, 400).text
+    monkeypatch.setattr(operations, "MOST_STEPS", 100_000)
+    monkeypatch.setattr(aggregates, "MOST_SERIES", 11)
+    assert "More than 11 metrics" in eve.post(asked, body, 400).text
+    older = f"{V1}/aggregation/resource/generic/metric/cpu?groupby=user_id&needed_overlap=0"
+    assert "More than 11 metrics" in eve.post(older, {}, 400).text

@@ -203,18 +203,19 @@ def verdict_of(core: Core, watching: Watch, row: Any) -> Verdict | None:
     try:
         if row.type == rules.COMPOSITE:
             return _composite(owner, row, seen)
-        return _single(row, of_rule(owner, row.type, row.rule, seen))
+        return _single(row, of_rule(owner, row.type, row.rule, seen, metric.budget()))
     finally:
         watching.looks_at(row.id, seen)
 
 
-def of_rule(owner: metric.Owner, kind: str, rule: Mapping[str, Any], seen: list[int]) -> Outcome:
-    """What a threshold says. ``seen``: the metrics that were looked at for the alarm, as often as they were."""
+def of_rule(owner: metric.Owner, kind: str, rule: Mapping[str, Any], seen: list[int], spent: metric.Budget) -> Outcome:
+    """What a threshold says. ``seen``: the metrics that were looked at for the alarm, as often as they were; ``spent``:
+    on all of its rules."""
     needed = rule["evaluation_periods"]
     if len(seen) >= MOST_SERIES:
         return Outcome(UNKNOWN, None, [], reason=f"The rules look at more than {MOST_SERIES} metrics together")
     try:
-        values, numbers = metric.values_of(owner, _asked(kind, rule))
+        values, numbers = metric.values_of(owner, _asked(kind, rule), spent)
     except ApiError as error:
         return Outcome(UNKNOWN, None, [], reason=error.message)
     seen.extend(numbers)
@@ -271,11 +272,12 @@ def _reasoned(row: Any, state: str, found: Outcome) -> Verdict:
 
 def _composite(owner: metric.Owner, row: Any, seen: list[int]) -> Verdict | None:
     named: list[tuple[str, str, dict[str, Any]]] = []
+    spent = metric.budget()
 
     def state_of(rule: Mapping[str, Any]) -> tuple[str, str]:
         """(state, how it is written)."""
         if len(rule) > 1:
-            found = of_rule(owner, rule["type"], rule, seen)
+            found = of_rule(owner, rule["type"], rule, seen, spent)
             state = found.state
             if found.trend is not None:
                 # It wavers: what was said before stands, unless nothing was.
