@@ -100,3 +100,16 @@ def test_groups_share_what_a_request_may_cost_and_each_resource_is_looked_at_onc
     assert "More than 11 metrics" in eve.post(asked, body, 400).text
     older = f"{V1}/aggregation/resource/generic/metric/cpu?groupby=user_id&needed_overlap=0"
     assert "More than 11 metrics" in eve.post(older, {}, 400).text
+
+
+def test_a_pattern_of_names_is_no_longer_than_a_name(cloud: ApiCloud) -> None:
+    """What a pattern means is found in the square of its length."""
+    eve = cloud.new_user("eve", "shed")
+    name = "[" * 256
+    for told in (["metric", name, "mean"], ["metric", ["cpu", "mean"], [name, "mean"]], f"(metric {name} mean)"):
+        body = {"resource_type": "generic", "search": {}, "operations": told}
+        assert "at most 255" in eve.post(f"{V1}/aggregates", body, 400).text
+    kind = "gnocchi_aggregation_by_resources_threshold"
+    rule = {"threshold": 1, "aggregation_method": "mean", "metric": name, "resource_type": "generic", "query": "{}"}
+    alarm = {"name": "long", "type": kind, f"{kind}_rule": rule}
+    assert "at most 255" in eve.post("/alarm/v2/alarms", alarm, 400).text

@@ -25,6 +25,8 @@ KINDS: dict[str, Callable[[Any], Any]] = {"string": str, "integer": int, "float"
 MOST_METRICS, MOST_RULES, DEEPEST, MOST_QUERY = 200, 50, 8, 20
 _FIELD = re.compile(r"[a-zA-Z.',0-9_-]{0,255}\Z", re.A)
 
+TEXTS = {"metric": 255, "resource_id": 300, "resource_type": 255, "query": 4096}
+"""Characters of each, at most; the metric's name is a pattern."""
 USUAL: dict[str, Any] = {"comparison_operator": "eq", "evaluation_periods": 1, "granularity": 60}
 NEEDED = {
     RESOURCE: ("metric", "resource_id", "resource_type"),
@@ -62,9 +64,11 @@ def threshold(kind: str, told: Mapping[str, Any], owner: metric.Owner) -> dict[s
         raise BadRequest(f"comparison_operator should be one of {', '.join(COMPARISONS)}")
     if rule["aggregation_method"] not in metric.METHODS:
         raise BadRequest(f"aggregation_method should be one of mean, min, max, …, not {rule['aggregation_method']}")
-    for name in ("metric", "resource_id", "resource_type", "query"):
-        if name in rule and (not isinstance(rule[name], str) or len(rule[name]) > 4096):
-            raise BadRequest(f"Invalid input for field/attribute {name}. A text is expected.")
+    for name, most in TEXTS.items():
+        if name in rule and (not isinstance(rule[name], str) or len(rule[name]) > most):
+            raise BadRequest(
+                f"Invalid input for field/attribute {name}. A text of at most {most} characters is expected."
+            )
     if kind == METRICS:
         metrics = rule["metrics"]
         if not isinstance(metrics, list) or not 1 <= len(metrics) <= MOST_METRICS:

@@ -18,7 +18,7 @@ from tane.shares import TakesLong
 from tane.web.errors import BadRequest
 
 NAN = math.nan
-DEEPEST, MOST_NODES, MOST_TEXT = 24, 500, 16_384
+DEEPEST, MOST_NODES, MOST_TEXT, MOST_NAME = 24, 500, 16_384, 255
 MOST_STEPS, FEW_STEPS = 2_000_000, 100_000
 """Values that one request may have looked at: seconds of this machine, and what it holds meanwhile. ``FEW_STEPS`` of
 them are looked at where all requests are answered; for more it is called once more when it is its project's turn."""
@@ -239,6 +239,9 @@ class _Checking:
         for one in rest:
             if not isinstance(one, list) or len(one) != 2 or not all(isinstance(part, str) for part in one):
                 raise invalid("not a valid value", "operations")
+            # They are patterns, and no metric has a longer name.
+            if max(map(len, one)) > MOST_NAME:
+                raise invalid(f"length of value must be at most {MOST_NAME}", "operations")
             found.append((one[0], one[1]))
         self.count += len(found)
         return found
