@@ -249,3 +249,25 @@ def test_pages_lead_through_all_metrics(cloud: ApiCloud) -> None:
     assert seen == names[::-1]
     mia.get(f"{V1}/metric?sort=colour", 400)
     mia.get(f"{V1}/metric?limit=none", 400)
+
+
+def test_a_search_that_no_database_would_do_is_refused_before_it_is_made(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    types = {"name": "box", "attributes": {"open": {"type": "bool"}}}
+    cloud.admin.post(f"{V1}/resource_type", types, 201)
+    make_resource(mia, "one", "box", open=True)
+    make_resource(mia, "two", "box", open=False)
+
+    def search(query: Any, status: int = 200) -> Any:
+        return mia.post(f"{V1}/search/resource/box", query, status).json()
+
+    assert "at most 255" in str(search({"like": {"type": "%" * 256}}, 400))
+    assert "at most 255" in str(search({"not": {"like": {"created_by_user_id": "%" * 256}}}, 400))
+    assert len(search({"like": {"type": "%" * 255}})) == 2
+    assert "at most 200" in str(search({"in": {"type": ["box"] * 201}}, 400))
+    assert "at most 200" in str(search({"or": [{"in": {"type": ["box"] * 99}}] * 2 + [{"=": {"type": "box"}}]}, 400))
+    assert len(search({"in": {"type": ["box"] * 190}})) == 2
+    # Which of two truths is the larger one nobody knows.
+    search({"<": {"open": True}}, 400)
+    assert [one["original_resource_id"] for one in search({"=": {"open": True}})] == ["one"]
+    assert [one["original_resource_id"] for one in search({"!=": {"open": True}})] == ["two"]
