@@ -111,7 +111,7 @@ def history(request: Request) -> list[dict[str, Any]]:
         names = {"eq": "=", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
         if operator not in names:
             raise BadRequest(f"Invalid input for field/attribute op. Value: '{operator}'. unimplemented operator")
-        wanted.append(queries.OPERATORS[names[operator]](column, queries.typed(column, value)))
+        wanted.append(queries.compared(names[operator], column, value))
     sorts, marker, limit = _page(request, queries.HISTORY)
     rows = domain.changes(request.core, request.ctx, request.path["alarm_id"], wanted, sorts, marker, limit)
     return [domain.change_view(row) for row in rows]

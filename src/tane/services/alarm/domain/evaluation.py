@@ -22,12 +22,15 @@ from tane.services.alarm.domain import alarms, cron, rules, turning
 from tane.services.alarm.domain.turning import ALARM, OK, UNKNOWN
 from tane.services.alarm.store import alarms as store
 from tane.services.metric import interface as metric
+from tane.web import codec
 from tane.web.errors import ApiError
 
 MEMORY = "alarm.watch"
 AT_ONCE = 200
 MOST_SERIES = 2000
 """That one alarm looks at: as many as one request may."""
+MOST_CAUSES = 8 << 10
+"""Bytes of the rules that an action of a composite alarm is told."""
 MOST_SECONDS = 5.0
 """Of a round for the alarms of one project."""
 log = structlog.get_logger()
@@ -302,4 +305,15 @@ def _composite(owner: metric.Owner, row: Any, seen: list[int]) -> Verdict | None
     reason = (
         f"Composite rule alarm with composition form: {form} {turn} {state}, due to rules: {', '.join(causes)} {what}"
     )
-    return state, reason, {"type": "composite", "composition_form": form, "causative_rules": causes}
+    return state, reason, {"type": "composite", "composition_form": form, "causative_rules": _told(causes)}
+
+
+def _told(causes: Mapping[str, Any]) -> dict[str, Any]:
+    """The first of the rules, as far as they fit: each action is told them, and kept with them."""
+    room, found = MOST_CAUSES, {}
+    for name, rule in causes.items():
+        room -= len(codec.encode(rule))
+        if room < 0:
+            break
+        found[name] = rule
+    return found
