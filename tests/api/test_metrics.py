@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tane import quota
-from tane.services.metric.domain import batches, measures, operations
-from tane.services.metric.store import database
+from tane.services.metric.domain import batches, expiry, measures, operations
+from tane.services.metric.store import database, resources
 from tane.services.metric.store import measures as store
 from tests.api.metric_support import V1, make_metric, make_resource, send, values
 from tests.support import ApiCloud
@@ -271,3 +271,25 @@ def test_a_search_that_no_database_would_do_is_refused_before_it_is_made(cloud: 
     search({"<": {"open": True}}, 400)
     assert [one["original_resource_id"] for one in search({"=": {"open": True}})] == ["one"]
     assert [one["original_resource_id"] for one in search({"!=": {"open": True}})] == ["two"]
+
+
+def test_what_a_resource_was_is_kept_in_number_and_in_time(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made, other = make_resource(mia, "one", user_id="0"), make_resource(mia, "two", user_id="0")
+    monkeypatch.setattr(resources, "MOST_REVISIONS", 4)
+
+    def change(resource_id: str, *users: int) -> list[str]:
+        for user in users:
+            cloud.advance(10)
+            mia.patch(f"{V1}/resource/generic/{resource_id}", {"user_id": str(user)}, 200)
+        shown = mia.get(f"{V1}/resource/generic/{resource_id}/history?sort=revision_start:asc").json()
+        return [one["user_id"] for one in shown]
+
+    assert change(other["id"], 1, 2) == ["0", "1", "2"]
+    # As it is now, and the four before.
+    assert change(made["id"], *range(1, 8)) == ["3", "4", "5", "6", "7"]
+    cloud.advance(cloud.core.config.history_days * 86400.0 + 1)
+    mia = cloud.login("mia", "mia-secret", "garden")
+    assert change(other["id"], 3) == ["0", "1", "2", "3"]
+    expiry.forget(cloud.core)
+    assert change(made["id"]) == ["7"] and change(other["id"]) == ["2", "3"]
