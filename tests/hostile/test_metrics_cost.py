@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
 import pytest
 
-from tane.services.metric.domain import aggregates, conditions, operations
+from tane.services.alarm.domain import evaluation
+from tane.services.metric.domain import aggregates, batches, conditions, operations
 from tane.web.errors import BadRequest
 from tests.api.metric_support import V1, make_metric, make_resource, send
+from tests.api.test_alarms import evaluate, make_alarm, state
 from tests.support import ApiCloud
 
 
@@ -113,3 +116,52 @@ def test_a_pattern_of_names_is_no_longer_than_a_name(cloud: ApiCloud) -> None:
     rule = {"threshold": 1, "aggregation_method": "mean", "metric": name, "resource_type": "generic", "query": "{}"}
     alarm = {"name": "long", "type": kind, f"{kind}_rule": rule}
     assert "at most 255" in eve.post("/alarm/v2/alarms", alarm, 400).text
+
+
+def test_a_search_pays_for_each_comparison_whether_it_finds_anything_or_not(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = cloud.new_user("eve", "shed")
+    for place in range(20):
+        make_resource(eve, f"box-{place}")
+    monkeypatch.setattr(operations, "MOST_STEPS", 1000)
+    few, many = ({"or": [{"=": {"user_id": "nobody"}}] * number} for number in (10, 60))
+    assert eve.post(f"{V1}/search/resource/generic", few, 200).json() == []
+    assert "values to look at" in eve.post(f"{V1}/search/resource/generic", many, 400).text
+    body = {"resource_type": "generic", "operations": "(metric cpu mean)"}
+    eve.post(f"{V1}/aggregates", {**body, "search": few}, 404)
+    assert "values to look at" in eve.post(f"{V1}/aggregates", {**body, "search": many}, 400).text
+    eve.request("DELETE", f"{V1}/resource/generic", json=many, expect=400)
+    # An alarm has one budget for all of its rules, and says why it knows nothing.
+    kind = "gnocchi_aggregation_by_resources_threshold"
+    rule = {"metric": "cpu", "resource_type": "generic", "query": json.dumps(few), "type": kind}
+    rules = [{**rule, "threshold": place, "aggregation_method": "mean"} for place in range(6)]
+    alarm = make_alarm(eve, {"name": "all", "type": "composite", "composite_rule": {"or": rules}})
+    reasons: list[str] = []
+    of_rule = evaluation.of_rule
+
+    def heard(*told: Any) -> Any:
+        found = of_rule(*told)
+        reasons.append(found.reason)
+        return found
+
+    monkeypatch.setattr(evaluation, "of_rule", heard)
+    evaluate(cloud, everything=True)
+    assert state(eve, alarm) == "insufficient data"
+    assert "does not exist" in reasons[0] and "values to look at" in reasons[-1]
+
+
+def test_no_more_metrics_are_made_by_their_samples_than_a_resource_may_have(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = cloud.new_user("eve", "shed")
+    one, two = (make_resource(eve, name, metrics={"cpu": {}})["id"] for name in ("one", "two"))
+    monkeypatch.setattr(batches, "MOST_METRICS", 4)
+    path = f"{V1}/batch/resources/metrics/measures?create_metrics=true"
+    sample = [{"timestamp": 1_800_000_000, "value": 5}]
+    assert "at most 4 metrics" in eve.post(path, {one: {f"m{n}": sample for n in range(4)}}, 400).text
+    both = {resource: {f"m{n}": sample for n in range(3)} for resource in (one, two)}
+    assert "at a time" in eve.post(path, both, 400).text
+    eve.post(path, {one: both[one]}, 202)
+    eve.post(path, {one: {"cpu": sample, "m0": sample}}, 202)
+    assert "at most 4 metrics" in eve.post(path, {one: {"m9": sample}}, 400).text

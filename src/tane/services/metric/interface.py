@@ -71,7 +71,7 @@ class Asked:
 def check_query(owner: Owner, type_name: str, query: Any) -> None:
     """:raises BadRequest: it is none of resources of that type. :raises NotFound: there is no such type."""
     with database.of(owner.core).read() as tx:
-        resources.search(owner.core, owner.context, tx, type_name, query, limit=1)
+        resources.search(owner.core, owner.context, tx, type_name, query, limit=0)
 
 
 def budget() -> Budget:
@@ -104,7 +104,7 @@ def values_of(owner: Owner, asked: Asked, spent: Budget) -> tuple[list[float], l
             wanted = [Wanted(row, plain, (row.id, plain)) for row in rows]
         else:
             assert asked.query is not None
-            found = resources.search(core, ctx, tx, *asked.query, limit=aggregates.MOST_SERIES)
+            found = reading.resources(core, ctx, *asked.query)
             by_resource = reading.by_resource(found)
             wanted = aggregates.named(reading, found, by_resource, [(asked.name, plain)])
             if not wanted:

@@ -26,8 +26,8 @@ from tane.web.errors import BadRequest, NotFound
 NAN = math.nan
 MOST_SERIES, MOST_POINTS = 2000, measures.MOST_POINTS
 """Of one request: series that are read, and points that are held."""
-SERIES_STEPS, ROW_STEPS, METRIC_STEPS = 50, 50, 10
-"""What it costs to look up a series, a resource, and what a resource has, in values that are looked at."""
+SERIES_STEPS, METRIC_STEPS = 50, 10
+"""What it costs to look up a series, and what a resource has, in values that are looked at."""
 FORWARD, BACKWARD = ("ffill", "full_ffill"), ("bfill", "full_bfill")
 DROPPING = ("dropna", *FORWARD, *BACKWARD)
 FILLS = ("null", *DROPPING)
@@ -108,9 +108,9 @@ class Reading:
 
     def resources(self, core: Core, ctx: Context, type_name: str, query: Any, **more: Any) -> list[Any]:
         """Those that answer to a query. :raises BadRequest: they are too many. :raises TakesLong:"""
-        limit = self.budget.room(ROW_STEPS) + 1
-        rows = resources.search(core, ctx, self._tx, type_name, query, limit=limit, **more)
-        self.budget.spend(len(rows) * ROW_STEPS)
+        limit = self.budget.room(resources.ROW_STEPS) + 1
+        rows = resources.search(core, ctx, self._tx, type_name, query, limit=limit, spend=self.budget.spend, **more)
+        self.budget.spend(len(rows) * resources.ROW_STEPS)
         return rows
 
     def by_resource(self, rows: Sequence[Any]) -> dict[str, list[Any]]:

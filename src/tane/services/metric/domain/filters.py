@@ -40,6 +40,11 @@ class Conditions:
         self._who = who
         self._nodes = 0
 
+    @property
+    def count(self) -> int:
+        """How many conditions each row is compared with."""
+        return self._nodes
+
     def of(self, tree: Any) -> ColumnElement[bool]:
         """:raises BadRequest: no query."""
         self._count(1)

@@ -180,6 +180,10 @@ def listed(
     return tx.all(query if limit is None else query.limit(limit))
 
 
+def count(tx: Tx, shown: Subquery, wanted: Sequence[ColumnElement[bool]]) -> int:
+    return int(tx.scalar(select(func.count()).select_from(shown).where(*wanted)) or 0)
+
+
 def at_revision(tx: Tx, shown: Subquery, resource_id: str, revision: int) -> Row[Any] | None:
     return tx.first(select(shown).where(shown.c.id == resource_id, shown.c.revision == revision))
 
