@@ -120,7 +120,11 @@ def move_cursor(tx: Tx, name: str, position: int) -> None:
         tx.execute(insert(alarm_cursor).values(name=name, position=position))
 
 
-def unseen(tx: Tx, limit: int) -> list[Row[Any]]:
-    """Those that were never evaluated as they are now."""
+def unseen(tx: Tx, limit: int, but: Sequence[str] = ()) -> list[Row[Any]]:
+    """Those that were never evaluated as they are now, of all projects but these."""
     new = (alarm.c.evaluate_timestamp.is_(None)) | (alarm.c.evaluate_timestamp < alarm.c.timestamp)
-    return tx.all(select(alarm).where(alarm.c.enabled, alarm.c.type != "event", new).limit(limit))
+    return tx.all(
+        select(alarm)
+        .where(alarm.c.enabled, alarm.c.type != "event", new, alarm.c.project_id.not_in(but[:500]))
+        .limit(limit)
+    )
