@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tane.services.alarm.domain import alarms, turning
-from tests.api.metric_support import make_metric
+from tane.services.alarm.domain import alarms, queries, turning
+from tane.services.metric import interface as metric
+from tests.api.metric_support import V1, make_metric
 from tests.api.test_alarms import HOOK, V2, Told, evaluate, make_alarm, state, threshold
 from tests.support import ApiCloud
 
@@ -96,3 +97,24 @@ def test_what_actions_are_told_of_the_causes_is_bounded(cloud: ApiCloud, monkeyp
     assert state(eve, alarm) == "insufficient data"
     [heard] = told.heard
     assert 1 <= len(heard["reason_data"]["causative_rules"]) < 7 and len(json.dumps(heard)) < 12 << 10
+
+
+def test_a_list_is_sorted_by_each_key_once_and_by_few(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a page begins is a condition for each key and all before it."""
+    eve = cloud.new_user("eve", "shed")
+    made = sorted(make_alarm(eve, {**threshold(metrics=["x"]), "name": name}) for name in "ab")
+    keys: list[int] = []
+    ordered = metric.ordered
+    monkeypatch.setattr(metric, "ordered", lambda columns, told: keys.append(len(told)) or ordered(columns, told))
+    again = "&".join(["sort=type:asc"] * 40)
+    shown = eve.get(f"{V2}/alarms?{again}&marker={made[0]}").json()
+    assert [one["alarm_id"] for one in shown] == made[1:]
+    changes = eve.get(f"{V2}/alarms/{made[0]}/history?{again}").json()
+    eve.get(f"{V2}/alarms/{made[0]}/history?{again}&marker={changes[0]['event_id']}")
+    assert keys == [2, 2, 2]
+    fields = list(queries.ALARMS)[: queries.MOST_KEYS + 1]
+    eve.get(f"{V2}/alarms?" + "&".join(f"sort={field}" for field in fields), 400)
+    attributes = {f"a{number}": {"type": "string", "required": False} for number in range(12)}
+    cloud.admin.post(f"{V1}/resource_type", {"name": "wide", "attributes": attributes}, 201)
+    eve.get(f"{V1}/resource/wide?" + "&".join(f"sort={name}:asc" for name in [*attributes][:10]))
+    eve.get(f"{V1}/resource/wide?" + "&".join(f"sort={name}:asc" for name in attributes), 400)

@@ -16,7 +16,7 @@ from tane.web.errors import BadRequest
 
 ALARMS = {name: alarm.c["id" if name == "alarm_id" else name] for name in FIELDS}
 HISTORY = {name: alarm_change.c[name] for name in CHANGES}
-MOST, DEEPEST, MOST_PATTERN = 100, 12, 255
+MOST, DEEPEST, MOST_PATTERN, MOST_KEYS = 100, 12, 255, 10
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "=": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
@@ -100,7 +100,7 @@ def typed(column: Any, value: Any) -> Any:
 
 def order(text: str | None, columns: Mapping[str, Any]) -> list[tuple[str, bool]]:
     told = _json(text, "orderby") or []
-    if not isinstance(told, list) or len(told) > 10:
+    if not isinstance(told, list) or len(told) > MOST_KEYS:
         raise BadRequest("Order-by expression not valid: a list is expected")
     keys: list[tuple[str, bool]] = []
     for one in told:
