@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -256,3 +257,33 @@ def test_whoever_edits_an_alarm_lends_it_no_rights_of_his_own(cloud: ApiCloud, t
     assert behind()["user_id"] == mia.user_id
     cloud.admin.put(f"{V2}/alarms/{alarm}", {**shown, "alarm_actions": []}, 200)
     assert behind() is None
+
+
+def test_a_project_whose_alarms_take_long_waits_for_itself(
+    cloud: ApiCloud, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve, bob = cloud.new_user("eve", "shed"), cloud.new_user("bob", "garden")
+    metric = make_metric(eve)
+    slow = {make_alarm(eve, threshold(metrics=[metric])) for _ in range(7)}
+    own = make_metric(bob)
+    alarm = make_alarm(bob, threshold(metrics=[own]))
+    clock, looked = 1.0, []
+    judge = evaluation.verdict_of
+
+    def verdict_of(core: Any, watching: Any, row: Any) -> Any:
+        nonlocal clock
+        clock += 2.0 if row.id in slow else 0.01
+        looked.append(row.id)
+        return judge(core, watching, row)
+
+    monkeypatch.setattr(evaluation, "verdict_of", verdict_of)
+    monkeypatch.setattr(evaluation, "time", SimpleNamespace(monotonic=lambda: clock))
+    feed(cloud, bob, own, 90)
+    evaluate(cloud, everything=True)
+    # One of hers at most comes before his, and a round has an end; the others go on where it ended.
+    assert looked.index(alarm) <= 1 and len(looked) == 1 + 1 + 3 and state(bob, alarm) == "alarm"
+    evaluate(cloud)
+    assert slow <= set(looked) and len(looked) == 1 + 7
+    looked.clear()
+    evaluate(cloud, everything=True)
+    assert looked[0] == alarm and len(looked) == 1 + 3

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from tane.agent import meters
 from tane.agent.meters import Sampler, Shown, batch_of
 from tane.for_hosts import ForHost, as_called
 from tane.services.metric.domain import gathering, inventory, measures
+from tane.services.metric.domain import measured as known_things
 from tane.services.metric.store import resources as known
 from tane.wire.calls import AgentFailed
 from tane.wire.documents import GuestDiagnostics, Meters
@@ -243,3 +245,51 @@ def test_what_ends_makes_nothing_else_be_looked_up_anew(
     assert gathering.take(cloud.core, HOST_ID, batch_of(shown, "run", 1)) == 1 and looked_up == []
     ended = garden.user.get(f"{V1}/resource/instance/{gone}").json()
     assert ended["ended_at"] is not None
+
+
+def test_a_host_is_believed_of_no_disk_and_no_card_that_a_server_has_not(cloud: ApiCloud, measuring: Measuring) -> None:
+    garden = project(cloud)
+    server, other = garden.server(), garden.server()
+    measuring.minute()
+    kinds = ("instance_disk", "instance_network_interface")
+    before = [len(measured(cloud, kind)) for kind in kinds]
+    [card] = garden.user.get(f"/network/v2.0/ports?device_id={other}").json()["ports"]
+    lies = [Shown("disk", server, f"p{number}", {"disk.device.read.bytes": 1.0}) for number in range(50)]
+    lies += [Shown("nic", server, part, {"network.incoming.bytes": 1.0}) for part in (card["id"], "x" * 36)]
+    assert gathering.take(cloud.core, HOST_ID, batch_of(lies, "liar", 0)) == 0
+    # What is told again and again in one batch counts once.
+    assert (
+        gathering.take(cloud.core, HOST_ID, batch_of([Shown("guest", server, None, {"cpu": 1.0})] * 9, "liar", 1)) == 1
+    )
+    kinds = ("instance_disk", "instance_network_interface")
+    assert before == [2, 2] == [len(measured(cloud, kind)) for kind in kinds]
+
+
+def test_much_that_is_new_is_made_in_parts_between_which_others_write(
+    cloud: ApiCloud, measuring: Measuring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garden = project(cloud)
+    servers = [garden.server() for _ in range(5)]
+    parts: list[int] = []
+    ensure = known_things._ensure
+
+    def counted(core: Any, tx: Any, known: Any, wanted: Any) -> Any:
+        parts.append(len(wanted))
+        return ensure(core, tx, known, wanted)
+
+    monkeypatch.setattr(known_things, "AT_ONCE", 2)
+    monkeypatch.setattr(known_things, "_ensure", counted)
+    batch = batch_of([Shown("guest", server, None, {"cpu": 1e9}) for server in servers], "run", 0)
+    assert gathering.take(cloud.core, HOST_ID, batch) == 5 and parts == [2, 2, 1]
+    assert len(measured(cloud, "instance")) == 5
+
+
+def test_a_host_tells_of_many_things_in_several_batches(
+    cloud: ApiCloud, measuring: Measuring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = project(cloud).server()
+    monkeypatch.setattr(meters, "MOST_THINGS", 2)
+    measuring.minute()
+    # The host, the guest, its disk and its card.
+    assert measuring.cloud.heard == 2 and not measuring.sampler.kept
+    assert measured(cloud, "instance_network_interface", instance_id=server)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tane import quota
-from tane.services.metric.domain import batches, measures, operations
-from tane.services.metric.store import database
+from tane.services.metric.domain import batches, expiry, measures, operations
+from tane.services.metric.store import database, resources
 from tane.services.metric.store import measures as store
 from tests.api.metric_support import V1, make_metric, make_resource, send, values
 from tests.support import ApiCloud
@@ -160,7 +160,7 @@ def test_what_would_hold_the_cloud_up_is_refused(cloud: ApiCloud, monkeypatch: p
     for place in range(3):
         made = make_resource(mia, f"box-{place}", metrics=told)
         send(mia, made["metrics"]["one"], *range(20))
-    monkeypatch.setattr(operations, "MOST_STEPS", 300)
+    monkeypatch.setattr(operations, "MOST_STEPS", 1000)
     body = {"resource_type": "generic", "search": {}, "operations": "(metric one mean)"}
     mia.post(f"{V1}/aggregates?granularity=60", body, 200)
     refused = ["(rolling median 10 (metric one mean))", "(abs " * 10 + "(metric one mean)" + ")" * 10]
@@ -249,3 +249,47 @@ def test_pages_lead_through_all_metrics(cloud: ApiCloud) -> None:
     assert seen == names[::-1]
     mia.get(f"{V1}/metric?sort=colour", 400)
     mia.get(f"{V1}/metric?limit=none", 400)
+
+
+def test_a_search_that_no_database_would_do_is_refused_before_it_is_made(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    types = {"name": "box", "attributes": {"open": {"type": "bool"}}}
+    cloud.admin.post(f"{V1}/resource_type", types, 201)
+    make_resource(mia, "one", "box", open=True)
+    make_resource(mia, "two", "box", open=False)
+
+    def search(query: Any, status: int = 200) -> Any:
+        return mia.post(f"{V1}/search/resource/box", query, status).json()
+
+    assert "at most 255" in str(search({"like": {"type": "%" * 256}}, 400))
+    assert "at most 255" in str(search({"not": {"like": {"created_by_user_id": "%" * 256}}}, 400))
+    assert len(search({"like": {"type": "%" * 255}})) == 2
+    assert "at most 200" in str(search({"in": {"type": ["box"] * 201}}, 400))
+    assert "at most 200" in str(search({"or": [{"in": {"type": ["box"] * 99}}] * 2 + [{"=": {"type": "box"}}]}, 400))
+    assert len(search({"in": {"type": ["box"] * 190}})) == 2
+    # Which of two truths is the larger one nobody knows.
+    search({"<": {"open": True}}, 400)
+    assert [one["original_resource_id"] for one in search({"=": {"open": True}})] == ["one"]
+    assert [one["original_resource_id"] for one in search({"!=": {"open": True}})] == ["two"]
+
+
+def test_what_a_resource_was_is_kept_in_number_and_in_time(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made, other = make_resource(mia, "one", user_id="0"), make_resource(mia, "two", user_id="0")
+    monkeypatch.setattr(resources, "MOST_REVISIONS", 4)
+
+    def change(resource_id: str, *users: int) -> list[str]:
+        for user in users:
+            cloud.advance(10)
+            mia.patch(f"{V1}/resource/generic/{resource_id}", {"user_id": str(user)}, 200)
+        shown = mia.get(f"{V1}/resource/generic/{resource_id}/history?sort=revision_start:asc").json()
+        return [one["user_id"] for one in shown]
+
+    assert change(other["id"], 1, 2) == ["0", "1", "2"]
+    # As it is now, and the four before.
+    assert change(made["id"], *range(1, 8)) == ["3", "4", "5", "6", "7"]
+    cloud.advance(cloud.core.config.history_days * 86400.0 + 1)
+    mia = cloud.login("mia", "mia-secret", "garden")
+    assert change(other["id"], 3) == ["0", "1", "2", "3"]
+    expiry.forget(cloud.core)
+    assert change(made["id"]) == ["7"] and change(other["id"]) == ["2", "3"]

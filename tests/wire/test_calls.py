@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -13,8 +14,8 @@ import pytest
 
 from tane.wire import calls, errors
 from tane.wire.calls import TICKET, AgentFailed, Answering, Call, Distant, Loopback, Reply, Ticket
-from tane.wire.documents import Guest, Nic
-from tane.wire.duties import ComputeDuty, NetworkDuty, VolumeDuty
+from tane.wire.documents import Guest, Metered, Meters, Nic
+from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, VolumeDuty
 from tane.wire.errors import HostError
 from tane.wire.streams import chunks, save
 
@@ -230,3 +231,46 @@ def test_a_file_comes_in_chunks_and_is_closed(tmp_path: Path) -> None:
         assert file.closed
 
     asyncio.run(scene())
+
+
+class Metering:
+    """A cloud that a host tells what it measured."""
+
+    def __init__(self) -> None:
+        self.heard: list[Meters] = []
+
+    async def measured(self, meters: Meters) -> None:
+        self.heard.append(meters)
+
+
+def test_what_is_long_is_read_beside_the_event_loop_and_what_is_too_long_not_at_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[bool] = []
+    decode = msgspec.json.decode
+
+    def seen(raw: bytes, **more: Any) -> Any:
+        if len(raw) > calls.LONG_BYTES:
+            read.append(threading.current_thread() is threading.main_thread())
+        return decode(raw, **more)
+
+    monkeypatch.setattr(msgspec.json, "decode", seen)
+
+    def told(things: int) -> Meters:
+        thing = Metered("guest", GUEST, None, 0, (1.0,))
+        return Meters(run="run", sequence=0, age=0.0, shapes=(("cpu",),), things=(thing,) * things)
+
+    async def work() -> None:
+        cloud = Metering()
+        line = Loopback(Answering({"cloud": (CloudDuty, cloud)}, most=calls.MOST_CALL_OF_HOST))
+        duty = cast(CloudDuty, Distant(CloudDuty, "cloud", line))
+        await duty.measured(told(10))
+        assert read == []
+        await duty.measured(told(2000))
+        assert read and not any(read) and [len(one.things) for one in cloud.heard] == [10, 2000]
+        read.clear()
+        with pytest.raises(HostError, match="are the most"):
+            await duty.measured(told(20_000))
+        assert read == [] and len(cloud.heard) == 2
+
+    asyncio.run(work())

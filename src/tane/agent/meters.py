@@ -32,6 +32,8 @@ KEPT_SECONDS = 24 * 3600.0
 KEPT_BYTES = 16 << 20
 """Packed: of more the oldest goes."""
 AT_ONCE = 8
+MOST_THINGS = 1000
+"""Of a batch: some 200 KB."""
 GUEST_SECONDS, HOST_SECONDS = 5.0, 30.0
 ANSWER_SECONDS = 30.0
 TRIES = 3
@@ -142,6 +144,11 @@ class Sampler:
         return self._failed[1] >= TRIES
 
     def _keep(self, found: list[Shown]) -> None:
+        """In batches that a cloud takes: each is read there at once."""
+        for begin in range(0, len(found), MOST_THINGS):
+            self._keep_batch(found[begin : begin + MOST_THINGS])
+
+    def _keep_batch(self, found: list[Shown]) -> None:
         encoded = msgspec.json.encode(batch_of(found, self._run, self._sequence))
         try:
             msgspec.json.decode(encoded, type=Meters)

@@ -29,7 +29,7 @@ from tane.hosts.strangers import Stranger, Strangers, place_of, speaks
 from tane.jobs import forever
 from tane.web.errors import ApiError
 from tane.wire import frames, grammar, lines
-from tane.wire.calls import Answering, Distant, failed
+from tane.wire.calls import MOST_CALL_OF_HOST, Answering, Distant, failed
 from tane.wire.certificates import Authority, pem
 from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, VolumeDuty
 from tane.wire.errors import HostError, Refused
@@ -297,7 +297,7 @@ class Listener:
             return joining.host_of(tx, certificate)
 
     def _answering(self, host_id: str) -> Answering:
-        return Answering({"cloud": (CloudDuty, self.answers(host_id))})
+        return Answering({"cloud": (CloudDuty, self.answers(host_id))}, most=MOST_CALL_OF_HOST)
 
     # ------------------------------------------------------------------------------------------------ a host's line
 

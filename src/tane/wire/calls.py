@@ -18,7 +18,7 @@ import typing
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, Literal, NamedTuple, Protocol, cast
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar, cast
 
 import msgspec
 import structlog
@@ -28,6 +28,7 @@ from tane.wire.errors import HostError
 from tane.wire.streams import Connection
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 LOCAL = ("start_duty", "stop_duty")
 """Methods by which the process of an agent keeps house: nobody calls them from afar."""
@@ -48,6 +49,8 @@ COPIES = frozenset(
 LONG = COPIES | {"create", "start", "suspend", "expect", "send"}
 """Calls that copy the content of disks or memory: their time follows from its size."""
 MOST_EPOCHS = 10_000
+MOST_CALL_OF_HOST, LONG_BYTES = 512 << 10, 32 << 10
+"""Bytes of a call that a cloud takes of a host, and what is read beside the event loop."""
 MOST_MESSAGE = 2000
 """Characters of what a failure says: it may quote what it was told."""
 
@@ -153,14 +156,25 @@ class Distant:
 async def _asking(method: Method, duty: str, line: Line, *given: Any, **named: Any) -> Any:
     try:
         async with asyncio.timeout(method.seconds):
-            reply = msgspec.json.decode(await line.ask(_call(method, duty, given, named)), type=Reply)
+            raw = await line.ask(_call(method, duty, given, named))
+        reply, result = await _beside(len(raw), lambda: _answered(raw, method))
         if reply.failure is not None:
             raise raised(reply.failure)
-        return msgspec.json.decode(reply.result, type=method.result)
+        return result
     except TimeoutError:
         raise _silent(method) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise HostError(f"what the host answered cannot be read: {error}") from None
+
+
+def _answered(raw: bytes, method: Method) -> tuple[Reply, Any]:
+    reply = msgspec.json.decode(raw, type=Reply)
+    return reply, None if reply.failure is not None else msgspec.json.decode(reply.result, type=method.result)
+
+
+async def _beside(size: int, read: Callable[[], T]) -> T:
+    """Read so many bytes, which takes the longer the more there are: others on the event loop do not wait for it."""
+    return read() if size <= LONG_BYTES else await asyncio.to_thread(read)
 
 
 async def _streaming(method: Method, duty: str, line: Line, *given: Any, **named: Any) -> AsyncGenerator[bytes]:
@@ -213,24 +227,38 @@ def raised(failure: Failure) -> Exception:
 class _Asked(NamedTuple):
     seconds: float
     does: Callable[[], Any]
+    ticket: Ticket | None
 
 
 class Answering:
-    """Answers calls with the duties of one agent: name → its Protocol and what does it."""
+    """Answers calls with the duties of one agent: name → its Protocol and what does it.
 
-    def __init__(self, duties: Mapping[str, tuple[type, Any]]) -> None:
+    ``most``: bytes of a call, of a caller who is not trusted: one long call of his is read at a time.
+    """
+
+    def __init__(self, duties: Mapping[str, tuple[type, Any]], most: int | None = None) -> None:
         self._duties = duties
+        self._most = most
+        self._reading = asyncio.Lock()
         self._epochs: OrderedDict[int, int] = OrderedDict()
 
     async def answer(self, raw: bytes) -> bytes:
         """The reply to one call."""
         try:
-            asked = self._read(raw, "ask")
+            asked = self._admitted(await self._read_beside(raw))
             async with asyncio.timeout(asked.seconds):
                 result = await asked.does()
             return msgspec.json.encode(Reply(msgspec.Raw(msgspec.json.encode(result))))
         except Exception as error:
             return msgspec.json.encode(Reply(failure=failed(error)))
+
+    async def _read_beside(self, raw: bytes) -> _Asked:
+        if self._most is None or len(raw) <= LONG_BYTES:
+            return self._read(raw, "ask")
+        if len(raw) > self._most:
+            raise HostError(f"a call of {len(raw)} bytes, and {self._most} are the most")
+        async with self._reading:
+            return await _beside(len(raw), lambda: self._read(raw, "ask"))
 
     def connects(self, raw: bytes) -> bool:
         """Whether a call is answered by a connection. What is no call is not."""
@@ -246,11 +274,11 @@ class Answering:
 
     def stream(self, raw: bytes) -> AsyncGenerator[bytes]:
         """:raises HostError: the call is none, or comes too late."""
-        return cast("AsyncGenerator[bytes]", self._read(raw, "stream").does())
+        return cast("AsyncGenerator[bytes]", self._admitted(self._read(raw, "stream")).does())
 
     async def connect(self, raw: bytes) -> Connection:
         """:raises HostError: the call is none, or comes too late, or there is nothing to connect to."""
-        return cast(Connection, await self._read(raw, "connect").does())
+        return cast(Connection, await self._admitted(self._read(raw, "connect")).does())
 
     def _method(self, raw: bytes) -> tuple[Call, Method, Any]:
         try:
@@ -268,10 +296,14 @@ class Answering:
             arguments = msgspec.json.decode(call.arguments, type=method.arguments)
         except msgspec.DecodeError as error:
             raise HostError(f"the host was told nonsense: {error}") from error
-        if call.ticket is not None:
-            self._refuse_older(call.ticket)
         given = {name: getattr(arguments, name) for name in method.arguments.__struct_fields__}
-        return _Asked(min(call.seconds, method.seconds), functools.partial(getattr(performer, method.name), **given))
+        does = functools.partial(getattr(performer, method.name), **given)
+        return _Asked(min(call.seconds, method.seconds), does, call.ticket)
+
+    def _admitted(self, asked: _Asked) -> _Asked:
+        if asked.ticket is not None:
+            self._refuse_older(asked.ticket)
+        return asked
 
     def _refuse_older(self, ticket: Ticket) -> None:
         held = self._epochs.get(ticket.job_id, ticket.epoch)

@@ -167,7 +167,7 @@ KEYS = [("a", "mean"), ("b", "mean")]
     ],
 )
 def test_operations_count_as_they_say(text: str, wanted: list[list[float]]) -> None:
-    assert operations.evaluate(operations.parse(text), GRID, KEYS, operations.Budget()).columns == wanted
+    assert operations.evaluate(operations.parse(text), GRID, KEYS, operations.Budget(long=True)).columns == wanted
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_operations_count_as_they_say(text: str, wanted: list[list[float]]) -> N
 )
 def test_what_is_no_operation_is_refused(text: object) -> None:
     with pytest.raises(BadRequest):
-        operations.evaluate(operations.parse(text), GRID, KEYS, operations.Budget())
+        operations.evaluate(operations.parse(text), GRID, KEYS, operations.Budget(long=True))
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_a_request_is_refused_before_it_costs_too_much(text: str, monkeypatch: p
     for name in ("median", "mean", "max"):
         monkeypatch.setitem(operations.REDUCTIONS, name, counted)
     with pytest.raises(BadRequest, match="values to look at"):
-        operations.evaluate(operations.parse(text), grid, [("a", "mean")], operations.Budget())
+        operations.evaluate(operations.parse(text), grid, [("a", "mean")], operations.Budget(long=True))
     assert looked_at <= 100_000
 
 
@@ -234,5 +234,5 @@ def test_a_usual_request_costs_far_less_than_it_may() -> None:
     size = 10_080
     grid = operations.Grid(60, [60 * at for at in range(size)], [[1.0] * size for _ in range(3)])
     tree = operations.parse("(aggregate sum (* 100 (rolling mean 60 (metric a mean))))")
-    found = operations.evaluate(tree, grid, [("a", "mean")] * 3, operations.Budget())
+    found = operations.evaluate(tree, grid, [("a", "mean")] * 3, operations.Budget(long=True))
     assert found.columns[0][0] == 300.0 and len(found.times) == size - 59

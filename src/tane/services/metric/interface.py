@@ -11,6 +11,7 @@ from tane.services.metric.domain import aggregates, gathering, metrics, operatio
 from tane.services.metric.domain.aggregates import Reading, Wanted, Window
 from tane.services.metric.domain.measures import listen
 from tane.services.metric.domain.metrics import beyond, ordered
+from tane.services.metric.domain.operations import Budget
 from tane.services.metric.domain.series import METHODS
 from tane.services.metric.store import database
 from tane.services.metric.store import metrics as metric_store
@@ -18,7 +19,19 @@ from tane.web.context import Context
 from tane.web.errors import NotFound
 from tane.wire.documents import Meters
 
-__all__ = ["METHODS", "Asked", "Owner", "beyond", "check_query", "listen", "measured", "ordered", "values_of"]
+__all__ = [
+    "METHODS",
+    "Asked",
+    "Budget",
+    "Owner",
+    "beyond",
+    "budget",
+    "check_query",
+    "listen",
+    "measured",
+    "ordered",
+    "values_of",
+]
 
 
 def measured(core: Core, host_id: str, meters: Meters) -> None:
@@ -58,17 +71,23 @@ class Asked:
 def check_query(owner: Owner, type_name: str, query: Any) -> None:
     """:raises BadRequest: it is none of resources of that type. :raises NotFound: there is no such type."""
     with database.of(owner.core).read() as tx:
-        resources.search(owner.core, owner.context, tx, type_name, query, limit=1)
+        resources.search(owner.core, owner.context, tx, type_name, query, limit=0)
 
 
-def values_of(owner: Owner, asked: Asked) -> tuple[list[float], list[int]]:
-    """(values, the oldest first; numbers of the metrics that they are of).
+def budget() -> Budget:
+    """What an alarm may cost: as much as a request."""
+    return Budget(long=True)
+
+
+def values_of(owner: Owner, asked: Asked, spent: Budget) -> tuple[list[float], list[int]]:
+    """(values, the oldest first; numbers of the metrics that they are of). ``spent``: the budget of all that is asked
+    for the same alarm.
 
     :raises NotFound: there is no such metric, resource or aggregation. :raises BadRequest: they do not fit together.
     """
     core, ctx = owner.core, owner.context
     with database.of(core).read() as tx:
-        reading = Reading(tx)
+        reading = Reading(tx, spent)
         now = timespans.of_naive(tx.now)
         start = now - asked.seconds * (asked.periods + 1) * timespans.SECOND
         window = Window(start, now, asked.seconds * timespans.SECOND, 0.0, None)
@@ -81,11 +100,12 @@ def values_of(owner: Owner, asked: Asked) -> tuple[list[float], list[int]]:
         plain = asked.method.removeprefix("rate:")
         if asked.ids:
             rows = [metrics.seen(core, ctx, tx, one) for one in asked.ids]
+            reading.count(len(rows))
             wanted = [Wanted(row, plain, (row.id, plain)) for row in rows]
         else:
             assert asked.query is not None
-            found = resources.search(core, ctx, tx, *asked.query, limit=aggregates.MOST_SERIES)
-            by_resource = resources.by_resource(tx, found)
+            found = reading.resources(core, ctx, *asked.query)
+            by_resource = reading.by_resource(found)
             wanted = aggregates.named(reading, found, by_resource, [(asked.name, plain)])
             if not wanted:
                 raise NotFound(f"Metric {asked.name} does not exist")

@@ -67,14 +67,18 @@ def _conditions(request: Request) -> list[tuple[str, str, str]]:
 
 
 def _page(request: Request, columns: Any) -> tuple[list[tuple[str, bool]], str | None, int]:
-    sorts = []
+    sorts: dict[str, bool] = {}
     for text in request.params("sort"):
         name, _, way = text.partition(":")
         if name not in columns or way not in ("", "asc", "desc"):
             raise BadRequest(f"Invalid input for field/attribute sort. Value: '{text}'. the sort parameter is invalid.")
-        sorts.append((name, way != "desc"))
+        sorts.setdefault(name, way != "desc")
+    if len(sorts) > queries.MOST_KEYS:
+        raise BadRequest(
+            f"Invalid input for field/attribute sort. A list is sorted by at most {queries.MOST_KEYS} keys."
+        )
     limit = request.number("limit", domain.MOST_PAGE, minimum=1)
-    return sorts, request.param("marker"), min(limit or domain.MOST_PAGE, domain.MOST_PAGE)
+    return list(sorts.items()), request.param("marker"), min(limit or domain.MOST_PAGE, domain.MOST_PAGE)
 
 
 def create(request: Request) -> Response:
@@ -111,7 +115,7 @@ def history(request: Request) -> list[dict[str, Any]]:
         names = {"eq": "=", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
         if operator not in names:
             raise BadRequest(f"Invalid input for field/attribute op. Value: '{operator}'. unimplemented operator")
-        wanted.append(queries.OPERATORS[names[operator]](column, queries.typed(column, value)))
+        wanted.append(queries.compared(names[operator], column, value))
     sorts, marker, limit = _page(request, queries.HISTORY)
     rows = domain.changes(request.core, request.ctx, request.path["alarm_id"], wanted, sorts, marker, limit)
     return [domain.change_view(row) for row in rows]

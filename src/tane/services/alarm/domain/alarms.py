@@ -33,7 +33,8 @@ FIELDS = (
     *("alarm_id", "name", "type", "enabled", "severity", "state", "state_reason", "state_timestamp", "timestamp"),
     *("user_id", "project_id", "repeat_actions", "description", "evaluate_timestamp"),
 )
-MOST_PAGE = 1000
+MOST_PAGE, MOST_PAGE_BYTES = 1000, 4 << 20
+"""Of a page: alarms or changes, and characters of the changes' details; what comes after it is had by its marker."""
 ACTIONS = ("ok_actions", "alarm_actions", "insufficient_data_actions")
 
 
@@ -263,7 +264,7 @@ def changes(
             if row is None or not ctx.sees(row.on_behalf_of):
                 raise BadRequest(f"Invalid input for field/attribute marker. Value: '{marker}'.")
             conditions.append(metric.beyond(alarm_change.c, keys, row))
-        return store.changes(tx, conditions, metric.ordered(alarm_change.c, keys), limit)
+        return store.changes(tx, conditions, metric.ordered(alarm_change.c, keys), limit, MOST_PAGE_BYTES)
 
 
 def quotas(core: Core, project_id: str) -> dict[str, int]:

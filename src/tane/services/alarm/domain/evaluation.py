@@ -6,10 +6,12 @@ Which metrics an alarm looks at is remembered in this process, so that it is eva
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,14 +24,17 @@ from tane.services.alarm.domain import alarms, cron, rules, turning
 from tane.services.alarm.domain.turning import ALARM, OK, UNKNOWN
 from tane.services.alarm.store import alarms as store
 from tane.services.metric import interface as metric
+from tane.web import codec
 from tane.web.errors import ApiError
 
 MEMORY = "alarm.watch"
 AT_ONCE = 200
 MOST_SERIES = 2000
 """That one alarm looks at: as many as one request may."""
-MOST_SECONDS = 5.0
-"""Of a round for the alarms of one project."""
+MOST_CAUSES = 8 << 10
+"""Bytes of the rules that an action of a composite alarm is told."""
+FEW_SECONDS, MOST_SECONDS = 1.0, 5.0
+"""Of a round: for the alarms of a project among all others, and for those of all projects that take longer."""
 log = structlog.get_logger()
 REST, EVER = timedelta(seconds=1), datetime(1970, 1, 1)
 
@@ -45,6 +50,8 @@ class Watch:
         self._news: set[str] = set()
         self._last: dict[str, datetime] = {}
         self.whole_round = 0.0
+        self.waiting: dict[str, dict[str, None]] = {}
+        """Alarms of projects that take long, by project in the order of their turns: who waits longest is the first."""
 
     def taken(self, numbers: Iterable[int]) -> None:
         """These metrics have new values."""
@@ -104,43 +111,93 @@ def evaluate(core: Core) -> int:
     watching = watch(core)
     if time.monotonic() - watching.whole_round >= core.config.alarm.evaluation_interval or not watching.whole_round:
         watching.whole_round = time.monotonic()
-        return _everything(core, watching)
-    ids = watching.news(core.clock.now())
+        return _round(core, watching, _everything(core, watching))
+    ids = set(watching.news(core.clock.now()))
     with core.db.read() as tx:
-        rows = [row for row in store.of_ids(tx, ids) if row.type != rules.EVENT]
+        rows = [row for row in store.of_ids(tx, sorted(ids)) if row.type != rules.EVENT]
         # What was made or changed since the last round is looked at for the first time.
-        rows += [row for row in store.unseen(tx, AT_ONCE) if row.id not in ids]
-    spent: dict[str, float] = {}
-    return sum(_page(core, watching, rows[begin : begin + AT_ONCE], spent) for begin in range(0, len(rows), AT_ONCE))
+        rows += [row for row in store.unseen(tx, AT_ONCE, [*watching.waiting]) if row.id not in ids]
+    return _round(core, watching, (rows[begin : begin + AT_ONCE] for begin in range(0, len(rows), AT_ONCE)))
 
 
-def _everything(core: Core, watching: Watch) -> int:
-    turned, after = 0, ""
+def _everything(core: Core, watching: Watch) -> Iterator[Sequence[Any]]:
+    after = ""
     living: set[str] = set()
-    spent: dict[str, float] = {}
     while True:
         with core.db.read() as tx:
             rows = store.enabled(tx, events=False, after=after, limit=AT_ONCE)
         if not rows:
             watching.only(living)
-            return turned
+            return
         living |= {row.id for row in rows}
-        turned += _page(core, watching, rows, spent)
+        yield rows
         after = rows[-1].id
 
 
-def _page(core: Core, watching: Watch, rows: Sequence[Any], spent: dict[str, float]) -> int:
-    """Evaluate alarms; how many changed their state. What goes wrong with one is told in the log and ends no round.
+def _round(core: Core, watching: Watch, pages: Iterable[Sequence[Any]]) -> int:
+    """Evaluate alarms; how many changed their state. What is quickly done comes first: a project whose alarms take long
+    is left for the end, and waits for its turn there."""
+    later: dict[str, list[str]] = {}
+    spent: defaultdict[str, float] = defaultdict(float)
 
-    ``spent``: seconds by project; whose alarms take too long waits for the next round.
-    """
-    begun = core.clock.now()
+    def quick(rows: Sequence[Any]) -> Iterator[Any]:
+        for row in rows:
+            if row.project_id in watching.waiting or spent[row.project_id] > FEW_SECONDS:
+                later.setdefault(row.project_id, []).append(row.id)
+            else:
+                yield row
+
+    turned = sum(_together(core, watching, quick(rows), spent) for rows in pages)
+    return turned + _in_turn(core, watching, later)
+
+
+def _in_turn(core: Core, watching: Watch, later: Mapping[str, Sequence[str]]) -> int:
+    """Alarms of projects that take long, ``MOST_SECONDS`` of all of them: who is not done goes on in the next round,
+    and comes after the others then."""
+    for project, ids in later.items():
+        watching.waiting.setdefault(project, {}).update(dict.fromkeys(ids))
+    turned, left = 0, MOST_SECONDS
+    for project in [*watching.waiting]:
+        if left <= 0:
+            break
+        begun, mine = time.monotonic(), watching.waiting.pop(project)
+        turned += _of_one(core, watching, mine, begun + left)
+        spent = time.monotonic() - begun
+        left -= spent
+        if mine or spent > FEW_SECONDS:
+            watching.waiting[project] = mine
+    return turned
+
+
+def _of_one(core: Core, watching: Watch, waiting: dict[str, None], until: float) -> int:
+    """``waiting``: the ids of a project's alarms, of which those are taken out that are done."""
+    turned = 0
+
+    def timely(rows: Sequence[Any]) -> Iterator[Any]:
+        for row in rows:
+            if time.monotonic() >= until:
+                return
+            del waiting[row.id]
+            yield row
+
+    while waiting and time.monotonic() < until:
+        ids = list(itertools.islice(waiting, AT_ONCE))
+        with core.db.read() as tx:
+            rows = [row for row in store.of_ids(tx, ids) if row.type != rules.EVENT]
+        for gone in set(ids) - {row.id for row in rows}:
+            del waiting[gone]
+        turned += _together(core, watching, timely(rows), defaultdict(float))
+    return turned
+
+
+def _together(core: Core, watching: Watch, rows: Iterable[Any], spent: defaultdict[str, float]) -> int:
+    """Evaluate alarms, and keep what they say together; how many changed their state. What goes wrong with one is told
+    in the log and ends no round. ``spent``: counts the seconds of each project."""
+    turned, begun, started = 0, core.clock.now(), time.monotonic()
     seen: list[str] = []
     verdicts: list[tuple[Any, Verdict]] = []
     for row in rows:
-        if spent.get(row.project_id, 0.0) > MOST_SECONDS:
-            continue
-        started = time.monotonic()
+        before = time.monotonic()
         seen.append(row.id)
         watching.evaluated(row.id, begun)
         try:
@@ -149,7 +206,16 @@ def _page(core: Core, watching: Watch, rows: Sequence[Any], spent: dict[str, flo
                 verdicts.append((row, verdict))
         except Exception:
             log.error("an alarm cannot be evaluated", alarm=row.id, error=traceback.format_exc())
-        spent[row.project_id] = spent.get(row.project_id, 0.0) + time.monotonic() - started
+        now = time.monotonic()
+        spent[row.project_id] += now - before
+        if now - started > FEW_SECONDS:
+            # What the others say is not kept waiting.
+            turned += _keep(core, seen, verdicts, begun)
+            seen, verdicts, begun, started = [], [], core.clock.now(), now
+    return turned + _keep(core, seen, verdicts, begun)
+
+
+def _keep(core: Core, seen: Sequence[str], verdicts: Sequence[tuple[Any, Verdict]], begun: datetime) -> int:
     if not seen:
         return 0
     try:
@@ -203,18 +269,19 @@ def verdict_of(core: Core, watching: Watch, row: Any) -> Verdict | None:
     try:
         if row.type == rules.COMPOSITE:
             return _composite(owner, row, seen)
-        return _single(row, of_rule(owner, row.type, row.rule, seen))
+        return _single(row, of_rule(owner, row.type, row.rule, seen, metric.budget()))
     finally:
         watching.looks_at(row.id, seen)
 
 
-def of_rule(owner: metric.Owner, kind: str, rule: Mapping[str, Any], seen: list[int]) -> Outcome:
-    """What a threshold says. ``seen``: the metrics that were looked at for the alarm, as often as they were."""
+def of_rule(owner: metric.Owner, kind: str, rule: Mapping[str, Any], seen: list[int], spent: metric.Budget) -> Outcome:
+    """What a threshold says. ``seen``: the metrics that were looked at for the alarm, as often as they were; ``spent``:
+    on all of its rules."""
     needed = rule["evaluation_periods"]
     if len(seen) >= MOST_SERIES:
         return Outcome(UNKNOWN, None, [], reason=f"The rules look at more than {MOST_SERIES} metrics together")
     try:
-        values, numbers = metric.values_of(owner, _asked(kind, rule))
+        values, numbers = metric.values_of(owner, _asked(kind, rule), spent)
     except ApiError as error:
         return Outcome(UNKNOWN, None, [], reason=error.message)
     seen.extend(numbers)
@@ -271,11 +338,12 @@ def _reasoned(row: Any, state: str, found: Outcome) -> Verdict:
 
 def _composite(owner: metric.Owner, row: Any, seen: list[int]) -> Verdict | None:
     named: list[tuple[str, str, dict[str, Any]]] = []
+    spent = metric.budget()
 
     def state_of(rule: Mapping[str, Any]) -> tuple[str, str]:
         """(state, how it is written)."""
         if len(rule) > 1:
-            found = of_rule(owner, rule["type"], rule, seen)
+            found = of_rule(owner, rule["type"], rule, seen, spent)
             state = found.state
             if found.trend is not None:
                 # It wavers: what was said before stands, unless nothing was.
@@ -300,4 +368,15 @@ def _composite(owner: metric.Owner, row: Any, seen: list[int]) -> Verdict | None
     reason = (
         f"Composite rule alarm with composition form: {form} {turn} {state}, due to rules: {', '.join(causes)} {what}"
     )
-    return state, reason, {"type": "composite", "composition_form": form, "causative_rules": causes}
+    return state, reason, {"type": "composite", "composition_form": form, "causative_rules": _told(causes)}
+
+
+def _told(causes: Mapping[str, Any]) -> dict[str, Any]:
+    """The first of the rules, as far as they fit: each action is told them, and kept with them."""
+    room, found = MOST_CAUSES, {}
+    for name, rule in causes.items():
+        room -= len(codec.encode(rule))
+        if room < 0:
+            break
+        found[name] = rule
+    return found

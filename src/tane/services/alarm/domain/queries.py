@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, DateTime, and_, not_, or_
 
+from tane.services.alarm.domain import inner
 from tane.services.alarm.domain.alarms import CHANGES, FIELDS
 from tane.services.alarm.tables import alarm, alarm_change
 from tane.web.codec import moment
@@ -16,7 +16,7 @@ from tane.web.errors import BadRequest
 
 ALARMS = {name: alarm.c["id" if name == "alarm_id" else name] for name in FIELDS}
 HISTORY = {name: alarm_change.c[name] for name in CHANGES}
-MOST, DEEPEST = 100, 12
+MOST, DEEPEST, MOST_PATTERN, MOST_KEYS = 100, 12, 255, 10
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "=": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
@@ -65,10 +65,22 @@ def parse(text: str | None, columns: Mapping[str, Any]) -> list[ColumnElement[bo
             raise BadRequest(f"Filter expression not valid: there is no operator {word}")
         if isinstance(value, dict | list):
             raise BadRequest("Filter expression not valid: a value is expected")
-        compared: ColumnElement[bool] = OPERATORS[word](columns[field], typed(columns[field], value))
-        return compared
+        return compared(word, columns[field], value)
 
     return [build(tree, 0)]
+
+
+def compared(word: str, column: Any, value: Any) -> ColumnElement[bool]:
+    """A column compared with a value as it was sent. :raises BadRequest: they cannot be."""
+    value = typed(column, value)
+    if word not in ("=", "!=") and (value is None or isinstance(column.type, Boolean)):
+        raise BadRequest(f"Filter expression not valid: {column.name} is only equal to that, or not (=, !=)")
+    if word == "=~" and (not isinstance(value, str) or len(value) > MOST_PATTERN):
+        raise BadRequest(
+            f"Filter expression not valid: {column.name} is compared by =~ with texts of {MOST_PATTERN} characters"
+        )
+    found: ColumnElement[bool] = OPERATORS[word](column, value)
+    return found
 
 
 def typed(column: Any, value: Any) -> Any:
@@ -88,7 +100,7 @@ def typed(column: Any, value: Any) -> Any:
 
 def order(text: str | None, columns: Mapping[str, Any]) -> list[tuple[str, bool]]:
     told = _json(text, "orderby") or []
-    if not isinstance(told, list) or len(told) > 10:
+    if not isinstance(told, list) or len(told) > MOST_KEYS:
         raise BadRequest("Order-by expression not valid: a list is expected")
     keys: list[tuple[str, bool]] = []
     for one in told:
@@ -102,9 +114,4 @@ def order(text: str | None, columns: Mapping[str, Any]) -> list[tuple[str, bool]
 
 
 def _json(text: str | None, name: str) -> Any:
-    if not text:
-        return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise BadRequest(f"Unable to parse the {name} expression: it is no JSON.") from None
+    return inner.value_of(text, name) if text else None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from tane.services.alarm.domain import inner
 from tane.services.metric import interface as metric
+from tane.web import codec
 from tane.web.errors import BadRequest, NotImplementedHere
 
 RESOURCE = "gnocchi_resources_threshold"
@@ -22,9 +23,13 @@ NOT_BUILT = ("prometheus", "loadbalancer_member_health")
 COMPARISONS = ("lt", "le", "eq", "ne", "ge", "gt")
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {name: getattr(operator, name) for name in COMPARISONS}
 KINDS: dict[str, Callable[[Any], Any]] = {"string": str, "integer": int, "float": float, "boolean": bool, "": str}
+MOST_BYTES = 64 << 10
+"""Of a rule as JSON: it is written anew into the alarm's history with each change."""
 MOST_METRICS, MOST_RULES, DEEPEST, MOST_QUERY = 200, 50, 8, 20
 _FIELD = re.compile(r"[a-zA-Z.',0-9_-]{0,255}\Z", re.A)
 
+TEXTS = {"metric": 255, "resource_id": 300, "resource_type": 255, "query": 4096}
+"""Characters of each, at most; the metric's name is a pattern."""
 USUAL: dict[str, Any] = {"comparison_operator": "eq", "evaluation_periods": 1, "granularity": 60}
 NEEDED = {
     RESOURCE: ("metric", "resource_id", "resource_type"),
@@ -42,8 +47,12 @@ def checked(kind: str, told: Any, owner: metric.Owner) -> dict[str, Any]:
             f"Invalid input for field/attribute type. Value: '{kind}'. type must be one of {', '.join(TYPES)}"
         )
     if kind in THRESHOLDS:
-        return threshold(kind, told, owner)
-    return _event(told) if kind == EVENT else _composite(told, owner)
+        rule = threshold(kind, told, owner)
+    else:
+        rule = _event(told) if kind == EVENT else _composite(told, owner)
+    if len(codec.encode(rule)) > MOST_BYTES:
+        raise BadRequest(f"Invalid input for field/attribute {kind}_rule. It is longer than {MOST_BYTES} bytes.")
+    return rule
 
 
 def threshold(kind: str, told: Mapping[str, Any], owner: metric.Owner) -> dict[str, Any]:
@@ -62,9 +71,11 @@ def threshold(kind: str, told: Mapping[str, Any], owner: metric.Owner) -> dict[s
         raise BadRequest(f"comparison_operator should be one of {', '.join(COMPARISONS)}")
     if rule["aggregation_method"] not in metric.METHODS:
         raise BadRequest(f"aggregation_method should be one of mean, min, max, …, not {rule['aggregation_method']}")
-    for name in ("metric", "resource_id", "resource_type", "query"):
-        if name in rule and (not isinstance(rule[name], str) or len(rule[name]) > 4096):
-            raise BadRequest(f"Invalid input for field/attribute {name}. A text is expected.")
+    for name, most in TEXTS.items():
+        if name in rule and (not isinstance(rule[name], str) or len(rule[name]) > most):
+            raise BadRequest(
+                f"Invalid input for field/attribute {name}. A text of at most {most} characters is expected."
+            )
     if kind == METRICS:
         metrics = rule["metrics"]
         if not isinstance(metrics, list) or not 1 <= len(metrics) <= MOST_METRICS:
@@ -78,10 +89,7 @@ def threshold(kind: str, told: Mapping[str, Any], owner: metric.Owner) -> dict[s
 
 def query_of(rule: Mapping[str, Any]) -> Any:
     """:raises BadRequest: the query is no JSON."""
-    try:
-        return json.loads(rule["query"])
-    except (ValueError, RecursionError):
-        raise BadRequest(f"Invalid input for field/attribute query. Value: '{rule['query'][:200]}'.") from None
+    return inner.value_of(rule["query"], "query")
 
 
 def _number(name: str, value: Any) -> float:

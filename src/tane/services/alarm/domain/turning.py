@@ -16,6 +16,8 @@ from tane.services.alarm.store import alarms as store
 from tane.web.context import Context
 
 UNKNOWN, OK, ALARM = "insufficient data", "ok", "alarm"
+MOST_CHANGES, MOST_CHANGE_BYTES = 1000, 256 << 10
+"""Of an alarm's history: of more the oldest goes. The longest change is shorter than that."""
 
 
 def record(tx: Tx, row: Any, kind: str, detail: Mapping[str, Any], ctx: Context | None = None) -> None:
@@ -32,6 +34,10 @@ def record(tx: Tx, row: Any, kind: str, detail: Mapping[str, Any], ctx: Context 
         severity=row.severity,
         timestamp=tx.now,
     )
+    number, length = store.size_of_changes(tx, row.id)
+    if number > MOST_CHANGES or length > MOST_CHANGE_BYTES:
+        # More than the one too many goes, so that it is not looked for at each change.
+        store.forget_all_but(tx, row.id, MOST_CHANGES * 3 // 4, MOST_CHANGE_BYTES * 3 // 4)
 
 
 def turn(core: Core, tx: Tx, row: Any, state: str, reason: str, reason_data: Mapping[str, Any]) -> bool:

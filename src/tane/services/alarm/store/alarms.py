@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -71,9 +72,30 @@ def add_change(tx: Tx, **values: Any) -> None:
 
 
 def changes(
-    tx: Tx, wanted: Sequence[ColumnElement[bool]], order: Sequence[ColumnElement[Any]], limit: int
+    tx: Tx, wanted: Sequence[ColumnElement[bool]], order: Sequence[ColumnElement[Any]], limit: int, most: int
 ) -> list[Row[Any]]:
-    return tx.all(select(alarm_change).where(*wanted).order_by(*order).limit(limit))
+    """``most``: characters of their details together, where there is more than one."""
+    length = func.length(alarm_change.c.detail).label("length")
+    sizes = tx.all(select(length).where(*wanted).order_by(*order).limit(limit))
+    fits = sum(total <= most for total in itertools.accumulate(int(row.length) for row in sizes))
+    return tx.all(select(alarm_change).where(*wanted).order_by(*order).limit(max(1, fits)))
+
+
+def size_of_changes(tx: Tx, alarm_id: str) -> tuple[int, int]:
+    """(how many, characters of their details) of an alarm."""
+    asked = select(func.count().label("number"), func.sum(func.length(alarm_change.c.detail)).label("length"))
+    row = tx.first(asked.where(alarm_change.c.alarm_id == alarm_id))
+    return (0, 0) if row is None else (int(row.number), int(row.length or 0))
+
+
+def forget_all_but(tx: Tx, alarm_id: str, number: int, most: int) -> None:
+    """Of an alarm's changes only the newest stay: ``number`` of them, of so many characters; one in any case."""
+    length = func.length(alarm_change.c.detail).label("length")
+    newest = select(alarm_change.c.number, length).where(alarm_change.c.alarm_id == alarm_id)
+    rows = tx.all(newest.order_by(alarm_change.c.number.desc()).limit(number))
+    fits = sum(total <= most for total in itertools.accumulate(int(row.length) for row in rows))
+    edge = rows[max(1, fits) - 1].number
+    tx.execute(delete(alarm_change).where(alarm_change.c.alarm_id == alarm_id, alarm_change.c.number < edge))
 
 
 def change_by_id(tx: Tx, event_id: str) -> Row[Any] | None:
@@ -98,7 +120,11 @@ def move_cursor(tx: Tx, name: str, position: int) -> None:
         tx.execute(insert(alarm_cursor).values(name=name, position=position))
 
 
-def unseen(tx: Tx, limit: int) -> list[Row[Any]]:
-    """Those that were never evaluated as they are now."""
+def unseen(tx: Tx, limit: int, but: Sequence[str] = ()) -> list[Row[Any]]:
+    """Those that were never evaluated as they are now, of all projects but these."""
     new = (alarm.c.evaluate_timestamp.is_(None)) | (alarm.c.evaluate_timestamp < alarm.c.timestamp)
-    return tx.all(select(alarm).where(alarm.c.enabled, alarm.c.type != "event", new).limit(limit))
+    return tx.all(
+        select(alarm)
+        .where(alarm.c.enabled, alarm.c.type != "event", new, alarm.c.project_id.not_in(but[:500]))
+        .limit(limit)
+    )

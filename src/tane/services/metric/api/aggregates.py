@@ -17,14 +17,14 @@ from tane.web.request import Request
 def create(request: Request) -> Any:
     body, core, ctx = request.body, request.core, request.ctx
     details, history = common.flag(request, "details"), common.flag(request, "use_history")
-    window = common.window(request, fill="dropna")
+    window, budget = common.window(request, fill="dropna"), common.budget(request)
     tree = operations.parse(body.operations)
     if not operations.references(tree):
         raise Told("Operations is invalid", body.operations, "At least one 'metric' is required")
     if body.resource_type is None:
         if body.search is not msgspec.UNSET:
             raise invalid("required key not provided", "resource_type")
-        measured, rows = aggregates.of_metrics(core, ctx, tree, window)
+        measured, rows = aggregates.of_metrics(core, ctx, tree, window, budget)
         answer = {"measures": measured}
         return {**answer, "references": [common.metric_view(*pair) for pair in rows]} if details else answer
     if body.search is msgspec.UNSET:
@@ -35,23 +35,14 @@ def create(request: Request) -> Any:
         raise BadRequest(error.message) from None
     query = queries.parse(body.search) if isinstance(body.search, str) else body.search
     groups = sorted(set(request.params("groupby")))
-    measured, rows = aggregates.of_resources(
-        core, ctx, body.resource_type, query, tree, window, groups, history=history and bool(groups)
+    measured, members = aggregates.of_resources(
+        core, ctx, body.resource_type, query, tree, window, groups, budget, history=history and bool(groups)
     )
-    if groups:
-        if details:
-            for group in measured:
-                members = [row for row in rows if _in(row, group["group"])]
-                group["measures"]["references"] = [common.resource_view(row, None, details=True) for row in members]
-        return measured
-    answer = {"measures": measured}
-    return (
-        {**answer, "references": [common.resource_view(row, None, details=True) for row in rows]} if details else answer
-    )
-
-
-def _in(row: Any, group: dict[str, Any]) -> bool:
-    return all(aggregates.attribute(row, name) == value for name, value in group.items())
+    answers = [group["measures"] for group in measured] if groups else [{"measures": measured}]
+    if details:
+        for answer, rows in zip(answers, members, strict=True):
+            answer["references"] = [common.resource_view(row, None, details=True) for row in rows]
+    return measured if groups else answers[0]
 
 
 def of_resources(request: Request) -> Any:
@@ -65,4 +56,5 @@ def of_resources(request: Request) -> Any:
         common.query_of(request),
         groups,
         older_arguments(request),
+        common.budget(request),
     )

@@ -11,6 +11,7 @@ from typing import Any
 from tane.services.metric.domain import calendars, queries, timespans
 from tane.services.metric.domain.aggregates import FILLS, Window
 from tane.services.metric.domain.errors import Told
+from tane.services.metric.domain.operations import Budget
 from tane.services.metric.domain.resource_types import GENERIC
 from tane.web import codec
 from tane.web.errors import BadRequest, PreconditionFailed
@@ -132,6 +133,11 @@ def query_of(request: Request) -> Any:
         return codec.parse(request.raw)
     text = request.param("filter")
     return queries.parse(text) if text else None
+
+
+def budget(request: Request) -> Budget:
+    """What the request may cost."""
+    return Budget(long=request.may_take_long)
 
 
 def window(request: Request, *, fill: str | None = None) -> Window:

@@ -56,7 +56,7 @@ def _measures(request: Request, metric_id: str) -> list[Any]:
     # They are always up to date.
     common.flag(request, "refresh")
     method = request.param("aggregation") or "mean"
-    return aggregates.single(request.core, request.ctx, metric_id, method, window, resample)
+    return aggregates.single(request.core, request.ctx, metric_id, method, window, resample, common.budget(request))
 
 
 def add_measures(request: Request) -> Response:
@@ -77,17 +77,14 @@ def add_to_resources(request: Request) -> Response:
 
 def search(request: Request) -> dict[str, Any]:
     """The measures of metrics whose values meet a condition."""
-    meets = conditions.parse(request.body.value)
+    condition = conditions.parse(request.body.value)
     window = common.window(request)
     method = request.param("aggregation") or "mean"
-    found = {}
-    for metric_id in request.params("metric_id"):
-        try:
-            points = aggregates.single(request.core, request.ctx, metric_id, method, window, None)
-        except NotFound as error:
-            raise BadRequest(error.message) from None
-        found[metric_id] = [point for point in points if meets(point[2])]
-    return found
+    ids, budget = request.params("metric_id"), common.budget(request)
+    try:
+        return aggregates.meeting(request.core, request.ctx, ids, method, window, condition, budget)
+    except NotFound as error:
+        raise BadRequest(error.message) from None
 
 
 # -------------------------------------------------------------------------------------------------- of a resource
@@ -138,11 +135,10 @@ def aggregation(request: Request) -> list[Any]:
         raise BadRequest(f"Invalid input: {error.message}") from None
     if not ids and request.body is None:
         raise no_metric("")
-    method, again, window, resample = older_arguments(request)
-    return aggregates.older_of_metrics(request.core, request.ctx, ids, method, again, window, resample)
+    return aggregates.older_of_metrics(request.core, request.ctx, ids, older_arguments(request), common.budget(request))
 
 
-def older_arguments(request: Request) -> tuple[str, str | None, aggregates.Window, Any]:
+def older_arguments(request: Request) -> aggregates.Older:
     common.flag(request, "refresh")
     method = request.param("aggregation") or "mean"
     return method, request.param("reaggregation"), common.window(request), common.resampling(request)

@@ -15,7 +15,15 @@ def _list(request: Request, query: Any) -> Response:
     details = common.detailed(request, type_name)
     sorts, marker, limit = common.page(request, BY_TIME)
     rows, metrics = domain.listed(
-        request.core, request.ctx, type_name, query, history=history, sorts=sorts, marker=marker, limit=limit
+        request.core,
+        request.ctx,
+        type_name,
+        query,
+        history=history,
+        sorts=sorts,
+        marker=marker,
+        limit=limit,
+        budget=common.budget(request),
     )
 
     def mark(row: Any) -> str:
@@ -75,7 +83,8 @@ def delete(request: Request) -> None:
 def delete_found(request: Request) -> dict[str, int]:
     """Those that answer to a query."""
     query = common.query_of(request)
-    return {"deleted": domain.delete_found(request.core, request.ctx, request.path["type"], query)}
+    deleted = domain.delete_found(request.core, request.ctx, request.path["type"], query, common.budget(request))
+    return {"deleted": deleted}
 
 
 def history(request: Request) -> Response:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import fnmatch
-import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tane.core import Core
 from tane.db import Tx
 from tane.services.metric.domain import access, archive_policies, measures, metrics, operations, resources, timespans
+from tane.services.metric.domain.conditions import Condition
 from tane.services.metric.domain.errors import Told, ToldNotFound, no_metric
-from tane.services.metric.domain.operations import Grid, Reference, Unaggregable
+from tane.services.metric.domain.operations import Budget, Grid, Reference, Unaggregable
 from tane.services.metric.domain.series import Point, Policy
 from tane.services.metric.store import archive_policies as policy_store
 from tane.services.metric.store import database
@@ -26,6 +26,8 @@ from tane.web.errors import BadRequest, NotFound
 NAN = math.nan
 MOST_SERIES, MOST_POINTS = 2000, measures.MOST_POINTS
 """Of one request: series that are read, and points that are held."""
+SERIES_STEPS, METRIC_STEPS = 50, 10
+"""What it costs to look up a series, and what a resource has, in values that are looked at."""
 FORWARD, BACKWARD = ("ffill", "full_ffill"), ("bfill", "full_bfill")
 DROPPING = ("dropna", *FORWARD, *BACKWARD)
 FILLS = ("null", *DROPPING)
@@ -58,16 +60,17 @@ class Wanted:
 
 
 class Reading:
-    """Reads series in one transaction: each policy once, and not more than a request may."""
+    """Reads series in one transaction: each policy once, and not more than a request may (``budget``)."""
 
-    def __init__(self, tx: Tx) -> None:
+    def __init__(self, tx: Tx, budget: Budget) -> None:
         self._tx = tx
         self._policies = {row.name: row for row in policy_store.every(tx)}
         self._made: dict[str, Policy] = {}
         self._waiting: dict[int, measures.Samples] = {}
         self._looked: set[int] = set()
         self.points = 0
-        self.budget = operations.Budget()
+        self.named = 0
+        self.budget = budget
 
     def prepare(self, metrics: Sequence[Any]) -> None:
         """These will be read: what waits of them is looked up at once."""
@@ -85,21 +88,40 @@ class Reading:
         return list(self._policies[metric.archive_policy_name].aggregation_methods)
 
     def series(self, metric: Any, granularity: int, method: str, start: int | None, stop: int | None) -> list[Point]:
+        self.budget.spend(SERIES_STEPS)
         self.prepare([metric])
         name = metric.archive_policy_name
         policy = self._made.get(name) or self._made.setdefault(name, archive_policies.policy(self._policies[name]))
         one, waiting = measures.Series(metric.number, policy, metric.counter), self._waiting.get(metric.number)
-        found = measures.read(self._tx, one, [granularity], method, start, stop, waiting=waiting)
+        spend = self.budget.spend
+        found = measures.read(self._tx, one, [granularity], method, start, stop, waiting=waiting, spend=spend)
         self.points += len(found[granularity])
         if self.points > MOST_POINTS:
             raise BadRequest(f"More than {MOST_POINTS} points: ask for a shorter time or a coarser granularity.")
         return found[granularity]
 
+    def count(self, named: int) -> None:
+        """So many more series will be read. :raises BadRequest: they are too many, all together."""
+        self.named += named
+        if self.named > MOST_SERIES:
+            raise BadRequest(f"More than {MOST_SERIES} metrics: ask for fewer of them at a time.")
+
+    def resources(self, core: Core, ctx: Context, type_name: str, query: Any, **more: Any) -> list[Any]:
+        """Those that answer to a query. :raises BadRequest: they are too many. :raises TakesLong:"""
+        limit = self.budget.room(resources.ROW_STEPS) + 1
+        rows = resources.search(core, ctx, self._tx, type_name, query, limit=limit, spend=self.budget.spend, **more)
+        self.budget.spend(len(rows) * resources.ROW_STEPS)
+        return rows
+
+    def by_resource(self, rows: Sequence[Any]) -> dict[str, list[Any]]:
+        """What resources have. :raises BadRequest: it is too much. :raises TakesLong:"""
+        there = list({row.id: row for row in rows}.values())
+        self.budget.spend(metric_store.count_of_resources(self._tx, [row.id for row in there]) * METRIC_STEPS)
+        return resources.by_resource(self._tx, there)
+
 
 def measured(reading: Reading, wanted: Sequence[Wanted], tree: Any, window: Window) -> Any:
     """What the operations make of these metrics: ``{"aggregated": …}``, or by metric, or by resource and metric."""
-    if len(wanted) > MOST_SERIES:
-        raise _too_many()
     keys = [one.key for one in wanted]
     reading.prepare([one.metric for one in wanted])
     results = []
@@ -110,6 +132,7 @@ def measured(reading: Reading, wanted: Sequence[Wanted], tree: Any, window: Wind
             columns.append({at: value for at, _, value in points})
         grid = _grid(granularity, columns, keys, window, reading.budget)
         results.append(operations.evaluate(tree, grid, keys, reading.budget))
+        reading.budget.spend(len(results[-1].times) * (1 if results[-1].flat else len(results[-1].columns)))
     if any(grid.flat for grid in results):
         return {"aggregated": [point for grid in results for point in _shown(grid, 0, window)]}
     return _by_metric(results, _columns_of(tree, wanted), window)
@@ -146,7 +169,7 @@ def _grid(
     columns: list[dict[int, float]],
     keys: Sequence[Reference],
     window: Window,
-    budget: operations.Budget,
+    budget: Budget,
 ) -> Grid:
     times = sorted(set().union(*columns))
     budget.spend(len(times) * len(columns))
@@ -216,7 +239,7 @@ def _by_metric(results: Sequence[Grid], wanted: Sequence[Wanted], window: Window
 # --------------------------------------------------------------------------------------------- what a request is about
 
 
-def of_metrics(core: Core, ctx: Context, tree: Any, window: Window) -> tuple[Any, list[Any]]:
+def of_metrics(core: Core, ctx: Context, tree: Any, window: Window, budget: Budget) -> tuple[Any, list[Any]]:
     """(what the operations give, metrics with their policies) where they name metrics by id."""
     with database.of(core).read() as tx:
         keys = operations.references(tree)
@@ -229,7 +252,8 @@ def of_metrics(core: Core, ctx: Context, tree: Any, window: Window) -> tuple[Any
         if missing:
             raise ToldNotFound("Unknown metrics", missing, "Provided metrics don't exists")
         wanted = [Wanted(rows[ids[key]], key[1], key) for key in keys]
-        reading = Reading(tx)
+        reading = Reading(tx, budget)
+        reading.count(len(wanted))
         found = measured(reading, wanted, tree, window)
         return found, [(row, reading.policy(row)) for row in rows.values()]
 
@@ -242,33 +266,51 @@ def of_resources(
     tree: Any,
     window: Window,
     groups: Sequence[str],
+    budget: Budget,
     *,
     history: bool = False,
-) -> tuple[Any, list[Any]]:
-    """(what the operations give, resources) where they name metrics by the names that resources have for them."""
+) -> tuple[Any, list[list[Any]]]:
+    """(what the operations give, the resources of each group of it) where they name metrics by the names that resources
+    have for them. Without groups all resources are one."""
     keys = operations.references(tree)
     with database.of(core).read() as tx:
         sorts = list(groups) or ["revision_start:asc", "started_at:asc"]
-        rows = resources.search(core, ctx, tx, type_name, query, history=history, sorts=sorts)
-        by_resource = resources.by_resource(tx, list({row.id: row for row in rows}.values()))
-        reading = Reading(tx)
+        reading = Reading(tx, budget)
+        rows = reading.resources(core, ctx, type_name, query, history=history, sorts=sorts)
+        by_resource = reading.by_resource(rows)
         if not groups:
             wanted = named(reading, rows, by_resource, keys)
             if not wanted:
                 raise _no_metrics(keys)
-            return measured(reading, wanted, tree, window), rows
+            return measured(reading, wanted, tree, window), [rows]
+        members = grouped(rows, groups)
         if history:
-            return _by_history(reading, rows, by_resource, tree, window, groups), rows
-        found = []
-        for group, members in itertools.groupby(
-            rows, lambda row: tuple((name, attribute(row, name)) for name in groups)
-        ):
-            wanted = named(reading, list(members), by_resource, keys)
-            if wanted:
-                found.append({"group": dict(group), "measures": {"measures": measured(reading, wanted, tree, window)}})
+            shown = _by_history(reading, rows, by_resource, tree, window, groups)
+            return [told for _, told in shown], [members.get(group, []) for group, _ in shown]
+        found = {group: named(reading, of_group, by_resource, keys) for group, of_group in members.items()}
+        found = {group: wanted for group, wanted in found.items() if wanted}
         if not found:
             raise _no_metrics(keys)
-        return found, rows
+        reading.prepare([one.metric for wanted in found.values() for one in wanted])
+        return [
+            {"group": dict(group), "measures": {"measures": measured(reading, wanted, tree, window)}}
+            for group, wanted in found.items()
+        ], [members[group] for group in found]
+
+
+Group = tuple[tuple[str, Any], ...]
+
+
+def grouped(rows: Sequence[Any], names: Sequence[str]) -> dict[Group, list[Any]]:
+    """Resources by what they have under ``names``, in the order in which they come."""
+    found: dict[Group, list[Any]] = {}
+    for row in rows:
+        found.setdefault(group_of(row, names), []).append(row)
+    return found
+
+
+def group_of(row: Any, names: Sequence[str]) -> Group:
+    return tuple((name, attribute(row, name)) for name in names)
 
 
 def _no_metrics(keys: Sequence[Reference]) -> NotFound:
@@ -286,20 +328,21 @@ def named(
     reading: Reading, rows: Sequence[Any], by_resource: Mapping[str, list[Any]], keys: Sequence[Reference]
 ) -> list[Wanted]:
     """The metrics of resources that the operations name. :raises BadRequest: they are too many."""
-    patterns = [(key, re.compile(fnmatch.translate(key[0])).match) for key in keys]
+    patterns = [(key, pattern(key[0])) for key in keys]
     found: list[Wanted] = []
     for row in rows:
         there = by_resource.get(row.id, ())
         reading.budget.spend(len(there) * len(patterns))
         for key, matches in patterns:
-            found += [Wanted(metric, key[1], key, row) for metric in there if metric.name and matches(metric.name)]
-        if len(found) > MOST_SERIES:
-            raise _too_many()
+            more = [Wanted(metric, key[1], key, row) for metric in there if metric.name and matches(metric.name)]
+            reading.count(len(more))
+            found += more
     return found
 
 
-def _too_many() -> BadRequest:
-    return BadRequest(f"More than {MOST_SERIES} metrics: ask for fewer of them at a time.")
+def pattern(name: str) -> Callable[[str], Any]:
+    """What matches a name in which ``*``, ``?`` and ``[…]`` stand for others."""
+    return re.compile(fnmatch.translate(name)).match
 
 
 def _by_history(
@@ -309,10 +352,10 @@ def _by_history(
     tree: Any,
     window: Window,
     groups: Sequence[str],
-) -> list[Any]:
+) -> list[tuple[Group, Any]]:
     """Groups by what resources were in each part of the time: a value counts for each in proportion to it."""
     keys = operations.references(tree)
-    sums: dict[tuple[Any, ...], dict[tuple[str, Any], float]] = {}
+    sums: dict[Group, dict[tuple[str, Any], float]] = {}
     last: dict[str, Any] = {}
     rows = sorted(rows, key=lambda row: (row.original_resource_id, row.revision_start))
     for row in rows:
@@ -330,16 +373,20 @@ def _by_history(
             continue
         part = Window(begin, end, window.granularity, window.overlap, window.fill)
         shown = measured(reading, wanted, tree, part)
-        group = tuple((name, attribute(row, name)) for name in groups)
-        values = sums.setdefault(group, {})
+        values = sums.setdefault(group_of(row, groups), {})
         for at, length, value in shown.get("aggregated", ()):
             place = (at, length)
             values[place] = values.get(place, 0.0) + value * _share(at, length, begin, end)
     return [
-        {
-            "group": dict(group),
-            "measures": {"measures": {"aggregated": [[at, length, value] for (at, length), value in values.items()]}},
-        }
+        (
+            group,
+            {
+                "group": dict(group),
+                "measures": {
+                    "measures": {"aggregated": [[at, length, value] for (at, length), value in values.items()]}
+                },
+            },
+        )
         for group, values in sorted(sums.items(), key=lambda one: str(one[0]))
         if values
     ]
@@ -363,6 +410,7 @@ def across(
     """Metrics put together into one series, as ``/v1/aggregation`` does it."""
     if not rows:
         return []
+    reading.count(len(rows))
     keys = [(str(row.id), aggregation) for row in rows]
     for row in rows:
         known = reading.granularities(row)
@@ -391,6 +439,7 @@ def _alone(reading: Reading, row: Any, method: str, window: Window, resample: An
     wanted = [window.granularity] if window.granularity is not None else sorted(known, reverse=True)
     for granularity in wanted:
         points = reading.series(row, granularity, method, window.start, window.stop)
+        reading.budget.spend(len(points))
         grid = Grid(granularity, [at for at, _, _ in points], [[value for _, _, value in points]])
         if resample:
             reading.budget.spend(len(points))
@@ -403,30 +452,71 @@ def no_aggregation(row: Any, method: str, granularity: int) -> NotFound:
     return NotFound(f"Aggregation method '{method}' at granularity '{seconds}' for metric {row.id} does not exist")
 
 
-def single(core: Core, ctx: Context, metric_id: str, method: str, window: Window, resample: Any) -> list[Any]:
-    """The series of one metric."""
-    with database.of(core).read() as tx:
-        row = metrics.seen(core, ctx, tx, metric_id)
-        reading = Reading(tx)
-        if method not in reading.methods(row):
-            raise ToldNotFound(
-                "Aggregation method does not exist for this metric",
-                {"metric": row.id, "aggregation_method": method},
-            )
-        if window.granularity is not None and window.granularity not in reading.granularities(row):
-            raise no_aggregation(row, method, window.granularity)
-        return list(_alone(reading, row, method, window, resample))
-
-
-def older_of_metrics(
-    core: Core, ctx: Context, ids: Sequence[str], aggregation: str, again: str | None, window: Window, resample: Any
+def single(
+    core: Core, ctx: Context, metric_id: str, method: str, window: Window, resample: Any, budget: Budget
 ) -> list[Any]:
+    """The series of one metric."""
+    return several(core, ctx, [metric_id], method, window, budget, lambda points: list(points), resample)[metric_id]
+
+
+def meeting(
+    core: Core, ctx: Context, ids: Sequence[str], method: str, window: Window, condition: Condition, budget: Budget
+) -> dict[str, list[Any]]:
+    """Of each metric the measures whose values meet a condition."""
+
+    def those(points: Iterator[list[Any]]) -> list[Any]:
+        found = []
+        for point in points:
+            budget.spend(condition.parts)
+            if condition.meets(point[2]):
+                found.append(point)
+        return found
+
+    return several(core, ctx, ids, method, window, budget, those)
+
+
+def several(
+    core: Core,
+    ctx: Context,
+    ids: Sequence[str],
+    method: str,
+    window: Window,
+    budget: Budget,
+    choose: Callable[[Iterator[list[Any]]], list[Any]],
+    resample: Any = None,
+) -> dict[str, list[Any]]:
+    """What ``choose`` takes of the series of each of these metrics, each of which is read once."""
+    with database.of(core).read() as tx:
+        reading = Reading(tx, budget)
+        return {
+            metric_id: choose(_checked(reading, metrics.seen(core, ctx, tx, metric_id), method, window, resample))
+            for metric_id in dict.fromkeys(ids)
+        }
+
+
+def _checked(reading: Reading, row: Any, method: str, window: Window, resample: Any) -> Iterator[list[Any]]:
+    if method not in reading.methods(row):
+        raise ToldNotFound(
+            "Aggregation method does not exist for this metric",
+            {"metric": row.id, "aggregation_method": method},
+        )
+    if window.granularity is not None and window.granularity not in reading.granularities(row):
+        raise no_aggregation(row, method, window.granularity)
+    return _alone(reading, row, method, window, resample)
+
+
+Older = tuple[str, str | None, Window, Any]
+"""(aggregation, that of all together, window, what is resampled to)."""
+
+
+def older_of_metrics(core: Core, ctx: Context, ids: Sequence[str], arguments: Older, budget: Budget) -> list[Any]:
     with database.of(core).read() as tx:
         rows = [row for row in metric_store.of_ids(tx, ids) if access.sees(core, ctx, row)]
-        missing = [one for one in ids if one not in {row.id for row in rows}]
-        if missing:
-            raise no_metric(missing[0])
-        return across(Reading(tx), rows, aggregation, again, window, resample)
+        there = {row.id for row in rows}
+        missing = next((one for one in ids if one not in there), None)
+        if missing is not None:
+            raise no_metric(missing)
+        return across(Reading(tx, budget), rows, *arguments)
 
 
 def older_of_resources(
@@ -436,17 +526,18 @@ def older_of_resources(
     name: str,
     query: Any,
     groups: Sequence[str],
-    arguments: tuple[str, str | None, Window, Any],
+    arguments: Older,
+    budget: Budget,
 ) -> list[Any]:
     with database.of(core).read() as tx:
+        reading = Reading(tx, budget)
         try:
-            rows = resources.search(core, ctx, tx, type_name, query, sorts=groups)
+            rows = reading.resources(core, ctx, type_name, query, sorts=groups)
         except BadRequest as error:
             if error.message.startswith("Invalid pagination"):
                 raise BadRequest("Invalid groupby attribute") from None
             raise
-        by_resource = resources.by_resource(tx, rows)
-        reading = Reading(tx)
+        by_resource = reading.by_resource(rows)
 
         def of(members: Sequence[Any]) -> list[Any]:
             found = [one for row in members for one in by_resource.get(row.id, ()) if one.name == name]
@@ -454,9 +545,4 @@ def older_of_resources(
 
         if not groups:
             return of(rows)
-        return [
-            {"group": dict(group), "measures": of(list(members))}
-            for group, members in itertools.groupby(
-                rows, lambda row: tuple((one, attribute(row, one)) for one in groups)
-            )
-        ]
+        return [{"group": dict(group), "measures": of(members)} for group, members in grouped(rows, groups).items()]

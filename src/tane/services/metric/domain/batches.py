@@ -11,6 +11,7 @@ from tane.db import Tx
 from tane.services.metric.domain import access, measures, metrics, timespans
 from tane.services.metric.domain.errors import Told, invalid
 from tane.services.metric.domain.metrics import Making
+from tane.services.metric.domain.resources import MOST_METRICS
 from tane.services.metric.store import database
 from tane.services.metric.store import metrics as store
 from tane.services.metric.store import resources as resource_store
@@ -117,6 +118,10 @@ def to_resources(core: Core, ctx: Context, told: Mapping[str, Any], *, create: b
                 unknown += [f"{resource_id}/{name}" for name in fresh]
             elif fresh and resource_id not in there:
                 lost.append({"resource_id": resource_id, "original_resource_id": text})
+            elif fresh and len(known.get(resource_id, {})) + len(fresh) > MOST_METRICS:
+                raise BadRequest(f"Invalid input: a resource has at most {MOST_METRICS} metrics")
+            elif fresh and len(new) + len(fresh) > MOST_METRICS:
+                raise BadRequest(f"Invalid input: at most {MOST_METRICS} metrics are made at a time")
             elif fresh:
                 access.require(access.owns(core, ctx, there[resource_id]))
                 new += [making.one(name, *_described(text, name, named[name]), resource_id) for name in fresh]

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from tane.services.metric.domain import operations
 from tane.web.errors import BadRequest
 
 DEEPEST, MOST = 20, 200
-Condition = Callable[[float], Any]
+Part = Callable[[float], Any]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """``parts``: how many of them each value is compared with."""
+
+    meets: Part
+    parts: int
 
 
 def parse(tree: Any) -> Condition:
     """:raises BadRequest:"""
     count = 0
 
-    def build(node: Any, depth: int) -> Condition:
+    def build(node: Any, depth: int) -> Part:
         nonlocal count
         count += 1
         if count > MOST or depth > DEEPEST:
             raise BadRequest(f"A condition has at most {MOST} parts and {DEEPEST} levels")
         if isinstance(node, int | float):
-            return lambda value: node
+            constant = _number(node)
+            return lambda value: constant
         if not isinstance(node, dict) or len(node) != 1:
             raise BadRequest("Invalid input: a dictionary with one operator is expected")
         [(name, inner)] = node.items()
@@ -43,6 +53,16 @@ def parse(tree: Any) -> Condition:
             return lambda value: safe(first(value), second(value))
         if isinstance(inner, bool) or not isinstance(inner, int | float):
             raise BadRequest("Invalid input: a number is expected")
-        return lambda value: safe(value, inner)
+        number = _number(inner)
+        return lambda value: safe(value, number)
 
-    return build(tree, 0)
+    meets = build(tree, 0)
+    return Condition(meets, count)
+
+
+def _number(told: float) -> float:
+    """As a processor has it: a whole number of Python's grows without bound by ``**``."""
+    try:
+        return float(told)
+    except OverflowError:
+        raise BadRequest("Invalid input: the number is too large") from None

@@ -1,4 +1,4 @@
-"""What the cloud measured of resources that ended is kept for ``history_days``."""
+"""What the cloud measured of resources that ended, and what resources were, is kept for ``history_days``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ AT_ONCE = 200
 
 
 def forget(core: Core) -> int:
-    """One part of them; returns how many."""
+    """One part of them; returns how many resources."""
     with database.of(core).read() as tx:
-        gone = store.ended_before(tx, tx.now - timedelta(days=core.config.history_days), AT_ONCE)
-    if not gone:
+        before = tx.now - timedelta(days=core.config.history_days)
+        gone, former = store.ended_before(tx, before, AT_ONCE), store.revisions_before(tx, before, AT_ONCE)
+    if not gone and not former:
         return 0
     with database.of(core).write() as tx:
+        store.remove_revisions(tx, former)
         return resources.remove(tx, gone)

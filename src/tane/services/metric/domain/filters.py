@@ -14,7 +14,7 @@ from tane.services.metric.domain.errors import invalid
 from tane.services.metric.store import resources as store
 from tane.web.errors import BadRequest
 
-MOST_NODES = 200
+MOST_NODES, MOST_PATTERN = 200, 255
 TEXTS = ("original_resource_id", "type", "creator", "project_id", "user_id")
 TIMES = ("started_at", "ended_at", "revision_start", "revision_end")
 
@@ -40,11 +40,14 @@ class Conditions:
         self._who = who
         self._nodes = 0
 
+    @property
+    def count(self) -> int:
+        """How many conditions each row is compared with."""
+        return self._nodes
+
     def of(self, tree: Any) -> ColumnElement[bool]:
         """:raises BadRequest: no query."""
-        self._nodes += 1
-        if self._nodes > MOST_NODES:
-            raise BadRequest(f"A query has at most {MOST_NODES} conditions")
+        self._count(1)
         if not isinstance(tree, dict) or len(tree) > 1:
             raise invalid(
                 "expected a dictionary" if not isinstance(tree, dict) else "length of value must be at most 1"
@@ -67,6 +70,11 @@ class Conditions:
         [(field, value)] = operand.items()
         return self._compare(operator, field, value)
 
+    def _count(self, more: int) -> None:
+        self._nodes += more
+        if self._nodes > MOST_NODES:
+            raise BadRequest(f"A query has at most {MOST_NODES} conditions, each value of a list among them")
+
     def _compare(self, operator: str, field: str, value: Any) -> ColumnElement[bool]:
         if operator == "in":
             if not isinstance(value, list) or not value:
@@ -75,10 +83,12 @@ class Conditions:
                     operator,
                     field,
                 )
-            self._nodes += len(value)
+            self._count(len(value))
             return or_(*(self._compare("=", field, one) for one in value))
         if isinstance(value, dict | list):
             raise invalid("expected str", operator, field)
+        if operator == "like" and isinstance(value, str) and len(value) > MOST_PATTERN:
+            raise invalid(f"length of value must be at most {MOST_PATTERN}", operator, field)
         if field in ("created_by_user_id", "created_by_project_id"):
             return self._made_by(operator, field, value)
         if field == "lifespan":
@@ -94,6 +104,8 @@ class Conditions:
             if operator in EQUAL:
                 return none
             return not_(none) if operator in DIFFERENT else false()
+        if isinstance(value, bool) and operator not in (*EQUAL, *DIFFERENT):
+            raise self._wrong(field, value)
         found: ColumnElement[bool] = BINARY[operator](column, value)
         return or_(column.is_(None), found) if operator in DIFFERENT else found
 

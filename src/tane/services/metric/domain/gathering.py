@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
 from typing import Any
 
 from tane.core import Core
 from tane.hosts import store as hosts
 from tane.services.compute import interface as compute
 from tane.services.metric.domain import measures, timespans
-from tane.services.metric.domain.measured import Thing, Values, Writer
+from tane.services.metric.domain.measured import Thing, Values, Writer, prepare
 from tane.services.metric.domain.meters import UNITS
 from tane.services.metric.store import database
 from tane.services.metric.store import measures as store
-from tane.wire.documents import Metered, Meters
+from tane.services.network import interface as network
+from tane.wire.documents import Meters
 
 OLDEST = 30 * 86400
+OWN_DISKS = ("root", "ephemeral", "swap", "config")
+"""Disks that a server may have and that are no volumes."""
 
 
 def take(core: Core, host_id: str, meters: Meters) -> int:
@@ -25,17 +29,18 @@ def take(core: Core, host_id: str, meters: Meters) -> int:
         if host is None:
             return 0
         servers = {row.id: row for row in compute.measured_on(tx, host_id)}
-        disks = compute.disks_of(
-            tx, [thing.id for thing in meters.things if thing.kind == "disk" and thing.id in servers]
-        )
+        told = list({thing.id for thing in meters.things} & servers.keys())
+        parts = Parts(compute.disks_of(tx, told), network.ports_of(tx, told))
+    found = list(_things(host, servers, parts, meters))
     measures.make_room(core)
+    prepare(core, found)
     with database.of(core).write() as tx:
         last = store.last_of(tx, host_id)
         if last is not None and last.run == meters.run and meters.sequence <= last.sequence:
             return 0
         at = timespans.of_naive(tx.now) - round(meters.age * timespans.SECOND)
         writer = Writer(core, tx, at)
-        for thing, values in _things(host, servers, disks, meters):
+        for thing, values in found:
             writer.add(thing, *values)
         numbers, times, values_ = writer.finish()
         measures.append(tx, numbers, times, values_)
@@ -44,12 +49,24 @@ def take(core: Core, host_id: str, meters: Meters) -> int:
     return len(numbers)
 
 
-def _things(
-    host: Any, servers: Mapping[str, Any], disks: Mapping[tuple[str, str], str], meters: Meters
-) -> Iterator[tuple[Thing, Values]]:
+@dataclass(frozen=True)
+class Parts:
+    """What servers have, by the database: a host is believed of nothing else. ``disks``: (server, volume) → its name;
+    ``ports``: (server, port)."""
+
+    disks: Mapping[tuple[str, str], str]
+    ports: Set[tuple[str, str]]
+
+
+def _things(host: Any, servers: Mapping[str, Any], parts: Parts, meters: Meters) -> Iterator[tuple[Thing, Values]]:
     # Names that are not known here are of a host whose release is newer.
     known = [all(name in UNITS for name in shape) for shape in meters.shapes]
+    seen: set[tuple[str, str, str | None]] = set()
     for one in meters.things:
+        key = one.kind, one.id, one.part
+        if key in seen:
+            continue  # A thing shows its values once.
+        seen.add(key)
         if one.shape >= len(known) or len(one.values) != len(meters.shapes[one.shape]):
             continue  # It makes no sense.
         values = meters.shapes[one.shape], one.values
@@ -65,8 +82,8 @@ def _things(
             continue  # It was deleted, or it moved.
         if one.kind == "guest":
             yield _guest(server), values
-        elif one.part is not None:
-            yield _part(server, one, disks), values
+        elif one.part is not None and (thing := _part(server, one.kind, one.part, parts)) is not None:
+            yield thing, values
 
 
 def instance_attributes(row: Any) -> tuple[tuple[str, Any], ...]:
@@ -88,13 +105,17 @@ def _guest(row: Any) -> Thing:
     return Thing(row.id, "instance", row.project_id, row.user_id, instance_attributes(row), row.created_at)
 
 
-def _part(row: Any, one: Metered, disks: Mapping[tuple[str, str], str]) -> Thing:
-    part = str(one.part)
-    if one.kind == "nic":
+def _part(row: Any, what: str, part: str, parts: Parts) -> Thing | None:
+    """A card or a disk of a server; None: it has none of that name, or not any more."""
+    if what == "nic":
+        if (row.id, part) not in parts.ports:
+            return None
         name = f"tap{part[:11]}"
         text, kind = f"instance-{row.number:08x}-{row.id}-{name}", "instance_network_interface"
     else:
-        name = disks.get((row.id, part)) or {"root": "vda"}.get(part, part)
+        if part not in OWN_DISKS and (row.id, part) not in parts.disks:
+            return None
+        name = parts.disks.get((row.id, part)) or {"root": "vda"}.get(part, part)
         text, kind = f"{row.id}-{name}", "instance_disk"
     return Thing(text, kind, row.project_id, row.user_id, (("name", name), ("instance_id", row.id)))
 

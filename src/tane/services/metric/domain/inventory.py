@@ -21,17 +21,18 @@ ACCOUNT = "AUTH_"
 
 def take(core: Core) -> tuple[int, int]:
     """One round of it: (samples, resources that ended)."""
-    things = list(_things(core))
+    things = [(thing, (tuple(values), tuple(values.values()))) for thing, values in _things(core)]
     with core.db.read() as tx:
         living = compute.living(tx)
     if not things and not database.exists(core):
         return 0, 0
     measures.make_room(core)
+    measured.prepare(core, things)
     with database.of(core).write() as tx:
         writer = Writer(core, tx, timespans.of_naive(tx.now))
         by_type: dict[str, list[str]] = {"volume": [], "image": [], "network": [], "swift_account": []}
         for thing, values in things:
-            writer.add(thing, tuple(values), tuple(values.values()))
+            writer.add(thing, *values)
             by_type.setdefault(thing.type, []).append(thing.text)
         numbers, times, values_ = writer.finish()
         measures.append(tx, numbers, times, values_)

@@ -16,10 +16,13 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.metric.domain import access, resources
 from tane.services.metric.domain.meters import COUNTERS, UNITS
+from tane.services.metric.store import database
 from tane.services.metric.store import metrics as metric_store
 from tane.services.metric.store import resources as store
 
 MEMORY = "metric.known"
+AT_ONCE = 500
+"""Things that are made in one transaction."""
 FRESH_SECONDS = 600.0
 """What is remembered is looked up anew then: another process may have deleted a metric."""
 
@@ -88,6 +91,21 @@ class Writer:
             # What is rolled back is not there: it must not be remembered.
             self._tx.after_commit(lambda: remembered(self._core).update(found))
         return self.numbers, [self._at] * len(self.numbers), self.values
+
+
+def prepare(core: Core, wanted: Sequence[tuple[Thing, Values]]) -> None:
+    """Where there is much that is not known yet it is made before its samples are written: in parts, between which
+    others write."""
+    known = remembered(core)
+    new = [one for one in wanted if (there := known.get(one[0].text)) is None or there.thing != one[0]]
+    if len(new) <= AT_ONCE:
+        return
+    for begin in range(0, len(new), AT_ONCE):
+        with database.of(core).write() as tx:
+            writer = Writer(core, tx, 0)
+            for thing, values in new[begin : begin + AT_ONCE]:
+                writer.add(thing, *values)
+            writer.finish()
 
 
 def remembered(core: Core) -> dict[str, Known]:

@@ -27,6 +27,8 @@ SLICE, AT_ONCE = 500, 500_000
 """Batches and samples of a fold at most: it is one transaction, and in memory."""
 MOST_POINTS = 400_000
 """That are read of a series at once."""
+UNCOUNTED = 2 * series.PERIODS
+"""So few points cost less than counting them."""
 
 
 @dataclass(frozen=True)
@@ -226,9 +228,11 @@ def read(
     stop: int | None = None,
     *,
     waiting: Samples | None,
+    spend: Callable[[int], object] = lambda steps: None,
 ) -> dict[int, list[Point]]:
-    """The series of a metric by granularity. ``waiting``: its samples that are not folded yet."""
-    fresh = folded_now(tx, one, waiting)
+    """The series of a metric by granularity. ``waiting``: its samples that are not folded yet; ``spend``: is told how
+    many values are to be looked at, before they are."""
+    fresh = folded_now(tx, one, waiting, spend)
     column = one.policy.methods.index(method)
     found: dict[int, list[Point]] = {}
     for granularity in granularities:
@@ -237,9 +241,14 @@ def read(
             continue
         first = None if start is None else _chunk(start // granularity)
         last = None if stop is None else _chunk(-(-stop // granularity))
-        many = definition.points is None or definition.points > MOST_POINTS
-        if many and store.count_chunks(tx, one.number, granularity, first, last) * series.PERIODS > MOST_POINTS:
+        most = 1 << 62 if definition.points is None else definition.points
+        if start is not None and stop is not None:
+            most = min(most, max(0, stop - start) // granularity + 2)
+        if most > UNCOUNTED:
+            most = min(most, store.count_chunks(tx, one.number, granularity, first, last) * series.PERIODS)
+        if most > MOST_POINTS:
             raise BadRequest(f"More than {MOST_POINTS} points: ask for a shorter time or a coarser granularity.")
+        spend(most)
         columns: Columns = {}
         for row in store.chunks_of(tx, one.number, granularity, first, last):
             columns |= series.decode(row.start, row.data)
@@ -259,12 +268,15 @@ def _newest(tx: Tx, one: Series, granularity: int, fresh: Columns) -> int:
     return max([*fresh, *(series.decode(row.start, row.data) if row else ())], default=0)
 
 
-def folded_now(tx: Tx, one: Series, waiting: Samples | None) -> dict[int, Columns]:
+def folded_now(
+    tx: Tx, one: Series, waiting: Samples | None, spend: Callable[[int], object] = lambda steps: None
+) -> dict[int, Columns]:
     """What waiting samples change, by granularity."""
     if waiting is None:
         return {}
     row = store.raw_of(tx, [one.number]).get(one.number)
     raw = Raw.of(row.times, row.values) if row else Raw.empty()
+    spend((len(raw.times) + len(waiting[0])) * len(one.policy.definitions))
     folded = series.fold(one.policy, one.counter, raw, *waiting)
     return folded.changed if folded else {}
 

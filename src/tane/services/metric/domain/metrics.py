@@ -23,6 +23,8 @@ from tane.web.errors import BadRequest, Forbidden
 
 LIMITS = {"metrics": 50_000, "resources": 20_000}
 """Per project, of what its users make; what the cloud measures of it does not count."""
+MOST_KEYS = 10
+"""That a list is sorted by: what comes after a marker is a condition for each of them and those before it."""
 SORTABLE = ("id", "name", "unit", "creator", "archive_policy_name", "resource_id")
 FILTERS = ("creator", "name", "id", "unit", "archive_policy_name", "status", "resource_id")
 
@@ -88,6 +90,8 @@ def order_of(sorts: Sequence[str], sortable: Sequence[str], last: Sequence[str])
             raise BadRequest(f"Invalid pagination: `Unknown sort direction, must be one of: asc, desc: {way}'")
         up = direction != "desc"
         keys.setdefault(name, (name, up, nulls == "nullsfirst" if nulls else up))
+    if len(keys) > MOST_KEYS:
+        raise BadRequest(f"Invalid pagination: `At most {MOST_KEYS} sort keys are taken'")
     for name in last:
         keys.setdefault(name, (name, True, True))
     return list(keys.values())

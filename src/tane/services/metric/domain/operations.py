@@ -14,30 +14,43 @@ from typing import Any
 
 from tane.services.metric.domain import calendars, series, timespans
 from tane.services.metric.domain.errors import Told, invalid
+from tane.shares import TakesLong
 from tane.web.errors import BadRequest
 
 NAN = math.nan
-DEEPEST, MOST_NODES, MOST_TEXT = 24, 500, 16_384
-MOST_STEPS = 8_000_000
-"""Values that one request may have looked at: some seconds of this machine, and what it holds meanwhile."""
+DEEPEST, MOST_NODES, MOST_TEXT, MOST_NAME = 24, 500, 16_384, 255
+MOST_STEPS, FEW_STEPS = 2_000_000, 100_000
+"""Values that one request may have looked at: seconds of this machine, and what it holds meanwhile. ``FEW_STEPS`` of
+them are looked at where all requests are answered; for more it is called once more when it is its project's turn."""
 Reference = tuple[str, str]
 """(metric, aggregation)."""
 
 
 class Budget:
-    """What a request may still cost, in values that are looked at."""
+    """What a request may still cost, in values that are looked at: all of its series, rows and conditions together.
 
-    def __init__(self) -> None:
+    ``long``: whether this runs where such work waits for its turn.
+    """
+
+    def __init__(self, *, long: bool) -> None:
         self._left = MOST_STEPS
+        self._free = MOST_STEPS if long else FEW_STEPS
 
     def spend(self, steps: int) -> None:
-        """To be called before the work. :raises BadRequest: it is too much."""
+        """To be called before the work. :raises BadRequest: it is too much. :raises TakesLong: for where this runs."""
         self._left -= steps
+        self._free -= steps
         if self._left < 0:
             raise BadRequest(
-                f"More than {MOST_STEPS} values to look at: ask for fewer metrics, a shorter time, a coarser"
-                " granularity, or simpler operations."
+                f"More than {MOST_STEPS} values to look at: ask for fewer metrics or resources, a shorter time, a"
+                " coarser granularity, or simpler operations."
             )
+        if self._free < 0:
+            raise TakesLong
+
+    def room(self, steps: int) -> int:
+        """How many things of so many steps each there is room for."""
+        return max(0, min(self._left, self._free) // steps)
 
 
 def _present(values: Sequence[float]) -> list[float]:
@@ -90,7 +103,7 @@ def _divide(a: float, b: float) -> float:
 
 
 def _power(a: float, b: float) -> float:
-    found = a**b
+    found = float(a) ** float(b)
     return NAN if isinstance(found, complex) else found
 
 
@@ -226,6 +239,9 @@ class _Checking:
         for one in rest:
             if not isinstance(one, list) or len(one) != 2 or not all(isinstance(part, str) for part in one):
                 raise invalid("not a valid value", "operations")
+            # They are patterns, and no metric has a longer name.
+            if max(map(len, one)) > MOST_NAME:
+                raise invalid(f"length of value must be at most {MOST_NAME}", "operations")
             found.append((one[0], one[1]))
         self.count += len(found)
         return found
@@ -266,7 +282,7 @@ Value = Grid | float
 def evaluate(node: Any, grid: Grid, keys: Sequence[Reference], budget: Budget) -> Grid:
     """``keys``: which metric the columns of ``grid`` are of.
 
-    :raises Unaggregable: :raises BadRequest: it is more than ``budget``.
+    :raises Unaggregable: :raises BadRequest: :raises TakesLong: it is more than ``budget``.
     """
     found = _Evaluating(grid, keys, budget).node(node)
     assert isinstance(found, Grid)  # The top is no number.
@@ -302,13 +318,14 @@ class _Evaluating:
     def _series(self, node: Any) -> Grid:
         """What an operation on series is done to, paid for."""
         grid = _grid(self.node(node))
-        self._budget.spend(_size(grid))
+        # They are looked at, and others are made of them.
+        self._budget.spend(2 * _size(grid))
         return grid
 
     def _each(self, name: str, node: Any) -> Value:
         values = [self.node(one) for one in node[1:]]
         sizes = [_size(value) for value in values if isinstance(value, Grid)]
-        self._budget.spend(max(sizes, default=1) * len(values))
+        self._budget.spend(max(sizes, default=1) * (len(values) + 1))
         if name in UNARY:
             return _each(safe(UNARY[name]), values, self._keys)
         if name == "clip":
@@ -318,6 +335,7 @@ class _Evaluating:
 
 
 def _size(grid: Grid) -> int:
+    """Values in it."""
     return len(grid.times) * len(grid.columns)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from tane.services.metric.domain import access, resource_types, timespans
 from tane.services.metric.domain.errors import invalid, no_resource
 from tane.services.metric.domain.filters import Conditions
 from tane.services.metric.domain.metrics import Keys, Making, beyond, definition_of, exceeded, order_of, ordered, room
+from tane.services.metric.domain.operations import Budget
 from tane.services.metric.store import database
 from tane.services.metric.store import metrics as metric_store
 from tane.services.metric.store import resources as store
@@ -25,7 +26,10 @@ COLUMNS = (
     *("id", "original_resource_id", "type", "creator", "project_id", "user_id", "started_at", "ended_at"),
     *("revision_start", "revision_end"),
 )
-MOST_METRICS = 1000
+MOST_METRICS, AT_ONCE = 1000, 500
+"""Metrics of a resource, and resources that go in one transaction."""
+ROW_STEPS = 50
+"""What it costs to read a resource, in values that are looked at."""
 
 
 def now_of(tx: Tx) -> float:
@@ -194,13 +198,19 @@ def remove(tx: Tx, ids: Sequence[str]) -> int:
     return store.remove(tx, ids)
 
 
-def delete_found(core: Core, ctx: Context, type_name: str, query: Any) -> int:
+def delete_found(core: Core, ctx: Context, type_name: str, query: Any, budget: Budget) -> int:
+    """:raises BadRequest: :raises TakesLong: it is more than ``budget``."""
     if not query:
         raise BadRequest("caution: the query can not be empty, or it will delete entire database")
-    with database.of(core).write() as tx:
-        rows = search(core, ctx, tx, type_name, query)
-        gone = [row.id for row in rows if access.owns(core, ctx, row)]
-        return remove(tx, gone)
+    # Nobody else writes metrics meanwhile: they are looked for before.
+    with database.of(core).read() as tx:
+        rows = search(core, ctx, tx, type_name, query, limit=budget.room(ROW_STEPS) + 1, spend=budget.spend)
+    budget.spend(len(rows) * ROW_STEPS)
+    gone, count = [row.id for row in rows if access.owns(core, ctx, row)], 0
+    for begin in range(0, len(gone), AT_ONCE):
+        with database.of(core).write() as tx:
+            count += remove(tx, gone[begin : begin + AT_ONCE])
+    return count
 
 
 def search(
@@ -214,8 +224,10 @@ def search(
     sorts: Sequence[str] = (),
     marker: str | None = None,
     limit: int | None = None,
+    spend: Callable[[int], object] | None = None,
 ) -> list[Any]:
-    """The resources of a type that the caller sees and that answer to ``query``."""
+    """The resources of a type that the caller sees and that answer to ``query``. ``spend`` is told before how many
+    rows are to be compared with how many conditions."""
     declared = resource_types.found(tx, type_name)
     shown = store.view(history)
     wanted: list[Any] = [] if type_name == resource_types.GENERIC else [shown.c.type == type_name]
@@ -224,7 +236,10 @@ def search(
         wanted.append(or_(shown.c.project_id == project, shown.c.created_by_project_id == project))
     if query:
         conditions = Conditions(shown, type_name, declared.attributes, now_of(tx), access.creator(ctx))
-        wanted.append(conditions.of(query))
+        condition = conditions.of(query)
+        if spend is not None:
+            spend(store.count(tx, shown, wanted) * conditions.count)
+        wanted.append(condition)
     # What is no column is looked up in the attributes.
     columns = {name: shown.c[name] for name in COLUMNS}
     columns |= {name: shown.c.attributes[name].as_string() for name in declared.attributes}
@@ -268,10 +283,12 @@ def listed(
     sorts: Sequence[str],
     marker: str | None,
     limit: int,
+    budget: Budget,
 ) -> tuple[list[Any], dict[str, list[Any]]]:
     """(resources, metrics by resource)."""
+    how: dict[str, Any] = {"history": history, "sorts": sorts, "marker": marker, "limit": limit}
     with database.of(core).read() as tx:
-        rows = search(core, ctx, tx, type_name, query, history=history, sorts=sorts, marker=marker, limit=limit)
+        rows = search(core, ctx, tx, type_name, query, **how, spend=budget.spend)
         return rows, by_resource(tx, rows)
 
 

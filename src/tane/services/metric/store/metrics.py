@@ -38,6 +38,14 @@ def of_resources(tx: Tx, ids: Iterable[str]) -> list[Row[Any]]:
     return found
 
 
+def count_of_resources(tx: Tx, ids: Sequence[str]) -> int:
+    count = 0
+    for place in range(0, len(ids), AT_ONCE):
+        part = metric.c.resource_id.in_(ids[place : place + AT_ONCE])
+        count += int(tx.scalar(select(func.count()).select_from(metric).where(part)) or 0)
+    return count
+
+
 def named(tx: Tx, resource_id: str, name: str) -> Row[Any] | None:
     return tx.first(_joined().where(metric.c.resource_id == resource_id, metric.c.name == name))
 

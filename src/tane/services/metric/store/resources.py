@@ -33,6 +33,10 @@ SHARED = (
 )
 
 
+MOST_REVISIONS = 100
+"""That are kept of what a resource was."""
+
+
 class Lifespan(FunctionElement[float]):
     """Seconds from the first moment to the second."""
 
@@ -109,9 +113,24 @@ def change(tx: Tx, resource_id: str, **values: Any) -> None:
 
 
 def keep_revision(tx: Tx, row: Row[Any], until: Any) -> None:
-    """Write down what a resource was."""
+    """Write down what a resource was, and forget the oldest of what is more than ``MOST_REVISIONS``."""
     kept = {name: getattr(row, name) for name in SHARED}
     tx.execute(insert(resource_history).values(**kept, revision_end=until))
+    of_it = resource_history.c.id == row.id
+    newest = select(resource_history.c.revision).where(of_it).order_by(resource_history.c.revision.desc())
+    edge = tx.scalar(newest.offset(MOST_REVISIONS - 1).limit(1))
+    if edge is not None:
+        tx.execute(delete(resource_history).where(of_it, resource_history.c.revision < edge))
+
+
+def revisions_before(tx: Tx, moment: Any, limit: int) -> list[int]:
+    """The oldest of those that ended before; revisions are numbered in the order in which they end."""
+    query = select(resource_history.c.revision, resource_history.c.revision_end).order_by(resource_history.c.revision)
+    return [row.revision for row in tx.all(query.limit(limit)) if row.revision_end < moment]
+
+
+def remove_revisions(tx: Tx, numbers: Sequence[int]) -> int:
+    return tx.count(delete(resource_history).where(resource_history.c.revision.in_(numbers)))
 
 
 def remove(tx: Tx, ids: Sequence[str]) -> int:
@@ -159,6 +178,10 @@ def listed(
 ) -> list[Row[Any]]:
     query = select(shown).where(*wanted).order_by(*order)
     return tx.all(query if limit is None else query.limit(limit))
+
+
+def count(tx: Tx, shown: Subquery, wanted: Sequence[ColumnElement[bool]]) -> int:
+    return int(tx.scalar(select(func.count()).select_from(shown).where(*wanted)) or 0)
 
 
 def at_revision(tx: Tx, shown: Subquery, resource_id: str, revision: int) -> Row[Any] | None:

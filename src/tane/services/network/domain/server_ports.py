@@ -287,6 +287,15 @@ def ports_settled(tx: Tx, server_id: str) -> dict[str, str]:
     }
 
 
+def ports_of(tx: Tx, server_ids: Sequence[str]) -> set[tuple[str, str]]:
+    """(server, port) of each port that servers have."""
+    found: set[tuple[str, str]] = set()
+    for start in range(0, len(server_ids), rows.MANY):
+        mine = and_(port.c.device_id.in_(server_ids[start : start + rows.MANY]), CLAIMED)
+        found.update((row.device_id, row.id) for row in tx.all(select(port.c.device_id, port.c.id).where(mine)))
+    return found
+
+
 def addresses(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[AddressInfo]]:
     """Fixed and floating addresses by server, in the order of the NICs, in two queries for up to 500 servers."""
     found: dict[str, list[AddressInfo]] = {server_id: [] for server_id in server_ids}
