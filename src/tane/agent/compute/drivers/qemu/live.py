@@ -43,7 +43,7 @@ _USERNAME = "tane"
 _UNLIMITED_BYTES, _UNLIMITED_MS = 1 << 42, 2_000_000
 _DOWNTIME_MS = 100
 _NEAR_BYTES, _NEAR_SECONDS, _FAR_SECONDS = 64 << 20, 0.01, 0.1
-_TAKE_IN_SECONDS = 60.0
+_TAKE_IN_SECONDS = _STILL_SECONDS = _BREAK_OFF_SECONDS = 60.0
 _UNDER_WAY = ("setup", "active", "pre-switchover", "device", "cancelling")
 _CAPABILITIES = {"pause-before-switchover": True, "auto-converge": True, "late-block-activate": True}
 """QEMU counts a guest that converges badly down, stops before the last of it, and takes no disk before it goes on."""
@@ -284,8 +284,18 @@ async def _follow(machine: Machine, landing: Landing) -> None:
             host = f"[{landing.host}]" if ":" in landing.host else landing.host
             await session.execute("migrate", {"uri": f"tcp:{host}:{landing.memory_port}"})
         if await _memory_sent(machine, landing):
+            await _finish(machine, landing, session)
+
+
+async def _finish(machine: Machine, landing: Landing, session: QmpSession) -> None:
+    """Send the last of it, for which the guest stands still: not for as long as a broken way would let it."""
+    try:
+        async with asyncio.timeout(_STILL_SECONDS):
             await _end_copies(session)
             await session.execute("migrate-continue", {"state": "pre-switchover"})
+            await _memory_sent(machine, landing, continued=True)
+    except TimeoutError:
+        raise HostError(f"the last of the memory was not there within {_STILL_SECONDS:.0f} seconds") from None
 
 
 def _refuse_broken_off(machine: Machine, landing: Landing) -> None:
@@ -316,14 +326,16 @@ async def _jobs(session: QmpSession) -> list[dict[str, Any]]:
     return [job for job in await session.execute("query-jobs") if job["id"] in names]
 
 
-async def _memory_sent(machine: Machine, landing: Landing) -> bool:
-    """Wait until the guest stands still for the last of its memory; False when even that has been sent."""
+async def _memory_sent(machine: Machine, landing: Landing, *, continued: bool = False) -> bool:
+    """Wait until the guest stands still for the last of its memory; False when even that has been sent, which is waited
+    for once it is ``continued``."""
     while True:
         _refuse_broken_off(machine, landing)
         about = await (await machine.qmp()).execute("query-migrate")
         match about.get("status"):
             case "pre-switchover":
-                return True
+                if not continued:
+                    return True
             case "completed":
                 return False
             case "failed" | "cancelled" | "none":
@@ -358,10 +370,15 @@ async def stay(machine: Machine, *, paused: bool) -> None:
 
 
 async def _break_off(machine: Machine, session: QmpSession) -> None:
+    deadline = time.monotonic() + _BREAK_OFF_SECONDS
     await session.execute("migrate_cancel")
-    while (await session.execute("query-migrate")).get("status") in _UNDER_WAY:  # noqa: ASYNC110 (QEMU tells)
+    while (await session.execute("query-migrate")).get("status") in _UNDER_WAY:
+        if time.monotonic() > deadline:
+            raise HostError("what was on its way is not broken off", transient=True)
         await asyncio.sleep(_NEAR_SECONDS)
     while jobs := await _jobs(session):
+        if time.monotonic() > deadline:
+            raise HostError("the copies of its disks do not end", transient=True)
         for job in jobs:
             if job["status"] == "concluded":
                 await ignore_absent(session, "job-dismiss", {"id": job["id"]})
