@@ -308,7 +308,7 @@ SERVER_ACTIONS = (
         "live-migrate",
         N_("Move to another host while it runs"),
         "os-migrateLive",
-        command="openstack server migrate --live-migration {id}",
+        command="openstack --os-compute-api-version 2.30 server migrate --live-migration {id}",
         build=live_migration,
         when=states("ACTIVE", "PAUSED"),
     ),
