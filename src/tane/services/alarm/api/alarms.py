@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tane.db.paging import once_each
 from tane.services.alarm.domain import alarms as domain
 from tane.services.alarm.domain import queries
 from tane.web.codec import iso_micro
@@ -74,7 +75,7 @@ def _page(request: Request, columns: Any) -> tuple[list[tuple[str, bool]], str |
             raise BadRequest(f"Invalid input for field/attribute sort. Value: '{text}'. the sort parameter is invalid.")
         sorts.append((name, way != "desc"))
     limit = request.number("limit", domain.MOST_PAGE, minimum=1)
-    return sorts, request.param("marker"), min(limit or domain.MOST_PAGE, domain.MOST_PAGE)
+    return once_each(sorts), request.param("marker"), min(limit or domain.MOST_PAGE, domain.MOST_PAGE)
 
 
 def create(request: Request) -> Response:
