@@ -99,7 +99,7 @@ def test_a_function_of_a_template_reads_no_half_character(cloud: ApiCloud) -> No
 
 def test_a_number_of_a_template_is_short() -> None:
     text = "heat_template_version: 2021-04-16\nparameters:\n  p:\n    type: number\n    default: " + "1:" * 200 + "1\n"
-    with pytest.raises(TemplateError, match="64 bits"):
+    with pytest.raises(TemplateError, match="is no int"):
         parse(text)
 
 

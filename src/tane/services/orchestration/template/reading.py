@@ -276,7 +276,7 @@ class _Reader:
                 return self.loader.construct_yaml_bool(node)
             if kind == "int":
                 if len(event.value) > LONGEST_NUMBER:  # Counting takes the square of its length.
-                    raise self._wrong(f"the number {event.value[:64]} is larger than 64 bits; quote it", event)
+                    raise ValueError
                 return self._number(self.loader.construct_yaml_int(node), event)
             if kind == "float":
                 return self._number(self.loader.construct_yaml_float(node), event)
