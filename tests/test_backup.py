@@ -103,8 +103,9 @@ def test_a_folder_that_was_moved_is_the_same_cloud(tmp_path: Path) -> None:
 
 
 def archive(path: Path, entries: dict[str, bytes], manifest: object = MANIFEST, kind: bytes = tarfile.REGTYPE) -> None:
+    first = manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode()
     with tarfile.open(path, "w") as out:
-        for name, content in {"manifest.json": json.dumps(manifest).encode(), **entries}.items():
+        for name, content in {"manifest.json": first, **entries}.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
             member.type = tarfile.REGTYPE if name in ("manifest.json", *WHOLE) else kind
@@ -163,6 +164,9 @@ def test_a_file_holds_nothing_but_files(tmp_path: Path, kind: bytes) -> None:
         (WHOLE, {**MANIFEST, "format": 2}, "format"),
         (WHOLE, {**MANIFEST, "schema": "9999"}, "of schema 9999"),
         (WHOLE, [], "format"),
+        (WHOLE, b"[" * 60_000, "nested too deep"),
+        (WHOLE, {**MANIFEST, "made_at": "\x1b[2J"}, "is no whole backup"),
+        (WHOLE, {"format": 1, "schema": HEAD}, "is no whole backup"),
     ],
 )
 def test_what_is_no_backup_of_this_release_is_told(

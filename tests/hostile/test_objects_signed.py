@@ -22,10 +22,10 @@ def mine(cloud: ApiCloud) -> Account:
     return found
 
 
-def form(mine: Account, place: str, to: str, filename: str, kind: str = "text/plain") -> Any:
+def form(mine: Account, place: str, to: str, filename: str, kind: str = "text/plain", redirect: str = "") -> Any:
     """Post a form that was signed for ``place`` to ``to``, both below the account."""
     fields = {
-        "redirect": "",
+        "redirect": redirect,
         "max_file_size": "1000",
         "max_file_count": "1",
         "expires": str(stamps.of(mine.caller.api.core.clock.now()) // stamps.SECOND + 60),
@@ -39,6 +39,24 @@ def form(mine: Account, place: str, to: str, filename: str, kind: str = "text/pl
     body = "".join(f"--b\r\n{part}\r\n" for part in parts) + "--b--\r\n"
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     return mine.anonymous("POST", to, content=body.encode(), headers=headers)
+
+
+@pytest.mark.parametrize("to", ["https://evil.test/", "http://[", "//[x", "http://℀.x/"])
+def test_a_form_that_nobody_signed_leads_nowhere(mine: Account, to: str) -> None:
+    body = f'--b\r\nContent-Disposition: form-data; name="redirect"\r\n\r\n{to}\r\n--b\r\n'
+    body += 'Content-Disposition: form-data; name="file"; filename="f"\r\n\r\nEVIL\r\n--b--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = mine.anonymous("POST", "/c", content=body.encode(), headers=headers)
+    assert answer.status_code == 401 and "location" not in answer.headers
+
+
+@pytest.mark.parametrize("to", ["http://[", "https://shop.test/done"])
+def test_a_signed_form_leads_to_where_it_was_signed_for(mine: Account, to: str) -> None:
+    answer = form(mine, "/c/", "/c/", "f", redirect=to)
+    if to == "http://[":
+        assert answer.status_code == 201
+    else:
+        assert answer.status_code == 303 and answer.headers["location"].startswith(to)
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,10 @@ def restore(
             shutil.rmtree(files.folder)
         sys.exit(f"tane: {doing}: {error}")
     print(f"tane: the cloud of {manifest['made_at']} is in {files.folder}; ./tane up starts it")
-    print("tane: its settings came with it (tane.toml): of a backup that is not your own, look through them first")
+    print(
+        "tane: its settings came with it (tane.toml, policy.yaml, tls/): "
+        "of a backup that is not your own, look through them first"
+    )
 
 
 # ------------------------------------------------------------------------------------------------------ writing one
@@ -166,8 +169,10 @@ def _unpack(archive: tarfile.TarFile, unpacked: Path) -> dict[str, Any]:
     manifest = _manifest(archive, next(members, None))
     for member in members:
         content = archive.extractfile(member)
-        if content is None or not _is_ours(member.name):
+        if content is None or member.issparse() or not _is_ours(member.name):
             raise ValueError(f"{member.name!r} does not belong in one")
+        if member.size > shutil.disk_usage(unpacked).free:
+            raise ValueError(f"there is no room for {member.name!r}, which has {member.size} bytes")
         target = unpacked / member.name
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as out:
@@ -188,12 +193,16 @@ def _manifest(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> dict[
     content = archive.extractfile(member) if member is not None and member.name == MANIFEST else None
     if content is None:
         raise ValueError("it does not begin with a manifest")
-    manifest = json.loads(content.read(1 << 16))
+    try:
+        manifest = json.loads(content.read(1 << 16))
+    except RecursionError:
+        raise ValueError("its manifest is nested too deep") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ValueError("its format is not of this release")
     if manifest.get("schema") not in upgradable():
         raise ValueError(f"its database is of schema {manifest.get('schema')}, this release has {HEAD}")
-    return manifest
+    made_at = datetime.fromisoformat(str(manifest.get("made_at")))
+    return {**manifest, "made_at": made_at.isoformat(timespec="seconds")}
 
 
 def _is_ours(name: str) -> bool:

@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Column, Select, and_, false, or_
+
+MOST_KEYS = 10
+"""Keys that a list is sorted by: what comes after a marker is a condition for each prefix of them."""
+Key = TypeVar("Key", bound="tuple[Any, ...]")
+
+
+class TooManyKeys(Exception):
+    """A list is to be sorted by more keys than any is."""
+
+    def __init__(self) -> None:
+        super().__init__(f"A list is sorted by at most {MOST_KEYS} keys.")
+
+
+def once_each(keys: Sequence[Key]) -> list[Key]:
+    """Sort keys, each a name with its direction, as they count: named again, one changes nothing.
+
+    :raises TooManyKeys: more than :data:`MOST_KEYS` are left.
+    """
+    found: dict[str, Key] = {}
+    for key in keys:
+        found.setdefault(key[0], key)
+    if len(found) > MOST_KEYS:
+        raise TooManyKeys
+    return list(found.values())
 
 
 def page(

@@ -20,6 +20,7 @@ from falcon.routing import CompiledRouter
 
 from tane.core import Core
 from tane.db import DatabaseUnavailable, DoesNotFit
+from tane.db.paging import TooManyKeys
 from tane.db.recording import ASKER
 from tane.linux import peers
 from tane.shares import Full, TakesLong
@@ -290,6 +291,12 @@ class Endpoint:
             self._error(
                 req, resp, Unavailable(f"The cloud's database cannot be used now ({error.orig}); try again later.")
             )
+        except TooManyKeys as error:
+            self._error(req, resp, BadRequest(str(error)))
+        except UnicodeEncodeError as error:
+            # A text went to the database, or into an answer, past the readers of bodies: they let none of these in.
+            log.error("half a surrogate pair in a text", method=method, path=req.path, error=error.reason)
+            self._error(req, resp, BadRequest("A text has half a surrogate pair, which is no character."))
         except DoesNotFit as error:
             log.error("a value does not fit its column", method=method, path=req.path, error=str(error.orig))
             self._error(

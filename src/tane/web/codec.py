@@ -109,6 +109,20 @@ def refuse_nul(field: str, text: str) -> None:
         raise BadRequest(f"Invalid input for field/attribute {shown}. The character NUL is not allowed.")
 
 
+def refuse_half(text: str) -> None:
+    """Half a surrogate pair is no character: nothing can write it. :raises BadRequest:"""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadRequest("A text has half a surrogate pair, which is no character.") from None
+
+
+def parse_inside(text: str) -> Any:
+    """The JSON that a text of a request holds, by the rules of bodies. :raises BadRequest: as :func:`parse`."""
+    refuse_half(text)
+    return parse(text.encode())
+
+
 def _refuse_nul(data: Any, path: str) -> None:
     if isinstance(data, str):
         refuse_nul(path or "body", data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tane.db.paging import once_each
 from tane.services.alarm.domain import alarms as domain
 from tane.services.alarm.domain import queries
 from tane.web.codec import iso_micro
@@ -67,18 +68,14 @@ def _conditions(request: Request) -> list[tuple[str, str, str]]:
 
 
 def _page(request: Request, columns: Any) -> tuple[list[tuple[str, bool]], str | None, int]:
-    sorts: dict[str, bool] = {}
+    sorts: list[tuple[str, bool]] = []
     for text in request.params("sort"):
         name, _, way = text.partition(":")
         if name not in columns or way not in ("", "asc", "desc"):
             raise BadRequest(f"Invalid input for field/attribute sort. Value: '{text}'. the sort parameter is invalid.")
-        sorts.setdefault(name, way != "desc")
-    if len(sorts) > queries.MOST_KEYS:
-        raise BadRequest(
-            f"Invalid input for field/attribute sort. A list is sorted by at most {queries.MOST_KEYS} keys."
-        )
+        sorts.append((name, way != "desc"))
     limit = request.number("limit", domain.MOST_PAGE, minimum=1)
-    return list(sorts.items()), request.param("marker"), min(limit or domain.MOST_PAGE, domain.MOST_PAGE)
+    return once_each(sorts), request.param("marker"), min(limit or domain.MOST_PAGE, domain.MOST_PAGE)
 
 
 def create(request: Request) -> Response:

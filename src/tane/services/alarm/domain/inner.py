@@ -12,9 +12,7 @@ def value_of(text: str, field: str) -> Any:
     """:raises BadRequest: it is no JSON, is nested too deep, or has texts that no database keeps (a half of a pair of
     surrogates, NUL)."""
     try:
-        return codec.parse(text.encode())
-    except UnicodeEncodeError as error:
-        reason = error.reason
+        return codec.parse_inside(text)
     except BadRequest as error:
         reason = error.message.removeprefix("Malformed request body: ")
     raise BadRequest(f"Invalid input for field/attribute {field}. Unable to parse it as JSON: {reason}")

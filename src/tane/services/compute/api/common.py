@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tane.db.paging import once_each
 from tane.web.errors import BadRequest
 from tane.web.request import Request
 
@@ -55,4 +56,4 @@ def sorting(request: Request, default: Sequence[tuple[str, bool]]) -> list[tuple
         first = directions[0] if directions else None
         return [(key, descending if first is None else first == "desc") for key, descending in default]
     usual = directions[0] if directions else "desc"
-    return [(key, (directions[i] if i < len(directions) else usual) == "desc") for i, key in enumerate(keys)]
+    return once_each([(key, (directions[i] if i < len(directions) else usual) == "desc") for i, key in enumerate(keys)])

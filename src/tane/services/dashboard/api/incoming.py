@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
+from tane.web import codec
 from tane.web.errors import BadRequest, TooLarge
 from tane.web.request import BodyStream, Request
 
@@ -15,6 +16,8 @@ MOST = 2 << 20
 FORM = "application/x-www-form-urlencoded"
 MOST_FIELDS = 2000
 CHUNK = 1 << 16
+QUICK = 16 << 10
+"""Bytes of a form that is decoded at once; a longer one, in a thread, so that nobody waits for it."""
 
 
 @dataclass
@@ -45,7 +48,8 @@ async def read(request: Request) -> Form:
         return await _parts(request)
     if kind not in (FORM, ""):
         raise BadRequest("A form is expected.")
-    return _texts(await _all(request, MOST))
+    data = await _all(request, MOST)
+    return _texts(data) if len(data) <= QUICK else await request.core.in_thread(_texts, data)
 
 
 def _texts(data: bytes) -> Form:
@@ -92,10 +96,10 @@ async def _parts(request: Request) -> Form:
     try:
         reader: Any = BufferedReader(_chunks(request.stream))
         async for part in MultipartForm(reader, boundary.encode(), None, options):
-            name = str(part.name or "")
+            name = _text(part.name or "")
             if part.filename:
-                found.file, found.file_name = File(part), str(part.filename)
-                found.file_type = str(part.content_type or "")
+                found.file, found.file_name = File(part), _text(part.filename)
+                found.file_type = _text(part.content_type or "")
                 break
             data = await part.stream.read(MOST - kept + 1)
             kept += len(data)
@@ -106,6 +110,14 @@ async def _parts(request: Request) -> Form:
         raise BadRequest("The form cannot be read.") from None
     _refuse_nul(found.values)
     return found
+
+
+def _text(value: Any) -> str:
+    """A name that Falcon decoded, by whatever encoding the client named. :raises BadRequest: it is no text."""
+    text = str(value)
+    codec.refuse_half(text)
+    codec.refuse_nul("filename", text)
+    return text
 
 
 async def _chunks(stream: BodyStream) -> AsyncIterator[bytes]:

@@ -65,7 +65,7 @@ def _form(
 def _own(path: str) -> str:
     """A page of the portal to come back to; anything else is none: nobody is led elsewhere."""
     plain = path.startswith(PREFIX) and "//" not in path and "\\" not in path and len(path) < 500
-    return path if plain and path.isprintable() else ""
+    return path if plain and ".." not in path and path.isprintable() and path.isascii() and " " not in path else ""
 
 
 async def enter(request: Request) -> Response:

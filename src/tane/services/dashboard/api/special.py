@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+import msgspec
+
 from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import SAFE, Visit
 from tane.services.dashboard.domain import forms
 from tane.services.dashboard.domain.describing import Action, Call, Kind, Row
-from tane.web import inside
+from tane.web import codec, inside
 from tane.web.errors import ApiError, BadRequest
 from tane.web.request import Response
 
@@ -181,15 +183,27 @@ async def log(visit: Visit, server_id: str, row: Row) -> Response:
 
 async def template(visit: Visit, stack_id: str, row: Row) -> Response:
     """The template a stack was made from."""
-    import yaml
-
     answer = await visit.ask(Call.of("orchestration GET /v1/{project}/stacks/{id:0}/{id:1}/template"), id=stack_id)
-    text = yaml.safe_dump(answer, sort_keys=False, allow_unicode=True)
-    command = f"openstack stack template show {stack_id.rpartition(':')[2]}"
+    text = await visit.core.in_thread(_written, answer)
+    command = f"openstack stack template show {forms.quoted(stack_id.rpartition(':')[2])}"
     label, what = str(row.get("stack_name", "")), visit.words("Template")
     return await visit.core.in_thread(
         visit.page, "text.html", kind=_kind("stacks"), id=stack_id, label=label, what=what, text=text, command=command
     )
+
+
+MOST_YAML = 32 << 10
+"""Bytes of a template, as JSON, that is shown as YAML: its writer takes some microseconds for each and lets nobody
+else compute meanwhile. A longer one is shown as JSON, which is YAML, too."""
+
+
+def _written(document: Any) -> str:
+    packed = codec.encode(document)
+    if len(packed) > MOST_YAML:
+        return msgspec.json.format(packed, indent=2).decode()
+    import yaml
+
+    return str(yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True))
 
 
 def _kind(name: str) -> Kind:

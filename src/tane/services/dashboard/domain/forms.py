@@ -164,7 +164,10 @@ def command(action: Action, found: Values, ids: Mapping[str, str]) -> str:
     for field in action.fields:
         if not field.option or (field.folded and field.name not in found):
             continue
-        value = found.get(field.name, f"<{field.name}>")
+        if field.name not in found:
+            parts.append(f"<{field.name}>" if field.option == "-" else f"{field.option} <{field.name}>")
+            continue
+        value = found[field.name]
         if value is False:
             continue
         if value is True:
@@ -185,13 +188,13 @@ def _several(value: Any) -> list[str]:
 def quoted(value: Any) -> str:
     """A word of a shell's command line."""
     text = str(value)
-    if re.fullmatch(r"<\w+>|[\w.,:/@%+=-]+", text):
+    if re.fullmatch(r"[\w.,:/@%+=-]+", text):
         return text
     return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _filled(text: str, ids: Mapping[str, str]) -> str:
-    return re.sub(r"{(\w+)}", lambda match: quoted(ids.get(match[1]) or f"<{match[1]}>"), text)
+    return re.sub(r"{(\w+)}", lambda match: quoted(ids[match[1]]) if ids.get(match[1]) else f"<{match[1]}>", text)
 
 
 def curl(base: str, prefix: str, call: Call, path: str, content: Any) -> str:

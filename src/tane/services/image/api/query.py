@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from tane.db.paging import once_each
 from tane.services.image.store import images
 from tane.services.image.store.images import Viewer
 from tane.services.image.tables import image
@@ -117,7 +118,7 @@ def order_of(request: Request) -> list[tuple[str, bool]]:
     for direction in directions:
         if direction not in ("asc", "desc"):
             raise BadRequest(f"Invalid sort direction: {direction}")
-    order = [(key, direction == "desc") for key, direction in zip(keys, directions, strict=True)]
+    order = once_each([(key, direction == "desc") for key, direction in zip(keys, directions, strict=True)])
     for tie_breaker in ("created_at", "id"):
         if tie_breaker not in keys:
             order.append((tie_breaker, order[-1][1]))

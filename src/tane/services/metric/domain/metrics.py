@@ -11,6 +11,7 @@ from sqlalchemy import and_, false, or_
 from tane import quota
 from tane.core import Core
 from tane.db import Tx
+from tane.db.paging import once_each
 from tane.services.metric.domain import access, archive_policies
 from tane.services.metric.domain.errors import Told, invalid, no_metric, no_resource
 from tane.services.metric.store import archive_policies as policy_store
@@ -23,7 +24,6 @@ from tane.web.errors import BadRequest, Forbidden
 
 LIMITS = {"metrics": 50_000, "resources": 20_000}
 """Per project, of what its users make; what the cloud measures of it does not count."""
-MOST_KEYS = 10
 """That a list is sorted by: what comes after a marker is a condition for each of them and those before it."""
 SORTABLE = ("id", "name", "unit", "creator", "archive_policy_name", "resource_id")
 FILTERS = ("creator", "name", "id", "unit", "archive_policy_name", "status", "resource_id")
@@ -80,7 +80,7 @@ Keys = Sequence[tuple[str, bool, bool]]
 
 def order_of(sorts: Sequence[str], sortable: Sequence[str], last: Sequence[str]) -> Keys:
     """The keys of ``name:asc``, ``name:desc-nullslast`` and the like."""
-    keys: dict[str, tuple[str, bool, bool]] = {}
+    keys: list[tuple[str, bool, bool]] = []
     for text in sorts:
         name, _, way = text.partition(":")
         if name not in sortable:
@@ -89,12 +89,9 @@ def order_of(sorts: Sequence[str], sortable: Sequence[str], last: Sequence[str])
         if direction not in ("", "asc", "desc") or nulls not in ("", "nullsfirst", "nullslast"):
             raise BadRequest(f"Invalid pagination: `Unknown sort direction, must be one of: asc, desc: {way}'")
         up = direction != "desc"
-        keys.setdefault(name, (name, up, nulls == "nullsfirst" if nulls else up))
-    if len(keys) > MOST_KEYS:
-        raise BadRequest(f"Invalid pagination: `At most {MOST_KEYS} sort keys are taken'")
-    for name in last:
-        keys.setdefault(name, (name, True, True))
-    return list(keys.values())
+        keys.append((name, up, nulls == "nullsfirst" if nulls else up))
+    found = once_each(keys)
+    return [*found, *((name, True, True) for name in last if all(name != key for key, *_ in found))]
 
 
 def ordered(columns: Any, keys: Keys) -> list[Any]:

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.db.paging import once_each
 from tane.services.network.policies import PORT_ATTRIBUTES
 from tane.services.network.schemas import given
 from tane.services.network.store import listing
@@ -175,7 +176,7 @@ def _order(request: Request, shown: Listing, *, by_id: bool, reverse: bool) -> l
     order: list[tuple[Any, bool]] = []
     if len(keys) > MOST_VALUES:
         raise BadRequest(f"Invalid input for sort_key. Reason: more than {MOST_VALUES} values.", type="HTTPBadRequest")
-    for number, (key, direction) in enumerate(zip(keys, directions or ["asc"] * len(keys), strict=True)):
+    for key, direction in once_each(list(zip(keys, directions or ["asc"] * len(keys), strict=True))):
         column = shown.column(key)
         if column is None:
             raise BadRequest(f"['{key}'] is invalid attribute for sort keys", type="HTTPBadRequest")
@@ -183,8 +184,7 @@ def _order(request: Request, shown: Listing, *, by_id: bool, reverse: bool) -> l
             raise BadRequest(
                 f"{direction} is invalid value for sort_dirs, valid value is 'asc' and 'desc'", type="HTTPBadRequest"
             )
-        if key not in keys[:number]:  # Said again it changes nothing, and each makes paging dearer.
-            order.append((column, direction == "desc"))
+        order.append((column, direction == "desc"))
     if not order and not by_id:
         order.append((shown.table.c.created_at, False))
     order.append((shown.table.c.id, False))

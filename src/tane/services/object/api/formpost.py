@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +14,7 @@ from tane.services.object.domain import objects as domain
 from tane.services.object.domain.blobs import BrokenOff, TooMuch
 from tane.services.object.domain.content import New, guessed
 from tane.services.object.domain.errors import ClientDisconnect, SeeOther
+from tane.services.object.domain.tempurl import Signed
 from tane.web.errors import ApiError, BadRequest, TooLarge
 from tane.web.request import BodyStream, Request, Response
 
@@ -29,16 +30,18 @@ def is_form(request: Request) -> bool:
 async def upload(request: Request, at: tuple[str, str, str]) -> Response:
     """Objects of a form's files: what ``at`` names, followed by each file's name."""
     fields: dict[str, str] = {}
+    signed: list[str] = []
     try:
-        count = await _take(request, at, fields)
+        count = await _take(request, at, fields, signed)
         if not count:
             raise BadRequest("no files to process")
     except ApiError as error:
-        return _answer(fields, error.status, error.title, error.message)
-    return _answer(fields, 201, "Created", "")
+        return _answer(signed, error.status, error.title, error.message)
+    return _answer(signed, 201, "Created", "")
 
 
-async def _take(request: Request, at: tuple[str, str, str], fields: dict[str, str]) -> int:
+async def _take(request: Request, at: tuple[str, str, str], fields: dict[str, str], redirects: list[str]) -> int:
+    """How many files came. ``redirects``: where signatures said that the browser may be led."""
     count = 0
     try:
         async for part in _form(request):
@@ -48,7 +51,9 @@ async def _take(request: Request, at: tuple[str, str, str], fields: dict[str, st
                 fields[str(part.name)] = await _text(part)
                 continue
             count += 1
-            await _store(request, at, fields, part, count)
+            signed = await request.core.in_thread(formpost.check, request, at, fields)
+            redirects.append(fields.get("redirect", ""))
+            await _store(request, at, fields, part, count, signed)
     except (falcon.HTTPError, ValueError):
         raise BadRequest("invalid multipart form") from None
     return count
@@ -109,9 +114,10 @@ class _File:
         return filled
 
 
-async def _store(request: Request, at: tuple[str, str, str], fields: dict[str, str], part: Any, count: int) -> None:
+async def _store(
+    request: Request, at: tuple[str, str, str], fields: dict[str, str], part: Any, count: int, signed: Signed
+) -> None:
     core = request.core
-    signed = await core.in_thread(formpost.check, request, at, fields)
     if count > formpost.whole(fields, "max_file_count"):
         raise BadRequest("max_file_count exceeded")
     most = min(formpost.whole(fields, "max_file_size"), metadata.MAX_FILE_SIZE)
@@ -138,9 +144,17 @@ def _names(part: Any) -> set[str]:
     return {name.decode("latin-1").lower() for name in part._headers}
 
 
-def _answer(fields: dict[str, str], status: int, title: str, message: str) -> Response:
-    target = fields.get("redirect", "")
-    if target and "\r" not in target and "\n" not in target and urlsplit(target).scheme in ("http", "https", ""):
+def _is_web(target: str) -> bool:
+    try:
+        return target.isprintable() and urlsplit(target).scheme in ("http", "https", "")
+    except ValueError:
+        return False
+
+
+def _answer(signed: Sequence[str], status: int, title: str, message: str) -> Response:
+    """Only what was signed says where to: nobody else leads browsers elsewhere from the cloud's address."""
+    target = signed[-1] if signed else ""
+    if target and _is_web(target):
         mark = "&" if "?" in target else "?"
         where = quote(f"{target}{mark}status={status}&message={quote(message)}", safe=":/?&=%#+,;@")
         page = f'<html><body><p><a href="{where}">Click to continue...</a></p></body></html>'

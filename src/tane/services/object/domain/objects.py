@@ -25,6 +25,7 @@ from tane.services.object.domain.ranges import Range, parsed
 from tane.services.object.domain.reading import Reading
 from tane.services.object.domain.tempurl import Signed
 from tane.services.object.store import database, objects, places, stamps
+from tane.web import codec
 from tane.web.errors import BadRequest, NotFound
 from tane.web.request import Request
 
@@ -47,6 +48,8 @@ class Written:
 
 def check_name(name: str) -> None:
     """:raises BadRequest:"""
+    codec.refuse_half(name)
+    codec.refuse_nul("object name", name)
     if len(name.encode()) > metadata.MAX_OBJECT_NAME_LENGTH:
         raise BadRequest(f"Object name length of {len(name.encode())} longer than {metadata.MAX_OBJECT_NAME_LENGTH}")
 

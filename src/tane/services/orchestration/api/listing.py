@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tane.db.paging import once_each
 from tane.services.orchestration.domain.showing import Wish
 from tane.services.orchestration.store.stacks import SORTABLE
 from tane.web.errors import BadRequest
@@ -53,4 +54,4 @@ def _sort(request: Request) -> list[tuple[str, bool]]:
     for key in keys:
         if key not in SORTABLE:
             raise BadRequest(f"Stacks are not sorted by '{key}'; they are by: {', '.join(sorted(SORTABLE))}.")
-    return [(key, down == "desc") for key in keys]
+    return once_each([(key, down == "desc") for key in keys])

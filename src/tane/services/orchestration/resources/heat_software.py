@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import yaml
 
 from tane.services.orchestration.resources.base import Failed, Kind, Replace, Wait
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from tane.db import Tx
     from tane.services.orchestration.domain.hand import Hand
 
+MOST_CLOUD_CONFIG = 48 << 10
+"""Bytes, as JSON, of what becomes YAML in a step that holds the database's writer: as much as user data may have."""
 VALUE_TYPES = ("String", "Number", "CommaDelimitedList", "Json", "Boolean")
 ACTIONS = ("CREATE", "UPDATE", "DELETE", "SUSPEND", "RESUME")
 INPUTS = listing(
@@ -110,7 +113,11 @@ class CloudConfig(Config):
     properties = {"cloud_config": mapping("Map representing the cloud-config data structure.")}
 
     def values(self, hand: Hand) -> dict[str, Any]:
-        document = yaml.safe_dump(hand.properties.get("cloud_config") or {}, default_flow_style=False)
+        given = hand.properties.get("cloud_config") or {}
+        size = len(msgspec.json.encode(given))
+        if size > MOST_CLOUD_CONFIG:
+            raise BadRequest(f"cloud_config: it has at most {MOST_CLOUD_CONFIG} bytes, as JSON; it has {size}.")
+        document = yaml.dump(given, Dumper=yaml.CSafeDumper, default_flow_style=False)
         return {**super().values(hand), "config": f"#cloud-config\n{document}"}
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tane.services.orchestration.template.reading import bounded, read
+from tane.services.orchestration.template.reading import bounded, parsed, read
 from tane.services.orchestration.template.values import TemplateError
 
 SECTIONS = (
@@ -168,7 +167,7 @@ def _merged(name: str, old: Any, new: Any, kind: str, *, deep: bool) -> Any:
 
 def _decoded(value: Any) -> Any:
     try:
-        return json.loads(value) if isinstance(value, str) and value else value
+        return parsed(value) if isinstance(value, str) and value else value
     except (ValueError, RecursionError) as error:
         raise TemplateError(f"Invalid parameter in environment {error}.") from None
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from tane.services.orchestration.template.constraints import Check, Constraint, boolean, number
-from tane.services.orchestration.template.reading import bounded
+from tane.services.orchestration.template.reading import bounded, parsed
 from tane.services.orchestration.template.values import UNKNOWN, TemplateError
 
 KINDS = {
@@ -95,6 +94,6 @@ def decoded(given: Any) -> Any:
     if not given:
         return given
     try:
-        return bounded(json.loads(given))
+        return parsed(given)
     except (ValueError, RecursionError) as error:
         raise TemplateError(f"Value must be valid JSON: {error}") from None

@@ -12,11 +12,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from tane.services.orchestration.template.values import UNKNOWN, TemplateError
 
 DEPTH = 100
 """Levels of maps and lists; ours use six or seven."""
 LARGEST = 1 << 64
+LONGEST_NUMBER = 100
+"""Characters of a whole number: 64 digits of 64 bits, with a sign, a base and some underscores."""
 LIMIT = 512 * 1024
 TAG = "tag:yaml.org,2002:"
 
@@ -39,6 +43,19 @@ def bounded(document: Any, *, limit: int = LIMIT) -> Any:
     return _copy(document, 0, [2 * limit])
 
 
+def parsed(text: str | bytes, **how: Any) -> Any:
+    """The JSON in a text of a template, by the rules of templates.
+
+    :raises ValueError: it is none, or has half a surrogate pair. :raises TemplateError: too deep, too large.
+    """
+    found = bounded(json.loads(text, **how))
+    try:
+        msgspec.json.encode(found)
+    except UnicodeEncodeError:
+        raise ValueError("it is no text: it has half a surrogate pair") from None
+    return found
+
+
 def line_of(text: str, path: list[str | int]) -> int | None:
     """The line of the deepest part of ``path`` that a text has, from 1; None when it cannot be told."""
     try:
@@ -58,7 +75,7 @@ def _json(text: str) -> Any:
     def refuse(word: str) -> Any:
         raise ValueError(word)
 
-    return bounded(json.loads(text, object_pairs_hook=pairs, parse_constant=refuse))
+    return parsed(text, object_pairs_hook=pairs, parse_constant=refuse)
 
 
 def _copy(value: Any, depth: int, left: list[int]) -> Any:
@@ -258,6 +275,8 @@ class _Reader:
             if kind == "bool":
                 return self.loader.construct_yaml_bool(node)
             if kind == "int":
+                if len(event.value) > LONGEST_NUMBER:  # Counting takes the square of its length.
+                    raise ValueError
                 return self._number(self.loader.construct_yaml_int(node), event)
             if kind == "float":
                 return self._number(self.loader.construct_yaml_float(node), event)

@@ -186,4 +186,8 @@ def dictionary(name: str, text: str) -> dict[str, str]:
         found = None
     if not isinstance(found, dict):
         raise BadRequest(f"Invalid input received: the filter {name} must be a dictionary, it is {text}")
-    return {str(key): str(value) for key, value in found.items()}
+    words = {str(key): str(value) for key, value in found.items()}
+    for word in (*words, *words.values()):
+        codec.refuse_half(word)
+        codec.refuse_nul(name, word)
+    return words

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tane.db.paging import once_each
 from tane.services.volume.store.volumes import Page
 from tane.web.errors import BadRequest
 from tane.web.request import Request
@@ -35,7 +36,7 @@ def _order(request: Request, sort_keys: Sequence[str], default: str) -> list[tup
     else:
         pairs = [(request.param("sort_key") or default, request.param("sort_dir") or "")]
     order: list[tuple[str, bool]] = []
-    for key, direction in pairs:
+    for key, direction in once_each(pairs):
         column = {"display_name": "name"}.get(key.strip(), key.strip())
         if column not in sort_keys:
             raise BadRequest(f"Invalid input received: sort key '{key}' is not one of {', '.join(sort_keys)}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from tane.services.orchestration.template import apart
 from tane.services.orchestration.template.evaluation import Call, Function, Nested
+from tane.services.orchestration.template.reading import parsed
 from tane.services.orchestration.template.values import UNKNOWN, TemplateError, holds_unknown
 
 MEMBER = re.compile(r"\.member\.([0-9]+)\.(.*)")
@@ -275,7 +276,7 @@ def select_one(call: Call) -> Any:
         return ""
     if isinstance(items, str):
         try:
-            items = json.loads(items)
+            items = parsed(items)
         except (ValueError, RecursionError) as error:
             raise TemplateError(f'"{call.name}": {error}') from None
     if isinstance(items, Mapping):
