@@ -28,7 +28,6 @@ from tane.web import codec, domains, mounting, pages
 from tane.web.access import permits
 from tane.web.addresses import Addresses
 from tane.web.context import Context
-from tane.web.domains import Domain
 from tane.web.errors import (
     ApiError,
     BadRequest,
@@ -92,7 +91,7 @@ class Application(falcon.asgi.App[Any, Any]):
     def __init__(self, endpoints: Mapping[str, Endpoint | SocketEndpoint], router: CompiledRouter) -> None:
         super().__init__(router=router)
         self._endpoints = endpoints
-        self.domains: tuple[Domain, ...] = ()
+        self.domains: tuple[domains.Domain, ...] = ()
         self.loose: tuple[str, ...] = ()
         """Prefixes of services under which several slashes are one."""
 
@@ -112,8 +111,7 @@ class Application(falcon.asgi.App[Any, Any]):
 
         scope[mounting.ENDPOINTS] = self._endpoints
         if scope["type"] == "http":
-            for domain in self.domains:
-                domain.find(scope)
+            domains.find(self.domains, scope)
             if "//" in scope["path"] and self.loose and scope["path"].startswith(self.loose):
                 scope["path"] = re.sub("/{2,}", "/", scope["path"])
             incoming = scope[INCOMING] = Incoming(scope, receive)
@@ -294,8 +292,7 @@ class Endpoint:
         except TooManyKeys as error:
             self._error(req, resp, BadRequest(str(error)))
         except UnicodeEncodeError as error:
-            # A text went to the database, or into an answer, past the readers of bodies: they let none of these in.
-            log.error("half a surrogate pair in a text", method=method, path=req.path, error=error.reason)
+            log.error("half a surrogate pair came past the readers of bodies", method=method, path=req.path, error=error.reason)
             self._error(req, resp, BadRequest("A text has half a surrogate pair, which is no character."))
         except DoesNotFit as error:
             log.error("a value does not fit its column", method=method, path=req.path, error=str(error.orig))

@@ -20,6 +20,12 @@ def of(services: Iterable[Service], config: Config) -> tuple[Domain, ...]:
     return tuple(Domain(name, prefix) for name, prefix in found if name)
 
 
+def find(domains: Iterable[Domain], scope: dict[str, Any]) -> None:
+    """Put into the path of a request what the host name that it came for says."""
+    for domain in domains:
+        domain.find(scope)
+
+
 class Domain:
     """A host name that is a service's own."""
 

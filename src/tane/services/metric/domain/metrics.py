@@ -24,7 +24,6 @@ from tane.web.errors import BadRequest, Forbidden
 
 LIMITS = {"metrics": 50_000, "resources": 20_000}
 """Per project, of what its users make; what the cloud measures of it does not count."""
-"""That a list is sorted by: what comes after a marker is a condition for each of them and those before it."""
 SORTABLE = ("id", "name", "unit", "creator", "archive_policy_name", "resource_id")
 FILTERS = ("creator", "name", "id", "unit", "archive_policy_name", "status", "resource_id")
 
