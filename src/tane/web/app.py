@@ -292,7 +292,7 @@ class Endpoint:
         except TooManyKeys as error:
             self._error(req, resp, BadRequest(str(error)))
         except UnicodeEncodeError as error:
-            log.error("half a surrogate pair came past the readers of bodies", method=method, path=req.path, error=error.reason)
+            log.error("half a surrogate pair in a text", method=method, path=req.path, error=error.reason)
             self._error(req, resp, BadRequest("A text has half a surrogate pair, which is no character."))
         except DoesNotFit as error:
             log.error("a value does not fit its column", method=method, path=req.path, error=str(error.orig))
