@@ -167,7 +167,7 @@ async def log(visit: Visit, server_id: str, row: Row) -> Response:
     """The end of what a server wrote to its console."""
     call = Call.of("compute POST /v2.1/servers/{id}/action")
     answer = await visit.ask(call, {"os-getConsoleOutput": {"length": LINES}}, id=server_id)
-    command = f"openstack console log show {server_id}"
+    command = f"openstack console log show {forms.quoted(server_id)}"
     text, label = str(answer.get("output") or ""), str(row.get("name", ""))
     return await visit.core.in_thread(
         visit.page,
