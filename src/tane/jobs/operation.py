@@ -103,7 +103,7 @@ class Run(Generic[P]):
         deadline = asyncio.get_running_loop().time() + within
         with self.core.db.signals.subscribe(topic) as subscription:
             while not await self.read(ready):
-                if await self.read(self._cancelled):
+                if await self.read(self.cancelled):
                     raise Cancelled("cancelled")
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0:
@@ -116,13 +116,15 @@ class Run(Generic[P]):
         task = asyncio.ensure_future(work)
         try:
             while not (await asyncio.wait({task}, timeout=poll))[0]:
-                if await self.read(self._cancelled):
+                if await self.read(self.cancelled):
                     raise Cancelled("cancelled")
             return await task
         finally:
             task.cancel()
+            await asyncio.wait({task})
 
-    def _cancelled(self, tx: Tx) -> bool:
+    def cancelled(self, tx: Tx) -> bool:
+        """Whether somebody asked the job to turn round."""
         from tane.jobs import store
 
         return store.cancel_requested(tx, self.job_id)

@@ -107,7 +107,11 @@ def test_a_guest_goes_on_counting_on_another_host(hosts: tuple[Host, Host], run:
         assert min(await beats(there, guest)) in (last, last + 1), "it stood still on both"
         assert await there.compute.states() == {guest.id: "running"} and await there.compute.kept() == set()
 
-        # And it is the same to its host as any other: it stops, and boots from the disks that came.
+        # And it is the same to its host as any other: it is suspended, it stops, and boots from the disks that came.
+        last = max(await beats(there, guest))
+        await there.compute.suspend(guest.id)
+        await there.compute.start(guest)
+        await counting(there, guest, more_than=last)
         await there.compute.stop(guest.id, timeout_seconds=0)
         await there.ready(guest)
         await there.compute.destroy(guest.id)
@@ -146,6 +150,33 @@ def test_a_guest_that_was_sent_goes_on_where_it_was_when_that_is_decided(hosts: 
         await here.compute.destroy(guest.id)
         await counting(there, guest, more_than=last)
         await there.compute.destroy(guest.id)
+
+    run(story())
+
+
+def test_a_paused_guest_goes_and_comes_back_paused(hosts: tuple[Host, Host], run: Run) -> None:
+    here, there = hosts
+
+    async def journey(begin: Host, end: Host, guest: Guest) -> None:
+        landing = await awaited(begin, end, guest, new_id())
+        await begin.compute.send(guest.id, landing)
+        await end.compute.land(guest.id, paused=True)
+        await begin.compute.destroy(guest.id)
+        assert await end.compute.state(guest.id) == "paused"
+
+    async def story() -> None:
+        guest = await a_counting_guest(here, there)
+        await here.compute.pause(guest.id)
+        last = max(await beats(here, guest))
+        landing = await awaited(here, there, guest, new_id())
+        await here.compute.send(guest.id, landing)
+        await here.compute.stay(guest.id, paused=True)
+        assert await here.compute.state(guest.id) == "paused"
+        await journey(here, there, guest)
+        await journey(there, here, guest)
+        await here.compute.unpause(guest.id)
+        await counting(here, guest, more_than=last)
+        await here.compute.destroy(guest.id)
 
     run(story())
 

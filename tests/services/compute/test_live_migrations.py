@@ -9,11 +9,15 @@ import pytest
 from sqlalchemy import select
 
 from tane.core import Core
+from tane.hosts import store as hosts
 from tane.jobs import cancel, testing
+from tane.jobs import enqueue as jobs_enqueue
 from tane.jobs.testing import Scenario
 from tane.services.compute.domain import actions, live_migrations
+from tane.services.compute.orders import REBOOT_SERVER, RebootServer
 from tane.services.compute.reconcilers import power
 from tane.services.network.tables import port, port_binding
+from tane.wire.documents import Landing
 from tane.wire.errors import HostError
 from tests.services.compute.test_moves import CLAIM, OTHER, compute, held_by_move, status, where
 from tests.services.compute.world import ADMIN, Case, Check, Prepare, World, delete_server, scenario_of
@@ -64,7 +68,8 @@ def stayed_or_gone(vm_state: str, guest: str) -> Check:
     def check(world: World) -> None:
         row = world.row()
         assert row.task_state is None
-        if status(world) == "completed":
+        if row.host_id == OTHER:
+            assert status(world) in ("completed", "error")
             assert row.host_name == "host-2" and row.vm_state in (vm_state, "error") and where(world)[OTHER] == guest
             return
         assert (row.vm_state, row.host_id) == (vm_state, HOST_ID)
@@ -165,6 +170,58 @@ def test_a_guest_whose_memory_is_of_no_use_there_is_booted_from_the_disks_that_c
         return world
 
     gone("active", "running")(asyncio.run(story()))
+
+
+def test_no_copy_goes_before_the_other_is_of_use(new_core: Callable[[], Core]) -> None:
+    """Neither its memory nor a boot brings it up where it came to: its disks are there, and where it was."""
+
+    async def story() -> World:
+        world = World(new_core())
+        await world.prepare()
+        await migrating()(world)
+        there = compute(world, OTHER)
+        there.fail("land", None, HostError("its memory is torn"), times=50)
+        there.fail("start", None, HostError("no memory is left on the host"), times=50)
+        work = asyncio.ensure_future(world.settle())
+        while world.row().host_id != OTHER:  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.01)
+        world.plug()
+        await work
+        assert world.row().vm_state == "error" and status(world) == "error"
+        await power.run(world.core)
+        assert world.server_id in world.host._states and world.server_id in there.awaited
+        there._failures.clear()
+        with world.core.db.write() as tx:
+            jobs_enqueue(
+                tx, REBOOT_SERVER, RebootServer(world.server_id, hard=True), resource=f"server:{world.server_id}"
+            )
+        await world.settle()
+        assert world.row().vm_state == "active"
+        await power.run(world.core)
+        return world
+
+    settled(asyncio.run(story()), OTHER, "running")
+
+
+def test_it_goes_to_no_host_that_is_not_there_any_more(new_core: Callable[[], Core]) -> None:
+    async def story() -> World:
+        world = World(new_core())
+        await world.prepare()
+        await migrating()(world)
+        source, send = compute(world, HOST_ID), compute(world, HOST_ID).send
+
+        async def sent(guest_id: str, landing: Landing) -> None:
+            await send(guest_id, landing)
+            with world.core.db.write() as tx:
+                hosts.change(tx, OTHER, forced_down=True)
+
+        source.send = sent  # type: ignore[method-assign]
+        await world.settle()
+        return world
+
+    world = asyncio.run(story())
+    assert world.state() == ("active", None, "running") and status(world) == "error"
+    assert where(world) == {HOST_ID: "running"} and world.claimed() == {HOST_ID: CLAIM}
 
 
 def test_what_was_made_for_a_guest_that_never_came_goes(new_core: Callable[[], Core]) -> None:

@@ -60,7 +60,7 @@ def disks_of(tx: Tx, server_ids: Sequence[str]) -> dict[tuple[str, str], str]:
 def servers_by_host(tx: Tx) -> dict[str, int]:
     """Host id → how many servers are on it, or may yet come back to it."""
     found = Counter({host_id: row.servers for host_id, row in servers.counts(tx).items()})
-    found.update(migrations.open_by_source(tx))
+    found.update(migrations.open_by_host(tx))
     return dict(found)
 
 

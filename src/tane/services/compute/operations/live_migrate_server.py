@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from msgspec import structs
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.hosts import store as hosts
-from tane.jobs import Operation, Retry, Run, Step
+from tane.jobs import Cancelled, Operation, Permanent, Retry, Run, Step
 from tane.services.compute.domain import moves
+from tane.services.compute.domain.scheduler import SIMULATED
 from tane.services.compute.domain.states import PAUSED, RUNNING
 from tane.services.compute.operations import common
 from tane.services.compute.operations.resize_server import end_of, place, require_move
@@ -60,9 +62,21 @@ async def _landing(run: Run[MoveServer]) -> Landing:
     move, source = await end_of(run, source=True)
     _, dest = await end_of(run, source=False)
     guest = await common.guest_of(run, move.dest_host_id)
-    there = await run.read(hosts.get, move.dest_host_id)
-    address = (there and hosts.inner_address(there)) or LOOPBACK
-    return await dest.expect(guest, await source.running(run.params.server_id), move.uuid, address)
+    address = await run.read(_reached_at, move.dest_host_id)
+    landing = await dest.expect(guest, await source.running(run.params.server_id), move.uuid, address)
+    # Where the one host sends the guest is not for the other to say.
+    return structs.replace(landing, host=address)
+
+
+def _reached_at(tx: Tx, host_id: str) -> str:
+    """:raises Permanent: no tunnel leads to the host."""
+    row = hosts.get(tx, host_id)
+    if row is not None and row.capabilities.get("hypervisor_type") == SIMULATED:
+        return LOOPBACK
+    address = hosts.inner_address(row) if row is not None else None
+    if address is None:
+        raise Permanent("No tunnel leads to the host that the server is to go to.")
+    return address
 
 
 async def expect_no_more(run: Run[MoveServer]) -> None:
@@ -93,19 +107,23 @@ async def send(run: Run[MoveServer]) -> None:
 
 
 async def stay(run: Run[MoveServer]) -> None:
-    """It goes on where it was; what is there of it goes once it has been decided otherwise."""
+    """It goes on where it was; once it has been decided otherwise, the copy there stays until the other is of use."""
     move, source = await end_of(run, source=True)
     row = await _quiet(run)
-    if row is None or row.host_id != move.source_host_id:
-        await clear(run)
-    elif await source.state(row.id) != "absent":
+    if row is not None and row.host_id == move.source_host_id and await source.state(row.id) != "absent":
         await source.stay(row.id, paused=move.vm_state == "paused")
 
 
 async def switch(run: Run[MoveServer]) -> None:
+    """:raises Cancelled: :raises Permanent: the new host is not there any more."""
+
     def write(tx: Tx) -> None:
         if not _undecided(tx, run.params):
             return
+        if run.cancelled(tx):
+            raise Cancelled("cancelled")
+        if not hosts.is_there(tx, require_move(tx, run.params.move_id).dest_host_id):
+            raise Permanent("the host that it goes to does not answer any more")
         network.unbind_inactive(tx, run.params.server_id)
         place(tx, run.params, back=False)
         migrations.change(tx, run.params.move_id, "post-migrating")
@@ -130,31 +148,34 @@ async def land_after_all(run: Run[MoveServer]) -> None:
     """Nothing is taken back any more: of a host that was lost just then, the guest goes on when it is back."""
     move, dest = await end_of(run, source=False)
     row = await _quiet(run)
-    if row is None or row.host_id != move.dest_host_id or await dest.state(row.id) != "absent":
-        return
-    try:
-        await dest.land(row.id, paused=move.vm_state == "paused")
-    except HostError as error:
-        if error.transient:
-            raise
-        log.warning("a guest could not go on where it came to", server=row.id, error=str(error))
-        return
-    if run.owed and row.vm_state == "error":
-        await run.write(_settle, run.params.server_id, move.vm_state)
+    if row is None:
+        return await clear(run)
+    if row.host_id != move.dest_host_id:
+        return None
+    if await dest.state(row.id) == "absent":
+        try:
+            await dest.land(row.id, paused=move.vm_state == "paused")
+        except HostError as error:
+            if error.transient:
+                raise
+            log.warning("a guest could not go on where it came to", server=row.id, error=str(error))
+            return None
+    await finish(run)
+    return await clear(run)
 
 
 async def finish(run: Run[MoveServer]) -> None:
+    """It is there; nothing when that was written down."""
+
     def write(tx: Tx) -> None:
         move = require_move(tx, run.params.move_id)
+        if move.status not in ("post-migrating", "error"):
+            return
         moves.give_up_place(tx, move, "completed", kept=False)
-        _settle(tx, run.params.server_id, move.vm_state)
+        power = PAUSED if move.vm_state == "paused" else RUNNING
+        common.settle(tx, run.params.server_id, vm_state=move.vm_state, power_state=power, fault=None)
 
     await run.write(write)
-
-
-def _settle(tx: Tx, server_id: str, vm_state: str) -> None:
-    power = PAUSED if vm_state == "paused" else RUNNING
-    common.settle(tx, server_id, vm_state=vm_state, power_state=power, fault=None)
 
 
 async def clear(run: Run[MoveServer]) -> None:
@@ -171,7 +192,8 @@ async def clear(run: Run[MoveServer]) -> None:
 
 
 async def failed(run: Run[MoveServer], reason: str) -> None:
-    """It runs where it ran, and the reason is in its action's events; or it is where it was to go, and in error."""
+    """It runs where it ran, and the reason is in its action's events; or it is where it was to go, and in error: its
+    disks are there as a whole, and where it was still."""
 
     def write(tx: Tx) -> None:
         move = require_move(tx, run.params.move_id)
@@ -180,7 +202,7 @@ async def failed(run: Run[MoveServer], reason: str) -> None:
             moves.give_up_place(tx, move, "cancelled" if reason == "cancelled" else "error", kept=there)
             common.settle(tx, run.params.server_id)
         elif move.status in migrations.OPEN:
-            moves.give_up_place(tx, move, "completed", kept=False)
+            moves.give_up_place(tx, move, "error", kept=False)
             common.break_down(tx, run.params.server_id, reason)
 
     await run.write(write)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -68,14 +69,19 @@ def failed_from(tx: Tx, server_id: str, host_id: str) -> list[str]:
 
 def left_behind(tx: Tx, host_id: str, server_ids: Iterable[str]) -> set[str]:
     """Those of ``server_ids`` of which nothing on this host is needed: they were made again elsewhere because it was
-    called dead, or went away from it while they ran."""
+    called dead, or went away from it while they ran and are of use where they went."""
     for_good = or_(
         and_(migration.c.type == "evacuation", migration.c.status == "done"),
         and_(migration.c.type == "live-migration", migration.c.status == "completed"),
+        and_(
+            migration.c.type == "live-migration",
+            migration.c.status == "error",
+            migration.c.dest_host_id == server.c.host_id,
+            server.c.vm_state != "error",
+        ),
     )
-    found = select(migration.c.server_id).where(
-        migration.c.server_id.in_(list(server_ids)), migration.c.source_host_id == host_id, for_good
-    )
+    joined = select(migration.c.server_id).join(server, server.c.id == migration.c.server_id)
+    found = joined.where(migration.c.server_id.in_(list(server_ids)), migration.c.source_host_id == host_id, for_good)
     return {row.server_id for row in tx.all(found)}
 
 
@@ -88,21 +94,25 @@ def over(tx: Tx, uuids: Sequence[str]) -> list[str]:
     """Those of ``uuids`` of which nothing is needed any more: they came to their end, or nobody knows them.
 
     What failed on the way is needed as long as its server is: it may not have been brought back yet. Not so where it
-    ran on all the while.
+    ran on all the while; but what is awaited where the server is *is* the server.
     """
     statement = select(migration.c.uuid).join(server, server.c.id == migration.c.server_id)
-    kept = and_(migration.c.status == "error", migration.c.type != "live-migration")
+    arrives = and_(migration.c.type == "live-migration", migration.c.dest_host_id == server.c.host_id)
+    kept = or_(and_(migration.c.status == "error", migration.c.type != "live-migration"), arrives)
     statement = statement.where(migration.c.uuid.in_(uuids), or_(migration.c.status.in_(OPEN), kept), ~server.c.deleted)
     needed = {row.uuid for row in tx.all(statement)}
     return [uuid for uuid in uuids if uuid not in needed]
 
 
-def open_by_source(tx: Tx) -> dict[str, int]:
-    """Host id → how many servers that went away from it may yet come back."""
-    statement = select(migration.c.source_host_id, func.count().label("servers")).where(
-        migration.c.status.in_(OPEN), migration.c.source_host_id != migration.c.dest_host_id
-    )
-    return {row.source_host_id: row.servers for row in tx.all(statement.group_by(migration.c.source_host_id))}
+def open_by_host(tx: Tx) -> Counter[str]:
+    """Host id → how many servers that went away from it may yet come back, and how many are on their way to it."""
+    found: Counter[str] = Counter()
+    for column in (migration.c.source_host_id, migration.c.dest_host_id):
+        statement = select(column.label("host_id"), func.count().label("servers"))
+        statement = statement.join(server, server.c.id == migration.c.server_id)
+        statement = statement.where(migration.c.status.in_(OPEN), server.c.host_id != column)
+        found.update({row.host_id: row.servers for row in tx.all(statement.group_by(column))})
+    return found
 
 
 def find(tx: Tx, where: Sequence[ColumnElement[bool]], marker: int | None, limit: int | None) -> list[Row[Any]]:

@@ -172,9 +172,12 @@ class QemuCompute:
     async def forget(self, move_id: str) -> None:
         with host_errors("what was set aside cannot be deleted"):
             await asyncio.to_thread(self._kept.forget, move_id)
-        for guest_id, machine in list(self._machines.items()):
-            if not machine.absent and machine.record.awaited == move_id:
-                await self.destroy(guest_id)
+        for guest_id in [one for one, machine in self._machines.items() if _awaits(machine, move_id)]:
+            async with self._locked(guest_id) as machine:
+                # It may have landed while somebody else had it.
+                if _awaits(machine, move_id):
+                    await machine.destroy()
+                    del self._machines[guest_id]
         await self._images.prune()
 
     async def running(self, guest_id: str) -> RunningGuest:
@@ -196,9 +199,7 @@ class QemuCompute:
 
     def _awaited(self, guest_id: str, move_id: str) -> Landing | None:
         machine = self._machines.get(guest_id)
-        if machine is None or machine.absent or machine.record.awaited != move_id or not machine.running():
-            return None
-        return machine.record.landing
+        return machine.record.landing if machine and _awaits(machine, move_id) and machine.running() else None
 
     async def send(self, guest_id: str, landing: Landing) -> None:
         # Not alone with the guest: that takes as long as its memory is large.
@@ -322,6 +323,10 @@ class QemuCompute:
             kernel=await self._images.file(boot.kernel) if boot else None,
             ramdisk=await self._images.file(boot.ramdisk) if boot and boot.ramdisk else None,
         )
+
+
+def _awaits(machine: Machine, move_id: str) -> bool:
+    return not machine.absent and machine.record.awaited == move_id
 
 
 def _most(disk: RootDisk) -> int | None:

@@ -123,8 +123,8 @@ async def resize_volume(qmp: QmpSession, disk: VolumeDisk, size_bytes: int) -> N
 
     An NBD connection keeps the size it was opened with, so it is replaced below the guest's device.
     """
-    nodes = await _nodes(qmp)
-    old = next((number for number in (0, 1) if devices.nbd_node(disk.volume_id, number) in nodes), 0)
+    present = await nodes(qmp)
+    old = next((number for number in (0, 1) if devices.nbd_node(disk.volume_id, number) in present), 0)
     await qmp.execute("blockdev-add", devices.nbd_connection(disk, old + 1))
     try:
         await qmp.execute("blockdev-reopen", {"options": [devices.volume_layer(disk, old + 1)]})
@@ -193,21 +193,22 @@ async def _peripherals(qmp: QmpSession) -> set[str]:
     return {entry["name"] for entry in await qmp.execute("qom-list", {"path": "/machine/peripheral"})}
 
 
-async def _nodes(qmp: QmpSession) -> set[str]:
+async def nodes(qmp: QmpSession) -> set[str]:
+    """The names of all block nodes. Raises QmpError."""
     return {node["node-name"] for node in await qmp.execute("query-named-block-nodes", {"flat": True})}
 
 
 async def _remove_nodes(qmp: QmpSession, volume_id: str) -> None:
-    present = await _nodes(qmp)
+    present = await nodes(qmp)
     for node in (devices.volume_node(volume_id), devices.nbd_node(volume_id, 0), devices.nbd_node(volume_id, 1)):
         if node in present:
-            await _delete_node(qmp, node)
+            await delete_node(qmp, node)
     objects = {entry["name"] for entry in await qmp.execute("qom-list", {"path": "/objects"})}
     if devices.tls_object(volume_id) in objects:
         await qmp.execute("object-del", {"id": devices.tls_object(volume_id)})
 
 
-async def _delete_node(qmp: QmpSession, node: str) -> None:
+async def delete_node(qmp: QmpSession, node: str) -> None:
     """Delete a block node. QEMU lets go of an unplugged device's node a moment after the device has vanished."""
     deadline = time.monotonic() + _RELEASE_SECONDS
     while True:

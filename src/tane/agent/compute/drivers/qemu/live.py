@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
-from tane.agent.compute.drivers.qemu import devices, hardware
+from tane.agent.compute.drivers.qemu import devices, hardware, hotplug
 from tane.agent.compute.drivers.qemu.command import AWAITED, INSIDE, ImageFiles
+from tane.agent.compute.drivers.qemu.memory import CAPABILITIES, NO_CAPABILITIES
 from tane.agent.compute.drivers.qemu.record import GuestFolder, Record, remembered
 from tane.agent.translation import checked_socket, host_errors
 from tane.linux import confine, qemu_img
@@ -43,10 +44,10 @@ _USERNAME = "tane"
 _UNLIMITED_BYTES, _UNLIMITED_MS = 1 << 42, 2_000_000
 _DOWNTIME_MS = 100
 _NEAR_BYTES, _NEAR_SECONDS, _FAR_SECONDS = 64 << 20, 0.01, 0.1
-_TAKE_IN_SECONDS = _STILL_SECONDS = _BREAK_OFF_SECONDS = 60.0
+_TAKE_IN_SECONDS = _IDLE_SECONDS = 60.0
 _UNDER_WAY = ("setup", "active", "pre-switchover", "device", "cancelling")
-_CAPABILITIES = {"pause-before-switchover": True, "auto-converge": True, "late-block-activate": True}
-"""QEMU counts a guest that converges badly down, stops before the last of it, and takes no disk before it goes on."""
+_STILL = ("finish-migrate", "postmigrate")
+"""Run states of a guest that stands still because it was sent."""
 
 
 def copied(guest: Guest) -> Iterator[CopiedDisk]:
@@ -170,7 +171,7 @@ async def _on_a_free_port(listen: Callable[[int], Awaitable[Any]]) -> int:
 
 async def _prepare(session: QmpSession, **more: object) -> None:
     """Settings of both sides."""
-    wanted = [{"capability": name, "state": state} for name, state in _CAPABILITIES.items()]
+    wanted = [{"capability": name, "state": True} for name in CAPABILITIES]
     await session.execute("migrate-set-capabilities", {"capabilities": wanted})
     await session.execute("migrate-set-parameters", {"tls-creds": LIVE, **more})
 
@@ -194,7 +195,7 @@ async def land(machine: Machine, *, paused: bool) -> None:
             await session.execute("nbd-server-stop")
         if not paused:
             await session.execute("cont")
-        arrived = msgspec.structs.replace(record, awaited="", landing=None)
+        arrived = msgspec.structs.replace(record, awaited="", landing=None, journey="")
         machine.note(arrived, "paused" if paused else "running")
         await _forget_key(machine, session)
 
@@ -210,6 +211,7 @@ async def _taken_in(session: QmpSession) -> None:
 
 
 async def _forget_key(machine: Machine, session: QmpSession) -> None:
+    await session.execute("migrate-set-capabilities", {"capabilities": NO_CAPABILITIES})
     await session.execute("migrate-set-parameters", {"tls-creds": ""})
     await ignore_absent(session, "object-del", {"id": LIVE})
     await asyncio.to_thread(remove_tree, machine.folder.key_folder(LIVE))
@@ -251,23 +253,26 @@ async def send(machine: Machine, landing: Landing) -> None:
 
 
 async def _begin(machine: Machine, landing: Landing) -> None:
-    """Start copying the disks, unless that was done; what went elsewhere before is broken off."""
+    """Start copying the disks, unless that was done. What went elsewhere before is broken off, so is half a start."""
     record, session = machine.record, await machine.qmp()
-    if record.landing == landing:
+    if record.landing == landing and record.journey:
         return
-    if record.landing is not None:
-        await _break_off(machine, session)
-    machine.note(msgspec.structs.replace(record, landing=landing), record.state)
+    await _cancel(session)
+    await _clean(machine, session)
+    if await machine.run_state() in _STILL:
+        raise HostError("it stands still after a journey that was broken off")
+    machine.note(msgspec.structs.replace(record, landing=landing, journey=""), record.state)
     machine.write_key(LIVE, landing.tls_username, landing.tls_key)
     await session.execute("object-add", _credentials("client"))
+    await _prepare(session, **{"max-bandwidth": _UNLIMITED_BYTES, "downtime-limit": _DOWNTIME_MS})
     server = {"type": "inet", "host": landing.host, "port": str(landing.disks_port)}
     for disk in copied(record.guest):
         node = {"driver": "nbd", "node-name": _node(disk), "server": server, "export": disk, "tls-creds": LIVE}
         await session.execute("blockdev-add", {**node, "discard": "unmap", "detect-zeroes": "unmap"})
         job = {"job-id": _node(disk), "device": disk, "target": _node(disk), "sync": "full", "auto-dismiss": False}
-        # A guest's writes wait for both: so the copy is never left behind.
-        await session.execute("blockdev-mirror", {**job, "copy-mode": "write-blocking"})
-    await _prepare(session, **{"max-bandwidth": _UNLIMITED_BYTES, "downtime-limit": _DOWNTIME_MS})
+        # Behind the guest's back: its writes wait for no other host.
+        await session.execute("blockdev-mirror", {**job, "copy-mode": "background"})
+    machine.note(msgspec.structs.replace(machine.record, journey="begun"), record.state)
 
 
 async def _follow(machine: Machine, landing: Landing) -> None:
@@ -275,27 +280,41 @@ async def _follow(machine: Machine, landing: Landing) -> None:
     while True:
         _refuse_broken_off(machine, landing)
         session = await machine.qmp()
-        state = (await session.execute("query-migrate")).get("status", "none")
-        # Of an earlier journey that was broken off at its end "completed" is still told while the guest runs.
-        if state == "completed" and await machine.run_state() in ("finish-migrate", "postmigrate"):
-            return
-        if state not in _UNDER_WAY:
+        if machine.record.journey == "begun":
             await _copies_follow(machine, landing)
+            machine.note(msgspec.structs.replace(machine.record, journey="sent"), machine.record.state)
             host = f"[{landing.host}]" if ":" in landing.host else landing.host
             await session.execute("migrate", {"uri": f"tcp:{host}:{landing.memory_port}"})
         if await _memory_sent(machine, landing):
             await _finish(machine, landing, session)
+        elif await machine.run_state() in _STILL:
+            return
+        else:
+            await asyncio.sleep(_NEAR_SECONDS)
 
 
 async def _finish(machine: Machine, landing: Landing, session: QmpSession) -> None:
     """Send the last of it, for which the guest stands still: not for as long as a broken way would let it."""
     try:
-        async with asyncio.timeout(_STILL_SECONDS):
-            await _end_copies(session)
-            await session.execute("migrate-continue", {"state": "pre-switchover"})
-            await _memory_sent(machine, landing, continued=True)
+        async with asyncio.timeout(_IDLE_SECONDS):
+            await _end_copies(machine, session)
     except TimeoutError:
-        raise HostError(f"the last of the memory was not there within {_STILL_SECONDS:.0f} seconds") from None
+        raise HostError(f"the last of its disks was not there within {_IDLE_SECONDS:.0f} seconds") from None
+    await session.execute("migrate-continue", {"state": "pre-switchover"})
+    await _memory_sent(machine, landing, continued=True)
+
+
+class _Watch:
+    """Whether something goes on. Raises HostError after a while in which nothing did."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self._seen, self._since = what, -1, time.monotonic()
+
+    def look(self, done: int) -> None:
+        if done != self._seen:
+            self._seen, self._since = done, time.monotonic()
+        elif time.monotonic() - self._since > _IDLE_SECONDS:
+            raise HostError(f"nothing of the {self._what} has been taken for {_IDLE_SECONDS:.0f} seconds")
 
 
 def _refuse_broken_off(machine: Machine, landing: Landing) -> None:
@@ -305,13 +324,17 @@ def _refuse_broken_off(machine: Machine, landing: Landing) -> None:
 
 async def _copies_follow(machine: Machine, landing: Landing) -> None:
     """Wait until the copies of all disks are as the disks are."""
+    watch = _Watch("disks")
     while True:
         _refuse_broken_off(machine, landing)
         jobs = await _jobs(await machine.qmp())
         for job in jobs:
             _refuse_failed(job)
+        if {job["id"] for job in jobs} != {_node(disk) for disk in copied(machine.record.guest)}:
+            raise HostError("a copy of its disks has ended")
         if all(job["status"] == "ready" for job in jobs):
             return
+        watch.look(sum(int(job["current-progress"]) for job in jobs))
         await asyncio.sleep(_FAR_SECONDS)
 
 
@@ -329,10 +352,11 @@ async def _jobs(session: QmpSession) -> list[dict[str, Any]]:
 async def _memory_sent(machine: Machine, landing: Landing, *, continued: bool = False) -> bool:
     """Wait until the guest stands still for the last of its memory; False when even that has been sent, which is waited
     for once it is ``continued``."""
+    watch = _Watch("memory")
     while True:
         _refuse_broken_off(machine, landing)
         about = await (await machine.qmp()).execute("query-migrate")
-        match about.get("status"):
+        match about.get("status", "none"):
             case "pre-switchover":
                 if not continued:
                     return True
@@ -340,42 +364,63 @@ async def _memory_sent(machine: Machine, landing: Landing, *, continued: bool = 
                 return False
             case "failed" | "cancelled" | "none":
                 raise HostError(f"the memory could not be sent: {about.get('error-desc', 'QEMU gave no reason')}")
-        left = about.get("ram", {}).get("remaining", 0)
+        memory = about.get("ram", {})
+        watch.look(int(memory.get("transferred", 0)))
+        left = memory.get("remaining", 0)
         await asyncio.sleep(_NEAR_SECONDS if left < _NEAR_BYTES else _FAR_SECONDS)
 
 
-async def _end_copies(session: QmpSession) -> None:
+async def _end_copies(machine: Machine, session: QmpSession) -> None:
     """All that the guest has written is in both; from now on only there. Raises HostError."""
-    for job in await _jobs(session):
-        if job["status"] == "ready":
-            await session.execute("block-job-cancel", {"device": job["id"]})
-    while jobs := await _jobs(session):
-        for job in (job for job in jobs if job["status"] == "concluded"):
-            if "error" in job:
-                _refuse_failed(job)
-            await session.execute("job-dismiss", {"id": job["id"]})
+    left = {_node(disk) for disk in copied(machine.record.guest)}
+    asked: set[str] = set()
+    while left:
+        jobs = {str(job["id"]): job for job in await _jobs(session)}
+        if missing := left - set(jobs):
+            raise HostError(f"the copy of a disk has ended: {', '.join(sorted(missing))}")
+        for name in sorted(left):
+            job = jobs[name]
+            if job["status"] == "ready" and name not in asked:
+                await session.execute("block-job-cancel", {"device": name})
+                asked.add(name)
+            elif job["status"] == "concluded":
+                if "error" in job or name not in asked:
+                    _refuse_failed(job)
+                await session.execute("job-dismiss", {"id": name})
+                left.discard(name)
         await asyncio.sleep(_NEAR_SECONDS / 5)
 
 
 async def stay(machine: Machine, *, paused: bool) -> None:
-    """Break off, and let the guest go on. Raises HostError."""
-    record = machine.record
-    if record.landing is None or not machine.running():
+    """Break off, and let the guest go on; nothing when it was not sent. Raises HostError."""
+    if not machine.running():
         return
+    record = machine.record
     with host_errors(f"guest {record.guest.id} cannot go on here"):
+        if record.landing is None and await machine.run_state() not in _STILL:
+            return
         session = await machine.qmp()
-        await _break_off(machine, session)
-        if not paused:
+        await _cancel(session)
+        if await machine.run_state() in _STILL:
             await session.execute("cont")
+            if paused:  # QEMU takes its disks back as it goes on, and at no other time.
+                await session.execute("stop")
+        await _clean(machine, session)
 
 
-async def _break_off(machine: Machine, session: QmpSession) -> None:
-    deadline = time.monotonic() + _BREAK_OFF_SECONDS
+async def _cancel(session: QmpSession) -> None:
+    """Send no more memory."""
+    deadline = time.monotonic() + _IDLE_SECONDS
     await session.execute("migrate_cancel")
     while (await session.execute("query-migrate")).get("status") in _UNDER_WAY:
         if time.monotonic() > deadline:
             raise HostError("what was on its way is not broken off", transient=True)
         await asyncio.sleep(_NEAR_SECONDS)
+
+
+async def _clean(machine: Machine, session: QmpSession) -> None:
+    """Copy its disks no more, and forget the journey, last of all that there was one."""
+    deadline = time.monotonic() + _IDLE_SECONDS
     while jobs := await _jobs(session):
         if time.monotonic() > deadline:
             raise HostError("the copies of its disks do not end", transient=True)
@@ -385,10 +430,12 @@ async def _break_off(machine: Machine, session: QmpSession) -> None:
             elif job["status"] != "aborting":
                 await ignore_absent(session, "block-job-cancel", {"device": job["id"], "force": True})
         await asyncio.sleep(_NEAR_SECONDS)
-    for disk in copied(machine.record.guest):
-        await ignore_absent(session, "blockdev-del", {"node-name": _node(disk)})
-    machine.note(msgspec.structs.replace(machine.record, landing=None), machine.record.state)
+    present = await hotplug.nodes(session)
+    for disk in get_args(CopiedDisk):
+        if _node(disk) in present:
+            await hotplug.delete_node(session, _node(disk))
     await _forget_key(machine, session)
+    machine.note(msgspec.structs.replace(machine.record, landing=None, journey=""), machine.record.state)
 
 
 async def hurry(machine: Machine) -> None:

@@ -43,14 +43,15 @@ _RUNSTATES: dict[str, GuestState] = {
     "io-error": "paused",
     "suspended": "paused",
     "watchdog": "paused",
+    "finish-migrate": "paused",
+    "postmigrate": "paused",
     "shutdown": "stopped",
     "internal-error": "crashed",
     "guest-panicked": "crashed",
 }
 """QEMU's run states; those not named here are stages of running."""
 
-_BUTTON_SECONDS = 10.0
-_STATUS_SECONDS = 10.0
+_BUTTON_SECONDS = _STATUS_SECONDS = 10.0
 _GLANCE_SECONDS = 5.0
 """How long whoever asks for the states of all guests waits for one of them."""
 MISSING = (None, errno.ENODEV, errno.ENXIO)
@@ -123,8 +124,9 @@ class Machine:
         """Start or resume the guest, on the image files that ``fetch`` gives; nothing when it runs already."""
         record = self.record
         with host_errors(f"guest {guest.id} cannot be started"):
-            if record.awaited:
-                await self._end()  # Its memory did not come as a whole.
+            if record.awaited:  # Its memory did not come as a whole; its disks are its own from now on.
+                await self._end()
+                self.note(structs.replace(record, awaited="", landing=None), "stopped")
             if self.running():
                 gone = await self.run_state() in ("shutdown", "guest-panicked", "internal-error")
                 if not gone and record.guest.rescue == guest.rescue:
@@ -145,8 +147,7 @@ class Machine:
         await asyncio.to_thread(hardware.make_firmware, guest, self.folder)
         slots, ports = assign_slots(guest, self._settings, self.record.slots)
         base = str(files.base or "")
-        kept = remembered(guest)
-        record = structs.replace(self.record, guest=kept, slots=slots, ports=ports, base=base, awaited="", landing=None)
+        record = structs.replace(self.record, guest=remembered(guest), slots=slots, ports=ports, base=base)
         self._console.clear()
         self.folder.memory.unlink(missing_ok=True)
         await self.launch(record, files)
@@ -175,8 +176,7 @@ class Machine:
         incoming: tuple[str, ...] = (),
         then: Callable[[QmpSession], Awaitable[T]] | None = None,
     ) -> T | None:
-        """``incoming``: as :func:`command_line` says; ``then``: what is done with QEMU once it answers. What fails ends
-        it again."""
+        """``incoming``: as :func:`command_line` says; ``then``: once QEMU answers. What fails ends it again."""
         await asyncio.to_thread(self._spawn, record, files, incoming)
         try:
             await self._wait_for_qmp()

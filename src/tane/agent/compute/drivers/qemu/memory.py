@@ -18,6 +18,9 @@ from tane.linux import confine, sockets
 from tane.linux.qmp import QmpError, QmpSession
 from tane.wire.errors import HostError
 
+CAPABILITIES = ("pause-before-switchover", "auto-converge")
+"""Of a guest that goes to another host: QEMU counts one down that converges badly, and stops before the last of it."""
+NO_CAPABILITIES = [{"capability": name, "state": False} for name in CAPABILITIES]
 _CHUNK = 1 << 20
 _UNLIMITED = 1 << 42
 _SECONDS_BESIDE, _LEAST_MB_A_SECOND = 60, 10
@@ -50,6 +53,8 @@ async def save(qmp: QmpSession, folder: GuestFolder, memory_mb: int) -> None:
             if folder.owner is not None:
                 os.chown(folder.memory_listener, folder.owner.uid, folder.owner.gid, follow_symlinks=False)
             try:
+                # Of a journey to another host: it would stop before the last of it.
+                await qmp.execute("migrate-set-capabilities", {"capabilities": NO_CAPABILITIES})
                 await qmp.execute("stop")
                 await qmp.execute("migrate-set-parameters", {"max-bandwidth": _UNLIMITED})
                 await qmp.execute("migrate", {"uri": f"unix:{INSIDE.memory_listener}"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -20,7 +21,8 @@ class Record(msgspec.Struct, kw_only=True):
     with the very same machine. ``base`` is the image file the root disk is a copy-on-write copy of; ``standalone``: it
     is a copy of none, but came whole from where the guest was before. ``machine`` is the type of machine, with its
     version, of the first start: another release of QEMU goes on making that one. ``awaited``: the move by
-    which it comes from another host, where it runs; ``landing``: where it comes to, or goes.
+    which it comes from another host, where it runs; ``landing``: where it comes to, or goes, and ``journey``
+    how far that has got: copies of its disks are made, its memory is sent.
     """
 
     guest: Guest
@@ -32,6 +34,7 @@ class Record(msgspec.Struct, kw_only=True):
     machine: str = ""
     awaited: str = ""
     landing: Landing | None = None
+    journey: Literal["", "begun", "sent"] = ""
 
     @property
     def layout(self) -> Layout:
