@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -124,7 +125,8 @@ def csv_(bill_: Mapping[str, Any], project: str) -> str:
 
 
 def _no_formula(text: str) -> str:
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    """A cell that no spreadsheet computes, whichever of the separators it takes."""
+    return f"'{text}" if re.search(r"(?:^|[;\t,])\s*[=+\-@|＝＋－＠]", text) else text
 
 
 def json_(bill_: Mapping[str, Any], project: str) -> str:

@@ -208,7 +208,7 @@ def test_without_namespaces_a_loopback_address_of_its_own_reaches_the_guest() ->
 
 
 def test_a_guest_without_namespaces_starts_though_somebody_has_a_port_of_it() -> None:
-    with socket.create_server(("0.0.0.0", 18080)):
+    with socket.create_server((forwarded_address(PORT_ID), 18080)):
         [backend] = options(arguments(user_network=True), "-netdev")
     assert [rule["str"].rpartition("-:")[2] for rule in backend["hostfwd"]] == ["22", "80", "443"]
 

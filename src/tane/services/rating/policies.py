@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tane.web.policy import ADMIN, ANYONE, READER, Rule
+from tane.web.policy import ADMIN, ANYONE, PROJECT, READER, Rule, scoped
 
 ADMINS = (
     "report:list_tenants",
@@ -49,8 +49,11 @@ UNPROTECTED = (
     "rating:quote",
 )
 
-RULES = (
-    *(Rule(name, ADMIN) for name in ADMINS),
-    *(Rule(name, READER) for name in READERS),
-    *(Rule(name, ANYONE) for name in UNPROTECTED),
+RULES = scoped(
+    PROJECT,
+    (
+        *(Rule(name, ADMIN) for name in ADMINS),
+        *(Rule(name, READER) for name in READERS),
+        *(Rule(name, ANYONE) for name in UNPROTECTED),
+    ),
 )

@@ -139,7 +139,8 @@ def version(tx: Tx, visit: Visit, wanted: str) -> Row[Any]:
 
 def _stamp(wanted: str) -> int:
     whole, point, part = wanted.partition(".")
-    if not (whole.isascii() and whole.isdigit() and point and part.isascii() and part.isdigit() and len(wanted) < 20):
+    digits = all(text.isascii() and text.isdigit() for text in (whole, part))
+    if not (point and digits and len(whole) <= 12 and len(wanted) < 20):
         raise BadRequest("Invalid version parameter")
     return int(whole) * stamps.SECOND + int(part[:5].ljust(5, "0"))
 

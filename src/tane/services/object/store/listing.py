@@ -73,10 +73,12 @@ def segments(tx: Tx, container_id: int, prefix: str, limit: int) -> list[Row[Any
     return tx.all(found.order_by(object_.c.name).limit(limit))
 
 
-def fetcher(tx: Tx, table: Any, columns: tuple[Any, ...], own: Any) -> Fetch:
+def fetcher(tx: Tx, table: Any, columns: tuple[Any, ...], own: Any, *, distinct: bool = False) -> Fetch:
     def fetch(bounds: Bounds, reverse: bool, limit: int) -> list[Row[Any]]:
         name = table.c.name
         query = select(*columns).where(own)
+        if distinct:
+            query = query.distinct()
         if bounds.low:
             query = query.where(name > bounds.low if bounds.low_open else name >= bounds.low)
         if bounds.high is not None:

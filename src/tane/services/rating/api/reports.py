@@ -45,9 +45,17 @@ def _project(request: Request, rule: str) -> str | None:
     project_id = request.param("tenant_id") or request.ctx.project_id or None
     if request.flag("all_tenants"):
         project_id = None
-    if not request.allows(rule, {"project_id": project_id}):
-        raise Forbidden(REFUSED.format(rule=rule))
+    _refuse(request, rule, project_id)
     return project_id
+
+
+def _refuse(request: Request, rule: str, project_id: str | None) -> None:
+    """All projects are for administrators of the cloud: a token of a domain has no project, which is not all of them.
+
+    :raises Forbidden:
+    """
+    if not request.allows(rule, {"project_id": project_id}) or (project_id is None and not request.ctx.is_admin):
+        raise Forbidden(REFUSED.format(rule=rule))
 
 
 # --------------------------------------------------------------------------------------------------------------- v1
@@ -92,8 +100,7 @@ def storage(request: Request) -> dict[str, Any]:
     """Hours of resources, all at once: a period with too many is refused."""
     rule, ctx = "storage:list_data_frames", request.ctx
     asked = request.param("tenant_id")
-    if not request.allows(rule, {"project_id": asked or ctx.project_id or None}):
-        raise Forbidden(REFUSED.format(rule=rule))
+    _refuse(request, rule, asked or ctx.project_id or None)
     begin, end = _period(request)
     project_id = asked if ctx.is_admin else ctx.project_id
     wanted = Wanted(begin, end, project_id or None, request.param("resource_type"))
@@ -143,6 +150,8 @@ def _asked(request: Request) -> tuple[Wanted, Mapping[str, tuple[str, ...]]]:
     begin, end = _period(request)
     only = _filters(request)
     if not request.ctx.is_admin:
+        if not request.ctx.project_id:
+            raise Forbidden("The token has no project, and only an administrator of the cloud sees all.")
         only["project_id"] = (request.ctx.project_id,)
     [project_id] = only["project_id"] if len(only.get("project_id", ())) == 1 else (None,)
     [service] = only["type"] if len(only.get("type", ())) == 1 else (None,)
@@ -215,8 +224,7 @@ def _point(frame: Frame) -> dict[str, Any]:
 def bill(request: Request) -> dict[str, Any]:
     """Tane's own: a month, explained line by line."""
     project_id = request.param("project_id") or request.ctx.project_id
-    if not request.allows("bill:get", {"project_id": project_id or None}):
-        raise Forbidden(REFUSED.format(rule="bill:get"))
+    _refuse(request, "bill:get", project_id or None)
     month = request.param("month") or months.of(request.core.clock.now())
     return {"bill": _bill(request, bills.bill(request.core, project_id, month))}
 

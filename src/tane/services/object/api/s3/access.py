@@ -20,7 +20,7 @@ from tane.web.request import Request, Response
 
 GROUPS = "http://acs.amazonaws.com/groups/global/"
 OF_OBJECTS = ("bucket-owner-read", "bucket-owner-full-control")
-MOST_RULES, MOST_CORS = 100, 8 << 10
+MOST_RULES, MOST_CORS, MOST_HEADERS = 100, 8 << 10, 100
 METHODS = ("GET", "PUT", "HEAD", "POST", "DELETE")
 
 
@@ -220,6 +220,8 @@ def _rule(node: Node) -> Rule:
     )
     if not found.origins or not found.methods:
         raise S3Error("MalformedXML")
+    if len(found.headers) > MOST_HEADERS:
+        raise S3Error("InvalidRequest", f"A CORS rule has at most {MOST_HEADERS} elements AllowedHeader.")
     for method in found.methods:
         if method not in METHODS:
             raise S3Error("InvalidRequest", f"Found unsupported HTTP method in CORS config: {method[:50]}")
@@ -237,7 +239,7 @@ async def delete_cors(call: Call) -> Response:
 def shown_to(request: Request, meta: Mapping[str, str], method: str, headers: list[str]) -> dict[str, str]:
     """The headers that let a page of another origin see an answer; none where no rule does."""
     origin = request.headers.get("origin")
-    if origin is None or "s3-cors" not in meta:
+    if origin is None or "s3-cors" not in meta or len(headers) > MOST_HEADERS:
         return {}
     for rule in rules_of(meta):
         if rule.fits(origin, method, headers):

@@ -99,6 +99,7 @@ class _Reader:
     def __init__(self) -> None:
         self.root: Node | None = None
         self._open: list[Node] = []
+        self._texts: list[list[str]] = []
         self._nodes = 0
 
     def start(self, name: str, _attributes: dict[str, str]) -> None:
@@ -111,13 +112,14 @@ class _Reader:
         else:
             self.root = node
         self._open.append(node)
+        self._texts.append([])
 
     def end(self, _name: str) -> None:
-        self._open.pop()
+        self._open.pop().text = "".join(self._texts.pop())
 
     def characters(self, part: str) -> None:
-        if self._open:
-            self._open[-1].text += part
+        if self._texts:
+            self._texts[-1].append(part)
 
     def refuse(self, *_: object) -> None:
         raise S3Error("MalformedXML")

@@ -130,18 +130,19 @@ def tags(request: Request, at: At) -> tuple[str, str]:
 
 
 def tag(request: Request, at: At, kept: str) -> str:
-    """Give an object, or the version that the query names, these tags; returns its version. :raises NotFound:"""
+    """Give an object, or the version that the query names, these tags; returns its version. No link is followed: who
+    may write it may not write what it leads to. :raises NotFound:"""
     with database.of(request.core).write() as tx:
         visit = access.admit(request, tx, "post_object", "write", at)
-        found = reading.find(request, tx, visit)
-        row = found.row
+        wanted = request.param("version-id")
+        row = visit.object if wanted is None else reading.version(tx, visit, wanted)
+        if row.kind == "marker":
+            raise ObjectNotFound("The resource could not be found.")
         meta = {name: value for name, value in {**load(row.meta), "s3-tags": kept}.items() if value}
         if visit.there.id is not None and row is visit.there:
             rows.change(tx, row.id, meta=dump(meta))
-        elif found.visit is visit:
-            rows.change_version(tx, row.id, meta=dump(meta))
         else:
-            rows.change(tx, row.id, meta=dump(meta))
+            rows.change_version(tx, row.id, meta=dump(meta))
         return _version_of(visit, row)
 
 
