@@ -45,7 +45,9 @@ def assert_server_comes_back(folder: Path) -> None:
     wait_for("the servers are started again", lambda: set(tane(folder, *ask).stdout.split()) == {"ACTIVE"}, 90)
 
 
-@pytest.mark.parametrize("mode", list(LEFT_OUT))
+@pytest.mark.parametrize(
+    "mode", [pytest.param(HOSTS, marks=pytest.mark.nightly), *(one for one in LEFT_OUT if one != HOSTS)]
+)
 def test_the_demo_ends_well_and_down_leaves_nothing(mode: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     # Paths of sockets end at 107 bytes.
     folder = tmp_path_factory.mktemp(mode[:2])

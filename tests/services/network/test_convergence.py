@@ -324,7 +324,7 @@ class Changes:
         await self.call("PUT", f"routers/{self.random.choice(self.routers)}", up)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in (1, 2))])
 def test_parts_come_to_the_same_as_whole_documents(cloud: ApiCloud, admin: Net, seed: int) -> None:
     """Changes of every kind, followed as they come; then each host's document is derived anew."""
     duties = [Recording(f"192.0.2.{number}") for number in range(1, 4)]

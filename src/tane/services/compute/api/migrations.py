@@ -105,7 +105,9 @@ def _view(request: Request, row: Row[Any]) -> dict[str, Any]:
 
 
 def migrate_live(request: Request) -> None:
-    """``block_migration`` may be "auto" from 2.25 on. Until 2.24 ``disk_over_commit`` is taken and means nothing, as
+    """Let a server go to another host while it runs.
+
+    ``block_migration`` may be "auto" from 2.25 on. Until 2.24 ``disk_over_commit`` is taken and means nothing, as
     here disks are always claimed as large as their flavor says; so is ``force``: a host is always asked for room.
 
     :raises BadRequest: what the caller's microversion does not allow, and as the domain says.

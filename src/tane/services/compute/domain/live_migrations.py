@@ -14,7 +14,7 @@ from tane.services.compute.domain import moves
 from tane.services.compute.domain.common import require
 from tane.services.compute.store import block_devices, migrations
 from tane.web.context import Context
-from tane.web.errors import BadRequest, NotFound
+from tane.web.errors import BadRequest, Conflict, NotFound
 
 
 def live_migrate(
@@ -76,7 +76,7 @@ def abort(core: Core, ctx: Context, server_id: str, migration_id: str, *, early:
     with core.db.write() as tx:
         found = _one(tx, ctx, server_id, migration_id)
         if require(tx, ctx, server_id).task_state != "migrating":
-            raise BadRequest(f"Instance {server_id} is being deleted.")
+            raise Conflict(f"Instance {server_id} is not on its way any more.")
         if found.status not in allowed:
             raise BadRequest(
                 f"Migration {found.id} state of instance {server_id} is {found.status}. Cannot abort when the "

@@ -126,8 +126,10 @@ def order(
     """Claim the place that a server moves to, and order it. ``flavor``: as servers keep it, with its id; ``vm_state``:
     to have in the end, when not the one it has now.
 
-    :raises BadRequest: no host is fit for it.
+    :raises BadRequest: no host is fit for it. :raises Conflict: it is on its way already, whatever its state says.
     """
+    if migrations.open_of_server(tx, row.id):
+        raise Conflict(f"Instance {row.id} is on its way from or to another host already.")
     wanted = wanted_of(tx, row, flavor, host=host, elsewhere=kind != "resize", live=kind == "live-migration")
     chosen = scheduler.choose(tx, core.config, wanted)
     if isinstance(chosen, str):
