@@ -12,16 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from cloudkittyclient.v1 import client as v1
+from cloudkittyclient.v2 import client as v2
+from keystoneauth1 import exceptions, session
 
 from tests.api.compute_support import project
 from tests.api.rating_support import begin_month, pass_
 from tests.support import ApiCloud, Caller
-
-pytest.importorskip("cloudkittyclient", reason="the clients are not installed: pip install 'tane[clients]'")
-
-from cloudkittyclient.v1 import client as v1
-from cloudkittyclient.v2 import client as v2
-from keystoneauth1 import exceptions, session
 
 CLIENTS = {"1": v1.Client, "2": v2.Client}
 

@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import random
-import socket
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
-import uvicorn
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from tane.clock import SystemClock
-from tane.web.limits import Limits
-from tane.web.protocol import serving
 from tests.api.s3_support import S3
 from tests.support import ApiCloud
-
-boto3 = pytest.importorskip("boto3")
-from boto3.s3.transfer import TransferConfig  # noqa: E402
-from botocore.config import Config  # noqa: E402
-from botocore.exceptions import ClientError  # noqa: E402
+from tests.web.test_streams import served
 
 MB = 1 << 20
 BYTES = random.Random(5).randbytes(11 * MB)
-
-
-@contextlib.asynccontextmanager
-async def served(cloud: ApiCloud) -> AsyncIterator[int]:
-    http, ws = serving(Limits())
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(cloud.cloud.app, http=http, ws=ws, lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
-        running = asyncio.create_task(server._serve(sockets=[listener]))
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = server.force_exit = True
-            await running
 
 
 class Session:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlalchemy.engine import Row
+
 from tane.db.documents import load
 from tane.services.object.api.s3 import access, copies, describing, xml
 from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, document, number, part_number
@@ -144,14 +148,14 @@ async def parts(call: Call) -> Response:
     return Response(body, content_type=xml.TYPE)
 
 
-def _shown_part(part: object) -> xml.Markup:
-    algorithm, _, rest = load(part.meta).get("s3-checksum", "").partition(":")  # type: ignore[attr-defined]
+def _shown_part(part: Row[Any]) -> xml.Markup:
+    algorithm, _, rest = load(part.meta).get("s3-checksum", "").partition(":")
     return element(
         "Part",
-        element("PartNumber", str(number_of(part.name))),  # type: ignore[attr-defined]
-        element("LastModified", moment(part.stamp)),  # type: ignore[attr-defined]
-        element("ETag", f'"{part.etag}"'),  # type: ignore[attr-defined]
-        element("Size", str(part.size)),  # type: ignore[attr-defined]
+        element("PartNumber", str(number_of(part.name))),
+        element("LastModified", moment(part.stamp)),
+        element("ETag", f'"{part.etag}"'),
+        element("Size", str(part.size)),
         element(f"Checksum{algorithm}", rest.partition(":")[0]) if algorithm else None,
     )
 
