@@ -14,7 +14,7 @@ import pytest
 from tane.agent.network.plan import NetworkSettings
 from tane.agent.network.spoofing import link_local
 from tane.wire.documents import FixedIp, NetworkState, Port, SecurityGroup, SecurityGroupRule, Subnet
-from tests.host.network.network_lab import OPEN, Host, Net, on_host
+from tests.host.network.network_lab import OPEN, Host, Net, eventually, on_host
 from tests.hostile.frames import (
     BROADCAST,
     HIDINGS,
@@ -386,6 +386,7 @@ def test_no_frame_of_dhcp_passes_between_guests_against_their_groups(settings: N
             NetworkState(revision=1, networks=(net.document(dhcp=True),), ports=ports, security_groups=groups)
         )
         assert guests[1].reaches("10.0.0.13")
+        assert guests[3].reaches("10.0.0.2")
         wires = [Wire(guest.namespace) for guest in guests]
         server = Wire(f"qdhcp-{net.id}", f"ns-{net.leg_id[:11]}")
         try:
@@ -397,12 +398,19 @@ def test_no_frame_of_dhcp_passes_between_guests_against_their_groups(settings: N
                     (listening.mac_address, "255.255.255.255"),
                 )
             ]
-            for mark, target, address in requests:
+
+            def ask(mark: bytes, target: str, address: str) -> None:
                 message = bootp(mute.mac_address, end=mark)
                 packet = ipv4("10.0.0.11", address, 17, udp(68, 67, message))
                 wires[0].send(ethernet(mute.mac_address, target, 0x0800, packet))
-            at_server = server.heard(b"never")
-            assert requests[0][0] in at_server, "a broadcast request reaches the server"
+
+            def broadcast_arrives() -> bool:
+                ask(*requests[0])
+                return requests[0][0] in server.heard(requests[0][0])
+
+            assert eventually(broadcast_arrives, seconds=4), "the mute guest's link is up: its broadcasts arrive"
+            for request in requests:
+                ask(*request)
             heard = wires[1].heard(b"never")
             assert [mark in heard for mark, _, _ in requests] == [False] * 3
             offers = [(marker(), target) for target in (BROADCAST, deaf.mac_address)]
