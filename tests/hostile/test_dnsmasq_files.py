@@ -12,7 +12,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from tane.agent.network.dhcp import Dnsmasq
+from tane.agent.network.dnsmasq import Dnsmasq
 from tane.agent.network.duty import offenders
 from tane.agent.network.plan import NetworkSettings, Plan
 from tane.agent.network.planner import plan
@@ -62,7 +62,11 @@ def whole() -> NetworkState:
             network_id=net.id,
             mac_address=f"fa:16:3e:00:00:{last}",
             device=f"tap{last}",
-            fixed_ips=(FixedIp(subnet_id=net.subnet_id, ip_address=f"10.0.0.{last}"),),
+            fixed_ips=(
+                FixedIp(subnet_id=net.subnet_id, ip_address=f"10.0.0.{last}"),
+                FixedIp(subnet_id="dhcpv6-stateless", ip_address=f"fd00:1::{last}"),
+                FixedIp(subnet_id="dhcpv6-stateful", ip_address=f"fd00:2::{last}"),
+            ),
             allowed_address_pairs=(AddressPair(ip_address="10.0.0.64/28", mac_address="fa:16:3e:00:00:77"),),
             security_group_ids=("open", "group"),
             hostname=f"web{last}",
@@ -74,14 +78,37 @@ def whole() -> NetworkState:
         dns_nameservers=("9.9.9.9",),
         host_routes=(HostRoute(destination="10.9.0.0/16", nexthop="10.0.0.7"),),
     )
-    six = Subnet(id="six", cidr="fd00::/64", ip_version=6, gateway_ip="fd00::1")
+    sixes = tuple(
+        Subnet(
+            id=mode,
+            cidr=f"fd00:{number}::/64",
+            ip_version=6,
+            gateway_ip=f"fd00:{number}::1",
+            ipv6_ra_mode=mode,
+            ipv6_address_mode=mode,
+            dns_nameservers=("fd00::53",),
+        )
+        for number, mode in enumerate(("slaac", "dhcpv6-stateless", "dhcpv6-stateful"))
+    )
+    six_legs = tuple(
+        msgspec.structs.replace(net.leg(), port_id=new_id(), ip_address=six.gateway_ip, prefixlen=64) for six in sixes
+    )
+    assert document.dhcp_port is not None
+    server = msgspec.structs.replace(
+        document.dhcp_port,
+        fixed_ips=(
+            *document.dhcp_port.fixed_ips,
+            *(FixedIp(subnet_id=six.id, ip_address=f"{six.cidr[:-3]}2") for six in sixes),
+        ),
+    )
+    document = msgspec.structs.replace(document, subnets=(*document.subnets, *sixes), dhcp_port=server)
     rules = (
         SecurityGroupRule(direction="ingress", protocol="tcp", port_range_min=22, remote_ip_prefix="10.0.0.0/8"),
         SecurityGroupRule(direction="ingress", remote_group_id="open"),
     )
     return NetworkState(
         revision=1,
-        networks=(msgspec.structs.replace(document, subnets=(*document.subnets, six)), external.document()),
+        networks=(document, external.document()),
         ports=ports,
         remote_ports=(
             RemotePort(
@@ -95,7 +122,7 @@ def whole() -> NetworkState:
         routers=(
             Router(
                 id=new_id(),
-                interfaces=(net.leg(),),
+                interfaces=(net.leg(), *six_legs),
                 gateway=external.gateway(),
                 routes=(HostRoute(destination="10.8.0.0/16", nexthop="10.0.0.8"),),
                 floating_ips=(floating(ports[0], "203.0.113.51"),),
@@ -104,6 +131,11 @@ def whole() -> NetworkState:
         security_groups=(OPEN, SecurityGroup(id="group", rules=rules, members={"far": ("10.0.0.99", "fd00::/64")})),
         external=(external.leg(),),
     )
+
+
+def hosts_of(made: Plan, state: NetworkState) -> tuple[str, ...]:
+    """The lines of the hosts that the network's own server knows."""
+    return next((server.hosts for server in made.dhcp if server.owner == state.networks[0].id), ())
 
 
 def texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], str]]:
@@ -167,7 +199,7 @@ def outputs(made: Plan, folder: Path) -> Iterator[tuple[str, list[str]]]:
     for space in made.namespaces.values():
         yield f"nft {space.name}", space.rules.split("\n")
     for server in made.dhcp:
-        daemon = Dnsmasq(folder / server.network_id)
+        daemon = Dnsmasq(folder / server.owner)
         daemon.folder.mkdir(exist_ok=True)
         for name, lines in (
             ("config", daemon._configuration(server)),
@@ -181,18 +213,21 @@ def outputs(made: Plan, folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 # What a line of each file may look like, from its first octet to its last.
 _IP4 = r"\d{1,3}(\.\d{1,3}){3}"
+_IP6 = r"[0-9a-f:]+"
 _FORMS = {
     "config": re.compile(
         r"(bind-interfaces|except-interface=lo|no-resolv|no-hosts|dhcp-authoritative|dhcp-ignore=tag:!known|no-ping"
         r"|dhcp-ignore-clid|quiet-dhcp|expand-hosts|interface=ns-[A-Za-z0-9-]{1,11}"
         r"|dhcp-option-force=option:mtu,\d+|domain=[A-Za-z0-9._-]+|local=/[A-Za-z0-9._-]+/"
-        rf"|dhcp-range=set:subnet\d+,{_IP4},static,{_IP4},\d+s"
+        rf"|dhcp-range=set:subnet\d+,({_IP4},static,{_IP4}|{_IP6},(static|ra-only|ra-stateless),\d+),\d+s"
+        r"|port=0|enable-ra|quiet-ra|quiet-dhcp6|interface=qr-[A-Za-z0-9-]{1,11}|ra-param=qr-[A-Za-z0-9-]{1,11},\d+"
         r"|dhcp-hostsfile=hosts|dhcp-optsfile=options|addn-hosts=names|dhcp-leasefile=db/leases|)"
     ),
-    "hosts": re.compile(rf"([0-9a-f]{{2}}(:[0-9a-f]{{2}}){{5}},[A-Za-z0-9][A-Za-z0-9_-]*,{_IP4}|)"),
+    "hosts": re.compile(rf"([0-9a-f]{{2}}(:[0-9a-f]{{2}}){{5}},[A-Za-z0-9][A-Za-z0-9_-]*(,{_IP4}|,\[{_IP6}\])?|)"),
     "options": re.compile(
         rf"(tag:subnet\d+,(option:router(,{_IP4})?|option:dns-server(,{_IP4})+"
-        rf"|(option:classless-static-route|249)(,{_IP4}/\d+,{_IP4})+)|)"
+        rf"|(option:classless-static-route|249)(,{_IP4}/\d+,{_IP4})+|option6:domain-search,[A-Za-z0-9._-]+"
+        rf"|option6:dns-server(,\[{_IP6}\])+)|tag:qr-[A-Za-z0-9-]{{1,11}},option6:dns-server(,\[{_IP6}\])+|)"
     ),
     "names": re.compile(r"([0-9a-f.:]+( [A-Za-z0-9][A-Za-z0-9_.-]*){1,2}|)"),
 }
@@ -250,10 +285,11 @@ def test_a_broken_item_is_left_out_alone(text: str) -> None:
     made = changed(security_groups=(OPEN, msgspec.structs.replace(group, members={"far": ("10.0.0.99", text)})))
     assert list(made.failed) == ["group"]
     subnet = msgspec.structs.replace(state.networks[0].subnets[1], gateway_ip=text)
-    network = msgspec.structs.replace(state.networks[0], subnets=(state.networks[0].subnets[0], subnet))
+    first_of_all, _, *others = state.networks[0].subnets
+    network = msgspec.structs.replace(state.networks[0], subnets=(first_of_all, subnet, *others))
     made = changed(networks=(network, state.networks[1]))
-    assert list(made.failed) == ["six"]
-    assert made.dhcp[0].hosts == whole_plan.dhcp[0].hosts
+    assert list(made.failed) == ["slaac"]
+    assert hosts_of(made, state) == hosts_of(whole_plan, state) != ()
     router = state.routers[0]
     route = HostRoute(destination="10.8.0.0/16", nexthop=text)
     made = changed(routers=(msgspec.structs.replace(router, routes=(route,)),))
@@ -285,8 +321,9 @@ def test_a_host_name_is_no_word_of_dnsmasqs_own(name: str) -> None:
     state = whole()
     port = msgspec.structs.replace(state.ports[0], hostname=name)
     made = plan(msgspec.structs.replace(state, ports=(port,)), SETTINGS, "inet")
-    hosts = made.dhcp[0].hosts if made.dhcp else ()
-    assert hosts in (("fa:16:3e:00:00:11,host-10-0-0-11,10.0.0.11",), ())
+    six = [f"fa:16:3e:00:00:11,host-fd00-{number}--11" for number in (1, 2)]
+    hosts = hosts_of(made, state)
+    assert hosts in (("fa:16:3e:00:00:11,host-10-0-0-11,10.0.0.11", f"{six[1]},[fd00:2::11]", six[0]), ())
     assert hosts or made.failed, name
 
 

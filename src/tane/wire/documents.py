@@ -47,7 +47,13 @@ class HostRoute(Document):
     nexthop: IpAddress
 
 
+GuestAddressing = Literal["", "slaac", "dhcpv6-stateless", "dhcpv6-stateful"]
+"""How guests come by IPv6 addresses (Networking API, "IPv6 configuration modes"); empty: by nothing of the cloud."""
+
+
 class Subnet(Document):
+    """``ipv6_ra_mode``: what its router advertises; ``ipv6_address_mode``: what the network's own server serves."""
+
     id: Id
     cidr: Cidr
     ip_version: Literal[4, 6] = 4
@@ -55,6 +61,8 @@ class Subnet(Document):
     enable_dhcp: bool = True
     dns_nameservers: tuple[IpAddress, ...] = ()
     host_routes: tuple[HostRoute, ...] = ()
+    ipv6_ra_mode: GuestAddressing = ""
+    ipv6_address_mode: GuestAddressing = ""
 
 
 class DhcpPort(Document):

@@ -110,7 +110,7 @@ def test_a_dnsmasq_that_died_is_started_by_the_next_pass(settings: NetworkSettin
         os.kill(pid, signal.SIGKILL)
         assert eventually(lambda: not process.alive(pidfile(host, net)))
         applied = await host.apply(state)
-        assert f"started DHCP of {net.id}" in applied.summary
+        assert f"started dnsmasq of {net.id}" in applied.summary
         assert lease(guest, tmp_path)["ip"] == "10.0.0.11"
 
     on_host(settings, body)

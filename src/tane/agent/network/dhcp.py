@@ -1,58 +1,30 @@
-"""DHCP and DNS of a network: dnsmasq's files, made from documents, and the daemon that reads them.
-
-The daemon has a user of its own for each network and two capabilities, in its network namespace: ``net_admin``, to
-enter the neighbours there that it answers before they have an address, and ``net_bind_service``; it does not start
-without. It pings nobody, so it needs no ``net_raw``. It may read its files, write the folder of its leases, and
-nothing else; what it wrote is read as a stranger's.
-"""
+"""What guests are told of their network by DHCP, DHCPv6, DNS and router advertisements: dnsmasq's files, made from
+documents. Pure: documents in, text out."""
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import stat
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
-from tane.agent.network.plan import METADATA_ADDRESS, DhcpServer, dhcp_namespace, leg_name
-from tane.linux import confine, process
-from tane.linux.confine import Confinement
-from tane.linux.files import remove_tree
+from tane.agent.network.plan import METADATA_ADDRESS, DhcpServer, dhcp_namespace, leg_name, router_namespace
 from tane.wire import grammar
-from tane.wire.documents import DhcpPort, Network, Port, Subnet
+from tane.wire.documents import DhcpPort, Network, Port, Router, Subnet
 
 LEASE_SECONDS = 86400
-CAPABILITIES = ("net_admin", "net_bind_service")
-MEMORY_BYTES = 256 << 20
-_MAX_LEASES_BYTES = 16 << 20
+ADVERTISED_EVERY = 60
+"""Seconds between unasked router advertisements; a router that is gone is the guests' for three times as long."""
 
 # What dnsmasq takes for a name where it could also be an address, a time or a key word (dnsmasq(8), --dhcp-host).
 _NAME = re.compile(r"(?!(?:ignore|infinite|[0-9]+[smhdwSMHDW]?)\Z)[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
 
 
-# ------------------------------------------------------------------------------------------------- the documents
-
-
 def plan_dhcp(network: Network, dhcp_port: DhcpPort, ports: Iterable[Port]) -> DhcpServer | None:
-    """What dnsmasq of ``network`` has to know; None when no IPv4 subnet wants DHCP. Raises ValueError."""
-    subnets = {subnet.id: subnet for subnet in network.subnets if subnet.ip_version == 4 and subnet.enable_dhcp}
-    served_by = {fixed.subnet_id: fixed.ip_address for fixed in dhcp_port.fixed_ips if fixed.subnet_id in subnets}
-    if not served_by:
+    """What dnsmasq of ``network`` has to know; None when no subnet wants DHCP. Raises ValueError."""
+    served_by = {fixed.subnet_id: fixed.ip_address for fixed in dhcp_port.fixed_ips}
+    subnets = [subnet for subnet in network.subnets if subnet.id in served_by and _is_served(subnet)]
+    if not subnets:
         return None
-    subnets = {subnet_id: subnet for subnet_id, subnet in subnets.items() if subnet_id in served_by}
-    hosts, names, addresses = [], [], {}
     domain = network.dns_domain.rstrip(".")
-    for port in sorted(ports, key=lambda port: port.id):
-        for fixed in port.fixed_ips:
-            name = port.hostname
-            if not _NAME.match(name):
-                name = "host-" + fixed.ip_address.replace(".", "-").replace(":", "-")
-            names.append(f"{fixed.ip_address} {name}.{domain} {name}" if domain else f"{fixed.ip_address} {name}")
-            if fixed.subnet_id in subnets:
-                hosts.append(f"{port.mac_address},{name},{fixed.ip_address}")
-                addresses[fixed.ip_address] = port.mac_address.lower()
-    options: list[str] = []
     config = [
         "bind-interfaces",
         f"interface={leg_name('ns-', dhcp_port.id)}",
@@ -69,19 +41,73 @@ def plan_dhcp(network: Network, dhcp_port: DhcpPort, ports: Iterable[Port]) -> D
     ]
     if domain:
         config += [f"domain={domain}", f"local=/{domain}/", "expand-hosts"]
-    for number, subnet in enumerate(sorted(subnets.values(), key=lambda subnet: subnet.id)):
-        cidr = grammar.network(subnet.cidr)
-        config.append(f"dhcp-range=set:subnet{number},{cidr.network_address},static,{cidr.netmask},{LEASE_SECONDS}s")
-        options += _options(f"tag:subnet{number}", subnet, served_by[subnet.id], network.subnets)
+    version6 = any(subnet.ip_version == 6 for subnet in subnets)
+    if version6:
+        config.append("quiet-dhcp6")
+    options: list[str] = []
+    for number, subnet in enumerate(sorted(subnets, key=lambda subnet: subnet.id)):
+        tag = f"subnet{number}"
+        config.append(_range(tag, subnet))
+        if subnet.ip_version == 6:
+            options += _options6(f"tag:{tag}", subnet, domain)
+        else:
+            options += _options(f"tag:{tag}", subnet, served_by[subnet.id], network.subnets)
+    ordered = sorted(ports, key=lambda port: port.id)
+    hosts, addresses = _hosts(ordered, {subnet.id: subnet for subnet in subnets})
     return DhcpServer(
-        network_id=network.id,
+        owner=network.id,
         namespace=dhcp_namespace(network.id),
         config=tuple(config),
         hosts=tuple(hosts),
         options=tuple(options),
-        names=tuple(names),
+        names=tuple(_names(ordered, domain)),
         addresses=addresses,
+        version6=version6,
     )
+
+
+def _is_served(subnet: Subnet) -> bool:
+    """Of IPv6 a network's server has what is to be asked for; addresses that guests make themselves need none."""
+    if not subnet.enable_dhcp:
+        return False
+    return subnet.ip_version == 4 or subnet.ipv6_address_mode.startswith("dhcpv6")
+
+
+def _range(tag: str, subnet: Subnet, mode: str = "static") -> str:
+    cidr = grammar.network(subnet.cidr)
+    size = cidr.netmask if cidr.version == 4 else cidr.prefixlen
+    return f"dhcp-range=set:{tag},{cidr.network_address},{mode},{size},{LEASE_SECONDS}s"
+
+
+def _name_of(port: Port, address: str) -> str:
+    if _NAME.match(port.hostname):
+        return port.hostname
+    return "host-" + address.replace(".", "-").replace(":", "-")
+
+
+def _hosts(ports: Iterable[Port], subnets: Mapping[str, Subnet]) -> tuple[list[str], dict[str, str]]:
+    """dnsmasq's lines of those it serves, and (address → MAC). Lines without an address are for information alone, and
+    come last: for who is on several, the first that fits is taken."""
+    hosts, informed, addresses = [], [], {}
+    for port in ports:
+        for fixed in port.fixed_ips:
+            subnet, ip = subnets.get(fixed.subnet_id), fixed.ip_address
+            if subnet is None:
+                continue
+            who = f"{port.mac_address},{_name_of(port, ip)}"
+            if subnet.ip_version == 6 and subnet.ipv6_address_mode == "dhcpv6-stateless":
+                informed.append(who)
+                continue
+            hosts.append(f"{who},[{ip}]" if subnet.ip_version == 6 else f"{who},{ip}")
+            addresses[ip] = port.mac_address.lower()
+    return [*hosts, *dict.fromkeys(informed)], addresses
+
+
+def _names(ports: Iterable[Port], domain: str) -> Iterable[str]:
+    for port in ports:
+        for fixed in port.fixed_ips:
+            name = _name_of(port, fixed.ip_address)
+            yield f"{fixed.ip_address} {name}.{domain} {name}" if domain else f"{fixed.ip_address} {name}"
 
 
 def _options(tag: str, subnet: Subnet, server: str, neighbours: Iterable[Subnet]) -> list[str]:
@@ -104,106 +130,50 @@ def _options(tag: str, subnet: Subnet, server: str, neighbours: Iterable[Subnet]
     return lines
 
 
-# ---------------------------------------------------------------------------------------------------- the daemon
+def _options6(tag: str, subnet: Subnet, domain: str) -> list[str]:
+    """Routes come by advertisements, never by DHCPv6 (RFC 8415)."""
+    lines = [f"{tag},option6:domain-search,{domain}"] if domain else []
+    return [*lines, *_name_servers6(tag, subnet)]
 
 
-class Dnsmasq:
-    """dnsmasq of one network, its files in ``folder``. Not thread-safe."""
+def _name_servers6(tag: str, subnet: Subnet) -> list[str]:
+    servers = [f"[{server}]" for server in subnet.dns_nameservers if ":" in server]
+    return [f"{tag},option6:dns-server,{','.join(servers)}"] if servers else []
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.pidfile = folder / "pid"
-        self._user = confine.identity(f"dnsmasq-{folder.name}")
-        self._leases = folder / "db" / "leases"
-        self._log = folder / "log"
 
-    def apply(self, server: DhcpServer) -> str | None:
-        """Make dnsmasq serve exactly ``server``; returns what was done ("started", "reloaded") or None.
+# ------------------------------------------------------------------------------------------- router advertisements
 
-        Raises OSError when it cannot be started.
-        """
-        fresh = not self.folder.is_dir()
-        if fresh:
-            self.folder.mkdir(parents=True)
-        restart = self._write("config", self._configuration(server)) or not process.alive(self.pidfile)
-        # No short cut here: each of the three files has to be written.
-        reload = any(
-            [
-                self._write("hosts", server.hosts),
-                self._write("options", server.options),
-                self._write("names", server.names),
-            ]
-        )
-        leases = self._read_leases()
-        stale = _stale(leases, server.addresses)
-        process.bound_log(self._log)
-        if restart or stale:
-            self.stop()
-            self._prepare([line for line in leases if line not in stale])
-            self._start(server.namespace)
-            return "started"
-        if reload:
-            process.send_signal(self.pidfile, signal.SIGHUP)
-            return "reloaded"
+_ADVERTISED = {"slaac": "ra-only", "dhcpv6-stateless": "ra-stateless", "dhcpv6-stateful": "static"}
+"""An IPv6 mode → the kind of range for which dnsmasq sets the flags A, M and O so (RFC 4861, section 4.2)."""
+
+
+def plan_advertisements(router: Router, networks: Mapping[str, Network]) -> DhcpServer | None:
+    """What dnsmasq of ``router`` has to know to advertise it in the subnets that want that; None when none does.
+
+    It would answer DHCPv6, too, as far as the range has addresses; that is the network's own server's, and the guard of
+    the router's namespace lets nobody ask for it there. A name server's address it tells from the subnet alone.
+    """
+    config, options = [], []
+    wanted = [
+        (leg_name("qr-", interface.port_id), subnet)
+        for interface in router.interfaces
+        for subnet in networks[interface.network_id].subnets
+        if subnet.ipv6_ra_mode and grammar.address(interface.ip_address) in grammar.network(subnet.cidr)
+    ]
+    for number, (device, subnet) in enumerate(wanted):
+        config += [f"interface={device}", f"ra-param={device},{ADVERTISED_EVERY}"]
+        config.append(_range(f"subnet{number}", subnet, _ADVERTISED[subnet.ipv6_ra_mode]))
+        options += _name_servers6(f"tag:{device}", subnet)
+    if not config:
         return None
-
-    def stop(self) -> None:
-        """End the daemon; its leases stay."""
-        process.stop(self.pidfile)
-
-    def _start(self, namespace: str) -> None:
-        process.spawn(
-            ["dnsmasq", "--conf-file=config", "--no-daemon", "--log-facility=-"],
-            pidfile=self.pidfile,
-            log=self._log,
-            netns=namespace,
-            confinement=Confinement(self._user, capabilities=CAPABILITIES, memory_bytes=MEMORY_BYTES, open_files=128),
-            folder=self.folder,
-        )
-
-    def _configuration(self, server: DhcpServer) -> tuple[str, ...]:
-        # Found by the working folder: the folders above may be closed to its user.
-        files = ("dhcp-hostsfile=hosts", "dhcp-optsfile=options", "addn-hosts=names", "dhcp-leasefile=db/leases")
-        return (*server.config, *files)
-
-    def _write(self, name: str, lines: Iterable[str]) -> bool:
-        target = self.folder / name
-        text = "".join(f"{line}\n" for line in lines)
-        if target.exists() and target.read_text() == text:
-            return False
-        fresh = target.with_suffix(".new")
-        fresh.write_text(text)
-        confine.lend(fresh, self._user)
-        fresh.replace(target)
-        return True
-
-    def _prepare(self, leases: list[str]) -> None:
-        """The files as its user finds them. Nothing is opened in the folder it may write."""
-        confine.lend(self.folder, self._user)
-        for name in ("config", "hosts", "options", "names"):
-            confine.lend(self.folder / name, self._user)
-        remove_tree(self._leases.parent)
-        confine.make_folder(self._leases.parent, self._user)
-        fresh = self.folder / "leases.new"
-        confine.make_file(fresh, self._user)
-        fresh.write_text("".join(f"{line}\n" for line in leases))
-        fresh.replace(self._leases)
-
-    def _read_leases(self) -> list[str]:
-        try:
-            descriptor = os.open(self._leases, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
-            return []  # there are none yet, or what is there is no file
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            return []
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(_MAX_LEASES_BYTES).decode(errors="replace").splitlines()
-
-
-def _stale(leases: list[str], addresses: dict[str, str]) -> set[str]:
-    """Leases of an address by another MAC than the one it belongs to now: dnsmasq would refuse the new owner."""
-    entries = [(line, line.split()) for line in leases]
-    return {
-        line for line, entry in entries if len(entry) >= 4 and addresses.get(entry[2], entry[1]) != entry[1].lower()
-    }
+    fixed = ["port=0", "bind-interfaces", "except-interface=lo", "enable-ra", "quiet-ra", "quiet-dhcp6"]
+    return DhcpServer(
+        owner=router.id,
+        namespace=router_namespace(router.id),
+        config=tuple(dict.fromkeys([*fixed, *config])),
+        hosts=(),
+        options=tuple(options),
+        names=(),
+        addresses={},
+        version6=True,
+    )

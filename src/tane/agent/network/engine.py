@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from tane.agent.network.dhcp import Dnsmasq
+from tane.agent.network.dnsmasq import Dnsmasq
 from tane.agent.network.guard import no_outside_rules
 from tane.agent.network.ledger import Ledger
 from tane.agent.network.links import LinkWorker
@@ -262,26 +262,26 @@ class Engine:
 
     # ----------------------------------------------------------------------------------------------------- DHCP
 
-    def _folder(self, network_id: str) -> Path:
-        return self._settings.state_dir / "dhcp" / network_id
+    def _folder(self, owner: str) -> Path:
+        return self._settings.state_dir / "dhcp" / owner
 
     def _serve_dhcp(self, plan: Plan, report: Report) -> None:
         for server in plan.dhcp:
-            with report.blaming(server.network_id):
+            with report.blaming(server.owner):
                 self._spaces.get(server.namespace)
-                if did := Dnsmasq(self._folder(server.network_id)).apply(server):
-                    report.done.append(f"{did} DHCP of {server.network_id}")
+                if did := Dnsmasq(self._folder(server.owner)).apply(server):
+                    report.done.append(f"{did} dnsmasq of {server.owner}")
 
     def _remove_daemons(self, plan: Plan, report: Report) -> None:
         """Stop the DHCP servers that are not wanted any more, before their namespaces go."""
-        wanted = {server.network_id for server in plan.dhcp}
+        wanted = {server.owner for server in plan.dhcp}
         folder = self._settings.state_dir / "dhcp"
-        for network_id in sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else ():
-            if network_id not in wanted:
-                with report.blaming(network_id):
-                    Dnsmasq(folder / network_id).stop()
-                    remove_tree(folder / network_id)
-                    report.done.append(f"stopped DHCP of {network_id}")
+        for owner in sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else ():
+            if owner not in wanted:
+                with report.blaming(owner):
+                    Dnsmasq(folder / owner).stop()
+                    remove_tree(folder / owner)
+                    report.done.append(f"stopped dnsmasq of {owner}")
 
 
 def _legs(plan: Plan) -> dict[str, list[tuple[Link, Leg]]]:

@@ -92,6 +92,11 @@ def _subnet(document: Subnet, tell: Tell) -> Subnet:
     def route(item: HostRoute) -> HostRoute:
         return _route(item, cidr.version)
 
+    modes = {bare.ipv6_ra_mode, bare.ipv6_address_mode} - {""}
+    fits = cidr.version == 6 and (cidr.prefixlen == 64 or (cidr.prefixlen > 64 and modes == {"dhcpv6-stateful"}))
+    if modes and not fits:
+        tell(bare.id, f"guests of {cidr} get no addresses by {' and '.join(sorted(modes))}: its prefix does not fit")
+        bare = structs.replace(bare, ipv6_ra_mode="", ipv6_address_mode="")
     return structs.replace(
         bare,
         cidr=str(cidr),

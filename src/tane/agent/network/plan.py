@@ -133,9 +133,10 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class DhcpServer:
-    """dnsmasq of one network: its configuration, and the files it reads again on SIGHUP."""
+    """dnsmasq of a network (``owner``), or of a router that advertises itself: its configuration, and the files it
+    reads again on SIGHUP. ``version6``: it speaks ICMPv6 itself."""
 
-    network_id: str
+    owner: str
     namespace: str
     config: tuple[str, ...]
     hosts: tuple[str, ...]
@@ -143,6 +144,7 @@ class DhcpServer:
     names: tuple[str, ...]
     addresses: dict[str, str]
     """IP address → MAC address of every host."""
+    version6: bool = False
 
 
 @dataclass(frozen=True, slots=True)

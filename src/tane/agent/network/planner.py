@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from tane.agent.network import intake
-from tane.agent.network.dhcp import plan_dhcp
+from tane.agent.network.dhcp import plan_advertisements, plan_dhcp
 from tane.agent.network.guard import dhcp_rules, outside_rules, router_rules
 from tane.agent.network.nat import floating_addresses, nat_rules
 from tane.agent.network.plan import (
@@ -31,6 +31,7 @@ from tane.agent.network.plan import (
     vxlan_name,
 )
 from tane.agent.network.security import Family, plan_security, zones
+from tane.agent.network.spoofing import link_local
 from tane.linux.netlink import MAIN, BridgePort, Fdb, Neighbour, Policy, Route
 from tane.wire import grammar
 from tane.wire.documents import (
@@ -299,6 +300,8 @@ class _Planner:
             lambda found: found.id,
         )
         self._plan.namespaces[space.name] = space
+        if (advertiser := plan_advertisements(router, self._networks)) is not None:
+            self._plan.dhcp.append(advertiser)
 
     def _router_interfaces(self, router: Router, space: Namespace) -> None:
         by_port: dict[str, list[RouterInterface]] = {}
@@ -386,7 +389,12 @@ class _Planner:
         ]
         space = Namespace(dhcp_namespace(network.id), network.id, sysctls=dict(DHCP_SYSCTLS), rules=dhcp_rules(network))
         leg = Leg(space.name, leg_name("ns-", port.id), port.mac_address, (*addresses, f"{METADATA_ADDRESS}/32"))
-        server = plan_dhcp(network, port, self._members.get(network.id, ()))
+        members = self._members.get(network.id, ())
+        server = plan_dhcp(network, port, members)
+        if server is not None and server.version6:
+            # Who asks is known by the MAC of its link-local address: it is not asked, as one could leave it unanswered.
+            for mac in dict.fromkeys(member.mac_address for member in members):
+                space.neighbours[Neighbour(leg.name, link_local(mac), mac)] = network.id
         self._leg(network.id, port.id, network.id, leg, isolated=bool(network.physical_network))
         self._plan.namespaces[space.name] = space
         if server is not None:

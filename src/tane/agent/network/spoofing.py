@@ -9,8 +9,8 @@ hides what it is a fragment of (RFC 7112). Reports of multicast listeners are or
 over: our bridges do not snoop, so nobody else needs them.
 
 Every port, filtered or not, sends untagged frames, asks for metadata from its own fixed address only, and every frame
-to a DHCP server is a request for the port's own MAC, and not one of too many: others could be declined or released in
-their owner's name.
+to a DHCP server is a request for the port's own MAC, by DHCPv6 from the link-local address of that, and not one of too
+many: others could be declined or released in their owner's name.
 """
 
 from __future__ import annotations
@@ -32,12 +32,17 @@ SERVER = 0xFFFF
 _TARGET = "@th,64,128"
 _REQUEST = "@th,64,24 0x010106 @th,256,32 0"
 _CLIENT = "@th,288,48"
+_RELAYED = "@th,64,8 { 12, 13 }"
+"""DHCPv6 messages of relays (RFC 8415, section 7.3), which may name any client."""
+
+_EAGER = "add @eager { iifname limit rate over 20/second burst 100 packets } goto refuse"
 
 _ROLES = "130, 134, 137, 138, 141, 142, 151, 153"
 """ICMPv6 types of those who have a role: listener query, router advertisement, redirect, router renumbering, inverse
 discovery, multicast router discovery."""
 
 
+@functools.lru_cache(maxsize=8192)
 def link_local(mac: str) -> str:
     """The IPv6 link-local address a guest makes of its MAC address (RFC 4291, appendix A)."""
     octets = bytearray.fromhex(mac.replace(":", ""))
@@ -110,16 +115,25 @@ def _sets(ports: Iterable[Port], secured: Iterable[Port]) -> list[str]:
         _set("ipv6", "type ifname . ether_addr . ipv6_addr", v6, " flags interval;"),
         _set("targets", f"typeof iifname . {_TARGET}", targets, " flags interval;"),
         _set("owned", "type ifname . ether_addr . ipv4_addr", owned),
-        _set("clients", f"typeof iifname . {_CLIENT}", _clients(ports)),
+        _set(
+            "clients",
+            f"typeof iifname . {_CLIENT}",
+            (f"{name} . 0x{mac.replace(':', '')}" for name, mac in _macs(ports)),
+        ),
+        _set(
+            "clients6",
+            "type ifname . ether_addr . ipv6_addr",
+            (f"{name} . {mac} . {link_local(mac)}" for name, mac in _macs(ports)),
+        ),
         "set eager { type ifname; size 65535; flags dynamic,timeout; timeout 1m; }",
     ]
 
 
-def _clients(ports: Iterable[Port]) -> Iterable[str]:
+def _macs(ports: Iterable[Port]) -> Iterable[tuple[str, str]]:
     for port in ports:
         macs = (port.mac_address, *(pair.mac_address for pair in port.allowed_address_pairs))
         for mac in dict.fromkeys(mac.lower() for mac in macs):
-            yield f'"{port.device}" . 0x{mac.replace(":", "")}'
+            yield f'"{port.device}"', mac
 
 
 def spoof_rules(ports: list[Port], secured: list[Port]) -> list[str]:
@@ -214,9 +228,16 @@ def marking_rules(secured: list[Port], marks: Mapping[str, int], servers: Iterab
         "chain to_server {",
         f"meta mark set meta mark | {SERVER:#x}",
         "udp dport 67 goto dhcp",
+        "udp dport 547 goto dhcp6",
+        "}",
+        "chain dhcp6 {",
+        _EAGER,
+        f"{_RELAYED} goto refuse",
+        "udp sport 546 iifname . ether saddr . ip6 saddr @clients6 return",
+        "goto refuse",
         "}",
         "chain dhcp {",
-        "add @eager { iifname limit rate over 20/second burst 100 packets } goto refuse",
+        _EAGER,
         f"udp sport 68 {_REQUEST} iifname . {_CLIENT} @clients return",
         "goto refuse",
         "}",

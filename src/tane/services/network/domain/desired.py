@@ -433,6 +433,8 @@ def _subnet(row: Row[Any]) -> doc.Subnet:
         enable_dhcp=row.enable_dhcp,
         dns_nameservers=tuple(row.dns_nameservers),
         host_routes=tuple(doc.HostRoute(**route) for route in row.host_routes),
+        ipv6_ra_mode=row.ipv6_ra_mode or "",
+        ipv6_address_mode=row.ipv6_address_mode or "",
     )
 
 

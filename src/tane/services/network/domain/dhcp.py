@@ -14,11 +14,17 @@ from tane.services.network.store import addresses, rows
 from tane.services.network.tables import DHCP, port, subnet
 
 
+def is_served(row: Row[Any]) -> bool:
+    """Whether the network's own server answers guests of the subnet: of IPv6, where its addresses or options come by
+    DHCPv6."""
+    return row.enable_dhcp and (row.ip_version == 4 or (row.ipv6_address_mode or "").startswith("dhcpv6"))
+
+
 def serve(tx: Tx, network: Row[Any] | None, without: str | None = None) -> None:
     """Make the network's DHCP port fit its subnets; ``without`` is a subnet about to go."""
     assert network is not None
     found = rows.find(tx, subnet, network_id=network.id)
-    wanted = [row for row in found if row.enable_dhcp and row.ip_version == 4 and row.id != without]
+    wanted = [row for row in found if is_served(row) and row.id != without]
     present = rows.find(tx, port, network_id=network.id, device_owner=DHCP)
     own = addresses.of_ports(tx, [present[0].id]).get(present[0].id, []) if present else []
     held = {row.subnet_id for row in own}
@@ -34,7 +40,9 @@ def serve(tx: Tx, network: Row[Any] | None, without: str | None = None) -> None:
     if gone:
         addresses.release(tx, [row for row in own if row.subnet_id in gone])
     if missing:
-        given = Allocator(tx, network.id, found).wanted([{"subnet_id": row.id} for row in missing], "", DHCP)
+        given = Allocator(tx, network.id, found).wanted(
+            [{"subnet_id": row.id} for row in missing], present[0].mac_address, DHCP
+        )
         addresses.add(tx, present[0].id, given)
 
 

@@ -186,7 +186,10 @@ def check_modes(cidr: Network, ra: str | None, address: str | None, *, enable_dh
             f"ipv6_ra_mode set to '{ra}' with ipv6_address_mode set to '{address}' is not valid. If both attributes "
             "are set, they must be the same value"
         )
-    if address in ("slaac", "dhcpv6-stateless") and cidr.prefixlen != 64:
+    mode = address or ra
+    if mode == "dhcpv6-stateful" and cidr.prefixlen < 64:
+        raise invalid(f"Invalid CIDR {cidr} for IPv6 mode dhcpv6-stateful: its prefix has 64 bits or more")
+    if mode in ("slaac", "dhcpv6-stateless") and cidr.prefixlen != 64:
         raise invalid(
             f"Invalid CIDR {cidr} for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires the "
             "prefix to be /64"
