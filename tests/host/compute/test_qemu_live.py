@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,10 @@ import msgspec
 import pytest
 
 from tane.agent.compute.drivers import qemu
+from tane.agent.compute.drivers.qemu import copier
 from tane.agent.volume.drivers import file
 from tane.cli.common import cache_folder
+from tane.linux import process
 from tane.wire.documents import Guest, Landing, VolumeDisk
 from tane.wire.errors import HostError
 from tests.host.compute.test_qemu_guests import Host, Run, new_id
@@ -119,8 +122,11 @@ def test_a_guest_goes_on_counting_on_another_host(hosts: tuple[Host, Host], run:
     run(story())
 
 
-def test_a_guest_that_was_sent_goes_on_where_it_was_when_that_is_decided(hosts: tuple[Host, Host], run: Run) -> None:
+def test_a_guest_that_was_sent_goes_on_where_it_was_when_that_is_decided(
+    hosts: tuple[Host, Host], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here, there = hosts
+    monkeypatch.setattr(copier, "OPEN_SECONDS", 3.0)
 
     async def story() -> None:
         guest, move = await a_counting_guest(here, there), new_id()
@@ -141,6 +147,23 @@ def test_a_guest_that_was_sent_goes_on_where_it_was_when_that_is_decided(hosts: 
         await here.compute.stay(guest.id)
         last = max(await beats(here, guest))
         await counting(here, guest, more_than=last + 3)
+
+        # QEMU opens a disk on another host while its guest stands still: nobody's silence makes this one stand.
+        with socket.create_server((HERE, 0)) as silent:
+            pidfile = here.state_dir / "guests" / guest.id / "copier" / "pid"
+
+            async def copying() -> bool:
+                return process.alive(pidfile)
+
+            deaf = msgspec.structs.replace(landing, disks_port=silent.getsockname()[1])
+            sending = asyncio.create_task(here.compute.send(guest.id, deaf))
+            await until(copying, "the copier")
+            await counting(here, guest, more_than=max(await beats(here, guest)) + 3)
+            assert not sending.done()
+            with pytest.raises(HostError, match="were not open there within 3 seconds"):
+                await sending
+        await here.compute.stay(guest.id)
+        assert not pidfile.parent.exists()
 
         # And another time it arrives.
         landing = await awaited(here, there, guest, other := new_id())

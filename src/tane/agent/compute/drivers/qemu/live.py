@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
-from tane.agent.compute.drivers.qemu import devices, hardware, hotplug
+from tane.agent.compute.drivers.qemu import copier, devices, hardware, hotplug
 from tane.agent.compute.drivers.qemu.command import AWAITED, INSIDE, ImageFiles
 from tane.agent.compute.drivers.qemu.memory import CAPABILITIES, NO_CAPABILITIES
 from tane.agent.compute.drivers.qemu.record import GuestFolder, Record, remembered
@@ -40,11 +40,14 @@ PORTS = (30000, 31999)
 _GB = 1 << 30
 _LARGEST_BYTES = 16 << 40
 _PORT_ATTEMPTS = 20
+_MOST_CONNECTIONS = 64
 _USERNAME = "tane"
 _UNLIMITED_BYTES, _UNLIMITED_MS = 1 << 42, 2_000_000
 _DOWNTIME_MS = 100
 _NEAR_BYTES, _NEAR_SECONDS, _FAR_SECONDS = 64 << 20, 0.01, 0.1
 _TAKE_IN_SECONDS = _IDLE_SECONDS = 60.0
+_STILL_SECONDS = 10.0
+"""How long the guest stands still for a host that takes the last of its disks."""
 _UNDER_WAY = ("setup", "active", "pre-switchover", "device", "cancelling")
 _STILL = ("finish-migrate", "postmigrate")
 """Run states of a guest that stands still because it was sent."""
@@ -135,7 +138,7 @@ def _refuse_other_devices(record: Record) -> None:
 async def _await_sender(machine: Machine, session: QmpSession, address: str) -> Landing:
     """Let QEMU take disks and memory at ``address``, whoever has the key. Raises QmpError."""
     key = secrets.token_hex(32)
-    machine.write_key(LIVE, _USERNAME, key)
+    machine.folder.write_key(LIVE, _USERNAME, key)
     await session.execute("object-add", _credentials("server"))
     disks_port = await _on_a_free_port(
         lambda port: session.execute(
@@ -143,7 +146,8 @@ async def _await_sender(machine: Machine, session: QmpSession, address: str) -> 
             {
                 "addr": {"type": "inet", "data": {"host": address, "port": str(port)}},
                 "tls-creds": LIVE,
-                "max-connections": len(get_args(CopiedDisk)),
+                # Not only as many as there are disks: whoever is silent holds one for some seconds.
+                "max-connections": _MOST_CONNECTIONS,
             },
         )
     )
@@ -262,12 +266,14 @@ async def _begin(machine: Machine, landing: Landing) -> None:
     if await machine.run_state() in _STILL:
         raise HostError("it stands still after a journey that was broken off")
     machine.note(msgspec.structs.replace(record, landing=landing, journey=""), record.state)
-    machine.write_key(LIVE, landing.tls_username, landing.tls_key)
+    machine.folder.write_key(LIVE, landing.tls_username, landing.tls_key)
     await session.execute("object-add", _credentials("client"))
     await _prepare(session, **{"max-bandwidth": _UNLIMITED_BYTES, "downtime-limit": _DOWNTIME_MS})
-    server = {"type": "inet", "host": landing.host, "port": str(landing.disks_port)}
-    for disk in copied(record.guest):
-        node = {"driver": "nbd", "node-name": _node(disk), "server": server, "export": disk, "tls-creds": LIVE}
+    disks = tuple(copied(record.guest))
+    if disks:
+        await machine.copier.start(landing, disks)
+    for disk in disks:
+        node = {"driver": "nbd", "node-name": _node(disk), "server": copier.server(INSIDE), "export": disk}
         await session.execute("blockdev-add", {**node, "discard": "unmap", "detect-zeroes": "unmap"})
         job = {"job-id": _node(disk), "device": disk, "target": _node(disk), "sync": "full", "auto-dismiss": False}
         # Behind the guest's back: its writes wait for no other host.
@@ -296,10 +302,10 @@ async def _follow(machine: Machine, landing: Landing) -> None:
 async def _finish(machine: Machine, landing: Landing, session: QmpSession) -> None:
     """Send the last of it, for which the guest stands still: not for as long as a broken way would let it."""
     try:
-        async with asyncio.timeout(_IDLE_SECONDS):
+        async with asyncio.timeout(_STILL_SECONDS):
             await _end_copies(machine, session)
     except TimeoutError:
-        raise HostError(f"the last of its disks was not there within {_IDLE_SECONDS:.0f} seconds") from None
+        raise HostError(f"the last of its disks was not there within {_STILL_SECONDS:.0f} seconds") from None
     await session.execute("migrate-continue", {"state": "pre-switchover"})
     await _memory_sent(machine, landing, continued=True)
 
@@ -420,6 +426,7 @@ async def _cancel(session: QmpSession) -> None:
 
 async def _clean(machine: Machine, session: QmpSession) -> None:
     """Copy its disks no more, and forget the journey, last of all that there was one."""
+    await machine.copier.stop()
     deadline = time.monotonic() + _IDLE_SECONDS
     while jobs := await _jobs(session):
         if time.monotonic() > deadline:

@@ -25,12 +25,13 @@ from tane.agent.compute.drivers.qemu.command import (
     command_line,
 )
 from tane.agent.compute.drivers.qemu.console import Console
+from tane.agent.compute.drivers.qemu.copier import Copier
 from tane.agent.compute.drivers.qemu.record import GuestFolder, Record, remembered
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
 from tane.agent.translation import checked_socket, host_errors, last_words
 from tane.linux import confine, netns, process, qemu_img, tap
 from tane.linux.confine import Confinement, Handed
-from tane.linux.files import remove_tree, write_private
+from tane.linux.files import remove_tree
 from tane.linux.qmp import QmpError, QmpSession, Rest
 from tane.wire.documents import Guest, GuestState, Layout, Nic, VolumeDisk
 from tane.wire.errors import HostError, NotOnHost, NotSupported
@@ -72,6 +73,7 @@ class Machine:
         self, folder: GuestFolder, settings: QemuSettings, listener: Callable[[str, GuestState], None]
     ) -> None:
         self.folder = folder
+        self.copier = Copier(folder, settings.netns)
         self.lock = asyncio.Lock()
         self._settings = settings
         self._listener = listener
@@ -307,6 +309,7 @@ class Machine:
                     await asyncio.wait_for(session.execute("quit"), 5)
             await session.close()
         await asyncio.to_thread(process.stop, self.folder.pidfile)
+        await self.copier.stop()
         for folder in (self.folder.sockets, self.folder.keys):
             await asyncio.to_thread(remove_tree, folder)
 
@@ -500,14 +503,7 @@ class Machine:
             return self._session
 
     def write_keys(self, disk: VolumeDisk) -> None:
-        self.write_key(disk.volume_id, disk.connection.tls_username, disk.connection.tls_key)
-
-    def write_key(self, name: str, username: str, key: str) -> None:
-        """A pre-shared key for QEMU to read, as GnuTLS writes one (RFC 4279)."""
-        keys = self.folder.key_folder(name)
-        write_private(keys / "keys.psk", f"{username}:{key}\n".encode())
-        for path in (self.folder.keys, keys, keys / "keys.psk"):
-            confine.lend(path, self.folder.owner)
+        self.folder.write_key(disk.volume_id, disk.connection.tls_username, disk.connection.tls_key)
 
     async def run_state(self) -> str:
         """QEMU's own word for what the guest does. Raises QmpError."""

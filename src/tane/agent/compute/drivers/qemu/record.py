@@ -84,6 +84,8 @@ class GuestFolder:
         self.pidfile = path / "qemu.pid"
         self.keys = path / "keys"
         self.copy = path / "copy.qcow2"
+        self.copier = path / "copier"
+        self.copies = path / "copies" / "nbd"
 
     @property
     def owner(self) -> Identity | None:
@@ -99,6 +101,13 @@ class GuestFolder:
 
     def save(self, record: Record) -> None:
         write_private(self.record, msgspec.json.encode(record))
+
+    def write_key(self, name: str, username: str, key: str) -> None:
+        """A pre-shared key for QEMU to read, as GnuTLS writes one (RFC 4279)."""
+        keys = self.key_folder(name)
+        write_private(keys / "keys.psk", f"{username}:{key}\n".encode())
+        for path in (self.keys, keys, keys / "keys.psk"):
+            confine.lend(path, self.owner)
 
     def key_folder(self, volume_id: str) -> Path:
         return self.keys / volume_id
