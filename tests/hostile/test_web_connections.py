@@ -159,6 +159,7 @@ TOO_LARGE: dict[str, tuple[int, tuple[bytes, ...]]] = {
         (UPLOAD, b"Transfer-Encoding: chunked\r\n\r\n", *[b"1\r\na\r\n" * 1000] * 100),
     ),
     "no HTTP": (400, (b"\x16\x03\x01\x02\x00\x01\x00\x01",)),
+    "two hosts": (400, (b"GET /abc HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",)),
     "two lengths": (400, (UPLOAD, b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab")),
     "a length and chunks": (400, (UPLOAD, b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")),
 }

@@ -232,6 +232,9 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= self.limits.pipelined:
             self._give_up(400, "There are too many requests in one go.")
+        if sum(name == b"host" for name, _ in self.headers) > 1:
+            # RFC 9112, section 3.2: who stands before us may have gone by the other one.
+            self._give_up(400, "A request has one Host header.")
         self._silent, self._head_since, self._in_body = 0, 0.0, True
         self._asked = self.loop.time()
         self._body_mark = (self._asked, self._received)

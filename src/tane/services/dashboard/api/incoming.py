@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-from tane.web import codec
+from tane.web import codec, multipart
 from tane.web.errors import BadRequest, TooLarge
 from tane.web.request import BodyStream, Request
 
@@ -80,25 +79,14 @@ async def _all(request: Request, most: int) -> bytes:
 
 
 async def _parts(request: Request) -> Form:
-    """Loaded when the first file comes."""
     import falcon
-    from falcon.asgi.multipart import MultipartForm
-    from falcon.asgi.reader import BufferedReader
-    from falcon.media.multipart import MultipartParseOptions
 
-    boundary = falcon.parse_header(request.headers["content-type"])[1].get("boundary", "")
-    if not 1 <= len(boundary) <= 70 or not boundary.isascii():
-        raise BadRequest("The form cannot be read.")
-    assert request.stream is not None
-    options = MultipartParseOptions()
-    options.max_body_part_count = MOST_FIELDS
     found, kept = Form(), 0
     try:
-        reader: Any = BufferedReader(_chunks(request.stream))
-        async for part in MultipartForm(reader, boundary.encode(), None, options):
+        async for part in multipart.parts(request, MOST_FIELDS):
             name = _text(part.name or "")
             if part.filename:
-                found.file, found.file_name = File(part), _text(part.filename)
+                found.file, found.file_name = multipart.PartStream(part), _text(part.filename)
                 found.file_type = _text(part.content_type or "")
                 break
             data = await part.stream.read(MOST - kept + 1)
@@ -118,30 +106,3 @@ def _text(value: Any) -> str:
     codec.refuse_half(text)
     codec.refuse_nul("filename", text)
     return text
-
-
-async def _chunks(stream: BodyStream) -> AsyncIterator[bytes]:
-    buffer = memoryview(bytearray(CHUNK))
-    while True:
-        count = await stream.readinto(buffer)
-        if count:
-            yield bytes(buffer[:count])
-        if count < CHUNK:
-            return
-
-
-class File:
-    """The bytes of the file, as the body of another call."""
-
-    def __init__(self, part: Any) -> None:
-        self._stream = part.stream
-
-    async def readinto(self, buffer: memoryview) -> int:
-        filled = 0
-        while filled < len(buffer):
-            data = await self._stream.read(len(buffer) - filled)
-            if not data:
-                break
-            buffer[filled : filled + len(data)] = data
-            filled += len(data)
-        return filled

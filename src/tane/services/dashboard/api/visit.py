@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -173,15 +172,15 @@ class Visit:
 
 
 def cookies(request: Request) -> dict[str, str]:
-    """What the browser sent."""
+    """What the browser sent; ours have no quotes around them. The one for the longest path comes first, and counts."""
     from urllib.parse import unquote
 
-    jar: SimpleCookie = SimpleCookie()
-    try:
-        jar.load(request.headers.get("cookie", "")[:8192])
-    except CookieError:
-        return {}
-    return {name: unquote(morsel.value) for name, morsel in jar.items()}
+    found: dict[str, str] = {}
+    for pair in request.headers.get("cookie", "")[:8192].split(";"):
+        name, equals, value = pair.strip().partition("=")
+        if equals:
+            found.setdefault(name, unquote(value))
+    return found
 
 
 def visit(request: Request) -> Visit:

@@ -27,6 +27,7 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
 EC2, TOTP = "ec2", "totp"
+TEXTS = ("access", "secret")
 BOUND = ("trust_id", "app_cred_id", "access_token_id")
 """What an EC2 credential made by a delegation carries for ever: tokens made of it are of the same delegation."""
 
@@ -188,7 +189,14 @@ def _parsed(blob: str) -> dict[str, Any]:
         raise BadRequest("Invalid blob in credential") from None
     if not isinstance(found, dict) or not found.get("access"):
         raise BadRequest("Invalid input for field 'blob': 'access' is a required property of a credential of type ec2.")
+    for name in (*TEXTS, *BOUND):
+        if not _is_text(found.get(name)):
+            raise BadRequest(f"Invalid input for field 'blob': '{name}' of a credential of type ec2 is a string.")
     return found
+
+
+def _is_text(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value.isprintable())
 
 
 def _binding(ctx: Context) -> list[tuple[str, str]]:

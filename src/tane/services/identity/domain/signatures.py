@@ -65,7 +65,10 @@ def _version_4(secret: str, call: Mapping[str, Any], params: Mapping[str, str]) 
     date = headers.get("x-amz-date") or params.get("X-Amz-Date", "")
     scope = credential.partition("/")[2]
     query = _query({name: value for name, value in params.items() if name != "X-Amz-Signature"})
-    lines = "".join(f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in signed.split(";"))
+    names = signed.split(";")
+    if len(set(names)) != len(names):
+        raise Unauthorized(INVALID)
+    lines = "".join(f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in names)
     request = "\n".join(
         (str(call.get("verb", "")), str(call.get("path", "")), query, lines, signed, str(call.get("body_hash", "")))
     )

@@ -8,6 +8,7 @@ from tane.services.object.api import downloads, formpost, headers, listings, sta
 from tane.services.object.api.accounts import visible
 from tane.services.object.domain import containers, content, heavy, metadata
 from tane.services.object.domain.access import Visit
+from tane.web import multipart
 from tane.web.request import Request, Response
 
 
@@ -78,7 +79,7 @@ def create(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     """Change a container's metadata, access lists, versions; upload files by a signed form"""
-    if formpost.is_form(request):
+    if multipart.is_form(request):
         return await formpost.upload(request, (*place(request), ""))
     return await request.core.in_thread(_update, request)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -15,16 +15,12 @@ from tane.services.object.domain.blobs import BrokenOff, TooMuch
 from tane.services.object.domain.content import New, guessed
 from tane.services.object.domain.errors import ClientDisconnect, SeeOther
 from tane.services.object.domain.tempurl import Signed
+from tane.web import multipart
 from tane.web.errors import ApiError, BadRequest, TooLarge
-from tane.web.request import BodyStream, Request, Response
+from tane.web.request import Request, Response
 
-CHUNK = 64 << 10
 MOST_FIELD = 4096
-MOST_FIELDS = 50
-
-
-def is_form(request: Request) -> bool:
-    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+MOST_FIELDS, MOST_FILES = 50, 10_000
 
 
 async def upload(request: Request, at: tuple[str, str, str]) -> Response:
@@ -44,7 +40,7 @@ async def _take(request: Request, at: tuple[str, str, str], fields: dict[str, st
     """How many files came. ``redirects``: where signatures said that the browser may be led."""
     count = 0
     try:
-        async for part in _form(request):
+        async for part in multipart.parts(request, MOST_FIELDS + MOST_FILES, _gone):
             if part.filename is None:
                 if len(fields) >= MOST_FIELDS:
                     raise BadRequest("too many fields")
@@ -59,32 +55,8 @@ async def _take(request: Request, at: tuple[str, str, str], fields: dict[str, st
     return count
 
 
-def _form(request: Request) -> Any:
-    """The parts of the body, as Falcon's parser reads them; loaded when the first form comes."""
-    from falcon.asgi.multipart import MultipartForm
-    from falcon.asgi.reader import BufferedReader
-    from falcon.media.multipart import MultipartParseOptions
-
-    boundary = falcon.parse_header(request.headers["content-type"])[1].get("boundary", "")
-    if not 1 <= len(boundary) <= 70 or not boundary.isascii():
-        raise BadRequest("invalid multipart form")
-    assert request.stream is not None
-    options = MultipartParseOptions()
-    options.max_body_part_count = MOST_FIELDS + 10_000
-    return MultipartForm(BufferedReader(_chunks(request.stream)), boundary.encode(), None, options)
-
-
-async def _chunks(stream: BodyStream) -> AsyncIterator[bytes]:
-    buffer = memoryview(bytearray(CHUNK))
-    while True:
-        try:
-            size = await stream.readinto(buffer)
-        except BadRequest:
-            raise ClientDisconnect("The client was disconnected during request.") from None
-        if size:
-            yield bytes(buffer[:size])
-        if size < CHUNK:
-            return
+def _gone(_: BadRequest) -> ClientDisconnect:
+    return ClientDisconnect("The client was disconnected during request.")
 
 
 async def _text(part: Any) -> str:
@@ -95,23 +67,6 @@ async def _text(part: Any) -> str:
         return str(data.decode())
     except UnicodeDecodeError:
         raise BadRequest("invalid multipart form") from None
-
-
-class _File:
-    """The bytes of one part, as a body."""
-
-    def __init__(self, part: Any) -> None:
-        self._stream = part.stream
-
-    async def readinto(self, buffer: memoryview) -> int:
-        filled = 0
-        while filled < len(buffer):
-            data = await self._stream.read(len(buffer) - filled)
-            if not data:
-                break
-            buffer[filled : filled + len(data)] = data
-            filled += len(data)
-        return filled
 
 
 async def _store(
@@ -128,7 +83,7 @@ async def _store(
     kind = str(part.content_type if "content-type" in _names(part) else guessed(name))
     metadata.check_type(kind)
     try:
-        received = await blobs.receive(core, _File(part), None, most, at[0])
+        received = await blobs.receive(core, multipart.PartStream(part), None, most, at[0])
     except TooMuch:
         raise TooLarge("max_file_size exceeded") from None
     except BrokenOff:

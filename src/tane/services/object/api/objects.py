@@ -12,6 +12,7 @@ from tane.services.object.domain.content import New
 from tane.services.object.domain.errors import ClientDisconnect
 from tane.services.object.domain.objects import At, Written
 from tane.services.object.domain.reading import Reading
+from tane.web import multipart
 from tane.web.errors import ApiError, BadRequest, PreconditionFailed, TooLarge
 from tane.web.request import Request, Response
 
@@ -194,7 +195,7 @@ async def _copy(request: Request, source: At, target: At) -> Response:
 
 async def update(request: Request) -> Response:
     """Replace an object's metadata; upload files by a signed form, under names that begin with this one"""
-    if formpost.is_form(request):
+    if multipart.is_form(request):
         return await formpost.upload(request, place(request))
     if request.param("bulk-delete") is not None:
         from tane.services.object.api import bulk

@@ -25,7 +25,7 @@ from tane.web.errors import BadRequest
 __all__ = ["Question", "Wanted", "summed", "tenants", "total"]
 HASHMAP = "hashmap"
 MODULE, SCOPE = "module", "scope"
-MOST_FACTS, MOST_PIECES = 300_000, 300_000
+MOST_FACTS, MOST_PIECES, MOST_SUMS = 300_000, 300_000, 50_000
 LIMIT = "The period holds too much: at most {most} {what} are looked at. Ask for a shorter one, or for less of it."
 Span = tuple[datetime, datetime]
 
@@ -182,6 +182,10 @@ class Sum:
     quantity_seconds: Decimal = money.ZERO
     price_seconds: Decimal = money.ZERO
 
+    def add(self, amount: Decimal, price: Decimal, seconds: Decimal) -> None:
+        self.quantity_seconds = money.EXACT.add(self.quantity_seconds, money.times(amount, seconds))
+        self.price_seconds = money.EXACT.add(self.price_seconds, money.times(price, seconds))
+
     @property
     def quantity(self) -> Decimal:
         return money.rounded(self.quantity_seconds)
@@ -208,6 +212,7 @@ def summed(core: Core, question: Question) -> list[Sum]:
 
 def _summed(tx: Tx, question: Question) -> list[Sum]:
     wanted, sums = question.wanted, dict[Key, Sum]()
+    used = dict[Key, dict[tuple[Decimal, Decimal], int]]()
     frame = next((name for name in question.by if name in TIMES), None)
     names = [name for name in question.by if name not in TIMES]
     if not names and frame is None:
@@ -223,12 +228,16 @@ def _summed(tx: Tx, question: Question) -> list[Sum]:
             if pieces > MOST_PIECES:
                 raise BadRequest(LIMIT.format(most=MOST_PIECES, what="parts"))
             key = (*((first,) if frame else ()), *by.values())
-            one = sums.get(key)
-            if one is None:
-                one = sums[key] = Sum(first, last, by)
-            seconds = Decimal(seconds_in(line.fact, begin, end))
-            one.quantity_seconds = money.EXACT.add(one.quantity_seconds, money.times(amount, seconds))
-            one.price_seconds = money.EXACT.add(one.price_seconds, money.times(line.price, seconds))
+            if key not in sums:
+                if len(sums) == MOST_SUMS:
+                    raise BadRequest(LIMIT.format(most=MOST_SUMS, what="sums"))
+                sums[key] = Sum(first, last, by)
+            # Most parts of a sum have the same amount and price: these are multiplied once for all their seconds.
+            alike, rate = used.setdefault(key, {}), (amount, line.price)
+            alike[rate] = alike.get(rate, 0) + seconds_in(line.fact, begin, end)
+    for key, alike in used.items():
+        for (amount, price), seconds in alike.items():
+            sums[key].add(amount, price, Decimal(seconds))
     return [sums[key] for key in sorted(sums)]
 
 

@@ -26,6 +26,7 @@ from tane.agent.compute.drivers.qemu.command import (
 )
 from tane.agent.compute.drivers.qemu.console import Console
 from tane.agent.compute.drivers.qemu.copier import Copier
+from tane.agent.compute.drivers.qemu.reach import require_exporter
 from tane.agent.compute.drivers.qemu.record import GuestFolder, Record, remembered
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
 from tane.agent.translation import checked_socket, host_errors, last_words
@@ -376,6 +377,7 @@ class Machine:
         guest = self._changeable()
         if self.running():
             with host_errors(f"volume {disk.volume_id} cannot be attached"):
+                await require_exporter(disk.connection, self._settings.netns)
                 self.write_keys(disk)
                 keys = INSIDE.key_folder(disk.volume_id)
                 bus = guest.hardware.disk_bus
@@ -399,6 +401,7 @@ class Machine:
             raise NotOnHost(f"volume {volume_id} is not attached to guest {self.record.guest.id}")
         if self.running():
             with host_errors(f"volume {volume_id} cannot be resized in the guest"):
+                await require_exporter(disk.connection, self._settings.netns)
                 await hotplug.resize_volume(await self.qmp(), disk, size_bytes)
 
     async def snapshot(self) -> BinaryIO:

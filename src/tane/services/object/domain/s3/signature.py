@@ -180,9 +180,15 @@ def _scope(credential: str, moment: datetime, code: str) -> tuple[str, str]:
 def _text_4(request: Request, scope: str, moment: datetime, signed: str, payload: str) -> tuple[bytes, str]:
     """What must have been signed. :raises S3Error: something that says what is done was not."""
     names = signed.split(";") if len(signed) <= MOST_NAMES else []
-    if "host" not in names:
+    known = set(names)
+    if len(known) != len(names):
+        # What is signed would be longer than all that was sent, by as much as the client likes.
+        raise S3Error(
+            "AuthorizationHeaderMalformed", "The authorization header is malformed; a header is signed twice."
+        )
+    if "host" not in known:
         raise S3Error("AccessDenied", "The host header must be signed")
-    left_out = sorted(name for name in request.headers if name.startswith("x-amz-") and name not in names)
+    left_out = sorted(name for name in request.headers if name.startswith("x-amz-") and name not in known)
     if left_out:
         raise S3Error(
             "AccessDenied",
