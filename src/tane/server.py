@@ -33,6 +33,7 @@ from tane.services.image import interface as image
 from tane.services.network import interface as network
 from tane.web import limits, tls
 from tane.web.errors import ApiError
+from tane.web.gate import Server
 from tane.web.protocol import serving
 from tane.wire.documents import GuestState
 from tane.wire.duties import GuestListener
@@ -89,7 +90,7 @@ async def run(
         reason = f"the first external network is refused (external_cidr in tane.toml): {error.message}"
         raise ConfigError(reason) from None
     shown = tls.files(config)
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             cloud.app,
             loop="none",
@@ -102,9 +103,8 @@ async def run(
             access_log=False,
             proxy_headers=False,
             timeout_graceful_shutdown=5,
-            ssl_certfile=shown.certificate if shown else None,
-            ssl_keyfile=shown.key if shown else None,
-        )
+        ),
+        tls.server_context(shown) if shown else None,
     )
     log.info("starting", mode=choice.mode, url=config.url, pid=os.getpid(), unfinished_jobs=released)
     for agent in agents:

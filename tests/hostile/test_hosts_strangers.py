@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tane.hosts import listener, strangers
+from tane.hosts import listener
+from tane.web import strangers
 from tests.api.test_hosts import _stranger
 from tests.joined import Agent, listening, new_token
 from tests.support import ApiCloud

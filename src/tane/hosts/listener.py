@@ -25,9 +25,9 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.hosts import joining, store
 from tane.hosts.registry import CONNECTED, LOST, LOST_SECONDS, HostAgent
-from tane.hosts.strangers import Stranger, Strangers, place_of, speaks
 from tane.jobs import forever
 from tane.web.errors import ApiError
+from tane.web.strangers import Stranger, Strangers, place_of, speaks
 from tane.wire import frames, grammar, lines
 from tane.wire.calls import MOST_CALL_OF_HOST, Answering, Distant, failed
 from tane.wire.certificates import Authority, pem
