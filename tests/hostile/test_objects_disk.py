@@ -181,8 +181,8 @@ def test_older_rows_are_brought_to_this_release(cloud: ApiCloud, mine: Account) 
         tx.connection.exec_driver_sql("DROP INDEX ix_blob_account_id")
         for table, column in (("object", "manifest_etag"), ("version", "manifest_etag"), ("blob", "account_id")):
             tx.connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
-        tx.connection.exec_driver_sql(f"UPDATE {database.SCHEMA_TABLE} SET number = 1")
-    database.prepare(opened)
+        tx.connection.exec_driver_sql(f"UPDATE {database.APART.schema_table} SET number = 1")
+    database.APART.prepare(opened)
     with opened.read() as tx:
         for table, found in columns.items():
             now = inspect(tx.connection).get_columns(table)

@@ -248,11 +248,11 @@ def test_a_domain_of_its_own() -> None:
 def test_rows_of_the_release_before_get_a_place_for_uploads(tmp_path: Path) -> None:
     opened = Database(f"sqlite:///{tmp_path / 'tane.db'}", clock=SystemClock(), readers=1, apart="objects")
     try:
-        database.prepare(opened)
+        database.APART.prepare(opened)
         with opened.write() as tx:
             tx.execute(text("DROP TABLE upload"))
             tx.execute(text("UPDATE object_schema SET number = 2"))
-        database.prepare(opened)
+        database.APART.prepare(opened)
         with opened.read() as tx:
             assert inspect(tx.connection).has_table("upload")
     finally:

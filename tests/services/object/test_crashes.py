@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tane.apart import OtherSchema
 from tane.services.object.domain import blobs
 from tane.services.object.reconcilers.blobs import sweep
 from tane.services.object.store import database
@@ -114,6 +115,6 @@ def test_rows_of_a_newer_release_are_left_alone(cloud: ApiCloud, mine: Account) 
     from sqlalchemy import text
 
     with database.of(cloud.core).write() as tx:
-        tx.execute(text(f"UPDATE {database.SCHEMA_TABLE} SET number = 99"))
-    with pytest.raises(database.OtherSchema):
-        database.prepare(database.of(cloud.core))
+        tx.execute(text(f"UPDATE {database.APART.schema_table} SET number = 99"))
+    with pytest.raises(OtherSchema):
+        database.APART.prepare(database.of(cloud.core))
