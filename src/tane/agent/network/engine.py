@@ -9,7 +9,7 @@ from pathlib import Path
 from pyroute2.netlink.exceptions import NetlinkError
 
 from tane.agent.network.dnsmasq import Dnsmasq
-from tane.agent.network.guard import no_outside_rules
+from tane.agent.network.guard import nothing, outside_table, tunnels_table
 from tane.agent.network.ledger import Ledger
 from tane.agent.network.links import LinkWorker
 from tane.agent.network.metadata import Key
@@ -62,7 +62,7 @@ class Engine:
         self.refused: str | None = None
         """Why the kernel refused the last plan's packet filter."""
         # True until it is known that an earlier process left none.
-        self._outside_guarded = True
+        self._guarded = True
 
     @property
     def writes(self) -> int:
@@ -136,7 +136,7 @@ class Engine:
         with report.blaming(host_name):
             self._spaces.remove(host_name)
         with report.blaming("outside"):
-            self._unguard_outside()
+            self._unguard()
         self.close()
         self._filters = None
         self._floating.clear()
@@ -228,34 +228,40 @@ class Engine:
             self._floating[name] = new
 
     def _guard_outside(self, plan: Plan, report: Report) -> set[str]:
-        """What the machine refuses from the external networks; like :meth:`_translate`."""
-        name = self._settings.outside_namespace
-        if not plan.outside_rules:
-            with report.blaming("outside"):
-                self._unguard_outside()
-            return set()
-        owners = {link.owner for link in plan.links.values() if link.leg is not None and link.leg.namespace == name}
-        try:
-            self._outside_guarded = True
-            if self._spaces.get(name).apply_rules(plan.outside_rules):
-                report.done.append("replaced the rules for what the external networks reach here")
-        except (NftError, OSError, LookupError) as error:
-            for owner in owners:
-                report.failed.setdefault(owner, f"the machine cannot be guarded from it: {error}")
-            return {name}
-        return set()
+        """What the machine refuses from the external networks, and by tunnels from who is no host; like
+        :meth:`_translate`. The agent's own namespace may have some from when the external networks ended there."""
+        name, cloud_id = self._settings.outside_namespace, self._settings.cloud_id
+        here = {tunnels_table(cloud_id): plan.tunnel_rules, outside_table(cloud_id): "" if name else plan.outside_rules}
+        texts = {OUTER: "".join(rules or nothing(table) for table, rules in here.items())}
+        if name and plan.outside_rules:
+            texts[name] = plan.outside_rules
+        if not any(here.values()) and not self._guarded:
+            del texts[OUTER]
+        refused = {where for where, text in texts.items() if not self._guard(where, text, plan, report)}
+        self._guarded = any(here.values()) or OUTER in refused
+        return refused
 
-    def _unguard_outside(self) -> None:
-        """In a namespace of ours the rules go with it; the machine's own may hold some from when its external networks
-        ended there."""
-        if self._outside_guarded:
-            self._spaces.get(OUTER).apply_rules(no_outside_rules(self._settings.cloud_id))
-        self._outside_guarded = False
+    def _guard(self, where: str, text: str, plan: Plan, report: Report) -> bool:
+        try:
+            if self._spaces.get(where).apply_rules(text):
+                report.done.append("replaced the rules for what reaches the machine from outside")
+        except (NftError, OSError, LookupError) as error:
+            for link in plan.links.values():
+                if _comes_from(link, where):
+                    report.failed.setdefault(link.owner, f"the machine cannot be guarded from it: {error}")
+            return False
+        return True
+
+    def _unguard(self) -> None:
+        if self._guarded:
+            tables = (outside_table(self._settings.cloud_id), tunnels_table(self._settings.cloud_id))
+            self._spaces.get(OUTER).apply_rules("".join(map(nothing, tables)))
+        self._guarded = False
 
     def _disconnect(self, plan: Plan, refused: set[str]) -> None:
         """Leave out what leads into namespaces without their rules."""
         if refused:
-            kept = {n: link for n, link in plan.links.items() if not (link.leg and link.leg.namespace in refused)}
+            kept = {n: link for n, link in plan.links.items() if not any(_comes_from(link, name) for name in refused)}
             plan.links = kept
             plan.fdb = {entry: owner for entry, owner in plan.fdb.items() if entry.link in kept}
             plan.dhcp = [server for server in plan.dhcp if server.namespace not in refused]
@@ -282,6 +288,11 @@ class Engine:
                     Dnsmasq(folder / owner).stop()
                     remove_tree(folder / owner)
                     report.done.append(f"stopped dnsmasq of {owner}")
+
+
+def _comes_from(link: Link, namespace: str) -> bool:
+    """Whether what is in a namespace, or reaches the machine there, gets into the link."""
+    return (link.leg is not None and link.leg.namespace == namespace) or (namespace == OUTER and link.kind == "vxlan")
 
 
 def _legs(plan: Plan) -> dict[str, list[tuple[Link, Leg]]]:

@@ -97,9 +97,26 @@ def outside_table(cloud_id: str) -> str:
     return f"tane_{cloud_id}"
 
 
-def outside_rules(cloud_id: str, offered_ports: Iterable[int]) -> str:
+def tunnels_table(cloud_id: str) -> str:
+    """The name of the table in the agent's own namespace that guards the tunnels between hosts."""
+    return f"tane_{cloud_id}_tunnels"
+
+
+def tunnel_rules(cloud_id: str, port: int, ends: Iterable[str]) -> str:
+    """Frames for a tunnel come from the other hosts (``ends``) alone: the kernel would take those of anybody whose
+    packets get here, guests among them, into whatever network they name."""
+    lines = []
+    for protocol, version in (("ip", 4), ("ip6", 6)):
+        listed = ", ".join(end for end in sorted(set(ends)) if grammar.address(end).version == version)
+        if listed:
+            lines.append(f"udp dport {port} {protocol} saddr {{ {listed} }} accept")
+    chain = "chain input { type filter hook input priority filter; policy accept;"
+    return _table(tunnels_table(cloud_id), chain, *lines, f"udp dport {port} drop", "}")
+
+
+def outside_rules(cloud_id: str, offered_ports: Iterable[int], tunnel_port: int) -> str:
     """From the external networks the machine answers pings and what it asked for itself, and offers the cloud's own
-    ports. What it forwards for them is left to the machine's own rules."""
+    ports. What it forwards for them is left to the machine's own rules, but for the hosts' tunnels."""
     legs = f'iifname "tx-{cloud_id}-*"'
     offered = ", ".join(str(port) for port in sorted(set(offered_ports)))
     return _table(
@@ -115,11 +132,12 @@ def outside_rules(cloud_id: str, offered_ports: Iterable[int]) -> str:
         "}",
         "chain forward { type filter hook forward priority filter; policy accept;",
         f"{legs} ip daddr {LINK_LOCAL} drop",
+        # The other end would take it for this host's.
+        f"{legs} udp dport {tunnel_port} drop",
         "}",
     )
 
 
-def no_outside_rules(cloud_id: str) -> str:
-    """Takes that table away."""
-    name = outside_table(cloud_id)
+def nothing(name: str) -> str:
+    """Takes a table away."""
     return f"table inet {name}\ndelete table inet {name}\n"

@@ -184,4 +184,6 @@ class Plan:
     listeners: list[MetadataListener] = field(default_factory=list)
     outside_rules: str = ""
     """What the machine refuses from the external networks; empty when none ends here."""
+    tunnel_rules: str = ""
+    """From whom the machine takes tunnels' frames; empty when it has none."""
     failed: dict[str, str] = field(default_factory=dict)

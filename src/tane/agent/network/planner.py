@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tane.agent.network import intake
 from tane.agent.network.dhcp import plan_advertisements, plan_dhcp
-from tane.agent.network.guard import dhcp_rules, outside_rules, router_rules
+from tane.agent.network.guard import dhcp_rules, outside_rules, router_rules, tunnel_rules
 from tane.agent.network.nat import floating_addresses, nat_rules
 from tane.agent.network.plan import (
     HOSTS_LINK,
@@ -110,6 +110,10 @@ class _Planner:
         self._each(state.external, self._external, lambda external: external.network_id)
         self._each(self._networks.values(), self._dhcp, lambda network: network.id)
         self._security(family)
+        if any(link.kind == "vxlan" for link in self._plan.links.values()):
+            # Before, the port may be somebody else's.
+            ends = {entry.remote for entry in self._plan.fdb if entry.remote is not None}
+            self._plan.tunnel_rules = tunnel_rules(self._settings.cloud_id, self._settings.tunnel_port, ends)
         return self._plan
 
     def _each(self, items: Iterable[_Item], add: Callable[[_Item], None], owner: Callable[[_Item], str]) -> None:
@@ -373,7 +377,8 @@ class _Planner:
         mtu = self._networks[external.network_id].mtu
         self._add(Link(external.network_id, name, "veth", mtu, port=BridgePort(bridge), leg=leg))
         self._plan.fdb[Fdb(name, mac)] = external.network_id
-        self._plan.outside_rules = outside_rules(self._settings.cloud_id, self._settings.offered_ports)
+        settings = self._settings
+        self._plan.outside_rules = outside_rules(settings.cloud_id, settings.offered_ports, settings.tunnel_port)
         if outside:
             self._plan.namespaces.setdefault(outside, Namespace(outside, external.network_id))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import email.mime.multipart
-import email.mime.text
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
+from tane.services.orchestration.resources import mime
 from tane.services.orchestration.resources.base import Failed, Kind, Replace, Wait
 from tane.services.orchestration.resources.declaring import listing, mapping, one_of, shown, text
 from tane.services.orchestration.template.constraints import AllowedValues
@@ -18,6 +17,8 @@ from tane.services.orchestration.template.properties import Property
 from tane.web.errors import BadRequest, NotImplementedHere
 
 if TYPE_CHECKING:
+    from email.message import Message
+
     from tane.core import Core
     from tane.db import Tx
     from tane.services.orchestration.domain.hand import Hand
@@ -144,24 +145,23 @@ class MultipartMime(Config):
     def values(self, hand: Hand) -> dict[str, Any]:
         from tane.services.orchestration.store import software
 
-        whole = email.mime.multipart.MIMEMultipart()
+        pieces: list[Message] = []
+        size = 0
         for one in hand.properties.get("parts") or []:
             content = str(one["config"])
             row = software.config(hand.tx, hand.stack.project_id, content) if len(content) == 36 else None
             if row is not None:
                 content = str(row.config)
+            size += len(content)
+            if size > mime.MOST_BYTES:
+                raise BadRequest(f"parts: they have at most {mime.MOST_BYTES} characters together.")
             if one.get("type") == "multipart":
-                inner = email.message_from_string(content)
-                for piece in inner.get_payload() if inner.is_multipart() else [inner]:
-                    whole.attach(piece)
-                continue
-            piece = email.mime.text.MIMEText(
-                content, one.get("subtype") or _subtype(content), "us-ascii" if content.isascii() else "utf-8"
-            )
-            if one.get("filename"):
-                piece.add_header("Content-Disposition", "attachment", filename=one["filename"])
-            whole.attach(piece)
-        return {**super().values(hand), "config": whole.as_string()}
+                pieces += mime.parts_of(content)
+            else:
+                pieces.append(
+                    mime.text_part(content, one.get("subtype") or _subtype(content), one.get("filename") or "")
+                )
+        return {**super().values(hand), "config": mime.whole(pieces)}
 
 
 def _subtype(content: str) -> str:
