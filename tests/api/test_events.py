@@ -289,8 +289,8 @@ def test_one_project_does_not_push_out_what_is_kept_of_others(cloud: ApiCloud, m
     assert bobs in bob.get(E).text
 
 
-def context(who: Caller) -> Context:
-    return Context("req-1", user_id=who.user_id, project_id=who.project_id, token=who.token)
+def context(who: Caller, *roles: str) -> Context:
+    return Context("req-1", user_id=who.user_id, project_id=who.project_id, token=who.token, roles=roles)
 
 
 def test_who_follows_is_told_as_it_happens_until_the_token_ends(
@@ -335,7 +335,9 @@ def test_who_follows_is_told_as_it_happens_until_the_token_ends(
     assert heard == ["network.network.create", "network.network.delete"]
 
 
-def test_a_project_does_not_take_all_streams(cloud: ApiCloud) -> None:
+def test_neither_a_project_nor_a_domain_takes_all_streams(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "STREAMS_OF_DOMAIN", following.STREAMS_OF_ONE + 1)
+    admin = cloud.admin
     mia, bob = cloud.new_user("mia", "garden"), cloud.new_user("bob", "shed")
     wish = Wish(everything=False, types=(), resource_id="")
 
@@ -349,6 +351,11 @@ def test_a_project_does_not_take_all_streams(cloud: ApiCloud) -> None:
                 await anext(following.follow(cloud.core, context(mia), wish, 0))
             other = following.follow(cloud.core, context(bob), wish, 0)
             await anext(other)
+            with pytest.raises(Full):
+                await anext(following.follow(cloud.core, context(bob), wish, 0))
+            admins = following.follow(cloud.core, context(admin, "admin"), wish, 0)
+            await anext(admins)
+            await admins.aclose()
             await other.aclose()
         again = following.follow(cloud.core, context(mia), wish, 0)
         await anext(again)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -25,8 +26,8 @@ KEPT, KEPT_OF_ONE = 1_000_000, 100_000
 """Events that are kept at most: some 300 MB, and of one project a tenth."""
 AT_A_TIME = 5000
 """Events that are deleted in one transaction."""
-STREAMS, STREAMS_OF_ONE = 128, 16
-"""Streams at a time: in all, and of one project or user."""
+STREAMS, STREAMS_OF_DOMAIN, STREAMS_OF_ONE = 128, 64, 16
+"""Streams at a time: in all, of one domain, and of one project or user."""
 SILENCE_SECONDS = 15.0
 """After so long a stream says that it is alive, and looks whether its token still is."""
 REST_SECONDS = 0.2
@@ -68,8 +69,7 @@ def _audience(ctx: Context, wish: Wish) -> Sequence[tuple[str, str]] | None:
 async def follow(core: Core, ctx: Context, wish: Wish, cursor: int) -> AsyncGenerator[list[Row[Any]]]:
     """Events after ``cursor`` as they become durable; an empty list from time to time when there are none. Ends when
     the caller's token does. :raises Full: too many are followed at a time."""
-    streams: Shares = core.memory.setdefault("event.streams", Shares(STREAMS, STREAMS_OF_ONE))
-    with streams.taken(ctx.project_id or ctx.user_id), core.db.signals.subscribe(TOPIC) as told:
+    with _place(core, ctx), core.db.signals.subscribe(TOPIC) as told:
         # What a client sees first tells that it is listened to from the cursor on.
         yield []
         loop = asyncio.get_running_loop()
@@ -86,6 +86,21 @@ async def follow(core: Core, ctx: Context, wish: Wish, cursor: int) -> AsyncGene
             if reached == cursor and not await told.wait(SILENCE_SECONDS):
                 yield []
             cursor = reached
+
+
+@contextlib.contextmanager
+def _place(core: Core, ctx: Context) -> Iterator[None]:
+    """One of the places there are. A domain has as many projects and users as it likes; who looks after the cloud
+    always finds one. :raises Full:"""
+    if ctx.is_admin:
+        yield
+        return
+    of_one, of_domain = core.memory.setdefault(
+        "event.streams", (Shares(STREAMS, STREAMS_OF_ONE), Shares(STREAMS, STREAMS_OF_DOMAIN))
+    )
+    domain = ctx.project_domain_id or ctx.user_domain_id
+    with of_one.taken(("project", ctx.project_id), ("user", ctx.user_id)), of_domain.taken(domain):
+        yield
 
 
 async def _still_valid(core: Core, ctx: Context) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tane.db.paging import once_each
+from tane.services.orchestration.domain.common import MOST_TAGS
 from tane.services.orchestration.domain.showing import Wish
 from tane.services.orchestration.store.stacks import SORTABLE
 from tane.web.errors import BadRequest
@@ -34,7 +35,7 @@ def wish(request: Request) -> Wish:
         filters.setdefault("status", []).append(status)
     return Wish(
         filters=filters,
-        tags={name: [tag for text in request.params(name) for tag in text.split(",") if tag] for name in TAGS},
+        tags={name: _tags(request, name) for name in TAGS},
         sort=_sort(request),
         marker=request.param("marker") or None,
         limit=request.number("limit", minimum=0) or None,
@@ -44,6 +45,14 @@ def wish(request: Request) -> Wish:
         hidden=request.flag("show_hidden"),
         counted=request.flag("with_count"),
     )
+
+
+def _tags(request: Request, name: str) -> list[str]:
+    """Each is a condition of its own."""
+    found = [tag for text in request.params(name) for tag in text.split(",", MOST_TAGS + 1) if tag]
+    if len(found) > MOST_TAGS:
+        raise BadRequest(f"{name}: stacks are looked for by at most {MOST_TAGS} tags at a time.")
+    return found
 
 
 def _sort(request: Request) -> list[tuple[str, bool]]:
