@@ -6,13 +6,15 @@ import uuid
 
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.core import Core
+from tane.for_hosts import ForHost, as_called
 from tane.hosts import HostAgent, store
 from tests.support import HOST_ID
 
 
 def add_pool(core: Core, name: str = "a-pool") -> FakeVolume:
     """Register a host whose only duty is a pool in memory, larger than any other."""
-    pool, host_id = FakeVolume(), str(uuid.uuid4())
+    host_id = str(uuid.uuid4())
+    pool = FakeVolume(backups=as_called(ForHost(core, host_id)).backup)
     core.hosts.add(HostAgent(host_id, name, volume=pool))
     with core.db.write() as tx:
         # Servers of the other host reach its volumes by a tunnel.
