@@ -116,6 +116,7 @@ def test_what_a_volume_holds_comes_back_in_a_new_one_and_in_its_own(mia: Backups
     assert held(pool, restored["volume_id"]) == {0: ONE, 7: NOISE, 1023: TWO}
 
     fill(pool, volume, {1: TWO})
+    assert mia.show(restored["volume_id"])["metadata"] == {"of": "mia"}
     mia.restore(made["id"], volume_id=volume)
     assert held(pool, volume) == {0: ONE, 7: NOISE, 1023: TWO}
     assert mia.show(volume)["status"] == "available" and mia.shown(made["id"])["status"] == "available"

@@ -229,6 +229,7 @@ volume_backup = Table(
     Column("restored_to", String(36)),
     Column("bootable", Boolean, nullable=False),
     Column("image_meta", JSON, nullable=False),
+    Column("volume_meta", JSON, nullable=False),
     Column("meta", JSON, nullable=False),
     Column("data_timestamp", DateTime, nullable=False),
     created_at(),
@@ -236,5 +237,5 @@ volume_backup = Table(
 )
 """The volume of a backup may be gone. ``generation``: how many backups it builds upon. ``account``: the project in
 whose objects it is, by names that begin with ``prefix``; ``digest``: SHA-256 of the manifest there, NULL until it is
-written. ``restored_to``: the volume it is written to while it is restored. ``bootable`` and ``image_meta``: of the
-volume when it was backed up."""
+written. ``restored_to``: the volume it is written to while it is restored. ``bootable``, ``image_meta``
+and ``volume_meta``: of the volume when it was backed up."""

@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("restored_to", sa.String(length=36), nullable=True),
         sa.Column("bootable", sa.Boolean(), nullable=False),
         sa.Column("image_meta", sa.JSON(), nullable=False),
+        sa.Column("volume_meta", sa.JSON(), nullable=False),
         sa.Column("meta", sa.JSON(), nullable=False),
         sa.Column("data_timestamp", sa.DateTime(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),

@@ -26,7 +26,8 @@ from tane.web.codec import parse
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Forbidden
 
-SERVICE = "tane.object_storage"
+SERVICE = "cinder.backup.drivers.tane.ObjectStorageBackupDriver"
+"""What a record says it is of: clients look for upstream's prefix."""
 Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
 Project = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z_-]{1,64}\Z")]
 Text = Annotated[str, Meta(max_length=255)]
@@ -52,6 +53,7 @@ class Record(msgspec.Struct, kw_only=True):
     manifest_bytes: Annotated[int, Meta(ge=1, lt=1 << 50)]
     bootable: bool = False
     image_meta: dict[str, str] = {}
+    volume_metadata: dict[str, str] = {}
     metadata: dict[str, str] = {}
 
 
@@ -77,6 +79,7 @@ def export(core: Core, ctx: Context, backup_id: str) -> dict[str, Any]:
         manifest_bytes=row.manifest_bytes,
         bootable=row.bootable,
         image_meta=row.image_meta,
+        volume_metadata=row.volume_meta,
         metadata=row.meta,
     )
     return {"backup_service": SERVICE, "backup_url": b64encode(msgspec.json.encode(record)).decode()}
@@ -95,7 +98,7 @@ def imported(core: Core, ctx: Context, service: str, url: str) -> Row[Any]:
     if record.account != ctx.project_id and not ctx.is_admin:
         raise Forbidden("The backup is in the account of another project.")
     container, image_meta = checked_container(record.container), checked_metadata(record.image_meta)
-    meta = checked_metadata(record.metadata)
+    meta, volume_meta = checked_metadata(record.metadata), checked_metadata(record.volume_metadata)
     with core.db.write() as tx:
         if backups.get(tx, record.id) is not None:
             raise invalid_backup("Backup already exists in database.")
@@ -120,6 +123,7 @@ def imported(core: Core, ctx: Context, service: str, url: str) -> Row[Any]:
             "manifest_bytes": record.manifest_bytes,
             "bootable": record.bootable,
             "image_meta": image_meta,
+            "volume_meta": volume_meta,
             "meta": meta,
             "data_timestamp": tx.now,
         }

@@ -114,6 +114,7 @@ def create(core: Core, ctx: Context, new: NewBackup) -> Row[Any]:
             "manifest_bytes": 0,
             "bootable": volume.bootable,
             "image_meta": source.image_meta,
+            "volume_meta": volume.meta,
             "meta": meta,
             "data_timestamp": taken_at,
         }

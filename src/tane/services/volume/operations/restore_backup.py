@@ -70,7 +70,10 @@ async def write(run: Run[RestoreBackup]) -> None:
 async def finish(run: Run[RestoreBackup]) -> None:
     def settle(tx: Tx) -> None:
         found = backup(tx, run, "restoring", "available")
-        like = {"bootable": found.bootable, "image_meta": found.image_meta}
+        row = own(tx, run)
+        # Who asks for a new volume may have said what it is to have.
+        meta = row.meta if run.params.new and row.meta else found.volume_meta
+        like = {"bootable": found.bootable, "image_meta": found.image_meta, "meta": meta}
         change_own(tx, run, only_in=BUSY, status="available", previous_status=None, fault=None, **like)
         settle_group(tx, run.params.volume_id)
         _give_back(tx, run)
