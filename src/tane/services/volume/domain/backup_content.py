@@ -36,6 +36,7 @@ MOST_SOURCES = 256
 LEVEL = 1
 """Of zlib: disks are many bytes, and what is behind the first level takes three times as long."""
 IN_MEMORY = 1 << 20
+SAMPLE = 16 << 10
 NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,255}\Z")
 """Of a prefix."""
 CONTAINER = re.compile(r"[^/\x00-\x1f\x7f]{1,255}\Z")
@@ -142,9 +143,7 @@ class Writer(AbstractContextManager["Writer"]):
         digest = hashlib.sha256(block).digest()
         entry = self._old.at(number)
         if entry is None or entry.digest != digest:
-            packed = zlib.compress(block, LEVEL)
-            if len(packed) >= BLOCK:
-                packed = block
+            packed = _packed(block)
             entry = Entry(number, len(self._sources) - 1, self._objects + 1, self._offset, len(packed), digest)
             self._parts.append(packed)
             self._offset += len(packed)
@@ -179,6 +178,15 @@ class Writer(AbstractContextManager["Writer"]):
 
         objects.put(self._core, self._place.shelf, manifest_name(self._place.prefix), parts())
         return Written(digest.hexdigest(), self_size, self._objects)
+
+
+def _packed(block: bytes) -> bytes:
+    """A block as it is kept: as it is when it does not shrink, which its first part tells (what is encrypted or packed
+    already would take 15 times as long as text, for nothing)."""
+    if len(zlib.compress(block[:SAMPLE], LEVEL)) > SAMPLE - SAMPLE // 16:
+        return block
+    packed = zlib.compress(block, LEVEL)
+    return packed if len(packed) < BLOCK else block
 
 
 class _Cursor:
