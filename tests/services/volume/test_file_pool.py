@@ -138,8 +138,10 @@ def test_what_a_volume_holds_comes_back_from_backups_of_the_real_pool(
         first = backups.create(core, MIA, NewBackup(volume_id=source)).id
         await settle()
         write(source, 3, 9)
+        await pool.export(source)  # As a server has it.
         second = backups.create(core, MIA, NewBackup(volume_id=source, incremental=True)).id
         await settle()
+        await pool.unexport(source)
         assert status(source) == ("available", None) and await pool._snapshots(pool._disk(source)) == set()
         new = backups.restore(core, MIA, second, None, None).id
         await settle()

@@ -164,20 +164,18 @@ class Writer(AbstractContextManager["Writer"]):
         if self._parts:
             self._flush()
         head = msgspec.json.encode(Head(self._size, BLOCK, self._count, self._sources))
-        digest, self_size = hashlib.sha256(), 0
+        digest = hashlib.sha256()
 
         def parts() -> Iterator[bytes]:
-            nonlocal self_size
             self._entries.seek(0)
-            begin = MAGIC + _LENGTH.pack(len(head)) + head
-            while begin:
-                digest.update(begin)
-                self_size += len(begin)
-                yield begin
-                begin = self._entries.read(BLOCK)
+            part = MAGIC + _LENGTH.pack(len(head)) + head
+            while part:
+                digest.update(part)
+                yield part
+                part = self._entries.read(BLOCK)
 
-        objects.put(self._core, self._place.shelf, manifest_name(self._place.prefix), parts())
-        return Written(digest.hexdigest(), self_size, self._objects)
+        size = objects.put(self._core, self._place.shelf, manifest_name(self._place.prefix), parts())
+        return Written(digest.hexdigest(), size, self._objects)
 
 
 def _packed(block: bytes) -> bytes:

@@ -7,7 +7,6 @@ a snapshot of one moment, which has the backup's id, is nobody's, and goes after
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 
 from tane.core import Core
 from tane.db import Tx
@@ -140,12 +139,14 @@ async def failed(run: Run[BackupParams], reason: str) -> None:
     await run.write(fail)
 
 
-def _steps() -> Iterator[Step[BackupParams]]:
-    yield Step("locate", locate)
-    yield Step("freeze", freeze, drop_frozen)
-    yield Step("write", write, remove)
-    yield Step("melt", melt, owed=True)
-    yield Step("finish", finish)
-
-
-OPERATION = Operation(CREATE_BACKUP, tuple(_steps()), failed)
+OPERATION = Operation(
+    CREATE_BACKUP,
+    (
+        Step("locate", locate),
+        Step("freeze", freeze, drop_frozen),
+        Step("write", write, remove),
+        Step("melt", melt, owed=True),
+        Step("finish", finish),
+    ),
+    failed,
+)
