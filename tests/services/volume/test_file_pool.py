@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tane.agent.images import ImageCache
+from tane.agent.volume.drivers import file
 from tane.agent.volume.drivers.exporter import owner_of
 from tane.agent.volume.drivers.file import FileVolume
 from tane.core import Core
@@ -93,12 +95,20 @@ def test_what_an_image_holds_comes_back_through_volume_snapshot_copy_and_upload(
         assert file.read(len(CONTENT)) == CONTENT
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """Sockets of exporters have short names only."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+        file.teardown(Path(folder) / "host")
+
+
 def test_what_a_volume_holds_comes_back_from_backups_of_the_real_pool(
-    new_core: Callable[[], Core], tmp_path: Path
+    new_core: Callable[[], Core], short_folder: Path
 ) -> None:
     """Also over a volume that holds something else and has a snapshot, which stays as it was."""
     core = new_core()
-    host_id, place = str(uuid.uuid4()), tmp_path / "host"
+    host_id, place = str(uuid.uuid4()), short_folder / "host"
     cache = ImageCache(place / "cache", images.LocalImages(core))
     pool = FileVolume(place, cache, backups=as_called(ForHost(core, host_id)).backup)
     core.hosts.add(HostAgent(host_id, "a-real-pool", volume=pool))
@@ -116,7 +126,7 @@ def test_what_a_volume_holds_comes_back_from_backups_of_the_real_pool(
 
     async def flat(volume_id: str, snapshot_id: str = "") -> dict[int, int]:
         """MiB → the byte at its begin, where it is not 0."""
-        disk, target = place / "volumes" / volume_id / "disk.qcow2", tmp_path / "seen"
+        disk, target = place / "volumes" / volume_id / "disk.qcow2", short_folder / "seen"
         await qemu_img.convert(
             qemu_img.Disk(disk, "qcow2", owner_of(volume_id)), target, target_format="raw", snapshot=snapshot_id
         )

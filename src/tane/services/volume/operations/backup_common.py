@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy.engine import Row
 
@@ -17,6 +18,9 @@ from tane.services.volume.domain.backup_content import Broken
 from tane.services.volume.domain.backups import place_of
 from tane.services.volume.store import backups
 from tane.web.errors import ApiError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def backup(tx: Tx, run: Run[Any], *states: str) -> Row[Any]:
@@ -34,6 +38,17 @@ async def remove_objects(core: Core, row: Row[Any]) -> None:
     place, after = place_of(row), ""
     while after := await core.in_thread(objects.remove, core, place.shelf, place.prefix, after):
         pass
+
+
+async def whole(core: Core, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function in a thread, and wait for its end also when nobody wants it any more: what is undone then must not
+    be written after that."""
+    work = asyncio.ensure_future(core.in_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
 
 
 @contextlib.contextmanager

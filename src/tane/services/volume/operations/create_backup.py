@@ -14,7 +14,7 @@ from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.volume.domain import messages
 from tane.services.volume.domain.backup_content import Manifest, Writer, Written
 from tane.services.volume.domain.backups import place_of
-from tane.services.volume.operations.backup_common import backup, remove_objects, tell, told
+from tane.services.volume.operations.backup_common import backup, remove_objects, tell, told, whole
 from tane.services.volume.operations.common import (
     duty_of,
     go_back,
@@ -70,10 +70,10 @@ async def _write(run: Run[BackupParams]) -> Written:
     core, params = run.core, run.params
     duty = await placed_duty(run, params.volume_id)
     with contextlib.ExitStack() as stack:
-        writer = await core.in_thread(_writer, core, params.backup_id, stack)
+        writer = await whole(core, _writer, core, params.backup_id, stack)
         async for data in duty.content(params.volume_id, params.snapshot_id or params.backup_id):
-            await core.in_thread(writer.take, data)
-        return await core.in_thread(writer.finish)
+            await whole(core, writer.take, data)
+        return await whole(core, writer.finish)
 
 
 def _writer(core: Core, backup_id: str, stack: contextlib.ExitStack) -> Writer:
