@@ -318,7 +318,7 @@ def settings(cloud: Cloud, provisions: Provisions, workspace: Path) -> configpar
         "volume-feature-enabled": {
             # Tempest skips its test of the list when none is named: "all" makes it ask.
             "api_extensions": ",".join(provisions.volume_extensions) or "all",
-            "backup": False,
+            "backup": True,
             "extend_attached_volume": False,
             "manage_volume": False,
             "enable_volume_image_dep_tests": True,

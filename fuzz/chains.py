@@ -323,6 +323,7 @@ CHAINS: dict[str, tuple[Step, ...]] = {
         volume("a", "volumes", {"volume": {"size": 1, "name": "{a_mark}"}}, "volume", refused=False),
         volume("b", "volumes", {"volume": {"size": 1, "source_volid": "{volume}"}}),
         volume("b", "snapshots", {"snapshot": {"volume_id": "{volume}"}}),
+        volume("b", "backups", {"backup": {"volume_id": "{volume}"}}),
         volume("b", "attachments", {"attachment": {"volume_uuid": "{volume}", "instance_uuid": "{b_server}"}}),
         volume("b", "volumes/{volume}/action", {"os-volume_upload_image": {"image_name": "{b_mark}"}}),
         volume("b", "volumes/{volume}/action", {"os-extend": {"new_size": 2}}),
@@ -339,6 +340,13 @@ CHAINS: dict[str, tuple[Step, ...]] = {
         volume("b", "volumes", {"volume": {"size": 1, "snapshot_id": "{a_snapshot}"}}),
         volume("b", "snapshots/{a_snapshot}", {"snapshot": {"name": "{b_mark}"}}, method="PUT"),
         volume("b", "snapshots/{a_snapshot}", None, method="DELETE"),
+    ),
+    "another's backup": (
+        volume("b", "backups", {"backup": {"volume_id": "{b_volume}", "snapshot_id": "{a_snapshot}"}}),
+        volume("b", "volumes", {"volume": {"size": 1, "backup_id": "{a_backup}"}}),
+        volume("b", "backups/{a_backup}/restore", {"restore": {}}),
+        volume("b", "backups/{a_backup}", {"backup": {"name": "{b_mark}"}}, method="PUT"),
+        volume("b", "backups/{a_backup}", None, method="DELETE"),
     ),
     "another's image": (
         Step(
@@ -391,6 +399,8 @@ def pair(here: World, ground: dict[str, str]) -> Pair:
             ("server", "servers"),
             ("image", "images"),
             ("snapshot", "snapshots"),
+            ("volume", "volumes"),
+            ("backup", "backups"),
             ("network", "networks"),
             ("subnet", "subnets"),
             ("router", "routers"),

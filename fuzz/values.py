@@ -35,6 +35,7 @@ REFERENCES = {
     "volume_uuid": "volumes",
     "source_volid": "volumes",
     "snapshot_id": "snapshots",
+    "backup_id": "backups",
     "attachment_id": "attachments",
     "volume_type": "types",
     "key_name": "os-keypairs",

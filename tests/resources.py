@@ -77,6 +77,8 @@ def one_of_each(cloud: ApiCloud, user: Caller, *, name: str, flavor_id: str, ext
     made["volume-transfers"] = made["os-volume-transfer"]
     snapshot = {"volume_id": made["volumes"], "name": name, "metadata": {name: name}}
     make("snapshots", f"{volumes}/snapshots", {"snapshot": snapshot}, 202)
+    backup = {"volume_id": attached, "name": name, "force": True}
+    make("backups", f"{volumes}/backups", {"backup": backup}, 202)
     port = {"network_id": network, "name": name}
     make("ports", f"{N}/ports", {"port": port}, 201)
     user.put(f"{N}/ports/{made['ports']}/tags", {"tags": [name]}, 200)

@@ -35,6 +35,7 @@ OWNED = (
     "security-group-rules",
     "volumes",
     "snapshots",
+    "backups",
     "attachments",
     "os-volume-transfer",
     "volume-transfers",

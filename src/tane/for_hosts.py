@@ -10,6 +10,7 @@ from tane.hosts import joining
 from tane.services.compute import interface as compute
 from tane.services.image import interface as image
 from tane.services.metric import interface as metric
+from tane.services.volume import interface as volume
 from tane.wire.calls import Answering, Distant, Loopback
 from tane.wire.documents import GuestState, ImageRef, LocalDisk, Meters
 from tane.wire.duties import CloudDuty
@@ -36,6 +37,9 @@ class ForHost:
         source = await self._core.in_thread(compute.source_of_move, self._core, self._host_id, move_id)
         async for data in self._core.hosts.compute(source).kept_disk(move_id, disk):
             yield data
+
+    def backup(self, backup_id: str, volume_id: str) -> AsyncIterator[bytes]:
+        return volume.backup_content(self._core, self._host_id, backup_id, volume_id)
 
     async def measured(self, meters: Meters) -> None:
         await self._core.in_thread(metric.measured, self._core, self._host_id, meters)

@@ -227,6 +227,13 @@ def test_volumes_and_snapshots(scene: Scene) -> None:
     scene.do("volumes", volume, "detach")
     assert scene.volume(f"volumes/{volume}")["status"] == "available"
     scene.do("snapshots", snapshot["id"], "delete")
+    scene.do("volumes", volume, "backup", name="kept")
+    [backup] = scene.volume("backups")
+    scene.do("backups", backup["id"], "edit", name="well kept", description="")
+    scene.do("backups", backup["id"], "restore")
+    assert {one["name"] for one in scene.volume("volumes")} == {"box", "again", f"restore_backup_{backup['id']}"}
+    scene.do("backups", backup["id"], "delete")
+    assert scene.volume("backups") == []
     shown = scene.do("volumes", volume, "transfer", expect=200, name="gift")
     [transfer] = scene.volume("os-volume-transfer")
     key = shown.partition("auth_key</dt><dd><code>")[2].partition("<")[0]

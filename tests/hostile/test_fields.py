@@ -108,6 +108,8 @@ REASONS: dict[str, dict[str, tuple[str, ...]]] = {
             *("extra_specs{}", "extra_specs[]", "disabled_reason", "image_name", "host_name", "connector{}"),
             *("connector[]", "mountpoint", "key", "project", "provider", "cipher", "group_specs{}", "group_specs[]"),
             *("qos_specs{}", "qos_specs[]", "keys[]"),
+            # Of object storage, which never makes a path of it.
+            "container",
         ),
         KEY_OF_ROW: (
             *(
@@ -125,6 +127,9 @@ REASONS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         WORD: (
             *("size", "multiattach", "mode", "status", "attach_status", "migration_status", "force", "progress"),
+            *("incremental", "backup_service"),
+            # Base64 of a document whose fields have each their form.
+            "backup_url",
             *("quota_set{}", "quota_set[]", "quota_class_set{}", "quota_class_set[]", "delete-volumes"),
         ),
         SECRET: ("auth_key",),

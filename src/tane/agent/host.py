@@ -106,7 +106,7 @@ def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list
     network = UserNetwork() if in_user_mode else LinuxNetwork(settings.network, cloud.metadata)
     # A guest reaches its volumes on the loopback of the namespace it runs in.
     exports = ExportSettings(netns=None if in_user_mode else settings.network.host_namespace)
-    volume = FileVolume(settings.state_dir, cache, exports)
+    volume = FileVolume(settings.state_dir, cache, exports, cloud.backup)
     return [Duties(host_id, name, settings.local_ip, compute, network, volume)]
 
 

@@ -42,6 +42,8 @@ COPIES = frozenset(
         "revert",
         "snapshot",
         "upload",
+        "content",
+        "restore",
         "receive",
         "kept_disk",
     )

@@ -32,6 +32,9 @@ from tane.wire.documents import (
 )
 from tane.wire.streams import Connection
 
+BackupSource = Callable[[str, str], AsyncIterator[bytes]]
+"""(backup id, id of the volume it is restored to) → its content, as :mod:`tane.wire.blocks` has it."""
+
 
 class ImageSource(Protocol):
     """Where a host gets image content from: the store on this machine, or a stream from the controller."""
@@ -67,6 +70,12 @@ class CloudDuty(Protocol):
         """A disk of a guest that moves to the caller's host, as :meth:`ComputeDuty.kept_disk` gives it.
 
         :raises HostError: nothing moves here by that name.
+        """
+
+    def backup(self, backup_id: str, volume_id: str) -> AsyncIterator[bytes]:
+        """What a backup holds that is restored to a volume in the caller's pool, as :mod:`tane.wire.blocks` has it.
+
+        :raises HostError: none is, or what is kept of it is not what was written.
         """
 
     async def measured(self, meters: Meters) -> None:
@@ -250,3 +259,10 @@ class VolumeDuty(Protocol):
 
     def upload(self, volume_id: str, disk_format: str) -> AsyncIterator[bytes]:
         """The volume's content as an image file."""
+
+    def content(self, volume_id: str, snapshot_id: str) -> AsyncIterator[bytes]:
+        """What a snapshot holds, as :mod:`tane.wire.blocks` has it, also while the volume is exported."""
+
+    async def restore(self, volume_id: str, size_bytes: int, backup_id: str) -> None:
+        """Write a backup of ``size_bytes``, asked of the cloud, over a volume that is not exported and not smaller;
+        its snapshots stay. :raises HostError: the volume holds a part of the old and of the new then."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tane.core import Core
+from tane.services.object.domain.inside import Gone, Shelf, Stored, find, put, remove
 from tane.services.object.store import database, places
+
+__all__ = ["Gone", "Shelf", "Stored", "find", "measured", "put", "remove"]
 
 
 def measured(core: Core) -> list[Any]:

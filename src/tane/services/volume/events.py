@@ -4,6 +4,7 @@ from tane.db.recording import Part, Source
 from tane.services.volume.tables import (
     volume,
     volume_attachment,
+    volume_backup,
     volume_default_type,
     volume_group,
     volume_group_snapshot,
@@ -23,6 +24,7 @@ TYPE = Source(volume_type, "volume.type")
 EVENTS = (
     Source(volume, "volume.volume", shows=STORED),
     Source(volume_snapshot, "volume.snapshot", shows=STORED),
+    Source(volume_backup, "volume.backup", shows=("name", "status", "size", "volume_id", "user_id")),
     Source(volume_attachment, "volume.attachment", shows=("status", "volume_id", "server_id")),
     TYPE,
     Part(volume_type_access, "volume_type_id", TYPE),

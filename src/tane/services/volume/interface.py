@@ -11,6 +11,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Permanent, Run
 from tane.services.volume.domain import attachments, snapshots, volumes
+from tane.services.volume.domain.backups import content as backup_content
 from tane.services.volume.domain.common import snapshot_of, volume_of
 from tane.services.volume.domain.proxied import project_snapshots, project_volumes
 from tane.services.volume.domain.services import switch_pool
@@ -37,6 +38,7 @@ __all__ = [
     "VolumeInfo",
     "attach",
     "attachments_of",
+    "backup_content",
     "begin_detach",
     "connect",
     "create_snapshot",

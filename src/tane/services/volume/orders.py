@@ -50,6 +50,25 @@ class SnapshotParams(VolumeParams):
     snapshot_id: str
 
 
+class BackupParams(VolumeParams):
+    """``snapshot_id``: what is backed up, when it is a snapshot."""
+
+    backup_id: str
+    snapshot_id: str | None = None
+
+
+class RestoreBackup(BackupParams):
+    """``new``: the volume is made for it."""
+
+    new: bool = False
+
+
+class OneBackup(msgspec.Struct, kw_only=True):
+    """What an order about a backup tells that concerns no volume."""
+
+    backup_id: str
+
+
 RECORDING = ("finish", "release", "forget")
 """The last steps of the operations: what the order was about is done then, and only written down."""
 
@@ -61,3 +80,7 @@ REIMAGE_VOLUME = Order("volume.reimage_volume", ReimageVolume, patience=3600.0)
 UPLOAD_VOLUME = Order("volume.upload_volume", UploadVolume, patience=3600.0)
 CREATE_SNAPSHOT = Order("volume.create_snapshot", SnapshotParams)
 DELETE_SNAPSHOT = Order("volume.delete_snapshot", SnapshotParams)
+CREATE_BACKUP = Order("volume.create_backup", BackupParams, patience=3600.0)
+RESTORE_BACKUP = Order("volume.restore_backup", RestoreBackup, patience=3600.0)
+DELETE_BACKUP = Order("volume.delete_backup", OneBackup)
+IMPORT_BACKUP = Order("volume.import_backup", OneBackup)

@@ -27,7 +27,8 @@ READERS = (
     "volume:get_all_transfers",
     "message:get",
     "message:get_all",
-    "volume:not_done:get",
+    "backup:get",
+    "backup:get_all",
 )
 MEMBERS = (
     "volume:create",
@@ -71,6 +72,10 @@ MEMBERS = (
     "volume:retype",
     "volume:reimage_reserved",
     "snapshot_extension:snapshot_actions:update_snapshot_status",
+    "backup:create",
+    "backup:update",
+    "backup:delete",
+    "backup:restore",
     "volume:not_done:change",
 )
 ADMINS = (
@@ -126,6 +131,10 @@ ADMINS = (
     "volume_extension:default_get_all",
     "volume_extension:default_set_or_update",
     "volume_extension:default_unset",
+    "backup:backup-import",
+    "backup:export-import",
+    "volume_extension:backup_admin_actions:reset_status",
+    "volume_extension:backup_admin_actions:force_delete",
     "volume_extension:volume_unmanage",
     "snapshot_extension:snapshot_unmanage",
     "volume_extension:volume_admin_actions:extend_volume_completion",

@@ -12,6 +12,7 @@ from tane.services.volume import schemas
 from tane.services.volume.api import (
     actions,
     attachments,
+    backups,
     default_types,
     encryption,
     group_types,
@@ -84,7 +85,7 @@ MANAGE = "volume_extension:qos_specs_manage:"
 DEFAULT_TYPE = "/default-types/{target_id}"
 ACCESS = "volume_extension:volume_type_access:"
 IMAGE_META = "volume_extension:volume_image_metadata:"
-GET, CHANGE = "volume:not_done:get", "volume:not_done:change"
+CHANGE = "volume:not_done:change"
 
 
 def _metadata(path: str, calls: metadata.Metadata, kind: str, suffix: str) -> tuple[Route, ...]:
@@ -114,15 +115,29 @@ def _transfers(path: str, since: str | None) -> tuple[Route, ...]:
     )
 
 
-def _not_done(path: str, what: str, kind: str, resource: str | None = None) -> tuple[Route, ...]:
-    """Lists of what cannot be made are empty; making it is answered with 501."""
-    empty = infrastructure.empty_list(kind, resource)
-    return (
-        in_project("GET", path, empty, GET),
-        in_project("GET", f"{path}/detail", empty, GET),
-        in_project("POST", path, infrastructure.not_done(what), CHANGE, schemas.NotDone),
-    )
+BACKUP = "/backups/{backup_id}"
+BACKUP_ADMIN = "volume_extension:backup_admin_actions:"
 
+BACKUPS = (
+    in_project("GET", "/backups", backups.index, "backup:get_all"),
+    in_project("GET", "/backups/detail", backups.detail, "backup:get_all"),
+    in_project("POST", "/backups", backups.create, "backup:create", schemas.BackupCreate, status=202),
+    in_project(
+        "POST",
+        "/backups/import_record",
+        backups.import_record,
+        "backup:backup-import",
+        schemas.BackupImport,
+        status=201,
+    ),
+    in_project("GET", BACKUP, backups.show, "backup:get"),
+    in_project("PUT", BACKUP, backups.update, "backup:update", schemas.BackupUpdate, since="3.9"),
+    in_project("DELETE", BACKUP, backups.delete, "backup:delete", status=202),
+    in_project("POST", f"{BACKUP}/restore", backups.restore, "backup:restore", schemas.BackupRestore, status=202),
+    in_project("GET", f"{BACKUP}/export_record", backups.export_record, "backup:export-import"),
+    action(BACKUP, "os-reset_status", backups.reset_status, f"{BACKUP_ADMIN}reset_status", schemas.BackupStatusAction),
+    action(BACKUP, "os-force_delete", backups.force_delete, f"{BACKUP_ADMIN}force_delete"),
+)
 
 GROUP_TYPE = "/group_types/{group_type_id}"
 GROUP_SPECS = "group:group_types_specs:"
@@ -384,7 +399,7 @@ ROUTES = (
     in_project("GET", "/capabilities/{host}", infrastructure.capabilities, "volume_extension:capabilities"),
     in_project("GET", "/os-availability-zone", infrastructure.zones, "volume:availability_zone_list"),
     in_project("GET", "/extensions", infrastructure.extensions, "volume:extensions"),
-    *_not_done("/backups", "Backing volumes up", "backups", "backup"),
+    *BACKUPS,
     *_transfers("/os-volume-transfer", None),
     *_transfers("/volume-transfers", "3.55"),
     *GROUPS,

@@ -16,10 +16,6 @@ Ref = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 ServiceName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
-class NotDone(LooseBody):
-    """The body of a call that is answered with 501: nothing of it is looked at."""
-
-
 class VolumeIn(LooseBody):
     """``source_volid``, ``snapshot_id`` and ``imageRef`` name the source; without one the volume is empty."""
 
@@ -73,6 +69,53 @@ class SnapshotCreate(Body):
 
 class SnapshotUpdate(Body):
     snapshot: Change
+
+
+Flag = bool | int | Annotated[str, msgspec.Meta(max_length=255)] | None
+
+
+class BackupIn(Body):
+    volume_id: Uuid
+    snapshot_id: Uuid | None = None
+    name: Name = None
+    description: Name = None
+    container: Name = None
+    incremental: Flag = None
+    force: Flag = None
+    metadata: Annotated[Metadata | None, since("3.43")] = None
+    availability_zone: Annotated[Name, since("3.51")] = None
+
+
+class BackupCreate(Body):
+    backup: BackupIn
+
+
+class BackupChange(Body):
+    name: Name | Unset = UNSET
+    description: Name | Unset = UNSET
+    metadata: Annotated[Metadata | Unset, since("3.43")] = UNSET
+
+
+class BackupUpdate(Body):
+    backup: BackupChange | None
+
+
+class BackupRestoreIn(Body):
+    volume_id: Uuid | None = None
+    name: Name = None
+
+
+class BackupRestore(Body):
+    restore: BackupRestoreIn | None
+
+
+class BackupRecord(Body):
+    backup_service: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    backup_url: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class BackupImport(Body):
+    record: BackupRecord = msgspec.field(name="backup-record")
 
 
 class MetadataBody(Body):
@@ -315,6 +358,10 @@ class SnapshotStatus(LooseBody):
 
 
 class SnapshotStatusAction(Body):
+    reset: SnapshotStatus = msgspec.field(name="os-reset_status")
+
+
+class BackupStatusAction(Body):
     reset: SnapshotStatus = msgspec.field(name="os-reset_status")
 
 

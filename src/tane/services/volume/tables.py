@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, ForeignKey, Integer, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, ForeignKey, Integer, String, Table, Text
 
 from tane.db.schema import created_at, metadata, project_id, updated_at
 
@@ -203,3 +203,39 @@ volume_group_snapshot = Table(
     created_at(),
     updated_at(),
 )
+
+volume_backup = Table(
+    "volume_backup",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    project_id(),
+    Column("user_id", String(64), nullable=False),
+    Column("volume_id", String(36), nullable=False, index=True),
+    Column("snapshot_id", String(36)),
+    Column("parent_id", String(36), index=True),
+    Column("generation", Integer, nullable=False),
+    Column("name", String(255)),
+    Column("description", String(255)),
+    Column("size", Integer, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("fail_reason", Text),
+    Column("availability_zone", String(255), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("container", String(255), nullable=False),
+    Column("prefix", String(255), nullable=False),
+    Column("object_count", Integer, nullable=False),
+    Column("digest", String(64)),
+    Column("manifest_bytes", BigInteger, nullable=False),
+    Column("restored_to", String(36)),
+    Column("bootable", Boolean, nullable=False),
+    Column("image_meta", JSON, nullable=False),
+    Column("volume_meta", JSON, nullable=False),
+    Column("meta", JSON, nullable=False),
+    Column("data_timestamp", DateTime, nullable=False),
+    created_at(),
+    updated_at(),
+)
+"""The volume of a backup may be gone. ``generation``: how many backups it builds upon. ``account``: the project in
+whose objects it is, by names that begin with ``prefix``; ``digest``: SHA-256 of the manifest there, NULL until it is
+written. ``restored_to``: the volume it is written to while it is restored. ``bootable``, ``image_meta``
+and ``volume_meta``: of the volume when it was backed up."""

@@ -9,7 +9,9 @@ import msgspec
 
 from tane.agent import fake_disks
 from tane.agent.translation import checked_id
+from tane.wire import blocks
 from tane.wire.documents import ImageRef, PoolCapacity, VolumeConnection, VolumeUsage
+from tane.wire.duties import BackupSource
 from tane.wire.errors import HostError, NotOnHost
 
 _GB = 1 << 30
@@ -18,16 +20,20 @@ _GB = 1 << 30
 class _Volume(msgspec.Struct):
     size_bytes: int
     snapshots: dict[str, int]
+    blocks: dict[int, bytes] = {}
+    kept: dict[str, dict[int, bytes]] = {}
     connection: VolumeConnection | None = None
 
 
 class FakeVolume:
-    """A :class:`tane.wire.duties.VolumeDuty` whose volumes hold no data; it keeps the rules of the real drivers.
+    """A :class:`tane.wire.duties.VolumeDuty` whose volumes hold no data but what is restored to them from ``backups``;
+    it keeps the rules of the real drivers.
 
     :meth:`fail` makes a step fail. ``calls`` lists what was asked, as (method, volume id).
     """
 
-    def __init__(self, total_gb: float = 100000.0) -> None:
+    def __init__(self, total_gb: float = 100000.0, backups: BackupSource | None = None) -> None:
+        self._backups = backups
         self._total_gb = total_gb
         self._volumes: dict[str, _Volume] = {}
         self._failures: defaultdict[tuple[str, str | None], deque[Exception]] = defaultdict(deque)
@@ -71,10 +77,12 @@ class FakeVolume:
         self._called("snapshot", volume_id)
         volume = self._volume(volume_id)
         volume.snapshots.setdefault(checked_id(snapshot_id), volume.size_bytes)
+        volume.kept.setdefault(snapshot_id, dict(volume.blocks))
 
     async def delete_snapshot(self, volume_id: str, snapshot_id: str) -> None:
         self._called("delete_snapshot", volume_id)
         self._volume(volume_id).snapshots.pop(snapshot_id, None)
+        self._volume(volume_id).kept.pop(snapshot_id, None)
 
     async def revert(self, volume_id: str, snapshot_id: str) -> None:
         self._called("revert", volume_id)
@@ -124,6 +132,27 @@ class FakeVolume:
         if data is None:
             raise HostError(f"a volume cannot be written as {disk_format}")
         yield data
+
+    async def content(self, volume_id: str, snapshot_id: str) -> AsyncIterator[bytes]:
+        self._called("content", volume_id)
+        self._snapshot(volume_id, snapshot_id)
+        for number, block in sorted(self._volume(volume_id).kept[snapshot_id].items()):
+            yield blocks.record(number, block)
+
+    async def restore(self, volume_id: str, size_bytes: int, backup_id: str) -> None:
+        self._called("restore", volume_id)
+        volume = self._volume(volume_id)
+        self._require_room(size_bytes, volume.size_bytes)
+        if volume.connection is not None:
+            raise HostError(f"volume {volume_id} is attached; only a detached volume can be restored")
+        if self._backups is None:
+            return
+        records, found = blocks.Records(size_bytes // blocks.BLOCK), dict[int, bytes]()
+        async for data in self._backups(backup_id, volume_id):
+            found.update(records.feed(data))
+        records.end()
+        beyond = {number: block for number, block in volume.blocks.items() if number >= size_bytes // blocks.BLOCK}
+        volume.blocks = beyond | found
 
     def _called(self, step: str, volume_id: str) -> None:
         self.calls.append((step, volume_id))

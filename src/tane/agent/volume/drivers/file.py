@@ -17,7 +17,9 @@ from tane.agent.volume.drivers.exporter import Exporter, ExportSettings, owner_o
 from tane.linux import process, qemu_img
 from tane.linux.files import remove_tree
 from tane.linux.qemu_img import Disk
+from tane.wire import blocks
 from tane.wire.documents import ImageRef, PoolCapacity, VolumeConnection, VolumeUsage
+from tane.wire.duties import BackupSource
 from tane.wire.errors import HostError, NotOnHost
 from tane.wire.streams import chunks
 
@@ -28,10 +30,17 @@ _UPLOAD_FORMATS = ("raw", "qcow2", "vmdk", "vdi", "vhd", "vhdx")
 class FileVolume:
     """A :class:`tane.wire.duties.VolumeDuty` over one folder per volume: its data, and its export when it has one."""
 
-    def __init__(self, state_dir: Path, images: ImageCache, settings: ExportSettings | None = None) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        images: ImageCache,
+        settings: ExportSettings | None = None,
+        backups: BackupSource | None = None,
+    ) -> None:
         self._pool = pool_folder(state_dir)
         self._images = images
         self._settings = settings or ExportSettings()
+        self._backups = backups
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def capacity(self) -> PoolCapacity:
@@ -218,6 +227,37 @@ class FileVolume:
                     target.unlink(missing_ok=True)
                     if name:
                         await exporter.delete_snapshot(name)
+
+    async def content(self, volume_id: str, snapshot_id: str) -> AsyncIterator[bytes]:
+        async for data in blocks.sent(await self._flat(volume_id, snapshot_id)):
+            yield data
+
+    async def _flat(self, volume_id: str, snapshot_id: str) -> BinaryIO:
+        """A snapshot as a file with holes, open and without a name: it goes when it is closed."""
+        target = self._folder(volume_id) / "content"
+        async with self._locked(volume_id) as disk:
+            with host_errors(f"snapshot {snapshot_id} cannot be read"):
+                await self._require_snapshot(volume_id, snapshot_id)
+                try:
+                    await qemu_img.convert(disk, target, target_format="raw", snapshot=snapshot_id, in_use=True)
+                    return target.open("rb")
+                finally:
+                    target.unlink(missing_ok=True)
+
+    async def restore(self, volume_id: str, size_bytes: int, backup_id: str) -> None:
+        """First all of the backup is fetched and checked: what is not whole overwrites nothing."""
+        if self._backups is None:
+            raise HostError("this host was told no way to backups")
+        source = self._folder(volume_id) / "restored"
+        async with self._locked(volume_id) as disk:
+            with host_errors(f"volume {volume_id} cannot be restored"):
+                if self._exporter(volume_id).record() is not None:
+                    raise HostError(f"volume {volume_id} is attached; only a detached volume can be restored")
+                try:
+                    await blocks.save(self._backups(checked_id(backup_id), volume_id), source, size_bytes)
+                    await qemu_img.overwrite(Disk(source, "raw"), disk)
+                finally:
+                    source.unlink(missing_ok=True)
 
     def _folder(self, volume_id: str) -> Path:
         return self._pool / checked_id(volume_id)

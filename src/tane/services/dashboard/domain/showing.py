@@ -49,6 +49,10 @@ STATES = {
     "uploading": N_("Being uploaded"),
     "verify_resize": N_("Resized, to be confirmed"),
     "awaiting-transfer": N_("Offered for transfer"),
+    "backing-up": N_("Being backed up"),
+    "error_restoring": N_("Restoring failed"),
+    "restoring": N_("Being restored"),
+    "restoring-backup": N_("Being restored"),
     "create_complete": N_("Created"),
     "create_failed": N_("Creation failed"),
     "create_in_progress": N_("Being created"),
@@ -60,7 +64,7 @@ STATES = {
 }
 """States in words; another is shown as the API says it."""
 GOOD = {"active", "available", "in-use", "up", "enabled", "create_complete", "update_complete", "finished", "success"}
-BAD = {"error", "create_failed", "delete_failed", "update_failed", "down", "deleted"}
+BAD = {"error", "error_restoring", "create_failed", "delete_failed", "update_failed", "down", "deleted"}
 QUIET = {"shutoff", "paused", "suspended", "shelved", "shelved_offloaded", "disabled", "queued", "none", "n/a"}
 WORDS = {
     "ingress": N_("Coming in"),

@@ -1,12 +1,22 @@
 """The table of pages: every resource of the portal, in the order of the menu."""
 
 from tane.services.dashboard.domain.describing import Kind
-from tane.services.dashboard.resources import administration, compute, network, security, servers, stacks, storage
+from tane.services.dashboard.resources import (
+    administration,
+    backups,
+    compute,
+    network,
+    security,
+    servers,
+    stacks,
+    storage,
+)
 
 ALL: tuple[Kind, ...] = (
     *servers.KINDS,
     *compute.KINDS,
     *storage.KINDS,
+    *backups.KINDS,
     *network.KINDS[:-1],
     *security.KINDS,
     *stacks.KINDS,

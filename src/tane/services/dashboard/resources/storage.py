@@ -6,6 +6,7 @@ from typing import Any
 
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, states
 from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.resources.backups import OF_VOLUME
 
 V = "/v3/{project}"
 DO = f"volume POST {V}/volumes/{{id}}/action"
@@ -218,7 +219,7 @@ KINDS = (
         command="openstack volume list",
         empty=N_("No volumes yet. A volume is a disk that outlives its server."),
         create=NEW_VOLUME,
-        panels=(Panel("snapshots", {"volume_id": "{id}"}),),
+        panels=(Panel("snapshots", {"volume_id": "{id}"}), Panel("backups", {"volume_id": "{id}"})),
         details=(
             Column("status", N_("State"), "state"),
             Column("size", N_("Size"), "gib"),
@@ -288,6 +289,7 @@ KINDS = (
                 build=lambda values, row: {**values, "volume_id": row["id"]},
                 command="openstack volume snapshot create --volume {id}",
             ),
+            OF_VOLUME,
             Action(
                 "upload",
                 N_("Make an image of it"),

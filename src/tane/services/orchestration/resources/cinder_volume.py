@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import Failed, Kind, Served, Wait
 from tane.services.orchestration.resources.declaring import flag, mapping, names, number, shown, text
-from tane.web.errors import BadRequest, NotFound, NotImplementedHere
+from tane.web.errors import BadRequest, NotFound
 from tane.web.inside import part
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Volume(Served):
     name = "OS::Cinder::Volume"
     description = "A resource that implements Cinder volumes."
     service, path, single = "volume", "/v3/volumes", "volume"
-    apart = ("read_only", "backup_id")
+    apart = ("read_only",)
     renamed = {"image": "imageRef"}
     links = {
         "image": "glance.image",
@@ -61,9 +61,7 @@ class Volume(Served):
     )
 
     def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
-        if properties.get("backup_id"):
-            raise NotImplementedHere("Volumes from backups are not done yet.")
-        if not any(properties.get(name) for name in ("size", "snapshot_id", "source_volid")):
+        if not any(properties.get(name) for name in ("size", "snapshot_id", "source_volid", "backup_id")):
             raise BadRequest(
                 'If neither "backup_id" nor "size" is provided, one of "image", "source_volid", "snapshot_id" must be '
                 "specified.",

@@ -28,6 +28,7 @@ EXTENSIONS = (
     ("qos-specs", "Qos_specs_manage", "QoS specs support."),
     ("os-volume-type-access", "VolumeTypeAccess", "Volume type access support."),
     ("os-volume-transfer", "VolumeTransfer", "Volume transfer management support."),
+    ("backups", "Backups", "Backups support."),
     ("os-volume-actions", "VolumeActions", "Enable volume actions."),
     ("os-admin-actions", "AdminActions", "Enable admin actions."),
     ("os-vol-host-attr", "VolumeHostAttribute", "Expose host as an attribute of a volume."),
@@ -88,7 +89,7 @@ def extensions(request: Request) -> dict[str, Any]:
 
 
 def services(request: Request) -> dict[str, Any]:
-    """One cinder-volume a pool, and the scheduler, which is part of the controller."""
+    """One cinder-volume a pool; the scheduler and cinder-backup, which are parts of the controller."""
     host, binary = request.param("host"), request.param("binary")
     found = [
         _service(one)
@@ -198,18 +199,6 @@ def resource_filters(request: Request) -> dict[str, Any]:
     """What members may filter each list by."""
     found = filters.listed(request.param("resource"))
     return {"resource_filters": [{"resource": name, "filters": list(names)} for name, names in found.items()]}
-
-
-def empty_list(kind: str, resource: str | None = None) -> Any:
-    """A list that has nothing in it because such things cannot be made here; wrong filters are refused all the same."""
-    taken = None if resource is None else filters.Filters(resource, {})
-
-    def handler(request: Request) -> dict[str, Any]:
-        if taken is not None:
-            filters.given(request, taken)
-        return {kind: []}
-
-    return handler
 
 
 def not_done(what: str) -> Any:

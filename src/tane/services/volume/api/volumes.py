@@ -199,8 +199,8 @@ def create(request: Request) -> dict[str, Any]:
     body = request.body.volume
     if body.multiattach not in (None, False, "false", "False"):
         raise NotImplementedHere("Volumes that are attached to several servers are not possible yet.")
-    if body.backup_id or body.consistencygroup_id:
-        raise NotImplementedHere("Backups and consistency groups of volumes are not possible.")
+    if body.consistencygroup_id:
+        raise NotImplementedHere("Consistency groups of volumes are not possible; groups are.")
     new = NewVolume(
         size=_size(body.size),
         name=body.name or body.display_name or "",
@@ -208,6 +208,7 @@ def create(request: Request) -> dict[str, Any]:
         image_id=body.imageRef or body.image_id,
         snapshot_id=body.snapshot_id,
         source_volid=body.source_volid,
+        backup_id=body.backup_id or None,
         volume_type=body.volume_type,
         availability_zone=body.availability_zone,
         metadata=body.metadata or {},

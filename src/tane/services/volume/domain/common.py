@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.services.volume.store import attachments, snapshots, volumes
+from tane.services.volume.store import attachments, backups, snapshots, volumes
 from tane.web.codec import bounded
 from tane.web.context import Context
 from tane.web.errors import BadRequest, NotFound
@@ -38,6 +38,14 @@ def snapshot_of(tx: Tx, ctx: Context | None, snapshot_id: str) -> Row[Any]:
     return row
 
 
+def backup_of(tx: Tx, ctx: Context | None, backup_id: str) -> Row[Any]:
+    """:raises NotFound:"""
+    row = backups.get(tx, backup_id)
+    if row is None or (ctx is not None and not ctx.sees(row.project_id)):
+        raise NotFound(f"Backup {backup_id} could not be found.")
+    return row
+
+
 def attachment_of(tx: Tx, ctx: Context | None, attachment_id: str) -> Row[Any]:
     """:raises NotFound:"""
     row = attachments.get(tx, attachment_id)
@@ -48,6 +56,10 @@ def attachment_of(tx: Tx, ctx: Context | None, attachment_id: str) -> Row[Any]:
 
 def invalid_volume(reason: str) -> BadRequest:
     return BadRequest(f"Invalid volume: {reason}")
+
+
+def invalid_backup(reason: str) -> BadRequest:
+    return BadRequest(f"Invalid backup: {reason}")
 
 
 def invalid_input(reason: str) -> BadRequest:

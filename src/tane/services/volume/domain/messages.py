@@ -19,7 +19,7 @@ from tane.services.volume.store.volumes import Page
 from tane.web.context import Context
 from tane.web.errors import NotFound
 
-VOLUME, SNAPSHOT = "VOLUME", "VOLUME_SNAPSHOT"
+VOLUME, SNAPSHOT, BACKUP = "VOLUME", "VOLUME_SNAPSHOT", "VOLUME_BACKUP"
 ACTIONS = {
     "001": "schedule allocate volume",
     "003": "copy volume to image",
@@ -28,8 +28,11 @@ ACTIONS = {
     "008": "create volume from backend storage",
     "009": "create snapshot",
     "010": "delete snapshot",
+    "013": "create backup",
+    "014": "delete backup",
+    "015": "restore backup",
 }
-SCHEDULE, TO_IMAGE, FROM_IMAGE, EXTEND, CREATE, TAKE, DROP = ACTIONS
+SCHEDULE, TO_IMAGE, FROM_IMAGE, EXTEND, CREATE, TAKE, DROP, BACK_UP, DROP_BACKUP, RESTORE = ACTIONS
 DETAILS = {
     "001": "An unknown error occurred.",
     "003": "Could not find any available weighted backend.",

@@ -9,7 +9,7 @@ import msgspec
 from tane import quota
 from tane.db import Tx
 from tane.services.rating import interface as rating
-from tane.services.volume.store import groups, snapshots, types, volumes
+from tane.services.volume.store import backups, groups, snapshots, types, volumes
 from tane.web.errors import BadRequest, OverLimit
 
 SERVICE = "volume"
@@ -50,6 +50,7 @@ def usage(tx: Tx, project_id: str) -> dict[str, Usage]:
         assert row is not None
         used.update({f"{key}_{name}": value for key, value in _used(tx, project_id, row.id).items()})
     used["groups"] = groups.number(tx, project_id)
+    used["backups"], used["backup_gigabytes"] = backups.usage(tx, project_id)
     return {name: Usage(limit, used.get(name, 0)) for name, limit in limits(tx, project_id).items()}
 
 
@@ -121,6 +122,22 @@ def claim_group(tx: Tx, project_id: str) -> None:
     allowed = limits(tx, project_id)["groups"]
     if quota.exceeded(allowed, groups.number(tx, project_id), 1):
         raise OverLimit(f"Maximum number of groups allowed ({allowed}) exceeded")
+
+
+def claim_backup(tx: Tx, project_id: str, size: int) -> None:
+    """:raises OverLimit: another backup, of ``size`` GiB, is more than the project may have.
+    :raises Forbidden: its budget is spent.
+    """
+    rating.refuse_spent(tx, project_id)
+    allowed, (number, used) = limits(tx, project_id), backups.usage(tx, project_id)
+    if quota.exceeded(allowed["backups"], number, 1):
+        raise OverLimit(f"Maximum number of backups allowed ({allowed['backups']}) exceeded")
+    most = allowed["backup_gigabytes"]
+    if quota.exceeded(most, used, size):
+        raise OverLimit(
+            f"Requested backup exceeds allowed Backup gigabytes quota. Requested {size}G, "
+            f"quota is {most}G and {used}G has been consumed."
+        )
 
 
 def check_volume_size(allowed: Mapping[str, int], size: int) -> None:

@@ -1,4 +1,5 @@
-"""The services of block storage: a ``cinder-volume`` for each pool, and the scheduler, which is part of the controller.
+"""The services of block storage: a ``cinder-volume`` for each pool, and two that are parts of the controller, the
+scheduler and ``cinder-backup``.
 
 Each is switched alone: that no new volumes are made in a host's pool says nothing of what else the host does.
 """
@@ -17,7 +18,7 @@ from tane.services.volume.store import snapshots as snapshot_rows
 from tane.services.volume.store import volumes as volume_rows
 from tane.web.errors import BadRequest, NotFound, NotImplementedHere
 
-VOLUME, SCHEDULER = "cinder-volume", "cinder-scheduler"
+VOLUME, SCHEDULER, BACKUP = "cinder-volume", "cinder-scheduler", "cinder-backup"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def index(core: Core) -> list[Service]:
 
 
 def switch(core: Core, binary: str, host: str, *, enabled: bool, reason: str | None = None) -> None:
-    """Whether new volumes are made in a pool.
+    """Whether new volumes are made in a pool, or backups are made at all.
 
     :raises NotFound: there is no such service on such a host. :raises NotImplementedHere: it is the scheduler.
     """
@@ -83,9 +84,15 @@ def switch(core: Core, binary: str, host: str, *, enabled: bool, reason: str | N
         if binary == SCHEDULER:
             raise NotImplementedHere("The scheduler is part of the controller and cannot be disabled.")
         if enabled:
-            store.switch_on(tx, found.host_id, binary)
+            for host_id in store.off(tx, binary) if binary == BACKUP else (found.host_id,):
+                store.switch_on(tx, host_id, binary)
         else:
             store.switch_off(tx, found.host_id, binary, reason)
+
+
+def backs_up(tx: Tx) -> bool:
+    """Whether new backups are made."""
+    return not store.off(tx, BACKUP)
 
 
 def switch_pool(tx: Tx, host_id: str, *, enabled: bool, reason: str | None) -> None:
@@ -100,6 +107,10 @@ def _all(tx: Tx) -> list[Service]:
     rows = hosts.all_hosts(tx)
     off = store.off(tx, VOLUME)
     found = [Service(SCHEDULER, rows[0].name, rows[0].id, True, True, None, tx.now)] if rows else []
+    if rows:
+        switched = next(iter(store.off(tx, BACKUP).values()), None)
+        reason = None if switched is None else switched.reason
+        found.append(Service(BACKUP, rows[0].name, rows[0].id, True, switched is None, reason, tx.now))
     for row in rows:
         if "volume" in row.roles:
             reason = off[row.id].reason if row.id in off else None

@@ -16,7 +16,9 @@ from tane.services.image import interface as images
 from tane.services.volume.domain import pools, quotas, types
 from tane.services.volume.domain.common import (
     ZONE,
+    backup_of,
     checked_metadata,
+    invalid_backup,
     invalid_input,
     invalid_volume,
     new_id,
@@ -29,12 +31,14 @@ from tane.services.volume.orders import (
     DELETE_VOLUME,
     EXTEND_VOLUME,
     REIMAGE_VOLUME,
+    RESTORE_BACKUP,
     CreateVolume,
     ExtendVolume,
     ReimageVolume,
+    RestoreBackup,
     VolumeParams,
 )
-from tane.services.volume.store import attachments, qos, snapshots, volumes
+from tane.services.volume.store import attachments, backups, qos, snapshots, volumes
 from tane.services.volume.store.volumes import Page
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, NotFound, NotImplementedHere
@@ -49,7 +53,7 @@ IMAGE_TYPE = "cinder_img_volume_type"
 
 
 class NewVolume(msgspec.Struct, kw_only=True):
-    """What POST /volumes asks for; at most one of the three sources. ``size`` in GiB, None: the source's. ``image_id``
+    """What POST /volumes asks for; at most one of the four sources. ``size`` in GiB, None: the source's. ``image_id``
     may be the image's name."""
 
     size: int | None = None
@@ -63,6 +67,7 @@ class NewVolume(msgspec.Struct, kw_only=True):
     metadata: dict[str, str] = {}
     group_id: str | None = None
     bootable: bool | None = None
+    backup_id: str | None = None
     by_mapping: bool = True
     """Whether an image that maps its root to a snapshot stands for that snapshot (from 3.46)."""
 
@@ -152,6 +157,10 @@ def insert(tx: Tx, ctx: Context, new: NewVolume) -> Row[Any]:
     }
     volumes.add(tx, values)
     row = volume_of(tx, None, volume_id)
+    if new.backup_id is not None:
+        backups.change(tx, new.backup_id, status="restoring", restored_to=volume_id, fail_reason=None)
+        enqueue(tx, ctx, RESTORE_BACKUP, RestoreBackup(volume_id, backup_id=new.backup_id, new=True), of=row)
+        return row
     order = CreateVolume(volume_id, image_id=new.image_id, source_project=origin.project_id)
     enqueue(tx, ctx, CREATE_VOLUME, order, of=row)
     return row
@@ -179,8 +188,9 @@ def _found(tx: Tx, ctx: Context, new: NewVolume) -> NewVolume:
 
     :raises BadRequest: :raises NotFound: :raises Conflict:
     """
-    if sum(source is not None for source in (new.image_id, new.snapshot_id, new.source_volid)) > 1:
-        raise invalid_input("only one of snapshot_id, source_volid and imageRef may be given")
+    sources = (new.image_id, new.snapshot_id, new.source_volid, new.backup_id)
+    if sum(source is not None for source in sources) > 1:
+        raise invalid_input("only one of snapshot_id, source_volid, imageRef and backup_id may be given")
     if new.image_id is None:
         return new
     image = _image(tx, ctx, new.image_id)
@@ -228,6 +238,8 @@ def _origin(tx: Tx, ctx: Context, new: NewVolume) -> Origin:
         if row.status not in ("available", "in-use"):
             raise invalid_volume("Originating volume status must be one of 'available, in-use' values")
         return _inherited(row, row)
+    if new.backup_id is not None:
+        return _from_backup(backup_of(tx, ctx, new.backup_id))
     if new.image_id is not None:
         return _from_image(images.visible_image(tx, ctx, new.image_id))
     return Origin()
@@ -238,6 +250,12 @@ def _from_snapshot(tx: Tx, ctx: Context, snapshot_id: str) -> Origin:
     if snapshot.status != "available":
         raise BadRequest("Invalid snapshot: Originating snapshot status must be one of 'available' values")
     return _inherited(snapshot, volume_of(tx, None, snapshot.volume_id))
+
+
+def _from_backup(row: Row[Any]) -> Origin:
+    if row.status != "available":
+        raise invalid_backup("Backup status must be available")
+    return Origin(size=row.size, least=row.size, bootable=row.bootable, image_meta=row.image_meta)
 
 
 def _inherited(source: Row[Any], volume: Row[Any]) -> Origin:
@@ -289,6 +307,10 @@ def _check_size(new: NewVolume, origin: Origin, size: int) -> None:
         raise invalid_input(
             f"Volume size '{size}'GB cannot be smaller than original volume size  {origin.least}GB. "
             "They must be >= original volume size."
+        )
+    if new.backup_id is not None:
+        raise invalid_input(
+            f"Volume size {size}GB cannot be smaller than the backup size {origin.least}GB. It must be >= backup size."
         )
     smallest = int(origin.image_meta["min_disk"])
     if size < smallest:

@@ -79,6 +79,17 @@ def pool_host(tx: Tx, type_id: str) -> str | None:
     return chosen
 
 
+def place_in_pool(tx: Tx, run: Run[Any]) -> None:
+    """Choose the host of a new volume that has none yet. :raises Permanent: no pool can take it."""
+    row = own(tx, run)
+    if row.host_id is not None:
+        return
+    host_id = pool_host(tx, row.volume_type_id)
+    if host_id is None:
+        raise Permanent("No valid backend was found. No weighed backends available")
+    volumes.change(tx, row.id, host_id=host_id)
+
+
 async def duty_of(run: Run[Any], volume_id: str) -> VolumeDuty | None:
     """The pool the volume lies in; None when it was never placed or is gone."""
     row = await run.read(volumes.get, volume_id)

@@ -13,7 +13,7 @@ from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.image import interface as images
 from tane.services.volume.domain import messages
-from tane.services.volume.operations.common import GIB, change_own, own, pool_host, settle_group, tell
+from tane.services.volume.operations.common import GIB, change_own, own, place_in_pool, settle_group, tell
 from tane.services.volume.orders import CREATE_VOLUME, CreateVolume
 from tane.services.volume.store import snapshots, volumes
 from tane.wire.documents import ImageRef
@@ -24,16 +24,7 @@ BUILDING = ("creating", "downloading")
 async def choose_host(run: Run[CreateVolume]) -> None:
     """A copy of a volume or snapshot lies where its source does: it has its host already."""
 
-    def choose(tx: Tx) -> None:
-        row = own(tx, run)
-        if row.host_id is not None:
-            return
-        host_id = pool_host(tx, row.volume_type_id)
-        if host_id is None:
-            raise Permanent("No valid backend was found. No weighed backends available")
-        volumes.change(tx, run.params.volume_id, host_id=host_id)
-
-    await run.write(choose)
+    await run.write(place_in_pool, run)
 
 
 async def make(run: Run[CreateVolume]) -> None:
