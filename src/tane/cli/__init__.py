@@ -64,6 +64,6 @@ def main() -> None:
     os.umask(0o077)
     complete_path()
     try:
-        app()
+        app(prog_name="tane")
     except ConfigError as error:
         sys.exit(f"tane: {error}")

@@ -76,6 +76,7 @@ LARGE_ANSWER = 1 << 20
 """Bytes of an answer that is kept until its client has taken it, from which on it counts as a long one."""
 CHUNK = 1 << 20
 TOO_COMPLEX = ("Expression tree is too large", "too many SQL variables", "parser stack overflow", "stack depth limit")
+NO_PATH = "The resource could not be found: there is no such path, or what it is for is not done here."
 """What a database says of a query that a client's many filters made too large."""
 
 
@@ -185,9 +186,8 @@ async def _falcon_error(req: Any, resp: Any, error: falcon.HTTPError, params: An
         # DELETE …/volumes/ is no call of the collection but one whose id is missing.
         error, code = falcon.HTTPNotFound(), 404
     resp.status = error.status
-    resp.data = codec.encode(
-        {"error": {"code": code, "title": error.title, "message": error.description or error.title}}
-    )
+    message = error.description or (NO_PATH if code == 404 else error.title)
+    resp.data = codec.encode({"error": {"code": code, "title": error.title, "message": message}})
     resp.content_type = "application/json"
     headers: Any = error.headers or {}
     for name, value in headers.items() if isinstance(headers, dict) else headers:
