@@ -48,7 +48,7 @@ COPIES = frozenset(
         "kept_disk",
     )
 )
-LONG = COPIES | {"create", "start", "suspend", "expect", "send"}
+LONG = COPIES | {"create", "start", "suspend", "send"}
 """Calls that copy the content of disks or memory: their time follows from its size."""
 MOST_EPOCHS = 10_000
 MOST_CALL_OF_HOST, LONG_BYTES = 512 << 10, 32 << 10

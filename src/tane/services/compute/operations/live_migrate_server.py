@@ -54,7 +54,8 @@ async def unbind(run: Run[MoveServer]) -> None:
 
 
 async def expect(run: Run[MoveServer]) -> None:
-    await _landing(run)
+    # The host it goes to may be silent: that holds nobody who breaks the journey off.
+    await run.unless_cancelled(_landing(run))
 
 
 async def _landing(run: Run[MoveServer]) -> Landing:
@@ -95,7 +96,7 @@ async def _quiet(run: Run[MoveServer]) -> Row[Any] | None:
 
 
 async def send(run: Run[MoveServer]) -> None:
-    landing = await _landing(run)
+    landing = await run.unless_cancelled(_landing(run))
 
     def write(tx: Tx) -> None:
         if _undecided(tx, run.params):
