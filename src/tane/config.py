@@ -156,7 +156,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     state_dir: Path = Path(".tane")
     host: str = "127.0.0.1"
-    port: int = 8770
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8770
     # What clients find the cloud under where that is not host and port: a name, or a proxy before it.
     public_url: str = ""
     # "": with the files when they are given, else with a certificate of the cloud's own authority ("auto") unless only

@@ -22,7 +22,7 @@ from tane.web import tls
 from tane.wire.joining import MEMBERSHIP
 
 StateOption = Annotated[Path, typer.Option("--state", help="The cloud's state folder.", envvar="TANE_STATE")]
-PortOption = Annotated[int | None, typer.Option("--port", help="Port of all APIs.")]
+PortOption = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port of all APIs.")]
 ModeOption = Annotated[
     str | None, typer.Option("--mode", help="auto, root, userns, user or simulated; auto probes the machine.")
 ]
@@ -42,6 +42,8 @@ class State:
 
     @classmethod
     def of(cls, folder: Path) -> State:
+        if folder.exists() and not folder.is_dir():
+            sys.exit(f"tane: the state folder {folder} is a file")
         return cls(folder.absolute())
 
     @property

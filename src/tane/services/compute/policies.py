@@ -52,6 +52,7 @@ READ = (
 
 WRITE = (
     "servers:create",
+    "servers:trigger_crash_dump",
     "servers:create:attach_network",
     "servers:create:attach_volume",
     "servers:create:trusted_certs",

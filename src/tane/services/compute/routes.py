@@ -216,6 +216,7 @@ ACTIONS = (
     action("shelve", shelving.shelve, "os-shelve:shelve"),
     action("shelveOffload", shelving.offload, "os-shelve:shelve_offload"),
     action("unshelve", shelving.unshelve, "os-shelve:unshelve", schemas.Unshelve),
+    action("trigger_crash_dump", actions.not_done, "servers:trigger_crash_dump", since="2.17"),
     action("injectNetworkInfo", actions.not_done, "os-admin-actions:inject_network_info"),
     action("restore", actions.restore, "os-deferred-delete:restore"),
     action("addFixedIp", actions.not_done, "os-multinic:add", until="2.43"),
