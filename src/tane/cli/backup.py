@@ -56,7 +56,10 @@ def backup(file: BackupFile, state: StateOption = DEFAULT_STATE) -> None:
         sys.exit(f"tane: {target} is there already")
     manifest = {"format": FORMAT, "schema": HEAD, "made_at": datetime.now(UTC).isoformat(timespec="seconds")}
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=files.folder) as copies:
-        _copy(files.folder, Path(copies))
+        try:
+            _copy(files.folder, Path(copies))
+        except (OSError, sqlite3.Error) as error:
+            sys.exit(f"tane: the cloud in {files.folder} cannot be copied there, which a backup begins with: {error}")
         if file == "-":
             _write(manifest, Path(copies), sys.stdout.buffer)
             return
@@ -93,6 +96,7 @@ def restore(
         with tempfile.TemporaryDirectory(prefix=".restore-", dir=files.folder) as unpacked:
             with _source(file) as source, tarfile.open(fileobj=source, mode="r|") as archive:
                 manifest = _unpack(archive, Path(unpacked))
+            _refuse_anothers(Path(unpacked), files.folder)
             doing = f"the backup could not be put into {files.folder}, and is to be restored again"
             _put(Path(unpacked), files.folder)
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
@@ -104,6 +108,13 @@ def restore(
         "tane: its settings came with it (tane.toml, policy.yaml, tls/): "
         "of a backup that is not your own, look through them first"
     )
+
+
+def _refuse_anothers(unpacked: Path, folder: Path) -> None:
+    """What the host of a cloud holds stays in its folder, and would be another's then. Exits."""
+    there = ids.read(folder)
+    if there is not None and there != ids.read(unpacked):
+        sys.exit(f"tane: the backup is of another cloud than the one in {folder}: restore it into another folder")
 
 
 # ------------------------------------------------------------------------------------------------------ writing one

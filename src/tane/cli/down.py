@@ -40,7 +40,12 @@ def down(
         database = files.config().database_url
         if ids.copy_running(files.folder) is None:
             ids.forget(files.folder)
-        remove_tree(files.folder)
+        try:
+            remove_tree(files.folder)
+        except OSError as error:
+            left = any(files.folder.iterdir())
+            if left:
+                sys.exit(f"tane: the cloud in {files.folder} is down, but not all it held could be deleted: {error}")
         print(f"tane: the cloud in {files.folder} is gone, with all it held")
         print(f"tane: the guest image, which other clouds may use, stays in {cache_folder()}")
         if database:

@@ -47,7 +47,6 @@ def start(state: State, port: int | None = None, mode: str | None = None) -> Con
     refuse_beside_its_copy(ids.copy_running(state.folder))
     install_missing_packages()
     state.prepare()
-    state.remember(port=port, mode=mode)
     dev.connect(state)
     config = state.config(port=port, mode=mode)
     choice = choose(config)
@@ -61,6 +60,8 @@ def start(state: State, port: int | None = None, mode: str | None = None) -> Con
     state.chosen_mode.parent.mkdir(parents=True, exist_ok=True)
     state.chosen_mode.write_text(f"{choice.mode}\n{choice.sentence}\n")
     listener = listen(config.host, config.port)
+    # Only what could be had: a later start would be refused for what this one was.
+    state.remember(port=port, mode=mode)
     command = [sys.executable, "-m", "tane.cli", "serve", "--state", str(state.folder), "--mode", choice.mode]
     before = ["env", f"{userns.MARK}={state.folder}"] if choice.mode == "userns" else []
     outside = userns.prefix(state) if choice.mode == "userns" else []

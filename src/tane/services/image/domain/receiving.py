@@ -16,11 +16,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from tane.web.errors import TooLarge
 from tane.web.request import BodyStream
 
 BATCH = 4 << 20
 """Bytes; a multiple of every disk's block, as direct I/O asks."""
 LIFE_SIGN_SECONDS = 20.0
+
+
+FULL = "Image storage media is full: There is not enough disk space on the image storage media."
 
 
 class TooMuch(Exception):
@@ -72,6 +76,8 @@ class Writer:
                 batch = batch[os.write(self._descriptor, batch) :]
             except OSError as error:
                 # The end of a file is no whole block, parts lie anywhere, and some file systems cannot do it at all.
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise TooLarge(FULL) from None
                 if error.errno != errno.EINVAL or not _through_the_cache(self._descriptor):
                     raise
 
@@ -109,7 +115,8 @@ async def receive(stream: BodyStream, path: Path, limit: int, alive: Callable[[]
 
     ``alive`` is called in a thread every ``LIFE_SIGN_SECONDS``; what it raises ends the transfer.
 
-    :raises TooMuch: more than ``limit`` bytes. :raises BadRequest: the client broke off.
+    :raises TooMuch: more than ``limit`` bytes. :raises BadRequest: the client broke off. :raises TooLarge: the disk is
+    full.
     """
     loop = asyncio.get_running_loop()
     writer = await asyncio.to_thread(Writer, path, limit)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tane.core import Core
 from tane.db import Tx
+from tane.services.identity import interface as identity
 from tane.services.rating.domain import bills, hashmap, months
 from tane.services.rating.store import settings
 from tane.web.errors import BadRequest, NotFound
@@ -36,11 +37,15 @@ def _got(tx: Tx, project_id: str) -> Any:
 
 
 def put(core: Core, project_id: str, amount: Decimal, action: str) -> Any:
-    """:raises BadRequest: the amount is no sum of money, or there are too many budgets."""
+    """:raises BadRequest: the amount is no sum of money, or there are too many budgets.
+    :raises NotFound: no project has this id; its name is not asked for.
+    """
     text = hashmap.exact("amount", amount)
     if Decimal(text) <= 0:
         raise BadRequest(f"Invalid input for field/attribute amount. Value: '{text}'. more than 0 is expected")
     with core.db.write() as tx:
+        if identity.project_row(tx, project_id) is None:
+            raise NotFound(f"Project {project_id[:64]} could not be found")
         if settings.get_budget(tx, project_id) is None and len(settings.budgets(tx, MOST)) >= MOST:
             raise BadRequest(f"There are {MOST} budgets, which is the most")
         kept = {"state": OK, "spent": "0", "month": months.of(tx.now)}
