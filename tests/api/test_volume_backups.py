@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tane.agent.volume.drivers.fake import FakeVolume
+from tane.services.volume.store import backups as store
 from tane.services.volume.store import volumes
 from tane.wire.blocks import BLOCK
 from tane.wire.errors import HostError
@@ -347,6 +348,45 @@ def test_what_a_pool_cannot_do_is_told(mia: Backups, pool: FakeVolume) -> None:
     assert mia.show(restored)["status"] == "error_restoring" and restored not in pool._volumes
 
 
+def lose(owner: Backups, backup_id: str) -> None:
+    """Forget a backup whose objects stay, as with a database that is lost."""
+    with owner.cloud.core.db.write() as tx:
+        store.remove(tx, backup_id)
+
+
+def test_a_chain_of_imported_records_holds(admin: Backups, pool: FakeVolume) -> None:
+    """Each manifest names the objects it is made of: what others are made of is not deleted."""
+    volume = admin.create()["id"]
+    fill(pool, volume, {0: ONE, 1: TWO})
+    full = admin.backup(volume)["id"]
+    admin.cloud.advance(1)
+    fill(pool, volume, {0: ONE, 1: NOISE})
+    later = admin.backup(volume, incremental=True)["id"]
+    for each in (full, later):
+        record = admin.caller.get(f"{admin.url}/backups/{each}/export_record").json()
+        lose(admin, each)
+        admin.caller.post(f"{admin.url}/backups/import_record", record, 201)
+    admin.cloud.run_jobs()
+    assert "Incremental backups exist" in admin.reason(admin.caller.delete(f"{admin.url}/backups/{full}", 400).json())
+    assert held(pool, admin.restore(later)["volume_id"]) == {0: ONE, 1: NOISE}
+    admin.drop(later)
+    admin.drop(full)
+    assert admin.objects() == []
+
+
+def test_only_a_backups_own_objects_go_with_it(mia: Backups, pool: FakeVolume) -> None:
+    volume = mia.create()["id"]
+    fill(pool, volume, {0: ONE})
+    made = mia.backup(volume)["id"]
+    [first, manifest] = mia.objects()
+    beside = [f"{first}-copy", f"{manifest}.txt", f"{first.removesuffix('-00001')}-notes"]
+    for name in beside:
+        path = f"/object-store/v1/AUTH_{mia.caller.project_id}/volumebackups/{name}"
+        mia.caller.request("PUT", path, content=b"mine", expect=201)
+    mia.drop(made)
+    assert sorted(mia.objects()) == sorted(beside)
+
+
 def test_a_record_is_exported_and_imported(mia: Backups, admin: Backups, pool: FakeVolume) -> None:
     volume = admin.create()["id"]
     fill(pool, volume, {4: NOISE})
@@ -360,14 +400,16 @@ def test_a_record_is_exported_and_imported(mia: Backups, admin: Backups, pool: F
     def changed(**values: Any) -> dict[str, Any]:
         return {"backup-record": {**record, "backup_url": b64encode(json.dumps(known | values).encode()).decode()}}
 
-    new = admin.caller.post(path, changed(id=UNKNOWN), 201).json()["backup"]
-    assert (new["id"], new["name"]) == (UNKNOWN, "kept")
+    assert "service_metadata is not of this backup" in admin.reason(
+        admin.caller.post(path, changed(id=UNKNOWN), 400).json()
+    )
+    lose(admin, made)
+    new = admin.caller.post(path, changed(), 201).json()["backup"]
+    assert (new["id"], new["name"]) == (made, "kept")
     admin.cloud.run_jobs()
-    assert admin.shown(UNKNOWN)["status"] == "available"
-    assert held(pool, admin.restore(UNKNOWN)["volume_id"]) == {4: NOISE}
+    assert admin.shown(made)["status"] == "available"
+    assert held(pool, admin.restore(made)["volume_id"]) == {4: NOISE}
     admin.drop(made)
-    assert held(pool, admin.restore(UNKNOWN)["volume_id"]) == {4: NOISE}
-    admin.drop(UNKNOWN)
     assert admin.objects() == []
     admin.caller.post(path, changed(), 201)
     admin.cloud.run_jobs()
@@ -377,8 +419,10 @@ def test_a_record_is_exported_and_imported(mia: Backups, admin: Backups, pool: F
         {"size": 0},
         {"size": 1 << 40},
         {"service_metadata": "a\nb"},
+        {"service_metadata": "v"},
         {"container": "a/b"},
     ):
+        lose(admin, made)
         admin.caller.post(path, changed(**wrong), 400)
     admin.caller.post(path, {"backup-record": {**record, "backup_url": "no base64"}}, 400)
     admin.caller.post(path, {"backup-record": {**record, "backup_service": "another"}}, 400)

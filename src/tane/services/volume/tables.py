@@ -226,6 +226,7 @@ volume_backup = Table(
     Column("object_count", Integer, nullable=False),
     Column("digest", String(64)),
     Column("manifest_bytes", BigInteger, nullable=False),
+    Column("sources", JSON, nullable=False),
     Column("restored_to", String(36)),
     Column("bootable", Boolean, nullable=False),
     Column("image_meta", JSON, nullable=False),
@@ -237,5 +238,6 @@ volume_backup = Table(
 )
 """The volume of a backup may be gone. ``generation``: how many backups it builds upon. ``account``: the project in
 whose objects it is, by names that begin with ``prefix``; ``digest``: SHA-256 of the manifest there, NULL until it is
-written. ``restored_to``: the volume it is written to while it is restored. ``bootable``, ``image_meta``
+written. ``sources``: (container, prefix) of each backup in whose objects its blocks lie, its own among them.
+``restored_to``: the volume it is written to while it is restored. ``bootable``, ``image_meta``
 and ``volume_meta``: of the volume when it was backed up."""

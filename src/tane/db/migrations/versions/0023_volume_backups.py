@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("object_count", sa.Integer(), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=True),
         sa.Column("manifest_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("sources", sa.JSON(), nullable=False),
         sa.Column("restored_to", sa.String(length=36), nullable=True),
         sa.Column("bootable", sa.Boolean(), nullable=False),
         sa.Column("image_meta", sa.JSON(), nullable=False),

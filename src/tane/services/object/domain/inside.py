@@ -6,7 +6,7 @@ their digests elsewhere. Everything here runs in threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from tane.core import Core
@@ -116,8 +116,9 @@ def find(core: Core, shelf: Shelf, name: str) -> Stored:
         return Stored(core, row.size if row.blob_id else 0, row.blob_id, bool(row.filed))
 
 
-def remove(core: Core, shelf: Shelf, prefix: str, after: str = "") -> str:
-    """Delete the next objects whose names begin so, after a name; returns the last one's name, "" when that was all.
+def remove(core: Core, shelf: Shelf, prefix: str, wanted: Callable[[str], bool], after: str = "") -> str:
+    """Delete the ``wanted`` of the next objects whose names begin so, after a name; returns the last one's name, ""
+    when that was all.
 
     One pass over the names ends whatever comes into the places of what is deleted (older versions, new uploads).
     """
@@ -129,6 +130,6 @@ def remove(core: Core, shelf: Shelf, prefix: str, after: str = "") -> str:
             return ""
         page = listing.objects(tx, row.container_id, Wanted(A_STEP, prefix=prefix, marker=after))
         names = [str(found.name) for found in page.found if not isinstance(found, str)]
-        for name in names:
+        for name in filter(wanted, names):
             content.delete(core, tx, _visit(tx, shelf, name))
     return names[-1] if len(names) == A_STEP else ""

@@ -17,8 +17,6 @@ from tane.services.orchestration.template.properties import Property
 from tane.web.errors import BadRequest, NotImplementedHere
 
 if TYPE_CHECKING:
-    from email.message import Message
-
     from tane.core import Core
     from tane.db import Tx
     from tane.services.orchestration.domain.hand import Hand
@@ -145,7 +143,7 @@ class MultipartMime(Config):
     def values(self, hand: Hand) -> dict[str, Any]:
         from tane.services.orchestration.store import software
 
-        pieces: list[Message] = []
+        pieces: list[str] = []
         size = 0
         for one in hand.properties.get("parts") or []:
             content = str(one["config"])

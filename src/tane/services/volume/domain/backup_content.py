@@ -16,7 +16,7 @@ import re
 import struct
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -81,11 +81,13 @@ class Head(msgspec.Struct):
 
 
 class Written(msgspec.Struct):
-    """``digest``: SHA-256 of the manifest, which has so many ``manifest_bytes``; ``objects``: how many hold blocks."""
+    """``digest``: SHA-256 of the manifest, which has so many ``manifest_bytes``; ``objects``: how many hold blocks;
+    ``sources``: as the manifest has them."""
 
     digest: str
     manifest_bytes: int
     objects: int
+    sources: list[Source]
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -106,6 +108,17 @@ def object_name(prefix: str, number: int) -> str:
 
 def manifest_name(prefix: str) -> str:
     return f"{prefix}_metadata"
+
+
+def is_part(prefix: str, name: str) -> bool:
+    """Whether an object is one of a backup's: others may have names that begin like them."""
+    number = name.removeprefix(f"{prefix}-")
+    return name == manifest_name(prefix) or (number != name and number.isascii() and number.isdigit())
+
+
+def pairs(sources: Iterable[Source]) -> list[list[str]]:
+    """Sources as the database has them."""
+    return [[source.container, source.prefix] for source in sources]
 
 
 # ------------------------------------------------------------------------------------------------------------ writing
@@ -175,7 +188,7 @@ class Writer(AbstractContextManager["Writer"]):
                 part = self._entries.read(BLOCK)
 
         size = objects.put(self._core, self._place.shelf, manifest_name(self._place.prefix), parts())
-        return Written(digest.hexdigest(), size, self._objects)
+        return Written(digest.hexdigest(), size, self._objects, self._sources)
 
 
 def _packed(block: bytes) -> bytes:

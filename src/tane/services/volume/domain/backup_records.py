@@ -17,8 +17,8 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.services.volume.domain import quotas
-from tane.services.volume.domain.backup_content import MOST_SOURCES, NAME
-from tane.services.volume.domain.backups import checked_container
+from tane.services.volume.domain.backup_content import MOST_SOURCES
+from tane.services.volume.domain.backups import checked_container, is_prefix
 from tane.services.volume.domain.common import ZONE, backup_of, checked_metadata, invalid_backup, invalid_input
 from tane.services.volume.orders import IMPORT_BACKUP, OneBackup
 from tane.services.volume.store import backups
@@ -103,7 +103,7 @@ def imported(core: Core, ctx: Context, service: str, url: str) -> Row[Any]:
         if backups.get(tx, record.id) is not None:
             raise invalid_backup("Backup already exists in database.")
         quotas.claim_backup(tx, ctx.project_id, record.size)
-        values = {
+        values: dict[str, Any] = {
             "id": record.id,
             "project_id": ctx.project_id,
             "user_id": ctx.user_id,
@@ -121,6 +121,7 @@ def imported(core: Core, ctx: Context, service: str, url: str) -> Row[Any]:
             "object_count": record.object_count,
             "digest": record.digest,
             "manifest_bytes": record.manifest_bytes,
+            "sources": [],
             "bootable": record.bootable,
             "image_meta": image_meta,
             "volume_meta": volume_meta,
@@ -142,6 +143,7 @@ def _read(url: str) -> Record:
         raise invalid_input(f"Can't parse backup record: {error}") from None
     except (binascii.Error, ValueError, BadRequest):
         raise invalid_input("Can't parse backup record.") from None
-    if NAME.match(record.service_metadata) is None:
-        raise invalid_input("Can't parse backup record: service_metadata begins no name of an object.")
+    if not is_prefix(record.service_metadata, record.volume_id, record.id):
+        # Else a record names, for its backup's deletion, whatever else lies in the account.
+        raise invalid_input("Can't parse backup record: service_metadata is not of this backup.")
     return record

@@ -5,6 +5,7 @@ A backup outlives its volume. An incremental one builds upon another, which stay
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -112,6 +113,7 @@ def create(core: Core, ctx: Context, new: NewBackup) -> Row[Any]:
             "prefix": _prefix(tx.now, volume.id, backup_id),
             "object_count": 0,
             "manifest_bytes": 0,
+            "sources": [],
             "bootable": volume.bootable,
             "image_meta": source.image_meta,
             "volume_meta": volume.meta,
@@ -173,6 +175,13 @@ def _prefix(now: datetime, volume_id: str, backup_id: str) -> str:
     return f"volume_{volume_id}/{now:%Y%m%d%H%M%S}/az_{ZONE}_backup_{backup_id}"
 
 
+def is_prefix(text: str, volume_id: str, backup_id: str) -> bool:
+    """Whether a cloud gives the objects of this backup names that begin so."""
+    return (
+        re.fullmatch(rf"volume_{volume_id}/[0-9]{{14}}/az_[A-Za-z0-9._-]{{1,64}}_backup_{backup_id}", text) is not None
+    )
+
+
 def update(core: Core, ctx: Context, backup_id: str, values: Mapping[str, Any]) -> Row[Any]:
     """:raises NotFound: :raises BadRequest: metadata that cannot be."""
     with core.db.write() as tx:
@@ -192,7 +201,7 @@ def delete(core: Core, ctx: Context, backup_id: str, *, force: bool = False) -> 
         row = backup_of(tx, ctx, backup_id)
         if row.status not in ("available", "error") and not force:
             raise invalid_backup("Backup status must be available or error")
-        if row.dependent:
+        if row.dependent or backups.built_upon(tx, row):
             raise invalid_backup("Incremental backups exist for this backup.")
         jobs.cancel(tx, f"backup:{backup_id}")
         backups.change(tx, backup_id, status="deleting")

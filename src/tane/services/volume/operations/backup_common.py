@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
@@ -14,7 +15,7 @@ from tane.db import Tx
 from tane.jobs import Permanent, Run
 from tane.services.object import interface as objects
 from tane.services.volume.domain import messages
-from tane.services.volume.domain.backup_content import Broken
+from tane.services.volume.domain.backup_content import Broken, is_part
 from tane.services.volume.domain.backups import place_of
 from tane.services.volume.store import backups
 from tane.web.errors import ApiError
@@ -36,7 +37,8 @@ def backup(tx: Tx, run: Run[Any], *states: str) -> Row[Any]:
 async def remove_objects(core: Core, row: Row[Any]) -> None:
     """Delete what lies in object storage of a backup, a few at a time. Repeatable."""
     place, after = place_of(row), ""
-    while after := await core.in_thread(objects.remove, core, place.shelf, place.prefix, after):
+    is_own = functools.partial(is_part, place.prefix)
+    while after := await core.in_thread(objects.remove, core, place.shelf, place.prefix, is_own, after):
         pass
 
 

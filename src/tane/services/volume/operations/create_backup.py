@@ -12,7 +12,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.volume.domain import messages
-from tane.services.volume.domain.backup_content import Manifest, Writer, Written
+from tane.services.volume.domain.backup_content import Manifest, Writer, Written, pairs
 from tane.services.volume.domain.backups import place_of
 from tane.services.volume.operations.backup_common import backup, remove_objects, tell, told, whole
 from tane.services.volume.operations.common import (
@@ -63,7 +63,13 @@ async def write(run: Run[BackupParams]) -> dict[str, object]:
     await run.read(_ordered, run)
     with told():
         found = await run.unless_cancelled(_write(run))
-    return {"digest": found.digest, "manifest_bytes": found.manifest_bytes, "objects": found.objects}
+    sources = pairs(found.sources)
+    return {
+        "digest": found.digest,
+        "manifest_bytes": found.manifest_bytes,
+        "objects": found.objects,
+        "sources": sources,
+    }
 
 
 async def _write(run: Run[BackupParams]) -> Written:
@@ -103,7 +109,7 @@ async def melt(run: Run[BackupParams]) -> None:
 async def finish(run: Run[BackupParams]) -> None:
     def settle(tx: Tx) -> None:
         backup(tx, run, "creating", "available")
-        found = {"digest": run.data["digest"], "manifest_bytes": run.data["manifest_bytes"]}
+        found = {name: run.data[name] for name in ("digest", "manifest_bytes", "sources")}
         backups.change(tx, run.params.backup_id, status="available", object_count=run.data["objects"], **found)
         _give_back(tx, run)
 
@@ -131,6 +137,7 @@ async def failed(run: Run[BackupParams], reason: str) -> None:
             fail_reason=reason,
             object_count=0,
             digest=None,
+            sources=[],
         )
         row = backups.get(tx, run.params.backup_id)
         if changed and row is not None:

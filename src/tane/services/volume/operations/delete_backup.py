@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -19,12 +21,10 @@ async def remove(run: Run[OneBackup]) -> None:
             await remove_objects(run.core, row)
 
 
-def _alone(tx: Tx, backup_id: str) -> Row[object] | None:
-    """The backup whose objects are nobody else's; what an imported record names may be another backup's."""
+def _alone(tx: Tx, backup_id: str) -> Row[Any] | None:
+    """The backup in whose objects no other's blocks lie."""
     row = backups.get(tx, backup_id)
-    if row is None or backups.sharing(tx, row.id, row.account, row.container, row.prefix):
-        return None
-    return row
+    return None if row is None or backups.built_upon(tx, row) else row
 
 
 async def forget(run: Run[OneBackup]) -> None:

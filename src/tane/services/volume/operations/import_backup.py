@@ -6,19 +6,19 @@ from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Operation, Permanent, Run, Step
 from tane.services.volume.domain import messages
-from tane.services.volume.domain.backup_content import Broken, Manifest
+from tane.services.volume.domain.backup_content import Broken, Manifest, pairs
 from tane.services.volume.domain.backups import place_of
 from tane.services.volume.operations.backup_common import backup, tell, told
 from tane.services.volume.orders import IMPORT_BACKUP, OneBackup
 from tane.services.volume.store import backups
 
 
-async def look(run: Run[OneBackup]) -> None:
+async def look(run: Run[OneBackup]) -> dict[str, object]:
     with told():
-        await run.core.in_thread(_look, run.core, run.params.backup_id)
+        return {"sources": await run.core.in_thread(_look, run.core, run.params.backup_id)}
 
 
-def _look(core: Core, backup_id: str) -> None:
+def _look(core: Core, backup_id: str) -> list[list[str]]:
     with core.db.read() as tx:
         row = backups.get(tx, backup_id)
     if row is None:
@@ -26,12 +26,13 @@ def _look(core: Core, backup_id: str) -> None:
     with Manifest(core, place_of(row), row.digest, row.manifest_bytes) as manifest:
         if manifest.head.size != row.size:
             raise Broken(f"The backup is of {manifest.head.size} GiB, and its record says {row.size}.")
+        return pairs(manifest.head.sources)
 
 
 async def finish(run: Run[OneBackup]) -> None:
     def settle(tx: Tx) -> None:
         backup(tx, run, "creating", "available")
-        backups.change(tx, run.params.backup_id, status="available")
+        backups.change(tx, run.params.backup_id, status="available", sources=run.data["sources"])
 
     await run.write(settle)
 

@@ -81,12 +81,10 @@ def usage(tx: Tx, project_id: str) -> tuple[int, int]:
     return int(row.number), int(row.size)
 
 
-def sharing(tx: Tx, backup_id: str, account: str, container: str, prefix: str) -> bool:
-    """Whether another backup is made of the same objects, as one whose record was imported."""
-    same = (
-        volume_backup.c.id != backup_id,
-        volume_backup.c.account == account,
-        volume_backup.c.container == container,
-        volume_backup.c.prefix == prefix,
+def built_upon(tx: Tx, row: Row[Any]) -> bool:
+    """Whether blocks of another backup lie in this one's objects: an incremental one's, of which ``parent_id`` says
+    nothing when its record was imported."""
+    others = select(volume_backup.c.sources).where(
+        volume_backup.c.account == row.account, volume_backup.c.id != row.id, volume_backup.c.status != "deleting"
     )
-    return bool(tx.scalar(select(exists().where(*same))))
+    return any([row.container, row.prefix] in sources for (sources,) in tx.all(others))
