@@ -34,7 +34,7 @@ class Apart:
     steps: tuple[Step, ...]
     whole: bool = False
     readers: int | None = None
-    _opening: threading.Lock = field(default_factory=threading.Lock)
+    _opening: threading.Lock = field(default_factory=threading.Lock, compare=False)
 
     def of(self, core: Core) -> Database:
         """The database, opened and brought to this release's schema when it is first asked for.

@@ -69,12 +69,14 @@ class Gate:
     async def _let_in(self, opened: socket.socket, stranger: Stranger) -> None:
         loop, taken = asyncio.get_running_loop(), False
         try:
+            begun = loop.time()
             if await speaks(opened, HANDSHAKE_SECONDS):
                 taken = True
+                left = max(1.0, HANDSHAKE_SECONDS - (loop.time() - begun))
                 # Whoever does not speak TLS is told by it: one line for each would fill the log for anybody.
                 with contextlib.suppress(OSError, TimeoutError):
                     await loop.connect_accepted_socket(
-                        self._made, opened, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_SECONDS
+                        self._made, opened, ssl=self._context, ssl_handshake_timeout=left
                     )
         finally:
             stranger.leave()

@@ -16,8 +16,8 @@ KIND = "multipart/form-data"
 CHUNK = 64 << 10
 LONGEST_TYPE = 1024
 """Characters of a Content-Type."""
-PART_HEADERS = 1024
-"""Bytes of the headers of one part: a name, a file's name, its type."""
+PART_HEADERS, MOST_PARAMETERS = 2048, 16
+"""Bytes of the headers of one part: a name, a file's name, its type; and what may follow its disposition."""
 _BOUNDARY = re.compile(r"""; *boundary=(?:"([^"\\]{1,70})"|([!#-+\--:<-~]{1,70})) *(?:;|\Z)""", re.IGNORECASE)
 
 
@@ -31,11 +31,13 @@ def boundary(kind: str) -> str | None:
     return (found[1] or found[2]) if found is not None else None
 
 
-def parts(request: Request, most: int, broken: Callable[[BadRequest], Exception] = lambda error: error) -> Any:
+async def parts(
+    request: Request, most: int, broken: Callable[[BadRequest], Exception] = lambda error: error
+) -> AsyncIterator[Any]:
     """At most ``most`` parts, as Falcon gives them, which is loaded when the first form comes. ``broken``: what is
     raised when the client breaks off.
 
-    :raises BadRequest: it is no such form.
+    :raises BadRequest: it is no such form. :raises falcon.HTTPError: a part is none.
     """
     from falcon.asgi.multipart import MultipartForm
     from falcon.asgi.reader import BufferedReader
@@ -49,7 +51,10 @@ def parts(request: Request, most: int, broken: Callable[[BadRequest], Exception]
     options.max_body_part_count = most
     options.max_body_part_headers_size = PART_HEADERS
     reader = BufferedReader(_chunks(request.stream, broken))
-    return MultipartForm(reader, mark.encode(), None, options)
+    async for part in MultipartForm(reader, mark.encode(), None, options):
+        if part._headers.get(b"content-disposition", b"").count(b";") > MOST_PARAMETERS:
+            raise BadRequest("invalid multipart form")
+        yield part
 
 
 async def _chunks(stream: BodyStream, broken: Callable[[BadRequest], Exception]) -> AsyncIterator[bytes]:

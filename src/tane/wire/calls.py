@@ -213,10 +213,12 @@ def _call(method: Method, duty: str, given: tuple[Any, ...], named: dict[str, An
 def raised(failure: Failure) -> Exception:
     """The error that a failure tells of."""
     kind = getattr(errors, failure.error, None)
+    # It is kept and shown: a host says as much as it likes.
+    message = failure.message[:MOST_MESSAGE].replace("\0", " ")
     if not (isinstance(kind, type) and issubclass(kind, HostError)):
-        return AgentFailed(failure.message)
+        return AgentFailed(message)
     # Their own constructors make the message, which is there already.
-    error = kind.__new__(kind, failure.message)
+    error = kind.__new__(kind, message)
     error.transient = failure.transient
     if failure.held is not None:
         error.held = failure.held  # type: ignore[attr-defined]  # Of OlderRevision alone.

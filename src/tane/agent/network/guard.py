@@ -37,11 +37,15 @@ def router_rules(behind: Iterable[grammar.Network], *, translates: bool) -> str:
     anywhere, and send from there."""
     return _table(
         TABLE,
+        "set solicitors { type ipv6_addr; size 4096; flags dynamic,timeout; timeout 1m; }",
         "chain input { type filter hook input priority filter; policy drop;",
         'iifname "lo" accept',
         "ct state established,related accept",
         _ECHO,
         _ECHO_6,
+        # Each is answered by a daemon that the whole network has.
+        'iifname "qr-*" icmpv6 type nd-router-solicit'
+        " add @solicitors { ip6 saddr limit rate over 5/second burst 20 packets } drop",
         'iifname "qr-*" icmpv6 type nd-router-solicit accept',
         f'iifname "qr-*" tcp dport {ROUTER_METADATA_PORT} ct status dnat accept',
         "meta l4proto { tcp, udp } reject",
@@ -102,16 +106,17 @@ def tunnels_table(cloud_id: str) -> str:
     return f"tane_{cloud_id}_tunnels"
 
 
-def tunnel_rules(cloud_id: str, port: int, ends: Iterable[str]) -> str:
-    """Frames for a tunnel come from the other hosts (``ends``) alone: the kernel would take those of anybody whose
-    packets get here, guests among them, into whatever network they name."""
+def tunnel_rules(cloud_id: str, port: int, own: str, ends: Iterable[str]) -> str:
+    """Frames for a tunnel that ends at ``own`` come from the other hosts (``ends``) alone: the kernel would take those
+    of anybody whose packets get here, guests among them, into whatever network they name."""
     lines = []
     for protocol, version in (("ip", 4), ("ip6", 6)):
         listed = ", ".join(end for end in sorted(set(ends)) if grammar.address(end).version == version)
         if listed:
             lines.append(f"udp dport {port} {protocol} saddr {{ {listed} }} accept")
     chain = "chain input { type filter hook input priority filter; policy accept;"
-    return _table(tunnels_table(cloud_id), chain, *lines, f"udp dport {port} drop", "}")
+    protocol = "ip6" if ":" in own else "ip"
+    return _table(tunnels_table(cloud_id), chain, *lines, f"udp dport {port} {protocol} daddr {own} counter drop", "}")
 
 
 def outside_rules(cloud_id: str, offered_ports: Iterable[int], tunnel_port: int) -> str:

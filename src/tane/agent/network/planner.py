@@ -110,10 +110,11 @@ class _Planner:
         self._each(state.external, self._external, lambda external: external.network_id)
         self._each(self._networks.values(), self._dhcp, lambda network: network.id)
         self._security(family)
-        if any(link.kind == "vxlan" for link in self._plan.links.values()):
+        own = self._settings.local_ip
+        if own is not None and any(link.kind == "vxlan" for link in self._plan.links.values()):
             # Before, the port may be somebody else's.
             ends = {entry.remote for entry in self._plan.fdb if entry.remote is not None}
-            self._plan.tunnel_rules = tunnel_rules(self._settings.cloud_id, self._settings.tunnel_port, ends)
+            self._plan.tunnel_rules = tunnel_rules(self._settings.cloud_id, self._settings.tunnel_port, own, ends)
         return self._plan
 
     def _each(self, items: Iterable[_Item], add: Callable[[_Item], None], owner: Callable[[_Item], str]) -> None:

@@ -99,7 +99,8 @@ def _place(core: Core, ctx: Context) -> Iterator[None]:
         "event.streams", (Shares(STREAMS, STREAMS_OF_ONE), Shares(STREAMS, STREAMS_OF_DOMAIN))
     )
     domain = ctx.project_domain_id or ctx.user_domain_id
-    with of_one.taken(("project", ctx.project_id), ("user", ctx.user_id)), of_domain.taken(domain):
+    project = ("project", ctx.project_id) if ctx.project_id else None
+    with of_one.taken(project, ("user", ctx.user_id)), of_domain.taken(domain):
         yield
 
 

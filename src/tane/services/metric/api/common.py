@@ -214,7 +214,7 @@ def _tags(text: str) -> list[str]:
 def _date(text: str | None) -> datetime | None:
     try:
         return parsedate_to_datetime(text) if text else None
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
 
 

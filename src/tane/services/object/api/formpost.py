@@ -38,11 +38,12 @@ async def upload(request: Request, at: tuple[str, str, str]) -> Response:
 
 async def _take(request: Request, at: tuple[str, str, str], fields: dict[str, str], redirects: list[str]) -> int:
     """How many files came. ``redirects``: where signatures said that the browser may be led."""
-    count = 0
+    count = texts = 0
     try:
         async for part in multipart.parts(request, MOST_FIELDS + MOST_FILES, _gone):
             if part.filename is None:
-                if len(fields) >= MOST_FIELDS:
+                texts += 1
+                if texts > MOST_FIELDS:
                     raise BadRequest("too many fields")
                 fields[str(part.name)] = await _text(part)
                 continue

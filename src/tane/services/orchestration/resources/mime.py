@@ -11,6 +11,7 @@ import hashlib
 import re
 import textwrap
 from collections.abc import Iterator
+from itertools import islice
 
 from tane.web import multipart
 from tane.web.errors import BadRequest
@@ -56,13 +57,21 @@ def parts_of(content: str) -> Iterator[str]:
     if boundary is None:
         yield content
         return
-    _, *pieces = ("\n" + content[len(head) :].replace("\r\n", "\n")).split(f"\n--{boundary}", MOST_PARTS + 1)
-    for piece in pieces:
-        if piece.startswith("--"):
+    body = content[len(head) :].replace("\r\n", "\n")
+    # A line may begin like the boundary and be another's.
+    line = re.compile(rf"^--{re.escape(boundary)}(--)?[ \t]*$", re.MULTILINE)
+    begin = None
+    for mark in islice(line.finditer(body), MOST_PARTS + 2):
+        if begin is not None:
+            text = body[begin : mark.start() - 1]
+            _head(text)
+            yield text
+        if mark[1]:
             return
-        text = piece.partition("\n")[2]
-        _head(text)
-        yield text
+        begin = mark.end() + 1
+    if begin is not None:
+        _head(body[begin:])
+        yield body[begin:]
 
 
 def _head(text: str) -> str:

@@ -102,6 +102,11 @@ class Place(msgspec.Struct, frozen=True):
         return Shelf(self.project_id, self.container)
 
 
+def most_bytes(size: int) -> int:
+    """Of the manifest of a backup of ``size`` GiB."""
+    return len(MAGIC) + _LENGTH.size + MOST_HEAD + (size << 30) // BLOCK * _ENTRY.size
+
+
 def object_name(prefix: str, number: int) -> str:
     return f"{prefix}-{number:05d}"
 
@@ -138,6 +143,8 @@ class Writer(AbstractContextManager["Writer"]):
         self._records = Records((size << 30) // BLOCK)
         self._old = _Cursor(parent)
         self._sources = [*(parent.head.sources if parent is not None else []), Source(place.container, place.prefix)]
+        if len(self._sources) > MOST_SOURCES:
+            raise Broken(f"The backup would build upon more than {MOST_SOURCES - 1} others.")
         self._entries = _spool(core)
         self._count = 0
         self._objects = 0

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.services.volume.domain import quotas
-from tane.services.volume.domain.backup_content import MOST_SOURCES
+from tane.services.volume.domain.backup_content import MOST_SOURCES, most_bytes
 from tane.services.volume.domain.backups import checked_container, is_prefix
 from tane.services.volume.domain.common import ZONE, backup_of, checked_metadata, invalid_backup, invalid_input
 from tane.services.volume.orders import IMPORT_BACKUP, OneBackup
@@ -63,6 +63,8 @@ def export(core: Core, ctx: Context, backup_id: str) -> dict[str, Any]:
         row = backup_of(tx, ctx, backup_id)
     if row.status != "available":
         raise invalid_backup(f"Backup status must be available and not {row.status}.")
+    if row.digest is None:
+        raise invalid_backup("The backup was never written as a whole.")
     record = Record(
         id=row.id,
         account=row.account,
@@ -143,6 +145,8 @@ def _read(url: str) -> Record:
         raise invalid_input(f"Can't parse backup record: {error}") from None
     except (binascii.Error, ValueError, BadRequest):
         raise invalid_input("Can't parse backup record.") from None
+    if record.manifest_bytes > most_bytes(record.size):
+        raise invalid_input(f"Can't parse backup record: no manifest of {record.size} GiB is so long.")
     if not is_prefix(record.service_metadata, record.volume_id, record.id):
         # Else a record names, for its backup's deletion, whatever else lies in the account.
         raise invalid_input("Can't parse backup record: service_metadata is not of this backup.")

@@ -49,7 +49,9 @@ async def whole(core: Core, function: Callable[P, T], *args: P.args, **kwargs: P
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
-        await asyncio.wait([work])
+        while not work.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([work])
         raise
 
 

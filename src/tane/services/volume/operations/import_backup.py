@@ -32,7 +32,10 @@ def _look(core: Core, backup_id: str) -> list[list[str]]:
 async def finish(run: Run[OneBackup]) -> None:
     def settle(tx: Tx) -> None:
         backup(tx, run, "creating", "available")
-        backups.change(tx, run.params.backup_id, status="available", sources=run.data["sources"])
+        sources = run.data["sources"]
+        # What the record says of it is not believed: as many build upon each other as the manifest names.
+        values = {"sources": sources, "generation": len(sources) - 1}
+        backups.change(tx, run.params.backup_id, status="available", **values)
 
     await run.write(settle)
 

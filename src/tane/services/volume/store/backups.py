@@ -45,6 +45,7 @@ def latest(tx: Tx, volume_id: str, project_id: str, before: datetime | None) -> 
         volume_backup.c.project_id == project_id,
         volume_backup.c.account == project_id,
         volume_backup.c.status == "available",
+        volume_backup.c.digest.is_not(None),
     )
     wanted = _select().where(*mine)
     if before is not None:

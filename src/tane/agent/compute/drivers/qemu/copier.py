@@ -48,17 +48,19 @@ class Copier:
         await self.stop()
         for path in (self._guest.copies, self._socket):
             checked_socket(path)
-        await asyncio.to_thread(self._spawn, landing, tuple(disks))
         sent = f"guest {self._guest.path.name} cannot be sent"
         try:
+            await asyncio.to_thread(self._spawn, landing, tuple(disks))
             async with asyncio.timeout(OPEN_SECONDS):
                 while not self._socket.exists() or not await self._answers():
                     if not process.alive(self._pidfile):
                         raise HostError(f"{sent}: its disks cannot be written there: {last_words(self._log)}")
                     await asyncio.sleep(0.01)
-        except TimeoutError:
+        except BaseException as error:
             await self.stop()
-            raise HostError(f"{sent}: its disks were not open there within {OPEN_SECONDS:.0f} seconds") from None
+            if isinstance(error, TimeoutError):
+                raise HostError(f"{sent}: its disks were not open there within {OPEN_SECONDS:.0f} seconds") from None
+            raise
 
     async def stop(self) -> None:
         """End it, whatever it does: it has nothing of its own to bring to an end."""

@@ -249,18 +249,26 @@ async def send(machine: Machine, landing: Landing) -> None:
     """Send the guest to where it is awaited; it stands still then. Whoever asks again waits for the same. Raises
     HostError."""
     with host_errors(f"guest {machine.record.guest.id} cannot be sent"):
-        async with machine.lock:
-            machine.require_running()
-            await _begin(machine, landing)
-        async with machine.sending:
-            await _follow(machine, landing)
+        try:
+            async with machine.lock:
+                machine.require_running()
+                await _begin(machine, landing)
+            async with machine.sending:
+                await _follow(machine, landing)
+        except (HostError, QmpError):
+            # What QEMU waits for may never come, and it says nothing while it does.
+            if machine.record.landing == landing:
+                await machine.copier.stop()
+            raise
 
 
 async def _begin(machine: Machine, landing: Landing) -> None:
     """Start copying the disks, unless that was done. What went elsewhere before is broken off, so is half a start."""
-    record, session = machine.record, await machine.qmp()
+    record = machine.record
     if record.landing == landing and record.journey:
         return
+    await machine.copier.stop()
+    session = await machine.qmp()
     await _cancel(session)
     await _clean(machine, session)
     if await machine.run_state() in _STILL:
@@ -361,7 +369,7 @@ async def _memory_sent(machine: Machine, landing: Landing, *, continued: bool = 
     watch = _Watch("memory")
     while True:
         _refuse_broken_off(machine, landing)
-        about = await (await machine.qmp()).execute("query-migrate")
+        about = await (await machine.qmp()).execute("query-migrate", seconds=_STILL_SECONDS)
         match about.get("status", "none"):
             case "pre-switchover":
                 if not continued:
@@ -399,6 +407,8 @@ async def _end_copies(machine: Machine, session: QmpSession) -> None:
 
 async def stay(machine: Machine, *, paused: bool) -> None:
     """Break off, and let the guest go on; nothing when it was not sent. Raises HostError."""
+    # First of all: while it waits for the other host QEMU may hear nothing else.
+    await machine.copier.stop()
     if not machine.running():
         return
     record = machine.record
