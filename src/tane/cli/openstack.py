@@ -11,6 +11,12 @@ import typer
 from tane.cli.common import DEFAULT_STATE, State, StateOption
 from tane.cli.openrc import environment
 
+WHO = (
+    *("OS_APPLICATION_CREDENTIAL_", "OS_AUTH_", "OS_CLOUD", "OS_DOMAIN_", "OS_PASSCODE", "OS_PROJECT_"),
+    *("OS_SYSTEM_SCOPE", "OS_TENANT_", "OS_TOKEN", "OS_TRUST_ID", "OS_USER"),
+)
+"""Variables by which a shell says who asks: mixed with this cloud's administrator they would be nobody."""
+
 
 def openstack(context: typer.Context, state: StateOption = DEFAULT_STATE) -> None:
     """Run the standard openstack client as the administrator of this cloud."""
@@ -19,4 +25,5 @@ def openstack(context: typer.Context, state: StateOption = DEFAULT_STATE) -> Non
     client = Path(sys.executable).with_name("openstack")
     if not client.exists():
         sys.exit("tane: python-openstackclient is not installed; run this as ./tane openstack")
-    os.execve(str(client), ["openstack", *context.args], {**os.environ, **environment(files, files.config())})
+    others = {name: value for name, value in os.environ.items() if not name.startswith(WHO)}
+    os.execve(str(client), ["openstack", *context.args], {**others, **environment(files, files.config())})
