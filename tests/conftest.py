@@ -122,7 +122,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if os.environ.get(SERVER):
         metafunc.parametrize("database_kind", [postgresql], indirect=True, scope="session")
     elif metafunc.module.__name__.removeprefix("tests.") in ON_BOTH:
-        metafunc.parametrize("database_kind", ["sqlite", postgresql], indirect=True, scope="session")
+        # The same requests on the other database are for the night: they take as long again.
+        later = [pytest.mark.nightly] if metafunc.module.__name__ == "tests.test_fuzz" else []
+        other = pytest.param("postgresql", marks=[pytest.mark.postgresql, *later])
+        metafunc.parametrize("database_kind", ["sqlite", other], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")

@@ -116,15 +116,15 @@ def test_a_crash_during_floating_ip_associate(real: RealCloud, mia: Tenant, two_
     assert mia.ssh(known["floating_ip_address"], "hostname").split(".")[0] == "one"
 
 
-def test_ten_crashes_at_random_moments_leave_nothing_stuck_or_orphaned(
+def test_five_crashes_at_random_moments_leave_nothing_stuck_or_orphaned(
     real: RealCloud, mia: Tenant, image: str, two_servers: Pair
 ) -> None:
     dice = random.Random(SEED)
     (one, address), _ = two_servers
     made: list[str] = []
     volumes: list[str] = []
-    for number in range(10):
-        match number % 5:
+    for number in range(5):
+        match number:
             case 0 | 3:
                 made.append(mia.request_server(f"random-{number}", image))
             case 1:

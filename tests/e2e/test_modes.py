@@ -46,7 +46,11 @@ def assert_server_comes_back(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "mode", [pytest.param(HOSTS, marks=pytest.mark.nightly), *(one for one in LEFT_OUT if one != HOSTS)]
+    "mode",
+    [
+        *(pytest.param(mode, marks=pytest.mark.nightly) for mode in (HOSTS, "user")),
+        *(mode for mode in LEFT_OUT if mode not in (HOSTS, "user")),
+    ],
 )
 def test_the_demo_ends_well_and_down_leaves_nothing(mode: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     # Paths of sockets end at 107 bytes.

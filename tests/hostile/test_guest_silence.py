@@ -14,9 +14,11 @@ import httpx
 import pytest
 
 from tane.agent.compute.drivers.qemu import inside, machine
+from tane.agent.compute.drivers.qemu.accelerator import Accelerator
 from tane.agent.compute.drivers.qemu.duty import QemuCompute
 from tane.agent.compute.drivers.qemu.machine import Machine
 from tane.agent.compute.drivers.qemu.record import GuestFolder
+from tane.agent.compute.drivers.qemu.settings import QemuSettings
 from tane.wire.errors import HostError, NotSupported
 from tests.api.compute_support import V, make_image, project
 from tests.support import ApiCloud
@@ -32,7 +34,8 @@ def mute(monkeypatch: pytest.MonkeyPatch) -> Iterator[QemuCompute]:
     with tempfile.TemporaryDirectory(prefix="tane-") as name:
         folder = GuestFolder(Path(name))
         folder.sockets.mkdir()
-        found = Machine(folder, None, lambda *_: None)  # type: ignore[arg-type]
+        settings = QemuSettings(state_dir=folder.path, accelerator=Accelerator("tcg", "by choice"))
+        found = Machine(folder, settings, lambda *_: None)
         found._record = SimpleNamespace(guest=SimpleNamespace(id=GUEST, hardware=SimpleNamespace(guest_agent=True)))  # type: ignore[assignment]
         duty = QemuCompute.__new__(QemuCompute)
         duty._machines = {GUEST: found}

@@ -355,7 +355,8 @@ def test_swap_and_ephemeral_disk_come_ready_for_use(host: Host, run: Run) -> Non
         run(host.compute.destroy(guest.id))
 
 
-@pytest.mark.parametrize("bus", ["virtio", pytest.param("scsi", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("bus", ["virtio", "scsi"])
 def test_local_disks_keep_to_their_limits(host: Host, run: Run, bus: Literal["virtio", "scsi"]) -> None:
     """Also after the guest came back from disk."""
     limits = DiskLimits(bytes_write=2 * MB)

@@ -150,7 +150,7 @@ def test_a_guest_that_was_sent_goes_on_where_it_was_when_that_is_decided(
 
         # QEMU opens a disk on another host while its guest stands still: nobody's silence makes this one stand.
         with socket.create_server((HERE, 0)) as silent:
-            pidfile = here.state_dir / "guests" / guest.id / "copier" / "pid"
+            pidfile = here.state_dir / "guests" / guest.id / "cp" / "pid"
 
             async def copying() -> bool:
                 return process.alive(pidfile)

@@ -100,7 +100,7 @@ def state(ports: list[Port], *networks: Six, routed: bool = True, **more: object
     )
 
 
-@pytest.mark.parametrize("mode", ["slaac", "dhcpv6-stateless"])
+@pytest.mark.parametrize("mode", ["slaac", pytest.param("dhcpv6-stateless", marks=pytest.mark.nightly)])
 def test_guests_make_addresses_of_what_their_router_advertises(
     settings: NetworkSettings, mode: GuestAddressing
 ) -> None:

@@ -39,7 +39,7 @@ class Copier:
         self._folder = folder.copier
         self._pidfile = self._folder / "pid"
         self._log = self._folder / "log"
-        self._socket = self._folder / "run" / "qmp"
+        self._socket = self._folder / "r" / "qmp"
         self._owner = confine.identity(f"copier-{folder.path.name}")
 
     async def start(self, landing: Landing, disks: Iterable[CopiedDisk]) -> None:
@@ -120,7 +120,7 @@ def copier_command(landing: Landing, disks: Iterable[CopiedDisk], listening: int
     """The command line of a copier, which runs in its folder and inherits the socket ``listening``."""
     way = {"type": "inet", "host": landing.host, "port": str(landing.disks_port)}
     key = f"tls-creds-psk,id=tls,endpoint=client,dir=keys,username={landing.tls_username}"
-    words = ["qemu-storage-daemon", "--chardev", "socket,id=qmp,path=run/qmp,server=on,wait=off"]
+    words = ["qemu-storage-daemon", "--chardev", "socket,id=qmp,path=r/qmp,server=on,wait=off"]
     words += ["--monitor", "chardev=qmp", "--object", key]
     for disk in disks:
         node = {"driver": "nbd", "node-name": disk, "server": way, "export": disk, "tls-creds": "tls"}

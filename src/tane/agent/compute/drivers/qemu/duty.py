@@ -336,7 +336,7 @@ def _most(disk: RootDisk) -> int | None:
 
 def teardown(state_dir: Path) -> None:
     """End all guests of a state folder at once, from whatever process, and keep their files."""
-    for pidfile in (path for name in ("qemu.pid", "copier/pid") for path in guests_folder(state_dir).glob(f"*/{name}")):
+    for pidfile in (path for name in ("qemu.pid", "cp/pid") for path in guests_folder(state_dir).glob(f"*/{name}")):
         process.stop(pidfile)
 
 

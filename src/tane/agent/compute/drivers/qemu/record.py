@@ -84,8 +84,9 @@ class GuestFolder:
         self.pidfile = path / "qemu.pid"
         self.keys = path / "keys"
         self.copy = path / "copy.qcow2"
-        self.copier = path / "copier"
-        self.copies = path / "copies" / "nbd"
+        # Short, as all paths of sockets: no longer than that of the guest's agent.
+        self.copier = path / "cp"
+        self.copies = path / "nbd" / "copy"
 
     @property
     def owner(self) -> Identity | None:
