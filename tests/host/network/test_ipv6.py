@@ -165,7 +165,10 @@ class Client:
         return {}
 
     def address(self) -> str:
-        """The address it is given, with all four messages."""
+        """The address it is given; it asks again, as clients do: the server may have begun a moment ago."""
+        return next(filter(None, (self._address() for _ in range(8))), "")
+
+    def _address(self) -> str:
         association = (3, bytes(12))
         offered = self.ask(SOLICIT, association)
         if 2 not in offered:
@@ -232,7 +235,7 @@ def test_who_makes_its_own_address_is_told_the_rest_by_dhcpv6(settings: NetworkS
         await host.apply(state([port], six, routed=False))
         ready(guest)
         with closing(Client(guest)) as client:
-            told = client.ask(INFORM)
+            told = next(filter(None, (client.ask(INFORM) for _ in range(8))))
         assert told[-1] == bytes([REPLY]) and told[24] == b"\x05cloud\x07example\0"
         assert told[23] == ipaddress.ip_address(f"{six.prefix}2").packed, "the network answers for its own names"
 
