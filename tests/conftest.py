@@ -18,7 +18,7 @@ from tane.clock import ManualClock
 from tane.config import Config
 from tane.core import Core
 from tane.linux import programs
-from tests import databases, watched
+from tests import databases, statements, watched
 from tests.databases import Databases, PostgreSQLDatabases, SQLiteDatabases
 from tests.support import ApiCloud, fake_hosts, register
 
@@ -53,6 +53,7 @@ class NewDatabase(Protocol):
 # Tests may be run without the launcher, which does the same.
 programs.complete_path()
 sys.addaudithook(watched.refuse_unknown_programs)
+statements.share()
 
 
 LONG_FIRST = ("e2e", "host", "guest", "hostile", "services", "jobs")
