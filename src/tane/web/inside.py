@@ -7,6 +7,7 @@ transaction.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Mapping, Sequence
@@ -208,28 +209,31 @@ def _find(
     if routes is None:
         routes = core.memory.setdefault(name, _index(core.services, everything))
     action = next(iter(body)) if isinstance(body, dict) and len(body) == 1 else None
-    for where, route, pattern in routes.get((service, method, path.count("/")), ()):
-        match = pattern.fullmatch(path)
+    for where, route, template in routes.get((service, method, path.count("/")), ()):
+        match = _pattern(template).fullmatch(path)
         if match and route.speaks(spoken) and route.action in (None, action):
             fields = {name: unquote(value) for name, value in match.groupdict().items()}
             return where, route, fields
     raise NotFound(f"The resource {path} does not exist.")
 
 
-def _index(
-    services: Sequence[Service], everything: bool
-) -> dict[tuple[str, str, int], list[tuple[Service, Route, re.Pattern[str]]]]:
+@functools.cache
+def _pattern(template: str) -> re.Pattern[str]:
+    """Of those that are asked for alone: a route's is compiled when something first has its depth."""
+    return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", template) + r"\Z")
+
+
+def _index(services: Sequence[Service], everything: bool) -> dict[tuple[str, str, int], list[tuple[Service, Route, str]]]:
     """The routes (else only those that a thread can serve) by service, method and depth; literal paths come before
     those with fields."""
-    found: dict[tuple[str, str, int], list[tuple[Service, Route, re.Pattern[str]]]] = {}
+    found: dict[tuple[str, str, int], list[tuple[Service, Route, str]]] = {}
     for service in services:
         for route in service.routes:
             waits = service.own_admission or route.stream or inspect.iscoroutinefunction(route.handler)
             if waits and not everything:
                 continue
             for path in _paths(service, route.path):
-                pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path) + r"\Z")
-                found.setdefault((service.name, route.method, path.count("/")), []).append((service, route, pattern))
+                found.setdefault((service.name, route.method, path.count("/")), []).append((service, route, path))
     for routes in found.values():
         routes.sort(key=lambda one: one[1].path.count("{"))
     return found
