@@ -223,7 +223,9 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", template) + r"\Z")
 
 
-def _index(services: Sequence[Service], everything: bool) -> dict[tuple[str, str, int], list[tuple[Service, Route, str]]]:
+def _index(
+    services: Sequence[Service], everything: bool
+) -> dict[tuple[str, str, int], list[tuple[Service, Route, str]]]:
     """The routes (else only those that a thread can serve) by service, method and depth; literal paths come before
     those with fields."""
     found: dict[tuple[str, str, int], list[tuple[Service, Route, str]]] = {}
