@@ -259,6 +259,9 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     reserved_memory_mb: int = 512
     resize_confirm_window: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Seconds after which a resize that nobody reverted is confirmed; 0: never."""
+    lease_seconds: Annotated[float, msgspec.Meta(ge=5, le=3600)] = 60.0
+    """How long a host that the cloud does not answer goes on with servers that may be started elsewhere (``ha:policy``
+    of their flavor). Longer: they outlive a longer absence of the cloud; shorter: they are back sooner."""
     simulated_hosts: int = 1
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import cast
 
 from tane.core import Core
-from tane.hosts import joining
+from tane.hosts import joining, leases
 from tane.services.compute import interface as compute
 from tane.services.image import interface as image
 from tane.services.metric import interface as metric
@@ -14,6 +14,7 @@ from tane.services.volume import interface as volume
 from tane.wire.calls import Answering, Distant, Loopback
 from tane.wire.documents import GuestState, ImageRef, LocalDisk, Meters
 from tane.wire.duties import CloudDuty
+from tane.wire.grammar import Id
 
 
 class ForHost:
@@ -43,6 +44,13 @@ class ForHost:
 
     async def measured(self, meters: Meters) -> None:
         await self._core.in_thread(metric.measured, self._core, self._host_id, meters)
+
+    async def lease(self, guests: tuple[Id, ...]) -> float:
+        def write() -> float:
+            with self._core.db.write() as tx:
+                return leases.grant(tx, self._core.config.lease_seconds, self._host_id, guests)
+
+        return await self._core.in_thread(write)
 
     async def renew(self, request: str) -> str:
         def write() -> str:

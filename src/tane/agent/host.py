@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tane.agent.compute import leases
 from tane.agent.compute.drivers import qemu
 from tane.agent.compute.drivers.fake import FakeCompute
 from tane.agent.compute.drivers.qemu.accelerator import accelerator
+from tane.agent.compute.leases import Leases
 from tane.agent.images import ImageCache
 from tane.agent.network.duty import LinuxNetwork
 from tane.agent.network.fake import FakeNetwork
@@ -45,6 +47,8 @@ class HostSettings:
     tunnel_port: int = VXLAN_PORT
     bridges: Mapping[str, str] = field(default_factory=dict)
     """Physical network → the machine's bridge in it."""
+    leases: bool = False
+    """Whether its guests may be leased: not on the cloud's own machine."""
     offered_ports: tuple[int, ...] = ()
     """TCP ports of the machine that guests may reach by the external networks."""
 
@@ -77,6 +81,7 @@ class Duties:
     compute: ComputeDuty
     network: NetworkDuty
     volume: VolumeDuty
+    leases: Leases | None = None
 
 
 def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list[Duties]:
@@ -92,6 +97,7 @@ def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     cache = ImageCache(settings.state_dir / "images", images)
     in_user_mode = settings.mode == "user"
+    held = Leases(settings.state_dir, cloud) if settings.leases else None
     compute = qemu.QemuCompute(
         qemu.QemuSettings(
             state_dir=settings.state_dir,
@@ -102,12 +108,13 @@ def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list
         ),
         cache,
         cloud.kept_disk,
+        held,
     )
     network = UserNetwork() if in_user_mode else LinuxNetwork(settings.network, cloud.metadata)
     # A guest reaches its volumes on the loopback of the namespace it runs in.
     exports = ExportSettings(netns=None if in_user_mode else settings.network.host_namespace)
     volume = FileVolume(settings.state_dir, cache, exports, cloud.backup)
-    return [Duties(host_id, name, settings.local_ip, compute, network, volume)]
+    return [Duties(host_id, name, settings.local_ip, compute, network, volume, held)]
 
 
 def machine_ranges(settings: HostSettings) -> list[Range]:
@@ -122,6 +129,7 @@ async def teardown(settings: HostSettings) -> None:
     if settings.mode == "simulated":
         return
     qemu.teardown(settings.state_dir)
+    leases.teardown(settings.state_dir)
     file.teardown(settings.state_dir)
     if settings.mode != "user":
         network = LinuxNetwork(settings.network, _no_metadata)

@@ -38,6 +38,7 @@ def host_settings(folder: Path, config: Config, mode: str, membership: Membershi
         tunnel_port=membership.tunnel_port,
         host_link=config.external_host_link,
         bridges=config.bridges,
+        leases=True,
     )
 
 
@@ -53,6 +54,8 @@ async def run(folder: Path, config: Config, choice: Choice, membership: Membersh
     [duties] = host.build(settings, DistantImages(cloud), cloud)
     agent = _Agent(settings, duties, membership, cloud)
     log.info("starting", mode=choice.mode, host=membership.name, cloud=f"{membership.address}:{membership.port}")
+    if duties.leases is not None:
+        await asyncio.to_thread(duties.leases.enforce)
     if "compute" in membership.roles:
         await duties.compute.start_duty(agent.guest_changed)
     tasks = [
@@ -62,6 +65,8 @@ async def run(folder: Path, config: Config, choice: Choice, membership: Membersh
         asyncio.create_task(_signalled()),
         asyncio.create_task(agent.sampler(config.metric.interval).serve()),
     ]
+    if duties.leases is not None:
+        tasks.append(asyncio.create_task(duties.leases.serve()))
     marking = asyncio.create_task(_mark(line, connected))
 
     try:
@@ -124,6 +129,8 @@ class _Agent:
     async def facts(self) -> HostFacts:
         compute, volume = ("compute" in self._membership.roles, "volume" in self._membership.roles)
         self._told = await asyncio.to_thread(self._ranges)
+        if self._duties.leases is not None:
+            self._duties.leases.renew_soon()
         return HostFacts(
             name=self._membership.name,
             roles=self._membership.roles,  # type: ignore[arg-type]  # As the cloud let it in with them.

@@ -40,6 +40,8 @@ def register(
         "local_ip": local_ip,
         "capabilities": capabilities,
         "last_seen": tx.now,
+        # Each agent says it anew: an older one leases nothing.
+        "leased": None,
     }
     number = select(func.coalesce(func.max(host.c.number), 0) + 1).scalar_subquery()
     kept = func.coalesce(host.c.number, number)
@@ -56,6 +58,12 @@ def inner_address(row: Row[Any]) -> str | None:
 def seen(tx: Tx, host_ids: Sequence[str]) -> None:
     """Record a heartbeat."""
     tx.execute(update(host).where(host.c.id.in_(host_ids)).values(last_seen=tx.now))
+
+
+def lease(tx: Tx, host_id: str, until: datetime, guests: Sequence[str]) -> None:
+    """Write down until when a host's guests may run without being heard of, and which."""
+    values = {"lease_until": until, "leased": list(guests), "last_seen": tx.now}
+    tx.execute(update(host).where(host.c.id == host_id).values(**values))
 
 
 def is_up(tx: Tx, row: Row[Any]) -> bool:

@@ -22,6 +22,9 @@ host = Table(
     Column("last_seen", DateTime, nullable=False),
     # The start of the host's agent after which its guests were compared with the servers.
     Column("compared", String(64)),
+    # Until when the host lets guests run that it is to end then, and which; of this connection of its agent.
+    Column("lease_until", DateTime),
+    Column("leased", JSON),
     created_at(),
     updated_at(),
 )

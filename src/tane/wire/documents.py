@@ -494,6 +494,8 @@ class Guest(Document):
     rescue: RootDisk | None = None
     """While the server is rescued: a disk made of this image is the first one, and the root disk comes after it."""
     hardware: Hardware = msgspec.field(default_factory=Hardware)
+    leased: bool = False
+    """Whether it ends when the host's lease does, because the cloud then starts it on another host."""
 
 
 GuestState = Literal["running", "paused", "suspended", "stopped", "crashed", "absent"]

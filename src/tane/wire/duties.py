@@ -30,6 +30,7 @@ from tane.wire.documents import (
     VolumeDisk,
     VolumeUsage,
 )
+from tane.wire.grammar import Id
 from tane.wire.streams import Connection
 
 BackupSource = Callable[[str, str], AsyncIterator[bytes]]
@@ -80,6 +81,13 @@ class CloudDuty(Protocol):
 
     async def measured(self, meters: Meters) -> None:
         """What the host measured; nothing is counted twice that is told twice."""
+
+    async def lease(self, guests: tuple[Id, ...]) -> float:
+        """For how many seconds from when it was asked these guests of the host may run unless it is asked again: they
+        end with the lease, and may then be started on another host.
+
+        :raises Refused: somebody said that the host is dead.
+        """
 
     async def renew(self, request: str) -> str:
         """A new certificate for a request (PKCS #10, PEM) by the host's key."""

@@ -78,6 +78,7 @@ def test_extra_specs_that_mean_nothing_here_are_notes(name: str) -> None:
 
 
 WORDS = {
+    "ha:policy": ["evacuate", "none"],
     "hw:boot_menu": ["true", "false", "1", "0", "yes", "no", "on", "off", "t", "f", "y", "n"],
     "hw:watchdog_action": ["disabled", "reset", "poweroff", "pause", "none"],
     "hw:cpu_policy": ["shared"],

@@ -72,6 +72,7 @@ HW = {
 }
 
 NAMESPACES: Mapping[str, Mapping[str, str]] = {
+    "ha": {"policy": r"evacuate|none"},
     "accel": {"device_profile": TEXT},
     "aggregate_instance_extra_specs": {TEXT: TEXT},
     "capabilities": {TEXT: TEXT},

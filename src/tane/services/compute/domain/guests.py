@@ -26,6 +26,8 @@ from tane.wire.documents import (
     VolumeDisk,
 )
 
+POLICY, EVACUATE = "ha:policy", "evacuate"
+"""The extra spec of flavors whose servers are started elsewhere when their host is lost, and its value then."""
 CONSOLES = "console=tty0 console=ttyS0"
 
 
@@ -93,6 +95,7 @@ def document(parts: Parts, connections: dict[str, VolumeConnection]) -> Guest:
         ephemeral_gb=row.flavor["ephemeral"],
         swap_mb=row.flavor["swap"],
         hardware=parts.hardware,
+        leased=row.flavor["extra_specs"].get(POLICY) == EVACUATE,
     )
 
 

@@ -118,6 +118,8 @@ def _limit(field: str) -> Rule:
 
 EXTRA_SPECS: dict[str, Rule] = {
     **{name: _limit(field) for name, field in DISK_LIMITS.items()},
+    # What it means for the server: replacing.py.
+    "ha:policy": _only("evacuate", "none"),
     "hw:boot_menu": _switch("boot_menu"),
     "hw:watchdog_action": _WATCHDOG,
     "hw:serial_port_count": _number("most_serial_ports", 4),

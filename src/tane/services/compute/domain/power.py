@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -13,6 +14,7 @@ from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.jobs import Order, pending
 from tane.services.compute.domain.common import S, fault, new_id, of_project, queue
+from tane.services.compute.domain.replacing import replaced
 from tane.services.compute.domain.scheduler import SIMULATED
 from tane.services.compute.domain.states import POWER_OF_GUEST, RUNNING
 from tane.services.compute.orders import REBOOT_SERVER, STOP_SERVER, RebootServer, ServerParams
@@ -23,6 +25,8 @@ log = structlog.get_logger()
 
 GONE: tuple[GuestState, ...] = ("stopped", "crashed")
 LOST = "Its disks are no longer on its host. A hard reboot makes it anew from its image: what was on them is lost."
+CALM = timedelta(seconds=15)
+"""A server that crashes sooner after something was done with it crashes again."""
 SHOULD_BE_THERE = ("active", "stopped", "paused", "suspended", "rescued")
 
 
@@ -40,11 +44,15 @@ def _note(core: Core, host_id: str, guest_id: str, state: GuestState) -> None:
 
 
 def note_state(tx: Tx, host_id: str, guest_id: str, state: GuestState) -> bool:
-    """Record what a guest did by itself; False when the row says so already, or an action under way explains it."""
+    """Record what a guest did by itself, and order that one is started again which is to be there whatever happens
+    (``ha:policy``) and crashed; False when the row says so already, or an action under way explains it."""
     row = servers.get(tx, guest_id)
     if row is None or row.host_id != host_id or row.task_state is not None:
         return False
     power = POWER_OF_GUEST[state]
+    if state == "crashed" and row.vm_state == "active" and replaced(row) and row.updated_at + CALM < tx.now:
+        _start_again(tx, row, state)
+        return True
     if state in GONE and row.vm_state in ("active", "paused"):
         servers.change(tx, guest_id, vm_state="stopped", power_state=power)
         return True
@@ -80,8 +88,7 @@ def compare(
             servers.change(tx, row.id, vm_state="error", power_state=POWER_OF_GUEST[state], fault=fault(LOST, 500, tx))
             told.append(f"the disks of {row.id} are gone")
         elif row.vm_state == "active" and state in (*GONE, "absent") and host_came_back:
-            servers.change(tx, row.id, task_state="rebooting_hard", power_state=POWER_OF_GUEST[state])
-            _order(tx, row, REBOOT_SERVER, RebootServer(row.id, hard=True))
+            _start_again(tx, row, state)
             told.append(f"started {row.id} again")
         elif row.vm_state == "stopped" and state == "running":
             servers.change(tx, row.id, task_state="powering-off", power_state=RUNNING)
@@ -106,6 +113,11 @@ def _had_disks(tx: Tx, row: Row[Any]) -> bool:
     """Whether something of the server was on its host alone; simulated hosts keep nothing."""
     host = hosts.get(tx, row.host_id)
     return row.image_id is not None and host is not None and host.capabilities.get("hypervisor_type") != SIMULATED
+
+
+def _start_again(tx: Tx, row: Row[Any], state: GuestState) -> None:
+    servers.change(tx, row.id, task_state="rebooting_hard", power_state=POWER_OF_GUEST[state])
+    _order(tx, row, REBOOT_SERVER, RebootServer(row.id, hard=True))
 
 
 def _order(tx: Tx, row: Row[Any], order: Order[S], params: S) -> None:

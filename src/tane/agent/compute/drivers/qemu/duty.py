@@ -19,6 +19,7 @@ from tane.agent.compute.drivers.qemu.machine import Machine
 from tane.agent.compute.drivers.qemu.moving import MovedDisks
 from tane.agent.compute.drivers.qemu.record import GuestFolder, Record
 from tane.agent.compute.drivers.qemu.settings import QemuSettings, guests_folder
+from tane.agent.compute.leases import Leases
 from tane.agent.images import ImageCache
 from tane.agent.translation import checked_id, host_errors, vetted
 from tane.linux import confine, process, sockets
@@ -49,8 +50,11 @@ SCREEN_SECONDS = 5.0
 class QemuCompute:
     """A :class:`tane.wire.duties.ComputeDuty`; see README.md for what it promises beyond the interface."""
 
-    def __init__(self, settings: QemuSettings, images: ImageCache, moved: MovedDisks) -> None:
+    def __init__(
+        self, settings: QemuSettings, images: ImageCache, moved: MovedDisks, leases: Leases | None = None
+    ) -> None:
         self._settings = settings
+        self._leases = leases
         self._moved = moved
         self._kept = moving.Kept(settings.state_dir / "kept")
         self._images = images
@@ -104,6 +108,7 @@ class QemuCompute:
     async def start(self, guest: Guest) -> None:
         guest = vetted(guest)
         async with self._locked(guest.id) as machine:
+            await self._lease(guest)
             # They are there already unless the image cache was emptied meanwhile.
             await machine.start(guest, functools.partial(self._image_files, guest, machine.record))
 
@@ -128,6 +133,7 @@ class QemuCompute:
             await machine.cut_short()
         async with self._locked(guest_id, create=True) as machine:
             await machine.destroy()
+            self._unlease(guest_id)
             del self._machines[guest_id]
         await self._images.prune()
 
@@ -139,6 +145,7 @@ class QemuCompute:
                 await machine.stop(0)
                 await machine.let_go()
                 await asyncio.to_thread(self._kept.put, machine.folder, move_id)
+            self._unlease(guest_id)
             del self._machines[guest_id]
 
     async def kept(self) -> set[str]:
@@ -195,6 +202,7 @@ class QemuCompute:
         await self.destroy(guest.id)
         files = await self._image_files(guest, Record(guest=guest, standalone=True))
         async with self._locked(guest.id, create=True) as machine:
+            await self._lease(guest)
             return await live.expect(machine, guest, running, (move_id, address), files)
 
     def _awaited(self, guest_id: str, move_id: str) -> Landing | None:
@@ -282,6 +290,17 @@ class QemuCompute:
             process.bound_log(machine.folder.log)
         found = await asyncio.gather(*(machine.state() for machine in machines.values()))
         return {guest_id: state for guest_id, state in zip(machines, found, strict=True) if state != "absent"}
+
+    async def _lease(self, guest: Guest) -> None:
+        """On the cloud's own machine nothing is leased: without that nobody could start it elsewhere."""
+        if self._leases is not None and guest.leased:
+            await self._leases.hold(guest.id)
+        else:
+            self._unlease(guest.id)
+
+    def _unlease(self, guest_id: str) -> None:
+        if self._leases is not None:
+            self._leases.drop(guest_id)
 
     def _digests(self) -> Iterator[str]:
         """Of the images that the guests of this host stand on or boot from."""

@@ -1,0 +1,100 @@
+"""Servers whose flavor says ``ha:policy=evacuate``: when their host is lost, another one makes them again.
+
+Only those whose guests are known to have ended: the host leased them, so that it ended them itself when the cloud
+answered no more (decision 25), or an administrator said that it is dead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.db import Tx
+from tane.hosts import leases
+from tane.hosts import store as hosts
+from tane.jobs import pending
+from tane.services.compute.domain.common import new_id, of_project
+from tane.services.compute.domain.guests import EVACUATE, POLICY
+from tane.services.compute.domain.moves import order
+from tane.services.compute.store import servers
+from tane.web.errors import ApiError
+
+SHARE = 5
+"""One host in so many, and at least one, may be lost for its servers to be replaced: where more are silent at once, it
+is rather the network between them and the cloud."""
+AGAIN = timedelta(minutes=5)
+"""After which a server is tried again that could not be made elsewhere."""
+
+
+class Silent(Exception):
+    """More hosts are silent than are ever replaced at once."""
+
+
+def replaced(row: Row[Any]) -> bool:
+    """Whether a server is to be made again elsewhere when its host is lost."""
+    return bool(row.flavor["extra_specs"].get(POLICY) == EVACUATE)
+
+
+def lost(core: Core, connected: Collection[str], since: datetime) -> list[Row[Any]]:
+    """The hosts that are gone for certain, with what they leased. ``connected``: those that are not; ``since``: from
+    when on this cloud has been awake without a break.
+
+    :raises Silent: too many are.
+    """
+    with core.db.read() as tx:
+        rows = [row for row in hosts.all_hosts(tx) if "compute" in row.roles]
+        silent = [row for row in rows if row.id not in connected and leases.ended(tx, row) and not row.forced_down]
+        awake = since + timedelta(seconds=core.config.lease_seconds) + leases.MARGIN < tx.now
+    dead = [row for row in rows if row.id not in connected and row.forced_down]
+    if not awake:
+        # They are about to come back to a cloud that was away itself.
+        return dead
+    if len(silent) > max(1, len(rows) // SHARE):
+        names = ", ".join(row.name for row in silent)
+        raise Silent(
+            f"{len(silent)} of {len(rows)} hosts are silent ({names}): no server is replaced. "
+            "Of one that is dead say so: tane host confirm-dead"
+        )
+    return dead + silent
+
+
+def replace(core: Core, host: Row[Any]) -> list[str]:
+    """Order that the servers of a host that is gone are made again elsewhere; returns what was ordered, and what cannot
+    be, in sentences."""
+    with core.db.read() as tx:
+        found = [row.id for row in servers.on_host(tx, host.id) if _due(tx, host, row)]
+    return [told for server_id in found if (told := _replace(core, host, server_id))]
+
+
+def _due(tx: Tx, host: Row[Any], row: Row[Any]) -> bool:
+    if not replaced(row) or not (host.forced_down or row.id in (host.leased or ())):
+        return False
+    if row.vm_state == "error" and row.updated_at is not None and row.updated_at + AGAIN > tx.now:
+        return False
+    return row.vm_state in ("active", "error") and row.task_state is None and pending(tx, f"server:{row.id}") is None
+
+
+def _replace(core: Core, host: Row[Any], server_id: str) -> str | None:
+    with core.db.write() as tx:
+        row, now = servers.get(tx, server_id), hosts.get(tx, host.id)
+        # It may have come back, or the server been seen to, since it was looked at.
+        gone = now is not None and (now.forced_down or leases.ended(tx, now))
+        if row is None or now is None or not gone or row.host_id != host.id or not _due(tx, now, row):
+            return None
+        try:
+            order(
+                tx,
+                core,
+                of_project(row, f"req-{new_id()}"),
+                row,
+                "evacuation",
+                {"id": row.flavor_id, **row.flavor},
+                vm_state="active",
+            )
+        except ApiError as error:
+            return f"{server_id} stays on {host.name}, which is lost: {error.message}"
+    return f"{server_id} is made again: {host.name} is lost"
