@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,21 @@ def test_a_link_is_never_followed(tmp_path: Path, hand_over: object) -> None:
         hand_over(tmp_path / "link", confine.identity("somebody"))
     assert (tmp_path / "secret").stat().st_uid == os.geteuid()
     assert (tmp_path / "secret").read_text() == "secret"
+
+
+@pytest.mark.parametrize("who", [None, pytest.param("somebody", marks=pytest.mark.root)])
+def test_a_program_that_dies_with_its_starter_does_so(who: str | None) -> None:
+    owner = confine.identity(who) if who else None
+    command = Confinement(owner, dies_with_us=True).command(["sh", "-c", "echo $$; exec cat"])
+    starter = "import subprocess, sys; subprocess.run(sys.argv[1:])"
+    with subprocess.Popen(
+        [sys.executable, "-c", starter, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stdout is not None and started.stdin is not None
+        pid = int(started.stdout.readline())
+        handle = os.pidfd_open(pid)
+        started.kill()
+        gone = select.poll()
+        gone.register(handle, select.POLLIN)
+        assert gone.poll(10_000), "it goes on"
+        os.close(handle)

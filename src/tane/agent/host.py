@@ -114,6 +114,7 @@ def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list
     # A guest reaches its volumes on the loopback of the namespace it runs in.
     exports = ExportSettings(netns=None if in_user_mode else settings.network.host_namespace)
     volume = FileVolume(settings.state_dir, cache, exports, cloud.backup)
+    volume.clear()
     return [Duties(host_id, name, settings.local_ip, compute, network, volume, held)]
 
 

@@ -44,7 +44,8 @@ class Identity:
 class Confinement:
     """What a program may do. ``groups``: numbers of more groups it is in; ``capabilities``: names as in
     capabilities(7) without ``CAP_``; limits as in setrlimit(2): threads and processes of its user together, address
-    space, CPU time, size of a file it writes, open files."""
+    space, CPU time, size of a file it writes, open files. ``dies_with_us``: killed when the thread that started it
+    ends, however that is."""
 
     identity: Identity | None
     groups: tuple[int, ...] = ()
@@ -54,6 +55,7 @@ class Confinement:
     cpu_seconds: int | None = None
     file_bytes: int | None = None
     open_files: int = 1024
+    dies_with_us: bool = False
 
     def command(self, argv: Sequence[str]) -> list[str]:
         """``argv`` behind the programs that confine it; these become it, so that no process is added."""
@@ -70,6 +72,7 @@ class Confinement:
 
     def _rights(self) -> list[str]:
         words = ["setpriv", "--no-new-privs"]
+        words += ["--pdeathsig=KILL"] if self.dies_with_us else []
         if self.identity is not None:
             words += [f"--reuid={self.identity.uid}", f"--regid={self.identity.gid}"]
             words += [f"--groups={','.join(map(str, self.groups))}"] if self.groups else ["--clear-groups"]

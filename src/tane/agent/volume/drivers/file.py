@@ -24,6 +24,8 @@ from tane.wire.errors import HostError, NotOnHost
 from tane.wire.streams import chunks
 
 _GB = 1 << 30
+UNFINISHED = ("image", "content", "restored")
+"""Files that hold a whole volume for as long as a call lasts."""
 _UPLOAD_FORMATS = ("raw", "qcow2", "vmdk", "vdi", "vhd", "vhdx")
 
 
@@ -42,6 +44,12 @@ class FileVolume:
         self._settings = settings or ExportSettings()
         self._backups = backups
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def clear(self) -> None:
+        """Delete what an agent that was killed left unfinished. Called before anything else is done with the pool."""
+        for folder in self._pool.glob("*"):
+            for path in (*(folder / name for name in UNFINISHED), *folder.glob(".*.part")):
+                path.unlink(missing_ok=True)
 
     async def capacity(self) -> PoolCapacity:
         """Space of the file system the pool lies on."""
@@ -216,6 +224,7 @@ class FileVolume:
         target, tool_format = self._folder(volume_id) / "image", qemu_img.FORMATS[disk_format]
         async with self._locked(volume_id) as disk:
             with host_errors(f"volume {volume_id} cannot be written as an image"):
+                await self._require_room(disk)
                 exporter = self._exporter(volume_id)
                 name = str(uuid.uuid4()) if exporter.running() else ""
                 if name:
@@ -238,6 +247,7 @@ class FileVolume:
         async with self._locked(volume_id) as disk:
             with host_errors(f"snapshot {snapshot_id} cannot be read"):
                 await self._require_snapshot(volume_id, snapshot_id)
+                await self._require_room(disk)
                 try:
                     await qemu_img.convert(disk, target, target_format="raw", snapshot=snapshot_id, in_use=True)
                     return target.open("rb")
@@ -301,6 +311,13 @@ class FileVolume:
     async def _require_snapshot(self, volume_id: str, snapshot_id: str) -> None:
         if snapshot_id not in await self._snapshots(self._disk(volume_id)):
             raise NotOnHost(f"volume {volume_id} has no snapshot {snapshot_id}")
+
+    async def _require_room(self, disk: Disk) -> None:
+        """For a copy of what a volume holds. It may be compressed there; then the copy ends when the disk is full."""
+        usage, about = await self._usage(disk), os.statvfs(self._pool)
+        needed, free = min(usage.allocated_bytes, usage.virtual_bytes), about.f_bavail * about.f_frsize
+        if needed > free:
+            raise HostError(f"the copy takes up to {needed} bytes, and the pool has {free} left")
 
     async def _usage(self, disk: Disk) -> VolumeUsage:
         about = await qemu_img.info(disk, in_use=True)
