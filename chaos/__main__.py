@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from chaos import faults, invariants
+from chaos import faults, hosts, invariants
 from chaos.caller import Caller
 from chaos.workload import Load, Writer
 from tane.cli.common import cache_folder
@@ -30,21 +30,22 @@ DISK_MB = 2048
 SETTLE_SECONDS = 150.0
 
 
-def prepare(cloud: RealCloud, seed: int) -> tuple[list[Load], list[Writer]]:
+def prepare(cloud: RealCloud, seed: int, flavor: str = "") -> tuple[list[Load], list[Writer]]:
     guest = build(cache_folder())
     loads = [Load(cloud, name, random.Random(f"{seed} {name}")) for name in TENANTS]
     for load in loads:
         load.image = load.tenant.upload_image(guest)
+        load.flavor = flavor or load.flavor
     writers = [Writer(load) for load in loads]
     for writer in writers:
         writer.prepare()
     return loads, writers
 
 
-def disturb(cloud: RealCloud, dice: random.Random, minutes: float, only: Sequence[str]) -> int:
+def disturb(cloud: RealCloud, dice: random.Random, minutes: float, chosen: Sequence[tuple[faults.Fault, int]]) -> int:
     """Faults at random moments; returns how many."""
     done, until = 0, time.monotonic() + minutes * 60
-    choices, weights = zip(*(faults.FAULTS[name] for name in only), strict=True)
+    choices, weights = zip(*chosen, strict=True)
     while time.monotonic() < until:
         time.sleep(dice.uniform(1.0, 5.0))
         [fault] = dice.choices(choices, weights)
@@ -55,13 +56,15 @@ def disturb(cloud: RealCloud, dice: random.Random, minutes: float, only: Sequenc
     return done
 
 
-def check(cloud: RealCloud, loads: list[Load], writers: list[Writer]) -> invariants.Findings:
+def check(cloud: RealCloud, loads: list[Load], writers: list[Writer], *, many: bool = False) -> invariants.Findings:
     password = (cloud.folder / "admin-password").read_text().strip()
     with contextlib.closing(Caller(cloud.url, "admin", password, "admin")) as admin:
-        return _examine(cloud, admin, loads, writers)
+        return _examine(cloud, admin, loads, writers, many)
 
 
-def _examine(cloud: RealCloud, admin: Caller, loads: list[Load], writers: list[Writer]) -> invariants.Findings:
+def _examine(
+    cloud: RealCloud, admin: Caller, loads: list[Load], writers: list[Writer], many: bool
+) -> invariants.Findings:
     found = invariants.Findings()
     for writer in writers:
         print(f"{writer.load.tenant.name}: {writer.acknowledged + 1} writes acknowledged, {writer.load.done} actions")
@@ -72,7 +75,7 @@ def _examine(cloud: RealCloud, admin: Caller, loads: list[Load], writers: list[W
     found.orphaned += invariants.quotas(admin, loads, rows)
     until = time.monotonic() + SETTLE_SECONDS
     while True:  # Reconcilers mend what a crash left; they have their own pace.
-        missing, extra = invariants.kernel(cloud, rows)
+        missing, extra = hosts.compare(cloud, rows) if many else invariants.kernel(cloud, rows)
         if not (missing or extra) or time.monotonic() > until:
             break
         time.sleep(1.0)
@@ -82,13 +85,15 @@ def _examine(cloud: RealCloud, admin: Caller, loads: list[Load], writers: list[W
 
 
 @contextlib.contextmanager
-def own_cloud(*, keep: bool) -> Iterator[RealCloud]:
+def own_cloud(*, keep: bool, many: bool = False) -> Iterator[RealCloud]:
     """A cloud on a small disk of its own; gone afterwards unless it is to be kept for a look."""
     disk = Path(tempfile.mkdtemp(prefix="tane-chaos-"))
     faults.mount_state_disk(disk, DISK_MB)
     cloud = RealCloud(disk / "state")
     os.environ["TANE_DISK_ALLOCATION_RATIO"] = "16"  # The disk is small so that it can be filled, not for the servers.
     cloud.folder.mkdir()
+    if many:
+        hosts.prepare(cloud)
     try:
         cloud.up()
         yield cloud
@@ -102,30 +107,38 @@ def own_cloud(*, keep: bool) -> Iterator[RealCloud]:
 
 
 def run(
-    minutes: float, seed: int, *, only: Sequence[str] = tuple(faults.FAULTS), keep: bool = False
+    minutes: float, seed: int, *, only: Sequence[str] = (), keep: bool = False, count: int = 0
 ) -> invariants.Findings:
-    """One whole run on a cloud of its own."""
-    with own_cloud(keep=keep) as cloud:
-        loads, writers = prepare(cloud, seed)
+    """One whole run on a cloud of its own; ``count``: of hosts it has besides this machine."""
+    table = hosts.FAULTS if count else faults.FAULTS
+    with own_cloud(keep=keep, many=bool(count)) as cloud:
+        loads, writers = prepare(cloud, seed, hosts.join(cloud, count) if count else "")
+        mover = hosts.Mover(cloud, loads, random.Random(f"{seed} mover"))
         stop = threading.Event()
-        workers: list[Load | Writer] = [*loads, *writers]
+        workers: list[Load | Writer | hosts.Mover] = [*loads, *writers, *([mover] if count else [])]
         threads = [threading.Thread(target=one.run, args=(stop,)) for one in workers]
         for thread in threads:
             thread.start()
         try:
-            count = disturb(cloud, random.Random(seed), minutes, only)
+            chosen = [table[name] for name in only or table]
+            done = disturb(cloud, random.Random(seed), minutes, chosen)
         finally:
             stop.set()
             for thread in threads:
                 thread.join()
-        found = check(cloud, loads, writers)
+        if count:
+            hosts.all_back(cloud)
+            mover.settle(SETTLE_SECONDS)
+            print(f"{mover.moved} moves asked for")
+        mover.caller.close()
+        found = check(cloud, loads, writers, many=bool(count))
         for load in loads:
             load.caller.close()
         _tell("lost", found.lost)
         _tell("orphaned", found.orphaned)
         _tell("stuck", found.stuck)
         print(
-            f"chaos: {count} faults, {len(found.lost)} lost, {len(found.orphaned)} orphaned, {len(found.stuck)} stuck",
+            f"chaos: {done} faults, {len(found.lost)} lost, {len(found.orphaned)} orphaned, {len(found.stuck)} stuck",
             flush=True,
         )
     return found
@@ -142,10 +155,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="chaos/run", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default=",".join(faults.FAULTS), help="of these faults (default: all)")
+    parser.add_argument("--hosts", type=int, default=0, help="so many machines join, are lost and come back")
+    parser.add_argument("--only", default="", help="of these faults (default: all)")
     parser.add_argument("--keep", action="store_true", help="leave the cloud as it is in the end, for a look")
     given = parser.parse_args()
-    found = run(given.minutes, given.seed, only=given.only.split(","), keep=given.keep)
+    found = run(
+        given.minutes, given.seed, only=given.only.split(",") if given.only else (), keep=given.keep, count=given.hosts
+    )
     return 1 if found.lost or found.orphaned or found.stuck else 0
 
 

@@ -32,12 +32,13 @@ class Caller:
     def close(self) -> None:
         self._http.close()
 
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        """The decoded answer. :raises Refused: :raises Unknown:"""
+    def call(self, method: str, path: str, body: Any = None, version: str = "") -> Any:
+        """The decoded answer; ``version``: the microversion to ask for. :raises Refused: :raises Unknown:"""
         try:
             if not self._token:
                 self._log_in()
-            answer = self._http.request(method, path, json=body, headers={"X-Auth-Token": self._token})
+            headers = {"X-Auth-Token": self._token, **({"OpenStack-API-Version": version} if version else {})}
+            answer = self._http.request(method, path, json=body, headers=headers)
         except httpx.TransportError as error:
             raise Unknown(f"{method} {path}: {error}") from error
         if answer.status_code >= 400:
