@@ -29,8 +29,8 @@ from tests.e2e.real import RealCloud, wait_for
 
 LEASE_SECONDS = 5
 SHORT_SECONDS, LONG_SECONDS, LONG_SHARE = (1.0, 15.0), (75.0, 110.0), 0.25
-"""How long a machine is away: mostly so that all is as before, sometimes until its jobs give up, after a minute, and its
-servers are made elsewhere."""
+"""How long a machine is away: mostly so that all is as before, sometimes until its jobs give up, after a minute, and
+its servers are made elsewhere."""
 JOIN_SECONDS = 60.0
 
 
