@@ -340,7 +340,7 @@ def load(state_dir: Path, flags: dict[str, Any] | None = None) -> Config:
     try:
         found = msgspec.convert(merged, Config, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"settings: {error}") from error
+        raise ConfigError(f"settings ({file}, or TANE_… of the environment): {error}") from error
     _check_tls(found)
     if found.host in WILDCARDS and not found.primary_address:
         found.primary_address = addresses.primary()
