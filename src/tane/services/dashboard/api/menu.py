@@ -21,6 +21,7 @@ class Entry(NamedTuple):
 OTHERS = (
     ("containers", N_("Containers"), N_("Storage"), "object GET /v1/{account}"),
     ("topology", N_("Topology"), N_("Network"), "network GET /v2.0/networks"),
+    ("charts", N_("Charts"), N_("Monitoring"), "metric POST /v1/aggregates"),
     ("access", N_("API access"), N_("Access"), "identity GET /v3/auth/catalog"),
 )
 """Pages of their own making: address, title, section, the call they ask first."""

@@ -212,10 +212,25 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
+async def charts_of_server(visit: Visit, server_id: str, row: Row) -> Response:
+    from tane.services.dashboard.api import charts
+
+    return await charts.server(visit, server_id, row)
+
+
+async def charts_of_host(visit: Visit, host_id: str, row: Row) -> Response:
+    from tane.services.dashboard.api import charts
+
+    return await charts.host(visit, host_id, row)
+
+
 PAGES: Mapping[tuple[str, str], Callable[[Visit, str, Row], Awaitable[Response]]] = {
     ("servers", "log"): log,
     ("all-servers", "log"): log,
     ("stacks", "template"): template,
+    ("servers", "charts"): charts_of_server,
+    ("all-servers", "charts"): charts_of_server,
+    ("hosts", "charts"): charts_of_host,
 }
 """Pages of their own making on a resource's page."""
 

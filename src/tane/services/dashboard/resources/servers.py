@@ -391,7 +391,7 @@ def servers(name: str, title: str, section: str, **more: Any) -> Kind:
         search="name",
         brief="compute GET /v2.1/servers",
         event="compute.server",
-        special=(("log", N_("Log")),),
+        special=(("log", N_("Log")), ("charts", N_("Charts"))),
         filters=(
             Field(
                 "status",
