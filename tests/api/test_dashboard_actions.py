@@ -17,6 +17,7 @@ from tests.support import ApiCloud, Caller, second_host
 N = "/network/v2.0"
 LEFT_OUT = {
     ("servers", "password"): "simulated guests have no agent that sets one",
+    ("servers", "alarm"): "leads to the form of alarms",
     ("images", "launch"): "leads to the form of servers",
     ("volumes", "launch"): "leads to the form of servers",
     ("volumes", "retype"): "there is one type",
@@ -28,6 +29,8 @@ LEFT_OUT = {
     ("server-volumes", "*"): "tried with servers",
 }
 """What no test here does, and why."""
+XSS = "\"'><script>alert(1)</script>"
+HOOK = "https://hooks.example.com/in"
 DONE: set[tuple[str, str]] = set()
 
 
@@ -378,6 +381,52 @@ def test_stacks(scene: Scene) -> None:
         assert scene.show(path)["stack_status"] == status, scene.show(path)
     scene.do("stacks", stack, "delete")
     assert scene.api.get(f"/orchestration/v1/{scene.api.project_id}/stacks").json()["stacks"] == []
+
+
+def test_alarms(scene: Scene) -> None:
+    shown = scene.browser.get(f"{D}/new/alarms")
+    assert "openstack alarm create" in shown
+    asked = {"metric": "cpu", "comparison_operator": "gt", "severity": "critical"}
+    alarm = scene.make("alarms", name=XSS, threshold="80", address=HOOK, back="true", **asked)
+    found = scene.api.get(f"/alarm/v2/alarms/{alarm}").json()
+    rule = found["gnocchi_aggregation_by_resources_threshold_rule"]
+    assert (rule["threshold"], rule["aggregation_method"], rule["granularity"]) == (48e9, "rate:mean", 300)
+    assert (found["severity"], found["alarm_actions"], found["ok_actions"]) == ("critical", *[[HOOK]] * 2)
+    scene.do("alarms", alarm, "state", state="alarm")
+    page = scene.browser.get(f"{D}/alarms/{alarm}")
+    assert scene.api.get(f"/alarm/v2/alarms/{alarm}/state").json() == "alarm"
+    assert "state transition" in page and "<script>alert" not in page + scene.browser.get(f"{D}/alarms")
+    for action, enabled in (("disable", False), ("enable", True)):
+        scene.browser.fill(f"{D}/alarms/{alarm}", f"/alarms/{alarm}/{action}")
+        assert scene.api.get(f"/alarm/v2/alarms/{alarm}").json()["enabled"] is enabled
+    for values, sentence in (
+        ({"threshold": "much"}, "threshold: &#39;much&#39; is not a number."),
+        ({"threshold": "1", "address": "http://127.0.0.1/"}, "127.0.0.1"),
+        ({"threshold": "1", "evaluation_periods": "0"}, "Value should be 1 to 100."),
+    ):
+        told = scene.browser.fill(f"{D}/new/alarms", name="bad", **values)
+        assert told.status_code == 400 and sentence in told.text and 'value="bad"' in told.text
+    scene.do("alarms", alarm, "delete")
+    assert scene.api.get("/alarm/v2/alarms").json() == []
+
+
+def test_an_alarm_watches_a_server_and_its_parts(scene: Scene) -> None:
+    image = make_image(scene.api, "seed")
+    network = scene.make("networks", name="bed", cidr="10.1.0.0/24")
+    server = scene.make("servers", name="web", image=image, flavor="small", networks=network)
+    where = scene.browser.fill(f"{D}/servers/{server}", "/alarm").headers["location"]
+    assert where == f"{D}/new/alarms?server={server}"
+    for metric, kind, number in (
+        ("memory.resident", "gnocchi_resources_threshold", 80),
+        ("network.incoming.bytes", "gnocchi_aggregation_by_resources_threshold", 4800),
+    ):
+        answer = scene.browser.fill(where, "/new/alarms", name="a", metric=metric, threshold="80")
+        assert answer.status_code == 303, answer.text
+        alarm = answer.headers["location"].partition("?")[0].rpartition("/")[2]
+        found = scene.api.get(f"/alarm/v2/alarms/{alarm}").json()
+        rule = found[f"{kind}_rule"]
+        assert found["type"] == kind and rule["threshold"] == number
+        assert server in (rule.get("resource_id") or rule["query"])
 
 
 def test_administration(scene: Scene) -> None:

@@ -134,6 +134,17 @@ async def download(visit: Visit, order: Order, given: Form) -> Response:
     return answer
 
 
+async def alarm(visit: Visit, order: Order, given: Form) -> Response:
+    from tane.services.dashboard.api import alarms
+
+    return await alarms.create(visit, order, given)
+
+
+async def watch(visit: Visit, order: Order, given: Form) -> Response:
+    """The form of an alarm with this server chosen."""
+    return visit.go("/new/alarms", server=order.id)
+
+
 DOES: Mapping[str, Special] = {
     "console": console,
     "launch": launch,
@@ -141,6 +152,8 @@ DOES: Mapping[str, Special] = {
     "network": network,
     "upload": upload,
     "download": download,
+    "alarm": alarm,
+    "watch": watch,
 }
 """By an action's ``special``."""
 

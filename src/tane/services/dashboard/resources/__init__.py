@@ -3,6 +3,7 @@
 from tane.services.dashboard.domain.describing import Kind
 from tane.services.dashboard.resources import (
     administration,
+    alarms,
     backups,
     compute,
     network,
@@ -20,6 +21,7 @@ ALL: tuple[Kind, ...] = (
     *network.KINDS[:-1],
     *security.KINDS,
     *stacks.KINDS,
+    *alarms.KINDS,
     *network.KINDS[-1:],
     *administration.KINDS,
 )
