@@ -11,10 +11,9 @@ import pytest
 from tane.agent.compute.drivers.fake import FakeCompute
 from tane.services.dashboard.resources import ALL, KINDS
 from tests.api.compute_support import V, at, make_image
-from tests.api.dashboard_support import Browser, D, admin
-from tests.support import ApiCloud, Caller, second_host
+from tests.api.dashboard_support import Browser, D, N, Scene, admin, make_scene
+from tests.support import ApiCloud, second_host
 
-N = "/network/v2.0"
 LEFT_OUT = {
     ("servers", "password"): "simulated guests have no agent that sets one",
     ("servers", "alarm"): "leads to the form of alarms",
@@ -29,60 +28,13 @@ LEFT_OUT = {
     ("server-volumes", "*"): "tried with servers",
 }
 """What no test here does, and why."""
-XSS = "\"'><script>alert(1)</script>"
-HOOK = "https://hooks.example.com/in"
 DONE: set[tuple[str, str]] = set()
-
-
-class Scene:
-    """A browser, and the API beside it."""
-
-    def __init__(self, cloud: ApiCloud, browser: Browser, api: Caller) -> None:
-        self.cloud, self.browser, self.api = cloud, browser, api
-
-    def make(self, kind: str, inner: str = "", **values: Any) -> str:
-        """Make a resource by its form; returns its id."""
-        DONE.add((kind, "create"))
-        within = f"?in={inner}" if inner else ""
-        answer = self.browser.fill(f"{D}/new/{kind}{within}", f"{D}/new/{kind}", **values)
-        assert answer.status_code in (200, 303), answer.text[-3000:]
-        self.cloud.run_jobs()
-        return answer.headers.get("location", "").partition("?")[0].rpartition("/")[2]
-
-    def do(self, kind: str, resource: str, action: str, inner: str = "", expect: int = 303, **values: Any) -> str:
-        """Do something by its form, or by its button."""
-        DONE.add((kind, action))
-        within = f"?in={inner}" if inner else ""
-        path = f"{D}/{kind}/{resource}/{action}"
-        answer = self.browser.fill(path + within, path, **values)
-        assert answer.status_code == expect, f"{action}: {answer.status_code} {answer.text[-3000:]}"
-        self.cloud.run_jobs()
-        return answer.text
-
-    def show(self, path: str) -> Any:
-        [found] = self.api.get(path).json().values()
-        return found
-
-    def server(self, server_id: str) -> Any:
-        return self.api.get(f"{V}/servers/{server_id}", headers=at("2.96")).json()["server"]
-
-    def volume(self, what: str) -> Any:
-        return self.show(f"/volume/v3/{self.api.project_id}/{what}")
+"""What is done without the helpers of a scene."""
 
 
 @pytest.fixture
 def scene(cloud: ApiCloud) -> Scene:
-    """A member of a project with a flavor, an image and an external network."""
-    api, boss = cloud.new_user("mia", "garden"), cloud.admin
-    for name, ram in (("small", 64), ("large", 128)):
-        boss.post(f"{V}/flavors", {"flavor": {"name": name, "vcpus": 1, "ram": ram, "disk": 1, "id": name}}, 200)
-    outside = {"name": "outside", "router:external": True, "provider:network_type": "flat"}
-    outside["provider:physical_network"] = "external"
-    made = boss.post(f"{N}/networks", {"network": outside}, 201).json()["network"]["id"]
-    boss.post(f"{N}/subnets", {"subnet": {"network_id": made, "ip_version": 4, "cidr": "203.0.113.0/24"}}, 201)
-    browser = Browser(cloud)
-    assert browser.login("mia", "mia-secret").status_code == 303
-    return Scene(cloud, browser, api)
+    return make_scene(cloud)
 
 
 def test_servers_do_what_the_portal_orders(scene: Scene) -> None:
@@ -383,52 +335,6 @@ def test_stacks(scene: Scene) -> None:
     assert scene.api.get(f"/orchestration/v1/{scene.api.project_id}/stacks").json()["stacks"] == []
 
 
-def test_alarms(scene: Scene) -> None:
-    shown = scene.browser.get(f"{D}/new/alarms")
-    assert "openstack alarm create" in shown
-    asked = {"metric": "cpu", "comparison_operator": "gt", "severity": "critical"}
-    alarm = scene.make("alarms", name=XSS, threshold="80", address=HOOK, back="true", **asked)
-    found = scene.api.get(f"/alarm/v2/alarms/{alarm}").json()
-    rule = found["gnocchi_aggregation_by_resources_threshold_rule"]
-    assert (rule["threshold"], rule["aggregation_method"], rule["granularity"]) == (48e9, "rate:mean", 300)
-    assert (found["severity"], found["alarm_actions"], found["ok_actions"]) == ("critical", *[[HOOK]] * 2)
-    scene.do("alarms", alarm, "state", state="alarm")
-    page = scene.browser.get(f"{D}/alarms/{alarm}")
-    assert scene.api.get(f"/alarm/v2/alarms/{alarm}/state").json() == "alarm"
-    assert "state transition" in page and "<script>alert" not in page + scene.browser.get(f"{D}/alarms")
-    for action, enabled in (("disable", False), ("enable", True)):
-        scene.browser.fill(f"{D}/alarms/{alarm}", f"/alarms/{alarm}/{action}")
-        assert scene.api.get(f"/alarm/v2/alarms/{alarm}").json()["enabled"] is enabled
-    for values, sentence in (
-        ({"threshold": "much"}, "threshold: &#39;much&#39; is not a number."),
-        ({"threshold": "1", "address": "http://127.0.0.1/"}, "127.0.0.1"),
-        ({"threshold": "1", "evaluation_periods": "0"}, "Value should be 1 to 100."),
-    ):
-        told = scene.browser.fill(f"{D}/new/alarms", name="bad", **values)
-        assert told.status_code == 400 and sentence in told.text and 'value="bad"' in told.text
-    scene.do("alarms", alarm, "delete")
-    assert scene.api.get("/alarm/v2/alarms").json() == []
-
-
-def test_an_alarm_watches_a_server_and_its_parts(scene: Scene) -> None:
-    image = make_image(scene.api, "seed")
-    network = scene.make("networks", name="bed", cidr="10.1.0.0/24")
-    server = scene.make("servers", name="web", image=image, flavor="small", networks=network)
-    where = scene.browser.fill(f"{D}/servers/{server}", "/alarm").headers["location"]
-    assert where == f"{D}/new/alarms?server={server}"
-    for metric, kind, number in (
-        ("memory.resident", "gnocchi_resources_threshold", 80),
-        ("network.incoming.bytes", "gnocchi_aggregation_by_resources_threshold", 4800),
-    ):
-        answer = scene.browser.fill(where, "/new/alarms", name="a", metric=metric, threshold="80")
-        assert answer.status_code == 303, answer.text
-        alarm = answer.headers["location"].partition("?")[0].rpartition("/")[2]
-        found = scene.api.get(f"/alarm/v2/alarms/{alarm}").json()
-        rule = found[f"{kind}_rule"]
-        assert found["type"] == kind and rule["threshold"] == number
-        assert server in (rule.get("resource_id") or rule["query"])
-
-
 def test_administration(scene: Scene) -> None:
     second_host(scene.cloud.core)
     boss = Scene(scene.cloud, admin(scene.cloud), scene.cloud.admin)
@@ -532,8 +438,9 @@ def test_several_go_at_once_and_who_is_refused_is_told(scene: Scene) -> None:
 
 
 def test_every_action_of_the_table_is_tried() -> None:
-    """By name: a new action of the table needs a test above, or its reason in LEFT_OUT."""
-    text = Path(__file__).read_text(encoding="utf-8")
+    """By name: a new action of the table needs a test, or its reason in LEFT_OUT."""
+    here = Path(__file__).parent.glob("test_dashboard*.py")
+    text = "".join(file.read_text(encoding="utf-8") for file in here)
     missing = []
     for kind in ALL:
         names = [action.name for action in kind.actions] + (["create"] if kind.create else [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +14,7 @@ from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import SAFE, Visit
 from tane.services.dashboard.domain import forms
 from tane.services.dashboard.domain.describing import Action, Call, Kind, Row
+from tane.services.dashboard.domain.forms import Input
 from tane.web import codec, inside
 from tane.web.errors import ApiError, BadRequest
 from tane.web.request import Response
@@ -256,3 +257,14 @@ def tail(visit: Visit, kind: Kind, action: Action) -> list[tuple[str, int, int]]
 
     wanted = ("compute",) if kind.name == "servers" else ("volume",)
     return home.quotas(visit, wanted)
+
+
+def quotes(
+    visit: Visit, kind: Kind, action: Action, offered: Sequence[tuple[Input, Sequence[tuple[str, str]]]]
+) -> list[tuple[str, str]]:
+    """What servers of the flavors to choose from cost a month, before one launches one."""
+    if action is not kind.create or kind.name != "servers" or visit.fragment:
+        return []
+    from tane.services.dashboard.api import bills
+
+    return bills.quotes(visit, next((rows for one, rows in offered if one.field.name == "flavor"), ()))

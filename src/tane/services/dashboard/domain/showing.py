@@ -15,6 +15,8 @@ LONGEST = 2000
 
 STATES = {
     "ok": N_("Well"),
+    "warning": N_("Nearly spent"),
+    "exceeded": N_("Spent"),
     "alarm": N_("Alarm"),
     "insufficient data": N_("Too little is known"),
     "active": N_("Active"),
@@ -78,7 +80,17 @@ GOOD = {
     "finished",
     "success",
 }
-BAD = {"alarm", "error", "error_restoring", "create_failed", "delete_failed", "update_failed", "down", "deleted"}
+BAD = {
+    "alarm",
+    "exceeded",
+    "error",
+    "error_restoring",
+    "create_failed",
+    "delete_failed",
+    "update_failed",
+    "down",
+    "deleted",
+}
 QUIET = {
     "insufficient data",
     "shutoff",

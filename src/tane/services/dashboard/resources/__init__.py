@@ -7,6 +7,7 @@ from tane.services.dashboard.resources import (
     backups,
     compute,
     network,
+    rating,
     security,
     servers,
     stacks,
@@ -24,5 +25,6 @@ ALL: tuple[Kind, ...] = (
     *alarms.KINDS,
     *network.KINDS[-1:],
     *administration.KINDS,
+    *rating.KINDS,
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in ALL}
