@@ -11,7 +11,7 @@ import pytest
 from tane.agent.compute.drivers.fake import FakeCompute
 from tane.services.dashboard.resources import ALL, KINDS
 from tests.api.compute_support import V, at, make_image
-from tests.api.dashboard_support import Browser, D, N, Scene, admin, make_scene
+from tests.api.dashboard_support import Browser, D, Forms, N, Scene, admin, make_scene
 from tests.support import ApiCloud, second_host
 
 LEFT_OUT = {
@@ -331,8 +331,31 @@ def test_stacks(scene: Scene) -> None:
     ):
         scene.do("stacks", stack, action, **values)
         assert scene.show(path)["stack_status"] == status, scene.show(path)
+    before, wanted = scene.show(path), template.replace("one: {", "two: {")
+    told = scene.do("stacks", stack, "plan", expect=200, template=wanted, parameters="n=3")
+    assert "The template has it no more." in told and "The template has it anew." in told
+    assert scene.show(path)["updated_time"] == before["updated_time"], "a plan changes nothing"
+    form = next(one for one in Forms(told).forms if one["action"].endswith("/update"))
+    assert scene.browser.post(form["action"], form["fields"]).status_code == 303
+    scene.cloud.run_jobs()
+    assert [one["resource_name"] for one in scene.show(f"{path}/resources")] == ["two"]
     scene.do("stacks", stack, "delete")
     assert scene.api.get(f"/orchestration/v1/{scene.api.project_id}/stacks").json()["stacks"] == []
+
+
+def test_a_plan_says_why_a_resource_changes(scene: Scene) -> None:
+    one = "OS::Heat::RandomString"
+    template = "heat_template_version: 2021-04-16\nresources:\n  key: {type: TYPE, properties: {length: 8}}\n"
+    template = template.replace("TYPE", one)
+    stack = scene.make("stacks", stack_name="bed", template=template)
+    told = scene.do("stacks", stack, "plan", expect=200, template=template.replace("length: 8", "length: 9"))
+    assert "Replaced" in told and "Changed: length" in told
+    assert "Nothing would change." in scene.do("stacks", stack, "plan", expect=200, template=template)
+    hostile = template.replace("key:", "'</textarea><script>alert(1)</script>':")
+    page = scene.browser.fill(f"{D}/stacks/{stack}/plan", f"/stacks/{stack}/plan", template=hostile)
+    assert "<script>alert" not in page.text
+    wrong = scene.browser.fill(f"{D}/stacks/{stack}/plan", f"/stacks/{stack}/plan", template="nonsense")
+    assert wrong.status_code == 400 and "nonsense" in wrong.text
 
 
 def test_administration(scene: Scene) -> None:

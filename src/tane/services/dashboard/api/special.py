@@ -141,6 +141,12 @@ async def alarm(visit: Visit, order: Order, given: Form) -> Response:
     return await alarms.create(visit, order, given)
 
 
+async def plan(visit: Visit, order: Order, given: Form) -> Response:
+    from tane.services.dashboard.api import plans
+
+    return await plans.show(visit, order, given)
+
+
 async def watch(visit: Visit, order: Order, given: Form) -> Response:
     """The form of an alarm with this server chosen."""
     return visit.go("/new/alarms", server=order.id)
@@ -155,6 +161,7 @@ DOES: Mapping[str, Special] = {
     "download": download,
     "alarm": alarm,
     "watch": watch,
+    "plan": plan,
 }
 """By an action's ``special``."""
 
