@@ -15,7 +15,7 @@ from tane.services.dashboard.domain.messages import N_
 from tane.web.errors import ApiError
 from tane.web.request import Response
 
-MOST_LINES = 60
+MOST_LINES = 40
 """Resources that a bill's page names, the dearest first; all are in the API's answer."""
 MONTHS = 12
 HOURS = 730
