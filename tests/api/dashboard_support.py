@@ -9,9 +9,10 @@ from typing import Any
 
 import httpx
 
-from tests.support import ADMIN_PASSWORD, ApiCloud
+from tests.api.compute_support import V, at
+from tests.support import ADMIN_PASSWORD, ApiCloud, Caller
 
-D = "/dashboard"
+D, N = "/dashboard", "/network/v2.0"
 HEADERS = ("content-security-policy", "x-content-type-options", "referrer-policy", "x-frame-options")
 
 
@@ -150,3 +151,51 @@ def admin(cloud: ApiCloud, language: str = "en") -> Browser:
     found = Browser(cloud, language)
     assert found.login("admin", ADMIN_PASSWORD).status_code == 303
     return found
+
+
+class Scene:
+    """A browser, and the API beside it."""
+
+    def __init__(self, cloud: ApiCloud, browser: Browser, api: Caller) -> None:
+        self.cloud, self.browser, self.api = cloud, browser, api
+
+    def make(self, kind: str, inner: str = "", **values: Any) -> str:
+        """Make a resource by its form; returns its id."""
+        within = f"?in={inner}" if inner else ""
+        answer = self.browser.fill(f"{D}/new/{kind}{within}", f"{D}/new/{kind}", **values)
+        assert answer.status_code in (200, 303), answer.text[-3000:]
+        self.cloud.run_jobs()
+        return answer.headers.get("location", "").partition("?")[0].rpartition("/")[2]
+
+    def do(self, kind: str, resource: str, action: str, inner: str = "", expect: int = 303, **values: Any) -> str:
+        """Do something by its form, or by its button."""
+        within = f"?in={inner}" if inner else ""
+        path = f"{D}/{kind}/{resource}/{action}"
+        answer = self.browser.fill(path + within, path, **values)
+        assert answer.status_code == expect, f"{action}: {answer.status_code} {answer.text[-3000:]}"
+        self.cloud.run_jobs()
+        return answer.text
+
+    def show(self, path: str) -> Any:
+        [found] = self.api.get(path).json().values()
+        return found
+
+    def server(self, server_id: str) -> Any:
+        return self.api.get(f"{V}/servers/{server_id}", headers=at("2.96")).json()["server"]
+
+    def volume(self, what: str) -> Any:
+        return self.show(f"/volume/v3/{self.api.project_id}/{what}")
+
+
+def make_scene(cloud: ApiCloud) -> Scene:
+    """A member of a project with a flavor, an image and an external network."""
+    api, boss = cloud.new_user("mia", "garden"), cloud.admin
+    for name, ram in (("small", 64), ("large", 128)):
+        boss.post(f"{V}/flavors", {"flavor": {"name": name, "vcpus": 1, "ram": ram, "disk": 1, "id": name}}, 200)
+    outside = {"name": "outside", "router:external": True, "provider:network_type": "flat"}
+    outside["provider:physical_network"] = "external"
+    made = boss.post(f"{N}/networks", {"network": outside}, 201).json()["network"]["id"]
+    boss.post(f"{N}/subnets", {"subnet": {"network_id": made, "ip_version": 4, "cidr": "203.0.113.0/24"}}, 201)
+    browser = Browser(cloud)
+    assert browser.login("mia", "mia-secret").status_code == 303
+    return Scene(cloud, browser, api)

@@ -420,6 +420,8 @@ def test_the_page_of_one_row_is_that_row(cloud: ApiCloud) -> None:
 
 def test_commands_are_shown_for_every_page_and_action() -> None:
     for kind in ALL:
+        if kind.name == "budgets":
+            continue  # No command does it: the request is shown.
         assert kind.command, kind.name
         for action in [*kind.actions, *([kind.create] if kind.create else [])]:
             assert action.command.startswith(("openstack ", "./tane ")), (kind.name, action.name)

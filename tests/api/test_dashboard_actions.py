@@ -11,12 +11,12 @@ import pytest
 from tane.agent.compute.drivers.fake import FakeCompute
 from tane.services.dashboard.resources import ALL, KINDS
 from tests.api.compute_support import V, at, make_image
-from tests.api.dashboard_support import Browser, D, admin
-from tests.support import ApiCloud, Caller, second_host
+from tests.api.dashboard_support import Browser, D, Forms, N, Scene, admin, make_scene
+from tests.support import ApiCloud, second_host
 
-N = "/network/v2.0"
 LEFT_OUT = {
     ("servers", "password"): "simulated guests have no agent that sets one",
+    ("servers", "alarm"): "leads to the form of alarms",
     ("images", "launch"): "leads to the form of servers",
     ("volumes", "launch"): "leads to the form of servers",
     ("volumes", "retype"): "there is one type",
@@ -29,57 +29,12 @@ LEFT_OUT = {
 }
 """What no test here does, and why."""
 DONE: set[tuple[str, str]] = set()
-
-
-class Scene:
-    """A browser, and the API beside it."""
-
-    def __init__(self, cloud: ApiCloud, browser: Browser, api: Caller) -> None:
-        self.cloud, self.browser, self.api = cloud, browser, api
-
-    def make(self, kind: str, inner: str = "", **values: Any) -> str:
-        """Make a resource by its form; returns its id."""
-        DONE.add((kind, "create"))
-        within = f"?in={inner}" if inner else ""
-        answer = self.browser.fill(f"{D}/new/{kind}{within}", f"{D}/new/{kind}", **values)
-        assert answer.status_code in (200, 303), answer.text[-3000:]
-        self.cloud.run_jobs()
-        return answer.headers.get("location", "").partition("?")[0].rpartition("/")[2]
-
-    def do(self, kind: str, resource: str, action: str, inner: str = "", expect: int = 303, **values: Any) -> str:
-        """Do something by its form, or by its button."""
-        DONE.add((kind, action))
-        within = f"?in={inner}" if inner else ""
-        path = f"{D}/{kind}/{resource}/{action}"
-        answer = self.browser.fill(path + within, path, **values)
-        assert answer.status_code == expect, f"{action}: {answer.status_code} {answer.text[-3000:]}"
-        self.cloud.run_jobs()
-        return answer.text
-
-    def show(self, path: str) -> Any:
-        [found] = self.api.get(path).json().values()
-        return found
-
-    def server(self, server_id: str) -> Any:
-        return self.api.get(f"{V}/servers/{server_id}", headers=at("2.96")).json()["server"]
-
-    def volume(self, what: str) -> Any:
-        return self.show(f"/volume/v3/{self.api.project_id}/{what}")
+"""What is done without the helpers of a scene."""
 
 
 @pytest.fixture
 def scene(cloud: ApiCloud) -> Scene:
-    """A member of a project with a flavor, an image and an external network."""
-    api, boss = cloud.new_user("mia", "garden"), cloud.admin
-    for name, ram in (("small", 64), ("large", 128)):
-        boss.post(f"{V}/flavors", {"flavor": {"name": name, "vcpus": 1, "ram": ram, "disk": 1, "id": name}}, 200)
-    outside = {"name": "outside", "router:external": True, "provider:network_type": "flat"}
-    outside["provider:physical_network"] = "external"
-    made = boss.post(f"{N}/networks", {"network": outside}, 201).json()["network"]["id"]
-    boss.post(f"{N}/subnets", {"subnet": {"network_id": made, "ip_version": 4, "cidr": "203.0.113.0/24"}}, 201)
-    browser = Browser(cloud)
-    assert browser.login("mia", "mia-secret").status_code == 303
-    return Scene(cloud, browser, api)
+    return make_scene(cloud)
 
 
 def test_servers_do_what_the_portal_orders(scene: Scene) -> None:
@@ -376,8 +331,31 @@ def test_stacks(scene: Scene) -> None:
     ):
         scene.do("stacks", stack, action, **values)
         assert scene.show(path)["stack_status"] == status, scene.show(path)
+    before, wanted = scene.show(path), template.replace("one: {", "two: {")
+    told = scene.do("stacks", stack, "plan", expect=200, template=wanted, parameters="n=3")
+    assert "The template has it no more." in told and "The template has it anew." in told
+    assert scene.show(path)["updated_time"] == before["updated_time"], "a plan changes nothing"
+    form = next(one for one in Forms(told).forms if one["action"].endswith("/update"))
+    assert scene.browser.post(form["action"], form["fields"]).status_code == 303
+    scene.cloud.run_jobs()
+    assert [one["resource_name"] for one in scene.show(f"{path}/resources")] == ["two"]
     scene.do("stacks", stack, "delete")
     assert scene.api.get(f"/orchestration/v1/{scene.api.project_id}/stacks").json()["stacks"] == []
+
+
+def test_a_plan_says_why_a_resource_changes(scene: Scene) -> None:
+    one = "OS::Heat::RandomString"
+    template = "heat_template_version: 2021-04-16\nresources:\n  key: {type: TYPE, properties: {length: 8}}\n"
+    template = template.replace("TYPE", one)
+    stack = scene.make("stacks", stack_name="bed", template=template)
+    told = scene.do("stacks", stack, "plan", expect=200, template=template.replace("length: 8", "length: 9"))
+    assert "Replaced" in told and "Changed: length" in told
+    assert "Nothing would change." in scene.do("stacks", stack, "plan", expect=200, template=template)
+    hostile = template.replace("key:", "'</textarea><script>alert(1)</script>':")
+    page = scene.browser.fill(f"{D}/stacks/{stack}/plan", f"/stacks/{stack}/plan", template=hostile)
+    assert "<script>alert" not in page.text
+    wrong = scene.browser.fill(f"{D}/stacks/{stack}/plan", f"/stacks/{stack}/plan", template="nonsense")
+    assert wrong.status_code == 400 and "nonsense" in wrong.text
 
 
 def test_administration(scene: Scene) -> None:
@@ -483,8 +461,9 @@ def test_several_go_at_once_and_who_is_refused_is_told(scene: Scene) -> None:
 
 
 def test_every_action_of_the_table_is_tried() -> None:
-    """By name: a new action of the table needs a test above, or its reason in LEFT_OUT."""
-    text = Path(__file__).read_text(encoding="utf-8")
+    """By name: a new action of the table needs a test, or its reason in LEFT_OUT."""
+    here = Path(__file__).parent.glob("test_dashboard*.py")
+    text = "".join(file.read_text(encoding="utf-8") for file in here)
     missing = []
     for kind in ALL:
         names = [action.name for action in kind.actions] + (["create"] if kind.create else [])

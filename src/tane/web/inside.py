@@ -40,15 +40,18 @@ def call(
     *,
     query: Query = (),
     spoken: str | None = None,
+    long: bool = False,
 ) -> Any:
     """What the service answers to ``ctx``: the body as Python values, None where it is empty.
 
     ``service`` is its name, ``path`` that below its prefix. ``spoken``: a microversion; the newest when None.
+    ``long``: this is a thread for what computes for seconds (``Core.in_long_thread``).
 
     :raises ApiError: as the client of the call would get it. :raises NotFound: there is no such route.
+    :raises TakesLong: and the thread is not one for that.
     """
     where, route, request = _asked(core, ctx, service, method, path, body, query, spoken)
-    request.may_hash = True
+    request.may_hash, request.may_take_long = True, long
     answer = _answer(where, route, request)
     if isinstance(answer, Response):
         answer = answer.body

@@ -59,6 +59,8 @@ ROUTES = (
     form("/project", "login", "switch", "Go to another project"),
     page("/", "pages", "overview", "The overview, with quotas"),
     page("/search", "live", "search", "Find by name, address or id"),
+    page("/charts", "charts", "project", "What the project uses, as charts"),
+    page("/bill", "bills", "bill", "What the project pays"),
     page("/topology", "live", "topology", "Networks as a picture"),
     # A stream, so that its handler hears when the browser is gone.
     replace(slow("/events", "live", "events", "What happens, as server-sent events"), stream=True),

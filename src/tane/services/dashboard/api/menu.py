@@ -21,6 +21,8 @@ class Entry(NamedTuple):
 OTHERS = (
     ("containers", N_("Containers"), N_("Storage"), "object GET /v1/{account}"),
     ("topology", N_("Topology"), N_("Network"), "network GET /v2.0/networks"),
+    ("charts", N_("Charts"), N_("Monitoring"), "metric POST /v1/aggregates"),
+    ("bill", N_("Bill"), N_("Monitoring"), "rating GET /v2/bill"),
     ("access", N_("API access"), N_("Access"), "identity GET /v3/auth/catalog"),
 )
 """Pages of their own making: address, title, section, the call they ask first."""

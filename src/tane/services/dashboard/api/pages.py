@@ -164,7 +164,7 @@ def _order(visit: Visit) -> Order:
     if not name:
         if kind.create is None:
             raise missing(visit)
-        return Order(kind, kind.create, "", {}, "")
+        return Order(kind, kind.create, "", {"in": visit.request.param("in") or ""}, "")
     action = kind.action(name)
     if action is None:
         raise missing(visit)
@@ -181,6 +181,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         # Ids alone: a stranger's link may not fill a form with a script of his.
         typed |= {name: [value] for name, value in visit.request.query if name in typed and AN_ID.fullmatch(value)}
     opened = given is not None or any(one.field.folded and visit.request.param(one.field.name) for one in fields)
+    offered = [(one, _with_typed(one, _offered(visit, one), typed)) for one in fields]
     return visit.page(
         "form.html",
         problem.status if problem else 200,
@@ -189,7 +190,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         id=order.id,
         label=order.label,
         inner=visit.request.param("in") or "",
-        inputs=[(one, _with_typed(one, _offered(visit, one), typed)) for one in fields],
+        inputs=offered,
         typed=typed,
         opened=opened,
         problem=forms.sentence(problem) if problem else "",
@@ -199,6 +200,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         curl=_curl(visit, order.action.target, None, id=order.id or "-"),
         upload=any(one.kind == "file" for one in fields),
         tail=special.tail(visit, order.kind, order.action),
+        quotes=special.quotes(visit, order.kind, order.action, offered),
         post=f"{PREFIX}/{order.kind.name}/{inside.part(order.id)}/{order.action.name}"
         if order.id
         else f"{PREFIX}/new/{order.kind.name}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +14,7 @@ from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import SAFE, Visit
 from tane.services.dashboard.domain import forms
 from tane.services.dashboard.domain.describing import Action, Call, Kind, Row
+from tane.services.dashboard.domain.forms import Input
 from tane.web import codec, inside
 from tane.web.errors import ApiError, BadRequest
 from tane.web.request import Response
@@ -134,6 +135,23 @@ async def download(visit: Visit, order: Order, given: Form) -> Response:
     return answer
 
 
+async def alarm(visit: Visit, order: Order, given: Form) -> Response:
+    from tane.services.dashboard.api import alarms
+
+    return await alarms.create(visit, order, given)
+
+
+async def plan(visit: Visit, order: Order, given: Form) -> Response:
+    from tane.services.dashboard.api import plans
+
+    return await plans.show(visit, order, given)
+
+
+async def watch(visit: Visit, order: Order, given: Form) -> Response:
+    """The form of an alarm with this server chosen."""
+    return visit.go("/new/alarms", server=order.id)
+
+
 DOES: Mapping[str, Special] = {
     "console": console,
     "launch": launch,
@@ -141,6 +159,9 @@ DOES: Mapping[str, Special] = {
     "network": network,
     "upload": upload,
     "download": download,
+    "alarm": alarm,
+    "watch": watch,
+    "plan": plan,
 }
 """By an action's ``special``."""
 
@@ -212,10 +233,25 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
+async def charts_of_server(visit: Visit, server_id: str, row: Row) -> Response:
+    from tane.services.dashboard.api import charts
+
+    return await charts.server(visit, server_id, row)
+
+
+async def charts_of_host(visit: Visit, host_id: str, row: Row) -> Response:
+    from tane.services.dashboard.api import charts
+
+    return await charts.host(visit, host_id, row)
+
+
 PAGES: Mapping[tuple[str, str], Callable[[Visit, str, Row], Awaitable[Response]]] = {
     ("servers", "log"): log,
     ("all-servers", "log"): log,
     ("stacks", "template"): template,
+    ("servers", "charts"): charts_of_server,
+    ("all-servers", "charts"): charts_of_server,
+    ("hosts", "charts"): charts_of_host,
 }
 """Pages of their own making on a resource's page."""
 
@@ -228,3 +264,14 @@ def tail(visit: Visit, kind: Kind, action: Action) -> list[tuple[str, int, int]]
 
     wanted = ("compute",) if kind.name == "servers" else ("volume",)
     return home.quotas(visit, wanted)
+
+
+def quotes(
+    visit: Visit, kind: Kind, action: Action, offered: Sequence[tuple[Input, Sequence[tuple[str, str]]]]
+) -> list[tuple[str, str]]:
+    """What servers of the flavors to choose from cost a month, before one launches one."""
+    if action is not kind.create or kind.name != "servers" or visit.fragment:
+        return []
+    from tane.services.dashboard.api import bills
+
+    return bills.quotes(visit, next((rows for one, rows in offered if one.field.name == "flavor"), ()))

@@ -15,7 +15,7 @@ from tane.services.dashboard.domain.messages import LANGUAGES, Words, preferred
 from tane.services.dashboard.domain.sessions import Session
 from tane.services.event import interface as event
 from tane.services.identity import interface as identity
-from tane.shares import Full
+from tane.shares import Full, TakesLong
 from tane.web import codec, inside
 from tane.web.context import Context
 from tane.web.errors import ApiError, Busy, Forbidden, NotFound, Unauthorized
@@ -79,7 +79,18 @@ class Visit:
     def call(self, call: Call, body: Any = None, query: Any = (), spoken: str | None = None, **places: str) -> Any:
         """Ask the API as the visitor."""
         path = call.at(self.places(**places))
-        return inside.call(self.core, self.ctx, call.service, call.method, path, body, query=query, spoken=spoken)
+        long = self.request.may_take_long
+        return inside.call(
+            self.core, self.ctx, call.service, call.method, path, body, query=query, spoken=spoken, long=long
+        )
+
+    async def in_thread(self, function: Callable[[], Response]) -> Response:
+        """A page that is made in a thread; in one for what takes long, when it turns out to."""
+        try:
+            return await self.core.in_thread(function)
+        except TakesLong:
+            self.request.may_take_long = True
+            return await self.core.in_long_thread(self.ctx.project_id, function)
 
     async def ask(self, call: Call, body: Any = None, spoken: str | None = None, **places: str) -> Any:
         """The same on the event loop, for every call that answers with a document: also one that waits, or hashes."""

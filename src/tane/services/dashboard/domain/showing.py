@@ -14,6 +14,11 @@ LONGEST = 2000
 """Characters of a value in a table."""
 
 STATES = {
+    "ok": N_("Well"),
+    "warning": N_("Nearly spent"),
+    "exceeded": N_("Spent"),
+    "alarm": N_("Alarm"),
+    "insufficient data": N_("Too little is known"),
     "active": N_("Active"),
     "available": N_("Available"),
     "build": N_("Being built"),
@@ -63,15 +68,50 @@ STATES = {
     "update_in_progress": N_("Being updated"),
 }
 """States in words; another is shown as the API says it."""
-GOOD = {"active", "available", "in-use", "up", "enabled", "create_complete", "update_complete", "finished", "success"}
-BAD = {"error", "error_restoring", "create_failed", "delete_failed", "update_failed", "down", "deleted"}
-QUIET = {"shutoff", "paused", "suspended", "shelved", "shelved_offloaded", "disabled", "queued", "none", "n/a"}
+GOOD = {
+    "ok",
+    "active",
+    "available",
+    "in-use",
+    "up",
+    "enabled",
+    "create_complete",
+    "update_complete",
+    "finished",
+    "success",
+}
+BAD = {
+    "alarm",
+    "exceeded",
+    "error",
+    "error_restoring",
+    "create_failed",
+    "delete_failed",
+    "update_failed",
+    "down",
+    "deleted",
+}
+QUIET = {
+    "insufficient data",
+    "shutoff",
+    "paused",
+    "suspended",
+    "shelved",
+    "shelved_offloaded",
+    "disabled",
+    "queued",
+    "none",
+    "n/a",
+}
 WORDS = {
     "ingress": N_("Coming in"),
     "egress": N_("Going out"),
     "private": N_("This project"),
     "shared": N_("Shared with chosen projects"),
     "public": N_("Everybody"),
+    "low": N_("low"),
+    "moderate": N_("moderate"),
+    "critical": N_("critical"),
 }
 """Other values that are words."""
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")

@@ -3,9 +3,11 @@
 from tane.services.dashboard.domain.describing import Kind
 from tane.services.dashboard.resources import (
     administration,
+    alarms,
     backups,
     compute,
     network,
+    rating,
     security,
     servers,
     stacks,
@@ -20,7 +22,9 @@ ALL: tuple[Kind, ...] = (
     *network.KINDS[:-1],
     *security.KINDS,
     *stacks.KINDS,
+    *alarms.KINDS,
     *network.KINDS[-1:],
     *administration.KINDS,
+    *rating.KINDS,
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in ALL}

@@ -320,6 +320,7 @@ KINDS = (
         admin=True,
         status="state",
         command="./tane host list",
+        special=(("charts", N_("Charts")),),
         actions=(
             Action(
                 "enable",

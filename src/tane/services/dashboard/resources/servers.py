@@ -170,6 +170,14 @@ SERVER_ACTIONS = (
         ),
     ),
     Action(
+        "alarm",
+        N_("Create an alarm"),
+        "alarm POST /v2/alarms",
+        quick=True,
+        special="watch",
+        command="openstack alarm create --type gnocchi_resources_threshold --resource-type instance --resource-id {id}",
+    ),
+    Action(
         "console",
         N_("Console"),
         "compute POST /v2.1/servers/{id}/remote-consoles",
@@ -391,7 +399,7 @@ def servers(name: str, title: str, section: str, **more: Any) -> Kind:
         search="name",
         brief="compute GET /v2.1/servers",
         event="compute.server",
-        special=(("log", N_("Log")),),
+        special=(("log", N_("Log")), ("charts", N_("Charts"))),
         filters=(
             Field(
                 "status",

@@ -125,6 +125,19 @@ KINDS = (
                 command="openstack stack resume {id}",
             ),
             Action(
+                "plan",
+                N_("Plan an update"),
+                f"orchestration PUT {ONE}/preview",
+                fields=(
+                    Field("template", N_("Template"), "area", required=True, option="--template"),
+                    Field("parameters", N_("Parameters"), "pairs", option="--parameter"),
+                ),
+                build=stack,
+                special="plan",
+                help=N_("Shows what would be created, changed, replaced and deleted. Nothing is done yet."),
+                command="openstack stack update {id} --dry-run",
+            ),
+            Action(
                 "update",
                 N_("Update"),
                 f"orchestration PUT {ONE}",

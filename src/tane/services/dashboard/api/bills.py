@@ -1,0 +1,135 @@
+"""What a project pays: a month by service and resource, the months before, its budget; and what a server would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from tane.services.dashboard.api import lists
+from tane.services.dashboard.api.visit import Visit, page
+from tane.services.dashboard.domain import forms
+from tane.services.dashboard.domain.describing import Call, Row
+from tane.services.dashboard.domain.messages import N_
+from tane.web.errors import ApiError
+from tane.web.request import Response
+
+MOST_LINES = 40
+"""Resources that a bill's page names, the dearest first; all are in the API's answer."""
+MONTHS = 12
+HOURS = 730
+"""Of a month in the mean."""
+MOST_FLAVORS = 10
+SERVICES = {
+    "instance": N_("Servers"),
+    "volume.size": N_("Volumes"),
+    "volume.snapshot.size": N_("Snapshots of volumes"),
+    "image.size": N_("Images"),
+    "ip.floating": N_("Floating IPs"),
+    "router": N_("Routers"),
+    "storage.objects.size": N_("Objects"),
+    "correction": N_("Correction of a closed month"),
+}
+"""What a bill calls a service."""
+
+
+@page
+def bill(visit: Visit) -> Response:
+    """The bill of this month, or of another one."""
+    now = visit.core.clock.now()
+    month = visit.request.param("month") or f"{now:%Y-%m}"
+    found, problem = {}, ""
+    try:
+        found = visit.call(Call.of("rating GET /v2/bill"), None, {"month": month})["bill"]
+    except ApiError as error:
+        problem = forms.sentence(error)
+    rows = _resources(visit, found.get("lines", ()))
+    call = Call.of("rating GET /v2/bill")
+    return visit.page(
+        "bill.html",
+        month=month,
+        months=_months(now),
+        bill=found,
+        problem=problem,
+        services=_services(visit, found.get("lines", ())),
+        rows=rows[:MOST_LINES],
+        more=max(len(rows) - MOST_LINES, 0),
+        budget=_budget(visit) if month == f"{now:%Y-%m}" else None,
+        command="openstack rating summary get -g type",
+        curl=forms.curl(visit.request.base_url, "/rating", call, f"{call.path}?month={month[:7]}", None),
+    )
+
+
+def _months(now: datetime) -> list[str]:
+    """This one and those before it."""
+    count = now.year * 12 + now.month - 1
+    return [f"{one // 12}-{one % 12 + 1:02}" for one in range(count, count - MONTHS, -1)]
+
+
+def _services(visit: Visit, lines: Sequence[Row]) -> list[tuple[str, str]]:
+    sums: dict[str, Decimal] = {}
+    for line in lines:
+        sums[line["service"]] = sums.get(line["service"], Decimal(0)) + Decimal(str(line["amount"]))
+    ordered = sorted(sums.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [(_title(visit, name), f"{total:f}") for name, total in ordered]
+
+
+def _title(visit: Visit, service: str) -> str:
+    return visit.words(SERVICES[service]) if service in SERVICES else service
+
+
+def _resources(visit: Visit, lines: Sequence[Row]) -> list[dict[str, Any]]:
+    """A row for each resource, the dearest first."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for line in lines:
+        service, resource = str(line["service"]), str(line["resource_id"])
+        row = found.setdefault(
+            (service, resource),
+            {
+                "service": _title(visit, service),
+                "hours": Decimal(0),
+                "amount": Decimal(0),
+            },
+        )
+        row["name"], row["what"] = str(line["name"] or resource[:8]), str(line["what"])
+        row["hours"] += Decimal(str(line["hours"]))
+        row["amount"] += Decimal(str(line["amount"]))
+    ordered = sorted(found.values(), key=lambda row: (-row["amount"], row["service"], row["name"]))
+    return [{**row, "hours": f"{row['hours']:.1f}", "amount": f"{row['amount']:f}"} for row in ordered]
+
+
+def _budget(visit: Visit) -> Mapping[str, Any] | None:
+    """The project's budget; None when it has none, or may not see it."""
+    try:
+        return dict(visit.call(Call.of("rating GET /v2/budgets/{project}"))["budget"])
+    except ApiError as error:
+        if error.status in (403, 404):
+            return None
+        raise
+
+
+def quotes(visit: Visit, flavors: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """(flavor, what it costs about a month) of the first flavors of a form; nothing where servers cost nothing."""
+    from tane.services.dashboard.resources import KINDS
+
+    wanted = {key for key, _ in flavors[:MOST_FLAVORS] if key}
+    found = []
+    try:
+        for row in lists.rows(visit, KINDS["flavors"]) if wanted else []:
+            if str(row["id"]) in wanted:
+                hour = visit.call(Call.of("rating POST /v1/rating/quote"), {"resources": [_server(row)]})
+                found.append((str(row["name"]), Decimal(str(hour)) * HOURS))
+    except ApiError:
+        # Who may not ask what things cost launches all the same.
+        return []
+    currency = visit.core.config.rating.currency
+    digits = visit.core.config.rating.digits
+    return [(name, f"{price:.{digits}f} {currency}") for name, price in found] if any(p for _, p in found) else []
+
+
+def _server(flavor: Row) -> Row:
+    """A server of a flavor that runs, as rating knows it."""
+    told = {"flavor_id": flavor["id"], "flavor_name": flavor["name"], "state": "active"}
+    sizes = {"vcpus": flavor.get("vcpus"), "memory": flavor.get("ram"), "disk": flavor.get("disk")}
+    return {"service": "instance", "desc": {**told, **{name: str(size) for name, size in sizes.items()}}, "volume": "1"}

@@ -1,0 +1,103 @@
+"""What an update of a stack would do, before it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tane.services.dashboard.api.incoming import Form
+from tane.services.dashboard.api.visit import PREFIX, Visit
+from tane.services.dashboard.domain import forms
+from tane.services.dashboard.domain.describing import Call, Values
+from tane.services.dashboard.domain.messages import N_
+from tane.web import inside
+from tane.web.errors import ApiError
+from tane.web.request import Response
+
+if TYPE_CHECKING:
+    from tane.services.dashboard.api.pages import Order
+
+KINDS = (
+    ("deleted", N_("Deleted"), "bad"),
+    ("replaced", N_("Replaced: made anew, the old one is deleted"), "bad"),
+    ("added", N_("Created"), "good"),
+    ("updated", N_("Updated in place"), "busy"),
+    ("unchanged", N_("Unchanged"), "quiet"),
+)
+"""What happens to a resource, what may lose data first: name in the API's answer, title, tone."""
+MOST_ROWS, MOST_NAMES = 100, 8
+
+
+class Step(NamedTuple):
+    """A resource, what happens to it, and why."""
+
+    title: str
+    tone: str
+    name: str
+    type: str
+    why: str
+
+
+async def show(visit: Visit, order: Order, given: Form) -> Response:
+    """The plan of an update, with the button that does it."""
+    fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
+    values = forms.values(fields, given.values)
+    return await visit.in_thread(lambda: _page(visit, order, values, given))
+
+
+def _page(visit: Visit, order: Order, values: Values, given: Form) -> Response:
+    body = forms.body(order.action, values, order.row)
+    told = visit.call(order.action.target, body, id=order.id)["resource_changes"]
+    steps = _steps(visit, told, _now(visit, order.id))
+    sent = [(name, text) for name in ("template", "parameters") for text in given.values.get(name, ())[:1]]
+    counts = [(visit.words(title), tone, len(told.get(name, ()))) for name, title, tone in KINDS]
+    return visit.page(
+        "plan.html",
+        kind=order.kind,
+        id=order.id,
+        label=order.label,
+        steps=steps[:MOST_ROWS],
+        more=max(len(steps) - MOST_ROWS, 0),
+        counts=[one for one in counts if one[2]],
+        sent=sent,
+        post=f"{PREFIX}/{order.kind.name}/{inside.part(order.id)}/update",
+        command=forms.command(order.action, values, {"id": order.id}),
+    )
+
+
+def _now(visit: Visit, stack_id: str) -> dict[str, Any]:
+    """What the resources are by the template that the stack has, by name. Nothing where that says nothing any more:
+    the plan is told all the same, with fewer reasons."""
+    call = Call.of("orchestration PATCH /v1/{project}/stacks/{id:0}/{id:1}/preview")
+    try:
+        found = visit.call(call, {"existing": True}, id=stack_id)["resource_changes"]
+    except ApiError:
+        return {}
+    return {row["resource_name"]: row for rows in found.values() for row in rows}
+
+
+def _steps(visit: Visit, told: Mapping[str, Any], now: Mapping[str, Any]) -> list[Step]:
+    return [
+        Step(visit.words(title), tone, row["resource_name"], row["resource_type"], _why(visit, name, row, now))
+        for name, title, tone in KINDS
+        if name != "unchanged"
+        for row in told.get(name, ())
+    ]
+
+
+def _why(visit: Visit, what: str, row: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    if what == "deleted":
+        return visit.words(N_("The template has it no more."))
+    if what == "added":
+        return visit.words(N_("The template has it anew."))
+    before = now.get(row["resource_name"])
+    if what == "replaced" and row["resource_status"] == "FAILED":
+        return visit.words(N_("It failed before."))
+    if before is None:
+        return ""
+    if before["resource_type"] != row["resource_type"]:
+        return visit.words(N_("Its type was {type}."), type=before["resource_type"])
+    old, new = before.get("properties") or {}, row.get("properties") or {}
+    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    shown = ", ".join(names[:MOST_NAMES])
+    return visit.words(N_("Changed: {names}"), names=shown) if names else ""
