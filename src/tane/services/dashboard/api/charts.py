@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from tane.services.dashboard.api.visit import PREFIX, Visit, page
@@ -117,7 +117,7 @@ def _shown(
     """A page of charts. ``search``: what finds the resources of a type; ``way``: (title, address) of where it is."""
     wanted = visit.request.param("span") or "hour"
     name = wanted if wanted in SPANS else "hour"
-    span = Span.of(name, int(visit.core.clock.now().timestamp()))
+    span = Span.of(name, int(visit.core.clock.now().replace(tzinfo=UTC).timestamp()))
     problem, found = "", []
     try:
         found = [(one, [_series(visit, line, search(line.kind), span) for line in one.lines]) for one in pictures]
