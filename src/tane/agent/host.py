@@ -15,6 +15,7 @@ from tane.agent.network.duty import LinuxNetwork
 from tane.agent.network.fake import FakeNetwork
 from tane.agent.network.plan import NetworkSettings
 from tane.agent.network.user import UserNetwork
+from tane.agent.objects import ObjectFiles
 from tane.agent.volume.drivers import file
 from tane.agent.volume.drivers.exporter import ExportSettings
 from tane.agent.volume.drivers.fake import FakeVolume
@@ -22,7 +23,7 @@ from tane.agent.volume.drivers.file import FileVolume
 from tane.linux import addresses, ranges
 from tane.linux.netlink import VXLAN_PORT
 from tane.linux.ranges import Range
-from tane.wire.duties import CloudDuty, ComputeDuty, ImageSource, NetworkDuty, VolumeDuty
+from tane.wire.duties import CloudDuty, ComputeDuty, ImageSource, NetworkDuty, ObjectDuty, VolumeDuty
 
 WITH_LEGS = ("root", "userns")
 """Modes in which external networks end in a kernel's namespace."""
@@ -77,6 +78,7 @@ class Duties:
     compute: ComputeDuty
     network: NetworkDuty
     volume: VolumeDuty
+    objects: ObjectDuty
 
 
 def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list[Duties]:
@@ -84,7 +86,14 @@ def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list
     if settings.mode == "simulated":
         return [
             Duties(
-                host_id, name, local_ip, FakeCompute(hostname=name), FakeNetwork(local_ip, plans=False), FakeVolume()
+                host_id,
+                name,
+                local_ip,
+                FakeCompute(hostname=name),
+                FakeNetwork(local_ip, plans=False),
+                FakeVolume(),
+                # Files are files: a simulated host keeps what it is given.
+                ObjectFiles(settings.state_dir / "objects" / host_id),
             )
             for (host_id, name), local_ip in zip(settings.hosts, map(str, SIMULATED_TUNNELS.hosts()), strict=False)
         ]
@@ -107,7 +116,8 @@ def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list
     # A guest reaches its volumes on the loopback of the namespace it runs in.
     exports = ExportSettings(netns=None if in_user_mode else settings.network.host_namespace)
     volume = FileVolume(settings.state_dir, cache, exports, cloud.backup)
-    return [Duties(host_id, name, settings.local_ip, compute, network, volume)]
+    objects = ObjectFiles(settings.state_dir / "objects")
+    return [Duties(host_id, name, settings.local_ip, compute, network, volume, objects)]
 
 
 def machine_ranges(settings: HostSettings) -> list[Range]:
