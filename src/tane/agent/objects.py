@@ -56,6 +56,13 @@ class ObjectFiles:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, guarded)
 
+    async def close(self) -> None:
+        """End the sessions and the threads."""
+        for task in [*self._sessions]:
+            task.cancel()
+        await asyncio.gather(*self._sessions, return_exceptions=True)
+        self._threads.shutdown()
+
     async def session(self) -> Connection:
         here, there = socket.socketpair()
         own = Connection(*await asyncio.open_connection(sock=here, limit=2 * CHUNK))

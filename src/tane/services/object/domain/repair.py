@@ -57,6 +57,7 @@ async def run(core: Core) -> dict[str, int]:
     """One pass; how many of what it did."""
     way = copies.links(core)
     way.bind()
+    way.prune()
     if not database.exists(core):
         return {}
     fleet = await core.in_thread(copies.fleet, core)
@@ -193,11 +194,10 @@ async def _scrub(core: Core, way: Links, done: Counter[str]) -> None:
 
     def wanted() -> list[Copy]:
         with database.of(core).read() as tx:
-            return store.good(tx, reached, kept.scrubbed, SCRUBBED)
+            # Behind the last one the first one follows.
+            return store.good(tx, reached, kept.scrubbed, SCRUBBED) or store.good(tx, reached, "", SCRUBBED)
 
     found = await core.in_thread(wanted) if reached else []
-    if not found:
-        kept.scrubbed = ""
     for copy in found:
         if size >= SCRUBBED_BYTES:
             break

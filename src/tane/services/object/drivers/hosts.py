@@ -19,6 +19,7 @@ import structlog
 
 from tane.hosts import Hosts
 from tane.wire import blobs as wire
+from tane.wire import lines
 from tane.wire.calls import AgentFailed
 from tane.wire.duties import ObjectDuty
 from tane.wire.errors import HostError, NotOnHost
@@ -80,6 +81,23 @@ class Links:
     def bind(self) -> None:
         """From now on threads are served by the loop that runs here."""
         self._loop = asyncio.get_running_loop()
+
+    def prune(self) -> None:
+        """Close connections to hosts that are not there any more, or have begun anew."""
+        for host_id, pool in self._pools.items():
+            agent = next((each for each in self._hosts.reached() if each.host_id == host_id), None)
+            current = None if agent is None else agent.calls.objects
+            for duty, session in [*pool.idle]:
+                if duty is not current:
+                    pool.idle.remove((duty, session))
+                    session.writer.transport.abort()
+
+    async def close(self) -> None:
+        """Close all connections that nobody uses."""
+        for pool in self._pools.values():
+            while pool.idle:
+                _, session = pool.idle.pop()
+                await lines.close(session.writer)
 
     def from_thread(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for it, in a thread that is not the loop's. :raises TooFew: hosts are not asked yet."""
