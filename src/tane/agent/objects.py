@@ -92,6 +92,9 @@ class ObjectFiles:
         await self._in_thread(f"finishing blob {blob_id}", lambda: self._files.finish(blob_id, size))
 
     async def remove(self, blob_ids: list[str]) -> None:
+        if len(blob_ids) > MOST_IDS:
+            raise HostError(f"{len(blob_ids)} blobs, and {MOST_IDS} are the most")
+
         def each() -> None:
             for blob_id in blob_ids:
                 self._files.forget(blob_id)

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from tane.wire import frames
+from tane.wire import frames, lines
 from tane.wire.calls import Failure, failed, raised
 from tane.wire.documents import Amount, Document
 from tane.wire.frames import CALL, DATA, END, FAILURE, Broken
@@ -100,7 +100,7 @@ async def serve(connection: Connection, does: Performer) -> None:
     except Broken:
         pass
     finally:
-        connection.writer.close()
+        await lines.close(connection.writer)
 
 
 async def _heard(connection: Connection) -> Asked:

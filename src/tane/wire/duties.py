@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Protocol
-
-from msgspec import Meta
+from typing import Protocol
 
 from tane.wire.blobs import BlobRoom, BlobSum
 from tane.wire.documents import (
@@ -285,8 +283,8 @@ class ObjectDuty(Protocol):
         :raises HostError: it has another size, or there is nothing of it.
         """
 
-    async def remove(self, blob_ids: Annotated[list[BlobId], Meta(max_length=500)]) -> None:
-        """Remove blobs, finished or not; nothing where one is absent."""
+    async def remove(self, blob_ids: list[BlobId]) -> None:
+        """Remove blobs (at most 500), finished or not; nothing where one is absent."""
 
     async def older_than(self, seconds: float, after: str, limit: int) -> list[BlobId]:
         """The first ``limit`` (at most 500) ids behind ``after``, in their order, of blobs written before that."""

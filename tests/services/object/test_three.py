@@ -284,7 +284,9 @@ def _lies(asked: Asked, data: bytes) -> bytes:
     return data[:-1] + bytes([data[-1] ^ 1])
 
 
-@pytest.mark.parametrize("spoil", [_lies, lambda asked, data: data[:10], lambda asked, data: b"", lambda a, d: d + b"x"])
+@pytest.mark.parametrize(
+    "spoil", [_lies, lambda asked, data: data[:10], lambda asked, data: b"", lambda a, d: d + b"x"]
+)
 def test_a_host_that_gives_other_bytes_is_found_and_they_are_never_served(
     world: World, spoil: Callable[[Asked, bytes], bytes]
 ) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from tane.core import Core
+from tane.linux.blob_files import IDS
 from tane.services.object.domain import copies
 from tane.services.object.domain.blobs import GRACE_SECONDS
 from tane.services.object.domain.copies import Fleet
@@ -225,10 +226,11 @@ async def _sweep(core: Core, way: Links, host_id: str) -> int:
         async with asyncio.timeout(VERIFY_SECONDS):
             duty = way.duty(host_id)
             count = await duty.clear(GRACE_SECONDS)
-            ids = await duty.older_than(GRACE_SECONDS, kept.swept.get(host_id, ""), PAGE)
-            unknown = sorted({*ids} - await core.in_thread(known, ids[:PAGE])) if ids else []
+            told = await duty.older_than(GRACE_SECONDS, kept.swept.get(host_id, ""), PAGE)
+            ids = [blob_id for blob_id in told[:PAGE] if IDS.match(blob_id)]
+            unknown = sorted({*ids} - await core.in_thread(known, ids)) if ids else []
             if unknown:
-                await duty.remove(unknown[:PAGE])
+                await duty.remove(unknown)
     except (TimeoutError, *Unreachable) as error:
         log.info("a host's files were not swept", host_id=host_id, reason=str(error))
         return 0
