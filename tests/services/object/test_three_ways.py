@@ -14,8 +14,10 @@ import pytest
 from tane.agent.objects import ObjectFiles
 from tane.hosts import HostAgent
 from tane.linux.blob_files import BlobFiles
+from tane.services.object import checks
 from tane.services.object.domain import copies
 from tane.services.object.domain.inside import Shelf, find, put
+from tane.services.object.store import copies as copy_rows
 from tane.wire import blobs, frames, lines
 from tane.wire.blobs import Asked
 from tane.wire.errors import HostError, NotOnHost
@@ -78,6 +80,41 @@ def test_a_host_that_joined_keeps_copies_by_its_line(cloud: ApiCloud, tmp_path: 
     assert [path.read_bytes() for path in kept] == [BIG] and kept[0].stat().st_mode & 0o777 == 0o600
     world.close()
     cloud.wait(agent.objects.close())
+
+
+def test_the_doctor_and_the_operator_see_what_is_missing(cloud: ApiCloud, tmp_path: Path) -> None:
+    def told() -> list[tuple[str, str]]:
+        found = list[tuple[str, str]]()
+        for opened in checks.opened(cloud.core.config):
+            with cloud.core.db.read() as tx, opened.read() as objects:
+                found += [(each.level, each.what) for each in checks.copies(tx, objects)]
+                seen = {host.name: dict(host.copies) for host in checks.by_host(tx, objects)}
+        assert "host-1" not in seen
+        return [*found, *((name, str(copies)) for name, copies in sorted(seen.items()))]
+
+    assert not [*checks.opened(cloud.core.config)] or not cloud.core.db.embedded
+    world = World(cloud, tmp_path)
+    world.mine.put("/c/o", BIG)
+    good = [(f"store-{number}", "{'good': 1}") for number in range(3)]
+    assert told() == good
+    world.away(world.hosts[2])
+    world.mine.put("/c/more", BIG)
+    assert ("warning", "1 copies of objects are missing, 0 have rotted.") in told()
+    world.back(world.hosts[2])
+    world.healed()
+    for opened in checks.opened(cloud.core.config):
+        with opened.write() as tx:
+            assert copy_rows.check(tx, "", 1)
+            assert not copy_rows.check(tx, "", 5)
+    assert world.states == ["check"] * 6
+    assert world.mine.get("/c/o").content == BIG
+    assert world.heal() == "6 copies verified"
+    assert world.states == ["good"] * 6
+    for host in world.hosts:
+        for blob in {path.name for path in host.files}:
+            copies.damaged(cloud.core, blob, host.id)
+    assert ("problem", "Of 2 objects' bytes no host has a good copy.") in told()
+    world.close()
 
 
 @pytest.mark.parametrize(

@@ -107,9 +107,13 @@ def known_on(tx: Tx, host: str, ids: Sequence[str]) -> set[str]:
     return {row.blob_id for row in tx.all(wanted)}
 
 
-def check_all(tx: Tx) -> int:
-    """Have every good copy on a host verified; returns how many."""
-    return tx.count(update(blob_copy).where(HOSTED, blob_copy.c.state == "good").values(state="check"))
+def check(tx: Tx, after: str, limit: int) -> str:
+    """Have the good copies on hosts of some blobs behind one verified; returns the last of these, "" at the end."""
+    hosted = select(blob_copy.c.blob_id).where(HOSTED, blob_copy.c.blob_id > after)
+    ids = [row.blob_id for row in tx.all(hosted.distinct().order_by(blob_copy.c.blob_id).limit(limit))]
+    good = (blob_copy.c.state == "good") & blob_copy.c.blob_id.in_(ids)
+    tx.execute(update(blob_copy).where(HOSTED, good).values(state="check"))
+    return ids[-1] if len(ids) == limit else ""
 
 
 def counts(tx: Tx) -> list[tuple[str, str, int, int]]:
