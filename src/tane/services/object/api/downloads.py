@@ -239,7 +239,7 @@ def _copied(core: Core, response: Response, found: Copied, piece: Piece) -> None
         log.error("no host of an object's copies answers", blob=found.id)
         raise Unavailable("The object's data cannot be read.")
     response.stream, response.length = Stream(core, [piece]), piece.length
-    response.held = PIECE + BLOCK
+    response.held = BLOCK
 
 
 def _held(parts: Sequence[Piece | bytes]) -> int:
