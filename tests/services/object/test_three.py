@@ -267,7 +267,7 @@ def test_a_download_goes_on_at_another_host_when_one_breaks_off(world: World) ->
 
 def test_a_download_goes_on_at_another_host_when_one_stops(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.mine.put("/c/o", BIG)
-    monkeypatch.setattr(driver, "PART_SECONDS", 0.2)
+    monkeypatch.setattr(driver, "FIRST_SECONDS", 0.2)
     for host in world.hosts[:2]:
         does = host._does
 

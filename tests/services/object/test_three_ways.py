@@ -95,6 +95,7 @@ def test_the_doctor_and_the_operator_see_what_is_missing(cloud: ApiCloud, tmp_pa
     assert not [*checks.opened(cloud.core.config)] or not cloud.core.db.embedded
     world = World(cloud, tmp_path)
     world.mine.put("/c/o", BIG)
+    world.mine.put("/c/o", BIG)
     good = [(f"store-{number}", "{'good': 1}") for number in range(3)]
     assert told() == good
     world.away(world.hosts[2])
@@ -111,7 +112,7 @@ def test_the_doctor_and_the_operator_see_what_is_missing(cloud: ApiCloud, tmp_pa
     assert world.heal() == "6 copies verified"
     assert world.states == ["good"] * 6
     for host in world.hosts:
-        for blob in {path.name for path in host.files}:
+        for blob in {path.name for path in host.files}:  # What was replaced is not counted.
             copies.damaged(cloud.core, blob, host.id)
     assert ("problem", "Of 2 objects' bytes no host has a good copy.") in told()
     world.close()

@@ -36,6 +36,8 @@ DIGEST = 16
 SESSIONS = 8
 """Connections to a host, which is asked by so many at a time."""
 PART_SECONDS, FINISH_SECONDS, VERIFY_SECONDS = 10.0, 60.0, 240.0
+FIRST_SECONDS = 2.0
+"""For so long a host is waited for that is not the last one that may be asked."""
 LATE_SECONDS = 1.0
 """For so long those are waited for who are behind, when enough are done."""
 SLOW_SECONDS = 20.0
@@ -141,19 +143,21 @@ class Links:
 
         await self._by_session(host_id, asked)
 
-    async def read(self, host_id: str, blob_id: str, offset: int, length: int) -> bytes:
-        """:raises HostError:"""
+    async def read(self, host_id: str, blob_id: str, offset: int, length: int, seconds: float | None = None) -> bytes:
+        """:raises HostError: also when it takes longer."""
 
         async def asked(session: Connection) -> bytes:
             return await wire.read(session, blob_id, offset, length)
 
-        return await self._by_session(host_id, asked)
+        return await self._by_session(host_id, asked, seconds)
 
     async def finish(self, host_id: str, blob_id: str, size: int) -> None:
         """:raises HostError:"""
         await self._noted(host_id, FINISH_SECONDS, lambda duty: duty.finish(blob_id, size))
 
-    async def _by_session(self, host_id: str, asked: Callable[[Connection], Awaitable[bytes]]) -> bytes:
+    async def _by_session(
+        self, host_id: str, asked: Callable[[Connection], Awaitable[bytes]], seconds: float | None = None
+    ) -> bytes:
         async def within(duty: ObjectDuty) -> bytes:
             pool = self._pools[host_id]
             async with pool.places:
@@ -164,7 +168,7 @@ class Links:
                     session.writer.transport.abort()
                 return await self._used(pool, duty, await duty.session(), asked)
 
-        return await self._noted(host_id, PART_SECONDS, within)
+        return await self._noted(host_id, seconds or PART_SECONDS, within)
 
     async def _used(
         self, pool: _Pool, duty: ObjectDuty, session: Connection, asked: Callable[[Connection], Awaitable[bytes]]
@@ -358,8 +362,9 @@ class Reading:
         reached = self._links.reached()
         order = sorted(self._hosts, key=lambda host_id: (host_id not in reached, self._links.is_slow(host_id)))
         for host_id in order:
+            seconds = PART_SECONDS if host_id == order[-1] else FIRST_SECONDS
             try:
-                data = await self._links.read(host_id, blob.id, number * BLOCK, length)
+                data = await self._links.read(host_id, blob.id, number * BLOCK, length, seconds)
             except NotOnHost:
                 data = b""
             except Unreachable as error:

@@ -16,6 +16,8 @@ HOSTED = blob_copy.c.host != literal_column("'local'")
 OPEN = blob_copy.c.state != literal_column("'good'")
 READABLE = ("good", "check")
 _READABLE = blob_copy.c.state.in_(READABLE)
+_LIVING = (blob.c.id == blob_copy.c.blob_id) & blob.c.dead_at.is_(None)
+"""The others are about to be removed."""
 
 
 class Copy(NamedTuple):
@@ -61,8 +63,7 @@ def hosts(tx: Tx) -> set[str]:
 
 def on(tx: Tx, host: str, after: str, limit: int) -> list[str]:
     """The first ids behind ``after`` of living blobs that have a copy on a host."""
-    living = (blob.c.id == blob_copy.c.blob_id) & blob.c.dead_at.is_(None)
-    wanted = select(blob_copy.c.blob_id).join(blob, living).where(HOSTED, blob_copy.c.host == host)
+    wanted = select(blob_copy.c.blob_id).join(blob, _LIVING).where(HOSTED, blob_copy.c.host == host)
     rows = tx.all(wanted.where(blob_copy.c.blob_id > after).order_by(blob_copy.c.blob_id).limit(limit))
     return [row.blob_id for row in rows]
 
@@ -81,8 +82,7 @@ def _copies() -> tuple[object, ...]:
 
 def open_(tx: Tx, hosts: Iterable[str], after: str, limit: int) -> list[Copy]:
     """Copies of living blobs on these hosts, behind a blob, that are to be made, replaced or verified."""
-    living = (blob.c.id == blob_copy.c.blob_id) & blob.c.dead_at.is_(None)
-    wanted = select(*_copies()).select_from(blob_copy.join(blob, living)).where(OPEN, HOSTED)  # type: ignore[call-overload]
+    wanted = select(*_copies()).select_from(blob_copy.join(blob, _LIVING)).where(OPEN, HOSTED)  # type: ignore[call-overload]
     wanted = wanted.where(blob_copy.c.host.in_([*hosts]), blob_copy.c.blob_id > after)
     return [
         Copy(row.blob_id, row.host, row.state, row.size, row.crc)
@@ -92,8 +92,7 @@ def open_(tx: Tx, hosts: Iterable[str], after: str, limit: int) -> list[Copy]:
 
 def good(tx: Tx, hosts: Iterable[str], after: str, limit: int) -> list[Copy]:
     """Good copies on these hosts of the blobs behind one, in their order."""
-    living = (blob.c.id == blob_copy.c.blob_id) & blob.c.dead_at.is_(None)
-    wanted = select(*_copies()).select_from(blob_copy.join(blob, living)).where(HOSTED)  # type: ignore[call-overload]
+    wanted = select(*_copies()).select_from(blob_copy.join(blob, _LIVING)).where(HOSTED)  # type: ignore[call-overload]
     wanted = wanted.where(blob_copy.c.state == "good", blob_copy.c.host.in_([*hosts]), blob_copy.c.blob_id > after)
     return [
         Copy(row.blob_id, row.host, row.state, row.size, row.crc)
@@ -109,7 +108,7 @@ def known_on(tx: Tx, host: str, ids: Sequence[str]) -> set[str]:
 
 def check(tx: Tx, after: str, limit: int) -> str:
     """Have the good copies on hosts of some blobs behind one verified; returns the last of these, "" at the end."""
-    hosted = select(blob_copy.c.blob_id).where(HOSTED, blob_copy.c.blob_id > after)
+    hosted = select(blob_copy.c.blob_id).join(blob, _LIVING).where(HOSTED, blob_copy.c.blob_id > after)
     ids = [row.blob_id for row in tx.all(hosted.distinct().order_by(blob_copy.c.blob_id).limit(limit))]
     good = (blob_copy.c.state == "good") & blob_copy.c.blob_id.in_(ids)
     tx.execute(update(blob_copy).where(HOSTED, good).values(state="check"))
@@ -125,7 +124,7 @@ def counts(tx: Tx) -> list[tuple[str, str, int, int]]:
         func.coalesce(func.sum(blob.c.size), 0).label("bytes"),
     )
     rows = tx.all(
-        wanted.join(blob, blob.c.id == blob_copy.c.blob_id)
+        wanted.join(blob, _LIVING)
         .where(HOSTED)
         .group_by(blob_copy.c.host, blob_copy.c.state)
         .order_by(blob_copy.c.host, blob_copy.c.state)
