@@ -15,12 +15,13 @@ from tane.agent import cloud as agent_cloud
 from tane.agent.cloud import CloudLine, DistantImages, Files
 from tane.agent.compute.drivers.fake import FakeCompute
 from tane.agent.network.fake import FakeNetwork
+from tane.agent.objects import ObjectFiles
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.for_hosts import ForHost
 from tane.hosts.listener import Listener
 from tane.services.host import interface as hosts
 from tane.wire.calls import Answering, Distant
-from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, VolumeDuty
+from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, ObjectDuty, VolumeDuty
 from tane.wire.joining import HostFacts, Range, Role
 from tane.wire.joining import token as parse
 from tests.ports import free_port
@@ -87,6 +88,7 @@ class Agent:
         self.compute = FakeCompute(self.name)
         self.network = FakeNetwork(self.local_ip)
         self.volume = FakeVolume()
+        self.objects = ObjectFiles(self.folder / "objects")
 
     @property
     def files(self) -> Files:
@@ -118,6 +120,7 @@ class Agent:
             "compute": (ComputeDuty, self.compute),
             "network": (NetworkDuty, self.network),
             "volume": (VolumeDuty, self.volume),
+            "object": (ObjectDuty, self.objects),
         }
 
         async def facts() -> HostFacts:

@@ -79,13 +79,17 @@ class ObjectSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_f
     GiB that an account may hold to which no reseller gave a quota (0: any number). ``free_percent``: so much of the
     file system stays free: beyond it nothing is taken in (0: it may be filled). ``upload_days``: after so many an
     upload of S3 in parts that nobody has finished is given up. ``s3_domain``: host name below which buckets are host
-    names of their own ("": they are part of the path)."""
+    names of their own ("": they are part of the path). ``default_policy``: of containers whose maker names none;
+    "three" needs three hosts with the role ``object``. ``lost_minutes``: after so many without a word of such a host
+    its copies are made elsewhere."""
 
     allowed_digests: tuple[Literal["sha1", "sha256", "sha512"], ...] = ("sha256", "sha512")
     account_quota_gb: Annotated[int, msgspec.Meta(ge=0)] = 100
     free_percent: Annotated[float, msgspec.Meta(ge=0, lt=100)] = 5.0
     upload_days: Annotated[float, msgspec.Meta(gt=0)] = 7.0
     s3_domain: str = ""
+    default_policy: Literal["one", "three"] = "one"
+    lost_minutes: Annotated[float, msgspec.Meta(gt=0)] = 30.0
 
 
 class MetricSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import inspect
 
 from tane.db import Database
+from tane.linux.blob_files import BlobFiles
 from tane.services.object.domain import blobs, room
-from tane.services.object.drivers.file import BlobFiles
 from tane.services.object.store import database
 from tane.web.errors import TooLarge
 from tests.api.object_support import Account, account

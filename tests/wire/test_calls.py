@@ -15,13 +15,13 @@ import pytest
 from tane.wire import calls, errors
 from tane.wire.calls import TICKET, AgentFailed, Answering, Call, Distant, Loopback, Reply, Ticket
 from tane.wire.documents import Guest, Metered, Meters, Nic
-from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, VolumeDuty
+from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, ObjectDuty, VolumeDuty
 from tane.wire.errors import HostError
 from tane.wire.streams import chunks, save
 
 GUEST = "0b5d1c6e-3f1f-4d0a-8b1c-5d8a2f9c7e01"
 PORT = "c0ffee00-1111-4222-8333-444455556666"
-DUTIES = {"compute": ComputeDuty, "network": NetworkDuty, "volume": VolumeDuty}
+DUTIES = {"compute": ComputeDuty, "network": NetworkDuty, "volume": VolumeDuty, "object": ObjectDuty}
 METHODS = [(duty, method) for duty in DUTIES.values() for method in calls.methods(duty).values()]
 RAISED = [
     HostError("no room", transient=True),

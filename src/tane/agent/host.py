@@ -17,6 +17,7 @@ from tane.agent.network.duty import LinuxNetwork
 from tane.agent.network.fake import FakeNetwork
 from tane.agent.network.plan import NetworkSettings
 from tane.agent.network.user import UserNetwork
+from tane.agent.objects import ObjectFiles
 from tane.agent.volume.drivers import file
 from tane.agent.volume.drivers.exporter import ExportSettings
 from tane.agent.volume.drivers.fake import FakeVolume
@@ -24,7 +25,7 @@ from tane.agent.volume.drivers.file import FileVolume
 from tane.linux import addresses, ranges
 from tane.linux.netlink import VXLAN_PORT
 from tane.linux.ranges import Range
-from tane.wire.duties import CloudDuty, ComputeDuty, ImageSource, NetworkDuty, VolumeDuty
+from tane.wire.duties import CloudDuty, ComputeDuty, ImageSource, NetworkDuty, ObjectDuty, VolumeDuty
 
 WITH_LEGS = ("root", "userns")
 """Modes in which external networks end in a kernel's namespace."""
@@ -81,6 +82,7 @@ class Duties:
     compute: ComputeDuty
     network: NetworkDuty
     volume: VolumeDuty
+    objects: ObjectDuty
     leases: Leases | None = None
 
 
@@ -89,7 +91,14 @@ def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list
     if settings.mode == "simulated":
         return [
             Duties(
-                host_id, name, local_ip, FakeCompute(hostname=name), FakeNetwork(local_ip, plans=False), FakeVolume()
+                host_id,
+                name,
+                local_ip,
+                FakeCompute(hostname=name),
+                FakeNetwork(local_ip, plans=False),
+                FakeVolume(),
+                # Files are files: a simulated host keeps what it is given.
+                ObjectFiles(settings.state_dir / "objects" / host_id),
             )
             for (host_id, name), local_ip in zip(settings.hosts, map(str, SIMULATED_TUNNELS.hosts()), strict=False)
         ]
@@ -115,7 +124,8 @@ def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list
     exports = ExportSettings(netns=None if in_user_mode else settings.network.host_namespace)
     volume = FileVolume(settings.state_dir, cache, exports, cloud.backup)
     volume.clear()
-    return [Duties(host_id, name, settings.local_ip, compute, network, volume, held)]
+    objects = ObjectFiles(settings.state_dir / "objects")
+    return [Duties(host_id, name, settings.local_ip, compute, network, volume, objects, held)]
 
 
 def machine_ranges(settings: HostSettings) -> list[Range]:

@@ -19,7 +19,7 @@ from tane.agent.rights import Choice
 from tane.config import Config
 from tane.wire.calls import Answering, Distant
 from tane.wire.documents import GuestState
-from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, VolumeDuty
+from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, ObjectDuty, VolumeDuty
 from tane.wire.joining import MOST_RANGES, HostFacts, Range
 
 log = structlog.get_logger()
@@ -123,6 +123,7 @@ class _Agent:
             "compute": (ComputeDuty, self._duties.compute),
             "network": (NetworkDuty, self._duties.network),
             "volume": (VolumeDuty, self._duties.volume),
+            "object": (ObjectDuty, self._duties.objects),
         }
         return Answering({role: duties[role] for role in self._membership.roles})
 

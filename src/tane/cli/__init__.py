@@ -18,6 +18,7 @@ from tane.cli import (
     host,
     join,
     metadefs,
+    objects,
     openrc,
     openstack,
     serve,
@@ -45,6 +46,7 @@ app.command("agent")(join.agent)
 app.command("leave")(join.leave)
 app.add_typer(host.app, name="host")
 app.add_typer(dev.app, name="dev")
+app.add_typer(objects.app, name="object")
 app.command("shell", context_settings={"allow_extra_args": True})(shell.shell)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

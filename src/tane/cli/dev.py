@@ -19,6 +19,7 @@ from tane.linux.machines import Bridge, Machine, MachineError
 
 app = typer.Typer(no_args_is_help=True, help="For trying things out.")
 MOST = 64
+ROLES = ("compute", "network", "volume", "object")
 
 
 @app.command()
@@ -83,7 +84,7 @@ def connect(files: State) -> None:
 def add(files: State, machine: Machine) -> float:
     """Make a machine and let it join; returns the seconds that took. Exits with the reason when it does not."""
     begun = time.monotonic()
-    wanted = {"name": machine.name, "roles": ["compute", "network", "volume"]}
+    wanted = {"name": machine.name, "roles": ROLES}
     try:
         machine.start()
         token = files.admin().call("POST", "/hosts/tokens", {"token": wanted})["token"]["token"]
@@ -91,7 +92,17 @@ def add(files: State, machine: Machine) -> float:
         sys.exit(f"tane: {error}")
     secret = files.folder / "run" / "join-token"
     write_private(secret, token.encode())
-    joining = ["join", "--state", str(machine.folder), "--token-file", str(secret), "--name", machine.name]
+    joining = [
+        "join",
+        "--state",
+        str(machine.folder),
+        "--token-file",
+        str(secret),
+        "--name",
+        machine.name,
+        "--roles",
+        ",".join(ROLES),
+    ]
     done = inside(machine, *joining)
     secret.unlink()
     if done.returncode != 0:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from tane.cli.common import DEFAULT_STATE, State, StateOption
 
 if TYPE_CHECKING:
+    from tane.config import Config
+    from tane.db import Tx
     from tane.doctor import Finding
 
 WORDS = {"problem": "PROBLEM", "warning": "warning", "note": "ok     "}
@@ -28,6 +30,15 @@ def doctor(state: StateOption = DEFAULT_STATE) -> None:
     warnings = sum(finding.level == "warning" for finding in found)
     print(f"doctor: {problems} problems, {warnings} warnings")
     sys.exit(2 if problems else 1 if warnings else 0)
+
+
+def _objects(config: Config, tx: Tx) -> Iterator[Finding]:
+    """The rows of objects lie beside those of the cloud."""
+    from tane.services.object import checks
+
+    for opened in checks.opened(config):
+        with opened.read() as objects:
+            yield from checks.copies(tx, objects)
 
 
 def _examine(files: State) -> Iterator[Finding]:
@@ -58,5 +69,6 @@ def _examine(files: State) -> Iterator[Finding]:
                         return
                     for cloud_check in CLOUD_CHECKS:
                         yield from cloud_check(tx)
+                    yield from _objects(config, tx)
         finally:
             database.close()

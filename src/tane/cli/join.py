@@ -22,11 +22,11 @@ from tane.wire.errors import HostError
 from tane.wire.joining import JoinToken, Name
 from tane.wire.joining import token as parse
 
-ROLES = ("compute", "network", "volume")
+ROLES = ("compute", "network", "volume", "object")
 MODES = ("root", "simulated")
 """In which a host has networks that others reach, or says loudly that it has none."""
 DEADLINE = 30.0
-ALL_ROLES = ",".join(ROLES)
+USUAL_ROLES = "compute,network,volume"
 NameOption = Annotated[
     str | None, typer.Option("--name", help="The host's name in the cloud; by default this machine's.")
 ]
@@ -51,7 +51,7 @@ def join(
     state: StateOption = DEFAULT_STATE,
     token_file: TokenOption = None,
     name: NameOption = None,
-    roles: RolesOption = ALL_ROLES,
+    roles: RolesOption = USUAL_ROLES,
     local_ip: LocalOption = None,
     mode: ModeOption = None,
     again: AgainOption = False,

@@ -31,7 +31,7 @@ from tane.web.strangers import Stranger, Strangers, place_of, speaks
 from tane.wire import frames, grammar, lines
 from tane.wire.calls import MOST_CALL_OF_HOST, Answering, Distant, failed
 from tane.wire.certificates import Authority, pem
-from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, VolumeDuty
+from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, ObjectDuty, VolumeDuty
 from tane.wire.errors import HostError, Refused
 from tane.wire.frames import FAILURE, HELLO, REPLY, Broken
 from tane.wire.joining import MOST_BEFORE_TRUST, PROTOCOL, Hello, HostFacts
@@ -59,7 +59,7 @@ LEAST_PREFIX = 8
 KNOWN = "hosts:known"
 """The topic of a first token."""
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
-ROLES = {"compute": ComputeDuty, "network": NetworkDuty, "volume": VolumeDuty}
+ROLES = {"compute": ComputeDuty, "network": NetworkDuty, "volume": VolumeDuty, "object": ObjectDuty}
 
 
 class Listener:
@@ -420,6 +420,7 @@ def _agent(row: Row[Any], facts: HostFacts, line: Line) -> HostAgent:
         facts.local_ip,
         started=facts.started,
         distant=True,
+        objects=cast("ObjectDuty | None", duty("object")),
     )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, cast
 
 from tane.wire.calls import Answering, Distant, Loopback
 from tane.wire.certificates import Authority
-from tane.wire.duties import ComputeDuty, NetworkDuty, VolumeDuty
+from tane.wire.duties import ComputeDuty, NetworkDuty, ObjectDuty, VolumeDuty
 from tane.wire.errors import HostError
 
 CONNECTED = "hosts:connected"
@@ -38,6 +38,7 @@ class Calls(NamedTuple):
     compute: ComputeDuty | None
     network: NetworkDuty | None
     volume: VolumeDuty | None
+    objects: ObjectDuty | None
 
 
 @dataclass
@@ -53,18 +54,20 @@ class HostAgent:
     local_ip: str | None = None
     started: str = field(default_factory=lambda: str(uuid.uuid4()))
     distant: bool = False
+    objects: ObjectDuty | None = None
 
     @functools.cached_property
     def calls(self) -> Calls:
         """The duties as they are called, whether their agent is in this process or not."""
         if self.distant:
-            return Calls(self.compute, self.network, self.volume)
+            return Calls(self.compute, self.network, self.volume, self.objects)
         line = Loopback(
             Answering(
                 {
                     "compute": (ComputeDuty, self.compute),
                     "network": (NetworkDuty, self.network),
                     "volume": (VolumeDuty, self.volume),
+                    "object": (ObjectDuty, self.objects),
                 }
             )
         )
@@ -72,11 +75,12 @@ class HostAgent:
             cast(ComputeDuty, Distant(ComputeDuty, "compute", line)) if self.compute else None,
             cast(NetworkDuty, Distant(NetworkDuty, "network", line)) if self.network else None,
             cast(VolumeDuty, Distant(VolumeDuty, "volume", line)) if self.volume else None,
+            cast(ObjectDuty, Distant(ObjectDuty, "object", line)) if self.objects else None,
         )
 
     @property
     def roles(self) -> list[str]:
-        duties = {"compute": self.compute, "network": self.network, "volume": self.volume}
+        duties = {"compute": self.compute, "network": self.network, "volume": self.volume, "object": self.objects}
         return [name for name, duty in duties.items() if duty is not None]
 
 
@@ -152,3 +156,9 @@ class Hosts:
         if calls.volume is None:
             raise HostError(f"host {host_id} has no volume pool")
         return calls.volume
+
+    def objects(self, host_id: str) -> ObjectDuty:
+        calls = self.agent(host_id).calls
+        if calls.objects is None:
+            raise HostError(f"host {host_id} keeps no objects")
+        return calls.objects

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
+from tane.wire.blobs import BlobRoom, BlobSum
 from tane.wire.documents import (
     Guest,
     GuestDiagnostics,
@@ -30,7 +31,7 @@ from tane.wire.documents import (
     VolumeDisk,
     VolumeUsage,
 )
-from tane.wire.grammar import Id
+from tane.wire.grammar import BlobId, Id
 from tane.wire.streams import Connection
 
 BackupSource = Callable[[str, str], AsyncIterator[bytes]]
@@ -274,3 +275,31 @@ class VolumeDuty(Protocol):
     async def restore(self, volume_id: str, size_bytes: int, backup_id: str) -> None:
         """Write a backup of ``size_bytes``, asked of the cloud, over a volume that is not exported and not smaller;
         its snapshots stay. :raises HostError: the volume holds a part of the old and of the new then."""
+
+
+class ObjectDuty(Protocol):
+    """Copies of objects' bytes on this host: files under drawn ids that are written once."""
+
+    async def session(self) -> Connection:
+        """A connection by which parts are written and read, as :mod:`tane.wire.blobs` has it: any number, one after
+        another. None of them waits for whoever sends or receives an object."""
+
+    async def finish(self, blob_id: BlobId, size: int) -> None:
+        """Make durable what was written of a blob: after this it survives a power failure. Nothing when it is.
+
+        :raises HostError: it has another size, or there is nothing of it.
+        """
+
+    async def remove(self, blob_ids: list[BlobId]) -> None:
+        """Remove blobs (at most 500), finished or not; nothing where one is absent."""
+
+    async def older_than(self, seconds: float, after: str, limit: int) -> list[BlobId]:
+        """The first ``limit`` (at most 500) ids behind ``after``, in their order, of blobs written before that."""
+
+    async def clear(self, seconds: float) -> int:
+        """Remove what was begun before that and never finished; returns how many."""
+
+    async def verify(self, blob_id: BlobId) -> BlobSum:
+        """Read a blob's file. :raises NotOnHost: there is none."""
+
+    async def room(self) -> BlobRoom: ...

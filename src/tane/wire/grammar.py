@@ -38,6 +38,8 @@ BlockDevice = Annotated[str, Meta(pattern=r"^(/dev/[A-Za-z0-9/_-]{1,64})?\Z")]
 """The path a guest may know a disk by, or nothing."""
 Digest = Annotated[str, Meta(pattern=r"^(?:[0-9a-f]{64}|[0-9a-f]{128})\Z")]
 """SHA-256 or SHA-512 in hex."""
+BlobId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+"""The drawn id of an object's bytes; it becomes the name of a file."""
 Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{16,128}\Z")]
 """A secret in hex."""
 Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]

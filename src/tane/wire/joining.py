@@ -28,7 +28,7 @@ MOST_RANGES = 256
 CLOCK_SECONDS = 300.0
 """Clocks that differ by more spoil certificates and leases."""
 
-Role = Literal["compute", "network", "volume"]
+Role = Literal["compute", "network", "volume", "object"]
 Purpose = Literal["authority", "join", "line", "call", "opened", "leave"]
 Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -68,7 +68,7 @@ class Join(Document):
     secret: Key
     host_id: Uuid
     name: Name
-    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=3)]
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=4)]
     simulated: bool
     request: Pem
 

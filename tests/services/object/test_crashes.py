@@ -93,7 +93,7 @@ def test_what_was_deleted_goes_after_a_grace_and_what_is_shared_stays(
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(mine: Account, files: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tane.services.object.drivers.file import FileDraft
+    from tane.linux.blob_files import FileDraft
 
     def full(self: FileDraft, part: memoryview) -> None:
         raise OSError(28, "No space left on device")

@@ -11,6 +11,7 @@ from tane.db import Tx
 from tane.services.compute.domain import metadata as metadata_tree
 from tane.services.compute.domain.moves import source_of_move
 from tane.services.compute.domain.power import guest_changed
+from tane.services.compute.domain.scheduler import zones
 from tane.services.compute.store import block_devices, groups, migrations, servers
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "server_exists",
     "servers_by_host",
     "source_of_move",
+    "zones",
 ]
 
 

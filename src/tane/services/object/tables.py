@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 
 from tane.db.schema import metadata as control
 
@@ -132,4 +132,18 @@ blob_copy = Table(
     Column("host", String(64), primary_key=True),
     Column("state", String(16), nullable=False),
 )
-"""Where the file of a blob lies; ``host`` "local" is the state folder of the cloud itself."""
+_HOSTED = text("host != 'local'")
+Index("ix_blob_copy_host", blob_copy.c.host, blob_copy.c.blob_id, sqlite_where=_HOSTED, postgresql_where=_HOSTED)
+_OPEN = text("state != 'good'")
+Index("ix_blob_copy_state", blob_copy.c.blob_id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+"""Where the file of a blob lies; ``host`` "local" is the state folder of the cloud itself, "none" no host yet. Of the
+other hosts ``state`` says: "good"; "check", it is to be verified and may be read; "missing", it is to be written there;
+"bad", it is not what was written, and is to be replaced."""
+
+blob_check = Table(
+    "blob_check",
+    metadata,
+    Column("blob_id", String(32), primary_key=True),
+    Column("checks", LargeBinary, nullable=False),
+)
+"""By what the blocks of a blob are known that lies on hosts: digests one after another."""

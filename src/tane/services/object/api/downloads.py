@@ -15,11 +15,12 @@ import structlog
 
 from tane.core import Core
 from tane.services.object.api import headers, staticweb
-from tane.services.object.domain import blobs, heavy, manifests, metadata, objects
+from tane.services.object.domain import blobs, copies, heavy, manifests, metadata, objects
 from tane.services.object.domain.blobs import Piece
 from tane.services.object.domain.errors import Failed, Unsatisfiable
 from tane.services.object.domain.ranges import Range, parsed
 from tane.services.object.domain.reading import Reading
+from tane.services.object.drivers.hosts import BLOCK, Copied
 from tane.services.object.store import stamps
 from tane.web import codec
 from tane.web.errors import BadRequest, Unavailable
@@ -219,14 +220,26 @@ def _body(core: Core, response: Response, pieces: list[Piece], length: int) -> N
     if len(pieces) == 1 and pieces[0].filed:
         piece = pieces[0]
         try:
-            file = blobs.place(core).open(piece.blob_id or "")
+            file = blobs.opened(core, piece.blob_id or "")
         except (FileNotFoundError, ValueError):
             log.error("the bytes of an object are gone", blob=piece.blob_id)
             raise Unavailable("The object's data cannot be read.") from None
-        response.file = FilePart(file, piece.offset, piece.length)
+        if isinstance(file, Copied):
+            _copied(core, response, file, piece)
+        else:
+            response.file = FilePart(file, piece.offset, piece.length)
         return
     response.stream, response.length = Stream(core, list(pieces)), length
     response.held = _held(pieces)
+
+
+def _copied(core: Core, response: Response, found: Copied, piece: Piece) -> None:
+    """:raises Unavailable: none of its hosts answers."""
+    if not copies.links(core).reached() & {*found.hosts}:
+        log.error("no host of an object's copies answers", blob=found.id)
+        raise Unavailable("The object's data cannot be read.")
+    response.stream, response.length = Stream(core, [piece]), piece.length
+    response.held = BLOCK
 
 
 def _held(parts: Sequence[Piece | bytes]) -> int:
@@ -255,7 +268,12 @@ class Stream:
                 continue
             for part in parts:
                 assert isinstance(part, Piece)
-                self._open = await asyncio.to_thread(blobs.place(self._core).open, part.blob_id or "")
+                found = await asyncio.to_thread(blobs.opened, self._core, part.blob_id or "")
+                if isinstance(found, Copied):
+                    async for data in copies.parts(self._core, found, part.offset, part.length):
+                        yield data
+                    continue
+                self._open = found
                 yield FilePart(self._open, part.offset, part.length)
                 self._open.close()
 

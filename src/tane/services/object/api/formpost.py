@@ -84,7 +84,7 @@ async def _store(
     kind = str(part.content_type if "content-type" in _names(part) else guessed(name))
     metadata.check_type(kind)
     try:
-        received = await blobs.receive(core, multipart.PartStream(part), None, most, at[0])
+        received = await blobs.receive(core, multipart.PartStream(part), None, most, at[0], at[1])
     except TooMuch:
         raise TooLarge("max_file_size exceeded") from None
     except BrokenOff:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from tane.services.object.domain import bulk, containers, manifests, metadata, reading, tempurl
+from tane.services.object.domain import bulk, copies, manifests, metadata, reading, tempurl
 from tane.services.object.domain.s3 import uploads
 from tane.web.request import Request, Response
 
@@ -16,7 +17,7 @@ CROSSDOMAIN = b"""<?xml version="1.0"?>
 </cross-domain-policy>"""
 
 
-def capabilities(digests: list[str]) -> dict[str, Any]:
+def capabilities(digests: list[str], policies: Sequence[str] = ("one",), default: str = "one") -> dict[str, Any]:
     """Only what is on."""
     return {
         "swift": {
@@ -36,7 +37,7 @@ def capabilities(digests: list[str]) -> dict[str, Any]:
             "allow_account_management": True,
             "account_autocreate": True,
             "strict_cors_mode": True,
-            "policies": [{"name": name, "aliases": name, "default": name == "one"} for name in containers.POLICIES],
+            "policies": [{"name": name, "aliases": name, "default": name == default} for name in policies],
         },
         "account_quotas": {},
         "bulk_delete": {"max_deletes_per_request": bulk.MOST_DELETES, "max_failed_deletes": bulk.MOST_FAILED},
@@ -82,7 +83,8 @@ def capabilities(digests: list[str]) -> dict[str, Any]:
 
 def show(request: Request) -> dict[str, Any]:
     """What is on, and its limits"""
-    return capabilities(list(request.core.config.object.allowed_digests))
+    settings = request.core.config.object
+    return capabilities(list(settings.allowed_digests), copies.policies(request.core), settings.default_policy)
 
 
 def health(request: Request) -> Response:

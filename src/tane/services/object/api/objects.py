@@ -51,18 +51,18 @@ async def put(request: Request) -> Response:
         raise
     if length is None or length > blobs.INLINE or "expect" in request.headers:
         await request.core.in_thread(objects.allow_put, request, at, length)
-    received = await receive(request, length, metadata.MAX_FILE_SIZE)
+    received = await receive(request, length, metadata.MAX_FILE_SIZE, at[1])
     if new.kind == "symlink" and received.size:
         received.abandon()
         raise BadRequest("Symlink requests require a zero byte body")
     return _created(await request.core.in_thread(objects.put, request, at, received, new))
 
 
-async def receive(request: Request, length: int | None, most: int) -> Content:
+async def receive(request: Request, length: int | None, most: int, container: str = "") -> Content:
     """:raises TooLarge: :raises ClientDisconnect: :raises InsufficientStorage:"""
     assert request.stream is not None
     try:
-        return await blobs.receive(request.core, request.stream, length, most, request.path["account"])
+        return await blobs.receive(request.core, request.stream, length, most, request.path["account"], container)
     except TooMuch:
         raise TooLarge("Your request is too large.") from None
     except BrokenOff:
@@ -159,14 +159,14 @@ async def copy(request: Request) -> Response:
 
 async def _copy(request: Request, source: At, target: At) -> Response:
     core = request.core
-    found, pieces = await heavy.once_more(request, objects.source, request, source)
+    found, pieces = await heavy.once_more(request, objects.source, request, source, target)
     given, until = headers.object_meta(request), headers.delete_at(request)
     received = None
     if objects.is_assembled(request, found):
         metadata.check_size(found.size)
         await core.in_thread(objects.allow_put, request, target, found.size)
         owner = access.project_of(target[0]) or None
-        received = await core.in_slow_thread(owner, blobs.assemble, core, pieces)
+        received = await core.in_slow_thread(owner, blobs.assemble, core, pieces, target[:2])
 
     def finish(read: Reading) -> New:
         fresh = request.headers.get("x-fresh-metadata", "").lower() in ("true", "1", "yes", "on", "t", "y")

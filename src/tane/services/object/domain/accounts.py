@@ -22,6 +22,8 @@ QUOTAS = {
     "quota-count": "x-account-quota-count",
     "quota-bytes-policy-one": "x-account-quota-bytes-policy-one",
     "quota-count-policy-one": "x-account-quota-count-policy-one",
+    "quota-bytes-policy-three": "x-account-quota-bytes-policy-three",
+    "quota-count-policy-three": "x-account-quota-count-policy-three",
 }
 """Headers (``X-Account-…``), and under which name each is kept."""
 

@@ -8,20 +8,22 @@ import errno
 import hashlib
 import threading
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 from tane.core import Core
+from tane.linux.blob_files import BlobFiles
+from tane.services.object.domain import copies
 from tane.services.object.domain.errors import InsufficientStorage
 from tane.services.object.domain.room import Upload
 from tane.services.object.drivers.base import Blobs, Draft
-from tane.services.object.drivers.file import BlobFiles
+from tane.services.object.drivers.hosts import Copied, CopiedDraft, TooFew
 from tane.services.object.store import blobs as store
-from tane.services.object.store import database
+from tane.services.object.store import database, places
 from tane.shares import Full, Shares
-from tane.web.errors import BadRequest, TooLarge
+from tane.web.errors import BadRequest, TooLarge, Unavailable
 from tane.web.request import BodyStream
 
 INLINE = 16 << 10
@@ -101,12 +103,15 @@ def small(data: bytes) -> Content:
     return Content(len(data), hashlib.md5(data, usedforsecurity=False).hexdigest(), zlib.crc32(data), data)
 
 
-async def receive(core: Core, stream: BodyStream, length: int | None, most: int, account: str) -> Content:
+async def receive(
+    core: Core, stream: BodyStream, length: int | None, most: int, account: str, container: str = ""
+) -> Content:
     """Read a body to its end. Two buffers: one is hashed and written while the other is filled. What is under way
-    counts for its account, too.
+    counts for its account, too. The bytes lie as the policy of ``container`` has it; without one, here.
 
     :raises TooLarge: with that it would hold more than it may.
     :raises TooMuch: :raises BrokenOff: fewer bytes than announced. :raises InsufficientStorage: the disk is full.
+    :raises Unavailable: too few hosts take copies.
     """
     first = memoryview(bytearray(INLINE + 1 if length is None else min(length, INLINE + 1)))
     size = await _fill(stream, first)
@@ -116,7 +121,7 @@ async def receive(core: Core, stream: BodyStream, length: int | None, most: int,
         if length is not None and size != length:
             raise BrokenOff
         return small(bytes(first[:size]))
-    return await _Receiver(core).receive(stream, first, length, most, account)
+    return await _Receiver(core).receive(stream, first, length, most, (account, container))
 
 
 async def _fill(stream: BodyStream, buffer: memoryview) -> int:
@@ -132,14 +137,20 @@ class _Receiver:
         self.md5: Any = hashlib.md5(usedforsecurity=False)
         self.crc = 0
 
-    def take(self, draft: Draft, part: memoryview) -> None:
+    def _sum(self, part: memoryview) -> None:
         self.md5.update(part)
         self.crc = zlib.crc32(part, self.crc)
-        check_room(self._core)
+
+    def take(self, draft: Draft, part: memoryview) -> None:
+        self._sum(part)
+        if not isinstance(draft, CopiedDraft):
+            check_room(self._core)
         with _told():
             draft.write(part)
 
-    def begin(self) -> Draft:
+    def begin(self, policy: str) -> Draft:
+        if policy == copies.THREE:
+            return copies.draft(self._core)
         check_room(self._core)
         with _told():
             return place(self._core).draft()
@@ -148,20 +159,43 @@ class _Receiver:
         with _told():
             draft.finish()
 
+    def _taking(self, draft: Draft, part: memoryview) -> Awaitable[None]:
+        """No thread waits for hosts."""
+        if isinstance(draft, CopiedDraft):
+            return self._send(draft, part)
+        return asyncio.to_thread(self.take, draft, part)
+
+    async def _send(self, draft: CopiedDraft, part: memoryview) -> None:
+        def note() -> None:
+            self._sum(part)
+            draft.note(part)
+
+        await asyncio.to_thread(note)
+        with _told():
+            await draft.send(part)
+
+    async def _finishing(self, draft: Draft) -> None:
+        if isinstance(draft, CopiedDraft):
+            with _told():
+                await draft.close()
+        else:
+            await asyncio.to_thread(self.finish, draft)
+
     async def receive(
-        self, stream: BodyStream, first: memoryview, length: int | None, most: int, account: str
+        self, stream: BodyStream, first: memoryview, length: int | None, most: int, at: tuple[str, str]
     ) -> Content:
-        upload = await asyncio.to_thread(Upload, self._core, account)
+        upload = await asyncio.to_thread(Upload, self._core, *at)
         try:
             upload.grow(length or len(first))
-            draft = await asyncio.to_thread(self.begin)
+            copies.links(self._core).bind()
+            draft = await asyncio.to_thread(self.begin, upload.policy)
         except BaseException:
             upload.end()
             raise
-        working: asyncio.Future[None] = asyncio.ensure_future(asyncio.to_thread(self.take, draft, first))
+        working = asyncio.ensure_future(self._taking(draft, first))
         total = len(first)
         try:
-            with _Buffers(account) as buffers:
+            with _Buffers(at[0]) as buffers:
                 while size := await _fill(stream, buffer := buffers.next()):
                     total += size
                     if total > most:
@@ -169,13 +203,13 @@ class _Receiver:
                     if length is None:
                         upload.grow(size)
                     await _ended(working)
-                    working = asyncio.ensure_future(asyncio.to_thread(self.take, draft, buffer[:size]))
+                    working = asyncio.ensure_future(self._taking(draft, buffer[:size]))
                     if size < len(buffer):
                         break
             await _ended(working)
             if length is not None and total != length:
                 raise BrokenOff
-            working = asyncio.ensure_future(asyncio.to_thread(self.finish, draft))
+            working = asyncio.ensure_future(self._finishing(draft))
             await _ended(working)
         except BaseException:
             # The thread still uses the file; what it says of it does not matter any more.
@@ -229,11 +263,20 @@ def _told() -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise InsufficientStorage(NO_ROOM) from None
+    except TooFew as error:
+        raise Unavailable(str(error)) from None
 
 
-def assemble(core: Core, pieces: Iterable[Piece]) -> Content:
-    """One content of the bytes of many. Synchronous. :raises OSError:"""
-    return written(core, (part for piece in pieces for part in parts(core, piece)), MOST)
+def assemble(core: Core, pieces: Iterable[Piece], at: tuple[str, str]) -> Content:
+    """One content of the bytes of many, for a container of an account. Synchronous. :raises OSError:"""
+    return written(core, (part for piece in pieces for part in parts(core, piece)), MOST, policy_of(core, at))
+
+
+def policy_of(core: Core, at: tuple[str, str]) -> str:
+    """The storage policy of a container of an account; the first one where it is not there."""
+    with database.of(core).read() as tx:
+        row = places.place(tx, *at)
+    return copies.ONE if row is None else row.policy or copies.ONE
 
 
 def joined(core: Core, some: Iterable[Piece | bytes]) -> bytes:
@@ -261,10 +304,10 @@ def joined(core: Core, some: Iterable[Piece | bytes]) -> bytes:
     return b"".join(together)
 
 
-def written(core: Core, source: Iterable[bytes], most: int) -> Content:
+def written(core: Core, source: Iterable[bytes], most: int, policy: str = copies.ONE) -> Content:
     """A blob of bytes that come from here. :raises TooLarge: more than ``most``. :raises OSError:"""
     work, size = _Receiver(core), 0
-    draft = work.begin()
+    draft = work.begin(policy)
     try:
         for part in source:
             size += len(part)
@@ -284,7 +327,11 @@ def parts(core: Core, piece: Piece) -> Iterator[bytes]:
         yield joined(core, [piece])
         return
     left = piece.length
-    with place(core).open(piece.blob_id or "") as file:
+    found = opened(core, piece.blob_id or "")
+    if isinstance(found, Copied):
+        yield from _from_hosts(core, found, piece)
+        return
+    with found as file:
         file.seek(piece.offset)
         while left:
             part = file.read(min(BATCH, left))
@@ -294,19 +341,48 @@ def parts(core: Core, piece: Piece) -> Iterator[bytes]:
             yield part
 
 
+def opened(core: Core, blob_id: str) -> BinaryIO | Copied:
+    """Its file, or by what it is known that lies on hosts. :raises FileNotFoundError: it is nowhere."""
+    try:
+        return place(core).open(blob_id)
+    except FileNotFoundError:
+        found = copies.find(core, blob_id)
+        if found is None:
+            raise
+        return found
+
+
+def _from_hosts(core: Core, found: Copied, piece: Piece) -> Iterator[bytes]:
+    way, reading = copies.links(core), copies.reading(core, found)
+    offset, left = piece.offset, piece.length
+    while left:
+        try:
+            part = way.from_thread(reading.part(offset, left))
+        except TooFew as error:
+            raise OSError(str(error)) from None
+        offset, left = offset + len(part), left - len(part)
+        yield part
+
+
 async def _ended(working: asyncio.Future[None]) -> None:
     """Wait for it, and raise what it raised; who is cancelled meanwhile does not cancel it."""
     await asyncio.wait([working])
     working.result()
 
 
-def sweep(core: Core) -> tuple[int, int, int]:
-    """Remove drafts nobody writes, files without a row, and blobs that are part of nothing; each after the grace.
+class Swept(NamedTuple):
+    """How many drafts, files and blobs went; and what is to be removed on hosts: (blob, host)."""
 
-    :returns: how many of each.
-    """
+    drafts: int
+    unknown: int
+    dead: int
+    gone: list[tuple[str, str]]
+
+
+def sweep(core: Core) -> Swept:
+    """Remove drafts nobody writes, files without a row, and blobs that are part of nothing; each after the grace."""
     if not database.exists(core):
-        return 0, 0, 0
+        return Swept(0, 0, 0, [])
     opened, files = database.of(core), place(core)
     drafts = files.clear_drafts(GRACE_SECONDS)
     lost = 0
@@ -319,9 +395,11 @@ def sweep(core: Core) -> tuple[int, int, int]:
     lost += _remove_unknown(opened, files, batch)
     with opened.write() as tx:
         dead = store.take_dead(tx, GRACE_SECONDS)
-    for blob_id in dead:
-        files.remove(blob_id)
-    return drafts, lost, len(dead)
+    for blob_id, host in dead:
+        if host == files.host:
+            files.remove(blob_id)
+    gone = [each for each in dead if each[1] != files.host]
+    return Swept(drafts, lost, len({blob_id for blob_id, _ in dead}), gone)
 
 
 def _remove_unknown(opened: Any, files: Blobs, ids: list[str]) -> int:

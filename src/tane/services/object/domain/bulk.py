@@ -14,7 +14,7 @@ from io import BytesIO
 from typing import IO, Any, cast
 from urllib.parse import quote, unquote
 
-from tane.services.object.domain import access, blobs, containers, content, metadata
+from tane.services.object.domain import access, blobs, containers, content, copies, metadata
 from tane.services.object.domain.blobs import Content
 from tane.services.object.domain.content import New
 from tane.services.object.domain.objects import At, check_name
@@ -272,11 +272,12 @@ def _is_utf8(text: str) -> bool:
 def _make_container(request: Request, at: At, made: set[str]) -> None:
     if len(made) >= MOST_CONTAINERS:
         raise BadRequest(f"More than {MOST_CONTAINERS} containers to create from tar.")
+    policy = copies.policy(request.core, "")
     with database.of(request.core).write() as tx:
         row = places.place(tx, at[0], at[1])
         if row is None or row.container_id is None:
             visit = access.admit(request, tx, "put_container", "owner", (at[0], at[1], ""))
-            places.add_container(tx, access.account_of(request, tx, visit), at[1], containers.POLICIES[0])
+            places.add_container(tx, access.account_of(request, tx, visit), at[1], policy)
     made.add(at[1])
 
 
@@ -285,7 +286,9 @@ def _store(request: Request, at: At, source: IO[bytes]) -> None:
     if len(first) <= blobs.INLINE:
         received = blobs.small(first)
     else:
-        received = blobs.written(request.core, _parts(first, source), metadata.MAX_FILE_SIZE)
+        received = blobs.written(
+            request.core, _parts(first, source), metadata.MAX_FILE_SIZE, blobs.policy_of(request.core, at[:2])
+        )
     try:
         with database.of(request.core).write() as tx:
             visit = access.admit(request, tx, "put_object", "write", at)

@@ -7,14 +7,13 @@ from typing import Any
 from urllib.parse import unquote
 
 from tane.db import Tx
-from tane.services.object.domain import access, acl, metadata
+from tane.services.object.domain import access, acl, copies, metadata
 from tane.services.object.domain.access import Visit
 from tane.services.object.store import database, listing, places, versions
 from tane.services.object.store.listing import Page, Wanted
 from tane.web.errors import BadRequest, Conflict, NotFound
 from tane.web.request import Request
 
-POLICIES = ("one",)
 SYNC = ("x-container-sync-to", "x-container-sync-key")
 ACLS = {"x-container-read": "read_acl", "x-container-write": "write_acl"}
 
@@ -46,20 +45,33 @@ def asks_versions(request: Request) -> bool:
 
 
 def create(request: Request, at: tuple[str, str], changes: Mapping[str, str], *, only_new: bool = False) -> bool:
-    """Make it, or change what is given, unless it is to be new only; whether it is new."""
+    """Make it, or change what is given, unless it is to be new only; whether it is new.
+
+    :raises BadRequest: no such storage policy is on. :raises Conflict: it is there with another one.
+    """
     access.identify(request)
     check_name(at[1])
     policy = request.headers.get("x-storage-policy", "")
-    if policy and policy.lower() not in POLICIES:
-        raise BadRequest(f"Invalid X-Storage-Policy '{policy[:100]}'")
+    wanted, refused = copies.ONE, None
+    try:
+        wanted = copies.policy(request.core, policy)
+    except BadRequest as error:
+        if policy.lower() not in ("", *copies.POLICIES):
+            raise
+        # What is there need not be possible today.
+        refused = error
     with database.of(request.core).write() as tx:
         visit = access.admit(request, tx, "put_container", "owner", (*at, ""))
         if visit.row is not None and visit.row.container_id is not None:
+            if policy and policy.lower() in copies.POLICIES and policy.lower() != visit.row.policy:
+                raise Conflict(f"The container has the storage policy '{visit.row.policy}', which stays.")
             if not only_new:
                 _change(request, tx, visit, changes)
             return False
+        if refused is not None:
+            raise refused
         account_id = access.account_of(request, tx, visit)
-        places.add_container(tx, account_id, at[1], POLICIES[0])
+        places.add_container(tx, account_id, at[1], wanted)
         _change(request, tx, Visit(*at, "", places.place(tx, *at), True), changes)
         return True
 

@@ -88,10 +88,11 @@ def _blob(core: Core, tx: Tx, account_id: int, new: New) -> str | None:
     if content is None:
         return None
     if content.draft is not None:
-        blob_rows.add(tx, content.draft.id, content.size, content.crc, None, blobs.place(core).host, account_id)
-        return content.draft.id
+        draft = content.draft
+        blob_rows.add(tx, draft.id, content.size, content.crc, None, account_id, draft.copies, draft.checks)
+        return draft.id
     blob_id = uuid4().hex
-    blob_rows.add(tx, blob_id, content.size, content.crc, content.data, None, account_id)
+    blob_rows.add(tx, blob_id, content.size, content.crc, content.data, account_id)
     return blob_id
 
 
@@ -345,17 +346,28 @@ def check_quotas(core: Core, tx: Tx, visit: Visit, size: int) -> None:
     if old is None and room.over(meta.get("x-container-meta-quota-count"), row.objects + 1):
         raise TooLarge(room.OVER)
     account = visit.account_meta
-    limits = room.limits(core, account)
-    counts = [account.get(name) for name in COUNT_QUOTAS]
-    # There is one policy: what its containers hold is what the account does.
     used = places.totals(tx, row.account_id)
     more = size - (0 if stays or stacked else old or 0)
     dead = blob_rows.dead_bytes(tx, row.account_id) if size > blobs.INLINE else 0
-    many = (old is None or stacked) and any(room.over(limit, used.objects + 1) for limit in counts)
+    one_more = old is None or stacked
     wanted = used.bytes + dead + more
-    if many or ((more > 0 or dead) and (wanted > room.MOST_BYTES or any(room.over(limit, wanted) for limit in limits))):
+    over = wanted > room.MOST_BYTES or room.over(room.limit(core, account), wanted)
+    if (one_more and room.over(account.get(COUNT_QUOTA), used.objects + 1)) or ((more > 0 or dead) and over):
         raise TooLarge(room.OVER)
+    _check_policy(tx, visit, more, one_more=one_more)
     blobs.check_room(core)
 
 
-COUNT_QUOTAS = ("x-account-quota-count", "x-account-quota-count-policy-one")
+BYTES_QUOTA, COUNT_QUOTA = "x-account-quota-bytes", "x-account-quota-count"
+
+
+def _check_policy(tx: Tx, visit: Visit, more: int, *, one_more: bool) -> None:
+    """What the account may have in containers of this one's policy."""
+    row, account = visit.there, visit.account_meta
+    most, most_objects = (account.get(f"{name}-policy-{row.policy}") for name in (BYTES_QUOTA, COUNT_QUOTA))
+    if most is None and most_objects is None:
+        return
+    used = next(each for each in places.totals_by_policy(tx, row.account_id) if each.policy == row.policy)
+    many = one_more and room.over(most_objects, used.objects + 1)
+    if many or (more > 0 and room.over(most, used.bytes + more)):
+        raise TooLarge(room.OVER)

@@ -71,7 +71,7 @@ def put(core: Core, shelf: Shelf, name: str, parts: Iterable[bytes]) -> int:
 
     :raises ApiError: over a quota, the disk is full, or there is no such project.
     """
-    received = blobs.written(core, parts, blobs.MOST)
+    received = blobs.written(core, parts, blobs.MOST, blobs.policy_of(core, (shelf.account, shelf.container)))
     try:
         domain = _domain(core, shelf.project_id)
         with database.of(core).write() as tx:

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 
 from tane.db import Tx
 from tane.db.documents import dump, load
-from tane.services.object.domain import access, content, manifests, metadata, reading, tempurl
+from tane.services.object.domain import access, blobs, content, manifests, metadata, reading, tempurl
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Content, Piece
 from tane.services.object.domain.content import New
@@ -239,11 +239,11 @@ def dlo(header: str) -> str:
 def is_assembled(request: Request, found: Reading) -> bool:
     """Whether a copy is made anew: of the bytes of many objects, or a part of one's."""
     large = found.row.kind in ("slo", "dlo") and request.param("multipart-manifest") != "get"
-    return large or (not found.row.kind and "range" in request.headers)
+    return large or found.moves or (not found.row.kind and "range" in request.headers)
 
 
-def source(request: Request, at: At) -> tuple[Reading, list[Piece]]:
-    """What is to be copied, and of a large object where its bytes lie."""
+def source(request: Request, at: At, target: At | None = None) -> tuple[Reading, list[Piece]]:
+    """What is to be copied, and of what is copied anew where its bytes lie."""
     access.identify(request)
     with database.of(request.core).read() as tx:
         visit = access.admit(request, tx, "get_object", "read", at)
@@ -253,6 +253,9 @@ def source(request: Request, at: At) -> tuple[Reading, list[Piece]]:
         found = reading.find(request, tx, visit)
         if found.marker:
             raise NotFound("The resource could not be found.")
+        if target is not None and not found.row.kind and found.row.blob_id and found.size > blobs.INLINE:
+            there = places.place(tx, *target[:2])
+            found.moves = there is not None and there.policy not in (None, found.visit.there.policy)
         if not is_assembled(request, found):
             return found, []
         spans = parsed(request.headers.get("range"), found.size)

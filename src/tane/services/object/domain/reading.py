@@ -43,7 +43,7 @@ MOST_DATA = 256 << 10
 @dataclass
 class Reading:
     """An object as it is answered. ``row``: its own. ``pieces``: None until they are asked for. ``target``: the path of
-    what a link led to."""
+    what a link led to. ``moves``: a copy of it lies elsewhere."""
 
     row: Row[Any]
     size: int
@@ -52,6 +52,7 @@ class Reading:
     visit: Visit
     target: str = ""
     marker: bool = False
+    moves: bool = False
 
     @property
     def manifest_etag(self) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
@@ -15,7 +18,7 @@ from tane.web.errors import TooLarge
 
 MOST_BYTES = 1 << 60
 """Of an account, by what manifests say of themselves: sums must stay numbers that databases can hold."""
-QUOTAS = ("x-account-meta-quota-bytes", "x-account-quota-bytes-policy-one")
+QUOTA = "x-account-meta-quota-bytes"
 OVER = "Upload exceeds quota."
 
 _lock = threading.Lock()
@@ -23,10 +26,9 @@ _under_way: Counter[tuple[int, str]] = Counter()
 """Bytes that lie on the disk, or were announced, before any row names them: by cloud and account."""
 
 
-def limits(core: Core, account_meta: Mapping[str, str]) -> list[str | None]:
-    """An account's quotas of bytes as its headers have them; the setting where it has none of its own."""
-    own, policy = (account_meta.get(name) for name in QUOTAS)
-    return [own or str(core.config.object.account_quota_gb << 30 or MOST_BYTES), policy]
+def limit(core: Core, account_meta: Mapping[str, str]) -> str:
+    """An account's quota of bytes as its header has it; the setting where it has none of its own."""
+    return account_meta.get(QUOTA) or str(core.config.object.account_quota_gb << 30 or MOST_BYTES)
 
 
 def over(limit: str | None, wanted: int) -> bool:
@@ -36,11 +38,14 @@ def over(limit: str | None, wanted: int) -> bool:
 class Upload:
     """One that is under way. It begins with the account's quota as it is then; :meth:`end` always follows."""
 
-    def __init__(self, core: Core, account: str) -> None:
+    def __init__(self, core: Core, account: str, container: str = "") -> None:
         self._key = (id(core), account)
         self._bytes = 0
         with database.of(core).read() as tx:
-            self._quota, self._kept = _kept(tx, core, account)
+            row = places.place(tx, account, container)
+            self._quota, self._kept = (None, 0) if row is None else _kept(tx, core, row)
+        self.policy: str = (row.policy if row is not None else None) or "one"
+        """Of the container."""
 
     def grow(self, size: int) -> None:
         """What this one may have is asked when it is whole, since it may replace something.
@@ -51,7 +56,7 @@ class Upload:
             others = _under_way[self._key] - self._bytes
             self._bytes += size
             _under_way[self._key] += size
-        if others and any(over(limit, self._kept + others) for limit in self._quota):
+        if others and over(self._quota, self._kept + others):
             raise TooLarge(OVER)
 
     def end(self) -> None:
@@ -63,10 +68,7 @@ class Upload:
                 del _under_way[self._key]
 
 
-def _kept(tx: Tx, core: Core, account: str) -> tuple[list[str | None], int]:
-    """The account's limits, and its bytes; what is dead and not swept lies on the disk, too."""
-    row = places.place(tx, account)
-    if row is None:
-        return [], 0
+def _kept(tx: Tx, core: Core, row: Row[Any]) -> tuple[str | None, int]:
+    """The account's limit, and its bytes; what is dead and not swept lies on the disk, too."""
     used = places.totals(tx, row.account_id).bytes + store.dead_bytes(tx, row.account_id)
-    return limits(core, load(row.account_meta)), int(used)
+    return limit(core, load(row.account_meta)), int(used)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Protocol
 
 
@@ -10,6 +10,14 @@ class Draft(Protocol):
     """A blob that is being written. Synchronous; called in threads, one after another."""
 
     id: str
+
+    @property
+    def copies(self) -> Sequence[tuple[str, str]]:
+        """Once it is finished: where its copies are, or are to be, and the state of each (``blob_copy``)."""
+
+    @property
+    def checks(self) -> bytes:
+        """What its blocks are known by (``blob_check``); nothing for a file of this machine."""
 
     def write(self, part: memoryview) -> None:
         """:raises OSError: the disk is full or broken."""

@@ -1,7 +1,8 @@
 """Reconcilers of object storage."""
 
 from tane.services.object.reconcilers.blobs import RECONCILER as BLOBS
+from tane.services.object.reconcilers.copies import RECONCILER as COPIES
 from tane.services.object.reconcilers.expiry import RECONCILER as EXPIRY
 from tane.services.object.reconcilers.uploads import RECONCILER as UPLOADS
 
-RECONCILERS = (BLOBS, EXPIRY, UPLOADS)
+RECONCILERS = (BLOBS, COPIES, EXPIRY, UPLOADS)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from tane.core import Core
 from tane.jobs import Reconciler
-from tane.services.object.domain import blobs
+from tane.services.object.domain import blobs, repair
 
 
 async def sweep(core: Core) -> str | None:
     """One pass; a sentence that says what was removed."""
-    drafts, unknown, dead = await core.in_thread(blobs.sweep, core)
+    drafts, unknown, dead, gone = await core.in_thread(blobs.sweep, core)
+    if gone:
+        repair.memory(core).gone += gone
+        core.db.signals.notify(repair.TOPIC)
     told = {
         "unfinished uploads removed": drafts,
         "files removed that no object is made of": unknown,

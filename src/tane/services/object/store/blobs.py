@@ -8,11 +8,12 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from tane.db import Tx
 from tane.services.object.store import stamps
-from tane.services.object.tables import blob, blob_copy
+from tane.services.object.tables import blob, blob_check, blob_copy
 
 MOST = 500
 _ADD = insert(blob)
 _ADD_COPY = insert(blob_copy)
+_ADD_CHECKS = insert(blob_check)
 _SHARE = update(blob).where(blob.c.id == bindparam("wanted")).values(refs=blob.c.refs + 1)
 _SHARED = select(blob.c.refs, blob.c.data.is_(None).label("filed")).where(blob.c.id == bindparam("wanted"))
 _DROP = update(blob).where(blob.c.id == bindparam("wanted")).values(refs=blob.c.refs - 1)
@@ -25,12 +26,22 @@ _DELETE = delete(blob).where(blob.c.id == bindparam("wanted"))
 
 
 def add(
-    tx: Tx, blob_id: str, size: int, crc: int, data: bytes | None, host: str | None, account_id: int | None
+    tx: Tx,
+    blob_id: str,
+    size: int,
+    crc: int,
+    data: bytes | None,
+    account_id: int | None,
+    copies: Sequence[tuple[str, str]] = (),
+    checks: bytes = b"",
 ) -> None:
-    """A blob that one object of an account is made of: in the row, or in a file on ``host``."""
+    """A blob that one object of an account is made of: in the row, or in files, whose hosts and states ``copies``
+    are."""
     tx.execute(_ADD, {"id": blob_id, "size": size, "crc": crc, "refs": 1, "data": data, "account_id": account_id})
-    if host is not None:
-        tx.execute(_ADD_COPY, {"blob_id": blob_id, "host": host, "state": "good"})
+    if copies:
+        tx.execute(_ADD_COPY, [{"blob_id": blob_id, "host": host, "state": state} for host, state in copies])
+    if checks:
+        tx.execute(_ADD_CHECKS, {"blob_id": blob_id, "checks": checks})
 
 
 def share(tx: Tx, blob_id: str) -> None:
@@ -65,11 +76,15 @@ def known(tx: Tx, ids: Sequence[str]) -> set[str]:
     return {row.id for row in tx.all(select(blob.c.id).where(blob.c.id.in_(ids)))}
 
 
-def take_dead(tx: Tx, seconds: float) -> list[str]:
-    """Delete the rows of blobs that died so long ago, some at a time; their files are to be removed then."""
+def take_dead(tx: Tx, seconds: float) -> list[tuple[str, str]]:
+    """Delete the rows of blobs that died so long ago, some at a time; their files, (blob, host), are to be removed
+    then."""
     before = stamps.of(tx.now) - int(seconds * stamps.SECOND)
     dead = [row.id for row in tx.all(select(blob.c.id).where(blob.c.dead_at < before, blob.c.refs == 0).limit(MOST))]
+    copies = list[tuple[str, str]]()
     if dead:
+        copies = [(row.blob_id, row.host) for row in tx.all(select(blob_copy).where(blob_copy.c.blob_id.in_(dead)))]
+        tx.execute(delete(blob_check).where(blob_check.c.blob_id.in_(dead)))
         tx.execute(delete(blob_copy).where(blob_copy.c.blob_id.in_(dead)))
         tx.execute(delete(blob).where(blob.c.id.in_(dead)))
-    return dead
+    return copies

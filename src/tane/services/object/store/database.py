@@ -7,7 +7,7 @@ import hashlib
 from sqlalchemy import Connection, select, text, update
 
 from tane.apart import Apart
-from tane.services.object.tables import blob, container, metadata, object_, upload, version
+from tane.services.object.tables import blob, blob_check, blob_copy, container, metadata, object_, upload, version
 
 
 def _keep_etags_and_accounts(connection: Connection) -> None:
@@ -31,11 +31,18 @@ def _add_uploads(connection: Connection) -> None:
     upload.create(connection)
 
 
+def _add_checks(connection: Connection) -> None:
+    """Copies on hosts."""
+    blob_check.create(connection, checkfirst=True)
+    for index in blob_copy.indexes:
+        index.create(connection, checkfirst=True)
+
+
 APART = Apart(
     "objects",
     "object_schema",
     "object storage",
-    (metadata.create_all, _keep_etags_and_accounts, _add_uploads),
+    (metadata.create_all, _keep_etags_and_accounts, _add_uploads, _add_checks),
     whole=True,
 )
 of, exists = APART.of, APART.exists

@@ -285,7 +285,7 @@ class Body:
         # The content has a CRC-32 of its own.
         summed = Summed(self._stream, self._sha256(), "" if self.algorithm == "CRC32" else self.algorithm)
         try:
-            received = await blobs.receive(core, summed, self.length, self._most, self._call.account)
+            received = await blobs.receive(core, summed, self.length, self._most, *self._call.at[:2])
         except TooMuch:
             raise S3Error("EntityTooLarge") from None
         except BrokenOff:

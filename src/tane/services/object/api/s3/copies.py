@@ -53,12 +53,12 @@ def source(call: Call) -> tuple[At, str | None]:
     return (call.account, bucket, name), version
 
 
-async def found_source(call: Call, span: str = "") -> tuple[At, Request, Reading, list[Piece]]:
+async def found_source(call: Call, target: At, span: str = "") -> tuple[At, Request, Reading, list[Piece]]:
     """The object that is to be copied, when the conditions hold. :raises S3Error:"""
     at, version = source(call)
     inner = call.inner({"range": span} if span else {}, [("version-id", version)] if version else [])
     try:
-        found, pieces = await heavy.once_more(inner, swift.source, inner, at)
+        found, pieces = await heavy.once_more(inner, swift.source, inner, at, target)
     except ApiError as error:
         raise await call.request.core.in_thread(_absent, call, at, error) from None
     _check(call, found)
@@ -95,7 +95,7 @@ async def assembled(call: Call, request: Request, found: Reading, pieces: list[P
         )
     core = call.request.core
     await core.in_thread(swift.allow_put, call.inner(), target, size)
-    return await core.in_slow_thread(call.request.ctx.project_id, blobs.assemble, core, pieces)
+    return await core.in_slow_thread(call.request.ctx.project_id, blobs.assemble, core, pieces, target[:2])
 
 
 async def copy(call: Call) -> Response:
@@ -108,7 +108,7 @@ async def copy(call: Call) -> Response:
         raise S3Error("InvalidRequest", "A copy has no body.")
     await access.check(call)
     new, wanted = describing.described(call), describing.expected(call)
-    at, inner, found, pieces = await found_source(call)
+    at, inner, found, pieces = await found_source(call, call.at)
     if at == call.at and directive == "COPY" and tagging == "COPY" and not inner.query:
         raise S3Error(
             "InvalidRequest",
@@ -153,7 +153,7 @@ async def copy_part(call: Call, upload_id: str, number: int) -> Response:
     span = call.headers.get("x-amz-copy-source-range", "")
     if span and not RANGE.match(span):
         raise S3Error("InvalidArgument", "The x-amz-copy-source-range value must be of the form bytes=first-last")
-    at, inner, found, pieces = await found_source(call, span)
+    at, inner, found, pieces = await found_source(call, call.at, span)
     if span and int(span.partition("-")[2]) >= found.size:
         raise S3Error("InvalidRange", f"Range specified is not valid for source object of size: {found.size}")
     target = domain_uploads.where(call.at, upload_id, number)

@@ -20,7 +20,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.db.documents import dump, load
-from tane.services.object.domain import access, containers, content, manifests, objects
+from tane.services.object.domain import access, content, manifests, objects
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.content import New
 from tane.services.object.domain.heavy import TakesLong
@@ -81,7 +81,7 @@ def _beside(tx: Tx, visit: Visit) -> int:
     place = places.place(tx, visit.account, name)
     if place is not None and place.container_id is not None:
         return int(place.container_id)
-    found = places.add_container(tx, visit.there.account_id, name, containers.POLICIES[0])
+    found = places.add_container(tx, visit.there.account_id, name, visit.there.policy)
     places.change_container(tx, found, read_acl=visit.there.read_acl)
     return found
 

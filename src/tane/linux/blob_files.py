@@ -1,4 +1,4 @@
-"""Blobs as files of the state folder: ``blobs/AB/ID``, and ``incoming/ID`` while they are written.
+"""Blobs as files of a folder: ``blobs/AB/ID``, and ``incoming/ID`` while they are written.
 
 The names are drawn here: nothing of a client's ever becomes a path.
 """
@@ -33,6 +33,53 @@ class BlobFiles:
     def draft(self) -> FileDraft:
         blob_id = uuid.uuid4().hex
         return FileDraft(blob_id, self._incoming / blob_id, self._path(blob_id))
+
+    def append(self, blob_id: str, offset: int, part: bytes) -> None:
+        """Write a part of a file that is not finished; again, if need be. :raises ValueError: one before it is missing.
+        :raises OSError:"""
+        self._path(blob_id)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self._incoming / blob_id, flags, 0o600)
+        try:
+            if offset > os.fstat(descriptor).st_size:
+                raise ValueError(f"there are no {offset} bytes of blob {blob_id} before these")
+            view = memoryview(part)
+            while view:
+                written = os.pwrite(descriptor, view, offset)
+                view, offset = view[written:], offset + written
+        finally:
+            os.close(descriptor)
+
+    def finish(self, blob_id: str, size: int) -> None:
+        """Make a file durable that was appended to; again, if need be. :raises ValueError: it has another size.
+        :raises FileNotFoundError: :raises OSError:"""
+        place, incoming = self._path(blob_id), self._incoming / blob_id
+        if incoming.exists():
+            if incoming.stat().st_size != size:
+                raise ValueError(f"blob {blob_id} has {incoming.stat().st_size} bytes, not {size}")
+            FileDraft.resumed(blob_id, incoming, place).finish()
+        elif place.stat().st_size != size:
+            raise ValueError(f"blob {blob_id} has {place.stat().st_size} bytes, not {size}")
+        else:
+            # The power may have failed between its name and the folder's.
+            sync_folder(place.parent)
+            sync_folder(place.parent.parent)
+
+    def forget(self, blob_id: str) -> None:
+        """Remove it whether it is finished or not."""
+        self.remove(blob_id)
+        (self._incoming / blob_id).unlink(missing_ok=True)
+
+    def page(self, seconds: float, after: str, limit: int) -> list[str]:
+        """The first ids behind ``after``, in their order, of files that were written before that."""
+        before, found = time.time() - seconds, list[str]()
+        for folder in sorted(each.name for each in self._blobs.iterdir() if each.name >= after[:2]):
+            with os.scandir(self._blobs / folder) as entries:
+                old = [each.name for each in entries if IDS.match(each.name) and _modified(each) < before]
+            found += sorted(name for name in old if name > after)
+            if len(found) >= limit:
+                return found[:limit]
+        return found
 
     def free(self) -> float:
         disk = os.statvfs(self._incoming)
@@ -75,10 +122,21 @@ def _modified(entry: os.DirEntry[str]) -> float:
 class FileDraft:
     """A file in ``incoming``, until it is renamed."""
 
+    copies = ((BlobFiles.host, "good"),)
+    checks = b""
+
     def __init__(self, blob_id: str, draft: Path, place: Path) -> None:
         self.id = blob_id
         self._draft, self._place = draft, place
         self._descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+    @classmethod
+    def resumed(cls, blob_id: str, draft: Path, place: Path) -> FileDraft:
+        """One that was begun before."""
+        found = cls.__new__(cls)
+        found.id, found._draft, found._place = blob_id, draft, place
+        found._descriptor = os.open(draft, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return found
 
     def write(self, part: memoryview) -> None:
         while part:

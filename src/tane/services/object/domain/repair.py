@@ -1,0 +1,253 @@
+"""Heals copies on hosts: makes what is missing, replaces rot, moves what lies on hosts that leave, looks for more.
+
+All of it follows from rows, so that a process may end at any moment; what a host has beside them is removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+
+import structlog
+
+from tane.core import Core
+from tane.linux.blob_files import IDS
+from tane.services.object.domain import copies
+from tane.services.object.domain.blobs import GRACE_SECONDS
+from tane.services.object.domain.copies import Fleet
+from tane.services.object.drivers.hosts import BLOCK, COPIES, VERIFY_SECONDS, Links, Unreachable, chosen
+from tane.services.object.store import copies as store
+from tane.services.object.store import database
+from tane.services.object.store.copies import Copy
+from tane.wire.errors import NotOnHost
+
+log = structlog.get_logger()
+
+TOPIC = "reconcile:object-copies"
+AT_ONCE = 4
+BATCH = 200
+"""Copies that are made, moved or verified in a pass."""
+SCRUBBED, SCRUBBED_BYTES = 50, 256 << 20
+"""Good copies that a pass verifies, until they had so many bytes."""
+PAGE = 500
+PAGES = 10
+"""Of copies on one host that leaves, which a pass looks at."""
+MEMORY = "object-repair"
+
+
+@dataclass
+class Memory:
+    """Where the last pass was. It begins anywhere: what follows is looked at in turn, whenever a process starts."""
+
+    gone: list[tuple[str, str]] = field(default_factory=list)
+    opened: str = ""
+    scrubbed: str = field(default_factory=lambda: uuid.UUID(int=random.getrandbits(128)).hex)
+    swept: dict[str, str] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
+
+
+def memory(core: Core) -> Memory:
+    found: Memory = core.memory.get(MEMORY) or core.memory.setdefault(MEMORY, Memory())
+    return found
+
+
+async def run(core: Core) -> dict[str, int]:
+    """One pass; how many of what it did."""
+    way = copies.links(core)
+    way.bind()
+    way.prune()
+    if not database.exists(core):
+        return {}
+    fleet = await core.in_thread(copies.fleet, core)
+    done = Counter[str]()
+    await _remove_gone(core, way)
+    await _remove(way, await core.in_thread(_leave, core, fleet, done))
+    await _mend(core, way, done)
+    await _scrub(core, way, done)
+    for host_id in way.reached():
+        done["files removed from hosts that no object is made of"] += await _sweep(core, way, host_id)
+    return {what: count for what, count in done.items() if count}
+
+
+# ------------------------------------------------------------------------------------------- hosts that leave
+
+
+def _leave(core: Core, fleet: Fleet, done: Counter[str]) -> list[tuple[str, str]]:
+    """Some copies on hosts that leave, or are gone: give up those of which there are enough elsewhere, and write down
+    places for what is missing then. Returns the former."""
+    given_up = list[tuple[str, str]]()
+    with database.of(core).read() as tx:
+        leaving = sorted(store.hosts(tx) - {*fleet.zones})
+    for host_id in leaving:
+        for _ in range(PAGES):
+            after = memory(core).moved.get(host_id, "")
+            with database.of(core).read() as tx:
+                ids = store.on(tx, host_id, after, BATCH)
+                known = store.of_blobs(tx, ids)
+            memory(core).moved[host_id] = ids[-1] if len(ids) == BATCH else ""
+            given_up += [(blob_id, host_id) for blob_id in ids if _enough(fleet, known.get(blob_id, {}))]
+            wanted = [blob_id for blob_id in ids if _more(fleet, blob_id, known.get(blob_id, {}))]
+            done["copies to be made elsewhere"] += _place(core, fleet, wanted) if wanted else 0
+            if len(ids) < BATCH:
+                break
+    if given_up:
+        with database.of(core).write() as tx:
+            store.remove(tx, given_up)
+        core.db.signals.notify(TOPIC)
+    done["copies given up on hosts that leave"] = len(given_up)
+    return given_up
+
+
+def _place(core: Core, fleet: Fleet, ids: list[str]) -> int:
+    with database.of(core).write() as tx:
+        # What has gone meanwhile has no copies.
+        known = store.of_blobs(tx, ids)
+        new = [(blob_id, host) for blob_id, have in known.items() for host in _more(fleet, blob_id, have)]
+        store.add(tx, new)
+    return len(new)
+
+
+def _more(fleet: Fleet, blob_id: str, have: dict[str, str]) -> list[str]:
+    staying = [host for host in have if host in fleet.zones]
+    return chosen(blob_id, fleet.zones, staying, COPIES - len(staying))
+
+
+def _enough(fleet: Fleet, have: dict[str, str]) -> bool:
+    return sum(state == "good" and host in fleet.zones for host, state in have.items()) >= COPIES
+
+
+# ------------------------------------------------------------------------------------------------- making copies
+
+
+async def _mend(core: Core, way: Links, done: Counter[str]) -> None:
+    kept, reached = memory(core), way.reached()
+
+    def wanted() -> list[Copy]:
+        with database.of(core).read() as tx:
+            return store.open_(tx, reached, kept.opened, BATCH)
+
+    found = await core.in_thread(wanted) if reached else []
+    kept.opened = found[-1].blob_id if len(found) == BATCH else ""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(copy: Copy) -> None:
+        async with places:
+            try:
+                done[await _mended(core, way, copy)] += 1
+            except (TimeoutError, *Unreachable) as error:
+                log.warning("a copy is not there yet", host_id=copy.host, blob=copy.blob_id, reason=str(error))
+
+    await asyncio.gather(*(one(copy) for copy in found))
+    if kept.opened:
+        core.db.signals.notify(TOPIC)
+
+
+async def _mended(core: Core, way: Links, copy: Copy) -> str:
+    """Have a copy that is as it was written. :raises HostError: :raises OSError: no other host gives it."""
+    told = "copies verified" if copy.state == "check" else "copies found that were late"
+    if copy.state == "bad" or not await _is_right(way, copy):
+        if copy.state == "check":
+            await core.in_thread(copies.damaged, core, copy.blob_id, copy.host)
+        blob = await core.in_thread(copies.find, core, copy.blob_id)
+        if blob is None:
+            return "copies of what was deleted meanwhile"
+        reading, offset = copies.reading(core, blob, copy.host), 0
+        # Before anything is removed: there may be no other.
+        data = await reading.part(0, BLOCK)
+        if copy.state == "bad":
+            await way.duty(copy.host).remove([copy.blob_id])
+        while True:
+            await way.append(copy.host, copy.blob_id, offset, data)
+            offset += len(data)
+            if offset >= blob.size:
+                break
+            data = await reading.part(offset, BLOCK)
+        await way.finish(copy.host, copy.blob_id, blob.size)
+        told = "copies made"
+
+    def write() -> None:
+        with database.of(core).write() as tx:
+            store.change(tx, copy.blob_id, copy.host, "good")
+
+    await core.in_thread(write)
+    return told
+
+
+async def _is_right(way: Links, copy: Copy) -> bool:
+    """Whether a host says that its file is what was written. :raises HostError:"""
+    try:
+        async with asyncio.timeout(VERIFY_SECONDS):
+            found = await way.duty(copy.host).verify(copy.blob_id)
+    except NotOnHost:
+        return False
+    return (found.size, found.crc) == (copy.size, copy.crc)
+
+
+# ------------------------------------------------------------------------------------------------------- looking
+
+
+async def _scrub(core: Core, way: Links, done: Counter[str]) -> None:
+    """Verify some good copies."""
+    kept, reached, size = memory(core), way.reached(), 0
+
+    def wanted() -> list[Copy]:
+        with database.of(core).read() as tx:
+            # Behind the last one the first one follows.
+            return store.good(tx, reached, kept.scrubbed, SCRUBBED) or store.good(tx, reached, "", SCRUBBED)
+
+    found = await core.in_thread(wanted) if reached else []
+    for copy in found:
+        if size >= SCRUBBED_BYTES:
+            break
+        try:
+            if not await _is_right(way, copy):
+                log.error("a copy has rotted", host_id=copy.host, blob=copy.blob_id)
+                await core.in_thread(copies.damaged, core, copy.blob_id, copy.host)
+                done["copies that have rotted"] += 1
+                core.db.signals.notify(TOPIC)
+        except (TimeoutError, *Unreachable) as error:
+            log.info("a copy was not verified", host_id=copy.host, blob=copy.blob_id, reason=str(error))
+        size += copy.size
+        kept.scrubbed = copy.blob_id
+
+
+async def _sweep(core: Core, way: Links, host_id: str) -> int:
+    """Remove files of a host that it should not have, a page at a time; also of one that was away for long."""
+    kept = memory(core)
+
+    def known(ids: list[str]) -> set[str]:
+        with database.of(core).read() as tx:
+            return store.known_on(tx, host_id, ids)
+
+    try:
+        async with asyncio.timeout(VERIFY_SECONDS):
+            duty = way.duty(host_id)
+            count = await duty.clear(GRACE_SECONDS)
+            told = await duty.older_than(GRACE_SECONDS, kept.swept.get(host_id, ""), PAGE)
+            ids = [blob_id for blob_id in told[:PAGE] if IDS.match(blob_id)]
+            unknown = sorted({*ids} - await core.in_thread(known, ids)) if ids else []
+            if unknown:
+                await duty.remove(unknown)
+    except (TimeoutError, *Unreachable) as error:
+        log.info("a host's files were not swept", host_id=host_id, reason=str(error))
+        return 0
+    kept.swept[host_id] = max(ids) if len(ids) >= PAGE else ""
+    return count + len(unknown)
+
+
+async def _remove_gone(core: Core, way: Links) -> None:
+    kept = memory(core)
+    gone, kept.gone = kept.gone, []
+    await _remove(way, gone)
+
+
+async def _remove(way: Links, gone: list[tuple[str, str]]) -> None:
+    by_host: dict[str, list[str]] = {}
+    for blob_id, host_id in gone:
+        by_host.setdefault(host_id, []).append(blob_id)
+    for host_id in by_host.keys() & way.reached():
+        for begin in range(0, len(by_host[host_id]), PAGE):
+            await way.remove(host_id, by_host[host_id][begin : begin + PAGE])

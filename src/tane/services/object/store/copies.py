@@ -1,0 +1,140 @@
+"""Rows of copies on hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import delete, func, insert, literal_column, select, update
+
+from tane.db import Tx
+from tane.services.object.drivers.hosts import Copied
+from tane.services.object.tables import blob, blob_check, blob_copy
+
+HOSTED = blob_copy.c.host != literal_column("'local'")
+"""In these words the index knows it."""
+OPEN = blob_copy.c.state != literal_column("'good'")
+READABLE = ("good", "check")
+_READABLE = blob_copy.c.state.in_(READABLE)
+_LIVING = (blob.c.id == blob_copy.c.blob_id) & blob.c.dead_at.is_(None)
+"""The others are about to be removed."""
+
+
+class Copy(NamedTuple):
+    blob_id: str
+    host: str
+    state: str
+    size: int = 0
+    crc: int = 0
+
+
+def find(tx: Tx, blob_id: str) -> Copied | None:
+    """A blob that lies on hosts, and those that may be asked for it."""
+    columns = (blob.c.id, blob.c.size, blob.c.crc, blob_check.c.checks)
+    row = tx.first(select(*columns).join(blob_check, blob_check.c.blob_id == blob.c.id).where(blob.c.id == blob_id))
+    if row is None:
+        return None
+    hosts = tx.all(select(blob_copy.c.host).where(blob_copy.c.blob_id == blob_id, HOSTED, _READABLE))
+    return Copied(row.id, row.size, row.crc, row.checks, tuple(each.host for each in hosts))
+
+
+def change(tx: Tx, blob_id: str, host: str, state: str) -> None:
+    """Say how a copy is; nothing when it is there no more."""
+    here = (blob_copy.c.blob_id == blob_id) & (blob_copy.c.host == host)
+    tx.execute(update(blob_copy).where(here).values(state=state))
+
+
+def add(tx: Tx, copies: Iterable[tuple[str, str]]) -> None:
+    """Copies that are to be made: (blob, host)."""
+    rows = [{"blob_id": blob_id, "host": host, "state": "missing"} for blob_id, host in copies]
+    if rows:
+        tx.execute(insert(blob_copy), rows)
+
+
+def remove(tx: Tx, copies: Iterable[tuple[str, str]]) -> None:
+    for blob_id, host in copies:
+        tx.execute(delete(blob_copy).where(blob_copy.c.blob_id == blob_id, blob_copy.c.host == host))
+
+
+def hosts(tx: Tx) -> set[str]:
+    """Those that have, or should have, a copy of anything."""
+    return {row.host for row in tx.all(select(blob_copy.c.host).where(HOSTED).distinct())}
+
+
+def on(tx: Tx, host: str, after: str, limit: int) -> list[str]:
+    """The first ids behind ``after`` of living blobs that have a copy on a host."""
+    wanted = select(blob_copy.c.blob_id).join(blob, _LIVING).where(HOSTED, blob_copy.c.host == host)
+    rows = tx.all(wanted.where(blob_copy.c.blob_id > after).order_by(blob_copy.c.blob_id).limit(limit))
+    return [row.blob_id for row in rows]
+
+
+def of_blobs(tx: Tx, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Blob → host → state, of all copies of some blobs."""
+    found: dict[str, dict[str, str]] = {}
+    for row in tx.all(select(blob_copy).where(blob_copy.c.blob_id.in_(ids))):
+        found.setdefault(row.blob_id, {})[row.host] = row.state
+    return found
+
+
+def _copies() -> tuple[object, ...]:
+    return (blob_copy.c.blob_id, blob_copy.c.host, blob_copy.c.state, blob.c.size, blob.c.crc)
+
+
+def open_(tx: Tx, hosts: Iterable[str], after: str, limit: int) -> list[Copy]:
+    """Copies of living blobs on these hosts, behind a blob, that are to be made, replaced or verified."""
+    wanted = select(*_copies()).select_from(blob_copy.join(blob, _LIVING)).where(OPEN, HOSTED)  # type: ignore[call-overload]
+    wanted = wanted.where(blob_copy.c.host.in_([*hosts]), blob_copy.c.blob_id > after)
+    return [
+        Copy(row.blob_id, row.host, row.state, row.size, row.crc)
+        for row in tx.all(wanted.order_by(blob_copy.c.blob_id).limit(limit))
+    ]
+
+
+def good(tx: Tx, hosts: Iterable[str], after: str, limit: int) -> list[Copy]:
+    """Good copies on these hosts of the blobs behind one, in their order."""
+    wanted = select(*_copies()).select_from(blob_copy.join(blob, _LIVING)).where(HOSTED)  # type: ignore[call-overload]
+    wanted = wanted.where(blob_copy.c.state == "good", blob_copy.c.host.in_([*hosts]), blob_copy.c.blob_id > after)
+    return [
+        Copy(row.blob_id, row.host, row.state, row.size, row.crc)
+        for row in tx.all(wanted.order_by(blob_copy.c.blob_id).limit(limit))
+    ]
+
+
+def known_on(tx: Tx, host: str, ids: Sequence[str]) -> set[str]:
+    """Those of ``ids`` of which a host has, or should have, a copy."""
+    wanted = select(blob_copy.c.blob_id).where(HOSTED, blob_copy.c.host == host, blob_copy.c.blob_id.in_(ids))
+    return {row.blob_id for row in tx.all(wanted)}
+
+
+def check(tx: Tx, after: str, limit: int) -> str:
+    """Have the good copies on hosts of some blobs behind one verified; returns the last of these, "" at the end."""
+    hosted = select(blob_copy.c.blob_id).join(blob, _LIVING).where(HOSTED, blob_copy.c.blob_id > after)
+    ids = [row.blob_id for row in tx.all(hosted.distinct().order_by(blob_copy.c.blob_id).limit(limit))]
+    good = (blob_copy.c.state == "good") & blob_copy.c.blob_id.in_(ids)
+    tx.execute(update(blob_copy).where(HOSTED, good).values(state="check"))
+    return ids[-1] if len(ids) == limit else ""
+
+
+def counts(tx: Tx) -> list[tuple[str, str, int, int]]:
+    """(host, state, copies, bytes) of what lies on hosts."""
+    wanted = select(
+        blob_copy.c.host,
+        blob_copy.c.state,
+        func.count().label("copies"),
+        func.coalesce(func.sum(blob.c.size), 0).label("bytes"),
+    )
+    rows = tx.all(
+        wanted.join(blob, _LIVING)
+        .where(HOSTED)
+        .group_by(blob_copy.c.host, blob_copy.c.state)
+        .order_by(blob_copy.c.host, blob_copy.c.state)
+    )
+    return [(row.host, row.state, int(row.copies), int(row.bytes)) for row in rows]
+
+
+def unreadable(tx: Tx) -> int:
+    """Living blobs of which no host has a good copy any more."""
+    readable = select(blob_copy.c.blob_id).where(blob_copy.c.blob_id == blob.c.id, _READABLE).exists()
+    damaged = select(blob_copy.c.blob_id).where(OPEN, HOSTED)
+    wanted = select(func.count()).select_from(blob).where(blob.c.id.in_(damaged), blob.c.dead_at.is_(None), ~readable)
+    return int(tx.scalar(wanted) or 0)
