@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import uuid
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -32,6 +32,8 @@ BATCH = 200
 """Copies that are made, moved or verified in a pass."""
 SCRUBBED, SCRUBBED_BYTES = 50, 256 << 20
 """Good copies that a pass verifies, until they had so many bytes."""
+ROUND_SECONDS = 86_400.0
+"""Nothing is verified more often than once in it."""
 PAGE = 500
 PAGES = 10
 """Of copies on one host that leaves, which a pass looks at."""
@@ -44,7 +46,8 @@ class Memory:
 
     gone: list[tuple[str, str]] = field(default_factory=list)
     opened: str = ""
-    scrubbed: str = field(default_factory=lambda: uuid.UUID(int=random.getrandbits(128)).hex)
+    scrubbed: tuple[str, str] = field(default_factory=lambda: (f"{random.getrandbits(128):032x}", ""))
+    round_began: float | None = None
     swept: dict[str, str] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
 
@@ -195,8 +198,11 @@ async def _scrub(core: Core, way: Links, done: Counter[str]) -> None:
 
     def wanted() -> list[Copy]:
         with database.of(core).read() as tx:
-            # Behind the last one the first one follows.
-            return store.good(tx, reached, kept.scrubbed, SCRUBBED) or store.good(tx, reached, "", SCRUBBED)
+            some = store.good(tx, reached, kept.scrubbed, SCRUBBED)
+            if some or (kept.round_began is not None and time.monotonic() < kept.round_began + ROUND_SECONDS):
+                return some
+            kept.round_began = time.monotonic()
+            return store.good(tx, reached, ("", ""), SCRUBBED)
 
     found = await core.in_thread(wanted) if reached else []
     for copy in found:
@@ -211,7 +217,7 @@ async def _scrub(core: Core, way: Links, done: Counter[str]) -> None:
         except (TimeoutError, *Unreachable) as error:
             log.info("a copy was not verified", host_id=copy.host, blob=copy.blob_id, reason=str(error))
         size += copy.size
-        kept.scrubbed = copy.blob_id
+        kept.scrubbed = (copy.blob_id, copy.host)
 
 
 async def _sweep(core: Core, way: Links, host_id: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, insert, literal_column, select, update
+from sqlalchemy import and_, delete, func, insert, literal_column, or_, select, update
 
 from tane.db import Tx
 from tane.services.object.drivers.hosts import Copied
@@ -90,14 +90,14 @@ def open_(tx: Tx, hosts: Iterable[str], after: str, limit: int) -> list[Copy]:
     ]
 
 
-def good(tx: Tx, hosts: Iterable[str], after: str, limit: int) -> list[Copy]:
-    """Good copies on these hosts of the blobs behind one, in their order."""
-    wanted = select(*_copies()).select_from(blob_copy.join(blob, _LIVING)).where(HOSTED)  # type: ignore[call-overload]
-    wanted = wanted.where(blob_copy.c.state == "good", blob_copy.c.host.in_([*hosts]), blob_copy.c.blob_id > after)
-    return [
-        Copy(row.blob_id, row.host, row.state, row.size, row.crc)
-        for row in tx.all(wanted.order_by(blob_copy.c.blob_id).limit(limit))
-    ]
+def good(tx: Tx, hosts: Iterable[str], after: tuple[str, str], limit: int) -> list[Copy]:
+    """Good copies on these hosts behind one (blob, host), in their order."""
+    blob_id, host = after
+    behind = or_(blob_copy.c.blob_id > blob_id, and_(blob_copy.c.blob_id == blob_id, blob_copy.c.host > host))
+    wanted = select(*_copies()).select_from(blob_copy.join(blob, _LIVING)).where(HOSTED, behind)  # type: ignore[call-overload]
+    wanted = wanted.where(blob_copy.c.state == "good", blob_copy.c.host.in_([*hosts]))
+    rows = tx.all(wanted.order_by(blob_copy.c.blob_id, blob_copy.c.host).limit(limit))
+    return [Copy(row.blob_id, row.host, row.state, row.size, row.crc) for row in rows]
 
 
 def known_on(tx: Tx, host: str, ids: Sequence[str]) -> set[str]:
