@@ -150,6 +150,8 @@ def test_the_second_that_changes_before_names_counts(garden: Project) -> None:
     moment = garden.show(server_id)["updated"]
     found = garden.user.get(f"{V}/servers?changes-before={moment}", headers=at("2.66")).json()["servers"]
     assert [row["id"] for row in found] == [server_id]
+    last = garden.user.get(f"{V}/servers?changes-before=9999-12-31T23:59:59Z", headers=at("2.66")).json()["servers"]
+    assert last == found
 
 
 @pytest.mark.parametrize("name", ["changes-since", "changes-before"])

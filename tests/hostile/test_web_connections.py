@@ -141,6 +141,8 @@ TOO_LARGE: dict[str, tuple[int, tuple[bytes, ...]]] = {
     "an address": (414, (b"GET /" + b"a" * 3000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",)),
     "an address that never ends": (414, (b"GET /", *[b"a" * 4096] * 200)),
     "a query": (414, (b"GET /?", b"a=b&" * 1000, b" HTTP/1.1\r\nHost: x\r\n\r\n")),
+    "a version that is none": (505, (b"GET / HTTP/0.9\r\nHost: x\r\n\r\n",)),
+    "a version to come": (505, (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n",)),
     "empty lines before a request": (431, (b"\r\n" * 2000,) * 50),
     "what follows a body in chunks": (
         431,

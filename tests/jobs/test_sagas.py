@@ -244,6 +244,18 @@ def test_what_cannot_be_undone_does_not_keep_the_rest_from_being_undone(new_core
         assert "undo given up" in {event.event for event in store.events(tx, 1)}
 
 
+def test_a_job_fails_whatever_its_reason_quotes(new_core: Callable[[], Core]) -> None:
+    core = new_core()
+
+    async def odd(run: Run[Params]) -> None:
+        raise Permanent("no volume of size 'a\0b\ud800'")
+
+    with core.db.write() as tx:
+        enqueue(tx, order("test.odd"), Params("mia"), resource="thing:1")
+    run_jobs(core, Operation(order("test.odd"), (Step("odd", odd),), failed))
+    assert error_of(core, "thing:1") == "no volume of size 'a\ufffdb?'"
+
+
 def test_a_job_that_this_release_does_not_know_fails_with_the_reason(new_core: Callable[[], Core]) -> None:
     core = new_core()
     with core.db.write() as tx:

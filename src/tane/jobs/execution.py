@@ -199,6 +199,9 @@ class Execution:
     # ------------------------------------------------------------------------------------------------ backward
 
     async def _turn_round(self, reason: str) -> None:
+        # It may quote what a tenant wrote, and has to be written whatever that is.
+        reason = store.storable(reason)
+
         def turn(tx: Tx) -> None:
             self.deadline = tx.now + timedelta(seconds=UNWIND_SECONDS)
             store.note(tx, self.row.id, self.step, "failed", reason)

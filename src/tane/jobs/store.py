@@ -236,8 +236,14 @@ def release(tx: Tx, owners: str | None = None) -> int:
     return tx.count(held.values(lease_until=None))
 
 
+def storable(text: str) -> str:
+    """The text as every database takes it: without NUL, which PostgreSQL has not, and halves of characters."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
 def note(tx: Tx, job_id: int, step: str, event: str, detail: str | None = None) -> None:
-    tx.execute(insert(job_event).values(job_id=job_id, step=step, event=event, detail=detail, created_at=tx.now))
+    told = storable(detail) if detail is not None else None
+    tx.execute(insert(job_event).values(job_id=job_id, step=step, event=event, detail=told, created_at=tx.now))
 
 
 def change(tx: Tx, job_id: int, **values: Any) -> None:

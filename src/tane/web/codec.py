@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -242,6 +242,14 @@ def moment(text: str) -> datetime | None:
         return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
     except (ValueError, OverflowError):
         return None
+
+
+def later(moment: datetime, by: timedelta) -> datetime:
+    """The time so much later; the last there is where that would be after it."""
+    try:
+        return moment + by
+    except OverflowError:
+        return datetime.max
 
 
 def iso(moment: datetime | None) -> str | None:

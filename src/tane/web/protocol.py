@@ -27,6 +27,7 @@ ZERO_COPY = "http.response.zerocopysend"
 READ_INTO = "tane.request.readinto"
 KNOWN = "tane.known"
 """Set true in the scope of a request once its token was found valid."""
+VERSIONS = ("1.0", "1.1")
 FREE_BODY = 16 << 10
 """Bytes of a body that are not counted: a login has some hundreds."""
 MOST_AT_ONCE = 8 << 20
@@ -232,6 +233,8 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= self.limits.pipelined:
             self._give_up(400, "There are too many requests in one go.")
+        if self.parser.get_http_version() not in VERSIONS:
+            self._give_up(505, "Requests are of HTTP 1.0 or 1.1.")
         if sum(name == b"host" for name, _ in self.headers) > 1:
             # RFC 9112, section 3.2: who stands before us may have gone by the other one.
             self._give_up(400, "A request has one Host header.")

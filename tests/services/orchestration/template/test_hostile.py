@@ -12,6 +12,7 @@ import pytest
 
 from tane.services.orchestration.template import TemplateError, parse, parse_document, parse_environment
 from tane.services.orchestration.template.properties import Property, check_properties
+from tane.services.orchestration.template.reading import parsed
 from tests.services.orchestration.template.support import hot, refused, value_of
 
 HEAD = "heat_template_version: 2021-04-16\n"
@@ -229,6 +230,16 @@ def test_odd_values_of_properties_are_refused_not_a_failure() -> None:
                 check_properties({"p": Property(type=kind)}, {"p": value}, name="r")
             except TemplateError as error:
                 assert error.path.startswith("resources.r.properties")
+
+
+def test_no_text_of_a_template_has_a_nul() -> None:
+    for text in (HEAD + 'description: "\\0"\n', '{"heat_template_version": "2021-04-16", "description": "\\u0000"}'):
+        assert "NUL" in refused_text(text).message
+    for key, value in (("description", "\0"), ("x\0", "y")):
+        with pytest.raises(TemplateError, match="NUL"):
+            parse_document({"heat_template_version": "2021-04-16", key: value})
+    with pytest.raises(TemplateError, match="NUL"):
+        parsed('{"a": "x\\u0000y"}')
 
 
 def test_half_a_character_is_no_text() -> None:

@@ -20,7 +20,7 @@ from tane.services.compute.store import servers
 from tane.services.compute.tables import server
 from tane.services.network import interface as network
 from tane.web import codec, patterns
-from tane.web.codec import whole
+from tane.web.codec import later, whole
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Forbidden
 
@@ -196,7 +196,7 @@ def _conditions(tx: Tx, ctx: Context, query: Query) -> list[ColumnElement[bool]]
         where.append(server.c.updated_at >= moment("changes-since", value))
     for value in filters.get("changes-before", ())[:1]:
         # Moments are shown in whole seconds: a server is found by the second that it shows.
-        where.append(server.c.updated_at < moment("changes-before", value) + timedelta(seconds=1))
+        where.append(server.c.updated_at < later(moment("changes-before", value), timedelta(seconds=1)))
     for value in filters.get("config_drive", ())[:1]:
         where.append(server.c.config_drive if _flag("config_drive", value) else ~server.c.config_drive)
     for value in filters.get("locked", ())[:1]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -27,9 +28,12 @@ def number(value: Any) -> int | float:
     except ValueError:
         pass
     try:
-        return float(value)
+        found = float(value)
     except (ValueError, OverflowError) as error:
         raise TemplateError(str(error)) from None
+    if not math.isfinite(found):
+        raise TemplateError(f"could not convert string to float: {value!r}")
+    return found
 
 
 def boolean(value: Any) -> bool:

@@ -97,6 +97,8 @@ def _copy(value: Any, depth: int, left: list[int]) -> Any:
     if isinstance(value, str):
         if not _encodable(value):
             raise TemplateError("A string of the template is no text: it has half a surrogate pair.")
+        if "\0" in value:
+            raise TemplateError("A string of the template has the character NUL, which no service takes.")
         return value
     if isinstance(value, int) and abs(value) < LARGEST:
         return value
@@ -194,6 +196,8 @@ class _Reader:
         if depth > DEPTH:
             raise self._wrong(f"it is nested deeper than {DEPTH} levels", event)
         if isinstance(event, events.ScalarEvent):
+            if "\0" in event.value:
+                raise self._wrong("a string has the character NUL, which no service takes", event)
             value, size = self._scalar(event), 1 + len(event.value)
             self._grow(size, event)
         elif isinstance(event, events.SequenceStartEvent):

@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from tane.services.identity.interface import SignedCall
 from tane.services.object.domain.s3.errors import S3Error
+from tane.web.codec import later
 from tane.web.request import Request
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -131,7 +132,7 @@ def _query_4(request: Request, algorithm: str) -> Proof:
         raise S3Error(code, "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
     if moment - _now(request) > SKEW:
         raise S3Error("AccessDenied", "Request is not valid yet")
-    if _now(request) > moment + timedelta(seconds=int(expires)):
+    if _now(request) > later(moment, timedelta(seconds=int(expires))):
         raise S3Error("AccessDenied", "Request has expired")
     access, scope = _scope(credential, moment, code)
     payload = request.headers.get("x-amz-content-sha256") or request.param("X-Amz-Content-Sha256") or UNSIGNED
