@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tane.services.object.api import downloads
-from tane.services.object.domain import blobs, bulk, manifests, reading
+from tane.services.object.domain import blobs, bulk, manifests, reading, room
 from tane.services.object.domain import objects as domain
 from tane.services.object.store import database, listing, places
 from tests.api.object_support import Account, account
@@ -95,8 +95,29 @@ def test_many_headers_for_all_members_are_not_kept(mine: Account, monkeypatch: p
 
 
 def test_files_with_holes_are_refused(mine: Account) -> None:
-    for archive in (header(b"S", 512) + bytes(512), _pax({"GNU.sparse.major": "1", "GNU.sparse.minor": "0"})):
+    size = str(512 << 20)
+    for archive in (
+        header(b"S", 512) + bytes(512),
+        _pax({"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}),
+        _pax({"GNU.sparse.map": "0,1", "GNU.sparse.size": size}),
+        _pax({"GNU.sparse.size": size, "GNU.sparse.offset": "0", "GNU.sparse.numbytes": "1"}),
+        _pax({"GNU.sparse.map": "0,1", "GNU.sparse.realsize": size}),
+        _pax({"GNU.sparse.map": ",".join(["0", "1"] * 1000), "GNU.sparse.size": "9" * 11}),
+    ):
         assert extract(mine, "tar", archive)["Number Files Created"] == 0
+
+
+def test_a_member_that_is_more_than_the_account_may_have_is_not_written(
+    mine: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "limit", lambda core, meta: "100000")
+    monkeypatch.setattr(bulk.blobs, "written", lambda *given: pytest.fail("it was written"))
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        info = tarfile.TarInfo("o")
+        info.size = 200_000
+        archive.addfile(info, io.BytesIO(bytes(200_000)))
+    assert "413" in str(extract(mine, "tar", packed.getvalue())["Errors"])
 
 
 def _pax(more: dict[str, str]) -> bytes:

@@ -19,6 +19,7 @@ from tane.services.object.domain.blobs import Content
 from tane.services.object.domain.content import New
 from tane.services.object.domain.objects import At, check_name
 from tane.services.object.domain.reading import Looks
+from tane.services.object.domain.room import Upload
 from tane.services.object.store import database, places
 from tane.web.errors import ApiError, BadRequest, NotFound, Unauthorized
 from tane.web.request import Request
@@ -170,12 +171,14 @@ class _Header(tarfile.TarInfo):
             if archive.global_bytes > MOST_HEADER:
                 raise tarfile.ReadError("headers are too long")
         if self.type == tarfile.GNUTYPE_SPARSE:
-            raise tarfile.ReadError("files with holes are not unpacked")
+            self._proc_gnusparse()
         return super()._proc_member(archive)  # type: ignore[misc]  # The stubs do not have it.
 
-    def _proc_gnusparse_10(self, *_: Any) -> None:
-        """Would read as much as the file says."""
+    def _proc_gnusparse(self, *_: Any) -> None:
+        """A few bytes of the archive say how large a file is, and its holes come out as zeros."""
         raise tarfile.ReadError("files with holes are not unpacked")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _proc_gnusparse
 
 
 class _Archive(tarfile.TarFile):
@@ -219,6 +222,8 @@ def extract(request: Request, account: str, below: str, received: Content, unpac
             while (member := archive.next()) is not None:
                 # The library would remember all of them.
                 archive.members.clear()  # type: ignore[attr-defined]  # The stubs do not have it.
+                if member.issparse():
+                    raise tarfile.ReadError("files with holes are not unpacked")
                 if not member.isreg():
                     others += 1
                     if others > MOST_OTHERS:
@@ -228,7 +233,7 @@ def extract(request: Request, account: str, below: str, received: Content, unpac
                 container, _, name = path.partition("/")
                 if not name:
                     continue
-                _take(request, (account, container, name), archive.extractfile(member), outcome, made)
+                _take(request, (account, container, name), member.size, archive.extractfile(member), outcome, made)
                 if len(outcome.errors) >= MOST_FAILED:
                     outcome.body = "Max extraction failures exceeded"
                     break
@@ -246,7 +251,7 @@ def _opened(request: Request, received: Content) -> IO[bytes]:
     return blobs.place(request.core).open(received.draft.id)
 
 
-def _take(request: Request, at: At, source: IO[bytes] | None, outcome: Outcome, made: set[str]) -> None:
+def _take(request: Request, at: At, size: int, source: IO[bytes] | None, outcome: Outcome, made: set[str]) -> None:
     try:
         for part in at:
             if "\0" in part or not _is_utf8(part):
@@ -255,7 +260,7 @@ def _take(request: Request, at: At, source: IO[bytes] | None, outcome: Outcome, 
         containers.check_name(at[1])
         if at[1] not in made:
             _make_container(request, at, made)
-        _store(request, at, source or BytesIO())
+        _store(request, at, size, source or BytesIO())
         outcome.done += 1
     except ApiError as error:
         outcome.failed("/".join(at[1:]), error)
@@ -281,7 +286,8 @@ def _make_container(request: Request, at: At, made: set[str]) -> None:
     made.add(at[1])
 
 
-def _store(request: Request, at: At, source: IO[bytes]) -> None:
+def _store(request: Request, at: At, size: int, source: IO[bytes]) -> None:
+    Upload(request.core, *at[:2]).check(size)
     first = source.read(blobs.INLINE + 1)
     if len(first) <= blobs.INLINE:
         received = blobs.small(first)

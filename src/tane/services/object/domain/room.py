@@ -47,6 +47,11 @@ class Upload:
         self.policy: str = (row.policy if row is not None else None) or "one"
         """Of the container."""
 
+    def check(self, size: int) -> None:
+        """:raises TooLarge: so many bytes are more than the account may have in all."""
+        if over(self._quota, size):
+            raise TooLarge(OVER)
+
     def grow(self, size: int) -> None:
         """What this one may have is asked when it is whole, since it may replace something.
 
