@@ -6,11 +6,11 @@ import uuid
 
 import pytest
 
-from tane.for_hosts import ForHost
+from tane.for_hosts import ForHost, as_called
 from tane.hosts import store
 from tane.services.compute.domain import power
 from tane.services.compute.reconcilers import lost
-from tane.wire.errors import Refused
+from tane.wire.errors import HostError, Refused
 from tests.api.compute_support import Project, V, at, make_flavor, project
 from tests.api.test_servers_moves import force_down, migrations
 from tests.support import HOST_ID, OFFERED, ApiCloud, second_host
@@ -139,6 +139,8 @@ def test_a_server_that_no_host_has_room_for_is_told_of_and_tried_again(garden: P
 def test_a_host_that_was_called_dead_or_says_too_much_gets_no_lease(garden: Project) -> None:
     with pytest.raises(Refused, match="at most 4096"):
         lease(garden, *(str(uuid.uuid4()) for _ in range(4097)))
+    with pytest.raises(HostError):
+        garden.cloud.wait(as_called(ForHost(garden.cloud.core, HOST_ID)).lease(("no id/",)))
     force_down(garden, "host-1")
     with pytest.raises(Refused, match="called dead"):
         lease(garden)

@@ -131,7 +131,7 @@ def methods(duty: type) -> Mapping[str, Method]:
 
 
 def _method(name: str, function: Any) -> Method:
-    hints = typing.get_type_hints(function)
+    hints = typing.get_type_hints(function, include_extras=True)
     fields: list[Any] = []
     for parameter in list(inspect.signature(function).parameters.values())[1:]:
         given = () if parameter.default is parameter.empty else (parameter.default,)
