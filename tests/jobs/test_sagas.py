@@ -256,6 +256,30 @@ def test_a_job_fails_whatever_its_reason_quotes(new_core: Callable[[], Core]) ->
     assert error_of(core, "thing:1") == "no volume of size 'a\ufffdb?'"
 
 
+def test_a_job_that_breaks_its_runner_leaves_its_slot_to_others(
+    new_core: Callable[[], Core], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = new_core()
+    with core.db.write() as tx:
+        enqueue(tx, BOOKING.order, Params("mia"), resource="thing:1")
+
+    async def broken(self: execution.Execution) -> None:
+        raise ValueError("nobody thought of this")
+
+    monkeypatch.setattr(execution.Execution, "carry_on", broken)
+
+    async def once() -> None:
+        runner = Runner(core, (BOOKING,))
+        await runner._start_due()
+        await asyncio.gather(*runner._tasks.values())
+
+    asyncio.run(once())
+    with core.db.read() as tx:
+        row = tx.first(select(job))
+        assert row is not None
+        assert (row.lease_owner, row.attempt, row.state) == (None, 1, "running") and row.run_after > tx.now
+
+
 def test_a_job_that_this_release_does_not_know_fails_with_the_reason(new_core: Callable[[], Core]) -> None:
     core = new_core()
     with core.db.write() as tx:

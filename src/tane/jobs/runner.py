@@ -152,6 +152,16 @@ class Runner:
                 await self.core.in_thread(self._give_up, row, str(error))
             except LeaseLost:
                 log.info("another runner has the job")
+            except Exception:
+                # What it is must not hold the slot of others for as long as the lease.
+                log.error("job runner failed", operation=row.operation, error=traceback.format_exc())
+                await self.core.in_thread(self._put_off, row)
+
+    def _put_off(self, row: Row[Any]) -> None:
+        with self.core.db.write() as tx:
+            if store.holds(tx, row.id, row.epoch):
+                rests = {"run_after": tx.now + store.SOON, "lease_until": None, "lease_owner": None}
+                store.change(tx, row.id, attempt=row.attempt + 1, **rests)
 
     def _give_up(self, row: Row[Any], reason: str) -> None:
         with self.core.db.write() as tx:
