@@ -19,6 +19,7 @@ KEEP = "mount -t tmpfs tmpfs /run && mkdir -p /run/netns && ip link set lo up &&
 """/run is made private so that /run/netns can be written."""
 UNSHARED = ("--net", "--mount", "--propagation", "private")
 READY_SECONDS = 10.0
+CARRIED_SECONDS = 60.0
 KILL_ROUNDS = 100
 
 
@@ -103,6 +104,16 @@ class Machine:
             self.run("ip", "address", "add", f"{self.address}/24", "dev", "eth0")
             self.run("ip", "link", "set", "eth0", "up")
             self.run("ip", "route", "add", "default", "via", self.bridge.address())
+            self._carried(there)
+
+    def _carried(self, there: str) -> None:
+        """Wait until the kernel sends by both ends of a new link: it begins when it has time. :raises MachineError:"""
+        ends = (("ip", "-o", "link", "show", "dev", there), self.command("ip", "-o", "link", "show", "dev", "eth0"))
+        until = time.monotonic() + CARRIED_SECONDS
+        while not all("state UP" in _told(*end) for end in ends):
+            if time.monotonic() > until:
+                raise MachineError(f"the link of {self.name} carries nothing")
+            time.sleep(0.02)
 
     def _keep(self) -> int:
         process.spawn(["unshare", *UNSHARED, "sh", "-c", KEEP], pidfile=self.pidfile, log=self.log)
@@ -137,6 +148,10 @@ def ready(pidfile: Path, log: Path) -> int:
 
 def _done(*argv: str) -> bool:
     return subprocess.run(argv, capture_output=True, check=False).returncode == 0
+
+
+def _told(*argv: str) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
 
 
 def _run(*argv: str) -> None:

@@ -155,9 +155,9 @@ def test_a_host_refuses_ids_that_are_none_and_sizes_that_do_not_fit(tmp_path: Pa
         assert duty is not None
         session = await duty.session()
         for blob_id in ("../x", "x" * 32, BLOB[:-1]):
-            with pytest.raises(HostError, match="is no id of a blob"):
+            with pytest.raises(HostError, match=r"nonsense|is no id of a blob"):
                 await duty.finish(blob_id, 1)
-            with pytest.raises(HostError, match="is no id of a blob"):
+            with pytest.raises(HostError, match=r"nonsense|is no id of a blob"):
                 await duty.remove([blob_id])
         with pytest.raises(HostError, match="before these"):
             await blobs.append(session, BLOB, 5, b"x")
