@@ -186,7 +186,11 @@ class Wire:
 
     def heard(self, last: bytes) -> bytes:
         """All that arrived until the mark ``last`` did, or nothing more came, in one piece."""
-        found = []
+        return b"|".join(self.frames(last))
+
+    def frames(self, last: bytes = b"never") -> list[bytes]:
+        """The same, each by itself."""
+        found: list[bytes] = []
         try:
             while not found or last not in found[-1]:
                 data, (_, _, kind, *_) = self._socket.recvfrom(65536)
@@ -194,7 +198,7 @@ class Wire:
                     found.append(data)
         except TimeoutError:
             pass
-        return b"|".join(found)
+        return found
 
     def close(self) -> None:
         self._socket.close()

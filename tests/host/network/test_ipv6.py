@@ -158,7 +158,7 @@ class Client:
     def ask(self, kind: int, *options: tuple[int, bytes], source: str | None = None) -> dict[int, bytes]:
         """The options of the answer, none without one; -1 is its kind."""
         self.send(self.message(kind, *options), source)
-        for frame in self.wire.heard(b"never").split(b"|"):
+        for frame in self.wire.frames():
             start = 14 + 40
             if frame[12:14] == b"\x86\xdd" and frame[20:21] == b"\x11" and frame[start : start + 4] == PORTS:
                 return {-1: frame[start + 8 : start + 9], **options_of(frame[start + 12 :])}
@@ -216,9 +216,7 @@ def test_each_guest_gets_its_own_address_by_dhcpv6_whatever_it_says_it_is(settin
             relayed = struct.pack("!BB", 12, 0) + bytes(16) + ipaddress.ip_address(link_local(honest.own)).packed
             inner = thief.message(SOLICIT, (3, bytes(12)))
             thief.send(relayed + struct.pack("!HH", 9, len(inner)) + inner)
-            assert b"\x0d" not in {frame[62:63] for frame in thief.wire.heard(b"never").split(b"|")}, (
-                "no relay is answered"
-            )
+            assert b"\x0d" not in {frame[62:63] for frame in thief.wire.frames()}, "no relay is answered"
         assert eventually(lambda: default_route(guests[0]).startswith("fe80::"), seconds=20), (
             "the router says the way out"
         )
