@@ -113,7 +113,7 @@ def run(
     table = hosts.FAULTS if count else faults.FAULTS
     with own_cloud(keep=keep, many=bool(count)) as cloud:
         loads, writers = prepare(cloud, seed, hosts.join(cloud, count) if count else "")
-        mover = hosts.Mover(cloud, loads, random.Random(f"{seed} mover"))
+        mover = hosts.Mover(cloud, random.Random(f"{seed} mover"))
         stop = threading.Event()
         workers: list[Load | Writer | hosts.Mover] = [*loads, *writers, *([mover] if count else [])]
         threads = [threading.Thread(target=one.run, args=(stop,)) for one in workers]

@@ -20,7 +20,7 @@ from chaos import faults
 from chaos.caller import Caller, Refused, Unknown
 from chaos.faults import Fault, processes
 from chaos.invariants import Rows
-from chaos.workload import COMPUTE, Load
+from chaos.workload import COMPUTE
 from tane.cli import dev
 from tane.cli.common import State
 from tane.linux import process
@@ -133,9 +133,9 @@ FAULTS: dict[str, tuple[Fault, int]] = {
 class Mover:
     """An administrator who moves the tenants' servers about."""
 
-    def __init__(self, cloud: RealCloud, loads: list[Load], dice: random.Random) -> None:
+    def __init__(self, cloud: RealCloud, dice: random.Random) -> None:
         self.caller = Caller(cloud.url, "admin", cloud.password, "admin")
-        self.loads, self.dice, self.moved = loads, dice, 0
+        self.dice, self.moved = dice, 0
 
     def run(self, stop: threading.Event) -> None:
         """Now a live migration, now a cold one that is kept, until told to stop."""

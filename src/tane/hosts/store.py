@@ -66,6 +66,12 @@ def lease(tx: Tx, host_id: str, until: datetime, guests: Sequence[str]) -> None:
     tx.execute(update(host).where(host.c.id == host_id).values(**values))
 
 
+def leasing_or_dead(tx: Tx) -> list[str]:
+    """Ids of the hosts that have had a lease, or were called dead."""
+    found = select(host.c.id).where(or_(host.c.lease_until.is_not(None), host.c.forced_down))
+    return [str(row.id) for row in tx.all(found)]
+
+
 def is_up(tx: Tx, row: Row[Any]) -> bool:
     """Whether the host's heartbeat is fresh and nobody forced it down."""
     return bool(not row.forced_down and tx.now - row.last_seen < ALIVE)

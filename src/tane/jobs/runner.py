@@ -160,8 +160,7 @@ class Runner:
     def _put_off(self, row: Row[Any]) -> None:
         with self.core.db.write() as tx:
             if store.holds(tx, row.id, row.epoch):
-                rests = {"run_after": tx.now + store.SOON, "lease_until": None, "lease_owner": None}
-                store.change(tx, row.id, attempt=row.attempt + 1, **rests)
+                store.change(tx, row.id, run_after=tx.now + store.SOON, lease_until=None, lease_owner=None)
 
     def _give_up(self, row: Row[Any], reason: str) -> None:
         with self.core.db.write() as tx:

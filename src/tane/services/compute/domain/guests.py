@@ -95,8 +95,13 @@ def document(parts: Parts, connections: dict[str, VolumeConnection]) -> Guest:
         ephemeral_gb=row.flavor["ephemeral"],
         swap_mb=row.flavor["swap"],
         hardware=parts.hardware,
-        leased=row.flavor["extra_specs"].get(POLICY) == EVACUATE,
+        leased=replaced(row),
     )
+
+
+def replaced(row: Row[Any]) -> bool:
+    """Whether a server is to be made again elsewhere when its host is lost."""
+    return bool(row.flavor["extra_specs"].get(POLICY) == EVACUATE)
 
 
 def disk(device: Row[Any], connection: VolumeConnection) -> VolumeDisk:

@@ -14,7 +14,7 @@ from tane.db import Tx
 from tane.hosts import store as hosts
 from tane.jobs import Order, pending
 from tane.services.compute.domain.common import S, fault, new_id, of_project, queue
-from tane.services.compute.domain.replacing import replaced
+from tane.services.compute.domain.guests import replaced
 from tane.services.compute.domain.scheduler import SIMULATED
 from tane.services.compute.domain.states import POWER_OF_GUEST, RUNNING
 from tane.services.compute.orders import REBOOT_SERVER, STOP_SERVER, RebootServer, ServerParams

@@ -18,7 +18,7 @@ from tane.hosts import leases
 from tane.hosts import store as hosts
 from tane.jobs import pending
 from tane.services.compute.domain.common import new_id, of_project
-from tane.services.compute.domain.guests import EVACUATE, POLICY
+from tane.services.compute.domain.guests import replaced
 from tane.services.compute.domain.moves import order
 from tane.services.compute.store import servers
 from tane.web.errors import ApiError
@@ -34,11 +34,6 @@ class Silent(Exception):
     """More hosts are silent than are ever replaced at once."""
 
 
-def replaced(row: Row[Any]) -> bool:
-    """Whether a server is to be made again elsewhere when its host is lost."""
-    return bool(row.flavor["extra_specs"].get(POLICY) == EVACUATE)
-
-
 def lost(core: Core, connected: Collection[str], since: datetime) -> list[Row[Any]]:
     """The hosts that are gone for certain, with what they leased. ``connected``: those that are not; ``since``: from
     when on this cloud has been awake without a break.
@@ -46,6 +41,8 @@ def lost(core: Core, connected: Collection[str], since: datetime) -> list[Row[An
     :raises Silent: too many are.
     """
     with core.db.read() as tx:
+        if not {*hosts.leasing_or_dead(tx)} - {*connected}:
+            return []
         rows = [row for row in hosts.all_hosts(tx) if "compute" in row.roles]
         silent = [row for row in rows if row.id not in connected and leases.ended(tx, row) and not row.forced_down]
         awake = since + timedelta(seconds=core.config.lease_seconds) + leases.MARGIN < tx.now

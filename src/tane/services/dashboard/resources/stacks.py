@@ -11,6 +11,12 @@ S = "/v1/{project}/stacks"
 ONE = "/v1/{project}/stacks/{id:0}/{id:1}"
 WITHIN = "/v1/{project}/stacks/{in:0}/{in:1}"
 
+CHANGED = (
+    Field("template", N_("Template"), "area", required=True, option="--template"),
+    Field("parameters", N_("Parameters"), "pairs", option="--parameter"),
+)
+"""What a change of a stack is made of, planned or done."""
+
 
 def stack(values: Values, row: Row) -> Any:
     body: dict[str, Any] = {"template": values["template"]}
@@ -128,10 +134,7 @@ KINDS = (
                 "plan",
                 N_("Plan an update"),
                 f"orchestration PUT {ONE}/preview",
-                fields=(
-                    Field("template", N_("Template"), "area", required=True, option="--template"),
-                    Field("parameters", N_("Parameters"), "pairs", option="--parameter"),
-                ),
+                fields=CHANGED,
                 build=stack,
                 special="plan",
                 help=N_("Shows what would be created, changed, replaced and deleted. Nothing is done yet."),
@@ -141,10 +144,7 @@ KINDS = (
                 "update",
                 N_("Update"),
                 f"orchestration PUT {ONE}",
-                fields=(
-                    Field("template", N_("Template"), "area", required=True, option="--template"),
-                    Field("parameters", N_("Parameters"), "pairs", option="--parameter"),
-                ),
+                fields=CHANGED,
                 build=stack,
                 command="openstack stack update {id}",
             ),
