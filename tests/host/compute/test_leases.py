@@ -95,7 +95,7 @@ def test_a_leased_guest_ends_with_the_lease_though_no_agent_is_there(host: Host)
     assert host.cloud.asked == [(leased,)]
     eventually(lambda: not host.runs(leased))
     assert host.runs(plain)
-    assert leased in (host.folder / "lease.log").read_text()
+    eventually(lambda: leased in (host.folder / "lease.log").read_text())
 
 
 def test_a_guest_goes_on_as_long_as_the_cloud_answers(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
