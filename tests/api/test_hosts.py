@@ -74,7 +74,7 @@ async def _server(garden: Project, name: str) -> None:
 
 
 async def _until(cloud: ApiCloud, path: str, kind: str, field: str, wanted: str) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while (await api(cloud, "GET", path)).json()[kind][field] != wanted:
         assert time.monotonic() < end, f"{field} is never {wanted}"
         await asyncio.sleep(0.01)
@@ -227,7 +227,7 @@ def test_a_removed_host_is_cut_off_and_not_let_in_again(cloud: ApiCloud, beta: A
             async with beta.connected() as line:
                 assert (await api(cloud, "GET", "/hosts/beta")).json()["host"]["connected"]
                 assert (await api(cloud, "DELETE", "/hosts/beta")).status_code == 204
-                end = time.monotonic() + 5
+                end = time.monotonic() + 30
                 while line.connected.is_set():
                     assert time.monotonic() < end, "the line of a removed host stays"
                     await asyncio.sleep(0.01)

@@ -96,9 +96,9 @@ def test_a_crash_during_volume_attach(real: RealCloud, mia: Tenant, two_servers:
     crash(real, mia)
     mia.wait_volume(volume, "in-use")
     disk = "ls /sys/block | grep vdb; true"
-    wait_for("the disk in the guest", lambda: mia.ssh(address, disk), 20)
+    wait_for("the disk in the guest", lambda: mia.ssh(address, disk), 60)
     mia.detach(one, volume)
-    wait_for("the disk gone", lambda: not mia.ssh(address, disk), 20)
+    wait_for("the disk gone", lambda: not mia.ssh(address, disk), 60)
     assert orphans(real) == []
 
 

@@ -265,7 +265,7 @@ def kill(files: State) -> None:
     pid = process.read_pid(files.pidfile)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    wait_for("the agent gone", lambda: not process.alive(files.pidfile), 10)
+    wait_for("the agent gone", lambda: not process.alive(files.pidfile), 60)
 
 
 def connected(cloud: RealCloud, name: str) -> bool:

@@ -113,7 +113,7 @@ class Paths:
         for up in (False, True):
             self.change(guest, admin_state_up=up)
             self.settle(guest, "ACTIVE" if up else "DOWN")
-        wait_for(f"{guest.address} on {place.name}", lambda: guest.pings(gateway, 1), 10)
+        wait_for(f"{guest.address} on {place.name}", lambda: guest.pings(gateway, 1), 60)
         return guest
 
     def change(self, guest: Guest, **values: object) -> None:
@@ -121,11 +121,11 @@ class Paths:
 
     def settle(self, guest: Guest, status: str = "ACTIVE") -> None:
         path = f"/network/v2.0/ports/{guest.port_id}"
-        wait_for(f"the port {status}", lambda: self.tenant.get(path)["port"]["status"] == status, 20)
+        wait_for(f"the port {status}", lambda: self.tenant.get(path)["port"]["status"] == status, 60)
 
     def seen(self, sender: Guest, target: str) -> dict[str, set[str]]:
         """Which kinds of links of which hosts the pings passed, by the names of the hosts."""
-        assert wait_for(f"{target} from {sender.address}", lambda: sender.pings(target, 1), 10)
+        assert wait_for(f"{target} from {sender.address}", lambda: sender.pings(target, 1), 60)
         places = (self.gateway, self.one, self.two)
         before = [place.packets(self.tenant.router) for place in places]
         assert sender.pings(target)
@@ -175,7 +175,7 @@ def test_what_has_no_floating_ip_leaves_by_the_gateway_host(paths: Paths) -> Non
     made = paths.tenant.post("/network/v2.0/floatingips", {"floatingip": floating})["floatingip"]
     address = made["floating_ip_address"]
     shown = f"/network/v2.0/floatingips/{made['id']}"
-    wait_for("the floating IP", lambda: paths.tenant.get(shown)["floatingip"]["status"] == "ACTIVE", 10)
+    wait_for("the floating IP", lambda: paths.tenant.get(shown)["floatingip"]["status"] == "ACTIVE", 60)
     # With one it leaves from its own host: the gateway host is but where the network outside ends.
     way = {"gateway": {"vx"}, "machine-1": {"vx", "qg-", "qr-"}, "machine-2": set()}
     assert paths.seen(guest, target) == way

@@ -422,6 +422,6 @@ def test_it_takes_little_time_to_find_out_that_there_is_too_much(mine: Account) 
     mine.put("/c/byte", b"x")
     for level in range(1, 5):
         slo(mine, str(level), [{"path": f"/c/{'byte' if level == 1 else level - 1}", "range": "-1"}] * 1000)
-    began = time.monotonic()
+    began = time.process_time()
     mine.get("/c/4", 206, Range="bytes=" + ",".join(f"{n}-{n}" for n in range(100, 200, 2)))
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
