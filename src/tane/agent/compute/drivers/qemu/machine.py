@@ -170,7 +170,7 @@ class Machine:
         await self.launch(record, files, SAVED, functools.partial(memory.restore, folder=self.folder))
         self.note(record, "running")
         self.folder.memory.unlink(missing_ok=True)
-        self._clock_stood_still()
+        self.clock_stood_still()
 
     async def launch(
         self,
@@ -321,7 +321,7 @@ class Machine:
 
     async def unpause(self) -> None:
         await self._command("cont", "running")
-        self._clock_stood_still()
+        self.clock_stood_still()
 
     async def _command(self, command: str, state: GuestState) -> None:
         record = self.record
@@ -341,7 +341,7 @@ class Machine:
             self.note(record, "suspended")
             await self._end()
 
-    def _clock_stood_still(self) -> None:
+    def clock_stood_still(self) -> None:
         if self.record.guest.hardware.guest_agent:
             self._later(inside.try_to_set_time(self.folder))
 
