@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+from tane.clock import ManualClock
 from tane.for_hosts import ForHost, as_called
 from tane.hosts import store
 from tane.services.compute.domain import power
@@ -122,6 +123,35 @@ def test_where_too_many_hosts_are_silent_at_once_nothing_is_replaced(garden: Pro
     assert where(garden, server_id) == ("ACTIVE", "host-1")
     lease(garden, host_id=others[1])
     assert "is made again" in passes(garden, 30), "two of ten may be lost"
+
+
+def test_one_that_was_called_dead_is_replaced_while_others_are_silent(garden: Project, kept: str) -> None:
+    server_id = garden.server(flavorRef=kept)
+    others = more_hosts(garden, 3)
+    silenced(garden, server_id)
+    for host_id in others:
+        lease(garden, host_id=host_id)
+    assert "4 of 5 hosts are silent" in passes(garden, 120)
+    force_down(garden, "host-1")
+    assert "is made again" in passes(garden, 10)
+
+
+def test_a_host_that_was_switched_off_long_ago_keeps_no_other_from_being_replaced(garden: Project, kept: str) -> None:
+    server_id = garden.server(flavorRef=kept)
+    [other] = more_hosts(garden, 1)
+    lease(garden, host_id=other)
+    passes(garden, 900)
+    silenced(garden, server_id)
+    assert "is made again" in passes(garden, 120)
+
+
+def test_a_clock_that_is_put_forward_ends_no_lease(garden: Project, kept: str) -> None:
+    server_id, clock = garden.server(flavorRef=kept), garden.cloud.core.clock
+    silenced(garden, server_id)
+    assert passes(garden, 30) == "" and isinstance(clock, ManualClock)
+    clock.set(50)
+    assert passes(garden, 60) == "" and where(garden, server_id) == ("ACTIVE", "host-1")
+    assert "is made again" in passes(garden, 60)
 
 
 def test_a_server_that_no_host_has_room_for_is_told_of_and_tried_again(garden: Project, kept: str) -> None:

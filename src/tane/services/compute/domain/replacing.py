@@ -26,37 +26,41 @@ from tane.web.errors import ApiError
 SHARE = 5
 """One host in so many, and at least one, may be lost for its servers to be replaced: where more are silent at once, it
 is rather the network between them and the cloud."""
+TOGETHER = timedelta(minutes=10)
+"""Hosts whose leases ended so near to each other count as silent at once."""
 AGAIN = timedelta(minutes=5)
 """After which a server is tried again that could not be made elsewhere."""
 
 
-class Silent(Exception):
-    """More hosts are silent than are ever replaced at once."""
-
-
-def lost(core: Core, connected: Collection[str], since: datetime) -> list[Row[Any]]:
-    """The hosts that are gone for certain, with what they leased. ``connected``: those that are not; ``since``: from
-    when on this cloud has been awake without a break.
-
-    :raises Silent: too many are.
-    """
+def lost(core: Core, connected: Collection[str], since: datetime) -> tuple[list[Row[Any]], str | None]:
+    """The hosts that are gone for certain, with what they leased; and a sentence on those of which too many are silent
+    at once. ``connected``: those that are not; ``since``: from when on this cloud has been awake without a break."""
     with core.db.read() as tx:
         if not {*hosts.leasing_or_dead(tx)} - {*connected}:
-            return []
+            return [], None
         rows = [row for row in hosts.all_hosts(tx) if "compute" in row.roles]
         silent = [row for row in rows if row.id not in connected and leases.ended(tx, row) and not row.forced_down]
         awake = since + timedelta(seconds=core.config.lease_seconds) + leases.MARGIN < tx.now
     dead = [row for row in rows if row.id not in connected and row.forced_down]
     if not awake:
         # They are about to come back to a cloud that was away itself.
-        return dead
-    if len(silent) > max(1, len(rows) // SHARE):
-        names = ", ".join(row.name for row in silent)
-        raise Silent(
-            f"{len(silent)} of {len(rows)} hosts are silent ({names}): no server is replaced. "
-            "Of one that is dead say so: tane host confirm-dead"
-        )
-    return dead + silent
+        return dead, None
+    doubtful = _too_many_at_once(silent, max(1, len(rows) // SHARE))
+    gone = dead + [row for row in silent if row not in doubtful]
+    if not doubtful:
+        return gone, None
+    names = ", ".join(row.name for row in doubtful)
+    return gone, (
+        f"{len(doubtful)} of {len(rows)} hosts are silent ({names}): their servers are not replaced. "
+        "Of one that is dead say so: tane host confirm-dead"
+    )
+
+
+def _too_many_at_once(silent: list[Row[Any]], most: int) -> list[Row[Any]]:
+    """Those of the silent beside which more than ``most`` fell silent at the same time, themselves counted."""
+    return [
+        row for row in silent if sum(abs(other.lease_until - row.lease_until) <= TOGETHER for other in silent) > most
+    ]
 
 
 def replace(core: Core, host: Row[Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from tane.core import Core
 from tane.hosts.registry import LOST
@@ -11,8 +11,10 @@ from tane.services.compute.domain import replacing
 
 AWAKE = "compute:awake"
 INTERVAL_SECONDS = 10.0
-BREAK = timedelta(seconds=60)
-"""A pass that is so late tells that this cloud stood still, or its clock was set."""
+BREAK_SECONDS = 60.0
+"""A pass that is so late tells that this cloud stood still."""
+STEP_SECONDS = 5.0
+"""By so much, less than the margin of leases, the clock may differ from the machine's own time; else it was set."""
 
 
 async def run(core: Core) -> str | None:
@@ -21,21 +23,20 @@ async def run(core: Core) -> str | None:
     since = _awake_since(core)
 
     def work() -> list[str]:
-        try:
-            return [told for host in replacing.lost(core, connected, since) for told in replacing.replace(core, host)]
-        except replacing.Silent as error:
-            return [str(error)]
+        gone, doubt = replacing.lost(core, connected, since)
+        return [told for host in gone for told in replacing.replace(core, host)] + ([doubt] if doubt else [])
 
     return "; ".join(await core.in_thread(work)) or None
 
 
 def _awake_since(core: Core) -> datetime:
-    now = core.clock.now()
+    now, uptime = core.clock.now(), core.clock.uptime()
     since: datetime
-    since, last = core.memory.get(AWAKE, (now, now))
-    if not last <= now <= last + BREAK:
+    since, last, before = core.memory.get(AWAKE, (now, now, uptime))
+    passed = uptime - before
+    if passed > BREAK_SECONDS or abs((now - last).total_seconds() - passed) > STEP_SECONDS:
         since = now
-    core.memory[AWAKE] = (since, now)
+    core.memory[AWAKE] = (since, now, uptime)
     return since
 
 
