@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 import structlog
 
-from tane.core import Core
 from tane.services.object.api import headers, staticweb
 from tane.services.object.domain import blobs, copies, heavy, manifests, metadata, objects
 from tane.services.object.domain.blobs import Piece
@@ -21,6 +20,7 @@ from tane.services.object.domain.errors import Failed, Unsatisfiable
 from tane.services.object.domain.ranges import Range, parsed
 from tane.services.object.domain.reading import Reading
 from tane.services.object.drivers.hosts import BLOCK, Copied
+from tane.services.object.drivers.hosts import Reading as BlobReading
 from tane.services.object.store import stamps
 from tane.web import codec
 from tane.web.errors import BadRequest, Unavailable
@@ -30,6 +30,8 @@ AT_ONCE, MOST_TOGETHER = 64 << 10, 500
 """Bytes, and pieces, that are sent together at least and at most."""
 PIECE = 200
 """Bytes of memory that it takes to know where a piece is."""
+HELD = 2 * BLOCK
+"""Of what comes from hosts: the block that is on its way to the client, and as much of it where the network waits."""
 
 log = structlog.get_logger()
 
@@ -82,7 +84,7 @@ def answer(request: Request, chosen: Chosen, found: Reading, spans: list[tuple[R
         [(span, pieces)] = spans
         if chosen.partial:
             shown["Content-Range"] = f"bytes {span.first}-{span.last}/{found.size}"
-        _body(request.core, response, pieces, span.length)
+        _body(request, response, pieces, span.length)
     return headers.with_cors(request, found.visit, response)
 
 
@@ -209,7 +211,7 @@ def _changed(found: Reading) -> datetime:
 # ---------------------------------------------------------------------------------------------------------- bodies
 
 
-def _body(core: Core, response: Response, pieces: list[Piece], length: int) -> None:
+def _body(request: Request, response: Response, pieces: list[Piece], length: int) -> None:
     if not pieces:
         response.body = b""
         return
@@ -220,32 +222,33 @@ def _body(core: Core, response: Response, pieces: list[Piece], length: int) -> N
     if len(pieces) == 1 and pieces[0].filed:
         piece = pieces[0]
         try:
-            file = blobs.opened(core, piece.blob_id or "")
+            file = blobs.opened(request.core, piece.blob_id or "")
         except (FileNotFoundError, ValueError):
             log.error("the bytes of an object are gone", blob=piece.blob_id)
             raise Unavailable("The object's data cannot be read.") from None
         if isinstance(file, Copied):
-            _copied(core, response, file, piece)
+            _copied(request, response, file, piece)
         else:
             response.file = FilePart(file, piece.offset, piece.length)
         return
-    response.stream, response.length = Stream(core, list(pieces)), length
+    response.stream, response.length = Stream(request, list(pieces)), length
     response.held = _held(pieces)
 
 
-def _copied(core: Core, response: Response, found: Copied, piece: Piece) -> None:
+def _copied(request: Request, response: Response, found: Copied, piece: Piece) -> None:
     """:raises Unavailable: none of its hosts answers."""
-    if not copies.links(core).reached() & {*found.hosts}:
+    if not copies.links(request.core).reached() & {*found.hosts}:
         log.error("no host of an object's copies answers", blob=found.id)
         raise Unavailable("The object's data cannot be read.")
-    response.stream, response.length = Stream(core, [piece]), piece.length
-    response.held = BLOCK
+    response.stream, response.length = Stream(request, [piece]), piece.length
+    response.held = HELD
 
 
 def _held(parts: Sequence[Piece | bytes]) -> int:
-    """Bytes of memory; the same ones may be sent several times."""
+    """Bytes of memory; the same ones may be sent several times, and blocks of hosts come one at a time."""
     data = [part if isinstance(part, bytes) else part.data for part in parts]
-    return PIECE * len(parts) + sum({id(one): len(one) for one in data if one is not None}.values())
+    block = HELD if any(_is_file(part) for part in parts) else 0
+    return block + PIECE * len(parts) + sum({id(one): len(one) for one in data if one is not None}.values())
 
 
 def _is_file(part: Piece | bytes) -> bool:
@@ -255,9 +258,10 @@ def _is_file(part: Piece | bytes) -> bool:
 class Stream:
     """Pieces one after another: parts of files go as such, so that the kernel sends them. One is open at a time."""
 
-    def __init__(self, core: Core, parts: list[Piece | bytes]) -> None:
-        self._core = core
+    def __init__(self, request: Request, parts: list[Piece | bytes]) -> None:
+        self._core, self._owner = request.core, heavy.owner(request)
         self._parts = parts
+        self._reading: tuple[str, BlobReading] | None = None
         self._open: BinaryIO | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes | FilePart]:
@@ -268,14 +272,25 @@ class Stream:
                 continue
             for part in parts:
                 assert isinstance(part, Piece)
-                found = await asyncio.to_thread(blobs.opened, self._core, part.blob_id or "")
-                if isinstance(found, Copied):
-                    async for data in copies.parts(self._core, found, part.offset, part.length):
+                if (way := await self._opened(part.blob_id or "")) is not None:
+                    async for data in copies.parts(self._core, way, part.offset, part.length):
                         yield data
                     continue
-                self._open = found
+                assert self._open is not None
                 yield FilePart(self._open, part.offset, part.length)
                 self._open.close()
+
+    async def _opened(self, blob_id: str) -> BlobReading | None:
+        """Of a blob that lies on hosts; the same as before if the next part is, too. Else its file is open."""
+        if self._reading is not None and self._reading[0] == blob_id:
+            return self._reading[1]
+        self._reading = None
+        found = await asyncio.to_thread(blobs.opened, self._core, blob_id)
+        if not isinstance(found, Copied):
+            self._open = found
+            return None
+        self._reading = (blob_id, copies.reading(self._core, found, owner=self._owner))
+        return self._reading[1]
 
     async def _together(self, parts: Iterator[Piece | bytes]) -> AsyncIterator[bytes]:
         """Small parts go together: each that is sent by itself costs a turn of the loop."""
@@ -311,5 +326,5 @@ def _multipart(
     end = f"--{boundary}--".encode()
     parts.append(end)
     response.content_type = f"multipart/byteranges;boundary={boundary}"
-    response.stream, response.length = Stream(request.core, parts), length + len(end)
+    response.stream, response.length = Stream(request, parts), length + len(end)
     response.held = _held(parts)

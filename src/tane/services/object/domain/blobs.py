@@ -13,13 +13,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple
 
+import structlog
+
 from tane.core import Core
 from tane.linux.blob_files import BlobFiles
 from tane.services.object.domain import copies
+from tane.services.object.domain.access import project_of
 from tane.services.object.domain.errors import InsufficientStorage
 from tane.services.object.domain.room import Upload
 from tane.services.object.drivers.base import Blobs, Draft
-from tane.services.object.drivers.hosts import Copied, CopiedDraft, TooFew
+from tane.services.object.drivers.hosts import Copied, CopiedDraft, Reading, TooFew
 from tane.services.object.store import blobs as store
 from tane.services.object.store import database, places
 from tane.shares import Full, Shares
@@ -39,6 +42,8 @@ NO_ROOM = "There was not enough space to save the resource."
 
 LITTLE = 64 << 10
 """Bytes of an upload's first buffers."""
+
+log = structlog.get_logger()
 
 _making = threading.Lock()
 _large = Shares(64, 16)
@@ -121,7 +126,7 @@ async def receive(
         if length is not None and size != length:
             raise BrokenOff
         return small(bytes(first[:size]))
-    return await _Receiver(core).receive(stream, first, length, most, (account, container))
+    return await _Receiver(core, account).receive(stream, first, length, most, (account, container))
 
 
 async def _fill(stream: BodyStream, buffer: memoryview) -> int:
@@ -132,8 +137,8 @@ async def _fill(stream: BodyStream, buffer: memoryview) -> int:
 
 
 class _Receiver:
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, core: Core, account: str) -> None:
+        self._core, self._owner = core, project_of(account) or None
         self.md5: Any = hashlib.md5(usedforsecurity=False)
         self.crc = 0
 
@@ -150,7 +155,7 @@ class _Receiver:
 
     def begin(self, policy: str) -> Draft:
         if policy == copies.THREE:
-            return copies.draft(self._core)
+            return copies.draft(self._core, self._owner)
         check_room(self._core)
         with _told():
             return place(self._core).draft()
@@ -268,8 +273,19 @@ def _told() -> Iterator[None]:
 
 
 def assemble(core: Core, pieces: Iterable[Piece], at: tuple[str, str]) -> Content:
-    """One content of the bytes of many, for a container of an account. Synchronous. :raises OSError:"""
-    return written(core, (part for piece in pieces for part in parts(core, piece)), MOST, policy_of(core, at))
+    """One content of the bytes of many, for a container of an account. Synchronous.
+
+    :raises Unavailable: they cannot be read. :raises ApiError: as for a body.
+    """
+    return written(core, _readable(core, pieces, at[0]), MOST, at)
+
+
+def _readable(core: Core, pieces: Iterable[Piece], account: str) -> Iterator[bytes]:
+    try:
+        yield from parts(core, pieces, project_of(account) or None)
+    except OSError as error:
+        log.error("the bytes of an object are gone", reason=str(error))
+        raise Unavailable("The object's data cannot be read.") from None
 
 
 def policy_of(core: Core, at: tuple[str, str]) -> str:
@@ -304,10 +320,13 @@ def joined(core: Core, some: Iterable[Piece | bytes]) -> bytes:
     return b"".join(together)
 
 
-def written(core: Core, source: Iterable[bytes], most: int, policy: str = copies.ONE) -> Content:
-    """A blob of bytes that come from here. :raises TooLarge: more than ``most``. :raises OSError:"""
-    work, size = _Receiver(core), 0
-    draft = work.begin(policy)
+def written(core: Core, source: Iterable[bytes], most: int, at: tuple[str, str]) -> Content:
+    """A blob of bytes that come from here, for a container of an account.
+
+    :raises TooLarge: more than ``most``. :raises ApiError: as for a body.
+    """
+    work, size = _Receiver(core, at[0]), 0
+    draft = work.begin(policy_of(core, at))
     try:
         for part in source:
             size += len(part)
@@ -321,16 +340,27 @@ def written(core: Core, source: Iterable[bytes], most: int, policy: str = copies
     return Content(size, work.md5.hexdigest(), work.crc, draft=draft)
 
 
-def parts(core: Core, piece: Piece) -> Iterator[bytes]:
-    """The bytes of a piece, a batch at a time. :raises OSError: fewer are there."""
-    if piece.data is not None or not piece.filed:
-        yield joined(core, [piece])
-        return
+def parts(core: Core, pieces: Iterable[Piece], owner: str | None = None) -> Iterator[bytes]:
+    """The bytes of pieces, a batch at a time. ``owner``: whose turn at hosts it is.
+
+    :raises OSError: fewer are there.
+    """
+    last: tuple[str | None, Reading] | None = None
+    for piece in pieces:
+        if piece.data is not None or not piece.filed:
+            yield joined(core, [piece])
+            continue
+        if last is None or last[0] != piece.blob_id:
+            found = opened(core, piece.blob_id or "")
+            if not isinstance(found, Copied):
+                yield from _from_file(found, piece)
+                continue
+            last = piece.blob_id, copies.reading(core, found, owner=owner)
+        yield from _from_hosts(core, last[1], piece)
+
+
+def _from_file(found: BinaryIO, piece: Piece) -> Iterator[bytes]:
     left = piece.length
-    found = opened(core, piece.blob_id or "")
-    if isinstance(found, Copied):
-        yield from _from_hosts(core, found, piece)
-        return
     with found as file:
         file.seek(piece.offset)
         while left:
@@ -352,9 +382,8 @@ def opened(core: Core, blob_id: str) -> BinaryIO | Copied:
         return found
 
 
-def _from_hosts(core: Core, found: Copied, piece: Piece) -> Iterator[bytes]:
-    way, reading = copies.links(core), copies.reading(core, found)
-    offset, left = piece.offset, piece.length
+def _from_hosts(core: Core, reading: Reading, piece: Piece) -> Iterator[bytes]:
+    way, offset, left = copies.links(core), piece.offset, piece.length
     while left:
         try:
             part = way.from_thread(reading.part(offset, left))

@@ -292,9 +292,7 @@ def _store(request: Request, at: At, size: int, source: IO[bytes]) -> None:
     if len(first) <= blobs.INLINE:
         received = blobs.small(first)
     else:
-        received = blobs.written(
-            request.core, _parts(first, source), metadata.MAX_FILE_SIZE, blobs.policy_of(request.core, at[:2])
-        )
+        received = blobs.written(request.core, _parts(first, source), metadata.MAX_FILE_SIZE, at[:2])
     try:
         with database.of(request.core).write() as tx:
             visit = access.admit(request, tx, "put_object", "write", at)

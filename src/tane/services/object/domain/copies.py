@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from tane.core import Core
 from tane.hosts import store as host_rows
-from tane.services.object.drivers.hosts import COPIES, Copied, CopiedDraft, Links, Reading, TooFew, chosen
+from tane.services.object.drivers.hosts import COPIES, Copied, CopiedDraft, Links, Owner, Reading, TooFew, chosen
 from tane.services.object.store import copies as store
 from tane.services.object.store import database
 from tane.web.errors import BadRequest, Unavailable
@@ -68,15 +68,16 @@ def policy(core: Core, wanted: str) -> str:
     return name
 
 
-def draft(core: Core) -> CopiedDraft:
+def draft(core: Core, owner: Owner) -> CopiedDraft:
     """Begin a blob in three copies: on hosts that answer, as far as there are so many. :raises Unavailable:"""
     blob_id, way, zones = uuid.uuid4().hex, links(core), fleet(core).zones
     reached = way.reached()
-    answering = {host_id: zone for host_id, zone in zones.items() if host_id in reached and not way.is_slow(host_id)}
+    shy = {host_id for host_id in zones if way.is_slow(host_id) or way.is_rotten(host_id)}
+    answering = {host_id: zone for host_id, zone in zones.items() if host_id in reached - shy}
     found = chosen(blob_id, answering)
     found += chosen(blob_id, zones, found, COPIES - len(found))
     try:
-        return CopiedDraft(way, blob_id, [*found, NONE][:COPIES])
+        return CopiedDraft(way, blob_id, [*found, NONE][:COPIES], owner)
     except TooFew as error:
         raise Unavailable(str(error)) from None
 
@@ -87,24 +88,24 @@ def find(core: Core, blob_id: str) -> Copied | None:
         return store.find(tx, blob_id)
 
 
-def reading(core: Core, blob: Copied, *avoid: str) -> Reading:
-    """Reads a blob; what is found to be rot is marked."""
+def reading(core: Core, blob: Copied, *avoid: str, owner: Owner = None) -> Reading:
+    """Reads a blob for an owner; what is found to be rot is marked."""
 
     async def mark(blob_id: str, host_id: str) -> None:
         await core.in_thread(damaged, core, blob_id, host_id)
 
-    return Reading(links(core), blob, mark, avoid)
+    return Reading(links(core), blob, mark, avoid, owner)
 
 
 def damaged(core: Core, blob_id: str, host_id: str) -> None:
     """A copy is not what was written: nobody is given it, and it is replaced."""
+    links(core).rotted(host_id)
     with database.of(core).write() as tx:
         store.change(tx, blob_id, host_id, "bad")
 
 
-async def parts(core: Core, blob: Copied, offset: int, length: int) -> AsyncIterator[bytes]:
+async def parts(core: Core, way: Reading, offset: int, length: int) -> AsyncIterator[bytes]:
     """The bytes of a range, at most a block at a time. :raises OSError: no host gives them as they were written."""
-    way = reading(core, blob)
     links(core).bind()
     while length:
         data = await way.part(offset, length)

@@ -44,14 +44,18 @@ def _pool(core: Core) -> Pool:
     return pool
 
 
+def owner(request: Request) -> str:
+    """Whose turn it is, of those who ask."""
+    return request.ctx.project_id or request.ctx.user_id or origin(request.remote)
+
+
 async def run(request: Request, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a synchronous function when it is the turn of whoever asks. :raises Full: too many wait."""
     pool = _pool(request.core)
     request.may_take_long = True
     context = contextvars.copy_context()
     work = functools.partial(context.run, functools.partial(function, *args, **kwargs))
-    owner = request.ctx.project_id or request.ctx.user_id or origin(request.remote)
-    async with pool.turns.turn(owner):
+    async with pool.turns.turn(owner(request)):
         return await asyncio.get_running_loop().run_in_executor(pool.threads, work)
 
 

@@ -59,7 +59,7 @@ class Stored:
         if not wanted:
             return
         try:
-            yield from blobs.parts(self.core, Piece(offset, wanted, None, self.blob_id, self.filed))
+            yield from blobs.parts(self.core, [Piece(offset, wanted, None, self.blob_id, self.filed)])
         except OSError as error:
             raise Gone(str(error)) from error
 
@@ -71,7 +71,7 @@ def put(core: Core, shelf: Shelf, name: str, parts: Iterable[bytes]) -> int:
 
     :raises ApiError: over a quota, the disk is full, or there is no such project.
     """
-    received = blobs.written(core, parts, blobs.MOST, blobs.policy_of(core, (shelf.account, shelf.container)))
+    received = blobs.written(core, parts, blobs.MOST, (shelf.account, shelf.container))
     try:
         domain = _domain(core, shelf.project_id)
         with database.of(core).write() as tx:

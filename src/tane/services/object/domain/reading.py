@@ -21,7 +21,9 @@ from tane.services.object.domain.blobs import Piece
 from tane.services.object.domain.errors import Conflicting, ObjectNotFound
 from tane.services.object.domain.heavy import TakesLong
 from tane.services.object.domain.ranges import Range
+from tane.services.object.drivers.hosts import BLOCK
 from tane.services.object.store import blobs as blob_rows
+from tane.services.object.store import copies as copy_rows
 from tane.services.object.store import listing, objects, places, stamps
 from tane.web.errors import ApiError, BadRequest
 from tane.web.request import Request
@@ -36,6 +38,9 @@ MOST_TEXT = 16 << 20
 """Bytes of manifests that are kept while one answer is looked up."""
 MOST_INLINE = 4 << 20
 """Inline data of one answer: more than one manifest may have."""
+FEW_FILED, MOST_WASTE, SOME_IDS = 50, 64 << 20, 500
+"""Pieces of files that one answer may have anyhow; bytes of hosts' blocks beside those that are asked for; blobs that
+are looked up at a time."""
 MOST_DATA = 256 << 10
 """Bytes of small objects that are kept for one answer; others are fetched when it is their turn."""
 
@@ -225,6 +230,8 @@ class Looks:
         self._inline_left = MOST_INLINE
         self._data_left = MOST_DATA
         self._data: dict[str | None, bytes | None] = {}
+        self._filed, self._waste_left = 0, MOST_WASTE
+        self._fetched: tuple[str | None, int] = (None, -1)
 
     def spend(self, steps: int = 1) -> None:
         """:raises TakesLong: for where this runs. :raises Conflicting: for any place."""
@@ -291,6 +298,28 @@ class Looks:
         found: bytes = segment["data"]
         return found
 
+    def fetch(self, pieces: list[Piece]) -> None:
+        """:raises Conflicting: hosts, who give whole blocks, would give far more than is asked for."""
+        filed = [piece for piece in pieces if piece.filed and piece.data is None and piece.blob_id]
+        self._filed += len(filed)
+        if self._filed <= FEW_FILED:
+            return
+        ids = sorted({str(piece.blob_id) for piece in filed})
+        sizes: dict[str, int] = {}
+        for begin in range(0, len(ids), SOME_IDS):
+            sizes |= copy_rows.sizes(self._tx, ids[begin : begin + SOME_IDS])
+        for piece in filed:
+            if (size := sizes.get(str(piece.blob_id))) is None:
+                continue
+            first, last = piece.offset // BLOCK, (piece.offset + piece.length - 1) // BLOCK
+            given = min((last + 1) * BLOCK, size) - first * BLOCK
+            if self._fetched == (piece.blob_id, first):
+                given -= min((first + 1) * BLOCK, size) - first * BLOCK
+            self._waste_left -= max(given - piece.length, 0)
+            self._fetched = (piece.blob_id, last)
+        if self._waste_left < 0:
+            raise Conflicting("Too many small parts of objects in three copies")
+
     def plain(self, row: Any) -> Piece:
         """All of an object of few bytes or of a file. Some bytes are kept, others are fetched when they are sent."""
         data = self._data.get(row.blob_id)
@@ -302,6 +331,12 @@ class Looks:
 
 def pieces(request: Request, tx: Tx, reading: Reading, wanted: Range, looks: Looks) -> list[Piece]:
     """Where the bytes of a range lie. :raises Conflicting: a segment has changed or is gone. :raises TakesLong:"""
+    found = _pieces(request, reading, wanted, looks)
+    looks.fetch(found)
+    return found
+
+
+def _pieces(request: Request, reading: Reading, wanted: Range, looks: Looks) -> list[Piece]:
     row = reading.row
     own = request.param("multipart-manifest") == "get"
     if row.kind == "slo" and own:

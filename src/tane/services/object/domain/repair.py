@@ -6,10 +6,13 @@ All of it follows from rows, so that a process may end at any moment; what a hos
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import structlog
 
@@ -27,7 +30,10 @@ from tane.wire.errors import NotOnHost
 log = structlog.get_logger()
 
 TOPIC = "reconcile:object-copies"
-AT_ONCE = 4
+AT_ONCE = 2
+"""On one host."""
+HOST_SECONDS = 240.0
+"""For so long a pass mends, and so long it verifies, on one host; all at once, so that none holds up the others."""
 BATCH = 200
 """Copies that are made, moved or verified in a pass."""
 SCRUBBED, SCRUBBED_BYTES = 50, 256 << 20
@@ -70,8 +76,8 @@ async def run(core: Core) -> dict[str, int]:
     await _remove(way, await core.in_thread(_leave, core, fleet, done))
     await _mend(core, way, done)
     await _scrub(core, way, done)
-    for host_id in way.reached():
-        done["files removed from hosts that no object is made of"] += await _sweep(core, way, host_id)
+    swept = await asyncio.gather(*(_sweep(core, way, host_id) for host_id in way.reached()))
+    done["files removed from hosts that no object is made of"] += sum(swept)
     return {what: count for what, count in done.items() if count}
 
 
@@ -126,7 +132,8 @@ def _enough(fleet: Fleet, have: dict[str, str]) -> bool:
 
 
 async def _mend(core: Core, way: Links, done: Counter[str]) -> None:
-    kept, reached = memory(core), way.reached()
+    kept = memory(core)
+    reached = {host_id for host_id in way.reached() if not way.is_rotten(host_id)}
 
     def wanted() -> list[Copy]:
         with database.of(core).read() as tx:
@@ -134,18 +141,34 @@ async def _mend(core: Core, way: Links, done: Counter[str]) -> None:
 
     found = await core.in_thread(wanted) if reached else []
     kept.opened = found[-1].blob_id if len(found) == BATCH else ""
-    places = asyncio.Semaphore(AT_ONCE)
 
     async def one(copy: Copy) -> None:
-        async with places:
-            try:
-                done[await _mended(core, way, copy)] += 1
-            except (TimeoutError, *Unreachable) as error:
-                log.warning("a copy is not there yet", host_id=copy.host, blob=copy.blob_id, reason=str(error))
+        try:
+            done[await _mended(core, way, copy)] += 1
+        except (TimeoutError, *Unreachable) as error:
+            log.warning("a copy is not there yet", host_id=copy.host, blob=copy.blob_id, reason=str(error))
 
-    await asyncio.gather(*(one(copy) for copy in found))
+    await _on_each_host(found, AT_ONCE, one)
     if kept.opened:
         core.db.signals.notify(TOPIC)
+
+
+async def _on_each_host(found: list[Copy], at_once: int, work: Callable[[Copy], Awaitable[None]]) -> None:
+    """Do it for each copy, on all hosts at the same time; a host whose time is over is left to the next pass."""
+    by_host: defaultdict[str, list[Copy]] = defaultdict(list)
+    for copy in found:
+        by_host[copy.host].append(copy)
+
+    async def on(host_id: str, mine: Iterator[Copy]) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HOST_SECONDS):
+                for copy in mine:
+                    await work(copy)
+                return
+        log.info("a host took all the time of a pass", host_id=host_id)
+
+    turns = [(host_id, iter(some)) for host_id, some in by_host.items()]
+    await asyncio.gather(*(on(host_id, mine) for host_id, mine in turns for _ in range(at_once)))
 
 
 async def _mended(core: Core, way: Links, copy: Copy) -> str:
@@ -194,7 +217,7 @@ async def _is_right(way: Links, copy: Copy) -> bool:
 
 async def _scrub(core: Core, way: Links, done: Counter[str]) -> None:
     """Verify some good copies."""
-    kept, reached, size = memory(core), way.reached(), 0
+    kept, reached = memory(core), way.reached()
 
     def wanted() -> list[Copy]:
         with database.of(core).read() as tx:
@@ -204,10 +227,9 @@ async def _scrub(core: Core, way: Links, done: Counter[str]) -> None:
             kept.round_began = time.monotonic()
             return store.good(tx, reached, ("", ""), SCRUBBED)
 
-    found = await core.in_thread(wanted) if reached else []
-    for copy in found:
-        if size >= SCRUBBED_BYTES:
-            break
+    found = _so_many_bytes(await core.in_thread(wanted)) if reached else []
+
+    async def one(copy: Copy) -> None:
         try:
             if not await _is_right(way, copy):
                 log.error("a copy has rotted", host_id=copy.host, blob=copy.blob_id)
@@ -216,8 +238,15 @@ async def _scrub(core: Core, way: Links, done: Counter[str]) -> None:
                 core.db.signals.notify(TOPIC)
         except (TimeoutError, *Unreachable) as error:
             log.info("a copy was not verified", host_id=copy.host, blob=copy.blob_id, reason=str(error))
-        size += copy.size
-        kept.scrubbed = (copy.blob_id, copy.host)
+
+    await _on_each_host(found, 1, one)
+    if found:
+        kept.scrubbed = (found[-1].blob_id, found[-1].host)
+
+
+def _so_many_bytes(found: list[Copy]) -> list[Copy]:
+    sizes = accumulate((copy.size for copy in found), initial=0)
+    return [copy for copy, before in zip(found, sizes, strict=False) if before < SCRUBBED_BYTES]
 
 
 async def _sweep(core: Core, way: Links, host_id: str) -> int:
@@ -254,6 +283,9 @@ async def _remove(way: Links, gone: list[tuple[str, str]]) -> None:
     by_host: dict[str, list[str]] = {}
     for blob_id, host_id in gone:
         by_host.setdefault(host_id, []).append(blob_id)
-    for host_id in by_host.keys() & way.reached():
+
+    async def on(host_id: str) -> None:
         for begin in range(0, len(by_host[host_id]), PAGE):
             await way.remove(host_id, by_host[host_id][begin : begin + PAGE])
+
+    await asyncio.gather(*(on(host_id) for host_id in by_host.keys() & way.reached()))

@@ -10,14 +10,15 @@ import asyncio
 import hashlib
 import random
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
 
 from tane.hosts import Hosts
+from tane.shares import Full, Turns
 from tane.wire import blobs as wire
 from tane.wire import lines
 from tane.wire.calls import AgentFailed
@@ -33,15 +34,22 @@ COPIES, ENOUGH = 3, 2
 BLOCK = 1 << 20
 DIGEST = 16
 """Bytes of what a block is known by: BLAKE2b, which nobody can aim at as one can at a CRC."""
-SESSIONS = 8
-"""Connections to a host, which is asked by so many at a time."""
+SESSIONS, OF_ONE = 8, 6
+"""Connections to a host, which is asked by so many at a time, and for one owner by so many."""
+MOST_WAITING, MOST_OF_ONE = 4096, 1024
+"""For a turn at a host."""
 PART_SECONDS, FINISH_SECONDS, VERIFY_SECONDS = 10.0, 60.0, 240.0
 FIRST_SECONDS = 2.0
 """For so long a host is waited for that is not the last one that may be asked."""
 LATE_SECONDS = 1.0
 """For so long those are waited for who are behind, when enough are done."""
 SLOW_SECONDS = 20.0
-"""A host that failed is asked last for a while."""
+"""A host that failed, or takes long beside others, is asked last for a while."""
+SLUGGISH, SLUGGISH_SECONDS = 4, 0.1
+"""So many times as long as the quickest of late, and at least so long."""
+ROTTEN, ROTTEN_SECONDS = 10, 3600.0
+"""A host that gave other bytes than were written so often in that time is given nothing while others are there."""
+Owner = Hashable | None
 Unreachable = (HostError, AgentFailed, OSError)
 
 
@@ -66,17 +74,20 @@ class Copied:
 
 @dataclass
 class _Pool:
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SESSIONS))
+    turns: Turns = field(default_factory=lambda: Turns(SESSIONS, MOST_WAITING, MOST_OF_ONE, OF_ONE))
     idle: list[tuple[ObjectDuty, Connection]] = field(default_factory=list)
 
 
 class Links:
-    """What one process of a cloud asks of the hosts it reaches, by connections that are kept."""
+    """What one process of a cloud asks of the hosts it reaches, by connections that are kept. Owners (whoever the
+    caller counts by; None is the cloud itself) take turns at a host."""
 
     def __init__(self, hosts: Hosts) -> None:
         self._hosts = hosts
         self._pools: defaultdict[str, _Pool] = defaultdict(_Pool)
         self._slow: dict[str, float] = {}
+        self._pace: dict[str, float] = {}
+        self._rot: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=ROTTEN))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -134,41 +145,58 @@ class Links:
         """:raises HostError: nobody answers for it."""
         return self._hosts.objects(host_id)
 
-    async def append(self, host_id: str, blob_id: str, offset: int, part: bytes | memoryview) -> None:
+    async def append(
+        self, host_id: str, blob_id: str, offset: int, part: bytes | memoryview, owner: Owner = None
+    ) -> None:
         """:raises HostError:"""
 
         async def asked(session: Connection) -> bytes:
             await wire.append(session, blob_id, offset, part)
             return b""
 
-        await self._by_session(host_id, asked)
+        await self._by_session(host_id, asked, owner, PART_SECONDS)
 
-    async def read(self, host_id: str, blob_id: str, offset: int, length: int, seconds: float | None = None) -> bytes:
-        """:raises HostError: also when it takes longer."""
+    async def read(
+        self, host_id: str, blob_id: str, offset: int, length: int, seconds: float = PART_SECONDS, owner: Owner = None
+    ) -> bytes:
+        """:raises HostError: also when it takes longer, or no turn comes in that time."""
 
         async def asked(session: Connection) -> bytes:
-            return await wire.read(session, blob_id, offset, length)
+            began = time.monotonic()
+            data = await wire.read(session, blob_id, offset, length)
+            self._pace[host_id] = took = time.monotonic() - began
+            if took > max(SLUGGISH * min(self._pace.values()), SLUGGISH_SECONDS):
+                self.slow(host_id)
+            return data
 
-        return await self._by_session(host_id, asked, seconds)
+        return await self._by_session(host_id, asked, owner, seconds)
 
     async def finish(self, host_id: str, blob_id: str, size: int) -> None:
         """:raises HostError:"""
         await self._noted(host_id, FINISH_SECONDS, lambda duty: duty.finish(blob_id, size))
 
     async def _by_session(
-        self, host_id: str, asked: Callable[[Connection], Awaitable[bytes]], seconds: float | None = None
+        self, host_id: str, asked: Callable[[Connection], Awaitable[bytes]], owner: Owner, seconds: float
     ) -> bytes:
-        async def within(duty: ObjectDuty) -> bytes:
-            pool = self._pools[host_id]
-            async with pool.places:
-                while pool.idle:
-                    before, session = pool.idle.pop()
-                    if before is duty and not session.reader.at_eof() and not session.writer.is_closing():
-                        return await self._used(pool, duty, session, asked)
-                    session.writer.transport.abort()
-                return await self._used(pool, duty, await duty.session(), asked)
+        pool = self._pools[host_id]
 
-        return await self._noted(host_id, seconds or PART_SECONDS, within)
+        async def within(duty: ObjectDuty) -> bytes:
+            while pool.idle:
+                before, session = pool.idle.pop()
+                if before is duty and not session.reader.at_eof() and not session.writer.is_closing():
+                    return await self._used(pool, duty, session, asked)
+                session.writer.transport.abort()
+            return await self._used(pool, duty, await duty.session(), asked)
+
+        try:
+            async with asyncio.timeout(seconds) as until_its_turn, pool.turns.turn(owner):
+                # That others wait, too, is not the host's fault.
+                until_its_turn.reschedule(None)
+                return await self._noted(host_id, seconds, within)
+        except Full as error:
+            raise HostError(f"host {host_id}: {error}", transient=True) from None
+        except TimeoutError:
+            raise HostError(f"host {host_id} was asked for so much that no turn came", transient=True) from None
 
     async def _used(
         self, pool: _Pool, duty: ObjectDuty, session: Connection, asked: Callable[[Connection], Awaitable[bytes]]
@@ -198,6 +226,16 @@ class Links:
     def slow(self, host_id: str) -> None:
         """Ask others first for a while."""
         self._slow[host_id] = time.monotonic() + SLOW_SECONDS
+
+    def rotted(self, host_id: str) -> None:
+        """Other bytes than were written were found there."""
+        self._rot[host_id].append(time.monotonic())
+        if self.is_rotten(host_id):
+            log.error("a host loses what it is given: disable it, and its copies go elsewhere", host_id=host_id)
+
+    def is_rotten(self, host_id: str) -> bool:
+        found = self._rot[host_id]
+        return len(found) == ROTTEN and time.monotonic() - found[0] < ROTTEN_SECONDS
 
     async def remove(self, host_id: str, blob_ids: list[str]) -> None:
         """Best effort: what stays is swept."""
@@ -234,10 +272,10 @@ def chosen(blob_id: str, zones: Mapping[str, str], have: Sequence[str] = (), cou
 class CopiedDraft:
     """A blob that is being written to hosts (:class:`tane.services.object.drivers.base.Draft`)."""
 
-    def __init__(self, links: Links, blob_id: str, hosts: Sequence[str]) -> None:
+    def __init__(self, links: Links, blob_id: str, hosts: Sequence[str], owner: Owner = None) -> None:
         """``hosts``: all that are to have it; those who do not answer get it later. :raises TooFew:"""
         self.id = blob_id
-        self._links = links
+        self._links, self._owner = links, owner
         self._hosts = tuple(hosts)
         reached = links.reached()
         self._left = [host_id for host_id in hosts if host_id in reached]
@@ -246,7 +284,7 @@ class CopiedDraft:
         self._block = hashlib.blake2b(digest_size=DIGEST)
         self._in_block = 0
         self._checks = bytearray()
-        self._reason = "they do not answer"
+        self._patience = LATE_SECONDS
         self._check()
 
     def _check(self) -> None:
@@ -277,7 +315,8 @@ class CopiedDraft:
         while part:
             some, part = part[:BLOCK], part[BLOCK:]
             offset = self._size
-            self._left = await self._all({host: self._links.append(host, self.id, offset, some) for host in self._left})
+            asked = {host: self._links.append(host, self.id, offset, some, self._owner) for host in self._left}
+            self._left = await self._all(asked)
             self._size += len(some)
             self._check()
 
@@ -288,16 +327,21 @@ class CopiedDraft:
         self._good = list(self._left)
 
     async def _all(self, asked: dict[str, Coroutine[Any, Any, None]]) -> list[str]:
-        """Those who did it: all, or those who had when enough had and the others were waited for."""
+        """Those who did it: all, or those who had when enough had and the others were waited for: over the whole upload
+        for as long as the others took, and a while."""
         tasks = {asyncio.ensure_future(work): host_id for host_id, work in asked.items()}
-        waiting, late = set(tasks), None
+        waiting, began, enough = set(tasks), time.monotonic(), None
         try:
             while waiting:
+                late = None if enough is None else max(enough + self._patience - time.monotonic(), 0)
                 done, waiting = await asyncio.wait(waiting, timeout=late, return_when=asyncio.FIRST_COMPLETED)
                 if not done:
                     break
-                if sum(_succeeded(task) for task in tasks) >= ENOUGH:
-                    late = LATE_SECONDS
+                if enough is None and sum(_succeeded(task) for task in tasks) >= ENOUGH:
+                    enough = time.monotonic()
+                    self._patience += enough - began
+            if enough is not None:
+                self._patience -= time.monotonic() - enough
         finally:
             for task in waiting:
                 task.cancel()
@@ -336,10 +380,13 @@ OnRot = Callable[[str, str], Awaitable[None]]
 
 
 class Reading:
-    """Reads a blob, a block at a time; goes on at another host when one stops."""
+    """Reads a blob, a block at a time, of which it keeps the last; goes on at another host when one stops."""
 
-    def __init__(self, links: Links, blob: Copied, on_rot: OnRot, avoid: Sequence[str] = ()) -> None:
-        self._links = links
+    def __init__(
+        self, links: Links, blob: Copied, on_rot: OnRot, avoid: Sequence[str] = (), owner: Owner = None
+    ) -> None:
+        self._links, self._owner = links, owner
+        self._last: tuple[int, bytes] = (-1, b"")
         self._blob = blob
         self._on_rot = on_rot
         hosts = [host_id for host_id in blob.hosts if host_id not in avoid]
@@ -350,7 +397,9 @@ class Reading:
         """At most ``length`` bytes from there: to the end of the block they begin in. :raises OSError: no host gives
         them as they were written."""
         number, first = divmod(offset, BLOCK)
-        block = await self._block(number)
+        if self._last[0] != number:
+            self._last = (number, await self._block(number))
+        block = self._last[1]
         return block[first : first + length] if first or length < len(block) else block
 
     async def _block(self, number: int) -> bytes:
@@ -364,7 +413,7 @@ class Reading:
         for host_id in order:
             seconds = PART_SECONDS if host_id == order[-1] else FIRST_SECONDS
             try:
-                data = await self._links.read(host_id, blob.id, number * BLOCK, length, seconds)
+                data = await self._links.read(host_id, blob.id, number * BLOCK, length, seconds, self._owner)
             except NotOnHost:
                 data = b""
             except Unreachable as error:

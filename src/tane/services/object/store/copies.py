@@ -38,6 +38,12 @@ def find(tx: Tx, blob_id: str) -> Copied | None:
     return Copied(row.id, row.size, row.crc, row.checks, tuple(each.host for each in hosts))
 
 
+def sizes(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
+    """Those of some blobs that lie on hosts, and their bytes."""
+    wanted = select(blob.c.id, blob.c.size).join(blob_check, blob_check.c.blob_id == blob.c.id)
+    return {row.id: row.size for row in tx.all(wanted.where(blob.c.id.in_(ids)))}
+
+
 def change(tx: Tx, blob_id: str, host: str, state: str) -> None:
     """Say how a copy is; nothing when it is there no more."""
     here = (blob_copy.c.blob_id == blob_id) & (blob_copy.c.host == host)

@@ -1,0 +1,168 @@
+"""Objects on hosts: what one tenant or one host takes from the others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tane.services.object.api import downloads
+from tane.services.object.domain import copies, reading, repair
+from tane.services.object.drivers import hosts as driver
+from tane.services.object.drivers.hosts import BLOCK
+from tane.web import app
+from tane.wire.blobs import Asked
+from tests.services.object.three import BIG, Host, World, broken
+from tests.support import ApiCloud
+
+
+@pytest.fixture
+def world(cloud: ApiCloud, tmp_path: Path) -> Iterator[World]:
+    world = World(cloud, tmp_path)
+    yield world
+    world.close()
+
+
+def slo(world: World, name: str, offsets: list[int]) -> None:
+    segments = [{"path": "/c/o", "range": f"{offset}-{offset}"} for offset in offsets]
+    world.mine.put(f"/c/{name}?multipart-manifest=put", json.dumps(segments).encode())
+
+
+def reads(world: World) -> list[int]:
+    """Offsets of the blocks that hosts are asked for from now on."""
+    seen: list[int] = []
+
+    def note(asked: Asked) -> None:
+        if asked.do == "read":
+            seen.append(asked.offset)
+
+    for host in world.hosts:
+        host.fails = note
+    return seen
+
+
+def test_a_block_is_fetched_once_for_all_that_is_asked_of_it_in_turn(world: World) -> None:
+    world.mine.put("/c/o", BIG)
+    slo(world, "many", list(range(600)))
+    seen = reads(world)
+    assert world.mine.get("/c/many").content == BIG[:600]
+    assert seen == [0]
+    copied = world.mine.call("PUT", "/c/copy", 201, headers={"X-Copy-From": "/c/many", "Content-Length": "0"})
+    assert copied.headers["x-copied-from"] == "c/many" and seen == [0, 0]
+
+
+def test_what_makes_hosts_give_far_more_than_is_asked_for_is_refused(world: World) -> None:
+    world.mine.put("/c/o", BIG)
+    there_and_back = [BLOCK * (number % 2) for number in range(reading.FEW_FILED + 80)]
+    slo(world, "many", there_and_back)
+    seen = reads(world)
+    assert "Too many small parts" in world.mine.get("/c/many", 409).text
+    world.mine.call("PUT", "/c/copy", 409, headers={"X-Copy-From": "/c/many", "Content-Length": "0"})
+    assert seen == []
+    slo(world, "few", there_and_back[:20])
+    assert world.mine.get("/c/few").content == BIG[:1] * 20
+
+
+def test_who_asks_for_much_waits_for_the_own_turns(world: World) -> None:
+    world.mine.put("/c/o", BIG)
+    host, way = world.hosts[0], copies.links(world.core)
+    [path] = host.files
+    going, begun = asyncio.Event(), list[str]()
+
+    async def scene() -> None:
+        async def one(owner: str) -> None:
+            async def asked(session: driver.Connection) -> bytes:
+                begun.append(owner)
+                await going.wait()
+                return await driver.wire.read(session, path.name, 0, 10)
+
+            await way._by_session(host.id, asked, owner, driver.PART_SECONDS)
+
+        many = [asyncio.create_task(one("greedy")) for _ in range(30)]
+        await asyncio.sleep(0.1)
+        assert begun == ["greedy"] * driver.OF_ONE
+        small = asyncio.create_task(one("small"))
+        await asyncio.sleep(0.1)
+        assert begun[-1] == "small"
+        going.set()
+        await asyncio.gather(small, *many)
+
+    world.cloud.wait(scene())
+    assert not way.is_slow(host.id), "that many wait is not its fault"
+
+
+def test_an_answer_of_blocks_counts_as_a_large_one() -> None:
+    assert downloads.HELD > app.LARGE_ANSWER
+
+
+def delay(host: Host, what: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    does = host._does
+
+    async def slowly(asked: Asked, data: bytes) -> bytes:
+        if asked.do == what:
+            await asyncio.sleep(seconds)
+        return await does(asked, data)
+
+    monkeypatch.setattr(host, "_does", slowly)
+
+
+def test_a_host_that_is_a_little_late_with_each_part_is_left_out_of_the_upload(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "LATE_SECONDS", 0.3)
+    delay(world.hosts[1], "append", 0.25, monkeypatch)
+    world.mine.put("/c/o", BIG)
+    assert world.states == ["good", "good", "missing"]
+
+
+def test_a_host_that_takes_long_beside_the_others_is_asked_last(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.mine.put("/c/o", BIG)
+    late, way = world.hosts[0], copies.links(world.core)
+
+    async def read(host: Host) -> None:
+        await way.read(host.id, host.files[0].name, 0, 10)
+
+    for other in world.hosts[1:]:
+        world.cloud.wait(read(other))
+    delay(late, "read", 0.1 + 5 * min(way._pace.values()), monkeypatch)
+    world.cloud.wait(read(late))
+    assert [way.is_slow(host.id) for host in world.hosts] == [True, False, False]
+
+
+def test_a_host_that_does_not_verify_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.mine.put("/c/o", BIG)
+    slow, rotten = world.hosts[0], world.hosts[1]
+    [path] = rotten.files
+    path.write_bytes(BIG[:-1] + b"?")
+
+    async def never(blob_id: str) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(slow, "verify", never)
+    monkeypatch.setattr(repair, "HOST_SECONDS", 0.5)
+    assert world.heal() == "1 copies that have rotted"
+    assert world.heal() == "1 copies made"
+
+
+def test_a_host_that_loses_what_it_is_given_is_given_nothing_more(world: World) -> None:
+    world.add("fourth")
+    rotten, way = world.hosts[0], copies.links(world.core)
+    for _ in range(driver.ROTTEN):
+        way.rotted(rotten.id)
+    for number in range(4):
+        world.mine.put(f"/c/{number}", BIG)
+    assert rotten.files == [] and world.states == ["good"] * 12
+
+
+def test_a_copy_of_what_no_host_gives_is_refused(world: World) -> None:
+    world.mine.put("/c/o", BIG)
+    slo(world, "whole", [0])
+    for host in world.hosts:
+        host.fails = broken
+    world.mine.container("plain")
+    for source in ("/c/whole", "/c/o"):
+        told = world.mine.call("PUT", "/plain/copy", 503, headers={"X-Copy-From": source, "Content-Length": "0"})
+        assert "cannot be read" in told.text
