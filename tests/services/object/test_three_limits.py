@@ -127,6 +127,7 @@ def test_a_host_that_takes_long_beside_the_others_is_asked_last(world: World, mo
 
     for other in world.hosts[1:]:
         world.cloud.wait(read(other))
+    way._slow.clear()
     delay(late, "read", 0.1 + 5 * min(way._pace.values()), monkeypatch)
     world.cloud.wait(read(late))
     assert [way.is_slow(host.id) for host in world.hosts] == [True, False, False]
