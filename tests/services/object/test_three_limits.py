@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -98,29 +98,32 @@ def test_an_answer_of_blocks_counts_as_a_large_one() -> None:
     assert downloads.HELD > app.LARGE_ANSWER
 
 
-def delay(host: Host, what: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    does = host._does
+def delay(host: Host, what: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Returns by what the delay is set."""
+    does, delays = host._does, [0.0]
 
     async def slowly(asked: Asked, data: bytes) -> bytes:
         if asked.do == what:
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(delays[-1])
         return await does(asked, data)
 
     monkeypatch.setattr(host, "_does", slowly)
+    return delays.append
 
 
 def test_a_host_that_is_a_little_late_with_each_part_is_left_out_of_the_upload(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(driver, "LATE_SECONDS", 0.3)
-    delay(world.hosts[1], "append", 0.25, monkeypatch)
+    delay(world.hosts[1], "append", monkeypatch)(0.25)
     world.mine.put("/c/o", BIG)
     assert world.states == ["good", "good", "missing"]
 
 
 def test_a_host_that_takes_long_beside_the_others_is_asked_last(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.mine.put("/c/o", BIG)
     late, way = world.hosts[0], copies.links(world.core)
+    set_delay = delay(late, "read", monkeypatch)
+    world.mine.put("/c/o", BIG)
 
     async def read(host: Host) -> None:
         await way.read(host.id, host.files[0].name, 0, 10)
@@ -128,7 +131,7 @@ def test_a_host_that_takes_long_beside_the_others_is_asked_last(world: World, mo
     for other in world.hosts[1:]:
         world.cloud.wait(read(other))
     way._slow.clear()
-    delay(late, "read", 0.1 + 5 * min(way._pace.values()), monkeypatch)
+    set_delay(0.1 + 5 * min(way._pace.values()))
     world.cloud.wait(read(late))
     assert [way.is_slow(host.id) for host in world.hosts] == [True, False, False]
 
