@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import falcon.asgi
+import structlog
 
 from tane.clock import Clock, SystemClock
 from tane.config import Config
@@ -42,6 +43,7 @@ from tane.web import app as web
 from tane.web.policy import Policy
 from tane.web.routes import Service
 
+log = structlog.get_logger()
 SERVICES: tuple[Service, ...] = (
     IDENTITY,
     IMAGE,
@@ -70,6 +72,8 @@ def make_core(
     migrate(database)
     override = config.state_dir / "policy.yaml"
     policy = Policy([rule for service in services for rule in service.rules], override if override.exists() else None)
+    if policy.unknown:
+        log.warning("policy.yaml names rules that this cloud does not have", rules=policy.unknown)
     threads = ThreadPoolExecutor(config.handler_threads, thread_name_prefix="tane")
     return Core(config, database, hosts or Hosts(), policy, clock, services, threads)
 

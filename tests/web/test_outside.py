@@ -72,3 +72,14 @@ def test_who_answers_behind_an_address_that_does_not_is_heard(monkeypatch: pytes
         monkeypatch.setattr(outside, "resolve", lambda *what: ["127.0.0.3", "127.0.0.1"])
         port = listening.getsockname()[1]
         assert outside.post(f"http://hooks.example.com:{port}/", b"{}", (), (), 10.0) == 204
+
+
+@pytest.mark.parametrize(
+    "host", ["8.8.8.8", "[::ffff:8.8.8.8]", "[64:ff9b::808:808]", "[2002:808:808::1]", "[::ffff:808:808]"]
+)
+def test_the_clouds_own_address_is_known_in_all_its_forms(host: str) -> None:
+    parts = outside.parts_of(f"http://{host}/")
+    outside.judge(parts, (), ())
+    for own in ("8.8.8.8", "::ffff:8.8.8.8"):
+        with pytest.raises(outside.Refused):
+            outside.judge(parts, (), ("a name", own))

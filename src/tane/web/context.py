@@ -33,12 +33,14 @@ class Context:
     """Whether the caller's application credential may not make further delegations."""
     access_rules: tuple[AccessRule, ...] | None = None
     """The only calls the caller's application credential is good for; None for all."""
+    site_admin: bool | None = None
+    """What the site's own rule ``context_is_admin`` says of the caller; None where it has none."""
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_admin(self) -> bool:
         """Whether the caller may see and change every project's resources."""
-        return "admin" in self.roles and not self.domain_id
+        return ("admin" in self.roles and not self.domain_id) if self.site_admin is None else self.site_admin
 
     @property
     def scope(self) -> Literal["system", "domain", "project"]:

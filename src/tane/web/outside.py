@@ -22,18 +22,30 @@ class Refused(Exception):
     """It is not gone there; the message may be shown."""
 
 
+def meant(text: str) -> Address:
+    """The address that a text names; of one of IPv6 that stands for one of IPv4, that. :raises ValueError:"""
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if any(address in network for network in EMBEDDING):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
 def is_public(address: Address) -> bool:
-    """Whether an address is of the Internet: not private, link-local, loopback, reserved, nor one that stands for such
-    an address."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if any(address in network for network in EMBEDDING):
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-        if address.teredo is not None or address.is_site_local:
-            return False
+    """Whether an address (see :func:`meant`) is of the Internet: not private, link-local, loopback or reserved."""
+    if isinstance(address, ipaddress.IPv6Address) and (address.teredo is not None or address.is_site_local):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _is_internal(text: str, own: Collection[str]) -> bool:
+    """:raises ValueError: it is no address."""
+    address, known = meant(text), set[Address]()
+    for each in own:
+        with contextlib.suppress(ValueError):
+            known.add(meant(each))
+    return not is_public(address) or address in known
 
 
 def parts_of(url: str) -> SplitResult:
@@ -53,8 +65,7 @@ def judge(parts: SplitResult, allowed: Collection[str], own: Collection[str]) ->
     """Where the host is written as an address, whether it may be gone to. :raises Refused:"""
     host = (parts.hostname or "").rstrip(".")
     with contextlib.suppress(ValueError):
-        address = ipaddress.ip_address(host)
-        if host not in allowed and (not is_public(address) or str(address) in own):
+        if host not in allowed and _is_internal(host, own):
             raise Refused(f"{host} is an internal address")
 
 
@@ -73,8 +84,7 @@ def resolve(parts: SplitResult, allowed: Collection[str], own: Collection[str]) 
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if host not in allowed:
         for text in addresses:
-            address = ipaddress.ip_address(text.split("%")[0])
-            if not is_public(address) or str(address) in own:
+            if _is_internal(text.split("%")[0], own):
                 raise Refused(f"{host} leads to an internal address")
     return addresses
 

@@ -14,7 +14,8 @@ from oslo_policy import policy as oslo
 from tane.config import ConfigError
 from tane.web.context import Context
 
-ADMIN = "rule:context_is_admin"
+IS_ADMIN = "context_is_admin"
+ADMIN = f"rule:{IS_ADMIN}"
 READER = "rule:project_reader_or_admin"
 MEMBER = "rule:project_member_or_admin"
 MANAGER = "rule:project_manager_or_admin"
@@ -51,8 +52,8 @@ class Rule:
 
 
 BASE_RULES = (
-    Rule("context_is_admin", CLOUD_ADMIN, "An administrator of the whole cloud."),
-    Rule("admin_required", CLOUD_ADMIN, "Upstream's other name for it."),
+    Rule(IS_ADMIN, CLOUD_ADMIN, "An administrator of the whole cloud."),
+    Rule("admin_required", f"rule:{IS_ADMIN}", "Upstream's other name for it."),
     Rule("owner", "user_id:%(user_id)s", "The user a resource belongs to."),
     Rule("project_reader_or_admin", "rule:context_is_admin or (role:reader and project_id:%(project_id)s)"),
     Rule("project_member_or_admin", "rule:context_is_admin or (role:member and project_id:%(project_id)s)"),
@@ -72,7 +73,12 @@ class Policy:
         """``override``: a ``policy.yaml`` of upstream's form; absent means the defaults."""
         self.rules = {rule.name: rule for rule in (*BASE_RULES, *rules)}
         checks = {rule.name: rule.check for rule in self.rules.values()}
-        checks.update(_overrides(override))
+        overrides = _overrides(override)
+        checks.update(overrides)
+        used = " ".join(overrides.values())
+        self.unknown = sorted(name for name in overrides if name not in self.rules and f"rule:{name}" not in used)
+        """Names in the site's file that are no rules of this cloud: what it says of them has no effect."""
+        self._has_own_admin = IS_ADMIN in overrides
         self._checks = oslo.Rules({name: _parsed(check) for name, check in checks.items()})
         self._enforcer = _Enforcer(self._checks)
         self._answers: dict[tuple[Any, ...], bool] = {}
@@ -98,6 +104,10 @@ class Policy:
                 self._answers.clear()
             self._answers[key] = known
         return known
+
+    def site_admin(self, ctx: Context) -> bool | None:
+        """Whether a site's own rule makes the caller an administrator of the whole cloud; None where it has none."""
+        return self.allows(IS_ADMIN, ctx) if self._has_own_admin else None
 
     def _check(self, rule: str, ctx: Context, target: Mapping[str, Any] | None) -> bool:
         scopes = self.rules[rule].scopes

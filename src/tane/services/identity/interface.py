@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -45,13 +46,13 @@ __all__ = [
 
 def authenticate(core: Core, token: str, request_id: str) -> Context:
     """The caller a token stands for. :raises Unauthorized: when it is not valid."""
-    return _context(tokens.validate(core, token), token, request_id)
+    return _context(core, tokens.validate(core, token), token, request_id)
 
 
 def recall(core: Core, token: str, request_id: str) -> Context | None:
     """The same from this process's memory; None where the database would have to be asked."""
     known = tokens.recall(core, token)
-    return None if known is None else _context(known, token, request_id)
+    return None if known is None else _context(core, known, token, request_id)
 
 
 def owner(core: Core, token: str) -> str | None:
@@ -69,7 +70,7 @@ def signed_by(core: Core, call: SignedCall, request_id: str) -> tuple[Context, b
         token, key = caller_of_s3(core, call)
     except Forbidden as error:
         raise Unauthorized(error.message) from None
-    return _context(token, "", request_id), key
+    return _context(core, token, "", request_id), key
 
 
 def signed_by_known(core: Core, call: SignedCall, request_id: str) -> tuple[Context, bytes] | None:
@@ -78,7 +79,7 @@ def signed_by_known(core: Core, call: SignedCall, request_id: str) -> tuple[Cont
         token, key = caller_of_s3(core, call, may_wait=False)
     except (NotRemembered, NotFound, Unauthorized, Forbidden):
         return None
-    return _context(token, "", request_id), key
+    return _context(core, token, "", request_id), key
 
 
 def project_of_key(core: Core, access: str) -> str:
@@ -95,11 +96,11 @@ def same_signature(given: str, expected: str) -> bool:
     return signatures.same(given, expected)
 
 
-def _context(valid: tokens.Token, token: str, request_id: str) -> Context:
+def _context(core: Core, valid: tokens.Token, token: str, request_id: str) -> Context:
     standing, scope = valid.standing, valid.payload.scope
     target, domain, app = standing.target, standing.target_domain, standing.app_credential
     rules = standing.access_rules
-    return Context(
+    caller = Context(
         request_id=request_id,
         user_id=standing.user.id,
         user_name=standing.user.name,
@@ -118,6 +119,8 @@ def _context(valid: tokens.Token, token: str, request_id: str) -> Context:
         restricted=app is not None and not app.unrestricted,
         access_rules=None if rules is None else tuple(AccessRule(r.service, r.method, r.path) for r in rules),
     )
+    own = core.policy.site_admin(caller)
+    return caller if own is None else dataclasses.replace(caller, site_admin=own)
 
 
 class Delegation(msgspec.Struct, frozen=True):
@@ -162,7 +165,7 @@ def acting(core: Core, given: Delegation, request_id: str) -> Context:
             raise Unauthorized(error.message) from None
         if standing.ends is not None and standing.ends <= desk.now:
             raise Unauthorized("What the rights came by has expired.")
-    return _context(tokens.Token(payload, standing), "", request_id)
+    return _context(core, tokens.Token(payload, standing), "", request_id)
 
 
 def domain_limits(tx: Tx, core: Core, service_type: str, project_id: str) -> tuple[dict[str, int], list[str]]:

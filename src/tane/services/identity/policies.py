@@ -248,7 +248,6 @@ EVERYONE_WITH_A_TOKEN = (
     "get_auth_projects",
     "get_auth_domains",
     "get_auth_system",
-    "change_password",
     "list_regions",
     "get_region",
     "list_registered_limits",

@@ -90,9 +90,10 @@ CHANGE = "volume:not_done:change"
 
 def _metadata(path: str, calls: metadata.Metadata, kind: str, suffix: str) -> tuple[Route, ...]:
     show, change, remove = (f"volume:{verb}_{suffix}" for verb in ("get", "update", "delete"))
+    create = change if suffix == "snapshot_metadata" else f"volume:create_{suffix}"
     return (
         in_project("GET", f"{path}/metadata", calls.index, show),
-        in_project("POST", f"{path}/metadata", calls.create, change, schemas.MetadataBody),
+        in_project("POST", f"{path}/metadata", calls.create, create, schemas.MetadataBody),
         in_project("PUT", f"{path}/metadata", calls.replace, change, schemas.MetadataBody),
         in_project("GET", f"{path}/metadata/{{key}}", calls.show, show),
         in_project("PUT", f"{path}/metadata/{{key}}", calls.update, change, schemas.MetaBody),

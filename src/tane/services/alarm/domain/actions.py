@@ -12,6 +12,7 @@ import structlog
 from tane.core import Core
 from tane.db.recording import ASKER
 from tane.hosts import store as hosts
+from tane.linux import addresses
 from tane.services.alarm.orders import CAUSED, NotifyParams
 from tane.services.alarm.store import alarms as store
 from tane.services.identity import interface as identity
@@ -133,9 +134,9 @@ def _send(core: Core, url: str, body: bytes) -> None:
 
 
 def _own(core: Core) -> set[str]:
-    """Addresses of the cloud and its hosts."""
+    """Addresses of the cloud, of its machine and of its hosts."""
     config: Any = core.config
-    found = {config.host, config.primary_address, config.agents_host, config.local_ip}
+    found = {config.host, config.primary_address, config.agents_host, config.local_ip, *addresses.every()}
     with core.db.read() as tx:
         found |= {row.local_ip for row in hosts.all_hosts(tx) if row.local_ip}
     return {text for text in found if text}

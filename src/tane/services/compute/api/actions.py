@@ -18,6 +18,7 @@ from tane.web.request import Request, Response
 from tane.wire.errors import NotSupported
 
 LONGEST_CONSOLE = 1 << 20
+EVENTS = "os_compute_api:os-instance-actions:events"
 BYTES_PER_LINE = 512
 
 
@@ -167,7 +168,7 @@ def instance_action(request: Request) -> dict[str, Any]:
     if action is None:
         raise NotFound(f"Action for request_id {request_id} on instance {server_id} not found")
     body = _action_view(request, action)
-    if request.version >= (2, 51) or request.ctx.is_admin:
+    if request.version >= (2, 51) or request.allows(EVENTS):
         body["events"] = [_event_view(request, action.job, event) for event in action.events]
     return {"instanceAction": body}
 
@@ -194,13 +195,13 @@ def _event_view(request: Request, job: Row[Any], event: history.Event) -> dict[s
         "start_time": iso_micro(event.started_at),
         "finish_time": iso_micro(event.finished_at),
         "result": event.result,
-        "traceback": event.detail if request.ctx.is_admin and event.result == "Error" else None,
+        "traceback": event.detail if request.allows(EVENTS) and event.result == "Error" else None,
     }
     if request.version >= (2, 62):
         body["hostId"] = event.host_hash
-        if request.ctx.is_admin:
+        if request.allows(EVENTS):
             body["host"] = event.host_name
     if request.version >= (2, 84):
         # Which host it was is for administrators.
-        body["details"] = event.detail if request.ctx.is_admin else without_hosts(event.detail)
+        body["details"] = event.detail if request.allows(f"{EVENTS}:details") else without_hosts(event.detail)
     return body

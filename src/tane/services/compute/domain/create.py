@@ -28,6 +28,7 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
 GIB = 1 << 30
+ATTACH_NETWORK, ATTACH_VOLUME = (f"os_compute_api:servers:create:attach_{what}" for what in ("network", "volume"))
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ def create(core: Core, ctx: Context, body: ServerCreateIn, hints: SchedulerHints
     if least > most:
         raise BadRequest("min_count must be <= max_count")
     _check_values(body, most)
+    for rule, wanted in ((ATTACH_NETWORK, body.networks), (ATTACH_VOLUME, body.block_device_mapping_v2)):
+        if wanted and not core.policy.allows(rule, ctx):
+            raise Forbidden(f"Policy doesn't allow {rule} to be performed.")
     with core.db.write() as tx:
         order = _resolve(tx, core, ctx, body, hints, most)
         count = quotas.affordable(tx, ctx.project_id, order.flavor.vcpus, order.flavor.ram, least, most)

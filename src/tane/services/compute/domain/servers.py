@@ -24,6 +24,7 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
 MAX_TAGS = 50
+UNLOCK_ANY = "os_compute_api:os-lock-server:unlock:unlock_override"
 
 
 @dataclass
@@ -175,10 +176,8 @@ def unlock(core: Core, ctx: Context, server_id: str) -> None:
     """:raises Forbidden: an administrator locked it and the caller is none."""
     with core.db.write() as tx:
         found = require(tx, ctx, server_id)
-        if found.locked_by == "admin" and not ctx.is_admin:
-            raise Forbidden(
-                "Policy doesn't allow os_compute_api:os-lock-server:unlock:unlock_override to be performed."
-            )
+        if found.locked_by == "admin" and not core.policy.allows(UNLOCK_ANY, ctx):
+            raise Forbidden(f"Policy doesn't allow {UNLOCK_ANY} to be performed.")
         servers.change(tx, server_id, locked_by=None, locked_reason=None)
 
 

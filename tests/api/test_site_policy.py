@@ -1,0 +1,60 @@
+"""A site's own rules: what ``policy.yaml`` says of who administrates the cloud holds everywhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from tane.web.context import Context
+from tane.web.policy import Policy
+from tests.api.compute_support import Project, V, project
+from tests.support import ApiCloud
+
+NETWORKS = "/network/v2.0/networks"
+
+
+@pytest.fixture
+def garden(cloud: ApiCloud) -> Project:
+    return project(cloud)
+
+
+def site_rules(cloud: ApiCloud, text: str, monkeypatch: pytest.MonkeyPatch) -> Policy:
+    file = cloud.core.config.state_dir / "policy.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    policy = Policy([rule for service in cloud.core.services for rule in service.rules], file)
+    monkeypatch.setattr(cloud.core, "policy", policy)
+    return policy
+
+
+def test_who_is_no_administrator_by_the_sites_rule_is_none_anywhere(
+    cloud: ApiCloud, garden: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server_id, bob = garden.server(), cloud.new_user("bob", "shed", "admin")
+    theirs = f"{NETWORKS}/{garden.network_id}"
+    assert bob.get(f"{V}/servers/{server_id}").status_code == 200
+    site_rules(cloud, f'"context_is_admin": "role:admin and project_id:{cloud.admin.project_id}"', monkeypatch)
+    bob.request("GET", f"{V}/servers/{server_id}", expect=404)
+    bob.request("DELETE", f"{V}/servers/{server_id}", expect=404)
+    bob.request("PUT", theirs, json={"network": {"name": "taken"}}, expect=404)
+    bob.request("GET", "/identity/v3/users", expect=403)
+    assert garden.network_id not in bob.get(NETWORKS).text
+    log = {"name": "a", "type": "event", "event_rule": {}, "alarm_actions": ["log://"]}
+    assert bob.request("POST", "/alarm/v2/alarms", json=log).status_code in (401, 403)
+    assert cloud.admin.get(f"{V}/servers/{server_id}").status_code == 200
+    assert garden.network_id in cloud.admin.get(NETWORKS).text
+
+
+def test_a_rule_that_lets_nobody_lets_nobody(cloud: ApiCloud, garden: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_compute = "os_compute_api:servers:create:attach_network"
+    policy = site_rules(cloud, f'"{of_compute}": "!"\n"volume:create_volume_metadata": "!"', monkeypatch)
+    assert policy.unknown == []
+    assert of_compute in garden.user.post(f"{V}/servers", garden.body("web"), 403).text
+    volumes = f"/volume/v3/{garden.user.project_id}/volumes"
+    volume = garden.user.post(volumes, {"volume": {"size": 1}}, 202).json()["volume"]["id"]
+    garden.user.post(f"{volumes}/{volume}/metadata", {"metadata": {"a": "b"}}, 403)
+
+
+def test_names_that_are_no_rules_are_known(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '"typo:rule": "!"\n"my_team": "project_id:x"\n"volume:create": "rule:my_team"'
+    assert site_rules(cloud, text, monkeypatch).unknown == ["typo:rule"]
+    assert cloud.core.policy.site_admin(Context("req", roles=("admin",))) is None
