@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import cast
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar, cast
 
 from tane.core import Core
 from tane.hosts import joining, leases
@@ -16,6 +17,9 @@ from tane.wire.documents import GuestState, ImageRef, LocalDisk, Meters
 from tane.wire.duties import CloudDuty
 from tane.wire.grammar import Id
 
+T = TypeVar("T")
+PAUSE_SECONDS = 0.02
+
 
 class ForHost:
     """A host learns and changes what concerns itself: of the servers that are on it."""
@@ -24,12 +28,13 @@ class ForHost:
         self._core = core
         self._host_id = host_id
         self._images = image.LocalImages(core)
+        self._writing = asyncio.Lock()
 
     async def metadata(self, port_id: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
         return await compute.metadata(self._core, self._host_id, port_id, path, headers)
 
     async def guest_changed(self, guest_id: str, state: GuestState) -> None:
-        compute.guest_changed(self._core, self._host_id, guest_id, state)
+        await self._one_by_one(lambda: compute.guest_changed(self._core, self._host_id, guest_id, state))
 
     def image(self, image: ImageRef) -> AsyncIterator[bytes]:
         return self._images.stream(image)
@@ -50,7 +55,7 @@ class ForHost:
             with self._core.db.write() as tx:
                 return leases.grant(tx, self._core.config.lease_seconds, self._host_id, guests)
 
-        return await self._core.in_thread(write)
+        return await self._one_by_one(write)
 
     async def renew(self, request: str) -> str:
         def write() -> str:
@@ -58,7 +63,14 @@ class ForHost:
                 signer = joining.authority(tx, self._core.config.region)
                 return joining.renew(tx, signer, self._host_id, request)
 
-        return await self._core.in_thread(write)
+        return await self._one_by_one(write)
+
+    async def _one_by_one(self, write: Callable[[], T]) -> T:
+        """Write what a host says; however much one says at once, the others and the API have the writer between."""
+        async with self._writing:
+            found = await self._core.in_thread(write)
+            await asyncio.sleep(PAUSE_SECONDS)
+            return found
 
 
 def as_called(answers: CloudDuty) -> CloudDuty:

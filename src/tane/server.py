@@ -185,8 +185,14 @@ def _sampler(core: Core, agent: HostAgent) -> Sampler:
 
 
 def _guest_listener(core: Core, host_id: str) -> GuestListener:
+    def note(guest_id: str, state: GuestState) -> None:
+        try:
+            compute.guest_changed(core, host_id, guest_id, state)
+        except Exception as error:
+            log.error("guest state not recorded", server_id=guest_id, state=state, error=str(error))
+
     def changed(guest_id: str, state: GuestState) -> None:
-        compute.guest_changed(core, host_id, guest_id, state)
+        core.threads.submit(note, guest_id, state)
 
     return changed
 

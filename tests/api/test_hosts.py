@@ -55,6 +55,12 @@ def test_servers_run_on_a_host_that_joined(garden: Project, beta: Agent) -> None
                 assert shown[0]["OS-EXT-SRV-ATTR:host"] == "beta"
                 assert await beta.compute.states() == {shown[0]["id"]: "running"}
                 assert cloud.core.hosts.agent(beta.host_id).distant
+                # What it says of others takes no turn at what is written, and it says one thing at a time.
+                written, before = [], cloud.core.db.before_write
+                cloud.core.db.before_write = lambda: written.append(1)
+                await asyncio.gather(*(beta.cloud.guest_changed(str(uuid.uuid4()), "crashed") for _ in range(5)))
+                cloud.core.db.before_write = before
+                assert written == []
                 # What the host says by itself is believed of its own guests.
                 await beta.cloud.guest_changed(shown[0]["id"], "stopped")
                 await _until(cloud, f"{V}/servers/{shown[0]['id']}", "server", "status", "SHUTOFF")

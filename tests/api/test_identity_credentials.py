@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
+from tane.services.identity.domain import methods
 from tane.services.identity.domain.signatures import ec2_signature
 from tests.api.identity_support import V3, authenticate, by_password, caller_of, grant
 from tests.support import ApiCloud, Caller
@@ -300,6 +301,18 @@ def test_who_knows_the_password_cannot_guess_the_second_factor_for_ever(cloud: A
     assert authenticate(cloud, password | by_totp("mia", passcode(cloud))).status_code == 401
     cloud.advance(cloud.core.config.lockout_duration)
     assert authenticate(cloud, password | by_totp("mia", passcode(cloud))).status_code == 201
+
+
+def test_passcodes_are_not_guessed_one_after_the_other(cloud: ApiCloud, mia: Caller) -> None:
+    add_seed(mia)
+    for _ in range(methods.PASSCODES):
+        assert authenticate(cloud, by_totp("mia", "000000")).status_code == 401
+    assert authenticate(cloud, by_totp("mia", passcode(cloud))).status_code == 401, "no more is looked at"
+    password = by_password("mia", "mia-secret")
+    again = authenticate(cloud, password | by_totp("mia", passcode(cloud)))
+    assert again.status_code == 201, "who knows more is let in"
+    cloud.advance(60)
+    assert authenticate(cloud, by_totp("mia", passcode(cloud))).status_code == 201
 
 
 def test_rules_may_ask_for_two_factors_at_once_or_one_after_the_other(cloud: ApiCloud, mia: Caller) -> None:

@@ -137,7 +137,8 @@ def test_a_connection_is_found_by_zone_and_address_and_deleted(space: Space) -> 
         sending.sendto(b"x", ("127.0.0.1", 9))
     found = [entry for entry in space.conntrack.connections() if entry.protocol == 17]
     assert [(entry.zone, entry.addresses) for entry in found] == [(7, frozenset({"127.0.0.1"}))]
-    assert space.conntrack.delete(lambda entry: entry.zone == 7) >= 1
+    assert space.conntrack.delete(["127.0.0.2", "::1"], lambda entry: entry.zone == 7) == 0
+    assert space.conntrack.delete(["127.0.0.1"], lambda entry: entry.zone == 7) >= 1
     assert not [entry for entry in space.conntrack.connections() if entry.protocol == 17]
 
 

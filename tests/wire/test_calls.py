@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 import pytest
+from msgspec import inspect as inspection
 
-from tane.wire import calls, errors
+from tane.wire import calls, errors, grammar
 from tane.wire.calls import TICKET, AgentFailed, Answering, Call, Distant, Loopback, Reply, Ticket
 from tane.wire.documents import Guest, Metered, Meters, Nic
 from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, ObjectDuty, VolumeDuty
@@ -85,6 +86,45 @@ def test_every_call_has_a_form_on_the_wire(duty: type, method: calls.Method) -> 
     if method.kind == "ask":
         msgspec.json.Decoder(method.result)
     assert Path not in {method.result, *method.arguments.__annotations__.values()}, "a path is nothing to another host"
+
+
+def unbounded(kind: inspection.Type) -> Iterator[str]:
+    """Texts without a rule, and collections of such without an end, that a type lets through."""
+    match kind:
+        case inspection.StrType(pattern=None):
+            yield "a text that may hold anything"
+        case inspection.DictType(key_type=key, value_type=value, max_length=most):
+            yield from [] if most else ["a mapping that may be of any size"]
+            yield from (*unbounded(key), *unbounded(value))
+        case inspection.ListType(item_type=item) | inspection.SetType(item_type=item):
+            yield from unbounded(item)
+        case inspection.VarTupleType(item_type=item):
+            yield from unbounded(item)
+        case inspection.TupleType(item_types=items):
+            yield from (told for item in items for told in unbounded(item))
+        case inspection.UnionType(types=types):
+            yield from (told for item in types for told in unbounded(item))
+        case inspection.StructType(cls=cls, fields=fields):
+            yield from (f"{cls.__name__}.{field.name}: {told}" for field in fields for told in unbounded(field.type))
+        case _:
+            return
+
+
+@pytest.mark.parametrize(("duty", "method"), METHODS, ids=lambda found: getattr(found, "name", ""))
+def test_nothing_that_a_host_answers_is_a_text_without_a_rule_or_a_mapping_without_an_end(
+    duty: type, method: calls.Method
+) -> None:
+    if method.kind == "ask":
+        assert list(unbounded(inspection.type_info(method.result))) == []
+
+
+def test_a_reason_is_one_line_of_some_length() -> None:
+    Told = msgspec.defstruct("Told", [("reason", grammar.Reason)])
+    for text in ("two\nlines", "NUL \0 in it", "x" * 10_000, "a\u2028b", ""):
+        kept = grammar.as_reason(text)
+        assert msgspec.convert({"reason": kept}, Told).reason == kept and len(kept) <= 500
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"reason": "x" * 501}, Told)
 
 
 def test_what_is_asked_and_answered_arrives_as_it_was() -> None:

@@ -22,6 +22,9 @@ def openstack(context: typer.Context, state: StateOption = DEFAULT_STATE) -> Non
     """Run the standard openstack client as the administrator of this cloud."""
     files = State.of(state)
     files.require()
+    if not files.running():
+        # Whoever has its port meanwhile would be given the password.
+        sys.exit(f"tane: the cloud in {files.folder} does not run; ./tane up starts it")
     client = Path(sys.executable).with_name("openstack")
     if not client.exists():
         sys.exit("tane: python-openstackclient is not installed; run this as ./tane openstack")

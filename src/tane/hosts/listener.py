@@ -25,6 +25,7 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.hosts import joining, store
 from tane.hosts.registry import CONNECTED, LOST, LOST_SECONDS, HostAgent
+from tane.hosts.slots import JobSlots
 from tane.jobs import forever
 from tane.web.errors import ApiError
 from tane.web.strangers import Stranger, Strangers, place_of, speaks
@@ -332,7 +333,7 @@ class Listener:
             most=lines.MOST_OF_HOST,
         )
         self._lines[host_id] = line
-        self.core.hosts.add(_agent(row, facts, line))
+        self.core.hosts.add(_agent(row, facts, JobSlots(line, row.name, self.core.config.job_slots)))
         return line, row
 
     def _register(self, host_id: str, facts: HostFacts) -> Row[Any]:
@@ -407,7 +408,7 @@ def _tunnel_end(local_ip: str | None) -> str | None:
     return str(found)
 
 
-def _agent(row: Row[Any], facts: HostFacts, line: Line) -> HostAgent:
+def _agent(row: Row[Any], facts: HostFacts, line: JobSlots) -> HostAgent:
     def duty(role: str) -> object:
         return Distant(ROLES[role], role, line) if role in row.roles and role in facts.roles else None
 

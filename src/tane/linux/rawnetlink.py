@@ -26,15 +26,13 @@ class RawNetlink:
     def close(self) -> None:
         self._socket.close()
 
-    def dump(self, kind: int, body: bytes) -> list[bytes]:
-        """The bodies of all answers to a dump request. Raises OSError."""
+    def dump(self, kind: int, body: bytes) -> Iterator[bytes]:
+        """The bodies of all answers to a dump request; nothing else is asked before the last. Raises OSError."""
         self._send(kind, _REQUEST | _DUMP, body)
-        found = []
         for answer, content in self._answers():
             if answer == _DONE:
-                break
-            found.append(content)
-        return found
+                return
+            yield content
 
     def get(self, kind: int, body: bytes) -> bytes:
         """The body of the one answer. Raises OSError."""

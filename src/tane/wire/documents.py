@@ -23,11 +23,15 @@ from tane.wire.grammar import (
     Key,
     Line,
     MacAddress,
+    Reason,
     Word,
 )
 from tane.wire.grammar import Port as PortNumber
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+MOST_OF_NETWORKS, MOST_GUESTS, MOST_VOLUMES = 100_000, 4096, 100_000
+"""Of one host: what it tells of its networks, guests (and moves of such), and volumes."""
+Forwarded = Annotated[str, msgspec.Meta(pattern=r"^[0-9.]{7,15}:[0-9]{1,5}\Z")]
 
 
 class Document(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -295,9 +299,9 @@ class NetworkApplied(Document):
     else of the document is in place. ``summary`` is the one sentence that explains the pass."""
 
     revision: int
-    failed: dict[str, str] = {}
-    summary: str = ""
-    forwarded: dict[str, str] = {}
+    failed: Annotated[dict[Id, Reason], msgspec.Meta(max_length=MOST_OF_NETWORKS)] = {}
+    summary: Line = ""
+    forwarded: Annotated[dict[Id, Forwarded], msgspec.Meta(max_length=MOST_OF_NETWORKS)] = {}
     """In user mode only: floating IP id → "127.0.0.1:port" that reaches the guest's SSH port."""
 
 
@@ -317,7 +321,7 @@ class VolumeConnection(Document):
 class PoolCapacity(Document):
     total_gb: float
     free_gb: float
-    driver: str
+    driver: Word
 
 
 class VolumeUsage(Document):
@@ -395,7 +399,7 @@ class Layout(Document):
     """Where the devices of a guest's machine sit, by their names, and the machine's type when it first started: a guest
     knows its network cards by their places."""
 
-    slots: dict[Word, Slot] = {}
+    slots: Annotated[dict[Word, Slot], msgspec.Meta(max_length=256)] = {}
     machine: MachineType | Literal[""] = ""
     ports: Slot = 0
     """How many slots there are."""
@@ -409,7 +413,7 @@ class RunningGuest(Document):
     its local disks, and its config drive as it reads it now."""
 
     layout: Layout
-    disks: dict[CopiedDisk, Annotated[int, msgspec.Meta(ge=0, le=1 << 46)]] = {}
+    disks: Annotated[dict[CopiedDisk, Annotated[int, msgspec.Meta(ge=0, le=1 << 46)]], msgspec.Meta(max_length=3)] = {}
     config_drive: Annotated[bytes, msgspec.Meta(max_length=4 << 20)] | None = None
 
 
@@ -521,8 +525,8 @@ class HostCapabilities(Document):
 class HostUptime(Document):
     """How long a host has been up, its clock (``HH:MM:SS``), and its load over 1, 5 and 15 minutes."""
 
-    seconds: int
-    clock: str
+    seconds: Amount
+    clock: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{2}:[0-9]{2}:[0-9]{2}\Z")]
     load: tuple[float, float, float]
 
 
@@ -544,7 +548,7 @@ class DiskCounters(Document):
     """What a disk did since the guest's start. ``name``: ``root``, ``ephemeral``, ``swap``, ``config``, or the volume's
     id."""
 
-    name: str
+    name: Word
     read_bytes: int = 0
     read_requests: int = 0
     write_bytes: int = 0
@@ -555,8 +559,8 @@ class DiskCounters(Document):
 class GuestDiagnostics(Document):
     """What a running guest uses. ``cpu_ns``: nanoseconds of processor time of each of its processors."""
 
-    uptime_seconds: int
-    hypervisor: str
+    uptime_seconds: Amount
+    hypervisor: Word
     cpu_ns: tuple[int, ...] = ()
     nics: tuple[NicCounters, ...] = ()
     disks: tuple[DiskCounters, ...] = ()

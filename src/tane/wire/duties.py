@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from msgspec import Meta
 
 from tane.wire.blobs import BlobRoom, BlobSum
 from tane.wire.documents import (
+    MOST_GUESTS,
+    MOST_VOLUMES,
     Guest,
     GuestDiagnostics,
     GuestState,
@@ -31,8 +35,13 @@ from tane.wire.documents import (
     VolumeDisk,
     VolumeUsage,
 )
-from tane.wire.grammar import BlobId, Id
+from tane.wire.grammar import BlobId, Id, Reason
 from tane.wire.streams import Connection
+
+GuestStates = Annotated[dict[Id, GuestState], Meta(max_length=MOST_GUESTS)]
+Moves = Annotated[set[Id], Meta(max_length=MOST_GUESTS)]
+VolumeIds = Annotated[set[Id], Meta(max_length=MOST_VOLUMES)]
+Revived = Annotated[dict[Id, Reason], Meta(max_length=MOST_VOLUMES)]
 
 BackupSource = Callable[[str, str], AsyncIterator[bytes]]
 """(backup id, id of the volume it is restored to) → its content, as :mod:`tane.wire.blocks` has it."""
@@ -131,7 +140,7 @@ class ComputeDuty(Protocol):
         """Set the files of a stopped guest aside under the name of a move; the guest is absent then. Nothing when they
         are aside already."""
 
-    async def kept(self) -> set[str]:
+    async def kept(self) -> Moves:
         """The moves of which files are set aside on this host."""
 
     def kept_disk(self, move_id: str, disk: LocalDisk) -> AsyncIterator[bytes]:
@@ -204,7 +213,7 @@ class ComputeDuty(Protocol):
 
     async def state(self, guest_id: str) -> GuestState: ...
 
-    async def states(self) -> dict[str, GuestState]:
+    async def states(self) -> GuestStates:
         """All guests on this host."""
 
 
@@ -252,16 +261,16 @@ class VolumeDuty(Protocol):
 
     async def unexport(self, volume_id: str) -> None: ...
 
-    async def exports(self) -> set[str]:
+    async def exports(self) -> VolumeIds:
         """Ids of the volumes that are exported now."""
 
-    async def revive_exports(self) -> dict[str, str]:
+    async def revive_exports(self) -> Revived:
         """Make every export work again whose exporter died, with the same connection.
 
         :returns: volume id → "" when it works again, else the reason why it cannot.
         """
 
-    async def volumes(self) -> set[str]:
+    async def volumes(self) -> VolumeIds:
         """Ids of the volumes that lie in the pool."""
 
     async def usage(self, volume_id: str) -> VolumeUsage: ...

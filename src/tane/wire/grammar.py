@@ -46,8 +46,11 @@ Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
 """One word without any separator: the name of a format, a user, a protocol."""
 Line = Annotated[str, Meta(max_length=4096, pattern=r"^[^\x00-\x1f\x7f\x85\u2028\u2029]*\Z")]
 """Text for people on one line: no control characters."""
+Reason = Annotated[str, Meta(max_length=500, pattern=r"^[^\x00-\x1f\x7f\x85\u2028\u2029]*\Z")]
+"""Why something could not be done on a host, as :func:`as_reason` makes it: it is written into rows."""
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _Document = TypeVar("_Document", bound=msgspec.Struct)
 
 
@@ -60,6 +63,12 @@ def checked(document: _Document) -> _Document:
         return msgspec.convert(msgspec.to_builtins(document), type(document))
     except msgspec.ValidationError as error:
         raise ValueError(f"{type(document).__name__}: {error}") from None
+
+
+def as_reason(text: str, most: int = 500) -> str:
+    """A text on one line of at most ``most`` characters."""
+    line = _CONTROL.sub(" ", text).strip()
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def address(text: str) -> Address:

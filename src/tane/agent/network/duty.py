@@ -21,6 +21,7 @@ from tane.agent.network.security import Family
 from tane.linux import netns
 from tane.wire.documents import NetworkApplied, NetworkState, Port
 from tane.wire.duties import MetadataSource
+from tane.wire.grammar import as_reason
 
 TRIES = 200
 """How often a pass asks the kernel whether it would take a part of the filter."""
@@ -69,9 +70,9 @@ class LinuxNetwork:
                 for owner, reason in (await self._metadata.apply(listeners)).items()
                 if owner not in report.failed
             }
-            applied = NetworkApplied(
-                revision=state.revision, failed=report.failed, summary=report.sentence(state.revision)
-            )
+            failed = {owner: as_reason(text) for owner, text in report.failed.items()}
+            summary = as_reason(report.sentence(state.revision), 4000)
+            applied = NetworkApplied(revision=state.revision, failed=failed, summary=summary)
         _log.info("network applied", revision=applied.revision, summary=applied.summary)
         return applied
 

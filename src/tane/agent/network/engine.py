@@ -197,7 +197,7 @@ class Engine:
 
         if changed:
             with report.blaming(self._settings.host_namespace):
-                host.conntrack.delete(affected)
+                host.conntrack.delete({address for _, address in changed}, affected)
                 self._filters = new
         return True
 
@@ -224,7 +224,7 @@ class Engine:
 
         if self._floating.get(name) != new and (known or name not in self._floating):
             if known:
-                space.conntrack.delete(stale)
+                space.conntrack.delete(known, stale)
             self._floating[name] = new
 
     def _guard_outside(self, plan: Plan, report: Report) -> set[str]:

@@ -21,6 +21,7 @@ from tane.wire import blocks
 from tane.wire.documents import ImageRef, PoolCapacity, VolumeConnection, VolumeUsage
 from tane.wire.duties import BackupSource
 from tane.wire.errors import HostError, NotOnHost
+from tane.wire.grammar import as_reason
 from tane.wire.streams import chunks
 
 _GB = 1 << 30
@@ -194,7 +195,7 @@ class FileVolume:
                         await exporter.start(read_only=record.read_only)
                 revived[volume_id] = ""
             except HostError as error:
-                revived[volume_id] = str(error)
+                revived[volume_id] = as_reason(str(error))
         return revived
 
     def _dead_exports(self) -> list[str]:

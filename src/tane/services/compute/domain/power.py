@@ -25,22 +25,19 @@ log = structlog.get_logger()
 
 GONE: tuple[GuestState, ...] = ("stopped", "crashed")
 LOST = "Its disks are no longer on its host. A hard reboot makes it anew from its image: what was on them is lost."
+MOST_TOLD = 10
 CALM = timedelta(seconds=15)
 """A server that crashes sooner after something was done with it crashes again."""
 SHOULD_BE_THERE = ("active", "stopped", "paused", "suspended", "rescued")
 
 
 def guest_changed(core: Core, host_id: str, guest_id: str, state: GuestState) -> None:
-    """A host tells that a guest stopped or crashed by itself. Called on the event loop; a thread does the write."""
-    core.threads.submit(_note, core, host_id, guest_id, state)
-
-
-def _note(core: Core, host_id: str, guest_id: str, state: GuestState) -> None:
-    try:
+    """A host tells that a guest stopped or crashed by itself; nothing is written for one that is not there."""
+    with core.db.read() as tx:
+        row = servers.get(tx, guest_id)
+    if row is not None and row.host_id == host_id:
         with core.db.write() as tx:
             note_state(tx, host_id, guest_id, state)
-    except Exception as error:
-        log.error("guest state not recorded", server_id=guest_id, state=state, error=str(error))
 
 
 def note_state(tx: Tx, host_id: str, guest_id: str, state: GuestState) -> bool:
@@ -104,9 +101,14 @@ def compare(
     strangers = [guest_id for guest_id in states if guest_id not in known]
     moved = [guest_id for guest_id in states if known.get(guest_id) is False and guest_id not in here]
     leftover += sorted(migrations.left_behind(tx, host_id, moved)) if moved else []
-    told.extend(f"guest {guest_id} has no server" for guest_id in strangers)
-    told.extend(f"guest {guest_id} belongs to a server that is not placed here" for guest_id in moved)
+    told.extend(_some(strangers, "has no server"))
+    told.extend(_some(moved, "belongs to a server that is not placed here"))
     return told, leftover
+
+
+def _some(guests: list[str], what: str) -> list[str]:
+    more = [f"and {len(guests) - MOST_TOLD} more"] if len(guests) > MOST_TOLD else []
+    return [f"guest {guest_id} {what}" for guest_id in guests[:MOST_TOLD]] + more
 
 
 def _had_disks(tx: Tx, row: Row[Any]) -> bool:

@@ -23,10 +23,15 @@ from tane.services.identity.domain.tokens import REFUSED, Token, project_at, use
 from tane.services.identity.drivers import User, users_of
 from tane.services.identity.schemas import AppCredentialMethod, DomainRef, IdentityIn, UserNamed
 from tane.services.identity.store import app_credentials, credentials, rows, scopes
+from tane.shares import Allowance
 from tane.web.errors import ApiError, BadRequest, Forbidden, NotFound, Unauthorized
 
 T = TypeVar("T")
 TOTP_SECONDS = 30
+PASSCODES, MOST_PASSCODES = 10, 100_000
+"""That are looked at in a minute: of one user, and of all."""
+TRIED = "identity.passcodes"
+NO_PASSCODE = "Invalid TOTP passcode, or one that was used before."
 
 
 @dataclass(frozen=True)
@@ -187,19 +192,25 @@ def by_application_credential(desk: Desk, identity: IdentityIn) -> Proof:
 
 
 def by_totp(desk: Desk, identity: IdentityIn) -> Proof:
-    """A passcode of one of the user's seeds (RFC 6238), good for one login. A wrong one counts as a wrong password."""
+    """A passcode of one of the user's seeds (RFC 6238), good for one login. A wrong one counts as a wrong password; and
+    of six digits only so many are looked at in a minute (RFC 4226, 7.3), apart of those who gave the password, too."""
     given = _given(identity.totp, "totp").user
     user, driver = find_user(desk, given), users_of(desk.core)
     reason = refusal(desk, user)
     if user is None or reason:
         raise Refused(reason)
+    tried: Allowance = desk.core.memory.setdefault(TRIED, Allowance(PASSCODES, MOST_PASSCODES, timedelta(minutes=1)))
+    if tried.take((user.id, "password" in identity.methods), desk.now) is None:
+        raise Refused(f"More than {PASSCODES} passcodes were tried in a minute.")
     matches = _matching_steps(desk, user, given.passcode.encode())
     desk.close()
+    if not matches and not driver.notes_logins:
+        raise Refused(NO_PASSCODE)
     with desk.core.db.write() as tx:
         if any(credentials.take_step(tx, credential_id, step) for credential_id, step in matches):
             return Proof(user, ("totp",))
         driver.login_failed(tx, user)
-    raise Refused("Invalid TOTP passcode, or one that was used before.")
+    raise Refused(NO_PASSCODE)
 
 
 def _matching_steps(desk: Desk, user: User, passcode: bytes) -> list[tuple[str, int]]:

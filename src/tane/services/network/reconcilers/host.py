@@ -12,6 +12,7 @@ from tane.services.network.domain.desired import Held, Snapshot, document, load
 from tane.services.network.store import convergence as store
 from tane.wire.documents import NetworkApplied, NetworkState
 from tane.wire.errors import HostError, OlderRevision, WholeNeeded
+from tane.wire.grammar import as_reason
 
 APPLY_SECONDS = 60.0
 """A host that has not applied a document by then is taken for one that does not answer."""
@@ -57,7 +58,8 @@ async def apply_all(
         if error.transient:
             raise Silent(str(error)) from error
         ids = [network.id for network in state.networks] + [router.id for router in state.routers]
-        answer = NetworkApplied(revision=state.revision, failed=dict.fromkeys(ids, str(error)), summary=str(error))
+        told = as_reason(str(error))
+        answer = NetworkApplied(revision=state.revision, failed=dict.fromkeys(ids, told), summary=told)
     count = await core.in_thread(_report, core, snapshot, answer, problems)
     return answer, Held(answer.revision, frozenset(snapshot.interests())), count
 
