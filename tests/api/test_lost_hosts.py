@@ -84,6 +84,20 @@ def test_a_server_of_a_lost_host_is_made_again_once_it_has_ended_there(garden: P
     assert passes(garden, 60) == ""
 
 
+def test_servers_of_a_group_that_is_to_be_together_go_elsewhere_together(garden: Project, kept: str) -> None:
+    body = {"server_group": {"name": "together", "policy": "affinity"}}
+    group = garden.user.post(f"{V}/os-server-groups", body, 200, headers=at("2.64")).json()["server_group"]["id"]
+    hints = {"os:scheduler_hints": {"group": group}}
+    made = []
+    for name in ("one", "two"):
+        asked = {**garden.body(name, flavorRef=kept), **hints}
+        made.append(garden.user.post(f"{V}/servers", asked, 202).json()["server"]["id"])
+        garden.cloud.run_jobs()
+    silenced(garden, *made)
+    passes(garden, 120)
+    assert [where(garden, server_id) for server_id in made] == [("ACTIVE", "host-2")] * 2
+
+
 def test_a_host_that_is_heard_of_again_keeps_its_servers(garden: Project, kept: str) -> None:
     server_id = garden.server(flavorRef=kept)
     silenced(garden, server_id)

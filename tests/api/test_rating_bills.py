@@ -15,7 +15,7 @@ from tane.services.event.tables import event
 from tane.services.rating.domain import budgets, facts, months
 from tane.services.rating.tables import rating_fact, rating_position
 from tane.services.volume.tables import volume
-from tests.api.compute_support import Project, project
+from tests.api.compute_support import Project, make_flavor, project
 from tests.api.object_support import Account
 from tests.api.rating_support import V2, begin_month, bill, pass_, price, total
 from tests.support import ApiCloud
@@ -112,7 +112,10 @@ def test_months_are_closed_one_after_another(cloud: ApiCloud, garden: Project) -
 def test_a_budget_warns_at_four_fifths_and_refuses_what_is_new_at_the_whole(cloud: ApiCloud, garden: Project) -> None:
     mine, admin = garden.user.project_id, garden.admin
     price(admin, "instance", "1")
-    garden.server()
+    server_id, larger = garden.server(), make_flavor(admin, "larger", ram=1024)
+    volumes = f"/volume/v3/{mine}/volumes"
+    volume = garden.user.post(volumes, {"volume": {"size": 1}}, 202).json()["volume"]["id"]
+    cloud.run_jobs()
     admin.put(f"{V2}/budgets/{mine}", {"amount": "10", "action": "refuse"}, 200)
     assert garden.user.get(f"{V2}/budgets/{mine}").json()["budget"]["state"] == "ok"
     pass_(cloud, hours=8)
@@ -125,8 +128,15 @@ def test_a_budget_warns_at_four_fifths_and_refuses_what_is_new_at_the_whole(clou
     pass_(cloud, hours=2)
     budgets.look(cloud.core)
     assert "budget" in garden.user.post("/compute/v2.1/servers", garden.body(), 403).text
-    volumes = f"/volume/v3/{mine}/volumes"
     assert "10" in garden.user.post(volumes, {"volume": {"size": 1}}, 403).text
+    for path, body in (
+        (f"{volumes}/{volume}/action", {"os-extend": {"new_size": 9}}),
+        (f"/volume/v3/{mine}/snapshots", {"snapshot": {"volume_id": volume}}),
+        (f"/compute/v2.1/servers/{server_id}/action", {"resize": {"flavorRef": larger}}),
+        ("/network/v2.0/routers", {"router": {}}),
+        ("/image/v2/images", {"name": "more", "disk_format": "raw", "container_format": "bare"}),
+    ):
+        assert "budget" in garden.user.post(path, body, 403).text, path
     admin.put(f"{V2}/budgets/{mine}", {"amount": "10", "action": "warn"}, 200)
     garden.user.post(volumes, {"volume": {"size": 1}}, 202)
     admin.put(f"{V2}/budgets/{mine}", {"amount": "10", "action": "refuse"}, 200)

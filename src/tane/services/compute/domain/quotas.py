@@ -64,7 +64,8 @@ def _larger_elsewhere(tx: Tx, project_id: str) -> dict[str, int]:
 
 
 def refuse_growth(tx: Tx, project_id: str, vcpus: int, ram_mb: int) -> None:
-    """:raises Forbidden: the project may not have so much more."""
+    """:raises Forbidden: the project may not have so much more, or its budget is spent."""
+    rating.refuse_spent(tx, project_id)
     limit, usage = limits(tx, project_id), used(tx, project_id)
     grows = {"cores": max(vcpus, 0), "ram": max(ram_mb, 0)}
     over = [name for name, more in grows.items() if more and quota.exceeded(limit[name], usage[name], more)]

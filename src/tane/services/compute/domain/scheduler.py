@@ -13,7 +13,7 @@ from sqlalchemy.engine import Row
 
 from tane.config import Config
 from tane.db import Tx
-from tane.hosts import allocations
+from tane.hosts import allocations, leases
 from tane.hosts import store as hosts
 from tane.services.compute.store import groups, servers
 from tane.wire.documents import HostCapabilities
@@ -118,9 +118,13 @@ def choose(tx: Tx, config: Config, wanted: Wanted) -> Row[Any] | str:
     near, far = _hosts_of(tx, wanted.same_host), _hosts_of(tx, wanted.different_host)
     itself = wanted.moves.id if wanted.moves is not None else None
     peers = servers.hosts_of_group(tx, wanted.group.id, itself) if wanted.group is not None else {}
+    rows = hosts.all_hosts(tx)
+    for lost in (host for host in rows if host.forced_down or leases.ended(tx, host)):
+        # Its servers are about to be made elsewhere, one after the other: the first says where.
+        peers.pop(lost.id, None)
     fitting: list[tuple[tuple[int, int], Row[Any]]] = []
     refusals: dict[str, str] = {}
-    for host in hosts.all_hosts(tx):
+    for host in rows:
         if "compute" not in host.roles or wanted.host not in (None, host.name):
             continue
         space = room(config, host, claimed.get(host.id, {}))

@@ -14,7 +14,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.hosts import allocations
 from tane.hosts import store as hosts
-from tane.services.compute.domain import scheduler, snapshots
+from tane.services.compute.domain import quotas, scheduler, snapshots
 from tane.services.compute.domain.actions import refuse_nowhere
 from tane.services.compute.domain.common import queue, refuse_locked, require, require_state
 from tane.services.compute.domain.moves import wanted_of
@@ -63,12 +63,14 @@ def unshelve(core: Core, ctx: Context, server_id: str, zone: str | None, host: s
 
     :raises BadRequest: no host has room, there is no such zone or host, or somebody deleted the server's image.
     :raises Conflict: not shelved, or locked; or the host is not in the server's zone.
+    :raises Forbidden: the project's budget is spent.
     """
     with core.db.write() as tx:
         row = require(tx, ctx, server_id)
         refuse_locked(ctx, row)
         require_state(row, "unshelve", (OFFLOADED,))
         _refuse_without_image(tx, row)
+        quotas.refuse_growth(tx, row.project_id, 0, 0)
         if pin:
             if zone is not None and zone not in scheduler.zone_names(tx):
                 raise BadRequest("The requested availability zone is not available")

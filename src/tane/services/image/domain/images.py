@@ -17,6 +17,7 @@ from tane.db import Tx
 from tane.services.image.domain import cache, content, quotas
 from tane.services.image.store import images, locations, members
 from tane.services.image.store.images import Image, Viewer
+from tane.services.rating import interface as rating
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge
 
@@ -119,6 +120,7 @@ def insert(tx: Tx, core: Core, ctx: Context, values: Mapping[str, Any], properti
     for name in properties:
         refuse_reserved(name)
     check_properties(properties)
+    rating.refuse_spent(tx, owner)
     quotas.require(tx, core, owner, image_count_total=1)
     image_id = str(values.get("id") or uuid.uuid4()).lower()
     # A job of an image that was deleted would meet the new one.

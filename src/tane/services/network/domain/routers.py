@@ -33,6 +33,7 @@ from tane.services.network.store import routers as store
 from tane.services.network.store import rows
 from tane.services.network.store.addresses import is_taken
 from tane.services.network.tables import ROUTER_GATEWAY, ROUTER_INTERFACE, floating_ip, port, router, subnet
+from tane.services.rating import interface as rating
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict
 
@@ -40,7 +41,8 @@ MAX_ROUTES = 30
 
 
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
-    """:raises Conflict: over quota. :raises BadRequest, NotFound: a gateway that cannot be one."""
+    """:raises Conflict: over quota. :raises Forbidden: the budget is spent. :raises BadRequest, NotFound: a gateway
+    that cannot be one."""
     with core.db.write() as tx:
         return [_create_one(tx, ctx, {"distributed": core.config.router_distributed, **values}) for values in asked]
 
@@ -49,6 +51,7 @@ def _create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
     project_id = owner(ctx, values)
     segment = draw_segment(tx) if values.pop("distributed") else None
     check_zones(values)
+    rating.refuse_spent(tx, project_id)
     check_quota(tx, project_id, "router", 1)
     gateway = values.pop("external_gateway_info", None)
     standard = {

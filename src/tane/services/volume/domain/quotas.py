@@ -87,7 +87,10 @@ def claim_volume(tx: Tx, project_id: str, type_id: str, type_name: str, size: in
 
 
 def claim_type(tx: Tx, project_id: str, type_id: str, type_name: str, size: int) -> None:
-    """:raises OverLimit: a volume of ``size`` GiB that changes to a type is more than the project may have of it."""
+    """:raises OverLimit: a volume of ``size`` GiB that changes to a type is more than the project may have of it.
+    :raises Forbidden: its budget is spent.
+    """
+    rating.refuse_spent(tx, project_id)
     _check_volume(limits(tx, project_id), f"_{type_name}", _used(tx, project_id, type_id), size)
 
 
@@ -99,7 +102,8 @@ def _check_volume(allowed: Mapping[str, int], suffix: str, used: Mapping[str, in
 
 
 def claim_snapshot(tx: Tx, project_id: str, type_id: str, type_name: str, size: int) -> None:
-    """:raises OverLimit:"""
+    """:raises OverLimit: :raises Forbidden: the project's budget is spent."""
+    rating.refuse_spent(tx, project_id)
     allowed = limits(tx, project_id)
     for suffix, kind in (("", None), (f"_{type_name}", type_id)):
         used = _used(tx, project_id, kind)
@@ -110,7 +114,10 @@ def claim_snapshot(tx: Tx, project_id: str, type_id: str, type_name: str, size: 
 
 
 def claim_growth(tx: Tx, project_id: str, type_id: str, type_name: str, old: int, new: int) -> None:
-    """:raises OverLimit: growing a volume from ``old`` to ``new`` GiB is more than the project may have."""
+    """:raises OverLimit: growing a volume from ``old`` to ``new`` GiB is more than the project may have.
+    :raises Forbidden: its budget is spent.
+    """
+    rating.refuse_spent(tx, project_id)
     allowed = limits(tx, project_id)
     check_volume_size(allowed, new)
     for suffix, kind in (("", None), (f"_{type_name}", type_id)):
