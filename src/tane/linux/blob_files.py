@@ -29,6 +29,10 @@ class BlobFiles:
         self._incoming = folder / "incoming"
         for path in (folder, self._blobs, self._incoming):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # All at once, and on the disk: a file is durable when its own folder is.
+        for number in range(256):
+            (self._blobs / f"{number:02x}").mkdir(exist_ok=True, mode=0o700)
+        sync_folder(self._blobs)
 
     def draft(self) -> FileDraft:
         blob_id = uuid.uuid4().hex
@@ -38,7 +42,8 @@ class BlobFiles:
         """Write a part of a file that is not finished; again, if need be. :raises ValueError: one before it is missing.
         :raises OSError:"""
         self._path(blob_id)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        # What begins anew keeps nothing of an earlier time.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if offset else os.O_TRUNC)
         descriptor = os.open(self._incoming / blob_id, flags, 0o600)
         try:
             if offset > os.fstat(descriptor).st_size:
@@ -61,9 +66,8 @@ class BlobFiles:
         elif place.stat().st_size != size:
             raise ValueError(f"blob {blob_id} has {place.stat().st_size} bytes, not {size}")
         else:
-            # The power may have failed between its name and the folder's.
+            # The power may have failed before its name was on the disk.
             sync_folder(place.parent)
-            sync_folder(place.parent.parent)
 
     def forget(self, blob_id: str) -> None:
         """Remove it whether it is finished or not."""
@@ -145,12 +149,8 @@ class FileDraft:
     def finish(self) -> None:
         os.fsync(self._descriptor)
         self._close()
-        new = not self._place.parent.exists()
-        self._place.parent.mkdir(exist_ok=True, mode=0o700)
         self._draft.rename(self._place)
         sync_folder(self._place.parent)
-        if new:
-            sync_folder(self._place.parent.parent)
 
     def abandon(self) -> None:
         self._close()

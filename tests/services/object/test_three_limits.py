@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from tane.services.object.api import downloads
-from tane.services.object.domain import copies, reading, repair
+from tane.services.object.domain import blobs, copies, reading, repair
 from tane.services.object.drivers import hosts as driver
 from tane.services.object.drivers.hosts import BLOCK
+from tane.services.object.store import copies as copy_rows
+from tane.services.object.store import database
 from tane.web import app
 from tane.wire.blobs import Asked
+from tests.services.network.following import until
 from tests.services.object.three import BIG, Host, World, broken
 from tests.support import ApiCloud
 
@@ -82,11 +85,10 @@ def test_who_asks_for_much_waits_for_the_own_turns(world: World) -> None:
             await way._by_session(host.id, asked, owner, driver.PART_SECONDS)
 
         many = [asyncio.create_task(one("greedy")) for _ in range(30)]
-        await asyncio.sleep(0.1)
-        assert begun == ["greedy"] * driver.OF_ONE
+        await until(lambda: len(begun) == driver.OF_ONE, "all places taken")
         small = asyncio.create_task(one("small"))
-        await asyncio.sleep(0.1)
-        assert begun[-1] == "small"
+        await until(lambda: len(begun) > driver.OF_ONE, "another owner's turn")
+        assert begun == [*["greedy"] * driver.OF_ONE, "small"]
         going.set()
         await asyncio.gather(small, *many)
 
@@ -114,10 +116,19 @@ def delay(host: Host, what: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[f
 def test_a_host_that_is_a_little_late_with_each_part_is_left_out_of_the_upload(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver, "LATE_SECONDS", 0.3)
-    delay(world.hosts[1], "append", monkeypatch)(0.25)
-    world.mine.put("/c/o", BIG)
-    assert world.states == ["good", "good", "missing"]
+    late = world.hosts[1]
+    monkeypatch.setattr(driver, "LATE_AT_ONCE", 0.3)
+    does, others = late._does, [host for host in world.hosts if host is not late]
+
+    async def after_the_others(asked: Asked, data: bytes) -> bytes:
+        # Each time a little of what it may be late in all.
+        if asked.do == "append":
+            await asyncio.sleep(0.2)
+        return await does(asked, data)
+
+    monkeypatch.setattr(late, "_does", after_the_others)
+    world.mine.put("/c/o", BIG * 2)
+    assert world.states == ["good", "good", "missing"] and all(host.contents == [BIG * 2] for host in others)
 
 
 def test_a_host_that_takes_long_beside_the_others_is_asked_last(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +137,7 @@ def test_a_host_that_takes_long_beside_the_others_is_asked_last(world: World, mo
     world.mine.put("/c/o", BIG)
 
     async def read(host: Host) -> None:
-        await way.read(host.id, host.files[0].name, 0, 10)
+        await way.read(host.id, host.files[0].name, 0, BLOCK)
 
     for other in world.hosts[1:]:
         world.cloud.wait(read(other))
@@ -146,9 +157,10 @@ def test_a_host_that_does_not_verify_holds_up_no_other(world: World, monkeypatch
         await asyncio.Event().wait()
 
     monkeypatch.setattr(slow, "verify", never)
-    monkeypatch.setattr(repair, "HOST_SECONDS", 0.5)
-    assert world.heal() == "1 copies that have rotted"
-    assert world.heal() == "1 copies made"
+    monkeypatch.setattr(repair, "HOST_SECONDS", 1.0)
+    said = [world.heal(), *(world.heal() for _ in range(2))]
+    assert "1 copies that have rotted" in said and "1 copies made" in said
+    assert [what for what, host_id in repair.memory(world.core).busy if host_id == slow.id] == ["verify"]
 
 
 def test_a_host_that_loses_what_it_is_given_is_given_nothing_more(world: World) -> None:
@@ -159,6 +171,69 @@ def test_a_host_that_loses_what_it_is_given_is_given_nothing_more(world: World) 
     for number in range(4):
         world.mine.put(f"/c/{number}", BIG)
     assert rotten.files == [] and world.states == ["good"] * 12
+
+
+def state(world: World, host: Host, wanted: str) -> None:
+    """Say that the host's copies are so."""
+    with database.of(world.core).write() as tx:
+        for path in host.files:
+            copy_rows.change(tx, path.name, host.id, wanted, ["good"])
+
+
+def test_what_was_deleted_while_it_was_read_is_no_rot(world: World) -> None:
+    world.mine.put("/c/o", BIG)
+    found = copies.find(world.core, world.hosts[0].files[0].name)
+    assert found is not None
+    ways = [copies.reading(world.core, found) for _ in range(driver.ROTTEN)]
+
+    async def read(offset: int) -> None:
+        for way in ways:
+            await way.part(offset, BLOCK)
+
+    world.cloud.wait(read(0))
+    world.mine.call("DELETE", "/c/o", 204)
+    world.cloud.advance(blobs.GRACE_SECONDS + 100)
+    repair.memory(world.core).gone += blobs.sweep(world.core).gone
+    world.heal()
+    assert not any(host.files for host in world.hosts)
+
+    async def read_on() -> None:
+        for way in ways:
+            with pytest.raises(OSError, match="no host gives"):
+                await way.part(BLOCK, BLOCK)
+
+    world.cloud.wait(read_on())
+    assert not any(copies.links(world.core).is_rotten(host.id) for host in world.hosts)
+
+
+def test_a_copy_is_made_of_blocks_that_are_right_nowhere_else(world: World) -> None:
+    world.mine.put("/c/o", BIG)
+    first, *others = world.hosts
+    for host, place in ((first, 0), *((host, 2 * BLOCK + 5) for host in others)):
+        [path] = host.files
+        content = bytearray(BIG)
+        content[place] ^= 1
+        path.write_bytes(content)
+    state(world, first, "bad")
+    assert world.heal() is not None
+    world.healed()
+    assert world.mine.get("/c/o").content == BIG and all(host.contents == [BIG] for host in world.hosts)
+
+
+def test_passes_that_make_nothing_do_not_follow_one_another_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repair, "BATCH", 2)
+    for number in range(4):
+        world.mine.put(f"/c/{number}", BIG)
+    state(world, world.hosts[0], "missing")
+    for path in world.hosts[0].files:
+        path.unlink()
+    for host in world.hosts[1:]:
+        world.away(host)
+    told: list[str] = []
+    monkeypatch.setattr(world.core.db.signals, "notify", lambda topic: told.append(topic))
+    assert [world.heal() for _ in range(3)] == [None] * 3 and repair.TOPIC not in told
 
 
 def test_a_copy_of_what_no_host_gives_is_refused(world: World) -> None:

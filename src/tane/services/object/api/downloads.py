@@ -237,7 +237,7 @@ def _body(request: Request, response: Response, pieces: list[Piece], length: int
 
 def _copied(request: Request, response: Response, found: Copied, piece: Piece) -> None:
     """:raises Unavailable: none of its hosts answers."""
-    if not copies.links(request.core).reached() & {*found.hosts}:
+    if not copies.links(request.core).reached() & {*found.hosts, *found.doubtful}:
         log.error("no host of an object's copies answers", blob=found.id)
         raise Unavailable("The object's data cannot be read.")
     response.stream, response.length = Stream(request, [piece]), piece.length
@@ -289,7 +289,7 @@ class Stream:
         if not isinstance(found, Copied):
             self._open = found
             return None
-        self._reading = (blob_id, copies.reading(self._core, found, owner=self._owner))
+        self._reading = (blob_id, copies.reading(self._core, found, self._owner))
         return self._reading[1]
 
     async def _together(self, parts: Iterator[Piece | bytes]) -> AsyncIterator[bytes]:

@@ -355,7 +355,7 @@ def parts(core: Core, pieces: Iterable[Piece], owner: str | None = None) -> Iter
             if not isinstance(found, Copied):
                 yield from _from_file(found, piece)
                 continue
-            last = piece.blob_id, copies.reading(core, found, owner=owner)
+            last = piece.blob_id, copies.reading(core, found, owner)
         yield from _from_hosts(core, last[1], piece)
 
 

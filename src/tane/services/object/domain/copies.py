@@ -88,20 +88,22 @@ def find(core: Core, blob_id: str) -> Copied | None:
         return store.find(tx, blob_id)
 
 
-def reading(core: Core, blob: Copied, *avoid: str, owner: Owner = None) -> Reading:
+def reading(core: Core, blob: Copied, owner: Owner = None) -> Reading:
     """Reads a blob for an owner; what is found to be rot is marked."""
 
     async def mark(blob_id: str, host_id: str) -> None:
         await core.in_thread(damaged, core, blob_id, host_id)
 
-    return Reading(links(core), blob, mark, avoid, owner)
+    return Reading(links(core), blob, mark, owner)
 
 
 def damaged(core: Core, blob_id: str, host_id: str) -> None:
-    """A copy is not what was written: nobody is given it, and it is replaced."""
-    links(core).rotted(host_id)
+    """A copy is not what was written, or not there: nobody is given it, and it is replaced. Nothing when the blob was
+    deleted meanwhile, or belongs elsewhere."""
     with database.of(core).write() as tx:
-        store.change(tx, blob_id, host_id, "bad")
+        known = store.change(tx, blob_id, host_id, "bad", store.READABLE)
+    if known:
+        links(core).rotted(host_id)
 
 
 async def parts(core: Core, way: Reading, offset: int, length: int) -> AsyncIterator[bytes]:

@@ -6,7 +6,8 @@ All of it follows from rows, so that a process may end at any moment; what a hos
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import dataclasses
+import functools
 import random
 import time
 from collections import Counter, defaultdict
@@ -32,8 +33,10 @@ log = structlog.get_logger()
 TOPIC = "reconcile:object-copies"
 AT_ONCE = 2
 """On one host."""
-HOST_SECONDS = 240.0
-"""For so long a pass mends, and so long it verifies, on one host; all at once, so that none holds up the others."""
+HOST_SECONDS = 60.0
+"""For so long a pass waits for all hosts; who takes longer is left alone by the next passes until it is done."""
+LEAST_BYTES_A_SECOND = 1 << 20
+"""A copy that is made more slowly is given up for now."""
 BATCH = 200
 """Copies that are made, moved or verified in a pass."""
 SCRUBBED, SCRUBBED_BYTES = 50, 256 << 20
@@ -56,6 +59,10 @@ class Memory:
     round_began: float | None = None
     swept: dict[str, str] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
+    busy: dict[tuple[str, str], asyncio.Future[list[None]]] = field(default_factory=dict)
+
+    def over(self, what: tuple[str, str], _ended: object) -> None:
+        del self.busy[what]
 
 
 def memory(core: Core) -> Memory:
@@ -71,6 +78,9 @@ async def run(core: Core) -> dict[str, int]:
     if not database.exists(core):
         return {}
     fleet = await core.in_thread(copies.fleet, core)
+    # What a host loses again and again belongs elsewhere.
+    sound = {host_id: zone for host_id, zone in fleet.zones.items() if not way.is_rotten(host_id)}
+    fleet = dataclasses.replace(fleet, zones=sound)
     done = Counter[str]()
     await _remove_gone(core, way)
     await _remove(way, await core.in_thread(_leave, core, fleet, done))
@@ -104,6 +114,8 @@ def _leave(core: Core, fleet: Fleet, done: Counter[str]) -> list[tuple[str, str]
                 break
     if given_up:
         with database.of(core).write() as tx:
+            known = store.of_blobs(tx, [blob_id for blob_id, _ in given_up])
+            given_up = [pair for pair in given_up if _enough(fleet, known.get(pair[0], {}))]
             store.remove(tx, given_up)
         core.db.signals.notify(TOPIC)
     done["copies given up on hosts that leave"] = len(given_up)
@@ -141,34 +153,44 @@ async def _mend(core: Core, way: Links, done: Counter[str]) -> None:
 
     found = await core.in_thread(wanted) if reached else []
     kept.opened = found[-1].blob_id if len(found) == BATCH else ""
+    made, failed = done.total(), Counter[str]()
 
     async def one(copy: Copy) -> None:
         try:
-            done[await _mended(core, way, copy)] += 1
+            async with asyncio.timeout(HOST_SECONDS + VERIFY_SECONDS + copy.size / LEAST_BYTES_A_SECOND):
+                done[await _mended(core, way, copy)] += 1
         except (TimeoutError, *Unreachable) as error:
-            log.warning("a copy is not there yet", host_id=copy.host, blob=copy.blob_id, reason=str(error))
+            if not failed[copy.host]:
+                log.warning("a copy is not there yet", host_id=copy.host, blob=copy.blob_id, reason=str(error))
+            failed[copy.host] += 1
 
-    await _on_each_host(found, AT_ONCE, one)
-    if kept.opened:
+    await _on_each_host(kept, "mend", found, AT_ONCE, one)
+    if kept.opened and done.total() > made:
         core.db.signals.notify(TOPIC)
 
 
-async def _on_each_host(found: list[Copy], at_once: int, work: Callable[[Copy], Awaitable[None]]) -> None:
-    """Do it for each copy, on all hosts at the same time; a host whose time is over is left to the next pass."""
+async def _on_each_host(
+    kept: Memory, what: str, found: list[Copy], at_once: int, work: Callable[[Copy], Awaitable[None]]
+) -> None:
+    """Do it for each copy, on all hosts at once but those that are still busy with it from an earlier pass."""
     by_host: defaultdict[str, list[Copy]] = defaultdict(list)
     for copy in found:
         by_host[copy.host].append(copy)
 
-    async def on(host_id: str, mine: Iterator[Copy]) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HOST_SECONDS):
-                for copy in mine:
-                    await work(copy)
-                return
-        log.info("a host took all the time of a pass", host_id=host_id)
+    async def some_of(mine: Iterator[Copy]) -> None:
+        for copy in mine:
+            await work(copy)
 
-    turns = [(host_id, iter(some)) for host_id, some in by_host.items()]
-    await asyncio.gather(*(on(host_id, mine) for host_id, mine in turns for _ in range(at_once)))
+    for host_id in by_host.keys() - {host_id for doing, host_id in kept.busy if doing == what}:
+        mine = iter(by_host[host_id])
+        task = asyncio.gather(*(some_of(mine) for _ in range(at_once)))
+        kept.busy[what, host_id] = task
+        task.add_done_callback(functools.partial(kept.over, (what, host_id)))
+    begun = [task for (doing, host_id), task in kept.busy.items() if doing == what and host_id in by_host]
+    if begun:
+        ended, _ = await asyncio.wait(begun, timeout=HOST_SECONDS)
+        for task in ended:
+            task.result()
 
 
 async def _mended(core: Core, way: Links, copy: Copy) -> str:
@@ -180,23 +202,19 @@ async def _mended(core: Core, way: Links, copy: Copy) -> str:
         blob = await core.in_thread(copies.find, core, copy.blob_id)
         if blob is None:
             return "copies of what was deleted meanwhile"
-        reading, offset = copies.reading(core, blob, copy.host), 0
-        # Before anything is removed: there may be no other.
-        data = await reading.part(0, BLOCK)
-        if copy.state == "bad":
-            await way.duty(copy.host).remove([copy.blob_id])
-        while True:
+        # Beside what is there: of a wrong copy some blocks may be right that are right nowhere else.
+        reading, offset = copies.reading(core, blob), 0
+        while offset < blob.size:
+            data = await reading.part(offset, BLOCK)
             await way.append(copy.host, copy.blob_id, offset, data)
             offset += len(data)
-            if offset >= blob.size:
-                break
-            data = await reading.part(offset, BLOCK)
         await way.finish(copy.host, copy.blob_id, blob.size)
         told = "copies made"
 
     def write() -> None:
         with database.of(core).write() as tx:
-            store.change(tx, copy.blob_id, copy.host, "good")
+            # A reader may have found otherwise meanwhile.
+            store.change(tx, copy.blob_id, copy.host, "good", [copy.state])
 
     await core.in_thread(write)
     return told
@@ -239,7 +257,7 @@ async def _scrub(core: Core, way: Links, done: Counter[str]) -> None:
         except (TimeoutError, *Unreachable) as error:
             log.info("a copy was not verified", host_id=copy.host, blob=copy.blob_id, reason=str(error))
 
-    await _on_each_host(found, 1, one)
+    await _on_each_host(kept, "verify", found, 1, one)
     if found:
         kept.scrubbed = (found[-1].blob_id, found[-1].host)
 

@@ -42,7 +42,9 @@ PART_SECONDS, FINISH_SECONDS, VERIFY_SECONDS = 10.0, 60.0, 240.0
 FIRST_SECONDS = 2.0
 """For so long a host is waited for that is not the last one that may be asked."""
 LATE_SECONDS = 1.0
-"""For so long those are waited for who are behind, when enough are done."""
+"""For so long those are waited for who are behind, when enough are done: in a whole upload, and as long again as the
+others take, but never for more than"""
+LATE_AT_ONCE = 5.0
 SLOW_SECONDS = 20.0
 """A host that failed, or takes long beside others, is asked last for a while."""
 SLUGGISH, SLUGGISH_SECONDS = 4, 0.1
@@ -63,13 +65,15 @@ def digest(block: bytes | memoryview) -> bytes:
 
 @dataclass(frozen=True)
 class Copied:
-    """A blob, by what it is known: its blocks' digests; and the hosts that should have it."""
+    """A blob, by what it is known: its blocks' digests; the hosts that should have it, and those whose copy is known to
+    be wrong somewhere."""
 
     id: str
     size: int
     crc: int
     checks: bytes
     hosts: tuple[str, ...]
+    doubtful: tuple[str, ...] = ()
 
 
 @dataclass
@@ -164,12 +168,18 @@ class Links:
         async def asked(session: Connection) -> bytes:
             began = time.monotonic()
             data = await wire.read(session, blob_id, offset, length)
-            self._pace[host_id] = took = time.monotonic() - began
-            if took > max(SLUGGISH * min(self._pace.values()), SLUGGISH_SECONDS):
-                self.slow(host_id)
+            if length == BLOCK:
+                self._keep_pace(host_id, time.monotonic() - began)
             return data
 
         return await self._by_session(host_id, asked, owner, seconds)
+
+    def _keep_pace(self, host_id: str, took: float) -> None:
+        """Of whole blocks, beside the other hosts that are there."""
+        self._pace[host_id] = took
+        quickest = min(self._pace.get(other, took) for other in {host_id, *self.reached()})
+        if took > max(SLUGGISH * quickest, SLUGGISH_SECONDS):
+            self.slow(host_id)
 
     async def finish(self, host_id: str, blob_id: str, size: int) -> None:
         """:raises HostError:"""
@@ -339,7 +349,7 @@ class CopiedDraft:
                     break
                 if enough is None and sum(_succeeded(task) for task in tasks) >= ENOUGH:
                     enough = time.monotonic()
-                    self._patience += enough - began
+                    self._patience = min(self._patience + enough - began, LATE_AT_ONCE)
             if enough is not None:
                 self._patience -= time.monotonic() - enough
         finally:
@@ -382,16 +392,14 @@ OnRot = Callable[[str, str], Awaitable[None]]
 class Reading:
     """Reads a blob, a block at a time, of which it keeps the last; goes on at another host when one stops."""
 
-    def __init__(
-        self, links: Links, blob: Copied, on_rot: OnRot, avoid: Sequence[str] = (), owner: Owner = None
-    ) -> None:
+    def __init__(self, links: Links, blob: Copied, on_rot: OnRot, owner: Owner = None) -> None:
         self._links, self._owner = links, owner
         self._last: tuple[int, bytes] = (-1, b"")
         self._blob = blob
         self._on_rot = on_rot
-        hosts = [host_id for host_id in blob.hosts if host_id not in avoid]
+        hosts = [*blob.hosts]
         random.shuffle(hosts)
-        self._hosts = hosts
+        self._hosts = [*hosts, *blob.doubtful]
 
     async def part(self, offset: int, length: int) -> bytes:
         """At most ``length`` bytes from there: to the end of the block they begin in. :raises OSError: no host gives
@@ -409,7 +417,11 @@ class Reading:
         if length <= 0 or len(known) != DIGEST:
             raise OSError(f"blob {blob.id} has no block {number}")
         reached = self._links.reached()
-        order = sorted(self._hosts, key=lambda host_id: (host_id not in reached, self._links.is_slow(host_id)))
+        doubtful = self._blob.doubtful
+        order = sorted(
+            self._hosts,
+            key=lambda host_id: (host_id not in reached, host_id in doubtful, self._links.is_slow(host_id)),
+        )
         for host_id in order:
             seconds = PART_SECONDS if host_id == order[-1] else FIRST_SECONDS
             try:
@@ -424,6 +436,7 @@ class Reading:
                 self._hosts = [host_id, *(other for other in self._hosts if other != host_id)]
                 return data
             log.error("a host gave other bytes than were written", host_id=host_id, blob=blob.id, block=number)
-            self._hosts = [other for other in self._hosts if other != host_id]
+            # Another block of its may be right, and that of nobody else.
+            self._hosts = [*(other for other in self._hosts if other != host_id), host_id]
             await self._on_rot(blob.id, host_id)
         raise OSError(f"no host gives block {number} of blob {blob.id} as it was written")

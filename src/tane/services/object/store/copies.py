@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import and_, delete, func, insert, literal_column, or_, select, update
@@ -29,13 +29,15 @@ class Copy(NamedTuple):
 
 
 def find(tx: Tx, blob_id: str) -> Copied | None:
-    """A blob that lies on hosts, and those that may be asked for it."""
+    """A blob that lies on hosts, and those that may be asked for it: last those whose copy is not right as a whole."""
     columns = (blob.c.id, blob.c.size, blob.c.crc, blob_check.c.checks)
     row = tx.first(select(*columns).join(blob_check, blob_check.c.blob_id == blob.c.id).where(blob.c.id == blob_id))
     if row is None:
         return None
-    hosts = tx.all(select(blob_copy.c.host).where(blob_copy.c.blob_id == blob_id, HOSTED, _READABLE))
-    return Copied(row.id, row.size, row.crc, row.checks, tuple(each.host for each in hosts))
+    rows = tx.all(select(blob_copy.c.host, blob_copy.c.state).where(blob_copy.c.blob_id == blob_id, HOSTED))
+    hosts = tuple(each.host for each in rows if each.state in READABLE)
+    doubtful = tuple(each.host for each in rows if each.state == "bad")
+    return Copied(row.id, row.size, row.crc, row.checks, hosts, doubtful)
 
 
 def sizes(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
@@ -44,10 +46,11 @@ def sizes(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
     return {row.id: row.size for row in tx.all(wanted.where(blob.c.id.in_(ids)))}
 
 
-def change(tx: Tx, blob_id: str, host: str, state: str) -> None:
-    """Say how a copy is; nothing when it is there no more."""
-    here = (blob_copy.c.blob_id == blob_id) & (blob_copy.c.host == host)
-    tx.execute(update(blob_copy).where(here).values(state=state))
+def change(tx: Tx, blob_id: str, host: str, state: str, was: Collection[str]) -> bool:
+    """Say how a copy of a living blob is; False when it is there no more, or meanwhile none of what it ``was``."""
+    here = (blob_copy.c.blob_id == blob_id) & (blob_copy.c.host == host) & blob_copy.c.state.in_([*was])
+    living = select(blob.c.id).where(blob.c.id == blob_id, blob.c.dead_at.is_(None)).exists()
+    return bool(tx.execute(update(blob_copy).where(here, living).values(state=state)).rowcount)
 
 
 def add(tx: Tx, copies: Iterable[tuple[str, str]]) -> None:
