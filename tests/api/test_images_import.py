@@ -119,6 +119,8 @@ def test_no_one_reaches_internal_addresses_through_a_download(cloud: ApiCloud) -
         "http://[::1]/",
         "http://[::ffff:127.0.0.1]/",
         "http://[64:ff9b::7f00:1]/",
+        "http://[2002:7f00:1::]/",
+        "http://[2002:a00:1::1]/",
         "http://224.0.0.1/",
         "http://0.0.0.0/",
         "ftp://example.org/x",

@@ -55,6 +55,6 @@ def test_a_rule_that_lets_nobody_lets_nobody(cloud: ApiCloud, garden: Project, m
 
 
 def test_names_that_are_no_rules_are_known(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = '"typo:rule": "!"\n"my_team": "project_id:x"\n"volume:create": "rule:my_team"'
-    assert site_rules(cloud, text, monkeypatch).unknown == ["typo:rule"]
+    text = '"typo:rule": "!"\n"my": "!"\n"my_team": "project_id:x"\n"volume:create": "rule:my_team"'
+    assert site_rules(cloud, text, monkeypatch).unknown == ["my", "typo:rule"]
     assert cloud.core.policy.site_admin(Context("req", roles=("admin",))) is None

@@ -63,6 +63,12 @@ def status(state: StateOption = DEFAULT_STATE) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def _open(host: OnHost) -> int:
+    """Copies that are not as they should be, or not where."""
+    stays = host.up and host.enabled
+    return sum(count for name, count in host.copies.items() if name != "good" or not stays)
+
+
 @app.command()
 def scrub(state: StateOption = DEFAULT_STATE) -> None:
     """Have every copy verified by its host now; the cloud does some of them all the time."""
@@ -81,15 +87,22 @@ def scrub(state: StateOption = DEFAULT_STATE) -> None:
 
 @app.command()
 def repair(state: StateOption = DEFAULT_STATE, seconds: SecondsOption = 600.0) -> None:
-    """Wait until no copy is missing, rotten or to be verified: the cloud makes them. Exit status 1: in vain."""
+    """Wait until no copy is missing, rotten, to be verified, or on a host that leaves: the cloud makes them.
+
+    Exit status 1: in vain.
+    """
     until = time.monotonic() + seconds
     with _databases(state) as (control, objects):
         while True:
             found = _by_host(control, objects)
-            open_ = sum(count for host in found for name, count in host.copies.items() if name != "good")
+            open_ = sum(_open(host) for host in found)
             if not open_:
                 print("tane: all copies are good")
                 return
             if time.monotonic() > until:
-                sys.exit(f"tane: {open_} copies are still missing, rotten or to be verified: ./tane object status")
+                names = ", ".join(host.name for host in found if _open(host))
+                sys.exit(
+                    f"tane: {open_} copies are still missing, rotten, to be verified, or on hosts that are down or "
+                    f"disabled ({names}): ./tane object status"
+                )
             time.sleep(LOOK_SECONDS)

@@ -32,8 +32,12 @@ def meant(text: str) -> Address:
     return address.ipv4_mapped or address.sixtofour or address
 
 
-def is_public(address: Address) -> bool:
-    """Whether an address (see :func:`meant`) is of the Internet: not private, link-local, loopback or reserved."""
+def is_public(text: str) -> bool:
+    """Whether the address that a text means is of the Internet: not private, link-local, loopback or reserved.
+
+    :raises ValueError: it is no address.
+    """
+    address = meant(text)
     if isinstance(address, ipaddress.IPv6Address) and (address.teredo is not None or address.is_site_local):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
@@ -41,11 +45,11 @@ def is_public(address: Address) -> bool:
 
 def _is_internal(text: str, own: Collection[str]) -> bool:
     """:raises ValueError: it is no address."""
-    address, known = meant(text), set[Address]()
+    known = set[Address]()
     for each in own:
         with contextlib.suppress(ValueError):
             known.add(meant(each))
-    return not is_public(address) or address in known
+    return not is_public(text) or meant(text) in known
 
 
 def parts_of(url: str) -> SplitResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,6 +22,7 @@ MEMBER = "rule:project_member_or_admin"
 MANAGER = "rule:project_manager_or_admin"
 ANYONE = "@"
 MOST_ANSWERS = 20_000
+_NAMED = re.compile(r"\brule:([\w:.-]+)")
 
 Scope = Literal["system", "domain", "project"]
 PROJECT: tuple[Scope, ...] = ("project",)
@@ -75,8 +77,8 @@ class Policy:
         checks = {rule.name: rule.check for rule in self.rules.values()}
         overrides = _overrides(override)
         checks.update(overrides)
-        used = " ".join(overrides.values())
-        self.unknown = sorted(name for name in overrides if name not in self.rules and f"rule:{name}" not in used)
+        used = {name for check in overrides.values() for name in _NAMED.findall(check)}
+        self.unknown = sorted({*overrides} - {*self.rules} - used)
         """Names in the site's file that are no rules of this cloud: what it says of them has no effect."""
         self._has_own_admin = IS_ADMIN in overrides
         self._checks = oslo.Rules({name: _parsed(check) for name, check in checks.items()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import sys
 import time
 import uuid
@@ -96,6 +97,29 @@ def test_a_leased_guest_ends_with_the_lease_though_no_agent_is_there(host: Host)
     eventually(lambda: not host.runs(leased))
     assert host.runs(plain)
     eventually(lambda: leased in (host.folder / "lease.log").read_text())
+
+
+@pytest.mark.parametrize("what", ["held", "granted"])
+def test_a_disk_that_cannot_be_read_lengthens_no_lease(host: Host, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = watch.Watch(host.files)
+    guest_id = host.guest()
+    host.files.guests.mkdir()
+    (host.files.guests / guest_id).touch()
+    host.files.extend(watch.now() + 0.3)
+    watched.look()
+    assert host.runs(guest_id)
+
+    def broken() -> None:
+        raise OSError(errno.EIO, "the disk is gone")
+
+    monkeypatch.setattr(host.files, what, broken)
+
+    def looked() -> bool:
+        watched.look()
+        return not host.runs(guest_id)
+
+    eventually(looked)
+    assert watch.now() >= watched._until
 
 
 def test_a_guest_goes_on_as_long_as_the_cloud_answers(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tane.services.host.domain import hosts as machines
 from tane.services.object.api import downloads
 from tane.services.object.domain import blobs, copies, reading, repair
 from tane.services.object.drivers import hosts as driver
@@ -171,6 +172,22 @@ def test_a_host_that_loses_what_it_is_given_is_given_nothing_more(world: World) 
     for number in range(4):
         world.mine.put(f"/c/{number}", BIG)
     assert rotten.files == [] and world.states == ["good"] * 12
+
+
+def test_a_host_with_copies_is_not_removed_before_they_are_elsewhere(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machines, "_is_own", lambda core, host_id: False)
+    world.add("fourth")
+    for number in range(3):
+        world.mine.put(f"/c/{number}", BIG)
+    leaving = next(host for host in world.hosts if host.files)
+    told = world.cloud.admin.delete(f"/hosts/{leaving.name}", 409).text
+    assert f"{len(leaving.files)} copies of objects" in told
+    world.cloud.admin.put(f"/hosts/{leaving.name}", {"host": {"enabled": False}}, 200)
+    world.healed()
+    world.cloud.admin.delete(f"/hosts/{leaving.name}", 204)
+    assert world.states == ["good"] * 9
 
 
 def state(world: World, host: Host, wanted: str) -> None:

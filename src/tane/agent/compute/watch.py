@@ -6,15 +6,19 @@ on each host that has such guests, and has to live where nothing else does any m
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tane.linux import process
 from tane.linux.files import write_private
 
 INTERVAL_SECONDS = 0.5
+MCL_CURRENT = 1
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -39,18 +43,24 @@ class LeaseFiles:
         """``until``: a moment of :func:`now`."""
         write_private(self.until, f"{BOOT.read_text().strip()} {until:.3f}\n".encode())
 
-    def expired(self) -> bool:
-        """Whether there is no lease now; one of before this machine's start is none."""
+    def granted(self) -> float:
+        """The moment of :func:`now` at which the lease ends; one of an earlier start is over. Raises OSError."""
         try:
             boot, until = self.until.read_text().split()
-            return boot != BOOT.read_text().strip() or now() >= float(until)
+            return float(until) if boot == BOOT.read_text().strip() else 0.0
         except (FileNotFoundError, ValueError):
-            return True
+            return 0.0
+
+    def expired(self) -> bool:
+        """Whether there is no lease now."""
+        return now() >= self.granted()
 
     def enforce(self) -> list[str]:
         """End the leased guests, if the lease has run out; returns those that ran."""
-        if not (held := self.held()) or not self.expired():
-            return []
+        return self.end(held) if (held := self.held()) and self.expired() else []
+
+    def end(self, held: Sequence[str]) -> list[str]:
+        """End these guests; returns those that ran."""
         pidfiles = {guest_id: self._machines / guest_id / "qemu.pid" for guest_id in held}
         # All at once: it takes a while until a guest's memory is free, and no other goes on meanwhile.
         ended = [guest_id for guest_id, pidfile in pidfiles.items() if process.send_signal(pidfile, signal.SIGKILL)]
@@ -58,7 +68,7 @@ class LeaseFiles:
             try:
                 process.stop(pidfiles[guest_id], timeout_seconds=0)
             except OSError as error:
-                print(f"guest {guest_id}: {error}", file=sys.stderr, flush=True)
+                tell(f"guest {guest_id}: {error}")
         return ended
 
 
@@ -67,13 +77,44 @@ def now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def tell(line: str) -> None:
+    """Into the log, if that can be written to."""
+    with contextlib.suppress(OSError):
+        print(line, flush=True)
+
+
+class Watch:
+    """What was last known counts where nothing can be read any more: nothing was granted since, as far as is known."""
+
+    def __init__(self, files: LeaseFiles) -> None:
+        self._files = files
+        self._held: list[str] = []
+        self._until = 0.0
+
+    def look(self) -> None:
+        """End the leased guests, if the lease has run out."""
+        try:
+            self._held, self._until = self._files.held(), self._files.granted()
+        except OSError as error:
+            tell(f"the lease cannot be read: {error}")
+        if self._held and now() >= self._until:
+            for guest_id in self._files.end(self._held):
+                tell(f"guest {guest_id} was ended: the cloud did not answer for as long as its lease")
+
+
+def stay_in_memory() -> None:
+    """The disk that this program came from may be gone when it is needed (mlockall(2)). As far as its user may."""
+    ctypes.CDLL(None, use_errno=True).mlockall(MCL_CURRENT)
+
+
 def main(state_dir: Path) -> None:
     """Watch until somebody ends this process."""
-    files = LeaseFiles(state_dir)
+    watch = Watch(LeaseFiles(state_dir))
+    watch.look()
+    stay_in_memory()
     while True:
-        for guest_id in files.enforce():
-            print(f"guest {guest_id} was ended: the cloud did not answer for as long as its lease", flush=True)
         time.sleep(INTERVAL_SECONDS)
+        watch.look()
 
 
 if __name__ == "__main__":

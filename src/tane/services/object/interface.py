@@ -6,9 +6,17 @@ from typing import Any
 
 from tane.core import Core
 from tane.services.object.domain.inside import Gone, Shelf, Stored, find, put, remove
-from tane.services.object.store import database, places
+from tane.services.object.store import copies, database, places
 
-__all__ = ["Gone", "Shelf", "Stored", "find", "measured", "put", "remove"]
+__all__ = ["Gone", "Shelf", "Stored", "copies_on", "find", "measured", "put", "remove"]
+
+
+def copies_on(core: Core, host_id: str) -> int:
+    """How many copies of objects a host has, or should have (at most 500 are counted)."""
+    if not database.exists(core):
+        return 0
+    with database.of(core).read() as tx:
+        return len(copies.on(tx, host_id, "", 500))
 
 
 def measured(core: Core) -> list[Any]:

@@ -27,7 +27,7 @@ SHARE = 5
 """One host in so many, and at least one, may be lost for its servers to be replaced: where more are silent at once, it
 is rather the network between them and the cloud."""
 TOGETHER = timedelta(minutes=10)
-"""Hosts whose leases ended so near to each other count as silent at once."""
+"""Hosts that were last heard of so near to each other count as silent at once, whether they lease anything or not."""
 AGAIN = timedelta(minutes=5)
 """After which a server is tried again that could not be made elsewhere."""
 
@@ -39,15 +39,17 @@ def lost(core: Core, connected: Collection[str], since: datetime) -> tuple[list[
         if not {*hosts.leasing_or_dead(tx)} - {*connected}:
             return [], None
         rows = [row for row in hosts.all_hosts(tx) if "compute" in row.roles]
-        silent = [row for row in rows if row.id not in connected and leases.ended(tx, row) and not row.forced_down]
+        away = [row for row in rows if row.id not in connected and row.last_seen + leases.MARGIN < tx.now]
+        silent = [row for row in away if not row.forced_down]
+        ended = {row.id for row in silent if leases.ended(tx, row)}
         awake = since + timedelta(seconds=core.config.lease_seconds) + leases.MARGIN < tx.now
-    dead = [row for row in rows if row.id not in connected and row.forced_down]
+    dead = [row for row in away if row.forced_down]
     if not awake:
         # They are about to come back to a cloud that was away itself.
         return dead, None
     doubtful = _too_many_at_once(silent, max(1, len(rows) // SHARE))
-    gone = dead + [row for row in silent if row not in doubtful]
-    if not doubtful:
+    gone = dead + [row for row in silent if row.id in ended and row not in doubtful]
+    if not any(row.id in ended for row in doubtful):
         return gone, None
     names = ", ".join(row.name for row in doubtful)
     return gone, (
@@ -58,9 +60,7 @@ def lost(core: Core, connected: Collection[str], since: datetime) -> tuple[list[
 
 def _too_many_at_once(silent: list[Row[Any]], most: int) -> list[Row[Any]]:
     """Those of the silent beside which more than ``most`` fell silent at the same time, themselves counted."""
-    return [
-        row for row in silent if sum(abs(other.lease_until - row.lease_until) <= TOGETHER for other in silent) > most
-    ]
+    return [row for row in silent if sum(abs(other.last_seen - row.last_seen) <= TOGETHER for other in silent) > most]
 
 
 def replace(core: Core, host: Row[Any]) -> list[str]:
@@ -83,7 +83,8 @@ def _replace(core: Core, host: Row[Any], server_id: str) -> str | None:
     with core.db.write() as tx:
         row, now = servers.get(tx, server_id), hosts.get(tx, host.id)
         # It may have come back, or the server been seen to, since it was looked at.
-        gone = now is not None and (now.forced_down or leases.ended(tx, now))
+        unheard = now is not None and now.last_seen + leases.MARGIN < tx.now
+        gone = now is not None and unheard and (now.forced_down or leases.ended(tx, now))
         if row is None or now is None or not gone or row.host_id != host.id or not _due(tx, now, row):
             return None
         try:

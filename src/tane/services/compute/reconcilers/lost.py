@@ -11,10 +11,10 @@ from tane.services.compute.domain import replacing
 
 AWAKE = "compute:awake"
 INTERVAL_SECONDS = 10.0
-BREAK_SECONDS = 60.0
+BREAK_SECONDS = 2 * INTERVAL_SECONDS
 """A pass that is so late tells that this cloud stood still."""
 STEP_SECONDS = 5.0
-"""By so much, less than the margin of leases, the clock may differ from the machine's own time; else it was set."""
+"""By so much, less than the margin of leases, the clock may get away from the machine's own time; else it was set."""
 
 
 async def run(core: Core) -> str | None:
@@ -32,11 +32,10 @@ async def run(core: Core) -> str | None:
 def _awake_since(core: Core) -> datetime:
     now, uptime = core.clock.now(), core.clock.uptime()
     since: datetime
-    since, last, before = core.memory.get(AWAKE, (now, now, uptime))
-    passed = uptime - before
-    if passed > BREAK_SECONDS or abs((now - last).total_seconds() - passed) > STEP_SECONDS:
-        since = now
-    core.memory[AWAKE] = (since, now, uptime)
+    since, then, last = core.memory.get(AWAKE, (now, uptime, uptime))
+    if uptime - last > BREAK_SECONDS or abs((now - since).total_seconds() - (uptime - then)) > STEP_SECONDS:
+        since, then = now, uptime
+    core.memory[AWAKE] = (since, then, uptime)
     return since
 
 

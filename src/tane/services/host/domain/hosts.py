@@ -12,6 +12,7 @@ from tane.db import Tx
 from tane.hosts import HostUnreachable, store
 from tane.services.compute import interface as compute
 from tane.services.network import interface as network
+from tane.services.object import interface as objects
 from tane.services.volume import interface as volume
 from tane.web.errors import Conflict, NotFound
 
@@ -59,7 +60,7 @@ def switch(core: Core, wanted: str, enabled: bool | None, reason: str | None, de
 async def remove(core: Core, wanted: str) -> None:
     """Remove a host for good: nothing it shows is believed any more, and its line is cut.
 
-    :raises NotFound: :raises Conflict: there are servers or volumes on it, or it is the cloud's own.
+    :raises NotFound: :raises Conflict: there are servers, volumes or copies of objects on it, or it is the cloud's own.
     """
 
     def write() -> str:
@@ -71,6 +72,12 @@ async def remove(core: Core, wanted: str) -> None:
             if found.servers or found.volumes:
                 raise Conflict(
                     f"Host {row.name} has {found.servers} servers and {found.volumes} volumes: delete them first."
+                )
+            if not row.forced_down and (copies := objects.copies_on(core, row.id)):
+                number = copies if copies < 500 else "500 or more"
+                raise Conflict(
+                    f"Host {row.name} has {number} copies of objects: disable it, and wait until they are elsewhere "
+                    "(tane object repair); or say that it is dead."
                 )
             store.remove(tx, row.id)
             network.host_removed(tx, row.id)

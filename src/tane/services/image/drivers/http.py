@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import ipaddress
 import socket
 import ssl
 import threading
@@ -60,7 +59,7 @@ def check_url(url: str, settings: ImageSettings) -> SplitResult:
         if value not in allowed if allowed else value in disallowed:
             raise refused
     with contextlib.suppress(ValueError):
-        if host not in settings.allowed_hosts and not is_public(ipaddress.ip_address(host)):
+        if host not in settings.allowed_hosts and not is_public(host):
             raise refused
     return parts
 
@@ -76,7 +75,7 @@ def resolve(url: str, settings: ImageSettings) -> tuple[SplitResult, list[str]]:
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if host not in settings.allowed_hosts:
         for address in addresses:
-            if not is_public(ipaddress.ip_address(address.split("%")[0])):
+            if not is_public(address.split("%")[0]):
                 raise Refused(f"URI for web-download does not pass filtering: {url} leads to an internal address")
     return parts, addresses
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from tane.core import Core
-from tane.shares import Turns
+from tane.shares import TakesLong, Turns
 from tane.web.limits import origin
 from tane.web.request import Request
 
@@ -22,10 +22,6 @@ T = TypeVar("T")
 THREADS = 3
 MOST_WAITING, MOST_OF_ONE = 256, 64
 POOL = "object-heavy"
-
-
-class TakesLong(Exception):
-    """More has to be looked up than where all requests are answered. Nothing was changed yet."""
 
 
 class Pool:

@@ -19,12 +19,12 @@ from tane.services.object.domain import access, content
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Piece
 from tane.services.object.domain.errors import Conflicting, ObjectNotFound
-from tane.services.object.domain.heavy import TakesLong
 from tane.services.object.domain.ranges import Range
 from tane.services.object.drivers.hosts import BLOCK
 from tane.services.object.store import blobs as blob_rows
 from tane.services.object.store import copies as copy_rows
 from tane.services.object.store import listing, objects, places, stamps
+from tane.shares import TakesLong
 from tane.web.errors import ApiError, BadRequest
 from tane.web.request import Request
 

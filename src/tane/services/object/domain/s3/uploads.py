@@ -23,7 +23,6 @@ from tane.db.documents import dump, load
 from tane.services.object.domain import access, content, manifests, objects
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.content import New
-from tane.services.object.domain.heavy import TakesLong
 from tane.services.object.domain.objects import At
 from tane.services.object.domain.s3 import checksums
 from tane.services.object.domain.s3.buckets import SEGMENTS
@@ -32,6 +31,7 @@ from tane.services.object.domain.s3.errors import S3Error
 from tane.services.object.store import database, places, stamps
 from tane.services.object.store import uploads as store
 from tane.services.object.store.listing import Page, Wanted
+from tane.shares import TakesLong
 from tane.web.request import Request
 
 MOST_PARTS = 10_000
