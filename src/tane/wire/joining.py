@@ -26,7 +26,7 @@ MOST_BEFORE_TRUST = 64 << 10
 """Bytes of a frame from somebody whom nobody knows yet."""
 MOST_RANGES = 256
 CLOCK_SECONDS = 300.0
-"""Clocks that differ by more spoil certificates and leases."""
+"""Clocks that differ by more spoil certificates."""
 
 Role = Literal["compute", "network", "volume", "object"]
 Purpose = Literal["authority", "join", "line", "call", "opened", "leave"]
