@@ -214,7 +214,7 @@ def settings(cloud: Cloud, keys: Keys, direct_keys: Keys) -> configparser.RawCon
 
 
 def known(text: str) -> dict[str, str]:
-    """The cause by test of a list: each block of lines with ``#`` is the cause of the tests below it."""
+    """The cause by test of a list: the lines with ``#`` that stand right above tests are their cause."""
     causes: dict[str, str] = {}
     cause: list[str] = []
     fresh = True
@@ -223,9 +223,10 @@ def known(text: str) -> dict[str, str]:
         if stripped.startswith("#"):
             cause = [*([] if fresh else cause), stripped.lstrip("# ")]
             fresh = False
-        elif stripped:
-            causes[stripped] = " ".join(cause)
+        else:
             fresh = True
+            if stripped:
+                causes[stripped] = " ".join(cause)
     return causes
 
 

@@ -112,7 +112,9 @@ def test_templates_of_a_folder_are_counted(tmp_path: Path) -> None:
 
 
 def test_failures_of_swifts_suites_that_nobody_knows_are_told_apart() -> None:
-    causes = swift.known("# Not done,\n# as the README says.\na.A.test_one\na.A.test_two\n\n# Other\na.A.test_three\n")
+    causes = swift.known(
+        "# A list\n\n# Not done,\n# as the README says.\na.A.test_one\na.A.test_two\n\n# Other\na.A.test_three\n"
+    )
     assert causes == dict.fromkeys(("a.A.test_one", "a.A.test_two"), "Not done, as the README says.") | {
         "a.A.test_three": "Other"
     }

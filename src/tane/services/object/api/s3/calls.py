@@ -359,7 +359,11 @@ async def document(
 ) -> T:
     """What is made of the XML of the body: of a long one where few are at a time. ``checked``: only with an MD5 or a
     checksum. :raises S3Error:"""
-    body = Body(call, xml.MOST, about_it=about_it)
+    try:
+        body = Body(call, xml.MOST, about_it=about_it)
+    except S3Error as error:
+        # As the real service: a document that is too long is none.
+        raise S3Error("MalformedXML") if error.code == "EntityTooLarge" else error from None
     if checked and not body.is_told:
         raise S3Error("InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
     data = await body.whole()

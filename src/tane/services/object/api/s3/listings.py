@@ -26,7 +26,9 @@ VERSION = re.compile(r"(null|[0-9]{1,12}\.[0-9]{1,5})?\Z", re.ASCII)
 
 
 def moment(stamp: int) -> str:
-    return stamps.moment(stamp).isoformat(timespec="milliseconds") + "Z"
+    """To the second, as ``Last-Modified`` says it: clients compare the two."""
+    whole = -(-stamp // stamps.SECOND) * stamps.SECOND
+    return stamps.moment(whole).isoformat(timespec="milliseconds") + "Z"
 
 
 @dataclass

@@ -121,7 +121,7 @@ def _part(node: Node) -> Part:
 async def give_up(call: Call) -> Response:
     """Give up an upload and remove its parts"""
     await call.request.core.in_thread(uploads.give_up, call.inner(), call.at, _id(call))
-    return Response(None, 204, {}, HTML)
+    return Response(None, 204, {"Content-Length": "0"}, HTML)
 
 
 async def parts(call: Call) -> Response:
@@ -177,8 +177,8 @@ async def under_way(call: Call) -> Response:
         element("Bucket", call.bucket),
         element("KeyMarker", ask.shown(marker)),
         element("UploadIdMarker", upload_marker),
-        element("NextKeyMarker", ask.shown(last) if more else ""),
-        element("NextUploadIdMarker", final.id if more and not isinstance(final, str) else ""),
+        element("NextKeyMarker", ask.shown(last)),
+        element("NextUploadIdMarker", "" if isinstance(final, str) else final.id),
         optional("Delimiter", ask.shown(ask.delimiter)),
         element("Prefix", ask.shown(ask.prefix)),
         element("MaxUploads", str(ask.most)),
