@@ -153,17 +153,19 @@ def test_a_signed_prefix_opens_a_sites_pages_below_it(cloud: ApiCloud, mine: Acc
         mine.put(f"/c/{name}")
     where = mine.path.removeprefix("/object-store")
 
-    def page(path: str, prefix: str, expect: int) -> str:
-        text = f"GET\n9999999999\nprefix:{where}/c/{prefix}"
+    def page(path: str, prefix: str, expect: int, signed: str = "GET", method: str = "GET") -> str:
+        text = f"{signed}\n9999999999\nprefix:{where}/c/{prefix}"
         signature = hmac.new(b"k", text.encode(), hashlib.sha256).hexdigest()
         query = f"temp_url_prefix={prefix}&temp_url_expires=9999999999&temp_url_sig={signature}"
-        return mine.anonymous("GET", f"/c/{path}?{query}", expect).text
+        return mine.anonymous(method, f"/c/{path}?{query}", expect).text
 
     shown = page("a/", "a/", 200)
     assert '<a href="./one?temp_url_prefix=a/&amp;temp_url_expires=9999999999&amp;temp_url_sig=' in shown
     assert 'href="../' not in shown, "what lies above the prefix is not signed"
     assert 'href="../?temp_url_prefix=a/' in page("a/b/", "a/", 200)
     assert "secret" in page("", "", 200)
+    page("a/", "a/", 401, signed="PUT")
+    page("a/", "a/", 401, signed="PUT", method="HEAD")
     for path in ("", "secret/"):
         page(path, "a/", 401)
     mine.call("POST", "/c", 204, headers={"X-Container-Meta-Web-Listings": "false"})

@@ -73,7 +73,8 @@ def check(
     digest, given = signature(text, request.core.config.object.allowed_digests)
     path = f"/v1/{account}/{container}/{name if prefix is None else prefix}"
     for key, whole in keys(account_meta, container_meta):
-        for message in _messages(request.method, expires, path, prefix is not None, ip_range):
+        # Who may write below a prefix may look at what was written, by its name: not at what else is there.
+        for message in _messages("GET" if listing else request.method, expires, path, prefix is not None, ip_range):
             if hmac.compare_digest(hmac.new(key, message.encode(), digest).hexdigest(), given):
                 return Signed(request.param("filename") or "", "inline" in dict(request.query), expires, whole)
     raise Unauthorized(WRONG)
