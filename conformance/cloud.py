@@ -53,10 +53,12 @@ def running_cloud(folder: Path) -> Cloud:
 
 
 @contextmanager
-def own_cloud(image_settings: str = "", *, simulated: bool, hosts: int = 1, keep: bool) -> Iterator[Cloud]:
+def own_cloud(
+    image_settings: str = "", object_settings: str = "", *, simulated: bool, hosts: int = 1, keep: bool
+) -> Iterator[Cloud]:
     """A cloud of our own in a new folder; it is gone afterwards unless ``keep``.
 
-    ``image_settings``: more lines of the section ``[image]`` of its settings.
+    ``image_settings``, ``object_settings``: more lines of the sections ``[image]`` and ``[object]`` of its settings.
     """
     folder = Path(tempfile.mkdtemp(prefix="tane-conformance-"))
     with socket.socket() as probe:
@@ -65,7 +67,9 @@ def own_cloud(image_settings: str = "", *, simulated: bool, hosts: int = 1, keep
     mode = "simulated" if simulated else "auto"
     try:
         with _web(folder / "web") as web:
-            settings = SETTINGS.format(port=port, mode=mode, folder=folder, hosts=hosts, more=image_settings)
+            settings = SETTINGS.format(
+                port=port, mode=mode, folder=folder, hosts=hosts, more=image_settings, objects=object_settings
+            )
             (folder / "tane.toml").write_text(settings)
             if hosts > 1 and not simulated:
                 State.of(folder).prepare()
@@ -100,6 +104,7 @@ weight = 10
 [object]
 # Tempest signs forms by SHA-1.
 allowed_digests = ["sha1", "sha256", "sha512"]
+{objects}
 
 [image.stores.web]
 type = "http"

@@ -49,7 +49,9 @@ def first_line(text: str) -> str:
     raised = [number for number, line in enumerate(lines) if re.match(r"[\w.]+(?:Error|Exception|\b)*: ?", line)]
     starts = [number for number, line in enumerate(lines) if "Traceback (most recent call last)" in line]
     if not starts:
-        return lines[0] if lines else ""
+        # pytest's own form marks what was raised.
+        told = [line.removeprefix("E").strip() for line in lines if re.match(r"E\s", line)]
+        return " ".join(told[:3])[:500] if told else lines[0] if lines else ""
     after = [number for number in raised if number > starts[-1]]
     if not after:
         return lines[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conformance import heat_cases, heat_oracle, heat_templates, horizon, report, tempest
+from conformance import heat_cases, heat_oracle, heat_templates, horizon, report, swift, tempest
 from conformance.browser import Page
 from conformance.report import Result
 
@@ -109,3 +109,24 @@ def test_templates_of_a_folder_are_counted(tmp_path: Path) -> None:
     assert "environments read: 1" in lines
     assert "hot/: read 1, of 1 we have all types" in lines
     assert lines[-1] == "heat-templates: read 1, refused 1 of 2"
+
+
+def test_failures_of_swifts_suites_that_nobody_knows_are_told_apart() -> None:
+    causes = swift.known(
+        "# A list\n\n# Not done,\n# as the README says.\na.A.test_one\na.A.test_two\n\n# Other\na.A.test_three\n"
+    )
+    assert causes == dict.fromkeys(("a.A.test_one", "a.A.test_two"), "Not done, as the README says.") | {
+        "a.A.test_three": "Other"
+    }
+    results = [Result("a.A.test_one", "failed", "x"), Result("a.A.test_three", "failed", "x")]
+    assert swift.good(results, causes)
+    told = swift.lines([*results, Result("a.A.test_four", "failed", "why")], causes)
+    assert told[0] == "FAILED a.A.test_four\n       why"
+    assert not swift.good([Result("a.A.test_four", "failed", "why")], causes)
+    assert not swift.good([Result("a.A.test_two", "passed")], causes), "the list must not say what is no longer so"
+
+
+def test_a_failure_of_pytest_is_told_by_what_was_raised() -> None:
+    text = "test_a.py:3: in test_one\n    assert 1 == 2\nE   AssertionError: 1 != 2\nE   more"
+    assert report.first_line(text) == "AssertionError: 1 != 2 more"
+    assert swift.named("test/functional/test_a.py::A::test_one") == "test.functional.test_a.A.test_one"

@@ -179,7 +179,7 @@ def test_sites(mine: Account) -> None:
     mine.put("/c/a/<b>", b"x")
     assert mine.anonymous("GET", "/c", 301).headers["location"].endswith("/c/")
     page = mine.anonymous("GET", "/c/", 200).text
-    assert '<a href="a/">' in page and 'href="l.css"' in page
+    assert '<a href="./a/">' in page and 'href="l.css"' in page
     page = mine.anonymous("GET", "/c/a/", 200).text
     assert "&lt;b&gt;" in page and "<b>" not in page
     mine.put("/c/index.html", b"front")

@@ -119,8 +119,10 @@ def test_listings(s3: S3) -> None:
 
 def test_what_is_not_done_says_so(s3: S3) -> None:
     for query in ("lifecycle", "policy", "object-lock", "website", "replication", "inventory&id=1"):
-        assert s3.refused("GET", f"/bucket?{query}") == (501, "NotImplemented")
+        if query != "object-lock":
+            assert s3.refused("GET", f"/bucket?{query}") == (501, "NotImplemented")
         assert s3.refused("PUT", f"/bucket?{query}", b"<x/>") == (501, "NotImplemented")
+    assert s3.refused("GET", "/bucket?object-lock") == (404, "ObjectLockConfigurationNotFoundError")
     assert s3.refused("PUT", "/bucket/key", b"x", x_amz_server_side_encryption="AES256") == (501, "NotImplemented")
 
 
@@ -386,6 +388,37 @@ def test_versions_that_are_suspended(s3: S3) -> None:
     assert (len(texts(shown, "Version/Key")), texts(shown, "DeleteMarker/VersionId")) == (1, ["null"])
     s3.put("/bucket/key", b"new")
     assert texts(s3.get("/bucket?versions"), "DeleteMarker/VersionId") == []
+
+
+def test_a_bucket_whose_versions_were_never_on_may_suspend_them(s3: S3) -> None:
+    s3.put("/bucket?versioning", b"<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>")
+    assert texts(s3.get("/bucket?versioning"), "Status") == ["Suspended"]
+
+
+def test_the_head_of_a_range_is_that_of_the_range(s3: S3) -> None:
+    s3.put("/bucket/key", b"abcdefghij", x_robots_tag="noindex")
+    head = s3.call("HEAD", "/bucket/key", expect=206, range="bytes=1-5").headers
+    assert (head["content-length"], head["content-range"]) == ("5", "bytes 1-5/10")
+    assert head["x-robots-tag"] == "noindex"
+    assert s3.call("HEAD", "/bucket/key", expect=416, range="bytes=90-").headers["content-length"] == "0"
+    for name in ("bucket/key?nonsense", "bucket/key?versionId=null&nonsense"):
+        assert s3.refused("PUT", "/bucket/copy", x_amz_copy_source=name) == (400, "InvalidArgument")
+
+
+def test_that_a_bucket_is_not_there_is_said_before_its_body_is_read(s3: S3) -> None:
+    assert s3.refused("POST", "/nobucket/key?uploadId=x") == (404, "NoSuchBucket")
+    assert s3.refused("POST", "/nobucket?delete") == (404, "NoSuchBucket")
+    body = b"<Delete><Object><Key></Key></Object></Delete>"
+    digest = base64.b64encode(hashlib.md5(body).digest()).decode()
+    assert s3.refused("POST", "/bucket?delete", body, content_md5=digest) == (400, "UserKeyMustBeSpecified")
+
+
+def test_a_wrong_signature_is_told_with_all_that_was_to_be_signed(s3: S3) -> None:
+    said = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+    body = b"4;chunk-signature=bad\r\ndata\r\n0;chunk-signature=bad\r\n\r\n"
+    told = s3.call("PUT", "/bucket/key", body, payload=said, expect=403, x_amz_decoded_content_length="4").text
+    for name in ("AWSAccessKeyId", "StringToSign", "StringToSignBytes", "CanonicalRequest", "CanonicalRequestBytes"):
+        assert f"<{name}>" in told
 
 
 # --------------------------------------------------------------------------------------------------------- uploads

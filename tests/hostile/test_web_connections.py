@@ -180,6 +180,18 @@ def test_what_is_too_large_is_refused_and_the_connection_ends(expected: int, par
     visit(work, PATIENT)
 
 
+def test_a_whole_request_is_answered_whatever_follows_it() -> None:
+    async def work(house: House) -> None:
+        for request in (HEAD + b"\r\n", UPLOAD + b"Content-Length: 3\r\n\r\nabc"):
+            stranger = await house.stranger()
+            await stranger.send(request + b"what is no request\r\n\r\n" + HEAD + b"\r\n")
+            assert await stranger.status() == 200
+            assert await stranger.ended()
+        assert house.bodies == [0, 3]
+
+    visit(work, PATIENT)
+
+
 SLOW: dict[str, tuple[bytes, bytes]] = {
     "says nothing": (b"", b""),
     "stops in its address": (b"GET /abc", b""),

@@ -317,8 +317,8 @@ class Endpoint:
             resp.set_header(name, value)
         if self.service.error_document is not None:
             told = Told(resp.get_header(self.service.request_id_header) or "", str(req.scope["path"]))
-            resp.data, resp.content_type = self.service.error_document(error, told)
-            resp.stream = None
+            data, resp.content_type = self.service.error_document(error, told)
+            resp.data, resp.stream = b"" if req.method == "HEAD" else data, None
             if isinstance(error, Unauthorized):
                 resp.set_header("WWW-Authenticate", f"Keystone uri='{self.core.config.url}/identity'")
             return

@@ -11,6 +11,8 @@ from tane.web.routes import Service
 
 SENT, SUBDOMAIN = "tane.sent", "tane.subdomain"
 """In the scope of a request for a service's own domain: the path that was sent, and what stood before the domain."""
+PORT = re.compile(r"(?::[0-9]{0,5}){1,2}\Z")
+"""Of a host's name. boto 2 says it twice where it signs by version 4."""
 BELOW = re.compile(r"[a-z0-9][a-z0-9._-]{0,253}\Z")
 
 
@@ -35,7 +37,7 @@ class Domain:
     def find(self, scope: dict[str, Any]) -> None:
         """Put the service's prefix, and what stands before the domain, into the path of a request that came for it."""
         host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
-        name = re.sub(r":[0-9]*\Z", "", host)
+        name = PORT.sub("", host)
         if name == self._name:
             before = ""
         elif name.endswith(f".{self._name}") and BELOW.match(name.removesuffix(f".{self._name}")):

@@ -159,6 +159,10 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # uvicorn is untyped t
         raise ValueError(message)
 
     def send_400_response(self, msg: str) -> None:
+        if self._reason is None and not self.idle and not self._in_body:
+            # What came before is a whole request, and is answered; what follows it is none, and is dropped.
+            self._refused, self.cycle.keep_alive = True, False
+            return
         self._refuse(*(self._reason or (400, msg)))
 
     def _refuse(self, status: int, message: str) -> None:

@@ -32,14 +32,11 @@ def _show(request: Request) -> Response:
         kind = f"{listings.media_type(request)}; charset=utf-8"
         answer = Response(None, 204, {**_headers(visit), "Content-Length": "0"}, kind)
         return headers.with_cors(request, visit, answer)
-    kind = listings.media_type(request)
+    versions = containers.asks_versions(request)
+    kind = listings.of_versions(request) if versions else listings.media_type(request)
     wanted = listings.wanted(request)
     visit, page = containers.show(request, at, wanted)
-    versions = containers.asks_versions(request)
-    entries = listings.objects(page, visit.account, versions=versions)
-    if versions and kind == listings.TEXT:
-        # A list of names would not tell them apart.
-        kind = listings.JSON
+    entries = listings.objects(page, at, versions=versions)
     answer = listings.answer(kind, entries, listings.names(page.found), ("container", at[1], "object"))
     answer.headers |= _headers(visit)
     return headers.with_cors(request, visit, answer)

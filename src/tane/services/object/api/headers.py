@@ -11,7 +11,7 @@ from tane.core import Core
 from tane.db.documents import load
 from tane.services.object.domain import content, metadata
 from tane.services.object.domain.access import Visit
-from tane.services.object.domain.errors import TEXTS, LengthRequired
+from tane.services.object.domain.errors import TEXTS, Detailed, LengthRequired
 from tane.services.object.domain.reading import Reading, version_id
 from tane.services.object.store import stamps
 from tane.web.errors import ApiError, BadRequest, NotImplementedHere, PreconditionFailed
@@ -189,6 +189,8 @@ def with_cors(request: Request, visit: Visit, response: Response) -> Response:
 
 def error_document(error: ApiError, _told: Told) -> tuple[bytes, str]:
     """An error as Swift shows it: a short page, or a few words."""
+    if isinstance(error, Detailed) and error.content_type:
+        return error.message.encode(), error.content_type
     if error.message != TEXTS.get(error.status):
         return error.message.encode(), "text/plain; charset=UTF-8"
     return f"<html><h1>{error.title}</h1><p>{error.message}</p></html>".encode(), HTML

@@ -105,7 +105,23 @@ def containers(found: Iterable[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def objects(page: Page, account: str, *, versions: bool = False) -> list[dict[str, Any]]:
+def of_versions(request: Request) -> str:
+    """A list of names would not tell versions apart: JSON. :raises NotAcceptable: something else is asked for."""
+    form = (request.param("format") or "").lower()
+    accept = request.headers.get("accept", "")
+    if form != "json" and (form in FORMATS or accept):
+        try:
+            wanted = form not in FORMATS and len(accept) <= 1024 and falcon.mediatypes.best_match((JSON,), accept)
+        except (falcon.InvalidMediaRange, ValueError):
+            wanted = False
+        if not wanted:
+            raise NotAcceptable("The resource is not available in a format acceptable to your browser.")
+    return JSON
+
+
+def objects(page: Page, at: tuple[str, str], *, versions: bool = False) -> list[dict[str, Any]]:
+    """``at``: their account and container."""
+    account = at[0]
     shown = []
     for entry in page.found:
         if isinstance(entry, str):
@@ -114,6 +130,10 @@ def objects(page: Page, account: str, *, versions: bool = False) -> list[dict[st
         line = _object(entry, account)
         if versions:
             line |= {"version_id": version_id(entry), "is_latest": (entry.name, entry.stamp) in page.latest}
+        elif entry.versioned:
+            # There the real service keeps a link to the version; clients know by it that there are versions.
+            line.setdefault("symlink_path", f"/v1/{'/'.join((*at, entry.name))}?version-id={version_id(entry)}")
+            line["version_symlink"] = True
         shown.append(line)
     return shown
 
@@ -133,6 +153,8 @@ def _object(row: Any, account: str) -> dict[str, Any]:
         target = codec.parse(row.manifest.encode())
         if target["etag"]:
             line |= {"symlink_etag": target["etag"], "symlink_bytes": target.get("bytes", 0)}
+            if "slo_etag" in target:
+                line["slo_etag"] = f'"{target["slo_etag"]}"'
         line["symlink_path"] = f"/v1/{target['account'] or account}/{target['container']}/{target['object']}"
     return line
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from tane.services.object.api import headers
 from tane.services.object.api.listings import moment
-from tane.services.object.domain import containers, cors, metadata
+from tane.services.object.domain import containers, cors, metadata, tempurl
 from tane.services.object.domain.errors import Moved
 from tane.services.object.store.listing import Wanted
 from tane.web.errors import ApiError, NotFound
@@ -71,7 +71,7 @@ class Site:
         if not self.listings:
             return None
         wanted = Wanted(1, prefix=folder)
-        _, page = containers.show(self._request, (self.account, self.container), wanted)
+        _, page = containers.show(self._request, (self.account, self.container), wanted, site=True)
         if not page.found and missing is not None:
             return None
         self._must_end_with_slash()
@@ -80,34 +80,37 @@ class Site:
     def _must_end_with_slash(self) -> None:
         """Else the links of the page would lead elsewhere. :raises Moved:"""
         if not self._request.raw_path.endswith("/"):
-            where = f"{self._request.base_url}{self._request.raw_path}/"
+            where = f"{self._request.base_url}{self._request.raw_path}/{tempurl.query(self._request)}"
             raise Moved("The resource has moved.", {"Location": where})
 
     def _listing(self, folder: str) -> Response:
         if not self.listings:
             raise NotFound("The resource could not be found.")
         wanted = Wanted(metadata.LISTING_LIMIT, prefix=folder, delimiter="/")
-        _, page = containers.show(self._request, (self.account, self.container), wanted)
+        _, page = containers.show(self._request, (self.account, self.container), wanted, site=True)
         if folder and not page.found:
             raise NotFound("The resource could not be found.")
         return Response(self._page(folder, page.found).encode(), 200, dict(headers.SAFE), headers.HTML)
 
     def _page(self, folder: str, found: list[Any]) -> str:
+        query = tempurl.query(self._request)
         site = self.label or f"/v1/{self.account}/{self.container}"
         title = escape(f"Listing of {site}/{folder}")
         style = ""
         if self.css:
             outside = self.css.startswith(("http://", "https://", "/"))
-            where = self.css if outside else "../" * folder.count("/") + quote(self.css)
+            where = self.css if outside else "../" * folder.count("/") + quote(self.css) + query
             style = f'  <link rel="stylesheet" type="text/css" href="{escape(where)}" />\n'
         lines = [HTML_HEAD, f" <head>\n  <title>{title}</title>\n{style} </head>\n <body>\n"]
         lines.append(f'  <h1 id="title">{title}</h1>\n  <table id="listing">\n   <tr id="heading">\n')
         for name in ("Name", "Size", "Date"):
             lines.append(f'    <th class="col{name.lower()}">{name}</th>\n')
         lines.append("   </tr>\n")
-        if folder:
-            lines.append('   <tr id="parent" class="item"><td colspan="3"><a href="../">../</a></td></tr>\n')
-        lines += [_line(entry, folder) for entry in found]
+        above = folder[: folder.rstrip("/").rfind("/") + 1]
+        if folder and (not query or above.startswith(self._request.param("temp_url_prefix") or "")):
+            up = escape(f"../{query}")
+            lines.append(f'   <tr id="parent" class="item"><td colspan="3"><a href="{up}">../</a></td></tr>\n')
+        lines += [_line(entry, folder, query) for entry in found]
         return "".join([*lines, "  </table>\n </body>\n</html>\n"])
 
     def failure(self, error: ApiError) -> Response | None:
@@ -122,7 +125,8 @@ class Site:
         return found
 
 
-def _line(entry: Any, folder: str) -> str:
+def _line(entry: Any, folder: str, query: str) -> str:
+    """``query``: of the link, a signed prefix."""
     if isinstance(entry, str):
         name = entry[len(folder) :]
         kind, size, when = "subdir", "&nbsp;", "&nbsp;"
@@ -131,7 +135,7 @@ def _line(entry: Any, folder: str) -> str:
         kind = " ".join(f"type-{quote(part)}" for part in entry.content_type.partition(";")[0].split("/"))
         size, when = str(entry.size), moment(entry.stamp)[:19].replace("T", " ")
     # A name that looks like an address must stay below the page.
-    link = f'<a href="./{quote(name)}">' if ":" in name else f'<a href="{quote(name)}">'
+    link = f'<a href="./{quote(name)}{escape(query)}">'
     return (
         f'   <tr class="item {kind}"><td class="colname">{link}{escape(name)}</a></td>'
         f'<td class="colsize">{size}</td><td class="coldate">{when}</td></tr>\n'

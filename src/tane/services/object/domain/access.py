@@ -88,9 +88,10 @@ def admit(
     signed: tempurl.Signed | None = None,
     *,
     outline: bool = False,
+    folder: str | None = None,
 ) -> Visit:
     """Let the caller in, or not, to the place ``at`` (account, container, object; "" for none). ``outline``: nothing
-    large of the object is read.
+    large of the object is read. ``folder``: what is to be listed are names that begin so, for a web site.
 
     :raises Unauthorized: a stranger. :raises Forbidden: someone with a token.
     """
@@ -99,7 +100,10 @@ def admit(
     row = found(tx, *at) if name else places.place(tx, account, container)
     visit = Visit(account, container, name, row, False)
     if signed is not None or tempurl.is_signed(request):
-        visit.signed = signed or tempurl.check(request, visit.account_meta, visit.container_meta, at)
+        signs = at if folder is None else (account, container, folder)
+        listing = folder is not None
+        checked = signed or tempurl.check(request, visit.account_meta, visit.container_meta, signs, listing=listing)
+        visit.signed = checked
         if kind == "owner":
             # What is signed is the object: not its versions, not its container.
             raise refused(request)

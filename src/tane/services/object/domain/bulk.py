@@ -14,7 +14,7 @@ from io import BytesIO
 from typing import IO, Any, cast
 from urllib.parse import quote, unquote
 
-from tane.services.object.domain import access, blobs, containers, content, copies, metadata
+from tane.services.object.domain import access, blobs, containers, content, copies, metadata, objects, reading
 from tane.services.object.domain.blobs import Content
 from tane.services.object.domain.content import New
 from tane.services.object.domain.objects import At, check_name
@@ -141,21 +141,32 @@ def delete_manifest(request: Request, at: At) -> Outcome:
     request.may_take_long = True
     # In the order in which they are found; a manifest before what it names.
     names: dict[tuple[str, str], None] = {at[1:]: None}
+    wanted = request.param("version-id")
     with database.of(request.core).read() as tx:
-        visit = access.admit(request, tx, "delete_object", "write", at, outline=True)
-        if visit.object.kind != "slo":
+        visit = access.admit(request, tx, "delete_object", "write" if wanted is None else "owner", at, outline=True)
+        row = visit.object if wanted is None else reading.version(tx, visit, wanted)
+        if row.kind != "slo":
             return Outcome(status="400 Bad Request", body="Not an SLO manifest")
         looks, waiting = Looks(request, tx), [at[1:]]
+        if wanted is not None and row is not visit.there:
+            names, waiting = dict.fromkeys(looks.listed(row.manifest)), []
+            waiting += names
         while waiting and len(names) < MOST_DELETES:
-            row = places.outline_in(tx, at[0], *waiting.pop())
-            if row is None or row.id is None or row.kind != "slo":
+            found = places.outline_in(tx, at[0], *waiting.pop())
+            if found is None or found.id is None or found.kind != "slo":
                 continue
-            for one in looks.names(row.id):
+            for one in looks.names(found.id):
                 if one not in names:
                     looks.spend()
                     names[one] = None
                     waiting.append(one)
-    return delete(request, at[0], [f"/{container}/{name}" for container, name in reversed(names)])
+    if wanted is not None:
+        names.pop(at[1:], None)
+    outcome = delete(request, at[0], [f"/{container}/{name}" for container, name in reversed(names)])
+    if wanted is not None and not outcome.errors:
+        objects.delete(request, at)
+        outcome.done += 1
+    return outcome
 
 
 class _Header(tarfile.TarInfo):

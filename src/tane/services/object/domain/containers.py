@@ -9,28 +9,33 @@ from urllib.parse import unquote
 from tane.db import Tx
 from tane.services.object.domain import access, acl, copies, metadata
 from tane.services.object.domain.access import Visit
+from tane.services.object.domain.errors import NameTooLong
 from tane.services.object.store import database, listing, places, versions
 from tane.services.object.store.listing import Page, Wanted
 from tane.web.errors import BadRequest, Conflict, NotFound
 from tane.web.request import Request
 
 SYNC = ("x-container-sync-to", "x-container-sync-key")
+LEGACY = "Cannot enable object versioning on a container that is already using the legacy versioned writes feature."
 ACLS = {"x-container-read": "read_acl", "x-container-write": "write_acl"}
 
 
 def check_name(name: str) -> None:
-    """:raises BadRequest:"""
+    """:raises NameTooLong:"""
     if len(name.encode()) > metadata.MAX_CONTAINER_NAME_LENGTH:
-        raise BadRequest(
-            f"Container name length of {len(name.encode())} longer than {metadata.MAX_CONTAINER_NAME_LENGTH}"
-        )
+        told = f"Container name length of {len(name.encode())} longer than {metadata.MAX_CONTAINER_NAME_LENGTH}"
+        raise NameTooLong(told, content_type="text/html; charset=UTF-8")
 
 
-def show(request: Request, at: tuple[str, str], wanted: Wanted | None = None) -> tuple[Visit, Page]:
-    """The container, with a page of its objects when that is asked for. :raises NotFound:"""
+def show(
+    request: Request, at: tuple[str, str], wanted: Wanted | None = None, *, site: bool = False
+) -> tuple[Visit, Page]:
+    """The container, with a page of its objects when that is asked for; ``site``: as a web site's, so that a signed
+    prefix is enough. :raises NotFound:"""
     access.identify(request)
     with database.of(request.core).read() as tx:
-        visit = access.admit(request, tx, "get_container", "list", (*at, ""))
+        folder = wanted.prefix if site and wanted is not None else None
+        visit = access.admit(request, tx, "get_container", "list", (*at, ""), folder=folder)
         container_id = visit.there.container_id
         if wanted is None:
             return visit, Page()
@@ -126,10 +131,7 @@ def _versions(request: Request, visit: Visit) -> dict[str, Any]:
         if enabled.strip().lower() not in ("true", "false"):
             raise BadRequest("X-Versions-Enabled must be true or false")
         if old_form or mode in ("location", "history"):
-            raise BadRequest(
-                "Cannot enable object versioning on a container that is already using the legacy versioned "
-                "writes feature."
-            )
+            raise BadRequest(LEGACY)
         if enabled.strip().lower() == "true":
             return {"versions_mode": "enabled"}
         return {"versions_mode": "suspended" if mode else ""}

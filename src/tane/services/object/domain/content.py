@@ -203,19 +203,27 @@ def delete(core: Core, tx: Tx, visit: Visit) -> tuple[bool, int | None]:
     if row.versions_mode == "enabled":
         return row.id is not None, _mark(core, tx, visit)
     if row.versions_mode == "suspended" and row.id is not None and row.versioned:
-        _archive(core, tx, visit)
-        objects.remove(tx, row.id)
-        places.count(tx, row.container_id, -1, 0)
+        set_aside(tx, visit)
         return True, None
     there = row.id is not None and not expired(row, tx)
-    if row.versions_mode == "history" and there:
-        _stack(tx, visit)
-        _stack(tx, visit, marker=True)
-    if row.versions_mode == "location" and there and _restore(tx, visit):
+    if row.versions_mode == "history":
+        if there:
+            _stack(tx, visit)
+        if there or _was_there(tx, visit):
+            _stack(tx, visit, marker=True)
+    if row.versions_mode == "location" and _restore(tx, visit, there=there):
         return True, None
     if row.id is not None:
         remove(tx, row)
     return there, None
+
+
+def set_aside(tx: Tx, visit: Visit) -> None:
+    """Make the current object, which has a version's id, one of the older versions; nothing takes its place."""
+    row = visit.there
+    objects.add_version(tx, _content_of(row))
+    objects.remove(tx, row.id)
+    places.count(tx, row.container_id, -1, 0)
 
 
 def restore(core: Core, tx: Tx, visit: Visit, row: Row[Any]) -> None:
@@ -236,9 +244,7 @@ def mark_null(tx: Tx, visit: Visit) -> None:
     row = visit.there
     stamp = max(stamps.of(tx.now), (row.stamp or 0) + 1)
     if row.id is not None and row.versioned:
-        objects.add_version(tx, _content_of(row))
-        objects.remove(tx, row.id)
-        places.count(tx, row.container_id, -1, 0)
+        set_aside(tx, visit)
     elif row.id is not None:
         remove(tx, row)
     _drop_null(tx, visit)
@@ -308,23 +314,53 @@ def _marker(container_id: int, name: str, stamp: int, versioned: bool) -> dict[s
     }
 
 
-def _restore(tx: Tx, visit: Visit) -> bool:
-    """Of the first form: the newest older version takes the place of what is deleted."""
+def _was_there(tx: Tx, visit: Visit) -> bool:
+    """Whether older versions tell of an object that is not there now: each deletion of it leaves a marker, as in the
+    real service. Deleting what never was leaves nothing, and neither does it where the account's objects are counted
+    and there is no room for one more."""
+    row = visit.there
+    other = places.place(tx, visit.account, row.versions_container)
+    if (
+        other is None
+        or other.container_id is None
+        or objects.newest_below(tx, other.container_id, *_stack_of(visit)) is None
+    ):
+        return False
+    most = visit.account_meta.get(COUNT_QUOTA)
+    return most is None or not room.over(most, places.totals(tx, row.account_id).objects + 1)
+
+
+def _stack_of(visit: Visit) -> tuple[str, str]:
+    """Where the names of the older versions begin, and before what they end."""
+    begin = stacked(visit.name)
+    return begin, begin[:-1] + chr(ord("/") + 1)
+
+
+def _restore(tx: Tx, visit: Visit, *, there: bool) -> bool:
+    """Of the first form: the newest older version takes the place of what is deleted (``there``).
+
+    A marker that is newer was put by the other form, before the container changed: what is there goes, and is not
+    replaced; where nothing is there, that is because of the marker, which goes with the version before it.
+    """
     row = visit.there
     other = places.place(tx, visit.account, row.versions_container)
     if other is None or other.container_id is None:
         return False
-    begin = stacked(visit.name)
-    last = objects.newest_below(tx, other.container_id, begin, begin[:-1] + chr(ord("/") + 1))
-    if last is None:
+    last = objects.newest_below(tx, other.container_id, *_stack_of(visit))
+    if last is None or there == (last.content_type == MARKER_TYPE):
         return False
+    if not there:
+        remove(tx, last)
+        last = objects.newest_below(tx, other.container_id, *_stack_of(visit))
+        if last is None or last.content_type == MARKER_TYPE:
+            return True
     values = {**_content_of(last), "container_id": row.container_id, "name": visit.name}
-    values["stamp"] = max(stamps.of(tx.now), row.stamp + 1)
+    values["stamp"] = max(stamps.of(tx.now), (row.stamp or 0) + 1)
     objects.put(tx, row.id, values)
     objects.remove(tx, last.id)
     if row.blob_id is not None:
         blob_rows.drop(tx, row.blob_id)
-    places.count(tx, row.container_id, 0, last.size - row.size)
+    places.count(tx, row.container_id, int(row.id is None), last.size - (row.size or 0))
     places.count(tx, other.container_id, -1, -last.size)
     return True
 

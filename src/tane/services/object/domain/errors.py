@@ -8,11 +8,19 @@ from tane.web.errors import ApiError
 
 
 class Detailed(ApiError):
-    """With headers of its own."""
+    """With headers of its own. ``content_type``: of the answer; none for the usual one."""
 
-    def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, message: str, headers: Mapping[str, str] | None = None, content_type: str = "") -> None:
         super().__init__(message)
         self.headers = headers or {}
+        self.content_type = content_type
+
+
+class NameTooLong(Detailed):
+    """Of a container or an account: told as a page, as the real service does."""
+
+    status = 400
+    title = "Bad Request"
 
 
 class LengthRequired(ApiError):

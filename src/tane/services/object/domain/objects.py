@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote
 
+from sqlalchemy.engine import Row
+
 from tane.db import Tx
 from tane.db.documents import dump, load
 from tane.services.object.domain import access, blobs, content, manifests, metadata, reading, tempurl
@@ -181,22 +183,37 @@ def _check_link(request: Request, tx: Tx, visit: Visit, new: New) -> None:
         raise BadRequest("Symlink cannot target itself")
     if not target["etag"]:
         return
-    where = {"Content-Location": quote("/v1/" + "/".join(at))}
-    try:
-        found = reading.find(
-            request, tx, access.admit(request, tx, "get_object", "read", at), segment=reading.Looks(request, tx)
-        )
-    except (NotFound, ObjectNotFound):
-        raise Conflicting("X-Symlink-Target does not exist", where) from None
-    if target["etag"] not in (found.etag, found.manifest_etag):
-        told = f"Object Etag {found.etag!r} does not match X-Symlink-Target-Etag header {target['etag']!r}"
-        raise Conflicting(told, where)
-    new.manifest = dump({**target, "bytes": found.size})
+    row = _linked(request, tx, at, target["etag"])
+    about = {"bytes": row.size}
+    if row.kind == "slo":
+        about["slo_etag"] = row.etag
+    new.manifest = dump({**target, **about})
+    if not request.headers.get("content-type"):
+        new.content_type = row.content_type
+
+
+def _linked(request: Request, tx: Tx, at: At, expected: str) -> Row[Any]:
+    """What a static link is to lead to, those that it leads through followed. :raises Conflicting: that is not so."""
+    for _ in range(reading.MOST_LINKS + 1):
+        path = "/v1/" + "/".join(at)
+        row = access.admit(request, tx, "get_object", "read", at, outline=True).row
+        if row is None or row.container_id is None or row.id is None or content.expired(row, tx):
+            raise Conflicting("X-Symlink-Target does not exist", {"Content-Location": quote(path)})
+        reading.check_link(row, expected, path)
+        target = load(row.manifest) if row.kind == "symlink" else {}
+        if not target.get("etag"):
+            return row
+        at, expected = (target["account"] or at[0], target["container"], target["object"]), target["etag"]
+    raise Conflicting(f"Too many levels of symbolic links, maximum allowed is {reading.MOST_LINKS}")
 
 
 def post(request: Request, at: At, meta: Mapping[str, str], content_type: str, delete_at: int | None) -> None:
-    """Replace an object's metadata; the content type stays unless one is given."""
+    """Replace an object's metadata; the content type stays unless one is given.
+
+    :raises Redirected: it is a link. Its own metadata was replaced; that of what it leads to was not.
+    """
     access.identify(request)
+    elsewhere: dict[str, str] = {}
     with database.of(request.core).write() as tx:
         visit = access.admit(request, tx, "post_object", "write", at)
         if visit.signed is not None:
@@ -205,13 +222,8 @@ def post(request: Request, at: At, meta: Mapping[str, str], content_type: str, d
         if content.expired(row, tx):
             raise NotFound("The resource could not be found.")
         if row.kind == "symlink":
-            target = load(row.manifest)
-            path = "/".join((target["account"] or visit.account, target["container"], target["object"]))
-            raise Redirected(
-                "The requested POST was applied to a symlink. POST directly to the target to apply requested metadata.",
-                {"Location": quote(f"/v1/{path}")},
-            )
-        if "x-symlink-target" in request.headers:
+            elsewhere = _elsewhere(visit, load(row.manifest))
+        elif "x-symlink-target" in request.headers:
             raise BadRequest("A PUT request is required to set a symlink target")
         own = {name: value for name, value in load(row.meta).items() if name.startswith(metadata.OWN)}
         values: dict[str, Any] = {"meta": dump({**own, **meta}), "delete_at": delete_at}
@@ -221,10 +233,20 @@ def post(request: Request, at: At, meta: Mapping[str, str], content_type: str, d
             values["content_type"] = content_type
         manifest = request.headers.get("x-object-manifest", "")
         # A static one stays what it is; what has no bytes of its own goes on pointing.
-        if row.kind != "slo" and (manifest or (row.kind == "dlo" and row.blob_id is not None)):
+        if row.kind not in ("slo", "symlink") and (manifest or (row.kind == "dlo" and row.blob_id is not None)):
             values |= {"kind": "dlo" if manifest else "", "manifest": dlo(manifest) if manifest else ""}
         objects.change(tx, row.id, **values)
         places.count(tx, row.container_id, 0, 0)
+    if elsewhere:
+        told = "The requested POST was applied to a symlink. POST directly to the target to apply requested metadata."
+        raise Redirected(told, elsewhere)
+
+
+def _elsewhere(visit: Visit, target: Mapping[str, str]) -> dict[str, str]:
+    """Where a link leads, as headers."""
+    path = "/".join((target["account"] or visit.account, target["container"], target["object"]))
+    etag = {"X-Symlink-Target-Etag": target["etag"]} if target["etag"] else {}
+    return {"Location": quote(f"/v1/{path}"), **etag}
 
 
 def dlo(header: str) -> str:
@@ -342,7 +364,7 @@ def delete(request: Request, at: At, only_at: int | None = None) -> dict[str, st
         visit = access.admit(request, tx, "delete_object", "write" if wanted is None else "owner", at)
         if only_at is not None and visit.object.delete_at != only_at:
             raise Failed("X-If-Delete-At and X-Delete-At do not match")
-        if wanted is not None:
+        if wanted is not None and (wanted != "null" or visit.there.versions_mode in ("enabled", "suspended")):
             return _delete_version(tx, visit, wanted)
         there, marker = content.delete(request.core, tx, visit)
     headers: dict[str, str] = {}
@@ -358,7 +380,10 @@ def _delete_version(tx: Tx, visit: Visit, wanted: str) -> dict[str, str]:
     try:
         row = reading.version(tx, visit, wanted)
     except ObjectNotFound:
-        # As the real service: what is not there need not be deleted.
+        # As the real service: what is not there need not be deleted. To it what is current is the version "null",
+        # too, which goes while the versions stay.
+        if wanted == "null" and visit.there.id is not None:
+            content.set_aside(tx, visit)
         return {"X-Object-Version-Id": wanted}
     headers = {"X-Object-Version-Id": wanted}
     current = visit.there

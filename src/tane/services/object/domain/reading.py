@@ -18,7 +18,7 @@ from tane.db.documents import load
 from tane.services.object.domain import access, content
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Piece
-from tane.services.object.domain.errors import Conflicting, ObjectNotFound
+from tane.services.object.domain.errors import TEXTS, Conflicting, ObjectNotFound
 from tane.services.object.domain.ranges import Range
 from tane.services.object.drivers.hosts import BLOCK
 from tane.services.object.store import blobs as blob_rows
@@ -77,15 +77,18 @@ def find(request: Request, tx: Tx, visit: Visit, *, segment: Looks | None = None
     :raises NotFound: it is not there, or its time is over.
     """
     links = 0
-    path = ""
+    path = expected = ""
     raw = request.param("symlink") == "get" and not segment
     while True:
         row = _row(request, tx, visit) if not links and not segment else visit.object
         named = not links and not segment and visit.signed is None and request.param("version-id") is not None
         if row.kind == "marker":
-            raise ObjectNotFound("The resource could not be found.", {"X-Object-Version-Id": version_id(row)})
+            told = {"X-Object-Version-Id": version_id(row)}
+            raise ObjectNotFound("The resource could not be found.", told, row.content_type)
         if content.expired(row, tx) and not named:
             raise ObjectNotFound("The resource could not be found.")
+        if expected:
+            check_link(row, expected, path, kept=True)
         if row.kind != "symlink" or raw:
             return _reading(request, tx, visit, row, path, segment)
         links += 1
@@ -99,11 +102,21 @@ def find(request: Request, tx: Tx, visit: Visit, *, segment: Looks | None = None
             visit = _follow(request, tx, visit, at, outline=segment is not None)
         except ObjectNotFound as error:
             raise ObjectNotFound(error.message, where) from None
-        row = visit.object
-        if target["etag"] and row.kind != "symlink":
-            found = _reading(request, tx, visit, row, path, segment)
-            if target["etag"] not in (found.etag, found.manifest_etag):
-                raise Conflicting("Object Etag does not match X-Symlink-Target-Etag header", where)
+        expected = target["etag"]
+
+
+def check_link(row: Row[Any], expected: str, path: str, *, kept: bool = False) -> None:
+    """Whether a static link that names an ETag leads to what it named. It speaks of what lies at ``path`` itself: of a
+    link, and of a manifest as it was put. ``kept``: links that are there may name the whole of a large object, too.
+
+    :raises Conflicting:
+    """
+    own = row.manifest_etag if row.kind == "slo" else row.etag
+    if row.kind == "symlink":
+        own = load(row.manifest)["etag"] or own
+    if expected != own and not (kept and row.kind == "slo" and expected == row.etag):
+        told = f"Object Etag {own!r} does not match X-Symlink-Target-Etag header {expected!r}"
+        raise Conflicting(told, {"Content-Location": quote(path)})
 
 
 def _row(request: Request, tx: Tx, visit: Visit) -> Row[Any]:
@@ -282,7 +295,10 @@ class Looks:
 
     def names(self, object_id: int) -> list[tuple[str, str]]:
         """(container, name) of the objects that a manifest names."""
-        text = places.manifest_of(self._tx, object_id)
+        return self.listed(places.manifest_of(self._tx, object_id))
+
+    def listed(self, text: str) -> list[tuple[str, str]]:
+        """The same of the text of a manifest."""
         self.spend(len(text) // TEXT_A_STEP)
         paths = (segment["name"].lstrip("/").partition("/") for segment in load(text) if "name" in segment)
         return [(container, name) for container, _, name in paths]
@@ -359,8 +375,8 @@ def _part(piece: Piece, begin: int, wanted: Range) -> Piece:
 
 
 def _of_static(looks: Looks, visit: Visit, manifest: _Manifest, wanted: Range, depth: int) -> Iterator[Piece]:
-    if depth > MOST_DEPTH:
-        raise Conflicting("Max recursion depth exceeded")
+    if depth >= MOST_DEPTH:
+        raise Conflicting(TEXTS[409])
     end, number = wanted.first + wanted.length, max(bisect_right(manifest.begins, wanted.first) - 1, 0)
     while number < len(manifest.segments) and manifest.begins[number] < end:
         segment, begin = manifest.segments[number], manifest.begins[number]

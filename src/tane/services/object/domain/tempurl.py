@@ -12,6 +12,7 @@ import hmac
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from tane.config import ConfigError
 from tane.services.object.store import stamps
@@ -44,13 +45,23 @@ def is_signed(request: Request) -> bool:
 
 
 def check(
-    request: Request, account_meta: Mapping[str, str], container_meta: Mapping[str, str], at: tuple[str, str, str]
+    request: Request,
+    account_meta: Mapping[str, str],
+    container_meta: Mapping[str, str],
+    at: tuple[str, str, str],
+    *,
+    listing: bool = False,
 ) -> Signed:
-    """:raises Unauthorized: the signature is not good for this request. :raises BadRequest:"""
+    """``listing``: what is asked for is a web site's page of the names that begin as ``at`` says, which may be all of
+    them: only a signed prefix says that.
+
+    :raises Unauthorized: the signature is not good for this request. :raises BadRequest:
+    """
     text, expires_text = request.param("temp_url_sig"), request.param("temp_url_expires")
     prefix, ip_range = request.param("temp_url_prefix"), request.param("temp_url_ip_range")
     account, container, name = at
-    if not text or not expires_text or not name or request.method not in METHODS:
+    nameless = prefix is None if listing else not name
+    if not text or not expires_text or nameless or request.method not in METHODS:
         raise Unauthorized(WRONG)
     expires = moment(expires_text)
     if expires <= stamps.of(request.core.clock.now()) // stamps.SECOND:
@@ -62,7 +73,8 @@ def check(
     digest, given = signature(text, request.core.config.object.allowed_digests)
     path = f"/v1/{account}/{container}/{name if prefix is None else prefix}"
     for key, whole in keys(account_meta, container_meta):
-        for message in _messages(request.method, expires, path, prefix is not None, ip_range):
+        # Who may write below a prefix may look at what was written, by its name: not at what else is there.
+        for message in _messages("GET" if listing else request.method, expires, path, prefix is not None, ip_range):
             if hmac.compare_digest(hmac.new(key, message.encode(), digest).hexdigest(), given):
                 return Signed(request.param("filename") or "", "inline" in dict(request.query), expires, whole)
     raise Unauthorized(WRONG)
@@ -121,6 +133,17 @@ def _comes_from(remote: str, ip_range: str) -> bool:
         return limits.within(remote, limits.networks([ip_range]))
     except ConfigError:
         raise Unauthorized(WRONG) from None
+
+
+def query(request: Request) -> str:
+    """A signed prefix as the query of another address below it; "" where the request has none."""
+    prefix = request.param("temp_url_prefix")
+    if prefix is None or not is_signed(request):
+        return ""
+    names = ("temp_url_expires", "temp_url_sig", "temp_url_ip_range")
+    given = [("temp_url_prefix", prefix), *((name, request.param(name) or "") for name in names)]
+    parts = [f"{name}={quote(value)}" for name, value in given if value or name == "temp_url_prefix"]
+    return "?" + "&".join([*parts, *(["inline"] if "inline" in dict(request.query) else [])])
 
 
 def refuse_headers(headers: Mapping[str, str]) -> None:

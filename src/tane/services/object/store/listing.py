@@ -57,7 +57,7 @@ def containers(tx: Tx, account_id: int, wanted: Wanted) -> Page:
 
 
 def objects(tx: Tx, container_id: int, wanted: Wanted) -> Page:
-    names = ("name", "stamp", "size", "etag", "content_type", "kind", "manifest_etag")
+    names = ("name", "stamp", "size", "etag", "content_type", "kind", "manifest_etag", "versioned")
     columns = (*(object_.c[name] for name in names), POINTER)
     return paged(fetcher(tx, object_, columns, object_.c.container_id == container_id), wanted)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tane.services.object.api.s3 import access, listings, uploads, xml
-from tane.services.object.api.s3.calls import Call, Table, answered, document, has_document
+from tane.services.object.api.s3.calls import Call, Table, answered, document, has_document, must_be_there
 from tane.services.object.api.s3.xml import Node, element
 from tane.services.object.domain.s3 import buckets, objects
 from tane.services.object.domain.s3.errors import S3Error
@@ -49,6 +49,12 @@ async def versioning(call: Call) -> Response:
     )
 
 
+async def object_lock(call: Call) -> Response:
+    """No bucket has one."""
+    await call.request.core.in_thread(buckets.there, call.inner(), call.place)
+    raise S3Error("ObjectLockConfigurationNotFoundError")
+
+
 async def set_versioning(call: Call) -> Response:
     state, mfa = await document(
         call, "VersioningConfiguration", lambda node: (node.value("Status"), node.value("MfaDelete", "Disabled"))
@@ -62,6 +68,7 @@ async def set_versioning(call: Call) -> Response:
 
 
 async def delete_many(call: Call) -> Response:
+    await must_be_there(call)
     named, quiet = await document(call, "Delete", _wanted, checked=True)
     found = await call.request.core.in_slow_thread(
         call.request.ctx.project_id, objects.delete_many, call.inner(), call.place, named
@@ -79,8 +86,10 @@ def _wanted(node: Node) -> tuple[list[tuple[str, str | None]], bool]:
 
 def _named(node: Node) -> tuple[str, str | None]:
     found = node.child("Key")
-    if found is None or not found.text or "\0" in found.text:
+    if found is None or "\0" in (found.text or ""):
         raise S3Error("MalformedXML")
+    if not found.text:
+        raise S3Error("UserKeyMustBeSpecified")
     if len(found.text.encode()) > 1024:
         raise S3Error("KeyTooLongError")
     if node.child("ETag") or node.child("LastModifiedTime") or node.child("Size"):
@@ -120,6 +129,7 @@ GET: Table = {
     "acl": access.get_acl,
     "cors": access.get_cors,
     "location": location,
+    "object-lock": object_lock,
     "tagging": access.get_bucket_tags,
     "uploads": uploads.under_way,
     "versioning": versioning,

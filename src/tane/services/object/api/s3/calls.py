@@ -148,12 +148,8 @@ def _identified(request: Request, proof: Proof) -> tuple[Context, bytes]:
         raise S3Error("InvalidAccessKeyId", details={"AWSAccessKeyId": proof.call.access[:128]}) from None
     except Unauthorized:
         given = proof.call
-        told = {
-            "AWSAccessKeyId": given.access[:128],
-            "StringToSign": given.texts[0].decode("latin-1")[:2000],
-            "SignatureProvided": given.signature[:200],
-        }
-        raise S3Error("SignatureDoesNotMatch", details=told) from None
+        text = given.texts[0].decode("latin-1")
+        raise signature.mismatch(text, given.signature, proof.signer) from None
 
 
 def _check_place(call: Call) -> None:
@@ -174,8 +170,9 @@ def _chosen(request: Request, table: Table) -> Operation:
             )
     asked = {name for name, _ in request.query}
     for name in NOT_OFFERED:
-        if name in asked:
-            raise S3Error("NotImplemented", f"The sub-resource {name!r} is not implemented.")
+        if name in asked and name not in table:
+            told = {"ResourceType": name.upper()}
+            raise S3Error("NotImplemented", "The requested resource is not implemented", details=told)
     for name, operation in table.items():
         if name and name in asked:
             return operation
@@ -190,7 +187,7 @@ def error_document(error: ApiError, told: Told) -> tuple[bytes, str]:
     details = error.details if isinstance(error, S3Error) else {}
     parts = [xml.element("Code", code), xml.element("Message", error.message)]
     parts += [xml.element(name, value) for name, value in details.items()]
-    parts += [xml.element("Resource", told.path), xml.element("RequestId", told.request_id)]
+    parts.append(xml.element("RequestId", told.request_id))
     return (xml.DECLARATION + xml.element("Error", *parts)).encode(), xml.TYPE
 
 
@@ -256,7 +253,8 @@ class Body:
         self._pieces: chunks.Pieces | None = None
         if self._in_pieces:
             proof = call.proof
-            seal = chunks.Seal(call.key, proof.moment, proof.call.scope, proof.call.signature) if signed else None
+            begun = (proof.moment, proof.call.scope, proof.call.signature)
+            seal = chunks.Seal(call.key, *begun, proof.signer) if signed else None
             stream = self._pieces = chunks.Pieces(stream, seal, self.length or 0, trailing=trailing)
         self._stream: BodyStream = stream
         self.checksum = ""
@@ -269,6 +267,10 @@ class Body:
             text = headers.get("x-amz-decoded-content-length", "")
             if not (text.isascii() and text.isdigit()) or len(text) > 15:
                 raise S3Error("MissingContentLength")
+            if found is not None and found != int(text):
+                # By signatures of the other kinds no body comes in pieces: all of it is the object.
+                told = {"NumberBytesExpected": str(int(text)), "NumberBytesProvided": str(found)}
+                raise S3Error("IncompleteBody", details=told)
             found = int(text) if self._in_pieces else found
         if found is not None and found > self._most:
             raise S3Error("EntityTooLarge", details={"ProposedSize": str(found), "MaxSizeAllowed": str(self._most)})
@@ -357,7 +359,11 @@ async def document(
 ) -> T:
     """What is made of the XML of the body: of a long one where few are at a time. ``checked``: only with an MD5 or a
     checksum. :raises S3Error:"""
-    body = Body(call, xml.MOST, about_it=about_it)
+    try:
+        body = Body(call, xml.MOST, about_it=about_it)
+    except S3Error as error:
+        # As the real service: a document that is too long is none.
+        raise S3Error("MalformedXML") if error.code == "EntityTooLarge" else error from None
     if checked and not body.is_told:
         raise S3Error("InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
     data = await body.whole()
@@ -370,6 +376,12 @@ async def document(
     if len(data) > LONG:
         return await heavy.run(call.inner(), work)
     return await call.request.core.in_thread(work)
+
+
+async def must_be_there(call: Call) -> None:
+    """That is looked at before the body is. :raises S3Error: there is no such bucket."""
+    if not await call.request.core.in_thread(buckets.is_there, call.request, call.place):
+        raise S3Error("NoSuchBucket", details={"BucketName": call.bucket})
 
 
 def has_document(call: Call) -> bool:

@@ -31,7 +31,10 @@ CONDITIONS = {f"x-amz-copy-source-{name}": name for name in describing.CONDITION
 
 def source(call: Call) -> tuple[At, str | None]:
     """What is to be copied, and which version of it. :raises S3Error:"""
-    text, _, query = call.headers["x-amz-copy-source"].encode("latin-1", "replace").partition(b"?versionId=")
+    text, asks, query = call.headers["x-amz-copy-source"].encode("latin-1", "replace").partition(b"?")
+    if asks and (not query.startswith(b"versionId=") or b"&" in query):
+        raise S3Error("InvalidArgument", "Unsupported copy source parameter.")
+    query = query.removeprefix(b"versionId=")
     if (
         call.headers.get("x-amz-source-expected-bucket-owner", call.request.ctx.project_id)
         != call.request.ctx.project_id

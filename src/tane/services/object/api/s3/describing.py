@@ -14,7 +14,7 @@ from tane.services.object.domain.s3.conditions import Expected
 from tane.services.object.domain.s3.errors import S3Error
 
 TYPE = "binary/octet-stream"
-KEPT = tuple(name for name in metadata.KEPT if name != "x-robots-tag")
+KEPT = metadata.KEPT
 META = "x-amz-meta-"
 OWN_META = "x-object-meta-"
 MOST_META = 2048

@@ -26,7 +26,9 @@ VERSION = re.compile(r"(null|[0-9]{1,12}\.[0-9]{1,5})?\Z", re.ASCII)
 
 
 def moment(stamp: int) -> str:
-    return stamps.moment(stamp).isoformat(timespec="milliseconds") + "Z"
+    """To the second, as ``Last-Modified`` says it: clients compare the two."""
+    whole = -(-stamp // stamps.SECOND) * stamps.SECOND
+    return stamps.moment(whole).isoformat(timespec="milliseconds") + "Z"
 
 
 @dataclass
@@ -41,12 +43,14 @@ class Asked:
     def shown(self, text: str) -> str:
         return quote(text, safe="/") if self.encoded else text
 
-    def head(self, bucket: str) -> list[Markup | None]:
+    def head(self, bucket: str, *markers: Markup | None, blank: bool = False) -> list[Markup | None]:
+        """In the order in which some clients' schemas want it. ``blank``: with a delimiter that is none."""
         return [
             element("Name", bucket),
             element("Prefix", self.shown(self.prefix)),
-            optional("Delimiter", self.shown(self.delimiter)),
+            *markers,
             element("MaxKeys", str(self.most)),
+            element("Delimiter", self.shown(self.delimiter)) if blank or self.delimiter else None,
             element("EncodingType", "url") if self.encoded else None,
         ]
 
@@ -102,7 +106,7 @@ async def objects(call: Call) -> Response:
 def _after(call: Call) -> str:
     """Where a page of version 2 begins. :raises S3Error: the token is none."""
     token = call.param("continuation-token")
-    if token is None:
+    if not token:
         return call.param("start-after") or ""
     try:
         found = base64.b64decode(token, altchars=b"-_", validate=True).decode()
@@ -124,9 +128,11 @@ def _first(call: Call, ask: Asked, page: Page, marker: str) -> bytes:
     shown, more, last = names(page, ask.most)
     return xml.document(
         "ListBucketResult",
-        *ask.head(call.bucket),
-        element("Marker", ask.shown(marker)),
-        element("NextMarker", ask.shown(last)) if more and ask.delimiter else None,
+        *ask.head(
+            call.bucket,
+            element("Marker", ask.shown(marker)),
+            element("NextMarker", ask.shown(last)) if more and ask.delimiter else None,
+        ),
         element("IsTruncated", str(more).lower()),
         *_entries(call, ask, shown, owner=True),
     )
@@ -134,14 +140,16 @@ def _first(call: Call, ask: Asked, page: Page, marker: str) -> bytes:
 
 def _second(call: Call, ask: Asked, page: Page, _marker: str) -> bytes:
     shown, more, last = names(page, ask.most)
-    token = base64.b64encode(last.encode(), altchars=b"-_").decode()
+    token, start = base64.b64encode(last.encode(), altchars=b"-_").decode(), call.param("start-after")
     return xml.document(
         "ListBucketResult",
-        *ask.head(call.bucket),
-        optional("ContinuationToken", call.param("continuation-token")),
-        element("NextContinuationToken", token) if more else None,
-        optional("StartAfter", ask.shown(call.param("start-after") or "")),
-        element("KeyCount", str(len(shown))),
+        *ask.head(
+            call.bucket,
+            element("NextContinuationToken", token) if more else None,
+            optional("ContinuationToken", call.param("continuation-token")),
+            None if start is None else element("StartAfter", ask.shown(start)),
+            element("KeyCount", str(len(shown))),
+        ),
         element("IsTruncated", str(more).lower()),
         *_entries(call, ask, shown, owner=call.param("fetch-owner") == "true"),
     )
@@ -169,11 +177,14 @@ def _versions(call: Call, ask: Asked, page: Page, marker: str, version: str | No
     owner = call.owner()
     return xml.document(
         "ListVersionsResult",
-        *ask.head(call.bucket),
-        element("KeyMarker", ask.shown(marker)),
-        element("VersionIdMarker", version or ""),
-        element("NextKeyMarker", ask.shown(last)) if more else None,
-        element("NextVersionIdMarker", reading.version_id(final)) if more and not isinstance(final, str) else None,
+        *ask.head(
+            call.bucket,
+            element("KeyMarker", ask.shown(marker)),
+            element("VersionIdMarker", version or ""),
+            element("NextKeyMarker", ask.shown(last)) if more else None,
+            element("NextVersionIdMarker", reading.version_id(final)) if more and not isinstance(final, str) else None,
+            blank=call.param("delimiter") == "",
+        ),
         element("IsTruncated", str(more).lower()),
         *(
             ask.folder(one) if isinstance(one, str) else _version(one, ask, owner, (one.name, one.stamp) in page.latest)

@@ -10,16 +10,17 @@ from tane.services.object.api.s3 import access, copies, describing, uploads
 from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, Table, answered, part_number
 from tane.services.object.domain import blobs, heavy, manifests, metadata
 from tane.services.object.domain import objects as swift
-from tane.services.object.domain.errors import ObjectNotFound
-from tane.services.object.domain.ranges import Range
+from tane.services.object.domain.errors import ObjectNotFound, Unsatisfiable
+from tane.services.object.domain.ranges import Range, parsed
 from tane.services.object.domain.reading import Reading, version_id
 from tane.services.object.domain.s3 import buckets, conditions, objects
 from tane.services.object.domain.s3.conditions import Expected
 from tane.services.object.domain.s3.errors import S3Error
+from tane.services.object.store import stamps
 from tane.web.errors import NotFound
 from tane.web.request import Request, Response
 
-OVERRIDES = {f"response-{name}": name for name in ("content-type", *describing.KEPT)}
+OVERRIDES = {f"response-{name}": name for name in ("content-type", *describing.KEPT) if name != "x-robots-tag"}
 ONE_RANGE = re.compile(r"bytes=\s*(\d*-\d*)\s*\Z", re.ASCII)
 SHOWN = ("accept-ranges", "last-modified", "content-range", "content-length", "content-disposition", "content-encoding")
 
@@ -41,7 +42,7 @@ async def put(call: Call) -> Response:
         new.meta = {**new.meta, "s3-checksum": f"{body.algorithm}:{body.checksum}:FULL_OBJECT"}
     written = await core.in_thread(objects.put, call.inner(), call.at, received, new, wanted)
     shown = {"ETag": f'"{written.etag}"', **describing.version(written.version), **describing.checksum(new.meta)}
-    return Response(None, 200, {**shown, "Content-Length": "0"})
+    return Response(None, 200, {**shown, "Content-Length": "0"}, headers.HTML)
 
 
 # --------------------------------------------------------------------------------------------------------- reading
@@ -105,6 +106,8 @@ def _shown(call: Call, inner: Request, overrides: Mapping[str, str]) -> Response
     except ObjectNotFound as error:
         raise _absent(call, error) from None
     answer = downloads.answer(inner, chosen, found, spans)
+    if call.request.method == "HEAD" and not chosen.not_modified and answer.status == 200:
+        _head_of_range(inner, found, answer)
     given = {name.lower(): value for name, value in answer.headers.items()}
     shown = {name.title(): given[name] for name in SHOWN if name in given}
     if call.param("partNumber") is not None and found.row.kind != "slo" and answer.status == 200 and found.size:
@@ -120,6 +123,9 @@ def _shown(call: Call, inner: Request, overrides: Mapping[str, str]) -> Response
             shown[name.title()] = metadata.carried(value)
     if found.visit.there.versions_mode in ("enabled", "suspended"):
         shown["x-amz-version-id"] = version_id(found.row)
+    if found.row.delete_at is not None:
+        expires = headers.http_date(found.row.delete_at * stamps.SECOND)
+        shown["x-amz-expiration"] = f'expiry-date="{expires}", rule-id="swift-object-expiration"'
     if tags := access.tag_count(found.meta.get("s3-tags", "")):
         shown["x-amz-tagging-count"] = str(tags)
     if chosen.parts and call.param("partNumber") is not None:
@@ -134,6 +140,19 @@ def _shown(call: Call, inner: Request, overrides: Mapping[str, str]) -> Response
     meta = found.visit.container_meta
     answer.headers = {**shown, **access.shown_to(call.request, meta, call.request.method, [])}
     return answer
+
+
+def _head_of_range(inner: Request, found: Reading, answer: Response) -> None:
+    """What a GET of the range would say: Swift's HEAD knows no ranges. :raises Unsatisfiable:"""
+    spans = parsed(inner.headers.get("range"), found.size)
+    if spans is None or len(spans) > 1:
+        return
+    if not spans:
+        told = {"Content-Range": f"bytes */{found.size}"}
+        raise Unsatisfiable("The Range requested is not available.", told)
+    answer.status = 206
+    answer.headers["Content-Length"] = str(spans[0].length)
+    answer.headers["Content-Range"] = f"bytes {spans[0].first}-{spans[0].last}/{found.size}"
 
 
 def _absent(call: Call, error: ObjectNotFound) -> S3Error | NotFound | ObjectNotFound:

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from tane.db.documents import load
+from tane.services.object.api.headers import HTML
 from tane.services.object.api.s3 import access, copies, describing, xml
-from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, document, number, part_number
+from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, document, must_be_there, number, part_number
 from tane.services.object.api.s3.listings import CLASS, asked, moment, names
 from tane.services.object.api.s3.xml import Node, element, optional
 from tane.services.object.domain import heavy
@@ -70,14 +71,15 @@ async def put_part(call: Call) -> Response:
     meta = {"s3-checksum": f"{body.algorithm}:{body.checksum}:FULL_OBJECT"} if body.algorithm else {}
     etag = await core.in_thread(uploads.put_part, call.inner(), call.at, _id(call), part, received, meta)
     shown = {name: value for name, value in describing.checksum(meta).items() if name != "x-amz-checksum-type"}
-    return Response(None, 200, {"ETag": f'"{etag}"', **shown, "Content-Length": "0"})
+    return Response(None, 200, {"ETag": f'"{etag}"', **shown, "Content-Length": "0"}, HTML)
 
 
 async def complete(call: Call) -> Response:
     """Make an object of the parts that the body names"""
 
-    wanted = await document(call, "CompleteMultipartUpload", _wanted, about_it=False)
     inner, condition = call.inner(), describing.expected(call)
+    await must_be_there(call)
+    wanted = await document(call, "CompleteMultipartUpload", _wanted, about_it=False)
     found = await heavy.once_more(
         inner,
         uploads.complete,
@@ -92,7 +94,7 @@ async def complete(call: Call) -> Response:
     value, _, kind = rest.partition(":")
     body = xml.document(
         "CompleteMultipartUploadResult",
-        element("Location", f"{call.request.base_url}{call.request.url_path}"),
+        element("Location", f"{call.request.base_url}{call.request.raw_path}"),
         element("Bucket", call.bucket),
         element("Key", call.name),
         element("ETag", f'"{found.etag}"'),
@@ -119,7 +121,7 @@ def _part(node: Node) -> Part:
 async def give_up(call: Call) -> Response:
     """Give up an upload and remove its parts"""
     await call.request.core.in_thread(uploads.give_up, call.inner(), call.at, _id(call))
-    return Response(None, 204)
+    return Response(None, 204, {"Content-Length": "0"}, HTML)
 
 
 async def parts(call: Call) -> Response:
@@ -138,7 +140,7 @@ async def parts(call: Call) -> Response:
         call.owner(),
         element("StorageClass", CLASS),
         element("PartNumberMarker", str(marker)),
-        element("NextPartNumberMarker", str(number_of(shown[-1].name))) if shown else None,
+        element("NextPartNumberMarker", str(number_of(shown[-1].name) if shown else 0)),
         element("MaxParts", str(most)),
         element("IsTruncated", str(more).lower()),
         optional("ChecksumAlgorithm", meta.get("s3-algorithm")),
@@ -175,12 +177,12 @@ async def under_way(call: Call) -> Response:
         element("Bucket", call.bucket),
         element("KeyMarker", ask.shown(marker)),
         element("UploadIdMarker", upload_marker),
-        element("NextKeyMarker", ask.shown(last)) if more else None,
-        element("NextUploadIdMarker", final.id) if more and not isinstance(final, str) else None,
-        element("Prefix", ask.shown(ask.prefix)),
+        element("NextKeyMarker", ask.shown(last)),
+        element("NextUploadIdMarker", "" if isinstance(final, str) else final.id),
         optional("Delimiter", ask.shown(ask.delimiter)),
-        element("EncodingType", "url") if ask.encoded else None,
+        element("Prefix", ask.shown(ask.prefix)),
         element("MaxUploads", str(ask.most)),
+        element("EncodingType", "url") if ask.encoded else None,
         element("IsTruncated", str(more).lower()),
         *(
             ask.folder(one)

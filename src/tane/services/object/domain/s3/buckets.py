@@ -16,7 +16,7 @@ from tane.services.object.domain.s3.errors import S3Error
 from tane.services.object.domain.s3.signature import access_in
 from tane.services.object.store import database, listing, places, versions
 from tane.services.object.store.listing import Page, Wanted
-from tane.web.errors import Conflict
+from tane.web.errors import BadRequest, Conflict
 from tane.web.request import Request
 
 At = tuple[str, str]
@@ -155,4 +155,9 @@ def _keep(tx: Tx, visit: Visit, values: Mapping[str, str]) -> None:
 
 def set_versioning(request: Request, at: At, *, enabled: bool) -> None:
     """:raises BadRequest: the container keeps versions in one of Swift's older forms."""
-    containers.change(_with(request, {"x-versions-enabled": str(enabled).lower()}), at, {})
+    with database.of(request.core).write() as tx:
+        visit = access.admit(request, tx, "post_container", "owner", (*at, ""))
+        if visit.there.versions_mode in ("location", "history"):
+            raise BadRequest(containers.LEGACY)
+        mode = "enabled" if enabled else "suspended"
+        places.change_container(tx, visit.there.container_id, versions_mode=mode)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tane.services.identity import interface as identity
 from tane.services.object.domain.s3.checksums import FEW
 from tane.services.object.domain.s3.errors import TERMINATED, S3Error
+from tane.services.object.domain.s3.signature import mismatch
 from tane.web.errors import BadRequest
 from tane.web.request import BodyStream
 
@@ -28,18 +30,20 @@ EMPTY = hashlib.sha256(b"").hexdigest()
 
 @dataclass
 class Seal:
-    """How pieces are signed: each signature covers the one before. ``last`` begins as that of the request."""
+    """How pieces are signed: each signature covers the one before. ``last`` begins as that of the request.
+    ``signer``: see :class:`Proof`."""
 
     key: bytes
     moment: str
     scope: str
     last: str
+    signer: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, kind: str, lines: tuple[str, ...], given: str) -> None:
         """:raises S3Error:"""
         text = "\n".join((f"AWS4-HMAC-SHA256-{kind}", self.moment, self.scope, self.last, *lines))
         if not identity.same_signature(given, identity.sign(self.key, text.encode("latin-1"))):
-            raise S3Error("SignatureDoesNotMatch", details={"StringToSign": text, "SignatureProvided": given})
+            raise mismatch(text, given, self.signer)
         self.last = given
 
 

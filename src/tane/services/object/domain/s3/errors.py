@@ -48,6 +48,7 @@ STATUSES = {
     "NoSuchUpload": 404,
     "NoSuchVersion": 404,
     "NotImplemented": 501,
+    "ObjectLockConfigurationNotFoundError": 404,
     "OperationAborted": 409,
     "PreconditionFailed": 412,
     "QuotaExceeded": 403,
@@ -55,6 +56,7 @@ STATUSES = {
     "ServiceUnavailable": 503,
     "SignatureDoesNotMatch": 403,
     "SlowDown": 503,
+    "UserKeyMustBeSpecified": 400,
     "XAmzContentSHA256Mismatch": 400,
 }
 TERMINATED = "The request body terminated unexpectedly"
@@ -93,12 +95,15 @@ TEXTS = {
     "NoSuchUpload": "The specified multipart upload does not exist. The upload ID might be invalid, or the multipart "
     "upload might have been aborted or completed.",
     "NoSuchVersion": "The specified version does not exist.",
+    "ObjectLockConfigurationNotFoundError": "Object Lock configuration does not exist for this bucket",
     "OperationAborted": "A conflicting operation is currently in progress against this resource. Try again.",
     "PreconditionFailed": "At least one of the preconditions you specified did not hold.",
     "RequestTimeTooSkewed": "The difference between the request time and the server's time is too large.",
     "SignatureDoesNotMatch": "The request signature we calculated does not match the signature you provided. Check "
     "your key and signing method.",
     "SlowDown": "Please reduce your request rate.",
+    "UserKeyMustBeSpecified": "The bucket POST must contain the specified field name. If it is specified, check the "
+    "order of the fields.",
     "XAmzContentSHA256Mismatch": "The provided 'x-amz-content-sha256' header does not match what was computed.",
 }
 
@@ -152,7 +157,7 @@ def known(error: ApiError) -> ApiError:
         code = "InvalidURI"
     if isinstance(error, Busy):
         code = "SlowDown"
-    told = {"x-amz-delete-marker": "true"} if "X-Object-Version-Id" in error.headers else {}
+    told = {"x-amz-delete-marker": "true"} if error.status == 404 and "X-Object-Version-Id" in error.headers else {}
     if version := error.headers.get("X-Object-Version-Id"):
         told["x-amz-version-id"] = version
     kept = {name: value for name, value in error.headers.items() if name in ("Content-Range", "Retry-After", "Allow")}

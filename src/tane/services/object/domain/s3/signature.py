@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, unquote_to_bytes
@@ -28,10 +28,14 @@ STREAMS = {
 }
 """Bodies in pieces: whether these are signed, and whether lines follow them."""
 FIELDS = ("Credential", "SignedHeaders", "Signature")
+MOST_SHOWN = 2000
+"""Characters of what was signed that an error tells."""
 MOST_NAMES = 4096
 """Characters of the names of signed headers."""
 HEX = re.compile(r"[0-9A-Fa-f]{64}\Z")
 SKEW = timedelta(minutes=15)
+LAST_EXPIRES = 1 << 32
+"""Seconds since 1970; who signs a later one has mistaken the unit."""
 LONGEST = 7 * 24 * 3600
 """Seconds that an address may be signed for."""
 SUBRESOURCES = (
@@ -46,12 +50,33 @@ SUBRESOURCES = (
 @dataclass(frozen=True)
 class Proof:
     """``payload``: what is said of the body, a SHA-256 or one of the words above. ``moment`` as it was signed.
-    ``streams``: the body may come in pieces, which is only for version 4 in the headers to say."""
+    ``streams``: the body may come in pieces, which is only for version 4 in the headers to say. ``signer``: what an
+    error says of who signed, and of the request as it was to be signed."""
 
     call: SignedCall
     payload: str = UNSIGNED
     moment: str = ""
     streams: bool = False
+    signer: Mapping[str, str] = field(default_factory=dict)
+
+
+def mismatch(text: str, given: str, signer: Mapping[str, str]) -> S3Error:
+    """``text`` is what should have been signed; ``given`` the signature. By it clients find where they differ."""
+    shown = text[:MOST_SHOWN]
+    told = {"StringToSign": shown, "SignatureProvided": given[:200], "StringToSignBytes": _bytes(shown)}
+    return S3Error("SignatureDoesNotMatch", details={**signer, **told})
+
+
+def _signer(access: str, canonical: str = "") -> dict[str, str]:
+    found = {"AWSAccessKeyId": access[:128]}
+    if canonical:
+        shown = canonical[:MOST_SHOWN]
+        found |= {"CanonicalRequest": shown, "CanonicalRequestBytes": _bytes(shown)}
+    return found
+
+
+def _bytes(text: str) -> str:
+    return text.encode("latin-1", "replace").hex(" ")
 
 
 def read(request: Request, prefix: str) -> Proof:
@@ -88,8 +113,8 @@ def _near(request: Request, moment: datetime) -> None:
 
 def _header_4(request: Request, given: str) -> Proof:
     fields: dict[str, str] = {}
-    for field in given.removeprefix(ALGORITHM).split(","):
-        name, equals, value = field.strip().partition("=")
+    for part in given.removeprefix(ALGORITHM).split(","):
+        name, equals, value = part.strip().partition("=")
         if not equals or name in fields or name not in FIELDS:
             raise S3Error("AuthorizationHeaderMalformed", "The authorization header is malformed.")
         fields[name] = value
@@ -111,8 +136,9 @@ def _header_4(request: Request, given: str) -> Proof:
     moment = _date(request)
     _near(request, moment)
     access, scope = _scope(fields["Credential"], moment, "AuthorizationHeaderMalformed")
-    text, stamp = _text_4(request, scope, moment, fields["SignedHeaders"], payload)
-    return Proof(SignedCall(access, scope, (text,), fields["Signature"]), payload, stamp, True)
+    text, stamp, canonical = _text_4(request, scope, moment, fields["SignedHeaders"], payload)
+    signer = _signer(access, canonical)
+    return Proof(SignedCall(access, scope, (text,), fields["Signature"]), payload, stamp, True, signer)
 
 
 def _query_4(request: Request, algorithm: str) -> Proof:
@@ -125,8 +151,7 @@ def _query_4(request: Request, algorithm: str) -> Proof:
     credential, date, expires, headers, signature = (value or "" for value in values)
     if algorithm != ALGORITHM:
         raise S3Error(code, f'X-Amz-Algorithm only supports "{ALGORITHM}"')
-    if not (expires.isascii() and expires.isdigit()) or len(expires) > 9 or not 1 <= int(expires) <= LONGEST:
-        raise S3Error(code, f"X-Amz-Expires must be a number of seconds from 1 to {LONGEST}.")
+    _check_expires(expires, code)
     moment = _basic(date)
     if moment is None:
         raise S3Error(code, "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
@@ -136,8 +161,21 @@ def _query_4(request: Request, algorithm: str) -> Proof:
         raise S3Error("AccessDenied", "Request has expired")
     access, scope = _scope(credential, moment, code)
     payload = request.headers.get("x-amz-content-sha256") or request.param("X-Amz-Content-Sha256") or UNSIGNED
-    text, stamp = _text_4(request, scope, moment, headers, payload)
-    return Proof(SignedCall(access, scope, (text,), signature), payload, stamp)
+    text, stamp, canonical = _text_4(request, scope, moment, headers, payload)
+    signer = _signer(access, canonical)
+    return Proof(SignedCall(access, scope, (text,), signature), payload, stamp, False, signer)
+
+
+def _check_expires(text: str, code: str) -> None:
+    """How many seconds an address is good for. :raises S3Error:"""
+    negative, digits = text.startswith("-"), text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 19 or int(digits) >= 1 << 63:
+        raise S3Error(code, "X-Amz-Expires should be a number")
+    if negative:
+        raise S3Error(code, "X-Amz-Expires must be non-negative")
+    if not int(digits) or int(digits) > LONGEST:
+        least = "more than 0 seconds" if not int(digits) else f"less than {LONGEST} seconds"
+        raise S3Error(code, f"X-Amz-Expires must be {least}")
 
 
 def _basic(text: str) -> datetime | None:
@@ -178,8 +216,11 @@ def _scope(credential: str, moment: datetime, code: str) -> tuple[str, str]:
     return parts[0], "/".join(parts[1:])
 
 
-def _text_4(request: Request, scope: str, moment: datetime, signed: str, payload: str) -> tuple[bytes, str]:
-    """What must have been signed. :raises S3Error: something that says what is done was not."""
+def _text_4(request: Request, scope: str, moment: datetime, signed: str, payload: str) -> tuple[bytes, str, str]:
+    """What must have been signed, when, and what that is the digest of.
+
+    :raises S3Error: something that says what is done was not.
+    """
     names = signed.split(";") if len(signed) <= MOST_NAMES else []
     known = set(names)
     if len(known) != len(names):
@@ -204,7 +245,7 @@ def _text_4(request: Request, scope: str, moment: datetime, signed: str, payload
     canonical = "\n".join((request.method, path, query, lines, signed, payload))
     stamp = f"{moment:%Y%m%dT%H%M%SZ}"
     digest = hashlib.sha256(canonical.encode("latin-1", "replace")).hexdigest()
-    return "\n".join((ALGORITHM, stamp, scope, digest)).encode("latin-1", "replace"), stamp
+    return "\n".join((ALGORITHM, stamp, scope, digest)).encode("latin-1", "replace"), stamp, canonical
 
 
 def _quoted(text: str) -> str:
@@ -220,7 +261,8 @@ def _header_2(request: Request, given: str, prefix: str) -> Proof:
         raise S3Error("InvalidArgument", "AWS authorization header is invalid. Expected AwsAccessKeyId:signature")
     _near(request, _date(request))
     date = "" if "x-amz-date" in request.headers else request.headers.get("date", "")
-    return Proof(SignedCall(access, "", _texts_2(request, date, prefix), signature), _payload_2(request))
+    call = SignedCall(access, "", _texts_2(request, date, prefix), signature)
+    return Proof(call, _payload_2(request), signer=_signer(access))
 
 
 def _query_2(request: Request, access: str, prefix: str) -> Proof:
@@ -229,11 +271,12 @@ def _query_2(request: Request, access: str, prefix: str) -> Proof:
         raise S3Error(
             "AccessDenied", "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters"
         )
-    if not (expires.isascii() and expires.isdigit()) or len(expires) > 14:
+    if not (expires.isascii() and expires.isdigit()) or len(expires) > 14 or int(expires) >= LAST_EXPIRES:
         raise S3Error("AccessDenied", "Invalid date (should be seconds since epoch)")
-    if datetime(1970, 1, 1) + timedelta(seconds=min(int(expires), 1 << 36)) < _now(request):
+    if datetime(1970, 1, 1) + timedelta(seconds=int(expires)) < _now(request):
         raise S3Error("AccessDenied", "Request has expired")
-    return Proof(SignedCall(access, "", _texts_2(request, expires, prefix), signature), _payload_2(request))
+    call = SignedCall(access, "", _texts_2(request, expires, prefix), signature)
+    return Proof(call, _payload_2(request), signer=_signer(access))
 
 
 def _payload_2(request: Request) -> str:
