@@ -358,6 +358,22 @@ def test_a_plan_says_why_a_resource_changes(scene: Scene) -> None:
     assert wrong.status_code == 400 and "nonsense" in wrong.text
 
 
+def test_the_drift_of_a_stack_is_shown_in_both_languages(scene: Scene) -> None:
+    template = "heat_template_version: 2021-04-16\nresources:\n"
+    template += "  net: {type: OS::Neutron::Net, properties: {name: soil}}\n"
+    stack = scene.make("stacks", stack_name="bed", template=template)
+    page = f"{D}/stacks/{stack}/drift"
+    assert "Nothing has changed behind the stack" in scene.browser.get(page)
+    [network] = scene.api.get("/network/v2.0/networks?name=soil").json()["networks"]
+    hostile = {"network": {"name": "<script>alert(1)</script>"}}
+    scene.api.put(f"/network/v2.0/networks/{network['id']}", hostile, 200)
+    told = scene.browser.get(page)
+    assert "name: set to soil, is &lt;script&gt;" in told and "It is changed in place." in told
+    assert "openstack stack update --existing --converge bed" in told
+    scene.browser.fill(f"{D}/stacks", "/prefer", language="ja")
+    assert "外部で変更された" in scene.browser.get(page)
+
+
 def test_administration(scene: Scene) -> None:
     second_host(scene.cloud.core)
     boss = Scene(scene.cloud, admin(scene.cloud), scene.cloud.admin)

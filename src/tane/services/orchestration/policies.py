@@ -39,6 +39,7 @@ RULES = (
             Rule("stacks:create", MEMBER, "Create stack."),
             Rule("stacks:delete", MEMBER, "Delete stack."),
             Rule("stacks:detail", READER, "List stacks in detail."),
+            Rule("stacks:drift", READER, "Compare the resources of a stack with what it set."),
             Rule("stacks:export", MEMBER, "Export stack."),
             Rule("stacks:generate_template", READER, "Generate stack template."),
             Rule("stacks:global_index", ADMIN, "List stacks globally."),

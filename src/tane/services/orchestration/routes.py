@@ -8,6 +8,7 @@ from tane.services.orchestration import schemas
 from tane.services.orchestration.api import (
     actions,
     cloud,
+    drift,
     events,
     resources,
     software,
@@ -49,6 +50,7 @@ ALL = (
     Route("PATCH", f"{S}/preview", stacks.preview_patch, "stacks:preview_update_patch", schemas.StackUpdate),
     Route("DELETE", f"{S}/abandon", stacks.abandon, "stacks:abandon"),
     Route("GET", f"{S}/export", stacks.export, "stacks:export"),
+    Route("GET", f"{S}/drift", drift.show, "stacks:drift"),
     Route("GET", f"{S}/template", stacks.template, "stacks:template"),
     Route("GET", f"{S}/environment", stacks.environment, "stacks:environment"),
     Route("GET", f"{S}/files", stacks.files, "stacks:files"),

@@ -10,7 +10,8 @@ from sqlalchemy.engine import Row
 
 from tane.services.orchestration.api.common import links, own_project, resource_link, stack_link, stack_of, stack_view
 from tane.services.orchestration.api.listing import wish
-from tane.services.orchestration.domain import requests, showing, stacks
+from tane.services.orchestration.domain import changes, requests, showing, stacks
+from tane.services.orchestration.domain.changes import Change
 from tane.services.orchestration.domain.requests import Asked
 from tane.services.orchestration.domain.stacks import Wanted
 from tane.services.orchestration.domain.validation import Looked
@@ -120,6 +121,7 @@ def _wanted(request: Request, *, patch: bool) -> Wanted:
         tags=requests.checked_tags(body.tags) if body.tags is not None or patch else [],
         disable_rollback=None if body.disable_rollback is UNSET else body.disable_rollback,
         timeout_mins=requests.checked_minutes(body.timeout_mins),
+        converge=body.converge,
     )
 
 
@@ -221,17 +223,24 @@ def preview_patch(request: Request) -> dict[str, Any]:
 def _changes(request: Request, *, patch: bool) -> dict[str, Any]:
     stack_id, name = stack_of(request)
     stacks.look_for(request.core, request.ctx, stack_id, name)
-    row, found = stacks.changes(request.core, request.ctx, stack_id, name, _source(request, patch=patch))
+    source = _source(request, patch=patch)
+    row, found = changes.of_update(request.core, request.ctx, stack_id, name, source, converge=request.body.converge)
     return {
-        "resource_changes": {what: [_change(request, row, *one) for one in changed] for what, changed in found.items()}
+        "resource_changes": {what: [_change(request, row, one) for one in changed] for what, changed in found.items()}
     }
 
 
-def _change(request: Request, stack: Row[Any], name: str, one: Looked | None, row: Row[Any] | None) -> dict[str, Any]:
+def _change(request: Request, stack: Row[Any], change: Change) -> dict[str, Any]:
+    """As Heat shows it; and besides why: the properties that change, those of them that need another resource, and the
+    type that it was of."""
+    name, one, row = change.name, change.looked, change.row
     kind = one.type if one is not None else row.type if row is not None else ""
     return {
         "resource_name": name,
         "resource_type": kind,
+        "previous_type": row.type if row is not None and row.type != kind else None,
+        "changed_properties": change.differing,
+        "replacing_properties": change.replacing,
         "physical_resource_id": (row.physical_id if row is not None else "") or "",
         "resource_action": row.action if row is not None else "INIT",
         "resource_status": row.status if row is not None else "COMPLETE",

@@ -10,10 +10,9 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.orchestration.domain import ahead, engine, rights, validation
+from tane.services.orchestration.domain import ahead, drift, engine, rights, validation
 from tane.services.orchestration.domain.common import (
     COMPLETE,
-    FAILED,
     IN_PROGRESS,
     MOST_STACKS,
     ActionInProgress,
@@ -33,12 +32,14 @@ NO_DESCRIPTION = "No description"
 
 
 class Wanted(msgspec.Struct, kw_only=True):
-    """A stack as it is asked for; what is None in an update stays as it is."""
+    """A stack as it is asked for; what is None in an update stays as it is. ``converge``: an update mends what has
+    become of its resources behind its back, too."""
 
     source: Source
     tags: Sequence[str] | None = None
     disable_rollback: bool | None = None
     timeout_mins: int | None = None
+    converge: bool = False
 
 
 def create(core: Core, ctx: Context, name: str, wanted: Wanted) -> Row[Any]:
@@ -130,30 +131,41 @@ def update(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted) -
     """:raises ActionInProgress: it is being deleted, suspended or the like. One update in another wins."""
     with core.db.read() as tx:
         row = require(tx, ctx, stack_id, name)
-        _may_update(row)
+        may_update(row)
         plan = validation.plan_for(core, ctx, row, wanted.source)
-        validation.look(core, ctx, _like(row, wanted.source), plan)
+        validation.look(core, ctx, like(row, wanted.source), plan)
     values: dict[str, Any] = {"source": msgspec.to_builtins(wanted.source)}
     if wanted.disable_rollback is not None:
         values["disable_rollback"] = wanted.disable_rollback
     if wanted.timeout_mins is not None:
         values["timeout_mins"] = wanted.timeout_mins
     values["description"] = plan.template.description or NO_DESCRIPTION
-    _updated(core, ctx, stack_id, name, wanted, values)
+    found = drift.compare(core, ctx, stack_id, name)[1] if wanted.converge else ()
+    _updated(core, ctx, stack_id, name, wanted, values, found)
 
 
 @ahead.writes
-def _updated(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted, values: Mapping[str, Any]) -> None:
+def _updated(
+    core: Core,
+    ctx: Context,
+    stack_id: str,
+    name: str,
+    wanted: Wanted,
+    values: Mapping[str, Any],
+    drifted: Sequence[drift.Seen],
+) -> None:
     with core.db.write() as tx:
         row = require(tx, ctx, stack_id, name)
-        _may_update(row)
+        may_update(row)
         if wanted.tags is not None:
             stacks.set_tags(tx, stack_id, wanted.tags)
+        drift.note(tx, core, ctx, drifted)
         given = rights.before(row) | rights.of_sender(tx, ctx)
         engine.begin(tx, core, stack_id, "UPDATE", **values, **given, request_id=ctx.request_id)
 
 
-def _may_update(row: Row[Any]) -> None:
+def may_update(row: Row[Any]) -> None:
+    """:raises ActionInProgress: it is being deleted, suspended or the like. :raises BadRequest: it was."""
     if row.status == IN_PROGRESS and row.action not in ("CREATE", "UPDATE", "ROLLBACK"):
         raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
     if row.action == "SUSPEND":
@@ -162,7 +174,8 @@ def _may_update(row: Row[Any]) -> None:
         raise BadRequest("Updating a stack when it is deleting is not supported.", type="NotSupported")
 
 
-def _like(row: Row[Any], source: Source) -> Named:
+def like(row: Row[Any], source: Source) -> Named:
+    """A stack as it would be by another source."""
     environment = source.given()
     return Named(row.name, row.project_id, row.id, row.depth, row.parent_resource_id, environment)
 
@@ -210,36 +223,6 @@ def cancel(core: Core, ctx: Context, stack_id: str, name: str, *, roll_back: boo
             engine.roll_back(tx, core, found, "the update was cancelled")
             return
         engine.halt(tx, core, stack_id, f"User cancelled stack {row.action}")
-
-
-def changes(
-    core: Core, ctx: Context, stack_id: str, name: str, source: Source
-) -> tuple[Row[Any], dict[str, list[Any]]]:
-    """What an update would do: which resources it makes, changes, replaces, deletes and leaves."""
-    with core.db.read() as tx:
-        row = require(tx, ctx, stack_id, name)
-        _may_update(row)
-        plan = validation.plan_for(core, ctx, row, source)
-        with core.db.joining(tx):
-            looked = {one.name: one for one in validation.look(core, ctx, _like(row, source), plan, tx)}
-        there = {found.name: found for found in resources.of_stack(tx, stack_id) if found.current}
-        kinds: dict[str, list[Any]] = {what: [] for what in ("unchanged", "updated", "replaced", "added", "deleted")}
-        for one in looked.values():
-            kinds[_what(there.get(one.name), one)].append((one.name, one, there.get(one.name)))
-        kinds["deleted"] = [(gone.name, None, gone) for gone in there.values() if gone.name not in looked]
-        return row, kinds
-
-
-def _what(row: Row[Any] | None, one: Looked) -> str:
-    if row is None:
-        return "added"
-    kind = one.plan.kinds[one.name]
-    names = {*one.properties, *row.properties}
-    differing = [name for name in names if one.properties.get(name) != row.properties.get(name)]
-    other = row.declared.get("kind") != kind.known_as() or row.status == FAILED
-    if other or any(name in kind.properties and kind.properties[name].update == "replace" for name in differing):
-        return "replaced"
-    return "updated" if differing or row.declared.get("digest", "") != kind.digest() else "unchanged"
 
 
 @ahead.writes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources import cinder_volume, neutron_floating_ip, nova_server
 from tane.services.orchestration.resources.base import SHOW, Kind, Replace
+from tane.services.orchestration.resources.comparing import Difference
 from tane.services.orchestration.resources.declaring import flag, listing, mapping, names, number, one_of, shown, text
 from tane.services.orchestration.resources.neutron import of_type
 from tane.services.orchestration.resources.neutron_security_group import SecurityGroup as OwnGroup
@@ -32,8 +33,14 @@ def tagged(tags: Any) -> dict[str, str]:
 class Twin(Kind):
     """A type that is another of ours under other names; ``own`` says what its properties mean there."""
 
+    compares = False
+
     def own(self, hand: Hand, properties: Mapping[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
+
+    def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
+        """Only whether it is there: its properties have other names than those of what it is made of."""
+        return Kind.differences(self, hand)
 
     def as_own(self, hand: Hand) -> Hand:
         return dataclasses.replace(hand, properties=self.own(hand, hand.properties))
@@ -192,6 +199,9 @@ class VolumeAttachment(Twin, cinder_volume.VolumeAttachment):
         ),
     }
     attributes = {"show": SHOW}
+
+    def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
+        return cinder_volume.VolumeAttachment.differences(self, hand)
 
     def own(self, hand: Hand, properties: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.services.orchestration.resources.comparing import Difference, same
 from tane.services.orchestration.template.properties import SHOW, Attribute, Property
 from tane.web.errors import BadRequest, NotFound
 
@@ -56,6 +57,10 @@ class Kind:
     adopts: ClassVar[bool] = False
     """Whether ``external_id`` may name one: a thing of another service, which finds it by its id as the user would, or
     nothing at all. What is kept in orchestration's own rows belongs to the resource that made it."""
+    leaves: ClassVar[bool] = False
+    """Whether something of it is left when it is gone behind the stack's back: that goes with its deletion."""
+    compares: ClassVar[bool] = False
+    """Whether ``differences`` looks at properties, and not only whether it is there."""
 
     def known_as(self) -> str:
         """What the row of a resource says made it."""
@@ -121,6 +126,18 @@ class Kind:
         """See whether it is there and well. :raises NotFound: :raises Failed:"""
         self.show(hand)
 
+    def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
+        """What of it is otherwise by now than ``hand.properties`` set it, by property; None where it is nothing that
+        the world knows: a value, a random string. Only reads. :raises NotFound: it is gone."""
+        if type(self).show is Kind.show:
+            return None
+        self.show(hand)
+        return {}
+
+    def unmended(self, name: str, found: Difference) -> str | None:
+        """Why no update can make a property what it was set to; None where one can."""
+        return None
+
     def needs(self, name: str, properties: Mapping[str, Any], plan: Plan) -> Sequence[str]:
         """Names of resources that must be there first though the template does not say so; ``properties`` are raw."""
         return ()
@@ -156,6 +173,7 @@ class Served(Kind):
     """
 
     adopts = True
+    compares = True
     service: ClassVar[str] = "network"
     path: ClassVar[str] = ""
     single: ClassVar[str] = ""
@@ -206,6 +224,24 @@ class Served(Kind):
     def show(self, hand: Hand) -> Mapping[str, Any]:
         found: dict[str, Any] = hand.call(self.service, "GET", f"{self.path}/{hand.id}")[self.single]
         return found
+
+    def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
+        """Every field that its creation sends and its service shows is compared."""
+        return self.against(hand, self.show(hand))
+
+    def against(self, hand: Hand, shown: Mapping[str, Any]) -> dict[str, Difference]:
+        """What differs in what its service shows."""
+        found = {}
+        for key, value in self.body(hand, hand.properties).items():
+            if key in shown and not same(value, shown[key]):
+                found[self._property(hand, key)] = Difference(value, shown[key])
+        return found
+
+    def _property(self, hand: Hand, key: str) -> str:
+        """The property that was set which a field of the body comes from."""
+        names = [name for name, field in self.renamed.items() if field == key]
+        given = [name for name in (*names, key) if hand.properties.get(name) is not None]
+        return next(iter(given or names), key)
 
     def attribute(self, hand: Hand, name: str) -> Any:
         if name == "show":

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import Served
+from tane.services.orchestration.resources.comparing import Difference, same
 from tane.services.orchestration.resources.declaring import flag, listing, mapping, number, one_of, shown, text
 from tane.services.orchestration.template.constraints import AllowedValues, Length
 from tane.services.orchestration.template.properties import Property
@@ -107,6 +108,16 @@ class Flavor(Served):
         "tenants": listing("List of tenants.", default=[], update="in_place"),
     }
     attributes = shown({"is_public": "boolean", "extra_specs": "map"})
+
+    def against(self, hand: Hand, shown: Mapping[str, Any]) -> dict[str, Difference]:
+        # None of it is shown as zero, or as nothing.
+        found = super().against(hand, {**shown, "swap": shown.get("swap") or 0})
+        wanted = {key: str(value) for key, value in (hand.properties.get("extra_specs") or {}).items()}
+        if wanted:
+            now = hand.call("compute", "GET", f"{self.path}/{hand.id}/os-extra_specs")["extra_specs"]
+            if not same(wanted, now):
+                found["extra_specs"] = Difference(wanted, now)
+        return found
 
     def create(self, hand: Hand) -> str | None:
         body = self.body(hand, hand.properties)
