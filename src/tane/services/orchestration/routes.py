@@ -17,6 +17,7 @@ from tane.services.orchestration.api import (
     types,
     versions,
 )
+from tane.services.orchestration.api.cfn import actions as cfn
 from tane.services.orchestration.api.common import hiding_addresses, weighed
 from tane.web.routes import Route
 
@@ -133,3 +134,10 @@ def _served(route: Route) -> Route:
 
 
 ROUTES = tuple(_served(route) for route in ALL)
+
+CFN_ROUTES = (
+    Route("GET", "", cfn.versions, None),
+    Route("GET", "/v1", cfn.act, "cloudformation:DescribeStacks", stream=True),
+    Route("POST", "/v1", cfn.act, "cloudformation:DescribeStacks", stream=True),
+)
+"""CloudFormation's API: one address, an action in the parameters."""
