@@ -10,12 +10,12 @@ from sqlalchemy.engine import Row
 
 from tane.services.orchestration.api.common import links, own_project, resource_link, stack_link, stack_of, stack_view
 from tane.services.orchestration.api.listing import wish
-from tane.services.orchestration.domain import changes, requests, showing, stacks
+from tane.services.orchestration.domain import adoption, changes, requests, showing, stacks
 from tane.services.orchestration.domain.changes import Change
 from tane.services.orchestration.domain.requests import Asked
 from tane.services.orchestration.domain.stacks import Wanted
 from tane.services.orchestration.domain.validation import Looked
-from tane.web.errors import Forbidden, NotImplementedHere
+from tane.web.errors import Forbidden
 from tane.web.request import Request, Response
 
 
@@ -62,17 +62,18 @@ def _asked(request: Request) -> Asked:
 
 def create(request: Request) -> Response:
     own_project(request)
-    body = request.body
-    if body.adopt_stack_data:
-        raise NotImplementedHere("Adopting stacks is not done yet.")
+    body, asked, adopted = request.body, _asked(request), None
     name = requests.checked_name(body.stack_name)
+    if body.adopt_stack_data:
+        data = adoption.data_of(body.adopt_stack_data)
+        asked, adopted = adoption.asked(asked, data), data.resources
     wanted = Wanted(
-        source=requests.source_of(_asked(request)),
+        source=requests.source_of(asked),
         tags=requests.checked_tags(body.tags),
         disable_rollback=None if body.disable_rollback is UNSET else body.disable_rollback,
         timeout_mins=requests.checked_minutes(body.timeout_mins),
     )
-    row = stacks.create(request.core, request.ctx, name, wanted)
+    row = stacks.create(request.core, request.ctx, name, wanted, adopted)
     where = stack_link(request, row)
     return Response({"stack": {"id": row.id, "links": links(("self", where))}}, headers={"Location": where})
 

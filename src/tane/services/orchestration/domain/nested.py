@@ -87,7 +87,10 @@ def create(hand: Hand, source: Source, *, timeout_mins: int | None = None) -> st
     row = stacks.get(hand.tx, stack_id)
     plan = check(hand, row, source)
     stacks.change(hand.tx, stack_id, description=plan.template.description or "No description")
-    engine.begin(hand.tx, hand.core, stack_id, "CREATE")
+    if hand.adopted is None:
+        engine.begin(hand.tx, hand.core, stack_id, "CREATE")
+    else:
+        engine.begin(hand.tx, hand.core, stack_id, "ADOPT", adopted=hand.adopted.get("resources") or {})
     return stack_id
 
 

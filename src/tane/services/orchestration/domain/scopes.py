@@ -141,7 +141,7 @@ class Scope:
 
     def hand(self, row: Row[Any]) -> Hand:
         assert self.tx is not None
-        return Hand(self.core, self.tx, self.ctx, self.stack, row, self.plan, row.properties, self.below)
+        return Hand(self.core, self.tx, self.ctx, self.stack, row, self.plan, row.properties, below=self.below)
 
 
 def scope_of(core: Core, ctx: Context, stack: Any, tx: Tx | None = None) -> Callable[[Plan], Scope]:

@@ -9,8 +9,8 @@ import msgspec
 from sqlalchemy.engine import Row
 
 from tane.core import Core
-from tane.db import Tx
-from tane.services.orchestration.domain import ahead, drift, engine, rights, validation
+from tane.services.orchestration.domain import adoption, ahead, drift, engine, rights, validation
+from tane.services.orchestration.domain.adoption import Entry
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     IN_PROGRESS,
@@ -42,16 +42,26 @@ class Wanted(msgspec.Struct, kw_only=True):
     converge: bool = False
 
 
-def create(core: Core, ctx: Context, name: str, wanted: Wanted) -> Row[Any]:
-    """Validate, then write the stack and the first of its jobs. :raises StackExists: :raises RequestLimitExceeded:"""
+def create(core: Core, ctx: Context, name: str, wanted: Wanted, adopted: Mapping[str, Entry] | None = None) -> Row[Any]:
+    """Validate, then write the stack and the first of its jobs. ``adopted``: the resources that are there already.
+
+    :raises StackExists: :raises RequestLimitExceeded:
+    """
     named = Named(name, ctx.project_id, source=wanted.source.given())
     plan = validation.plan_for(core, ctx, named, wanted.source)
     validation.look(core, ctx, named, plan)
-    return _created(core, ctx, name, wanted, plan.template.description)
+    return _created(core, ctx, name, wanted, plan.template.description, adopted)
 
 
 @ahead.writes
-def _created(core: Core, ctx: Context, name: str, wanted: Wanted, description: str | None) -> Row[Any]:
+def _created(
+    core: Core,
+    ctx: Context,
+    name: str,
+    wanted: Wanted,
+    description: str | None,
+    adopted: Mapping[str, Entry] | None,
+) -> Row[Any]:
     stack_id = ahead.drawn("stack", new_id)
     with core.db.write() as tx:
         if stacks.named(tx, ctx.project_id, name) is not None:
@@ -83,7 +93,10 @@ def _created(core: Core, ctx: Context, name: str, wanted: Wanted, description: s
             },
         )
         stacks.set_tags(tx, stack_id, wanted.tags or ())
-        engine.begin(tx, core, stack_id, "CREATE")
+        if adopted is None:
+            engine.begin(tx, core, stack_id, "CREATE")
+        else:
+            engine.begin(tx, core, stack_id, "ADOPT", adopted=adoption.kept(adopted))
         row = stacks.get(tx, stack_id)
         assert row is not None
         return row
@@ -232,7 +245,7 @@ def abandon(core: Core, ctx: Context, stack_id: str, name: str) -> Mapping[str, 
         row = require(tx, ctx, stack_id, name)
         if row.status == IN_PROGRESS:
             raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
-        found = exported(tx, row)
+        found = adoption.left(tx, row)
         for one in stacks.of_root(tx, row.root_id):
             for resource in resources.of_stack(tx, one.id):
                 resources.remove(tx, resource.id)
@@ -240,36 +253,6 @@ def abandon(core: Core, ctx: Context, stack_id: str, name: str) -> Mapping[str, 
         return found
 
 
-def exported(tx: Tx, row: Row[Any]) -> dict[str, Any]:
-    """A stack with its resources, as clients keep it."""
-    source = stacks.source(tx, row)
-    inner = {
-        one.name: {
-            "name": one.name,
-            "resource_id": one.physical_id,
-            "type": one.type,
-            "action": one.action,
-            "status": one.status,
-            "metadata": one.metadata,
-            "resource_data": {},
-        }
-        for one in resources.of_stack(tx, row.id)
-        if one.current
-    }
-    return {
-        "name": row.name,
-        "id": row.id,
-        "action": row.action,
-        "status": row.status,
-        "template": source["template"],
-        "environment": source["environment"],
-        "files": source["files"],
-        "resources": inner,
-        "project_id": row.project_id,
-        "stack_user_project_id": row.project_id,
-    }
-
-
 def export(core: Core, ctx: Context, stack_id: str, name: str) -> dict[str, Any]:
     with core.db.read() as tx:
-        return exported(tx, require(tx, ctx, stack_id, name))
+        return adoption.left(tx, require(tx, ctx, stack_id, name))

@@ -6,6 +6,7 @@ called twice. Who is acted for is ``hand.ctx``: no type does what that user coul
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.plans import Plan
 
 __all__ = ["SHOW", "Failed", "Kind", "Replace", "Served", "Wait"]
+
+
+BROUGHT = re.compile(r"[A-Za-z0-9_.:@-]{1,255}\Z")
+"""An id that a user brings."""
 
 
 class Failed(Exception):
@@ -59,6 +64,8 @@ class Kind:
     nothing at all. What is kept in orchestration's own rows belongs to the resource that made it."""
     leaves: ClassVar[bool] = False
     """Whether something of it is left when it is gone behind the stack's back: that goes with its deletion."""
+    brings: ClassVar[Sequence[str]] = ()
+    """What of the data of a resource goes with it when its stack is abandoned, and comes back when that is adopted."""
     compares: ClassVar[bool] = False
     """Whether ``differences`` looks at properties, and not only whether it is there."""
 
@@ -75,6 +82,20 @@ class Kind:
     def create(self, hand: Hand) -> str | None:
         """Make it and return its id; the row keeps that in the same transaction."""
         return hand.short_name()
+
+    def brought(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """What a user brings of ``brings``: ids, by the grammar of such. :raises Failed: it is none."""
+        found = {}
+        for name in self.brings:
+            if name in data:
+                if not isinstance(data[name], str) or not BROUGHT.match(data[name]):
+                    raise Failed(f"resource_data.{name} is no id.")
+                found[name] = data[name]
+        return found
+
+    def told_before(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """The metadata that one which is made anew had: of most it is that of the template."""
+        return {}
 
     def ready(self, hand: Hand) -> bool:
         """Whether what was begun by ``create`` or ``change`` is done. :raises Failed:"""

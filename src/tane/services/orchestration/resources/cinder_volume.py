@@ -159,6 +159,7 @@ class Volume(Served):
 
 class VolumeAttachment(Kind):
     adopts = True
+    brings = ("server", "volume")
     compares = True
     name = "OS::Cinder::VolumeAttachment"
     description = "Resource for associating volume to instance."

@@ -31,6 +31,7 @@ MIN = Property(type="integer", default=1, constraints=(Range(min=1, max=512),), 
 
 class RandomString(Kind):
     adopts = True
+    brings = ("value",)
     name = "OS::Heat::RandomString"
     description = "A resource which generates a random string."
     properties = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tane.services.orchestration.domain.common import MOST_RESOURCES, TEMPLATE_BYTES, RequestLimitExceeded
-from tane.services.orchestration.resources.base import SHOW
+from tane.services.orchestration.resources.base import SHOW, Failed
 from tane.services.orchestration.resources.nested import OfStack
 from tane.services.orchestration.template import UNKNOWN, TemplateError
 from tane.services.orchestration.template.constraints import AllowedValues, Length, Range
@@ -24,6 +24,7 @@ MOST_REMOVED = 10_000
 
 
 class ResourceGroup(OfStack):
+    brings = ("removed",)
     name = "OS::Heat::ResourceGroup"
     description = "Creates one or more identically configured nested resources."
     hidden = False
@@ -96,6 +97,9 @@ class ResourceGroup(OfStack):
         definition, variable, names = hand.properties["resource_def"], hand.properties["index_var"], self.names(hand)
         check_size(definition, len(names))
         return {name: member(definition, variable, name) for name in names}
+
+    def brought(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return member_names(data, "removed")
 
     def names(self, hand: Hand) -> list[str]:
         """``0``, ``1``, … without those that were removed by name."""
@@ -176,6 +180,17 @@ class ResourceGroup(OfStack):
         if path:
             return taken(self.inner_attribute(hand, one, str(path[0])), path[1:])
         return self.inner_attribute(hand, one, "refs")
+
+
+def member_names(data: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Names of members that a user brings. :raises Failed:"""
+    found = data.get(key)
+    if found is None:
+        return {}
+    good = isinstance(found, list) and len(found) <= MOST_REMOVED
+    if not good or not all(isinstance(name, str) and 0 < len(name) <= 255 for name in found):
+        raise Failed(f"resource_data.{key}: that is no list of names.")
+    return {key: list(found)}
 
 
 def check_size(definition: Any, number: int) -> None:

@@ -16,6 +16,7 @@ from tane.services.orchestration.resources.heat_resource_group import (
     check_size,
     inner_environment,
     known,
+    member_names,
     taken,
 )
 from tane.services.orchestration.resources.nested import OfStack
@@ -33,6 +34,7 @@ EXACT, PERCENT, CHANGE = "exact_capacity", "percent_change_in_capacity", "change
 class AutoScalingGroup(OfStack):
     """The names of its members are drawn; who is there longest goes first."""
 
+    brings = ("members",)
     name = "OS::Heat::AutoScalingGroup"
     description = "An autoscaling group that can scale arbitrary resources."
     hidden = False
@@ -81,9 +83,17 @@ class AutoScalingGroup(OfStack):
         template = {"heat_template_version": VERSION, "resources": dict.fromkeys(members, definition)}
         return nested.source_of(template, hand.plan.files if hand.plan else {}, inner_environment(hand), {})
 
+    def brought(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return member_names(data, "members")
+
     def create(self, hand: Hand) -> str | None:
         wanted = hand.properties.get("desired_capacity")
-        self._resize(hand, hand.properties["min_size"] if wanted is None else wanted)
+        size = hand.properties["min_size"] if wanted is None else wanted
+        if hand.adopted is not None:
+            # It has the members that it had when it was left, however many these are by now.
+            known = len(hand.row.data.get("members") or []) or size
+            size = max(hand.properties["min_size"], min(known, hand.properties["max_size"]))
+        self._resize(hand, size)
         return super().create(hand) if hand.row.data["members"] else self._empty(hand)
 
     def _empty(self, hand: Hand) -> str | None:

@@ -6,7 +6,9 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tane.services.orchestration.resources.base import Failed, Kind, Replace, Wait
+import msgspec
+
+from tane.services.orchestration.resources.base import BROUGHT, Failed, Kind, Replace, Wait
 from tane.services.orchestration.resources.comparing import Difference, same
 from tane.services.orchestration.resources.declaring import (
     flag,
@@ -62,10 +64,19 @@ NETWORK = {
 }
 
 
+class Port(msgspec.Struct):
+    """A port at a server: which entry of its networks it stands for, and whether it goes with the server."""
+
+    id: str
+    of: dict[str, Any] = {}
+    own: bool = False
+
+
 class Server(Kind):
     adopts = True
     leaves = True
     compares = True
+    brings = ("ports",)
     name = "OS::Nova::Server"
     description = "A resource for managing Nova instances."
     properties = {
@@ -234,6 +245,15 @@ class Server(Kind):
         if one.get("swap_size") or one.get("ephemeral_size"):
             raise NotImplementedHere("Swap and ephemeral disks in block_device_mapping_v2 are not done yet.")
         raise BadRequest("Either volume_id, snapshot_id or image must be specified for a device mapping.")
+
+    def brought(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            ports = msgspec.convert(data.get("ports", []), list[Port])
+        except msgspec.ValidationError as error:
+            raise Failed(f"resource_data.ports: {error}") from None
+        if any(not BROUGHT.match(one.id) for one in ports):
+            raise Failed("resource_data.ports: that is no id.")
+        return {"ports": msgspec.to_builtins(ports)} if ports else {}
 
     def ready(self, hand: Hand) -> bool:
         found = self.show(hand)
@@ -476,8 +496,6 @@ class Server(Kind):
 
 def metadata_of(values: Mapping[str, Any]) -> dict[str, str]:
     """Metadata are text; what is no text is sent as JSON."""
-    import msgspec
-
     return {
         str(key): value if isinstance(value, str) else msgspec.json.encode(value).decode()
         for key, value in values.items()
