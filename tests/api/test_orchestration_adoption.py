@@ -44,7 +44,10 @@ def test_what_a_stack_left_is_adopted_with_all_that_it_kept(cloud: ApiCloud) -> 
                 "type": "OS::Neutron::RouterInterface",
                 "properties": {"router": {"get_resource": "router"}, "subnet": {"get_resource": "subnet"}},
             },
-            "word": {"type": "OS::Heat::RandomString"},
+            "word": {
+                "type": "OS::Heat::RandomString",
+                "properties": {"length": 300, "character_sequences": [{"sequence": "/ &<", "min": 2}]},
+            },
             "key": {"type": "OS::Nova::KeyPair", "properties": {"name": "mia", "save_private_key": True}},
             "disk": {"type": "OS::Cinder::Volume", "properties": {"size": 1}},
             "server": {
@@ -138,5 +141,8 @@ def test_what_is_brought_has_a_form_and_bounds(cloud: ApiCloud) -> None:
     begin(mia, template, "lily", 201)
     data = {"template": {**template, "resources": {"word": {"type": "OS::Heat::RandomString"}}}}
     bad = {"resources": {"word": {"resource_id": "x", "resource_data": {"value": ["a"]}}}}
+    lacking = {"resources": {"word": {"resource_id": "x"}}}
+    shown = adopt(cloud, mia, {**data, **lacking}, "tulip")
+    assert "resource_data.value was not provided" in shown["stack_status_reason"]
     shown = adopt(cloud, mia, {**data, **bad}, "iris")
     assert shown["stack_status"] == "ADOPT_FAILED" and "resource_data.value" in shown["stack_status_reason"]

@@ -212,6 +212,30 @@ def test_servers_volumes_and_keys_are_compared_and_what_no_update_mends_is_told(
     assert mia.get(volume).json()["volume"]["name"] == "rosebud"
 
 
+def test_what_is_of_others_is_only_looked_for(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    outside = public(cloud)
+    net = mia.post("/network/v2.0/networks", {"network": {"name": "beds"}}, 201).json()["network"]["id"]
+    address = {"floatingip": {"floating_network_id": outside}}
+    tied = mia.post("/network/v2.0/floatingips", address, 201).json()["floatingip"]["id"]
+    template = hot(
+        {
+            "net": {"type": "OS::Neutron::Net", "external_id": net, "properties": {"name": "weeds"}},
+            "tie": {
+                "type": "OS::Neutron::FloatingIPAssociation",
+                "external_id": tied,
+                "properties": {"floatingip_id": tied, "port_id": "x"},
+            },
+        }
+    )
+    made = stack(cloud, mia, template)
+    assert states(mia, made) == {"net": "IN_SYNC", "tie": "NOT_CHECKED"}, made
+    mia.delete(f"/network/v2.0/networks/{net}")
+    told = drift(mia, made)["net"]
+    assert (told["drift_status"], told["mend"]["action"]) == ("DELETED", "none")
+    assert mend(cloud, mia, made)["stack_status"] == "UPDATE_COMPLETE"
+
+
 def test_a_resource_that_the_caller_may_not_see_is_not_checked(cloud: ApiCloud) -> None:
     """With access rules that let it look at the stack, and at nothing else."""
     mia = cloud.new_user("mia", "garden")

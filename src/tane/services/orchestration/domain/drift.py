@@ -126,8 +126,17 @@ def _look_inside(core: Core, ctx: Context, tx: Tx, seen: Seen) -> None:
 
 
 def _ask(hand: Hand, seen: Seen, kind: Kind) -> None:
+    outside = seen.row.declared.get("external_id") is not None
+    if kind.lacks(seen.row.data) is not None:
+        seen.reason = "What it stands for is not known."
+        return
     try:
-        found = kind.differences(hand)
+        found: Mapping[str, Difference] | None = {}
+        if outside:
+            # It was made by others, as they wanted it.
+            kind.show(hand)
+        else:
+            found = kind.differences(hand)
     except NotFound as error:
         _is_gone(seen, error.message, again=not kind.leaves)
         return
@@ -140,7 +149,6 @@ def _ask(hand: Hand, seen: Seen, kind: Kind) -> None:
     if found is None:
         seen.reason = "It is kept by the stack alone."
         return
-    outside = seen.row.declared.get("external_id") is not None
     if outside or not kind.compares:
         seen.status, seen.reason = "IN_SYNC", "It is there; its properties are not compared."
         return

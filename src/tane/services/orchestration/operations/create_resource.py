@@ -93,6 +93,9 @@ def _adopt(hand: Hand, kind: Kind) -> None:
         return
     if not hand.adopted.get("resource_id"):
         raise Failed("Resource ID was not provided.")
+    lacks = kind.lacks(hand.row.data)
+    if lacks is not None:
+        raise Failed(f"resource_data.{lacks} was not provided.")
     hand.change(physical_id=str(hand.adopted["resource_id"]))
     kind.differences(hand)
 

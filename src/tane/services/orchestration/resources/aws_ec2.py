@@ -287,7 +287,7 @@ class Address(Kind):
     """``Ref`` gives the address, ``AllocationId`` the id of the floating IP."""
 
     adopts = True
-    brings = ("allocation",)
+    brings = essential = ("allocation",)
     name = "AWS::EC2::EIP"
     description = "A floating IP, as Amazon's EC2 names it."
     properties = {
@@ -338,7 +338,7 @@ class Address(Kind):
 
 class AddressAssociation(Kind):
     adopts = True
-    brings = ("allocation",)
+    brings = essential = ("allocation",)
     name = "AWS::EC2::EIPAssociation"
     description = "A floating IP that leads to a server, as Amazon's EC2 names it."
     properties = {

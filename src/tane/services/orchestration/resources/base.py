@@ -66,6 +66,8 @@ class Kind:
     """Whether something of it is left when it is gone behind the stack's back: that goes with its deletion."""
     brings: ClassVar[Sequence[str]] = ()
     """What of the data of a resource goes with it when its stack is abandoned, and comes back when that is adopted."""
+    essential: ClassVar[Sequence[str]] = ()
+    """Those without which nobody knows what it stands for: its id does not tell."""
     compares: ClassVar[bool] = False
     """Whether ``differences`` looks at properties, and not only whether it is there."""
 
@@ -92,6 +94,10 @@ class Kind:
                     raise Failed(f"resource_data.{name} is no id.")
                 found[name] = data[name]
         return found
+
+    def lacks(self, data: Mapping[str, Any]) -> str | None:
+        """Which of ``essential`` is not there."""
+        return next((name for name in self.essential if not data.get(name)), None)
 
     def told_before(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """The metadata that one which is made anew had: of most it is that of the template."""

@@ -159,7 +159,7 @@ class Volume(Served):
 
 class VolumeAttachment(Kind):
     adopts = True
-    brings = ("server", "volume")
+    brings = essential = ("server", "volume")
     compares = True
     name = "OS::Cinder::VolumeAttachment"
     description = "Resource for associating volume to instance."

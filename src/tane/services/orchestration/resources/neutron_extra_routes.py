@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 class ExtraRouteSet(Kind):
     adopts = True
-    brings = ("router",)
+    brings = essential = ("router",)
     compares = True
     name = "OS::Neutron::ExtraRouteSet"
     description = "Resource for specifying extra routes for a Neutron router."

@@ -69,7 +69,7 @@ class FloatingIP(Neutron):
 
 class FloatingIPAssociation(Kind):
     adopts = True
-    brings = ("address",)
+    brings = essential = ("address",)
     compares = True
     name = "OS::Neutron::FloatingIPAssociation"
     description = "A resource for associating floating ips and ports."
