@@ -28,8 +28,9 @@ OPEN = {
 OWN = re.compile(r"user_id:%\(|token_subject|rule:owner|rule:admin_or_owner")
 """What a rule says that opens a call to the user it is about."""
 
-UNKNOWN = {"s3": 403}
-"""How who says nothing of himself is refused, where that is not by 401: S3 has AccessDenied."""
+UNKNOWN = {"s3": 403, "cloudformation": 400}
+"""How who says nothing of himself is refused, where that is not by 401: S3 has AccessDenied, CloudFormation
+IncompleteSignature."""
 
 WITHOUT_SCHEMA = {
     ("identity", "/v3/OS-OAUTH1/request_token"),
@@ -108,7 +109,11 @@ def test_no_route_answers_to_someone_without_a_role_on_anything(cloud: ApiCloud)
                 headers={"X-Auth-Token": token},
                 json={route.action or "x": {}},
             )
-            assert response.status_code in (403, 404), (name(service, route), response.status_code, response.text)
+            assert response.status_code in (403, 404, UNKNOWN.get(service.name)), (
+                name(service, route),
+                response.status_code,
+                response.text,
+            )
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=[service.name for service in SERVICES])

@@ -35,6 +35,7 @@ from tane.services.metric import SERVICE as METRIC
 from tane.services.network import SERVICE as NETWORK
 from tane.services.object import S3
 from tane.services.object import SERVICE as OBJECT
+from tane.services.orchestration import CFN
 from tane.services.orchestration import SERVICE as ORCHESTRATION
 from tane.services.placement import SERVICE as PLACEMENT
 from tane.services.rating import SERVICE as RATING
@@ -54,6 +55,7 @@ SERVICES: tuple[Service, ...] = (
     OBJECT,
     S3,
     ORCHESTRATION,
+    CFN,
     METRIC,
     ALARM,
     RATING,

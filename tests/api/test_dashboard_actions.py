@@ -10,6 +10,7 @@ import pytest
 
 from tane.agent.compute.drivers.fake import FakeCompute
 from tane.services.dashboard.resources import ALL, KINDS
+from tane.services.orchestration.template import effort
 from tests.api.compute_support import V, at, make_image
 from tests.api.dashboard_support import Browser, D, Forms, N, Scene, admin, make_scene
 from tests.support import ApiCloud, second_host
@@ -356,6 +357,30 @@ def test_a_plan_says_why_a_resource_changes(scene: Scene) -> None:
     assert "<script>alert" not in page.text
     wrong = scene.browser.fill(f"{D}/stacks/{stack}/plan", f"/stacks/{stack}/plan", template="nonsense")
     assert wrong.status_code == 400 and "nonsense" in wrong.text
+
+
+def test_the_drift_of_a_stack_is_shown_in_both_languages(scene: Scene) -> None:
+    template = "heat_template_version: 2021-04-16\nresources:\n"
+    template += "  net: {type: OS::Neutron::Net, properties: {name: soil}}\n"
+    stack = scene.make("stacks", stack_name="bed", template=template)
+    page = f"{D}/stacks/{stack}/drift"
+    assert "Nothing has changed behind the stack" in scene.browser.get(page)
+    [network] = scene.api.get("/network/v2.0/networks?name=soil").json()["networks"]
+    hostile = {"network": {"name": "<script>alert(1)</script>"}}
+    scene.api.put(f"/network/v2.0/networks/{network['id']}", hostile, 200)
+    told = scene.browser.get(page)
+    assert "name: set to soil, is &lt;script&gt;" in told and "It is changed in place." in told
+    assert "openstack stack update --existing --converge bed" in told
+    scene.browser.fill(f"{D}/stacks", "/prefer", language="ja")
+    assert "外部で変更された" in scene.browser.get(page)
+
+
+def test_what_takes_long_of_stacks_is_done_in_its_turn(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(effort, "little", lambda: effort.Effort(0.0, 0, 0, 0, 0.0, last=False))
+    template = "heat_template_version: 2021-04-16\nresources:\n  one: {type: OS::Heat::TestResource}\n"
+    stack = scene.make("stacks", stack_name="bed", template=template)
+    assert "Nothing has changed behind the stack" in scene.browser.get(f"{D}/stacks/{stack}/drift")
+    assert "Nothing would change." in scene.do("stacks", stack, "plan", expect=200, template=template)
 
 
 def test_administration(scene: Scene) -> None:

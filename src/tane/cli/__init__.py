@@ -23,6 +23,7 @@ from tane.cli import (
     openstack,
     serve,
     shell,
+    stack,
     status,
     test,
     up,
@@ -47,6 +48,7 @@ app.command("leave")(join.leave)
 app.add_typer(host.app, name="host")
 app.add_typer(dev.app, name="dev")
 app.add_typer(objects.app, name="object")
+app.add_typer(stack.app, name="stack")
 app.command("shell", context_settings={"allow_extra_args": True})(shell.shell)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

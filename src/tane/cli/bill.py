@@ -8,7 +8,6 @@ import io
 import json
 import re
 import sys
-import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -16,7 +15,7 @@ from urllib.parse import quote
 import typer
 
 from tane.cli.client import CallError, Client
-from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.cli.common import DEFAULT_STATE, State, StateOption, plain
 
 COLUMNS = ("service", "name", "what", "from", "to", "hours", "price an hour", "sum")
 RIGHT = ("hours", "price an hour", "sum")
@@ -80,8 +79,8 @@ def rows(bill_: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "service": line["service"],
-            "name": _plain(line["name"] or line["resource_id"]),
-            "what": _plain(line["what"]),
+            "name": plain(line["name"] or line["resource_id"]),
+            "what": plain(line["what"]),
             "from": line["begin"][:19],
             "to": line["end"][:19],
             "hours": line["hours"] if line["seconds"] else "",
@@ -92,15 +91,10 @@ def rows(bill_: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def _plain(text: str) -> str:
-    """Without characters that move the cursor or turn the direction of writing."""
-    return "".join("?" if unicodedata.category(one)[0] in "CZ" and one != " " else one for one in text)
-
-
 def _head(bill_: Mapping[str, Any], project: str) -> str:
     closed = bill_["closed_at"]
     how = f"closed on {closed[:10]}" if closed else f"counted until {bill_['until'][:19]}, not closed"
-    return f"Bill of {_plain(project)} for {bill_['month']}, {how}"
+    return f"Bill of {plain(project)} for {bill_['month']}, {how}"
 
 
 def table(bill_: Mapping[str, Any], project: str) -> str:

@@ -7,6 +7,7 @@ import re
 import secrets
 import sys
 import tomllib
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -144,6 +145,12 @@ def refuse_beside_its_copy(copy: Path | None) -> None:
     """Exits when a copy of a cloud runs, in the folder ``copy``: see :func:`tane.ids.hold`."""
     if copy is not None:
         sys.exit(f"tane: the same cloud runs already in {copy}: of a cloud and its copy one may run on a machine")
+
+
+def plain(text: str) -> str:
+    """A text of a tenant's, for a terminal: without characters that move the cursor or turn the direction of
+    writing."""
+    return "".join("?" if unicodedata.category(one)[0] in "CZ" and one != " " else one for one in text)
 
 
 def tail(file: Path, lines: int = 20) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from tane.core import Core
+from tane.shares import TakesLong
 from tane.web import codec
 from tane.web.access import permits
 from tane.web.context import Context
@@ -88,6 +89,9 @@ async def ask(
         except NeedsHashing:
             request.may_hash = True
             answer = await core.in_hashing_thread(origin(remote), _answer, where, route, request)
+        except TakesLong:
+            request.may_take_long = True
+            answer = await core.in_long_thread(ctx.project_id or ctx.user_id, _answer, where, route, request)
     else:
         _admit(where, route, request)
         outer = CURRENT.set(request)

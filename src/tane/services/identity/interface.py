@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.identity.domain import catalog, signatures, tokens
 from tane.services.identity.domain.bootstrap import bootstrap, publish
-from tane.services.identity.domain.ec2_tokens import SignedCall, caller_of_s3, project_of
+from tane.services.identity.domain.ec2_tokens import EXPIRED, SignedCall, caller_of_ec2, caller_of_s3, project_of
 from tane.services.identity.domain.memory import Desk, NotRemembered
 from tane.services.identity.store import limits, rows
 from tane.services.identity.tables import project, trust, user
@@ -21,6 +22,7 @@ from tane.web.context import Context
 from tane.web.errors import Forbidden, NotFound, Unauthorized
 
 __all__ = [
+    "EXPIRED",
     "Delegation",
     "SignedCall",
     "acting",
@@ -37,6 +39,7 @@ __all__ = [
     "publish",
     "recall",
     "same_signature",
+    "sent_by",
     "sign",
     "signed_by",
     "signed_by_known",
@@ -71,6 +74,19 @@ def signed_by(core: Core, call: SignedCall, request_id: str) -> tuple[Context, b
     except Forbidden as error:
         raise Unauthorized(error.message) from None
     return _context(core, token, "", request_id), key
+
+
+def sent_by(core: Core, call: Mapping[str, Any], request_id: str) -> Context:
+    """The caller whose EC2 credential signed a call of an API of Amazon's other than S3, by version 2 or 4. ``call``:
+    its access key, verb, host, path, params, headers, body_hash and signature.
+
+    :raises NotFound: unknown access key. :raises Unauthorized: wrong signature, of another time (its type is
+    :data:`EXPIRED`), or no rights any more.
+    """
+    try:
+        return _context(core, caller_of_ec2(core, call), "", request_id)
+    except Forbidden as error:
+        raise Unauthorized(error.message) from None
 
 
 def signed_by_known(core: Core, call: SignedCall, request_id: str) -> tuple[Context, bytes] | None:

@@ -1,11 +1,13 @@
-"""Orchestration (Heat v1)."""
+"""Orchestration (Heat v1), and CloudFormation's API on the same stacks."""
 
+from tane.services.orchestration.api.cfn import answers
+from tane.services.orchestration.api.cfn.errors import known
 from tane.services.orchestration.api.common import error_shape
 from tane.services.orchestration.events import EVENTS
 from tane.services.orchestration.operations import OPERATIONS
-from tane.services.orchestration.policies import RULES
+from tane.services.orchestration.policies import CFN_RULES, RULES
 from tane.services.orchestration.reconcilers import RECONCILERS
-from tane.services.orchestration.routes import ROUTES
+from tane.services.orchestration.routes import CFN_ROUTES, ROUTES
 from tane.web.routes import CatalogEntry, Service
 
 SERVICE = Service(
@@ -21,3 +23,18 @@ SERVICE = Service(
     counted=(("stacks", "stack WHERE NOT deleted"),),
     events=EVENTS,
 )
+
+CFN = Service(
+    name="cloudformation",
+    prefix="/orchestration-cfn",
+    routes=CFN_ROUTES,
+    rules=CFN_RULES,
+    error_shape=error_shape,
+    error_document=answers.error_document,
+    known_errors=known,
+    own_admission=True,
+    loose_paths=True,
+    extra_request_id_headers=("x-amzn-requestid",),
+    catalog=(CatalogEntry("cloudformation", "heat-cfn", "/orchestration-cfn/v1"),),
+)
+"""Who signs a call acts by the calls of that service."""

@@ -4,6 +4,29 @@ from __future__ import annotations
 
 from tane.web.policy import ADMIN, MEMBER, PROJECT, READER, Rule, scoped
 
+CFN_RULES = (
+    *scoped(
+        PROJECT,
+        (
+            Rule("cloudformation:CancelUpdateStack", MEMBER, "Cancel the update of a stack and roll back."),
+            Rule("cloudformation:CreateStack", MEMBER, "Create a stack."),
+            Rule("cloudformation:DeleteStack", MEMBER, "Delete a stack."),
+            Rule("cloudformation:DescribeStackEvents", READER, "List the events of a stack."),
+            Rule("cloudformation:DescribeStackResource", READER, "Show a resource."),
+            Rule("cloudformation:DescribeStackResources", READER, "Show resources."),
+            Rule("cloudformation:DescribeStacks", READER, "Show stacks."),
+            Rule("cloudformation:EstimateTemplateCost", READER, "Tell what a template costs."),
+            Rule("cloudformation:GetTemplate", READER, "Show the template of a stack."),
+            Rule("cloudformation:ListStackResources", READER, "List the resources of a stack."),
+            Rule("cloudformation:ListStacks", READER, "List stacks."),
+            Rule("cloudformation:SignalResource", MEMBER, "Signal a resource."),
+            Rule("cloudformation:UpdateStack", MEMBER, "Update a stack."),
+            Rule("cloudformation:ValidateTemplate", READER, "Validate a template."),
+        ),
+    ),
+)
+"""Of the actions of CloudFormation's API, under Heat's names: those of what an action does hold besides."""
+
 RULES = (
     *scoped(
         PROJECT,
@@ -39,6 +62,7 @@ RULES = (
             Rule("stacks:create", MEMBER, "Create stack."),
             Rule("stacks:delete", MEMBER, "Delete stack."),
             Rule("stacks:detail", READER, "List stacks in detail."),
+            Rule("stacks:drift", READER, "Compare the resources of a stack with what it set."),
             Rule("stacks:export", MEMBER, "Export stack."),
             Rule("stacks:generate_template", READER, "Generate stack template."),
             Rule("stacks:global_index", ADMIN, "List stacks globally."),

@@ -8,6 +8,7 @@ from tane.services.orchestration import schemas
 from tane.services.orchestration.api import (
     actions,
     cloud,
+    drift,
     events,
     resources,
     software,
@@ -16,6 +17,7 @@ from tane.services.orchestration.api import (
     types,
     versions,
 )
+from tane.services.orchestration.api.cfn import actions as cfn
 from tane.services.orchestration.api.common import hiding_addresses, weighed
 from tane.web.routes import Route
 
@@ -49,6 +51,7 @@ ALL = (
     Route("PATCH", f"{S}/preview", stacks.preview_patch, "stacks:preview_update_patch", schemas.StackUpdate),
     Route("DELETE", f"{S}/abandon", stacks.abandon, "stacks:abandon"),
     Route("GET", f"{S}/export", stacks.export, "stacks:export"),
+    Route("GET", f"{S}/drift", drift.show, "stacks:drift"),
     Route("GET", f"{S}/template", stacks.template, "stacks:template"),
     Route("GET", f"{S}/environment", stacks.environment, "stacks:environment"),
     Route("GET", f"{S}/files", stacks.files, "stacks:files"),
@@ -131,3 +134,10 @@ def _served(route: Route) -> Route:
 
 
 ROUTES = tuple(_served(route) for route in ALL)
+
+CFN_ROUTES = (
+    Route("GET", "", cfn.versions, None),
+    Route("GET", "/v1", cfn.act, "cloudformation:DescribeStacks", stream=True),
+    Route("POST", "/v1", cfn.act, "cloudformation:DescribeStacks", stream=True),
+)
+"""CloudFormation's API: one address, an action in the parameters."""

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import PREFIX, Visit
 from tane.services.dashboard.domain import forms
-from tane.services.dashboard.domain.describing import Call, Values
+from tane.services.dashboard.domain.describing import Values
 from tane.services.dashboard.domain.messages import N_
 from tane.web import inside
-from tane.web.errors import ApiError
 from tane.web.request import Response
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ async def show(visit: Visit, order: Order, given: Form) -> Response:
 def _page(visit: Visit, order: Order, values: Values, given: Form) -> Response:
     body = forms.body(order.action, values, order.row)
     told = visit.call(order.action.target, body, id=order.id)["resource_changes"]
-    steps = _steps(visit, told, _now(visit, order.id))
+    steps = _steps(visit, told)
     sent = [(name, text) for name in ("template", "parameters") for text in given.values.get(name, ())[:1]]
     counts = [(visit.words(title), tone, len(told.get(name, ()))) for name, title, tone in KINDS]
     return visit.page(
@@ -65,39 +64,24 @@ def _page(visit: Visit, order: Order, values: Values, given: Form) -> Response:
     )
 
 
-def _now(visit: Visit, stack_id: str) -> dict[str, Any]:
-    """What the resources are by the template that the stack has, by name. Nothing where that says nothing any more:
-    the plan is told all the same, with fewer reasons."""
-    call = Call.of("orchestration PATCH /v1/{project}/stacks/{id:0}/{id:1}/preview")
-    try:
-        found = visit.call(call, {"existing": True}, id=stack_id)["resource_changes"]
-    except ApiError:
-        return {}
-    return {row["resource_name"]: row for rows in found.values() for row in rows}
-
-
-def _steps(visit: Visit, told: Mapping[str, Any], now: Mapping[str, Any]) -> list[Step]:
+def _steps(visit: Visit, told: Mapping[str, Any]) -> list[Step]:
     return [
-        Step(visit.words(title), tone, row["resource_name"], row["resource_type"], _why(visit, name, row, now))
+        Step(visit.words(title), tone, row["resource_name"], row["resource_type"], _why(visit, name, row))
         for name, title, tone in KINDS
         if name != "unchanged"
         for row in told.get(name, ())
     ]
 
 
-def _why(visit: Visit, what: str, row: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def _why(visit: Visit, what: str, row: Mapping[str, Any]) -> str:
     if what == "deleted":
         return visit.words(N_("The template has it no more."))
     if what == "added":
         return visit.words(N_("The template has it anew."))
-    before = now.get(row["resource_name"])
     if what == "replaced" and row["resource_status"] == "FAILED":
         return visit.words(N_("It failed before."))
-    if before is None:
-        return ""
-    if before["resource_type"] != row["resource_type"]:
-        return visit.words(N_("Its type was {type}."), type=before["resource_type"])
-    old, new = before.get("properties") or {}, row.get("properties") or {}
-    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    if row["previous_type"]:
+        return visit.words(N_("Its type was {type}."), type=row["previous_type"])
+    names = row["replacing_properties"] if what == "replaced" else row["changed_properties"]
     shown = ", ".join(names[:MOST_NAMES])
     return visit.words(N_("Changed: {names}"), names=shown) if names else ""

@@ -213,6 +213,12 @@ async def template(visit: Visit, stack_id: str, row: Row) -> Response:
     )
 
 
+async def drift(visit: Visit, stack_id: str, row: Row) -> Response:
+    from tane.services.dashboard.api import drift as page
+
+    return await page.show(visit, stack_id, row)
+
+
 MOST_YAML = 32 << 10
 """Bytes of a template, as JSON, that is shown as YAML: its writer takes some microseconds for each and lets nobody
 else compute meanwhile. A longer one is shown as JSON, which is YAML, too."""
@@ -248,6 +254,7 @@ async def charts_of_host(visit: Visit, host_id: str, row: Row) -> Response:
 PAGES: Mapping[tuple[str, str], Callable[[Visit, str, Row], Awaitable[Response]]] = {
     ("servers", "log"): log,
     ("all-servers", "log"): log,
+    ("stacks", "drift"): drift,
     ("stacks", "template"): template,
     ("servers", "charts"): charts_of_server,
     ("all-servers", "charts"): charts_of_server,

@@ -20,6 +20,8 @@ from tane.web import codec
 from tane.web.errors import NotFound, Unauthorized
 
 EC2_METHOD = "ec2credential"
+EXPIRED = "RequestExpired"
+"""The type of the error of a call that was signed at another time."""
 
 
 def authenticate_ec2(core: Core, call: Mapping[str, Any]) -> tuple[str, Token]:
@@ -35,6 +37,20 @@ def authenticate_s3(core: Core, call: Mapping[str, Any]) -> tuple[str, Token]:
     secret = str(found.keys.get("secret", ""))
     signatures.check_s3(secret, str(call.get("token", "")), str(call.get("signature", "")))
     return _issue(core, found, call)
+
+
+def caller_of_ec2(core: Core, call: Mapping[str, Any]) -> Token:
+    """Who signed a call to a service of this cloud itself: a call as those of the two above, which says when it was
+    signed. What the credential and the user are is remembered as for S3.
+
+    :raises NotFound: unknown access key. :raises Unauthorized: wrong signature, too old, nothing to act on.
+    """
+    access = str(call.get("access") or "")
+    with Desk(core) as desk:
+        found = desk.known(("ec2", access), lambda tx: _found(tx, access))
+        signatures.check_ec2(str(found.keys.get("secret", "")), call)
+        _check_time(desk, call)
+        return _standing(desk, found)
 
 
 @dataclass(frozen=True)
@@ -66,14 +82,19 @@ def caller_of_s3(core: Core, call: SignedCall, *, may_wait: bool = True) -> tupl
             good = [signatures.same(call.signature, signatures.sign_2(secret, text)) for text in call.texts]
         if not secret or not any(good):
             raise Unauthorized("Credential signature mismatch")
-        payload = _payload(desk, found)
-        if payload.trust_id:
-            # Each use of a trust may be counted.
-            return issue(desk, payload)[1], key
-        standing = stand(desk, payload)
-        if standing.ends is not None and standing.ends <= desk.now:
-            raise Unauthorized(REFUSED)
-        return Token(payload, standing), key
+        return _standing(desk, found), key
+
+
+def _standing(desk: Desk, found: Credential) -> Token:
+    """:raises Unauthorized: there is nothing to act on any more."""
+    payload = _payload(desk, found)
+    if payload.trust_id:
+        # Each use of a trust may be counted.
+        return issue(desk, payload)[1]
+    standing = stand(desk, payload)
+    if standing.ends is not None and standing.ends <= desk.now:
+        raise Unauthorized(REFUSED)
+    return Token(payload, standing)
 
 
 def project_of(core: Core, access: str) -> str:
@@ -143,6 +164,7 @@ def _check_time(desk: Desk, call: Mapping[str, Any]) -> None:
         return
     moment = codec.moment(str(told))
     if moment is None:
-        raise Unauthorized(f"Credential timestamp is invalid: {told}")
+        raise Unauthorized(f"Credential timestamp is invalid: {told}", type=EXPIRED)
     if abs(desk.now - moment) > timedelta(seconds=desk.core.config.credential_auth_ttl):
-        raise Unauthorized("Credential is expired" if moment < desk.now else "Credential is not valid yet")
+        why = "Credential is expired" if moment < desk.now else "Credential is not valid yet"
+        raise Unauthorized(why, type=EXPIRED)

@@ -10,11 +10,12 @@ from sqlalchemy.engine import Row
 
 from tane.services.orchestration.api.common import links, own_project, resource_link, stack_link, stack_of, stack_view
 from tane.services.orchestration.api.listing import wish
-from tane.services.orchestration.domain import requests, showing, stacks
+from tane.services.orchestration.domain import adoption, changes, requests, showing, stacks
+from tane.services.orchestration.domain.changes import Change
 from tane.services.orchestration.domain.requests import Asked
 from tane.services.orchestration.domain.stacks import Wanted
 from tane.services.orchestration.domain.validation import Looked
-from tane.web.errors import Forbidden, NotImplementedHere
+from tane.web.errors import Forbidden
 from tane.web.request import Request, Response
 
 
@@ -61,17 +62,18 @@ def _asked(request: Request) -> Asked:
 
 def create(request: Request) -> Response:
     own_project(request)
-    body = request.body
-    if body.adopt_stack_data:
-        raise NotImplementedHere("Adopting stacks is not done yet.")
+    body, asked, adopted = request.body, _asked(request), None
     name = requests.checked_name(body.stack_name)
+    if body.adopt_stack_data:
+        data = adoption.data_of(body.adopt_stack_data)
+        asked, adopted = adoption.asked(asked, data), data.resources
     wanted = Wanted(
-        source=requests.source_of(_asked(request)),
+        source=requests.source_of(asked),
         tags=requests.checked_tags(body.tags),
         disable_rollback=None if body.disable_rollback is UNSET else body.disable_rollback,
         timeout_mins=requests.checked_minutes(body.timeout_mins),
     )
-    row = stacks.create(request.core, request.ctx, name, wanted)
+    row = stacks.create(request.core, request.ctx, name, wanted, adopted)
     where = stack_link(request, row)
     return Response({"stack": {"id": row.id, "links": links(("self", where))}}, headers={"Location": where})
 
@@ -120,6 +122,7 @@ def _wanted(request: Request, *, patch: bool) -> Wanted:
         tags=requests.checked_tags(body.tags) if body.tags is not None or patch else [],
         disable_rollback=None if body.disable_rollback is UNSET else body.disable_rollback,
         timeout_mins=requests.checked_minutes(body.timeout_mins),
+        converge=body.converge,
     )
 
 
@@ -221,17 +224,24 @@ def preview_patch(request: Request) -> dict[str, Any]:
 def _changes(request: Request, *, patch: bool) -> dict[str, Any]:
     stack_id, name = stack_of(request)
     stacks.look_for(request.core, request.ctx, stack_id, name)
-    row, found = stacks.changes(request.core, request.ctx, stack_id, name, _source(request, patch=patch))
+    source = _source(request, patch=patch)
+    row, found = changes.of_update(request.core, request.ctx, stack_id, name, source, converge=request.body.converge)
     return {
-        "resource_changes": {what: [_change(request, row, *one) for one in changed] for what, changed in found.items()}
+        "resource_changes": {what: [_change(request, row, one) for one in changed] for what, changed in found.items()}
     }
 
 
-def _change(request: Request, stack: Row[Any], name: str, one: Looked | None, row: Row[Any] | None) -> dict[str, Any]:
+def _change(request: Request, stack: Row[Any], change: Change) -> dict[str, Any]:
+    """As Heat shows it; and besides why: the properties that change, those of them that need another resource, and the
+    type that it was of."""
+    name, one, row = change.name, change.looked, change.row
     kind = one.type if one is not None else row.type if row is not None else ""
     return {
         "resource_name": name,
         "resource_type": kind,
+        "previous_type": row.type if row is not None and row.type != kind else None,
+        "changed_properties": change.differing,
+        "replacing_properties": change.replacing,
         "physical_resource_id": (row.physical_id if row is not None else "") or "",
         "resource_action": row.action if row is not None else "INIT",
         "resource_status": row.status if row is not None else "COMPLETE",

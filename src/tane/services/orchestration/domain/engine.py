@@ -28,6 +28,7 @@ from tane.services.orchestration.domain.common import (
     MOST_STACKS,
     SOURCES_BYTES,
     TIMEOUT_MINUTES,
+    VALUES_BYTES,
     RequestLimitExceeded,
     new_id,
     record,
@@ -47,6 +48,8 @@ from tane.services.orchestration.template import TemplateError
 from tane.web.context import Context
 from tane.web.errors import ApiError
 
+ADOPTED = "adopted"
+"""What a resource is adopted from, among what its row keeps until that is done."""
 TURNS = ("CHECK", "SUSPEND", "RESUME")
 UNDOES = ("DELETE",)
 NOTHING = {"template": {"heat_template_version": "2013-05-23"}, "files": {}, "environment": {}}
@@ -101,8 +104,18 @@ def new_plan(tx: Tx, core: Core, stack: Any, source: Mapping[str, Any], *, stric
 # ----------------------------------------------------------------------------------------------------------- begin
 
 
-def begin(tx: Tx, core: Core, stack_id: str, action: str, reason: str = "", **values: Any) -> None:
+def begin(
+    tx: Tx,
+    core: Core,
+    stack_id: str,
+    action: str,
+    reason: str = "",
+    *,
+    adopted: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> None:
     """Start an action of a stack whose source is what it is to be; ``values``: more columns that change with it.
+    ``adopted``: what its resources are adopted from, by name.
 
     What an older action has under way goes on where this one needs it too, and is turned round where not.
     """
@@ -121,7 +134,7 @@ def begin(tx: Tx, core: Core, stack_id: str, action: str, reason: str = "", **va
     if action not in ("CREATE", "DELETE"):
         values["updated_at"] = tx.now
     stacks.change(tx, stack_id, **values)
-    if action in ("CREATE", "UPDATE") and stacks.bytes_of(tx, before.project_id) > SOURCES_BYTES:
+    if action in ("CREATE", "ADOPT", "UPDATE") and stacks.bytes_of(tx, before.project_id) > SOURCES_BYTES:
         raise RequestLimitExceeded(
             f"Request limit exceeded: the templates, environments and files of a project have at most {SOURCES_BYTES} "
             "bytes together. Please delete some stacks."
@@ -135,7 +148,7 @@ def begin(tx: Tx, core: Core, stack_id: str, action: str, reason: str = "", **va
         _stop(tx, stack_id, UNDOES)
         _take_back_replaced(tx, stack_id)
     if action not in TURNS and not undoes(stack):
-        _add_missing(tx, core, stack)
+        _add_missing(tx, core, stack, adopted or {})
     advance(tx, core, stack_id)
 
 
@@ -166,7 +179,7 @@ def _take_back_replaced(tx: Tx, stack_id: str) -> None:
             resources.change(tx, old.id, current=True)
 
 
-def _add_missing(tx: Tx, core: Core, stack: Row[Any]) -> None:
+def _add_missing(tx: Tx, core: Core, stack: Row[Any], adopted: Mapping[str, Any]) -> None:
     """Rows of what the plan has and the stack has not. :raises RequestLimitExceeded:"""
     plan = plan_of(tx, core, stack)
     there = {row.name for row in resources.light(tx, stack.id) if row.current}
@@ -175,7 +188,16 @@ def _add_missing(tx: Tx, core: Core, stack: Row[Any]) -> None:
         raise RequestLimitExceeded(
             f"Request limit exceeded: Maximum resources per stack exceeded. At most {MOST_RESOURCES} are possible."
         )
-    resources.add(tx, [fresh(tx, stack, name, plan.resources[name].type) for name in new])
+    rows = [fresh(tx, stack, name, plan.resources[name].type) for name in new]
+    if stack.action == "ADOPT":
+        for row in rows:
+            row["data"] = {ADOPTED: adopted.get(row["name"], {})}
+            row["bytes"] = len(msgspec.json.encode(row["data"]))
+    resources.add(tx, rows)
+    if stack.action == "ADOPT" and resources.bytes_of(tx, stack.project_id) > VALUES_BYTES:
+        raise RequestLimitExceeded(
+            f"Request limit exceeded: the values of all resources of a project have at most {VALUES_BYTES} bytes."
+        )
 
 
 def fresh(tx: Tx, stack: Row[Any], name: str, kind: str, **values: Any) -> dict[str, Any]:
@@ -314,7 +336,7 @@ def failed(tx: Tx, core: Core, stack_id: str, traversal: str, reason: str) -> No
 def conclude(tx: Tx, core: Core, stack: Row[Any], status: str, reason: str) -> None:
     """End the action of a stack; a failed creation or update is rolled back where that is wished."""
     values: dict[str, Any] = {"status": status, "reason": reason, "deadline": None}
-    if status == COMPLETE and stack.action in ("CREATE", "UPDATE", "ROLLBACK") and not undoes(stack):
+    if status == COMPLETE and stack.action in ("CREATE", "ADOPT", "UPDATE", "ROLLBACK") and not undoes(stack):
         values |= dict.fromkeys(rights.PREVIOUS)
     stacks.change(tx, stack.id, **values)
     record(tx, stack.id, None, stack.action, status, reason)

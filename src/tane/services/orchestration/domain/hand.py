@@ -40,6 +40,8 @@ class Hand:
     row: Any
     plan: Plan | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    adopted: Mapping[str, Any] | None = None
+    """What the resource is adopted from, while it is."""
     below: dict[tuple[str, str], Any] = field(default_factory=dict)
     """What was found of nested stacks in this evaluation: their scopes, and their outputs, by (stack, what)."""
 

@@ -31,8 +31,8 @@ def source_of(
     template: Mapping[str, Any], files: Mapping[str, str], environment: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Source:
     """A nested source: the parent's registry and defaults hold in it, and of parameters only what it is given."""
-    inner = {**environment, "parameters": _said(parameters)}
-    return Source(template=_said(template), files=dict(files), environment=inner)
+    inner = {**environment, "parameters": said(parameters)}
+    return Source(template=said(template), files=dict(files), environment=inner)
 
 
 def document_of(hand: Hand, text: str) -> Mapping[str, Any]:
@@ -42,14 +42,14 @@ def document_of(hand: Hand, text: str) -> Mapping[str, Any]:
     return ahead.known(hand.tx, key, lambda _: effort.once("text", whole, lambda: parse(text))).document
 
 
-def _said(value: Any) -> Any:
+def said(value: Any) -> Any:
     """A template says nothing but what JSON has: what is not known yet is a parameter that is not."""
     if value is UNKNOWN:
         return {"get_param": NOT_KNOWN}
     if isinstance(value, Mapping):
-        return {key: _said(item) for key, item in value.items()}
+        return {key: said(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_said(item) for item in value]
+        return [said(item) for item in value]
     return value
 
 
@@ -87,7 +87,10 @@ def create(hand: Hand, source: Source, *, timeout_mins: int | None = None) -> st
     row = stacks.get(hand.tx, stack_id)
     plan = check(hand, row, source)
     stacks.change(hand.tx, stack_id, description=plan.template.description or "No description")
-    engine.begin(hand.tx, hand.core, stack_id, "CREATE")
+    if hand.adopted is None:
+        engine.begin(hand.tx, hand.core, stack_id, "CREATE")
+    else:
+        engine.begin(hand.tx, hand.core, stack_id, "ADOPT", adopted=hand.adopted.get("resources") or {})
     return stack_id
 
 

@@ -94,6 +94,16 @@ def show(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str) ->
         return Shown(row, stack, nested, needing, None if parent is None else parent.name)
 
 
+def stack_of_physical(core: Core, ctx: Context, physical_id: str) -> tuple[str, str]:
+    """(name, id) of the stack of the caller's project whose resource stands for a thing. :raises NotFound:"""
+    with core.db.read() as tx:
+        row = resources.standing_for(tx, ctx.project_id, physical_id)
+        stack = None if row is None else stacks.get(tx, row.stack_id)
+    if stack is None:
+        raise NotFound(f"The Resource ({physical_id[:255]}) could not be found.", type="PhysicalResourceNotFound")
+    return stack.name, stack.id
+
+
 def required(tx: Tx, stack: Row[Any], name: str) -> Row[Any]:
     row = resources.named(tx, stack.id, name)
     if row is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlalchemy.engine import Row
@@ -39,6 +39,8 @@ class Scope:
         self._parent = parent
         self.below = {} if below is None else below
         """Of stacks nested in this one: what was found in this evaluation, which is one for all of them."""
+        self.lost: Collection[str] = ()
+        """Resources that are gone, whatever their rows say: others take their places."""
         self.used: dict[str, Row[Any] | None] = {}
         """The resources that were looked at, as they were."""
         self._rows: dict[str, Row[Any]] | None = None
@@ -100,7 +102,7 @@ class Scope:
     # ------------------------------------------------------------------------------------------------ resources
 
     def _row(self, name: str) -> Row[Any] | None:
-        if self.tx is None:
+        if self.tx is None or name in self.lost:
             return None
         if self._rows is None:
             self._rows = {row.name: row for row in rows.of_stack(self.tx, self.stack.id) if row.current}
@@ -139,7 +141,7 @@ class Scope:
 
     def hand(self, row: Row[Any]) -> Hand:
         assert self.tx is not None
-        return Hand(self.core, self.tx, self.ctx, self.stack, row, self.plan, row.properties, self.below)
+        return Hand(self.core, self.tx, self.ctx, self.stack, row, self.plan, row.properties, below=self.below)
 
 
 def scope_of(core: Core, ctx: Context, stack: Any, tx: Tx | None = None) -> Callable[[Plan], Scope]:

@@ -9,11 +9,10 @@ import msgspec
 from sqlalchemy.engine import Row
 
 from tane.core import Core
-from tane.db import Tx
-from tane.services.orchestration.domain import ahead, engine, rights, validation
+from tane.services.orchestration.domain import adoption, ahead, drift, engine, rights, validation
+from tane.services.orchestration.domain.adoption import Entry
 from tane.services.orchestration.domain.common import (
     COMPLETE,
-    FAILED,
     IN_PROGRESS,
     MOST_STACKS,
     ActionInProgress,
@@ -33,24 +32,36 @@ NO_DESCRIPTION = "No description"
 
 
 class Wanted(msgspec.Struct, kw_only=True):
-    """A stack as it is asked for; what is None in an update stays as it is."""
+    """A stack as it is asked for; what is None in an update stays as it is. ``converge``: an update mends what has
+    become of its resources behind its back, too."""
 
     source: Source
     tags: Sequence[str] | None = None
     disable_rollback: bool | None = None
     timeout_mins: int | None = None
+    converge: bool = False
 
 
-def create(core: Core, ctx: Context, name: str, wanted: Wanted) -> Row[Any]:
-    """Validate, then write the stack and the first of its jobs. :raises StackExists: :raises RequestLimitExceeded:"""
+def create(core: Core, ctx: Context, name: str, wanted: Wanted, adopted: Mapping[str, Entry] | None = None) -> Row[Any]:
+    """Validate, then write the stack and the first of its jobs. ``adopted``: the resources that are there already.
+
+    :raises StackExists: :raises RequestLimitExceeded:
+    """
     named = Named(name, ctx.project_id, source=wanted.source.given())
     plan = validation.plan_for(core, ctx, named, wanted.source)
     validation.look(core, ctx, named, plan)
-    return _created(core, ctx, name, wanted, plan.template.description)
+    return _created(core, ctx, name, wanted, plan.template.description, adopted)
 
 
 @ahead.writes
-def _created(core: Core, ctx: Context, name: str, wanted: Wanted, description: str | None) -> Row[Any]:
+def _created(
+    core: Core,
+    ctx: Context,
+    name: str,
+    wanted: Wanted,
+    description: str | None,
+    adopted: Mapping[str, Entry] | None,
+) -> Row[Any]:
     stack_id = ahead.drawn("stack", new_id)
     with core.db.write() as tx:
         if stacks.named(tx, ctx.project_id, name) is not None:
@@ -82,7 +93,10 @@ def _created(core: Core, ctx: Context, name: str, wanted: Wanted, description: s
             },
         )
         stacks.set_tags(tx, stack_id, wanted.tags or ())
-        engine.begin(tx, core, stack_id, "CREATE")
+        if adopted is None:
+            engine.begin(tx, core, stack_id, "CREATE")
+        else:
+            engine.begin(tx, core, stack_id, "ADOPT", adopted=adoption.kept(adopted))
         row = stacks.get(tx, stack_id)
         assert row is not None
         return row
@@ -130,30 +144,41 @@ def update(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted) -
     """:raises ActionInProgress: it is being deleted, suspended or the like. One update in another wins."""
     with core.db.read() as tx:
         row = require(tx, ctx, stack_id, name)
-        _may_update(row)
+        may_update(row)
         plan = validation.plan_for(core, ctx, row, wanted.source)
-        validation.look(core, ctx, _like(row, wanted.source), plan)
+        validation.look(core, ctx, like(row, wanted.source), plan)
     values: dict[str, Any] = {"source": msgspec.to_builtins(wanted.source)}
     if wanted.disable_rollback is not None:
         values["disable_rollback"] = wanted.disable_rollback
     if wanted.timeout_mins is not None:
         values["timeout_mins"] = wanted.timeout_mins
     values["description"] = plan.template.description or NO_DESCRIPTION
-    _updated(core, ctx, stack_id, name, wanted, values)
+    found = drift.compare(core, ctx, stack_id, name)[1] if wanted.converge else ()
+    _updated(core, ctx, stack_id, name, wanted, values, found)
 
 
 @ahead.writes
-def _updated(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted, values: Mapping[str, Any]) -> None:
+def _updated(
+    core: Core,
+    ctx: Context,
+    stack_id: str,
+    name: str,
+    wanted: Wanted,
+    values: Mapping[str, Any],
+    drifted: Sequence[drift.Seen],
+) -> None:
     with core.db.write() as tx:
         row = require(tx, ctx, stack_id, name)
-        _may_update(row)
+        may_update(row)
         if wanted.tags is not None:
             stacks.set_tags(tx, stack_id, wanted.tags)
+        drift.note(tx, core, ctx, drifted)
         given = rights.before(row) | rights.of_sender(tx, ctx)
         engine.begin(tx, core, stack_id, "UPDATE", **values, **given, request_id=ctx.request_id)
 
 
-def _may_update(row: Row[Any]) -> None:
+def may_update(row: Row[Any]) -> None:
+    """:raises ActionInProgress: it is being deleted, suspended or the like. :raises BadRequest: it was."""
     if row.status == IN_PROGRESS and row.action not in ("CREATE", "UPDATE", "ROLLBACK"):
         raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
     if row.action == "SUSPEND":
@@ -162,7 +187,8 @@ def _may_update(row: Row[Any]) -> None:
         raise BadRequest("Updating a stack when it is deleting is not supported.", type="NotSupported")
 
 
-def _like(row: Row[Any], source: Source) -> Named:
+def like(row: Row[Any], source: Source) -> Named:
+    """A stack as it would be by another source."""
     environment = source.given()
     return Named(row.name, row.project_id, row.id, row.depth, row.parent_resource_id, environment)
 
@@ -212,36 +238,6 @@ def cancel(core: Core, ctx: Context, stack_id: str, name: str, *, roll_back: boo
         engine.halt(tx, core, stack_id, f"User cancelled stack {row.action}")
 
 
-def changes(
-    core: Core, ctx: Context, stack_id: str, name: str, source: Source
-) -> tuple[Row[Any], dict[str, list[Any]]]:
-    """What an update would do: which resources it makes, changes, replaces, deletes and leaves."""
-    with core.db.read() as tx:
-        row = require(tx, ctx, stack_id, name)
-        _may_update(row)
-        plan = validation.plan_for(core, ctx, row, source)
-        with core.db.joining(tx):
-            looked = {one.name: one for one in validation.look(core, ctx, _like(row, source), plan, tx)}
-        there = {found.name: found for found in resources.of_stack(tx, stack_id) if found.current}
-        kinds: dict[str, list[Any]] = {what: [] for what in ("unchanged", "updated", "replaced", "added", "deleted")}
-        for one in looked.values():
-            kinds[_what(there.get(one.name), one)].append((one.name, one, there.get(one.name)))
-        kinds["deleted"] = [(gone.name, None, gone) for gone in there.values() if gone.name not in looked]
-        return row, kinds
-
-
-def _what(row: Row[Any] | None, one: Looked) -> str:
-    if row is None:
-        return "added"
-    kind = one.plan.kinds[one.name]
-    names = {*one.properties, *row.properties}
-    differing = [name for name in names if one.properties.get(name) != row.properties.get(name)]
-    other = row.declared.get("kind") != kind.known_as() or row.status == FAILED
-    if other or any(name in kind.properties and kind.properties[name].update == "replace" for name in differing):
-        return "replaced"
-    return "updated" if differing or row.declared.get("digest", "") != kind.digest() else "unchanged"
-
-
 @ahead.writes
 def abandon(core: Core, ctx: Context, stack_id: str, name: str) -> Mapping[str, Any]:
     """Forget a stack and leave what it made. Returns what is needed to adopt it again."""
@@ -249,7 +245,7 @@ def abandon(core: Core, ctx: Context, stack_id: str, name: str) -> Mapping[str, 
         row = require(tx, ctx, stack_id, name)
         if row.status == IN_PROGRESS:
             raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
-        found = exported(tx, row)
+        found = adoption.left(tx, row)
         for one in stacks.of_root(tx, row.root_id):
             for resource in resources.of_stack(tx, one.id):
                 resources.remove(tx, resource.id)
@@ -257,36 +253,6 @@ def abandon(core: Core, ctx: Context, stack_id: str, name: str) -> Mapping[str, 
         return found
 
 
-def exported(tx: Tx, row: Row[Any]) -> dict[str, Any]:
-    """A stack with its resources, as clients keep it."""
-    source = stacks.source(tx, row)
-    inner = {
-        one.name: {
-            "name": one.name,
-            "resource_id": one.physical_id,
-            "type": one.type,
-            "action": one.action,
-            "status": one.status,
-            "metadata": one.metadata,
-            "resource_data": {},
-        }
-        for one in resources.of_stack(tx, row.id)
-        if one.current
-    }
-    return {
-        "name": row.name,
-        "id": row.id,
-        "action": row.action,
-        "status": row.status,
-        "template": source["template"],
-        "environment": source["environment"],
-        "files": source["files"],
-        "resources": inner,
-        "project_id": row.project_id,
-        "stack_user_project_id": row.project_id,
-    }
-
-
 def export(core: Core, ctx: Context, stack_id: str, name: str) -> dict[str, Any]:
     with core.db.read() as tx:
-        return exported(tx, require(tx, ctx, stack_id, name))
+        return adoption.left(tx, require(tx, ctx, stack_id, name))

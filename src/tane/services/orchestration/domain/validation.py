@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,9 +92,16 @@ class Walk:
 
 
 def look(
-    core: Core, ctx: Context, stack: Any, plan: Plan, tx: Tx | None = None, walk: Walk | None = None
+    core: Core,
+    ctx: Context,
+    stack: Any,
+    plan: Plan,
+    tx: Tx | None = None,
+    walk: Walk | None = None,
+    lost: Collection[str] = (),
 ) -> list[Looked]:
-    """Every resource with the properties it would have; what is not known yet is None in them.
+    """Every resource with the properties it would have; what is not known yet is None in them. ``lost``: those that
+    are there by their rows alone.
 
     :raises StackValidationFailed: the first mistake found. :raises RequestLimitExceeded:
     """
@@ -102,6 +109,7 @@ def look(
     walk.enter(plan, stack.depth)
     plan.check_external()
     scope = Scope(core, ctx, stack, plan, tx)
+    scope.lost = lost
     found = []
     try:
         for name in plan.resources:

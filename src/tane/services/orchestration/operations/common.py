@@ -232,14 +232,17 @@ def later(run: Run[P], wait: Wait) -> Retry:
 
 
 async def until_ready(run: Run[P], action: str) -> None:
-    """Let the action be complete once what stands for the resource is ready. :raises Retry: it is not yet."""
+    """Let the action be complete once what stands for the resource is ready; an empty one: whatever it is.
+
+    :raises Retry: it is not yet.
+    """
 
     def work(hand: Hand) -> Wait | None:
         if hand.row.status != IN_PROGRESS or not hand.row.working:
             return None
         kind = kind_of(hand)
         if is_ready(hand, kind):
-            completes(hand, action)
+            completes(hand, action or hand.row.action)
             return None
         return kind.waits(hand)
 
@@ -269,6 +272,8 @@ def _give_up(tx: Tx, run: Run[Any], action: str, reason: str) -> None:
     row = resources.get(tx, run.params.resource_id)
     if row is None or not row.working:
         return
+    if action == "CREATE" and (row.action == "ADOPT" or engine.ADOPTED in row.data):
+        action = "ADOPT"
     reason = "Stopped: the stack has something else to do" if reason == "cancelled" else reason
     values = {"action": action, "status": FAILED, "reason": reason[:4096], "working": False, "expires_at": None}
     if (row.action, row.status) != (action, IN_PROGRESS):

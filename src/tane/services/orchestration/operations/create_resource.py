@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from tane.jobs import Operation, Run, Step
-from tane.services.orchestration.domain import values
+from tane.services.orchestration.domain import engine, values
 from tane.services.orchestration.domain.common import IN_PROGRESS
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.operations.common import (
@@ -23,7 +23,7 @@ from tane.services.orchestration.operations.common import (
     until_ready,
 )
 from tane.services.orchestration.orders import CREATE_RESOURCE, ResourceParams
-from tane.services.orchestration.resources.base import Kind
+from tane.services.orchestration.resources.base import Failed, Kind
 from tane.services.orchestration.store import resources
 
 
@@ -41,14 +41,15 @@ async def make(run: Run[ResourceParams]) -> dict[str, Any]:
             return "end"
         if pause_at(hand, "pre-create", "CREATE"):
             return "held"
-        becomes(hand, "CREATE", IN_PROGRESS)
+        hand.adopted = hand.row.data.get(engine.ADOPTED)
+        becomes(hand, "CREATE" if hand.adopted is None else "ADOPT", IN_PROGRESS)
         kind = _made(hand)
         if hand.row.declared.get("external_id"):
             completes(hand, "CHECK")
             return "end"
-        if not is_ready(hand, kind):
+        if not (hand.adopted is not None and kind.adopts) and not is_ready(hand, kind):
             return "wait"
-        completes(hand, "CREATE")
+        completes(hand, hand.row.action)
         return "end"
 
     found = await act(run, work, looks=functools.partial(look, hook="pre-create"))
@@ -70,16 +71,40 @@ def _made(hand: Hand) -> Kind:
     hand.properties = values.plain(values.resolved(hand, plan, name))
     hand.change(properties=hand.properties)
     kind.validate(hand, hand.properties)
+    if hand.adopted is not None:
+        _adopt(hand, kind)
+        return kind
     made = kind.create(hand)
     hand.change(physical_id=made)
     return kind
+
+
+def _adopt(hand: Hand, kind: Kind) -> None:
+    """Take what is there already, if who acts finds it; what the stack itself keeps is made anew.
+
+    :raises Failed: nothing is named. :raises NotFound: it is not there.
+    """
+    assert hand.adopted is not None
+    hand.change(data=kind.brought(hand.adopted.get("resource_data") or {}))
+    if not kind.adopts:
+        hand.change(physical_id=kind.create(hand))
+        if hand.adopted.get("metadata"):
+            hand.change(metadata=kind.told_before(hand.adopted["metadata"]) or hand.row.metadata)
+        return
+    if not hand.adopted.get("resource_id"):
+        raise Failed("Resource ID was not provided.")
+    lacks = kind.lacks(hand.row.data)
+    if lacks is not None:
+        raise Failed(f"resource_data.{lacks} was not provided.")
+    hand.change(physical_id=str(hand.adopted["resource_id"]))
+    kind.differences(hand)
 
 
 async def wait(run: Run[ResourceParams]) -> None:
     """Until it is ready, and the stack goes on."""
     if not run.data["go"]:
         return
-    await until_ready(run, "CREATE")
+    await until_ready(run, "")
 
 
 OPERATION = Operation(CREATE_RESOURCE, (Step("make", make), Step("wait", wait)), gives_up("CREATE"))

@@ -34,6 +34,9 @@ class Handle(Kind):
         address = row.data.get("address")
         return None if address is None else str(address)
 
+    def told_before(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        return heat.Handle().told_before(metadata)
+
     def signal(self, hand: Hand, details: Mapping[str, Any]) -> Any:
         if set(details) != set(SIGNAL):
             raise BadRequest(f"A signal has {', '.join(SIGNAL)}, and nothing else.")

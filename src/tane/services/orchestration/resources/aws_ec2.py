@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources import cinder_volume, neutron_floating_ip, nova_server
 from tane.services.orchestration.resources.base import SHOW, Kind, Replace
+from tane.services.orchestration.resources.comparing import Difference
 from tane.services.orchestration.resources.declaring import flag, listing, mapping, names, number, one_of, shown, text
 from tane.services.orchestration.resources.neutron import of_type
 from tane.services.orchestration.resources.neutron_security_group import SecurityGroup as OwnGroup
@@ -32,8 +33,14 @@ def tagged(tags: Any) -> dict[str, str]:
 class Twin(Kind):
     """A type that is another of ours under other names; ``own`` says what its properties mean there."""
 
+    compares = False
+
     def own(self, hand: Hand, properties: Mapping[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
+
+    def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
+        """Only whether it is there: its properties have other names than those of what it is made of."""
+        return Kind.differences(self, hand)
 
     def as_own(self, hand: Hand) -> Hand:
         return dataclasses.replace(hand, properties=self.own(hand, hand.properties))
@@ -193,6 +200,9 @@ class VolumeAttachment(Twin, cinder_volume.VolumeAttachment):
     }
     attributes = {"show": SHOW}
 
+    def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
+        return cinder_volume.VolumeAttachment.differences(self, hand)
+
     def own(self, hand: Hand, properties: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "instance_uuid": properties.get("InstanceId"),
@@ -277,6 +287,7 @@ class Address(Kind):
     """``Ref`` gives the address, ``AllocationId`` the id of the floating IP."""
 
     adopts = True
+    brings = essential = ("allocation",)
     name = "AWS::EC2::EIP"
     description = "A floating IP, as Amazon's EC2 names it."
     properties = {
@@ -327,6 +338,7 @@ class Address(Kind):
 
 class AddressAssociation(Kind):
     adopts = True
+    brings = essential = ("allocation",)
     name = "AWS::EC2::EIPAssociation"
     description = "A floating IP that leads to a server, as Amazon's EC2 names it."
     properties = {

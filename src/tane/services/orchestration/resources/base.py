@@ -6,6 +6,7 @@ called twice. Who is acted for is ``hand.ctx``: no type does what that user coul
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
+from tane.services.orchestration.resources.comparing import Difference, same
 from tane.services.orchestration.template.properties import SHOW, Attribute, Property
 from tane.web.errors import BadRequest, NotFound
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.plans import Plan
 
 __all__ = ["SHOW", "Failed", "Kind", "Replace", "Served", "Wait"]
+
+
+BROUGHT = re.compile(r"[A-Za-z0-9_.:@-]{1,255}\Z")
+"""An id that a user brings."""
 
 
 class Failed(Exception):
@@ -56,6 +62,14 @@ class Kind:
     adopts: ClassVar[bool] = False
     """Whether ``external_id`` may name one: a thing of another service, which finds it by its id as the user would, or
     nothing at all. What is kept in orchestration's own rows belongs to the resource that made it."""
+    leaves: ClassVar[bool] = False
+    """Whether something of it is left when it is gone behind the stack's back: that goes with its deletion."""
+    brings: ClassVar[Sequence[str]] = ()
+    """What of the data of a resource goes with it when its stack is abandoned, and comes back when that is adopted."""
+    essential: ClassVar[Sequence[str]] = ()
+    """Those without which nobody knows what it stands for: its id does not tell."""
+    compares: ClassVar[bool] = False
+    """Whether ``differences`` looks at properties, and not only whether it is there."""
 
     def known_as(self) -> str:
         """What the row of a resource says made it."""
@@ -70,6 +84,24 @@ class Kind:
     def create(self, hand: Hand) -> str | None:
         """Make it and return its id; the row keeps that in the same transaction."""
         return hand.short_name()
+
+    def brought(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """What a user brings of ``brings``: ids, by the grammar of such. :raises Failed: it is none."""
+        found = {}
+        for name in self.brings:
+            if name in data:
+                if not isinstance(data[name], str) or not BROUGHT.match(data[name]):
+                    raise Failed(f"resource_data.{name} is no id.")
+                found[name] = data[name]
+        return found
+
+    def lacks(self, data: Mapping[str, Any]) -> str | None:
+        """Which of ``essential`` is not there."""
+        return next((name for name in self.essential if not data.get(name)), None)
+
+    def told_before(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """The metadata that one which is made anew had: of most it is that of the template."""
+        return {}
 
     def ready(self, hand: Hand) -> bool:
         """Whether what was begun by ``create`` or ``change`` is done. :raises Failed:"""
@@ -121,6 +153,18 @@ class Kind:
         """See whether it is there and well. :raises NotFound: :raises Failed:"""
         self.show(hand)
 
+    def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
+        """What of it is otherwise by now than ``hand.properties`` set it, by property; None where it is nothing that
+        the world knows: a value, a random string. Only reads. :raises NotFound: it is gone."""
+        if type(self).show is Kind.show:
+            return None
+        self.show(hand)
+        return {}
+
+    def unmended(self, name: str, found: Difference) -> str | None:
+        """Why no update can make a property what it was set to; None where one can."""
+        return None
+
     def needs(self, name: str, properties: Mapping[str, Any], plan: Plan) -> Sequence[str]:
         """Names of resources that must be there first though the template does not say so; ``properties`` are raw."""
         return ()
@@ -156,6 +200,7 @@ class Served(Kind):
     """
 
     adopts = True
+    compares = True
     service: ClassVar[str] = "network"
     path: ClassVar[str] = ""
     single: ClassVar[str] = ""
@@ -206,6 +251,24 @@ class Served(Kind):
     def show(self, hand: Hand) -> Mapping[str, Any]:
         found: dict[str, Any] = hand.call(self.service, "GET", f"{self.path}/{hand.id}")[self.single]
         return found
+
+    def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
+        """Every field that its creation sends and its service shows is compared."""
+        return self.against(hand, self.show(hand))
+
+    def against(self, hand: Hand, shown: Mapping[str, Any]) -> dict[str, Difference]:
+        """What differs in what its service shows."""
+        found = {}
+        for key, value in self.body(hand, hand.properties).items():
+            if key in shown and not same(value, shown[key]):
+                found[self._property(hand, key)] = Difference(value, shown[key])
+        return found
+
+    def _property(self, hand: Hand, key: str) -> str:
+        """The property that was set which a field of the body comes from."""
+        names = [name for name, field in self.renamed.items() if field == key]
+        given = [name for name in (*names, key) if hand.properties.get(name) is not None]
+        return next(iter(given or names), key)
 
     def attribute(self, hand: Hand, name: str) -> Any:
         if name == "show":

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import Failed, Kind, Served, Wait
+from tane.services.orchestration.resources.comparing import Difference
 from tane.services.orchestration.resources.declaring import flag, mapping, names, number, shown, text
 from tane.web.errors import BadRequest, NotFound
 from tane.web.inside import part
@@ -133,6 +134,20 @@ class Volume(Served):
             raise Failed("Went to status error_deleting")
         return False
 
+    def against(self, hand: Hand, shown: Mapping[str, Any]) -> dict[str, Difference]:
+        found = super().against(hand, shown)
+        if "volume_type" in found:
+            # It is set by its id and shown by its name.
+            kind = hand.call("volume", "GET", f"/v3/types/{part(str(found['volume_type'].wanted))}")["volume_type"]
+            if kind["name"] == shown["volume_type"]:
+                del found["volume_type"]
+        return found
+
+    def unmended(self, name: str, found: Difference) -> str | None:
+        if name == "size" and found.now > found.wanted:
+            return f"A volume does not shrink: give it the size {found.now} in the template."
+        return None
+
     def attribute(self, hand: Hand, name: str) -> Any:
         found = self.show(hand)
         if name == "show":
@@ -144,6 +159,8 @@ class Volume(Served):
 
 class VolumeAttachment(Kind):
     adopts = True
+    brings = essential = ("server", "volume")
+    compares = True
     name = "OS::Cinder::VolumeAttachment"
     description = "Resource for associating volume to instance."
     properties = {
@@ -171,6 +188,13 @@ class VolumeAttachment(Kind):
             return str(hand.call("volume", "GET", f"/v3/volumes/{volume}")["volume"]["status"])
         except NotFound:
             return None
+
+    def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
+        if self.gone(hand):
+            raise NotFound(
+                f"The volume {hand.row.data.get('volume')} is not attached to {hand.row.data.get('server')}."
+            )
+        return {}
 
     def ready(self, hand: Hand) -> bool:
         status = self._status(hand)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Row
 
-from tane.services.orchestration.resources.base import SHOW, Kind
+from tane.services.orchestration.resources.base import SHOW, Failed, Kind
 from tane.services.orchestration.template.constraints import AllowedValues, Length, Range
 from tane.services.orchestration.template.properties import Attribute, Property
 from tane.web.errors import BadRequest
@@ -26,18 +26,20 @@ CLASSES = {
     "hexdigits": string.digits + "ABCDEF",
     "octdigits": string.octdigits,
 }
+LONGEST = 512
 MIN = Property(type="integer", default=1, constraints=(Range(min=1, max=512),), description="How many at least.")
 
 
 class RandomString(Kind):
     adopts = True
+    brings = essential = ("value",)
     name = "OS::Heat::RandomString"
     description = "A resource which generates a random string."
     properties = {
         "length": Property(
             type="integer",
             default=32,
-            constraints=(Range(min=1, max=512),),
+            constraints=(Range(min=1, max=LONGEST),),
             update="replace",
             description="Length of the string to generate.",
         ),
@@ -89,6 +91,13 @@ class RandomString(Kind):
                 "Length property cannot be smaller than combined character class and character sequence minimums",
                 type="StackValidationFailed",
             )
+
+    def brought(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The string, which may have any characters."""
+        value = data.get("value")
+        if value is not None and not (isinstance(value, str) and len(value) <= LONGEST):
+            raise Failed(f"resource_data.value is no text of at most {LONGEST} characters.")
+        return {} if value is None else {"value": value}
 
     def create(self, hand: Hand) -> str | None:
         drawn = _draw(

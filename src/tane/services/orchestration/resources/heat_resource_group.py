@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tane.services.orchestration.domain.common import MOST_RESOURCES, TEMPLATE_BYTES, RequestLimitExceeded
-from tane.services.orchestration.resources.base import SHOW
-from tane.services.orchestration.resources.nested import OfStack
+from tane.services.orchestration.resources.base import SHOW, Failed
+from tane.services.orchestration.resources.rolling import Policy, Rolling, policy_of
 from tane.services.orchestration.template import UNKNOWN, TemplateError
 from tane.services.orchestration.template.constraints import AllowedValues, Length, Range
 from tane.services.orchestration.template.properties import Attribute, Property
-from tane.web.errors import NotImplementedHere
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
@@ -23,7 +22,8 @@ VERSION = "2021-04-16"
 MOST_REMOVED = 10_000
 
 
-class ResourceGroup(OfStack):
+class ResourceGroup(Rolling):
+    brings = ("removed",)
     name = "OS::Heat::ResourceGroup"
     description = "Creates one or more identically configured nested resources."
     hidden = False
@@ -80,22 +80,43 @@ class ResourceGroup(OfStack):
     }
 
     def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
-        for name, policy in (hand.row.declared.get("update_policy") or {}).items():
-            if isinstance(policy, Mapping) and (policy.get("pause_time") or policy.get("min_in_service")):
-                raise NotImplementedHere(f"Pauses and members in service ({name}) are not done yet: drop the policy.")
+        for creates in (True, False):
+            self.policy(hand, creates=creates)
+
+    def policy(self, hand: Hand, *, creates: bool = False) -> Policy | None:
+        plan, name = hand.plan, hand.row.name
+        declared = plan.resources[name].update_policy if plan is not None and name in plan.resources else None
+        said = (declared or hand.row.declared.get("update_policy") or {}).get(
+            "batch_create" if creates else "rolling_update"
+        )
+        if not isinstance(said, Mapping):
+            return None
+        count = hand.properties.get("count")
+        return policy_of(said, hand.stack.timeout_mins, count if isinstance(count, int) else 1)
+
+    def spare(self, hand: Hand, others: set[str]) -> tuple[str, Any]:
+        taken_too = others | set(self.removed(hand))
+        name = next(str(number) for number in range(len(taken_too) + 1) if str(number) not in taken_too)
+        return name, member(hand.properties["resource_def"], hand.properties["index_var"], name)
 
     # ------------------------------------------------------------------------------------------------- the template
 
     def source(self, hand: Hand) -> Source:
+        return self.of_members(hand, self.members(hand))
+
+    def of_members(self, hand: Hand, members: dict[str, Any]) -> Source:
         from tane.services.orchestration.domain import nested
 
-        template = {"heat_template_version": VERSION, "resources": self.members(hand)}
+        template = {"heat_template_version": VERSION, "resources": members}
         return nested.source_of(template, hand.plan.files if hand.plan else {}, inner_environment(hand), {})
 
     def members(self, hand: Hand) -> dict[str, Any]:
         definition, variable, names = hand.properties["resource_def"], hand.properties["index_var"], self.names(hand)
         check_size(definition, len(names))
         return {name: member(definition, variable, name) for name in names}
+
+    def brought(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return member_names(data, "removed")
 
     def names(self, hand: Hand) -> list[str]:
         """``0``, ``1``, … without those that were removed by name."""
@@ -134,12 +155,15 @@ class ResourceGroup(OfStack):
         return name if row is None else str(row.name)
 
     def create(self, hand: Hand) -> str | None:
+        from tane.services.orchestration.domain import nested
+
         hand.keep(removed=self.removed(hand))
-        return super().create(hand)
+        first = self.first(hand)
+        return super().create(hand) if first is None else nested.create(hand, first)
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         hand.keep(removed=self.removed(hand))
-        super().change(hand, changed)
+        self.roll(hand, self.source(hand))
 
     # -------------------------------------------------------------------------------------------------- attributes
 
@@ -176,6 +200,17 @@ class ResourceGroup(OfStack):
         if path:
             return taken(self.inner_attribute(hand, one, str(path[0])), path[1:])
         return self.inner_attribute(hand, one, "refs")
+
+
+def member_names(data: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Names of members that a user brings. :raises Failed:"""
+    found = data.get(key)
+    if found is None:
+        return {}
+    good = isinstance(found, list) and len(found) <= MOST_REMOVED
+    if not good or not all(isinstance(name, str) and 0 < len(name) <= 255 for name in found):
+        raise Failed(f"resource_data.{key}: that is no list of names.")
+    return {key: list(found)}
 
 
 def check_size(definition: Any, number: int) -> None:

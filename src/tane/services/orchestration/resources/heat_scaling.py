@@ -16,11 +16,12 @@ from tane.services.orchestration.resources.heat_resource_group import (
     check_size,
     inner_environment,
     known,
+    member_names,
     taken,
 )
-from tane.services.orchestration.resources.nested import OfStack
+from tane.services.orchestration.resources.rolling import Policy, Rolling, policy_of
 from tane.services.orchestration.template.properties import Property
-from tane.web.errors import BadRequest, NotImplementedHere
+from tane.web.errors import BadRequest
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
@@ -30,9 +31,10 @@ MOST_PERCENT = 1_000_000
 EXACT, PERCENT, CHANGE = "exact_capacity", "percent_change_in_capacity", "change_in_capacity"
 
 
-class AutoScalingGroup(OfStack):
+class AutoScalingGroup(Rolling):
     """The names of its members are drawn; who is there longest goes first."""
 
+    brings = ("members",)
     name = "OS::Heat::AutoScalingGroup"
     description = "An autoscaling group that can scale arbitrary resources."
     hidden = False
@@ -68,22 +70,45 @@ class AutoScalingGroup(OfStack):
         wanted = properties.get("desired_capacity")
         if wanted is not None and not properties["min_size"] <= wanted <= properties["max_size"]:
             raise BadRequest("desired_capacity must be between min_size and max_size", type="StackValidationFailed")
-        rolling = properties.get("rolling_updates") or {}
-        if rolling.get("min_in_service") or rolling.get("pause_time"):
-            raise NotImplementedHere("Rolling updates (min_in_service, pause_time) are not done yet.")
+        self.policy(hand)
 
     def source(self, hand: Hand) -> Source:
+        return self.of_members(hand, self.members(hand))
+
+    def policy(self, hand: Hand, *, creates: bool = False) -> Policy | None:
+        """Groups of other types have none: their members change all at once."""
+        said = hand.properties.get("rolling_updates")
+        if creates or not isinstance(said, Mapping):
+            return None
+        return policy_of(said, hand.stack.timeout_mins, len((hand.row.data or {}).get("members") or ()))
+
+    def members(self, hand: Hand) -> dict[str, Any]:
+        names = (hand.row.data or {}).get("members") or ["0"]
+        definition = dict(hand.properties.get("resource") or {})
+        check_size(definition, len(names))
+        return dict.fromkeys(names, definition)
+
+    def spare(self, hand: Hand, others: set[str]) -> tuple[str, Any]:
+        name = next(f"spare{number}" for number in range(len(others) + 1) if f"spare{number}" not in others)
+        return name, dict(hand.properties["resource"])
+
+    def of_members(self, hand: Hand, members: dict[str, Any]) -> Source:
         from tane.services.orchestration.domain import nested
 
-        members = (hand.row.data or {}).get("members") or ["0"]
-        definition = dict(hand.properties.get("resource") or {})
-        check_size(definition, len(members))
-        template = {"heat_template_version": VERSION, "resources": dict.fromkeys(members, definition)}
+        template = {"heat_template_version": VERSION, "resources": members}
         return nested.source_of(template, hand.plan.files if hand.plan else {}, inner_environment(hand), {})
+
+    def brought(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return member_names(data, "members")
 
     def create(self, hand: Hand) -> str | None:
         wanted = hand.properties.get("desired_capacity")
-        self._resize(hand, hand.properties["min_size"] if wanted is None else wanted)
+        size = hand.properties["min_size"] if wanted is None else wanted
+        if hand.adopted is not None:
+            # It has the members that it had when it was left, however many these are by now.
+            known = len(hand.row.data.get("members") or []) or size
+            size = max(hand.properties["min_size"], min(known, hand.properties["max_size"]))
+        self._resize(hand, size)
         return super().create(hand) if hand.row.data["members"] else self._empty(hand)
 
     def _empty(self, hand: Hand) -> str | None:
@@ -118,7 +143,10 @@ class AutoScalingGroup(OfStack):
         from tane.services.orchestration.domain import nested
 
         self._resize(hand, size)
-        nested.update(hand, self.source(hand) if size else self.without(hand))
+        if size:
+            self.roll(hand, self.source(hand))
+        else:
+            nested.update(hand, self.without(hand))
 
     def adjust(self, hand: Hand, policy: Mapping[str, Any], cooldown: float) -> str:
         """What a scaling policy asks for. Returns what was done, in words."""
@@ -128,7 +156,7 @@ class AutoScalingGroup(OfStack):
         if until is not None and datetime.fromisoformat(until) > hand.tx.now:
             return "nothing: the group is cooling down"
         child = nested.child_of(hand)
-        if child is None or child.status == "IN_PROGRESS":
+        if child is None or child.status == "IN_PROGRESS" or hand.row.data.get("rolling"):
             return "nothing: the group is being changed"
         now = len(hand.row.data.get("members") or [])
         wanted = adjusted(now, policy)

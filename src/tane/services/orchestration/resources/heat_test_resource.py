@@ -18,6 +18,7 @@ SECONDS = Property(type="number", update="in_place")
 
 class TestResource(Kind):
     adopts = True
+    brings = ("value",)
     name = "OS::Heat::TestResource"
     description = "A resource which stores the string value that was provided."
     properties = {
@@ -62,6 +63,9 @@ class TestResource(Kind):
         "output": Attribute(type="string", description="The string that was stored."),
         "show": SHOW,
     }
+
+    def brought(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return {"value": str(data["value"])} if "value" in data else {}
 
     def create(self, hand: Hand) -> str | None:
         self._begin(hand, "create")

@@ -60,6 +60,15 @@ class Handle(Kind):
             "signal": {"alarm_url": url},
         }.get(name, {})
 
+    def told_before(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """The signals that came, so that what waits for them does not wait again."""
+        found = {}
+        for number, entry in metadata.items():
+            if isinstance(entry, Mapping) and entry.get("status") in ("SUCCESS", "FAILURE"):
+                kept = {"status": entry["status"], "reason": str(entry.get("reason") or ""), "data": entry.get("data")}
+                found[str(number)] = kept
+        return found
+
     def signal(self, hand: Hand, details: Mapping[str, Any]) -> Any:
         status = str(details.get("status") or "SUCCESS")
         if status not in ("SUCCESS", "FAILURE"):

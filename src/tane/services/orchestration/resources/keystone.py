@@ -213,6 +213,7 @@ class Assignment(Kind):
     """Roles of somebody who is there already."""
 
     adopts = True
+    brings = essential = ("who",)
     who: ClassVar[str] = ""
     many: ClassVar[str] = ""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tane.services.orchestration.resources.base import Served
+from tane.services.orchestration.resources.comparing import Difference, same
 from tane.services.orchestration.resources.declaring import listing, text
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ class Neutron(Served):
         super().change(hand, {name: value for name, value in changed.items() if name != "tags"})
         if "tags" in changed:
             self._tag(hand, str(hand.row.physical_id), changed["tags"] or [])
+
+    def against(self, hand: Hand, shown: Mapping[str, Any]) -> dict[str, Difference]:
+        found = super().against(hand, shown)
+        wanted = [str(tag) for tag in hand.properties.get("tags") or []]
+        if wanted and not same(wanted, shown.get("tags", wanted)):
+            found["tags"] = Difference(wanted, shown["tags"])
+        return found
 
     def _tag(self, hand: Hand, made: str, tags: Any) -> None:
         hand.call(self.service, "PUT", f"{self.path}/{made}/tags", {"tags": [str(tag) for tag in tags]})

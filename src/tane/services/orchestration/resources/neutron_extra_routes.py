@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import Kind
+from tane.services.orchestration.resources.comparing import Difference, same
 from tane.services.orchestration.resources.declaring import formed, listing, names
 from tane.services.orchestration.resources.neutron import of_type
 from tane.web.errors import NotFound
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 class ExtraRouteSet(Kind):
     adopts = True
+    brings = essential = ("router",)
+    compares = True
     name = "OS::Neutron::ExtraRouteSet"
     description = "Resource for specifying extra routes for a Neutron router."
     properties = {
@@ -47,6 +50,12 @@ class ExtraRouteSet(Kind):
             hand.call(
                 "network", "PUT", f"/v2.0/routers/{hand.row.data['router']}/{action}", {"router": {"routes": routes}}
             )
+
+    def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
+        shown = hand.call("network", "GET", f"/v2.0/routers/{hand.row.data['router']}")["router"]
+        wanted = list(hand.properties.get("routes") or [])
+        there = [one for one in wanted if any(same(one, other) for other in shown.get("routes") or [])]
+        return {} if there == wanted else {"routes": Difference(wanted, there)}
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         before, after = hand.row.properties.get("routes") or [], hand.properties.get("routes") or []

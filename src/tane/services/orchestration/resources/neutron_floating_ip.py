@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import Kind
+from tane.services.orchestration.resources.comparing import Difference
 from tane.services.orchestration.resources.declaring import formed, names, shown, specs, text
 from tane.services.orchestration.resources.neutron import TAGS, Neutron, of_type
 from tane.web.errors import BadRequest, NotFound
@@ -68,6 +69,8 @@ class FloatingIP(Neutron):
 
 class FloatingIPAssociation(Kind):
     adopts = True
+    brings = essential = ("address",)
+    compares = True
     name = "OS::Neutron::FloatingIPAssociation"
     description = "A resource for associating floating ips and ports."
     properties = {
@@ -97,6 +100,11 @@ class FloatingIPAssociation(Kind):
             body["fixed_ip_address"] = hand.properties["fixed_ip_address"]
         hand.call("network", "PUT", f"/v2.0/floatingips/{part(address)}", {"floatingip": body})
         hand.keep(address=address)
+
+    def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
+        shown = hand.call("network", "GET", f"/v2.0/floatingips/{part(str(hand.row.data['address']))}")["floatingip"]
+        wanted = hand.lookup("neutron.port", hand.properties["port_id"])
+        return {} if shown["port_id"] == wanted else {"port_id": Difference(wanted, shown["port_id"])}
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         if "floatingip_id" in changed:

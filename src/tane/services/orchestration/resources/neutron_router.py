@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import Kind
+from tane.services.orchestration.resources.comparing import Difference
 from tane.services.orchestration.resources.declaring import flag, formed, listing, mapping, names, shown, specs, text
 from tane.services.orchestration.resources.neutron import TAGS, Neutron, of_network
 from tane.web.errors import BadRequest, NotFound
@@ -81,6 +82,7 @@ class Router(Neutron):
 
 class RouterInterface(Kind):
     adopts = True
+    compares = True
     name = "OS::Neutron::RouterInterface"
     description = "A resource for managing Neutron router interfaces."
     properties = {
@@ -111,6 +113,17 @@ class RouterInterface(Kind):
         hand.call("network", "PUT", f"/v2.0/routers/{router}/add_router_interface", {key: value})
         return f"{router}:{key}={value}"
 
+    def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
+        router, _, rest = str(hand.row.physical_id or "").partition(":")
+        key, _, value = rest.partition("=")
+        listed = hand.call("network", "GET", "/v2.0/ports", query={"device_id": router})["ports"]
+        for port in listed:
+            subnets = [one["subnet_id"] for one in port["fixed_ips"]]
+            legs = port["device_owner"].startswith("network:") and port["device_owner"] != "network:router_gateway"
+            if legs and value in (subnets if key == "subnet_id" else [port["id"]]):
+                return {}
+        raise NotFound(f"The router {router} has no interface in {value}.")
+
     def delete(self, hand: Hand) -> None:
         router, _, rest = str(hand.row.physical_id or "").partition(":")
         key, _, value = rest.partition("=")
@@ -124,6 +137,7 @@ class RouterInterface(Kind):
 
 class RouterGateway(Kind):
     adopts = True
+    compares = True
     name = "OS::Neutron::RouterGateway"
     description = "Use the property external_gateway_info of OS::Neutron::Router."
     properties = {
@@ -139,6 +153,13 @@ class RouterGateway(Kind):
         body = {"router": {"external_gateway_info": {"network_id": network}}}
         hand.call("network", "PUT", f"/v2.0/routers/{router}", body)
         return f"{router}:{network}"
+
+    def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
+        router, _, network = str(hand.row.physical_id or "").partition(":")
+        shown = hand.call("network", "GET", f"/v2.0/routers/{part(router)}")["router"]
+        if (shown.get("external_gateway_info") or {}).get("network_id") != network:
+            raise NotFound(f"The router {router} has no gateway in {network}.")
+        return {}
 
     def delete(self, hand: Hand) -> None:
         router = str(hand.row.physical_id or "").partition(":")[0]

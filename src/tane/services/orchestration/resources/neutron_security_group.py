@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tane.services.orchestration.resources.comparing import Difference, same
 from tane.services.orchestration.resources.declaring import formed, listing, names, number, one_of, shown, text
 from tane.services.orchestration.resources.neutron import Neutron
 from tane.services.orchestration.template.constraints import AllowedValues
@@ -33,6 +34,11 @@ RULE = {
         "net_cidr", "The remote IP prefix (CIDR) to be associated with this security group rule."
     ),
 }
+
+
+def is_first(rule: Mapping[str, Any]) -> bool:
+    """Whether it is a rule that a group begins with."""
+    return rule["direction"] == "egress" and not rule.get("protocol") and not rule.get("remote_ip_prefix")
 
 
 class SecurityGroup(Neutron):
@@ -74,14 +80,37 @@ class SecurityGroup(Neutron):
                 {"security_group_rule": {**body, "security_group_id": group}},
             )
 
+    def against(self, hand: Hand, shown: Mapping[str, Any]) -> dict[str, Difference]:
+        found = super().against(hand, shown)
+        wanted = [self._shown(hand, rule) for rule in hand.properties.get("rules") or []]
+        own = any(rule["direction"] == "egress" for rule in wanted)
+        now = [
+            {key: rule.get(key) for key in RULE if key != "remote_mode"}
+            for rule in shown["security_group_rules"]
+            if own or not is_first(rule)
+        ]
+        if not same(wanted, now):
+            found["rules"] = Difference(wanted, now)
+        return found
+
+    def _shown(self, hand: Hand, rule: Mapping[str, Any]) -> dict[str, Any]:
+        """A rule of the template as the service shows it."""
+        made = {key: value for key, value in rule.items() if value is not None and key != "remote_mode"}
+        if rule.get("remote_mode") == "remote_group_id":
+            made.pop("remote_ip_prefix", None)
+            group = rule.get("remote_group_id")
+            made["remote_group_id"] = hand.lookup("neutron.security_group", group) if group else hand.row.physical_id
+        else:
+            made.pop("remote_group_id", None)
+        return made
+
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         super().change(hand, changed)
         if "rules" not in changed:
             return
         for rule in self.show(hand)["security_group_rules"]:
             # What a group begins with stays where no rule takes its place.
-            first = rule["direction"] == "egress" and not rule.get("protocol") and not rule.get("remote_ip_prefix")
-            if not first:
+            if not is_first(rule):
                 hand.call("network", "DELETE", f"/v2.0/security-group-rules/{rule['id']}")
         self._rules(hand, str(hand.row.physical_id), changed["rules"] or [])
 

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tane.services.orchestration.resources.base import Served
+from tane.services.orchestration.resources.base import Failed, Served
+from tane.services.orchestration.resources.comparing import Difference, same
 from tane.services.orchestration.resources.declaring import flag, listing, mapping, number, one_of, shown, text
 from tane.services.orchestration.template.constraints import AllowedValues, Length
 from tane.services.orchestration.template.properties import Property
@@ -15,6 +16,7 @@ from tane.web.errors import Forbidden, NotFound
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
 
+MOST_KEY = 16_384
 POLICIES = ("anti-affinity", "affinity", "soft-anti-affinity", "soft-affinity")
 
 
@@ -22,6 +24,7 @@ class KeyPair(Served):
     name = "OS::Nova::KeyPair"
     description = "A resource for creating Nova key pairs."
     service, path, single = "compute", "/v2.1/os-keypairs", "keypair"
+    brings = ("public_key", "private_key", "user")
     properties = {
         "name": text("The name of the key pair.", Length(min=1, max=255), required=True),
         "save_private_key": flag("True if the system should remember a generated private key.", default=False),
@@ -41,6 +44,12 @@ class KeyPair(Served):
         # Each user has names of his own: the name says nothing without him.
         hand.keep(public_key=made["public_key"], user=body.get("user_id") or hand.ctx.user_id, **kept)
         return str(made["name"])
+
+    def brought(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        keys = {name: str(data[name]) for name in ("public_key", "private_key") if name in data}
+        if any(len(text) > MOST_KEY for text in keys.values()):
+            raise Failed("resource_data: a key is too long.")
+        return {**super().brought({name: value for name, value in data.items() if name not in keys}), **keys}
 
     def _call(self, hand: Hand, method: str) -> Any:
         user = hand.row.data.get("user", hand.stack.user_id)
@@ -107,6 +116,16 @@ class Flavor(Served):
         "tenants": listing("List of tenants.", default=[], update="in_place"),
     }
     attributes = shown({"is_public": "boolean", "extra_specs": "map"})
+
+    def against(self, hand: Hand, shown: Mapping[str, Any]) -> dict[str, Difference]:
+        # None of it is shown as zero, or as nothing.
+        found = super().against(hand, {**shown, "swap": shown.get("swap") or 0})
+        wanted = {key: str(value) for key, value in (hand.properties.get("extra_specs") or {}).items()}
+        if wanted:
+            now = hand.call("compute", "GET", f"{self.path}/{hand.id}/os-extra_specs")["extra_specs"]
+            if not same(wanted, now):
+                found["extra_specs"] = Difference(wanted, now)
+        return found
 
     def create(self, hand: Hand) -> str | None:
         body = self.body(hand, hand.properties)

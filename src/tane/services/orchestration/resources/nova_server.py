@@ -6,7 +6,10 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tane.services.orchestration.resources.base import Failed, Kind, Replace, Wait
+import msgspec
+
+from tane.services.orchestration.resources.base import BROUGHT, Failed, Kind, Replace, Wait
+from tane.services.orchestration.resources.comparing import Difference, same
 from tane.services.orchestration.resources.declaring import (
     flag,
     formed,
@@ -21,6 +24,7 @@ from tane.services.orchestration.resources.declaring import (
 from tane.services.orchestration.resources.neutron import of_network, of_type, without_none
 from tane.services.orchestration.template.constraints import Length
 from tane.web.errors import BadRequest, NotFound, NotImplementedHere
+from tane.web.inside import part
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
@@ -60,8 +64,19 @@ NETWORK = {
 }
 
 
+class Port(msgspec.Struct):
+    """A port at a server: which entry of its networks it stands for, and whether it goes with the server."""
+
+    id: str
+    of: dict[str, Any] = {}
+    own: bool = False
+
+
 class Server(Kind):
     adopts = True
+    leaves = True
+    compares = True
+    brings = ("ports",)
     name = "OS::Nova::Server"
     description = "A resource for managing Nova instances."
     properties = {
@@ -231,6 +246,15 @@ class Server(Kind):
             raise NotImplementedHere("Swap and ephemeral disks in block_device_mapping_v2 are not done yet.")
         raise BadRequest("Either volume_id, snapshot_id or image must be specified for a device mapping.")
 
+    def brought(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            ports = msgspec.convert(data.get("ports", []), list[Port])
+        except msgspec.ValidationError as error:
+            raise Failed(f"resource_data.ports: {error}") from None
+        if any(not BROUGHT.match(one.id) for one in ports):
+            raise Failed("resource_data.ports: that is no id.")
+        return {"ports": msgspec.to_builtins(ports)} if ports else {}
+
     def ready(self, hand: Hand) -> bool:
         found = self.show(hand)
         if found["status"] == "ERROR":
@@ -370,6 +394,44 @@ class Server(Kind):
         found: dict[str, Any] = hand.call("compute", "GET", f"{SERVERS}/{hand.id}", spoken=SPOKEN)["server"]
         return found
 
+    def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
+        """Its name, flavor, key, metadata and tags, and whether it is in the networks that were set."""
+        given, shown = hand.properties, self.show(hand)
+        now: dict[str, Any] = {name: shown.get(name) for name in ("name", "key_name", "metadata", "tags")}
+        wanted = {name: given[name] for name in now if given.get(name)}
+        if "metadata" in wanted:
+            wanted["metadata"] = metadata_of(wanted["metadata"])
+        found = {name: Difference(value, now[name]) for name, value in wanted.items() if not same(value, now[name])}
+        return {**found, **self._other_flavor(hand, shown["flavor"]), **self._other_networks(hand)}
+
+    def _other_flavor(self, hand: Hand, shown: Mapping[str, Any]) -> dict[str, Difference]:
+        """What it was made of is told by its name: the flavor itself may be gone."""
+        name = str(hand.properties["flavor"])
+        if shown["original_name"] == name:
+            return {}
+        try:
+            wanted = hand.call("compute", "GET", f"/v2.1/flavors/{part(name)}")["flavor"]["name"]
+        except NotFound:
+            wanted = name
+        now = shown["original_name"]
+        return {} if wanted == now else {"flavor": Difference(wanted, now)}
+
+    def _other_networks(self, hand: Hand) -> dict[str, Difference]:
+        """Entries of the list whose port is not at the server any more."""
+        listed = [without_none(one) for one in hand.properties.get("networks") or []]
+        listed = [one for one in listed if not one.get("allocate_network")]
+        if not listed:
+            return {}
+        path = f"{SERVERS}/{hand.id}/os-interface"
+        there = hand.call("compute", "GET", path, spoken=SPOKEN)["interfaceAttachments"]
+        kept = []
+        for one in listed:
+            port_id = self._port_of(hand, one, there)
+            if any(port["port_id"] == port_id for port in there):
+                kept.append(one)
+                there = [port for port in there if port["port_id"] != port_id]
+        return {} if len(kept) == len(listed) else {"networks": Difference(listed, kept)}
+
     def check(self, hand: Hand) -> None:
         status = self.show(hand)["status"]
         if status != "ACTIVE":
@@ -434,8 +496,6 @@ class Server(Kind):
 
 def metadata_of(values: Mapping[str, Any]) -> dict[str, str]:
     """Metadata are text; what is no text is sent as JSON."""
-    import msgspec
-
     return {
         str(key): value if isinstance(value, str) else msgspec.json.encode(value).decode()
         for key, value in values.items()

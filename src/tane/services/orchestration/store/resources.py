@@ -87,6 +87,12 @@ def by_physical_id(tx: Tx, stack_id: str, physical_id: str) -> Row[Any] | None:
     return tx.first(mine.where(stack_resource.c.physical_id == physical_id))
 
 
+def standing_for(tx: Tx, project_id: str, physical_id: str) -> Row[Any] | None:
+    """The present one of a project that stands for a thing."""
+    mine = select(stack_resource).where(stack_resource.c.physical_id == physical_id, stack_resource.c.current)
+    return tx.first(mine.where(stack_resource.c.project_id == project_id).order_by(stack_resource.c.created_at))
+
+
 def count(tx: Tx, root_id: str) -> int:
     """How many a stack and those nested in it have."""
     ids = select(stack.c.id).where(stack.c.root_id == root_id, ~stack.c.deleted)

@@ -5,50 +5,39 @@ Those that are read come from anybody: no document type, so no entities; few lev
 
 from __future__ import annotations
 
-import re
 import sys
 from dataclasses import dataclass, field
 from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 from tane.services.object.domain.s3.errors import S3Error
+from tane.web.markup import CONTROL, DECLARATION, Markup, element, optional, text
+
+__all__ = [
+    "CONTROL",
+    "DECLARATION",
+    "INSTANCE",
+    "MOST",
+    "NAMESPACE",
+    "TYPE",
+    "Markup",
+    "Node",
+    "document",
+    "element",
+    "optional",
+    "parsed",
+    "text",
+]
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 TYPE = "application/xml"
-DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 MOST = 4 << 20
 """Bytes of a document that is read: one of 10,000 parts with their checksums has two millions."""
 MOST_DEPTH, MOST_NODES = 8, 50_010
 
 
-class Markup(str):
-    """Elements; any other text is escaped."""
-
-
-def element(name: str, *content: str | None, attributes: str = "") -> Markup:
-    """``content``: texts and elements; None is left out."""
-    inside = "".join(part if isinstance(part, Markup) else text(part) for part in content if part is not None)
-    return Markup(f"<{name}{attributes}>{inside}</{name}>")
-
-
-def optional(name: str, value: str | None) -> Markup | None:
-    return element(name, value) if value else None
-
-
 def document(name: str, *content: str | None) -> bytes:
     return (DECLARATION + element(name, *content, attributes=f' xmlns="{NAMESPACE}"')).encode()
-
-
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-
-
-def text(value: str) -> str:
-    """XML has no control characters, not even as entities."""
-    found = escape(value)
-    if CONTROL.search(found):
-        found = CONTROL.sub("�", found)
-    return found.replace("\r", "&#13;")
 
 
 @dataclass(slots=True)

@@ -1,0 +1,95 @@
+"""What an update of a stack would do, and why, before it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy.engine import Row
+
+from tane.core import Core
+from tane.services.orchestration.domain import drift, validation
+from tane.services.orchestration.domain.common import FAILED, require
+from tane.services.orchestration.domain.plans import Source
+from tane.services.orchestration.domain.stacks import like, may_update
+from tane.services.orchestration.domain.validation import Looked
+from tane.services.orchestration.store import resources
+from tane.services.orchestration.template import effort
+from tane.web.context import Context
+
+What = Literal["unchanged", "updated", "replaced", "added", "deleted"]
+
+
+@dataclass
+class Change:
+    """A resource, what happens to it, and the properties that are the reason; ``replacing``: those of them that cannot
+    be changed in place. ``looked`` is None of what is deleted, ``row`` of what is added."""
+
+    name: str
+    what: What
+    looked: Looked | None
+    row: Row[Any] | None
+    differing: list[str] = field(default_factory=list)
+    replacing: list[str] = field(default_factory=list)
+
+
+def of_update(
+    core: Core, ctx: Context, stack_id: str, name: str, source: Source, *, converge: bool = False
+) -> tuple[Row[Any], dict[What, list[Change]]]:
+    """What an update would make, change, replace, delete and leave. ``converge``: as one that mends what has become of
+    the resources behind the stack's back. :raises StackValidationFailed:"""
+    seen = drift.compare(core, ctx, stack_id, name)[1] if converge else []
+    drifted = {one.row.id: one for one in seen}
+    lost = {one.row.name for one in seen if one.is_lost}
+    with core.db.read() as tx:
+        row = require(tx, ctx, stack_id, name)
+        may_update(row)
+        plan = validation.plan_for(core, ctx, row, source)
+        there = {found.name: found for found in resources.of_stack(tx, stack_id) if found.current}
+
+        def look(lost: Collection[str]) -> list[Change]:
+            with core.db.joining(tx):
+                listed = validation.look(core, ctx, like(row, source), plan, tx, lost=lost)
+            return [_change(one, there.get(one.name), drifted) for one in listed]
+
+        found = _settled(look, lost)
+    names = {one.name for one in found}
+    found += [Change(gone.name, "deleted", None, gone) for gone in there.values() if gone.name not in names]
+    kinds: dict[What, list[Change]] = {"unchanged": [], "updated": [], "replaced": [], "added": [], "deleted": []}
+    for one in found:
+        kinds[one.what].append(one)
+    return row, kinds
+
+
+def _settled(look: Any, lost: set[str]) -> list[Change]:
+    """What refers to a resource that is replaced gets another value, and may be replaced for that."""
+    while True:
+        found: list[Change] = look(lost)
+        more = {one.name for one in found if one.what == "replaced"} - lost
+        if not more:
+            return found
+        lost |= more
+        effort.look()
+
+
+def _change(one: Looked, row: Row[Any] | None, drifted: Mapping[str, drift.Seen]) -> Change:
+    if row is None:
+        return Change(one.name, "added", one, None)
+    kind, seen = one.plan.kinds[one.name], drifted.get(row.id)
+    names = sorted({*one.properties, *row.properties})
+    differing = [name for name in names if one.properties.get(name) != row.properties.get(name)]
+    if row.declared.get("external_id"):
+        differing = []
+    inside = False
+    if seen is not None:
+        differing += [name for name in sorted(seen.mendable) if name not in differing]
+        inside = bool(seen.inner) and seen.mend == "update"
+    replacing = [name for name in differing if name in kind.properties and kind.properties[name].update == "replace"]
+    other = row.declared.get("kind") != kind.known_as() or row.status == FAILED
+    found = Change(one.name, "unchanged", one, row, differing, replacing)
+    if other or replacing or (seen is not None and seen.is_lost):
+        found.what = "replaced"
+    elif differing or inside or row.declared.get("digest", "") != kind.digest():
+        found.what = "updated"
+    return found

@@ -1,0 +1,253 @@
+"""What has become of a stack's resources behind its back, and how an update mends it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.api.compute_support import make_flavor, make_image
+from tests.api.network_support import public
+from tests.api.orchestration_support import hot, path, resources, show, stack
+from tests.support import ApiCloud, Caller
+
+
+def drift(caller: Caller, shown: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What is told of each resource, by its name."""
+    found = caller.get(path(caller, shown, "/drift")).json()["drift"]
+    return {one["resource_name"]: one for one in found["resources"]}
+
+
+def states(caller: Caller, shown: dict[str, Any]) -> dict[str, str]:
+    return {name: one["drift_status"] for name, one in drift(caller, shown).items()}
+
+
+def mend(cloud: ApiCloud, caller: Caller, shown: dict[str, Any]) -> dict[str, Any]:
+    """As ``openstack stack update --existing --converge`` does."""
+    caller.patch(path(caller, shown), {"converge": True}, 202)
+    cloud.run_jobs()
+    return show(caller, shown["stack_name"], shown["id"])
+
+
+def _networks(outside: str) -> dict[str, Any]:
+    return {
+        "net": {"type": "OS::Neutron::Net", "properties": {"name": "beds", "tags": ["green"]}},
+        "subnet": {
+            "type": "OS::Neutron::Subnet",
+            "properties": {
+                "network": {"get_resource": "net"},
+                "cidr": "10.7.0.0/24",
+                "dns_nameservers": ["10.7.0.53"],
+                "allocation_pools": [{"start": "10.7.0.20", "end": "10.7.0.90"}],
+            },
+        },
+        "six": {
+            "type": "OS::Neutron::Subnet",
+            "properties": {
+                "network": {"get_resource": "net"},
+                "ip_version": 6,
+                "cidr": "2001:DB8:0::/64",
+                "gateway_ip": "",
+            },
+        },
+        "router": {"type": "OS::Neutron::Router", "properties": {"external_gateway_info": {"network": outside}}},
+        "leg": {
+            "type": "OS::Neutron::RouterInterface",
+            "properties": {"router": {"get_resource": "router"}, "subnet": {"get_resource": "subnet"}},
+        },
+        "group": {
+            "type": "OS::Neutron::SecurityGroup",
+            "properties": {
+                "rules": [
+                    {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22},
+                    {"remote_mode": "remote_group_id", "protocol": "udp"},
+                ]
+            },
+        },
+        "port": {
+            "type": "OS::Neutron::Port",
+            "properties": {
+                "network": {"get_resource": "net"},
+                "security_groups": [{"get_resource": "group"}],
+                "fixed_ips": [{"subnet": {"get_resource": "subnet"}}],
+            },
+        },
+        "address": {"type": "OS::Neutron::FloatingIP", "properties": {"floating_network": outside}},
+        "tie": {
+            "type": "OS::Neutron::FloatingIPAssociation",
+            "properties": {"floatingip_id": {"get_resource": "address"}, "port_id": {"get_resource": "port"}},
+        },
+        "word": {"type": "OS::Heat::RandomString"},
+    }
+
+
+def test_of_a_stack_that_nobody_has_touched_nothing_has_drifted(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    template = hot(_networks(public(cloud)))
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made
+    told = drift(mia, made)
+    assert told.pop("word")["drift_status"] == "NOT_CHECKED"
+    assert {one["drift_status"] for one in told.values()} == {"IN_SYNC"}, told
+    whole = mia.get(path(mia, made, "/drift")).json()["drift"]
+    assert whole["stack_drift_status"] == "IN_SYNC" and whole["counts"]["IN_SYNC"] == len(told)
+
+
+def test_what_others_changed_or_deleted_is_told_and_mended(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    template = hot(_networks(public(cloud)))
+    made = stack(cloud, mia, template)
+    ids = {name: one["physical_resource_id"] for name, one in resources(mia, made).items()}
+    network = "/network/v2.0"
+    mia.put(f"{network}/networks/{ids['net']}", {"network": {"name": "weeds"}}, 200)
+    mia.put(f"{network}/subnets/{ids['subnet']}", {"subnet": {"dns_nameservers": ["10.7.0.1"]}}, 200)
+    rule = {"security_group_id": ids["group"], "direction": "ingress", "protocol": "tcp", "port_range_min": 80}
+    mia.post(f"{network}/security-group-rules", {"security_group_rule": {**rule, "port_range_max": 80}}, 201)
+    mia.put(f"{network}/floatingips/{ids['address']}", {"floatingip": {"port_id": None}}, 200)
+    router, _, subnet = ids["leg"].partition(":subnet_id=")
+    mia.put(f"{network}/routers/{router}/remove_router_interface", {"subnet_id": subnet}, 200)
+    mia.delete(f"{network}/ports/{ids['port']}")
+    told = drift(mia, made)
+    found = {state: {n for n, one in told.items() if one["drift_status"] == state} for state in ("MODIFIED", "DELETED")}
+    assert found == {"MODIFIED": {"net", "subnet", "group", "tie"}, "DELETED": {"leg", "port"}}
+    [renamed] = told["net"]["differences"]
+    assert renamed == {"property": "name", "expected": "beds", "actual": "weeds", "unmended": None}
+    assert (told["net"]["mend"]["action"], told["port"]["mend"]["action"]) == ("update", "create")
+    # A look at it is all it was.
+    assert {one["resource_status"] for one in resources(mia, made).values()} == {"CREATE_COMPLETE"}
+    planned = mia.patch(path(mia, made, "/preview"), {"converge": True}, 200).json()["resource_changes"]
+    assert {one["resource_name"] for one in planned["updated"]} >= {"net", "subnet", "group", "tie"}
+    assert {one["resource_name"] for one in planned["replaced"]} == {"leg", "port"}
+    mended = mend(cloud, mia, made)
+    assert mended["stack_status"] == "UPDATE_COMPLETE", mended
+    told = drift(mia, made)
+    assert {one["drift_status"] for name, one in told.items() if name != "word"} == {"IN_SYNC"}, told
+    after = {name: one["physical_resource_id"] for name, one in resources(mia, made).items()}
+    assert [name for name in ids if ids[name] != after[name]] == ["port"]
+
+
+def test_an_update_that_is_not_asked_to_mend_leaves_the_world_alone(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"net": {"type": "OS::Neutron::Net", "properties": {"name": "beds"}}}))
+    net = resources(mia, made)["net"]["physical_resource_id"]
+    mia.put(f"/network/v2.0/networks/{net}", {"network": {"name": "weeds"}}, 200)
+    mia.patch(path(mia, made), {}, 202)
+    cloud.run_jobs()
+    assert states(mia, made) == {"net": "MODIFIED"}
+
+
+def test_what_is_in_nested_stacks_is_told_and_mended_with_them(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    net = {"type": "OS::Neutron::Net", "properties": {"name": {"get_param": "name"}}}
+    inner = hot({"net": net}, parameters={"name": {"type": "string"}})
+    group = {
+        "type": "OS::Heat::ResourceGroup",
+        "properties": {"count": 1, "resource_def": {"type": "bed.yaml", "properties": {"name": "bed%index%"}}},
+    }
+    made = stack(cloud, mia, hot({"beds": group}), files={"bed.yaml": json.dumps(inner)})
+    told = mia.get(path(mia, made, "/drift")).json()["drift"]["resources"]
+    assert [(one["resource_name"], one.get("parent_resource")) for one in told] == [
+        ("beds", None),
+        ("0", "beds"),
+        ("net", "0"),
+    ]
+    deepest = told[2]["physical_resource_id"]
+    mia.put(f"/network/v2.0/networks/{deepest}", {"network": {"name": "weeds"}}, 200)
+    assert states(mia, made) == {"beds": "MODIFIED", "0": "MODIFIED", "net": "MODIFIED"}
+    assert mend(cloud, mia, made)["stack_status"] == "UPDATE_COMPLETE"
+    assert mia.get(f"/network/v2.0/networks/{deepest}").json()["network"]["name"] == "bed0"
+    assert states(mia, made) == {"beds": "IN_SYNC", "0": "IN_SYNC", "net": "IN_SYNC"}
+
+
+def test_servers_volumes_and_keys_are_compared_and_what_no_update_mends_is_told(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    flavor = make_flavor(cloud.admin)
+    template = hot(
+        {
+            "net": {"type": "OS::Neutron::Net"},
+            "subnet": {
+                "type": "OS::Neutron::Subnet",
+                "properties": {"network": {"get_resource": "net"}, "cidr": "10.8.0.0/24"},
+            },
+            "key": {"type": "OS::Nova::KeyPair", "properties": {"name": "mia"}},
+            "server": {
+                "type": "OS::Nova::Server",
+                "properties": {
+                    "flavor": flavor,
+                    "image": make_image(mia),
+                    "key_name": {"get_resource": "key"},
+                    "metadata": {"role": "bed", "rows": 3},
+                    "networks": [{"network": {"get_resource": "net"}}],
+                },
+                "depends_on": "subnet",
+            },
+            "disk": {"type": "OS::Cinder::Volume", "properties": {"size": 1, "metadata": {"of": "mia"}}},
+            "tie": {
+                "type": "OS::Cinder::VolumeAttachment",
+                "properties": {"instance_uuid": {"get_resource": "server"}, "volume_id": {"get_resource": "disk"}},
+            },
+            "big": {"type": "OS::Cinder::Volume", "properties": {"size": 1, "name": {"get_param": "secret"}}},
+        },
+        parameters={"secret": {"type": "string", "hidden": True}},
+    )
+    made = stack(cloud, mia, template, parameters={"secret": "rosebud"})
+    assert made["stack_status"] == "CREATE_COMPLETE", made
+    assert set(states(mia, made).values()) == {"IN_SYNC"}, drift(mia, made)
+    ids = {name: one["physical_resource_id"] for name, one in resources(mia, made).items()}
+    server = f"/compute/v2.1/servers/{ids['server']}"
+    mia.put(f"{server}/metadata", {"metadata": {"role": "weed"}}, 200)
+    mia.request("DELETE", f"{server}/os-volume_attachments/{ids['disk']}", expect=202)
+    volume = f"/volume/v3/{mia.project_id}/volumes/{ids['big']}"
+    mia.put(volume, {"volume": {"name": "big"}}, 200)
+    mia.post(f"{volume}/action", {"os-extend": {"new_size": 2}}, 202)
+    cloud.run_jobs()
+    told = drift(mia, made)
+    assert {name for name, one in told.items() if one["drift_status"] != "IN_SYNC"} == {"server", "tie", "big"}
+    assert told["server"]["differences"][0]["actual"] == {"role": "weed"}
+    renamed, grown = told["big"]["differences"]
+    assert (renamed["expected"], renamed["actual"]) == ("******", "big")
+    assert (grown["property"], grown["unmended"][:25]) == ("size", "A volume does not shrink:")
+    assert mend(cloud, mia, made)["stack_status"] == "UPDATE_COMPLETE"
+    left = {name: one["drift_status"] for name, one in drift(mia, made).items()}
+    assert {name for name, state in left.items() if state != "IN_SYNC"} == {"big"}
+    assert mia.get(volume).json()["volume"]["name"] == "rosebud"
+
+
+def test_what_is_of_others_is_only_looked_for(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    outside = public(cloud)
+    net = mia.post("/network/v2.0/networks", {"network": {"name": "beds"}}, 201).json()["network"]["id"]
+    address = {"floatingip": {"floating_network_id": outside}}
+    tied = mia.post("/network/v2.0/floatingips", address, 201).json()["floatingip"]["id"]
+    template = hot(
+        {
+            "net": {"type": "OS::Neutron::Net", "external_id": net, "properties": {"name": "weeds"}},
+            "tie": {
+                "type": "OS::Neutron::FloatingIPAssociation",
+                "external_id": tied,
+                "properties": {"floatingip_id": tied, "port_id": "x"},
+            },
+        }
+    )
+    made = stack(cloud, mia, template)
+    assert states(mia, made) == {"net": "IN_SYNC", "tie": "NOT_CHECKED"}, made
+    mia.delete(f"/network/v2.0/networks/{net}")
+    told = drift(mia, made)["net"]
+    assert (told["drift_status"], told["mend"]["action"]) == ("DELETED", "none")
+    assert mend(cloud, mia, made)["stack_status"] == "UPDATE_COMPLETE"
+
+
+def test_a_resource_that_the_caller_may_not_see_is_not_checked(cloud: ApiCloud) -> None:
+    """With access rules that let it look at the stack, and at nothing else."""
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"net": {"type": "OS::Neutron::Net"}}))
+    rules = [{"service": "orchestration", "method": "GET", "path": f"{path(mia, made)}/drift"}]
+    credential = {"application_credential": {"name": "robot", "access_rules": rules}}
+    made_ = mia.post(f"/identity/v3/users/{mia.user_id}/application_credentials", credential, 201).json()
+    robot = {key: made_["application_credential"][key] for key in ("id", "secret")}
+    proof = {"identity": {"methods": ["application_credential"], "application_credential": robot}}
+    token = cloud.call("POST", "/identity/v3/auth/tokens", json={"auth": proof}).headers["x-subject-token"]
+    limited = Caller(cloud, token, mia.project_id, mia.user_id)
+    [one] = drift(limited, made).values()
+    assert one["drift_status"] == "NOT_CHECKED" and "It cannot be looked at" in one["drift_status_reason"]
+    bob = cloud.new_user("bob", "shed")
+    bob.get(path(mia, made, "/drift").replace(mia.project_id, bob.project_id), 404)
