@@ -99,6 +99,15 @@ def test_a_leased_guest_ends_with_the_lease_though_no_agent_is_there(host: Host)
     eventually(lambda: leased in (host.folder / "lease.log").read_text())
 
 
+def test_a_lease_takes_no_more_of_the_disk_than_the_one_before(host: Host) -> None:
+    host.files.extend(watch.now() + 5)
+    before = host.files.until.stat()
+    host.files.extend(until := watch.now() + 100_000.25)
+    after = host.files.until.stat()
+    assert (after.st_ino, after.st_size, after.st_mode & 0o777) == (before.st_ino, before.st_size, 0o600)
+    assert abs(host.files.granted() - until) < 0.01 and not host.files.expired()
+
+
 @pytest.mark.parametrize("what", ["held", "granted"])
 def test_a_disk_that_cannot_be_read_lengthens_no_lease(host: Host, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     watched = watch.Watch(host.files)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import signal
 import sys
 import time
@@ -15,7 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tane.linux import process
-from tane.linux.files import write_private
 
 INTERVAL_SECONDS = 0.5
 MCL_CURRENT = 1
@@ -40,16 +40,29 @@ class LeaseFiles:
             return []
 
     def extend(self, until: float) -> None:
-        """``until``: a moment of :func:`now`."""
-        write_private(self.until, f"{BOOT.read_text().strip()} {until:.3f}\n".encode())
+        """``until``: a moment of :func:`now`. Raises OSError."""
+        line = f"{BOOT.read_text().strip()} {until:016.3f}\n".encode()
+        # In the same place and of the same length: a disk that is full takes it, too.
+        descriptor = os.open(self.until, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.pwrite(descriptor, line, 0)
+        finally:
+            os.close(descriptor)
 
     def granted(self) -> float:
         """The moment of :func:`now` at which the lease ends; one of an earlier start is over. Raises OSError."""
         try:
-            boot, until = self.until.read_text().split()
+            boot, until = self._line().split()
             return float(until) if boot == BOOT.read_text().strip() else 0.0
         except (FileNotFoundError, ValueError):
             return 0.0
+
+    def _line(self) -> str:
+        """It may be written meanwhile: what is read twice is whole."""
+        before = ""
+        while (found := self.until.read_text()) != before:
+            before = found
+        return found
 
     def expired(self) -> bool:
         """Whether there is no lease now."""
