@@ -29,6 +29,8 @@ def mac(key: bytes, text: str) -> bytes:
 class S3:
     """A credential's calls. ``now``: the client's clock, None for the cloud's."""
 
+    service = "s3"
+
     def __init__(self, caller: Caller, access: str = "", secret: str = "") -> None:
         self.caller = caller
         self.api: ApiCloud = caller.api
@@ -45,7 +47,7 @@ class S3:
 
     @property
     def scope(self) -> str:
-        return f"{self.moment[:8]}/us-east-1/s3/aws4_request"
+        return f"{self.moment[:8]}/us-east-1/{self.service}/aws4_request"
 
     @property
     def key(self) -> bytes:

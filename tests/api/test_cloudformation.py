@@ -19,8 +19,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tane.clock import SystemClock
+from tests.api import s3_support
 from tests.api.orchestration_support import at, begin, hot, stack
-from tests.api.s3_support import S3
 from tests.support import ApiCloud, Caller
 from tests.web.test_streams import served
 
@@ -40,10 +40,16 @@ TEMPLATE = {
 }
 
 
+class Keys(s3_support.S3):
+    """A user's keys, by which calls of CloudFormation are signed."""
+
+    service = "cloudformation"
+
+
 class Client:
     """boto3, with the keys of a user; jobs run after each call."""
 
-    def __init__(self, cloud: ApiCloud, keys: S3) -> None:
+    def __init__(self, cloud: ApiCloud, keys: Keys) -> None:
         cloud.advance((SystemClock().now() - cloud.core.clock.now()).total_seconds())
         self._cloud, self._keys = cloud, keys
 
@@ -76,7 +82,7 @@ class Client:
 
 def test_boto3_makes_reads_changes_and_deletes_a_stack(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
-    client = Client(cloud, S3(mia))
+    client = Client(cloud, Keys(mia))
     text = json.dumps(TEMPLATE)
     asked = client.validate_template(TemplateBody=text)
     assert asked["Description"] == "A bed"
@@ -121,7 +127,7 @@ def test_boto3_makes_reads_changes_and_deletes_a_stack(cloud: ApiCloud) -> None:
 
 def test_a_resource_is_signalled(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
-    client = Client(cloud, S3(mia))
+    client = Client(cloud, Keys(mia))
     handle = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
     wait = {
         "Type": "AWS::CloudFormation::WaitCondition",
@@ -136,7 +142,7 @@ def test_a_resource_is_signalled(cloud: ApiCloud) -> None:
 # ---------------------------------------------------------------------------------------------------- without boto3
 
 
-def call(keys: S3, action: str, *, expect: int = 200, form: bool = True, **params: str) -> httpx.Response:
+def call(keys: Keys, action: str, *, expect: int = 200, form: bool = True, **params: str) -> httpx.Response:
     """Signed by version 4, in a form or in the address."""
     whole = urlencode({"Action": action, "Version": "2010-05-15", **params}, quote_via=quote)
     if form:
@@ -144,7 +150,7 @@ def call(keys: S3, action: str, *, expect: int = 200, form: bool = True, **param
     return _send(keys, "GET", f"{PATH}?{whole}", b"", expect)
 
 
-def _send(keys: S3, method: str, target: str, body: bytes, expect: int, **more: str) -> httpx.Response:
+def _send(keys: Keys, method: str, target: str, body: bytes, expect: int, **more: str) -> httpx.Response:
     headers = {"host": "cloud.test", "x-amz-date": keys.moment}
     names, signature = keys.sign(method, target, headers, hashlib.sha256(body).hexdigest())
     said = f"Credential={keys.access}/{keys.scope}, SignedHeaders={names}, Signature={signature}"
@@ -160,7 +166,7 @@ def code(answer: httpx.Response) -> str:
     return ElementTree.fromstring(answer.text).findtext("Error/Code") or ""
 
 
-def version_2(keys: S3, **params: str) -> str:
+def version_2(keys: Keys, **params: str) -> str:
     """The query of an address that is signed by version 2."""
     stamp = f"{keys.api.core.clock.now():%Y-%m-%dT%H:%M:%SZ}"
     whole = {
@@ -177,7 +183,7 @@ def version_2(keys: S3, **params: str) -> str:
 
 def test_calls_are_signed_by_either_version_and_answered_as_xml_or_json(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
-    keys = S3(mia)
+    keys = Keys(mia)
     begin(mia, hot({"it": {"type": "OS::Heat::TestResource"}}))
     for answer in (call(keys, "ListStacks"), call(keys, "ListStacks", form=False)):
         assert answer.headers["content-type"].startswith("text/xml") and answer.headers["x-amzn-requestid"]
@@ -196,10 +202,10 @@ def test_calls_are_signed_by_either_version_and_answered_as_xml_or_json(cloud: A
 
 def test_what_is_not_signed_as_it_is_sent_is_refused(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
-    keys = S3(mia)
+    keys = Keys(mia)
     assert code(cloud.call("POST", PATH)) == "IncompleteSignature"
-    assert code(call(S3(mia, keys.access, "wrong"), "ListStacks", expect=403)) == "SignatureDoesNotMatch"
-    assert code(call(S3(mia, "0" * 32, "x"), "ListStacks", expect=403)) == "InvalidClientTokenId"
+    assert code(call(Keys(mia, keys.access, "wrong"), "ListStacks", expect=403)) == "SignatureDoesNotMatch"
+    assert code(call(Keys(mia, "0" * 32, "x"), "ListStacks", expect=403)) == "InvalidClientTokenId"
     good = version_2(keys, Action="ListStacks")
     changed = cloud.call("GET", f"{PATH}?{good.replace('ListStacks', 'DeleteStack')}")
     assert code(changed) == "SignatureDoesNotMatch"
@@ -220,8 +226,49 @@ def test_what_is_not_signed_as_it_is_sent_is_refused(cloud: ApiCloud) -> None:
         assert code(told) == "IncompleteSignature"
 
 
+def test_what_is_signed_for_a_while_or_for_another_service_is_good_for_that_alone(cloud: ApiCloud) -> None:
+    keys = Keys(cloud.new_user("mia", "garden"))
+    asked = {
+        "Action": "ListStacks",
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": f"{keys.access}/{keys.scope}",
+        "X-Amz-Date": keys.moment,
+        "X-Amz-Expires": "60",
+        "X-Amz-SignedHeaders": "host",
+    }
+
+    def address(**other: str) -> str:
+        target = f"{PATH}?{urlencode({**asked, **other})}"
+        _, signature = keys.sign("GET", target, {"host": "cloud.test"}, hashlib.sha256(b"").hexdigest())
+        return f"{target}&X-Amz-Signature={signature}"
+
+    good = address()
+    assert cloud.call("GET", good).status_code == 200
+    for wrong in ("soon", "", "-1"):
+        assert code(cloud.call("GET", address(**{"X-Amz-Expires": wrong}))) == "IncompleteSignature"
+    keys.service = "s3"
+    assert code(cloud.call("GET", address(**{"X-Amz-Credential": f"{keys.access}/{keys.scope}"}))) == (
+        "SignatureDoesNotMatch"
+    )
+    cloud.advance(61)
+    assert code(cloud.call("GET", good)) == "RequestExpired"
+
+
+def test_a_reader_looks_and_changes_nothing(cloud: ApiCloud) -> None:
+    begin(cloud.new_user("mia", "garden"), hot({"it": {"type": "OS::Heat::TestResource"}}))
+    cloud.run_jobs()
+    rea = cloud.new_user("rea", "garden")
+    keys, roles = Keys(rea), f"/identity/v3/projects/{rea.project_id}/users/{rea.user_id}/roles"
+    known = {role["name"]: role["id"] for role in cloud.admin.get("/identity/v3/roles").json()["roles"]}
+    cloud.admin.put(f"{roles}/{known['reader']}", expect=204)
+    cloud.admin.delete(f"{roles}/{known['member']}")
+    assert "rose" in call(keys, "ListStacks").text
+    for action, params in (("DeleteStack", {"StackName": "rose"}), ("CreateStack", {"StackName": "new"})):
+        assert code(call(keys, action, expect=403, **params)) == "AccessDenied"
+
+
 def test_bad_parameters_are_told_by_their_names(cloud: ApiCloud) -> None:
-    keys = S3(cloud.new_user("mia", "garden"))
+    keys = Keys(cloud.new_user("mia", "garden"))
     template = json.dumps(hot({"it": {"type": "OS::Heat::TestResource"}}))
     for action, params, wanted in (
         ("Nothing", {}, "InvalidAction"),
@@ -253,7 +300,7 @@ def test_others_stacks_are_not_there_and_readers_change_nothing(cloud: ApiCloud)
     made = begin(mia, hot({"it": {"type": "OS::Heat::TestResource"}}))["stack"]["id"]
     cloud.run_jobs()
     thing = mia.get(at(mia, f"/stacks/rose/{made}/resources/it")).json()["resource"]["physical_resource_id"]
-    thief = S3(bob)
+    thief = Keys(bob)
     for name in ("rose", made, f"arn:openstack:heat::{mia.project_id}:stacks/rose/{made}"):
         for action in ("DescribeStacks", "GetTemplate", "DeleteStack", "DescribeStackEvents", "ListStackResources"):
             assert code(call(thief, action, StackName=name, expect=400)) == "InvalidParameterValue"
@@ -261,14 +308,14 @@ def test_others_stacks_are_not_there_and_readers_change_nothing(cloud: ApiCloud)
     assert code(call(thief, "DeleteStack", StackName=forged, expect=400)) == "InvalidParameterValue"
     call(thief, "DescribeStackResources", PhysicalResourceId=thing, expect=400)
     assert "<member>" not in call(thief, "DescribeStacks").text
-    assert call(S3(mia), "DescribeStackResources", PhysicalResourceId=thing).text.count("<member>") == 1
+    assert call(Keys(mia), "DescribeStackResources", PhysicalResourceId=thing).text.count("<member>") == 1
 
 
 def test_access_rules_of_a_credential_hold_for_what_an_action_does(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
     begin(mia, hot({"it": {"type": "OS::Heat::TestResource"}}))
 
-    def keys_of(*rules: tuple[str, str, str]) -> S3:
+    def keys_of(*rules: tuple[str, str, str]) -> Keys:
         said = [{"service": service, "method": method, "path": path} for service, method, path in rules]
         body = {"application_credential": {"name": f"robot{len(said)}{said[0]['service']}", "access_rules": said}}
         body["application_credential"]["unrestricted"] = True
@@ -277,7 +324,7 @@ def test_access_rules_of_a_credential_hold_for_what_an_action_does(cloud: ApiClo
         robot = {"id": made["id"], "secret": made["secret"]}
         proof = {"methods": ["application_credential"], "application_credential": robot}
         answer = cloud.call("POST", "/identity/v3/auth/tokens", json={"auth": {"identity": proof}})
-        return S3(Caller(cloud, answer.headers["x-subject-token"], mia.project_id, mia.user_id))
+        return Keys(Caller(cloud, answer.headers["x-subject-token"], mia.project_id, mia.user_id))
 
     identity = ("identity", "POST", f"/v3/users/{mia.user_id}/credentials/OS-EC2")
     cfn, stacks = ("cloudformation", "POST", "/v1"), ("orchestration", "GET", "/v1/*/stacks")

@@ -120,6 +120,51 @@ def test_what_is_not_there_or_not_named_fails_and_costs_nothing(cloud: ApiCloud)
     bob.get(f"{N}/networks/{theirs}")
 
 
+def test_what_its_author_may_not_delete_is_deleted_for_nobody(cloud: ApiCloud) -> None:
+    """He may see it, and name it: it is no part of a stack that an administrator deletes for him."""
+    mia = cloud.new_user("mia", "garden")
+    body = {"network": {"name": "everybodys", "shared": True}}
+    shared = cloud.admin.post(f"{N}/networks", body, 201).json()["network"]["id"]
+    template = hot(
+        {
+            "net": {"type": "OS::Neutron::Net", "properties": {"name": "everybodys"}},
+            "own": {"type": "OS::Neutron::Net", "properties": {"name": "own"}},
+        }
+    )
+    own = mia.post(f"{N}/networks", {"network": {"name": "own"}}, 201).json()["network"]["id"]
+    for caller in (cloud.admin, mia):
+        entries = {"net": {"resource_id": shared}, "own": {"resource_id": own}}
+        shown = adopt(cloud, mia, {"template": template, "resources": entries}, f"lily{caller.user_id[:4]}")
+        assert shown["stack_status"] == "ADOPT_COMPLETE", shown["stack_status_reason"]
+        caller.delete(path(mia, shown))
+        cloud.run_jobs()
+        assert show(mia, shown["stack_name"], shown["id"])["stack_status"] == "DELETE_COMPLETE"
+        mia.get(f"{N}/networks/{shared}")
+        mia.get(f"{N}/networks/{own}", 404)
+        own = mia.post(f"{N}/networks", {"network": {"name": "own"}}, 201).json()["network"]["id"]
+
+
+def test_who_mends_a_stack_whose_adoption_failed_adopts_nothing(cloud: ApiCloud) -> None:
+    mia, bob = cloud.new_user("mia", "garden"), cloud.new_user("bob", "garden")
+    named = mia.post(f"{N}/networks", {"network": {"name": "named"}}, 201).json()["network"]["id"]
+    template = hot(
+        {
+            "first": {"type": "OS::Neutron::Net"},
+            "then": {"type": "OS::Neutron::Net", "depends_on": "first", "properties": {"name": "named"}},
+            "last": {"type": "OS::Neutron::Net", "depends_on": "then"},
+        }
+    )
+    entries = {"first": {"resource_id": "0" * 8}, "then": {"resource_id": named}}
+    shown = adopt(cloud, mia, {"template": template, "resources": entries})
+    assert shown["stack_status"] == "ADOPT_FAILED"
+    bob.put(path(bob, shown), {"template": template, "parameters": {}}, 202)
+    cloud.run_jobs()
+    assert show(bob, "lily", shown["id"])["stack_status"] == "UPDATE_COMPLETE"
+    assert named not in ids(bob, shown).values()
+    assert delete(cloud, bob, shown)["stack_status"] == "DELETE_COMPLETE"
+    mia.get(f"{N}/networks/{named}")
+
+
 def test_what_is_brought_has_a_form_and_bounds(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
     template = hot({"net": {"type": "OS::Neutron::Net"}})

@@ -115,6 +115,7 @@ def _resources(tx: Tx, stack: Row[Any]) -> dict[str, Any]:
     below = {one.parent_resource_id: one for one in stacks.children(tx, [stack.id])}
     found: dict[str, Any] = {}
     for row in resources.of_stack(tx, stack.id):
+        effort.look()
         if not row.current:
             continue
         kind = kinds.made_by(row.declared.get("kind", ""), row.type)
@@ -129,7 +130,7 @@ def _resources(tx: Tx, stack: Row[Any]) -> dict[str, Any]:
         }
         child = below.get(row.id)
         if child is not None:
-            entry["template"] = stacks.source(tx, child)["template"]
+            entry["template"] = child.source["template"]
             entry["resources"] = _resources(tx, child)
         found[row.name] = entry
     return found

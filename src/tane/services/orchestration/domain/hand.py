@@ -42,6 +42,9 @@ class Hand:
     properties: Mapping[str, Any] = field(default_factory=dict)
     adopted: Mapping[str, Any] | None = None
     """What the resource is adopted from, while it is."""
+    leaves: bool = False
+    """What was adopted is left where it is: who brought it may not delete it, and for nobody else it is a part of the
+    stack."""
     below: dict[tuple[str, str], Any] = field(default_factory=dict)
     """What was found of nested stacks in this evaluation: their scopes, and their outputs, by (stack, what)."""
 

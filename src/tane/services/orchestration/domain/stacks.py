@@ -222,7 +222,7 @@ def cancel(core: Core, ctx: Context, stack_id: str, name: str, *, roll_back: boo
     """
     with core.db.write() as tx:
         row = require(tx, ctx, stack_id, name)
-        allowed = ("UPDATE",) if roll_back else ("CREATE", "UPDATE", "ROLLBACK")
+        allowed = ("UPDATE",) if roll_back else ("CREATE", "ADOPT", "UPDATE", "ROLLBACK")
         if row.status != IN_PROGRESS or row.action not in allowed:
             state = f"{row.action}_{row.status}"
             what = "update" if roll_back else "create or update"
@@ -241,11 +241,14 @@ def cancel(core: Core, ctx: Context, stack_id: str, name: str, *, roll_back: boo
 @ahead.writes
 def abandon(core: Core, ctx: Context, stack_id: str, name: str) -> Mapping[str, Any]:
     """Forget a stack and leave what it made. Returns what is needed to adopt it again."""
+    with core.db.read() as tx:
+        seen = require(tx, ctx, stack_id, name)
+        # All of it is read before the cloud's one writer is held.
+        found = adoption.left(tx, seen)
     with core.db.write() as tx:
         row = require(tx, ctx, stack_id, name)
-        if row.status == IN_PROGRESS:
+        if IN_PROGRESS in (row.status, seen.status) or row.traversal != seen.traversal:
             raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
-        found = adoption.left(tx, row)
         for one in stacks.of_root(tx, row.root_id):
             for resource in resources.of_stack(tx, one.id):
                 resources.remove(tx, resource.id)

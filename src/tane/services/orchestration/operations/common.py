@@ -116,11 +116,11 @@ def _act(
     asker = rights.asker(core, stack, request_id) if deletes else None
     if asker is None:
         raise why
-    return _as(run, work, stack, asker)
+    return _as(run, work, stack, asker, lent=True)
 
 
-def _as(run: Run[P], work: Callable[[Hand], T], seen: Row[Any], ctx: Context) -> T | None:
-    """``seen``: the stack as it was when it was asked who ``ctx`` is."""
+def _as(run: Run[P], work: Callable[[Hand], T], seen: Row[Any], ctx: Context, *, lent: bool = False) -> T | None:
+    """``seen``: the stack as it was when it was asked who ``ctx`` is; ``lent``: not its author."""
     core = run.core
     with core.db.write() as tx:
         run.guard(tx)
@@ -131,7 +131,8 @@ def _as(run: Run[P], work: Callable[[Hand], T], seen: Row[Any], ctx: Context) ->
             raise Retry("the stack has another author by now", 0.0)
         plan = engine.plan_of(tx, core, stack)
         with core.db.joining(tx):
-            return work(Hand(core, tx, ctx, stack, row, plan, row.properties))
+            leaves = lent and bool(row.declared.get(engine.ADOPTED))
+            return work(Hand(core, tx, ctx, stack, row, plan, row.properties, leaves=leaves))
 
 
 def kind_of(hand: Hand) -> Kind:

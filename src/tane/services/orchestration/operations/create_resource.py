@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 from tane.jobs import Operation, Run, Step
@@ -41,7 +42,7 @@ async def make(run: Run[ResourceParams]) -> dict[str, Any]:
             return "end"
         if pause_at(hand, "pre-create", "CREATE"):
             return "held"
-        hand.adopted = hand.row.data.get(engine.ADOPTED)
+        hand.adopted = _brought(hand)
         becomes(hand, "CREATE" if hand.adopted is None else "ADOPT", IN_PROGRESS)
         kind = _made(hand)
         if hand.row.declared.get("external_id"):
@@ -56,6 +57,16 @@ async def make(run: Run[ResourceParams]) -> dict[str, Any]:
     if found == "held":
         raise held(run.params.resource_id)
     return {"go": found == "wait"}
+
+
+def _brought(hand: Hand) -> Mapping[str, Any] | None:
+    """What it is adopted from. Who later changes a stack whose adoption failed adopts nothing by what another brought:
+    what is not there yet is made."""
+    found: Mapping[str, Any] | None = hand.row.data.get(engine.ADOPTED)
+    if found is not None and hand.stack.action != "ADOPT":
+        hand.change(data={})
+        return None
+    return found
 
 
 def _made(hand: Hand) -> Kind:
@@ -96,7 +107,7 @@ def _adopt(hand: Hand, kind: Kind) -> None:
     lacks = kind.lacks(hand.row.data)
     if lacks is not None:
         raise Failed(f"resource_data.{lacks} was not provided.")
-    hand.change(physical_id=str(hand.adopted["resource_id"]))
+    hand.change(physical_id=str(hand.adopted["resource_id"]), declared={**hand.row.declared, engine.ADOPTED: True})
     kind.differences(hand)
 
 

@@ -18,10 +18,11 @@ CONFLICTS = 9
 
 
 def _kept(hand: Hand) -> bool:
-    """Whether the template says that the thing outlives the stack, or that it was there before."""
+    """Whether the template says that the thing outlives the stack, or that it was there before, and who acts is not who
+    brought it."""
     declared = hand.row.declared
     policy = str(declared.get("deletion_policy", "Delete")).lower()
-    return policy in ("retain", "snapshot") or bool(declared.get("external_id"))
+    return hand.leaves or policy in ("retain", "snapshot") or bool(declared.get("external_id"))
 
 
 async def remove(run: Run[ResourceParams]) -> dict[str, Any]:
@@ -55,7 +56,8 @@ def _begin(hand: Hand) -> None:
 
 
 def _forget(hand: Hand) -> None:
-    record(hand.tx, hand.stack.id, hand.row, "DELETE", COMPLETE, "state changed")
+    left = "left where it is: who adopted it may not delete it"
+    record(hand.tx, hand.stack.id, hand.row, "DELETE", COMPLETE, left if hand.leaves else "state changed")
     resources.remove(hand.tx, hand.row.id)
     engine.deleted(hand.tx, hand.core, hand.row)
 
@@ -67,7 +69,7 @@ async def wait(run: Run[ResourceParams]) -> None:
 
     def work(hand: Hand) -> Wait | None:
         kind = kind_of(hand)
-        if not kind.gone(hand):
+        if not _kept(hand) and not kind.gone(hand):
             return kind.waits(hand)
         _forget(hand)
         return None

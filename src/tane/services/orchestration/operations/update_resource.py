@@ -98,7 +98,8 @@ def _adopt(hand: Hand) -> None:
     name = hand.row.name
     hand.change(
         requires=resources.ids(hand.tx, hand.stack.id, plan.graph[name]),
-        declared=values.kept(plan, name),
+        # That it was adopted stays true whatever is changed.
+        declared={**values.kept(plan, name), engine.ADOPTED: hand.row.declared.get(engine.ADOPTED, False)},
         metadata=values.metadata(hand, plan, name) or hand.row.metadata,
     )
 

@@ -337,8 +337,6 @@ class Address(Kind):
 
 
 class AddressAssociation(Kind):
-    adopts = True
-    brings = essential = ("allocation",)
     name = "AWS::EC2::EIPAssociation"
     description = "A floating IP that leads to a server, as Amazon's EC2 names it."
     properties = {

@@ -59,8 +59,6 @@ class VolumeType(Served):
 
 
 class EncryptedVolumeType(Kind):
-    adopts = True
-    brings = essential = ("encryption",)
     name = "OS::Cinder::EncryptedVolumeType"
     description = "A resource for encrypting a cinder volume type."
     properties = {

@@ -212,8 +212,6 @@ class Endpoint(Keystone):
 class Assignment(Kind):
     """Roles of somebody who is there already."""
 
-    adopts = True
-    brings = essential = ("who",)
     who: ClassVar[str] = ""
     many: ClassVar[str] = ""
 

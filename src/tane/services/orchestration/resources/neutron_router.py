@@ -116,7 +116,10 @@ class RouterInterface(Kind):
     def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
         router, _, rest = str(hand.row.physical_id or "").partition(":")
         key, _, value = rest.partition("=")
-        listed = hand.call("network", "GET", "/v2.0/ports", query={"device_id": router})["ports"]
+        if not router or not value or key not in ("subnet_id", "port_id"):
+            raise NotFound(f"{hand.row.physical_id} is no interface of a router.")
+        narrow = ("fixed_ips", f"subnet_id={value}") if key == "subnet_id" else ("id", value)
+        listed = hand.call("network", "GET", "/v2.0/ports", query=[("device_id", router), narrow])["ports"]
         for port in listed:
             subnets = [one["subnet_id"] for one in port["fixed_ips"]]
             legs = port["device_owner"].startswith("network:") and port["device_owner"] != "network:router_gateway"

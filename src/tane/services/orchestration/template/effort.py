@@ -102,7 +102,10 @@ def much() -> Effort:
 
 
 def within(effort: Effort, work: Callable[[], T]) -> T:
-    """Do work in this thread with so much to spend. :raises TakesLong: not with the last."""
+    """Do work in this thread with so much to spend; a part of other work spends of what that has. :raises TakesLong:
+    not with the last."""
+    if CURRENT.get() is not None:
+        return work()
     effort.until = time.thread_time() + effort.seconds
     token = CURRENT.set(effort)
     try:

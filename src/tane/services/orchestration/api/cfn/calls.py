@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,6 +18,7 @@ from urllib.parse import parse_qsl
 from tane.services.identity import interface as identity
 from tane.services.orchestration.api.cfn import answers
 from tane.services.orchestration.api.cfn.errors import CfnError
+from tane.services.orchestration.template import effort
 from tane.shares import TakesLong
 from tane.web import codec, inside
 from tane.web.access import permits
@@ -34,6 +36,7 @@ QUICK = 16 << 10
 """Bytes of a form that is read at once; a longer one, in a thread."""
 ALGORITHM = "AWS4-HMAC-SHA256"
 FIELDS = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]+)")
+STAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z\Z")
 MEMBER = re.compile(r"([A-Za-z]+)\.member\.([0-9]{1,4})(?:\.([A-Za-z]+))?\Z")
 
 
@@ -89,18 +92,19 @@ async def answered(request: Request, actions: Mapping[str, Action]) -> Response:
     params = read() if len(body) <= QUICK else await request.core.in_thread(read)
     json = params.get("ContentType") == "JSON"
     try:
-        signed = _signed(request, params, body)
-        ctx = await request.core.in_thread(_caller, request, signed)
+        ctx = await request.core.in_thread(_caller, request, params, body)
         request.ctx = ctx
         request.count_for(ctx.project_id)
         request.admitted()
         action = _chosen(request, params, actions)
         call = Call(request, ctx, params["Action"], params)
         try:
-            result = await request.core.in_thread(action, call)
+            # Whatever it asks for is one request, with what one request may spend.
+            result = await request.core.in_thread(effort.within, effort.little(), partial(action, call))
         except TakesLong:
             call.long = True
-            result = await request.core.in_long_thread(ctx.project_id, action, call)
+            work = partial(effort.within, effort.much(), partial(action, call))
+            result = await request.core.in_long_thread(ctx.project_id, work)
     except ApiError as error:
         return answers.refused(error, json=json)
     return await request.core.in_thread(answers.answer, call.action, result, json=json)
@@ -176,6 +180,7 @@ def _signed(request: Request, params: Mapping[str, str], body: bytes) -> dict[st
         return _version_4(call, found, headers.get("x-amz-date"))
     if "X-Amz-Signature" in call["params"]:
         query = call["params"]
+        _refuse_expired(request, query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", ""))
         found = {name: query.get(f"X-Amz-{name}", "") for name in ("Credential", "SignedHeaders", "Signature")}
         return _version_4(call, found, query.get("X-Amz-Date"))
     if "Signature" not in params:
@@ -187,10 +192,25 @@ def _signed(request: Request, params: Mapping[str, str], body: bytes) -> dict[st
     return {**call, "params": dict(params), "access": params["AWSAccessKeyId"], "signature": params["Signature"]}
 
 
+def _refuse_expired(request: Request, date: str, seconds: str) -> None:
+    """An address is good for as long as it says. :raises CfnError:"""
+    if not (seconds.isascii() and seconds.isdigit()) or len(seconds) > 6 or not STAMP.match(date):
+        raise CfnError("IncompleteSignature", "X-Amz-Date and X-Amz-Expires (in seconds) are needed.")
+    try:
+        until = datetime.strptime(date, "%Y%m%dT%H%M%SZ") + timedelta(seconds=int(seconds))
+    except ValueError:
+        raise CfnError("IncompleteSignature", "X-Amz-Date is no moment.") from None
+    if request.core.clock.now() > until:
+        raise CfnError("RequestExpired")
+
+
 def _version_4(call: dict[str, Any], found: Mapping[str, str], date: str | None) -> dict[str, Any]:
-    access = found["Credential"].partition("/")[0]
+    access, *scope = found["Credential"].split("/")
     if not access:
         raise CfnError("MissingAuthenticationToken")
+    if len(scope) != 4 or scope[2:] != ["cloudformation", "aws4_request"] or scope[0] != (date or "")[:8]:
+        # A key that was derived for another day or service is good for that alone.
+        raise CfnError("SignatureDoesNotMatch", "Credential should be scoped to this day and to cloudformation.")
     if "host" not in found["SignedHeaders"].split(";") or not date:
         raise CfnError("IncompleteSignature", "The header host and X-Amz-Date have to be signed.")
     # Of version 2 alone: it would say that it is that.
@@ -198,8 +218,9 @@ def _version_4(call: dict[str, Any], found: Mapping[str, str], date: str | None)
     return {**call, "access": access, "signature": found["Signature"]}
 
 
-def _caller(request: Request, signed: Mapping[str, Any]) -> Context:
+def _caller(request: Request, params: Mapping[str, str], body: bytes) -> Context:
     """:raises CfnError: nobody, or somebody else, or not by the credential's access rules."""
+    signed = _signed(request, params, body)
     try:
         ctx = identity.sent_by(request.core, signed, request.ctx.request_id)
     except NotFound:
