@@ -61,6 +61,10 @@ def opens(service: Service, route: Route, scope: str) -> bool:
     return True
 
 
+UNSIGNED = {"cloudformation": (400,)}
+"""No token opens it, whoever has that: calls are signed by keys."""
+
+
 class Place:
     """A cloud with a domain of its own, and callers of every scope."""
 
@@ -110,7 +114,7 @@ def test_a_token_opens_only_what_its_scope_is_for(cloud: ApiCloud, name: str) ->
         assert status != 500, (line, text)
         if not opens(service, route, scope):
             # EC2 keys that are not there Keystone tells everyone of, before it asks its policy.
-            early = (404,) if "OS-EC2/{" in route.path else ()
+            early = (404,) if "OS-EC2/{" in route.path else UNSIGNED.get(service.name, ())
             if status not in (403, *early):
                 wrong.append(f"{line}: {name} should be refused, but is answered {status}")
         elif name in ("admin@project", "admin@system") and status == 403 and (route.policy or "?") in text:
@@ -129,7 +133,7 @@ def test_a_reader_of_the_system_changes_nothing(cloud: ApiCloud) -> None:
         if route.method in ("GET", "HEAD") or own.search(route.path):
             continue
         status, _ = place.ask(reader, service, route)
-        if status not in (403, 404):
+        if status not in (403, 404, *UNSIGNED.get(service.name, ())):
             wrong.append(f"{service.name} {route.method} {route.path}: {status}")
     assert not wrong, "\n".join(wrong)
 
