@@ -405,3 +405,46 @@ def test_what_was_lost_in_a_nested_stack_is_told_and_kept_without_hidden_paramet
     mia.patch(path(mia, made), {"converge": True}, 202)
     noted = resources(mia, made, nested_depth="2")["key"]["resource_status_reason"]
     assert "******" in noted and "rosebud" not in noted
+
+
+def test_a_plan_says_that_an_instance_of_another_type_is_another_instance(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    make_network(mia)
+    image = make_image(mia)
+
+    def template(size: str) -> dict[str, Any]:
+        web = {"Type": "AWS::EC2::Instance", "Properties": {"ImageId": image, "InstanceType": size}}
+        return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"Web": web}}
+
+    made = stack(cloud, mia, template(make_flavor(cloud.admin)))
+    assert made["stack_status"] == "CREATE_COMPLETE", made
+    larger = {"template": template(make_flavor(cloud.admin, "large", vcpus=2))}
+    told = mia.put(path(mia, made, "/preview"), larger, 200).json()["resource_changes"]
+    [change] = told["replaced"]
+    assert (change["resource_name"], change["replacing_properties"]) == ("Web", ["InstanceType"])
+    assert not told["updated"]
+
+
+def test_a_plan_says_what_the_update_will_refuse(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    first, second = (Net(mia).make("network", name=name)["id"] for name in ("beds", "weeds"))
+    restricted = {"resource_registry": {"resources": {"word": {"restricted_actions": ["update", "replace"]}}}}
+
+    def template(net: str, word: str, text: str) -> dict[str, Any]:
+        return hot(
+            {
+                "net": {"type": "OS::Neutron::Net", "external_id": net},
+                "word": {"type": "OS::Heat::Value", "properties": {"value": word}},
+                "free": {"type": "OS::Heat::Value", "properties": {"value": text}},
+            }
+        )
+
+    made = stack(cloud, mia, template(first, "a", "a"), environment=restricted)
+    body = {"template": template(second, "b", "b"), "environment": restricted}
+    told = mia.put(path(mia, made, "/preview"), body, 200).json()["resource_changes"]
+    assert {one["resource_name"]: one["refused_reason"] for one in told["updated"]} == {
+        "net": "Update to property external_id is not supported.",
+        "word": "update is restricted for resource.",
+        "free": None,
+    }
+    assert update(cloud, mia, made, **body)["stack_status"] == "UPDATE_FAILED"

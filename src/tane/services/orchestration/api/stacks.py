@@ -242,6 +242,7 @@ def _change(request: Request, stack: Row[Any], change: Change) -> dict[str, Any]
         "previous_type": row.type if row is not None and row.type != kind else None,
         "changed_properties": change.differing,
         "replacing_properties": change.replacing,
+        "refused_reason": change.refused,
         "physical_resource_id": (row.physical_id if row is not None else "") or "",
         "resource_action": row.action if row is not None else "INIT",
         "resource_status": row.status if row is not None else "COMPLETE",
