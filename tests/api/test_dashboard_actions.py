@@ -359,6 +359,20 @@ def test_a_plan_says_why_a_resource_changes(scene: Scene) -> None:
     assert wrong.status_code == 400 and "nonsense" in wrong.text
 
 
+def test_a_plan_says_what_the_update_would_refuse(scene: Scene) -> None:
+    nets = [
+        scene.api.post("/network/v2.0/networks", {"network": {"name": name}}, 201).json()["network"]["id"]
+        for name in ("beds", "weeds")
+    ]
+    first, second = (
+        f"heat_template_version: 2021-04-16\nresources:\n  net: {{type: OS::Neutron::Net, external_id: {net}}}\n"
+        for net in nets
+    )
+    stack = scene.make("stacks", stack_name="bed", template=first)
+    told = scene.do("stacks", stack, "plan", expect=200, template=second)
+    assert "The update refuses it: Update to property external_id is not supported." in told
+
+
 def test_the_drift_of_a_stack_is_shown_in_both_languages(scene: Scene) -> None:
     template = "heat_template_version: 2021-04-16\nresources:\n"
     template += "  net: {type: OS::Neutron::Net, properties: {name: soil}}\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.api.compute_support import make_flavor, make_image
-from tests.api.network_support import public
-from tests.api.orchestration_support import hot, path, resources, show, stack
+from tests.api.compute_support import make_flavor, make_image, make_network
+from tests.api.network_support import Net, public
+from tests.api.orchestration_support import at, hot, path, resources, show, stack, update
 from tests.support import ApiCloud, Caller
 
 
@@ -251,3 +251,200 @@ def test_a_resource_that_the_caller_may_not_see_is_not_checked(cloud: ApiCloud) 
     assert one["drift_status"] == "NOT_CHECKED" and "It cannot be looked at" in one["drift_status_reason"]
     bob = cloud.new_user("bob", "shed")
     bob.get(path(mia, made, "/drift").replace(mia.project_id, bob.project_id), 404)
+
+
+def _address(cloud: ApiCloud, mia: Caller) -> tuple[dict[str, Any], str]:
+    """A floating address of a stack that leads to a port, and that port, which is in no stack."""
+    net = Net(mia)
+    inside, outside = net.make("network", name="beds"), public(cloud)
+    subnet = net.make("subnet", network_id=inside["id"], ip_version=4, cidr="10.9.0.0/24")
+    router = net.make("router", external_gateway_info={"network_id": outside})
+    mia.put(f"/network/v2.0/routers/{router['id']}/add_router_interface", {"subnet_id": subnet["id"]}, 200)
+    port = net.make("port", network_id=inside["id"])["id"]
+    address = {"floating_network": outside, "port_id": port}
+    made = stack(cloud, mia, hot({"address": {"type": "OS::Neutron::FloatingIP", "properties": address}}))
+    assert made["stack_status"] == "CREATE_COMPLETE", made
+    return made, port
+
+
+def test_a_service_keeps_its_address_when_the_port_it_led_to_is_gone(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    net, (made, port) = Net(mia), _address(cloud, mia)
+    [address] = net.list("floatingips")
+    net.drop("port", port)
+    cloud.core.memory.clear()  # As in a process that did not make the stack.
+    told = drift(mia, made)["address"]
+    assert (told["drift_status"], told["mend"]["action"]) == ("MODIFIED", "none")
+    lost = f"Unable to find port with name or id '{port}'"
+    assert told["differences"] == [{"property": "port_id", "expected": port, "actual": None, "unmended": lost}]
+    other = net.make("port", network_id=net.list("networks", "?name=beds")[0]["id"])["id"]
+    wanted = hot(
+        {
+            "address": {
+                "type": "OS::Neutron::FloatingIP",
+                "properties": {"floating_network": address["floating_network_id"], "port_id": other},
+            }
+        }
+    )
+    mended = update(cloud, mia, made, wanted, converge=True)
+    assert mended["stack_status"] == "UPDATE_COMPLETE", mended
+    [left] = net.list("floatingips")
+    assert (left["id"], left["floating_ip_address"]) == (address["id"], address["floating_ip_address"])
+    assert left["port_id"] == other
+
+
+def test_what_names_something_that_is_gone_or_has_another_name_is_still_there(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    flavor, image = make_flavor(cloud.admin), make_image(mia, "rose")
+    net, inside = Net(mia), make_network(mia, "beds")
+    template = hot(
+        {
+            "disk": {"type": "OS::Cinder::Volume", "properties": {"size": 1, "image": "rose"}},
+            "port": {"type": "OS::Neutron::Port", "properties": {"network": "beds"}},
+            "server": {
+                "type": "OS::Nova::Server",
+                "properties": {"flavor": flavor, "image": image, "networks": [{"network": "beds"}]},
+            },
+        }
+    )
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made
+    ids = {name: one["physical_resource_id"] for name, one in resources(mia, made).items()}
+    mia.delete(f"/image/v2/images/{image}")
+    net.change("network", inside, name="weeds")
+    cloud.admin.delete(f"/compute/v2.1/flavors/{flavor}", 202)
+    cloud.core.memory.clear()
+    told = drift(mia, made)
+    assert {name: one["drift_status"] for name, one in told.items()} == {
+        "disk": "IN_SYNC",
+        "port": "MODIFIED",
+        "server": "MODIFIED",
+    }
+    assert (told["port"]["mend"]["action"], told["server"]["mend"]["action"]) == ("none", "none")
+    reasons = {one["property"]: one["unmended"] for name in ("port", "server") for one in told[name]["differences"]}
+    assert set(reasons) == {"network", "networks", "flavor"}
+    assert reasons["network"] == reasons["networks"] == "Unable to find network with name or id 'beds'"
+    # It is the template that has to be mended; nothing is replaced or made twice meanwhile.
+    mia.patch(path(mia, made), {"converge": True}, 400)
+    cloud.run_jobs()
+    assert {name: one["physical_resource_id"] for name, one in resources(mia, made).items()} == ids
+
+
+def test_what_is_adopted_needs_no_more_what_it_was_once_made_of(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    image = make_image(mia, "rose")
+    disk = {"size": 1, "image": {"get_attr": ["seed", "value"]}}
+    template = hot(
+        {
+            "seed": {"type": "OS::Heat::Value", "properties": {"value": {"get_attr": ["word", "output"]}}},
+            "word": {"type": "OS::Heat::TestResource", "properties": {"value": image}},
+            "disk": {"type": "OS::Cinder::Volume", "properties": disk},
+        }
+    )
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made
+    left = mia.request("DELETE", path(mia, made, "/abandon"), expect=200).json()
+    mia.delete(f"/image/v2/images/{image}")
+    again = stack(cloud, mia, None, "again", adopt_stack_data=json.dumps(left))
+    assert again["stack_status"] == "ADOPT_COMPLETE", again
+    assert states(mia, again)["disk"] == "IN_SYNC"
+
+
+def test_nobody_reads_a_hidden_parameter_of_a_stack_around_in_what_has_drifted(cloud: ApiCloud) -> None:
+    """A file that says nothing of ``hidden`` gets it from the template that does."""
+    mia, net = (who := cloud.new_user("mia", "garden")), Net(who)
+    beds = net.make("network", name="rosebud")
+    parameters = {"name": {"type": "string"}}
+    properties = {"network": {"get_param": "name"}, "name": {"get_param": "name"}}
+    port = {"type": "OS::Neutron::Port", "properties": properties}
+    bed = {"type": "bed.yaml", "properties": {"name": {"get_param": "secret"}}}
+    group = {"type": "OS::Heat::ResourceGroup", "properties": {"count": 1, "resource_def": bed}}
+    template = hot({"beds": group}, parameters={"secret": {"type": "string", "hidden": True}})
+    files = {"bed.yaml": json.dumps(hot({"port": port}, parameters=parameters))}
+    made = stack(cloud, mia, template, files=files, parameters={"secret": "rosebud"})
+    assert made["stack_status"] == "CREATE_COMPLETE", made
+    [inside] = net.list("ports")
+    net.change("port", inside["id"], name="a rosebud")
+    net.change("network", beds["id"], name="weeds")
+    cloud.core.memory.clear()
+    answer = mia.get(path(mia, made, "/drift"))
+    [found] = [one for one in answer.json()["drift"]["resources"] if one["resource_name"] == "port"]
+    shown = {one["property"]: (one["expected"], one["actual"], one["unmended"]) for one in found["differences"]}
+    assert shown == {
+        "name": ("******", "******", None),
+        "network": ("******", beds["id"], "Unable to find network with name or id '******'"),
+    }
+    assert "rosebud" not in answer.text
+    # By its own address the nested stack tells no more.
+    stacks = mia.get(at(mia, "/stacks?show_nested=true")).json()["stacks"]
+    assert len(stacks) == 3
+    told = [mia.get(path(mia, one, "/drift")).text for one in stacks]
+    assert not [text for text in told if "rosebud" in text]
+    for _ in range(2):
+        net.make("network", name="rosebud")
+    answer = mia.get(path(mia, made, "/drift"))
+    [found] = [one for one in answer.json()["drift"]["resources"] if one["resource_name"] == "port"]
+    assert found["drift_status"] == "NOT_CHECKED"
+    assert "Multiple network matches found for name '******'" in found["drift_status_reason"]
+    assert "rosebud" not in answer.text
+
+
+def test_what_was_lost_in_a_nested_stack_is_told_and_kept_without_hidden_parameters(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    key = {"type": "OS::Nova::KeyPair", "properties": {"name": {"get_param": "name"}}}
+    inner = hot({"key": key}, parameters={"name": {"type": "string"}})
+    bed = {"type": "bed.yaml", "properties": {"name": {"get_param": "secret"}}}
+    template = hot({"bed": bed}, parameters={"secret": {"type": "string", "hidden": True}})
+    made = stack(cloud, mia, template, files={"bed.yaml": json.dumps(inner)}, parameters={"secret": "rosebud"})
+    mia.request("DELETE", "/compute/v2.1/os-keypairs/rosebud", expect=202)
+    [lost] = [
+        one for one in mia.get(path(mia, made, "/drift")).json()["drift"]["resources"] if one["resource_name"] == "key"
+    ]
+    assert lost["drift_status"] == "DELETED"
+    assert "******" in lost["drift_status_reason"] and "rosebud" not in lost["drift_status_reason"]
+    mia.patch(path(mia, made), {"converge": True}, 202)
+    noted = resources(mia, made, nested_depth="2")["key"]["resource_status_reason"]
+    assert "******" in noted and "rosebud" not in noted
+
+
+def test_a_plan_says_that_an_instance_of_another_type_is_another_instance(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    make_network(mia)
+    image = make_image(mia)
+
+    def template(size: str) -> dict[str, Any]:
+        web = {"Type": "AWS::EC2::Instance", "Properties": {"ImageId": image, "InstanceType": size}}
+        return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"Web": web}}
+
+    made = stack(cloud, mia, template(make_flavor(cloud.admin)))
+    assert made["stack_status"] == "CREATE_COMPLETE", made
+    larger = {"template": template(make_flavor(cloud.admin, "large", vcpus=2))}
+    told = mia.put(path(mia, made, "/preview"), larger, 200).json()["resource_changes"]
+    [change] = told["replaced"]
+    assert (change["resource_name"], change["replacing_properties"]) == ("Web", ["InstanceType"])
+    assert not told["updated"]
+
+
+def test_a_plan_says_what_the_update_will_refuse(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    first, second = (Net(mia).make("network", name=name)["id"] for name in ("beds", "weeds"))
+    restricted = {"resource_registry": {"resources": {"word": {"restricted_actions": ["update", "replace"]}}}}
+
+    def template(net: str, word: str, text: str) -> dict[str, Any]:
+        return hot(
+            {
+                "net": {"type": "OS::Neutron::Net", "external_id": net},
+                "word": {"type": "OS::Heat::Value", "properties": {"value": word}},
+                "free": {"type": "OS::Heat::Value", "properties": {"value": text}},
+            }
+        )
+
+    made = stack(cloud, mia, template(first, "a", "a"), environment=restricted)
+    body = {"template": template(second, "b", "b"), "environment": restricted}
+    told = mia.put(path(mia, made, "/preview"), body, 200).json()["resource_changes"]
+    assert {one["resource_name"]: one["refused_reason"] for one in told["updated"]} == {
+        "net": "Update to property external_id is not supported.",
+        "word": "update is restricted for resource.",
+        "free": None,
+    }
+    assert update(cloud, mia, made, **body)["stack_status"] == "UPDATE_FAILED"

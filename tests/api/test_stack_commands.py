@@ -98,6 +98,10 @@ def test_a_plan_says_what_an_update_would_do_and_why(cloud: ApiCloud, run: Run, 
     # What refers to a resource that is replaced gets another value.
     assert "~ it OS::Heat::TestResource changes: value" in said
     assert [line for line in said if line.startswith(("+ pot", "- bed"))] and len(said) == 6
+    (folder / "env.yaml").write_text("resource_registry: {resources: {net: {restricted_actions: update}}}")
+    done = run(mia, "plan", folder / "rose.yaml", "-P", "size=10", "-e", folder / "env.yaml")
+    said = [" ".join(line.split()) for line in done.output.splitlines()]
+    assert "~ net OS::Neutron::Net refused: update is restricted for resource." in said
 
 
 def test_a_mistake_of_a_template_or_of_who_types_is_told(cloud: ApiCloud, run: Run, folder: Path) -> None:

@@ -190,6 +190,8 @@ def _why(what: str, one: Mapping[str, Any]) -> str:
         return "the template has it anew"
     if what == "deleted":
         return "the template has it no more"
+    if one["refused_reason"]:
+        return f"refused: {one['refused_reason']}"
     if one["previous_type"]:
         return f"it is of type {one['previous_type']}"
     if what == "updated":

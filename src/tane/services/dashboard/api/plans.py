@@ -78,6 +78,8 @@ def _why(visit: Visit, what: str, row: Mapping[str, Any]) -> str:
         return visit.words(N_("The template has it no more."))
     if what == "added":
         return visit.words(N_("The template has it anew."))
+    if row["refused_reason"]:
+        return visit.words(N_("The update refuses it: {why}"), why=row["refused_reason"])
     if what == "replaced" and row["resource_status"] == "FAILED":
         return visit.words(N_("It failed before."))
     if row["previous_type"]:

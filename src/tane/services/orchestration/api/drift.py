@@ -59,5 +59,5 @@ def _view(one: Seen) -> dict[str, Any]:
 
 def _difference(one: Seen, name: str) -> Mapping[str, Any]:
     found = one.differences[name]
-    values = showing.visible(one.plan, one.row.name, {"expected": found.wanted, "actual": found.now})
+    values = showing.visible({"expected": found.wanted, "actual": found.now}, one.secrets)
     return {"property": name, **values}

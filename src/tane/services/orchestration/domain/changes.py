@@ -9,22 +9,25 @@ from typing import Any, Literal
 from sqlalchemy.engine import Row
 
 from tane.core import Core
-from tane.services.orchestration.domain import drift, validation
+from tane.services.orchestration.domain import deciding, drift, engine, validation
 from tane.services.orchestration.domain.common import FAILED, require
 from tane.services.orchestration.domain.plans import Source
 from tane.services.orchestration.domain.stacks import like, may_update
 from tane.services.orchestration.domain.validation import Looked
+from tane.services.orchestration.resources.base import Failed
 from tane.services.orchestration.store import resources
 from tane.services.orchestration.template import effort
 from tane.web.context import Context
 
 What = Literal["unchanged", "updated", "replaced", "added", "deleted"]
+DOES: Mapping[deciding.Way, What] = {"leave": "unchanged", "update": "updated", "replace": "replaced"}
 
 
 @dataclass
 class Change:
     """A resource, what happens to it, and the properties that are the reason; ``replacing``: those of them that cannot
-    be changed in place. ``looked`` is None of what is deleted, ``row`` of what is added."""
+    be changed in place. ``refused``: why it does not happen, and the update fails. ``looked`` is None of what is
+    deleted, ``row`` of what is added."""
 
     name: str
     what: What
@@ -32,6 +35,7 @@ class Change:
     row: Row[Any] | None
     differing: list[str] = field(default_factory=list)
     replacing: list[str] = field(default_factory=list)
+    refused: str | None = None
 
 
 def of_update(
@@ -46,11 +50,12 @@ def of_update(
         row = require(tx, ctx, stack_id, name)
         may_update(row)
         plan = validation.plan_for(core, ctx, row, source)
+        hidden = engine.secrets(tx, core, row)
         there = {found.name: found for found in resources.of_stack(tx, stack_id) if found.current}
 
         def look(lost: Collection[str]) -> list[Change]:
             with core.db.joining(tx):
-                listed = validation.look(core, ctx, like(row, source), plan, tx, lost=lost)
+                listed = validation.look(core, ctx, like(row, source), plan, tx, lost=lost, secrets=hidden)
             return [_change(one, there.get(one.name), drifted) for one in listed]
 
         found = _settled(look, lost)
@@ -76,20 +81,25 @@ def _settled(look: Any, lost: set[str]) -> list[Change]:
 def _change(one: Looked, row: Row[Any] | None, drifted: Mapping[str, drift.Seen]) -> Change:
     if row is None:
         return Change(one.name, "added", one, None)
-    kind, seen = one.plan.kinds[one.name], drifted.get(row.id)
-    names = sorted({*one.properties, *row.properties})
-    differing = [name for name in names if one.properties.get(name) != row.properties.get(name)]
-    if row.declared.get("external_id"):
-        differing = []
+    plan, seen = one.plan, drifted.get(row.id)
+    outside = deciding.is_outside(one.plan, row)
+    differing = [] if outside else sorted(deciding.differing(row.properties, one.properties))
     inside = False
     if seen is not None:
         differing += [name for name in sorted(seen.mendable) if name not in differing]
         inside = bool(seen.inner) and seen.mend == "update"
-    replacing = [name for name in differing if name in kind.properties and kind.properties[name].update == "replace"]
-    other = row.declared.get("kind") != kind.known_as() or row.status == FAILED
-    found = Change(one.name, "unchanged", one, row, differing, replacing)
-    if other or replacing or (seen is not None and seen.is_lost):
-        found.what = "replaced"
-    elif differing or inside or row.declared.get("digest", "") != kind.digest():
-        found.what = "updated"
+    way = deciding.way(plan, row, differing)
+    lost = seen is not None and seen.is_lost
+    if lost:
+        way = "replace"
+    elif inside and way == "leave":
+        way = "update"
+    found = Change(one.name, DOES[way], one, row, differing, deciding.replacing(plan, one.name, differing))
+    anew = seen.again if lost and seen is not None else row.status == FAILED and row.physical_id is None
+    if not anew:  # That is the same resource, which tries once more: nothing is refused.
+        try:
+            deciding.check(plan, row, () if lost else differing, way)
+        except Failed as error:
+            found.refused = str(error)
+            found.what = "updated" if found.what == "unchanged" else found.what
     return found

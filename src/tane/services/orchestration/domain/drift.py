@@ -6,7 +6,7 @@ mend it (:func:`note`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,12 +15,12 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.orchestration import resources as kinds
-from tane.services.orchestration.domain import engine
+from tane.services.orchestration.domain import engine, masking
 from tane.services.orchestration.domain.common import COMPLETE, FAILED, MOST_DEPTH, require
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.plans import Plan
 from tane.services.orchestration.resources.base import Failed, Kind
-from tane.services.orchestration.resources.comparing import Difference
+from tane.services.orchestration.resources.comparing import Difference, missing, plain
 from tane.services.orchestration.resources.nested import OfStack
 from tane.services.orchestration.store import resources, stacks
 from tane.services.orchestration.template import TemplateError, effort
@@ -42,6 +42,8 @@ class Seen:
     row: Row[Any]
     stack: Row[Any]
     plan: Plan
+    secrets: Collection[str]
+    """The values of hidden parameters, of its stack and of those that is nested in: nothing that is told has them."""
     parent: str | None = None
     status: Status = "NOT_CHECKED"
     reason: str = ""
@@ -73,22 +75,35 @@ def compare(core: Core, ctx: Context, stack_id: str, name: str) -> tuple[Row[Any
     with core.db.read() as tx:
         stack = require(tx, ctx, stack_id, name)
         with core.db.joining(tx):
-            return stack, _of_stack(core, ctx, tx, stack)
+            return stack, _of_stack(_Walk(core, ctx, tx), stack, engine.secrets(tx, core, stack))
 
 
-def _of_stack(core: Core, ctx: Context, tx: Tx, stack: Row[Any], parent: str | None = None) -> list[Seen]:
-    plan = engine.plan_of(tx, core, stack)
+@dataclass
+class _Walk:
+    """A look at a stack and at all that is nested in it. ``found``: what their properties name, looked up once."""
+
+    core: Core
+    ctx: Context
+    tx: Tx
+    found: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+def _of_stack(walk: _Walk, stack: Row[Any], secrets: Collection[str], parent: str | None = None) -> list[Seen]:
+    plan = engine.plan_of(walk.tx, walk.core, stack)
+    hidden = {*secrets, *plan.secrets()}
     found = []
-    for row in resources.of_stack(tx, stack.id):
+    for row in resources.of_stack(walk.tx, stack.id):
         if row.current:
             effort.look()
-            seen = Seen(row, stack, plan, parent)
-            _look(core, ctx, tx, seen)
+            seen = Seen(row, stack, plan, hidden, parent)
+            _look(walk, seen)
+            seen.reason = masking.masked(seen.reason, hidden)[: stacks.REASON]
+            seen.unmended = {name: masking.masked(why, hidden) for name, why in seen.unmended.items()}
             found.append(seen)
     return found
 
 
-def _look(core: Core, ctx: Context, tx: Tx, seen: Seen) -> None:
+def _look(walk: _Walk, seen: Seen) -> None:
     row = seen.row
     kind = kind_of(seen)
     if row.working or row.status == "IN_PROGRESS":
@@ -96,9 +111,10 @@ def _look(core: Core, ctx: Context, tx: Tx, seen: Seen) -> None:
     elif row.action in ("INIT", "DELETE") or (row.physical_id is None and row.status != COMPLETE):
         seen.reason = "It is not there by the stack's own record."
     elif isinstance(kind, OfStack):
-        _look_inside(core, ctx, tx, seen)
+        _look_inside(walk, seen)
     else:
-        _ask(Hand(core, tx, ctx, seen.stack, row, seen.plan, row.properties), seen, kind)
+        hand = Hand(walk.core, walk.tx, walk.ctx, seen.stack, row, seen.plan, row.properties)
+        _ask(hand.comparing(walk.found), seen, kind)
     if row.status == FAILED and row.action != "DELETE":
         seen.mend = "replace" if row.physical_id is not None else "create"
 
@@ -111,13 +127,13 @@ def kind_of(seen: Seen) -> Kind:
     return kinds.made_by(seen.row.declared.get("kind", ""), seen.row.type)
 
 
-def _look_inside(core: Core, ctx: Context, tx: Tx, seen: Seen) -> None:
-    child = stacks.nested(tx, str(seen.row.physical_id), str(seen.row.id))
+def _look_inside(walk: _Walk, seen: Seen) -> None:
+    child = stacks.nested(walk.tx, str(seen.row.physical_id), str(seen.row.id))
     if child is None or child.deleted:
         _is_gone(seen, f"The Stack ({seen.row.physical_id}) could not be found.", again=True)
         return
     if child.depth <= MOST_DEPTH:
-        seen.inner = _of_stack(core, ctx, tx, child, seen.row.name)
+        seen.inner = _of_stack(walk, child, seen.secrets, seen.row.name)
     count = sum(one.status in ("MODIFIED", "DELETED") for one in seen.inner)
     seen.status = "MODIFIED" if count else "IN_SYNC"
     if count:
@@ -138,7 +154,11 @@ def _ask(hand: Hand, seen: Seen, kind: Kind) -> None:
         else:
             found = kind.differences(hand)
     except NotFound as error:
-        _is_gone(seen, error.message, again=not kind.leaves)
+        gone = _not_there(hand, kind, error)
+        if gone is not None:
+            _is_gone(seen, gone, again=not kind.leaves)
+        else:
+            seen.reason = f"It cannot be looked at: {error.message}"
         return
     except (ApiError, TemplateError) as error:
         seen.reason = f"It cannot be looked at: {error.message}"
@@ -157,18 +177,35 @@ def _ask(hand: Hand, seen: Seen, kind: Kind) -> None:
     _tell_mend(seen, kind)
 
 
+def _not_there(hand: Hand, kind: Kind, error: NotFound) -> str | None:
+    """That it is gone, in its service's words; None where it is there, and what was not found is something else."""
+    if type(kind).show is Kind.show:
+        return error.message
+    try:
+        kind.show(hand)
+    except NotFound as gone:
+        return gone.message
+    except ApiError:
+        return None
+    return None
+
+
 def _tell_mend(seen: Seen, kind: Kind) -> None:
     why = {}
     for name, one in seen.differences.items():
-        declared = kind.properties.get(name)
+        declared, lost = kind.properties.get(name), missing(one.wanted)
         text = kind.unmended(name, one)
-        if declared is None:
+        if lost is not None:
+            # An update would look for it in vain.
+            text = lost.why
+        elif declared is None:
             text = "It is no property of the template."
         elif declared.immutable or declared.update == "no":
             text = "It can not be changed."
         if text is not None:
             why[name] = text
     seen.unmended = why
+    seen.differences = {name: Difference(plain(one.wanted), one.now) for name, one in seen.differences.items()}
     if seen.mendable:
         anew = any(kind.properties[name].update == "replace" for name in seen.mendable)
         seen.mend = "replace" if anew else "update"

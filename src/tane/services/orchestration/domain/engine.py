@@ -420,14 +420,19 @@ def _order(tx: Tx, stack: Row[Any], row: Row[Any]) -> None:
     jobs.enqueue(tx, order, ResourceParams(row.id, stack.traversal), resource=job_of(row.id), by=by)
 
 
-def masked(tx: Tx, core: Core, stack: Row[Any], text: str) -> str:
-    """A text without the values of hidden parameters, of the stack and of those it is nested in."""
+def secrets(tx: Tx, core: Core, stack: Row[Any]) -> set[str]:
+    """The values of hidden parameters, of the stack and of those it is nested in."""
     found: Row[Any] | None = stack
     hidden: set[str] = set()
     while found is not None:
         hidden |= plan_of(tx, core, found).secrets()
         found = stacks.get(tx, found.parent_id) if found.parent_id else None
-    return masking.masked(text, hidden)[: stacks.REASON]
+    return hidden
+
+
+def masked(tx: Tx, core: Core, stack: Row[Any], text: str) -> str:
+    """A text without the values of hidden parameters, of the stack and of those it is nested in."""
+    return masking.masked(text, secrets(tx, core, stack))[: stacks.REASON]
 
 
 def handled(tx: Tx, core: Core, row: Row[Any], reason: str | None = None) -> None:

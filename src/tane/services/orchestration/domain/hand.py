@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,9 +16,11 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.orchestration.domain import lookups
 from tane.services.orchestration.domain.common import VALUES_BYTES, RequestLimitExceeded
+from tane.services.orchestration.resources.comparing import Missing
 from tane.services.orchestration.store import resources
 from tane.web import inside
 from tane.web.context import Context
+from tane.web.errors import NotFound
 from tane.web.inside import part
 
 if TYPE_CHECKING:
@@ -47,6 +49,9 @@ class Hand:
     stack."""
     below: dict[tuple[str, str], Any] = field(default_factory=dict)
     """What was found of nested stacks in this evaluation: their scopes, and their outputs, by (stack, what)."""
+    compared: dict[tuple[str, str], str] | None = None
+    """What properties name, by kind and text, while what is there is compared with what was set (see
+    :meth:`comparing`)."""
 
     @property
     def id(self) -> str:
@@ -75,7 +80,10 @@ class Hand:
         inside.check_rules(self.core, self.ctx, "orchestration", method, path)
 
     def lookup(self, kind: str, value: str) -> str:
-        """The id of what a property names by name or id, as the user sees it. :raises NotFound:"""
+        """The id of what a property names by name or id, as the user sees it; while it is compared, the text itself
+        where nobody finds it. :raises NotFound:"""
+        if self.compared is not None:
+            return self._as_it_is(self.compared, kind, str(value))
         if self.plan is None:
             return lookups.find(self.core, self.ctx, kind, str(value))
         # Many resources of a stack name the same flavor and image.
@@ -83,6 +91,20 @@ class Hand:
         if key not in self.plan.found:
             self.plan.found[key] = lookups.find(self.core, self.ctx, kind, str(value))
         return self.plan.found[key]
+
+    def comparing(self, found: dict[tuple[str, str], str] | None = None) -> Hand:
+        """The same to compare what is there with what was set: what the stack remembers of its creation counts for
+        nothing, and that a thing which a property names is gone does not mean that the resource is. ``found``: what
+        was looked up so far, by the same user."""
+        return replace(self, compared={} if found is None else found)
+
+    def _as_it_is(self, known: dict[tuple[str, str], str], kind: str, value: str) -> str:
+        if (kind, value) not in known:
+            try:
+                known[kind, value] = lookups.find(self.core, self.ctx, kind, value)
+            except NotFound as error:
+                known[kind, value] = Missing(value, error.message)
+        return known[kind, value]
 
     def short_name(self) -> str:
         """A name that no other resource of any stack has, the same at each call."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -108,13 +108,13 @@ def no_values(kind: Kind) -> dict[str, Any]:
     return {name: None for name in kind.attributes if name != "show"}
 
 
-def visible(plan: Plan, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+def visible(properties: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
     """Properties without the values of hidden parameters, wherever they stand in them."""
-    found: dict[str, Any] = _masked(dict(properties), plan.secrets())
+    found: dict[str, Any] = _masked(dict(properties), secrets)
     return found
 
 
-def _masked(value: Any, secrets: set[str]) -> Any:
+def _masked(value: Any, secrets: Collection[str]) -> Any:
     if isinstance(value, Mapping):
         return {key: _masked(item, secrets) for key, item in value.items()}
     if isinstance(value, list):

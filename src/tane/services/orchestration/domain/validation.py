@@ -8,7 +8,7 @@ from typing import Any
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.orchestration.domain import lookups
+from tane.services.orchestration.domain import lookups, masking
 from tane.services.orchestration.domain.common import (
     MOST_DEPTH,
     MOST_RESOURCES,
@@ -45,6 +45,8 @@ class Looked:
     plan: Plan
     properties: dict[str, Any]
     inner: list[Looked]
+    secrets: Collection[str] = ()
+    """The values of hidden parameters, of its stack and of those that is nested in."""
 
     @property
     def type(self) -> str:
@@ -99,9 +101,10 @@ def look(
     tx: Tx | None = None,
     walk: Walk | None = None,
     lost: Collection[str] = (),
+    secrets: Collection[str] = (),
 ) -> list[Looked]:
     """Every resource with the properties it would have; what is not known yet is None in them. ``lost``: those that
-    are there by their rows alone.
+    are there by their rows alone. ``secrets``: the hidden values of the stacks that this one is nested in.
 
     :raises StackValidationFailed: the first mistake found. :raises RequestLimitExceeded:
     """
@@ -110,24 +113,26 @@ def look(
     plan.check_external()
     scope = Scope(core, ctx, stack, plan, tx)
     scope.lost = lost
+    hidden = {*secrets, *plan.secrets()}
     found = []
     try:
         for name in plan.resources:
             effort.look()
             values = of_declared(scope, plan, name)
             effort.weigh(values)
-            found.append(Looked(name, stack, plan, plain(values), _inner(scope, name, values, walk)))
+            inner = _inner(scope, name, values, walk, hidden)
+            found.append(Looked(name, stack, plan, plain(values), inner, hidden))
         # What is wrong with an output of a nested stack is told where it is asked for.
         for output in plan.template.outputs.values() if stack.depth == 0 else ():
             if holds(output.condition, scope, plan.template) is True:
                 evaluate(output.value, scope, plan.template)
     except TemplateError as error:
         found_wrong = refused(error)
-        raise StackValidationFailed(plan.without_secrets(found_wrong.message)) from None
+        raise StackValidationFailed(masking.masked(found_wrong.message, hidden)) from None
     return found
 
 
-def _inner(scope: Scope, name: str, values: Mapping[str, Any], walk: Walk) -> list[Looked]:
+def _inner(scope: Scope, name: str, values: Mapping[str, Any], walk: Walk, secrets: Collection[str]) -> list[Looked]:
     core, ctx, stack, plan = scope.core, scope.ctx, scope.stack, scope.plan
     kind = plan.kinds[name]
     if not isinstance(kind, OfStack):
@@ -140,7 +145,7 @@ def _inner(scope: Scope, name: str, values: Mapping[str, Any], walk: Walk) -> li
     source = kind.source(hand)
     inner = make(source, scope_of(core, ctx, child), strict=False, guessed=True)
     child.source = source.given()
-    return look(core, ctx, child, inner, walk=walk)
+    return look(core, ctx, child, inner, walk=walk, secrets=secrets)
 
 
 @dataclass

@@ -108,7 +108,7 @@ def _adopt(hand: Hand, kind: Kind) -> None:
     if lacks is not None:
         raise Failed(f"resource_data.{lacks} was not provided.")
     hand.change(physical_id=str(hand.adopted["resource_id"]), declared={**hand.row.declared, engine.ADOPTED: True})
-    kind.differences(hand)
+    kind.differences(hand.comparing())
 
 
 async def wait(run: Run[ResourceParams]) -> None:

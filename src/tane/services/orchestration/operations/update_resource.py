@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from typing import Any
 
 from tane import jobs
 from tane.jobs import Operation, Run, Step
-from tane.services.orchestration.domain import engine, values
+from tane.services.orchestration.domain import deciding, engine, values
 from tane.services.orchestration.domain.common import COMPLETE, FAILED, IN_PROGRESS
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.operations.common import (
@@ -45,17 +44,16 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
         if row.status == FAILED and row.physical_id is None:
             _anew(hand)
             return "end"
-        if row.declared.get("external_id") != values.kept(plan, row.name)["external_id"]:
-            raise Failed("Update to property external_id is not supported.")
-        wanted = values.plain(values.resolved(hand, plan, row.name))
-        changed = {} if row.declared.get("external_id") else differing(row.properties, wanted)
-        other_type = row.declared.get("kind") != plan.kinds[row.name].known_as()
-        if other_type or row.status == FAILED or must_replace(hand, changed):
+        changed = {}
+        if not deciding.is_outside(plan, row):
+            wanted = values.plain(values.resolved(hand, plan, row.name))
+            changed = deciding.differing(row.properties, wanted)
+        way = deciding.way(plan, row, changed)
+        deciding.check(plan, row, changed, way)
+        if way == "replace":
             replace(hand)
             return "end"
-        if changed or other_text(hand):
-            if "update" in plan.restricted(row.name):
-                raise Failed("update is restricted for resource.")
+        if way == "update":
             becomes(hand, "UPDATE", IN_PROGRESS)
             return "change"
         _adopt(hand)
@@ -67,28 +65,6 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
     if found == "held":
         raise held(run.params.resource_id)
     return {"what": found or "end"}
-
-
-def differing(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The new values of the properties that are others."""
-    names = [*wanted, *(name for name in before if name not in wanted)]
-    return {name: wanted.get(name) for name in names if before.get(name) != wanted.get(name)}
-
-
-def other_text(hand: Hand) -> bool:
-    """Whether its type says something else by now: the file of a nested template."""
-    assert hand.plan is not None
-    return bool(hand.row.declared.get("digest", "") != hand.plan.kinds[hand.row.name].digest())
-
-
-def must_replace(hand: Hand, changed: Mapping[str, Any]) -> bool:
-    """Whether one of the changes needs a new resource. :raises Failed: one is not possible at all."""
-    assert hand.plan is not None
-    declared = hand.plan.kinds[hand.row.name].properties
-    for name in changed:
-        if name in declared and declared[name].immutable:
-            raise Failed(f"Update to property {name} of {hand.row.name} is not allowed: it is immutable.")
-    return any(name in declared and declared[name].update == "replace" for name in changed)
 
 
 def _adopt(hand: Hand) -> None:
@@ -148,10 +124,10 @@ async def change(run: Run[ResourceParams]) -> dict[str, Any]:
         if is_stale(hand, run.params) or not row.working or row.name not in plan.resources:
             return
         hand.properties = values.plain(values.resolved(hand, plan, row.name))
-        changed = differing(row.properties, hand.properties)
+        changed = deciding.differing(row.properties, hand.properties)
         kind = plan.kinds[row.name]
         kind.validate(hand, hand.properties)
-        if changed or other_text(hand):
+        if changed or deciding.other_text(plan, row):
             kind.change(hand, changed)
         hand.change(properties=dict(hand.properties))
         _adopt(hand)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources import cinder_volume, neutron_floating_ip, nova_server
-from tane.services.orchestration.resources.base import SHOW, Kind, Replace
+from tane.services.orchestration.resources.base import SHOW, Kind
 from tane.services.orchestration.resources.comparing import Difference
 from tane.services.orchestration.resources.declaring import flag, listing, mapping, names, number, one_of, shown, text
 from tane.services.orchestration.resources.neutron import of_type
@@ -51,7 +51,7 @@ class Instance(Twin, nova_server.Server):
     description = "A resource that creates a server, as Amazon's EC2 names it."
     properties = {
         "ImageId": names("glance.image", "Glance image ID or name.", required=True),
-        "InstanceType": names("nova.flavor", "Nova instance type (flavor).", required=True, update="in_place"),
+        "InstanceType": names("nova.flavor", "Nova instance type (flavor).", required=True),
         "KeyName": names("nova.keypair", "Optional Nova keypair name."),
         "AvailabilityZone": text("Availability zone to launch the instance in."),
         "SecurityGroups": listing("Security group names to assign."),
@@ -132,8 +132,6 @@ class Instance(Twin, nova_server.Server):
         return super().create(self.as_own(hand))
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
-        if "InstanceType" in changed:
-            raise Replace
         if "Tags" in changed:
             super().change(hand, {"metadata": tagged(changed["Tags"])})
 

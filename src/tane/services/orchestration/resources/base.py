@@ -155,7 +155,8 @@ class Kind:
 
     def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
         """What of it is otherwise by now than ``hand.properties`` set it, by property; None where it is nothing that
-        the world knows: a value, a random string. Only reads. :raises NotFound: it is gone."""
+        the world knows: a value, a random string. Only reads; what a property names and nobody finds is a difference
+        (``Hand.comparing``). :raises NotFound: it is gone."""
         if type(self).show is Kind.show:
             return None
         self.show(hand)

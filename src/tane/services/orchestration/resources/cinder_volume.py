@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import Failed, Kind, Served, Wait
-from tane.services.orchestration.resources.comparing import Difference
+from tane.services.orchestration.resources.comparing import Difference, missing
 from tane.services.orchestration.resources.declaring import flag, mapping, names, number, shown, text
 from tane.web.errors import BadRequest, NotFound
 from tane.web.inside import part
@@ -136,7 +136,7 @@ class Volume(Served):
 
     def against(self, hand: Hand, shown: Mapping[str, Any]) -> dict[str, Difference]:
         found = super().against(hand, shown)
-        if "volume_type" in found:
+        if "volume_type" in found and missing(found["volume_type"].wanted) is None:
             # It is set by its id and shown by its name.
             kind = hand.call("volume", "GET", f"/v3/types/{part(str(found['volume_type'].wanted))}")["volume_type"]
             if kind["name"] == shown["volume_type"]:

@@ -17,6 +17,35 @@ class Difference(NamedTuple):
     now: Any
 
 
+class Missing(str):
+    """The text that was set to name something which nobody finds by now: it stands for itself. ``why`` tells."""
+
+    why: str
+
+    def __new__(cls, text: str, why: str) -> Missing:
+        made = super().__new__(cls, text)
+        made.why = why
+        return made
+
+
+def missing(value: Any) -> Missing | None:
+    """The first thing in a value that is not found."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return next((found for item in value if (found := missing(item)) is not None), None)
+    return value if isinstance(value, Missing) else None
+
+
+def plain(value: Any) -> Any:
+    """A value in which what is not found is but a text."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, Missing) else value
+
+
 def same(wanted: Any, now: Any) -> bool:
     """Whether what is there is what was set. Of a map only the keys that were set count, of a list every entry, in
     any order; addresses and numbers may be written in other ways."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tane.services.orchestration.resources.base import BROUGHT, Failed, Kind, Replace, Wait
-from tane.services.orchestration.resources.comparing import Difference, same
+from tane.services.orchestration.resources.comparing import Difference, Missing, missing, same
 from tane.services.orchestration.resources.declaring import (
     flag,
     formed,
@@ -411,8 +411,8 @@ class Server(Kind):
             return {}
         try:
             wanted = hand.call("compute", "GET", f"/v2.1/flavors/{part(name)}")["flavor"]["name"]
-        except NotFound:
-            wanted = name
+        except NotFound as error:
+            wanted = Missing(name, error.message)
         now = shown["original_name"]
         return {} if wanted == now else {"flavor": Difference(wanted, now)}
 
@@ -424,13 +424,18 @@ class Server(Kind):
             return {}
         path = f"{SERVERS}/{hand.id}/os-interface"
         there = hand.call("compute", "GET", path, spoken=SPOKEN)["interfaceAttachments"]
-        kept = []
+        kept, wanted = [], []
         for one in listed:
             port_id = self._port_of(hand, one, there)
             if any(port["port_id"] == port_id for port in there):
                 kept.append(one)
                 there = [port for port in there if port["port_id"] != port_id]
-        return {} if len(kept) == len(listed) else {"networks": Difference(listed, kept)}
+            elif port_id is None and (one.get("network") or one.get("uuid")):
+                key = "network" if one.get("network") else "uuid"
+                network = hand.lookup("neutron.network", one[key])
+                one = {**one, key: network if missing(network) else one[key]}
+            wanted.append(one)
+        return {} if len(kept) == len(listed) else {"networks": Difference(wanted, kept)}
 
     def check(self, hand: Hand) -> None:
         status = self.show(hand)["status"]

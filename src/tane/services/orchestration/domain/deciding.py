@@ -1,0 +1,59 @@
+"""What an update does to a resource that is there: what previews tell, and what the update then goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
+
+from sqlalchemy.engine import Row
+
+from tane.services.orchestration.domain import values
+from tane.services.orchestration.domain.common import FAILED
+from tane.services.orchestration.domain.plans import Plan
+from tane.services.orchestration.resources.base import Failed
+
+Way = Literal["leave", "update", "replace"]
+
+
+def differing(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The new values of the properties that are others."""
+    names = [*wanted, *(name for name in before if name not in wanted)]
+    return {name: wanted.get(name) for name in names if before.get(name) != wanted.get(name)}
+
+
+def is_outside(plan: Plan, row: Row[Any]) -> bool:
+    """Whether it is, or is to be, a thing of others: that has no properties of ours."""
+    return bool(row.declared.get("external_id") or values.kept(plan, row.name)["external_id"])
+
+
+def way(plan: Plan, row: Row[Any], changed: Collection[str]) -> Way:
+    """What is done with a resource of the plan of which these properties change."""
+    if row.declared.get("kind") != plan.kinds[row.name].known_as() or row.status == FAILED:
+        return "replace"
+    if replacing(plan, row.name, changed):
+        return "replace"
+    return "update" if changed or other_text(plan, row) else "leave"
+
+
+def replacing(plan: Plan, name: str, changed: Collection[str]) -> list[str]:
+    """Those of the properties that cannot be changed in place."""
+    declared = plan.kinds[name].properties
+    return [one for one in changed if one in declared and declared[one].update == "replace"]
+
+
+def other_text(plan: Plan, row: Row[Any]) -> bool:
+    """Whether its type says something else by now: the file of a nested template."""
+    return bool(row.declared.get("digest", "") != plan.kinds[row.name].digest())
+
+
+def check(plan: Plan, row: Row[Any], changed: Collection[str], wanted: Way) -> None:
+    """:raises Failed: an update refuses that."""
+    if row.declared.get("external_id") != values.kept(plan, row.name)["external_id"]:
+        raise Failed("Update to property external_id is not supported.")
+    kind = plan.kinds[row.name]
+    if row.declared.get("kind") == kind.known_as() and row.status != FAILED:
+        for name in changed:
+            if name in kind.properties and kind.properties[name].immutable:
+                raise Failed(f"Update to property {name} of {row.name} is not allowed: it is immutable.")
+    if wanted in plan.restricted(row.name):
+        raise Failed(f"{wanted} is restricted for resource.")
