@@ -86,10 +86,11 @@ def _change(one: Looked, row: Row[Any] | None, drifted: Mapping[str, drift.Seen]
         differing += [name for name in sorted(seen.mendable) if name not in differing]
         inside = bool(seen.inner) and seen.mend == "update"
     replacing = [name for name in differing if name in kind.properties and kind.properties[name].update == "replace"]
-    other = row.declared.get("kind") != kind.known_as() or row.status == FAILED
+    mends = row.status == FAILED and kind.mends and row.physical_id is not None
+    other = row.declared.get("kind") != kind.known_as() or (row.status == FAILED and not mends)
     found = Change(one.name, "unchanged", one, row, differing, replacing)
     if other or replacing or (seen is not None and seen.is_lost):
         found.what = "replaced"
-    elif differing or inside or row.declared.get("digest", "") != kind.digest():
+    elif differing or inside or mends or row.declared.get("digest", "") != kind.digest():
         found.what = "updated"
     return found

@@ -142,6 +142,12 @@ def is_busy(tx: Tx, row: Any) -> bool:
     return child is not None and not child.deleted and bool(child.status == IN_PROGRESS)
 
 
+def is_there(hand: Hand) -> bool:
+    """Whether there is a nested stack, which nobody has begun to delete."""
+    child = child_of(hand)
+    return child is not None and not child.deleted and bool(child.action != "DELETE")
+
+
 def is_gone(hand: Hand) -> bool:
     from tane.services.orchestration.resources.base import Failed
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from tane import jobs
 from tane.jobs import Operation, Run, Step
-from tane.services.orchestration.domain import engine, values
+from tane.services.orchestration.domain import engine, nested, values
 from tane.services.orchestration.domain.common import COMPLETE, FAILED, IN_PROGRESS
+from tane.services.orchestration.domain.drift import CHANGED_INSIDE
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.operations.common import (
     act,
@@ -49,10 +50,13 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
             raise Failed("Update to property external_id is not supported.")
         wanted = values.plain(values.resolved(hand, plan, row.name))
         changed = {} if row.declared.get("external_id") else differing(row.properties, wanted)
-        other_type = row.declared.get("kind") != plan.kinds[row.name].known_as()
-        if other_type or row.status == FAILED or must_replace(hand, changed):
+        kind, failed = plan.kinds[row.name], row.status == FAILED
+        mends = failed and kind.mends and nested.is_there(hand)
+        if row.declared.get("kind") != kind.known_as() or (failed and not mends) or must_replace(hand, changed):
             replace(hand)
             return "end"
+        if mends:
+            hand.change(declared={**row.declared, "digest": CHANGED_INSIDE})
         if changed or other_text(hand):
             if "update" in plan.restricted(row.name):
                 raise Failed("update is restricted for resource.")
