@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy.engine import Row
 
 from tane.core import Core
-from tane.services.orchestration.domain import drift, validation
+from tane.services.orchestration.domain import drift, nested, validation
 from tane.services.orchestration.domain.common import FAILED, require
 from tane.services.orchestration.domain.plans import Source
 from tane.services.orchestration.domain.stacks import like, may_update
@@ -47,11 +47,13 @@ def of_update(
         may_update(row)
         plan = validation.plan_for(core, ctx, row, source)
         there = {found.name: found for found in resources.of_stack(tx, stack_id) if found.current}
+        failed = [there[name] for name, kind in plan.kinds.items() if kind.mends and name in there]
+        mended = {one.id for one in failed if one.status == FAILED and nested.can_mend(tx, one)}
 
         def look(lost: Collection[str]) -> list[Change]:
             with core.db.joining(tx):
                 listed = validation.look(core, ctx, like(row, source), plan, tx, lost=lost)
-            return [_change(one, there.get(one.name), drifted) for one in listed]
+            return [_change(one, there.get(one.name), drifted, mended) for one in listed]
 
         found = _settled(look, lost)
     names = {one.name for one in found}
@@ -73,7 +75,7 @@ def _settled(look: Any, lost: set[str]) -> list[Change]:
         effort.look()
 
 
-def _change(one: Looked, row: Row[Any] | None, drifted: Mapping[str, drift.Seen]) -> Change:
+def _change(one: Looked, row: Row[Any] | None, drifted: Mapping[str, drift.Seen], mended: Collection[str]) -> Change:
     if row is None:
         return Change(one.name, "added", one, None)
     kind, seen = one.plan.kinds[one.name], drifted.get(row.id)
@@ -86,11 +88,10 @@ def _change(one: Looked, row: Row[Any] | None, drifted: Mapping[str, drift.Seen]
         differing += [name for name in sorted(seen.mendable) if name not in differing]
         inside = bool(seen.inner) and seen.mend == "update"
     replacing = [name for name in differing if name in kind.properties and kind.properties[name].update == "replace"]
-    mends = row.status == FAILED and kind.mends and row.physical_id is not None
-    other = row.declared.get("kind") != kind.known_as() or (row.status == FAILED and not mends)
+    other = row.declared.get("kind") != kind.known_as() or (row.status == FAILED and row.id not in mended)
     found = Change(one.name, "unchanged", one, row, differing, replacing)
     if other or replacing or (seen is not None and seen.is_lost):
         found.what = "replaced"
-    elif differing or inside or mends or row.declared.get("digest", "") != kind.digest():
+    elif differing or inside or row.id in mended or row.declared.get("digest", "") != kind.digest():
         found.what = "updated"
     return found

@@ -142,10 +142,13 @@ def is_busy(tx: Tx, row: Any) -> bool:
     return child is not None and not child.deleted and bool(child.status == IN_PROGRESS)
 
 
-def is_there(hand: Hand) -> bool:
-    """Whether there is a nested stack, which nobody has begun to delete."""
-    child = child_of(hand)
-    return child is not None and not child.deleted and bool(child.action != "DELETE")
+def can_mend(tx: Tx, row: Any) -> bool:
+    """Whether an update of its nested stack can mend a resource that failed: one that is there and not to be deleted.
+    What a user marked as unhealthy is as bad as it says, however well the nested stack is."""
+    child = of_resource(tx, row)
+    if child is None or child.deleted or child.action == "DELETE":
+        return False
+    return bool(row.action != "CHECK" or (child.action, child.status) == ("CHECK", FAILED))
 
 
 def is_gone(hand: Hand) -> bool:

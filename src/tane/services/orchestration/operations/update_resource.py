@@ -51,7 +51,7 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
         wanted = values.plain(values.resolved(hand, plan, row.name))
         changed = {} if row.declared.get("external_id") else differing(row.properties, wanted)
         kind, failed = plan.kinds[row.name], row.status == FAILED
-        mends = failed and kind.mends and nested.is_there(hand)
+        mends = failed and kind.mends and nested.can_mend(hand.tx, row)
         if row.declared.get("kind") != kind.known_as() or (failed and not mends) or must_replace(hand, changed):
             replace(hand)
             return "end"
