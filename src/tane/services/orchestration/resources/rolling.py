@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -166,7 +167,8 @@ class Rolling(OfStack):
 
         policy = self.policy(hand)
         if policy is not None:
-            now, wanted = self._now(hand), _plain(self.members(hand))
+            wanted = _plain(self.members(hand))
+            now = self._lent(hand, self._now(hand), wanted)
             if outdated_of(now, wanted):
                 first = self._once_more(hand, now, wanted) or self._following(hand, now, wanted, policy)
                 in_time(policy, batches_to(first, wanted, policy), hand.stack.timeout_mins)
@@ -180,13 +182,10 @@ class Rolling(OfStack):
     def resized(self, hand: Hand, whole: Source) -> Source:
         """``whole``, but those that are there and well stay what they are: nobody waits who could change them by
         batches."""
-        from tane.services.orchestration.domain import nested, rights
-
-        child = nested.child_of(hand)
-        # What another wrote into the nested stack must not be done with the rights of this stack's author.
-        if self.said(hand) is None or child is None or rights.of_stack(child) != rights.of_stack(hand.stack):
+        if self.said(hand) is None:
             return whole
-        now, wanted, well = self._now(hand), _plain(self.members(hand)), self._well(hand)
+        wanted, well = _plain(self.members(hand)), self._well(hand)
+        now = self._lent(hand, self._now(hand), wanted)
         kept = {name: now[name] for name in wanted if name in now and name in well}
         return self.of_members(hand, {**wanted, **kept})
 
@@ -225,6 +224,7 @@ class Rolling(OfStack):
         if until is not None and datetime.fromisoformat(until) > hand.tx.now:
             return False
         hand.keep(until=None)
+        now = self._lent(hand, now, wanted)
         nested.update(hand, self.of_members(hand, self._following(hand, now, wanted, policy)))
         return False
 
@@ -236,6 +236,22 @@ class Rolling(OfStack):
 
     def _following(self, hand: Hand, now: Members, wanted: Members, policy: Policy) -> Members:
         return following(now, wanted, policy, lambda others: self.spare(hand, others))
+
+    def _lent(self, hand: Hand, now: Members, wanted: Members) -> Members:
+        """The members that may stay for a while as they are, and act with the rights of this stack's author: his own,
+        and what the group said itself. What another wrote into the nested stack is changed at once."""
+        from tane.services.orchestration.domain import nested, rights
+
+        child, before = nested.child_of(hand), Members()
+        if child is None or rights.of_stack(child) == rights.of_stack(hand.stack):
+            return now
+        if hand.row.properties:
+            before = _plain(self.members(dataclasses.replace(hand, properties=hand.row.properties)))
+        return {
+            name: one if name in before and one == before[name] else wanted[name]
+            for name, one in now.items()
+            if name in wanted or (name in before and one == before[name])
+        }
 
     def _once_more(self, hand: Hand, now: Members, wanted: Members) -> Members | None:
         """The batch in which the group was interrupted, which comes before any other: what is not well is changed at
