@@ -194,6 +194,16 @@ def test_a_group_whose_change_was_interrupted_scales_and_is_changed_in_place_lat
     assert all(len(one) <= 1 for one in begun(told(mia, made), "UPDATE_IN_PROGRESS")[count:])
 
 
+def test_who_takes_a_group_over_changes_it_one_after_another(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, beds("a"))
+    body = {"template": beds("b")}
+    cloud.admin.request("PUT", path(mia, made), json=body, expect=202)
+    cloud.run_jobs()
+    assert values(mia, made) == ["b"] * 3
+    assert [len(one) for one in begun(told(mia, made), "UPDATE_IN_PROGRESS")] == [0, 1, 1, 1]
+
+
 def test_a_change_that_is_taken_back_goes_back_in_place(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
     made = stack(cloud, mia, beds("a"))
