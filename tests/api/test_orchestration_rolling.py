@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tane.services.orchestration.resources.rolling import Members, Policy, following
-from tests.api.orchestration_support import at, begin, hot, path, resources, stack, update
+from tane.services.orchestration.reconcilers import deadlines
+from tane.services.orchestration.resources.rolling import Members, Policy, batches_to, following
+from tests.api.orchestration_support import at, begin, hot, outputs, path, resources, show, stack, update
 from tests.support import ApiCloud, Caller
 
 
@@ -23,7 +24,8 @@ def test_so_many_stay_in_service_and_no_more_change_at_a_time(
     def spare(others: set[str]) -> tuple[str, Any]:
         return next(str(number) for number in range(99) if str(number) not in others), "new"
 
-    for _ in range(50):
+    reckoned, count = batches_to(now, wanted, Policy(batch, in_service)), 0
+    for count in range(50):  # noqa: B007
         if now == wanted:
             break
         later = following(now, wanted, Policy(batch, in_service), spare)
@@ -33,7 +35,7 @@ def test_so_many_stay_in_service_and_no_more_change_at_a_time(
         if changed:
             assert len(now) - len(changed) >= min(in_service, after)
         now = later
-    assert now == wanted
+    assert now == wanted and reckoned == count
 
 
 def group(value: str, count: int = 4, **policy: Any) -> dict[str, Any]:
@@ -99,9 +101,138 @@ def test_a_policy_that_cannot_be_kept_is_refused(cloud: ApiCloud) -> None:
             ({"max_batch_size": 0}, "max_batch_size is a number, at least 1"),
             ({"pause_time": "soon"}, "pause_time is a number"),
             ({"pause_time": 4000}, "will result in stack update timeout"),
+            # Four batches: the first is of one that comes before, the last of one that goes.
+            ({"max_batch_size": 2, "min_in_service": 3, "pause_time": 1300}, "will result in stack update timeout"),
+            ({"max_batch_size": 9, "pause_time": 1e13}, "pause_time is a number, at least 0 and at most 31622400"),
         )
     ):
         begin(mia, group("a", rolling_update=policy), f"rose{number}")
         cloud.run_jobs()
         [shown] = mia.get(at(mia, f"/stacks?name=rose{number}")).json()["stacks"]
         assert shown["stack_status"] == "CREATE_FAILED" and reason in shown["stack_status_reason"]
+
+
+GROUP, MORE = "OS::Heat::AutoScalingGroup", "OS::Heat::ScalingPolicy"
+
+
+def beds(value: str, size: int = 3, most: int = 5, **more: Any) -> dict[str, Any]:
+    """A group and a policy that makes it larger by one; ``more``: of the members."""
+    policy = more.pop("rolling_updates", None)
+    of = {"type": "OS::Heat::TestResource", "properties": {"value": value, **more}}
+    given = {"min_size": 1, "desired_capacity": size, "max_size": most, "resource": of}
+    by: dict[str, Any] = {"auto_scaling_group_id": {"get_resource": "beds"}}
+    by |= {"adjustment_type": "change_in_capacity", "scaling_adjustment": 1}
+    return hot(
+        {
+            "beds": {"type": GROUP, "properties": given if policy is None else {**given, "rolling_updates": policy}},
+            "more": {"type": MORE, "properties": by},
+        },
+        outputs={
+            "size": {"value": {"get_attr": ["beds", "current_size"]}},
+            "values": {"value": {"get_attr": ["beds", "output"]}},
+        },
+    )
+
+
+def signal(cloud: ApiCloud, caller: Caller, shown: dict[str, Any]) -> str:
+    """Ask for one more. Returns what is answered."""
+    answer = caller.post(path(caller, shown, "/resources/more/signal"), {}, 200).text
+    cloud.run_jobs()
+    return answer
+
+
+def values(caller: Caller, shown: dict[str, Any]) -> list[str]:
+    return list(outputs(show(caller, shown["stack_name"], shown["id"]))["values"])
+
+
+def test_a_group_that_could_not_be_changed_in_time_at_its_greatest_is_refused(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, beds("a", size=1, most=7, rolling_updates={"pause_time": 600}))
+    assert made["stack_status"] == "CREATE_FAILED" and "will result in stack update" in made["stack_status_reason"]
+    refused = begin(mia, beds("a", rolling_updates={"pause_time": 1e13}), "tulip", 400)
+    assert "pause_time" in str(refused) and "31622400" in str(refused)
+
+
+def test_a_group_is_resized_whatever_the_pauses_of_a_change_would_take(cloud: ApiCloud) -> None:
+    mia, policy = cloud.new_user("mia", "garden"), {"pause_time": 600}
+    made = stack(cloud, mia, beds("a", 7, 9, rolling_updates=policy), timeout_mins=120)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    larger = update(cloud, mia, made, beds("a", 8, 9, rolling_updates=policy), timeout_mins=60)
+    assert larger["stack_status"] == "UPDATE_COMPLETE", larger["stack_status_reason"]
+    assert "8 members become 9" in signal(cloud, mia, made)
+    late = update(cloud, mia, made, beds("b", 8, 9, rolling_updates=policy), timeout_mins=60)
+    assert late["stack_status"] == "UPDATE_FAILED" and "in stack update timeout" in late["stack_status_reason"]
+    assert values(mia, made) == ["a"] * 9
+
+
+@pytest.mark.parametrize("by", ["cancel", "timeout", "failure"])
+def test_a_group_whose_change_was_interrupted_scales_and_is_changed_in_place_later(cloud: ApiCloud, by: str) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, beds("a"))
+    before = resources(mia, made)["beds"]["physical_resource_id"]
+    wrong = {"fail": True} if by == "failure" else {"action_wait_secs": {"update": -1}}
+    update(cloud, mia, made, beds("b", **wrong), timeout_mins=5)
+    if by == "cancel":
+        mia.post(path(mia, made, "/actions"), {"cancel_without_rollback": None}, 201)
+    elif by == "timeout":
+        cloud.advance(301)
+        cloud.wait(deadlines.look(cloud.core))
+    cloud.run_jobs()
+    assert show(mia, "rose", made["id"])["stack_status"] == "UPDATE_FAILED"
+    assert resources(mia, made)["beds"]["resource_status"] == "UPDATE_FAILED"
+    assert "3 members become 4" in signal(cloud, mia, made)
+    assert "4 members become 5" in signal(cloud, mia, made)
+    # Those that nobody had come to stay as they are: a signal has no time to change one after another.
+    assert values(mia, made).count("a") == 2
+    count = len(begun(told(mia, made), "UPDATE_IN_PROGRESS"))
+    plan = mia.put(path(mia, made, "/preview"), {"template": beds("c")}, 200).json()["resource_changes"]
+    assert [one["resource_name"] for one in plan["updated"]] == ["beds"] and not plan["replaced"]
+    again = update(cloud, mia, made, beds("c"))
+    assert again["stack_status"] == "UPDATE_COMPLETE", again["stack_status_reason"]
+    assert resources(mia, made)["beds"]["physical_resource_id"] == before
+    assert set(values(mia, made)) == {"c"}
+    assert all(len(one) <= 1 for one in begun(told(mia, made), "UPDATE_IN_PROGRESS")[count:])
+
+
+def test_who_takes_a_group_over_changes_it_one_after_another(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, beds("a"))
+    body = {"template": beds("b")}
+    cloud.admin.request("PUT", path(mia, made), json=body, expect=202)
+    cloud.run_jobs()
+    assert values(mia, made) == ["b"] * 3
+    assert [len(one) for one in begun(told(mia, made), "UPDATE_IN_PROGRESS")] == [0, 1, 1, 1]
+
+
+def test_a_change_that_is_taken_back_goes_back_in_place(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, beds("a"))
+    before = resources(mia, made)["beds"]["physical_resource_id"]
+    update(cloud, mia, made, beds("b", action_wait_secs={"update": -1}))
+    mia.post(path(mia, made, "/actions"), {"cancel_update": None}, 201)
+    cloud.run_jobs()
+    assert show(mia, "rose", made["id"])["stack_status"] == "ROLLBACK_COMPLETE"
+    assert resources(mia, made)["beds"]["physical_resource_id"] == before and values(mia, made) == ["a"] * 3
+
+
+def test_a_group_that_is_marked_as_unhealthy_is_replaced(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, beds("a"))
+    before = resources(mia, made)["beds"]["physical_resource_id"]
+    mia.patch(path(mia, made, "/resources/beds"), {"mark_unhealthy": True}, 200)
+    assert update(cloud, mia, made, beds("a"))["stack_status"] == "UPDATE_COMPLETE"
+    assert resources(mia, made)["beds"]["physical_resource_id"] != before
+
+
+def test_a_signal_changes_no_members(cloud: ApiCloud) -> None:
+    """Also where the user has changed those himself: nobody would wait for one batch after another."""
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, beds("a"))
+    child = resources(mia, made)["beds"]["physical_resource_id"]
+    [found] = mia.get(at(mia, f"/stacks?show_nested=true&id={child}")).json()["stacks"]
+    names = list(resources(mia, found))
+    of = {"type": "OS::Heat::TestResource", "properties": {"value": "mine"}}
+    assert update(cloud, mia, found, hot(dict.fromkeys(names, of)))["stack_status"] == "UPDATE_COMPLETE"
+    assert "3 members become 4" in signal(cloud, mia, made)
+    assert "4 members become 5" in signal(cloud, mia, made)
+    assert sorted(values(mia, made)) == ["a", "a", "mine", "mine", "mine"]

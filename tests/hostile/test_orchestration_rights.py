@@ -58,6 +58,31 @@ def test_who_checks_or_turns_a_stack_lends_it_no_rights(cloud: ApiCloud, actions
     assert kings(cloud) == []
 
 
+def test_what_another_wrote_into_a_group_does_not_stay_while_its_members_are_changed(cloud: ApiCloud) -> None:
+    """The members that are not changed yet act with the rights of who changes the group."""
+    mallory = cloud.new_user("mallory", "garden")
+
+    def beds(value: str, **more: Any) -> dict[str, Any]:
+        of = res("OS::Heat::TestResource", value=value, **more)
+        group = res("OS::Heat::ResourceGroup", count=4, resource_def=of)
+        return hot({"beds": {**group, "update_policy": {"rolling_update": {"max_batch_size": 1}}}})
+
+    made = stack(cloud, mallory, beds("a"))
+    child = resources(mallory, made)["beds"]["physical_resource_id"]
+    [inner] = mallory.get(at(mallory, f"/stacks?show_nested=true&id={child}")).json()["stacks"]
+    policy = {**POLICY, "properties": {**POLICY["properties"], "auto_scaling_group_id": {"get_resource": "2"}}}
+    mine = {"0": res("OS::Heat::TestResource", value="a"), "1": res("OS::Heat::TestResource", value="a")}
+    trap = hot({**mine, "2": GROUP, "3": policy})
+    assert update(cloud, mallory, inner, trap)["stack_status"] == "UPDATE_COMPLETE"
+    body = {"template": beds("b", action_wait_secs={"update": -1})}
+    cloud.admin.request("PUT", path(mallory, made), json=body, expect=202)
+    cloud.run_jobs()
+    assert show(mallory, "rose", made["id"])["stack_status"] == "UPDATE_IN_PROGRESS"
+    mallory.request("POST", path(mallory, inner, "/resources/3/signal"), json={})
+    cloud.run_jobs()
+    assert kings(cloud) == []
+
+
 def test_a_deletion_that_is_held_up_does_nothing_for_its_author(cloud: ApiCloud) -> None:
     mallory = cloud.new_user("mallory", "garden")
     held = {"resource_registry": {"resources": {"late": {"hooks": "pre-delete"}}}}

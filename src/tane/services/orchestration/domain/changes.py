@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy.engine import Row
 
 from tane.core import Core
-from tane.services.orchestration.domain import deciding, drift, engine, validation
+from tane.services.orchestration.domain import deciding, drift, engine, nested, validation
 from tane.services.orchestration.domain.common import FAILED, require
 from tane.services.orchestration.domain.plans import Source
 from tane.services.orchestration.domain.stacks import like, may_update
@@ -52,11 +52,13 @@ def of_update(
         plan = validation.plan_for(core, ctx, row, source)
         hidden = engine.secrets(tx, core, row)
         there = {found.name: found for found in resources.of_stack(tx, stack_id) if found.current}
+        failed = [there[name] for name, kind in plan.kinds.items() if kind.mends and name in there]
+        mended = {one.id for one in failed if one.status == FAILED and nested.can_mend(tx, one)}
 
         def look(lost: Collection[str]) -> list[Change]:
             with core.db.joining(tx):
                 listed = validation.look(core, ctx, like(row, source), plan, tx, lost=lost, secrets=hidden)
-            return [_change(one, there.get(one.name), drifted) for one in listed]
+            return [_change(one, there.get(one.name), drifted, mended) for one in listed]
 
         found = _settled(look, lost)
     names = {one.name for one in found}
@@ -78,7 +80,7 @@ def _settled(look: Any, lost: set[str]) -> list[Change]:
         effort.look()
 
 
-def _change(one: Looked, row: Row[Any] | None, drifted: Mapping[str, drift.Seen]) -> Change:
+def _change(one: Looked, row: Row[Any] | None, drifted: Mapping[str, drift.Seen], mended: Collection[str]) -> Change:
     if row is None:
         return Change(one.name, "added", one, None)
     plan, seen = one.plan, drifted.get(row.id)
@@ -88,7 +90,8 @@ def _change(one: Looked, row: Row[Any] | None, drifted: Mapping[str, drift.Seen]
     if seen is not None:
         differing += [name for name in sorted(seen.mendable) if name not in differing]
         inside = bool(seen.inner) and seen.mend == "update"
-    way = deciding.way(plan, row, differing)
+    mends = row.id in mended
+    way = deciding.way(plan, row, differing, mends=mends)
     lost = seen is not None and seen.is_lost
     if lost:
         way = "replace"
@@ -98,7 +101,7 @@ def _change(one: Looked, row: Row[Any] | None, drifted: Mapping[str, drift.Seen]
     anew = seen.again if lost and seen is not None else row.status == FAILED and row.physical_id is None
     if not anew:  # That is the same resource, which tries once more: nothing is refused.
         try:
-            deciding.check(plan, row, () if lost else differing, way)
+            deciding.check(plan, row, () if lost else differing, way, mends=mends)
         except Failed as error:
             found.refused = str(error)
             found.what = "updated" if found.what == "unchanged" else found.what

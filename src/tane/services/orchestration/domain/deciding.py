@@ -26,13 +26,14 @@ def is_outside(plan: Plan, row: Row[Any]) -> bool:
     return bool(row.declared.get("external_id") or values.kept(plan, row.name)["external_id"])
 
 
-def way(plan: Plan, row: Row[Any], changed: Collection[str]) -> Way:
-    """What is done with a resource of the plan of which these properties change."""
-    if row.declared.get("kind") != plan.kinds[row.name].known_as() or row.status == FAILED:
+def way(plan: Plan, row: Row[Any], changed: Collection[str], *, mends: bool) -> Way:
+    """What is done with a resource of the plan of which these properties change. ``mends``: it failed, and an update
+    can mend it."""
+    if row.declared.get("kind") != plan.kinds[row.name].known_as() or (row.status == FAILED and not mends):
         return "replace"
     if replacing(plan, row.name, changed):
         return "replace"
-    return "update" if changed or other_text(plan, row) else "leave"
+    return "update" if changed or mends or other_text(plan, row) else "leave"
 
 
 def replacing(plan: Plan, name: str, changed: Collection[str]) -> list[str]:
@@ -46,12 +47,12 @@ def other_text(plan: Plan, row: Row[Any]) -> bool:
     return bool(row.declared.get("digest", "") != plan.kinds[row.name].digest())
 
 
-def check(plan: Plan, row: Row[Any], changed: Collection[str], wanted: Way) -> None:
+def check(plan: Plan, row: Row[Any], changed: Collection[str], wanted: Way, *, mends: bool) -> None:
     """:raises Failed: an update refuses that."""
     if row.declared.get("external_id") != values.kept(plan, row.name)["external_id"]:
         raise Failed("Update to property external_id is not supported.")
     kind = plan.kinds[row.name]
-    if row.declared.get("kind") == kind.known_as() and row.status != FAILED:
+    if row.declared.get("kind") == kind.known_as() and (row.status != FAILED or mends):
         for name in changed:
             if name in kind.properties and kind.properties[name].immutable:
                 raise Failed(f"Update to property {name} of {row.name} is not allowed: it is immutable.")

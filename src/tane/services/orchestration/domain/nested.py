@@ -142,6 +142,15 @@ def is_busy(tx: Tx, row: Any) -> bool:
     return child is not None and not child.deleted and bool(child.status == IN_PROGRESS)
 
 
+def can_mend(tx: Tx, row: Any) -> bool:
+    """Whether an update of its nested stack can mend a resource that failed: one that is there and not to be deleted.
+    What a user marked as unhealthy is as bad as it says, however well the nested stack is."""
+    child = of_resource(tx, row)
+    if child is None or child.deleted or child.action == "DELETE":
+        return False
+    return bool(row.action != "CHECK" or (child.action, child.status) == ("CHECK", FAILED))
+
+
 def is_gone(hand: Hand) -> bool:
     from tane.services.orchestration.resources.base import Failed
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from tane import jobs
 from tane.jobs import Operation, Run, Step
-from tane.services.orchestration.domain import deciding, engine, values
+from tane.services.orchestration.domain import deciding, engine, nested, values
 from tane.services.orchestration.domain.common import COMPLETE, FAILED, IN_PROGRESS
+from tane.services.orchestration.domain.drift import CHANGED_INSIDE
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.operations.common import (
     act,
@@ -48,11 +49,14 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
         if not deciding.is_outside(plan, row):
             wanted = values.plain(values.resolved(hand, plan, row.name))
             changed = deciding.differing(row.properties, wanted)
-        way = deciding.way(plan, row, changed)
-        deciding.check(plan, row, changed, way)
+        mends = row.status == FAILED and plan.kinds[row.name].mends and nested.can_mend(hand.tx, row)
+        way = deciding.way(plan, row, changed, mends=mends)
+        deciding.check(plan, row, changed, way, mends=mends)
         if way == "replace":
             replace(hand)
             return "end"
+        if mends:
+            hand.change(declared={**row.declared, "digest": CHANGED_INSIDE})
         if way == "update":
             becomes(hand, "UPDATE", IN_PROGRESS)
             return "change"

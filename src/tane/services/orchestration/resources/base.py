@@ -62,6 +62,8 @@ class Kind:
     adopts: ClassVar[bool] = False
     """Whether ``external_id`` may name one: a thing of another service, which finds it by its id as the user would, or
     nothing at all. What is kept in orchestration's own rows belongs to the resource that made it."""
+    mends: ClassVar[bool] = False
+    """Whether one that failed is changed in place, and not replaced, as long as its nested stack is there."""
     leaves: ClassVar[bool] = False
     """Whether something of it is left when it is gone behind the stack's back: that goes with its deletion."""
     brings: ClassVar[Sequence[str]] = ()

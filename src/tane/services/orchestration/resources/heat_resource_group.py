@@ -9,7 +9,7 @@ import msgspec
 
 from tane.services.orchestration.domain.common import MOST_RESOURCES, TEMPLATE_BYTES, RequestLimitExceeded
 from tane.services.orchestration.resources.base import SHOW, Failed
-from tane.services.orchestration.resources.rolling import Policy, Rolling, policy_of
+from tane.services.orchestration.resources.rolling import Rolling
 from tane.services.orchestration.template import UNKNOWN, TemplateError
 from tane.services.orchestration.template.constraints import AllowedValues, Length, Range
 from tane.services.orchestration.template.properties import Attribute, Property
@@ -80,19 +80,16 @@ class ResourceGroup(Rolling):
     }
 
     def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
-        for creates in (True, False):
-            self.policy(hand, creates=creates)
+        before, count = hand.row.declared.get("update_policy") or {}, properties.get("count")
+        known = hand.row.physical_id is not None and before.get("rolling_update") == self.said(hand)
+        self.check_policies(hand, count if isinstance(count, int) else 1, known=known)
 
-    def policy(self, hand: Hand, *, creates: bool = False) -> Policy | None:
+    def said(self, hand: Hand, *, creates: bool = False) -> Mapping[str, Any] | None:
         plan, name = hand.plan, hand.row.name
         declared = plan.resources[name].update_policy if plan is not None and name in plan.resources else None
-        said = (declared or hand.row.declared.get("update_policy") or {}).get(
-            "batch_create" if creates else "rolling_update"
-        )
-        if not isinstance(said, Mapping):
-            return None
-        count = hand.properties.get("count")
-        return policy_of(said, hand.stack.timeout_mins, count if isinstance(count, int) else 1)
+        policies = declared or hand.row.declared.get("update_policy") or {}
+        found = policies.get("batch_create" if creates else "rolling_update")
+        return found if isinstance(found, Mapping) else None
 
     def spare(self, hand: Hand, others: set[str]) -> tuple[str, Any]:
         taken_too = others | set(self.removed(hand))

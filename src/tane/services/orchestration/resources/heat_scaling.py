@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tane.services.orchestration.domain.common import LONGEST_MINUTES
+from tane.services.orchestration.domain.common import LONGEST_MINUTES, MOST_RESOURCES
 from tane.services.orchestration.resources.base import SHOW, Kind
 from tane.services.orchestration.resources.declaring import how_many, mapping, number, one_of, shown, text
 from tane.services.orchestration.resources.heat_resource_group import (
@@ -19,7 +19,8 @@ from tane.services.orchestration.resources.heat_resource_group import (
     member_names,
     taken,
 )
-from tane.services.orchestration.resources.rolling import Policy, Rolling, policy_of
+from tane.services.orchestration.resources.rolling import LONGEST_PAUSE, Rolling
+from tane.services.orchestration.template.constraints import Range
 from tane.services.orchestration.template.properties import Property
 from tane.web.errors import BadRequest
 
@@ -51,7 +52,12 @@ class AutoScalingGroup(Rolling):
             {
                 "min_in_service": number("The minimum number of resources in service.", low=0, default=0),
                 "max_batch_size": number("The maximum number of resources to replace at once.", low=1, default=1),
-                "pause_time": Property(type="number", default=0, description="Seconds to wait between batches."),
+                "pause_time": Property(
+                    type="number",
+                    default=0,
+                    constraints=(Range(min=0, max=LONGEST_PAUSE),),
+                    description="Seconds to wait between batches.",
+                ),
             },
             default={"min_in_service": 0, "max_batch_size": 1, "pause_time": 0},
             update="in_place",
@@ -70,17 +76,17 @@ class AutoScalingGroup(Rolling):
         wanted = properties.get("desired_capacity")
         if wanted is not None and not properties["min_size"] <= wanted <= properties["max_size"]:
             raise BadRequest("desired_capacity must be between min_size and max_size", type="StackValidationFailed")
-        self.policy(hand)
+        terms, row = ("rolling_updates", "max_size"), hand.row
+        known = row.physical_id is not None and all(row.properties.get(one) == properties.get(one) for one in terms)
+        self.check_policies(hand, int(min(MOST_RESOURCES, properties["max_size"])), known=known)
 
     def source(self, hand: Hand) -> Source:
         return self.of_members(hand, self.members(hand))
 
-    def policy(self, hand: Hand, *, creates: bool = False) -> Policy | None:
+    def said(self, hand: Hand, *, creates: bool = False) -> Mapping[str, Any] | None:
         """Groups of other types have none: their members change all at once."""
-        said = hand.properties.get("rolling_updates")
-        if creates or not isinstance(said, Mapping):
-            return None
-        return policy_of(said, hand.stack.timeout_mins, len((hand.row.data or {}).get("members") or ()))
+        found = hand.properties.get("rolling_updates")
+        return found if isinstance(found, Mapping) and not creates else None
 
     def members(self, hand: Hand) -> dict[str, Any]:
         names = (hand.row.data or {}).get("members") or ["0"]
@@ -136,17 +142,19 @@ class AutoScalingGroup(Rolling):
         size = len(hand.row.data.get("members") or [])
         if changed.get("desired_capacity") is not None:
             size = changed["desired_capacity"]
-        self.resize(hand, max(hand.properties["min_size"], min(size, hand.properties["max_size"])))
+        self._resize(hand, max(hand.properties["min_size"], min(size, hand.properties["max_size"])))
+        self.roll(hand, self._whole(hand))
+
+    def _whole(self, hand: Hand) -> Source:
+        return self.source(hand) if hand.row.data["members"] else self.without(hand)
 
     def resize(self, hand: Hand, size: int) -> None:
-        """Make the group as large as that, with the newest of its members."""
+        """Make the group as large as that, with the newest of its members, and change none of those."""
         from tane.services.orchestration.domain import nested
 
         self._resize(hand, size)
-        if size:
-            self.roll(hand, self.source(hand))
-        else:
-            nested.update(hand, self.without(hand))
+        whole = self._whole(hand)
+        nested.update(hand, self.resized(hand, whole) if size else whole)
 
     def adjust(self, hand: Hand, policy: Mapping[str, Any], cooldown: float) -> str:
         """What a scaling policy asks for. Returns what was done, in words."""
@@ -156,7 +164,8 @@ class AutoScalingGroup(Rolling):
         if until is not None and datetime.fromisoformat(until) > hand.tx.now:
             return "nothing: the group is cooling down"
         child = nested.child_of(hand)
-        if child is None or child.status == "IN_PROGRESS" or hand.row.data.get("rolling"):
+        rolls = hand.row.working and hand.row.data.get("rolling")
+        if child is None or child.status == "IN_PROGRESS" or rolls:
             return "nothing: the group is being changed"
         now = len(hand.row.data.get("members") or [])
         wanted = adjusted(now, policy)
