@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tane.cli import stack as commands
-from tane.cli.client import Client
+from tane.cli.client import CallError, Client
 from tests.api.orchestration_support import resources, stack, update
 from tests.support import ApiCloud, Caller
 from tests.web.test_streams import served
@@ -107,7 +107,9 @@ def test_a_plan_says_what_an_update_would_do_and_why(cloud: ApiCloud, run: Run, 
 def test_a_mistake_of_a_template_or_of_who_types_is_told(cloud: ApiCloud, run: Run, folder: Path) -> None:
     mia = cloud.new_user("mia", "garden")
     (folder / "rose.yaml").write_text(TEMPLATE.replace("RandomString", "Random"))
-    assert run(mia, "plan", folder / "rose.yaml").exit_code == 1
+    wrong = run(mia, "plan", folder / "rose.yaml")
+    assert wrong.exit_code == 1 and isinstance(wrong.exception, CallError)
+    assert "OS::Heat::Random" in wrong.exception.told and "{" not in wrong.exception.told
     (folder / "bed.yaml").unlink()
     missing = run(mia, "plan", folder / "rose.yaml")
     assert missing.exit_code == 1 and "bed.yaml" in missing.output

@@ -238,10 +238,21 @@ def test_an_object_is_looked_up_once_however_often_it_is_named(mine: Account, mo
     monkeypatch.setattr(places, "outline_in", noted)
     held: list[int] = []
     of = downloads._held
-    monkeypatch.setattr(downloads, "_held", lambda parts: held.append(of(parts)) or of(parts))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(downloads, "_held", lambda *had: held.append(of(*had)) or of(*had))  # type: ignore[func-returns-value]
     assert mine.get("/c/m").content == (b"s" + b"i" * 1000) * 100
     assert sorted(looked) == ["s", "seg"]
     assert held == [200 * downloads.PIECE + 1001]
+
+
+def test_files_of_the_clouds_own_are_no_large_answer(mine: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    of = downloads._held
+    monkeypatch.setattr(downloads, "_held", lambda *had: held.append(of(*had)) or of(*had))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(reading, "MOST_DATA", 0)
+    mine.put("/c/seg", b"s" * (1 << 20))
+    slo(mine, "m", [{"path": "/c/seg"}, {"path": "/c/seg"}])
+    assert len(mine.get("/c/m").content) == 2 << 20
+    assert held == [2 * downloads.PIECE]
 
 
 def test_inline_data_of_one_answer_has_an_end(mine: Account, monkeypatch: pytest.MonkeyPatch) -> None:

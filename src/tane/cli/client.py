@@ -22,8 +22,8 @@ class CallError(Exception):
 def _told(content: bytes) -> str:
     try:
         found = json.loads(content)
-        # Of rating the message stands beside its other envelope.
-        [error] = [found] if "message" in found else found.values()
+        # Of rating the message stands beside its other envelope, of orchestration in one of several.
+        [error] = [found] if "message" in found else [found["error"]] if "error" in found else found.values()
         return str(error["message"])
     except (ValueError, TypeError, KeyError, AttributeError):
         return ""

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import structlog
 
+from tane.core import Core
 from tane.services.object.api import headers, staticweb
 from tane.services.object.domain import blobs, copies, heavy, manifests, metadata, objects
 from tane.services.object.domain.blobs import Piece
@@ -233,7 +234,7 @@ def _body(request: Request, response: Response, pieces: list[Piece], length: int
             response.file = FilePart(file, piece.offset, piece.length)
         return
     response.stream, response.length = Stream(request, list(pieces)), length
-    response.held = _held(pieces)
+    response.held = _held(request.core, pieces)
 
 
 def _copied(request: Request, response: Response, found: Copied, piece: Piece) -> None:
@@ -245,10 +246,10 @@ def _copied(request: Request, response: Response, found: Copied, piece: Piece) -
     response.held = HELD
 
 
-def _held(parts: Sequence[Piece | bytes]) -> int:
+def _held(core: Core, parts: Sequence[Piece | bytes]) -> int:
     """Bytes of memory; the same ones may be sent several times, and blocks of hosts come one at a time."""
     data = [part if isinstance(part, bytes) else part.data for part in parts]
-    block = HELD if any(_is_file(part) for part in parts) else 0
+    block = HELD if copies.links(core).reached() and any(map(_is_file, parts)) else 0
     return block + PIECE * len(parts) + sum({id(one): len(one) for one in data if one is not None}.values())
 
 
@@ -328,4 +329,4 @@ def _multipart(
     parts.append(end)
     response.content_type = f"multipart/byteranges;boundary={boundary}"
     response.stream, response.length = Stream(request, parts), length + len(end)
-    response.held = _held(parts)
+    response.held = _held(request.core, parts)
