@@ -88,6 +88,7 @@ class Listener:
         self._wanted: dict[tuple[str, str], asyncio.Future[Connection]] = {}
         self._silent = Strangers(SILENT, SILENT_OF_ADDRESS)
         self._strangers = Strangers(STRANGERS, STRANGERS_OF_ADDRESS)
+        self._cuts = 0
         self._of_host: defaultdict[str, set[asyncio.StreamWriter]] = defaultdict(set)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -153,7 +154,8 @@ class Listener:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def cut(self, host_id: str) -> None:
-        """End every connection of a host that was removed."""
+        """End every connection of a host that is believed no more."""
+        self._cuts += 1
         for writer in [*self._of_host.get(host_id, ())]:
             writer.transport.abort()
 
@@ -214,6 +216,7 @@ class Listener:
 
     async def _greet(self, connection: Connection) -> None:
         """Learn who is there and what they want, and do it."""
+        cuts = self._cuts
         try:
             try:
                 async with asyncio.timeout(HELLO_SECONDS):
@@ -221,15 +224,16 @@ class Listener:
             except TimeoutError:
                 raise Broken("it did not say what it wants in time") from None
             if host_id is not None:
-                await self._serve_host(connection, host_id, hello)
+                await self._serve_host(connection, host_id, hello, cuts)
         except Broken:
             raise
         except HostError as error:
             await frames.write(connection.writer, FAILURE, msgspec.json.encode(failed(error)))
             raise Broken(str(error)) from None
 
-    async def _serve_host(self, connection: Connection, host_id: str, hello: Hello) -> None:
-        """What a host wants that has said who it is; its connections end together when it is removed."""
+    async def _serve_host(self, connection: Connection, host_id: str, hello: Hello, cuts: int) -> None:
+        """What a host wants that has said who it is; its connections end together when it is believed no more.
+        ``cuts``: how many hosts had been when it was asked who it is."""
         connections = self._of_host[host_id]
         if len(connections) >= CONNECTIONS_OF_HOST:
             raise HostError(f"this host has {CONNECTIONS_OF_HOST} connections already", transient=True)
@@ -239,6 +243,9 @@ class Listener:
             return
         connections.add(connection.writer)
         try:
+            if cuts != self._cuts:
+                # It may have been this one, before its connection was among those that are ended.
+                await self.core.in_thread(self._host_of, _certificate(connection.writer))
             if hello.purpose == "line" and hello.facts is not None:
                 await self._serve(connection, host_id, hello.facts)
             elif hello.purpose == "call":

@@ -99,10 +99,15 @@ def compared(tx: Tx, host_id: str, started: str) -> bool:
     return bool(tx.count(update(host).where(host.c.id == host_id, other).values(compared=started)))
 
 
-def remove(tx: Tx, host_id: str) -> None:
-    """Forget the host, and believe no certificate and no token of it any more."""
+def disown(tx: Tx, host_id: str) -> None:
+    """Believe no certificate and no token of the host any more."""
     tx.execute(delete(host_token).where(host_token.c.host_id == host_id))
     tx.execute(delete(host_certificate).where(host_certificate.c.host_id == host_id))
+
+
+def remove(tx: Tx, host_id: str) -> None:
+    """Forget the host."""
+    disown(tx, host_id)
     tx.execute(delete(host).where(host.c.id == host_id))
 
 

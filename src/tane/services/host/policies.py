@@ -8,6 +8,7 @@ RULES = (
     Rule("host:index", ADMIN, "List the hosts.", PROJECT),
     Rule("host:show", ADMIN, "Show a host.", PROJECT),
     Rule("host:update", ADMIN, "Enable or disable a host.", PROJECT),
+    Rule("host:cut_off", ADMIN, "Cut a host off the cloud.", PROJECT),
     Rule("host:delete", ADMIN, "Remove a host from the cloud.", PROJECT),
     Rule("host:tokens:index", ADMIN, "List the join tokens that are good.", PROJECT),
     Rule("host:tokens:create", ADMIN, "Make a token by which a host joins.", PROJECT),

@@ -23,6 +23,14 @@ ROUTES = (
     Route("PUT", "/{host_id}", hosts.update, "host:update", UpdateHost, summary="Enable or disable a host"),
     Route(
         "DELETE",
+        "/{host_id}/certificates",
+        hosts.cut_off,
+        "host:cut_off",
+        status=204,
+        summary="Believe a host no more and end its connections, whatever is on it",
+    ),
+    Route(
+        "DELETE",
         "/{host_id}",
         hosts.delete,
         "host:delete",

@@ -42,5 +42,9 @@ def update(request: Request) -> dict[str, Any]:
     return {"host": view(hosts.switch(request.core, wanted, change.enabled, change.disabled_reason, change.dead))}
 
 
+async def cut_off(request: Request) -> None:
+    await hosts.cut_off(request.core, request.path["host_id"])
+
+
 async def delete(request: Request) -> None:
     await hosts.remove(request.core, request.path["host_id"])

@@ -83,7 +83,28 @@ async def remove(core: Core, wanted: str) -> None:
             network.host_removed(tx, row.id)
             return str(row.id)
 
-    host_id = await core.in_thread(write)
+    _cut(core, await core.in_thread(write))
+
+
+async def cut_off(core: Core, wanted: str) -> None:
+    """Believe no certificate of a host any more and end its connections: it is let in again only by a token of its
+    name (``tane join --again``). What runs on it stays what the cloud knows, and no server comes to it.
+
+    :raises NotFound: :raises Conflict: it is the cloud's own.
+    """
+
+    def write() -> str:
+        with core.db.write() as tx:
+            row = _row(tx, wanted)
+            if _is_own(core, row.id):
+                raise Conflict(f"Host {row.name} is the machine the cloud itself runs on.")
+            store.disown(tx, row.id)
+            return str(row.id)
+
+    _cut(core, await core.in_thread(write))
+
+
+def _cut(core: Core, host_id: str) -> None:
     if core.hosts.door is not None:
         core.hosts.door.cut(host_id)
 
