@@ -163,6 +163,7 @@ def test_a_file_holds_nothing_but_files(tmp_path: Path, kind: bytes) -> None:
         ({}, MANIFEST, "tane.db is not in it"),
         (WHOLE, {**MANIFEST, "format": 2}, "format"),
         (WHOLE, {**MANIFEST, "schema": "9999"}, "of schema 9999"),
+        (WHOLE, {**MANIFEST, "schema": [HEAD]}, "of schema ["),
         (WHOLE, [], "format"),
         (WHOLE, b"[" * 60_000, "nested too deep"),
         (WHOLE, {**MANIFEST, "made_at": "\x1b[2J"}, "is no whole backup"),

@@ -246,58 +246,6 @@ def test_a_removed_host_is_cut_off_and_not_let_in_again(cloud: ApiCloud, beta: A
     cloud.wait(work())
 
 
-def test_a_host_in_other_hands_is_cut_off_whatever_is_on_it(garden: Project, beta: Agent) -> None:
-    cloud = garden.cloud
-
-    async def work() -> None:
-        async with listening(cloud):
-            token = await new_token(cloud)
-            await beta.join(token)
-            async with beta.connected() as line:
-                await api(cloud, "PUT", "/hosts/host-1", json={"host": {"enabled": False}})
-                await _server(garden, "far")
-                assert (await api(cloud, "DELETE", "/hosts/nobody/certificates")).status_code == 404
-                assert (await api(cloud, "DELETE", "/hosts/host-1/certificates")).status_code == 409
-                assert (await api(cloud, "DELETE", "/hosts/beta/certificates")).status_code == 204
-                await until(lambda: not line.connected.is_set(), "its line ends")
-            with pytest.raises(Refused, match="join it anew"):
-                async with beta.connected():
-                    pass
-            with pytest.raises(Refused, match="unknown or expired"):
-                await beta.join(token)
-            shown = (await api(cloud, "GET", "/hosts/beta")).json()["host"]
-            assert (shown["connected"], shown["servers"]) == (False, 1)
-            dead = await api(cloud, "PUT", "/hosts/beta", json={"host": {"dead": True}})
-            assert dead.json()["host"]["state"] == "dead"
-            await beta.join(await new_token(cloud, name="beta"))
-            async with beta.connected():
-                assert (await api(cloud, "GET", "/hosts/beta")).json()["host"]["connected"]
-
-    cloud.wait(work())
-
-
-def test_a_host_that_is_cut_off_while_it_greets_is_not_let_in(
-    cloud: ApiCloud, beta: Agent, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def work() -> None:
-        async with listening(cloud) as door:
-            await beta.join(await new_token(cloud))
-            serve = listener.Listener._serve_host
-
-            async def late(self: Any, *told: Any) -> None:
-                monkeypatch.setattr(listener.Listener, "_serve_host", serve)
-                assert (await api(cloud, "DELETE", "/hosts/beta/certificates")).status_code == 204
-                await serve(self, *told)
-
-            monkeypatch.setattr(listener.Listener, "_serve_host", late)
-            with pytest.raises(Refused, match="join it anew"):
-                async with beta.connected():
-                    pass
-            assert not door._lines
-
-    cloud.wait(work())
-
-
 def test_a_host_with_servers_is_not_removed_and_does_not_leave(garden: Project, beta: Agent) -> None:
     cloud = garden.cloud
 

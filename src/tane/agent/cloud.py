@@ -27,6 +27,7 @@ from tane.wire.frames import HELLO, REPLY, Broken
 from tane.wire.joining import (
     CLOCK_SECONDS,
     MEMBERSHIP,
+    MOST_BEFORE_TRUST,
     SERVER_NAME,
     Authority,
     HostFacts,
@@ -100,8 +101,8 @@ async def join(
     :raises HostError: the cloud does not answer, is another one than the token's, or refuses; nothing is kept then.
     """
     known = await _authority(token)
-    certificate = x509.load_pem_x509_certificate(known.certificate.encode())
-    if certificates.pin(certificate) != token.pin:
+    authority = _read(known.certificate)
+    if authority is None or certificates.pin(authority) != token.pin:
         raise Refused("who answers there is not the cloud the token is of: its authority has another key")
     if abs(known.now - time.time()) > CLOCK_SECONDS:
         ahead = "behind" if known.now > time.time() else "ahead of"
@@ -120,8 +121,11 @@ async def join(
     async with _connected(token.address, token.port, trusting) as connection:
         await frames.write(connection.writer, HELLO, greeting("join", join=asked))
         joined = await _reply(connection, Joined)
-    write_private(files.authority, joined.authority.encode())
-    write_private(files.shown, joined.certificate.encode() + certificates.pem_of_key(key))
+    given = _read(joined.certificate)
+    if given is None or not certificates.is_issued(given, authority, key):
+        raise Refused("the certificate that the cloud gave is not of this host's key and the cloud's authority")
+    write_private(files.authority, certificates.pem(authority))
+    write_private(files.shown, certificates.pem(given) + certificates.pem_of_key(key))
     membership = Membership(
         address=token.address,
         port=token.port,
@@ -133,6 +137,13 @@ async def join(
     # Last: what is there is then whole.
     write_private(files.membership, msgspec.json.encode(membership))
     (files.folder / "tls" / "joining.pem").unlink()
+
+
+def _read(text: str) -> x509.Certificate | None:
+    try:
+        return certificates.read(text.encode())
+    except ValueError:
+        return None
 
 
 def _joining_key(files: Files) -> EllipticCurvePrivateKey:
@@ -213,22 +224,24 @@ async def _told(connection: Connection) -> bytes:
     """What the cloud answers. :raises HostError: what it says instead."""
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            frame = await frames.read(connection.reader)
+            frame = await frames.read(connection.reader, MOST_BEFORE_TRUST)
         if frame.kind == REPLY:
             return frame.data
         failure = msgspec.json.decode(frame.data, type=Failure)
     except TimeoutError:
         raise Broken("no answer in time") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Broken(f"an answer that cannot be read: {error}") from None
-    raise raised(failure)
+    said = raised(failure)
+    # It is shown on a terminal.
+    raise said if isinstance(said, HostError) else Broken(f"the cloud failed: {said}")
 
 
 async def _reply(connection: Connection, kind: type[T]) -> T:
     """:raises HostError: what the cloud says, or nothing that can be read."""
     try:
         return msgspec.json.decode(await _told(connection), type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Broken(f"an answer that cannot be read: {error}") from None
 
 

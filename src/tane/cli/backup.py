@@ -210,7 +210,7 @@ def _manifest(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> dict[
         raise ValueError("its manifest is nested too deep") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ValueError("its format is not of this release")
-    if manifest.get("schema") not in upgradable():
+    if str(manifest.get("schema")) not in upgradable():
         raise ValueError(f"its database is of schema {manifest.get('schema')}, this release has {HEAD}")
     made_at = datetime.fromisoformat(str(manifest.get("made_at")))
     return {**manifest, "made_at": made_at.isoformat(timespec="seconds")}

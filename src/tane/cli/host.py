@@ -194,7 +194,7 @@ def _wait(client: Client, server_id: str, statuses: tuple[str, ...], *, unless: 
 
 @app.command()
 def cut(host: HostArgument, state: StateOption = DEFAULT_STATE) -> None:
-    """Cut a host off that is connected and not to be trusted: nothing it says or shows is believed any more, whatever is
+    """Cut a host off that is connected and not to be trusted: nothing it says is believed any more, whatever is
     on it. It comes back only by ./tane join --again with a token of its name."""
     _call(_client(state), "DELETE", f"/{host}/certificates")
 

@@ -23,7 +23,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar, cast
 import msgspec
 import structlog
 
-from tane.wire import errors
+from tane.wire import errors, grammar
 from tane.wire.errors import HostError
 from tane.wire.streams import Connection
 
@@ -213,8 +213,8 @@ def _call(method: Method, duty: str, given: tuple[Any, ...], named: dict[str, An
 def raised(failure: Failure) -> Exception:
     """The error that a failure tells of."""
     kind = getattr(errors, failure.error, None)
-    # It is kept and shown: a host says as much as it likes.
-    message = failure.message[:MOST_MESSAGE].replace("\0", " ")
+    # It is kept, and shown on terminals: the other end says as much as it likes.
+    message = grammar.as_reason(failure.message, MOST_MESSAGE)
     if not (isinstance(kind, type) and issubclass(kind, HostError)):
         return AgentFailed(message)
     # Their own constructors make the message, which is there already.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -90,11 +91,15 @@ def request(common_name: str, key: ec.EllipticCurvePrivateKey) -> bytes:
 def requested_key(pem: bytes) -> ec.EllipticCurvePublicKey:
     """The key that a request is for. :raises ValueError: it is none, or not of the curve P-256, or not by that key."""
     asked = x509.load_pem_x509_csr(pem)
-    key = asked.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ValueError("the key of a host is one of the curve P-256")
+    key = _of_host(asked.public_key())
     if not asked.is_signature_valid:
         raise ValueError("the request is not signed by its own key")
+    return key
+
+
+def _of_host(key: object) -> ec.EllipticCurvePublicKey:
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ValueError("the key of a host is one of the curve P-256")
     return key
 
 
@@ -113,6 +118,22 @@ def public_bytes(key: ec.EllipticCurvePublicKey) -> bytes:
 
 def pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def read(text: bytes) -> x509.Certificate:
+    """The certificate of :func:`pem`. :raises ValueError: it is none, or its key is not of the curve P-256."""
+    found = x509.load_pem_x509_certificate(text)
+    _of_host(found.public_key())
+    return found
+
+
+def is_issued(certificate: x509.Certificate, authority: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> bool:
+    """Whether a certificate is of the key, and signed by the authority."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return public_bytes(_of_host(certificate.public_key())) == public_bytes(key.public_key())
 
 
 def pem_of_key(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -50,7 +50,7 @@ Reason = Annotated[str, Meta(max_length=500, pattern=r"^[^\x00-\x1f\x7f\x85\u202
 """Why something could not be done on a host, as :func:`as_reason` makes it: it is written into rows."""
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _Document = TypeVar("_Document", bound=msgspec.Struct)
 
 
