@@ -49,7 +49,7 @@ def probe_accelerator(
         firmware = "switch virtualisation on in the firmware, or: sudo modprobe kvm-intel || sudo modprobe kvm-amd"
         return Accelerator("tcg", f"{device} does not exist", mend=firmware)
     if not os.access(device, os.R_OK | os.W_OK):
-        mend = f"sudo usermod -aG kvm $(id -un), and log in again"
+        mend = "sudo usermod -aG kvm $(id -un), and log in again"
         if not device.stat().st_gid:
             mend = f"sudo groupadd -rf kvm && sudo chgrp kvm {device} && sudo chmod 660 {device} && {mend}"
         return Accelerator("tcg", f"{device} may not be opened by this user (is it in the group kvm?)", mend=mend)
