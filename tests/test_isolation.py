@@ -77,7 +77,7 @@ def collection(route: Route) -> str:
 ROUTES = [(service, route) for service in SERVICES for route in service.routes if collection(route)]
 
 
-def ask(cloud: ApiCloud, who: Any, service: Service, route: Route, ids: dict[str, str]) -> Any:
+def ask(cloud: ApiCloud, who: Any, service: Service, route: Route, ids: dict[str, str], query: str = "") -> Any:
     """Call a route on the resources ``ids`` with a body that fits its schema."""
     parts = (service.prefix + route.path).split("/")
     filled = [ids.get(parts[i - 1], "x") if part.startswith("{") else part for i, part in enumerate(parts)]
@@ -100,7 +100,7 @@ def ask(cloud: ApiCloud, who: Any, service: Service, route: Route, ids: dict[str
         headers["Content-Type"] = "application/octet-stream"
         return who.request(route.method, "/".join(filled), content=b"data", headers=headers)
     given = None if route.method in ("GET", "HEAD", "DELETE") else body
-    return who.request(route.method, "/".join(filled), json=given, headers=headers)
+    return who.request(route.method, "/".join(filled) + (f"?{query}" if query else ""), json=given, headers=headers)
 
 
 def test_every_call_on_another_projects_resource_finds_nothing(cloud: ApiCloud) -> None:
@@ -125,12 +125,16 @@ def test_every_call_on_another_projects_resource_finds_nothing(cloud: ApiCloud) 
 def test_lists_tell_nothing_of_another_project(cloud: ApiCloud) -> None:
     mia, bob = cloud.new_user("mia", "garden"), cloud.new_user("bob", "shed")
     ids = one_of_each(cloud, mia, name="rose", flavor_id=make_flavor(cloud.admin), external_id=public(cloud))
+    everybodys = [f"{name}=1" for name in ("all_tenants", "all_projects", "global_tenant", "is_public", "public")]
+    others = [f"{name}={mia.project_id}" for name in ("project_id", "tenant_id", "tenant", "owner", "project")]
     for service in SERVICES:
         for route in service.routes:
             if route.method == "GET" and "{" not in route.path.replace("{project_id}", ""):
-                text = ask(cloud, bob, service, route, {"v3": bob.project_id, "v1": bob.project_id}).text
-                told = [kind for kind in OWNED if ids[kind] in text]
-                assert not told, f"{route.path} tells of {told}: {text[:500]}"
+                for query in ("", *everybodys, *others):
+                    own = {"v3": bob.project_id, "v1": bob.project_id}
+                    text = ask(cloud, bob, service, route, own, query).text
+                    told = [kind for kind in OWNED if ids[kind] in text]
+                    assert not told, f"{route.path}?{query} tells of {told}: {text[:500]}"
 
 
 def state(cloud: ApiCloud, owner: Any, kind: str, ids: dict[str, str]) -> Any:

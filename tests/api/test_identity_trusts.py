@@ -191,9 +191,11 @@ def test_others_see_no_trust_and_make_none(cloud: ApiCloud, mia: Caller, tom: Ca
     give(mia, tom, 403, trustor_user_id=eve.user_id)
     eve.get(TRUSTS, expect=403)
     eve.get(f"{TRUSTS}?trustor_user_id={mia.user_id}", expect=403)
+    mia.get(f"{TRUSTS}?trustor_user_id={mia.user_id}&trustee_user_id={tom.user_id}", expect=403)
     for caller, query in (
         (mia, f"?trustor_user_id={mia.user_id}"),
         (tom, f"?trustee_user_id={tom.user_id}"),
+        (admin, f"?trustor_user_id={mia.user_id}&trustee_user_id={tom.user_id}"),
         (admin, ""),
     ):
         assert [found["id"] for found in caller.get(f"{TRUSTS}{query}").json()["trusts"]] == [trust["id"]]

@@ -58,3 +58,26 @@ def test_names_that_are_no_rules_are_known(cloud: ApiCloud, monkeypatch: pytest.
     text = '"typo:rule": "!"\n"my": "!"\n"my_team": "project_id:x"\n"volume:create": "rule:my_team"'
     assert site_rules(cloud, text, monkeypatch).unknown == ["my", "typo:rule"]
     assert cloud.core.policy.site_admin(Context("req", roles=("admin",))) is None
+
+
+def test_where_things_lie_is_told_by_the_sites_rules(
+    cloud: ApiCloud, garden: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud.core.config.image, "show_multiple_locations", True)
+    image = f"/image/v2/images/{garden.image_id}"
+    volumes = f"/volume/v3/{garden.user.project_id}/volumes"
+    volume = garden.user.post(volumes, {"volume": {"size": 1}}, 202).json()["volume"]["id"]
+    assert len(garden.user.get(image).json()["locations"]) == 1
+    assert "os-vol-host-attr:host" not in garden.user.get(f"{volumes}/{volume}").json()["volume"]
+    rules = '"get_image_location": "role:admin"\n"volume_extension:volume_host_attribute": "role:member"'
+    site_rules(cloud, rules, monkeypatch)
+    assert garden.user.get(image).json()["locations"] == []
+    assert "os-vol-host-attr:host" in garden.user.get(f"{volumes}/{volume}").json()["volume"]
+
+
+def test_configs_of_all_projects_are_for_administrators(cloud: ApiCloud, garden: Project) -> None:
+    own = f"/orchestration/v1/{garden.user.project_id}/software_configs"
+    garden.user.post(own, {"name": "theirs", "config": "true"}, 200)
+    everybodys = f"/orchestration/v1/{cloud.admin.project_id}/software_configs?global_tenant=true"
+    assert [one["name"] for one in cloud.admin.get(everybodys).json()["software_configs"]] == ["theirs"]
+    garden.user.get(f"{own}?global_tenant=true", 403)

@@ -80,11 +80,12 @@ RULES = (
                     "cache_delete",
                     "cache_clean",
                     "cache_prune",
-                    "manage_image_cache",
                 )
             ),
-            Rule("download_from_store", MEMBER),
-            Rule("modify_task", ADMIN, "No call asks it: upstream keeps the name."),
+            *(
+                Rule(name, ADMIN, "No call asks it: upstream keeps the name.")
+                for name in ("manage_image_cache", "modify_task")
+            ),
             *(Rule(name, READER, "Of a namespace that is public or the caller's own.") for name in METADEF_READ),
             *(Rule(name, "rule:metadef_admin") for name in METADEF_WRITE),
         ),

@@ -50,7 +50,6 @@ def index(request: Request) -> dict[str, Any]:
         if user_id:
             require(request, f"identity:list_trusts_for_{side}", "trust", **{f"{side}_user_id": user_id})
             wanted[f"{side}_user_id"] = user_id
-            break
     if not wanted:
         require(request, "identity:list_trusts", "trust")
     found = trusts.index(request.core, wanted)

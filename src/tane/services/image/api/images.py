@@ -37,7 +37,9 @@ def index(request: Request) -> dict[str, Any]:
 
 def _view(request: Request, image: Image) -> dict[str, Any]:
     image.properties = protections.readable(request.core, request.ctx, image.properties)
-    return image_view(image, request.core.config.image)
+    settings = request.core.config.image
+    asked = settings.show_multiple_locations or settings.show_image_direct_url
+    return image_view(image, settings, located=asked and request.allows("get_image_location"))
 
 
 def _relative(request: Request, *, marker: str | None) -> str:

@@ -11,7 +11,8 @@ from tane.services.image.store.images import Image
 from tane.web.codec import iso
 
 
-def image_view(image: Image, settings: ImageSettings) -> dict[str, Any]:
+def image_view(image: Image, settings: ImageSettings, *, located: bool) -> dict[str, Any]:
+    """``located``: the caller may know where the data lies."""
     row, places = image.row, image.locations
 
     def weight(place: Row[Any]) -> int:
@@ -20,8 +21,9 @@ def image_view(image: Image, settings: ImageSettings) -> dict[str, Any]:
     best = sorted(places, key=lambda place: (-weight(place), place.store))
     more: dict[str, Any] = {"stores": ",".join(place.store for place in best)} if places else {}
     if settings.show_multiple_locations:
-        more["locations"] = [{"url": place.url, "metadata": {**place.meta, "store": place.store}} for place in places]
-    if settings.show_image_direct_url and places:
+        shown = places if located else []
+        more["locations"] = [{"url": place.url, "metadata": {**place.meta, "store": place.store}} for place in shown]
+    if settings.show_image_direct_url and places and located:
         more["direct_url"] = best[0].url
     return {
         **image.properties,

@@ -6,7 +6,7 @@ from tane.db.paging import once_each
 from tane.services.orchestration.domain.common import MOST_TAGS
 from tane.services.orchestration.domain.showing import Wish
 from tane.services.orchestration.store.stacks import SORTABLE
-from tane.web.errors import BadRequest
+from tane.web.errors import BadRequest, Forbidden
 from tane.web.request import Request
 
 FILTERS = {
@@ -23,7 +23,7 @@ TAGS = ("tags", "tags_any", "not_tags", "not_tags_any")
 
 
 def wish(request: Request) -> Wish:
-    """:raises BadRequest: a key that nothing is sorted by, or no number."""
+    """:raises BadRequest: a key that nothing is sorted by, or no number. :raises Forbidden: stacks of everybody."""
     filters: dict[str, list[str]] = {}
     for name, value in request.query:
         column = FILTERS.get(name)
@@ -39,12 +39,21 @@ def wish(request: Request) -> Wish:
         sort=_sort(request),
         marker=request.param("marker") or None,
         limit=request.number("limit", minimum=0) or None,
-        everywhere=request.flag("global_tenant"),
+        everywhere=everywhere(request, "stacks"),
         deleted=request.flag("show_deleted"),
         nested=request.flag("show_nested") or "parent_id" in filters,
         hidden=request.flag("show_hidden"),
         counted=request.flag("with_count"),
     )
+
+
+def everywhere(request: Request, kind: str) -> bool:
+    """Whether those of all projects are asked for. :raises Forbidden: the caller may not."""
+    if not request.flag("global_tenant"):
+        return False
+    if not request.allows(f"{kind}:global_index"):
+        raise Forbidden("You are not authorized to use global_index.", type="Forbidden")
+    return True
 
 
 def _tags(request: Request, name: str) -> list[str]:

@@ -8,6 +8,7 @@ from msgspec import UNSET
 from sqlalchemy.engine import Row
 
 from tane.services.orchestration.api.common import own_project
+from tane.services.orchestration.api.listing import everywhere
 from tane.services.orchestration.domain import software
 from tane.web.codec import iso
 from tane.web.request import Request
@@ -37,7 +38,8 @@ def deployment_view(row: Row[Any]) -> dict[str, Any]:
 
 def configs(request: Request) -> dict[str, Any]:
     own_project(request)
-    rows = software.configs(request.core, request.ctx, request.number("limit") or None, request.param("marker") or None)
+    project_id = None if everywhere(request, "software_configs") else request.ctx.project_id
+    rows = software.configs(request.core, project_id, request.number("limit") or None, request.param("marker") or None)
     return {"software_configs": [config_view(row, whole=False) for row in rows]}
 
 

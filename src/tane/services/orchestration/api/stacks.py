@@ -15,15 +15,12 @@ from tane.services.orchestration.domain.changes import Change
 from tane.services.orchestration.domain.requests import Asked
 from tane.services.orchestration.domain.stacks import Wanted
 from tane.services.orchestration.domain.validation import Looked
-from tane.web.errors import Forbidden
 from tane.web.request import Request, Response
 
 
 def index(request: Request) -> dict[str, Any]:
     own_project(request)
     wanted = wish(request)
-    if wanted.everywhere and not request.allows("stacks:global_index"):
-        raise Forbidden("You are not authorized to use global_index.", type="Forbidden")
     rows, tags, count = showing.index(request.core, request.ctx, wanted)
     shown = []
     for row in rows:

@@ -29,9 +29,10 @@ VALUES_BYTES = 64 * 1024
 REASON = 4096
 
 
-def configs(core: Core, ctx: Context, limit: int | None, marker: str | None) -> list[Row[Any]]:
+def configs(core: Core, project_id: str | None, limit: int | None, marker: str | None) -> list[Row[Any]]:
+    """Of a project; of all where that is None."""
     with core.db.read() as tx:
-        return software.configs(tx, ctx.project_id, min(limit or MOST_CONFIGS, MOST_CONFIGS), marker)
+        return software.configs(tx, project_id, min(limit or MOST_CONFIGS, MOST_CONFIGS), marker)
 
 
 def create_config(core: Core, ctx: Context, values: Mapping[str, Any]) -> Row[Any]:

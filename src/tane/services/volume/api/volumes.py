@@ -132,8 +132,9 @@ def view(request: Request, shown: Shown, *, full: bool = True) -> dict[str, Any]
         found["consumes_quota"] = True
         if row.image_meta:
             found["volume_image_metadata"] = row.image_meta
-        if admin:
+        if request.allows("volume_extension:volume_host_attribute"):
             found["os-vol-host-attr:host"] = host_of(row)
+        if admin:
             found["os-vol-mig-status-attr:migstat"] = None
             found["os-vol-mig-status-attr:name_id"] = None
             found["provider_id"] = None
