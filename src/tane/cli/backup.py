@@ -25,7 +25,8 @@ from typing import IO, Annotated, Any
 import typer
 
 from tane import ids
-from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.cli.common import DEFAULT_STATE, State
+from tane.cli.options import StateOption
 from tane.config import ConfigError
 
 FORMAT = 1

@@ -15,7 +15,8 @@ from urllib.parse import quote
 import typer
 
 from tane.cli.client import CallError, Client
-from tane.cli.common import DEFAULT_STATE, State, StateOption, plain
+from tane.cli.common import DEFAULT_STATE, State, plain
+from tane.cli.options import StateOption
 
 COLUMNS = ("service", "name", "what", "from", "to", "hours", "price an hour", "sum")
 RIGHT = ("hours", "price an hour", "sum")

@@ -10,9 +10,6 @@ import tomllib
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from tane import config, ids
 from tane.cli.client import Client
@@ -22,11 +19,6 @@ from tane.linux.files import write_private
 from tane.web import tls
 from tane.wire.joining import MEMBERSHIP
 
-StateOption = Annotated[Path, typer.Option("--state", help="The cloud's state folder.", envvar="TANE_STATE")]
-PortOption = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port of all APIs.")]
-ModeOption = Annotated[
-    str | None, typer.Option("--mode", help="auto, root, userns, user or simulated; auto probes the machine.")
-]
 DEFAULT_STATE = Path(".tane")
 
 

@@ -16,7 +16,8 @@ import typer
 from tane.agent.network.user import FORWARDED_PORTS, forwarded_address
 from tane.cli import demo_hosts, demo_stack, dev, up, userns
 from tane.cli.client import CallError, Client
-from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption, cache_folder
+from tane.cli.common import DEFAULT_STATE, State, cache_folder
+from tane.cli.options import ModeOption, PortOption, StateOption
 from tane.guest.build import GuestImage, GuestImageError, build
 from tane.linux.files import write_private
 

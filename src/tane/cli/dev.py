@@ -12,7 +12,8 @@ import typer
 
 from tane import ids
 from tane.cli.client import CallError
-from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.cli.common import DEFAULT_STATE, State
+from tane.cli.options import StateOption
 from tane.linux import machines, process
 from tane.linux.files import remove_tree, write_private
 from tane.linux.machines import Bridge, Machine, MachineError

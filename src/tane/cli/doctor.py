@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.cli.common import DEFAULT_STATE, State
+from tane.cli.options import StateOption
 
 if TYPE_CHECKING:
     from tane.config import Config

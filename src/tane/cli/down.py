@@ -13,7 +13,8 @@ import typer
 
 from tane import ids
 from tane.cli import dev, userns
-from tane.cli.common import DEFAULT_STATE, State, StateOption, cache_folder
+from tane.cli.common import DEFAULT_STATE, State, cache_folder
+from tane.cli.options import StateOption
 from tane.linux import process
 from tane.linux.files import remove_tree
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from tane.cli.client import CallError, Client
-from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.cli.common import DEFAULT_STATE, State
+from tane.cli.options import StateOption
 
 app = typer.Typer(no_args_is_help=True, help="The machines of the cloud: let more join, look at them, remove them.")
 MOVE_SECONDS = 6 * 3600.0

@@ -15,7 +15,9 @@ import typer
 
 from tane import ids
 from tane.agent.rights import Choice, choose
-from tane.cli.common import DEFAULT_STATE, ModeOption, State, StateOption, refuse_beside_its_copy, tail
+from tane.cli import processes
+from tane.cli.common import DEFAULT_STATE, State, refuse_beside_its_copy, tail
+from tane.cli.options import ModeOption, StateOption
 from tane.cli.packages import install_missing_packages
 from tane.linux import addresses, process
 from tane.wire.errors import HostError
@@ -154,7 +156,7 @@ def start(files: State, choice: Choice) -> bool:
     files.chosen_mode.parent.mkdir(parents=True, exist_ok=True)
     files.chosen_mode.write_text(f"{choice.mode}\n{choice.sentence}\n")
     files.connected.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "tane.cli", "agent", "--state", str(files.folder)]
+    command = [sys.executable, *processes.AGENT, "--state", str(files.folder)]
     process.spawn(command, pidfile=files.pidfile, log=files.log)
     until = time.monotonic() + DEADLINE
     while not files.connected.exists():
@@ -179,21 +181,7 @@ def start_again(files: State) -> None:
 
 def agent(state: StateOption = DEFAULT_STATE, mode: ModeOption = None) -> None:
     """Run the agent of a host that has joined a cloud in the foreground until interrupted."""
-    import uvloop
-
-    from tane.agent import cloud
-    from tane.agent.process import run
-
-    files = State.of(state)
-    member = cloud.Files(files.folder).read()
-    if member is None:
-        sys.exit(f"tane: there is no host in {files.folder}; ./tane join makes this machine one")
-    refuse_beside_its_copy(ids.hold(files.folder))
-    config = files.config(mode=mode)
-    try:
-        uvloop.run(run(files.folder, config, choose(config), member, files.connected))
-    except HostError as error:
-        sys.exit(f"tane: {error}")
+    processes.agent(State.of(state), mode)
 
 
 def leave(

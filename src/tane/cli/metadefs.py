@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from tane.cli.client import CallError, Client
-from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.cli.common import DEFAULT_STATE, State
+from tane.cli.options import StateOption
 
 app = typer.Typer(no_args_is_help=True, help="Metadata definitions of the image service.")
 

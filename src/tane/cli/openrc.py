@@ -6,7 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.cli.common import DEFAULT_STATE, State
+from tane.cli.options import StateOption
 from tane.config import Config
 from tane.linux.files import write_private
 from tane.web import tls

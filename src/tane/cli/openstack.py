@@ -8,8 +8,9 @@ from pathlib import Path
 
 import typer
 
-from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.cli.common import DEFAULT_STATE, State
 from tane.cli.openrc import environment
+from tane.cli.options import StateOption
 
 WHO = (
     *("OS_APPLICATION_CREDENTIAL_", "OS_AUTH_", "OS_CLOUD", "OS_DOMAIN_", "OS_PASSCODE", "OS_PROJECT_"),

@@ -8,7 +8,8 @@ import sys
 import typer
 
 from tane.cli import userns
-from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.cli.common import DEFAULT_STATE, State
+from tane.cli.options import StateOption
 
 
 def shell(context: typer.Context, state: StateOption = DEFAULT_STATE) -> None:

@@ -14,7 +14,8 @@ from urllib.parse import quote
 import typer
 
 from tane.cli.client import CallError, Client
-from tane.cli.common import DEFAULT_STATE, State, StateOption, plain
+from tane.cli.common import DEFAULT_STATE, State, plain
+from tane.cli.options import StateOption
 
 NOTHING, CHANGES = 0, 2
 """How the commands end; 1 is that of mistakes."""

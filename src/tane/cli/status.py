@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from tane.cli.common import DEFAULT_STATE, State, StateOption
+from tane.cli.common import DEFAULT_STATE, State
+from tane.cli.options import StateOption
 from tane.linux import process
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from tane import ids
 from tane.agent.rights import choose
-from tane.cli import dev, join, userns
+from tane.cli import dev, join, processes, userns
 from tane.cli.client import connect
-from tane.cli.common import DEFAULT_STATE, ModeOption, PortOption, State, StateOption, refuse_beside_its_copy, tail
+from tane.cli.common import DEFAULT_STATE, State, refuse_beside_its_copy, tail
 from tane.cli.openrc import write_files
+from tane.cli.options import ModeOption, PortOption, StateOption
 from tane.cli.packages import install_missing_packages
-from tane.cli.serve import listen
 from tane.config import Config
 from tane.linux import process
 from tane.web import tls
@@ -59,10 +59,10 @@ def start(state: State, port: int | None = None, mode: str | None = None) -> Con
     write_files(state, config)
     state.chosen_mode.parent.mkdir(parents=True, exist_ok=True)
     state.chosen_mode.write_text(f"{choice.mode}\n{choice.sentence}\n")
-    listener = listen(config.host, config.port)
+    listener = processes.listen(config.host, config.port)
     # Only what could be had: a later start would be refused for what this one was.
     state.remember(port=port, mode=mode)
-    command = [sys.executable, "-m", "tane.cli", "serve", "--state", str(state.folder), "--mode", choice.mode]
+    command = [sys.executable, *processes.CLOUD, "--state", str(state.folder), "--mode", choice.mode]
     before = ["env", f"{userns.MARK}={state.folder}"] if choice.mode == "userns" else []
     outside = userns.prefix(state) if choice.mode == "userns" else []
     spawn = [*outside, *before, *command, "--fd", str(listener.fileno())]

@@ -43,6 +43,6 @@ def prefix(state: State) -> list[str]:
 
 
 def enter_and_run(state: State, arguments: list[str]) -> NoReturn:
-    """Replace this process by the same command inside the namespace; open file descriptors are kept."""
-    command = [*prefix(state), sys.executable, "-m", "tane.cli", *arguments]
+    """Replace this process by Python with these arguments inside the namespace; open file descriptors are kept."""
+    command = [*prefix(state), sys.executable, *arguments]
     os.execve(command[0], command, {**os.environ, MARK: str(state.folder)})

@@ -160,13 +160,14 @@ class Netlink:
         return _RawLink(self._raw.get(_GETLINK, request)).state(self._names())
 
     def addresses(self) -> set[Address]:
-        """Addresses of global scope, and link-scoped ones that somebody set."""
+        """Those that :meth:`add_address` added; of IPv4 all."""
         names = self._names()
         found = set()
         for entry in self._ip.get_addr():
             # IFA_ADDRESS is the far end of a point-to-point address; IFA_LOCAL is what was set, where there is one.
             address = entry.get("IFA_LOCAL") or entry.get("IFA_ADDRESS")
-            if entry["scope"] == _SCOPE_LINK and ":" in address:
+            if entry["scope"] == _SCOPE_LINK and ":" in address and not entry["flags"] & _IFA_F_NODAD:
+                # The kernel's own.
                 continue
             if entry["index"] in names:
                 found.add(Address(names[entry["index"]], f"{address}/{entry['prefixlen']}"))

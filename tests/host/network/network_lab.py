@@ -283,22 +283,23 @@ class Host:
     def pings(self, namespace: str, target: str) -> bool:
         return pings(namespace, target)
 
-    async def ask(self, namespace: str, request: bytes) -> bytes:
+    async def ask(self, namespace: str, request: bytes, at: str = "169.254.169.254") -> bytes:
         """Send bytes to the metadata service from a namespace and read all that comes back."""
 
         def call() -> bytes:
             with netns.entered(namespace):
-                connection = socket.create_connection(("169.254.169.254", 80), timeout=3)
+                connection = socket.create_connection((at, 80), timeout=3)
             with connection:
                 connection.sendall(request)
                 return b"".join(iter(lambda: connection.recv(65536), b""))
 
         return await asyncio.to_thread(call)
 
-    async def curl(self, namespace: str, path: str, *headers: str) -> tuple[int, str]:
+    async def curl(self, namespace: str, path: str, *headers: str, at: str = "169.254.169.254") -> tuple[int, str]:
         """(status, body) of a metadata request."""
         lines = [f"GET {path} HTTP/1.1", "Host: 169.254.169.254", "Connection: close", *headers, "", ""]
-        head, _, body = (await self.ask(namespace, "\r\n".join(lines).encode())).decode().partition("\r\n\r\n")
+        told = await self.ask(namespace, "\r\n".join(lines).encode(), at)
+        head, _, body = told.decode().partition("\r\n\r\n")
         return int(head.split()[1]), body
 
     def remove_guests(self) -> None:

@@ -225,6 +225,27 @@ def test_each_guest_gets_its_own_address_by_dhcpv6_whatever_it_says_it_is(settin
     on_host(settings, body)
 
 
+def test_a_guest_without_ipv4_reads_its_own_metadata_and_nobody_elses(settings: NetworkSettings) -> None:
+    async def body(host: Host) -> None:
+        six = Six("slaac")
+        ports = [six.port(host, last) for last in (11, 12)]
+        guests = [host.plug(port, configure=False) for port in ports]
+        document = state(ports, six)
+        await host.apply(document)
+        for guest in guests:
+            ready(guest)
+            told = await host.curl(guest.namespace, "/openstack/latest/meta_data.json", at="fe80::a9fe:a9fe%eth0")
+            assert told == (200, f"{guest.port.id} /openstack/latest/meta_data.json")
+        assert (await host.apply(document)).summary == "Revision 1: nothing to do."
+        thief, victim = guests[0], link_local(guests[1].port.mac_address)
+        thief.ip("addr", "flush", "dev", "eth0", "scope", "link")
+        thief.ip("addr", "add", f"{victim}/64", "dev", "eth0", "nodad")
+        with pytest.raises(OSError):
+            await host.curl(thief.namespace, "/", at="fe80::a9fe:a9fe%eth0")
+
+    on_host(settings, body)
+
+
 def test_who_makes_its_own_address_is_told_the_rest_by_dhcpv6(settings: NetworkSettings) -> None:
     async def body(host: Host) -> None:
         six = Six("dhcpv6-stateless")

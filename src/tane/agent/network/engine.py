@@ -120,7 +120,7 @@ class Engine:
                 space = self._spaces.get(listener.namespace)
                 number = os.fstat(space.descriptor).st_ino
                 index = space.netlink.index(listener.device)
-                found[listener.namespace, number, listener.device, index] = listener
+                found[listener.namespace, number, listener.device, index, listener.address] = listener
         return found
 
     def teardown(self) -> None:

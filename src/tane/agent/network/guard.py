@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from tane.agent.network.plan import METADATA_ADDRESS, METADATA_PORT, ROUTER_METADATA_PORT
+from tane.agent.network.plan import METADATA_ADDRESS, METADATA_ADDRESS_6, METADATA_PORT, ROUTER_METADATA_PORT
 from tane.wire import grammar
 from tane.wire.documents import Network
 
@@ -79,6 +79,7 @@ def dhcp_rules(network: Network) -> str:
         "udp sport 68 udp dport 67 accept",
         "udp sport 546 udp dport 547 accept",
         f"ip daddr {METADATA_ADDRESS} tcp dport {METADATA_PORT} accept",
+        f"ip6 daddr {METADATA_ADDRESS_6} tcp dport {METADATA_PORT} accept",
         *_names(network),
         _ECHO,
         _ECHO_6,

@@ -1,4 +1,4 @@
-"""The metadata service's sockets and HTTP: guests ask 169.254.169.254, and get what is theirs.
+"""The metadata service's sockets and HTTP: guests ask 169.254.169.254 or fe80::a9fe:a9fe, and get what is theirs.
 
 Which port asks is told by three things a guest cannot choose: the leg the connection came in on (each leg has a socket
 of its own, bound to the interface, so that answers leave by it too), the source address, and the bridge, which lets a
@@ -35,8 +35,8 @@ MAX_CONNECTIONS = 1024
 port, and one answer at a time is made for it. A project has MAX_PER_PROJECT by all its ports. Beyond that the oldest of
 them that says nothing, or does not take its answer, makes room."""
 
-Key = tuple[str, int, str, int]
-"""Namespace and interface, each by name and number: one made anew under the same name is another one."""
+Key = tuple[str, int, str, int, str]
+"""Namespace and interface, each by name and number, as one made anew under the same name is another one; address."""
 
 # By these a proxy would tell on whose behalf it asks; there is no proxy before us, so only a guest can have sent them.
 _FORWARDED = re.compile(
@@ -59,11 +59,14 @@ class _BadRequest(Exception):
 def open_socket(listener: MetadataListener) -> socket.socket:
     """A listening socket of the listener's interface, inside its namespace. Raises OSError."""
     with netns.entered(listener.namespace):
-        opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
+        opened = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, listener.device.encode() + b"\0")
-            opened.bind((listener.address, listener.port))
+            # An address of the link alone means nothing without the interface.
+            on_link = (0, socket.if_nametoindex(listener.device)) if family == socket.AF_INET6 else ()
+            opened.bind((listener.address, listener.port, *on_link))
             opened.listen(128)
         except OSError:
             opened.close()
@@ -108,7 +111,7 @@ class MetadataServer:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # The other side may be gone already.
-        peer = (writer.get_extra_info("peername") or ("",))[0]
+        peer = (writer.get_extra_info("peername") or ("",))[0].partition("%")[0]
         asks = self.ports.get(peer, "")
         connection = _Connection(asks, self.projects.get(asks, asks), writer.transport)
         if not self._has_room(connection):

@@ -10,6 +10,8 @@ from typing import Literal
 from tane.linux.netlink import VXLAN_PORT, BridgePort, Fdb, Neighbour, Policy, Route
 
 METADATA_ADDRESS = "169.254.169.254"
+METADATA_ADDRESS_6 = "fe80::a9fe:a9fe"
+"""As Neutron has it: the same four octets, on the link."""
 METADATA_PORT = 80
 ROUTER_METADATA_PORT = 9697
 

@@ -15,6 +15,7 @@ from tane.agent.network.plan import (
     HOSTS_LINK,
     HOSTS_VNI,
     METADATA_ADDRESS,
+    METADATA_ADDRESS_6,
     METADATA_PORT,
     OUTER,
     ROUTER_METADATA_PORT,
@@ -261,6 +262,7 @@ class _Planner:
         if network_id not in self._sources:
             members = self._members.get(network_id, ())
             pairs = [(fixed.ip_address, member.id) for member in members for fixed in member.fixed_ips]
+            pairs += [(link_local(member.mac_address), member.id) for member in members]
             times = Counter(ip for ip, _ in pairs)
             # An address of two ports would tell the one's secrets to the other.
             sources = {ip: port_id for ip, port_id in pairs if times[ip] == 1}
@@ -394,10 +396,12 @@ class _Planner:
             f"{fixed.ip_address}/{prefixes[fixed.subnet_id]}" for fixed in port.fixed_ips if fixed.subnet_id in prefixes
         ]
         space = Namespace(dhcp_namespace(network.id), network.id, sysctls=dict(DHCP_SYSCTLS), rules=dhcp_rules(network))
-        leg = Leg(space.name, leg_name("ns-", port.id), port.mac_address, (*addresses, f"{METADATA_ADDRESS}/32"))
+        six = any(subnet.ip_version == 6 for subnet in network.subnets)
+        addresses += [f"{METADATA_ADDRESS}/32", *([f"{METADATA_ADDRESS_6}/64"] if six else [])]
+        leg = Leg(space.name, leg_name("ns-", port.id), port.mac_address, tuple(addresses))
         members = self._members.get(network.id, ())
         server = plan_dhcp(network, port, members)
-        if server is not None and server.version6:
+        if six:
             # Who asks is known by the MAC of its link-local address: it is not asked, as one could leave it unanswered.
             for mac in dict.fromkeys(member.mac_address for member in members):
                 space.neighbours[Neighbour(leg.name, link_local(mac), mac)] = network.id
@@ -405,7 +409,8 @@ class _Planner:
         self._plan.namespaces[space.name] = space
         if server is not None:
             self._plan.dhcp.append(server)
-        self._listen(space, network.id, leg.name, METADATA_ADDRESS, METADATA_PORT)
+        for address in (METADATA_ADDRESS, METADATA_ADDRESS_6)[: 1 + six]:
+            self._listen(space, network.id, leg.name, address, METADATA_PORT)
 
     def _security(self, family: Family) -> None:
         groups: dict[str, SecurityGroup] = {}

@@ -19,7 +19,7 @@ import functools
 import ipaddress
 from collections.abc import Iterable, Mapping
 
-from tane.agent.network.plan import METADATA_ADDRESS
+from tane.agent.network.plan import METADATA_ADDRESS, METADATA_ADDRESS_6
 from tane.wire import grammar
 from tane.wire.documents import Port
 
@@ -116,6 +116,11 @@ def _sets(ports: Iterable[Port], secured: Iterable[Port]) -> list[str]:
         _set("targets", f"typeof iifname . {_TARGET}", targets, " flags interval;"),
         _set("owned", "type ifname . ether_addr . ipv4_addr", owned),
         _set(
+            "owned6",
+            "type ifname . ether_addr . ipv6_addr",
+            (f'"{port.device}" . {port.mac_address} . {link_local(port.mac_address)}' for port in ports),
+        ),
+        _set(
             "clients",
             f"typeof iifname . {_CLIENT}",
             (f"{name} . 0x{mac.replace(':', '')}" for name, mac in _macs(ports)),
@@ -170,6 +175,12 @@ _ARP = (
 _IPV4 = (
     "chain metadata {",
     "iifname . ether saddr . ip saddr @owned return",
+    "goto refuse",
+    "}",
+    "chain metadata6 {",
+    # Its neighbours are looked for as everybody's are.
+    "icmpv6 type { 135, 136 } return",
+    "iifname . ether saddr . ip6 saddr @owned6 return",
     "goto refuse",
     "}",
     "chain spoof_ipv4 {",
@@ -247,6 +258,7 @@ def marking_rules(secured: list[Port], marks: Mapping[str, int], servers: Iterab
         # would see what is told apart by its type here.
         "ether type { 8021q, 8021ad } goto refuse",
         f"ip daddr {METADATA_ADDRESS} jump metadata",
+        f"ip6 daddr {METADATA_ADDRESS_6} jump metadata6",
         "iifname @secured jump spoof",
         *([f"iifname vmap {{ {', '.join(arriving)} }}"] if arriving else []),
         "}",
