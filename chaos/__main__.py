@@ -1,7 +1,8 @@
 """``chaos/run --minutes M [--seed S]``: break a real cloud at random under load, then check every invariant.
 
-Prints each fault as it is done, each finding, and last ``chaos: K faults, L lost, O orphaned, S stuck``; exit status 1
-when there is any finding. The same seed chooses the same faults and actions; what they meet depends on timing.
+Prints each fault as it is done, each finding, and last ``chaos: K faults, L lost, O orphaned, S stuck, T running
+twice``; exit status 1 when there is any finding. The same seed chooses the same faults and actions; what they meet
+depends on timing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from chaos import faults, hosts, invariants
 from chaos.caller import Caller
+from chaos.witness import Witness
 from chaos.workload import Load, Writer
 from tane.cli.common import cache_folder
 from tane.guest.build import build
@@ -115,7 +117,8 @@ def run(
         loads, writers = prepare(cloud, seed, hosts.join(cloud, count) if count else "")
         mover = hosts.Mover(cloud, random.Random(f"{seed} mover"))
         stop = threading.Event()
-        workers: list[Load | Writer | hosts.Mover] = [*loads, *writers, *([mover] if count else [])]
+        witness = Witness(cloud)
+        workers: list[Load | Writer | Witness | hosts.Mover] = [*loads, *writers, witness, *([mover] if count else [])]
         threads = [threading.Thread(target=one.run, args=(stop,)) for one in workers]
         for thread in threads:
             thread.start()
@@ -137,8 +140,11 @@ def run(
         _tell("lost", found.lost)
         _tell("orphaned", found.orphaned)
         _tell("stuck", found.stuck)
+        found.twice += witness.seen
+        _tell("running twice", found.twice)
         print(
-            f"chaos: {done} faults, {len(found.lost)} lost, {len(found.orphaned)} orphaned, {len(found.stuck)} stuck",
+            f"chaos: {done} faults, {len(found.lost)} lost, {len(found.orphaned)} orphaned, {len(found.stuck)} stuck, "
+            f"{len(found.twice)} running twice",
             flush=True,
         )
     return found
@@ -162,7 +168,7 @@ def main() -> int:
     found = run(
         given.minutes, given.seed, only=given.only.split(",") if given.only else (), keep=given.keep, count=given.hosts
     )
-    return 1 if found.lost or found.orphaned or found.stuck else 0
+    return 1 if found.lost or found.orphaned or found.stuck or found.twice else 0
 
 
 if __name__ == "__main__":

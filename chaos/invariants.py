@@ -22,6 +22,7 @@ class Findings:
     lost: list[str] = field(default_factory=list)
     orphaned: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -12,5 +12,5 @@ pytestmark = MARKS
 
 def test_faults_under_load_lose_orphan_and_stick_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     found = run(minutes=0.5, seed=1)
-    assert (found.lost, found.orphaned, found.stuck) == ([], [], [])
-    assert "0 lost, 0 orphaned, 0 stuck" in capsys.readouterr().out.splitlines()[-1]
+    assert (found.lost, found.orphaned, found.stuck, found.twice) == ([], [], [], [])
+    assert "0 lost, 0 orphaned, 0 stuck, 0 running twice" in capsys.readouterr().out.splitlines()[-1]
