@@ -31,6 +31,7 @@ from tane.services.host import SERVICE as HOST
 from tane.services.identity import SERVICE as IDENTITY
 from tane.services.identity import interface as identity
 from tane.services.image import SERVICE as IMAGE
+from tane.services.metric import PROMETHEUS
 from tane.services.metric import SERVICE as METRIC
 from tane.services.network import SERVICE as NETWORK
 from tane.services.object import S3
@@ -57,6 +58,7 @@ SERVICES: tuple[Service, ...] = (
     ORCHESTRATION,
     CFN,
     METRIC,
+    PROMETHEUS,
     ALARM,
     RATING,
     EVENT,

@@ -35,6 +35,12 @@ def permits(rules: Iterable[AccessRule], types: Sequence[str], method: str, path
     )
 
 
+def permits_all(rules: Iterable[AccessRule] | None, types: Sequence[str], method: str, path: str) -> bool:
+    """The same of a service whose address is the same with a slash at its end; None: there are no rules."""
+    bare = path.rstrip("/")
+    return rules is None or any(permits(rules, types, method, one) for one in (bare, f"{bare}/"))
+
+
 def matches(pattern: str, path: str) -> bool:
     """Whether a path is what a rule's path describes.
 

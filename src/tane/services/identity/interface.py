@@ -11,10 +11,11 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.identity.domain import catalog, signatures, tokens
+from tane.services.identity.domain import authentication, catalog, signatures, tokens
 from tane.services.identity.domain.bootstrap import bootstrap, publish
 from tane.services.identity.domain.ec2_tokens import EXPIRED, SignedCall, caller_of_ec2, caller_of_s3, project_of
 from tane.services.identity.domain.memory import Desk, NotRemembered
+from tane.services.identity.schemas import AppCredentialMethod, AuthIn, IdentityIn
 from tane.services.identity.store import limits, rows
 from tane.services.identity.tables import project, trust, user
 from tane.web.access import AccessRule
@@ -32,6 +33,7 @@ __all__ = [
     "domain_limits",
     "effective_limits",
     "endpoint_url",
+    "log_in",
     "owner",
     "project_named",
     "project_of_key",
@@ -50,6 +52,14 @@ __all__ = [
 def authenticate(core: Core, token: str, request_id: str) -> Context:
     """The caller a token stands for. :raises Unauthorized: when it is not valid."""
     return _context(core, tokens.validate(core, token), token, request_id)
+
+
+def log_in(core: Core, credential_id: str, secret: str) -> str:
+    """A token of an application credential. :raises Unauthorized: it is another secret, or good no longer."""
+    method = AppCredentialMethod(secret=secret, id=credential_id)
+    auth = AuthIn(identity=IdentityIn(methods=["application_credential"], application_credential=method))
+    known = authentication.authenticate_from_memory(core, auth) or authentication.authenticate(core, auth, "", None)
+    return known[0]
 
 
 def recall(core: Core, token: str, request_id: str) -> Context | None:

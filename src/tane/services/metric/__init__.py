@@ -2,9 +2,9 @@
 
 from tane.services.metric.domain.access import DENIED
 from tane.services.metric.domain.errors import shape
-from tane.services.metric.policies import RULES
+from tane.services.metric.policies import PROMETHEUS_RULES, RULES
 from tane.services.metric.reconcilers import RECONCILERS
-from tane.services.metric.routes import ROUTES
+from tane.services.metric.routes import PROMETHEUS_ROUTES, ROUTES
 from tane.web.routes import CatalogEntry, Service
 
 SERVICE = Service(
@@ -18,3 +18,14 @@ SERVICE = Service(
     reconcilers=RECONCILERS,
     catalog=(CatalogEntry("metric", "gnocchi", "/metric"),),
 )
+
+PROMETHEUS = Service(
+    name="prometheus",
+    prefix="/metrics",
+    routes=PROMETHEUS_ROUTES,
+    rules=PROMETHEUS_RULES,
+    error_shape=shape,
+    own_admission=True,
+    loose_paths=True,
+)
+"""The same, as Prometheus reads it."""

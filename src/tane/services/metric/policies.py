@@ -33,3 +33,11 @@ RULES = scoped(
         ),
     ),
 )
+
+PROMETHEUS_RULES = scoped(
+    PROJECT,
+    (
+        Rule("prometheus:read", READER, "Read what is measured of one's project."),
+        Rule("prometheus:read_cloud", ADMIN, "Read what is measured of everything, and how the cloud itself is."),
+    ),
+)

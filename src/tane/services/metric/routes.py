@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tane.services.metric.api import aggregates, archive_policies, metrics, resource_types, resources, root
+from tane.services.metric.api import (
+    aggregates,
+    archive_policies,
+    metrics,
+    prometheus,
+    resource_types,
+    resources,
+    root,
+)
 from tane.services.metric.schemas import (
     AggregatesIn,
     ArchivePolicyChange,
@@ -76,3 +84,5 @@ ROUTES = (
     Route("POST", "/v1/aggregation/metric", metrics.aggregation, "get measures", MetricIds),
     Route("POST", "/v1/aggregation/resource/{type}/metric/{metric_name}", aggregates.of_resources, "search resource"),
 )
+
+PROMETHEUS_ROUTES = (Route("GET", "", prometheus.show, "prometheus:read"),)

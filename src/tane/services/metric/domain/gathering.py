@@ -9,7 +9,7 @@ from typing import Any
 from tane.core import Core
 from tane.hosts import store as hosts
 from tane.services.compute import interface as compute
-from tane.services.metric.domain import measures, timespans
+from tane.services.metric.domain import latest, measures, timespans
 from tane.services.metric.domain.measured import Thing, Values, Writer, prepare
 from tane.services.metric.domain.meters import UNITS
 from tane.services.metric.store import database
@@ -32,6 +32,7 @@ def take(core: Core, host_id: str, meters: Meters) -> int:
         told = list({thing.id for thing in meters.things} & servers.keys())
         parts = Parts(compute.disks_of(tx, told), network.ports_of(tx, told))
     found = list(_things(host, servers, parts, meters))
+    latest.keep(core, host_id, found)
     measures.make_room(core)
     prepare(core, found)
     with database.of(core).write() as tx:

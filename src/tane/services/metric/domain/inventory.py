@@ -9,7 +9,7 @@ from tane.core import Core
 from tane.hosts import store as hosts
 from tane.services.compute import interface as compute
 from tane.services.image import interface as image
-from tane.services.metric.domain import gathering, measured, measures, timespans
+from tane.services.metric.domain import gathering, latest, measured, measures, timespans
 from tane.services.metric.domain.measured import Thing, Writer
 from tane.services.metric.store import database
 from tane.services.network import interface as network
@@ -22,6 +22,7 @@ ACCOUNT = "AUTH_"
 def take(core: Core) -> tuple[int, int]:
     """One round of it: (samples, resources that ended)."""
     things = [(thing, (tuple(values), tuple(values.values()))) for thing, values in _things(core)]
+    latest.keep(core, latest.ROWS, things)
     with core.db.read() as tx:
         living = compute.living(tx)
     if not things and not database.exists(core):

@@ -21,7 +21,7 @@ from tane.services.orchestration.api.cfn.errors import CfnError
 from tane.services.orchestration.template import effort
 from tane.shares import TakesLong
 from tane.web import codec, inside
-from tane.web.access import permits
+from tane.web.access import permits_all
 from tane.web.context import Context
 from tane.web.errors import ApiError, BadRequest, NotFound, Unauthorized
 from tane.web.request import Request, Response
@@ -228,10 +228,7 @@ def _caller(request: Request, params: Mapping[str, str], body: bytes) -> Context
     except Unauthorized as error:
         expired = error.type == identity.EXPIRED
         raise CfnError("RequestExpired" if expired else "SignatureDoesNotMatch") from None
-    rules, path = ctx.access_rules, request.url_path.rstrip("/")
-    # The address is the same with a slash at its end, which most clients send.
-    ruled = rules is None or any(permits(rules, TYPES, request.method, one) for one in (path, f"{path}/"))
-    if not ctx.project_id or not ruled:
+    if not ctx.project_id or not permits_all(ctx.access_rules, TYPES, request.method, request.url_path):
         raise CfnError("AccessDenied")
     return ctx
 
