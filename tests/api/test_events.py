@@ -302,7 +302,7 @@ def test_who_follows_is_told_as_it_happens_until_the_token_ends(
 
     async def listen() -> list[str]:
         heard: list[str] = []
-        async for rows in following.follow(cloud.core, context(mia), wish, following.newest(cloud.core)):
+        async for rows in following.follow(cloud.core, context(mia, "reader"), wish, following.newest(cloud.core)):
             heard += [f"{row.type}.{row.action}" for row in rows]
             if not heard:
                 # From now on somebody listens.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tane.app import SERVICES
 from tane.web.context import Context
 from tane.web.policy import Policy
 from tests.api.compute_support import Project, V, project
 from tests.support import ApiCloud
+from tests.test_isolation import ask
 
 NETWORKS = "/network/v2.0/networks"
 
@@ -81,3 +83,33 @@ def test_configs_of_all_projects_are_for_administrators(cloud: ApiCloud, garden:
     everybodys = f"/orchestration/v1/{cloud.admin.project_id}/software_configs?global_tenant=true"
     assert [one["name"] for one in cloud.admin.get(everybodys).json()["software_configs"]] == ["theirs"]
     garden.user.get(f"{own}?global_tenant=true", 403)
+
+
+def test_what_a_site_refuses_in_a_service_compute_does_not_do_instead(
+    cloud: ApiCloud, garden: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [compute] = [service for service in SERVICES if service.name == "compute"]
+    doing = [(route, rule) for route in compute.routes for rule in route.also]
+    assert len(doing) > 30
+    for rule in sorted({rule for _, rule in doing} | {"create_port"}):
+        site_rules(cloud, f'"{rule}": "!"', monkeypatch)
+        for route in (route for route, other in doing if other == rule):
+            answer = ask(cloud, garden.user, compute, route, {"metadata": "key"})
+            assert answer.status_code == 403 and rule in answer.text, f"{route.method} {route.path}: {answer.text}"
+
+
+def test_what_is_made_for_a_server_is_made_by_the_rules_of_those_who_make_it(
+    cloud: ApiCloud, garden: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server_id = garden.server("web")
+    port = {"port": {"network_id": garden.network_id}}
+    port_id = garden.user.post("/network/v2.0/ports", port, 201).json()["port"]["id"]
+    site_rules(cloud, '"create_port": "!"\n"volume:create": "!"', monkeypatch)
+    assert "create_port" in garden.user.post(f"{V}/servers", garden.body("more"), 403).text
+    nic = {"interfaceAttachment": {"net_id": garden.network_id}}
+    assert "create_port" in garden.user.post(f"{V}/servers/{server_id}/os-interface", nic, 403).text
+    own = garden.body("own", networks=[{"port": port_id}])
+    disk = {"uuid": garden.image_id, "source_type": "image", "destination_type": "volume", "volume_size": 2}
+    booted = {**own["server"], "imageRef": "", "block_device_mapping_v2": [{**disk, "boot_index": 0}]}
+    assert "volume:create" in garden.user.post(f"{V}/servers", {"server": booted}, 403).text
+    garden.user.post(f"{V}/servers", own, 202)

@@ -109,3 +109,28 @@ def test_the_manager_of_a_domain_names_the_domain(cloud: ApiCloud) -> None:
             assert answer.status_code in (400, 403), (kind, named, answer.text)
         boss.post(f"{V3}/{kind}s", {kind: {"name": "new", "domain_id": land}}, 201)
     assert [u["name"] for u in admin.get(f"{V3}/users?domain_id=default").json()["users"]] == ["admin"]
+
+
+@pytest.mark.parametrize("role", ["manager", "admin"])
+def test_who_manages_a_domain_does_not_take_over_the_project_that_looks_after_the_cloud(
+    cloud: ApiCloud, role: str
+) -> None:
+    admin, dora = cloud.admin, make_user(cloud.admin, "dora")
+    grant(admin, "domains/default", f"users/{dora['id']}", role)
+    manager = login(cloud, dora, domain={"id": "default"})
+    clouds = f"/identity/v3/projects/{admin.project_id}"
+    manager.patch(clouds, {"project": {"enabled": False}}, 403)
+    manager.patch(clouds, {"project": {"name": "mine"}}, 403)
+    manager.delete(clouds, 403)
+    manager.put(f"{clouds}/tags/mine", expect=403)
+    group = make(manager, "group", name="friends", domain_id="default")
+    member = role_id(admin, "member")
+    for who in (f"users/{dora['id']}", f"groups/{group['id']}"):
+        manager.put(f"{clouds}/{who}/roles/{member}", expect=403)
+        inherited = f"{who}/roles/{member}/inherited_to_projects"
+        manager.put(f"/identity/v3/OS-INHERIT/domains/default/{inherited}", expect=403)
+        manager.put(f"/identity/v3/OS-INHERIT/projects/{admin.project_id}/{inherited}", expect=403)
+    own = make(manager, "project", name="own", domain_id="default")
+    manager.put(f"/identity/v3/projects/{own['id']}/users/{dora['id']}/roles/{member}", expect=204)
+    manager.patch(f"/identity/v3/projects/{own['id']}", {"project": {"enabled": False}})
+    admin.get(clouds)

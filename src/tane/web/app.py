@@ -476,8 +476,8 @@ class Endpoint:
             service = self.service
             request.ctx = self._permitted(route, request, token, caller)
             target = service.target(request) if service.target else None
-            if not self.core.policy.allows(route.policy, request.ctx, target):
-                raise _forbidden(self.service, route.policy)
+            if (rule := route.refused_by(self.core.policy, request.ctx, target)) is not None:
+                raise _forbidden(self.service, rule)
         if route.body is not None:
             if data is not None:
                 request.body = codec.convert(route.body, data, request.version)

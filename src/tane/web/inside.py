@@ -169,8 +169,8 @@ def _admit(where: Service, route: Route, request: Request) -> None:
     """:raises Forbidden: by policy. :raises BadRequest: the body is not what the route takes."""
     if route.policy is not None and not where.own_admission:
         target = where.target(request) if where.target else None
-        if not request.core.policy.allows(route.policy, request.ctx, target):
-            raise Forbidden(where.forbidden.format(rule=route.policy), type="PolicyNotAuthorized")
+        if (rule := route.refused_by(request.core.policy, request.ctx, target)) is not None:
+            raise Forbidden(where.forbidden.format(rule=rule), type="PolicyNotAuthorized")
     if route.body is not None:
         request.body = codec.decode(route.body, request.raw, request.version)
 

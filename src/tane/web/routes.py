@@ -13,8 +13,9 @@ from tane.db import Tx
 from tane.db.recording import Recorded
 from tane.finding import Finding
 from tane.jobs import Operation, Reconciler
+from tane.web.context import Context
 from tane.web.errors import ApiError
-from tane.web.policy import Rule
+from tane.web.policy import Policy, Rule
 from tane.web.request import Request
 from tane.web.sockets import WebSocketRoute
 from tane.web.versions import Microversions, version
@@ -31,7 +32,8 @@ class Route:
     where many actions share one path. ``body`` is the schema; without one the body is ignored. ``stream``: the handler
     reads the body itself. ``at_once`` answers on the event loop from what is remembered, without any wait; where it
     returns None, the handler is called as ever. ``since`` / ``until`` bound the microversions that have the route.
-    ``ruled`` false: access rules of application credentials do not shut it.
+    ``ruled`` false: access rules of application credentials do not shut it. ``also``: rules of other services whose
+    work it does; what a site refuses there is refused here.
     """
 
     method: str
@@ -47,6 +49,13 @@ class Route:
     summary: str = ""
     at_once: Callable[[Request], Any] | None = None
     ruled: bool = True
+    also: Sequence[str] = ()
+
+    def refused_by(self, policy: Policy, ctx: Context, target: Mapping[str, Any] | None) -> str | None:
+        """The rule that does not let the caller make the call on ``target``; None: it may."""
+        if self.policy is not None and not policy.allows(self.policy, ctx, target):
+            return self.policy
+        return next((rule for rule in self.also if not policy.allows(rule, ctx)), None)
 
     def speaks(self, spoken: tuple[int, int]) -> bool:
         return (self.since is None or version(self.since) <= spoken) and (

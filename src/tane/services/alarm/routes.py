@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tane.services.alarm.api import alarms, root
 from tane.services.alarm.schemas import AlarmIn, QueryIn, QuotasIn, StateIn
 from tane.web.routes import Route
+from tane.web.signal_addresses import hiding_addresses
 
 ALARM = "/v2/alarms/{alarm_id}"
 
-ROUTES = (
+ALL = (
     Route("GET", "", root.versions, None),
     Route("GET", "/v2", root.index, None),
     Route("GET", "/v2/capabilities", root.capabilities, "telemetry:get_alarms"),
@@ -27,3 +30,12 @@ ROUTES = (
     Route("POST", "/v2/quotas", alarms.set_quotas, "telemetry:update_quotas", QuotasIn, 201),
     Route("DELETE", "/v2/quotas/{project_id}", alarms.reset_quotas, "telemetry:delete_quotas", status=204),
 )
+
+
+def _served(route: Route) -> Route:
+    # Searches are posted.
+    reads = route.policy is not None and (route.method == "GET" or route.path.startswith("/v2/query/"))
+    return replace(route, handler=hiding_addresses(route.handler, "telemetry:change_alarm")) if reads else route
+
+
+ROUTES = tuple(_served(route) for route in ALL)

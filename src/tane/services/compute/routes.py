@@ -40,9 +40,52 @@ FLAVOR = "/v2.1/flavors/{flavor_id}"
 AGGREGATE = "/v2.1/os-aggregates/{aggregate_id}"
 
 
+OF_OTHERS = {
+    "image:index": "get_images",
+    "image:detail": "get_images",
+    "image:show": "get_image",
+    "image:update": "modify_image",
+    "image:delete": "delete_image",
+    "servers:create_image": "add_image",
+    "os-create-backup": "add_image",
+    "os-floating-ips:list": "get_floatingip",
+    "os-floating-ips:show": "get_floatingip",
+    "os-floating-ips:create": "create_floatingip",
+    "os-floating-ips:delete": "delete_floatingip",
+    "os-floating-ips:add": "update_floatingip",
+    "os-floating-ips:remove": "update_floatingip",
+    "os-security-groups:get": "get_security_group",
+    "os-security-groups:show": "get_security_group",
+    "os-security-groups:create": "create_security_group",
+    "os-security-groups:update": "update_security_group",
+    "os-security-groups:delete": "delete_security_group",
+    "os-security-groups:rule:create": "create_security_group_rule",
+    "os-security-groups:rule:delete": "delete_security_group_rule",
+    "os-security-groups:add": "update_port",
+    "os-security-groups:remove": "update_port",
+    "os-networks:list": "get_network",
+    "os-networks:show": "get_network",
+    "os-tenant-networks:list": "get_network",
+    "os-tenant-networks:show": "get_network",
+    "os-volumes:list": "volume:get_all",
+    "os-volumes:detail": "volume:get_all",
+    "os-volumes:show": "volume:get",
+    "os-volumes:create": "volume:create",
+    "os-volumes:delete": "volume:delete",
+    "os-volumes:snapshots:list": "volume:get_all_snapshots",
+    "os-volumes:snapshots:detail": "volume:get_all_snapshots",
+    "os-volumes:snapshots:show": "volume:get_snapshot",
+    "os-volumes:snapshots:create": "volume:create_snapshot",
+    "os-volumes:snapshots:delete": "volume:delete_snapshot",
+    "os-volumes-attachments:create": "volume:attachment_create",
+}
+"""Rules of compute under which other services' work is done → those services' own."""
+
+
 def route(method: str, path: str, handler: Callable[..., Any], rule: str, body: Any = None, **more: Any) -> Route:
     """A line whose policy rule is given without its common prefix."""
-    return Route(method, path, handler, f"{PREFIX}:{rule}", body, **more)
+    also = (OF_OTHERS[rule],) if rule in OF_OTHERS else ()
+    return Route(method, path, handler, f"{PREFIX}:{rule}", body, also=also, **more)
 
 
 def action(name: str, handler: Callable[..., Any], rule: str, body: Any = None, **more: Any) -> Route:
@@ -337,8 +380,8 @@ IMAGES = (
             ("DELETE", f"{IMAGE_METADATA}/{{key}}", proxies_image.delete_metadata_item, "update", None, 204),
         )
     ),
-    Route("GET", "/v2.1/images/{image_id}", images.show, "os_compute_api:image:show", until="2.35"),
-    Route("DELETE", "/v2.1/images/{image_id}", images.delete, "os_compute_api:image:delete", status=204, until="2.35"),
+    route("GET", "/v2.1/images/{image_id}", images.show, "image:show", until="2.35"),
+    route("DELETE", "/v2.1/images/{image_id}", images.delete, "image:delete", status=204, until="2.35"),
 )
 
 PROXIES = tuple(

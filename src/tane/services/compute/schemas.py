@@ -17,6 +17,8 @@ ServerId = Annotated[str, Meta(min_length=1, max_length=255)]
 Device = Annotated[str, Meta(pattern=r"^(?!/dev/\Z)(/dev/)?[A-Za-z0-9/_-]{1,27}\Z")]
 """The path under which a guest may know a disk, also without ``/dev/``; with it, it is a ``grammar.BlockDevice``, of at
 most the 32 characters that are kept."""
+MOST_HINTED = 200
+"""Servers beside which, or away from which, another is to be."""
 AttachDevice = Annotated[str, Meta(max_length=32, pattern=r"^/dev/x?[a-z]?d?[a-z]+[0-9]*\Z")]
 """The path of a volume that a server is given later: upstream's grammar (nova.block_device.match_device)."""
 Word = Annotated[str, Meta(max_length=255, pattern=r"^[a-zA-Z0-9_.-]*\Z")]
@@ -178,8 +180,8 @@ class SchedulerHints(msgspec.Struct, kw_only=True):
     """Hints that mean something here; others are accepted and ignored, as upstream does."""
 
     group: str | None = None
-    same_host: str | list[str] = []
-    different_host: str | list[str] = []
+    same_host: str | Annotated[list[str], Meta(max_length=MOST_HINTED)] = []
+    different_host: str | Annotated[list[str], Meta(max_length=MOST_HINTED)] = []
 
 
 class ServerCreate(Body):

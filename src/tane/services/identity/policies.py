@@ -35,6 +35,12 @@ BASE = (
         "A user or a group that looks after more than its domain. Who manages the domain alone does not take it over.",
     ),
     Rule(
+        "cloud_project",
+        "'cloud':%(target.project.reach)s or 'cloud':%(target.domain.reach)s",
+        "A project from which somebody looks after the cloud, or above one: external and shared networks and public "
+        "images are its own. Who manages its domain does not take it over.",
+    ),
+    Rule(
         "ordinary_target_role",
         "'ordinary':%(target.role.reach)s",
         "A role that neither is nor implies one of the cloud's (admin, service, ResellerAdmin); the others have the "
@@ -61,7 +67,7 @@ def _or(*checks: str) -> str:
 
 PROJECT_IN_DOMAIN = "domain_id:%(target.project.domain_id)s and not None:%(target.project.domain_id)s"
 PROJECT_READER = _or(SYSTEM_READER, f"(role:reader and {PROJECT_IN_DOMAIN})", "project_id:%(target.project.id)s")
-PROJECT_MANAGER = _or(f"(role:manager and {PROJECT_IN_DOMAIN})")
+PROJECT_MANAGER = _or(f"(role:manager and {PROJECT_IN_DOMAIN} and not rule:cloud_project)")
 DOMAIN_READER = _or(SYSTEM_READER, _in_domain("reader", "domain_id"))
 USER_READER = _or(
     SYSTEM_READER, "(role:reader and token.domain.id:%(target.user.domain_id)s)", "user_id:%(target.user.id)s"
@@ -89,8 +95,8 @@ def _grants_in_domain(role: str) -> str:
 GRANT_READER_LIST = _or(SYSTEM_READER, _grants_in_domain("reader"))
 GRANT_READER = _or(SYSTEM_READER, f"({_grants_in_domain('reader')} and {OWN_ROLE})")
 GRANT_MANAGER = _or(
-    f"({_grants_in_domain('admin')} and {OWN_ROLE} and rule:domain_admin_target_role)",
-    f"({_grants_in_domain('manager')} and {MANAGED_ROLE} and rule:ordinary_target_role)",
+    f"({_grants_in_domain('admin')} and {OWN_ROLE} and rule:domain_admin_target_role and not rule:cloud_project)",
+    f"({_grants_in_domain('manager')} and {MANAGED_ROLE} and rule:ordinary_target_role and not rule:cloud_project)",
 )
 
 CHECKS: dict[str, str] = {

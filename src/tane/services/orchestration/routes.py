@@ -18,8 +18,9 @@ from tane.services.orchestration.api import (
     versions,
 )
 from tane.services.orchestration.api.cfn import actions as cfn
-from tane.services.orchestration.api.common import hiding_addresses, weighed
+from tane.services.orchestration.api.common import weighed
 from tane.web.routes import Route
+from tane.web.signal_addresses import hiding_addresses
 
 V = "/v1/{project_id}"
 S = f"{V}/stacks/{{stack_name}}/{{stack_id}}"
@@ -130,7 +131,7 @@ ALL = (
 def _served(route: Route) -> Route:
     handler = weighed(route.handler)
     reads = route.method == "GET" and route.policy is not None
-    return replace(route, handler=hiding_addresses(handler) if reads else handler)
+    return replace(route, handler=hiding_addresses(handler, "resource:signal") if reads else handler)
 
 
 ROUTES = tuple(_served(route) for route in ALL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tane.db.paging import once_each
@@ -103,17 +104,22 @@ def set_state(request: Request) -> str:
     return domain.set_state(request.core, request.ctx, request.path["alarm_id"], request.body.value)
 
 
+def _of_history(request: Request) -> Mapping[str, Any]:
+    """By what the caller may look for changes."""
+    return queries.HISTORY if request.allows("telemetry:change_alarm") else queries.HISTORY_OF_READERS
+
+
 def history(request: Request) -> list[dict[str, Any]]:
-    wanted = []
+    wanted, columns = [], _of_history(request)
     for field, operator, value in _conditions(request):
-        if field not in queries.HISTORY or field in ("on_behalf_of", "alarm_id"):
+        if field not in columns or field in ("on_behalf_of", "alarm_id"):
             raise BadRequest(f"Invalid input for field/attribute field. Value: '{field}'. unrecognized field")
-        column = queries.HISTORY[field]
+        column = columns[field]
         names = {"eq": "=", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
         if operator not in names:
             raise BadRequest(f"Invalid input for field/attribute op. Value: '{operator}'. unimplemented operator")
         wanted.append(queries.compared(names[operator], column, value))
-    sorts, marker, limit = _page(request, queries.HISTORY)
+    sorts, marker, limit = _page(request, columns)
     rows = domain.changes(request.core, request.ctx, request.path["alarm_id"], wanted, sorts, marker, limit)
     return [domain.change_view(row) for row in rows]
 
@@ -132,8 +138,9 @@ def query(request: Request) -> list[dict[str, Any]]:
 
 def query_history(request: Request) -> list[dict[str, Any]]:
     body = request.body
-    wanted = queries.parse(body.filter, queries.HISTORY)
-    sorts = queries.order(body.orderby, queries.HISTORY)
+    columns = _of_history(request)
+    wanted = queries.parse(body.filter, columns)
+    sorts = queries.order(body.orderby, columns)
     limit = min(body.limit or domain.MOST_PAGE, domain.MOST_PAGE)
     rows = domain.changes(request.core, request.ctx, None, wanted, sorts, None, limit)
     return [domain.change_view(row) for row in rows]

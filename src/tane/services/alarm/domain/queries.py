@@ -16,6 +16,8 @@ from tane.web.errors import BadRequest
 
 ALARMS = {name: alarm.c["id" if name == "alarm_id" else name] for name in FIELDS}
 HISTORY = {name: alarm_change.c[name] for name in CHANGES}
+HISTORY_OF_READERS = {name: column for name, column in HISTORY.items() if name != "detail"}
+"""Addresses of actions stand in the rest, and what one may look for one can guess letter by letter."""
 MOST, DEEPEST, MOST_PATTERN, MOST_KEYS = 100, 12, 255, 10
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "=": lambda a, b: a == b,

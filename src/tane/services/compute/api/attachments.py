@@ -8,7 +8,7 @@ from sqlalchemy.engine import Row
 
 from tane.services.compute.domain import attachments
 from tane.services.network.interface import PortSpec
-from tane.web.errors import BadRequest, NotFound
+from tane.web.errors import BadRequest, Forbidden, NotFound
 from tane.web.request import Request
 
 OF_SHELVED = (2, 20)
@@ -50,6 +50,8 @@ def create_interface(request: Request) -> dict[str, Any]:
         raise BadRequest("Must not input both network_id and port_id")
     if fixed_ip and not wanted.net_id:
         raise BadRequest("Must input network_id when request IP address")
+    if not wanted.port_id and not request.allows("create_port"):
+        raise Forbidden("Policy doesn't allow create_port to be performed.")
     spec = PortSpec(network_id=wanted.net_id, port_id=wanted.port_id, fixed_ip=fixed_ip, tag=wanted.tag)
     nic = attachments.attach_port(request.core, request.ctx, request.path["server_id"], spec)
     return {"interfaceAttachment": _interface_view(request, nic)}

@@ -6,6 +6,7 @@ import base64
 import binascii
 import secrets
 import string
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,8 +71,8 @@ def create(core: Core, ctx: Context, body: ServerCreateIn, hints: SchedulerHints
     if least > most:
         raise BadRequest("min_count must be <= max_count")
     _check_values(body, most)
-    for rule, wanted in ((ATTACH_NETWORK, body.networks), (ATTACH_VOLUME, body.block_device_mapping_v2)):
-        if wanted and not core.policy.allows(rule, ctx):
+    for rule in _rules(body):
+        if not core.policy.allows(rule, ctx):
             raise Forbidden(f"Policy doesn't allow {rule} to be performed.")
     with core.db.write() as tx:
         order = _resolve(tx, core, ctx, body, hints, most)
@@ -82,6 +83,21 @@ def create(core: Core, ctx: Context, body: ServerCreateIn, hints: SchedulerHints
             name = f"{body.name}-{index + 1}" if most > 1 else body.name
             made.append(_write(tx, core, ctx, order, name, index, reservation_id))
         return Created(made, reservation_id, order.admin_pass)
+
+
+def _rules(body: ServerCreateIn) -> Iterator[str]:
+    """What must be allowed besides the server: also what is made by other services for it."""
+    if body.networks:
+        yield ATTACH_NETWORK
+    given = isinstance(body.networks, list) and all(entry.port for entry in body.networks)
+    if not given and body.networks != "none":
+        yield "create_port"
+    if body.block_device_mapping_v2:
+        yield ATTACH_VOLUME
+    usual = {"image": "local", "blank": "local", "snapshot": "volume"}
+    made = [one for one in body.block_device_mapping_v2 if one.source_type in usual]
+    if any((one.destination_type or usual[one.source_type]) == "volume" for one in made):
+        yield "volume:create"
 
 
 def _check_values(body: ServerCreateIn, count: int) -> None:
@@ -279,14 +295,16 @@ def _wanted(
         zone=zone or None,
         host=host,
         force=force,
-        same_host=_ids(hints.same_host),
-        different_host=_ids(hints.different_host),
+        same_host=_seen(tx, ctx, hints.same_host),
+        different_host=_seen(tx, ctx, hints.different_host),
         group=group,
     )
 
 
-def _ids(value: str | list[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+def _seen(tx: Tx, ctx: Context, value: str | list[str]) -> tuple[str, ...]:
+    """Those of the servers that the caller sees: where others' are is none of its business."""
+    rows = servers.of_ids(tx, [value] if isinstance(value, str) else value)
+    return tuple(row.id for row in rows if ctx.sees(row.project_id))
 
 
 def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int, reservation_id: str) -> str:

@@ -71,7 +71,7 @@ def index(
     with core.db.read() as tx:
         values = None
         if marker is not None:
-            row = flavors.get(tx, marker)
+            row = flavors.get(tx, marker, None if ctx.is_admin else ctx.project_id)
             if row is None:
                 raise BadRequest(f"marker [{marker}] not found")
             values = [getattr(row, column.name) for column, _ in order]

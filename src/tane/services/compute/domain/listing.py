@@ -147,14 +147,16 @@ def index(core: Core, ctx: Context, query: Query) -> Shown:
     """:raises BadRequest: a filter, sort key or marker that makes no sense. :raises Forbidden: deleted servers."""
     with core.db.read() as tx:
         where = _conditions(tx, ctx, query)
-        order = _order(query.sort)
+        order = _order(ctx, query.sort)
         where.extend(_by_address(tx, query, where))
         rows = servers.find(tx, where, order, _marker(tx, ctx, query.marker, order), query.limit)
         return details(tx, rows) if query.detailed else Shown(rows)
 
 
-def _order(sort: Sequence[tuple[str, bool]]) -> list[tuple[Column[Any], bool]]:
+def _order(ctx: Context, sort: Sequence[tuple[str, bool]]) -> list[tuple[Column[Any], bool]]:
     for key, _ in sort:
+        if key in ("host", "node") and not ctx.is_admin:
+            raise Forbidden(f"Only administrators can sort servers by {key}")
         if key not in SORT_KEYS:
             raise BadRequest(f"Invalid sort key: {key}")
     order = [(SORT_KEYS[key], descending) for key, descending in sort] or [(server.c.created_at, True)]

@@ -210,5 +210,4 @@ def _group_weight(group: Row[Any] | None, there: int) -> int:
 
 
 def _hosts_of(tx: Tx, server_ids: tuple[str, ...]) -> set[str]:
-    rows = [servers.get(tx, server_id) for server_id in server_ids]
-    return {row.host_id for row in rows if row is not None and row.host_id}
+    return {row.host_id for row in servers.of_ids(tx, server_ids) if row.host_id}

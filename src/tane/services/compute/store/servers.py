@@ -47,6 +47,14 @@ def on_host(tx: Tx, host_id: str) -> list[Row[Any]]:
     return tx.all(select(server).where(server.c.host_id == host_id, ~server.c.deleted))
 
 
+def of_ids(tx: Tx, server_ids: Sequence[str]) -> list[Row[Any]]:
+    """(id, project_id, host_id) of those that are there, of some hundred ids at most."""
+    if not server_ids:
+        return []
+    wanted = select(server.c.id, server.c.project_id, server.c.host_id)
+    return tx.all(wanted.where(server.c.id.in_(server_ids), ~server.c.deleted))
+
+
 def known(tx: Tx, server_ids: Iterable[str]) -> dict[str, bool]:
     """Server id → whether it is deleted, for those of ``server_ids`` that ever existed."""
     statement = select(server.c.id, server.c.deleted).where(server.c.id.in_(list(server_ids)))

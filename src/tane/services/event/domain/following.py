@@ -47,7 +47,7 @@ def page(core: Core, ctx: Context, wish: Wish, cursor: int, limit: int) -> Found
     """Events after ``cursor`` that ``ctx`` may see, oldest first, and where the next page begins."""
     with core.db.read() as tx:
         return events.after(
-            tx, cursor, limit, audience=_audience(ctx, wish), types=wish.types, resource_id=wish.resource_id
+            tx, cursor, limit, audience=_audience(core, ctx, wish), types=wish.types, resource_id=wish.resource_id
         )
 
 
@@ -57,12 +57,13 @@ def newest(core: Core) -> int:
         return events.newest(tx)
 
 
-def _audience(ctx: Context, wish: Wish) -> Sequence[tuple[str, str]] | None:
+def _audience(core: Core, ctx: Context, wish: Wish) -> Sequence[tuple[str, str]] | None:
     if wish.everything:
         return None
+    project_id = ctx.project_id if core.policy.allows("event:index:project", ctx) else ""
     # What a user made for itself is none of the business of whom it has delegated something to.
     delegated = ctx.trust_id or ctx.application_credential_id or ctx.access_token_id
-    pairs = (("project_id", ctx.project_id), ("owner_id", "" if delegated else ctx.user_id))
+    pairs = (("project_id", project_id), ("owner_id", "" if delegated else ctx.user_id))
     return [(column, value) for column, value in pairs if value]
 
 
@@ -76,7 +77,7 @@ async def follow(core: Core, ctx: Context, wish: Wish, cursor: int) -> AsyncGene
         proved = loop.time() - SILENCE_SECONDS
         while True:
             if loop.time() - proved >= SILENCE_SECONDS:
-                if not await _still_valid(core, ctx):
+                if not await core.in_thread(_may_still, core, ctx, wish):
                     return
                 proved = loop.time()
             rows, reached = await core.in_thread(page, core, ctx, wish, cursor, MOST)
@@ -104,12 +105,14 @@ def _place(core: Core, ctx: Context) -> Iterator[None]:
         yield
 
 
-async def _still_valid(core: Core, ctx: Context) -> bool:
+def _may_still(core: Core, ctx: Context, wish: Wish) -> bool:
+    """Whether the token is good, and for as much as it was: roles come and go while it lasts."""
     try:
-        await core.in_thread(identity.authenticate, core, ctx.token, ctx.request_id)
+        now = identity.authenticate(core, ctx.token, ctx.request_id)
     except Unauthorized:
         return False
-    return True
+    rule = "event:index:all_projects" if wish.everything else "event:index:project"
+    return core.policy.allows(rule, now) or not core.policy.allows(rule, ctx)
 
 
 def forget_old(core: Core) -> int:

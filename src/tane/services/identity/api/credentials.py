@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tane.services.identity.api.common import filters, given, given_with_extra, listing, require, with_self
+from tane.services.identity.api.targets import NOBODY
 from tane.services.identity.api.tokens import document
 from tane.services.identity.domain import credentials, ec2_tokens
 from tane.services.identity.domain.credentials import EC2, Credential
@@ -25,8 +26,12 @@ def view(request: Request, found: Credential) -> dict[str, Any]:
 
 
 def index(request: Request) -> dict[str, Any]:
-    found = credentials.index(request.core, request.ctx, filters(request, ("user_id", "type")))
-    rule = "identity:get_credential"
+    rule, wanted = "identity:get_credential", dict(filters(request, ("user_id", "type")))
+    own, others = request.ctx.user_id, request.allows(rule, {"target.credential.user_id": NOBODY})
+    if not others and wanted.setdefault("user_id", own) != own:
+        return listing(request, "credentials", ())
+    # All that is read has to be deciphered: what is not shown would be for nothing.
+    found = credentials.index(request.core, request.ctx, wanted)
     mine = (one for one in found if request.allows(rule, {"target.credential.user_id": one.user_id}))
     return listing(request, "credentials", (view(request, one) for one in mine))
 

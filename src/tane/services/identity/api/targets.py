@@ -79,18 +79,21 @@ def _named(tx: Tx, request: Request) -> dict[str, Any]:
                 found |= _attributes(kind, row)
                 if request.ctx.domain_id and request.method not in ("GET", "HEAD"):
                     found |= _reach(tx, kind, value, request.ctx.domain_id)
+        if name == "domain_id" and "/OS-INHERIT/" in request.url_path and request.ctx.domain_id:
+            found |= _reach(tx, "domain", value, request.ctx.domain_id)
         if of_roles and name in ROLES_OF_ROLES and rows.get(tx, tables.role, value) is None:
             raise NotFound(f"Could not find role: {value}.")
     return found
 
 
 def _reach(tx: Tx, kind: str, value: str, domain_id: str) -> dict[str, Any]:
-    """How far the rights of an actor reach, and those that a role gives: by what they come to, not by their names."""
+    """How far the rights of an actor reach, those that a role gives, and those that are held where something is about
+    to change: by what they come to, not by their names."""
     if kind in ACTORS:
         return {f"target.{kind}.reach": "cloud" if assignments.reaches_beyond(tx, value, domain_id) else "domain"}
     if kind == "role":
         return {"target.role.reach": "powerful" if assignments.is_powerful(tx, value) else "ordinary"}
-    return {}
+    return {f"target.{kind}.reach": "cloud" if assignments.is_of_cloud(tx, value) else "domain"}
 
 
 def _take_owners(tx: Tx, request: Request, found: dict[str, Any]) -> None:

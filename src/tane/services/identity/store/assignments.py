@@ -161,6 +161,17 @@ def reaches_beyond(tx: Tx, actor_id: str, domain_id: str) -> bool:
     return bool(role_ids) and tx.first(powerful.limit(1)) is not None
 
 
+def is_of_cloud(tx: Tx, target_id: str) -> bool:
+    """Whether somebody looks after the cloud from a project, from one below it, or from one of a domain: has a powerful
+    role there."""
+    below = select(project.c.id).where(project.c.id == target_id).cte("below", recursive=True)
+    below = below.union(select(project.c.id).join(below, project.c.parent_id == below.c.id))
+    held = select(role.c.id).join(assignment, assignment.c.role_id == role.c.id)
+    there = (assignment.c.target_type == "project") & ~assignment.c.inherited
+    wanted = (there, assignment.c.target_id.in_(select(below.c.id)), role.c.id.in_(_POWERFUL))
+    return tx.first(held.where(*wanted).limit(1)) is not None
+
+
 def implications(tx: Tx) -> list[Row[Any]]:
     return tx.all(select(implied_role).order_by(implied_role.c.prior_id, implied_role.c.implied_id))
 

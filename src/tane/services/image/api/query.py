@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from tane.db.paging import once_each
+from tane.services.image.domain import protections
 from tane.services.image.store import images
 from tane.services.image.store.images import Viewer
 from tane.services.image.tables import image
@@ -71,7 +72,9 @@ def _condition(request: Request, name: str, value: str) -> Any:
         return image.c[name] == request.number(name)
     if name == "changes-since":
         raise BadRequest('The "changes-since" filter is no longer available on v2.')
-    return images.has_property(name, value)
+    # What one may not read one does not find out by asking for it.
+    known = protections.allows(request.core, request.ctx, name, "read")
+    return images.has_property(name, value) if known else images.has_none()
 
 
 def _flag(name: str, value: str) -> bool:

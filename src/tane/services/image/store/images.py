@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Select, and_, delete, exists, false, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -176,6 +176,11 @@ def _shared_with(viewer: Viewer) -> Any:
     if viewer.member_status != "all":
         members = members.where(image_member.c.status == viewer.member_status)
     return and_(image.c.visibility == "shared", exists(members))
+
+
+def has_none() -> Any:
+    """The condition that no image meets."""
+    return false()
 
 
 def has_property(name: str, value: str) -> Any:

@@ -247,7 +247,7 @@ def search(
     keys = order_of(sorts, tuple(columns), last)
     columns["revision"] = shown.c.revision
     if marker is not None:
-        wanted.append(beyond(columns, keys, _marked(tx, shown, marker, history, keys)))
+        wanted.append(beyond(columns, keys, _marked(core, ctx, tx, shown, marker, history, keys)))
     return store.listed(tx, shown, [and_(*wanted)] if wanted else [], ordered(columns, keys), limit)
 
 
@@ -259,7 +259,7 @@ class _Marked:
             setattr(self, name, getattr(row, name) if hasattr(row, name) else row.attributes.get(name))
 
 
-def _marked(tx: Tx, shown: Any, marker: str, history: bool, keys: Keys) -> Any:
+def _marked(core: Core, ctx: Context, tx: Tx, shown: Any, marker: str, history: bool, keys: Keys) -> Any:
     resource_id, _, revision = marker.partition("@")
     number = -1
     if history:
@@ -268,7 +268,7 @@ def _marked(tx: Tx, shown: Any, marker: str, history: bool, keys: Keys) -> Any:
         except ValueError:
             resource_id = ""
     row = store.at_revision(tx, shown, resource_id, number)
-    if row is None:
+    if row is None or not access.sees(core, ctx, row):
         raise BadRequest(f"Invalid pagination: `Invalid marker: `{marker}''")
     return _Marked(row, [name for name, *_ in keys])
 

@@ -177,7 +177,7 @@ def _order(request: Request, shown: Listing, *, by_id: bool, reverse: bool) -> l
     if len(keys) > MOST_VALUES:
         raise BadRequest(f"Invalid input for sort_key. Reason: more than {MOST_VALUES} values.", type="HTTPBadRequest")
     for key, direction in once_each(list(zip(keys, directions or ["asc"] * len(keys), strict=True))):
-        column = shown.column(key)
+        column = shown.column(request.ctx, key)
         if column is None:
             raise BadRequest(f"['{key}'] is invalid attribute for sort keys", type="HTTPBadRequest")
         if direction not in ("asc", "desc"):

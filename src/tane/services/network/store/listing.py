@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, DateTime, Integer, String, Table, false, or_, select, true
+from sqlalchemy import JSON, Boolean, ColumnElement, DateTime, Integer, String, Table, false, or_, select, true
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -31,6 +31,14 @@ _FORMS: Mapping[str, Callable[[str], str]] = {
 ALMOST_A_SECOND = timedelta(microseconds=999_999)
 MOST_VALUES = 500
 """Of one filter: each may be a term of its own in the statement, of which a database has at most a thousand."""
+OF_ADMINISTRATORS = frozenset(
+    (
+        *("network_type", "physical_network", "segment_id", "bridged"),
+        *("host_id", "binding_host", "device_order", "made_for_server"),
+        *("gateway_port_id", "transit_segment", "floating_port_id", "forwarded"),
+    )
+)
+"""Columns whose attributes only administrators are shown, or nobody: what one can look for, one can find out."""
 TAG_FILTERS = frozenset(("tags", "tags-any", "not-tags", "not-tags-any"))
 
 
@@ -48,10 +56,13 @@ class Listing:
     names: Mapping[str, str] = field(default_factory=dict)
     special: Mapping[str, Callable[[list[str]], ColumnElement[bool]]] = field(default_factory=dict)
 
-    def column(self, name: str) -> Any:
-        """The column of an API attribute, or None."""
+    def column(self, ctx: Context, name: str) -> Any:
+        """The column of an API attribute by which the caller may filter and sort, or None."""
         known = self.names.get(name, "project_id" if name == "tenant_id" else name)
-        return self.table.c.get(known)
+        found = self.table.c.get(known)
+        if found is None or isinstance(found.type, JSON) or (known in OF_ADMINISTRATORS and not ctx.is_admin):
+            return None
+        return found
 
 
 def own(table: Table) -> Callable[[Context], ColumnElement[bool]]:
@@ -93,7 +104,7 @@ def find(
             conditions.append(_tagged(listing.table, name, values))
         elif name in listing.special:
             conditions.append(listing.special[name](values))
-        elif (column := listing.column(name)) is not None:
+        elif (column := listing.column(ctx, name)) is not None:
             conditions.append(_equal(name, column, values))
     marker = None if after is None else [getattr(after, column.name) for column, _ in order]
     return tx.all(page(select(listing.table).where(*conditions), order, marker, limit))

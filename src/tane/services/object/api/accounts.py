@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tane.services.object.api import headers, listings
-from tane.services.object.domain import accounts, content, metadata
+from tane.services.object.domain import access, accounts, content, metadata
 from tane.services.object.domain.accounts import Shown
 from tane.services.object.store import stamps
 from tane.web.request import Request, Response
@@ -52,12 +52,12 @@ def _headers(request: Request, found: Shown) -> dict[str, str]:
     for name, kept in accounts.QUOTAS.items():
         if quota := meta.get(kept):
             shown[f"X-Account-{name.title()}"] = quota
-    return {**headers.of_meta(visible(meta, found.visit.owner)), **shown}
+    return {**headers.of_meta(visible(meta, access.may_change(request, found.visit))), **shown}
 
 
-def visible(meta: dict[str, str], owner: bool) -> dict[str, str]:
-    """Keys of signed addresses are shown to nobody but the owners."""
-    return {name: value for name, value in meta.items() if owner or "-temp-url-key" not in name}
+def visible(meta: dict[str, str], changes: bool) -> dict[str, str]:
+    """Keys of signed addresses are shown to nobody but who may set them."""
+    return {name: value for name, value in meta.items() if changes or "-temp-url-key" not in name}
 
 
 def update(request: Request) -> Response:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from tane.services.object.api import downloads, formpost, headers, listings, staticweb
 from tane.services.object.api.accounts import visible
-from tane.services.object.domain import containers, content, heavy, metadata
+from tane.services.object.domain import access, containers, content, heavy, metadata
 from tane.services.object.domain.access import Visit
 from tane.web import multipart
 from tane.web.request import Request, Response
@@ -30,7 +30,7 @@ def _show(request: Request) -> Response:
     if request.method == "HEAD":
         visit, _ = containers.show(request, at)
         kind = f"{listings.media_type(request)}; charset=utf-8"
-        answer = Response(None, 204, {**_headers(visit), "Content-Length": "0"}, kind)
+        answer = Response(None, 204, {**_headers(request, visit), "Content-Length": "0"}, kind)
         return headers.with_cors(request, visit, answer)
     versions = containers.asks_versions(request)
     kind = listings.of_versions(request) if versions else listings.media_type(request)
@@ -38,12 +38,12 @@ def _show(request: Request) -> Response:
     visit, page = containers.show(request, at, wanted)
     entries = listings.objects(page, at, versions=versions)
     answer = listings.answer(kind, entries, listings.names(page.found), ("container", at[1], "object"))
-    answer.headers |= _headers(visit)
+    answer.headers |= _headers(request, visit)
     return headers.with_cors(request, visit, answer)
 
 
-def _headers(visit: Visit) -> dict[str, str]:
-    row = visit.there
+def _headers(request: Request, visit: Visit) -> dict[str, str]:
+    row, changes = visit.there, access.may_change(request, visit)
     shown = {
         "X-Container-Object-Count": str(row.objects),
         "X-Container-Bytes-Used": str(row.bytes),
@@ -54,7 +54,7 @@ def _headers(visit: Visit) -> dict[str, str]:
         "Accept-Ranges": "bytes",
         "X-Content-Type-Options": "nosniff",
     }
-    if visit.owner:
+    if changes:
         shown |= {
             name: metadata.carried(value)
             for name, value in (("X-Container-Read", row.read_acl), ("X-Container-Write", row.write_acl))
@@ -65,7 +65,7 @@ def _headers(visit: Visit) -> dict[str, str]:
     elif row.versions_mode:
         name = "X-Versions-Location" if row.versions_mode == "location" else "X-History-Location"
         shown[name] = quote(row.versions_container)
-    return {**headers.of_meta(visible(visit.container_meta, visit.owner)), **shown}
+    return {**headers.of_meta(visible(visit.container_meta, changes)), **shown}
 
 
 def create(request: Request) -> Response:

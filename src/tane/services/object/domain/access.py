@@ -117,6 +117,15 @@ def admit(
     return visit
 
 
+def may_change(request: Request, visit: Visit) -> bool:
+    """Whether the caller may change the account or container that is looked at: with its keys of signed addresses one
+    can, and its access lists name others."""
+    if not visit.owner:
+        return False
+    target = {"project_id": project_of(visit.account), "user_id": request.ctx.user_id}
+    return request.allows(f"object_store:post_{'container' if visit.container else 'account'}", target)
+
+
 def refused(request: Request) -> Unauthorized | Forbidden:
     if not request.ctx.user_id:
         return Unauthorized(

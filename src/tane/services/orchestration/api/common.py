@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy.engine import Row
 
-from tane.services.orchestration.domain.common import MASK, InvalidTenant
+from tane.services.orchestration.domain.common import InvalidTenant
 from tane.services.orchestration.domain.plans import refused
 from tane.services.orchestration.template import effort
 from tane.services.orchestration.template.effort import TooLong
 from tane.web.codec import iso
 from tane.web.errors import ApiError
-from tane.web.request import Request, Response
+from tane.web.request import Request
 
-ADDRESS = re.compile(r"(/orchestration/signal/[0-9a-f-]{36}/)[A-Za-z0-9_-]{16,}")
 EXPLANATIONS = {
     400: "The server could not comply with the request since it is either malformed or otherwise incorrect.",
     401: "This server could not verify that you are authorized to access the document you requested.",
@@ -53,34 +51,6 @@ def weighed(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
             raise refused(error) from None
 
     return answered
-
-
-def hiding_addresses(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    """A handler of what is read, for whom may not signal without what makes an address of a signal good: whoever has
-    one signals by it, with the rights of the stack's author."""
-
-    @functools.wraps(handler)
-    def handle(request: Request) -> Any:
-        answer = handler(request)
-        if request.allows("resource:signal"):
-            return answer
-        if isinstance(answer, Response):
-            answer.body = without_addresses(answer.body)
-            return answer
-        return without_addresses(answer)
-
-    return handle
-
-
-def without_addresses(value: Any) -> Any:
-    """A value with a mask in the addresses that stand in it, also within longer texts."""
-    if isinstance(value, str):
-        return ADDRESS.sub(rf"\1{MASK}", value) if "/signal/" in value else value
-    if isinstance(value, Mapping):
-        return {key: without_addresses(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_addresses(item) for item in value]
-    return value
 
 
 def own_project(request: Request) -> str:

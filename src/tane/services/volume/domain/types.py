@@ -52,10 +52,12 @@ def chosen(tx: Tx, ctx: Context, name_or_id: str | None) -> Row[Any]:
     default = ensure_default(tx)
     if not name_or_id:
         return types.default_of(tx, ctx.project_id) or default
-    named = types.by_name(tx, name_or_id)
-    if named is None and types.get(tx, name_or_id) is None:
-        raise NotFound(f"Volume type with name {name_or_id} could not be found.")
-    return visible(tx, ctx, named.id if named is not None else name_or_id)
+    found = named(tx, name_or_id)
+    try:
+        return visible(tx, ctx, found.id if found is not None else name_or_id)
+    except NotFound:
+        # In the same words for one that is private and one that is none.
+        raise NotFound(f"Volume type with name {name_or_id} could not be found.") from None
 
 
 def named(tx: Tx, name_or_id: str) -> Row[Any] | None:

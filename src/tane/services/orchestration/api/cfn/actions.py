@@ -12,13 +12,13 @@ from typing import Any
 from tane.services.orchestration.api.cfn import calls
 from tane.services.orchestration.api.cfn.calls import Action, Call
 from tane.services.orchestration.api.cfn.errors import CfnError
-from tane.services.orchestration.api.common import without_addresses
 from tane.services.orchestration.domain import happenings, resources
 from tane.web import codec, inside
 from tane.web.codec import iso
 from tane.web.errors import Forbidden, NotFound
 from tane.web.inside import part
 from tane.web.request import Request, Response
+from tane.web.signal_addresses import without_addresses
 
 ARN = re.compile(r"arn:openstack:heat::([^:/]+):stacks/([^/]+)/([^/]+)\Z")
 Result = Mapping[str, Any]
