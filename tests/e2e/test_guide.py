@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.e2e.real import MARKS, SSH_OPTIONS, RealCloud
 
-pytestmark = MARKS
+pytestmark = [*MARKS, pytest.mark.nightly]
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "tour.md"
 

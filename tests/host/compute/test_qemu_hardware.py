@@ -32,6 +32,7 @@ def made(host: Host, run: Run, guest: Guest) -> Iterator[None]:  # noqa: F811
         run(host.compute.destroy(guest.id))
 
 
+@pytest.mark.nightly
 def test_a_server_boots_by_uefi_from_a_scsi_disk_and_takes_volumes(host: Host, run: Run) -> None:  # noqa: F811
     guest = of(host, firmware="uefi", disk_bus="scsi", guest_agent=True, serial_ports=2, sockets=1, cores=2, threads=2)
     assert guest.kernel is not None
