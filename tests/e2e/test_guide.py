@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.real import MARKS, SSH_OPTIONS, RealCloud
 
 pytestmark = [*MARKS, pytest.mark.nightly]
