@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.image.domain import cache, content, images, proxied, stores, transfers
+from tane.services.image.domain.protections import readable, require_creatable
 from tane.services.image.domain.proxied import Wanted, rotate_backups, set_properties
 from tane.services.image.drivers.base import StoreError
 from tane.services.image.store import images as store
@@ -33,7 +34,9 @@ __all__ = [
     "image_by_id",
     "image_of_disk",
     "keep",
+    "readable",
     "remove_image",
+    "require_creatable",
     "rotate_backups",
     "scratch_path",
     "set_properties",

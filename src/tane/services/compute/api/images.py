@@ -24,7 +24,7 @@ def view(request: Request, info: image.ImageInfo) -> dict[str, Any]:
         "updated": iso(info.updated_at),
         "minDisk": info.min_disk,
         "minRam": info.min_ram,
-        "metadata": info.properties,
+        "metadata": image.readable(request.core, request.ctx, info.properties),
         "links": links(request, "images", info.id),
         "OS-EXT-IMG-SIZE:size": info.size,
     }

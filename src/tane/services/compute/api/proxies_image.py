@@ -70,7 +70,8 @@ def _properties(request: Request) -> dict[str, str]:
 
 def _metadata(request: Request) -> dict[str, str]:
     with request.core.db.read() as tx:
-        return image.visible_image(tx, request.ctx, request.path["image_id"]).properties
+        found = image.visible_image(tx, request.ctx, request.path["image_id"]).properties
+    return image.readable(request.core, request.ctx, found)
 
 
 def _key(request: Request) -> str:

@@ -32,8 +32,10 @@ def create_image(core: Core, ctx: Context, server_id: str, name: str, properties
     Of a server with a local root disk the image is that disk. Of one that boots from a volume it has no data: its
     property ``block_device_mapping`` names snapshots of all its volumes, from which a new server's volumes are made.
 
-    :raises Forbidden: over a quota. :raises BadRequest: a volume's status does not allow a snapshot.
+    :raises Forbidden: over a quota, or a property is protected. :raises BadRequest: a volume's status does not allow
+    a snapshot.
     """
+    image.require_creatable(core, ctx, properties)
     with core.db.write() as tx:
         row = require(tx, ctx, server_id)
         refuse_locked(ctx, row)

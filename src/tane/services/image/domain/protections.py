@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import configparser
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -84,8 +85,14 @@ def require(core: Core, ctx: Context, name: str, verb: Verb) -> None:
         raise Forbidden(f"Property '{name}' is protected")
 
 
-def readable(core: Core, ctx: Context, properties: dict[str, str]) -> dict[str, str]:
+def require_creatable(core: Core, ctx: Context, names: Iterable[str]) -> None:
+    """:raises Forbidden: an image may not get one of these properties from the caller."""
+    for name in names:
+        require(core, ctx, name, "create")
+
+
+def readable(core: Core, ctx: Context, properties: Mapping[str, str]) -> dict[str, str]:
     """What of an image's properties a caller is shown."""
     if not core.config.image.property_protection_file:
-        return properties
+        return dict(properties)
     return {name: value for name, value in properties.items() if allows(core, ctx, name, "read")}

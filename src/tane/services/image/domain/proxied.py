@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.image.domain import content, images
+from tane.services.image.domain import content, images, protections
 from tane.services.image.domain.updates import Change, update
 from tane.services.image.store import images as store
 from tane.services.image.store.images import Image
@@ -36,7 +36,10 @@ def find(core: Core, ctx: Context, wanted: Wanted) -> tuple[list[Image], bool]:
 
     :raises BadRequest: the marker is none of them.
     """
-    conditions = [store.has_property(name, value) for name, value in wanted.properties.items()]
+    conditions = [
+        store.has_property(name, value) if protections.allows(core, ctx, name, "read") else store.has_none()
+        for name, value in wanted.properties.items()
+    ]
     for column in ("name", "min_disk", "min_ram"):
         value = getattr(wanted, column)
         if value is not None:

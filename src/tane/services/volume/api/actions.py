@@ -150,7 +150,8 @@ def upload_image(request: Request) -> dict[str, Any]:
 
 
 def show_image_metadata(request: Request) -> dict[str, Any]:
-    return {"metadata": volumes.show(request.core, request.ctx, request.path["volume_id"]).row.image_meta}
+    row = volumes.show(request.core, request.ctx, request.path["volume_id"]).row
+    return {"metadata": actions.shown_image_metadata(request.core, request.ctx, row)}
 
 
 def set_image_metadata(request: Request) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import msgspec
 
 from tane.services.volume.api import filters, query
 from tane.services.volume.api.filters import Filters
-from tane.services.volume.domain import volumes
+from tane.services.volume.domain import actions, volumes
 from tane.services.volume.domain.common import BACKEND
 from tane.services.volume.domain.volumes import NewVolume, Shown
 from tane.services.volume.store import conditions
@@ -131,7 +131,7 @@ def view(request: Request, shown: Shown, *, full: bool = True) -> dict[str, Any]
         found["volume_type_id"] = row.volume_type_id
         found["consumes_quota"] = True
         if row.image_meta:
-            found["volume_image_metadata"] = row.image_meta
+            found["volume_image_metadata"] = actions.shown_image_metadata(request.core, request.ctx, row)
         if request.allows("volume_extension:volume_host_attribute"):
             found["os-vol-host-attr:host"] = host_of(row)
         if admin:

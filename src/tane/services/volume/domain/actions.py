@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.services.image import interface as images
 from tane.services.volume.domain import attachments
-from tane.services.volume.domain.common import invalid_volume, volume_of
+from tane.services.volume.domain.common import CORE, invalid_volume, volume_of
 from tane.services.volume.domain.volumes import enqueue
 from tane.services.volume.orders import UPLOAD_VOLUME, UploadVolume
 from tane.services.volume.store import volumes
@@ -35,8 +35,12 @@ STATUSES = (
 IMAGE_FORMATS = ("raw", "vmdk", "vdi", "qcow2", "vhd", "vhdx", "ploop")
 MADE_FORMATS = ("raw", "vmdk", "vdi", "qcow2", "vhd", "vhdx")
 
-CORE = ("image_id", "image_name", "checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
-"""Of a volume's image metadata what is no property of the image (Cinder's ``glance_core_properties``)."""
+
+def shown_image_metadata(core: Core, ctx: Context, row: Row[Any]) -> dict[str, str]:
+    """What of its image a volume shows to a caller."""
+    known: dict[str, str] = row.image_meta
+    own = images.readable(core, ctx, {name: value for name, value in known.items() if name not in CORE})
+    return {name: value for name, value in known.items() if name in CORE or name in own}
 
 
 class UploadImage(msgspec.Struct, kw_only=True):

@@ -15,6 +15,8 @@ from tane.web.context import Context
 from tane.web.errors import BadRequest, NotFound
 
 ZONE = "nova"
+CORE = ("image_id", "image_name", "checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
+"""Of a volume's image metadata what is no property of the image (Cinder's ``glance_core_properties``)."""
 BACKEND = "file"
 
 

@@ -15,6 +15,7 @@ from tane.db import Tx
 from tane.services.image import interface as images
 from tane.services.volume.domain import pools, quotas, types
 from tane.services.volume.domain.common import (
+    CORE,
     ZONE,
     backup_of,
     checked_metadata,
@@ -497,6 +498,8 @@ def remove_metadata(core: Core, ctx: Context, volume_id: str, key: str) -> None:
 
 
 def set_image_metadata(core: Core, ctx: Context, volume_id: str, values: Mapping[str, str]) -> dict[str, str]:
+    """:raises Forbidden: an image made of the volume may not get one of these properties from the caller."""
+    images.require_creatable(core, ctx, (name for name in values if name not in CORE))
     with core.db.write() as tx:
         merged = checked_metadata({**volume_of(tx, ctx, volume_id).image_meta, **values})
         volumes.change(tx, volume_id, image_meta=merged)
