@@ -169,3 +169,11 @@ document = Table(
     Column("text", Text, nullable=False),
 )
 """What S3 keeps of a bucket: "lifecycle", "policy"."""
+
+mark = Table(
+    "mark",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("stamp", Integer, nullable=False),
+)
+"""When something was last done: "scrubbed", every good copy on hosts was verified."""

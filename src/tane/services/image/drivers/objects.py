@@ -4,8 +4,9 @@
 before it. So what a crash leaves are parts that nothing names, and data that is named is whole. Like a file, data is
 named by its SHA-512, and all images of the same content share it.
 
-What no image has is removed by whoever looks for it (``domain/content.py``), which may be while another upload finds it
-there: data is younger than :data:`YOUNG_SECONDS` when somebody has just asked for it, and stays so long.
+What no image has is found by the sweep (``domain/content.py``), perhaps while an upload has put it there and is about
+to name it, or a backup has the image and not yet the objects. So it is noted first, and removed
+:data:`UNWANTED_SECONDS` later, unless somebody put it once more.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tane.web.errors import ApiError
 
 CHUNK = 1 << 20
 PART_BYTES = 256 << 20
-YOUNG_SECONDS = 300.0
+UNWANTED_SECONDS = 600.0
 ABANDONED_SECONDS = 1800.0
 """After so long without a further part nobody is writing any more."""
 DIGEST = re.compile(r"[0-9a-f]{128}\Z")
@@ -87,7 +88,7 @@ class ObjectStore:
         vault.remove(self._core, self._vault, found[:most])
 
     def settle(self, path: Path, digest: str) -> None:
-        if vault.look(self._core, self._vault, f"data/{digest}") is None:
+        if not vault.touch(self._core, self._vault, f"data/{digest}"):
             raise StoreError("the data was removed again before it was used: send it once more")
 
     def local_path(self, url: str) -> Path | None:
@@ -118,11 +119,10 @@ class ObjectStore:
                 raise StoreError(f"{url} is shorter than what was written")
 
     def remove(self, url: str) -> bool:
-        """Nothing that is young goes. A few parts go at once, since a writer waits for this; :meth:`tidy` removes the
-        rest."""
+        """A few parts go at once, since a writer waits for this; :meth:`tidy` removes the rest."""
         name = self._name(url)
         about = vault.look(self._core, self._vault, name)
-        if about is None or not vault.remove(self._core, self._vault, [name], YOUNG_SECONDS):
+        if about is None or not vault.let_go(self._core, self._vault, name, UNWANTED_SECONDS):
             return False
         self._forget(about.meta[PARTS], vault.A_STEP)
         return True

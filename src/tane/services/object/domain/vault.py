@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tane.core import Core
 from tane.db import Tx
-from tane.db.documents import load
+from tane.db.documents import dump, load
 from tane.services.object.domain import blobs, content, copies, room
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Content
@@ -24,6 +24,8 @@ from tane.services.object.store.listing import Wanted
 A_STEP = 50
 """Objects that are deleted in one transaction."""
 A_PAGE = 1000
+UNWANTED = "unwanted"
+"""In an object's metadata: since when nobody needs it."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def note(core: Core, vault: Vault, name: str, meta: Mapping[str, str]) -> bool:
 
 
 def touch(core: Core, vault: Vault, name: str) -> bool:
-    """Make an object's time be now; False when it is not there."""
+    """Make an object's time be now, and wanted; False when it is not there."""
     if not database.exists(core):
         return False
     with database.of(core).write() as tx:
@@ -87,7 +89,8 @@ def _touch(tx: Tx, vault: Vault, name: str) -> bool:
     row = places.outline_in(tx, vault.account, vault.container, name)
     if row is None or row.id is None:
         return False
-    rows.change(tx, row.id, stamp=max(stamps.of(tx.now), row.stamp + 1))
+    meta = {key: value for key, value in load(row.meta).items() if key != UNWANTED}
+    rows.change(tx, row.id, stamp=max(stamps.of(tx.now), row.stamp + 1), meta=dump(meta))
     return True
 
 
@@ -154,20 +157,38 @@ def names(core: Core, vault: Vault, prefix: str) -> list[tuple[str, int]]:
             return found
 
 
-def remove(core: Core, vault: Vault, some: Sequence[str], older: float = 0.0) -> int:
-    """Delete objects, those whose time is ``older`` than so many seconds; returns how many."""
+def remove(core: Core, vault: Vault, some: Sequence[str]) -> int:
+    """Delete objects; returns how many there were."""
     gone = 0
     if not database.exists(core):
         return gone
     for begin in range(0, len(some), A_STEP):
         with database.of(core).write() as tx:
-            before = stamps.of(tx.now) - int(older * stamps.SECOND)
             for name in some[begin : begin + A_STEP]:
                 row = places.object_in(tx, vault.account, vault.container, name)
-                if row is not None and row.id is not None and (not older or row.stamp < before):
+                if row is not None and row.id is not None:
                     content.remove(tx, row)
                     gone += 1
     return gone
+
+
+def let_go(core: Core, vault: Vault, name: str, seconds: float) -> bool:
+    """Note that nobody needs an object; delete it once that was noted so long ago. :func:`touch` takes the note back.
+
+    :returns: whether it was deleted.
+    """
+    with database.of(core).write() as tx:
+        row = places.outline_in(tx, vault.account, vault.container, name)
+        if row is None or row.id is None:
+            return False
+        meta, now = load(row.meta), stamps.of(tx.now)
+        if UNWANTED not in meta:
+            rows.change(tx, row.id, meta=dump({**meta, UNWANTED: str(now)}))
+            return False
+        if now < int(meta[UNWANTED]) + int(seconds * stamps.SECOND):
+            return False
+        content.remove(tx, row)
+        return True
 
 
 def age(core: Core, stamp: int) -> float:

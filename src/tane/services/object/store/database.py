@@ -14,6 +14,7 @@ from tane.services.object.tables import (
     container,
     document,
     held,
+    mark,
     metadata,
     object_,
     upload,
@@ -50,7 +51,7 @@ def _add_checks(connection: Connection) -> None:
 
 
 def _add_locks_and_documents(connection: Connection) -> None:
-    for table in (held, document):
+    for table in (held, document, mark):
         table.create(connection, checkfirst=True)
     for index in container.indexes:
         index.create(connection, checkfirst=True)
