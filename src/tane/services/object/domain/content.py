@@ -402,7 +402,7 @@ def check_quotas(core: Core, tx: Tx, visit: Visit, size: int) -> None:
     dead = blob_rows.dead_bytes(tx, row.account_id) if size > blobs.INLINE else 0
     one_more = old is None or stacked
     wanted = used.bytes + dead + more
-    over = wanted > room.MOST_BYTES or room.over(room.limit(core, account), wanted)
+    over = wanted > room.MOST_BYTES or room.over(room.limit(core, row.account, account), wanted)
     if (one_more and room.over(account.get(COUNT_QUOTA), used.objects + 1)) or ((more > 0 or dead) and over):
         raise TooLarge(room.OVER)
     _check_policy(tx, visit, more, one_more=one_more)
