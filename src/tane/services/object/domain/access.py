@@ -18,6 +18,8 @@ from tane.web.errors import Forbidden, NotFound, Unauthorized
 from tane.web.request import Request
 
 RESELLER_PREFIX = "AUTH_"
+LOGGED = "s3-logging"
+"""In the metadata of a container whose calls are written down: where to."""
 Kind = Literal["owner", "read", "write", "list"]
 
 
@@ -103,6 +105,8 @@ def admit(
     found = places.outline_in if outline else places.object_in
     row = found(tx, *at) if name else places.place(tx, account, container)
     visit = Visit(account, container, name, row, False)
+    if row is not None and row.container_id is not None and LOGGED in row.container_meta:
+        request.notes[account, container] = row.container_meta
     action = action or policies.MATCHING.get((rule, kind), "")
     statements, asked = _policy(tx, visit), Asked(request.ctx, request.remote, _is_secure(request), prefix)
     if signed is not None or tempurl.is_signed(request):

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tane.services.object.api.s3 import access, describing, forms, lifecycle, listings, locks, policy, uploads, xml
+from tane.services.object.api.s3 import (
+    access,
+    describing,
+    forms,
+    lifecycle,
+    listings,
+    locks,
+    logging,
+    policy,
+    uploads,
+    xml,
+)
 from tane.services.object.api.s3.calls import Call, Table, answered, document, has_document, must_be_there
 from tane.services.object.api.s3.xml import Node, element
 from tane.services.object.domain.s3 import buckets, objects
@@ -122,6 +133,7 @@ GET: Table = {
     "cors": access.get_cors,
     "lifecycle": lifecycle.show,
     "location": location,
+    "logging": logging.show,
     "object-lock": locks.get_configuration,
     "policy": policy.show,
     "policyStatus": policy.status,
@@ -135,6 +147,7 @@ PUT: Table = {
     "acl": access.put_acl,
     "cors": access.put_cors,
     "lifecycle": lifecycle.put,
+    "logging": logging.put,
     "object-lock": locks.put_configuration,
     "policy": policy.put,
     "tagging": access.put_bucket_tags,

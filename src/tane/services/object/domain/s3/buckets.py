@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from tane.db import Tx
-from tane.db.documents import load
+from tane.db.documents import dump, load
 from tane.services.identity import interface as identity
 from tane.services.object.domain import access, acl, containers, locks, policies
 from tane.services.object.domain.access import Visit
@@ -205,3 +205,25 @@ def set_policy(request: Request, at: At, text: str) -> None:
         visit = access.admit(request, tx, "post_container", "owner", (*at, ""))
         documents.put(tx, visit.there.container_id, policies.KIND, text)
         _keep(tx, visit, {policies.FLAG: "on" if text else ""})
+
+
+# -------------------------------------------------------------------------------------------------------- access log
+
+
+def logging(request: Request, at: At) -> tuple[str, str] | None:
+    """To which bucket the access log goes, and how the names of its objects begin; None where there is none."""
+    with database.of(request.core).read() as tx:
+        visit = access.admit(request, tx, "post_container", "owner", (*at, ""))
+        kept = visit.container_meta.get(access.LOGGED, "")
+    return tuple(load(kept)) if kept else None
+
+
+def set_logging(request: Request, at: At, wanted: tuple[str, str] | None) -> None:
+    """:raises S3Error: there is no such bucket in the account."""
+    with database.of(request.core).write() as tx:
+        visit = access.admit(request, tx, "post_container", "owner", (*at, ""))
+        if wanted is not None:
+            target = access.admit(request, tx, "put_object", "write", (at[0], wanted[0], "log"))
+            if target.row is None or target.row.container_id is None:
+                raise S3Error("InvalidTargetBucketForLogging", "The target bucket for logging does not exist")
+        _keep(tx, visit, {access.LOGGED: dump(list(wanted)) if wanted is not None else ""})

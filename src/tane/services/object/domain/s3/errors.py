@@ -33,6 +33,7 @@ STATUSES = {
     "InvalidRange": 416,
     "InvalidRequest": 400,
     "InvalidTag": 400,
+    "InvalidTargetBucketForLogging": 400,
     "InvalidURI": 400,
     "KeyTooLongError": 400,
     "MalformedACLError": 400,
