@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from chaos import faults, hosts, invariants
+from chaos import faults, hosts, invariants, objects
 from chaos.caller import Caller
 from chaos.witness import Witness
 from chaos.workload import Load, Writer
@@ -30,6 +30,7 @@ from tests.e2e.real import RealCloud
 TENANTS = ("ada", "grace")
 DISK_MB = 2048
 SETTLE_SECONDS = 150.0
+OBJECT = "object"
 
 
 def prepare(cloud: RealCloud, seed: int, flavor: str = "") -> tuple[list[Load], list[Writer]]:
@@ -87,14 +88,16 @@ def _examine(
 
 
 @contextlib.contextmanager
-def own_cloud(*, keep: bool, many: bool = False) -> Iterator[RealCloud]:
+def own_cloud(*, keep: bool, many: bool = False, for_objects: bool = False) -> Iterator[RealCloud]:
     """A cloud on a small disk of its own; gone afterwards unless it is to be kept for a look."""
     disk = Path(tempfile.mkdtemp(prefix="tane-chaos-"))
     faults.mount_state_disk(disk, DISK_MB)
     cloud = RealCloud(disk / "state")
     os.environ["TANE_DISK_ALLOCATION_RATIO"] = "16"  # The disk is small so that it can be filled, not for the servers.
     cloud.folder.mkdir()
-    if many:
+    if for_objects:
+        objects.prepare(cloud)
+    elif many:
         hosts.prepare(cloud)
     try:
         cloud.up()
@@ -103,6 +106,9 @@ def own_cloud(*, keep: bool, many: bool = False) -> Iterator[RealCloud]:
         if keep:
             print(f"kept: tane down --state {cloud.folder} --purge; umount {disk}")
         else:
+            cloud.tane("down")
+            if for_objects:
+                objects.clear(cloud)
             cloud.tane("down", "--purge")
             faults.unmount_state_disk(disk)
             disk.rmdir()
@@ -137,17 +143,29 @@ def run(
         found = check(cloud, loads, writers, many=bool(count))
         for load in loads:
             load.caller.close()
-        _tell("lost", found.lost)
-        _tell("orphaned", found.orphaned)
-        _tell("stuck", found.stuck)
         found.twice += witness.seen
-        _tell("running twice", found.twice)
-        print(
-            f"chaos: {done} faults, {len(found.lost)} lost, {len(found.orphaned)} orphaned, {len(found.stuck)} stuck, "
-            f"{len(found.twice)} running twice",
-            flush=True,
-        )
+        _sum_up(done, found)
     return found
+
+
+def run_objects(minutes: float, seed: int, *, keep: bool = False) -> invariants.Findings:
+    """A run about objects in three copies, on a cloud of its own with three machines."""
+    with own_cloud(keep=keep, for_objects=True) as cloud:
+        done, found = objects.run(cloud, minutes, seed)
+        _sum_up(done, found)
+    return found
+
+
+def _sum_up(done: int, found: invariants.Findings) -> None:
+    _tell("lost", found.lost)
+    _tell("orphaned", found.orphaned)
+    _tell("stuck", found.stuck)
+    _tell("running twice", found.twice)
+    print(
+        f"chaos: {done} faults, {len(found.lost)} lost, {len(found.orphaned)} orphaned, {len(found.stuck)} stuck, "
+        f"{len(found.twice)} running twice",
+        flush=True,
+    )
 
 
 def _tell(kind: str, lines: Iterable[str]) -> None:
@@ -162,9 +180,14 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--hosts", type=int, default=0, help="so many machines join, are lost and come back")
-    parser.add_argument("--only", default="", help="of these faults (default: all)")
+    parser.add_argument(
+        "--only", default="", help="of these faults (default: all); object: of three hosts of objects alone"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the cloud as it is in the end, for a look")
     given = parser.parse_args()
+    if given.only == OBJECT:
+        found = run_objects(given.minutes, given.seed, keep=given.keep)
+        return 1 if found.lost or found.orphaned or found.stuck else 0
     found = run(
         given.minutes, given.seed, only=given.only.split(",") if given.only else (), keep=given.keep, count=given.hosts
     )

@@ -24,13 +24,16 @@ class ConfigError(Exception):
 
 
 class ImageStore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A named store of image data. ``path``: the folder of a "file" store; "http": data stays at its URL.
+    """A named store of image data. ``path``: the folder of a "file" store; "http": data stays at its URL; "object": in
+    the object storage of this cloud, ``policy`` says in how many copies ("": as ``[object] default_policy`` has it when
+    the first image is kept there, after which it stays).
 
     ``slow``: what is used of it is cached; of a store of URLs it always is.
     """
 
-    type: Literal["file", "http"] = "file"
+    type: Literal["file", "http", "object"] = "file"
     path: Path = Path()
+    policy: Literal["", "one", "three"] = ""
     description: str = ""
     weight: int = 0
     slow: bool = False

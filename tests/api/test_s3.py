@@ -118,10 +118,9 @@ def test_listings(s3: S3) -> None:
 
 
 def test_what_is_not_done_says_so(s3: S3) -> None:
-    for query in ("lifecycle", "policy", "object-lock", "website", "replication", "inventory&id=1"):
-        if query != "object-lock":
-            assert s3.refused("GET", f"/bucket?{query}") == (501, "NotImplemented")
-        assert s3.refused("PUT", f"/bucket?{query}", b"<x/>") == (501, "NotImplemented")
+    for query in ("website", "replication", "inventory&id=1", "encryption", "notification"):
+        for method in ("GET", "PUT"):
+            assert s3.refused(method, f"/bucket?{query}", b"<x/>") == (501, "NotImplemented")
     assert s3.refused("GET", "/bucket?object-lock") == (404, "ObjectLockConfigurationNotFoundError")
     assert s3.refused("PUT", "/bucket/key", b"x", x_amz_server_side_encryption="AES256") == (501, "NotImplemented")
 

@@ -207,3 +207,19 @@ def test_what_is_under_way_counts_for_its_account(cloud: ApiCloud, mine: Account
     first.end()
     second.end()
     mine.put("/c/p", LARGE)
+
+
+def test_a_projects_unified_limit_is_its_accounts(cloud: ApiCloud, mine: Account) -> None:
+    admin, v3 = cloud.admin, "/identity/v3"
+    [service] = admin.get(f"{v3}/services?type=object-store").json()["services"]
+    here = {"service_id": service["id"], "resource_name": room.RESOURCE}
+    admin.post(f"{v3}/registered_limits", {"registered_limits": [{**here, "default_limit": 1}]}, 201)
+    content = b"x" * (600 << 10)
+    mine.put("/c/first", content)
+    mine.put("/c/second", content, 413)
+    own = {**here, "project_id": mine.caller.project_id, "resource_limit": 2}
+    admin.post(f"{v3}/limits", {"limits": [own]}, 201)
+    cloud.core.memory.pop(room.LIMITS)
+    mine.put("/c/second", content)
+    admin.request("POST", mine.path, headers={"X-Account-Meta-Quota-Bytes": "100"}, expect=204)
+    mine.put("/c/third", b"x" * 200, 413)

@@ -27,7 +27,7 @@ import typer
 from tane import ids
 from tane.cli.common import DEFAULT_STATE, State
 from tane.cli.options import StateOption
-from tane.config import ConfigError
+from tane.config import Config, ConfigError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -75,6 +75,24 @@ def backup(file: BackupFile, state: StateOption = DEFAULT_STATE) -> None:
         finally:
             part.unlink(missing_ok=True)
     print(f"tane: {target} holds the cloud in {files.folder}; what servers and volumes hold is not in it")
+    if told := _on_hosts(files.config()):
+        print(told)
+
+
+def _on_hosts(config: Config) -> str:
+    """What is told of objects whose bytes lie in copies on hosts; nothing where there are none."""
+    from tane.services.object import checks
+    from tane.services.object.store import copies
+
+    for database in checks.opened(config):
+        with database.read() as tx:
+            count, size = copies.bytes_on_hosts(tx)
+        if count:
+            return (
+                f"tane: nor is what {count} objects hold in copies on hosts ({size / (1 << 30):.1f} GiB): "
+                "it stays there, and a restored cloud finds what was not deleted since"
+            )
+    return ""
 
 
 def restore(

@@ -68,6 +68,8 @@ class Request:
     """To be called by a handler that found by other means than a token whose request it is: a project. Raises Full."""
     grow: Callable[[], None] = lambda: None
     """To be called before much of its body is kept in memory: it counts as a long one. Raises Full."""
+    notes: dict[Any, Any] = field(default_factory=dict)
+    """What a service keeps of it while it is answered; a request that is made of this one has the same."""
     _first: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from tane.services.image.domain.protections import readable, require_creatable
 from tane.services.image.domain.proxied import Wanted, rotate_backups, set_properties
 from tane.services.image.drivers.base import StoreError
 from tane.services.image.store import images as store
+from tane.services.image.store import locations
 from tane.web.context import Context
 from tane.wire.documents import ImageRef
 from tane.wire.errors import HostError
@@ -267,8 +268,8 @@ class LocalImages:
 
     def _want(self, image_id: str) -> None:
         with self._core.db.read() as tx:
-            row = store.get(tx, image_id)
-        if row is not None:
+            row, places = store.get(tx, image_id), locations.of_image(tx, image_id)
+        if row is not None and any(stores.is_slow(self._core, place.store) for place in places):
             cache.want(self._core, row)
 
     async def stream(self, image: ImageRef) -> AsyncIterator[bytes]:

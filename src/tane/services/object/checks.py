@@ -14,9 +14,13 @@ from tane.config import Config
 from tane.db import Database, Tx
 from tane.finding import Finding
 from tane.hosts import store as hosts
+from tane.services.object.domain.repair import SCRUB
 from tane.services.object.store import copies as store
+from tane.services.object.store import stamps
 from tane.services.object.store.database import APART
-from tane.services.object.tables import blob_check
+from tane.services.object.tables import mark
+
+OVERDUE_DAYS, DAY = 30, 24 * 3600
 
 
 @dataclass
@@ -38,7 +42,7 @@ def opened(config: Config) -> Iterator[Database]:
     database = Database(config.database, readers=1, apart=APART.name)
     try:
         with database.read() as tx:
-            there = inspect(tx.connection).has_table(blob_check.name)
+            there = inspect(tx.connection).has_table(mark.name)
         if there:
             yield database
     finally:
@@ -61,6 +65,21 @@ def by_host(control: Tx, objects: Tx) -> list[OnHost]:
     return list(found.values())
 
 
+def _scrub(objects: Tx) -> Iterator[Finding]:
+    """Every copy is to be verified now and then: rot that nobody finds cannot be mended when a second copy rots."""
+    since = store.marked(objects, SCRUB)
+    begun = store.oldest(objects) if since is None else since
+    if begun is None or stamps.of(objects.now) - begun < OVERDUE_DAYS * DAY * stamps.SECOND:
+        return
+    told = "never" if since is None else f"not since {stamps.moment(since):%Y-%m-%d}"
+    yield Finding(
+        "warning",
+        f"The copies of objects on hosts were all verified {told}.",
+        f"Some are verified every 15 seconds while the cloud runs; a round should take less than {OVERDUE_DAYS} days.",
+        "let the cloud and its hosts run; ./tane object scrub has all of them verified now",
+    )
+
+
 def copies(control: Tx, objects: Tx) -> Iterator[Finding]:
     """Copies on hosts that are missing or have rotted, and what no host has any more."""
     if lost := store.unreadable(objects):
@@ -70,6 +89,7 @@ def copies(control: Tx, objects: Tx) -> Iterator[Finding]:
             "They cannot be read.",
             "bring back the hosts that have them: ./tane object status",
         )
+    yield from _scrub(objects)
     found = by_host(control, objects)
     open_ = {state: sum(host.copies.get(state, 0) for host in found) for state in ("missing", "bad")}
     if any(open_.values()):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from tane.core import Core
+from tane.services.object.domain import vault
+from tane.services.object.domain.access import RESELLER_PREFIX
 from tane.services.object.domain.inside import Gone, Shelf, Stored, find, put, remove
+from tane.services.object.domain.vault import Vault
 from tane.services.object.store import copies, database, places
 
-__all__ = ["Gone", "Shelf", "Stored", "copies_on", "find", "measured", "put", "remove"]
+__all__ = ["Gone", "Shelf", "Stored", "Vault", "copies_on", "find", "measured", "put", "remove", "vault"]
 
 
 def copies_on(core: Core, host_id: str) -> int:
@@ -20,8 +23,8 @@ def copies_on(core: Core, host_id: str) -> int:
 
 
 def measured(core: Core) -> list[Any]:
-    """Of every account its ``name``, and how many ``containers``, ``objects`` and ``bytes`` are in it."""
+    """Of every project's account its ``name``, and how many ``containers``, ``objects`` and ``bytes`` are in it."""
     if not database.exists(core):
         return []
     with database.of(core).read() as tx:
-        return places.measured(tx)
+        return [row for row in places.measured(tx) if row.name.startswith(RESELLER_PREFIX)]

@@ -6,6 +6,7 @@ HEAD goes with each GET. Paths are raw: an object's name is all that follows its
 from __future__ import annotations
 
 from tane.services.object.api import accounts, bulk, containers, cors, downloads, info, objects
+from tane.services.object.api.logged import logged
 from tane.services.object.api.s3 import buckets as s3_buckets
 from tane.services.object.api.s3 import objects as s3_objects
 from tane.web.routes import Route
@@ -16,7 +17,7 @@ OBJECT = f"{CONTAINER}/{{object}}"
 BUCKET = "/{bucket}"
 KEY = "/{bucket}/{key}"
 
-ROUTES = (
+_SWIFT = (
     Route("GET", "/info", info.show, None),
     Route("GET", "/healthcheck", info.health, None),
     Route("GET", "/crossdomain.xml", info.crossdomain, None),
@@ -37,7 +38,8 @@ ROUTES = (
     Route("COPY", OBJECT, objects.copy, "object_store:copy_object", stream=True),
     Route("OPTIONS", OBJECT, cors.options, None, stream=True),
 )
-S3_ROUTES = (
+ROUTES = tuple(map(logged, _SWIFT))
+_S3 = (
     Route("GET", "/", s3_buckets.get_service, "object_store:get_account", stream=True),
     Route("GET", BUCKET, s3_buckets.get_bucket, "object_store:get_container", stream=True),
     Route("PUT", BUCKET, s3_buckets.put_bucket, "object_store:put_container", stream=True),
@@ -50,6 +52,7 @@ S3_ROUTES = (
     Route("DELETE", KEY, s3_objects.delete_object, "object_store:delete_object", stream=True),
     Route("OPTIONS", KEY, s3_objects.options, None, stream=True),
 )
+S3_ROUTES = tuple(map(logged, _S3))
 """The same store by S3's API: a bucket is a container of the project whose credential signs."""
 AT_ROOT = ("/info", "/healthcheck", "/crossdomain.xml", "/v1/")
 """Clients ask for these at the root of the host, wherever the catalogue says that accounts are; some take the version

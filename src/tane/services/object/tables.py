@@ -36,6 +36,7 @@ container = Table(
     Column("objects", Integer, nullable=False, default=0),
     Column("bytes", Integer, nullable=False, default=0),
     Index("uq_container_account_id_name", "account_id", "name", unique=True),
+    Index("ix_container_name", "name"),
 )
 """``versions_mode``: "" none, "location" and "history" the two older forms, which keep old objects in the container
 ``versions_container``; "enabled" and "suspended" keep them beside the new ones, in :data:`version`."""
@@ -147,3 +148,32 @@ blob_check = Table(
     Column("checks", LargeBinary, nullable=False),
 )
 """By what the blocks of a blob are known that lies on hosts: digests one after another."""
+
+held = Table(
+    "held",
+    metadata,
+    Column("segments_id", Integer, primary_key=True),
+    Column("upload_id", String(32), primary_key=True),
+    Column("mode", String(16), nullable=False),
+    Column("until", Integer, nullable=False),
+    Column("hold", Integer, nullable=False),
+)
+"""Uploads whose parts, objects ID/NUMBER of the container ``segments_id``, must stay: they are what a locked object is
+made of. ``until``: seconds since 1970."""
+
+document = Table(
+    "document",
+    metadata,
+    Column("container_id", Integer, ForeignKey("container.id"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("text", Text, nullable=False),
+)
+"""What S3 keeps of a bucket: "lifecycle", "policy"."""
+
+mark = Table(
+    "mark",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("stamp", Integer, nullable=False),
+)
+"""When something was last done: "scrubbed", every good copy on hosts was verified."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tane.services.image.domain import transfers
+from tane.services.image.domain import stores, transfers
 from tane.web.codec import whole
 from tane.web.errors import BadRequest, NotFound, RangeNotSatisfiable, UnsupportedMedia
 from tane.web.request import FilePart, Request, Response
@@ -45,18 +45,23 @@ async def download(request: Request) -> Response:
         return Response(status=204)
     row, file = found
     headers = {"Content-MD5": row.checksum} if row.checksum else {}
-    if file is None:
-        return Response(headers=headers, stream=transfers.read(core, image_id, request.ctx.project_id), length=row.size)
     start, end = 0, row.size
-    headers["Accept-Ranges"] = "bytes"
     wanted = request.headers.get("range", "")
+    if isinstance(file, str) and not stores.all_stores(core)[file].seekable:
+        wanted = ""
+    else:
+        headers["Accept-Ranges"] = "bytes"
     if wanted:
         try:
             start, end = _range(wanted, row.size)
         except BaseException:
-            file.close()
+            if not isinstance(file, str):
+                file.close()
             raise
         headers = {"Content-Range": f"bytes {start}-{end - 1}/{row.size}", "Accept-Ranges": "bytes"}
+    if isinstance(file, str):
+        data = transfers.read(core, image_id, request.ctx.project_id, file, (start, end - start))
+        return Response(status=206 if wanted else 200, headers=headers, stream=data, length=end - start)
     return Response(status=206 if wanted else 200, headers=headers, file=FilePart(file, start, end - start))
 
 

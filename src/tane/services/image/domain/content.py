@@ -115,9 +115,10 @@ def fingerprint_file(path: Path, disk_format: str, container_format: str, limit:
 
 
 def activate(tx: Tx, core: Core, image_id: str, path: Path, found: Fingerprint, store: str = stores.LOCAL) -> None:
-    """Put the file in its place and make the image active: one transaction for both."""
+    """Put the file in its place and make the image active: one transaction for both. What takes long of it was done
+    before, by the store's ``put``. :raises StoreError: it was removed again meanwhile."""
     place = stores.all_stores(core)[store]
-    place.put(path, found.sha512)
+    place.settle(path, found.sha512)
     tx.after_commit(lambda: path.unlink(missing_ok=True))
     locations.clear(tx, image_id)
     locations.add(tx, image_id, store, place.url_of(found.sha512), {})
@@ -178,6 +179,8 @@ def sweep(core: Core) -> Swept:
         for url in urls:
             if url not in known:
                 swept.data += collect(core, name, url)
+    for place in stores.all_stores(core).values():
+        swept.parts += place.tidy()
     for part in parts:
         # An id is known to the database before its file exists, so that a file without one was left behind.
         if part.lstrip(".").split(".")[0] not in awaited:

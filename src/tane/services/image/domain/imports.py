@@ -28,7 +28,7 @@ from tane.web.errors import BadRequest, Conflict, Forbidden
 
 LOOK_SECONDS = 1.0
 TASK_LIFE = timedelta(hours=48)
-LOCK = "os_glance_import_task"
+LOCK = images.LOCK
 LEFT = "os_glance_importing_to_stores"
 FAILED = "os_glance_failed_import"
 

@@ -8,6 +8,7 @@ from tane.core import Core
 from tane.services.image.drivers.base import Store
 from tane.services.image.drivers.file import FileStore
 from tane.services.image.drivers.http import HttpStore
+from tane.services.image.drivers.objects import ObjectStore
 
 LOCAL = "local"
 """The store that is always there: the folder ``images`` of the state folder."""
@@ -24,6 +25,8 @@ def all_stores(core: Core) -> dict[str, Store]:
     for name, store in settings.stores.items():
         if store.type == "http":
             found[name] = HttpStore(settings)
+        elif store.type == "object":
+            found[name] = ObjectStore(core, name, store.policy)
         elif store.path != Path():
             found[name] = FileStore(name, store.path)
     return found

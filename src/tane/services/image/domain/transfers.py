@@ -47,7 +47,7 @@ async def upload(
         raise errors.BadRequest(f"Store {name} is not available on this node.")
     async with _receiving(core, ctx, image_id, "saving", stream, length) as (row, upload_id, path, writer):
         found = await core.in_thread(content.fingerprint, path, writer, str(row.disk_format), str(row.container_format))
-        # What lies on another file system is copied before the transaction; there it is only looked at.
+        # What lies on another file system, or in objects, is copied before the transaction; there it is looked at.
         await core.in_thread(place.put, path, found.sha512)
         try:
             await core.in_thread(_finish, core, image_id, upload_id, path, found, name)
@@ -154,8 +154,8 @@ def _abandon(core: Core, image_id: str, upload_id: str, path: Path) -> None:
 
 def open_content(
     core: Core, ctx: Context, image_id: str, prefer: Sequence[str]
-) -> tuple[Row[Any], BinaryIO | None] | None:
-    """The image and its open data (None when it lies at a URL), or None when it has none yet.
+) -> tuple[Row[Any], BinaryIO | str] | None:
+    """The image and its open data, or the name of the store that gives it; None when it has none yet.
 
     :raises NotFound: not visible. :raises Forbidden: deactivated. :raises BadRequest: no such store.
     """
@@ -178,18 +178,21 @@ def open_content(
             continue
         if stores.is_slow(core, place.store):
             cache.want(core, row)
-        if store.kind == "http":
-            return row, None
         if (path := store.local_path(place.url)) is not None:
             return row, path.open("rb")
+        if store.kind != "file":
+            return row, place.store
     raise errors.NotFound(f"The data of image {image_id} is missing from the image store.")
 
 
-async def read(core: Core, image_id: str, project_id: str | None = None) -> AsyncIterator[bytes]:
-    """The data of an image from the first of its locations that gives any. ``project_id``: whose share of the waiting
-    threads it takes; the owner's when None. :raises StoreError: none does."""
+async def read(
+    core: Core, image_id: str, project_id: str | None = None, store: str = "", span: tuple[int, int] | None = None
+) -> AsyncIterator[bytes]:
+    """The data of an image from the first of its locations that gives any, that in ``store`` before others.
+    ``project_id``: whose share of the waiting threads it takes; the owner's when None. ``span``: first byte and number
+    of bytes of what is wanted, in stores that are seekable. :raises StoreError: none does."""
     owner = project_id or await core.in_thread(_owner, core, image_id)
-    iterator = await _patiently(core, owner, _first_location, core, image_id)
+    iterator = await _patiently(core, owner, _first_location, core, image_id, store, span)
     while data := await _patiently(core, owner, next, iterator, b""):
         yield data
 
@@ -209,16 +212,19 @@ async def _patiently(core: Core, owner: str | None, function: Callable[..., Any]
             await asyncio.sleep(FULL_SECONDS)
 
 
-def _first_location(core: Core, image_id: str) -> Iterator[bytes]:
+def _first_location(
+    core: Core, image_id: str, preferred: str = "", span: tuple[int, int] | None = None
+) -> Iterator[bytes]:
     with core.db.read() as tx:
         places, row = locations.of_image(tx, image_id), images.get(tx, image_id)
     size = (row.size or 0) if row is not None else 0
+    begin, length = span or (0, size)
     reason = StoreError(f"image {image_id} has no data")
-    for place in places:
+    for place in sorted(places, key=lambda place: place.store != preferred):
         store = stores.all_stores(core).get(place.store)
-        if store is None:
+        if store is None or (begin and not store.seekable):
             continue
-        data = _at_most(store.read(place.url), size)
+        data = _at_most(store.read(place.url, begin), length)
         try:
             return itertools.chain((next(data, b""),), data)
         except StoreError as error:
@@ -241,6 +247,8 @@ async def take_file(core: Core, image_id: str, path: Path) -> None:
     if row is None:
         path.unlink(missing_ok=True)
         return
+    name = stores.default(core)
+    place = stores.all_stores(core)[name]
     try:
         found = await core.in_thread(
             content.fingerprint_file, path, str(row.disk_format), str(row.container_format), content.size_limit(core)
@@ -251,7 +259,8 @@ async def take_file(core: Core, image_id: str, path: Path) -> None:
         raise Permanent("the data exceeds the size limit for images") from None
     except UnacceptableImage as error:
         raise Permanent(str(error)) from None
-    await core.in_thread(_take, core, image_id, path, found)
+    await core.in_thread(place.put, path, found.sha512)
+    await core.in_thread(_take, core, image_id, path, found, name)
 
 
 def _for_data(core: Core, image_id: str) -> Row[Any] | None:
@@ -263,7 +272,7 @@ def _for_data(core: Core, image_id: str) -> Row[Any] | None:
     return None if row.status in ("active", "deactivated") else row
 
 
-def _take(core: Core, image_id: str, path: Path, found: Fingerprint) -> None:
+def _take(core: Core, image_id: str, path: Path, found: Fingerprint, store: str) -> None:
     with core.db.write() as tx:
         row = images.get(tx, image_id)
         if row is None:
@@ -273,4 +282,4 @@ def _take(core: Core, image_id: str, path: Path, found: Fingerprint) -> None:
                 quotas.require_room(tx, core, row, "image_size_total", found.size)
             except errors.TooLarge as error:
                 raise Permanent(error.message) from None
-            content.activate(tx, core, image_id, path, found)
+            content.activate(tx, core, image_id, path, found, store)

@@ -26,6 +26,7 @@ class FileStore:
 
     kind = "file"
     read_only = False
+    seekable = True
 
     def __init__(self, name: str, folder: Path) -> None:
         self._prefix = f"file:///{name}/"
@@ -59,6 +60,9 @@ class FileStore:
         except OSError as error:
             raise StoreError(f"{error.strerror}: {self.folder}") from error
 
+    def settle(self, path: Path, digest: str) -> None:
+        self.put(path, digest)
+
     def _copy(self, path: Path, target: Path) -> None:
         part = self.folder / f".{uuid.uuid4().hex}.part"
         try:
@@ -79,9 +83,10 @@ class FileStore:
             raise StoreError(f"{url} is not there")
         return path.stat().st_size
 
-    def read(self, url: str) -> Iterator[bytes]:
+    def read(self, url: str, offset: int = 0) -> Iterator[bytes]:
         try:
             with self._path(url).open("rb") as file:
+                file.seek(offset)
                 while data := file.read(CHUNK):
                     yield data
         except FileNotFoundError:
@@ -98,6 +103,9 @@ class FileStore:
             return []
         names = [entry.name for entry in os.scandir(self.folder) if entry.is_file()]
         return [self.url_of(name) for name in names if not name.startswith(".")]
+
+    def tidy(self) -> int:
+        return 0
 
     def properties(self) -> dict[str, Any]:
         return {"data_dir": str(self.folder.absolute()), "chunk_size": CHUNK, "thin_provisioning": False}

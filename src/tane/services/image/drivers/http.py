@@ -210,6 +210,7 @@ class HttpStore:
 
     kind = "http"
     read_only = True
+    seekable = False
 
     def __init__(self, settings: ImageSettings) -> None:
         self._settings = settings
@@ -218,6 +219,9 @@ class HttpStore:
         raise StoreError("a store of URLs keeps no data")
 
     def put(self, path: Path, digest: str) -> None:
+        raise StoreError("a store of URLs keeps no data")
+
+    def settle(self, path: Path, digest: str) -> None:
         raise StoreError("a store of URLs keeps no data")
 
     def local_path(self, url: str) -> Path | None:
@@ -230,7 +234,7 @@ class HttpStore:
             raise StoreError(f"{url} does not tell its size")
         return int(length)
 
-    def read(self, url: str) -> Iterator[bytes]:
+    def read(self, url: str, offset: int = 0) -> Iterator[bytes]:
         with opened(url, self._settings) as response:
             yield from chunks(response)
 
@@ -239,6 +243,9 @@ class HttpStore:
 
     def urls(self) -> list[str]:
         return []
+
+    def tidy(self) -> int:
+        return 0
 
     def properties(self) -> dict[str, Any]:
         return {}

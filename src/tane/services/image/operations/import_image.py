@@ -135,7 +135,7 @@ async def inspect(run: Run[ImportImage]) -> dict[str, Any] | None:
 async def keep(run: Run[ImportImage]) -> dict[str, Any]:
     """Put the data into each store; the image tells which are still to come and which failed."""
     await run.write(_require_room, run.core, run.params, run.data["size"])
-    path = await run.core.in_thread(_source, run.core, run.data)
+    path = await _source(run)
     left, failed = list(run.params.stores), []
     for name in run.params.stores:
         place = stores.all_stores(run.core).get(name)
@@ -164,11 +164,35 @@ def _require_room(tx: Tx, core: Core, params: ImportImage, size: int) -> None:
         raise Permanent(error.message) from None
 
 
-def _source(core: Core, data: dict[str, Any]) -> Path:
-    path = Path(data["file"]) if "file" in data else stores.local_path(core, data["sha512"])
-    if path is None or not path.exists():
+async def _source(run: Run[ImportImage]) -> Path:
+    data, core = run.data, run.core
+    path = Path(data["file"]) if "file" in data else await core.in_thread(stores.local_path, core, data["sha512"])
+    if path is None:
+        row = await run.read(existing, run.params.image_id)
+        path = await core.in_slow_thread(row.project_id, _brought, core, row)
+    if not path.exists():
         raise Permanent("the image's data is in no store of this machine")
     return path
+
+
+def _brought(core: Core, row: Row[Any]) -> Path:
+    """A file of what lies in a store that has no files here. :raises Permanent: none has it."""
+    with core.db.read() as tx:
+        places = locations.of_image(tx, row.id)
+    reason = "the image's data is in no store of this machine"
+    for place in places:
+        store = stores.all_stores(core).get(place.store)
+        if store is None or store.read_only:
+            continue
+        try:
+            found = _write(core, row.id, store.read(place.url))
+        except StoreError as error:
+            reason = str(error)
+            continue
+        if found["sha512"] == row.os_hash_value:
+            return fetched(core, row.id)
+        reason = f"what store {place.store} has is not the image's data"
+    raise Permanent(reason)
 
 
 def _kept(tx: Tx, run: Run[ImportImage], path: Path, name: str, left: list[str], failed: list[str]) -> None:
@@ -177,7 +201,7 @@ def _kept(tx: Tx, run: Run[ImportImage], path: Path, name: str, left: list[str],
     if name not in failed:
         place = stores.all_stores(run.core)[name]
         # What no image had until now may have been swept away since it was put there.
-        place.put(path, digest)
+        place.settle(path, digest)
         if all(known.store != name for known in locations.of_image(tx, image_id)):
             locations.add(tx, image_id, name, place.url_of(digest), {})
     images.set_property(tx, image_id, imports.LEFT, ",".join(left))

@@ -15,6 +15,8 @@ from tane.db.paging import page
 from tane.services.image.store import locations
 from tane.services.image.tables import image, image_former, image_location, image_member, image_property, image_tag
 
+LOCK = "os_glance_import_task"
+"""Property of an image that an import is busy with."""
 UPLOAD_ALIVE = timedelta(seconds=90)
 RECEIVING = ("saving", "uploading")
 """What an image is while a client sends its data: to be used at once, or to be imported later."""
@@ -109,9 +111,11 @@ def set_tags(tx: Tx, image_id: str, tags: Iterable[str]) -> None:
 
 
 def uploads(tx: Tx) -> set[str]:
-    """The uploads that are under way, and the images that wait for their data."""
+    """The uploads that are under way, and the images that wait for their data or are copied to a further store."""
     waiting = select(image.c.id, image.c.upload_id).where(image.c.status.in_((*RECEIVING, "queued", "importing")))
-    return {name for row in tx.all(waiting) for name in (row.id, row.upload_id) if name}
+    copied = select(image_property.c.image_id).where(image_property.c.name == LOCK, image_property.c.value != "")
+    names = {name for row in tx.all(waiting) for name in (row.id, row.upload_id) if name}
+    return names | {row.image_id for row in tx.all(copied)}
 
 
 def upload_seen(tx: Tx, image_id: str, upload_id: str) -> bool:

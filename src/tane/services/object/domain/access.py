@@ -10,13 +10,16 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.db.documents import load
 from tane.services.identity import interface as identity
-from tane.services.object.domain import acl, tempurl
-from tane.services.object.store import places
+from tane.services.object.domain import acl, policies, tempurl
+from tane.services.object.domain.policies import Asked, Statement
+from tane.services.object.store import documents, places
 from tane.web.context import Context
 from tane.web.errors import Forbidden, NotFound, Unauthorized
 from tane.web.request import Request
 
 RESELLER_PREFIX = "AUTH_"
+LOGGED = "s3-logging"
+"""In the metadata of a container whose calls are written down: where to."""
 Kind = Literal["owner", "read", "write", "list"]
 
 
@@ -89,9 +92,12 @@ def admit(
     *,
     outline: bool = False,
     folder: str | None = None,
+    action: str = "",
+    prefix: str = "",
 ) -> Visit:
     """Let the caller in, or not, to the place ``at`` (account, container, object; "" for none). ``outline``: nothing
-    large of the object is read. ``folder``: what is to be listed are names that begin so, for a web site.
+    large of the object is read. ``folder``: what is to be listed are names that begin so, for a web site. ``action``:
+    what a bucket's policy calls it, where ``rule`` and ``kind`` do not say it; ``prefix``: of what is to be listed.
 
     :raises Unauthorized: a stranger. :raises Forbidden: someone with a token.
     """
@@ -99,6 +105,10 @@ def admit(
     found = places.outline_in if outline else places.object_in
     row = found(tx, *at) if name else places.place(tx, account, container)
     visit = Visit(account, container, name, row, False)
+    if row is not None and row.container_id is not None and LOGGED in row.container_meta:
+        request.notes[account, container] = row.container_meta
+    action = action or policies.MATCHING.get((rule, kind), "")
+    statements, asked = _policy(tx, visit), Asked(request.ctx, request.remote, _is_secure(request), prefix)
     if signed is not None or tempurl.is_signed(request):
         signs = at if folder is None else (account, container, folder)
         listing = folder is not None
@@ -107,12 +117,14 @@ def admit(
         if kind == "owner":
             # What is signed is the object: not its versions, not its container.
             raise refused(request)
+        _refuse_denied(request, visit, statements, asked, action)
         return visit
+    _refuse_denied(request, visit, statements, asked, action)
     project = project_of(account)
     visit.owner = bool(project and request.ctx.user_id) and request.allows(
         f"object_store:{rule}", {"project_id": project, "user_id": request.ctx.user_id}
     )
-    if not visit.owner and not _listed(request, visit, kind):
+    if not visit.owner and not _listed(request, visit, kind) and not _allowed(visit, statements, asked, action, kind):
         raise refused(request)
     return visit
 
@@ -124,6 +136,53 @@ def may_change(request: Request, visit: Visit) -> bool:
         return False
     target = {"project_id": project_of(visit.account), "user_id": request.ctx.user_id}
     return request.allows(f"object_store:post_{'container' if visit.container else 'account'}", target)
+
+
+def refuse_denied(request: Request, tx: Tx, visit: Visit) -> None:
+    """Of what is read because something else was let in to. :raises Forbidden: a policy denies it.
+    :raises Unauthorized:"""
+    asked = Asked(request.ctx, request.remote, _is_secure(request))
+    _refuse_denied(request, visit, _policy(tx, visit), asked, "s3:GetObject")
+
+
+def _is_secure(request: Request) -> bool:
+    return request.base_url.startswith("https:")
+
+
+def _policy(tx: Tx, visit: Visit) -> tuple[Statement, ...]:
+    """What the bucket's policy says. Of where its parts lie, what the bucket's says of any object of it is what it
+    denies: which part is of which object nobody asks."""
+    row, bucket = visit.row, visit.container
+    if row is not None and bucket.endswith(policies.SEGMENTS):
+        bucket = bucket.removesuffix(policies.SEGMENTS)
+        row = places.place(tx, visit.account, bucket)
+    if row is None or row.container_id is None or policies.FLAG not in row.container_meta:
+        return ()
+    text = documents.find(tx, row.container_id, policies.KIND)
+    found = policies.parsed(text, bucket) if text else ()
+    return found if bucket == visit.container else tuple(one for one in found if not one.allows)
+
+
+def _refuse_denied(
+    request: Request, visit: Visit, statements: tuple[Statement, ...], asked: Asked, action: str
+) -> None:
+    name: str | None = "" if action in policies.OF_BUCKETS else visit.name or None
+    if visit.container.endswith(policies.SEGMENTS) and name:
+        name = None
+    if action and statements and policies.denies(statements, asked, action, name):
+        raise refused(request)
+
+
+def _allowed(visit: Visit, statements: tuple[Statement, ...], asked: Asked, action: str, kind: Kind) -> bool:
+    """Nobody writes without a name. A pattern of names is nobody's object: lists of parts are for access lists."""
+    if not action or not statements or not (asked.ctx.user_id or kind in ("read", "list")):
+        return False
+    if kind == "owner" and action not in policies.OF_VERSIONS:
+        return False
+    is_bucket = action in policies.OF_BUCKETS
+    if not is_bucket and not visit.name:
+        return False
+    return policies.allows(statements, asked, action, "" if is_bucket else visit.name)
 
 
 def refused(request: Request) -> Unauthorized | Forbidden:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.services.object.domain import access, content, metadata
+from tane.services.object.domain import access, content, locks, metadata
 from tane.services.object.domain.access import Visit
 from tane.services.object.store import blobs as blob_rows
 from tane.services.object.store import database, listing, objects, places
@@ -95,6 +95,7 @@ def remove(request: Request, account: str) -> None:
         if visit.row is None:
             raise NotFound("The resource could not be found.")
         for container_id in places.containers_of(tx, visit.row.account_id):
+            # Nothing goes when something must stay.
             _empty(tx, container_id)
             places.delete_container(tx, container_id)
         places.delete_account(tx, visit.row.account_id)
@@ -104,6 +105,7 @@ def _empty(tx: Tx, container_id: int) -> None:
     for row in objects.all_in(tx, container_id):
         content.remove(tx, row)
     for row in objects.versions_in(tx, container_id):
+        locks.require_free(tx, row)
         objects.remove_version(tx, row.id)
         if row.blob_id is not None:
             blob_rows.drop(tx, row.blob_id)

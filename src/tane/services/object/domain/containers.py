@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tane.db import Tx
-from tane.services.object.domain import access, acl, copies, metadata
+from tane.services.object.domain import access, acl, copies, locks, metadata
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.errors import NameTooLong
 from tane.services.object.store import database, listing, places, versions
@@ -17,6 +17,10 @@ from tane.web.request import Request
 
 SYNC = ("x-container-sync-to", "x-container-sync-key")
 LEGACY = "Cannot enable object versioning on a container that is already using the legacy versioned writes feature."
+VERSIONS = (
+    *("x-versions-enabled", "x-versions-location", "x-history-location"),
+    *("x-remove-versions-location", "x-remove-history-location"),
+)
 ACLS = {"x-container-read": "read_acl", "x-container-write": "write_acl"}
 
 
@@ -35,7 +39,11 @@ def show(
     access.identify(request)
     with database.of(request.core).read() as tx:
         folder = wanted.prefix if site and wanted is not None else None
-        visit = access.admit(request, tx, "get_container", "list", (*at, ""), folder=folder)
+        versions_too = wanted is not None and asks_versions(request)
+        action, prefix = "s3:ListBucketVersions" if versions_too else "", wanted.prefix if wanted is not None else ""
+        visit = access.admit(
+            request, tx, "get_container", "list", (*at, ""), folder=folder, action=action, prefix=prefix
+        )
         container_id = visit.there.container_id
         if wanted is None:
             return visit, Page()
@@ -114,6 +122,8 @@ def check_quotas(changes: Mapping[str, str]) -> None:
 def _versions(request: Request, visit: Visit) -> dict[str, Any]:
     """What the headers of the three forms of versions change."""
     headers, mode = request.headers, visit.there.versions_mode
+    if locks.CONFIGURATION in visit.container_meta and any(name in headers for name in VERSIONS):
+        raise Conflict("The container locks objects: its versions stay enabled.")
     enabled = headers.get("x-versions-enabled")
     old_form = {
         kind: unquote(metadata.decoded(headers[name]))

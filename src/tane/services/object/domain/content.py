@@ -14,10 +14,11 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.db.documents import dump
-from tane.services.object.domain import blobs, metadata, room
+from tane.services.object.domain import blobs, locks, metadata, room
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Content
 from tane.services.object.domain.errors import Failed
+from tane.services.object.domain.locks import Lock
 from tane.services.object.store import blobs as blob_rows
 from tane.services.object.store import objects, places, stamps
 from tane.web.errors import TooLarge
@@ -26,7 +27,7 @@ from tane.web.errors import TooLarge
 @dataclass
 class New:
     """An object to be. Its bytes are ``content`` or another object's blob (``shared``). ``size`` and ``etag`` where
-    they are not its bytes' own (large objects)."""
+    they are not its bytes' own (large objects). ``lock``: where the container's own is not meant."""
 
     content_type: str
     content: Content | None = None
@@ -37,6 +38,7 @@ class New:
     delete_at: int | None = None
     kind: str = ""
     manifest: str = ""
+    lock: Lock | None = None
 
 
 def write(core: Core, tx: Tx, visit: Visit, new: New, *, only_new: bool = False) -> int:
@@ -53,11 +55,16 @@ def write(core: Core, tx: Tx, visit: Visit, new: New, *, only_new: bool = False)
     size = new.content.size if new.content is not None and not new.size else new.size
     check_quotas(core, tx, visit, size)
     stamp = max(stamps.of(tx.now), (old.stamp or 0) + 1)
+    locks.require_free_part(tx, old.container_id, visit.name)
     kept = old.id is not None and _archive(core, tx, visit)
+    if old.id is not None and not kept:
+        locks.require_free(tx, old)
     if old.versions_mode == "suspended":
         # What is written now is the version "null", of which there is one.
         _drop_null(tx, visit)
     blob_id = _blob(core, tx, old.account_id, new)
+    lock = locks.of_new(visit.container_meta, new.lock, locks.now(tx))
+    new.meta = {**locks.without(new.meta), **lock.meta()}
     values = {
         "container_id": old.container_id,
         "name": visit.name,
@@ -74,6 +81,8 @@ def write(core: Core, tx: Tx, visit: Visit, new: New, *, only_new: bool = False)
         "manifest_etag": manifest_etag(new.manifest) if new.kind == "slo" else "",
     }
     objects.put(tx, old.id, values)
+    if lock != Lock():
+        locks.follow(tx, new.meta)
     if old.id is not None and not kept and old.blob_id is not None:
         blob_rows.drop(tx, old.blob_id)
     places.count(tx, old.container_id, int(old.id is None), size - (old.size if old.id is not None and not kept else 0))
@@ -147,8 +156,9 @@ def null_version(tx: Tx, visit: Visit) -> Row[Any] | None:
     return objects.null_version(tx, visit.there.container_id, visit.name)
 
 
-def drop_version(tx: Tx, row: Row[Any]) -> None:
-    """Delete a version that is not the current one."""
+def drop_version(tx: Tx, row: Row[Any], *, bypass: bool = False) -> None:
+    """Delete a version that is not the current one. :raises Held: its lock forbids that."""
+    locks.require_free(tx, row, bypass=bypass)
     objects.remove_version(tx, row.id)
     if row.blob_id is not None:
         blob_rows.drop(tx, row.blob_id)
@@ -200,6 +210,7 @@ def delete(core: Core, tx: Tx, visit: Visit) -> tuple[bool, int | None]:
     """Delete the current object; whether there was one, and the stamp of the marker that keeps its place among the
     versions, if any. Where versions are kept, a marker is put also where nothing is."""
     row = visit.there
+    locks.require_free_part(tx, row.container_id, visit.name)
     if row.versions_mode == "enabled":
         return row.id is not None, _mark(core, tx, visit)
     if row.versions_mode == "suspended" and row.id is not None and row.versioned:
@@ -280,7 +291,7 @@ def _mark(core: Core, tx: Tx, visit: Visit) -> int:
 
 def expire(tx: Tx, row: Row[Any]) -> None:
     """Remove a current object whose time is over; where versions are on, it stays as one of them."""
-    if row.versions_mode == "enabled" and row.versioned:
+    if row.versions_mode == "enabled" and (row.versioned or locks.of_row(row) != Lock()):
         objects.add_version(tx, _content_of(row))
         objects.remove(tx, row.id)
         places.count(tx, row.container_id, -1, 0)
@@ -288,8 +299,9 @@ def expire(tx: Tx, row: Row[Any]) -> None:
         remove(tx, row)
 
 
-def remove(tx: Tx, row: Row[Any]) -> None:
-    """Remove a current object, whatever the container's versions say."""
+def remove(tx: Tx, row: Row[Any], *, bypass: bool = False) -> None:
+    """Remove a current object, whatever the container's versions say. :raises Held: its lock forbids that."""
+    locks.require_free(tx, row, bypass=bypass)
     objects.remove(tx, row.id)
     if row.blob_id is not None:
         blob_rows.drop(tx, row.blob_id)
@@ -354,6 +366,9 @@ def _restore(tx: Tx, visit: Visit, *, there: bool) -> bool:
         last = objects.newest_below(tx, other.container_id, *_stack_of(visit))
         if last is None or last.content_type == MARKER_TYPE:
             return True
+    if row.id is not None:
+        locks.require_free(tx, row)
+    locks.require_free(tx, last)
     values = {**_content_of(last), "container_id": row.container_id, "name": visit.name}
     values["stamp"] = max(stamps.of(tx.now), (row.stamp or 0) + 1)
     objects.put(tx, row.id, values)
@@ -387,7 +402,7 @@ def check_quotas(core: Core, tx: Tx, visit: Visit, size: int) -> None:
     dead = blob_rows.dead_bytes(tx, row.account_id) if size > blobs.INLINE else 0
     one_more = old is None or stacked
     wanted = used.bytes + dead + more
-    over = wanted > room.MOST_BYTES or room.over(room.limit(core, account), wanted)
+    over = wanted > room.MOST_BYTES or room.over(room.limit(core, row.account, account), wanted)
     if (one_more and room.over(account.get(COUNT_QUOTA), used.objects + 1)) or ((more > 0 or dead) and over):
         raise TooLarge(room.OVER)
     _check_policy(tx, visit, more, one_more=one_more)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlalchemy.engine import Row
+
 from tane.core import Core
+from tane.db import Tx
 from tane.services.object.domain import content
+from tane.services.object.domain.locks import DAY, Held
 from tane.services.object.store import database, objects, stamps
 
 AT_ONCE = 200
@@ -22,5 +28,13 @@ def run(core: Core) -> int:
         with database.of(core).write() as tx:
             due = objects.expired(tx, stamps.of(tx.now) // stamps.SECOND, AT_ONCE)
             for row in due:
-                content.expire(tx, row)
+                _expire(tx, row)
         total += len(due)
+
+
+def _expire(tx: Tx, row: Row[Any]) -> None:
+    try:
+        content.expire(tx, row)
+    except Held:
+        # It is a part of what is locked.
+        objects.change(tx, row.id, delete_at=stamps.of(tx.now) // stamps.SECOND + DAY)

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.db.documents import dump, load
-from tane.services.object.domain import access, blobs, content, manifests, metadata, reading, tempurl
+from tane.services.object.domain import access, blobs, content, locks, manifests, metadata, reading, tempurl
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Content, Piece
 from tane.services.object.domain.content import New
@@ -221,6 +221,8 @@ def post(request: Request, at: At, meta: Mapping[str, str], content_type: str, d
         row = visit.object
         if content.expired(row, tx):
             raise NotFound("The resource could not be found.")
+        # What is locked stays as it was written, all of it.
+        locks.require_free(tx, row)
         if row.kind == "symlink":
             elsewhere = _elsewhere(visit, load(row.manifest))
         elif "x-symlink-target" in request.headers:

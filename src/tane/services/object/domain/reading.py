@@ -19,6 +19,7 @@ from tane.services.object.domain import access, content
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Piece
 from tane.services.object.domain.errors import TEXTS, Conflicting, ObjectNotFound
+from tane.services.object.domain.locks import PART, UPLOAD
 from tane.services.object.domain.ranges import Range
 from tane.services.object.drivers.hosts import BLOCK
 from tane.services.object.store import blobs as blob_rows
@@ -179,6 +180,7 @@ def _follow(request: Request, tx: Tx, visit: Visit, at: tuple[str, str, str], *,
             raise access.refused(request)
         row = (places.outline_in if outline else places.object_in)(tx, *at)
         found = Visit(*at, row, False, visit.signed)
+        access.refuse_denied(request, tx, found)
     else:
         found = access.admit(request, tx, "get_object", "read", at, outline=outline)
     if found.row is None or found.row.container_id is None or found.row.id is None:
@@ -245,6 +247,8 @@ class Looks:
         self._data: dict[str | None, bytes | None] = {}
         self._filed, self._waste_left = 0, MOST_WASTE
         self._fetched: tuple[str | None, int] = (None, -1)
+        self.parts_in: int | None = None
+        """The container of the parts of what an upload of S3 made: who is let in to the object reads them."""
 
     def spend(self, steps: int = 1) -> None:
         """:raises TakesLong: for where this runs. :raises Conflicting: for any place."""
@@ -259,9 +263,16 @@ class Looks:
         """An object that a manifest names."""
         found = self._found.get(at)
         if found is None:
-            follow = _follow(self._request, self._tx, visit, at, outline=True)
+            follow = self._part(visit, at) or _follow(self._request, self._tx, visit, at, outline=True)
             found = self._found[at] = find(self._request, self._tx, follow, segment=self)
         return found
+
+    def _part(self, visit: Visit, at: tuple[str, str, str]) -> Visit | None:
+        if self.parts_in is None or not PART.match(at[2]):
+            return None
+        row = places.outline_in(self._tx, *at)
+        own = row is not None and row.container_id == self.parts_in and row.id is not None
+        return Visit(*at, row, False, visit.signed) if own else None
 
     def checked(self, at: tuple[str, str, str]) -> Reading:
         """An object that a manifest is to name: who writes that must be let in there."""
@@ -359,6 +370,8 @@ def _pieces(request: Request, reading: Reading, wanted: Range, looks: Looks) -> 
         data = row.manifest.encode()
         return [Piece(wanted.first, wanted.length, data, None)]
     if row.kind == "slo":
+        if kept := (reading.meta.get(UPLOAD, "") if UPLOAD in row.meta else ""):
+            looks.parts_in = int(kept.rpartition("/")[2])
         return list(_of_static(looks, reading.visit, looks.manifest(row, row.manifest), wanted, 0))
     if row.kind == "dlo" and not own:
         return list(_of_dynamic(looks, reading.visit, row, wanted))
@@ -434,6 +447,7 @@ def _named(request: Request, tx: Tx, visit: Visit, container: str, prefix: str) 
         if not visit.signed.whole_account and container != visit.container:
             raise access.refused(request)
         place = places.place(tx, visit.account, container)
+        access.refuse_denied(request, tx, Visit(visit.account, container, "", place, False, visit.signed))
     else:
         place = access.admit(request, tx, "get_object", "read", (visit.account, container, "")).row
     if place is None or place.container_id is None:

@@ -44,9 +44,14 @@ SCRUBBED, SCRUBBED_BYTES = 50, 256 << 20
 ROUND_SECONDS = 86_400.0
 """Nothing is verified more often than once in it."""
 PAGE = 500
+QUIET_SECONDS = 600.0
+"""The hosts that take copies must have been the same for so long before what is right is moved among them."""
+MOVED, MOVED_BYTES = 20, 64 << 20
+"""Copies that a pass begins to move to where they belong, until they have so many bytes."""
 PAGES = 10
 """Of copies on one host that leaves, which a pass looks at."""
 MEMORY = "object-repair"
+SCRUB = "scrubbed"
 
 
 @dataclass
@@ -59,6 +64,8 @@ class Memory:
     round_began: float | None = None
     swept: dict[str, str] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
+    placed: str = ""
+    same: tuple[frozenset[str], float] = (frozenset(), 0.0)
     busy: dict[tuple[str, str], asyncio.Future[list[None]]] = field(default_factory=dict)
 
     def over(self, what: tuple[str, str], _ended: object) -> None:
@@ -85,6 +92,7 @@ async def run(core: Core) -> dict[str, int]:
     await _remove_gone(core, way)
     await _remove(way, await core.in_thread(_leave, core, fleet, done))
     await _mend(core, way, done)
+    await _remove(way, await core.in_thread(_rebalance, core, fleet, done))
     await _scrub(core, way, done)
     swept = await asyncio.gather(*(_sweep(core, way, host_id) for host_id in way.reached()))
     done["files removed from hosts that no object is made of"] += sum(swept)
@@ -138,6 +146,60 @@ def _more(fleet: Fleet, blob_id: str, have: dict[str, str]) -> list[str]:
 
 def _enough(fleet: Fleet, have: dict[str, str]) -> bool:
     return sum(state == "good" and host in fleet.zones for host, state in have.items()) >= COPIES
+
+
+# ----------------------------------------------------------------------------------------------- hosts that come
+
+
+def _rebalance(core: Core, fleet: Fleet, done: Counter[str]) -> list[tuple[str, str]]:
+    """Move some copies to where they would be written today, once the hosts have been the same for a while: a place is
+    written down, repair makes the copy, and when all of them are good the one too many is given up. Returns those."""
+    kept, hosts = memory(core), frozenset(fleet.zones)
+    if kept.same[0] != hosts:
+        kept.same = (hosts, time.monotonic())
+    if len(hosts) <= COPIES or time.monotonic() < kept.same[1] + QUIET_SECONDS:
+        return []
+    with database.of(core).read() as tx:
+        page = store.in_order(tx, kept.placed, PAGE)
+        known = store.of_blobs(tx, [blob_id for blob_id, _ in page])
+    wanted, surplus, size, last = list[tuple[str, str]](), list[str](), 0, ""
+    for blob_id, each in page:
+        if len(wanted) >= MOVED or size >= MOVED_BYTES:
+            break
+        last = blob_id
+        have = known.get(blob_id, {})
+        if any(state != "good" for state in have.values()):
+            # It is repair's.
+            continue
+        if len(have) > COPIES:
+            surplus.append(blob_id)
+        elif new := [host for host in chosen(blob_id, fleet.zones) if host not in have][:1]:
+            wanted.append((blob_id, new[0]))
+            size += each
+    else:
+        last = last if len(page) == PAGE else ""
+    kept.placed = last
+    if not wanted and not surplus:
+        return []
+    with database.of(core).write() as tx:
+        now = store.of_blobs(tx, [*(blob_id for blob_id, _ in wanted), *surplus])
+        wanted = [(one, host) for one, host in wanted if one in now and host not in now[one]]
+        store.add(tx, wanted)
+        given_up = [(one, host) for one in surplus for host in _too_many(fleet, one, now.get(one, {}))]
+        store.remove(tx, given_up)
+    if wanted:
+        core.db.signals.notify(TOPIC)
+    done["copies to be moved to other hosts"] = len(wanted)
+    done["copies given up that were one too many"] = len(given_up)
+    return given_up
+
+
+def _too_many(fleet: Fleet, blob_id: str, have: dict[str, str]) -> list[str]:
+    """Hosts whose copies are not needed: all are good, and those where they belong are there."""
+    belongs = chosen(blob_id, fleet.zones)
+    if any(state != "good" for state in have.values()) or not {*belongs} <= {*have}:
+        return []
+    return [host for host in have if host not in belongs]
 
 
 # ------------------------------------------------------------------------------------------------- making copies
@@ -242,8 +304,13 @@ async def _scrub(core: Core, way: Links, done: Counter[str]) -> None:
             some = store.good(tx, reached, kept.scrubbed, SCRUBBED)
             if some or (kept.round_began is not None and time.monotonic() < kept.round_began + ROUND_SECONDS):
                 return some
+            ended = kept.round_began is not None
             kept.round_began = time.monotonic()
-            return store.good(tx, reached, ("", ""), SCRUBBED)
+            some = store.good(tx, reached, ("", ""), SCRUBBED)
+        if ended:
+            with database.of(core).write() as tx:
+                store.set_mark(tx, SCRUB)
+        return some
 
     found = _so_many_bytes(await core.in_thread(wanted)) if reached else []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.db.documents import load
+from tane.services.identity import interface as identity
 from tane.services.object.store import blobs as store
 from tane.services.object.store import database, places
 from tane.web.errors import TooLarge
@@ -20,15 +22,39 @@ MOST_BYTES = 1 << 60
 """Of an account, by what manifests say of themselves: sums must stay numbers that databases can hold."""
 QUOTA = "x-account-meta-quota-bytes"
 OVER = "Upload exceeds quota."
+RESOURCE = "object_bytes_total"
+"""The unified limit, of the service object-store, in MiB."""
+LIMITS, KNOWN_SECONDS, MOST_KNOWN = "object-limits", 5.0, 10_000
 
 _lock = threading.Lock()
 _under_way: Counter[tuple[int, str]] = Counter()
 """Bytes that lie on the disk, or were announced, before any row names them: by cloud and account."""
 
 
-def limit(core: Core, account_meta: Mapping[str, str]) -> str:
-    """An account's quota of bytes as its header has it; the setting where it has none of its own."""
-    return account_meta.get(QUOTA) or str(core.config.object.account_quota_gb << 30 or MOST_BYTES)
+def limit(core: Core, account: str, account_meta: Mapping[str, str]) -> str:
+    """An account's quota of bytes as its header has it; where it has none of its own, the unified limit of its project;
+    else the setting."""
+    if own := account_meta.get(QUOTA):
+        return own
+    unified = _unified(core, account)
+    if unified is not None:
+        return str(MOST_BYTES if unified < 0 else min(unified << 20, MOST_BYTES))
+    return str(core.config.object.account_quota_gb << 30 or MOST_BYTES)
+
+
+def _unified(core: Core, account: str) -> int | None:
+    """What identity has as the limit of a project, in MiB; None where none is registered. It is asked now and then:
+    each upload needs it."""
+    known: dict[str, tuple[float, int | None]] = core.memory.setdefault(LIMITS, {})
+    found = known.get(account)
+    if found is not None and time.monotonic() < found[0]:
+        return found[1]
+    with core.db.read() as tx:
+        told = identity.effective_limits(tx, core, "object-store", account.removeprefix("AUTH_")).get(RESOURCE)
+    if len(known) >= MOST_KNOWN:
+        known.clear()
+    known[account] = (time.monotonic() + KNOWN_SECONDS, told)
+    return told
 
 
 def over(limit: str | None, wanted: int) -> bool:
@@ -76,4 +102,4 @@ class Upload:
 def _kept(tx: Tx, core: Core, row: Row[Any]) -> tuple[str | None, int]:
     """The account's limit, and its bytes; what is dead and not swept lies on the disk, too."""
     used = places.totals(tx, row.account_id).bytes + store.dead_bytes(tx, row.account_id)
-    return limit(core, load(row.account_meta)), int(used)
+    return limit(core, row.account, load(row.account_meta)), int(used)

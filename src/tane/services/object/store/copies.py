@@ -9,7 +9,8 @@ from sqlalchemy import and_, delete, func, insert, literal_column, or_, select, 
 
 from tane.db import Tx
 from tane.services.object.drivers.hosts import Copied
-from tane.services.object.tables import blob, blob_check, blob_copy
+from tane.services.object.store import stamps
+from tane.services.object.tables import blob, blob_check, blob_copy, mark, object_
 
 HOSTED = blob_copy.c.host != literal_column("'local'")
 """In these words the index knows it."""
@@ -122,6 +123,39 @@ def check(tx: Tx, after: str, limit: int) -> str:
     good = (blob_copy.c.state == "good") & blob_copy.c.blob_id.in_(ids)
     tx.execute(update(blob_copy).where(HOSTED, good).values(state="check"))
     return ids[-1] if len(ids) == limit else ""
+
+
+def in_order(tx: Tx, after: str, limit: int) -> list[tuple[str, int]]:
+    """(blob, bytes) of the next living blobs behind one that lie on hosts."""
+    wanted = select(blob.c.id, blob.c.size).join(blob_check, blob_check.c.blob_id == blob.c.id)
+    rows = tx.all(wanted.where(blob.c.id > after, blob.c.dead_at.is_(None)).order_by(blob.c.id).limit(limit))
+    return [(row.id, int(row.size)) for row in rows]
+
+
+def set_mark(tx: Tx, name: str) -> None:
+    """Something was done now."""
+    tx.execute(delete(mark).where(mark.c.name == name))
+    tx.execute(insert(mark).values(name=name, stamp=stamps.of(tx.now)))
+
+
+def marked(tx: Tx, name: str) -> int | None:
+    """When it was last done; None for never."""
+    found = tx.scalar(select(mark.c.stamp).where(mark.c.name == name))
+    return None if found is None else int(found)
+
+
+def oldest(tx: Tx) -> int | None:
+    """When the oldest object was written whose bytes lie on hosts."""
+    wanted = select(func.min(object_.c.stamp)).join(blob_check, blob_check.c.blob_id == object_.c.blob_id)
+    found = tx.scalar(wanted)
+    return None if found is None else int(found)
+
+
+def bytes_on_hosts(tx: Tx) -> tuple[int, int]:
+    """How many living blobs lie on hosts, and their bytes, each counted once."""
+    wanted = select(func.count().label("blobs"), func.coalesce(func.sum(blob.c.size), 0).label("size"))
+    row = tx.execute(wanted.join(blob_check, blob_check.c.blob_id == blob.c.id).where(blob.c.dead_at.is_(None))).one()
+    return int(row.blobs), int(row.size)
 
 
 def counts(tx: Tx) -> list[tuple[str, str, int, int]]:

@@ -7,7 +7,19 @@ import hashlib
 from sqlalchemy import Connection, select, text, update
 
 from tane.apart import Apart
-from tane.services.object.tables import blob, blob_check, blob_copy, container, metadata, object_, upload, version
+from tane.services.object.tables import (
+    blob,
+    blob_check,
+    blob_copy,
+    container,
+    document,
+    held,
+    mark,
+    metadata,
+    object_,
+    upload,
+    version,
+)
 
 
 def _keep_etags_and_accounts(connection: Connection) -> None:
@@ -38,11 +50,18 @@ def _add_checks(connection: Connection) -> None:
         index.create(connection, checkfirst=True)
 
 
+def _add_locks_and_documents(connection: Connection) -> None:
+    for table in (held, document, mark):
+        table.create(connection, checkfirst=True)
+    for index in container.indexes:
+        index.create(connection, checkfirst=True)
+
+
 APART = Apart(
     "objects",
     "object_schema",
     "object storage",
-    (metadata.create_all, _keep_etags_and_accounts, _add_uploads, _add_checks),
+    (metadata.create_all, _keep_etags_and_accounts, _add_uploads, _add_checks, _add_locks_and_documents),
     whole=True,
 )
 of, exists = APART.of, APART.exists

@@ -10,7 +10,7 @@ from sqlalchemy import Row, bindparam, case, delete, func, insert, select, updat
 from tane.db import Tx
 from tane.db.documents import dump
 from tane.services.object.store import stamps
-from tane.services.object.tables import account, blob, container, object_, upload, version
+from tane.services.object.tables import account, blob, container, document, object_, upload, version
 
 POINTER = case((object_.c.kind == "slo", ""), else_=object_.c.manifest).label("manifest")
 """What an object points at; of a static large object nothing: its manifest may be of megabytes."""
@@ -100,6 +100,14 @@ def delete_account(tx: Tx, account_id: int) -> None:
     tx.execute(delete(account).where(account.c.id == account_id))
 
 
+def metas_named(tx: Tx, name: str, having: str, most: int) -> list[str]:
+    """The metadata, as it is kept, of the containers of a name whose metadata has a name."""
+    wanted = select(container.c.meta).where(
+        container.c.name == name, container.c.meta.contains(having, autoescape=True)
+    )
+    return [str(row.meta) for row in tx.all(wanted.order_by(container.c.id).limit(most))]
+
+
 def totals(tx: Tx, account_id: int) -> Row[Any]:
     """``containers``, ``objects``, ``bytes`` of an account."""
     return tx.execute(_TOTALS, {"wanted": account_id}).one()
@@ -144,6 +152,7 @@ def delete_container(tx: Tx, container_id: int) -> bool:
             return False
     # Numbers of containers may be given again: an upload of this one must not be one of another's.
     tx.execute(update(upload).where(upload.c.container_id == container_id).values(dead=1, container_id=0))
+    tx.execute(delete(document).where(document.c.container_id == container_id))
     return tx.count(delete(container).where(container.c.id == container_id)) == 1
 
 

@@ -46,6 +46,14 @@ def any_before(tx: Tx, stamp: int) -> bool:
     return tx.first(select(upload.c.id).where(upload.c.dead == 0, upload.c.stamp < stamp).limit(1)) is not None
 
 
+def begun(tx: Tx, container_id: int, prefix: str, limit: int) -> list[Row[Any]]:
+    """The oldest of those under way in a container whose names begin so."""
+    found = select(upload).where(upload.c.container_id == container_id, upload.c.dead == 0, upload.c.name >= prefix)
+    if (end := after(prefix)) is not None:
+        found = found.where(upload.c.name < end)
+    return tx.all(found.order_by(upload.c.stamp).limit(limit))
+
+
 def dead(tx: Tx, most: int) -> list[Row[Any]]:
     return tx.all(select(upload).where(upload.c.dead == 1).limit(most))
 

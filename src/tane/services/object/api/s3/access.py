@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,15 +11,16 @@ import msgspec
 from tane.db.documents import dump, load
 from tane.services.object.api.s3 import xml
 from tane.services.object.api.s3.calls import Call, document, has_document
+from tane.services.object.api.s3.pages import MOST_HEADERS, Rule, rules_of
 from tane.services.object.api.s3.xml import INSTANCE, Node, element, optional
 from tane.services.object.domain.metadata import CONTROL
 from tane.services.object.domain.s3 import buckets, objects
 from tane.services.object.domain.s3.errors import S3Error
-from tane.web.request import Request, Response
+from tane.web.request import Response
 
 GROUPS = "http://acs.amazonaws.com/groups/global/"
 OF_OBJECTS = ("bucket-owner-read", "bucket-owner-full-control")
-MOST_RULES, MOST_CORS, MOST_HEADERS = 100, 8 << 10, 100
+MOST_RULES, MOST_CORS = 100, 8 << 10
 METHODS = ("GET", "PUT", "HEAD", "POST", "DELETE")
 
 
@@ -131,36 +131,6 @@ def _canned_of(call: Call, policy: Node) -> str:
 # ------------------------------------------------------------------------------------------------------------ CORS
 
 
-class Rule(msgspec.Struct, frozen=True):
-    """Of pages of other origins: from where, what, with which headers, and what they may see."""
-
-    origins: list[str]
-    methods: list[str]
-    headers: list[str]
-    exposed: list[str]
-    max_age: int | None = None
-    id: str = ""
-
-    def fits(self, origin: str, method: str, headers: list[str]) -> bool:
-        return (
-            any(_matches(origin, one) for one in self.origins)
-            and method in self.methods
-            and all(any(_matches(name.lower(), one.lower()) for one in self.headers) for name in headers)
-        )
-
-
-def _matches(text: str, pattern: str) -> bool:
-    """With one "*" at most, which stands for anything."""
-    before, star, after = pattern.partition("*")
-    if not star:
-        return text == pattern
-    return len(text) >= len(before) + len(after) and text.startswith(before) and text.endswith(after)
-
-
-def rules_of(meta: Mapping[str, str]) -> list[Rule]:
-    return msgspec.convert(load(meta["s3-cors"]), list[Rule]) if "s3-cors" in meta else []
-
-
 async def get_cors(call: Call) -> Response:
     """The bucket's rules for pages of other origins"""
     visit = await call.request.core.in_thread(buckets.there, call.inner(), call.place, "post_container")
@@ -234,28 +204,6 @@ async def delete_cors(call: Call) -> Response:
     """Remove the bucket's rules for pages of other origins"""
     await call.request.core.in_thread(buckets.change, call.inner(), call.place, cors="")
     return Response(None, 204)
-
-
-def shown_to(request: Request, meta: Mapping[str, str], method: str, headers: list[str]) -> dict[str, str]:
-    """The headers that let a page of another origin see an answer; none where no rule does."""
-    origin = request.headers.get("origin")
-    if origin is None or "s3-cors" not in meta or len(headers) > MOST_HEADERS:
-        return {}
-    for rule in rules_of(meta):
-        if rule.fits(origin, method, headers):
-            found = {
-                "Access-Control-Allow-Origin": "*" if rule.origins == ["*"] else origin,
-                "Access-Control-Allow-Methods": ", ".join(rule.methods),
-                "Vary": "Origin, Access-Control-Request-Headers, Access-Control-Request-Method",
-            }
-            if headers:
-                found["Access-Control-Allow-Headers"] = ", ".join(headers)
-            if rule.exposed:
-                found["Access-Control-Expose-Headers"] = ", ".join(rule.exposed)
-            if rule.max_age is not None:
-                found["Access-Control-Max-Age"] = str(rule.max_age)
-            return found
-    return {}
 
 
 # ------------------------------------------------------------------------------------------------------------ tags

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tane.services.object.api.s3 import access, listings, uploads, xml
+from tane.services.object.api.s3 import (
+    access,
+    describing,
+    forms,
+    lifecycle,
+    listings,
+    locks,
+    logging,
+    policy,
+    uploads,
+    xml,
+)
 from tane.services.object.api.s3.calls import Call, Table, answered, document, has_document, must_be_there
 from tane.services.object.api.s3.xml import Node, element
 from tane.services.object.domain.s3 import buckets, objects
@@ -17,9 +28,8 @@ async def create(call: Call) -> Response:
     if has_document(call):
         # There is one region, whatever it is called.
         await document(call, "CreateBucketConfiguration", lambda node: node.value("LocationConstraint", ""))
-    if call.headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true":
-        raise S3Error("NotImplemented", "Object lock is not implemented.")
-    await call.request.core.in_thread(buckets.create, call.inner(), call.place, access.canned(call))
+    locked = call.headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true"
+    await call.request.core.in_thread(buckets.create, call.inner(), call.place, access.canned(call), locked=locked)
     return Response(None, 200, {"Location": f"/{call.bucket}", "Content-Length": "0"})
 
 
@@ -49,12 +59,6 @@ async def versioning(call: Call) -> Response:
     )
 
 
-async def object_lock(call: Call) -> Response:
-    """No bucket has one."""
-    await call.request.core.in_thread(buckets.there, call.inner(), call.place)
-    raise S3Error("ObjectLockConfigurationNotFoundError")
-
-
 async def set_versioning(call: Call) -> Response:
     state, mfa = await document(
         call, "VersioningConfiguration", lambda node: (node.value("Status"), node.value("MfaDelete", "Disabled"))
@@ -71,20 +75,20 @@ async def delete_many(call: Call) -> Response:
     await must_be_there(call)
     named, quiet = await document(call, "Delete", _wanted, checked=True)
     found = await call.request.core.in_slow_thread(
-        call.request.ctx.project_id, objects.delete_many, call.inner(), call.place, named
+        call.request.ctx.project_id, objects.delete_many, call.inner(), call.place, named, bypass=locks.bypass(call)
     )
     return Response(xml.document("DeleteResult", *_told(found, quiet)), content_type=xml.TYPE)
 
 
-def _wanted(node: Node) -> tuple[list[tuple[str, str | None]], bool]:
-    """Keys with their versions, and whether only errors are to be told. :raises S3Error:"""
+def _wanted(node: Node) -> tuple[list[objects.Named], bool]:
+    """Keys with their versions and conditions, and whether only errors are to be told. :raises S3Error:"""
     found = node.all("Object")
     if not 1 <= len(found) <= MOST_DELETES:
         raise S3Error("MalformedXML")
     return [_named(one) for one in found], node.value("Quiet", "false").lower() == "true"
 
 
-def _named(node: Node) -> tuple[str, str | None]:
+def _named(node: Node) -> objects.Named:
     found = node.child("Key")
     if found is None or "\0" in (found.text or ""):
         raise S3Error("MalformedXML")
@@ -92,9 +96,8 @@ def _named(node: Node) -> tuple[str, str | None]:
         raise S3Error("UserKeyMustBeSpecified")
     if len(found.text.encode()) > 1024:
         raise S3Error("KeyTooLongError")
-    if node.child("ETag") or node.child("LastModifiedTime") or node.child("Size"):
-        raise S3Error("NotImplemented", "Conditions of single objects of a DeleteObjects are not implemented.")
-    return found.text, node.value("VersionId", "") or None
+    expected = describing.deletion(node.value("ETag", ""), node.value("Size", ""), node.value("LastModifiedTime", ""))
+    return found.text, node.value("VersionId", "") or None, expected
 
 
 def _told(found: list[objects.Outcome], quiet: bool) -> list[xml.Markup]:
@@ -119,7 +122,7 @@ def _told(found: list[objects.Outcome], quiet: bool) -> list[xml.Markup]:
 
 
 async def service(call: Call) -> Response:
-    if call.request.method == "HEAD":
+    if call.request.method != "GET":
         raise S3Error("MethodNotAllowed")
     return await listings.owned(call)
 
@@ -128,8 +131,12 @@ SERVICE: Table = {"": service}
 GET: Table = {
     "acl": access.get_acl,
     "cors": access.get_cors,
+    "lifecycle": lifecycle.show,
     "location": location,
-    "object-lock": object_lock,
+    "logging": logging.show,
+    "object-lock": locks.get_configuration,
+    "policy": policy.show,
+    "policyStatus": policy.status,
     "tagging": access.get_bucket_tags,
     "uploads": uploads.under_way,
     "versioning": versioning,
@@ -139,12 +146,22 @@ GET: Table = {
 PUT: Table = {
     "acl": access.put_acl,
     "cors": access.put_cors,
+    "lifecycle": lifecycle.put,
+    "logging": logging.put,
+    "object-lock": locks.put_configuration,
+    "policy": policy.put,
     "tagging": access.put_bucket_tags,
     "versioning": set_versioning,
     "": create,
 }
 POST: Table = {"delete": delete_many}
-DELETE: Table = {"cors": access.delete_cors, "tagging": access.delete_bucket_tags, "": remove}
+DELETE: Table = {
+    "cors": access.delete_cors,
+    "lifecycle": lifecycle.remove,
+    "policy": policy.remove,
+    "tagging": access.delete_bucket_tags,
+    "": remove,
+}
 
 
 async def get_service(request: Request) -> Response:
@@ -153,22 +170,26 @@ async def get_service(request: Request) -> Response:
 
 
 async def get_bucket(request: Request) -> Response:
-    """List a bucket's objects; its `acl`, `cors`, `location`, `tagging`, `uploads`, `versioning`, `versions`"""
-    return await answered(request, GET)
+    """List a bucket's objects, `versions`, `uploads`; its `acl`, `cors`, `lifecycle`, `object-lock`, `policy`, …"""
+    return await answered(request, GET, SERVICE)
 
 
 async def put_bucket(request: Request) -> Response:
-    """Make a bucket; set its `acl`, `cors`, `tagging`, `versioning`"""
-    return await answered(request, PUT)
+    """Make a bucket; set its `acl`, `cors`, `lifecycle`, `object-lock`, `policy`, `tagging`, `versioning`"""
+    return await answered(request, PUT, SERVICE)
 
 
 async def post_bucket(request: Request) -> Response:
-    """Delete the objects that the body names (`delete`)"""
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise S3Error("NotImplemented", "Uploads by HTML forms are not implemented.")
-    return await answered(request, POST)
+    """Delete the objects that the body names (`delete`); upload the file of a signed HTML form"""
+    if is_form(request):
+        return await forms.upload(request)
+    return await answered(request, POST, SERVICE)
+
+
+def is_form(request: Request) -> bool:
+    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
 async def delete_bucket(request: Request) -> Response:
-    """Delete an empty bucket; its `cors`, `tagging`"""
-    return await answered(request, DELETE)
+    """Delete an empty bucket; its `cors`, `lifecycle`, `policy`, `tagging`"""
+    return await answered(request, DELETE, SERVICE)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from tane.services.identity import interface as identity
+from tane.services.identity.interface import SignedCall
 from tane.services.object.api import headers as swift
-from tane.services.object.api.s3 import xml
+from tane.services.object.api.s3 import pages, xml
 from tane.services.object.domain import access, blobs, heavy
 from tane.services.object.domain.blobs import BrokenOff, Content, TooMuch
 from tane.services.object.domain.s3 import buckets, checksums, chunks, signature
@@ -37,15 +39,15 @@ NOT_OFFERED = (
 )
 """Sub-resources that are not done."""
 REFUSED = (
-    "x-amz-object-lock-",
     "x-amz-server-side-encryption",
     "x-amz-website-redirect-location",
     "x-amz-grant-",
     "x-amz-write-offset-bytes",
-    "x-amz-bypass-governance-retention",
     "x-amz-copy-source-server-side-encryption",
 )
 """How headers begin of what is not done."""
+ACCOUNT = re.compile(r"AUTH_([0-9A-Za-z-]{1,64})\Z")
+"""The first part of the path of who calls the bucket of another project, or has no name: no bucket is called so."""
 LONG = 64 << 10
 """Bytes of a document that takes long to read."""
 
@@ -83,10 +85,15 @@ class Call:
             self.request, headers=dict(headers or {}), query=list(query), raw_query="", authenticate=None, _first={}
         )
 
+    @property
+    def project(self) -> str:
+        """Whose the bucket is."""
+        return access.project_of(self.account)
+
     def owner(self) -> xml.Markup:
-        ctx = self.request.ctx
-        name = ctx.project_name or ctx.project_id
-        return xml.element("Owner", xml.element("ID", ctx.project_id), xml.element("DisplayName", name))
+        ctx, project = self.request.ctx, self.project
+        name = ctx.project_name if ctx.project_id == project and ctx.project_name else project
+        return xml.element("Owner", xml.element("ID", project), xml.element("DisplayName", name))
 
 
 Operation = Callable[[Call], Awaitable[Response]]
@@ -94,23 +101,50 @@ Table = Mapping[str, Operation]
 """Operations by the parameter that chooses them; "" for none of these."""
 
 
-async def answered(request: Request, table: Table) -> Response:
-    """Let the caller in and do what is asked. :raises S3Error:"""
+async def answered(request: Request, table: Table, *above: Table) -> Response:
+    """Let the caller in and do what is asked. ``above``: of buckets, where ``table`` is of objects, and at last of the
+    list of buckets. :raises S3Error:"""
+    owner = placed(request)
+    if owner and not request.path["bucket"]:
+        request.path.pop("key", None)
+        request.path.pop("bucket")
+        table = above[-1]
+    elif owner and request.path.get("key") == "":
+        request.path.pop("key")
+        table = above[0]
     try:
-        call = await _admitted(request)
+        call = await _admitted(request, owner)
         _check_place(call)
-        return await _chosen(request, table)(call)
+        answer = await _chosen(request, table)(call)
+        if "origin" in request.headers and call.bucket and "Access-Control-Allow-Origin" not in answer.headers:
+            meta = await request.core.in_thread(buckets.meta_of, request, call.place)
+            answer.headers = {**answer.headers, **pages.shown_to(request, meta, request.method, [])}
+        return answer
     except ApiError as error:
         if error.status != 404:
             raise
         raise await request.core.in_thread(_not_found, request, error) from None
 
 
+def placed(request: Request) -> str:
+    """The project that the path names before the bucket, which is taken out of it; "" for the caller's own."""
+    found = ACCOUNT.match(request.path.get("bucket", ""))
+    if found is None:
+        return ""
+    bucket, _, key = request.path.get("key", "").partition("/")
+    request.path["bucket"] = bucket
+    if "key" in request.path:
+        request.path["key"] = key
+    request.path["project"] = found[1]
+    return found[1]
+
+
 def _not_found(request: Request, error: ApiError) -> ApiError:
     """Whether it was the bucket that is not there, or the key."""
     if isinstance(error, S3Error):
         return error
-    place = (f"{access.RESELLER_PREFIX}{request.ctx.project_id}", request.path.get("bucket", ""))
+    project = request.path.get("project") or request.ctx.project_id
+    place = (f"{access.RESELLER_PREFIX}{project}", request.path.get("bucket", ""))
     if not request.path.get("key") or not buckets.is_there(request, place):
         return S3Error("NoSuchBucket", details={"BucketName": place[1]})
     found = known(error)
@@ -118,29 +152,42 @@ def _not_found(request: Request, error: ApiError) -> ApiError:
     return found
 
 
-async def _admitted(request: Request) -> Call:
+async def _admitted(request: Request, owner: str) -> Call:
+    bucket, name = request.path.get("bucket", ""), request.path.get("key", "")
+    if owner and request.method in ("GET", "HEAD") and not signature.is_signed(request):
+        # A stranger, who sees what is open to all.
+        nobody = Proof(SignedCall("", "", (b"",), ""))
+        return Call(request, nobody, b"", f"{access.RESELLER_PREFIX}{owner}", bucket, name)
     proof = signature.read(request, PREFIX)
     core = request.core
     remembered = None
     if core.db.glances_are_cheap:
         remembered = identity.signed_by_known(core, proof.call, request.ctx.request_id)
     if remembered is None:
-        remembered = await core.in_thread(_identified, request, proof)
+        remembered = await core.in_thread(identified, request, proof)
     ctx, key = remembered
+    account = admitted(request, ctx, owner)
+    return Call(request, proof, key, account, bucket, name)
+
+
+def admitted(request: Request, ctx: Context, owner: str = "") -> str:
+    """Let who was found to have signed in; returns the account that is meant: ``owner``'s, or the own one.
+
+    :raises S3Error:
+    """
     rules = ctx.access_rules
     if not ctx.project_id or (rules is not None and not permits(rules, TYPES, request.method, request.url_path)):
         raise S3Error("AccessDenied")
     request.ctx = ctx
     request.count_for(ctx.project_id)
     request.admitted()
-    owner = request.headers.get("x-amz-expected-bucket-owner")
-    if owner is not None and owner != ctx.project_id:
+    expected = request.headers.get("x-amz-expected-bucket-owner")
+    if expected is not None and expected != (owner or ctx.project_id):
         raise S3Error("AccessDenied")
-    account = f"{access.RESELLER_PREFIX}{ctx.project_id}"
-    return Call(request, proof, key, account, request.path.get("bucket", ""), request.path.get("key", ""))
+    return f"{access.RESELLER_PREFIX}{owner or ctx.project_id}"
 
 
-def _identified(request: Request, proof: Proof) -> tuple[Context, bytes]:
+def identified(request: Request, proof: Proof) -> tuple[Context, bytes]:
     """:raises S3Error: nobody, or somebody else."""
     try:
         return identity.signed_by(request.core, proof.call, request.ctx.request_id)
@@ -181,6 +228,19 @@ def _chosen(request: Request, table: Table) -> Operation:
     return table[""]
 
 
+def whole(text: str | None, name: str, default: int, most: int, least: int = 0) -> int:
+    """A number that is said of a call, at most ``most``. :raises S3Error:"""
+    if text is None or text == "":
+        return default
+    if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) < least or int(text) > 2**31 - 1:
+        raise S3Error(
+            "InvalidArgument",
+            f"Provided {name} not an integer or within integer range",
+            details={"ArgumentName": name, "ArgumentValue": text[:100]},
+        )
+    return min(int(text), most)
+
+
 def error_document(error: ApiError, told: Told) -> tuple[bytes, str]:
     """Source: Amazon S3 API Reference, "REST error responses"."""
     code = error.code if isinstance(error, S3Error) else "InternalError" if error.status >= 500 else "InvalidRequest"
@@ -193,16 +253,7 @@ def error_document(error: ApiError, told: Told) -> tuple[bytes, str]:
 
 def number(call: Call, name: str, default: int, most: int, least: int = 0) -> int:
     """A number of the query, at most ``most``. :raises S3Error:"""
-    text = call.param(name)
-    if text is None or text == "":
-        return default
-    if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) < least or int(text) > 2**31 - 1:
-        raise S3Error(
-            "InvalidArgument",
-            f"Provided {name} not an integer or within integer range",
-            details={"ArgumentName": name, "ArgumentValue": text[:100]},
-        )
-    return min(int(text), most)
+    return whole(call.param(name), name, default, most, least)
 
 
 def part_number(text: str) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from tane.services.object.api import downloads
-from tane.services.object.api.s3 import access, describing, xml
-from tane.services.object.api.s3.calls import MOST_OBJECT, Call
+from tane.services.object.api.s3 import access, describing, locks, xml
+from tane.services.object.api.s3.calls import ACCOUNT, MOST_OBJECT, Call
 from tane.services.object.api.s3.listings import moment
 from tane.services.object.api.s3.xml import element
 from tane.services.object.domain import blobs, heavy, metadata
@@ -52,8 +52,12 @@ def source(call: Call) -> tuple[At, str | None]:
             "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
             details={"ArgumentName": "x-amz-copy-source"},
         )
+    account = call.account
+    if ACCOUNT.match(bucket):
+        # Of another project.
+        account, (bucket, _, name) = bucket, name.partition("/")
     buckets.check_name(bucket)
-    return (call.account, bucket, name), version
+    return (account, bucket, name), version
 
 
 async def found_source(call: Call, target: At, span: str = "") -> tuple[At, Request, Reading, list[Piece]]:
@@ -111,6 +115,7 @@ async def copy(call: Call) -> Response:
         raise S3Error("InvalidRequest", "A copy has no body.")
     await access.check(call)
     new, wanted = describing.described(call), describing.expected(call)
+    await locks.check(call, new.lock)
     at, inner, found, pieces = await found_source(call, call.at)
     if at == call.at and directive == "COPY" and tagging == "COPY" and not inner.query:
         raise S3Error(
@@ -122,7 +127,8 @@ async def copy(call: Call) -> Response:
 
     def finish(read: Reading) -> New:
         kept = merged(read.meta, new.meta, directive == "REPLACE", tagging == "REPLACE", whole=received is None)
-        return New(new.content_type if directive == "REPLACE" else read.row.content_type, meta=kept)
+        kind = new.content_type if directive == "REPLACE" else read.row.content_type
+        return New(kind, meta=kept, lock=new.lock)
 
     written = await heavy.once_more(inner, domain.copy, inner, at, call.at, finish, received, wanted)
     etag = conditions.etag("", written.etag.strip('"'))

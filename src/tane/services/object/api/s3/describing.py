@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC
 
-from tane.services.object.api.s3 import access
+from tane.services.object.api.s3 import access, locks
 from tane.services.object.api.s3.calls import Call
 from tane.services.object.domain import metadata
 from tane.services.object.domain.content import New
@@ -29,6 +30,7 @@ def described(call: Call) -> New:
     metadata.check_type(new.content_type)
     if call.headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
         raise S3Error("NotImplemented", "There is one storage class: STANDARD.")
+    new.lock = locks.asked(call)
     return new
 
 
@@ -72,6 +74,19 @@ def expected(call: Call) -> Expected:
     if none is not None and match is not None:
         raise S3Error("NotImplemented", "If-Match and If-None-Match together are not implemented.")
     return Expected((match or "").strip(), none is not None)
+
+
+def deletion(etag: str, size: str, modified: str) -> Expected:
+    """The conditions of a deletion: by ETag, bytes, and the time of the last change. :raises S3Error:"""
+    if size and not (size.isascii() and size.isdigit() and len(size) < 19):
+        raise S3Error("InvalidArgument", "The size of a condition must be a whole number.")
+    return Expected(etag.strip(), False, int(size) if size else None, _seconds(modified) if modified else None)
+
+
+def _seconds(text: str) -> int:
+    """Since 1970, of a time as HTTP or ISO 8601 has it. :raises S3Error:"""
+    found = signature.http_date(text)
+    return locks.moment(text) if found is None else int(found.replace(tzinfo=UTC).timestamp())
 
 
 def version(given: str) -> dict[str, str]:

@@ -6,21 +6,23 @@ import re
 from collections.abc import Mapping
 
 from tane.services.object.api import downloads, headers
-from tane.services.object.api.s3 import access, copies, describing, uploads
-from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, Table, answered, part_number
+from tane.services.object.api.s3 import access, attributes, buckets, copies, describing, locks, pages, uploads
+from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, Table, answered, part_number, placed
 from tane.services.object.domain import blobs, heavy, manifests, metadata
+from tane.services.object.domain import locks as kept_locks
 from tane.services.object.domain import objects as swift
 from tane.services.object.domain.errors import ObjectNotFound, Unsatisfiable
 from tane.services.object.domain.ranges import Range, parsed
 from tane.services.object.domain.reading import Reading, version_id
-from tane.services.object.domain.s3 import buckets, conditions, objects
-from tane.services.object.domain.s3.conditions import Expected
+from tane.services.object.domain.s3 import buckets as domain_buckets
+from tane.services.object.domain.s3 import conditions, objects
 from tane.services.object.domain.s3.errors import S3Error
 from tane.services.object.store import stamps
 from tane.web.errors import NotFound
 from tane.web.request import Request, Response
 
 OVERRIDES = {f"response-{name}": name for name in ("content-type", *describing.KEPT) if name != "x-robots-tag"}
+CONDITIONS = ("size", "last-modified-time")
 ONE_RANGE = re.compile(r"bytes=\s*(\d*-\d*)\s*\Z", re.ASCII)
 SHOWN = ("accept-ranges", "last-modified", "content-range", "content-length", "content-disposition", "content-encoding")
 
@@ -33,7 +35,13 @@ async def put(call: Call) -> Response:
         return await copies.copy(call)
     core, new, wanted = call.request.core, describing.described(call), describing.expected(call)
     await access.check(call)
+    await locks.check(call, new.lock)
     body = Body(call, MOST_OBJECT)
+    if new.lock is not None and not body.is_told:
+        told = (
+            "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters"
+        )
+        raise S3Error("InvalidRequest", told)
     if body.length is None or body.length > blobs.INLINE or "expect" in call.headers:
         inner = call.inner({"if-none-match": "*"} if wanted.none else {})
         await core.in_thread(swift.allow_put, inner, call.at, body.length)
@@ -128,6 +136,7 @@ def _shown(call: Call, inner: Request, overrides: Mapping[str, str]) -> Response
         shown["x-amz-expiration"] = f'expiry-date="{expires}", rule-id="swift-object-expiration"'
     if tags := access.tag_count(found.meta.get("s3-tags", "")):
         shown["x-amz-tagging-count"] = str(tags)
+    shown |= locks.shown(kept_locks.of(found.meta))
     if chosen.parts and call.param("partNumber") is not None:
         shown["x-amz-mp-parts-count"] = str(chosen.parts)
     if call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED" and not chosen.partial:
@@ -138,7 +147,7 @@ def _shown(call: Call, inner: Request, overrides: Mapping[str, str]) -> Response
         else:
             shown[name.title()] = value
     meta = found.visit.container_meta
-    answer.headers = {**shown, **access.shown_to(call.request, meta, call.request.method, [])}
+    answer.headers = {**shown, **pages.shown_to(call.request, meta, call.request.method, [])}
     return answer
 
 
@@ -171,9 +180,10 @@ def _absent(call: Call, error: ObjectNotFound) -> S3Error | NotFound | ObjectNot
 
 
 async def remove(call: Call) -> Response:
-    match = call.headers.get("if-match", "").strip()
+    given = (call.headers.get(name, "") for name in ("if-match", *(f"x-amz-if-match-{one}" for one in CONDITIONS)))
+    expected = describing.deletion(*given)
     found = await call.request.core.in_thread(
-        objects.delete, call.inner(), call.at, call.param("versionId"), Expected(match)
+        objects.delete, call.inner(), call.at, call.param("versionId"), expected, bypass=locks.bypass(call)
     )
     shown = describing.version(found.version)
     if found.marker:
@@ -182,13 +192,15 @@ async def remove(call: Call) -> Response:
 
 
 async def options(request: Request) -> Response:
-    """Whether a page of another origin may ask; the signed address says whose bucket it is"""
+    """Whether a page of another origin may ask, by the bucket's rules"""
+    owner = placed(request)
     origin, method = request.headers.get("origin"), request.headers.get("access-control-request-method")
     if not origin or not method:
         raise S3Error("InvalidRequest", "Insufficient information. Origin request header needed.")
     names = [name.strip() for name in request.headers.get("access-control-request-headers", "").split(",")]
-    meta = await request.core.in_thread(buckets.of_address, request, request.path["bucket"])
-    shown = access.shown_to(request, meta, method, [name for name in names if name])
+    metas = await request.core.in_thread(domain_buckets.of_address, request, owner, request.path["bucket"])
+    asked = [name for name in names if name]
+    shown = next((found for meta in metas if (found := pages.shown_to(request, meta, method, asked))), {})
     if not shown:
         raise S3Error(
             "AccessDenied",
@@ -201,12 +213,17 @@ async def options(request: Request) -> Response:
 
 GET: Table = {
     "acl": access.get_acl,
+    "attributes": attributes.show,
+    "legal-hold": locks.get_hold,
+    "retention": locks.get_retention,
     "tagging": access.get_tags,
     "uploadId": uploads.parts,
     "": show,
 }
 PUT: Table = {
     "acl": access.put_object_acl,
+    "legal-hold": locks.put_hold,
+    "retention": locks.put_retention,
     "tagging": access.put_tags,
     "uploadId": uploads.put_part,
     "": put,
@@ -216,20 +233,20 @@ DELETE: Table = {"tagging": access.delete_tags, "uploadId": uploads.give_up, "":
 
 
 async def get_object(request: Request) -> Response:
-    """Get an object, its headers by HEAD; its `acl`, `tagging`, the parts of an `uploadId`"""
-    return await answered(request, GET)
+    """Get an object, its headers by HEAD; its `acl`, `attributes`, `legal-hold`, `retention`, `tagging`, parts"""
+    return await answered(request, GET, buckets.GET, buckets.SERVICE)
 
 
 async def put_object(request: Request) -> Response:
-    """Put an object, copy one (`x-amz-copy-source`), put a part (`uploadId`); set its `acl`, `tagging`"""
-    return await answered(request, PUT)
+    """Put an object, a copy (`x-amz-copy-source`), a part (`uploadId`); `acl`, `legal-hold`, `retention`, `tagging`"""
+    return await answered(request, PUT, buckets.PUT, buckets.SERVICE)
 
 
 async def post_object(request: Request) -> Response:
     """Begin an upload in parts (`uploads`), complete it (`uploadId`)"""
-    return await answered(request, POST)
+    return await answered(request, POST, buckets.POST, buckets.SERVICE)
 
 
 async def delete_object(request: Request) -> Response:
     """Delete an object or a version of it; give up an `uploadId`; remove its `tagging`"""
-    return await answered(request, DELETE)
+    return await answered(request, DELETE, buckets.DELETE, buckets.SERVICE)

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Row
 
 from tane.db.documents import load
 from tane.services.object.api.headers import HTML
-from tane.services.object.api.s3 import access, copies, describing, xml
+from tane.services.object.api.s3 import access, copies, describing, locks, xml
 from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, document, must_be_there, number, part_number
 from tane.services.object.api.s3.listings import CLASS, asked, moment, names
 from tane.services.object.api.s3.xml import Node, element, optional
@@ -31,7 +31,8 @@ async def begin(call: Call) -> Response:
 
     core, new = call.request.core, describing.described(call)
     await access.check(call)
-    meta, shown = dict(new.meta), dict[str, str]()
+    await locks.check(call, new.lock)
+    meta, shown = {**new.meta, **(new.lock.meta() if new.lock is not None else {})}, dict[str, str]()
     if said := call.headers.get("x-amz-checksum-algorithm"):
         algorithm = checksums.algorithm_of(said)
         kind = call.headers.get("x-amz-checksum-type", "")

@@ -8,6 +8,7 @@ from tane.db import Tx
 from tane.services.object.domain import content
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.s3.errors import S3Error
+from tane.services.object.store import stamps
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,9 @@ class Expected:
 
     match: str = ""
     none: bool = False
+    size: int | None = None
+    modified: int | None = None
+    """Of deletions: its bytes, and the second (since 1970) of its last change."""
 
     def check(self, tx: Tx, visit: Visit) -> None:
         """:raises S3Error:"""
@@ -23,8 +27,13 @@ class Expected:
         exists = row.id is not None and not content.expired(row, tx)
         if self.none and exists:
             raise S3Error("PreconditionFailed", details={"Condition": "If-None-Match"})
-        if self.match and not exists:
+        more = self.size is not None or self.modified is not None
+        if (self.match or more) and not exists:
             raise S3Error("NoSuchKey")
+        if self.size is not None and self.size != row.size:
+            raise S3Error("PreconditionFailed", details={"Condition": "If-Match-Size"})
+        if self.modified is not None and self.modified != -(-row.stamp // stamps.SECOND):
+            raise S3Error("PreconditionFailed", details={"Condition": "If-Match-LastModifiedTime"})
         if self.match and self.match != "*" and self.match.strip('"') != etag(row.kind, row.etag):
             raise S3Error("PreconditionFailed", details={"Condition": "If-Match"})
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tane.services.object.domain.locks import Held
 from tane.services.object.domain.room import OVER
 from tane.web.errors import ApiError, Busy, PreconditionFailed
 
@@ -21,6 +22,7 @@ STATUSES = {
     "EntityTooSmall": 400,
     "IncompleteBody": 400,
     "InvalidAccessKeyId": 403,
+    "InvalidBucketState": 409,
     "InvalidArgument": 400,
     "InvalidBucketName": 400,
     "InvalidChunkSizeError": 403,
@@ -31,6 +33,7 @@ STATUSES = {
     "InvalidRange": 416,
     "InvalidRequest": 400,
     "InvalidTag": 400,
+    "InvalidTargetBucketForLogging": 400,
     "InvalidURI": 400,
     "KeyTooLongError": 400,
     "MalformedACLError": 400,
@@ -42,8 +45,12 @@ STATUSES = {
     "MissingRequestBodyError": 400,
     "MissingSecurityHeader": 400,
     "NoSuchBucket": 404,
+    "MalformedPolicy": 400,
+    "NoSuchBucketPolicy": 404,
     "NoSuchCORSConfiguration": 404,
     "NoSuchKey": 404,
+    "NoSuchLifecycleConfiguration": 404,
+    "NoSuchObjectLockConfiguration": 404,
     "NoSuchTagSet": 404,
     "NoSuchUpload": 404,
     "NoSuchVersion": 404,
@@ -89,6 +96,9 @@ TEXTS = {
     "MissingContentLength": "You must provide the Content-Length HTTP header.",
     "MissingRequestBodyError": "Request body is empty.",
     "NoSuchBucket": "The specified bucket does not exist.",
+    "NoSuchBucketPolicy": "The bucket policy does not exist",
+    "NoSuchLifecycleConfiguration": "The lifecycle configuration does not exist",
+    "NoSuchObjectLockConfiguration": "The specified object does not have a ObjectLock configuration",
     "NoSuchCORSConfiguration": "The CORS configuration does not exist.",
     "NoSuchKey": "The specified key does not exist.",
     "NoSuchTagSet": "The TagSet does not exist.",
@@ -155,6 +165,8 @@ def known(error: ApiError) -> ApiError:
     if isinstance(error, PreconditionFailed):
         # An address that is no UTF-8, or has a NUL; a condition that does not hold is a Failed.
         code = "InvalidURI"
+    if isinstance(error, Held):
+        return S3Error("AccessDenied", error.message)
     if isinstance(error, Busy):
         code = "SlowDown"
     told = {"x-amz-delete-marker": "true"} if error.status == 404 and "X-Object-Version-Id" in error.headers else {}

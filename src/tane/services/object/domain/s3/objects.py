@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tane.core import Core
 from tane.db import Tx
 from tane.db.documents import dump, load
 from tane.services.object.domain import access, content, objects, reading
@@ -15,7 +16,7 @@ from tane.services.object.domain.content import New
 from tane.services.object.domain.errors import ObjectNotFound
 from tane.services.object.domain.objects import At, Written
 from tane.services.object.domain.reading import Reading
-from tane.services.object.domain.s3 import uploads
+from tane.services.object.domain.s3 import locks, uploads
 from tane.services.object.domain.s3.conditions import Expected
 from tane.services.object.domain.s3.errors import known
 from tane.services.object.store import database
@@ -24,6 +25,8 @@ from tane.web.errors import ApiError, NotFound
 from tane.web.request import Request
 
 ANY = Expected()
+Named = tuple[str, str | None, Expected]
+"""A key, which version of it, and what must be there."""
 AT_ONCE = 100
 """So many are deleted in a transaction: others want the writer, too."""
 
@@ -55,18 +58,28 @@ class Deleted:
     marker: bool = False
 
 
-def delete(request: Request, at: At, version: str | None, expected: Expected = ANY) -> Deleted:
-    """The current object, or a version of it. What is not there need not be deleted. :raises NotFound: no bucket."""
+def delete(request: Request, at: At, version: str | None, expected: Expected = ANY, *, bypass: bool = False) -> Deleted:
+    """The current object, or a version of it. What is not there need not be deleted. ``bypass``: governance is to be
+    passed over. :raises NotFound: no bucket. :raises Held: it is locked. :raises Forbidden: it may not be bypassed."""
     with database.of(request.core).write() as tx:
-        return _delete(request, tx, at, version, expected)
+        return _delete(request, tx, at, version, expected, bypass=bypass)
 
 
-def _delete(request: Request, tx: Tx, at: At, version: str | None, expected: Expected) -> Deleted:
+def _delete(
+    request: Request, tx: Tx, at: At, version: str | None, expected: Expected, *, bypass: bool = False
+) -> Deleted:
     visit = access.admit(request, tx, "delete_object", "write" if version is None else "owner", at)
-    row = visit.there
     expected.check(tx, visit)
+    if bypass:
+        locks.require_bypass(request, at[0])
     if version is not None:
-        return _delete_version(tx, visit, version)
+        return delete_version(tx, visit, version, bypass=bypass)
+    return delete_current(request.core, tx, visit)
+
+
+def delete_current(core: Core, tx: Tx, visit: Visit) -> Deleted:
+    """The current object; where versions are kept it stays as one, and a marker takes its place."""
+    row = visit.there
     gone = row.id is not None and not content.is_kept(row)
     if gone:
         uploads.release(tx, row)
@@ -74,22 +87,24 @@ def _delete(request: Request, tx: Tx, at: At, version: str | None, expected: Exp
         # A marker takes the place of the version "null".
         content.mark_null(tx, visit)
         return Deleted("null", True)
-    _, marker = content.delete(request.core, tx, visit)
+    _, marker = content.delete(core, tx, visit)
     return Deleted(content.text(marker), True) if marker is not None else Deleted()
 
 
-def _delete_version(tx: Tx, visit: Visit, wanted: str) -> Deleted:
+def delete_version(tx: Tx, visit: Visit, wanted: str, *, bypass: bool = False) -> Deleted:
+    """A version; the newest one takes the place of the current one."""
     try:
         row = reading.version(tx, visit, wanted)
     except ObjectNotFound:
         return Deleted(wanted)
     current = visit.there
-    uploads.release(tx, row)
     if current.id is not None and row is current:
-        content.remove(tx, current)
+        content.remove(tx, current, bypass=bypass)
+        uploads.release(tx, row)
         content.promote(tx, visit)
     else:
-        content.drop_version(tx, row)
+        content.drop_version(tx, row, bypass=bypass)
+        uploads.release(tx, row)
         if current.id is None:
             content.promote(tx, visit)
     return Deleted(wanted, row.kind == "marker")
@@ -103,14 +118,18 @@ class Outcome:
     error: ApiError | None = None
 
 
-def delete_many(request: Request, bucket: tuple[str, str], wanted: Sequence[tuple[str, str | None]]) -> list[Outcome]:
+def delete_many(
+    request: Request, bucket: tuple[str, str], wanted: Sequence[Named], *, bypass: bool = False
+) -> list[Outcome]:
     """:raises NotFound: there is no bucket."""
     found: list[Outcome] = []
     for begin in range(0, len(wanted), AT_ONCE):
         with database.of(request.core).write() as tx:
-            for key, version in wanted[begin : begin + AT_ONCE]:
+            for key, version, expected in wanted[begin : begin + AT_ONCE]:
                 try:
-                    found.append(Outcome(key, version, _delete(request, tx, (*bucket, key), version, ANY)))
+                    found.append(
+                        Outcome(key, version, _delete(request, tx, (*bucket, key), version, expected, bypass=bypass))
+                    )
                 except NotFound:
                     raise
                 except ApiError as error:
@@ -124,7 +143,7 @@ def delete_many(request: Request, bucket: tuple[str, str], wanted: Sequence[tupl
 def tags(request: Request, at: At) -> tuple[str, str]:
     """The tags of an object as they are kept, and its version. :raises NotFound:"""
     with database.of(request.core).read() as tx:
-        visit = access.admit(request, tx, "get_object", "read", at)
+        visit = access.admit(request, tx, "get_object", "read", at, action="s3:GetObjectTagging")
         found = reading.find(request, tx, visit)
         return found.meta.get("s3-tags", ""), _version_of(visit, found.row)
 
@@ -133,7 +152,7 @@ def tag(request: Request, at: At, kept: str) -> str:
     """Give an object, or the version that the query names, these tags; returns its version. No link is followed: who
     may write it may not write what it leads to. :raises NotFound:"""
     with database.of(request.core).write() as tx:
-        visit = access.admit(request, tx, "post_object", "write", at)
+        visit = access.admit(request, tx, "post_object", "write", at, action="s3:PutObjectTagging")
         wanted = request.param("version-id")
         row = visit.object if wanted is None else reading.version(tx, visit, wanted)
         if row.kind == "marker":

@@ -99,6 +99,12 @@ def read(request: Request, prefix: str) -> Proof:
     raise S3Error("AccessDenied")
 
 
+def is_signed(request: Request) -> bool:
+    """Whether it says at all who sent it."""
+    named = ("X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-Credential", "AWSAccessKeyId", "Signature")
+    return bool(request.headers.get("authorization")) or any(request.param(name) is not None for name in named)
+
+
 def _now(request: Request) -> datetime:
     return request.core.clock.now()
 
@@ -135,10 +141,10 @@ def _header_4(request: Request, given: str) -> Proof:
         )
     moment = _date(request)
     _near(request, moment)
-    access, scope = _scope(fields["Credential"], moment, "AuthorizationHeaderMalformed")
-    text, stamp, canonical = _text_4(request, scope, moment, fields["SignedHeaders"], payload)
+    access, signed_scope = scope(fields["Credential"], moment, "AuthorizationHeaderMalformed")
+    text, stamp, canonical = _text_4(request, signed_scope, moment, fields["SignedHeaders"], payload)
     signer = _signer(access, canonical)
-    return Proof(SignedCall(access, scope, (text,), fields["Signature"]), payload, stamp, True, signer)
+    return Proof(SignedCall(access, signed_scope, (text,), fields["Signature"]), payload, stamp, True, signer)
 
 
 def _query_4(request: Request, algorithm: str) -> Proof:
@@ -152,18 +158,18 @@ def _query_4(request: Request, algorithm: str) -> Proof:
     if algorithm != ALGORITHM:
         raise S3Error(code, f'X-Amz-Algorithm only supports "{ALGORITHM}"')
     _check_expires(expires, code)
-    moment = _basic(date)
+    moment = basic(date)
     if moment is None:
         raise S3Error(code, "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
     if moment - _now(request) > SKEW:
         raise S3Error("AccessDenied", "Request is not valid yet")
     if _now(request) > later(moment, timedelta(seconds=int(expires))):
         raise S3Error("AccessDenied", "Request has expired")
-    access, scope = _scope(credential, moment, code)
+    access, signed_scope = scope(credential, moment, code)
     payload = request.headers.get("x-amz-content-sha256") or request.param("X-Amz-Content-Sha256") or UNSIGNED
-    text, stamp, canonical = _text_4(request, scope, moment, headers, payload)
+    text, stamp, canonical = _text_4(request, signed_scope, moment, headers, payload)
     signer = _signer(access, canonical)
-    return Proof(SignedCall(access, scope, (text,), signature), payload, stamp, False, signer)
+    return Proof(SignedCall(access, signed_scope, (text,), signature), payload, stamp, False, signer)
 
 
 def _check_expires(text: str, code: str) -> None:
@@ -178,7 +184,8 @@ def _check_expires(text: str, code: str) -> None:
         raise S3Error(code, f"X-Amz-Expires must be {least}")
 
 
-def _basic(text: str) -> datetime | None:
+def basic(text: str) -> datetime | None:
+    """A moment as ISO 8601 has it without marks; None when it is none."""
     try:
         return datetime.strptime(text, "%Y%m%dT%H%M%SZ") if text.isascii() else None
     except ValueError:
@@ -188,13 +195,14 @@ def _basic(text: str) -> datetime | None:
 def _date(request: Request) -> datetime:
     """When the request says that it was made. :raises S3Error:"""
     given = request.headers.get("x-amz-date") or request.headers.get("date") or ""
-    found = _basic(given) or _http_date(given)
+    found = basic(given) or http_date(given)
     if found is None:
         raise S3Error("AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
     return found
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """A moment (UTC) as HTTP has it; None when it is none."""
     try:
         found = parsedate_to_datetime(text)
         return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
@@ -202,8 +210,8 @@ def _http_date(text: str) -> datetime | None:
         return None
 
 
-def _scope(credential: str, moment: datetime, code: str) -> tuple[str, str]:
-    """The access key, and ``date/region/service/aws4_request``; any region is this one."""
+def scope(credential: str, moment: datetime, code: str) -> tuple[str, str]:
+    """The access key, and ``date/region/service/aws4_request``; any region is this one. :raises S3Error:"""
     parts = credential.rsplit("/", 4)
     if len(parts) != 5 or not all(parts) or parts[4] != "aws4_request":
         raise S3Error(

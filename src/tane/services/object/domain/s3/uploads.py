@@ -20,15 +20,16 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.db.documents import dump, load
-from tane.services.object.domain import access, content, manifests, objects
+from tane.services.object.domain import access, content, locks, manifests, objects
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.content import New
+from tane.services.object.domain.locks import UPLOAD
 from tane.services.object.domain.objects import At
+from tane.services.object.domain.policies import SEGMENTS
 from tane.services.object.domain.s3 import checksums
-from tane.services.object.domain.s3.buckets import SEGMENTS
 from tane.services.object.domain.s3.conditions import Expected
 from tane.services.object.domain.s3.errors import S3Error
-from tane.services.object.store import database, places, stamps
+from tane.services.object.store import database, held, places, stamps
 from tane.services.object.store import uploads as store
 from tane.services.object.store.listing import Page, Wanted
 from tane.shares import TakesLong
@@ -46,8 +47,6 @@ MOST_CLEARED, SECONDS = 1000, 5.0
 AT_ONCE = 200
 """Parts that are removed in a transaction: others want the writer, too."""
 ID = re.compile(r"[0-9a-f]{32}\Z")
-UPLOAD = "s3-upload"
-"""Of an object: from which upload it is, and where its parts are."""
 
 
 def begin(request: Request, at: At, content_type: str, meta: dict[str, str]) -> str:
@@ -133,13 +132,14 @@ def parts(request: Request, at: At, upload_id: str, marker: int, most: int) -> t
 
 def under_way(request: Request, bucket: tuple[str, str], wanted: Wanted, upload_marker: str) -> Page:
     with database.of(request.core).read() as tx:
-        visit = access.admit(request, tx, "get_container", "list", (*bucket, ""))
+        action = "s3:ListBucketMultipartUploads"
+        visit = access.admit(request, tx, "get_container", "list", (*bucket, ""), action=action, prefix=wanted.prefix)
         return store.page(tx, visit.there.container_id, wanted, upload_marker)
 
 
 def give_up(request: Request, at: At, upload_id: str) -> None:
     with database.of(request.core).write() as tx:
-        access.admit(request, tx, "delete_object", "write", at)
+        access.admit(request, tx, "delete_object", "write", at, action="s3:AbortMultipartUpload")
         row = opened(tx, at, upload_id)
         store.kill(tx, upload_id)
     _clear(request.core, row)
@@ -262,7 +262,8 @@ def _joined(
         meta["s3-checksum"] = checksum
     meta[UPLOAD] = f"{row.id}/{row.account_id}/{row.container_id}/{row.segments_id}"
     etag = f"{digest.hexdigest()}-{len(wanted)}"
-    return New(row.content_type, size=size, etag=etag, meta=meta, kind="slo", manifest=text), checksum
+    lock = locks.of(meta) if any(name in meta for name in locks.OF_OBJECTS) else None
+    return New(row.content_type, size=size, etag=etag, meta=meta, kind="slo", manifest=text, lock=lock), checksum
 
 
 def _agrees(one: Part, own: str) -> bool:
@@ -306,6 +307,7 @@ def release(tx: Tx, row: Any) -> None:
     if not kept:
         return
     upload_id, account_id, container_id, segments_id = kept.split("/")
+    held.remove(tx, int(segments_id), upload_id)
     if store.find(tx, upload_id) is None:
         store.add(
             tx,

@@ -1,0 +1,66 @@
+"""Access logs of buckets, by a client that is not ours, boto3."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tane.services.object.domain import access_log
+from tests.api.s3_world import World, with_world
+from tests.api.test_s3_boto3 import code
+from tests.support import ApiCloud
+
+
+def test_the_calls_of_a_bucket_are_written_to_another_one(cloud: ApiCloud) -> None:
+    def work(world: World) -> None:
+        s3, core = world.s3, world.cloud.core
+        for bucket in ("seen", "logs", "other"):
+            s3.create_bucket(Bucket=bucket)
+        assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket="seen")
+        wanted = {"LoggingEnabled": {"TargetBucket": "logs", "TargetPrefix": "of-seen/"}}
+        nowhere = {"LoggingEnabled": {"TargetBucket": "none", "TargetPrefix": ""}}
+        assert code(s3.put_bucket_logging, Bucket="seen", BucketLoggingStatus=nowhere) == (
+            "InvalidTargetBucketForLogging"
+        )
+        s3.put_bucket_logging(Bucket="seen", BucketLoggingStatus=wanted)
+        assert s3.get_bucket_logging(Bucket="seen")["LoggingEnabled"] == wanted["LoggingEnabled"]
+        access_log.deliver(core)
+        kept = {one["Key"] for one in s3.list_objects_v2(Bucket="logs").get("Contents", [])}
+        s3.put_object(Bucket="seen", Key="a b", Body=b"x")
+        assert code(s3.get_object, Bucket="seen", Key="none") == "NoSuchKey"
+        world.swift("GET", "/seen/a%20b", 200, headers={"User-Agent": 'evil" agent', "Referer": "https://x/"})
+        address = s3.generate_presigned_url("get_object", {"Bucket": "seen", "Key": "a b"})
+        httpx.get(address)
+        assert code(world.foreign(signed=False).get_object, Bucket="seen", Key="a b") == "AccessDenied"
+        s3.put_object(Bucket="other", Key="k", Body=b"x")
+        assert access_log.deliver(core) == 1
+        [name] = {one["Key"] for one in s3.list_objects_v2(Bucket="logs")["Contents"]} - kept
+        assert name.startswith("of-seen/")
+        lines = s3.get_object(Bucket="logs", Key=name)["Body"].read().decode().splitlines()
+        assert all(line.startswith(f"{world.project} seen [") for line in lines)
+        told = [line.split("+0000] ")[1].split()[3:5] for line in lines]
+        assert told == [
+            ["REST.PUT.OBJECT", "a%20b"],
+            ["REST.GET.OBJECT", "none"],
+            ["SWIFT.GET.OBJECT", "a%20b"],
+            ["REST.GET.OBJECT", "a%20b"],
+            ["REST.GET.OBJECT", "a%20b"],
+        ]
+        assert " 404 NoSuchKey " in lines[1] and '"https://x/" "evil? agent"' in lines[2] and " 403 " in lines[4]
+        assert "Signature=...&" in lines[3] and "127.0.0.1" in lines[0] and world.mia.user_id in lines[0]
+        s3.put_bucket_logging(Bucket="seen", BucketLoggingStatus={})
+        access_log.deliver(core)
+        s3.head_bucket(Bucket="seen")
+        assert access_log.deliver(core) == 0
+
+    with_world(cloud, work)
+
+
+def test_an_access_log_that_nobody_takes_stays_small(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access_log, "MOST_BYTES", 100)
+    where = access_log.Wish("AUTH_none", "seen", "logs", "")
+    for _ in range(5):
+        access_log.write(cloud.core, where, "x" * 60)
+    kept = access_log._waiting(cloud.core)
+    assert len(kept.lines[where]) == 1 and kept.dropped[where] == 4
+    assert access_log.deliver(cloud.core) == 0 and not kept.lines

@@ -1,0 +1,113 @@
+"""Policies, locks and lifecycles below their API: what they cost, and how they come into an older database."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, text
+
+from tane.clock import SystemClock
+from tane.db import Database
+from tane.services.object.domain import policies
+from tane.services.object.domain.policies import Malformed, like, parsed
+from tane.services.object.domain.s3 import lifecycle
+from tane.services.object.domain.s3.lifecycle import Rule
+from tane.services.object.store import database
+from tests.api.s3_support import S3
+from tests.support import ApiCloud
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "fits"),
+    [
+        ("a", "a", True),
+        ("ab", "a", False),
+        ("", "*", True),
+        ("pub/a/b", "pub/*", True),
+        ("pub", "pub/*", False),
+        ("a1b2c", "a*b*c", True),
+        ("abc", "a?c", True),
+        ("abc", "a*?c", True),
+        ("ac", "a?*c", False),
+        ("aXbXc", "a*X?*c", True),
+        ("aXbXcc", "*X?c", True),
+        ("ab", "ab*b", False),
+        ("line\nbreak", "line?break", True),
+    ],
+)
+def test_patterns(name: str, pattern: str, fits: bool) -> None:
+    assert like(name, pattern) is fits
+
+
+def test_no_pattern_takes_long() -> None:
+    begun = time.thread_time()
+    for pattern in ("*" + "a" * 900 + "b*", "*a*a*a*a*a*a*a*b", "*" + "a?" * 400 + "b*"):
+        assert not like("a" * 1024, pattern)
+    assert time.thread_time() - begun < 0.1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 10_000,
+        '{"Statement": []}',
+        '{"Statement": [{"Effect": "Allow"}]}',
+        '{"Version": "2099-01-01", "Statement": []}',
+        '{"Statement": ' + "[" * 5000 + "]" * 5000 + "}",
+        "x" * (policies.MOST_BYTES + 1),
+    ],
+)
+def test_what_is_no_policy(given: str) -> None:
+    with pytest.raises(Malformed):
+        parsed(given, "bucket")
+
+
+def test_a_day_ends_at_midnight() -> None:
+    stamp = 1_700_000_000 * 100_000
+    assert lifecycle.midnight(stamp, 1).isoformat() == "2023-11-16T00:00:00"
+    rule = Rule("r", prefix="logs/", larger=10, tags=[("a", "b")], days=1)
+    tagged = '{"s3-tags": "[[\\"a\\", \\"b\\"]]"}'
+    assert rule.fits("logs/1", 11, tagged) and not rule.fits("logs/1", 10, tagged)
+    assert not rule.fits("log", 11, tagged) and not rule.fits("logs/1", 11, "{}")
+
+
+def test_a_pass_is_bounded_and_the_next_one_goes_on(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = S3(cloud.new_user("mia", "garden"))
+    rule = (
+        b"<LifecycleConfiguration><Rule><Filter><Prefix></Prefix></Filter><Status>Enabled</Status>"
+        b"<Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>"
+    )
+    for bucket in ("first", "second"):
+        s3.put(f"/{bucket}")
+        s3.put(f"/{bucket}?lifecycle", rule)
+        for number in range(5):
+            s3.put(f"/{bucket}/{number}", b"x")
+    monkeypatch.setattr(lifecycle, "A_PAGE", 2)
+    monkeypatch.setattr(lifecycle, "MOST_ROWS", 4)
+    cloud.advance(3 * 24 * 3600)
+    passes = [lifecycle.sweep(cloud.core)[0] for _ in range(6)]
+    assert max(passes) <= 6 and sum(passes) == 10
+    s3.put("/first/new", b"x")
+    assert sum(lifecycle.sweep(cloud.core)[0] for _ in range(3)) == 0
+
+
+def test_an_older_database_learns_of_locks_and_documents(tmp_path: Path) -> None:
+    opened = Database(f"sqlite:///{tmp_path / 'tane.db'}", clock=SystemClock(), readers=1, apart="objects")
+    try:
+        database.APART.prepare(opened)
+        with opened.write() as tx:
+            for statement in ("DROP TABLE held", "DROP TABLE document", "DROP INDEX ix_container_name"):
+                tx.execute(text(statement))
+            tx.execute(text("UPDATE object_schema SET number = 4"))
+        database.APART.prepare(opened)
+        with opened.read() as tx:
+            found = inspect(tx.connection)
+            assert found.has_table("held") and found.has_table("document")
+            assert "ix_container_name" in {index["name"] for index in found.get_indexes("container")}
+    finally:
+        opened.close()
