@@ -49,6 +49,10 @@ class Actions(LooseBody):
     snapshot: Any = UNSET
 
 
+class Snapshot(LooseBody):
+    name: Text255 | None = None
+
+
 class MarkUnhealthy(LooseBody):
     mark_unhealthy: bool | UnsetType = UNSET
     resource_status_reason: Text255 = ""

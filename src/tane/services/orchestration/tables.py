@@ -124,6 +124,45 @@ stack_resource = Table(
 Index("ix_stack_resource_name", stack_resource.c.stack_id, stack_resource.c.name)
 Index("ix_stack_resource_bytes", stack_resource.c.project_id, stack_resource.c.bytes)
 
+stack_snapshot = Table(
+    "stack_snapshot",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("stack_id", String(36), ForeignKey("stack.id", ondelete="CASCADE"), nullable=False, index=True),
+    project_id(),
+    Column("name", String(255)),
+    # CREATE or DELETE, and how far that is.
+    Column("action", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    # What the stack was, the files of it, and whose rights go with that.
+    Column("source", JSON, nullable=False),
+    Column("files_id", String(64)),
+    Column("owner", JSON, nullable=False),
+    # Who asked for its deletion, and for the deletion of the stack in which it is deleted.
+    Column("asked_by", JSON),
+    Column("traversal", String(36)),
+    # How long the source is without its files.
+    Column("bytes", Integer, nullable=False),
+    created_at(),
+    updated_at(),
+)
+Index("ix_stack_snapshot_bytes", stack_snapshot.c.project_id, stack_snapshot.c.bytes)
+Index("ix_stack_snapshot_files", stack_snapshot.c.project_id, stack_snapshot.c.files_id)
+
+stack_snapshot_part = Table(
+    "stack_snapshot_part",
+    metadata,
+    Column(
+        "snapshot_id", String(36), ForeignKey("stack_snapshot.id", ondelete="CASCADE"), primary_key=True, nullable=False
+    ),
+    # Of one resource of the stack: what it was, and what was kept of it elsewhere (a backup, an image).
+    Column("name", String(255), primary_key=True),
+    Column("type", String(255), nullable=False),
+    Column("physical_id", String(255)),
+    Column("data", JSON, nullable=False),
+)
+
 stack_event = Table(
     "stack_event",
     metadata,
