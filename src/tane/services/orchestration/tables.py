@@ -50,6 +50,8 @@ stack = Table(
     Column("previous_owner", JSON),
     # Who asked for the deletion that is under way: what the author can not delete is deleted with his rights.
     Column("asked_by", JSON),
+    # Who said what it is adopted from, until he has a whole stack of it.
+    Column("adopting", String(64)),
     # How long the source is without its files: what a project may keep together is counted.
     Column("bytes", Integer, nullable=False, server_default="0"),
     Column("disable_rollback", Boolean, nullable=False),

@@ -1,4 +1,4 @@
-"""Snapshots of stacks.
+"""Snapshots of stacks, and stacks that are not adopted whole.
 
 Revision ID: 0025
 """
@@ -13,6 +13,10 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("stack", sa.Column("adopting", sa.String(length=64), nullable=True))
+    op.execute(
+        "UPDATE stack SET adopting = user_id WHERE parent_id IS NULL AND action = 'ADOPT' AND status <> 'COMPLETE'"
+    )
     op.create_table(
         "stack_snapshot",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -61,3 +65,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("stack_snapshot_part")
     op.drop_table("stack_snapshot")
+    op.drop_column("stack", "adopting")

@@ -137,6 +137,8 @@ def begin(
     }
     if action not in ("CREATE", "DELETE"):
         values["updated_at"] = tx.now
+    if action == "ADOPT" and before.parent_id is None:
+        values["adopting"] = before.user_id
     stacks.change(tx, stack_id, **values)
     if before.status == IN_PROGRESS:
         snapshotting.ends(tx, before, FAILED, f"Stopped: {action} of the stack began")
@@ -348,6 +350,8 @@ def conclude(tx: Tx, core: Core, stack: Row[Any], status: str, reason: str) -> N
     values: dict[str, Any] = {"status": status, "reason": reason, "deadline": None}
     if status == COMPLETE and stack.action in MAKING and not undoes(stack):
         values |= dict.fromkeys(rights.PREVIOUS)
+        if stack.adopting == stack.user_id:
+            values["adopting"] = None
     stacks.change(tx, stack.id, **values)
     record(tx, stack.id, None, stack.action, status, reason)
     snapshotting.ends(tx, stack, status, reason)
@@ -382,6 +386,15 @@ def _can_go_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> bool:
         stacks.change(tx, stack.id, reason=reason[: stacks.REASON - len(words)] + words)
         return False
     return True
+
+
+def is_brought(tx: Tx, stack: Row[Any], row: Row[Any]) -> bool:
+    """Whether a resource is no more than somebody's word: it was adopted, and who said what from has no whole stack of
+    it yet, or another has made it whole."""
+    if not row.declared.get(ADOPTED):
+        return False
+    root = stack if stack.parent_id is None else stacks.get(tx, stack.root_id)
+    return root is not None and root.adopting is not None
 
 
 def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
