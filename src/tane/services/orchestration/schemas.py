@@ -28,6 +28,7 @@ class Template(LooseBody):
 class Stack(Template):
     stack_name: str | None = None
     disable_rollback: bool | UnsetType = UNSET
+    delete_on_failure: bool = False
     timeout_mins: int | str | None = None
     tags: str | None = None
     adopt_stack_data: Document = None

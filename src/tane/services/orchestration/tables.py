@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from tane.db.schema import created_at, metadata, project_id, updated_at
@@ -55,6 +56,8 @@ stack = Table(
     # How long the source is without its files: what a project may keep together is counted.
     Column("bytes", Integer, nullable=False, server_default="0"),
     Column("disable_rollback", Boolean, nullable=False),
+    # Whether the stack goes when its creation fails.
+    Column("delete_on_failure", Boolean, nullable=False, server_default=false()),
     Column("timeout_mins", Integer),
     Column("deadline", DateTime, index=True),
     created_at(),

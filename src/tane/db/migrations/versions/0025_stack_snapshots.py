@@ -14,6 +14,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("stack", sa.Column("adopting", sa.String(length=64), nullable=True))
+    op.add_column("stack", sa.Column("delete_on_failure", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.execute(
         "UPDATE stack SET adopting = user_id WHERE parent_id IS NULL AND action = 'ADOPT' AND status <> 'COMPLETE'"
     )
@@ -65,4 +66,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("stack_snapshot_part")
     op.drop_table("stack_snapshot")
+    op.drop_column("stack", "delete_on_failure")
     op.drop_column("stack", "adopting")

@@ -356,7 +356,9 @@ def conclude(tx: Tx, core: Core, stack: Row[Any], status: str, reason: str) -> N
     record(tx, stack.id, None, stack.action, status, reason)
     snapshotting.ends(tx, stack, status, reason)
     goes_back = status == FAILED and stack.action in ("CREATE", "UPDATE", "RESTORE") and not stack.disable_rollback
-    if goes_back and _can_go_back(tx, core, stack, reason):
+    if status == FAILED and stack.action == "CREATE" and stack.delete_on_failure:
+        begin(tx, core, stack.id, "DELETE", f"Stack DELETE started: {reason}"[: stacks.REASON])
+    elif goes_back and _can_go_back(tx, core, stack, reason):
         roll_back(tx, core, stack, reason)
     elif status == COMPLETE and stack.action == "DELETE":
         forget(tx, stack)
@@ -478,7 +480,7 @@ def halt(tx: Tx, core: Core, stack_id: str, reason: str) -> None:
     if stack is None or stack.deleted or stack.status != IN_PROGRESS:
         return
     stop(tx, stack_id)
-    stacks.change(tx, stack_id, disable_rollback=True)
+    stacks.change(tx, stack_id, disable_rollback=True, delete_on_failure=False)
     found = stacks.get(tx, stack_id)
     assert found is not None
     conclude(tx, core, found, FAILED, reason)

@@ -33,11 +33,12 @@ NO_DESCRIPTION = "No description"
 
 class Wanted(msgspec.Struct, kw_only=True):
     """A stack as it is asked for; what is None in an update stays as it is. ``converge``: an update mends what has
-    become of its resources behind its back, too."""
+    become of its resources behind its back, too. ``delete_on_failure``: a creation that fails leaves no stack."""
 
     source: Source
     tags: Sequence[str] | None = None
     disable_rollback: bool | None = None
+    delete_on_failure: bool = False
     timeout_mins: int | None = None
     converge: bool = False
 
@@ -87,6 +88,7 @@ def _created(
                 "traversal": "",
                 "source": msgspec.to_builtins(wanted.source),
                 "disable_rollback": True if wanted.disable_rollback is None else wanted.disable_rollback,
+                "delete_on_failure": wanted.delete_on_failure,
                 "timeout_mins": wanted.timeout_mins,
                 "created_at": tx.now,
                 "deleted": False,

@@ -125,7 +125,7 @@ class Instance(Twin, nova_server.Server):
         return [{"network": found["network_id"]}]
 
     def needs(self, name: str, properties: Mapping[str, Any], plan: Plan) -> Sequence[str]:
-        return of_type(plan, "OS::Neutron::RouterInterface")
+        return of_type(plan, "OS::Neutron::RouterInterface", "AWS::EC2::SubnetRouteTableAssociation")
 
     def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
         if properties.get("BlockDeviceMappings"):
