@@ -230,3 +230,34 @@ def test_restoring_acts_for_who_had_sent_the_template(cloud: ApiCloud, mia: Call
     again = restore(cloud, mia, made, taken)
     assert (again["stack_status"], again["stack_owner"]) == ("RESTORE_COMPLETE", "ann")
     assert set(resources(mia, again)) == {"net"}
+
+
+def test_a_volume_that_is_backed_up_on_its_server_goes_after_that(cloud: ApiCloud, mia: Caller) -> None:
+    net = {"type": "OS::Neutron::Net"}
+    subnet = {"network": {"get_resource": "net"}, "cidr": "10.9.0.0/24"}
+    given = {
+        "flavor": make_flavor(cloud.admin),
+        "image": make_image(mia),
+        "networks": [{"subnet": {"get_resource": "in"}}],
+    }
+    tie = {"instance_uuid": {"get_resource": "server"}, "volume_id": {"get_resource": "disk"}}
+    made = stack(
+        cloud,
+        mia,
+        hot(
+            {
+                "net": net,
+                "in": {"type": "OS::Neutron::Subnet", "properties": subnet},
+                "disk": DISK,
+                "server": {"type": "OS::Nova::Server", "properties": given},
+                "tie": {"type": "OS::Cinder::VolumeAttachment", "properties": tie},
+            }
+        ),
+    )
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    disk = resources(mia, made)["disk"]["physical_resource_id"]
+    body = {"volume_id": disk, "force": True}
+    mia.post(f"/volume/v3/{mia.project_id}/backups", {"backup": body}, 202)
+    assert mia.get(f"/volume/v3/{mia.project_id}/volumes/{disk}").json()["volume"]["status"] == "backing-up"
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+    assert len(backups(mia)) == 1

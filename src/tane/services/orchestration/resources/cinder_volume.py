@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources import volume_restoring as restoring
@@ -219,7 +219,7 @@ class VolumeAttachment(Kind):
             return None
 
     def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
-        if self.gone(hand):
+        if self._is_off(hand):
             raise NotFound(
                 f"The volume {hand.row.data.get('volume')} is not attached to {hand.row.data.get('server')}."
             )
@@ -235,11 +235,23 @@ class VolumeAttachment(Kind):
         return Wait(None, f"server:{hand.row.data.get('server')}")
 
     def delete(self, hand: Hand) -> None:
-        if not self.gone(hand) and self._status(hand) != "detaching":
+        if not self._is_off(hand):
+            self._take_off(hand, unless=("detaching", "backing-up"))
+
+    def gone(self, hand: Hand) -> bool:
+        if self._is_off(hand):
+            return True
+        if self._status(hand) == "in-use":
+            # What held it up is over: a backup that was made of it.
+            self._take_off(hand)
+        return False
+
+    def _take_off(self, hand: Hand, unless: Collection[str] = ()) -> None:
+        if self._status(hand) not in unless:
             volume = part(str(hand.row.data["volume"]))
             hand.call("compute", "DELETE", f"{self._path(hand)}/{volume}", spoken="2.48")
 
-    def gone(self, hand: Hand) -> bool:
+    def _is_off(self, hand: Hand) -> bool:
         if "volume" not in hand.row.data:
             return True
         try:
