@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from chaos import faults, hosts, invariants, objects
+from chaos import faults, hosts, invariants, objects, stacks
 from chaos.caller import Caller
 from chaos.witness import Witness
 from chaos.workload import Load, Writer
@@ -75,6 +75,10 @@ def _examine(
     rows, found.stuck = invariants.settle(cloud, admin, loads, SETTLE_SECONDS)
     found.stuck += [f"unexpected error: {text}" for load in loads for text in load.unexpected]
     found.lost += invariants.acknowledged(loads)
+    found.stuck += stacks.all_go(admin, loads, SETTLE_SECONDS)
+    found.orphaned += stacks.left(admin)
+    rows, more = invariants.settle(cloud, admin, loads, SETTLE_SECONDS)
+    found.stuck += [one for one in more if one not in found.stuck]
     found.orphaned += invariants.quotas(admin, loads, rows)
     until = time.monotonic() + SETTLE_SECONDS
     while True:  # Reconcilers mend what a crash left; they have their own pace.

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from chaos import stacks
 from chaos.caller import Caller, Refused
 from chaos.faults import processes
 from chaos.workload import COMPUTE, NETWORK, Load
@@ -36,6 +37,7 @@ class Rows:
     routers: dict[str, dict[str, Any]]
     floating_ips: dict[str, dict[str, Any]]
     images: dict[str, dict[str, Any]]
+    stacks: dict[str, dict[str, Any]]
 
 
 def rows(admin: Caller) -> Rows:
@@ -51,6 +53,7 @@ def rows(admin: Caller) -> Rows:
         by_id(f"{NETWORK}/routers", "routers"),
         by_id(f"{NETWORK}/floatingips", "floatingips"),
         by_id("/image/v2/images?limit=1000", "images"),
+        {row["id"]: row for row in stacks.listed(admin)},
     )
 
 
@@ -69,7 +72,8 @@ def under_way(cloud: RealCloud, found: Rows, loads: list[Load]) -> list[str]:
         if row["status"] != ("ACTIVE" if row["port_id"] else "DOWN")
     ]
     told += [f"image {k} is {r['status']}" for k, r in found.images.items() if r["status"] != "active"]
-    present = {**found.servers, **found.volumes, **found.networks, **found.floating_ips}
+    told += stacks.under_way(found.stacks)
+    present = {**found.servers, **found.volumes, **found.networks, **found.floating_ips, **found.stacks}
     for load in loads:
         told += [f"{path} was deleted and is there" for path in load.deleted if path.rsplit("/", 1)[1] in present]
     return told + jobs_under_way(cloud)

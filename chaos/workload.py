@@ -1,4 +1,4 @@
-"""What the tenants do meanwhile: servers, volumes, networks and floating IPs come and go, and data is written."""
+"""What the tenants do meanwhile: servers, volumes, networks, IPs and stacks come and go, and data is written."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from chaos import stacks
 from chaos.caller import Caller, Refused, Unknown
 from tests.e2e.real import SSH_OPTIONS, RealCloud, Tenant
 
@@ -185,6 +186,7 @@ ACTIONS: tuple[Callable[[Load], None], ...] = (
     *(create_volume, attach_volume, detach_volume, delete_volume),
     *(create_network, delete_network, change_rules),
     *(create_floating_ip, move_floating_ip, delete_floating_ip),
+    *stacks.ACTIONS,
 )
 
 

@@ -42,6 +42,8 @@ WITHOUT_SCHEMA = {
     # A signal says what who made the alarm or the guest wants it to.
     ("orchestration", "/v1/{project_id}/stacks/{stack_name}/{stack_id}/resources/{resource_name}/signal"),
     ("orchestration", "/signal/{resource_id}/{secret}"),
+    # The address says all there is to say.
+    ("orchestration", "/v1/{project_id}/stacks/{stack_name}/{stack_id}/snapshots/{snapshot_id}/restore"),
     # A query of resources may stand in the address instead.
     ("metric", "/v1/search/resource/{type}"),
     ("metric", "/v1/aggregation/resource/{type}/metric/{metric_name}"),

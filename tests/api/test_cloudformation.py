@@ -333,3 +333,19 @@ def test_access_rules_of_a_credential_hold_for_what_an_action_does(cloud: ApiClo
     both = keys_of(identity, cfn, stacks)
     assert "rose" in call(both, "ListStacks").text
     assert code(call(both, "DeleteStack", StackName="rose", expect=403)) == "AccessDenied"
+
+
+def test_a_stack_whose_creation_fails_goes_where_that_is_wished(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    client = Client(cloud, Keys(mia))
+    net = {"Type": "OS::Neutron::Net"}
+    bad = {"Type": "OS::Heat::TestResource", "DependsOn": "Net", "Properties": {"fail": True}}
+    text = json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"Net": net, "Bad": bad}})
+    made = client.create_stack(StackName="bed", TemplateBody=text, OnFailure="DELETE")
+    cloud.run_jobs()
+    [shown] = client.describe_stacks(StackName=made["StackId"])["Stacks"]
+    assert shown["StackStatus"] == "DELETE_COMPLETE"
+    assert client.list_stacks()["StackSummaries"] == []
+    assert mia.get("/network/v2.0/networks").json()["networks"] == []
+    told = {"StackName": "bed", "TemplateURL": "http://192.0.2.1/bed.yaml"}
+    assert "templates are not fetched" in client.refused("create_stack", **told)[1]

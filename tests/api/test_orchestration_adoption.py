@@ -191,3 +191,46 @@ def test_what_is_brought_has_a_form_and_bounds(cloud: ApiCloud) -> None:
     assert "resource_data.value was not provided" in shown["stack_status_reason"]
     shown = adopt(cloud, mia, {**data, **bad}, "iris")
     assert shown["stack_status"] == "ADOPT_FAILED" and "resource_data.value" in shown["stack_status_reason"]
+
+
+def test_what_a_stack_has_adopted_before_it_was_whole_is_left(cloud: ApiCloud) -> None:
+    """Whoever deletes it, or changes it, and however far the adoption came: also in nested stacks."""
+    mia, bob = cloud.new_user("mia", "garden"), cloud.new_user("bob", "garden")
+    net: dict[str, Any] = {"type": "OS::Neutron::Net"}
+    bed = json.dumps(hot({"inner": net}))
+    template = hot(
+        {
+            "first": net,
+            "bed": {"type": "bed.yaml"},
+            "last": {**net, "depends_on": ["first", "bed"]},
+        }
+    )
+
+    def half(name: str, last: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        made = [mia.post(f"{N}/networks", {"network": {}}, 201).json()["network"]["id"] for _ in range(2)]
+        entries = {"first": {"resource_id": made[0]}, "bed": {"resources": {"inner": {"resource_id": made[1]}}}}
+        data = {"template": template, "files": {"bed.yaml": bed}, "resources": {**entries, "last": last}}
+        return adopt(cloud, mia, data, name), made
+
+    there = mia.post(f"{N}/networks", {"network": {}}, 201).json()["network"]["id"]
+    for name, caller in (("lily", mia), ("tulip", cloud.admin)):
+        shown, made = half(name, {})
+        assert shown["stack_status"] == "ADOPT_FAILED"
+        assert delete(cloud, caller, shown)["stack_status"] == "DELETE_COMPLETE"
+        for one in made:
+            mia.get(f"{N}/networks/{one}")
+    # An update that takes one out, and another's that makes it whole, leave them, too.
+    for name, caller, gone in (("iris", mia, 404), ("daisy", bob, 200)):
+        shown, made = half(name, {})
+        other = hot({"bed": template["resources"]["bed"], "last": net})
+        caller.put(path(caller, shown), {"template": other, "files": {"bed.yaml": bed}}, 202)
+        cloud.run_jobs()
+        assert show(mia, name, shown["id"])["stack_status"] == "UPDATE_COMPLETE"
+        mia.get(f"{N}/networks/{made[0]}", 200)
+        assert delete(cloud, caller, shown)["stack_status"] == "DELETE_COMPLETE"
+        mia.get(f"{N}/networks/{made[1]}", gone)
+    shown, made = half("whole", {"resource_id": there})
+    assert shown["stack_status"] == "ADOPT_COMPLETE"
+    assert delete(cloud, mia, shown)["stack_status"] == "DELETE_COMPLETE"
+    for one in (*made, there):
+        mia.get(f"{N}/networks/{one}", 404)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.api.compute_support import V, make_flavor, make_image
-from tests.api.orchestration_support import at, begin, delete, outputs, resources, show, stack, update
+from tests.api.orchestration_support import at, begin, delete, outputs, path, resources, show, stack, update
 from tests.support import ApiCloud, Caller
 
 
@@ -215,6 +215,39 @@ def test_a_group_of_servers_follows_what_an_alarm_calls(cloud: ApiCloud) -> None
     assert not mia.get(f"{V}/servers").json()["servers"]
 
 
+def test_servers_of_a_group_change_some_at_a_time(cloud: ApiCloud) -> None:
+    """As UpdatePolicy says: here one by one, with all that are wanted in service, so that one comes first."""
+    mia = cloud.new_user("mia", "garden")
+    subnet = outside(cloud, mia)
+    group = res(
+        "AWS::AutoScaling::AutoScalingGroup",
+        AvailabilityZones=["nova"],
+        LaunchConfigurationName=ref("Launch"),
+        MinSize=2,
+        MaxSize=3,
+        VPCZoneIdentifier=[subnet],
+    )
+    rolling = {"MinInstancesInService": "2", "MaxBatchSize": 1, "PauseTime": "PT0S"}
+    template = launched(mia, cloud, {**group, "UpdatePolicy": {"AutoScalingRollingUpdate": rolling}})
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    before = {one["id"] for one in mia.get(f"{V}/servers").json()["servers"]}
+    template["Resources"]["Launch"]["Properties"]["UserData"] = "#!/bin/sh\ntrue"
+    changed = update(cloud, mia, made, template)
+    assert changed["stack_status"] == "UPDATE_COMPLETE", changed["stack_status_reason"]
+    after = {one["id"] for one in mia.get(f"{V}/servers").json()["servers"]}
+    assert len(after) == 2 and not before & after
+    child = resources(mia, made)["Group"]["physical_resource_id"]
+    [found] = mia.get(at(mia, f"/stacks?show_nested=true&id={child}")).json()["stacks"]
+    events = mia.get(path(mia, found, "/events")).json()["events"]
+    assert sum(one["physical_resource_id"] == child and "UPDATE_IN" in one["resource_status"] for one in events) == 4
+    for pause, words in (("5", "a duration"), ("PT2H", "Maximum PauseTime is 1 hour")):
+        rolling["PauseTime"] = pause
+        template["Resources"]["Launch"]["Properties"]["UserData"] += "\n"
+        changed = update(cloud, mia, made, template)
+        assert changed["stack_status"] == "UPDATE_FAILED" and words in changed["stack_status_reason"], changed
+
+
 def test_a_group_of_a_fixed_size_is_as_large_as_it_is_told(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
     net = mia.post("/network/v2.0/networks", {"network": {"name": "in"}}).json()["network"]
@@ -232,3 +265,87 @@ def test_a_group_of_a_fixed_size_is_as_large_as_it_is_told(cloud: ApiCloud) -> N
     group["Properties"] |= {"LaunchConfigurationName": "nothing", "Size": 1}
     failed = stack(cloud, mia, template, "daisy")
     assert "no launch configuration nothing" in failed["stack_status_reason"]
+
+
+def test_a_network_as_amazons_guide_draws_it_is_made_and_deleted(cloud: ApiCloud) -> None:
+    """A VPC with a subnet at a route table, the gateway, an interface with a fixed address, a server, its address."""
+    mia, admin = cloud.new_user("mia", "garden"), cloud.admin
+    ext = {"network": {"name": "ext", "router:external": True}}
+    ext_id = admin.post("/network/v2.0/networks", ext).json()["network"]["id"]
+    pool = {"network_id": ext_id, "ip_version": 4, "cidr": "198.51.100.0/24", "enable_dhcp": False}
+    admin.post("/network/v2.0/subnets", {"subnet": pool})
+    template = aws(
+        {
+            "Vpc": res("AWS::EC2::VPC", CidrBlock="10.7.0.0/16"),
+            "Subnet": res("AWS::EC2::Subnet", CidrBlock="10.7.1.0/24", VpcId=ref("Vpc"), AvailabilityZone="nova"),
+            "Table": res("AWS::EC2::RouteTable", VpcId=ref("Vpc")),
+            "Tie": res("AWS::EC2::SubnetRouteTableAssociation", RouteTableId=ref("Table"), SubnetId=ref("Subnet")),
+            "Gateway": res("AWS::EC2::InternetGateway"),
+            "Way": res("AWS::EC2::VPCGatewayAttachment", VpcId=ref("Vpc"), InternetGatewayId=ref("Gateway")),
+            "Group": res("AWS::EC2::SecurityGroup", GroupDescription="web", VpcId=ref("Vpc")),
+            "Nic": res(
+                "AWS::EC2::NetworkInterface",
+                SubnetId=ref("Subnet"),
+                GroupSet=[ref("Group")],
+                PrivateIpAddress="10.7.1.9",
+            ),
+            "Web": res(
+                "AWS::EC2::Instance",
+                ImageId=make_image(mia),
+                InstanceType=make_flavor(admin),
+                NetworkInterfaces=[{"NetworkInterfaceId": ref("Nic"), "DeviceIndex": "0"}],
+            ),
+            "Address": res("AWS::EC2::EIP", InstanceId=ref("Web"), Domain="vpc"),
+        },
+        Outputs={
+            "Inside": {"Value": att("Nic", "PrivateIpAddress")},
+            "Zone": {"Value": att("Subnet", "AvailabilityZone")},
+        },
+    )
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    assert outputs(made) == {"Inside": "10.7.1.9", "Zone": "nova"}
+    ids = {name: one["physical_resource_id"] for name, one in resources(mia, made).items()}
+    routers = {one["id"]: one for one in mia.get("/network/v2.0/routers").json()["routers"]}
+    assert routers.pop(ids["Table"])["external_gateway_info"]["network_id"] == ext_id
+    assert [one["external_gateway_info"] for one in routers.values()] == [None]
+    legs = mia.get("/network/v2.0/ports", params={"device_id": ids["Table"]}).json()["ports"]
+    assert ids["Subnet"] in [ip["subnet_id"] for leg in legs for ip in leg["fixed_ips"]]
+    [floating] = mia.get("/network/v2.0/floatingips").json()["floatingips"]
+    assert floating["port_id"] == ids["Nic"] and floating["floating_ip_address"] == ids["Address"]
+    drift = mia.get(path(mia, made, "/drift")).json()["drift"]
+    assert drift["counts"]["MODIFIED"] == drift["counts"]["DELETED"] == 0
+    # Another group is given to the port it has.
+    del template["Resources"]["Nic"]["Properties"]["GroupSet"]
+    assert update(cloud, mia, made, template)["stack_status"] == "UPDATE_COMPLETE"
+    port = mia.get(f"/network/v2.0/ports/{ids['Nic']}").json()["port"]
+    assert len(port["security_groups"]) == 1 and ids["Group"] not in port["security_groups"]
+    gone = delete(cloud, mia, made)
+    assert gone["stack_status"] == "DELETE_COMPLETE", gone["stack_status_reason"]
+    for kind in ("routers", "ports", "floatingips"):
+        assert mia.get(f"/network/v2.0/{kind}").json()[kind] == []
+
+
+def test_a_vpc_without_route_tables_leads_outside_itself(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    vpc = {"Vpc": res("AWS::EC2::VPC"), "Way": res("AWS::EC2::VPCGatewayAttachment", VpcId=ref("Vpc"))}
+    shown = stack(cloud, mia, aws(vpc), "rose")
+    assert "Expected 1 external network, found 0" in shown["stack_status_reason"]
+    assert delete(cloud, mia, shown)["stack_status"] == "DELETE_COMPLETE"
+    cloud.admin.post("/network/v2.0/networks", {"network": {"name": "ext", "router:external": True}})
+    shown = stack(cloud, mia, aws(vpc), "tulip")
+    assert shown["stack_status"] == "CREATE_COMPLETE", shown["stack_status_reason"]
+    [router] = mia.get("/network/v2.0/routers").json()["routers"]
+    assert router["external_gateway_info"] is not None
+    assert delete(cloud, mia, shown)["stack_status"] == "DELETE_COMPLETE"
+
+
+def test_what_there_is_no_type_of_is_told_with_the_reason(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    for kind, why in (
+        ("AWS::ElasticLoadBalancing::LoadBalancer", "no load balancers"),
+        ("AWS::S3::Bucket", "a database of its own"),
+        ("AWS::IAM::User", "made by administrators"),
+    ):
+        answer = begin(mia, aws({"It": res(kind)}), expect=400)
+        assert why in answer["error"]["message"], answer

@@ -47,6 +47,7 @@ LANDED = {
     "0022_rating.py": "4d3e374be304e246246cc757a2a5af1d54d609a78616a8df5139ac6df80f4ff2",
     "0023_volume_backups.py": "4391493b7ad2e3b8059f2c6f9050f0941d4b849b8cc49a255462d0d23ac0d7c7",
     "0024_leases.py": "a77b99412625f2fcbd2dfe4e8f9065368ae22dfde87aca4ce557e461249af125",
+    "0025_stack_snapshots.py": "3fbe6eb0f3486c05100dc7a05d8435a27319fe3866ff0408cef138b03d9a3078",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

@@ -18,11 +18,11 @@ from tane.jobs import testing
 from tane.jobs.runner import Runner
 from tane.jobs.testing import Scenario
 from tane.services.identity import interface as identity
-from tane.services.orchestration.domain import stacks
+from tane.services.orchestration.domain import snapshots, stacks
 from tane.services.orchestration.domain.plans import Source
 from tane.services.orchestration.domain.stacks import Wanted
 from tane.services.orchestration.operations import OPERATIONS
-from tane.services.orchestration.tables import stack, stack_resource
+from tane.services.orchestration.tables import stack, stack_resource, stack_snapshot, stack_snapshot_part
 from tane.web import inside
 from tane.web.context import Context
 from tests.services.volume.pool import add_pool
@@ -85,12 +85,31 @@ class World:
         volumes = inside.call(self.core, self.ctx, "volume", "GET", "/v3/volumes")["volumes"]
         return {one["id"] for one in (*networks, *volumes)}
 
+    def backups(self) -> set[str]:
+        listed = inside.call(self.core, self.ctx, "volume", "GET", "/v3/backups")["backups"]
+        return {one["id"] for one in listed}
+
+    def kept(self) -> set[str]:
+        """Ids of the backups that snapshots name."""
+        with self.core.db.read() as tx:
+            parts = [part.data for part in tx.all(select(stack_snapshot_part))]
+        return {data["backup_id"] for data in parts if data}
+
+    def snapshots(self) -> list[Any]:
+        with self.core.db.read() as tx:
+            return tx.all(select(stack_snapshot))
+
+    def take(self) -> None:
+        snapshots.create(self.core, self.ctx, self.stack_id, "rose", "monday")
+
 
 def ended(world: World) -> None:
     """Nothing is under way, and nothing is there that no row names."""
     assert world.row().status in ("COMPLETE", "FAILED"), world.row()
     assert not [row for row in world.rows() if row.working or row.status == "IN_PROGRESS"]
     assert world.there() <= {row.physical_id for row in world.rows()}
+    assert world.backups() <= world.kept()
+    assert not [one for one in world.snapshots() if one.status == "IN_PROGRESS"]
 
 
 def complete(*names: str) -> Callable[[World], None]:
@@ -106,6 +125,7 @@ def complete(*names: str) -> Callable[[World], None]:
 
 def gone(world: World) -> None:
     assert world.row().deleted and world.rows() == [] and world.there() == set()
+    assert world.snapshots() == [] and world.backups() == set()
 
 
 def gone_or_told(world: World) -> None:
@@ -152,6 +172,42 @@ async def check(world: World) -> None:
     stacks.turn(world.core, world.ctx, world.stack_id, "rose", "CHECK")
 
 
+async def snapshot(world: World) -> None:
+    await made(world)
+    world.take()
+
+
+async def kept(world: World) -> None:
+    await snapshot(world)
+    await world.settle()
+
+
+async def restore(world: World) -> None:
+    """The volume is there, and gets back what it held."""
+    await kept(world)
+    snapshots.restore(world.core, world.ctx, world.stack_id, "rose", world.snapshots()[0].id)
+
+
+async def delete_snapshot(world: World) -> None:
+    await kept(world)
+    snapshots.delete(world.core, world.ctx, world.stack_id, "rose", world.snapshots()[0].id)
+
+
+async def delete_with_snapshots(world: World) -> None:
+    await kept(world)
+    stacks.delete(world.core, world.ctx, world.stack_id, "rose")
+
+
+def taken(world: World) -> None:
+    complete("net", "disk")(world)
+    assert [one.status for one in world.snapshots()] == ["COMPLETE"] and world.backups() == world.kept() != set()
+
+
+def without_snapshots(world: World) -> None:
+    complete("net", "disk")(world)
+    assert world.snapshots() == [] and world.backups() == set()
+
+
 async def delete_now(world: World) -> None:
     if not world.row().deleted:
         stacks.delete(world.core, world.ctx, world.stack_id, "rose")
@@ -168,7 +224,23 @@ CASES: dict[str, tuple[str, Prepare, Check, Check]] = {
     "take out": ("delete_resource", take_out, complete("net"), ended),
     "delete": ("delete_resource", delete, gone, gone_or_told),
     "check": ("turn_resource", check, complete("net", "disk"), ended),
+    "snapshot": ("turn_resource", snapshot, taken, ended),
+    "restore": ("update_resource", restore, taken, ended),
+    "delete a snapshot": ("delete_snapshot", delete_snapshot, without_snapshots, ended),
+    "delete with snapshots": ("delete_snapshot", delete_with_snapshots, gone, gone_or_told),
 }
+
+
+BY_NIGHT = ("snapshot", "restore", "delete a snapshot", "delete with snapshots")
+"""What waits for hosts at length."""
+
+
+def some(*nightly: str) -> list[Any]:
+    """All cases, these by night alone."""
+    return [pytest.param(name, marks=pytest.mark.nightly) if name in nightly else name for name in CASES]
+
+
+ALL_BUT_LONGEST, SHORT = some("delete with snapshots"), some(*BY_NIGHT)
 
 
 def scenario(name: str, new_core: Callable[[], Core], *, lost: bool = False) -> Scenario:
@@ -197,28 +269,28 @@ def scenario(name: str, new_core: Callable[[], Core], *, lost: bool = False) -> 
     )
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL_BUT_LONGEST)
 def test_a_failing_step_ends_the_action_and_leaves_no_orphan(name: str, new_core: Callable[[], Core]) -> None:
     asyncio.run(testing.fails_at_each_step(scenario(name, new_core)))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL_BUT_LONGEST)
 def test_a_step_that_runs_twice_changes_nothing(name: str, new_core: Callable[[], Core]) -> None:
     asyncio.run(testing.repeats_each_step(scenario(name, new_core)))
 
 
 @EACH_THIRD_BY_DAY
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", SHORT)
 def test_a_killed_process_is_carried_on_by_the_next(name: str, every: int, new_core: Callable[[], Core]) -> None:
     asyncio.run(testing.killed_between_writes(scenario(name, new_core), every=every))
 
 
 @EACH_THIRD_BY_DAY
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", SHORT)
 def test_a_process_killed_while_it_fails_is_carried_on(name: str, every: int, new_core: Callable[[], Core]) -> None:
     asyncio.run(testing.killed_while_unwinding(scenario(name, new_core), every=every))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", SHORT)
 def test_a_lost_host_holds_nothing_up_and_the_stack_can_be_deleted(name: str, new_core: Callable[[], Core]) -> None:
     asyncio.run(testing.loses_its_host(scenario(name, new_core, lost=True)))

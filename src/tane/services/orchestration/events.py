@@ -6,13 +6,19 @@ from tane.services.orchestration.tables import (
     software_deployment,
     stack,
     stack_resource,
+    stack_snapshot,
+    stack_snapshot_part,
     stack_tag,
 )
 
 STACK = Source(stack, "orchestration.stack", shows=("name", "action", "status"), gone="deleted")
 
+SNAPSHOT = Source(stack_snapshot, "orchestration.snapshot", shows=("stack_id", "name", "action", "status"))
+
 EVENTS = (
     STACK,
+    SNAPSHOT,
+    Part(stack_snapshot_part, "snapshot_id", SNAPSHOT),
     Part(stack_tag, "stack_id", STACK),
     Source(
         stack_resource,

@@ -1,4 +1,4 @@
-"""What may be asked of the job runner about resources of stacks; ``operations/`` carries it out."""
+"""What may be asked of the job runner about resources and snapshots of stacks; ``operations/`` carries it out."""
 
 from __future__ import annotations
 
@@ -29,3 +29,12 @@ class TurnParams(ResourceParams):
 
 
 TURN_RESOURCE = Order("orchestration.turn_resource", TurnParams, patience=PATIENCE)
+
+
+class SnapshotParams(msgspec.Struct):
+    """A snapshot of a stack."""
+
+    snapshot_id: str
+
+
+DELETE_SNAPSHOT = Order("orchestration.delete_snapshot", SnapshotParams, patience=PATIENCE)

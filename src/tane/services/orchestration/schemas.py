@@ -28,6 +28,7 @@ class Template(LooseBody):
 class Stack(Template):
     stack_name: str | None = None
     disable_rollback: bool | UnsetType = UNSET
+    delete_on_failure: bool = False
     timeout_mins: int | str | None = None
     tags: str | None = None
     adopt_stack_data: Document = None
@@ -47,6 +48,10 @@ class Actions(LooseBody):
     cancel_update: Any = UNSET
     cancel_without_rollback: Any = UNSET
     snapshot: Any = UNSET
+
+
+class Snapshot(LooseBody):
+    name: Text255 | None = None
 
 
 class MarkUnhealthy(LooseBody):

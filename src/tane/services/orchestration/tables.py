@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from tane.db.schema import created_at, metadata, project_id, updated_at
@@ -50,9 +51,13 @@ stack = Table(
     Column("previous_owner", JSON),
     # Who asked for the deletion that is under way: what the author can not delete is deleted with his rights.
     Column("asked_by", JSON),
+    # Who said what it is adopted from, until he has a whole stack of it.
+    Column("adopting", String(64)),
     # How long the source is without its files: what a project may keep together is counted.
     Column("bytes", Integer, nullable=False, server_default="0"),
     Column("disable_rollback", Boolean, nullable=False),
+    # Whether the stack goes when its creation fails.
+    Column("delete_on_failure", Boolean, nullable=False, server_default=false()),
     Column("timeout_mins", Integer),
     Column("deadline", DateTime, index=True),
     created_at(),
@@ -123,6 +128,45 @@ stack_resource = Table(
 )
 Index("ix_stack_resource_name", stack_resource.c.stack_id, stack_resource.c.name)
 Index("ix_stack_resource_bytes", stack_resource.c.project_id, stack_resource.c.bytes)
+
+stack_snapshot = Table(
+    "stack_snapshot",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("stack_id", String(36), ForeignKey("stack.id", ondelete="CASCADE"), nullable=False, index=True),
+    project_id(),
+    Column("name", String(255)),
+    # CREATE or DELETE, and how far that is.
+    Column("action", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    # What the stack was, the files of it, and whose rights go with that.
+    Column("source", JSON, nullable=False),
+    Column("files_id", String(64)),
+    Column("owner", JSON, nullable=False),
+    # Who asked for its deletion, and for the deletion of the stack in which it is deleted.
+    Column("asked_by", JSON),
+    Column("traversal", String(36)),
+    # How long the source is without its files.
+    Column("bytes", Integer, nullable=False),
+    created_at(),
+    updated_at(),
+)
+Index("ix_stack_snapshot_bytes", stack_snapshot.c.project_id, stack_snapshot.c.bytes)
+Index("ix_stack_snapshot_files", stack_snapshot.c.project_id, stack_snapshot.c.files_id)
+
+stack_snapshot_part = Table(
+    "stack_snapshot_part",
+    metadata,
+    Column(
+        "snapshot_id", String(36), ForeignKey("stack_snapshot.id", ondelete="CASCADE"), primary_key=True, nullable=False
+    ),
+    # Of one resource of the stack: what it was, and what was kept of it elsewhere (a backup, an image).
+    Column("name", String(255), primary_key=True),
+    Column("type", String(255), nullable=False),
+    Column("physical_id", String(255)),
+    Column("data", JSON, nullable=False),
+)
 
 stack_event = Table(
     "stack_event",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import UNSET
 
 from tane.services.orchestration.api.common import stack_of
-from tane.services.orchestration.domain import stacks
-from tane.web.errors import BadRequest, Forbidden, NotImplementedHere
+from tane.services.orchestration.domain import snapshots, stacks
+from tane.web.errors import BadRequest, Forbidden
 from tane.web.request import Request, Response
 
 
@@ -23,13 +21,9 @@ def act(request: Request) -> Response:
     if not request.allows(f"actions:{action}"):
         raise Forbidden("You are not authorized to complete this action.", type="Forbidden")
     if action == "snapshot":
-        raise NotImplementedHere("Snapshots of stacks are not done yet.")
-    if action in ("cancel_update", "cancel_without_rollback"):
+        snapshots.create(request.core, request.ctx, stack_id, name, None)
+    elif action in ("cancel_update", "cancel_without_rollback"):
         stacks.cancel(request.core, request.ctx, stack_id, name, roll_back=action == "cancel_update")
     else:
         stacks.turn(request.core, request.ctx, stack_id, name, action.upper())
     return Response(status=200 if action in ("suspend", "resume") else 201)
-
-
-def snapshots(request: Request) -> Any:
-    raise NotImplementedHere("Snapshots of stacks are not done yet.")

@@ -68,6 +68,7 @@ def create(request: Request) -> Response:
         source=requests.source_of(asked),
         tags=requests.checked_tags(body.tags),
         disable_rollback=None if body.disable_rollback is UNSET else body.disable_rollback,
+        delete_on_failure=body.delete_on_failure,
         timeout_mins=requests.checked_minutes(body.timeout_mins),
     )
     row = stacks.create(request.core, request.ctx, name, wanted, adopted)

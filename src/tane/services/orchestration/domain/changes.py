@@ -97,7 +97,7 @@ def _change(one: Looked, row: Row[Any] | None, drifted: Mapping[str, drift.Seen]
         way = "replace"
     elif inside and way == "leave":
         way = "update"
-    found = Change(one.name, DOES[way], one, row, differing, deciding.replacing(plan, one.name, differing))
+    found = Change(one.name, DOES[way], one, row, differing, deciding.replacing(plan, row, differing))
     anew = seen.again if lost and seen is not None else row.status == FAILED and row.physical_id is None
     if not anew:  # That is the same resource, which tries once more: nothing is refused.
         try:

@@ -29,17 +29,20 @@ def is_outside(plan: Plan, row: Row[Any]) -> bool:
 def way(plan: Plan, row: Row[Any], changed: Collection[str], *, mends: bool) -> Way:
     """What is done with a resource of the plan of which these properties change. ``mends``: it failed, and an update
     can mend it."""
-    if row.declared.get("kind") != plan.kinds[row.name].known_as() or (row.status == FAILED and not mends):
+    if row.declared.get("kind") != plan.kinds[row.name].known_as() or (is_bad(row) and not mends):
         return "replace"
-    if replacing(plan, row.name, changed):
+    if replacing(plan, row, changed):
         return "replace"
     return "update" if changed or mends or other_text(plan, row) else "leave"
 
 
-def replacing(plan: Plan, name: str, changed: Collection[str]) -> list[str]:
+def replacing(plan: Plan, row: Row[Any], changed: Collection[str]) -> list[str]:
     """Those of the properties that cannot be changed in place."""
-    declared = plan.kinds[name].properties
-    return [one for one in changed if one in declared and declared[one].update == "replace"]
+    kind = plan.kinds[row.name]
+    also = kind.replaces(row.properties, changed) if row.declared.get("kind") == kind.known_as() else []
+    return [
+        one for one in changed if one in kind.properties and (kind.properties[one].update == "replace" or one in also)
+    ]
 
 
 def other_text(plan: Plan, row: Row[Any]) -> bool:
@@ -47,12 +50,17 @@ def other_text(plan: Plan, row: Row[Any]) -> bool:
     return bool(row.declared.get("digest", "") != plan.kinds[row.name].digest())
 
 
+def is_bad(row: Row[Any]) -> bool:
+    """Whether what is there is not what it is to be. That it could not be kept for a snapshot does it no harm."""
+    return bool(row.status == FAILED and row.action != "SNAPSHOT")
+
+
 def check(plan: Plan, row: Row[Any], changed: Collection[str], wanted: Way, *, mends: bool) -> None:
     """:raises Failed: an update refuses that."""
     if row.declared.get("external_id") != values.kept(plan, row.name)["external_id"]:
         raise Failed("Update to property external_id is not supported.")
     kind = plan.kinds[row.name]
-    if row.declared.get("kind") == kind.known_as() and (row.status != FAILED or mends):
+    if row.declared.get("kind") == kind.known_as() and (not is_bad(row) or mends):
         for name in changed:
             if name in kind.properties and kind.properties[name].immutable:
                 raise Failed(f"Update to property {name} of {row.name} is not allowed: it is immutable.")

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.orchestration import resources as kinds
-from tane.services.orchestration.domain import engine, masking
+from tane.services.orchestration.domain import deciding, engine, masking
 from tane.services.orchestration.domain.common import COMPLETE, FAILED, MOST_DEPTH, require
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.plans import Plan
@@ -115,7 +115,7 @@ def _look(walk: _Walk, seen: Seen) -> None:
     else:
         hand = Hand(walk.core, walk.tx, walk.ctx, seen.stack, row, seen.plan, row.properties)
         _ask(hand.comparing(walk.found), seen, kind)
-    if row.status == FAILED and row.action != "DELETE":
+    if deciding.is_bad(row) and row.action != "DELETE":
         seen.mend = "replace" if row.physical_id is not None else "create"
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
-from tane.services.orchestration.domain import ahead, masking, rights
+from tane.services.orchestration.domain import ahead, masking, rights, snapshotting
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
@@ -50,8 +50,12 @@ from tane.web.errors import ApiError
 
 ADOPTED = "adopted"
 """What a resource is adopted from, among what its row keeps until that is done."""
-TURNS = ("CHECK", "SUSPEND", "RESUME")
+TURNS = ("CHECK", "SUSPEND", "RESUME", "SNAPSHOT")
+APART = ("CHECK", "SNAPSHOT")
+"""Turns that come to all resources at once: none changes what another needs."""
 UNDOES = ("DELETE",)
+GROWING = ("CREATE", "ADOPT", "UPDATE", "RESTORE", "SNAPSHOT")
+MAKING = ("CREATE", "ADOPT", "UPDATE", "RESTORE", "ROLLBACK")
 NOTHING = {"template": {"heat_template_version": "2013-05-23"}, "files": {}, "environment": {}}
 """The source of a stack that was deleted."""
 
@@ -133,8 +137,12 @@ def begin(
     }
     if action not in ("CREATE", "DELETE"):
         values["updated_at"] = tx.now
+    if action == "ADOPT" and before.parent_id is None:
+        values["adopting"] = before.user_id
     stacks.change(tx, stack_id, **values)
-    if action in ("CREATE", "ADOPT", "UPDATE") and stacks.bytes_of(tx, before.project_id) > SOURCES_BYTES:
+    if before.status == IN_PROGRESS:
+        snapshotting.ends(tx, before, FAILED, f"Stopped: {action} of the stack began")
+    if action in GROWING and stacks.bytes_of(tx, before.project_id) > SOURCES_BYTES:
         raise RequestLimitExceeded(
             f"Request limit exceeded: the templates, environments and files of a project have at most {SOURCES_BYTES} "
             "bytes together. Please delete some stacks."
@@ -251,6 +259,10 @@ def advance(tx: Tx, core: Core, stack_id: str) -> None:
         return
     left = [row for row in rows if current.get(row.name) is not row]
     if not left:
+        if stack.action == "DELETE" and (kept := snapshotting.left(tx, stack)) is not None:
+            if kept:
+                conclude(tx, core, stack, FAILED, kept)
+            return
         conclude(tx, core, stack, COMPLETE, f"Stack {stack.action} completed successfully")
         return
     _clean(tx, core, stack, left, rows, by)
@@ -291,8 +303,8 @@ def _clean(
 
 
 def _turn(tx: Tx, core: Core, stack: Row[Any], rows: Sequence[Row[Any]]) -> None:
-    """Check, suspend or resume: every resource once, all at a time but in the order of need when one is suspended or
-    resumed."""
+    """Check, suspend, resume or keep for a snapshot: every resource once, all at a time but in the order of need when
+    one is suspended or resumed."""
     by = ByOwner(stack.request_id, stack.user_id, stack.project_id)
     waiting = [row for row in rows if row.current and row.action != "INIT" and not _was_turned(stack, row)]
     if not waiting:
@@ -307,7 +319,7 @@ def _turn(tx: Tx, core: Core, stack: Row[Any], rows: Sequence[Row[Any]]) -> None
     needed_by = {other for row in waiting for other in row.requires}
     for row in waiting:
         held = row.id in needed_by if stack.action == "SUSPEND" else bool(open_ids & set(row.requires))
-        if row.working or row.traversal == stack.traversal or (held and stack.action != "CHECK"):
+        if row.working or row.traversal == stack.traversal or (held and stack.action not in APART):
             continue
         resources.change(tx, row.id, traversal=stack.traversal, working=True)
         params = TurnParams(row.id, stack.traversal, action=stack.action)
@@ -336,12 +348,17 @@ def failed(tx: Tx, core: Core, stack_id: str, traversal: str, reason: str) -> No
 def conclude(tx: Tx, core: Core, stack: Row[Any], status: str, reason: str) -> None:
     """End the action of a stack; a failed creation or update is rolled back where that is wished."""
     values: dict[str, Any] = {"status": status, "reason": reason, "deadline": None}
-    if status == COMPLETE and stack.action in ("CREATE", "ADOPT", "UPDATE", "ROLLBACK") and not undoes(stack):
+    if status == COMPLETE and stack.action in MAKING and not undoes(stack):
         values |= dict.fromkeys(rights.PREVIOUS)
+        if stack.adopting == stack.user_id:
+            values["adopting"] = None
     stacks.change(tx, stack.id, **values)
     record(tx, stack.id, None, stack.action, status, reason)
-    goes_back = status == FAILED and stack.action in ("CREATE", "UPDATE") and not stack.disable_rollback
-    if goes_back and _can_go_back(tx, core, stack, reason):
+    snapshotting.ends(tx, stack, status, reason)
+    goes_back = status == FAILED and stack.action in ("CREATE", "UPDATE", "RESTORE") and not stack.disable_rollback
+    if status == FAILED and stack.action == "CREATE" and stack.delete_on_failure:
+        begin(tx, core, stack.id, "DELETE", f"Stack DELETE started: {reason}"[: stacks.REASON])
+    elif goes_back and _can_go_back(tx, core, stack, reason):
         roll_back(tx, core, stack, reason)
     elif status == COMPLETE and stack.action == "DELETE":
         forget(tx, stack)
@@ -371,6 +388,15 @@ def _can_go_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> bool:
         stacks.change(tx, stack.id, reason=reason[: stacks.REASON - len(words)] + words)
         return False
     return True
+
+
+def is_brought(tx: Tx, stack: Row[Any], row: Row[Any]) -> bool:
+    """Whether a resource is no more than somebody's word: it was adopted, and who said what from has no whole stack of
+    it yet, or another has made it whole."""
+    if not row.declared.get(ADOPTED):
+        return False
+    root = stack if stack.parent_id is None else stacks.get(tx, stack.root_id)
+    return root is not None and root.adopting is not None
 
 
 def roll_back(tx: Tx, core: Core, stack: Row[Any], reason: str) -> None:
@@ -454,7 +480,7 @@ def halt(tx: Tx, core: Core, stack_id: str, reason: str) -> None:
     if stack is None or stack.deleted or stack.status != IN_PROGRESS:
         return
     stop(tx, stack_id)
-    stacks.change(tx, stack_id, disable_rollback=True)
+    stacks.change(tx, stack_id, disable_rollback=True, delete_on_failure=False)
     found = stacks.get(tx, stack_id)
     assert found is not None
     conclude(tx, core, found, FAILED, reason)

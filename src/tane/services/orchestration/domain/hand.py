@@ -123,6 +123,12 @@ class Hand:
         return f"{self.core.config.url}/orchestration/signal/{self.row.id}/{self.row.data['signal']}"
 
     @property
+    def saved(self) -> Mapping[str, Any]:
+        """What the snapshot that is taken keeps of the resource."""
+        found: Mapping[str, Any] = self.row.data.get("saved", {})
+        return found
+
+    @property
     def data(self) -> dict[str, Any]:
         """What the type keeps of this resource."""
         return dict(self.row.data)

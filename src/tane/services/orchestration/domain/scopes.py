@@ -19,6 +19,9 @@ from tane.web.errors import NotFound
 
 ZONES = ("nova",)
 
+FEW = 8
+"""So many resources are read one by one, before all of the stack are: most properties refer to one or two."""
+
 
 class Scope:
     """``stack``: its row, or the names of one that is not there yet. Without ``tx`` no resource is known. ``parent``:
@@ -104,9 +107,13 @@ class Scope:
     def _row(self, name: str) -> Row[Any] | None:
         if self.tx is None or name in self.lost:
             return None
-        if self._rows is None:
-            self._rows = {row.name: row for row in rows.of_stack(self.tx, self.stack.id) if row.current}
-        self.used[name] = self._rows.get(name)
+        if name not in self.used:
+            if self._rows is None and len(self.used) < FEW:
+                self.used[name] = next(iter(rows.whole(self.tx, self.stack.id, [name])), None)
+            else:
+                if self._rows is None:
+                    self._rows = {row.name: row for row in rows.of_stack(self.tx, self.stack.id) if row.current}
+                self.used[name] = self._rows.get(name)
         return self.used[name]
 
     def reference(self, resource: str) -> Any:

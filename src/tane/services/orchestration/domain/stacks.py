@@ -24,7 +24,7 @@ from tane.services.orchestration.domain.common import (
 )
 from tane.services.orchestration.domain.plans import Source
 from tane.services.orchestration.domain.validation import Looked, Named
-from tane.services.orchestration.store import resources, stacks
+from tane.services.orchestration.store import resources, snapshots, stacks
 from tane.web.context import Context
 from tane.web.errors import BadRequest
 
@@ -33,11 +33,12 @@ NO_DESCRIPTION = "No description"
 
 class Wanted(msgspec.Struct, kw_only=True):
     """A stack as it is asked for; what is None in an update stays as it is. ``converge``: an update mends what has
-    become of its resources behind its back, too."""
+    become of its resources behind its back, too. ``delete_on_failure``: a creation that fails leaves no stack."""
 
     source: Source
     tags: Sequence[str] | None = None
     disable_rollback: bool | None = None
+    delete_on_failure: bool = False
     timeout_mins: int | None = None
     converge: bool = False
 
@@ -87,6 +88,7 @@ def _created(
                 "traversal": "",
                 "source": msgspec.to_builtins(wanted.source),
                 "disable_rollback": True if wanted.disable_rollback is None else wanted.disable_rollback,
+                "delete_on_failure": wanted.delete_on_failure,
                 "timeout_mins": wanted.timeout_mins,
                 "created_at": tx.now,
                 "deleted": False,
@@ -179,7 +181,7 @@ def _updated(
 
 def may_update(row: Row[Any]) -> None:
     """:raises ActionInProgress: it is being deleted, suspended or the like. :raises BadRequest: it was."""
-    if row.status == IN_PROGRESS and row.action not in ("CREATE", "UPDATE", "ROLLBACK"):
+    if row.status == IN_PROGRESS and row.action not in ("CREATE", "UPDATE", "RESTORE", "ROLLBACK"):
         raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
     if row.action == "SUSPEND":
         raise BadRequest("Updating a stack when it is suspended is not supported.", type="NotSupported")
@@ -222,7 +224,7 @@ def cancel(core: Core, ctx: Context, stack_id: str, name: str, *, roll_back: boo
     """
     with core.db.write() as tx:
         row = require(tx, ctx, stack_id, name)
-        allowed = ("UPDATE",) if roll_back else ("CREATE", "ADOPT", "UPDATE", "ROLLBACK")
+        allowed = ("UPDATE", "RESTORE") if roll_back else ("CREATE", "ADOPT", "UPDATE", "RESTORE", "ROLLBACK")
         if row.status != IN_PROGRESS or row.action not in allowed:
             state = f"{row.action}_{row.status}"
             what = "update" if roll_back else "create or update"
@@ -252,6 +254,7 @@ def abandon(core: Core, ctx: Context, stack_id: str, name: str) -> Mapping[str, 
         for one in stacks.of_root(tx, row.root_id):
             for resource in resources.of_stack(tx, one.id):
                 resources.remove(tx, resource.id)
+            snapshots.remove_all(tx, one.id)
             engine.forget(tx, one, action="ABANDON")
         return found
 

@@ -54,14 +54,14 @@ def of_declared(scope: Scope, plan: Plan, name: str, *, looking: bool = True) ->
     if plan.resources[name].external_id is not None:
         # It was made by others, as they wanted it.
         return dict.fromkeys(kind.properties)
-    if isinstance(raw, Mapping) and not _is_function(raw, plan):
+    if isinstance(raw, Mapping) and not is_function(raw):
         values = {key: _one(scope, plan, f"resources.{name}.properties.{key}", value) for key, value in raw.items()}
     else:
         values = _one(scope, plan, f"resources.{name}.properties", raw) if raw else {}
     return checked(scope, kind, name, values, looking=looking)
 
 
-def _is_function(raw: Mapping[str, Any], plan: Plan) -> bool:
+def is_function(raw: Mapping[str, Any]) -> bool:
     """Whether the whole of the properties is one function: its name is no property."""
     return len(raw) == 1 and next(iter(raw)) in (
         "get_param",

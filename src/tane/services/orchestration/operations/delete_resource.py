@@ -18,9 +18,11 @@ CONFLICTS = 9
 
 
 def _kept(hand: Hand) -> bool:
-    """Whether the template says that the thing outlives the stack, or that it was there before, and who acts is not who
-    brought it."""
+    """Whether the template says that the thing outlives the stack, or it was there before, and who acts is not who
+    brought it, or its stack was never whole."""
     declared = hand.row.declared
+    if engine.is_brought(hand.tx, hand.stack, hand.row):
+        return True
     policy = str(declared.get("deletion_policy", "Delete")).lower()
     return hand.leaves or policy in ("retain", "snapshot") or bool(declared.get("external_id"))
 
@@ -56,8 +58,12 @@ def _begin(hand: Hand) -> None:
 
 
 def _forget(hand: Hand) -> None:
-    left = "left where it is: who adopted it may not delete it"
-    record(hand.tx, hand.stack.id, hand.row, "DELETE", COMPLETE, left if hand.leaves else "state changed")
+    reason = "state changed"
+    if engine.is_brought(hand.tx, hand.stack, hand.row):
+        reason = "left where it is: the stack that adopted it was not whole"
+    elif hand.leaves:
+        reason = "left where it is: who adopted it may not delete it"
+    record(hand.tx, hand.stack.id, hand.row, "DELETE", COMPLETE, reason)
     resources.remove(hand.tx, hand.row.id)
     engine.deleted(hand.tx, hand.core, hand.row)
 

@@ -1,4 +1,4 @@
-"""A resource is checked, suspended or resumed with its stack."""
+"""A resource is checked, suspended, resumed or kept for a snapshot with its stack."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from tane.services.orchestration.domain.common import IN_PROGRESS
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.operations.common import act, becomes, completes, gives_up, kind_of, later
 from tane.services.orchestration.orders import TURN_RESOURCE, TurnParams
-from tane.services.orchestration.resources.base import Failed, Wait
+from tane.services.orchestration.resources.base import Failed, Kind, Wait
+from tane.services.orchestration.store import snapshots
 from tane.web.errors import NotFound
 
 
@@ -21,6 +22,8 @@ async def begin(run: Run[TurnParams]) -> None:
             kind.suspend(hand)
         elif action == "RESUME":
             kind.resume(hand)
+        elif action == "SNAPSHOT":
+            _save(hand, kind, run.params.traversal)
         else:
             try:
                 kind.check(hand)
@@ -28,6 +31,20 @@ async def begin(run: Run[TurnParams]) -> None:
                 raise Failed(error.message) from None
 
     await act(run, work)
+
+
+def _save(hand: Hand, kind: Kind, snapshot_id: str) -> None:
+    """What is kept elsewhere is recorded in the transaction that begins it: with the snapshot it goes. Where another
+    resource has failed meanwhile, nothing is begun any more."""
+    row, snapshot = hand.row, snapshots.get(hand.tx, snapshot_id)
+    if snapshot is None or (snapshot.action, snapshot.status) != ("CREATE", IN_PROGRESS):
+        hand.keep(saved={})
+        return
+    outside = row.physical_id is None or row.declared.get("external_id")
+    kept = {} if outside else dict(kind.snapshot(hand))
+    hand.keep(saved=kept)
+    part = {"name": row.name, "type": row.type, "physical_id": row.physical_id, "data": kept}
+    snapshots.add_part(hand.tx, {"snapshot_id": snapshot_id, **part})
 
 
 async def wait(run: Run[TurnParams]) -> None:

@@ -49,7 +49,7 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
         if not deciding.is_outside(plan, row):
             wanted = values.plain(values.resolved(hand, plan, row.name))
             changed = deciding.differing(row.properties, wanted)
-        mends = row.status == FAILED and plan.kinds[row.name].mends and nested.can_mend(hand.tx, row)
+        mends = deciding.is_bad(row) and plan.kinds[row.name].mends and nested.can_mend(hand.tx, row)
         way = deciding.way(plan, row, changed, mends=mends)
         deciding.check(plan, row, changed, way, mends=mends)
         if way == "replace":
@@ -61,7 +61,7 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
             becomes(hand, "UPDATE", IN_PROGRESS)
             return "change"
         _adopt(hand)
-        hand.change(working=False)
+        hand.change(working=False, status=COMPLETE)
         engine.handled(hand.tx, hand.core, hand.row)
         return "end"
 

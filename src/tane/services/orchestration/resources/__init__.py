@@ -32,8 +32,20 @@ def find(name: str) -> Kind | None:
     return types().get(name)
 
 
+MISSING = {
+    "AWS::ElasticLoadBalancing": "Tane has no load balancers.",
+    "AWS::S3": "Containers are not made by templates: object storage keeps its rows in a database of its own.",
+    "OS::Swift": "Containers are not made by templates: object storage keeps its rows in a database of its own.",
+    "AWS::IAM": "Users are made by administrators (OS::Keystone::User); keys with `openstack ec2 credentials create`.",
+}
+"""Why there are no types of these."""
+
+
 def nearest(name: str) -> str:
-    """A hint at the type that may be meant, or nothing."""
+    """Why there is no such type, or a hint at the one that may be meant, or nothing."""
+    why = MISSING.get(name.rpartition("::")[0])
+    if why is not None:
+        return f" {why}"
     close = difflib.get_close_matches(name, types(), 1, 0.8)
     return f" The nearest is {close[0]}." if close else ""
 

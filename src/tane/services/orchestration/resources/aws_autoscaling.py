@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from tane.services.orchestration.resources import heat_scaling
 from tane.services.orchestration.resources.aws_ec2 import TAG, Instance, Twin
 from tane.services.orchestration.resources.base import SHOW, Kind
 from tane.services.orchestration.resources.declaring import how_many, listing, names, number, one_of, text
-from tane.services.orchestration.resources.heat_resource_group import VERSION, check_size, inner_environment
+from tane.services.orchestration.resources.heat_resource_group import check_size
 from tane.services.orchestration.template.properties import Attribute, Property
 from tane.web.errors import BadRequest, NotImplementedHere
 
@@ -22,10 +23,26 @@ KINDS = {
     "ExactCapacity": heat_scaling.EXACT,
     "PercentChangeInCapacity": heat_scaling.PERCENT,
 }
+POLICY = {"MinInstancesInService": "min_in_service", "MaxBatchSize": "max_batch_size"}
+DURATION = re.compile(r"PT(?:([0-9]{1,4})H)?(?:([0-9]{1,5})M)?(?:([0-9]{1,6})S)?\Z")
+LONGEST_PAUSE = 3600
 OF_SERVERS = ("ImageId", "InstanceType", "KeyName", "UserData", "SecurityGroups", "NovaSchedulerHints")
 INSTANCES = {"InstanceList": Attribute(type="string", description="A comma-delimited list of server ip addresses.")}
 ZONES = listing("Not Implemented.", required=True)
 BALANCERS = listing("List of LoadBalancer resources.")
+
+
+def seconds(duration: Any) -> int:
+    """An ISO 8601 duration of hours, minutes and seconds. :raises BadRequest: it is none, or of more than an hour."""
+    match = DURATION.match(duration) if isinstance(duration, str) else None
+    if match is None or not any(match.groups()):
+        words = "update policy: PauseTime is a duration such as PT5M30S."
+        raise BadRequest(words, type="StackValidationFailed")
+    hours, minutes, rest = (int(one or 0) for one in match.groups())
+    found = 3600 * hours + 60 * minutes + rest
+    if found > LONGEST_PAUSE:
+        raise BadRequest("Maximum PauseTime is 1 hour.", type="StackValidationFailed")
+    return found
 
 
 class LaunchConfiguration(Kind):
@@ -55,9 +72,11 @@ class LaunchConfiguration(Kind):
 
 
 class OfServers(Twin, heat_scaling.AutoScalingGroup):
-    """A group whose members are servers. ``own`` adds ``launch`` and ``subnet`` to what our own group has."""
+    """A group whose members are servers. ``own`` adds ``launch`` and ``subnet`` to what our own group has; ``rolls_by``
+    is the key of its ``UpdatePolicy``."""
 
     name = ""
+    rolls_by = "RollingUpdate"
 
     def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
         if properties.get("LoadBalancerNames"):
@@ -76,20 +95,35 @@ class OfServers(Twin, heat_scaling.AutoScalingGroup):
         own = self.as_own(hand)
         wanted = own.properties["desired_capacity"] if {"DesiredCapacity", "Size"} & set(changed) else None
         super().change(own, {"desired_capacity": wanted})
+        hand.row = own.row
 
     def source(self, hand: Hand) -> Source:
-        from tane.services.orchestration.domain import nested
+        # None, or nothing is there yet that says what a server would be.
+        return super().source(hand) if (hand.row.data or {}).get("members") else self.without(hand)
 
-        if "launch" not in hand.properties:
-            hand = self.as_own(hand)
-        members = (hand.row.data or {}).get("members")
-        if not members:
-            # None, or nothing is there yet that says what a server would be.
-            return self.without(hand)
-        server = {"type": Instance.name, "properties": self._server(hand)}
-        check_size(server, len(members))
-        template = {"heat_template_version": VERSION, "resources": dict.fromkeys(members, server)}
-        return nested.source_of(template, hand.plan.files if hand.plan else {}, inner_environment(hand), {})
+    def said(self, hand: Hand, *, creates: bool = False) -> Mapping[str, Any] | None:
+        """The ``UpdatePolicy`` in the words of our own groups."""
+        plan = hand.plan
+        declared = None if plan is None else plan.resources.get(hand.row.name)
+        policy = declared.update_policy if declared is not None else hand.row.declared.get("update_policy")
+        found = policy.get(self.rolls_by) if isinstance(policy, Mapping) and not creates else None
+        if not isinstance(found, Mapping):
+            return None
+        words = {own: found[name] for name, own in POLICY.items() if name in found}
+        return {**words, "pause_time": seconds(found.get("PauseTime", "PT0S"))}
+
+    def members(self, hand: Hand) -> dict[str, Any]:
+        names, server = hand.row.data.get("members") or [], self._member(hand)
+        check_size(server, len(names))
+        return dict.fromkeys(names, server)
+
+    def spare(self, hand: Hand, others: set[str]) -> tuple[str, Any]:
+        name = next(f"spare{number}" for number in range(len(others) + 1) if f"spare{number}" not in others)
+        return name, self._member(hand)
+
+    def _member(self, hand: Hand) -> dict[str, Any]:
+        own = hand if "launch" in hand.properties else self.as_own(hand)
+        return {"type": Instance.name, "properties": self._server(own)}
 
     def _server(self, hand: Hand) -> dict[str, Any]:
         from tane.services.orchestration.store import resources
@@ -121,6 +155,7 @@ class OfServers(Twin, heat_scaling.AutoScalingGroup):
 
 class Group(OfServers):
     name = "AWS::AutoScaling::AutoScalingGroup"
+    rolls_by = "AutoScalingRollingUpdate"
     description = "A group of servers whose size follows alarms, as Amazon names it."
     properties = {
         "AvailabilityZones": ZONES,

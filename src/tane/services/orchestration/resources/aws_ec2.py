@@ -42,6 +42,9 @@ class Twin(Kind):
         """Only whether it is there: its properties have other names than those of what it is made of."""
         return Kind.differences(self, hand)
 
+    def snapshot(self, hand: Hand) -> Mapping[str, Any]:
+        return {"not_saved": f"what an {self.name} holds is not kept"}
+
     def as_own(self, hand: Hand) -> Hand:
         return dataclasses.replace(hand, properties=self.own(hand, hand.properties))
 
@@ -122,7 +125,7 @@ class Instance(Twin, nova_server.Server):
         return [{"network": found["network_id"]}]
 
     def needs(self, name: str, properties: Mapping[str, Any], plan: Plan) -> Sequence[str]:
-        return of_type(plan, "OS::Neutron::RouterInterface")
+        return of_type(plan, "OS::Neutron::RouterInterface", "AWS::EC2::SubnetRouteTableAssociation")
 
     def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
         if properties.get("BlockDeviceMappings"):

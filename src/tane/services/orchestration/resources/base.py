@@ -7,7 +7,7 @@ called twice. Who is acted for is ``hand.ctx``: no type does what that user coul
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -123,6 +123,10 @@ class Kind:
         """
         raise Replace
 
+    def replaces(self, before: Mapping[str, Any], changed: Collection[str]) -> list[str]:
+        """Which of the properties that change in place by their declaration need another resource all the same."""
+        return []
+
     def delete(self, hand: Hand) -> None:
         """Begin to delete it; nothing when it is gone. A conflict is tried again for a while."""
 
@@ -189,8 +193,14 @@ class Kind:
     def resume(self, hand: Hand) -> None:
         """The reverse."""
 
+    def snapshot(self, hand: Hand) -> Mapping[str, Any]:
+        """Begin to keep what it holds, for a snapshot of the stack: what tells where (see :mod:`domain.saved`), or
+        ``not_saved`` with the reason; nothing for what its properties make again. :meth:`turned` tells when it is done;
+        till then ``hand.saved`` has it."""
+        return {}
+
     def turned(self, hand: Hand, action: str) -> bool:
-        """Whether suspending or resuming is done."""
+        """Whether suspending, resuming or the snapshot is done."""
         return True
 
 

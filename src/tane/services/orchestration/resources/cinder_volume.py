@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tane.services.orchestration.resources import volume_restoring as restoring
 from tane.services.orchestration.resources.base import Failed, Kind, Served, Wait
 from tane.services.orchestration.resources.comparing import Difference, missing
 from tane.services.orchestration.resources.declaring import flag, mapping, names, number, shown, text
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
 
 GOOD = ("available", "in-use")
+BUSY = ("backing-up", "restoring-backup", "deleting")
+"""What a deletion waits for."""
+SOURCES = ("imageRef", "snapshot_id", "source_volid")
 
 
 class Volume(Served):
@@ -33,7 +37,7 @@ class Volume(Served):
         "availability_zone": text("The availability zone in which the volume will be created."),
         "size": number("The size of the volume in GB.", low=1, update="in_place"),
         "snapshot_id": names("cinder.snapshot", "If specified, the snapshot to create the volume from."),
-        "backup_id": text("If specified, the backup to create the volume from."),
+        "backup_id": text("If specified, the backup to create the volume from.", update="in_place"),
         "name": text("A name used to distinguish the volume.", update="in_place"),
         "description": text("A description of the volume.", update="in_place"),
         "image": names("glance.image", "If specified, the name or ID of the image to create the volume from."),
@@ -75,6 +79,9 @@ class Volume(Served):
             made["metadata"] = {str(key): str(value) for key, value in made["metadata"].items()}
         if made.get("snapshot_id"):
             made["snapshot_id"] = str(made["snapshot_id"])
+        if made.get("backup_id"):
+            # What it is restored from is all that it is made of.
+            made = {key: value for key, value in made.items() if key not in SOURCES}
         return made
 
     def create(self, hand: Hand) -> str | None:
@@ -84,10 +91,12 @@ class Volume(Served):
         return made
 
     def ready(self, hand: Hand) -> bool:
-        status = self.show(hand)["status"]
-        if status.startswith("error"):
-            raise Failed(f"Went to status {status}")
-        if status not in GOOD:
+        found = self.show(hand)
+        if found["status"].startswith("error"):
+            raise Failed(f"Went to status {found['status']}")
+        if "restore" in hand.row.data:
+            return restoring.goes_on(hand, found)
+        if found["status"] not in GOOD:
             return False
         wanted = hand.row.data.get("read_only")
         if wanted is not None:
@@ -96,7 +105,9 @@ class Volume(Served):
         return True
 
     def waits(self, hand: Hand) -> Wait:
-        return Wait(None, f"volume:{hand.row.physical_id}")
+        if hand.row.action == "SNAPSHOT":
+            return Wait(None, f"backup:{hand.saved.get('backup_id')}")
+        return Wait(None, restoring.awaits(hand) or f"volume:{hand.row.physical_id}")
 
     def _act(self, hand: Hand, action: Mapping[str, Any]) -> None:
         hand.call("volume", "POST", f"{self.path}/{hand.id}/action", dict(action))
@@ -106,12 +117,28 @@ class Volume(Served):
         if "metadata" in changed:
             wanted = {str(key): str(value) for key, value in (changed["metadata"] or {}).items()}
             hand.call("volume", "PUT", f"{self.path}/{hand.id}/metadata", {"metadata": wanted})
+        if changed.get("backup_id"):
+            restoring.begin(hand, str(changed["backup_id"]))
         if changed.get("size"):
             if changed["size"] < (hand.row.properties.get("size") or 0):
                 raise BadRequest("Shrinking volume is not supported.", type="NotSupported")
             self._act(hand, {"os-extend": {"new_size": changed["size"]}})
         if changed.get("read_only") is not None:
             self._act(hand, {"os-update_readonly_flag": {"readonly": bool(changed["read_only"])}})
+
+    def snapshot(self, hand: Hand) -> Mapping[str, Any]:
+        """A backup, also of one that is attached: a snapshot would go with the volume, and cannot be put back."""
+        body = {"volume_id": hand.row.physical_id, "name": hand.physical_name(), "force": True}
+        made = hand.call("volume", "POST", "/v3/backups", {"backup": body})["backup"]
+        return {"backup_id": made["id"], "size": self.show(hand)["size"]}
+
+    def turned(self, hand: Hand, action: str) -> bool:
+        if action != "SNAPSHOT" or "backup_id" not in hand.saved:
+            return True
+        backup = hand.call("volume", "GET", f"/v3/backups/{part(str(hand.saved['backup_id']))}")["backup"]
+        if backup["status"] not in ("creating", "available"):
+            raise Failed(f"The backup went to status {backup['status']}: {backup['fail_reason']}")
+        return bool(backup["status"] == "available")
 
     def delete(self, hand: Hand) -> None:
         if hand.row.physical_id is None:
@@ -120,7 +147,7 @@ class Volume(Served):
             status = self.show(hand)["status"]
         except NotFound:
             return
-        if status != "deleting":
+        if status not in BUSY:
             super().delete(hand)
 
     def gone(self, hand: Hand) -> bool:
@@ -132,6 +159,8 @@ class Volume(Served):
             return True
         if status == "error_deleting":
             raise Failed("Went to status error_deleting")
+        if status not in BUSY:
+            super().delete(hand)
         return False
 
     def against(self, hand: Hand, shown: Mapping[str, Any]) -> dict[str, Difference]:
@@ -190,7 +219,7 @@ class VolumeAttachment(Kind):
             return None
 
     def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
-        if self.gone(hand):
+        if self._is_off(hand):
             raise NotFound(
                 f"The volume {hand.row.data.get('volume')} is not attached to {hand.row.data.get('server')}."
             )
@@ -206,11 +235,23 @@ class VolumeAttachment(Kind):
         return Wait(None, f"server:{hand.row.data.get('server')}")
 
     def delete(self, hand: Hand) -> None:
-        if not self.gone(hand) and self._status(hand) != "detaching":
+        if not self._is_off(hand):
+            self._take_off(hand, unless=("detaching", "backing-up"))
+
+    def gone(self, hand: Hand) -> bool:
+        if self._is_off(hand):
+            return True
+        if self._status(hand) == "in-use":
+            # What held it up is over: a backup that was made of it.
+            self._take_off(hand)
+        return False
+
+    def _take_off(self, hand: Hand, unless: Collection[str] = ()) -> None:
+        if self._status(hand) not in unless:
             volume = part(str(hand.row.data["volume"]))
             hand.call("compute", "DELETE", f"{self._path(hand)}/{volume}", spoken="2.48")
 
-    def gone(self, hand: Hand) -> bool:
+    def _is_off(self, hand: Hand) -> bool:
         if "volume" not in hand.row.data:
             return True
         try:

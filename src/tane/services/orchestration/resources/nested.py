@@ -86,7 +86,13 @@ class OfStack(Kind):
 
         nested.turn(hand, "RESUME")
 
+    def snapshot(self, hand: Hand) -> Mapping[str, Any]:
+        """As in Heat: of what is nested its template is kept, and nothing of what it holds."""
+        return {"not_saved": "what the resources of nested stacks hold is not kept"}
+
     def turned(self, hand: Hand, action: str) -> bool:
+        if action == "SNAPSHOT":
+            return True
         from tane.services.orchestration.domain import nested
 
         return nested.is_done(hand)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
     from tane.services.orchestration.domain.plans import Plan
 
-WAYS = ("OS::Neutron::RouterInterface", "OS::Neutron::RouterGateway", "OS::Neutron::Router")
+WAYS = (
+    *("OS::Neutron::RouterInterface", "OS::Neutron::RouterGateway", "OS::Neutron::Router"),
+    *("AWS::EC2::VPCGatewayAttachment", "AWS::EC2::SubnetRouteTableAssociation"),
+)
 
 
 class FloatingIP(Neutron):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -81,7 +81,7 @@ class Server(Kind):
     description = "A resource for managing Nova instances."
     properties = {
         "name": text("Server name.", update="in_place"),
-        "image": names("glance.image", "The ID or name of the image to boot with."),
+        "image": names("glance.image", "The ID or name of the image to boot with.", update="in_place"),
         "block_device_mapping_v2": listing("Block device mappings v2 for this server.", DEVICE),
         "flavor": names("nova.flavor", "The ID or name of the flavor to boot onto.", required=True),
         "key_name": names("nova.keypair", "Name of keypair to inject into the server."),
@@ -261,6 +261,8 @@ class Server(Kind):
             fault = found.get("fault") or {}
             message, code = fault.get("message", "Unknown"), fault.get("code", "Unknown")
             raise Failed(f'Went to status ERROR due to "Message: {message}, Code: {code}"')
+        if hand.row.data.get("rebuild"):
+            return self._rebuild(hand, found)
         if found["status"] != "ACTIVE" or found.get("OS-EXT-STS:task_state") is not None:
             return False
         changing = hand.row.data.get("leaving") or hand.row.data.get("coming")
@@ -273,8 +275,10 @@ class Server(Kind):
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         server = f"{SERVERS}/{hand.id}"
-        if "flavor" in changed or "image" in changed:
+        if "flavor" in changed or ("image" in changed and not self._is_rebuilt(hand, changed)):
             raise Replace
+        if "image" in changed:
+            hand.keep(rebuild=hand.lookup("glance.image", changed["image"]))
         if "name" in changed:
             name = changed["name"] or hand.physical_name()
             hand.call("compute", "PUT", server, {"server": {"name": name}}, spoken=SPOKEN)
@@ -285,6 +289,24 @@ class Server(Kind):
             hand.call("compute", "PUT", f"{server}/tags", {"tags": changed["tags"] or []}, spoken=SPOKEN)
         if "networks" in changed:
             self._change_networks(hand, server)
+
+    def _is_rebuilt(self, hand: Hand, changed: Mapping[str, Any]) -> bool:
+        """Whether another image takes the place of the old one in the same server: not where a volume has it."""
+        if hand.properties.get("image_update_policy") != "REBUILD" or not changed["image"]:
+            return False
+        return bool(self.show(hand)["image"])
+
+    def replaces(self, before: Mapping[str, Any], changed: Collection[str]) -> list[str]:
+        rebuilt = before.get("image_update_policy") == "REBUILD" and before.get("image")
+        return ["image"] if "image" in changed and not rebuilt else []
+
+    def _rebuild(self, hand: Hand, shown: Mapping[str, Any]) -> bool:
+        """As soon as nothing else is under way with it."""
+        if shown.get("OS-EXT-STS:task_state") is None:
+            body = {"rebuild": {"imageRef": hand.row.data["rebuild"]}}
+            hand.call("compute", "POST", f"{SERVERS}/{hand.id}/action", body, spoken=SPOKEN)
+            hand.keep(rebuild=None)
+        return False
 
     def _change_networks(self, hand: Hand, server: str) -> None:
         """Take off what is no more in the list; what is new in it is put on when that is done (see :meth:`ready`)."""
@@ -450,7 +472,26 @@ class Server(Kind):
         if self.show(hand)["status"] != "ACTIVE":
             hand.call("compute", "POST", f"{SERVERS}/{hand.id}/action", {"resume": None}, spoken=SPOKEN)
 
+    def snapshot(self, hand: Hand) -> Mapping[str, Any]:
+        """An image of its disk. One that boots from a volume has none: what its volumes hold is kept where they are
+        resources of the stack."""
+        if not self.show(hand)["image"]:
+            return {"not_saved": "the server boots from a volume: what that holds is kept if it is a resource itself"}
+        body = {"createImage": {"name": hand.physical_name()}}
+        made = hand.call("compute", "POST", f"{SERVERS}/{hand.id}/action", body, spoken=SPOKEN)
+        return {"snapshot_image_id": made["image_id"]}
+
+    def _is_kept(self, hand: Hand) -> bool:
+        if "snapshot_image_id" not in hand.saved:
+            return True
+        status = hand.call("image", "GET", f"/v2/images/{part(str(hand.saved['snapshot_image_id']))}")["status"]
+        if status not in ("queued", "saving", "importing", "active"):
+            raise Failed(f"The image of the server went to status {status}")
+        return bool(status == "active" and self.show(hand).get("OS-EXT-STS:task_state") is None)
+
     def turned(self, hand: Hand, action: str) -> bool:
+        if action == "SNAPSHOT":
+            return self._is_kept(hand)
         wanted = {"SUSPEND": "SUSPENDED", "RESUME": "ACTIVE"}.get(action)
         if wanted is None:
             return True

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, or_, s
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.services.orchestration.tables import stack, stack_files, stack_tag
+from tane.services.orchestration.tables import stack, stack_files, stack_snapshot, stack_tag
 
 REASON = 4096
 """So much is kept of why something failed."""
@@ -92,25 +92,26 @@ def change(tx: Tx, stack_id: str, **values: Any) -> None:
     project_id = tx.scalar(select(stack.c.project_id).where(stack.c.id == stack_id))
     if project_id is not None:
         tx.execute(update(stack).where(stack.c.id == stack_id).values(**_apart(tx, str(project_id), values)))
-        _drop_files(tx, str(project_id))
+        drop_files(tx, str(project_id))
 
 
 def remove(tx: Tx, found: Row[Any]) -> None:
     tx.execute(delete(stack).where(stack.c.id == found.id))
-    _drop_files(tx, str(found.project_id))
+    drop_files(tx, str(found.project_id))
 
 
 def source(tx: Tx, found: Row[Any]) -> dict[str, Any]:
     """What a stack is to be, with its files."""
-    return _whole(tx, found, found.source, found.files_id)
+    return whole(tx, found, found.source, found.files_id)
 
 
 def previous(tx: Tx, found: Row[Any]) -> dict[str, Any]:
     """What it was before, with its files."""
-    return _whole(tx, found, found.previous, found.previous_files_id)
+    return whole(tx, found, found.previous, found.previous_files_id)
 
 
-def _whole(tx: Tx, found: Row[Any], document: Mapping[str, Any], files_id: str | None) -> dict[str, Any]:
+def whole(tx: Tx, found: Row[Any], document: Mapping[str, Any], files_id: str | None) -> dict[str, Any]:
+    """A source of a row's project, with its files."""
     if files_id is None:
         return dict(document)
     mine = (stack_files.c.project_id == found.project_id, stack_files.c.id == files_id)
@@ -132,19 +133,22 @@ def _apart(tx: Tx, project_id: str, values: Mapping[str, Any]) -> dict[str, Any]
     return {**found, "bytes": len(msgspec.json.encode(found["source"]))}
 
 
-def _drop_files(tx: Tx, project_id: str) -> None:
-    """Forget files that no stack of a project has any more."""
+def drop_files(tx: Tx, project_id: str) -> None:
+    """Forget files that no stack of a project, and no snapshot of one, has any more."""
     mine = (stack.c.project_id == project_id, stack_files.c.project_id == project_id)
     has = select(stack.c.id).where(*mine, stack.c.files_id == stack_files.c.id).correlate(stack_files)
     had = select(stack.c.id).where(*mine, stack.c.previous_files_id == stack_files.c.id).correlate(stack_files)
-    tx.execute(delete(stack_files).where(stack_files.c.project_id == project_id, ~has.exists(), ~had.exists()))
+    of_snapshot = (stack_snapshot.c.project_id == project_id, stack_snapshot.c.files_id == stack_files.c.id)
+    keeps = select(stack_snapshot.c.id).where(*of_snapshot).correlate(stack_files)
+    unused = (~has.exists(), ~had.exists(), ~keeps.exists())
+    tx.execute(delete(stack_files).where(stack_files.c.project_id == project_id, *unused))
 
 
 def bytes_of(tx: Tx, project_id: str) -> int:
-    """How long all sources and files of a project are."""
+    """How long all sources and files of a project are, with those of snapshots."""
     return sum(
         int(tx.scalar(select(func.coalesce(func.sum(table.c.bytes), 0)).where(table.c.project_id == project_id)) or 0)
-        for table in (stack, stack_files)
+        for table in (stack, stack_files, stack_snapshot)
     )
 
 

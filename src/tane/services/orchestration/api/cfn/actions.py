@@ -26,7 +26,7 @@ PAGE, PAGE_WHOLE = 500, 50
 """Stacks, or events, in an answer; and stacks with their outputs."""
 NO_COST = "http://en.wikipedia.org/wiki/Gratis"
 """What Heat answers of costs; prices are asked for by the rating API."""
-FAILURES = {"DO_NOTHING": True, "ROLLBACK": False}
+FAILURES = {"DO_NOTHING": True, "ROLLBACK": False, "DELETE": True}
 
 
 def _arn(project_id: str, name: str, stack_id: str) -> str:
@@ -172,6 +172,7 @@ def _wishes(call: Call) -> dict[str, Any]:
         if failure not in FAILURES:
             raise CfnError("InvalidParameterValue", f"OnFailure is one of {', '.join(FAILURES)}.")
         disabled = FAILURES[failure]
+        found["delete_on_failure"] = failure == "DELETE"
     if disabled is not None:
         found["disable_rollback"] = disabled
     if call.params.get("TimeoutInMinutes"):

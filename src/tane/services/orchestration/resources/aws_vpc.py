@@ -1,0 +1,279 @@
+"""``AWS::EC2``: networks as Amazon draws them. A VPC is a network with a router, a route table another router.
+
+What there is to say in such templates is little: each router knows the way to the subnets at it, and the gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tane.services.orchestration.resources.aws_ec2 import TAG
+from tane.services.orchestration.resources.base import SHOW, Kind
+from tane.services.orchestration.resources.declaring import flag, listing, names, one_of, text
+from tane.services.orchestration.resources.neutron import of_type
+from tane.services.orchestration.store import resources
+from tane.services.orchestration.template.properties import Attribute
+from tane.web.errors import BadRequest, NotFound
+from tane.web.inside import part
+
+if TYPE_CHECKING:
+    from tane.services.orchestration.domain.hand import Hand
+    from tane.services.orchestration.domain.plans import Plan
+
+NETWORKS, SUBNETS, ROUTERS, PORTS = ("/v2.0/networks", "/v2.0/subnets", "/v2.0/routers", "/v2.0/ports")
+TAGS = listing("List of tags to attach to it. Not used.", TAG)
+
+
+class InNetwork(Kind):
+    """A type that is one thing of the network service."""
+
+    adopts = True
+    path, single = "", ""
+    attributes = {"show": SHOW}
+
+    def show(self, hand: Hand) -> Mapping[str, Any]:
+        found: dict[str, Any] = hand.call("network", "GET", f"{self.path}/{hand.id}")[self.single]
+        return found
+
+    def make(self, hand: Hand, **values: Any) -> str:
+        body = {self.single: {"name": hand.physical_name(), **values}}
+        return str(hand.call("network", "POST", self.path, body)[self.single]["id"])
+
+    def delete(self, hand: Hand) -> None:
+        if hand.row.physical_id is not None:
+            remove(hand, f"{self.path}/{hand.id}")
+
+
+def remove(hand: Hand, path: str) -> None:
+    """Delete what is there still."""
+    try:
+        hand.call("network", "DELETE", path)
+    except NotFound:
+        return
+
+
+def plug(hand: Hand, router_id: str, subnet_id: str, *, on: bool = True) -> None:
+    """Put a subnet at a router, or take it off, where both are there still."""
+    action = "add_router_interface" if on else "remove_router_interface"
+    try:
+        hand.call("network", "PUT", f"{ROUTERS}/{part(router_id)}/{action}", {"subnet_id": subnet_id})
+    except NotFound:
+        if on:
+            raise
+
+
+def router_of(hand: Hand, network_id: str) -> Mapping[str, Any] | None:
+    """The router of a VPC, which may be another stack's: that of the network's name, in its project.
+
+    :raises NotFound: there is no such network. :raises BadRequest: there are more of that name.
+    """
+    network = hand.call("network", "GET", f"{NETWORKS}/{part(network_id)}")["network"]
+    query = {"name": network["name"], "project_id": network["project_id"]}
+    found: list[dict[str, Any]] = hand.call("network", "GET", ROUTERS, query=query)["routers"]
+    if len(found) > 1:
+        raise BadRequest(f"Multiple routers found with name {network['name']}")
+    return found[0] if found else None
+
+
+class VPC(InNetwork):
+    name = "AWS::EC2::VPC"
+    description = "A network with a router of the same name, as Amazon's EC2 names them together."
+    path, single = NETWORKS, "network"
+    brings = essential = ("router",)
+    properties = {
+        "CidrBlock": text("CIDR block to apply to the VPC. Not used: subnets have theirs."),
+        "InstanceTenancy": one_of("Allowed tenancy of instances. Not used.", "default", "dedicated", default="default"),
+        "Tags": TAGS,
+    }
+
+    def create(self, hand: Hand) -> str | None:
+        made = self.make(hand)
+        router = hand.call("network", "POST", ROUTERS, {"router": {"name": hand.physical_name()}})["router"]
+        hand.keep(router=router["id"])
+        return made
+
+    def delete(self, hand: Hand) -> None:
+        if hand.row.data.get("router"):
+            remove(hand, f"{ROUTERS}/{part(str(hand.row.data['router']))}")
+        super().delete(hand)
+
+
+class Subnet(InNetwork):
+    name = "AWS::EC2::Subnet"
+    description = "A subnet at the router of its VPC, as Amazon's EC2 names it."
+    path, single = SUBNETS, "subnet"
+    properties = {
+        "AvailabilityZone": text("Availability zone in which you want the subnet. Not used."),
+        "CidrBlock": text("CIDR block to apply to subnet.", required=True),
+        "VpcId": text("The ID of the VPC on which you want to create the subnet.", required=True),
+        "Tags": TAGS,
+    }
+    attributes = {
+        "AvailabilityZone": Attribute(type="string", description="Availability Zone of the subnet."),
+        "show": SHOW,
+    }
+
+    def create(self, hand: Hand) -> str | None:
+        network = str(hand.properties["VpcId"])
+        made = self.make(hand, network_id=network, cidr=hand.properties["CidrBlock"], ip_version=4)
+        router = router_of(hand, network)
+        if router is not None:
+            plug(hand, router["id"], made)
+        return made
+
+    def delete(self, hand: Hand) -> None:
+        if hand.row.physical_id is None:
+            return
+        try:
+            router = router_of(hand, str(self.show(hand)["network_id"]))
+        except NotFound:
+            return
+        if router is not None:
+            plug(hand, router["id"], str(hand.row.physical_id), on=False)
+        super().delete(hand)
+
+    def attribute(self, hand: Hand, name: str) -> Any:
+        return self.show(hand) if name == "show" else hand.row.properties.get("AvailabilityZone")
+
+
+class InternetGateway(Kind):
+    name = "AWS::EC2::InternetGateway"
+    description = "The way to the one external network; it is nothing before it is attached to a VPC."
+    properties = {"Tags": TAGS}
+
+    def create(self, hand: Hand) -> str | None:
+        return hand.physical_name()
+
+
+class VPCGatewayAttachment(Kind):
+    name = "AWS::EC2::VPCGatewayAttachment"
+    description = "Has the route tables of a VPC, or where it has none in the stack its router, lead outside."
+    properties = {
+        "VpcId": text("VPC ID for this gateway association.", required=True),
+        "InternetGatewayId": text("ID of the InternetGateway."),
+        "VpnGatewayId": text("ID of the VPNGateway to attach to the VPC. Not used."),
+    }
+
+    def needs(self, name: str, properties: Mapping[str, Any], plan: Plan) -> Sequence[str]:
+        return of_type(plan, RouteTable.name)
+
+    def create(self, hand: Hand) -> str | None:
+        vpc, plan = str(hand.properties["VpcId"]), hand.plan
+        tables = [] if plan is None else resources.whole(hand.tx, hand.stack.id, of_type(plan, RouteTable.name))
+        routers = [str(row.physical_id) for row in tables if row.properties.get("VpcId") == vpc and row.physical_id]
+        if not routers:
+            own = router_of(hand, vpc)
+            if own is None:
+                raise BadRequest(f"The VPC {vpc} has no router that could lead outside.")
+            routers = [own["id"]]
+        gateway = {"external_gateway_info": {"network_id": external(hand)}}
+        for router in routers:
+            hand.call("network", "PUT", f"{ROUTERS}/{part(router)}", {"router": gateway})
+        hand.keep(routers=routers)
+        return hand.short_name()
+
+    def delete(self, hand: Hand) -> None:
+        for router in hand.row.data.get("routers", []):
+            try:
+                hand.call("network", "PUT", f"{ROUTERS}/{part(router)}", {"router": {"external_gateway_info": {}}})
+            except NotFound:
+                continue
+
+
+def external(hand: Hand) -> str:
+    """The one external network. :raises BadRequest: there is none, or more."""
+    found = hand.call("network", "GET", NETWORKS, query={"router:external": "True"})["networks"]
+    if len(found) != 1:
+        raise BadRequest(f"Expected 1 external network, found {len(found)}")
+    return str(found[0]["id"])
+
+
+class RouteTable(InNetwork):
+    name = "AWS::EC2::RouteTable"
+    description = "A router beside that of a VPC, for the subnets that are associated with it."
+    path, single = ROUTERS, "router"
+    properties = {"VpcId": text("VPC ID for where the route table is created.", required=True), "Tags": TAGS}
+
+    def create(self, hand: Hand) -> str | None:
+        beside = router_of(hand, str(hand.properties["VpcId"]))
+        gateway = None if beside is None else beside.get("external_gateway_info")
+        if gateway:
+            return self.make(hand, external_gateway_info={"network_id": gateway["network_id"]})
+        return self.make(hand)
+
+
+class SubnetRouteTableAssociation(Kind):
+    name = "AWS::EC2::SubnetRouteTableAssociation"
+    description = "A subnet that is at the router of a route table instead of at that of its VPC."
+    properties = {
+        "RouteTableId": text("Route table ID.", required=True),
+        "SubnetId": names("neutron.subnet", "Subnet ID.", required=True),
+    }
+
+    def create(self, hand: Hand) -> str | None:
+        subnet = hand.lookup("neutron.subnet", hand.properties["SubnetId"])
+        router = str(hand.properties["RouteTableId"])
+        before = self._router(hand, subnet)
+        if before is not None:
+            plug(hand, before, subnet, on=False)
+        plug(hand, router, subnet)
+        hand.keep(router=router, subnet=subnet)
+        return hand.short_name()
+
+    def _router(self, hand: Hand, subnet_id: str) -> str | None:
+        shown = hand.call("network", "GET", f"{SUBNETS}/{part(subnet_id)}")["subnet"]
+        found = router_of(hand, str(shown["network_id"]))
+        return None if found is None else str(found["id"])
+
+    def delete(self, hand: Hand) -> None:
+        if "subnet" not in hand.row.data:
+            return
+        subnet = hand.row.data["subnet"]
+        plug(hand, hand.row.data["router"], subnet, on=False)
+        try:
+            own = self._router(hand, subnet)
+            if own is not None:
+                plug(hand, own, subnet)
+        except NotFound:
+            return
+
+
+class NetworkInterface(InNetwork):
+    name = "AWS::EC2::NetworkInterface"
+    description = "A port, as Amazon's EC2 names it."
+    path, single = PORTS, "port"
+    properties = {
+        "Description": text("Description for this interface."),
+        "GroupSet": listing("List of security group IDs associated with this interface.", update="in_place"),
+        "PrivateIpAddress": text("Its address."),
+        "SourceDestCheck": flag("Flag indicating if traffic to or from instance is validated. Not used."),
+        "SubnetId": names("neutron.subnet", "Subnet ID to associate with this interface.", required=True),
+        "Tags": TAGS,
+    }
+    attributes = {
+        "PrivateIpAddress": Attribute(type="string", description="Private IP address of the network interface."),
+        "show": SHOW,
+    }
+
+    def create(self, hand: Hand) -> str | None:
+        given = hand.properties
+        subnet = hand.lookup("neutron.subnet", given["SubnetId"])
+        shown = hand.call("network", "GET", f"{SUBNETS}/{part(subnet)}")["subnet"]
+        address = {"ip_address": given["PrivateIpAddress"]} if given.get("PrivateIpAddress") else {}
+        more = {} if given.get("GroupSet") is None else {"security_groups": self._groups(hand, given["GroupSet"])}
+        description = {"description": given["Description"]} if given.get("Description") else {}
+        places = [{"subnet_id": subnet, **address}]
+        return self.make(hand, network_id=shown["network_id"], fixed_ips=places, **more, **description)
+
+    def _groups(self, hand: Hand, groups: Sequence[Any]) -> list[str]:
+        return [hand.lookup("neutron.security_group", str(one)) for one in groups]
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        wanted = ["default"] if changed["GroupSet"] is None else changed["GroupSet"]
+        body = {"port": {"security_groups": self._groups(hand, wanted)}}
+        hand.call("network", "PUT", f"{PORTS}/{hand.id}", body)
+
+    def attribute(self, hand: Hand, name: str) -> Any:
+        shown = self.show(hand)
+        return shown if name == "show" else next((one["ip_address"] for one in shown["fixed_ips"]), None)
