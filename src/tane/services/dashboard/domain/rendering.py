@@ -11,6 +11,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from tane.services.dashboard.domain.showing import size
+
 HOME = Path(__file__).parent.parent
 STATIC = HOME / "static"
 
@@ -27,6 +29,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     found.globals["static"] = address
+    found.filters["size"] = size
     return found
 
 

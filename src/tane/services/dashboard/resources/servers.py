@@ -92,6 +92,8 @@ LAUNCH = Action(
             first=True,
             option="--network",
             query={"router:external": "false"},
+            # A server needs an address, so on others it is refused.
+            only=lambda row: bool(row.get("subnets")),
         ),
         Field("key", N_("Key pair"), "ref", ref="keypairs", value="name", option="--key-name", first=True),
         Field("groups", N_("Security groups"), "refs", ref="security-groups", option="--security-group"),
