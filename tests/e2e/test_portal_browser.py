@@ -77,6 +77,21 @@ def test_every_page_of_the_menu_is_as_pages_are_to_be(
     desk.context.close()
 
 
+def test_one_types_into_serial_consoles_in_several_tabs(browser: Any, garden: Garden) -> None:
+    desk = Desk(browser, garden.url, theme="dark")
+    garden.log_in(desk)
+    other = desk.new_page()
+    for page, word in ((desk.page, "hello"), (other, "again")):
+        page.goto(garden.at(f"{garden.url}/dashboard/servers/{{servers}}/serial"))
+        page.wait_for_selector(".xterm-rows:has-text('simulated console of instance')")
+        page.keyboard.type(word + " \N{RUNNER}")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f".xterm-rows:has-text('{word}')")
+    desk.look()
+    assert desk.complaints == []
+    desk.context.close()
+
+
 def test_a_server_is_launched_by_the_keyboard_alone(browser: Any, garden: Garden) -> None:
     desk = Desk(browser, garden.url)
     garden.log_in(desk)

@@ -47,6 +47,22 @@ async def console(visit: Visit, order: Order, given: Form) -> Response:
     return Response(None, 303, {**SAFE, "Location": f"{found.path}?{found.query}"})
 
 
+async def serial(visit: Visit, server_id: str, row: Row) -> Response:
+    """A terminal on a server's serial console, by a token of its own: each tab of a browser has one."""
+    call = Call.of("compute POST /v2.1/servers/{id}/remote-consoles")
+    answer = await visit.ask(call, {"remote_console": {"protocol": "serial", "type": "serial"}}, id=server_id)
+    found = urlsplit(str(answer["remote_console"]["url"]))
+    return await visit.core.in_thread(
+        visit.page,
+        "serial.html",
+        kind=_kind("servers"),
+        id=server_id,
+        label=str(row.get("name", "")),
+        socket=f"{found.path}?{found.query}",
+        command=f"openstack console url show --serial {forms.quoted(server_id)}",
+    )
+
+
 async def launch(visit: Visit, order: Order, given: Form) -> Response:
     """The launch dialog with this image or volume chosen."""
     return visit.go("/new/servers", **{"image" if order.kind.name == "images" else "volume": order.id})
@@ -253,6 +269,8 @@ async def charts_of_host(visit: Visit, host_id: str, row: Row) -> Response:
 
 PAGES: Mapping[tuple[str, str], Callable[[Visit, str, Row], Awaitable[Response]]] = {
     ("servers", "log"): log,
+    ("servers", "serial"): serial,
+    ("all-servers", "serial"): serial,
     ("all-servers", "log"): log,
     ("stacks", "drift"): drift,
     ("stacks", "template"): template,

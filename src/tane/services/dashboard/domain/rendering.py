@@ -45,20 +45,25 @@ def address(name: str) -> str:
 
 
 @cache
-def _files() -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in STATIC.iterdir() if file.is_file()}
+def _names() -> frozenset[str]:
+    return frozenset(file.name for file in STATIC.iterdir() if file.is_file())
 
 
 @cache
-def _packed() -> dict[str, bytes]:
-    return {name: gzip.compress(data, mtime=0) for name, data in _files().items()}
+def _file(name: str) -> bytes:
+    return (STATIC / name).read_bytes()
+
+
+@cache
+def _packed(name: str) -> bytes:
+    return gzip.compress(_file(name), mtime=0)
 
 
 def packed(name: str) -> bytes:
     """The same, packed: pages are not, since what is typed and what is secret stand in them together."""
-    return _packed()[name]
+    return _packed(name)
 
 
 def static(name: str) -> bytes | None:
     """A file's bytes; None when there is none of this name."""
-    return _files().get(name)
+    return _file(name) if name in _names() else None

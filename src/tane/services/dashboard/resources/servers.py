@@ -401,7 +401,7 @@ def servers(name: str, title: str, section: str, **more: Any) -> Kind:
         search="name",
         brief="compute GET /v2.1/servers",
         event="compute.server",
-        special=(("log", N_("Log")), ("charts", N_("Charts"))),
+        special=(("serial", N_("Serial console")), ("log", N_("Log")), ("charts", N_("Charts"))),
         filters=(
             Field(
                 "status",
