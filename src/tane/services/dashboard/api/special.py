@@ -13,7 +13,7 @@ import msgspec
 from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import SAFE, Visit
 from tane.services.dashboard.domain import forms
-from tane.services.dashboard.domain.describing import Action, Call, Kind, Row
+from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values
 from tane.services.dashboard.domain.forms import Input
 from tane.web import codec, inside
 from tane.web.errors import ApiError, BadRequest
@@ -154,13 +154,56 @@ async def download(visit: Visit, order: Order, given: Form) -> Response:
 async def alarm(visit: Visit, order: Order, given: Form) -> Response:
     from tane.services.dashboard.api import alarms
 
-    return await alarms.create(visit, order, given)
+    return await alarms.send(visit, order, given)
 
 
 async def plan(visit: Visit, order: Order, given: Form) -> Response:
     from tane.services.dashboard.api import plans
 
     return await plans.show(visit, order, given)
+
+
+SEVERAL = ("network", "upload", "plan", "watch", "console", "launch", "download")
+"""What is more, or less, than the one call of its action."""
+
+
+def body(visit: Visit, action: Action, values: Values, row: Row) -> Any:
+    """What an action's form sends as the body of its call; None where it sends none, or several."""
+    if action.special in SEVERAL:
+        return None
+    if action.special == "keypair":
+        return {"keypair": values}
+    if action.special in ("alarm", "event-alarm", "composite-alarm", "alarm-change"):
+        from tane.services.dashboard.api import alarms
+
+        return alarms.document(visit, action, values, row)
+    return forms.body(action, values, row)
+
+
+def filled(visit: Visit, action: Action, row: Row) -> dict[str, str]:
+    """What a form begins with that is no value of the row as it is."""
+    if action.special != "alarm-change":
+        return {}
+    from tane.services.dashboard.api import alarms
+
+    return alarms.filled(row, visit.core.config.metric.interval)
+
+
+def line(action: Action, body: Any) -> str:
+    """The command that sends this very body; "" where the action's fields tell it."""
+    if action.special in ("alarm", "event-alarm", "composite-alarm"):
+        from tane.services.dashboard.api import alarms
+
+        return alarms.command(body)
+    return ""
+
+
+def check(visit: Visit, order: Order, given: Form) -> None:
+    """Before an action: whether what was shown to who orders it is still so. :raises PreconditionFailed:"""
+    if order.kind.name == "stacks":
+        from tane.services.dashboard.api import plans
+
+        plans.check(visit, order, given)
 
 
 async def watch(visit: Visit, order: Order, given: Form) -> Response:
@@ -176,6 +219,9 @@ DOES: Mapping[str, Special] = {
     "upload": upload,
     "download": download,
     "alarm": alarm,
+    "event-alarm": alarm,
+    "composite-alarm": alarm,
+    "alarm-change": alarm,
     "watch": watch,
     "plan": plan,
 }

@@ -178,6 +178,8 @@ class Kind:
     """Makes rows of an answer that is no list of them."""
     gone_to: str = ""
     """The kind whose list stands for this one's, which has none (a rule's group)."""
+    others: Sequence[str] = ()
+    """Kinds without a list whose forms are offered beside this one's."""
     special: Sequence[tuple[str, str]] = ()
     """(name, title) of pages of its own making on a resource's page (console, log)."""
 
