@@ -226,7 +226,9 @@ def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Give
         return line, _curl(visit, action.target, body, id=order.id or "-", **forms.places(action, values))
     shown = values if given is not None else {}
     places = forms.places(action, shown)
-    return forms.command(action, shown, ids), _curl(visit, action.target, body, id=order.id or "-", **places)
+    return forms.command(action, shown, ids, typed=given is not None), _curl(
+        visit, action.target, body, id=order.id or "-", **places
+    )
 
 
 def _open(fields: Sequence[Input]) -> list[Input]:

@@ -195,7 +195,7 @@ def line(action: Action, body: Any) -> str:
         from tane.services.dashboard.api import alarms
 
         return alarms.command(body)
-    return ""
+    return action.told(body) if action.told is not None else ""
 
 
 def check(visit: Visit, order: Order, given: Form) -> None:

@@ -114,6 +114,8 @@ class Action:
     bulk: bool = False
     quick: bool = False
     command: str = ""
+    told: Callable[[Any], str] | None = None
+    """The command line by the body that is sent, where the fields do not tell it."""
     help: str = ""
     secret: str = ""
     back: str = "detail"
