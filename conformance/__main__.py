@@ -17,6 +17,7 @@ from conformance import (
     heat_templates,
     heat_types,
     horizon,
+    portal,
     report,
     swift,
     telemetry,
@@ -30,7 +31,8 @@ RESULTS = Path(__file__).parent.absolute() / "results"
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="conformance/run", description=__doc__)
     parser.add_argument(
-        "suite", choices=("gnocchi", "heat-oracle", "heat-templates", "horizon", "swift", "telemetry", "tempest")
+        "suite",
+        choices=("gnocchi", "heat-oracle", "heat-templates", "horizon", "portal", "swift", "telemetry", "tempest"),
     )
     parser.add_argument("--list", help="tempest: name of a list in conformance/lists, or a file of test ids")
     parser.add_argument("--regex", help="tempest, swift: run the tests whose name matches")
@@ -43,6 +45,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--make", action="store_true", help="heat-templates: make a stack of each, on simulated hosts")
     parser.add_argument("--seed", type=int, default=1, help="heat-oracle: what the cases are drawn from (default 1)")
     parser.add_argument("--count", type=int, default=heat_oracle.COUNT, help="heat-oracle: how many cases")
+    parser.add_argument("--pictures", type=Path, help="portal: a folder for pictures of its pages")
     return parser.parse_args()
 
 
@@ -62,6 +65,8 @@ def main() -> int:
         return ask_swift(options, folder)
     if options.suite == "heat-templates":
         return read_templates(options, folder)
+    if options.suite == "portal":
+        return look_at_portal(options, folder)
     return walk(options, folder) if options.suite == "horizon" else judge(options, folder)
 
 
@@ -121,6 +126,15 @@ def read_templates(options: argparse.Namespace, folder: Path) -> int:
     outcome = heat_templates.run(options.folder)
     print("\n".join(heat_templates.lines(outcome)))
     return 1 if outcome.refused else 0
+
+
+def look_at_portal(options: argparse.Namespace, folder: Path) -> int:
+    """Cross the portal in a real browser; returns 1 when there is anything to complain of."""
+    with own_cloud(simulated=True, keep=options.keep) as cloud:
+        complaints = portal.run(cloud, folder, options.pictures)
+    print("\n".join(complaints))
+    print(f"portal: {len(complaints)} complaints in {len(portal.LOOKS)} looks of two roles")
+    return 1 if complaints else 0
 
 
 def judge(options: argparse.Namespace, folder: Path) -> int:

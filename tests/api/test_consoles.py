@@ -211,7 +211,7 @@ def test_only_members_of_the_project_get_a_console(garden: Project, screen: Scre
     ("protocol", "kind", "message"),
     [
         ("spice", "spice-html5", "Unavailable console type spice-html5."),
-        ("serial", "serial", "Unavailable console type serial."),
+        ("serial", "novnc", "Invalid console type novnc"),
         ("rdp", "rdp-html5", "Unavailable console type rdp-html5."),
         ("mks", "webmks", "Unavailable console type webmks."),
         ("vnc", "xvpvnc", "Invalid console type xvpvnc"),
@@ -235,11 +235,37 @@ def test_the_old_actions_answer_in_their_own_form(garden: Project, screen: Scree
     shown = garden.act(server_id, "os-getVNCConsole", {"type": "novnc"}, expect=200).json()["console"]
     assert set(shown) == {"type", "url"} and "token" in shown["url"]
     garden.act(server_id, "os-getVNCConsole", {"type": "vnc"}, expect=400)
-    for name, kind in (("SPICE", "spice-html5"), ("RDP", "rdp-html5"), ("Serial", "serial")):
+    for name, kind in (("SPICE", "spice-html5"), ("RDP", "rdp-html5")):
         answer = garden.act(server_id, f"os-get{name}Console", {"type": kind}, expect=400).json()
         assert answer["badRequest"]["message"] == f"Unavailable console type {kind}."
     garden.act(server_id, "os-getVNCConsole", {"type": "novnc"}, expect=404, headers=at("2.6"))
     garden.user.post(f"{V}/servers/{server_id}/remote-consoles", NOVNC, 404, headers=at("2.5"))
+
+
+def test_a_serial_console_is_a_socket_that_types_and_shows(garden: Project) -> None:
+    server_id = garden.server()
+    wanted = {"remote_console": {"protocol": "serial", "type": "serial"}}
+    path = f"{V}/servers/{server_id}/remote-consoles"
+    urls = [garden.user.post(path, wanted, 200, headers=LATEST).json()["remote_console"]["url"] for _ in range(2)]
+    urls.append(garden.act(server_id, "os-getSerialConsole", {"type": "serial"}, expect=200).json()["console"]["url"])
+    assert len(set(urls)) == 3
+
+    async def talk(url: str) -> bytes:
+        found = urlsplit(url)
+        assert (found.scheme, found.netloc) == ("ws", "cloud.test")
+        async with simulated(garden, f"{found.path}?{found.query}") as socket:
+            shown = bytes(await socket.receive_data())
+            await socket.send_data(b"hello\r")
+            return shown + bytes(await socket.receive_data())
+
+    for url in urls:
+        shown = garden.cloud.wait(talk(url))
+        assert b"simulated console" in shown and shown.endswith(b"hello\r\n$ ")
+    garden.cloud.new_user("bob", "other").post(path, wanted, 404, headers=LATEST)
+    garden.done(server_id, "os-stop")
+    said = garden.user.post(path, wanted, 409, headers=LATEST).json()["conflictingRequest"]["message"]
+    assert said == f"Instance {server_id} is not ready"
+    assert refused(garden, urls[0].removeprefix("ws://cloud.test")) == 3409
 
 
 def test_administrators_learn_what_a_token_opens(garden: Project, screen: Screen) -> None:

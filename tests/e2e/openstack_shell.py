@@ -33,7 +33,10 @@ def main() -> None:
             stream.truncate()
         arguments = json.loads(line)
         # The first run reads the environment and logs in; run_subcommand goes on from there.
-        code = shell.run(arguments) if first else shell.run_subcommand(arguments)
+        try:
+            code = shell.run(arguments) if first else shell.run_subcommand(arguments)
+        except SystemExit as error:  # It does not understand the arguments.
+            code = int(error.code or 0)
         first = False
         print(json.dumps({"code": code, "out": out.getvalue(), "err": err.getvalue()}), file=answers, flush=True)
 

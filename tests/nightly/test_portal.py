@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conformance.chromium import Desk, chromium
 from tane.linux import programs
 from tests.e2e.real import RealCloud
 
@@ -46,51 +47,21 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCloud]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # Root has no sandbox of Chromium's; the pages are our own.
-        browser = playwright.chromium.launch(executable_path=programs.find("chromium"), args=["--no-sandbox"])
-        yield browser
-        browser.close()
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
 
 
-class Desk:
-    """A page that somebody looks at, and what the browser complains of."""
-
-    def __init__(self, chromium: Any, cloud: RealCloud, language: str, theme: str = "light", width: int = 1440) -> None:
-        self.url, self.name = cloud.url, f"{language}-{theme}-{width}"
-        size = {"width": width, "height": 900}
-        self.context = chromium.new_context(locale=language, color_scheme=theme, viewport=size)
-        self.complaints: list[str] = []
-        self.page = self.new_page()
-
-    def new_page(self) -> Any:
-        page = self.context.new_page()
-        page.on(
-            "console", lambda message: message.type in ("error", "warning") and self.complaints.append(message.text)
-        )
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        return page
-
-    def login(self) -> None:
-        self.page.goto(f"{self.url}/dashboard/login")
-        self.page.fill("#user", "mia")
-        self.page.fill("#password", PASSWORD)
-        self.page.keyboard.press("Enter")
-        self.page.wait_for_url(f"{self.url}/dashboard")
-
-    def keep(self, name: str) -> None:
-        if folder := os.environ.get(PICTURES):
-            self.page.screenshot(path=str(Path(folder) / f"{name}-{self.name}.png"), full_page=True)
+def keep(desk: Desk, path: str) -> None:
+    if folder := os.environ.get(PICTURES):
+        desk.picture(Path(folder), path)
 
 
 @pytest.mark.parametrize("language", sorted(WORDS))
-def test_a_server_is_launched_seen_and_deleted(chromium: Any, cloud: RealCloud, language: str, tmp_path: Path) -> None:
-    words, desk = WORDS[language], Desk(chromium, cloud, language)
+def test_a_server_is_launched_seen_and_deleted(browser: Any, cloud: RealCloud, language: str, tmp_path: Path) -> None:
+    words, desk = WORDS[language], Desk(browser, cloud.url, language)
     page, name = desk.page, f"shop-{language}"
-    desk.login()
+    desk.login("mia", PASSWORD)
     if language == "en":
         image = tmp_path / "seed.raw"
         image.write_bytes(bytes(200_000))
@@ -126,21 +97,18 @@ def test_a_server_is_launched_seen_and_deleted(chromium: Any, cloud: RealCloud, 
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_pages_fit_and_the_browser_complains_of_nothing(
-    chromium: Any, cloud: RealCloud, theme: str, width: int
-) -> None:
-    desk = Desk(chromium, cloud, "ja" if theme == "dark" else "en", theme, width)
-    desk.login()
+def test_pages_fit_and_the_browser_complains_of_nothing(browser: Any, cloud: RealCloud, theme: str, width: int) -> None:
+    desk = Desk(browser, cloud.url, "ja" if theme == "dark" else "en", theme, width)
+    desk.login("mia", PASSWORD)
     for path in PAGES:
-        desk.page.goto(f"{desk.url}/dashboard{path}")
-        wide = desk.page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= width, f"{path} is {wide} pixels wide"
-        desk.keep(path.replace("/", "-") or "overview")
+        desk.open(path)
+        desk.look()
+        keep(desk, path)
     assert desk.complaints == []
 
 
-def test_without_scripts_one_reads_and_sends_forms(chromium: Any, cloud: RealCloud) -> None:
-    context = chromium.new_context(java_script_enabled=False)
+def test_without_scripts_one_reads_and_sends_forms(browser: Any, cloud: RealCloud) -> None:
+    context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{cloud.url}/dashboard/login")
     page.fill("#user", "mia")

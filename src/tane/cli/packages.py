@@ -11,11 +11,14 @@ from types import MappingProxyType
 
 from tane.linux import programs
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
-def install_missing_packages(more: Mapping[str, str] = MappingProxyType({})) -> None:
-    """As root on Debian or Ubuntu, install what is missing of what a cloud needs and of ``more`` (program → package);
-    else print the command that would."""
-    wanted = programs.missing_packages({**programs.CLOUD, **more}, libraries=programs.LIBRARIES, files=programs.FILES)
+
+def install_missing_packages(more: Mapping[str, str] = NOTHING, files: Mapping[str, str] = NOTHING) -> None:
+    """As root on Debian or Ubuntu, install what is missing of what a cloud needs, of ``more`` (program → package) and
+    of ``files`` (path → package); else print the command that would."""
+    found = {**programs.FILES, **files}
+    wanted = programs.missing_packages({**programs.CLOUD, **more}, libraries=programs.LIBRARIES, files=found)
     if not wanted:
         return
     command = ["apt-get", "install", "-y", "--no-install-recommends", *wanted]

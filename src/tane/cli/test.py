@@ -24,12 +24,12 @@ def test(
     """Run the linters, the type checker and every test this machine allows; further arguments go to pytest."""
     environment = dict(os.environ)
     if nightly:
-        install_missing_packages({**programs.TESTS, **programs.DEBIAN_IMAGE, **programs.BROWSER})
+        install_missing_packages({**programs.TESTS, **programs.DEBIAN_IMAGE, **programs.BROWSER}, programs.SCREENS)
         steps = [[sys.executable, "-m", "pytest", "-m", "nightly", SLOWEST, *context.args]]
         # Who asks for these wants to know, so what is missing is a failure.
         environment["TANE_REQUIRE_ALL"] = "1"
     else:
-        install_missing_packages(programs.TESTS)
+        install_missing_packages({**programs.TESTS, **programs.BROWSER})
         steps = daily(context.args)
     for step in steps:
         done = subprocess.run(step, cwd=ROOT, env=environment, check=False)

@@ -45,6 +45,8 @@ DEBIAN_IMAGE = {
 """What the image of a whole Debian needs."""
 BROWSER = {"chromium": "chromium"}
 """What looks at the portal as people do."""
+SCREENS = {"/usr/share/novnc/vnc_lite.html": "novnc"}
+"""What shows the screen of a server there."""
 MANY_IDS = {"newuidmap": "uidmap", "newgidmap": "uidmap"}
 """By what an ordinary user makes a namespace with more than one id: a system of files has many owners."""
 TOUR = {"ssh": "openssh-client"}

@@ -211,6 +211,13 @@ class ComputeDuty(Protocol):
     async def screen(self, guest_id: str) -> Connection:
         """A connection to the guest's VNC server (RFC 6143)."""
 
+    async def has_serial(self, guest_id: str) -> None:
+        """:raises HostError: the guest does not run. :raises NotSupported: this host lets nobody type."""
+
+    async def serial(self, guest_id: str) -> Connection:
+        """A connection to the guest's serial console, one of several at a time: the end of what it wrote, then all that
+        comes; what is sent is typed."""
+
     async def state(self, guest_id: str) -> GuestState: ...
 
     async def states(self) -> GuestStates:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import socket
 import uuid
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Collection
@@ -73,6 +76,7 @@ class FakeCompute:
         """Guests that were sent elsewhere, and stand still: the key of where to."""
         self._come: dict[str, str] = {}
         """The disks of those of ``awaited`` that have come as a whole."""
+        self._echoes: set[asyncio.Task[None]] = set()
         self.passwords: dict[tuple[str, str], str] = {}
         self.used: dict[str, GuestDiagnostics] = {}
         """What a guest shows of itself, where it is more than every simulated one shows."""
@@ -296,6 +300,21 @@ class FakeCompute:
         await self.has_screen(guest_id)
         raise AssertionError("it has one")
 
+    async def has_serial(self, guest_id: str) -> None:
+        self._called("has_serial", guest_id)
+        self._require("has_serial", guest_id, _RUNNING)
+
+    async def serial(self, guest_id: str) -> Connection:
+        """A guest that says again what is typed."""
+        await self.has_serial(guest_id)
+        theirs, ours = socket.socketpair()
+        shown = Connection(*await asyncio.open_unix_connection(sock=theirs))
+        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        task = asyncio.get_running_loop().create_task(_echo(self._guests[guest_id].name, reader, writer))
+        self._echoes.add(task)
+        task.add_done_callback(self._echoes.discard)
+        return shown
+
     async def state(self, guest_id: str) -> GuestState:
         return self._states.get(guest_id, "absent")
 
@@ -333,3 +352,12 @@ class FakeCompute:
         self._require(state, guest_id, ("running", "paused"))
         self._states[guest_id] = state
         self._listener(guest_id, state)
+
+
+async def _echo(name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        writer.write(f"simulated console of {name}\r\n$ ".encode())
+        while data := await reader.read(1024):
+            writer.write(data.replace(b"\r", b"\r\n$ "))
+            await writer.drain()
+    writer.close()

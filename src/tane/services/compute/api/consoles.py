@@ -54,7 +54,7 @@ async def rdp(request: Request) -> dict[str, Any]:
 
 
 async def serial(request: Request) -> dict[str, Any]:
-    """A serial console to write to, which this cloud has not: always refused."""
+    """The serial console of a server, to read and to type into."""
     return await _old(request, "serial", request.body.console.type)
 
 
@@ -64,9 +64,13 @@ async def _old(request: Request, protocol: str, console_type: str) -> dict[str, 
 
 
 async def _url(request: Request, protocol: str, console_type: str) -> str:
-    """noVNC connects to the host of its page at ``path``, which carries the token."""
+    """noVNC connects to the host of its page at ``path``, which carries the token; a serial console is the WebSocket
+    itself, for a terminal to connect to, as Nova's is."""
     server_id = request.path["server_id"]
     token = await consoles.open_console(request.core, request.ctx, server_id, protocol, console_type)
+    if console_type == consoles.SERIAL:
+        base = urlsplit(request.base_url)
+        return f"{'wss' if base.scheme == 'https' else 'ws'}://{base.netloc}/{_socket_path(request, token)}"
     return f"{request.service_url}/console/{PAGE}?{urlencode({'path': _socket_path(request, token)})}"
 
 
@@ -111,7 +115,7 @@ def page(request: Request) -> Response:
 
 
 async def attach(core: Core, socket: WebSocket) -> None:
-    """The screen of the server that the token in the address is for, until either side ends."""
+    """The screen or serial console of the server that the token in the address is for, until either side ends."""
     token = socket.query.get("token", "")
     found = await core.in_thread(consoles.of_token, core, token)
     if found is None:
@@ -121,7 +125,7 @@ async def attach(core: Core, socket: WebSocket) -> None:
 
 
 async def _show(core: Core, socket: WebSocket, found: Row[Any]) -> None:
-    reader, writer = await consoles.screen(core, found.server_id, found.host_id)
+    reader, writer = await consoles.connect(core, found.server_id, found.host_id, found.console_type)
     try:
         await socket.accept()
         await socket.relay(reader, writer)

@@ -22,14 +22,16 @@ from tane.wire.duties import ComputeDuty
 from tane.wire.errors import NotSupported
 from tane.wire.streams import Connection
 
-VNC = "novnc"
+VNC, SERIAL = "novnc", "serial"
+TYPES = {"vnc": VNC, "serial": SERIAL}
+"""The one type of console of each protocol that this cloud has."""
 SCREENS = "compute.screens"
 MOST, OF_PROJECT, OF_TOKEN = 256, 64, 8
 """Screens that are looked at at a time: in all, of one project's servers, by one token."""
 
 
 async def open_console(core: Core, ctx: Context, server_id: str, protocol: str, console_type: str) -> str:
-    """A new token for the screen of a running server; the host is asked while the caller waits.
+    """A new token for the screen, or the serial console, of a running server; the host is asked while the caller waits.
 
     :raises BadRequest: a kind of console this cloud has not. :raises Conflict: the server has no screen now.
     """
@@ -39,12 +41,12 @@ async def open_console(core: Core, ctx: Context, server_id: str, protocol: str, 
             return require(tx, ctx, server_id)
 
     found = await core.in_thread(row)
-    if protocol != "vnc":
+    if protocol not in TYPES:
         raise unavailable(console_type)
-    if console_type != VNC:
+    if console_type != TYPES[protocol]:
         raise BadRequest(f"Invalid console type {console_type}")
-    with _of_running(core, server_id, found.host_id) as host:
-        await host.has_screen(server_id)
+    with _of_running(core, server_id, found.host_id, console_type) as host:
+        await (host.has_serial if console_type == SERIAL else host.has_screen)(server_id)
     return await core.in_thread(_new_token, core, ctx, server_id, console_type)
 
 
@@ -52,24 +54,24 @@ def unavailable(console_type: str) -> BadRequest:
     return BadRequest(f"Unavailable console type {console_type}.")
 
 
-async def screen(core: Core, server_id: str, host_id: str | None) -> Connection:
-    """A connection to the guest's VNC server. :raises Conflict: the guest does not run.
+async def connect(core: Core, server_id: str, host_id: str | None, console_type: str) -> Connection:
+    """A connection to the guest's VNC server, or to its serial console. :raises Conflict: the guest does not run.
 
-    :raises Unavailable: its host, or the screen, does not answer.
+    :raises Unavailable: its host, or the console, does not answer.
     """
-    with _of_running(core, server_id, host_id) as host:
-        return await host.screen(server_id)
+    with _of_running(core, server_id, host_id, console_type) as host:
+        return await (host.serial if console_type == SERIAL else host.screen)(server_id)
 
 
 @contextlib.contextmanager
-def _of_running(core: Core, server_id: str, host_id: str | None) -> Iterator[ComputeDuty]:
+def _of_running(core: Core, server_id: str, host_id: str | None, console_type: str) -> Iterator[ComputeDuty]:
     if host_id is None:
         raise Conflict(f"Instance {server_id} is not ready")
     with told_to_the_caller(f"instance {server_id}"):
         try:
             yield core.hosts.compute(host_id)
         except NotSupported:
-            raise unavailable(VNC) from None
+            raise unavailable(console_type) from None
 
 
 def _new_token(core: Core, ctx: Context, server_id: str, console_type: str) -> str:

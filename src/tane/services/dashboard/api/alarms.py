@@ -1,14 +1,16 @@
-"""A new alarm: what people mean by a threshold, in the units that are measured."""
+"""Alarms: what people mean by a threshold, in the units that are measured, and back."""
 
 from __future__ import annotations
 
+import json
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import Visit
 from tane.services.dashboard.domain import forms
-from tane.services.dashboard.domain.describing import Values
+from tane.services.dashboard.domain.describing import Action, Call, Row, Values
 from tane.web import codec, inside
 from tane.web.errors import BadRequest
 from tane.web.request import Response
@@ -20,24 +22,45 @@ PERIOD = 300
 """Seconds of a period: what every policy of the cloud's own measures keeps."""
 OF_SERVER = ("cpu", "memory.resident")
 """Metrics of a server itself; the others are of its disks and cards."""
+ONE, ALL = "gnocchi_resources_threshold", "gnocchi_aggregation_by_resources_threshold"
+COMPARED = ("comparison_operator", "evaluation_periods")
+MOST_PARTS = 10
+"""Alarms that one form puts together."""
 
 
-async def create(visit: Visit, order: Order, given: Form) -> Response:
-    """Make it."""
+async def send(visit: Visit, order: Order, given: Form) -> Response:
+    """Make or change an alarm."""
     fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
     values = forms.values(fields, given.values)
-    made = await visit.ask(order.action.target, body(values, visit.core.config.metric.interval, visit.ctx.project_id))
-    return visit.go(f"/alarms/{inside.part(str(made['alarm_id']))}", done="create")
+    told = await visit.core.in_thread(document, visit, order.action, values, order.row)
+    made = await visit.ask(order.action.target, told, id=order.id or "-")
+    done = "change" if order.id else "create"
+    return visit.go(f"/alarms/{inside.part(str(made['alarm_id']))}", done=done)
+
+
+def document(visit: Visit, action: Action, values: Values, row: Row) -> Values:
+    """The alarm that a form means. :raises BadRequest: the threshold is no number, a condition none."""
+    interval = visit.core.config.metric.interval
+    if action.special == "alarm-change":
+        return changed(values, row, interval)
+    if action.special == "alarm":
+        return body(values, interval, visit.ctx.project_id)
+    told: Values = {"type": "event" if action.special == "event-alarm" else "composite", **_named(values)}
+    if action.special == "event-alarm":
+        query = [_condition(one) for one in values.get("conditions", ())]
+        told["event_rule"] = {"event_type": values["event_type"], "query": query}
+    else:
+        told["composite_rule"] = {str(values["together"]): [_part(visit, one) for one in values["parts"][:MOST_PARTS]]}
+    return {**told, **_called(values)}
 
 
 def body(values: Values, interval: float, project_id: str) -> Values:
-    """The alarm's document. ``interval``: seconds between two measures, by which counters grow.
+    """The document of a threshold's alarm. ``interval``: seconds between two measures, by which counters grow.
 
     :raises BadRequest: the threshold is no number.
     """
     metric = str(values["metric"])
-    named = [name for name in ("name", "severity", "description") if name in values]
-    told: Values = {"type": "gnocchi_aggregation_by_resources_threshold", **{name: values[name] for name in named}}
+    told: Values = {"type": ALL, **_named(values)}
     rule: Values = {
         "metric": metric,
         "aggregation_method": "mean" if metric == "memory.resident" else "rate:mean",
@@ -52,17 +75,64 @@ def body(values: Values, interval: float, project_id: str) -> Values:
     else:
         rule["resource_type"] = "instance_disk" if metric.startswith("disk.") else "instance_network_interface"
     if server and metric in OF_SERVER:
-        told["type"] = "gnocchi_resources_threshold"
+        told["type"] = ONE
         rule["resource_id"] = server
     else:
         found = {"instance_id": server} if server else {"project_id": project_id}
         rule["query"] = codec.encode({"=": found}).decode()
     told[f"{told['type']}_rule"] = rule
-    if address := values.get("address"):
-        told["alarm_actions"] = [address]
-        if values.get("back"):
-            told["ok_actions"] = [address]
+    return {**told, **_called(values)}
+
+
+def _named(values: Values) -> Values:
+    return {name: values[name] for name in ("name", "severity", "description") if name in values}
+
+
+def _called(values: Values) -> Values:
+    address = values.get("address")
+    if not address:
+        return {}
+    return {"alarm_actions": [address], **({"ok_actions": [address]} if values.get("back") else {})}
+
+
+def changed(values: Values, row: Row, interval: float) -> Values:
+    """An alarm as it was shown, with what a form changes of it: it is only changed as a whole."""
+    told: Values = {**row, **_named(values)}
+    name = f"{row['type']}_rule"
+    rule = dict(row.get(name) or {})
+    if row["type"] == "event":
+        rule["event_type"] = values.get("event_type", rule.get("event_type"))
+        rule["query"] = [_condition(one) for one in values.get("conditions", ())]
+    elif "threshold" in rule:
+        rule |= {one: values[one] for one in COMPARED if one in values}
+        if "threshold" in values:
+            rule["threshold"] = _threshold(str(rule.get("metric", "")), str(values["threshold"]), max(interval, 1))
+    told[name] = rule
     return told
+
+
+def filled(row: Row, interval: float) -> dict[str, str]:
+    """What the form of a change begins with, in the units of people."""
+    rule = row.get(f"{row.get('type')}_rule") or {}
+    found = {name: str(row.get(name) or "") for name in ("name", "severity", "description")}
+    found |= {name: str(rule[name]) for name in (*COMPARED, "event_type") if name in rule}
+    if "threshold" in rule:
+        found["threshold"] = shown(str(rule.get("metric", "")), float(rule["threshold"]), max(interval, 1))
+    if rule.get("query") and isinstance(rule["query"], list):
+        found["conditions"] = "\n".join(f"{one['field']} {one['op']} {one['value']}" for one in rule["query"])
+    return found
+
+
+def _factor(metric: str, interval: float) -> float:
+    """What one unit of people (percent of a processor, MiB, bytes a second) is of what is measured."""
+    if metric == "cpu":
+        return 1e7 * interval
+    return interval if metric.startswith(("disk.device", "network.")) else 1.0
+
+
+def shown(metric: str, threshold: float, interval: float) -> str:
+    """A threshold as its form takes it."""
+    return f"{threshold / _factor(metric, interval):.12g}"
 
 
 def _threshold(metric: str, text: str, interval: float) -> float:
@@ -73,6 +143,43 @@ def _threshold(metric: str, text: str, interval: float) -> float:
         number = math.nan
     if not math.isfinite(number):
         raise BadRequest(f"threshold: '{text[:100]}' is not a number.")
-    if metric == "cpu":
-        return number * 1e7 * interval
-    return number if metric == "memory.resident" else number * interval
+    return number * _factor(metric, interval)
+
+
+def _condition(text: str) -> Values:
+    """``FIELD OPERATOR VALUE``. :raises BadRequest: it is not of this form."""
+    field, _, rest = text.strip().partition(" ")
+    operator, _, value = rest.strip().partition(" ")
+    if not operator:
+        raise BadRequest(f"conditions: '{text[:100]}' is not of the form: field operator value.")
+    return {"field": field, "op": operator, "type": "string", "value": value.strip()}
+
+
+def _part(visit: Visit, alarm_id: str) -> Values:
+    """The rule of another alarm, as a part. :raises BadRequest: it has no threshold."""
+    found = visit.call(Call.of("alarm GET /v2/alarms/{id}"), id=alarm_id)
+    if not str(found["type"]).startswith("gnocchi_"):
+        raise BadRequest(f"parts: the alarm {found['name'][:100]} has no threshold.")
+    return {**found[f"{found['type']}_rule"], "type": found["type"]}
+
+
+def command(told: Mapping[str, Any]) -> str:
+    """The line of ``openstack`` that makes this very alarm."""
+    kind = str(told["type"])
+    parts = ["openstack alarm create", f"--type {kind}"]
+    parts += [f"--{name} {forms.quoted(told[name])}" for name in ("name", "severity", "description") if name in told]
+    rule = told[f"{kind}_rule"]
+    if kind == "composite":
+        parts.append(f"--composite-rule {forms.quoted(json.dumps(rule))}")
+    elif kind == "event":
+        parts.append(f"--event-type {forms.quoted(rule['event_type'])}")
+        query = ";".join(f"{one['field']}{SIGNS[one['op']]}string::{one['value']}" for one in rule["query"])
+        parts += [f"--query {forms.quoted(query)}"] if query else []
+    else:
+        parts += [f"--{name.replace('_', '-')} {forms.quoted(value)}" for name, value in rule.items()]
+    for name in ("alarm_actions", "ok_actions"):
+        parts += [f"--{name[:-1].replace('_', '-')} {forms.quoted(one)}" for one in told.get(name, ())]
+    return " ".join(parts)
+
+
+SIGNS = {"eq": "=", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}

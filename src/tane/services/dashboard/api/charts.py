@@ -22,6 +22,8 @@ SPANS = {
 }
 """By name: title, seconds of a period, how many. So few that the page with all figures is small."""
 MIB = 1 << 20
+EACH = N_("Of several disks or network cards: what each has, in the mean; alarms count the same.")
+ALL_TOGETHER = N_("All servers together; an alarm of the project counts the mean of them.")
 
 
 class Line(NamedTuple):
@@ -79,8 +81,8 @@ HOST = (
 """Memory of guests is told in units of 2^20 bytes, that of hosts in units of 2^10; a processor in nanoseconds."""
 
 
-def _operations(line: Line) -> str:
-    return f"(aggregate sum (metric {line.metric} {'rate:mean' if line.rate else 'mean'}))"
+def _operations(line: Line, method: str) -> str:
+    return f"(aggregate {method} (metric {line.metric} {'rate:mean' if line.rate else 'mean'}))"
 
 
 class Span(NamedTuple):
@@ -97,9 +99,9 @@ class Span(NamedTuple):
         return cls(now // period * period - period * (count - 1), period, count, name != "hour")
 
 
-def _measured(visit: Visit, line: Line, search: Any, start: int) -> charts.Points:
+def _measured(visit: Visit, line: Line, search: Any, start: int, method: str) -> charts.Points:
     """The points of a metric, of all resources that the search finds; none when nobody has measured it yet."""
-    body = {"operations": _operations(line), "resource_type": line.kind, "search": search}
+    body = {"operations": _operations(line, method), "resource_type": line.kind, "search": search}
     query = {"start": str(start), "needed_overlap": "0", "fill": "0"}
     try:
         found = visit.call(Call.of("metric POST /v1/aggregates"), body, query)
@@ -112,15 +114,23 @@ def _measured(visit: Visit, line: Line, search: Any, start: int) -> charts.Point
 
 
 def _shown(
-    visit: Visit, pictures: Sequence[Picture], search: Callable[[str], Any], label: str, way: Sequence[tuple[str, str]]
+    visit: Visit,
+    pictures: Sequence[Picture],
+    search: Callable[[str], Any],
+    label: str,
+    way: Sequence[tuple[str, str]],
+    method: str = "mean",
 ) -> Response:
-    """A page of charts. ``search``: what finds the resources of a type; ``way``: (title, address) of where it is."""
+    """A page of charts. ``search``: what finds the resources of a type; ``way``: (title, address) of where it is;
+    ``method``: what is made of several resources (disks, cards): as alarms do, the mean; of a project, the sum."""
     wanted = visit.request.param("span") or "hour"
     name = wanted if wanted in SPANS else "hour"
     span = Span.of(name, int(visit.core.clock.now().replace(tzinfo=UTC).timestamp()))
     problem, found = "", []
     try:
-        found = [(one, [_series(visit, line, search(line.kind), span) for line in one.lines]) for one in pictures]
+        found = [
+            (one, [_series(visit, line, search(line.kind), span, method) for line in one.lines]) for one in pictures
+        ]
     except ApiError as error:
         problem = forms.sentence(error)
     columns = [
@@ -129,6 +139,7 @@ def _shown(
         for one in series
     ]
     first = pictures[0].lines[0]
+    operations = forms.quoted(_operations(first, method))
     where = forms.quoted(codec.encode(search(first.kind)).decode())
     return visit.page(
         "charts.html",
@@ -140,16 +151,17 @@ def _shown(
         titles=[title for title, _, _ in columns],
         rows=charts.table([(one, unit) for _, one, unit in columns], span.start, span.period, span.periods),
         problem=problem,
+        meant=visit.words(ALL_TOGETHER if method == "sum" else EACH),
         begin=charts.moment(span.start, span.long),
         end=charts.moment(span.start + span.period * span.periods, span.long),
         wide=charts.WIDTH,
         tall=charts.HEIGHT,
-        command=f"openstack metric aggregates --resource-type {first.kind} {forms.quoted(_operations(first))} {where}",
+        command=f"openstack metric aggregates --resource-type {first.kind} {operations} {where}",
     )
 
 
-def _series(visit: Visit, line: Line, search: Any, span: Span) -> Series:
-    points = _measured(visit, line, search, span.start)
+def _series(visit: Visit, line: Line, search: Any, span: Span, method: str) -> Series:
+    points = _measured(visit, line, search, span.start, method)
     interval = max(visit.core.config.metric.interval, 1)
     factor = line.factor / interval if line.rate else line.factor
     return Series(visit.words(line.title), charts.gathered(points, span.start, span.period, span.periods, factor))
@@ -190,4 +202,4 @@ def project(visit: Visit) -> Response:
     """What all servers of the project use together."""
     search = {"=": {"project_id": visit.ctx.project_id}}
     way = [(visit.words("Overview"), PREFIX)]
-    return _shown(visit, GUESTS, lambda kind: search, str(visit.ctx.project_name), way)
+    return _shown(visit, GUESTS, lambda kind: search, str(visit.ctx.project_name), way, "sum")

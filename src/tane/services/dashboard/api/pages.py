@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tane.services.dashboard.api import lists, special
@@ -60,6 +62,7 @@ def index(visit: Visit) -> Response:
         command=kind.command,
         curl=_curl(visit, kind.list_call, None),
         done=_done(visit, kind),
+        others=[(name, other) for name in kind.others if (other := _create(visit, KINDS[name])) is not None],
     )
 
 
@@ -178,10 +181,12 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
     typed = {name: list(texts) for name, texts in (given or {}).items()}
     if given is None:
         typed = {one.field.name: _texts(_default(one, order.row)) for one in fields}
+        typed |= {name: [text] for name, text in special.filled(visit, order.action, order.row).items()}
         # Ids alone: a stranger's link may not fill a form with a script of his.
         typed |= {name: [value] for name, value in visit.request.query if name in typed and AN_ID.fullmatch(value)}
-    opened = given is not None or any(one.field.folded and visit.request.param(one.field.name) for one in fields)
+    opened = problem is not None or any(one.field.folded and visit.request.param(one.field.name) for one in fields)
     offered = [(one, _with_typed(one, _offered(visit, one), typed)) for one in fields]
+    line, request = _told(visit, order, fields, given)
     return visit.page(
         "form.html",
         problem.status if problem else 200,
@@ -194,10 +199,9 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         typed=typed,
         opened=opened,
         problem=forms.sentence(problem) if problem else "",
-        command=forms.command(
-            order.action, {}, {"id": order.id, "name": order.label, "in": visit.request.param("in") or ""}
-        ),
-        curl=_curl(visit, order.action.target, None, id=order.id or "-"),
+        command=line,
+        curl=request,
+        told=given is not None and not problem,
         upload=any(one.kind == "file" for one in fields),
         tail=special.tail(visit, order.kind, order.action),
         quotes=special.quotes(visit, order.kind, order.action, offered),
@@ -205,6 +209,30 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         if order.id
         else f"{PREFIX}/new/{order.kind.name}",
     )
+
+
+def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Given | None) -> tuple[str, str]:
+    """The ``openstack`` and ``curl`` lines of an action, with what is typed; only the first has places for what is not.
+    Passwords are not shown."""
+    action, ids = order.action, {"id": order.id, "name": order.label, "in": visit.request.param("in") or ""}
+    loose = [replace(one, required=False) for one in fields if one.kind not in ("password", "file")]
+    values, body = {}, None
+    with contextlib.suppress(ApiError):
+        values = forms.values(loose, given or {})
+        if given is not None:
+            hidden = {one.field.name: "<password>" for one in fields if one.kind == "password"}
+            body = special.body(visit, action, {**forms.values(_open(fields), given), **hidden}, order.row)
+    if body is not None and (line := special.line(action, body)):
+        return line, _curl(visit, action.target, body, id=order.id or "-", **forms.places(action, values))
+    shown = values if given is not None else {}
+    places = forms.places(action, shown)
+    return forms.command(action, shown, ids, typed=given is not None), _curl(
+        visit, action.target, body, id=order.id or "-", **places
+    )
+
+
+def _open(fields: Sequence[Input]) -> list[Input]:
+    return [one for one in fields if one.kind not in ("password", "file")]
 
 
 def _default(one: Input, row: Row) -> Any:
@@ -258,6 +286,8 @@ async def act(visit: Visit) -> Response:
     given, core = await read(visit.request), visit.core
     check_form(visit, given.values)
     order = await core.in_thread(_order, visit)
+    if given.one("show") == "command":
+        return await core.in_thread(form, visit, order, given.values)
     if order.action.special:
         try:
             return await special.DOES[order.action.special](visit, order, given)
@@ -265,6 +295,7 @@ async def act(visit: Visit) -> Response:
             return await core.in_thread(form, visit, order, given.values, error)
     action = order.action
     try:
+        special.check(visit, order, given)
         fields = await core.in_thread(forms.inputs, core, action)
         values = forms.values(fields, given.values)
         answer = await perform(visit, action, order.id, order.row, values)

@@ -11,6 +11,7 @@ from tane.services.dashboard.domain import forms
 from tane.services.dashboard.domain.describing import Values
 from tane.services.dashboard.domain.messages import N_
 from tane.web import inside
+from tane.web.errors import PreconditionFailed
 from tane.web.request import Response
 
 if TYPE_CHECKING:
@@ -25,6 +26,24 @@ KINDS = (
 )
 """What happens to a resource, what may lose data first: name in the API's answer, title, tone."""
 MOST_ROWS, MOST_NAMES = 100, 8
+
+
+PLANNED = "planned"
+"""The field of the button that says what the stack was when its update was planned."""
+
+
+def mark(row: Mapping[str, Any]) -> str:
+    """What a stack is, as far as an update of it changes that."""
+    return f"{row.get('updated_time') or row.get('creation_time')} {row.get('stack_status')}"
+
+
+def check(visit: Visit, order: Order, given: Form) -> None:
+    """:raises PreconditionFailed: the stack is another than when this was planned."""
+    planned = given.one(PLANNED).strip()
+    if planned and order.action.name == "update" and planned != mark(order.row):
+        raise PreconditionFailed(
+            visit.words(N_("The stack was changed after this was planned. Plan the update again."))
+        )
 
 
 class Step(NamedTuple):
@@ -48,7 +67,9 @@ def _page(visit: Visit, order: Order, values: Values, given: Form) -> Response:
     body = forms.body(order.action, values, order.row)
     told = visit.call(order.action.target, body, id=order.id)["resource_changes"]
     steps = _steps(visit, told)
-    sent = [(name, text) for name in ("template", "parameters") for text in given.values.get(name, ())[:1]]
+    sent = [(PLANNED, mark(order.row))] + [
+        (name, text) for name in ("template", "parameters") for text in given.values.get(name, ())[:1]
+    ]
     counts = [(visit.words(title), tone, len(told.get(name, ()))) for name, title, tone in KINDS]
     return visit.page(
         "plan.html",

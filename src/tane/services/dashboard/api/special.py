@@ -13,7 +13,7 @@ import msgspec
 from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import SAFE, Visit
 from tane.services.dashboard.domain import forms
-from tane.services.dashboard.domain.describing import Action, Call, Kind, Row
+from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values
 from tane.services.dashboard.domain.forms import Input
 from tane.web import codec, inside
 from tane.web.errors import ApiError, BadRequest
@@ -45,6 +45,22 @@ async def console(visit: Visit, order: Order, given: Form) -> Response:
     answer = await visit.ask(call, wanted, id=order.id)
     found = urlsplit(str(answer["remote_console"]["url"]))
     return Response(None, 303, {**SAFE, "Location": f"{found.path}?{found.query}"})
+
+
+async def serial(visit: Visit, server_id: str, row: Row) -> Response:
+    """A terminal on a server's serial console, by a token of its own: each tab of a browser has one."""
+    call = Call.of("compute POST /v2.1/servers/{id}/remote-consoles")
+    answer = await visit.ask(call, {"remote_console": {"protocol": "serial", "type": "serial"}}, id=server_id)
+    found = urlsplit(str(answer["remote_console"]["url"]))
+    return await visit.core.in_thread(
+        visit.page,
+        "serial.html",
+        kind=_kind("servers"),
+        id=server_id,
+        label=str(row.get("name", "")),
+        socket=f"{found.path}?{found.query}",
+        command=f"openstack console url show --serial {forms.quoted(server_id)}",
+    )
 
 
 async def launch(visit: Visit, order: Order, given: Form) -> Response:
@@ -138,13 +154,56 @@ async def download(visit: Visit, order: Order, given: Form) -> Response:
 async def alarm(visit: Visit, order: Order, given: Form) -> Response:
     from tane.services.dashboard.api import alarms
 
-    return await alarms.create(visit, order, given)
+    return await alarms.send(visit, order, given)
 
 
 async def plan(visit: Visit, order: Order, given: Form) -> Response:
     from tane.services.dashboard.api import plans
 
     return await plans.show(visit, order, given)
+
+
+SEVERAL = ("network", "upload", "plan", "watch", "console", "launch", "download")
+"""What is more, or less, than the one call of its action."""
+
+
+def body(visit: Visit, action: Action, values: Values, row: Row) -> Any:
+    """What an action's form sends as the body of its call; None where it sends none, or several."""
+    if action.special in SEVERAL:
+        return None
+    if action.special == "keypair":
+        return {"keypair": values}
+    if action.special in ("alarm", "event-alarm", "composite-alarm", "alarm-change"):
+        from tane.services.dashboard.api import alarms
+
+        return alarms.document(visit, action, values, row)
+    return forms.body(action, values, row)
+
+
+def filled(visit: Visit, action: Action, row: Row) -> dict[str, str]:
+    """What a form begins with that is no value of the row as it is."""
+    if action.special != "alarm-change":
+        return {}
+    from tane.services.dashboard.api import alarms
+
+    return alarms.filled(row, visit.core.config.metric.interval)
+
+
+def line(action: Action, body: Any) -> str:
+    """The command that sends this very body; "" where the action's fields tell it."""
+    if action.special in ("alarm", "event-alarm", "composite-alarm"):
+        from tane.services.dashboard.api import alarms
+
+        return alarms.command(body)
+    return action.told(body) if action.told is not None else ""
+
+
+def check(visit: Visit, order: Order, given: Form) -> None:
+    """Before an action: whether what was shown to who orders it is still so. :raises PreconditionFailed:"""
+    if order.kind.name == "stacks":
+        from tane.services.dashboard.api import plans
+
+        plans.check(visit, order, given)
 
 
 async def watch(visit: Visit, order: Order, given: Form) -> Response:
@@ -160,6 +219,9 @@ DOES: Mapping[str, Special] = {
     "upload": upload,
     "download": download,
     "alarm": alarm,
+    "event-alarm": alarm,
+    "composite-alarm": alarm,
+    "alarm-change": alarm,
     "watch": watch,
     "plan": plan,
 }
@@ -253,6 +315,8 @@ async def charts_of_host(visit: Visit, host_id: str, row: Row) -> Response:
 
 PAGES: Mapping[tuple[str, str], Callable[[Visit, str, Row], Awaitable[Response]]] = {
     ("servers", "log"): log,
+    ("servers", "serial"): serial,
+    ("all-servers", "serial"): serial,
     ("all-servers", "log"): log,
     ("stacks", "drift"): drift,
     ("stacks", "template"): template,

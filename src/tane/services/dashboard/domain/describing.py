@@ -114,6 +114,8 @@ class Action:
     bulk: bool = False
     quick: bool = False
     command: str = ""
+    told: Callable[[Any], str] | None = None
+    """The command line by the body that is sent, where the fields do not tell it."""
     help: str = ""
     secret: str = ""
     back: str = "detail"
@@ -178,6 +180,8 @@ class Kind:
     """Makes rows of an answer that is no list of them."""
     gone_to: str = ""
     """The kind whose list stands for this one's, which has none (a rule's group)."""
+    others: Sequence[str] = ()
+    """Kinds without a list whose forms are offered beside this one's."""
     special: Sequence[tuple[str, str]] = ()
     """(name, title) of pages of its own making on a resource's page (console, log)."""
 

@@ -158,13 +158,18 @@ def places(action: Action, found: Values) -> dict[str, str]:
     return {field.name: str(found[field.name]) for field in action.fields if field.name in found}
 
 
-def command(action: Action, found: Values, ids: Mapping[str, str]) -> str:
-    """The line of the ``openstack`` command that does the same; what is not known yet is shown as ``<name>``."""
+def command(action: Action, found: Values, ids: Mapping[str, str], *, typed: bool = False) -> str:
+    """The line of the ``openstack`` command that does the same; what is not known yet is shown as ``<name>``.
+
+    ``typed``: with what a form holds, so that what was left empty and need not be there is left out.
+    """
     parts = [_filled(action.command, ids)]
     for field in action.fields:
         if not field.option or (field.folded and field.name not in found):
             continue
         if field.name not in found:
+            if typed and not field.required and field.kind != "password":
+                continue
             parts.append(f"<{field.name}>" if field.option == "-" else f"{field.option} <{field.name}>")
             continue
         value = found[field.name]

@@ -11,6 +11,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from tane.services.dashboard.domain.showing import size
+
 HOME = Path(__file__).parent.parent
 STATIC = HOME / "static"
 
@@ -27,6 +29,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     found.globals["static"] = address
+    found.filters["size"] = size
     return found
 
 
@@ -42,20 +45,25 @@ def address(name: str) -> str:
 
 
 @cache
-def _files() -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in STATIC.iterdir() if file.is_file()}
+def _names() -> frozenset[str]:
+    return frozenset(file.name for file in STATIC.iterdir() if file.is_file())
 
 
 @cache
-def _packed() -> dict[str, bytes]:
-    return {name: gzip.compress(data, mtime=0) for name, data in _files().items()}
+def _file(name: str) -> bytes:
+    return (STATIC / name).read_bytes()
+
+
+@cache
+def _packed(name: str) -> bytes:
+    return gzip.compress(_file(name), mtime=0)
 
 
 def packed(name: str) -> bytes:
     """The same, packed: pages are not, since what is typed and what is secret stand in them together."""
-    return _packed()[name]
+    return _packed(name)
 
 
 def static(name: str) -> bytes | None:
     """A file's bytes; None when there is none of this name."""
-    return _files().get(name)
+    return _file(name) if name in _names() else None

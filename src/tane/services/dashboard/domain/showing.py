@@ -58,7 +58,7 @@ STATES = {
     "error_restoring": N_("Restoring failed"),
     "restoring": N_("Being restored"),
     "restoring-backup": N_("Being restored"),
-    "create_complete": N_("Created"),
+    "create_complete": N_("Creation complete"),
     "create_failed": N_("Creation failed"),
     "create_in_progress": N_("Being created"),
     "delete_failed": N_("Deletion failed"),

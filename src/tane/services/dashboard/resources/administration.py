@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values, states
@@ -44,6 +45,8 @@ def identity(name: str, title: str, one: str, what: str, make: str, columns: tup
     key = what.removesuffix("s")
     fields = more.pop("fields", ())
     changed = more.pop("changed", fields)
+    # What is made takes its name as it is, what is changed as an option.
+    fields = tuple(replace(one, option="-") if one.option == "--name" else one for one in fields)
     command = more.pop("command", f"openstack {key}")
     deleted = Action(
         "delete",

@@ -63,14 +63,79 @@ def _document(text: Any) -> Values:
     return found if isinstance(found, dict) else {}
 
 
+NAME = Field("name", N_("Name"), required=True, option="--name")
+CALLED = (
+    Field(
+        "address",
+        N_("Web address to call"),
+        option="--alarm-action",
+        help=N_("http or https, of a public host. Empty: nothing is called; the alarm is seen here."),
+    ),
+    Field("back", N_("Call it, too, when all is well again"), "bool", folded=True),
+)
+DESCRIBED = (
+    Field(
+        "severity",
+        N_("Severity"),
+        "choice",
+        choices=(("low", N_("low")), ("moderate", N_("moderate")), ("critical", N_("critical"))),
+        required=True,
+        option="--severity",
+        folded=True,
+    ),
+    Field("description", N_("Description"), option="--description", folded=True),
+)
+COMPARED = (
+    Field(
+        "comparison_operator",
+        N_("Alarm when it is"),
+        "choice",
+        choices=(("gt", N_("more than")), ("lt", N_("less than"))),
+        required=True,
+        option="--comparison-operator",
+    ),
+    Field(
+        "threshold",
+        N_("Threshold"),
+        required=True,
+        option="--threshold",
+        help=N_("Of several disks or network cards: what each has, in the mean."),
+    ),
+    Field(
+        "evaluation_periods",
+        N_("For how many periods of five minutes"),
+        "number",
+        default=1,
+        option="--evaluation-periods",
+    ),
+)
+CONDITIONS = Field(
+    "conditions",
+    N_("Only when"),
+    "lines",
+    help=N_("One a line: field, operator (eq, ne, lt, le, gt, ge), value. For example: traits.name eq web"),
+)
+EVENT = Field(
+    "event_type",
+    N_("Event"),
+    required=True,
+    option="--event-type",
+    help=N_("For example compute.server.delete; * stands for anything."),
+)
+
+
+def threshold(row: Row) -> bool:
+    return str(row.get("type")).startswith("gnocchi_")
+
+
 CREATE = Action(
     "create",
     N_("Create an alarm"),
     "alarm POST /v2/alarms",
     special="alarm",
-    command="openstack alarm create --type gnocchi_aggregation_by_resources_threshold",
+    command="openstack alarm create --type <type> --aggregation-method <method> --resource-type <type>",
     fields=(
-        Field("name", N_("Name"), required=True, option="--name"),
+        NAME,
         Field("metric", N_("What is watched"), "choice", choices=METRICS, required=True, option="--metric"),
         Field(
             "server",
@@ -80,39 +145,74 @@ CREATE = Action(
             option="--query",
             help=N_("Empty: all servers of the project, in the mean."),
         ),
-        Field(
-            "comparison_operator",
-            N_("Alarm when it is"),
-            "choice",
-            choices=(("gt", N_("more than")), ("lt", N_("less than"))),
-            required=True,
-            option="--comparison-operator",
+        *COMPARED,
+        *CALLED,
+        *DESCRIBED,
+    ),
+)
+
+
+def other(name: str, create: Action) -> Kind:
+    """The form of another type of alarm; its list is that of all alarms."""
+    return Kind(
+        name,
+        N_("Alarms"),
+        N_("Alarm"),
+        N_("Monitoring"),
+        "alarm GET /v2/alarms",
+        "",
+        (Column("name", N_("Name")),),
+        id="alarm_id",
+        inner=True,
+        paged=False,
+        gone_to="alarms",
+        command="openstack alarm list",
+        create=create,
+    )
+
+
+OTHERS = (
+    other(
+        "event-alarms",
+        Action(
+            "create",
+            N_("Create an alarm on an event"),
+            "alarm POST /v2/alarms",
+            special="event-alarm",
+            command="openstack alarm create --type event",
+            fields=(NAME, EVENT, CONDITIONS, *CALLED, *DESCRIBED),
         ),
-        Field("threshold", N_("Threshold"), required=True, option="--threshold"),
-        Field(
-            "evaluation_periods",
-            N_("For how many periods of five minutes"),
-            "number",
-            default=1,
-            option="--evaluation-periods",
+    ),
+    other(
+        "composite-alarms",
+        Action(
+            "create",
+            N_("Put alarms together"),
+            "alarm POST /v2/alarms",
+            special="composite-alarm",
+            command="openstack alarm create --type composite --composite-rule <rule>",
+            fields=(
+                NAME,
+                Field(
+                    "together",
+                    N_("Alarm when"),
+                    "choice",
+                    choices=(("and", N_("all of them hold")), ("or", N_("one of them holds"))),
+                    required=True,
+                ),
+                Field(
+                    "parts",
+                    N_("Alarms with a threshold"),
+                    "refs",
+                    ref="alarms",
+                    value="alarm_id",
+                    required=True,
+                    only=threshold,
+                ),
+                *CALLED,
+                *DESCRIBED,
+            ),
         ),
-        Field(
-            "address",
-            N_("Web address to call"),
-            option="--alarm-action",
-            help=N_("http or https, of a public host. Empty: nothing is called; the alarm is seen here."),
-        ),
-        Field("back", N_("Call it, too, when all is well again"), "bool", folded=True),
-        Field(
-            "severity",
-            N_("Severity"),
-            "choice",
-            choices=(("low", N_("low")), ("moderate", N_("moderate")), ("critical", N_("critical"))),
-            required=True,
-            option="--severity",
-            folded=True,
-        ),
-        Field("description", N_("Description"), option="--description", folded=True),
     ),
 )
 
@@ -154,7 +254,26 @@ KINDS = (
         ),
         panels=(Panel("alarm-history"),),
         create=CREATE,
+        others=("event-alarms", "composite-alarms"),
         actions=(
+            Action(
+                "change",
+                N_("Change"),
+                f"alarm PUT {ONE}",
+                special="alarm-change",
+                fields=(NAME, *COMPARED, *DESCRIBED),
+                when=threshold,
+                command="openstack alarm update {id}",
+            ),
+            Action(
+                "change-event",
+                N_("Change"),
+                f"alarm PUT {ONE}",
+                special="alarm-change",
+                fields=(NAME, EVENT, CONDITIONS, *DESCRIBED),
+                when=lambda row: row.get("type") == "event",
+                command="openstack alarm update {id}",
+            ),
             Action(
                 "enable",
                 N_("Enable"),
@@ -214,4 +333,5 @@ KINDS = (
         spread=changes,
         command="openstack alarm-history show {in}",
     ),
+    *OTHERS,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values
+from tane.services.dashboard.domain.forms import quoted
 from tane.services.dashboard.domain.messages import N_
 from tane.services.dashboard.resources.network import SECTION, N, drop, edit
 
@@ -40,6 +41,19 @@ def rule(values: Values, row: Row) -> Any:
             body["port_range_max"] = body["port_range_min"]
     body |= {name: values[name] for name in ("remote_ip_prefix", "remote_group_id", "description") if name in values}
     return body
+
+
+def told(body: Any) -> str:
+    """The command of the rule that is sent: some of its fields stand for several of the form."""
+    sent = body["security_group_rule"]
+    parts = ["openstack security group rule create", f"--{sent['direction']}", f"--ethertype {sent['ethertype']}"]
+    if "port_range_min" in sent:
+        parts.append(f"--dst-port {sent['port_range_min']}:{sent['port_range_max']}")
+    options = {"protocol": "protocol", "remote_ip_prefix": "remote-ip", "remote_group_id": "remote-group"}
+    for name, option in (*options.items(), ("description", "description")):
+        if name in sent:
+            parts.append(f"--{option} {quoted(sent[name])}")
+    return " ".join([*parts, quoted(sent["security_group_id"])])
 
 
 KINDS = (
@@ -157,6 +171,7 @@ KINDS = (
                 Field("description", N_("Description"), "text", option="--description", folded=True),
             ),
             command="openstack security group rule create",
+            told=told,
         ),
         actions=(
             Action(

@@ -92,6 +92,8 @@ LAUNCH = Action(
             first=True,
             option="--network",
             query={"router:external": "false"},
+            # A server needs an address, so on others it is refused.
+            only=lambda row: bool(row.get("subnets")),
         ),
         Field("key", N_("Key pair"), "ref", ref="keypairs", value="name", option="--key-name", first=True),
         Field("groups", N_("Security groups"), "refs", ref="security-groups", option="--security-group"),
@@ -399,7 +401,7 @@ def servers(name: str, title: str, section: str, **more: Any) -> Kind:
         search="name",
         brief="compute GET /v2.1/servers",
         event="compute.server",
-        special=(("log", N_("Log")), ("charts", N_("Charts"))),
+        special=(("serial", N_("Serial console")), ("log", N_("Log")), ("charts", N_("Charts"))),
         filters=(
             Field(
                 "status",

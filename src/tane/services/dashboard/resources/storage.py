@@ -34,7 +34,7 @@ NEW_VOLUME = Action(
     "volume",
     build=source,
     fields=(
-        Field("name", N_("Name"), option="--name"),
+        Field("name", N_("Name"), option="-"),
         Field("size", N_("Size (GiB)"), "number", default=1, required=True, option="--size"),
         Field("image", N_("From an image"), "ref", ref="images", option="--image"),
         Field("snapshot", N_("From a snapshot"), "ref", ref="snapshots", option="--snapshot", folded=True),
@@ -124,7 +124,7 @@ KINDS = (
                 "volume",
                 when=states("active"),
                 fields=(
-                    Field("name", N_("Name"), option="--name"),
+                    Field("name", N_("Name"), option="-"),
                     Field("size", N_("Size (GiB)"), "number", default=1, required=True, option="--size"),
                     Field("volume_type", N_("Type"), "ref", ref="volume-types", value="name", option="--type"),
                 ),
@@ -283,7 +283,7 @@ KINDS = (
                 "snapshot",
                 when=states("available", "in-use"),
                 fields=(
-                    Field("name", N_("Name"), option="--name"),
+                    Field("name", N_("Name"), option="-"),
                     Field("description", N_("Description"), option="--description"),
                 ),
                 build=lambda values, row: {**values, "volume_id": row["id"]},
@@ -315,7 +315,7 @@ KINDS = (
                 f"volume POST {V}/os-volume-transfer",
                 "transfer",
                 when=states("available"),
-                fields=(Field("name", N_("Name"), option="--name"),),
+                fields=(Field("name", N_("Name"), option="-"),),
                 build=lambda values, row: {**values, "volume_id": row["id"]},
                 secret=N_("Give the receiver the id and this key: it is shown once."),
                 command="openstack volume transfer request create {id}",
@@ -399,7 +399,7 @@ KINDS = (
                 "volume",
                 when=states("available"),
                 fields=(
-                    Field("name", N_("Name"), option="--name"),
+                    Field("name", N_("Name"), option="-"),
                     Field("size", N_("Size (GiB)"), "number", default="=size", option="--size"),
                 ),
                 build=lambda values, row: {**values, "snapshot_id": row["id"]},

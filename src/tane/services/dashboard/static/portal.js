@@ -32,6 +32,9 @@
     }
   }
   dress(document);
+  // The menu shows where one is.
+  const menu = $("#menu"), current = menu && $("[aria-current]", menu);
+  if (current && menu.scrollHeight > menu.clientHeight) menu.scrollTop = Math.max(0, current.offsetTop - menu.clientHeight / 2);
   document.addEventListener("htmx:afterSettle", event => dress(event.target));
   document.addEventListener("change", event => {
     const target = event.target;

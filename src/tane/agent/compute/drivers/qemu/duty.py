@@ -280,6 +280,14 @@ class QemuCompute:
         except (OSError, TimeoutError) as error:
             raise HostError(f"the screen of guest {guest_id} does not answer: {error}", transient=True) from error
 
+    async def has_serial(self, guest_id: str) -> None:
+        self._present(guest_id).require_running()
+
+    async def serial(self, guest_id: str) -> Connection:
+        machine = self._present(guest_id)
+        machine.require_running()
+        return await machine.console.attach(machine.qmp)
+
     async def state(self, guest_id: str) -> GuestState:
         machine = self._machines.get(guest_id)
         return await machine.state() if machine else "absent"

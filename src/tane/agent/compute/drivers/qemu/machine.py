@@ -80,7 +80,7 @@ class Machine:
         self._listener = listener
         self._session: QmpSession | None = None
         self._connecting = asyncio.Lock()
-        self._console = Console(folder.console)
+        self.console = Console(folder)
         self.sending = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._cut = False
@@ -151,7 +151,7 @@ class Machine:
         slots, ports = assign_slots(guest, self._settings, self.record.slots)
         base = str(files.base or "")
         record = structs.replace(self.record, guest=remembered(guest), slots=slots, ports=ports, base=base)
-        self._console.clear()
+        self.console.clear()
         self.folder.memory.unlink(missing_ok=True)
         await self.launch(record, files)
         kind = await (await self.qmp()).execute("qom-get", {"path": "/machine", "property": "type"})
@@ -306,7 +306,7 @@ class Machine:
             if session.connected:
                 # A QEMU that does not listen is ended by signals below.
                 with contextlib.suppress(QmpError, TimeoutError):
-                    await asyncio.wait_for(self._console.drain(session), 5)
+                    await asyncio.wait_for(self.console.drain(session), 5)
                     await asyncio.wait_for(session.execute("quit"), 5)
             await session.close()
         await asyncio.to_thread(process.stop, self.folder.pidfile)
@@ -434,8 +434,8 @@ class Machine:
             # What was read before is still there when QEMU does not answer now, or others wait for it.
             with contextlib.suppress(QmpError, TimeoutError):
                 async with asyncio.timeout(_CONSOLE_SECONDS):
-                    await self._console.drain(await self.qmp())
-        return await self._console.tail(max_bytes)
+                    await self.console.drain(await self.qmp())
+        return await self.console.tail(max_bytes)
 
     # ------------------------------------------------------------------------------------------- seeing it
 
@@ -473,7 +473,7 @@ class Machine:
             return
         try:
             if self.running():
-                await self.qmp()
+                await self.console.mend(await self.qmp())
             await self._settle(tell_crash=False)
             self._once("writing", self._try_writing_again())
             if self._record.guest.hardware.quiesce:  # The agent before may have ended in the middle of it.
@@ -483,6 +483,7 @@ class Machine:
 
     async def let_go(self) -> None:
         """Close the session; the guest goes on."""
+        await self.console.let_go(self.qmp)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

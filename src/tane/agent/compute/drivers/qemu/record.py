@@ -79,6 +79,7 @@ class GuestFolder:
         self.qmp = self.sockets / "qmp"
         self.agent = self.sockets / "agent"
         self.vnc = self.sockets / "vnc"
+        self.serial = self.sockets / "serial"
         self.console = path / "console.log"
         self.log = path / "qemu.log"
         self.pidfile = path / "qemu.pid"

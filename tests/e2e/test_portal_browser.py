@@ -1,0 +1,121 @@
+"""The portal in a real browser: what is made by its forms is there for the API, and every page of the menu, as both
+roles and in both languages, fits its screen, is accessible, and gives the browser nothing to complain of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.chromium import Desk, chromium
+from conformance.portal import ADMINISTRATORS, MEMBERS, Garden
+from tane.linux import programs
+from tests.e2e.real import RealCloud
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if programs.find("chromium") is None:
+        reason = "not installed: chromium"
+        pytest.fail(reason) if os.environ.get("TANE_REQUIRE_ALL") else pytest.skip(reason)
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def garden(simulated: RealCloud, tmp_path_factory: pytest.TempPathFactory) -> Garden:
+    found = Garden(simulated.url, simulated.admin(), simulated.password)
+    found.plant(tmp_path_factory.mktemp("garden") / "seed.img")
+    return found
+
+
+@pytest.fixture(scope="module")
+def planted(browser: Any, garden: Garden) -> list[str]:
+    """A member makes one of each by the forms; what the browser complains of meanwhile."""
+    desk, client = Desk(browser, garden.url), garden.member()
+    garden.log_in(desk)
+    for one in MEMBERS:
+        garden.make(desk, client, one)
+    garden.keep_files(desk, client, Path(garden.made["file"]))
+    desk.context.close()
+    return desk.complaints
+
+
+def test_what_a_member_makes_by_forms_is_there(planted: list[str], garden: Garden) -> None:
+    assert {one.kind for one in MEMBERS} <= set(garden.made)
+    assert planted == []
+
+
+def test_what_an_administrator_makes_by_forms_is_there(browser: Any, garden: Garden) -> None:
+    desk = Desk(browser, garden.url, "ja")
+    garden.log_in(desk, admin=True)
+    for one in ADMINISTRATORS:
+        garden.make(desk, garden.admin, one)
+    assert desk.complaints == []
+    desk.context.close()
+
+
+@pytest.mark.parametrize(
+    ("language", "theme", "width", "admin"),
+    [
+        ("en", "light", 1440, False),
+        ("ja", "dark", 390, False),
+        ("ja", "light", 390, True),
+        ("en", "dark", 390, True),
+    ],
+)
+def test_every_page_of_the_menu_is_as_pages_are_to_be(
+    browser: Any, garden: Garden, planted: list[str], language: str, theme: str, width: int, admin: bool
+) -> None:
+    desk = Desk(browser, garden.url, language, theme, width)
+    desk.open("/login")
+    desk.look()
+    garden.log_in(desk, admin)
+    menu = desk.menu()
+    assert len(menu) > (40 if admin else 20)
+    # Members' pages are the same for administrators, which a member's walks have looked at.
+    for path in [one for one in menu if not admin or one in menu[menu.index("/external-networks") :]]:
+        desk.open(path)
+        desk.look(axe=language == "ja")
+    assert desk.complaints == []
+    desk.context.close()
+
+
+def test_one_types_into_serial_consoles_in_several_tabs(browser: Any, garden: Garden, planted: list[str]) -> None:
+    desk = Desk(browser, garden.url, theme="dark")
+    garden.log_in(desk)
+    other = desk.new_page()
+    for page, word in ((desk.page, "hello"), (other, "again")):
+        page.goto(garden.at(f"{garden.url}/dashboard/servers/{{servers}}/serial"))
+        page.wait_for_selector(".xterm-rows:has-text('simulated console of instance')")
+        page.keyboard.type(word + " \N{RUNNER}")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f".xterm-rows:has-text('{word}')")
+    desk.look()
+    assert desk.complaints == []
+    desk.context.close()
+
+
+def test_a_server_is_launched_by_the_keyboard_alone(browser: Any, garden: Garden, planted: list[str]) -> None:
+    desk = Desk(browser, garden.url)
+    garden.log_in(desk)
+    desk.open("/new/servers")
+    reached, keys = [], desk.page.keyboard
+    for _ in range(60):
+        keys.press("Tab")
+        reached.append(str(desk.page.evaluate("document.activeElement.name || document.activeElement.className")))
+        if reached[-1] == "name":
+            keys.type("typed")
+        if reached[-1] == "first":
+            break
+    order = [one for one in reached if one in ("name", "image", "flavor", "networks", "key", "groups", "first")]
+    assert list(dict.fromkeys(order)) == ["name", "image", "flavor", "networks", "key", "groups", "first"]
+    with desk.page.expect_navigation():
+        keys.press("Enter")
+    assert "done=create" in desk.page.url, desk.page.locator("main").inner_text()
+    assert [one["name"] for one in garden.member().call("GET", "/compute/v2.1/servers?name=typed")["servers"]]
+    assert desk.complaints == []
+    desk.context.close()

@@ -1,0 +1,264 @@
+"""What the portal shows as a command is run by the ``openstack`` client as it stands, and does what the form does."""
+
+from __future__ import annotations
+
+import html
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from tane.cli.client import Client
+from tests.api.dashboard_support import Browser, D
+from tests.e2e.real import RealCloud, wait_for
+from tests.e2e.shell import Shell
+from tests.support import ApiCloud
+
+pytestmark = [pytest.mark.nightly]
+
+PASSWORD = "mia-secret-1"
+OWN = re.compile(
+    r"(^|_)(id|uuid|at|time|addr|address|addresses|ip|ips|links|number|fingerprint|mac|revision|updated|created|href|timestamp)$|^OS-"
+)
+"""Names of values that no two resources share."""
+
+
+@dataclass
+class Reached:
+    """A cloud that the tests' browser reaches over the network."""
+
+    url: str
+    client: httpx.Client = field(default_factory=httpx.Client)
+
+    def call(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return self.client.request(method, self.url + path, timeout=30, **more)
+
+    def forget_cookies(self) -> None:
+        self.client.cookies.clear()
+
+
+@dataclass
+class Person:
+    """Somebody with a browser, a shell and a client."""
+
+    browser: Browser
+    shell: Shell
+    client: Client
+
+    def line(self, path: str, **values: Any) -> str:
+        """The command that a form shows for what is typed."""
+        answer = self.browser.fill(path, path.partition("?")[0], show="command", **values)
+        assert answer.status_code == 200, answer.text[-2000:]
+        found = re.findall(r"<pre[^>]*><code>(openstack .*?)</code>", answer.text, re.S)
+        assert found, answer.text[-2000:]
+        return html.unescape(found[0])
+
+    def run(self, line: str) -> None:
+        self.shell.run(*shlex.split(line)[1:])
+
+    def send(self, path: str, **values: Any) -> None:
+        answer = self.browser.fill(path, path.partition("?")[0], **values)
+        assert answer.status_code == 303, answer.text[-2000:]
+
+    def rows(self, path: str) -> list[dict[str, Any]]:
+        """A list, once nothing of it is being made."""
+
+        def settled() -> list[dict[str, Any]] | None:
+            found = self.client.call("GET", path.replace("{project}", str(self.client.project_id)))
+            rows = next(value for value in found.values() if isinstance(value, list))
+            return None if any(row.get("status") == "creating" for row in rows) else [{}, *rows]
+
+        return list(wait_for(path, settled, 20)[1:])
+
+
+@pytest.fixture(scope="module")
+def people(simulated: RealCloud) -> Iterator[tuple[Person, Person]]:
+    admin = simulated.admin()
+    project = admin.call("POST", "/identity/v3/projects", {"project": {"name": "garden"}})["project"]
+    user = admin.call("POST", "/identity/v3/users", {"user": {"name": "mia", "password": PASSWORD}})["user"]
+    [role] = admin.call("GET", "/identity/v3/roles?name=member")["roles"]
+    admin.call("PUT", f"/identity/v3/projects/{project['id']}/users/{user['id']}/roles/{role['id']}")
+    admin.call("POST", "/compute/v2.1/flavors", {"flavor": {"name": "small", "vcpus": 1, "ram": 64, "disk": 1}})
+    found = []
+    for name, password, place in (("mia", PASSWORD, "garden"), ("admin", simulated.password, "admin")):
+        browser = Browser(cast(ApiCloud, Reached(simulated.url)))
+        assert browser.login(name, password).status_code == 303
+        shell = Shell(simulated, name, password, place)
+        found.append(Person(browser, shell, Client(simulated.url, name, password, place)))
+    yield found[0], found[1]
+    for person in found:
+        person.shell.close()
+
+
+def plain(row: Any) -> Any:
+    """What two resources that were made alike have in common."""
+    if isinstance(row, list):
+        return sorted((plain(one) for one in row), key=str)
+    if isinstance(row, dict):
+        return {name: plain(value) for name, value in row.items() if not OWN.search(name)}
+    # The client says "from anywhere", a form nothing, which means the same.
+    return None if row == "0.0.0.0/0" else row
+
+
+CREATES: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("mia", "security-groups", "/network/v2.0/security-groups", {"name": "doors", "description": "of wood"}),
+    (
+        "mia",
+        "rules?in={security-groups}",
+        "/network/v2.0/security-group-rules?security_group_id={security-groups}&direction=ingress",
+        {"named": "https"},
+    ),
+    ("mia", "routers", "/network/v2.0/routers", {"name": "gate", "gateway": "{public}"}),
+    (
+        "mia",
+        "subnets",
+        "/network/v2.0/subnets",
+        {"network": "{bed}", "name": "edge", "cidr": "10.7.0.0/24", "dns_nameservers": "192.0.2.1, 192.0.2.2"},
+    ),
+    ("mia", "ports", "/network/v2.0/ports?name=socket", {"network": "{bed}", "name": "socket"}),
+    ("mia", "floating-ips", "/network/v2.0/floatingips", {"network": "{public}", "description": "door"}),
+    ("mia", "server-groups", "/compute/v2.1/os-server-groups", {"name": "herd", "policy": "anti-affinity"}),
+    ("mia", "volumes", "/volume/v3/{project}/volumes/detail", {"name": "data", "size": "2", "description": "of mine"}),
+    (
+        "admin",
+        "flavors",
+        "/compute/v2.1/flavors/detail",
+        {"name": "tiny", "vcpus": "2", "ram": "96", "disk": "3", "swap": "4"},
+    ),
+    ("admin", "volume-types", "/volume/v3/{project}/types", {"name": "fast", "description": "of mine"}),
+    ("admin", "projects", "/identity/v3/projects", {"name": "orchard", "description": "far"}),
+    ("admin", "groups", "/identity/v3/groups", {"name": "gardeners", "description": "all"}),
+    ("admin", "roles", "/identity/v3/roles", {"name": "weeder", "description": "pulls"}),
+    ("admin", "domains", "/identity/v3/domains", {"name": "land", "description": "wide"}),
+    ("admin", "aggregates", "/compute/v2.1/os-aggregates", {"name": "racks", "availability_zone": "north"}),
+]
+"""Who, the form, the list it is seen in, and what is typed: first run as the command shown, then sent by the form."""
+ACTIONS: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("mia", "servers", "stop", {}),
+    ("mia", "servers", "start", {}),
+    ("mia", "servers", "pause", {}),
+    ("mia", "servers", "unpause", {}),
+    ("mia", "servers", "suspend", {}),
+    ("mia", "servers", "resume", {}),
+    ("mia", "servers", "lock", {"locked_reason": "mine"}),
+    ("mia", "servers", "unlock", {}),
+    ("mia", "servers", "edit", {"name": "shop", "description": "sells"}),
+    ("mia", "servers", "metadata", {"metadata": "role=web"}),
+    ("mia", "volumes", "extend", {"new_size": "3"}),
+    ("mia", "volumes", "edit", {"name": "kept", "description": "long"}),
+    ("mia", "routers", "edit", {"name": "door"}),
+    ("mia", "routers", "clear-gateway", {}),
+    ("mia", "security-groups", "edit", {"name": "walls", "description": "of stone"}),
+]
+"""Done to one resource by the command, to another by the form; then they are alike."""
+SHOWN = {
+    "servers": "/compute/v2.1/servers/{id}",
+    "volumes": "/volume/v3/{project}/volumes/{id}",
+    "routers": "/network/v2.0/routers/{id}",
+    "security-groups": "/network/v2.0/security-groups/{id}",
+}
+
+
+def test_the_commands_of_forms_make_what_the_forms_make(people: tuple[Person, Person]) -> None:
+    mia, _ = people
+    bed = mia.client.call("POST", "/network/v2.0/networks", {"network": {"name": "bed"}})["network"]["id"]
+    [public] = mia.client.call("GET", "/network/v2.0/networks?name=public")["networks"]
+    made, wrong = {"bed": bed, "public": public["id"]}, []
+    for who, kind, listing, given in CREATES:
+        person = people[who == "admin"]
+        kind, listing = (_filled(text, made) for text in (kind, listing))
+        values = {name: _filled(value, made) for name, value in given.items()}
+        before = [id_of(row) for row in person.rows(listing)]
+        line = person.line(f"{D}/new/{kind}", **values)
+        first = _first(person, line, listing, before, wrong)
+        person.send(f"{D}/new/{kind}", **values)
+        [second] = [row for row in person.rows(listing) if id_of(row) not in before]
+        if first and plain(first) != plain(second):
+            wrong.append(f"{line}: {plain(first)}, the form: {plain(second)}")
+        made[kind.partition("?")[0]] = id_of(second)
+    assert not wrong, "\n".join(wrong)
+
+
+def _first(person: Person, line: str, listing: str, before: list[str], wrong: list[str]) -> dict[str, Any]:
+    """What the command makes, which is gone again afterwards."""
+    try:
+        person.run(line)
+    except AssertionError as error:
+        wrong.append(str(error))
+        return {}
+    [first] = [row for row in person.rows(listing) if id_of(row) not in before]
+    remove(person, listing, id_of(first))
+    return first
+
+
+def test_the_commands_of_actions_do_what_the_buttons_do(people: tuple[Person, Person], tmp_path: Path) -> None:
+    mia, _ = people
+    file = tmp_path / "seed.raw"
+    file.write_bytes(b"disk" * 1000)
+    wrong = []
+    pairs = {kind: [make(mia, kind, file) for _ in range(2)] for kind in SHOWN}
+    for who, kind, action, values in ACTIONS:
+        person = people[who == "admin"]
+        one, other = pairs[kind]
+        path = f"{D}/{kind}/{{}}/{action}"
+        try:
+            person.run(person.line(path.format(one), **values))
+        except AssertionError as error:
+            wrong.append(str(error))
+            continue
+        person.send(path.format(other), **values)
+
+        def alike() -> bool:
+            shown = [plain(document(person, kind, each)) for each in (one, other)]  # noqa: B023
+            return shown[0] == shown[1] and not any(row.get("OS-EXT-STS:task_state") for row in shown)
+
+        try:
+            wait_for(f"{kind} {action}: alike", alike, 10)
+        except AssertionError:
+            wrong.append(f"{kind} {action}: {[plain(document(person, kind, each)) for each in (one, other)]}")
+    assert not wrong, "\n".join(wrong)
+
+
+def make(person: Person, kind: str, file: Path) -> str:
+    """A resource to act on."""
+    call, project = person.client.call, person.client.project_id
+    if kind == "servers":
+        image = call("POST", "/image/v2/images", {"name": "seed", "disk_format": "raw", "container_format": "bare"})
+        person.client.upload(f"/image/v2/images/{image['id']}/file", file)
+        [flavor] = [one for one in call("GET", "/compute/v2.1/flavors")["flavors"] if one["name"] == "small"]
+        body = {"name": "web", "flavorRef": flavor["id"], "imageRef": image["id"]}
+        found = call("POST", "/compute/v2.1/servers", {"server": body})["server"]["id"]
+    elif kind == "volumes":
+        found = call("POST", f"/volume/v3/{project}/volumes", {"volume": {"size": 1, "name": "data"}})["volume"]["id"]
+    else:
+        [key] = [{"routers": "router", "security-groups": "security_group"}[kind]]
+        found = call("POST", f"/network/v2.0/{kind}", {key: {"name": "one"}})[key]["id"]
+    wait_for(kind, lambda: document(person, kind, found).get("status") not in ("BUILD", "creating"), 20)
+    return str(found)
+
+
+def document(person: Person, kind: str, resource_id: str) -> dict[str, Any]:
+    path = SHOWN[kind].replace("{id}", resource_id).replace("{project}", str(person.client.project_id))
+    [found] = person.client.call("GET", path, microversion="2.96" if kind == "servers" else None).values()
+    return dict(found)
+
+
+def id_of(row: Mapping[str, Any]) -> str:
+    return str(row.get("id") or row.get("alarm_id") or row["name"])
+
+
+def remove(person: Person, listing: str, resource_id: str) -> None:
+    path = listing.partition("?")[0].removesuffix("/detail").replace("{project}", str(person.client.project_id))
+    if "/domains" in path:
+        person.client.call("PATCH", f"{path}/{resource_id}", {"domain": {"enabled": False}})
+    person.client.call("DELETE", f"{path}/{resource_id}")
+    wait_for("it is gone", lambda: resource_id not in [id_of(row) for row in person.rows(listing)], 20)
+
+
+def _filled(text: Any, made: Mapping[str, str]) -> Any:
+    return re.sub(r"{([\w-]+)}", lambda match: made.get(match[1], match[0]), text) if isinstance(text, str) else text
