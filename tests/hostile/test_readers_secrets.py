@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tane.app import SERVICES
+from tane.services.identity import interface as identity
 from tests.api.compute_support import make_flavor
 from tests.api.network_support import public
 from tests.resources import one_of_each
@@ -95,3 +96,18 @@ def test_a_reader_does_not_guess_letter_by_letter_what_he_is_not_told(people: tu
     alarm = next(one["alarm_id"] for one in mia.get("/alarm/v2/alarms").json() if ADDRESS.search(str(one)))
     rita.get(f"/alarm/v2/alarms/{alarm}/history?q.field=detail&q.op=eq&q.value=x", 400)
     rita.get(f"/alarm/v2/alarms/{alarm}/history?sort=detail:asc", 400)
+
+
+def test_what_a_project_opened_is_closed_with_it(
+    cloud: ApiCloud, people: tuple[Caller, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mia, _ = people
+    monkeypatch.setattr(identity, "OPEN_SECONDS", 0.0)
+    photos = f"/object-store/v1/AUTH_{mia.project_id}/photos"
+    mia.request("POST", photos, headers={"X-Container-Read": ".r:*"}, expect=204)
+    mia.request("PUT", f"{photos}/one", content=b"one", expect=201)
+    assert cloud.call("GET", f"{photos}/one").content == b"one"
+    cloud.admin.patch(f"/identity/v3/projects/{mia.project_id}", {"project": {"enabled": False}}, 200)
+    assert cloud.call("GET", f"{photos}/one").status_code == 401
+    cloud.admin.patch(f"/identity/v3/projects/{mia.project_id}", {"project": {"enabled": True}}, 200)
+    assert cloud.call("GET", f"{photos}/one").content == b"one"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,7 @@ __all__ = [
     "domain_limits",
     "effective_limits",
     "endpoint_url",
+    "is_open",
     "log_in",
     "owner",
     "project_named",
@@ -47,6 +49,8 @@ __all__ = [
     "signed_by_known",
     "user_row",
 ]
+
+OPEN, OPEN_SECONDS, MOST_OPEN = "identity.open", 10.0, 10_000
 
 
 def authenticate(core: Core, token: str, request_id: str) -> Context:
@@ -219,6 +223,23 @@ def endpoint_url(core: Core, project_id: str, service_type: str, region: str, in
 
 def project_row(tx: Tx, project_id: str) -> Row[Any] | None:
     return rows.get(tx, project, project_id)
+
+
+def is_open(core: Core, project_id: str) -> bool:
+    """Whether there is such a project, and it and its domain are enabled, as this process knew within
+    :data:`OPEN_SECONDS`: for who asks without a token, of which there may be many."""
+    known: dict[str, tuple[float, bool]] = core.memory.setdefault(OPEN, {})
+    at, found = known.get(project_id, (0.0, False))
+    if time.monotonic() - at < OPEN_SECONDS and project_id in known:
+        return found
+    with core.db.read() as tx:
+        row = rows.get(tx, project, project_id)
+        domain = None if row is None else rows.get(tx, project, row.domain_id)
+        found = row is not None and row.enabled and (domain is None or domain.enabled)
+    if len(known) >= MOST_OPEN:
+        known.clear()
+    known[project_id] = time.monotonic(), found
+    return found
 
 
 def project_named(tx: Tx, name: str, domain_id: str = "default") -> Row[Any]:

@@ -107,6 +107,7 @@ def admit(
     visit = Visit(account, container, name, row, False)
     if row is not None and row.container_id is not None and LOGGED in row.container_meta:
         request.notes[account, container] = row.container_meta
+    project = project_of(account)
     action = action or policies.MATCHING.get((rule, kind), "")
     statements, asked = _policy(tx, visit), Asked(request.ctx, request.remote, _is_secure(request), prefix)
     if signed is not None or tempurl.is_signed(request):
@@ -118,15 +119,23 @@ def admit(
             # What is signed is the object: not its versions, not its container.
             raise refused(request)
         _refuse_denied(request, visit, statements, asked, action)
+        _refuse_ended(request, project)
         return visit
     _refuse_denied(request, visit, statements, asked, action)
-    project = project_of(account)
     visit.owner = bool(project and request.ctx.user_id) and request.allows(
         f"object_store:{rule}", {"project_id": project, "user_id": request.ctx.user_id}
     )
     if not visit.owner and not _listed(request, visit, kind) and not _allowed(visit, statements, asked, action, kind):
         raise refused(request)
+    if not visit.owner:
+        _refuse_ended(request, project)
     return visit
+
+
+def _refuse_ended(request: Request, project_id: str) -> None:
+    """What a project opened to others is closed with it. :raises Unauthorized: :raises Forbidden:"""
+    if project_id and not identity.is_open(request.core, project_id):
+        raise refused(request)
 
 
 def may_change(request: Request, visit: Visit) -> bool:
