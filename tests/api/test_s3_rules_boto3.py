@@ -126,6 +126,7 @@ def test_the_parts_of_what_is_locked_stay_too(cloud: ApiCloud) -> None:
     def work(world: World) -> None:
         s3 = world.s3
         s3.create_bucket(Bucket="vault", ObjectLockEnabledForBucket=True)
+        world.swift("PUT", "/vault%2Bsegments", 201, headers={"X-Versions-Enabled": "true"})
         locked = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": world.later(10)}
         version = world.upload_parts("vault", "large", **locked)
         parts = world.swift("GET", "/vault%2Bsegments", 200).text.split()
@@ -133,6 +134,7 @@ def test_the_parts_of_what_is_locked_stay_too(cloud: ApiCloud) -> None:
         for part in parts:
             where = f"/vault%2Bsegments/{part}"
             world.swift("DELETE", where, 403)
+            world.swift("DELETE", f"{where}?version-id=null", 403)
             world.swift("PUT", where, 403, content=b"changed")
             world.swift("POST", where, 403, headers={"X-Delete-After": "1"})
         world.swift("POST", "/vault%2Bsegments", 204, headers={"X-Versions-Enabled": "true"})

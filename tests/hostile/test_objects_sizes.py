@@ -110,7 +110,7 @@ def test_files_with_holes_are_refused(mine: Account) -> None:
 def test_a_member_that_is_more_than_the_account_may_have_is_not_written(
     mine: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "limit", lambda *asked: "100000")
+    monkeypatch.setattr(room, "limit", lambda core, account, meta: "100000")
     monkeypatch.setattr(bulk.blobs, "written", lambda *given: pytest.fail("it was written"))
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:

@@ -181,6 +181,8 @@ def _stack(tx: Tx, visit: Visit, marker: bool = False) -> None:
         values |= {"stamp": stamp, "size": 0, "etag": EMPTY, "content_type": MARKER_TYPE, "meta": "{}", "kind": ""}
         values |= {"manifest": "", "manifest_etag": "", "blob_id": None, "delete_at": None}
     old = objects.current(tx, other.container_id, name)
+    if old is not None:
+        locks.require_free(tx, old)
     objects.put(tx, old.id if old else None, values)
     if values["blob_id"] is not None:
         blob_rows.share(tx, values["blob_id"])
@@ -232,6 +234,7 @@ def delete(core: Core, tx: Tx, visit: Visit) -> tuple[bool, int | None]:
 def set_aside(tx: Tx, visit: Visit) -> None:
     """Make the current object, which has a version's id, one of the older versions; nothing takes its place."""
     row = visit.there
+    locks.require_free_part(tx, row.container_id, visit.name)
     objects.add_version(tx, _content_of(row))
     objects.remove(tx, row.id)
     places.count(tx, row.container_id, -1, 0)
@@ -240,7 +243,10 @@ def set_aside(tx: Tx, visit: Visit) -> None:
 def restore(core: Core, tx: Tx, visit: Visit, row: Row[Any]) -> None:
     """Put an older version in the place of the current one, which is kept. Its id stays. :raises TooLarge: a quota."""
     current = visit.there
+    locks.require_free_part(tx, current.container_id, visit.name)
     kept = current.id is not None and _archive(core, tx, visit)
+    if current.id is not None and not kept:
+        locks.require_free(tx, current)
     objects.put(tx, current.id, {**_content_of(row), "versioned": 1})
     objects.remove_version(tx, row.id)
     if current.id is not None and not kept and current.blob_id is not None:
