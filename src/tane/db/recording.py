@@ -18,6 +18,8 @@ from typing import Literal, Protocol
 
 from sqlalchemy import JSON, Column, String, Table
 
+from tane.db.documents import Documents
+
 EVENT_TABLE = "event"
 TOPIC = "events"
 """Signalled when a transaction with events is durable."""
@@ -193,6 +195,6 @@ class PostgreSQLWords:
 
     def differ(self, column: Column[object]) -> str:
         # The type JSON has no equality.
-        cast = "::text" if isinstance(column.type, JSON) else ""
+        cast = "::text" if isinstance(column.type, JSON | Documents) else ""
         name = _quoted(column.name)
         return f"OLD.{name}{cast} IS DISTINCT FROM NEW.{name}{cast}"

@@ -17,6 +17,7 @@ from sqlalchemy import (
     false,
 )
 
+from tane.db.documents import Documents
 from tane.db.schema import created_at, metadata, project_id, updated_at
 
 stack = Table(
@@ -42,8 +43,8 @@ stack = Table(
     # What is done at present: each action of the stack has one of its own.
     Column("traversal", String(36), nullable=False),
     # What the stack is to be (template, files, environment, parameters), and what it was before: where a rollback goes.
-    Column("source", JSON, nullable=False),
-    Column("previous", JSON),
+    Column("source", Documents(), nullable=False),
+    Column("previous", Documents()),
     # The files of both: nested stacks have those of the stack that they are in.
     Column("files_id", String(64)),
     Column("previous_files_id", String(64)),
@@ -141,7 +142,7 @@ stack_snapshot = Table(
     Column("status", String(16), nullable=False),
     Column("reason", Text, nullable=False),
     # What the stack was, the files of it, and whose rights go with that.
-    Column("source", JSON, nullable=False),
+    Column("source", Documents(), nullable=False),
     Column("files_id", String(64)),
     Column("owner", JSON, nullable=False),
     # Who asked for its deletion, and for the deletion of the stack in which it is deleted.

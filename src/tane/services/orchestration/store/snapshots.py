@@ -37,7 +37,7 @@ def count(tx: Tx, stack_id: str) -> int:
 
 def add(tx: Tx, stack: Row[Any], values: Mapping[str, Any]) -> None:
     """A snapshot of what a stack is: its files are kept once for all that have them."""
-    kept = {"source": stack.source, "files_id": stack.files_id, "bytes": len(msgspec.json.encode(stack.source))}
+    kept = {"source": stack.source, "files_id": stack.files_id, "bytes": len(msgspec.json.encode(dict(stack.source)))}
     mine = {"stack_id": stack.id, "project_id": stack.project_id, "created_at": tx.now}
     tx.execute(insert(stack_snapshot).values(**mine, **kept, **values))
 

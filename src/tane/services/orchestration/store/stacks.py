@@ -130,7 +130,7 @@ def _apart(tx: Tx, project_id: str, values: Mapping[str, Any]) -> dict[str, Any]
         if tx.first(select(stack_files.c.id).where(*mine)) is None:
             tx.execute(insert(stack_files).values(**key, files=files, bytes=len(text)))
         found |= {"source": {**values["source"], "files": {}}, "files_id": key["id"]}
-    return {**found, "bytes": len(msgspec.json.encode(found["source"]))}
+    return {**found, "bytes": len(msgspec.json.encode(dict(found["source"])))}
 
 
 def drop_files(tx: Tx, project_id: str) -> None:
