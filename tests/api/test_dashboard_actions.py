@@ -422,6 +422,10 @@ def test_administration(scene: Scene) -> None:
     group = make("groups", name="team")
     do("groups", group, "edit", name="crew")
     do("groups", group, "add-user", user_id=user)
+    assert user in boss.browser.get(f"{D}/groups/{group}")
+    do("group-members", user, "remove", group)
+    assert boss.api.get(f"/identity/v3/groups/{group}/users").json()["users"] == []
+    do("groups", group, "add-user", user_id=user)
     assert [one["name"] for one in boss.api.get(f"/identity/v3/groups/{group}/users").json()["users"]] == ["olaf"]
     do("groups", group, "delete")
     helper = make("roles", name="helper")
