@@ -147,9 +147,15 @@ def _template(file: Path, environments: Sequence[Path]) -> dict[str, Any]:
         )
         texts = {name: _text(content) for name, content in {**files, **more}.items()}
     except (CommandError, OSError, ValueError) as error:
-        sys.exit(f"tane: {plain(' '.join(str(error).split()))}")
+        sys.exit(f"tane: {plain(' '.join(_unread(error).split()))}")
     body = {"template": template, "files": texts, "environment": environment}
     return {**body, "environment_files": listed} if listed else body
+
+
+def _unread(error: Exception) -> str:
+    """A file that cannot be read is told as such, also where it was opened as an address."""
+    found = getattr(error, "reason", error)
+    return f"{found.filename}: {found.strerror}" if isinstance(found, OSError) and found.filename else str(error)
 
 
 def _text(content: str | bytes) -> str:

@@ -313,14 +313,14 @@ class Endpoint:
         if self.service.known_errors is not None:
             error = self.service.known_errors(error)
         resp.status = falcon.code_to_http_status(error.status)
+        if isinstance(error, Unauthorized):
+            resp.set_header("WWW-Authenticate", f"Keystone uri='{self.core.config.url}/identity'")
         for name, value in error.headers.items():
             resp.set_header(name, value)
         if self.service.error_document is not None:
             told = Told(resp.get_header(self.service.request_id_header) or "", str(req.scope["path"]))
             data, resp.content_type = self.service.error_document(error, told)
             resp.data, resp.stream = b"" if req.method == "HEAD" else data, None
-            if isinstance(error, Unauthorized):
-                resp.set_header("WWW-Authenticate", f"Keystone uri='{self.core.config.url}/identity'")
             return
         kind = pages.wanted(req.get_header("accept")) if self.service.error_pages else pages.JSON
         if kind == pages.JSON:
@@ -330,8 +330,6 @@ class Endpoint:
             resp.data = pages.page(error) if kind == pages.HTML else pages.text(error)
             resp.content_type = f"{kind}; charset=UTF-8"
         resp.stream = None
-        if isinstance(error, Unauthorized):
-            resp.set_header("WWW-Authenticate", f"Keystone uri='{self.core.config.url}/identity'")
 
     async def _answer(
         self, method: str, req: falcon.asgi.Request, resp: falcon.asgi.Response, path: dict[str, str], request_id: str

@@ -34,6 +34,12 @@ def show(request: Request) -> Response:
     return Response(body, content_type=exposition.CONTENT_TYPE)
 
 
+def _unknown() -> Unauthorized:
+    found = Unauthorized(UNKNOWN)
+    found.headers = {"WWW-Authenticate": 'Basic realm="tane"'}
+    return found
+
+
 def _caller(request: Request) -> Context:
     """:raises Unauthorized: nobody, or not by the credential's access rules."""
     kind, _, given = request.headers.get("authorization", "").partition(" ")
@@ -43,10 +49,10 @@ def _caller(request: Request) -> Context:
     elif kind.lower() == "basic":
         token = identity.log_in(request.core, *_pair(given.strip()))
     if not token:
-        raise Unauthorized(UNKNOWN)
+        raise _unknown()
     ctx = identity.authenticate(request.core, token, request.ctx.request_id)
     if not permits_all(ctx.access_rules, TYPES, request.method, request.url_path):
-        raise Unauthorized(UNKNOWN)
+        raise _unknown()
     return ctx
 
 
@@ -55,7 +61,7 @@ def _pair(text: str) -> tuple[str, str]:
     try:
         user, colon, password = base64.b64decode(text, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
-        raise Unauthorized(UNKNOWN) from None
+        raise _unknown() from None
     if not (user and colon):
-        raise Unauthorized(UNKNOWN)
+        raise _unknown()
     return user, password

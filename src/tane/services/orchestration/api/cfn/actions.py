@@ -15,7 +15,7 @@ from tane.services.orchestration.api.cfn.errors import CfnError
 from tane.services.orchestration.domain import happenings, resources
 from tane.web import codec, inside
 from tane.web.codec import iso
-from tane.web.errors import Forbidden, NotFound
+from tane.web.errors import Forbidden
 from tane.web.inside import part
 from tane.web.request import Request, Response
 from tane.web.signal_addresses import without_addresses
@@ -34,8 +34,9 @@ def _arn(project_id: str, name: str, stack_id: str) -> str:
 
 
 def _stack(call: Call, given: str) -> tuple[str, str]:
-    """(name, id) of the stack that a name, an id or an ARN means. :raises NotFound:"""
-    missing = NotFound(f"The Stack ({given[:255]}) could not be found.")
+    """(name, id) of the stack that a name, an id or an ARN means. :raises CfnError: there is none."""
+    # Amazon's words and not Heat's: programs wait for the end of a stack by them.
+    missing = CfnError("ValidationError", explanation=f"Stack with id {given[:255]} does not exist")
     if given.startswith("arn:"):
         match = ARN.match(given)
         if match is None or match[1] != call.ctx.project_id:

@@ -34,6 +34,7 @@ CODES = {
         403,
         "The request signature we calculated does not match the signature you provided",
     ),
+    "ValidationError": (400, "The input fails to satisfy the constraints"),
 }
 """Status and explanation by the error's code."""
 IN_PROGRESS = "Cannot perform action on stack while other actions are in progress"
