@@ -284,7 +284,7 @@ def test_bad_parameters_are_told_by_their_names(cloud: ApiCloud) -> None:
             "InvalidParameterCombination",
         ),
         ("DescribeStackResources", {"StackName": "a", "PhysicalResourceId": "b"}, "InvalidParameterCombination"),
-        ("DescribeStackResources", {"PhysicalResourceId": "b"}, "InvalidParameterValue"),
+        ("DescribeStackResources", {"PhysicalResourceId": "b"}, "ValidationError"),
         ("DescribeStacks", {"StackName": "\0"}, "InvalidQueryParameter"),
         ("DescribeStacks", {"StackName": "arn:openstack:heat::x:stacks/a/b"}, "ValidationError"),
         ("DescribeStacks", {"StackName": "../../../.."}, "ValidationError"),

@@ -11,7 +11,7 @@ from tane.services.orchestration.domain.common import (
     RequestLimitExceeded,
     StackExists,
 )
-from tane.web.errors import ApiError, Forbidden, NotImplementedHere, TooLarge, Unavailable
+from tane.web.errors import ApiError, Forbidden, NotFound, NotImplementedHere, TooLarge, Unavailable
 
 CODES = {
     "AccessDenied": (403, "User is not authorized to perform action"),
@@ -56,7 +56,7 @@ class CfnError(ApiError):
 
 
 def known(error: ApiError) -> ApiError:
-    """What an error of orchestration is here: what does not exist is a bad value of the parameter that names it."""
+    """What an error of orchestration is here. What does not exist is told as Amazon's do, which programs wait for."""
     if isinstance(error, CfnError):
         return error
     if isinstance(error, ActionInProgress):
@@ -65,6 +65,7 @@ def known(error: ApiError) -> ApiError:
         (StackExists, "AlreadyExists"),
         ((RequestLimitExceeded, TooLarge), "RequestLimitExceeded"),
         ((Forbidden, InvalidTenant), "AccessDenied"),
+        (NotFound, "ValidationError"),
         (NotImplementedHere, "APINotImplemented"),
         (Unavailable, "ServiceUnavailable"),
     ):
