@@ -49,11 +49,16 @@ def test_a_host_in_other_hands_is_cut_off_whatever_is_on_it(garden: Project, bet
                 await beta.join(token)
             shown = (await api(cloud, "GET", "/hosts/beta")).json()["host"]
             assert (shown["connected"], shown["servers"]) == (False, 1)
+            assert (shown["state"], shown["enabled"], shown["disabled_reason"]) == ("down", False, "cut off")
+            again = await api(cloud, "PUT", "/hosts/beta", json={"host": {"enabled": True}})
+            assert again.status_code == 409 and "tane join --again" in again.text
             dead = await api(cloud, "PUT", "/hosts/beta", json={"host": {"dead": True}})
             assert dead.json()["host"]["state"] == "dead"
             await beta.join(await new_token(cloud, name="beta"))
             async with beta.connected():
                 assert (await api(cloud, "GET", "/hosts/beta")).json()["host"]["connected"]
+                back = {"host": {"enabled": True, "dead": False}}
+                assert (await api(cloud, "PUT", "/hosts/beta", json=back)).json()["host"]["state"] == "up"
 
     cloud.wait(work())
 

@@ -67,6 +67,8 @@ def every(files: State) -> Iterator[Machine]:
 def prepare(files: State) -> None:
     """Before the cloud starts: where hosts will reach it. Exits where there can be none."""
     mode = files.mode()
+    if mode == "simulated":
+        sys.exit("tane: a simulated cloud has the hosts that simulated_hosts in tane.toml says, and no others")
     if mode is not None and mode != "root":
         sys.exit(f"tane: more hosts need root on this machine, and this cloud runs in mode {mode}")
     try:

@@ -27,6 +27,8 @@ def doctor(state: StateOption = DEFAULT_STATE) -> None:
             print(f"         why:  {finding.why}")
         if finding.mend:
             print(f"         mend: {finding.mend}")
+    if not files.running():
+        print(f"ok       Nothing runs in {files.folder}: ./tane up starts it")
     problems = sum(finding.level == "problem" for finding in found)
     warnings = sum(finding.level == "warning" for finding in found)
     print(f"doctor: {problems} problems, {warnings} warnings")

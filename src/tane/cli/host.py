@@ -40,11 +40,14 @@ def _call(client: Client, method: str, path: str, body: Any = None) -> Any:
 def token(
     state: StateOption = DEFAULT_STATE,
     name: Annotated[str, typer.Option("--name", help="Of the one host that may use it.")] = "",
-    roles: Annotated[str, typer.Option("--roles", help="What the host may do.")] = "compute,network,volume",
+    roles: Annotated[
+        str,
+        typer.Option("--roles", help="What the host may do; by default what it did, or compute,network,volume."),
+    ] = "",
     hours: Annotated[float, typer.Option("--hours", help="How long it is good.")] = 1.0,
 ) -> None:
     """Print a token by which one machine joins: ./tane join there reads it from standard input or a file."""
-    wanted: dict[str, Any] = {"roles": roles.split(","), "hours": hours}
+    wanted: dict[str, Any] = {"hours": hours, **({"roles": roles.split(",")} if roles else {})}
     if name:
         wanted["name"] = name
     print(_call(_client(state), "POST", "/tokens", {"token": wanted})["token"]["token"])

@@ -81,13 +81,17 @@ def join(
     install_missing_packages()
     choice = _choice(files, mode)
     source = _own(local_ip) if local_ip else _source(token)
-    files.remember(mode=choice.mode, local_ip=source)
+    if not again:
+        files.remember(mode=choice.mode, local_ip=source)
     own = ids.of(files.folder)
     begun = time.monotonic()
     try:
         asyncio.run(cloud.join(kept, token, own.host_id, named, wanted, simulated=choice.mode == "simulated"))
     except HostError as error:
         sys.exit(f"tane: {error}")
+    if again:
+        # Not before: what is refused changes nothing of a host that is one.
+        files.remember(mode=choice.mode, local_ip=source)
     print(f"tane: {named} has joined the cloud at {token.address}:{token.port}")
     process.stop(files.pidfile, timeout_seconds=15)
     if source is None:

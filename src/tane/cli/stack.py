@@ -23,6 +23,8 @@ SIGNS = {"added": "+", "updated": "~", "replaced": "-/+", "deleted": "-"}
 WORDS = {"added": "to create", "updated": "to change in place", "replaced": "to replace", "deleted": "to delete"}
 STATES = {"MODIFIED": "modified", "DELETED": "gone", "IN_SYNC": "as they were set", "NOT_CHECKED": "not checked"}
 LONGEST = 200
+MEMBERS = {"resource", "resource_def", "launch_configuration_name", "LaunchConfigurationName"}
+"""Properties of groups by which their members are what they are."""
 """Characters of a value that are shown."""
 
 app = typer.Typer(no_args_is_help=True, help="What a template would do to a stack, and what has become of one.")
@@ -202,8 +204,12 @@ def _why(what: str, one: Mapping[str, Any]) -> str:
     if one["previous_type"]:
         return f"it is of type {one['previous_type']}"
     if what == "updated":
+        changed = one["changed_properties"]
+        members = "; its members are changed or made anew, in batches, which is not told of each"
         return (
-            f"changes: {', '.join(one['changed_properties'])}" if one["changed_properties"] else "what is in it changes"
+            f"changes: {', '.join(changed)}{members if MEMBERS & {*changed} else ''}"
+            if changed
+            else "what is in it changes"
         )
     if one["replacing_properties"]:
         return f"no change in place is possible of: {', '.join(one['replacing_properties'])}"

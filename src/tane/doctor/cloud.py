@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tane.app import SERVICES
 from tane.db import Tx
 from tane.finding import Finding
+from tane.hosts import store as hosts
 from tane.jobs import store as jobs
 from tane.web.routes import Check
 
@@ -20,10 +21,11 @@ def late_jobs(tx: Tx) -> Iterator[Finding]:
             f"Its resource is not what was asked for. Last reason: {row.error or 'see the log'}.",
             f"grep '\"job_id\": {row.id}' log/tane.log",
         )
+    names = {row.id: row.name for row in hosts.all_hosts(tx)}
     for host_id in jobs.hosts_owing(tx):
         yield Finding(
             "warning",
-            f"Host {host_id} is away and owes steps of operations that went on without it.",
+            f"Host {names.get(host_id, host_id)} is away and owes steps of operations that went on without it.",
             "What they would delete still takes its disk.",
             "bring the host back: they are settled then",
         )

@@ -13,9 +13,10 @@ MOST_HOURS = 168.0
 
 
 class NewToken(msgspec.Struct, forbid_unknown_fields=True):
-    """``hours`` until it ends; ``name``: of the one host that may use it."""
+    """``hours`` until it ends; ``name``: of the one host that may use it; ``roles``: by default those of the host of
+    that name, if there is one."""
 
-    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=4)] = ("compute", "network", "volume")
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=4)] | None = None
     name: Name | None = None
     hours: Annotated[float, Meta(gt=0, le=MOST_HOURS)] = 1.0
 

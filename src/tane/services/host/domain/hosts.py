@@ -16,6 +16,8 @@ from tane.services.object import interface as objects
 from tane.services.volume import interface as volume
 from tane.web.errors import Conflict, NotFound
 
+CUT_OFF = "cut off"
+
 
 @dataclass(frozen=True)
 class HostView:
@@ -42,10 +44,15 @@ def one(core: Core, wanted: str) -> HostView:
 def switch(core: Core, wanted: str, enabled: bool | None, reason: str | None, dead: bool | None) -> HostView:
     """Let new servers and volumes come to a host, or none; call it dead, or believe it again. None leaves it as it is.
 
-    :raises NotFound: :raises Conflict: the host that is called dead answers.
+    :raises NotFound: :raises Conflict: the host that is called dead answers, or what is enabled is let in no more.
     """
     with core.db.write() as tx:
         row = _row(tx, wanted)
+        if enabled and row.disabled_reason == CUT_OFF and not store.certificates_of(tx, row.id):
+            raise Conflict(
+                f"Host {row.name} was cut off. Let it join again first: tane host token --name {row.name}, "
+                "and tane join --again on it."
+            )
         if enabled is not None:
             store.change(tx, row.id, enabled=enabled, disabled_reason=None if enabled else reason)
             volume.switch_pool(tx, row.id, enabled=enabled, reason=reason)
@@ -88,7 +95,7 @@ async def remove(core: Core, wanted: str) -> None:
 
 async def cut_off(core: Core, wanted: str) -> None:
     """Believe no certificate of a host any more and end its connections: it is let in again only by a token of its
-    name (``tane join --again``). What runs on it stays what the cloud knows, and no server comes to it.
+    name (``tane join --again``), and then has to be enabled. What runs on it stays what the cloud knows.
 
     :raises NotFound: :raises Conflict: it is the cloud's own.
     """
@@ -99,6 +106,9 @@ async def cut_off(core: Core, wanted: str) -> None:
             if _is_own(core, row.id):
                 raise Conflict(f"Host {row.name} is the machine the cloud itself runs on.")
             store.disown(tx, row.id)
+            # At once, and not when it was not heard of for a minute.
+            store.change(tx, row.id, enabled=False, disabled_reason=CUT_OFF, last_seen=tx.now - store.ALIVE)
+            volume.switch_pool(tx, row.id, enabled=False, reason=CUT_OFF)
             return str(row.id)
 
     _cut(core, await core.in_thread(write))

@@ -13,14 +13,17 @@ from tane.web.errors import Conflict, NotFound, NotImplementedHere
 from tane.wire import certificates
 from tane.wire.joining import JoinToken
 
+USUAL_ROLES = ("compute", "network", "volume")
+
 
 def every(core: Core) -> list[Row[Any]]:
     with core.db.read() as tx:
         return store.tokens(tx)
 
 
-async def create(core: Core, roles: Sequence[str], name: str | None, hours: float) -> tuple[Row[Any], str]:
+async def create(core: Core, roles: Sequence[str] | None, name: str | None, hours: float) -> tuple[Row[Any], str]:
     """A new token's row, and its text, which is told this once. The cloud listens for hosts from the first one on.
+    ``roles`` None: those of the host of the name, or the usual ones.
 
     :raises NotImplementedHere: no host can join a cloud that runs without root. :raises Conflict: the
         port for hosts is taken.
@@ -38,7 +41,9 @@ async def create(core: Core, roles: Sequence[str], name: str | None, hours: floa
 
     def write() -> tuple[Row[Any], str]:
         with core.db.write() as tx:
-            token_id, secret = joining.new_token(tx, sorted({*roles}), name, hours)
+            known = store.by_name(tx, name) if name and roles is None else None
+            allowed = roles or (USUAL_ROLES if known is None else known.roles)
+            token_id, secret = joining.new_token(tx, sorted({*allowed}), name, hours)
             row = store.token(tx, token_id)
             assert row is not None
         pin = certificates.pin(authority.certificate)
