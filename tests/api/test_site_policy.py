@@ -106,6 +106,7 @@ def test_what_is_made_for_a_server_is_made_by_the_rules_of_those_who_make_it(
     port_id = garden.user.post("/network/v2.0/ports", port, 201).json()["port"]["id"]
     site_rules(cloud, '"create_port": "!"\n"volume:create": "!"', monkeypatch)
     assert "create_port" in garden.user.post(f"{V}/servers", garden.body("more"), 403).text
+    assert "create_port" in garden.user.post(f"{V}/servers", garden.body("more", networks=[]), 403).text
     nic = {"interfaceAttachment": {"net_id": garden.network_id}}
     assert "create_port" in garden.user.post(f"{V}/servers/{server_id}/os-interface", nic, 403).text
     own = garden.body("own", networks=[{"port": port_id}])

@@ -78,6 +78,9 @@ OF_OTHERS = {
     "os-volumes:snapshots:create": "volume:create_snapshot",
     "os-volumes:snapshots:delete": "volume:delete_snapshot",
     "os-volumes-attachments:create": "volume:attachment_create",
+    "os-volumes-attachments:delete": "volume:attachment_delete",
+    "os-floating-ip-pools": "get_network",
+    "os-shelve:shelve": "add_image",
 }
 """Rules of compute under which other services' work is done → those services' own."""
 

@@ -89,7 +89,7 @@ def _rules(body: ServerCreateIn) -> Iterator[str]:
     """What must be allowed besides the server: also what is made by other services for it."""
     if body.networks:
         yield ATTACH_NETWORK
-    given = isinstance(body.networks, list) and all(entry.port for entry in body.networks)
+    given = isinstance(body.networks, list) and body.networks and all(entry.port for entry in body.networks)
     if not given and body.networks != "none":
         yield "create_port"
     if body.block_device_mapping_v2:
@@ -98,6 +98,8 @@ def _rules(body: ServerCreateIn) -> Iterator[str]:
     made = [one for one in body.block_device_mapping_v2 if one.source_type in usual]
     if any((one.destination_type or usual[one.source_type]) == "volume" for one in made):
         yield "volume:create"
+    if any("volume" in (one.destination_type, one.source_type) for one in body.block_device_mapping_v2):
+        yield "volume:attachment_create"
 
 
 def _check_values(body: ServerCreateIn, count: int) -> None:
