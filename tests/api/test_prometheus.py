@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tane.services.metric.domain import inventory, latest
+from tane.services.metric.domain.measured import Thing
 from tests.api.compute_support import Project, project
 from tests.support import ApiCloud
 
@@ -81,6 +82,14 @@ def test_an_application_credential_in_its_settings_is_enough(garden: Project) ->
     assert cloud.call("GET", "/metrics", headers=basic(kept["id"], kept["secret"])).status_code == 401
     bearer = {"Authorization": f"Bearer {mia.token}"}
     assert cloud.call("GET", "/metrics", headers=bearer).status_code == 200
+
+
+def test_what_moved_is_told_once_and_by_whom_it_is_now(cloud: ApiCloud) -> None:
+    cloud.admin.get("/metrics")
+    for host, value in (("old", 1.0), ("new", 2.0), ("old", 3.0), ("new", 4.0)):
+        latest.keep(cloud.core, host, [(Thing("s1", "instance", "p1", None, ()), (("cpu",), (value,)))])
+    [line] = families(cloud.admin.get("/metrics"))["ceilometer_cpu"]
+    assert line.endswith(" 4.0")
 
 
 WRONG = ["", "Basic OnNlY3JldA==", "Basic", "Basic !", "Basic bm9ib2R5", "Basic bm9ib2R5Ong=", "Bearer x", "Digest a"]

@@ -25,6 +25,8 @@ MARKS = [pytest.mark.root, pytest.mark.guest]
 SSH_OPTIONS = (
     *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"),
     *("-o", "ConnectTimeout=3", "-o", "BatchMode=yes"),
+    # An address that moves while one logs in leaves a connection that says nothing.
+    *("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=4"),
 )
 
 

@@ -34,13 +34,18 @@ def keep(core: Core, source: str, told: Measured) -> None:
     if now - latest.asked > ASKED_SECONDS:
         core.memory.pop(MEMORY, None)
         return
+    # Whoever told last is the last to be read: of what moved, the new host's word counts.
+    for name in [name for name, (at, _) in [*latest.by_source.items()] if now - at > STALE_SECONDS or name == source]:
+        latest.by_source.pop(name, None)
     latest.by_source[source] = now, told
 
 
 def every(core: Core) -> Iterator[tuple[Thing, Values]]:
-    """Everything that was told lately; nothing when it is asked for the first time."""
+    """Everything that was told lately, each thing's values once; nothing when it is asked for the first time."""
     latest: _Latest = core.memory.setdefault(MEMORY, _Latest())
     now = latest.asked = time.monotonic()
+    found: dict[tuple[str, tuple[str, ...]], tuple[Thing, Values]] = {}
     for at, told in [*latest.by_source.values()]:
         if now - at < STALE_SECONDS:
-            yield from told
+            found.update(((thing.text, values[0]), (thing, values)) for thing, values in told)
+    yield from found.values()

@@ -35,7 +35,7 @@ OF_ADMINISTRATORS = frozenset(
     (
         *("network_type", "physical_network", "segment_id", "bridged"),
         *("host_id", "binding_host", "device_order", "made_for_server"),
-        *("gateway_port_id", "transit_segment", "floating_port_id", "forwarded"),
+        *("gateway_port_id", "transit_segment", "floating_port_id", "forwarded", "fault"),
     )
 )
 """Columns whose attributes only administrators are shown, or nobody: what one can look for, one can find out."""
