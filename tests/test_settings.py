@@ -38,3 +38,11 @@ def test_the_limits_of_the_file_are_those_of_the_server(tmp_path: Path) -> None:
     (tmp_path / "tane.toml").write_text("[limits]\nheader = 7\n")
     with pytest.raises(ConfigError, match="header"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"port = ", None])
+def test_a_file_of_settings_that_cannot_be_read_is_told_by_its_name(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "tane.toml"
+    file.mkdir() if content is None else file.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"tane\.toml: "):
+        load(tmp_path)

@@ -335,8 +335,8 @@ def load(state_dir: Path, flags: dict[str, Any] | None = None) -> Config:
     if file.exists():
         try:
             merged.update(tomllib.loads(file.read_text()))
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{file}: {error}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise ConfigError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
     known = set(Config.__struct_fields__)
     for name, value in os.environ.items():
         setting = name.removeprefix("TANE_").lower()

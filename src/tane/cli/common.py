@@ -118,10 +118,10 @@ class State:
 
     def remember(self, **flags: object) -> None:
         """Keep settings given as flags, so that every later command finds the same cloud; the last one given counts."""
-        text = self.settings.read_text() if self.settings.exists() else ""
         try:
+            text = self.settings.read_text() if self.settings.exists() else ""
             known = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             sys.exit(f"tane: {self.settings} is no TOML: {error}")
         given = {name: value for name, value in flags.items() if value is not None and known.get(name) != value}
         if not given:
