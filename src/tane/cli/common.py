@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
 import secrets
 import sys
 import tomllib
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +93,13 @@ class State:
         if self.folder.stat().st_uid != os.geteuid():
             sys.exit(f"tane: the state folder {self.folder} belongs to another user")
         self.folder.chmod(0o700)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """One command at a time starts what runs in the folder; the next one waits, and finds it running."""
+        with (self.folder / "starting").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            yield
 
     def require(self) -> None:
         """Exits when no cloud was ever started in the folder."""

@@ -36,6 +36,12 @@ def up(state: StateOption = DEFAULT_STATE, port: PortOption = None, mode: ModeOp
 
 def start(state: State, port: int | None = None, mode: str | None = None) -> Config:
     """Start the cloud of a state folder unless it runs, and wait for it. Exits with the log's end when it dies."""
+    state.prepare()
+    with state.alone():
+        return _start(state, port, mode)
+
+
+def _start(state: State, port: int | None, mode: str | None) -> Config:
     if state.running():
         config = state.config()
         if port not in (None, config.port) or mode not in (None, "auto", state.mode()):
@@ -46,7 +52,6 @@ def start(state: State, port: int | None = None, mode: str | None = None) -> Con
         return config
     refuse_beside_its_copy(ids.copy_running(state.folder))
     install_missing_packages()
-    state.prepare()
     dev.connect(state)
     config = state.config(port=port, mode=mode)
     choice = choose(config)
