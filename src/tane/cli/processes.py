@@ -10,8 +10,6 @@ import socket
 import sys
 from pathlib import Path
 
-import uvloop
-
 from tane import ids
 from tane.agent.rights import choose
 from tane.cli import userns
@@ -43,6 +41,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def cloud(files: State, port: int | None, mode: str | None, fd: int | None) -> None:
     """Run the cloud until interrupted; ``fd``: the socket on which `up` listens already."""
+    import uvloop
+
     from tane.db import DatabaseUnavailable
     from tane.db.migrate import OtherSchema
     from tane.server import run
@@ -79,6 +79,8 @@ def cloud(files: State, port: int | None, mode: str | None, fd: int | None) -> N
 
 def agent(files: State, mode: str | None) -> None:
     """Run the agent of a host that has joined a cloud until interrupted."""
+    import uvloop
+
     from tane.agent import cloud as joined
     from tane.agent.process import run
 
