@@ -262,7 +262,8 @@ class _Planner:
         if network_id not in self._sources:
             members = self._members.get(network_id, ())
             pairs = [(fixed.ip_address, member.id) for member in members for fixed in member.fixed_ips]
-            pairs += [(link_local(member.mac_address), member.id) for member in members]
+            if _has_six(self._networks[network_id]):
+                pairs += [(link_local(member.mac_address), member.id) for member in members]
             times = Counter(ip for ip, _ in pairs)
             # An address of two ports would tell the one's secrets to the other.
             sources = {ip: port_id for ip, port_id in pairs if times[ip] == 1}
@@ -396,7 +397,7 @@ class _Planner:
             f"{fixed.ip_address}/{prefixes[fixed.subnet_id]}" for fixed in port.fixed_ips if fixed.subnet_id in prefixes
         ]
         space = Namespace(dhcp_namespace(network.id), network.id, sysctls=dict(DHCP_SYSCTLS), rules=dhcp_rules(network))
-        six = any(subnet.ip_version == 6 for subnet in network.subnets)
+        six = _has_six(network)
         addresses += [f"{METADATA_ADDRESS}/32", *([f"{METADATA_ADDRESS_6}/64"] if six else [])]
         leg = Leg(space.name, leg_name("ns-", port.id), port.mac_address, tuple(addresses))
         members = self._members.get(network.id, ())
@@ -431,6 +432,10 @@ class _Planner:
         self._plan.rules, self._plan.filters = security.rules, security.filters
         for owner, reason in security.failed.items():
             self._tell(owner, reason)
+
+
+def _has_six(network: Network) -> bool:
+    return any(subnet.ip_version == 6 for subnet in network.subnets)
 
 
 def _everything(next_hop: str) -> str:
