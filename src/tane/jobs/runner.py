@@ -91,6 +91,9 @@ class Runner:
                 continue
             due = await self.core.in_thread(self._next_due)
             if due is None:
+                # The last one may have ended after the look, and others have waited for it.
+                if await self._start_due():
+                    continue
                 return
             await asyncio.sleep(max(0.0, min(0.05, (due - self.core.clock.now()).total_seconds())))
 
