@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -28,7 +29,12 @@ MOST_VIEWERS = 16
 BEHIND_BYTES = 256 << 10
 """What is held for a viewer who reads slower than the guest writes; then he loses the connection, and may come back."""
 KEPT_BYTES = 64 << 10
-"""What is held of the log before it goes to the file."""
+"""What is held of the log before it goes to the file, ``KEPT_SECONDS`` at least after what went before."""
+KEPT_SECONDS = 4.0
+BYTES_A_SECOND = 1 << 20
+"""What is taken of a guest that somebody looks at: a hundred times a serial line's. It waits with the rest."""
+_REST = 0.001
+"""Seconds between two looks, so that a guest that writes byte by byte costs no more than one that writes much."""
 SHOWN_FIRST = 4096
 """Of the log, to who comes: what he would have seen."""
 _SECONDS = 5.0
@@ -51,6 +57,7 @@ class Console:
         self._changing = asyncio.Lock()
         self._guest: Connection | None = None
         self._fresh = bytearray()
+        self._kept_at = 0.0
         self._viewers: set[Connection] = set()
         self._showing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,11 +90,21 @@ class Console:
 
     async def tail(self, max_bytes: int) -> bytes:
         """The end of what was read."""
-        return await asyncio.to_thread(tail, self._file, max_bytes)
+        return await asyncio.to_thread(tail, self._file, min(max_bytes, _MOST_BYTES))
 
     def _keep(self, fresh: bytes) -> None:
-        kept = self._file.read_bytes() if self._file.exists() else b""
-        write_private(self._file, (kept + fresh)[-_MOST_BYTES:])
+        """Append to the log, which is cut to its last half when it is twice as long as what is kept. Raises OSError:
+        then it is as it was."""
+        size = self._file.stat().st_size if self._file.exists() else 0
+        if not size or size + len(fresh) > 2 * _MOST_BYTES:
+            write_private(self._file, (tail(self._file, _MOST_BYTES) + fresh)[-_MOST_BYTES:])
+            return
+        try:
+            with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW), "wb") as log:
+                log.write(fresh)
+        except OSError:
+            os.truncate(self._file, size)
+            raise
 
     # ------------------------------------------------------------------------------------------- typing into it
 
@@ -168,8 +185,12 @@ class Console:
                         else:
                             viewer.writer.write(data)
                     self._fresh += data
-                    if len(self._fresh) >= KEPT_BYTES:
+                    del self._fresh[:-_MOST_BYTES]
+                    now = asyncio.get_running_loop().time()
+                    if len(self._fresh) >= KEPT_BYTES and now >= self._kept_at + KEPT_SECONDS:
                         await self._flush()
+                        self._kept_at = now
+                    await asyncio.sleep(max(_REST, len(data) / BYTES_A_SECOND))
         finally:
             for viewer in list(self._viewers):
                 self._leave(viewer)
