@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
@@ -124,3 +125,37 @@ def test_a_guest_that_floods_its_console_does_not_flood_the_host_s_disk(
 
     at(tmp_path, story)
     assert written < 12 * MB, written
+
+
+def test_a_full_disk_of_the_host_cuts_nobody_off_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, full = Console._keep, True
+
+    def no_room(console: Console, fresh: bytes) -> None:
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        keep(console, fresh)
+
+    monkeypatch.setattr(Console, "_keep", no_room)
+    monkeypatch.setattr(consoles, "KEPT_SECONDS", 0.0)
+
+    async def story(console: Console, qemu: Qemu) -> None:
+        nonlocal full
+        qemu.held = b"began\n"
+        viewer = await console.attach(qemu.session)
+        _, guest = await qemu.connected.get()
+        guest.write(b"." * 100_000 + b"no space left: help")
+        await ended(viewer, b"help")
+        assert (await console.tail(100_100)).startswith(b"began\n....")
+        viewer.writer.close()
+        await qemu.rings()
+        qemu.held = b", once more"
+        await console.drain(await qemu.session())
+        assert (await console.tail(100)).endswith(b"help, once more")
+        full = False
+        await console.drain(await qemu.session())
+        kept = (tmp_path / "console.log").read_bytes()
+        assert kept == b"began\n" + b"." * 100_000 + b"no space left: help, once more"
+
+    at(tmp_path, story)

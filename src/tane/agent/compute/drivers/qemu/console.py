@@ -15,6 +15,8 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+import structlog
+
 from tane.agent.compute.drivers.qemu.command import CONSOLE_BYTES, INSIDE
 from tane.agent.compute.drivers.qemu.record import GuestFolder
 from tane.linux import confine, sockets
@@ -23,6 +25,7 @@ from tane.linux.qmp import QmpError, QmpSession
 from tane.wire.errors import HostError
 from tane.wire.streams import Connection
 
+log = structlog.get_logger()
 _MOST_BYTES = 1 << 20
 _READ = 16 << 10
 MOST_VIEWERS = 16
@@ -63,19 +66,19 @@ class Console:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def clear(self) -> None:
+        self._fresh.clear()
         self._file.unlink(missing_ok=True)
 
     async def drain(self, session: QmpSession) -> None:
         """Move what QEMU or this process holds to the log, which keeps its last megabyte. A crash in between loses what
-        was moved.
+        was moved; a disk that takes nothing leaves it in this process's memory.
 
         Raises QmpError.
         """
         async with self._draining:
-            fresh = await self._held(session) if self._guest is None else bytes(self._fresh)
-            self._fresh.clear()
-            if fresh:
-                await asyncio.to_thread(self._keep, fresh)
+            if self._guest is None:
+                self._fresh += await self._held(session)
+            await self._move()
 
     async def _held(self, session: QmpSession) -> bytes:
         wanted = {"device": "console", "size": CONSOLE_BYTES, "format": "base64"}
@@ -90,7 +93,20 @@ class Console:
 
     async def tail(self, max_bytes: int) -> bytes:
         """The end of what was read."""
-        return await asyncio.to_thread(tail, self._file, min(max_bytes, _MOST_BYTES))
+        most = min(max_bytes, _MOST_BYTES)
+        kept = await asyncio.to_thread(tail, self._file, most) + self._fresh
+        return kept[max(0, len(kept) - most) :]
+
+    async def _move(self) -> None:
+        """From memory to the log. Where that fails it stays, the last of it: a full disk is when one needs a console."""
+        fresh, self._fresh = self._fresh, bytearray()
+        try:
+            if fresh:
+                await asyncio.to_thread(self._keep, bytes(fresh))
+        except OSError as error:
+            self._fresh[:0] = fresh
+            del self._fresh[:-_MOST_BYTES]
+            log.warning("the log of a console cannot be written", guest_id=self._folder.path.name, error=str(error))
 
     def _keep(self, fresh: bytes) -> None:
         """Append to the log, which is cut to its last half when it is twice as long as what is kept. Raises OSError:
@@ -100,8 +116,8 @@ class Console:
             write_private(self._file, (tail(self._file, _MOST_BYTES) + fresh)[-_MOST_BYTES:])
             return
         try:
-            with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW), "wb") as log:
-                log.write(fresh)
+            with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW), "wb") as out:
+                out.write(fresh)
         except OSError:
             os.truncate(self._file, size)
             raise
@@ -163,21 +179,22 @@ class Console:
     async def _restore(self, qmp: Session) -> None:
         """Put the ring back once nobody looks; what the guest wrote until then is shown and kept first."""
         async with self._changing:
-            if self._guest is None or self._viewers:
+            if self._viewers or (self._guest is None and not self._folder.serial.exists()):
                 return
             try:
                 async with asyncio.timeout(_SECONDS):
                     await (await qmp()).execute("chardev-change", {"id": "console", "backend": _RING})
                     self._folder.serial.unlink(missing_ok=True)
-            except (QmpError, TimeoutError):
-                self._guest.writer.close()  # The guest is gone, or about to be; else the next look mends it.
+            except (OSError, QmpError, TimeoutError):
+                if self._guest is not None:
+                    self._guest.writer.close()  # The guest is gone, or about to be; else the next look mends it.
             if self._showing is not None:
-                await self._showing
+                await asyncio.wait([self._showing])
 
     async def _show(self, guest: Connection) -> None:
         """Give all viewers what the guest writes, until the last has left or the guest ends."""
         try:
-            with contextlib.suppress(ConnectionError):  # The guest's process ended: as its end of file.
+            with contextlib.suppress(OSError):  # The guest's process ended: as its end of file.
                 while data := await guest.reader.read(_READ):
                     for viewer in list(self._viewers):
                         if viewer.writer.transport.get_write_buffer_size() > BEHIND_BYTES:
@@ -200,10 +217,7 @@ class Console:
 
     async def _flush(self) -> None:
         async with self._draining:
-            fresh = bytes(self._fresh)
-            self._fresh.clear()
-            if fresh:
-                await asyncio.to_thread(self._keep, fresh)
+            await self._move()
 
     async def _type(self, viewer: Connection, qmp: Session) -> None:
         """Give the guest what a viewer types, no faster than it takes it; who leaves last puts the ring back."""
