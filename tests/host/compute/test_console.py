@@ -18,6 +18,7 @@ from tane.agent.compute.drivers.qemu import console as consoles
 from tane.agent.compute.drivers.qemu.console import Console
 from tane.agent.compute.drivers.qemu.record import GuestFolder
 from tane.linux.qmp import QmpError, QmpSession
+from tane.wire.errors import HostError
 from tane.wire.streams import Connection
 from tests.host.tools import until
 
@@ -35,7 +36,7 @@ class Qemu:
         self.folder, self.ring, self.held = folder, True, b""
         self.server: asyncio.Server | None = None
         self.connected: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
-        self.writer: asyncio.StreamWriter | None = None
+        self.writers: list[asyncio.StreamWriter] = []
 
     async def session(self) -> QmpSession:
         return cast(QmpSession, self)
@@ -47,8 +48,8 @@ class Qemu:
             held, self.held = self.held, b""
             return base64.b64encode(held)
         self.ring = given["backend"]["type"] == "ringbuf"
-        if self.ring and self.writer is not None:
-            self.writer.close()
+        if self.ring and self.writers:
+            self.writers[-1].close()
         if not self.ring:
             self.folder.serial.unlink(missing_ok=True)
             self.server = await asyncio.start_unix_server(self._connected, self.folder.serial)
@@ -57,7 +58,7 @@ class Qemu:
         return {}
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.writer = writer
+        self.writers.append(writer)
         await self.connected.put((reader, writer))
 
     async def rings(self) -> None:
@@ -75,6 +76,9 @@ def at(tmp_path: Path, story: Callable[[Console, Qemu], Awaitable[None]]) -> Non
         async with asyncio.timeout(20):
             await story(console, qemu)
             await console.let_go(qemu.session)
+            for writer in qemu.writers:
+                writer.close()
+                await writer.wait_closed()
 
     asyncio.run(told())
 
@@ -157,5 +161,36 @@ def test_a_full_disk_of_the_host_cuts_nobody_off_and_loses_nothing(
         await console.drain(await qemu.session())
         kept = (tmp_path / "console.log").read_bytes()
         assert kept == b"began\n" + b"." * 100_000 + b"no space left: help, once more"
+
+    at(tmp_path, story)
+
+
+def test_a_guest_that_reads_nothing_holds_no_place_of_who_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consoles, "TYPED_SECONDS", 0.1)
+
+    async def story(console: Console, qemu: Qemu) -> None:
+        viewers = [await console.attach(qemu.session) for _ in range(consoles.MOST_VIEWERS)]
+        with pytest.raises(HostError, match="16 look at this console already"):
+            await console.attach(qemu.session)
+        reader, _ = await qemu.connected.get()
+        for viewer in viewers:
+            viewer.writer.write(b"typed\r" * 20_000)
+            viewer.writer.close()
+        await qemu.rings()
+        (await console.attach(qemu.session)).writer.close()
+        assert (await reader.read(6)) == b"typed\r", "what the guest was given is there for it"
+
+    at(tmp_path, story)
+
+
+def test_no_more_come_at_once_than_may_look(tmp_path: Path) -> None:
+    async def story(console: Console, qemu: Qemu) -> None:
+        wanted = [console.attach(qemu.session) for _ in range(consoles.MOST_VIEWERS + 4)]
+        found = await asyncio.gather(*wanted, return_exceptions=True)
+        assert sum(isinstance(one, HostError) for one in found) == 4
+        for one in found:
+            if isinstance(one, Connection):
+                one.writer.close()
+        await qemu.rings()
 
     at(tmp_path, story)

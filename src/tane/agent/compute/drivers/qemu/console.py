@@ -38,6 +38,9 @@ BYTES_A_SECOND = 1 << 20
 """What is taken of a guest that somebody looks at: a hundred times a serial line's. It waits with the rest."""
 _REST = 0.001
 """Seconds between two looks, so that a guest that writes byte by byte costs no more than one that writes much."""
+TYPED_BYTES = 64 << 10
+TYPED_SECONDS = 5.0
+"""A guest that takes nothing of what is typed for so long loses what is typed beyond ``TYPED_BYTES``, as on a line."""
 SHOWN_FIRST = 4096
 """Of the log, to who comes: what he would have seen."""
 _SECONDS = 5.0
@@ -98,7 +101,7 @@ class Console:
         return kept[max(0, len(kept) - most) :]
 
     async def _move(self) -> None:
-        """From memory to the log. Where that fails it stays, the last of it: a full disk is when one needs a console."""
+        """From memory to the log. Where that fails it stays, the last of it: with a full disk one needs a console."""
         fresh, self._fresh = self._fresh, bytearray()
         try:
             if fresh:
@@ -129,10 +132,10 @@ class Console:
 
         :raises HostError: the guest's process does not answer, or too many look.
         """
-        if len(self._viewers) >= MOST_VIEWERS:
-            raise HostError(f"{MOST_VIEWERS} look at this console already", transient=True)
         try:
             async with asyncio.timeout(_SECONDS), self._changing:
+                if len(self._viewers) >= MOST_VIEWERS:
+                    raise HostError(f"{MOST_VIEWERS} look at this console already", transient=True)
                 session = await qmp()
                 if self._guest is None:
                     self._guest = await self._connect(session)
@@ -220,14 +223,21 @@ class Console:
             await self._move()
 
     async def _type(self, viewer: Connection, qmp: Session) -> None:
-        """Give the guest what a viewer types, no faster than it takes it; who leaves last puts the ring back."""
-        with contextlib.suppress(ConnectionError):
+        """Give the guest what a viewer types, no faster than it takes it; who leaves last puts the ring back.
+
+        One that takes nothing is not waited for longer than ``TYPED_SECONDS``: that a viewer left is seen by reading.
+        """
+        with contextlib.suppress(OSError):
             while data := await viewer.reader.read(_READ):
                 guest = self._guest
                 if guest is None:
                     break
+                if guest.writer.transport.get_write_buffer_size() > TYPED_BYTES:
+                    continue
                 guest.writer.write(data)
-                await guest.writer.drain()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(TYPED_SECONDS):
+                        await guest.writer.drain()
         self._leave(viewer)
         await self._restore(qmp)
 
