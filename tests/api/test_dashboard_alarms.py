@@ -68,6 +68,13 @@ def test_what_is_shown_as_command_is_what_the_form_sends(scene: Scene, kind: str
         assert told[f"--{name.replace('_', '-')}"] == str(value), name
 
 
+def test_an_operator_that_is_none_is_refused_and_told_as_no_command(scene: Scene) -> None:
+    values = {"name": "gone", "event_type": "compute.*", "conditions": "traits.name like web"}
+    assert commands(scene, f"{D}/new/event-alarms", **values)[0].startswith("openstack alarm create --type event")
+    wrong = scene.browser.fill(f"{D}/new/event-alarms", "/new/event-alarms", **values)
+    assert wrong.status_code == 400 and "is none of eq, ne, lt" in wrong.text
+
+
 def test_alarms_are_put_together_from_others(scene: Scene) -> None:
     one = make(scene, name="cpu", metric="cpu", threshold="80")
     other = make(scene, name="memory", metric="memory.resident", threshold="900")

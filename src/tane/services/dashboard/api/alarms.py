@@ -147,11 +147,13 @@ def _threshold(metric: str, text: str, interval: float) -> float:
 
 
 def _condition(text: str) -> Values:
-    """``FIELD OPERATOR VALUE``. :raises BadRequest: it is not of this form."""
+    """``FIELD OPERATOR VALUE``. :raises BadRequest: it is not of this form, or there is no such operator."""
     field, _, rest = text.strip().partition(" ")
     operator, _, value = rest.strip().partition(" ")
     if not operator:
         raise BadRequest(f"conditions: '{text[:100]}' is not of the form: field operator value.")
+    if operator not in SIGNS:
+        raise BadRequest(f"conditions: the operator '{operator[:100]}' is none of {', '.join(SIGNS)}.")
     return {"field": field, "op": operator, "type": "string", "value": value.strip()}
 
 
