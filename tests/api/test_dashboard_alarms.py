@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tane.services.dashboard.api.alarms import PERIOD
 from tests.api.dashboard_support import D, Scene, make_scene
 from tests.support import ApiCloud
 
@@ -115,6 +116,31 @@ def test_a_rule_is_changed_in_the_units_it_was_made_in(scene: Scene) -> None:
     assert alarm(scene, event["alarm_id"])["event_rule"] == {"event_type": "compute.*", "query": []}
     wrong = scene.browser.fill(path, path, conditions="nonsense")
     assert wrong.status_code == 400 and "field operator value" in wrong.text
+
+
+def test_changing_the_name_changes_nothing_of_a_rule_that_a_program_made(scene: Scene) -> None:
+    query = [
+        {"field": "traits.size", "op": "lt", "type": "integer", "value": "10"},
+        {"field": "traits.size", "op": "lt", "type": "float", "value": "10"},
+        {"field": "traits.name", "op": "eq", "type": "string", "value": "  of  two\nlines "},
+        {"field": "traits.name", "op": "ne", "type": "", "value": "   "},
+    ]
+    rule = {"metric": "cpu", "aggregation_method": "mean", "resource_type": "instance", "resource_id": "one"}
+    rule |= {"comparison_operator": "le", "threshold": 0.1234567890123456, "granularity": PERIOD}
+    for kind, told, action in (
+        ("event", {"event_type": "compute.*", "query": query}, "change-event"),
+        ("gnocchi_resources_threshold", rule, "change"),
+    ):
+        made = scene.api.post("/alarm/v2/alarms", {"name": "one", "type": kind, f"{kind}_rule": told}, 201).json()
+        path = f"{D}/alarms/{made['alarm_id']}/{action}"
+        assert scene.browser.fill(path, path, name="other").status_code == 303
+        found = alarm(scene, made["alarm_id"])
+        assert found["name"] == "other" and found[f"{kind}_rule"] == made[f"{kind}_rule"]
+    made = scene.api.post("/alarm/v2/alarms", {"name": "one", "type": "event", "event_rule": {"query": query}}, 201)
+    path = f"{D}/alarms/{made.json()['alarm_id']}/change-event"
+    assert scene.browser.fill(path, path, conditions="traits.size lt 10\r\ntraits.size lt 11").status_code == 303
+    found = alarm(scene, made.json()["alarm_id"])["event_rule"]["query"]
+    assert found == [query[0], {"field": "traits.size", "op": "lt", "type": "string", "value": "11"}]
 
 
 def test_a_plan_that_is_no_longer_true_is_told_and_not_done(scene: Scene) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tane.services.dashboard.api.incoming import Form
@@ -102,13 +102,39 @@ def changed(values: Values, row: Row, interval: float) -> Values:
     rule = dict(row.get(name) or {})
     if row["type"] == "event":
         rule["event_type"] = values.get("event_type", rule.get("event_type"))
-        rule["query"] = [_condition(one) for one in values.get("conditions", ())]
+        rule["query"] = _conditions(values.get("conditions", ()), rule.get("query") or ())
     elif "threshold" in rule:
         rule |= {one: values[one] for one in COMPARED if one in values}
         if "threshold" in values:
-            rule["threshold"] = _threshold(str(rule.get("metric", "")), str(values["threshold"]), max(interval, 1))
+            rule["threshold"] = _as_it_was(rule, str(values["threshold"]), max(interval, 1))
     told[name] = rule
     return told
+
+
+def _conditions(texts: Iterable[str], had: Iterable[Values]) -> list[Values]:
+    """What a form says of the conditions of an event; those that it says as they were stay so, with their types.
+
+    :raises BadRequest: one is none.
+    """
+    kept: dict[str, list[Values]] = {}
+    for one in had:
+        kept.setdefault(_line(one), []).append(one)
+    found = []
+    for text in texts:
+        same = kept.get(" ".join(text.split()))
+        found.append(same.pop(0) if same else _condition(text))
+    return found
+
+
+def _line(one: Values) -> str:
+    """A condition as a line of a form, whatever spaces and line breaks its value has."""
+    return " ".join(f"{one['field']} {one['op']} {one['value']}".split())
+
+
+def _as_it_was(rule: Values, text: str, interval: float) -> float:
+    """A threshold that was not edited is not rounded either. :raises BadRequest: it is no number."""
+    metric, had = str(rule.get("metric", "")), float(rule["threshold"])
+    return had if text == shown(metric, had, interval) else _threshold(metric, text, interval)
 
 
 def filled(row: Row, interval: float) -> dict[str, str]:
@@ -119,7 +145,7 @@ def filled(row: Row, interval: float) -> dict[str, str]:
     if "threshold" in rule:
         found["threshold"] = shown(str(rule.get("metric", "")), float(rule["threshold"]), max(interval, 1))
     if rule.get("query") and isinstance(rule["query"], list):
-        found["conditions"] = "\n".join(f"{one['field']} {one['op']} {one['value']}" for one in rule["query"])
+        found["conditions"] = "\n".join(map(_line, rule["query"]))
     return found
 
 
