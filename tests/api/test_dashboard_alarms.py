@@ -118,6 +118,54 @@ def test_a_rule_is_changed_in_the_units_it_was_made_in(scene: Scene) -> None:
     assert wrong.status_code == 400 and "field operator value" in wrong.text
 
 
+def sent_by(line: str, had: dict[str, Any]) -> dict[str, Any]:
+    """What ``openstack alarm update`` sends: the alarm as it is, with what its options say."""
+    words = shlex.split(line)
+    assert words[:4] == ["openstack", "alarm", "update", had["alarm_id"]] and len(words) % 2 == 0, line
+    told = {name[2:].replace("-", "_"): value for name, value in zip(words[4::2], words[5::2], strict=True)}
+    kind = told.pop("type")
+    rule = dict(had[f"{kind}_rule"])
+    rule |= {name: told.pop(name) for name in list(told) if name in rule}
+    for name, form in (("threshold", float), ("evaluation_periods", int)):
+        rule |= {name: form(rule[name])} if name in rule else {}
+    if kind == "event" and isinstance(rule["query"], str):
+        found = [re.split("(<=|>=|!=|<|>|=)", one, maxsplit=1) for one in rule["query"].split(";") if one]
+        names = {"=": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
+        rule["query"] = [
+            {"field": field, "op": names[sign], "type": typed.partition("::")[0], "value": typed.partition("::")[2]}
+            for field, sign, typed in found
+        ]
+    return {**had, **told, f"{kind}_rule": rule}
+
+
+CHANGES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
+    ("alarms", {"metric": "cpu", "threshold": "80"}, "change", {"threshold": "90", "evaluation_periods": "2"}),
+    ("event-alarms", {"event_type": "a.*", "conditions": "b eq c"}, "change-event", {"conditions": "b ne it's\nd ge 2"}),
+    ("event-alarms", {"event_type": "a.*", "conditions": "b eq c"}, "change-event", {"conditions": ""}),
+]
+
+
+@pytest.mark.parametrize(("kind", "values", "action", "wanted"), CHANGES)
+def test_the_command_of_a_change_changes_what_the_form_changes(
+    scene: Scene, kind: str, values: dict[str, Any], action: str, wanted: dict[str, Any]
+) -> None:
+    made = make(scene, kind, name="busy", **values)
+    path = f"{D}/alarms/{made['alarm_id']}/{action}"
+    line, _ = commands(scene, path, name="calm, it's", **wanted)
+    assert alarm(scene, made["alarm_id"]) == made
+    assert scene.browser.fill(path, path, name="calm, it's", **wanted).status_code == 303
+    by_form = alarm(scene, made["alarm_id"])
+    scene.api.put(f"/alarm/v2/alarms/{made['alarm_id']}", sent_by(line, made), 200)
+    by_command = alarm(scene, made["alarm_id"])
+    for name in (*KEPT, f"{made['type']}_rule"):
+        assert by_command[name] == by_form[name], name
+
+
+def test_what_no_command_can_say_is_shown_as_a_request_alone(scene: Scene) -> None:
+    [request] = commands(scene, f"{D}/new/event-alarms", name="one", event_type="a.*", conditions="b eq c;d")
+    assert request.startswith("curl ") and "c;d" in request
+
+
 def test_changing_the_name_changes_nothing_of_a_rule_that_a_program_made(scene: Scene) -> None:
     query = [
         {"field": "traits.size", "op": "lt", "type": "integer", "value": "10"},

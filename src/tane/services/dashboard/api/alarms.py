@@ -191,20 +191,29 @@ def _part(visit: Visit, alarm_id: str) -> Values:
     return {**found[f"{found['type']}_rule"], "type": found["type"]}
 
 
-def command(told: Mapping[str, Any]) -> str:
-    """The line of ``openstack`` that makes this very alarm."""
+def command(told: Mapping[str, Any], alarm_id: str = "") -> str | None:
+    """The line of ``openstack`` that makes this very alarm, or changes the one with this id to it; None where there is
+    none: its language of conditions has no quotes.
+    """
     kind = str(told["type"])
-    parts = ["openstack alarm create", f"--type {kind}"]
-    parts += [f"--{name} {forms.quoted(told[name])}" for name in ("name", "severity", "description") if name in told]
+    parts = [f"openstack alarm update {forms.quoted(alarm_id)}" if alarm_id else "openstack alarm create"]
+    parts.append(f"--type {kind}")
+    named = (name for name in ("name", "severity", "description") if told.get(name) is not None)
+    parts += [f"--{name} {forms.quoted(told[name])}" for name in named]
     rule = told[f"{kind}_rule"]
     if kind == "composite":
         parts.append(f"--composite-rule {forms.quoted(json.dumps(rule))}")
     elif kind == "event":
         parts.append(f"--event-type {forms.quoted(rule['event_type'])}")
-        query = ";".join(f"{one['field']}{SIGNS[one['op']]}string::{one['value']}" for one in rule["query"])
-        parts += [f"--query {forms.quoted(query)}"] if query else []
+        query = [f"{one['field']}{SIGNS[one['op']]}{one['type'] or 'string'}::{one['value']}" for one in rule["query"]]
+        if any(";" in one for one in query):
+            return None
+        parts += [f"--query {forms.quoted(';'.join(query))}"] if query or alarm_id else []
     else:
-        parts += [f"--{name.replace('_', '-')} {forms.quoted(value)}" for name, value in rule.items()]
+        shown = {name: rule[name] for name in (*COMPARED, "threshold")} if alarm_id else rule
+        parts += [f"--{name.replace('_', '-')} {forms.quoted(value)}" for name, value in shown.items()]
+    if alarm_id:
+        return " ".join(parts)
     for name in ("alarm_actions", "ok_actions"):
         parts += [f"--{name[:-1].replace('_', '-')} {forms.quoted(one)}" for one in told.get(name, ())]
     return " ".join(parts)

@@ -222,8 +222,8 @@ def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Give
         if given is not None:
             hidden = {one.field.name: "<password>" for one in fields if one.kind == "password"}
             body = special.body(visit, action, {**forms.values(_open(fields), given), **hidden}, order.row)
-    if body is not None and (line := special.line(action, body)):
-        return line, _curl(visit, action.target, body, id=order.id or "-", **forms.places(action, values))
+    if body is not None and (line := special.line(action, body, order.id)) != "":
+        return line or "", _curl(visit, action.target, body, id=order.id or "-", **forms.places(action, values))
     shown = values if given is not None else {}
     places = forms.places(action, shown)
     return forms.command(action, shown, ids, typed=given is not None), _curl(

@@ -189,12 +189,12 @@ def filled(visit: Visit, action: Action, row: Row) -> dict[str, str]:
     return alarms.filled(row, visit.core.config.metric.interval)
 
 
-def line(action: Action, body: Any) -> str:
-    """The command that sends this very body; "" where the action's fields tell it."""
-    if action.special in ("alarm", "event-alarm", "composite-alarm"):
+def line(action: Action, body: Any, resource_id: str = "") -> str | None:
+    """The command that sends this very body; "" where the action's fields tell it, None where there is none."""
+    if action.special in ("alarm", "event-alarm", "composite-alarm", "alarm-change"):
         from tane.services.dashboard.api import alarms
 
-        return alarms.command(body)
+        return alarms.command(body, resource_id)
     return action.told(body) if action.told is not None else ""
 
 
