@@ -39,7 +39,7 @@ async def send(visit: Visit, order: Order, given: Form) -> Response:
 
 
 def document(visit: Visit, action: Action, values: Values, row: Row) -> Values:
-    """The alarm that a form means. :raises BadRequest: the threshold is no number, a condition none."""
+    """The alarm that a form means. :raises BadRequest: the threshold is no number, a condition none, the parts many."""
     interval = visit.core.config.metric.interval
     if action.special == "alarm-change":
         return changed(values, row, interval)
@@ -50,7 +50,9 @@ def document(visit: Visit, action: Action, values: Values, row: Row) -> Values:
         query = [_condition(one) for one in values.get("conditions", ())]
         told["event_rule"] = {"event_type": values["event_type"], "query": query}
     else:
-        told["composite_rule"] = {str(values["together"]): [_part(visit, one) for one in values["parts"][:MOST_PARTS]]}
+        if len(values["parts"]) > MOST_PARTS:
+            raise BadRequest(f"parts: at most {MOST_PARTS} alarms are put together by this form.")
+        told["composite_rule"] = {str(values["together"]): [_part(visit, one) for one in values["parts"]]}
     return {**told, **_called(values)}
 
 
