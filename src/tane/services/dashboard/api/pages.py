@@ -285,6 +285,9 @@ async def act(visit: Visit) -> Response:
     """Do it."""
     given, core = await read(visit.request), visit.core
     check_form(visit, given.values)
+    answering = special.ANSWERS.get((visit.request.path.get("kind", ""), visit.request.path.get("action", "")))
+    if answering is not None:
+        return await answering(visit, *await core.in_thread(_one, visit, kind_of(visit)))
     order = await core.in_thread(_order, visit)
     if given.one("show") == "command":
         return await core.in_thread(form, visit, order, given.values)
