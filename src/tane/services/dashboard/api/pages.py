@@ -215,13 +215,13 @@ def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Give
     """The ``openstack`` and ``curl`` lines of an action, with what is typed; only the first has places for what is not.
     Passwords are not shown."""
     action, ids = order.action, {"id": order.id, "name": order.label, "in": visit.request.param("in") or ""}
-    loose = [replace(one, required=False) for one in fields if one.kind not in ("password", "file")]
+    shown_fields = [one for one in fields if one.kind not in ("password", "file")]
     values, body = {}, None
     with contextlib.suppress(ApiError):
-        values = forms.values(loose, given or {})
+        values = forms.values([replace(one, required=False) for one in shown_fields], given or {})
         if given is not None:
             hidden = {one.field.name: "<password>" for one in fields if one.kind == "password"}
-            body = special.body(visit, action, {**forms.values(_open(fields), given), **hidden}, order.row)
+            body = special.body(visit, action, {**forms.values(shown_fields, given), **hidden}, order.row)
     if body is not None and (line := special.line(action, body, order.id)) != "":
         return line or "", _curl(visit, action.target, body, id=order.id or "-", **forms.places(action, values))
     shown = values if given is not None else {}
@@ -229,10 +229,6 @@ def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Give
     return forms.command(action, shown, ids, typed=given is not None), _curl(
         visit, action.target, body, id=order.id or "-", **places
     )
-
-
-def _open(fields: Sequence[Input]) -> list[Input]:
-    return [one for one in fields if one.kind not in ("password", "file")]
 
 
 def _default(one: Input, row: Row) -> Any:
