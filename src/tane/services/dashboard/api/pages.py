@@ -216,19 +216,28 @@ def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Give
     Passwords are not shown."""
     action, ids = order.action, {"id": order.id, "name": order.label, "in": visit.request.param("in") or ""}
     shown_fields = [one for one in fields if one.kind not in ("password", "file")]
-    values, body = {}, None
+    values, body, hidden = {}, None, _hidden(fields, given)
     with contextlib.suppress(ApiError):
         values = forms.values([replace(one, required=False) for one in shown_fields], given or {})
         if given is not None:
-            hidden = {one.field.name: "<password>" for one in fields if one.kind == "password"}
             body = special.body(visit, action, {**forms.values(shown_fields, given), **hidden}, order.row)
     if body is not None and (line := special.line(action, body, order.id)) != "":
         return line or "", _curl(visit, action.target, body, id=order.id or "-", **forms.places(action, values))
     shown = values if given is not None else {}
     places = forms.places(action, shown)
-    return forms.command(action, shown, ids, typed=given is not None), _curl(
+    return forms.command(action, {**shown, **hidden}, ids, typed=given is not None), _curl(
         visit, action.target, body, id=order.id or "-", **places
     )
+
+
+def _hidden(fields: Sequence[Input], given: forms.Given | None) -> dict[str, str]:
+    """What stands for the passwords that were typed, or have to be."""
+    wanted = (one for one in fields if one.kind == "password")
+    return {
+        one.field.name: "<password>"
+        for one in wanted
+        if given is not None and (one.required or any(given.get(one.field.name, ())))
+    }
 
 
 def _default(one: Input, row: Row) -> Any:
