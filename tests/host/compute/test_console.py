@@ -194,3 +194,20 @@ def test_no_more_come_at_once_than_may_look(tmp_path: Path) -> None:
         await qemu.rings()
 
     at(tmp_path, story)
+
+
+def test_the_ring_is_back_when_nobody_could_be_let_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def another(path: Path, uid: int) -> None:
+        raise PermissionError(f"another user answers at {path.name}")
+
+    async def story(console: Console, qemu: Qemu) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(consoles.sockets, "connected", another)
+            with pytest.raises(HostError, match="another user answers"):
+                await console.attach(qemu.session)
+        await qemu.rings()
+        qemu.held = b"goes on"
+        await console.drain(await qemu.session())
+        assert await console.tail(100) == b"goes on"
+
+    at(tmp_path, story)

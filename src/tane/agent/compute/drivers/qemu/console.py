@@ -148,6 +148,7 @@ class Console:
                 viewer.writer.write(first)
                 self._viewers.add(viewer)
         except (OSError, QmpError, TimeoutError) as error:
+            self._later(self._restore(qmp))
             raise HostError(f"the console of this guest does not answer: {error}", transient=True) from error
         self._later(self._type(viewer, qmp))
         return shown
