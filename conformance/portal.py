@@ -28,6 +28,8 @@ PICTURED = (
     *("/new/alarms", "/containers", "/objects?container=attic", "/bill", "/access"),
 )
 """Pages of a member that are worth a picture."""
+MADE_SECONDS = 60.0
+"""What a form makes may take so long on a busy machine."""
 PICTURED_OF_ADMIN = ("/projects", "/users", "/hosts", "/all-servers", "/price-services", "/aggregates", "/new/flavors")
 
 
@@ -220,7 +222,8 @@ class Garden:
                 value = str(chosen.first.get_attribute("value"))
             desk.put(name, value)
         where = desk.send()
-        for _ in range(400):
+        until = time.monotonic() + MADE_SECONDS
+        while time.monotonic() < until:
             found = client.call("GET", self.at(one.seen))
             rows = found[one.items] if one.items else found
             rows = [row.get("keypair", row) for row in rows]
@@ -230,7 +233,7 @@ class Garden:
                 named = str(row.get("id") or row.get("alarm_id") or row.get("name"))
                 self.made[one.kind] = shown if named in shown else named
                 return dict(row)
-            time.sleep(0.02)
+            time.sleep(0.05)
         said = desk.page.locator("main .note").all_inner_texts()
         raise AssertionError(f"{one.form}: the API shows none with {dict(one.by)}; the page says {said}")
 

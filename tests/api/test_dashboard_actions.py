@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from tane.agent.compute.drivers.fake import FakeCompute
+from tane.services.compute.tables import console_token
 from tane.services.dashboard.resources import ALL, KINDS
 from tane.services.orchestration.template import effort
 from tests.api.compute_support import V, at, make_image
@@ -542,3 +544,21 @@ def test_a_server_takes_a_port_that_was_made_before(scene: Scene) -> None:
     server = scene.make("servers", name="web", image=image, flavor="small", ports=port, networks=[])
     assert scene.show(f"{N}/ports/{port}")["device_id"] == server
     assert "stem-7" not in scene.browser.get(f"{D}/new/servers"), "it is taken"
+
+
+def test_a_serial_console_s_token_is_made_for_its_page_and_not_by_a_link(scene: Scene) -> None:
+    network = scene.make("networks", name="bed", cidr="10.1.0.0/24")
+    server = scene.make("servers", name="web", image=make_image(scene.api, "seed"), flavor="small", networks=network)
+    path = f"{D}/servers/{server}/serial"
+
+    def tokens() -> int:
+        with scene.cloud.core.db.read() as tx:
+            return len(tx.execute(select(console_token)).all())
+
+    assert "token" not in scene.browser.get(path) and tokens() == 0
+    assert scene.browser.post(path, []).status_code == 403
+    csrf = {"X-CSRF-Token": scene.browser.csrf}
+    assert scene.browser.post(path, [], headers={**csrf, "Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert tokens() == 0
+    answer = scene.browser.post(path, [], headers=csrf)
+    assert answer.status_code == 200 and answer.json()["socket"].startswith("/compute/") and tokens() == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tane.services.dashboard.api.incoming import Form
@@ -39,7 +39,7 @@ async def send(visit: Visit, order: Order, given: Form) -> Response:
 
 
 def document(visit: Visit, action: Action, values: Values, row: Row) -> Values:
-    """The alarm that a form means. :raises BadRequest: the threshold is no number, a condition none."""
+    """The alarm that a form means. :raises BadRequest: the threshold is no number, a condition none, the parts many."""
     interval = visit.core.config.metric.interval
     if action.special == "alarm-change":
         return changed(values, row, interval)
@@ -50,7 +50,9 @@ def document(visit: Visit, action: Action, values: Values, row: Row) -> Values:
         query = [_condition(one) for one in values.get("conditions", ())]
         told["event_rule"] = {"event_type": values["event_type"], "query": query}
     else:
-        told["composite_rule"] = {str(values["together"]): [_part(visit, one) for one in values["parts"][:MOST_PARTS]]}
+        if len(values["parts"]) > MOST_PARTS:
+            raise BadRequest(f"parts: at most {MOST_PARTS} alarms are put together by this form.")
+        told["composite_rule"] = {str(values["together"]): [_part(visit, one) for one in values["parts"]]}
     return {**told, **_called(values)}
 
 
@@ -102,13 +104,39 @@ def changed(values: Values, row: Row, interval: float) -> Values:
     rule = dict(row.get(name) or {})
     if row["type"] == "event":
         rule["event_type"] = values.get("event_type", rule.get("event_type"))
-        rule["query"] = [_condition(one) for one in values.get("conditions", ())]
+        rule["query"] = _conditions(values.get("conditions", ()), rule.get("query") or ())
     elif "threshold" in rule:
         rule |= {one: values[one] for one in COMPARED if one in values}
         if "threshold" in values:
-            rule["threshold"] = _threshold(str(rule.get("metric", "")), str(values["threshold"]), max(interval, 1))
+            rule["threshold"] = _as_it_was(rule, str(values["threshold"]), max(interval, 1))
     told[name] = rule
     return told
+
+
+def _conditions(texts: Iterable[str], had: Iterable[Values]) -> list[Values]:
+    """What a form says of the conditions of an event; those that it says as they were stay so, with their types.
+
+    :raises BadRequest: one is none.
+    """
+    kept: dict[str, list[Values]] = {}
+    for one in had:
+        kept.setdefault(_line(one), []).append(one)
+    found = []
+    for text in texts:
+        same = kept.get(" ".join(text.split()))
+        found.append(same.pop(0) if same else _condition(text))
+    return found
+
+
+def _line(one: Values) -> str:
+    """A condition as a line of a form, whatever spaces and line breaks its value has."""
+    return " ".join(f"{one['field']} {one['op']} {one['value']}".split())
+
+
+def _as_it_was(rule: Values, text: str, interval: float) -> float:
+    """A threshold that was not edited is not rounded either. :raises BadRequest: it is no number."""
+    metric, had = str(rule.get("metric", "")), float(rule["threshold"])
+    return had if text == shown(metric, had, interval) else _threshold(metric, text, interval)
 
 
 def filled(row: Row, interval: float) -> dict[str, str]:
@@ -119,7 +147,7 @@ def filled(row: Row, interval: float) -> dict[str, str]:
     if "threshold" in rule:
         found["threshold"] = shown(str(rule.get("metric", "")), float(rule["threshold"]), max(interval, 1))
     if rule.get("query") and isinstance(rule["query"], list):
-        found["conditions"] = "\n".join(f"{one['field']} {one['op']} {one['value']}" for one in rule["query"])
+        found["conditions"] = "\n".join(map(_line, rule["query"]))
     return found
 
 
@@ -147,11 +175,13 @@ def _threshold(metric: str, text: str, interval: float) -> float:
 
 
 def _condition(text: str) -> Values:
-    """``FIELD OPERATOR VALUE``. :raises BadRequest: it is not of this form."""
+    """``FIELD OPERATOR VALUE``. :raises BadRequest: it is not of this form, or there is no such operator."""
     field, _, rest = text.strip().partition(" ")
     operator, _, value = rest.strip().partition(" ")
     if not operator:
         raise BadRequest(f"conditions: '{text[:100]}' is not of the form: field operator value.")
+    if operator not in SIGNS:
+        raise BadRequest(f"conditions: the operator '{operator[:100]}' is none of {', '.join(SIGNS)}.")
     return {"field": field, "op": operator, "type": "string", "value": value.strip()}
 
 
@@ -163,20 +193,29 @@ def _part(visit: Visit, alarm_id: str) -> Values:
     return {**found[f"{found['type']}_rule"], "type": found["type"]}
 
 
-def command(told: Mapping[str, Any]) -> str:
-    """The line of ``openstack`` that makes this very alarm."""
+def command(told: Mapping[str, Any], alarm_id: str = "") -> str | None:
+    """The line of ``openstack`` that makes this very alarm, or changes the one with this id to it; None where there is
+    none: its language of conditions has no quotes.
+    """
     kind = str(told["type"])
-    parts = ["openstack alarm create", f"--type {kind}"]
-    parts += [f"--{name} {forms.quoted(told[name])}" for name in ("name", "severity", "description") if name in told]
+    parts = [f"openstack alarm update {forms.quoted(alarm_id)}" if alarm_id else "openstack alarm create"]
+    parts.append(f"--type {kind}")
+    named = (name for name in ("name", "severity", "description") if told.get(name) is not None)
+    parts += [f"--{name} {forms.quoted(told[name])}" for name in named]
     rule = told[f"{kind}_rule"]
     if kind == "composite":
         parts.append(f"--composite-rule {forms.quoted(json.dumps(rule))}")
     elif kind == "event":
         parts.append(f"--event-type {forms.quoted(rule['event_type'])}")
-        query = ";".join(f"{one['field']}{SIGNS[one['op']]}string::{one['value']}" for one in rule["query"])
-        parts += [f"--query {forms.quoted(query)}"] if query else []
+        query = [f"{one['field']}{SIGNS[one['op']]}{one['type'] or 'string'}::{one['value']}" for one in rule["query"]]
+        if any(";" in one for one in query):
+            return None
+        parts += [f"--query {forms.quoted(';'.join(query))}"] if query or alarm_id else []
     else:
-        parts += [f"--{name.replace('_', '-')} {forms.quoted(value)}" for name, value in rule.items()]
+        shown = {name: rule[name] for name in (*COMPARED, "threshold")} if alarm_id else rule
+        parts += [f"--{name.replace('_', '-')} {forms.quoted(value)}" for name, value in shown.items()]
+    if alarm_id:
+        return " ".join(parts)
     for name in ("alarm_actions", "ok_actions"):
         parts += [f"--{name[:-1].replace('_', '-')} {forms.quoted(one)}" for one in told.get(name, ())]
     return " ".join(parts)

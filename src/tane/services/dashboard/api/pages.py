@@ -215,24 +215,29 @@ def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Give
     """The ``openstack`` and ``curl`` lines of an action, with what is typed; only the first has places for what is not.
     Passwords are not shown."""
     action, ids = order.action, {"id": order.id, "name": order.label, "in": visit.request.param("in") or ""}
-    loose = [replace(one, required=False) for one in fields if one.kind not in ("password", "file")]
-    values, body = {}, None
+    shown_fields = [one for one in fields if one.kind not in ("password", "file")]
+    values, body, hidden = {}, None, _hidden(fields, given)
     with contextlib.suppress(ApiError):
-        values = forms.values(loose, given or {})
+        values = forms.values([replace(one, required=False) for one in shown_fields], given or {})
         if given is not None:
-            hidden = {one.field.name: "<password>" for one in fields if one.kind == "password"}
-            body = special.body(visit, action, {**forms.values(_open(fields), given), **hidden}, order.row)
-    if body is not None and (line := special.line(action, body)):
-        return line, _curl(visit, action.target, body, id=order.id or "-", **forms.places(action, values))
+            body = special.body(visit, action, {**forms.values(shown_fields, given), **hidden}, order.row)
+    if body is not None and (line := special.line(action, body, order.id)) != "":
+        return line or "", _curl(visit, action.target, body, id=order.id or "-", **forms.places(action, values))
     shown = values if given is not None else {}
     places = forms.places(action, shown)
-    return forms.command(action, shown, ids, typed=given is not None), _curl(
+    return forms.command(action, {**shown, **hidden}, ids, typed=given is not None), _curl(
         visit, action.target, body, id=order.id or "-", **places
     )
 
 
-def _open(fields: Sequence[Input]) -> list[Input]:
-    return [one for one in fields if one.kind not in ("password", "file")]
+def _hidden(fields: Sequence[Input], given: forms.Given | None) -> dict[str, str]:
+    """What stands for the passwords that were typed, or have to be."""
+    wanted = (one for one in fields if one.kind == "password")
+    return {
+        one.field.name: "<password>"
+        for one in wanted
+        if given is not None and (one.required or any(given.get(one.field.name, ())))
+    }
 
 
 def _default(one: Input, row: Row) -> Any:
@@ -285,6 +290,9 @@ async def act(visit: Visit) -> Response:
     """Do it."""
     given, core = await read(visit.request), visit.core
     check_form(visit, given.values)
+    answering = special.ANSWERS.get((visit.request.path.get("kind", ""), visit.request.path.get("action", "")))
+    if answering is not None:
+        return await answering(visit, *await core.in_thread(_one, visit, kind_of(visit)))
     order = await core.in_thread(_order, visit)
     if given.one("show") == "command":
         return await core.in_thread(form, visit, order, given.values)

@@ -48,19 +48,23 @@ async def console(visit: Visit, order: Order, given: Form) -> Response:
 
 
 async def serial(visit: Visit, server_id: str, row: Row) -> Response:
-    """A terminal on a server's serial console, by a token of its own: each tab of a browser has one."""
-    call = Call.of("compute POST /v2.1/servers/{id}/remote-consoles")
-    answer = await visit.ask(call, {"remote_console": {"protocol": "serial", "type": "serial"}}, id=server_id)
-    found = urlsplit(str(answer["remote_console"]["url"]))
+    """A terminal on a server's serial console; its script asks for what it connects to."""
     return await visit.core.in_thread(
         visit.page,
         "serial.html",
         kind=_kind("servers"),
         id=server_id,
         label=str(row.get("name", "")),
-        socket=f"{found.path}?{found.query}",
         command=f"openstack console url show --serial {forms.quoted(server_id)}",
     )
+
+
+async def serial_socket(visit: Visit, server_id: str, row: Row) -> Response:
+    """The address of a server's serial console, with a token of its own: each tab of a browser has one."""
+    call = Call.of("compute POST /v2.1/servers/{id}/remote-consoles")
+    answer = await visit.ask(call, {"remote_console": {"protocol": "serial", "type": "serial"}}, id=server_id)
+    found = urlsplit(str(answer["remote_console"]["url"]))
+    return Response(codec.encode({"socket": f"{found.path}?{found.query}"}), 200, SAFE)
 
 
 async def launch(visit: Visit, order: Order, given: Form) -> Response:
@@ -189,12 +193,12 @@ def filled(visit: Visit, action: Action, row: Row) -> dict[str, str]:
     return alarms.filled(row, visit.core.config.metric.interval)
 
 
-def line(action: Action, body: Any) -> str:
-    """The command that sends this very body; "" where the action's fields tell it."""
-    if action.special in ("alarm", "event-alarm", "composite-alarm"):
+def line(action: Action, body: Any, resource_id: str = "") -> str | None:
+    """The command that sends this very body; "" where the action's fields tell it, None where there is none."""
+    if action.special in ("alarm", "event-alarm", "composite-alarm", "alarm-change"):
         from tane.services.dashboard.api import alarms
 
-        return alarms.command(body)
+        return alarms.command(body, resource_id)
     return action.told(body) if action.told is not None else ""
 
 
@@ -325,6 +329,11 @@ PAGES: Mapping[tuple[str, str], Callable[[Visit, str, Row], Awaitable[Response]]
     ("hosts", "charts"): charts_of_host,
 }
 """Pages of their own making on a resource's page."""
+ANSWERS: Mapping[tuple[str, str], Callable[[Visit, str, Row], Awaitable[Response]]] = {
+    ("servers", "serial"): serial_socket,
+    ("all-servers", "serial"): serial_socket,
+}
+"""What the script of such a page asks for."""
 
 
 def tail(visit: Visit, kind: Kind, action: Action) -> list[tuple[str, int, int]]:

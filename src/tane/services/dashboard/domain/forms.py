@@ -167,9 +167,12 @@ def command(action: Action, found: Values, ids: Mapping[str, str], *, typed: boo
     for field in action.fields:
         if not field.option or (field.folded and field.name not in found):
             continue
+        if typed and not field.required and field.name not in found:
+            continue
+        if field.kind == "password":
+            parts.append(field.option if field.option.endswith("-prompt") else f"{field.option} <{field.name}>")
+            continue
         if field.name not in found:
-            if typed and not field.required and field.kind != "password":
-                continue
             parts.append(f"<{field.name}>" if field.option == "-" else f"{field.option} <{field.name}>")
             continue
         value = found[field.name]

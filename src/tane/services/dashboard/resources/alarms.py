@@ -24,6 +24,14 @@ METRICS = (
     ("network.incoming.bytes", N_("Network: came in (bytes a second)")),
     ("network.outgoing.bytes", N_("Network: went out (bytes a second)")),
 )
+OPERATORS = (
+    ("gt", N_("more than")),
+    ("ge", N_("at least")),
+    ("lt", N_("less than")),
+    ("le", N_("at most")),
+    ("eq", N_("equal to")),
+    ("ne", N_("other than")),
+)
 STATES = (("ok", N_("Well")), ("alarm", N_("Alarm")), ("insufficient data", N_("Too little is known")))
 LONGEST_REASON = 300
 """Characters of a reason in the history's list."""
@@ -90,7 +98,7 @@ COMPARED = (
         "comparison_operator",
         N_("Alarm when it is"),
         "choice",
-        choices=(("gt", N_("more than")), ("lt", N_("less than"))),
+        choices=OPERATORS,
         required=True,
         option="--comparison-operator",
     ),

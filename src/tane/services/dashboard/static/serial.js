@@ -31,7 +31,15 @@ const terminal = new Terminal({
 terminal.open(place);
 terminal.focus();
 
-const where = new URL(place.dataset.socket, location.href);
+// A console's token is made by who asks for it with the page's own, never by a link that leads here.
+const answer = await fetch(location.pathname, { method: "POST", headers: { "X-CSRF-Token": document.body.dataset.csrf } });
+const told = await answer.json().catch(() => ({}));
+if (!answer.ok) {
+  said.textContent = Object.values(told)[0]?.message ?? place.dataset.closed;
+  throw new Error(said.textContent);
+}
+
+const where = new URL(told.socket, location.href);
 where.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 const socket = new WebSocket(where, "binary"), letters = new TextEncoder();
 socket.binaryType = "arraybuffer";
