@@ -77,6 +77,13 @@ def identify(request: Request) -> Context:
     return request.ctx
 
 
+def kind_of(request: Request, otherwise: Kind) -> Kind:
+    """Whose right a call needs: what is named by its version is the owner's, whatever may be done with what is current.
+    A signed address says nothing of versions: there the parameter is not looked at, as in the real service."""
+    named = request.param("version-id") is not None and not tempurl.is_signed(request)
+    return "owner" if named else otherwise
+
+
 def project_of(account: str) -> str:
     """Whose account it is; empty for a name that belongs to nobody."""
     return account.removeprefix(RESELLER_PREFIX) if account.startswith(RESELLER_PREFIX) else ""

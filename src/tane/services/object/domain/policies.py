@@ -32,10 +32,14 @@ SEGMENTS = "+segments"
 VERSIONS = ("2012-10-17", "2008-10-17")
 ARN = "arn:aws:s3:::"
 OF_BUCKETS = ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads", "s3:DeleteBucket")
-OF_VERSIONS = ("s3:GetObjectVersion", "s3:DeleteObjectVersion", "s3:DeleteBucket")
+OF_VERSIONS = (
+    *("s3:GetObjectVersion", "s3:GetObjectVersionTagging", "s3:PutObjectVersionTagging"),
+    *("s3:DeleteObjectVersion", "s3:DeleteBucket"),
+)
 """What else is the owner's, and is somebody else's where a policy says so by name."""
 OF_OBJECTS = (
     *("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"),
+    *("s3:GetObjectVersionTagging", "s3:PutObjectVersionTagging"),
     *("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"),
 )
 ACTIONS = (*OF_BUCKETS, *OF_OBJECTS)

@@ -143,7 +143,9 @@ def delete_many(
 def tags(request: Request, at: At) -> tuple[str, str]:
     """The tags of an object as they are kept, and its version. :raises NotFound:"""
     with database.of(request.core).read() as tx:
-        visit = access.admit(request, tx, "get_object", "read", at, action="s3:GetObjectTagging")
+        kind = access.kind_of(request, "read")
+        action = f"s3:GetObject{'Version' if kind == 'owner' else ''}Tagging"
+        visit = access.admit(request, tx, "get_object", kind, at, action=action)
         found = reading.find(request, tx, visit)
         return found.meta.get("s3-tags", ""), _version_of(visit, found.row)
 
@@ -152,7 +154,9 @@ def tag(request: Request, at: At, kept: str) -> str:
     """Give an object, or the version that the query names, these tags; returns its version. No link is followed: who
     may write it may not write what it leads to. :raises NotFound:"""
     with database.of(request.core).write() as tx:
-        visit = access.admit(request, tx, "post_object", "write", at, action="s3:PutObjectTagging")
+        kind = access.kind_of(request, "write")
+        action = f"s3:PutObject{'Version' if kind == 'owner' else ''}Tagging"
+        visit = access.admit(request, tx, "post_object", kind, at, action=action)
         wanted = request.param("version-id")
         row = visit.object if wanted is None else reading.version(tx, visit, wanted)
         if row.kind == "marker":

@@ -1,0 +1,69 @@
+"""What strangers, and a bucket's own users, tried against what its owner keeps: older versions, locks, logs, parts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.api.s3_support import S3
+from tests.support import ApiCloud
+
+VERSIONING = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+TAGS = b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
+
+
+@pytest.fixture
+def mia(cloud: ApiCloud) -> S3:
+    return S3(cloud.new_user("mia", "garden"))
+
+
+@pytest.fixture
+def eve(cloud: ApiCloud) -> S3:
+    return S3(cloud.new_user("eve", "attic"))
+
+
+def account(s3: S3) -> str:
+    return f"AUTH_{s3.caller.project_id}"
+
+
+def statement(effect: str, action: Any, where: str, **more: Any) -> bytes:
+    given = {"Effect": effect, "Principal": "*", "Action": action, "Resource": f"arn:aws:s3:::{where}", **more}
+    return json.dumps({"Statement": [given]}).encode()
+
+
+def test_an_older_version_of_what_all_read_is_copied_and_tagged_by_its_owner_only(mia: S3, eve: S3) -> None:
+    mia.put("/open", x_amz_acl="public-read-write")
+    mia.put("/open?versioning", VERSIONING)
+    old = mia.put("/open/k", b"a secret", x_amz_tagging="of=old").headers["x-amz-version-id"]
+    mia.put("/open/k", b"for all")
+    eve.put("/own")
+    named = f"/{account(mia)}/open/k"
+    assert eve.call("PUT", "/own/k", x_amz_copy_source=named, expect=200) and eve.get("/own/k").content == b"for all"
+    by_version = {"x_amz_copy_source": f"{named}?versionId={old}"}
+    assert eve.refused("PUT", "/own/k", **by_version) == (403, "AccessDenied")
+    begun = eve.post("/own/parts?uploads").text.partition("<UploadId>")[2].partition("<")[0]
+    assert eve.refused("PUT", f"/own/parts?partNumber=1&uploadId={begun}", **by_version)[0] == 403
+    for method, body in (("GET", b""), ("PUT", TAGS), ("DELETE", b"")):
+        there = f"{named}?tagging&versionId={old}"
+        assert eve.refused(method, there, body) == (403, "AccessDenied"), method
+    swift = f"/v1/{account(eve)}/own/k"
+    headers = {"X-Copy-From": "/open/k", "X-Copy-From-Account": account(mia), "Content-Length": "0"}
+    assert eve.caller.request("PUT", swift, headers=headers).status_code == 201
+    target = {"Destination": "/own/k", "Destination-Account": account(eve)}
+    assert eve.caller.request("COPY", f"/v1/{account(mia)}/open/k?version-id={old}", headers=target).status_code == 403
+    assert mia.call("PUT", "/open/again", x_amz_copy_source=f"/open/k?versionId={old}", expect=200)
+    assert mia.get("/open/again").content == b"a secret"
+    assert "<Key>of</Key>" in mia.get(f"/open/k?tagging&versionId={old}").text
+    mia.put("/open?policy", statement("Deny", "s3:GetObjectVersion", "open/*"), 204)
+    assert mia.refused("PUT", "/open/again", x_amz_copy_source=f"/open/k?versionId={old}")[0] == 403
+
+
+def test_who_is_expected_to_own_the_source_is_the_source_s_project(mia: S3, eve: S3) -> None:
+    mia.put("/open", x_amz_acl="public-read")
+    mia.put("/open/k", b"x")
+    eve.put("/own")
+    for owner, status in ((mia.caller.project_id, 200), (eve.caller.project_id, 403)):
+        more = {"x_amz_copy_source": f"/{account(mia)}/open/k", "x_amz_source_expected_bucket_owner": owner}
+        assert eve.call("PUT", "/own/k", **more).status_code == status
