@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from tane.services.object.store import database
+from tane.services.object.tables import object_
+from tests.api.object_support import Account
 from tests.api.s3_support import S3
 from tests.support import ApiCloud
 
@@ -67,3 +72,30 @@ def test_who_is_expected_to_own_the_source_is_the_source_s_project(mia: S3, eve:
     for owner, status in ((mia.caller.project_id, 200), (eve.caller.project_id, 403)):
         more = {"x_amz_copy_source": f"/{account(mia)}/open/k", "x_amz_source_expected_bucket_owner": owner}
         assert eve.call("PUT", "/own/k", **more).status_code == status
+
+
+def test_a_locked_large_object_keeps_its_segments_and_swift_s_are_not_locked(cloud: ApiCloud, mia: S3) -> None:
+    mia.put("/vault", x_amz_bucket_object_lock_enabled="true")
+    swift = Account(mia.caller)
+    swift.put("/vault/part", b"bytes")
+    part = {"path": "/vault/part", "etag": hashlib.md5(b"bytes").hexdigest(), "size_bytes": 5}
+    body = json.dumps([part]).encode()
+    made = swift.call("PUT", "/vault/big?multipart-manifest=put", 201, content=body)
+    version = made.headers["x-object-version-id"]
+    assert mia.refused("PUT", "/vault/big?legal-hold", b"<LegalHold><Status>ON</Status></LegalHold>") == (
+        400,
+        "InvalidRequest",
+    )
+    # As one that was locked before that was refused.
+    with database.of(cloud.core).write() as tx:
+        kept = {"s3-lock": "COMPLIANCE:9000000000"}
+        tx.execute(update(object_).where(object_.c.name == "big").values(meta=json.dumps(kept)))
+    for query in ("", f"&version-id={version}"):
+        told = swift.call("DELETE", f"/vault/big?multipart-manifest=delete{query}", 200).text
+        assert "403 Forbidden" in told and '"Number Deleted":0' in told
+    assert swift.get(f"/vault/big?version-id={version}").content == b"bytes"
+    rule = b"<DefaultRetention><Mode>COMPLIANCE</Mode><Days>1</Days></DefaultRetention>"
+    configuration = b"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule>%s</Rule>"
+    mia.put("/vault?object-lock", configuration % rule + b"</ObjectLockConfiguration>")
+    assert "segments" in swift.call("PUT", "/vault/new?multipart-manifest=put", 409, content=body).text
+    swift.put("/vault/new", b"", 409, X_Object_Manifest="vault/part")

@@ -112,7 +112,12 @@ def _changed(request: Request, at: At, version: str | None, change: Callable[[Tx
         if CONFIGURATION not in visit.container_meta:
             raise S3Error("InvalidRequest", NONE)
         meta = load(row.meta)
-        kept = {**locks.without(meta), **change(tx, locks.of(meta)).meta()}
+        old = locks.of(meta)
+        new = change(tx, old)
+        more = new.until > old.until or new.hold > old.hold
+        if more and locks.points_elsewhere(row.kind, meta):
+            raise S3Error("InvalidRequest", locks.ELSEWHERE)
+        kept = {**locks.without(meta), **new.meta()}
         is_current = visit.there.id is not None and row is visit.there
         (rows.change if is_current else rows.change_version)(tx, row.id, meta=dump(kept))
         locks.follow(tx, kept)
