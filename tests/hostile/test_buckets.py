@@ -94,6 +94,10 @@ def test_a_locked_large_object_keeps_its_segments_and_swift_s_are_not_locked(clo
         told = swift.call("DELETE", f"/vault/big?multipart-manifest=delete{query}", 200).text
         assert "403 Forbidden" in told and '"Number Deleted":0' in told
     assert swift.get(f"/vault/big?version-id={version}").content == b"bytes"
+    for until, good in (("9999-12-31T23:59:59-23:59", False), ("9999-12-31", False), ("2090-01-01", True)):
+        wanted = f"<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>{until}</RetainUntilDate></Retention>".encode()
+        told = mia.call("PUT", "/vault/part?retention", wanted)
+        assert (told.status_code == 200) is good and mia.get("/vault/part"), (until, told.text)
     rule = b"<DefaultRetention><Mode>COMPLIANCE</Mode><Days>1</Days></DefaultRetention>"
     configuration = b"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule>%s</Rule>"
     mia.put("/vault?object-lock", configuration % rule + b"</ObjectLockConfiguration>")

@@ -24,6 +24,7 @@ from tane.web.errors import Forbidden
 from tane.web.request import Request
 
 ACTION = "s3:PutObjectRetention"
+MOST_DAYS = 36_525
 NONE = "Bucket is missing Object Lock Configuration"
 
 
@@ -32,6 +33,14 @@ def require_bypass(request: Request, account: str) -> None:
     target = {"project_id": access.project_of(account), "user_id": request.ctx.user_id}
     if not request.ctx.user_id or not request.allows("object_store:bypass_governance", target):
         raise Forbidden("Access was denied to this resource.")
+
+
+def check_until(until: int, now: int) -> None:
+    """:raises S3Error: it is over, or so far away that it is a mistake, which nobody could take back."""
+    if until <= now:
+        raise S3Error("InvalidArgument", "The retain until date must be in the future!")
+    if until > now + MOST_DAYS * locks.DAY:
+        raise S3Error("InvalidArgument", "The retain until date must be within 100 years.")
 
 
 def configuration(request: Request, at: tuple[str, str]) -> dict[str, Any]:
@@ -88,8 +97,8 @@ def retain(request: Request, at: At, version: str | None, mode: str, until: int,
 
     def change(tx: Tx, lock: Lock) -> Lock:
         now = locks.now(tx)
-        if mode and until <= now:
-            raise S3Error("InvalidArgument", "The retain until date must be in the future!")
+        if mode:
+            check_until(until, now)
         less = until < lock.until or mode != lock.mode
         if lock.until > now and less and (lock.mode == COMPLIANCE or not bypass):
             raise Held
