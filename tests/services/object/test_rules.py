@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tane.services.object.domain.policies import Malformed, like, parsed
 from tane.services.object.domain.s3 import lifecycle
 from tane.services.object.domain.s3.lifecycle import Rule
 from tane.services.object.store import database
+from tane.web.context import Context
 from tests.api.s3_support import S3
 from tests.support import ApiCloud
 
@@ -46,6 +48,32 @@ def test_no_pattern_takes_long() -> None:
     for pattern in ("*" + "a" * 900 + "b*", "*a*a*a*a*a*a*a*b", "*" + "a?" * 400 + "b*"):
         assert not like("a" * 1024, pattern)
     assert time.thread_time() - begun < 0.1
+
+
+def test_no_policy_takes_long() -> None:
+    def stated(patterns: list[str], count: int) -> str:
+        where = [f"{policies.ARN}b/{one}" for one in patterns]
+        each = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": where}
+        return json.dumps({"Statement": [each] * count})
+
+    for costly in (
+        stated(["*" + "a?" * 16 + "b*"] * 99, 3),
+        stated(["*" + "a" * 40 + "b*"] * 99, 3),
+        json.dumps({"Statement": [{**json.loads(stated(["*"], 1))["Statement"][0], "Action": ["*e*"] * 99}] * 10}),
+    ):
+        with pytest.raises(Malformed):
+            parsed(costly, "b")
+    asked = policies.Asked(Context("req", user_id="u", project_id="p"), "", False)
+    for most in (
+        stated(["*" + "a?" * 16 + "b*"] * 7, 1),
+        stated(["*" + "a" * 40 + "b*"] * 49, 1),
+        stated(["a" * 40 + "*"] * 99, 3),
+    ):
+        statements = parsed(most, "b")
+        begun = time.thread_time()
+        for _ in range(100):
+            assert not policies.denies(statements, asked, "s3:GetObject", "a" * 30 + "c" + "a" * 990)
+        assert time.thread_time() - begun < 0.2
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,11 @@ def _policy(tx: Tx, visit: Visit) -> tuple[Statement, ...]:
     return found if bucket == visit.container else tuple(one for one in found if not one.allows)
 
 
+def learn(tx: Tx, account: str, container: str) -> None:
+    """Read a bucket's policy now, so that who asks it next, with the writer held, need not."""
+    _policy(tx, Visit(account, container, "", places.place(tx, account, container), False))
+
+
 def _refuse_denied(
     request: Request, visit: Visit, statements: tuple[Statement, ...], asked: Asked, action: str
 ) -> None:

@@ -106,8 +106,12 @@ def delete(request: Request, account: str, names: list[str]) -> Outcome:
     """Delete objects, and containers that are empty by then; ``names``: /container/object or /container."""
     outcome = Outcome()
     for begin in range(0, len(names), AT_ONCE):
+        some = names[begin : begin + AT_ONCE]
+        with database.of(request.core).read() as tx:
+            for container in {name.lstrip("/").partition("/")[0] for name in some}:
+                access.learn(tx, account, container)
         with database.of(request.core).write() as tx:
-            for name in names[begin : begin + AT_ONCE]:
+            for name in some:
                 try:
                     _delete_one(request, tx, account, name)
                     outcome.done += 1

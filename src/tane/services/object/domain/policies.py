@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,8 +22,11 @@ import msgspec
 from tane.web.context import Context
 
 MOST_BYTES, MOST_STATEMENTS, MOST_LIST, MOST_STARS = 20 << 10, 50, 100, 8
-MOST_NAMES = 300
-"""Resources and principals of a policy: all are looked at for each request."""
+MOST_NAMES = 500
+"""Actions, resources, principals and values of conditions of a policy: all are looked at for each request."""
+MOST_SOUGHT, A_QUESTION = 2048, 8
+"""Characters that its patterns have between stars: each costs a step for each of a name, and many more in a piece with
+a question mark."""
 KIND = "policy"
 FLAG = "s3-policy"
 """In the metadata of a container that has one: others are not asked."""
@@ -178,10 +181,27 @@ def parsed(text: str, bucket: str) -> tuple[Statement, ...]:
     given = found.Statement if isinstance(found.Statement, list) else [found.Statement]
     if not 1 <= len(given) <= MOST_STATEMENTS:
         raise Malformed(f"A policy has 1 to {MOST_STATEMENTS} statements.")
-    statements = tuple(_statement(one, bucket) for one in given)
-    if sum(len(one.resources) + len(one.people) for one in statements) > MOST_NAMES:
-        raise Malformed(f"A policy names at most {MOST_NAMES} resources and principals.")
-    return statements
+    texts = [list(_texts(one)) for one in given]
+    if sum(map(len, texts)) > MOST_NAMES:
+        raise Malformed(f"A policy names at most {MOST_NAMES} actions, resources, principals and values of conditions.")
+    if sum(_sought(text) for each in texts for text in each if isinstance(text, str)) > MOST_SOUGHT:
+        raise Malformed(
+            f"The patterns of a policy have at most {MOST_SOUGHT} characters between stars; a piece with a question "
+            f"mark counts {A_QUESTION} times."
+        )
+    return tuple(_statement(one, bucket) for one in given)
+
+
+def _texts(given: _Statement) -> Iterator[Any]:
+    """What a statement names, by anything."""
+    people = given.Principal.get("AWS") if isinstance(given.Principal, dict) else given.Principal
+    values = [value for keys in given.Condition.values() for value in keys.values()]
+    for one in (given.Action, given.Resource, people, *values):
+        yield from one if isinstance(one, list) else [one]
+
+
+def _sought(text: str) -> int:
+    return sum(len(piece) * (A_QUESTION if "?" in piece else 1) for piece in text.split("*")[1:-1])
 
 
 def _statement(given: _Statement, bucket: str) -> Statement:
