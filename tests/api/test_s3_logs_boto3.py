@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tane.services.object.domain import access_log
+from tests.api.s3_support import S3, texts
 from tests.api.s3_world import World, with_world
 from tests.api.test_s3_boto3 import code
 from tests.support import ApiCloud
@@ -57,10 +58,32 @@ def test_the_calls_of_a_bucket_are_written_to_another_one(cloud: ApiCloud) -> No
 
 
 def test_an_access_log_that_nobody_takes_stays_small(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access_log, "MOST_BYTES", 100)
+    monkeypatch.setattr(access_log, "MOST_BYTES", 400)
     where = access_log.Wish("AUTH_none", "seen", "logs", "")
     for _ in range(5):
         access_log.write(cloud.core, where, "x" * 60)
     kept = access_log._waiting(cloud.core)
-    assert len(kept.lines[where]) == 1 and kept.dropped[where] == 4
-    assert access_log.deliver(cloud.core) == 0 and not kept.lines
+    assert len(kept.accounts["AUTH_none"].lines[where]) == 1 and kept.dropped[where] == 4
+    assert access_log.deliver(cloud.core) == 0 and not kept.accounts and not kept.size
+
+
+def test_nobody_keeps_the_lines_of_others_out_of_their_logs(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mass of one project's buckets gives way, and what it lost is told in its logs."""
+    s3 = S3(cloud.new_user("mia", "garden"))
+    for bucket in ("seen", "logs"):
+        s3.put(f"/{bucket}")
+    monkeypatch.setattr(access_log, "MOST_WAITING", 10_000)
+    for number in range(2000):
+        access_log.write(cloud.core, access_log.Wish("AUTH_loud", f"seen-{number}", "logs", ""), "x" * 60)
+    mine = access_log.Wish(f"AUTH_{s3.caller.project_id}", "seen", "logs", "")
+    for number in range(12):
+        access_log.write(cloud.core, mine, f"mine {number}")
+    kept = access_log._waiting(cloud.core)
+    assert kept.size <= 10_000 and len(kept.accounts[mine.account].lines[mine]) == 12
+    for number in range(100):
+        access_log.write(cloud.core, mine, f"more {number}")
+    assert kept.size <= 10_000 and sum(kept.dropped.values()) > 1900
+    assert access_log.deliver(cloud.core) == 1
+    [name] = texts(s3.get("/logs?list-type=2"), "Contents/Key")
+    text = s3.get(f"/logs/{name}").text.splitlines()
+    assert text[0] == "mine 0" and text[-1] == f"# {112 - len(text) + 1} lines more were not kept"
