@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 import threading
 from dataclasses import dataclass, field
+from urllib.parse import unquote_plus
 
 import structlog
 
@@ -28,6 +29,9 @@ A_LINE = 256
 MOST_COUNTED = 10_000
 """Containers of which it is known how many lines were dropped."""
 PLACE = "object-access-log"
+
+SECRET = ("signature", "x-amz-signature", "temp_url_sig", "x-amz-security-token")
+"""Of a query."""
 
 log = structlog.get_logger()
 
@@ -139,8 +143,9 @@ def line(request: Request, wanted: Wish, status: int, size: int, error: str) -> 
     """What is told of a call."""
     key = request.path.get("key") or request.path.get("object") or ""
     operation = f"{'REST' if is_s3(request) else 'SWIFT'}.{request.method}.{'OBJECT' if key else 'BUCKET'}"
-    query = f"?{request.raw_query}" if request.raw_query else ""
+    query = f"?{_unsigned(request.raw_query)}" if request.raw_query else ""
     headers = request.headers
+    page, mark, asked = headers.get("referer", "-").partition("?")
     return " ".join(
         (
             access.project_of(wanted.account),
@@ -151,11 +156,11 @@ def line(request: Request, wanted: Wish, status: int, size: int, error: str) -> 
             request.ctx.request_id or "-",
             operation,
             _plain(key, 1024).replace(" ", "%20") or "-",
-            f'"{request.method} {_plain(request.raw_path, 1024)}{_plain(_unsigned(query), 512)} HTTP/1.1"',
+            f'"{request.method} {_plain(request.raw_path, 1024)}{_plain(query, 512)} HTTP/1.1"',
             str(status),
             error or "-",
             str(size) if size else "-",
-            f'"{_plain(headers.get("referer", "-"), 256)}"',
+            f'"{_plain(page + mark + _unsigned(asked), 256)}"',
             f'"{_plain(headers.get("user-agent", "-"), 256)}"',
         )
     )
@@ -168,8 +173,8 @@ def _plain(text: str, most: int) -> str:
 
 def _unsigned(query: str) -> str:
     """Whoever reads the log must not get a right by it."""
-    hidden = ("signature=", "x-amz-signature=", "temp_url_sig=", "x-amz-security-token=")
-    parts = query.split("&")
-    return "&".join(
-        part.partition("=")[0] + "=..." if part.lstrip("?").lower().startswith(hidden) else part for part in parts
-    )
+    found = []
+    for part in query.split("&"):
+        name, equals, _ = part.partition("=")
+        found.append(f"{name}=..." if equals and unquote_plus(name).strip().lower() in SECRET else part)
+    return "&".join(found)
