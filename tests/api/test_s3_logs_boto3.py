@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
-from tane.services.object.domain import access_log
+from tane.services.identity import interface as identity
+from tane.services.object.domain import access_log, inside
 from tests.api.s3_support import S3, texts
 from tests.api.s3_world import World, with_world
 from tests.api.test_s3_boto3 import code
@@ -68,6 +71,34 @@ def test_an_access_log_that_nobody_takes_stays_small(cloud: ApiCloud, monkeypatc
     kept = access_log._waiting(cloud.core)
     assert len(kept.accounts["AUTH_none"].lines[where]) == 1 and kept.dropped[where] == 4
     assert access_log.deliver(cloud.core) == 0 and not kept.accounts and not kept.size
+
+
+def test_a_log_goes_where_its_owner_wants_it_or_nowhere(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A target that was deleted stays so, a closed project gets none, and what fails takes no others with it."""
+    s3 = S3(cloud.new_user("mia", "garden"))
+    account = f"AUTH_{s3.caller.project_id}"
+    s3.put("/logs")
+
+    def delivered(*targets: str) -> int:
+        for target in targets:
+            access_log.write(cloud.core, access_log.Wish(account, "seen", target, ""), "a line")
+        return access_log.deliver(cloud.core)
+
+    assert delivered("gone", "logs") == 1 and s3.call("HEAD", "/gone").status_code == 404
+    put = inside.put
+
+    def fails(core: Any, shelf: Any, *args: Any, **more: Any) -> int:
+        if shelf.container == "broken":
+            raise OSError("no disk")
+        return put(core, shelf, *args, **more)
+
+    monkeypatch.setattr(inside, "put", fails)
+    assert delivered("broken", "logs") == 1
+    cloud.admin.request(
+        "PATCH", f"/identity/v3/projects/{s3.caller.project_id}", json={"project": {"enabled": False}}, expect=200
+    )
+    monkeypatch.setitem(cloud.core.memory, identity.OPEN, {})
+    assert delivered("logs") == 0
 
 
 def test_nobody_keeps_the_lines_of_others_out_of_their_logs(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ import structlog
 
 from tane.core import Core
 from tane.db.documents import load
+from tane.services.identity import interface as identity
 from tane.services.object.domain import access, inside
 from tane.services.object.domain.inside import Shelf
 from tane.web.errors import ApiError
@@ -116,7 +117,8 @@ def write(core: Core, wanted: Wish, line: str) -> None:
 
 
 def deliver(core: Core) -> int:
-    """Put what waits; returns how many objects were written. What cannot be put, over a quota, is dropped and told."""
+    """Put what waits; returns how many objects were written. What cannot be put (over a quota, the
+    container is gone) is dropped and told; what is of a project that is closed is dropped."""
     here, done = _waiting(core), 0
     with here.lock:
         accounts, dropped = here.accounts, here.dropped
@@ -127,11 +129,17 @@ def deliver(core: Core) -> int:
         if count := dropped.get(wanted):
             found.append(f"# {count} lines more were not kept\n".encode())
         name = f"{wanted.prefix}{core.clock.now():%Y-%m-%d-%H-%M-%S}-{secrets.token_hex(8).upper()}"
+        project_id = access.project_of(wanted.account)
         try:
-            inside.put(core, Shelf(access.project_of(wanted.account), wanted.target), name, found)
+            if not identity.is_open(core, project_id):
+                continue
+            inside.put(core, Shelf(project_id, wanted.target), name, found, make=False)
             done += 1
         except ApiError as error:
             log.warning("an access log was not delivered", container=wanted.target, reason=error.message)
+        except Exception:
+            # Whatever it is, the lines of all others are already taken, and must not be lost with these.
+            log.exception("an access log was not delivered", container=wanted.target)
     return done
 
 
