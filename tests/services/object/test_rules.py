@@ -15,7 +15,7 @@ from tane.services.object.domain import policies
 from tane.services.object.domain.policies import Malformed, like, parsed
 from tane.services.object.domain.s3 import lifecycle
 from tane.services.object.domain.s3.lifecycle import Rule
-from tane.services.object.store import database
+from tane.services.object.store import database, places
 from tane.web.context import Context
 from tests.api.s3_support import S3
 from tests.support import ApiCloud
@@ -129,13 +129,24 @@ def test_an_older_database_learns_of_locks_and_documents(tmp_path: Path) -> None
     try:
         database.APART.prepare(opened)
         with opened.write() as tx:
-            for statement in ("DROP TABLE held", "DROP TABLE document", "DROP INDEX ix_container_name"):
+            for statement in (
+                "DROP TABLE held",
+                "DROP TABLE document",
+                "DROP TABLE mark",
+                "DROP INDEX ix_container_name",
+            ):
                 tx.execute(text(statement))
+            account_id = places.add_account(tx, "AUTH_p", "default")
+            for name in ("b", "b+segments"):
+                opened_to_all = places.add_container(tx, account_id, name, "one")
+                places.change_container(tx, opened_to_all, read_acl=".r:*,.rlistings")
             tx.execute(text("UPDATE object_schema SET number = 4"))
         database.APART.prepare(opened)
         with opened.read() as tx:
             found = inspect(tx.connection)
-            assert found.has_table("held") and found.has_table("document")
+            assert all(found.has_table(name) for name in ("held", "document", "mark"))
+            lists = {one: places.place(tx, "AUTH_p", one).read_acl for one in ("b", "b+segments")}
+            assert lists == {"b": ".r:*,.rlistings", "b+segments": ""}
             assert "ix_container_name" in {index["name"] for index in found.get_indexes("container")}
     finally:
         opened.close()
