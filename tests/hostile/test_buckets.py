@@ -103,3 +103,21 @@ def test_a_locked_large_object_keeps_its_segments_and_swift_s_are_not_locked(clo
     mia.put("/vault?object-lock", configuration % rule + b"</ObjectLockConfiguration>")
     assert "segments" in swift.call("PUT", "/vault/new?multipart-manifest=put", 409, content=body).text
     swift.put("/vault/new", b"", 409, X_Object_Manifest="vault/part")
+
+
+def test_parts_are_not_open_to_all_with_their_bucket(mia: S3) -> None:
+    mia.put("/open", x_amz_acl="public-read")
+    begun = mia.post("/open/large?uploads").text.partition("<UploadId>")[2].partition("<")[0]
+    etag = mia.put(f"/open/large?partNumber=1&uploadId={begun}", b"bytes").headers["etag"]
+    listed = f"<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>".encode()
+    mia.post(f"/open/large?uploadId={begun}", b"<CompleteMultipartUpload>" + listed + b"</CompleteMultipartUpload>")
+    swift, part = Account(mia.caller), f"/open%2Bsegments/{begun}/00001"
+    assert swift.get(part).content == b"bytes"
+    for again in ("public-read", "public-read-write", "public-read"):
+        assert swift.anonymous("GET", "/open/large", 200).content == b"bytes"
+        swift.anonymous("GET", part, 401)
+        swift.anonymous("GET", "/open%2Bsegments", 401)
+        mia.put("/open?acl", x_amz_acl=again)
+    swift.call("POST", "/open", 204, headers={"X-Container-Read": ""})
+    for path in ("/open/large", part, "/open%2Bsegments"):
+        swift.anonymous("GET", path, 401)
