@@ -50,6 +50,16 @@ def test_no_pattern_takes_long() -> None:
     assert time.thread_time() - begun < 0.1
 
 
+@pytest.mark.parametrize("operator", ["IpAddress", "NotIpAddress"])
+def test_an_address_that_is_not_known_lets_nobody_in_and_spares_nobody(operator: str) -> None:
+    asked = policies.Asked(Context("req", user_id="u", project_id="p"), "", False)
+    for effect, asks in (("Allow", policies.allows), ("Deny", policies.denies)):
+        each = {"Effect": effect, "Principal": "*", "Action": "s3:*", "Resource": f"{policies.ARN}b/*"}
+        condition = {operator: {"aws:SourceIp": "192.0.2.0/24"}}
+        found = parsed(json.dumps({"Statement": [{**each, "Condition": condition}]}), "b")
+        assert asks(found, asked, "s3:GetObject", "k") is (effect == "Deny")
+
+
 def test_no_policy_takes_long() -> None:
     def stated(patterns: list[str], count: int) -> str:
         where = [f"{policies.ARN}b/{one}" for one in patterns]

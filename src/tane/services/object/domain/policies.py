@@ -220,10 +220,9 @@ def _statement(given: _Statement, bucket: str) -> Statement:
     actions = frozenset(one for text in _list(given.Action, "Action") for one in _actions(text))
     if not (actions & set(OF_BUCKETS) if whole else False) and not (actions & set(OF_OBJECTS) if resources else False):
         raise Malformed("Action does not apply to any resource(s) in statement")
-    people = _people(given.Principal)
-    return Statement(
-        given.Effect == "Allow", people, actions, tuple(resources), whole, tuple(_conditions(given.Condition))
-    )
+    people, allows = _people(given.Principal), given.Effect == "Allow"
+    conditions = tuple(_conditions(given.Condition, allows=allows))
+    return Statement(allows, people, actions, tuple(resources), whole, conditions)
 
 
 def _list(given: str | list[str], what: str) -> list[str]:
@@ -261,7 +260,7 @@ def _people(given: Any) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _conditions(given: dict[str, dict[str, Any]]) -> list[Condition]:
+def _conditions(given: dict[str, dict[str, Any]], *, allows: bool) -> list[Condition]:
     found = []
     for operator, keys in given.items():
         for key, value in keys.items():
@@ -269,11 +268,11 @@ def _conditions(given: dict[str, dict[str, Any]]) -> list[Condition]:
             make = CONDITIONS.get((operator, key.lower()))
             if make is None or not 1 <= len(values) <= MOST_LIST:
                 raise Malformed(f"Conditions of this kind are not implemented: {operator[:50]} {key[:100]}")
-            found.append(make(values))
+            found.append(make(values, allows))
     return found
 
 
-def _address(values: Sequence[Any], *, inside: bool) -> Condition:
+def _address(values: Sequence[Any], *, inside: bool, allows: bool) -> Condition:
     try:
         nets = [ipaddress.ip_network(str(one), strict=False) for one in values]
     except ValueError:
@@ -284,7 +283,7 @@ def _address(values: Sequence[Any], *, inside: bool) -> Condition:
             address = ipaddress.ip_address(asked.address)
         except ValueError:
             # Nobody is let in, or spared, by an address that is not known.
-            return not inside
+            return not allows
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         return any(address in net for net in nets) is inside
@@ -292,7 +291,7 @@ def _address(values: Sequence[Any], *, inside: bool) -> Condition:
     return check
 
 
-def _secure(values: Sequence[Any]) -> Condition:
+def _secure(values: Sequence[Any], _: bool) -> Condition:
     wanted = {str(one).lower() for one in values}
     if len(wanted) != 1 or not wanted <= {"true", "false"}:
         raise Malformed("aws:SecureTransport is true or false.")
@@ -311,12 +310,12 @@ def _prefix(values: Sequence[Any], *, pattern: bool) -> Condition:
     return check
 
 
-CONDITIONS: dict[tuple[str, str], Callable[[Sequence[Any]], Condition]] = {
-    ("IpAddress", "aws:sourceip"): lambda values: _address(values, inside=True),
-    ("NotIpAddress", "aws:sourceip"): lambda values: _address(values, inside=False),
+CONDITIONS: dict[tuple[str, str], Callable[[Sequence[Any], bool], Condition]] = {
+    ("IpAddress", "aws:sourceip"): lambda values, allows: _address(values, inside=True, allows=allows),
+    ("NotIpAddress", "aws:sourceip"): lambda values, allows: _address(values, inside=False, allows=allows),
     ("Bool", "aws:securetransport"): _secure,
-    ("StringEquals", "s3:prefix"): lambda values: _prefix(values, pattern=False),
-    ("StringLike", "s3:prefix"): lambda values: _prefix(values, pattern=True),
+    ("StringEquals", "s3:prefix"): lambda values, _: _prefix(values, pattern=False),
+    ("StringLike", "s3:prefix"): lambda values, _: _prefix(values, pattern=True),
 }
 
 
