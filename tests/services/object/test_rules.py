@@ -134,6 +134,48 @@ def test_a_pass_is_bounded_and_the_next_one_goes_on(cloud: ApiCloud, monkeypatch
     assert sum(lifecycle.sweep(cloud.core)[0] for _ in range(3)) == 0
 
 
+def test_a_bucket_of_many_objects_keeps_no_other_from_its_turn(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3 = S3(cloud.new_user("mia", "garden"))
+    head, tail = b"<LifecycleConfiguration><Rule><Filter>", b"</Rule></LifecycleConfiguration>"
+    fits_none = b"<ObjectSizeGreaterThan>1000</ObjectSizeGreaterThan></Filter><Status>Enabled</Status>"
+    fits_all = b"<Prefix></Prefix></Filter><Status>Enabled</Status>"
+    expires = b"<Expiration><Days>1</Days></Expiration>"
+    for bucket, rule, count in (("first", fits_none, 9), ("second", fits_all, 1), ("third", fits_all, 1)):
+        s3.put(f"/{bucket}")
+        s3.put(f"/{bucket}?lifecycle", head + rule + expires + tail)
+        for number in range(count):
+            s3.put(f"/{bucket}/{number}")
+    for name, value in (("A_PAGE", 2), ("A_SHARE", 2), ("MOST_ROWS", 9)):
+        monkeypatch.setattr(lifecycle, name, value)
+    cloud.advance(3 * 24 * 3600)
+    assert lifecycle.sweep(cloud.core)[0] == 2
+    s3.put("/first/9", b"x" * 2000)
+    s3.put("/second/new")
+    cloud.advance(3 * 24 * 3600)
+    passes = [lifecycle.sweep(cloud.core)[0] for _ in range(4)]
+    assert sum(passes) == 2 and passes[0] > 0
+
+
+def test_uploads_that_are_not_due_cost_no_turn_of_the_writer(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = S3(cloud.new_user("mia", "garden"))
+    s3.put("/bucket")
+    s3.post("/bucket/key?uploads")
+    abort = (
+        b"<AbortIncompleteMultipartUpload><DaysAfterInitiation>2</DaysAfterInitiation></AbortIncompleteMultipartUpload>"
+    )
+    rule = b"<Rule><Filter><Prefix></Prefix></Filter><Status>Enabled</Status>" + abort + b"</Rule>"
+    s3.put("/bucket?lifecycle", b"<LifecycleConfiguration>" + rule * 3 + b"</LifecycleConfiguration>")
+    writes = []
+    write = Database.write
+    monkeypatch.setattr(Database, "write", lambda self: writes.append(self) or write(self))
+    assert lifecycle.sweep(cloud.core) == (0, 0, 0) and not writes
+    cloud.advance(4 * 24 * 3600)
+    writes.clear()
+    assert lifecycle.sweep(cloud.core) == (0, 0, 1) and len(writes) == 1
+
+
 def test_an_older_database_learns_of_locks_and_documents(tmp_path: Path) -> None:
     opened = Database(f"sqlite:///{tmp_path / 'tane.db'}", clock=SystemClock(), readers=1, apart="objects")
     try:
