@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import Any
+from xml.sax.saxutils import escape
 
 import pytest
 from sqlalchemy import update
@@ -121,3 +122,18 @@ def test_parts_are_not_open_to_all_with_their_bucket(mia: S3) -> None:
     swift.call("POST", "/open", 204, headers={"X-Container-Read": ""})
     for path in ("/open/large", part, "/open%2Bsegments"):
         swift.anonymous("GET", path, 401)
+
+
+def test_a_condition_of_a_deletion_is_about_the_version_that_it_names(mia: S3) -> None:
+    mia.put("/kept")
+    mia.put("/kept?versioning", VERSIONING)
+    first, second = (mia.put("/kept/k", body).headers for body in (b"first", b"second"))
+    named = f"/kept/k?versionId={first['x-amz-version-id']}"
+    assert mia.refused("DELETE", named, if_match=second["etag"]) == (412, "PreconditionFailed")
+    mia.delete("/kept/k")
+    key = f"<Key>k</Key><VersionId>{first['x-amz-version-id']}</VersionId><ETag>%s</ETag>"
+    for etag, told in ((second["etag"], "<Code>PreconditionFailed"), (first["etag"], "<Deleted>")):
+        body = f"<Delete><Object>{key % escape(etag)}</Object></Delete>"
+        assert told in mia.post_sure("/kept?delete", body.encode()).text
+    assert mia.refused("DELETE", named, if_match=first["etag"])[0] == 404
+    mia.delete(f"/kept/k?versionId={second['x-amz-version-id']}", if_match=second["etag"])

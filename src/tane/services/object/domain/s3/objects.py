@@ -69,11 +69,11 @@ def _delete(
     request: Request, tx: Tx, at: At, version: str | None, expected: Expected, *, bypass: bool = False
 ) -> Deleted:
     visit = access.admit(request, tx, "delete_object", "write" if version is None else "owner", at)
-    expected.check(tx, visit)
     if bypass:
         locks.require_bypass(request, at[0])
     if version is not None:
-        return delete_version(tx, visit, version, bypass=bypass)
+        return delete_version(tx, visit, version, expected, bypass=bypass)
+    expected.check(tx, visit)
     return delete_current(request.core, tx, visit)
 
 
@@ -91,12 +91,14 @@ def delete_current(core: Core, tx: Tx, visit: Visit) -> Deleted:
     return Deleted(content.text(marker), True) if marker is not None else Deleted()
 
 
-def delete_version(tx: Tx, visit: Visit, wanted: str, *, bypass: bool = False) -> Deleted:
+def delete_version(tx: Tx, visit: Visit, wanted: str, expected: Expected = ANY, *, bypass: bool = False) -> Deleted:
     """A version; the newest one takes the place of the current one."""
     try:
         row = reading.version(tx, visit, wanted)
     except ObjectNotFound:
+        expected.check_version(None)
         return Deleted(wanted)
+    expected.check_version(row)
     current = visit.there
     if current.id is not None and row is current:
         content.remove(tx, current, bypass=bypass)
