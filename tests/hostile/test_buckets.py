@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
+from base64 import b64encode
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -137,3 +139,26 @@ def test_a_condition_of_a_deletion_is_about_the_version_that_it_names(mia: S3) -
         assert told in mia.post_sure("/kept?delete", body.encode()).text
     assert mia.refused("DELETE", named, if_match=first["etag"])[0] == 404
     mia.delete(f"/kept/k?versionId={second['x-amz-version-id']}", if_match=second["etag"])
+
+
+def test_forms_go_where_other_calls_go(mia: S3, eve: S3) -> None:
+    mia.put("/open", x_amz_acl="public-read-write")
+    mia.put("/closed")
+
+    def post(by: S3, path: str, key: str = "k", **fields: str) -> int:
+        until = f"{by.api.core.clock.now().year + 1}-01-01T00:00:00Z"
+        conditions = [{"key": key}, *({name: value} for name, value in fields.items())]
+        policy = b64encode(json.dumps({"expiration": until, "conditions": conditions}).encode()).decode()
+        sign = b64encode(hmac.new(by.secret.encode(), policy.encode(), "sha1").digest()).decode()
+        given = {"key": key, "policy": policy, "AWSAccessKeyId": by.access, "signature": sign, **fields}
+        return by.api.call("POST", f"/s3{path}", data=given, files={"file": ("f", b"of a form")}).status_code
+
+    assert post(eve, f"/{account(mia)}/open") == 204 and mia.get("/open/k").content == b"of a form"
+    assert post(eve, f"/{account(mia)}/closed") == 403 and post(eve, "/open") == 404
+    assert post(mia, "/open", "cold", **{"x-amz-storage-class": "GLACIER"}) == 501
+    assert post(mia, "/open", "warm", **{"x-amz-storage-class": "STANDARD"}) == 204
+    swift = Account(mia.caller)
+    swift.container("open%2Bsegments")
+    for path in ("/open+segments", f"/{account(mia)}", f"/{account(mia)}/open+segments"):
+        assert post(mia, path) == 400, path
+    assert swift.names("/open%2Bsegments") == []
