@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 import pytest
 from sqlalchemy import update
 
+from tane.services.object.domain import policies
 from tane.services.object.store import database
 from tane.services.object.tables import object_
 from tests.api.object_support import Account
@@ -139,6 +140,19 @@ def test_a_condition_of_a_deletion_is_about_the_version_that_it_names(mia: S3) -
         assert told in mia.post_sure("/kept?delete", body.encode()).text
     assert mia.refused("DELETE", named, if_match=first["etag"])[0] == 404
     mia.delete(f"/kept/k?versionId={second['x-amz-version-id']}", if_match=second["etag"])
+
+
+def test_a_policy_that_is_not_taken_any_more_keeps_all_out_and_is_replaced(mia: S3, monkeypatch: Any) -> None:
+    mia.put("/old", x_amz_acl="public-read")
+    mia.put("/old/k", b"x")
+    costly = statement("Allow", "s3:GetObject", "old/*some*thing*")
+    mia.put("/old?policy", costly, 204)
+    monkeypatch.setattr(policies, "MOST_SOUGHT", 3)
+    policies.parsed.cache_clear()
+    assert mia.refused("GET", "/old/k") == (403, "AccessDenied") and mia.get("/old?policyStatus")
+    assert mia.refused("PUT", "/old?policy", costly) == (400, "MalformedPolicy")
+    mia.put("/old?policy", statement("Allow", "s3:GetObject", "old/*"), 204)
+    assert mia.get("/old/k").content == b"x"
 
 
 def test_forms_go_where_other_calls_go(mia: S3, eve: S3) -> None:

@@ -175,7 +175,7 @@ def _policy(tx: Tx, visit: Visit) -> tuple[Statement, ...]:
     if row is None or row.container_id is None or policies.FLAG not in row.container_meta:
         return ()
     text = documents.find(tx, row.container_id, policies.KIND)
-    found = policies.parsed(text, bucket) if text else ()
+    found = policies.kept(text, bucket) if text else ()
     return found if bucket == visit.container else tuple(one for one in found if not one.allows)
 
 

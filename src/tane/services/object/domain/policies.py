@@ -192,6 +192,18 @@ def parsed(text: str, bucket: str) -> tuple[Statement, ...]:
     return tuple(_statement(one, bucket) for one in given)
 
 
+NOTHING = (Statement(False, (), frozenset(ACTIONS), ("*",), True, ()),)
+
+
+def kept(text: str, bucket: str) -> tuple[Statement, ...]:
+    """Of a policy that is there. One that was taken when more was taken than today denies everything to everybody: its
+    owner sets it anew."""
+    try:
+        return parsed(text, bucket)
+    except Malformed:
+        return NOTHING
+
+
 def _texts(given: _Statement) -> Iterator[Any]:
     """What a statement names, by anything."""
     people = given.Principal.get("AWS") if isinstance(given.Principal, dict) else given.Principal
