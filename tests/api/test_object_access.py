@@ -121,6 +121,7 @@ def test_signed_addresses(cloud: ApiCloud, mine: Account) -> None:
     for header in ("X-Object-Manifest", "X-Symlink-Target", "X-Copy-From"):
         status = mine.anonymous("PUT", signed(mine, "PUT", "/c/up"), headers={header: "c/o"}, content=b"").status_code
         assert status in (400, 401), header
+    mine.anonymous("GET", signed(mine, "GET", "/c/o", expires=99_999_999_999_999), 200)
     cloud.advance(61)
     mine.anonymous("GET", address, 401)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import itertools
 import json
 import random
@@ -12,9 +13,10 @@ import pytest
 from tests.api.s3_support import S3
 from tests.support import ApiCloud
 
-HUGE, TEXTS = (
+HUGE, BEYOND, TEXTS = (
     "9" * 400,
-    ("", " ", "-1", "0", "1e9", "9" * 30, "é\u0000"[:1], "Enabled", "true", "x" * 5000, "2999-13-45"),
+    "9999-12-31T23:59:59-23:59",
+    ("", " ", "-1", "0", "1e9", "9" * 30, "é", "\u0001", "Enabled", "true", "x" * 5000, "2999-13-45"),
 )
 LIFECYCLE = (
     *("ID", "Status", "Prefix", "Filter", "And", "Tag", "Key", "Value", "ObjectSizeGreaterThan", "ObjectSizeLessThan"),
@@ -47,9 +49,17 @@ def test_documents_of_any_form_are_refused_or_understood(s3: S3) -> None:
     for _ in range(150):
         rules = "".join(f"<Rule>{drawn(dice, LIFECYCLE)}</Rule>" for _ in range(dice.randrange(0, 3)))
         body = f"<LifecycleConfiguration>{rules}</LifecycleConfiguration>".encode()
-        assert s3.call("PUT", "/vault?lifecycle", body).status_code in (200, 400, 501), body
-        if s3.get("/vault?lifecycle", None).status_code == 200:  # type: ignore[arg-type]
+        answer = s3.call("PUT", "/vault?lifecycle", body)
+        assert answer.status_code in (200, 400, 501), body
+        shown = s3.call("GET", "/vault?lifecycle")
+        if answer.status_code == 200:
+            # What was taken is there, and is taken again as it is shown.
+            assert shown.status_code == 200 and shown.text.count("<Rule>") == body.count(b"<Rule>"), (body, shown.text)
+            s3.put("/vault?lifecycle", shown.content)
+            assert s3.get("/vault?lifecycle").text == shown.text, body
             s3.delete("/vault?lifecycle")
+        else:
+            assert shown.status_code == 404, (body, shown.text)
     for path, root in (
         ("?object-lock", "ObjectLockConfiguration"),
         ("/key?retention", "Retention"),
@@ -97,7 +107,7 @@ def test_policies_of_any_form_are_refused_or_understood(s3: S3) -> None:
 
 def test_headers_of_locks_of_any_form(s3: S3) -> None:
     for mode, until, hold in itertools.product(
-        ("", "COMPLIANCE", "x"), ("", "2999-01-01", "9999-99-99", HUGE), ("", "ON", "x")
+        ("", "COMPLIANCE", "x"), ("", "2090-01-01", "9999-99-99", BEYOND, HUGE), ("", "ON", "x")
     ):
         given = {
             "x_amz_object_lock_mode": mode,
@@ -122,6 +132,30 @@ def test_forms_of_any_kind(s3: S3) -> None:
         fields = {"key": key, "policy": policy, "AWSAccessKeyId": access, "signature": "x"}
         answer = s3.api.call("POST", "/s3/vault", data=fields, files={"file": ("f", b"x")})
         assert answer.status_code in (400, 403), (fields, answer.text)
+
+    def policy_of(expiration: object, *conditions: object) -> str:
+        told = {"expiration": expiration, "conditions": list(conditions)}
+        return base64.b64encode(json.dumps(told).encode()).decode()
+
+    soon, far = f"{s3.api.core.clock.now().year + 1}-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00"
+    odd = [
+        *("x", "e30=", "W10=", base64.b64encode(b"[" * 9000).decode(), policy_of(5), policy_of(far), policy_of(BEYOND)),
+        *(policy_of(soon, [one]) for one in ([], [[]], {}, None)),
+        policy_of(soon, ["content-length-range", -1, HUGE]),
+        policy_of(soon, ["content-length-range", "²", 5]),
+        *(policy_of(soon, ["eq", one, "k"]) for one in (None, "key", "$", "$key\u0000", HUGE)),
+        policy_of(soon, {"key": ["k"]}),
+        policy_of(soon, *[{"key": "k"}] * 201),
+    ]
+    for policy in odd:
+        sign = base64.b64encode(hmac.new(s3.secret.encode(), policy.encode(), "sha1").digest()).decode()
+        fields = {"key": "k", "policy": policy, "AWSAccessKeyId": s3.access, "signature": sign}
+        answer = s3.api.call("POST", "/s3/vault", data=fields, files={"file": ("f", b"x")})
+        assert answer.status_code in (400, 403) and "SignatureDoesNotMatch" not in answer.text, (policy, answer.text)
+    good = policy_of(soon, {"key": "k"})
+    sign = base64.b64encode(hmac.new(s3.secret.encode(), good.encode(), "sha1").digest()).decode()
+    fields = {"key": "k", "policy": good, "AWSAccessKeyId": s3.access, "signature": sign}
+    assert s3.api.call("POST", "/s3/vault", data=fields, files={"file": ("f", b"x")}).status_code == 204
     for head, body in (
         ("", b""),
         ("; boundary=x", b""),

@@ -54,6 +54,23 @@ def test_copies_move_to_a_host_that_comes_some_at_a_time(world: World, monkeypat
         assert world.mine.get(f"/c/{number}").content == data(number)
 
 
+def test_hosts_that_come_one_after_the_other_leave_no_copy_too_many(world: World) -> None:
+    """A place was written at the fourth when the fifth came, where some belong now."""
+    for number in range(COUNT):
+        world.mine.put(f"/c/{number}", data(number))
+    world.add("fourth")
+    assert "copies to be moved to other hosts" in (world.heal() or "")
+    world.add("fifth")
+    for _ in range(40):
+        if world.heal() is None:
+            break
+    assert world.states == ["good"] * 3 * COUNT
+    zones = {host.id: "" for host in world.hosts}
+    with database.of(world.core).read() as tx:
+        known = rows.of_blobs(tx, [blob_id for blob_id, _ in rows.in_order(tx, "", 100)])
+    assert all({*have} == {*chosen(blob_id, zones)} for blob_id, have in known.items())
+
+
 def test_nothing_moves_while_hosts_come_and_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repair, "QUIET_SECONDS", 3600.0)
     world.mine.put("/c/o", BIG)

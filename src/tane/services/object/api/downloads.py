@@ -7,7 +7,6 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from itertools import groupby
 from typing import BinaryIO
 from urllib.parse import quote
@@ -119,7 +118,7 @@ def _name(request: Request, found: Reading, shown: dict[str, str]) -> None:
         shown["Content-Disposition"] = "inline"
     elif "content-disposition" not in shown:
         shown["Content-Disposition"] = f"{how}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-    shown["Expires"] = format_datetime(datetime.fromtimestamp(signed.expires, UTC), usegmt=True)
+    shown["Expires"] = headers.http_second(signed.expires)
 
 
 class Chosen:

@@ -110,8 +110,12 @@ def path_in(value: str, what: str) -> tuple[str, str]:
 
 def http_date(stamp: int) -> str:
     """The second in which something was changed, or the next: nobody is told an earlier one than it was."""
-    seconds = -(-stamp // stamps.SECOND)
-    return format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True)
+    return http_second(-(-stamp // stamps.SECOND))
+
+
+def http_second(seconds: int) -> str:
+    """A moment since 1970 as HTTP has it; what is after the last year that can be written, as its end."""
+    return format_datetime(datetime.fromtimestamp(min(seconds, stamps.LAST), UTC), usegmt=True)
 
 
 def date(value: str | None) -> datetime | None:

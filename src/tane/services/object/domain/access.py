@@ -77,6 +77,13 @@ def identify(request: Request) -> Context:
     return request.ctx
 
 
+def kind_of(request: Request, otherwise: Kind) -> Kind:
+    """Whose right a call needs: what is named by its version is the owner's, whatever may be done with what is current.
+    A signed address says nothing of versions: there the parameter is not looked at, as in the real service."""
+    named = request.param("version-id") is not None and not tempurl.is_signed(request)
+    return "owner" if named else otherwise
+
+
 def project_of(account: str) -> str:
     """Whose account it is; empty for a name that belongs to nobody."""
     return account.removeprefix(RESELLER_PREFIX) if account.startswith(RESELLER_PREFIX) else ""
@@ -168,8 +175,13 @@ def _policy(tx: Tx, visit: Visit) -> tuple[Statement, ...]:
     if row is None or row.container_id is None or policies.FLAG not in row.container_meta:
         return ()
     text = documents.find(tx, row.container_id, policies.KIND)
-    found = policies.parsed(text, bucket) if text else ()
+    found = policies.kept(text, bucket) if text else ()
     return found if bucket == visit.container else tuple(one for one in found if not one.allows)
+
+
+def learn(tx: Tx, account: str, container: str) -> None:
+    """Read a bucket's policy now, so that who asks it next, with the writer held, need not."""
+    _policy(tx, Visit(account, container, "", places.place(tx, account, container), False))
 
 
 def _refuse_denied(

@@ -11,19 +11,28 @@ from __future__ import annotations
 import secrets
 import threading
 from dataclasses import dataclass, field
+from urllib.parse import unquote_plus
 
 import structlog
 
 from tane.core import Core
 from tane.db.documents import load
+from tane.services.identity import interface as identity
 from tane.services.object.domain import access, inside
 from tane.services.object.domain.inside import Shelf
 from tane.web.errors import ApiError
 from tane.web.request import Request
 
-MOST_BYTES, MOST_LINE, MOST_CONTAINERS = 1 << 20, 4096, 1000
-"""Of a container's lines that wait, of a line, and how many containers have any; beyond them lines are dropped."""
+MOST_BYTES, MOST_LINE, MOST_WAITING = 1 << 20, 4096, 32 << 20
+"""Bytes of a container's lines that wait, of a line, and of all that wait; beyond them lines are dropped."""
+A_LINE = 256
+"""Bytes that a line costs beside its own."""
+MOST_COUNTED = 10_000
+"""Containers of which it is known how many lines were dropped."""
 PLACE = "object-access-log"
+
+SECRET = ("signature", "x-amz-signature", "temp_url_sig", "x-amz-security-token")
+"""Of a query."""
 
 log = structlog.get_logger()
 
@@ -39,11 +48,42 @@ class Wish:
 
 
 @dataclass
-class _Waiting:
-    lock: threading.Lock = field(default_factory=threading.Lock)
+class _Of:
+    """What waits of an account."""
+
+    size: int = 0
     lines: dict[Wish, list[bytes]] = field(default_factory=dict)
     sizes: dict[Wish, int] = field(default_factory=dict)
+
+    def drop_one(self) -> tuple[Wish, int]:
+        """The lines of one container go: which, and how many they were."""
+        wanted, lines = self.lines.popitem()
+        self.size -= self.sizes.pop(wanted)
+        return wanted, len(lines)
+
+
+@dataclass
+class _Waiting:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    accounts: dict[str, _Of] = field(default_factory=dict)
+    size: int = 0
     dropped: dict[Wish, int] = field(default_factory=dict)
+
+    def count(self, wanted: Wish, lines: int) -> None:
+        if wanted in self.dropped or len(self.dropped) < MOST_COUNTED:
+            self.dropped[wanted] = self.dropped.get(wanted, 0) + lines
+
+    def has_room(self, wanted: Wish, size: int) -> bool:
+        """Make room for a line, which whoever has most of them gives: nobody's lines keep those of others out."""
+        while self.size + size > MOST_WAITING:
+            account = max(self.accounts, key=lambda one: self.accounts[one].size, default=wanted.account)
+            found = self.accounts.get(account)
+            if account == wanted.account or found is None or not found.lines:
+                return False
+            before = found.size
+            self.count(*found.drop_one())
+            self.size -= before - found.size
+        return True
 
 
 def wishes(request: Request) -> list[Wish]:
@@ -63,31 +103,43 @@ def _waiting(core: Core) -> _Waiting:
 def write(core: Core, wanted: Wish, line: str) -> None:
     """Keep a line for the next delivery."""
     data, here = line.encode("utf-8", "replace")[:MOST_LINE] + b"\n", _waiting(core)
+    size = len(data) + A_LINE
     with here.lock:
-        size = here.sizes.get(wanted, 0)
-        if size + len(data) > MOST_BYTES or (wanted not in here.lines and len(here.lines) >= MOST_CONTAINERS):
-            if wanted in here.lines:
-                here.dropped[wanted] = here.dropped.get(wanted, 0) + 1
+        found = here.accounts.get(wanted.account) or _Of()
+        if found.sizes.get(wanted, 0) + size > MOST_BYTES or not here.has_room(wanted, size):
+            here.count(wanted, 1)
             return
-        here.lines.setdefault(wanted, []).append(data)
-        here.sizes[wanted] = size + len(data)
+        here.accounts[wanted.account] = found
+        found.lines.setdefault(wanted, []).append(data)
+        found.sizes[wanted] = found.sizes.get(wanted, 0) + size
+        found.size += size
+        here.size += size
 
 
 def deliver(core: Core) -> int:
-    """Put what waits; returns how many objects were written. What cannot be put, over a quota, is dropped and told."""
+    """Put what waits; returns how many objects were written. What cannot be put (over a quota, the
+    container is gone) is dropped and told; what is of a project that is closed is dropped."""
     here, done = _waiting(core), 0
     with here.lock:
-        lines, dropped = here.lines, here.dropped
-        here.lines, here.sizes, here.dropped = {}, {}, {}
-    for wanted, found in lines.items():
+        accounts, dropped = here.accounts, here.dropped
+        here.accounts, here.dropped, here.size = {}, {}, 0
+    lines = {wanted: found for one in accounts.values() for wanted, found in one.lines.items()}
+    for wanted in {**lines, **dropped}:
+        found = lines.get(wanted, [])
         if count := dropped.get(wanted):
             found.append(f"# {count} lines more were not kept\n".encode())
         name = f"{wanted.prefix}{core.clock.now():%Y-%m-%d-%H-%M-%S}-{secrets.token_hex(8).upper()}"
+        project_id = access.project_of(wanted.account)
         try:
-            inside.put(core, Shelf(access.project_of(wanted.account), wanted.target), name, found)
+            if not identity.is_open(core, project_id):
+                continue
+            inside.put(core, Shelf(project_id, wanted.target), name, found, make=False)
             done += 1
         except ApiError as error:
             log.warning("an access log was not delivered", container=wanted.target, reason=error.message)
+        except Exception:
+            # Whatever it is, the lines of all others are already taken, and must not be lost with these.
+            log.exception("an access log was not delivered", container=wanted.target)
     return done
 
 
@@ -99,8 +151,9 @@ def line(request: Request, wanted: Wish, status: int, size: int, error: str) -> 
     """What is told of a call."""
     key = request.path.get("key") or request.path.get("object") or ""
     operation = f"{'REST' if is_s3(request) else 'SWIFT'}.{request.method}.{'OBJECT' if key else 'BUCKET'}"
-    query = f"?{request.raw_query}" if request.raw_query else ""
+    query = f"?{_unsigned(request.raw_query)}" if request.raw_query else ""
     headers = request.headers
+    page, mark, asked = headers.get("referer", "-").partition("?")
     return " ".join(
         (
             access.project_of(wanted.account),
@@ -111,11 +164,11 @@ def line(request: Request, wanted: Wish, status: int, size: int, error: str) -> 
             request.ctx.request_id or "-",
             operation,
             _plain(key, 1024).replace(" ", "%20") or "-",
-            f'"{request.method} {_plain(request.raw_path, 1024)}{_plain(_unsigned(query), 512)} HTTP/1.1"',
+            f'"{request.method} {_plain(request.raw_path, 1024)}{_plain(query, 512)} HTTP/1.1"',
             str(status),
             error or "-",
             str(size) if size else "-",
-            f'"{_plain(headers.get("referer", "-"), 256)}"',
+            f'"{_plain(page + mark + _unsigned(asked), 256)}"',
             f'"{_plain(headers.get("user-agent", "-"), 256)}"',
         )
     )
@@ -128,8 +181,8 @@ def _plain(text: str, most: int) -> str:
 
 def _unsigned(query: str) -> str:
     """Whoever reads the log must not get a right by it."""
-    hidden = ("signature=", "x-amz-signature=", "temp_url_sig=", "x-amz-security-token=")
-    parts = query.split("&")
-    return "&".join(
-        part.partition("=")[0] + "=..." if part.lstrip("?").lower().startswith(hidden) else part for part in parts
-    )
+    found = []
+    for part in query.split("&"):
+        name, equals, _ = part.partition("=")
+        found.append(f"{name}=..." if equals and unquote_plus(name).strip().lower() in SECRET else part)
+    return "&".join(found)

@@ -14,9 +14,13 @@ from io import BytesIO
 from typing import IO, Any, cast
 from urllib.parse import quote, unquote
 
-from tane.services.object.domain import access, blobs, containers, content, copies, metadata, objects, reading
+from sqlalchemy.engine import Row
+
+from tane.db import Tx
+from tane.services.object.domain import access, blobs, containers, content, copies, locks, metadata, objects, reading
 from tane.services.object.domain.blobs import Content
 from tane.services.object.domain.content import New
+from tane.services.object.domain.locks import Held
 from tane.services.object.domain.objects import At, check_name
 from tane.services.object.domain.reading import Looks
 from tane.services.object.domain.room import Upload
@@ -102,8 +106,12 @@ def delete(request: Request, account: str, names: list[str]) -> Outcome:
     """Delete objects, and containers that are empty by then; ``names``: /container/object or /container."""
     outcome = Outcome()
     for begin in range(0, len(names), AT_ONCE):
+        some = names[begin : begin + AT_ONCE]
+        with database.of(request.core).read() as tx:
+            for container in {name.lstrip("/").partition("/")[0] for name in some}:
+                access.learn(tx, account, container)
         with database.of(request.core).write() as tx:
-            for name in names[begin : begin + AT_ONCE]:
+            for name in some:
                 try:
                     _delete_one(request, tx, account, name)
                     outcome.done += 1
@@ -136,7 +144,8 @@ def _delete_one(request: Request, tx: Any, account: str, name: str) -> None:
 
 
 def delete_manifest(request: Request, at: At) -> Outcome:
-    """A static large object with its segments, those of its segments that are such, too."""
+    """A static large object with its segments, those of its segments that are such, too; nothing of it where a lock
+    holds one of these manifests, which would have no bytes without them."""
     access.identify(request)
     request.may_take_long = True
     # In the order in which they are found; a manifest before what it names.
@@ -147,6 +156,8 @@ def delete_manifest(request: Request, at: At) -> Outcome:
         row = visit.object if wanted is None else reading.version(tx, visit, wanted)
         if row.kind != "slo":
             return Outcome(status="400 Bad Request", body="Not an SLO manifest")
+        if wanted is not None and (held := _held(tx, row, at[1:])):
+            return held
         looks, waiting = Looks(request, tx), [at[1:]]
         if wanted is not None and row is not visit.there:
             names, waiting = dict.fromkeys(looks.listed(row.manifest)), []
@@ -155,6 +166,8 @@ def delete_manifest(request: Request, at: At) -> Outcome:
             found = places.outline_in(tx, at[0], *waiting.pop())
             if found is None or found.id is None or found.kind != "slo":
                 continue
+            if held := _held(tx, found, (found.container, found.object_name)):
+                return held
             for one in looks.names(found.id):
                 if one not in names:
                     looks.spend()
@@ -167,6 +180,17 @@ def delete_manifest(request: Request, at: At) -> Outcome:
         objects.delete(request, at)
         outcome.done += 1
     return outcome
+
+
+def _held(tx: Tx, row: Row[Any], where: tuple[str, str]) -> Outcome | None:
+    """What is answered where a manifest is locked."""
+    try:
+        locks.require_free(tx, row)
+    except Held as error:
+        outcome = Outcome()
+        outcome.failed("/" + "/".join(where), error)
+        return outcome
+    return None
 
 
 class _Header(tarfile.TarInfo):

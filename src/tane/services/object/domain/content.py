@@ -17,7 +17,7 @@ from tane.db.documents import dump
 from tane.services.object.domain import blobs, locks, metadata, room
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Content
-from tane.services.object.domain.errors import Failed
+from tane.services.object.domain.errors import Conflicting, Failed
 from tane.services.object.domain.locks import Lock
 from tane.services.object.store import blobs as blob_rows
 from tane.services.object.store import objects, places, stamps
@@ -64,6 +64,8 @@ def write(core: Core, tx: Tx, visit: Visit, new: New, *, only_new: bool = False)
         _drop_null(tx, visit)
     blob_id = _blob(core, tx, old.account_id, new)
     lock = locks.of_new(visit.container_meta, new.lock, locks.now(tx))
+    if lock != Lock() and locks.points_elsewhere(new.kind, new.meta):
+        raise Conflicting(locks.ELSEWHERE)
     new.meta = {**locks.without(new.meta), **lock.meta()}
     values = {
         "container_id": old.container_id,

@@ -64,12 +64,13 @@ class Stored:
             raise Gone(str(error)) from error
 
 
-def put(core: Core, shelf: Shelf, name: str, parts: Iterable[bytes]) -> int:
-    """Write an object in place of what is there, in a container that is made when there is none; returns its bytes.
+def put(core: Core, shelf: Shelf, name: str, parts: Iterable[bytes], *, make: bool = True) -> int:
+    """Write an object in place of what is there, in a container that is made when there is none (unless not
+    ``make``); returns its bytes.
 
     Bytes that may be large; each of ``parts`` is at most 1 MiB.
 
-    :raises ApiError: over a quota, the disk is full, or there is no such project.
+    :raises ApiError: over a quota, the disk is full, or there is no such project, or container.
     """
     received = blobs.written(core, parts, blobs.MOST, (shelf.account, shelf.container))
     try:
@@ -77,6 +78,8 @@ def put(core: Core, shelf: Shelf, name: str, parts: Iterable[bytes]) -> int:
         with database.of(core).write() as tx:
             visit = _visit(tx, shelf, name)
             if visit.row is None or visit.row.container_id is None:
+                if not make:
+                    raise NotFound(f"Container {shelf.container} could not be found.")
                 _make_container(tx, shelf, visit, domain)
                 visit = _visit(tx, shelf, name)
             content.write(core, tx, visit, New(TYPE, content=received))

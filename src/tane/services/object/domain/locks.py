@@ -33,6 +33,9 @@ PART = re.compile(r"([0-9a-f]{32})/[0-9]{5}\Z")
 TOLD = "Access Denied because object protected by object lock."
 
 
+ELSEWHERE = "The segments of a large object of Swift's are not locked with it: put it whole, or in parts by S3."
+
+
 class Held(Forbidden):
     """Its lock forbids that."""
 
@@ -100,6 +103,11 @@ def of_new(container_meta: Mapping[str, str], asked: Lock | None, moment: int) -
     if not given.get("mode"):
         return asked
     return Lock(given["mode"], moment + (given.get("days", 0) + 365 * given.get("years", 0)) * DAY, asked.hold)
+
+
+def points_elsewhere(kind: str, meta: Mapping[str, str]) -> bool:
+    """Whether an object's bytes are other objects', which its lock does not hold."""
+    return kind in ("slo", "dlo") and UPLOAD not in meta
 
 
 def without(meta: Mapping[str, str]) -> dict[str, str]:

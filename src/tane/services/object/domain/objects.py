@@ -65,15 +65,14 @@ def read(
     """The object, and where the bytes lie of those ranges that ``wanted`` chooses when it has seen it."""
     access.identify(request)
     with database.of(request.core).read() as tx:
-        kind: access.Kind = "owner" if _names_version(request) else "read"
-        found = reading.find(request, tx, access.admit(request, tx, "get_object", kind, at))
+        found = reading.find(request, tx, _source(request, tx, at))
         looks = reading.Looks(request, tx)
         return found, [(span, reading.pieces(request, tx, found, span, looks)) for span in wanted(found)]
 
 
-def _names_version(request: Request) -> bool:
-    """A signed address says nothing of versions: there the parameter is not looked at, as in the real service."""
-    return request.param("version-id") is not None and not tempurl.is_signed(request)
+def _source(request: Request, tx: Tx, at: At) -> Visit:
+    """What is read, whatever for."""
+    return access.admit(request, tx, "get_object", access.kind_of(request, "read"), at)
 
 
 # ------------------------------------------------------------------------------------------------------- writing
@@ -270,7 +269,7 @@ def source(request: Request, at: At, target: At | None = None) -> tuple[Reading,
     """What is to be copied, and of what is copied anew where its bytes lie."""
     access.identify(request)
     with database.of(request.core).read() as tx:
-        visit = access.admit(request, tx, "get_object", "read", at)
+        visit = _source(request, tx, at)
         if visit.signed is not None:
             # Who may write may not read by it.
             tempurl.refuse_headers(request.headers)
@@ -316,7 +315,7 @@ def copy(
             with opened.read() as tx:
                 checked = _check_copied(request, tx, at, target)
         with opened.write() as tx:
-            found = reading.find(request, tx, access.admit(request, tx, "get_object", "read", at))
+            found = reading.find(request, tx, _source(request, tx, at))
             visit = access.admit(request, tx, "put_object", "write", target)
             row, new = found.row, finish(found)
             if found.marker:
@@ -344,7 +343,7 @@ def copy(
 def _check_copied(request: Request, tx: Tx, at: At, target: At) -> tuple[str, str] | None:
     """Check a manifest as if it were put there: who copies it must be able to read what it names from there. That is
     done before the writer is held up. Returns which it was."""
-    row = reading.find(request, tx, access.admit(request, tx, "get_object", "read", at)).row
+    row = reading.find(request, tx, _source(request, tx, at)).row
     if row.kind != "slo":
         return None
     visit = access.admit(request, tx, "put_object", "write", target)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,8 +22,11 @@ import msgspec
 from tane.web.context import Context
 
 MOST_BYTES, MOST_STATEMENTS, MOST_LIST, MOST_STARS = 20 << 10, 50, 100, 8
-MOST_NAMES = 300
-"""Resources and principals of a policy: all are looked at for each request."""
+MOST_NAMES = 500
+"""Actions, resources, principals and values of conditions of a policy: all are looked at for each request."""
+MOST_SOUGHT, A_QUESTION = 2048, 8
+"""Characters that its patterns have between stars: each costs a step for each of a name, and many more in a piece with
+a question mark."""
 KIND = "policy"
 FLAG = "s3-policy"
 """In the metadata of a container that has one: others are not asked."""
@@ -32,10 +35,14 @@ SEGMENTS = "+segments"
 VERSIONS = ("2012-10-17", "2008-10-17")
 ARN = "arn:aws:s3:::"
 OF_BUCKETS = ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads", "s3:DeleteBucket")
-OF_VERSIONS = ("s3:GetObjectVersion", "s3:DeleteObjectVersion", "s3:DeleteBucket")
+OF_VERSIONS = (
+    *("s3:GetObjectVersion", "s3:GetObjectVersionTagging", "s3:PutObjectVersionTagging"),
+    *("s3:DeleteObjectVersion", "s3:DeleteBucket"),
+)
 """What else is the owner's, and is somebody else's where a policy says so by name."""
 OF_OBJECTS = (
     *("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"),
+    *("s3:GetObjectVersionTagging", "s3:PutObjectVersionTagging"),
     *("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"),
 )
 ACTIONS = (*OF_BUCKETS, *OF_OBJECTS)
@@ -174,10 +181,39 @@ def parsed(text: str, bucket: str) -> tuple[Statement, ...]:
     given = found.Statement if isinstance(found.Statement, list) else [found.Statement]
     if not 1 <= len(given) <= MOST_STATEMENTS:
         raise Malformed(f"A policy has 1 to {MOST_STATEMENTS} statements.")
-    statements = tuple(_statement(one, bucket) for one in given)
-    if sum(len(one.resources) + len(one.people) for one in statements) > MOST_NAMES:
-        raise Malformed(f"A policy names at most {MOST_NAMES} resources and principals.")
-    return statements
+    texts = [list(_texts(one)) for one in given]
+    if sum(map(len, texts)) > MOST_NAMES:
+        raise Malformed(f"A policy names at most {MOST_NAMES} actions, resources, principals and values of conditions.")
+    if sum(_sought(text) for each in texts for text in each if isinstance(text, str)) > MOST_SOUGHT:
+        raise Malformed(
+            f"The patterns of a policy have at most {MOST_SOUGHT} characters between stars; a piece with a question "
+            f"mark counts {A_QUESTION} times."
+        )
+    return tuple(_statement(one, bucket) for one in given)
+
+
+NOTHING = (Statement(False, (), frozenset(ACTIONS), ("*",), True, ()),)
+
+
+def kept(text: str, bucket: str) -> tuple[Statement, ...]:
+    """Of a policy that is there. One that was taken when more was taken than today denies everything to everybody: its
+    owner sets it anew."""
+    try:
+        return parsed(text, bucket)
+    except Malformed:
+        return NOTHING
+
+
+def _texts(given: _Statement) -> Iterator[Any]:
+    """What a statement names, by anything."""
+    people = given.Principal.get("AWS") if isinstance(given.Principal, dict) else given.Principal
+    values = [value for keys in given.Condition.values() for value in keys.values()]
+    for one in (given.Action, given.Resource, people, *values):
+        yield from one if isinstance(one, list) else [one]
+
+
+def _sought(text: str) -> int:
+    return sum(len(piece) * (A_QUESTION if "?" in piece else 1) for piece in text.split("*")[1:-1])
 
 
 def _statement(given: _Statement, bucket: str) -> Statement:
@@ -196,10 +232,9 @@ def _statement(given: _Statement, bucket: str) -> Statement:
     actions = frozenset(one for text in _list(given.Action, "Action") for one in _actions(text))
     if not (actions & set(OF_BUCKETS) if whole else False) and not (actions & set(OF_OBJECTS) if resources else False):
         raise Malformed("Action does not apply to any resource(s) in statement")
-    people = _people(given.Principal)
-    return Statement(
-        given.Effect == "Allow", people, actions, tuple(resources), whole, tuple(_conditions(given.Condition))
-    )
+    people, allows = _people(given.Principal), given.Effect == "Allow"
+    conditions = tuple(_conditions(given.Condition, allows=allows))
+    return Statement(allows, people, actions, tuple(resources), whole, conditions)
 
 
 def _list(given: str | list[str], what: str) -> list[str]:
@@ -237,7 +272,7 @@ def _people(given: Any) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _conditions(given: dict[str, dict[str, Any]]) -> list[Condition]:
+def _conditions(given: dict[str, dict[str, Any]], *, allows: bool) -> list[Condition]:
     found = []
     for operator, keys in given.items():
         for key, value in keys.items():
@@ -245,11 +280,11 @@ def _conditions(given: dict[str, dict[str, Any]]) -> list[Condition]:
             make = CONDITIONS.get((operator, key.lower()))
             if make is None or not 1 <= len(values) <= MOST_LIST:
                 raise Malformed(f"Conditions of this kind are not implemented: {operator[:50]} {key[:100]}")
-            found.append(make(values))
+            found.append(make(values, allows))
     return found
 
 
-def _address(values: Sequence[Any], *, inside: bool) -> Condition:
+def _address(values: Sequence[Any], *, inside: bool, allows: bool) -> Condition:
     try:
         nets = [ipaddress.ip_network(str(one), strict=False) for one in values]
     except ValueError:
@@ -260,7 +295,7 @@ def _address(values: Sequence[Any], *, inside: bool) -> Condition:
             address = ipaddress.ip_address(asked.address)
         except ValueError:
             # Nobody is let in, or spared, by an address that is not known.
-            return not inside
+            return not allows
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         return any(address in net for net in nets) is inside
@@ -268,7 +303,7 @@ def _address(values: Sequence[Any], *, inside: bool) -> Condition:
     return check
 
 
-def _secure(values: Sequence[Any]) -> Condition:
+def _secure(values: Sequence[Any], _: bool) -> Condition:
     wanted = {str(one).lower() for one in values}
     if len(wanted) != 1 or not wanted <= {"true", "false"}:
         raise Malformed("aws:SecureTransport is true or false.")
@@ -287,12 +322,12 @@ def _prefix(values: Sequence[Any], *, pattern: bool) -> Condition:
     return check
 
 
-CONDITIONS: dict[tuple[str, str], Callable[[Sequence[Any]], Condition]] = {
-    ("IpAddress", "aws:sourceip"): lambda values: _address(values, inside=True),
-    ("NotIpAddress", "aws:sourceip"): lambda values: _address(values, inside=False),
+CONDITIONS: dict[tuple[str, str], Callable[[Sequence[Any], bool], Condition]] = {
+    ("IpAddress", "aws:sourceip"): lambda values, allows: _address(values, inside=True, allows=allows),
+    ("NotIpAddress", "aws:sourceip"): lambda values, allows: _address(values, inside=False, allows=allows),
     ("Bool", "aws:securetransport"): _secure,
-    ("StringEquals", "s3:prefix"): lambda values: _prefix(values, pattern=False),
-    ("StringLike", "s3:prefix"): lambda values: _prefix(values, pattern=True),
+    ("StringEquals", "s3:prefix"): lambda values, _: _prefix(values, pattern=False),
+    ("StringLike", "s3:prefix"): lambda values, _: _prefix(values, pattern=True),
 }
 
 

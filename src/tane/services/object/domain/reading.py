@@ -15,7 +15,7 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.db.documents import load
-from tane.services.object.domain import access, content
+from tane.services.object.domain import access, content, policies
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Piece
 from tane.services.object.domain.errors import TEXTS, Conflicting, ObjectNotFound
@@ -33,6 +33,8 @@ MOST_DEPTH = 10
 MOST_LINKS = 2
 MOST_LOOKS, FEW_LOOKS = 10_500, 500
 """So many segments are looked up for one answer, and so many of them where all requests are answered."""
+A_POLICY, A_QUESTION = 100, 4
+"""Steps that a container's policy costs once, and for each object: the latter only where all requests are answered."""
 NAMES_A_STEP, TEXT_A_STEP = 50, 4096
 """Names of a listing, and bytes of a manifest, that cost as much as a segment."""
 MOST_TEXT = 16 << 20
@@ -247,6 +249,7 @@ class Looks:
         self._data: dict[str | None, bytes | None] = {}
         self._filed, self._waste_left = 0, MOST_WASTE
         self._fetched: tuple[str | None, int] = (None, -1)
+        self._ruled: set[int] = set()
         self.parts_in: int | None = None
         """The container of the parts of what an upload of S3 made: who is let in to the object reads them."""
 
@@ -263,9 +266,22 @@ class Looks:
         """An object that a manifest names."""
         found = self._found.get(at)
         if found is None:
-            follow = self._part(visit, at) or _follow(self._request, self._tx, visit, at, outline=True)
+            follow = self._part(visit, at)
+            if follow is None:
+                follow = _follow(self._request, self._tx, visit, at, outline=True)
+                self._ask(follow)
             found = self._found[at] = find(self._request, self._tx, follow, segment=self)
         return found
+
+    def _ask(self, visit: Visit) -> None:
+        """Count what the policy of a container costs: to read it, once for all, and to ask it of each object."""
+        row = visit.row
+        if row is None or row.container_id is None or policies.FLAG not in row.container_meta:
+            return
+        if row.container_id not in self._ruled:
+            self._ruled.add(row.container_id)
+            self.spend(A_POLICY)
+        self._free -= A_QUESTION
 
     def _part(self, visit: Visit, at: tuple[str, str, str]) -> Visit | None:
         if self.parts_in is None or not PART.match(at[2]):
@@ -280,6 +296,7 @@ class Looks:
         found = self._found.get(at)
         if found is None:
             visit = access.admit(self._request, self._tx, "get_object", "read", at, outline=True)
+            self._ask(visit)
             found = self._found[at] = find(self._request, self._tx, visit, segment=self)
         return found
 

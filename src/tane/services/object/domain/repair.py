@@ -171,8 +171,11 @@ def _rebalance(core: Core, fleet: Fleet, done: Counter[str]) -> list[tuple[str, 
         if any(state != "good" for state in have.values()):
             # It is repair's.
             continue
-        if len(have) > COPIES:
+        if _too_many(fleet, blob_id, have):
             surplus.append(blob_id)
+        elif len(have) > COPIES:
+            # Hosts that leave have the rest.
+            continue
         elif new := [host for host in chosen(blob_id, fleet.zones) if host not in have][:1]:
             wanted.append((blob_id, new[0]))
             size += each
@@ -195,11 +198,16 @@ def _rebalance(core: Core, fleet: Fleet, done: Counter[str]) -> list[tuple[str, 
 
 
 def _too_many(fleet: Fleet, blob_id: str, have: dict[str, str]) -> list[str]:
-    """Hosts whose copies are not needed: all are good, and those where they belong are there."""
-    belongs = chosen(blob_id, fleet.zones)
-    if any(state != "good" for state in have.values()) or not {*belongs} <= {*have}:
+    """Hosts whose copies are not needed: all are good, and enough of them stay. Where these belong may have changed
+    since they were written: what does not goes, of two in a zone first."""
+    if any(state != "good" for state in have.values()):
         return []
-    return [host for host in have if host not in belongs]
+    belongs, staying = chosen(blob_id, fleet.zones), [host for host in have if host in fleet.zones]
+    zones = {fleet.zones[host] for host in belongs if host in have}
+    strangers = sorted(
+        (host for host in staying if host not in belongs), key=lambda host: fleet.zones[host] not in zones
+    )
+    return strangers[: max(len(staying) - COPIES, 0)]
 
 
 # ------------------------------------------------------------------------------------------------- making copies

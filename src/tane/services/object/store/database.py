@@ -57,11 +57,24 @@ def _add_locks_and_documents(connection: Connection) -> None:
         index.create(connection, checkfirst=True)
 
 
+def _close_parts(connection: Connection) -> None:
+    """What was opened to all with the bucket showed the parts of older versions, and outlived the bucket's own list."""
+    opened = container.c.read_acl.in_((".r:*,.rlistings", "*:*"))
+    connection.execute(update(container).where(container.c.name.endswith("+segments"), opened).values(read_acl=""))
+
+
 APART = Apart(
     "objects",
     "object_schema",
     "object storage",
-    (metadata.create_all, _keep_etags_and_accounts, _add_uploads, _add_checks, _add_locks_and_documents),
+    (
+        metadata.create_all,
+        _keep_etags_and_accounts,
+        _add_uploads,
+        _add_checks,
+        _add_locks_and_documents,
+        _close_parts,
+    ),
     whole=True,
 )
 of, exists = APART.of, APART.exists

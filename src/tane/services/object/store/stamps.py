@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1)
 SECOND = 100_000
+LAST = 253_402_300_799
+"""The last second that can be written as a date."""
 _TEN = timedelta(microseconds=10)
 
 

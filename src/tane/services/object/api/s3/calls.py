@@ -126,6 +126,12 @@ async def answered(request: Request, table: Table, *above: Table) -> Response:
         raise await request.core.in_thread(_not_found, request, error) from None
 
 
+def is_bucket(request: Request) -> bool:
+    """Whether the path names a project, and a bucket of it, where others name a bucket and a key."""
+    rest = request.path.get("key", "").partition("/")[2]
+    return not rest and ACCOUNT.match(request.path.get("bucket", "")) is not None
+
+
 def placed(request: Request) -> str:
     """The project that the path names before the bucket, which is taken out of it; "" for the caller's own."""
     found = ACCOUNT.match(request.path.get("bucket", ""))

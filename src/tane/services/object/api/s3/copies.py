@@ -13,6 +13,7 @@ from tane.services.object.api.s3.listings import moment
 from tane.services.object.api.s3.xml import element
 from tane.services.object.domain import blobs, heavy, metadata
 from tane.services.object.domain import objects as swift
+from tane.services.object.domain.access import project_of
 from tane.services.object.domain.blobs import Content, Piece
 from tane.services.object.domain.content import New
 from tane.services.object.domain.errors import Failed
@@ -35,11 +36,6 @@ def source(call: Call) -> tuple[At, str | None]:
     if asks and (not query.startswith(b"versionId=") or b"&" in query):
         raise S3Error("InvalidArgument", "Unsupported copy source parameter.")
     query = query.removeprefix(b"versionId=")
-    if (
-        call.headers.get("x-amz-source-expected-bucket-owner", call.request.ctx.project_id)
-        != call.request.ctx.project_id
-    ):
-        raise S3Error("AccessDenied")
     try:
         path = unquote_to_bytes(text).decode().removeprefix("/")
         version = unquote_to_bytes(query).decode() if query else None
@@ -56,6 +52,9 @@ def source(call: Call) -> tuple[At, str | None]:
     if ACCOUNT.match(bucket):
         # Of another project.
         account, (bucket, _, name) = bucket, name.partition("/")
+    project_id = project_of(account)
+    if call.headers.get("x-amz-source-expected-bucket-owner", project_id) != project_id:
+        raise S3Error("AccessDenied")
     buckets.check_name(bucket)
     return (account, bucket, name), version
 

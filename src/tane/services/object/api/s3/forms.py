@@ -13,12 +13,12 @@ import falcon
 
 from tane.services.object.api import headers as swift_headers
 from tane.services.object.api.s3 import access, describing, xml
-from tane.services.object.api.s3.calls import MOST_KEY, MOST_OBJECT, Call, admitted, identified
+from tane.services.object.api.s3.calls import MOST_KEY, MOST_OBJECT, Call, admitted, identified, placed
 from tane.services.object.api.s3.xml import element
 from tane.services.object.domain import blobs
 from tane.services.object.domain import objects as swift
 from tane.services.object.domain.blobs import BrokenOff, TooMuch
-from tane.services.object.domain.s3 import forms, objects
+from tane.services.object.domain.s3 import buckets, forms, objects
 from tane.services.object.domain.s3.conditions import Expected
 from tane.services.object.domain.s3.errors import S3Error
 from tane.web import multipart
@@ -27,18 +27,28 @@ from tane.web.request import Request, Response
 
 MOST_FIELD, MOST_FIELDS, MOST_BYTES = 32 << 10, 100, 64 << 10
 MALFORMED = "The body of your POST request is not well-formed multipart/form-data."
-KEPT = ("content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires")
+KEPT = (
+    "x-amz-storage-class",
+    "content-type",
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "expires",
+)
 
 
 async def upload(request: Request) -> Response:
     """The file of a form, once its policy and signature were found right; what follows it is not looked at"""
+    owner = placed(request)
+    buckets.check_name(request.path["bucket"])
     fields: dict[str, str] = {}
     size = 0
     try:
         async for part in multipart.parts(request, MOST_FIELDS + 1, _gone):
             name = str(part.name or "").lower()
             if name == "file":
-                return await _store(request, fields, part)
+                return await _store(request, owner, fields, part)
             text = await _text(part)
             size += len(name) + len(text)
             if size > MOST_BYTES or len(fields) >= MOST_FIELDS:
@@ -47,9 +57,7 @@ async def upload(request: Request) -> Response:
                 raise S3Error("InvalidArgument", f"POST requires at most one argument of each name: {name[:100]}")
             fields[name] = text
     except (falcon.HTTPError, ValueError):
-        raise S3Error(
-            "InvalidRequest", "The body of your POST request is not well-formed multipart/form-data."
-        ) from None
+        raise S3Error("InvalidRequest", MALFORMED) from None
     raise S3Error("InvalidArgument", "POST requires exactly one file upload per request.")
 
 
@@ -67,13 +75,13 @@ async def _text(part: Any) -> str:
         raise S3Error("InvalidArgument", "A field of the form is no UTF-8.") from None
 
 
-async def _store(request: Request, fields: dict[str, str], part: Any) -> Response:
+async def _store(request: Request, owner: str, fields: dict[str, str], part: Any) -> Response:
     core, bucket = request.core, request.path["bucket"]
     if "key" not in fields:
         raise S3Error("InvalidArgument", "Bucket POST must contain a field named 'key'.")
     proof = forms.proof(fields, core.clock.now())
     ctx, key = await core.in_thread(identified, request, proof)
-    account = admitted(request, ctx)
+    account = admitted(request, ctx, owner)
     policy = forms.checked(fields, bucket, core.clock.now())
     name = fields["key"].replace("${filename}", str(part.filename or "").rpartition("/")[2])
     if not name or "\0" in name:

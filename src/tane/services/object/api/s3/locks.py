@@ -14,6 +14,7 @@ from tane.services.object.api.s3.xml import Node, element
 from tane.services.object.domain.locks import COMPLIANCE, GOVERNANCE, Lock
 from tane.services.object.domain.s3 import locks
 from tane.services.object.domain.s3.errors import S3Error
+from tane.services.object.store import stamps
 from tane.web.request import Response
 
 MODES = (GOVERNANCE, COMPLIANCE)
@@ -37,7 +38,7 @@ def moment(text: str) -> int:
 
 
 def text(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(min(seconds, stamps.LAST), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def asked(call: Call) -> Lock | None:
@@ -52,8 +53,8 @@ def asked(call: Call) -> Lock | None:
     if hold not in ("", "ON", "OFF"):
         raise S3Error("InvalidArgument", "Legal Hold must be either of 'ON' or 'OFF'")
     found = Lock(mode, moment(until) if until else 0, hold == "ON")
-    if mode and found.until <= call.request.core.clock.now().replace(tzinfo=UTC).timestamp():
-        raise S3Error("InvalidArgument", "The retain until date must be in the future!")
+    if mode:
+        locks.check_until(found.until, int(call.request.core.clock.now().replace(tzinfo=UTC).timestamp()))
     return found
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 
 from tane.services.object.api import downloads, headers
-from tane.services.object.api.s3 import access, attributes, buckets, copies, describing, locks, pages, uploads
-from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, Table, answered, part_number, placed
+from tane.services.object.api.s3 import access, attributes, buckets, copies, describing, forms, locks, pages, uploads
+from tane.services.object.api.s3.calls import MOST_OBJECT, Body, Call, Table, answered, is_bucket, part_number, placed
 from tane.services.object.domain import blobs, heavy, manifests, metadata
 from tane.services.object.domain import locks as kept_locks
 from tane.services.object.domain import objects as swift
@@ -244,6 +244,8 @@ async def put_object(request: Request) -> Response:
 
 async def post_object(request: Request) -> Response:
     """Begin an upload in parts (`uploads`), complete it (`uploadId`)"""
+    if buckets.is_form(request) and is_bucket(request):
+        return await forms.upload(request)
     return await answered(request, POST, buckets.POST, buckets.SERVICE)
 
 

@@ -20,7 +20,7 @@ async def show(call: Call) -> Response:
 async def status(call: Call) -> Response:
     """Whether the bucket's policy lets everybody in"""
     text = await call.request.core.in_thread(buckets.policy, call.inner(), call.place)
-    public = policies.is_public(policies.parsed(text, call.bucket))
+    public = policies.is_public(policies.kept(text, call.bucket))
     return Response(xml.document("PolicyStatus", element("IsPublic", str(public).lower())), content_type=xml.TYPE)
 
 

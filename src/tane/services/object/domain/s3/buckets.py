@@ -131,14 +131,15 @@ def owned(request: Request, account: str, wanted: Wanted) -> Page:
 
 
 def set_access(request: Request, at: At, canned: str) -> None:
-    """The access lists of the bucket, and of where the parts of its large objects are."""
+    """The access lists of the bucket. Where the parts of its large objects are has none: it opens to nobody what is not
+    current any more."""
     read, write = CANNED[canned]
     with database.of(request.core).write() as tx:
         visit = access.admit(request, tx, "post_container", "owner", (*at, ""))
         places.change_container(tx, visit.there.container_id, read_acl=read, write_acl=write)
         beside = places.place(tx, at[0], at[1] + SEGMENTS)
         if beside is not None and beside.container_id is not None:
-            places.change_container(tx, beside.container_id, read_acl=read)
+            places.change_container(tx, beside.container_id, read_acl="")
 
 
 def grants(row: Any) -> list[tuple[str, str]]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.services.object.domain import content
@@ -22,9 +25,15 @@ class Expected:
     """Of deletions: its bytes, and the second (since 1970) of its last change."""
 
     def check(self, tx: Tx, visit: Visit) -> None:
-        """:raises S3Error:"""
+        """Of what is current. :raises S3Error:"""
         row = visit.there
-        exists = row.id is not None and not content.expired(row, tx)
+        self._check(row, exists=row.id is not None and not content.expired(row, tx))
+
+    def check_version(self, row: Row[Any] | None) -> None:
+        """Of a version that is named, None where it is not there; a marker has no bytes. :raises S3Error:"""
+        self._check(row, exists=row is not None and row.kind != "marker")
+
+    def _check(self, row: Any, *, exists: bool) -> None:
         if self.none and exists:
             raise S3Error("PreconditionFailed", details={"Condition": "If-None-Match"})
         more = self.size is not None or self.modified is not None

@@ -76,11 +76,12 @@ def checked(fields: Mapping[str, str], bucket: str, now: datetime) -> Policy:
         raise S3Error("InvalidArgument", "Invalid Policy: it must have a list of conditions.")
     try:
         until = datetime.fromisoformat(expires) if isinstance(expires, str) else None
-    except ValueError:
+        until = until.astimezone(UTC).replace(tzinfo=None) if until is not None and until.tzinfo else until
+    except (ValueError, OverflowError):
         until = None
     if until is None:
         raise S3Error("InvalidArgument", "Invalid Policy: Invalid 'expiration' value.")
-    if (until.astimezone(UTC).replace(tzinfo=None) if until.tzinfo else until) <= now:
+    if until <= now:
         raise _denied("Policy expired.")
     values = {**fields, "bucket": bucket}
     covered, found = {"bucket"}, Policy()

@@ -1,7 +1,7 @@
 """Rules by which objects of a bucket go by themselves, and the sweeper that follows them.
 
 As in S3 a day ends at midnight (UTC): what is to go after so many days goes at the first one after these. A pass looks
-at so many rows and goes on with the next ones in the pass after it, so that no bucket keeps others from their turn.
+at so many rows, and at a share of these in a bucket before all others had their turn; the next pass goes on there.
 
 Source: Amazon S3 API Reference, "PutBucketLifecycleConfiguration".
 """
@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -33,8 +34,8 @@ from tane.web.request import Request
 
 KIND = "lifecycle"
 A_PAGE = 1000
-MOST_ROWS, SECONDS = 20_000, 5.0
-"""That a pass looks at, and how long it takes at most."""
+MOST_ROWS, A_SHARE, SECONDS = 20_000, 2000, 5.0
+"""Rows that a pass looks at, and those of one bucket in its turn; how long a pass takes at most."""
 AT_ONCE = 100
 """So many objects go in a transaction: others want the writer, too."""
 PLACE = "object-lifecycle"
@@ -64,9 +65,15 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
             return False
         if not self.tags:
             return True
-        kept = load(meta).get("s3-tags", "")
-        there = {(key, value) for key, value in load(kept)} if kept else set()
+        there = _tags(meta)
         return all(tag in there for tag in self.tags)
+
+
+@lru_cache(maxsize=16)
+def _tags(meta: str) -> frozenset[tuple[str, str]]:
+    """Of an object; all rules of a bucket ask for it in a row."""
+    kept = load(meta).get("s3-tags", "")
+    return frozenset((key, value) for key, value in load(kept)) if kept else frozenset()
 
 
 def midnight(stamp: int, days: int) -> datetime:
@@ -110,10 +117,9 @@ def set_rules(request: Request, at: tuple[str, str], rules: list[Rule]) -> None:
 
 @dataclass
 class Cursor:
-    """Where the next pass goes on: in which container, with its objects or ("older") its versions, after which one.
+    """Where a bucket's next turn goes on: with its objects or ("older") its versions, after which one.
     ``count``: of versions of that name that were seen; ``newer``: the stamp of what came in its place."""
 
-    container: int = 0
     older: bool = False
     name: str = ""
     stamp: int = 0
@@ -122,18 +128,25 @@ class Cursor:
 
 
 @dataclass
+class Round:
+    """``last``: the container that had its turn. ``open``: those that were not looked through in theirs."""
+
+    last: int = 0
+    open: dict[int, Cursor] = field(default_factory=dict)
+
+
+@dataclass
 class Pass:
-    """``left``: rows that it may look at."""
+    """``left``: rows that it may look at. ``cursor``: of the bucket whose turn it is."""
 
     core: Core
-    cursor: Cursor
     left: int
     end: float
+    cursor: Cursor = field(default_factory=Cursor)
     expired: int = 0
     versions: int = 0
     uploads: int = 0
 
-    @property
     def is_over(self) -> bool:
         return self.left <= 0 or time.monotonic() > self.end
 
@@ -142,32 +155,51 @@ def sweep(core: Core) -> tuple[int, int, int]:
     """One pass: how many objects expired, old versions and markers went, and uploads were given up."""
     if not database.exists(core):
         return 0, 0, 0
-    here = core.memory.setdefault(PLACE, Cursor())
-    going = Pass(core, here, MOST_ROWS, time.monotonic() + SECONDS)
+    here: Round = core.memory.setdefault(PLACE, Round())
+    going = Pass(core, MOST_ROWS, time.monotonic() + SECONDS)
     with database.of(core).read() as tx:
         over = held.any_over(tx, stamps.of(tx.now) // stamps.SECOND)
     if over:
         with database.of(core).write() as tx:
             held.clear(tx, stamps.of(tx.now) // stamps.SECOND)
-    while not going.is_over:
+    while not going.is_over():
         with database.of(core).read() as tx:
-            found = documents.of_kind(tx, KIND, here.container - 1 if here.container else 0, 1)
+            found = documents.of_kind(tx, KIND, here.last, 1)
         if not found:
-            core.memory[PLACE] = Cursor()
             break
-        bucket = found[0]
-        if bucket.id != here.container:
-            here = going.cursor = core.memory[PLACE] = Cursor(bucket.id)
-            going.left -= 1
-        rules = [rule for rule in rules_of(bucket.text) if rule.enabled]
-        if not here.older:
-            if _objects(going, bucket, rules):
-                continue
-            here.older, here.name, here.stamp = True, "", 0
-            going.uploads += _abort(core, bucket, rules)
-        if not _versions(going, bucket, rules):
-            here = going.cursor = core.memory[PLACE] = Cursor(bucket.id + 1)
+        here.last = found[0].id
+        _turn(going, here, found[0])
+    else:
+        return going.expired, going.versions, going.uploads
+    # All had their turn: what is left of this pass is of those that need more.
+    here.last = 0
+    while here.open and not going.is_over():
+        for container_id in sorted(here.open):
+            if going.is_over():
+                break
+            with database.of(core).read() as tx:
+                found = documents.of_kind(tx, KIND, container_id - 1, 1)
+            if not found or found[0].id != container_id:
+                del here.open[container_id]
+            else:
+                _turn(going, here, found[0])
     return going.expired, going.versions, going.uploads
+
+
+def _turn(going: Pass, here: Round, bucket: Row[Any]) -> None:
+    """A bucket's share of a pass, or what it needs of that."""
+    cursor = going.cursor = here.open.pop(bucket.id, Cursor())
+    going.left -= 1
+    end, more = going.left - A_SHARE, True
+    rules = [rule for rule in rules_of(bucket.text) if rule.enabled]
+    while more and going.left > end and not going.is_over():
+        if cursor.older:
+            more = _versions(going, bucket, rules)
+        elif not _objects(going, bucket, rules):
+            cursor.older, cursor.name, cursor.stamp = True, "", 0
+            _abort(going, bucket, rules)
+    if more:
+        here.open[bucket.id] = cursor
 
 
 def _objects(going: Pass, bucket: Row[Any], rules: Iterable[Rule]) -> bool:
@@ -264,16 +296,21 @@ def _drop(tx: Tx, bucket: Row[Any], name: str, stamp: int) -> bool:
     return True
 
 
-def _abort(core: Core, bucket: Row[Any], rules: Iterable[Rule]) -> int:
-    """Give up uploads that are too old; their parts are removed like all that are given up."""
-    given_up = 0
-    for rule in rules:
-        if not rule.abort_days:
-            continue
-        with database.of(core).write() as tx:
+def _abort(going: Pass, bucket: Row[Any], rules: Iterable[Rule]) -> None:
+    """Give up some uploads that are too old; their parts are removed like all that are given up. The writer is asked
+    for only where there are any."""
+    due: dict[str, None] = {}
+    with database.of(going.core).read() as tx:
+        now = tx.now.replace(tzinfo=None)
+        for rule in rules:
+            if not rule.abort_days or len(due) >= AT_ONCE:
+                continue
             begun = upload_rows.begun(tx, bucket.id, rule.prefix, AT_ONCE)
-            for row in begun:
-                if is_due(tx.now.replace(tzinfo=None), row.stamp, rule.abort_days):
-                    upload_rows.kill(tx, row.id)
-                    given_up += 1
-    return given_up
+            going.left -= max(len(begun), 1)
+            due |= dict.fromkeys(row.id for row in begun if is_due(now, row.stamp, rule.abort_days))
+    if not due:
+        return
+    with database.of(going.core).write() as tx:
+        for upload_id in due:
+            upload_rows.kill(tx, upload_id)
+    going.uploads += len(due)

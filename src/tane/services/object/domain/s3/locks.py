@@ -24,6 +24,7 @@ from tane.web.errors import Forbidden
 from tane.web.request import Request
 
 ACTION = "s3:PutObjectRetention"
+MOST_DAYS = 36_525
 NONE = "Bucket is missing Object Lock Configuration"
 
 
@@ -32,6 +33,14 @@ def require_bypass(request: Request, account: str) -> None:
     target = {"project_id": access.project_of(account), "user_id": request.ctx.user_id}
     if not request.ctx.user_id or not request.allows("object_store:bypass_governance", target):
         raise Forbidden("Access was denied to this resource.")
+
+
+def check_until(until: int, now: int) -> None:
+    """:raises S3Error: it is over, or so far away that it is a mistake, which nobody could take back."""
+    if until <= now:
+        raise S3Error("InvalidArgument", "The retain until date must be in the future!")
+    if until > now + MOST_DAYS * locks.DAY:
+        raise S3Error("InvalidArgument", "The retain until date must be within 100 years.")
 
 
 def configuration(request: Request, at: tuple[str, str]) -> dict[str, Any]:
@@ -88,8 +97,8 @@ def retain(request: Request, at: At, version: str | None, mode: str, until: int,
 
     def change(tx: Tx, lock: Lock) -> Lock:
         now = locks.now(tx)
-        if mode and until <= now:
-            raise S3Error("InvalidArgument", "The retain until date must be in the future!")
+        if mode:
+            check_until(until, now)
         less = until < lock.until or mode != lock.mode
         if lock.until > now and less and (lock.mode == COMPLIANCE or not bypass):
             raise Held
@@ -112,7 +121,12 @@ def _changed(request: Request, at: At, version: str | None, change: Callable[[Tx
         if CONFIGURATION not in visit.container_meta:
             raise S3Error("InvalidRequest", NONE)
         meta = load(row.meta)
-        kept = {**locks.without(meta), **change(tx, locks.of(meta)).meta()}
+        old = locks.of(meta)
+        new = change(tx, old)
+        more = new.until > old.until or new.hold > old.hold
+        if more and locks.points_elsewhere(row.kind, meta):
+            raise S3Error("InvalidRequest", locks.ELSEWHERE)
+        kept = {**locks.without(meta), **new.meta()}
         is_current = visit.there.id is not None and row is visit.there
         (rows.change if is_current else rows.change_version)(tx, row.id, meta=dump(kept))
         locks.follow(tx, kept)

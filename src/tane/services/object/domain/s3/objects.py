@@ -69,11 +69,11 @@ def _delete(
     request: Request, tx: Tx, at: At, version: str | None, expected: Expected, *, bypass: bool = False
 ) -> Deleted:
     visit = access.admit(request, tx, "delete_object", "write" if version is None else "owner", at)
-    expected.check(tx, visit)
     if bypass:
         locks.require_bypass(request, at[0])
     if version is not None:
-        return delete_version(tx, visit, version, bypass=bypass)
+        return delete_version(tx, visit, version, expected, bypass=bypass)
+    expected.check(tx, visit)
     return delete_current(request.core, tx, visit)
 
 
@@ -91,12 +91,14 @@ def delete_current(core: Core, tx: Tx, visit: Visit) -> Deleted:
     return Deleted(content.text(marker), True) if marker is not None else Deleted()
 
 
-def delete_version(tx: Tx, visit: Visit, wanted: str, *, bypass: bool = False) -> Deleted:
+def delete_version(tx: Tx, visit: Visit, wanted: str, expected: Expected = ANY, *, bypass: bool = False) -> Deleted:
     """A version; the newest one takes the place of the current one."""
     try:
         row = reading.version(tx, visit, wanted)
     except ObjectNotFound:
+        expected.check_version(None)
         return Deleted(wanted)
+    expected.check_version(row)
     current = visit.there
     if current.id is not None and row is current:
         content.remove(tx, current, bypass=bypass)
@@ -143,7 +145,9 @@ def delete_many(
 def tags(request: Request, at: At) -> tuple[str, str]:
     """The tags of an object as they are kept, and its version. :raises NotFound:"""
     with database.of(request.core).read() as tx:
-        visit = access.admit(request, tx, "get_object", "read", at, action="s3:GetObjectTagging")
+        kind = access.kind_of(request, "read")
+        action = f"s3:GetObject{'Version' if kind == 'owner' else ''}Tagging"
+        visit = access.admit(request, tx, "get_object", kind, at, action=action)
         found = reading.find(request, tx, visit)
         return found.meta.get("s3-tags", ""), _version_of(visit, found.row)
 
@@ -152,7 +156,9 @@ def tag(request: Request, at: At, kept: str) -> str:
     """Give an object, or the version that the query names, these tags; returns its version. No link is followed: who
     may write it may not write what it leads to. :raises NotFound:"""
     with database.of(request.core).write() as tx:
-        visit = access.admit(request, tx, "post_object", "write", at, action="s3:PutObjectTagging")
+        kind = access.kind_of(request, "write")
+        action = f"s3:PutObject{'Version' if kind == 'owner' else ''}Tagging"
+        visit = access.admit(request, tx, "post_object", kind, at, action=action)
         wanted = request.param("version-id")
         row = visit.object if wanted is None else reading.version(tx, visit, wanted)
         if row.kind == "marker":

@@ -75,14 +75,12 @@ def begin(request: Request, at: At, content_type: str, meta: dict[str, str]) -> 
 
 
 def _beside(tx: Tx, visit: Visit) -> int:
-    """The container of a bucket's parts. Who may read the bucket must be able to read them."""
+    """The container of a bucket's parts. It is nobody's but the owner's: who is let in to an object reads its parts."""
     name = visit.container + SEGMENTS
     place = places.place(tx, visit.account, name)
     if place is not None and place.container_id is not None:
         return int(place.container_id)
-    found = places.add_container(tx, visit.there.account_id, name, visit.there.policy)
-    places.change_container(tx, found, read_acl=visit.there.read_acl)
-    return found
+    return places.add_container(tx, visit.there.account_id, name, visit.there.policy)
 
 
 def opened(tx: Tx, at: At, upload_id: str) -> Row[Any]:
