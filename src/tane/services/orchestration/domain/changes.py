@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.services.orchestration.domain import deciding, drift, engine, nested, validation
 from tane.services.orchestration.domain.common import FAILED, require
+from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.plans import Source
 from tane.services.orchestration.domain.stacks import like, may_update
 from tane.services.orchestration.domain.validation import Looked
@@ -18,6 +20,7 @@ from tane.services.orchestration.resources.base import Failed
 from tane.services.orchestration.store import resources
 from tane.services.orchestration.template import effort
 from tane.web.context import Context
+from tane.web.errors import ApiError
 
 What = Literal["unchanged", "updated", "replaced", "added", "deleted"]
 DOES: Mapping[deciding.Way, What] = {"leave": "unchanged", "update": "updated", "replace": "replaced"}
@@ -54,6 +57,10 @@ def of_update(
         there = {found.name: found for found in resources.of_stack(tx, stack_id) if found.current}
         failed = [there[name] for name, kind in plan.kinds.items() if kind.mends and name in there]
         mended = {one.id for one in failed if one.status == FAILED and nested.can_mend(tx, one)}
+        with core.db.joining(tx):
+            kept = [there[one] for one in plan.kinds if one in there]
+            hands = (Hand(core, tx, ctx, row, one, plan, one.properties) for one in kept)
+            mended |= {hand.row.id for hand in hands if _is_well(hand)}
 
         def look(lost: Collection[str]) -> list[Change]:
             with core.db.joining(tx):
@@ -67,6 +74,13 @@ def of_update(
     for one in found:
         kinds[one.what].append(one)
     return row, kinds
+
+
+def _is_well(hand: Hand) -> bool:
+    """As who asks sees it."""
+    with contextlib.suppress(ApiError):
+        return deciding.is_well(hand)
+    return False
 
 
 def _settled(look: Any, lost: set[str]) -> list[Change]:
