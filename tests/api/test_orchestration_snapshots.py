@@ -9,11 +9,13 @@ from sqlalchemy import update as change
 
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.services.identity.tables import user
+from tane.services.orchestration.domain import engine
 from tane.services.orchestration.domain import snapshots as rules
 from tane.services.orchestration.resources import volume_restoring
 from tane.wire.blocks import BLOCK
 from tests.api.compute_support import make_flavor, make_image
 from tests.api.orchestration_support import begin, delete, hot, path, resources, show, stack, update
+from tests.api.test_site_policy import site_rules
 from tests.services.volume.pool import add_pool
 from tests.support import ApiCloud, Caller
 
@@ -176,6 +178,19 @@ def test_what_cannot_be_kept_fails_and_does_the_stack_no_harm(cloud: ApiCloud, m
     mia.delete(path(mia, made, f"/snapshots/{taken['id']}"), 204)
     cloud.run_jobs()
     assert backups(mia) == []
+
+
+def test_a_snapshot_shows_no_more_than_the_sites_rules_let_a_stack_show(
+    cloud: ApiCloud, mia: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = stack(cloud, mia, hot({"word": {"type": "OS::Heat::RandomString"}}))
+    taken = take(cloud, mia, made)
+    for rule in ("template", "environment", "files"):
+        site_rules(cloud, f'"stacks:{rule}": "role:admin"', monkeypatch)
+        snapshot(mia, made, taken["id"], 403)
+    # What is kept counts with the templates of the project, by each resource.
+    monkeypatch.setattr(engine, "SOURCES_BYTES", 1500)
+    assert "1500 bytes" in mia.post(path(mia, made, "/snapshots"), {}, 400).json()["error"]["message"]
 
 
 def test_there_are_bounds_and_others_see_nothing(cloud: ApiCloud, mia: Caller, monkeypatch: Any) -> None:
