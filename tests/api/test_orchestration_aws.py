@@ -227,8 +227,9 @@ def test_servers_of_a_group_change_some_at_a_time(cloud: ApiCloud) -> None:
         MaxSize=3,
         VPCZoneIdentifier=[subnet],
     )
-    rolling = {"MinInstancesInService": "2", "MaxBatchSize": 1, "PauseTime": "PT0S"}
+    rolling = {"MinInstancesInService": ref("Least"), "MaxBatchSize": 1, "PauseTime": "PT0S"}
     template = launched(mia, cloud, {**group, "UpdatePolicy": {"AutoScalingRollingUpdate": rolling}})
+    template["Parameters"] = {"Least": {"Type": "Number", "Default": "2"}}
     made = stack(cloud, mia, template)
     assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
     before = {one["id"] for one in mia.get(f"{V}/servers").json()["servers"]}
@@ -246,6 +247,10 @@ def test_servers_of_a_group_change_some_at_a_time(cloud: ApiCloud) -> None:
         template["Resources"]["Launch"]["Properties"]["UserData"] += "\n"
         changed = update(cloud, mia, made, template)
         assert changed["stack_status"] == "UPDATE_FAILED" and words in changed["stack_status_reason"], changed
+    rolling |= {"PauseTime": "PT0S", "MaxBatchsize": 1}
+    template["Resources"]["Launch"]["Properties"]["UserData"] += "\n"
+    changed = update(cloud, mia, made, template)
+    assert "MaxBatchsize is not supported" in changed["stack_status_reason"], changed
 
 
 def test_a_group_of_a_fixed_size_is_as_large_as_it_is_told(cloud: ApiCloud) -> None:
