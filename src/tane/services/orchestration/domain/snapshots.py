@@ -14,12 +14,12 @@ from tane.services.orchestration.domain.common import (
     COMPLETE,
     IN_PROGRESS,
     ActionInProgress,
+    ByOwner,
     RequestLimitExceeded,
     StackValidationFailed,
     new_id,
     require,
 )
-from tane.services.orchestration.domain.snapshotting import ByOwner
 from tane.services.orchestration.domain.stacks import NO_DESCRIPTION, may_update
 from tane.services.orchestration.store import resources, snapshots
 from tane.services.orchestration.template import TemplateError, effort

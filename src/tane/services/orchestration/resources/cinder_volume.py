@@ -230,7 +230,7 @@ class VolumeAttachment(Kind):
         body = {"volumeId": volume}
         if hand.properties.get("mountpoint"):
             body["device"] = hand.properties["mountpoint"]
-        made = hand.call("compute", "POST", self._path(hand), {"volumeAttachment": body}, spoken="2.48")
+        made = hand.call("compute", "POST", self._path(hand), {"volumeAttachment": body}, spoken=restoring.SPOKEN)
         return str(made["volumeAttachment"]["id"])
 
     def _status(self, hand: Hand) -> str | None:
@@ -271,13 +271,13 @@ class VolumeAttachment(Kind):
     def _take_off(self, hand: Hand, unless: Collection[str] = ()) -> None:
         if self._status(hand) not in unless:
             volume = part(str(hand.row.data["volume"]))
-            hand.call("compute", "DELETE", f"{self._path(hand)}/{volume}", spoken="2.48")
+            hand.call("compute", "DELETE", f"{self._path(hand)}/{volume}", spoken=restoring.SPOKEN)
 
     def _is_off(self, hand: Hand) -> bool:
         if "volume" not in hand.row.data:
             return True
         try:
-            listed = hand.call("compute", "GET", self._path(hand), spoken="2.48")["volumeAttachments"]
+            listed = hand.call("compute", "GET", self._path(hand), spoken=restoring.SPOKEN)["volumeAttachments"]
         except NotFound:
             return True
         return all(one["volumeId"] != hand.row.data["volume"] for one in listed)
