@@ -331,6 +331,8 @@ def test_a_restore_that_fails_loses_nothing(
     assert is_as_it_was()
     preview = mia.put(path(mia, made, "/preview"), {"template": template}, 200).json()["resource_changes"]
     assert not preview["replaced"]
+    drift = mia.get(path(mia, made, "/drift")).json()["drift"]["resources"]
+    assert [one["mend"]["action"] for one in drift if one["resource_name"] == "disk"] == ["update"]
     assert update(cloud, mia, made, template, disable_rollback=False)["stack_status"] == "UPDATE_COMPLETE"
     assert is_as_it_was()
 

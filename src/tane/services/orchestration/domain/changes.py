@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,7 +19,6 @@ from tane.services.orchestration.resources.base import Failed
 from tane.services.orchestration.store import resources
 from tane.services.orchestration.template import effort
 from tane.web.context import Context
-from tane.web.errors import ApiError
 
 What = Literal["unchanged", "updated", "replaced", "added", "deleted"]
 DOES: Mapping[deciding.Way, What] = {"leave": "unchanged", "update": "updated", "replace": "replaced"}
@@ -60,7 +58,7 @@ def of_update(
         with core.db.joining(tx):
             kept = [there[one] for one in plan.kinds if one in there]
             hands = (Hand(core, tx, ctx, row, one, plan, one.properties) for one in kept)
-            mended |= {hand.row.id for hand in hands if _is_well(hand)}
+            mended |= {hand.row.id for hand in hands if deciding.seems_well(hand)}
 
         def look(lost: Collection[str]) -> list[Change]:
             with core.db.joining(tx):
@@ -74,13 +72,6 @@ def of_update(
     for one in found:
         kinds[one.what].append(one)
     return row, kinds
-
-
-def _is_well(hand: Hand) -> bool:
-    """As who asks sees it."""
-    with contextlib.suppress(ApiError):
-        return deciding.is_well(hand)
-    return False
 
 
 def _settled(look: Any, lost: set[str]) -> list[Change]:

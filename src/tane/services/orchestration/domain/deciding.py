@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +12,7 @@ from tane.services.orchestration.domain import values
 from tane.services.orchestration.domain.common import FAILED
 from tane.services.orchestration.domain.plans import Plan
 from tane.services.orchestration.resources.base import Failed
+from tane.web.errors import ApiError
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
@@ -67,6 +69,13 @@ def is_well(hand: Hand) -> bool:
     if not is_bad(row) or row.action in ("CHECK", "CREATE", "ADOPT", "DELETE") or row.physical_id is None:
         return False
     return row.declared.get("kind") == kind.known_as() and not is_outside(plan, row) and kind.is_well(hand)
+
+
+def seems_well(hand: Hand) -> bool:
+    """The same as who asks sees it."""
+    with contextlib.suppress(ApiError):
+        return hand.plan is not None and hand.row.name in hand.plan.kinds and is_well(hand)
+    return False
 
 
 def check(plan: Plan, row: Row[Any], changed: Collection[str], wanted: Way, *, mends: bool) -> None:
