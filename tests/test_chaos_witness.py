@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from chaos import witness
+from chaos import invariants, witness
 
 GUEST = """
 import pathlib, sys, threading
@@ -47,3 +47,13 @@ def test_a_server_that_works_on_two_machines_is_told(tmp_path: Path, other: str)
             found.look()
             time.sleep(0.1)
     assert found.seen == (["server web runs on m1 and m2 at once"] if other == "works" else [])
+
+
+def test_a_stack_that_says_that_it_could_not_be_deleted_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault made its deletion fail: it is deleted once more in the end."""
+    monkeypatch.setattr(invariants, "jobs_under_way", lambda cloud: [])
+    load = SimpleNamespace(deleted={"/stacks/rose/1"})
+    for status, words in (("DELETE_FAILED", []), ("CREATE_COMPLETE", ["/stacks/rose/1 was deleted and is there"])):
+        shown = {"1": {"stack_status": status, "stack_status_reason": ""}}
+        found = invariants.Rows({}, {}, {}, {}, {}, {}, {}, shown)
+        assert invariants.under_way(None, found, [load]) == words  # type: ignore[arg-type,list-item]  # All it asks.

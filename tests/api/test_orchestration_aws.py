@@ -227,8 +227,9 @@ def test_servers_of_a_group_change_some_at_a_time(cloud: ApiCloud) -> None:
         MaxSize=3,
         VPCZoneIdentifier=[subnet],
     )
-    rolling = {"MinInstancesInService": "2", "MaxBatchSize": 1, "PauseTime": "PT0S"}
+    rolling = {"MinInstancesInService": ref("Least"), "MaxBatchSize": 1, "PauseTime": "PT0S"}
     template = launched(mia, cloud, {**group, "UpdatePolicy": {"AutoScalingRollingUpdate": rolling}})
+    template["Parameters"] = {"Least": {"Type": "Number", "Default": "2"}}
     made = stack(cloud, mia, template)
     assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
     before = {one["id"] for one in mia.get(f"{V}/servers").json()["servers"]}
@@ -246,6 +247,10 @@ def test_servers_of_a_group_change_some_at_a_time(cloud: ApiCloud) -> None:
         template["Resources"]["Launch"]["Properties"]["UserData"] += "\n"
         changed = update(cloud, mia, made, template)
         assert changed["stack_status"] == "UPDATE_FAILED" and words in changed["stack_status_reason"], changed
+    rolling |= {"PauseTime": "PT0S", "MaxBatchsize": 1}
+    template["Resources"]["Launch"]["Properties"]["UserData"] += "\n"
+    changed = update(cloud, mia, made, template)
+    assert "MaxBatchsize is not supported" in changed["stack_status_reason"], changed
 
 
 def test_a_group_of_a_fixed_size_is_as_large_as_it_is_told(cloud: ApiCloud) -> None:
@@ -349,3 +354,59 @@ def test_what_there_is_no_type_of_is_told_with_the_reason(cloud: ApiCloud) -> No
     ):
         answer = begin(mia, aws({"It": res(kind)}), expect=400)
         assert why in answer["error"]["message"], answer
+
+
+def test_tags_gateways_and_route_tables_change_what_is_there(cloud: ApiCloud) -> None:
+    """Without interruption, as with Amazon: nothing is replaced, and the way outside stays."""
+    mia, admin = cloud.new_user("mia", "garden"), cloud.admin
+    ext = admin.post("/network/v2.0/networks", {"network": {"name": "ext", "router:external": True}}).json()["network"]
+    vpc = ref("Vpc")
+    template = aws(
+        {
+            "Vpc": res("AWS::EC2::VPC", CidrBlock="10.7.0.0/16"),
+            "Subnet": res("AWS::EC2::Subnet", CidrBlock="10.7.1.0/24", VpcId=vpc),
+            "Table": res("AWS::EC2::RouteTable", VpcId=vpc),
+            "Tie": res("AWS::EC2::SubnetRouteTableAssociation", RouteTableId=ref("Table"), SubnetId=ref("Subnet")),
+            "Gateway": res("AWS::EC2::InternetGateway"),
+            "Way": res("AWS::EC2::VPCGatewayAttachment", VpcId=vpc, InternetGatewayId=ref("Gateway")),
+        }
+    )
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    before = {name: one["physical_resource_id"] for name, one in resources(mia, made).items()}
+    parts = template["Resources"]
+    for name in ("Vpc", "Subnet", "Table", "Gateway"):
+        parts[name]["Properties"]["Tags"] = [{"Key": "bed", "Value": "two"}]
+    parts["Vpc"]["Properties"] |= {"CidrBlock": "10.8.0.0/16", "InstanceTenancy": "dedicated"}
+    parts["Subnet"]["Properties"]["AvailabilityZone"] = "nova"
+    parts["Gate"] = res("AWS::EC2::InternetGateway")
+    parts["Way"]["Properties"]["InternetGatewayId"] = ref("Gate")
+    parts["Other"] = res("AWS::EC2::RouteTable", VpcId=vpc)
+    parts["Tie"]["Properties"]["RouteTableId"] = ref("Other")
+    changed = update(cloud, mia, made, template)
+    assert changed["stack_status"] == "UPDATE_COMPLETE", changed["stack_status_reason"]
+    after = {name: one["physical_resource_id"] for name, one in resources(mia, made).items()}
+    assert {name: after[name] for name in before} == before
+
+    def leading() -> list[str]:
+        routers = mia.get("/network/v2.0/routers").json()["routers"]
+        ways = {one["id"]: (one["external_gateway_info"] or {}).get("network_id") for one in routers}
+        return sorted(name for name in ("Table", "Other") if ways[after[name]] == ext["id"])
+
+    def legs() -> list[str]:
+        listed = mia.get("/network/v2.0/ports").json()["ports"]
+        return [one["device_id"] for one in listed if one["device_owner"] == "network:router_interface"]
+
+    assert leading() == ["Other", "Table"] and legs() == [after["Other"]]
+    # One that failed is replaced, and what the new one set stays when the old one goes.
+    for name in ("Way", "Tie"):
+        mia.patch(path(mia, made, f"/resources/{name}"), {"mark_unhealthy": True}, 200)
+    changed = update(cloud, mia, made, template)
+    assert changed["stack_status"] == "UPDATE_COMPLETE", changed["stack_status_reason"]
+    assert resources(mia, made)["Tie"]["physical_resource_id"] != after["Tie"]
+    assert leading() == ["Other", "Table"] and legs() == [after["Other"]]
+    del parts["Way"]
+    assert update(cloud, mia, made, template)["stack_status"] == "UPDATE_COMPLETE"
+    assert leading() == []
+    gone = delete(cloud, mia, made)
+    assert gone["stack_status"] == "DELETE_COMPLETE", gone["stack_status_reason"]

@@ -9,10 +9,13 @@ from sqlalchemy import update as change
 
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.services.identity.tables import user
+from tane.services.orchestration.domain import engine
 from tane.services.orchestration.domain import snapshots as rules
+from tane.services.orchestration.resources import volume_restoring
 from tane.wire.blocks import BLOCK
 from tests.api.compute_support import make_flavor, make_image
 from tests.api.orchestration_support import begin, delete, hot, path, resources, show, stack, update
+from tests.api.test_site_policy import site_rules
 from tests.services.volume.pool import add_pool
 from tests.support import ApiCloud, Caller
 
@@ -177,6 +180,19 @@ def test_what_cannot_be_kept_fails_and_does_the_stack_no_harm(cloud: ApiCloud, m
     assert backups(mia) == []
 
 
+def test_a_snapshot_shows_no_more_than_the_sites_rules_let_a_stack_show(
+    cloud: ApiCloud, mia: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = stack(cloud, mia, hot({"word": {"type": "OS::Heat::RandomString"}}))
+    taken = take(cloud, mia, made)
+    for rule in ("template", "environment", "files"):
+        site_rules(cloud, f'"stacks:{rule}": "role:admin"', monkeypatch)
+        snapshot(mia, made, taken["id"], 403)
+    # What is kept counts with the templates of the project, by each resource.
+    monkeypatch.setattr(engine, "SOURCES_BYTES", 1500)
+    assert "1500 bytes" in mia.post(path(mia, made, "/snapshots"), {}, 400).json()["error"]["message"]
+
+
 def test_there_are_bounds_and_others_see_nothing(cloud: ApiCloud, mia: Caller, monkeypatch: Any) -> None:
     bob = cloud.new_user("bob", "shed")
     made = begin(mia, hot({"word": {"type": "OS::Heat::RandomString"}}))["stack"]
@@ -261,3 +277,125 @@ def test_a_volume_that_is_backed_up_on_its_server_goes_after_that(cloud: ApiClou
     assert mia.get(f"/volume/v3/{mia.project_id}/volumes/{disk}").json()["volume"]["status"] == "backing-up"
     assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
     assert len(backups(mia)) == 1
+
+
+def test_a_failed_resource_does_not_pass_for_a_whole_one(cloud: ApiCloud, mia: Caller) -> None:
+    """Nothing half-made is kept, and the next update still replaces what failed."""
+    bad = {"type": "OS::Heat::TestResource", "properties": {"fail": True}}
+    made = stack(cloud, mia, hot({"it": bad}))
+    assert made["stack_status"] == "CREATE_FAILED"
+    assert "CREATE_FAILED" in mia.post(path(mia, made, "/snapshots"), {}, 400).json()["error"]["message"]
+    well = hot({"it": {"type": "OS::Heat::TestResource", "properties": {}}})
+    assert update(cloud, mia, made, well)["stack_status"] == "UPDATE_COMPLETE"
+    before = resources(mia, made)["it"]["physical_resource_id"]
+    mia.patch(path(mia, made, "/resources/it"), {"mark_unhealthy": True, "resource_status_reason": "ill"}, 200)
+    assert "failed" in mia.post(path(mia, made, "/snapshots"), {}, 400).json()["error"]["message"]
+    assert update(cloud, mia, made, well)["stack_status"] == "UPDATE_COMPLETE"
+    assert resources(mia, made)["it"]["physical_resource_id"] != before
+    mia.post(path(mia, made, "/actions"), {"suspend": None}, 200)
+    cloud.run_jobs()
+    mia.post(path(mia, made, "/snapshots"), {}, 400)
+
+
+def test_a_restore_that_fails_loses_nothing(
+    cloud: ApiCloud, mia: Caller, pool: FakeVolume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The volume stays the same with what it holds, and goes back to its server."""
+    given = {"flavor": make_flavor(cloud.admin), "image": make_image(mia), "networks": [{"allocate_network": "none"}]}
+    tie = {"instance_uuid": {"get_resource": "server"}, "volume_id": {"get_resource": "disk"}}
+    template = hot(
+        {
+            "disk": DISK,
+            "server": {"type": "OS::Nova::Server", "properties": given},
+            "tie": {"type": "OS::Cinder::VolumeAttachment", "properties": tie},
+        }
+    )
+    made = stack(cloud, mia, template)
+    before = {name: one["physical_resource_id"] for name, one in resources(mia, made).items()}
+    taken = take(cloud, mia, made)
+    held = {0: b"2" * BLOCK}
+    pool._volumes[before["disk"]].blocks = dict(held)
+
+    def is_as_it_was() -> bool:
+        after = {name: one["physical_resource_id"] for name, one in resources(mia, made).items()}
+        volume = mia.get(f"/volume/v3/{mia.project_id}/volumes/{before['disk']}").json()["volume"]
+        on = [one["server_id"] for one in volume["attachments"]]
+        return after == before and on == [before["server"]] and pool._volumes[before["disk"]].blocks == held
+
+    # The backup is fit when the restore begins, and not when the volume is off its server.
+    said = iter([None, "it is broken"])
+    with monkeypatch.context() as patch:
+        patch.setattr(volume_restoring, "_unfit", lambda *given: next(said))
+        failed = restore(cloud, mia, made, taken)
+    assert failed["stack_status"] == "RESTORE_FAILED" and "it is broken" in failed["stack_status_reason"]
+    assert is_as_it_was()
+    preview = mia.put(path(mia, made, "/preview"), {"template": template}, 200).json()["resource_changes"]
+    assert not preview["replaced"]
+    drift = mia.get(path(mia, made, "/drift")).json()["drift"]["resources"]
+    assert [one["mend"]["action"] for one in drift if one["resource_name"] == "disk"] == ["update"]
+    assert update(cloud, mia, made, template, disable_rollback=False)["stack_status"] == "UPDATE_COMPLETE"
+    assert is_as_it_was()
+
+    # The server was rebuilt, and is stopped by its user; the backup is gone before the restore.
+    mia.post(f"/compute/v2.1/servers/{before['server']}/action", {"os-stop": None}, 202)
+    mia.delete(f"/volume/v3/{mia.project_id}/backups/{backups(mia)[0]['id']}", 202)
+    cloud.run_jobs()
+    again = restore(cloud, mia, made, taken)
+    assert again["stack_status"] == "ROLLBACK_COMPLETE", again["stack_status_reason"]
+    assert is_as_it_was()
+
+
+def test_a_server_that_is_broken_or_stopped_is_rebuilt(cloud: ApiCloud, mia: Caller) -> None:
+    given = {"flavor": make_flavor(cloud.admin), "image": make_image(mia), "networks": [{"allocate_network": "none"}]}
+    template = hot({"server": {"type": "OS::Nova::Server", "properties": given}})
+    made = stack(cloud, mia, template)
+    server = f"/compute/v2.1/servers/{resources(mia, made)['server']['physical_resource_id']}"
+    taken = take(cloud, mia, made)
+    mia.post(f"{server}/action", {"os-stop": None}, 202)
+    cloud.run_jobs()
+    assert restore(cloud, mia, made, taken)["stack_status"] == "RESTORE_COMPLETE"
+    assert mia.get(server).json()["server"]["status"] == "SHUTOFF"
+    cloud.admin.post(f"{server}/action", {"os-resetState": {"state": "error"}}, 202)
+    assert update(cloud, mia, made, template)["stack_status"] == "UPDATE_COMPLETE"
+    assert mia.get(server).json()["server"]["status"] == "ACTIVE"
+
+
+def test_what_a_restore_is_made_of_is_not_deleted_meanwhile(cloud: ApiCloud, mia: Caller) -> None:
+    made = stack(cloud, mia, hot({"disk": DISK}))
+    taken = take(cloud, mia, made)
+    mia.post(path(mia, made, f"/snapshots/{taken['id']}/restore"), None, 202)
+    mia.delete(path(mia, made, f"/snapshots/{taken['id']}"), 409)
+    cloud.run_jobs()
+    assert show(mia, "rose", made["id"])["stack_status"] == "RESTORE_COMPLETE"
+    mia.delete(path(mia, made, f"/snapshots/{taken['id']}"), 204)
+
+
+def test_a_volume_that_a_server_boots_from_is_kept_and_says_that_it_is_not_restored(
+    cloud: ApiCloud, mia: Caller, pool: FakeVolume
+) -> None:
+    disk = {"size": 1, "image": make_image(mia)}
+    booted = {
+        "flavor": make_flavor(cloud.admin),
+        "networks": [{"allocate_network": "none"}],
+        "block_device_mapping_v2": [{"volume_id": {"get_resource": "disk"}, "boot_index": 0}],
+    }
+    template = hot(
+        {
+            "disk": {"type": "OS::Cinder::Volume", "properties": disk},
+            "server": {"type": "OS::Nova::Server", "properties": booted},
+        }
+    )
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    before = resources(mia, made)
+    taken = take(cloud, mia, made)
+    kept = taken["data"]["resources"]
+    assert "boots from" in kept["disk"]["resource_data"]["not_restored"] and len(backups(mia)) == 1
+    assert kept["server"]["resource_data"]["not_saved"]
+    refused = mia.post(path(mia, made, f"/snapshots/{taken['id']}/restore"), None, 400).json()
+    assert "boots from" in refused["error"]["message"]
+    assert show(mia, "rose", made["id"])["stack_status"] == "SNAPSHOT_COMPLETE"
+    after = resources(mia, made)
+    assert {one: before[one]["physical_resource_id"] for one in before} == {
+        one: after[one]["physical_resource_id"] for one in after
+    }

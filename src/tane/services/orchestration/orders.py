@@ -23,7 +23,7 @@ DELETE_RESOURCE = Order("orchestration.delete_resource", ResourceParams, patienc
 
 
 class TurnParams(ResourceParams):
-    """``action``: CHECK, SUSPEND or RESUME."""
+    """``action``: CHECK, SUSPEND, RESUME or SNAPSHOT."""
 
     action: str = "CHECK"
 

@@ -27,6 +27,8 @@ V = "/v1/{project_id}"
 S = f"{V}/stacks/{{stack_name}}/{{stack_id}}"
 R = f"{S}/resources/{{resource_name}}"
 BELOW = ("resources", "events", "template", "environment", "files", "outputs")
+SHOWN = ("stacks:template", "stacks:environment", "stacks:files")
+"""The rules of what a snapshot shows besides, which a site may have shut."""
 
 ALL = (
     Route("GET", "", versions.index, None),
@@ -62,7 +64,7 @@ ALL = (
     Route("POST", f"{S}/actions", actions.act, "actions:action", schemas.Actions, 200),
     Route("GET", f"{S}/snapshots", snapshots.index, "stacks:list_snapshots"),
     Route("POST", f"{S}/snapshots", snapshots.create, "stacks:snapshot", schemas.Snapshot, 200),
-    Route("GET", f"{S}/snapshots/{{snapshot_id}}", snapshots.show, "stacks:show_snapshot"),
+    Route("GET", f"{S}/snapshots/{{snapshot_id}}", snapshots.show, "stacks:show_snapshot", also=SHOWN),
     Route("DELETE", f"{S}/snapshots/{{snapshot_id}}", snapshots.delete, "stacks:delete_snapshot", status=204),
     Route("POST", f"{S}/snapshots/{{snapshot_id}}/restore", snapshots.restore, "stacks:restore_snapshot", status=202),
     # -------------------------------------------------------------------------------------------------- resources

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.services.orchestration.domain import deciding, drift, engine, nested, validation
 from tane.services.orchestration.domain.common import FAILED, require
+from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.plans import Source
 from tane.services.orchestration.domain.stacks import like, may_update
 from tane.services.orchestration.domain.validation import Looked
@@ -54,6 +55,10 @@ def of_update(
         there = {found.name: found for found in resources.of_stack(tx, stack_id) if found.current}
         failed = [there[name] for name, kind in plan.kinds.items() if kind.mends and name in there]
         mended = {one.id for one in failed if one.status == FAILED and nested.can_mend(tx, one)}
+        with core.db.joining(tx):
+            kept = [there[one] for one in plan.kinds if one in there]
+            hands = (Hand(core, tx, ctx, row, one, plan, one.properties) for one in kept)
+            mended |= {hand.row.id for hand in hands if deciding.seems_well(hand)}
 
         def look(lost: Collection[str]) -> list[Change]:
             with core.db.joining(tx):

@@ -6,6 +6,7 @@ import re
 import uuid
 from typing import Any
 
+import msgspec
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -34,6 +35,14 @@ IN_PROGRESS, COMPLETE, FAILED = "IN_PROGRESS", "COMPLETE", "FAILED"
 NO_RIGHTS = (
     "The stack's owner has no rights in the project any more ({}). Update or delete the stack as a user who has."
 )
+
+
+class ByOwner(msgspec.Struct):
+    """For whom the jobs of a stack, or of a snapshot of one, are done."""
+
+    request_id: str
+    user_id: str
+    project_id: str
 
 
 class StackValidationFailed(BadRequest):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy.engine import Row
 
@@ -11,6 +12,10 @@ from tane.services.orchestration.domain import values
 from tane.services.orchestration.domain.common import FAILED
 from tane.services.orchestration.domain.plans import Plan
 from tane.services.orchestration.resources.base import Failed
+from tane.web.errors import ApiError
+
+if TYPE_CHECKING:
+    from tane.services.orchestration.domain.hand import Hand
 
 Way = Literal["leave", "update", "replace"]
 
@@ -53,6 +58,24 @@ def other_text(plan: Plan, row: Row[Any]) -> bool:
 def is_bad(row: Row[Any]) -> bool:
     """Whether what is there is not what it is to be. That it could not be kept for a snapshot does it no harm."""
     return bool(row.status == FAILED and row.action != "SNAPSHOT")
+
+
+def is_well(hand: Hand) -> bool:
+    """Whether a resource whose update failed is well all the same, so that another would but lose what it holds. What
+    was found unhealthy, or was never whole, is not. Asks its service."""
+    plan, row = hand.plan, hand.row
+    assert plan is not None
+    kind = plan.kinds[row.name]
+    if not is_bad(row) or row.action in ("CHECK", "CREATE", "ADOPT", "DELETE") or row.physical_id is None:
+        return False
+    return row.declared.get("kind") == kind.known_as() and not is_outside(plan, row) and kind.is_well(hand)
+
+
+def seems_well(hand: Hand) -> bool:
+    """The same as who asks sees it."""
+    with contextlib.suppress(ApiError):
+        return hand.plan is not None and hand.row.name in hand.plan.kinds and is_well(hand)
+    return False
 
 
 def check(plan: Plan, row: Row[Any], changed: Collection[str], wanted: Way, *, mends: bool) -> None:

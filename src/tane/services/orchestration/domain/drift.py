@@ -116,7 +116,9 @@ def _look(walk: _Walk, seen: Seen) -> None:
         hand = Hand(walk.core, walk.tx, walk.ctx, seen.stack, row, seen.plan, row.properties)
         _ask(hand.comparing(walk.found), seen, kind)
     if deciding.is_bad(row) and row.action != "DELETE":
-        seen.mend = "replace" if row.physical_id is not None else "create"
+        hand = Hand(walk.core, walk.tx, walk.ctx, seen.stack, row, seen.plan, row.properties)
+        well = deciding.seems_well(hand)
+        seen.mend = "update" if well else "replace" if row.physical_id is not None else "create"
 
 
 def kind_of(seen: Seen) -> Kind:

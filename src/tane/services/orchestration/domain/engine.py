@@ -29,6 +29,7 @@ from tane.services.orchestration.domain.common import (
     SOURCES_BYTES,
     TIMEOUT_MINUTES,
     VALUES_BYTES,
+    ByOwner,
     RequestLimitExceeded,
     new_id,
     record,
@@ -68,14 +69,6 @@ def topic(stack_id: str) -> str:
 def job_of(resource_id: str) -> str:
     """The jobs of one resource run one after another."""
     return f"stack_resource:{resource_id}"
-
-
-class ByOwner(msgspec.Struct):
-    """For whom the jobs of a stack are done."""
-
-    request_id: str
-    user_id: str
-    project_id: str
 
 
 def plan_of(tx: Tx, core: Core, stack: Row[Any]) -> Plan:

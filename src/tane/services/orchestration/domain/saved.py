@@ -15,7 +15,7 @@ from tane.core import Core
 from tane.services.orchestration.resources.base import Failed
 from tane.web import inside
 from tane.web.context import Context
-from tane.web.errors import NotFound
+from tane.web.errors import ApiError, NotFound
 from tane.web.inside import part
 
 BACKUP, IMAGE = "backup_id", "snapshot_image_id"
@@ -49,6 +49,14 @@ def _delete_backup(core: Core, ctx: Context, backup_id: str) -> str | None:
     if found["status"] == "error_deleting":
         raise Failed(f"The backup {backup_id} went to status error_deleting")
     return f"volume:{found['volume_id']}" if found["status"] == "restoring" else f"backup:{backup_id}"
+
+
+def is_at(core: Core, ctx: Context, volume_id: str, server_id: str) -> bool:
+    """Whether a volume is at a server, as far as ``ctx`` sees it."""
+    with contextlib.suppress(ApiError):
+        found = inside.call(core, ctx, "volume", "GET", f"/v3/volumes/{part(volume_id)}")["volume"]
+        return any(one["server_id"] == server_id for one in found["attachments"])
+    return False
 
 
 def restored(data: Mapping[str, Any], row: Row[Any] | None) -> dict[str, Any]:

@@ -9,17 +9,17 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.orchestration.domain import ahead, engine, rights, saved, snapshotting, values
+from tane.services.orchestration.domain import ahead, deciding, engine, rights, saved, snapshotting, values
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     IN_PROGRESS,
     ActionInProgress,
+    ByOwner,
     RequestLimitExceeded,
     StackValidationFailed,
     new_id,
     require,
 )
-from tane.services.orchestration.domain.snapshotting import ByOwner
 from tane.services.orchestration.domain.stacks import NO_DESCRIPTION, may_update
 from tane.services.orchestration.store import resources, snapshots
 from tane.services.orchestration.template import TemplateError, effort
@@ -28,6 +28,8 @@ from tane.web.errors import ApiError, BadRequest, NotFound
 
 MOST_SNAPSHOTS = 32
 """Of one stack: Heat's ``max_snapshots_per_stack``."""
+MOST_NAMES = 10
+"""Of failed resources, in the words of an error."""
 SECTIONS = (("resources", "properties"), ("Resources", "Properties"))
 """The words of templates of Heat's, and of CloudFormation's."""
 
@@ -44,7 +46,7 @@ def of_stack(tx: Tx, stack: Row[Any], snapshot_id: str) -> Row[Any]:
 def create(core: Core, ctx: Context, stack_id: str, name: str, wanted: str | None) -> Row[Any]:
     """Begin to keep what a stack is, with what its volumes and servers hold.
 
-    :raises ActionInProgress: :raises RequestLimitExceeded: :raises BadRequest: it is nested in another.
+    :raises ActionInProgress: :raises RequestLimitExceeded: :raises BadRequest: it is nested in another, or not whole.
     """
     snapshot_id = ahead.drawn("snapshot", new_id)
     with core.db.write() as tx:
@@ -53,6 +55,7 @@ def create(core: Core, ctx: Context, stack_id: str, name: str, wanted: str | Non
             raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
         if row.parent_id is not None:
             raise BadRequest("Snapshots of a stack that is nested in another are not supported.", type="NotSupported")
+        _refuse_unwell(tx, row)
         if snapshots.count(tx, stack_id) >= MOST_SNAPSHOTS:
             raise RequestLimitExceeded(
                 f"You have reached the maximum snapshots per stack, {MOST_SNAPSHOTS}. Please delete some snapshots."
@@ -61,6 +64,22 @@ def create(core: Core, ctx: Context, stack_id: str, name: str, wanted: str | Non
         snapshots.add(tx, row, {"id": snapshot_id, "name": wanted, "owner": rights.of_stack(row), **begun})
         engine.begin(tx, core, stack_id, "SNAPSHOT", traversal=snapshot_id, request_id=ctx.request_id)
         return of_stack(tx, row, snapshot_id)
+
+
+def _refuse_unwell(tx: Tx, stack: Row[Any]) -> None:
+    """A snapshot of what is half-made, or failed, is nothing to go back to, and would hide that it failed.
+
+    :raises BadRequest:
+    """
+    state = f"{stack.action}_{stack.status}"
+    # What one action could not keep the next may.
+    if stack.action in ("DELETE", "SUSPEND") or (stack.status != COMPLETE and stack.action != "SNAPSHOT"):
+        raise BadRequest(f"Snapshots of a stack that is {state} are not supported.", type="NotSupported")
+    rows = [row for row in resources.light(tx, stack.id) if row.current]
+    bad = sorted(row.name for row in rows if row.action == "INIT" or deciding.is_bad(row))
+    if bad:
+        names = ", ".join(bad[:MOST_NAMES]) + (", ..." if len(bad) > MOST_NAMES else "")
+        raise BadRequest(f"Resources have failed, update the stack first: {names}", type="NotSupported")
 
 
 def index(core: Core, ctx: Context, stack_id: str, name: str) -> list[Row[Any]]:
@@ -98,9 +117,15 @@ def _view(part: Row[Any]) -> dict[str, Any]:
 
 @ahead.writes
 def delete(core: Core, ctx: Context, stack_id: str, name: str, snapshot_id: str) -> None:
-    """Begin to delete one with all that it keeps. :raises BadRequest: it is being taken."""
+    """Begin to delete one with all that it keeps.
+
+    :raises BadRequest: it is being taken. :raises ActionInProgress: the stack may be made of what it keeps just now.
+    """
     with core.db.write() as tx:
-        row = of_stack(tx, require(tx, ctx, stack_id, name), snapshot_id)
+        stack = require(tx, ctx, stack_id, name)
+        row = of_stack(tx, stack, snapshot_id)
+        if stack.status == IN_PROGRESS and stack.action in engine.MAKING:
+            raise ActionInProgress(f"Stack {stack.name} already has an action ({stack.action}) in progress.")
         if row.status == IN_PROGRESS:
             if row.action == "DELETE":
                 return
@@ -113,9 +138,10 @@ def delete(core: Core, ctx: Context, stack_id: str, name: str, snapshot_id: str)
 def restore(core: Core, ctx: Context, stack_id: str, name: str, snapshot_id: str) -> None:
     """Make a stack what it was: an update to what it was made of then, as who had sent that.
 
-    :raises BadRequest: the snapshot is not complete, or what the stack was cannot be made any more.
-    :raises ActionInProgress:
+    :raises BadRequest: the snapshot is not complete, a server boots from a volume in it, or what the stack was cannot
+        be made any more. :raises ActionInProgress:
     """
+    _refuse_booted(core, ctx, stack_id, name, snapshot_id)
     with core.db.write() as tx:
         row = require(tx, ctx, stack_id, name)
         found = of_stack(tx, row, snapshot_id)
@@ -132,6 +158,21 @@ def restore(core: Core, ctx: Context, stack_id: str, name: str, snapshot_id: str
             ) from None
         given = {**rights.before(row), **found.owner, "description": plan.template.description or NO_DESCRIPTION}
         engine.begin(tx, core, stack_id, "RESTORE", source=source, **given, request_id=ctx.request_id)
+
+
+def _refuse_booted(core: Core, ctx: Context, stack_id: str, name: str, snapshot_id: str) -> None:
+    """Before anything is touched. Who may not look at a volume is told by the resource itself.
+
+    :raises BadRequest: a server still boots from a volume, which cannot be taken off it.
+    """
+    with core.db.read() as tx:
+        stack = require(tx, ctx, stack_id, name)
+        there = {row.physical_id for row in resources.light(tx, stack.id) if row.current}
+        parts = [one for one in snapshots.parts(tx, snapshot_id) if one.data.get("boots") and one.physical_id in there]
+    for one in parts:
+        effort.look()
+        if saved.is_at(core, ctx, str(one.physical_id), str(one.data["boots"])):
+            raise BadRequest(f"{one.name} cannot be restored: {one.data['not_restored']}", type="NotSupported")
 
 
 def _source(tx: Tx, stack: Row[Any], snapshot: Row[Any]) -> dict[str, Any]:

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from sqlalchemy.engine import Row
 
 from tane import jobs
 from tane.db import Tx
-from tane.services.orchestration.domain.common import FAILED, IN_PROGRESS
+from tane.services.orchestration.domain.common import FAILED, IN_PROGRESS, ByOwner
 from tane.services.orchestration.orders import DELETE_SNAPSHOT, SnapshotParams
 from tane.services.orchestration.store import snapshots
-
-
-class ByOwner(msgspec.Struct):
-    """For whom a snapshot is deleted."""
-
-    request_id: str
-    user_id: str
-    project_id: str
 
 
 def ends(tx: Tx, stack: Row[Any], status: str, reason: str) -> None:

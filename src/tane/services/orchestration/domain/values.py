@@ -119,6 +119,17 @@ def kept(plan: Plan, name: str, hand: Hand | None = None) -> dict[str, Any]:
     }
 
 
+def update_policy(hand: Hand, plan: Plan, name: str) -> dict[str, Any]:
+    """What the plan says of how a resource is changed. :raises TemplateError:"""
+    raw = plan.resources[name].update_policy
+    if not raw:
+        return {}
+    found: dict[str, Any] = _known(
+        hand, plan, ("update_policy", name), lambda scope: plain(evaluate(raw, scope, plan.template))
+    )
+    return found or {}
+
+
 def metadata(hand: Hand, plan: Plan, name: str) -> dict[str, Any]:
     raw = plan.resources[name].metadata
     if not raw:

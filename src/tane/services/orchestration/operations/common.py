@@ -187,6 +187,7 @@ def look(hand: Hand, hook: str = "") -> None:
     with contextlib.suppress(ApiError, TemplateError):
         values.kept(plan, name)
         values.metadata(hand, plan, name)
+        values.update_policy(hand, plan, name)
         if plan.resources[name].external_id is None:
             values.resolved(hand, plan, name)
 

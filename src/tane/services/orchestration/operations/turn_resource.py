@@ -53,7 +53,10 @@ async def wait(run: Run[TurnParams]) -> None:
             return None
         kind = kind_of(hand)
         if kind.turned(hand, run.params.action):
-            completes(hand, run.params.action)
+            # What was kept for a snapshot is the snapshot's from now on.
+            completes(
+                hand, run.params.action, data={key: hand.row.data[key] for key in hand.row.data if key != "saved"}
+            )
             return None
         return kind.waits(hand)
 

@@ -8,7 +8,7 @@ from typing import Any
 from tane import jobs
 from tane.jobs import Operation, Run, Step
 from tane.services.orchestration.domain import deciding, engine, nested, values
-from tane.services.orchestration.domain.common import COMPLETE, FAILED, IN_PROGRESS
+from tane.services.orchestration.domain.common import COMPLETE, FAILED, IN_PROGRESS, ByOwner
 from tane.services.orchestration.domain.drift import CHANGED_INSIDE
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.operations.common import (
@@ -50,6 +50,7 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
             wanted = values.plain(values.resolved(hand, plan, row.name))
             changed = deciding.differing(row.properties, wanted)
         mends = deciding.is_bad(row) and plan.kinds[row.name].mends and nested.can_mend(hand.tx, row)
+        mends = mends or deciding.is_well(hand)
         way = deciding.way(plan, row, changed, mends=mends)
         deciding.check(plan, row, changed, way, mends=mends)
         if way == "replace":
@@ -88,7 +89,7 @@ def _anew(hand: Hand) -> None:
     """Of a creation that failed before there was anything: the same row tries once more."""
     params = ResourceParams(hand.row.id, hand.stack.traversal)
     hand.change(action="INIT", status=COMPLETE, reason="", declared={}, properties={}, data={}, working=True)
-    by = engine.ByOwner(hand.stack.request_id, hand.stack.user_id, hand.stack.project_id)
+    by = ByOwner(hand.stack.request_id, hand.stack.user_id, hand.stack.project_id)
     jobs.enqueue(hand.tx, CREATE_RESOURCE, params, resource=engine.job_of(hand.row.id), by=by)
 
 
@@ -113,7 +114,7 @@ def replace(hand: Hand) -> None:
     )
     resources.add(hand.tx, new)
     hand.change(current=False, working=False, hook=None)
-    by = engine.ByOwner(hand.stack.request_id, hand.stack.user_id, hand.stack.project_id)
+    by = ByOwner(hand.stack.request_id, hand.stack.user_id, hand.stack.project_id)
     params = ResourceParams(new["id"], hand.stack.traversal)
     jobs.enqueue(hand.tx, CREATE_RESOURCE, params, resource=engine.job_of(new["id"]), by=by)
 

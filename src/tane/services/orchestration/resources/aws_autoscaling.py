@@ -83,6 +83,7 @@ class OfServers(Twin, heat_scaling.AutoScalingGroup):
             raise NotImplementedHere("Load balancers are not done yet.")
         if properties.get("InstanceId"):
             raise NotImplementedHere("Groups of what an instance is like (InstanceId) are not done yet.")
+        self._refuse_unknown(hand)
         super().validate(hand, self.own(hand, properties))
 
     def create(self, hand: Hand) -> str | None:
@@ -103,14 +104,34 @@ class OfServers(Twin, heat_scaling.AutoScalingGroup):
 
     def said(self, hand: Hand, *, creates: bool = False) -> Mapping[str, Any] | None:
         """The ``UpdatePolicy`` in the words of our own groups."""
-        plan = hand.plan
-        declared = None if plan is None else plan.resources.get(hand.row.name)
-        policy = declared.update_policy if declared is not None else hand.row.declared.get("update_policy")
-        found = policy.get(self.rolls_by) if isinstance(policy, Mapping) and not creates else None
+        found = self._policies(hand).get(self.rolls_by) if not creates else None
         if not isinstance(found, Mapping):
             return None
-        words = {own: found[name] for name, own in POLICY.items() if name in found}
-        return {**words, "pause_time": seconds(found.get("PauseTime", "PT0S"))}
+        words = {own: found[name] for name, own in POLICY.items() if found.get(name) is not None}
+        pause = found.get("PauseTime")
+        return {**words, "pause_time": seconds("PT0S" if pause is None else pause)}
+
+    def _policies(self, hand: Hand) -> Mapping[str, Any]:
+        """With its functions resolved."""
+        from tane.services.orchestration.domain import values
+
+        plan, name = hand.plan, hand.row.name
+        if plan is None or name not in plan.resources:
+            return dict(hand.row.declared.get("update_policy") or {})
+        return values.update_policy(hand, plan, name)
+
+    def _refuse_unknown(self, hand: Hand) -> None:
+        """:raises BadRequest: the policy asks for more than is done: without a word all would change at once."""
+        policies = self._policies(hand)
+        inner = policies.get(self.rolls_by)
+        given = list(inner) if isinstance(inner, Mapping) else []
+        known = (*POLICY, "PauseTime")
+        if isinstance(inner, Mapping) and inner.get("WaitOnResourceSignals") in (False, "false"):
+            given.remove("WaitOnResourceSignals")
+        strange = [one for one in policies if one != self.rolls_by] + [one for one in given if one not in known]
+        if strange:
+            words = f"update policy: {strange[0]} is not supported, only {self.rolls_by} with {', '.join(known)}."
+            raise BadRequest(words, type="StackValidationFailed")
 
     def members(self, hand: Hand) -> dict[str, Any]:
         names, server = hand.row.data.get("members") or [], self._member(hand)

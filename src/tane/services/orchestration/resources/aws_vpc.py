@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.plans import Plan
 
 NETWORKS, SUBNETS, ROUTERS, PORTS = ("/v2.0/networks", "/v2.0/subnets", "/v2.0/routers", "/v2.0/ports")
-TAGS = listing("List of tags to attach to it. Not used.", TAG)
+TAGS = listing("List of tags to attach to it. Not used.", TAG, update="in_place")
 
 
 class InNetwork(Kind):
@@ -40,9 +40,18 @@ class InNetwork(Kind):
         body = {self.single: {"name": hand.physical_name(), **values}}
         return str(hand.call("network", "POST", self.path, body)[self.single]["id"])
 
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        """What is not used changes nothing."""
+
     def delete(self, hand: Hand) -> None:
         if hand.row.physical_id is not None:
             remove(hand, f"{self.path}/{hand.id}")
+
+
+def others(hand: Hand) -> list[Any]:
+    """The other resources of the stack of the same type that are there: one that takes its place, among them."""
+    mine = (row for row in resources.of_stack(hand.tx, hand.stack.id) if row.type == hand.row.type)
+    return [row for row in mine if row.id != hand.row.id and row.physical_id is not None and row.action != "DELETE"]
 
 
 def remove(hand: Hand, path: str) -> None:
@@ -82,8 +91,10 @@ class VPC(InNetwork):
     path, single = NETWORKS, "network"
     brings = essential = ("router",)
     properties = {
-        "CidrBlock": text("CIDR block to apply to the VPC. Not used: subnets have theirs."),
-        "InstanceTenancy": one_of("Allowed tenancy of instances. Not used.", "default", "dedicated", default="default"),
+        "CidrBlock": text("CIDR block to apply to the VPC. Not used: subnets have theirs.", update="in_place"),
+        "InstanceTenancy": one_of(
+            "Allowed tenancy of instances. Not used.", "default", "dedicated", default="default", update="in_place"
+        ),
         "Tags": TAGS,
     }
 
@@ -104,7 +115,7 @@ class Subnet(InNetwork):
     description = "A subnet at the router of its VPC, as Amazon's EC2 names it."
     path, single = SUBNETS, "subnet"
     properties = {
-        "AvailabilityZone": text("Availability zone in which you want the subnet. Not used."),
+        "AvailabilityZone": text("Availability zone in which you want the subnet. Not used.", update="in_place"),
         "CidrBlock": text("CIDR block to apply to subnet.", required=True),
         "VpcId": text("The ID of the VPC on which you want to create the subnet.", required=True),
         "Tags": TAGS,
@@ -145,14 +156,17 @@ class InternetGateway(Kind):
     def create(self, hand: Hand) -> str | None:
         return hand.physical_name()
 
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        """Tags are not used."""
+
 
 class VPCGatewayAttachment(Kind):
     name = "AWS::EC2::VPCGatewayAttachment"
     description = "Has the route tables of a VPC, or where it has none in the stack its router, lead outside."
     properties = {
         "VpcId": text("VPC ID for this gateway association.", required=True),
-        "InternetGatewayId": text("ID of the InternetGateway."),
-        "VpnGatewayId": text("ID of the VPNGateway to attach to the VPC. Not used."),
+        "InternetGatewayId": text("ID of the InternetGateway.", update="in_place"),
+        "VpnGatewayId": text("ID of the VPNGateway to attach to the VPC. Not used.", update="in_place"),
     }
 
     def needs(self, name: str, properties: Mapping[str, Any], plan: Plan) -> Sequence[str]:
@@ -173,8 +187,15 @@ class VPCGatewayAttachment(Kind):
         hand.keep(routers=routers)
         return hand.short_name()
 
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        """Whatever the gateway is called, it leads to the one external network."""
+
     def delete(self, hand: Hand) -> None:
+        """Not those that one which takes its place leads outside by now."""
+        kept = {router for row in others(hand) for router in row.data.get("routers", [])}
         for router in hand.row.data.get("routers", []):
+            if router in kept:
+                continue
             try:
                 hand.call("network", "PUT", f"{ROUTERS}/{part(router)}", {"router": {"external_gateway_info": {}}})
             except NotFound:
@@ -196,7 +217,16 @@ class RouteTable(InNetwork):
     properties = {"VpcId": text("VPC ID for where the route table is created.", required=True), "Tags": TAGS}
 
     def create(self, hand: Hand) -> str | None:
-        beside = router_of(hand, str(hand.properties["VpcId"]))
+        vpc = str(hand.properties["VpcId"])
+        rows = resources.of_stack(hand.tx, hand.stack.id)
+        ways = [row for row in rows if row.type == VPCGatewayAttachment.name and row.data.get("routers")]
+        way = next((row for row in ways if row.current and row.properties.get("VpcId") == vpc), None)
+        if way is not None:
+            made = self.make(hand, external_gateway_info={"network_id": external(hand)})
+            # With the attachment the gateway goes from this one, too.
+            resources.change(hand.tx, way.id, data={**way.data, "routers": [*way.data["routers"], made]})
+            return made
+        beside = router_of(hand, vpc)
         gateway = None if beside is None else beside.get("external_gateway_info")
         if gateway:
             return self.make(hand, external_gateway_info={"network_id": gateway["network_id"]})
@@ -207,19 +237,34 @@ class SubnetRouteTableAssociation(Kind):
     name = "AWS::EC2::SubnetRouteTableAssociation"
     description = "A subnet that is at the router of a route table instead of at that of its VPC."
     properties = {
-        "RouteTableId": text("Route table ID.", required=True),
+        "RouteTableId": text("Route table ID.", required=True, update="in_place"),
         "SubnetId": names("neutron.subnet", "Subnet ID.", required=True),
     }
 
     def create(self, hand: Hand) -> str | None:
         subnet = hand.lookup("neutron.subnet", hand.properties["SubnetId"])
-        router = str(hand.properties["RouteTableId"])
-        before = self._router(hand, subnet)
-        if before is not None:
-            plug(hand, before, subnet, on=False)
+        self._lead(hand, subnet, str(hand.properties["RouteTableId"]))
+        return hand.short_name()
+
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        if "RouteTableId" in changed:
+            self._lead(hand, str(hand.row.data["subnet"]), str(changed["RouteTableId"]))
+
+    def _lead(self, hand: Hand, subnet: str, router: str) -> None:
+        """Off whatever router has the subnet's gateway, and to this one."""
+        known = [hand.row.data.get("router"), *(row.data.get("router") for row in self._rivals(hand, subnet))]
+        for before in dict.fromkeys([self._router(hand, subnet), *known]):
+            if before is not None and self._is_at(hand, str(before), subnet):
+                plug(hand, str(before), subnet, on=False)
         plug(hand, router, subnet)
         hand.keep(router=router, subnet=subnet)
-        return hand.short_name()
+
+    def _rivals(self, hand: Hand, subnet: str) -> list[Any]:
+        return [row for row in others(hand) if row.data.get("subnet") == subnet]
+
+    def _is_at(self, hand: Hand, router: str, subnet: str) -> bool:
+        query = {"device_id": router, "fixed_ips": f"subnet_id={subnet}"}
+        return bool(hand.call("network", "GET", PORTS, query=query)["ports"])
 
     def _router(self, hand: Hand, subnet_id: str) -> str | None:
         shown = hand.call("network", "GET", f"{SUBNETS}/{part(subnet_id)}")["subnet"]
@@ -230,6 +275,9 @@ class SubnetRouteTableAssociation(Kind):
         if "subnet" not in hand.row.data:
             return
         subnet = hand.row.data["subnet"]
+        if self._rivals(hand, subnet):
+            # Another takes its place, which has the subnet by now.
+            return
         plug(hand, hand.row.data["router"], subnet, on=False)
         try:
             own = self._router(hand, subnet)
@@ -247,7 +295,9 @@ class NetworkInterface(InNetwork):
         "Description": text("Description for this interface."),
         "GroupSet": listing("List of security group IDs associated with this interface.", update="in_place"),
         "PrivateIpAddress": text("Its address."),
-        "SourceDestCheck": flag("Flag indicating if traffic to or from instance is validated. Not used."),
+        "SourceDestCheck": flag(
+            "Flag indicating if traffic to or from instance is validated. Not used.", update="in_place"
+        ),
         "SubnetId": names("neutron.subnet", "Subnet ID to associate with this interface.", required=True),
         "Tags": TAGS,
     }
@@ -270,6 +320,8 @@ class NetworkInterface(InNetwork):
         return [hand.lookup("neutron.security_group", str(one)) for one in groups]
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        if "GroupSet" not in changed:
+            return
         wanted = ["default"] if changed["GroupSet"] is None else changed["GroupSet"]
         body = {"port": {"security_groups": self._groups(hand, wanted)}}
         hand.call("network", "PUT", f"{PORTS}/{hand.id}", body)

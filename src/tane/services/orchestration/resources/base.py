@@ -133,6 +133,11 @@ class Kind:
     def gone(self, hand: Hand) -> bool:
         return True
 
+    def is_well(self, hand: Hand) -> bool:
+        """Whether one of which an update failed is well all the same by its own service: it is changed in place then,
+        as what it holds would go with it. Of types that hold nothing nobody asks."""
+        return False
+
     # ------------------------------------------------------------------------------------------------------ asking
 
     def reference(self, row: Row[Any]) -> str | None:

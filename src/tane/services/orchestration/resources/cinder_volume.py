@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
 
 GOOD = ("available", "in-use")
+LOST = ("error", "deleting", "error_deleting")
+"""What Heat replaces, and all that a failed creation leaves: in any other state a volume holds somebody's data."""
 BUSY = ("backing-up", "restoring-backup", "deleting")
 """What a deletion waits for."""
 SOURCES = ("imageRef", "snapshot_id", "source_volid")
@@ -104,6 +106,12 @@ class Volume(Served):
             hand.change(data={})
         return True
 
+    def is_well(self, hand: Hand) -> bool:
+        try:
+            return self.show(hand)["status"] not in LOST
+        except NotFound:
+            return False
+
     def waits(self, hand: Hand) -> Wait:
         if hand.row.action == "SNAPSHOT":
             return Wait(None, f"backup:{hand.saved.get('backup_id')}")
@@ -117,8 +125,11 @@ class Volume(Served):
         if "metadata" in changed:
             wanted = {str(key): str(value) for key, value in (changed["metadata"] or {}).items()}
             hand.call("volume", "PUT", f"{self.path}/{hand.id}/metadata", {"metadata": wanted})
-        if changed.get("backup_id"):
-            restoring.begin(hand, str(changed["backup_id"]))
+        backup = self._restored_from(hand, changed)
+        if backup:
+            restoring.begin(hand, str(backup))
+        elif "restore" in hand.row.data:
+            restoring.ends(hand)
         if changed.get("size"):
             if changed["size"] < (hand.row.properties.get("size") or 0):
                 raise BadRequest("Shrinking volume is not supported.", type="NotSupported")
@@ -126,11 +137,22 @@ class Volume(Served):
         if changed.get("read_only") is not None:
             self._act(hand, {"os-update_readonly_flag": {"readonly": bool(changed["read_only"])}})
 
+    def _restored_from(self, hand: Hand, changed: Mapping[str, Any]) -> Any:
+        """Another backup, or the same that could not be restored, where that is asked for once more: by who restores a
+        snapshot. What was written since is not overwritten by any other update."""
+        again = "restore" in hand.row.data and hand.stack.action == "RESTORE"
+        return hand.properties.get("backup_id") if again else changed.get("backup_id")
+
     def snapshot(self, hand: Hand) -> Mapping[str, Any]:
-        """A backup, also of one that is attached: a snapshot would go with the volume, and cannot be put back."""
+        """A backup, also of one that is attached: a snapshot would go with the volume, and cannot be put back. Of one
+        that a server boots from it says so: the backup serves to make another of it, as long as that server is there.
+        """
+        shown = self.show(hand)
         body = {"volume_id": hand.row.physical_id, "name": hand.physical_name(), "force": True}
         made = hand.call("volume", "POST", "/v3/backups", {"backup": body})["backup"]
-        return {"backup_id": made["id"], "size": self.show(hand)["size"]}
+        kept = {"backup_id": made["id"], "size": shown["size"]}
+        server = restoring.boots(hand, shown)
+        return kept if server is None else {**kept, "boots": server, "not_restored": restoring.BOOTS.format(server)}
 
     def turned(self, hand: Hand, action: str) -> bool:
         if action != "SNAPSHOT" or "backup_id" not in hand.saved:
@@ -208,7 +230,7 @@ class VolumeAttachment(Kind):
         body = {"volumeId": volume}
         if hand.properties.get("mountpoint"):
             body["device"] = hand.properties["mountpoint"]
-        made = hand.call("compute", "POST", self._path(hand), {"volumeAttachment": body}, spoken="2.48")
+        made = hand.call("compute", "POST", self._path(hand), {"volumeAttachment": body}, spoken=restoring.SPOKEN)
         return str(made["volumeAttachment"]["id"])
 
     def _status(self, hand: Hand) -> str | None:
@@ -249,13 +271,13 @@ class VolumeAttachment(Kind):
     def _take_off(self, hand: Hand, unless: Collection[str] = ()) -> None:
         if self._status(hand) not in unless:
             volume = part(str(hand.row.data["volume"]))
-            hand.call("compute", "DELETE", f"{self._path(hand)}/{volume}", spoken="2.48")
+            hand.call("compute", "DELETE", f"{self._path(hand)}/{volume}", spoken=restoring.SPOKEN)
 
     def _is_off(self, hand: Hand) -> bool:
         if "volume" not in hand.row.data:
             return True
         try:
-            listed = hand.call("compute", "GET", self._path(hand), spoken="2.48")["volumeAttachments"]
+            listed = hand.call("compute", "GET", self._path(hand), spoken=restoring.SPOKEN)["volumeAttachments"]
         except NotFound:
             return True
         return all(one["volumeId"] != hand.row.data["volume"] for one in listed)

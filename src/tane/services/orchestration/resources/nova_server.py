@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 SERVERS = "/v2.1/servers"
 SPOKEN = "2.90"
+LOST = ("ERROR", "DELETED", "SOFT_DELETED")
+"""What Heat replaces when an update has failed."""
+STANDING = ("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED")
+"""What a server may be after an update: that starts none, nor does a rebuild of one that was stopped."""
 DEVICE = {
     "device_name": text("A device name where the volume will be attached in the system at /dev/device_name."),
     "volume_id": names("cinder.volume", "The volume_id can be boot or non-boot device to the server."),
@@ -257,16 +261,24 @@ class Server(Kind):
 
     def ready(self, hand: Hand) -> bool:
         found = self.show(hand)
+        if hand.row.data.get("rebuild"):
+            # One that is broken works again by that.
+            return self._rebuild(hand, found)
         if found["status"] == "ERROR":
             fault = found.get("fault") or {}
             message, code = fault.get("message", "Unknown"), fault.get("code", "Unknown")
             raise Failed(f'Went to status ERROR due to "Message: {message}, Code: {code}"')
-        if hand.row.data.get("rebuild"):
-            return self._rebuild(hand, found)
-        if found["status"] != "ACTIVE" or found.get("OS-EXT-STS:task_state") is not None:
+        well = STANDING if hand.row.action == "UPDATE" else ("ACTIVE",)
+        if found["status"] not in well or found.get("OS-EXT-STS:task_state") is not None:
             return False
         changing = hand.row.data.get("leaving") or hand.row.data.get("coming")
         return self._plugged(hand) if changing else True
+
+    def is_well(self, hand: Hand) -> bool:
+        try:
+            return self.show(hand)["status"] not in LOST
+        except NotFound:
+            return False
 
     def waits(self, hand: Hand) -> Wait:
         return Wait(None, f"server:{hand.row.physical_id}")
@@ -278,7 +290,7 @@ class Server(Kind):
         if "flavor" in changed or ("image" in changed and not self._is_rebuilt(hand, changed)):
             raise Replace
         if "image" in changed:
-            hand.keep(rebuild=hand.lookup("glance.image", changed["image"]))
+            self._take_image(hand, hand.lookup("glance.image", changed["image"]))
         if "name" in changed:
             name = changed["name"] or hand.physical_name()
             hand.call("compute", "PUT", server, {"server": {"name": name}}, spoken=SPOKEN)
@@ -289,6 +301,12 @@ class Server(Kind):
             hand.call("compute", "PUT", f"{server}/tags", {"tags": changed["tags"] or []}, spoken=SPOKEN)
         if "networks" in changed:
             self._change_networks(hand, server)
+
+    def _take_image(self, hand: Hand, image_id: str) -> None:
+        """A rebuild that was never begun leaves the disk as it is, where an update goes back from that."""
+        pending = hand.row.data.get("rebuild")
+        still = pending and (self.show(hand)["image"] or {}).get("id") == image_id
+        hand.keep(rebuild=None if still else image_id)
 
     def _is_rebuilt(self, hand: Hand, changed: Mapping[str, Any]) -> bool:
         """Whether another image takes the place of the old one in the same server: not where a volume has it."""

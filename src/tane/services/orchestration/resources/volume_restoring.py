@@ -1,4 +1,8 @@
-"""A volume that is there gets back what a backup holds: taken off its server first, and put on again after that."""
+"""A volume that is there gets back what a backup holds: taken off its server first, and put on again after that.
+
+What goes wrong leaves the volume with what it holds: nothing is taken off for a backup that cannot be restored, and
+what was taken off is put on again.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,28 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
 
 SPOKEN = "2.48"
+"""The version of compute's API in which volumes are put on servers and taken off."""
+BOOTS = "the server {} boots from the volume, which cannot be taken off it: delete the server, or restore by hand"
 
 
 def begin(hand: Hand, backup_id: str) -> None:
-    """What is to be done is kept with the resource; :func:`goes_on` does one thing of it after another."""
-    hand.keep(restore={"backup": backup_id, "step": "detach"})
+    """What is to be done is kept with the resource; :func:`goes_on` does one thing of it after another.
+
+    :raises Failed: it cannot be restored. :raises NotFound: there is no such backup.
+    """
+    volume = _volume(hand)
+    backup = _backup(hand, backup_id)
+    size = max(volume["size"], hand.properties.get("size") or 0)
+    if (why := _unfit(backup, size)) is not None:
+        raise Failed(why)
+    if (server := boots(hand, volume)) is not None:
+        raise Failed(f"It cannot be restored: {BOOTS.format(server)}")
+    hand.keep(restore={**_taken(hand, volume), "backup": backup_id, "step": "detach"})
+
+
+def ends(hand: Hand) -> None:
+    """What was begun, and failed, is not tried again: the volume keeps what it holds, and is put on again."""
+    hand.keep(restore={**_taken(hand, _volume(hand)), "step": "back"})
 
 
 def awaits(hand: Hand) -> str | None:
@@ -26,27 +47,77 @@ def awaits(hand: Hand) -> str | None:
     return f"server:{todo['server']}" if todo.get("server") and todo["step"] != "restore" else None
 
 
+def boots(hand: Hand, volume: Mapping[str, Any]) -> str | None:
+    """The server that boots from a volume, as a user sees it: a server without an image, whose first disk it is."""
+    for one in volume["attachments"]:
+        try:
+            server = _server(hand, str(one["server_id"]))
+        except NotFound:
+            continue
+        if not server["image"] and str(one["device"]).endswith("da"):
+            return str(one["server_id"])
+    return None
+
+
 def goes_on(hand: Hand, shown: Mapping[str, Any]) -> bool:
     """Do what can be done next; whether that was all. :raises Failed:"""
     todo, status = dict(hand.row.data["restore"]), shown["status"]
     if todo["step"] == "detach":
-        if status == "in-use" and _is_free(hand, shown["attachments"]):
-            return _detach(hand, todo, shown["attachments"][0])
-        if status == "available":
-            path = f"/v3/backups/{part(todo['backup'])}/restore"
-            hand.call("volume", "POST", path, {"restore": {"volume_id": str(hand.row.physical_id)}})
-            hand.keep(restore={**todo, "step": "restore"})
-        return False
+        return _restore(hand, todo, shown)
     if todo["step"] == "restore":
-        if status != "available":
-            return False
-        return _attach(hand, todo) if todo.get("server") else _done(hand)
+        if status == "available":
+            hand.keep(restore={**todo, "step": "back"})
+            return _attach(hand) if todo.get("server") else _done(hand)
+        return False
+    if todo["step"] == "back" and status == "available":
+        return _attach(hand) if todo.get("server") else _done(hand)
     if status == "available":
         raise Failed(f"The volume could not be attached to the server {todo['server']} again")
     return _done(hand) if status == "in-use" else False
 
 
+def _restore(hand: Hand, todo: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
+    if shown["status"] == "in-use" and _is_free(hand, shown["attachments"]):
+        if "server" in todo:
+            raise Failed(f"The volume could not be taken off the server {todo['server']}")
+        return _detach(hand, todo, shown["attachments"][0])
+    if shown["status"] != "available":
+        return False
+    try:
+        backup = _backup(hand, todo["backup"])
+        why = _unfit(backup, shown["size"])
+    except NotFound as error:
+        why = error.message
+    if why is not None:
+        hand.keep(restore={**todo, "step": "back", "failed": why})
+        return _attach(hand) if todo.get("server") else _done(hand)
+    if backup["status"] == "available":
+        path = f"/v3/backups/{part(todo['backup'])}/restore"
+        hand.call("volume", "POST", path, {"restore": {"volume_id": str(hand.row.physical_id)}})
+        hand.keep(restore={**todo, "step": "restore"})
+    return False
+
+
+def _taken(hand: Hand, volume: Mapping[str, Any]) -> dict[str, Any]:
+    """Where it was before it was taken off for a restore that failed, unless it is somewhere by now."""
+    before = hand.row.data.get("restore") or {}
+    there = volume["status"] == "in-use"
+    return {} if there else {name: before[name] for name in ("server", "device") if name in before}
+
+
+def _unfit(backup: Mapping[str, Any], size: int) -> str | None:
+    """Why a backup cannot be restored to a volume of that size (GiB); one that is restored elsewhere is waited for."""
+    if backup["status"] not in ("available", "restoring"):
+        return f"The backup {backup['id']} cannot be restored: its status is {backup['status']}"
+    if backup["size"] > size:
+        return f"The backup {backup['id']} of {backup['size']} GiB is too large for the volume of {size} GiB"
+    return None
+
+
 def _done(hand: Hand) -> bool:
+    failed = hand.row.data["restore"].get("failed")
+    if failed is not None:
+        raise Failed(f"The volume is left as it was: {failed}")
     hand.change(data={name: value for name, value in hand.row.data.items() if name != "restore"})
     return True
 
@@ -59,22 +130,39 @@ def _is_free(hand: Hand, attachments: Any) -> bool:
         return False
 
 
+def _volume(hand: Hand) -> Mapping[str, Any]:
+    found: dict[str, Any] = hand.call("volume", "GET", f"/v3/volumes/{hand.id}")["volume"]
+    return found
+
+
+def _backup(hand: Hand, backup_id: str) -> Mapping[str, Any]:
+    """:raises NotFound:"""
+    found: dict[str, Any] = hand.call("volume", "GET", f"/v3/backups/{part(backup_id)}")["backup"]
+    return found
+
+
+def _server(hand: Hand, server_id: str) -> Mapping[str, Any]:
+    """:raises NotFound: it is gone."""
+    found: dict[str, Any] = hand.call("compute", "GET", f"/v2.1/servers/{part(server_id)}")["server"]
+    return found
+
+
 def _state(hand: Hand, server_id: str) -> Any:
     """What is under way with a server. :raises NotFound: it is gone."""
-    return hand.call("compute", "GET", f"/v2.1/servers/{part(server_id)}")["server"]["OS-EXT-STS:task_state"]
+    return _server(hand, server_id)["OS-EXT-STS:task_state"]
 
 
 def _detach(hand: Hand, todo: Mapping[str, Any], attachment: Mapping[str, Any]) -> bool:
-    if "server" not in todo:
-        server_id = str(attachment["server_id"])
-        path = f"/v2.1/servers/{part(server_id)}/os-volume_attachments/{hand.id}"
-        hand.call("compute", "DELETE", path, spoken=SPOKEN)
-        hand.keep(restore={**todo, "server": server_id, "device": attachment["device"]})
+    server_id = str(attachment["server_id"])
+    path = f"/v2.1/servers/{part(server_id)}/os-volume_attachments/{hand.id}"
+    hand.call("compute", "DELETE", path, spoken=SPOKEN)
+    hand.keep(restore={**todo, "server": server_id, "device": attachment["device"]})
     return False
 
 
-def _attach(hand: Hand, todo: Mapping[str, Any]) -> bool:
+def _attach(hand: Hand) -> bool:
     """Where it was; a server that is gone by now misses nothing."""
+    todo = dict(hand.row.data["restore"])
     try:
         if _state(hand, todo["server"]) is not None:
             return False

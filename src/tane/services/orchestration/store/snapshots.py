@@ -12,9 +12,11 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.services.orchestration.store import stacks
 from tane.services.orchestration.store.stacks import REASON
-from tane.services.orchestration.tables import stack_snapshot, stack_snapshot_part
+from tane.services.orchestration.tables import stack_resource, stack_snapshot, stack_snapshot_part
 
 SHOWN = ("id", "stack_id", "name", "action", "status", "reason", "traversal", "created_at")
+PART_BYTES = 512
+"""What a part counts for in the bytes of its project, about what its row takes: each resource gets one."""
 LISTED = tuple(stack_snapshot.c[name] for name in SHOWN)
 
 
@@ -37,9 +39,12 @@ def count(tx: Tx, stack_id: str) -> int:
 
 def add(tx: Tx, stack: Row[Any], values: Mapping[str, Any]) -> None:
     """A snapshot of what a stack is: its files are kept once for all that have them."""
-    kept = {"source": stack.source, "files_id": stack.files_id, "bytes": len(msgspec.json.encode(dict(stack.source)))}
-    mine = {"stack_id": stack.id, "project_id": stack.project_id, "created_at": tx.now}
-    tx.execute(insert(stack_snapshot).values(**mine, **kept, **values))
+    mine = (stack_resource.c.stack_id == stack.id, stack_resource.c.current)
+    parts = int(tx.scalar(select(func.count()).select_from(stack_resource).where(*mine)) or 0)
+    weight = len(msgspec.json.encode(dict(stack.source))) + parts * PART_BYTES
+    kept = {"source": stack.source, "files_id": stack.files_id, "bytes": weight}
+    whose = {"stack_id": stack.id, "project_id": stack.project_id, "created_at": tx.now}
+    tx.execute(insert(stack_snapshot).values(**whose, **kept, **values))
 
 
 def source(tx: Tx, found: Row[Any]) -> dict[str, Any]:
