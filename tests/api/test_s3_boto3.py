@@ -84,7 +84,7 @@ def test_buckets_objects_and_who_may(cloud: ApiCloud) -> None:
         assert code(s3.get_object, Bucket="bucket", Key="none") == "NoSuchKey"
         assert code(s3.get_object, Bucket="nothing", Key="none") == "NoSuchBucket"
         assert code(session.client("wrong").list_buckets) == "SignatureDoesNotMatch"
-        assert code(s3.get_bucket_policy, Bucket="bucket") == "NotImplemented"
+        assert code(s3.get_bucket_policy, Bucket="bucket") == "NoSuchBucketPolicy"
         assert code(s3.delete_bucket, Bucket="bucket") == "BucketNotEmpty"
         old = session.client(signature_version="s3")
         old.put_object(Bucket="bucket", Key="old", Body=b"by version 2")
