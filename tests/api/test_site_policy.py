@@ -94,7 +94,7 @@ def test_what_a_site_refuses_in_a_service_compute_does_not_do_instead(
     for rule in sorted({rule for _, rule in doing} | {"create_port"}):
         site_rules(cloud, f'"{rule}": "!"', monkeypatch)
         for route in (route for route, other in doing if other == rule):
-            answer = ask(cloud, garden.user, compute, route, {"metadata": "key"})
+            answer = ask(cloud, garden.user, compute, route, {"metadata": "key", "os-volume_attachments": "x"})
             assert answer.status_code == 403 and rule in answer.text, f"{route.method} {route.path}: {answer.text}"
 
 

@@ -42,7 +42,7 @@ from tane.wire.documents import (
 )
 from tane.wire.errors import HostError, NotOnHost
 from tane.wire.streams import save
-from tests.host.compute import typing
+from tests.host.compute import typed
 from tests.host.tools import FileImages, until
 
 pytestmark = pytest.mark.guest
@@ -504,8 +504,8 @@ def test_the_screen_is_reached_by_a_connection(host: Host, guest: Guest, run: Ru
 
 
 def test_several_type_into_the_serial_console_and_the_log_has_it_all(host: Host, guest: Guest, run: Run) -> None:
-    run(typing.together(host.compute, guest.id))
-    run(typing.after_a_crash(host.compute, guest.id))
+    run(typed.together(host.compute, guest.id))
+    run(typed.after_a_crash(host.compute, guest.id))
 
 
 def test_a_new_agent_finds_its_guests_and_those_that_went_down_with_the_host(
