@@ -15,6 +15,7 @@ from falcon import WebSocketDisconnected
 from falcon.testing import ASGIConductor
 
 from tane.clock import ManualClock
+from tane.services.compute.domain import consoles
 from tane.wire.errors import HostError
 from tane.wire.streams import Connection
 from tests.api.compute_support import LATEST, Project, V, at, project
@@ -185,6 +186,27 @@ def test_a_token_of_a_stopped_or_deleted_server_opens_nothing(garden: Project, s
     garden.user.delete(f"{V}/servers/{server_id}")
     garden.cloud.run_jobs()
     assert refused(garden, path) == 3403
+
+
+def test_a_console_ends_with_the_rights_of_who_opened_it(
+    garden: Project, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consoles, "LOOK_SECONDS", 0.01)
+    path = socket_path(console(garden, garden.server()))
+    user, token = f"/identity/v3/users/{garden.user.user_id}", {"X-Auth-Token": garden.admin.token}
+
+    async def talk() -> int:
+        async with screen.listening(), simulated(garden, path) as socket:
+            await socket.receive_data()
+            disabled = {"user": {"enabled": False}}
+            assert (await garden.cloud._client.patch(user, json=disabled, headers=token)).status_code == 200
+            with pytest.raises(WebSocketDisconnected) as ended:
+                await socket.receive_data()
+            await asyncio.wait_for(screen.left.wait(), 10)
+            return ended.value.code
+
+    assert garden.cloud.wait(talk()) == 3403
+    assert refused(garden, path) == 3403, "the rest of the token's ten minutes is worth nothing"
 
 
 def test_a_screen_that_does_not_answer_refuses(garden: Project, screen: Screen) -> None:

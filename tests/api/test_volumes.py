@@ -439,11 +439,16 @@ def test_types_are_the_administrators_and_private_ones_need_access(admin: Volume
     admin.caller.post(f"{admin.url}/types", body, 409)
     mia.caller.get(f"{mia.url}/types/{fast['id']}", 404)
     mia.create(404, volume_type="fast")
+    sets = [f"{mia.url}/os-quota-sets/{mia.caller.project_id}{part}" for part in ("", "?usage=true", "/defaults")]
+    for path in (*sets, f"{mia.url}/os-quota-class-sets/default"):
+        assert "gigabytes_fast" not in mia.caller.get(path, None).text, f"{path} tells of a private type"
+    assert "gigabytes_fast" in admin.caller.get(sets[1].replace(mia.url, admin.url)).text
     grant = {"addProjectAccess": {"project": mia.caller.project_id}}
     admin.caller.post(f"{admin.url}/types/{fast['id']}/action", grant, 202)
     admin.caller.post(f"{admin.url}/types/{fast['id']}/action", grant, 409)
     [access] = admin.caller.get(f"{admin.url}/types/{fast['id']}/os-volume-type-access").json()["volume_type_access"]
     assert access == {"volume_type_id": fast["id"], "project_id": mia.caller.project_id}
+    assert all("gigabytes_fast" in mia.caller.get(path).text for path in sets)
     assert mia.caller.get(f"{mia.url}/types/{fast['id']}").json()["volume_type"]["extra_specs"] == {}
     made = mia.create(volume_type="fast")
     assert mia.show(made["id"])["volume_type"] == "fast"

@@ -18,8 +18,10 @@ from tests.test_isolation import ask
 
 ADDRESS = re.compile(r"/signal/[0-9a-f-]{36}/[A-Za-z0-9_-]{16,}")
 KEYS = {"X-Account-Meta-Temp-URL-Key": "accountsecret", "X-Account-Meta-Temp-URL-Key-2": "secondsecret"}
+HIDDEN = "hidden-sunflower"
 TEMPLATE = {
     "heat_template_version": "2021-04-16",
+    "parameters": {"word": {"type": "string", "hidden": True}, "open": {"type": "string"}},
     "resources": {
         "group": {
             "type": "OS::Heat::AutoScalingGroup",
@@ -51,8 +53,11 @@ def people(cloud: ApiCloud) -> tuple[Caller, Caller]:
     mia.request("POST", account, headers=KEYS, expect=204)
     lists = {"X-Container-Meta-Temp-URL-Key": "containersecret", "X-Container-Read": "otherproject:*"}
     mia.request("PUT", f"{account}/photos", headers=lists, expect=201)
-    body = {"stack_name": "web", "template": TEMPLATE}
-    mia.post(f"/orchestration/v1/{mia.project_id}/stacks", body, 201)
+    given = {"parameters": {"word": HIDDEN, "open": "sesame"}, "parameter_defaults": {"within": f"in {HIDDEN}"}}
+    body = {"stack_name": "web", "template": TEMPLATE, "environment": given}
+    made = mia.post(f"/orchestration/v1/{mia.project_id}/stacks", body, 201).json()["stack"]["id"]
+    cloud.run_jobs()
+    mia.post(f"/orchestration/v1/{mia.project_id}/stacks/web/{made}/snapshots", {"name": "before"}, 200)
     cloud.run_jobs()
     return mia, rita
 
@@ -64,6 +69,12 @@ def test_no_call_that_reads_tells_a_reader_a_secret(cloud: ApiCloud, people: tup
     assert ADDRESS.search(mia.get(f"/alarm/v2/alarms/{alarm}").text), "its owner is told"
     assert "accountsecret" in str(mia.get(f"/object-store/v1/AUTH_{mia.project_id}").headers)
     stack = mia.get(f"/orchestration/v1/{mia.project_id}/stacks?name=web").json()["stacks"][0]["id"]
+    within = f"/orchestration/v1/{mia.project_id}/stacks/web/{stack}"
+    [snapshot] = mia.get(f"{within}/snapshots").json()["snapshots"]
+    for below in ("/environment", f"/snapshots/{snapshot['id']}"):
+        assert HIDDEN in mia.get(within + below).text, "its owner is told"
+        assert "sesame" in rita.get(within + below).text
+        _nothing_of_it(below, rita.get(within + below))
     known = {**ids, "alarms": alarm, "stacks": "web", "web": stack, "AUTH": f"AUTH_{mia.project_id}"}
     for service in SERVICES:
         for route in service.routes:
@@ -83,7 +94,7 @@ def test_no_call_that_reads_tells_a_reader_a_secret(cloud: ApiCloud, people: tup
 def _nothing_of_it(where: str, answer: Any) -> None:
     text = f"{answer.text}{dict(answer.headers)}"
     assert not ADDRESS.search(text), f"{where} tells an address of a signal"
-    told = [secret for secret in (*KEYS.values(), "containersecret", "otherproject") if secret in text]
+    told = [secret for secret in (*KEYS.values(), "containersecret", "otherproject", HIDDEN) if secret in text]
     assert not told, f"{where} tells {told}"
 
 

@@ -201,5 +201,6 @@ console_token = Table(
     Column("token_hash", String(64), primary_key=True),
     Column("server_id", String(36), ForeignKey("server.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("console_type", String(16), nullable=False),
+    Column("delegation", JSON),
     Column("expires_at", DateTime, nullable=False, index=True),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import mimetypes
 from typing import Any
@@ -115,13 +116,22 @@ def page(request: Request) -> Response:
 
 
 async def attach(core: Core, socket: WebSocket) -> None:
-    """The screen or serial console of the server that the token in the address is for, until either side ends."""
+    """The screen or serial console of the server that the token in the address is for, until either side ends, or who
+    got the token may not see it any more."""
     token = socket.query.get("token", "")
     found = await core.in_thread(consoles.of_token, core, token)
     if found is None:
         raise Forbidden("The token is unknown or its time is over.")
     with consoles.viewing(core, found, token):
-        await _show(core, socket, found)
+        showing = asyncio.create_task(_show(core, socket, found))
+        try:
+            while not (await asyncio.wait((showing,), timeout=consoles.LOOK_SECONDS))[0]:
+                if not await core.in_thread(consoles.may_still, core, found):
+                    raise Forbidden("The rights by which the console was opened are gone.")
+            await showing
+        finally:
+            showing.cancel()
+            await asyncio.gather(showing, return_exceptions=True)
 
 
 async def _show(core: Core, socket: WebSocket, found: Row[Any]) -> None:

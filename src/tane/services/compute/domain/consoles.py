@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.hosts.told import told_to_the_caller
 from tane.services.compute.domain.common import require
 from tane.services.compute.store import consoles
+from tane.services.identity import interface as identity
 from tane.shares import Full, Shares
 from tane.web.context import Context
-from tane.web.errors import BadRequest, Conflict, Unavailable
+from tane.web.errors import BadRequest, Conflict, NotFound, Unauthorized, Unavailable
 from tane.wire.duties import ComputeDuty
 from tane.wire.errors import NotSupported
 from tane.wire.streams import Connection
@@ -28,6 +30,9 @@ TYPES = {"vnc": VNC, "serial": SERIAL}
 SCREENS = "compute.screens"
 MOST, OF_PROJECT, OF_TOKEN = 256, 64, 8
 """Screens that are looked at at a time: in all, of one project's servers, by one token."""
+LOOK_SECONDS = 15.0
+"""After so long an open console looks whether who got its token may still see it."""
+RULE = "os_compute_api:os-remote-consoles"
 
 
 async def open_console(core: Core, ctx: Context, server_id: str, protocol: str, console_type: str) -> str:
@@ -84,15 +89,32 @@ def _new_token(core: Core, ctx: Context, server_id: str, console_type: str) -> s
             token_hash=_hash(token),
             server_id=server_id,
             console_type=console_type,
+            delegation=msgspec.to_builtins(identity.delegation(tx, ctx)),
             expires_at=tx.now + timedelta(seconds=core.config.console_token_ttl),
         )
     return token
 
 
 def of_token(core: Core, token: str) -> Row[Any] | None:
-    """(server_id, console_type, host_id, host_name, project_id) a token opens; None when it is unknown or over."""
+    """(server_id, console_type, delegation, host_id, host_name, project_id) a token opens; None when it is unknown or
+    over, or who got it may not see that server any more."""
     with core.db.read() as tx:
-        return consoles.valid(tx, _hash(token))
+        found = consoles.valid(tx, _hash(token))
+    return found if found is not None and may_still(core, found) else None
+
+
+def may_still(core: Core, found: Row[Any]) -> bool:
+    """Whether who got the token of a console has the rights to it that are asked of a new one: users are disabled and
+    lose their roles while a console is open, which no request ends."""
+    if found.delegation is None:
+        return False
+    try:
+        now = identity.acting(core, msgspec.convert(found.delegation, identity.Delegation), "")
+        with core.db.read() as tx:
+            require(tx, now, found.server_id)
+    except (Unauthorized, NotFound):
+        return False
+    return core.policy.allows(RULE, now)
 
 
 @contextlib.contextmanager

@@ -20,11 +20,13 @@ def remove_expired(tx: Tx) -> None:
 
 
 def valid(tx: Tx, token_hash: str) -> Row[Any] | None:
-    """(server_id, console_type, host_id, host_name, project_id) of a token in its time whose server is not deleted."""
+    """(server_id, console_type, delegation, host_id, host_name, project_id) of a token in its time, of a server that
+    is not deleted."""
     statement = (
         select(
             console_token.c.server_id,
             console_token.c.console_type,
+            console_token.c.delegation,
             server.c.host_id,
             server.c.host_name,
             server.c.project_id,

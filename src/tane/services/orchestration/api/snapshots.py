@@ -45,7 +45,8 @@ def index(request: Request) -> dict[str, Any]:
 
 def show(request: Request) -> dict[str, Any]:
     stack_id, name = stack_of(request)
-    row, data = snapshots.show(request.core, request.ctx, stack_id, name, request.path["snapshot_id"])
+    whole, snapshot_id = request.allows("stacks:update"), request.path["snapshot_id"]
+    row, data = snapshots.show(request.core, request.ctx, stack_id, name, snapshot_id, whole=whole)
     return {"snapshot": _view(row, data)}
 
 

@@ -271,7 +271,10 @@ def template(request: Request) -> Any:
 
 
 def environment(request: Request) -> Any:
-    return {**_source_now(request).environment, "encrypted_param_names": []}
+    stack_id, name = stack_of(request)
+    whole = request.allows("stacks:update")
+    shown = stacks.environment_now(request.core, request.ctx, stack_id, name, whole=whole)
+    return {**shown, "encrypted_param_names": []}
 
 
 def files(request: Request) -> Any:

@@ -10,8 +10,28 @@ from tane.services.orchestration.template import effort
 
 MOST_TEXT = 16_384
 """Characters of a text that are looked at; no more is told."""
+OPEN = frozenset(("false", "no", "off", "n", "f", "0", "none"))
 SHORTEST = 4
 """Characters of what is in a hidden map: shorter ones stand everywhere."""
+
+
+def open_part(template: Mapping[str, Any], environment: Mapping[str, Any], *, nested: bool) -> dict[str, Any]:
+    """An environment for who may only read: with the values of the open parameters of its own template alone, since
+    the defaults in it are those of hidden parameters of nested templates too. A ``nested`` stack's parameters may come
+    from hidden ones of the stack around it."""
+    declared = template.get("parameters") or template.get("Parameters") or {}
+    seen = set() if nested else {name for name, one in declared.items() if not _hidden(one)}
+    shown = dict(environment)
+    for part in ("parameters", "parameter_defaults"):
+        if isinstance(values := shown.get(part), Mapping):
+            shown[part] = {name: value if name in seen else MASK for name, value in values.items()}
+    return shown
+
+
+def _hidden(parameter: Any) -> bool:
+    """Whether a parameter is declared so, in whatever words."""
+    told = [parameter.get("hidden", False), parameter.get("NoEcho", False)] if isinstance(parameter, Mapping) else []
+    return any(str(one).lower() not in OPEN for one in told)
 
 
 def strings(value: Any, shortest: int = 1) -> Iterator[str]:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.orchestration.domain import ahead, deciding, engine, rights, saved, snapshotting, values
+from tane.services.orchestration.domain import ahead, deciding, engine, masking, rights, saved, snapshotting, values
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     IN_PROGRESS,
@@ -88,20 +88,25 @@ def index(core: Core, ctx: Context, stack_id: str, name: str) -> list[Row[Any]]:
         return snapshots.of_stack(tx, require(tx, ctx, stack_id, name).id)
 
 
-def show(core: Core, ctx: Context, stack_id: str, name: str, snapshot_id: str) -> tuple[Row[Any], dict[str, Any]]:
+def show(
+    core: Core, ctx: Context, stack_id: str, name: str, snapshot_id: str, *, whole: bool
+) -> tuple[Row[Any], dict[str, Any]]:
     """One with what is in it: the stack as it was, of resources where it is kept what they held, and nothing secret
-    that their types know."""
+    that their types know; where not the ``whole`` of it is to be seen, without hidden parameters."""
     with core.db.read() as tx:
         stack = require(tx, ctx, stack_id, name)
         row = of_stack(tx, stack, snapshot_id)
         source = snapshots.source(tx, row)
+        environment = source["environment"]
+        if not whole:
+            environment = masking.open_part(source["template"], environment, nested=stack.parent_id is not None)
         data = {
             "name": stack.name,
             "id": stack.id,
             "action": "SNAPSHOT",
             "status": row.status if row.action == "CREATE" else COMPLETE,
             "template": source["template"],
-            "environment": source["environment"],
+            "environment": environment,
             "files": source["files"],
             "resources": {part.name: _view(part) for part in snapshots.parts(tx, snapshot_id)},
             "project_id": stack.project_id,

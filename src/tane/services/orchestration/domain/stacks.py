@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy.engine import Row
 
 from tane.core import Core
-from tane.services.orchestration.domain import adoption, ahead, drift, engine, rights, validation
+from tane.services.orchestration.domain import adoption, ahead, drift, engine, masking, rights, validation
 from tane.services.orchestration.domain.adoption import Entry
 from tane.services.orchestration.domain.common import (
     COMPLETE,
@@ -132,6 +132,16 @@ def look_for(core: Core, ctx: Context, stack_id: str, name: str) -> None:
 def source_now(core: Core, ctx: Context, stack_id: str, name: str) -> Source:
     with core.db.read() as tx:
         return msgspec.convert(stacks.source(tx, require(tx, ctx, stack_id, name)), Source)
+
+
+def environment_now(core: Core, ctx: Context, stack_id: str, name: str, *, whole: bool) -> dict[str, Any]:
+    """The environment of a stack; where not the ``whole`` of it is to be seen, without what is hidden."""
+    with core.db.read() as tx:
+        row = require(tx, ctx, stack_id, name)
+        source = msgspec.convert(stacks.source(tx, row), Source)
+    if whole:
+        return source.environment
+    return masking.open_part(source.template, source.environment, nested=row.parent_id is not None)
 
 
 def source_to_keep(core: Core, ctx: Context, stack_id: str, name: str) -> Source:

@@ -16,17 +16,18 @@ def show(request: Request) -> dict[str, Any]:
         raise Forbidden("Policy doesn't allow volume_extension:quotas:show to be performed.")
     with request.core.db.read() as tx:
         if not request.flag("usage"):
-            return {"quota_set": {"id": target, **quotas.limits(tx, target)}}
+            return {"quota_set": {"id": target, **quotas.seen_of(tx, request.ctx, quotas.limits(tx, target))}}
         found = {
             name: {"limit": usage.limit, "in_use": usage.in_use, "reserved": 0}
-            for name, usage in quotas.usage(tx, target).items()
+            for name, usage in quotas.seen_of(tx, request.ctx, quotas.usage(tx, target)).items()
         }
     return {"quota_set": {"id": target, **found}}
 
 
 def defaults(request: Request) -> dict[str, Any]:
     with request.core.db.read() as tx:
-        return {"quota_set": {"id": request.path["target_id"], **quotas.class_limits(tx, "default")}}
+        found = quotas.seen_of(tx, request.ctx, quotas.class_limits(tx, "default"))
+    return {"quota_set": {"id": request.path["target_id"], **found}}
 
 
 def update(request: Request) -> dict[str, Any]:
@@ -45,7 +46,8 @@ def delete(request: Request) -> None:
 def show_class(request: Request) -> dict[str, Any]:
     name = request.path["class_name"]
     with request.core.db.read() as tx:
-        return {"quota_class_set": {"id": name, **quotas.class_limits(tx, name)}}
+        found = quotas.seen_of(tx, request.ctx, quotas.class_limits(tx, name))
+    return {"quota_class_set": {"id": name, **found}}
 
 
 def update_class(request: Request) -> dict[str, Any]:

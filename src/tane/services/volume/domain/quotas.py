@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 
@@ -10,7 +11,10 @@ from tane import quota
 from tane.db import Tx
 from tane.services.rating import interface as rating
 from tane.services.volume.store import backups, groups, snapshots, types, volumes
+from tane.web.context import Context
 from tane.web.errors import BadRequest, OverLimit
+
+V = TypeVar("V")
 
 SERVICE = "volume"
 DEFAULTS = {
@@ -28,6 +32,14 @@ PER_TYPE = ("volumes", "snapshots", "gigabytes")
 class Usage(msgspec.Struct):
     limit: int
     in_use: int
+
+
+def seen_of(tx: Tx, ctx: Context, given: Mapping[str, V]) -> dict[str, V]:
+    """Of a quota set what a caller may see: the name of a private type is the business of those who may use it."""
+    if ctx.is_admin:
+        return dict(given)
+    hidden = {f"{key}_{name}" for name in types.names_hidden_from(tx, ctx.project_id) for key in PER_TYPE}
+    return {name: value for name, value in given.items() if name not in hidden}
 
 
 def class_limits(tx: Tx, name: str) -> dict[str, int]:

@@ -26,6 +26,11 @@ def names(tx: Tx) -> list[str]:
     return [row.name for row in tx.all(select(volume_type.c.name).order_by(volume_type.c.name))]
 
 
+def names_hidden_from(tx: Tx, project_id: str) -> list[str]:
+    """Names of the types that a project can neither see nor use."""
+    return [row.name for row in tx.all(select(volume_type.c.name).where(~usable_by(project_id)))]
+
+
 def usable_by(project_id: str) -> Any:
     """Condition: public, or private with access for the project."""
     granted = exists(
