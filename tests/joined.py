@@ -22,12 +22,10 @@ from tane.hosts.listener import Listener
 from tane.services.host import interface as hosts
 from tane.wire.calls import Answering, Distant
 from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, ObjectDuty, VolumeDuty
-from tane.wire.joining import HostFacts, Range, Role
+from tane.wire.joining import USUAL_ROLES, HostFacts, Range, Role, duties_of
 from tane.wire.joining import token as parse
 from tests.ports import free_port
 from tests.support import ApiCloud
-
-ROLES: tuple[Role, ...] = ("compute", "network", "volume")
 
 
 @contextlib.asynccontextmanager
@@ -79,7 +77,7 @@ class Agent:
     name: str
     host_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started: str = field(default_factory=lambda: str(uuid.uuid4()))
-    roles: tuple[Role, ...] = ROLES
+    roles: tuple[Role, ...] = USUAL_ROLES
     local_ip: str = "192.0.2.7"
     simulated: bool = True
     ranges: tuple[str, ...] = ()
@@ -126,7 +124,8 @@ class Agent:
         async def facts() -> HostFacts:
             return self.facts()
 
-        task = asyncio.create_task(line.serve(Answering(duties), facts))
+        asked = {name: duties[name] for name in duties_of(self.roles)}
+        task = asyncio.create_task(line.serve(Answering(asked), facts))
         waiting = asyncio.create_task(line.connected.wait())
         try:
             await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED, timeout=20)

@@ -13,11 +13,13 @@ from tane import ids
 from tane.config import Config
 from tane.core import Core
 from tane.doctor import CLOUD_CHECKS, Finding, Machine, host
+from tane.hosts import store as host_store
 from tane.jobs import enqueue
 from tane.jobs.tables import job
 from tane.server import external_cidr
 from tane.services.compute.orders import DELETE_SERVER, ServerParams
-from tests.support import ApiCloud
+from tane.services.network import checks as network_checks
+from tests.support import HOST_ID, ApiCloud
 
 
 class Told(Machine):
@@ -130,6 +132,17 @@ def test_a_clock_that_is_not_synchronised(config: Config) -> None:
 def test_the_accelerator_is_tried_not_assumed(config: Config) -> None:
     [finding] = list(host.accelerated(Machine(), config))
     assert finding.what.startswith(("Guests run on KVM", "Guests run under emulation"))
+
+
+def test_a_cloud_without_a_way_out_is_told(cloud: ApiCloud) -> None:
+    def told() -> list[str]:
+        with cloud.core.db.read() as tx:
+            return [finding.what for finding in network_checks.without_way_out(tx)]
+
+    assert told() == []
+    with cloud.core.db.write() as tx:
+        host_store.change(tx, HOST_ID, roles=["compute"])
+    assert told() == ["No host has the role network."]
 
 
 def test_a_subnet_without_dns_server_is_told(cloud: ApiCloud) -> None:

@@ -256,6 +256,9 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     agents_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     # The UDP port of tunnels between hosts, which learn it when they join; two clouds of one machine take two.
     vxlan_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 4789
+    # What this machine is besides the place of the API and the database: () has all servers, networks and volumes on
+    # hosts that join.
+    roles: tuple[Literal["compute", "network", "volume"], ...] = ("compute", "network", "volume")
 
     console_token_ttl: int = 600
     novnc_dir: Path = Path("/usr/share/novnc")

@@ -37,6 +37,7 @@ from tane.web.gate import Server
 from tane.web.protocol import serving
 from tane.wire.documents import GuestState
 from tane.wire.duties import GuestListener
+from tane.wire.joining import duties_of
 
 log = structlog.get_logger()
 HEARTBEAT_SECONDS = 15.0
@@ -76,14 +77,11 @@ async def run(
     settings = host_settings(folder, config, choice.mode)
     # What the agent in this process asks goes the way of all others' questions.
     cloud_side = as_called(ForHost(core, settings.hosts[0][0]))
-    agents = [
-        HostAgent(duties.host_id, duties.name, duties.compute, duties.network, duties.volume, duties.local_ip)
-        for duties in host.build(settings, image.LocalImages(core), cloud_side)
-    ]
+    agents = [_agent(duties, config.roles) for duties in host.build(settings, image.LocalImages(core), cloud_side)]
     taken = await core.in_thread(_ranges, settings)
     for agent in agents:
         core.hosts.add(agent)
-        await _register(core, agent, taken)
+        await _register(core, agent, config.roles, taken)
     try:
         network.ensure_external_network(core, external_cidr(config, settings.cloud_id, taken))
     except ApiError as error:
@@ -158,8 +156,23 @@ def _ranges(settings: host.HostSettings) -> list[dict[str, str]]:
     return [{"cidr": found.cidr, "interface": found.interface} for found in host.machine_ranges(settings)]
 
 
-async def _register(core: Core, agent: HostAgent, taken: list[dict[str, str]]) -> None:
-    """Write the host with what it offers, and the ranges that are ``taken`` on it, into the registry."""
+def _agent(duties: host.Duties, roles: Sequence[str]) -> HostAgent:
+    wanted = duties_of(roles)
+    return HostAgent(
+        duties.host_id,
+        duties.name,
+        duties.compute if "compute" in wanted else None,
+        duties.network if "network" in wanted else None,
+        duties.volume if "volume" in wanted else None,
+        duties.local_ip,
+    )
+
+
+async def _register(core: Core, agent: HostAgent, roles: Sequence[str], taken: list[dict[str, str]]) -> None:
+    """Write the host with what it offers, and the ranges that are ``taken`` on it, into the registry.
+
+    :raises ConfigError: it has no longer a role for which there is something on it.
+    """
     capabilities: dict[str, Any] = {}
     if agent.compute is not None:
         capabilities = _plain(await agent.compute.capabilities())
@@ -169,7 +182,9 @@ async def _register(core: Core, agent: HostAgent, taken: list[dict[str, str]]) -
 
     def write() -> None:
         with core.db.write() as tx:
-            hosts.register(tx, agent.host_id, agent.name, agent.roles, agent.local_ip, capabilities)
+            if reason := joined.roles_refused(tx, agent.host_id, roles):
+                raise ConfigError(f"roles in tane.toml: {reason}")
+            hosts.register(tx, agent.host_id, agent.name, roles, agent.local_ip, capabilities)
 
     await core.in_thread(write)
 

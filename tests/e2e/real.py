@@ -108,6 +108,8 @@ class Tenant:
 
     def __init__(self, cloud: RealCloud, name: str, password: str) -> None:
         self.cloud, self.name, self.password = cloud, name, password
+        self.outside = ["ip", "netns", "exec", cloud.outside]
+        """What runs a command in the world behind the routers: at the gateway host."""
         self.connect()
         self.key = cloud.folder / f"{name}.key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)], check=True)
@@ -218,9 +220,7 @@ class Tenant:
     def ssh_once(self, address: str, command: str) -> subprocess.CompletedProcess[str]:
         """One attempt from the outside."""
         ssh = ["ssh", *SSH_OPTIONS, "-i", str(self.key), f"{self.login}@{address}", command]
-        return subprocess.run(
-            ["ip", "netns", "exec", self.cloud.outside, *ssh], capture_output=True, text=True, check=False, timeout=90
-        )
+        return subprocess.run([*self.outside, *ssh], capture_output=True, text=True, check=False, timeout=90)
 
     def ssh(self, address: str, command: str, seconds: float = 120) -> str:
         """Run a command in a guest, waiting for it to be reachable. Fails when the command does."""

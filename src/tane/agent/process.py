@@ -20,7 +20,7 @@ from tane.config import Config
 from tane.wire.calls import Answering, Distant
 from tane.wire.documents import GuestState
 from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, ObjectDuty, VolumeDuty
-from tane.wire.joining import MOST_RANGES, HostFacts, Range
+from tane.wire.joining import MOST_RANGES, HostFacts, Range, duties_of
 
 log = structlog.get_logger()
 
@@ -125,7 +125,7 @@ class _Agent:
             "volume": (VolumeDuty, self._duties.volume),
             "object": (ObjectDuty, self._duties.objects),
         }
-        return Answering({role: duties[role] for role in self._membership.roles})
+        return Answering({name: duties[name] for name in duties_of(self._membership.roles)})
 
     async def facts(self) -> HostFacts:
         compute, volume = ("compute" in self._membership.roles, "volume" in self._membership.roles)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -13,22 +13,25 @@ import typer
 from tane import ids
 from tane.cli.client import CallError
 from tane.cli.common import DEFAULT_STATE, State
-from tane.cli.options import StateOption
+from tane.cli.options import StateOption, roles_of
 from tane.linux import machines, process
 from tane.linux.files import remove_tree, write_private
 from tane.linux.machines import Bridge, Machine, MachineError
+from tane.wire.joining import ROLES, Role
 
 app = typer.Typer(no_args_is_help=True, help="For trying things out.")
 MOST = 64
-ROLES = ("compute", "network", "volume", "object")
+ALL = ",".join(ROLES)
 
 
 @app.command()
 def hosts(
     count: Annotated[int, typer.Argument(help="How many there should be, besides this machine.", min=1, max=MOST)],
     state: StateOption = DEFAULT_STATE,
+    roles: Annotated[str, typer.Option("--roles", help="What those do that are made now, with commas between.")] = ALL,
 ) -> None:
     """Let more hosts join the running cloud: each with namespaces, an agent and a state folder of its own."""
+    wanted = roles_of(roles)
     files = State.of(state)
     files.require()
     if not files.running():
@@ -45,7 +48,7 @@ def hosts(
             inside(machine, "leave", "--state", str(machine.folder), "--force")
             remove_tree(machine.folder)
         if not State.of(machine.folder).joined():
-            print(f"tane: {machine.name} joined in {add(files, machine):.1f} s", flush=True)
+            print(f"tane: {machine.name} joined in {add(files, machine, wanted):.1f} s", flush=True)
 
 
 def bridge(files: State) -> Bridge:
@@ -84,10 +87,10 @@ def connect(files: State) -> None:
         prepare(files)
 
 
-def add(files: State, machine: Machine) -> float:
+def add(files: State, machine: Machine, roles: Sequence[Role] = ROLES) -> float:
     """Make a machine and let it join; returns the seconds that took. Exits with the reason when it does not."""
     begun = time.monotonic()
-    wanted = {"name": machine.name, "roles": ROLES}
+    wanted = {"name": machine.name, "roles": roles}
     try:
         machine.start()
         token = files.admin().call("POST", "/hosts/tokens", {"token": wanted})["token"]["token"]
@@ -104,7 +107,7 @@ def add(files: State, machine: Machine) -> float:
         "--name",
         machine.name,
         "--roles",
-        ",".join(ROLES),
+        ",".join(roles),
     ]
     done = inside(machine, *joining)
     secret.unlink()

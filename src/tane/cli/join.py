@@ -17,18 +17,17 @@ from tane import ids
 from tane.agent.rights import Choice, choose
 from tane.cli import processes
 from tane.cli.common import DEFAULT_STATE, State, refuse_beside_its_copy, tail
-from tane.cli.options import ModeOption, StateOption
+from tane.cli.options import ModeOption, StateOption, roles_of
 from tane.cli.packages import install_missing_packages
 from tane.linux import addresses, process
 from tane.wire.errors import HostError
-from tane.wire.joining import JoinToken, Name
+from tane.wire.joining import ROLES, USUAL_ROLES, JoinToken, Name
 from tane.wire.joining import token as parse
 
-ROLES = ("compute", "network", "volume", "object")
+USUAL = ",".join(USUAL_ROLES)
 MODES = ("root", "simulated")
 """In which a host has networks that others reach, or says loudly that it has none."""
 DEADLINE = 30.0
-USUAL_ROLES = "compute,network,volume"
 NameOption = Annotated[
     str | None, typer.Option("--name", help="The host's name in the cloud; by default this machine's.")
 ]
@@ -53,7 +52,7 @@ def join(
     state: StateOption = DEFAULT_STATE,
     token_file: TokenOption = None,
     name: NameOption = None,
-    roles: RolesOption = USUAL_ROLES,
+    roles: RolesOption = USUAL,
     local_ip: LocalOption = None,
     mode: ModeOption = None,
     again: AgainOption = False,
@@ -62,9 +61,7 @@ def join(
     from tane.agent import cloud
 
     files = State.of(state)
-    wanted = tuple(role for role in ROLES if role in roles.split(","))
-    if not wanted or set(roles.split(",")) - {*ROLES}:
-        sys.exit(f"tane: --roles takes of {', '.join(ROLES)}, with commas between")
+    wanted = roles_of(roles)
     if files.password_file.exists():
         sys.exit(f"tane: {files.folder} holds a cloud of its own; a host takes another folder: --state")
     files.prepare()

@@ -35,7 +35,7 @@ from tane.wire.certificates import Authority, pem
 from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, ObjectDuty, VolumeDuty
 from tane.wire.errors import HostError, Refused
 from tane.wire.frames import FAILURE, HELLO, REPLY, Broken
-from tane.wire.joining import MOST_BEFORE_TRUST, PROTOCOL, Hello, HostFacts
+from tane.wire.joining import MOST_BEFORE_TRUST, PROTOCOL, Hello, HostFacts, duties_of
 from tane.wire.joining import Authority as AuthorityTold
 from tane.wire.lines import Line
 from tane.wire.streams import Connection
@@ -416,8 +416,10 @@ def _tunnel_end(local_ip: str | None) -> str | None:
 
 
 def _agent(row: Row[Any], facts: HostFacts, line: JobSlots) -> HostAgent:
+    asked = duties_of({*row.roles} & {*facts.roles})
+
     def duty(role: str) -> object:
-        return Distant(ROLES[role], role, line) if role in row.roles and role in facts.roles else None
+        return Distant(ROLES[role], role, line) if role in asked else None
 
     return HostAgent(
         row.id,

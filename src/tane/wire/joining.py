@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, Literal
+from collections.abc import Collection
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -29,6 +30,8 @@ CLOCK_SECONDS = 300.0
 """Clocks that differ by more spoil certificates."""
 
 Role = Literal["compute", "network", "volume", "object"]
+ROLES: tuple[Role, ...] = get_args(Role)
+USUAL_ROLES: tuple[Role, ...] = ("compute", "network", "volume")
 Purpose = Literal["authority", "join", "line", "call", "opened", "leave"]
 Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -37,6 +40,12 @@ Name = Annotated[
 ]
 """Of a host: none that could be taken for an id, or for a part of the API."""
 Pem = Annotated[str, Meta(max_length=16384, pattern=r"^[A-Za-z0-9+/=\n -]*\Z")]
+
+
+def duties_of(roles: Collection[str]) -> set[str]:
+    """What a host with these roles is asked. Servers need their ports, DHCP and routers where they are: networks are on
+    hosts with the role ``compute``, too, and the role ``network`` says which may be the way out (gateway hosts)."""
+    return {*roles, "network"} if "compute" in roles else {*roles}
 
 
 class Range(Document):

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tane.services.host.domain.hosts import remove
+from tane.services.host.domain.hosts import remove, roles_refused
 
-__all__ = ["remove"]
+__all__ = ["remove", "roles_refused"]

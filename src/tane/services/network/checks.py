@@ -8,6 +8,7 @@ from sqlalchemy import String, cast, select
 
 from tane.db import Tx
 from tane.finding import Finding
+from tane.services.network.store import gateway_hosts
 from tane.services.network.tables import network, subnet
 
 
@@ -27,4 +28,16 @@ def without_dns(tx: Tx) -> Iterator[Finding]:
         )
 
 
-CHECKS = (without_dns,)
+def without_way_out(tx: Tx) -> Iterator[Finding]:
+    """Routers have no gateway where no host has the role for it."""
+    found = gateway_hosts.hosts(tx)
+    if found and not any("network" in row.roles for row in found):
+        yield Finding(
+            "warning",
+            "No host has the role network.",
+            "Servers reach nothing outside, and no floating IP is reached.",
+            'tane host token --roles network, and tane join on a machine; or roles = ["network"] in tane.toml',
+        )
+
+
+CHECKS = (without_dns, without_way_out)

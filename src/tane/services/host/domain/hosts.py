@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +113,16 @@ async def cut_off(core: Core, wanted: str) -> None:
             return str(row.id)
 
     _cut(core, await core.in_thread(write))
+
+
+def roles_refused(tx: Tx, host_id: str, roles: Sequence[str]) -> str | None:
+    """Why a host cannot have just these roles: what is on it that needs another."""
+    servers, volumes = compute.servers_by_host(tx).get(host_id, 0), volume.volumes_by_host(tx).get(host_id, 0)
+    if servers and "compute" not in roles:
+        return f"{servers} servers are on this host: it needs the role compute until they are elsewhere"
+    if volumes and "volume" not in roles:
+        return f"{volumes} volumes are on this host: it needs the role volume until they are elsewhere"
+    return None
 
 
 def _cut(core: Core, host_id: str) -> None:

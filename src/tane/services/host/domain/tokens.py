@@ -11,9 +11,7 @@ from tane.core import Core
 from tane.hosts import joining, store
 from tane.web.errors import Conflict, NotFound, NotImplementedHere
 from tane.wire import certificates
-from tane.wire.joining import JoinToken
-
-USUAL_ROLES = ("compute", "network", "volume")
+from tane.wire.joining import USUAL_ROLES, JoinToken
 
 
 def every(core: Core) -> list[Row[Any]]:

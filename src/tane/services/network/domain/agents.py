@@ -21,6 +21,7 @@ from tane.services.network.domain import gateway_hosts
 from tane.services.network.store import rows
 from tane.services.network.tables import network_agent, network_host
 from tane.web.errors import Conflict, NotFound
+from tane.wire.joining import duties_of
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def _agents(tx: Tx) -> Iterator[Agent]:
     for host in hosts.all_hosts(tx):
         row = said.get(host.id)
         gone = row is not None and row.deleted_at is not None and host.last_seen <= row.deleted_at
-        if "network" not in host.roles or gone:
+        if "network" not in duties_of(host.roles) or gone:
             continue
         up, description = (True, None) if row is None else (row.admin_state_up, row.description)
         yield Agent(host, hosts.is_up(tx, host), up, description, applied.get(host.id))

@@ -110,7 +110,7 @@ class Fleet:
     ) -> tuple[set[str], dict[str, int], dict[str, str | None]]:
         with self.core.db.read() as tx:
             tunnels = host_state.tunnels(tx)
-            known = {row.id for row in gateway_hosts.hosts(tx) if "network" in row.roles}
+            known = {row.id for row in gateway_hosts.with_networks(tx)}
             wanted = {row.host_id: row.wanted for row in store.hosts(tx)}
             number, forgotten = store.number(tx)
         old = self._old(number)
@@ -293,7 +293,7 @@ async def converge(core: Core) -> str | None:
 
 def _network_hosts(core: Core) -> list[str]:
     with core.db.read() as tx:
-        return [row.id for row in gateway_hosts.hosts(tx) if "network" in row.roles]
+        return [row.id for row in gateway_hosts.with_networks(tx)]
 
 
 async def _once(core: Core, host_id: str, turns: asyncio.Semaphore) -> int | None:

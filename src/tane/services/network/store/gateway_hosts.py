@@ -12,6 +12,7 @@ from tane.db import Tx
 from tane.hosts.tables import host
 from tane.services.network.store.rows import among
 from tane.services.network.tables import ROUTER_OWNERS, network, network_agent, network_gateway, port, router
+from tane.wire.joining import duties_of
 
 
 def of(tx: Tx, resource_ids: Iterable[str]) -> dict[str, str]:
@@ -49,6 +50,11 @@ def hosts(tx: Tx) -> list[Row[Any]]:
     """(id, roles, forced_down, last_seen) of the hosts, the oldest first."""
     columns = (host.c.id, host.c.roles, host.c.forced_down, host.c.last_seen)
     return tx.all(select(*columns).order_by(host.c.created_at, host.c.id))
+
+
+def with_networks(tx: Tx) -> list[Row[Any]]:
+    """The hosts that have networks, the oldest first: not those of volumes or objects alone."""
+    return [row for row in hosts(tx) if "network" in duties_of(row.roles)]
 
 
 def switched_off(tx: Tx) -> set[str]:
