@@ -19,8 +19,6 @@ from tane.agent.images import ImageCache
 from tane.hosts import HostUnreachable, listener, registry
 from tane.hosts import store as host_store
 from tane.services.compute.reconcilers import power
-from tane.services.host import interface as hosts_service
-from tane.services.network.store import gateway_hosts
 from tane.wire import frames, lines
 from tane.wire.documents import ImageRef
 from tane.wire.errors import HostError, Refused
@@ -70,36 +68,6 @@ def test_servers_run_on_a_host_that_joined(garden: Project, beta: Agent) -> None
                 cloud.core.hosts.agent(beta.host_id)
             async with beta.connected():
                 assert cloud.core.hosts.agent(beta.host_id).name == "beta"
-
-    cloud.wait(work())
-
-
-def test_a_host_for_servers_alone_has_their_networks_and_is_no_way_out(
-    garden: Project, beta: Agent, tmp_path: Path
-) -> None:
-    """Roles of hosts: what a server needs where it is comes with the role ``compute``."""
-    cloud = garden.cloud
-    beta.roles = ("compute",)
-    store = Agent(tmp_path / "store", "store", roles=("volume",), local_ip="192.0.2.8")
-
-    async def work() -> None:
-        async with listening(cloud), contextlib.AsyncExitStack() as both:
-            for agent in (beta, store):
-                await agent.join(await new_token(cloud, roles=list(agent.roles)))
-                await both.enter_async_context(agent.connected())
-            await api(cloud, "PUT", "/hosts/host-1", json={"host": {"enabled": False}})
-            await _server(garden, "far")
-            [shown] = (await api(cloud, "GET", f"{V}/servers/detail?all_tenants=1")).json()["servers"]
-            assert (shown["status"], shown["OS-EXT-SRV-ATTR:host"]) == ("ACTIVE", "beta")
-            agents = (await api(cloud, "GET", "/network/v2.0/agents")).json()["agents"]
-            assert sorted(agent["host"] for agent in agents) == ["beta", "host-1"]
-            for agent in agents:
-                if agent["host"] == "host-1":
-                    off = {"agent": {"admin_state_up": False}}
-                    await api(cloud, "PUT", f"/network/v2.0/agents/{agent['id']}", json=off)
-            with cloud.core.db.read() as tx:
-                ways_out = set(gateway_hosts.every(tx).values())
-            assert beta.host_id not in ways_out, "only hosts with the role network are gateways"
 
     cloud.wait(work())
 
@@ -612,10 +580,3 @@ def test_new_volumes_stay_away_from_a_host_that_is_disabled(garden: Project) -> 
     made = garden.user.post(path, {"volume": {"size": 1}}, 202).json()["volume"]["id"]
     garden.cloud.run_jobs()
     assert garden.user.get(f"{path}/{made}").json()["volume"]["status"] == "available"
-
-
-def test_the_clouds_own_machine_keeps_a_role_while_something_is_on_it(garden: Project) -> None:
-    garden.server()
-    with garden.cloud.core.db.read() as tx:
-        assert hosts_service.roles_refused(tx, HOST_ID, ("compute", "network", "volume")) is None
-        assert "1 servers are on this host" in str(hosts_service.roles_refused(tx, HOST_ID, ()))

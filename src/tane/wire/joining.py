@@ -43,9 +43,10 @@ Pem = Annotated[str, Meta(max_length=16384, pattern=r"^[A-Za-z0-9+/=\n -]*\Z")]
 
 
 def duties_of(roles: Collection[str]) -> set[str]:
-    """What a host with these roles is asked. Servers need their ports, DHCP and routers where they are: networks are on
-    hosts with the role ``compute``, too, and the role ``network`` says which may be the way out (gateway hosts)."""
-    return {*roles, "network"} if "compute" in roles else {*roles}
+    """What a host with these roles is asked. Servers need their ports, DHCP and routers where they are, and volumes the
+    namespace in which they are exported: networks are on hosts with these roles, too, and the role ``network`` says
+    which may be the way out (gateway hosts)."""
+    return {*roles, "network"} if {"compute", "volume"} & {*roles} else {*roles}
 
 
 class Range(Document):

@@ -53,7 +53,7 @@ def hosts(tx: Tx) -> list[Row[Any]]:
 
 
 def with_networks(tx: Tx) -> list[Row[Any]]:
-    """The hosts that have networks, the oldest first: not those of volumes or objects alone."""
+    """The hosts that have networks, the oldest first: not those of objects alone."""
     return [row for row in hosts(tx) if "network" in duties_of(row.roles)]
 
 
