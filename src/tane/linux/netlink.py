@@ -32,17 +32,20 @@ _IFA_F_NODAD = 0x02
 
 # linux/rtnetlink.h, if_link.h, neighbour.h: the tables with an entry per guest are read without pyroute2, which takes
 # half a millisecond for each.
-_GETLINK, _GETNEIGH = 18, 30
+_NEWLINK, _GETLINK, _GETNEIGH = 16, 18, 30
 _IFINFO = struct.Struct("=BxHiII")
 _NEIGH = struct.Struct("=BxxxiHBB")
 _NO_STATISTICS = attribute(29, struct.pack("=I", 8))
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 10, 18
 _INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
+_FDB_MAX_LEARNED = 49
 _VXLAN_ID, _VXLAN_LOCAL, _VXLAN_LOCAL6 = 1, 4, 17
 _BRPORT_LEARNING, _BRPORT_UNICAST_FLOOD, _BRPORT_BCAST_FLOOD, _BRPORT_NEIGH_SUPPRESS = 8, 9, 30, 32
 _BRPORT_ISOLATED = 33
 _NDA_DST, _NDA_LLADDR, _NDA_MASTER = 1, 2, 9
 
+MOST_LEARNED = 1024
+"""MAC addresses that a bridge learns from frames; what is sent to others then goes to all ports that learn."""
 VXLAN_PORT = 4789
 """IANA's (RFC 7348)."""
 
@@ -210,15 +213,15 @@ class Netlink:
         names = self._names()
         return {
             Neighbour(names[index], text_address(parts[_NDA_DST]), _mac(parts[_NDA_LLADDR]))
-            for index, state, _, parts in self._neighbour_table(socket.AF_UNSPEC)
-            if state == _PERMANENT and index in names and _NDA_LLADDR in parts
+            for index, _, _, parts in self._neighbour_table(socket.AF_UNSPEC, _PERMANENT)
+            if index in names and _NDA_LLADDR in parts
         }
 
     def fdb(self) -> set[Fdb]:
         """Static bridge entries and VXLAN destinations."""
         names = self._names()
         found = set()
-        for index, state, flags, parts in self._neighbour_table(socket.AF_BRIDGE):
+        for index, state, flags, parts in self._neighbour_table(socket.AF_BRIDGE, _PERMANENT, _STATIC):
             if index not in names:
                 continue
             link, mac = names[index], _mac(parts[_NDA_LLADDR])
@@ -228,11 +231,13 @@ class Netlink:
                 found.add(Fdb(link, mac))
         return found
 
-    def _neighbour_table(self, family: int) -> Iterator[tuple[int, int, int, dict[int, bytes]]]:
-        """(interface index, state, flags, attributes) of each entry."""
+    def _neighbour_table(self, family: int, *wanted: int) -> Iterator[tuple[int, int, int, dict[int, bytes]]]:
+        """(interface index, state, flags, attributes) of each entry in a ``wanted`` state. Those that frames of guests
+        made may be many: they are passed over unread."""
         for body in self._raw.dump(_GETNEIGH, _NEIGH.pack(family, 0, 0, 0, 0)):
             _, index, state, flags, _ = _NEIGH.unpack_from(body)
-            yield index, state, flags, attributes(body[_NEIGH.size :])
+            if state in wanted:
+                yield index, state, flags, attributes(body[_NEIGH.size :])
 
     def _names(self) -> dict[int, str]:
         return {index: name for name, index in self._indexes.items()}
@@ -253,6 +258,11 @@ class Netlink:
         and flush all permanent neighbours."""
         options = {"br_stp_state": 0, "br_forward_delay": 0, "br_mcast_snooping": 0}
         self._link("add", ifname=name, kind="bridge", address=mac, **options)
+        # A kernel before 6.7 passes over what it does not know.
+        most = attribute(_INFO_DATA, attribute(_FDB_MAX_LEARNED, struct.pack("=I", MOST_LEARNED)))
+        info = attribute(_IFLA_LINKINFO, attribute(_INFO_KIND, b"bridge") + most)
+        self.writes += 1
+        self._raw.change(_NEWLINK, _IFINFO.pack(socket.AF_UNSPEC, 0, self.index(name), 0, 0) + info)
         # Only an MTU that is set afterwards is kept when ports with others come.
         self.set_link(name, mtu=mtu)
 

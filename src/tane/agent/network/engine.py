@@ -43,11 +43,22 @@ _HOST_SYSCTLS = {
     # A guest's engine that is in other hands must not take the ports that volumes are exported at.
     "net.ipv4.ip_unprivileged_port_start": str(PORTS[1] + 1),
 }
+_FRAGMENT_SYSCTLS = {
+    # Fragments of all tenants' packets wait here for their rest, before any rule sees them: for a moment, and in more
+    # room than many ports' allowances of them (spoofing.py) can fill.
+    "net.ipv4.ipfrag_high_thresh": str(256 << 20),
+    "net.ipv4.ipfrag_time": "3",
+    "net.netfilter.nf_conntrack_frag6_high_thresh": str(256 << 20),
+    "net.netfilter.nf_conntrack_frag6_timeout": "3",
+}
 _BRIDGE_FILTER_SYSCTLS = {
     "net.bridge.bridge-nf-call-iptables": "1",
     "net.bridge.bridge-nf-call-ip6tables": "1",
     "net.bridge.bridge-nf-call-arptables": "0",
 }
+
+
+NEIGHBOURS = {3: 65536, 2: 32768, 1: 8192}
 
 
 class Engine:
@@ -75,9 +86,11 @@ class Engine:
             host, fresh = self._spaces.ensure(self._settings.host_namespace)
             if fresh:
                 self._filters = None
+                _widen_neighbours()
             _set_sysctls(host, _HOST_SYSCTLS)
             if self._family is None:
                 self._family = _probe(host)
+            _set_sysctls(host, _FRAGMENT_SYSCTLS, needed=False)
             if self._family == "inet":
                 _set_sysctls(host, _BRIDGE_FILTER_SYSCTLS)
         except FileNotFoundError as error:
@@ -304,12 +317,25 @@ def _legs(plan: Plan) -> dict[str, list[tuple[Link, Leg]]]:
     return legs
 
 
-def _set_sysctls(space: Space, wanted: dict[str, str]) -> None:
+def _set_sysctls(space: Space, wanted: dict[str, str], *, needed: bool = True) -> None:
+    """``needed``: that the kernel has none of them in a namespace is an error."""
     with netns.entered(space.descriptor):
         has_ipv6 = Path("/proc/sys/net/ipv6").exists()
         for name, value in wanted.items():
             if has_ipv6 or not name.startswith("net.ipv6."):
-                sysctl.write(name, value)
+                with contextlib.nullcontext() if needed else contextlib.suppress(FileNotFoundError):
+                    sysctl.write(name, value)
+
+
+def _widen_neighbours() -> None:
+    """The kernel has one table of neighbours for all namespaces, of 1,024 places unless somebody set more: routers of
+    many tenants need them. Only the machine's own namespace shows it, and only root may."""
+    for family in ("ipv4", "ipv6"):
+        for number, least in NEIGHBOURS.items():
+            name = f"net.{family}.neigh.default.gc_thresh{number}"
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                if int(sysctl.read(name)) < least:
+                    sysctl.write(name, str(least))
 
 
 def _probe(host: Space) -> Family:

@@ -29,14 +29,18 @@ def _table(name: str, *lines: str) -> str:
     return "\n".join([f"table inet {name}", f"delete table inet {name}", f"table inet {name} {{", *lines, "}", ""])
 
 
-def router_rules(behind: Iterable[grammar.Network], *, translates: bool) -> str:
+def router_rules(
+    behind: Iterable[grammar.Network], *, translates: bool, outside: Iterable[grammar.Network] = ()
+) -> str:
     """A router answers pings and, on its legs in tenants' networks, requests that it redirected to the metadata
     service itself. What it refuses it says so, as a router without any listener would. ``translates``: addresses behind
     it are reached from outside by floating IPs only; a router that does not is an ordinary one. ``behind``: the
     networks of its legs: what leaves untranslated is from them. Its routes do not count, as their owner may set one to
-    anywhere, and send from there."""
+    anywhere, and send from there. ``outside``: the ranges of its legs in external networks."""
+    behind = [*behind]
     return _table(
         TABLE,
+        *_RESOLVE,
         "set solicitors { type ipv6_addr; size 4096; flags dynamic,timeout; timeout 1m; }",
         "chain input { type filter hook input priority filter; policy drop;",
         'iifname "lo" accept',
@@ -50,13 +54,36 @@ def router_rules(behind: Iterable[grammar.Network], *, translates: bool) -> str:
         f'iifname "qr-*" tcp dport {ROUTER_METADATA_PORT} ct status dnat accept',
         "meta l4proto { tcp, udp } reject",
         "}",
+        "chain output { type filter hook output priority filter; policy accept;",
+        'oifname != "lo" jump resolve',
+        "}",
         "chain forward { type filter hook forward priority filter; policy accept;",
+        *(f"{_protocol(found)} daddr {found} ct state != established jump resolve" for found in {*behind, *outside}),
         # Address translation passes over what belongs to no connection: it would leave with the sender's own words.
         'oifname "qg-*" ct state invalid drop',
         *_only_from(behind, (6,) if translates else (4, 6)),
         *(['iifname "qg-*" ct state new ct status and dnat != dnat drop'] if translates else []),
         "}",
     )
+
+
+_RESOLVE = (
+    "set recent { type ipv4_addr; size 65535; flags dynamic,timeout; timeout 5s; }",
+    "set recent6 { type ipv6_addr; size 65535; flags dynamic,timeout; timeout 5s; }",
+    "chain resolve {",
+    "ip daddr @recent return",
+    "ip6 daddr @recent6 return",
+    "limit rate over 200/second burst 400 packets drop",
+    "add @recent { ip daddr }",
+    "add @recent6 { ip6 daddr }",
+    "}",
+)
+"""Addresses that one begins to send to: each may be a neighbour to be asked for, of whom nobody may be there, and waits
+for three seconds in a table that all namespaces of the machine share."""
+
+
+def _protocol(network: grammar.Network) -> str:
+    return "ip" if network.version == 4 else "ip6"
 
 
 def _only_from(behind: Iterable[grammar.Network], versions: Iterable[int]) -> Iterable[str]:
@@ -74,6 +101,10 @@ def dhcp_rules(network: Network) -> str:
     whoever is in it."""
     return _table(
         TABLE,
+        *_RESOLVE,
+        "chain output { type filter hook output priority filter; policy accept;",
+        'oifname != "lo" jump resolve',
+        "}",
         "chain input { type filter hook input priority filter; policy drop;",
         'iifname "lo" accept',
         "udp sport 68 udp dport 67 accept",

@@ -287,11 +287,13 @@ class _Planner:
                 self._plan.failed[found.id] = f"router {router.id} has no gateway to an external network"
         translates = router.gateway.enable_snat if router.gateway is not None else bool(floating)
         behind = [grammar.network(_with_prefix(interface)) for interface in router.interfaces]
+        outside = [] if router.gateway is None else [grammar.interface(_with_prefix(router.gateway)).network]
+        outside += [grammar.network(found.leg.cidr) for found in router.floating_ips if found.leg is not None]
         space = Namespace(
             router_namespace(router.id),
             router.id,
             sysctls=dict(ROUTER_SYSCTLS),
-            rules=nat_rules(router, floating) + router_rules(behind, translates=translates),
+            rules=nat_rules(router, floating) + router_rules(behind, translates=translates, outside=outside),
             floating=floating,
             routed=True,
         )
