@@ -48,7 +48,8 @@ class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ``image_cache_dir`` lies in the state folder unless it is absolute, "" is no cache; ``image_cache_max_size``: bytes.
     ``strict_quotas``: data that passes a limit of sizes is refused even when its length was not announced; without it
     only the next upload is, as Glance does it and Tempest expects it. ``download_seconds``: within which all the data
-    of a URL must have come, whatever it is fetched for.
+    of a URL must have come, whatever it is fetched for. ``free_percent``: so much of the file system stays free:
+    beyond it no data of images is taken in (0: it may be filled).
     """
 
     stores: dict[str, ImageStore] = {}
@@ -71,6 +72,7 @@ class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     property_protection_rule_format: Literal["roles", "policies"] = "roles"
     strict_quotas: bool = False
     download_seconds: float = 6 * 3600.0
+    free_percent: Annotated[float, msgspec.Meta(ge=0, lt=100)] = 5.0
     image_size_total: int = -1
     image_stage_total: int = -1
     image_count_total: int = -1

@@ -8,12 +8,15 @@ import hashlib
 import resource
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import msgspec
+import pytest
 import uvicorn
 
+from tane.services.image.domain import receiving
 from tane.web.protocol import Protocol
 from tests.support import ApiCloud, Caller
 
@@ -213,3 +216,19 @@ def test_a_client_that_breaks_off_leaves_a_queued_image(cloud: ApiCloud) -> None
         assert not list((cloud.core.config.state_dir / "images" / "incoming").iterdir())
 
     served(cloud, mia, work)
+
+
+def test_a_part_of_the_disk_stays_free_of_images(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cloud's database is on the same file system: full, it could not even delete an image."""
+    mia = cloud.new_user("mia", "garden")
+    image_id, data = new_image(mia), f"/image/v2/images/{new_image(mia)}/file"
+    monkeypatch.setattr(receiving, "LOOK_BYTES", 1 << 20)
+    free = iter([10, 10, 4])
+    monkeypatch.setattr(receiving.os, "fstatvfs", lambda _: SimpleNamespace(f_bavail=next(free, 4), f_blocks=100))
+    answer = mia.put(f"/image/v2/images/{image_id}/file", None, 413, content=bytes(20 * MB), headers=OCTETS)
+    assert "not enough disk space" in answer.text
+    assert mia.get(f"/image/v2/images/{image_id}").json()["status"] == "queued"
+    assert not list((cloud.core.config.state_dir / "images").rglob("*.part"))
+    mia.put(data, None, 413, content=b"x", headers=OCTETS)
+    free = iter([6])
+    mia.put(data, None, 204, content=b"x", headers=OCTETS)

@@ -23,6 +23,8 @@ from tests.hostile.frames import Wire, ethernet, ipv4, marker, udp
 pytestmark = pytest.mark.root
 
 HERE, PEER, STRANGER = "192.0.2.1", "192.0.2.2", "192.0.2.3"
+OTHERWISE, BESIDE = "198.51.100.1", "198.51.100.3"
+"""Another address of the machine, and who reaches it there."""
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def lan() -> Iterator[tuple[str, str]]:
         netns.create(name)
         run("ip", "-n", name, "link", "set", "lo", "up")
     run("ip", "-n", machine, "link", "add", "nic", "type", "veth", "peer", "name", "eth0", "netns", world)
-    for name, link, addresses in ((machine, "nic", (HERE,)), (world, "eth0", (PEER, STRANGER))):
+    for name, link, addresses in ((machine, "nic", (HERE, OTHERWISE)), (world, "eth0", (PEER, STRANGER, BESIDE))):
         for address in addresses:
             run("ip", "-n", name, "addr", "add", f"{address}/24", "dev", link)
         run("ip", "-n", name, "link", "set", link, "up")
@@ -63,19 +65,37 @@ def test_frames_of_tunnels_are_taken_from_hosts_alone(lan: tuple[str, str], tmp_
             )
             await host.apply(state)
 
-            def arrives(source: str) -> bool:
+            def arrives(source: str, at: str = HERE, within: str = world) -> bool:
                 mark = marker()
                 packet = ipv4("10.0.0.13", "10.0.0.11", 17, udp(5, 6, mark))
                 frame = ethernet(far.mac_address, port.mac_address, 0x0800, packet)
-                with netns.entered(world):
+                with netns.entered(within):
                     sending = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                 with closing(sending), closing(Wire(guest.namespace)) as hearing:
                     sending.bind((source, 0))
-                    sending.sendto(struct.pack("!II", 0x08000000, net.segment_id << 8) + frame, (HERE, VXLAN_PORT))
+                    sending.sendto(struct.pack("!II", 0x08000000, net.segment_id << 8) + frame, (at, VXLAN_PORT))
                     return mark in hearing.heard(mark)
 
             assert eventually(lambda: arrives(PEER)), "what hosts send arrives"
             assert not arrives(STRANGER)
+            assert not arrives(BESIDE, OTHERWISE), "the kernel listens on each address of the machine"
+            assert not arrives(PEER, OTHERWISE)
+            assert not arrives("127.0.0.1", "127.0.0.1", machine), "nor does it take them of local users"
+            with netns.entered(world):
+                other_host = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with closing(other_host):
+                other_host.bind((PEER, VXLAN_PORT))
+                other_host.settimeout(5)
+                guest.ip("neigh", "replace", "10.0.0.13", "lladdr", far.mac_address, "dev", "eth0")
+                run("ip", "netns", "exec", guest.namespace, "ping", "-c1", "-W1", "10.0.0.13", check=False)
+                assert other_host.recvfrom(2000)[1][0] == HERE, "what guests send goes out"
+                other_host.settimeout(1)
+                with netns.entered(machine), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as local_user:
+                    with pytest.raises(PermissionError):
+                        local_user.sendto(b"not by a tunnel", (PEER, VXLAN_PORT))
+                with pytest.raises(TimeoutError):
+                    while b"not by a tunnel" not in other_host.recv(2000):
+                        pass
             writes = host.network.kernel_writes
             await host.apply(state)
             assert host.network.kernel_writes == writes, "a second pass changes nothing"

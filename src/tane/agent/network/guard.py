@@ -139,16 +139,21 @@ def tunnels_table(cloud_id: str) -> str:
 
 
 def tunnel_rules(cloud_id: str, port: int, own: str, ends: Iterable[str]) -> str:
-    """Frames for a tunnel that ends at ``own`` come from the other hosts (``ends``) alone: the kernel would take those
-    of anybody whose packets get here, guests among them, into whatever network they name."""
-    lines = []
-    for protocol, version in (("ip", 4), ("ip6", 6)):
-        listed = ", ".join(end for end in sorted(set(ends)) if grammar.address(end).version == version)
-        if listed:
-            lines.append(f"udp dport {port} {protocol} saddr {{ {listed} }} accept")
-    chain = "chain input { type filter hook input priority filter; policy accept;"
-    protocol = "ip6" if ":" in own else "ip"
-    return _table(tunnels_table(cloud_id), chain, *lines, f"udp dport {port} {protocol} daddr {own} counter drop", "}")
+    """Frames for a tunnel that ends at ``own`` come from the other hosts (``ends``) alone, and to that address: the
+    kernel listens on every address of the machine, and would take those of anybody whose packets get here, guests and
+    local users among them, into whatever network they name. To the other hosts they go from tunnels alone: those are
+    sockets of no namespace that this table sees, and local users' are."""
+    protocol, listed = "ip6" if ":" in own else "ip", ", ".join(sorted(set(ends)))
+    return _table(
+        tunnels_table(cloud_id),
+        "chain input { type filter hook input priority filter; policy accept;",
+        *([f"udp dport {port} {protocol} saddr {{ {listed} }} {protocol} daddr {own} accept"] if listed else []),
+        f"udp dport {port} counter drop",
+        "}",
+        "chain output { type filter hook output priority filter; policy accept;",
+        *([f"udp dport {port} {protocol} daddr {{ {listed} }} meta skuid >= 0 counter drop"] if listed else []),
+        "}",
+    )
 
 
 def outside_rules(cloud_id: str, offered_ports: Iterable[int], tunnel_port: int) -> str:

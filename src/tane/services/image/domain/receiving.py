@@ -22,6 +22,8 @@ from tane.web.request import BodyStream
 BATCH = 4 << 20
 """Bytes; a multiple of every disk's block, as direct I/O asks."""
 LIFE_SIGN_SECONDS = 20.0
+LOOK_BYTES = 64 << 20
+"""After so many more it is looked how full the disk is, first at the first."""
 
 
 FULL = "Image storage media is full: There is not enough disk space on the image storage media."
@@ -32,11 +34,13 @@ class TooMuch(Exception):
 
 
 class Writer:
-    """A file that is being received. Synchronous; two buffers, so that one is filled while the other is worked on."""
+    """A file that is being received. Synchronous; two buffers, so that one is filled while the other is worked on.
+    ``free_percent`` of the file system stays free: the cloud's database is there, too."""
 
-    def __init__(self, path: Path, limit: int) -> None:
+    def __init__(self, path: Path, limit: int, free_percent: float) -> None:
         self._descriptor = _open(path)
-        self._limit = limit
+        self._limit, self._free_percent = limit, free_percent
+        self._looked = 0
         # Mapped memory begins at a page, as direct I/O asks, and costs nothing before it is touched.
         self._buffers = [memoryview(mmap.mmap(-1, BATCH)) for _ in range(2)]
         self._sha512 = hashlib.sha512()
@@ -55,7 +59,7 @@ class Writer:
         return self._buffers[1][:size]
 
     def take(self, part: bytes) -> None:
-        """Do all work on a part in this thread. :raises TooMuch:"""
+        """Do all work on a part in this thread. :raises TooMuch: :raises TooLarge: the disk is full."""
         self._count(len(part))
         for work in self.work:
             work(memoryview(part))
@@ -64,6 +68,11 @@ class Writer:
         self.size += size
         if self.size > self._limit:
             raise TooMuch
+        if self.size >= self._looked:
+            self._looked = self.size + LOOK_BYTES
+            disk = os.fstatvfs(self._descriptor)
+            if disk.f_bavail * 100 < disk.f_blocks * self._free_percent:
+                raise TooLarge(FULL)
 
     @property
     def work(self) -> tuple[Callable[[memoryview], None], ...]:
@@ -110,7 +119,7 @@ def _through_the_cache(descriptor: int) -> bool:
     return bool(flags & os.O_DIRECT)
 
 
-async def receive(stream: BodyStream, path: Path, limit: int, alive: Callable[[], None]) -> Writer:
+async def receive(stream: BodyStream, path: Path, limit: int, free_percent: float, alive: Callable[[], None]) -> Writer:
     """Write a stream to ``path``; a batch is worked on while the next one arrives.
 
     ``alive`` is called in a thread every ``LIFE_SIGN_SECONDS``; what it raises ends the transfer.
@@ -119,7 +128,7 @@ async def receive(stream: BodyStream, path: Path, limit: int, alive: Callable[[]
     full.
     """
     loop = asyncio.get_running_loop()
-    writer = await asyncio.to_thread(Writer, path, limit)
+    writer = await asyncio.to_thread(Writer, path, limit, free_percent)
     working: list[asyncio.Task[None]] = []
     told = loop.time()
     try:

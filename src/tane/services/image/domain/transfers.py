@@ -74,7 +74,8 @@ async def _receiving(
     path = content.incoming(core, upload_id)
     try:
         alive = functools.partial(content.sign_of_life, core, image_id, upload_id)
-        writer = await receiving.receive(stream, path, content.size_limit(core), alive)
+        free = core.config.image.free_percent
+        writer = await receiving.receive(stream, path, content.size_limit(core), free, alive)
         if length is not None and writer.size != length:
             writer.close()
             raise errors.BadRequest(

@@ -80,7 +80,8 @@ def _before(core: Core, row: Row[Any]) -> dict[str, Any]:
 
 
 def _write(core: Core, image_id: str, chunks: Iterator[bytes]) -> dict[str, Any]:
-    writer = receiving.Writer(fetched(core, image_id), content.size_limit(core))
+    free = core.config.image.free_percent
+    writer = receiving.Writer(fetched(core, image_id), content.size_limit(core), free)
     still_wanted = imports.StillWanted(core, image_id)
     try:
         for data in chunks:
