@@ -90,9 +90,10 @@ def test_frames_of_tunnels_are_taken_from_hosts_alone(lan: tuple[str, str], tmp_
                 run("ip", "netns", "exec", guest.namespace, "ping", "-c1", "-W1", "10.0.0.13", check=False)
                 assert other_host.recvfrom(2000)[1][0] == HERE, "what guests send goes out"
                 other_host.settimeout(1)
-                with netns.entered(machine), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as local_user:
-                    with pytest.raises(PermissionError):
-                        local_user.sendto(b"not by a tunnel", (PEER, VXLAN_PORT))
+                with netns.entered(machine):
+                    local_user = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                with closing(local_user), pytest.raises(PermissionError):
+                    local_user.sendto(b"not by a tunnel", (PEER, VXLAN_PORT))
                 with pytest.raises(TimeoutError):
                     while b"not by a tunnel" not in other_host.recv(2000):
                         pass
