@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,7 @@ async def run(
     gc.set_threshold(50_000, 20, 20)
     own = [agent.host_id for agent in agents]
     door = _door(core, choice.mode)
+    core.hosts.opened = time.monotonic()
     tasks = [
         asyncio.create_task(_heartbeat(core)),
         asyncio.create_task(_watch_ranges(core, settings, own)),

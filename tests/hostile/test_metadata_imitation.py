@@ -15,6 +15,7 @@ import pytest
 
 from tane.agent.network import metadata
 from tane.agent.network.metadata import MetadataServer
+from tane.agent.network.pace import Pace
 from tane.agent.network.plan import NetworkSettings
 from tane.linux import netns
 from tane.wire.documents import AddressPair, HostRoute, NetworkState, Port, Router
@@ -407,3 +408,13 @@ def test_an_address_of_two_ports_is_nobodys() -> None:
     settings = NetworkSettings(state_dir=Path("/nowhere"), cloud_id="test")
     (listener,) = plan(state, settings, "inet").listeners
     assert listener.ports == {"10.0.0.13": ports[2].id}
+
+
+def test_a_project_that_asks_without_end_is_answered_at_a_pace_and_others_at_once() -> None:
+    now = [0.0]
+    pace = Pace(per_second=50, burst=100, clock=lambda: now[0])
+    assert [pace.count("eager") for _ in range(100)] == pytest.approx([0.0] * 100)
+    assert pace.count("eager") == pytest.approx(0.02) and pace.count("eager") == pytest.approx(0.04)
+    assert pace.count("patient") == 0.0
+    now[0] = 10.0
+    assert pace.count("eager") == 0.0

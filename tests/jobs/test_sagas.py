@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -353,6 +354,28 @@ def test_an_undo_whose_host_is_away_is_owed_and_settled_before_what_was_ordered_
     run_jobs(core, first, second)
     assert seen == ["while away", "taken back", "when back"]
     assert asyncio.run(upkeep.call_in_debts(core)) is None
+
+
+@pytest.mark.parametrize("just_started", [True, False])
+def test_a_host_that_is_down_is_waited_for_when_the_cloud_itself_has_just_come_back(
+    new_core: Callable[[], Core], just_started: bool
+) -> None:
+    """Machines start together: servers go on when the host of their volumes is there, too."""
+    core = new_core()
+    if just_started:
+        core.hosts.opened = time.monotonic()
+    tries: list[str] = []
+
+    async def attach(run: Run[Params]) -> None:
+        tries.append("asked")
+        if len(tries) == 1:
+            raise HostUnreachable("f4e3a6a0-0000-4000-8000-000000000000")
+
+    operation = Operation(order("test.start"), (Step("do", attach),), failed)
+    with core.db.write() as tx:
+        enqueue(tx, operation.order, Params("a"), resource="thing:1")
+    run_jobs(core, operation)
+    assert state_of(core) == ("done" if just_started else "failed")
 
 
 def test_the_debts_of_a_host_that_is_gone_for_good_are_forgotten(new_core: Callable[[], Core]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ LOST = "hosts:lost"
 LOST_SECONDS = 7.0
 """An agent that starts anew, or whose network hiccups, is back by then. It is more than what lies between two pings of
 a line: lines that all broke at one moment are all known to be broken by then."""
+AWAITED_SECONDS = 60.0
+"""After a start of the cloud. Agents try every few seconds, and those of machines that start with it start later."""
 
 
 class HostUnreachable(HostError):
@@ -107,6 +110,12 @@ class Hosts:
         self._agents: dict[str, HostAgent] = {}
         self._left: dict[str, float] = {}
         self.door: Door | None = None
+        self.opened = -math.inf
+        """When (monotonic) this process began to let hosts in."""
+
+    def awaited(self) -> bool:
+        """Whether a host that is not reached may be on its way: none is taken for down so soon after a start."""
+        return time.monotonic() - self.opened < AWAITED_SECONDS
 
     def add(self, agent: HostAgent) -> None:
         self._agents[agent.host_id] = agent

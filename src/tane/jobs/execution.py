@@ -163,7 +163,7 @@ class Execution:
         """A host does not answer: go on without it where that may be, wait for it while it may only be busy."""
         if step.owed:
             return await self._go_on({}, owed_by=error.host_id)
-        if not await self.run.read(hosts.is_there, error.host_id):
+        if not self.core.hosts.awaited() and not await self.run.read(hosts.is_there, error.host_id):
             await self._turn_round(str(error))
             return True
         return await self._try_again(str(error), None)

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from tane.agent.network.pace import Pace
 from tane.agent.network.plan import MetadataListener
 from tane.linux import netns
 from tane.wire.duties import MetadataSource
@@ -34,6 +35,9 @@ MAX_CONNECTIONS = 1024
 """Connections of one leg. One port has MAX_PER_PORT of them by all its addresses together, as have all addresses of no
 port, and one answer at a time is made for it. A project has MAX_PER_PROJECT by all its ports. Beyond that the oldest of
 them that says nothing, or does not take its answer, makes room."""
+
+PER_SECOND, AT_ONCE = 60.0, 600
+"""Answers to all ports of a project on a host: each is some milliseconds of the cloud's own process."""
 
 Key = tuple[str, int, str, int, str]
 """Namespace and interface, each by name and number, as one made anew under the same name is another one; address."""
@@ -86,8 +90,11 @@ class MetadataServer:
     """Serves one socket. ``ports`` (source address → port id) and ``projects`` (port id → project) may be replaced at
     any time; a port without a project is one for itself."""
 
-    def __init__(self, source: MetadataSource, ports: dict[str, str], projects: dict[str, str]) -> None:
+    def __init__(
+        self, source: MetadataSource, ports: dict[str, str], projects: dict[str, str], pace: Pace | None = None
+    ) -> None:
         self._source = source
+        self._pace = pace or Pace(PER_SECOND, AT_ONCE)
         self.ports = ports
         self.projects = projects
         self._server: asyncio.Server | None = None
@@ -193,6 +200,7 @@ class MetadataServer:
             method, path, keep, headers = request
             connection.waits = False
             async with self._turns[connection.asks]:
+                await asyncio.sleep(self._pace.count(connection.project))
                 status, kind, body = await self._answer(peer, path, {**headers, ":method": method})
         except _BadRequest as error:
             status, kind, body, keep = error.status, "text/plain", f"{error}\n".encode(), False
@@ -288,6 +296,7 @@ class MetadataServers:
     ) -> None:
         self._source = source
         self._open_there = open_there
+        self._pace = Pace(PER_SECOND, AT_ONCE)
         self._servers: dict[Key, MetadataServer] = {}
 
     async def apply(self, wanted: dict[Key, MetadataListener]) -> dict[str, str]:
@@ -299,7 +308,7 @@ class MetadataServers:
             if key in self._servers:
                 self._servers[key].ports, self._servers[key].projects = listener.ports, listener.projects
                 continue
-            server = MetadataServer(self._source, listener.ports, listener.projects)
+            server = MetadataServer(self._source, listener.ports, listener.projects, self._pace)
             try:
                 await server.start(await self._open_there(listener))
             except OSError as error:
