@@ -63,3 +63,14 @@ def test_an_image_that_never_had_data_leaves_nothing(garden: Project) -> None:
     image_id = garden.user.post(IMAGES, body, 201).json()["id"]
     garden.user.delete(f"{IMAGES}/{image_id}")
     garden.user.post(IMAGES, {"id": image_id, **body}, 201)
+
+
+def test_an_administrator_is_told_that_a_kernel_is_of_another_project(garden: Project) -> None:
+    """Before, the server was made and ended in ERROR: its host is given images by the right of the server's project."""
+    kernel = make_image(garden.user, "kernel", b"kernel")
+    image_id = make_image(garden.user, "direct", b"direct", kernel_id=kernel)
+    body = garden.body("mine", imageRef=image_id)
+    answer = garden.admin.post("/compute/v2.1/servers", body, 400)
+    assert answer.json()["badRequest"]["message"] == (
+        f"The image's kernel_id: image {kernel} is not shared with this project."
+    )

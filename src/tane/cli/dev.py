@@ -49,6 +49,8 @@ def hosts(
             remove_tree(machine.folder)
         if not State.of(machine.folder).joined():
             print(f"tane: {machine.name} joined in {add(files, machine, wanted):.1f} s", flush=True)
+        elif not State.of(machine.folder).running() and _start(machine):
+            print(f"tane: {machine.name} is up again", flush=True)
 
 
 def bridge(files: State) -> Bridge:
@@ -127,14 +129,20 @@ def start_again(files: State) -> None:
     for machine in every(files):
         if not State.of(machine.folder).joined():
             continue
-        try:
-            machine.start()
-        except MachineError as error:
-            print(f"tane: {error}")
-            continue
-        done = inside(machine, "up", "--state", str(machine.folder))
-        if done.returncode != 0:
-            print(f"tane: {machine.name} does not start: {done.stdout}{done.stderr}")
+        _start(machine)
+
+
+def _start(machine: Machine) -> bool:
+    """A machine that joined, with its agent; tells why not."""
+    try:
+        machine.start()
+    except MachineError as error:
+        print(f"tane: {error}")
+        return False
+    done = inside(machine, "up", "--state", str(machine.folder))
+    if done.returncode != 0:
+        print(f"tane: {machine.name} does not start: {done.stdout}{done.stderr}")
+    return done.returncode == 0
 
 
 def end(files: State) -> None:
