@@ -169,7 +169,7 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
                 require_image(tx, ctx, properties[kernel])
             except BadRequest as error:
                 raise BadRequest(f"The image's {kernel}: {error.message}") from None
-            # An administrator sees what the server's own project, by whose rights its host is given images, may not use.
+            # An administrator sees what the server's project, by whose rights its host is given images, may not use.
             if image.image_of_disk(tx, properties[kernel], ctx.project_id) is None:
                 raise BadRequest(f"The image's {kernel}: image {properties[kernel]} is not shared with this project.")
     public_key = None
