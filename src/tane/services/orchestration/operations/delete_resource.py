@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tane.jobs import Operation, Retry, Run, Step
-from tane.services.orchestration.domain import engine
+from tane.services.orchestration.domain import engine, guests
 from tane.services.orchestration.domain.common import COMPLETE, IN_PROGRESS, record
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.operations.common import act, becomes, gives_up, held, kind_of, later, pause_at
@@ -64,6 +64,7 @@ def _forget(hand: Hand) -> None:
     elif hand.leaves:
         reason = "left where it is: who adopted it may not delete it"
     record(hand.tx, hand.stack.id, hand.row, "DELETE", COMPLETE, reason)
+    guests.gone(hand.tx, hand.core, [hand.row])
     resources.remove(hand.tx, hand.row.id)
     engine.deleted(hand.tx, hand.core, hand.row)
 

@@ -44,6 +44,14 @@ class Handle(Kind):
         return heat.Handle().signal(hand, told)
 
 
+class UpdateHandle(Handle):
+    """Whoever signals has to do so again after each update: what waits goes on when all have the new configuration."""
+
+    anew = True
+    name = "OS::Heat::UpdateWaitConditionHandle"
+    description = "WaitConditionHandle that clears signals and changes handle on update."
+
+
 class WaitCondition(heat.WaitCondition):
     HANDLE, TIMEOUT, COUNT, DATA = "Handle", "Timeout", "Count", "Data"
     name = "AWS::CloudFormation::WaitCondition"

@@ -68,6 +68,8 @@ class Kind:
     """Whether something of it is left when it is gone behind the stack's back: that goes with its deletion."""
     brings: ClassVar[Sequence[str]] = ()
     """What of the data of a resource goes with it when its stack is abandoned, and comes back when that is adopted."""
+    anew: ClassVar[bool] = False
+    """Whether every update of the stack puts another in its place."""
     essential: ClassVar[Sequence[str]] = ()
     """Those without which nobody knows what it stands for: its id does not tell."""
     compares: ClassVar[bool] = False

@@ -48,6 +48,11 @@ def _lines(text: str) -> str:
     return "\n".join(textwrap.wrap(text, 76))
 
 
+def is_multipart(content: str) -> bool:
+    """Whether it is a message of several parts."""
+    return _KIND.search(_head(content)) is not None
+
+
 def parts_of(content: str) -> Iterator[str]:
     """The parts of a message with their headers, or itself when it has none. :raises BadRequest: headers are too
     long."""
