@@ -171,3 +171,58 @@ def test_what_tane_has_no_service_for_is_refused_by_name(cloud: ApiCloud, kind: 
     mia = cloud.new_user("mia", "garden")
     message = begin(mia, hot({"it": {"type": kind}}), expect=400)["error"]["message"]
     assert kind in message and why in message
+
+
+def test_containers_and_buckets_are_made_told_of_and_emptied_if_that_is_asked_for(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    template = hot(
+        {
+            "bed": res(
+                "OS::Swift::Container",
+                name="bed",
+                PurgeOnDelete=True,
+                **{
+                    "X-Container-Read": ".r:*",
+                    "X-Container-Meta": {"soil": "peat"},
+                    "X-Account-Meta": {"owner": "mia"},
+                },
+            ),
+            "bucket": res("AWS::S3::Bucket", AccessControl="PublicRead", Tags=[{"Key": "a", "Value": "b"}]),
+        },
+        outputs={"count": {"value": {"get_attr": ["bed", "ObjectCount"]}}},
+    )
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    account = f"/object-store/v1/AUTH_{mia.project_id}"
+    shown = mia.request("HEAD", f"{account}/bed").headers
+    assert (shown["x-container-read"], shown["x-container-meta-soil"]) == (".r:*", "peat")
+    assert mia.request("HEAD", account).headers["x-account-meta-owner"] == "mia"
+    bucket = resources(mia, made)["bucket"]["physical_resource_id"]
+    assert mia.request("HEAD", f"{account}/{bucket}").headers["x-container-meta-s3-tag-a"] == "b"
+    for name in ("rose", "lily/white"):
+        mia.request("PUT", f"{account}/bed/{name}", content=b"x", expect=201)
+    shown = mia.get(path(mia, made)).json()["stack"]
+    assert [one["output_value"] for one in shown["outputs"]] == [2]
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+    assert mia.request("HEAD", f"{account}/bed").status_code == 404
+    assert mia.request("HEAD", f"{account}/{bucket}").status_code == 404
+
+
+def test_a_container_with_objects_stays_and_its_stack_says_so(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"bed": res("OS::Swift::Container", name="bed")}))
+    kept = f"/object-store/v1/AUTH_{mia.project_id}/bed/rose"
+    mia.request("PUT", kept, content=b"x", expect=201)
+    failed = delete(cloud, mia, made)
+    assert failed["stack_status"] == "DELETE_FAILED"
+    assert "non-empty container (bed)" in failed["stack_status_reason"]
+    mia.request("DELETE", kept, expect=204)
+    assert delete(cloud, mia, failed)["stack_status"] == "DELETE_COMPLETE"
+
+
+def test_metadata_of_containers_that_no_header_can_have_are_refused(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    for number, (name, value) in enumerate((("soil", "peat\r\nX-Evil: 1"), ("so:il", "peat"), ("soil", "p" * 300))):
+        given = {"name": f"bed-{number}", "X-Container-Meta": {name: value}}
+        failed = stack(cloud, mia, hot({"bed": res("OS::Swift::Container", **given)}), f"rose-{number}")
+        assert failed["stack_status"] == "CREATE_FAILED" and "x-container-meta" in failed["stack_status_reason"]

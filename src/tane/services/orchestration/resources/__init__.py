@@ -32,10 +32,7 @@ def find(name: str) -> Kind | None:
     return types().get(name)
 
 
-OCTAVIA, NO_OBJECTS = (
-    "Tane has no load balancers (Octavia).",
-    ("Containers are not made by templates: object storage keeps its rows in a database of its own."),
-)
+OCTAVIA = "Tane has no load balancers (Octavia)."
 MISSING = {
     "OS::Barbican": "Tane keeps no secrets for users (Barbican).",
     "OS::Blazar": "Tane has no reservations (Blazar).",
@@ -55,8 +52,6 @@ MISSING = {
     "OS::Zaqar": "Tane has no queues (Zaqar).",
     "OS::Zun": "Tane has no containers (Zun).",
     "AWS::ElasticLoadBalancing": "Tane has no load balancers.",
-    "AWS::S3": NO_OBJECTS,
-    "OS::Swift": NO_OBJECTS,
 }
 """Why there are no types of these."""
 MISSING_NETWORKS = {
