@@ -275,7 +275,7 @@ path = {{path}}
 {{/os-collect-config}}
 END
 printf '[DEFAULT]\ncommand = os-refresh-config\n' >/etc/os-collect-config.conf
-systemd-run --unit=os-collect-config --property=Restart=always os-collect-config --debug
+systemd-run --unit=os-collect-config --property=Restart=always --setenv=LC_ALL=C os-collect-config --debug
 """
 
 
@@ -287,8 +287,7 @@ def agents(folder: Path) -> Path:
     file = folder / "agents.tgz"
 
     def wanted(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-        left_out = "__pycache__" in member.name or re.search(r"packages/(pip|boto|setuptools)(/|$)", member.name)
-        return None if left_out else member
+        return None if re.search(r"packages/(pip|boto|setuptools)(/|$)", member.name) else member
 
     with tarfile.open(file, "w:gz", compresslevel=1) as archive:
         archive.add(packages, "lib/python3.11/dist-packages", filter=wanted)

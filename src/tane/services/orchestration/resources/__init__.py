@@ -34,6 +34,9 @@ def find(name: str) -> Kind | None:
 
 OCTAVIA = "Tane has no load balancers (Octavia)."
 MISSING = {
+    "AWS::CloudWatch": "Tane has no CloudWatch; alarms are of OS::Aodh.",
+    "AWS::RDS": "Tane has no databases as a service.",
+    "OS::Ceilometer": "Alarms are of OS::Aodh.",
     "OS::Barbican": "Tane keeps no secrets for users (Barbican).",
     "OS::Blazar": "Tane has no reservations (Blazar).",
     "OS::Designate": "Tane has no name service with zones of its own (Designate).",
@@ -54,6 +57,13 @@ MISSING = {
     "AWS::ElasticLoadBalancing": "Tane has no load balancers.",
 }
 """Why there are no types of these."""
+MISSING_TYPES = {
+    "OS::Glance::Image": "The cloud would have to fetch its data; OS::Glance::WebImage names them.",
+    "OS::Heat::HARestarter": "Heat hides it; mark the resource unhealthy and update the stack.",
+    "OS::Nova::FloatingIP": "It went with nova-network; there is OS::Neutron::FloatingIP.",
+    "OS::Nova::FloatingIPAssociation": "It went with nova-network; there is OS::Neutron::FloatingIPAssociation.",
+}
+"""The same of single types."""
 MISSING_NETWORKS = {
     "has no address scopes": ("AddressScope",),
     "has no firewalls beside security groups": ("Firewall", "FirewallPolicy", "FirewallRule"),
@@ -78,7 +88,7 @@ MISSING_NETWORKS = {
 def nearest(name: str) -> str:
     """Why there is no such type, or a hint at the one that may be meant, or nothing."""
     family, _, last = name.rpartition("::")
-    why = MISSING.get(family)
+    why = MISSING_TYPES.get(name) or MISSING.get(family)
     if family == "OS::Neutron":
         why = next((f"Tane's network {what}." for what, types in MISSING_NETWORKS.items() if last in types), None)
     if why is not None:
