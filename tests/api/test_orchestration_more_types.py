@@ -134,14 +134,18 @@ def test_a_machine_of_others_is_told_the_part_of_a_component_that_an_action_is_f
     assert "more than one configuration for the same action" in failed["stack_status_reason"]
 
 
-def test_a_handle_of_updates_waits_anew_at_each_of_them(cloud: ApiCloud) -> None:
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("AWS::CloudFormation::WaitCondition", ("Handle", "Timeout")), ("OS::Heat::WaitCondition", ("handle", "timeout"))],
+)
+def test_a_handle_of_updates_waits_anew_at_each_of_them(cloud: ApiCloud, kind: str, names: tuple[str, str]) -> None:
     mia = cloud.new_user("mia", "garden")
-    condition = {"Handle": {"Ref": "handle"}, "Timeout": "600"}
+    condition = dict(zip(names, ({"Ref": "handle"}, "600"), strict=True))
     template = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Resources": {
             "handle": {"Type": "OS::Heat::UpdateWaitConditionHandle"},
-            "wait": {"Type": "AWS::CloudFormation::WaitCondition", "Properties": condition},
+            "wait": {"Type": kind, "Properties": condition},
         },
         "Outputs": {"handle": {"Value": {"Ref": "handle"}}},
     }

@@ -78,17 +78,6 @@ class WaitCondition(heat.WaitCondition):
         "show": SHOW,
     }
 
-    def _handle(self, hand: Hand) -> Any:
-        """The handle whose address it is: …/signal/ID/SECRET."""
-        from tane.services.orchestration.store import resources
-
-        address = str(hand.properties[self.HANDLE])
-        parts = address.rsplit("/", 2)
-        row = resources.get(hand.tx, parts[1]) if len(parts) == 3 else None
-        if row is None or row.stack_id != hand.stack.id or row.data.get("address") != address:
-            raise BadRequest("Handle is the address of no wait condition handle of this stack.")
-        return row
-
 
 class Stack(OfStack):
     """A stack whose template the client sent: no address is fetched."""
