@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tane.services.orchestration.resources import mime
+from tane.services.orchestration.resources.declaring import mapping, text
+from tane.services.orchestration.template.constraints import Length
 from tane.web.errors import BadRequest, NotImplementedHere
 
 if TYPE_CHECKING:
@@ -23,6 +25,15 @@ CFN, HEAT, TEMP_URL, ZAQAR = "POLL_SERVER_CFN", "POLL_SERVER_HEAT", "POLL_TEMP_U
 TRANSPORTS = (CFN, HEAT, TEMP_URL, ZAQAR)
 SOFTWARE = "SOFTWARE_CONFIG"
 FORMATS = ("HEAT_CFNTOOLS", "RAW", SOFTWARE)
+SWIFT = mapping(
+    "Swift container and object of the server's metadata.",
+    {
+        "container": text("Name of the container.", Length(min=1)),
+        "object": text("Name of the object.", Length(min=1)),
+    },
+    default={},
+    update="in_place",
+)
 COLLECTORS = ("heat", "zaqar", "cfn", "request")
 """Those that a transport is for: what an image says of another one is taken back."""
 LOG = "#cloud-config\noutput: {all: '| tee -a /var/log/cloud-init-output.log'}\n"
@@ -73,7 +84,7 @@ def check(properties: Mapping[str, Any]) -> None:
         raise NotImplementedHere(
             f"software_config_transport {ZAQAR}: Tane has no Zaqar (queues); {CFN}, {HEAT} and {TEMP_URL} are there."
         )
-    if properties.get("deployment_swift_data"):
+    if any((properties.get("deployment_swift_data") or {}).values()):
         raise BadRequest(
             f"deployment_swift_data: with {TEMP_URL} the cloud keeps what a guest is told itself, at an address that is"
             " a secret; no object of the project's is made."

@@ -25,7 +25,7 @@ class DeployedServer(Kind):
             default=guest_data.CFN,
             update="in_place",
         ),
-        "deployment_swift_data": mapping("Swift container and object of the server's metadata.", update="in_place"),
+        "deployment_swift_data": guest_data.SWIFT,
     }
     attributes = shown({"name": "string", "os_collect_config": "map", "show": "map"})
 

@@ -145,7 +145,7 @@ class WaitCondition(Kind):
             if row is not None and (row.stack_id != hand.stack.id or row.data.get("address") != given):
                 row = None
         if row is None:
-            raise BadRequest(f"There is no wait condition handle {given} in this stack.")
+            raise BadRequest(f"{self.HANDLE}: {given} is no wait condition handle of this stack.")
         return row
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tane.services.orchestration.resources.declaring import flag, listing, number, shown, text
+from tane.services.orchestration.resources.declaring import flag, formed, listing, number, shown, text
 from tane.services.orchestration.resources.neutron import TAGS, Neutron
 from tane.services.orchestration.template.constraints import Length
 from tane.web.errors import BadRequest, NotImplementedHere
@@ -28,7 +28,11 @@ class SubnetPool(Neutron):
     properties = {
         "name": text("Name of the subnet pool.", update="in_place"),
         "prefixes": listing(
-            "List of subnet prefixes to assign.", text("A prefix."), Length(min=1), required=True, update="in_place"
+            "List of subnet prefixes to assign.",
+            formed("net_cidr", "A prefix."),
+            Length(min=1),
+            required=True,
+            update="in_place",
         ),
         "address_scope": text("An address scope ID to assign to the subnet pool.", update="in_place"),
         "default_quota": number(

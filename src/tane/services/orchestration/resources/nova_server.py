@@ -120,7 +120,7 @@ class Server(Kind):
             default=guest_data.CFN,
             update="in_place",
         ),
-        "deployment_swift_data": mapping("Swift container and object of the server's metadata.", update="in_place"),
+        "deployment_swift_data": guest_data.SWIFT,
         "tags": listing("Server tags.", text("A tag.", Length(max=60)), update="in_place"),
     }
     attributes = shown(
