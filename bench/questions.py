@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.cloud import Cloud, Failed, Figure, pss_mb
 from bench.objects import objects
+from bench.stacks import large_and_many, servers_of_stacks
 
 Question = Callable[[Cloud], AsyncIterator[Figure]]
 MB = 1 << 20
@@ -276,6 +277,18 @@ async def volumes(cloud: Cloud) -> AsyncIterator[Figure]:
     await cloud.until(f"{url}/volumes?limit=1000", lambda body: not {v["id"] for v in body["volumes"]} & set(made))
 
 
+async def stacks(cloud: Cloud) -> AsyncIterator[Figure]:
+    """Stacks of servers; of a cloud of ours a large one, and many."""
+    compute, image = cloud.url("compute"), cloud.url("image", suffix="/v2")
+    await lift_quotas(cloud)
+    image_id, _, flavor_id = await server_needs(cloud, compute, image, cloud.url("network", suffix="/v2.0"))
+    async for figure in servers_of_stacks(cloud, image_id, flavor_id):
+        yield figure
+    if cloud.disposable:
+        async for figure in large_and_many(cloud):
+            yield figure
+
+
 async def server_needs(cloud: Cloud, compute: str, image: str, network: str) -> tuple[str, str, str]:
     """An image, a network with a subnet, a flavor."""
     body = {"name": "bench", "disk_format": "raw", "container_format": "bare"}
@@ -297,7 +310,9 @@ async def lift_quotas(cloud: Cloud) -> None:
     limits = {"quota_set": {"instances": -1, "cores": -1, "ram": -1}}
     await cloud.call("PUT", f"{compute}/os-quota-sets/{cloud.project_id}", limits)
     await cloud.call(
-        "PUT", f"{network}/quotas/{cloud.project_id}", {"quota": {"port": -1, "network": -1, "subnet": -1}}
+        "PUT",
+        f"{network}/quotas/{cloud.project_id}",
+        {"quota": {"port": -1, "network": -1, "subnet": -1, "security_group": -1, "security_group_rule": -1}},
     )
     body = {"quota_set": {"volumes": -1, "gigabytes": -1}}
     await cloud.call("PUT", f"{volume}/os-quota-sets/{cloud.project_id}", body)
@@ -312,5 +327,5 @@ QUESTIONS: dict[str, Question] = {
     "volumes": volumes,
     "objects": objects,
 }
-LONG: dict[str, Question] = {"growth": growth}
+LONG: dict[str, Question] = {"growth": growth, "stacks": stacks}
 """Asked only by name: they take minutes."""

@@ -349,8 +349,8 @@ def test_what_there_is_no_type_of_is_told_with_the_reason(cloud: ApiCloud) -> No
     mia = cloud.new_user("mia", "garden")
     for kind, why in (
         ("AWS::ElasticLoadBalancing::LoadBalancer", "no load balancers"),
-        ("AWS::S3::Bucket", "a database of its own"),
-        ("AWS::IAM::User", "made by administrators"),
+        ("AWS::RDS::DBInstance", "no databases as a service"),
+        ("AWS::CloudWatch::Alarm", "alarms are of OS::Aodh"),
     ):
         answer = begin(mia, aws({"It": res(kind)}), expect=400)
         assert why in answer["error"]["message"], answer

@@ -42,12 +42,18 @@ class RealCloud:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """Settings of its own."""
+        return {}
+
+    @property
     def outside(self) -> str:
         return f"tane-{ids.of(self.folder).cloud_id}-ext"
 
     def tane(self, *arguments: str, check: bool = True) -> str:
         command = [sys.executable, "-m", "tane.cli", *arguments]
-        environment = {**os.environ, "TANE_EXTERNAL_HOST_LINK": "false", "TANE_STATE": str(self.folder)}
+        fixed = {"TANE_EXTERNAL_HOST_LINK": "false", "TANE_STATE": str(self.folder)}
+        environment = {**os.environ, **fixed, **self.environment}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
         assert done.returncode == 0 or not check, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr

@@ -20,9 +20,9 @@ NETWORKS = "/network/v2.0/networks"
 
 
 @contextlib.asynccontextmanager
-async def served(cloud: ApiCloud) -> AsyncIterator[int]:
+async def served(cloud: ApiCloud, port: int = 0) -> AsyncIterator[int]:
     http, ws = serving(Limits())
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         config = uvicorn.Config(cloud.cloud.app, http=http, ws=ws, lifespan="off", log_config=None)
         server = uvicorn.Server(config)
         running = asyncio.create_task(server._serve(sockets=[listener]))

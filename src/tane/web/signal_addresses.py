@@ -10,7 +10,10 @@ from typing import Any
 
 from tane.web.request import Request, Response
 
-ADDRESS = re.compile(r"(/orchestration/signal/[0-9a-f-]{36}/)[A-Za-z0-9_-]{16,}")
+SECRET = re.compile(
+    r"(/orchestration/(?:signal|metadata)/[0-9a-f-]{36}/|(?:^|[^0-9A-Za-z])stackuser)[A-Za-z0-9_-]{16,}"
+)
+"""Such an address; and passwords and keys of the users that stacks make, which begin so."""
 MASK = "******"
 
 
@@ -31,9 +34,10 @@ def hiding_addresses(handler: Callable[[Request], Any], rule: str) -> Callable[[
 
 
 def without_addresses(value: Any) -> Any:
-    """A value with a mask in the addresses that stand in it, also within longer texts."""
+    """A value with a mask in the addresses, and the secrets of stacks' users, that stand in it, also within texts."""
     if isinstance(value, str):
-        return ADDRESS.sub(rf"\1{MASK}", value) if "/signal/" in value else value
+        marked = "/signal/" in value or "/metadata/" in value or "stackuser" in value
+        return SECRET.sub(rf"\1{MASK}", value) if marked else value
     if isinstance(value, Mapping):
         return {key: without_addresses(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -99,3 +99,10 @@ def test_a_text_that_is_not_ascii_arrives_as_it_is() -> None:
     text = mime.whole([mime.text_part("#!/bin/sh\necho 種\n" * 50, "x-shellscript", "種.sh")])
     [part] = email.message_from_string(text).get_payload()  # type: ignore[misc]
     assert part.get_payload(decode=True).decode() == "#!/bin/sh\necho 種\n" * 50  # type: ignore[union-attr]
+
+
+def test_a_script_is_no_message_however_long_and_whatever_stands_in_it() -> None:
+    script = "#!/bin/sh\n" + "echo rose\n" * 500
+    assert not mime.is_multipart(script)
+    assert not mime.is_multipart(f"#!/bin/sh\nContent-Type: multipart/mixed; boundary=a\n{script}")
+    assert mime.is_multipart("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=a\n\n--a--\n")

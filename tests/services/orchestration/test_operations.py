@@ -18,6 +18,7 @@ from tane.jobs import testing
 from tane.jobs.runner import Runner
 from tane.jobs.testing import Scenario
 from tane.services.identity import interface as identity
+from tane.services.object import interface as objects
 from tane.services.orchestration.domain import snapshots, stacks
 from tane.services.orchestration.domain.plans import Source
 from tane.services.orchestration.domain.stacks import Wanted
@@ -80,10 +81,11 @@ class World:
             return tx.all(select(stack_resource))
 
     def there(self) -> set[str]:
-        """Ids of the networks and volumes that there are."""
+        """Ids of the networks and volumes that there are, and the name of the container."""
         networks = inside.call(self.core, self.ctx, "network", "GET", "/v2.0/networks")["networks"]
         volumes = inside.call(self.core, self.ctx, "volume", "GET", "/v3/volumes")["volumes"]
-        return {one["id"] for one in (*networks, *volumes)}
+        bed = objects.container(self.core, self.ctx.project_id, "bed")
+        return {one["id"] for one in (*networks, *volumes)} | ({"bed"} if bed is not None else set())
 
     def backups(self) -> set[str]:
         listed = inside.call(self.core, self.ctx, "volume", "GET", "/v3/backups")["backups"]
@@ -145,6 +147,18 @@ async def create_with_rollback(world: World) -> None:
 async def made(world: World) -> None:
     await create(world)
     await world.settle()
+
+
+async def create_container(world: World) -> None:
+    """Object storage takes part in no transaction of ours."""
+    bed = {"type": "OS::Swift::Container", "properties": {"name": "bed"}, "depends_on": "net"}
+    world.create(source(net=NET, bed=bed))
+
+
+async def delete_container(world: World) -> None:
+    await create_container(world)
+    await world.settle()
+    stacks.delete(world.core, world.ctx, world.stack_id, "rose")
 
 
 async def update_in_place(world: World) -> None:
@@ -224,6 +238,8 @@ CASES: dict[str, tuple[str, Prepare, Check, Check]] = {
     "take out": ("delete_resource", take_out, complete("net"), ended),
     "delete": ("delete_resource", delete, gone, gone_or_told),
     "check": ("turn_resource", check, complete("net", "disk"), ended),
+    "create a container": ("create_resource", create_container, complete("net", "bed"), ended),
+    "delete a container": ("delete_resource", delete_container, gone, gone_or_told),
     "snapshot": ("turn_resource", snapshot, taken, ended),
     "restore": ("update_resource", restore, taken, ended),
     "delete a snapshot": ("delete_snapshot", delete_snapshot, without_snapshots, ended),
@@ -231,7 +247,8 @@ CASES: dict[str, tuple[str, Prepare, Check, Check]] = {
 }
 
 
-BY_NIGHT = ("snapshot", "restore", "delete a snapshot", "delete with snapshots")
+CONTAINERS = ("create a container", "delete a container")
+BY_NIGHT = (*CONTAINERS, "snapshot", "restore", "delete a snapshot", "delete with snapshots")
 """What waits for hosts at length."""
 
 
@@ -240,7 +257,7 @@ def some(*nightly: str) -> list[Any]:
     return [pytest.param(name, marks=pytest.mark.nightly) if name in nightly else name for name in CASES]
 
 
-ALL_BUT_LONGEST, SHORT = some("delete with snapshots"), some(*BY_NIGHT)
+ALL_BUT_LONGEST, SHORT = some("delete with snapshots", *CONTAINERS), some(*BY_NIGHT)
 
 
 def scenario(name: str, new_core: Callable[[], Core], *, lost: bool = False) -> Scenario:

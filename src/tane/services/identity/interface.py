@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.identity.domain import authentication, catalog, signatures, tokens
+from tane.services.identity.domain import authentication, catalog, guest_calls, guests, signatures, tokens
 from tane.services.identity.domain.bootstrap import bootstrap, publish
 from tane.services.identity.domain.ec2_tokens import EXPIRED, SignedCall, caller_of_ec2, caller_of_s3, project_of
 from tane.services.identity.domain.memory import Desk, NotRemembered
@@ -28,12 +28,15 @@ __all__ = [
     "Delegation",
     "SignedCall",
     "acting",
+    "add_guest",
+    "add_guest_keys",
     "authenticate",
     "bootstrap",
     "delegation",
     "domain_limits",
     "effective_limits",
     "endpoint_url",
+    "is_guest",
     "is_open",
     "log_in",
     "owner",
@@ -42,6 +45,8 @@ __all__ = [
     "project_row",
     "publish",
     "recall",
+    "remove_guest_keys",
+    "remove_guests",
     "same_signature",
     "sent_by",
     "sign",
@@ -196,6 +201,30 @@ def acting(core: Core, given: Delegation, request_id: str) -> Context:
         if standing.ends is not None and standing.ends <= desk.now:
             raise Unauthorized("What the rights came by has expired.")
     return _context(core, tokens.Token(payload, standing), "", request_id)
+
+
+def add_guest(core: Core, tx: Tx, user_id: str, name: str, project_id: str) -> str:
+    """A user for a guest of a project's stack, which is good for metadata and signals alone: its password."""
+    return guests.add(core, tx, user_id, name, project_id)
+
+
+def add_guest_keys(tx: Tx, user_id: str, project_id: str) -> tuple[str, str]:
+    """EC2 keys of such a user: (access, secret)."""
+    return guests.add_keys(tx, user_id, project_id)
+
+
+def remove_guest_keys(tx: Tx, access: str) -> None:
+    guests.remove_keys(tx, access)
+
+
+def remove_guests(core: Core, tx: Tx, user_ids: Iterable[str]) -> None:
+    """Such users go, with their keys; others are left alone."""
+    guests.remove(core, tx, user_ids)
+
+
+def is_guest(ctx: Context) -> bool:
+    """Whether the caller is such a user: whoever answers says which resources it may ask for."""
+    return ctx.user_domain_id == guest_calls.DOMAIN
 
 
 def domain_limits(tx: Tx, core: Core, service_type: str, project_id: str) -> tuple[dict[str, int], list[str]]:

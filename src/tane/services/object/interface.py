@@ -11,7 +11,7 @@ from tane.services.object.domain.inside import Gone, Shelf, Stored, find, put, r
 from tane.services.object.domain.vault import Vault
 from tane.services.object.store import copies, database, places
 
-__all__ = ["Gone", "Shelf", "Stored", "Vault", "copies_on", "find", "measured", "put", "remove", "vault"]
+__all__ = ["Gone", "Shelf", "Stored", "Vault", "container", "copies_on", "find", "measured", "put", "remove", "vault"]
 
 
 def copies_on(core: Core, host_id: str) -> int:
@@ -20,6 +20,15 @@ def copies_on(core: Core, host_id: str) -> int:
         return 0
     with database.of(core).read() as tx:
         return len(copies.on(tx, host_id, "", 500))
+
+
+def container(core: Core, project_id: str, name: str) -> Any:
+    """A container of a project, with how many ``objects`` and ``bytes`` are in it; None where there is none."""
+    if not database.exists(core):
+        return None
+    with database.of(core).read() as tx:
+        found = places.place(tx, RESELLER_PREFIX + project_id, name)
+    return None if found is None or found.container_id is None else found
 
 
 def measured(core: Core) -> list[Any]:

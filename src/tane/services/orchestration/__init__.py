@@ -34,6 +34,7 @@ CFN = Service(
     known_errors=known,
     own_admission=True,
     loose_paths=True,
+    at_root=("/v1",),
     extra_request_id_headers=("x-amzn-requestid",),
     catalog=(CatalogEntry("cloudformation", "heat-cfn", "/orchestration-cfn/v1"),),
 )

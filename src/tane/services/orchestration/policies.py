@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from tane.web.policy import ADMIN, MEMBER, PROJECT, READER, Rule, scoped
 
+GUEST = "(role:heat_stack_user and project_id:%(project_id)s)"
+"""Users that stacks make for their guests; the access rules of their tokens, and the resource they ask for, say the
+rest."""
+MEMBER_OR_GUEST, READER_OR_GUEST = f"{MEMBER} or {GUEST}", f"{READER} or {GUEST}"
+
 CFN_RULES = (
     *scoped(
         PROJECT,
@@ -12,7 +17,7 @@ CFN_RULES = (
             Rule("cloudformation:CreateStack", MEMBER, "Create a stack."),
             Rule("cloudformation:DeleteStack", MEMBER, "Delete a stack."),
             Rule("cloudformation:DescribeStackEvents", READER, "List the events of a stack."),
-            Rule("cloudformation:DescribeStackResource", READER, "Show a resource."),
+            Rule("cloudformation:DescribeStackResource", READER_OR_GUEST, "Show a resource."),
             Rule("cloudformation:DescribeStackResources", READER, "Show resources."),
             Rule("cloudformation:DescribeStacks", READER, "Show stacks."),
             Rule("cloudformation:EstimateTemplateCost", READER, "Tell what a template costs."),
@@ -42,8 +47,8 @@ RULES = (
             Rule("events:index", READER, "List events."),
             Rule("events:show", READER, "Show event."),
             Rule("resource:index", READER, "List resources."),
-            Rule("resource:metadata", MEMBER, "Show resource metadata."),
-            Rule("resource:signal", MEMBER, "Signal resource."),
+            Rule("resource:metadata", MEMBER_OR_GUEST, "Show resource metadata."),
+            Rule("resource:signal", MEMBER_OR_GUEST, "Signal resource."),
             Rule("resource:mark_unhealthy", MEMBER, "Mark resource as unhealthy."),
             Rule("resource:show", READER, "Show resource."),
             Rule("service:index", ADMIN, "List the engines."),

@@ -76,6 +76,7 @@ ALL = (
     # The address is the secret: guests and alarms have no token.
     Route("POST", "/signal/{resource_id}/{secret}", resources.signal_by_address, None),
     Route("PUT", "/signal/{resource_id}/{secret}", resources.signal_by_address, None),
+    Route("GET", "/metadata/{resource_id}/{secret}", resources.metadata_by_address, None),
     # ----------------------------------------------------------------------------------------------------- events
     Route("GET", f"{S}/events", events.index, "events:index"),
     Route("GET", f"{R}/events", events.of_resource, "events:index"),

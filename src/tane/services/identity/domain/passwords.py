@@ -20,6 +20,11 @@ def hash_password(password: str, rounds: int) -> str:
     return bcrypt.hashpw(_reduced(password), bcrypt.gensalt(rounds)).decode()
 
 
+def hash_random(secret: str) -> str:
+    """The hash of a password that was drawn at random: no list has it, so it needs no slow one."""
+    return bcrypt.hashpw(_reduced(secret), bcrypt.gensalt(4)).decode()
+
+
 def check_password(password: str, hashed: str | None) -> bool:
     """Whether the password is right; never for a user who has none."""
     if hashed is None:

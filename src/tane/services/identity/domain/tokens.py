@@ -19,7 +19,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity import tables
-from tane.services.identity.domain import audit, keys
+from tane.services.identity.domain import audit, guest_calls, keys
 from tane.services.identity.domain.memory import Desk, NotRemembered, memory
 from tane.services.identity.drivers import User, users_of
 from tane.services.identity.store import app_credentials, assignments, implied_roles, rows
@@ -68,7 +68,7 @@ class Standing:
     trust: Row[Any] | None = None
     app_credential: Row[Any] | None = None
     access_token: Row[Any] | None = None
-    access_rules: tuple[Row[Any], ...] | None = None
+    access_rules: tuple[Any, ...] | None = None
     ends: datetime | None = None
     views: dict[Any, Any] = field(default_factory=dict, compare=False)
     """The encoded parts of responses made of it; they live as long as it does."""
@@ -211,7 +211,8 @@ def _stand(desk: Desk, tx: Tx, payload: Payload) -> Standing:
     roles = tuple(
         (row.id, row.name) for row in assignments.effective_roles(tx, actor.id, payload.scope, payload.scope_id)
     )
-    app = rules = access = None
+    rules: tuple[Any, ...] | None = None
+    app = access = None
     if payload.access_token_id:
         access = rows.get(tx, tables.access_token, payload.access_token_id)
         if access is None or (access.authorizing_user_id, access.project_id) != (actor.id, payload.scope_id):
@@ -223,6 +224,8 @@ def _stand(desk: Desk, tx: Tx, payload: Payload) -> Standing:
             raise Unauthorized(REFUSED)
         roles = delegated_roles(tx, roles, app.role_ids)
         rules = tuple(app_credentials.rules_of(tx, [app.id])) if app.has_access_rules else None
+    if actor.domain_id == guest_calls.DOMAIN:
+        rules = guest_calls.CALLS
     if payload.scope != "unscoped" and not roles:
         raise Unauthorized(f"User {actor.id} has no access to {payload.scope} {payload.scope_id}")
     return Standing(

@@ -97,6 +97,12 @@ def signal_by_address(request: Request) -> Any:
     )
 
 
+def metadata_by_address(request: Request) -> dict[str, Any]:
+    """What a guest is told that polls an address (``POLL_TEMP_URL``): the metadata alone."""
+    path = request.path
+    return resources.metadata_by_address(request.core, request.ctx, path["resource_id"], path["secret"])
+
+
 def mark_unhealthy(request: Request) -> None:
     stack_id, name = stack_of(request)
     body = request.body

@@ -36,7 +36,7 @@ def way(plan: Plan, row: Row[Any], changed: Collection[str], *, mends: bool) -> 
     can mend it."""
     if row.declared.get("kind") != plan.kinds[row.name].known_as() or (is_bad(row) and not mends):
         return "replace"
-    if replacing(plan, row, changed):
+    if replacing(plan, row, changed) or plan.kinds[row.name].anew:
         return "replace"
     return "update" if changed or mends or other_text(plan, row) else "leave"
 

@@ -79,6 +79,10 @@ class Hand:
         path = f"/v1/{self.stack.project_id}{below}"
         inside.check_rules(self.core, self.ctx, "orchestration", method, path)
 
+    def check_rules(self, service: str, method: str, path: str) -> None:
+        """For what is read of another service without a call. :raises Forbidden:"""
+        inside.check_rules(self.core, self.ctx, service, method, path)
+
     def lookup(self, kind: str, value: str) -> str:
         """The id of what a property names by name or id, as the user sees it; while it is compared, the text itself
         where nobody finds it. :raises NotFound:"""

@@ -42,6 +42,7 @@ KINDS: Mapping[str, Found] = {
     "cinder.volume": Found("volume", "/v3/volumes", "volumes", "volume", "Volume"),
     "cinder.snapshot": Found("volume", "/v3/snapshots", "snapshots", "snapshot", "VolumeSnapshot"),
     "cinder.vtype": Found("volume", "/v3/types", "volume_types", "volume_type", "VolumeType"),
+    "cinder.qos_specs": Found("volume", "/v3/qos-specs", "qos_specs", "qos_specs", "QoSSpecs"),
     "keystone.project": Found("identity", "/v3/projects", "projects", "project", "KeystoneProject"),
     "keystone.user": Found("identity", "/v3/users", "users", "user", "KeystoneUser"),
     "keystone.group": Found("identity", "/v3/groups", "groups", "group", "KeystoneGroup"),

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
-from tane.services.orchestration.domain import ahead, engine, rights
+from tane.services.orchestration.domain import ahead, engine, guests, rights
 from tane.services.orchestration.domain.common import (
     COMPLETE,
     FAILED,
@@ -148,6 +148,7 @@ def signal(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, 
     with core.db.read() as tx:
         stack = require(tx, ctx, stack_id, stack_name)
         row = required(tx, stack, name)
+        guests.check(tx, ctx, stack, row)
     return _deliver(core, stack, row, ctx.request_id, details)
 
 
@@ -195,12 +196,43 @@ def metadata(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str
     with core.db.read() as tx:
         stack = require(tx, ctx, stack_id, stack_name)
         row = required(tx, stack, name)
-        plan = engine.plan_of(tx, core, stack)
-        kind = plan.kinds.get(name)
-        if kind is None:
-            return dict(row.metadata)
-        with core.db.joining(tx):
-            return dict(kind.metadata(Hand(core, tx, ctx, stack, row, plan, row.properties)))
+        guests.check(tx, ctx, stack, row)
+        return _metadata(core, tx, ctx, stack, row)
+
+
+def _metadata(core: Core, tx: Tx, ctx: Context, stack: Row[Any], row: Row[Any]) -> dict[str, Any]:
+    plan = engine.plan_of(tx, core, stack)
+    kind = plan.kinds.get(row.name)
+    if kind is None:
+        return dict(row.metadata)
+    with core.db.joining(tx):
+        return dict(kind.metadata(Hand(core, tx, ctx, stack, row, plan, row.properties)))
+
+
+def metadata_by_address(core: Core, ctx: Context, resource_id: str, secret: str) -> dict[str, Any]:
+    """The same for a guest that has the address. :raises NotFound: there is no such address."""
+    with core.db.read() as tx:
+        row = resources.get(tx, resource_id)
+        stack = None if row is None else stacks.get(tx, row.stack_id)
+        known = "" if row is None else str(row.data.get("told_at") or "")
+        if row is None or stack is None or not known or not hmac.compare_digest(known.encode(), secret.encode()):
+            raise NotFound("The resource could not be found.")
+        return _metadata(core, tx, ctx, stack, row)
+
+
+def of_guest(core: Core, ctx: Context, given: str, name: str) -> tuple[Row[Any], Row[Any], dict[str, Any]]:
+    """(stack, resource, metadata) for a guest that has keys; ``given``: the name or id of its stack.
+
+    :raises NotFound: it is in no such stack, or there is no such resource. :raises Forbidden: not for this guest.
+    """
+    with core.db.read() as tx:
+        own = resources.get(tx, ctx.user_id)
+        stack = None if own is None else stacks.get(tx, own.stack_id)
+        if stack is None or given not in (stack.name, stack.id) or stack.project_id != ctx.project_id:
+            raise NotFound(f"The Stack ({given[:255]}) could not be found.", type="EntityNotFound")
+        row = required(tx, stack, name)
+        guests.check(tx, ctx, stack, row)
+        return stack, row, _metadata(core, tx, ctx, stack, row)
 
 
 def clear_hook(tx: Tx, stack: Row[Any], row: Row[Any], hook: str) -> None:

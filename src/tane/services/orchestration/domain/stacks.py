@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy.engine import Row
 
 from tane.core import Core
-from tane.services.orchestration.domain import adoption, ahead, drift, engine, masking, rights, validation
+from tane.services.orchestration.domain import adoption, ahead, drift, engine, guests, masking, rights, validation
 from tane.services.orchestration.domain.adoption import Entry
 from tane.services.orchestration.domain.common import (
     COMPLETE,
@@ -262,7 +262,9 @@ def abandon(core: Core, ctx: Context, stack_id: str, name: str) -> Mapping[str, 
         if IN_PROGRESS in (row.status, seen.status) or row.traversal != seen.traversal:
             raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
         for one in stacks.of_root(tx, row.root_id):
-            for resource in resources.of_stack(tx, one.id):
+            left = resources.of_stack(tx, one.id)
+            guests.gone(tx, core, left)
+            for resource in left:
                 resources.remove(tx, resource.id)
             snapshots.remove_all(tx, one.id)
             engine.forget(tx, one, action="ABANDON")

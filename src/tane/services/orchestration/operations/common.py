@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy.engine import Row
@@ -23,12 +24,24 @@ from tane.services.orchestration.domain.common import (
 )
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.orders import ResourceParams
-from tane.services.orchestration.resources.base import Failed, Kind, Wait
+from tane.services.orchestration.resources.base import Errand, Failed, Kind, Told, Wait
 from tane.services.orchestration.store import resources, stacks
 from tane.services.orchestration.template import TemplateError
+from tane.web import codec, inside
 from tane.web.context import Context
 from tane.web.errors import ApiError, Forbidden, Unavailable
 
+
+@dataclass(frozen=True)
+class Away:
+    """A call that is made outside of the transaction in which it was found."""
+
+    ctx: Context
+    errand: Errand
+
+
+MOST_ERRANDS = 100
+"""In one attempt of a job."""
 A = ParamSpec("A")
 T = TypeVar("T")
 P = TypeVar("P", bound=ResourceParams)
@@ -239,18 +252,55 @@ async def until_ready(run: Run[P], action: str) -> None:
     :raises Retry: it is not yet.
     """
 
-    def work(hand: Hand) -> Wait | None:
+    def work(hand: Hand) -> Wait | Away | None:
         if hand.row.status != IN_PROGRESS or not hand.row.working:
             return None
         kind = kind_of(hand)
+        if (away := errand_of(hand, kind)) is not None:
+            return away
         if is_ready(hand, kind):
             completes(hand, action or hand.row.action)
             return None
         return kind.waits(hand)
 
-    pause = await act(run, work)
+    pause = await sent(run, work)
     if pause is not None:
         raise later(run, pause)
+
+
+def errand_of(hand: Hand, kind: Kind) -> Away | None:
+    """The next errand of a resource, and as whom it is made."""
+    found = kind.errand(hand) if kind.away else None
+    return None if found is None else Away(hand.ctx, found)
+
+
+async def sent(run: Run[P], work: Callable[[Hand], Wait | Away | None], **how: Any) -> Wait | None:
+    """``act`` until no errand is left; ``work`` gives the next one, or what is to be waited for."""
+    for _ in range(MOST_ERRANDS):
+        found = await act(run, work, **how)
+        if not isinstance(found, Away):
+            return found
+        told = await _answer(run, found)
+        await act(run, lambda hand, told=told: kind_of(hand).ran(hand, told), **how)  # type: ignore[misc]
+    raise Retry("it has more to ask for", 0.0)
+
+
+async def _answer(run: Run[P], away: Away) -> Told:
+    """:raises Retry: the service cannot answer now."""
+    asked = away.errand
+    headers = {"accept": "application/json", "content-length": "0", **asked.headers}
+    try:
+        answer = await inside.ask(
+            run.core, away.ctx, asked.service, asked.method, asked.path, query=asked.query, headers=headers
+        )
+    except Unavailable as error:
+        raise Retry(error.message) from None
+    except ApiError as error:
+        return Told(error.status, message=error.message)
+    if answer.stream is not None or answer.file is not None:
+        await answer.close()
+    body = codec.parse(answer.body) if isinstance(answer.body, bytes) and answer.body[:1] in b"[{" else answer.body
+    return Told(answer.status or 200, body)
 
 
 def gives_up(action: str) -> Callable[[Run[Any], str], Awaitable[None]]:

@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from tane.jobs import Operation, Retry, Run, Step
-from tane.services.orchestration.domain import engine
+from tane.services.orchestration.domain import engine, guests
 from tane.services.orchestration.domain.common import COMPLETE, IN_PROGRESS, record
 from tane.services.orchestration.domain.hand import Hand
-from tane.services.orchestration.operations.common import act, becomes, gives_up, held, kind_of, later, pause_at
+from tane.services.orchestration.operations.common import (
+    Away,
+    act,
+    becomes,
+    errand_of,
+    gives_up,
+    held,
+    kind_of,
+    later,
+    pause_at,
+    sent,
+)
 from tane.services.orchestration.orders import DELETE_RESOURCE, ResourceParams
 from tane.services.orchestration.resources.base import Wait
 from tane.services.orchestration.store import resources
@@ -64,6 +75,7 @@ def _forget(hand: Hand) -> None:
     elif hand.leaves:
         reason = "left where it is: who adopted it may not delete it"
     record(hand.tx, hand.stack.id, hand.row, "DELETE", COMPLETE, reason)
+    guests.gone(hand.tx, hand.core, [hand.row])
     resources.remove(hand.tx, hand.row.id)
     engine.deleted(hand.tx, hand.core, hand.row)
 
@@ -73,14 +85,16 @@ async def wait(run: Run[ResourceParams]) -> None:
     if not run.data["go"]:
         return
 
-    def work(hand: Hand) -> Wait | None:
+    def work(hand: Hand) -> Wait | Away | None:
         kind = kind_of(hand)
+        if not _kept(hand) and (away := errand_of(hand, kind)) is not None:
+            return away
         if not _kept(hand) and not kind.gone(hand):
             return kind.waits(hand)
         _forget(hand)
         return None
 
-    pause = await act(run, work, conflicts=CONFLICTS, deletes=True)
+    pause = await sent(run, work, conflicts=CONFLICTS, deletes=True)
     if pause is not None:
         raise later(run, pause)
 

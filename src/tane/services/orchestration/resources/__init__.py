@@ -32,18 +32,65 @@ def find(name: str) -> Kind | None:
     return types().get(name)
 
 
+OCTAVIA = "Tane has no load balancers (Octavia)."
 MISSING = {
+    "AWS::CloudWatch": "Tane has no CloudWatch; alarms are of OS::Aodh.",
+    "AWS::RDS": "Tane has no databases as a service.",
+    "OS::Ceilometer": "Alarms are of OS::Aodh.",
+    "OS::Barbican": "Tane keeps no secrets for users (Barbican).",
+    "OS::Blazar": "Tane has no reservations (Blazar).",
+    "OS::Designate": "Tane has no name service with zones of its own (Designate).",
+    "OS::Ironic": "Tane has no bare metal yet (Ironic).",
+    "OS::Magnum": "Tane has no clusters of containers (Magnum).",
+    "OS::Manila": "Tane has no shared file systems (Manila).",
+    "OS::Mistral": "Tane has no workflows (Mistral).",
+    "OS::Monasca": "Tane has no Monasca; alarms are of OS::Aodh.",
+    "OS::Neutron::LBaaS": OCTAVIA,
+    "OS::Neutron::TaaS": "Tane's network has no taps.",
+    "OS::Octavia": OCTAVIA,
+    "OS::Sahara": "Tane has no data processing (Sahara).",
+    "OS::Senlin": "Tane has no Senlin; groups are OS::Heat::AutoScalingGroup.",
+    "OS::Trove": "Tane has no databases as a service (Trove).",
+    "OS::Vitrage": "Tane has no root cause analysis (Vitrage).",
+    "OS::Zaqar": "Tane has no queues (Zaqar).",
+    "OS::Zun": "Tane has no containers (Zun).",
     "AWS::ElasticLoadBalancing": "Tane has no load balancers.",
-    "AWS::S3": "Containers are not made by templates: object storage keeps its rows in a database of its own.",
-    "OS::Swift": "Containers are not made by templates: object storage keeps its rows in a database of its own.",
-    "AWS::IAM": "Users are made by administrators (OS::Keystone::User); keys with `openstack ec2 credentials create`.",
 }
 """Why there are no types of these."""
+MISSING_TYPES = {
+    "OS::Glance::Image": "The cloud would have to fetch its data; OS::Glance::WebImage names them.",
+    "OS::Heat::HARestarter": "Heat hides it; mark the resource unhealthy and update the stack.",
+    "OS::Nova::FloatingIP": "It went with nova-network; there is OS::Neutron::FloatingIP.",
+    "OS::Nova::FloatingIPAssociation": "It went with nova-network; there is OS::Neutron::FloatingIPAssociation.",
+}
+"""The same of single types."""
+MISSING_NETWORKS = {
+    "has no address scopes": ("AddressScope",),
+    "has no firewalls beside security groups": ("Firewall", "FirewallPolicy", "FirewallRule"),
+    "has no forwarding of ports": ("FloatingIPPortForward",),
+    "has no chains of ports": ("FlowClassifier", "PortChain", "PortPair", "PortPairGroup"),
+    "has no load balancers": ("HealthMonitor", "LoadBalancer", "Pool", "PoolMember"),
+    "has no VPNs": ("IKEPolicy", "IPsecPolicy", "IPsecSiteConnection", "VPNService"),
+    "has no gateways of layer 2": ("L2Gateway", "L2GatewayConnection", "NetworkGateway"),
+    "has no metering labels; traffic is metered by telemetry": ("MeteringLabel", "MeteringRule"),
+    "has no quality of service": (
+        *("QoSPolicy", "QoSBandwidthLimitRule", "QoSDscpMarkingRule"),
+        *("QoSMinimumBandwidthRule", "QoSMinimumPacketRateRule"),
+    ),
+    "has no rules of whom networks are shared with": ("RBACPolicy",),
+    "has no segments": ("Segment",),
+    "has no trunks": ("Trunk",),
+    "has its extra routes in OS::Neutron::ExtraRouteSet": ("ExtraRoute",),
+}
+"""What the network has not, and the types that are about it."""
 
 
 def nearest(name: str) -> str:
     """Why there is no such type, or a hint at the one that may be meant, or nothing."""
-    why = MISSING.get(name.rpartition("::")[0])
+    family, _, last = name.rpartition("::")
+    why = MISSING_TYPES.get(name) or MISSING.get(family)
+    if family == "OS::Neutron":
+        why = next((f"Tane's network {what}." for what, types in MISSING_NETWORKS.items() if last in types), None)
     if why is not None:
         return f" {why}"
     close = difflib.get_close_matches(name, types(), 1, 0.8)

@@ -44,6 +44,14 @@ class Handle(Kind):
         return heat.Handle().signal(hand, told)
 
 
+class UpdateHandle(Handle):
+    """Whoever signals has to do so again after each update: what waits goes on when all have the new configuration."""
+
+    anew = True
+    name = "OS::Heat::UpdateWaitConditionHandle"
+    description = "WaitConditionHandle that clears signals and changes handle on update."
+
+
 class WaitCondition(heat.WaitCondition):
     HANDLE, TIMEOUT, COUNT, DATA = "Handle", "Timeout", "Count", "Data"
     name = "AWS::CloudFormation::WaitCondition"
@@ -69,17 +77,6 @@ class WaitCondition(heat.WaitCondition):
         ),
         "show": SHOW,
     }
-
-    def _handle(self, hand: Hand) -> Any:
-        """The handle whose address it is: …/signal/ID/SECRET."""
-        from tane.services.orchestration.store import resources
-
-        address = str(hand.properties[self.HANDLE])
-        parts = address.rsplit("/", 2)
-        row = resources.get(hand.tx, parts[1]) if len(parts) == 3 else None
-        if row is None or row.stack_id != hand.stack.id or row.data.get("address") != address:
-            raise BadRequest("Handle is the address of no wait condition handle of this stack.")
-        return row
 
 
 class Stack(OfStack):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy.engine import Row
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
     from tane.services.orchestration.domain.plans import Plan
 
-__all__ = ["SHOW", "Failed", "Kind", "Replace", "Served", "Wait"]
+__all__ = ["SHOW", "Errand", "Failed", "Kind", "Replace", "Served", "Told", "Wait"]
 
 
 BROUGHT = re.compile(r"[A-Za-z0-9_.:@-]{1,255}\Z")
@@ -49,6 +49,27 @@ class Wait:
     """Asked as the pause is written: whether what is awaited has come meanwhile."""
 
 
+@dataclass(frozen=True)
+class Errand:
+    """A call of a service that takes no part in our transactions: it is made between two of them, as whom is acted for,
+    until it was answered; so it may be made twice. ``path`` is that below the service's prefix."""
+
+    service: str
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Told:
+    """The answer: ``body`` as Python values, ``message`` of an error."""
+
+    status: int
+    body: Any = None
+    message: str = ""
+
+
 class Kind:
     """A resource type; an instance keeps nothing."""
 
@@ -68,6 +89,10 @@ class Kind:
     """Whether something of it is left when it is gone behind the stack's back: that goes with its deletion."""
     brings: ClassVar[Sequence[str]] = ()
     """What of the data of a resource goes with it when its stack is abandoned, and comes back when that is adopted."""
+    away: ClassVar[bool] = False
+    """Whether it has errands."""
+    anew: ClassVar[bool] = False
+    """Whether every update of the stack puts another in its place."""
     essential: ClassVar[Sequence[str]] = ()
     """Those without which nobody knows what it stands for: its id does not tell."""
     compares: ClassVar[bool] = False
@@ -108,6 +133,13 @@ class Kind:
     def ready(self, hand: Hand) -> bool:
         """Whether what was begun by ``create`` or ``change`` is done. :raises Failed:"""
         return True
+
+    def errand(self, hand: Hand) -> Errand | None:
+        """What is to be asked for next of a service that is away; asked while it is not ready, or not gone."""
+        return None
+
+    def ran(self, hand: Hand, told: Told) -> None:
+        """Take note of the answer to the errand. :raises Failed: it cannot be done."""
 
     def waits(self, hand: Hand) -> Wait:
         """How long to wait, and for what, while it is not ready, or not gone."""

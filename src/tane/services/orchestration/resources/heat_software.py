@@ -12,7 +12,7 @@ import yaml
 from tane.services.orchestration.resources import mime
 from tane.services.orchestration.resources.base import Failed, Kind, Replace, Wait
 from tane.services.orchestration.resources.declaring import listing, mapping, one_of, shown, text
-from tane.services.orchestration.template.constraints import AllowedValues
+from tane.services.orchestration.template.constraints import AllowedValues, Length
 from tane.services.orchestration.template.properties import Property
 from tane.web.errors import BadRequest, NotImplementedHere
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_CLOUD_CONFIG = 48 << 10
 """Bytes, as JSON, of what becomes YAML in a step that holds the database's writer: as much as user data may have."""
+COMPONENT = "component"
+"""The group of configurations that are for some actions each."""
 VALUE_TYPES = ("String", "Number", "CommaDelimitedList", "Json", "Boolean")
 ACTIONS = ("CREATE", "UPDATE", "DELETE", "SUSPEND", "RESUME")
 INPUTS = listing(
@@ -104,6 +106,52 @@ class StructuredConfig(Config):
     name = "OS::Heat::StructuredConfig"
     description = "A resource which has same logic with OS::Heat::SoftwareConfig, of a map."
     properties = {**SoftwareConfig.properties, "config": mapping("Map representing the configuration data structure.")}
+
+
+class SoftwareComponent(Config):
+    """Several configurations, each for some of the actions of a resource."""
+
+    name = "OS::Heat::SoftwareComponent"
+    description = "A resource for describing and storing a software component."
+    properties = {
+        "configs": listing(
+            "The list of configurations for the different lifecycle actions.",
+            {
+                "actions": Property(
+                    type="list",
+                    default=["CREATE", "UPDATE"],
+                    schema=Property(type="string"),
+                    constraints=(Length(min=1),),
+                    description="Lifecycle actions to which the configuration applies.",
+                ),
+                "config": SoftwareConfig.properties["config"],
+                "tool": text("The configuration tool used to actually apply the configuration.", required=True),
+            },
+            Length(min=1),
+            required=True,
+        ),
+        "inputs": INPUTS,
+        "outputs": OUTPUTS,
+        "options": SoftwareConfig.properties["options"],
+    }
+    attributes = shown({"configs": "list", "show": "map"})
+
+    def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
+        actions = [action for one in properties.get("configs") or [] for action in one.get("actions") or []]
+        if len(actions) != len(set(actions)):
+            raise BadRequest(
+                "Defining more than one configuration for the same action in SoftwareComponent "
+                f'"{hand.row.name}" is not allowed.',
+                type="StackValidationFailed",
+            )
+
+    def values(self, hand: Hand) -> dict[str, Any]:
+        kept = {**super().values(hand), "group": COMPONENT}
+        return {**kept, "config": {"configs": list(hand.properties["configs"])}}
+
+    def attribute(self, hand: Hand, name: str) -> Any:
+        row = self._row(hand)
+        return [] if row is None else row.config["configs"] if name == "configs" else self.show(hand)
 
 
 class CloudConfig(Config):
@@ -210,7 +258,7 @@ class SoftwareDeployment(Kind):
 
         hand.may("POST", "/software_deployments")
         config = self._derived(hand, "CREATE")
-        active = "CREATE" in hand.properties["actions"]
+        active = "CREATE" in self._actions(hand)
         waits = active and hand.properties["signal_transport"] != "NO_SIGNAL"
         row = software.insert_deployment(
             hand.tx,
@@ -227,14 +275,28 @@ class SoftwareDeployment(Kind):
         )
         return str(row.id)
 
+    def _source(self, hand: Hand) -> Any:
+        """The configuration that is deployed. :raises BadRequest: there is none of this id."""
+        from tane.services.orchestration.store import software as rows
+
+        wanted = hand.properties.get("config")
+        source = rows.config(hand.tx, hand.stack.project_id, str(wanted or ""))
+        if wanted and source is None:
+            raise BadRequest(f"Software config with id {wanted} not found")
+        return source
+
+    def _actions(self, hand: Hand) -> list[str]:
+        """Those at which a guest has something to do; a component says so of each of its configurations."""
+        source = self._source(hand)
+        if source is not None and source.group == COMPONENT:
+            return [action for one in source.config["configs"] for action in one["actions"]]
+        return list(hand.properties["actions"])
+
     def _derived(self, hand: Hand, action: str) -> str:
         """The configuration with the values of its inputs, and with what every deployment is told."""
         from tane.services.orchestration.domain import software
-        from tane.services.orchestration.store import software as rows
 
-        source = rows.config(hand.tx, hand.stack.project_id, str(hand.properties.get("config") or ""))
-        if hand.properties.get("config") and source is None:
-            raise BadRequest(f"Software config with id {hand.properties['config']} not found")
+        source = self._source(hand)
         given = dict(hand.properties.get("input_values") or {})
         inputs = []
         for one in source.inputs if source is not None else []:
@@ -252,7 +314,7 @@ class SoftwareDeployment(Kind):
             # The address proves itself, whatever the transport is called.
             told |= {"deploy_signal_id": hand.signal_url(), "deploy_signal_verb": "POST"}
         inputs += [{"name": name, "type": "String", "value": value} for name, value in told.items()]
-        values = {
+        values: dict[str, Any] = {
             "name": hand.properties.get("name") or hand.physical_name(),
             "group": source.group if source is not None else "Heat::Ungrouped",
             "config": self.configuration(source, inputs, hand),
@@ -260,6 +322,9 @@ class SoftwareDeployment(Kind):
             "outputs": source.outputs if source is not None else [],
             "options": source.options if source is not None else {},
         }
+        if values["group"] == COMPONENT:
+            now: dict[str, Any] = next((one for one in source.config["configs"] if action in one["actions"]), {})
+            values |= {"group": now.get("tool", "Heat::Ungrouped"), "config": now.get("config") or ""}
         made = str(software.insert_config(hand.tx, hand.stack.project_id, values).id)
         hand.keep(derived=made)
         return made
@@ -296,7 +361,7 @@ class SoftwareDeployment(Kind):
         hand.may("PUT", f"/software_deployments/{row.id}")
         before = hand.row.data.get("derived")
         config = self._derived(hand, "UPDATE")
-        active = "UPDATE" in hand.properties["actions"]
+        active = "UPDATE" in self._actions(hand)
         waits = active and hand.properties["signal_transport"] != "NO_SIGNAL"
         status = "IN_PROGRESS" if waits else "COMPLETE"
         rules.change_deployment(hand.tx, row, config_id=config, action="UPDATE", status=status)

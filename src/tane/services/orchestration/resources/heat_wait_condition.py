@@ -135,11 +135,17 @@ class WaitCondition(Kind):
         hand.change(expires_at=until)
 
     def _handle(self, hand: Hand) -> Any:
+        """The handle that its name means, or its address (…/signal/ID/SECRET), by which Amazon's is known."""
         from tane.services.orchestration.store import resources
 
-        row = resources.by_physical_id(hand.tx, hand.stack.id, str(hand.properties[self.HANDLE]))
+        given = str(hand.properties[self.HANDLE])
+        row = resources.by_physical_id(hand.tx, hand.stack.id, given)
+        if row is None and given.count("/") > 2:
+            row = resources.get(hand.tx, given.rsplit("/", 2)[1])
+            if row is not None and (row.stack_id != hand.stack.id or row.data.get("address") != given):
+                row = None
         if row is None:
-            raise BadRequest(f"There is no wait condition handle {hand.properties['handle']} in this stack.")
+            raise BadRequest(f"{self.HANDLE}: {given} is no wait condition handle of this stack.")
         return row
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ MOST_PARTS = 64
 MOST_HEAD = 1024
 """Characters of the headers of one part."""
 _KIND = re.compile(r"^content-type:[ \t]*(multipart/[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.IGNORECASE | re.MULTILINE)
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,80}:")
 _END_OF_HEAD = re.compile(r"\r?\n\r?\n")
 _SUBTYPE = re.compile(r"[A-Za-z0-9.+_-]{1,127}\Z")
 
@@ -46,6 +47,14 @@ def text_part(content: str, subtype: str, filename: str) -> str:
 
 def _lines(text: str) -> str:
     return "\n".join(textwrap.wrap(text, 76))
+
+
+def is_multipart(content: str) -> bool:
+    """Whether it is a message of several parts."""
+    if not _HEADER.match(content):
+        return False
+    end = _END_OF_HEAD.search(content, 0, MOST_HEAD + 4)
+    return _KIND.search(content, 0, MOST_HEAD if end is None else end.start()) is not None
 
 
 def parts_of(content: str) -> Iterator[str]:

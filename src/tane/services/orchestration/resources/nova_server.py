@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tane.services.orchestration.resources import guest_data
 from tane.services.orchestration.resources.base import BROUGHT, Failed, Kind, Replace, Wait
 from tane.services.orchestration.resources.comparing import Difference, Missing, missing, same
 from tane.services.orchestration.resources.declaring import (
@@ -96,8 +97,8 @@ class Server(Kind):
         "metadata": mapping("Arbitrary key/value metadata to store for this server.", default={}, update="in_place"),
         "user_data_format": one_of(
             "How the user_data should be formatted for the server.",
-            *("HEAT_CFNTOOLS", "RAW", "SOFTWARE_CONFIG"),
-            default="HEAT_CFNTOOLS",
+            *guest_data.FORMATS,
+            default=guest_data.FORMATS[0],
         ),
         "user_data": text("User data script to be executed by cloud-init.", default=""),
         "user_data_update_policy": one_of("Policy on how to apply a user_data update.", "REPLACE", default="REPLACE"),
@@ -115,9 +116,11 @@ class Server(Kind):
         "admin_pass": text("The administrator password for the server."),
         "software_config_transport": one_of(
             "How the server should receive the metadata required for software configuration.",
-            "POLL_SERVER_HEAT",
-            default="POLL_SERVER_HEAT",
+            *guest_data.TRANSPORTS,
+            default=guest_data.CFN,
+            update="in_place",
         ),
+        "deployment_swift_data": guest_data.SWIFT,
         "tags": listing("Server tags.", text("A tag.", Length(max=60)), update="in_place"),
     }
     attributes = shown(
@@ -153,6 +156,7 @@ class Server(Kind):
         for one in properties.get("networks") or ():
             if not any(one.get(key) for key in ("network", "uuid", "port", "subnet", "allocate_network")):
                 raise BadRequest("One of the properties network, port is needed.", type="PropertyUnspecifiedError")
+        guest_data.check(properties)
 
     # ------------------------------------------------------------------------------------------------------ making
 
@@ -217,14 +221,10 @@ class Server(Kind):
         return made
 
     def _user_data(self, hand: Hand) -> str:
-        """Base64, as the API has it. With software configurations it may be the id of one."""
-        text = str(hand.properties.get("user_data") or "")
-        if text and hand.properties.get("user_data_format") == "SOFTWARE_CONFIG":
-            from tane.services.orchestration.store import software
-
-            config = software.config(hand.tx, hand.stack.project_id, text) if len(text) == 36 else None
-            if config is not None:
-                text = str(config.config)
+        """Base64, as the API has it."""
+        if hand.properties.get("user_data_format") == guest_data.SOFTWARE:
+            guest_data.introduce(hand)
+        text = guest_data.user_data(hand, str(hand.properties.get("user_data") or ""))
         return base64.b64encode(text.encode()).decode() if text else ""
 
     def _device(self, hand: Hand, one: Mapping[str, Any]) -> dict[str, Any]:
@@ -301,6 +301,8 @@ class Server(Kind):
             hand.call("compute", "PUT", f"{server}/tags", {"tags": changed["tags"] or []}, spoken=SPOKEN)
         if "networks" in changed:
             self._change_networks(hand, server)
+        if "software_config_transport" in changed and hand.properties.get("user_data_format") == guest_data.SOFTWARE:
+            guest_data.introduce(hand)
 
     def _take_image(self, hand: Hand, image_id: str) -> None:
         """A rebuild that was never begun leaves the disk as it is, where an update goes back from that."""
@@ -519,13 +521,7 @@ class Server(Kind):
         return bool(status == wanted)
 
     def metadata(self, hand: Hand) -> Mapping[str, Any]:
-        """With what software deployments have for the server."""
-        if hand.row.properties.get("user_data_format") != "SOFTWARE_CONFIG":
-            return dict(hand.row.metadata)
-        from tane.services.orchestration.domain import software
-
-        todo = software.deployed(hand.tx, hand.stack.project_id, str(hand.row.physical_id))
-        return {**hand.row.metadata, "deployments": todo}
+        return guest_data.told(hand, hand.row.properties)
 
     def attribute(self, hand: Hand, name: str) -> Any:
         found = self.show(hand)
@@ -540,7 +536,7 @@ class Server(Kind):
         if name == "addresses":
             return self._addresses(hand, found)
         if name == "os_collect_config":
-            return {}
+            return guest_data.told(hand, hand.row.properties).get("os-collect-config", {})
         return found.get(name)
 
     def _addresses(self, hand: Hand, found: Mapping[str, Any]) -> dict[str, Any]:

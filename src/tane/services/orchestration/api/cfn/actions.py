@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tane.services.identity import interface as identity
 from tane.services.orchestration.api.cfn import calls
 from tane.services.orchestration.api.cfn.calls import Action, Call
 from tane.services.orchestration.api.cfn.errors import CfnError
@@ -264,6 +265,8 @@ def _resource(shown: Mapping[str, Any]) -> dict[str, Any]:
 
 def describe_stack_resource(call: Call) -> Result:
     """With its metadata: what agents in guests configure these by."""
+    if identity.is_guest(call.ctx):
+        return _told_to_guest(call)
     name, stack_id = _stack(call, call.needed("StackName"))
     path = f"/stacks/{part(name)}/{part(stack_id)}/resources/{part(call.needed('LogicalResourceId'))}"
     shown = call.ask("GET", path)["resource"]
@@ -274,6 +277,28 @@ def describe_stack_resource(call: Call) -> Result:
         "Metadata": call.ask("GET", f"{path}/metadata")["metadata"],
         "StackId": _arn(call.ctx.project_id, name, stack_id),
         "StackName": name,
+    }
+    return {"StackResourceDetail": detail}
+
+
+def _told_to_guest(call: Call) -> Result:
+    """A guest's own user sees nothing else of the stack."""
+    given = call.needed("StackName")
+    match = ARN.match(given)
+    stack, row, metadata = resources.of_guest(
+        call.request.core, call.ctx, match[3] if match else given, call.needed("LogicalResourceId")
+    )
+    detail = {
+        "LogicalResourceId": row.name,
+        "PhysicalResourceId": row.physical_id or "",
+        "ResourceStatus": f"{row.action}_{row.status}",
+        "ResourceStatusReason": row.reason,
+        "ResourceType": row.type,
+        "Description": "",
+        "LastUpdatedTimestamp": iso(row.updated_at or row.created_at),
+        "Metadata": metadata,
+        "StackId": _arn(stack.project_id, stack.name, stack.id),
+        "StackName": stack.name,
     }
     return {"StackResourceDetail": detail}
 

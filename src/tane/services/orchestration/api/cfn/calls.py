@@ -36,6 +36,8 @@ QUICK = 16 << 10
 """Bytes of a form that is read at once; a longer one, in a thread."""
 ALGORITHM = "AWS4-HMAC-SHA256"
 FIELDS = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]+)")
+NO_TIME = "SignatureVersion=2 and Timestamp are needed."
+NO_SCOPE = "Credential should be scoped to this day and to cloudformation."
 STAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z\Z")
 MEMBER = re.compile(r"([A-Za-z]+)\.member\.([0-9]{1,4})(?:\.([A-Za-z]+))?\Z")
 
@@ -187,8 +189,8 @@ def _signed(request: Request, params: Mapping[str, str], body: bytes) -> dict[st
         raise CfnError("IncompleteSignature", "There is no signature.")
     if not params.get("AWSAccessKeyId"):
         raise CfnError("MissingAuthenticationToken")
-    if params.get("SignatureVersion") != "2" or not params.get("Timestamp"):
-        raise CfnError("IncompleteSignature", "SignatureVersion=2 and Timestamp are needed.")
+    if params.get("SignatureVersion") != "2":
+        raise CfnError("IncompleteSignature", NO_TIME)
     return {**call, "params": dict(params), "access": params["AWSAccessKeyId"], "signature": params["Signature"]}
 
 
@@ -208,14 +210,13 @@ def _version_4(call: dict[str, Any], found: Mapping[str, str], date: str | None)
     access, *scope = found["Credential"].split("/")
     if not access:
         raise CfnError("MissingAuthenticationToken")
-    if len(scope) != 4 or scope[2:] != ["cloudformation", "aws4_request"] or scope[0] != (date or "")[:8]:
-        # A key that was derived for another day or service is good for that alone.
-        raise CfnError("SignatureDoesNotMatch", "Credential should be scoped to this day and to cloudformation.")
+    if len(scope) != 4 or scope[3] != "aws4_request" or scope[0] != (date or "")[:8]:
+        raise CfnError("SignatureDoesNotMatch", NO_SCOPE)
     if "host" not in found["SignedHeaders"].split(";") or not date:
         raise CfnError("IncompleteSignature", "The header host and X-Amz-Date have to be signed.")
     # Of version 2 alone: it would say that it is that.
     call["params"] = {name: value for name, value in call["params"].items() if name != "SignatureVersion"}
-    return {**call, "access": access, "signature": found["Signature"]}
+    return {**call, "access": access, "scope": scope, "signature": found["Signature"]}
 
 
 def _caller(request: Request, params: Mapping[str, str], body: bytes) -> Context:
@@ -228,9 +229,24 @@ def _caller(request: Request, params: Mapping[str, str], body: bytes) -> Context
     except Unauthorized as error:
         expired = error.type == identity.EXPIRED
         raise CfnError("RequestExpired" if expired else "SignatureDoesNotMatch") from None
+    if not identity.is_guest(ctx):
+        _refuse_loose(params, signed)
     if not ctx.project_id or not permits_all(ctx.access_rules, TYPES, request.method, request.url_path):
         raise CfnError("AccessDenied")
     return ctx
+
+
+def _refuse_loose(params: Mapping[str, str], signed: Mapping[str, Any]) -> None:
+    """What programs of guests leave out is needed of all others: os-collect-config says no time, and heat-cfntools
+    takes the name of a service out of an address. Their keys are good for the metadata of their stack alone.
+
+    :raises CfnError:
+    """
+    if "Signature" in params and "scope" not in signed and not params.get("Timestamp"):
+        raise CfnError("IncompleteSignature", NO_TIME)
+    if "scope" in signed and signed["scope"][2] != "cloudformation":
+        # A key that was derived for another service is good for that alone.
+        raise CfnError("SignatureDoesNotMatch", NO_SCOPE)
 
 
 def _chosen(request: Request, params: Mapping[str, str], actions: Mapping[str, Action]) -> Action:

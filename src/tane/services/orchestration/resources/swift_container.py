@@ -1,0 +1,235 @@
+"""``OS::Swift::Container`` and ``AWS::S3::Bucket``: containers of object storage.
+
+Its rows are in a database of its own, so nothing is made there in a transaction of ours: what is to be done stands in
+the resource's row, is asked for between two transactions, and again after a crash, until it was answered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tane.services.orchestration.resources.base import Errand, Failed, Kind, Told, Wait
+from tane.services.orchestration.resources.declaring import flag, listing, mapping, one_of, shown, text
+from tane.web.errors import BadRequest, NotFound, NotImplementedHere
+from tane.web.inside import part
+
+if TYPE_CHECKING:
+    from tane.services.orchestration.domain.hand import Hand
+
+PAGE = 100
+KEY = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
+MOST_VALUE = 256
+
+
+def path_of(hand: Hand, *names: str) -> str:
+    return "/".join(["/v1", part(f"AUTH_{hand.stack.project_id}"), *(part(name) for name in names)])
+
+
+def header(name: str, value: Any) -> str:
+    """A value as HTTP has it. :raises BadRequest: it is none that a header can have."""
+    told = str(value)
+    if not told.isprintable() or len(told.encode()) > MOST_VALUE:
+        raise BadRequest(f"{name}: a value has at most {MOST_VALUE} bytes, all of them printable.")
+    return told.encode().decode("latin-1")
+
+
+def described(prefix: str, given: Mapping[str, Any]) -> dict[str, str]:
+    """Metadata as headers. :raises BadRequest: a name that no header can have."""
+    for name in given:
+        if not KEY.match(str(name)):
+            raise BadRequest(f"{prefix}: a name has at most 100 letters, digits, - and _, not {str(name)[:100]!r}.")
+    return {f"{prefix}-{name}".lower(): header(prefix, value) for name, value in given.items()}
+
+
+class Stored(Kind):
+    """``purges``: the property by which objects go with the container."""
+
+    away = True
+    purges: ClassVar[str] = ""
+
+    def named(self, hand: Hand) -> str:
+        raise NotImplementedError
+
+    def headers(self, properties: Mapping[str, Any]) -> dict[str, str]:
+        """Those of the container. :raises BadRequest:"""
+        raise NotImplementedError
+
+    def account_headers(self, properties: Mapping[str, Any]) -> dict[str, str]:
+        return {}
+
+    def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
+        self.headers(properties)
+        self.account_headers(properties)
+
+    def create(self, hand: Hand) -> str | None:
+        name = self.named(hand)
+        if not name or len(name.encode()) > 255 or "/" in name or not name.isprintable() or name in (".", ".."):
+            raise BadRequest("The name of a container has at most 255 bytes, and no slash.")
+        hand.keep(todo=["make", *(["describe"] if self.account_headers(hand.properties) else [])])
+        return name
+
+    def ready(self, hand: Hand) -> bool:
+        return not hand.row.data.get("todo")
+
+    def waits(self, hand: Hand) -> Wait:
+        return Wait(0.0)
+
+    def delete(self, hand: Hand) -> None:
+        if hand.row.physical_id is not None:
+            hand.keep(todo=["empty", "remove"])
+
+    def gone(self, hand: Hand) -> bool:
+        return not hand.row.data.get("todo")
+
+    def errand(self, hand: Hand) -> Errand | None:
+        todo: Sequence[str] = hand.row.data.get("todo") or ()
+        if not todo:
+            return None
+        place = path_of(hand, str(hand.row.physical_id))
+        objects = hand.row.data.get("objects") or []
+        if todo[0] == "make":
+            return Errand("object", "PUT", place, self.headers(hand.properties))
+        if todo[0] == "describe":
+            return Errand("object", "POST", path_of(hand), self.account_headers(hand.properties))
+        if todo[0] == "empty" and objects:
+            return Errand("object", "DELETE", path_of(hand, str(hand.row.physical_id), objects[0]))
+        if todo[0] == "empty":
+            return Errand("object", "GET", place, query={"format": "json", "limit": str(PAGE)})
+        return Errand("object", "DELETE", place)
+
+    def ran(self, hand: Hand, told: Told) -> None:
+        todo: list[str] = list(hand.row.data.get("todo") or ())
+        objects: list[str] = list(hand.row.data.get("objects") or ())
+        if told.status >= 400 and not (told.status == 404 and todo[0] in ("empty", "remove")):
+            raise Failed(told.message)
+        if todo[0] != "empty":
+            hand.keep(todo=todo[1:])
+        elif objects:
+            hand.keep(objects=objects[1:])
+        else:
+            self._found(hand, todo, [str(one["name"]) for one in told.body or () if "name" in one])
+
+    def _found(self, hand: Hand, todo: list[str], objects: list[str]) -> None:
+        if objects and not (self.purges and hand.properties.get(self.purges)):
+            raise Failed(f"Deleting non-empty container ({hand.row.physical_id}) when PurgeOnDelete is False")
+        hand.keep(objects=objects, todo=todo if objects else todo[1:])
+
+    def show(self, hand: Hand) -> Mapping[str, Any]:
+        from tane.services.object import interface as objects
+
+        hand.check_rules("object", "GET", path_of(hand, str(hand.row.physical_id)))
+        found = objects.container(hand.core, hand.stack.project_id, str(hand.row.physical_id))
+        if found is None:
+            raise NotFound(f"The container {hand.row.physical_id} could not be found.")
+        return {"x-container-object-count": str(found.objects), "x-container-bytes-used": str(found.bytes)}
+
+    def root(self, hand: Hand) -> str:
+        return f"{hand.core.config.url}/object-store{path_of(hand)}"
+
+
+class Container(Stored):
+    name = "OS::Swift::Container"
+    description = "A resource for managing Swift containers."
+    purges = "PurgeOnDelete"
+    properties = {
+        "name": text("Name for the container."),
+        "X-Container-Read": text("Specify the ACL permissions on who can read objects in the container."),
+        "X-Container-Write": text("Specify the ACL permissions on who can write objects to the container."),
+        "X-Container-Meta": mapping("A map of user-defined meta data to associate with the container.", default={}),
+        "X-Account-Meta": mapping("A map of user-defined meta data to associate with the account.", default={}),
+        "PurgeOnDelete": flag("If True, delete any objects in the container when it is deleted.", default=False),
+    }
+    attributes = shown(
+        {
+            "DomainName": "string",
+            "WebsiteURL": "string",
+            "RootURL": "string",
+            "ObjectCount": "integer",
+            "BytesUsed": "integer",
+            "HeadContainer": "map",
+            "show": "map",
+        }
+    )
+
+    def named(self, hand: Hand) -> str:
+        return str(hand.properties.get("name") or hand.physical_name())
+
+    def headers(self, properties: Mapping[str, Any]) -> dict[str, str]:
+        found = described("x-container-meta", properties.get("X-Container-Meta") or {})
+        for name in ("X-Container-Read", "X-Container-Write"):
+            if properties.get(name) is not None:
+                found[name.lower()] = header(name, properties[name])
+        return found
+
+    def account_headers(self, properties: Mapping[str, Any]) -> dict[str, str]:
+        return described("x-account-meta", properties.get("X-Account-Meta") or {})
+
+    def attribute(self, hand: Hand, name: str) -> Any:
+        if name in ("DomainName", "WebsiteURL", "RootURL"):
+            return addresses(self.root(hand), str(hand.row.physical_id))[name]
+        found = self.show(hand)
+        key = {"ObjectCount": "x-container-object-count", "BytesUsed": "x-container-bytes-used"}.get(name)
+        return dict(found) if key is None else int(found[key])
+
+
+def addresses(root: str, container: str) -> dict[str, str]:
+    host = root.split("//", 1)[-1].split("/", 1)[0].split(":", 1)[0]
+    return {"DomainName": host, "WebsiteURL": f"{root}/{part(container)}", "RootURL": root}
+
+
+REFUSED = ("PublicReadWrite", "AuthenticatedRead")
+"""No access list of a container lets everybody write, or every user of the cloud read."""
+
+
+class Bucket(Stored):
+    """What the S3 of the same store shows as a bucket."""
+
+    name = "AWS::S3::Bucket"
+    description = "A bucket of object storage."
+    properties = {
+        "AccessControl": one_of(
+            "A predefined access control list (ACL) that grants permissions on the bucket.",
+            *("Private", "PublicRead", "PublicReadWrite", "AuthenticatedRead"),
+            *("BucketOwnerRead", "BucketOwnerFullControl"),
+        ),
+        "WebsiteConfiguration": mapping(
+            "Information used to configure the bucket as a static website.",
+            {
+                "IndexDocument": text("The name of the index document."),
+                "ErrorDocument": text("The name of the error document."),
+            },
+        ),
+        "Tags": listing(
+            "Tags to attach to the bucket.",
+            {"Key": text("The tag key name.", required=True), "Value": text("The tag value.", required=True)},
+        ),
+    }
+    attributes = shown(["DomainName", "WebsiteURL", "show"])
+
+    def named(self, hand: Hand) -> str:
+        found = re.sub(r"[^a-z0-9-]", "-", hand.physical_name().lower())[-63:]
+        return found.strip("-")
+
+    def headers(self, properties: Mapping[str, Any]) -> dict[str, str]:
+        acl, site = properties.get("AccessControl"), properties.get("WebsiteConfiguration") or {}
+        found = described(
+            "x-container-meta-s3-tag", {str(one["Key"]): one["Value"] for one in properties.get("Tags") or []}
+        )
+        if acl == "PublicRead":
+            found["x-container-read"] = ".r:*"
+        for key, name in (("IndexDocument", "index"), ("ErrorDocument", "error")):
+            if site.get(key):
+                found[f"x-container-meta-web-{name}"] = header(key, site[key])
+        return found
+
+    def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
+        super().validate(hand, properties)
+        if properties.get("AccessControl") in REFUSED:
+            raise NotImplementedHere(f"AccessControl: {properties['AccessControl']} is not done; PublicRead is.")
+
+    def attribute(self, hand: Hand, name: str) -> Any:
+        if name == "show":
+            return dict(self.show(hand))
+        return addresses(self.root(hand), str(hand.row.physical_id)).get(name)

@@ -1,0 +1,232 @@
+"""Types that administrators use, components of software, and what is refused for want of a service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.orchestration_support import begin, delete, hot, path, resources, stack, update
+from tests.support import ApiCloud, Caller
+
+
+def res(kind: str, **properties: Any) -> dict[str, Any]:
+    return {"type": kind, "properties": properties}
+
+
+def get(name: str) -> dict[str, str]:
+    return {"get_resource": name}
+
+
+def test_quotas_of_a_project_are_set_changed_and_taken_back(cloud: ApiCloud) -> None:
+    admin, mia = cloud.admin, cloud.new_user("mia", "garden")
+    where = {
+        "compute": f"/compute/v2.1/os-quota-sets/{mia.project_id}",
+        "volume": f"/volume/v3/{admin.project_id}/os-quota-sets/{mia.project_id}",
+        "network": f"/network/v2.0/quotas/{mia.project_id}",
+    }
+
+    def now() -> list[int]:
+        compute, volume, network = (next(iter(admin.get(one).json().values())) for one in where.values())
+        return [compute["cores"], compute["ram"], volume["volumes"], network["port"]]
+
+    before = now()
+    template = hot(
+        {
+            "compute": res("OS::Nova::Quota", project="garden", cores=7, ram=777),
+            "volume": res("OS::Cinder::Quota", project="garden", volumes=8),
+            "network": res("OS::Neutron::Quota", project="garden", port=9),
+        }
+    )
+    made = stack(cloud, admin, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    assert now() == [7, 777, 8, 9]
+    template["resources"]["compute"]["properties"] = {"project": "garden", "cores": 6}
+    changed = update(cloud, admin, made, template)
+    assert changed["stack_status"] == "UPDATE_COMPLETE", changed["stack_status_reason"]
+    assert now() == [6, before[1], 8, 9]
+    assert delete(cloud, admin, made)["stack_status"] == "DELETE_COMPLETE"
+    assert now() == before
+    refused = stack(cloud, mia, hot({"quota": res("OS::Nova::Quota", project=mia.project_id, cores=99)}))
+    assert refused["stack_status"] == "CREATE_FAILED"
+    assert now() == before
+
+
+def test_qualities_of_volumes_and_aggregates_of_hosts_are_made_changed_and_deleted(cloud: ApiCloud) -> None:
+    admin = cloud.admin
+    template = hot(
+        {
+            "specs": res("OS::Cinder::QoSSpecs", name="slow", specs={"total_iops_sec": 500, "consumer": "front-end"}),
+            "kind": res("OS::Cinder::VolumeType", name="slow"),
+            "tie": res("OS::Cinder::QoSAssociation", qos_specs=get("specs"), volume_types=[get("kind")]),
+            "beds": res("OS::Nova::HostAggregate", name="beds", hosts=["host-1"], metadata={"soil": "peat", "a": 1}),
+        }
+    )
+    made = stack(cloud, admin, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    there = resources(admin, made)
+    specs = f"/volume/v3/{admin.project_id}/qos-specs/{there['specs']['physical_resource_id']}"
+    assert admin.get(specs).json()["qos_specs"]["specs"] == {"total_iops_sec": "500"}
+    assert len(admin.get(f"{specs}/associations").json()["qos_associations"]) == 1
+    beds = f"/compute/v2.1/os-aggregates/{there['beds']['physical_resource_id']}"
+    assert admin.get(beds).json()["aggregate"]["hosts"] == ["host-1"]
+    template["resources"]["specs"]["properties"]["specs"] = {"read_iops_sec": 400}
+    template["resources"]["beds"]["properties"] |= {"hosts": [], "metadata": {"soil": "sand"}}
+    changed = update(cloud, admin, made, template)
+    assert changed["stack_status"] == "UPDATE_COMPLETE", changed["stack_status_reason"]
+    assert admin.get(specs).json()["qos_specs"]["specs"] == {"read_iops_sec": "400"}
+    aggregate = admin.get(beds).json()["aggregate"]
+    assert (aggregate["hosts"], aggregate["metadata"]) == ([], {"soil": "sand"})
+    template["resources"]["beds"]["properties"]["hosts"] = ["host-1"]
+    update(cloud, admin, made, template)
+    assert delete(cloud, admin, made)["stack_status"] == "DELETE_COMPLETE"
+    assert not admin.get("/compute/v2.1/os-aggregates").json()["aggregates"]
+    admin.get(specs, 404)
+
+
+def test_subnets_come_from_a_pool_of_the_template(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    pool = res("OS::Neutron::SubnetPool", prefixes=["10.70.0.0/16"], default_prefixlen=26, tags=["beds"])
+    subnet = res("OS::Neutron::Subnet", network=get("net"), subnetpool=get("pool"))
+    template = hot({"pool": pool, "net": res("OS::Neutron::Net"), "subnet": subnet})
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    found = mia.get(f"/network/v2.0/subnets/{resources(mia, made)['subnet']['physical_resource_id']}").json()["subnet"]
+    assert found["cidr"] == "10.70.0.0/26"
+    template["resources"]["pool"]["properties"]["max_prefixlen"] = 30
+    assert update(cloud, mia, made, template)["stack_status"] == "UPDATE_COMPLETE"
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+    pool["properties"]["min_prefixlen"] = 28
+    failed = stack(cloud, mia, hot({"pool": pool}), "tulip")
+    assert "Illegal prefix bounds: default_prefixlen=26, min_prefixlen=28" in failed["stack_status_reason"]
+
+
+def deployed(mia: Caller, server: str) -> list[tuple[str, str]]:
+    found = mia.get(f"/orchestration/v1/{mia.project_id}/software_deployments/metadata/{server}").json()["metadata"]
+    return [(one["group"], one["config"]) for one in found]
+
+
+def test_a_machine_of_others_is_told_the_part_of_a_component_that_an_action_is_for(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    configs = [
+        {"actions": ["CREATE"], "config": "plant", "tool": "script"},
+        {"actions": ["UPDATE"], "config": "water", "tool": "puppet"},
+    ]
+    deployment: dict[str, Any] = {"config": get("component"), "server": get("machine"), "signal_transport": "NO_SIGNAL"}
+    template = hot(
+        {
+            "machine": res("OS::Heat::DeployedServer", software_config_transport="POLL_TEMP_URL"),
+            "component": res("OS::Heat::SoftwareComponent", configs=configs),
+            "deployment": res("OS::Heat::SoftwareDeployment", **deployment),
+        }
+    )
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    machine = resources(mia, made)["machine"]["physical_resource_id"]
+    assert deployed(mia, machine) == [("script", "plant")]
+    shown = mia.get(path(mia, made, "/resources/machine")).json()["resource"]["attributes"]["os_collect_config"]
+    assert shown["collectors"] == ["request", "local"]
+    template["resources"]["deployment"]["properties"]["input_values"] = {"litres": 2}
+    update(cloud, mia, made, template)
+    assert deployed(mia, machine) == [("puppet", "water")]
+    configs[1]["actions"] = ["CREATE"]
+    failed = stack(cloud, mia, template, "tulip")
+    assert "more than one configuration for the same action" in failed["stack_status_reason"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("AWS::CloudFormation::WaitCondition", ("Handle", "Timeout")), ("OS::Heat::WaitCondition", ("handle", "timeout"))],
+)
+def test_a_handle_of_updates_waits_anew_at_each_of_them(cloud: ApiCloud, kind: str, names: tuple[str, str]) -> None:
+    mia = cloud.new_user("mia", "garden")
+    condition = dict(zip(names, ({"Ref": "handle"}, "600"), strict=True))
+    template = {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Resources": {
+            "handle": {"Type": "OS::Heat::UpdateWaitConditionHandle"},
+            "wait": {"Type": kind, "Properties": condition},
+        },
+        "Outputs": {"handle": {"Value": {"Ref": "handle"}}},
+    }
+    made = stack(cloud, mia, template)
+    for action in ("CREATE", "UPDATE"):
+        shown = mia.get(path(mia, made)).json()["stack"]
+        assert shown["stack_status"] == f"{action}_IN_PROGRESS"
+        [address] = [one["output_value"] for one in shown["outputs"]]
+        told = {"Status": "SUCCESS", "Reason": "", "UniqueId": "1", "Data": ""}
+        assert cloud.call("PUT", address[address.index("/orchestration") :], json=told).status_code == 200
+        cloud.run_jobs()
+        assert mia.get(path(mia, made)).json()["stack"]["stack_status"] == f"{action}_COMPLETE"
+        if action == "CREATE":
+            update(cloud, mia, made, template)
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("OS::Octavia::LoadBalancer", "no load balancers (Octavia)"),
+        ("OS::Neutron::Trunk", "network has no trunks"),
+        ("OS::Zaqar::Queue", "no queues (Zaqar)"),
+        ("AWS::ElasticLoadBalancing::LoadBalancer", "no load balancers"),
+    ],
+)
+def test_what_tane_has_no_service_for_is_refused_by_name(cloud: ApiCloud, kind: str, why: str) -> None:
+    mia = cloud.new_user("mia", "garden")
+    message = begin(mia, hot({"it": {"type": kind}}), expect=400)["error"]["message"]
+    assert kind in message and why in message
+
+
+def test_containers_and_buckets_are_made_told_of_and_emptied_if_that_is_asked_for(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    template = hot(
+        {
+            "bed": res(
+                "OS::Swift::Container",
+                name="bed",
+                PurgeOnDelete=True,
+                **{
+                    "X-Container-Read": ".r:*",
+                    "X-Container-Meta": {"soil": "peat"},
+                    "X-Account-Meta": {"owner": "mia"},
+                },
+            ),
+            "bucket": res("AWS::S3::Bucket", AccessControl="PublicRead", Tags=[{"Key": "a", "Value": "b"}]),
+        },
+        outputs={"count": {"value": {"get_attr": ["bed", "ObjectCount"]}}},
+    )
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    account = f"/object-store/v1/AUTH_{mia.project_id}"
+    shown = mia.request("HEAD", f"{account}/bed").headers
+    assert (shown["x-container-read"], shown["x-container-meta-soil"]) == (".r:*", "peat")
+    assert mia.request("HEAD", account).headers["x-account-meta-owner"] == "mia"
+    bucket = resources(mia, made)["bucket"]["physical_resource_id"]
+    assert mia.request("HEAD", f"{account}/{bucket}").headers["x-container-meta-s3-tag-a"] == "b"
+    for name in ("rose", "lily/white"):
+        mia.request("PUT", f"{account}/bed/{name}", content=b"x", expect=201)
+    shown = mia.get(path(mia, made)).json()["stack"]
+    assert [one["output_value"] for one in shown["outputs"]] == [2]
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+    assert mia.request("HEAD", f"{account}/bed").status_code == 404
+    assert mia.request("HEAD", f"{account}/{bucket}").status_code == 404
+
+
+def test_a_container_with_objects_stays_and_its_stack_says_so(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"bed": res("OS::Swift::Container", name="bed")}))
+    kept = f"/object-store/v1/AUTH_{mia.project_id}/bed/rose"
+    mia.request("PUT", kept, content=b"x", expect=201)
+    failed = delete(cloud, mia, made)
+    assert failed["stack_status"] == "DELETE_FAILED"
+    assert "non-empty container (bed)" in failed["stack_status_reason"]
+    mia.request("DELETE", kept, expect=204)
+    assert delete(cloud, mia, failed)["stack_status"] == "DELETE_COMPLETE"
+
+
+def test_metadata_of_containers_that_no_header_can_have_are_refused(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    for number, (name, value) in enumerate((("soil", "peat\r\nX-Evil: 1"), ("so:il", "peat"), ("soil", "p" * 300))):
+        given = {"name": f"bed-{number}", "X-Container-Meta": {name: value}}
+        failed = stack(cloud, mia, hot({"bed": res("OS::Swift::Container", **given)}), f"rose-{number}")
+        assert failed["stack_status"] == "CREATE_FAILED" and "x-container-meta" in failed["stack_status_reason"]
