@@ -254,7 +254,7 @@ LOOKS = [(language, theme, width) for language in ("en", "ja") for theme in ("li
 
 def run(cloud: Cloud, folder: Path, pictures: Path | None) -> list[str]:
     """Make everything by forms and cross all pages in all looks; returns what there is to complain of."""
-    garden = Garden(cloud.url, cloud.admin, cloud.state.admin_password.read_text().strip())
+    garden = Garden(cloud.url, cloud.admin, cloud.state.admin_password())
     garden.plant(folder / "seed.img")
     complaints = []
     with chromium() as browser:

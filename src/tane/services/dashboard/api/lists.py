@@ -16,7 +16,7 @@ from tane.services.dashboard.resources import KINDS
 from tane.web import inside
 from tane.web.errors import ApiError
 
-PAGE = 25
+PAGE = 20
 """Rows a page: with the frame it has less than 20 KB."""
 MOST = 1000
 """Rows that are looked through for names, or drawn."""
@@ -96,7 +96,7 @@ def page_of(visit: Visit, kind: Kind) -> Table:
         if value := param(field.name):
             query[field.to or field.name] = value
     if kind.search and (text := param("q")):
-        query[kind.search] = _searched(kind, text)
+        query[kind.search] = searched(kind, text)
     found = rows(visit, kind, query)
     table = shown(visit, kind, found)
     if kind.paged and len(found) >= PAGE:
@@ -104,7 +104,7 @@ def page_of(visit: Visit, kind: Kind) -> Table:
     return table
 
 
-def _searched(kind: Kind, text: str) -> str:
+def searched(kind: Kind, text: str) -> str:
     """Compute finds servers by a pattern: what is typed is meant as it stands."""
     return re.escape(text) if kind.list_call.service == "compute" else text
 
