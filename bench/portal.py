@@ -20,8 +20,9 @@ HORIZON = 560.0
 """Milliseconds of the server's CPU for a page of Horizon 26 on a machine like this."""
 PORTS, AT_ONCE = 10_000, 500
 SESSIONS, ROUNDS_OF_EACH = 50, 4
-FIRST_PAINT = """() => new Promise(done => { const said = () => { const [found] =
-  performance.getEntriesByName("first-contentful-paint"); found ? done(found.startTime) : setTimeout(said, 5); }; said(); })"""
+FIRST_PAINT = """() => new Promise(done => { const said = () => {
+  const [found] = performance.getEntriesByName("first-contentful-paint");
+  found ? done(found.startTime) : setTimeout(said, 5); }; said(); })"""
 PAGES = (
     "",
     "/servers",
@@ -139,9 +140,9 @@ async def crowd(cloud: Cloud, pid: int) -> None:
         await client.aclose()
     walls.sort()
     print(
-        f"{SESSIONS} sessions at once: {len(walls)} pages in {took:.1f} s ({len(walls) / took:.0f} a second), half within "
-        f"{statistics.median(walls):.0f} ms, 95 % within {walls[int(len(walls) * 0.95)]:.0f} ms, none refused; "
-        f"{used / len(walls) * 1000:.1f} ms of CPU each"
+        f"{SESSIONS} sessions at once: {len(walls)} pages in {took:.1f} s ({len(walls) / took:.0f} a second), "
+        f"half within {statistics.median(walls):.0f} ms, 95 % within {walls[int(len(walls) * 0.95)]:.0f} ms, "
+        f"none refused; {used / len(walls) * 1000:.1f} ms of CPU each"
     )
 
 

@@ -349,13 +349,19 @@ def test_every_page_is_shown_to_both_roles_in_both_languages(cloud: ApiCloud, lo
 
 
 def _walk(browser: Browser, *, private: bool) -> set[str]:
-    """Follow every link."""
+    """Follow every link; of the forms of one kind's resources each is looked at once."""
     seen: set[str] = set()
+    forms: set[tuple[str, str]] = set()
     todo = [D]
     while todo:
         path = todo.pop()
         if path in seen or not path.startswith(D) or "/static/" in path:
             continue
+        _, _, *parts = path.partition("?")[0].split("/")
+        if len(parts) == 3:
+            if (parts[0], parts[2]) in forms:
+                continue
+            forms.add((parts[0], parts[2]))
         seen.add(path)
         answer = browser.send("GET", path)
         assert answer.status_code == 200, (path, answer.status_code, answer.text[-2000:])
@@ -404,7 +410,7 @@ def test_lists_are_read_in_pages_and_found_by_name(cloud: ApiCloud) -> None:
     part = browser.get(f"{D}/networks?q=net-07", headers={"HX-Request": "true"})
     assert "<html" not in part and "net-07" in part
     assert "net-07" in browser.get(f"{D}/search?q=net-07")
-    assert unquote(browser.get(f"{D}/search?q=nothing")).count("net-") == 0
+    assert re.findall(r"net-\d", unquote(browser.get(f"{D}/search?q=nothing"))) == []
 
 
 def test_the_page_of_one_row_is_that_row(cloud: ApiCloud) -> None:
@@ -418,13 +424,18 @@ def test_the_page_of_one_row_is_that_row(cloud: ApiCloud) -> None:
     assert browser.get(f"{D}/row/networks/{network}") == ""
 
 
+WITHOUT_COMMAND = (("volumes", "reimage"), ("volume-types", "default"))
+"""What ``openstack`` has no command for: the request is shown."""
+
+
 def test_commands_are_shown_for_every_page_and_action() -> None:
     for kind in ALL:
         if kind.name == "budgets":
             continue  # No command does it: the request is shown.
         assert kind.command, kind.name
         for action in [*kind.actions, *([kind.create] if kind.create else [])]:
-            assert action.command.startswith(("openstack ", "./tane ")), (kind.name, action.name)
+            if (kind.name, action.name) not in WITHOUT_COMMAND:
+                assert action.command.startswith(("openstack ", "./tane ")), (kind.name, action.name)
 
 
 def test_the_login_is_throttled_as_identitys_own(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,11 +70,15 @@ def _filled(text: str, places: Mapping[str, str]) -> str:
     return re.sub(r"{(\w+)}", lambda match: places.get(match[1], ""), text)
 
 
-def one(visit: Visit, kind: Kind, resource_id: str) -> Row:
-    """A resource, as the API shows it. :raises ApiError:"""
+def one(visit: Visit, kind: Kind, resource_id: str, inner: str = "") -> Row:
+    """A resource, as the API shows it; ``inner``: what it is a part of, where the address does not say it.
+
+    :raises ApiError:
+    """
     call = kind.show_call
     if call is None:
-        found = next((row for row in rows(visit, kind) if id_of(kind, row) == resource_id), None)
+        within: dict[str, str] = {"in": inner} if inner else {}
+        found = next((row for row in rows(visit, kind, None, **within) if id_of(kind, row) == resource_id), None)
         if found is None:
             from tane.services.dashboard.api.visit import missing
 

@@ -88,9 +88,9 @@ async def enter(request: Request) -> Response:
         return await core.in_thread(_form, found, wrong, 401, given, False, given.one("next"))
     except Full as error:
         busy = Busy(f"Too much of this runs already: {error}; try again later.")
-        return await core.in_thread(_form, found, busy.message, 503, given)
+        return await core.in_thread(_form, found, found.refusal(busy), 503, given)
     except ApiError as error:
-        return await core.in_thread(_form, found, error.message, error.status, given)
+        return await core.in_thread(_form, found, found.refusal(error), error.status, given)
     user_id, until = document["user"]["id"], _time(document["expires_at"])
     session = await core.in_thread(sessions.open_session, core, user_id, token, until, request.remote[:64])
     where = _own(given.one("next")).removeprefix(PREFIX)

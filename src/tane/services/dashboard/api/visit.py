@@ -12,6 +12,7 @@ from tane.core import Core
 from tane.services.dashboard.domain import sessions
 from tane.services.dashboard.domain.describing import Call, Row
 from tane.services.dashboard.domain.messages import LANGUAGES, Words, preferred
+from tane.services.dashboard.domain.sentences import sentence
 from tane.services.dashboard.domain.sessions import Session
 from tane.services.event import interface as event
 from tane.services.identity import interface as identity
@@ -106,6 +107,10 @@ class Visit:
         if isinstance(answer.body, bytes):
             return codec.parse(answer.body) if answer.body.startswith((b"{", b"[")) else None
         return None if answer.body is None else codec.parse(codec.encode(answer.body))
+
+    def refusal(self, error: ApiError) -> str:
+        """What an API said, in the visitor's language where its form is known."""
+        return sentence(self.words, error.message or error.title)
 
     def may(self, call: Call, key: str = "") -> bool:
         """Whether the visitor's role may make a call at all."""
@@ -243,7 +248,9 @@ def error_page(request: Request, error: ApiError, found: Visit | None = None) ->
         raise error
     found = found or visit(request)
     headers = dict(error.headers)
-    return found.page("error.html", error.status, headers, title=error.title, code=error.status, sentence=error.message)
+    return found.page(
+        "error.html", error.status, headers, title=error.title, code=error.status, sentence=found.refusal(error)
+    )
 
 
 Page = Callable[[Visit], Response]

@@ -9,13 +9,6 @@ from tane.services.dashboard.domain.describing import Action, Column, Field, Kin
 from tane.services.dashboard.domain.messages import N_
 
 ONE = "/v2/alarms/{id}"
-RULES = (
-    "gnocchi_resources_threshold",
-    "gnocchi_aggregation_by_metrics_threshold",
-    "gnocchi_aggregation_by_resources_threshold",
-    "event",
-    "composite",
-)
 METRICS = (
     ("cpu", N_("Processor (percent of one)")),
     ("memory.resident", N_("Memory (MiB)")),
@@ -237,7 +230,7 @@ KINDS = (
             Column("state", N_("State"), "state"),
             Column("enabled", N_("Enabled"), "bool"),
             Column("severity", N_("Severity"), "word"),
-            Column("type", N_("Kind")),
+            Column("type", N_("Kind"), "word"),
             Column("state_timestamp", N_("Since"), "time"),
         ),
         f"alarm GET {ONE}",
@@ -253,8 +246,8 @@ KINDS = (
             Column("enabled", N_("Enabled"), "bool"),
             Column("severity", N_("Severity"), "word"),
             Column("description", N_("Description")),
-            Column("type", N_("Kind")),
-            *(Column(f"{name}_rule", N_("Rule"), "json") for name in RULES),
+            Column("type", N_("Kind"), "word"),
+            Column("in_words", N_("Rule"), "names"),
             Column("alarm_actions", N_("Called on alarm"), "names"),
             Column("ok_actions", N_("Called when well"), "names"),
             Column("insufficient_data_actions", N_("Called when too little is known"), "names"),
@@ -328,7 +321,7 @@ KINDS = (
         "",
         (
             Column("timestamp", N_("When"), "time"),
-            Column("type", N_("Kind")),
+            Column("type", N_("Kind"), "word"),
             Column("state", N_("State"), "state"),
             Column("why", N_("Why")),
         ),
