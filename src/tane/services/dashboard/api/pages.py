@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tane.services.dashboard.api import home, lists, special, undoing
+from tane.services.dashboard.api import typed as kept
 from tane.services.dashboard.api.incoming import read
 from tane.services.dashboard.api.lists import Table
 from tane.services.dashboard.api.visit import PREFIX, SAFE, Visit, check_form, missing, page, waiting
@@ -130,6 +131,8 @@ def _panels(visit: Visit, kind: Kind, resource_id: str, row: Row) -> list[tuple[
     found = []
     for panel in kind.panels:
         inner = KINDS[panel.kind]
+        if inner.admin and not visit.ctx.is_admin:
+            continue
         if (panel.when is not None and not panel.when(row)) or not visit.may(inner.list_call):
             continue
         places = {"id": resource_id, "in": resource_id}
@@ -186,6 +189,8 @@ def _order(visit: Visit) -> Order:
 def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: ApiError | None = None) -> Response:
     """The form of an action. ``given``: what was typed before it was refused: nothing of it is lost."""
     fields = forms.inputs(visit.core, order.action)
+    brought = kept.take(visit) if given is None else None
+    given = brought or given
     typed = {name: list(texts) for name, texts in (given or {}).items()}
     if given is None:
         typed = {one.field.name: texts(_default(one, order.row)) for one in fields}
@@ -209,7 +214,8 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         problem=visit.refusal(problem) if problem else "",
         command=line,
         curl=request,
-        told=given is not None and not problem,
+        told=given is not None and not problem and not brought,
+        brought=bool(brought),
         upload=any(one.kind == "file" for one in fields),
         tail=special.tail(visit, order.kind, order.action),
         quotes=special.quotes(visit, order.kind, order.action, offered),

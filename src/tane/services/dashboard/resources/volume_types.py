@@ -132,7 +132,7 @@ KINDS = (
     ),
     Kind(
         "volume-messages",
-        N_("What failed with volumes"),
+        N_("Messages of volumes"),
         N_("Message"),
         N_("Storage"),
         f"volume GET {V}/messages",
