@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
@@ -259,3 +260,33 @@ def test_an_administrator_looks_at_another_projects_bill_and_a_member_does_not(s
     assert f'<option value="{scene.api.project_id}" selected>garden</option>' in page
     assert f"project_id={scene.api.project_id}" in page
     assert 'name="project_id"' not in scene.browser.get(f"{D}/bill?project_id={other}")
+
+
+def test_objects_are_shared_by_a_link_and_come_back_as_they_were(scene: Scene) -> None:
+    browser, name = scene.browser, "庭 & <b>.txt"
+    base = [("csrf", browser.csrf), ("container", "attic"), ("prefix", "")]
+    browser.post(f"{D}/objects", [*base, ("what", "make")])
+    assert browser.post(f"{D}/objects", [*base, ("what", "versions"), ("keep", "yes")]).status_code == 303
+    for text in (b"first", b"second"):
+        browser.send(
+            "POST", f"{D}/objects", data=dict([*base, ("what", "upload")]), files={"file": (name, text, "text/plain")}
+        )
+    page = browser.get(f"{D}/objects?container=attic&versions=1")
+    [version] = re.findall(r'name="version" value="([^"]+)"', page)
+    [old] = [html.unescape(one) for one in re.findall(r'href="([^"]+version-id=[^"]+)"', page) if version in one]
+    assert browser.send("GET", old).content == b"first"
+    answer = browser.post(f"{D}/objects", [*base, ("what", "restore"), ("name", name), ("version", version)])
+    assert answer.status_code == 303
+    shared = browser.post(f"{D}/objects", [*base, ("what", "share"), ("name", name), ("hours", "24")])
+    [link] = [html.unescape(one) for one in re.findall(r"<code>(http[^<]+temp_url_sig[^<]+)</code>", shared.text)]
+    assert scene.cloud.call("GET", link.removeprefix("http://cloud.test")).content == b"first"
+    assert scene.cloud.call("GET", link.removeprefix("http://cloud.test").replace("sig=", "sig=0")).status_code == 401
+    scene.cloud.advance(24 * 3600 + 1)
+    assert scene.cloud.call("GET", link.removeprefix("http://cloud.test")).status_code == 401
+    for hours in ("", "9999"):
+        refused = Browser(scene.cloud)
+        refused.login("mia", "mia-secret")
+        told = refused.post(
+            f"{D}/objects", [("csrf", refused.csrf), *base[1:], ("what", "share"), ("name", name), ("hours", hours)]
+        )
+        assert told.status_code == 400
