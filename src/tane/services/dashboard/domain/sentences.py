@@ -74,6 +74,7 @@ FORMS = (
     N_("Volume size '{size}' must be an integer and greater than 0"),
     N_("Image {id} is protected and cannot be deleted."),
     N_("The resource could not be found."),
+    N_("Not evaluated yet"),
     N_("Too much of this runs already: {who}; try again later."),
     N_("The password does not match the requirements: {why}."),
 )

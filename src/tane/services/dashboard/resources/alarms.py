@@ -48,7 +48,8 @@ def changes(answer: Any) -> list[Row]:
     found = []
     for one in answer:
         detail = _document(one.get("detail"))
-        named = ", ".join(name for name in detail if name not in ("state", "transition_reason"))
+        changed = (name for name in detail if name not in ("state", "transition_reason"))
+        named = "" if one["type"] == "creation" else ", ".join(changed)
         why = str(detail.get("transition_reason") or "") if one["type"] == "state transition" else named
         shown = detail.get("state") if one["type"] == "state transition" else None
         found.append({**one, "state": shown, "why": why[:LONGEST_REASON]})
@@ -241,7 +242,7 @@ KINDS = (
         empty=N_("No alarms yet. One watches what a server or the project uses, and calls a web address."),
         details=(
             Column("state", N_("State"), "state"),
-            Column("state_reason", N_("Why")),
+            Column("state_reason", N_("Why"), "said"),
             Column("state_timestamp", N_("Since"), "time"),
             Column("enabled", N_("Enabled"), "bool"),
             Column("severity", N_("Severity"), "word"),
