@@ -290,3 +290,15 @@ def test_objects_are_shared_by_a_link_and_come_back_as_they_were(scene: Scene) -
             f"{D}/objects", [("csrf", refused.csrf), *base[1:], ("what", "share"), ("name", name), ("hours", hours)]
         )
         assert told.status_code == 400
+
+
+def test_an_administrator_sees_what_the_doctor_finds(scene: Scene) -> None:
+    scene.make("networks", name="bed", cidr="10.1.0.0/24", dns="")
+    found = scene.cloud.admin.get("/hosts/findings").json()["findings"]
+    assert any("has no DNS server" in one["what"] and "dns-nameserver" in one["mend"] for one in found)
+    scene.api.get("/hosts/findings", 403)
+    for language, sentence in (("en", "Its servers resolve each other"), ("ja", "DNS サーバーがありません")):
+        boss = admin(scene.cloud, language)
+        assert sentence in boss.get(D) and sentence in boss.get(f"{D}/findings")
+    assert "DNS server" not in scene.browser.get(D)
+    assert scene.browser.send("GET", f"{D}/findings").status_code == 403

@@ -28,6 +28,8 @@ NETWORK = (
     (N_("Floating IPs"), "floatingip"),
     (N_("Security groups"), "security_group"),
 )
+MOST_FINDINGS = 5
+"""Of the doctor that the overview shows."""
 FIRST = ("keypairs", "networks", "images", "servers")
 """What one makes first, in this order."""
 
@@ -61,7 +63,19 @@ def home(visit: Visit) -> Response:
         table = lists.shown(visit, servers, lists.rows(visit, servers, {"limit": "8"}))
     except ApiError as error:
         table = lists.Table(servers, [], problem=visit.refusal(error))
-    return visit.page("overview.html", quotas=quotas(visit), table=table, first=_first(visit), kind=servers)
+    found = _findings(visit)
+    return visit.page(
+        "overview.html", quotas=quotas(visit), table=table, first=_first(visit), kind=servers, findings=found
+    )
+
+
+def _findings(visit: Visit) -> lists.Table | None:
+    """What the doctor finds, for administrators; None where all is well."""
+    kind = KINDS["findings"]
+    if not visit.ctx.is_admin or not visit.may(kind.list_call):
+        return None
+    found = lists.rows(visit, kind)
+    return lists.shown(visit, kind, found[:MOST_FINDINGS]) if found else None
 
 
 def tour(visit: Visit, kind: str) -> tuple[str, str, str] | None:

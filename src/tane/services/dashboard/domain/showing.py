@@ -178,6 +178,8 @@ WORDS = {
     "low": N_("low"),
     "moderate": N_("moderate"),
     "critical": N_("critical"),
+    "problem": N_("Problem"),
+    "warning": N_("Warning"),
     "user": N_("User"),
     "group": N_("Group"),
     "creation": N_("Create an alarm"),

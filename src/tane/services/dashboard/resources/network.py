@@ -336,6 +336,7 @@ KINDS = (
                         "routes": [{"destination": values["destination"], "nexthop": values["nexthop"]}]
                     },
                     told=route(verb),
+                    when=(lambda row: bool(row.get("routes"))) if verb == "remove" else None,
                     command=f"openstack router {verb} route {{id}} --route destination=<range>,gateway=<address>",
                 )
                 for verb, title in (("add", N_("Add a route")), ("remove", N_("Take a route away")))

@@ -120,6 +120,7 @@ KINDS = (
                 f"orchestration POST {ONE}/actions",
                 "suspend",
                 danger=True,
+                when=lambda row: not str(row.get("stack_status")).startswith("SUSPEND"),
                 command="openstack stack suspend {id}",
             ),
             Action(
@@ -128,6 +129,7 @@ KINDS = (
                 f"orchestration POST {ONE}/actions",
                 "resume",
                 quick=True,
+                when=lambda row: str(row.get("stack_status")).startswith("SUSPEND"),
                 command="openstack stack resume {id}",
             ),
             Action(
