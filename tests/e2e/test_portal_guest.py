@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from conformance.chromium import Desk
 from tests.e2e.real import MARKS, RealCloud, Tenant
 from tests.e2e.test_portal_browser import browser  # noqa: F401 (fixture)
 
-pytestmark = [*MARKS, pytest.mark.nightly]
+pytestmark = MARKS
 
 DRAWN = """() => { const canvas = document.querySelector("canvas"); if (!canvas || !canvas.width) return false;
   const seen = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;

@@ -73,7 +73,6 @@ def identity(name: str, title: str, one: str, what: str, make: str, columns: tup
         command=f"{command} list",
         create=Action("create", make, f"identity POST /v3/{what}", key, fields=fields, command=f"{command} create"),
         actions=(
-            *more.pop("actions", ()),
             Action(
                 "edit",
                 N_("Edit"),
@@ -82,6 +81,7 @@ def identity(name: str, title: str, one: str, what: str, make: str, columns: tup
                 fields=changed,
                 command=f"{command} set {{id}}",
             ),
+            *more.pop("actions", ()),
             deleted,
         ),
         **more,
