@@ -272,9 +272,13 @@ def run(cloud: Cloud, folder: Path, pictures: Path | None) -> list[str]:
         for one in ADMINISTRATORS:
             garden.make(boss, cloud.admin, one)
         complaints += desk.complaints + boss.complaints
+        print(f"made by forms: {len(complaints)} complaints", *complaints, sep="\n  ", flush=True)
         for language, theme, width in LOOKS:
             for admin in (False, True):
-                complaints += list(cross(browser, garden, (language, theme, width), admin, pictures))
+                found = list(cross(browser, garden, (language, theme, width), admin, pictures))
+                role = "administrator" if admin else "member"
+                print(f"{language} {theme} {width}, {role}: {len(found)} complaints", *found, sep="\n  ", flush=True)
+                complaints += found
     return complaints
 
 
