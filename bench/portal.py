@@ -1,7 +1,9 @@
-"""``bench/run portal``: the server's CPU for a page of the portal, and its bytes, with 50 servers in the project."""
+"""``bench/run portal``: the server's CPU for a page of the portal and its bytes with 50 servers in the project, beside
+Horizon's; how soon a page is painted with 500, a list of 10,000 by its marker, and 50 sessions at once."""
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
 import statistics
@@ -10,9 +12,17 @@ import time
 import httpx
 
 from bench.cloud import tree_cpu
+from conformance.chromium import Desk, chromium
 from conformance.cloud import Cloud, own_cloud
 
-SERVERS, ROUNDS = 50, 40
+SERVERS, MANY_SERVERS, ROUNDS = 50, 500, 40
+HORIZON = 560.0
+"""Milliseconds of the server's CPU for a page of Horizon 26 on a machine like this."""
+PORTS, AT_ONCE = 10_000, 500
+SESSIONS, ROUNDS_OF_EACH = 50, 4
+FIRST_PAINT = """() => new Promise(done => { const said = () => {
+  const [found] = performance.getEntriesByName("first-contentful-paint");
+  found ? done(found.startTime) : setTimeout(said, 5); }; said(); })"""
 PAGES = (
     "",
     "/servers",
@@ -34,9 +44,19 @@ def main() -> None:
         with httpx.Client(base_url=f"{cloud.url}/dashboard", headers={"Accept": "text/html"}, timeout=60) as browser:
             print(f"the first page with all its files: {first(browser) / 1024:.0f} KiB, as packed")
             enter(browser, cloud)
-            print(f"{'page':<20}{'CPU, ms':>10}{'wall, ms':>10}{'KiB':>8}")
+            print(f"{'page':<20}{'CPU, ms':>10}{'wall, ms':>10}{'KiB':>8}{'Horizon / it':>14}")
             for path in PAGES:
                 measure(browser, path, path.replace("{server}", server), pid)
+            launch(cloud, MANY_SERVERS)
+            print(f"with {MANY_SERVERS} servers")
+            for path in ("", "/servers"):
+                measure(browser, path, path, pid)
+            last = many_ports(cloud)
+            print(f"{PORTS} ports, by the marker")
+            for name, path in (("/ports", "/ports"), ("/ports, the last", f"/ports?marker={last}")):
+                measure(browser, name, path, pid)
+        painted(cloud)
+        asyncio.run(crowd(cloud, pid))
 
 
 def furnish(cloud: Cloud) -> str:
@@ -47,21 +67,83 @@ def furnish(cloud: Cloud) -> str:
     call("POST", "/network/v2.0/subnets", {"subnet": subnet})
     quota = {"instances": -1, "cores": -1, "ram": -1}
     call("PUT", f"/compute/v2.1/os-quota-sets/{cloud.admin.project_id}", {"quota_set": quota})
-    flavor = call("POST", "/compute/v2.1/flavors", {"flavor": {"name": "small", "vcpus": 1, "ram": 64, "disk": 0}})
+    call("PUT", f"/network/v2.0/quotas/{cloud.admin.project_id}", {"quota": {"port": -1}})
+    call("POST", "/compute/v2.1/flavors", {"flavor": {"name": "small", "vcpus": 1, "ram": 64, "disk": 0}})
     volume = {"volume": {"size": 1, "name": "data"}}
     call("POST", f"/volume/v3/{cloud.admin.project_id}/volumes", volume)
     image = call("POST", "/image/v2/images", {"name": "seed", "disk_format": "raw", "container_format": "bare"})["id"]
     file = cloud.state.folder / "seed.raw"
     file.write_bytes(b"disk" * 1024)
     cloud.admin.upload(f"/image/v2/images/{image}/file", file)
-    body = {"name": "web", "flavorRef": flavor["flavor"]["id"], "imageRef": image, "networks": [{"uuid": network}]}
-    ids = [
-        call("POST", "/compute/v2.1/servers", {"server": {**body, "name": f"web-{number}"}})["server"]["id"]
-        for number in range(SERVERS)
-    ]
-    while any(one["status"] == "BUILD" for one in call("GET", "/compute/v2.1/servers/detail")["servers"]):
+    return launch(cloud, SERVERS)
+
+
+def launch(cloud: Cloud, upto: int) -> str:
+    """Servers until the project has so many; returns the id of one."""
+    call = cloud.admin.call
+    [image], [flavor] = call("GET", "/image/v2/images")["images"], call("GET", "/compute/v2.1/flavors")["flavors"]
+    [network] = call("GET", "/network/v2.0/networks?name=bed")["networks"]
+    body = {"flavorRef": flavor["id"], "imageRef": image["id"], "networks": [{"uuid": network["id"]}]}
+    for number in range(len(call("GET", "/compute/v2.1/servers")["servers"]), upto):
+        call("POST", "/compute/v2.1/servers", {"server": {**body, "name": f"web-{number}"}})
+    while call("GET", "/compute/v2.1/servers?status=BUILD&limit=1")["servers"]:
         time.sleep(0.5)
-    return str(ids[0])
+    return str(call("GET", "/compute/v2.1/servers?limit=1")["servers"][0]["id"])
+
+
+def many_ports(cloud: Cloud) -> str:
+    """Ports until the project has so many; returns a marker near the end of their list."""
+    call = cloud.admin.call
+    [network] = call("GET", "/network/v2.0/networks?name=bed")["networks"]
+    for begun in range(0, PORTS, AT_ONCE):
+        some = [{"network_id": network["id"], "name": f"door-{begun + number}"} for number in range(AT_ONCE)]
+        call("POST", "/network/v2.0/ports", {"ports": some})
+    return str(call("GET", "/network/v2.0/ports?fields=id")["ports"][-100]["id"])
+
+
+def painted(cloud: Cloud) -> None:
+    """How soon a browser paints the list of servers, the first time and after."""
+    with chromium() as browser:
+        desk = Desk(browser, cloud.url)
+        desk.login("admin", cloud.state.admin_password())
+        times = []
+        for _ in range(8):
+            desk.open("/servers")
+            times.append(float(desk.page.evaluate(FIRST_PAINT)))
+        desk.context.close()
+    print(f"first paint of /servers with {MANY_SERVERS}: {statistics.median(times):.0f} ms, at most {max(times):.0f}")
+
+
+async def crowd(cloud: Cloud, pid: int) -> None:
+    """So many sessions, each with a browser of its own, all asking at once."""
+    clients = [
+        httpx.AsyncClient(base_url=f"{cloud.url}/dashboard", headers={"Accept": "text/html"}, timeout=120)
+        for _ in range(SESSIONS)
+    ]
+    password = cloud.state.admin_password()
+    for client in clients:
+        answer = await client.post(FIRST, data={**hidden((await client.get(FIRST)).text), **_who(password)})
+        assert answer.status_code == 303, answer.text
+    walls: list[float] = []
+
+    async def work(client: httpx.AsyncClient) -> None:
+        for path in ("", "/servers", "/networks", "/new/servers") * ROUNDS_OF_EACH:
+            begun = time.perf_counter()
+            answer = await client.get(path)
+            assert answer.status_code == 200, answer.text[:500]
+            walls.append((time.perf_counter() - begun) * 1000)
+
+    begun, cpu = time.perf_counter(), tree_cpu(pid)
+    await asyncio.gather(*map(work, clients))
+    took, used = time.perf_counter() - begun, tree_cpu(pid) - cpu
+    for client in clients:
+        await client.aclose()
+    walls.sort()
+    print(
+        f"{SESSIONS} sessions at once: {len(walls)} pages in {took:.1f} s ({len(walls) / took:.0f} a second), "
+        f"half within {statistics.median(walls):.0f} ms, 95 % within {walls[int(len(walls) * 0.95)]:.0f} ms, "
+        f"none refused; {used / len(walls) * 1000:.1f} ms of CPU each"
+    )
 
 
 def first(browser: httpx.Client) -> int:
@@ -74,10 +156,18 @@ def first(browser: httpx.Client) -> int:
 
 def enter(browser: httpx.Client, cloud: Cloud) -> None:
     password = (cloud.state.folder / "admin-password").read_text().strip()
-    page = browser.get(FIRST).text.partition("</form>\n<details")[0]
-    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
-    answer = browser.post(FIRST, data={**hidden, "user": "admin", "password": password})
+    answer = browser.post(FIRST, data={**hidden(browser.get(FIRST).text), **_who(password)})
     assert answer.status_code == 303, answer.text
+
+
+def hidden(text: str) -> dict[str, str]:
+    """The hidden fields of the login's form."""
+    page = text.partition("</form>\n<details")[0]
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+
+
+def _who(password: str) -> dict[str, str]:
+    return {"user": "admin", "password": password}
 
 
 def measure(browser: httpx.Client, name: str, path: str, pid: int) -> None:
@@ -91,7 +181,8 @@ def measure(browser: httpx.Client, name: str, path: str, pid: int) -> None:
         browser.get(path)
         walls.append(time.perf_counter() - begun)
     each, wall = (tree_cpu(pid) - cpu) / ROUNDS * 1000, statistics.median(walls) * 1000
-    print(f"{name or '(overview)':<20}{each:>10.1f}{wall:>10.1f}{len(answer.content) / 1024:>8.1f}")
+    size = len(answer.content) / 1024
+    print(f"{name or '(overview)':<20}{each:>10.1f}{wall:>10.1f}{size:>8.1f}{HORIZON / each:>14.0f}")
 
 
 if __name__ == "__main__":

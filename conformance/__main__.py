@@ -132,7 +132,6 @@ def look_at_portal(options: argparse.Namespace, folder: Path) -> int:
     """Cross the portal in a real browser; returns 1 when there is anything to complain of."""
     with own_cloud(simulated=True, keep=options.keep) as cloud:
         complaints = portal.run(cloud, folder, options.pictures)
-    print("\n".join(complaints))
     print(f"portal: {len(complaints)} complaints in {len(portal.LOOKS)} looks of two roles")
     return 1 if complaints else 0
 

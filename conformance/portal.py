@@ -249,12 +249,16 @@ class Garden:
         assert [(one["name"], one["bytes"]) for one in found] == [(file.name, file.stat().st_size)], found
 
 
-LOOKS = [(language, theme, width) for language in ("en", "ja") for theme in ("light", "dark") for width in (1440, 390)]
+LOOKS = (
+    *(("ja", "dark", 390), ("en", "light", 1440), ("ja", "light", 1440), ("en", "dark", 390)),
+    *(("en", "dark", 1440), ("ja", "light", 390), ("en", "light", 390), ("ja", "dark", 1440)),
+)
+"""The first four have each language, theme and width with each other's half; axe looks at those."""
 
 
 def run(cloud: Cloud, folder: Path, pictures: Path | None) -> list[str]:
     """Make everything by forms and cross all pages in all looks; returns what there is to complain of."""
-    garden = Garden(cloud.url, cloud.admin, cloud.state.admin_password.read_text().strip())
+    garden = Garden(cloud.url, cloud.admin, cloud.state.admin_password())
     garden.plant(folder / "seed.img")
     complaints = []
     with chromium() as browser:
@@ -268,9 +272,13 @@ def run(cloud: Cloud, folder: Path, pictures: Path | None) -> list[str]:
         for one in ADMINISTRATORS:
             garden.make(boss, cloud.admin, one)
         complaints += desk.complaints + boss.complaints
+        print(f"made by forms: {len(complaints)} complaints", *complaints, sep="\n  ", flush=True)
         for language, theme, width in LOOKS:
             for admin in (False, True):
-                complaints += list(cross(browser, garden, (language, theme, width), admin, pictures))
+                found = list(cross(browser, garden, (language, theme, width), admin, pictures))
+                role = "administrator" if admin else "member"
+                print(f"{language} {theme} {width}, {role}: {len(found)} complaints", *found, sep="\n  ", flush=True)
+                complaints += found
     return complaints
 
 
@@ -278,14 +286,14 @@ def cross(
     browser: Any, garden: Garden, look: tuple[str, str, int], admin: bool, pictures: Path | None
 ) -> Iterator[str]:
     """Open each page there is for a role in one look."""
-    desk = Desk(browser, garden.url, *look)
+    desk, axe = Desk(browser, garden.url, *look), look in LOOKS[:4]
     desk.open("/login")
-    desk.look()
+    desk.look(axe)
     garden.log_in(desk, admin)
     pictured = [garden.at(one) for one in (PICTURED_OF_ADMIN if admin else PICTURED)]
     for path in pages(desk, pictured):
         desk.open(path)
-        desk.look()
+        desk.look(axe)
         if pictures is not None and path in pictured:
             desk.picture(pictures, path.partition("?")[0] if len(path) < 60 else path.split("/")[1] + "-one")
     yield from desk.complaints

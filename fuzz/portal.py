@@ -25,6 +25,11 @@ COLLECTIONS = {
     "aggregates": "os-aggregates",
 }
 """How the API calls what a page of the portal is about."""
+QUERIES = (
+    *("q", "marker", "all", "done", "container", "prefix", "name", "cursor", "next"),
+    *("undo", "undone", "typed", "versions", "version-id", "project_id", "month", "member_status"),
+)
+ORDERS = ("make", "folder", "share", "versions", "restore", "delete", "remove", "upload")
 ODD = ("", "\"'><script>", "種" * 300, "-1", "9" * 40, "a=b\nc", "a,b", "10.9.0.0/24", "..", "{{7*7}}", "\r\n", "0")
 
 
@@ -59,7 +64,7 @@ def ask(
     if rng.random() < 0.1:
         headers["HX-Request"] = "true"
     query = [("in", identifier(here, rng.choice(ALL), project))] if rng.random() < 0.3 else []
-    for name in ("q", "marker", "all", "done", "container", "prefix", "name", "cursor", "next"):
+    for name in QUERIES:
         if rng.random() < 0.1:
             query.append((name, rng.choice((*ODD, "1", "create"))))
     if route.path == "/events":
@@ -87,7 +92,13 @@ def identifier(here: World, kind: Kind, project: str) -> str:
 
 def filled(here: World, action: Action, actor: Actor, project: str, rng: random.Random) -> list[tuple[str, str]]:
     """A form's fields, mostly as they should be."""
-    found = [("id", identifier(here, rng.choice(ALL), project)), ("container", f"{actor.mark}c"), ("what", "make")]
+    found = [("id", identifier(here, rng.choice(ALL), project)), ("container", f"{actor.mark}c")]
+    found += [
+        ("what", rng.choice(ORDERS)),
+        ("hours", rng.choice(("1", "24", *ODD))),
+        ("keep", rng.choice(("yes", "no"))),
+    ]
+    found += [(name, rng.choice(ODD)) for name in ("undo", "kept", "version", "name") if rng.random() < 0.2]
     for field in action.fields:
         if rng.random() < 0.15:
             found.append((field.name, rng.choice(ODD)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,10 +14,10 @@ from tane.services.dashboard.api import login as login_api
 from tane.services.dashboard.domain import messages, sessions
 from tane.services.dashboard.domain.messages import LANGUAGES, LOCALE, Words, parse
 from tane.services.dashboard.resources import ALL
-from tests.api.compute_support import V
+from tests.api.compute_support import V, at
 from tests.api.dashboard_support import Browser, D, Forms, admin, check_page, member
 from tests.resources import one_of_each
-from tests.support import ADMIN_PASSWORD, ApiCloud
+from tests.support import ADMIN_PASSWORD, ApiCloud, Caller
 from tools import render_messages
 
 N = "/network/v2.0"
@@ -329,7 +330,8 @@ def test_every_page_is_shown_to_both_roles_in_both_languages(cloud: ApiCloud, lo
     outside["provider:physical_network"] = "external"
     external_id = boss.post(f"{N}/networks", {"network": outside}, 201).json()["network"]["id"]
     boss.post(f"{N}/subnets", {"subnet": {"network_id": external_id, "ip_version": 4, "cidr": "203.0.113.0/24"}}, 201)
-    one_of_each(cloud, mia, name="mine", flavor_id=flavor_id, external_id=external_id)
+    made = one_of_each(cloud, mia, name="mine", flavor_id=flavor_id, external_id=external_id)
+    rename(mia, boss, made)
     for kind in ("networks", "routers", "security-groups"):
         body = {"name": "secret-of-noa"}
         noa.post(f"{N}/{kind}", {kind.removesuffix("s").replace("-", "_"): body}, 201)
@@ -348,14 +350,49 @@ def test_every_page_is_shown_to_both_roles_in_both_languages(cloud: ApiCloud, lo
     assert looked_up - known - PLAIN - {""} == set()
 
 
+CORPUS = (
+    XSS,
+    "</textarea></select><svg onload=alert(1)>",
+    "</title></option><body onpageshow=alert(1)>",
+    '" autofocus onfocus="alert(1)',
+    "' onclick='alert(1)",
+    "javascript:alert(1)//</script>",
+)
+
+
+def rename(mia: Caller, boss: Caller, made: dict[str, str]) -> None:
+    """Everything gets markup for a name, a description, a value: each page that shows it is looked through."""
+    texts = itertools.cycle(CORPUS)
+    for kind in ("networks", "subnets", "routers", "ports", "security-groups", "subnetpools"):
+        key = {"security-groups": "security_group"}.get(kind, kind.removesuffix("s"))
+        mia.put(f"{N}/{kind}/{made[kind]}", {key: {"name": next(texts), "description": next(texts)}}, 200)
+    mia.put(f"{N}/floatingips/{made['floatingips']}", {"floatingip": {"description": next(texts)}}, 200)
+    text = next(texts)
+    mia.put(f"{V}/servers/{made['servers']}", {"server": {"name": text, "description": text}}, 200, headers=at("2.96"))
+    mia.put(f"{V}/servers/{made['servers']}/metadata", {"metadata": {"k": next(texts)}}, 200)
+    for kind in ("volumes", "snapshots"):
+        body = {kind.removesuffix("s"): {"name": next(texts), "description": next(texts)}}
+        mia.put(f"/volume/v3/{mia.project_id}/{kind}/{made[kind]}", body, 200)
+    for kind, one in (("projects", mia.project_id), ("users", mia.user_id)):
+        boss.patch(f"/identity/v3/{kind}/{one}", {kind.removesuffix("s"): {"description": next(texts)}}, 200)
+    for kind in ("groups", "roles", "domains"):
+        boss.post(f"/identity/v3/{kind}", {kind.removesuffix("s"): {"name": f"{kind} {next(texts)}"}}, 201)
+
+
 def _walk(browser: Browser, *, private: bool) -> set[str]:
-    """Follow every link."""
+    """Follow every link; of the forms of one kind's resources each is looked at once."""
     seen: set[str] = set()
+    forms: set[tuple[str, str]] = set()
     todo = [D]
     while todo:
         path = todo.pop()
         if path in seen or not path.startswith(D) or "/static/" in path:
             continue
+        _, _, *parts = path.partition("?")[0].split("/")
+        if len(parts) == 3:
+            if (parts[0], parts[2]) in forms:
+                continue
+            forms.add((parts[0], parts[2]))
         seen.add(path)
         answer = browser.send("GET", path)
         assert answer.status_code == 200, (path, answer.status_code, answer.text[-2000:])
@@ -399,12 +436,12 @@ def test_lists_are_read_in_pages_and_found_by_name(cloud: ApiCloud) -> None:
     [following] = re.findall(r'href="(\?marker=[^"]+)"', first)
     second = browser.get(f"{D}/networks{following}")
     names = [set(re.findall(r">(net-\d\d)</a>", page)) for page in (first, second)]
-    assert len(names[0]) == 25 and len(names[0] | names[1]) == 30
+    assert len(names[0]) == 20 and len(names[0] | names[1]) == 30
     assert set(re.findall(r">(net-\d\d)</a>", browser.get(f"{D}/networks?q=net-07"))) == {"net-07"}
     part = browser.get(f"{D}/networks?q=net-07", headers={"HX-Request": "true"})
     assert "<html" not in part and "net-07" in part
     assert "net-07" in browser.get(f"{D}/search?q=net-07")
-    assert unquote(browser.get(f"{D}/search?q=nothing")).count("net-") == 0
+    assert re.findall(r"net-\d", unquote(browser.get(f"{D}/search?q=nothing"))) == []
 
 
 def test_the_page_of_one_row_is_that_row(cloud: ApiCloud) -> None:
@@ -418,13 +455,18 @@ def test_the_page_of_one_row_is_that_row(cloud: ApiCloud) -> None:
     assert browser.get(f"{D}/row/networks/{network}") == ""
 
 
+WITHOUT_COMMAND = (("volumes", "reimage"), ("volume-types", "default"))
+"""What ``openstack`` has no command for: the request is shown."""
+
+
 def test_commands_are_shown_for_every_page_and_action() -> None:
     for kind in ALL:
         if kind.name == "budgets":
             continue  # No command does it: the request is shown.
         assert kind.command, kind.name
         for action in [*kind.actions, *([kind.create] if kind.create else [])]:
-            assert action.command.startswith(("openstack ", "./tane ")), (kind.name, action.name)
+            if (kind.name, action.name) not in WITHOUT_COMMAND:
+                assert action.command.startswith(("openstack ", "./tane ")), (kind.name, action.name)
 
 
 def test_the_login_is_throttled_as_identitys_own(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,10 +27,12 @@ def test_alarms(scene: Scene) -> None:
     rule = found["gnocchi_aggregation_by_resources_threshold_rule"]
     assert (rule["threshold"], rule["aggregation_method"], rule["granularity"]) == (48e9, "rate:mean", 300)
     assert (found["severity"], found["alarm_actions"], found["ok_actions"]) == ("critical", *[[HOOK]] * 2)
+    told = "Processor (percent of one) is more than 80, for 1 × 5 minutes"
+    assert told in scene.browser.get(f"{D}/alarms/{alarm}")
     scene.do("alarms", alarm, "state", state="alarm")
     page = scene.browser.get(f"{D}/alarms/{alarm}")
     assert scene.api.get(f"/alarm/v2/alarms/{alarm}/state").json() == "alarm"
-    assert "state transition" in page and "<script>alert" not in page + scene.browser.get(f"{D}/alarms")
+    assert "Change of its state" in page and "<script>alert" not in page + scene.browser.get(f"{D}/alarms")
     for action, enabled in (("disable", False), ("enable", True)):
         scene.browser.fill(f"{D}/alarms/{alarm}", f"/alarms/{alarm}/{action}")
         assert scene.api.get(f"/alarm/v2/alarms/{alarm}").json()["enabled"] is enabled

@@ -119,3 +119,43 @@ def test_a_server_is_launched_by_the_keyboard_alone(browser: Any, garden: Garden
     assert [one["name"] for one in garden.member().call("GET", "/compute/v2.1/servers?name=typed")["servers"]]
     assert desk.complaints == []
     desk.context.close()
+
+
+def test_without_scripts_one_reads_and_makes_and_deletes(browser: Any, garden: Garden, planted: list[str]) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page, client = context.new_page(), garden.member()
+    page.goto(f"{garden.url}/dashboard/login")
+    page.fill("#user", "mia")
+    page.fill("#password", garden.password)
+    page.click("main button.first")
+    assert page.url == f"{garden.url}/dashboard"
+    for path in ("/servers", "/topology", "/volumes", "/search?q=web"):
+        page.goto(f"{garden.url}/dashboard{path}")
+        assert page.locator("main a").count() > 0, path
+    page.goto(f"{garden.url}/dashboard/new/networks")
+    page.fill("#i-name", "quiet")
+    page.click("main .send button")
+    [made] = client.call("GET", "/network/v2.0/networks?name=quiet")["networks"]
+    page.goto(f"{garden.url}/dashboard/networks")
+    page.check(f"input[value='{made['id']}']")
+    page.click("button[name='action'][value='delete']")
+    page.click("main .send button")
+    assert client.call("GET", "/network/v2.0/networks?name=quiet")["networks"] == []
+    context.close()
+
+
+@pytest.mark.nightly
+def test_an_open_page_says_that_the_cloud_is_away_and_goes_on_when_it_is_back(
+    browser: Any, garden: Garden, planted: list[str], simulated: RealCloud
+) -> None:
+    desk = Desk(browser, garden.url)
+    garden.log_in(desk)
+    desk.open("/networks")
+    desk.page.wait_for_selector("#open-tasks:not([hidden])")
+    simulated.kill()
+    desk.page.wait_for_selector("#said:has-text('is lost')", state="attached", timeout=30_000)
+    simulated.tane("up", "--mode", "simulated", "--port", str(simulated.port))
+    desk.page.wait_for_selector("#said:has-text('Connected again')", state="attached", timeout=60_000)
+    garden.member().call("POST", "/network/v2.0/networks", {"network": {"name": "after"}})
+    desk.page.wait_for_selector("tbody tr:has-text('after')", timeout=20_000)
+    desk.context.close()

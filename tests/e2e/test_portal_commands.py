@@ -79,13 +79,13 @@ class Person:
 @pytest.fixture(scope="module")
 def people(simulated: RealCloud) -> Iterator[tuple[Person, Person]]:
     admin = simulated.admin()
-    project = admin.call("POST", "/identity/v3/projects", {"project": {"name": "garden"}})["project"]
-    user = admin.call("POST", "/identity/v3/users", {"user": {"name": "mia", "password": PASSWORD}})["user"]
+    project = admin.call("POST", "/identity/v3/projects", {"project": {"name": "bazaar"}})["project"]
+    user = admin.call("POST", "/identity/v3/users", {"user": {"name": "kim", "password": PASSWORD}})["user"]
     [role] = admin.call("GET", "/identity/v3/roles?name=member")["roles"]
     admin.call("PUT", f"/identity/v3/projects/{project['id']}/users/{user['id']}/roles/{role['id']}")
-    admin.call("POST", "/compute/v2.1/flavors", {"flavor": {"name": "small", "vcpus": 1, "ram": 64, "disk": 1}})
+    admin.call("POST", "/compute/v2.1/flavors", {"flavor": {"name": "stall", "vcpus": 1, "ram": 64, "disk": 1}})
     found = []
-    for name, password, place in (("mia", PASSWORD, "garden"), ("admin", simulated.password, "admin")):
+    for name, password, place in (("kim", PASSWORD, "bazaar"), ("admin", simulated.password, "admin")):
         browser = Browser(cast(ApiCloud, Reached(simulated.url)))
         assert browser.login(name, password).status_code == 303
         shell = Shell(simulated, name, password, place)
@@ -230,7 +230,7 @@ def make(person: Person, kind: str, file: Path) -> str:
     if kind == "servers":
         image = call("POST", "/image/v2/images", {"name": "seed", "disk_format": "raw", "container_format": "bare"})
         person.client.upload(f"/image/v2/images/{image['id']}/file", file)
-        [flavor] = [one for one in call("GET", "/compute/v2.1/flavors")["flavors"] if one["name"] == "small"]
+        [flavor] = [one for one in call("GET", "/compute/v2.1/flavors")["flavors"] if one["name"] == "stall"]
         body = {"name": "web", "flavorRef": flavor["id"], "imageRef": image["id"]}
         found = call("POST", "/compute/v2.1/servers", {"server": body})["server"]["id"]
     elif kind == "volumes":

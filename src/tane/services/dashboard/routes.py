@@ -72,6 +72,7 @@ ROUTES = (
     form("/objects", "objects", "change", "Make and delete containers, folders and objects; upload"),
     page("/new/{kind}", "pages", "new", "The form of a new resource"),
     form("/new/{kind}", "pages", "act", "Make a resource"),
+    form("/undo", "undoing", "undo", "Take back what was just done"),
     form("/bulk/{kind}", "pages", "bulk", "One action on several resources"),
     page("/row/{kind}/{resource_id}", "pages", "fragment", "One row of a list"),
     page("/{kind}", "pages", "index", "A list of resources"),

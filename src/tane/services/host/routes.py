@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tane.services.host.api import hosts, tokens
+from tane.services.host.api import findings, hosts, tokens
 from tane.services.host.schemas import CreateToken, UpdateHost
 from tane.web.routes import Route
 
@@ -19,6 +19,7 @@ ROUTES = (
         summary="Make a token by which one host joins; it is shown this once",
     ),
     Route("DELETE", "/tokens/{token_id}", tokens.delete, "host:tokens:delete", status=204, summary="Take a token back"),
+    Route("GET", "/findings", findings.index, "host:findings", summary="What the doctor finds in the cloud"),
     Route("GET", "/{host_id}", hosts.show, "host:show", summary="Show a host, by its id or name"),
     Route("PUT", "/{host_id}", hosts.update, "host:update", UpdateHost, summary="Enable or disable a host"),
     Route(

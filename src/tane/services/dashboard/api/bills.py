@@ -6,18 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from tane.services.dashboard.api import lists
 from tane.services.dashboard.api.visit import Visit, page
 from tane.services.dashboard.domain import forms
 from tane.services.dashboard.domain.describing import Call, Row
 from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.resources import KINDS
 from tane.web.errors import ApiError
 from tane.web.request import Response
 
 MOST_LINES = 40
 """Resources that a bill's page names, the dearest first; all are in the API's answer."""
 MONTHS = 12
+MOST_PROJECTS = 1000
 HOURS = 730
 """Of a month in the mean."""
 MOST_FLAVORS = 10
@@ -39,25 +42,29 @@ def bill(visit: Visit) -> Response:
     """The bill of this month, or of another one."""
     now = visit.core.clock.now()
     month = visit.request.param("month") or f"{now:%Y-%m}"
-    found, problem = {}, ""
+    found, problem, projects = {}, "", _projects(visit)
+    project = (visit.request.param("project_id") or "")[:64] if projects else ""
+    asked = {"month": month, **({"project_id": project} if project else {})}
     try:
-        found = visit.call(Call.of("rating GET /v2/bill"), None, {"month": month})["bill"]
+        found = visit.call(Call.of("rating GET /v2/bill"), None, asked)["bill"]
     except ApiError as error:
-        problem = forms.sentence(error)
+        problem = visit.refusal(error)
     rows = _resources(visit, found.get("lines", ()))
     call = Call.of("rating GET /v2/bill")
     return visit.page(
         "bill.html",
         month=month,
         months=_months(now),
+        projects=projects,
+        project=project or visit.ctx.project_id,
         bill=found,
         problem=problem,
         services=_services(visit, found.get("lines", ())),
         rows=rows[:MOST_LINES],
         more=max(len(rows) - MOST_LINES, 0),
-        budget=_budget(visit) if month == f"{now:%Y-%m}" else None,
+        budget=_budget(visit, project) if month == f"{now:%Y-%m}" else None,
         command="openstack rating summary get -g type",
-        curl=forms.curl(visit.request.base_url, "/rating", call, f"{call.path}?month={month[:7]}", None),
+        curl=forms.curl(visit.request.base_url, "/rating", call, f"{call.path}?{urlencode(asked)[:200]}", None),
     )
 
 
@@ -99,10 +106,19 @@ def _resources(visit: Visit, lines: Sequence[Row]) -> list[dict[str, Any]]:
     return [{**row, "hours": f"{row['hours']:.1f}", "amount": f"{row['amount']:f}"} for row in ordered]
 
 
-def _budget(visit: Visit) -> Mapping[str, Any] | None:
+def _projects(visit: Visit) -> list[tuple[str, str]]:
+    """The projects whose bills an administrator may look at; of others only their own."""
+    kind = KINDS["projects"]
+    if not visit.ctx.is_admin or not visit.may(kind.list_call):
+        return []
+    return sorted(lists.all_names(visit, "projects").items(), key=lambda pair: pair[1])[:MOST_PROJECTS]
+
+
+def _budget(visit: Visit, project: str = "") -> Mapping[str, Any] | None:
     """The project's budget; None when it has none, or may not see it."""
     try:
-        return dict(visit.call(Call.of("rating GET /v2/budgets/{project}"))["budget"])
+        asked = {"project": project} if project else {}
+        return dict(visit.call(Call.of("rating GET /v2/budgets/{project}"), None, (), None, **asked)["budget"])
     except ApiError as error:
         if error.status in (403, 404):
             return None
@@ -111,8 +127,6 @@ def _budget(visit: Visit) -> Mapping[str, Any] | None:
 
 def quotes(visit: Visit, flavors: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """(flavor, what it costs about a month) of the first flavors of a form; nothing where servers cost nothing."""
-    from tane.services.dashboard.resources import KINDS
-
     wanted = {key for key, _ in flavors[:MOST_FLAVORS] if key}
     found = []
     try:

@@ -132,7 +132,7 @@ def _shown(
             (one, [_series(visit, line, search(line.kind), span, method) for line in one.lines]) for one in pictures
         ]
     except ApiError as error:
-        problem = forms.sentence(error)
+        problem = visit.refusal(error)
     columns = [
         (charts.name_of(visit.words(picture.title), series, one), one, picture.unit)
         for picture, series in found

@@ -28,6 +28,8 @@ NETWORK = (
     (N_("Floating IPs"), "floatingip"),
     (N_("Security groups"), "security_group"),
 )
+MOST_FINDINGS = 5
+"""Of the doctor that the overview shows."""
 FIRST = ("keypairs", "networks", "images", "servers")
 """What one makes first, in this order."""
 
@@ -60,8 +62,37 @@ def home(visit: Visit) -> Response:
     try:
         table = lists.shown(visit, servers, lists.rows(visit, servers, {"limit": "8"}))
     except ApiError as error:
-        table = lists.Table(servers, [], problem=error.message)
-    return visit.page("overview.html", quotas=quotas(visit), table=table, first=_first(visit), kind=servers)
+        table = lists.Table(servers, [], problem=visit.refusal(error))
+    found = _findings(visit)
+    return visit.page(
+        "overview.html", quotas=quotas(visit), table=table, first=_first(visit), kind=servers, findings=found
+    )
+
+
+def _findings(visit: Visit) -> lists.Table | None:
+    """What the doctor finds, for administrators; None where all is well."""
+    kind = KINDS["findings"]
+    if not visit.ctx.is_admin or not visit.may(kind.list_call):
+        return None
+    found = lists.rows(visit, kind)
+    return lists.shown(visit, kind, found[:MOST_FINDINGS]) if found else None
+
+
+def tour(visit: Visit, kind: str) -> tuple[str, str, str] | None:
+    """(sentence, title, address) of what comes next after one of the first steps, until a server runs."""
+    if visit.request.param("done") != "create" or kind not in FIRST:
+        return None
+    steps = _first(visit)
+    following = next(((title, where) for title, where, there in steps if not there), None)
+    if following is not None:
+        count = sum(there for _, _, there in steps)
+        said = visit.words(N_("{count} of {all} first steps are done. Next:"), count=count, all=len(steps))
+        return said, visit.words(following[0]), following[1]
+    servers = KINDS["servers"]
+    if kind == "servers" and len(found := lists.rows(visit, servers, {"limit": "2"})) == 1:
+        said = visit.words(N_("That was all: your first server starts now, and this page says when it runs. Then:"))
+        return said, visit.words(N_("Serial console")), f"/servers/{found[0]['id']}/serial"
+    return None
 
 
 def _first(visit: Visit) -> list[tuple[str, str, bool]]:

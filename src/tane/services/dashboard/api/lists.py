@@ -16,7 +16,7 @@ from tane.services.dashboard.resources import KINDS
 from tane.web import inside
 from tane.web.errors import ApiError
 
-PAGE = 25
+PAGE = 20
 """Rows a page: with the frame it has less than 20 KB."""
 MOST = 1000
 """Rows that are looked through for names, or drawn."""
@@ -70,11 +70,15 @@ def _filled(text: str, places: Mapping[str, str]) -> str:
     return re.sub(r"{(\w+)}", lambda match: places.get(match[1], ""), text)
 
 
-def one(visit: Visit, kind: Kind, resource_id: str) -> Row:
-    """A resource, as the API shows it. :raises ApiError:"""
+def one(visit: Visit, kind: Kind, resource_id: str, inner: str = "") -> Row:
+    """A resource, as the API shows it; ``inner``: what it is a part of, where the address does not say it.
+
+    :raises ApiError:
+    """
     call = kind.show_call
     if call is None:
-        found = next((row for row in rows(visit, kind) if id_of(kind, row) == resource_id), None)
+        within: dict[str, str] = {"in": inner} if inner else {}
+        found = next((row for row in rows(visit, kind, None, **within) if id_of(kind, row) == resource_id), None)
         if found is None:
             from tane.services.dashboard.api.visit import missing
 
@@ -96,7 +100,7 @@ def page_of(visit: Visit, kind: Kind) -> Table:
         if value := param(field.name):
             query[field.to or field.name] = value
     if kind.search and (text := param("q")):
-        query[kind.search] = _searched(kind, text)
+        query[kind.search] = searched(kind, text)
     found = rows(visit, kind, query)
     table = shown(visit, kind, found)
     if kind.paged and len(found) >= PAGE:
@@ -104,7 +108,7 @@ def page_of(visit: Visit, kind: Kind) -> Table:
     return table
 
 
-def _searched(kind: Kind, text: str) -> str:
+def searched(kind: Kind, text: str) -> str:
     """Compute finds servers by a pattern: what is typed is meant as it stands."""
     return re.escape(text) if kind.list_call.service == "compute" else text
 

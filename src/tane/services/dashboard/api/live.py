@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,11 @@ from tane.web.errors import ApiError
 from tane.web.request import Response
 
 MOST_SEARCHED = 200
-"""Rows of a kind that a search looks through; servers, volumes and images are asked for by name besides."""
+"""Rows of a kind that a search looks through; servers, volumes and images are asked for by name."""
 MOST_FOUND = 8
+NO_NAME = re.compile(r"[0-9a-fA-F.:/-]+")
+"""What may be a part of an id or an address."""
+LOOKED_AT = ("addresses", "fixed_ips", "cidr", "fixed_ip_address", "floating_ip_address", "mac_address")
 STREAM = "text/event-stream"
 
 
@@ -89,13 +93,16 @@ def search(visit: Visit) -> Response:
 
 
 def _matching(visit: Visit, kind: Kind, text: str) -> list[tuple[str, str, str]]:
-    limit = {"limit": str(MOST_SEARCHED)} if kind.paged else {}
+    limit: dict[str, str] = {"limit": str(MOST_SEARCHED)} if kind.paged else {}
+    named = bool(kind.search) and kind.list_call.service in ("compute", "volume", "image")
     rows: dict[str, Row] = {}
     try:
-        if kind.search and kind.list_call.service in ("compute", "volume", "image"):
-            named = {**limit, kind.search: text if kind.list_call.service != "compute" else lists._searched(kind, text)}
-            rows |= {id_of(kind, row): row for row in lists.rows(visit, kind, named)}
-        rows |= {id_of(kind, row): row for row in lists.rows(visit, kind, limit) if _holds(kind, row, text.lower())}
+        if named:
+            asked = {"limit": str(MOST_FOUND), kind.search: lists.searched(kind, text)}
+            rows |= {id_of(kind, row): row for row in lists.rows(visit, kind, asked)}
+        if not named or NO_NAME.fullmatch(text):
+            some = lists.rows(visit, kind, {**limit, **_little(kind)})
+            rows |= {id_of(kind, row): row for row in some if _holds(kind, row, text.lower())}
     except ApiError:
         return []
     found = []
@@ -105,13 +112,16 @@ def _matching(visit: Visit, kind: Kind, text: str) -> list[tuple[str, str, str]]
     return found
 
 
+def _little(kind: Kind) -> dict[str, str]:
+    """The network service is asked for what is looked at alone."""
+    if kind.list_call.service != "network":
+        return {}
+    return {"fields": ",".join(("id", kind.label, kind.status, *LOOKED_AT))}
+
+
 def _holds(kind: Kind, row: Row, text: str) -> bool:
     looked = [id_of(kind, row), str(value_of(row, kind.label) or "")]
-    looked += [
-        plain(row[name])
-        for name in ("addresses", "fixed_ips", "cidr", "fixed_ip_address", "mac_address")
-        if row.get(name)
-    ]
+    looked += [plain(row[name]) for name in LOOKED_AT if row.get(name)]
     return any(text in one.lower() for one in looked)
 
 

@@ -6,6 +6,7 @@ import secrets
 from datetime import datetime
 from typing import Any
 
+from tane.services.dashboard.api import typed as typing
 from tane.services.dashboard.api.incoming import Form, read, read_of_stranger
 from tane.services.dashboard.api.visit import (
     FORM_TOKEN,
@@ -51,15 +52,28 @@ def _form(
     typed: Form | None = None,
     notice: bool = False,
     come_back: str = "",
+    kept: str = "",
 ) -> Response:
     secret = secrets.token_urlsafe(24)
     cookie = found.cookie(found.own_cookie(BEFORE), secret, seconds=LOGIN_SECONDS, strict=True)
     shown = {name: typed.one(name) if typed else "" for name in ("user", "domain", "credential", "way")}
     answer = found.page(
-        "login.html", status, problem=problem, typed=shown, before=secret, ended=notice, come_back=_own(come_back)
+        "login.html",
+        status,
+        problem=problem,
+        typed=shown,
+        before=secret,
+        ended=notice,
+        come_back=_own(come_back),
+        kept=kept or (typed.one(typing.FIELD) if typed else ""),
     )
     answer.cookies = (cookie,)
     return answer
+
+
+def with_typed(found: Visit, where: str, text: str) -> Response:
+    """The login before a form that was sent without a session. ``text``: what it holds."""
+    return _form(found, "", 401, None, True, where, text)
 
 
 def _own(path: str) -> str:
@@ -88,13 +102,16 @@ async def enter(request: Request) -> Response:
         return await core.in_thread(_form, found, wrong, 401, given, False, given.one("next"))
     except Full as error:
         busy = Busy(f"Too much of this runs already: {error}; try again later.")
-        return await core.in_thread(_form, found, busy.message, 503, given)
+        return await core.in_thread(_form, found, found.refusal(busy), 503, given)
     except ApiError as error:
-        return await core.in_thread(_form, found, error.message, error.status, given)
+        return await core.in_thread(_form, found, found.refusal(error), error.status, given)
     user_id, until = document["user"]["id"], _time(document["expires_at"])
     session = await core.in_thread(sessions.open_session, core, user_id, token, until, request.remote[:64])
     where = _own(given.one("next")).removeprefix(PREFIX)
     gone = found.cookie(found.own_cookie(BEFORE), "", seconds=0, strict=True)
+    if text := given.one(typing.FIELD):
+        brought = typing.keep(core, session.id, PREFIX + where, text)
+        where += ("&" if "?" in where else "?") + "typed=1" if brought else ""
     return found.go(where, (found.cookie(found.own_cookie("tane-session"), session.secret), gone))
 
 

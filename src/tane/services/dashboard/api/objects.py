@@ -16,14 +16,15 @@ from tane.web.request import Response
 PAGE = 100
 
 
-async def _ask(visit: Visit, method: str, *names: str, query: Any = (), **more: Any) -> Response:
+async def ask(visit: Visit, method: str, *names: str, query: Any = (), **more: Any) -> Response:
+    """The object store as the visitor: of the project's account, a container, an object."""
     path = "/".join(["/v1", inside.part(f"AUTH_{visit.ctx.project_id}"), *(inside.part(name) for name in names)])
     headers = {"accept": "application/json", "content-length": "0", **more.pop("headers", {})}
     return await inside.ask(visit.core, visit.ctx, "object", method, path, query=query, headers=headers, **more)
 
 
 async def _list(visit: Visit, *names: str, **query: str) -> list[Any]:
-    answer = await _ask(visit, "GET", *names, query={"format": "json", "limit": str(PAGE), **query})
+    answer = await ask(visit, "GET", *names, query={"format": "json", "limit": str(PAGE), **query})
     body = answer.body
     if answer.stream is not None or answer.file is not None:
         await answer.close()
@@ -53,7 +54,11 @@ async def objects(visit: Visit) -> Response:
     if not name or "/" in name:
         raise BadRequest(visit.words("Name a container."))
     marker = visit.request.param("marker") or ""
-    query = {"delimiter": "/", "prefix": before, **({"marker": marker} if marker else {})}
+    from tane.services.dashboard.api import sharing
+
+    versions = visit.request.flag("versions")
+    query = {"prefix": before, **({"marker": marker} if marker else {})}
+    query |= {"versions": "true"} if versions else {"delimiter": "/"}
     rows = await _list(visit, name, **query)
     last = rows[-1] if len(rows) >= PAGE else {}
     return await visit.core.in_thread(
@@ -63,7 +68,10 @@ async def objects(visit: Visit) -> Response:
         container=name,
         before=before,
         parents=_parents(before),
-        following=last.get("name") or last.get("subdir") or "",
+        following="" if versions else last.get("name") or last.get("subdir") or "",
+        versions=versions,
+        keeping=await sharing.keeping(visit, name),
+        hours=sharing.HOURS,
         command=f"openstack object list {quoted(name)}",
     )
 
@@ -80,7 +88,8 @@ async def download(visit: Visit) -> Response:
     container, name = visit.request.param("container") or "", visit.request.param("name") or ""
     if not container or not name:
         raise BadRequest(visit.words("Name a container."))
-    answer = await _ask(visit, "GET", container, name)
+    version = visit.request.param("version-id") or ""
+    answer = await ask(visit, "GET", container, name, query={"version-id": version[:100]} if version else ())
     kept = {
         key: value
         for key, value in answer.headers.items()
@@ -94,16 +103,24 @@ async def download(visit: Visit) -> Response:
 @waiting
 async def change(visit: Visit) -> Response:
     """Make or delete a container, a folder, an object; bring a file."""
+    from tane.services.dashboard.api import sharing
+
     given = await read(visit.request)
     check_form(visit, given.values)
     what, container, before = given.one("what"), given.one("container"), given.one("prefix")
     if not container or "/" in container or len(container.encode()) > 256:
         raise BadRequest(visit.words("A container has a name, without a slash."))
     if what == "make":
-        await _ask(visit, "PUT", container)
+        await ask(visit, "PUT", container)
     elif what == "remove":
-        await _ask(visit, "DELETE", container)
+        await ask(visit, "DELETE", container)
         return visit.go("/containers")
+    elif what == "share":
+        return await sharing.share(visit, given)
+    elif what == "versions":
+        await sharing.keep(visit, given)
+    elif what == "restore":
+        await sharing.restore(visit, given)
     elif what == "folder":
         await _put(visit, container, f"{before}{given.one('name').strip('/')}/", b"", "application/directory")
     elif what == "upload" and given.file is not None:
@@ -112,7 +129,7 @@ async def change(visit: Visit) -> Response:
         await _send(visit, container, name, headers, given.file)
     elif what == "delete":
         for name in given.values.get("name", [])[:PAGE]:
-            await _ask(visit, "DELETE", container, name)
+            await ask(visit, "DELETE", container, name)
     else:
         raise BadRequest(visit.words("Choose a file, or give an address."))
     return visit.go(f"/objects?{urlencode({'container': container, 'prefix': before})}")

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tane.services.dashboard.api import lists, special
+from tane.services.dashboard.api import home, lists, special, undoing
+from tane.services.dashboard.api import typed as kept
 from tane.services.dashboard.api.incoming import read
 from tane.services.dashboard.api.lists import Table
 from tane.services.dashboard.api.visit import PREFIX, SAFE, Visit, check_form, missing, page, waiting
@@ -16,6 +17,7 @@ from tane.services.dashboard.domain import forms, showing
 from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values, id_of, value_of
 from tane.services.dashboard.domain.forms import Input
 from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.domain.undoing import texts
 from tane.services.dashboard.resources import KINDS
 from tane.web import inside
 from tane.web.errors import ApiError
@@ -62,6 +64,8 @@ def index(visit: Visit) -> Response:
         command=kind.command,
         curl=_curl(visit, kind.list_call, None),
         done=_done(visit, kind),
+        undo=undoing.offered(visit),
+        tour=home.tour(visit, kind.name),
         others=[(name, other) for name in kind.others if (other := _create(visit, KINDS[name])) is not None],
     )
 
@@ -73,6 +77,8 @@ def _create(visit: Visit, kind: Kind) -> Action | None:
 
 def _done(visit: Visit, kind: Kind) -> str:
     """What was just done, by the table's own words."""
+    if visit.request.param("undone"):
+        return visit.words(N_("It is undone."))
     name = visit.request.param("done") or ""
     action = kind.create if kind.create is not None and name == "create" else kind.action(name)
     if action is None:
@@ -86,6 +92,7 @@ def show(visit: Visit) -> Response:
     kind = kind_of(visit)
     resource_id, row = _one(visit, kind)
     columns = kind.details or kind.columns
+    row = special.seen(visit, kind, row)
     names = lists.names_of(visit, columns, [row])
     cells = [(column, showing.cell(visit.words, column, row, names, lists.link)) for column in columns]
     actions = [action for action in kind.actions if visit.may(action.target, action.key)]
@@ -107,12 +114,14 @@ def show(visit: Visit) -> Response:
         command=_command_of_show(kind, resource_id),
         curl=_curl(visit, kind.show_call or kind.list_call, None, id=resource_id),
         done=_done(visit, kind),
+        undo=undoing.offered(visit),
+        tour=home.tour(visit, kind.name),
     )
 
 
 def _command_of_show(kind: Kind, resource_id: str) -> str:
     return (
-        kind.command.replace(" list", " show", 1).split(" --")[0] + f" {forms.quoted(resource_id)}"
+        kind.command.replace(" list", " show", 1).split(" --")[0] + f" {forms.quoted(forms.known(resource_id))}"
         if kind.command
         else ""
     )
@@ -122,6 +131,8 @@ def _panels(visit: Visit, kind: Kind, resource_id: str, row: Row) -> list[tuple[
     found = []
     for panel in kind.panels:
         inner = KINDS[panel.kind]
+        if inner.admin and not visit.ctx.is_admin:
+            continue
         if (panel.when is not None and not panel.when(row)) or not visit.may(inner.list_call):
             continue
         places = {"id": resource_id, "in": resource_id}
@@ -129,7 +140,7 @@ def _panels(visit: Visit, kind: Kind, resource_id: str, row: Row) -> list[tuple[
         try:
             table = lists.shown(visit, inner, lists.rows(visit, inner, query, **places), inner=resource_id)
         except ApiError as error:
-            table = Table(inner, [], problem=error.message)
+            table = Table(inner, [], problem=visit.refusal(error))
         found.append((table, _create(visit, inner)))
     return found
 
@@ -178,9 +189,11 @@ def _order(visit: Visit) -> Order:
 def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: ApiError | None = None) -> Response:
     """The form of an action. ``given``: what was typed before it was refused: nothing of it is lost."""
     fields = forms.inputs(visit.core, order.action)
+    brought = kept.take(visit) if given is None else None
+    given = brought or given
     typed = {name: list(texts) for name, texts in (given or {}).items()}
     if given is None:
-        typed = {one.field.name: _texts(_default(one, order.row)) for one in fields}
+        typed = {one.field.name: texts(_default(one, order.row)) for one in fields}
         typed |= {name: [text] for name, text in special.filled(visit, order.action, order.row).items()}
         # Ids alone: a stranger's link may not fill a form with a script of his.
         typed |= {name: [value] for name, value in visit.request.query if name in typed and AN_ID.fullmatch(value)}
@@ -198,10 +211,11 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         inputs=offered,
         typed=typed,
         opened=opened,
-        problem=forms.sentence(problem) if problem else "",
+        problem=visit.refusal(problem) if problem else "",
         command=line,
         curl=request,
-        told=given is not None and not problem,
+        told=given is not None and not problem and not brought,
+        brought=bool(brought),
         upload=any(one.kind == "file" for one in fields),
         tail=special.tail(visit, order.kind, order.action),
         quotes=special.quotes(visit, order.kind, order.action, offered),
@@ -214,7 +228,8 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
 def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Given | None) -> tuple[str, str]:
     """The ``openstack`` and ``curl`` lines of an action, with what is typed; only the first has places for what is not.
     Passwords are not shown."""
-    action, ids = order.action, {"id": order.id, "name": order.label, "in": visit.request.param("in") or ""}
+    inner = visit.request.param("in") or ""
+    action, ids = order.action, {"id": forms.known(order.id), "name": order.label, "in": forms.known(inner)}
     shown_fields = [one for one in fields if one.kind not in ("password", "file")]
     values, body, hidden = {}, None, _hidden(fields, given)
     with contextlib.suppress(ApiError):
@@ -245,12 +260,6 @@ def _default(one: Input, row: Row) -> Any:
     if isinstance(default, str) and default.startswith("="):
         return value_of(row, default[1:])
     return default
-
-
-def _texts(value: Any) -> list[str]:
-    if value is None or value is False:
-        return []
-    return [str(one) for one in value] if isinstance(value, list) else ["true" if value is True else str(value)]
 
 
 def _with_typed(one: Input, offered: list[tuple[str, str]], typed: dict[str, list[str]]) -> list[tuple[str, str]]:
@@ -311,29 +320,29 @@ async def act(visit: Visit) -> Response:
         return await core.in_thread(form, visit, order, given.values, error)
     if action.secret:
         return await core.in_thread(special.secret, visit, order, answer)
-    return done(visit, order, answer, values)
+    return done(visit, order, answer, values, undoing.remember(visit, order, given.values, answer))
 
 
 async def perform(visit: Visit, action: Action, resource_id: str, row: Row, values: dict[str, Any]) -> Any:
     """Ask the API to do it. :raises ApiError:"""
-    body = forms.body(action, values, row)
+    body = forms.body(action, forms.cleared(action, values, row), row)
     places = {"id": resource_id or "-", **forms.places(action, values)}
     places |= {name: str(value_of(row, path) or "-") for name, path in (action.taken or {}).items()}
     return await visit.ask(action.target, body, action.spoken, **places)
 
 
-def done(visit: Visit, order: Order, answer: Any, values: Values) -> Response:
-    """Where one goes after: to what was made or changed, else to the list."""
+def done(visit: Visit, order: Order, answer: Any, values: Values, undo: dict[str, str]) -> Response:
+    """Where one goes after: to what was made or changed, else to the list. ``undo``: how it is taken back."""
     kind, action, inner = order.kind, order.action, visit.request.param("in") or ""
     name = "create" if action is kind.create else action.name
     made = _made(kind, answer, values)
     if kind.inner and inner:
-        return visit.go(f"/{kind.gone_to or kind.name}/{inside.part(inner)}")
+        return visit.go(f"/{kind.gone_to or kind.name}/{inside.part(inner)}", **undo)
     if action is kind.create and made and kind.showing:
         return visit.go(f"/{kind.name}/{inside.part(str(made))}", done=name)
     if action.back == "detail" and order.id:
-        return visit.go(f"/{kind.name}/{inside.part(order.id)}", done=name)
-    return visit.go(f"/{kind.name}", done=name)
+        return visit.go(f"/{kind.name}/{inside.part(order.id)}", done=name, **undo)
+    return visit.go(f"/{kind.name}", done=name, **undo)
 
 
 def _made(kind: Kind, answer: Any, values: Values) -> str:
@@ -363,7 +372,7 @@ async def bulk(visit: Visit) -> Response:
             await perform(visit, action, resource_id, row, {})
             results.append((resource_id, ""))
         except ApiError as error:
-            results.append((resource_id, error.message))
+            results.append((resource_id, visit.refusal(error)))
     if any(problem for _, problem in results):
         return await core.in_thread(_report, visit, kind, action, results)
     inner = visit.request.param("in") or ""
@@ -389,7 +398,6 @@ def _curl(visit: Visit, call: Call, body: Any, **places: str) -> str:
 
 def overview(request: Request) -> Response:
     """The first page; also where a browser that asks for the root of the cloud is led."""
-    from tane.services.dashboard.api.home import home
     from tane.services.dashboard.api.visit import wants_page
     from tane.web.errors import NotFound
 
@@ -397,4 +405,4 @@ def overview(request: Request) -> Response:
         if not wants_page(request):
             raise NotFound("The resource could not be found.")
         return Response(None, 303, {**SAFE, "Location": PREFIX})
-    return home(request)
+    return home.home(request)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import PREFIX, Visit
 from tane.services.dashboard.domain import forms
-from tane.services.dashboard.domain.describing import Values
+from tane.services.dashboard.domain.describing import Values, part_of
 from tane.services.dashboard.domain.messages import N_
 from tane.web import inside
 from tane.web.errors import PreconditionFailed
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KINDS = (
     ("deleted", N_("Deleted"), "bad"),
     ("replaced", N_("Replaced: made anew, the old one is deleted"), "bad"),
-    ("added", N_("Created"), "good"),
+    ("added", N_("Added"), "good"),
     ("updated", N_("Updated in place"), "busy"),
     ("unchanged", N_("Unchanged"), "quiet"),
 )
@@ -81,7 +81,7 @@ def _page(visit: Visit, order: Order, values: Values, given: Form) -> Response:
         counts=[one for one in counts if one[2]],
         sent=sent,
         post=f"{PREFIX}/{order.kind.name}/{inside.part(order.id)}/update",
-        command=forms.command(order.action, values, {"id": order.id}),
+        command=forms.command(order.action, values, {"id": part_of(order.id, 1)}),
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -155,6 +157,12 @@ async def download(visit: Visit, order: Order, given: Form) -> Response:
     return answer
 
 
+async def made_secret(visit: Visit, order: Order, given: Form) -> Response:
+    """A key of EC2, or the seed of passcodes, which is made here and known to the cloud and who sees this page."""
+    answer = await visit.ask(order.action.target, body(visit, order.action, {}, {}))
+    return await visit.core.in_thread(secret, visit, order, answer)
+
+
 async def alarm(visit: Visit, order: Order, given: Form) -> Response:
     from tane.services.dashboard.api import alarms
 
@@ -168,6 +176,8 @@ async def plan(visit: Visit, order: Order, given: Form) -> Response:
 
 
 SEVERAL = ("network", "upload", "plan", "watch", "console", "launch", "download")
+SEED_BYTES = 20
+"""Of passcodes: what RFC 4226, 4 recommends."""
 """What is more, or less, than the one call of its action."""
 
 
@@ -177,6 +187,11 @@ def body(visit: Visit, action: Action, values: Values, row: Row) -> Any:
         return None
     if action.special == "keypair":
         return {"keypair": values}
+    if action.special == "ec2":
+        return {"tenant_id": visit.ctx.project_id}
+    if action.special == "passcode":
+        seed = base64.b32encode(secrets.token_bytes(SEED_BYTES)).decode()
+        return {"credential": {"type": "totp", "blob": seed, "user_id": visit.ctx.user_id}}
     if action.special in ("alarm", "event-alarm", "composite-alarm", "alarm-change"):
         from tane.services.dashboard.api import alarms
 
@@ -191,6 +206,15 @@ def filled(visit: Visit, action: Action, row: Row) -> dict[str, str]:
     from tane.services.dashboard.api import alarms
 
     return alarms.filled(row, visit.core.config.metric.interval)
+
+
+def seen(visit: Visit, kind: Kind, row: Row) -> Row:
+    """A row with what its page says of it besides."""
+    if kind.name != "alarms":
+        return row
+    from tane.services.dashboard.api import rules
+
+    return {**row, "in_words": rules.in_words(visit, row)}
 
 
 def line(action: Action, body: Any, resource_id: str = "") -> str | None:
@@ -228,6 +252,8 @@ DOES: Mapping[str, Special] = {
     "alarm-change": alarm,
     "watch": watch,
     "plan": plan,
+    "ec2": made_secret,
+    "passcode": made_secret,
 }
 """By an action's ``special``."""
 
@@ -235,8 +261,11 @@ DOES: Mapping[str, Special] = {
 def secret(visit: Visit, order: Order, answer: Any) -> Response:
     """What the API says once: shown, and kept nowhere."""
     document = next(iter(answer.values())) if isinstance(answer, dict) and len(answer) == 1 else answer
-    shown = ("id", "name", "secret", "auth_key", "token", "expires_at")
+    shown = ("id", "name", "access", "secret", "auth_key", "token", "expires_at")
     values = [(name, str(document[name])) for name in shown if document.get(name)]
+    if order.action.special == "passcode":
+        name = quote(f"Tane:{visit.ctx.user_name}", safe="")
+        values = [("secret", document["blob"]), ("otpauth", f"otpauth://totp/{name}?secret={document['blob']}")]
     clouds = _clouds(visit, document) if order.kind.name == "credentials" else ""
     return visit.page("secret.html", kind=order.kind, action=order.action, values=values, clouds=clouds)
 

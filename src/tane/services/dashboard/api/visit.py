@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import structlog
+
 from tane.core import Core
 from tane.services.dashboard.domain import sessions
 from tane.services.dashboard.domain.describing import Call, Row
 from tane.services.dashboard.domain.messages import LANGUAGES, Words, preferred
+from tane.services.dashboard.domain.sentences import sentence
 from tane.services.dashboard.domain.sessions import Session
 from tane.services.event import interface as event
 from tane.services.identity import interface as identity
@@ -21,6 +24,7 @@ from tane.web.context import Context
 from tane.web.errors import ApiError, Busy, Forbidden, NotFound, Unauthorized
 from tane.web.request import Request, Response
 
+log = structlog.get_logger()
 HTML = "text/html; charset=utf-8"
 PREFIX = "/dashboard"
 THEMES = ("auto", "light", "dark")
@@ -55,6 +59,8 @@ class Visit:
     session: Session | None = None
     told: dict[str, Any] = field(default_factory=dict)
     """What was asked for once in this visit and may be wanted again."""
+    elsewhere: str = ""
+    """Another address than the one of the login, from which this session is used as well."""
     cursor: int = 0
     """The event before which nothing is news to a page: it is read before what the page shows."""
 
@@ -106,6 +112,10 @@ class Visit:
         if isinstance(answer.body, bytes):
             return codec.parse(answer.body) if answer.body.startswith((b"{", b"[")) else None
         return None if answer.body is None else codec.parse(codec.encode(answer.body))
+
+    def refusal(self, error: ApiError) -> str:
+        """What an API said, in the visitor's language where its form is known."""
+        return sentence(self.words, error.message or error.title)
 
     def may(self, call: Call, key: str = "") -> bool:
         """Whether the visitor's role may make a call at all."""
@@ -215,11 +225,27 @@ def known(request: Request) -> Visit:
         sessions.close_if_over(request.core, session)
         raise Nobody from None
     found.session = session
+    found.elsewhere = _elsewhere(request, session)
     request.admitted()
     if request.method == "GET" and not found.fragment:
         with request.core.db.read() as tx:
             found.cursor = event.newest(tx)
     return found
+
+
+ELSEWHERE, MOST_ELSEWHERE = "dashboard.elsewhere", 1000
+
+
+def _elsewhere(request: Request, session: Session) -> str:
+    """The address from which a session was used that is not the one of its login; who came from there, and who has
+    logged in, are both told."""
+    seen: dict[str, str] = request.core.memory.setdefault(ELSEWHERE, {})
+    if session.address and request.remote and request.remote[:64] != session.address and session.id not in seen:
+        seen[session.id] = request.remote[:64]
+        for key in list(seen)[:-MOST_ELSEWHERE]:
+            seen.pop(key, None)
+        log.warning("a session is used from another address", user=session.user_id, address=request.remote[:64])
+    return seen.get(session.id, "")
 
 
 def wants_page(request: Request) -> bool:
@@ -243,7 +269,9 @@ def error_page(request: Request, error: ApiError, found: Visit | None = None) ->
         raise error
     found = found or visit(request)
     headers = dict(error.headers)
-    return found.page("error.html", error.status, headers, title=error.title, code=error.status, sentence=error.message)
+    return found.page(
+        "error.html", error.status, headers, title=error.title, code=error.status, sentence=found.refusal(error)
+    )
 
 
 Page = Callable[[Visit], Response]
@@ -278,7 +306,9 @@ def waiting(function: Callable[[Visit], Awaitable[Response]]) -> Callable[[Reque
             found = await core.in_thread(known, request)
             return await function(found)
         except Nobody:
-            return nobody(request)
+            from tane.services.dashboard.api import typed
+
+            return await typed.login_page(request) or nobody(request)
         except Full as error:
             busy = Busy(f"Too much of this runs already: {error}; try again later.")
             return await core.in_thread(error_page, request, busy, found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +11,9 @@ import msgspec
 from msgspec import inspect as schema
 
 from tane.core import Core
-from tane.services.dashboard.domain.describing import Action, Call, Field, Row, Values, put_in
+from tane.services.dashboard.domain.describing import Action, Call, Field, Row, Values, put_in, value_of
 from tane.web import inside
-from tane.web.errors import ApiError, BadRequest, NotFound
+from tane.web.errors import BadRequest, NotFound
 
 Given = Mapping[str, Sequence[str]]
 MOST_LINES = 1000
@@ -86,7 +86,9 @@ def _input(field: Field, known: Any) -> Input:
             found = replace(found, kind="bool")
         elif isinstance(one, schema.LiteralType) and not field.choices and not field.kind and len(types) == 1:
             found = replace(found, kind="choice", choices=[(str(value), str(value)) for value in one.values])
-    required = field.required or (known.required and not isinstance(_bare(known.type), schema.NoneType))
+    # A list that may be empty is emptied by an empty field.
+    some = all(not isinstance(one, schema.ListType | schema.DictType) or one.min_length for one in types)
+    required = field.required or (known.required and some and not isinstance(_bare(known.type), schema.NoneType))
     return replace(found, required=required and found.kind != "bool")
 
 
@@ -153,6 +155,27 @@ def body(action: Action, found: Values, row: Row) -> Any:
     return inner
 
 
+def cleared(action: Action, found: Values, row: Row) -> Values:
+    """What a change says, with what it empties: a field that held something and was left empty."""
+    more: Values = {}
+    for field in action.fields:
+        if field.name in found or not (isinstance(field.default, str) and field.default.startswith("=")):
+            continue
+        if value_of(row, field.default[1:]) and field.kind in EMPTY:
+            more[field.name] = EMPTY[field.kind]()
+    return {**found, **more}
+
+
+EMPTY: Mapping[str, Callable[[], Any]] = {
+    "": str,
+    "text": str,
+    "list": list,
+    "refs": list,
+    "lines": list,
+    "pairs": dict,
+}
+
+
 def places(action: Action, found: Values) -> dict[str, str]:
     """The values of a form that stand in the path of the call."""
     return {field.name: str(found[field.name]) for field in action.fields if field.name in found}
@@ -201,6 +224,11 @@ def quoted(value: Any) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
+def known(resource_id: str) -> str:
+    """An id as the command line takes it: of a stack, whose address is its name and id, the id."""
+    return resource_id.rpartition(":")[2] if re.fullmatch(r"[^:]+:[0-9a-f-]{36}", resource_id) else resource_id
+
+
 def _filled(text: str, ids: Mapping[str, str]) -> str:
     return re.sub(r"{(\w+)}", lambda match: quoted(ids[match[1]]) if ids.get(match[1]) else f"<{match[1]}>", text)
 
@@ -212,8 +240,3 @@ def curl(base: str, prefix: str, call: Call, path: str, content: Any) -> str:
         text = msgspec.json.encode(content).decode()
         parts.append(f"-H 'Content-Type: application/json' -d {quoted(text)}")
     return " ".join(parts)
-
-
-def sentence(error: ApiError) -> str:
-    """What the API said."""
-    return error.message or error.title

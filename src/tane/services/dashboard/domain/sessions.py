@@ -35,7 +35,12 @@ class Session:
     @property
     def form_token(self) -> str:
         """What every form of this session carries."""
-        return _digest(self.secret, "form")
+        return form_token(self.secret)
+
+
+def form_token(secret: str) -> str:
+    """That of the forms that were shown with this cookie, also after its session."""
+    return _digest(secret, "form")
 
 
 def _digest(secret: str, purpose: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tane.services.dashboard.domain.describing import Column, Row, value_of
 from tane.services.dashboard.domain.messages import N_, Words
+from tane.services.dashboard.domain.sentences import sentence
 
 LONGEST = 2000
 """Characters of a value in a table."""
@@ -66,6 +67,58 @@ STATES = {
     "update_complete": N_("Updated"),
     "update_failed": N_("Update failed"),
     "update_in_progress": N_("Being updated"),
+    "delete_complete": N_("Deleted"),
+    "check_complete": N_("Checked"),
+    "check_failed": N_("The check found something"),
+    "check_in_progress": N_("Being checked"),
+    "suspend_complete": N_("Suspended"),
+    "suspend_failed": N_("Suspending failed"),
+    "suspend_in_progress": N_("Being suspended"),
+    "resume_complete": N_("Resumed"),
+    "resume_failed": N_("Resuming failed"),
+    "resume_in_progress": N_("Being resumed"),
+    "rollback_complete": N_("Rolled back"),
+    "rollback_failed": N_("Rolling back failed"),
+    "rollback_in_progress": N_("Being rolled back"),
+    "snapshot_complete": N_("Snapshot made"),
+    "snapshot_failed": N_("The snapshot failed"),
+    "snapshot_in_progress": N_("Snapshot being made"),
+    "restore_complete": N_("Restored"),
+    "restore_failed": N_("Restoring failed"),
+    "restore_in_progress": N_("Being restored"),
+    "init_complete": N_("Waiting"),
+    "complete": N_("Complete"),
+    "in_progress": N_("Under way"),
+    "failed": N_("Failed"),
+    "completed": N_("Complete"),
+    "done": N_("Complete"),
+    "confirmed": N_("Confirmed"),
+    "reverted": N_("Undone"),
+    "running": N_("Under way"),
+    "preparing": N_("Being prepared"),
+    "pre-migrating": N_("Being prepared"),
+    "post-migrating": N_("Being finished"),
+    "cancelled": N_("Cancelled"),
+    "accepted": N_("Accepted"),
+    "pending": N_("Not answered yet"),
+    "rejected": N_("Refused"),
+    "deactivated": N_("Deactivated"),
+    "importing": N_("Being fetched"),
+    "reserved": N_("Reserved"),
+    "retyping": N_("Changing its type"),
+    "error_deleting": N_("Deleting failed"),
+    "error_extending": N_("Extending failed"),
+    "soft_deleted": N_("Deleted, can be restored"),
+    "powering-off": N_("Being stopped"),
+    "powering-on": N_("Being started"),
+    "rebooting": N_("Rebooting"),
+    "spawning": N_("Being started"),
+    "scheduling": N_("A host is looked for"),
+    "networking": N_("Being connected"),
+    "block_device_mapping": N_("Its volumes are made ready"),
+    "draining": N_("Its servers move away"),
+    "lost": N_("Lost"),
+    "hard_reboot": N_("Rebooting"),
 }
 """States in words; another is shown as the API says it."""
 GOOD = {
@@ -79,6 +132,11 @@ GOOD = {
     "update_complete",
     "finished",
     "success",
+    "complete",
+    "completed",
+    "confirmed",
+    "done",
+    "accepted",
 }
 BAD = {
     "alarm",
@@ -88,6 +146,7 @@ BAD = {
     "create_failed",
     "delete_failed",
     "update_failed",
+    "lost",
     "down",
     "deleted",
 }
@@ -102,6 +161,13 @@ QUIET = {
     "queued",
     "none",
     "n/a",
+    "delete_complete",
+    "suspend_complete",
+    "init_complete",
+    "cancelled",
+    "reverted",
+    "rejected",
+    "deactivated",
 }
 WORDS = {
     "ingress": N_("Coming in"),
@@ -112,6 +178,53 @@ WORDS = {
     "low": N_("low"),
     "moderate": N_("moderate"),
     "critical": N_("critical"),
+    "problem": N_("Problem"),
+    "warning": N_("Warning"),
+    "user": N_("User"),
+    "group": N_("Group"),
+    "creation": N_("Create an alarm"),
+    "deletion": N_("Delete"),
+    "rule change": N_("Change"),
+    "state transition": N_("Change of its state"),
+    "gnocchi_resources_threshold": N_("Threshold of a server"),
+    "gnocchi_aggregation_by_metrics_threshold": N_("Threshold of several metrics"),
+    "gnocchi_aggregation_by_resources_threshold": N_("Threshold of several servers, or of a server's parts"),
+    "event": N_("Event"),
+    "composite": N_("Several together"),
+    "create": N_("Launch a server"),
+    "delete": N_("Delete"),
+    "start": N_("Start"),
+    "stop": N_("Stop"),
+    "reboot": N_("Reboot"),
+    "rebuild": N_("Rebuild"),
+    "resize": N_("Resize"),
+    "confirmResize": N_("Confirm the resize"),
+    "revertResize": N_("Undo the resize"),
+    "migrate": N_("Move to another host"),
+    "migration": N_("Move to another host"),
+    "live-migration": N_("Move to another host while it runs"),
+    "evacuate": N_("Start it on another host, for its own is lost"),
+    "evacuation": N_("Start it on another host, for its own is lost"),
+    "pause": N_("Pause"),
+    "unpause": N_("Resume after the pause"),
+    "suspend": N_("Suspend"),
+    "resume": N_("Resume"),
+    "shelve": N_("Shelve"),
+    "shelveOffload": N_("Shelve"),
+    "unshelve": N_("Unshelve"),
+    "lock": N_("Lock"),
+    "unlock": N_("Unlock"),
+    "rescue": N_("Rescue"),
+    "unrescue": N_("End the rescue"),
+    "createImage": N_("Make an image of it"),
+    "createBackup": N_("Make a backup"),
+    "changePassword": N_("Change the password"),
+    "attach_volume": N_("Attach a volume"),
+    "detach_volume": N_("Detach"),
+    "extend_volume": N_("Extend"),
+    "swap_volume": N_("Exchange a volume"),
+    "attach_interface": N_("Attach an interface"),
+    "detach_interface": N_("Detach an interface"),
 }
 """Other values that are words."""
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -131,11 +244,13 @@ class Cell:
 def tone(state: str) -> str:
     """good, bad, quiet, or busy for everything on its way."""
     low = state.lower()
-    if low in GOOD:
+    if low in QUIET:
+        return "quiet"
+    if low in GOOD or low.endswith("_complete"):
         return "good"
     if low in BAD or low.startswith("error") or low.endswith("failed"):
         return "bad"
-    return "quiet" if low in QUIET else "busy"
+    return "busy"
 
 
 def size(number: float) -> str:
@@ -165,6 +280,12 @@ def cell(words: Words, column: Column, row: Row, names: Mapping[str, Mapping[str
         return Cell(words(WORDS[str(value)]))
     if kind == "time":
         return Cell(str(value)[:19].replace("T", " "), kind, href=_iso(str(value)))
+    if kind == "said":
+        return Cell(sentence(words, str(value))[:LONGEST])
+    if kind == "json" and isinstance(value, Mapping):
+        return _lines("code", [f"{name} = {plain(inner)}" for name, inner in value.items()])
+    if kind == "routes":
+        return _lines("code", [f"{one.get('destination')} → {one.get('nexthop')}" for one in value])
     if kind == "addresses":
         return _lines(kind, _addresses(value))
     if kind == "fixed":

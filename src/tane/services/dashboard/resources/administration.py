@@ -1,111 +1,14 @@
-"""What administrators see: projects and users, hosts, everybody's servers."""
+"""What administrators see of the cloud itself: hosts, services, everybody's servers."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values, states
+from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Row, Values, states
 from tane.services.dashboard.domain.messages import N_
 from tane.services.dashboard.resources.servers import SERVER_COLUMNS, servers
 
 SECTION = N_("Administration")
-ENABLED = Field("enabled", N_("Enabled"), "bool", default="=enabled")
-NEW_ENABLED = Field("enabled", N_("Enabled"), "bool", default=True)
-
-LIMITS = {
-    "instances": N_("Servers"),
-    "cores": N_("vCPUs"),
-    "ram": N_("Memory (MiB)"),
-    "key_pairs": N_("Key pairs"),
-    "server_groups": N_("Server groups"),
-    "volumes": N_("Volumes"),
-    "snapshots": N_("Snapshots"),
-    "gigabytes": N_("Volume space (GiB)"),
-    "network": N_("Networks"),
-    "subnet": N_("Subnets"),
-    "port": N_("Ports"),
-    "router": N_("Routers"),
-    "floatingip": N_("Floating IPs"),
-    "security_group": N_("Security groups"),
-    "security_group_rule": N_("Rules"),
-}
-
-
-def named(*more: Field) -> tuple[Field, ...]:
-    return (
-        Field("name", N_("Name"), default="=name", required=True, option="--name"),
-        Field("description", N_("Description"), "text", default="=description", option="--description"),
-        *more,
-    )
-
-
-def identity(name: str, title: str, one: str, what: str, make: str, columns: tuple[Column, ...], **more: Any) -> Kind:
-    """A resource of identity: all have the same calls."""
-    key = what.removesuffix("s")
-    fields = more.pop("fields", ())
-    changed = more.pop("changed", fields)
-    # What is made takes its name as it is, what is changed as an option.
-    fields = tuple(replace(one, option="-") if one.option == "--name" else one for one in fields)
-    command = more.pop("command", f"openstack {key}")
-    deleted = Action(
-        "delete",
-        N_("Delete"),
-        f"identity DELETE /v3/{what}/{{id}}",
-        danger=True,
-        bulk=True,
-        back="list",
-        command=f"{command} delete {{id}}",
-    )
-    return Kind(
-        name,
-        title,
-        one,
-        SECTION,
-        f"identity GET /v3/{what}",
-        what,
-        columns,
-        f"identity GET /v3/{what}/{{id}}",
-        key,
-        event=f"identity.{key}",
-        paged=False,
-        search="name",
-        admin=True,
-        command=f"{command} list",
-        create=Action("create", make, f"identity POST /v3/{what}", key, fields=fields, command=f"{command} create"),
-        actions=(
-            *more.pop("actions", ()),
-            Action(
-                "edit",
-                N_("Edit"),
-                f"identity PATCH /v3/{what}/{{id}}",
-                key,
-                fields=changed,
-                command=f"{command} set {{id}}",
-            ),
-            deleted,
-        ),
-        **more,
-    )
-
-
-def spread(answer: Any) -> list[Row]:
-    """Assignments as rows: who, where, what."""
-    found = []
-    for one in answer["role_assignments"]:
-        scope = one.get("scope", {})
-        where = scope.get("project") or scope.get("domain") or {"name": "system" if "system" in scope else ""}
-        who = one.get("user") or one.get("group") or {}
-        row = {"who": who.get("name") or who.get("id"), "where": where.get("name") or where.get("id")}
-        found.append(
-            {
-                **row,
-                "role": one["role"].get("name") or one["role"]["id"],
-                "id": f"{who.get('id')}",
-                "kind": "group" if "group" in one else "user",
-            }
-        )
-    return found
 
 
 def aggregate(values: Values, row: Row) -> Any:
@@ -113,183 +16,8 @@ def aggregate(values: Values, row: Row) -> Any:
 
 
 NAME = Column("name", N_("Name"), "name")
-IS_ENABLED = Column("enabled", N_("Enabled"), "bool")
-DESCRIPTION = Column("description", N_("Description"))
-DOMAIN = Column("domain_id", N_("Domain"), "ref:domains")
 
 KINDS = (
-    identity(
-        "projects",
-        N_("Projects"),
-        N_("Project"),
-        "projects",
-        N_("Create a project"),
-        (NAME, DESCRIPTION, DOMAIN, IS_ENABLED, Column("id", N_("ID"), "code")),
-        fields=named(
-            Field("domain_id", N_("Domain"), "ref", ref="domains", option="--domain", folded=True), NEW_ENABLED
-        ),
-        changed=named(ENABLED),
-        panels=(Panel("assignments", {"scope.project.id": "{id}"}),),
-        actions=(
-            Action(
-                "grant",
-                N_("Give a user a role"),
-                "identity PUT /v3/projects/{id}/users/{user_id}/roles/{role_id}",
-                fields=(
-                    Field("user_id", N_("User"), "ref", ref="users", required=True, to="-", option="--user"),
-                    Field("role_id", N_("Role"), "ref", ref="roles", required=True, to="-", option="--role"),
-                ),
-                build=lambda values, row: None,
-                command="openstack role add --project {id}",
-            ),
-            Action(
-                "take",
-                N_("Take a role from a user"),
-                "identity DELETE /v3/projects/{id}/users/{user_id}/roles/{role_id}",
-                danger=True,
-                fields=(
-                    Field("user_id", N_("User"), "ref", ref="users", required=True, to="-", option="--user"),
-                    Field("role_id", N_("Role"), "ref", ref="roles", required=True, to="-", option="--role"),
-                ),
-                build=lambda values, row: None,
-                command="openstack role remove --project {id}",
-            ),
-            *(
-                Action(
-                    f"quota-{what}",
-                    title,
-                    call,
-                    key,
-                    fields=tuple(Field(name, LIMITS[name], "number") for name in names),
-                    help=N_("What is left empty stays as it is; -1 is without a limit."),
-                    command="openstack quota set {id}",
-                )
-                for what, title, call, key, names in (
-                    (
-                        "compute",
-                        N_("Quota of servers"),
-                        "compute PUT /v2.1/os-quota-sets/{id}",
-                        "quota_set",
-                        ("instances", "cores", "ram", "key_pairs", "server_groups"),
-                    ),
-                    (
-                        "volume",
-                        N_("Quota of volumes"),
-                        "volume PUT /v3/{project}/os-quota-sets/{id}",
-                        "quota_set",
-                        ("volumes", "snapshots", "gigabytes"),
-                    ),
-                    (
-                        "network",
-                        N_("Quota of networks"),
-                        "network PUT /v2.0/quotas/{id}",
-                        "quota",
-                        ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule"),
-                    ),
-                )
-            ),
-        ),
-    ),
-    identity(
-        "users",
-        N_("Users"),
-        N_("User"),
-        "users",
-        N_("Create a user"),
-        (NAME, DESCRIPTION, DOMAIN, IS_ENABLED, Column("id", N_("ID"), "code")),
-        fields=named(
-            Field("password", N_("Password"), "password", required=True, option="--password-prompt"),
-            Field("default_project_id", N_("First project"), "ref", ref="projects", option="--project"),
-            Field("domain_id", N_("Domain"), "ref", ref="domains", option="--domain", folded=True),
-            NEW_ENABLED,
-        ),
-        changed=named(Field("password", N_("New password"), "password", option="--password-prompt"), ENABLED),
-        panels=(Panel("assignments", {"user.id": "{id}"}),),
-    ),
-    identity(
-        "groups",
-        N_("Groups"),
-        N_("Group"),
-        "groups",
-        N_("Create a group"),
-        (NAME, DESCRIPTION, DOMAIN),
-        fields=named(),
-        actions=(
-            Action(
-                "add-user",
-                N_("Add a user"),
-                "identity PUT /v3/groups/{id}/users/{user_id}",
-                fields=(Field("user_id", N_("User"), "ref", ref="users", required=True, to="-", option="-"),),
-                build=lambda values, row: None,
-                command="openstack group add user {id}",
-            ),
-        ),
-        panels=(Panel("group-members"),),
-    ),
-    Kind(
-        "group-members",
-        N_("Members"),
-        N_("User"),
-        SECTION,
-        "identity GET /v3/groups/{in}/users",
-        "users",
-        (Column("name", N_("Name")), IS_ENABLED, Column("id", N_("ID"), "code")),
-        inner=True,
-        admin=True,
-        paged=False,
-        gone_to="groups",
-        command="openstack user list --group {in}",
-        actions=(
-            Action(
-                "remove",
-                N_("Take out of the group"),
-                "identity DELETE /v3/groups/{in}/users/{id}",
-                danger=True,
-                bulk=True,
-                back="list",
-                command="openstack group remove user {in} {id}",
-            ),
-        ),
-    ),
-    identity(
-        "roles",
-        N_("Roles"),
-        N_("Role"),
-        "roles",
-        N_("Create a role"),
-        (NAME, DESCRIPTION, Column("id", N_("ID"), "code")),
-        fields=named(),
-    ),
-    identity(
-        "domains",
-        N_("Domains"),
-        N_("Domain"),
-        "domains",
-        N_("Create a domain"),
-        (NAME, DESCRIPTION, IS_ENABLED),
-        fields=named(NEW_ENABLED),
-        changed=named(ENABLED),
-    ),
-    Kind(
-        "assignments",
-        N_("Role assignments"),
-        N_("Role assignment"),
-        SECTION,
-        "identity GET /v3/role_assignments",
-        "",
-        (
-            Column("who", N_("Who")),
-            Column("kind", N_("User or group")),
-            Column("role", N_("Role")),
-            Column("where", N_("Where")),
-        ),
-        label="who",
-        query={"include_names": "true"},
-        paged=False,
-        admin=True,
-        spread=spread,
-        command="openstack role assignment list --names",
-    ),
     servers(
         "all-servers",
         N_("All servers"),
@@ -312,7 +40,7 @@ KINDS = (
         "migrations",
         (
             Column("instance_uuid", N_("Server"), "ref:all-servers"),
-            Column("migration_type", N_("Kind")),
+            Column("migration_type", N_("Kind"), "word"),
             Column("status", N_("State"), "state"),
             Column("source_compute", N_("From")),
             Column("dest_compute", N_("To")),
@@ -375,6 +103,25 @@ KINDS = (
                 "delete", N_("Remove"), "host DELETE /{id}", danger=True, back="list", command="./tane host remove {id}"
             ),
         ),
+    ),
+    Kind(
+        "findings",
+        N_("Findings of the doctor"),
+        N_("Finding"),
+        SECTION,
+        "host GET /findings",
+        "findings",
+        (
+            Column("level", N_("Kind"), "word"),
+            Column("what", N_("What"), "said"),
+            Column("why", N_("Why it matters"), "said"),
+            Column("mend", N_("What mends it"), "code"),
+        ),
+        label="what",
+        paged=False,
+        admin=True,
+        command="./tane doctor",
+        empty=N_("The cloud is well. What is wrong with the machine itself is told by ./tane doctor there."),
     ),
     Kind(
         "host-tokens",
@@ -548,6 +295,18 @@ KINDS = (
             command="openstack aggregate create",
         ),
         actions=(
+            Action(
+                "edit",
+                N_("Edit"),
+                "compute PUT /v2.1/os-aggregates/{id}",
+                "aggregate",
+                fields=(
+                    Field("name", N_("Name"), default="=name", required=True, option="--name"),
+                    Field("availability_zone", N_("Availability zone"), default="=availability_zone", option="--zone"),
+                ),
+                build=aggregate,
+                command="openstack aggregate set {id}",
+            ),
             *(
                 Action(
                     name,

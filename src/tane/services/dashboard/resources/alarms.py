@@ -9,13 +9,6 @@ from tane.services.dashboard.domain.describing import Action, Column, Field, Kin
 from tane.services.dashboard.domain.messages import N_
 
 ONE = "/v2/alarms/{id}"
-RULES = (
-    "gnocchi_resources_threshold",
-    "gnocchi_aggregation_by_metrics_threshold",
-    "gnocchi_aggregation_by_resources_threshold",
-    "event",
-    "composite",
-)
 METRICS = (
     ("cpu", N_("Processor (percent of one)")),
     ("memory.resident", N_("Memory (MiB)")),
@@ -55,7 +48,8 @@ def changes(answer: Any) -> list[Row]:
     found = []
     for one in answer:
         detail = _document(one.get("detail"))
-        named = ", ".join(name for name in detail if name not in ("state", "transition_reason"))
+        changed = (name for name in detail if name not in ("state", "transition_reason"))
+        named = "" if one["type"] == "creation" else ", ".join(changed)
         why = str(detail.get("transition_reason") or "") if one["type"] == "state transition" else named
         shown = detail.get("state") if one["type"] == "state transition" else None
         found.append({**one, "state": shown, "why": why[:LONGEST_REASON]})
@@ -237,7 +231,7 @@ KINDS = (
             Column("state", N_("State"), "state"),
             Column("enabled", N_("Enabled"), "bool"),
             Column("severity", N_("Severity"), "word"),
-            Column("type", N_("Kind")),
+            Column("type", N_("Kind"), "word"),
             Column("state_timestamp", N_("Since"), "time"),
         ),
         f"alarm GET {ONE}",
@@ -248,13 +242,13 @@ KINDS = (
         empty=N_("No alarms yet. One watches what a server or the project uses, and calls a web address."),
         details=(
             Column("state", N_("State"), "state"),
-            Column("state_reason", N_("Why")),
+            Column("state_reason", N_("Why"), "said"),
             Column("state_timestamp", N_("Since"), "time"),
             Column("enabled", N_("Enabled"), "bool"),
             Column("severity", N_("Severity"), "word"),
             Column("description", N_("Description")),
-            Column("type", N_("Kind")),
-            *(Column(f"{name}_rule", N_("Rule"), "json") for name in RULES),
+            Column("type", N_("Kind"), "word"),
+            Column("in_words", N_("Rule"), "names"),
             Column("alarm_actions", N_("Called on alarm"), "names"),
             Column("ok_actions", N_("Called when well"), "names"),
             Column("insufficient_data_actions", N_("Called when too little is known"), "names"),
@@ -328,7 +322,7 @@ KINDS = (
         "",
         (
             Column("timestamp", N_("When"), "time"),
-            Column("type", N_("Kind")),
+            Column("type", N_("Kind"), "word"),
             Column("state", N_("State"), "state"),
             Column("why", N_("Why")),
         ),

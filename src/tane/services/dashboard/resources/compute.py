@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tane.services.dashboard.domain.describing import Action, Column, Field, Kind
+from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel
 from tane.services.dashboard.domain.messages import N_
 
 KINDS = (
@@ -147,6 +147,19 @@ KINDS = (
         event="compute.flavor",
         brief="compute GET /v2.1/flavors",
         command="openstack flavor list",
+        details=(
+            Column("name", N_("Name")),
+            Column("vcpus", N_("vCPUs")),
+            Column("ram", N_("Memory"), "mib"),
+            Column("disk", N_("Disk"), "gib"),
+            Column("OS-FLV-EXT-DATA:ephemeral", N_("Second disk (GiB)")),
+            Column("swap", N_("Swap (MiB)")),
+            Column("os-flavor-access:is_public", N_("Public"), "bool"),
+            Column("extra_specs", N_("Extra specs"), "json"),
+            Column("description", N_("Description")),
+            Column("id", N_("ID"), "code"),
+        ),
+        panels=(Panel("flavor-access", when=lambda row: not row.get("os-flavor-access:is_public", True)),),
         create=Action(
             "create",
             N_("Create a flavor"),
@@ -187,6 +200,24 @@ KINDS = (
                 command="openstack flavor set {id}",
             ),
             Action(
+                "edit",
+                N_("Edit"),
+                "compute PUT /v2.1/flavors/{id}",
+                "flavor",
+                fields=(Field("description", N_("Description"), default="=description", option="--description"),),
+                build=lambda values, row: {"description": values.get("description")},
+                command="openstack flavor set {id}",
+            ),
+            Action(
+                "unset-extra",
+                N_("Take an extra spec away"),
+                "compute DELETE /v2.1/flavors/{id}/os-extra_specs/{key}",
+                fields=(Field("key", N_("Name"), required=True, to="-", option="--property"),),
+                when=lambda row: bool(row.get("extra_specs")),
+                build=lambda values, row: None,
+                command="openstack flavor unset {id}",
+            ),
+            Action(
                 "extra",
                 N_("Set extra specs"),
                 "compute POST /v2.1/flavors/{id}/os-extra_specs",
@@ -202,6 +233,33 @@ KINDS = (
                 bulk=True,
                 back="list",
                 command="openstack flavor delete {id}",
+            ),
+        ),
+    ),
+    Kind(
+        "flavor-access",
+        N_("Projects that may use it"),
+        N_("Project"),
+        N_("Compute"),
+        "compute GET /v2.1/flavors/{in}/os-flavor-access",
+        "flavor_access",
+        (Column("tenant_id", N_("Project"), "ref:projects"),),
+        id="tenant_id",
+        label="tenant_id",
+        inner=True,
+        admin=True,
+        paged=False,
+        gone_to="flavors",
+        command="openstack flavor show {in}",
+        actions=(
+            Action(
+                "remove",
+                N_("Let it use it no more"),
+                "compute POST /v2.1/flavors/{in}/action",
+                "removeTenantAccess",
+                danger=True,
+                build=lambda values, row: {"tenant": row["tenant_id"]},
+                command="openstack flavor unset {in} --project {id}",
             ),
         ),
     ),

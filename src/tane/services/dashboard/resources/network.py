@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from tane.services.dashboard.domain import forms
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values
 from tane.services.dashboard.domain.messages import N_
 
@@ -14,7 +16,8 @@ SECTION = N_("Network")
 def subnet(values: Values, row: Row) -> Any:
     body = {name: value for name, value in values.items() if name not in ("no_gateway", "network", "pools")}
     body["network_id"] = values["network"]
-    body["ip_version"] = 6 if ":" in values.get("cidr", "") else 4
+    if "cidr" in values or "subnetpool_id" not in values:
+        body["ip_version"] = 6 if ":" in values.get("cidr", "") else 4
     if values.get("no_gateway"):
         body["gateway_ip"] = None
     if "pools" in values:
@@ -29,6 +32,17 @@ def port(values: Values, row: Row) -> Any:
     if "network" in values:
         body["network_id"] = values["network"]
     return {**body, **({"fixed_ips": [fixed]} if fixed else {})}
+
+
+def route(verb: str) -> Callable[[Any], str]:
+    """The command of a route that is sent."""
+
+    def told(body: Any) -> str:
+        [one] = body["router"]["routes"]
+        way = forms.quoted(f"destination={one['destination']},gateway={one['nexthop']}")
+        return f"openstack router {verb} route --route {way} <router>"
+
+    return told
 
 
 def drop(kind: str, command: str, what: str = "Delete") -> Action:
@@ -119,7 +133,11 @@ def networks(name: str, title: str, section: str, create: Action, **more: Any) -
             Column("project_id", N_("Project"), "code"),
             Column("id", N_("ID"), "code"),
         ),
-        panels=(Panel("subnets", {"network_id": "{id}"}), Panel("ports", {"network_id": "{id}"})),
+        panels=(
+            Panel("subnets", {"network_id": "{id}"}),
+            Panel("network-addresses"),
+            Panel("ports", {"network_id": "{id}"}),
+        ),
         actions=NETWORK_ACTIONS,
         create=create,
         **more,
@@ -200,11 +218,19 @@ KINDS = (
                     "network", N_("Network"), "ref", ref="networks", required=True, to="network_id", option="--network"
                 ),
                 Field("name", N_("Name"), option="-"),
-                Field("cidr", N_("Address range"), required=True, default="10.0.0.0/24", option="--subnet-range"),
+                Field(
+                    "cidr",
+                    N_("Address range"),
+                    default="10.0.0.0/24",
+                    option="--subnet-range",
+                    help=N_("Empty: one of the pool."),
+                ),
                 Field("gateway_ip", N_("Gateway"), option="--gateway", help=N_("Empty: the first address.")),
                 Field("no_gateway", N_("No gateway"), "bool", to="-"),
                 Field("enable_dhcp", N_("DHCP"), "bool", default=True),
                 Field("dns_nameservers", N_("DNS servers"), "list", option="--dns-nameserver"),
+                Field("subnetpool_id", N_("Pool"), "ref", ref="subnet-pools", option="--subnet-pool", folded=True),
+                Field("prefixlen", N_("Length of its prefix"), "number", option="--prefix-length", folded=True),
                 Field(
                     "pools",
                     N_("Addresses given out"),
@@ -226,6 +252,7 @@ KINDS = (
                     "dns_nameservers", N_("DNS servers"), "list", default="=dns_nameservers", option="--dns-nameserver"
                 ),
             ),
+            tags("subnets", "openstack subnet set {id}"),
             drop("subnets", "openstack subnet delete {id}"),
         ),
     ),
@@ -253,7 +280,7 @@ KINDS = (
             Column("external_gateway_info/network_id", N_("Outside"), "ref:networks"),
             Column("external_gateway_info/external_fixed_ips", N_("Address outside"), "fixed"),
             Column("external_gateway_info/enable_snat", N_("SNAT"), "bool"),
-            Column("routes", N_("Routes"), "json"),
+            Column("routes", N_("Routes"), "routes"),
             Column("tags", N_("Tags")),
             Column("description", N_("Description")),
             Column("id", N_("ID"), "code"),
@@ -295,6 +322,25 @@ KINDS = (
                 fields=(Field("subnet_id", N_("Subnet"), "ref", ref="subnets", required=True, option="-"),),
                 command="openstack router remove subnet {id}",
             ),
+            *(
+                Action(
+                    f"{verb}-route",
+                    title,
+                    f"network PUT {N}/routers/{{id}}/{verb}_extraroutes",
+                    "router",
+                    fields=(
+                        Field("destination", N_("Address range"), required=True, to="-"),
+                        Field("nexthop", N_("By way of"), required=True, to="-"),
+                    ),
+                    build=lambda values, row: {
+                        "routes": [{"destination": values["destination"], "nexthop": values["nexthop"]}]
+                    },
+                    told=route(verb),
+                    when=(lambda row: bool(row.get("routes"))) if verb == "remove" else None,
+                    command=f"openstack router {verb} route {{id}} --route destination=<range>,gateway=<address>",
+                )
+                for verb, title in (("add", N_("Add a route")), ("remove", N_("Take a route away")))
+            ),
             Action(
                 "set-gateway",
                 N_("Connect with the outside"),
@@ -326,6 +372,7 @@ KINDS = (
                 command="openstack router unset --external-gateway {id}",
             ),
             edit("routers", "router", "openstack router set {id}", UP),
+            tags("routers", "openstack router set {id}"),
             drop("routers", "openstack router delete {id}"),
         ),
     ),
@@ -360,6 +407,7 @@ KINDS = (
             Column("security_groups", N_("Security groups"), "ref:security-groups"),
             Column("port_security_enabled", N_("Filtered"), "bool"),
             Column("allowed_address_pairs", N_("Further addresses"), "json"),
+            Column("tags", N_("Tags")),
             Column("description", N_("Description")),
             Column("id", N_("ID"), "code"),
         ),
@@ -397,6 +445,7 @@ KINDS = (
                 ),
                 UP,
             ),
+            tags("ports", "openstack port set {id}"),
             drop("ports", "openstack port delete {id}"),
         ),
     ),
@@ -421,6 +470,16 @@ KINDS = (
         event="network.floating_ip",
         command="openstack floating ip list",
         empty=N_("No floating IPs yet. With one a server is reached from the outside."),
+        details=(
+            Column("status", N_("State"), "state"),
+            Column("fixed_ip_address", N_("Leads to"), "code"),
+            Column("port_id", N_("Port"), "ref:ports"),
+            Column("router_id", N_("Router"), "ref:routers"),
+            Column("floating_network_id", N_("Outside"), "ref:networks"),
+            Column("tags", N_("Tags")),
+            Column("description", N_("Description")),
+            Column("id", N_("ID"), "code"),
+        ),
         create=Action(
             "create",
             N_("Allocate a floating IP"),
@@ -469,6 +528,16 @@ KINDS = (
                 quick=True,
                 command="openstack floating ip unset --port {id}",
             ),
+            Action(
+                "edit",
+                N_("Edit"),
+                f"network PUT {N}/floatingips/{{id}}",
+                "floatingip",
+                fields=(Field("description", N_("Description"), default="=description", option="--description"),),
+                build=lambda values, row: {"description": values.get("description", "")},
+                command="openstack floating ip set {id}",
+            ),
+            tags("floatingips", "openstack floating ip set {id}"),
             Action(
                 "delete",
                 N_("Release"),

@@ -7,7 +7,7 @@ from typing import Any
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values
 from tane.services.dashboard.domain.forms import quoted
 from tane.services.dashboard.domain.messages import N_
-from tane.services.dashboard.resources.network import SECTION, N, drop, edit
+from tane.services.dashboard.resources.network import SECTION, N, drop, edit, tags
 
 RULES: dict[str, tuple[str, dict[str, Any]]] = {
     "ssh": (N_("SSH from anywhere"), {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}),
@@ -91,6 +91,7 @@ KINDS = (
         ),
         actions=(
             edit("security-groups", "security_group", "openstack security group set {id}"),
+            tags("security-groups", "openstack security group set {id}"),
             drop("security-groups", "openstack security group delete {id}"),
         ),
     ),

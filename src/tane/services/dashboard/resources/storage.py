@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, states
+from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values, states
 from tane.services.dashboard.domain.messages import N_
 from tane.services.dashboard.resources.backups import OF_VOLUME
 
@@ -25,6 +25,16 @@ def source(values: Any, row: Any) -> Any:
         if name in values:
             body[to] = values[name]
     return body
+
+
+def image_changes(values: Values, row: Row) -> Any:
+    """What a form changes of an image, as a JSON patch."""
+    wanted: Values = {"tags": [], **values}
+    return [
+        {"op": "replace", "path": f"/{name}", "value": value}
+        for name, value in wanted.items()
+        if row.get(name) != value
+    ]
 
 
 NEW_VOLUME = Action(
@@ -66,6 +76,19 @@ KINDS = (
         event="image.image",
         search="name",
         command="openstack image list",
+        filters=(
+            Field(
+                "member_status",
+                N_("Shared with this project"),
+                "choice",
+                choices=(
+                    ("", N_("what was accepted")),
+                    ("pending", N_("what is offered, too")),
+                    ("rejected", N_("what was refused, too")),
+                ),
+            ),
+        ),
+        panels=(Panel("image-members", when=lambda row: row.get("visibility") == "shared"),),
         empty=N_("No images yet. Upload one to launch servers from it."),
         details=(
             Column("status", N_("State"), "state"),
@@ -143,12 +166,9 @@ KINDS = (
                     Field(
                         "protected", N_("Protected from deletion"), "bool", default="=protected", option="--protected"
                     ),
+                    Field("tags", N_("Tags"), "list", default="=tags", option="--tag"),
                 ),
-                build=lambda values, row: [
-                    {"op": "replace", "path": f"/{name}", "value": value}
-                    for name, value in values.items()
-                    if row.get(name) != value
-                ],
+                build=image_changes,
                 command="openstack image set {id}",
             ),
             Action(
@@ -158,6 +178,24 @@ KINDS = (
                 fields=(Field("member", N_("ID of the project"), required=True, option="-"),),
                 when=lambda row: row.get("visibility") == "shared",
                 command="openstack image add project {id}",
+            ),
+            Action(
+                "answer",
+                N_("Take it or not"),
+                "image PUT /v2/images/{id}/members/{project}",
+                fields=(
+                    Field(
+                        "status",
+                        N_("Answer"),
+                        "choice",
+                        choices=(("accepted", N_("Show it among the images")), ("rejected", N_("Do not show it"))),
+                        required=True,
+                        option="-",
+                    ),
+                ),
+                when=lambda row: row.get("visibility") == "shared",
+                help=N_("For an image that another project shares with yours."),
+                command="openstack image set {id}",
             ),
             Action(
                 "download",
@@ -192,6 +230,34 @@ KINDS = (
                 bulk=True,
                 back="list",
                 command="openstack image delete {id}",
+            ),
+        ),
+    ),
+    Kind(
+        "image-members",
+        N_("Shared with"),
+        N_("Project"),
+        N_("Compute"),
+        "image GET /v2/images/{in}/members",
+        "members",
+        (
+            Column("member_id", N_("Project"), "code"),
+            Column("status", N_("State"), "state"),
+            Column("created_at", N_("Created"), "time"),
+        ),
+        id="member_id",
+        label="member_id",
+        inner=True,
+        paged=False,
+        gone_to="images",
+        command="openstack image member list {in}",
+        actions=(
+            Action(
+                "remove",
+                N_("Share it no more"),
+                "image DELETE /v2/images/{in}/members/{id}",
+                danger=True,
+                command="openstack image remove project {in} {id}",
             ),
         ),
     ),
@@ -333,6 +399,35 @@ KINDS = (
                 command="openstack volume set {id}",
             ),
             Action(
+                "metadata",
+                N_("Metadata"),
+                f"volume PUT {V}/volumes/{{id}}/metadata",
+                fields=(Field("metadata", N_("Metadata"), "pairs", default="=metadata", option="--property"),),
+                build=lambda values, row: {"metadata": values.get("metadata", {})},
+                command="openstack volume set --no-property {id}",
+            ),
+            Action(
+                "read-only",
+                N_("Set whether it can be written to"),
+                DO,
+                "os-update_readonly_flag",
+                when=states("available"),
+                fields=(Field("readonly", N_("Read only"), "bool", default="=metadata/readonly"),),
+                command="openstack volume set --read-only {id}",
+            ),
+            Action(
+                "reimage",
+                N_("Write an image on it"),
+                DO,
+                "os-reimage",
+                when=states("available", "error"),
+                danger=True,
+                help=N_("What is on it is lost."),
+                fields=(
+                    Field("image_id", N_("Image"), "ref", ref="images", query={"status": "active"}, required=True),
+                ),
+            ),
+            Action(
                 "bootable",
                 N_("Set whether it is bootable"),
                 DO,
@@ -466,66 +561,6 @@ KINDS = (
                 danger=True,
                 back="list",
                 command="openstack volume transfer request delete {id}",
-            ),
-        ),
-    ),
-    Kind(
-        "volume-types",
-        N_("Volume types"),
-        N_("Volume type"),
-        N_("Storage"),
-        f"volume GET {V}/types",
-        "volume_types",
-        (
-            Column("name", N_("Name"), "name"),
-            Column("description", N_("Description")),
-            Column("is_public", N_("Public"), "bool"),
-            Column("extra_specs", N_("Extra specs"), "json"),
-        ),
-        f"volume GET {V}/types/{{id}}",
-        "volume_type",
-        event="volume.type",
-        command="openstack volume type list",
-        create=Action(
-            "create",
-            N_("Create a volume type"),
-            f"volume POST {V}/types",
-            "volume_type",
-            fields=(
-                Field("name", N_("Name"), required=True, option="-"),
-                Field("description", N_("Description"), option="--description"),
-                Field(
-                    "public",
-                    N_("For all projects"),
-                    "bool",
-                    default=True,
-                    to="os-volume-type-access:is_public",
-                    option="--public",
-                ),
-                Field("extra_specs", N_("Extra specs"), "pairs", option="--property"),
-            ),
-            command="openstack volume type create",
-        ),
-        actions=(
-            Action(
-                "edit",
-                N_("Edit"),
-                f"volume PUT {V}/types/{{id}}",
-                "volume_type",
-                fields=(
-                    Field("name", N_("Name"), default="=name", option="--name"),
-                    Field("description", N_("Description"), default="=description", option="--description"),
-                ),
-                command="openstack volume type set {id}",
-            ),
-            Action(
-                "delete",
-                N_("Delete"),
-                f"volume DELETE {V}/types/{{id}}",
-                danger=True,
-                bulk=True,
-                back="list",
-                command="openstack volume type delete {id}",
             ),
         ),
     ),

@@ -1,0 +1,115 @@
+"""The button that takes back what was just done, while nothing else has changed it.
+
+What is known for it stays in this process for ten minutes: who restarts the cloud in between has no button, and loses
+nothing else.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tane.services.dashboard.api import lists
+from tane.services.dashboard.api.incoming import read
+from tane.services.dashboard.api.visit import Visit, check_form, waiting
+from tane.services.dashboard.domain import forms, undoing
+from tane.services.dashboard.domain.describing import Action, Kind, Row, value_of
+from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.domain.undoing import Done, Step
+from tane.services.dashboard.resources import KINDS
+from tane.web import inside
+from tane.web.errors import Conflict, NotFound
+from tane.web.request import Response
+
+if TYPE_CHECKING:
+    from tane.services.dashboard.api.pages import Order
+
+MEMORY = "dashboard.undo"
+LASTS = timedelta(minutes=10)
+MOST, MOST_OF_ONE = 1000, 5
+"""Actions that can be taken back, of all sessions and of one; the oldest are forgotten."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    owner: str
+    title: str
+    step: Step
+    until: datetime
+
+
+def remember(visit: Visit, order: Order, given: forms.Given, answer: Any) -> dict[str, str]:
+    """What the address of the next page says of it; nothing where it cannot be taken back."""
+    assert visit.session is not None
+    inner = visit.request.param("in") or ""
+    step = undoing.step(Done(order.kind, order.action, order.id, inner, given, order.row, answer))
+    if step is None or not _may(visit, step):
+        return {}
+    kept: dict[str, Kept] = visit.core.memory.setdefault(MEMORY, {})
+    name = secrets.token_urlsafe(12)
+    kept[name] = Kept(visit.session.id, order.action.title, step, visit.core.clock.now() + LASTS)
+    own = [key for key, one in list(kept.items()) if one.owner == visit.session.id]
+    for key in [*own[:-MOST_OF_ONE], *list(kept)[:-MOST]]:
+        kept.pop(key, None)
+    return {"undo": name}
+
+
+def _may(visit: Visit, step: Step) -> bool:
+    """Whether the visitor may do that, too."""
+    action = _action(KINDS[step.kind], step)
+    return visit.may(action.target, action.key)
+
+
+def _action(kind: Kind, step: Step) -> Action:
+    found = kind.create if step.action == "create" else kind.action(step.action)
+    assert found is not None, (step.kind, step.action)
+    return found
+
+
+def offered(visit: Visit) -> tuple[str, str] | None:
+    """(what to send, what was done) for the page that comes after an action."""
+    name = visit.request.param("undo") or ""
+    found = _of(visit, name)
+    return None if found is None else (name, visit.words(N_("“{what}” was accepted."), what=visit.words(found.title)))
+
+
+def _of(visit: Visit, name: str) -> Kept | None:
+    found: Kept | None = visit.core.memory.get(MEMORY, {}).get(name)
+    mine = found is not None and visit.session is not None and found.owner == visit.session.id
+    return found if found is not None and mine and visit.core.clock.now() < found.until else None
+
+
+@waiting
+async def undo(visit: Visit) -> Response:
+    """Take it back. :raises Conflict: somebody has changed it since. :raises NotFound: it is too late."""
+    given, core = await read(visit.request), visit.core
+    check_form(visit, given.values)
+    name = given.one("undo")[:100]
+    kept = _of(visit, name)
+    if kept is None:
+        raise NotFound(visit.words(N_("This can no longer be undone.")))
+    step, kind = kept.step, KINDS[kept.step.kind]
+    action = _action(kind, step)
+    row = await core.in_thread(_row, visit, kind, action, step)
+    fields = await core.in_thread(forms.inputs, core, action)
+    values = forms.values(fields, step.given)
+    body = forms.body(action, forms.cleared(action, values, row), row)
+    places = {"id": step.id or "-", "in": step.inner or "-", **forms.places(action, values)}
+    places |= {place: str(value_of(row, path) or "-") for place, path in (action.taken or {}).items()}
+    await visit.ask(action.target, body, action.spoken, **places)
+    core.memory[MEMORY].pop(name, None)
+    shown = (kind.gone_to or kind.name, step.inner) if kind.inner else (kind.name, step.id)
+    return visit.go(f"/{shown[0]}/{inside.part(shown[1])}", undone="1")
+
+
+def _row(visit: Visit, kind: Kind, action: Action, step: Step) -> Row:
+    """The resource as it is now. :raises Conflict: not as the action left it."""
+    if action is kind.create:
+        return {"in": step.inner}
+    row = lists.one(visit, kind, step.id, step.inner)
+    now = undoing.held(action, row)
+    if any(sorted(now.get(name, [])) != sorted(texts) for name, texts in step.same.items()):
+        raise Conflict(visit.words(N_("It was changed since: nothing was undone.")))
+    return row

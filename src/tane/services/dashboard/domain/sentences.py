@@ -1,0 +1,130 @@
+"""What the APIs say when they refuse, in the user's language.
+
+Their sentences are OpenStack's, in English; the most usual are known here by their form. Others are shown as they came.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from tane.services.dashboard.domain.messages import DEFAULT, N_, Words
+
+LONGEST = 1000
+"""Characters of a sentence that is looked at; a longer one is shown as it is."""
+FORMS = (
+    N_("{field}: a value is required."),
+    N_("{field}: '{value}' is not a whole number."),
+    N_("{field}: '{value}' is not a number."),
+    N_("{field}: '{value}' is not of the form name=value."),
+    N_("Invalid input: '{field}' is a required property of '{where}'."),
+    N_("Invalid input: '{field}' is a required property."),
+    N_("Invalid input for field/attribute {field}. Expected `{wanted}`, got `{given}`"),
+    N_("Invalid input for field/attribute {field}. Expected `str` of length >= {least}"),
+    N_("Invalid input for field/attribute {field}. Expected `str` of length <= {most}"),
+    N_("Invalid input for field/attribute {field}. Expected `str` matching regex {pattern}"),
+    N_("Invalid input for field/attribute {field}. Expected `int` >= {least}"),
+    N_("Invalid input for field/attribute {field}. Expected `int` <= {most}"),
+    N_("Invalid input for field/attribute {field}. Invalid enum value {value}"),
+    N_("Invalid input for field/attribute {field}. The character NUL is not allowed."),
+    N_("Invalid input for field/attribute {field}. It is too long: at most {most} bytes are kept."),
+    N_("Invalid input for {field}. Reason: {why}"),
+    N_("Invalid input received: {why}"),
+    N_("Value should be {least} to {most}."),
+    N_("Quota exceeded for resources: ['{what}']."),
+    N_("Quota exceeded for {what}: Requested {asked}, but already used {used} of {most} {what_again}"),
+    N_("Quota exceeded, too many {what}."),
+    N_("Maximum number of {what} allowed ({most}) exceeded for quota '{quota}'."),
+    N_("Maximum number of {what} allowed ({most}) exceeded"),
+    N_("Requested volume size {size}G is larger than maximum allowed limit {most}G."),
+    N_(
+        "Requested volume or snapshot exceeds allowed {quota} quota. Requested {asked}, quota is {most} and {used} has "
+        "been consumed."
+    ),
+    N_("Policy doesn't allow {rule} to be performed."),
+    N_("You are not authorized to perform the requested action: {rule}."),
+    N_("You are not authorized to complete {rule} action."),
+    N_("Cannot '{action}' instance {id} while it is in vm_state {state}"),
+    N_("Cannot '{action}' instance {id} while it is in task_state {state}"),
+    N_("Instance {id} is locked"),
+    N_("Instance {id} is not ready"),
+    N_("Instance {id} could not be found."),
+    N_("Image {id} could not be found."),
+    N_("Flavor {id} could not be found."),
+    N_("Network {id} could not be found."),
+    N_("Subnet {id} could not be found."),
+    N_("Router {id} could not be found."),
+    N_("Port {id} could not be found."),
+    N_("Volume {id} could not be found."),
+    N_("Snapshot {id} could not be found."),
+    N_("Backup {id} could not be found."),
+    N_("Security group {id} does not exist."),
+    N_("Could not find {what}: {id}."),
+    N_("No valid host was found. There are not enough hosts available. {why}."),
+    N_("Multiple possible networks found, use a Network ID to be more specific."),
+    N_("Invalid key_name provided."),
+    N_("Key pair '{name}' already exists."),
+    N_("Security Group {id} in use."),
+    N_("Security group rule already exists. Rule id is {id}."),
+    N_("Router {id} still has ports"),
+    N_("Cannot detach a root device volume"),
+    N_("Volume {id} status must be {wanted}, but current status is: {state}."),
+    N_("Volume {id} is still attached, detach volume first."),
+    N_("Volume size {size}GB cannot be smaller than the image minDisk size {least}GB."),
+    N_("Volume size '{size}' must be an integer and greater than 0"),
+    N_("Image {id} is protected and cannot be deleted."),
+    N_("The resource could not be found."),
+    N_("Not evaluated yet"),
+    N_("Transition to {state} due to {count} samples {where} threshold, most recent: {value}"),
+    N_("Remaining as {state} due to {count} samples {where} threshold, most recent: {value}"),
+    N_("Stack {action} completed successfully"),
+    N_("Stack {action} started"),
+    N_("state changed"),
+    N_("{count} server(s) are in error."),
+    N_("{count} volume(s) are in error."),
+    N_("Their fault field says why."),
+    N_("Cut off: {hosts}."),
+    N_("Nothing that these hosts say is believed, whatever is on them."),
+    N_("Not heard of lately: {hosts}."),
+    N_("What is on these hosts is out of reach, and nothing new comes to them."),
+    N_("Subnet {name} ({range}) has no DNS server."),
+    N_("Its servers resolve each other's names only."),
+    N_("Too much of this runs already: {who}; try again later."),
+    N_("The password does not match the requirements: {why}."),
+)
+"""Placeholders stand for what is in the sentence. The first that fits counts."""
+FIELDS = {
+    "name": N_("Name"),
+    "description": N_("Description"),
+    "cidr": N_("Address range"),
+    "size": N_("Size"),
+    "password": N_("Password"),
+    "image": N_("Image"),
+    "flavor": N_("Flavor"),
+    "networks": N_("Networks"),
+    "threshold": N_("Threshold"),
+}
+"""What forms call a field that sentences name."""
+
+
+@cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((form, _pattern(form)) for form in FORMS)
+
+
+def _pattern(form: str) -> re.Pattern[str]:
+    parts = re.split(r"{(\w+)}", form)
+    return re.compile("".join(f"(?P<{part}>.+?)" if odd % 2 else re.escape(part) for odd, part in enumerate(parts)))
+
+
+def sentence(words: Words, text: str) -> str:
+    """What an API said, in the language of the page; as it came when it is of no form that is known."""
+    if words.language == DEFAULT or len(text) > LONGEST:
+        return text
+    for form, pattern in _patterns():
+        if found := pattern.fullmatch(text):
+            values = found.groupdict()
+            if values.get("field") in FIELDS:
+                values["field"] = words(FIELDS[values["field"]])
+            return words(form, **values)
+    return text

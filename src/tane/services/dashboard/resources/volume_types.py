@@ -1,0 +1,161 @@
+"""Types of volumes, and what the volume service tells of what failed."""
+
+from __future__ import annotations
+
+from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel
+from tane.services.dashboard.domain.messages import N_
+
+V = "/v3/{project}"
+
+KINDS = (
+    Kind(
+        "volume-types",
+        N_("Volume types"),
+        N_("Volume type"),
+        N_("Storage"),
+        f"volume GET {V}/types",
+        "volume_types",
+        (
+            Column("name", N_("Name"), "name"),
+            Column("description", N_("Description")),
+            Column("is_public", N_("Public"), "bool"),
+            Column("extra_specs", N_("Extra specs"), "json"),
+        ),
+        f"volume GET {V}/types/{{id}}",
+        "volume_type",
+        event="volume.type",
+        command="openstack volume type list",
+        panels=(Panel("volume-type-access", when=lambda row: not row.get("is_public", True)),),
+        create=Action(
+            "create",
+            N_("Create a volume type"),
+            f"volume POST {V}/types",
+            "volume_type",
+            fields=(
+                Field("name", N_("Name"), required=True, option="-"),
+                Field("description", N_("Description"), option="--description"),
+                Field(
+                    "public",
+                    N_("For all projects"),
+                    "bool",
+                    default=True,
+                    to="os-volume-type-access:is_public",
+                    option="--public",
+                ),
+                Field("extra_specs", N_("Extra specs"), "pairs", option="--property"),
+            ),
+            command="openstack volume type create",
+        ),
+        actions=(
+            Action(
+                "edit",
+                N_("Edit"),
+                f"volume PUT {V}/types/{{id}}",
+                "volume_type",
+                fields=(
+                    Field("name", N_("Name"), default="=name", option="--name"),
+                    Field("description", N_("Description"), default="=description", option="--description"),
+                ),
+                command="openstack volume type set {id}",
+            ),
+            Action(
+                "extra",
+                N_("Set extra specs"),
+                f"volume POST {V}/types/{{id}}/extra_specs",
+                fields=(Field("specs", N_("Extra specs"), "pairs", required=True, option="--property"),),
+                build=lambda values, row: {"extra_specs": values["specs"]},
+                command="openstack volume type set {id}",
+            ),
+            Action(
+                "unset-extra",
+                N_("Take an extra spec away"),
+                f"volume DELETE {V}/types/{{id}}/extra_specs/{{key}}",
+                fields=(Field("key", N_("Name"), required=True, to="-", option="--property"),),
+                when=lambda row: bool(row.get("extra_specs")),
+                build=lambda values, row: None,
+                command="openstack volume type unset {id}",
+            ),
+            Action(
+                "grant",
+                N_("Let a project use it"),
+                f"volume POST {V}/types/{{id}}/action",
+                "addProjectAccess",
+                fields=(Field("project", N_("Project"), "ref", ref="projects", required=True, option="--project"),),
+                when=lambda row: not row.get("is_public", True),
+                command="openstack volume type set {id}",
+            ),
+            Action(
+                "default",
+                N_("Make it a project's own choice"),
+                f"volume PUT {V}/default-types/{{target}}",
+                "default_type",
+                fields=(Field("target", N_("Project"), "ref", ref="projects", required=True, to="-"),),
+                build=lambda values, row: {"volume_type": row["id"]},
+            ),
+            Action(
+                "delete",
+                N_("Delete"),
+                f"volume DELETE {V}/types/{{id}}",
+                danger=True,
+                bulk=True,
+                back="list",
+                command="openstack volume type delete {id}",
+            ),
+        ),
+    ),
+    Kind(
+        "volume-type-access",
+        N_("Projects that may use it"),
+        N_("Project"),
+        N_("Storage"),
+        f"volume GET {V}/types/{{in}}/os-volume-type-access",
+        "volume_type_access",
+        (Column("project_id", N_("Project"), "ref:projects"),),
+        id="project_id",
+        label="project_id",
+        inner=True,
+        admin=True,
+        paged=False,
+        gone_to="volume-types",
+        command="openstack volume type show {in}",
+        actions=(
+            Action(
+                "remove",
+                N_("Let it use it no more"),
+                f"volume POST {V}/types/{{in}}/action",
+                "removeProjectAccess",
+                danger=True,
+                build=lambda values, row: {"project": row["project_id"]},
+                command="openstack volume type unset {in} --project {id}",
+            ),
+        ),
+    ),
+    Kind(
+        "volume-messages",
+        N_("Messages of volumes"),
+        N_("Message"),
+        N_("Storage"),
+        f"volume GET {V}/messages",
+        "messages",
+        (
+            Column("user_message", N_("Why"), "said"),
+            Column("resource_type", N_("Kind")),
+            Column("resource_uuid", N_("ID"), "code"),
+            Column("created_at", N_("When"), "time"),
+        ),
+        label="id",
+        command="openstack volume message list",
+        empty=N_("Nothing failed."),
+        actions=(
+            Action(
+                "delete",
+                N_("Delete"),
+                f"volume DELETE {V}/messages/{{id}}",
+                danger=True,
+                bulk=True,
+                back="list",
+                command="openstack volume message delete {id}",
+            ),
+        ),
+    ),
+)
