@@ -48,6 +48,7 @@ LANDED = {
     "0023_volume_backups.py": "4391493b7ad2e3b8059f2c6f9050f0941d4b849b8cc49a255462d0d23ac0d7c7",
     "0024_leases.py": "a77b99412625f2fcbd2dfe4e8f9065368ae22dfde87aca4ce557e461249af125",
     "0025_stack_snapshots.py": "3fbe6eb0f3486c05100dc7a05d8435a27319fe3866ff0408cef138b03d9a3078",
+    "0027_replaced_members.py": "7d63b52a3cbfe914feebd191bcea0908d2a3216e96737e720d6c48c291f875c6",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tane.agent.compute.drivers.qemu import devices
+from tane.agent.compute.drivers.qemu import devices, inside
 from tane.agent.compute.drivers.qemu.machine import Machine
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
 from tane.linux import netns, process
@@ -53,6 +53,22 @@ async def measured(machine: Machine, settings: QemuSettings) -> GuestDiagnostics
     except (LookupError, TypeError, ValueError) as error:
         # Whoever took a guest's QEMU may answer anything.
         raise HostError(f"guest {guest.id} tells nonsense of itself") from error
+
+
+async def silence(machine: Machine) -> str | None:
+    """Why the agent in a guest does not answer, empty when it does; None where it cannot be asked now."""
+    record = machine.record
+    if not machine.running() or record.state != "running" or not record.guest.hardware.guest_agent:
+        return None
+    try:
+        with machine.asking_agent():
+            try:
+                await inside.ping(machine.folder)
+            except HostError as error:
+                return str(error)
+    except HostError:
+        return None
+    return ""
 
 
 def _times(stat: str) -> tuple[float, float, float]:
