@@ -73,7 +73,8 @@ def is_well(hand: Hand) -> bool:
 
 
 def ails(hand: Hand) -> bool:
-    """Whether a resource that is well is a stack in which something is not: the update goes into that."""
+    """Whether a resource that is well is a stack in which something was marked as not: the update goes into
+    that."""
     plan, row = hand.plan, hand.row
     if plan is None or is_bad(row) or not isinstance(plan.kinds.get(row.name), OfStack):
         return False

@@ -152,15 +152,15 @@ def can_mend(tx: Tx, row: Any) -> bool:
 
 
 def ails(tx: Tx, row: Any) -> bool:
-    """Whether something in the nested stack of a resource, or deeper, is not well: an update of its template goes down
-    to mend that, though it says nothing else."""
+    """Whether something in the nested stack of a resource, or deeper, was marked as unhealthy: an update goes down to
+    replace that, though its template says nothing else."""
     child, level = of_resource(tx, row), list[str]()
     if child is not None and not child.deleted and child.action != "DELETE":
         level = [child.id]
     for _ in range(MOST_DEPTH):
         if not level:
             break
-        if resources.any_bad(tx, level):
+        if resources.any_marked(tx, level):
             return True
         level = [one.id for one in health.below(tx, level)]
     return False

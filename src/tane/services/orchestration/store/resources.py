@@ -77,11 +77,11 @@ def is_working(tx: Tx, stack_id: str) -> bool:
     return tx.first(mine.limit(1)) is not None
 
 
-def any_bad(tx: Tx, stack_ids: Sequence[str]) -> bool:
-    """Whether one of the present ones of stacks failed, but for its snapshot."""
+def any_marked(tx: Tx, stack_ids: Sequence[str]) -> bool:
+    """Whether one of the present ones of stacks was marked, or found, as unhealthy."""
     mine = (stack_resource.c.stack_id.in_(stack_ids), stack_resource.c.current, stack_resource.c.status == "FAILED")
-    failed = select(stack_resource.c.id).where(*mine, stack_resource.c.action != "SNAPSHOT")
-    return tx.first(failed.limit(1)) is not None
+    marked = select(stack_resource.c.id).where(*mine, stack_resource.c.action == "CHECK")
+    return tx.first(marked.limit(1)) is not None
 
 
 def named(tx: Tx, stack_id: str, name: str) -> Row[Any] | None:
