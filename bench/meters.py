@@ -38,19 +38,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tane-bench-") as folder:
         clock = ManualClock()
         core = make_core(Config(state_dir=Path(folder)), clock=clock, hosts=Hosts())
-        _servers(core)
+        write_servers(core)
         cloud: Any = as_called(ForHost(core, HOST))
         taking = folding = samples = 0.0
         wall = 0.0
         with asyncio.Runner() as runner:
             # What is made at the first sight of a guest comes once.
-            runner.run(cloud.measured(_batch(0)))
+            runner.run(cloud.measured(batch(0)))
             for minute in range(1, MINUTES):
                 clock.advance(60)
                 begun, at = time.process_time(), time.perf_counter()
-                batch = _batch(minute)
+                told = batch(minute)
                 begun = time.process_time()
-                runner.run(cloud.measured(batch))
+                runner.run(cloud.measured(told))
                 taking += time.process_time() - begun
                 wall += time.perf_counter() - at
                 samples += GUESTS * 15
@@ -68,7 +68,8 @@ def main() -> None:
         core.close()
 
 
-def _servers(core: Core) -> None:
+def write_servers(core: Core) -> None:
+    """The guests' rows."""
     with core.db.write() as tx:
         hosts.register(tx, HOST, "host-1", ("compute",), None, {})
         rows = []
@@ -85,25 +86,25 @@ def _servers(core: Core) -> None:
                 elif isinstance(column.type, Json):
                     usual = {"original_name": "tiny"}
                 row[column.name] = None if column.nullable else usual
-            rows.append({**row, "number": number + 1, "id": _guest(number), "host_id": HOST, "project_id": "p"})
+            rows.append({**row, "number": number + 1, "id": guest(number), "host_id": HOST, "project_id": "p"})
         tx.execute(insert(server), rows)
 
 
-def _guest(number: int) -> str:
+def guest(number: int) -> str:
     return f"0f5a1e0c-6a55-4f6b-9a51-{number:012}"
 
 
-def _batch(minute: int) -> Meters:
+def batch(minute: int) -> Meters:
     found = []
     for number in range(GUESTS):
-        guest, step = _guest(number), float(minute * (1000 + number))
+        one, step = guest(number), float(minute * (1000 + number))
         found.append(
-            Shown("guest", guest, None, {"cpu": step * 1e6, "power.state": 1.0, "memory.resident": 512.0 + minute % 7})
+            Shown("guest", one, None, {"cpu": step * 1e6, "power.state": 1.0, "memory.resident": 512.0 + minute % 7})
         )
         disk = {f"disk.device.{way}.{what}": step for way in ("read", "write") for what in ("bytes", "requests")}
-        found.append(Shown("disk", guest, "root", disk))
+        found.append(Shown("disk", one, "root", disk))
         names = ("bytes", "packets", "packets.drop", "packets.error")
-        found.append(Shown("nic", guest, guest, {f"network.{way}.{what}": step for way in WAYS for what in names}))
+        found.append(Shown("nic", one, one, {f"network.{way}.{what}": step for way in WAYS for what in names}))
     return batch_of(found, "bench", minute)
 
 
@@ -112,7 +113,7 @@ def _reading(core: Core) -> float:
     took = []
     for number in range(20):
         with database.of(core).read() as tx:
-            row = metric_store.named(tx, _guest(number), "cpu")
+            row = metric_store.named(tx, guest(number), "cpu")
             one = measures.series_of(tx, row)
             begun = time.perf_counter()
             stop = timespans.of_naive(tx.now)

@@ -169,7 +169,7 @@ class Cloud:
             status=shown["status"],
             vcpus=shown["flavor"]["vcpus"],
             memory_has=shown["flavor"]["ram"],
-            memory=gauges.get("memory_resident") if running else None,
+            memory=gauges.get("memory_usage", gauges.get("memory_resident")) if running else None,
         )
         for name, value in (counted.rates() if counted is not None and running else {}).items():
             setattr(found, name, value)

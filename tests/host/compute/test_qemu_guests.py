@@ -241,6 +241,12 @@ def test_a_running_server_tells_what_it_uses(host: Host, guest: Guest, volume: s
     assert 0 < told.uptime_seconds < 600
     assert len(told.cpu_ns) == 1
     assert told.cpu_ns[0] > 10**8
+
+    async def used() -> float | None:
+        return (await host.compute.diagnostics(guest.id)).used_mb
+
+    said = run(until(used, "the guest to tell what it uses of its memory"))
+    assert said is not None and 5 < said < guest.memory_mb
     assert [nic.port_id for nic in told.nics] == [guest.nics[0].port_id]
     disks = {disk.name: disk for disk in told.disks}
     assert set(disks) == {"root", "config", volume}
