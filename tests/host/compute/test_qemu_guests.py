@@ -43,7 +43,7 @@ from tane.wire.documents import (
 from tane.wire.errors import HostError, NotOnHost
 from tane.wire.streams import save
 from tests.host.compute import typed
-from tests.host.tools import FileImages, until
+from tests.host.tools import FileImages, until, used_mb
 
 pytestmark = pytest.mark.guest
 
@@ -241,12 +241,8 @@ def test_a_running_server_tells_what_it_uses(host: Host, guest: Guest, volume: s
     assert 0 < told.uptime_seconds < 600
     assert len(told.cpu_ns) == 1
     assert told.cpu_ns[0] > 10**8
-
-    async def used() -> float | None:
-        return (await host.compute.diagnostics(guest.id)).used_mb
-
-    said = run(until(used, "the guest to tell what it uses of its memory"))
-    assert said is not None and 5 < said < guest.memory_mb
+    used = run(until(lambda: used_mb(host.compute, guest.id), "the guest to tell what memory it uses"))
+    assert used is not None and 5 < used < guest.memory_mb
     assert [nic.port_id for nic in told.nics] == [guest.nics[0].port_id]
     disks = {disk.name: disk for disk in told.disks}
     assert set(disks) == {"root", "config", volume}
