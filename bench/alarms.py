@@ -85,7 +85,7 @@ def _round(core: Core) -> float:
     watching.whole_round = 0.0
     begun = time.process_time()
     turned = evaluation.evaluate(core)
-    while watching.waiting:
+    while any(watching.waiting.values()):
         turned += evaluation.evaluate(core)
     took = time.process_time() - begun
     print(f"({turned} changed their state)")

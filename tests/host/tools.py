@@ -49,9 +49,9 @@ async def nothing_moves(move_id: str, disk: LocalDisk) -> AsyncIterator[bytes]:
     yield b""
 
 
-async def used_mb(compute: ComputeDuty, guest_id: str) -> float | None:
-    """What a guest says that it uses of its memory."""
-    return (await compute.diagnostics(guest_id)).used_mb
+async def used_mb(compute: ComputeDuty, guest_id: str) -> float:
+    """What a guest says that it uses of its memory; 0 while it says nothing."""
+    return (await compute.diagnostics(guest_id)).used_mb or 0.0
 
 
 async def until(wanted: Callable[[], Awaitable[T]], what: str, seconds: float = 60.0) -> T:
