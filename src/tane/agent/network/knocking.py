@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -81,7 +83,7 @@ async def _connect(place: Place, open_there: Open) -> str | None:
         except TimeoutError:
             return f"no answer from {place.address} at TCP port {place.tcp_port}"
         except OSError as error:
-            return f"{place.address} at TCP port {place.tcp_port}: {error.strerror or error}"
+            return f"{place.address} at TCP port {place.tcp_port}: {os.strerror(error.errno or errno.EIO)}"
     return ""
 
 
