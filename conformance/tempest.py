@@ -26,8 +26,9 @@ from tane.app import SERVICES
 
 VERSION = "47.0.0"
 PACKAGES = (f"tempest=={VERSION}", "python-subunit", "junitxml")
-PLUGIN, PLUGIN_VERSION = "heat_tempest_plugin", "3.0.0"
-"""The suite of orchestration; it is installed only where one of its tests is asked for."""
+ORCHESTRATION, TELEMETRY = "heat_tempest_plugin", "telemetry_tempest_plugin"
+PLUGINS = {ORCHESTRATION: "3.0.0", TELEMETRY: "2.11.0"}
+"""Suites of their own; one is installed only where one of its tests is asked for."""
 LISTS = Path(__file__).parent / "lists"
 ATTRIBUTES = re.compile(r"\[[^\]]*\]")
 """What a test is marked with; a sample that it is run with may stand behind it."""
@@ -51,7 +52,7 @@ class Group:
     ``image_settings`` are the cloud's. ``bad_content``: whether its tests upload noise that claims a format, so that
     Tempest must be told that formats are not enforced. ``limited``: whether limits of images must be registered.
     ``shared``: whether there must be a network of all projects. ``stacks``: whether they are those of orchestration,
-    which want a user, a project and a shared network by their names.
+    which want a user, a project and a shared network by their names. ``plugin``: the suite that they are of.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Group:
     limited: bool = False
     shared: bool = False
     stacks: bool = False
+    plugin: str = ""
 
 
 GROUPS = (
@@ -72,7 +74,8 @@ GROUPS = (
     ),
     Group("limits", re.compile("ImageQuotaTest"), limited=True),
     Group("shared", re.compile(r"compute\.admin\.test_networks\."), shared=True),
-    Group("orchestration", re.compile(rf"^{PLUGIN}\."), stacks=True),
+    Group("orchestration", re.compile(rf"^{ORCHESTRATION}\."), stacks=True, plugin=ORCHESTRATION),
+    Group("telemetry", re.compile(rf"^{TELEMETRY}\."), plugin=TELEMETRY),
     Group("main", re.compile("")),
 )
 """A test belongs to the first group that it matches: no one cloud can fulfil what all of them ask for."""
@@ -103,14 +106,14 @@ def run(
 
 
 def install(selection: Selection) -> Path:
-    """Tempest, with the suite of orchestration where the selection speaks of it; returns the folder of programs."""
+    """Tempest, with the suites that the selection speaks of; returns the folder of programs."""
     asked = selection.regex or ""
     if selection.listing is not None:
         asked += "\n".join(_listing(selection.listing))
-    if PLUGIN not in asked:
-        return packages.install(f"tempest-{VERSION}", PACKAGES)
-    plugin = f"{PLUGIN.replace('_', '-')}=={PLUGIN_VERSION}"
-    return packages.install(f"tempest-{VERSION}-heat-{PLUGIN_VERSION}", (*PACKAGES, plugin))
+    plugins = {name: version for name, version in PLUGINS.items() if name in asked}
+    folder = "-".join([f"tempest-{VERSION}", *(f"{name.split('_')[0]}-{version}" for name, version in plugins.items())])
+    wanted = (f"{name.replace('_', '-')}=={version}" for name, version in plugins.items())
+    return packages.install(folder, (*PACKAGES, *wanted))
 
 
 def _group_of(test: str) -> Group:
@@ -138,6 +141,9 @@ class Session:
         if self.group.stacks:
             conf.read_dict({"heat_plugin": orchestration(cloud, provisions)})
             conf["service_available"]["heat_plugin"] = "True"
+        if self.group.plugin == TELEMETRY:
+            conf["service_available"].update(dict.fromkeys(("aodh", "gnocchi", "ceilometer"), "True"))
+            conf["service_available"]["sg_core"] = "False"
         conf["image-feature-enabled"]["image_format_enforcement"] = str(not self.group.bad_content)
         if self.samples is not None:
             conf["image"]["images_manifest_file"] = str(self.samples)
@@ -389,7 +395,8 @@ def _list(programs: Path, workspace: Path) -> list[str]:
     )
     if done.returncode:
         sys.exit(f"conformance: {' '.join(command)} failed: {done.stderr[-2000:]}{done.stdout[-2000:]}")
-    return [line.strip() for line in done.stdout.splitlines() if line.startswith(("tempest.", f"{PLUGIN}."))]
+    suites = ("tempest.", *(f"{name}." for name in PLUGINS))
+    return [line.strip() for line in done.stdout.splitlines() if line.startswith(suites)]
 
 
 def _junit(programs: Path, workspace: Path, folder: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tane.wire.documents import ImageRef, LocalDisk
+from tane.wire.duties import ComputeDuty
 from tane.wire.errors import HostError
 
 T = TypeVar("T")
@@ -46,6 +47,11 @@ async def nothing_moves(move_id: str, disk: LocalDisk) -> AsyncIterator[bytes]:
     """Of a cloud in which no guest moves."""
     raise HostError(f"nothing moves as {move_id}")
     yield b""
+
+
+async def used_mb(compute: ComputeDuty, guest_id: str) -> float:
+    """What a guest says that it uses of its memory; 0 while it says nothing."""
+    return (await compute.diagnostics(guest_id)).used_mb or 0.0
 
 
 async def until(wanted: Callable[[], Awaitable[T]], what: str, seconds: float = 60.0) -> T:

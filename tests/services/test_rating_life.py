@@ -36,6 +36,7 @@ class Life:
     cloud: ApiCloud
     random: random.Random
     there: dict[str, str] = field(default_factory=dict)
+    most: int = SERVERS
 
     def step(self) -> None:
         self.cloud.advance(self.random.choice((0.25, 1, 59.5, 3600, 7 * 3600)) * self.random.random() * 2)
@@ -45,7 +46,7 @@ class Life:
                 self._change(tx)
 
     def _change(self, tx: Any) -> None:
-        if len(self.there) < SERVERS and self.random.random() < 0.4:
+        if len(self.there) < self.most and self.random.random() < 0.4:
             number = f"{self.random.randrange(1 << 60):x}"
             self.there[number] = self.random.choice(("rose", "oak"))
             tx.execute(insert(server).values(**_row(number, self.there[number], tx.now)))
@@ -66,6 +67,8 @@ class Life:
             tx.execute(update(server).where(mine).values(flavor_id=self.random.choice(sorted(FLAVORS))))
         elif what < 0.6:
             tx.execute(update(server).where(mine).values(name=f"n{self.random.random()}", task_state="resizing"))
+        elif what < 0.65:
+            tx.execute(update(server).where(mine).values(host_id=f"host-{self.random.randrange(9)}"))
         else:
             states = (*STATES, "error")
             tx.execute(update(server).where(mine).values(vm_state=self.random.choice(states)))
@@ -144,8 +147,22 @@ def test_a_random_life_costs_what_its_events_say(cloud: ApiCloud, seed: int) -> 
     begin_month(cloud)
     _tell_time(cloud)
     _prices(cloud)
-    life = Life(cloud, random.Random(seed))
-    for number in range(CHANGES if cloud.core.db.embedded else CHANGES // 4):
+    _lives(cloud, Life(cloud, random.Random(seed)), CHANGES if cloud.core.db.embedded else CHANGES // 4)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(3))
+def test_a_month_of_two_hundred_servers_costs_what_its_events_say(cloud: ApiCloud, seed: int) -> None:
+    begin_month(cloud)
+    _tell_time(cloud)
+    _prices(cloud)
+    _lives(cloud, Life(cloud, random.Random(seed), most=200), 3000 if cloud.core.db.embedded else 600)
+
+
+def _lives(cloud: ApiCloud, life: Life, changes: int) -> None:
+    """Let servers be made, resized, stopped, moved and deleted while what writes their facts dies now and then, and
+    compare the bills of each month with what the events say."""
+    for number in range(changes):
         life.step()
         if number % 7 == 0:
             facts.follow(cloud.core)

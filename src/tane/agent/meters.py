@@ -221,6 +221,8 @@ def of_guest(guest_id: str, told: GuestDiagnostics) -> list[Shown]:
     values = {"power.state": 1.0}
     if told.resident_mb:
         values["memory.resident"] = float(told.resident_mb)
+    if told.used_mb is not None:
+        values["memory.usage"] = told.used_mb
     if told.cpu_ns:
         values["cpu"] = float(sum(told.cpu_ns))
     found = [Shown("guest", guest_id, None, values)]

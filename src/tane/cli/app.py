@@ -26,6 +26,7 @@ from tane.cli import (
     stack,
     status,
     test,
+    top,
     up,
 )
 from tane.config import ConfigError
@@ -54,6 +55,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("status")(status.status)
 app.command("bill")(bill.bill)
+app.command("top")(top.top)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("guest-image")(guest_image.guest_image)

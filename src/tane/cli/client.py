@@ -17,6 +17,7 @@ class CallError(Exception):
     person, where it is an error of the usual form."""
 
     told: str = ""
+    status: int = 0
 
 
 def _told(content: bytes) -> str:
@@ -66,6 +67,10 @@ class Client:
         _, answer = self._exchange(method, path, raw, {"Content-Type": "application/json", **headers})
         return json.loads(answer) if answer else None
 
+    def text(self, path: str) -> str:
+        """What is answered as text. :raises CallError:"""
+        return self._exchange("GET", path, None, {})[1].decode()
+
     def upload(self, path: str, file: Path) -> None:
         """Send a file as the body."""
         with file.open("rb") as content:
@@ -105,6 +110,6 @@ class Client:
             connection.close()
         if answer.status >= 400:
             error = CallError(f"{method} {path}: {answer.status} {content.decode(errors='replace')[:500]}")
-            error.told = _told(content)
+            error.told, error.status = _told(content), answer.status
             raise error
         return {name.lower(): value for name, value in answer.getheaders()}, content

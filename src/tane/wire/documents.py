@@ -401,8 +401,8 @@ class Layout(Document):
 
     slots: Annotated[dict[Word, Slot], msgspec.Meta(max_length=256)] = {}
     machine: MachineType | Literal[""] = ""
-    ports: Slot = 0
-    """How many slots there are."""
+    ports: Slot = 0  # How many slots there are.
+    balloon: bool = False
 
 
 CopiedDisk = Literal["root", "ephemeral", "swap"]
@@ -565,7 +565,8 @@ class GuestDiagnostics(Document):
     nics: tuple[NicCounters, ...] = ()
     disks: tuple[DiskCounters, ...] = ()
     resident_mb: int = 0
-    """Memory of the host that the guest's process holds."""
+    """Memory of the host that the guest's process holds; ``used_mb``: what the guest says that it uses."""
+    used_mb: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
 
 
 # ---------------------------------------------------------------------------------------------------------- meters

@@ -12,6 +12,7 @@ from typing import Annotated, Protocol
 
 from msgspec import Meta
 
+from tane.wire.asking import Answers, Doors, Guests
 from tane.wire.blobs import BlobRoom, BlobSum
 from tane.wire.documents import (
     MOST_GUESTS,
@@ -186,6 +187,10 @@ class ComputeDuty(Protocol):
     async def set_password(self, guest_id: str, user: str, password: str) -> None:
         """Through the agent in the running guest. :raises NotSupported: there is none that answers."""
 
+    async def ping(self, guest_ids: Guests) -> Answers:
+        """Whether the agents in running guests answer (``guest-ping``), within five seconds each; nothing is said of a
+        guest that does not run, or has no channel to an agent."""
+
     async def attach_nic(self, guest_id: str, nic: Nic) -> None: ...
 
     async def detach_nic(self, guest_id: str, port_id: str) -> None: ...
@@ -233,6 +238,11 @@ class NetworkDuty(Protocol):
         :raises OlderRevision: it has seen a later document. :raises WholeNeeded: the document is a part that does not
             follow the last one.
         """
+
+    async def knock(self, doors: Doors) -> Answers:
+        """Whether guests of this host take a TCP connection, within two seconds each: asked from where the network's
+        DHCP server is, or its router, never from the host's own network. By the port's id; nothing is said of one that
+        is not here or that cannot be asked so."""
 
     async def teardown(self) -> None:
         """Remove everything this cloud ever made on the host."""

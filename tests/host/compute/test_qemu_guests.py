@@ -43,7 +43,7 @@ from tane.wire.documents import (
 from tane.wire.errors import HostError, NotOnHost
 from tane.wire.streams import save
 from tests.host.compute import typed
-from tests.host.tools import FileImages, until
+from tests.host.tools import FileImages, until, used_mb
 
 pytestmark = pytest.mark.guest
 
@@ -241,6 +241,7 @@ def test_a_running_server_tells_what_it_uses(host: Host, guest: Guest, volume: s
     assert 0 < told.uptime_seconds < 600
     assert len(told.cpu_ns) == 1
     assert told.cpu_ns[0] > 10**8
+    assert 5 < run(until(lambda: used_mb(host.compute, guest.id), "the memory it uses")) < guest.memory_mb
     assert [nic.port_id for nic in told.nics] == [guest.nics[0].port_id]
     disks = {disk.name: disk for disk in told.disks}
     assert set(disks) == {"root", "config", volume}

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 from msgspec import structs
 
+from tane.agent.network import knocking
 from tane.agent.network.engine import Engine
 from tane.agent.network.kept import Kept
 from tane.agent.network.metadata import Key, MetadataServers, open_socket
@@ -19,6 +20,7 @@ from tane.agent.network.planner import plan
 from tane.agent.network.report import Report
 from tane.agent.network.security import Family
 from tane.linux import netns
+from tane.wire.asking import Door
 from tane.wire.documents import NetworkApplied, NetworkState, Port
 from tane.wire.duties import MetadataSource
 from tane.wire.grammar import as_reason
@@ -104,6 +106,15 @@ class LinuxNetwork:
 
     async def _open_there(self, listener: MetadataListener) -> socket.socket:
         return await asyncio.get_running_loop().run_in_executor(self._worker, open_socket, listener)
+
+    async def knock(self, doors: list[Door]) -> dict[str, str]:
+        if self._kept.revision is None:
+            return {}
+        asked = knocking.places(self._kept.whole(), doors)
+        loop = asyncio.get_running_loop()
+        return await knocking.knock(
+            asked, lambda place: loop.run_in_executor(self._worker, knocking.open_socket, place)
+        )
 
     async def teardown(self) -> None:
         """Remove everything this cloud ever made on the host. Raises HostError with what could not be removed."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
+from tane.agent.network.knocking import FIRST_PORT, LAST_PORT
 from tane.agent.network.plan import METADATA_ADDRESS, METADATA_ADDRESS_6, METADATA_PORT, ROUTER_METADATA_PORT
 from tane.wire import grammar
 from tane.wire.documents import Network
@@ -98,7 +99,7 @@ def _only_from(behind: Iterable[grammar.Network], versions: Iterable[int]) -> It
 
 def dhcp_rules(network: Network) -> str:
     """A DHCP server's namespace answers pings, its clients, requests for metadata, and the names of the network for
-    whoever is in it."""
+    whoever is in it; and it takes the answers to what it asks guests (:mod:`tane.agent.network.knocking`)."""
     return _table(
         TABLE,
         *_RESOLVE,
@@ -112,6 +113,8 @@ def dhcp_rules(network: Network) -> str:
         f"ip daddr {METADATA_ADDRESS} tcp dport {METADATA_PORT} accept",
         f"ip6 daddr {METADATA_ADDRESS_6} tcp dport {METADATA_PORT} accept",
         *_names(network),
+        # Answers of guests that were asked whether they listen: nobody begins a connection by these.
+        f"tcp dport {FIRST_PORT}-{LAST_PORT} tcp flags & (syn | ack) != syn accept",
         _ECHO,
         _ECHO_6,
         _ERRORS,

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import structlog
 
 from tane.agent.network.kept import Kept
+from tane.wire.asking import Door
 from tane.wire.documents import NetworkApplied, NetworkState
 
 log = structlog.get_logger()
@@ -75,6 +76,10 @@ class UserNetwork:
             forwarded=forwarded,
             summary=f"revision {state.revision}: user-mode network, nothing to apply",
         )
+
+    async def knock(self, doors: list[Door]) -> dict[str, str]:
+        """There is no place to ask from: who connects to a guest here connects to QEMU."""
+        return {}
 
     async def teardown(self) -> None:
         """Nothing was made outside QEMU."""

@@ -11,19 +11,25 @@ from tane.db import Tx
 from tane.services.compute.domain import metadata as metadata_tree
 from tane.services.compute.domain.moves import source_of_move
 from tane.services.compute.domain.power import guest_changed
+from tane.services.compute.domain.replacing import awake_since
 from tane.services.compute.domain.scheduler import zones
+from tane.services.compute.domain.vitals import Vital, lost_hosts, vitals
 from tane.services.compute.store import block_devices, groups, migrations, servers
 
 __all__ = [
+    "Vital",
     "aggregates_by_host",
+    "awake_since",
     "disks_of",
     "guest_changed",
     "living",
+    "lost_hosts",
     "measured_on",
     "metadata",
     "server_exists",
     "servers_by_host",
     "source_of_move",
+    "vitals",
     "zones",
 ]
 

@@ -128,6 +128,8 @@ stack_resource = Table(
     updated_at(),
 )
 Index("ix_stack_resource_name", stack_resource.c.stack_id, stack_resource.c.name)
+# Groups whose failed members are replaced are looked for every few seconds.
+Index("ix_stack_resource_type", stack_resource.c.type)
 Index("ix_stack_resource_bytes", stack_resource.c.project_id, stack_resource.c.bytes)
 
 stack_snapshot = Table(

@@ -77,6 +77,8 @@ class FakeCompute:
         self._come: dict[str, str] = {}
         """The disks of those of ``awaited`` that have come as a whole."""
         self._echoes: set[asyncio.Task[None]] = set()
+        self.silent: dict[str, str] = {}
+        """Guests whose agent does not answer a ping, and why."""
         self.passwords: dict[tuple[str, str], str] = {}
         self.used: dict[str, GuestDiagnostics] = {}
         """What a guest shows of itself, where it is more than every simulated one shows."""
@@ -238,6 +240,10 @@ class FakeCompute:
         if not self._require("set_password", guest_id, _ANY).hardware.guest_agent:
             raise NotSupported("the guest has no channel to an agent")
         self.passwords[guest_id, user] = password
+
+    async def ping(self, guest_ids: list[str]) -> dict[str, str]:
+        asked = [one for one in guest_ids if self._states.get(one) == "running"]
+        return {one: self.silent.get(one, "") for one in asked if self._guests[one].hardware.guest_agent}
 
     async def attach_nic(self, guest_id: str, nic: Nic) -> None:
         guest = self._changeable("attach_nic", guest_id)

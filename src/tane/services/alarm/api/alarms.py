@@ -9,7 +9,7 @@ from tane.db.paging import once_each
 from tane.services.alarm.domain import alarms as domain
 from tane.services.alarm.domain import queries
 from tane.web.codec import iso_micro
-from tane.web.errors import BadRequest, Forbidden
+from tane.web.errors import BadRequest, Forbidden, Unauthorized
 from tane.web.request import Request, Response
 
 FILTERS = (
@@ -55,8 +55,11 @@ def _filters(request: Request) -> tuple[dict[str, Any], bool]:
             continue
         wanted[field] = value if field == "project_id" else queries.typed(queries.ALARMS[field], value)
     allowed = request.allows("telemetry:get_alarms:all_projects")
-    if (everywhere or wanted.get("project_id", request.ctx.project_id) != request.ctx.project_id) and not allowed:
+    if everywhere and not allowed:
         raise Forbidden("RBAC Authorization Failed")
+    asked = wanted.get("project_id", request.ctx.project_id)
+    if asked != request.ctx.project_id and not allowed:
+        raise Unauthorized(f"Not Authorized to access project {asked}")
     return wanted, everywhere
 
 

@@ -11,8 +11,12 @@ ALARMS = ("query:simple", "query:complex", "history:query:simple", "history:quer
 
 def versions(request: Request) -> dict[str, Any]:
     link = {"rel": "self", "href": request.link("/v2")}
-    kind = {"base": "application/json", "type": "application/vnd.openstack.telemetry-v2+json"}
-    found = {"id": "v2", "links": [link], "media-types": [kind], "status": "stable", "updated": "2013-02-13T00:00:00Z"}
+    # Aodh names both, and answers JSON to all.
+    kinds = [
+        {"base": f"application/{form}", "type": f"application/vnd.openstack.telemetry-v2+{form}"}
+        for form in ("json", "xml")
+    ]
+    found = {"id": "v2", "links": [link], "media-types": kinds, "status": "stable", "updated": "2013-02-13T00:00:00Z"}
     return {"versions": {"values": [found]}}
 
 

@@ -26,6 +26,10 @@ TRUST = "trust+"
 _SIGNAL = re.compile(r"/orchestration(/signal/[^/?#]+/[^/?#]+|/v1/[^?#]+/signal)\Z")
 
 
+LOCAL = ("log", "test")
+"""Actions that send nothing."""
+
+
 class Again(Exception):
     """It may go better later."""
 
@@ -35,11 +39,14 @@ class Never(Exception):
 
 
 def checked(core: Core, ctx: Context, actions: list[str] | None) -> list[str]:
-    """The actions of one state, each once. :raises BadRequest: :raises Unauthorized: :raises NotImplementedHere:"""
+    """The actions of one state, each once; those that have no host are kept as Aodh does (``log:`` for ``log://``).
+
+    :raises BadRequest: :raises Unauthorized: :raises NotImplementedHere:
+    """
     found = list(dict.fromkeys(actions or []))
     for action in found:
         _check(core, ctx, action)
-    return found
+    return [urlsplit(one).geturl() if urlsplit(one).scheme in LOCAL else one for one in found]
 
 
 def _check(core: Core, ctx: Context, action: str) -> None:
@@ -47,7 +54,7 @@ def _check(core: Core, ctx: Context, action: str) -> None:
         scheme = urlsplit(action).scheme
     except ValueError:
         raise BadRequest(f"Unable to parse action {action}") from None
-    if scheme in ("log", "test"):
+    if scheme in LOCAL:
         if not ctx.is_admin:
             raise Unauthorized(f"You are not authorized to create action: {action}")
         return
@@ -83,7 +90,7 @@ def take(core: Core, told: NotifyParams) -> None:
     """Do one action. :raises Again: :raises Never:"""
     action = told.action
     scheme = urlsplit(action).scheme
-    if scheme in ("log", "test"):
+    if scheme in LOCAL:
         log.info("alarm", **{name: value for name, value in told.told.items() if name != "reason_data"})
         return
     trusted, action = scheme.startswith(TRUST), action.removeprefix(TRUST)

@@ -28,6 +28,8 @@ SHARE = 5
 is rather the network between them and the cloud."""
 TOGETHER = timedelta(minutes=10)
 """Hosts that were last heard of so near to each other count as silent at once, whether they lease anything or not."""
+STEP_SECONDS = 5.0
+"""By so much, less than the margin of leases, the clock may get away from the machine's own time; else it was set."""
 AGAIN = timedelta(minutes=5)
 """After which a server is tried again that could not be made elsewhere."""
 
@@ -47,7 +49,7 @@ def lost(core: Core, connected: Collection[str], since: datetime) -> tuple[list[
     if not awake:
         # They are about to come back to a cloud that was away itself.
         return dead, None
-    doubtful = _too_many_at_once(silent, max(1, len(rows) // SHARE))
+    doubtful = too_many_at_once(silent, len(rows))
     gone = dead + [row for row in silent if row.id in ended and row not in doubtful]
     if not any(row.id in ended for row in doubtful):
         return gone, None
@@ -58,9 +60,23 @@ def lost(core: Core, connected: Collection[str], since: datetime) -> tuple[list[
     )
 
 
-def _too_many_at_once(silent: list[Row[Any]], most: int) -> list[Row[Any]]:
-    """Those of the silent beside which more than ``most`` fell silent at the same time, themselves counted."""
+def too_many_at_once(silent: list[Row[Any]], hosts_in_all: int) -> list[Row[Any]]:
+    """Those of the silent beside which more than a share of all hosts fell silent at the same time, themselves
+    counted."""
+    most = max(1, hosts_in_all // SHARE)
     return [row for row in silent if sum(abs(other.last_seen - row.last_seen) <= TOGETHER for other in silent) > most]
+
+
+def awake_since(core: Core, key: str, longest: float) -> datetime:
+    """From when on this cloud has been awake without a break, for somebody who asks at least every ``longest`` seconds
+    and remembers it by ``key``."""
+    now, uptime = core.clock.now(), core.clock.uptime()
+    since: datetime
+    since, then, last = core.memory.get(key, (now, uptime, uptime))
+    if uptime - last > longest or abs((now - since).total_seconds() - (uptime - then)) > STEP_SECONDS:
+        since, then = now, uptime
+    core.memory[key] = (since, then, uptime)
+    return since
 
 
 def replace(core: Core, host: Row[Any]) -> list[str]:

@@ -47,6 +47,14 @@ def on_host(tx: Tx, host_id: str) -> list[Row[Any]]:
     return tx.all(select(server).where(server.c.host_id == host_id, ~server.c.deleted))
 
 
+def states(tx: Tx, server_ids: Sequence[str]) -> list[Row[Any]]:
+    """(id, deleted, vm_state, task_state, power_state, host_id) of some hundred ids at most, deleted ones too."""
+    if not server_ids:
+        return []
+    names = ("id", "deleted", "vm_state", "task_state", "power_state", "host_id")
+    return tx.all(select(*(server.c[name] for name in names)).where(server.c.id.in_(server_ids)))
+
+
 def of_ids(tx: Tx, server_ids: Sequence[str]) -> list[Row[Any]]:
     """(id, project_id, host_id) of those that are there, of some hundred ids at most."""
     if not server_ids:

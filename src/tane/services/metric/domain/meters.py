@@ -7,6 +7,7 @@ UNITS: dict[str, str] = {
     "vcpus": "vcpu",
     "memory": "MB",
     "memory.resident": "MB",
+    "memory.usage": "MB",
     "power.state": "state",
     "disk.root.size": "GB",
     "disk.ephemeral.size": "GB",

@@ -57,8 +57,8 @@ def of_update(
         mended = {one.id for one in failed if one.status == FAILED and nested.can_mend(tx, one)}
         with core.db.joining(tx):
             kept = [there[one] for one in plan.kinds if one in there]
-            hands = (Hand(core, tx, ctx, row, one, plan, one.properties) for one in kept)
-            mended |= {hand.row.id for hand in hands if deciding.seems_well(hand)}
+            hands = [Hand(core, tx, ctx, row, one, plan, one.properties) for one in kept]
+            mended |= {hand.row.id for hand in hands if deciding.seems_well(hand) or deciding.ails(hand)}
 
         def look(lost: Collection[str]) -> list[Change]:
             with core.db.joining(tx):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy.engine import Row
 
-from tane.services.orchestration.domain import values
+from tane.services.orchestration.domain import nested, values
 from tane.services.orchestration.domain.common import FAILED
 from tane.services.orchestration.domain.plans import Plan
 from tane.services.orchestration.resources.base import Failed
+from tane.services.orchestration.resources.nested import OfStack
 from tane.web.errors import ApiError
 
 if TYPE_CHECKING:
@@ -69,6 +70,15 @@ def is_well(hand: Hand) -> bool:
     if not is_bad(row) or row.action in ("CHECK", "CREATE", "ADOPT", "DELETE") or row.physical_id is None:
         return False
     return row.declared.get("kind") == kind.known_as() and not is_outside(plan, row) and kind.is_well(hand)
+
+
+def ails(hand: Hand) -> bool:
+    """Whether a resource that is well is a stack in which something was marked as not: the update goes into
+    that."""
+    plan, row = hand.plan, hand.row
+    if plan is None or is_bad(row) or not isinstance(plan.kinds.get(row.name), OfStack):
+        return False
+    return nested.ails(hand.tx, row)
 
 
 def seems_well(hand: Hand) -> bool:

@@ -23,7 +23,7 @@ from tane.services.orchestration.domain.common import (
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.outputs import output
 from tane.services.orchestration.domain.plans import NOT_KNOWN, Plan, Source
-from tane.services.orchestration.store import stacks
+from tane.services.orchestration.store import health, resources, stacks
 from tane.services.orchestration.template import UNKNOWN, effort, parse
 
 
@@ -149,6 +149,21 @@ def can_mend(tx: Tx, row: Any) -> bool:
     if child is None or child.deleted or child.action == "DELETE":
         return False
     return bool(row.action != "CHECK" or (child.action, child.status) == ("CHECK", FAILED))
+
+
+def ails(tx: Tx, row: Any) -> bool:
+    """Whether something in the nested stack of a resource, or deeper, was marked as unhealthy: an update goes down to
+    replace that, though its template says nothing else."""
+    child, level = of_resource(tx, row), list[str]()
+    if child is not None and not child.deleted and child.action != "DELETE":
+        level = [child.id]
+    for _ in range(MOST_DEPTH):
+        if not level:
+            break
+        if resources.any_marked(tx, level):
+            return True
+        level = [one.id for one in health.below(tx, level)]
+    return False
 
 
 def is_gone(hand: Hand) -> bool:

@@ -50,7 +50,7 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
             wanted = values.plain(values.resolved(hand, plan, row.name))
             changed = deciding.differing(row.properties, wanted)
         mends = deciding.is_bad(row) and plan.kinds[row.name].mends and nested.can_mend(hand.tx, row)
-        mends = mends or deciding.is_well(hand)
+        mends = mends or deciding.is_well(hand) or deciding.ails(hand)
         way = deciding.way(plan, row, changed, mends=mends)
         deciding.check(plan, row, changed, way, mends=mends)
         if way == "replace":

@@ -80,6 +80,15 @@ class AutoScalingGroup(Rolling):
         known = row.physical_id is not None and all(row.properties.get(one) == properties.get(one) for one in terms)
         self.check_policies(hand, int(min(MOST_RESOURCES, properties["max_size"])), known=known)
 
+        self._check_terms(hand)
+
+    def _check_terms(self, hand: Hand) -> None:
+        """:raises BadRequest: what its metadata say of failed members cannot be read."""
+        from tane.services.orchestration.domain import health, values
+
+        if hand.plan is not None:
+            health.terms_of(values.metadata(hand, hand.plan, hand.row.name))
+
     def source(self, hand: Hand) -> Source:
         return self.of_members(hand, self.members(hand))
 
@@ -155,6 +164,13 @@ class AutoScalingGroup(Rolling):
         self._resize(hand, size)
         whole = self._whole(hand)
         nested.update(hand, self.resized(hand, whole) if size else whole)
+
+    def mend(self, hand: Hand) -> None:
+        """Make others in the place of members that are not well, and leave those that are as they are."""
+        from tane.services.orchestration.domain import nested
+
+        whole = self._whole(hand)
+        nested.update(hand, self.resized(hand, whole) if hand.row.data.get("members") else whole)
 
     def adjust(self, hand: Hand, policy: Mapping[str, Any], cooldown: float) -> str:
         """What a scaling policy asks for. Returns what was done, in words."""

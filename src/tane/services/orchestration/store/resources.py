@@ -77,6 +77,13 @@ def is_working(tx: Tx, stack_id: str) -> bool:
     return tx.first(mine.limit(1)) is not None
 
 
+def any_marked(tx: Tx, stack_ids: Sequence[str]) -> bool:
+    """Whether one of the present ones of stacks was marked, or found, as unhealthy."""
+    mine = (stack_resource.c.stack_id.in_(stack_ids), stack_resource.c.current, stack_resource.c.status == "FAILED")
+    marked = select(stack_resource.c.id).where(*mine, stack_resource.c.action == "CHECK")
+    return tx.first(marked.limit(1)) is not None
+
+
 def named(tx: Tx, stack_id: str, name: str) -> Row[Any] | None:
     mine = select(stack_resource).where(stack_resource.c.stack_id == stack_id, stack_resource.c.name == name)
     return tx.first(mine.order_by(stack_resource.c.current.desc()))

@@ -28,6 +28,8 @@ AWAITED = ("-incoming", "defer", "-S")
 """Wait to be told where the memory comes from, and, when it has come, to go on."""
 
 _FIRST_PORT_SLOT = 2
+_BALLOON = {"driver": "virtio-balloon-pci", "id": devices.BALLOON, "addr": "0x1a"}
+"""It is never inflated: by it a guest tells what it uses of its memory."""
 _PORTS_PER_SLOT = 8
 _SMALL_GUEST_MB = 512
 _SMALL_TRANSLATION_CACHE_MB = 32
@@ -102,6 +104,7 @@ def command_line(
         *("-vnc", f"unix:{folder.vnc}"),
         *("-object", "rng-random,id=rng,filename=/dev/urandom"),
         *devices.device_argument({"driver": "virtio-rng-pci", "rng": "rng", "addr": "0x1c"}),
+        *(devices.device_argument(_BALLOON) if record.balloon else ()),
         *hardware.arguments(guest.hardware, folder),
         *_root_ports(record.ports),
         *_kernel(guest, openings),

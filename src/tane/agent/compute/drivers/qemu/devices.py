@@ -20,6 +20,8 @@ RECONNECT_SECONDS = 3600
 FIRST_NIC_SLOT = 8
 """Below it lie the disks: those that come and go move no NIC, and NICs put no disk before the root disk."""
 
+BALLOON = "balloon"
+BALLOON_PATH = f"/machine/peripheral/{BALLOON}"
 _SERIAL_LENGTH = 20
 
 

@@ -8,16 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tane.agent.compute.drivers.qemu import devices
+from tane.agent.compute.drivers.qemu import devices, inside
 from tane.agent.compute.drivers.qemu.machine import Machine
 from tane.agent.compute.drivers.qemu.settings import QemuSettings
 from tane.linux import netns, process
-from tane.linux.qmp import QmpError
+from tane.linux.qmp import QmpError, QmpSession
 from tane.wire.documents import DiskCounters, Guest, GuestDiagnostics, HostUptime, Nic, NicCounters
 from tane.wire.errors import HostError
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
+POLLING_SECONDS = 15
+"""How often QEMU asks a guest."""
+STALE_SECONDS = 120
 _FIELDS = ("octets", "packets", "errors", "drop")
 """The first columns of each direction in ``/proc/net/dev``."""
 
@@ -46,6 +49,7 @@ async def measured(machine: Machine, settings: QemuSettings) -> GuestDiagnostics
             cpu_ns=tuple(_processor_ns(pid, processor["thread-id"]) for processor in processors),
             nics=tuple(_nics(guest, settings)),
             disks=tuple(_disks(guest, blocks)),
+            used_mb=await _used_mb(session, guest) if machine.record.balloon else None,
             resident_mb=int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE >> 20,
         )
     except (QmpError, OSError) as error:
@@ -53,6 +57,45 @@ async def measured(machine: Machine, settings: QemuSettings) -> GuestDiagnostics
     except (LookupError, TypeError, ValueError) as error:
         # Whoever took a guest's QEMU may answer anything.
         raise HostError(f"guest {guest.id} tells nonsense of itself") from error
+
+
+async def silence(machine: Machine) -> str | None:
+    """Why the agent in a guest does not answer, empty when it does; None where it cannot be asked now."""
+    record = machine.record
+    if not machine.running() or record.state != "running" or not record.guest.hardware.guest_agent:
+        return None
+    try:
+        with machine.asking_agent():
+            try:
+                await inside.ping(machine.folder)
+            except HostError as error:
+                return str(error)
+    except HostError:
+        return None
+    return ""
+
+
+async def _used_mb(session: QmpSession, guest: Guest) -> float | None:
+    """What a guest says that it uses of its memory, by the driver of its balloon (VIRTIO 1.2, section 5.5.6.3): all but
+    what is available without swapping, as Ceilometer's ``memory.usage`` is. None where it says nothing lately."""
+    told = await session.execute("qom-get", {"path": devices.BALLOON_PATH, "property": "guest-stats"})
+    stats, at = told["stats"], int(told["last-update"])
+    if at + STALE_SECONDS < time.time():
+        polling = {"property": "guest-stats-polling-interval", "value": POLLING_SECONDS}
+        await session.execute("qom-set", {"path": devices.BALLOON_PATH, **polling})
+        return None
+    whole = _stat(stats, "stat-total-memory")
+    left = _stat(stats, "stat-available-memory")
+    left = _stat(stats, "stat-free-memory") if left is None else left
+    if whole is None or left is None:
+        return None
+    return min(max(whole - left, 0) / (1 << 20), float(guest.memory_mb))
+
+
+def _stat(stats: Mapping[str, Any], name: str) -> int | None:
+    """A number that the guest gave; all ones is none."""
+    value = int(stats.get(name, -1))
+    return value if 0 <= value < 1 << 63 else None
 
 
 def _times(stat: str) -> tuple[float, float, float]:

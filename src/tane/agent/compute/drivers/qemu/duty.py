@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tane.agent.compute.drivers.qemu import diagnostics, live, moving
+from tane.agent.compute.drivers.qemu import diagnostics, inside, live, moving
 from tane.agent.compute.drivers.qemu.accelerator import QEMU
 from tane.agent.compute.drivers.qemu.command import ImageFiles
 from tane.agent.compute.drivers.qemu.machine import Machine
@@ -39,12 +39,14 @@ from tane.wire.documents import (
     VolumeDisk,
 )
 from tane.wire.duties import GuestListener
-from tane.wire.errors import HostError, NotOnHost
+from tane.wire.errors import HostError, NotOnHost, NotSupported
 from tane.wire.streams import Connection, chunks
 
 _GB = 1 << 30
 RECONNECT_SECONDS = 5.0
 SCREEN_SECONDS = 5.0
+PINGS = 32
+"""Agents in guests that are asked at once."""
 
 
 class QemuCompute:
@@ -229,7 +231,25 @@ class QemuCompute:
 
     async def set_password(self, guest_id: str, user: str, password: str) -> None:
         # Not alone with the guest: it may be silent, and what else is done with it does not wait for that.
-        await self._present(guest_id).set_password(user, password)
+        machine = self._present(guest_id)
+        machine.require_running()
+        if not machine.record.guest.hardware.guest_agent:
+            raise NotSupported("the guest has no channel to an agent")
+        with machine.asking_agent():
+            await inside.set_password(machine.folder, user, password)
+
+    async def ping(self, guest_ids: list[str]) -> dict[str, str]:
+        turns = asyncio.Semaphore(PINGS)
+
+        async def one(guest_id: str) -> str | None:
+            machine = self._machines.get(guest_id)
+            if machine is None or machine.absent:
+                return None
+            async with turns:
+                return await diagnostics.silence(machine)
+
+        told = await asyncio.gather(*(one(guest_id) for guest_id in guest_ids))
+        return {one: grammar.as_reason(text) for one, text in zip(guest_ids, told, strict=True) if text is not None}
 
     async def attach_nic(self, guest_id: str, nic: Nic) -> None:
         nic = vetted(nic)

@@ -64,7 +64,7 @@ def processors(guest: Guest) -> str:
 
 
 def arguments(hardware: Hardware, folder: GuestFolder) -> Iterator[str]:
-    """What the machine has on its main bus, in slots of its own: 0x1 video, 0x1b to 0x1e the rest."""
+    """What the machine has on its main bus, in slots of its own: 0x1 video, 0x1a to 0x1e the rest."""
     if hardware.firmware == "uefi":
         yield from _firmware(hardware, folder)
     if hardware.video_model != "none":

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 SECONDS = 20.0
 """How long an agent has for its answer."""
+PING_SECONDS = 5.0
 _LONGEST_ANSWER = 64 << 10
 _SENTINEL = b"\xff"
 _MOST_LEFT_OVER = 100
@@ -41,6 +42,11 @@ async def set_password(folder: GuestFolder, user: str, password: str) -> None:
     """:raises NotSupported: no agent answers. :raises HostError: it refuses."""
     given = {"username": user, "password": base64.b64encode(password.encode()).decode(), "crypted": False}
     await _ask(folder, "guest-set-user-password", lambda: given)
+
+
+async def ping(folder: GuestFolder) -> None:
+    """:raises NotSupported: no agent answers in time. :raises HostError: it refuses."""
+    await _ask(folder, "guest-ping", dict, PING_SECONDS)
 
 
 @contextlib.asynccontextmanager
@@ -67,9 +73,11 @@ async def try_to_thaw(folder: GuestFolder) -> None:
         log.warning("a guest's file systems were not thawed", guest_id=folder.path.name, reason=str(error))
 
 
-async def _ask(folder: GuestFolder, command: str, arguments: Callable[[], Mapping[str, Any]]) -> Any:
+async def _ask(
+    folder: GuestFolder, command: str, arguments: Callable[[], Mapping[str, Any]], seconds: float | None = None
+) -> Any:
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(SECONDS if seconds is None else seconds):
             connection = await sockets.connected(folder.agent, confine.uid(folder.owner))
             reader, writer = await asyncio.open_unix_connection(sock=connection, limit=_LONGEST_ANSWER)
             try:

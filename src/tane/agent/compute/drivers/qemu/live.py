@@ -238,7 +238,7 @@ async def running(machine: Machine) -> RunningGuest:
         sizes = {node["node-name"]: int(node["image"]["virtual-size"]) for node in nodes}
         drive = machine.folder.config_drive.read_bytes() if record.guest.config_drive else None
     return RunningGuest(
-        layout=Layout(slots=record.slots, machine=record.machine, ports=record.ports),
+        layout=Layout(slots=record.slots, machine=record.machine, ports=record.ports, balloon=record.balloon),
         disks={disk: sizes[disk] for disk in copied(record.guest)},
         config_drive=drive,
     )

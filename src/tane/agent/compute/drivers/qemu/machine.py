@@ -8,7 +8,7 @@ import errno
 import functools
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -149,8 +149,8 @@ class Machine:
         await disks.write_config_drive(guest, self.folder)
         await asyncio.to_thread(hardware.make_firmware, guest, self.folder)
         slots, ports = assign_slots(guest, self._settings, self.record.slots)
-        base = str(files.base or "")
-        record = structs.replace(self.record, guest=remembered(guest), slots=slots, ports=ports, base=base)
+        kept = structs.replace(self.record, guest=remembered(guest), base=str(files.base or ""), balloon=True)
+        record = structs.replace(kept, slots=slots, ports=ports)
         self.console.clear()
         self.folder.memory.unlink(missing_ok=True)
         await self.launch(record, files)
@@ -345,15 +345,14 @@ class Machine:
         if self.record.guest.hardware.guest_agent:
             self._later(inside.try_to_set_time(self.folder))
 
-    async def set_password(self, user: str, password: str) -> None:
-        self.require_running()
-        if not self.record.guest.hardware.guest_agent:
-            raise NotSupported("the guest has no channel to an agent")
+    @contextlib.contextmanager
+    def asking_agent(self) -> Iterator[None]:
+        """In the block the guest's agent is asked by nobody else. :raises HostError: it is asked already."""
         if "agent" in self._awaited:
             raise HostError(f"the agent of guest {self.folder.path.name} is asked already")
         self._awaited.add("agent")
         try:
-            await inside.set_password(self.folder, user, password)
+            yield
         finally:
             self._awaited.discard("agent")
 

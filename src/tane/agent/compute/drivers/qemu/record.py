@@ -22,7 +22,8 @@ class Record(msgspec.Struct, kw_only=True):
     is a copy of none, but came whole from where the guest was before. ``machine`` is the type of machine, with its
     version, of the first start: another release of QEMU goes on making that one. ``awaited``: the move by
     which it comes from another host, where it runs; ``landing``: where it comes to, or goes, and ``journey``
-    how far that has got: copies of its disks are made, its memory is sent.
+    how far that has got: copies of its disks are made, its memory is sent. ``balloon``: whether the machine has the
+    device by which a guest tells what memory it uses; one that was started by an older release has none.
     """
 
     guest: Guest
@@ -35,10 +36,11 @@ class Record(msgspec.Struct, kw_only=True):
     awaited: str = ""
     landing: Landing | None = None
     journey: Literal["", "begun", "sent"] = ""
+    balloon: bool = False
 
     @property
     def layout(self) -> Layout:
-        return Layout(slots=self.slots, machine=self.machine)
+        return Layout(slots=self.slots, machine=self.machine, balloon=self.balloon)
 
     @property
     def base_path(self) -> Path | None:

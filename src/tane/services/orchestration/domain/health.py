@@ -1,0 +1,153 @@
+"""Groups whose failed members are replaced by themselves: what a group says of it, and which members those are now.
+
+Pure: what is known of the members comes in, names and reasons go out (decision 31).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tane.services.compute.interface import Vital
+from tane.services.orchestration.domain.common import FAILED
+from tane.web.errors import BadRequest
+from tane.wire.grammar import Port
+
+KEY = "replace_failed"
+"""Of the metadata of a group: Heat takes any, and does nothing with it."""
+MISSES = 3
+"""So often, one round after another, a member does not answer before it counts as failed."""
+YOUNG = timedelta(minutes=10)
+"""Who replaces a younger one than this replaces it once more: that is done ever more slowly."""
+PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=10)
+
+
+class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``grace_period``: seconds after its birth in which a member need not answer. ``at_once``: how many are replaced
+    at a time. ``port``: the TCP port that each server is to take connections at; ``agent``: its guest's agent is to
+    answer."""
+
+    grace_period: float = 300.0
+    at_once: int = 1
+    port: Port | None = None
+    agent: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.grace_period <= 86400:
+            raise ValueError("grace_period is from 0 to 86400 seconds")
+        if not 1 <= self.at_once <= 100:
+            raise ValueError("at_once is from 1 to 100")
+
+    @property
+    def asks(self) -> bool:
+        return self.agent or self.port is not None
+
+
+def terms_of(metadata: Any) -> Terms | None:
+    """What a group's metadata say; None: it replaces nothing. :raises BadRequest: it cannot be read."""
+    given = metadata.get(KEY) if isinstance(metadata, Mapping) else None
+    if given is None or given is False:
+        return None
+    try:
+        return msgspec.convert({} if given is True else given, Terms)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"metadata: {KEY}: {error}", type="StackValidationFailed") from None
+
+
+@dataclass
+class Member:
+    """A member of a group by its row, and the servers in it. ``silent``: why one of those that were asked in this
+    round did not answer; empty when all did, None when none could be asked."""
+
+    name: str
+    row_id: str
+    action: str
+    status: str
+    reason: str
+    created_at: datetime
+    servers: list[Vital] = field(default_factory=list)
+    silent: str | None = None
+
+
+class History(NamedTuple):
+    """What a group keeps. ``proven``: one of its members has answered once what they are asked; ``hasty``: how often in
+    a row a young member was replaced; ``at``: when the last one was."""
+
+    proven: bool = False
+    hasty: int = 0
+    at: datetime | None = None
+
+    def kept(self) -> dict[str, Any]:
+        return {"proven": self.proven, "hasty": self.hasty, "at": None if self.at is None else self.at.isoformat()}
+
+
+def history_of(data: Mapping[str, Any]) -> History:
+    found = data.get("health") or {}
+    at = found.get("at")
+    return History(bool(found.get("proven")), int(found.get("hasty") or 0), datetime.fromisoformat(at) if at else None)
+
+
+@dataclass
+class Watch:
+    """What one process remembers of members, by their rows: how often in a row each did not answer, and who answered
+    ever. ``since``: as of when."""
+
+    misses: dict[str, int] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)
+    since: datetime | None = None
+
+    def note(self, members: Collection[Member]) -> None:
+        """What was heard in one round of all members that there are."""
+        there = {one.row_id for one in members}
+        self.misses = {row_id: count for row_id, count in self.misses.items() if row_id in there}
+        self.answered = (self.answered & there) | {one.row_id for one in members if one.silent == ""}
+        for one in members:
+            if one.silent == "":
+                self.misses.pop(one.row_id, None)
+            elif one.silent is not None:
+                self.misses[one.row_id] = self.misses.get(one.row_id, 0) + 1
+
+
+def failed(terms: Terms, members: Sequence[Member], history: History, watch: Watch, now: datetime) -> dict[str, str]:
+    """Which members are to be replaced now, and why: no more at a time than the group says, and after a pause where
+    what was made only just has failed again.
+
+    That one does not answer proves something only where a member of the group has answered before: else it is what was
+    asked that is wrong.
+    """
+    found = {one.name: reason for one in members if (reason := _broken(one))}
+    since, coming = timedelta(seconds=terms.grace_period), 0
+    for one in members if terms.asks else ():
+        in_grace = one.created_at + since > now
+        if one.name in found:
+            continue
+        coming += in_grace and one.row_id not in watch.answered
+        if not in_grace and history.proven and watch.misses.get(one.row_id, 0) >= MISSES:
+            found[one.name] = one.silent or "it does not answer"
+    chosen = {name: found[name] for name in list(found)[: max(0, terms.at_once - coming)]}
+    if _is_hasty(members, chosen, now) and history.at is not None:
+        pause = min(PAUSE * 2 ** min(history.hasty, 10), LONGEST_PAUSE)
+        if history.at + pause > now:
+            return {}
+    return chosen
+
+
+def replaced(history: History, members: Sequence[Member], chosen: Mapping[str, str], now: datetime) -> History:
+    """The history of a group in which these were replaced."""
+    return History(history.proven, history.hasty + 1 if _is_hasty(members, chosen, now) else 0, now)
+
+
+def _is_hasty(members: Sequence[Member], chosen: Mapping[str, str], now: datetime) -> bool:
+    """Whether one of them was made only just, or not even that."""
+    return any(one.name in chosen and (one.status == FAILED or one.created_at + YOUNG > now) for one in members)
+
+
+def _broken(member: Member) -> str:
+    """Why a member is not what it is to be, whoever is asked; empty where nothing says so."""
+    if member.status == FAILED and member.action not in ("DELETE", "SNAPSHOT"):
+        return member.reason or "it failed"
+    return next((f"server {one.server_id}: {one.reason}" for one in member.servers if one.state == "failed"), "")
