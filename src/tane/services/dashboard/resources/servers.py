@@ -337,7 +337,7 @@ SERVER_ACTIONS = (
     ),
     act(
         "evacuate",
-        N_("Start it on another host, for its own is lost"),
+        N_("Start it on another host"),
         "evacuate",
         when=states("ACTIVE", "SHUTOFF", "ERROR"),
         danger=True,
