@@ -245,7 +245,6 @@ for one in json.load(open("/var/lib/beds/deployments")):
 END
 chmod 755 $base/configure.d/*
 printf '{{deployments}}' >$templates/var/lib/beds/deployments
-printf '{{#bed}}{{.}}{{/bed}}' >$templates/var/lib/beds/local
 cat >$templates/etc/os-collect-config.conf <<'END'
 [DEFAULT]
 command = os-refresh-config
@@ -337,14 +336,6 @@ def test_a_guest_applies_what_is_deployed_within_one_poll(mia: Tenant, tmp_path:
         assert polls(mia, floating) - polled <= 2
     collectors = mia.ssh(floating, "sudo cat /etc/os-collect-config.conf")
     assert "collectors = cfn" in collectors and "collectors = heat" not in collectors
-    local = "sudo mkdir -p /var/lib/os-collect-config/local-data; sudo chmod 700 /var/lib/os-collect-config/local-data"
-    mia.ssh(floating, local)
-    mia.ssh(floating, 'echo \'{"bed": "peat"}\' | sudo tee /var/lib/os-collect-config/local-data/bed.json')
-    wait_for(
-        "what was laid into the guest itself",
-        lambda: mia.ssh(floating, "sudo cat /var/lib/beds/local") == "peat",
-        STACK_SECONDS,
-    )
     assert mia.ssh(floating, "sudo cat /var/lib/beds/applied").split() == ["dug", "watered", "weeded", "mown"]
     mia.client.call("DELETE", stack.path)
     stack.becomes("DELETE_COMPLETE")
