@@ -78,6 +78,9 @@ async def run(
     settings = host_settings(folder, config, choice.mode)
     # What the agent in this process asks goes the way of all others' questions.
     cloud_side = as_called(ForHost(core, settings.hosts[0][0]))
+    if not config.roles:
+        # What it had before with other roles: routers have their addresses elsewhere now.
+        await host.teardown(settings)
     agents = [_agent(duties, config.roles) for duties in host.build(settings, image.LocalImages(core), cloud_side)]
     taken = await core.in_thread(_ranges, settings)
     for agent in agents:

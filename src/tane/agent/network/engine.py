@@ -45,7 +45,7 @@ _HOST_SYSCTLS = {
 }
 _FRAGMENT_SYSCTLS = {
     # Fragments of all tenants' packets wait here for their rest, before any rule sees them: for a moment, and in more
-    # room than many ports' allowances of them (spoofing.py) can fill.
+    # room than many ports' allowances of them (bounds.py) can fill.
     "net.ipv4.ipfrag_high_thresh": str(256 << 20),
     "net.ipv4.ipfrag_time": "3",
     "net.netfilter.nf_conntrack_frag6_high_thresh": str(256 << 20),
@@ -58,7 +58,7 @@ _BRIDGE_FILTER_SYSCTLS = {
 }
 
 
-NEIGHBOURS = {3: 65536, 2: 32768, 1: 8192}
+NEIGHBOURS = {3: 131072, 2: 65536, 1: 8192}
 
 
 class Engine:

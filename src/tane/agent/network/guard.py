@@ -22,6 +22,8 @@ LINK_LOCAL = "169.254.0.0/16"
 # What keeps IP itself working: errors of connections we have, and neighbours of IPv6.
 _ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem } accept"
 _ERRORS_6 = "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept"
+_ASKING = ("icmp type echo-request", "icmpv6 type echo-request", "meta l4proto { tcp, udp }")
+_RATE = "limit rate over 50/second burst 200 packets"
 _ECHO = "icmp type echo-request accept"
 _ECHO_6 = "icmpv6 type { echo-request, nd-neighbor-solicit, nd-neighbor-advert } accept"
 
@@ -41,11 +43,12 @@ def router_rules(
     behind = [*behind]
     return _table(
         TABLE,
-        *_RESOLVE,
+        *_NEIGHBOURS,
         "set solicitors { type ipv6_addr; size 4096; flags dynamic,timeout; timeout 1m; }",
         "chain input { type filter hook input priority filter; policy drop;",
         'iifname "lo" accept',
         "ct state established,related accept",
+        *(f'iifname "qr-*" {asking} jump answered' for asking in _ASKING),
         _ECHO,
         _ECHO_6,
         # Each is answered by a daemon that the whole network has.
@@ -55,11 +58,8 @@ def router_rules(
         f'iifname "qr-*" tcp dport {ROUTER_METADATA_PORT} ct status dnat accept',
         "meta l4proto { tcp, udp } reject",
         "}",
-        "chain output { type filter hook output priority filter; policy accept;",
-        'oifname != "lo" jump resolve',
-        "}",
         "chain forward { type filter hook forward priority filter; policy accept;",
-        *(f"{_protocol(found)} daddr {found} ct state != established jump resolve" for found in {*behind, *outside}),
+        *(f"{_protocol(found)} daddr {found} ct state != established jump sent" for found in {*behind, *outside}),
         # Address translation passes over what belongs to no connection: it would leave with the sender's own words.
         'oifname "qg-*" ct state invalid drop',
         *_only_from(behind, (6,) if translates else (4, 6)),
@@ -68,19 +68,33 @@ def router_rules(
     )
 
 
-_RESOLVE = (
+_NEIGHBOURS = (
     "set recent { type ipv4_addr; size 65535; flags dynamic,timeout; timeout 5s; }",
     "set recent6 { type ipv6_addr; size 65535; flags dynamic,timeout; timeout 5s; }",
-    "chain resolve {",
+    "set eager { type ifname . ether_addr; size 65535; flags dynamic,timeout; timeout 1m; }",
+    "set strangers { type ipv4_addr; size 65535; flags dynamic,timeout; timeout 1m; }",
+    "set strangers6 { type ipv6_addr; size 65535; flags dynamic,timeout; timeout 1m; }",
+    "chain sent {",
     "ip daddr @recent return",
     "ip6 daddr @recent6 return",
-    "limit rate over 200/second burst 400 packets drop",
+    f'iifname "qr-*" add @eager {{ iifname . ether saddr {_RATE} }} drop',
+    f'iifname "qg-*" add @strangers {{ ip saddr {_RATE} }} drop',
+    f'iifname "qg-*" add @strangers6 {{ ip6 saddr & ffff:ffff:ffff:ffff:: {_RATE} }} drop',
     "add @recent { ip daddr }",
     "add @recent6 { ip6 daddr }",
     "}",
+    "chain answered {",
+    "ip saddr @recent return",
+    "ip6 saddr @recent6 return",
+    f"add @eager {{ iifname . ether saddr {_RATE} }} drop",
+    "add @recent { ip saddr }",
+    "add @recent6 { ip6 saddr }",
+    "}",
 )
-"""Addresses that one begins to send to: each may be a neighbour to be asked for, of whom nobody may be there, and waits
-for three seconds in a table that all namespaces of the machine share."""
+"""Addresses that one begins to send to, and such whose packets are answered: each may be a neighbour to be asked for,
+of whom nobody may be there, and waits for three seconds in a table that all namespaces of the machine share. Who makes
+too many of them is dropped, by the MAC address (of ports with filters the own one), from outside by its network; nobody
+else is, and nothing that belongs to a connection."""
 
 
 def _protocol(network: grammar.Network) -> str:
@@ -102,14 +116,12 @@ def dhcp_rules(network: Network) -> str:
     whoever is in it; and it takes the answers to what it asks guests (:mod:`tane.agent.network.knocking`)."""
     return _table(
         TABLE,
-        *_RESOLVE,
-        "chain output { type filter hook output priority filter; policy accept;",
-        'oifname != "lo" jump resolve',
-        "}",
+        *_NEIGHBOURS,
         "chain input { type filter hook input priority filter; policy drop;",
         'iifname "lo" accept',
         "udp sport 68 udp dport 67 accept",
         "udp sport 546 udp dport 547 accept",
+        *(f"{asking} jump answered" for asking in _ASKING),
         f"ip daddr {METADATA_ADDRESS} tcp dport {METADATA_PORT} accept",
         f"ip6 daddr {METADATA_ADDRESS_6} tcp dport {METADATA_PORT} accept",
         *_names(network),

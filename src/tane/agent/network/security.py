@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from tane.agent.network.bounds import bound_rules
 from tane.agent.network.plan import PortFilter, bridge_name
 from tane.agent.network.spoofing import SERVER, bindings, marking_rules, spoof_rules
 from tane.wire import grammar
@@ -84,7 +85,7 @@ def plan_security(
     sets = _member_sets(chains, groups)
     digests = _group_digests(secured, groups)
     filters = {port.id: _port_filter(port, digests, zone_of[port.network_id]) for port in secured}
-    text = "\n".join(
+    text = bound_rules(every) + "\n".join(
         [
             f"table bridge {TABLE}",
             f"delete table bridge {TABLE}",

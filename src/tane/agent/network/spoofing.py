@@ -35,11 +35,6 @@ _CLIENT = "@th,288,48"
 _RELAYED = "@th,64,8 { 12, 13 }"
 """DHCPv6 messages of relays (RFC 8415, section 7.3), which may name any client."""
 
-_FRAGMENTS = "add @fragments { iifname limit rate over 500/second burst 500 packets } drop"
-"""What the kernel puts together for the rules waits in memory that all networks of the host share. More of a port, each
-of them of a packet that never comes whole, would leave others' no room."""
-_NEWCOMERS = "add @newcomers { iifname limit rate over 5/second burst 256 packets } drop"
-"""MAC addresses that a port begins to send as: bridges keep each for five minutes."""
 _EAGER = "add @eager { iifname limit rate over 20/second burst 100 packets } goto refuse"
 
 _ROLES = "130, 134, 137, 138, 141, 142, 151, 153"
@@ -135,11 +130,6 @@ def _sets(ports: Iterable[Port], secured: Iterable[Port]) -> list[str]:
             "type ifname . ether_addr . ipv6_addr",
             (f"{name} . {mac} . {link_local(mac)}" for name, mac in _macs(ports)),
         ),
-        _set("guests", "type ifname", (f'"{port.device}"' for port in ports)),
-        _set("open", "type ifname", (f'"{port.device}"' for port in ports if not port.port_security_enabled)),
-        "set fragments { type ifname; size 65535; flags dynamic,timeout; timeout 1m; }",
-        "set newcomers { type ifname; size 65535; flags dynamic,timeout; timeout 10m; }",
-        "set learned { type ifname . ether_addr; size 65535; flags dynamic,timeout; timeout 5m; }",
         "set eager { type ifname; size 65535; flags dynamic,timeout; timeout 1m; }",
     ]
 
@@ -156,10 +146,6 @@ def spoof_rules(ports: list[Port], secured: list[Port]) -> list[str]:
     return [
         *_sets(ports, secured),
         "counter spoofed { }",
-        "chain newcomer {",
-        _NEWCOMERS,
-        "add @learned { iifname . ether saddr }",
-        "}",
         "chain refuse { counter name spoofed drop; }",
         "chain spoof {",
         "ether type vmap { ip : goto spoof_ipv4, ip6 : goto spoof_ipv6, arp : goto spoof_arp }",
@@ -271,10 +257,6 @@ def marking_rules(secured: list[Port], marks: Mapping[str, int], servers: Iterab
         # The networks carry no tags. Receivers take off those of VLAN 0, of both kinds and one behind the other, and
         # would see what is told apart by its type here.
         "ether type { 8021q, 8021ad } goto refuse",
-        # Before the kernel waits for the rest of them (priority -200).
-        f"iifname @guests ip frag-off & 0x3fff != 0 {_FRAGMENTS}",
-        f"iifname @guests exthdr frag exists {_FRAGMENTS}",
-        "iifname @open iifname . ether saddr != @learned jump newcomer",
         f"ip daddr {METADATA_ADDRESS} jump metadata",
         f"ip6 daddr {METADATA_ADDRESS_6} jump metadata6",
         "iifname @secured jump spoof",
