@@ -74,3 +74,9 @@ def test_an_administrator_is_told_that_a_kernel_is_of_another_project(garden: Pr
     assert answer.json()["badRequest"]["message"] == (
         f"The image's kernel_id: image {kernel} is not shared with this project."
     )
+    server_id = garden.server()
+    stranger = project(garden.cloud, "other")
+    theirs = make_image(stranger.user, "kernel", b"theirs")
+    mine = make_image(garden.user, "direct", b"mine", kernel_id=theirs)
+    garden.act(server_id, "rebuild", {"imageRef": mine}, expect=400)
+    assert garden.show(server_id)["status"] == "ACTIVE"

@@ -59,11 +59,11 @@ def router_rules(
         "meta l4proto { tcp, udp } reject",
         "}",
         "chain forward { type filter hook forward priority filter; policy accept;",
-        *(f"{_protocol(found)} daddr {found} ct state != established jump sent" for found in {*behind, *outside}),
         # Address translation passes over what belongs to no connection: it would leave with the sender's own words.
         'oifname "qg-*" ct state invalid drop',
         *_only_from(behind, (6,) if translates else (4, 6)),
         *(['iifname "qg-*" ct state new ct status and dnat != dnat drop'] if translates else []),
+        *(f"{_protocol(found)} daddr {found} ct state != established jump sent" for found in {*behind, *outside}),
         "}",
     )
 

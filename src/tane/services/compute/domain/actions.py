@@ -18,6 +18,7 @@ from tane.services.compute.domain.create import (
     new_password,
     refuse_too_small,
     require_image,
+    require_kernel,
 )
 from tane.services.compute.domain.keypairs import line_of
 from tane.services.compute.domain.servers import Shown, details
@@ -128,6 +129,7 @@ def rebuild(core: Core, ctx: Context, server_id: str, body: RebuildIn) -> tuple[
         if block_devices.of_image(info.properties):
             raise BadRequest(f"Image {info.id} has no data but names snapshots of volumes: create a server from it.")
         _refuse_larger_image(tx, row, info)
+        require_kernel(tx, ctx, info.properties, row.project_id)
         machine = hardware.of(info.properties, row.flavor["extra_specs"], row.vcpus)
         if "key_name" in values:
             values["public_key"] = _public_key(tx, ctx, values["key_name"])
