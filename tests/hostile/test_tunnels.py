@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from tane.agent.network.guard import outside_rules
+from tane.agent.network.guard import outside_rules, tunnel_rules
 from tane.agent.network.plan import NetworkSettings
 from tane.linux import netns
 from tane.linux.netlink import VXLAN_PORT
@@ -112,3 +112,9 @@ def test_no_guest_reaches_a_tunnels_end_by_the_machine_of_its_gateway() -> None:
     """The other end would take it for that host's own, into any network that the guest names."""
     forward = outside_rules("abc", (), 14789).split("chain forward", 1)[1]
     assert 'iifname "tx-abc-*" udp dport 14789 drop' in forward
+
+
+def test_a_host_with_an_address_of_the_other_version_takes_no_tunnel_from_the_others() -> None:
+    rules = tunnel_rules("abc", 4789, HERE, [PEER, "2001:db8::2"])
+    assert PEER in rules and "2001:db8::2" not in rules
+    assert "2001:db8::2" in tunnel_rules("abc", 4789, "2001:db8::1", [PEER, "2001:db8::2"])

@@ -158,7 +158,9 @@ def tunnel_rules(cloud_id: str, port: int, own: str, ends: Iterable[str]) -> str
     kernel listens on every address of the machine, and would take those of anybody whose packets get here, guests and
     local users among them, into whatever network they name. To the other hosts they go from tunnels alone: those are
     sockets of no namespace that this table sees, and local users' are."""
-    protocol, listed = "ip6" if ":" in own else "ip", ", ".join(sorted(set(ends)))
+    protocol, version = ("ip6", 6) if ":" in own else ("ip", 4)
+    # No tunnel leads to one of the other version.
+    listed = ", ".join(end for end in sorted(set(ends)) if grammar.address(end).version == version)
     return _table(
         tunnels_table(cloud_id),
         "chain input { type filter hook input priority filter; policy accept;",

@@ -113,6 +113,7 @@ async def _make_files(guest: Guest, running: RunningGuest, folder: GuestFolder) 
         slots=layout.slots,
         ports=layout.ports,
         machine=layout.machine,
+        balloon=layout.balloon,
         standalone=True,
     )
     _refuse_other_devices(record)
