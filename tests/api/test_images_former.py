@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tane.services.image import interface
+from tane.services.image.domain import receiving
 from tests.api.compute_support import Project, make_image, project
 from tests.support import ApiCloud
 
@@ -80,3 +81,13 @@ def test_an_administrator_is_told_that_a_kernel_is_of_another_project(garden: Pr
     mine = make_image(garden.user, "direct", b"mine", kernel_id=theirs)
     garden.act(server_id, "rebuild", {"imageRef": mine}, expect=400)
     assert garden.show(server_id)["status"] == "ACTIVE"
+
+
+def test_images_of_servers_leave_a_part_of_the_disk_free_too(garden: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    server_id = garden.server()
+    monkeypatch.setattr(receiving, "room", lambda where, free_percent: 0)
+    garden.act(server_id, "createImage", {"name": "copy"})
+    garden.cloud.run_jobs()
+    assert "copy" not in [one["name"] for one in garden.user.get(IMAGES).json()["images"] if one["status"] == "active"]
+    messages = [one["status"] for one in garden.user.get(IMAGES).json()["images"] if one["name"] == "copy"]
+    assert messages in ([], ["killed"])

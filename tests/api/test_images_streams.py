@@ -224,7 +224,8 @@ def test_a_part_of_the_disk_stays_free_of_images(cloud: ApiCloud, monkeypatch: p
     image_id, data = new_image(mia), f"/image/v2/images/{new_image(mia)}/file"
     monkeypatch.setattr(receiving, "LOOK_BYTES", 1 << 20)
     free = iter([10, 10, 4])
-    monkeypatch.setattr(receiving.os, "fstatvfs", lambda _: SimpleNamespace(f_bavail=next(free, 4), f_blocks=100))
+    disk = {"f_blocks": 100, "f_frsize": 1}
+    monkeypatch.setattr(receiving.os, "statvfs", lambda _: SimpleNamespace(f_bavail=next(free, 4), **disk))
     answer = mia.put(f"/image/v2/images/{image_id}/file", None, 413, content=bytes(20 * MB), headers=OCTETS)
     assert "not enough disk space" in answer.text
     assert mia.get(f"/image/v2/images/{image_id}").json()["status"] == "queued"

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.image.domain import cache, content, images, proxied, stores, transfers
+from tane.services.image.domain import cache, content, images, proxied, receiving, stores, transfers
 from tane.services.image.domain.protections import readable, require_creatable
 from tane.services.image.domain.proxied import Wanted, rotate_backups, set_properties
 from tane.services.image.drivers.base import StoreError
@@ -245,9 +245,13 @@ def scratch_path(core: Core, image_id: str) -> Path:
 async def keep(core: Core, image_id: str, stream: AsyncIterator[bytes]) -> None:
     """Write what a host made to the scratch file, for :func:`store_file`. Repeatable.
 
-    :raises HostError: it sends more than an image may have.
+    :raises HostError: it sends more than an image may have, or than the disk has room for.
     """
-    await save(stream, scratch_path(core, image_id), core.config.image_size_limit_gb << 30)
+    path = scratch_path(core, image_id)
+    left = receiving.room(path.parent, core.config.image.free_percent)
+    if not left:
+        raise HostError(receiving.FULL)
+    await save(stream, path, min(core.config.image_size_limit_gb << 30, left))
 
 
 class LocalImages:

@@ -29,6 +29,12 @@ LOOK_BYTES = 64 << 20
 FULL = "Image storage media is full: There is not enough disk space on the image storage media."
 
 
+def room(where: Path | int, free_percent: float) -> int:
+    """Bytes that images may still take on the file system of a path or descriptor, of which that much stays free."""
+    disk = os.statvfs(where)
+    return max(0, int(disk.f_bavail - disk.f_blocks * free_percent / 100)) * disk.f_frsize
+
+
 class TooMuch(Exception):
     """More data than the configuration allows."""
 
@@ -70,8 +76,7 @@ class Writer:
             raise TooMuch
         if self.size >= self._looked:
             self._looked = self.size + LOOK_BYTES
-            disk = os.fstatvfs(self._descriptor)
-            if disk.f_bavail * 100 < disk.f_blocks * self._free_percent:
+            if not room(self._descriptor, self._free_percent):
                 raise TooLarge(FULL)
 
     @property

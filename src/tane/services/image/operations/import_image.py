@@ -56,6 +56,8 @@ async def fetch(run: Run[ImportImage]) -> dict[str, Any]:
         raise Permanent(str(error)) from None
     except receiving.TooMuch:
         raise Permanent("the data exceeds the size limit for images") from None
+    except TooLarge as error:
+        raise Permanent(error.message) from None
     return {"file": str(fetched(run.core, row.id)), **found}
 
 
@@ -121,6 +123,8 @@ async def inspect(run: Run[ImportImage]) -> dict[str, Any] | None:
         raise Permanent("the converted image exceeds the size limit for images")
     try:
         size = await qemu_img.check_untrusted(path, sent)
+        if size > receiving.room(target.parent, run.core.config.image.free_percent):
+            raise Permanent(receiving.FULL)
         source = qemu_img.Disk(path, qemu_img.FORMATS[sent])
         await qemu_img.convert(source, target, target_format=qemu_img.FORMATS[wanted], most_bytes=size)
     except qemu_img.ImageError as error:
