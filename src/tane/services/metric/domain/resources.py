@@ -38,12 +38,16 @@ def now_of(tx: Tx) -> float:
 
 def found(core: Core, ctx: Context, tx: Tx, type_name: str, text: str) -> Any:
     """A resource that the caller sees. :raises NotFound:"""
-    declared = resource_types.found(tx, type_name)
+    return judged(core, ctx, resource_types.found(tx, type_name), text, lambda resource_id: store.get(tx, resource_id))
+
+
+def judged(core: Core, ctx: Context, declared: Any, text: str, get: Callable[[str], Any]) -> Any:
+    """A resource of a type, which ``get`` finds by its id, where the caller sees it. :raises NotFound:"""
     try:
         resource_id = access.resource_id(text, access.creator(ctx))[1]
     except BadRequest:
         raise no_resource(text) from None
-    row = store.get(tx, resource_id)
+    row = get(resource_id)
     if row is None or declared.name not in (row.type, resource_types.GENERIC) or not access.sees(core, ctx, row):
         raise no_resource(resource_id)
     return row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select, tuple_, update
 
 from tane.db import Tx
 from tane.services.metric.tables import metric, resource
@@ -48,6 +48,15 @@ def count_of_resources(tx: Tx, ids: Sequence[str]) -> int:
 
 def named(tx: Tx, resource_id: str, name: str) -> Row[Any] | None:
     return tx.first(_joined().where(metric.c.resource_id == resource_id, metric.c.name == name))
+
+
+def all_named(tx: Tx, pairs: Sequence[tuple[str, str]]) -> list[Row[Any]]:
+    """``pairs``: (id of a resource, name of a metric of it)."""
+    found: list[Row[Any]] = []
+    for begin in range(0, len(pairs), AT_ONCE):
+        part = tuple_(metric.c.resource_id, metric.c.name).in_(pairs[begin : begin + AT_ONCE])
+        found += tx.all(_joined().where(part))
+    return found
 
 
 def listed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -58,6 +58,11 @@ def _of_epochs(element: Lifespan, compiler: Any, **more: Any) -> str:
 
 def type_of(tx: Tx, name: str) -> Row[Any] | None:
     return tx.first(select(resource_type).where(resource_type.c.name == name))
+
+
+def types_of(tx: Tx, names: Iterable[str]) -> list[Row[Any]]:
+    """Those that there are of these."""
+    return tx.all(select(resource_type).where(resource_type.c.name.in_(list(names))))
 
 
 def types(tx: Tx) -> list[Row[Any]]:
