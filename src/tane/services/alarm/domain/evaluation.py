@@ -28,7 +28,8 @@ from tane.web import codec
 from tane.web.errors import ApiError
 
 MEMORY = "alarm.watch"
-AT_ONCE = 200
+AT_ONCE, TURNS_AT_ONCE = 500, 200
+"""Alarms that are read at once, and that turn in one transaction."""
 FEW_RULES = 5
 """Of a composite alarm, that are looked up with those of the other alarms."""
 MOST_SERIES = 2000
@@ -247,6 +248,12 @@ def _asked_by(core: Core, rows: Iterable[Any]) -> Iterator[tuple[metric.Owner, m
 def _keep(core: Core, seen: Sequence[str], verdicts: Sequence[tuple[Any, Verdict]], begun: datetime) -> int:
     if not seen:
         return 0
+    parts = range(TURNS_AT_ONCE, len(verdicts), TURNS_AT_ONCE)
+    turned = _keep_together(core, seen, verdicts[:TURNS_AT_ONCE], begun)
+    return turned + sum(_keep_together(core, (), verdicts[one : one + TURNS_AT_ONCE], begun) for one in parts)
+
+
+def _keep_together(core: Core, seen: Sequence[str], verdicts: Sequence[tuple[Any, Verdict]], begun: datetime) -> int:
     try:
         with core.db.write() as tx:
             store.evaluated(tx, seen, begun)

@@ -88,6 +88,10 @@ class Reading:
     def policy(self, metric: Any) -> Any:
         return self._policies[metric.archive_policy_name]
 
+    def made(self, metric: Any) -> Policy:
+        name = metric.archive_policy_name
+        return self._made.get(name) or self._made.setdefault(name, archive_policies.policy(self._policies[name]))
+
     def granularities(self, metric: Any) -> list[int]:
         return [granularity for granularity, _ in self._policies[metric.archive_policy_name].definition]
 
@@ -96,8 +100,7 @@ class Reading:
 
     def series(self, metric: Any, granularity: int, method: str, start: int | None, stop: int | None) -> list[Point]:
         self.budget.spend(SERIES_STEPS)
-        name = metric.archive_policy_name
-        policy = self._made.get(name) or self._made.setdefault(name, archive_policies.policy(self._policies[name]))
+        policy = self.made(metric)
         found = self._known(metric, policy, granularity, method, start, stop)
         if found is None:
             self._look({metric.number})
@@ -456,9 +459,10 @@ def values(reading: Reading, row: Any, method: str, window: Window) -> list[floa
 
 
 def _require_aggregation(reading: Reading, row: Any, method: str, window: Window) -> None:
-    if window.granularity is not None and window.granularity not in reading.granularities(row):
+    policy = reading.made(row)
+    if window.granularity is not None and policy.definition(window.granularity) is None:
         raise no_aggregation(row, method, window.granularity)
-    if method not in reading.methods(row):
+    if method not in policy.methods:
         raise ToldNotFound(
             "Aggregation method does not exist for this metric", {"metric": row.id, "aggregation_method": method}
         )

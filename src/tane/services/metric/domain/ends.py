@@ -73,6 +73,7 @@ class Shared:
         self.made: dict[str, Policy] = {}
         self._narrow: dict[tuple[str, str], Policy] = {}
         self._types: dict[str, Any] = {}
+        self._ids: dict[tuple[str, str], str] = {}
         self._resources: dict[str, Any] = {}
         self._named: dict[tuple[str, str], Any] = {}
         self._metrics: dict[str, Any] = {}
@@ -89,8 +90,11 @@ class Shared:
         declared = self._types[type_name]
         if declared is None:
             raise NotFound(f"Resource type {type_name} does not exist")
-        row = resources.judged(self.core, ctx, declared, text, self._resource)
-        key = row.id, name
+        who = text, access.creator(ctx)
+        resource_id = self._ids.get(who) or resources.identifier(ctx, text)
+        row = self._resource(resource_id)
+        resources.judged(self.core, ctx, declared, resource_id, row)
+        key = resource_id, name
         metric = self._named[key] if key in self._named else metric_store.named(self.tx, *key)
         if metric is None:
             raise NotFound(f"Metric {name} does not exist")
@@ -107,7 +111,7 @@ class Shared:
         if metric_id not in self._metrics:
             return metrics.seen(self.core, ctx, self.tx, text)
         row = self._metrics[metric_id]
-        if row is None or not access.sees(self.core, ctx, row):
+        if row is None or not access.sees_metric(self.core, ctx, row):
             raise no_metric(text)
         return row
 
@@ -124,7 +128,8 @@ class Shared:
         for ctx, one in wanted:
             try:
                 if one.resource is not None:
-                    resource_id = access.resource_id(one.resource[1], access.creator(ctx))[1]
+                    who = one.resource[1], access.creator(ctx)
+                    resource_id = self._ids[who] = resources.identifier(ctx, one.resource[1])
                     if _plain(one.name) and _plain(one.resource[0]):
                         types.add(one.resource[0])
                         by_name.setdefault((resource_id, one.name), []).append(one)
@@ -144,7 +149,7 @@ class Shared:
             return []
         self._types |= {**dict.fromkeys(types), **{row.name: row for row in resource_store.types_of(self.tx, types)}}
         ids = [resource_id for resource_id, _ in wanted]
-        self._resources |= {**dict.fromkeys(ids), **{row.id: row for row in resource_store.of_ids(self.tx, ids)}}
+        self._resources |= {**dict.fromkeys(ids), **{row.id: row for row in resource_store.owners_of(self.tx, ids)}}
         rows = metric_store.all_named(self.tx, list(wanted))
         self._named |= {**dict.fromkeys(wanted), **{(row.resource_id, row.name): row for row in rows}}
         return [(row, wanted[row.resource_id, row.name]) for row in rows]

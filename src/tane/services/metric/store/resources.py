@@ -109,6 +109,15 @@ def of_ids(tx: Tx, ids: Sequence[str]) -> list[Row[Any]]:
     return found
 
 
+def owners_of(tx: Tx, ids: Sequence[str]) -> list[Row[Any]]:
+    """Of what type, and whose, these are."""
+    columns = resource.c.id, resource.c.type, resource.c.created_by_project_id, resource.c.project_id
+    found: list[Row[Any]] = []
+    for begin in range(0, len(ids), 500):
+        found += tx.all(select(*columns).where(resource.c.id.in_(ids[begin : begin + 500])))
+    return found
+
+
 def add(tx: Tx, **values: Any) -> None:
     tx.execute(insert(resource).values(**values))
 
