@@ -139,7 +139,7 @@ class Shared:
             except (ApiError, ValueError):
                 continue  # Whoever asks for it is told.
         series_of = self._look_up_named(by_name, types) + self._look_up_metrics(by_id)
-        self._look_at_samples([row for row, _ in series_of])
+        self._look_at_samples(series_of)
         self._look_at_chunks(series_of)
 
     def _look_up_named(
@@ -161,8 +161,13 @@ class Shared:
         self._metrics |= {**dict.fromkeys(wanted), **{row.id: row for row in rows}}
         return [(row, wanted[row.id]) for row in rows]
 
-    def _look_at_samples(self, rows: Sequence[Any]) -> None:
-        by_number = {row.number: row for row in rows}
+    def _look_at_samples(self, wanted: Iterable[tuple[Any, Sequence[Asked]]]) -> None:
+        by_number: dict[int, Any] = {}
+        since: dict[int, int] = {}
+        for row, those in wanted:
+            by_number[row.number] = row
+            begin = min(one.start(self.now) // one.granularity * one.granularity for one in those)
+            since[row.number] = min(begin, since.get(row.number, begin))
         waiting = measures.waiting_of(self.tx, list(by_number))
         kept = {row.metric: row for row in measure_store.small_raw_of(self.tx, list(by_number), 8 * FEW_SAMPLES)}
         for number, row in by_number.items():
@@ -172,13 +177,7 @@ class Shared:
             policy = self.policy(row.archive_policy_name)
             if len(policy.methods) > FEW_METHODS:
                 continue
-            raw, first, count = Raw.of(known.times, known.values) if known else Raw.empty(), None, 0
-            if fresh is not None:
-                count = (len(raw.times) + len(fresh[0])) * len(policy.definitions)
-                merged = series.merge(policy, raw, *fresh)
-                if merged is not None:
-                    raw, first = merged
-            self._merged[number] = _Merged(raw, first, count)
+            self._merged[number] = _merged(policy, known, fresh, since[number])
 
     def _look_at_chunks(self, wanted: Iterable[tuple[Any, Sequence[Asked]]]) -> None:
         by_span: dict[Span, list[int]] = {}
@@ -250,6 +249,22 @@ class Shared:
             values |= series.newest(narrow, metric.counter, merged.raw, definition, first)
         found = [(period * step, step, values[period]) for period in sorted(values) if low <= period < high]
         return [point for point in found if point[2] == point[2]]
+
+
+def _merged(policy: Policy, known: Any, fresh: measures.Samples | None, since: int) -> _Merged:
+    """``known``: the row of the samples that are kept; ``fresh``: those that wait. What is before ``since`` (ns) may be
+    left out, but for one."""
+    if fresh is None:
+        return _Merged(Raw.of(known.times, known.values) if known else Raw.empty(), None, 0)
+    count = (len(known.times) // 8 if known else 0) + len(fresh[0])
+    raw = series.end_of(known.times if known else b"", *fresh, since)
+    first = None if raw is None else raw.times[0]
+    if raw is None:
+        raw = Raw.of(known.times, known.values) if known else Raw.empty()
+        merged = series.merge(policy, raw, *fresh)
+        if merged is not None:
+            raw, first = merged
+    return _Merged(raw, first, count * len(policy.definitions))
 
 
 def _span(step: int, start: int, stop: int) -> Span:

@@ -142,6 +142,15 @@ def merge(policy: Policy, raw: Raw, times: Sequence[int], values: Sequence[float
     return raw, first
 
 
+def end_of(known: bytes, times: Sequence[int], values: Sequence[float], since: int) -> Raw | None:
+    """Samples from ``since`` (ns) on and the one before, where these are all of it: they came in their order, after
+    those whose moments are ``known``."""
+    begin = bisect_left(times, since) - 1
+    if begin < 0 or (known and struct.unpack_from("=q", known, len(known) - 8)[0] >= times[0]) or not _rising(times):
+        return None
+    return Raw(array("q", times[begin:]), array("d", values[begin:]))
+
+
 def newest(policy: Policy, counter: bool, raw: Raw, definition: Definition, first: int) -> dict[int, float]:
     """The periods of samples from the one of ``first`` (ns) on, by the only method of ``policy``."""
     columns = _columns(policy, counter, raw, definition.granularity, first, definition)

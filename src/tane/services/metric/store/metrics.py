@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select, update
 
 from tane.db import Tx
 from tane.services.metric.tables import metric, resource
@@ -51,11 +51,18 @@ def named(tx: Tx, resource_id: str, name: str) -> Row[Any] | None:
 
 
 def all_named(tx: Tx, pairs: Sequence[tuple[str, str]]) -> list[Row[Any]]:
-    """``pairs``: (id of a resource, name of a metric of it)."""
+    """What is read of metrics, without whose they are. ``pairs``: (id of a resource, name of a metric of it)."""
     found: list[Row[Any]] = []
-    for begin in range(0, len(pairs), AT_ONCE):
-        part = tuple_(metric.c.resource_id, metric.c.name).in_(pairs[begin : begin + AT_ONCE])
-        found += tx.all(_joined().where(part))
+    columns = "number", "id", "name", "archive_policy_name", "counter", "resource_id"
+    query = select(*(metric.c[one] for one in columns))
+    # SQLite looks through the whole table for pairs; many things have few names.
+    by_name: dict[str, list[str]] = {}
+    for resource_id, name in pairs:
+        by_name.setdefault(name, []).append(resource_id)
+    for name, ids in by_name.items():
+        for begin in range(0, len(ids), AT_ONCE):
+            part = metric.c.resource_id.in_(ids[begin : begin + AT_ONCE])
+            found += tx.all(query.where(part, metric.c.name == name))
     return found
 
 
