@@ -208,11 +208,12 @@ def waiting_of(tx: Tx, numbers: Sequence[int]) -> dict[int, Samples]:
     # A host tells the same metrics each time.
     alike: dict[bytes, list[tuple[Samples, int, int]]] = {}
     for row in store.pending_between(tx, wanted[0], wanted[-1]):
-        places = alike.get(row.metrics)
+        metrics = bytes(row.metrics)
+        places = alike.get(metrics)
         if places is None:
             if len(alike) >= MOST_ALIKE:
                 alike.clear()
-            places = alike[row.metrics] = [
+            places = alike[metrics] = [
                 (found.setdefault(number, ([], [])), begin, end) for number, begin, end in _places(row, wanted)
             ]
         if not places:
