@@ -165,10 +165,10 @@ def test_an_alarm_that_cannot_be_evaluated_holds_no_other_up(
     feed(cloud, mia, metric, 90)
     judge, turn = evaluation.verdict_of, turning.turn
 
-    def verdict_of(core: Any, watching: Any, row: Any) -> Any:
+    def verdict_of(core: Any, watching: Any, row: Any, *more: Any) -> Any:
         if row.id == ids[0]:
             raise RuntimeError("it cannot be read")
-        return judge(core, watching, row)
+        return judge(core, watching, row, *more)
 
     def failing(core: Any, tx: Any, row: Any, *more: Any) -> bool:
         if row.id == ids[1]:
@@ -270,11 +270,11 @@ def test_a_project_whose_alarms_take_long_waits_for_itself(
     clock, looked = 1.0, []
     judge = evaluation.verdict_of
 
-    def verdict_of(core: Any, watching: Any, row: Any) -> Any:
+    def verdict_of(core: Any, watching: Any, row: Any, *more: Any) -> Any:
         nonlocal clock
         clock += 2.0 if row.id in slow else 0.01
         looked.append(row.id)
-        return judge(core, watching, row)
+        return judge(core, watching, row, *more)
 
     monkeypatch.setattr(evaluation, "verdict_of", verdict_of)
     monkeypatch.setattr(evaluation, "time", SimpleNamespace(monotonic=lambda: clock))

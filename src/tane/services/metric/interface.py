@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from tane.core import Core
-from tane.services.metric.domain import aggregates, gathering, metrics, operations, resources, timespans
+from tane.db import Tx
+from tane.services.metric.domain import aggregates, gathering, operations, resources
 from tane.services.metric.domain.aggregates import Reading, Wanted, Window
+from tane.services.metric.domain.ends import Asked, Shared
 from tane.services.metric.domain.measures import listen
 from tane.services.metric.domain.metrics import beyond, ordered
 from tane.services.metric.domain.operations import Budget
 from tane.services.metric.domain.series import METHODS
 from tane.services.metric.store import database
-from tane.services.metric.store import metrics as metric_store
 from tane.web.context import Context
 from tane.web.errors import NotFound
 from tane.wire.documents import Meters
@@ -24,6 +29,7 @@ __all__ = [
     "Asked",
     "Budget",
     "Owner",
+    "Together",
     "beyond",
     "budget",
     "check_query",
@@ -32,6 +38,8 @@ __all__ = [
     "ordered",
     "values_of",
 ]
+
+log = structlog.get_logger()
 
 
 def measured(core: Core, host_id: str, meters: Meters) -> None:
@@ -52,22 +60,6 @@ class Owner:
         return Context("req-alarm", user_id=self.user_id, project_id=self.project_id)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Values of one series, for an alarm. ``seconds``: a period; ``periods``: how many before now.
-
-    One of: ``resource`` (type, id) and ``name``; ``ids`` of metrics; ``query`` (type, tree) and ``name``.
-    """
-
-    method: str
-    seconds: int
-    periods: int
-    name: str = ""
-    resource: tuple[str, str] | None = None
-    ids: tuple[str, ...] = ()
-    query: tuple[str, Any] | None = None
-
-
 def check_query(owner: Owner, type_name: str, query: Any) -> None:
     """:raises BadRequest: it is none of resources of that type. :raises NotFound: there is no such type."""
     with database.of(owner.core).read() as tx:
@@ -85,21 +77,54 @@ def values_of(owner: Owner, asked: Asked, spent: Budget) -> tuple[list[float], l
 
     :raises NotFound: there is no such metric, resource or aggregation. :raises BadRequest: they do not fit together.
     """
-    core, ctx = owner.core, owner.context
-    with database.of(core).read() as tx:
-        reading = Reading(tx, spent)
-        now = timespans.of_naive(tx.now)
-        start = now - asked.seconds * (asked.periods + 1) * timespans.SECOND
-        window = Window(start, now, asked.seconds * timespans.SECOND, 0.0, None)
+    with Together(owner.core) as together:
+        return together.values_of(owner, asked, spent)
+
+
+class Together:
+    """Values for many who ask, as they are at one moment, in a read transaction. What they ask for is looked up at once
+    as far as it is told before; the rest when it is asked for."""
+
+    def __init__(self, core: Core, wanted: Iterable[tuple[Owner, Asked]] = ()) -> None:
+        self._core, self._wanted = core, wanted
+        self._open = ExitStack()
+
+    def __enter__(self) -> Together:
+        with ExitStack() as undo:
+            undo.callback(self._open.close)
+            self._shared = Shared(self._core, self._begin())
+            try:
+                self._shared.look((owner.context, asked) for owner, asked in self._wanted)
+            except Exception:
+                # Whoever it was, the others are read one by one.
+                log.error("series cannot be looked up together", error=traceback.format_exc())
+                self._open.close()
+                self._shared = Shared(self._core, self._begin())
+            undo.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+
+    def _begin(self) -> Tx:
+        return self._open.enter_context(database.of(self._core).read())
+
+    def renew(self) -> None:
+        """Go on in another transaction: something went wrong in this one."""
+        self._open.close()
+        self._shared.tx = self._begin()
+
+    def values_of(self, owner: Owner, asked: Asked, spent: Budget) -> tuple[list[float], list[int]]:
+        """As :func:`values_of`."""
+        core, ctx, shared = owner.core, owner.context, self._shared
+        reading = Reading(shared.tx, spent, shared)
+        window = Window(asked.start(shared.now), shared.now, asked.granularity, 0.0, None)
         if asked.resource is not None:
-            row = resources.found(core, ctx, tx, *asked.resource)
-            metric = metric_store.named(tx, row.id, asked.name)
-            if metric is None:
-                raise NotFound(f"Metric {asked.name} does not exist")
-            return _last(aggregates.across(reading, [metric], asked.method, None, window, None), asked), [metric.number]
+            metric = shared.named(ctx, *asked.resource, asked.name)
+            return aggregates.values(reading, metric, asked.method, window)[-asked.periods :], [metric.number]
         plain = asked.method.removeprefix("rate:")
         if asked.ids:
-            rows = [metrics.seen(core, ctx, tx, one) for one in asked.ids]
+            rows = [shared.metric(ctx, one) for one in asked.ids]
             reading.count(len(rows))
             wanted = [Wanted(row, plain, (row.id, plain)) for row in rows]
         else:

@@ -10,8 +10,8 @@ import itertools
 import threading
 import time
 import traceback
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,7 +28,10 @@ from tane.web import codec
 from tane.web.errors import ApiError
 
 MEMORY = "alarm.watch"
-AT_ONCE = 200
+AT_ONCE, TURNS_AT_ONCE = 500, 200
+"""Alarms that are read at once, and that turn in one transaction."""
+FEW_RULES = 5
+"""Of a composite alarm, that are looked up with those of the other alarms."""
 MOST_SERIES = 2000
 """That one alarm looks at: as many as one request may."""
 MOST_CAUSES = 8 << 10
@@ -80,7 +83,10 @@ class Watch:
 
     def looks_at(self, alarm_id: str, numbers: Iterable[int]) -> None:
         with self._lock:
-            now, before = frozenset(numbers), self._of_alarm.pop(alarm_id, frozenset())
+            now, before = frozenset(numbers), self._of_alarm.get(alarm_id, frozenset())
+            if now == before:
+                return
+            self._of_alarm.pop(alarm_id, None)
             for number in before - now:
                 self._by_metric[number].discard(alarm_id)
                 if not self._by_metric[number]:
@@ -140,14 +146,13 @@ def _round(core: Core, watching: Watch, pages: Iterable[Sequence[Any]]) -> int:
     later: dict[str, list[str]] = {}
     spent: defaultdict[str, float] = defaultdict(float)
 
-    def quick(rows: Sequence[Any]) -> Iterator[Any]:
-        for row in rows:
-            if row.project_id in watching.waiting or spent[row.project_id] > FEW_SECONDS:
-                later.setdefault(row.project_id, []).append(row.id)
-            else:
-                yield row
+    def is_quick(row: Any) -> bool:
+        if row.project_id in watching.waiting or spent[row.project_id] > FEW_SECONDS:
+            later.setdefault(row.project_id, []).append(row.id)
+            return False
+        return True
 
-    turned = sum(_together(core, watching, quick(rows), spent) for rows in pages)
+    turned = sum(_together(core, watching, [row for row in rows if is_quick(row)], spent, is_quick) for rows in pages)
     return turned + _in_turn(core, watching, later)
 
 
@@ -173,12 +178,11 @@ def _of_one(core: Core, watching: Watch, waiting: dict[str, None], until: float)
     """``waiting``: the ids of a project's alarms, of which those are taken out that are done."""
     turned = 0
 
-    def timely(rows: Sequence[Any]) -> Iterator[Any]:
-        for row in rows:
-            if time.monotonic() >= until:
-                return
-            del waiting[row.id]
-            yield row
+    def is_timely(row: Any) -> bool:
+        if time.monotonic() >= until:
+            return False
+        del waiting[row.id]
+        return True
 
     while waiting and time.monotonic() < until:
         ids = list(itertools.islice(waiting, AT_ONCE))
@@ -186,38 +190,70 @@ def _of_one(core: Core, watching: Watch, waiting: dict[str, None], until: float)
             rows = [row for row in store.of_ids(tx, ids) if row.type != rules.EVENT]
         for gone in set(ids) - {row.id for row in rows}:
             del waiting[gone]
-        turned += _together(core, watching, timely(rows), defaultdict(float))
+        turned += _together(core, watching, rows, defaultdict(float), is_timely)
     return turned
 
 
-def _together(core: Core, watching: Watch, rows: Iterable[Any], spent: defaultdict[str, float]) -> int:
+def _together(
+    core: Core,
+    watching: Watch,
+    rows: Sequence[Any],
+    spent: defaultdict[str, float],
+    takes: Callable[[Any], bool],
+) -> int:
     """Evaluate alarms, and keep what they say together; how many changed their state. What goes wrong with one is told
-    in the log and ends no round. ``spent``: counts the seconds of each project."""
-    turned, begun, started = 0, core.clock.now(), time.monotonic()
-    seen: list[str] = []
-    verdicts: list[tuple[Any, Verdict]] = []
+    in the log and ends no round. ``spent``: counts the seconds of each project; ``takes``: whether it is an alarm's
+    turn, asked just before."""
+    turned, left = 0, deque(rows)
+    while left:
+        # What the others say is not kept waiting longer than FEW_SECONDS, nor is what was looked up older.
+        begun = core.clock.now()
+        seen: list[str] = []
+        verdicts: list[tuple[Any, Verdict]] = []
+        with metric.Together(core, _asked_by(core, left)) as together:
+            started = time.monotonic()
+            while left:
+                row = left.popleft()
+                if not takes(row):
+                    continue
+                before = time.monotonic()
+                seen.append(row.id)
+                watching.evaluated(row.id, begun)
+                try:
+                    verdict = verdict_of(core, watching, row, together)
+                    if verdict is not None and (verdict[0] != row.state or turning.repeats_now(core, row.id)):
+                        verdicts.append((row, verdict))
+                except Exception:
+                    log.error("an alarm cannot be evaluated", alarm=row.id, error=traceback.format_exc())
+                    together.renew()
+                now = time.monotonic()
+                spent[row.project_id] += now - before
+                if now - started > FEW_SECONDS:
+                    break
+        turned += _keep(core, seen, verdicts, begun)
+    return turned
+
+
+def _asked_by(core: Core, rows: Iterable[Any]) -> Iterator[tuple[metric.Owner, metric.Asked]]:
+    """What alarms will ask for, as far as it is worth looking up for all of them together."""
     for row in rows:
-        before = time.monotonic()
-        seen.append(row.id)
-        watching.evaluated(row.id, begun)
-        try:
-            verdict = verdict_of(core, watching, row)
-            if verdict is not None and (verdict[0] != row.state or turning.repeats_now(core, row.id)):
-                verdicts.append((row, verdict))
-        except Exception:
-            log.error("an alarm cannot be evaluated", alarm=row.id, error=traceback.format_exc())
-        now = time.monotonic()
-        spent[row.project_id] += now - before
-        if now - started > FEW_SECONDS:
-            # What the others say is not kept waiting.
-            turned += _keep(core, seen, verdicts, begun)
-            seen, verdicts, begun, started = [], [], core.clock.now(), now
-    return turned + _keep(core, seen, verdicts, begun)
+        owner = metric.Owner(core, row.project_id, row.user_id)
+        parts = rules.leaves(row.rule) if row.type == rules.COMPOSITE else [row.rule]
+        for rule in itertools.islice(parts, FEW_RULES):
+            kind = rule["type"] if row.type == rules.COMPOSITE else row.type
+            if kind != rules.RESOURCES:
+                yield owner, _asked(kind, rule)
 
 
 def _keep(core: Core, seen: Sequence[str], verdicts: Sequence[tuple[Any, Verdict]], begun: datetime) -> int:
     if not seen:
         return 0
+    parts = range(TURNS_AT_ONCE, len(verdicts), TURNS_AT_ONCE)
+    turned = _keep_together(core, seen, verdicts[:TURNS_AT_ONCE], begun)
+    return turned + sum(_keep_together(core, (), verdicts[one : one + TURNS_AT_ONCE], begun) for one in parts)
+
+
+def _keep_together(core: Core, seen: Sequence[str], verdicts: Sequence[tuple[Any, Verdict]], begun: datetime) -> int:
     try:
         with core.db.write() as tx:
             store.evaluated(tx, seen, begun)
@@ -256,8 +292,8 @@ class Outcome:
     reason: str = ""
 
 
-def verdict_of(core: Core, watching: Watch, row: Any) -> Verdict | None:
-    """What is to be told of an alarm; None: nothing."""
+def verdict_of(core: Core, watching: Watch, row: Any, together: metric.Together) -> Verdict | None:
+    """What is to be told of an alarm; None: nothing. ``together``: reads the values."""
     now = core.clock.now()
     inside = not row.time_constraints or any(
         cron.within(one["start"], one["duration"], one["timezone"], now) for one in row.time_constraints
@@ -268,20 +304,27 @@ def verdict_of(core: Core, watching: Watch, row: Any) -> Verdict | None:
     seen: list[int] = []
     try:
         if row.type == rules.COMPOSITE:
-            return _composite(owner, row, seen)
-        return _single(row, of_rule(owner, row.type, row.rule, seen, metric.budget()))
+            return _composite(owner, row, seen, together)
+        return _single(row, of_rule(owner, row.type, row.rule, seen, metric.budget(), together))
     finally:
         watching.looks_at(row.id, seen)
 
 
-def of_rule(owner: metric.Owner, kind: str, rule: Mapping[str, Any], seen: list[int], spent: metric.Budget) -> Outcome:
+def of_rule(
+    owner: metric.Owner,
+    kind: str,
+    rule: Mapping[str, Any],
+    seen: list[int],
+    spent: metric.Budget,
+    together: metric.Together,
+) -> Outcome:
     """What a threshold says. ``seen``: the metrics that were looked at for the alarm, as often as they were; ``spent``:
     on all of its rules."""
     needed = rule["evaluation_periods"]
     if len(seen) >= MOST_SERIES:
         return Outcome(UNKNOWN, None, [], reason=f"The rules look at more than {MOST_SERIES} metrics together")
     try:
-        values, numbers = metric.values_of(owner, _asked(kind, rule), spent)
+        values, numbers = together.values_of(owner, _asked(kind, rule), spent)
     except ApiError as error:
         return Outcome(UNKNOWN, None, [], reason=error.message)
     seen.extend(numbers)
@@ -336,14 +379,14 @@ def _reasoned(row: Any, state: str, found: Outcome) -> Verdict:
     return state, reason, {"type": "threshold", "disposition": disposition, "count": count, "most_recent": last}
 
 
-def _composite(owner: metric.Owner, row: Any, seen: list[int]) -> Verdict | None:
+def _composite(owner: metric.Owner, row: Any, seen: list[int], together: metric.Together) -> Verdict | None:
     named: list[tuple[str, str, dict[str, Any]]] = []
     spent = metric.budget()
 
     def state_of(rule: Mapping[str, Any]) -> tuple[str, str]:
         """(state, how it is written)."""
         if len(rule) > 1:
-            found = of_rule(owner, rule["type"], rule, seen, spent)
+            found = of_rule(owner, rule["type"], rule, seen, spent, together)
             state = found.state
             if found.trend is not None:
                 # It wavers: what was said before stands, unless nothing was.
@@ -354,8 +397,8 @@ def _composite(owner: metric.Owner, row: Any, seen: list[int]) -> Verdict | None
         [(word, inner)] = rule.items()
         states, names = zip(*(state_of(one) for one in inner), strict=True)
         decisive, other = (OK, ALARM) if word == "and" else (ALARM, OK)
-        together = decisive if decisive in states else other if all(one == other for one in states) else UNKNOWN
-        return together, f"({f' {word} '.join(names)})"
+        whole = decisive if decisive in states else other if all(one == other for one in states) else UNKNOWN
+        return whole, f"({f' {word} '.join(names)})"
 
     state, form = state_of(row.rule)
     if state == row.state and not (row.repeat_actions and state != UNKNOWN):

@@ -12,6 +12,12 @@ from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from tane.db import Tx
 from tane.services.alarm.tables import alarm, alarm_change, alarm_cursor
 
+LOOKED_AT = tuple(
+    alarm.c[name]
+    for name in ("id", "project_id", "user_id", "type", "rule", "state", "repeat_actions", "time_constraints")
+)
+"""What of an alarm is needed to evaluate it."""
+
 
 def get(tx: Tx, alarm_id: str) -> Row[Any] | None:
     return tx.first(select(alarm).where(alarm.c.id == alarm_id))
@@ -26,14 +32,14 @@ def find(
 def of_ids(tx: Tx, ids: Sequence[str]) -> list[Row[Any]]:
     found: list[Row[Any]] = []
     for begin in range(0, len(ids), 500):
-        found += tx.all(select(alarm).where(alarm.c.id.in_(ids[begin : begin + 500]), alarm.c.enabled))
+        found += tx.all(select(*LOOKED_AT).where(alarm.c.id.in_(ids[begin : begin + 500]), alarm.c.enabled))
     return found
 
 
 def enabled(tx: Tx, *, events: bool, after: str = "", limit: int = 500) -> list[Row[Any]]:
     """Those that are to be evaluated, in the order of their ids: on events, or on what is measured."""
     kind = alarm.c.type == "event" if events else alarm.c.type != "event"
-    return tx.all(select(alarm).where(alarm.c.enabled, kind, alarm.c.id > after).order_by(alarm.c.id).limit(limit))
+    return tx.all(select(*LOOKED_AT).where(alarm.c.enabled, kind, alarm.c.id > after).order_by(alarm.c.id).limit(limit))
 
 
 def version_of_waiting(tx: Tx) -> tuple[int, datetime | None]:
@@ -124,7 +130,7 @@ def unseen(tx: Tx, limit: int, but: Sequence[str] = ()) -> list[Row[Any]]:
     """Those that were never evaluated as they are now, of all projects but these."""
     new = (alarm.c.evaluate_timestamp.is_(None)) | (alarm.c.evaluate_timestamp < alarm.c.timestamp)
     return tx.all(
-        select(alarm)
+        select(*LOOKED_AT)
         .where(alarm.c.enabled, alarm.c.type != "event", new, alarm.c.project_id.not_in(but[:500]))
         .limit(limit)
     )

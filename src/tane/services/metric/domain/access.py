@@ -37,8 +37,19 @@ def visible(core: Core, ctx: Context) -> str | None:
 
 def sees(core: Core, ctx: Context, row: Any) -> bool:
     """``row``: a resource, or a metric with ``resource_project_id``."""
-    of_resource = getattr(row, "resource_project_id", None) if hasattr(row, "number") else row.project_id
-    owners = (row.created_by_project_id, of_resource)
+    return sees_resource(core, ctx, row) if not hasattr(row, "number") else sees_metric(core, ctx, row)
+
+
+def sees_resource(core: Core, ctx: Context, row: Any) -> bool:
+    return _is_one_of(core, ctx, row.created_by_project_id, row.project_id)
+
+
+def sees_metric(core: Core, ctx: Context, row: Any) -> bool:
+    """``row``: with ``resource_project_id``."""
+    return _is_one_of(core, ctx, row.created_by_project_id, row.resource_project_id)
+
+
+def _is_one_of(core: Core, ctx: Context, *owners: str | None) -> bool:
     return (bool(ctx.project_id) and ctx.project_id in owners) or for_others(core, ctx)
 
 

@@ -14,6 +14,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.metric.domain import access, archive_policies, measures, metrics, operations, resources, timespans
 from tane.services.metric.domain.conditions import Condition
+from tane.services.metric.domain.ends import Shared
 from tane.services.metric.domain.errors import Told, ToldNotFound, no_metric
 from tane.services.metric.domain.operations import Budget, Grid, Reference, Unaggregable
 from tane.services.metric.domain.series import Point, Policy
@@ -60,12 +61,14 @@ class Wanted:
 
 
 class Reading:
-    """Reads series in one transaction: each policy once, and not more than a request may (``budget``)."""
+    """Reads series in one transaction: each policy once, and not more than a request may (``budget``). ``shared``: what
+    was looked up before, for others too."""
 
-    def __init__(self, tx: Tx, budget: Budget) -> None:
+    def __init__(self, tx: Tx, budget: Budget, shared: Shared | None = None) -> None:
         self._tx = tx
-        self._policies = {row.name: row for row in policy_store.every(tx)}
-        self._made: dict[str, Policy] = {}
+        self._shared = shared
+        self._policies = {row.name: row for row in policy_store.every(tx)} if shared is None else shared.policies
+        self._made: dict[str, Policy] = {} if shared is None else shared.made
         self._waiting: dict[int, measures.Samples] = {}
         self._looked: set[int] = set()
         self.points = 0
@@ -74,12 +77,20 @@ class Reading:
 
     def prepare(self, metrics: Sequence[Any]) -> None:
         """These will be read: what waits of them is looked up at once."""
-        numbers = {one.number for one in metrics} - self._looked
+        numbers = {one.number for one in metrics}
+        self._look(numbers if self._shared is None else {one for one in numbers if not self._shared.has(one)})
+
+    def _look(self, numbers: set[int]) -> None:
+        numbers = numbers - self._looked
         self._waiting |= measures.waiting_of(self._tx, sorted(numbers))
         self._looked |= numbers
 
     def policy(self, metric: Any) -> Any:
         return self._policies[metric.archive_policy_name]
+
+    def made(self, metric: Any) -> Policy:
+        name = metric.archive_policy_name
+        return self._made.get(name) or self._made.setdefault(name, archive_policies.policy(self._policies[name]))
 
     def granularities(self, metric: Any) -> list[int]:
         return [granularity for granularity, _ in self._policies[metric.archive_policy_name].definition]
@@ -89,16 +100,26 @@ class Reading:
 
     def series(self, metric: Any, granularity: int, method: str, start: int | None, stop: int | None) -> list[Point]:
         self.budget.spend(SERIES_STEPS)
-        self.prepare([metric])
-        name = metric.archive_policy_name
-        policy = self._made.get(name) or self._made.setdefault(name, archive_policies.policy(self._policies[name]))
-        one, waiting = measures.Series(metric.number, policy, metric.counter), self._waiting.get(metric.number)
-        spend = self.budget.spend
-        found = measures.read(self._tx, one, [granularity], method, start, stop, waiting=waiting, spend=spend)
-        self.points += len(found[granularity])
+        policy = self.made(metric)
+        found = self._known(metric, policy, granularity, method, start, stop)
+        if found is None:
+            self._look({metric.number})
+            one, waiting = measures.Series(metric.number, policy, metric.counter), self._waiting.get(metric.number)
+            spend = self.budget.spend
+            read = measures.read(self._tx, one, [granularity], method, start, stop, waiting=waiting, spend=spend)
+            found = read[granularity]
+        self.points += len(found)
         if self.points > MOST_POINTS:
             raise BadRequest(f"More than {MOST_POINTS} points: ask for a shorter time or a coarser granularity.")
-        return found[granularity]
+        return found
+
+    def _known(
+        self, metric: Any, policy: Policy, granularity: int, method: str, start: int | None, stop: int | None
+    ) -> list[Point] | None:
+        definition = policy.definition(granularity)
+        if self._shared is None or definition is None or start is None or stop is None:
+            return None
+        return self._shared.series(metric, definition, method, start, stop, self.budget.spend)
 
     def count(self, named: int) -> None:
         """So many more series will be read. :raises BadRequest: they are too many, all together."""
@@ -413,14 +434,7 @@ def across(
     reading.count(len(rows))
     keys = [(str(row.id), aggregation) for row in rows]
     for row in rows:
-        known = reading.granularities(row)
-        if window.granularity is not None and window.granularity not in known:
-            raise no_aggregation(row, aggregation, window.granularity)
-        if aggregation not in reading.methods(row):
-            raise ToldNotFound(
-                "Aggregation method does not exist for this metric",
-                {"metric": row.id, "aggregation_method": aggregation},
-            )
+        _require_aggregation(reading, row, aggregation, window)
     if len(rows) == 1:
         return list(_alone(reading, rows[0], aggregation, window, resample))
     tree: Any = ["metric", *keys]
@@ -432,6 +446,26 @@ def across(
     tree = ["aggregate", again, tree]
     wanted = [Wanted(row, aggregation, key) for row, key in zip(rows, keys, strict=True)]
     return list(measured(reading, wanted, tree, window)["aggregated"])
+
+
+def values(reading: Reading, row: Any, method: str, window: Window) -> list[float]:
+    """The values of a metric in a window of one granularity."""
+    assert window.granularity is not None
+    reading.count(1)
+    _require_aggregation(reading, row, method, window)
+    points = reading.series(row, window.granularity, method, window.start, window.stop)
+    reading.budget.spend(len(points))
+    return [value for _, _, value in points]
+
+
+def _require_aggregation(reading: Reading, row: Any, method: str, window: Window) -> None:
+    policy = reading.made(row)
+    if window.granularity is not None and policy.definition(window.granularity) is None:
+        raise no_aggregation(row, method, window.granularity)
+    if method not in policy.methods:
+        raise ToldNotFound(
+            "Aggregation method does not exist for this metric", {"metric": row.id, "aggregation_method": method}
+        )
 
 
 def _alone(reading: Reading, row: Any, method: str, window: Window, resample: Any) -> Iterator[list[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ SLICE, AT_ONCE = 500, 500_000
 """Batches and samples of a fold at most: it is one transaction, and in memory."""
 MOST_POINTS = 400_000
 """That are read of a series at once."""
+MOST_ALIKE = 64
+"""Sets of metrics whose places in batches are remembered while these are looked through."""
 UNCOUNTED = 2 * series.PERIODS
 """So few points cost less than counting them."""
 
@@ -203,20 +205,39 @@ def waiting_of(tx: Tx, numbers: Sequence[int]) -> dict[int, Samples]:
     if not numbers:
         return found
     wanted = sorted(set(numbers))
+    # A host tells the same metrics each time.
+    alike: dict[bytes, list[tuple[Samples, int, int]]] = {}
     for row in store.pending_between(tx, wanted[0], wanted[-1]):
-        there = array("I")
-        there.frombytes(row.metrics)
-        for number in wanted[bisect_left(wanted, row.low) : bisect_right(wanted, row.high)]:
-            begin = bisect_left(there, number)
-            end = bisect_right(there, number, begin)
-            if begin < end:
-                times, values = array("q"), array("d")
-                times.frombytes(row.times[8 * begin : 8 * end])
-                values.frombytes(row.values[8 * begin : 8 * end])
-                known = found.setdefault(number, ([], []))
-                known[0].extend(times)
-                known[1].extend(values)
+        metrics = bytes(row.metrics)
+        places = alike.get(metrics)
+        if places is None:
+            if len(alike) >= MOST_ALIKE:
+                alike.clear()
+            places = alike[metrics] = [
+                (found.setdefault(number, ([], [])), begin, end) for number, begin, end in _places(row, wanted)
+            ]
+        if not places:
+            continue
+        all_times, all_values = memoryview(row.times).cast("q"), memoryview(row.values).cast("d")
+        for (times, values), begin, end in places:
+            if end - begin == 1:
+                times.append(all_times[begin])
+                values.append(all_values[begin])
+            else:
+                times.extend(all_times[begin:end])
+                values.extend(all_values[begin:end])
     return found
+
+
+def _places(row: Any, wanted: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """(number of a metric, where its samples begin and end in a batch) of those that are in it."""
+    there = array("I")
+    there.frombytes(row.metrics)
+    for number in wanted[bisect_left(wanted, row.low) : bisect_right(wanted, row.high)]:
+        begin = bisect_left(there, number)
+        end = bisect_right(there, number, begin)
+        if begin < end:
+            yield number, begin, end
 
 
 def read(
@@ -239,8 +260,8 @@ def read(
         definition = one.policy.definition(granularity)
         if definition is None:
             continue
-        first = None if start is None else _chunk(start // granularity)
-        last = None if stop is None else _chunk(-(-stop // granularity))
+        first = None if start is None else chunk_of(start // granularity)
+        last = None if stop is None else chunk_of(-(-stop // granularity))
         most = 1 << 62 if definition.points is None else definition.points
         if start is not None and stop is not None:
             most = min(most, max(0, stop - start) // granularity + 2)
@@ -281,7 +302,8 @@ def folded_now(
     return folded.changed if folded else {}
 
 
-def _chunk(period: int) -> int:
+def chunk_of(period: int) -> int:
+    """The first period of the chunk that a period is in."""
     return period - period % series.PERIODS
 
 

@@ -38,13 +38,22 @@ def now_of(tx: Tx) -> float:
 
 def found(core: Core, ctx: Context, tx: Tx, type_name: str, text: str) -> Any:
     """A resource that the caller sees. :raises NotFound:"""
-    declared = resource_types.found(tx, type_name)
+    declared, resource_id = resource_types.found(tx, type_name), identifier(ctx, text)
+    return judged(core, ctx, declared, resource_id, store.get(tx, resource_id))
+
+
+def identifier(ctx: Context, text: str) -> str:
+    """What the caller means by an id. :raises NotFound: nothing has it."""
     try:
-        resource_id = access.resource_id(text, access.creator(ctx))[1]
+        return access.resource_id(text, access.creator(ctx))[1]
     except BadRequest:
         raise no_resource(text) from None
-    row = store.get(tx, resource_id)
-    if row is None or declared.name not in (row.type, resource_types.GENERIC) or not access.sees(core, ctx, row):
+
+
+def judged(core: Core, ctx: Context, declared: Any, resource_id: str, row: Any) -> Any:
+    """``row``: the resource with that id. :raises NotFound: it is none of that type that the caller sees."""
+    kinds = (row.type, resource_types.GENERIC) if row is not None else ()
+    if declared.name not in kinds or not access.sees_resource(core, ctx, row):
         raise no_resource(resource_id)
     return row
 

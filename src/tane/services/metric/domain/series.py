@@ -10,7 +10,7 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PERIODS = 128
 """Periods of a chunk."""
@@ -52,6 +52,10 @@ class Policy:
     def definition(self, granularity: int) -> Definition | None:
         return next((one for one in self.definitions if one.granularity == granularity), None)
 
+    def only(self, method: str) -> Policy:
+        """As if it had no other method."""
+        return replace(self, methods=(method,))
+
 
 @dataclass
 class Raw:
@@ -88,6 +92,24 @@ class Folded:
 def fold(policy: Policy, counter: bool, raw: Raw, times: Sequence[int], values: Sequence[float]) -> Folded | None:
     """Take samples in, in any order. One of a moment that is known takes the place of the other; what is older than the
     policy's window is dropped."""
+    merged = merge(policy, raw, times, values)
+    if merged is None:
+        return None
+    raw, first = merged
+    changed = {
+        one.granularity: _columns(policy, counter, raw, one.granularity, first, one) for one in policy.definitions
+    }
+    # One sample before the window stays, so that the first one in it has a difference.
+    block = policy.block
+    edge = (raw.times[-1] // block - policy.back_window) * block
+    start = max(0, bisect_left(raw.times, edge) - 1, len(raw.times) - MOST_RAW)
+    if start:
+        raw = Raw(raw.times[start:], raw.values[start:])
+    return Folded(raw, changed)
+
+
+def merge(policy: Policy, raw: Raw, times: Sequence[int], values: Sequence[float]) -> tuple[Raw, int] | None:
+    """(``raw`` with samples that come to it, the earliest moment of these); None where nothing is new."""
     block = policy.block
     horizon = None
     if len(raw.times):
@@ -117,15 +139,22 @@ def fold(policy: Policy, counter: bool, raw: Raw, times: Sequence[int], values: 
         kept.times.extend(order)
         kept.values.extend([known[at] for at in order])
         raw = kept
-    changed = {
-        one.granularity: _columns(policy, counter, raw, one.granularity, first, one) for one in policy.definitions
-    }
-    # One sample before the window stays, so that the first one in it has a difference.
-    edge = (raw.times[-1] // block - policy.back_window) * block
-    start = max(0, bisect_left(raw.times, edge) - 1, len(raw.times) - MOST_RAW)
-    if start:
-        raw = Raw(raw.times[start:], raw.values[start:])
-    return Folded(raw, changed)
+    return raw, first
+
+
+def end_of(known: bytes, times: Sequence[int], values: Sequence[float], since: int) -> Raw | None:
+    """Samples from ``since`` (ns) on and the one before, where these are all of it: they came in their order, after
+    those whose moments are ``known``."""
+    begin = bisect_left(times, since) - 1
+    if begin < 0 or (known and struct.unpack_from("=q", known, len(known) - 8)[0] >= times[0]) or not _rising(times):
+        return None
+    return Raw(array("q", times[begin:]), array("d", values[begin:]))
+
+
+def newest(policy: Policy, counter: bool, raw: Raw, definition: Definition, first: int) -> dict[int, float]:
+    """The periods of samples from the one of ``first`` (ns) on, by the only method of ``policy``."""
+    columns = _columns(policy, counter, raw, definition.granularity, first, definition)
+    return {period: value for period, (value,) in columns.items()}
 
 
 def _rising(times: Sequence[int]) -> bool:
@@ -232,6 +261,15 @@ def decode(start: int, data: bytes) -> Columns:
     values.frombytes(body[count : count + 8 * count * methods])
     rows = zip(*(values[method * count : (method + 1) * count] for method in range(methods)), strict=True)
     return {start + place: list(row) for place, row in zip(body[:count], rows, strict=True)}
+
+
+def column(start: int, data: bytes, method: int, low: int) -> dict[int, float]:
+    """The periods of a chunk from number ``low`` on, by the method in that place."""
+    count, _ = struct.unpack_from("<HB", data, 1)
+    body, head = (zlib.decompress(data[4:]), 0) if data[:1] == PACKED else (data, 4)
+    begin = bisect_left(body, low - start, head, head + count) - head if low > start else 0
+    values = struct.unpack_from(f"={count - begin}d", body, head + count + 8 * (method * count + begin))
+    return {start + body[head + begin + place]: value for place, value in enumerate(values)}
 
 
 def split(columns: Columns) -> Iterator[tuple[int, Columns]]:

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy import Row, case, delete, func, insert, select
 
 from tane.db import Tx
 from tane.services.metric.tables import batch, chunk, raw, sender
@@ -54,6 +54,16 @@ def raw_of(tx: Tx, numbers: Sequence[int]) -> dict[int, Row[Any]]:
     return found
 
 
+def small_raw_of(tx: Tx, numbers: Sequence[int], most: int) -> list[Row[Any]]:
+    """``times`` and ``values`` are NULL where there are more bytes of each."""
+    small = func.length(raw.c.times) <= most
+    columns = raw.c.metric, case((small, raw.c.times)).label("times"), case((small, raw.c["values"])).label("values")
+    found: list[Row[Any]] = []
+    for begin in range(0, len(numbers), AT_ONCE):
+        found += tx.all(select(*columns).where(raw.c.metric.in_(numbers[begin : begin + AT_ONCE])))
+    return found
+
+
 def keep_raw(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
     _upsert(tx, raw, ("metric",), ("times", "values"), rows)
 
@@ -67,6 +77,19 @@ def chunks_of(
     if last is not None:
         query = query.where(chunk.c.start <= last)
     return tx.all(query.order_by(chunk.c.start))
+
+
+def chunks_between(tx: Tx, numbers: Sequence[int], granularity: int, first: int, last: int) -> list[Row[Any]]:
+    """Of several metrics, those whose ``start`` is in between, in the order of it."""
+    found: list[Row[Any]] = []
+    for begin in range(0, len(numbers), AT_ONCE):
+        query = select(chunk.c.metric, chunk.c.start, chunk.c.data).where(
+            chunk.c.metric.in_(numbers[begin : begin + AT_ONCE]),
+            chunk.c.granularity == granularity,
+            chunk.c.start.between(first, last),
+        )
+        found += tx.all(query.order_by(chunk.c.start))
+    return found
 
 
 def count_chunks(tx: Tx, number: int, granularity: int, first: int | None, last: int | None) -> int:

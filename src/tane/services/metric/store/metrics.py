@@ -50,6 +50,22 @@ def named(tx: Tx, resource_id: str, name: str) -> Row[Any] | None:
     return tx.first(_joined().where(metric.c.resource_id == resource_id, metric.c.name == name))
 
 
+def all_named(tx: Tx, pairs: Sequence[tuple[str, str]]) -> list[Row[Any]]:
+    """What is read of metrics, without whose they are. ``pairs``: (id of a resource, name of a metric of it)."""
+    found: list[Row[Any]] = []
+    columns = "number", "id", "name", "archive_policy_name", "counter", "resource_id"
+    query = select(*(metric.c[one] for one in columns))
+    # SQLite looks through the whole table for pairs; many things have few names.
+    by_name: dict[str, list[str]] = {}
+    for resource_id, name in pairs:
+        by_name.setdefault(name, []).append(resource_id)
+    for name, ids in by_name.items():
+        for begin in range(0, len(ids), AT_ONCE):
+            part = metric.c.resource_id.in_(ids[begin : begin + AT_ONCE])
+            found += tx.all(query.where(part, metric.c.name == name))
+    return found
+
+
 def listed(
     tx: Tx,
     visible: str | None,

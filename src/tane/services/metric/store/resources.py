@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -60,6 +60,11 @@ def type_of(tx: Tx, name: str) -> Row[Any] | None:
     return tx.first(select(resource_type).where(resource_type.c.name == name))
 
 
+def types_of(tx: Tx, names: Iterable[str]) -> list[Row[Any]]:
+    """Those that there are of these."""
+    return tx.all(select(resource_type).where(resource_type.c.name.in_(list(names))))
+
+
 def types(tx: Tx) -> list[Row[Any]]:
     return tx.all(select(resource_type).order_by(resource_type.c.name))
 
@@ -101,6 +106,15 @@ def of_ids(tx: Tx, ids: Sequence[str]) -> list[Row[Any]]:
     found: list[Row[Any]] = []
     for begin in range(0, len(ids), 500):
         found += tx.all(select(resource).where(resource.c.id.in_(ids[begin : begin + 500])))
+    return found
+
+
+def owners_of(tx: Tx, ids: Sequence[str]) -> list[Row[Any]]:
+    """Of what type, and whose, these are."""
+    columns = resource.c.id, resource.c.type, resource.c.created_by_project_id, resource.c.project_id
+    found: list[Row[Any]] = []
+    for begin in range(0, len(ids), 500):
+        found += tx.all(select(*columns).where(resource.c.id.in_(ids[begin : begin + 500])))
     return found
 
 
