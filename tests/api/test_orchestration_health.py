@@ -140,6 +140,23 @@ def test_what_somebody_put_aside_is_left_alone(garden: Project) -> None:
     assert herd.servers()[1:] == before[1:] and herd.servers()[0] != before[0]
 
 
+def test_a_member_that_somebody_stopped_stays_whatever_is_done_with_it_next(garden: Project) -> None:
+    """Who stops one to save its disk, or to look into it, does not lose it."""
+    herd = Herd(garden)
+    before = herd.servers()
+    for server_id in before:
+        act(garden, server_id, {"os-stop": None})
+    act(garden, before[0], {"createImage": {"name": "keep"}})
+    act(garden, before[1], {"rebuild": {"imageRef": garden.image_id}})
+    attached = {"interfaceAttachment": {"net_id": garden.network_id}}
+    garden.user.post(f"{V}/servers/{before[2]}/os-interface", attached, 200)
+    garden.cloud.run_jobs()
+    assert herd.rounds(3) == "" and herd.servers() == before
+    act(garden, before[1], {"os-start": None})
+    fall(garden, before[1], "stopped")
+    assert "it has shut itself down" in herd.rounds()
+
+
 def test_members_of_a_lost_host_are_replaced_on_another(garden: Project) -> None:
     herd = Herd(garden, size=2, terms={"at_once": 2}, networks=[{"allocate_network": "none"}])
     before = herd.servers()
