@@ -9,7 +9,9 @@ import pytest
 from tane.agent.network.fake import FakeNetwork
 from tane.for_hosts import ForHost
 from tane.hosts import store
+from tane.services.orchestration.domain.health import Question, Turns
 from tane.services.orchestration.reconcilers import health
+from tane.wire.asking import Door
 from tane.wire.documents import GuestState
 from tests.api import orchestration_support as orchestration
 from tests.api.compute_support import Project, V, project
@@ -190,6 +192,72 @@ def test_a_member_that_answers_no_more_at_its_port_is_replaced(garden: Project) 
     assert herd.rounds(2) == "", "it may be busy"
     assert "no answer" in herd.rounds(1)
     assert herd.servers()[0] != first and herd.rounds(8) == ""
+
+
+def test_a_group_has_no_servers_of_others_whatever_its_members_are_called(garden: Project) -> None:
+    """A container may have another project's server's id as its name: nobody knocks at that for its group, its events
+    tell nothing of it, and its owner's group replaces it as before."""
+    herd = Herd(garden, size=1, terms={"port": 80, "grace_period": 0})
+    [mine] = herd.servers()
+    herd.rounds(1)
+    eve = garden.cloud.new_user("eve", "shed")
+    spy = {
+        "type": "OS::Heat::AutoScalingGroup",
+        "metadata": {"replace_failed": {"port": 22, "grace_period": 0}},
+        "properties": {
+            "min_size": 1,
+            "max_size": 1,
+            "resource": {"type": "OS::Swift::Container", "properties": {"name": mine}},
+        },
+    }
+    hers = orchestration.stack(garden.cloud, eve, hot({f"spy{number}": spy for number in range(3)}))
+    assert hers["stack_status"] == "CREATE_COMPLETE", hers
+    garden.cloud.advance(700)
+    ports = garden.user.get("/network/v2.0/ports", params={"device_id": mine}).json()["ports"]
+    network(garden).closed = {ports[0]["id"]: "no answer"}
+    assert "no answer" in herd.rounds(3)
+    assert herd.servers() != [mine]
+    events = eve.get(orchestration.path(eve, hers, "/events?nested_depth=2")).json()["events"]
+    assert not [one for one in events if one["resource_status"].startswith("CHECK")]
+
+
+def test_a_host_that_takes_its_time_keeps_no_failed_member_alive(garden: Project, monkeypatch: Any) -> None:
+    """What it told before its time was up counts, and a look that takes long is no standstill of the cloud."""
+    herd = Herd(garden, size=2, terms={"port": 80, "grace_period": 0})
+    first, second = herd.servers()
+    herd.rounds(1)
+    duty = network(garden)
+    knock = duty.knock
+    ports = {one["device_id"]: one["id"] for one in garden.user.get("/network/v2.0/ports").json()["ports"]}
+
+    async def slow(doors: list[Door]) -> dict[str, str]:
+        if any(door.port_id == ports[second] for door in doors):
+            garden.cloud.advance(health.ASK_SECONDS)
+            raise TimeoutError
+        return await knock(doors)
+
+    monkeypatch.setattr(duty, "knock", slow)
+    monkeypatch.setattr(health, "KNOCKS", 1)
+    duty.closed = {ports[first]: "no answer"}
+    said = herd.rounds(6)
+    assert "no answer" in said and second in herd.servers() and first not in herd.servers()
+
+
+def test_the_silent_guests_of_one_project_delay_nobody_else() -> None:
+    """Whom there was no time for comes first the next time; of a card that is asked two things each has its answer."""
+    many = [Question("eve", HOST_ID, f"eve-{number:03}", 22) for number in range(130)]
+    few = [Question("mia", HOST_ID, f"mia-{number}", 80) for number in range(3)]
+    both = [*few, Question("mia", HOST_ID, "mia-0", 8080)]
+    turns = Turns()
+    parts = list(turns.parts([*many, *both], 64))
+    assert set(few) < set(parts[0]) and sorted(one for part in parts for one in part) == sorted([*many, *both])
+    assert all(len({one.asked for one in part}) == len(part) for part in parts)
+    turns.note([*many, *both], dict.fromkeys(many, "no answer") | dict.fromkeys(both, ""))
+    assert set(next(turns.parts([*many, *both], 64))) == set(few)
+    waiting = Turns()
+    for _ in range(3):
+        next(waiting.parts(many, 50))
+    assert set(waiting.tried) == set(many)
 
 
 def test_a_check_that_nobody_ever_passed_replaces_nobody(garden: Project) -> None:

@@ -29,14 +29,14 @@ SERVERS = ("OS::Nova::Server", "AWS::EC2::Instance")
 
 @dataclass
 class Group:
-    """A group that is at rest, with its members. ``doors``: (server, port of the network) of those that are asked."""
+    """A group that is at rest, with its members. ``doors``: the ports of the network of each server that is asked."""
 
     row: Row[Any]
     project_id: str
     terms: health.Terms
     history: health.History
     members: list[health.Member]
-    doors: set[tuple[str, str]] = field(default_factory=set)
+    doors: dict[str, list[str]] = field(default_factory=dict)
 
 
 def survey(core: Core, lost: Collection[str]) -> list[Group]:
@@ -96,7 +96,8 @@ def _members(tx: Tx, children: Mapping[str, str], lost: Collection[str]) -> dict
                 member = health.Member(row.name, row.id, row.action, row.status, row.reason, row.created_at)
                 found.setdefault(children[row.stack_id], []).append(member)
             owners[row.id] = member
-            if row.physical_id is not None:
+            # What else has an id may have been given a server's as its name.
+            if row.physical_id is not None and (row.kind or row.type) in SERVERS:
                 servers.setdefault(row.physical_id, []).append((member, row))
         level = {one.id: one.parent_resource_id for one in store.below(tx, sorted(level))}
         level = {stack_id: resource_id for stack_id, resource_id in level.items() if resource_id in owners}
@@ -106,24 +107,22 @@ def _members(tx: Tx, children: Mapping[str, str], lost: Collection[str]) -> dict
     for physical_id, places in servers.items():
         vital = vitals.get(physical_id)
         for member, row in places:
-            if vital is not None:
+            if vital is not None and vital.project_id == row.project_id:
                 member.servers.append(vital)
-            elif row.type in SERVERS and row.status == COMPLETE:
+            elif row.status == COMPLETE:
                 member.servers.append(compute.Vital(physical_id, "failed", "it is not there"))
     return found
 
 
 def _find_doors(tx: Tx, groups: Sequence[Group]) -> None:
-    asked = {
-        vital.server_id: group
-        for group in groups
-        if group.terms.port is not None
-        for member in group.members
-        for vital in member.servers
-        if vital.state == "well"
-    }
+    asked: dict[str, list[Group]] = {}
+    for group in groups:
+        well = (vital for member in group.members for vital in member.servers if vital.state == "well")
+        for server_id in {vital.server_id for vital in well} if group.terms.port is not None else ():
+            asked.setdefault(server_id, []).append(group)
     for server_id, port_id in network.ports_of(tx, sorted(asked)) if asked else ():
-        asked[server_id].doors.add((server_id, port_id))
+        for group in asked[server_id]:
+            group.doors.setdefault(server_id, []).append(port_id)
 
 
 # ------------------------------------------------------------------------------------------------------- replacing

@@ -5,9 +5,11 @@ Pure: what is known of the members comes in, names and reasons go out (decision 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import msgspec
@@ -91,6 +93,49 @@ def history_of(data: Mapping[str, Any]) -> History:
     return History(bool(found.get("proven")), int(found.get("hasty") or 0), datetime.fromisoformat(at) if at else None)
 
 
+class Question(NamedTuple):
+    """What a host is asked: whether a server's agent answers, or who listens at a TCP port of a port of the network."""
+
+    project_id: str
+    host_id: str
+    asked: str
+    tcp_port: int | None = None
+
+
+@dataclass
+class Turns:
+    """In which order a host is asked: it may not have the time for all. Projects take turns, and of each comes first
+    who waited longest. Who did not answer the last time comes after all others: silence takes time."""
+
+    count: int = 0
+    tried: dict[Question, int] = field(default_factory=dict)
+    silent: set[Question] = field(default_factory=set)
+
+    def parts(self, wanted: Collection[Question], size: int) -> Iterator[list[Question]]:
+        """Parts of at most ``size``, none with two questions to the same card: a host's answer names that alone."""
+        lines: dict[str, list[Question]] = {}
+        for one in sorted(wanted, key=lambda one: (self.tried.get(one, 0), one.asked, one.tcp_port or 0)):
+            lines.setdefault(one.project_id, []).append(one)
+        queues: dict[tuple[bool, int], list[Question]] = {}
+        often: Counter[str] = Counter()
+        for one in (one for of_each in zip_longest(*lines.values()) for one in of_each if one is not None):
+            queues.setdefault((one in self.silent, often[one.asked]), []).append(one)
+            often[one.asked] += 1
+        for _, queue in sorted(queues.items()):
+            for start in range(0, len(queue), size):
+                part = queue[start : start + size]
+                self.count += 1
+                self.tried.update(dict.fromkeys(part, self.count))
+                # Until there is an answer.
+                self.silent.update(part)
+                yield part
+
+    def note(self, wanted: Collection[Question], told: Mapping[Question, str | None]) -> None:
+        """The end of a look at all that there is to ask."""
+        self.tried = {one: count for one, count in self.tried.items() if one in wanted}
+        self.silent = {one for one in wanted if told.get(one, one in self.silent)}
+
+
 @dataclass
 class Watch:
     """What one process remembers of members, by their rows: how often in a row each did not answer, and who answered
@@ -99,6 +144,7 @@ class Watch:
     misses: dict[str, int] = field(default_factory=dict)
     answered: set[str] = field(default_factory=set)
     since: datetime | None = None
+    turns: Turns = field(default_factory=Turns)
 
     def note(self, members: Collection[Member]) -> None:
         """What was heard in one round of all members that there are."""

@@ -15,7 +15,10 @@ MANY = 500
 STACK = tuple(stack.c[name] for name in ("id", "project_id", "parent_resource_id", "action", "status"))
 RESOURCE = tuple(
     stack_resource.c[name]
-    for name in ("id", "stack_id", "name", "type", "physical_id", "action", "status", "reason", "working", "created_at")
+    for name in (
+        *("id", "stack_id", "project_id", "name", "type", "physical_id"),
+        *("action", "status", "reason", "working", "created_at"),
+    )
 )
 
 
@@ -39,8 +42,9 @@ def below(tx: Tx, parent_ids: Sequence[str]) -> list[Row[Any]]:
 
 
 def members(tx: Tx, stack_ids: Sequence[str]) -> list[Row[Any]]:
-    """The present resources of stacks."""
-    mine = select(*RESOURCE).where(stack_resource.c.current)
+    """The present resources of stacks, with the kind that made each, whatever a template calls its type."""
+    kind = stack_resource.c.declared["kind"].as_string().label("kind")
+    mine = select(*RESOURCE, kind).where(stack_resource.c.current)
     some = (mine.where(stack_resource.c.stack_id.in_(part)) for part in _parts(stack_ids))
     return [row for wanted in some for row in tx.all(wanted.order_by(stack_resource.c.created_at))]
 
