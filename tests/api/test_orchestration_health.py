@@ -174,6 +174,38 @@ def test_members_of_a_lost_host_are_replaced_on_another(garden: Project) -> None
         assert (shown["status"], shown["OS-EXT-SRV-ATTR:host"]) == ("ACTIVE", "host-2"), shown.get("fault")
 
 
+def test_the_only_host_is_not_lost_for_being_away(garden: Project) -> None:
+    """There is no other that could take the servers: when it is back, they are there as before."""
+    herd = Herd(garden, size=2, terms={"at_once": 2}, networks=[{"allocate_network": "none"}])
+    before = herd.servers()
+    herd.rounds(8)
+    hosts = garden.cloud.core.hosts
+    agent = hosts.agent(HOST_ID)
+    hosts.remove(HOST_ID)
+    assert herd.rounds(12) == ""
+    hosts.add(agent)
+    assert herd.rounds(3) == "" and herd.servers() == before and herd.there() == set(before)
+
+
+def test_replacements_that_find_no_room_do_not_heap_up(garden: Project) -> None:
+    """Each attempt makes a server that ends in error: the one before goes, and the quota is left for the one that
+    works."""
+    herd = Herd(garden, size=2, networks=[{"allocate_network": "none"}])
+    first, second = herd.servers()
+    host = {"binary": "nova-compute", "host": "host-1"}
+    garden.admin.put(f"{V}/os-services/disable", host, 200)
+    garden.user.delete(f"{V}/servers/{first}")
+    garden.cloud.run_jobs()
+    for _ in range(3):
+        garden.cloud.advance(300)
+        herd.rounds(2)
+        assert second in herd.there() and len(herd.there()) <= 3
+    garden.admin.put(f"{V}/os-services/enable", host, 200)
+    garden.cloud.advance(300)
+    assert "replaced" in herd.rounds(2)
+    assert len(herd.servers()) == 2 and herd.there() == set(herd.servers()) and second in herd.there()
+
+
 def test_a_cloud_that_was_away_itself_takes_no_host_for_lost(garden: Project) -> None:
     herd = Herd(garden, size=1)
     herd.rounds(10)

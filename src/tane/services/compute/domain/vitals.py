@@ -70,12 +70,14 @@ def _state(tx: Tx, row: Row[Any], lost: Collection[str]) -> tuple[State, str]:
 
 def lost_hosts(core: Core, connected: Collection[str], since: datetime) -> set[str]:
     """Hosts that are gone as far as servers are concerned of which others do as well: silent for over a minute, or
-    called dead. None of those of which too many are silent at once, and none while this cloud itself has not been awake
-    for as long (``since``)."""
+    called dead. None of those of which too many are silent at once, none while this cloud itself has not been awake
+    for as long (``since``), and none while no other host could take a server."""
     with core.db.read() as tx:
         rows = [row for row in hosts.all_hosts(tx) if "compute" in row.roles]
         now = tx.now
     away = [row for row in rows if row.id not in connected and row.last_seen + leases.MARGIN < now]
+    if not any(row.enabled and row not in away for row in rows):
+        return set()
     dead = {row.id for row in away if row.forced_down}
     if since + SILENT + leases.MARGIN >= now:
         return dead
