@@ -301,6 +301,21 @@ def test_a_check_that_nobody_ever_passed_replaces_nobody(garden: Project) -> Non
     assert herd.rounds(12) == "" and herd.servers() == before
 
 
+def test_an_earlier_check_proves_nothing_of_another(garden: Project) -> None:
+    """Who mistypes the port in an update loses no member, nor who asks an image for an agent that it has not."""
+    herd = Herd(garden, size=2, terms={"port": 80, "grace_period": 0}, networks=[{"network": garden.network_id}])
+    herd.rounds(1)
+    before = herd.servers()
+    update(garden.cloud, garden.user, herd.stack, herd.of({"port": 8080, "agent": True, "grace_period": 0}))
+    duty = network(garden)
+    duty.closed = {one["id"]: "refused" for one in garden.user.get("/network/v2.0/ports").json()["ports"]}
+    assert herd.rounds(5) == "" and herd.servers() == before
+    duty.closed = {}
+    herd.rounds(1)
+    duty.closed = {one["id"]: "refused" for one in garden.user.get("/network/v2.0/ports").json()["ports"]}
+    assert "refused" in herd.rounds(3)
+
+
 def test_a_host_or_cloud_that_stands_still_counts_against_no_member(garden: Project) -> None:
     herd = Herd(garden, size=1, terms={"port": 80, "grace_period": 0})
     herd.rounds(2)

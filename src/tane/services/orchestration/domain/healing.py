@@ -190,10 +190,11 @@ def _condemn(tx: Tx, child: Row[Any], member: health.Member, reason: str) -> boo
     return True
 
 
-def prove(core: Core, group: Group) -> None:
-    """Write down that a member has answered what they are asked."""
+def prove(core: Core, group: Group, passed: Collection[str]) -> None:
+    """Write down which checks members have passed; of others than the group has by now nothing is kept."""
     with core.db.write() as tx:
         row = resources.get(tx, group.row.id)
         if row is not None and not row.working:
-            history = health.history_of(row.data)._replace(proven=True)
+            history = health.history_of(row.data)
+            history = history._replace(proven=history.proven.intersection(group.terms.checks).union(passed))
             resources.change(tx, row.id, data={**row.data, "health": history.kept()})

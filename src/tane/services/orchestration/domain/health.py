@@ -45,8 +45,9 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("at_once is from 1 to 100")
 
     @property
-    def asks(self) -> bool:
-        return self.agent or self.port is not None
+    def checks(self) -> tuple[str, ...]:
+        """What members are asked, by names under which it is kept what they answered."""
+        return (*(("agent",) if self.agent else ()), *(() if self.port is None else (f"port {self.port}",)))
 
 
 def terms_of(metadata: Any) -> Terms | None:
@@ -62,8 +63,8 @@ def terms_of(metadata: Any) -> Terms | None:
 
 @dataclass
 class Member:
-    """A member of a group by its row, and the servers in it. ``silent``: why one of those that were asked in this
-    round did not answer; empty when all did, None when none could be asked."""
+    """A member of a group by its row, and the servers in it. ``told``: for each check why one of those that were asked
+    in this round did not answer, empty when all did; nothing of a check for which none could be asked."""
 
     name: str
     row_id: str
@@ -72,25 +73,31 @@ class Member:
     reason: str
     created_at: datetime
     servers: list[Vital] = field(default_factory=list)
-    silent: str | None = None
+    told: dict[str, str] = field(default_factory=dict)
 
 
 class History(NamedTuple):
-    """What a group keeps. ``proven``: one of its members has answered once what they are asked; ``hasty``: how often in
-    a row a young member was replaced; ``at``: when the last one was."""
+    """What a group keeps. ``proven``: the checks that one of its members has passed once; ``hasty``: how often in a row
+    a young member was replaced; ``at``: when the last one was."""
 
-    proven: bool = False
+    proven: frozenset[str] = frozenset()
     hasty: int = 0
     at: datetime | None = None
 
     def kept(self) -> dict[str, Any]:
-        return {"proven": self.proven, "hasty": self.hasty, "at": None if self.at is None else self.at.isoformat()}
+        return {
+            "proven": sorted(self.proven),
+            "hasty": self.hasty,
+            "at": None if self.at is None else self.at.isoformat(),
+        }
 
 
 def history_of(data: Mapping[str, Any]) -> History:
     found = data.get("health") or {}
     at = found.get("at")
-    return History(bool(found.get("proven")), int(found.get("hasty") or 0), datetime.fromisoformat(at) if at else None)
+    proven = found.get("proven")
+    passed = frozenset(map(str, proven)) if isinstance(proven, list) else frozenset()
+    return History(passed, int(found.get("hasty") or 0), datetime.fromisoformat(at) if at else None)
 
 
 class Question(NamedTuple):
@@ -138,42 +145,51 @@ class Turns:
 
 @dataclass
 class Watch:
-    """What one process remembers of members, by their rows: how often in a row each did not answer, and who answered
-    ever. ``since``: as of when."""
+    """What one process remembers of members, by their rows and checks: how often in a row each did not answer, and who
+    answered ever. ``since``: as of when."""
 
-    misses: dict[str, int] = field(default_factory=dict)
-    answered: set[str] = field(default_factory=set)
+    misses: dict[tuple[str, str], int] = field(default_factory=dict)
+    answered: set[tuple[str, str]] = field(default_factory=set)
     since: datetime | None = None
     turns: Turns = field(default_factory=Turns)
 
     def note(self, members: Collection[Member]) -> None:
         """What was heard in one round of all members that there are."""
         there = {one.row_id for one in members}
-        self.misses = {row_id: count for row_id, count in self.misses.items() if row_id in there}
-        self.answered = (self.answered & there) | {one.row_id for one in members if one.silent == ""}
-        for one in members:
-            if one.silent == "":
-                self.misses.pop(one.row_id, None)
-            elif one.silent is not None:
-                self.misses[one.row_id] = self.misses.get(one.row_id, 0) + 1
+        self.misses = {key: count for key, count in self.misses.items() if key[0] in there}
+        self.answered = {key for key in self.answered if key[0] in there}
+        for key, text in (((one.row_id, check), text) for one in members for check, text in one.told.items()):
+            if text:
+                self.misses[key] = self.misses.get(key, 0) + 1
+            else:
+                self.misses.pop(key, None)
+                self.answered.add(key)
+
+    def awaits(self, member: Member, checks: Sequence[str]) -> bool:
+        """Whether a member has not answered yet: to nothing, or not to all that it can be asked."""
+        keys = [(member.row_id, check) for check in checks]
+        return not self.answered.intersection(keys) or any(
+            key in self.misses and key not in self.answered for key in keys
+        )
 
 
 def failed(terms: Terms, members: Sequence[Member], history: History, watch: Watch, now: datetime) -> dict[str, str]:
     """Which members are to be replaced now, and why: no more at a time than the group says, and after a pause where
     what was made only just has failed again.
 
-    That one does not answer proves something only where a member of the group has answered before: else it is what was
-    asked that is wrong.
+    That one does not answer proves something only where a member of the group has answered the same before: else it is
+    what was asked that is wrong.
     """
     found = {one.name: reason for one in members if (reason := _broken(one))}
     since, coming = timedelta(seconds=terms.grace_period), 0
-    for one in members if terms.asks else ():
+    for one in members if terms.checks else ():
         in_grace = one.created_at + since > now
         if one.name in found:
             continue
-        coming += in_grace and one.row_id not in watch.answered
-        if not in_grace and history.proven and watch.misses.get(one.row_id, 0) >= MISSES:
-            found[one.name] = one.silent or "it does not answer"
+        coming += in_grace and watch.awaits(one, terms.checks)
+        for check in terms.checks if not in_grace else ():
+            if check in history.proven and watch.misses.get((one.row_id, check), 0) >= MISSES:
+                found[one.name] = one.told.get(check) or "it does not answer"
     chosen = {name: found[name] for name in list(found)[: max(0, terms.at_once - coming)]}
     if _is_hasty(members, chosen, now) and history.at is not None:
         pause = min(PAUSE * 2 ** min(history.hasty, 10), LONGEST_PAUSE)

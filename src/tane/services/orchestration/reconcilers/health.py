@@ -84,8 +84,8 @@ async def _ask(core: Core, watch: Watch, groups: list[Group]) -> None:
     told = pinged | knocked
     watch.turns.note(pings | knocks, told)
     for group, member in members:
-        said = [text for vital in member.servers for text in _said(group, vital, told)]
-        member.silent = max(said, key=len) if said else None
+        for check, text in (said for vital in member.servers for said in _said(group, vital, told)):
+            member.told[check] = max(member.told.get(check, ""), text, key=len)
 
 
 def _pings(group: Group, vital: compute.Vital) -> Iterator[Question]:
@@ -103,14 +103,14 @@ def _doors(asked: list[Question]) -> list[Door]:
     return [Door(port_id=one.asked, tcp_port=one.tcp_port) for one in asked if one.tcp_port is not None]
 
 
-def _said(group: Group, vital: compute.Vital, told: dict[Question, str | None]) -> Iterator[str]:
-    """Why a server does not answer, empty where it does, for each way in which it could be asked."""
-    yield from (text for one in _pings(group, vital) if (text := told.get(one)) is not None)
+def _said(group: Group, vital: compute.Vital, told: dict[Question, str | None]) -> Iterator[tuple[str, str]]:
+    """Why a server does not answer, empty where it does, for each check by which it could be asked."""
+    yield from (("agent", text) for one in _pings(group, vital) if (text := told.get(one)) is not None)
     doors = list(_knocks(group, vital))
     known = [text for one in doors if (text := told.get(one)) is not None]
     # One of its addresses is enough; where one is left for the next look, nobody knows yet.
     if known and ("" in known or all(one in told for one in doors)):
-        yield min(known, key=len)
+        yield f"port {group.terms.port}", min(known, key=len)
 
 
 async def _of_hosts(watch: Watch, wanted: set[Question], size: int, ask: Ask) -> dict[Question, str | None]:
@@ -157,9 +157,10 @@ async def _see_to(core: Core, watch: Watch, project_id: str, groups: list[Group]
 
 async def _see_to_one(core: Core, watch: Watch, project_id: str, group: Group) -> str | None:
     history = group.history
-    if not history.proven and any(one.silent == "" for one in group.members):
-        await core.in_thread(healing.prove, core, group)
-        history = history._replace(proven=True)
+    passed = {check for one in group.members for check, text in one.told.items() if not text}
+    if not passed <= history.proven:
+        await core.in_thread(healing.prove, core, group, passed)
+        history = history._replace(proven=history.proven | passed)
     chosen = health.failed(group.terms, group.members, history, watch, core.clock.now())
     if not chosen:
         return None
