@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tane.for_hosts import ForHost
 from tane.hosts import store
 from tane.services.orchestration.domain.health import Question, Turns
 from tane.services.orchestration.reconcilers import health
+from tane.services.orchestration.store import stacks
 from tane.wire.asking import Door
 from tane.wire.documents import GuestState
 from tests.api import orchestration_support as orchestration
@@ -361,6 +363,29 @@ def test_a_suspended_stack_is_left_alone(garden: Project) -> None:
     garden.user.delete(f"{V}/servers/{before[0]}")
     garden.cloud.run_jobs()
     assert herd.rounds(3) == ""
+
+
+def test_a_group_in_a_stack_is_left_alone_while_the_one_around_it_is_suspended_or_failed(garden: Project) -> None:
+    herd = Herd(garden, size=1, terms=None)
+    [before] = herd.servers()
+    herd.rounds(1)
+    files = {"inner.yaml": json.dumps(herd.of(True, 1))}
+    around = orchestration.stack(garden.cloud, garden.user, hot({"inner": {"type": "inner.yaml"}}), "tree", files=files)
+    assert around["stack_status"] == "CREATE_COMPLETE", around
+    [mine] = herd.there() - {before}
+    garden.user.delete(f"{V}/servers/{mine}")
+    garden.cloud.run_jobs()
+
+    def root_is(**values: str) -> None:
+        with garden.cloud.core.db.write() as tx:
+            stacks.change(tx, around["id"], **values)
+
+    root_is(action="SUSPEND", status="IN_PROGRESS")
+    assert herd.rounds(2) == ""
+    root_is(action="UPDATE", status="FAILED")
+    assert herd.rounds(1) == ""
+    root_is(action="UPDATE", status="COMPLETE")
+    assert "it was deleted" in herd.rounds(1) and len(herd.there()) == 2
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,12 @@ def survey(core: Core, lost: Collection[str]) -> list[Group]:
             for child in children.values()
             if child.parent_resource_id in wanted and child.status != IN_PROGRESS and child.action not in RESTING
         }
-        owners = {group_id for group_id in inner.values() if _is_at_rest(known.get(wanted[group_id][0].stack_id))}
+        roots = store.stacks(tx, sorted({one.root_id for one in known.values()}))
+        resting = {one.id for one in known.values() if _is_at_rest(one) and _is_at_rest(roots.get(one.root_id))}
+        owners = {group_id for group_id in inner.values() if wanted[group_id][0].stack_id in resting}
         members = _members(tx, {child: group_id for child, group_id in inner.items() if group_id in owners}, lost)
         groups = [
-            Group(row, known[row.stack_id].project_id, terms, health.history_of(row.data), members[group_id])
+            Group(row, known[row.stack_id].project_id, terms, health.history_of(row.health), members[group_id])
             for group_id, (row, terms) in wanted.items()
             if members.get(group_id)
         ]
@@ -69,15 +71,16 @@ RESTING = ("SUSPEND", "DELETE")
 
 def _terms(row: Row[Any]) -> health.Terms | None:
     try:
-        return health.terms_of(row.metadata)
+        # SQLite tells true as 1.
+        return health.terms_of(True if row.terms == 1 else row.terms)
     except BadRequest:
         # Whoever changes the group is told.
         return None
 
 
 def _is_at_rest(stack: Row[Any] | None) -> bool:
-    """Whether a group's own stack is whole. One whose last action failed waits for who sees to it; what a check found
-    is what this is about."""
+    """Whether a group's own stack, or the one that a user made around it, is whole. One whose last action failed waits
+    for who sees to it; what a check found is what this is about."""
     if stack is None or stack.action in RESTING:
         return False
     return bool(stack.status == COMPLETE or (stack.action, stack.status) == ("CHECK", FAILED))
@@ -160,6 +163,8 @@ def _replace(core: Core, group: Group, chosen: Mapping[str, str], seen: Row[Any]
         stack, row = rights.same(tx, seen), resources.get(tx, group.row.id)
         if stack is None or row is None or not row.current or row.working or not _is_at_rest(stack):
             return None
+        if not _is_at_rest(stacks.get(tx, stack.root_id)):
+            return None
         plan = engine.plan_of(tx, core, stack)
         kind = plan.kinds.get(row.name)
         child = stacks.nested(tx, str(row.physical_id), row.id)
@@ -169,7 +174,7 @@ def _replace(core: Core, group: Group, chosen: Mapping[str, str], seen: Row[Any]
         if not there:
             return None
         hand = Hand(core, tx, author, stack, row, plan, row.properties)
-        history = health.replaced(health.history_of(row.data), group.members, chosen, tx.now)
+        history = health.replaced(health.history_of(row.data.get("health")), group.members, chosen, tx.now)
         hand.keep(health=history.kept())
         with core.db.joining(tx):
             kind.mend(hand)
@@ -195,6 +200,6 @@ def prove(core: Core, group: Group, passed: Collection[str]) -> None:
     with core.db.write() as tx:
         row = resources.get(tx, group.row.id)
         if row is not None and not row.working:
-            history = health.history_of(row.data)
+            history = health.history_of(row.data.get("health"))
             history = history._replace(proven=history.proven.intersection(group.terms.checks).union(passed))
             resources.change(tx, row.id, data={**row.data, "health": history.kept()})

@@ -16,11 +16,10 @@ import msgspec
 
 from tane.services.compute.interface import Vital
 from tane.services.orchestration.domain.common import FAILED
+from tane.services.orchestration.store.resources import REPLACE_FAILED
 from tane.web.errors import BadRequest
 from tane.wire.grammar import Port
 
-KEY = "replace_failed"
-"""Of the metadata of a group: Heat takes any, and does nothing with it."""
 MISSES = 3
 """So often, one round after another, a member does not answer before it counts as failed."""
 YOUNG = timedelta(minutes=10)
@@ -50,15 +49,17 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (*(("agent",) if self.agent else ()), *(() if self.port is None else (f"port {self.port}",)))
 
 
-def terms_of(metadata: Any) -> Terms | None:
-    """What a group's metadata say; None: it replaces nothing. :raises BadRequest: it cannot be read."""
-    given = metadata.get(KEY) if isinstance(metadata, Mapping) else None
+def terms_of(given: Any) -> Terms | None:
+    """What a group's metadata say of it, which Heat would take as well; None: it replaces nothing.
+
+    :raises BadRequest: it cannot be read.
+    """
     if given is None or given is False:
         return None
     try:
         return msgspec.convert({} if given is True else given, Terms)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"metadata: {KEY}: {error}", type="StackValidationFailed") from None
+        raise BadRequest(f"metadata: {REPLACE_FAILED}: {error}", type="StackValidationFailed") from None
 
 
 @dataclass
@@ -92,8 +93,8 @@ class History(NamedTuple):
         }
 
 
-def history_of(data: Mapping[str, Any]) -> History:
-    found = data.get("health") or {}
+def history_of(kept: Mapping[str, Any] | None) -> History:
+    found = kept or {}
     at = found.get("at")
     proven = found.get("proven")
     passed = frozenset(map(str, proven)) if isinstance(proven, list) else frozenset()
