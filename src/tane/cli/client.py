@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+UNAUTHORIZED = 401
+
 
 class CallError(Exception):
     """The cloud answered an error; the message holds method, path, status and body. ``told``: what the body says to a
@@ -46,14 +48,17 @@ class Client:
     ) -> None:
         """``context``: how to trust the server of an ``https`` address (:func:`tane.web.tls.client_context`)."""
         self._base, self._context = base, context
-        self._token = ""
         identity = {
             "methods": ["password"],
             "password": {"user": {"name": user, "domain": {"id": "default"}, "password": password}},
         }
         scope = {"project": {"name": project, "domain": {"id": "default"}}}
-        body = {"auth": {"identity": identity, "scope": scope}}
-        headers, answer = self._exchange("POST", "/identity/v3/auth/tokens", json.dumps(body).encode(), {})
+        self._credentials = json.dumps({"auth": {"identity": identity, "scope": scope}}).encode()
+        self._log_in()
+
+    def _log_in(self) -> None:
+        self._token = ""
+        headers, answer = self._exchange("POST", "/identity/v3/auth/tokens", self._credentials, {})
         self._token = headers["x-subject-token"]
         self.project_id: str = json.loads(answer)["token"]["project"]["id"]
 
@@ -100,6 +105,17 @@ class Client:
             time.sleep(0.05)
 
     def _exchange(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[dict[str, str], bytes]:
+        """One call; where the token holds no longer, once more with another. :raises CallError:"""
+        try:
+            return self._send(method, path, body, headers)
+        except CallError as error:
+            # Of a file that was sent nothing is left to send.
+            if error.status != UNAUTHORIZED or not self._token or not isinstance(body, bytes | None):
+                raise
+        self._log_in()
+        return self._send(method, path, body, headers)
+
+    def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[dict[str, str], bytes]:
         connection = connect(self._base, self._context, timeout=120)
         try:
             sent = {**headers, "Accept": "application/json", **({"X-Auth-Token": self._token} if self._token else {})}

@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Annotated, Any, Literal
@@ -30,12 +31,16 @@ COUNTERS = {
 }
 """Of servers, whose use is the difference of two readings."""
 RATES = {"cpu_ns": "cpu", "read_bytes": "read", "write_bytes": "write", "in_bytes": "received", "out_bytes": "sent"}
-LINE = re.compile(r"(?P<name>[a-z_]+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)\Z")
+LINE = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<labels>.*)\})? (?P<value>\S+)\Z")
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 FORBIDDEN = 403
+Counters = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+"""By name and labels."""
 NANOSECONDS = 1e9
 KINDS = ("servers", "projects", "hosts")
 PAGE = 1000
+IDLE = 9
+"""So many times as long as the last look took nothing is asked."""
 SORTS = ("name", "cpu", "memory", "read", "write", "received", "sent")
 Kind = Literal["servers", "projects", "hosts"]
 
@@ -43,7 +48,7 @@ Kind = Literal["servers", "projects", "hosts"]
 @dataclass
 class Use:
     """What one uses: processors at work, MiB of memory, bytes a second; None where it is not known (yet). ``has``: what
-    it may use (processors, MiB)."""
+    it may use (processors, MiB). Of a host it is what its servers use, but for the memory, which is its own."""
 
     id: str
     name: str
@@ -63,22 +68,24 @@ class Use:
 
 @dataclass
 class Counted:
-    """Two readings of the counters of a server that differ, and when they were."""
+    """Two readings of the counters of a server that differ, and when they were: of each of its cards and disks."""
 
-    now: dict[str, float]
+    now: Counters
     at: float
-    before: dict[str, float] | None = None
+    before: Counters | None = None
     before_at: float = 0.0
 
     def rates(self) -> dict[str, float]:
         if self.before is None:
             return {}
         seconds = max(self.at - self.before_at, 0.001)
-        found = {}
-        for name, value in self.now.items():
-            last = self.before.get(name, 0.0)
-            # One that began anew at zero (another start of the guest) tells what it has used since.
-            found[RATES[name]] = (value - last if value >= last else value) / seconds
+        found: dict[str, float] = {}
+        for (name, labels), value in self.now.items():
+            # What was not there before tells what it used ever.
+            if (last := self.before.get((name, labels))) is not None:
+                # One that began anew at zero (another start of the guest) tells what it has used since.
+                used = (value - last if value >= last else value) / seconds
+                found[RATES[name]] = found.get(RATES[name], 0.0) + used
         return {**found, "cpu": found["cpu"] / NANOSECONDS} if "cpu" in found else found
 
 
@@ -91,18 +98,17 @@ class Readings:
 
     def take(self, text: str, now: float) -> None:
         """Another reading of ``/metrics``."""
-        found: dict[str, dict[str, float]] = {}
+        found: dict[str, Counters] = {}
         self.gauges = {}
         for name, labels, value in samples(text):
             owner = labels.get("vm_instance") or labels.get("resource", "")
             if name in COUNTERS:
-                mine = found.setdefault(owner, {})
-                mine[COUNTERS[name]] = mine.get(COUNTERS[name], 0.0) + value
+                found.setdefault(owner, {})[COUNTERS[name], tuple(sorted(labels.items()))] = value
             elif name.startswith("ceilometer_"):
                 self.gauges.setdefault(owner, {})[name.removeprefix("ceilometer_")] = value
         self.counters = {owner: self._counted(owner, mine, now) for owner, mine in found.items()}
 
-    def _counted(self, owner: str, mine: dict[str, float], now: float) -> Counted:
+    def _counted(self, owner: str, mine: Counters, now: float) -> Counted:
         last = self.counters.get(owner)
         if last is None:
             return Counted(mine, now)
@@ -180,7 +186,6 @@ class Cloud:
         whole, used = gauges.get("hardware_memory_total"), gauges.get("hardware_memory_used")
         found = total(shown["id"], shown["name"], mine)
         found.status = shown["state"]
-        found.cpu = gauges.get("hardware_cpu_load_1min", found.cpu)
         found.memory = found.memory if used is None else used / 1024
         found.memory_has = found.memory_has if whole is None else whole / 1024
         return found
@@ -322,7 +327,7 @@ def top(
     form: Annotated[str, typer.Option("--format", help="table or json; json prints it once.")] = "table",
     kind: Annotated[str, typer.Option("--show", help="servers, projects or hosts.")] = "servers",
     sort: Annotated[str, typer.Option("--sort", help=", ".join(SORTS) + ".")] = "cpu",
-    interval: Annotated[float, typer.Option("--interval", min=0.2, help="Seconds between two looks.")] = 2.0,
+    interval: Annotated[float, typer.Option("--interval", min=0.2, help="Seconds between two looks, or more.")] = 15.0,
     wait: Annotated[
         float, typer.Option("--wait", min=0, help="Seconds that --once waits for use: two intervals of the measuring.")
     ] = 130.0,
@@ -335,7 +340,7 @@ def top(
     """Show what servers, projects and hosts use, again and again, until q is pressed.
 
     Who is no administrator sees the own project. Use is the difference of two readings, which the cloud takes once a
-    minute (`[metric] interval`).
+    minute (`[metric] interval`). Processors, disks and networks of a host are those of its servers.
     """
     _check("--format", form, ("table", "json"))
     _check("--show", kind, KINDS)
@@ -393,19 +398,45 @@ def _once(cloud: Cloud, screen: Screen, form: str, interval: float, wait: float)
         print("\n".join(table(screen.kind, ordered(found[screen.kind], screen.sort), 10_000)))  # type: ignore[arg-type]
 
 
+@dataclass
+class Watched:
+    """A cloud that is looked at again and again; one that does not answer for a while is asked again later, with
+    ``trouble`` as the words on it. ``due``: when the next look is."""
+
+    cloud: Cloud
+    interval: float
+    due: float = 0.0
+    found: dict[str, list[Use]] = field(default_factory=dict)
+    trouble: str = ""
+
+    def look(self) -> dict[str, list[Use]]:
+        """What was found last; where it is time, after another look. It takes a tenth of the time at most."""
+        begun = monotonic()
+        if begun < self.due:
+            return self.found
+        try:
+            self.found, self.trouble = self.cloud.look(), ""
+        except CallError as error:
+            self.trouble = f"; {plain(error.told or str(error))}"
+        except (OSError, HTTPException) as error:
+            self.trouble = f"; the cloud does not answer: {plain(str(error))}"
+        now = monotonic()
+        self.due = now + max(self.interval, IDLE * (now - begun))
+        return self.found
+
+
 def _live(cloud: Cloud, screen: Screen, interval: float) -> None:
     with _keys() as pressed:
-        found, looked = cloud.look(), monotonic()
+        watched = Watched(cloud, interval)
         while True:
+            found = watched.look()
             size = shutil.get_terminal_size()
-            note = "" if cloud.readings.complete else "; use is known when it was measured twice"
+            note = watched.trouble or ("" if cloud.readings.complete else "; use is known when it was measured twice")
             sys.stdout.write("\x1b[H\x1b[2J" + "\r\n".join(screen.lines(found, (size.columns, size.lines - 1), note)))
             sys.stdout.flush()
-            key = pressed(max(0.05, looked + interval - monotonic()))
+            key = pressed(max(0.05, watched.due - monotonic()))
             if key and not screen.key(key):
                 return
-            if monotonic() - looked >= interval:
-                found, looked = cloud.look(), monotonic()
 
 
 @contextlib.contextmanager

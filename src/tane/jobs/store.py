@@ -140,20 +140,6 @@ def history(tx: Tx, resource: str) -> list[Row[Any]]:
     return tx.all(select(both).order_by(both.c.id.desc()))
 
 
-def latest(tx: Tx, resources: Sequence[str]) -> dict[str, str]:
-    """Resource → the operation of the newest job of each that had any; debts are none."""
-    found: dict[str, tuple[int, str]] = {}
-    for start in range(0, len(resources), 500):
-        some = resources[start : start + 500]
-        for table in (job, job_history):
-            newest = select(func.max(table.c.id)).where(table.c.resource.in_(some)).group_by(table.c.resource)
-            if table is job:
-                newest = newest.where(job.c.state.not_in(DEBTS))
-            for row in tx.all(select(table.c.id, table.c.resource, table.c.operation).where(table.c.id.in_(newest))):
-                found[row.resource] = max(found.get(row.resource, (0, "")), (row.id, row.operation))
-    return {resource: operation for resource, (_, operation) in found.items()}
-
-
 def events(tx: Tx, job_id: int) -> list[Row[Any]]:
     return tx.all(select(job_event).where(job_event.c.job_id == job_id).order_by(job_event.c.id))
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -91,6 +92,8 @@ server = Table(
     Column("vm_state", String(32), nullable=False),
     Column("task_state", String(32)),
     Column("power_state", Integer, nullable=False),
+    # Of a stopped one: nobody has stopped it, nor done anything since that ends in a state of its own.
+    Column("ended_by_itself", Boolean, nullable=False, default=False, server_default=false()),
     Column("fault", JSON),
     Column("locked_by", String(16)),
     Column("locked_reason", String(255)),

@@ -122,6 +122,8 @@ stack_resource = Table(
     Column("hook", String(32)),
     Column("cleared", JSON, nullable=False),
     Column("expires_at", DateTime, index=True),
+    # Whether these say that failed members are replaced: the others' are not read for that, every few seconds.
+    Column("replaces_failed", Boolean, nullable=False, default=False, server_default=false()),
     # How long its properties, data and metadata are.
     Column("bytes", Integer, nullable=False, server_default="0"),
     created_at(),
@@ -129,7 +131,7 @@ stack_resource = Table(
 )
 Index("ix_stack_resource_name", stack_resource.c.stack_id, stack_resource.c.name)
 # Groups whose failed members are replaced are looked for every few seconds.
-Index("ix_stack_resource_type", stack_resource.c.type)
+Index("ix_stack_resource_type", stack_resource.c.type, stack_resource.c.replaces_failed)
 Index("ix_stack_resource_bytes", stack_resource.c.project_id, stack_resource.c.bytes)
 
 stack_snapshot = Table(

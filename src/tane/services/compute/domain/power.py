@@ -51,7 +51,7 @@ def note_state(tx: Tx, host_id: str, guest_id: str, state: GuestState) -> bool:
         _start_again(tx, row, state)
         return True
     if state in GONE and row.vm_state in ("active", "paused"):
-        servers.change(tx, guest_id, vm_state="stopped", power_state=power)
+        servers.change(tx, guest_id, vm_state="stopped", power_state=power, ended_by_itself=True)
         return True
     if row.power_state != power and row.vm_state in SHOULD_BE_THERE:
         servers.change(tx, guest_id, power_state=power)

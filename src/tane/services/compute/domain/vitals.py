@@ -5,7 +5,7 @@ What somebody did on purpose (stopped, paused, shelved, rescued it) is no failur
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
@@ -15,11 +15,9 @@ from tane.core import Core
 from tane.db import Tx
 from tane.hosts import leases
 from tane.hosts import store as hosts
-from tane.jobs import store as jobs
 from tane.services.compute.domain.guests import replaced
 from tane.services.compute.domain.replacing import too_many_at_once
 from tane.services.compute.domain.states import CRASHED
-from tane.services.compute.orders import STOP_SERVER
 from tane.services.compute.store import servers
 
 SILENT = timedelta(seconds=60)
@@ -38,6 +36,7 @@ class Vital(NamedTuple):
     state: State
     reason: str = ""
     host_id: str | None = None
+    project_id: str = ""
 
 
 def vitals(tx: Tx, server_ids: Sequence[str], lost: Collection[str]) -> dict[str, Vital]:
@@ -46,12 +45,10 @@ def vitals(tx: Tx, server_ids: Sequence[str], lost: Collection[str]) -> dict[str
     found: list[Row[Any]] = []
     for start in range(0, len(server_ids), MANY):
         found += servers.states(tx, server_ids[start : start + MANY])
-    stopped = [f"server:{row.id}" for row in found if row.vm_state == "stopped" and not row.deleted]
-    last = jobs.latest(tx, stopped)
-    return {row.id: Vital(row.id, *_state(tx, row, last, lost), row.host_id) for row in found}
+    return {row.id: Vital(row.id, *_state(tx, row, lost), row.host_id, row.project_id) for row in found}
 
 
-def _state(tx: Tx, row: Row[Any], last: Mapping[str, str], lost: Collection[str]) -> tuple[State, str]:
+def _state(tx: Tx, row: Row[Any], lost: Collection[str]) -> tuple[State, str]:
     if row.deleted:
         return "failed", "it was deleted"
     if row.vm_state == "error":
@@ -66,23 +63,21 @@ def _state(tx: Tx, row: Row[Any], last: Mapping[str, str], lost: Collection[str]
         found = servers.get(tx, row.id)
         # Compute makes such a one again itself.
         return ("busy", "") if found is not None and replaced(found) else ("failed", "its host is lost")
-    if row.vm_state == "stopped":
-        if row.power_state == CRASHED:
-            return "failed", "its guest ended all at once"
-        # Of one whose history is forgotten nobody knows who stopped it.
-        if last.get(f"server:{row.id}") not in (None, STOP_SERVER.name):
-            return "failed", "it has shut itself down"
+    if row.vm_state == "stopped" and row.ended_by_itself:
+        return "failed", "its guest ended all at once" if row.power_state == CRASHED else "it has shut itself down"
     return "left", ""
 
 
 def lost_hosts(core: Core, connected: Collection[str], since: datetime) -> set[str]:
     """Hosts that are gone as far as servers are concerned of which others do as well: silent for over a minute, or
-    called dead. None of those of which too many are silent at once, and none while this cloud itself has not been awake
-    for as long (``since``)."""
+    called dead. None of those of which too many are silent at once, none while this cloud itself has not been awake
+    for as long (``since``), and none while no other host could take a server."""
     with core.db.read() as tx:
         rows = [row for row in hosts.all_hosts(tx) if "compute" in row.roles]
         now = tx.now
     away = [row for row in rows if row.id not in connected and row.last_seen + leases.MARGIN < now]
+    if not any(row.enabled and row not in away for row in rows):
+        return set()
     dead = {row.id for row in away if row.forced_down}
     if since + SILENT + leases.MARGIN >= now:
         return dead

@@ -37,7 +37,10 @@ def add(tx: Tx, **values: Any) -> None:
 
 
 def change(tx: Tx, server_id: str, **values: Any) -> int:
-    """Set columns; everyone who waits on the server is woken."""
+    """Set columns; everyone who waits on the server is woken. What is stopped was stopped by somebody, unless
+    ``ended_by_itself`` says otherwise in the same breath."""
+    if "vm_state" in values:
+        values.setdefault("ended_by_itself", False)
     tx.notify(f"server:{server_id}")
     return tx.count(update(server).where(server.c.id == server_id).values(updated_at=tx.now, **values))
 
@@ -48,10 +51,10 @@ def on_host(tx: Tx, host_id: str) -> list[Row[Any]]:
 
 
 def states(tx: Tx, server_ids: Sequence[str]) -> list[Row[Any]]:
-    """(id, deleted, vm_state, task_state, power_state, host_id) of some hundred ids at most, deleted ones too."""
+    """What tells how they do, and whose they are, of some hundred ids at most, deleted ones too."""
     if not server_ids:
         return []
-    names = ("id", "deleted", "vm_state", "task_state", "power_state", "host_id")
+    names = ("id", "project_id", "deleted", "vm_state", "task_state", "power_state", "ended_by_itself", "host_id")
     return tx.all(select(*(server.c[name] for name in names)).where(server.c.id.in_(server_ids)))
 
 

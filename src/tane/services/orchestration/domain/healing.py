@@ -29,14 +29,14 @@ SERVERS = ("OS::Nova::Server", "AWS::EC2::Instance")
 
 @dataclass
 class Group:
-    """A group that is at rest, with its members. ``doors``: (server, port of the network) of those that are asked."""
+    """A group that is at rest, with its members. ``doors``: the ports of the network of each server that is asked."""
 
     row: Row[Any]
     project_id: str
     terms: health.Terms
     history: health.History
     members: list[health.Member]
-    doors: set[tuple[str, str]] = field(default_factory=set)
+    doors: dict[str, list[str]] = field(default_factory=dict)
 
 
 def survey(core: Core, lost: Collection[str]) -> list[Group]:
@@ -52,10 +52,12 @@ def survey(core: Core, lost: Collection[str]) -> list[Group]:
             for child in children.values()
             if child.parent_resource_id in wanted and child.status != IN_PROGRESS and child.action not in RESTING
         }
-        owners = {group_id for group_id in inner.values() if _is_at_rest(known.get(wanted[group_id][0].stack_id))}
+        roots = store.stacks(tx, sorted({one.root_id for one in known.values()}))
+        resting = {one.id for one in known.values() if _is_at_rest(one) and _is_at_rest(roots.get(one.root_id))}
+        owners = {group_id for group_id in inner.values() if wanted[group_id][0].stack_id in resting}
         members = _members(tx, {child: group_id for child, group_id in inner.items() if group_id in owners}, lost)
         groups = [
-            Group(row, known[row.stack_id].project_id, terms, health.history_of(row.data), members[group_id])
+            Group(row, known[row.stack_id].project_id, terms, health.history_of(row.health), members[group_id])
             for group_id, (row, terms) in wanted.items()
             if members.get(group_id)
         ]
@@ -69,15 +71,16 @@ RESTING = ("SUSPEND", "DELETE")
 
 def _terms(row: Row[Any]) -> health.Terms | None:
     try:
-        return health.terms_of(row.metadata)
+        # SQLite tells true as 1.
+        return health.terms_of(True if row.terms == 1 else row.terms)
     except BadRequest:
         # Whoever changes the group is told.
         return None
 
 
 def _is_at_rest(stack: Row[Any] | None) -> bool:
-    """Whether a group's own stack is whole. One whose last action failed waits for who sees to it; what a check found
-    is what this is about."""
+    """Whether a group's own stack, or the one that a user made around it, is whole. One whose last action failed waits
+    for who sees to it; what a check found is what this is about."""
     if stack is None or stack.action in RESTING:
         return False
     return bool(stack.status == COMPLETE or (stack.action, stack.status) == ("CHECK", FAILED))
@@ -96,7 +99,8 @@ def _members(tx: Tx, children: Mapping[str, str], lost: Collection[str]) -> dict
                 member = health.Member(row.name, row.id, row.action, row.status, row.reason, row.created_at)
                 found.setdefault(children[row.stack_id], []).append(member)
             owners[row.id] = member
-            if row.physical_id is not None:
+            # What else has an id may have been given a server's as its name.
+            if row.physical_id is not None and (row.kind or row.type) in SERVERS:
                 servers.setdefault(row.physical_id, []).append((member, row))
         level = {one.id: one.parent_resource_id for one in store.below(tx, sorted(level))}
         level = {stack_id: resource_id for stack_id, resource_id in level.items() if resource_id in owners}
@@ -106,24 +110,22 @@ def _members(tx: Tx, children: Mapping[str, str], lost: Collection[str]) -> dict
     for physical_id, places in servers.items():
         vital = vitals.get(physical_id)
         for member, row in places:
-            if vital is not None:
+            if vital is not None and vital.project_id == row.project_id:
                 member.servers.append(vital)
-            elif row.type in SERVERS and row.status == COMPLETE:
+            elif row.status == COMPLETE:
                 member.servers.append(compute.Vital(physical_id, "failed", "it is not there"))
     return found
 
 
 def _find_doors(tx: Tx, groups: Sequence[Group]) -> None:
-    asked = {
-        vital.server_id: group
-        for group in groups
-        if group.terms.port is not None
-        for member in group.members
-        for vital in member.servers
-        if vital.state == "well"
-    }
+    asked: dict[str, list[Group]] = {}
+    for group in groups:
+        well = (vital for member in group.members for vital in member.servers if vital.state == "well")
+        for server_id in {vital.server_id for vital in well} if group.terms.port is not None else ():
+            asked.setdefault(server_id, []).append(group)
     for server_id, port_id in network.ports_of(tx, sorted(asked)) if asked else ():
-        asked[server_id].doors.add((server_id, port_id))
+        for group in asked[server_id]:
+            group.doors.setdefault(server_id, []).append(port_id)
 
 
 # ------------------------------------------------------------------------------------------------------- replacing
@@ -161,6 +163,8 @@ def _replace(core: Core, group: Group, chosen: Mapping[str, str], seen: Row[Any]
         stack, row = rights.same(tx, seen), resources.get(tx, group.row.id)
         if stack is None or row is None or not row.current or row.working or not _is_at_rest(stack):
             return None
+        if not _is_at_rest(stacks.get(tx, stack.root_id)):
+            return None
         plan = engine.plan_of(tx, core, stack)
         kind = plan.kinds.get(row.name)
         child = stacks.nested(tx, str(row.physical_id), row.id)
@@ -170,7 +174,7 @@ def _replace(core: Core, group: Group, chosen: Mapping[str, str], seen: Row[Any]
         if not there:
             return None
         hand = Hand(core, tx, author, stack, row, plan, row.properties)
-        history = health.replaced(health.history_of(row.data), group.members, chosen, tx.now)
+        history = health.replaced(health.history_of(row.data.get("health")), group.members, chosen, tx.now)
         hand.keep(health=history.kept())
         with core.db.joining(tx):
             kind.mend(hand)
@@ -191,10 +195,11 @@ def _condemn(tx: Tx, child: Row[Any], member: health.Member, reason: str) -> boo
     return True
 
 
-def prove(core: Core, group: Group) -> None:
-    """Write down that a member has answered what they are asked."""
+def prove(core: Core, group: Group, passed: Collection[str]) -> None:
+    """Write down which checks members have passed; of others than the group has by now nothing is kept."""
     with core.db.write() as tx:
         row = resources.get(tx, group.row.id)
         if row is not None and not row.working:
-            history = health.history_of(row.data)._replace(proven=True)
+            history = health.history_of(row.data.get("health"))
+            history = history._replace(proven=history.proven.intersection(group.terms.checks).union(passed))
             resources.change(tx, row.id, data={**row.data, "health": history.kept()})

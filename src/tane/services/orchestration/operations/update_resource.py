@@ -17,12 +17,13 @@ from tane.services.orchestration.operations.common import (
     gives_up,
     held,
     is_stale,
+    kind_of,
     look,
     pause_at,
     put_down,
     until_ready,
 )
-from tane.services.orchestration.orders import CREATE_RESOURCE, UPDATE_RESOURCE, ResourceParams
+from tane.services.orchestration.orders import CREATE_RESOURCE, DELETE_RESOURCE, UPDATE_RESOURCE, ResourceParams
 from tane.services.orchestration.resources.base import Failed, Replace
 from tane.services.orchestration.store import resources
 
@@ -94,7 +95,8 @@ def _anew(hand: Hand) -> None:
 
 
 def replace(hand: Hand) -> None:
-    """Put another in its place, which is made first; the old one is deleted when all is done.
+    """Put another in its place, which is made first; the old one is deleted when all is done, but at once where it was
+    never whole and only takes room: it would be one more with each attempt.
 
     :raises Failed: the environment forbids it.
     """
@@ -113,8 +115,12 @@ def replace(hand: Hand) -> None:
         cleared=[f"pre-create {hand.stack.traversal}"],
     )
     resources.add(hand.tx, new)
-    hand.change(current=False, working=False, hook=None)
+    goes = old.action == "CREATE" and old.status == FAILED and kind_of(hand).makes_way
+    hand.change(current=False, working=goes, hook=None)
     by = ByOwner(hand.stack.request_id, hand.stack.user_id, hand.stack.project_id)
+    if goes:
+        gone = ResourceParams(old.id, hand.stack.traversal)
+        jobs.enqueue(hand.tx, DELETE_RESOURCE, gone, resource=engine.job_of(old.id), by=by)
     params = ResourceParams(new["id"], hand.stack.traversal)
     jobs.enqueue(hand.tx, CREATE_RESOURCE, params, resource=engine.job_of(new["id"]), by=by)
 

@@ -93,6 +93,9 @@ class Kind:
     """Whether it has errands."""
     anew: ClassVar[bool] = False
     """Whether every update of the stack puts another in its place."""
+    makes_way: ClassVar[bool] = False
+    """Whether one that was never whole goes as soon as another is made in its place: it does nothing but fill a
+    quota."""
     essential: ClassVar[Sequence[str]] = ()
     """Those without which nobody knows what it stands for: its id does not tell."""
     compares: ClassVar[bool] = False

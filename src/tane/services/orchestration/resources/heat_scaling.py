@@ -85,9 +85,11 @@ class AutoScalingGroup(Rolling):
     def _check_terms(self, hand: Hand) -> None:
         """:raises BadRequest: what its metadata say of failed members cannot be read."""
         from tane.services.orchestration.domain import health, values
+        from tane.services.orchestration.store.resources import REPLACE_FAILED
 
         if hand.plan is not None:
-            health.terms_of(values.metadata(hand, hand.plan, hand.row.name))
+            metadata = values.metadata(hand, hand.plan, hand.row.name)
+            health.terms_of(metadata.get(REPLACE_FAILED) if isinstance(metadata, Mapping) else None)
 
     def source(self, hand: Hand) -> Source:
         return self.of_members(hand, self.members(hand))

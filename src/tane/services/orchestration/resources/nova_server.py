@@ -83,6 +83,7 @@ class Server(Kind):
     compares = True
     brings = ("ports",)
     name = "OS::Nova::Server"
+    makes_way = True
     description = "A resource for managing Nova instances."
     properties = {
         "name": text("Server name.", update="in_place"),

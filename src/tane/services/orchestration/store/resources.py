@@ -112,9 +112,16 @@ def add(tx: Tx, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None
         tx.execute(insert(stack_resource), values)
 
 
+REPLACE_FAILED = "replace_failed"
+"""Of the metadata of a group: whether, and when, its failed members are replaced."""
+
+
 def change(tx: Tx, resource_id: str, **values: Any) -> None:
     if "reason" in values:
         values["reason"] = values["reason"][:REASON]
+    if "metadata" in values:
+        # An empty object says so, too.
+        values["replaces_failed"] = (values["metadata"] or {}).get(REPLACE_FAILED) not in (None, False)
     tx.execute(update(stack_resource).where(stack_resource.c.id == resource_id).values(**values))
 
 
