@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -230,3 +231,84 @@ def test_metadata_of_containers_that_no_header_can_have_are_refused(cloud: ApiCl
         given = {"name": f"bed-{number}", "X-Container-Meta": {name: value}}
         failed = stack(cloud, mia, hot({"bed": res("OS::Swift::Container", **given)}), f"rose-{number}")
         assert failed["stack_status"] == "CREATE_FAILED" and "x-container-meta" in failed["stack_status_reason"]
+
+
+def photos(**more: Any) -> dict[str, Any]:
+    return res("OS::Swift::Container", name="photos", PurgeOnDelete=True, **more)
+
+
+def test_a_change_of_a_container_or_bucket_leaves_its_objects_where_they_are(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    account = f"/object-store/v1/AUTH_{mia.project_id}"
+    public = {"X-Container-Read": ".r:*", "X-Container-Meta": {"soil": "peat", "bed": "2"}}
+    made = stack(cloud, mia, hot({"bed": photos(**public), "bucket": res("AWS::S3::Bucket")}))
+    bucket = resources(mia, made)["bucket"]["physical_resource_id"]
+    for place in ("photos", bucket):
+        mia.request("PUT", f"{account}/{place}/rose", content=b"x", expect=201)
+    changed = {"bed": photos(**{"X-Container-Meta": {"bed": "3"}}), "bucket": res("AWS::S3::Bucket", Tags=[])}
+    changed["bucket"]["properties"] |= {"AccessControl": "PublicRead", "Tags": [{"Key": "a", "Value": "b"}]}
+    made = update(cloud, mia, made, hot(changed))
+    assert made["stack_status"] == "UPDATE_COMPLETE", made["stack_status_reason"]
+    for place in ("photos", bucket):
+        assert mia.request("GET", f"{account}/{place}/rose").content == b"x"
+    head = mia.request("HEAD", f"{account}/photos").headers
+    assert head["x-container-meta-bed"] == "3" and not head.get("x-container-read")
+    assert "x-container-meta-soil" not in head
+    head = mia.request("HEAD", f"{account}/{bucket}").headers
+    assert (head["x-container-read"], head["x-container-meta-s3-tag-a"]) == (".r:*", "b")
+
+
+def test_a_refused_change_of_a_container_loses_nothing_and_is_taken_back(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    kept = f"/object-store/v1/AUTH_{mia.project_id}/photos/rose"
+    made = stack(cloud, mia, hot({"bed": photos()}))
+    mia.request("PUT", kept, content=b"x", expect=201)
+    wrong = hot({"bed": photos(**{"X-Container-Read": ".x:rose"})})
+    assert update(cloud, mia, made, wrong)["stack_status"] == "UPDATE_FAILED"
+    made = update(cloud, mia, made, hot({"bed": photos()}))
+    assert made["stack_status"] == "UPDATE_COMPLETE", made["stack_status_reason"]
+    assert mia.request("GET", kept).content == b"x"
+
+
+def test_one_that_takes_the_place_of_a_container_keeps_what_is_in_it(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    kept = f"/object-store/v1/AUTH_{mia.project_id}/photos/rose"
+    made = stack(cloud, mia, hot({"bed": photos()}))
+    mia.request("PUT", kept, content=b"x", expect=201)
+    body = {"mark_unhealthy": True, "resource_status_reason": "weeds"}
+    mia.request("PATCH", path(mia, made, "/resources/bed"), json=body, expect=200)
+    made = update(cloud, mia, made, hot({"bed": photos()}))
+    assert made["stack_status"] == "UPDATE_COMPLETE", made["stack_status_reason"]
+    assert mia.request("GET", kept).content == b"x"
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+    assert mia.request("GET", kept).status_code == 404
+
+
+def test_a_container_that_was_there_before_is_not_the_stacks_and_stays_as_it_is(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    place = f"/object-store/v1/AUTH_{mia.project_id}/photos"
+    mia.request("PUT", place, expect=201)
+    mia.request("PUT", f"{place}/rose", content=b"x", expect=201)
+    template = hot({"bed": photos(**{"X-Container-Read": ".r:*"})})
+    failed = stack(cloud, mia, template, disable_rollback=False)
+    assert failed["stack_status"] == "ROLLBACK_COMPLETE"
+    assert mia.request("GET", f"{place}/rose").content == b"x"
+    assert not mia.request("HEAD", place).headers.get("x-container-read")
+    failed = stack(cloud, mia, template, "lily")
+    assert "There is a container photos already" in failed["stack_status_reason"]
+    assert delete(cloud, mia, failed)["stack_status"] == "DELETE_COMPLETE"
+    assert mia.request("GET", f"{place}/rose").content == b"x"
+
+
+def test_a_container_of_an_abandoned_stack_is_adopted_with_its_objects(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    kept = f"/object-store/v1/AUTH_{mia.project_id}/photos/rose"
+    made = stack(cloud, mia, hot({"bed": photos()}))
+    mia.request("PUT", kept, content=b"x", expect=201)
+    data = mia.request("DELETE", path(mia, made, "/abandon"), expect=200).json()
+    body = {"stack_name": "lily", "adopt_stack_data": json.dumps(data), "timeout_mins": 60}
+    again = mia.post(path(mia, made).split("/stacks/")[0] + "/stacks", body, 201).json()["stack"]
+    cloud.run_jobs()
+    shown = mia.get(path(mia, {"stack_name": "lily", **again})).json()["stack"]
+    assert shown["stack_status"] == "ADOPT_COMPLETE", shown["stack_status_reason"]
+    assert mia.request("GET", kept).content == b"x"
