@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tane.services.orchestration.resources import swift_container
+from tane.web import inside
 from tests.api.orchestration_support import begin, delete, hot, path, resources, stack, update
 from tests.support import ApiCloud, Caller
 
@@ -312,3 +314,24 @@ def test_a_container_of_an_abandoned_stack_is_adopted_with_its_objects(cloud: Ap
     shown = mia.get(path(mia, {"stack_name": "lily", **again})).json()["stack"]
     assert shown["stack_status"] == "ADOPT_COMPLETE", shown["stack_status_reason"]
     assert mia.request("GET", kept).content == b"x"
+
+
+def test_a_container_goes_with_its_objects_in_one_call_a_page(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    mia = cloud.new_user("mia", "garden")
+    account = f"/object-store/v1/AUTH_{mia.project_id}"
+    made = stack(cloud, mia, hot({"bed": photos()}))
+    for name in ("a%2Fb", "/lead", "q%3Fx", "p%23y%25", "%20space%20", "%F0%9F%8C%B7", "trail/", "n%0Al", "1", "2"):
+        mia.request("PUT", f"{account}/photos/{name}", content=b"x", expect=201)
+    monkeypatch.setattr(swift_container, "PAGE", 4)
+    asked: list[str] = []
+    whole = inside.ask
+
+    async def counted(core: Any, ctx: Any, service: str, method: str, *args: Any, **more: Any) -> Any:
+        asked.append(method)
+        return await whole(core, ctx, service, method, *args, **more)
+
+    monkeypatch.setattr(inside, "ask", counted)
+    gone = delete(cloud, mia, made)
+    assert gone["stack_status"] == "DELETE_COMPLETE", gone["stack_status_reason"]
+    assert asked == ["GET", "POST"] * 3 + ["GET", "DELETE"]
+    assert mia.request("HEAD", f"{account}/photos").status_code == 404

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -40,8 +41,8 @@ class Away:
     errand: Errand
 
 
-MOST_ERRANDS = 100
-"""In one attempt of a job."""
+MOST_ERRANDS, MORE_SECONDS = 100, 1.0
+"""In one attempt of a job, and the pause before the next one."""
 A = ParamSpec("A")
 T = TypeVar("T")
 P = TypeVar("P", bound=ResourceParams)
@@ -280,18 +281,42 @@ async def sent(run: Run[P], work: Callable[[Hand], Wait | Away | None], **how: A
         found = await act(run, work, **how)
         if not isinstance(found, Away):
             return found
-        told = await _answer(run, found)
-        await act(run, lambda hand, told=told: kind_of(hand).ran(hand, told), **how)  # type: ignore[misc]
-    raise Retry("it has more to ask for", 0.0)
+        errand: Errand | None = found.errand
+        while errand is not None:
+            told = await _answer(run, Away(found.ctx, errand))
+            errand = await act(run, functools.partial(_ran, told), **how)
+    raise Retry("it has more to ask for", MORE_SECONDS)
+
+
+def _ran(told: Told, hand: Hand) -> Errand | None:
+    return kind_of(hand).ran(hand, told)
+
+
+class _Content:
+    """The body of an errand."""
+
+    def __init__(self, content: bytes) -> None:
+        self._file = io.BytesIO(content)
+
+    async def readinto(self, buffer: memoryview) -> int:
+        return self._file.readinto(buffer)
 
 
 async def _answer(run: Run[P], away: Away) -> Told:
     """:raises Retry: the service cannot answer now."""
     asked = away.errand
-    headers = {"accept": "application/json", "content-length": "0", **asked.headers}
+    headers = {"accept": "application/json", "content-length": str(len(asked.content)), **asked.headers}
+    stream = _Content(asked.content) if asked.content else None
     try:
         answer = await inside.ask(
-            run.core, away.ctx, asked.service, asked.method, asked.path, query=asked.query, headers=headers
+            run.core,
+            away.ctx,
+            asked.service,
+            asked.method,
+            asked.path,
+            query=asked.query,
+            headers=headers,
+            stream=stream,
         )
     except Unavailable as error:
         raise Retry(error.message) from None

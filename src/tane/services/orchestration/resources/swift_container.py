@@ -19,10 +19,12 @@ from tane.web.inside import part
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
 
-PAGE = 100
+PAGE = 1000
+MOST_TRIES = 3
+"""So often a container is emptied in which there is something again."""
 KEY = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
 MOST_VALUE = 256
-ACCEPTED = 202
+ACCEPTED, CONFLICT = 202, 409
 HARMLESS = {"empty": (404,), "remove": (404,), "withdraw": (404, 409)}
 """Errors that say it is as it is to be, by what was asked for."""
 
@@ -139,7 +141,7 @@ class Stored(Kind):
             # It was asked for, and nobody heard the answer: what holds something is not what this made.
             hand.keep(todo=["withdraw"], refused=f"The container {name} was never known to be there.")
         else:
-            hand.keep(todo=["empty", "remove"])
+            hand.keep(todo=["empty", "remove"], tries=0)
 
     def gone(self, hand: Hand) -> bool:
         return not hand.row.data.get("todo")
@@ -149,7 +151,6 @@ class Stored(Kind):
         if not todo:
             return None
         place = path_of(hand, str(hand.row.physical_id))
-        objects = hand.row.data.get("objects") or []
         if todo[0] == "make":
             # Without headers: what somebody else has there under that name stays as it is.
             hand.keep(asked=int(hand.row.data.get("asked", 0)) + 1)
@@ -159,28 +160,26 @@ class Stored(Kind):
             return Errand("object", "POST", place, {**dropped, **self.headers(hand.properties)})
         if todo[0] == "describe":
             return Errand("object", "POST", path_of(hand), self.account_headers(hand.properties))
-        if todo[0] == "empty" and objects:
-            return Errand("object", "DELETE", path_of(hand, str(hand.row.physical_id), objects[0]))
         if todo[0] in ("look", "empty"):
             return Errand("object", "GET", place, query={"format": "json", "limit": str(PAGE)})
         return Errand("object", "DELETE", place)
 
-    def ran(self, hand: Hand, told: Told) -> None:
+    def ran(self, hand: Hand, told: Told) -> Errand | None:
         todo: list[str] = list(hand.row.data.get("todo") or ())
-        objects: list[str] = list(hand.row.data.get("objects") or ())
         if not todo:
-            return
+            return None
         if todo[0] in ("make", "look"):
             self._made(hand, todo, told)
-            return
+            return None
+        if todo[0] == "remove" and told.status == CONFLICT and self._purges(hand):
+            self._again(hand, told)
+            return None
         if told.status >= 400 and told.status not in HARMLESS.get(todo[0], ()):
             raise Failed(told.message)
-        if todo[0] != "empty":
-            hand.keep(todo=todo[1:])
-        elif objects:
-            hand.keep(objects=objects[1:])
-        else:
-            self._found(hand, todo, _names(told))
+        if todo[0] == "empty":
+            return self._empties(hand, todo, told)
+        hand.keep(todo=todo[1:])
+        return None
 
     def _made(self, hand: Hand, todo: list[str], told: Told) -> None:
         """201: it is ours; 202: something was there: ours if an earlier answer was not heard and it is empty, or if it
@@ -196,10 +195,31 @@ class Stored(Kind):
         else:
             hand.keep(todo=todo[1:])
 
-    def _found(self, hand: Hand, todo: list[str], objects: list[str]) -> None:
-        if objects and not (self.purges and hand.properties.get(self.purges)):
-            raise Failed(f"Deleting non-empty container ({hand.row.physical_id}) when PurgeOnDelete is False")
-        hand.keep(objects=objects, todo=todo if objects else todo[1:])
+    def _purges(self, hand: Hand) -> bool:
+        return bool(self.purges and hand.properties.get(self.purges))
+
+    def _again(self, hand: Hand, told: Told) -> None:
+        """Something came in since it was empty."""
+        tries = int(hand.row.data.get("tries", 0)) + 1
+        if tries > MOST_TRIES:
+            raise Failed(told.message)
+        hand.keep(todo=["empty", "remove"], tries=tries)
+
+    def _empties(self, hand: Hand, todo: list[str], told: Told) -> Errand | None:
+        """A page of names, which one call deletes; or what came of that."""
+        if isinstance(told.body, Mapping):
+            if told.body.get("Errors"):
+                name, status = told.body["Errors"][0]
+                raise Failed(f"The object {name} could not be deleted: {status}")
+            return None
+        names, place = _names(told), str(hand.row.physical_id)
+        if names and not self._purges(hand):
+            raise Failed(f"Deleting non-empty container ({place}) when PurgeOnDelete is False")
+        if names:
+            lines = "\n".join(f"/{part(place)}/{part(name)}" for name in names)
+            return Errand("object", "POST", path_of(hand, place), query={"bulk-delete": ""}, content=lines.encode())
+        hand.keep(todo=todo[1:])
+        return None
 
     def show(self, hand: Hand) -> Mapping[str, Any]:
         from tane.services.object import interface as objects
