@@ -335,3 +335,16 @@ def test_a_container_goes_with_its_objects_in_one_call_a_page(cloud: ApiCloud, m
     assert gone["stack_status"] == "DELETE_COMPLETE", gone["stack_status_reason"]
     assert asked == ["GET", "POST"] * 3 + ["GET", "DELETE"]
     assert mia.request("HEAD", f"{account}/photos").status_code == 404
+
+
+def test_a_container_whose_author_may_no_more_is_deleted_as_who_asks_for_that(cloud: ApiCloud) -> None:
+    mia, bob = cloud.new_user("mia", "garden"), cloud.new_user("bob", "garden")
+    made = stack(cloud, mia, hot({"bed": photos()}))
+    mia.request("PUT", f"/object-store/v1/AUTH_{mia.project_id}/photos/rose", content=b"x", expect=201)
+    roles = {one["name"]: one["id"] for one in cloud.admin.get("/identity/v3/roles").json()["roles"]}
+    hers = f"/identity/v3/projects/{mia.project_id}/users/{mia.user_id}/roles"
+    cloud.admin.put(f"{hers}/{roles['reader']}", None, 204)
+    cloud.admin.delete(f"{hers}/{roles['member']}")
+    gone = delete(cloud, bob, made)
+    assert gone["stack_status"] == "DELETE_COMPLETE", gone["stack_status_reason"]
+    assert bob.request("HEAD", f"/object-store/v1/AUTH_{mia.project_id}/photos").status_code == 404

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -35,12 +35,14 @@ from tane.web.errors import ApiError, Forbidden, Unavailable
 
 @dataclass(frozen=True)
 class Away:
-    """A call that is made outside of the transaction in which it was found."""
+    """A call that is made outside of the transaction in which it was found. ``lent``: not as the stack's author."""
 
     ctx: Context
     errand: Errand
+    lent: bool = False
 
 
+REFUSED = (401, 403)
 MOST_ERRANDS, MORE_SECONDS = 100, 1.0
 """In one attempt of a job, and the pause before the next one."""
 A = ParamSpec("A")
@@ -146,7 +148,7 @@ def _as(run: Run[P], work: Callable[[Hand], T], seen: Row[Any], ctx: Context, *,
         plan = engine.plan_of(tx, core, stack)
         with core.db.joining(tx):
             leaves = lent and bool(row.declared.get(engine.ADOPTED))
-            return work(Hand(core, tx, ctx, stack, row, plan, row.properties, leaves=leaves))
+            return work(Hand(core, tx, ctx, stack, row, plan, row.properties, lent=lent, leaves=leaves))
 
 
 def kind_of(hand: Hand) -> Kind:
@@ -272,24 +274,38 @@ async def until_ready(run: Run[P], action: str) -> None:
 def errand_of(hand: Hand, kind: Kind) -> Away | None:
     """The next errand of a resource, and as whom it is made."""
     found = kind.errand(hand) if kind.away else None
-    return None if found is None else Away(hand.ctx, found)
+    return None if found is None else Away(hand.ctx, found, hand.lent)
 
 
-async def sent(run: Run[P], work: Callable[[Hand], Wait | Away | None], **how: Any) -> Wait | None:
+async def sent(
+    run: Run[P], work: Callable[[Hand], Wait | Away | None], *, deletes: bool = False, conflicts: int = 0
+) -> Wait | None:
     """``act`` until no errand is left; ``work`` gives the next one, or what is to be waited for."""
     for _ in range(MOST_ERRANDS):
-        found = await act(run, work, **how)
+        found = await act(run, work, conflicts=conflicts, deletes=deletes)
         if not isinstance(found, Away):
             return found
-        errand: Errand | None = found.errand
-        while errand is not None:
-            told = await _answer(run, Away(found.ctx, errand))
-            errand = await act(run, functools.partial(_ran, told), **how)
+        away: Away | None = found
+        while away is not None:
+            told = await _answer(run, away)
+            away = await act(run, functools.partial(_ran, away, told, deletes), conflicts=conflicts, deletes=deletes)
     raise Retry("it has more to ask for", MORE_SECONDS)
 
 
-def _ran(told: Told, hand: Hand) -> Errand | None:
-    return kind_of(hand).ran(hand, told)
+def _ran(away: Away, told: Told, deletes: bool, hand: Hand) -> Away | None:
+    """What is to be asked for after that. What the author may not delete is asked for again as who lends his rights.
+
+    :raises Forbidden: it is the author who is told so.
+    """
+    if deletes and told.status in REFUSED and not away.lent:
+        if not hand.lent:
+            raise Forbidden(told.message)
+        if hand.leaves:
+            hand.keep(left=True)
+            return None
+        return Away(hand.ctx, away.errand, lent=True)
+    found = kind_of(hand).ran(hand, told)
+    return None if found is None else Away(away.ctx, found, away.lent)
 
 
 class _Content:
@@ -324,7 +340,13 @@ async def _answer(run: Run[P], away: Away) -> Told:
         return Told(error.status, message=error.message)
     if answer.stream is not None or answer.file is not None:
         await answer.close()
-    body = codec.parse(answer.body) if isinstance(answer.body, bytes) and answer.body[:1] in b"[{" else answer.body
+    body = (
+        codec.parse(answer.body) if isinstance(answer.body, bytes) and answer.body[:1] in (b"[", b"{") else answer.body
+    )
+    if isinstance(body, Mapping) and body.get("Errors"):
+        # A bulk call answers 200 whatever comes of it.
+        name, status = body["Errors"][0]
+        return Told(int(status[:3]), message=f"{name}: {status}")
     return Told(answer.status or 200, body)
 
 

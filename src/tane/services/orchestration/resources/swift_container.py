@@ -208,9 +208,6 @@ class Stored(Kind):
     def _empties(self, hand: Hand, todo: list[str], told: Told) -> Errand | None:
         """A page of names, which one call deletes; or what came of that."""
         if isinstance(told.body, Mapping):
-            if told.body.get("Errors"):
-                name, status = told.body["Errors"][0]
-                raise Failed(f"The object {name} could not be deleted: {status}")
             return None
         names, place = _names(told), str(hand.row.physical_id)
         if names and not self._purges(hand):
