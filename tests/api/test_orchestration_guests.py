@@ -103,6 +103,10 @@ def test_the_user_of_a_guest_is_good_for_nothing_else(bed: Bed) -> None:
     for below in (path(guest, made, "/resources/other/metadata"), path(guest, other, "/resources/server/metadata")):
         guest.get(below, 403)
     guest.post(path(guest, made, "/resources/other/signal"), {}, 403)
+    hooks = {"resource_registry": {"resources": {"vault": {"hooks": "pre-create"}}}}
+    held = stack(bed.cloud, bed.mia, hot({"vault": {"type": "OS::Heat::None"}}), "held", environment=hooks)
+    for shown, name in ((held, "vault"), (made, "server")):
+        guest.post(path(guest, shown, f"/resources/{name}/signal"), {"unset_hook": "pre-create"}, 403)
     refused = (
         at(guest, "/stacks"),
         path(guest, made),
@@ -134,6 +138,17 @@ def test_a_guest_that_polls_an_address_reads_the_same_and_others_nothing(bed: Be
     assert bed.cloud.call("GET", where[:-1] + "-").status_code == 404
     update(bed.cloud, bed.mia, made, bed.template("POLL_SERVER_HEAT"))
     assert bed.cloud.call("GET", where).status_code == 404
+
+
+def test_an_address_is_good_for_nothing_while_its_project_is_disabled(bed: Bed) -> None:
+    where = urlsplit(bed.stack("POLL_TEMP_URL")[1]["request"]["metadata_url"]).path
+    bed.cloud.admin.patch(f"/identity/v3/projects/{bed.mia.project_id}", {"project": {"enabled": False}}, 200)
+    assert bed.cloud.call("GET", where).status_code == 404
+
+
+def test_somebody_elses_domain_of_the_same_name_stops_no_guests_user(bed: Bed) -> None:
+    bed.cloud.admin.post("/identity/v3/domains", {"domain": {"name": "heat_stack_users"}}, 201)
+    assert bed.guest(bed.stack("POLL_SERVER_HEAT")[1]["heat"]).user_id
 
 
 def test_queues_are_refused_by_name(bed: Bed) -> None:
@@ -176,6 +191,34 @@ def test_a_reader_sees_no_secrets_of_guests(bed: Bed) -> None:
         shown, secret = (one[one["collectors"][1]][key] for one in (told, whole))
         assert shown.endswith("******") and shown != secret
         reader.get(path(reader, made, "/resources/server/metadata"), 403)
+
+
+def test_a_reader_sees_no_key_that_is_glued_to_other_text_or_coded(cloud: ApiCloud) -> None:
+    mia, ray = cloud.new_user("mia", "garden"), cloud.new_user("ray", "garden", role="reader")
+    secret = {"get_attr": ["keys", "SecretAccessKey"]}
+    coded = {"str_replace": {"template": "KEY=$s # バラ", "params": {"$s": secret}}}
+    parts = {
+        "user": {"type": "AWS::IAM::User"},
+        "keys": {"type": "AWS::IAM::AccessKey", "properties": {"UserName": {"get_resource": "user"}}},
+        "mime": {"type": "OS::Heat::MultipartMime", "properties": {"parts": [{"config": coded}, {"config": "バラ"}]}},
+    }
+    glued = {"value": {"str_replace": {"template": "x$s", "params": {"$s": secret}}}}
+    made = stack(cloud, mia, hot(parts, outputs={"secret": {"value": secret}, "glued": glued}))
+    key = outputs(made)["secret"]
+    assert outputs(ray.get(path(ray, made)).json()["stack"]) == {
+        "secret": "stackuser******",
+        "glued": "xstackuser******",
+    }
+    config = at(ray, f"/software_configs/{resources(mia, made)['mime']['physical_resource_id']}")
+    whole, shown = (
+        [
+            part.get_payload(decode=True).decode()
+            for part in email.message_from_string(caller.get(config).json()["software_config"]["config"]).walk()
+            if not part.is_multipart()
+        ]
+        for caller in (mia, ray)
+    )
+    assert whole == [f"KEY={key} # バラ", "バラ"] and shown[1] == "バラ" and key not in shown[0]
 
 
 def keys_template(*policies: str) -> dict[str, Any]:
